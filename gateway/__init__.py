@@ -1,0 +1,3 @@
+"""An API gateway."""
+
+__version__ = "0.1.0"

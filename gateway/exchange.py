@@ -1,0 +1,82 @@
+"""Exchange and Reply: one request from a client and what it is answered."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeAlias
+
+import msgspec
+
+from gateway.kernel.bucket import Decision
+from gateway.kernel.faults import GatewayError
+from gateway.remote.call import Answer, Body, Stream
+from gateway.table import Caller, Route
+
+
+class Headers(Protocol):
+    """Request header fields, looked up without regard to case."""
+
+    def get(self, name: str, /) -> str | None: ...
+    def getall(self, name: str, default: list[str], /) -> list[str]: ...
+
+
+class Exchange(msgspec.Struct, kw_only=True):
+    """One request, filled from top to bottom during its life.
+
+    `path` and `query` are as the client spelled them (ASCII, the query without "?"). `raw_headers` are the field
+    lines as received. `peer` is the address that connected, `client` the one it speaks for (the same, unless the
+    peer is a trusted proxy). `door_error` is why the edge refused the request before anybody looked at it.
+    Times are readings of the monotonic clock, in seconds.
+    """
+
+    request_id: str
+    started: float
+    method: str
+    path: str
+    query: str
+    headers: Headers
+    raw_headers: tuple[tuple[bytes, bytes], ...]
+    body: Body | None
+    peer: str
+    client: str
+    scheme: str
+    host: str
+    trusted_peer: bool = False
+    door_error: GatewayError | None = None
+
+    traceparent: str = ""
+    trace_id: str = ""
+    route: Route | None = None
+    caller: Caller | None = None
+    presented_key: str | None = None
+    decision: Decision | None = None
+    limiter_s: float = 0.0
+    answer: Answer | None = None
+    upstream_request_id: str | None = None
+    upstream_s: float = 0.0
+    error: GatewayError | None = None
+    reply: "Reply | None" = None
+    sent_bytes: int = 0
+    outcome: str = "answered"
+
+
+class Reply(msgspec.Struct):
+    """What goes back to the client.
+
+    `fields` are complete header lines but for Content-Length, Transfer-Encoding and Connection, which the edge
+    decides: `(name, value)` in Latin-1. With `stream` the body is `body`, then the stream, then `tail`; `length`
+    is the length of all that in bytes when it is known. `code` is the contract's code, 0 for a success.
+    `source` says who made the status: "gateway" or "upstream". `close` ends the connection afterwards.
+    """
+
+    status: int
+    fields: list[tuple[str, str]]
+    body: bytes
+    code: int = 0
+    source: str = "gateway"
+    stream: Stream | None = None
+    tail: bytes = b""
+    length: int | None = None
+    close: bool = False
+
+
+Send: TypeAlias = Callable[[Reply], Awaitable[int]]
+"""Writes a reply to the client; returns the bytes of body sent. Raises ConnectionError when the client is gone."""

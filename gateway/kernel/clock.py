@@ -1,0 +1,17 @@
+"""Time as a parameter.
+
+The kernel may not ask what time it is; whoever needs time is handed a `Clock`.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+
+class Clock(msgspec.Struct, frozen=True):
+    """Two readings, both in seconds. Callables rather than methods: a call costs no Python frame."""
+
+    monotonic: Callable[[], float]
+    """Never goes back; for durations and deadlines of this process only."""
+    wall: Callable[[], float]
+    """Unix time; for anything that leaves this process."""

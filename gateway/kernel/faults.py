@@ -1,0 +1,157 @@
+"""The catalogue of faults: every way in which the gateway itself answers an error, once.
+
+A `Fault` is a row; a `GatewayError` is one occurrence of it. Status and code follow the table
+"Status and code" of the contract. Operators may override status, code, texts and links of a row
+by its name (`errors:` in the configuration); `Catalogue` holds the rows in force.
+"""
+
+from typing import Literal, NamedTuple, TypeAlias
+
+import msgspec
+
+Source: TypeAlias = Literal["client", "upstream", "gateway"]
+"""Who has to act: whoever sent the request, the service behind, or the operator of the gateway."""
+
+
+class Link(NamedTuple):
+    """A Link of the contract. `title` is always sent."""
+
+    href: str
+    title: str
+
+
+class Detail(NamedTuple):
+    """One entry of an ERROR's `details`: what is wrong, and in which field if it is one field."""
+
+    text: str
+    field: str | None = None
+    type: Literal["INFO", "ERROR", "WARNING", "DEBUG", "TRACE"] = "ERROR"
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """A row of the catalogue.
+
+    `message` is for the caller's user, `developer_message` tells the caller's developer what to do.
+    `retryable` faults are answered with `Retry-After`. `proxy_status` is the RFC 9209 error type, if one fits.
+    """
+
+    name: str
+    status: int
+    code: int
+    message: str
+    developer_message: str
+    source: Source
+    retryable: bool = False
+    proxy_status: str | None = None
+    links: tuple[Link, ...] = ()
+
+
+class GatewayError(Exception):
+    """One occurrence of a fault.
+
+    `developer_message` replaces the row's own when the occurrence knows more. `details` never hold a secret.
+    `allow` is the Allow field of a 405; `retry_after_s` is a whole number of seconds, 1 or more.
+    `cause` is for the log only: it may name hosts and operating system errors, never a key.
+    """
+
+    def __init__(
+        self,
+        fault: Fault,
+        *,
+        developer_message: str | None = None,
+        details: tuple[Detail, ...] = (),
+        allow: str | None = None,
+        retry_after_s: int | None = None,
+        cause: str | None = None,
+    ) -> None:
+        super().__init__(fault.name)
+        self.fault = fault
+        self.developer_message = developer_message
+        self.details = details
+        self.allow = allow
+        self.retry_after_s = retry_after_s
+        self.cause = cause
+
+
+MISSING_ATTRIBUTE, INVALID_PARAMETER, INVALID_CREDENTIALS, UNAUTHORIZED, UNDEFINED = 1000, 1001, 1002, 1003, 1004
+INVALID_URL, INVALID_METHOD = 1005, 1006
+ANALYTICS, INFRASTRUCTURE, NOTIFICATION = 5000, 5001, 7000
+LIMIT_EXCEEDED, DEACTIVATED = 8000, 8007
+
+MESSAGES = {
+    MISSING_ATTRIBUTE: "Missing attribute or field",
+    INVALID_PARAMETER: "Parameter not valid",
+    INVALID_CREDENTIALS: "Invalid credentials",
+    UNAUTHORIZED: "Unauthorized",
+    UNDEFINED: "Undefined error",
+    INVALID_URL: "Request URL not valid",
+    INVALID_METHOD: "Request method not valid",
+    ANALYTICS: "Analytics error",
+    INFRASTRUCTURE: "Infrastructure error",
+    NOTIFICATION: "Notification error",
+    LIMIT_EXCEEDED: "Limit exceeded",
+    DEACTIVATED: "Account deactivated, please contact support",
+}
+"""What a code is called, for the gateway's own faults and for a backend's error that brings no text."""
+
+
+def _row(
+    name: str,
+    status: int,
+    code: int,
+    developer_message: str,
+    source: Source = "client",
+    retryable: bool = False,
+    proxy_status: str | None = None,
+) -> Fault:
+    return Fault(name, status, code, MESSAGES[code], developer_message, source, retryable, proxy_status)
+
+
+# Malformed or oversized requests
+MALFORMED_REQUEST = _row("malformed_request", 400, 1001, "The request is not valid HTTP/1.1 (RFC 9112). Correct its request line, header fields or framing.")
+MALFORMED_PATH = _row("malformed_path", 400, 1001, "The path can be read in more than one way. Send it without dot segments, empty segments, backslashes or needless percent-encoding.")
+REQUEST_TIMEOUT = _row("request_timeout", 408, 1001, "The request did not arrive in time. Send its head and body without long pauses.")
+BODY_TOO_LARGE = _row("body_too_large", 413, 1001, "The request body is larger than this gateway accepts. Send less, or ask for a higher `limits.body`.")
+URL_TOO_LONG = _row("url_too_long", 414, 1001, "The request URL is longer than this gateway accepts. Move parameters into the body.")
+EXPECTATION_FAILED = _row("expectation_failed", 417, 1001, "The only expectation supported is `Expect: 100-continue`.")
+HEADERS_TOO_LARGE = _row("headers_too_large", 431, 1001, "The request header fields are larger than this gateway accepts. Send fewer or smaller ones.")
+TRANSFER_CODING_UNSUPPORTED = _row("transfer_coding_unsupported", 501, 1001, "The only transfer coding supported is `chunked`.")
+HTTP_VERSION_UNSUPPORTED = _row("http_version_unsupported", 505, 1001, "Speak HTTP/1.1 or HTTP/1.0 to this address.")
+# Who calls
+KEY_MISSING = _row("key_missing", 401, 1002, "Send your API key in the X-Api-Key header field.")
+KEY_AMBIGUOUS = _row("key_ambiguous", 401, 1002, "More than one API key was sent. Send exactly one.")
+KEY_UNKNOWN = _row("key_unknown", 401, 1002, "The API key is not known. Check it for missing or added characters.")
+KEY_EXPIRED = _row("key_expired", 401, 1002, "The API key has expired. Ask for a new one.")
+ROUTE_FORBIDDEN = _row("route_forbidden", 403, 1003, "The API key may not use this route.")
+METHOD_FORBIDDEN = _row("method_forbidden", 403, 1003, "The API key may not use this method.")
+ORGANIZATION_FORBIDDEN = _row("organization_forbidden", 403, 1003, "The API key does not belong to the organisation asked for in the request.")
+KEY_DISABLED = _row("key_disabled", 403, 8007, "The API key is deactivated. Contact support.")
+ORGANIZATION_DISABLED = _row("organization_disabled", 403, 8007, "The organisation is deactivated. Contact support.")
+# Where to
+NO_ROUTE = _row("no_route", 404, 1005, "No route matches this path. Check it for spelling, case and a trailing slash.")
+METHOD_NOT_ALLOWED = _row("method_not_allowed", 405, 1006, "The method is not available here. The Allow header field lists those that are.")
+# How often
+RATE_LIMITED = _row("rate_limited", 429, 8000, "The rate limit is spent. Wait as long as Retry-After says.", retryable=True)
+LIMITER_UNAVAILABLE = _row("limiter_unavailable", 503, 1004, "The rate limit cannot be checked at present. Try again shortly.", "gateway", retryable=True)
+# The service behind
+UPSTREAM_REFUSED = _row("upstream_refused", 503, 1004, "The service refused the connection. Try again shortly.", "upstream", True, "connection_refused")
+UPSTREAM_UNREACHABLE = _row("upstream_unreachable", 503, 1004, "The service cannot be reached. Try again shortly.", "upstream", True, "destination_unavailable")
+UPSTREAM_NAME_UNRESOLVED = _row("upstream_name_unresolved", 503, 1004, "The service's name cannot be resolved. Try again shortly.", "upstream", True, "dns_error")
+UPSTREAM_TLS_FAILED = _row("upstream_tls_failed", 503, 1004, "No trusted connection to the service could be made. Try again later.", "upstream", True, "tls_certificate_error")
+UPSTREAM_CONNECT_TIMEOUT = _row("upstream_connect_timeout", 503, 1004, "The service did not accept a connection in time. Try again shortly.", "upstream", True, "connection_timeout")
+UPSTREAM_SATURATED = _row("upstream_saturated", 503, 1004, "All connections to the service are busy. Try again shortly.", "gateway", True, "connection_limit_reached")
+UPSTREAM_RESET = _row("upstream_reset", 503, 1004, "The service closed the connection before it answered. The request may have been processed.", "upstream", True, "connection_terminated")
+UPSTREAM_TIMEOUT = _row("upstream_timeout", 503, 1004, "The service did not answer in time. The request may have been processed.", "upstream", True, "http_response_timeout")
+UPSTREAM_INCOMPLETE = _row("upstream_incomplete", 503, 1004, "The service's answer broke off. The request may have been processed.", "upstream", True, "http_response_incomplete")
+UPSTREAM_PROTOCOL_ERROR = _row("upstream_protocol_error", 503, 1004, "The service's answer is not valid HTTP. The request may have been processed.", "upstream", True, "http_protocol_error")
+UPSTREAM_HEADERS_TOO_LARGE = _row("upstream_headers_too_large", 503, 1004, "The service's answer has too large a header section. The request may have been processed.", "upstream", True, "http_response_header_section_size")
+UPSTREAM_BODY_INVALID = _row("upstream_body_invalid", 503, 1004, "The service's answer is not the JSON that it claims to be. The request may have been processed.", "upstream", True, "http_protocol_error")
+UPSTREAM_CODING_INVALID = _row("upstream_coding_invalid", 503, 1004, "The service's answer is in a content coding that cannot be decoded. The request may have been processed.", "upstream", True, "http_response_content_coding")
+UPSTREAM_BODY_TOO_LARGE = _row("upstream_body_too_large", 503, 1004, "The service's answer is larger than this gateway passes on. The request may have been processed.", "upstream", True, "http_response_body_size")
+UPSTREAM_TYPE_REFUSED = _row("upstream_type_refused", 503, 1004, "The service's answer is not JSON or text, and this route passes nothing else on.", "upstream", True, "http_protocol_error")
+# The gateway
+INTERNAL_ERROR = _row("internal_error", 500, 1004, "The gateway failed. Report the requestId to its operator.", "gateway", True, "proxy_internal_error")
+CLIENT_CLOSED = _row("client_closed", 499, 1004, "The client went away before it was answered. Seen in logs and metrics only.")
+
+CATALOGUE: dict[str, Fault] = {row.name: row for row in list(globals().values()) if isinstance(row, Fault)}
+"""Every row by its name, in the order of this file."""

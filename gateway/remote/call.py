@@ -1,0 +1,72 @@
+"""What goes to an upstream and what comes back."""
+
+from typing import Protocol
+
+import msgspec
+
+Fields = list[tuple[bytes, bytes]]
+"""Header fields in the order of the wire: names as written there, values without surrounding white space."""
+
+
+class Body(Protocol):
+    """A request body that arrives from a client."""
+
+    length: int | None
+    """In bytes, as announced; None when the client sends chunks."""
+
+    async def read(self) -> bytes:
+        """The next piece, b"" at the end. The first call tells a client that waits for it to go on (100-continue).
+
+        Raises GatewayError: BODY_TOO_LARGE, REQUEST_TIMEOUT or MALFORMED_REQUEST.
+        """
+        ...
+
+
+class Stream(Protocol):
+    """The part of a reply's body that had not arrived when its `Answer` was made."""
+
+    async def read(self) -> bytes:
+        """The next piece, b"" at the end. Not reading holds the upstream back.
+
+        Raises GatewayError when the body breaks off, breaks its framing or takes too long.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give up the rest. The connection is closed. After the end this does nothing."""
+        ...
+
+
+class Call(msgspec.Struct):
+    """One request to an upstream.
+
+    `head` is the complete request line and header section but for the framing of the body and the empty line, which
+    the upstream adds: it ends in CRLF. `body` is either the whole of it or a Body that is passed on as it arrives.
+    `idempotent` says that the method may be sent twice. `buffer_bytes` is how much of the reply to wait for before
+    `send` returns: 0 returns with the head. Time-outs in seconds.
+    """
+
+    method: bytes
+    head: bytes
+    body: bytes | Body
+    idempotent: bool
+    buffer_bytes: int
+    connect_timeout_s: float
+    first_byte_timeout_s: float
+    total_timeout_s: float
+
+
+class Answer(msgspec.Struct):
+    """One reply of an upstream, cleanly framed as far as it has come.
+
+    `fields` have lower-case names. `body` is what had arrived of it; `stream` is None when that is all.
+    `length` is the announced length in bytes, None when the reply is chunked or ends with the connection.
+    `target` names the address that answered, for the log.
+    """
+
+    status: int
+    fields: Fields
+    body: bytes
+    stream: Stream | None
+    length: int | None
+    target: str
