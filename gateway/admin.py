@@ -1,0 +1,124 @@
+"""The second listener: health, readiness and metrics, for the platform and never for clients."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+import msgspec
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from gateway.observe.metrics import Metrics
+
+Readiness: TypeAlias = Callable[[], tuple[bool, list[str]]]
+"""Whether clients should be sent here, and if not, why: "starting", "draining" …"""
+
+View: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.Response]]
+
+_SHUTDOWN_TIMEOUT_S = 1.0
+_IDLE_TIMEOUT_S = 75.0
+
+
+def _json(status: int, body: dict[str, object], **fields: str) -> web.Response:
+    headers = {"Cache-Control": "no-store", **{name.replace("_", "-"): value for name, value in fields.items()}}
+    return web.Response(status=status, body=msgspec.json.encode(body) + b"\n", content_type="application/json", headers=headers)
+
+
+class _Connection(RequestHandler):
+    """aiohttp answers malformed requests, and failures of views, in plain text that shows what went wrong inside."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,  # noqa: ARG002  aiohttp's signature
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002  it repeats the malformed request
+    ) -> web.StreamResponse:
+        if exc is not None and status >= 500:
+            self.log_exception("The admin listener failed", exc_info=exc)
+        reply = _json(status, {"error": "malformed request" if status < 500 else "internal error"})
+        reply.force_close()
+        return reply
+
+
+class _Server(web.Server):
+    def __call__(self) -> RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+
+class Admin:
+    """Serves `metrics` and health at `address`: host:port, [v6]:port or unix:/path. Port 0 takes any free one."""
+
+    def __init__(self, address: str, metrics: Metrics, readiness: Readiness) -> None:
+        self._configured = address
+        self._metrics = metrics
+        self._readiness = readiness
+        self._views: dict[str, View] = {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._scrape}
+        self._runner: web.ServerRunner | None = None
+        self.address = address
+        """Where it listens, once started."""
+
+    def __repr__(self) -> str:
+        return f"<Admin {self.address} {'listening' if self._runner else 'closed'}>"
+
+    async def start(self) -> None:
+        """Raises OSError when the address cannot be had, ValueError when it is none."""
+        runner = web.ServerRunner(
+            _Server(self._serve, access_log=None, keepalive_timeout=_IDLE_TIMEOUT_S, auto_decompress=False),
+            shutdown_timeout=_SHUTDOWN_TIMEOUT_S,
+        )
+        await runner.setup()
+        try:
+            if self._configured.startswith("unix:"):
+                await web.UnixSite(runner, self._configured.removeprefix("unix:")).start()
+            else:
+                host, colon, port = self._configured.rpartition(":")
+                if not colon or not port.isdecimal():
+                    raise ValueError(f"not an address: {self._configured}")
+                await web.TCPSite(runner, host.strip("[]"), int(port)).start()
+        except BaseException:
+            await runner.cleanup()
+            raise
+        self._runner = runner
+        self.address = _spelled(runner.addresses[0])
+
+    async def close(self) -> None:
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        view = self._views.get(request.path)
+        if view is None:
+            reply = _json(404, {"error": "not found", "paths": sorted(self._views)})
+        elif request.method not in ("GET", "HEAD"):
+            reply = _json(405, {"error": "method not allowed"}, Allow="GET, HEAD")
+        else:
+            reply = await view(request)
+        reply.headers["Server"] = "gateway"
+        return reply
+
+    async def _healthz(self, _: web.BaseRequest) -> web.Response:
+        return _json(200, {"status": "alive"})
+
+    async def _readyz(self, _: web.BaseRequest) -> web.Response:
+        ready, reasons = self._readiness()
+        return _json(200 if ready else 503, {"status": "ready" if ready else "not ready", "reasons": reasons})
+
+    async def _scrape(self, request: web.BaseRequest) -> web.Response:
+        pieces, content_type = self._metrics.pieces(request.headers.get("Accept", ""))
+        body = bytearray()
+        for piece in pieces:
+            body += piece
+            # Requests go first: a scrape of many series must not hold up the loop.
+            await asyncio.sleep(0)
+        return web.Response(body=bytes(body), headers={"Content-Type": content_type})
+
+
+def _spelled(address: Any) -> str:
+    if isinstance(address, tuple):
+        host, port = address[:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"unix:{address}"

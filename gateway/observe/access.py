@@ -1,0 +1,145 @@
+"""The access line: one for every request, whatever became of it."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from gateway.observe.stamp import Stamp
+from gateway.observe.writer import Writer
+
+_NAMES = {
+    "method": "http.request.method",
+    "route": "http.route",
+    "path": "url.path",
+    "status": "http.response.status_code",
+    "code": "gateway.code",
+    "source": "gateway.source",
+    "reason": "gateway.reason",
+    "cause": "gateway.cause",
+    "key_id": "gateway.key_id",
+    "organization": "gateway.organization",
+    "limiter_result": "gateway.limiter.result",
+    "limiter_store": "gateway.limiter.store",
+    "limiter_remaining": "gateway.limiter.remaining",
+    "total_ms": "gateway.duration.total_ms",
+    "upstream_ms": "gateway.duration.upstream_ms",
+    "overhead_ms": "gateway.duration.overhead_ms",
+    "request_bytes": "http.request.body.size",
+    "response_bytes": "http.response.body.size",
+    "target": "server.address",
+    "client": "client.address",
+    "user_agent": "user_agent.original",
+    "outcome": "gateway.outcome",
+}
+"""OpenTelemetry's names where it has one (https://opentelemetry.io/docs/specs/semconv/registry/attributes/)."""
+
+
+class AccessRecord(msgspec.Struct, omit_defaults=True, rename=_NAMES, tag_field="event", tag="request"):
+    """What is written about one request. None, or an empty text, leaves a field out.
+
+    `timestamp` (ISO 8601) and `level` are filled in by `AccessLog.write`. `code` is the contract's, None for a success;
+    `reason` the name of the fault and `cause` what is known about it. `target` is the upstream's address.
+    """
+
+    request_id: str
+    method: str
+    status: int
+    timestamp: str = ""
+    level: str = ""
+    route: str | None = None
+    path: str | None = None
+    code: int | None = None
+    source: str | None = None
+    reason: str | None = None
+    cause: str | None = None
+    key_id: str | None = None
+    organization: str | None = None
+    limiter_result: str | None = None
+    limiter_store: str | None = None
+    limiter_remaining: int | None = None
+    total_ms: float | None = None
+    upstream_ms: float | None = None
+    overhead_ms: float | None = None
+    request_bytes: int | None = None
+    response_bytes: int | None = None
+    target: str | None = None
+    client: str | None = None
+    user_agent: str | None = None
+    trace_id: str | None = None
+    upstream_request_id: str | None = None
+    outcome: str | None = None
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+class AccessLog:
+    """Writes access lines. For the event loop's thread.
+
+    `wall` reads Unix time. `colour` is looked at for the `console` form only, which is for people.
+    """
+
+    def __init__(
+        self, writer: Writer, wall: Callable[[], float], *, enabled: bool = True, console: bool = False, colour: bool = False
+    ) -> None:
+        self.enabled = enabled
+        self._put = writer.put
+        self._wall = wall
+        self._stamp = Stamp()
+        self._console = console
+        self._colour = colour
+
+    def write(self, record: AccessRecord) -> None:
+        if not self.enabled:
+            return
+        record.timestamp = self._stamp(self._wall())
+        record.level = "info" if record.status < 500 else "error"
+        if self._console:
+            self._put(self._line(record).encode(errors="backslashreplace"))
+            return
+        try:
+            self._put(_encode(record) + b"\n")
+        except UnicodeEncodeError:
+            # Bytes over 127 in a request reach us as lone surrogates.
+            self._put(_encode(_spelled_out(record)) + b"\n")
+
+    def _line(self, record: AccessRecord) -> str:
+        """`12:00:00.123 200 GET encoding.item 12.3 ms key=acme-ci remaining=299 id=…`"""
+        status = str(record.status)
+        words = [record.method, record.path or record.route or "-"]
+        if record.total_ms is not None:
+            words.append(f"{record.total_ms:.1f} ms")
+        for label, value in (
+            ("route", record.route if record.path else None),
+            ("code", record.code),
+            ("reason", record.reason),
+            ("cause", record.cause),
+            ("key", record.key_id),
+            ("remaining", record.limiter_remaining),
+            ("target", record.target),
+            ("outcome", record.outcome),
+            ("id", record.request_id),
+        ):
+            if value is not None and value != "":
+                words.append(f"{label}={value}")
+        if self._colour:
+            status = f"\x1b[{_COLOURS.get(status[0], 0)}m{status}\x1b[0m"
+        return f"{record.timestamp[11:-1]} {status} {printable(' '.join(words))}\n"
+
+
+_COLOURS = {"2": 32, "3": 36, "4": 33, "5": 31}
+
+
+def printable(text: str) -> str:
+    """`text` with everything that would move the cursor, start a line or colour a terminal spelled out."""
+    if text.isprintable():
+        return text
+    return "".join([c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text])
+
+
+def _spelled_out(record: AccessRecord) -> AccessRecord:
+    for name in record.__struct_fields__:
+        value = getattr(record, name)
+        if isinstance(value, str):
+            setattr(record, name, value.encode(errors="backslashreplace").decode())
+    return record

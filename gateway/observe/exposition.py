@@ -1,0 +1,188 @@
+"""Regions read, added up and written out in the text format of Prometheus or as OpenMetrics.
+
+prometheus-client negotiates the format and writes the metrics of the process. The gateway's own series are written
+here, in the same form (a test compares the two): through prometheus-client's samples 10,000 of them take 78 ms, with
+lines prepared when a series is first seen they take about 6, and a scrape of one process is time taken from requests.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
+
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, disable_created_metrics
+from prometheus_client.exposition import choose_encoder
+
+from gateway.observe.slots import Declaration, Region
+
+_OPENMETRICS = "application/openmetrics-text"
+_PIECE_LINES = 400
+
+_MERGES: dict[str, Callable[[Iterable[float]], float]] = {"sum": sum, "min": min, "max": max}
+
+# Else every counter of prometheus-client doubles (https://github.com/prometheus/client_python, "Disabling _created metrics").
+disable_created_metrics()  # type: ignore[no-untyped-call]  # it takes and returns nothing
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+
+
+def _number(value: float) -> str:
+    if math.isfinite(value):
+        return repr(value)
+    return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
+
+
+class _Place:
+    """Where a series lies in one region. `buckets` maps its buckets to the family's, when those differ."""
+
+    __slots__ = ("buckets", "region", "slot", "width")
+
+    def __init__(self, region: int, slot: int, width: int, buckets: list[int] | None) -> None:
+        self.region = region
+        self.slot = slot
+        self.width = width
+        self.buckets = buckets
+
+
+class _Line:
+    """One series: its label pairs before and after the place of `le`, and where its numbers are."""
+
+    __slots__ = ("head", "places", "tail")
+
+    def __init__(self, head: str, tail: str) -> None:
+        self.head = head
+        self.tail = tail
+        self.places: list[_Place] = []
+
+
+class _Merged:
+    """A family over all regions."""
+
+    def __init__(self, declaration: Declaration) -> None:
+        self.declaration = declaration
+        self.bounds = [_number(float(bound)) for bound in (*declaration.buckets, math.inf)]
+        self.lines: dict[tuple[str, ...], _Line] = {}
+        self._merge = _MERGES[declaration.merge]
+
+    def add(self, place: _Place, values: tuple[str, ...]) -> None:
+        line = self.lines.get(values)
+        if line is None:
+            pairs = [(name, f'{name}="{_escaped(value)}"') for name, value in sorted(zip(self.declaration.labels, values, strict=True))]
+            if self.declaration.kind == "histogram":
+                head = "".join(f"{pair}," for name, pair in pairs if name < "le")
+                tail = "".join(f",{pair}" for name, pair in pairs if name > "le")
+                line = _Line(head, tail)
+            else:
+                line = _Line(_braces([pair for _, pair in pairs]), "")
+            self.lines[values] = line
+        line.places.append(place)
+
+    def head(self, openmetrics: bool) -> str:
+        d = self.declaration
+        # OpenMetrics names the family, the older format the samples.
+        name, kind = d.name, d.kind
+        if openmetrics:
+            name = name.removesuffix("_total").removesuffix("_info") if kind in ("counter", "info") else name
+        elif kind == "info":
+            kind = "gauge"
+        return f"# HELP {name} {_escaped(d.help) if openmetrics else d.help}\n# TYPE {name} {kind}\n"
+
+    def values(self, places: list[_Place], snapshots: Sequence[Sequence[float]]) -> float:
+        if len(places) == 1:
+            return snapshots[places[0].region][places[0].slot]
+        return self._merge([snapshots[place.region][place.slot] for place in places])
+
+    def buckets(self, places: list[_Place], snapshots: Sequence[Sequence[float]]) -> list[float]:
+        """Each bucket's own count, then the sum."""
+        if len(places) == 1 and places[0].buckets is None:
+            place = places[0]
+            return list(snapshots[place.region][place.slot : place.slot + place.width])
+        total = [0.0] * self.declaration.width
+        for place in places:
+            for at, count in enumerate(snapshots[place.region][place.slot : place.slot + place.width]):
+                total[at if place.buckets is None else place.buckets[at]] += count
+        return total
+
+    def write(self, snapshots: Sequence[Sequence[float]]) -> Iterator[str]:
+        name = self.declaration.name
+        if self.declaration.kind == "histogram":
+            for line in self.lines.values():
+                *counts, total = self.buckets(line.places, snapshots)
+                before, after = f'{name}_bucket{{{line.head}le="', f'"{line.tail}}} '
+                cumulative = list(accumulate(counts))
+                labels = f"{{{(line.head + line.tail[1:]).rstrip(',')}}}" if line.head or line.tail else ""
+                yield "".join([f"{before}{bound}{after}{count!r}\n" for bound, count in zip(self.bounds, cumulative, strict=True)])
+                yield f"{name}_count{labels} {cumulative[-1]!r}\n{name}_sum{labels} {_number(total)}\n"
+        elif self.declaration.kind == "info":
+            for line in self.lines.values():
+                # An info that no longer holds was set to 0.
+                if self.values(line.places, snapshots):
+                    yield f"{name}{line.head} 1.0\n"
+        else:
+            for line in self.lines.values():
+                yield f"{name}{line.head} {_number(self.values(line.places, snapshots))}\n"
+
+
+def _braces(pairs: list[str]) -> str:
+    return f"{{{','.join(pairs)}}}" if pairs else ""
+
+
+class Exposition:
+    """Reads regions, again and again; remembers what it has read of their directories."""
+
+    def __init__(self, regions: Sequence[Region], *, process: bool = True) -> None:
+        """`process`: also write the metrics of this process (process_ and python_info)."""
+        self._regions = list(regions)
+        self._read = [0] * len(self._regions)
+        self._declared: list[list[Declaration]] = [[] for _ in self._regions]
+        self._families: dict[str, _Merged] = {}
+        self._registry = CollectorRegistry(auto_describe=False)
+        if process:
+            ProcessCollector(registry=self._registry)
+            PlatformCollector(registry=self._registry)
+
+    def pieces(self, accept: str) -> tuple[Iterator[bytes], str]:
+        """The body, a few hundred lines at a time, and its content type for a request with this Accept field."""
+        openmetrics = _OPENMETRICS in accept
+        # Neither a client's version nor its escaping is taken over: every name here is legal in all of them.
+        encode, content_type = choose_encoder(f"{_OPENMETRICS}; version=1.0.0" if openmetrics else "")
+        return self._pieces(openmetrics, encode), content_type
+
+    def _pieces(self, openmetrics: bool, encode: Callable[[CollectorRegistry], bytes]) -> Iterator[bytes]:
+        snapshots = self._catch_up()
+        for family in list(self._families.values()):
+            if not family.lines:
+                continue
+            piece = [family.head(openmetrics)]
+            for text in family.write(snapshots):
+                piece.append(text)
+                if len(piece) >= _PIECE_LINES:
+                    yield "".join(piece).encode()
+                    piece.clear()
+            yield "".join(piece).encode()
+        yield encode(self._registry)
+
+    def _catch_up(self) -> list[list[float]]:
+        """Read what the directories gained, then the slots: a series read there has its slots in the snapshot."""
+        for at, region in enumerate(self._regions):
+            entries, self._read[at] = region.entries(self._read[at])
+            for entry in entries:
+                if isinstance(entry, Declaration):
+                    self._declared[at].append(entry)
+                    self._families.setdefault(entry.name, _Merged(entry))
+                else:
+                    declaration = self._declared[at][entry.family]
+                    family = self._families[declaration.name]
+                    mapping = _mapping(declaration, family.declaration)
+                    family.add(_Place(at, entry.slot, declaration.width, mapping), entry.values)
+        return [region.snapshot() for region in self._regions]
+
+
+def _mapping(source: Declaration, target: Declaration) -> list[int] | None:
+    """Where the slots of a histogram with other buckets belong: into the first bucket that holds them all."""
+    if source.buckets == target.buckets:
+        return None
+    bounds = (*target.buckets, math.inf)
+    fits = [next(at for at, bound in enumerate(bounds) if bound >= own) for own in (*source.buckets, math.inf)]
+    return [*fits, len(bounds)]

@@ -1,0 +1,173 @@
+"""Everything that this process prints: operational lines by structlog, access lines, both through one writer."""
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable, MutableMapping
+from types import TracebackType
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+import structlog
+
+from gateway.observe.access import AccessLog, printable
+from gateway.observe.redact import redactor
+from gateway.observe.stamp import Stamp
+from gateway.observe.writer import Writer
+
+Format: TypeAlias = Literal["auto", "json", "console"]
+Level: TypeAlias = Literal["debug", "info", "warning", "error"]
+
+_STDOUT = 1
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_COLOURS = {"debug": 90, "info": 32, "warning": 33, "error": 31, "critical": 31}
+
+_QUOTES_REQUESTS = "aiohttp"
+"""The library whose exceptions and messages quote what a client sent, key included (aiohttp/http_exceptions.py)."""
+
+_json = msgspec.json.Encoder(enc_hook=str).encode
+
+_Event: TypeAlias = MutableMapping[str, Any]
+
+
+class Log:
+    """The process's log on the file descriptor `fd`.
+
+    `wall` reads Unix time. `auto` is `console` on a terminal, else `json`. `access` switches the access lines,
+    `colour` the colours, which only a terminal gets anyway.
+    `secret_names` are the header and query names that carry keys. `install` sets up structlog, logging and warnings
+    of the whole process; `start` begins to write.
+    """
+
+    def __init__(
+        self,
+        wall: Callable[[], float],
+        *,
+        format: Format = "auto",  # noqa: A002  the name in the configuration
+        level: Level = "info",
+        access: bool = True,
+        secret_names: Iterable[str] = (),
+        colour: bool = True,
+        fd: int = _STDOUT,
+    ) -> None:
+        terminal = os.isatty(fd)
+        self.console = format == "console" or (format == "auto" and terminal)
+        self._colour = colour and self.console and terminal
+        self._level = _LEVELS[level]
+        self._secret_names = tuple(secret_names)
+        self._wall = wall
+        self.writer = Writer(fd)
+        self.access = AccessLog(self.writer, wall, enabled=access, console=self.console, colour=self._colour)
+
+    def install(self) -> None:
+        render = _Console(self._colour) if self.console else _to_json
+        stamp = Stamp()
+
+        def arrange(_logger: object, method: str, event: _Event) -> _Event:
+            """The fields of every line first, in one order."""
+            name = event.pop("event", "")
+            return {"timestamp": stamp(self._wall()), "level": _level_name(method), "event": name, **event}
+
+        structlog.configure(
+            processors=[_explain, arrange, redactor(self._secret_names), render],
+            wrapper_class=structlog.make_filtering_bound_logger(self._level),
+            logger_factory=lambda *_: _Lines(self.writer),
+            cache_logger_on_first_use=False,
+        )
+        root = logging.getLogger()
+        root.handlers[:] = [_Bridge()]
+        root.setLevel(max(self._level, logging.INFO))
+        logging.captureWarnings(True)
+
+    def start(self) -> None:
+        self.writer.start()
+
+    def close(self, timeout_s: float = 1.0) -> bool:
+        """Write what is left for at most `timeout_s`. False if something was not written."""
+        return self.writer.close(timeout_s)
+
+
+class _Lines:
+    """What structlog calls with a rendered line."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._put = writer.put_from_anywhere
+
+    def msg(self, line: bytes) -> None:
+        self._put(line)
+
+    debug = info = warning = error = critical = exception = msg
+
+
+class _Bridge(logging.Handler):
+    """Lines of the standard library's logging, and warnings, made structlog's."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        quotes = record.name.startswith(_QUOTES_REQUESTS)
+        message = str(record.msg).partition("%")[0].rstrip() if quotes else record.getMessage()
+        event = message.strip().partition("\n")[0]
+        fields: dict[str, Any] = {"logger": record.name}
+        if record.exc_info:
+            fields["exc_info"] = record.exc_info
+        structlog.get_logger().log(record.levelno, event, **fields)
+
+
+def _explain(_logger: object, _method: str, event: _Event) -> _Event:
+    """`exc_info` as text. What a library's exception quotes of a request stays out."""
+    found = event.pop("exc_info", None)
+    if found is True:
+        found = sys.exc_info()
+    elif isinstance(found, BaseException):
+        found = (type(found), found, found.__traceback__)
+    if not isinstance(found, tuple) or found[1] is None:
+        return event
+    event["exception"] = "".join(_traceback(*found)).rstrip()
+    return event
+
+
+def _traceback(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> list[str]:
+    links: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and link not in links:
+        links.append(link)
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    if any(type(each).__module__.startswith(_QUOTES_REQUESTS) for each in links):
+        return [*traceback.format_tb(where), f"{kind.__module__}.{kind.__qualname__}"]
+    return traceback.format_exception(kind, error, where)
+
+
+def _level_name(method: str) -> str:
+    return "error" if method == "exception" else "warning" if method == "warn" else method
+
+
+def _to_json(_logger: object, _method: str, event: _Event) -> bytes:
+    try:
+        return _json(event) + b"\n"
+    except UnicodeEncodeError:
+        return _json({name: str(value).encode(errors="backslashreplace").decode() for name, value in event.items()}) + b"\n"
+
+
+class _Console:
+    """`12:00:00.123 info  started routes=3`, and a traceback below it."""
+
+    def __init__(self, colour: bool) -> None:
+        self._colour = colour
+
+    def __call__(self, _logger: object, _method: str, event: _Event) -> bytes:
+        exception = event.pop("exception", None)
+        level = event.pop("level")
+        mark = f"\x1b[{_COLOURS.get(level, 0)}m{level:<7}\x1b[0m" if self._colour else f"{level:<7}"
+        stamp, text = event.pop("timestamp"), event.pop("event")
+        fields = "".join([f" {name}={value}" for name, value in event.items()])
+        lines = [f"{stamp[11:-1]} {mark} {printable(f'{text}{fields}')}"]
+        if exception:
+            lines += [f"    {printable(line)}" for line in str(exception).splitlines()]
+        return ("\n".join(lines) + "\n").encode(errors="backslashreplace")
+
+
+def announce(*, config: str, listeners: Iterable[str], admin: str | None, limiter: str, routes: int, keys: int, version: str) -> None:
+    """The first line: what runs here."""
+    structlog.get_logger().info(
+        "started", version=version, config=config, listeners=list(listeners), admin=admin, limiter=limiter, routes=routes, keys=keys
+    )

@@ -1,0 +1,152 @@
+"""Every series of the gateway, named once.
+
+Labels are bounded: configuration ids, methods, statuses, codes and names of faults; never a path, a key or an address.
+"""
+
+import platform
+from collections.abc import Iterator, Sequence
+
+from gateway import __version__
+from gateway.observe.exposition import Exposition
+from gateway.observe.series import Counter, Family, Gauge, Histogram
+from gateway.observe.slots import Declaration, Merge, Region
+
+DURATION_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+OVERHEAD_BUCKETS_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1)
+"""From 50 µs to 100 ms."""
+
+NO_ROUTE = "-"
+"""The route label of a request that matched none."""
+
+_ROUTES, _UPSTREAMS, _FEW = 2000, 200, 100
+"""Caps on the series of a family, per thing that its labels name."""
+
+
+class Metrics:
+    """What one process counts. Bucket bounds in seconds, ascending.
+
+    `region` is the memory to count in, handed down by whoever reads it; None makes one that only this process reads.
+    """
+
+    def __init__(
+        self,
+        *,
+        buckets: Sequence[float] = DURATION_BUCKETS_S,
+        overhead_buckets: Sequence[float] = OVERHEAD_BUCKETS_S,
+        region: Region | None = None,
+    ) -> None:
+        self._region = region or Region.create()
+        self._families: list[Family[Counter] | Family[Gauge] | Family[Histogram]] = []
+
+        # Requests
+        self.requests = self._counter(
+            "gateway_requests_total",
+            "Requests answered, by route, method, HTTP status and who made that status; 499 is a client that left.",
+            ("route", "method", "code", "source"),
+            10 * _ROUTES,
+        )
+        self.rejected = self._counter(
+            "gateway_rejected_total", "Requests that the gateway itself refused, by fault and error code.", ("reason", "code"), 5 * _FEW
+        )
+        self.request_duration = self._histogram(
+            "gateway_request_duration_seconds", "From the request's head to the end of the reply.", ("route",), _ROUTES, buckets
+        )
+        self.overhead = self._histogram(
+            "gateway_overhead_seconds",
+            "What the gateway added: the duration without the upstream's part.",
+            ("route",),
+            _ROUTES,
+            overhead_buckets,
+        )
+        self.in_flight = self._gauge("gateway_requests_in_flight", "Requests being answered.").labels()
+        self.request_bytes = self._counter("gateway_request_bytes_total", "Bytes of request bodies.", ("route",), _ROUTES)
+        self.response_bytes = self._counter("gateway_response_bytes_total", "Bytes of reply bodies sent to clients.", ("route",), _ROUTES)
+        self.client_connections = self._gauge("gateway_client_connections", "Open connections of clients.").labels()
+
+        # Limiter
+        self.limiter_decisions = self._counter(
+            "gateway_limiter_decisions_total",
+            "Decisions of the rate limiter, by who decided and what (allowed, refused, error).",
+            ("store", "result"),
+            _FEW,
+        )
+        self.limiter_duration = self._histogram(
+            "gateway_limiter_duration_seconds", "Time taken by a decision of the rate limiter.", ("store",), _FEW, overhead_buckets
+        )
+        self.redis_up = self._gauge("gateway_redis_up", "1 while Redis answers, 0 while it does not; absent without Redis.", merge="min")
+        self.redis_state_changes = self._counter(
+            "gateway_redis_state_changes_total", "Changes of the breaker before Redis, by the state it entered.", ("to",), _FEW
+        )
+
+        # Upstreams
+        self.upstream_requests = self._counter(
+            "gateway_upstream_requests_total", "Replies of upstreams, by HTTP status.", ("upstream", "code"), 20 * _UPSTREAMS
+        )
+        self.upstream_errors = self._counter(
+            "gateway_upstream_errors_total", "Requests that an upstream did not answer, by fault.", ("upstream", "reason"), 20 * _UPSTREAMS
+        )
+        self.upstream_duration = self._histogram(
+            "gateway_upstream_duration_seconds", "Time spent waiting for an upstream.", ("upstream",), _UPSTREAMS, buckets
+        )
+        self.upstream_connections = self._gauge(
+            "gateway_upstream_connections",
+            "Connections to upstreams (idle, active) and requests waiting for one (pending).",
+            ("upstream", "state"),
+            3 * _UPSTREAMS,
+        )
+        self.upstream_retries = self._counter(
+            "gateway_upstream_retries_total", "Requests sent a second time, on a fresh connection.", ("upstream",), _UPSTREAMS
+        )
+
+        # The gateway itself
+        self.log_dropped = self._counter("gateway_log_dropped_total", "Log lines dropped because nobody read them in time.").labels()
+        self.config_routes = self._gauge("gateway_config_routes", "Routes in the configuration in force.", merge="max").labels()
+        self.config_keys = self._gauge("gateway_config_keys", "API keys in the configuration in force.", merge="max").labels()
+        self._config_info = self._info("gateway_config_info", "The configuration in force.", ("file", "hash"))
+        self._config_in_force: Gauge | None = None
+        self._info("gateway_build_info", "The program.", ("version", "python", "implementation")).labels(
+            __version__, platform.python_version(), platform.python_implementation()
+        ).set(1)
+
+        self._exposition = Exposition([self._region])
+
+    def config_loaded(self, *, file: str, digest: str, routes: int, keys: int) -> None:
+        """A configuration is in force: `digest` tells two contents of `file` apart."""
+        if self._config_in_force is not None:
+            self._config_in_force.set(0)
+        self._config_in_force = self._config_info.labels(file, digest)
+        self._config_in_force.set(1)
+        self.config_routes.set(routes)
+        self.config_keys.set(keys)
+
+    def refresh(self) -> None:
+        """Ask every watched source. A scrape does it; a process whose region others read does it now and then."""
+        for family in self._families:
+            family.refresh()
+
+    def pieces(self, accept: str = "") -> tuple[Iterator[bytes], str]:
+        """The body of a scrape, in pieces of less than a millisecond each, and its content type."""
+        self.refresh()
+        return self._exposition.pieces(accept)
+
+    def render(self, accept: str = "") -> tuple[bytes, str]:
+        pieces, content_type = self.pieces(accept)
+        return b"".join(pieces), content_type
+
+    def _counter(self, name: str, text: str, labels: tuple[str, ...] = (), cap: int = 1) -> Family[Counter]:
+        family = Family(self._region, Counter, Declaration(name, "counter", text, labels), cap)
+        self._families.append(family)
+        return family
+
+    def _gauge(self, name: str, text: str, labels: tuple[str, ...] = (), cap: int = 1, merge: Merge = "sum") -> Family[Gauge]:
+        family = Family(self._region, Gauge, Declaration(name, "gauge", text, labels, merge=merge), cap)
+        self._families.append(family)
+        return family
+
+    def _info(self, name: str, text: str, labels: tuple[str, ...]) -> Family[Gauge]:
+        return Family(self._region, Gauge, Declaration(name, "info", text, labels, merge="max"), _FEW)
+
+    def _histogram(self, name: str, text: str, labels: tuple[str, ...], cap: int, buckets: Sequence[float]) -> Family[Histogram]:
+        family = Family(self._region, Histogram, Declaration(name, "histogram", text, labels, tuple(buckets)), cap)
+        self._families.append(family)
+        return family

@@ -1,0 +1,133 @@
+"""Lines on their way out of the process.
+
+A pipe that nobody reads blocks whoever writes to it. So the event loop only puts lines into a bounded buffer; a thread
+writes them. What does not fit is dropped and counted: a gateway that waits for its log has stopped being a gateway.
+"""
+
+import os
+import select
+import threading
+from collections import deque
+
+CAPACITY_BYTES = 4 << 20
+INTERVAL_S = 0.05
+"""How long the thread lets lines gather while there is traffic: one write for many lines."""
+
+_WRITE_BYTES = 64 << 10
+
+
+class Writer:
+    """Writes whole lines to a file descriptor, in order, from its own thread.
+
+    Every counter has one thread that changes it, or a lock, so that they stay exact without costing the loop anything.
+    Make it before or after a fork, but `start` it after.
+    """
+
+    def __init__(self, fd: int, *, capacity_bytes: int = CAPACITY_BYTES, interval_s: float = INTERVAL_S) -> None:
+        self._fd = fd
+        self._capacity = capacity_bytes
+        self._interval_s = interval_s
+        self._lines: deque[bytes] = deque()
+        self._put_bytes = 0
+        self._refused = 0
+        self._elsewhere = threading.RLock()
+        self._put_bytes_elsewhere = 0
+        self._refused_elsewhere = 0
+        self._taken_bytes = 0
+        self._lost = 0
+        self._asleep = False
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __repr__(self) -> str:
+        return f"<Writer fd {self._fd}, {self.waiting_bytes} bytes waiting, {self.dropped} lines dropped>"
+
+    @property
+    def dropped(self) -> int:
+        """Lines that nobody will read."""
+        return self._refused + self._refused_elsewhere + self._lost
+
+    @property
+    def waiting_bytes(self) -> int:
+        return self._put_bytes + self._put_bytes_elsewhere - self._taken_bytes
+
+    def start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
+            self._thread.start()
+
+    def put(self, line: bytes) -> None:
+        """Send `line`, which ends in a newline. Never waits. For one thread only: the event loop's."""
+        size = len(line)
+        if self._put_bytes + self._put_bytes_elsewhere - self._taken_bytes + size > self._capacity:
+            self._refused += 1
+            return
+        self._put_bytes += size
+        self._lines.append(line)
+        if self._asleep:
+            self._wake.set()
+
+    def put_from_anywhere(self, line: bytes) -> None:
+        """As `put`, for any thread; reentrant, for a warning may be raised anywhere."""
+        with self._elsewhere:
+            if self.waiting_bytes + len(line) > self._capacity:
+                self._refused_elsewhere += 1
+                return
+            self._put_bytes_elsewhere += len(line)
+            self._lines.append(line)
+        if self._asleep:
+            self._wake.set()
+
+    def close(self, timeout_s: float) -> bool:
+        """Write what is left, for at most `timeout_s`; False if that was not enough. Later lines are dropped."""
+        self._closing.set()
+        self._wake.set()
+        if self._thread is None:
+            self._drain()
+        else:
+            self._thread.join(timeout_s)
+        self._capacity = -1
+        return not self.waiting_bytes
+
+    def _run(self) -> None:
+        while True:
+            if self._lines:
+                self._drain()
+                self._closing.wait(self._interval_s)
+            elif self._closing.is_set():
+                return
+            else:
+                # In this order: a line put before the flag is seen here, one put after it sets the event.
+                self._asleep = True
+                if not self._lines:
+                    self._wake.wait()
+                self._asleep = False
+                if not self._closing.is_set():
+                    self._wake.clear()
+
+    def _drain(self) -> None:
+        lines = self._lines
+        while lines:
+            batch = []
+            size = 0
+            while lines and size < _WRITE_BYTES:
+                batch.append(lines.popleft())
+                size += len(batch[-1])
+            rest = self._write(memoryview(b"".join(batch)))
+            self._lost += bytes(rest).count(b"\n")
+            self._taken_bytes += size
+
+    def _write(self, data: memoryview) -> memoryview:
+        """What could not be written: nothing, unless the other end is closed, the disk is full …"""
+        while data:
+            try:
+                data = data[os.write(self._fd, data) :]
+            except BlockingIOError:
+                # Somebody we share the terminal or pipe with made it non-blocking.
+                poll = select.poll()
+                poll.register(self._fd, select.POLLOUT)
+                poll.poll()
+            except OSError:
+                break
+        return data
