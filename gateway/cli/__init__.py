@@ -1,0 +1,60 @@
+"""The command line: `gateway COMMAND`, each command in the module of its name.
+
+A module is imported only when its command is called, because aiohttp, pydantic and structlog together take longer to
+import than most commands to run. Every command exits with 0 when all is well, 1 when it found a problem, 2 when it was
+called wrongly.
+"""
+
+from difflib import get_close_matches
+from importlib import import_module
+from typing import cast
+
+import click
+from click.shell_completion import CompletionItem
+
+from gateway import __version__
+
+SUMMARIES = {
+    "run": "Serve what a configuration file, or one URL, describes.",
+    "demo": "Serve an example service, and print requests to try.",
+    "check": "Say everything that is wrong with a configuration file.",
+    "routes": "List the routes of a configuration file.",
+    "keys": "Create API keys.",
+    "errors": "List every error that the gateway itself answers.",
+    "schema": "Print the JSON Schema of the configuration.",
+    "healthcheck": "Ask a running gateway whether it is ready.",
+    "completion": "Print the completion script of a shell.",
+}
+"""What help and completion show, so that neither imports a command. In the order of a first acquaintance."""
+
+
+class Commands(click.Group):
+    """A group whose commands are modules of this package."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        return list(SUMMARIES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's signature
+        if cmd_name not in SUMMARIES:
+            return None
+        return cast(click.Command, import_module(f"gateway.cli.{cmd_name}").command)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        close = get_close_matches(args[0], SUMMARIES, n=1)
+        if close and args[0] not in SUMMARIES:
+            ctx.fail(f"No such command '{args[0]}'. Did you mean '{close[0]}'?")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  click's signature
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUMMARIES.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        names = [CompletionItem(name, help=text) for name, text in SUMMARIES.items() if name.startswith(incomplete)]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="gateway", message="%(prog)s %(version)s")
+def main() -> None:
+    """An API gateway: keys, rate limits and one envelope for every reply, in front of HTTP services as they are."""

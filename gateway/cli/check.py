@@ -1,0 +1,40 @@
+"""gateway check"""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from gateway.settings import ConfigError, load
+
+
+@click.command()
+@click.option("-c", "--config", "file", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The configuration.")
+@click.option(
+    "--output",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    show_default=True,
+    help="For people, for programs, or as annotations of a pull request.",
+)
+def command(file: Path, output: str) -> None:
+    """Say everything that is wrong with a configuration file.
+
+    Reads it as `gateway run` does, environment and included files too, and starts nothing.
+    """
+    try:
+        config = load(file)
+    except ConfigError as error:
+        if output == "json":
+            click.echo(error.json())
+        elif output == "github":
+            click.echo(error.github())
+        else:
+            click.echo(error.text(color=sys.stdout.isatty()))
+        sys.exit(1)
+    if output == "json":
+        click.echo(json.dumps({"problems": []}))
+    elif output == "text":
+        counted = {"route": len(config.routes), "upstream": len(config.upstreams), "key": len(config.keys)}
+        click.echo(f"{file}: fine: " + ", ".join(f"{number} {noun}{'' if number == 1 else 's'}" for noun, number in counted.items()))

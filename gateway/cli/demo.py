@@ -1,0 +1,106 @@
+"""gateway demo"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from gateway.app import run
+from gateway.cli import secret
+from gateway.cli.demo_service import ENCODINGS, EXAMPLES
+from gateway.cli.failure import explained
+from gateway.cli.ports import free_port
+from gateway.settings import parse
+
+CONFIGURATION = """\
+version: 1
+server:
+  drain_delay: 0s
+  listeners:
+    - {{id: public, address: "{host}:{port}"}}
+admin: {{address: "127.0.0.1:{admin_port}"}}
+organizations:
+  - {{id: acme, name: ACME Corp.}}
+keys:
+  - {{id: demo, secret_sha256: {digest}, organizations: [acme]}}
+upstreams:
+  - id: demo
+    targets: [{{url: "http://127.0.0.1:{service_port}"}}]
+    timeouts: {{first_byte: 3s}}
+routes:
+  - {{id: encoding.collection, upstream: demo, match: {{path: {encodings}, methods: [GET, POST]}}}}
+  - {{id: encoding.item, upstream: demo, match: {{path: "{encodings}/{{id}}", methods: [GET, DELETE]}}}}
+  - {{id: examples, upstream: demo, match: {{path: "{examples}/{{name}}", methods: [GET]}}}}
+"""
+
+WELCOME = """\
+The gateway listens on {url}, an example service is behind it.
+A key for this run only: {key}
+
+Try, in another terminal:
+
+  # create, list
+  curl -i -H 'X-Api-Key: {key}' -H 'Content-Type: application/json' -d '{{"name": "first"}}' {url}{encodings}
+  curl -i -H 'X-Api-Key: {key}' {url}{encodings}
+
+  # errors: no key, no name, no such encoding, no such route, no such method
+  curl -i {url}{encodings}
+  curl -i -H 'X-Api-Key: {key}' -H 'Content-Type: application/json' -d '{{}}' {url}{encodings}
+  curl -i -H 'X-Api-Key: {key}' {url}{encodings}/none
+  curl -i -H 'X-Api-Key: {key}' {url}/v2
+  curl -i -H 'X-Api-Key: {key}' -X PUT {url}{encodings}
+
+  # a service that crashes, answers garbage, hangs up, never answers
+  curl -i -H 'X-Api-Key: {key}' {url}{examples}/crash
+  curl -i -H 'X-Api-Key: {key}' {url}{examples}/garbage
+  curl -i -H 'X-Api-Key: {key}' {url}{examples}/hang-up
+  curl -i -H 'X-Api-Key: {key}' {url}{examples}/never
+
+  # more than 300 requests a minute
+  curl -s -o /dev/null -w '%{{http_code}}\\n' -H 'X-Api-Key: {key}' '{url}{encodings}?n=[1-400]' | sort | uniq -c
+
+  # what operators see
+  curl -s http://127.0.0.1:{admin_port}/metrics
+
+Ctrl-C stops both.
+"""
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Port to listen on, or the next one that is free."
+)
+def command(host: str, port: int) -> None:
+    """Serve an example service, and print requests to try.
+
+    Makes a key that is valid for this run, and keeps everything in memory.
+    """
+    key = secret.create()
+    with explained(), example_service() as service_port:
+        admin_port = free_port("127.0.0.1", 9901)
+        listening = {"host": host, "port": free_port(host, port), "admin_port": admin_port}
+        paths = {"encodings": ENCODINGS, "examples": EXAMPLES}
+        text = CONFIGURATION.format(**listening, **paths, digest=secret.digest(key), service_port=service_port)
+        config = parse(text, source="demo")
+        click.echo(WELCOME.format(url=f"http://{host}:{listening['port']}", key=key, admin_port=admin_port, **paths))
+        sys.exit(run(config, source="demo"))
+
+
+@contextmanager
+def example_service() -> Iterator[int]:
+    """Runs the service as a process of its own, out of reach of Ctrl-C; gives its port."""
+    # -P: a folder called `gateway` where the command happens to be called is not this package.
+    arguments = [sys.executable, "-P", "-m", "gateway.cli.demo_service"]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True) as service:
+        assert service.stdin is not None
+        assert service.stdout is not None
+        try:
+            first_line = service.stdout.readline()
+            if not first_line:
+                raise click.ClickException("the example service did not start (see above)")
+            yield int(first_line)
+        finally:
+            service.stdin.close()

@@ -1,0 +1,108 @@
+"""The service behind `gateway demo`: encodings in memory, and an example of each way a service goes wrong.
+
+Deliberately an ordinary service that knows nothing of the gateway or its envelope. Serves until its standard input
+ends, so that it never outlives the gateway, however that ends; says first on which port.
+"""
+
+import asyncio
+import os
+import sys
+from itertools import islice
+from typing import NoReturn
+
+from aiohttp import web
+
+from gateway.kernel.ids import Ids
+
+ENCODINGS = "/v1/encoding/encodings"
+EXAMPLES = "/v1/examples"
+_KEPT = 1000
+"""Encodings, the oldest goes first: a demo may run for weeks."""
+
+
+class Encodings:
+    """The resource: created, read, listed, deleted."""
+
+    def __init__(self) -> None:
+        self._ids = Ids(os.urandom)
+        self._by_id: dict[str, dict[str, object]] = {}
+
+    async def create(self, request: web.Request) -> web.Response:
+        try:
+            wanted = await request.json()
+        except ValueError:
+            return _problem(400, "The body is not JSON.")
+        if not isinstance(wanted, dict) or not isinstance(wanted.get("name"), str):
+            return _problem(422, "An encoding needs a name.", errors=[{"field": "name", "detail": "must be a string"}])
+        if len(self._by_id) >= _KEPT:
+            del self._by_id[next(iter(self._by_id))]
+        encoding = {"id": self._ids.request(), "name": wanted["name"], "status": "CREATED"}
+        self._by_id[str(encoding["id"])] = encoding
+        return web.json_response(encoding, status=201, headers={"Location": f"{ENCODINGS}/{encoding['id']}"})
+
+    async def list(self, request: web.Request) -> web.Response:  # noqa: ARG002  aiohttp's signature
+        return web.json_response({"totalCount": len(self._by_id), "items": list(islice(self._by_id.values(), 25))})
+
+    async def read(self, request: web.Request) -> web.Response:
+        encoding = self._by_id.get(request.match_info["id"])
+        return _problem(404, "There is no such encoding.") if encoding is None else web.json_response(encoding)
+
+    async def delete(self, request: web.Request) -> web.Response:
+        encoding = self._by_id.pop(request.match_info["id"], None)
+        return _problem(404, "There is no such encoding.") if encoding is None else web.Response(status=204)
+
+
+def _problem(status: int, detail: str, **more: object) -> web.Response:
+    """An error as RFC 9457 has it."""
+    return web.json_response({"title": "Bad request", "detail": detail, **more}, status=status, content_type="application/problem+json")
+
+
+async def crash(request: web.Request) -> web.Response:  # noqa: ARG001  aiohttp's signature
+    return web.Response(status=500, content_type="text/html", text="<html><body><h1>Internal Server Error</h1></body></html>")
+
+
+async def garbage(request: web.Request) -> web.Response:  # noqa: ARG001  aiohttp's signature
+    return web.Response(content_type="application/json", text='{"half": ')
+
+
+async def hang_up(request: web.Request) -> NoReturn:
+    assert request.transport is not None
+    request.transport.abort()
+    raise asyncio.CancelledError
+
+
+async def never(request: web.Request) -> NoReturn:  # noqa: ARG001  aiohttp's signature
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+def application() -> web.Application:
+    encodings = Encodings()
+    app = web.Application()
+    app.add_routes(
+        [
+            web.post(ENCODINGS, encodings.create),
+            web.get(ENCODINGS, encodings.list),
+            web.get(f"{ENCODINGS}/{{id}}", encodings.read),
+            web.delete(f"{ENCODINGS}/{{id}}", encodings.delete),
+            web.get(f"{EXAMPLES}/crash", crash),
+            web.get(f"{EXAMPLES}/garbage", garbage),
+            web.get(f"{EXAMPLES}/hang-up", hang_up),
+            web.get(f"{EXAMPLES}/never", never),
+        ]
+    )
+    return app
+
+
+async def serve() -> None:
+    runner = web.AppRunner(application(), access_log=None, handler_cancellation=True)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    sys.stdout.write(f"{runner.addresses[0][1]}\n")
+    sys.stdout.flush()
+    await asyncio.to_thread(sys.stdin.buffer.read)
+    await runner.cleanup()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())

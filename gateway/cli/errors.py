@@ -1,0 +1,28 @@
+"""gateway errors"""
+
+import json
+
+import click
+
+from gateway.cli.columns import aligned, markdown
+from gateway.kernel.faults import CATALOGUE
+
+HEADER = ("name", "status", "code", "who has to act", "developerMessage")
+
+
+def rows() -> list[tuple[str, ...]]:
+    """The catalogue, a cell a column of `HEADER`."""
+    return [(fault.name, str(fault.status), str(fault.code), fault.source, fault.developer_message) for fault in CATALOGUE.values()]
+
+
+@click.command()
+@click.option("--output", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True)
+def command(output: str) -> None:
+    """List every error that the gateway itself answers.
+
+    Each can be given another status, code or text, and links, in the configuration: `errors: {NAME: {...}}`.
+    """
+    if output == "json":
+        click.echo(json.dumps([dict(zip(HEADER, row, strict=True)) for row in rows()], indent=2))
+    else:
+        click.echo((markdown if output == "markdown" else aligned)(HEADER, rows()))

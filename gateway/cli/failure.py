@@ -1,0 +1,30 @@
+"""Errors that the person at the terminal can mend, told in a line each instead of a traceback."""
+
+import errno
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from gateway.settings import ConfigError
+
+_WHAT_TO_DO = {
+    errno.EADDRINUSE: "another program listens there; stop it, or choose another address",
+    errno.EADDRNOTAVAIL: "this machine has no such address; 127.0.0.1 is itself, 0.0.0.0 all of its addresses",
+    errno.EACCES: "choose a port above 1023, or give the process CAP_NET_BIND_SERVICE",
+    errno.EMFILE: "raise the limit on open files (ulimit -n, LimitNOFILE=)",
+}
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turns a broken configuration and a refusal of the operating system into a message and exit code 1."""
+    try:
+        yield
+    except ConfigError as error:
+        click.echo(error.text(color=sys.stderr.isatty()), err=True)
+        sys.exit(1)
+    except OSError as error:
+        hint = _WHAT_TO_DO.get(error.errno or 0)
+        raise click.ClickException(f"{error.strerror or error}{'; ' + hint if hint else ''}") from None

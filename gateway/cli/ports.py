@@ -1,0 +1,27 @@
+"""Which port is free."""
+
+import errno
+import socket
+
+_TRIED = 100
+
+
+def free_port(host: str, wanted: int) -> int:
+    """`wanted`, or the next port above it on which this process could listen.
+
+    Raises OSError when there is none among the next hundred, or when the address is not one of this machine.
+    """
+    family, _, _, _, address = socket.getaddrinfo(host, wanted, type=socket.SOCK_STREAM)[0]
+    for port in range(wanted, min(wanted + _TRIED, 65536)):
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            # As the listener will: a port whose last connections are still closing is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address[0], port))
+                probe.listen(1)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                return port
+    raise OSError(errno.EADDRINUSE, f"no port is free from {wanted} to {wanted + _TRIED - 1}")

@@ -1,0 +1,39 @@
+"""gateway routes"""
+
+from pathlib import Path
+
+import click
+
+from gateway.cli.columns import aligned
+from gateway.cli.failure import explained
+from gateway.settings import Config, load
+
+HEADER = ("methods", "path", "id", "upstream", "auth", "plan", "envelope", "total")
+
+
+def rows(config: Config) -> list[tuple[str, ...]]:
+    """One row a route, a cell a column of `HEADER`. A prefix ends in `/**`; the plan of a key is the key's."""
+    return [
+        (
+            ",".join(route.match.methods),
+            route.match.path or f"{(route.match.prefix or '').rstrip('/')}/**",
+            route.id,
+            ", ".join(str(target.url) for target in config.upstream_of(route).targets),
+            route.auth,
+            config.plan_of(route).id if route.auth == "none" else "-",
+            config.envelope_of(route).mode,
+            f"{config.timeouts_of(route).total:g}s",
+        )
+        for route in sorted(config.routes, key=lambda route: route.match.path or route.match.prefix or "")
+    ]
+
+
+@click.command()
+@click.option("-c", "--config", "file", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The configuration.")
+def command(file: Path) -> None:
+    """List the routes of a configuration file.
+
+    With what holds for each once `defaults` are filled in.
+    """
+    with explained():
+        click.echo(aligned(HEADER, rows(load(file))))

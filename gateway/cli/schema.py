@@ -1,0 +1,17 @@
+"""gateway schema"""
+
+import json
+
+import click
+
+from gateway.settings import json_schema
+
+
+@click.command()
+def command() -> None:
+    """Print the JSON Schema of the configuration.
+
+    For editors: the first line of a file says where it is, as in
+    `# yaml-language-server: $schema=./gateway.schema.json`.
+    """
+    click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
