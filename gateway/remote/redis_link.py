@@ -1,0 +1,143 @@
+"""One connection to a Redis server that any number of callers share.
+
+redis-py opens it (address, TLS, AUTH, SELECT); then this protocol takes its transport over. Commands of one loop tick
+leave in one write, and replies come back in the order of the commands (RESP2), so a queue of waiters is all there is to
+match them: a waiter that gave up keeps its place in the queue, and its reply is thrown away.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import TypeAlias
+
+import hiredis
+
+from gateway.remote.redis_address import LinkError
+
+STUCK_AFTER_TIMEOUTS = 2
+"""A link is given up when its oldest reply is overdue by as many time-outs again."""
+GRACE_S = 0.001
+TIMEOUT = LinkError("timeout")
+LOST = LinkError("lost")
+
+Reply: TypeAlias = list[int] | bytes | int | LinkError
+Waiter: TypeAlias = "asyncio.Future[Reply]"
+
+
+def pack(*parts: bytes) -> bytes:
+    """A command in Redis's wire format."""
+    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
+
+
+class RedisLink(asyncio.Protocol):
+    """An open connection. `on_end(link, failure)` is called once, when it is lost or stuck, and not after `close`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, timeout_s: float, on_end: Callable[["RedisLink", LinkError], None]) -> None:
+        self._loop = loop
+        self._timeout_s = timeout_s
+        self._on_end: Callable[[RedisLink, LinkError], None] | None = on_end
+        self._reader = hiredis.Reader(protocolError=LinkError, replyError=LinkError)
+        self._waiters: deque[tuple[float, Waiter]] = deque()
+        self._unsent: list[bytes] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._judging = False
+        self._transport: asyncio.WriteTransport | None = None
+        self._owner: object = None
+
+    @property
+    def in_flight(self) -> int:
+        """Replies that are still to come, for callers that gave up too."""
+        return len(self._waiters)
+
+    def take_over(self, writer: asyncio.StreamWriter) -> None:
+        """Go on where the set-up of a connection ended: every reply read, nothing asked."""
+        self._owner = writer  # newer Pythons close the transport of a writer that nobody holds
+        self._transport = writer.transport
+        self._transport.set_protocol(self)
+
+    def send(self, command: bytes, deadline: float) -> Waiter:
+        """The reply to `command`, as a future that is never an exception; TIMEOUT at `deadline` (of the loop's clock).
+
+        Deadlines have to come in their order.
+        """
+        waiter: Waiter = self._loop.create_future()
+        if self._transport is None:
+            waiter.set_result(LOST)
+            return waiter
+        self._waiters.append((deadline, waiter))
+        if not self._unsent:
+            self._loop.call_soon(self._flush)
+        self._unsent.append(command)
+        if self._timer is None:
+            self._timer = self._loop.call_at(deadline, self._expire)
+        return waiter
+
+    def close(self) -> None:
+        """Cut the connection. Everyone who waits gets LOST."""
+        self._on_end = None
+        self._end(LOST)
+
+    def data_received(self, data: bytes) -> None:
+        gets = self._reader.gets
+        waiters = self._waiters
+        try:
+            self._reader.feed(data)
+            while (reply := gets()) is not False:
+                _, waiter = waiters.popleft()
+                if not waiter.done():
+                    waiter.set_result(reply)
+        except (LinkError, IndexError):
+            self._end(LinkError("protocol: not a reply, or one that nobody asked for"))
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self._end(LOST)
+
+    def _flush(self) -> None:
+        if self._transport is not None:
+            self._transport.write(b"".join(self._unsent))
+        self._unsent.clear()
+
+    def _expire(self) -> None:
+        """One timer for all: set for the oldest reply that is due, never moved when that one comes."""
+        self._timer = None
+        if not self._waiters:
+            return
+        now = self._loop.time()
+        oldest = self._waiters[0][0]
+        if oldest > now:
+            self._judging = False
+            self._timer = self._loop.call_at(oldest, self._expire)
+            return
+        if not self._judging:
+            # After a stall of this process the reply may lie in the socket: uvloop runs timers before it reads.
+            self._judging = True
+            self._timer = self._loop.call_later(GRACE_S, self._expire)
+            return
+        if now - oldest >= STUCK_AFTER_TIMEOUTS * self._timeout_s:
+            self._end(TIMEOUT)
+            return
+        due = oldest + STUCK_AFTER_TIMEOUTS * self._timeout_s
+        self._judging = False
+        for deadline, waiter in self._waiters:
+            if deadline > now:
+                due = min(due, deadline)
+                break
+            if not waiter.done():
+                waiter.set_result(TIMEOUT)
+        self._timer = self._loop.call_at(due, self._expire)
+
+    def _end(self, failure: LinkError) -> None:
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.abort()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._owner = None
+        while self._waiters:
+            _, waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(failure)
+        if self._on_end is not None:
+            on_end, self._on_end = self._on_end, None
+            on_end(self, failure)

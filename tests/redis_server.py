@@ -1,0 +1,103 @@
+"""A real redis-server for tests: its own process on a port of its own, to be hung, killed and started again."""
+
+import contextlib
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+START_S = 10.0
+
+
+class RedisServer:
+    """One server that keeps nothing on disk. `options` are lines of redis.conf by name, `folder` is for its Unix socket."""
+
+    def __init__(self, folder: Path, **options: str) -> None:
+        self.socket_path = folder / "redis.sock"
+        self.options = options
+        self.port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._client: redis.Redis | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        """On the port it had before, or on a free one. Returns when it accepts connections."""
+        for _ in range(5):
+            self.port = self.port or _free_port()
+            options = {
+                "port": str(self.port),
+                "bind": "127.0.0.1",
+                "unixsocket": str(self.socket_path),
+                "save": "",
+                "appendonly": "no",
+                **self.options,
+            }
+            arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
+            self._process = subprocess.Popen(["redis-server", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            if self._accepts():
+                return
+            self.port = 0  # somebody else took it in between
+        raise RuntimeError("redis-server does not start")
+
+    def hang(self) -> None:
+        """It keeps its connections and takes new ones, and answers nobody."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """Gone at once, with all that it knew."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def ask(self, *command: str | bytes | int) -> Any:
+        """The reply to a command, by redis-py. Raises what redis-py raises."""
+        if self._client is None:
+            self._client = redis.Redis(port=self.port, username="default", password=self.options.get("requirepass"), protocol=2)
+        return self._client.execute_command(*command)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def _accepts(self) -> bool:
+        deadline = time.monotonic() + START_S
+        while self._process is not None and self._process.poll() is None and time.monotonic() < deadline:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe:
+                probe.sendall(b"PING\r\n")
+                if probe.recv(100):
+                    return True
+        self.kill()
+        return False
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A running server, empty."""
+    server = RedisServer(tmp_path)
+    server.start()
+    yield server
+    server.go_on()
+    server.kill()
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+    return port
