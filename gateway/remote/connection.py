@@ -1,0 +1,309 @@
+"""One connection to an upstream: writes a call, reads its reply in time, and decides whether it may serve another.
+
+Laws:
+ - It serves another call only after a reply that was whole, kept alive and followed by nothing. Bytes that arrive
+   while no call is under way close it.
+ - Whoever gives up a call, for whatever reason, closes the connection: `_discard` is the one way out, and runs once.
+"""
+
+import asyncio
+import math
+import select
+from collections.abc import Coroutine
+from typing import Protocol, cast
+
+from gateway.kernel.clock import Clock
+from gateway.kernel.faults import UPSTREAM_INCOMPLETE, UPSTREAM_RESET, UPSTREAM_TIMEOUT, UPSTREAM_UNREACHABLE, GatewayError
+from gateway.remote.call import Answer, Call
+from gateway.remote.framing import request_framing
+from gateway.remote.reply import ReplyReader
+from gateway.remote.stream import ReplyStream
+from gateway.remote.tls import ended_cleanly
+from gateway.remote.upload import PIECE_BYTES, Pieces, Source, upload
+
+
+class Owner(Protocol):
+    """The pool that connections belong to."""
+
+    def release(self, connection: "Connection", idle_hint_s: float | None) -> None:
+        """It is free for another call. The upstream keeps it for `idle_hint_s` seconds; None when it did not say."""
+        ...
+
+    def discarded(self, connection: "Connection") -> None:
+        """It is of no more use. Called once for each."""
+        ...
+
+
+class Connection(asyncio.Protocol):
+    """`target` names the other end. Deadlines are readings of `clock.monotonic`.
+
+    `closed` says why it is of no more use. `died_unanswered`: it ended, or broke, before a byte of the reply.
+    `expires_at` is set by the pool.
+    """
+
+    _transport: asyncio.Transport
+    _call: Call
+
+    def __init__(self, owner: Owner, target: str, clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
+        self._owner = owner
+        self._target = target
+        self._clock = clock
+        self._loop = loop
+        self._reply = ReplyReader()
+        self._readable = select.poll()
+        self._waiter: asyncio.Future[Answer] | None = None
+        self._buffer = bytearray()
+        self._stream: ReplyStream | None = None
+        self._upload: asyncio.Task[None] | None = None
+        self._cut_upload = False
+        self._drained: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = self._deadline = self._sent_at = math.inf
+        self.closed: GatewayError | None = None
+        self._lost = loop.create_future()
+        self.died_unanswered = False
+        self.expires_at = math.inf
+
+    # For the pool
+
+    def usable(self, now: float) -> bool:
+        """Whether a call may be written. Bytes, or an end, that wait unread in the kernel say no as well."""
+        return self.closed is None and now < self.expires_at and not self._transport.is_closing() and not self._readable.poll(0)
+
+    def begin(self, call: Call, first: bytes, now: float) -> asyncio.Future[Answer]:
+        """Send `call`; the future gets its answer, or an exception. `first` is what was already read of its Body.
+
+        Raises GatewayError when the connection has ended before.
+        """
+        if self.closed is not None:
+            raise self.closed
+        self._reply.begin(call.method == b"HEAD")
+        self._call = call
+        self._waiter = waiter = self._loop.create_future()
+        body = call.body
+        if isinstance(body, bytes) and len(body) <= PIECE_BYTES:
+            self._transport.write(call.head + request_framing(call.method, len(body)) + body)
+            self._request_sent(now)
+        else:
+            source: Source = Pieces(body) if isinstance(body, bytes) else body
+            head = call.head + request_framing(call.method, source.length)
+            self._sent_at = math.inf
+            self._upload = self._loop.create_task(self._run(upload(head, first, source, self)))
+        return waiter
+
+    def give_up(self, waiter: "asyncio.Future[Answer]") -> None:
+        """Nobody waits for this answer any more."""
+        if self._waiter is waiter:
+            self._discard(GatewayError(UPSTREAM_INCOMPLETE, cause="given up"))
+        if waiter.done() and not waiter.cancelled():
+            waiter.exception()
+
+    def close(self, why: GatewayError) -> None:
+        """End it now; a call under way fails with `why`."""
+        self._fail(why)
+
+    async def wait_closed(self) -> None:
+        await self._lost
+
+    # For the stream and the upload
+
+    def pause(self) -> None:
+        self._transport.pause_reading()
+
+    def resume(self) -> None:
+        if self.closed is None:
+            self._transport.resume_reading()
+
+    def abandon(self) -> None:
+        self._discard(GatewayError(UPSTREAM_INCOMPLETE, cause="given up"))
+
+    async def write(self, data: bytes) -> None:
+        if self._readable.poll(0):
+            # A reply, or the end, is there: let it be read before a write meets a closed socket and loses it
+            await asyncio.sleep(0)
+        self._transport.write(data)
+        if self._drained is not None:
+            self._expire(self._clock.monotonic() + self._call.first_byte_timeout_s)
+            await self._drained
+            self._deadline = math.inf
+
+    # Called by the event loop
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._readable.register(transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLRDHUP)
+
+    def data_received(self, data: bytes) -> None:
+        if self._waiter is None:
+            self._discard(GatewayError(UPSTREAM_RESET, cause=f"{self._target}: the upstream spoke unasked"))
+            return
+        reply = self._reply
+        try:
+            reply.feed(data)
+        except GatewayError as error:
+            error.cause = f"{self._target}: {error.cause}"
+            self._fail(error)
+            return
+        if reply.complete:
+            self._finish()
+        elif reply.status:
+            self._progress()
+
+    def eof_received(self) -> None:
+        if self._waiter is None:
+            self._discard(GatewayError(UPSTREAM_RESET, cause=f"{self._target}: the upstream closed the connection"))
+            return
+        peer = self._transport.get_extra_info("ssl_object")
+        if (peer is None or ended_cleanly(peer)) and self._reply.end():
+            self._finish()
+        else:
+            self._broke("the upstream closed the connection")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._broke(f"the connection broke: {getattr(exc, 'strerror', None) or exc or 'cut off'}")
+        if not self._lost.done():
+            self._lost.set_result(None)
+
+    def pause_writing(self) -> None:
+        self._drained = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        drained, self._drained = self._drained, None
+        if drained is not None and not drained.done():
+            drained.set_result(None)
+
+    # Time
+
+    def _request_sent(self, now: float) -> None:
+        call = self._call
+        self._sent_at = now
+        first, total = call.first_byte_timeout_s, call.total_timeout_s
+        self._expire(now + (first if first < total and not self._reply.status else total))
+
+    def _expire(self, deadline: float) -> None:
+        """One timer serves all calls: it is only touched when it would ring too late."""
+        self._deadline = deadline
+        if self._timer is not None:
+            if self._timer_at <= deadline:
+                return
+            self._timer.cancel()
+        self._timer_at = deadline
+        self._timer = self._loop.call_later(max(0.001, deadline - self._clock.monotonic()), self._rang)
+
+    def _rang(self) -> None:
+        self._timer = None
+        deadline = self._deadline
+        if self._waiter is None or deadline == math.inf:
+            return
+        if deadline > self._clock.monotonic():
+            self._expire(deadline)
+        elif self._drained is not None and self._upload is not None:
+            self._fail(self._late("the upstream does not take the request"))
+        elif self._reply.status:
+            self._fail(self._late(f"no end of the reply within {self._call.total_timeout_s:g} s"))
+        else:
+            self._fail(self._late(f"no reply within {deadline - self._sent_at:g} s"))
+
+    def _late(self, text: str) -> GatewayError:
+        return GatewayError(UPSTREAM_TIMEOUT, cause=f"{self._target}: {text}")
+
+    # The reply
+
+    def _progress(self) -> None:
+        """The final head is in, the body not all."""
+        data = self._reply.take()
+        if self._stream is not None:
+            if data:
+                self._stream.feed(data)
+            return
+        if not self._buffer:
+            self._head_arrived()
+        self._buffer += data
+        limit = self._call.buffer_bytes
+        if limit and len(self._buffer) <= limit:
+            return
+        waiter = self._waiter
+        assert waiter is not None
+        if not waiter.done():
+            self._stream = ReplyStream(self, self._loop)
+            waiter.set_result(self._answer(bytes(self._buffer), self._stream))
+            self._buffer.clear()
+
+    def _head_arrived(self) -> None:
+        if self._upload is None:
+            self._deadline = self._sent_at + self._call.total_timeout_s
+        elif self._reply.status >= 300:
+            # RFC 9112 9.3: it will not take the rest. (Below 300 it may well answer while it reads.)
+            self._stop_upload()
+            self._request_sent(self._clock.monotonic())
+
+    def _finish(self) -> None:
+        reply, waiter, stream = self._reply, self._waiter, self._stream
+        assert waiter is not None
+        data = reply.take()
+        self._waiter = self._stream = None
+        if reply.keep and reply.clean and self._upload is None and not self._cut_upload and not self._transport.get_write_buffer_size():
+            self._deadline = math.inf
+            self._owner.release(self, reply.idle_hint_s)
+        else:
+            self._discard(GatewayError(UPSTREAM_RESET, cause="not kept alive"))
+        if stream is not None:
+            if data:
+                stream.feed(data)
+            stream.end()
+        elif not waiter.done():
+            if self._buffer:
+                data = bytes(self._buffer + data)
+                self._buffer.clear()
+            waiter.set_result(self._answer(data, None))
+
+    def _answer(self, body: bytes, stream: ReplyStream | None) -> Answer:
+        reply = self._reply
+        return Answer(reply.status, reply.fields, body, stream, reply.length, self._target)
+
+    # Endings
+
+    async def _run(self, task: Coroutine[None, None, None]) -> None:
+        try:
+            await task
+        except Exception as error:
+            self._upload = None
+            self._fail(error)
+        else:
+            self._upload = None
+            if self.closed is None:
+                self._request_sent(self._clock.monotonic())
+
+    def _stop_upload(self) -> None:
+        if self._upload is not None:
+            self._upload.cancel()
+            self._upload = None
+            self._cut_upload = True
+
+    def _broke(self, text: str) -> None:
+        if self.closed is not None:
+            return
+        self.died_unanswered = not self._reply.received
+        self._fail(GatewayError(UPSTREAM_INCOMPLETE if self._reply.received else UPSTREAM_RESET, cause=f"{self._target}: {text}"))
+
+    def _fail(self, error: Exception) -> None:
+        waiter, stream = self._waiter, self._stream
+        self._discard(error if isinstance(error, GatewayError) else GatewayError(UPSTREAM_UNREACHABLE, cause="closed"))
+        if stream is not None:
+            stream.fail(error)
+        elif waiter is not None and not waiter.done():
+            waiter.set_exception(error)
+
+    def _discard(self, why: GatewayError) -> None:
+        if self.closed is not None:
+            return
+        self.closed = why
+        self._waiter = self._stream = None
+        self._transport.abort()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._stop_upload()
+        if self._drained is not None:
+            self.resume_writing()
+        self._owner.discarded(self)

@@ -1,0 +1,70 @@
+"""Where messages begin and end on the wire, as far as llhttp does not already decide it. Pure.
+
+llhttp refuses Content-Length beside Transfer-Encoding, repeated or malformed Content-Length, bad chunk sizes, bare CR
+and LF, folded lines and bad names. It lets pass what is decided here: any list of transfer codings that holds
+`chunked`, RTSP and ICE start lines, status 000 and 600 and above, empty lines before the status line.
+"""
+
+from functools import lru_cache
+
+from gateway.remote.call import Fields
+
+MAX_HEAD_BYTES = 64 * 1024
+MAX_FIELDS = 256
+MAX_INFORMATIONAL = 16
+"""1xx heads before the final one. RFC 9110 15.2 sets no number; an endless row of them is a reply that never comes."""
+
+_VERSIONS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
+
+_END = b"\r\n"
+_EMPTY_BODY = b"Content-Length: 0\r\n\r\n"
+_CHUNKED_BODY = b"Transfer-Encoding: chunked\r\n\r\n"
+_SAYS_EMPTY = frozenset((b"POST", b"PUT", b"PATCH"))
+"""RFC 9110 8.6: a method that anticipates content should say that there is none; others should not."""
+
+
+def request_framing(method: bytes, length: int | None) -> bytes:
+    """The lines that end a request's head; `length` of its body in bytes, None for chunks."""
+    if length is None:
+        return _CHUNKED_BODY
+    if length:
+        return b"Content-Length: %d\r\n\r\n" % length
+    return _EMPTY_BODY if method in _SAYS_EMPTY else _END
+
+
+def starts_wrong(received: int, data: bytes) -> bool:
+    """Whether `data`, the bytes after the first `received` ones, cannot be part of an HTTP/1.1 or 1.0 status line."""
+    piece = data[: max(0, len(_VERSIONS[0]) - received)]
+    end = received + len(piece)
+    return all(piece != version[received:end] for version in _VERSIONS)
+
+
+def head_size(fields: Fields) -> int:
+    """Bytes that `fields` took on the wire, optional white space aside."""
+    return sum(len(name) + len(value) + 4 for name, value in fields)
+
+
+def codings_supported(fields: Fields, version: str) -> bool:
+    """Whether the transfer codings are exactly `chunked`. HTTP/1.0 has none (RFC 9112 6.1: such framing is faulty)."""
+    return version == "1.1" and [value.lower() for name, value in fields if name == b"transfer-encoding"] == [b"chunked"]
+
+
+def bodiless(status: int) -> bool:
+    """RFC 9112 6.3: these end with their head, whatever their fields say."""
+    return status in (204, 304)
+
+
+def keeps_alive(version: str, fields: Fields) -> bool:
+    """Whether the connection outlives a reply without a body (RFC 9112 9.3)."""
+    options = {option.strip().lower() for name, value in fields if name == b"connection" for option in value.split(b",")}
+    return b"close" not in options and (version == "1.1" or b"keep-alive" in options)
+
+
+@lru_cache(maxsize=64)
+def announced_idle_s(keep_alive: bytes) -> float | None:
+    """Seconds of idleness that a Keep-Alive field allows, with a fifth off so that the server never closes first."""
+    for parameter in keep_alive.lower().split(b","):
+        name, _, value = parameter.strip().partition(b"=")
+        if name == b"timeout" and value.isdigit() and len(value) < 8:
+            return int(value) * 0.8
+    return None

@@ -1,0 +1,161 @@
+"""Reads the replies of one connection, one after the other. No I/O: bytes in, a reply out, or a fault.
+
+Law: a reply is whole only if its framing said where it ends and it ended there (RFC 9112 8).
+"""
+
+import httptools
+
+from gateway.kernel.faults import UPSTREAM_HEADERS_TOO_LARGE, UPSTREAM_PROTOCOL_ERROR, Fault, GatewayError
+from gateway.remote import framing
+from gateway.remote.call import Fields
+
+
+class ReplyReader:
+    """`status` is 0 until the final head is in; then `fields` and `length` are those of `Answer`.
+
+    `received` counts bytes since `begin`. `complete` says that the reply has ended, `clean` that nothing came after
+    it, `keep` that its sender keeps the connection. `until_eof`: its body ends with the connection.
+    """
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self.on_body = self._parts.append
+        self._parser = httptools.HttpResponseParser(self)
+        self._head_only = False
+        self.begin(head_only=False)
+
+    def begin(self, head_only: bool) -> None:
+        """Expect the next reply; with `head_only` one to HEAD, which has no body whatever its fields say."""
+        if self._head_only:
+            # llhttp still waits for the body that the last reply announced
+            self._parser = httptools.HttpResponseParser(self)
+        self._head_only = head_only
+        self._tail = b""
+        self._collected: Fields = []
+        self._problem: GatewayError | None = None
+        self._informational = self._overhead = 0
+        self.status = self.received = 0
+        self.fields: Fields = []
+        self.length: int | None = None
+        self.idle_hint_s: float | None = None
+        self.complete = self.keep = self.until_eof = False
+        self.clean = True
+
+    def feed(self, data: bytes) -> None:
+        """Raises GatewayError (UPSTREAM_PROTOCOL_ERROR, UPSTREAM_HEADERS_TOO_LARGE) when it cannot be a reply."""
+        received = self.received
+        self.received = received + len(data)
+        # The usual first segment passes the first test; only the others pay for an exact one
+        if received < 9 and (received or not data.startswith(b"HTTP/1.1 ")) and framing.starts_wrong(received, data):
+            raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause="the reply does not begin with an HTTP/1.x status line")
+        try:
+            if self._head_only:
+                self._feed_heads(data)
+            else:
+                self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self.clean = False
+            if not self.complete and self._problem is None:
+                raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause=f"the reply is not valid HTTP: {error}") from None
+        if self._problem is not None:
+            raise self._problem
+        if not self.complete:
+            self._check_sizes(len(data))
+
+    def end(self) -> bool:
+        """The connection has ended, properly. Whether that is where the reply ends."""
+        self.complete = self.complete or self.until_eof
+        return self.complete
+
+    def take(self) -> bytes:
+        """The body bytes that were fed since the last call."""
+        parts = self._parts
+        if len(parts) == 1:
+            data = parts[0]
+        elif parts:
+            data = b"".join(parts)
+        else:
+            return b""
+        parts.clear()
+        return data
+
+    def _feed_heads(self, data: bytes) -> None:
+        start = len(self._tail)
+        seen = self._tail + data
+        while start < len(seen) and not self.status:
+            blank = seen.find(b"\r\n\r\n", max(0, start - 3))
+            stop = blank + 4 if blank >= 0 else len(seen)
+            self._parser.feed_data(seen[start:stop])
+            start = stop
+        self._tail = seen[-3:]
+        if self.status:
+            self.complete = True
+            self.clean = start == len(seen)
+            self.keep = framing.keeps_alive(self._parser.get_http_version(), self.fields)
+
+    def _check_sizes(self, size: int) -> None:
+        if not self.status:
+            if self.received > framing.MAX_HEAD_BYTES or len(self._collected) > framing.MAX_FIELDS:
+                raise GatewayError(UPSTREAM_HEADERS_TOO_LARGE, cause="the reply's head is too large")
+        elif not self._parts:
+            # Chunk extensions and trailers: nobody wants them, and nothing else bounds them
+            self._overhead += size
+            if self._overhead > framing.MAX_HEAD_BYTES:
+                raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause="the reply's chunk extensions or trailers are too large")
+
+    def _refuse(self, fault: Fault, cause: str) -> None:
+        # An exception here would reach `feed` wrapped, and cost a traceback
+        if self._problem is None:
+            self._problem = GatewayError(fault, cause=cause)
+
+    # Called by httptools
+
+    def on_message_begin(self) -> None:
+        if self.complete:
+            self.clean = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._collected.append((name.lower(), value.rstrip()))
+
+    def on_headers_complete(self) -> None:
+        if self.complete:
+            return
+        status = self._parser.get_status_code()
+        fields = self._collected
+        # What comes after the head are trailers: RFC 9110 6.5.1 lets a gateway drop them
+        self._collected = []
+        if status < 200 or status > 599:
+            self._not_final(status)
+            return
+        known = dict(fields)
+        length = known.get(b"content-length")
+        if length is not None:
+            self.length = int(length)
+        elif b"transfer-encoding" in known:
+            version = self._parser.get_http_version()
+            if not framing.codings_supported(fields, version):
+                self._refuse(UPSTREAM_PROTOCOL_ERROR, "the reply's transfer coding is not exactly chunked")
+        else:
+            self.until_eof = not framing.bodiless(status)
+        if b"keep-alive" in known:
+            self.idle_hint_s = framing.announced_idle_s(known[b"keep-alive"])
+        if len(fields) > framing.MAX_FIELDS or (
+            self.received > framing.MAX_HEAD_BYTES and framing.head_size(fields) > framing.MAX_HEAD_BYTES
+        ):
+            self._refuse(UPSTREAM_HEADERS_TOO_LARGE, "the reply's head is too large")
+        self.fields = fields
+        self.status = status
+
+    def on_message_complete(self) -> None:
+        if self.status and not self.complete:
+            self.complete = True
+            self.keep = self._parser.should_keep_alive()
+
+    def _not_final(self, status: int) -> None:
+        self._informational += 1
+        if status == 101:
+            self._refuse(UPSTREAM_PROTOCOL_ERROR, "the upstream switched protocols unasked")
+        elif status < 100 or status > 599:
+            self._refuse(UPSTREAM_PROTOCOL_ERROR, f"status {status:03d} is none of HTTP's")
+        elif self._informational > framing.MAX_INFORMATIONAL:
+            self._refuse(UPSTREAM_PROTOCOL_ERROR, "the upstream sends 1xx heads without end")

@@ -1,0 +1,89 @@
+"""The part of a reply's body that arrives after its Answer was made."""
+
+import asyncio
+from typing import Protocol
+
+from gateway.kernel.faults import UPSTREAM_INCOMPLETE, GatewayError
+
+PAUSE_BYTES = 256 * 1024
+"""Unread bytes at which the connection stops reading from its socket."""
+
+
+class Source(Protocol):
+    """The connection that a stream is fed from."""
+
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def abandon(self) -> None: ...
+
+
+class ReplyStream:
+    """A `Stream` (gateway.remote.call) fed by one connection and read by one task."""
+
+    __slots__ = ("_ended", "_error", "_loop", "_paused", "_pieces", "_reader", "_source", "_unread")
+
+    def __init__(self, source: Source, loop: asyncio.AbstractEventLoop) -> None:
+        self._source: Source | None = source
+        self._loop = loop
+        self._pieces: list[bytes] = []
+        self._unread = 0
+        self._paused = False
+        self._ended = False
+        self._error: Exception | None = None
+        self._reader: asyncio.Future[None] | None = None
+
+    async def read(self) -> bytes:
+        while not self._pieces:
+            if self._error is not None:
+                raise self._error
+            if self._ended:
+                return b""
+            self._reader = self._loop.create_future()
+            try:
+                await self._reader
+            except asyncio.CancelledError:
+                self.close()
+                raise
+            finally:
+                self._reader = None
+        pieces = self._pieces
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        self._unread = 0
+        if self._paused:
+            self._paused = False
+            if self._source is not None:
+                self._source.resume()
+        return data
+
+    def close(self) -> None:
+        source, self._source = self._source, None
+        if source is None:
+            return
+        self._pieces.clear()
+        self._error = GatewayError(UPSTREAM_INCOMPLETE, cause="the reply was given up by its reader")
+        source.abandon()
+
+    def feed(self, data: bytes) -> None:
+        self._pieces.append(data)
+        self._unread += len(data)
+        if self._unread > PAUSE_BYTES and not self._paused and self._source is not None:
+            self._paused = True
+            self._source.pause()
+        self._wake()
+
+    def end(self) -> None:
+        self._source = None
+        self._ended = True
+        self._wake()
+
+    def fail(self, error: Exception) -> None:
+        """What had arrived can still be read; then `error` is raised."""
+        self._source = None
+        if self._error is None:
+            self._error = error
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
