@@ -31,11 +31,13 @@ class _Connection(RequestHandler):
 
     def handle_error(
         self,
-        request: web.BaseRequest,  # noqa: ARG002  aiohttp's signature
+        request: web.BaseRequest,
         status: int = 500,
         exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002  it repeats the malformed request
     ) -> web.StreamResponse:
+        if request.writer.output_size > 0:
+            raise ConnectionError("A reply has begun: it cannot become an error")
         if exc is not None and status >= 500:
             self.log_exception("The admin listener failed", exc_info=exc)
         reply = _json(status, {"error": "malformed request" if status < 500 else "internal error"})
@@ -56,6 +58,7 @@ class Admin:
         self._metrics = metrics
         self._readiness = readiness
         self._views: dict[str, View] = {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._scrape}
+        self._scraping = asyncio.Lock()
         self._runner: web.ServerRunner | None = None
         self.address = address
         """Where it listens, once started."""
@@ -108,12 +111,13 @@ class Admin:
         return _json(200 if ready else 503, {"status": "ready" if ready else "not ready", "reasons": reasons})
 
     async def _scrape(self, request: web.BaseRequest) -> web.Response:
-        pieces, content_type = self._metrics.pieces(request.headers.get("Accept", ""))
         body = bytearray()
-        for piece in pieces:
-            body += piece
-            # Requests go first: a scrape of many series must not hold up the loop.
-            await asyncio.sleep(0)
+        async with self._scraping:
+            pieces, content_type = self._metrics.pieces(request.headers.get("Accept", ""))
+            for piece in pieces:
+                body += piece
+                # Requests go first: a scrape of many series must not hold up the loop.
+                await asyncio.sleep(0)
         return web.Response(body=bytes(body), headers={"Content-Type": content_type})
 
 

@@ -1,7 +1,5 @@
 """The access line: one for every request, whatever became of it."""
 
-from collections.abc import Callable
-
 import msgspec
 
 from gateway.observe.stamp import Stamp
@@ -34,40 +32,41 @@ _NAMES = {
 """OpenTelemetry's names where it has one (https://opentelemetry.io/docs/specs/semconv/registry/attributes/)."""
 
 
-class AccessRecord(msgspec.Struct, omit_defaults=True, rename=_NAMES, tag_field="event", tag="request"):
-    """What is written about one request. None, or an empty text, leaves a field out.
+class AccessRecord(msgspec.Struct, gc=False, omit_defaults=True, rename=_NAMES, tag_field="event", tag="request"):
+    """What is written about one request. None leaves a field out.
 
-    `timestamp` (ISO 8601) and `level` are filled in by `AccessLog.write`. `code` is the contract's, None for a success;
-    `reason` the name of the fault and `cause` what is known about it. `target` is the upstream's address.
+    Give the fields by position, in this order: msgspec takes 0.15 µs for that, and 0.8 for as many names.
+    `timestamp` is `AccessLog.stamp` of the wall clock. `code` is the contract's, None for a success; `reason` the name
+    of the fault and `cause` what is known about it. `target` is the upstream's address.
     """
 
+    timestamp: str
+    level: str
     request_id: str
     method: str
+    route: str | None
     status: int
-    timestamp: str = ""
-    level: str = ""
-    route: str | None = None
-    path: str | None = None
-    code: int | None = None
-    source: str | None = None
-    reason: str | None = None
-    cause: str | None = None
-    key_id: str | None = None
-    organization: str | None = None
-    limiter_result: str | None = None
-    limiter_store: str | None = None
-    limiter_remaining: int | None = None
+    source: str | None
+    outcome: str | None = None
     total_ms: float | None = None
     upstream_ms: float | None = None
     overhead_ms: float | None = None
     request_bytes: int | None = None
     response_bytes: int | None = None
-    target: str | None = None
     client: str | None = None
-    user_agent: str | None = None
     trace_id: str | None = None
+    key_id: str | None = None
+    organization: str | None = None
+    limiter_result: str | None = None
+    limiter_store: str | None = None
+    limiter_remaining: int | None = None
+    target: str | None = None
     upstream_request_id: str | None = None
-    outcome: str | None = None
+    code: int | None = None
+    reason: str | None = None
+    cause: str | None = None
+    path: str | None = None
+    user_agent: str | None = None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -76,24 +75,17 @@ _encode = msgspec.json.Encoder().encode
 class AccessLog:
     """Writes access lines. For the event loop's thread.
 
-    `wall` reads Unix time. `colour` is looked at for the `console` form only, which is for people.
+    While it is not `enabled`, nobody should make a record. `colour` matters to the `console` form only, which is for people.
     """
 
-    def __init__(
-        self, writer: Writer, wall: Callable[[], float], *, enabled: bool = True, console: bool = False, colour: bool = False
-    ) -> None:
+    def __init__(self, writer: Writer, *, enabled: bool = True, console: bool = False, colour: bool = False) -> None:
         self.enabled = enabled
+        self.stamp = Stamp()
         self._put = writer.put
-        self._wall = wall
-        self._stamp = Stamp()
         self._console = console
         self._colour = colour
 
     def write(self, record: AccessRecord) -> None:
-        if not self.enabled:
-            return
-        record.timestamp = self._stamp(self._wall())
-        record.level = "info" if record.status < 500 else "error"
         if self._console:
             self._put(self._line(record).encode(errors="backslashreplace"))
             return

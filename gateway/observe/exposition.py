@@ -12,7 +12,7 @@ from itertools import accumulate
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 
-from gateway.observe.slots import Declaration, Region
+from gateway.observe.slots import Declaration, Entry, Region
 
 _OPENMETRICS = "application/openmetrics-text"
 _PIECE_LINES = 400
@@ -61,6 +61,9 @@ class _Merged:
 
     def __init__(self, declaration: Declaration) -> None:
         self.declaration = declaration
+        self._order = sorted(range(len(declaration.labels)), key=declaration.labels.__getitem__)
+        """In which the label pairs are written."""
+        self._histogram = declaration.kind == "histogram"
         self.bounds = [_number(float(bound)) for bound in (*declaration.buckets, math.inf)]
         self.lines: dict[tuple[str, ...], _Line] = {}
         self._merge = _MERGES[declaration.merge]
@@ -68,13 +71,13 @@ class _Merged:
     def add(self, place: _Place, values: tuple[str, ...]) -> None:
         line = self.lines.get(values)
         if line is None:
-            pairs = [(name, f'{name}="{_escaped(value)}"') for name, value in sorted(zip(self.declaration.labels, values, strict=True))]
-            if self.declaration.kind == "histogram":
-                head = "".join(f"{pair}," for name, pair in pairs if name < "le")
-                tail = "".join(f",{pair}" for name, pair in pairs if name > "le")
-                line = _Line(head, tail)
+            names = self.declaration.labels
+            pairs = [f'{names[at]}="{_escaped(values[at])}"' for at in self._order]
+            if self._histogram:
+                before = sum(name < "le" for name in names)
+                line = _Line("".join([f"{pair}," for pair in pairs[:before]]), "".join([f",{pair}" for pair in pairs[before:]]))
             else:
-                line = _Line(_braces([pair for _, pair in pairs]), "")
+                line = _Line(f"{{{','.join(pairs)}}}" if pairs else "", "")
             self.lines[values] = line
         line.places.append(place)
 
@@ -106,7 +109,7 @@ class _Merged:
 
     def write(self, snapshots: Sequence[Sequence[float]]) -> Iterator[str]:
         name = self.declaration.name
-        if self.declaration.kind == "histogram":
+        if self._histogram:
             for line in self.lines.values():
                 *counts, total = self.buckets(line.places, snapshots)
                 before, after = f'{name}_bucket{{{line.head}le="', f'"{line.tail}}} '
@@ -124,10 +127,6 @@ class _Merged:
                 yield f"{name}{line.head} {_number(self.values(line.places, snapshots))}\n"
 
 
-def _braces(pairs: list[str]) -> str:
-    return f"{{{','.join(pairs)}}}" if pairs else ""
-
-
 class Exposition:
     """Reads regions, again and again; remembers what it has read of their directories."""
 
@@ -143,14 +142,19 @@ class Exposition:
             PlatformCollector(registry=self._registry)
 
     def pieces(self, accept: str) -> tuple[Iterator[bytes], str]:
-        """The body, a few hundred lines at a time, and its content type for a request with this Accept field."""
+        """The body, a few hundred lines at a time, and its content type for a request with this Accept field.
+
+        Finish one before you begin another.
+        """
         openmetrics = _OPENMETRICS in accept
         # Neither a client's version nor its escaping is taken over: every name here is legal in all of them.
         encode, content_type = choose_encoder(f"{_OPENMETRICS}; version=1.0.0" if openmetrics else "")
         return self._pieces(openmetrics, encode), content_type
 
     def _pieces(self, openmetrics: bool, encode: Callable[[CollectorRegistry], bytes]) -> Iterator[bytes]:
-        snapshots = self._catch_up()
+        for _ in self._catch_up():
+            yield b""
+        snapshots = [region.snapshot() for region in self._regions]
         for family in list(self._families.values()):
             if not family.lines:
                 continue
@@ -163,20 +167,26 @@ class Exposition:
             yield "".join(piece).encode()
         yield encode(self._registry)
 
-    def _catch_up(self) -> list[list[float]]:
-        """Read what the directories gained, then the slots: a series read there has its slots in the snapshot."""
+    def _catch_up(self) -> Iterator[None]:
+        """Read what the directories gained: before the slots are read, so that every series has its slots there."""
         for at, region in enumerate(self._regions):
-            entries, self._read[at] = region.entries(self._read[at])
-            for entry in entries:
-                if isinstance(entry, Declaration):
-                    self._declared[at].append(entry)
-                    self._families.setdefault(entry.name, _Merged(entry))
-                else:
-                    declaration = self._declared[at][entry.family]
-                    family = self._families[declaration.name]
-                    mapping = _mapping(declaration, family.declaration)
-                    family.add(_Place(at, entry.slot, declaration.width, mapping), entry.values)
-        return [region.snapshot() for region in self._regions]
+            while True:
+                entries, self._read[at] = region.entries(self._read[at])
+                if not entries:
+                    break
+                for entry in entries:
+                    self._learn(at, entry)
+                yield
+
+    def _learn(self, at: int, entry: Entry) -> None:
+        if isinstance(entry, Declaration):
+            self._declared[at].append(entry)
+            self._families.setdefault(entry.name, _Merged(entry))
+        else:
+            declaration = self._declared[at][entry.family]
+            family = self._families[declaration.name]
+            mapping = _mapping(declaration, family.declaration)
+            family.add(_Place(at, entry.slot, declaration.width, mapping), entry.values)
 
 
 def _mapping(source: Declaration, target: Declaration) -> list[int] | None:

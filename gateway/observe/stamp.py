@@ -6,19 +6,27 @@ _MILLISECONDS = [f".{ms:03d}Z" for ms in range(1000)]
 
 
 class Stamp:
-    """Spells Unix time as ISO 8601 in UTC, to the millisecond. The second is spelled once, not once a line."""
+    """Spells Unix time (seconds) as ISO 8601 in UTC, to the millisecond.
 
-    __slots__ = ("_prefix", "_second")
+    Under load many lines share a millisecond, and all share a second: what was spelled is kept.
+    """
+
+    __slots__ = ("_millisecond", "_prefix", "_second", "_text")
 
     def __init__(self) -> None:
+        self._millisecond = -1
+        self._text = ""
         self._second = -1
         self._prefix = ""
 
     def __call__(self, wall: float) -> str:
-        second = int(wall)
-        prefix = self._prefix
+        millisecond = int(wall * 1000)
+        if millisecond == self._millisecond:
+            return self._text
+        second, fraction = divmod(millisecond, 1000)
         if second != self._second:
-            prefix = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-            self._prefix = prefix
+            self._prefix = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
             self._second = second
-        return prefix + _MILLISECONDS[int((wall - second) * 1000)]
+        self._millisecond = millisecond
+        self._text = text = self._prefix + _MILLISECONDS[fraction]
+        return text

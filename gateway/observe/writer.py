@@ -83,9 +83,8 @@ class Writer:
         """Write what is left, for at most `timeout_s`; False if that was not enough. Later lines are dropped."""
         self._closing.set()
         self._wake.set()
-        if self._thread is None:
-            self._drain()
-        else:
+        self.start()
+        if self._thread is not None:
             self._thread.join(timeout_s)
         self._capacity = -1
         return not self.waiting_bytes
