@@ -58,7 +58,7 @@ class Log:
         self._secret_names = tuple(secret_names)
         self._wall = wall
         self.writer = Writer(fd)
-        self.access = AccessLog(self.writer, enabled=access, console=self.console, colour=self._colour)
+        self.access = AccessLog(self.writer, wall, enabled=access, console=self.console, colour=self._colour)
 
     def install(self) -> None:
         render = _Console(self._colour) if self.console else _to_json
