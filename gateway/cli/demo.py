@@ -1,15 +1,12 @@
 """gateway demo"""
 
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import click
 
 from gateway.app import run
 from gateway.cli import secret
-from gateway.cli.demo_service import ENCODINGS, EXAMPLES
+from gateway.cli.demo_service import ENCODINGS, EXAMPLES, running
 from gateway.cli.failure import explained
 from gateway.cli.ports import free_port
 from gateway.settings import parse
@@ -79,7 +76,7 @@ def command(host: str, port: int) -> None:
     Makes a key that is valid for this run, and keeps everything in memory.
     """
     key = secret.create()
-    with explained(), example_service() as service_port:
+    with explained(), running() as service_port:
         admin_port = free_port("127.0.0.1", 9901)
         listening = {"host": host, "port": free_port(host, port), "admin_port": admin_port}
         paths = {"encodings": ENCODINGS, "examples": EXAMPLES}
@@ -87,20 +84,3 @@ def command(host: str, port: int) -> None:
         config = parse(text, source="demo")
         click.echo(WELCOME.format(url=f"http://{host}:{listening['port']}", key=key, admin_port=admin_port, **paths))
         sys.exit(run(config, source="demo"))
-
-
-@contextmanager
-def example_service() -> Iterator[int]:
-    """Runs the service as a process of its own, out of reach of Ctrl-C; gives its port."""
-    # -P: a folder called `gateway` where the command happens to be called is not this package.
-    arguments = [sys.executable, "-P", "-m", "gateway.cli.demo_service"]
-    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True) as service:
-        assert service.stdin is not None
-        assert service.stdout is not None
-        try:
-            first_line = service.stdout.readline()
-            if not first_line:
-                raise click.ClickException("the example service did not start (see above)")
-            yield int(first_line)
-        finally:
-            service.stdin.close()

@@ -6,7 +6,10 @@ ends, so that it never outlives the gateway, however that ends; says first on wh
 
 import asyncio
 import os
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import NoReturn
 
@@ -102,6 +105,23 @@ async def serve() -> None:
     sys.stdout.flush()
     await asyncio.to_thread(sys.stdin.buffer.read)
     await runner.cleanup()
+
+
+@contextmanager
+def running() -> Iterator[int]:
+    """Runs the service in a process of its own, out of reach of Ctrl-C; gives its port on 127.0.0.1."""
+    # -P: a folder called `gateway` where the command happens to be called is not this package.
+    arguments = [sys.executable, "-P", "-m", __spec__.name]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True) as service:
+        assert service.stdin is not None
+        assert service.stdout is not None
+        try:
+            first_line = service.stdout.readline()
+            if not first_line:
+                raise OSError("the example service did not start; what it said stands above")
+            yield int(first_line)
+        finally:
+            service.stdin.close()
 
 
 if __name__ == "__main__":

@@ -2,8 +2,10 @@
 
 import click
 import yaml
+from pydantic import ValidationError
 
 from gateway.cli import secret
+from gateway.settings.schema.access import Key
 
 
 @click.group()
@@ -26,6 +28,10 @@ def create(key_id: str | None, organizations: tuple[str, ...], plan: str | None)
         key["organizations"] = list(organizations)
     if plan:
         key["plan"] = plan
+    try:
+        Key.model_validate(key)
+    except ValidationError as error:
+        raise click.UsageError("; ".join(problem["msg"].removeprefix("Value error, ") for problem in error.errors())) from None
     click.echo("The secret, for whoever will use the key. It is not shown again:\n")
     click.echo(f"    {made}\n")
     click.echo("For the configuration:\n")

@@ -1,0 +1,108 @@
+"""The README's tables, made from the code. `python -m tests.architecture.tables` writes them into the README.
+
+They stand between `<!-- table: NAME -->` and `<!-- end -->`.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.cli import errors, main
+from gateway.cli.columns import markdown
+from gateway.observe.metrics import Metrics
+from gateway.observe.slots import Declaration, Region
+from gateway.settings import json_schema
+
+README = Path(__file__).parents[2] / "README.md"
+_TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def faults() -> str:
+    return markdown(errors.HEADER, [(f"`{name}`", *rest) for name, *rest in errors.rows()])
+
+
+def metrics() -> str:
+    region = Region.create()
+    Metrics(region=region)
+    declared = [entry for entry in region.entries(0)[0] if isinstance(entry, Declaration)]
+    return markdown(
+        ("metric", "kind", "labels", "what it says"),
+        [(f"`{each.name}`", each.kind, ", ".join(f"`{label}`" for label in each.labels), each.help) for each in declared],
+    )
+
+
+def commands() -> str:
+    """Every command that does something, with its options."""
+    return markdown(("command", "options", "what it does"), list(_commands(main, "gateway")))
+
+
+def _commands(command: click.Command, name: str) -> Iterator[tuple[str, str, str]]:
+    context = click.Context(command, info_name=name)
+    if isinstance(command, click.Group):
+        for each in command.list_commands(context):
+            found = command.get_command(context, each)
+            assert found is not None
+            yield from _commands(found, f"{name} {each}")
+        return
+    arguments = [parameter.make_metavar(context) for parameter in command.params if isinstance(parameter, click.Argument)]
+    options = [f"`{parameter.opts[-1]}`" for parameter in command.params if isinstance(parameter, click.Option)]
+    assert command.help is not None
+    yield f"`{' '.join((name, *arguments))}`", ", ".join(options), command.help.partition("\n\n")[0].replace("\n", " ")
+
+
+def configuration() -> str:
+    schema = json_schema()
+    return markdown(("key", "default", "what it says"), list(_keys(schema, schema, "")))
+
+
+def _keys(schema: dict[str, Any], node: dict[str, Any], path: str) -> Iterator[tuple[str, str, str]]:
+    """Leaves and lists, with the path to each; `[]` is an entry of a list, `{}` any name."""
+    node = _resolved(schema, node)
+    for name, given in node.get("properties", {}).items():
+        here = f"{path}.{name}" if path else name
+        shown = _resolved(schema, given)
+        text = given.get("description", shown.get("description", ""))
+        below = list(_keys(schema, given, here))
+        if "items" in shown:
+            below = list(_keys(schema, shown["items"], f"{here}[]"))
+        if isinstance(shown.get("additionalProperties"), dict):
+            below = list(_keys(schema, shown["additionalProperties"], f"{here}.NAME"))
+        if not below or "items" in shown:
+            yield f"`{here}`", _default(given, name in node.get("required", ())), text
+        yield from below
+
+
+def _resolved(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    """Follows a reference, and the half of "this or null" that is not null."""
+    if "anyOf" in node:
+        node = next((choice for choice in node["anyOf"] if choice.get("type") != "null"), node)
+    if "$ref" in node:
+        found: dict[str, Any] = schema["$defs"][node["$ref"].rpartition("/")[2]]
+        return _resolved(schema, found)
+    return node
+
+
+def _default(node: dict[str, Any], required: bool) -> str:
+    if required:
+        return "required"
+    default = node.get("default")
+    if default in (None, [], {}, "") or isinstance(default, dict) or (isinstance(default, list) and isinstance(default[0], dict)):
+        return ""
+    if isinstance(default, list):
+        return "`[" + ", ".join(map(str, default)) + "]`"
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+TABLES: dict[str, Callable[[], str]] = {"faults": faults, "metrics": metrics, "commands": commands, "configuration": configuration}
+
+
+def with_tables(page: str) -> str:
+    """The page with every table as the code has it."""
+    return _TABLE.sub(lambda match: f"{match[1]}{TABLES[match[2]]()}\n{match[3]}", page)
+
+
+if __name__ == "__main__":
+    README.write_text(with_tables(README.read_text()))

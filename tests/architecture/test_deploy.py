@@ -1,0 +1,84 @@
+"""The files in deploy/ fit the gateway, and the tools that read them."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gateway.observe.metrics import Metrics
+from gateway.observe.slots import Declaration, Region
+from tests.architecture.files import ROOT
+
+DEPLOY = ROOT / "deploy"
+PROMETHEUS = DEPLOY / "prometheus"
+
+
+def _run(*command: str | Path, cwd: Path = ROOT) -> str:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("check", "config", "prometheus.yml"), ("check", "rules", "alerts.yml"), ("test", "rules", "alerts_test.yml")],
+    ids=" ".join,
+)
+def test_prometheus_accepts(arguments: tuple[str, ...]) -> None:
+    _run("promtool", *arguments, cwd=PROMETHEUS)
+
+
+def test_alerts_ask_for_series_that_exist() -> None:
+    region = Region.create()
+    Metrics(region=region)
+    names = {entry.name for entry in region.entries(0)[0] if isinstance(entry, Declaration)}
+    asked = set(re.findall(r"\bgateway_\w+", (PROMETHEUS / "alerts.yml").read_text()))
+    assert asked <= names | {f"{name}_bucket" for name in names}
+
+
+def test_every_alert_is_tested() -> None:
+    alerts = re.findall(r"alert: (\w+)", (PROMETHEUS / "alerts.yml").read_text())
+    tests = (PROMETHEUS / "alerts_test.yml").read_text()
+    assert alerts
+    assert [name for name in alerts if not re.search(rf"alertname: {name}$", tests, re.MULTILINE)] == []
+
+
+def _compose() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    return loaded
+
+
+def test_compose_mounts_files_that_exist() -> None:
+    for service in _compose()["services"].values():
+        for volume in service.get("volumes", ()):
+            if volume.startswith("."):
+                assert (DEPLOY / volume.partition(":")[0]).exists()
+
+
+def test_every_service_of_compose_is_kept_small() -> None:
+    for name, service in _compose()["services"].items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert {"cpus", "memory", "pids"} <= service["deploy"]["resources"]["limits"].keys(), name
+
+
+def test_the_image_runs_as_a_numbered_user_and_holds_what_it_copies() -> None:
+    lines = (DEPLOY / "Dockerfile").read_text().splitlines()
+    assert "USER 10001:10001" in lines
+    for line in lines:
+        if line.startswith("COPY ") and "--from" not in line:
+            *wanted, _ = line.split()[1:]
+            assert all((ROOT / name).exists() for name in wanted), line
+
+
+def test_systemd_lets_the_service_do_very_little() -> None:
+    analyze = shutil.which("systemd-analyze")
+    assert analyze, "see tests/apt-packages.txt"
+    told = _run(analyze, "security", "--offline=true", DEPLOY / "systemd" / "gateway.service")
+    exposure = re.search(r"exposure level for gateway\.service: ([0-9.]+)", told)
+    assert exposure, told
+    assert float(exposure[1]) < 2.0

@@ -1,0 +1,58 @@
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gateway.cli import main
+
+FINE = """\
+version: 1
+upstreams: [{id: u, targets: [{url: "http://127.0.0.1:1"}]}]
+routes: [{id: r, match: {prefix: /}, upstream: u}, {id: s, match: {path: /s}, upstream: u}]
+"""
+BROKEN = FINE.replace("upstream: u}", "upstraem: u}", 1)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "gateway.yaml"
+
+
+def check(file: Path, text: str | None, *arguments: str) -> Result:
+    if text is not None:
+        file.write_text(text)
+    return CliRunner().invoke(main, ["check", "-c", str(file), *arguments])
+
+
+def test_a_file_that_is_fine_is_0(file: Path) -> None:
+    done = check(file, FINE)
+    assert (done.exit_code, done.stdout) == (0, f"{file}: fine: 2 routes, 1 upstream, 0 keys\n")
+
+
+def test_problems_are_1_and_told_with_their_place(file: Path) -> None:
+    done = check(file, BROKEN)
+    assert done.exit_code == 1
+    assert f"{file}:3:" in done.stdout
+    assert "did you mean `upstream`?" in done.stdout
+
+
+def test_json_is_for_programs(file: Path) -> None:
+    assert json.loads(check(file, FINE, "--output", "json").stdout) == {"problems": []}
+    problems = json.loads(check(file, BROKEN, "--output", "json").stdout)["problems"]
+    assert {problem["line"] for problem in problems} == {3}
+
+
+def test_github_shows_problems_beside_their_lines(file: Path) -> None:
+    assert check(file, FINE, "--output", "github").stdout == ""
+    assert check(file, BROKEN, "--output", "github").stdout.startswith("::error file=")
+
+
+def test_a_file_that_is_not_there_is_1(file: Path) -> None:
+    done = check(file, None)
+    assert done.exit_code == 1
+    assert str(file) in done.stdout
+
+
+def test_no_file_is_a_usage_error() -> None:
+    assert CliRunner().invoke(main, ["check"]).exit_code == 2

@@ -1,0 +1,37 @@
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from gateway.cli import main
+
+CONFIGURATION = """\
+version: 1
+defaults: {timeouts: {total: 20s}}
+upstreams: [{id: u, targets: [{url: "http://127.0.0.1:1"}]}]
+routes:
+  - {id: orders.item, match: {path: "/orders/{id}", methods: [GET, DELETE]}, upstream: u}
+  - {id: open, match: {prefix: /open}, upstream: u, auth: none, envelope: {mode: passthrough}, timeouts: {total: 10m}}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "gateway.yaml"
+
+
+def test_a_route_is_shown_with_what_holds_for_it(file: Path) -> None:
+    file.write_text(CONFIGURATION)
+    shown = CliRunner().invoke(main, ["routes", "-c", str(file)])
+    assert shown.exit_code == 0
+    assert [line.split() for line in shown.stdout.splitlines()[1:]] == [
+        ["GET,POST,PUT,PATCH,DELETE", "/open/**", "open", "http://127.0.0.1:1", "none", "anonymous", "passthrough", "600s"],
+        ["GET,DELETE", "/orders/{id}", "orders.item", "http://127.0.0.1:1", "key", "-", "auto", "20s"],
+    ]
+
+
+def test_a_broken_file_is_1_and_explained(file: Path) -> None:
+    file.write_text(CONFIGURATION.replace("upstream: u", "upstream: other", 1))
+    shown = CliRunner().invoke(main, ["routes", "-c", str(file)])
+    assert shown.exit_code == 1
+    assert f"{file}:5:" in shown.stderr
