@@ -67,6 +67,7 @@ class Region:
     """A region, opened for reading or, by one process at a time, for writing."""
 
     def __init__(self, memory: mmap.mmap, slots: int = SLOTS) -> None:
+        self.memory = memory
         self.slots: memoryview[float] = memoryview(memory)[: slots * 8].cast("d")
         self._directory = memoryview(memory)[slots * 8 :]
         self._families: dict[Declaration, int] = {}

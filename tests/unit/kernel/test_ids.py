@@ -1,0 +1,73 @@
+import os
+import re
+import uuid
+
+from gateway.kernel.ids import Ids
+
+
+class Counting:
+    """Entropy that can be foreseen: every byte is `byte`, but for the first batches, which are given."""
+
+    def __init__(self, *batches: bytes, byte: bytes = b"\xff") -> None:
+        self.batches = list(batches)
+        self.byte = byte
+        self.calls = 0
+
+    def __call__(self, n: int) -> bytes:
+        self.calls += 1
+        given = self.batches.pop(0) if self.batches else b""
+        return given + self.byte * (n - len(given))
+
+
+def test_a_request_id_is_a_lower_case_uuid_of_version_4() -> None:
+    ids = Ids(os.urandom)
+    for _ in range(1000):
+        text = ids.request()
+        assert str(uuid.UUID(text)) == text
+        assert uuid.UUID(text).version == 4
+        assert uuid.UUID(text).variant == uuid.RFC_4122
+
+
+def test_version_and_variant_replace_six_bits_and_nothing_else() -> None:
+    assert Ids(Counting(byte=b"\x00")).request() == "00000000-0000-4000-8000-000000000000"
+    assert Ids(Counting(byte=b"\xff")).request() == "ffffffff-ffff-4fff-bfff-ffffffffffff"
+    given = bytes.fromhex("0123456789abcdef0123456789abcdef")
+    assert Ids(Counting(given)).request() == "01234567-89ab-4def-8123-456789abcdef"
+
+
+def test_ids_do_not_repeat_across_batches() -> None:
+    ids = Ids(os.urandom)
+    made = [make() for _ in range(2000) for make in (ids.request, ids.trace, ids.span)]
+    assert len(set(made)) == len(made)
+
+
+def test_one_batch_serves_many_ids() -> None:
+    entropy = Counting(byte=b"\x5a")
+    ids = Ids(entropy)
+    assert entropy.calls == 0
+    for _ in range(256):
+        ids.request()
+    assert entropy.calls == 1
+    ids.request()
+    assert entropy.calls == 2
+
+
+def test_the_tail_of_a_batch_too_short_for_an_id_is_left() -> None:
+    entropy = Counting(byte=b"\x5a")
+    ids = Ids(entropy)
+    ids.span()
+    for _ in range(255):
+        ids.request()
+    assert entropy.calls == 1
+    assert len(ids.request()) == 36
+    assert entropy.calls == 2
+
+
+def test_trace_and_span_ids_are_hexadecimal_and_never_zero() -> None:
+    ids = Ids(Counting(bytes(16), byte=b"\x01"))
+    assert ids.trace() == "01" * 16
+    ids = Ids(Counting(bytes(8), byte=b"\x02"))
+    assert ids.span() == "02" * 8
+    random = Ids(os.urandom)
+    assert all(re.fullmatch("[0-9a-f]{32}", random.trace()) for _ in range(500))
+    assert all(re.fullmatch("[0-9a-f]{16}", random.span()) for _ in range(500))

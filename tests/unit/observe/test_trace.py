@@ -1,0 +1,83 @@
+"""The cases of the W3C's own test suite (https://github.com/w3c/trace-context/blob/main/test/test.py) that concern traceparent."""
+
+import os
+
+import pytest
+
+from gateway.kernel.ids import Ids
+from gateway.observe.trace import join
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = "00f067aa0ba902b7"
+
+
+@pytest.fixture
+def ids() -> Ids:
+    return Ids(os.urandom)
+
+
+def begun(header: str | None, ids: Ids) -> bool:
+    out, trace_id = join(header, ids)
+    version, trace, parent, flags = out.split("-")
+    assert (version, trace, flags) == ("00", trace_id, "02")
+    assert len(parent) == 16
+    return trace_id != TRACE
+
+
+@pytest.mark.parametrize(("flags", "sent"), [("00", "00"), ("01", "01"), ("02", "02"), ("03", "03"), ("ff", "03"), ("fc", "00")])
+def test_a_valid_parent_is_continued_with_a_span_of_ours(ids: Ids, flags: str, sent: str) -> None:
+    out, trace_id = join(f"00-{TRACE}-{PARENT}-{flags}", ids)
+    version, trace, parent, out_flags = out.split("-")
+    assert (version, trace, trace_id, out_flags) == ("00", TRACE, TRACE, sent)
+    assert parent != PARENT
+    assert len(parent) == 16
+    assert set(parent) <= set("0123456789abcdef")
+
+
+@pytest.mark.parametrize("version", ["01", "cc", "fe"])
+@pytest.mark.parametrize("rest", ["", "-", "-what-the-future-will-be-like"])
+def test_a_later_version_is_read_as_ours(ids: Ids, version: str, rest: str) -> None:
+    out, trace_id = join(f"{version}-{TRACE}-{PARENT}-01{rest}", ids)
+    assert trace_id == TRACE
+    assert out.startswith(f"00-{TRACE}-")
+    assert out.endswith("-01")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "00",
+        f"ff-{TRACE}-{PARENT}-01",
+        f"00-{TRACE}-{PARENT}-01-",
+        f"00-{TRACE}-{PARENT}-01-more",
+        f"00-{TRACE}-{PARENT}-01.",
+        f"01-{TRACE}-{PARENT}-01.",
+        f"01-{TRACE}-{PARENT}-012",
+        f"00-{'0' * 32}-{PARENT}-01",
+        f"00-{TRACE}-{'0' * 16}-01",
+        f"00-{TRACE.upper()}-{PARENT}-01",
+        f"00-{TRACE}-{PARENT.upper()}-01",
+        f"00-{TRACE}-{PARENT}-0A",
+        f"CC-{TRACE}-{PARENT}-01",
+        f"00-{TRACE[:-1]}-{PARENT}-01",
+        f"00-{TRACE}0-{PARENT}-01",
+        f"00-{TRACE}-{PARENT[:-1]}-01",
+        f"00-{TRACE}-{PARENT}-1",
+        f"00-{TRACE}-{PARENT}",
+        f"00-{TRACE[:-1]}.-{PARENT}-01",
+        f"00_{TRACE}_{PARENT}_01",
+        f" 00-{TRACE}-{PARENT}-01",
+        f"00-{TRACE}-{PARENT}-01\n",
+        f"0-{TRACE}-{PARENT}-01",
+        f"00-{TRACE}-{PARENT}-01, 00-{TRACE}-{PARENT}-01",
+        f"00-{TRACE[:-1]}\u0663-{PARENT}-01",
+    ],
+)
+def test_anything_else_begins_a_trace(ids: Ids, header: str | None) -> None:
+    assert begun(header, ids)
+
+
+def test_every_trace_begun_is_another(ids: Ids) -> None:
+    assert len({join(None, ids)[1] for _ in range(1000)}) == 1000
