@@ -24,7 +24,9 @@ class Exchange(msgspec.Struct, kw_only=True):
     `path` and `query` are as the client spelled them (ASCII, the query without "?"). `raw_headers` are the field
     lines as received. `peer` is the address that connected, `client` the one it speaks for (the same, unless the
     peer is a trusted proxy). `door_error` is why the edge refused the request before anybody looked at it.
-    Times are readings of the monotonic clock, in seconds.
+    `withheld` names fields (in lower case) that this one request forbids to pass on.
+    `header_keys` and `query_keys` are the secrets that came with it: for identify and for scrubbing, nobody else.
+    `started` is a reading of the monotonic clock; durations are in seconds.
     """
 
     request_id: str
@@ -40,13 +42,15 @@ class Exchange(msgspec.Struct, kw_only=True):
     scheme: str
     host: str
     trusted_peer: bool = False
+    withheld: frozenset[bytes] = frozenset()
     door_error: GatewayError | None = None
 
     traceparent: str = ""
     trace_id: str = ""
     route: Route | None = None
     caller: Caller | None = None
-    presented_key: str | None = None
+    header_keys: list[str] = []
+    query_keys: list[str] = []
     decision: Decision | None = None
     limiter_s: float = 0.0
     answer: Answer | None = None
@@ -65,6 +69,7 @@ class Reply(msgspec.Struct):
     decides: `(name, value)` in Latin-1. With `stream` the body is `body`, then the stream, then `tail`; `length`
     is the length of all that in bytes when it is known. `code` is the contract's code, 0 for a success.
     `source` says who made the status: "gateway" or "upstream". `close` ends the connection afterwards.
+    `upstream_request_id` is the id that the backend gave the exchange, for the log.
     """
 
     status: int
@@ -76,6 +81,7 @@ class Reply(msgspec.Struct):
     tail: bytes = b""
     length: int | None = None
     close: bool = False
+    upstream_request_id: str | None = None
 
 
 Send: TypeAlias = Callable[[Reply], Awaitable[int]]

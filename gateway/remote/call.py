@@ -13,6 +13,8 @@ class Body(Protocol):
 
     length: int | None
     """In bytes, as announced; None when the client sends chunks."""
+    received: int
+    """Bytes read so far."""
 
     async def read(self) -> bytes:
         """The next piece, b"" at the end. The first call tells a client that waits for it to go on (100-continue).

@@ -1,0 +1,37 @@
+"""A request body on its way in."""
+
+from collections.abc import Callable
+
+from aiohttp import StreamReader
+from aiohttp.web_protocol import RequestPayloadError
+
+from gateway.kernel.faults import BODY_TOO_LARGE, MALFORMED_REQUEST, GatewayError
+
+
+class ClientBody:
+    """Reads what the client sends, up to a limit in bytes; `confirm` answers an `Expect: 100-continue` once."""
+
+    __slots__ = ("_confirm", "_limit", "_payload", "length", "received")
+
+    def __init__(self, payload: StreamReader, length: int | None, limit: int, confirm: Callable[[], None] | None) -> None:
+        self._payload = payload
+        self._limit = limit
+        self._confirm = confirm
+        self.length = length
+        self.received = 0
+
+    async def read(self) -> bytes:
+        """The next piece, b"" at the end. Raises GatewayError BODY_TOO_LARGE, REQUEST_TIMEOUT or MALFORMED_REQUEST."""
+        if self.length is not None and self.length > self._limit:
+            raise GatewayError(BODY_TOO_LARGE)
+        if self._confirm is not None:
+            self._confirm()
+            self._confirm = None
+        try:
+            piece = await self._payload.readany()
+        except RequestPayloadError as broken:
+            raise GatewayError(MALFORMED_REQUEST, cause="the body breaks its framing") from broken
+        self.received += len(piece)
+        if self.received > self._limit:
+            raise GatewayError(BODY_TOO_LARGE)
+        return piece

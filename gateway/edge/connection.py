@@ -1,0 +1,307 @@
+"""One client connection: its requests in order, each answered, each part within its time."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import StreamReader
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import RequestHandler
+
+from gateway.edge.body import ClientBody
+from gateway.edge.door import Peer, body_length
+from gateway.edge.wire import head_bytes, may_have_body
+from gateway.exchange import Exchange, Reply
+from gateway.kernel.faults import HEADERS_TOO_LARGE, MALFORMED_REQUEST, REQUEST_TIMEOUT, GatewayError
+
+if TYPE_CHECKING:
+    from gateway.edge.listener import Listener
+
+LINGER_S = 1.0
+"""How long to go on reading, and throwing away, after an answer that ends the connection: closing at once may reset it under the answer."""
+GRACE_S = 0.25
+"""A client that has closed its sending side still gets an answer that is ready this soon; after that it counts as gone."""
+SLOWEST_BYTES_PER_S = 16 * 1024
+"""A body may take its time-out, and beyond that as long as it keeps up this rate."""
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_MOST_HEADS = 32
+
+
+class Connection(RequestHandler):
+    """aiohttp's connection with our loop. The listener calls `sweep` a few times a second."""
+
+    __slots__ = ("_body_since", "_eof", "_exchange", "_fed", "_head_since", "_last_payload", "_listener", "_lost", "_payload", "_peer", "_since", "_stalled_since", "_written")  # fmt: skip
+
+    def __init__(self, listener: "Listener", **options: Any) -> None:
+        super().__init__(listener, **options)
+        self._listener = listener
+        self._payload: StreamReader = EMPTY_PAYLOAD
+        self._last_payload: StreamReader = EMPTY_PAYLOAD
+        self._exchange: Exchange | None = None
+        self._fed = 0
+        self._written = 0
+        self._since = self._loop.time()
+        self._head_since: float | None = None
+        self._body_since: float | None = None
+        self._stalled_since: float | None = None
+        self._eof = False
+        self._lost: asyncio.Future[None] | None = None
+
+    # What arrives
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        name = transport.get_extra_info("peername")
+        address = name[0] if isinstance(name, tuple) and name else "unix"
+        scheme = "https" if transport.get_extra_info("sslcontext") else "http"
+        self._peer = Peer(address, scheme, self._listener.door.trusts(address))
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._force_close or self._close or self._upgraded:
+            return
+        at = 0
+        for _ in range(_MOST_HEADS):  # head by head: the parser forgets the requests before a broken one in the same piece
+            end = data.find(b"\r\n\r\n", at) + 4
+            if end < 4 or end == len(data):
+                break
+            if not self._feed(data[at:end]):
+                return
+            at = end
+        self._feed(data[at:] if at else data)
+
+    def _feed(self, data: bytes) -> bool:
+        assert self._parser is not None
+        between = self._last_payload.is_eof() if self._last_payload is not EMPTY_PAYLOAD else True
+        if between:
+            self._fed += len(data)
+        try:
+            messages, self._upgraded, _ = self._parser.feed_data(data)
+        except Exception as error:  # whatever the parser raises, it raises over what the client sent
+            self._refuse(self._listener.door.unparsable(error, data), in_body=not between)
+            return False
+        if messages:
+            if self._fed > self._listener.door.limits.header_bytes:
+                self._check_sizes(messages)
+            self._fed = 0
+            self._head_since = None
+            self._messages.extend(messages)
+            self._last_payload = messages[-1][1]
+            if self._waiter is not None and not self._waiter.done():
+                self._waiter.set_result(None)
+            if not self._buffer_paused and len(self._messages) >= self._max_msg_queue_size:
+                self._pause_reading_for_buffer()
+        elif between and data:
+            if self._head_since is None:
+                self._head_since = self._loop.time()
+            if self._fed > self._listener.door.limits.header_bytes + self._listener.door.limits.url_bytes + 1024:
+                self._refuse(GatewayError(HEADERS_TOO_LARGE), in_body=False)
+                return False
+        return True
+
+    def _check_sizes(self, messages: Any) -> None:
+        limit = self._listener.door.limits.header_bytes
+        for position, (message, payload) in enumerate(messages):
+            if sum(len(name) + len(value) + 4 for name, value in message.raw_headers) > limit:
+                messages[position] = (GatewayError(HEADERS_TOO_LARGE), payload)
+
+    def _refuse(self, error: GatewayError, *, in_body: bool) -> None:
+        """Answer `error` after what is queued, or in place of the request whose body is broken; then close."""
+        self._close = True
+        if in_body:
+            self._last_payload.set_exception(error)
+            return
+        self._messages.append((error, EMPTY_PAYLOAD))  # type: ignore[arg-type]  # only our own loop reads the queue
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio allows it; aiohttp just never needs it
+        self._eof = True
+        if self._exchange is None and not self._messages:
+            if self._head_since is None:
+                return False
+            self._refuse(GatewayError(MALFORMED_REQUEST, cause="the head broke off"), in_body=False)
+        elif self._last_payload is not EMPTY_PAYLOAD and not self._last_payload.is_eof():
+            self._last_payload.set_exception(GatewayError(MALFORMED_REQUEST, cause="the body broke off"))
+        self._loop.call_later(GRACE_S, self._gone, self._written)
+        return True
+
+    def _gone(self, written: int) -> None:
+        if self.transport is None or self._task_handler is None:
+            return
+        if self._written != written:
+            self._loop.call_later(GRACE_S, self._gone, self._written)
+        elif self._lost is None:
+            self._task_handler.cancel()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._lost is not None and not self._lost.done():
+            self._lost.set_result(None)
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stalled_since = self._loop.time()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stalled_since = None
+
+    # What is answered
+
+    async def start(self) -> None:
+        keep = True
+        try:
+            while keep and not self._force_close:
+                if not self._messages:
+                    if self._close or self._eof:
+                        break
+                    self._since = self._loop.time()
+                    self._waiter = self._loop.create_future()
+                    try:
+                        await self._waiter
+                    finally:
+                        self._waiter = None
+                message, payload = self._messages.popleft()
+                if self._parser is not None:
+                    self._parser.message_consumed()
+                if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
+                    self._resume_reading_if_drained()
+                keep = await self._answer(message, payload)
+        except asyncio.CancelledError:
+            self.force_close()
+            raise
+        finally:
+            self._task_handler = None
+            if not self._force_close and self.transport is not None:
+                self.transport.close()
+
+    async def _answer(self, message: Any, payload: StreamReader) -> bool:
+        """Serve one request; says whether the connection goes on."""
+        listener = self._listener
+        if isinstance(message, GatewayError):
+            x, keep = listener.door.refuse(message, self._peer), False
+        else:
+            x = listener.door.admit(message, self._peer)
+            keep = not (message.should_close or message.chunked or message.upgrade) and x.door_error is None
+            if payload is not EMPTY_PAYLOAD:
+                self._body_since = x.started
+                confirm = self._confirm if "Expect" in message.headers and message.version == (1, 1) else None
+                x.body = ClientBody(payload, body_length(message.headers), listener.door.limits.body_bytes, confirm)
+        self._exchange, self._payload = x, payload
+        http10 = not isinstance(message, GatewayError) and message.version == (1, 0)
+
+        async def send(reply: Reply) -> int:
+            nonlocal keep
+            keep = keep and not reply.close and not listener.draining and payload.is_eof()
+            return await self._send(reply, x.method == "HEAD", keep, http10)
+
+        try:
+            await listener.serve(x, send)
+        finally:
+            self._exchange = None
+            self._body_since = None
+        if not keep and not self._eof and (self._close or not payload.is_eof() or x.door_error is not None):
+            await self._linger()
+        return keep
+
+    async def _send(self, reply: Reply, bodiless: bool, keep: bool, http10: bool) -> int:
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the client is gone")
+        bodiless = bodiless or not may_have_body(reply.status)
+        chunked = reply.stream is not None and reply.length is None and not http10 and not bodiless
+        if reply.stream is not None and reply.length is None and http10:
+            keep = False
+        head = head_bytes(reply, keep, http10, chunked, self._listener.date())
+        if bodiless:
+            if reply.stream is not None:
+                reply.stream.close()
+            transport.write(head)
+            self._written += 1
+            return 0
+        if reply.stream is None:
+            transport.write(head + reply.body)
+            self._written += 1
+            if self._paused:
+                await self._drain_helper()
+            return len(reply.body)
+        return await self._stream(reply, head, chunked, http10)
+
+    async def _stream(self, reply: Reply, head: bytes, chunked: bool, http10: bool) -> int:
+        stream, sent = reply.stream, 0
+        assert stream is not None
+        try:
+            transport = self.transport
+            piece, last = reply.body, False
+            while True:
+                if transport is None or transport.is_closing():
+                    raise ConnectionResetError("the client is gone")
+                sent += len(piece)
+                framed = b"%x\r\n%b\r\n" % (len(piece), piece) if chunked and piece else piece
+                transport.write(head + framed + (b"0\r\n\r\n" if chunked and last else b""))
+                self._written += 1
+                if self._paused:
+                    await self._drain_helper()
+                if last:
+                    return sent
+                head = b""
+                piece = await stream.read()
+                if not piece:
+                    piece, last = reply.tail, True
+                transport = self.transport
+        except GatewayError:
+            if self.transport is not None:  # half an answer: the client must see that it is cut
+                self.transport.abort() if http10 else self.transport.close()
+            raise
+        finally:
+            stream.close()
+
+    def _confirm(self) -> None:
+        if self.transport is not None:
+            self.transport.write(_CONTINUE)
+
+    async def _linger(self) -> None:
+        self._close = True
+        transport = self.transport
+        if transport is None or not transport.can_write_eof():
+            return
+        transport.write_eof()
+        transport.resume_reading()
+        self._lost = self._loop.create_future()
+        await asyncio.wait([self._lost], timeout=LINGER_S)
+
+    # What takes too long
+
+    def sweep(self, now: float) -> None:
+        """End what has outlived its time. `now` is the loop's time in seconds."""
+        limits = self._listener.door.limits
+        if self._stalled_since is not None and now - self._stalled_since > limits.body_timeout_s:
+            if self.transport is not None:
+                self.transport.abort()
+        elif self._exchange is not None:
+            self._sweep_body(now, limits.body_timeout_s)
+        elif self._waiter is not None:
+            if self._head_since is not None:
+                if now - self._head_since > limits.header_timeout_s:
+                    self._refuse(GatewayError(REQUEST_TIMEOUT), in_body=False)
+            elif now - self._since > limits.idle_timeout_s:
+                self.force_close()
+
+    def _sweep_body(self, now: float, timeout_s: float) -> None:
+        payload = self._payload
+        if self._body_since is None or payload.is_eof():
+            return
+        if self._reading_paused:  # it is us who do not read
+            self._body_since += self._listener.SWEEP_S
+        elif now - self._body_since > timeout_s + payload.total_bytes / SLOWEST_BYTES_PER_S:
+            payload.set_exception(GatewayError(REQUEST_TIMEOUT))
+
+    def drain(self) -> None:
+        """Close as soon as nothing is in flight."""
+        if self._exchange is None and not self._messages:
+            self.force_close()
+
+    def cut(self) -> None:
+        """Close now, whatever is in flight."""
+        if self._task_handler is not None:
+            self._task_handler.cancel()
+        self.force_close()

@@ -1,0 +1,30 @@
+"""What a reply says about rate limits: the X-RateLimit-* fields, and draft-ietf-httpapi-ratelimit-headers-10."""
+
+from collections.abc import Sequence
+from math import ceil
+
+from gateway.kernel.bucket import Window, WindowState
+
+Fields = tuple[tuple[str, str], ...]
+
+
+def limit_fields(windows: Sequence[Window]) -> Fields:
+    """The part that is the same in every reply to a caller."""
+    if not windows:
+        return ()
+    policies = ", ".join(f'"{window.id}";q={window.max};w={max(1, window.per_us // 1_000_000)}' for window in windows)
+    named = tuple((f"X-RateLimit-Limit-{window.name}", str(window.max)) for window in windows if window.name)
+    return (*named, ("RateLimit-Policy", policies))
+
+
+def remaining_fields(states: Sequence[WindowState]) -> list[tuple[str, str]]:
+    """The part that tells what this call left over; `t` is when the bucket is full again."""
+    fields = [("X-RateLimit-Remaining-" + state.window.name, str(state.remaining)) for state in states if state.window.name]
+    if states:
+        fields.append(("RateLimit", ", ".join([f'"{s.window.id}";r={s.remaining};t={ceil(s.full_s)}' for s in states])))
+    return fields
+
+
+def retry_after_s(states: Sequence[WindowState]) -> int:
+    """Whole seconds, 1 or more, after which this call fits into every window: never earlier than the next token."""
+    return max(1, ceil(max((state.retry_s for state in states), default=0.0)))

@@ -1,0 +1,109 @@
+"""The life of a request."""
+
+from asyncio import CancelledError
+
+from gateway.exchange import Exchange, Reply, Send
+from gateway.kernel.clock import Clock
+from gateway.kernel.faults import CLIENT_CLOSED, INTERNAL_ERROR, Fault, GatewayError
+from gateway.remote.limiter import Limiter
+from gateway.stages.dress import dress
+from gateway.stages.identify import authorize, identify, take_credentials
+from gateway.stages.limit import refuse_spent
+from gateway.stages.normalize import normalize
+from gateway.stages.prepare import prepare
+from gateway.stages.record import Recorder
+from gateway.stages.refuse import refuse
+from gateway.table import Credentials, RouteTable, Visitors
+
+
+class Gateway:
+    """Answers exchanges.
+
+    `faults` is the catalogue with the operator's overrides, for what is refused before a route is known.
+    `id_field` is the name of the request-id header field.
+    """
+
+    def __init__(
+        self,
+        *,
+        table: RouteTable,
+        credentials: Credentials,
+        limiter: Limiter,
+        recorder: Recorder,
+        clock: Clock,
+        faults: dict[str, Fault],
+        id_field: str,
+    ) -> None:
+        self.table = table
+        self.credentials = credentials
+        self.limiter = limiter
+        self.recorder = recorder
+        self.clock = clock
+        self.faults = faults
+        self.id_field = id_field
+        self._visitors = Visitors()
+
+    async def handle(self, x: Exchange, send: Send) -> None:
+        """Answer `x` through `send`, then record it, whatever happened."""
+        self.recorder.begin()
+        try:
+            x.reply = dress(await self._answer(x), x, self.id_field)
+            x.sent_bytes = await send(x.reply)
+        except (CancelledError, ConnectionError) as gone:  # the client left; the call to the upstream ends with it
+            x.error = x.error or GatewayError(CLIENT_CLOSED, cause=type(gone).__name__)
+            x.outcome = "abandoned"
+            if isinstance(gone, CancelledError):
+                raise
+        except GatewayError as broken:  # a streamed reply broke off; send has cut the connection
+            x.error, x.outcome = broken, "cut"
+        finally:
+            self.recorder.record(x, self.clock.monotonic())
+
+    async def _answer(self, x: Exchange) -> Reply:
+        """The only place where an error becomes a reply."""
+        try:
+            return await self._serve(x)
+        except GatewayError as error:
+            x.error = error
+        except Exception as bug:  # whatever it is, the client gets an envelope, and the log says where
+            self.recorder.bug(bug, x.request_id)
+            x.error = GatewayError(INTERNAL_ERROR, cause=type(bug).__name__)
+        if x.decision is None:
+            await self._look(x)
+        family = x.route.family if x.route else "general"
+        fault = x.error.fault
+        return refuse(x.error, self.faults.get(fault.name, fault), x.request_id, family)
+
+    async def _serve(self, x: Exchange) -> Reply:
+        """The life of a request."""
+        if x.door_error is not None:
+            raise x.door_error
+        take_credentials(x, self.credentials)
+        route = x.route = self.table.match(x.method, x.path)
+        if route.open:
+            caller = x.caller = self._visitors.find(x.client, route.open_plan, route.open_windows)
+        else:
+            caller = x.caller = identify(x, self.credentials, self.clock.wall())
+            authorize(caller, route, x.method)
+        began = self.clock.monotonic()
+        x.decision = await self.limiter.decide(caller.bucket, caller.windows)
+        x.limiter_s = self.clock.monotonic() - began
+        refuse_spent(x.decision)
+        call = await prepare(x, route, caller, self.id_field)
+        began = self.clock.monotonic()
+        try:
+            x.answer = await route.upstream.send(call)
+        finally:
+            x.upstream_s = self.clock.monotonic() - began
+        return normalize(x.answer, x.request_id, route, x.method)
+
+    async def _look(self, x: Exchange) -> None:
+        """Every reply to a known caller tells what it has left, a refusal before the limiter too: at no cost."""
+        if x.door_error is not None or (x.caller is None and x.route is not None):
+            return
+        try:
+            if x.caller is None:
+                x.caller = identify(x, self.credentials, self.clock.wall())
+            x.decision = await self.limiter.decide(x.caller.bucket, x.caller.windows, 0)
+        except GatewayError:
+            return

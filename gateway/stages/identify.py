@@ -1,0 +1,34 @@
+"""Who calls: the key in header or URL, the organisation, and whether they may."""
+
+from gateway.exchange import Exchange
+from gateway.kernel.faults import KEY_AMBIGUOUS, KEY_MISSING, METHOD_FORBIDDEN, ROUTE_FORBIDDEN, GatewayError
+from gateway.kernel.query import take_key
+from gateway.table import Caller, Credentials, Route
+
+
+def take_credentials(x: Exchange, credentials: Credentials) -> None:
+    """Note the keys that came with the exchange, and take them out of its query for good."""
+    if x.query:
+        x.query_keys, x.query = take_key(x.query, credentials.key_query)
+    x.header_keys = x.headers.getall(credentials.key_header, [])
+
+
+def identify(x: Exchange, credentials: Credentials, wall_s: float) -> Caller:
+    """The caller behind the keys of the exchange. The header field wins over the URL.
+
+    Raises GatewayError: KEY_MISSING, KEY_AMBIGUOUS, and what the keyring says of the key and the organisation.
+    """
+    keys = [key for key in x.header_keys if key] or [key for key in x.query_keys if key]
+    if not keys:
+        raise GatewayError(KEY_MISSING)
+    if len(keys) > 1 and len(set(keys)) > 1:
+        raise GatewayError(KEY_AMBIGUOUS)
+    return credentials.keyring.find(keys[0], x.headers.get(credentials.organization_header) or None, wall_s)
+
+
+def authorize(caller: Caller, route: Route, method: str) -> None:
+    """Raises GatewayError ROUTE_FORBIDDEN or METHOD_FORBIDDEN when the key may not do this."""
+    if caller.routes is not None and route.id not in caller.routes:
+        raise GatewayError(ROUTE_FORBIDDEN)
+    if caller.methods is not None and method not in caller.methods:
+        raise GatewayError(METHOD_FORBIDDEN)

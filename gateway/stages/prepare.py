@@ -1,0 +1,109 @@
+"""The exchange as the upstream gets to see it: safe path, clean fields, who calls, and the body."""
+
+from gateway.exchange import Exchange
+from gateway.remote.call import Body, Call
+from gateway.table import Caller, Route
+
+READ_AHEAD_BYTES = 256 * 1024
+"""A body up to this size is read before a connection is taken: a slow upload must not hold one."""
+
+SHORTEST_SECRET = 8
+"""What is shorter than this is nobody's key, and may stand in other fields by chance."""
+
+_IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})  # RFC 9110 9.2.2
+
+
+class _Resumed:
+    """A body whose first part was read ahead."""
+
+    __slots__ = ("_first", "_rest", "length", "received")
+
+    def __init__(self, first: bytes, rest: Body) -> None:
+        self._first = first
+        self._rest = rest
+        self.length = rest.length
+        self.received = rest.received
+
+    async def read(self) -> bytes:
+        if self._first:
+            first, self._first = self._first, b""
+            return first
+        return await self._rest.read()
+
+
+async def prepare(x: Exchange, route: Route, caller: Caller, id_field: str) -> Call:
+    """The call that forwards `x`. Raises what reading the first part of the body raises."""
+    body = x.body
+    passthrough = route.envelope.mode == "passthrough"
+    return Call(
+        method=x.method.encode(),
+        head=_head(x, route, caller, id_field),
+        body=b"" if body is None else await _read_ahead(body),
+        idempotent=x.method in _IDEMPOTENT,
+        buffer_bytes=0 if passthrough else route.envelope.max_buffer,
+        connect_timeout_s=route.connect_timeout_s,
+        first_byte_timeout_s=route.first_byte_timeout_s,
+        total_timeout_s=route.total_timeout_s,
+    )
+
+
+def _head(x: Exchange, route: Route, caller: Caller, id_field: str) -> bytes:
+    target = route.upstream_path(x.path)
+    if x.query:
+        target = f"{target}?{x.query}"
+    about = f"{_forwarded(x)}Via: 1.1 gateway\r\n{id_field}: {x.request_id}\r\ntraceparent: {x.traceparent}\r\n"
+    return b"".join(
+        (
+            f"{x.method} {target} HTTP/1.1\r\n".encode(),
+            route.host,
+            _kept(x, route),
+            about.encode("utf-8", "surrogateescape"),
+            caller.head,
+            route.request_fields,
+        )
+    )
+
+
+def _kept(x: Exchange, route: Route) -> bytes:
+    """The header lines of the client that go on."""
+    passes = route.request_filter.passes
+    kept = [field for field in x.raw_headers if passes(field[0])]
+    if x.withheld:
+        kept = [field for field in kept if field[0].lower() not in x.withheld]
+    lines = b"".join([b"%b: %b\r\n" % field for field in kept])
+    if x.query_keys or x.header_keys:
+        secrets = [key.encode("utf-8", "surrogateescape") for key in (*x.header_keys, *x.query_keys) if len(key) >= SHORTEST_SECRET]
+        for secret in secrets:
+            if secret in lines:  # a copy in a Referer, a cookie, a header of the client's own
+                return b"".join([b"%b: %b\r\n" % field for field in kept if not any(secret in field[1] for secret in secrets)])
+    return lines
+
+
+def _forwarded(x: Exchange) -> str:
+    """X-Forwarded-* and Forwarded (RFC 7239): what a trusted proxy said is continued, anybody else's is not."""
+    node = f'"[{x.peer}]"' if ":" in x.peer else x.peer or "unknown"
+    own = f"for={node};host=\"{x.host}\";proto={x.scheme}"
+    chain, host, scheme = x.peer, x.host, x.scheme
+    if x.trusted_peer:
+        get = x.headers.getall
+        chain = ", ".join([*get("X-Forwarded-For", []), x.peer])
+        host = x.headers.get("X-Forwarded-Host") or host
+        scheme = x.headers.get("X-Forwarded-Proto") or scheme
+        own = ", ".join([*get("Forwarded", []), own])
+    return f"X-Forwarded-For: {chain}\r\nX-Forwarded-Proto: {scheme}\r\nX-Forwarded-Host: {host}\r\nForwarded: {own}\r\n"
+
+
+async def _read_ahead(body: Body) -> bytes | Body:
+    """The whole body when it is small, otherwise one that begins with what was read."""
+    first = await body.read()
+    if body.length is not None and len(first) == body.length:
+        return first
+    pieces, size = [first], len(first)
+    while first and size < READ_AHEAD_BYTES and size != body.length:
+        first = await body.read()
+        pieces.append(first)
+        size += len(first)
+    whole = b"".join(pieces)
+    if not first or size == body.length:
+        return whole
+    return _Resumed(whole, body)

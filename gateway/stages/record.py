@@ -1,0 +1,164 @@
+"""What is remembered of an exchange: its counts and its access line. Refused and abandoned ones too."""
+
+import msgspec
+import structlog
+
+from gateway.exchange import Exchange
+from gateway.kernel.query import decode, fold
+from gateway.observe.access import AccessLog, AccessRecord
+from gateway.observe.metrics import NO_ROUTE, Metrics
+from gateway.observe.series import Counter, Histogram, method_label
+
+ABANDONED = 499
+"""The status recorded for a client that left before it was answered."""
+_LONGEST_PATH = 512
+
+
+class _Series(msgspec.Struct):
+    """The series of one route, found once."""
+
+    requests: dict[tuple[str, int, str], Counter]
+    duration: Histogram
+    overhead: Histogram
+    request_bytes: Counter
+    response_bytes: Counter
+
+
+class _UpstreamSeries(msgspec.Struct):
+    requests: dict[int, Counter]
+    duration: Histogram
+
+
+class Recorder:
+    """Counts exchanges and writes their lines. `secret_name` is the query parameter that carries keys."""
+
+    def __init__(self, metrics: Metrics, log: AccessLog, secret_name: str) -> None:
+        self._metrics = metrics
+        self._log = log
+        self._secret = fold(secret_name)
+        self._in_flight = metrics.in_flight
+        self._routes: dict[str, _Series] = {}
+        self._upstreams: dict[str, _UpstreamSeries] = {}
+        self._limiter: dict[tuple[str, bool], tuple[Counter, Histogram]] = {}
+
+    def begin(self) -> None:
+        """An exchange begins; `record` ends it."""
+        self._in_flight.inc()
+
+    def bug(self, error: Exception, request_id: str) -> None:
+        """Something raised that never should. The traceback goes to the log, the client learns the request id only."""
+        structlog.get_logger().error("bug", request_id=request_id, exc_info=error)
+
+    def record(self, x: Exchange, now_s: float) -> None:
+        """Count `x` and write its line. `now_s` is the monotonic clock's reading."""
+        self._in_flight.dec()
+        reply = x.reply
+        abandoned = x.outcome == "abandoned" or reply is None
+        status = ABANDONED if abandoned or reply is None else reply.status
+        source = "gateway" if abandoned or reply is None else reply.source
+        total_s = now_s - x.started
+        received = x.body.received if x.body is not None else 0
+        self._count(x, status, source, total_s, received)
+        if self._log.enabled:
+            self._write(x, status, source, total_s, received)
+
+    def _count(self, x: Exchange, status: int, source: str, total_s: float, received: int) -> None:
+        route = x.route
+        series = self._routes.get(route.id if route else NO_ROUTE) or self._new_route(route.id if route else NO_ROUTE)
+        counter = series.requests.get((x.method, status, source))
+        if counter is None:
+            counter = self._new_counter(series, route.id if route else NO_ROUTE, x.method, status, source)
+        counter.inc()
+        series.duration.observe(total_s)
+        if x.outcome == "answered" and (x.reply is None or x.reply.stream is None):
+            series.overhead.observe(total_s - x.upstream_s)
+        if received:
+            series.request_bytes.inc(received)
+        if x.sent_bytes:
+            series.response_bytes.inc(x.sent_bytes)
+        if x.decision is not None:
+            decided = self._limiter.get((x.decision.store, x.decision.allowed)) or self._new_limiter(x.decision.store, x.decision.allowed)
+            decided[0].inc()
+            decided[1].observe(x.limiter_s)
+        if x.upstream_s and route is not None:
+            self._count_upstream(x, route.upstream.id)
+        if x.error is not None and source == "gateway":
+            self._metrics.rejected.labels(x.error.fault.name, x.reply.code if x.reply else x.error.fault.code).inc()
+
+    def _count_upstream(self, x: Exchange, upstream: str) -> None:
+        series = self._upstreams.get(upstream)
+        if series is None:
+            series = self._upstreams[upstream] = _UpstreamSeries({}, self._metrics.upstream_duration.labels(upstream))
+        series.duration.observe(x.upstream_s)
+        if x.answer is not None:
+            counter = series.requests.get(x.answer.status)
+            if counter is None:
+                counter = series.requests[x.answer.status] = self._metrics.upstream_requests.labels(upstream, x.answer.status)
+            counter.inc()
+        if x.error is not None:
+            self._metrics.upstream_errors.labels(upstream, x.error.fault.name).inc()
+
+    def _new_route(self, route: str) -> _Series:
+        metrics = self._metrics
+        series = self._routes[route] = _Series(
+            {},
+            metrics.request_duration.labels(route),
+            metrics.overhead.labels(route),
+            metrics.request_bytes.labels(route),
+            metrics.response_bytes.labels(route),
+        )
+        return series
+
+    def _new_counter(self, series: _Series, route: str, method: str, status: int, source: str) -> Counter:
+        label = method_label(method)
+        counter = self._metrics.requests.labels(route, label, status, source)
+        if label == method:  # what a client may invent is not remembered
+            series.requests[method, status, source] = counter
+        return counter
+
+    def _new_limiter(self, store: str, allowed: bool) -> tuple[Counter, Histogram]:
+        decisions = self._metrics.limiter_decisions.labels(store, "allowed" if allowed else "refused")
+        pair = self._limiter[store, allowed] = (decisions, self._metrics.limiter_duration.labels(store))
+        return pair
+
+    def _write(self, x: Exchange, status: int, source: str, total_s: float, received: int) -> None:
+        caller, decision, error = x.caller, x.decision, x.error
+        upstream_s = x.upstream_s
+        self._log.write(
+            AccessRecord(
+                request_id=x.request_id,
+                method=x.method,
+                status=status,
+                route=x.route.id if x.route is not None else None,
+                path=self._path(x),
+                code=x.reply.code or None if x.reply is not None else None,
+                source=source,
+                reason=error.fault.name if error is not None else None,
+                cause=error.cause if error is not None else None,
+                key_id=caller.id if caller is not None else None,
+                organization=caller.organization if caller is not None else None,
+                limiter_result=("allowed" if decision.allowed else "refused") if decision is not None else None,
+                limiter_store=decision.store if decision is not None else None,
+                limiter_remaining=decision.states[0].remaining if decision is not None and decision.states else None,
+                total_ms=round(total_s * 1e3, 3),
+                upstream_ms=round(upstream_s * 1e3, 3),
+                overhead_ms=round((total_s - upstream_s) * 1e3, 3),
+                request_bytes=received,
+                response_bytes=x.sent_bytes,
+                target=x.answer.target if x.answer is not None else None,
+                client=x.client,
+                trace_id=x.trace_id,
+                upstream_request_id=x.upstream_request_id,
+                outcome=x.outcome,
+            )
+        )
+
+    def _path(self, x: Exchange) -> str | None:
+        """The path, unless somebody's key may stand in it."""
+        path = x.path
+        if x.door_error is not None or not path.isascii():
+            return None
+        plain = decode(decode(path)) if "%" in path else path
+        if self._secret in fold(plain) or any(key in path or key in plain for key in (*x.header_keys, *x.query_keys) if key):
+            return None
+        return path[:_LONGEST_PATH]

@@ -1,0 +1,133 @@
+"""Config -> RouteTable, Credentials and the catalogue of faults in force."""
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from hashlib import sha256
+
+import msgspec
+
+from gateway.kernel.bucket import Window
+from gateway.kernel.faults import CATALOGUE, Fault, Link
+from gateway.kernel.headers import FieldFilter
+from gateway.kernel.patterns import parse_prefix
+from gateway.kernel.quota_fields import limit_fields
+from gateway.settings import Config
+from gateway.settings.schema.access import Key as KeySetting
+from gateway.settings.schema.access import Plan
+from gateway.settings.schema.routing import HeaderRules
+from gateway.settings.schema.routing import Route as RouteSetting
+from gateway.table.callers import Caller, Credentials, Key, Keyring
+from gateway.table.routes import Envelope, Route, RouteTable, Sender
+
+_SPANS = {1_000_000: "Second", 60_000_000: "Minute", 3_600_000_000: "Hour", 86_400_000_000: "Day"}
+
+
+def build_faults(config: Config) -> dict[str, Fault]:
+    """The catalogue with the operator's overrides."""
+    faults = dict(CATALOGUE)
+    for name, override in config.errors.items():
+        changes = {field: value for field, value in override if value is not None}
+        if override.links is not None:
+            changes["links"] = tuple(Link(link.href, link.title) for link in override.links)
+        faults[name] = msgspec.structs.replace(faults[name], **changes)
+    return faults
+
+
+def build_credentials(config: Config) -> Credentials:
+    """The keys of the configuration, and where a request carries one."""
+    disabled = frozenset(organization.id for organization in config.organizations if organization.disabled)
+    limits = {plan.id: (windows := _windows(plan), limit_fields(windows)) for plan in config.plans}
+    ids = tuple(route.id for route in config.routes)
+    allowed = {patterns: _matching(ids, patterns) for patterns in {key.routes for key in config.keys}}
+    keys = {bytes.fromhex(key.secret_sha256): _key(config, key, limits[key.plan], disabled, allowed[key.routes]) for key in config.keys}
+    return Credentials(Keyring(keys), config.auth.key.header, config.auth.key.query, config.auth.organization_header)
+
+
+def build_routes(config: Config, upstreams: Mapping[str, Sender], faults: dict[str, Fault]) -> RouteTable:
+    """The table of all routes; `upstreams` by id."""
+    windows = {plan.id: _windows(plan) for plan in config.plans}
+    return RouteTable(_route(config, route, upstreams[route.upstream], faults, windows) for route in config.routes)
+
+
+def _windows(plan: Plan) -> tuple[Window, ...]:
+    spans = [(limit, round(limit.per * 1_000_000)) for limit in plan.limits]
+    return tuple(Window(limit.id, limit.max, per_us, _SPANS.get(per_us)) for limit, per_us in spans)
+
+
+def _matching(ids: tuple[str, ...], patterns: tuple[str, ...] | None) -> frozenset[str] | None:
+    return None if patterns is None else frozenset(route for route in ids if any(fnmatchcase(route, one) for one in patterns))
+
+
+def _key(
+    config: Config,
+    key: KeySetting,
+    limits: tuple[tuple[Window, ...], tuple[tuple[str, str], ...]],
+    disabled: frozenset[str],
+    allowed: frozenset[str] | None,
+) -> Key:
+    names = config.auth.caller_headers
+    methods = None if key.methods is None else frozenset(key.methods) | ({"HEAD"} if "GET" in key.methods else frozenset())
+    bucket = sha256(b"key " + key.secret_sha256.encode()).hexdigest()[:32]
+    callers: dict[str | None, Caller] = {}
+    for organization in key.organizations or (None,):
+        about = {names.id: key.id, names.organization: organization, names.plan: key.plan}
+        head = "".join(f"{name}: {value}\r\n" for name, value in about.items() if value is not None)
+        callers[organization] = Caller(
+            key.id, organization, key.plan, bucket, limits[0], head.encode("latin-1"), limits[1], allowed, methods
+        )
+    callers[None] = next(iter(callers.values()))
+    return Key(key.id, callers, key.disabled, disabled, key.expires.timestamp() if key.expires else None)
+
+
+def _route(
+    config: Config, route: RouteSetting, upstream: Sender, faults: dict[str, Fault], windows: dict[str, tuple[Window, ...]]
+) -> Route:
+    envelope, timeouts = config.envelope_of(route), config.timeouts_of(route)
+    target = config.upstream_of(route).targets[0].url
+    host = target.host if target.port == {"http": 80, "https": 443}[target.scheme] else f"{target.host}:{target.port}"
+    plan = config.plan_of(route) if route.auth == "none" else None
+    passthrough = envelope.mode == "passthrough"
+    request, response = route.headers.request, route.headers.response
+    set_host = next((value for name, value in request.set.items() if name.lower() == "host"), host)
+    return Route(
+        id=route.id,
+        pattern=route.match.path or route.match.prefix or "/",
+        prefix=route.match.prefix is not None,
+        methods=tuple(route.match.methods),
+        upstream=upstream,
+        host=f"Host: {set_host}\r\n".encode("latin-1"),
+        base=target.path + (route.rewrite.add_prefix or "").rstrip("/"),
+        strip_segments=len(parse_prefix(route.rewrite.strip_prefix)) if route.rewrite.strip_prefix else 0,
+        envelope=Envelope(envelope.mode, envelope.max_buffer, envelope.binary),
+        family=route.error_family,
+        faults=faults,
+        open=plan is not None,
+        open_plan=plan.id if plan else "",
+        open_windows=windows[plan.id] if plan else (),
+        request_filter=FieldFilter(_withheld(config, request, passthrough)),
+        request_fields=_request_fields(request, passthrough),
+        response_set=tuple(response.set.items()),
+        response_remove=frozenset(name.lower().encode() for name in (*response.remove, *response.set)),
+        connect_timeout_s=timeouts.connect,
+        first_byte_timeout_s=timeouts.first_byte,
+        total_timeout_s=timeouts.total,
+    )
+
+
+def _withheld(config: Config, request: HeaderRules, passthrough: bool) -> list[bytes]:
+    """Request fields of clients that stay here, on top of those that always do."""
+    auth = config.auth
+    names = [
+        *(auth.key.header, auth.organization_header, config.observability.request_id.header, "X-Request-Id", "traceparent"),
+        *(auth.caller_headers.id, auth.caller_headers.organization, auth.caller_headers.plan),
+        *request.remove,
+        *request.set,
+    ]
+    return [name.encode() for name in names] + ([] if passthrough else [b"accept-encoding"])
+
+
+def _request_fields(request: HeaderRules, passthrough: bool) -> bytes:
+    fields = {name: value for name, value in request.set.items() if name.lower() != "host"}
+    if not passthrough:
+        fields["Accept-Encoding"] = "identity"  # what comes back is checked byte for byte
+    return "".join(f"{name}: {value}\r\n" for name, value in fields.items()).encode("latin-1")

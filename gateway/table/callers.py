@@ -1,0 +1,119 @@
+"""Who may call: keys by the SHA-256 of their secret."""
+
+from hashlib import sha256
+from ipaddress import IPv6Address, IPv6Network, ip_address
+
+import msgspec
+
+from gateway.kernel.bucket import Window
+from gateway.kernel.faults import KEY_DISABLED, KEY_EXPIRED, KEY_UNKNOWN, ORGANIZATION_DISABLED, ORGANIZATION_FORBIDDEN, GatewayError
+from gateway.kernel.quota_fields import limit_fields
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who sent a request, as far as the gateway cares: a key on behalf of an organisation, or an address on an open route.
+
+    `id` goes to the log, `bucket` (never the secret) to the limiter's store, `head` (complete header lines that say
+    who calls) to the upstream. `windows` are the limits of its plan, `limit_fields` what is said of them in every reply.
+    `routes` and `methods` are None when all are allowed.
+    """
+
+    id: str
+    organization: str | None
+    plan: str
+    bucket: str
+    windows: tuple[Window, ...]
+    head: bytes
+    limit_fields: tuple[tuple[str, str], ...]
+    routes: frozenset[str] | None = None
+    methods: frozenset[str] | None = None
+
+
+class Key(msgspec.Struct, frozen=True):
+    """A key of the configuration. `callers` holds one Caller for each of its organisations, the default one under None.
+
+    `expires` is Unix time in seconds, None for never.
+    """
+
+    id: str
+    callers: dict[str | None, Caller]
+    disabled: bool
+    disabled_organizations: frozenset[str]
+    expires: float | None
+
+
+class Keyring:
+    """Finds the key for a secret.
+
+    Look-up goes by digest: how long it takes depends on the digest of what was sent, which tells nothing about the
+    digest or the secret of any key.
+    """
+
+    __slots__ = ("_by_digest",)
+
+    def __init__(self, keys: dict[bytes, Key]) -> None:
+        self._by_digest = keys
+
+    def __len__(self) -> int:
+        return len(self._by_digest)
+
+    def find(self, secret: str, organization: str | None, wall_s: float) -> Caller:
+        """The caller that `secret` stands for, on behalf of `organization` (None: the key's default one).
+
+        Raises GatewayError: KEY_UNKNOWN, KEY_EXPIRED, KEY_DISABLED, ORGANIZATION_FORBIDDEN or ORGANIZATION_DISABLED.
+        """
+        key = self._by_digest.get(sha256(secret.encode("utf-8", "surrogateescape")).digest())
+        if key is None:
+            raise GatewayError(KEY_UNKNOWN)
+        if key.expires is not None and wall_s >= key.expires:
+            raise GatewayError(KEY_EXPIRED)
+        if key.disabled:
+            raise GatewayError(KEY_DISABLED)
+        caller = key.callers.get(organization)
+        if caller is None:
+            raise GatewayError(ORGANIZATION_FORBIDDEN)
+        if caller.organization in key.disabled_organizations:
+            raise GatewayError(ORGANIZATION_DISABLED)
+        return caller
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """Where credentials stand in a request, and what they are checked against."""
+
+    keyring: Keyring
+    key_header: str
+    key_query: str
+    organization_header: str
+
+
+class Visitors:
+    """Callers of routes that ask for no key: one for each client address and plan, an IPv6 client by its /64 network."""
+
+    __slots__ = ("_known",)
+
+    REMEMBERED = 4096
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], Caller] = {}
+
+    def find(self, address: str, plan: str, windows: tuple[Window, ...]) -> Caller:
+        """The caller for a client at `address` (numeric, or a socket's path)."""
+        known = self._known.get((address, plan))
+        if known is not None and known.windows is windows:
+            return known
+        if len(self._known) >= self.REMEMBERED:
+            self._known.clear()
+        bucket = sha256(f"{plan} {_network(address)}".encode()).hexdigest()[:32]
+        caller = Caller("anonymous", None, plan, bucket, windows, b"", limit_fields(windows))
+        self._known[address, plan] = caller
+        return caller
+
+
+def _network(address: str) -> str:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv6Address):
+        return str(parsed.ipv4_mapped or IPv6Network((parsed, 64), strict=False))
+    return address

@@ -1,0 +1,180 @@
+"""Routes, and the table that finds one for a method and a path."""
+
+from collections.abc import Iterable, Iterator
+from typing import Literal, Protocol, TypeAlias
+from urllib.parse import quote
+
+import msgspec
+
+from gateway.kernel.bucket import Window
+from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, NO_ROUTE, Fault, GatewayError
+from gateway.kernel.headers import FieldFilter
+from gateway.kernel.paths import readings
+from gateway.kernel.patterns import Param, Rest, parse, parse_prefix
+from gateway.remote.call import Answer, Call
+
+Mode: TypeAlias = Literal["auto", "wrap", "passthrough"]
+Family: TypeAlias = Literal["general", "analytics", "notification"]
+
+
+class Sender(Protocol):
+    """What a route needs of an upstream."""
+
+    id: str
+
+    async def send(self, call: Call) -> Answer:
+        """Raises GatewayError with a fault whose source is `upstream`, or UPSTREAM_SATURATED."""
+        ...
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """How a route turns an Answer into a Reply. Sizes in bytes.
+
+    `auto` keeps replies that already are envelopes and wraps the others, `wrap` wraps all, `passthrough` none.
+    """
+
+    mode: Mode
+    max_buffer: int
+    binary: Literal["passthrough", "refuse"]
+
+
+class Route(msgspec.Struct, frozen=True, eq=False):
+    """One way through the gateway.
+
+    `pattern` is its path with `{param}` and `{rest*}`; with `prefix` it also covers everything below.
+    `strip_segments` are cut off the front of the path and `base` is put there instead. `faults` is the catalogue with
+    the operator's overrides, by name. `request_fields` are complete header lines, `response_remove` lower-case names.
+    `open_windows` limit each client address of a route that asks for no key.
+    """
+
+    id: str
+    pattern: str
+    prefix: bool
+    methods: tuple[str, ...]
+    upstream: Sender
+    host: bytes
+    base: str
+    strip_segments: int
+    envelope: Envelope
+    family: Family
+    faults: dict[str, Fault]
+    open: bool
+    open_plan: str
+    open_windows: tuple[Window, ...]
+    request_filter: FieldFilter
+    request_fields: bytes
+    response_set: tuple[tuple[str, str], ...]
+    response_remove: frozenset[bytes]
+    connect_timeout_s: float
+    first_byte_timeout_s: float
+    total_timeout_s: float
+
+    def upstream_path(self, path: str) -> str:
+        """Where `path` leads at the upstream; what is kept of it stays byte for byte."""
+        at = 0
+        for _ in range(self.strip_segments):
+            at = path.find("/", at + 1)
+            if at < 0:
+                return self.base or "/"
+        return self.base + path[at:]
+
+
+class _Node:
+    """One position in the tree of patterns."""
+
+    __slots__ = ("below", "here", "literal", "param")
+
+    def __init__(self) -> None:
+        self.literal: dict[str, _Node] = {}
+        self.param: _Node | None = None
+        self.here: dict[str, Route] = {}
+        self.below: dict[str, Route] = {}
+
+
+class RouteTable:
+    """Finds the route for a request. The most specific pattern that has the method wins.
+
+    More specific means, from left to right: a literal segment, then a parameter, then a rest or prefix.
+    """
+
+    __slots__ = ("_exact", "_root", "routes")
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self.routes = tuple(routes)
+        self._exact: dict[str, dict[str, Route]] = {}
+        self._root = _Node()
+        for route in self.routes:
+            self._plant(route)
+
+    def match(self, method: str, path: str) -> Route:
+        """The route for `method` and `path` as spelled by the client.
+
+        Raises GatewayError: MALFORMED_PATH, NO_ROUTE or METHOD_NOT_ALLOWED.
+        """
+        exact = self._exact.get(path)
+        if exact is not None:
+            route = exact.get(method)
+            if route is not None:
+                return route
+        read = readings(path)
+        if read is None:
+            raise GatewayError(MALFORMED_PATH)
+        plain, liberal = read
+        allowed: set[str] = set()
+        route = self._find(method, plain, allowed)
+        if liberal != plain and self._find(method, liberal, set()) not in {None, route}:
+            raise GatewayError(MALFORMED_PATH)
+        if route is not None:
+            return route
+        if allowed:
+            raise GatewayError(METHOD_NOT_ALLOWED, allow=", ".join(sorted(allowed)))
+        raise GatewayError(NO_ROUTE)
+
+    def _plant(self, route: Route) -> None:
+        methods = dict.fromkeys([*route.methods, "HEAD"] if "GET" in route.methods else route.methods, route)
+        segments = parse_prefix(route.pattern) if route.prefix else parse(route.pattern)
+        node, below = self._root, route.prefix
+        for segment in segments:
+            if isinstance(segment, Rest):
+                below = True
+            elif isinstance(segment, Param):
+                node.param = node.param or _Node()
+                node = node.param
+            else:
+                node = node.literal.setdefault(_spell(segment), _Node())
+        if below:
+            node.below = methods | node.below
+        if route.prefix or not below:
+            node.here = methods | node.here
+        if not below and all(isinstance(segment, str) for segment in segments):
+            exact = "/" + "/".join([_spell(str(segment)) for segment in segments])
+            self._exact[exact] = methods | self._exact.get(exact, {})
+
+    def _find(self, method: str, path: str, allowed: set[str]) -> Route | None:
+        for candidates in _candidates(self._root, path.split("/"), 1):
+            route = candidates.get(method)
+            if route is not None:
+                return route
+            allowed.update(candidates)
+        return None
+
+
+def _spell(literal: str) -> str:
+    """A literal segment as `readings` spells it."""
+    return quote(literal, safe="!$&'()*+,=:@~")
+
+
+def _candidates(node: _Node, segments: list[str], at: int) -> Iterator[dict[str, Route]]:
+    """What matches segments[at:] below `node`, the most specific first."""
+    if at == len(segments):
+        if node.here:
+            yield node.here
+        return
+    segment = segments[at]
+    child = node.literal.get(segment)
+    if child is not None:
+        yield from _candidates(child, segments, at + 1)
+    if node.param is not None and segment:
+        yield from _candidates(node.param, segments, at + 1)
+    if node.below:
+        yield node.below

@@ -1,0 +1,109 @@
+"""Ordinary values of the types that stages work on; a test names only what matters to it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from multidict import CIMultiDict
+
+from gateway.exchange import Exchange
+from gateway.kernel.bucket import Window
+from gateway.kernel.faults import CATALOGUE
+from gateway.kernel.headers import FieldFilter
+from gateway.kernel.quota_fields import limit_fields
+from gateway.remote.call import Answer, Call
+from gateway.table import Caller, Envelope, Route
+
+MINUTE = Window("minute", 300, 60_000_000, "Minute")
+REQUEST_ID = "6d84e126-d10c-4e52-bbfb-bd4c92bc8333"
+
+
+class Echo:
+    """A Sender that keeps its calls and gives one answer."""
+
+    def __init__(self, answer: Answer | Exception | None = None) -> None:
+        self.id = "orders"
+        self.calls: list[Call] = []
+        self.answer = answer or Answer(200, [(b"content-type", b"application/json")], b'{"a":1}', None, 7, "127.0.0.1:1")
+
+    async def send(self, call: Call) -> Answer:
+        self.calls.append(call)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+class Pieces:
+    """A Body, or a Stream, of given pieces; an exception among them is raised."""
+
+    def __init__(self, *pieces: bytes | Exception, length: int | None = None) -> None:
+        self._pieces = list(pieces)
+        self.length = length
+        self.received = 0
+        self.closed = False
+
+    async def read(self) -> bytes:
+        piece = self._pieces.pop(0) if self._pieces else b""
+        if isinstance(piece, Exception):
+            raise piece
+        self.received += len(piece)
+        return piece
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def exchange(fields: Iterable[tuple[str, str]] = (), **changes: Any) -> Exchange:
+    """A GET of /v1/orders with the header `fields`."""
+    fields = list(fields)
+    ordinary: dict[str, Any] = {
+        "request_id": REQUEST_ID,
+        "started": 0.0,
+        "method": "GET",
+        "path": "/v1/orders",
+        "query": "",
+        "headers": CIMultiDict(fields),
+        "raw_headers": tuple((name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in fields),
+        "body": None,
+        "peer": "192.0.2.7",
+        "client": "192.0.2.7",
+        "scheme": "http",
+        "host": "api.example.com",
+        "traceparent": "00-" + "a" * 32 + "-" + "b" * 16 + "-00",
+        "trace_id": "a" * 32,
+    }
+    return Exchange(**(ordinary | changes))
+
+
+def caller(**changes: Any) -> Caller:
+    """The key acme-ci with 300 a minute."""
+    ordinary = Caller("acme-ci", "acme", "standard", "b" * 32, (MINUTE,), b"X-Caller-Id: acme-ci\r\n", limit_fields((MINUTE,)))
+    return msgspec.structs.replace(ordinary, **changes)
+
+
+def route(pattern: str = "/v1/orders", **changes: Any) -> Route:
+    """A route to an `Echo`."""
+    ordinary: dict[str, Any] = {
+        "id": "orders",
+        "pattern": pattern,
+        "prefix": False,
+        "methods": ("GET", "POST", "PUT", "PATCH", "DELETE"),
+        "upstream": Echo(),
+        "host": b"Host: orders.internal\r\n",
+        "base": "",
+        "strip_segments": 0,
+        "envelope": Envelope("auto", 1 << 20, "passthrough"),
+        "family": "general",
+        "faults": CATALOGUE,
+        "open": False,
+        "open_plan": "",
+        "open_windows": (),
+        "request_filter": FieldFilter([b"x-api-key"]),
+        "request_fields": b"",
+        "response_set": (),
+        "response_remove": frozenset(),
+        "connect_timeout_s": 1.0,
+        "first_byte_timeout_s": 10.0,
+        "total_timeout_s": 30.0,
+    }
+    return Route(**(ordinary | changes))

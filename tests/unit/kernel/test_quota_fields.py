@@ -1,0 +1,30 @@
+"""kernel/quota_fields.py: what replies say about limits."""
+
+from gateway.kernel.bucket import Window, WindowState
+from gateway.kernel.quota_fields import limit_fields, remaining_fields, retry_after_s
+
+MINUTE = Window("minute", 300, 60_000_000, "Minute")
+ODD = Window("burst", 5, 500_000, None)
+
+
+def test_no_limit_says_nothing() -> None:
+    assert limit_fields(()) == ()
+    assert remaining_fields(()) == []
+    assert retry_after_s(()) == 1
+
+
+def test_named_windows_have_fields_of_their_own_and_all_stand_in_the_ietf_fields() -> None:
+    assert limit_fields((MINUTE, ODD)) == (
+        ("X-RateLimit-Limit-Minute", "300"),
+        ("RateLimit-Policy", '"minute";q=300;w=60, "burst";q=5;w=1'),
+    )
+    states = (WindowState(MINUTE, 299, 0.2, 0.0), WindowState(ODD, 0, 0.5, 0.1))
+    assert remaining_fields(states) == [
+        ("X-RateLimit-Remaining-Minute", "299"),
+        ("RateLimit", '"minute";r=299;t=1, "burst";r=0;t=1'),
+    ]
+
+
+def test_retry_after_is_whole_seconds_of_the_slowest_window() -> None:
+    assert retry_after_s((WindowState(ODD, 0, 0.5, 0.1),)) == 1
+    assert retry_after_s((WindowState(MINUTE, 0, 60.0, 3.2), WindowState(ODD, 0, 0.5, 0.1))) == 4

@@ -1,0 +1,68 @@
+"""stages/identify.py: keys in header and URL, organisations, permissions."""
+
+from hashlib import sha256
+
+import pytest
+
+from gateway.kernel.faults import KEY_AMBIGUOUS, KEY_MISSING, KEY_UNKNOWN, METHOD_FORBIDDEN, ORGANIZATION_FORBIDDEN, ROUTE_FORBIDDEN, Fault, GatewayError
+from gateway.stages.identify import authorize, identify, take_credentials
+from gateway.table import Credentials, Key, Keyring
+from tests.samples import caller, exchange, route
+
+KEYS = {sha256(b"good").digest(): Key("k", {None: caller(), "acme": caller()}, False, frozenset(), None)}
+CREDENTIALS = Credentials(Keyring(KEYS), "X-Api-Key", "X-Api-Key", "X-Tenant-Org-Id")
+
+
+@pytest.mark.parametrize(
+    ("fields", "query", "rest"),
+    [
+        ([("X-Api-Key", "good")], "", ""),
+        ([("x-api-key", "good")], "a=1", "a=1"),
+        ([], "a=1&X-Api-Key=good", "a=1"),
+        ([], "X%2dApi-Key=%67ood", ""),
+        ([("X-Api-Key", "good")], "X-Api-Key=other", ""),
+        ([("X-Api-Key", "good"), ("X-Api-Key", "good")], "", ""),
+        ([("X-Api-Key", "")], "X-Api-Key=good", ""),
+        ([("X-Api-Key", "good"), ("X-Tenant-Org-Id", "acme")], "", ""),
+        ([("X-Api-Key", "good"), ("X-Tenant-Org-Id", "")], "", ""),
+    ],
+)
+def test_a_known_key_is_found_and_leaves_the_url(fields: list[tuple[str, str]], query: str, rest: str) -> None:
+    x = exchange(fields, query=query)
+    take_credentials(x, CREDENTIALS)
+    assert identify(x, CREDENTIALS, 0.0).id == "acme-ci"
+    assert x.query == rest
+
+
+@pytest.mark.parametrize(
+    ("fields", "query", "fault"),
+    [
+        ([], "", KEY_MISSING),
+        ([("X-Api-Key", "")], "", KEY_MISSING),
+        ([], "X-Api-Key=", KEY_MISSING),
+        ([], "x-api-key=good", KEY_MISSING),
+        ([("X_Api_Key", "good")], "", KEY_MISSING),
+        ([("X-Api-Key", "good"), ("X-Api-Key", "bad")], "", KEY_AMBIGUOUS),
+        ([], "X-Api-Key=good&X-Api-Key=bad", KEY_AMBIGUOUS),
+        ([("X-Api-Key", "bad")], "X-Api-Key=good", KEY_UNKNOWN),
+        ([("X-Api-Key", "good,good")], "", KEY_UNKNOWN),
+        ([("X-Api-Key", "good"), ("X-Tenant-Org-Id", "umbrella")], "", ORGANIZATION_FORBIDDEN),
+    ],
+)
+def test_what_is_no_credential_is_refused(fields: list[tuple[str, str]], query: str, fault: Fault) -> None:
+    x = exchange(fields, query=query)
+    take_credentials(x, CREDENTIALS)
+    with pytest.raises(GatewayError) as raised:
+        identify(x, CREDENTIALS, 0.0)
+    assert raised.value.fault is fault
+
+
+def test_a_key_may_be_held_to_some_routes_and_methods() -> None:
+    authorize(caller(), route(), "DELETE")
+    authorize(caller(routes=frozenset({"orders"}), methods=frozenset({"GET"})), route(), "GET")
+    with pytest.raises(GatewayError) as raised:
+        authorize(caller(routes=frozenset({"invoices"})), route(), "GET")
+    assert raised.value.fault is ROUTE_FORBIDDEN
+    with pytest.raises(GatewayError) as raised:
+        authorize(caller(methods=frozenset({"GET"})), route(), "DELETE")
+    assert raised.value.fault is METHOD_FORBIDDEN

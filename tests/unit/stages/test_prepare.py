@@ -1,0 +1,112 @@
+"""stages/prepare.py: what the upstream gets to see."""
+
+import pytest
+
+from gateway.exchange import Exchange
+from gateway.kernel.faults import REQUEST_TIMEOUT, GatewayError
+from gateway.remote.call import Call
+from gateway.stages.prepare import READ_AHEAD_BYTES, prepare
+from gateway.table import Envelope, Route
+from tests.samples import REQUEST_ID, Pieces, caller, exchange, route
+
+SECRET = "gw_canary_canary_canary"
+
+
+async def call(x: Exchange, to: Route | None = None) -> Call:
+    return await prepare(x, to or route(), caller(), "X-Request-Id")
+
+
+def lines(made: Call) -> list[str]:
+    assert made.head.endswith(b"\r\n")
+    return made.head.decode("utf-8", "surrogateescape").split("\r\n")[:-1]
+
+
+async def test_a_plain_call() -> None:
+    made = await call(exchange([("Accept", "*/*"), ("X-Api-Key", SECRET), ("Connection", "keep-alive")], query="a=%2F"))
+    assert lines(made) == [
+        "GET /v1/orders?a=%2F HTTP/1.1",
+        "Host: orders.internal",
+        "Accept: */*",
+        "X-Forwarded-For: 192.0.2.7",
+        "X-Forwarded-Proto: http",
+        "X-Forwarded-Host: api.example.com",
+        'Forwarded: for=192.0.2.7;host="api.example.com";proto=http',
+        "Via: 1.1 gateway",
+        f"X-Request-Id: {REQUEST_ID}",
+        f"traceparent: 00-{'a' * 32}-{'b' * 16}-00",
+        "X-Caller-Id: acme-ci",
+    ]
+    assert (made.method, made.body, made.idempotent, made.buffer_bytes) == (b"GET", b"", True, 1 << 20)
+    assert (made.connect_timeout_s, made.first_byte_timeout_s, made.total_timeout_s) == (1.0, 10.0, 30.0)
+
+
+async def test_a_passthrough_route_waits_for_nothing() -> None:
+    made = await call(exchange(method="POST"), route(envelope=Envelope("passthrough", 1 << 20, "passthrough"), request_fields=b"X-A: b\r\n"))
+    assert (made.buffer_bytes, made.idempotent) == (0, False)
+    assert lines(made)[-1] == "X-A: b"
+
+
+async def test_fields_that_this_request_withholds_stay() -> None:
+    made = await call(exchange([("X-Hop", "1"), ("X-End", "2"), ("Via", "1.0 before")], withheld=frozenset({b"x-hop"})))
+    assert "X-Hop: 1" not in lines(made)
+    assert [line for line in lines(made) if line.startswith(("X-End", "Via"))] == ["X-End: 2", "Via: 1.0 before", "Via: 1.1 gateway"]
+
+
+@pytest.mark.parametrize("place", ["header_keys", "query_keys"])
+async def test_copies_of_the_key_in_other_fields_stay(place: str) -> None:
+    x = exchange([("Referer", f"http://h/?k={SECRET}"), ("Accept", "*/*")], **{place: [SECRET]})
+    made = await call(x)
+    assert SECRET.encode() not in made.head
+    assert "Accept: */*" in lines(made)
+
+
+async def test_what_is_too_short_for_a_key_may_stand_anywhere() -> None:
+    assert "Accept: a" in lines(await call(exchange([("Accept", "a")], header_keys=["a"])))
+
+
+async def test_a_trusted_proxy_is_continued() -> None:
+    fields = [("X-Forwarded-For", "203.0.113.9, 10.0.0.2"), ("X-Forwarded-Host", "shop.example"), ("X-Forwarded-Proto", "https"), ("Forwarded", "for=203.0.113.9")]
+    made = lines(await call(exchange(fields, trusted_peer=True, peer="2001:db8::7")))
+    assert made[2:6] == [
+        "X-Forwarded-For: 203.0.113.9, 10.0.0.2, 2001:db8::7",
+        "X-Forwarded-Proto: https",
+        "X-Forwarded-Host: shop.example",
+        'Forwarded: for=203.0.113.9, for="[2001:db8::7]";host="api.example.com";proto=http',
+    ]
+
+
+async def test_a_trusted_proxy_that_says_nothing_is_a_client() -> None:
+    assert lines(await call(exchange(trusted_peer=True)))[2:4] == ["X-Forwarded-For: 192.0.2.7", "X-Forwarded-Proto: http"]
+
+
+async def test_bytes_that_are_no_text_go_on_as_they_came() -> None:
+    made = await call(exchange([("X-Name", "caf\udce9"), ("X-Forwarded-For", "\udcff")], trusted_peer=True))
+    assert b"X-Name: caf\xe9\r\n" in made.head
+    assert b"X-Forwarded-For: \xff, 192.0.2.7\r\n" in made.head
+
+
+@pytest.mark.parametrize(
+    ("body", "whole"),
+    [
+        (Pieces(b"abc", length=3), b"abc"),
+        (Pieces(b"a", b"bc", length=3), b"abc"),
+        (Pieces(b"a", b"bc"), b"abc"),
+        (Pieces(), b""),
+        (Pieces(b"x" * READ_AHEAD_BYTES, length=READ_AHEAD_BYTES), b"x" * READ_AHEAD_BYTES),
+    ],
+)
+async def test_a_small_body_is_read_first(body: Pieces, whole: bytes) -> None:
+    assert (await call(exchange(method="POST", body=body))).body == whole
+
+
+async def test_a_large_body_begins_with_what_was_read() -> None:
+    made = await call(exchange(method="POST", body=Pieces(b"x" * READ_AHEAD_BYTES, b"y", b"z", length=READ_AHEAD_BYTES + 2)))
+    assert not isinstance(made.body, bytes)
+    assert made.body.length == READ_AHEAD_BYTES + 2
+    assert [await made.body.read() for _ in range(4)] == [b"x" * READ_AHEAD_BYTES, b"y", b"z", b""]
+
+
+async def test_a_body_that_never_comes_never_costs_a_connection() -> None:
+    with pytest.raises(GatewayError) as raised:
+        await call(exchange(method="POST", body=Pieces(b"a", GatewayError(REQUEST_TIMEOUT), length=3)))
+    assert raised.value.fault is REQUEST_TIMEOUT

@@ -1,0 +1,158 @@
+"""stages/record.py: every exchange is counted and written, and no key with it."""
+
+import json
+import os
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.exchange import Exchange, Reply
+from gateway.kernel.bucket import Decision, WindowState
+from gateway.kernel.faults import CLIENT_CLOSED, NO_ROUTE, UPSTREAM_INCOMPLETE, UPSTREAM_REFUSED, GatewayError
+from gateway.observe.access import AccessLog
+from gateway.observe.metrics import Metrics
+from gateway.observe.writer import Writer
+from gateway.remote.call import Answer
+from gateway.stages.record import Recorder
+from tests.samples import MINUTE, Pieces, caller, exchange, route
+
+SECRET = "gw_canary_canary_canary"
+
+
+class Desk:
+    """A Recorder with what it writes on."""
+
+    def __init__(self, *, access: bool = True) -> None:
+        self.metrics = Metrics()
+        self._read, self._write = os.pipe()
+        self._writer = Writer(self._write)
+        self.recorder = Recorder(self.metrics, AccessLog(self._writer, lambda: 0.0, enabled=access), "X-Api-Key")
+
+    def record(self, x: Exchange, now_s: float = 0.010) -> dict[str, object]:
+        """Record `x` and return its line, {} without one."""
+        self.recorder.begin()
+        assert self.metrics.in_flight.value == 1
+        self.recorder.record(x, now_s)
+        assert self.metrics.in_flight.value == 0
+        self._writer.close(1.0)
+        os.close(self._write)
+        with os.fdopen(self._read) as lines:
+            line = lines.read()
+        return json.loads(line.splitlines()[-1]) if line else {}
+
+    def value(self, name: str, **labels: str) -> float:
+        """The sum of all samples called `name` that have these labels."""
+        families = text_string_to_metric_families(self.metrics.render()[0].decode())
+        samples = [sample for family in families for sample in family.samples if sample.name == name]
+        return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    yield Desk()
+
+
+def served(**changes: object) -> Exchange:
+    x = exchange(route=route(), caller=caller(), upstream_s=0.004, limiter_s=0.0001, **changes)
+    x.decision = Decision(True, "local", (WindowState(MINUTE, 299, 0.2, 0.0),))
+    x.answer = Answer(200, [], b"{}", None, 2, "127.0.0.1:3000")
+    x.reply, x.sent_bytes = Reply(200, [], b"12345", source="upstream"), 5
+    return x
+
+
+def test_an_answered_exchange(desk: Desk) -> None:
+    line = desk.record(served(body=Pieces()))
+    assert line["http.route"] == "orders"
+    assert line["http.response.status_code"] == 200
+    assert (line["gateway.key_id"], line["gateway.organization"], line["gateway.limiter.remaining"]) == ("acme-ci", "acme", 299)
+    assert (line["gateway.duration.total_ms"], line["gateway.duration.upstream_ms"], line["gateway.duration.overhead_ms"]) == (10.0, 4.0, 6.0)
+    assert (line["server.address"], line["http.response.body.size"], line["url.path"]) == ("127.0.0.1:3000", 5, "/v1/orders")
+    assert desk.value("gateway_requests_total", route="orders", method="GET", code="200", source="upstream") == 1
+    assert desk.value("gateway_limiter_decisions_total", store="local", result="allowed") == 1
+    assert desk.value("gateway_upstream_requests_total", upstream="orders", code="200") == 1
+    assert desk.value("gateway_overhead_seconds_count", route="orders") == 1
+    assert desk.value("gateway_rejected_total") == 0
+
+
+async def test_bytes_are_counted(desk: Desk) -> None:
+    body = Pieces(b"1234567")
+    await body.read()
+    assert desk.record(served(body=body))["http.request.body.size"] == 7
+    assert desk.value("gateway_request_bytes_total") == 7
+    assert desk.value("gateway_response_bytes_total") == 5
+
+
+def test_series_are_found_again(desk: Desk) -> None:
+    desk.recorder.begin()
+    desk.recorder.record(served(), 0.010)
+    desk.record(served())
+    assert desk.value("gateway_requests_total") == 2
+    assert desk.value("gateway_upstream_duration_seconds_count") == 2
+
+
+def test_a_refused_exchange(desk: Desk) -> None:
+    x = exchange(error=GatewayError(NO_ROUTE), reply=Reply(404, [], b"", code=1005))
+    line = desk.record(x)
+    assert (line["gateway.reason"], line["gateway.code"], line["gateway.source"]) == ("no_route", 1005, "gateway")
+    assert desk.value("gateway_rejected_total", reason="no_route", code="1005") == 1
+    assert desk.value("gateway_requests_total", route="-", method="GET", code="404", source="gateway") == 1
+
+
+def test_an_upstream_that_failed(desk: Desk) -> None:
+    x = exchange(route=route(), upstream_s=0.1, error=GatewayError(UPSTREAM_REFUSED, cause="errno 111"), reply=Reply(503, [], b"", code=1004))
+    assert desk.record(x)["gateway.cause"] == "errno 111"
+    assert desk.value("gateway_upstream_errors_total", upstream="orders", reason="upstream_refused") == 1
+    assert desk.value("gateway_upstream_requests_total") == 0
+
+
+def test_a_client_that_left(desk: Desk) -> None:
+    line = desk.record(exchange(route=route(), outcome="abandoned", error=GatewayError(CLIENT_CLOSED)))
+    assert (line["http.response.status_code"], line["gateway.outcome"]) == (499, "abandoned")
+    assert desk.value("gateway_requests_total", route="orders", method="GET", code="499", source="gateway") == 1
+    assert desk.value("gateway_overhead_seconds_count") == 0
+
+
+def test_a_reply_that_broke_off(desk: Desk) -> None:
+    x = served(outcome="cut", error=GatewayError(UPSTREAM_INCOMPLETE))
+    assert desk.record(x)["gateway.reason"] == "upstream_incomplete"
+    assert desk.value("gateway_upstream_errors_total", upstream="orders", reason="upstream_incomplete") == 1
+
+
+def test_methods_that_a_client_invents_make_no_series(desk: Desk) -> None:
+    for method in ("BREW", "WHEN"):
+        desk.recorder.begin()
+        desk.recorder.record(exchange(method=method, reply=Reply(405, [], b"")), 0.0)
+    assert desk.value("gateway_requests_total", route="-", method="other", code="405", source="gateway") == 2
+
+
+def test_no_line_when_access_lines_are_off() -> None:
+    assert Desk(access=False).record(served()) == {}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"path": f"/v1/{SECRET}", "header_keys": [SECRET]},
+        {"path": "/v1/%67w_canary_canary_canary", "query_keys": [SECRET]},
+        {"path": f"/v1;X-Api-Key={SECRET}"},
+        {"path": f"/v1%3FX%2DApi%2DKey={SECRET}"},
+        {"path": f"/v1%253FX%252DApi%252DKey={SECRET}"},
+        {"path": f"/v1/{SECRET}\udcff"},
+        {"path": f"/v1/{SECRET}", "door_error": GatewayError(NO_ROUTE)},
+    ],
+)
+def test_a_path_that_may_hold_a_key_is_not_written(desk: Desk, changes: dict[str, object]) -> None:
+    line = desk.record(exchange(**changes))
+    assert "url.path" not in line
+    assert "canary" not in json.dumps(line)
+
+
+def test_a_bug_is_logged_with_where_it_happened(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        raise ZeroDivisionError
+    except ZeroDivisionError as bug:
+        desk.recorder.bug(bug, "the-id")
+    out = capsys.readouterr().out
+    assert "the-id" in out
+    assert "ZeroDivisionError" in out

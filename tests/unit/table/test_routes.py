@@ -1,0 +1,99 @@
+"""table/routes.py: the most specific route wins, and no spelling gets around one."""
+
+import pytest
+
+from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, NO_ROUTE, GatewayError
+from gateway.table import RouteTable
+from tests.samples import route
+
+TABLE = RouteTable(
+    [
+        route("/v1/encodings", id="collection", methods=("GET", "POST")),
+        route("/v1/encodings/{id}", id="item", methods=("GET", "DELETE")),
+        route("/v1/encodings/special", id="special", methods=("POST",)),
+        route("/v1/encodings/{id}/streams", id="streams", methods=("GET",)),
+        route("/v1/downloads/{rest*}", id="downloads", methods=("GET",)),
+        route("/v1/analytics", id="analytics", prefix=True),
+        route("/v1/analytics/admin", id="admin", methods=("GET",)),
+        route("/café", id="cafe"),
+        route("/v1/a!b", id="odd"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("GET", "/v1/encodings", "collection"),
+        ("HEAD", "/v1/encodings", "collection"),
+        ("GET", "/v1/encodings/7", "item"),
+        ("GET", "/v1/encodings/special", "item"),
+        ("POST", "/v1/encodings/special", "special"),
+        ("GET", "/v1/encodings/a%2Fb", "item"),
+        ("GET", "/v1/encodings/a%20b", "item"),
+        ("GET", "/v1/%65ncodings", "collection"),
+        ("GET", "/v1/encodings/7/streams", "streams"),
+        ("GET", "/v1/downloads/a/b/c", "downloads"),
+        ("GET", "/v1/downloads/", "downloads"),
+        ("GET", "/v1/analytics", "analytics"),
+        ("PUT", "/v1/analytics/x/y", "analytics"),
+        ("GET", "/v1/analytics/admin", "admin"),
+        ("PUT", "/v1/analytics/admin", "analytics"),
+        ("GET", "/caf%C3%A9", "cafe"),
+        ("GET", "/caf%c3%a9", "cafe"),
+        ("GET", "/v1/a!b", "odd"),
+    ],
+)
+def test_the_most_specific_route_with_the_method_wins(method: str, path: str, expected: str) -> None:
+    assert TABLE.match(method, path).id == expected
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "fault"),
+    [
+        ("GET", "/", NO_ROUTE),
+        ("GET", "/v1/Encodings", NO_ROUTE),
+        ("GET", "/v1/encodings/", NO_ROUTE),
+        ("GET", "/v1/encodings/7/", NO_ROUTE),
+        ("GET", "/v1/downloads", NO_ROUTE),
+        ("GET", "/v1/analyticsx", NO_ROUTE),
+        ("GET", "/v1/a%21b", MALFORMED_PATH),
+        ("PATCH", "/v1/encodings", METHOD_NOT_ALLOWED),
+        ("TRACE", "/v1/encodings/7", METHOD_NOT_ALLOWED),
+        ("GET", "/v1/../v1/encodings", MALFORMED_PATH),
+        ("GET", "/v1/analytics/admin;x", MALFORMED_PATH),
+        ("GET", "/v1/analytics/%2fadmin", MALFORMED_PATH),
+        ("GET", "/v1/encodings/7%2Fstreams", MALFORMED_PATH),
+    ],
+)
+def test_what_has_no_route_says_why(method: str, path: str, fault: object) -> None:
+    with pytest.raises(GatewayError) as raised:
+        TABLE.match(method, path)
+    assert raised.value.fault is fault
+
+
+def test_allow_lists_every_method_that_the_path_has() -> None:
+    with pytest.raises(GatewayError) as raised:
+        TABLE.match("PATCH", "/v1/encodings/special")
+    assert raised.value.allow == "DELETE, GET, HEAD, POST"
+
+
+def test_a_prefix_of_everything() -> None:
+    table = RouteTable([route("/", id="all", prefix=True), route("/x", id="x")])
+    assert [table.match("GET", path).id for path in ("/", "/y", "/y/z/", "/x")] == ["all", "all", "all", "x"]
+
+
+@pytest.mark.parametrize(
+    ("strip", "base", "path", "expected"),
+    [
+        (0, "", "/v1/orders", "/v1/orders"),
+        (0, "/api", "/v1/orders", "/api/v1/orders"),
+        (1, "", "/v1/orders/a%2Fb", "/orders/a%2Fb"),
+        (1, "/api", "/v1/orders/", "/api/orders/"),
+        (1, "", "/v1", "/"),
+        (2, "/api", "/v1/orders", "/api"),
+        (1, "", "/%761/orders", "/orders"),
+    ],
+)
+def test_upstream_path(strip: int, base: str, path: str, expected: str) -> None:
+    assert route(strip_segments=strip, base=base).upstream_path(path) == expected
