@@ -1,0 +1,189 @@
+"""What the parts of a configuration mean to one another: references, doubles, values that contradict each other."""
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from gateway.kernel.faults import CATALOGUE
+from gateway.settings.draft import Draft
+from gateway.settings.overlap import check_overlaps
+from gateway.settings.schema.access import BUILT_IN_PLANS
+from gateway.settings.schema.config import LISTS
+from gateway.settings.schema.routing import FRAMING, HeaderRules, Upstream
+from gateway.settings.schema.values import did_you_mean
+from gateway.settings.tree import Loc, Table
+
+_BUILT_IN = frozenset(plan.id for plan in BUILT_IN_PLANS)
+
+
+def check(draft: Draft) -> None:
+    """Takes note of everything that is wrong with parts that are right by themselves."""
+    for name in LISTS:
+        _unique_ids(draft, name)
+    _keys(draft)
+    _plans(draft)
+    _upstreams(draft)
+    _routes(draft)
+    check_overlaps(draft)
+    _errors(draft)
+    _headers(draft)
+    _listeners(draft)
+
+
+def _unique_ids(draft: Draft, name: str) -> None:
+    for identity, locs in draft.ids(name).items():
+        for loc in locs[1:]:
+            draft.refuse(loc, f"`{identity}` is the id of another one, in {draft.where(locs[0], loc)}")
+
+
+def _refer(draft: Draft, loc: Loc, wanted: str, name: str, built_in: Iterable[str] = ()) -> None:
+    known = draft.ids(name)
+    if wanted not in known and wanted not in built_in and draft.knows_all(name):
+        hint = did_you_mean(wanted, [*known, *built_in]) or f"declare it under `{name}`"
+        draft.refuse(loc, f"there is no {name.removesuffix('s')} `{wanted}`", hint)
+
+
+def _keys(draft: Draft) -> None:
+    digests: dict[str, Loc] = {}
+    routes = draft.ids("routes")
+    useless: dict[str, bool] = {}
+    for loc, key in draft.entries("keys", draft.config.keys):
+        first = digests.setdefault(key.secret_sha256, (*loc, "secret_sha256"))
+        if first[1] != loc[1]:
+            draft.refuse((*loc, "secret_sha256"), f"another key has the same secret, in {draft.where(first, loc)}")
+        if "plan" in key.model_fields_set:
+            _refer(draft, (*loc, "plan"), key.plan, "plans", _BUILT_IN)
+        for index, organization in enumerate(key.organizations):
+            _refer(draft, (*loc, "organizations", index), organization, "organizations")
+            if organization in key.organizations[:index]:
+                draft.refuse((*loc, "organizations", index), f"`{organization}` stands here twice")
+        for index, pattern in enumerate(key.routes or ()):
+            if pattern not in useless:
+                useless[pattern] = draft.knows_all("routes") and not any(fnmatchcase(route, pattern) for route in routes)
+            if useless[pattern]:
+                draft.refuse((*loc, "routes", index), f"`{pattern}` matches no route", did_you_mean(pattern, routes))
+
+
+def _plans(draft: Draft) -> None:
+    for loc, plan in draft.entries("plans", draft.config.plans):
+        ids: set[str] = set()
+        periods: set[float] = set()
+        for index, limit in enumerate(plan.limits):
+            if limit.id in ids:
+                draft.refuse((*loc, "limits", index, "id"), f"`{limit.id}` is the id of another limit of this plan")
+            if limit.per in periods:
+                draft.refuse((*loc, "limits", index, "per"), "another limit of this plan has the same `per`", "keep the tighter one")
+            ids.add(limit.id)
+            periods.add(limit.per)
+
+
+def _upstreams(draft: Draft) -> None:
+    for loc, upstream in draft.entries("upstreams", draft.config.upstreams):
+        if len(upstream.targets) > 1:
+            draft.refuse((*loc, "targets", 1), "more than one target is not supported yet")
+        if upstream.tls.model_fields_set:
+            _tls(draft, loc, upstream)
+
+
+def _tls(draft: Draft, loc: Loc, upstream: Upstream) -> None:
+    if not any(target.url.scheme == "https" for target in upstream.targets):
+        draft.refuse((*loc, "tls"), "of no use: no target's URL begins with `https://`", at_key=True)
+    for name in ("ca", "certificate", "private_key"):
+        path = getattr(upstream.tls, name)
+        if path is None:
+            continue
+        if "-----BEGIN" in path or "\n" in path:
+            draft.refuse((*loc, "tls", name), "the path of a file is wanted here, not its content")
+        elif not _readable(Path(path)):
+            draft.refuse((*loc, "tls", name), f"there is no readable file `{path}`")
+
+
+def _readable(file: Path) -> bool:
+    try:
+        with file.open("rb") as stream:
+            return bool(stream.read(1))
+    except (OSError, ValueError):
+        return False
+
+
+def _routes(draft: Draft) -> None:
+    if draft.raw("routes") in (None, []):
+        draft.refuse((), "there are no routes, so nothing can be served", "declare one under `routes`")
+    for loc, route in draft.entries("routes", draft.config.routes):
+        _refer(draft, (*loc, "upstream"), route.upstream, "upstreams")
+        if route.plan is not None:
+            _refer(draft, (*loc, "plan"), route.plan, "plans", _BUILT_IN)
+        for index, method in enumerate(route.match.methods):
+            if method in route.match.methods[:index]:
+                draft.refuse((*loc, "match", "methods", index), f"`{method}` stands here twice")
+        stripped = route.rewrite.strip_prefix
+        way = route.match.path or route.match.prefix or "/"
+        if stripped not in (None, "/", way) and not way.startswith(f"{stripped}/"):
+            draft.refuse((*loc, "rewrite", "strip_prefix"), f"`{stripped}` is not how `{way}` begins")
+        if stripped == way and route.match.path is not None and "{" in way:
+            draft.refuse((*loc, "rewrite", "strip_prefix"), "takes the whole path away")
+
+
+def _errors(draft: Draft) -> None:
+    written = draft.raw("errors")
+    for name in written if isinstance(written, Table) else ():
+        if name not in CATALOGUE:
+            hint = did_you_mean(name, CATALOGUE) or "`gateway errors` lists them"
+            draft.refuse(("errors", name), "there is no fault of this name", hint, at_key=True)
+
+
+def _headers(draft: Draft) -> None:
+    """The header fields that the gateway reads and writes are different ones, and rules leave those alone that say who calls."""
+    auth, request_id = draft.config.auth, draft.config.observability.request_id.header
+    own: list[tuple[Loc, str]] = [
+        (("auth", "key", "header"), auth.key.header),
+        (("auth", "organization_header"), auth.organization_header),
+        (("auth", "caller_headers", "id"), auth.caller_headers.id),
+        (("auth", "caller_headers", "organization"), auth.caller_headers.organization),
+        (("auth", "caller_headers", "plan"), auth.caller_headers.plan),
+        (("observability", "request_id", "header"), request_id),
+    ]
+    seen: dict[str, Loc] = {}
+    for loc, name in own:
+        if name.lower() in seen:
+            draft.refuse(loc, f"`{name}` has another meaning already")
+        elif name.lower() in _MEANT_OTHERWISE:
+            draft.refuse(loc, f"`{name}` has a meaning of its own in HTTP")
+        seen[name.lower()] = loc
+    told = {request_id.lower(), *(name.lower() for name in auth.caller_headers.model_dump().values())}
+    for loc, route in draft.entries("routes", draft.config.routes):
+        _rules(draft, (*loc, "headers", "request"), route.headers.request, told)
+        _rules(draft, (*loc, "headers", "response"), route.headers.response, {request_id.lower()})
+
+
+_MEANT_OTHERWISE = frozenset(
+    {
+        *("accept", "accept-encoding", "authorization", "content-encoding", "content-type", "cookie", "date", "expect", "host", "location"),
+        *("retry-after", "server", "set-cookie", "via", "x-forwarded-for", *FRAMING),
+    }
+)
+
+
+def _rules(draft: Draft, loc: Loc, rules: HeaderRules, told: set[str]) -> None:
+    for name in rules.set:
+        if name.lower() in told:
+            draft.refuse((*loc, "set", name), f"`{name}` is written by the gateway itself", at_key=True)
+    for index, name in enumerate(rules.remove):
+        if name.lower() in told:
+            draft.refuse((*loc, "remove", index), f"`{name}` is written by the gateway itself")
+
+
+def _listeners(draft: Draft) -> None:
+    config = draft.config
+    taken: dict[tuple[str, int], str] = {}
+    ids: set[str] = set()
+    for index, listener in enumerate(config.server.listeners):
+        loc: Loc = ("server", "listeners", index)
+        if listener.id in ids:
+            draft.refuse((*loc, "id"), f"`{listener.id}` is the id of another listener")
+        ids.add(listener.id)
+        if listener.address.port and listener.address in taken:
+            draft.refuse((*loc, "address"), f"`{listener.address}` is the address of {taken[listener.address]} as well")
+        taken[listener.address] = f"listener `{listener.id}`"
+    if config.admin.address.port and config.admin.address in taken:
+        draft.refuse(("admin", "address"), f"`{config.admin.address}` is the address of {taken[config.admin.address]} as well")

@@ -1,0 +1,52 @@
+"""`${VAR}`, `${VAR:-default}`, `${VAR:?message}` and `${file:path}` inside a scalar; `$$` is a dollar sign."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+_REFERENCE = re.compile(
+    r"\$(?:\$|\{(?:file:(?P<file>[^}]*)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::(?P<kind>[-?])(?P<rest>[^}]*))?)\}|(?P<bad>\{[^}]*\}?))"
+)
+_LARGEST_FILE = 1 << 20
+
+
+def interpolate(text: str, environ: Mapping[str, str], directory: Path) -> str:
+    """The text with its references replaced, once: what a reference brings in is not looked through again.
+
+    A variable that is set but empty counts as unset for `:-` and `:?`, as in a shell. One line break at the end of a
+    file is dropped. Raises ValueError with a text that never holds a value.
+    """
+
+    def replace(match: re.Match[str]) -> str:
+        if match["bad"] is not None:
+            raise ValueError("`${…}` is one of `${VAR}`, `${VAR:-default}`, `${VAR:?message}`, `${file:path}`; a dollar sign is `$$`")
+        if match["file"] is not None:
+            return _read(match["file"], directory)
+        if match["name"] is None:
+            return "$"
+        value = environ.get(match["name"])
+        if match["kind"] == "-":
+            return value or match["rest"]
+        if match["kind"] == "?" and not value:
+            raise ValueError(f"`{match['name']}` is not set in the environment: {match['rest'] or 'it must be'}")
+        if value is None:
+            raise ValueError(f"`{match['name']}` is not set in the environment; set it, or write `${{{match['name']}:-default}}`")
+        return value
+
+    return _REFERENCE.sub(replace, text)
+
+
+def _read(name: str, directory: Path) -> str:
+    if not name:
+        raise ValueError("`${file:}` names no file")
+    try:
+        with (directory / name).open("rb") as stream:
+            content = stream.read(_LARGEST_FILE + 1)
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise ValueError(f"`{name}` is not UTF-8 text") from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"`{name}` cannot be read: {error.strerror if isinstance(error, OSError) else 'not a path'}") from None
+    if len(content) > _LARGEST_FILE:
+        raise ValueError(f"`{name}` is larger than 1 MiB")
+    return text.removesuffix("\n").removesuffix("\r")

@@ -1,0 +1,83 @@
+"""From a file to a `Config`, or to everything that is wrong with it."""
+
+import json
+from collections.abc import Mapping
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from gateway.settings.checks import check
+from gateway.settings.draft import Draft
+from gateway.settings.environment import process_environment
+from gateway.settings.explain import explain
+from gateway.settings.includes import read_file, read_text
+from gateway.settings.notes import Notes
+from gateway.settings.problems import ConfigError, Problem
+from gateway.settings.prune import pruned
+from gateway.settings.schema.config import Config
+from gateway.settings.tree import Items, Source, Table
+
+
+def load(path: str | PathLike[str], environ: Mapping[str, str] | None = None) -> Config:
+    """The configuration in a file. `environ` is what `${VAR}` refers to, None the environment of this process.
+
+    Raises ConfigError with everything that is wrong.
+    """
+    notes = Notes()
+    root, whole = read_file(fspath(path), process_environment() if environ is None else environ, notes)
+    return _build(root, notes, whole)
+
+
+def parse(text: str, name: str = "gateway.yaml", environ: Mapping[str, str] | None = None, directory: Path = Path()) -> Config:
+    """The configuration in a text; other files are not included. `environ` None is an empty environment.
+
+    `directory` is what `${file:…}` and the paths of certificates are relative to. Raises ConfigError.
+    """
+    notes = Notes()
+    root = read_text(Source(name, tuple(text.split("\n")), directory), text, environ or {}, notes)
+    return _build(root, notes, whole=True)
+
+
+def from_upstream(url: str, address: str = "127.0.0.1:8080") -> Config:
+    """A gateway without a file: it listens on `address`, and every path goes to `url`, no key asked. Raises ConfigError."""
+    listen, target = (json.dumps(value.replace("$", "$$")) for value in (address, url))
+    text = f"""
+        version: 1
+        server: {{drain_delay: 0s, listeners: [{{id: public, address: {listen}}}]}}
+        upstreams: [{{id: upstream, targets: [{{url: {target}}}]}}]
+        routes: [{{id: all, match: {{prefix: /}}, upstream: upstream, auth: none}}]
+    """
+    try:
+        return parse(text)
+    except ConfigError as error:
+        # There is no file to point into.
+        raise ConfigError([Problem("command line", 0, 0, "", problem.text, problem.hint) for problem in error.problems]) from None
+
+
+def _build(root: Any, notes: Notes, whole: bool) -> Config:
+    if not isinstance(root, Table):
+        notes.raise_if_any()
+        raise AssertionError("what cannot be read has a problem")
+    _anchor_paths(root)
+    try:
+        draft = Draft(Config.model_validate(root), root, {}, notes, whole)
+    except ValidationError as error:
+        draft = Draft(*pruned(root, explain(error, root, Config, notes)), notes, whole)
+    check(draft)
+    notes.raise_if_any()
+    return draft.config
+
+
+def _anchor_paths(root: Table) -> None:
+    """Paths of certificates are relative to the file they stand in."""
+    upstreams = root.get("upstreams")
+    for upstream in upstreams if isinstance(upstreams, Items) else ():
+        tls = upstream.get("tls") if isinstance(upstream, Table) else None
+        if not isinstance(tls, Table):
+            continue
+        for name in ("ca", "certificate", "private_key"):
+            path = tls.get(name)
+            if isinstance(path, str) and path and "\n" not in path:
+                tls[name] = str(tls.places[name][1].source.directory / path)

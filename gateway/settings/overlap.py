@@ -1,0 +1,46 @@
+"""Routes that take the same requests.
+
+The most specific route wins: at the first segment that differs, a literal comes before a parameter and a parameter
+before `{rest*}` or a prefix. So two routes are in each other's way only when they have the same shape, the names of
+parameters apart, and share a method.
+"""
+
+from typing import TypeAlias
+
+from gateway.kernel.patterns import Param, Rest, parse, parse_prefix
+from gateway.settings.draft import Draft
+from gateway.settings.schema.routing import Match
+from gateway.settings.tree import Loc
+
+Shape: TypeAlias = tuple[str | None, ...]
+_ONE = None
+_ALL = "/*"
+
+
+def shape(match: Match) -> Shape:
+    """What a route takes, without names: a literal, None for a parameter, `/*` (no segment has a slash) for all that is left."""
+    if match.prefix is not None:
+        return (*parse_prefix(match.prefix), _ALL)
+    return tuple(
+        _ONE if isinstance(segment, Param) else _ALL if isinstance(segment, Rest) else segment for segment in parse(match.path or "/")
+    )
+
+
+def check_overlaps(draft: Draft) -> None:
+    """Takes note of every route that an earlier one leaves nothing of, or not all."""
+    taken: dict[tuple[Shape, str], tuple[Loc, str]] = {}
+    for loc, route in draft.entries("routes", draft.config.routes):
+        form = shape(route.match)
+        methods = dict.fromkeys(route.match.methods)
+        if "GET" in methods:
+            methods["HEAD"] = None
+        clashes: dict[str, tuple[Loc, list[str]]] = {}
+        for method in methods:
+            first_loc, first_id = taken.setdefault((form, method), (loc, route.id))
+            if first_loc != loc:
+                clashes.setdefault(first_id, (first_loc, []))[1].append(method)
+        for first_id, (first_loc, shared) in clashes.items():
+            kind = "path" if route.match.path is not None else "prefix"
+            every = len(shared) == len(methods)
+            what = "takes every request that this one could" if every else f"takes the same paths for {', '.join(shared)}"
+            draft.refuse((*loc, "match", kind), f"route `{first_id}` in {draft.where((*first_loc, 'match'), loc)} {what}")

@@ -1,0 +1,86 @@
+"""What is wrong with a configuration, and how it is told to people, programs and GitHub.
+
+No text made here repeats a secret: source lines are masked before they become part of a `Problem`.
+"""
+
+import json
+from collections.abc import Sequence
+
+import msgspec
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One thing that is wrong, and where. `line` and `column` count from 1; 0 is a problem with the file itself.
+
+    `path` leads to the value (`routes[0].match.path`), "" is the whole file. `hint` says what to write, or is "".
+    `source_line` is safe to show, "" when there is none; `caret` is the column in it.
+    """
+
+    file: str
+    line: int
+    column: int
+    path: str
+    text: str
+    hint: str = ""
+    source_line: str = ""
+    caret: int = 1
+
+    @property
+    def sentence(self) -> str:
+        """Everything but the place."""
+        subject = f"{self.path}: " if self.path else ""
+        return subject + (f"{self.text}; {self.hint}" if self.hint else self.text)
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{place}: error: {self.sentence}"
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used, with everything that is wrong with it, in the order of its files."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in the configuration")
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def text(self, color: bool = False) -> str:
+        """For people: one line a problem, then its source line and a caret. Colours are those of a terminal (ANSI)."""
+        return "\n".join(_paragraph(problem, color) for problem in self.problems)
+
+    def json(self) -> str:
+        """For programs: an object with a list of `problems`."""
+        fields = ("file", "line", "column", "path", "text", "hint")
+        return json.dumps({"problems": [{name: getattr(problem, name) for name in fields} for problem in self.problems]}, indent=2)
+
+    def github(self) -> str:
+        """For GitHub Actions: one workflow command a problem, shown beside the line it is about."""
+        return "\n".join(
+            f"::error file={_property(problem.file)},line={max(problem.line, 1)},col={max(problem.column, 1)}"
+            f",title=gateway configuration::{_data(problem.sentence)}"
+            for problem in self.problems
+        )
+
+
+def _paragraph(problem: Problem, color: bool) -> str:
+    head = str(problem)
+    if color:
+        place, _, rest = head.partition(": error: ")
+        head = f"\x1b[1m{place}:\x1b[0m \x1b[1;31merror:\x1b[0m {rest}"
+    if not problem.source_line:
+        return head
+    gutter = f"{problem.line:>5} | "
+    # Tabs stay tabs, so that the caret stands under its character in any terminal.
+    blank = "".join("\t" if char == "\t" else " " for char in problem.source_line[: problem.caret - 1])
+    caret = "\x1b[1;32m^\x1b[0m" if color else "^"
+    return f"{head}\n{gutter}{problem.source_line}\n{' ' * (len(gutter) - 2)}| {blank}{caret}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,103 @@
+"""`auth`, `organizations`, `plans`, `keys`: who may call, and how often."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field, model_validator
+
+from gateway.settings.schema.types import (
+    Digest,
+    HeaderName,
+    Id,
+    IdPattern,
+    Instant,
+    Many,
+    Method,
+    PositiveDuration,
+    QueryName,
+    Section,
+    section,
+)
+from gateway.settings.schema.values import RefusedError
+
+
+class KeyPlaces(Section):
+    """Where a request carries its key."""
+
+    header: HeaderName = Field(default="X-Api-Key", description="Header field that carries the key. It wins over the URL.")
+    query: QueryName = Field(default="X-Api-Key", description="Query parameter that carries the key.")
+
+
+class CallerHeaders(Section):
+    """How the upstream is told who calls."""
+
+    id: HeaderName = Field(default="X-Caller-Id", description="Carries the id of the key.")
+    organization: HeaderName = Field(default="X-Caller-Organization", description="Carries the organisation that the request is for.")
+    plan: HeaderName = Field(default="X-Caller-Plan", description="Carries the id of the plan.")
+
+
+class Auth(Section):
+    """How callers say who they are, and how upstreams are told."""
+
+    key: KeyPlaces = section(KeyPlaces, "Where a request carries its key.")
+    organization_header: HeaderName = Field(
+        default="X-Tenant-Org-Id", description="Header field in which a caller chooses another of its organisations."
+    )
+    caller_headers: CallerHeaders = section(CallerHeaders, "Header fields that tell the upstream who calls.")
+
+
+class Organization(Section):
+    """Whom keys belong to."""
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"limits", "plan", "quotas", "concurrency"})
+
+    id: Id = Field(description="What X-Tenant-Org-Id says and the upstream is told.")
+    name: str = Field(default="", description="For people.")
+    disabled: bool = Field(default=False, description="Its callers get 403 with code 8007.")
+
+
+class Limit(Section):
+    """A token bucket: `max` at once, refilled evenly at `max` per `per`."""
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"guarantee", "shadow", "scope", "cost", "on_failure"})
+
+    id: Id = Field(description="Names the limit in RateLimit-Policy and in metrics.")
+    max: int = Field(ge=1, le=10**12, description="Calls at once, and per `per`.")
+    per: PositiveDuration = Field(description="How long an empty bucket takes to fill: `1s`, `1m`, `1h`, `1d` have X-RateLimit-* fields.")
+
+    @model_validator(mode="after")
+    def _not_too_fine(self) -> "Limit":
+        if self.max > self.per * 1_000_000:
+            raise RefusedError("finer than one call per microsecond", "lower `max`, or write `limits: []` for no limit")
+        return self
+
+
+class Plan(Section):
+    """What a caller is entitled to."""
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"quotas", "concurrency", "guarantee", "shadow", "cost"})
+
+    id: Id = Field(description="What keys refer to, and the upstream is told.")
+    limits: Many[Limit] = Field(description="All of them hold at once. `[]` is no limit.")
+
+
+class Key(Section):
+    """A caller. The key itself is not written here, only its digest."""
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"limits", "concurrency", "quotas"})
+
+    id: Id = Field(description="Names the caller in logs, metrics and to the upstream.")
+    secret_sha256: Digest = Field(description="SHA-256 of the key, 64 lower-case hexadecimal digits.")
+    organizations: Many[Id] = Field(default=(), description="Organisations it may act for. The first one is the default.")
+    plan: Id = Field(default="standard", description="Its plan. `standard` is built in (300 per minute) unless `plans` declares it.")
+    routes: Annotated[Many[IdPattern], Field(min_length=1)] | None = Field(
+        default=None, description="Ids of routes or patterns such as `encoding.*`. Left out: all."
+    )
+    methods: Annotated[Many[Method], Field(min_length=1)] | None = Field(default=None, description="Left out: all.")
+    expires: Instant | None = Field(default=None, description="Not valid from this instant on: RFC 3339 with an offset. Left out: never.")
+    disabled: bool = Field(default=False, description="Calls with it get 403 with code 8007.")
+
+
+_PER_MINUTE = (Limit.model_construct(id="minute", max=300, per=60.0),)
+
+BUILT_IN_PLANS = (Plan.model_construct(id="standard", limits=_PER_MINUTE), Plan.model_construct(id="anonymous", limits=_PER_MINUTE))
+"""Plans in force unless the configuration declares one of that id: for keys, and for client addresses on open routes."""

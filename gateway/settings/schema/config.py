@@ -1,0 +1,64 @@
+"""The whole configuration, and what its parts mean together."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from gateway.kernel.faults import CATALOGUE
+from gateway.settings.schema.access import BUILT_IN_PLANS, Auth, Key, Organization, Plan
+from gateway.settings.schema.routing import Defaults, Envelope, ErrorOverride, Route, Timeouts, Upstream
+from gateway.settings.schema.server import Admin, Observability, Redis, Server
+from gateway.settings.schema.types import Many, Section, section
+
+
+class Config(Section):
+    """A gateway's configuration: the names are those of the YAML file, durations in seconds, sizes in bytes."""
+
+    version: Literal[1] = Field(description="Format of this file, not of the product.")
+    include: Many[str] = Field(default=(), description="Files to read as well, relative to this one; `*` and `?` stand for names.")
+    server: Server = section(Server, "The processes and their listeners.")
+    admin: Admin = section(Admin, "The second listener, for operators.")
+    redis: Redis | None = Field(
+        default=None, description="The store that gateways share for limits. Left out: limits in memory, one worker."
+    )
+    auth: Auth = section(Auth, "How callers say who they are.")
+    organizations: Many[Organization] = Field(default=(), description="Whom keys belong to.")
+    plans: Many[Plan] = Field(default=(), description="What callers are entitled to.", validate_default=True)
+    keys: Many[Key] = Field(default=(), description="The callers.")
+    upstreams: Many[Upstream] = Field(default=(), description="The services behind the gateway.")
+    defaults: Defaults = section(Defaults, "What every route inherits, and may override field by field.")
+    routes: Many[Route] = Field(default=(), description="The ways through the gateway. Their order means nothing.")
+    errors: dict[str, ErrorOverride] = Field(
+        default_factory=dict, description="Overrides by the name of the fault (`gateway errors` lists them)."
+    )
+    observability: Observability = section(Observability, "Logs, metrics, request ids.")
+
+    @field_validator("plans")
+    @classmethod
+    def _with_built_in(cls, plans: tuple[Plan, ...]) -> tuple[Plan, ...]:
+        declared = {plan.id for plan in plans}
+        return (*plans, *(plan for plan in BUILT_IN_PLANS if plan.id not in declared))
+
+    def plan_of(self, caller: Key | Route) -> Plan:
+        """The plan of a key, or of the client addresses on an open route."""
+        wanted = caller.plan or "anonymous"
+        return next(plan for plan in self.plans if plan.id == wanted)
+
+    def upstream_of(self, route: Route) -> Upstream:
+        return next(upstream for upstream in self.upstreams if upstream.id == route.upstream)
+
+    def envelope_of(self, route: Route) -> Envelope:
+        """The route's envelope, `defaults` filled in."""
+        return self.defaults.envelope.model_copy(update=route.envelope.model_dump(exclude_none=True))
+
+    def timeouts_of(self, route: Route) -> Timeouts:
+        """The route's time-outs: its own, else those of `defaults`, else those of its upstream."""
+        own, inherited = route.timeouts.model_dump(exclude_none=True), self.defaults.timeouts.model_dump(exclude_none=True)
+        return self.upstream_of(route).timeouts.model_copy(update=inherited | own)
+
+
+FAULTS = tuple(CATALOGUE)
+"""The names that `errors` may override."""
+
+LISTS = ("organizations", "plans", "keys", "upstreams", "routes")
+"""Sections that are lists of things with an `id`."""

@@ -1,0 +1,219 @@
+"""`upstreams`, `defaults`, `routes`, `errors`: where requests go, and how answers come back."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from gateway.settings.schema.types import (
+    HeaderName,
+    HeaderValue,
+    Href,
+    Id,
+    Many,
+    Method,
+    PathPattern,
+    PathPrefix,
+    PositiveDuration,
+    Section,
+    Size,
+    TargetUrl,
+    default,
+    section,
+)
+from gateway.settings.schema.values import RefusedError
+
+
+class Target(Section):
+    """One address of an upstream."""
+
+    url: TargetUrl = Field(description="`http://` or `https://`, host, port, and a path that is put before every other if needed.")
+    weight: int = Field(default=1, ge=1, le=1000, description="Share of the requests among several targets.")
+
+
+class Connections(Section):
+    """The pool of connections to an upstream."""
+
+    max: int = Field(default=256, ge=1, le=65536, description="Most connections at once.")
+    max_pending: int = Field(
+        default=1024, ge=0, le=1_000_000, description="Most requests that wait for a connection; more get 503 at once."
+    )
+    idle_timeout: PositiveDuration = default("30s", "An unused connection is closed after this long.")
+
+
+class Timeouts(Section):
+    """How long an upstream may take."""
+
+    connect: PositiveDuration = default("1s", "Until a connection stands, TLS included.")
+    first_byte: PositiveDuration = default("10s", "From the request sent to the first byte of the reply.")
+    total: PositiveDuration = default("30s", "The whole exchange with the upstream.")
+
+
+class TimeoutOverrides(Section):
+    """Time-outs that differ from those of the upstream."""
+
+    connect: PositiveDuration | None = Field(default=None, description="Until a connection stands, TLS included.")
+    first_byte: PositiveDuration | None = Field(default=None, description="From the request sent to the first byte of the reply.")
+    total: PositiveDuration | None = Field(default=None, description="The whole exchange with the upstream.")
+
+
+class UpstreamTls(Section):
+    """How an upstream's https is checked. Paths are relative to the file they stand in."""
+
+    ca: str | None = Field(default=None, description="PEM file of the authorities to trust, instead of the system's.")
+    certificate: str | None = Field(default=None, description="PEM file of the certificate that the gateway shows.")
+    private_key: str | None = Field(default=None, description="PEM file of its private key, unless `certificate` holds it.")
+    verify: bool = Field(default=True, description="Check the upstream's certificate and name.")
+    server_name: str | None = Field(
+        default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$", description="Name to ask for and to check, if not the URL's host."
+    )
+
+    @model_validator(mode="after")
+    def _of_use(self) -> "UpstreamTls":
+        if self.private_key is not None and self.certificate is None:
+            raise RefusedError("`private_key` is of no use without `certificate`")
+        if self.ca is not None and not self.verify:
+            raise RefusedError("`ca` is of no use with `verify: false`")
+        return self
+
+
+class Upstream(Section):
+    """A service behind the gateway."""
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"health", "health_checks", "balance", "balancer", "retries", "breaker"})
+
+    id: Id = Field(description="What routes refer to.")
+    targets: Annotated[Many[Target], Field(min_length=1)] = Field(description="Its addresses.")
+    connections: Connections = section(Connections, "The pool of connections.")
+    timeouts: Timeouts = section(Timeouts, "How long it may take.")
+    tls: UpstreamTls = section(UpstreamTls, "How its https is checked.")
+
+
+class Envelope(Section):
+    """How replies are put into the envelope."""
+
+    mode: Literal["auto", "wrap", "passthrough"] = Field(
+        default="auto",
+        description="`auto` wraps replies that are not enveloped yet, `wrap` wraps all, `passthrough` leaves all as they are.",
+    )
+    max_buffer: Size = default("8MiB", "Replies up to this size are checked whole before the first byte is sent; larger ones are streamed.")
+    binary: Literal["passthrough", "refuse"] = Field(
+        default="passthrough", description="Replies that are neither JSON nor text: passed on as they are, or answered 503."
+    )
+
+
+class EnvelopeOverrides(Section):
+    """What differs from `defaults.envelope`."""
+
+    mode: Literal["auto", "wrap", "passthrough"] | None = Field(default=None, description="See `defaults.envelope.mode`.")
+    max_buffer: Size | None = Field(default=None, description="See `defaults.envelope.max_buffer`.")
+    binary: Literal["passthrough", "refuse"] | None = Field(default=None, description="See `defaults.envelope.binary`.")
+
+
+class Defaults(Section):
+    """What every route inherits, and may override field by field."""
+
+    envelope: Envelope = section(Envelope, "How replies are put into the envelope.")
+    timeouts: TimeoutOverrides = section(TimeoutOverrides, "Time-outs that differ from those of the upstream.")
+
+
+class Match(Section):
+    """Which requests a route takes. Exactly one of `path` and `prefix`."""
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"host", "hosts", "headers", "query"})
+
+    path: PathPattern | None = Field(
+        default=None, description="The whole path. `{name}` is one segment, `{rest*}` at the end all that is left."
+    )
+    prefix: PathPrefix | None = Field(default=None, description="This path and everything below it.")
+    methods: Annotated[Many[Method], Field(min_length=1)] = Field(
+        default=("GET", "POST", "PUT", "PATCH", "DELETE"), description="HEAD comes with GET."
+    )
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> "Match":
+        if (self.path is None) == (self.prefix is None):
+            raise RefusedError("exactly one of `path` and `prefix` is wanted here")
+        return self
+
+
+class Rewrite(Section):
+    """How the path changes on its way to the upstream."""
+
+    strip_prefix: PathPrefix | None = Field(default=None, description="Taken away from the front of the path.")
+    add_prefix: PathPrefix | None = Field(default=None, description="Put before the path, after `strip_prefix`.")
+
+
+FRAMING = frozenset({"connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"})
+"""Header fields of one connection, in lower case. The gateway writes them itself."""
+
+
+class HeaderRules(Section):
+    """Header fields changed on the way. `set` replaces every field of that name."""
+
+    set: dict[HeaderName, HeaderValue] = Field(default_factory=dict, description="Name and value; replaces what was there.")
+    remove: Many[HeaderName] = Field(default=(), description="Names, without regard to case.")
+
+    @model_validator(mode="after")
+    def _sound(self) -> "HeaderRules":
+        seen: dict[str, str] = {}
+        for name in (*self.set, *self.remove):
+            if name.lower() in FRAMING:
+                raise RefusedError(f"`{name}` belongs to the connection; the gateway writes it itself")
+            if name.lower() in seen:
+                raise RefusedError(f"`{name}` stands here twice")
+            seen[name.lower()] = name
+        return self
+
+
+class RouteHeaders(Section):
+    """Header fields changed on the way."""
+
+    request: HeaderRules = section(HeaderRules, "On the way to the upstream.")
+    response: HeaderRules = section(HeaderRules, "On the way back to the client.")
+
+
+class Route(Section):
+    """One way through the gateway. The most specific match wins: literal, then `{name}`, then `{rest*}` and prefix."""
+
+    LATER: ClassVar[frozenset[str]] = frozenset(
+        {"limits", "cost", "quotas", "concurrency", "guarantee", "shadow", "cache", "cors", "retries", "request_schema", "schema"}
+    )
+
+    id: Id = Field(description="Names the route in logs and metrics, and for the `routes` of keys.")
+    match: Match = Field(description="Which requests it takes.")
+    upstream: Id = Field(description="Where they go.")
+    auth: Literal["key", "none"] = Field(default="key", description="`none`: no key asked, limited per client address.")
+    plan: Id | None = Field(
+        default=None,
+        description="Only with `auth: none`: the plan of each client address. Left out: `anonymous`, which is built in (300 per minute).",
+    )
+    rewrite: Rewrite = section(Rewrite, "How the path changes on its way to the upstream.")
+    error_family: Literal["general", "analytics", "notification"] = Field(
+        default="general", description="Which codes stand for undefined errors: 1004, 5000 and 5001, or 7000."
+    )
+    headers: RouteHeaders = section(RouteHeaders, "Header fields changed on the way.")
+    envelope: EnvelopeOverrides = section(EnvelopeOverrides, "What differs from `defaults.envelope`.")
+    timeouts: TimeoutOverrides = section(TimeoutOverrides, "Time-outs that differ from those of `defaults` and the upstream.")
+
+    @model_validator(mode="after")
+    def _plan_for_open_routes(self) -> "Route":
+        if self.plan is not None and self.auth == "key":
+            raise RefusedError("`plan` is for routes with `auth: none`; elsewhere the key has the plan")
+        return self
+
+
+class ErrorLink(Section):
+    """Where to read more."""
+
+    href: Href = Field(description="URL.")
+    title: str = Field(min_length=1, description="What is found there.")
+
+
+class ErrorOverride(Section):
+    """What the gateway answers instead of a fault's own words."""
+
+    status: int | None = Field(default=None, ge=400, le=599, description="HTTP status.")
+    code: int | None = Field(default=None, ge=1, le=99999, description="The envelope's `code`.")
+    message: str | None = Field(default=None, min_length=1, description="The envelope's `message`.")
+    developer_message: str | None = Field(default=None, min_length=1, description="The envelope's `developerMessage`.")
+    links: Many[ErrorLink] | None = Field(default=None, description="The envelope's `links`.")

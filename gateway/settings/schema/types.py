@@ -1,0 +1,69 @@
+"""The types of the schema's fields: a value's rule, and how an editor is told of it."""
+
+from collections.abc import Callable
+from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, SecretStr, WithJsonSchema
+
+from gateway.kernel import units
+from gateway.settings.schema import values
+
+T = TypeVar("T")
+
+
+class Section(BaseModel):
+    """A mapping of the configuration. `LATER` holds keys that are known but not supported yet."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    LATER: ClassVar[frozenset[str]] = frozenset()
+
+
+def _shape(**schema: object) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", **schema})
+
+
+def _secret(rule: Callable[[object], str]) -> PlainValidator:
+    return PlainValidator(lambda value: SecretStr(rule(value)))
+
+
+Many: TypeAlias = Annotated[tuple[T, ...], Field(strict=False)]
+"""A list. Strictness is about its items; YAML knows no tuples."""
+
+Duration: TypeAlias = Annotated[float, PlainValidator(values.duration), _shape(pattern=units.DURATION_PATTERN)]
+"""Seconds."""
+PositiveDuration: TypeAlias = Annotated[float, PlainValidator(values.positive_duration), _shape(pattern=units.DURATION_PATTERN)]
+"""Seconds, more than 0."""
+Size: TypeAlias = Annotated[int, PlainValidator(values.size), _shape(pattern=units.SIZE_PATTERN)]
+"""Bytes."""
+Id: TypeAlias = Annotated[str, PlainValidator(values.identifier), _shape(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$")]
+IdPattern: TypeAlias = Annotated[str, PlainValidator(values.identifier_pattern), _shape(pattern=r"^[A-Za-z0-9.*_:@-]{1,128}$")]
+HeaderName: TypeAlias = Annotated[str, PlainValidator(values.header_name), _shape(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
+HeaderValue: TypeAlias = Annotated[str, PlainValidator(values.header_value), _shape()]
+QueryName: TypeAlias = Annotated[str, PlainValidator(values.query_name), _shape(pattern=r"^[A-Za-z0-9._~-]+$")]
+Method: TypeAlias = Annotated[str, PlainValidator(values.method), _shape(enum=list(values.METHODS))]
+PathPattern: TypeAlias = Annotated[str, PlainValidator(values.path_pattern), _shape(pattern="^/")]
+PathPrefix: TypeAlias = Annotated[str, PlainValidator(values.path_prefix), _shape(pattern="^/")]
+Address: TypeAlias = Annotated[values.Address, PlainValidator(values.address), _shape(pattern=":[0-9]{1,5}$")]
+Network: TypeAlias = Annotated[IPv4Network | IPv6Network, PlainValidator(values.network), _shape()]
+TargetUrl: TypeAlias = Annotated[values.TargetUrl, PlainValidator(values.target_url), _shape(pattern="^https?://")]
+RedisUrl: TypeAlias = Annotated[SecretStr, _secret(values.redis_url), _shape(pattern=r"^(rediss?|unix)://|^\$\{")]
+Token: TypeAlias = Annotated[SecretStr, _secret(values.token), _shape()]
+Digest: TypeAlias = Annotated[str, PlainValidator(values.digest), _shape(pattern="^[0-9a-f]{64}$")]
+Instant: TypeAlias = Annotated[datetime, PlainValidator(values.instant), _shape(format="date-time")]
+Href: TypeAlias = Annotated[str, PlainValidator(values.href), _shape(pattern="^https?://")]
+Workers: TypeAlias = Annotated[
+    int, PlainValidator(values.workers), WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": 1}]})
+]
+
+
+def default(text: str, description: str) -> Any:
+    """A field's default, in the words of YAML (`30s`, `8MiB`): the JSON Schema shows them."""
+    value: float = units.parse_size(text) if text.endswith("B") else units.parse_duration(text)
+    return Field(default=value, description=description, json_schema_extra={"default": text})
+
+
+def section(kind: type[Section], description: str) -> Any:
+    """A section that may be left out: every one of its fields then has its default."""
+    return Field(default_factory=kind, description=description)

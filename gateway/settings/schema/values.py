@@ -1,0 +1,283 @@
+"""One value of the configuration at a time: what is accepted, and the text that says why something is not.
+
+A text quotes what it repeats of a value in backquotes, and only there: whoever shows it can veil values that came
+from the environment. Values of secrets are never repeated.
+"""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from difflib import get_close_matches
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from gateway.kernel import patterns, units
+
+
+class RefusedError(ValueError):
+    """A value that will not do. The hint says what to write instead, or is ""."""
+
+    def __init__(self, text: str, hint: str = "") -> None:
+        super().__init__(text)
+        self.hint = hint
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """What was probably meant, None when nothing known comes close."""
+    lower = {candidate.lower(): candidate for candidate in known}
+    close = get_close_matches(name.lower(), lower, n=1)
+    return lower[close[0]] if close else None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint, or "" when nothing known comes close."""
+    meant = nearest(name, known)
+    return f"did you mean `{meant}`?" if meant else ""
+
+
+def text_of(value: object, what: str) -> str:
+    """The value if it is a string. Raises RefusedError."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        raise RefusedError(f"{what} is wanted here, not true or false")
+    if isinstance(value, (int, float)):
+        raise RefusedError(f"{what} is wanted here, not a bare number")
+    raise RefusedError(f"{what} is wanted here")
+
+
+class Address(NamedTuple):
+    """Where to listen. Port 0 lets the system choose."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class TargetUrl(NamedTuple):
+    """Where an upstream's target listens. `path` is "" or begins with a slash and does not end in one."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{Address(self.host, self.port)}{self.path}"
+
+
+def duration(value: object) -> float:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        raise RefusedError("a duration needs its unit", f"write `{value}s` or `{value}ms`")
+    return units.parse_duration(text_of(value, "a duration such as `30s`"))
+
+
+def positive_duration(value: object) -> float:
+    seconds = duration(value)
+    if seconds == 0:
+        raise RefusedError("must be longer than 0")
+    return seconds
+
+
+def size(value: object) -> int:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        raise RefusedError("a size needs its unit", f"write `{value}B` or `{value}KiB`")
+    return units.parse_size(text_of(value, "a size such as `8MiB`"))
+
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}")
+_ID_PATTERN = re.compile(r"[A-Za-z0-9.*_:@-]{1,128}")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_HOST = re.compile(r"(?!-)[A-Za-z0-9_.-]{1,253}")
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def identifier(value: object) -> str:
+    text = text_of(value, "an id in quotes")
+    if not _ID.fullmatch(text):
+        raise RefusedError(f"`{text}` is not an id; use up to 128 letters, digits and `._:@-`, beginning with a letter or digit")
+    return text
+
+
+def identifier_pattern(value: object) -> str:
+    text = text_of(value, "a route's id or a pattern such as `encoding.*`")
+    if not _ID_PATTERN.fullmatch(text):
+        raise RefusedError(f"`{text}` is neither a route's id nor a pattern such as `encoding.*`")
+    return text
+
+
+def header_name(value: object) -> str:
+    text = text_of(value, "the name of a header field")
+    if not _TOKEN.fullmatch(text):
+        raise RefusedError(f"`{text}` is not the name of a header field", "use letters, digits and `-`")
+    return text
+
+
+def header_value(value: object) -> str:
+    text = text_of(value, "a value in quotes")
+    if any((char < " " and char != "\t") or char == "\x7f" or char > "\xff" for char in text):
+        raise RefusedError("the value of a header field is one line of Latin-1 text without control characters")
+    if text != text.strip(" \t"):
+        raise RefusedError("the value of a header field neither begins nor ends with white space")
+    return text
+
+
+def query_name(value: object) -> str:
+    text = text_of(value, "the name of a query parameter")
+    if not re.fullmatch(r"[A-Za-z0-9._~-]+", text):
+        raise RefusedError(f"`{text}` is not the name of a query parameter", "use letters, digits and `._~-`")
+    return text
+
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+def method(value: object) -> str:
+    text = text_of(value, "a method")
+    if text in {"TRACE", "CONNECT"}:
+        raise RefusedError(f"{text} never passes the gateway")
+    if text not in METHODS:
+        raise RefusedError(f"`{text}` is not a method that the gateway knows", did_you_mean(text, METHODS))
+    return text
+
+
+def path_pattern(value: object) -> str:
+    text = text_of(value, "a path such as `/v1/orders/{id}`")
+    patterns.parse(text)
+    return text
+
+
+def path_prefix(value: object) -> str:
+    text = text_of(value, "a path such as `/v1/orders`")
+    patterns.parse_prefix(text)
+    return text
+
+
+def _host(text: str) -> str:
+    """Raises RefusedError. IPv6 addresses stand in brackets, and come without them."""
+    if text.startswith("[") and text.endswith("]"):
+        try:
+            return str(IPv6Address(text[1:-1]))
+        except ValueError:
+            raise RefusedError(f"`{text}` is not an IPv6 address") from None
+    if not _HOST.fullmatch(text):
+        raise RefusedError(f"`{text}` is not a host name or address")
+    return text
+
+
+def address(value: object) -> Address:
+    text = text_of(value, "an address such as `127.0.0.1:8080`")
+    if text.startswith("unix:"):
+        raise RefusedError("unix sockets are not supported yet", "write `host:port`")
+    host, colon, port = text.rpartition(":")
+    if not colon or not host:
+        raise RefusedError(f"`{text}` is not `host:port`", f"write `0.0.0.0:{port}`" if port.isdecimal() else "")
+    if not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
+        raise RefusedError(f"`{port}` is not a port; ports are 0 to 65535")
+    if ":" in host and not host.startswith("["):
+        raise RefusedError("an IPv6 address stands in brackets", f"write `[{host}]:{port}`")
+    return Address(_host(host), int(port))
+
+
+def network(value: object) -> IPv4Network | IPv6Network:
+    text = text_of(value, "an address range such as `10.0.0.0/8`")
+    try:
+        return ip_network(text)
+    except ValueError:
+        pass
+    try:
+        meant = ip_network(text, strict=False)
+    except ValueError:
+        raise RefusedError(f"`{text}` is not an address range", "write one such as `10.0.0.0/8`") from None
+    raise RefusedError(f"`{text}` has bits set after its prefix", f"write `{meant}`")
+
+
+def target_url(value: object) -> TargetUrl:
+    text = text_of(value, "a URL such as `http://127.0.0.1:3000`")
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise RefusedError("a URL is printable ASCII without spaces")
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        raise RefusedError("this is not a URL; ports are 1 to 65535") from None
+    if url.scheme not in {"http", "https"} or not text.lower().startswith(("http://", "https://")):
+        raise RefusedError("a target's URL begins with `http://` or `https://`")
+    if "@" in url.netloc:
+        raise RefusedError("a target's URL holds no user name or password", "set an Authorization header in `headers.request.set`")
+    if "?" in text or "#" in text:
+        raise RefusedError("a target's URL has no query and no fragment")
+    if port == 0 or url.netloc.endswith(":"):
+        raise RefusedError("this is not a URL; ports are 1 to 65535")
+    host = _host(f"[{url.hostname}]" if url.netloc.startswith("[") else url.hostname or "")
+    path = url.path.rstrip("/")
+    if path:
+        try:
+            patterns.parse_prefix(path)
+        except ValueError as error:
+            raise RefusedError(f"its path: {error}") from None
+    return TargetUrl(url.scheme, host, port or (443 if url.scheme == "https" else 80), path)
+
+
+def redis_url(value: object) -> str:
+    text = text_of(value, "a URL such as `redis://127.0.0.1:6379/0`")
+    scheme = text.partition("://")[0]
+    if scheme in {"redis+sentinel", "redis+cluster"}:
+        raise RefusedError(f"`{scheme}://` is not supported yet", "write `redis://host:port/database`")
+    if "://" not in text or scheme not in {"redis", "rediss", "unix"}:
+        raise RefusedError("a Redis URL begins with `redis://`, `rediss://` or `unix://`")
+    try:
+        url = urlsplit(text)
+        found = url.path if scheme == "unix" else url.hostname
+        port = url.port
+    except ValueError:
+        raise RefusedError("this is not a Redis URL; write `redis://host:port/database`") from None
+    if not found or port == 0 or any(char.isspace() for char in text):
+        raise RefusedError("this is not a Redis URL; write `redis://host:port/database`")
+    if scheme != "unix" and not re.fullmatch("(/[0-9]{0,3})?", url.path):
+        raise RefusedError("the path of a Redis URL is the number of a database, such as `/0`")
+    return text
+
+
+def token(value: object) -> str:
+    text = text_of(value, "a token in quotes")
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise RefusedError("a token is printable ASCII without spaces")
+    return text
+
+
+def digest(value: object) -> str:
+    text = text_of(value, "a SHA-256 digest in quotes")
+    if not _DIGEST.fullmatch(text):
+        hint = "write it in lower case" if _DIGEST.fullmatch(text.lower()) else "`gateway keys create` prints one"
+        raise RefusedError("a SHA-256 digest is 64 lower-case hexadecimal digits", hint)
+    return text
+
+
+def instant(value: object) -> datetime:
+    text = text_of(value, "a date and time such as `2027-06-30T00:00:00Z`")
+    if not _RFC3339.fullmatch(text):
+        raise RefusedError(f"`{text}` is not a date and time with its offset (RFC 3339)", "write one such as `2027-06-30T00:00:00Z`")
+    try:
+        return datetime.fromisoformat(text.upper())
+    except ValueError as error:
+        raise RefusedError(f"`{text}` is not a date and time: {error}") from None
+
+
+def href(value: object) -> str:
+    text = text_of(value, "a URL")
+    if not re.fullmatch(r"https?://[^\s/?#]+[^\s]*", text) or not text.isprintable():
+        raise RefusedError(f"`{text}` is not a URL that begins with `http://` or `https://`")
+    return text
+
+
+def workers(value: object) -> int:
+    if value == "auto" or (value is not True and value == 1):
+        return 1
+    if isinstance(value, int) and not isinstance(value, bool) and value > 1:
+        raise RefusedError("more than one worker is not supported yet", "write `auto` or `1`")
+    raise RefusedError("the number of workers is `auto` or 1 and more")
