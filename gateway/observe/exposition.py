@@ -6,7 +6,7 @@ lines prepared when a series is first seen they take about 6, and a scrape of on
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, disable_created_metrics
@@ -23,8 +23,12 @@ _MERGES: dict[str, Callable[[Iterable[float]], float]] = {"sum": sum, "min": min
 disable_created_metrics()  # type: ignore[no-untyped-call]  # it takes and returns nothing
 
 
+def _on_one_line(text: str) -> str:
+    return text.replace("\\", r"\\").replace("\n", r"\n")
+
+
 def _escaped(text: str) -> str:
-    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+    return _on_one_line(text).replace('"', r"\"")
 
 
 def _number(value: float) -> str:
@@ -89,7 +93,7 @@ class _Merged:
             name = name.removesuffix("_total").removesuffix("_info") if kind in ("counter", "info") else name
         elif kind == "info":
             kind = "gauge"
-        return f"# HELP {name} {_escaped(d.help) if openmetrics else d.help}\n# TYPE {name} {kind}\n"
+        return f"# HELP {name} {_escaped(d.help) if openmetrics else _on_one_line(d.help)}\n# TYPE {name} {kind}\n"
 
     def values(self, places: list[_Place], snapshots: Sequence[Sequence[float]]) -> float:
         if len(places) == 1:
@@ -141,7 +145,7 @@ class Exposition:
             ProcessCollector(registry=self._registry)
             PlatformCollector(registry=self._registry)
 
-    def pieces(self, accept: str) -> tuple[Iterator[bytes], str]:
+    def pieces(self, accept: str) -> tuple[Generator[bytes, None, None], str]:
         """The body, a few hundred lines at a time, and its content type for a request with this Accept field.
 
         Finish one before you begin another.
@@ -151,7 +155,7 @@ class Exposition:
         encode, content_type = choose_encoder(f"{_OPENMETRICS}; version=1.0.0" if openmetrics else "")
         return self._pieces(openmetrics, encode), content_type
 
-    def _pieces(self, openmetrics: bool, encode: Callable[[CollectorRegistry], bytes]) -> Iterator[bytes]:
+    def _pieces(self, openmetrics: bool, encode: Callable[[CollectorRegistry], bytes]) -> Generator[bytes, None, None]:
         for _ in self._catch_up():
             yield b""
         snapshots = [region.snapshot() for region in self._regions]

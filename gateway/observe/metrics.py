@@ -4,11 +4,12 @@ Labels are bounded: configuration ids, methods, statuses, codes and names of fau
 """
 
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
 
 from gateway import __version__
 from gateway.observe.exposition import Exposition
-from gateway.observe.series import Counter, Family, Gauge, Histogram
+from gateway.observe.series import Child, Counter, Family, Gauge, Histogram, Slots
 from gateway.observe.slots import Declaration, Merge, Region
 
 DURATION_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
@@ -36,7 +37,7 @@ class Metrics:
         region: Region | None = None,
     ) -> None:
         self._region = region or Region.create()
-        self._families: list[Family[Counter] | Family[Gauge] | Family[Histogram]] = []
+        self.families: list[Family[Any]] = []
 
         # Requests
         self.requests = self._counter(
@@ -121,10 +122,10 @@ class Metrics:
 
     def refresh(self) -> None:
         """Ask every watched source. A scrape does it; a process whose region others read does it now and then."""
-        for family in self._families:
+        for family in self.families:
             family.refresh()
 
-    def pieces(self, accept: str = "") -> tuple[Iterator[bytes], str]:
+    def pieces(self, accept: str = "") -> tuple[Generator[bytes, None, None], str]:
         """The body of a scrape, in pieces of less than a millisecond each, and its content type."""
         self.refresh()
         return self._exposition.pieces(accept)
@@ -134,19 +135,18 @@ class Metrics:
         return b"".join(pieces), content_type
 
     def _counter(self, name: str, text: str, labels: tuple[str, ...] = (), cap: int = 1) -> Family[Counter]:
-        family = Family(self._region, Counter, Declaration(name, "counter", text, labels), cap)
-        self._families.append(family)
-        return family
+        return self._family(Counter, Declaration(name, "counter", text, labels), cap)
 
     def _gauge(self, name: str, text: str, labels: tuple[str, ...] = (), cap: int = 1, merge: Merge = "sum") -> Family[Gauge]:
-        family = Family(self._region, Gauge, Declaration(name, "gauge", text, labels, merge=merge), cap)
-        self._families.append(family)
-        return family
+        return self._family(Gauge, Declaration(name, "gauge", text, labels, merge=merge), cap)
 
     def _info(self, name: str, text: str, labels: tuple[str, ...]) -> Family[Gauge]:
-        return Family(self._region, Gauge, Declaration(name, "info", text, labels, merge="max"), _FEW)
+        return self._family(Gauge, Declaration(name, "info", text, labels, merge="max"), _FEW)
 
     def _histogram(self, name: str, text: str, labels: tuple[str, ...], cap: int, buckets: Sequence[float]) -> Family[Histogram]:
-        family = Family(self._region, Histogram, Declaration(name, "histogram", text, labels, tuple(buckets)), cap)
-        self._families.append(family)
+        return self._family(Histogram, Declaration(name, "histogram", text, labels, tuple(buckets)), cap)
+
+    def _family(self, make: Callable[[Slots, int, Declaration], Child], declaration: Declaration, cap: int) -> Family[Child]:
+        family = Family(self._region, make, declaration, cap)
+        self.families.append(family)
         return family

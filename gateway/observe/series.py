@@ -120,29 +120,28 @@ class Family(Generic[Child]):
     """All series of one name. At most `cap` of them: the rest is counted together, every label "other"."""
 
     def __init__(self, region: Region, make: Callable[[Slots, int, Declaration], Child], declaration: Declaration, cap: int) -> None:
-        self.name = declaration.name
         self._region = region
         self._make = make
-        self._declaration = declaration
+        self.declaration = declaration
         self._number = region.declare(declaration)
-        self._cap = cap
+        self.cap = cap
         self._children: dict[tuple[str, ...], Child] = {}
         self._method: int | None = declaration.labels.index("method") if "method" in declaration.labels else None
 
     def __repr__(self) -> str:
-        return f"<Family {self.name} {len(self._children)}/{self._cap} series>"
+        return f"<Family {self.declaration.name} {len(self._children)}/{self.cap} series>"
 
     def labels(self, *values: str | int) -> Child:
         """The series with these label values, in the order of the declaration."""
-        if len(values) != len(self._declaration.labels):
-            raise ValueError(f"{self.name} has the labels {self._declaration.labels}")
+        if len(values) != len(self.declaration.labels):
+            raise ValueError(f"{self.declaration.name} has the labels {self.declaration.labels}")
         texts = tuple([str(value)[:_VALUE_CHARACTERS].encode(errors="replace").decode() for value in values])
         at = self._method
         if at is not None:
             texts = (*texts[:at], method_label(texts[at]), *texts[at + 1 :])
         child = self._children.get(texts)
         if child is None:
-            if len(self._children) >= self._cap:
+            if len(self._children) >= self.cap:
                 texts = (OTHER,) * len(texts)
                 child = self._children.get(texts)
             if child is None:
@@ -154,9 +153,9 @@ class Family(Generic[Child]):
             child.refresh()
 
     def _begin(self, values: tuple[str, ...]) -> Child:
-        width = self._declaration.width
+        width = self.declaration.width
         try:
-            return self._make(self._region.slots, self._region.series(self._number, values, width), self._declaration)
+            return self._make(self._region.slots, self._region.series(self._number, values, width), self.declaration)
         except RegionFullError:
             # Counting must never fail a request: these numbers are seen by nobody.
-            return self._make(array.array("d", bytes(8 * width)), 0, self._declaration)
+            return self._make(array.array("d", bytes(8 * width)), 0, self.declaration)

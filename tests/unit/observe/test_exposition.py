@@ -1,0 +1,212 @@
+import pytest
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from gateway.observe.exposition import Exposition
+from gateway.observe.series import Counter, Family, Gauge, Histogram
+from gateway.observe.slots import Declaration, Merge, Region
+
+OPENMETRICS = "application/openmetrics-text; version=1.0.0, text/plain; q=0.5"
+AWKWARD = 'a"b\\c\nd é'
+
+
+class Worker:
+    """One process's metrics."""
+
+    def __init__(self, buckets: tuple[float, ...] = (0.00005, 0.1, 2.0), region: Region | None = None) -> None:
+        self.region = region or Region.create(2000, 1 << 18)
+        self.things = Family(self.region, Counter, Declaration("things_total", "counter", "Things\\counted.", ("zone", "kind")), 1000)
+        self.bytes = Family(self.region, Counter, Declaration("bytes_total", "counter", "Bytes.", ()), 1)
+        self.level = self.gauge("level", "sum")
+        self.lowest = self.gauge("lowest", "min")
+        self.highest = self.gauge("highest", "max")
+        self.info = Family(self.region, Gauge, Declaration("build_info", "info", "The build.", ("version",), merge="max"), 9)
+        self.wait = Family(self.region, Histogram, Declaration("wait_seconds", "histogram", "Waiting.", ("zone", "code"), buckets), 100)
+        self.pause = Family(self.region, Histogram, Declaration("pause_seconds", "histogram", "Pausing.", (), buckets), 1)
+
+    def gauge(self, name: str, merge: Merge) -> Family[Gauge]:
+        return Family(self.region, Gauge, Declaration(name, "gauge", f"Of {name}.", (), merge=merge), 1)
+
+
+def text(*workers: Worker, accept: str = "") -> str:
+    return written(Exposition([worker.region for worker in workers], process=False), accept)
+
+
+def written(exposition: Exposition, accept: str = "") -> str:
+    return b"".join(exposition.pieces(accept)[0]).decode()
+
+
+class Parsed:
+    """A prometheus-client collector of what was parsed."""
+
+    def __init__(self, families: list[Metric]) -> None:
+        self.families = families
+
+    def collect(self) -> list[Metric]:
+        return self.families
+
+
+@pytest.fixture
+def worker() -> Worker:
+    worker = Worker()
+    worker.things.labels(AWKWARD, "x").inc(3)
+    worker.things.labels("z", "y").inc(12_345_678)
+    worker.bytes.labels().inc(0.5)
+    worker.level.labels().set(float("nan"))
+    worker.lowest.labels().set(float("-inf"))
+    worker.highest.labels().set(float("inf"))
+    worker.info.labels("1").set(1)
+    worker.info.labels("0").set(0)
+    for value in (0.00001, 0.1, 0.5, 99.0):
+        worker.wait.labels(AWKWARD, 200).observe(value)
+        worker.pause.labels().observe(value)
+    return worker
+
+
+def test_an_empty_region_is_an_empty_text() -> None:
+    assert text(Worker()) == ""
+    assert text(Worker(), accept=OPENMETRICS) == "# EOF\n"
+
+
+def test_the_text_format(worker: Worker) -> None:
+    lines = text(worker).splitlines()
+    assert "# HELP things_total Things\\\\counted." in lines
+    assert "# TYPE things_total counter" in lines
+    assert 'things_total{kind="x",zone="a\\"b\\\\c\\nd é"} 3.0' in lines
+    assert "bytes_total 0.5" in lines
+    assert "level NaN" in lines
+    assert "lowest -Inf" in lines
+    assert "highest +Inf" in lines
+    assert "# TYPE build_info gauge" in lines
+    assert 'build_info{version="1"} 1.0' in lines
+    assert not any('version="0"' in line for line in lines)
+    assert [line for line in lines if line.startswith("pause_seconds")] == [
+        'pause_seconds_bucket{le="5e-05"} 1.0',
+        'pause_seconds_bucket{le="0.1"} 2.0',
+        'pause_seconds_bucket{le="2.0"} 3.0',
+        'pause_seconds_bucket{le="+Inf"} 4.0',
+        "pause_seconds_count 4.0",
+        "pause_seconds_sum 99.60001",
+    ]
+    assert 'wait_seconds_bucket{code="200",le="0.1",zone="a\\"b\\\\c\\nd é"} 2.0' in lines
+
+
+def test_prometheus_client_reads_it_and_writes_the_same(worker: Worker) -> None:
+    mine = text(worker)
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Parsed(list(parse_text(mine))))
+    assert sorted(generate_latest(registry).decode().splitlines()) == sorted(mine.replace("12345678.0", "1.2345678e+07").splitlines())
+
+
+def test_openmetrics_is_what_prometheus_client_writes(worker: Worker) -> None:
+    mine = text(worker, accept=OPENMETRICS)
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Parsed(list(parse_openmetrics(mine))))  # type: ignore[no-untyped-call]
+    theirs = generate_openmetrics(registry).decode()  # type: ignore[no-untyped-call]
+    assert sorted(theirs.splitlines()) == sorted(mine.replace("12345678.0", "1.2345678e+07").splitlines())
+    assert "# TYPE things counter" in mine
+    assert "# TYPE build info" in mine
+    assert mine.endswith("# EOF\n")
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("", "text/plain; version=0.0.4; charset=utf-8"),
+        ("*/*", "text/plain; version=0.0.4; charset=utf-8"),
+        ("text/plain;version=1.0.0;escaping=dots", "text/plain; version=0.0.4; charset=utf-8"),
+        (OPENMETRICS, "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores"),
+        (
+            "application/openmetrics-text;version=nonsense;escaping=dots",
+            "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores",
+        ),
+    ],
+)
+def test_nothing_of_an_accept_field_is_repeated(worker: Worker, accept: str, content_type: str) -> None:
+    pieces, found = Exposition([worker.region], process=False).pieces(accept)
+    assert found == content_type
+    assert b"things" in b"".join(pieces)
+
+
+def test_a_process_adds_its_own_metrics() -> None:
+    lines = written(Exposition([])).splitlines()
+    assert any(line.startswith("process_resident_memory_bytes ") for line in lines)
+    assert any(line.startswith("python_info{") for line in lines)
+
+
+def test_regions_add_up() -> None:
+    one, two = Worker(), Worker()
+    one.things.labels("a", "x").inc(1)
+    two.things.labels("b", "x").inc(10)
+    two.things.labels("a", "x").inc(100)
+    for worker, value in ((one, 1), (two, 2)):
+        worker.level.labels().set(value)
+        worker.lowest.labels().set(value)
+        worker.highest.labels().set(value)
+        worker.info.labels("1").set(1)
+        worker.pause.labels().observe(0.01 * value)
+    lines = text(one, two).splitlines()
+    assert 'things_total{kind="x",zone="a"} 101.0' in lines
+    assert 'things_total{kind="x",zone="b"} 10.0' in lines
+    assert "level 3.0" in lines
+    assert "lowest 1.0" in lines
+    assert "highest 2.0" in lines
+    assert 'build_info{version="1"} 1.0' in lines
+    assert 'pause_seconds_bucket{le="0.1"} 2.0' in lines
+    assert "pause_seconds_count 2.0" in lines
+    assert "pause_seconds_sum 0.03" in lines
+    assert sum(line.startswith("# TYPE things_total") for line in lines) == 1
+
+
+def test_histograms_with_other_buckets_add_up_in_the_first_ones() -> None:
+    """As during a reload that changes them. What is known to be below a bound stays below it."""
+    old, new = Worker(buckets=(0.1, 1.0)), Worker(buckets=(0.05, 0.5, 1.0, 5.0))
+    old.pause.labels().observe(0.07)
+    for value in (0.01, 0.3, 0.7, 3.0, 9.0):
+        new.pause.labels().observe(value)
+    lines = text(old, new).splitlines()
+    assert 'pause_seconds_bucket{le="0.1"} 2.0' in lines
+    assert 'pause_seconds_bucket{le="1.0"} 4.0' in lines
+    assert 'pause_seconds_bucket{le="+Inf"} 6.0' in lines
+    assert "pause_seconds_count 6.0" in lines
+
+
+def test_a_reader_follows_series_that_begin_later() -> None:
+    worker = Worker()
+    exposition = Exposition([worker.region], process=False)
+    assert written(exposition) == ""
+    worker.things.labels("a", "x").inc()
+    assert 'things_total{kind="x",zone="a"} 1.0' in written(exposition)
+    worker.things.labels("a", "x").inc()
+    worker.things.labels("b", "x").inc()
+    again = written(exposition)
+    assert 'things_total{kind="x",zone="a"} 2.0' in again
+    assert 'things_total{kind="x",zone="b"} 1.0' in again
+
+
+def test_many_series_come_in_pieces_and_survive_a_reader_that_gives_up() -> None:
+    worker = Worker()
+    for n in range(1000):
+        worker.things.labels(n, "x").inc()
+    exposition = Exposition([worker.region], process=False)
+    abandoned, _ = exposition.pieces("")
+    next(abandoned)
+    abandoned.close()
+    pieces = [piece for piece in exposition.pieces("")[0] if piece]
+    assert max(piece.count(b"\n") for piece in pieces) <= 500
+    assert b"".join(pieces).count(b"things_total{") == 1000
+
+
+def test_a_successor_in_the_same_region_loses_no_counts() -> None:
+    worker = Worker()
+    worker.things.labels("a", "x").inc(5)
+    worker.level.labels().set(3)
+    exposition = Exposition([worker.region], process=False)
+    written(exposition)
+    successor = Worker(region=Region(worker.region.memory, 2000))
+    successor.things.labels("a", "x").inc()
+    lines = written(exposition).splitlines()
+    assert 'things_total{kind="x",zone="a"} 6.0' in lines
+    assert "level 0.0" in lines
