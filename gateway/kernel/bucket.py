@@ -80,7 +80,7 @@ def decide(tats_us: Sequence[int], windows: Sequence[Window], cost: int, now_us:
     """Whether a call of `cost` tokens fits all `windows`, and the buckets' times after it, charged or not.
 
     `tats_us` has one time a window, on the same clock as `now_us`; 0 for a bucket that was never used. The times
-    returned are to be kept after a refusal too: they are the old ones, brought into range.
+    returned are to be kept after a refusal too: there is no other change then than that none lies too far ahead.
     A cost of 0 asks without spending. A cost above a window's `max` never fits.
     """
     allowed = True
@@ -88,16 +88,15 @@ def decide(tats_us: Sequence[int], windows: Sequence[Window], cost: int, now_us:
     for index, window in enumerate(windows):
         tat_us = tats_us[index]
         empty_us = now_us + window.full_us
-        if tat_us < now_us:
-            tat_us = now_us
-        elif tat_us > empty_us:
+        if tat_us > empty_us:
             tat_us = empty_us
-        if tat_us + cost * window.emission_us > empty_us:
-            allowed = False
         kept.append(tat_us)
-    if allowed:
+        if (tat_us if tat_us > now_us else now_us) + cost * window.emission_us > empty_us:
+            allowed = False
+    if allowed and cost:
         for index, window in enumerate(windows):
-            kept[index] += cost * window.emission_us
+            tat_us = kept[index]
+            kept[index] = (tat_us if tat_us > now_us else now_us) + cost * window.emission_us
     return allowed, kept
 
 
@@ -116,6 +115,8 @@ def decision(allowed: bool, store: Store, tats_us: Sequence[int], windows: Seque
     states: list[WindowState] = []
     for index, window in enumerate(windows):
         used_us = tats_us[index] - now_us
+        if used_us < 0:
+            used_us = 0
         room_us = window.full_us - used_us
         if not allowed and (short_us := cost * window.emission_us - room_us) > 0:
             states.append(WindowState(window, 0, used_us / 1e6, short_us / 1e6))

@@ -7,7 +7,7 @@ local now = time[1] * 1000000 + time[2]
 local call, match, ceil = redis.call, string.match, math.ceil
 local keys, argv = KEYS, ARGV
 local charge = argv[1] + 0
-local repaired = false
+local repaired = {}
 local reply = {1, now}
 for i = 1, #keys do
   local price, empty = argv[2 * i], now + argv[2 * i + 1]
@@ -20,11 +20,11 @@ for i = 1, #keys do
     else
       if old_price ~= price then -- the limit was changed: as many tokens used as before
         tat = now + ceil((tat - now) / old_price * price)
-        repaired = true
+        repaired[i] = true
       end
       if tat > empty then -- the clock went back, or the new limit is smaller than what was used of the old one
         tat = empty
-        repaired = true
+        repaired[i] = true
       end
     end
   end
@@ -36,8 +36,8 @@ end
 if reply[1] == 0 then
   charge = 0
 end
-if charge > 0 or repaired then
-  for i = 1, #keys do
+for i = 1, #keys do
+  if charge > 0 or repaired[i] then
     local price = argv[2 * i]
     local tat = reply[i + 2] + charge * price
     reply[i + 2] = tat

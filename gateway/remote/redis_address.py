@@ -27,6 +27,20 @@ class LinkError(Exception):
         self.reason = text.partition(" ")[0].rstrip(":")
 
 
+_REASONS: tuple[tuple[type[BaseException], str], ...] = (
+    (TimeoutError, "timeout"),
+    (exceptions.TimeoutError, "timeout"),
+    (exceptions.AuthenticationError, "WRONGPASS"),
+    (exceptions.BusyLoadingError, "LOADING"),
+    (exceptions.NoPermissionError, "NOPERM"),
+    (exceptions.ResponseError, "ERR"),
+    (ConnectionRefusedError, "refused"),
+    (FileNotFoundError, "refused"),
+    (socket.gaierror, "unresolved"),
+    (ssl.SSLError, "tls"),
+)
+
+
 class RedisAddress:
     """Raises ValueError for a URL that redis-py does not take (redis://, rediss://, unix://)."""
 
@@ -85,17 +99,3 @@ def _text(error: BaseException) -> str:
                 return f"{reason}: {error}"
         below = below.__cause__ or below.__context__
     return f"unreachable: {error}"
-
-
-_REASONS: tuple[tuple[type[BaseException], str], ...] = (
-    (TimeoutError, "timeout"),
-    (exceptions.TimeoutError, "timeout"),
-    (exceptions.AuthenticationError, "WRONGPASS"),
-    (exceptions.BusyLoadingError, "LOADING"),
-    (exceptions.NoPermissionError, "NOPERM"),
-    (exceptions.ResponseError, "ERR"),
-    (ConnectionRefusedError, "refused"),
-    (FileNotFoundError, "refused"),
-    (socket.gaierror, "unresolved"),
-    (ssl.SSLError, "tls"),
-)

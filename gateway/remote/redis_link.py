@@ -8,6 +8,7 @@ match them: a waiter that gave up keeps its place in the queue, and its reply is
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from typing import TypeAlias
 
 import hiredis
@@ -100,31 +101,31 @@ class RedisLink(asyncio.Protocol):
     def _expire(self) -> None:
         """One timer for all: set for the oldest reply that is due, never moved when that one comes."""
         self._timer = None
+        judging, self._judging = self._judging, False
         if not self._waiters:
             return
         now = self._loop.time()
         oldest = self._waiters[0][0]
+        stuck_at = oldest + STUCK_AFTER_TIMEOUTS * self._timeout_s
         if oldest > now:
-            self._judging = False
             self._timer = self._loop.call_at(oldest, self._expire)
-            return
-        if not self._judging:
+        elif not judging:
             # After a stall of this process the reply may lie in the socket: uvloop runs timers before it reads.
             self._judging = True
             self._timer = self._loop.call_later(GRACE_S, self._expire)
-            return
-        if now - oldest >= STUCK_AFTER_TIMEOUTS * self._timeout_s:
+        elif stuck_at <= now:
             self._end(TIMEOUT)
-            return
-        due = oldest + STUCK_AFTER_TIMEOUTS * self._timeout_s
-        self._judging = False
+        else:
+            self._timer = self._loop.call_at(min(stuck_at, self._give_up_on_due(now)), self._expire)
+
+    def _give_up_on_due(self, now: float) -> float:
+        """Returns when the next waiter is due; infinity when there is none."""
         for deadline, waiter in self._waiters:
             if deadline > now:
-                due = min(due, deadline)
-                break
+                return deadline
             if not waiter.done():
                 waiter.set_result(TIMEOUT)
-        self._timer = self._loop.call_at(due, self._expire)
+        return inf
 
     def _end(self, failure: LinkError) -> None:
         transport, self._transport = self._transport, None

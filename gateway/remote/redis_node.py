@@ -19,7 +19,6 @@ FOR_ALL = frozenset(
 )
 """Redis's words for what would have met every other call as well."""
 AWAY = LinkError("away")
-CLOSED = LinkError("closed")
 
 
 class RedisNode:
@@ -56,6 +55,7 @@ class RedisNode:
     async def close(self) -> None:
         """Cut the connection. Calls in flight and later ones fail."""
         self._breaker.open()
+        self._arrival.set()
         if self._seeker is not None:
             self._seeker.cancel()
             await asyncio.wait([self._seeker])
@@ -166,7 +166,7 @@ class RedisNode:
             for command, limit_s in ((self._load, setup_s), (self._probe, self._timeout_s)):
                 reply = await link.send(command, self._loop.time() + limit_s)
                 if isinstance(reply, LinkError):
-                    raise reply
+                    raise LinkError(str(reply))  # a new one: replies are shared, and would gather tracebacks
         except BaseException:
             link.close()
             raise

@@ -1,0 +1,186 @@
+"""What every store of buckets must do, and the faults of other limiters that none may have.
+
+Windows of a day move by themselves too little to matter while a test runs; those of milliseconds are waited for.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from gateway.kernel.bucket import Decision, Store, Window
+from gateway.kernel.clock import Clock
+from gateway.remote.limiter import Limiter
+from gateway.remote.local import LocalLimiter
+from gateway.remote.redis_limiter import RedisLimiter
+from tests.redis_server import RedisServer
+
+CLOCK = Clock(time.monotonic, time.time)
+DAY_US = 86_400_000_000
+DAY = Window("day", 5, DAY_US, "Day")
+HOUR = Window("hour", 3, 3_600_000_000, "Hour")
+QUICK = Window("quick", 4, 80_000, None)
+
+
+@pytest.fixture(params=["local", "redis", "fallback"])
+def store(request: pytest.FixtureRequest) -> Store:
+    kind: Store = request.param
+    return kind
+
+
+@pytest.fixture
+async def limiter(store: Store, request: pytest.FixtureRequest) -> AsyncIterator[Limiter]:
+    if store == "local":
+        yield LocalLimiter(CLOCK)
+        return
+    server: RedisServer = request.getfixturevalue("redis_server")
+    if store == "fallback":
+        server.kill()
+    limiter = RedisLimiter(server.url, "gw", 2.0, "local", CLOCK)
+    await limiter.start()
+    yield limiter
+    await limiter.close()
+
+
+def remaining(decision: Decision) -> list[int]:
+    return [state.remaining for state in decision.states]
+
+
+async def admitted(limiter: Limiter, calls: int, *windows: Window, cost: int = 1) -> int:
+    answers = await asyncio.gather(*(limiter.decide("a", windows, cost) for _ in range(calls)))
+    return sum(answer.allowed for answer in answers)
+
+
+async def until(reached: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            await asyncio.sleep(0)
+            if reached():
+                return
+
+
+async def until_admitted(limiter: Limiter, *windows: Window) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            await asyncio.sleep(0)
+            if (await limiter.decide("a", windows)).allowed:
+                return
+
+
+async def test_no_windows_is_no_limit(limiter: Limiter) -> None:
+    assert await limiter.decide("a", ()) == Decision(True, "none", ())
+
+
+async def test_it_says_who_decided(limiter: Limiter, store: Store) -> None:
+    assert (await limiter.decide("a", (DAY,))).store == store
+
+
+async def test_remaining_counts_down_and_the_next_call_is_refused(limiter: Limiter) -> None:
+    answers = [await limiter.decide("a", (DAY,)) for _ in range(6)]
+    assert [answer.allowed for answer in answers] == [True] * 5 + [False]
+    assert [answer.states[0].remaining for answer in answers] == [4, 3, 2, 1, 0, 0]
+    assert all(answer.states[0].window is DAY for answer in answers)
+    assert answers[4].states[0].retry_s == 0.0
+    assert DAY_US / 5e6 - 10 < answers[5].states[0].retry_s <= DAY_US / 5e6
+
+
+async def test_callers_in_the_same_instant_get_no_more(limiter: Limiter) -> None:
+    assert await admitted(limiter, 50, DAY) == 5
+
+
+async def test_callers_and_windows_are_apart(limiter: Limiter) -> None:
+    assert await admitted(limiter, 9, DAY) == 5
+    assert remaining(await limiter.decide("b", (DAY,))) == [4]
+    assert remaining(await limiter.decide("a", (HOUR,))) == [2]
+
+
+async def test_several_windows_are_decided_together(limiter: Limiter) -> None:
+    answers = [await limiter.decide("a", (DAY, HOUR)) for _ in range(4)]
+    assert [remaining(answer) for answer in answers] == [[4, 2], [3, 1], [2, 0], [2, 0]]
+    refused = answers[3]
+    assert not refused.allowed
+    assert [state.retry_s > 0 for state in refused.states] == [False, True]
+
+
+async def test_what_a_refusal_promises_holds(limiter: Limiter) -> None:
+    while (refused := await limiter.decide("a", (QUICK,))).allowed:
+        pass
+    asked_at = time.monotonic()
+    await until_admitted(limiter, QUICK)
+    assert time.monotonic() - asked_at < refused.states[0].retry_s + 1.0
+    assert 0 < refused.states[0].retry_s <= QUICK.emission_us / 1e6
+
+
+async def test_a_cost_of_nothing_looks_and_takes_nothing(limiter: Limiter) -> None:
+    for _ in range(3):
+        answer = await limiter.decide("a", (HOUR,), 0)
+        assert (answer.allowed, remaining(answer)) == (True, [3])
+    assert await admitted(limiter, 9, HOUR) == 3
+    answer = await limiter.decide("a", (HOUR,), 0)
+    assert (answer.allowed, remaining(answer)) == (True, [0])
+
+
+@pytest.mark.parametrize(("new_max", "left"), [(8, 6), (4, 2), (1, 0)])
+async def test_a_changed_limit_keeps_what_was_used(limiter: Limiter, new_max: int, left: int) -> None:
+    assert await admitted(limiter, 2, DAY) == 2
+    assert await admitted(limiter, 9, Window("day", new_max, DAY_US, "Day")) == left
+
+
+async def test_a_refusal_under_a_changed_limit_promises_what_holds(limiter: Limiter) -> None:
+    """Lowered to far less than what was used: the caller waits for the new limit's next token, not for the old debt."""
+    assert await admitted(limiter, 5, Window("day", 5, 20_000_000, None)) == 5
+    smaller = (Window("day", 1, 50_000, None),)
+    refused = await limiter.decide("a", smaller)
+    assert (refused.allowed, refused.states[0].retry_s <= 0.05) == (False, True)
+    await until_admitted(limiter, *smaller)
+
+
+class TestFaultsOfOtherLimiters:
+    async def test_refused_calls_that_count(self, limiter: Limiter) -> None:
+        await admitted(limiter, 5, DAY)
+        before = await limiter.decide("a", (DAY,))
+        await admitted(limiter, 200, DAY)
+        after = await limiter.decide("a", (DAY,))
+        assert after.states[0].full_s <= before.states[0].full_s
+        assert after.states[0].retry_s <= before.states[0].retry_s
+
+    async def test_refused_calls_charged_to_the_other_windows(self, limiter: Limiter) -> None:
+        assert await admitted(limiter, 50, DAY, HOUR) == 3
+        assert remaining(await limiter.decide("a", (DAY,), 0)) == [2]
+
+    async def test_a_refusing_window_that_comes_last(self, limiter: Limiter) -> None:
+        assert await admitted(limiter, 3, HOUR) == 3
+        assert await admitted(limiter, 5, DAY, HOUR) == 0
+        assert remaining(await limiter.decide("a", (DAY,), 0)) == [5]
+
+    async def test_cost_looked_at_after_it_was_taken(self, limiter: Limiter) -> None:
+        assert await admitted(limiter, 1, DAY, cost=3) == 1
+        assert await admitted(limiter, 3, DAY, cost=3) == 0
+        assert await admitted(limiter, 1, DAY, cost=2) == 1
+        assert await admitted(limiter, 1, DAY) == 0
+
+    async def test_a_cost_above_max_let_through_on_a_fresh_bucket(self, limiter: Limiter) -> None:
+        refused = await limiter.decide("a", (DAY,), 6)
+        assert (refused.allowed, remaining(refused)) == (False, [0])
+        assert await admitted(limiter, 9, DAY) == 5
+
+    async def test_refill_credited_twice_after_idling(self, limiter: Limiter) -> None:
+        assert await admitted(limiter, 4, QUICK) >= 4
+        idle_until = time.monotonic() + 3 * QUICK.per_us / 1e6
+        await until(lambda: time.monotonic() >= idle_until)
+        began = time.monotonic()
+        got = await admitted(limiter, 40, QUICK)
+        entitled = 4 + (time.monotonic() - began) * 1e6 / QUICK.emission_us
+        assert 4 <= got <= entitled
+
+    async def test_state_that_expires_too_early(self, limiter: Limiter) -> None:
+        """A greedy caller over many refills: never more than a full bucket and what came back meanwhile."""
+        window = Window("w", 20, 100_000, None)
+        began = time.monotonic()
+        got = 0
+        while time.monotonic() - began < 0.5:
+            got += await admitted(limiter, 10, window)
+        entitled = 20 + (time.monotonic() - began) * 1e6 / window.emission_us
+        assert got <= entitled
+        assert got >= 20 + 0.4e6 / window.emission_us

@@ -1,0 +1,144 @@
+"""The script in Redis and the arithmetic in the kernel are one limiter.
+
+Two ways: the script as it is, against the model fed with the time that the script says it was; and the script with its
+source of time replaced, against the model on histories of years with clocks that jump.
+"""
+
+from collections.abc import Iterator
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given, settings
+
+from gateway.kernel.bucket import Window, carry, decide
+from gateway.remote.local import LocalLimiter
+from gateway.remote.redis_limiter import SCRIPT
+from tests.clocks import ManualClock
+from tests.redis_server import RedisServer
+
+TIME_SOURCE = "redis.call('TIME')"
+GIVEN_TIME = "{ARGV[#ARGV - 1], ARGV[#ARGV]}"
+EPOCH_US = 4_000_000_000_000_000
+"""Later than any test runs: for Redis, whose clock cannot be replaced, nothing expires."""
+
+Step = tuple[int, tuple[Window, ...], int]
+"""How long after the step before, in microseconds; with which limits; at what cost."""
+
+windows = st.builds(
+    lambda name, limit, per_us: Window(name, limit, per_us, None),
+    st.sampled_from(["a", "b", "c"]),
+    st.integers(1, 50),
+    st.one_of(st.integers(1, 100_000), st.sampled_from([1_000_000, 60_000_000, 86_400_000_000, 2_678_400_000_000])),
+)
+limits = st.lists(windows, min_size=1, max_size=3, unique_by=lambda window: window.id).map(tuple)
+short_limits = st.lists(
+    st.builds(
+        lambda name, limit, per_us: Window(name, limit, per_us, None), st.sampled_from(["a", "b"]), st.integers(1, 5), st.integers(1, 4000)
+    ),
+    min_size=1,
+    max_size=2,
+    unique_by=lambda window: window.id,
+).map(tuple)
+"""Short enough for tokens to come back between two commands."""
+waits_us = st.one_of(st.just(0), st.integers(0, 2_000_000), st.integers(0, 10**13))
+jumps_us = st.one_of(waits_us, st.integers(-(10**13), 0))
+
+
+@st.composite
+def histories(draw: st.DrawFn, moves_us: st.SearchStrategy[int]) -> list[Step]:
+    plans = draw(st.lists(limits, min_size=1, max_size=2))
+    costs = st.one_of(st.just(1), st.integers(0, 60))
+    return draw(st.lists(st.tuples(moves_us, st.sampled_from(plans), costs), min_size=1, max_size=30))
+
+
+class Model:
+    """Buckets by window id, as Redis has keys, each with the price at which its time was written."""
+
+    def __init__(self) -> None:
+        self._tats_us: dict[str, int] = {}
+        self._prices_us: dict[str, int] = {}
+
+    def decide(self, limit: tuple[Window, ...], cost: int, now_us: int) -> list[int]:
+        """What the script returns."""
+        for window in limit:
+            tat_us = self._tats_us.setdefault(window.id, 0)
+            if tat_us >= now_us:
+                price_us = self._prices_us[window.id]
+                self._tats_us[window.id] = carry(tat_us, price_us, window.emission_us, now_us) if price_us != window.emission_us else tat_us
+                self._prices_us[window.id] = window.emission_us
+        allowed, tats_us = decide([self._tats_us[window.id] for window in limit], limit, cost, now_us)
+        for window, tat_us in zip(limit, tats_us, strict=True):
+            self._tats_us[window.id] = tat_us
+            if allowed and cost:
+                self._prices_us[window.id] = window.emission_us
+        return [int(allowed), now_us, *(max(tat_us, now_us) for tat_us in tats_us)]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.kill()
+
+
+def evaluate(server: RedisServer, script: str, limit: tuple[Window, ...], cost: int, *more: int) -> list[int]:
+    keys = [f"gw:1:{{x}}:{window.id}" for window in limit]
+    rates = [number for window in limit for number in (window.emission_us, window.full_us)]
+    reply: list[int] = server.ask("EVAL", script, len(keys), *keys, cost, *rates, *more)
+    return reply
+
+
+@settings(max_examples=150, deadline=None)
+@given(histories(jumps_us))
+def test_the_script_is_the_model_whatever_the_clock_does(server: RedisServer, history: list[Step]) -> None:
+    script = SCRIPT.decode()
+    assert script.count(TIME_SOURCE) == 1
+    script = script.replace(TIME_SOURCE, GIVEN_TIME)
+    server.ask("FLUSHALL")
+    model, now_us = Model(), EPOCH_US
+    for wait_us, limit, cost in history:
+        now_us = max(now_us + wait_us, EPOCH_US // 2)
+        expected = model.decide(limit, cost, now_us)
+        assert evaluate(server, script, limit, cost, now_us // 1_000_000, now_us % 1_000_000) == expected
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(short_limits, st.integers(0, 8)), min_size=1, max_size=60))
+def test_the_script_as_it_is_agrees_with_the_model_at_the_time_it_says_it_is(
+    server: RedisServer, history: list[tuple[tuple[Window, ...], int]]
+) -> None:
+    server.ask("FLUSHALL")
+    model = Model()
+    for limit, cost in history:
+        reply = evaluate(server, SCRIPT.decode(), limit, cost)
+        assert reply == model.decide(limit, cost, reply[1])
+
+
+@given(limits, st.lists(st.tuples(jumps_us, st.integers(0, 60)), min_size=1, max_size=40))
+def test_the_limiter_in_memory_is_the_model(limit: tuple[Window, ...], history: list[tuple[int, int]]) -> None:
+    time, model = ManualClock(now_us=10**15), Model()
+    limiter = LocalLimiter(time.clock)
+    for wait_us, cost in history:
+        time.now_us = max(time.now_us + wait_us, 0)
+        answer = limiter.decide_now("a", limit, cost)
+        allowed, now_us, *tats_us = model.decide(limit, cost, time.now_us)
+        assert answer.allowed == bool(allowed)
+        assert [state.full_s for state in answer.states] == [(tat_us - now_us) / 1e6 for tat_us in tats_us]
+
+
+@given(windows, st.lists(st.tuples(waits_us, st.integers(1, 60)), max_size=60))
+def test_no_caller_gets_more_than_a_full_bucket_and_the_refill(window: Window, history: list[tuple[int, int]]) -> None:
+    """In any stretch of a history, whatever the arrival times."""
+    now_us, tats_us = EPOCH_US, [0]
+    taken: list[tuple[int, int]] = []
+    for wait_us, cost in history:
+        now_us += wait_us
+        allowed, tats_us = decide(tats_us, (window,), cost, now_us)
+        if allowed:
+            taken.append((now_us, cost))
+    for first, (from_us, _) in enumerate(taken):
+        total = 0
+        for until_us, cost in taken[first:]:
+            total += cost
+            assert (total - window.max) * window.emission_us <= until_us - from_us
