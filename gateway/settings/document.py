@@ -1,6 +1,7 @@
 """The JSON Schema of the configuration, from which editors complete and check while one types."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from gateway.settings.schema.config import Config
@@ -51,9 +52,13 @@ def _value(schema: dict[str, Any]) -> dict[str, Any]:
     if schema.get("type") == "array":
         return {**schema, "items": _value(schema["items"])}
     if schema.get("type") == "object":
-        return {key: _value(part) if key == "additionalProperties" else part for key, part in schema.items()} | {
-            "patternProperties": {name: _value(part) for name, part in schema.get("patternProperties", {}).items()}
-        }
+        return {key: _MAPPED[key](part) if key in _MAPPED else part for key, part in schema.items()}
     if schema == {"type": "string"}:
         return schema
     return {"anyOf": [schema, {"$ref": f"#/$defs/{_NAMES}"}]}
+
+
+_MAPPED: dict[str, Callable[[Any], Any]] = {
+    "additionalProperties": _value,
+    "patternProperties": lambda parts: {pattern: _value(part) for pattern, part in parts.items()},
+}

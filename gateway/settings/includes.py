@@ -56,7 +56,7 @@ def _read_one(name: str, environ: Mapping[str, str], notes: Notes) -> Any:
         line, column = before.count(b"\n") + 1, len(before[before.rfind(b"\n") + 1 :].decode(errors="replace")) + 1
         notes.add(Place(empty, line, column), (), f"byte 0x{content[error.start]:02x} is not UTF-8", "save the file as UTF-8")
         return BROKEN
-    return read_text(Source(name, tuple(text.split("\n")), file.parent), text, environ, notes)
+    return read_text(Source.of(name, text, file.parent), text, environ, notes)
 
 
 def _included(main: str, patterns: Items, notes: Notes) -> list[str]:

@@ -1,8 +1,8 @@
 """From a file to a `Config`, or to everything that is wrong with it."""
 
 import json
+import os
 from collections.abc import Mapping
-from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from gateway.settings.checks import check
 from gateway.settings.draft import Draft
-from gateway.settings.environment import process_environment
 from gateway.settings.explain import explain
 from gateway.settings.includes import read_file, read_text
 from gateway.settings.notes import Notes
@@ -20,13 +19,13 @@ from gateway.settings.schema.config import Config
 from gateway.settings.tree import Items, Source, Table
 
 
-def load(path: str | PathLike[str], environ: Mapping[str, str] | None = None) -> Config:
+def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> Config:
     """The configuration in a file. `environ` is what `${VAR}` refers to, None the environment of this process.
 
     Raises ConfigError with everything that is wrong.
     """
     notes = Notes()
-    root, whole = read_file(fspath(path), process_environment() if environ is None else environ, notes)
+    root, whole = read_file(os.fspath(path), os.environ if environ is None else environ, notes)
     return _build(root, notes, whole)
 
 
@@ -36,7 +35,7 @@ def parse(text: str, name: str = "gateway.yaml", environ: Mapping[str, str] | No
     `directory` is what `${file:…}` and the paths of certificates are relative to. Raises ConfigError.
     """
     notes = Notes()
-    root = read_text(Source(name, tuple(text.split("\n")), directory), text, environ or {}, notes)
+    root = read_text(Source.of(name, text, directory), text, environ or {}, notes)
     return _build(root, notes, whole=True)
 
 

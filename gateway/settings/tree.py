@@ -4,6 +4,7 @@ Built from parser events with a stack of our own: nesting is bounded before it c
 a place of its own, and one pass does tags, duplicate keys and variables.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -19,6 +20,7 @@ Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The parser of libyaml where PyYAML has it; its own is the same, slower."""
 
 MOST_DEPTH = 64
+_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _SPARE_NODES = 10_000
 
 
@@ -29,8 +31,10 @@ class Source(NamedTuple):
     lines: tuple[str, ...]
     directory: Path
 
-    def __repr__(self) -> str:
-        return f"<Source {self.name}>"
+    @classmethod
+    def of(cls, name: str, text: str, directory: Path) -> "Source":
+        """Lines end where YAML 1.1 ends them, which is what libyaml counts by."""
+        return cls(name, tuple(_LINE_BREAK.split(text)), directory)
 
 
 class Place(NamedTuple):

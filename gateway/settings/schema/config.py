@@ -29,7 +29,9 @@ class Config(Section):
     defaults: Defaults = section(Defaults, "What every route inherits, and may override field by field.")
     routes: Many[Route] = Field(default=(), description="The ways through the gateway. Their order means nothing.")
     errors: dict[str, ErrorOverride] = Field(
-        default_factory=dict, description="Overrides by the name of the fault (`gateway errors` lists them)."
+        default_factory=dict,
+        json_schema_extra={"propertyNames": {"enum": list(CATALOGUE)}},
+        description="Overrides by the name of the fault (`gateway errors` lists them).",
     )
     observability: Observability = section(Observability, "Logs, metrics, request ids.")
 
@@ -56,9 +58,6 @@ class Config(Section):
         own, inherited = route.timeouts.model_dump(exclude_none=True), self.defaults.timeouts.model_dump(exclude_none=True)
         return self.upstream_of(route).timeouts.model_copy(update=inherited | own)
 
-
-FAULTS = tuple(CATALOGUE)
-"""The names that `errors` may override."""
 
 LISTS = ("organizations", "plans", "keys", "upstreams", "routes")
 """Sections that are lists of things with an `id`."""

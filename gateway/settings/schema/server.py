@@ -21,7 +21,7 @@ from gateway.settings.schema.types import (
     default,
     section,
 )
-from gateway.settings.schema.values import RefusedError, address
+from gateway.settings.schema.values import RefusedError
 
 
 class Limits(Section):
@@ -41,11 +41,7 @@ class Listener(Section):
     LATER: ClassVar[frozenset[str]] = frozenset({"tls", "proxy_protocol", "redirect"})
 
     id: Id = Field(default="public", description="Name of the listener, for logs and metrics.")
-    address: Address = Field(
-        default=address("127.0.0.1:8080"),
-        json_schema_extra={"default": "127.0.0.1:8080"},
-        description="`host:port`; port 0 lets the system choose.",
-    )
+    address: Address = default("127.0.0.1:8080", "`host:port`; port 0 lets the system choose.")
     trusted_proxies: Many[Network] = Field(
         default=(), description="Address ranges of the proxies in front. Only these may set X-Forwarded-* and Forwarded."
     )
@@ -70,7 +66,7 @@ class Admin(Section):
 
     LATER: ClassVar[frozenset[str]] = frozenset({"tls"})
 
-    address: Address = Field(default=address("127.0.0.1:9901"), description="`host:port` of health, readiness and metrics.")
+    address: Address = default("127.0.0.1:9901", "`host:port` of health, readiness and metrics.")
     token: Token | None = Field(default=None, description="Asked for by whatever changes something. Left out, nothing can be changed.")
 
 
@@ -96,14 +92,12 @@ class Log(Section):
     access: bool = Field(default=True, description="One line for every request.")
 
 
-_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
-
-
 class Metrics(Section):
     """What /metrics shows."""
 
-    buckets: Annotated[Many[PositiveDuration], Field(min_length=1, max_length=64)] = Field(
-        default=_BUCKETS_S, description="Upper bounds of the buckets of every duration, ascending."
+    buckets: Annotated[Many[PositiveDuration], Field(min_length=1, max_length=64)] = default(
+        ["5ms", "10ms", "25ms", "50ms", "75ms", "100ms", "250ms", "500ms", "750ms", "1s", "2.5s", "5s", "7.5s", "10s"],
+        "Upper bounds of the buckets of every duration, ascending.",
     )
 
     @field_validator("buckets")

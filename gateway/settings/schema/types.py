@@ -5,7 +5,7 @@ from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, SecretStr, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainValidator, SecretStr, WithJsonSchema
 
 from gateway.kernel import units
 from gateway.settings.schema import values
@@ -58,10 +58,9 @@ Workers: TypeAlias = Annotated[
 ]
 
 
-def default(text: str, description: str) -> Any:
-    """A field's default, in the words of YAML (`30s`, `8MiB`): the JSON Schema shows them."""
-    value: float = units.parse_size(text) if text.endswith("B") else units.parse_duration(text)
-    return Field(default=value, description=description, json_schema_extra={"default": text})
+def default(written: JsonValue, description: str) -> Any:
+    """A field's default as YAML has it (`30s`, `8MiB`), which is how the JSON Schema shows it, too."""
+    return Field(default=written, validate_default=True, description=description, json_schema_extra={"default": written})
 
 
 def section(kind: type[Section], description: str) -> Any:
