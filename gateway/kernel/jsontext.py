@@ -1,0 +1,97 @@
+"""JSON as text: checked, cut into members, never parsed and written again.
+
+Laws:
+1. What is passed on is what came: no number, escape, key order or duplicate key changes (a parser keeps none of them).
+2. Strict RFC 8259 in UTF-8: no BOM, no NaN, nothing after the end. Lone surrogate escapes are valid by its grammar (8.2).
+3. Nesting too deep for the checker is invalid, not a crash. 900 levels pass.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import TypeAlias, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+Members: TypeAlias = dict[str, bytes]
+"""The members of one object, in order, by decoded name; values as they were spelled. Of duplicate names the last counts."""
+
+WHITE = b" \t\r\n"
+"""RFC 8259, 2: insignificant white space."""
+
+_RAW = msgspec.json.Decoder(msgspec.Raw)
+_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_SURROGATE = re.compile(rb"(\\\\)|\\u(?=[dD][89a-fA-F][0-9a-fA-F]{2})")
+_SHIELD = b"\xff\xfe"
+
+
+def is_utf8(text: bytes) -> bool:
+    """Whether `text` is UTF-8."""
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def is_syntax(text: bytes) -> bool:
+    """Whether `text` is one JSON value, if its bytes beyond ASCII are UTF-8."""
+    return decode(_RAW, text) is not None
+
+
+def is_json(text: bytes) -> bool:
+    """Whether `text` is one JSON value. White space around it is allowed."""
+    return is_syntax(text) and (text.isascii() or is_utf8(text))
+
+
+def items(text: bytes) -> list[bytes] | None:
+    """The elements of an array, as they were spelled; None for anything else. `text` is valid JSON."""
+    found = decode(_ITEMS, text)
+    return None if found is None else [_unshield(item) for item in found]
+
+
+def members(text: bytes) -> Members | None:
+    """The members of an object; None for anything else. `text` is valid JSON."""
+    found = decode(_MEMBERS, text)
+    return None if found is None else {name: _unshield(value) for name, value in found.items()}
+
+
+def decode(decoder: "msgspec.json.Decoder[T]", text: bytes) -> T | None:
+    """What `decoder` makes of `text`; None when that is not JSON, or not of its type.
+
+    msgspec refuses lone halves of surrogate pairs that are spelled as escapes. They are shielded from it then: what is
+    Raw in the result still is (bytes 0xFF 0xFE, which are in no UTF-8, for each `\\u` of a half).
+    """
+    try:
+        return decoder.decode(text)
+    except (msgspec.ValidationError, RecursionError, UnicodeDecodeError):
+        return None
+    except msgspec.DecodeError:
+        if rb"\ud" not in text and rb"\uD" not in text:
+            return None
+    try:
+        return decoder.decode(_SURROGATE.sub(lambda match: match[1] or _SHIELD, text))
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+
+
+def _unshield(raw: msgspec.Raw) -> bytes:
+    text = bytes(raw)
+    return text.replace(_SHIELD, rb"\u") if _SHIELD in text else text
+
+
+def render(members: Members) -> bytes:
+    """The object that has `members`."""
+    return b"{%b}" % b",".join([b"%b:%b" % (quote(name), value) for name, value in members.items()])
+
+
+def array(elements: Iterable[bytes]) -> bytes:
+    """The array of `elements`, each of them valid JSON."""
+    return b"[%b]" % b",".join(elements)
+
+
+def quote(text: str) -> bytes:
+    """`text`, which holds no lone surrogates, as a JSON string."""
+    return msgspec.json.encode(text)

@@ -1,0 +1,260 @@
+"""Turns what a backend answered into what the contract promises.
+
+Most answers are whole JSON texts with a status below 300: they take the short way in `normalize`. The rest is sorted by what
+can be known first: the status, then the type, then whether all of the body is here. Nothing waits: a body too large to hold
+goes on as a stream that checks itself while it is read (`gateway.kernel.splice`).
+"""
+
+from collections.abc import Iterator
+
+from gateway.exchange import Reply
+from gateway.kernel.coding import decode, decoder, is_coded
+from gateway.kernel.envelope import EMPTY_RESULT, error, message_ids, success, success_head, success_tail
+from gateway.kernel.enveloped import adopt, opening, probe
+from gateway.kernel.faults import UNDEFINED, UPSTREAM_BODY_INVALID, UPSTREAM_PROTOCOL_ERROR, UPSTREAM_TYPE_REFUSED, GatewayError
+from gateway.kernel.jsontext import WHITE, array, is_json
+from gateway.kernel.media import JSON, Media, media, sniffed
+from gateway.kernel.notices import notices
+from gateway.kernel.response_fields import Line, Screened, checked, replaced, screen, weakened
+from gateway.kernel.responses import completed
+from gateway.kernel.splice import CheckedJson, Pass, QuotedText, Spliced
+from gateway.kernel.translate import Translation, code_of, generic, status_of, translate
+from gateway.remote.call import Answer, Stream
+from gateway.table import Route
+
+_WITH_RESULT = frozenset(range(200, 300)) - {204, 205, 206}
+_WITHOUT_BODY = frozenset({204, 205, 304})
+"""RFC 9110: 15.3.5, 15.3.6 and 15.4.5."""
+
+_PARTIAL = 206
+_UNWRAPPED = frozenset({"binary", "events"})
+_OCTETS: Line = ("Content-Type", "application/octet-stream")
+_OPENERS = frozenset({b"{", b"["})
+
+
+def normalize(answer: Answer, request_id: str, route: Route, method: str) -> Reply:
+    """The reply that `answer` makes. Its `length` is None on HEAD when nobody knows how much GET would give.
+
+    Raises GatewayError, and closes the stream of `answer` then: UPSTREAM_PROTOCOL_ERROR, UPSTREAM_BODY_INVALID,
+    UPSTREAM_CODING_INVALID, UPSTREAM_BODY_TOO_LARGE or UPSTREAM_TYPE_REFUSED.
+    """
+    try:
+        status = answer.status
+        screened = screen(answer.fields, route.response_remove)
+        if (
+            status in _WITH_RESULT
+            and answer.stream is None
+            and media(screened.content_type) is JSON
+            and not screened.coding
+            and route.envelope.mode != "passthrough"
+            and method != "HEAD"
+        ):
+            return _json(answer, answer.body, screened, request_id, route)
+        if not 200 <= status <= 599:
+            raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause=f"status {status}")
+        return _sorted_out(answer, screened, request_id, route, method)
+    except GatewayError:
+        _drop(answer.stream)
+        raise
+
+
+def _sorted_out(answer: Answer, screened: Screened, request_id: str, route: Route, method: str) -> Reply:
+    status = answer.status
+    if route.envelope.mode == "passthrough":
+        return _untouched(answer, screened, route)
+    kind = media(screened.content_type)
+    if status in _WITHOUT_BODY or method == "HEAD":
+        _drop(answer.stream)
+        return _bodiless(answer, kind, screened, route)
+    if status >= 400:
+        return _error(answer, kind, screened, request_id, route)
+    if status >= 300 and (kind is not JSON or answer.stream is not None):
+        _drop(answer.stream)
+        return _success(answer, EMPTY_RESULT, screened, request_id, route)
+    if status == _PARTIAL or kind.kind in _UNWRAPPED:
+        return _unwrapped(answer, screened, route)
+    if answer.stream is not None:
+        return _streamed(answer, answer.stream, kind, screened, request_id, route)
+    body = decode(answer.body, screened.coding, route.envelope.max_buffer) if is_coded(screened.coding) else answer.body
+    if kind.kind == "unknown":
+        kind = sniffed(body)
+    if kind is JSON:
+        return _json(answer, body, screened, request_id, route)
+    if kind.kind == "binary":
+        return _unwrapped(answer, screened, route)
+    return _success(answer, _quoted(body, kind.charset), screened, request_id, route)
+
+
+def _json(answer: Answer, body: bytes, screened: Screened, request_id: str, route: Route) -> Reply:
+    """A whole body that has to be JSON, with a status below 400."""
+    text = body if body[:1] in _OPENERS else body.strip(WHITE)
+    if text[:1] == b"{" and route.envelope.mode == "auto":
+        enveloped = probe(text)
+        if enveloped is None:
+            raise GatewayError(UPSTREAM_BODY_INVALID, cause="not JSON")
+        if enveloped:
+            reply = _adopted(answer, text, screened, request_id, route)
+            if reply is not None:
+                return reply
+    elif not text or text == b"null":
+        text = EMPTY_RESULT
+    elif not is_json(text):
+        raise GatewayError(UPSTREAM_BODY_INVALID, cause="not JSON")
+    return _success(answer, text, screened, request_id, route)
+
+
+def _success(answer: Answer, result: bytes, screened: Screened, request_id: str, route: Route) -> Reply:
+    messages = array(notices(answer.fields, message_ids(request_id))) if screened.notices else b""
+    lines = _lines(screened, route) if screened.of_the_body or route.response_set else screened.lines
+    return Reply(answer.status, lines, success(request_id, result, messages), source="upstream", upstream_request_id=screened.request_id)
+
+
+def _adopted(answer: Answer, text: bytes, screened: Screened, request_id: str, route: Route) -> Reply | None:
+    """A reply that is an envelope already; None when it turns out to be none."""
+    new_id = message_ids(request_id)
+    announced = notices(answer.fields, new_id) if screened.notices else []
+    adopted = adopt(text, request_id, answer.status, route.family, announced, new_id)
+    if adopted is None:
+        return None
+    lines = _lines(screened, route)
+    if adopted.code:
+        lines = completed(lines, adopted.status, route.methods)
+    own_id = adopted.request_id or screened.request_id
+    return Reply(adopted.status, lines, adopted.body, adopted.code, "upstream", upstream_request_id=own_id)
+
+
+def _error(answer: Answer, kind: Media, screened: Screened, request_id: str, route: Route) -> Reply:
+    """A status of 400 or more. What cannot be read is told by its status alone."""
+    told = generic(answer.status, route.family)
+    body = _readable(answer, screened, route)
+    if body and kind.kind in {"json", "unknown"} and route.envelope.mode == "auto" and probe(body):
+        reply = _adopted(answer, body, screened, request_id, route)
+        if reply is not None:
+            return reply
+    if body:
+        told = translate(answer.status, screened.content_type, body, route.family)
+    return _told(answer.status, told, screened, request_id, route)
+
+
+def _told(status: int, told: Translation, screened: Screened, request_id: str, route: Route) -> Reply:
+    lines = completed(_lines(screened, route), status, route.methods)
+    body = error(request_id, told.code, told.message, told.developer_message, told.links, told.details)
+    return Reply(status, lines, body, told.code, "upstream", upstream_request_id=screened.request_id)
+
+
+def _readable(answer: Answer, screened: Screened, route: Route) -> bytes:
+    """The body of an error, b"" if it cannot be had."""
+    if answer.stream is not None:
+        _drop(answer.stream)
+        return b""
+    if not is_coded(screened.coding):
+        return answer.body
+    try:
+        return decode(answer.body, screened.coding, route.envelope.max_buffer)
+    except GatewayError:
+        return b""
+
+
+def _bodiless(answer: Answer, kind: Media, screened: Screened, route: Route) -> Reply:
+    """The reply to HEAD, or one whose status allows no body (rule 5)."""
+    status = answer.status
+    if status in _WITHOUT_BODY:
+        return _upstream(status, _lines(screened, route)[1:], screened, length=0)
+    if status >= 400:
+        reply = _upstream(status, completed(_lines(screened, route), status, route.methods), screened)
+        reply.code = code_of(status, route.family)
+        return reply
+    if status == _PARTIAL or (status < 300 and kind.kind in _UNWRAPPED):
+        return _unwrapped(answer, screened, route)
+    return _upstream(status, _lines(screened, route), screened)
+
+
+def _streamed(answer: Answer, stream: Stream, kind: Media, screened: Screened, request_id: str, route: Route) -> Reply:
+    """A success too large to hold. What has come of it is checked before the status is on its way."""
+    inflater = decoder(screened.coding) if is_coded(screened.coding) else None
+    pieces: Iterator[bytes] = iter(()) if inflater is None else inflater.feed(answer.body)
+    first = answer.body if inflater is None else next(pieces, b"")
+    if kind.kind == "unknown":
+        kind = sniffed(first, whole=False)
+    if kind.kind == "binary":
+        return _unwrapped(answer, screened, route)
+    way: Pass = CheckedJson() if kind is JSON else QuotedText(kind.charset)
+    begun = way.feed(first)
+    enveloped = opening(begun) if kind is JSON and route.envelope.mode == "auto" else None
+    own_id = screened.request_id
+    if enveloped is None:
+        messages = array(notices(answer.fields, message_ids(request_id))) if screened.notices else b""
+        head = success_head(request_id) + (begun if kind is JSON else b'"' + begun)
+        tail = success_tail(messages)
+    elif enveloped.success:
+        own_id = enveloped.request_id or own_id
+        head, tail = b'%b"%b"%b' % (begun[: enveloped.start], request_id.encode(), begun[enveloped.end :]), b""
+    else:
+        _drop(stream)
+        status = status_of(UNDEFINED)
+        return _told(status, generic(status, route.family), screened, request_id, route)
+    known = inflater is None and kind is JSON and answer.length is not None
+    return Reply(
+        answer.status,
+        _lines(screened, route),
+        head,
+        source="upstream",
+        stream=Spliced(stream, inflater, pieces, way),
+        tail=tail,
+        length=len(head) - len(first) + answer.length + len(tail) if known and answer.length is not None else None,
+        upstream_request_id=own_id,
+    )
+
+
+def _unwrapped(answer: Answer, screened: Screened, route: Route) -> Reply:
+    """A success that is neither JSON nor text."""
+    if route.envelope.binary == "refuse":
+        raise GatewayError(UPSTREAM_TYPE_REFUSED, cause=screened.content_type.decode("latin-1")[:100])
+    reply = _untouched(answer, screened, route)
+    if not screened.content_type:
+        reply.fields.insert(0, _OCTETS)
+    return reply
+
+
+def _untouched(answer: Answer, screened: Screened, route: Route) -> Reply:
+    """Status and body as they came."""
+    about = [("Content-Type", screened.content_type), ("Content-Encoding", screened.coding)]
+    lines = [(name, checked(value)) for name, value in about if value] + screened.of_the_body + screened.lines[1:]
+    if route.response_set:
+        lines = replaced(lines, route.response_set)
+    return Reply(
+        answer.status,
+        lines,
+        answer.body,
+        code_of(answer.status, route.family) if answer.status >= 400 else 0,
+        "upstream",
+        answer.stream,
+        length=answer.length,
+        upstream_request_id=screened.request_id,
+    )
+
+
+def _upstream(status: int, lines: list[Line], screened: Screened, length: int | None = None) -> Reply:
+    """A reply without a body."""
+    return Reply(status, lines, b"", source="upstream", length=length, upstream_request_id=screened.request_id)
+
+
+def _lines(screened: Screened, route: Route) -> list[Line]:
+    """The header fields of an envelope, its Content-Type first."""
+    lines = screened.lines + weakened(screened.of_the_body)
+    if route.response_set:
+        by = tuple(line for line in route.response_set if line[0].lower() != "content-type")
+        lines = replaced(lines, by)
+    return lines
+
+
+def _quoted(body: bytes, charset: str) -> bytes:
+    """A text as a JSON string; an empty one gives an empty result (rule 3)."""
+    way = QuotedText(charset)
+    text = way.feed(body) + way.finish()
+    return b'"' + text if len(text) > 1 else EMPTY_RESULT
+
+
+def _drop(stream: Stream | None) -> None:
+    if stream is not None:
+        stream.close()
