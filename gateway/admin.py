@@ -15,12 +15,14 @@ Readiness: TypeAlias = Callable[[], tuple[bool, list[str]]]
 
 View: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.Response]]
 
+_SERVER = "gateway"
+"""Or aiohttp names itself, its version and Python's."""
 _SHUTDOWN_TIMEOUT_S = 1.0
 _IDLE_TIMEOUT_S = 75.0
 
 
 def _json(status: int, body: dict[str, object], **fields: str) -> web.Response:
-    headers = {"Cache-Control": "no-store", **{name.replace("_", "-"): value for name, value in fields.items()}}
+    headers = {"Server": _SERVER, "Cache-Control": "no-store", **{name.replace("_", "-"): value for name, value in fields.items()}}
     return web.Response(status=status, body=msgspec.json.encode(body) + b"\n", content_type="application/json", headers=headers)
 
 
@@ -95,13 +97,10 @@ class Admin:
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         view = self._views.get(request.path)
         if view is None:
-            reply = _json(404, {"error": "not found", "paths": sorted(self._views)})
-        elif request.method not in ("GET", "HEAD"):
-            reply = _json(405, {"error": "method not allowed"}, Allow="GET, HEAD")
-        else:
-            reply = await view(request)
-        reply.headers["Server"] = "gateway"
-        return reply
+            return _json(404, {"error": "not found", "paths": sorted(self._views)})
+        if request.method not in ("GET", "HEAD"):
+            return _json(405, {"error": "method not allowed"}, Allow="GET, HEAD")
+        return await view(request)
 
     async def _healthz(self, _: web.BaseRequest) -> web.Response:
         return _json(200, {"status": "alive"})
@@ -118,7 +117,7 @@ class Admin:
                 body += piece
                 # Requests go first: a scrape of many series must not hold up the loop.
                 await asyncio.sleep(0)
-        return web.Response(body=bytes(body), headers={"Content-Type": content_type})
+        return web.Response(body=bytes(body), headers={"Server": _SERVER, "Content-Type": content_type})
 
 
 def _spelled(address: Any) -> str:

@@ -52,10 +52,11 @@ class Writer:
     def waiting_bytes(self) -> int:
         return self._put_bytes + self._put_bytes_elsewhere - self._taken_bytes
 
-    def start(self) -> None:
+    def start(self) -> threading.Thread:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
             self._thread.start()
+        return self._thread
 
     def put(self, line: bytes) -> None:
         """Send `line`, which ends in a newline. Never waits. For one thread only: the event loop's."""
@@ -83,9 +84,7 @@ class Writer:
         """Write what is left, for at most `timeout_s`; False if that was not enough. Later lines are dropped."""
         self._closing.set()
         self._wake.set()
-        self.start()
-        if self._thread is not None:
-            self._thread.join(timeout_s)
+        self.start().join(timeout_s)
         self._capacity = -1
         return not self.waiting_bytes
 
@@ -99,8 +98,7 @@ class Writer:
             else:
                 # In this order: a line put before the flag is seen here, one put after it sets the event.
                 self._asleep = True
-                if not self._lines:
-                    self._wake.wait()
+                self._wake.wait(0 if self._lines else None)
                 self._asleep = False
                 if not self._closing.is_set():
                     self._wake.clear()

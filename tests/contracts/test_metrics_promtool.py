@@ -1,0 +1,47 @@
+"""What Prometheus' own tool says of a scrape. https://prometheus.io/docs/prometheus/latest/command-line/promtool/"""
+
+import shutil
+import subprocess
+
+import pytest
+
+from gateway.observe.metrics import Metrics
+from gateway.observe.series import Counter, Gauge, Histogram
+
+pytestmark = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (tests/apt-packages.txt)")
+
+
+@pytest.fixture
+def scrape() -> bytes:
+    """Every family, each with two series where it has labels."""
+    metrics = Metrics()
+    metrics.config_loaded(file="config/gateway.yaml", digest="5139e9b7", routes=1, keys=1)
+    for family in metrics.families:
+        if family.declaration.kind == "info":
+            continue
+        for value in ("first", 'a "second" \\ one\n'):
+            child = family.labels(*[value for _ in family.declaration.labels])
+            match child:
+                case Counter():
+                    child.inc(1.5)
+                case Gauge():
+                    child.set(2.5)
+                case Histogram():
+                    child.observe(0.003)
+    body = metrics.render()[0]
+    for family in metrics.families:
+        assert f"# TYPE {family.declaration.name} ".encode() in body
+    return body
+
+
+def test_promtool_has_no_findings(scrape: bytes) -> None:
+    checked = subprocess.run(["promtool", "check", "metrics"], input=scrape, capture_output=True, timeout=30, check=False)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+
+
+def test_promtool_would_have_found_something(scrape: bytes) -> None:
+    spoilt = scrape.replace(b"# HELP gateway_requests_total", b"# HELP gateway_requests_sum").replace(
+        b"gateway_log_dropped_total", b"gateway_log_dropped"
+    )
+    checked = subprocess.run(["promtool", "check", "metrics"], input=spoilt, capture_output=True, timeout=30, check=False)
+    assert checked.returncode == 3
