@@ -6,27 +6,29 @@ from hashlib import sha256
 from gateway.kernel.faults import Detail, Link
 from gateway.kernel.jsontext import array, quote
 
-SUCCESS_TAIL = b"}}"
-"""What closes an envelope after its result, when there are no messages."""
-
 EMPTY_RESULT = b"{}"
 """Rule 3: what an empty or `null` body of a backend gives."""
 
 
+_BEFORE_ID = b'{"requestId":"'
+_BEFORE_RESULT = b'","status":"SUCCESS","data":{"result":'
+_TAIL = b"}}"
+
+
 def success_head(request_id: str) -> bytes:
     """An envelope up to its result."""
-    return b'{"requestId":"%b","status":"SUCCESS","data":{"result":' % request_id.encode()
+    return _BEFORE_ID + request_id.encode() + _BEFORE_RESULT
 
 
 def success_tail(messages: bytes) -> bytes:
     """An envelope after its result. `messages` is a JSON array, or b"" for none."""
-    return b',"messages":%b}}' % messages if messages else SUCCESS_TAIL
+    return b',"messages":%b}}' % messages if messages else _TAIL
 
 
 def success(request_id: str, result: bytes, messages: bytes = b"") -> bytes:
     """A whole envelope. `result` is valid JSON and stays as it is; `messages` as in `success_tail`."""
-    tail = b',"messages":%b}}' % messages if messages else SUCCESS_TAIL
-    return b'{"requestId":"%b","status":"SUCCESS","data":{"result":%b%b' % (request_id.encode(), result, tail)
+    tail = success_tail(messages) if messages else _TAIL
+    return b"".join((_BEFORE_ID, request_id.encode(), _BEFORE_RESULT, result, tail))
 
 
 def error(

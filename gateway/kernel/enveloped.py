@@ -27,6 +27,8 @@ class _Probe(msgspec.Struct):
 _PROBE = msgspec.json.Decoder(_Probe)
 """Checks a whole text as `gateway.kernel.jsontext.is_syntax` does, at the same cost."""
 
+_probe = _PROBE.decode
+
 _STATUSES = frozenset({b'"SUCCESS"', b'"ERROR"'})
 _OPENING_BYTES = 65_536
 _KEY = re.compile(rb'[ \t\r\n]*"((?:[^"\\]|\\.)*)"[ \t\r\n]*:[ \t\r\n]*')
@@ -55,7 +57,10 @@ class Opening(NamedTuple):
 
 def probe(text: bytes) -> bool | None:
     """Whether `text`, an object, has requestId, a status of the contract, and data at the top level; None when it is not JSON."""
-    found = decode(_PROBE, text)
+    try:
+        found: _Probe | None = _probe(text)
+    except (ValueError, RecursionError):
+        found = decode(_PROBE, text)
     if found is None or not (text.isascii() or is_utf8(text)):
         return None
     if found.status is UNSET or found.requestId is UNSET or found.data is UNSET:

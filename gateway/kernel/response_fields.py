@@ -6,7 +6,9 @@ body says nothing of the envelope around it.
 """
 
 import re
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+import msgspec
 
 from gateway.kernel.faults import UPSTREAM_PROTOCOL_ERROR, GatewayError
 
@@ -17,8 +19,7 @@ Line: TypeAlias = tuple[str, str]
 
 JSON_TYPE: Line = ("Content-Type", "application/json")
 
-_DROP, _TYPE, _CODING, _CONNECTION, _ENTITY_TAG, _BODY, _REQUEST_ID = range(7)
-_NOTICE: Line = ("", "")
+_UNKNOWN, _TYPE, _CODING, _CONNECTION, _ENTITY_TAG, _BODY, _REQUEST_ID = range(7)
 
 _DROPPED = (
     b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authentication-info", b"te", b"trailer", b"transfer-encoding",
@@ -37,9 +38,9 @@ _PASSED = (
 )  # fmt: skip
 _NOTICES = ("Deprecation", "Sunset", "Warning")
 
-_RULES: dict[bytes, str | int | Line] = {
+_RULES: dict[bytes, str | int | Line | None] = {
     **{name.lower().encode(): name for name in _PASSED},
-    **dict.fromkeys(_DROPPED, _DROP),
+    **dict.fromkeys(_DROPPED),
     **dict.fromkeys(_OF_THE_BODY, _BODY),
     **{name.lower().encode(): (name, "") for name in _NOTICES},
     b"content-type": _TYPE,
@@ -48,13 +49,15 @@ _RULES: dict[bytes, str | int | Line] = {
     b"etag": _ENTITY_TAG,
     b"x-request-id": _REQUEST_ID,
 }
+"""What to do with a field: pass it on by this name (alone, or as a notice too), drop it (None), or one of the above."""
+
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 """RFC 9110, 5.5: no control characters but the tab in a field value."""
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _PLAIN_CONNECTION = frozenset({b"keep-alive", b"close", b"Keep-Alive", b"Close"})
 
 
-class Screened(NamedTuple):
+class Screened(msgspec.Struct):
     """The fields of one reply, sorted out.
 
     `lines` begin with the envelope's Content-Type and hold what goes on in any case; `of_the_body` only goes on with a
@@ -79,8 +82,11 @@ def screen(fields: Fields, removed: frozenset[bytes]) -> Screened:
     content_type = coding = named = b""
     notices = False
     request_id = None
+    rule_of = _RULES.get
     for name, value in fields:
-        rule = _RULES.get(name)
+        rule = rule_of(name, _UNKNOWN)
+        if rule is None:
+            continue
         if rule.__class__ is str:
             if removed and name in removed:
                 continue
@@ -90,8 +96,6 @@ def screen(fields: Fields, removed: frozenset[bytes]) -> Screened:
             lines.append((rule, text))
         elif rule == _TYPE:
             content_type = content_type or value
-        elif rule == _DROP:
-            continue
         elif rule == _CONNECTION:
             if value not in _PLAIN_CONNECTION:
                 named += b"," + value
@@ -109,7 +113,7 @@ def screen(fields: Fields, removed: frozenset[bytes]) -> Screened:
                 of_the_body.append((name.decode("latin-1").title(), text))
             elif rule == _ENTITY_TAG:
                 of_the_body.append(("ETag", text))
-            elif rule is None:
+            elif rule == _UNKNOWN:
                 lines.append((name.decode("latin-1"), text))
             else:
                 notices = True

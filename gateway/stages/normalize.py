@@ -87,8 +87,11 @@ def _sorted_out(answer: Answer, screened: Screened, request_id: str, route: Rout
 
 def _json(answer: Answer, body: bytes, screened: Screened, request_id: str, route: Route) -> Reply:
     """A whole body that has to be JSON, with a status below 400."""
-    text = body if body[:1] in _OPENERS else body.strip(WHITE)
-    if text[:1] == b"{" and route.envelope.mode == "auto":
+    text, first = body, body[:1]
+    if first not in _OPENERS:
+        text = body.strip(WHITE)
+        first = text[:1]
+    if first == b"{" and route.envelope.mode == "auto":
         enveloped = probe(text)
         if enveloped is None:
             raise GatewayError(UPSTREAM_BODY_INVALID, cause="not JSON")
