@@ -18,7 +18,7 @@ class Headers(Protocol):
     def getall(self, name: str, default: list[str], /) -> list[str]: ...
 
 
-class Exchange(msgspec.Struct, kw_only=True):
+class Exchange(msgspec.Struct):
     """One request, filled from top to bottom during its life.
 
     `path` and `query` are as the client spelled them (ASCII, the query without "?"). `raw_headers` are the field
@@ -41,12 +41,12 @@ class Exchange(msgspec.Struct, kw_only=True):
     client: str
     scheme: str
     host: str
+    traceparent: str
+    trace_id: str
     trusted_peer: bool = False
     withheld: frozenset[bytes] = frozenset()
     door_error: GatewayError | None = None
 
-    traceparent: str = ""
-    trace_id: str = ""
     route: Route | None = None
     caller: Caller | None = None
     header_keys: list[str] = []
@@ -54,7 +54,6 @@ class Exchange(msgspec.Struct, kw_only=True):
     decision: Decision | None = None
     limiter_s: float = 0.0
     answer: Answer | None = None
-    upstream_request_id: str | None = None
     upstream_s: float = 0.0
     error: GatewayError | None = None
     reply: "Reply | None" = None

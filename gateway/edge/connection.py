@@ -12,6 +12,7 @@ from gateway.edge.door import Peer, body_length
 from gateway.edge.wire import head_bytes, may_have_body
 from gateway.exchange import Exchange, Reply
 from gateway.kernel.faults import HEADERS_TOO_LARGE, MALFORMED_REQUEST, REQUEST_TIMEOUT, GatewayError
+from gateway.remote.call import Stream
 
 if TYPE_CHECKING:
     from gateway.edge.listener import Listener
@@ -29,7 +30,7 @@ _MOST_HEADS = 32
 class Connection(RequestHandler):
     """aiohttp's connection with our loop. The listener calls `sweep` a few times a second."""
 
-    __slots__ = ("_body_since", "_eof", "_exchange", "_fed", "_head_since", "_last_payload", "_listener", "_lost", "_payload", "_peer", "_since", "_stalled_since", "_written")  # fmt: skip
+    __slots__ = ("_body_since", "_eof", "_exchange", "_fed", "_head_since", "_http10", "_keep", "_last_payload", "_listener", "_lost", "_payload", "_peer", "_since", "_stalled_since", "_written")  # fmt: skip
 
     def __init__(self, listener: "Listener", **options: Any) -> None:
         super().__init__(listener, **options)
@@ -37,6 +38,8 @@ class Connection(RequestHandler):
         self._payload: StreamReader = EMPTY_PAYLOAD
         self._last_payload: StreamReader = EMPTY_PAYLOAD
         self._exchange: Exchange | None = None
+        self._keep = True
+        self._http10 = False
         self._fed = 0
         self._written = 0
         self._since = self._loop.time()
@@ -148,9 +151,8 @@ class Connection(RequestHandler):
     # What is answered
 
     async def start(self) -> None:
-        keep = True
         try:
-            while keep and not self._force_close:
+            while self._keep and not self._force_close:
                 if not self._messages:
                     if self._close or self._eof:
                         break
@@ -165,7 +167,7 @@ class Connection(RequestHandler):
                     self._parser.message_consumed()
                 if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
                     self._resume_reading_if_drained()
-                keep = await self._answer(message, payload)
+                await self._answer(message, payload)
         except asyncio.CancelledError:
             self.force_close()
             raise
@@ -174,65 +176,57 @@ class Connection(RequestHandler):
             if not self._force_close and self.transport is not None:
                 self.transport.close()
 
-    async def _answer(self, message: Any, payload: StreamReader) -> bool:
-        """Serve one request; says whether the connection goes on."""
+    async def _answer(self, message: Any, payload: StreamReader) -> None:
+        """Serve one request; `_keep` says afterwards whether the connection goes on."""
         listener = self._listener
         if isinstance(message, GatewayError):
-            x, keep = listener.door.refuse(message, self._peer), False
+            x = listener.door.refuse(message, self._peer)
+            self._keep = self._http10 = False
         else:
             x = listener.door.admit(message, self._peer)
-            keep = not (message.should_close or message.chunked or message.upgrade) and x.door_error is None
+            self._keep = not (message.should_close or message.chunked or message.upgrade) and x.door_error is None
+            self._http10 = message.version == (1, 0)
             if payload is not EMPTY_PAYLOAD:
                 self._body_since = x.started
-                confirm = self._confirm if "Expect" in message.headers and message.version == (1, 1) else None
+                confirm = self._confirm if "Expect" in message.headers and not self._http10 else None
                 x.body = ClientBody(payload, body_length(message.headers), listener.door.limits.body_bytes, confirm)
         self._exchange, self._payload = x, payload
-        http10 = not isinstance(message, GatewayError) and message.version == (1, 0)
-
-        async def send(reply: Reply) -> int:
-            nonlocal keep
-            keep = keep and not reply.close and not listener.draining and payload.is_eof()
-            return await self._send(reply, x.method == "HEAD", keep, http10)
-
         try:
-            await listener.serve(x, send)
+            await listener.serve(x, self._send)
         finally:
-            self._exchange = None
-            self._body_since = None
-        if not keep and not self._eof and (self._close or not payload.is_eof() or x.door_error is not None):
+            self._exchange = self._body_since = None
+        if not self._keep and not self._eof and (self._close or not payload.is_eof() or x.door_error is not None):
             await self._linger()
-        return keep
 
-    async def _send(self, reply: Reply, bodiless: bool, keep: bool, http10: bool) -> int:
-        transport = self.transport
-        if transport is None or transport.is_closing():
+    async def _send(self, reply: Reply) -> int:
+        x, transport = self._exchange, self.transport
+        if x is None or transport is None or transport.is_closing():
             raise ConnectionResetError("the client is gone")
-        bodiless = bodiless or not may_have_body(reply.status)
-        chunked = reply.stream is not None and reply.length is None and not http10 and not bodiless
-        if reply.stream is not None and reply.length is None and http10:
-            keep = False
-        head = head_bytes(reply, keep, http10, chunked, self._listener.date())
+        bodiless = x.method == "HEAD" or not may_have_body(reply.status)
+        endless = reply.stream is not None and reply.length is None and not bodiless
+        if reply.close or self._listener.draining or not self._payload.is_eof() or (endless and self._http10):
+            self._keep = False
+        chunked = endless and not self._http10
+        head = head_bytes(reply, self._keep, self._http10, chunked, self._listener.date())
+        self._written += 1
         if bodiless:
             if reply.stream is not None:
                 reply.stream.close()
             transport.write(head)
-            self._written += 1
             return 0
-        if reply.stream is None:
-            transport.write(head + reply.body)
-            self._written += 1
-            if self._paused:
-                await self._drain_helper()
-            return len(reply.body)
-        return await self._stream(reply, head, chunked, http10)
+        if reply.stream is not None:
+            return await self._stream(reply, reply.stream, head, chunked)
+        transport.write(head + reply.body)
+        if self._paused:
+            await self._drain_helper()
+        return len(reply.body)
 
-    async def _stream(self, reply: Reply, head: bytes, chunked: bool, http10: bool) -> int:
-        stream, sent = reply.stream, 0
-        assert stream is not None
+    async def _stream(self, reply: Reply, stream: Stream, head: bytes, chunked: bool) -> int:
+        """Head and first part at once, then piece by piece as the client takes them."""
+        sent, piece, last = 0, reply.body, False
         try:
-            transport = self.transport
-            piece, last = reply.body, False
             while True:
+                transport = self.transport
                 if transport is None or transport.is_closing():
                     raise ConnectionResetError("the client is gone")
                 sent += len(piece)
@@ -247,10 +241,13 @@ class Connection(RequestHandler):
                 piece = await stream.read()
                 if not piece:
                     piece, last = reply.tail, True
-                transport = self.transport
-        except GatewayError:
-            if self.transport is not None:  # half an answer: the client must see that it is cut
-                self.transport.abort() if http10 else self.transport.close()
+        except GatewayError:  # half an answer: the client must see that it is cut
+            self._keep = False
+            if self.transport is not None:
+                if self._http10:
+                    self.transport.abort()
+                else:
+                    self.transport.close()
             raise
         finally:
             stream.close()

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
-from multidict import CIMultiDict
+from multidict import CIMultiDict, istr
 
 from gateway.exchange import Exchange
 from gateway.kernel.faults import (
@@ -25,10 +25,15 @@ from gateway.kernel.ids import Ids
 from gateway.observe.trace import join
 
 ALL_METHODS = "DELETE, GET, HEAD, PATCH, POST, PUT"
-_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~-]{1,255})(?::(\d{1,5}))?")  # RFC 9112 3.2: anything else is a 400
+_AUTHORITY = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~-]{1,255})(?::(\d{1,5}))?")  # RFC 9112 3.2: anything else is a 400
 _ABSOLUTE = re.compile(r"https?://([^/?#@]+)(/[^?#]*)?(?:\?([^#]*))?", re.IGNORECASE)
 _REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~]+ HTTP/1\.[01]\r?\n")
 _MOST_DIGITS = 18
+_MOST_PORT = 65535
+_REMEMBERED_HOSTS = 256
+_HTTP10, _HTTP11 = (1, 0), (1, 1)
+_HOST, _CONNECTION, _EXPECT = istr("Host"), istr("Connection"), istr("Expect")
+_TRACEPARENT, _TRACESTATE = istr("traceparent"), istr("tracestate")
 _PLAIN_CONNECTION = frozenset({"keep-alive", "close", "Keep-Alive", "Close"})
 
 Network = IPv4Network | IPv6Network
@@ -60,6 +65,8 @@ class Door(msgspec.Struct, frozen=True):
     trusted: Sequence[Network]
     ids: Ids
     monotonic: Callable[[], float]
+    hosts: set[str] = msgspec.field(default_factory=set)
+    """Host fields that were found in order."""
 
     def trusts(self, address: str) -> bool:
         """Whether a peer at `address` may set X-Forwarded-* and Forwarded."""
@@ -72,45 +79,49 @@ class Door(msgspec.Struct, frozen=True):
     def admit(self, message: Any, peer: Peer) -> Exchange:
         """The Exchange for a parsed head (aiohttp's RawRequestMessage); what is wrong with it stands in `door_error`."""
         headers = message.headers
-        traceparent, trace_id = join(headers.get("traceparent"), self.ids)
+        parent = headers.get(_TRACEPARENT)
+        traceparent, trace_id = join(parent, self.ids)
         target = message.path
         path, _, query = target.partition("?")
-        x = Exchange(
-            request_id=self.ids.request(),
-            started=self.monotonic(),
-            method=message.method,
-            path=path,
-            query=query,
-            headers=headers,
-            raw_headers=message.raw_headers,
-            body=None,
-            peer=peer.address,
-            client=self._client(headers, peer) if peer.trusted else peer.address,
-            scheme=peer.scheme,
-            host=headers.get("Host") or "",
-            trusted_peer=peer.trusted,
-            traceparent=traceparent,
-            trace_id=trace_id,
+        host = headers.get(_HOST, "")
+        x = Exchange(  # by position: three times as fast as by name, and once a request
+            self.ids.request(),
+            self.monotonic(),
+            message.method,
+            path,
+            query,
+            headers,
+            message.raw_headers,
+            None,
+            peer.address,
+            self._client(headers, peer) if peer.trusted else peer.address,
+            peer.scheme,
+            host,
+            traceparent,
+            trace_id,
+            peer.trusted,
         )
-        connection = headers.getall("Connection", None)
-        if connection is not None and (len(connection) > 1 or connection[0] not in _PLAIN_CONNECTION):
-            x.withheld = connection_options(connection)
-        if "tracestate" in headers and trace_id not in headers.get("traceparent", ""):
+        if _CONNECTION in headers:
+            connection = headers.getall(_CONNECTION)
+            if len(connection) > 1 or connection[0] not in _PLAIN_CONNECTION:
+                x.withheld = connection_options(connection)
+        if _TRACESTATE in headers and (parent is None or trace_id not in parent):
             x.withheld |= {b"tracestate"}  # it belongs to a trace that is not continued
-        if message.version != (1, 1) and message.version != (1, 0):
+        version = message.version
+        if version != _HTTP11 and version != _HTTP10:
             x.door_error = GatewayError(HTTP_VERSION_UNSUPPORTED)
         elif path[:1] != "/" and not self._absolute(x, target):
             x.door_error = _wrong("request target")
         elif not target.isascii() or "#" in target:
             x.door_error = _wrong("request target")
-        elif (wrong := _wrong_host(x.host, message.version)) or (wrong := _wrong_framing(message)):
+        elif x.host not in self.hosts and (wrong := self._wrong_host(x.host, version)):
+            x.door_error = wrong
+        elif message.chunked and (wrong := _wrong_coding(headers, version)):
             x.door_error = wrong
         elif len(target) > self.limits.url_bytes:
             x.door_error = GatewayError(URL_TOO_LONG)
-        else:
-            expected = headers.get("Expect")
-            if expected is not None and expected.lower() != "100-continue":
-                x.door_error = GatewayError(EXPECTATION_FAILED)
+        elif headers.get(_EXPECT, "100-continue").lower() != "100-continue":
+            x.door_error = GatewayError(EXPECTATION_FAILED)
         return x
 
     def refuse(self, error: GatewayError, peer: Peer) -> Exchange:
@@ -129,9 +140,9 @@ class Door(msgspec.Struct, frozen=True):
             client=peer.address,
             scheme=peer.scheme,
             host="",
-            door_error=error,
             traceparent=traceparent,
             trace_id=trace_id,
+            door_error=error,
         )
 
     def unparsable(self, error: Exception, data: bytes) -> GatewayError:
@@ -148,6 +159,17 @@ class Door(msgspec.Struct, frozen=True):
     def line_limit(self) -> int:
         """The parser's limit on the URL; never equal to that on a field, so that its error tells which was broken."""
         return self.limits.url_bytes + (self.limits.url_bytes == self.limits.header_bytes)
+
+    def _wrong_host(self, host: str, version: tuple[int, int]) -> GatewayError | None:
+        parts = _AUTHORITY.fullmatch(host)
+        if parts is None:
+            return None if not host and version == _HTTP10 else _wrong("Host field")
+        if parts[1] and int(parts[1]) > _MOST_PORT:
+            return _wrong("port in the Host field")
+        if len(self.hosts) >= _REMEMBERED_HOSTS:
+            self.hosts.clear()
+        self.hosts.add(host)
+        return None
 
     def _client(self, headers: Any, peer: Peer) -> str:
         """The nearest address in X-Forwarded-For that is not a trusted proxy's."""
@@ -180,19 +202,8 @@ def _wrong(what: str) -> GatewayError:
     return GatewayError(MALFORMED_REQUEST, developer_message=f"The {what} is not valid (RFC 9112). Correct it.")
 
 
-def _wrong_host(host: str, version: tuple[int, int]) -> GatewayError | None:
-    parts = _HOST.fullmatch(host)
-    if parts is None:
-        return None if not host and version == (1, 0) else _wrong("Host field")
-    return _wrong("port in the Host field") if parts[1] and int(parts[1]) > 65535 else None
-
-
-def _wrong_framing(message: Any) -> GatewayError | None:
-    coding = message.headers.getall("Transfer-Encoding", None)
-    if coding is None:
-        return None
-    if message.version == (1, 0) or "Content-Length" in message.headers:
+def _wrong_coding(headers: Any, version: tuple[int, int]) -> GatewayError | None:
+    if version == _HTTP10 or "Content-Length" in headers:
         return _wrong("framing of the body")
-    if len(coding) > 1 or coding[0].lower() != "chunked":
-        return GatewayError(TRANSFER_CODING_UNSUPPORTED)
-    return None
+    coding = headers.getall("Transfer-Encoding")
+    return None if len(coding) == 1 and coding[0].lower() == "chunked" else GatewayError(TRANSFER_CODING_UNSUPPORTED)

@@ -19,6 +19,12 @@ def limit_fields(windows: Sequence[Window]) -> Fields:
 
 def remaining_fields(states: Sequence[WindowState]) -> list[tuple[str, str]]:
     """The part that tells what this call left over; `t` is when the bucket is full again."""
+    if len(states) == 1 and (name := states[0].window.name):  # nearly every plan
+        only = states[0]
+        return [
+            (f"X-RateLimit-Remaining-{name}", f"{only.remaining}"),
+            ("RateLimit", f'"{only.window.id}";r={only.remaining};t={ceil(only.full_s)}'),
+        ]
     fields = [("X-RateLimit-Remaining-" + state.window.name, str(state.remaining)) for state in states if state.window.name]
     if states:
         fields.append(("RateLimit", ", ".join([f'"{s.window.id}";r={s.remaining};t={ceil(s.full_s)}' for s in states])))

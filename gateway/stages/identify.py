@@ -18,11 +18,13 @@ def identify(x: Exchange, credentials: Credentials, wall_s: float) -> Caller:
 
     Raises GatewayError: KEY_MISSING, KEY_AMBIGUOUS, and what the keyring says of the key and the organisation.
     """
-    keys = [key for key in x.header_keys if key] or [key for key in x.query_keys if key]
-    if not keys:
-        raise GatewayError(KEY_MISSING)
-    if len(keys) > 1 and len(set(keys)) > 1:
-        raise GatewayError(KEY_AMBIGUOUS)
+    keys = x.header_keys
+    if len(keys) != 1 or not keys[0]:
+        keys = list(dict.fromkeys(filter(None, x.header_keys)) or dict.fromkeys(filter(None, x.query_keys)))
+        if not keys:
+            raise GatewayError(KEY_MISSING)
+        if len(keys) > 1:
+            raise GatewayError(KEY_AMBIGUOUS)
     return credentials.keyring.find(keys[0], x.headers.get(credentials.organization_header) or None, wall_s)
 
 

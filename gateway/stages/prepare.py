@@ -33,17 +33,16 @@ class _Resumed:
 
 async def prepare(x: Exchange, route: Route, caller: Caller, id_field: str) -> Call:
     """The call that forwards `x`. Raises what reading the first part of the body raises."""
-    body = x.body
     passthrough = route.envelope.mode == "passthrough"
     return Call(
-        method=x.method.encode(),
-        head=_head(x, route, caller, id_field),
-        body=b"" if body is None else await _read_ahead(body),
-        idempotent=x.method in _IDEMPOTENT,
-        buffer_bytes=0 if passthrough else route.envelope.max_buffer,
-        connect_timeout_s=route.connect_timeout_s,
-        first_byte_timeout_s=route.first_byte_timeout_s,
-        total_timeout_s=route.total_timeout_s,
+        x.method.encode(),
+        _head(x, route, caller, id_field),
+        b"" if x.body is None else await _read_ahead(x.body),
+        x.method in _IDEMPOTENT,
+        0 if passthrough else route.envelope.max_buffer,
+        route.connect_timeout_s,
+        route.first_byte_timeout_s,
+        route.total_timeout_s,
     )
 
 
@@ -66,16 +65,16 @@ def _head(x: Exchange, route: Route, caller: Caller, id_field: str) -> bytes:
 
 def _kept(x: Exchange, route: Route) -> bytes:
     """The header lines of the client that go on."""
-    passes = route.request_filter.passes
-    kept = [field for field in x.raw_headers if passes(field[0])]
+    passes = route.request_filter
+    kept = [field for field in x.raw_headers if passes[field[0]]]
     if x.withheld:
         kept = [field for field in kept if field[0].lower() not in x.withheld]
     lines = b"".join([b"%b: %b\r\n" % field for field in kept])
-    if x.query_keys or x.header_keys:
-        secrets = [key.encode("utf-8", "surrogateescape") for key in (*x.header_keys, *x.query_keys) if len(key) >= SHORTEST_SECRET]
-        for secret in secrets:
-            if secret in lines:  # a copy in a Referer, a cookie, a header of the client's own
-                return b"".join([b"%b: %b\r\n" % field for field in kept if not any(secret in field[1] for secret in secrets)])
+    for key in x.header_keys or x.query_keys:
+        secret = key.encode("utf-8", "surrogateescape")
+        if len(secret) >= SHORTEST_SECRET and secret in lines:  # a copy in a Referer, a cookie, a header of the client's own
+            kept = [field for field in kept if secret not in field[1]]
+            lines = b"".join([b"%b: %b\r\n" % field for field in kept])
     return lines
 
 

