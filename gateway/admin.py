@@ -13,7 +13,7 @@ from gateway.observe.metrics import Metrics
 Readiness: TypeAlias = Callable[[], tuple[bool, list[str]]]
 """Whether clients should be sent here, and if not, why: "starting", "draining" …"""
 
-View: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.Response]]
+View: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 _SERVER = "gateway"
 """Or aiohttp names itself, its version and Python's."""
@@ -59,7 +59,8 @@ class Admin:
         self._configured = address
         self._metrics = metrics
         self._readiness = readiness
-        self._views: dict[str, View] = {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._scrape}
+        self.views: dict[str, View] = {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._scrape}
+        """By path. Whoever has more to show adds it before the start."""
         self._scraping = asyncio.Lock()
         self._runner: web.ServerRunner | None = None
         self.address = address
@@ -95,9 +96,9 @@ class Admin:
             await runner.cleanup()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        view = self._views.get(request.path)
+        view = self.views.get(request.path)
         if view is None:
-            return _json(404, {"error": "not found", "paths": sorted(self._views)})
+            return _json(404, {"error": "not found", "paths": sorted(self.views)})
         if request.method not in ("GET", "HEAD"):
             return _json(405, {"error": "method not allowed"}, Allow="GET, HEAD")
         return await view(request)

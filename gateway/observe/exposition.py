@@ -15,7 +15,8 @@ from prometheus_client.exposition import choose_encoder
 from gateway.observe.slots import Declaration, Entry, Region
 
 _OPENMETRICS = "application/openmetrics-text"
-_PIECE_LINES = 400
+_PIECE_CHARACTERS = 32 << 10
+"""Some 400 lines, a fifth of a millisecond's work."""
 
 _MERGES: dict[str, Callable[[Iterable[float]], float]] = {"sum": sum, "min": min, "max": max}
 
@@ -146,7 +147,7 @@ class Exposition:
             PlatformCollector(registry=self._registry)
 
     def pieces(self, accept: str) -> tuple[Generator[bytes, None, None], str]:
-        """The body, a few hundred lines at a time, and its content type for a request with this Accept field.
+        """The body, some hundred lines at a time, and its content type for a request with this Accept field.
 
         Finish one before you begin another.
         """
@@ -163,11 +164,14 @@ class Exposition:
             if not family.lines:
                 continue
             piece = [family.head(openmetrics)]
+            size = 0
             for text in family.write(snapshots):
                 piece.append(text)
-                if len(piece) >= _PIECE_LINES:
+                size += len(text)
+                if size > _PIECE_CHARACTERS:
                     yield "".join(piece).encode()
                     piece.clear()
+                    size = 0
             yield "".join(piece).encode()
         yield encode(self._registry)
 

@@ -126,6 +126,7 @@ class Family(Generic[Child]):
         self._number = region.declare(declaration)
         self.cap = cap
         self._children: dict[tuple[str, ...], Child] = {}
+        self._asked: dict[tuple[str | int, ...], Child] = {}
         self._method: int | None = declaration.labels.index("method") if "method" in declaration.labels else None
 
     def __repr__(self) -> str:
@@ -133,9 +134,12 @@ class Family(Generic[Child]):
 
     def labels(self, *values: str | int) -> Child:
         """The series with these label values, in the order of the declaration."""
+        asked = self._asked.get(values)
+        if asked is not None:
+            return asked
         if len(values) != len(self.declaration.labels):
             raise ValueError(f"{self.declaration.name} has the labels {self.declaration.labels}")
-        texts = tuple([str(value)[:_VALUE_CHARACTERS].encode(errors="replace").decode() for value in values])
+        plain = texts = tuple([str(value)[:_VALUE_CHARACTERS].encode(errors="replace").decode() for value in values])
         at = self._method
         if at is not None:
             texts = (*texts[:at], method_label(texts[at]), *texts[at + 1 :])
@@ -146,6 +150,9 @@ class Family(Generic[Child]):
                 child = self._children.get(texts)
             if child is None:
                 child = self._children[texts] = self._begin(texts)
+        if plain in self._children:
+            # Whatever became "other" is not remembered: there may be no end of it.
+            self._asked[values] = child
         return child
 
     def refresh(self) -> None:

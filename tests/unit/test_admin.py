@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from gateway.admin import Admin
 from gateway.observe.metrics import Metrics
@@ -161,6 +162,24 @@ async def test_a_failure_inside_is_logged_and_not_shown(caplog: pytest.LogCaptur
     assert b"aiohttp" not in head
     assert json.loads(body) == {"error": "internal error"}
     assert "what nobody outside should read" in caplog.text
+
+
+async def test_a_reply_that_fails_on_its_way_is_cut_and_gets_no_second_head(state: State) -> None:
+    async def halfway(request: web.BaseRequest) -> web.StreamResponse:
+        reply = web.StreamResponse()
+        await reply.prepare(request)
+        await reply.write(b"half")
+        raise RuntimeError("broken halfway")
+
+    admin = Admin("127.0.0.1:0", state.metrics, state.readiness)
+    admin.views["/halfway"] = halfway
+    await admin.start()
+    try:
+        answer = await raw(admin, b"GET /halfway HTTP/1.1\r\nHost: a\r\n\r\n")
+    finally:
+        await admin.close()
+    assert answer.count(b"HTTP/1.1") == 1
+    assert answer.endswith(b"4\r\nhalf\r\n")
 
 
 async def test_probes_leave_no_lines(client: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture) -> None:

@@ -189,13 +189,13 @@ def test_a_reader_follows_series_that_begin_later() -> None:
 def test_many_series_come_in_pieces_and_survive_a_reader_that_gives_up() -> None:
     worker = Worker()
     for n in range(1000):
-        worker.things.labels(n, "x").inc()
+        worker.things.labels(n, "a kind with a name that makes for many bytes").inc()
     exposition = Exposition([worker.region], process=False)
     abandoned, _ = exposition.pieces("")
     next(abandoned)
     abandoned.close()
     pieces = [piece for piece in exposition.pieces("")[0] if piece]
-    assert max(piece.count(b"\n") for piece in pieces) <= 500
+    assert max(len(piece) for piece in pieces) < 40_000
     assert b"".join(pieces).count(b"things_total{") == 1000
 
 

@@ -76,6 +76,15 @@ def test_beyond_the_cap_everything_is_other(region: Region) -> None:
     assert family.labels("a", "red").value == 1
 
 
+def test_what_clients_invent_is_not_remembered(region: Region) -> None:
+    family = counters(region, "method", cap=5)
+    for n in range(100):
+        family.labels(f"BREW{n}").inc()
+    assert not family._asked
+    assert repr(family) == "<Family things_total 1/5 series>"
+    assert family.labels("other").value == 100
+
+
 def test_a_full_region_costs_numbers_and_no_requests() -> None:
     region = Region.create(3, 1 << 12)
     family = counters(region, "kind")
