@@ -67,9 +67,7 @@ Ctrl-C stops both.
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
-    "--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Port to listen on, or the next one that is free."
-)
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port to listen on, or the next free one.")
 def command(host: str, port: int) -> None:
     """Serve an example service, and print requests to try.
 
@@ -81,6 +79,6 @@ def command(host: str, port: int) -> None:
         listening = {"host": host, "port": free_port(host, port), "admin_port": admin_port}
         paths = {"encodings": ENCODINGS, "examples": EXAMPLES}
         text = CONFIGURATION.format(**listening, **paths, digest=secret.digest(key), service_port=service_port)
-        config = parse(text, source="demo")
+        config = parse(text, "demo")
         click.echo(WELCOME.format(url=f"http://{host}:{listening['port']}", key=key, admin_port=admin_port, **paths))
         sys.exit(run(config, source="demo"))

@@ -35,11 +35,14 @@ class Encodings:
             wanted = await request.json()
         except ValueError:
             return _problem(400, "The body is not JSON.")
-        if not isinstance(wanted, dict) or not isinstance(wanted.get("name"), str):
-            return _problem(422, "An encoding needs a name.", errors=[{"field": "name", "detail": "must be a string"}])
+        name = wanted.get("name") if isinstance(wanted, dict) else None
+        if not isinstance(name, str):
+            return _problem(
+                422, "An encoding needs a name.", errors=[{"field": "name", "detail": "must be a string" if name else "is required"}]
+            )
         if len(self._by_id) >= _KEPT:
             del self._by_id[next(iter(self._by_id))]
-        encoding = {"id": self._ids.request(), "name": wanted["name"], "status": "CREATED"}
+        encoding = {"id": self._ids.request(), "name": name, "status": "CREATED"}
         self._by_id[str(encoding["id"])] = encoding
         return web.json_response(encoding, status=201, headers={"Location": f"{ENCODINGS}/{encoding['id']}"})
 
@@ -79,9 +82,15 @@ async def never(request: web.Request) -> NoReturn:  # noqa: ARG001  aiohttp's si
     raise AssertionError
 
 
+async def sign(request: web.Request, response: web.StreamResponse) -> None:  # noqa: ARG001  aiohttp's signature
+    """Say who answers, lest this service's library be taken for the gateway's."""
+    response.headers["Server"] = "example-service"
+
+
 def application() -> web.Application:
     encodings = Encodings()
     app = web.Application()
+    app.on_response_prepare.append(sign)
     app.add_routes(
         [
             web.post(ENCODINGS, encodings.create),

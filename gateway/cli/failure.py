@@ -27,4 +27,5 @@ def explained() -> Iterator[None]:
         sys.exit(1)
     except OSError as error:
         hint = _WHAT_TO_DO.get(error.errno or 0)
-        raise click.ClickException(f"{error.strerror or error}{'; ' + hint if hint else ''}") from None
+        told = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+        raise click.ClickException(f"{told}; {hint}" if hint else told) from None

@@ -7,7 +7,7 @@ _TRIED = 100
 
 
 def free_port(host: str, wanted: int) -> int:
-    """`wanted`, or the next port above it on which this process could listen.
+    """`wanted`, or the next port above it on which this process could listen; 0 is any.
 
     Raises OSError when there is none among the next hundred, or when the address is not one of this machine.
     """
@@ -23,5 +23,5 @@ def free_port(host: str, wanted: int) -> int:
                 if error.errno != errno.EADDRINUSE:
                     raise
             else:
-                return port
+                return int(probe.getsockname()[1])
     raise OSError(errno.EADDRINUSE, f"no port is free from {wanted} to {wanted + _TRIED - 1}")

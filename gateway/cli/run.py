@@ -4,17 +4,20 @@ import sys
 from pathlib import Path
 
 import click
+from pydantic import ValidationError
 
 from gateway.app import run
 from gateway.cli.failure import explained
-from gateway.settings import from_upstream, load
+from gateway.settings import Config, from_upstream, load
+from gateway.settings.schema.server import Admin, Listener, Server
 
 
 @click.command()
 @click.option("-c", "--config", "file", type=click.Path(path_type=Path), metavar="FILE", help="The configuration.")
 @click.option("--upstream", metavar="URL", help="Instead of a file: the one service that every request goes to.")
-@click.option("--listen", metavar="ADDRESS", help="With --upstream: host:port to listen on.  [default: 127.0.0.1:8080]")
-def command(file: Path | None, upstream: str | None, listen: str | None) -> None:
+@click.option("--listen", metavar="ADDRESS", help="With --upstream: host:port for clients.  [default: 127.0.0.1:8080]")
+@click.option("--admin", metavar="ADDRESS", help="With --upstream: host:port of health and metrics.  [default: 127.0.0.1:9901]")
+def command(file: Path | None, upstream: str | None, listen: str | None, admin: str | None) -> None:
     """Serve what a configuration file, or one URL, describes.
 
     With --upstream no key is asked, and every client address has 300 requests a minute.
@@ -23,12 +26,19 @@ def command(file: Path | None, upstream: str | None, listen: str | None) -> None
     """
     if (file is None) == (upstream is None):
         raise click.UsageError("Say what to serve: either -c FILE or --upstream URL.")
-    if file is not None and listen is not None:
-        raise click.UsageError("--listen belongs to --upstream: a file says itself where to listen (server.listeners).")
+    if file is not None and (listen or admin):
+        raise click.UsageError("--listen and --admin belong to --upstream: a file says itself where to listen.")
     with explained():
-        if file is not None:
-            config, source = load(file), str(file)
-        else:
-            assert upstream is not None
-            config, source = from_upstream(upstream, listen=listen or "127.0.0.1:8080"), f"--upstream {upstream}"
-        sys.exit(run(config, source=source))
+        if upstream is None:
+            assert file is not None
+            sys.exit(run(load(file), source=str(file)))
+        sys.exit(run(at(from_upstream(upstream), listen, admin), source=f"--upstream {upstream}"))
+
+
+def at(config: Config, listen: str | None, admin: str | None) -> Config:
+    """The same gateway at other addresses; None leaves one as it is. Raises click.UsageError."""
+    try:
+        server = Server.model_validate({"listeners": [Listener.model_validate({"address": listen})]}) if listen else config.server
+        return config.model_copy(update={"server": server, "admin": Admin.model_validate({"address": admin}) if admin else config.admin})
+    except ValidationError as error:
+        raise click.UsageError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None

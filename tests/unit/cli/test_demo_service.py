@@ -37,11 +37,11 @@ def test_an_encoding_lives_and_dies(port: int) -> None:
     assert ask(port, "DELETE", f"{ENCODINGS}/{made['id']}")[0] == 404
 
 
-@pytest.mark.parametrize("body", [{}, {"name": 5}, ["name"]])
-def test_an_encoding_needs_a_name(port: int, body: object) -> None:
+@pytest.mark.parametrize(("body", "detail"), [({}, "is required"), (["name"], "is required"), ({"name": 5}, "must be a string")])
+def test_an_encoding_needs_a_name(port: int, body: object, detail: str) -> None:
     status, problem = ask(port, "POST", ENCODINGS, body)
     assert status == 422
-    assert problem["errors"] == [{"field": "name", "detail": "must be a string"}]
+    assert problem["errors"] == [{"field": "name", "detail": detail}]
 
 
 def test_what_is_not_json_is_refused(port: int) -> None:

@@ -1,4 +1,5 @@
 import errno
+from pathlib import Path
 
 import click
 import pytest
@@ -25,6 +26,11 @@ def test_a_refusal_of_the_system_says_what_to_do(number: int, told: str) -> None
 def test_another_refusal_is_told_as_it_is() -> None:
     with pytest.raises(click.ClickException, match=r"^No space left$"), explained():
         raise OSError(errno.ENOSPC, "No space left")
+
+
+def test_a_file_is_named() -> None:
+    with pytest.raises(click.ClickException, match=r"ca\.pem: No such file"), explained():
+        Path("ca.pem").read_text()
 
 
 def test_a_bug_stays_a_bug() -> None:

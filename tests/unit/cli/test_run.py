@@ -5,6 +5,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gateway.cli import main
+from gateway.cli.run import at
+from gateway.settings import from_upstream
 
 
 def run(*arguments: str) -> Result:
@@ -18,10 +20,25 @@ def test_either_a_file_or_a_url(arguments: tuple[str, ...]) -> None:
     assert "either -c FILE or --upstream URL" in done.stderr
 
 
-def test_a_file_says_itself_where_to_listen() -> None:
-    done = run("-c", "gateway.yaml", "--listen", "127.0.0.1:1")
+@pytest.mark.parametrize("option", ["--listen", "--admin"])
+def test_a_file_says_itself_where_to_listen(option: str) -> None:
+    done = run("-c", "gateway.yaml", option, "127.0.0.1:1")
     assert done.exit_code == 2
-    assert "--listen belongs to --upstream" in done.stderr
+    assert "--listen and --admin belong to --upstream" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--listen", "--admin"])
+def test_an_address_that_is_none_is_a_usage_error(option: str) -> None:
+    done = run("--upstream", "http://127.0.0.1:1", option, "8080")
+    assert done.exit_code == 2
+    assert "host:port" in done.stderr
+
+
+def test_a_url_is_served_where_it_was_asked_for() -> None:
+    config = from_upstream("http://127.0.0.1:1")
+    moved = at(config, "0.0.0.0:1", "0.0.0.0:2")
+    assert (str(moved.server.listeners[0].address), str(moved.admin.address)) == ("0.0.0.0:1", "0.0.0.0:2")
+    assert at(config, None, None) == config
 
 
 def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
