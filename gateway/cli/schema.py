@@ -1,10 +1,8 @@
 """gateway schema"""
 
-import json
-
 import click
 
-from gateway.settings import json_schema
+from gateway.settings import json_schema_text
 
 
 @click.command()
@@ -14,4 +12,4 @@ def command() -> None:
     For editors: the first line of a file says where it is, as in
     `# yaml-language-server: $schema=./gateway.schema.json`.
     """
-    click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    click.echo(json_schema_text(), nl=False)
