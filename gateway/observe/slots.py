@@ -23,9 +23,6 @@ SLOTS = 1 << 18
 DIRECTORY_BYTES = 16 << 20
 """Address space only: pages that were never written cost nothing."""
 
-_READ_BYTES = 4 << 10
-"""Some 40 lines, a quarter of a millisecond's work."""
-
 _PUBLISHED, _USED, _FIRST = 0, 1, 2
 
 
@@ -74,11 +71,8 @@ class Region:
         self._series: dict[tuple[int, tuple[str, ...]], int] = {}
         if not self.slots[_USED]:
             self.slots[_USED] = _FIRST
-        read = 0
-        while read < self.slots[_PUBLISHED]:
-            entries, read = self.entries(read)
-            for entry in entries:
-                self._remember(entry)
+        for entry in self.entries(0)[0]:
+            self._remember(entry)
 
     @classmethod
     def create(cls, slots: int = SLOTS, directory_bytes: int = DIRECTORY_BYTES) -> "Region":
@@ -88,12 +82,15 @@ class Region:
     def __repr__(self) -> str:
         return f"<Region {len(self._families)} families, {len(self._series)} series, {int(self.slots[_USED])}/{len(self.slots)} slots>"
 
-    def entries(self, start: int) -> tuple[list[Entry], int]:
-        """What follows the first `start` bytes of the directory, or some of it, and where that ends. Nothing means the end."""
+    def entries(self, start: int, most_bytes: int = DIRECTORY_BYTES) -> tuple[list[Entry], int]:
+        """What follows the first `start` bytes of the directory, and where that ends: whole lines, one or up to `most_bytes`."""
         end = int(self.slots[_PUBLISHED])
-        lines = bytes(self._directory[start : min(end, start + _READ_BYTES)])
-        lines = lines[: lines.rfind(b"\n") + 1]
-        return [_decode(line) for line in lines.split(b"\n")[:-1]], start + len(lines)
+        lines = bytes(self._directory[start : min(end, start + most_bytes)])
+        size = lines.rfind(b"\n") + 1
+        if not size:
+            lines = bytes(self._directory[start:end])
+            size = lines.find(b"\n") + 1
+        return [_decode(line) for line in lines[:size].splitlines()], start + size
 
     def snapshot(self) -> list[float]:
         """Every slot in use, by its number."""

@@ -1,14 +1,11 @@
 """What Prometheus' own tool says of a scrape. https://prometheus.io/docs/prometheus/latest/command-line/promtool/"""
 
-import shutil
 import subprocess
 
 import pytest
 
 from gateway.observe.metrics import Metrics
 from gateway.observe.series import Counter, Gauge, Histogram
-
-pytestmark = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (tests/apt-packages.txt)")
 
 
 @pytest.fixture

@@ -10,13 +10,7 @@ HISTOGRAM = Declaration("wait_seconds", "histogram", "Waiting.", (), (0.1, 1.0))
 
 
 def everything(region: Region) -> list[Declaration | Series]:
-    found: list[Declaration | Series] = []
-    read = 0
-    while True:
-        entries, read = region.entries(read)
-        if not entries:
-            return found
-        found += entries
+    return region.entries(0)[0]
 
 
 def test_a_region_describes_itself() -> None:
@@ -43,10 +37,26 @@ def test_a_long_directory_is_read_in_parts() -> None:
     number = region.declare(COUNTER)
     for n in range(1000):
         region.series(number, (f"a thing with a long name {n}",), 1)
-    first, read = region.entries(0)
-    assert 0 < len(first) < 1001
-    assert region.entries(read)[0][0] != first[-1]
-    assert len(everything(region)) == 1001
+    parts = []
+    part, read = region.entries(0, 4096)
+    while part:
+        assert len(part) < 100
+        parts += part
+        part, read = region.entries(read, 4096)
+    assert parts == everything(region)
+    assert len(parts) == 1001
+
+
+def test_a_line_longer_than_a_part_is_read_alone() -> None:
+    region = Region.create(2000, 1 << 20)
+    number = region.declare(COUNTER)
+    for value in ("a", "b" * 5000, "c"):
+        region.series(number, (value,), 1)
+    part, read = region.entries(0, 1024)
+    assert len(part) == 2
+    part, read = region.entries(read, 1024)
+    assert [entry.values for entry in part if isinstance(entry, Series)] == [("b" * 5000,)]
+    assert len(region.entries(read, 1024)[0]) == 1
 
 
 def test_a_region_without_room_says_so() -> None:
