@@ -1,0 +1,180 @@
+"""pipeline.py: the life of a request, from in front of the stages to the record."""
+
+import asyncio
+import json
+import os
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+import pytest
+
+from gateway.exchange import Exchange, Reply
+from gateway.kernel.bucket import Decision, Window
+from gateway.kernel.clock import Clock
+from gateway.kernel.faults import (
+    CATALOGUE,
+    LIMITER_UNAVAILABLE,
+    MALFORMED_REQUEST,
+    UPSTREAM_INCOMPLETE,
+    UPSTREAM_REFUSED,
+    GatewayError,
+)
+from gateway.observe.access import AccessLog
+from gateway.observe.metrics import Metrics
+from gateway.observe.writer import Writer
+from gateway.pipeline import Gateway
+from gateway.remote.limiter import Limiter
+from gateway.remote.local import LocalLimiter
+from gateway.stages.record import Recorder
+from gateway.table import Credentials, Key, Keyring, Route, RouteTable
+from tests.samples import MINUTE, Echo, caller, exchange, route
+
+GOOD = [("X-Api-Key", "good")]
+CLOCK = Clock(lambda: 1.0, lambda: 1_700_000_000.0)
+
+
+class Client:
+    """The other end of `send`; `gone` is what sending raises."""
+
+    def __init__(self, gone: BaseException | None = None) -> None:
+        self.replies: list[Reply] = []
+        self._gone = gone
+
+    async def send(self, reply: Reply) -> int:
+        self.replies.append(reply)
+        if self._gone is not None:
+            raise self._gone
+        return len(reply.body)
+
+
+class Away:
+    """A Limiter whose store is away under `deny`."""
+
+    async def decide(self, bucket: str, windows: tuple[Window, ...], cost: int = 1) -> Decision:
+        raise GatewayError(LIMITER_UNAVAILABLE)
+
+
+def gateway(*routes: Route, limiter: Limiter | None = None, allowed: frozenset[str] | None = None, **faults: Any) -> Gateway:
+    """A Gateway with one known key, `good`, that may call the routes `allowed`."""
+    one = caller(routes=allowed)
+    keys = Keyring({sha256(b"good").digest(): Key("acme-ci", {None: one, "acme": one}, False, frozenset(), None)})
+    metrics = Metrics()
+    writer = Writer(os.open(os.devnull, os.O_WRONLY))
+    return Gateway(
+        table=RouteTable(routes or [route()]),
+        credentials=Credentials(keys, "X-Api-Key", "X-Api-Key", "X-Tenant-Org-Id"),
+        limiter=limiter or LocalLimiter(CLOCK),
+        recorder=Recorder(metrics, AccessLog(writer, CLOCK.wall), "X-Api-Key"),
+        clock=CLOCK,
+        faults={**CATALOGUE, **faults},
+        id_field="X-Request-Id",
+    )
+
+
+async def answered(one: Gateway, x: Exchange) -> tuple[int, dict[str, Any], dict[str, str]]:
+    """Status, envelope and fields of the reply to `x`."""
+    client = Client()
+    await one.handle(x, client.send)
+    (reply,) = client.replies
+    assert reply is x.reply
+    return reply.status, json.loads(reply.body), dict(reply.fields)
+
+
+async def test_a_request_goes_through_all_stages() -> None:
+    x = exchange(GOOD)
+    status, body, fields = await answered(gateway(), x)
+    assert (status, body["status"], body["data"]["result"]) == (200, "SUCCESS", {"a": 1})
+    assert body["requestId"] == fields["X-Request-Id"] == x.request_id
+    assert fields["X-RateLimit-Remaining-Minute"] == "299"
+
+
+async def test_an_open_route_asks_for_no_key_and_limits_each_address() -> None:
+    one = gateway(route(open=True, open_plan="anonymous", open_windows=(MINUTE,)))
+    for address, left in (("192.0.2.1", "299"), ("192.0.2.1", "298"), ("192.0.2.2", "299")):
+        status, _, fields = await answered(one, exchange(client=address))
+        assert (status, fields["X-RateLimit-Remaining-Minute"]) == (200, left)
+
+
+@pytest.mark.parametrize(
+    ("fields", "changes", "status", "code"),
+    [
+        ([], {}, 401, 1002),
+        ([("X-Api-Key", "bad")], {}, 401, 1002),
+        ([], {"path": "/nowhere"}, 404, 1005),
+        ([("X-Api-Key", "bad")], {"path": "/nowhere"}, 404, 1005),
+        (GOOD, {"door_error": GatewayError(MALFORMED_REQUEST)}, 400, 1001),
+    ],
+)
+async def test_a_refused_stranger_is_told_of_no_limits(fields: list[tuple[str, str]], changes: dict[str, Any], status: int, code: int) -> None:
+    got, body, told = await answered(gateway(), exchange(fields, **changes))
+    assert (got, body["data"]["code"]) == (status, code)
+    assert not [name for name in told if "RateLimit" in name]
+
+
+@pytest.mark.parametrize(("changes", "status"), [({"path": "/nowhere"}, 404), ({"method": "BREW"}, 405)])
+async def test_a_refused_caller_sees_its_limits_and_pays_nothing(changes: dict[str, Any], status: int) -> None:
+    one = gateway()
+    for _ in range(2):
+        got, _, fields = await answered(one, exchange(GOOD, **changes))
+        assert (got, fields["X-RateLimit-Remaining-Minute"]) == (status, "300")
+
+
+async def test_a_route_that_the_key_may_not_use_costs_nothing() -> None:
+    one = gateway(allowed=frozenset({"other"}))
+    for _ in range(2):
+        status, body, fields = await answered(one, exchange(GOOD))
+        assert (status, body["data"]["code"], fields["X-RateLimit-Remaining-Minute"]) == (403, 1003, "300")
+
+
+async def test_a_spent_limit_is_refused_before_the_upstream_is_called() -> None:
+    echo = Echo()
+    one = gateway(route(upstream=echo))
+    for _ in range(300):
+        await answered(one, exchange(GOOD))
+    status, body, fields = await answered(one, exchange(GOOD))
+    assert (status, body["data"]["code"], fields["Retry-After"], fields["X-RateLimit-Remaining-Minute"]) == (429, 8000, "1", "0")
+    assert len(echo.calls) == 300
+
+
+async def test_a_limiter_that_is_away_under_deny() -> None:
+    status, body, fields = await answered(gateway(limiter=Away()), exchange(GOOD))
+    assert (status, body["data"]["code"]) == (503, 1004)
+    assert "X-RateLimit-Limit-Minute" not in fields
+
+
+async def test_a_failed_upstream_is_answered_in_the_routes_family_and_the_operators_words() -> None:
+    own = msgspec.structs.replace(UPSTREAM_REFUSED, status=504, developer_message="Call us.")
+    one = gateway(route(upstream=Echo(GatewayError(UPSTREAM_REFUSED)), family="analytics"), upstream_refused=own)
+    x = exchange(GOOD)
+    status, body, fields = await answered(one, x)
+    assert (status, body["data"]["code"], body["data"]["developerMessage"]) == (504, 5001, "Call us.")
+    assert "X-RateLimit-Limit-Minute" in fields
+
+
+async def test_a_bug_is_answered_too() -> None:
+    status, body, _ = await answered(gateway(route(upstream=Echo(ZeroDivisionError()))), exchange(GOOD))
+    assert (status, body["data"]["code"]) == (500, 1004)
+
+
+async def test_a_client_that_resets_is_recorded_as_gone() -> None:
+    x = exchange(GOOD)
+    await gateway().handle(x, Client(ConnectionResetError()).send)
+    assert x.outcome == "abandoned"
+    assert x.error is not None
+    assert x.error.fault.name == "client_closed"
+
+
+async def test_a_cancelled_exchange_is_recorded_and_stays_cancelled() -> None:
+    x = exchange(GOOD)
+    with pytest.raises(asyncio.CancelledError):
+        await gateway().handle(x, Client(asyncio.CancelledError()).send)
+    assert x.outcome == "abandoned"
+
+
+async def test_a_reply_that_breaks_off_is_recorded_as_cut() -> None:
+    x = exchange(GOOD)
+    await gateway().handle(x, Client(GatewayError(UPSTREAM_INCOMPLETE)).send)
+    assert x.outcome == "cut"
+    assert x.error is not None
+    assert x.error.fault is UPSTREAM_INCOMPLETE
