@@ -28,7 +28,7 @@ class Encodings:
 
     def __init__(self) -> None:
         self._ids = Ids(os.urandom)
-        self._by_id: dict[str, dict[str, object]] = {}
+        self._by_id: dict[str, dict[str, str]] = {}
 
     async def create(self, request: web.Request) -> web.Response:
         try:
@@ -37,14 +37,13 @@ class Encodings:
             return _problem(400, "The body is not JSON.")
         name = wanted.get("name") if isinstance(wanted, dict) else None
         if not isinstance(name, str):
-            return _problem(
-                422, "An encoding needs a name.", errors=[{"field": "name", "detail": "must be a string" if name else "is required"}]
-            )
+            wrong = "must be a string" if name else "is required"
+            return _problem(422, "An encoding needs a name.", errors=[{"field": "name", "detail": wrong}])
         if len(self._by_id) >= _KEPT:
             del self._by_id[next(iter(self._by_id))]
-        encoding = {"id": self._ids.request(), "name": name, "status": "CREATED"}
-        self._by_id[str(encoding["id"])] = encoding
-        return web.json_response(encoding, status=201, headers={"Location": f"{ENCODINGS}/{encoding['id']}"})
+        made = self._ids.request()
+        self._by_id[made] = encoding = {"id": made, "name": name, "status": "CREATED"}
+        return web.json_response(encoding, status=201, headers={"Location": f"{ENCODINGS}/{made}"})
 
     async def list(self, request: web.Request) -> web.Response:  # noqa: ARG002  aiohttp's signature
         return web.json_response({"totalCount": len(self._by_id), "items": list(islice(self._by_id.values(), 25))})
