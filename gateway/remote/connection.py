@@ -85,7 +85,11 @@ class Connection(asyncio.Protocol):
             self._transport.write(call.head + request_framing(call.method, len(body)) + body)
             self._request_sent(now)
         else:
-            source: Source = Pieces(body) if isinstance(body, bytes) else body
+            source: Source
+            if isinstance(body, bytes):
+                source, first = Pieces(body), body[:PIECE_BYTES]
+            else:
+                source = body
             head = call.head + request_framing(call.method, source.length)
             self._sent_at = math.inf
             self._upload = self._loop.create_task(self._run(upload(head, first, source, self)))

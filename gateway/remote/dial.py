@@ -1,6 +1,7 @@
 """Makes a connection to an address, and says which fault it is when there is none."""
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import Callable
@@ -85,7 +86,8 @@ async def _resolve(loop: asyncio.AbstractEventLoop, to: Address) -> list[str]:
 
 
 def _fault(to: Address, host: str, error: OSError) -> GatewayError:
-    text = error.strerror or str(error) or type(error).__name__
+    # asyncio puts words of its own into strerror
+    text = os.strerror(error.errno) if error.errno and not isinstance(error, ssl.SSLError) else error.strerror or type(error).__name__
     where = str(to) if host == to.host else f"{to} ({host})"
     # asyncio.timeout and the kernel's ETIMEDOUT raise the same class
     if isinstance(error, TimeoutError):

@@ -112,14 +112,13 @@ class ReplyReader:
 
     def on_message_begin(self) -> None:
         if self.complete:
-            self.clean = False
+            # Ends the parsing: nothing of a second reply may be taken for a part of the first
+            raise ValueError("unasked reply")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._collected.append((name.lower(), value.rstrip()))
 
     def on_headers_complete(self) -> None:
-        if self.complete:
-            return
         status = self._parser.get_status_code()
         fields = self._collected
         # What comes after the head are trailers: RFC 9110 6.5.1 lets a gateway drop them
@@ -127,6 +126,9 @@ class ReplyReader:
         if status < 200 or status > 599:
             self._not_final(status)
             return
+        # The start of the first head was looked at in `feed`
+        if self._informational and self._parser.get_http_version() not in ("1.1", "1.0"):
+            self._refuse(UPSTREAM_PROTOCOL_ERROR, "the reply is not in HTTP/1.x")
         known = dict(fields)
         length = known.get(b"content-length")
         if length is not None:
@@ -147,7 +149,7 @@ class ReplyReader:
         self.status = status
 
     def on_message_complete(self) -> None:
-        if self.status and not self.complete:
+        if self.status:
             self.complete = True
             self.keep = self._parser.should_keep_alive()
 

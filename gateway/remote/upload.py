@@ -25,12 +25,12 @@ class Sink(Protocol):
 
 
 class Pieces:
-    """A Source that is in memory already."""
+    """A Source that is in memory already; its first piece counts as read."""
 
     def __init__(self, data: bytes) -> None:
         self.length: int | None = len(data)
         self._data = memoryview(data)
-        self._at = 0
+        self._at = PIECE_BYTES
 
     async def read(self) -> bytes:
         start, self._at = self._at, self._at + PIECE_BYTES

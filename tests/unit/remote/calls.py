@@ -1,0 +1,47 @@
+"""Short ways to call an upstream."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import pytest
+
+from gateway.kernel.faults import GatewayError
+from gateway.remote.call import Call
+from gateway.remote.upstream import Upstream
+
+Make: TypeAlias = Callable[..., Upstream]
+"""Makes an Upstream with some settings changed; the fixture `make` closes it and looks for leaks."""
+
+
+class Seen:
+    """An Observer that counts."""
+
+    def __init__(self) -> None:
+        self.connections = self.retries = 0
+
+    def connected(self) -> None:
+        self.connections += 1
+
+    def retried(self) -> None:
+        self.retries += 1
+
+
+def call(
+    method: bytes = b"GET",
+    body: Any = b"",
+    *,
+    idempotent: bool | None = None,
+    buffer_bytes: int = 1 << 20,
+    connect_s: float = 1.0,
+    first_byte_s: float = 2.0,
+    total_s: float = 5.0,
+) -> Call:
+    safe = method != b"POST" if idempotent is None else idempotent
+    return Call(method, method + b" /x HTTP/1.1\r\nHost: h\r\n", body, safe, buffer_bytes, connect_s, first_byte_s, total_s)
+
+
+async def fails(upstream: Upstream, sent: Call) -> GatewayError:
+    with pytest.raises(GatewayError) as caught:
+        await upstream.send(sent)
+    assert upstream.active == 0
+    return caught.value

@@ -1,0 +1,35 @@
+"""What is written against sockets is tested on both event loops: uvloop is what runs, asyncio is what is documented."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import pytest
+import uvloop
+
+from gateway.kernel.clock import Clock
+from gateway.remote.upstream import Upstream
+from tests.unit.remote.calls import Make
+
+ON_BOTH_LOOPS = ("test_upstream", "test_connection")
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    both = item.path.name.startswith(ON_BOTH_LOOPS)
+    return {"uvloop": uvloop.new_event_loop} | ({"asyncio": asyncio.new_event_loop} if both else {})
+
+
+@pytest.fixture
+async def make() -> AsyncIterator[Make]:
+    made: list[Upstream] = []
+
+    def upstream(url: str, **changed: Any) -> Upstream:
+        settings: dict[str, Any] = {"max_connections": 4, "max_pending": 4, "idle_timeout_s": 30.0, "tls": None} | changed
+        made.append(Upstream("orders", url, clock=Clock(time.monotonic, time.time), **settings))
+        return made[-1]
+
+    yield upstream
+    for each in made:
+        await each.close()
+        assert (each.idle, each.active, each.pending) == (0, 0, 0)

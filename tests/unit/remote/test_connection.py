@@ -1,0 +1,350 @@
+"""Bodies that do not fit into one piece, both ways."""
+
+import asyncio
+import hashlib
+import time
+import tracemalloc
+
+import pytest
+
+from gateway.kernel.faults import (
+    BODY_TOO_LARGE,
+    MALFORMED_REQUEST,
+    UPSTREAM_INCOMPLETE,
+    UPSTREAM_PROTOCOL_ERROR,
+    UPSTREAM_RESET,
+    UPSTREAM_TIMEOUT,
+    GatewayError,
+)
+from gateway.remote.call import Answer, Stream
+from tests.fakes import End, RawBackend, Step, reply, script, turn, until
+from tests.unit.remote.calls import Make, call, fails
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+MIB = 1 << 20
+
+
+class Pieces:
+    """A Body that hands out what it is given: bytes, an event to wait for, or an error."""
+
+    def __init__(self, *pieces: bytes | asyncio.Event | Exception, length: int | None = None) -> None:
+        self.length = length
+        self.received = 0
+        self._pieces = iter(pieces)
+
+    async def read(self) -> bytes:
+        piece = next(self._pieces, b"")
+        if isinstance(piece, Exception):
+            raise piece
+        if isinstance(piece, asyncio.Event):
+            await piece.wait()
+            return await self.read()
+        self.received += len(piece)
+        return piece
+
+
+class Repeated:
+    """A Body of `count` times the same piece."""
+
+    def __init__(self, piece: bytes, count: int, *, announced: bool) -> None:
+        self.length = len(piece) * count if announced else None
+        self.received = 0
+        self._piece, self._left = piece, count
+
+    async def read(self) -> bytes:
+        if not self._left:
+            return b""
+        self._left -= 1
+        self.received += len(self._piece)
+        return self._piece
+
+
+def streamed(answer: Answer) -> Stream:
+    assert answer.stream is not None
+    return answer.stream
+
+
+async def rest(stream: Stream) -> bytes:
+    data = bytearray()
+    while piece := await stream.read():
+        data += piece
+    return bytes(data)
+
+
+class TestAnswerAsStream:
+    async def test_at_once(self, make: Make) -> None:
+        gate = asyncio.Event()
+        async with RawBackend(script(CHUNKED, gate, b"2\r\nab\r\n0\r\n\r\n")) as backend:
+            upstream = make(backend.url)
+            answer = await upstream.send(call(buffer_bytes=0))
+            assert (answer.body, answer.length, upstream.active) == (b"", None, 1)
+            gate.set()
+            assert await streamed(answer).read() == b"ab"
+            assert await streamed(answer).read() == b""
+            assert await streamed(answer).read() == b""
+            assert upstream.idle == 1
+            streamed(answer).close()
+            assert upstream.idle == 1
+
+    async def test_whole_before_it_is_asked_for(self, make: Make) -> None:
+        async with RawBackend(script(reply(b"ab"))) as backend:
+            answer = await make(backend.url).send(call(buffer_bytes=0))
+            assert (answer.body, answer.stream, answer.length) == (b"ab", None, 2)
+
+    async def test_beyond_the_buffer(self, make: Make) -> None:
+        gate = asyncio.Event()
+        head, body = HEAD + b"Content-Length: 300\r\n\r\n", bytes(range(100)) * 3
+        async with RawBackend(script(head, body[:100], gate, body[100:])) as backend:
+            upstream = make(backend.url)
+            answer = await upstream.send(call(buffer_bytes=99))
+            assert (answer.body, answer.length) == (body[:100], 300)
+            reading = asyncio.ensure_future(rest(streamed(answer)))
+            gate.set()
+            assert await reading == body[100:]
+            assert upstream.idle == 1
+
+    async def test_as_long_as_the_buffer(self, make: Make) -> None:
+        async with RawBackend(script(reply(b"x" * 50_000))) as backend:
+            answer = await make(backend.url).send(call(buffer_bytes=50_000))
+            assert (len(answer.body), answer.stream) == (50_000, None)
+
+    async def test_in_many_small_chunks(self, make: Make) -> None:
+        async with RawBackend(script(CHUNKED, *[b"1\r\na\r\n"] * 500, b"0\r\n\r\n")) as backend:
+            assert (await make(backend.url).send(call())).body == b"a" * 500
+
+    @pytest.mark.parametrize(
+        ("steps", "fault"),
+        [
+            ((b"5\r\nab", End.CLOSE), UPSTREAM_INCOMPLETE),
+            ((b"2\r\nab\r\n", End.RESET), UPSTREAM_INCOMPLETE),
+            ((b"2\r\nab\r\nzz\r\n",), UPSTREAM_PROTOCOL_ERROR),
+            ((b"2\r\nab\r\n", End.NEVER), UPSTREAM_TIMEOUT),
+        ],
+        ids=["cut off", "reset", "broken framing", "time-out"],
+    )
+    async def test_broken(self, make: Make, steps: tuple[bytes | End, ...], fault: object) -> None:
+        gate = asyncio.Event()
+        async with RawBackend(script(CHUNKED + b"1\r\nx\r\n", gate, *steps)) as backend:
+            upstream = make(backend.url)
+            answer = await upstream.send(call(buffer_bytes=0, total_s=0.1))
+            gate.set()
+            with pytest.raises(GatewayError) as caught:
+                await rest(streamed(answer))
+            assert caught.value.fault is fault
+            assert (upstream.active, upstream.idle) == (0, 0)
+            with pytest.raises(GatewayError):
+                await streamed(answer).read()
+            assert (await upstream.send(call())).status == 200
+
+    async def test_given_up(self, make: Make) -> None:
+        async with RawBackend(script(CHUNKED, End.NEVER)) as backend:
+            upstream = make(backend.url)
+            answer = await upstream.send(call(buffer_bytes=0))
+            streamed(answer).close()
+            assert upstream.active == 0
+            await backend.closed(0)
+            with pytest.raises(GatewayError):
+                await streamed(answer).read()
+
+    async def test_reader_cancelled(self, make: Make) -> None:
+        async with RawBackend(script(CHUNKED, End.NEVER)) as backend:
+            upstream = make(backend.url)
+            answer = await upstream.send(call(buffer_bytes=0))
+            reading = asyncio.ensure_future(streamed(answer).read())
+            await turn()
+            reading.cancel()
+            await asyncio.wait([reading])
+            await backend.closed(0)
+            assert upstream.active == 0
+
+    async def test_cancelled_when_the_answer_is_there(self, make: Make) -> None:
+        async with RawBackend(script(End.NEVER)) as backend:
+            upstream = make(backend.url)
+            sending = asyncio.ensure_future(upstream.send(call(buffer_bytes=0)))
+            await until(lambda: len(backend.requests) == 1)
+            [connection] = upstream._all
+            connection.data_received(CHUNKED)
+            sending.cancel()
+            await asyncio.wait([sending])
+            assert upstream.active == 0
+            await backend.closed(0)
+
+    @pytest.mark.parametrize("framed", ["length", "chunks", "end"])
+    async def test_64_mib_in_little_memory(self, make: Make, framed: str) -> None:
+        piece, written = bytes(range(256)) * 1024, 0
+
+        async def pour(writer: asyncio.StreamWriter) -> None:
+            nonlocal written
+            for _ in range(256):
+                writer.write(piece if framed != "chunks" else b"%x\r\n%b\r\n" % (len(piece), piece))
+                written += len(piece)
+                await writer.drain()
+
+        head = {"length": HEAD + b"Content-Length: %d\r\n\r\n" % (64 * MIB), "chunks": CHUNKED, "end": HEAD + b"\r\n"}[framed]
+        tail: Step = {"length": b"", "chunks": b"0\r\n\r\n", "end": End.CLOSE}[framed]  # type: ignore[assignment]
+        async with RawBackend(script(head, pour, tail)) as backend:
+            upstream = make(backend.url)
+            answer = await upstream.send(call(buffer_bytes=0, total_s=30))
+            # Nobody reads: what is under way fills the kernel's buffers and no more
+            [connection] = upstream._all
+            await until(lambda: not connection._transport.is_reading())
+            tracemalloc.start()
+            received, digest = len(answer.body), hashlib.sha256(answer.body)
+            while data := await streamed(answer).read():
+                received += len(data)
+                digest.update(data)
+            _, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            assert received == written == 64 * MIB
+            assert digest.hexdigest() == hashlib.sha256(piece * 256).hexdigest()
+            assert peak < 4 * MIB
+            assert upstream.idle == (framed != "end")
+
+
+class TestUpload:
+    @pytest.mark.parametrize("announced", [True, False])
+    async def test_64_mib_in_little_memory(self, make: Make, announced: bool) -> None:
+        body = Repeated(bytes(range(256)) * 256, 1024, announced=announced)
+        async with RawBackend() as backend:
+            upstream = make(backend.url)
+            tracemalloc.start()
+            answer = await upstream.send(call(b"POST", body, total_s=30))
+            _, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            assert answer.status == 200
+            [request] = backend.requests
+            assert request.size == 64 * MIB
+            assert (b"Content-Length: 67108864" in request.head) == announced
+            assert (b"Transfer-Encoding: chunked" in request.head) != announced
+            assert request.body == (bytes(range(256)) * 4096)[: len(request.body)]
+            assert peak < 8 * MIB
+            assert upstream.idle == 1
+
+    @pytest.mark.parametrize(("length", "framing"), [(0, b"Content-Length: 0\r\n"), (None, b"Transfer-Encoding: chunked\r\n")])
+    async def test_of_nothing(self, make: Make, length: int | None, framing: bytes) -> None:
+        async with RawBackend() as backend:
+            upstream = make(backend.url)
+            await upstream.send(call(b"POST", Pieces(length=length)))
+            assert backend.requests[0].head.endswith(framing + b"\r\n")
+            assert upstream.idle == 1
+
+    async def test_the_first_piece_is_waited_for_without_a_connection(self, make: Make) -> None:
+        gate = asyncio.Event()
+        async with RawBackend() as backend:
+            upstream = make(backend.url)
+            sending = asyncio.ensure_future(upstream.send(call(b"POST", Pieces(gate, b"ab", length=2))))
+            gate.set()
+            assert upstream.active == 0
+            await sending
+            assert backend.requests[0].body == b"ab"
+
+    @pytest.mark.parametrize("pieces", [(b"ab",), (b"ab", b"cd")], ids=["shorter", "longer"])
+    async def test_not_as_long_as_announced(self, make: Make, pieces: tuple[bytes, ...]) -> None:
+        async with RawBackend() as backend:
+            upstream = make(backend.url)
+            error = await fails(upstream, call(b"POST", Pieces(*pieces, length=3)))
+            assert error.fault is MALFORMED_REQUEST
+            await backend.closed(0)
+            assert backend.requests == []
+            assert upstream.idle == 0
+
+    @pytest.mark.parametrize("before", [(), (b"ab",)], ids=["at once", "later"])
+    async def test_the_clients_fault(self, make: Make, before: tuple[bytes, ...]) -> None:
+        async with RawBackend() as backend:
+            upstream = make(backend.url)
+            error = await fails(upstream, call(b"POST", Pieces(*before, GatewayError(BODY_TOO_LARGE))))
+            assert error.fault is BODY_TOO_LARGE
+            assert upstream.idle == 0
+            assert (await upstream.send(call())).status == 200
+
+    async def test_the_clients_connection_breaks(self, make: Make) -> None:
+        async with RawBackend() as backend:
+            upstream = make(backend.url)
+            with pytest.raises(ConnectionResetError):
+                await upstream.send(call(b"POST", Pieces(b"ab", ConnectionResetError())))
+            assert (upstream.active, upstream.idle) == (0, 0)
+
+    async def test_an_early_refusal_stops_it(self, make: Make) -> None:
+        never = asyncio.Event()
+        refusal = reply(b'"too large"', status=b"413 Content Too Large")
+        async with RawBackend(script(refusal, never, early=True)) as backend:
+            upstream = make(backend.url)
+            answer = await upstream.send(call(b"POST", Pieces(b"ab", never, length=10)))
+            assert (answer.status, answer.body) == (413, b'"too large"')
+            assert (upstream.active, upstream.idle) == (0, 0)
+            await backend.closed(0)
+
+    async def test_an_early_refusal_in_two_pieces(self, make: Make) -> None:
+        never, gate = asyncio.Event(), asyncio.Event()
+        refusal = reply(b'"too large"', status=b"413 Content Too Large")
+        async with RawBackend(script(refusal[:-5], gate, refusal[-5:], never, early=True)) as backend:
+            upstream = make(backend.url)
+            sending = asyncio.ensure_future(upstream.send(call(b"POST", Pieces(b"ab", never, length=10))))
+            await until(lambda: bool(upstream._all) and next(iter(upstream._all))._cut_upload)
+            gate.set()
+            assert (await sending).body == b'"too large"'
+            assert upstream.idle == 0
+
+    async def test_a_refusal_and_an_end_while_it_pours(self, make: Make) -> None:
+        refusal = reply(b'"too large"', status=b"413 Content Too Large")
+        async with RawBackend(*[script(refusal, End.CLOSE, early=True)] * 20) as backend:
+            upstream = make(backend.url)
+            for _ in range(20):
+                answer = await upstream.send(call(b"POST", Repeated(b"x" * 65536, 1024, announced=True)))
+                assert answer.status == 413
+
+    async def test_answered_while_it_goes_on(self, make: Make) -> None:
+        """A backend may begin to answer below 300 and still want the rest."""
+
+        async def echo(writer: asyncio.StreamWriter) -> None:
+            writer.write(CHUNKED)
+            gate.set()
+
+        gate = asyncio.Event()
+        async with RawBackend(script(echo, End.NEVER, early=True)) as backend:
+            upstream = make(backend.url)
+            body = Pieces(b"ab", gate, b"cd", length=4)
+            answer = await upstream.send(call(b"POST", body, buffer_bytes=0))
+            await until(lambda: body.received == 4)
+            streamed(answer).close()
+
+    async def test_not_taken(self, make: Make) -> None:
+        async with RawBackend(script(End.NEVER, early=True)) as backend:
+            upstream = make(backend.url)
+            began = time.monotonic()
+            error = await fails(upstream, call(b"POST", Repeated(b"x" * 65536, 4096, announced=True), first_byte_s=0.1))
+            assert error.fault is UPSTREAM_TIMEOUT
+            assert "does not take the request" in (error.cause or "")
+            assert time.monotonic() - began < 3
+
+    async def test_a_slow_client_is_not_the_upstreams_fault(self, make: Make) -> None:
+        gate = asyncio.Event()
+        async with RawBackend() as backend:
+            upstream = make(backend.url)
+            asyncio.get_running_loop().call_later(0.1, gate.set)
+            answer = await upstream.send(call(b"POST", Pieces(b"ab", gate, b"cd"), first_byte_s=0.05, total_s=0.05))
+            assert answer.status == 200
+
+    async def test_no_reply_after_it(self, make: Make) -> None:
+        async with RawBackend(script(End.NEVER)) as backend:
+            error = await fails(make(backend.url), call(b"POST", Pieces(b"ab"), first_byte_s=0.05))
+            assert error.fault is UPSTREAM_TIMEOUT
+
+    @pytest.mark.parametrize("end", [End.CLOSE, End.RESET])
+    async def test_the_upstream_leaves(self, make: Make, end: End) -> None:
+        async with RawBackend(script(end, early=True)) as backend:
+            upstream = make(backend.url)
+            error = await fails(upstream, call(b"PUT", Pieces(b"ab", asyncio.Event(), length=4)))
+            assert error.fault is UPSTREAM_RESET
+            assert len(backend.requests) == 1
+
+    async def test_cancelled(self, make: Make) -> None:
+        async with RawBackend() as backend:
+            upstream = make(backend.url)
+            sending = asyncio.ensure_future(upstream.send(call(b"POST", Pieces(b"ab", asyncio.Event()))))
+            await until(lambda: backend.connections == 1)
+            sending.cancel()
+            await asyncio.wait([sending])
+            await backend.closed(0)
+            assert upstream.active == 0
