@@ -1,3 +1,49 @@
-"""An API gateway."""
+"""An API gateway: it knows each caller by API key, limits it, and speaks one contract to all, whatever is behind.
+
+The life of a request
+    A socket becomes an `Exchange` (edge), `pipeline.Gateway` takes it through the stages, a `Reply` goes back (edge):
+
+        door       edge/door.py         what the parser lets through and HTTP forbids: 4xx, 501, 505
+        match      table/routes.py      method and path -> Route, in every reading of the path the same: 404, 405
+        identify   stages/identify.py   key and organisation -> Caller: 401, 403
+        limit      stages/limit.py      one Decision for all windows of the caller: 429
+        prepare    stages/prepare.py    Exchange -> Call: safe path, clean fields, who calls, small bodies read first
+        send       remote/upstream.py   Call -> Answer, over a pool of kept connections: 503
+        normalize  stages/normalize.py  Answer -> Reply in the envelope, spliced byte for byte
+        refuse     stages/refuse.py     or: a GatewayError -> Reply in the envelope
+        dress      stages/dress.py      request id and limits, on every reply
+        record     stages/record.py     counts and the access line, whatever became of it
+
+    An error is raised where it is found and becomes a reply in one place, `Gateway._answer`. Every reply is recorded.
+
+Floors (each imports only what stands below it; import-linter checks)
+        __main__ > cli > app             programs: commands, one worker
+        edge | admin                     the two listeners, on aiohttp
+        pipeline > stages                the life of a request; stages know nothing of one another
+        exchange > table                 one request; and the configuration compiled, decided before any request
+        remote | observe                 what is at the other end of a socket; metrics, log, trace
+        settings                         the YAML file: schema, reading, every problem with line and column
+        kernel                           pure: no sockets, no clock, no environment
+
+    Time, entropy and the environment come in as parameters (`Clock`, `Ids`, `environ`). Everything that can be decided
+    when the configuration is loaded is decided then and hangs ready on the `Route` and the `Caller`.
+
+Departures from the usual
+    - `edge` keeps aiohttp's parser, queue and back-pressure, and replaces its request loop: no Request, Response, writer
+      or task per request. That costs a third of what the loop costs, closes what FACTS of aiohttp leave open (trailers,
+      half-read bodies, slow heads), and makes malformed requests ordinary exchanges that are answered and recorded.
+    - The way to the upstream is our own pool on httptools: one write, one future and no timer per call.
+    - Replies are never re-encoded: a backend's JSON is checked and spliced in, so that every digit survives.
+    - Limits are whole microseconds (GCRA): Redis, memory and the model in `kernel/bucket.py` agree to the token.
+    - Metrics are slots in shared memory; a scrape adds them up and renders in small pieces between requests.
+
+Glossary
+    Exchange      one request and all that becomes of it         Reply      what goes back to the client
+    Caller        a key on behalf of an organisation, or a visitor's address on an open route
+    Call, Answer  what goes to an upstream, what comes back      Target     one address of an Upstream
+    Fault         a row of the catalogue of errors               GatewayError   one occurrence of it
+    Window        one limit of a plan                            Bucket, Decision   what is left of it; the verdict
+    Route, RouteTable   one way through the gateway; all of them
+"""
 
 __version__ = "0.1.0"

@@ -77,7 +77,7 @@ class RawClient:
 
     async def rest(self) -> bytes:
         """Everything until the connection ends, however it ends."""
-        pieces = []
+        pieces: list[bytes] = []
         try:
             async with asyncio.timeout(DEADLINE_S):
                 while piece := await self._reader.read(1 << 16):

@@ -30,7 +30,23 @@ _MOST_HEADS = 32
 class Connection(RequestHandler):
     """aiohttp's connection with our loop. The listener calls `sweep` a few times a second."""
 
-    __slots__ = ("_body_since", "_eof", "_exchange", "_fed", "_head_since", "_http10", "_keep", "_last_payload", "_listener", "_lost", "_payload", "_peer", "_since", "_stalled_since", "_written")  # fmt: skip
+    __slots__ = (
+        "_body_since",
+        "_eof",
+        "_exchange",
+        "_fed",
+        "_head_since",
+        "_http10",
+        "_keep",
+        "_last_payload",
+        "_listener",
+        "_lost",
+        "_payload",
+        "_peer",
+        "_since",
+        "_stalled_since",
+        "_written",
+    )
 
     def __init__(self, listener: "Listener", **options: Any) -> None:
         super().__init__(listener, **options)

@@ -110,13 +110,11 @@ class Door(msgspec.Struct, frozen=True):
         version = message.version
         if version != _HTTP11 and version != _HTTP10:
             x.door_error = GatewayError(HTTP_VERSION_UNSUPPORTED)
-        elif path[:1] != "/" and not self._absolute(x, target):
+        elif (path[:1] != "/" and not self._absolute(x, target)) or not target.isascii() or "#" in target:
             x.door_error = _wrong("request target")
-        elif not target.isascii() or "#" in target:
-            x.door_error = _wrong("request target")
-        elif x.host not in self.hosts and (wrong := self._wrong_host(x.host, version)):
-            x.door_error = wrong
-        elif message.chunked and (wrong := _wrong_coding(headers, version)):
+        elif (x.host not in self.hosts and (wrong := self._wrong_host(x.host, version))) or (
+            message.chunked and (wrong := _wrong_coding(headers, version))
+        ):
             x.door_error = wrong
         elif len(target) > self.limits.url_bytes:
             x.door_error = GatewayError(URL_TOO_LONG)

@@ -81,7 +81,7 @@ def _kept(x: Exchange, route: Route) -> bytes:
 def _forwarded(x: Exchange) -> str:
     """X-Forwarded-* and Forwarded (RFC 7239): what a trusted proxy said is continued, anybody else's is not."""
     node = f'"[{x.peer}]"' if ":" in x.peer else x.peer or "unknown"
-    own = f"for={node};host=\"{x.host}\";proto={x.scheme}"
+    own = f'for={node};host="{x.host}";proto={x.scheme}'
     chain, host, scheme = x.peer, x.host, x.scheme
     if x.trusted_peer:
         get = x.headers.getall

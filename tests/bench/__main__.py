@@ -47,7 +47,10 @@ def main() -> int:
     options = parser.parse_args()
 
     costs_us: dict[str, list[float]] = {}
-    with tempfile.TemporaryDirectory() as folder, peers(Path(folder), with_redis=not options.no_redis, size_bytes=options.bytes) as all_peers:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        peers(Path(folder), with_redis=not options.no_redis, size_bytes=options.bytes) as all_peers,
+    ):
         for peer in all_peers.values():
             load(peer, 1)
         for _ in range(options.rounds):

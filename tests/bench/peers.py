@@ -19,7 +19,7 @@ http {{
   {body}
 }}
 """
-_BACKEND = 'server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ default_type application/json; return 200 \'{reply}\'; }} }}'
+_BACKEND = "server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ default_type application/json; return 200 '{reply}'; }} }}"
 _PROXY = """
 upstream backend {{ server 127.0.0.1:{backend}; keepalive 128; keepalive_requests 1000000000; }}
 server {{ listen 127.0.0.1:{port} backlog=4096;

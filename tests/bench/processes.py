@@ -53,9 +53,7 @@ def _cpu_s(pid: int) -> float:
 @contextmanager
 def running(command: Sequence[str], port: int, core: str) -> Iterator[Program]:
     """`command` pinned to `core`, from when `port` answers until the end of the block."""
-    process = subprocess.Popen(
-        ["taskset", "-c", core, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
-    )
+    process = subprocess.Popen(["taskset", "-c", core, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
     try:
         _await_port(process, port)
         yield Program(process, port)
@@ -74,13 +72,13 @@ def _await_port(process: subprocess.Popen[bytes], port: int) -> None:
     while time.monotonic() < deadline:
         if process.poll() is not None:
             assert process.stderr is not None
-            raise SystemExit(f"{process.args} ended: {process.stderr.read().decode(errors='replace')[-2000:]}")
+            raise SystemExit(f"{process.args!r} ended: {process.stderr.read().decode(errors='replace')[-2000:]}")
         try:
             socket.create_connection(("127.0.0.1", port), 0.2).close()
         except OSError:
             continue
         return
-    raise SystemExit(f"{process.args} does not listen on port {port}")
+    raise SystemExit(f"{process.args!r} does not listen on port {port}")
 
 
 def python(module: str, *arguments: str) -> list[str]:

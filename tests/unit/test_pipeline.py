@@ -106,7 +106,9 @@ async def test_an_open_route_asks_for_no_key_and_limits_each_address() -> None:
         (GOOD, {"door_error": GatewayError(MALFORMED_REQUEST)}, 400, 1001),
     ],
 )
-async def test_a_refused_stranger_is_told_of_no_limits(fields: list[tuple[str, str]], changes: dict[str, Any], status: int, code: int) -> None:
+async def test_a_refused_stranger_is_told_of_no_limits(
+    fields: list[tuple[str, str]], changes: dict[str, Any], status: int, code: int
+) -> None:
     got, body, told = await answered(gateway(), exchange(fields, **changes))
     assert (got, body["data"]["code"]) == (status, code)
     assert not [name for name in told if "RateLimit" in name]

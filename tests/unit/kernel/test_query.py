@@ -32,6 +32,8 @@ def test_take_key(query: str, keys: list[str], rest: str) -> None:
     assert take_key(query, NAME) == (keys, rest)
 
 
-@pytest.mark.parametrize(("raw", "text"), [("plain", "plain"), ("a+b", "a b"), ("%C3%A9", "é"), ("%ff", "\udcff"), ("%zz", "%zz"), ("€+", "? ")])
+@pytest.mark.parametrize(
+    ("raw", "text"), [("plain", "plain"), ("a+b", "a b"), ("%C3%A9", "é"), ("%ff", "\udcff"), ("%zz", "%zz"), ("€+", "? ")]
+)
 def test_decode(raw: str, text: str) -> None:
     assert decode(raw) == text

@@ -4,7 +4,16 @@ from hashlib import sha256
 
 import pytest
 
-from gateway.kernel.faults import KEY_AMBIGUOUS, KEY_MISSING, KEY_UNKNOWN, METHOD_FORBIDDEN, ORGANIZATION_FORBIDDEN, ROUTE_FORBIDDEN, Fault, GatewayError
+from gateway.kernel.faults import (
+    KEY_AMBIGUOUS,
+    KEY_MISSING,
+    KEY_UNKNOWN,
+    METHOD_FORBIDDEN,
+    ORGANIZATION_FORBIDDEN,
+    ROUTE_FORBIDDEN,
+    Fault,
+    GatewayError,
+)
 from gateway.stages.identify import authorize, identify, take_credentials
 from gateway.table import Credentials, Key, Keyring
 from tests.samples import caller, exchange, route

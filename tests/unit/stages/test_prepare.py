@@ -41,7 +41,9 @@ async def test_a_plain_call() -> None:
 
 
 async def test_a_passthrough_route_waits_for_nothing() -> None:
-    made = await call(exchange(method="POST"), route(envelope=Envelope("passthrough", 1 << 20, "passthrough"), request_fields=b"X-A: b\r\n"))
+    made = await call(
+        exchange(method="POST"), route(envelope=Envelope("passthrough", 1 << 20, "passthrough"), request_fields=b"X-A: b\r\n")
+    )
     assert (made.buffer_bytes, made.idempotent) == (0, False)
     assert lines(made)[-1] == "X-A: b"
 
@@ -65,7 +67,12 @@ async def test_what_is_too_short_for_a_key_may_stand_anywhere() -> None:
 
 
 async def test_a_trusted_proxy_is_continued() -> None:
-    fields = [("X-Forwarded-For", "203.0.113.9, 10.0.0.2"), ("X-Forwarded-Host", "shop.example"), ("X-Forwarded-Proto", "https"), ("Forwarded", "for=203.0.113.9")]
+    fields = [
+        ("X-Forwarded-For", "203.0.113.9, 10.0.0.2"),
+        ("X-Forwarded-Host", "shop.example"),
+        ("X-Forwarded-Proto", "https"),
+        ("Forwarded", "for=203.0.113.9"),
+    ]
     made = lines(await call(exchange(fields, trusted_peer=True, peer="2001:db8::7")))
     assert made[2:6] == [
         "X-Forwarded-For: 203.0.113.9, 10.0.0.2, 2001:db8::7",

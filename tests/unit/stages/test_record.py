@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -49,11 +49,11 @@ class Desk:
 
 
 @pytest.fixture
-def desk() -> Iterator[Desk]:
-    yield Desk()
+def desk() -> Desk:
+    return Desk()
 
 
-def served(**changes: object) -> Exchange:
+def served(**changes: Any) -> Exchange:
     x = exchange(route=route(), caller=caller(), upstream_s=0.004, limiter_s=0.0001, **changes)
     x.decision = Decision(True, "local", (WindowState(MINUTE, 299, 0.2, 0.0),))
     x.answer = Answer(200, [], b"{}", None, 2, "127.0.0.1:3000")
@@ -66,7 +66,11 @@ def test_an_answered_exchange(desk: Desk) -> None:
     assert line["http.route"] == "orders"
     assert line["http.response.status_code"] == 200
     assert (line["gateway.key_id"], line["gateway.organization"], line["gateway.limiter.remaining"]) == ("acme-ci", "acme", 299)
-    assert (line["gateway.duration.total_ms"], line["gateway.duration.upstream_ms"], line["gateway.duration.overhead_ms"]) == (10.0, 4.0, 6.0)
+    assert (line["gateway.duration.total_ms"], line["gateway.duration.upstream_ms"], line["gateway.duration.overhead_ms"]) == (
+        10.0,
+        4.0,
+        6.0,
+    )
     assert (line["server.address"], line["http.response.body.size"], line["url.path"]) == ("127.0.0.1:3000", 5, "/v1/orders")
     assert desk.value("gateway_requests_total", route="orders", method="GET", code="200", source="upstream") == 1
     assert desk.value("gateway_limiter_decisions_total", store="local", result="allowed") == 1
@@ -100,7 +104,9 @@ def test_a_refused_exchange(desk: Desk) -> None:
 
 
 def test_an_upstream_that_failed(desk: Desk) -> None:
-    x = exchange(route=route(), upstream_s=0.1, error=GatewayError(UPSTREAM_REFUSED, cause="errno 111"), reply=Reply(503, [], b"", code=1004))
+    x = exchange(
+        route=route(), upstream_s=0.1, error=GatewayError(UPSTREAM_REFUSED, cause="errno 111"), reply=Reply(503, [], b"", code=1004)
+    )
     assert desk.record(x)["gateway.cause"] == "errno 111"
     assert desk.value("gateway_upstream_errors_total", upstream="orders", reason="upstream_refused") == 1
     assert desk.value("gateway_upstream_requests_total") == 0
@@ -142,7 +148,7 @@ def test_no_line_when_access_lines_are_off() -> None:
         {"path": f"/v1/{SECRET}", "door_error": GatewayError(NO_ROUTE)},
     ],
 )
-def test_a_path_that_may_hold_a_key_is_not_written(desk: Desk, changes: dict[str, object]) -> None:
+def test_a_path_that_may_hold_a_key_is_not_written(desk: Desk, changes: dict[str, Any]) -> None:
     line = desk.record(exchange(**changes))
     assert "url.path" not in line
     assert "canary" not in json.dumps(line)
