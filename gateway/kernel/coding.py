@@ -92,11 +92,10 @@ class _Brotli:
                 piece = self._inflater.process(data, output_buffer_limit=PIECE_BYTES)
             except brotli.error as error:
                 raise GatewayError(UPSTREAM_CODING_INVALID, cause=str(error)) from error
-            if piece:
-                yield piece
-            if self._inflater.can_accept_more_data() or self._inflater.is_finished():
-                return
             data = b""
+            if not piece:
+                return
+            yield piece
 
     def finish(self) -> None:
         _must_have_ended(self._inflater.is_finished())

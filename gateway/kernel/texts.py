@@ -11,8 +11,10 @@ _UNFIT = {
 }
 """Control characters, what turns the direction of writing, byte order marks, lone surrogates."""
 
-_TRACE = re.compile(r"Traceback \(most recent call last|\n[ \t]+at [^\s(]+[ (]|\n[ \t]+File \"|\nCaused by: |\ngoroutine \d+ \[")
-_MARKUP = re.compile(r"\s*<[!?/a-zA-Z]|<(?:!doctype|/?(?:html|head|body|script|style|title|h[1-6]|div|table|pre|br|hr|p)\b)", re.IGNORECASE)
+_TRACE = re.compile(r"Traceback \(most recent call last|\n[ \t]+at \S|\n[ \t]+File \"|\nCaused by: |\ngoroutine \d+ \[")
+_MARKUP = re.compile(
+    r"\A\s*<[!?/a-z]|<(?:!doctype|/?(?:html|head|body|script|style|title|h[1-6]|div|table|pre|br|hr|p)\b)", re.IGNORECASE
+)
 
 
 def clean(text: object, longest: int = LONGEST_TEXT) -> str:
@@ -23,7 +25,7 @@ def clean(text: object, longest: int = LONGEST_TEXT) -> str:
     trace = _TRACE.search(text)
     if trace is not None:
         text = text[: trace.start()]
-    if _MARKUP.match(text) or ("<" in text and _MARKUP.search(text)):
+    if "<" in text and _MARKUP.search(text):
         return ""
     text = " ".join(text.translate(_UNFIT).split())
     return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -1,0 +1,75 @@
+"""kernel/media.py: what a Content-Type, or its absence, means."""
+
+import pytest
+
+from gateway.kernel.media import JSON, media, sniffed
+
+
+@pytest.mark.parametrize(
+    ("content_type", "kind"),
+    [
+        (b"application/json", "json"),
+        (b"APPLICATION/JSON ; Charset=UTF-8", "json"),
+        (b"application/json, text/html", "json"),
+        (b"application/problem+json", "json"),
+        (b"application/vnd.api+json;profile=x", "json"),
+        (b"text/json", "json"),
+        (b"text/plain", "text"),
+        (b"text/html; charset=utf-8", "text"),
+        (b"text/event-stream", "events"),
+        (b"application/x-ndjson", "binary"),
+        (b"application/octet-stream", "binary"),
+        (b"application/xml", "binary"),
+        (b"multipart/form-data; boundary=x", "binary"),
+        (b"image/png", "binary"),
+        (b"", "unknown"),
+        (b"json", "unknown"),
+        (b"\xff", "unknown"),
+    ],
+)
+def test_kind(content_type: bytes, kind: str) -> None:
+    assert media(content_type).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("content_type", "charset", "shown"),
+    [
+        (b"text/plain", "utf-8-sig", True),
+        (b"text/plain; charset=ISO-8859-1", "latin-1", True),
+        (b"text/plain; a=b; charset=\"windows-1252\"", "cp1252", True),
+        (b"text/plain; charset=rot13", "utf-8-sig", True),
+        (b"text/html", "utf-8-sig", False),
+        (b"text/csv;charset=utf-16", "utf-16", False),
+    ],
+)
+def test_text(content_type: bytes, charset: str, shown: bool) -> None:
+    assert media(content_type)[1:] == (charset, shown)
+
+
+@pytest.mark.parametrize(
+    ("body", "whole", "kind"),
+    [
+        (b"", True, "json"),
+        (b"  \n", True, "json"),
+        (b' {"a":1}', True, "json"),
+        (b"12", True, "json"),
+        (b"null", True, "json"),
+        (b"{not json", True, "text"),
+        (b"plain", True, "text"),
+        (b"\xc3\xa9t\xc3\xa9", True, "text"),
+        (b"caf\xe9", True, "binary"),
+        (b"\xc3", True, "binary"),
+        (b"a\x00b", True, "binary"),
+        (b' {"a', False, "json"),
+        (b"[1", False, "json"),
+        (b"plain \xc3", False, "text"),
+        (b"\x89PNG", False, "binary"),
+    ],
+)
+def test_sniffed(body: bytes, whole: bool, kind: str) -> None:
+    assert sniffed(body, whole=whole).kind == kind
+
+
+def test_json_is_one_value() -> None:
+    assert media(b"application/json") is JSON
+    assert sniffed(b"{}") is JSON
