@@ -107,6 +107,8 @@ def test_closing_is_bounded_when_nobody_reads(pipe: Pipe) -> None:
     writer.put_from_anywhere(b"late\n")
     assert writer.dropped == 2
     pipe.close(pipe.read_end)
+    assert writer.close(GENEROUS_S)
+    assert writer.dropped > 2
 
 
 def test_a_reader_that_leaves_costs_lines_and_nothing_else(pipe: Pipe) -> None:
