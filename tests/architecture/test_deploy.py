@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from gateway.cli import main
 from gateway.observe.metrics import Metrics
 from gateway.observe.slots import Declaration, Region
 from tests.architecture.files import ROOT
@@ -21,6 +23,13 @@ def _run(*command: str | Path, cwd: Path = ROOT) -> str:
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.name)
+def test_every_example_is_a_valid_configuration(file: Path) -> None:
+    outside = {"UPSTREAM_URL": "http://127.0.0.1:3000", "PARTNER_KEY_SHA256": "ab" * 32}
+    done = CliRunner(env=outside).invoke(main, ["check", "-c", str(file)])
+    assert done.exit_code == 0, done.output
 
 
 @pytest.mark.parametrize(

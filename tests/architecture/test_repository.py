@@ -54,4 +54,6 @@ def test_every_unit_test_mirrors_a_module() -> None:
             folder = ROOT.joinpath("gateway", *path.parts[2:-1])
             words = path.stem.removeprefix("test_").split("_")
             mirrored = {"_".join(words[:count]) for count in range(1, len(words) + 1)}
-            assert mirrored & {module.stem for module in folder.glob("*.py")} or path.stem == f"test_{folder.name}", f"{path} tests nothing"
+            assert mirrored & {module.stem for module in folder.rglob("*.py")} or path.stem == f"test_{folder.name}", (
+                f"{path} tests nothing"
+            )
