@@ -13,7 +13,15 @@ from collections.abc import Coroutine
 from typing import Protocol, cast
 
 from gateway.kernel.clock import Clock
-from gateway.kernel.faults import UPSTREAM_INCOMPLETE, UPSTREAM_RESET, UPSTREAM_TIMEOUT, UPSTREAM_UNREACHABLE, GatewayError
+from gateway.kernel.faults import (
+    UPSTREAM_INCOMPLETE,
+    UPSTREAM_PROTOCOL_ERROR,
+    UPSTREAM_RESET,
+    UPSTREAM_TIMEOUT,
+    UPSTREAM_UNREACHABLE,
+    GatewayError,
+)
+from gateway.remote.alarm import Alarm
 from gateway.remote.call import Answer, Call
 from gateway.remote.framing import request_framing
 from gateway.remote.reply import ReplyReader
@@ -57,8 +65,8 @@ class Connection(asyncio.Protocol):
         self._upload: asyncio.Task[None] | None = None
         self._cut_upload = False
         self._drained: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = self._deadline = self._sent_at = math.inf
+        self._alarm = Alarm(self._rang, clock, loop)
+        self._sent_at = math.inf
         self.closed: GatewayError | None = None
         self._lost = loop.create_future()
         self.died_unanswered = False
@@ -127,9 +135,9 @@ class Connection(asyncio.Protocol):
             await asyncio.sleep(0)
         self._transport.write(data)
         if self._drained is not None:
-            self._expire(self._clock.monotonic() + self._call.first_byte_timeout_s)
+            self._alarm.set(self._clock.monotonic() + self._call.first_byte_timeout_s)
             await self._drained
-            self._deadline = math.inf
+            self._alarm.at = math.inf
 
     # Called by the event loop
 
@@ -139,7 +147,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._waiter is None:
-            self._discard(GatewayError(UPSTREAM_RESET, cause=f"{self._target}: the upstream spoke unasked"))
+            self._discard(GatewayError(UPSTREAM_PROTOCOL_ERROR, cause=f"{self._target}: the upstream spoke unasked"))
             return
         reply = self._reply
         try:
@@ -182,34 +190,17 @@ class Connection(asyncio.Protocol):
         call = self._call
         self._sent_at = now
         first, total = call.first_byte_timeout_s, call.total_timeout_s
-        self._expire(now + (first if first < total and not self._reply.status else total))
-
-    def _expire(self, deadline: float) -> None:
-        """One timer serves all calls: it is only touched when it would ring too late."""
-        self._deadline = deadline
-        if self._timer is not None:
-            if self._timer_at <= deadline:
-                return
-            self._timer.cancel()
-        self._timer_at = deadline
-        self._timer = self._loop.call_later(max(0.001, deadline - self._clock.monotonic()), self._rang)
+        self._alarm.set(now + (first if first < total and not self._reply.status else total))
 
     def _rang(self) -> None:
-        self._timer = None
-        deadline = self._deadline
-        if self._waiter is None or deadline == math.inf:
-            return
-        if deadline > self._clock.monotonic():
-            self._expire(deadline)
-        elif self._drained is not None and self._upload is not None:
-            self._fail(self._late("the upstream does not take the request"))
-        elif self._reply.status:
-            self._fail(self._late(f"no end of the reply within {self._call.total_timeout_s:g} s"))
+        call = self._call
+        if self._drained is not None and self._upload is not None:
+            text = f"the request was not taken for {call.first_byte_timeout_s:g} s"
+        elif self._reply.status or call.total_timeout_s < call.first_byte_timeout_s:
+            text = f"no end of the reply within {call.total_timeout_s:g} s"
         else:
-            self._fail(self._late(f"no reply within {deadline - self._sent_at:g} s"))
-
-    def _late(self, text: str) -> GatewayError:
-        return GatewayError(UPSTREAM_TIMEOUT, cause=f"{self._target}: {text}")
+            text = f"no reply within {call.first_byte_timeout_s:g} s"
+        self._fail(GatewayError(UPSTREAM_TIMEOUT, cause=f"{self._target}: {text}"))
 
     # The reply
 
@@ -235,7 +226,7 @@ class Connection(asyncio.Protocol):
 
     def _head_arrived(self) -> None:
         if self._upload is None:
-            self._deadline = self._sent_at + self._call.total_timeout_s
+            self._alarm.at = self._sent_at + self._call.total_timeout_s
         elif self._reply.status >= 300:
             # RFC 9112 9.3: it will not take the rest. (Below 300 it may well answer while it reads.)
             self._stop_upload()
@@ -246,15 +237,15 @@ class Connection(asyncio.Protocol):
         assert waiter is not None
         data = reply.take()
         self._waiter = self._stream = None
+        if stream is not None and stream.paused:
+            self._transport.resume_reading()
         if reply.keep and reply.clean and self._upload is None and not self._cut_upload and not self._transport.get_write_buffer_size():
-            self._deadline = math.inf
+            self._alarm.at = math.inf
             self._owner.release(self, reply.idle_hint_s)
         else:
             self._discard(GatewayError(UPSTREAM_RESET, cause="not kept alive"))
         if stream is not None:
-            if data:
-                stream.feed(data)
-            stream.end()
+            stream.end(data)
         elif not waiter.done():
             if self._buffer:
                 data = bytes(self._buffer + data)
@@ -304,9 +295,7 @@ class Connection(asyncio.Protocol):
         self.closed = why
         self._waiter = self._stream = None
         self._transport.abort()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._alarm.cancel()
         self._stop_upload()
         if self._drained is not None:
             self.resume_writing()

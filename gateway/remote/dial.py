@@ -57,8 +57,8 @@ async def dial(loop: asyncio.AbstractEventLoop, to: Address, protocol: Callable[
             hosts = await _resolve(loop, to)
     except TimeoutError:
         raise GatewayError(UPSTREAM_CONNECT_TIMEOUT, cause=f"{to}: no answer to the name look-up in time") from None
-    except OSError as error:
-        raise GatewayError(UPSTREAM_NAME_UNRESOLVED, cause=f"{to}: {error.strerror or error}") from None
+    except (OSError, UnicodeError) as error:
+        raise GatewayError(UPSTREAM_NAME_UNRESOLVED, cause=f"{to}: {getattr(error, 'strerror', None) or error}") from None
     for left in range(len(hosts), 0, -1):
         host = hosts[-left]
         now = loop.time()

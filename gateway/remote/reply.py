@@ -130,12 +130,10 @@ class ReplyReader:
         if self._informational and self._parser.get_http_version() not in ("1.1", "1.0"):
             self._refuse(UPSTREAM_PROTOCOL_ERROR, "the reply is not in HTTP/1.x")
         known = dict(fields)
-        length = known.get(b"content-length")
-        if length is not None:
-            self.length = int(length)
+        if b"content-length" in known:
+            self.length = int(known[b"content-length"])
         elif b"transfer-encoding" in known:
-            version = self._parser.get_http_version()
-            if not framing.codings_supported(fields, version):
+            if not framing.codings_supported(fields, self._parser.get_http_version()):
                 self._refuse(UPSTREAM_PROTOCOL_ERROR, "the reply's transfer coding is not exactly chunked")
         else:
             self.until_eof = not framing.bodiless(status)

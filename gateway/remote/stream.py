@@ -18,16 +18,19 @@ class Source(Protocol):
 
 
 class ReplyStream:
-    """A `Stream` (gateway.remote.call) fed by one connection and read by one task."""
+    """A `Stream` (gateway.remote.call) fed by one connection and read by one task.
 
-    __slots__ = ("_ended", "_error", "_loop", "_paused", "_pieces", "_reader", "_source", "_unread")
+    `paused` says that the connection was asked not to read on.
+    """
+
+    __slots__ = ("_ended", "_error", "_loop", "_pieces", "_reader", "_source", "_unread", "paused")
 
     def __init__(self, source: Source, loop: asyncio.AbstractEventLoop) -> None:
         self._source: Source | None = source
         self._loop = loop
         self._pieces: list[bytes] = []
         self._unread = 0
-        self._paused = False
+        self.paused = False
         self._ended = False
         self._error: Exception | None = None
         self._reader: asyncio.Future[None] | None = None
@@ -50,8 +53,8 @@ class ReplyStream:
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         self._unread = 0
-        if self._paused:
-            self._paused = False
+        if self.paused:
+            self.paused = False
             if self._source is not None:
                 self._source.resume()
         return data
@@ -67,13 +70,16 @@ class ReplyStream:
     def feed(self, data: bytes) -> None:
         self._pieces.append(data)
         self._unread += len(data)
-        if self._unread > PAUSE_BYTES and not self._paused and self._source is not None:
-            self._paused = True
+        if self._unread > PAUSE_BYTES and not self.paused and self._source is not None:
+            self.paused = True
             self._source.pause()
         self._wake()
 
-    def end(self) -> None:
+    def end(self, data: bytes) -> None:
+        """`data` is the last of it. The connection is free."""
         self._source = None
+        if data:
+            self._pieces.append(data)
         self._ended = True
         self._wake()
 

@@ -1,16 +1,14 @@
 import asyncio
 import socket
-import time
 from typing import Any
 
 import pytest
 
 from gateway.kernel.faults import (
-    UPSTREAM_NAME_UNRESOLVED,
+    UPSTREAM_PROTOCOL_ERROR,
     UPSTREAM_REFUSED,
     UPSTREAM_RESET,
     UPSTREAM_SATURATED,
-    UPSTREAM_TIMEOUT,
     UPSTREAM_UNREACHABLE,
     Fault,
     GatewayError,
@@ -78,39 +76,22 @@ class TestConnecting:
         assert error.fault is UPSTREAM_REFUSED
         assert error.cause == f"127.0.0.1:{port}: Connection refused"
 
-    async def test_every_address_of_a_name_is_tried(self, make: Make) -> None:
+    async def test_what_is_said_before_the_call_is_not_its_answer(self, make: Make) -> None:
         async with RawBackend() as backend:
-            assert (await make(f"http://localhost:{backend.port}").send(call())).status == 200
-
-    async def test_name_unresolved(self, make: Make) -> None:
-        error = await fails(make("http://no-such-name.invalid"), call())
-        assert error.fault is UPSTREAM_NAME_UNRESOLVED
-
-    async def test_a_greeting_is_not_an_answer(self, make: Make) -> None:
-        async with RawBackend(greeting=script(reply(b'"unasked"'), End.NEVER)) as backend:
             upstream = make(backend.url)
-            try:
-                answer = await upstream.send(call())
-            except GatewayError as error:
-                assert error.fault is UPSTREAM_RESET  # noqa: PT017
-            else:
-                # It arrived after the request had been written: nobody could tell
-                assert answer.body == b'"unasked"'
+            await upstream.send(call())
+            connection = upstream._take(0.0)
+            assert connection is not None
+            connection.data_received(reply(b'"unasked"'))
+            with pytest.raises(GatewayError) as caught:
+                connection.begin(call(), b"", 0.0)
+            assert caught.value.fault is UPSTREAM_PROTOCOL_ERROR
+            assert upstream.active == 0
 
     async def test_closed_while_accepting(self, make: Make) -> None:
         async with RawBackend(greeting=script(End.CLOSE)) as backend:
             assert (await fails(make(backend.url), call())).fault is UPSTREAM_RESET
             assert backend.connections == 1
-
-    @pytest.mark.parametrize("url", ["ftp://h", "h:80", "http://", "http://h:x"])
-    def test_bad_url(self, make: Make, url: str) -> None:
-        with pytest.raises(ValueError, match=r"URL|[Pp]ort"):
-            make(url)
-
-    def test_default_ports(self, make: Make) -> None:
-        assert make("http://h").target == "h:80"
-        assert make("https://h").target == "h:443"
-        assert make("http://[::1]:3000").target == "[::1]:3000"
 
 
 class TestWaiting:
@@ -219,75 +200,6 @@ class TestLeaving:
             assert (await upstream.send(call())).status == 200
 
 
-class TestTimeouts:
-    @pytest.mark.parametrize(
-        "steps",
-        [
-            (),
-            (b"HTTP/1.1 200 OK\r\n",),
-            (b"HTTP/1.1 100 Continue\r\n\r\n",),
-        ],
-        ids=["silent", "half a head", "only 1xx"],
-    )
-    async def test_no_head(self, make: Make, steps: tuple[bytes, ...]) -> None:
-        async with RawBackend(script(*steps, End.NEVER)) as backend:
-            upstream = make(backend.url)
-            error = await fails(upstream, call(first_byte_s=0.06))
-            assert error.fault is UPSTREAM_TIMEOUT
-            await backend.closed(0)
-            assert len(backend.requests) == 1
-            assert (await upstream.send(call())).status == 200
-
-    @pytest.mark.parametrize("piece", [b"HTTP/1.1 100 Continue\r\n\r\n", b"a"], ids=["1xx", "dripped field"])
-    async def test_dripping_does_not_extend_it(self, make: Make, piece: bytes) -> None:
-        async def drip(writer: asyncio.StreamWriter) -> None:
-            loop = asyncio.get_running_loop()
-            writer.write(b"" if piece.startswith(b"HTTP") else b"HTTP/1.1 200 OK\r\nX: ")
-            for number in range(15):
-                loop.call_later(number * 0.01, writer.write, piece)
-            await asyncio.Event().wait()
-
-        async with RawBackend(script(drip)) as backend:
-            began = time.monotonic()
-            error = await fails(make(backend.url), call(first_byte_s=0.08))
-            assert error.fault is UPSTREAM_TIMEOUT
-            assert time.monotonic() - began < 0.14
-
-    async def test_total(self, make: Make) -> None:
-        async with RawBackend(script(reply(b"x" * 100)[:-50], End.NEVER)) as backend:
-            error = await fails(make(backend.url), call(first_byte_s=0.05, total_s=0.1))
-            assert error.fault is UPSTREAM_TIMEOUT
-            assert "no end of the reply within 0.1 s" in (error.cause or "")
-
-    async def test_a_shorter_one_after_a_longer_one(self, make: Make) -> None:
-        async with RawBackend(script(reply()), script(End.NEVER)) as backend:
-            upstream = make(backend.url)
-            await upstream.send(call())
-            began = time.monotonic()
-            assert (await fails(upstream, call(first_byte_s=0.05))).fault is UPSTREAM_TIMEOUT
-            assert time.monotonic() - began < 1
-
-    async def test_a_longer_one_after_a_shorter_one(self, make: Make) -> None:
-        gate = asyncio.Event()
-        async with RawBackend(script(reply()), script(gate, reply())) as backend:
-            upstream = make(backend.url)
-            await upstream.send(call(first_byte_s=0.05))
-            asyncio.get_running_loop().call_later(0.08, gate.set)
-            assert (await upstream.send(call(first_byte_s=1))).status == 200
-
-    async def test_connecting(self, make: Make) -> None:
-        # The kernel completes two handshakes for a backlog of one; the third connection attempt gets no reply
-        with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf:
-            fillers = [socket.socket() for _ in range(3)]
-            for filler in fillers:
-                filler.setblocking(False)
-                filler.connect_ex(deaf.getsockname())
-            error = await fails(make(f"http://127.0.0.1:{deaf.getsockname()[1]}"), call(connect_s=0.05))
-            assert error.fault.name == "upstream_connect_timeout"
-            for filler in fillers:
-                filler.close()
-
-
 class TestSecondTry:
     @pytest.mark.parametrize("end", [End.CLOSE, End.RESET])
     async def test_of_an_idempotent_call(self, make: Make, end: End) -> None:
@@ -373,6 +285,24 @@ class TestIdling:
             await backend.closed(0)
             assert (upstream.idle, upstream.active) == (0, 0)
 
+    async def test_the_others_expire_later(self, make: Make) -> None:
+        gate = asyncio.Event()
+        async with RawBackend(script(gate, reply()), script(gate, reply())) as backend:
+            upstream = make(backend.url, idle_timeout_s=0.1)
+            calls = [asyncio.ensure_future(upstream.send(call())) for _ in range(2)]
+            await until(lambda: len(backend.requests) == 2)
+            gate.set()
+            await asyncio.gather(*calls)
+            used_again = asyncio.Event()
+            asyncio.get_running_loop().call_later(0.05, used_again.set)
+            await used_again.wait()
+            await upstream.send(call())
+            last = backend.requests[-1].connection
+            await backend.closed(1 - last)
+            assert upstream.idle == 1
+            await backend.closed(last)
+            assert upstream.idle == 0
+
     async def test_the_target_may_ask_for_less(self, make: Make) -> None:
         async with RawBackend(script(reply(b"{}", b"Keep-Alive: timeout=0, max=5"))) as backend:
             upstream = make(backend.url)
@@ -393,3 +323,16 @@ async def test_close(make: Make) -> None:
             faults.append(each.fault)
         assert faults == [UPSTREAM_UNREACHABLE, UPSTREAM_UNREACHABLE]
         assert (await fails(upstream, call())).fault is UPSTREAM_UNREACHABLE
+
+
+async def test_close_while_connecting(make: Make) -> None:
+    async with RawBackend() as backend:
+        upstream = make(backend.url)
+        sending = asyncio.ensure_future(upstream.send(call()))
+        await turn()
+        assert upstream.active == 1
+        await upstream.close()
+        with pytest.raises(GatewayError) as caught:
+            await sending
+        assert caught.value.fault is UPSTREAM_UNREACHABLE
+        assert upstream.active == 0

@@ -1,0 +1,100 @@
+import asyncio
+import errno
+import socket
+from typing import Any
+
+import pytest
+
+from gateway.kernel.faults import UPSTREAM_CONNECT_TIMEOUT, UPSTREAM_NAME_UNRESOLVED, UPSTREAM_REFUSED, UPSTREAM_UNREACHABLE, GatewayError
+from gateway.remote.dial import Address, address, dial
+from tests.fakes import RawBackend
+
+
+class Resolving:
+    """An event loop that knows names of its own; with no addresses, one that never answers."""
+
+    def __init__(self, *hosts: str) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._hosts = hosts
+
+    async def getaddrinfo(self, *_: Any, **__: Any) -> list[tuple[Any, ...]]:
+        if not self._hosts:
+            await asyncio.Event().wait()
+        return [(socket.AF_INET, 0, 0, "", (host, 0)) for host in self._hosts]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+
+async def connect(loop: Any, to: Address, within_s: float = 1.0) -> asyncio.Protocol:
+    return await dial(loop, to, asyncio.Protocol, loop.time() + within_s)
+
+
+@pytest.fixture
+def unused_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port: int = unused.getsockname()[1]
+        return port
+
+
+class TestAddress:
+    @pytest.mark.parametrize(("url", "text"), [("http://h", "h:80"), ("http://h:3000/base", "h:3000"), ("http://[::1]:3000", "[::1]:3000")])
+    def test_of_http(self, url: str, text: str) -> None:
+        assert str(address(url, None, None)) == text
+
+    @pytest.mark.parametrize("url", ["ftp://h", "h:80", "http://", "http://h:x", "https://h"])
+    def test_bad(self, url: str) -> None:
+        with pytest.raises(ValueError, match=r"URL|[Pp]ort|TLS"):
+            address(url, None, None)
+
+
+async def test_a_name(unused_port: int) -> None:
+    loop = asyncio.get_running_loop()
+    async with RawBackend() as backend:
+        await connect(loop, Address("localhost", backend.port))
+    with pytest.raises(GatewayError) as caught:
+        await connect(loop, Address("localhost", unused_port))
+    assert caught.value.fault is UPSTREAM_REFUSED
+    assert (caught.value.cause or "").startswith(f"localhost:{unused_port} (")
+
+
+async def test_the_next_address_is_tried() -> None:
+    async with RawBackend() as backend:
+        # The backend listens on the second one only
+        await connect(Resolving("127.0.0.2", "127.0.0.1"), Address("orders.internal", backend.port))
+        assert backend.connections <= 1
+
+
+async def test_the_last_address_tells(unused_port: int) -> None:
+    with pytest.raises(GatewayError) as caught:
+        await connect(Resolving("127.0.0.2", "127.0.0.3"), Address("orders.internal", unused_port))
+    assert caught.value.fault is UPSTREAM_REFUSED
+    assert caught.value.cause == f"orders.internal:{unused_port} (127.0.0.3): Connection refused"
+
+
+# Neither is a name that a resolver would be asked for
+@pytest.mark.parametrize("name", ["x" * 64, "a..b"])
+async def test_no_such_name(name: str) -> None:
+    with pytest.raises(GatewayError) as caught:
+        await connect(asyncio.get_running_loop(), Address(name, 80))
+    assert caught.value.fault is UPSTREAM_NAME_UNRESOLVED
+
+
+async def test_a_name_look_up_without_end() -> None:
+    with pytest.raises(GatewayError) as caught:
+        await connect(Resolving(), Address("orders.internal", 80), 0.05)
+    assert caught.value.fault is UPSTREAM_CONNECT_TIMEOUT
+
+
+class Cut(Resolving):
+    """An event loop on a machine without a network."""
+
+    async def create_connection(self, *_: Any, **__: Any) -> None:
+        raise OSError(errno.ENETUNREACH, "in words of the loop")
+
+
+async def test_unreachable() -> None:
+    with pytest.raises(GatewayError) as caught:
+        await connect(Cut(), Address("127.0.0.1", 80))
+    assert caught.value.fault is UPSTREAM_UNREACHABLE
+    assert caught.value.cause == "127.0.0.1:80: Network is unreachable"
