@@ -84,6 +84,8 @@ def _segment(raw: str) -> Segment:
         raise ValueError("dot segments never reach a route")
     if "/" in literal or "\\" in literal:
         raise ValueError("an encoded slash only matches a parameter")
+    if ";" in literal:
+        raise ValueError("an encoded semicolon only matches a parameter")
     if " " in raw or not literal.isprintable():
         raise ValueError("spaces are written `%20`, and control characters never reach a route")
     return literal

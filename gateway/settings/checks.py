@@ -7,11 +7,11 @@ from pathlib import Path
 from gateway.kernel.faults import CATALOGUE
 from gateway.settings.draft import Draft
 from gateway.settings.overlap import check_overlaps
+from gateway.settings.places import Loc, Table
 from gateway.settings.schema.access import BUILT_IN_PLANS
 from gateway.settings.schema.config import LISTS
 from gateway.settings.schema.routing import FRAMING, HeaderRules, Upstream
 from gateway.settings.schema.values import did_you_mean
-from gateway.settings.tree import Loc, Table
 
 _BUILT_IN = frozenset(plan.id for plan in BUILT_IN_PLANS)
 
@@ -120,8 +120,6 @@ def _routes(draft: Draft) -> None:
         way = route.match.path or route.match.prefix or "/"
         if stripped not in (None, "/", way) and not way.startswith(f"{stripped}/"):
             draft.refuse((*loc, "rewrite", "strip_prefix"), f"`{stripped}` is not how `{way}` begins")
-        if stripped == way and route.match.path is not None and "{" in way:
-            draft.refuse((*loc, "rewrite", "strip_prefix"), "takes the whole path away")
 
 
 def _errors(draft: Draft) -> None:
@@ -146,7 +144,9 @@ def _headers(draft: Draft) -> None:
     seen: dict[str, Loc] = {}
     for loc, name in own:
         if name.lower() in seen:
-            draft.refuse(loc, f"`{name}` has another meaning already")
+            # One of the two may be a default, which stands nowhere.
+            at = loc if draft.raw(*loc) is not None else seen[name.lower()]
+            draft.refuse(at, f"`{name}` has another meaning already")
         elif name.lower() in _MEANT_OTHERWISE:
             draft.refuse(loc, f"`{name}` has a meaning of its own in HTTP")
         seen[name.lower()] = loc

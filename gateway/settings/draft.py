@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from gateway.settings.notes import Notes
+from gateway.settings.places import Items, Loc, Place, Table, locate, place_of_key
 from gateway.settings.schema.config import Config
 from gateway.settings.schema.types import Section
-from gateway.settings.tree import Items, Loc, Place, Table, locate, place_of_key
 
 T = TypeVar("T", bound=Section)
 

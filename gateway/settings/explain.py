@@ -7,9 +7,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.settings.notes import Notes
+from gateway.settings.places import Broken, Loc, Table, locate, place_of_key
 from gateway.settings.schema.types import Section
 from gateway.settings.schema.values import RefusedError, did_you_mean, nearest
-from gateway.settings.tree import Broken, Loc, Table, locate, place_of_key
 
 _FEW = 12
 _BOOLEANS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
@@ -48,6 +48,8 @@ def explain(error: ValidationError, root: Table, model: type[Section], notes: No
         if of_key:
             place = place_of_key(root, loc)
         text, hint = _words(details, loc, value, model)
+        if veiled and details["type"] in {"int_type", "bool_type"}:
+            text += "; a variable is one where it stands without quotes"
         notes.add(place, loc, text, hint, value if veiled else None)
     return found
 
@@ -89,14 +91,11 @@ def _words(details: ErrorDetails, loc: Loc, value: Any, model: type[Section]) ->
 
 def _near(loc: Loc, model: type[Section]) -> str | None:
     """The known key that an unknown one comes close to."""
-    parent = _model_at(model, loc[:-1])
-    return nearest(str(loc[-1]), parent.model_fields) if parent else None
+    return nearest(str(loc[-1]), _model_at(model, loc[:-1]).model_fields)
 
 
 def _unknown_key(loc: Loc, model: type[Section]) -> tuple[str, str]:
     name, parent = str(loc[-1]), _model_at(model, loc[:-1])
-    if parent is None:
-        return "unknown key", ""
     if name in parent.LATER:
         return "not supported yet", ""
     known = list(parent.model_fields)
@@ -107,8 +106,6 @@ def _unknown_key(loc: Loc, model: type[Section]) -> tuple[str, str]:
 
 def _one_of(expected: str, value: Any) -> tuple[str, str]:
     choices = re.findall(r"'([^']*)'", expected)
-    if not choices:
-        return f"only {expected} is possible here", ""
     listed = ", ".join(f"`{choice}`" for choice in choices[:-1]) + f" or `{choices[-1]}`"
     return f"{listed} is wanted here", did_you_mean(value, choices) if isinstance(value, str) else ""
 
@@ -121,17 +118,12 @@ def _not_a_list(loc: Loc, value: Any) -> tuple[str, str]:
     return "a list is wanted here", "put it into brackets: `[…]`"
 
 
-def _model_at(model: type[Section], loc: Loc) -> type[Section] | None:
-    """The section that holds the keys at `loc`, None if there is none."""
-    at: type[Section] | None = model
+def _model_at(model: type[Section], loc: Loc) -> type[Section]:
+    """The section that holds the keys at `loc`."""
+    at = model
     for step in loc:
-        if at is None:
-            return None
         if isinstance(step, str) and step in at.model_fields:
-            held = _section_in(at.model_fields[step].annotation)
-            at = held or at
-        elif isinstance(step, str) and at is model:
-            return None
+            at = _section_in(at.model_fields[step].annotation) or at
     return at
 
 

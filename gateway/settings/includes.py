@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from gateway.settings.notes import Notes
+from gateway.settings.places import BROKEN, Items, Place, Source, Table
 from gateway.settings.schema.config import LISTS
-from gateway.settings.tree import BROKEN, Items, Place, Source, Table, read
+from gateway.settings.tree import read
 
 
 def read_file(name: str, environ: Mapping[str, str], notes: Notes) -> tuple[Any, bool]:
@@ -26,7 +27,7 @@ def read_file(name: str, environ: Mapping[str, str], notes: Notes) -> tuple[Any,
 def read_text(source: Source, text: str, environ: Mapping[str, str], notes: Notes) -> Any:
     """The data of the text, which is a mapping; BROKEN when it is none."""
     notes.open(source)
-    root = read(source, text, environ, notes.add)
+    root = read(source, text, environ, notes.add, notes.veil)
     start = Place(source, 1, 1)
     if root is None:
         notes.add(start, (), "nothing is written here", "a configuration begins with `version: 1`")
@@ -64,14 +65,15 @@ def _included(main: str, patterns: Items, notes: Notes) -> list[str]:
     found: dict[str, None] = {}
     directory = Path(main).parent
     for index, pattern in enumerate(patterns):
-        if not isinstance(pattern, str) or not pattern or "\0" in pattern:
+        if not isinstance(pattern, str):
             continue
         # glob, because Path.glob refuses patterns that begin with a slash.
-        files = [Path(name) for name in sorted(glob(str(Path(escape(str(directory))) / pattern), recursive=True))]  # noqa: PTH207
+        names = sorted(glob(str(Path(escape(str(directory))) / pattern), recursive=True))  # noqa: PTH207
+        files = [file for file in map(Path, names) if not file.is_dir()]
         if not files and not has_magic(pattern):
             veiled = pattern if index in patterns.veiled else None
             notes.add(patterns.places[index], ("include", index), f"there is no file `{directory / pattern}`", veiled=veiled)
-        found.update((str(file), None) for file in files if not file.is_dir() and not file.samefile(main))
+        found.update((str(file), None) for file in files if not file.samefile(main))
     return list(found)
 
 

@@ -13,10 +13,10 @@ from gateway.settings.draft import Draft
 from gateway.settings.explain import explain
 from gateway.settings.includes import read_file, read_text
 from gateway.settings.notes import Notes
+from gateway.settings.places import Items, Source, Table
 from gateway.settings.problems import ConfigError, Problem
 from gateway.settings.prune import pruned
 from gateway.settings.schema.config import Config
-from gateway.settings.tree import Items, Source, Table
 
 
 def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> Config:

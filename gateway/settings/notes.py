@@ -3,9 +3,11 @@
 import re
 
 from gateway.settings.masking import masked
+from gateway.settings.places import Loc, Place, Source, spell
 from gateway.settings.problems import ConfigError, Problem
-from gateway.settings.tree import Loc, Place, Source, spell
 
+_TELLING = 4
+"""Characters from which on a value from outside is looked for inside longer texts."""
 _QUOTED = re.compile(r"`([^`]+)`")
 
 
@@ -15,24 +17,28 @@ class Notes:
     def __init__(self) -> None:
         self._found: list[tuple[int, Problem]] = []
         self._order: dict[str, int] = {}
-
-    def __len__(self) -> int:
-        return len(self._found)
+        self._outside: set[str] = set()
 
     def open(self, source: Source) -> None:
         """Problems of sources are told in the order in which they were opened."""
         self._order.setdefault(source.name, len(self._order))
 
+    def veil(self, value: str) -> None:
+        """A value came from the environment or another file: it is not to be repeated anywhere."""
+        self._outside.add(value)
+
     def add(self, place: Place, loc: Loc, text: str, hint: str = "", veiled: object = None) -> None:
-        """`veiled` is a value from outside, of which nothing may be repeated; None when there is none."""
-        if veiled is not None:
-            secret = str(veiled)
-            text = _QUOTED.sub(lambda quoted: "`…`" if quoted[1] in secret or secret in quoted[1] else quoted[0], text)
-            hint = hint if hint.startswith("did you mean") else ""
+        """`veiled` is the value that the problem is about, if it is from outside: no part of it is repeated, and no hint made from it."""
+        own = "" if veiled is None else str(veiled)
+        text = _QUOTED.sub(lambda quoted: "`…`" if quoted[1] in own or self._is_outside(quoted[1]) else quoted[0], text)
+        hint = "" if own else _QUOTED.sub(lambda quoted: "`…`" if self._is_outside(quoted[1]) else quoted[0], hint)
         self.open(place.source)
         line, column = masked(place.source.lines, place.line, place.column)
         problem = Problem(place.source.name, place.line, place.column, spell(loc), text, hint, line, column)
         self._found.append((self._order[place.source.name], problem))
+
+    def _is_outside(self, quoted: str) -> bool:
+        return quoted in self._outside or any(len(value) >= _TELLING and value in quoted for value in self._outside)
 
     def raise_if_any(self) -> None:
         """Raises ConfigError."""

@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 from gateway.kernel.patterns import Param, Rest, parse, parse_prefix
 from gateway.settings.draft import Draft
+from gateway.settings.places import Loc
 from gateway.settings.schema.routing import Match
-from gateway.settings.tree import Loc
 
 Shape: TypeAlias = tuple[str | None, ...]
 _ONE = None

@@ -1,83 +1,29 @@
-"""YAML into plain data that remembers where it stands.
+"""YAML into plain data with places.
 
 Built from parser events with a stack of our own: nesting is bounded before it can exhaust the C stack, an alias has
 a place of its own, and one pass does tags, duplicate keys and variables.
 """
 
-import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import yaml
-from yaml.error import MarkedYAMLError, YAMLError
+from yaml.error import MarkedYAMLError
 from yaml.reader import ReaderError
 
 from gateway.settings.interpolate import interpolate
+from gateway.settings.places import BROKEN, Items, Loc, Place, Source, Table
 from gateway.settings.scalars import resolve
 
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The parser of libyaml where PyYAML has it; its own is the same, slower."""
 
 MOST_DEPTH = 64
-_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _SPARE_NODES = 10_000
 
 
-class Source(NamedTuple):
-    """One file: its name as the operator knows it, its lines, and the directory that its paths are relative to."""
-
-    name: str
-    lines: tuple[str, ...]
-    directory: Path
-
-    @classmethod
-    def of(cls, name: str, text: str, directory: Path) -> "Source":
-        """Lines end where YAML 1.1 ends them, which is what libyaml counts by."""
-        return cls(name, tuple(_LINE_BREAK.split(text)), directory)
-
-
-class Place(NamedTuple):
-    """Where something stands; line and column count from 1."""
-
-    source: Source
-    line: int
-    column: int
-
-
-class Broken:
-    """Stands for a value whose problem has been reported already."""
-
-
-BROKEN: Final = Broken()
-Loc: TypeAlias = tuple[str | int, ...]
-"""Keys and indexes that lead to a value."""
 Report: TypeAlias = Callable[[Place, Loc, str], None]
 """Takes note of a problem: where it stands, what it is about, what is wrong."""
-
-
-class Table(dict[str, Any]):
-    """A YAML mapping. `places` holds where each key and each value stands, `veiled` keys whose values are from outside."""
-
-    __slots__ = ("place", "places", "veiled")
-
-    def __init__(self, place: Place) -> None:
-        super().__init__()
-        self.place = place
-        self.places: dict[str, tuple[Place, Place]] = {}
-        self.veiled: set[str] = set()
-
-
-class Items(list[Any]):
-    """A YAML sequence. `places` holds where each item stands, `veiled` the indexes whose values are from outside."""
-
-    __slots__ = ("place", "places", "veiled")
-
-    def __init__(self, place: Place) -> None:
-        super().__init__()
-        self.place = place
-        self.places: list[Place] = []
-        self.veiled: set[int] = set()
 
 
 class _Frame:
@@ -102,10 +48,13 @@ class _Read(NamedTuple):
     size: int = 1
 
 
-def read(source: Source, text: str, environ: Mapping[str, str], report: Report) -> Any:
-    """The data of one YAML document; BROKEN when it is none. Every problem goes to `report`."""
+def read(source: Source, text: str, environ: Mapping[str, str], report: Report, veil: Callable[[str], None]) -> Any:
+    """The data of one YAML document; BROKEN when it is none.
+
+    Every problem goes to `report`, every text with a value from outside to `veil`.
+    """
     try:
-        return _Reading(source, environ, report).run(text)
+        return _Reading(source, environ, report, veil).run(text)
     except UnicodeEncodeError as error:
         before = text[: error.start]
         report(Place(source, before.count("\n") + 1, len(before) - before.rfind("\n")), (), "half of a surrogate pair is not a character")
@@ -118,8 +67,6 @@ def read(source: Source, text: str, environ: Mapping[str, str], report: Report) 
         mark = error.problem_mark or error.context_mark
         place = Place(source, mark.line + 1, mark.column + 1) if mark else Place(source, 1, 1)
         report(place, (), _explain(error, source, place))
-    except YAMLError as error:
-        report(Place(source, 1, 1), (), f"not YAML: {error}")
     return BROKEN
 
 
@@ -132,6 +79,8 @@ def _explain(error: MarkedYAMLError, source: Source, place: Place) -> str:
         return "a value cannot begin with this character; put it into quotes"
     if "mapping values are not allowed" in problem:
         return "not YAML: a `:` is not expected here; check the indentation, or put the value into quotes"
+    if "${" in line and "flow" in str(error.context):
+        return "not YAML: between brackets, a value with `${…}` stands in quotes"
     context = f" {error.context}" if error.context and error.context_mark else ""
     since = f" that began in line {error.context_mark.line + 1}" if context and error.context_mark else ""
     return f"not YAML: {problem}{context}{since}"
@@ -140,8 +89,9 @@ def _explain(error: MarkedYAMLError, source: Source, place: Place) -> str:
 class _Reading:
     """One pass over the events of a document."""
 
-    def __init__(self, source: Source, environ: Mapping[str, str], report: Report) -> None:
+    def __init__(self, source: Source, environ: Mapping[str, str], report: Report, veil: Callable[[str], None]) -> None:
         self._source = source
+        self._veil = veil
         self._environ = environ
         self._report = report
         self._frames: list[_Frame] = []
@@ -207,6 +157,7 @@ class _Reading:
             except ValueError as error:
                 self._report(place, self._loc(), str(error))
                 return _Read(BROKEN)
+            self._veil(text)
         if not plain:
             return _Read(text, veiled)
         value = resolve(text)
@@ -239,11 +190,11 @@ class _Reading:
         if frame.anchor:
             self._open.discard(frame.anchor)
             self._anchors[frame.anchor] = read
-        self._put(read, frame.collection.place)
         # What aliases repeat is bounded by what was written (the "billion laughs" of a few lines).
         if frame.size > _SPARE_NODES + 10 * self._nodes:
             self._report(frame.collection.place, self._loc(), "aliases make this too large")
             return False
+        self._put(read, frame.collection.place)
         return True
 
     def _alias(self, event: yaml.AliasEvent) -> bool:
@@ -295,7 +246,7 @@ class _Reading:
         for place, merged in merges:
             for other in merged if isinstance(merged, Items) else [merged]:
                 if not isinstance(other, Table):
-                    self._report(place, (), "`<<` takes a mapping or a list of mappings")
+                    self._report(place, self._loc(), "`<<` takes a mapping or a list of mappings")
                     return
                 for key in other:
                     if key not in table:
@@ -303,30 +254,3 @@ class _Reading:
                         table.places[key] = other.places[key]
                         if key in other.veiled:
                             table.veiled.add(key)
-
-
-def locate(root: Any, loc: Loc) -> tuple[Place, Any, bool]:
-    """Where the value at `loc` stands, or the key if it is there without being known, with the value and whether it is veiled.
-
-    When the way ends early, that is where what is missing would have to be: the innermost collection that is there.
-    """
-    place, value, veiled = root.place, root, False
-    for step in loc:
-        if isinstance(value, Table) and isinstance(step, str) and step in value:
-            place, veiled, value = value.places[step][1], step in value.veiled, value[step]
-        elif isinstance(value, Items) and isinstance(step, int) and step < len(value):
-            place, veiled, value = value.places[step], step in value.veiled, value[step]
-        else:
-            return place, None, False
-    return place, value, veiled
-
-
-def place_of_key(root: Any, loc: Loc) -> Place:
-    """Where the key that is the last step of `loc` stands."""
-    place, parent, _ = locate(root, loc[:-1])
-    return parent.places[loc[-1]][0] if isinstance(parent, Table) and loc[-1] in parent.places else place
-
-
-def spell(loc: Loc) -> str:
-    """`routes[0].match.path`."""
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in loc).removeprefix(".")

@@ -1,20 +1,18 @@
 """The whole configuration, and what its parts mean together."""
 
-from typing import Literal
-
 from pydantic import Field, field_validator
 
 from gateway.kernel.faults import CATALOGUE
 from gateway.settings.schema.access import BUILT_IN_PLANS, Auth, Key, Organization, Plan
 from gateway.settings.schema.routing import Defaults, Envelope, ErrorOverride, Route, Timeouts, Upstream
 from gateway.settings.schema.server import Admin, Observability, Redis, Server
-from gateway.settings.schema.types import Many, Section, section
+from gateway.settings.schema.types import Many, Section, Version, section
 
 
 class Config(Section):
     """A gateway's configuration: the names are those of the YAML file, durations in seconds, sizes in bytes."""
 
-    version: Literal[1] = Field(description="Format of this file, not of the product.")
+    version: Version = Field(description="Format of this file, not of the product.")
     include: Many[str] = Field(default=(), description="Files to read as well, relative to this one; `*` and `?` stand for names.")
     server: Server = section(Server, "The processes and their listeners.")
     admin: Admin = section(Admin, "The second listener, for operators.")

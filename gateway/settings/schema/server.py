@@ -87,7 +87,9 @@ class Redis(Section):
 class Log(Section):
     """What is written to standard output."""
 
-    format: Literal["auto", "json", "text"] = Field(default="auto", description="`auto`: JSON unless standard output is a terminal.")
+    format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="`auto`: JSON unless standard output is a terminal, then for people (`console`)."
+    )
     level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="The least severe that is written.")
     access: bool = Field(default=True, description="One line for every request.")
 

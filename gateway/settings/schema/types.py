@@ -25,7 +25,8 @@ def _shape(**schema: object) -> WithJsonSchema:
 
 
 def _secret(rule: Callable[[object], str]) -> PlainValidator:
-    return PlainValidator(lambda value: SecretStr(rule(value)))
+    # An empty secret is none: it would open to whoever sends nothing.
+    return PlainValidator(lambda value: SecretStr(text) if (text := rule(value)) else None)
 
 
 Many: TypeAlias = Annotated[tuple[T, ...], Field(strict=False)]
@@ -48,11 +49,12 @@ PathPrefix: TypeAlias = Annotated[str, PlainValidator(values.path_prefix), _shap
 Address: TypeAlias = Annotated[values.Address, PlainValidator(values.address), _shape(pattern=":[0-9]{1,5}$")]
 Network: TypeAlias = Annotated[IPv4Network | IPv6Network, PlainValidator(values.network), _shape()]
 TargetUrl: TypeAlias = Annotated[values.TargetUrl, PlainValidator(values.target_url), _shape(pattern="^https?://")]
-RedisUrl: TypeAlias = Annotated[SecretStr, _secret(values.redis_url), _shape(pattern=r"^(rediss?|unix)://|^\$\{")]
+RedisUrl: TypeAlias = Annotated[SecretStr, _secret(values.redis_url), _shape(pattern="^(rediss?|unix)://")]
 Token: TypeAlias = Annotated[SecretStr, _secret(values.token), _shape()]
 Digest: TypeAlias = Annotated[str, PlainValidator(values.digest), _shape(pattern="^[0-9a-f]{64}$")]
 Instant: TypeAlias = Annotated[datetime, PlainValidator(values.instant), _shape(format="date-time")]
 Href: TypeAlias = Annotated[str, PlainValidator(values.href), _shape(pattern="^https?://")]
+Version: TypeAlias = Annotated[int, PlainValidator(values.version), WithJsonSchema({"const": 1})]
 Workers: TypeAlias = Annotated[
     int, PlainValidator(values.workers), WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": 1}]})
 ]

@@ -275,6 +275,12 @@ def href(value: object) -> str:
     return text
 
 
+def version(value: object) -> int:
+    if type(value) is not int or value != 1:
+        raise RefusedError("only version 1 of the format is known", "write `version: 1`")
+    return value
+
+
 def workers(value: object) -> int:
     if value == "auto" or (value is not True and value == 1):
         return 1

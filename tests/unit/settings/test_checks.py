@@ -1,0 +1,213 @@
+"""What parts that are right by themselves mean to one another."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.settings import parse
+from tests.yaml_files import DIGEST, LEAST, added, complaints
+
+OTHER = "f" * 64
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        # ids
+        ("organizations: [{id: a}, {id: b}, {id: a}]", ["4:40 organizations[2].id: `a` is the id of another one, in line 4"]),
+        ("plans:\n- {id: a, limits: []}\n- {id: a, limits: []}", ["6:8 plans[1].id: `a` is the id of another one, in line 5"]),
+        # keys
+        (
+            f"keys:\n- {{id: a, secret_sha256: {DIGEST}}}\n- {{id: b, secret_sha256: {DIGEST}}}",
+            ["6:26 keys[1].secret_sha256: another key has the same secret, in line 5"],
+        ),
+        (f"keys: [{{id: a, secret_sha256: {DIGEST}, plan: standrd}}]", ["4:103 keys[0].plan: there is no plan `standrd`; did you mean `standard`?"]),
+        (f"keys: [{{id: a, secret_sha256: {DIGEST}, plan: x}}]", ["4:103 keys[0].plan: there is no plan `x`; declare it under `plans`"]),
+        (
+            f"organizations: [{{id: acme}}]\nkeys: [{{id: a, secret_sha256: {DIGEST}, organizations: [acne, acme, acme]}}]",
+            [
+                "5:113 keys[0].organizations[0]: there is no organization `acne`; did you mean `acme`?",
+                "5:125 keys[0].organizations[2]: `acme` stands here twice",
+            ],
+        ),
+        (
+            f"keys: [{{id: a, secret_sha256: {DIGEST}, routes: ['al*', 'encoding.*', 'all.', alle]}}]",
+            [
+                "4:113 keys[0].routes[1]: `encoding.*` matches no route",
+                "4:127 keys[0].routes[2]: `all.` matches no route; did you mean `all`?",
+                "4:135 keys[0].routes[3]: `alle` matches no route; did you mean `all`?",
+            ],
+        ),
+        # plans
+        (
+            "plans: [{id: p, limits: [{id: a, max: 1, per: 1s}, {id: a, max: 2, per: 1m}, {id: c, max: 3, per: 60s}]}]",
+            [
+                "4:57 plans[0].limits[1].id: `a` is the id of another limit of this plan",
+                "4:99 plans[0].limits[2].per: another limit of this plan has the same `per`; keep the tighter one",
+            ],
+        ),
+        (
+            "plans: [{id: p, limits: [{id: a, max: 1000001, per: 1s}, {id: b, max: 10, per: 10us}]}]",
+            ["4:26 plans[0].limits[0]: finer than one call per microsecond; lower `max`, or write `limits: []` for no limit"],
+        ),
+        # faults
+        ("errors: {rate_limted: {status: 503}}", ["4:10 errors.rate_limted: there is no fault of this name; did you mean `rate_limited`?"]),
+        ("errors: {teapot: {status: 418}}", ["4:10 errors.teapot: there is no fault of this name; `gateway errors` lists them"]),
+        # header fields of the gateway itself
+        ("auth: {key: {header: X-Request-Id}}", ["4:22 auth.key.header: `X-Request-Id` has another meaning already"]),
+        ("auth: {caller_headers: {id: x-caller-plan}}", ["4:29 auth.caller_headers.id: `X-Caller-Plan` has another meaning already"]),
+        ("auth: {key: {header: Host}}", ["4:22 auth.key.header: `Host` has a meaning of its own in HTTP"]),
+        ("auth: {organization_header: Content-Length}", ["4:29 auth.organization_header: `Content-Length` has a meaning of its own in HTTP"]),
+        # listeners
+        ("server: {listeners: [{address: 'a:1'}, {id: b, address: 'a:1'}]}", ["4:57 server.listeners[1].address: `a:1` is the address of listener `public` as well"]),
+        ("server: {listeners: [{address: 'a:1'}, {address: 'a:2'}]}", ["4:40 server.listeners[1].id: `public` is the id of another listener"]),
+        ("admin: {address: '127.0.0.1:8080'}", ["4:18 admin.address: `127.0.0.1:8080` is the address of listener `public` as well"]),
+        # observability
+        ("observability: {metrics: {buckets: [1s, 1s]}}", ["4:36 observability.metrics.buckets: the bounds of buckets ascend"]),
+    ],
+)  # fmt: skip
+def test_contradictions_are_told_where_they_stand(text: str, said: list[str]) -> None:
+    assert added(text) == said
+
+
+def route(text: str) -> list[str]:
+    return complaints(
+        "version: 1\n"
+        "upstreams: [{id: u, targets: [{url: 'http://a'}]}]\n"
+        f"routes:\n- {{id: r, match: {{path: /v1/a, methods: [GET]}}, upstream: u, {text}}}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("plan: p", "4:3 routes[0]: `plan` is for routes with `auth: none`; elsewhere the key has the plan"),
+        ("auth: none, plan: p", "4:80 routes[0].plan: there is no plan `p`; declare it under `plans`"),
+        ("auth: none, plan: anonymos", "4:80 routes[0].plan: there is no plan `anonymos`; did you mean `anonymous`?"),
+        ("rewrite: {strip_prefix: /v2}", "4:86 routes[0].rewrite.strip_prefix: `/v2` is not how `/v1/a` begins"),
+        ("rewrite: {strip_prefix: /v}", "4:86 routes[0].rewrite.strip_prefix: `/v` is not how `/v1/a` begins"),
+        ("rewrite: {strip_prefix: /v1/}", "4:86 routes[0].rewrite.strip_prefix: a prefix has no slash at its end; it means this path and everything below it"),
+        ("rewrite: {add_prefix: '/{a}'}", "4:84 routes[0].rewrite.add_prefix: a prefix has no parameters; use `path` with `{rest*}` at its end"),
+        ("headers: {request: {set: {Content-Length: '5'}}}", "4:81 routes[0].headers.request: `Content-Length` belongs to the connection; the gateway writes it itself"),
+        ("headers: {response: {remove: [Transfer-Encoding]}}", "4:82 routes[0].headers.response: `Transfer-Encoding` belongs to the connection; the gateway writes it itself"),
+        ("headers: {request: {set: {A: b}, remove: [a]}}", "4:81 routes[0].headers.request: `a` stands here twice"),
+        ("headers: {request: {set: {x-caller-id: b}}}", "4:88 routes[0].headers.request.set.x-caller-id: `x-caller-id` is written by the gateway itself"),
+        ("headers: {response: {remove: [X-Request-Id]}}", "4:92 routes[0].headers.response.remove[0]: `X-Request-Id` is written by the gateway itself"),
+        ("envelope: {mode: raw}", "4:79 routes[0].envelope.mode: `auto`, `wrap` or `passthrough` is wanted here"),
+        ("timeouts: {total: 0s}", "4:80 routes[0].timeouts.total: must be longer than 0"),
+    ],
+)  # fmt: skip
+def test_routes_are_consistent(text: str, said: str) -> None:
+    assert route(text) == [said]
+
+
+@pytest.mark.parametrize(
+    ("match", "said"),
+    [
+        ("{}", "4:18 routes[0].match: exactly one of `path` and `prefix` is wanted here"),
+        ("{path: /a, prefix: /a}", "4:18 routes[0].match: exactly one of `path` and `prefix` is wanted here"),
+        ("{path: a}", "4:25 routes[0].match.path: a path starts with `/`"),
+        ("{path: '/{a}/{a}'}", "4:25 routes[0].match.path: `{a}` stands here twice"),
+        ("{prefix: '/{a}'}", "4:27 routes[0].match.prefix: a prefix has no parameters; use `path` with `{rest*}` at its end"),
+        ("{prefix: /a, methods: [GET, GET]}", "4:46 routes[0].match.methods[1]: `GET` stands here twice"),
+        ("{prefix: /a, methods: [TRACE]}", "4:41 routes[0].match.methods[0]: TRACE never passes the gateway"),
+        ("{prefix: /a, host: b}", "4:31 routes[0].match.host: not supported yet"),
+    ],
+)
+def test_what_a_route_matches_is_checked(match: str, said: str) -> None:
+    assert complaints(
+        f"version: 1\nupstreams: [{{id: u, targets: [{{url: 'http://a'}}]}}]\nroutes:\n- {{id: r, match: {match}, upstream: u}}\n"
+    ) == [said]
+
+
+def upstream(text: str, directory: Path = Path()) -> list[str]:
+    return complaints(
+        f"version: 1\nupstreams:\n- {{id: u, {text}}}\nroutes: [{{id: r, match: {{prefix: /}}, upstream: u}}]\n", directory=directory
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("targets: [{url: 'http://a'}, {url: 'http://b'}]", "3:40 upstreams[0].targets[1]: more than one target is not supported yet"),
+        ("targets: []", "3:20 upstreams[0].targets: at least one is needed here"),
+        ("targets: [{url: 'http://a', weight: 0}]", "3:47 upstreams[0].targets[0].weight: must be 1 or more"),
+        ("targets: [{url: 'http://a'}], tls: {verify: false}", "3:41 upstreams[0].tls: of no use: no target's URL begins with `https://`"),
+        ("targets: [{url: 'https://a'}], tls: {private_key: k}", "3:47 upstreams[0].tls: `private_key` is of no use without `certificate`"),
+        ("targets: [{url: 'https://a'}], tls: {ca: k, verify: false}", "3:47 upstreams[0].tls: `ca` is of no use with `verify: false`"),
+        (
+            "targets: [{url: 'https://a'}], tls: {certificate: \"-----BEGIN CERTIFICATE-----\\nMII\"}",
+            "3:61 upstreams[0].tls.certificate: the path of a file is wanted here, not its content",
+        ),
+        ("targets: [{url: 'http://a'}], health: {}", "3:41 upstreams[0].health: not supported yet"),
+    ],
+)
+def test_upstreams_are_consistent(text: str, said: str) -> None:
+    assert upstream(text) == [said]
+
+
+def test_certificates_are_there(tmp_path: Path) -> None:
+    assert upstream("targets: [{url: 'https://a'}], tls: {ca: ca.pem, certificate: /none/c.pem}", tmp_path) == [
+        f"3:52 upstreams[0].tls.ca: there is no readable file `{tmp_path}/ca.pem`",
+        "3:73 upstreams[0].tls.certificate: there is no readable file `/none/c.pem`",
+    ]
+
+
+def test_there_is_something_to_serve() -> None:
+    assert complaints("version: 1\n") == ["1:1 there are no routes, so nothing can be served; declare one under `routes`"]
+    assert complaints("version: 1\nroutes: []\n") == ["1:1 there are no routes, so nothing can be served; declare one under `routes`"]
+
+
+def test_everything_is_told_in_one_run_in_the_order_of_the_file() -> None:
+    said = complaints(
+        f"""\
+        version: 1
+        server: {{drain_delay: 5}}
+        keys:
+          - {{id: k, secret_sha256: {DIGEST}, plan: gold, expires: 2027-01-01}}
+          - {{id: k, secret_sha256: {OTHER}, routes: ["x.*"]}}
+        upstreams:
+          - {{id: u, targets: [{{url: "http://a"}}]}}
+        routes:
+          - {{id: a, match: {{path: "/a/{{x}}"}}, upstream: v, timeouts: {{total: 5}}}}
+          - {{id: b, match: {{path: "/a/{{y}}", methods: [GET]}}, upstream: u}}
+          - {{id: c, match: {{path: /c, methods: [get]}}, upstream: u}}
+        plans: 5
+        observabilty: {{}}
+        """
+    )
+    assert [line.split(" ")[1].rstrip(":") for line in said] == [
+        "server.drain_delay",
+        "keys[0].expires",
+        "keys[1].id",
+        "keys[1].routes[0]",
+        "routes[0].upstream",
+        "routes[0].timeouts.total",
+        "routes[1].match.path",
+        "routes[2].match.methods[0]",
+        "plans",
+        "observabilty",
+    ]  # not keys[0].plan: what `plans` would declare cannot be known
+
+
+def test_what_cannot_be_read_is_not_said_to_be_missing() -> None:
+    assert complaints(
+        f"""\
+        version: 1
+        plans: [{{id: gold, limits: [{{id: a, max: many, per: 1s}}]}}]
+        keys: [{{id: k, secret_sha256: {DIGEST}, plan: gold, organizations: [acme]}}]
+        organizations: [{{id: ${{ACME}}}}]
+        upstreams: [{{id: 5, targets: []}}]
+        routes: [{{id: r, match: {{prefix: /}}, upstream: "5"}}]
+        """.replace("${ACME}", "'${ACME}'")
+    ) == [
+        "2:42 plans[0].limits[0].max: a whole number is wanted here",
+        "4:22 organizations[0].id: `ACME` is not set in the environment; set it, or write `${ACME:-default}`",
+        "5:18 upstreams[0].id: an id in quotes is wanted here, not a bare number",
+        "5:30 upstreams[0].targets: at least one is needed here",
+    ]
+
+
+def test_built_in_plans_need_no_declaration() -> None:
+    config = parse(LEAST + f"keys: [{{id: a, secret_sha256: {DIGEST}, plan: standard}}, {{id: b, secret_sha256: {OTHER}}}]\n")
+    assert [config.plan_of(key).limits[0].max for key in config.keys] == [300, 300]

@@ -1,0 +1,56 @@
+import pytest
+
+from gateway.settings import parse
+from tests.yaml_files import complaints
+
+
+def configuration(*matches: str) -> str:
+    routes = "".join(f"- {{id: r{n}, upstream: u, match: {match}}}\n" for n, match in enumerate(matches))
+    return f"version: 1\nupstreams: [{{id: u, targets: [{{url: 'http://a'}}]}}]\nroutes:\n{routes}"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("{path: /a}", "{path: /b}"),
+        ("{path: /a}", "{path: /a/}"),
+        ("{path: /a}", "{path: /A}"),
+        ("{path: /a/b}", "{path: '/a/{x}'}"),
+        ("{path: '/a/{x}'}", "{path: '/a/{rest*}'}"),
+        ("{path: '/a/{x}/c'}", "{path: '/a/b/{y}'}"),
+        ("{prefix: /a}", "{prefix: /a/b}"),
+        ("{prefix: /}", "{path: /}"),
+        ("{prefix: /a}", "{path: /a}"),
+        ("{path: /a, methods: [GET]}", "{path: /a, methods: [POST]}"),
+        ("{path: '/a/{x}', methods: [GET]}", "{path: '/a/{y}', methods: [DELETE]}"),
+        ("{path: /a, methods: [HEAD]}", "{path: /a, methods: [POST]}"),
+    ],
+)
+def test_the_more_specific_route_or_the_other_method_is_no_conflict(first: str, second: str) -> None:
+    assert len(parse(configuration(first, second)).routes) == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        ("{path: /a}", "{path: /a}", "5:39 routes[1].match.path: route `r0` in line 4 takes every request that this one could"),
+        ("{path: '/a/{x}'}", "{path: '/a/{y}'}", "5:39 routes[1].match.path: route `r0` in line 4 takes every request that this one could"),
+        ("{path: /caf%C3%A9}", "{path: /café}", "5:39 routes[1].match.path: route `r0` in line 4 takes every request that this one could"),
+        ("{path: /a, methods: [GET]}", "{path: /a}", "5:39 routes[1].match.path: route `r0` in line 4 takes the same paths for GET, HEAD"),
+        ("{path: /a, methods: [GET]}", "{path: /a, methods: [HEAD]}", "5:39 routes[1].match.path: route `r0` in line 4 takes every request that this one could"),
+        ("{prefix: /a}", "{path: '/a/{rest*}'}", "5:39 routes[1].match.path: route `r0` in line 4 takes every request that this one could"),
+        ("{path: '/a/{rest*}', methods: [GET]}", "{prefix: /a}", "5:41 routes[1].match.prefix: route `r0` in line 4 takes the same paths for GET, HEAD"),
+        ("{prefix: /}", "{path: '/{rest*}'}", "5:39 routes[1].match.path: route `r0` in line 4 takes every request that this one could"),
+    ],
+)  # fmt: skip
+def test_routes_of_the_same_shape_are_in_each_others_way(first: str, second: str, said: str) -> None:
+    assert complaints(configuration(first, second)) == [said]
+
+
+def test_several_routes_can_be_in_the_way_of_one() -> None:
+    assert complaints(
+        configuration("{path: /a, methods: [PUT]}", "{path: /a, methods: [POST]}", "{path: /a, methods: [PUT, POST, DELETE]}")
+    ) == [
+        "6:39 routes[2].match.path: route `r0` in line 4 takes the same paths for PUT",
+        "6:39 routes[2].match.path: route `r1` in line 5 takes the same paths for POST",
+    ]

@@ -1,0 +1,161 @@
+"""What single values may be, through the fields that hold them."""
+
+from datetime import UTC, datetime
+from ipaddress import ip_network
+
+import pytest
+
+from gateway.settings.schema import values
+from gateway.settings.schema.values import Address, RefusedError, TargetUrl
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:8080", Address("127.0.0.1", 8080)),
+        ("localhost:0", Address("localhost", 0)),
+        ("0.0.0.0:65535", Address("0.0.0.0", 65535)),
+        ("[::1]:80", Address("::1", 80)),
+    ],
+)
+def test_addresses(text: str, address: Address) -> None:
+    assert values.address(text) == address
+    assert str(address) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("http://127.0.0.1:3000", TargetUrl("http", "127.0.0.1", 3000, "")),
+        ("http://a", TargetUrl("http", "a", 80, "")),
+        ("https://A.example/", TargetUrl("https", "a.example", 443, "")),
+        ("https://a/base/path/", TargetUrl("https", "a", 443, "/base/path")),
+        ("HTTP://[::1]:81", TargetUrl("http", "::1", 81, "")),
+    ],
+)
+def test_targets(text: str, url: TargetUrl) -> None:
+    assert values.target_url(text) == url
+
+
+def test_targets_are_printed_with_their_port() -> None:
+    assert str(TargetUrl("http", "::1", 80, "/a")) == "http://[::1]:80/a"
+
+
+def test_networks_and_instants() -> None:
+    assert values.network("10.0.0.0/8") == ip_network("10.0.0.0/8")
+    assert values.network("10.1.2.3") == ip_network("10.1.2.3/32")
+    assert values.network("fd00::/8") == ip_network("fd00::/8")
+    assert values.instant("2027-06-30T00:00:00Z") == datetime(2027, 6, 30, tzinfo=UTC)
+    assert values.instant("2027-06-30t02:00:00.5+02:00") == datetime(2027, 6, 30, 0, 0, 0, 500_000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("rule", "value"),
+    [
+        (values.redis_url, "redis://127.0.0.1:6379/0"),
+        (values.redis_url, "rediss://user:pass@host"),
+        (values.redis_url, "unix:///run/redis.sock"),
+        (values.token, "a-long.token"),
+        (values.token, ""),
+        (values.digest, "a" * 64),
+        (values.href, "https://docs.example.com/limits#x"),
+        (values.identifier, "acme-ci"),
+        (values.identifier, "6d84e126-d10c-4e52-bbfb-bd4c92bc8333"),
+        (values.identifier_pattern, "encoding.*"),
+        (values.header_name, "X-Api-Key"),
+        (values.header_value, "text/html; charset=utf-8\té"),
+        (values.query_name, "X-Api-Key"),
+        (values.method, "OPTIONS"),
+        (values.path_pattern, "/v1/{id}"),
+        (values.path_prefix, "/v1"),
+    ],
+)
+def test_texts_stay_as_they_are(rule: object, value: str) -> None:
+    assert callable(rule)
+    assert rule(value) == value
+
+
+@pytest.mark.parametrize("value", ["auto", 1])
+def test_there_is_one_worker(value: object) -> None:
+    assert values.workers(value) == 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "complaint", "hint"),
+    [
+        (values.duration, 30, "a duration needs its unit", "write `30s` or `30ms`"),
+        (values.duration, 2.5, "a duration needs its unit", "write `2.5s` or `2.5ms`"),
+        (values.duration, True, "a duration such as `30s` is wanted here, not true or false", ""),
+        (values.duration, [], "a duration such as `30s` is wanted here", ""),
+        (values.positive_duration, "0s", "must be longer than 0", ""),
+        (values.size, 8, "a size needs its unit", "write `8B` or `8KiB`"),
+        (values.identifier, 5, "an id in quotes is wanted here, not a bare number", ""),
+        (values.identifier, "-a", "`-a` is not an id; use up to 128 letters, digits and `._:@-`, beginning with a letter or digit", ""),
+        (values.identifier, "a b", "`a b` is not an id; use up to 128 letters, digits and `._:@-`, beginning with a letter or digit", ""),
+        (values.identifier, "é", "`é` is not an id; use up to 128 letters, digits and `._:@-`, beginning with a letter or digit", ""),
+        (values.identifier_pattern, "a?", "`a?` is neither a route's id nor a pattern such as `encoding.*`", ""),
+        (values.header_name, "X Y", "`X Y` is not the name of a header field", "use letters, digits and `-`"),
+        (values.header_name, "", "`` is not the name of a header field", "use letters, digits and `-`"),
+        (values.header_name, "X:", "`X:` is not the name of a header field", "use letters, digits and `-`"),
+        (values.header_value, "a\r\nb", "the value of a header field is one line of Latin-1 text without control characters", ""),
+        (values.header_value, "€", "the value of a header field is one line of Latin-1 text without control characters", ""),
+        (values.header_value, " a", "the value of a header field neither begins nor ends with white space", ""),
+        (values.query_name, "a&b", "`a&b` is not the name of a query parameter", "use letters, digits and `._~-`"),
+        (values.method, "get", "`get` is not a method that the gateway knows", "did you mean `GET`?"),
+        (values.method, "DELET", "`DELET` is not a method that the gateway knows", "did you mean `DELETE`?"),
+        (values.method, "BREW", "`BREW` is not a method that the gateway knows", ""),
+        (values.method, "TRACE", "TRACE never passes the gateway", ""),
+        (values.method, "CONNECT", "CONNECT never passes the gateway", ""),
+        (values.address, "8080", "`8080` is not `host:port`", "write `0.0.0.0:8080`"),
+        (values.address, ":8080", "`:8080` is not `host:port`", "write `0.0.0.0:8080`"),
+        (values.address, "localhost", "`localhost` is not `host:port`", ""),
+        (values.address, "a:http", "`http` is not a port; ports are 0 to 65535", ""),
+        (values.address, "a:65536", "`65536` is not a port; ports are 0 to 65535", ""),
+        (values.address, "::1:80", "an IPv6 address stands in brackets", "write `[::1]:80`"),
+        (values.address, "[::g]:80", "`[::g]` is not an IPv6 address", ""),
+        (values.address, "a b:80", "`a b` is not a host name or address", ""),
+        (values.address, "unix:/run/gateway.sock", "unix sockets are not supported yet", "write `host:port`"),
+        (values.network, "10.0.0.1/8", "`10.0.0.1/8` has bits set after its prefix", "write `10.0.0.0/8`"),
+        (values.network, "10.0.0.0/33", "`10.0.0.0/33` is not an address range", "write one such as `10.0.0.0/8`"),
+        (values.network, "localhost", "`localhost` is not an address range", "write one such as `10.0.0.0/8`"),
+        (values.target_url, "a:80", "a target's URL begins with `http://` or `https://`", ""),
+        (values.target_url, "ftp://a", "a target's URL begins with `http://` or `https://`", ""),
+        (values.target_url, "http:/a", "a target's URL begins with `http://` or `https://`", ""),
+        (values.target_url, "http://", "`` is not a host name or address", ""),
+        (values.target_url, "http://a b", "a URL is printable ASCII without spaces", ""),
+        (values.target_url, "http://ä", "a URL is printable ASCII without spaces", ""),
+        (values.target_url, "http://a?x=1", "a target's URL has no query and no fragment", ""),
+        (values.target_url, "http://a#", "a target's URL has no query and no fragment", ""),
+        (values.target_url, "http://u:p@a", "a target's URL holds no user name or password", "set an Authorization header in `headers.request.set`"),
+        (values.target_url, "http://a:0", "this is not a URL; ports are 1 to 65535", ""),
+        (values.target_url, "http://a:", "this is not a URL; ports are 1 to 65535", ""),
+        (values.target_url, "http://a:99999", "this is not a URL; ports are 1 to 65535", ""),
+        (values.target_url, "http://[::g]", "this is not a URL; ports are 1 to 65535", ""),
+        (values.target_url, "http://a/b/../c", "its path: dot segments never reach a route", ""),
+        (values.redis_url, "127.0.0.1:6379", "a Redis URL begins with `redis://`, `rediss://` or `unix://`", ""),
+        (values.redis_url, "http://a", "a Redis URL begins with `redis://`, `rediss://` or `unix://`", ""),
+        (values.redis_url, "redis://", "this is not a Redis URL; write `redis://host:port/database`", ""),
+        (values.redis_url, "redis://a:99999", "this is not a Redis URL; write `redis://host:port/database`", ""),
+        (values.redis_url, "redis://a:0", "this is not a Redis URL; write `redis://host:port/database`", ""),
+        (values.redis_url, "redis://a/x", "the path of a Redis URL is the number of a database, such as `/0`", ""),
+        (values.token, "a b", "a token is printable ASCII without spaces", ""),
+        (values.digest, "A" * 64, "a SHA-256 digest is 64 lower-case hexadecimal digits", "write it in lower case"),
+        (values.digest, "a" * 63, "a SHA-256 digest is 64 lower-case hexadecimal digits", "`gateway keys create` prints one"),
+        (values.digest, 5, "a SHA-256 digest in quotes is wanted here, not a bare number", ""),
+        (values.instant, "2027-06-30", "`2027-06-30` is not a date and time with its offset (RFC 3339)", "write one such as `2027-06-30T00:00:00Z`"),
+        (values.instant, "2027-06-30T00:00:00", "`2027-06-30T00:00:00` is not a date and time with its offset (RFC 3339)", "write one such as `2027-06-30T00:00:00Z`"),
+        (values.instant, "2027-02-30T00:00:00Z", "`2027-02-30T00:00:00Z` is not a date and time: day is out of range for month", ""),
+        (values.href, "docs", "`docs` is not a URL that begins with `http://` or `https://`", ""),
+        (values.href, "javascript:alert(1)", "`javascript:alert(1)` is not a URL that begins with `http://` or `https://`", ""),
+        (values.workers, 4, "more than one worker is not supported yet", "write `auto` or `1`"),
+        (values.workers, 0, "the number of workers is `auto` or 1 and more", ""),
+        (values.workers, True, "the number of workers is `auto` or 1 and more", ""),
+        (values.workers, "many", "the number of workers is `auto` or 1 and more", ""),
+    ],
+)  # fmt: skip
+def test_what_will_not_do_is_told_with_what_to_write(rule: object, value: object, complaint: str, hint: str) -> None:
+    assert callable(rule)
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 -- the text is compared below
+        rule(value)
+    assert str(caught.value) == complaint
+    assert (caught.value.hint if isinstance(caught.value, RefusedError) else "") == hint
