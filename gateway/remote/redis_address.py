@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from typing import Any
+from typing import Any, cast
 
 import hiredis
 import redis.asyncio.connection as redis_py
@@ -69,15 +69,10 @@ class RedisAddress:
         try:
             async with asyncio.timeout(timeout_s):
                 await connection.connect()  # type: ignore[no-untyped-call]
-            writer = connection._writer  # redis-py has no public way to give its transport away
+            writer = cast("asyncio.StreamWriter", connection._writer)  # redis-py has no public way to give its transport away
             connection._reader = connection._writer = None
         except (OSError, exceptions.RedisError, hiredis.HiredisError) as error:
             raise LinkError(_text(error)) from None
-        finally:
-            if connection.is_connected:
-                await connection.disconnect(nowait=True)
-        if writer is None:
-            raise LinkError("lost")
         return writer
 
     def _connection(self, timeout_s: float) -> redis_py.AbstractConnection:

@@ -41,6 +41,7 @@ class RedisLink(asyncio.Protocol):
         self._waiters: deque[tuple[float, Waiter]] = deque()
         self._unsent: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._expires_at = inf
         self._judging = False
         self._transport: asyncio.WriteTransport | None = None
         self._owner: object = None
@@ -59,7 +60,7 @@ class RedisLink(asyncio.Protocol):
     def send(self, command: bytes, deadline: float) -> Waiter:
         """The reply to `command`, as a future that is never an exception; TIMEOUT at `deadline` (of the loop's clock).
 
-        Deadlines have to come in their order.
+        Those who wait are answered in order, so of two the one that asked first should have the earlier deadline.
         """
         waiter: Waiter = self._loop.create_future()
         if self._transport is None:
@@ -69,8 +70,8 @@ class RedisLink(asyncio.Protocol):
         if not self._unsent:
             self._loop.call_soon(self._flush)
         self._unsent.append(command)
-        if self._timer is None:
-            self._timer = self._loop.call_at(deadline, self._expire)
+        if deadline < self._expires_at:
+            self._expire_at(deadline)
         return waiter
 
     def close(self) -> None:
@@ -98,9 +99,15 @@ class RedisLink(asyncio.Protocol):
             self._transport.write(b"".join(self._unsent))
         self._unsent.clear()
 
+    def _expire_at(self, when: float) -> None:
+        """One timer for all: it is set for the oldest reply that is due, and not moved when that one comes."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._expires_at = when
+        self._timer = self._loop.call_at(when, self._expire)
+
     def _expire(self) -> None:
-        """One timer for all: set for the oldest reply that is due, never moved when that one comes."""
-        self._timer = None
+        self._timer, self._expires_at = None, inf
         judging, self._judging = self._judging, False
         if not self._waiters:
             return
@@ -108,15 +115,15 @@ class RedisLink(asyncio.Protocol):
         oldest = self._waiters[0][0]
         stuck_at = oldest + STUCK_AFTER_TIMEOUTS * self._timeout_s
         if oldest > now:
-            self._timer = self._loop.call_at(oldest, self._expire)
+            self._expire_at(oldest)
         elif not judging:
             # After a stall of this process the reply may lie in the socket: uvloop runs timers before it reads.
             self._judging = True
-            self._timer = self._loop.call_later(GRACE_S, self._expire)
+            self._expire_at(now + GRACE_S)
         elif stuck_at <= now:
             self._end(TIMEOUT)
         else:
-            self._timer = self._loop.call_at(min(stuck_at, self._give_up_on_due(now)), self._expire)
+            self._expire_at(min(stuck_at, self._give_up_on_due(now)))
 
     def _give_up_on_due(self, now: float) -> float:
         """Returns when the next waiter is due; infinity when there is none."""

@@ -10,10 +10,11 @@ from collections.abc import Callable
 
 from gateway.remote.breaker import Breaker
 from gateway.remote.redis_address import LinkError, RedisAddress
-from gateway.remote.redis_link import TIMEOUT, RedisLink, Reply, pack
+from gateway.remote.redis_link import LOST, TIMEOUT, RedisLink, Reply, pack
 
 SETUP_TIMEOUT_S = 1.0
 """For connections that no request waits for: a TLS handshake may take longer than a decision."""
+CANCEL_AGAIN_S = 0.05
 FOR_ALL = frozenset(
     {"BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "MOVED", "NOAUTH", "NOPERM", "NOREPLICAS", "NOSCRIPT", "OOM", "READONLY"}
 )
@@ -56,9 +57,10 @@ class RedisNode:
         """Cut the connection. Calls in flight and later ones fail."""
         self._breaker.open()
         self._arrival.set()
-        if self._seeker is not None:
-            self._seeker.cancel()
-            await asyncio.wait([self._seeker])
+        while self._seeker is not None and not self._seeker.done():
+            self._seeker.cancel()  # again and again: redis-py's set-up can swallow one (asyncio.wait_for before Python 3.12)
+            await asyncio.wait([self._seeker], timeout=CANCEL_AGAIN_S)
+        self._breaker.open()
         self._give_up()
 
     async def call(self, command: bytes) -> Reply:
@@ -68,7 +70,7 @@ class RedisNode:
         deadline = self._loop.time() + self._timeout_s
         link = self._link or await self._next_link(deadline)
         if link is None:
-            return AWAY
+            return LOST
         reply = await link.send(command, deadline)
         if not isinstance(reply, LinkError):
             if self._breaker.failures:
@@ -136,8 +138,8 @@ class RedisNode:
             self._on_state(up, reason)
 
     def _seek(self, *, at_once: bool) -> None:
-        if self._seeker is None or self._seeker.done():
-            self._seeker = self._loop.create_task(self._reach(at_once), name=f"reach {self.address}")
+        """Only without a link: the task ends when there is one, so that there are never two."""
+        self._seeker = self._loop.create_task(self._reach(at_once), name=f"reach {self.address}")
 
     async def _reach(self, at_once: bool) -> None:
         """Until the server is up."""
