@@ -34,7 +34,16 @@ class Notes:
         hint = "" if own else _QUOTED.sub(lambda quoted: "`…`" if self._is_outside(quoted[1]) else quoted[0], hint)
         self.open(place.source)
         line, column = masked(place.source.lines, place.line, place.column)
-        problem = Problem(place.source.name, place.line, place.column, spell(loc), text, hint, line, column)
+        problem = Problem(
+            place.source.name,
+            place.line,
+            place.column,
+            _one_line(spell(loc)),
+            _one_line(text),
+            _one_line(hint),
+            _one_line(line, "\t"),
+            column,
+        )
         self._found.append((self._order[place.source.name], problem))
 
     def _is_outside(self, quoted: str) -> bool:
@@ -45,3 +54,8 @@ class Notes:
         if self._found:
             ordered = sorted(self._found, key=lambda entry: (entry[0], entry[1].line, entry[1].column))
             raise ConfigError(list(dict.fromkeys(problem for _, problem in ordered)))
+
+
+def _one_line(text: str, kept: str = "") -> str:
+    """What is not printable could move a terminal's cursor or begin a line of its own: it is shown as one sign."""
+    return text if text.isprintable() else "".join(char if char.isprintable() or char in kept else "�" for char in text)

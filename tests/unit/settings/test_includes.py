@@ -72,7 +72,7 @@ def test_a_pattern_may_match_nothing_but_a_name_may_not(folder: Folder) -> None:
         "gateway.yaml:4:26: error: include[1]: there is no file `…`",
         "gateway.yaml:4:37: error: include[2]: there is no file `part`",
         "gateway.yaml:4:43: error: include[3]: text is wanted here; put it into quotes",
-        "gateway.yaml:4:46: error: include[4]: there is no file `a\0b`",
+        "gateway.yaml:4:46: error: include[4]: there is no file `a�b`",
     ]
 
 
