@@ -1,0 +1,207 @@
+"""One journey for every row of the catalogue of faults: a real client sees it, the log tells it, the metrics count it."""
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import NamedTuple, TypeAlias
+
+import pytest
+import pytest_asyncio
+
+from gateway.kernel.faults import CATALOGUE
+from tests.fakes import End, reply, until
+from tests.gateway_process import KEY
+from tests.journeys.backends import Place, ask, asking, counted, counts, enveloped, fields
+from tests.journeys.town import DISABLED, EXPIRED, NARROW, OF_A_DISABLED, ONCE, READER, Town, town
+from tests.raw_client import RawClient, RawReply
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+Provoke: TypeAlias = Callable[[Town], Awaitable[tuple[Place, RawReply]]]
+
+
+class Journey(NamedTuple):
+    """What leads to a fault, and what the contract says that the client then gets. `route` is the access line's."""
+
+    provoke: Provoke
+    status: int
+    code: int
+    route: str | None = None
+    proxy: str | None = None
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def here() -> AsyncIterator[Town]:
+    async with town() as built:
+        yield built
+
+
+def sending(request: bytes, *, method: str = "GET") -> Provoke:
+    """These bytes."""
+
+    async def provoke(here: Town) -> tuple[Place, RawReply]:
+        async with await RawClient.connect(here.gateway.port) as client:
+            await client.send(request)
+            return here.gateway, await client.reply(method)
+
+    return provoke
+
+
+def calling(method: str, path: str, *lines: str, key: str | None = KEY, body: bytes | None = None) -> Provoke:
+    """A well-formed request."""
+    return sending(asking(method, path, *lines, key=key, body=body), method=method)
+
+
+def answered(path: str, *steps: bytes | asyncio.Event | End) -> Provoke:
+    """A request that the backend answers like this."""
+
+    async def provoke(here: Town) -> tuple[Place, RawReply]:
+        here.service.on(path, *steps)
+        return here.gateway, await ask(here.gateway, "GET", path)
+
+    return provoke
+
+
+async def spend(here: Town) -> tuple[Place, RawReply]:
+    here.service.on("/v1/a", reply())
+    await ask(here.gateway, "GET", "/v1/a", key=ONCE)
+    return here.gateway, await ask(here.gateway, "GET", "/v1/a", key=ONCE)
+
+
+async def without_store(here: Town) -> tuple[Place, RawReply]:
+    return here.storeless, await ask(here.storeless, "GET", "/v1/a", key=ONCE)
+
+
+async def without_connection(here: Town) -> tuple[Place, RawReply]:
+    release = asyncio.Event()
+    here.service.on("/single", release, reply())
+    first = asyncio.ensure_future(ask(here.gateway, "GET", "/single"))
+    await until(lambda: bool(here.service.at("/single")))
+    refused = await ask(here.gateway, "GET", "/single")
+    release.set()
+    assert (await first).status == 200
+    return here.gateway, refused
+
+
+async def by_a_bug(here: Town) -> tuple[Place, RawReply]:
+    return here.buggy, await ask(here.buggy, "GET", "/v1/a")
+
+
+HUGE = b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: %b\r\n" % (number, b"a" * 1000) for number in range(80)) + b"\r\n"
+BOMB = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+
+
+def bomb() -> bytes:
+    """10 MiB of JSON in 10 KiB."""
+    body = gzip.compress(b"[" + b" " * (10 << 20) + b"]")
+    return BOMB % len(body) + body
+
+
+JOURNEYS: dict[str, Journey] = {
+    "malformed_request": Journey(sending(b"GET /v1/a b HTTP/1.1\r\nHost: h\r\n\r\n"), 400, 1001),
+    "malformed_path": Journey(calling("GET", "/v1/%2e%2e/a"), 400, 1001),
+    "request_timeout": Journey(sending(b"GET /v1/a HTTP/1.1\r\nHost: h\r\n"), 408, 1001),
+    "body_too_large": Journey(calling("POST", "/v1/a", body=b"a" * 1025), 413, 1001, "all"),
+    "url_too_long": Journey(calling("GET", "/v1/" + "a" * 512), 414, 1001),
+    "expectation_failed": Journey(calling("POST", "/v1/a", "Expect: a miracle", body=b"{}"), 417, 1001),
+    "headers_too_large": Journey(calling("GET", "/v1/a", "X-A: " + "a" * 1500, "X-B: " + "b" * 1500), 431, 1001),
+    "transfer_coding_unsupported": Journey(calling("POST", "/v1/a", "Transfer-Encoding: gzip, chunked"), 501, 1001),
+    "http_version_unsupported": Journey(sending(b"GET /v1/a HTTP/2.0\r\nHost: h\r\n\r\n"), 505, 1001),
+    "key_missing": Journey(calling("GET", "/v1/a", key=None), 401, 1002, "all"),
+    "key_ambiguous": Journey(calling("GET", "/v1/a", "X-Api-Key: another-key"), 401, 1002, "all"),
+    "key_unknown": Journey(calling("GET", "/v1/a", key="nobody's key"), 401, 1002, "all"),
+    "key_expired": Journey(calling("GET", "/v1/a", key=EXPIRED), 401, 1002, "all"),
+    "route_forbidden": Journey(calling("GET", "/v1/a", key=NARROW), 403, 1003, "all"),
+    "method_forbidden": Journey(calling("DELETE", "/v1/a", key=READER), 403, 1003, "all"),
+    "organization_forbidden": Journey(calling("GET", "/v1/a", "X-Tenant-Org-Id: initech"), 403, 1003, "all"),
+    "key_disabled": Journey(calling("GET", "/v1/a", key=DISABLED), 403, 8007, "all"),
+    "organization_disabled": Journey(calling("GET", "/v1/a", key=OF_A_DISABLED), 403, 8007, "all"),
+    "no_route": Journey(calling("GET", "/v2"), 404, 1005),
+    "method_not_allowed": Journey(calling("DELETE", "/read-only"), 405, 1006),
+    "rate_limited": Journey(spend, 429, 8000, "all"),
+    "limiter_unavailable": Journey(without_store, 503, 1004, "all"),
+    "upstream_refused": Journey(calling("GET", "/refused"), 503, 1004, "refused", "connection_refused"),
+    "upstream_unreachable": Journey(calling("GET", "/unreachable"), 503, 1004, "unreachable", "destination_unavailable"),
+    "upstream_name_unresolved": Journey(calling("GET", "/unresolved"), 503, 1004, "unresolved", "dns_error"),
+    "upstream_tls_failed": Journey(calling("GET", "/untrusted"), 503, 1004, "untrusted", "tls_certificate_error"),
+    "upstream_connect_timeout": Journey(calling("GET", "/full"), 503, 1004, "full", "connection_timeout"),
+    "upstream_saturated": Journey(without_connection, 503, 1004, "single", "connection_limit_reached"),
+    "upstream_reset": Journey(answered("/v1/reset", End.RESET), 503, 1004, "all", "connection_terminated"),
+    "upstream_timeout": Journey(answered("/v1/late", asyncio.Event()), 503, 1004, "all", "http_response_timeout"),
+    "upstream_incomplete": Journey(answered("/v1/cut", reply(b'{"a":1}')[:-1], End.CLOSE), 503, 1004, "all", "http_response_incomplete"),
+    "upstream_protocol_error": Journey(answered("/v1/odd", b"SIP/2.0 200 OK\r\n\r\n"), 503, 1004, "all", "http_protocol_error"),
+    "upstream_headers_too_large": Journey(answered("/v1/huge", HUGE), 503, 1004, "all", "http_response_header_section_size"),
+    "upstream_body_invalid": Journey(answered("/v1/garbage", reply(b"{")), 503, 1004, "all", "http_protocol_error"),
+    "upstream_coding_invalid": Journey(
+        answered("/v1/coded", reply(b"{}", b"Content-Encoding: gzip")), 503, 1004, "all", "http_response_content_coding"
+    ),
+    "upstream_body_too_large": Journey(answered("/small/bomb", bomb()), 503, 1004, "small", "http_response_body_size"),
+    "upstream_type_refused": Journey(
+        answered("/json-only/image", b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 1\r\n\r\n\x89"),
+        503,
+        1004,
+        "json-only",
+        "http_protocol_error",
+    ),
+    "internal_error": Journey(by_a_bug, 500, 1004, "all", "proxy_internal_error"),
+}
+"""By fault. CLIENT_CLOSED has a test of its own: nobody is there to be answered."""
+
+UNANSWERED = "client_closed"
+
+
+async def test_every_row_of_the_catalogue_has_its_journey() -> None:
+    assert {*JOURNEYS, UNANSWERED} == set(CATALOGUE)
+
+
+@pytest.mark.parametrize("fault", JOURNEYS)
+async def test_a_fault_is_answered_logged_and_counted(here: Town, fault: str) -> None:
+    journey = JOURNEYS[fault]
+    labels = {"reason": fault, "code": str(journey.code)}
+    before = sum(counted(place, "gateway_rejected_total", **labels) for place in (here.gateway, here.storeless, here.buggy))
+    place, answer = await journey.provoke(here)
+
+    envelope = enveloped(answer)
+    assert (answer.status, envelope["data"]["code"]) == (journey.status, journey.code)
+    assert envelope["data"]["message"]
+    assert envelope["data"]["developerMessage"]
+    assert (answer.field("WWW-Authenticate") is not None) == (journey.status == 401)
+    assert (answer.field("Allow") is not None) == (journey.status == 405)
+    assert (answer.field("Retry-After") is not None) == CATALOGUE[fault].retryable
+    assert int(answer.field("Retry-After") or 1) >= 1
+    assert answer.field("Proxy-Status") == (None if journey.proxy is None else f"gateway; error={journey.proxy}")
+
+    record = await place.record("request_id", envelope["requestId"])
+    assert (record["gateway.reason"], record["gateway.code"], record["gateway.source"]) == (fault, journey.code, "gateway")
+    assert record["http.response.status_code"] == journey.status
+    assert record.get("http.route") == journey.route
+    after = sum(counted(each, "gateway_rejected_total", **labels) for each in (here.gateway, here.storeless, here.buggy))
+    assert after == before + 1
+
+
+async def test_retryable_is_what_the_contract_answers_with_503_429_and_500() -> None:
+    assert {CATALOGUE[fault].retryable for fault, journey in JOURNEYS.items() if journey.status in {429, 503, 500}} == {True}
+    assert {CATALOGUE[fault].retryable for fault, journey in JOURNEYS.items() if journey.status not in {429, 503, 500}} == {False}
+
+
+async def test_a_client_that_leaves_is_logged_counted_and_its_upstream_call_cancelled(here: Town) -> None:
+    before = counted(here.gateway, "gateway_rejected_total", reason=UNANSWERED, code="1004")
+    here.service.on("/json-only/left", asyncio.Event())
+    async with await RawClient.connect(here.gateway.port) as client:
+        await client.send(asking("GET", "/json-only/left", "User-Agent: leaver"))
+        await until(lambda: bool(here.service.at("/json-only/left")))
+    (request,) = here.service.at("/json-only/left")
+    await here.service.closed(request.connection)
+    record = await here.gateway.record("request_id", fields(request, "X-Request-Id")[0])
+    assert (record["http.response.status_code"], record["gateway.outcome"]) == (499, "abandoned")
+    assert (record["gateway.reason"], record["http.route"]) == (UNANSWERED, "json-only")
+    await counts(here.gateway, "gateway_rejected_total", before + 1, reason=UNANSWERED, code="1004")
+    assert counted(here.gateway, "gateway_requests_total", route="json-only", code="499") == 1
+
+
+async def test_a_bug_leaves_its_traceback_in_the_log_under_the_request_id(here: Town) -> None:
+    envelope = enveloped(await ask(here.buggy, "GET", "/v1/a"))
+    await here.buggy.record("request_id", envelope["requestId"])
+    (line,) = [line for line in here.buggy.lines if line["event"] == "bug" and line["request_id"] == envelope["requestId"]]
+    assert "RuntimeError: a bug" in line["exception"]
+    assert "a bug" not in str(envelope)

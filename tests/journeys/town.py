@@ -1,0 +1,176 @@
+"""One gateway in front of everything that can go wrong, for the journeys through the catalogue of faults."""
+
+import asyncio
+import json
+import os
+import socket
+import ssl
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import trustme
+
+from gateway.edge import Listener
+from gateway.edge.door import Door, Limits
+from gateway.kernel.clock import Clock
+from gateway.kernel.ids import Ids
+from gateway.observe.log import Log
+from gateway.observe.metrics import Metrics
+from gateway.pipeline import Gateway
+from gateway.remote.local import LocalLimiter
+from gateway.settings import parse
+from gateway.stages.record import Recorder
+from gateway.table.build import build_credentials, build_faults, build_routes
+from tests.fakes import RawBackend, until
+from tests.gateway_process import KEY, GatewayProcess, configuration, digest, running
+from tests.journeys.backends import Service
+from tests.samples import Echo
+
+EXPIRED, DISABLED, OF_A_DISABLED, READER, NARROW, ONCE = (f"gw_test_key_of_somebody_{name}" for name in "abcdef")
+"""Keys beside KEY, which may do everything and has no limit. ONCE may call once a day."""
+
+_KEYS = f"""
+- {{id: tester, secret_sha256: {digest(KEY)}, organizations: [acme], plan: unlimited}}
+- {{id: expired, secret_sha256: {digest(EXPIRED)}, organizations: [acme], plan: unlimited, expires: "2020-01-01T00:00:00Z"}}
+- {{id: disabled, secret_sha256: {digest(DISABLED)}, organizations: [acme], plan: unlimited, disabled: true}}
+- {{id: of-a-disabled, secret_sha256: {digest(OF_A_DISABLED)}, organizations: [initech], plan: unlimited}}
+- {{id: reader, secret_sha256: {digest(READER)}, organizations: [acme], plan: unlimited, methods: [GET]}}
+- {{id: narrow, secret_sha256: {digest(NARROW)}, organizations: [acme], plan: unlimited, routes: [read-only]}}
+- {{id: once, secret_sha256: {digest(ONCE)}, organizations: [acme], plan: once}}
+"""
+_UPSTREAMS = """
+- {{id: backend, targets: [{{url: "http://127.0.0.1:{backend}"}}], timeouts: {{first_byte: 300ms}}}}
+- {{id: refused, targets: [{{url: "http://127.0.0.1:{closed}"}}]}}
+- {{id: unreachable, targets: [{{url: "http://127.255.255.255:80"}}]}}
+- {{id: unresolved, targets: [{{url: "http://nowhere.invalid:80"}}]}}
+- {{id: untrusted, targets: [{{url: "https://127.0.0.1:{secure}"}}]}}
+- {{id: full, targets: [{{url: "http://127.0.0.1:{full}"}}], timeouts: {{connect: 200ms}}}}
+- {{id: single, targets: [{{url: "http://127.0.0.1:{backend}"}}], connections: {{max: 1, max_pending: 0}}}}
+"""
+_ROUTES = """
+- {id: all, match: {prefix: /v1}, upstream: backend}
+- {id: read-only, match: {path: /read-only, methods: [GET]}, upstream: backend}
+- {id: refused, match: {path: /refused}, upstream: refused}
+- {id: unreachable, match: {path: /unreachable}, upstream: unreachable}
+- {id: unresolved, match: {path: /unresolved}, upstream: unresolved}
+- {id: untrusted, match: {path: /untrusted}, upstream: untrusted}
+- {id: full, match: {path: /full}, upstream: full}
+- {id: single, match: {path: /single}, upstream: single}
+- {id: small, match: {prefix: /small}, upstream: backend, envelope: {max_buffer: 1KiB}}
+- {id: json-only, match: {prefix: /json-only}, upstream: backend, envelope: {binary: refuse}}
+"""
+_SERVER = """{drain_delay: 0s, listeners: [{id: public, address: "127.0.0.1:0",
+  limits: {header_bytes: 2KiB, url_bytes: 512B, body: 1KiB, header_timeout: 300ms, body_timeout: 300ms}}]}"""
+
+
+class InProcess:
+    """A gateway in this process whose only upstream raises what no code should raise."""
+
+    def __init__(self, log_file: Path) -> None:
+        self._file = log_file
+        self._metrics = Metrics()
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator["InProcess"]:
+        loop = asyncio.get_running_loop()
+        clock = Clock(loop.time, lambda: 1_800_000_000.0)
+        config = parse(configuration(1), "gateway.yaml")
+        faults = build_faults(config)
+        opened = os.open(self._file, os.O_WRONLY | os.O_CREAT)
+        log = Log(clock.wall, format="json", fd=opened)
+        log.install()
+        log.start()
+        gateway = Gateway(
+            table=build_routes(config, {"backend": Echo(RuntimeError("a bug"))}, faults),
+            credentials=build_credentials(config),
+            limiter=LocalLimiter(clock),
+            recorder=Recorder(self._metrics, log.access, config.auth.key.query),
+            clock=clock,
+            faults=faults,
+            id_field="X-Request-Id",
+        )
+        limits = Limits(16384, 8192, 1 << 20, 5.0, 5.0, 5.0)
+        listener = Listener(Door(limits, (), Ids(os.urandom), clock.monotonic), gateway.handle, clock.wall)
+        sock = socket.create_server(("127.0.0.1", 0))
+        self.port: int = sock.getsockname()[1]
+        await listener.start(sock)
+        try:
+            yield self
+        finally:
+            listener.stop_accepting()
+            listener.cut()
+            log.close()
+            os.close(opened)
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self._file.read_text().splitlines()]
+
+    async def record(self, name: str, value: object) -> dict[str, Any]:
+        def found() -> list[dict[str, Any]]:
+            return [line for line in self.lines if line["event"] == "request" and line.get(name) == value]
+
+        await until(lambda: bool(found()))
+        return found()[0]
+
+    def admin(self, path: str) -> tuple[int, str]:
+        assert path == "/metrics"
+        return 200, self._metrics.render()[0].decode()
+
+
+class Town(NamedTuple):
+    """`gateway` has no Redis; `storeless` is told to use one that is away, and to deny then; `buggy` raises."""
+
+    service: Service
+    gateway: GatewayProcess
+    storeless: GatewayProcess
+    buggy: InProcess
+
+
+@asynccontextmanager
+async def town() -> AsyncIterator[Town]:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        for name in ("whole", "storeless"):
+            (folder / name).mkdir()
+        closed, full = stack.enter_context(_closed_port()), stack.enter_context(_full_port())
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
+        async with Service() as service, RawBackend(tls=tls) as untrusted, InProcess(folder / "log").serving() as buggy:
+            sections = {
+                "server": _SERVER,
+                "organizations": "[{id: acme}, {id: initech, disabled: true}]",
+                "plans": "[{id: unlimited, limits: []}, {id: once, limits: [{id: day, max: 1, per: 1d}]}]",
+                "keys": _KEYS,
+                "upstreams": _UPSTREAMS.format(backend=service.port, secure=untrusted.port, closed=closed, full=full),
+                "routes": _ROUTES,
+            }
+            gateway = stack.enter_context(running(configuration(0, **sections), folder / "whole"))
+            sections["redis"] = f'{{url: "redis://127.0.0.1:{closed}/0", on_failure: deny}}'
+            storeless = stack.enter_context(running(configuration(0, **sections), folder / "storeless"))
+            yield Town(service, gateway, storeless, buggy)
+
+
+@contextmanager
+def _closed_port() -> Iterator[int]:
+    """A port that refuses connections, and is nobody else's."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+@contextmanager
+def _full_port() -> Iterator[int]:
+    """A port whose backlog is full: connections to it are neither made nor refused."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
