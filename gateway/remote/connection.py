@@ -14,11 +14,11 @@ from typing import Protocol, cast
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import (
+    CLIENT_CLOSED,
     UPSTREAM_INCOMPLETE,
     UPSTREAM_PROTOCOL_ERROR,
     UPSTREAM_RESET,
     UPSTREAM_TIMEOUT,
-    UPSTREAM_UNREACHABLE,
     GatewayError,
 )
 from gateway.remote.alarm import Alarm
@@ -110,10 +110,6 @@ class Connection(asyncio.Protocol):
         if waiter.done() and not waiter.cancelled():
             waiter.exception()
 
-    def close(self, why: GatewayError) -> None:
-        """End it now; a call under way fails with `why`."""
-        self._fail(why)
-
     async def wait_closed(self) -> None:
         await self._lost
 
@@ -154,7 +150,7 @@ class Connection(asyncio.Protocol):
             reply.feed(data)
         except GatewayError as error:
             error.cause = f"{self._target}: {error.cause}"
-            self._fail(error)
+            self.fail(error)
             return
         if reply.complete:
             self._finish()
@@ -200,7 +196,7 @@ class Connection(asyncio.Protocol):
             text = f"no end of the reply within {call.total_timeout_s:g} s"
         else:
             text = f"no reply within {call.first_byte_timeout_s:g} s"
-        self._fail(GatewayError(UPSTREAM_TIMEOUT, cause=f"{self._target}: {text}"))
+        self.fail(GatewayError(UPSTREAM_TIMEOUT, cause=f"{self._target}: {text}"))
 
     # The reply
 
@@ -258,12 +254,26 @@ class Connection(asyncio.Protocol):
 
     # Endings
 
+    def fail(self, error: Exception) -> None:
+        """End it now; a call under way fails with `error`."""
+        waiter, stream = self._waiter, self._stream
+        self._discard(error if isinstance(error, GatewayError) else GatewayError(UPSTREAM_INCOMPLETE, cause="given up"))
+        if stream is not None:
+            stream.fail(error)
+        elif waiter is not None and not waiter.done():
+            waiter.set_exception(error)
+
     async def _run(self, task: Coroutine[None, None, None]) -> None:
         try:
             await task
         except Exception as error:
             self._upload = None
-            self._fail(error)
+            self.fail(error)
+        except asyncio.CancelledError:
+            # When it was not stopped here, the body itself was: there will be no more of it
+            if self._upload is not None:
+                self._upload = None
+                self.fail(GatewayError(CLIENT_CLOSED, cause="the request's body was given up"))
         else:
             self._upload = None
             if self.closed is None:
@@ -279,15 +289,7 @@ class Connection(asyncio.Protocol):
         if self.closed is not None:
             return
         self.died_unanswered = not self._reply.received
-        self._fail(GatewayError(UPSTREAM_INCOMPLETE if self._reply.received else UPSTREAM_RESET, cause=f"{self._target}: {text}"))
-
-    def _fail(self, error: Exception) -> None:
-        waiter, stream = self._waiter, self._stream
-        self._discard(error if isinstance(error, GatewayError) else GatewayError(UPSTREAM_UNREACHABLE, cause="closed"))
-        if stream is not None:
-            stream.fail(error)
-        elif waiter is not None and not waiter.done():
-            waiter.set_exception(error)
+        self.fail(GatewayError(UPSTREAM_INCOMPLETE if self._reply.received else UPSTREAM_RESET, cause=f"{self._target}: {text}"))
 
     def _discard(self, why: GatewayError) -> None:
         if self.closed is not None:

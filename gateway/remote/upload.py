@@ -50,7 +50,10 @@ async def upload(head: bytes, first: bytes, body: Source, sink: Sink) -> None:
         elif sent > length:
             raise GatewayError(MALFORMED_REQUEST, cause=f"the body is longer than its announced {length} bytes")
         else:
-            await sink.write(head + piece if head else piece)
+            await sink.write(head + piece)
+        if sent == length:
+            # The reply may come at any moment from now on: it shall not find the upload waiting for an end
+            return
         head = b""
         piece = await body.read()
     if length is None:

@@ -130,7 +130,7 @@ class Upstream:
                 waiting.set_exception(why)
         gone = list(self._all)
         for connection in gone:
-            connection.close(why)
+            connection.fail(why)
         for connection in gone:
             await connection.wait_closed()
         if self._sweeper is not None:
@@ -140,12 +140,12 @@ class Upstream:
     # For connections
 
     def release(self, connection: Connection, idle_hint_s: float | None) -> None:
+        timeout_s = self._idle_timeout_s
+        if idle_hint_s is not None and idle_hint_s < timeout_s:
+            timeout_s = idle_hint_s
+        connection.expires_at = self._clock.monotonic() + timeout_s
         if self._queue and self._hand_over(connection):
             return
-        timeout = self._idle_timeout_s
-        if idle_hint_s is not None and idle_hint_s < timeout:
-            timeout = idle_hint_s
-        connection.expires_at = self._clock.monotonic() + timeout
         self._idle.append(connection)
         if self._sweeper is None:
             self._sweeper = asyncio.get_running_loop().call_later(self._idle_timeout_s, self._sweep)

@@ -9,6 +9,7 @@ import pytest
 
 from gateway.kernel.faults import (
     BODY_TOO_LARGE,
+    CLIENT_CLOSED,
     MALFORMED_REQUEST,
     UPSTREAM_INCOMPLETE,
     UPSTREAM_PROTOCOL_ERROR,
@@ -42,6 +43,15 @@ class Pieces:
             return await self.read()
         self.received += len(piece)
         return piece
+
+
+class Cancelled(Pieces):
+    """A Body whose reading is cancelled after its pieces."""
+
+    async def read(self) -> bytes:
+        if piece := await super().read():
+            return piece
+        raise asyncio.CancelledError
 
 
 class Repeated:
@@ -338,6 +348,19 @@ class TestUpload:
             asyncio.get_running_loop().call_later(0.1, gate.set)
             answer = await upstream.send(call(b"POST", Pieces(b"ab", gate, b"cd"), first_byte_s=0.05, total_s=0.05))
             assert answer.status == 200
+
+    async def test_answered_before_the_body_says_that_it_ends(self, make: Make) -> None:
+        async with RawBackend() as backend:
+            upstream = make(backend.url)
+            await upstream.send(call(b"POST", Pieces(b"ab", b"cd", asyncio.Event(), length=4)))
+            assert upstream.idle == 1
+
+    async def test_the_body_is_cancelled(self, make: Make) -> None:
+        """As a server does with what it still reads for a client that left."""
+        async with RawBackend(script(End.NEVER, early=True)) as backend:
+            upstream = make(backend.url)
+            error = await fails(upstream, call(b"POST", Cancelled(b"ab")))
+            assert error.fault is CLIENT_CLOSED
 
     async def test_no_reply_after_it(self, make: Make) -> None:
         async with RawBackend(script(End.NEVER)) as backend:
