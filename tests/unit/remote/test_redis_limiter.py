@@ -63,11 +63,15 @@ class TestWhatStandsInRedis:
         assert (await limiter.decide(BUCKET, DAY)).states[0].remaining == 4
         assert (await limiter.decide(BUCKET, DAY)).states[0].remaining == 3
 
-    async def test_two_gateways_count_together(self, limiter: RedisLimiter, redis_server: RedisServer) -> None:
-        other = RedisLimiter(redis_server.url, "gw", GENEROUS_S, "local", CLOCK)
+    @pytest.mark.parametrize("skew_s", [-10.0, 0.0, 10.0])
+    async def test_two_gateways_count_together_whatever_their_clocks_say(
+        self, limiter: RedisLimiter, redis_server: RedisServer, skew_s: float
+    ) -> None:
+        skewed = Clock(lambda: time.monotonic() + skew_s, lambda: time.time() + skew_s)
+        other = RedisLimiter(redis_server.url, "gw", GENEROUS_S, "local", skewed)
         await other.start()
-        answers = await asyncio.gather(*(each.decide(BUCKET, DAY) for _ in range(20) for each in (limiter, other)))
-        assert sum(answer.allowed for answer in answers) == 5
+        answers = [await each.decide(BUCKET, DAY) for _ in range(20) for each in (limiter, other)]
+        assert [answer.allowed for answer in answers] == [True] * 5 + [False] * 35
         await other.close()
 
     async def test_of_two_gateways_that_race_for_the_last_token_one_gets_it(self, limiter: RedisLimiter, redis_server: RedisServer) -> None:

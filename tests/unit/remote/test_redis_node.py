@@ -16,6 +16,8 @@ from gateway.remote.redis_node import RedisNode
 from tests.redis_server import RedisServer
 
 BUDGET_S = 0.05
+SLACK_S = 1.0
+"""Far more than one budget, on a machine that is busy; far less than a budget for each of a hundred callers."""
 GENEROUS_S = 5.0
 WAIT_S = 20.0
 CALL = command("gw", "caller", (Window("day", 1000, 86_400_000_000, None),), 1)
@@ -88,12 +90,12 @@ async def test_a_server_that_hangs_costs_some_callers_their_budget_and_the_other
     redis_server.hang()
     asked_at = time.monotonic()
     replies = await asyncio.gather(*(watched.call() for _ in range(64)))
-    assert BUDGET_S <= time.monotonic() - asked_at < 2 * BUDGET_S
+    assert BUDGET_S <= time.monotonic() - asked_at < SLACK_S
     assert all(isinstance(reply, LinkError) for reply in replies)
     asked_at = time.monotonic()
     for _ in range(100):
         assert not await watched.answers()
-    assert time.monotonic() - asked_at < BUDGET_S
+    assert time.monotonic() - asked_at < SLACK_S
     redis_server.go_on()
     await watched.becomes(up=True)
     assert await watched.answers()
@@ -136,10 +138,11 @@ async def test_calls_wait_for_the_next_connection_but_no_longer_than_they_may(wa
         assert not await watched.answers()
         asked_at = time.monotonic()
         assert not any(await asyncio.gather(*(watched.answers() for _ in range(10))))
-        assert BUDGET_S <= time.monotonic() - asked_at < 2 * BUDGET_S
+        assert BUDGET_S <= time.monotonic() - asked_at < SLACK_S
         asked_at = time.monotonic()
-        assert not await watched.answers()
-        assert time.monotonic() - asked_at < BUDGET_S / 2
+        for _ in range(100):
+            assert not await watched.answers()
+        assert time.monotonic() - asked_at < SLACK_S
     assert watched.states == [(True, ""), (False, "timeout")]
 
 
