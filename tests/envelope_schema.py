@@ -12,19 +12,19 @@ _MESSAGE_TYPES = {"INFO", "ERROR", "WARNING", "DEBUG", "TRACE"}
 _TOP = {"requestId", "status", "data", "more"}
 
 
-class Broken(AssertionError):
+class EnvelopeError(AssertionError):
     """A reply that breaks a rule of the contract."""
 
 
 def check_envelope(status: int, headers: Iterable[tuple[str, str]], body: bytes, *, foreign: bool = True) -> dict[str, Any]:
-    """The parsed envelope of a reply with a body. Raises Broken, with the rule in its text.
+    """The parsed envelope of a reply with a body. Raises EnvelopeError, with the rule in its text.
 
     `foreign` allows members that the contract does not name, as a backend's own envelope may have.
     """
     fields = [(name.lower(), value) for name, value in headers]
     types = [value for name, value in fields if name == "content-type"]
     _must(types == ["application/json"], f"rule 1: Content-Type is {types}")
-    envelope = parse(body)
+    envelope: dict[str, Any] = parse(body)
     _must(isinstance(envelope, dict), "rule 1: not an object")
     _must(foreign or set(envelope) <= _TOP, f"unknown members {set(envelope) - _TOP}")
     _must(isinstance(envelope.get("requestId"), str) and bool(_UUID4.fullmatch(envelope["requestId"])), "rule 2: requestId is no UUID v4")
@@ -48,16 +48,16 @@ def check_envelope(status: int, headers: Iterable[tuple[str, str]], body: bytes,
 
 
 def parse(body: bytes) -> Any:
-    """Strict JSON in UTF-8 without BOM; raises Broken."""
+    """Strict JSON in UTF-8 without BOM; raises EnvelopeError."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise Broken("rule 1: not UTF-8") from error
+        raise EnvelopeError("rule 1: not UTF-8") from error
     _must(not text.startswith("\ufeff"), "rule 1: BOM")
     try:
         return json.loads(text, parse_constant=_refuse_constant)
     except ValueError as error:
-        raise Broken(f"rule 1: {error}") from error
+        raise EnvelopeError(f"rule 1: {error}") from error
 
 
 def _check_messages(data: dict[str, Any], name: str) -> None:
@@ -89,7 +89,7 @@ def _check_date(date: object) -> None:
     try:
         datetime.fromisoformat(str(date))
     except ValueError as error:
-        raise Broken(f"rule 4: date {date!r} does not parse") from error
+        raise EnvelopeError(f"rule 4: date {date!r} does not parse") from error
 
 
 def _check_fields_of(status: int, fields: list[tuple[str, str]]) -> None:
@@ -103,9 +103,9 @@ def is_uuid(text: str) -> bool:
 
 
 def _refuse_constant(name: str) -> object:
-    raise Broken(f"rule 1: {name}")
+    raise EnvelopeError(f"rule 1: {name}")
 
 
 def _must(holds: bool, broken: str) -> None:
     if not holds:
-        raise Broken(broken)
+        raise EnvelopeError(broken)

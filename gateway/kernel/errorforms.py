@@ -47,6 +47,8 @@ _FIELDS = (
     "loc", "field", "fieldName", "property", "propertyPath", "param", "parameter", "path", "instancePath", "pointer", "header", "name",
     "target", "location",
 )  # fmt: skip
+_INTERNAL = frozenset({"stack", "stackTrace", "stacktrace", "stack_trace", "trace", "traceback", "exception"})
+_LARGEST_INDEX = 1_000_000
 _NO_FIELD = frozenset({"", "$", "base", "__all__", "_schema", "non_field_errors", "nonFieldErrors"})
 _LINKS = ("type", "error_uri", "doc_url", "documentation_url", "help", "moreInfo", "more_info", "infoLink", "href")
 _WHERE = frozenset({"body", "query", "path", "header", "cookie", "__root__"})
@@ -104,8 +106,8 @@ def _in_object(value: dict[str, object], depth: int) -> Found:
     title = clean(value.get("title"))
     label = next((label for name in _LABELS if (label := clean(value.get(name))) and not _NO_LABEL.fullmatch(label)), "")
     found.entries = _entries([value[name] for name in _LISTS if isinstance(value.get(name), list)])
-    found.entries += [entry for name in _BY_FIELD if isinstance(value.get(name), dict) for entry in _by_field(value[name])]
-    if not text and not found.entries and all(isinstance(texts, list) for texts in value.values()):
+    found.entries += [entry for name in _BY_FIELD if isinstance(fields := value.get(name), dict) for entry in _by_field(fields)]
+    if not text and not found.entries and _INTERNAL.isdisjoint(value) and all(isinstance(texts, list) for texts in value.values()):
         found.entries = _by_field(value)  # Django REST writes nothing around it
     found.text = text or ("" if found.entries else label)
     found.title = title if title != found.text else ""
@@ -129,10 +131,8 @@ def _entries(value: object) -> list[Entry]:
     return list(islice(dict.fromkeys(_read(value, None, 0)), MOST_ENTRIES))
 
 
-def _by_field(value: object) -> list[Entry]:
+def _by_field(value: dict[str, object]) -> list[Entry]:
     """`{"name": "is required"}`, `{"name": ["is required", …]}`, `{"name": {"message": "is required"}}`."""
-    if not isinstance(value, dict):
-        return []
     return list(islice(dict.fromkeys(entry for name, texts in value.items() for entry in _read(texts, _plain(name), 0)), MOST_ENTRIES))
 
 
@@ -146,7 +146,7 @@ def _read(value: object, field: str | None, depth: int) -> Iterator[Entry]:
         if inner and depth < _DEEPEST:
             yield from _read(inner, _field(value) or field, depth)
         elif text:
-            kinds = {str(value.get(name)).lower() for name in ("type", "code", "keyword", "rule")}
+            kinds = {kind.lower() for name in ("type", "code", "keyword", "rule") if isinstance(kind := value.get(name), str)}
             yield Entry(text, _field(value) or field, not kinds.isdisjoint(_MISSING_KINDS) or _MISSING_TEXT.search(text) is not None)
     elif text := clean(value):
         yield Entry(text, field, _MISSING_TEXT.search(text) is not None)
@@ -162,7 +162,7 @@ def _field(value: dict[str, object]) -> str | None:
 def _plain(place: object) -> str | None:
     """A field's name or path, however it is written, with dots."""
     if isinstance(place, list):
-        steps = [str(step) for step in place if isinstance(step, str | int)]
+        steps = [str(step) for step in place if isinstance(step, str) or (isinstance(step, int) and 0 <= step < _LARGEST_INDEX)]
         if steps and steps[0] in _WHERE:
             del steps[0]
         place = ".".join(steps)

@@ -23,8 +23,10 @@ WHITE = b" \t\r\n"
 _RAW = msgspec.json.Decoder(msgspec.Raw)
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_SURROGATE = re.compile(rb"(\\\\)|\\u(?=[dD][89a-fA-F][0-9a-fA-F]{2})")
+_SURROGATE = re.compile(rb"(\\\\)|\\u([dD][89a-fA-F][0-9a-fA-F]{2})")
+_REPLACEMENT = rb"\ufffd"
 _SHIELD = b"\xff\xfe"
+"""In place of a backslash and u. In no UTF-8, so it can be taken back; and only Raw takes it."""
 
 
 def is_utf8(text: bytes) -> bool:
@@ -48,21 +50,21 @@ def is_json(text: bytes) -> bool:
 
 def items(text: bytes) -> list[bytes] | None:
     """The elements of an array, as they were spelled; None for anything else. `text` is valid JSON."""
-    found = decode(_ITEMS, text)
+    found = decode(_ITEMS, text, _SHIELD)
     return None if found is None else [_unshield(item) for item in found]
 
 
 def members(text: bytes) -> Members | None:
     """The members of an object; None for anything else. `text` is valid JSON."""
-    found = decode(_MEMBERS, text)
+    found = decode(_MEMBERS, text, _SHIELD)
     return None if found is None else {name: _unshield(value) for name, value in found.items()}
 
 
-def decode(decoder: "msgspec.json.Decoder[T]", text: bytes) -> T | None:
+def decode(decoder: "msgspec.json.Decoder[T]", text: bytes, mark: bytes = _REPLACEMENT) -> T | None:
     """What `decoder` makes of `text`; None when that is not JSON, or not of its type.
 
-    msgspec refuses lone halves of surrogate pairs that are spelled as escapes. They are shielded from it then: what is
-    Raw in the result still is (bytes 0xFF 0xFE, which are in no UTF-8, for each `\\u` of a half).
+    msgspec refuses lone halves of surrogate pairs that are spelled as escapes. If there are any, then in place of all halves
+    it sees U+FFFD, or `_SHIELD` and the four digits.
     """
     try:
         return decoder.decode(text)
@@ -72,7 +74,7 @@ def decode(decoder: "msgspec.json.Decoder[T]", text: bytes) -> T | None:
         if rb"\ud" not in text and rb"\uD" not in text:
             return None
     try:
-        return decoder.decode(_SURROGATE.sub(lambda match: match[1] or _SHIELD, text))
+        return decoder.decode(_SURROGATE.sub(lambda half: half[1] or (mark + half[2] if mark is _SHIELD else mark), text))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
 

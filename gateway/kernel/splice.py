@@ -58,8 +58,8 @@ class QuotedText:
     def _quoted(self, data: bytes, *, final: bool) -> bytes:
         try:
             return quote(self._decoder.decode(data, final))[1:-1]
-        except UnicodeDecodeError as error:
-            raise GatewayError(UPSTREAM_BODY_INVALID, cause=f"text is not {error.encoding}") from error
+        except UnicodeError as error:  # UTF-16 without its mark is no UnicodeDecodeError
+            raise GatewayError(UPSTREAM_BODY_INVALID, cause="text is not in its charset") from error
 
 
 class Spliced:

@@ -12,9 +12,7 @@ _UNFIT = {
 """Control characters, what turns the direction of writing, byte order marks, lone surrogates."""
 
 _TRACE = re.compile(r"Traceback \(most recent call last|\n[ \t]+at \S|\n[ \t]+File \"|\nCaused by: |\ngoroutine \d+ \[")
-_MARKUP = re.compile(
-    r"\A\s*<[!?/a-z]|<(?:!doctype|/?(?:html|head|body|script|style|title|h[1-6]|div|table|pre|br|hr|p)\b)", re.IGNORECASE
-)
+_MARKUP = re.compile(r"\A\s*<[!?/a-z]|<(?:!doctype|/?(?:html|head|body|script|style|title|h[1-6]|div|table|pre|br|hr|p)\b)", re.IGNORECASE)
 
 
 def clean(text: object, longest: int = LONGEST_TEXT) -> str:

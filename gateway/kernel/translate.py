@@ -90,6 +90,6 @@ def _read(content_type: bytes, body: bytes) -> Found | None:
         return None
     try:
         text = body.decode(kind.charset)
-    except UnicodeDecodeError:
+    except UnicodeError:
         return None
     return found_in(text)

@@ -22,14 +22,25 @@ def test_messages_follow_the_result() -> None:
     messages = b"[" + render_message("m1", "WARNING", "old", date="2026-01-01T00:00:00Z", field="f", links=[Link("/x", "X")]) + b"]"
     envelope = check_envelope(200, JSON, success(REQUEST_ID, b"1", messages), foreign=False)
     assert envelope["data"]["messages"] == [
-        {"date": "2026-01-01T00:00:00Z", "id": "m1", "type": "WARNING", "text": "old", "field": "f", "links": [{"href": "/x", "title": "X"}]}
+        {
+            "date": "2026-01-01T00:00:00Z",
+            "id": "m1",
+            "type": "WARNING",
+            "text": "old",
+            "field": "f",
+            "links": [{"href": "/x", "title": "X"}],
+        }
     ]
     assert success(REQUEST_ID, b"1", messages) == success_head(REQUEST_ID) + b"1" + success_tail(messages)
 
 
 def test_an_error_has_links_and_details_only_if_there_are_any() -> None:
     body = error(REQUEST_ID, 1004, 'quote " é', "developer\n")
-    assert check_envelope(503, JSON, body, foreign=False)["data"] == {"code": 1004, "message": 'quote " é', "developerMessage": "developer\n"}
+    assert check_envelope(503, JSON, body, foreign=False)["data"] == {
+        "code": 1004,
+        "message": 'quote " é',
+        "developerMessage": "developer\n",
+    }
 
 
 def test_a_full_error() -> None:

@@ -36,7 +36,7 @@ def test_kind(content_type: bytes, kind: str) -> None:
     [
         (b"text/plain", "utf-8-sig", True),
         (b"text/plain; charset=ISO-8859-1", "latin-1", True),
-        (b"text/plain; a=b; charset=\"windows-1252\"", "cp1252", True),
+        (b'text/plain; a=b; charset="windows-1252"', "cp1252", True),
         (b"text/plain; charset=rot13", "utf-8-sig", True),
         (b"text/html", "utf-8-sig", False),
         (b"text/csv;charset=utf-16", "utf-16", False),

@@ -46,7 +46,8 @@ def test_a_notice(name: str, value: str, text: str, date: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("Deprecation", "false"), ("Deprecation", ""), ("Deprecation", "?0"), ("Sunset", ""), ("Warning", ""), ("Warning", '299 - ""')]
+    ("name", "value"),
+    [("Deprecation", "false"), ("Deprecation", ""), ("Deprecation", "?0"), ("Sunset", ""), ("Warning", ""), ("Warning", '299 - ""')],
 )
 def test_nothing_to_say(name: str, value: str) -> None:
     assert _read((name, value)) == []
@@ -61,14 +62,20 @@ def test_several_in_one_field_and_of_every_kind() -> None:
 def test_links_go_to_their_notice() -> None:
     link = '<https://x/d>; rel="deprecation alternate"; title="Why, \\"why\\"", </s>;rel=Sunset;type="text/html", <https://x/n>; rel=next'
     deprecation, sunset, warning = _read(
-        ("Deprecation", "true"), ("Link", link), ("Link", '<>; rel="sunset", <https://x/2>; REL=sunset; rel=x'), ("Sunset", "x"), ("Warning", "w")
+        ("Deprecation", "true"),
+        ("Link", link),
+        ("Link", '<>; rel="sunset", <https://x/2>; REL=sunset; rel=x'),
+        ("Sunset", "x"),
+        ("Warning", "w"),
     )
     assert deprecation["links"] == [{"href": "https://x/d", "title": 'Why, "why"'}]
     assert sunset["links"] == [{"href": "/s", "title": "Sunset"}, {"href": "https://x/2", "title": "Sunset"}]
     assert "links" not in warning
 
 
-@pytest.mark.parametrize("link", ["<", "<x", "<x>", "<x>;", '<x>; rel="', ";rel=sunset", "<x>" * 5000, "<x>; a=" * 5000, '<x>; a="' + "\\" * 5000])
+@pytest.mark.parametrize(
+    "link", ["<", "<x", "<x>", "<x>;", '<x>; rel="', ";rel=sunset", "<x>" * 5000, "<x>; a=" * 5000, '<x>; a="' + "\\" * 5000]
+)
 def test_broken_links_are_no_links(link: str) -> None:
     (message,) = _read(("Sunset", "x"), ("Link", link))
     assert "links" not in message

@@ -24,9 +24,9 @@ LARGE = {
     "commas in a string": ["},],," * WINDOW, 1],
 }  # fmt: skip
 TEXTS = [
-    (f"{name}, {spelling}", json.dumps(value, ensure_ascii=ascii, indent=indent).encode())
+    (f"{name}, {spelling}", json.dumps(value, ensure_ascii=escaped, indent=indent).encode())
     for name, value in LARGE.items()
-    for spelling, ascii, indent in (("ascii", True, None), ("utf-8", False, None), ("indented", True, 2))
+    for spelling, escaped, indent in (("ascii", True, None), ("utf-8", False, None), ("indented", True, 2))
 ]
 EACH = pytest.mark.parametrize("text", [text for _, text in TEXTS], ids=[name for name, _ in TEXTS])
 
@@ -85,8 +85,7 @@ def test_small_and_valid(text: bytes) -> None:
 def test_refused_before_the_end(start: bytes) -> None:
     scanner = Scanner()
     with pytest.raises(GatewayError) as refused:
-        for _ in range(4):
-            scanner.feed(start)
+        scanner.feed(start * 4)
     assert refused.value.fault is UPSTREAM_BODY_INVALID
 
 
@@ -120,7 +119,6 @@ def _passes(pieces: Iterable[bytes]) -> bool:
         for piece in pieces:
             scanner.feed(piece)
         scanner.finish()
-    except GatewayError as refused:
-        assert refused.fault is UPSTREAM_BODY_INVALID
+    except GatewayError:
         return False
     return True

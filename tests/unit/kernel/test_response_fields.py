@@ -1,0 +1,137 @@
+"""kernel/response_fields.py and kernel/responses.py: which fields of a backend's reply reach a client."""
+
+import pytest
+
+from gateway.kernel.faults import UPSTREAM_PROTOCOL_ERROR, GatewayError
+from gateway.kernel.response_fields import JSON_TYPE, Screened, checked, replaced, screen, value_of, weakened
+from gateway.kernel.responses import CHALLENGE, RETRY_SHORTLY, completed
+
+
+def _screen(*fields: tuple[bytes, bytes], removed: frozenset[bytes] = frozenset()) -> Screened:
+    return screen(list(fields), removed)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        (b"location", ("Location", "v")),
+        (b"set-cookie", ("Set-Cookie", "v")),
+        (b"www-authenticate", ("WWW-Authenticate", "v")),
+        (b"x-anything", ("x-anything", "v")),
+        (b"x-ratelimited-by", ("x-ratelimited-by", "v")),
+    ],
+)
+def test_passed_on(name: bytes, line: tuple[str, str]) -> None:
+    assert _screen((name, b"v")).lines == [JSON_TYPE, line]
+    assert _screen((name, b"v"), removed=frozenset({name})).lines == [JSON_TYPE]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authentication-info", b"te", b"trailer", b"transfer-encoding",
+        b"upgrade", b"http2-settings", b"content-length", b"date", b"ratelimit", b"ratelimit-policy", b"x-ratelimit-limit-minute", b"alt-svc",
+        b"x-request-id", b"content-type", b"content-encoding",
+    ],
+)  # fmt: skip
+def test_not_passed_on(name: bytes) -> None:
+    screened = _screen((name, b"v"))
+    assert (screened.lines, screened.of_the_body, screened.notices) == ([JSON_TYPE], [], False)
+
+
+def test_what_is_read_on_the_way() -> None:
+    screened = _screen(
+        (b"content-type", b"text/plain"),
+        (b"content-type", b"text/html"),
+        (b"content-encoding", b"gzip"),
+        (b"content-encoding", b"br"),
+        (b"x-request-id", b"theirs"),
+    )
+    assert (screened.content_type, screened.coding, screened.request_id) == (b"text/plain", b"gzip,br", "theirs")
+
+
+@pytest.mark.parametrize("name", ["Deprecation", "Sunset", "Warning"])
+def test_notices_are_seen_and_passed_on(name: str) -> None:
+    screened = _screen((name.lower().encode(), b"v"))
+    assert screened.notices
+    assert screened.lines == [JSON_TYPE, (name, "v")]
+    assert not _screen((name.lower().encode(), b"v"), removed=frozenset({name.lower().encode()})).notices
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        (b"keep-alive", ["X-A", "x-b", "ETag"]),
+        (b"close, X-B", ["X-A", "ETag"]),
+        (b"x-a,x-b,,  etag", []),
+        (b"content-type", ["X-A", "x-b", "ETag"]),
+        (b"\xff", ["X-A", "x-b", "ETag"]),
+    ],
+)
+def test_fields_that_connection_names_end_here(value: bytes, names: list[str]) -> None:
+    screened = _screen((b"x-a", b"1"), (b"connection", value), (b"x-b", b"2"), (b"etag", b'"e"'))
+    assert screened.lines[0] == JSON_TYPE
+    assert [name.lower() for name, _ in screened.lines[1:] + screened.of_the_body] == [name.lower() for name in names]
+
+
+def test_fields_of_the_body_stand_apart() -> None:
+    names = [b"content-md5", b"digest", b"content-digest", b"repr-digest", b"content-range", b"accept-ranges"]
+    screened = _screen(*[(name, b"v") for name in names], (b"etag", b'"e"'))
+    assert screened.lines == [JSON_TYPE]
+    assert [name.lower().encode() for name, _ in screened.of_the_body] == [*names, b"etag"]
+    assert weakened(screened.of_the_body) == [("ETag", 'W/"e"')]
+    assert weakened([("ETag", 'W/"e"')]) == [("ETag", 'W/"e"')]
+    assert _screen((b"etag", b'"e"'), removed=frozenset({b"etag"})).of_the_body == []
+
+
+@pytest.mark.parametrize("value", [b"a\r\nb", b"a\nb", b"a\x00b", b"\x1b[31m", b"\x7f"])
+@pytest.mark.parametrize("name", [b"location", b"x-anything", b"warning", b"etag", b"x-request-id"])
+def test_control_characters_are_refused(name: bytes, value: bytes) -> None:
+    with pytest.raises(GatewayError) as refused:
+        _screen((name, value))
+    assert refused.value.fault is UPSTREAM_PROTOCOL_ERROR
+    with pytest.raises(GatewayError):
+        checked(value)
+
+
+@pytest.mark.parametrize("name", [b"x y", b"x\r", b"x:", b"\xe9"])
+def test_names_that_are_no_tokens_are_refused(name: bytes) -> None:
+    with pytest.raises(GatewayError) as refused:
+        _screen((name, b"v"))
+    assert refused.value.fault is UPSTREAM_PROTOCOL_ERROR
+
+
+@pytest.mark.parametrize("value", [b"caf\xe9", b"tab\tbed", b"", b"\xa0\xad\x85"])
+def test_other_values_stay_byte_for_byte(value: bytes) -> None:
+    assert _screen((b"location", value), (b"x-a", value)).lines[1:] == [
+        ("Location", value.decode("latin-1")),
+        ("x-a", value.decode("latin-1")),
+    ]
+    assert checked(value).encode("latin-1") == value
+
+
+def test_replaced_and_value_of() -> None:
+    lines = [("Server", "a"), ("X-B", "1"), ("server", "b")]
+    assert replaced(lines, (("SERVER", "new"), ("X-C", "c"))) == [("X-B", "1"), ("SERVER", "new"), ("X-C", "c")]
+    assert value_of(lines, "server") == "a"
+    assert value_of(lines, "x-d") is None
+
+
+@pytest.mark.parametrize(
+    ("status", "line"),
+    [
+        (401, CHALLENGE),
+        (405, ("Allow", "GET, POST")),
+        (429, RETRY_SHORTLY),
+        (503, RETRY_SHORTLY),
+        (400, None),
+        (403, None),
+        (500, None),
+        (502, None),
+    ],
+)
+def test_an_error_has_what_its_status_needs(status: int, line: tuple[str, str] | None) -> None:
+    assert completed([JSON_TYPE], status, ("GET", "POST")) == [JSON_TYPE, *([line] if line else [])]
+    if line is not None:
+        own = [(line[0].lower(), "own")]
+        assert completed(own, status, ("GET",)) == own
