@@ -26,6 +26,7 @@ from gateway.observe.series import Counter
 from gateway.pipeline import Gateway
 from gateway.remote.limiter import Limiter
 from gateway.remote.local import LocalLimiter
+from gateway.remote.outbox import Outbox
 from gateway.remote.redis_limiter import RedisLimiter
 from gateway.remote.tls import TLS
 from gateway.remote.upstream import Upstream
@@ -67,6 +68,7 @@ class Worker:
             secret_names=(config.auth.key.header, config.auth.key.query),
         )
         self.metrics = Metrics(buckets=observability.metrics.buckets)
+        self.outbox = Outbox()
         self.upstreams = {upstream.id: self._upstream(upstream) for upstream in config.upstreams}
         self.limiter = self._limiter()
         self.admin = Admin(str(config.admin.address), self.metrics, self._readiness)
@@ -89,7 +91,7 @@ class Worker:
                 await self.limiter.start()
             await self.admin.start()
             for setting, sock in sockets:
-                listener = Listener(_door(setting, ids), gateway.handle, SYSTEM.wall)
+                listener = Listener(_door(setting, ids), gateway.handle, SYSTEM.wall, self.outbox)
                 await listener.start(sock)
                 self.listeners.append(listener)
                 self.addresses.append(_name(sock))

@@ -25,6 +25,8 @@ SLOWEST_BYTES_PER_S = 16 * 1024
 """A body may take its time-out, and beyond that as long as it keeps up this rate."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _MOST_HEADS = 32
+_SMALL_BYTES = 32 * 1024
+"""A reply up to this size may wait for the end of the loop's turn."""
 
 
 class Connection(RequestHandler):
@@ -134,6 +136,7 @@ class Connection(RequestHandler):
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio allows it; aiohttp just never needs it
         self._eof = True
+        self._listener.outbox.flush()
         if self._exchange is None and not self._messages:
             if self._head_since is None:
                 return False
@@ -164,6 +167,10 @@ class Connection(RequestHandler):
         super().resume_writing()
         self._stalled_since = None
 
+    def force_close(self) -> None:
+        self._listener.outbox.flush()
+        super().force_close()
+
     # What is answered
 
     async def start(self) -> None:
@@ -184,13 +191,9 @@ class Connection(RequestHandler):
                 if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
                     self._resume_reading_if_drained()
                 await self._answer(message, payload)
-        except asyncio.CancelledError:
-            self.force_close()
-            raise
         finally:
             self._task_handler = None
-            if not self._force_close and self.transport is not None:
-                self.transport.close()
+            self.force_close()
 
     async def _answer(self, message: Any, payload: StreamReader) -> None:
         """Serve one request; `_keep` says afterwards whether the connection goes on."""
@@ -228,11 +231,17 @@ class Connection(RequestHandler):
         if bodiless:
             if reply.stream is not None:
                 reply.stream.close()
+            self._listener.outbox.flush()
             transport.write(head)
             return 0
         if reply.stream is not None:
             return await self._stream(reply, reply.stream, head, chunked)
-        transport.write(head + reply.body)
+        data = head + reply.body
+        if self._keep and len(data) <= _SMALL_BYTES:
+            self._listener.outbox.put(transport, data)
+        else:
+            self._listener.outbox.flush()
+            transport.write(data)
         if self._paused:
             await self._drain_helper()
         return len(reply.body)
@@ -240,6 +249,7 @@ class Connection(RequestHandler):
     async def _stream(self, reply: Reply, stream: Stream, head: bytes, chunked: bool) -> int:
         """Head and first part at once, then piece by piece as the client takes them."""
         sent, piece, last = 0, reply.body, False
+        self._listener.outbox.flush()
         try:
             while True:
                 transport = self.transport
@@ -270,6 +280,7 @@ class Connection(RequestHandler):
 
     def _confirm(self) -> None:
         if self.transport is not None:
+            self._listener.outbox.flush()
             self.transport.write(_CONTINUE)
 
     async def _linger(self) -> None:
@@ -277,6 +288,7 @@ class Connection(RequestHandler):
         transport = self.transport
         if transport is None or not transport.can_write_eof():
             return
+        self._listener.outbox.flush()
         transport.write_eof()
         transport.resume_reading()
         self._lost = self._loop.create_future()

@@ -11,6 +11,7 @@ from aiohttp.web_server import Server
 from gateway.edge.connection import Connection
 from gateway.edge.door import Door
 from gateway.exchange import Exchange, Send
+from gateway.remote.outbox import Outbox
 
 
 class Listener(Server):
@@ -21,10 +22,13 @@ class Listener(Server):
 
     SWEEP_S = 0.25
 
-    def __init__(self, door: Door, serve: Callable[[Exchange, Send], Awaitable[None]], wall: Callable[[], float]) -> None:
+    def __init__(
+        self, door: Door, serve: Callable[[Exchange, Send], Awaitable[None]], wall: Callable[[], float], outbox: Outbox
+    ) -> None:
         super().__init__(_unused, handler_cancellation=True)
         self.door = door
         self.serve = serve
+        self.outbox = outbox
         self.draining = False
         self._wall = wall
         self._date = ""

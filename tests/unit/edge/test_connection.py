@@ -16,6 +16,7 @@ from gateway.edge.door import Door, Limits
 from gateway.exchange import Exchange, Reply, Send
 from gateway.kernel.faults import UPSTREAM_INCOMPLETE, GatewayError
 from gateway.kernel.ids import Ids
+from gateway.remote.outbox import Outbox
 from tests.raw_client import RawClient
 from tests.samples import Pieces
 
@@ -48,7 +49,7 @@ async def listening(serve: Serve = echo, limits: Limits = LIMITS, trusted: tuple
     """A listener on a free port."""
     loop = asyncio.get_running_loop()
     door = Door(limits, [ip_network(one) for one in trusted], Ids(lambda n: bytes(range(256)) * (n // 256)), loop.time)
-    listener = Listener(door, serve, lambda: 784111777.0)
+    listener = Listener(door, serve, lambda: 784111777.0, Outbox())
     sock = socket.create_server(("127.0.0.1", 0))
     await listener.start(sock)
     try:
