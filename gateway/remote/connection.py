@@ -9,7 +9,6 @@ Laws:
 import asyncio
 import math
 import select
-from collections.abc import Coroutine
 from typing import Protocol, cast
 
 from gateway.kernel.clock import Clock
@@ -46,7 +45,7 @@ class Connection(asyncio.Protocol):
     """`target` names the other end. Deadlines are readings of `clock.monotonic`.
 
     `closed` says why it is of no more use. `died_unanswered`: it ended, or broke, before a byte of the reply.
-    `expires_at` is set by the pool.
+    `lost` is done when its socket is closed. `expires_at` is set by the pool.
     """
 
     _transport: asyncio.Transport
@@ -68,7 +67,7 @@ class Connection(asyncio.Protocol):
         self._alarm = Alarm(self._rang, clock, loop)
         self._sent_at = math.inf
         self.closed: GatewayError | None = None
-        self._lost = loop.create_future()
+        self.lost = loop.create_future()
         self.died_unanswered = False
         self.expires_at = math.inf
 
@@ -100,7 +99,7 @@ class Connection(asyncio.Protocol):
                 source = body
             head = call.head + request_framing(call.method, source.length)
             self._sent_at = math.inf
-            self._upload = self._loop.create_task(self._run(upload(head, first, source, self)))
+            self._upload = self._loop.create_task(self._send(head, first, source))
         return waiter
 
     def give_up(self, waiter: "asyncio.Future[Answer]") -> None:
@@ -109,9 +108,6 @@ class Connection(asyncio.Protocol):
             self._discard(GatewayError(UPSTREAM_INCOMPLETE, cause="given up"))
         if waiter.done() and not waiter.cancelled():
             waiter.exception()
-
-    async def wait_closed(self) -> None:
-        await self._lost
 
     # For the stream and the upload
 
@@ -169,8 +165,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._broke(f"the connection broke: {getattr(exc, 'strerror', None) or exc or 'cut off'}")
-        if not self._lost.done():
-            self._lost.set_result(None)
+        if not self.lost.done():
+            self.lost.set_result(None)
 
     def pause_writing(self) -> None:
         self._drained = self._loop.create_future()
@@ -210,8 +206,7 @@ class Connection(asyncio.Protocol):
         if not self._buffer:
             self._head_arrived()
         self._buffer += data
-        limit = self._call.buffer_bytes
-        if limit and len(self._buffer) <= limit:
+        if self._call.buffer_bytes and len(self._buffer) <= self._call.buffer_bytes:
             return
         waiter = self._waiter
         assert waiter is not None
@@ -263,9 +258,9 @@ class Connection(asyncio.Protocol):
         elif waiter is not None and not waiter.done():
             waiter.set_exception(error)
 
-    async def _run(self, task: Coroutine[None, None, None]) -> None:
+    async def _send(self, head: bytes, first: bytes, body: Source) -> None:
         try:
-            await task
+            await upload(head, first, body, self)
         except Exception as error:
             self._upload = None
             self.fail(error)
@@ -299,6 +294,5 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
         self._alarm.cancel()
         self._stop_upload()
-        if self._drained is not None:
-            self.resume_writing()
+        self.resume_writing()
         self._owner.discarded(self)

@@ -132,7 +132,7 @@ class Upstream:
         for connection in gone:
             connection.fail(why)
         for connection in gone:
-            await connection.wait_closed()
+            await connection.lost
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
