@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple, Protocol
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.envelope_schema import check_envelope
 from tests.fakes import RawBackend, Request, Script, Step, reply, script
-from tests.gateway_process import KEY
+from tests.gateway_process import KEY, GatewayProcess, configuration, running
 from tests.raw_client import RawClient, RawReply
 
 
@@ -42,6 +44,23 @@ class Service(RawBackend):
             else:
                 self.requests.append(Request(number, head, *await self._body(head, reader)))
             await self._play(current, writer)
+
+
+class Front(NamedTuple):
+    """A gateway and the one service behind it."""
+
+    service: Service
+    gateway: GatewayProcess
+
+
+@asynccontextmanager
+async def front(**sections: str) -> AsyncIterator[Front]:
+    """Both running. `sections` as in `configuration`, with {backend} for the port of the service, whose upstream is called `backend`."""
+    with TemporaryDirectory() as folder:
+        async with Service() as service:
+            said = {name: text.replace("{backend}", str(service.port)) for name, text in sections.items()}
+            with running(configuration(service.port, **said), Path(folder)) as gateway:
+                yield Front(service, gateway)
 
 
 class Place(Protocol):
