@@ -33,6 +33,7 @@ _MOST_PORT = 65535
 _REMEMBERED_HOSTS = 256
 _HTTP10, _HTTP11 = (1, 0), (1, 1)
 _HOST, _CONNECTION, _EXPECT = istr("Host"), istr("Connection"), istr("Expect")
+_TRANSFER_ENCODING = istr("Transfer-Encoding")
 _TRACEPARENT, _TRACESTATE = istr("traceparent"), istr("tracestate")
 _PLAIN_CONNECTION = frozenset({"keep-alive", "close", "Keep-Alive", "Close"})
 
@@ -112,8 +113,10 @@ class Door(msgspec.Struct, frozen=True):
             x.door_error = GatewayError(HTTP_VERSION_UNSUPPORTED)
         elif (path[:1] != "/" and not self._absolute(x, target)) or not target.isascii() or "#" in target:
             x.door_error = _wrong("request target")
-        elif (x.host not in self.hosts and (wrong := self._wrong_host(x.host, version))) or (
-            message.chunked and (wrong := _wrong_coding(headers, version))
+        elif (
+            (x.host not in self.hosts and (wrong := self._wrong_host(x.host, version)))
+            or (x.host is not host and (wrong := self._wrong_host(host, version)))  # RFC 9112 3.2: also where the target replaces it
+            or ((message.chunked or _TRANSFER_ENCODING in headers) and (wrong := _wrong_coding(headers, version)))
         ):
             x.door_error = wrong
         elif len(target) > self.limits.url_bytes:
