@@ -106,7 +106,8 @@ def application() -> web.Application:
 
 
 async def serve() -> None:
-    runner = web.AppRunner(application(), access_log=None, handler_cancellation=True)
+    # Nobody is left to wait for replies: the gateway is gone, or has drained.
+    runner = web.AppRunner(application(), access_log=None, handler_cancellation=True, shutdown_timeout=0)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     sys.stdout.write(f"{runner.addresses[0][1]}\n")

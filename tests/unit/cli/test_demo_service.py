@@ -77,6 +77,7 @@ def test_it_never_outlives_whoever_started_it() -> None:
         # One request that it will never answer does not keep it alive.
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         connection.request("GET", f"{EXAMPLES}/never")
+        assert ask(port, "GET", ENCODINGS)[0] == 200
     with pytest.raises(ConnectionError):
         ask(port, "GET", ENCODINGS)
     connection.close()
