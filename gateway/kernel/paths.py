@@ -11,6 +11,8 @@ _SUSPECT = re.compile(r"[%;]|//|/\.")
 _UNSAFE = re.compile(r"[^!-~]|[#?\\]")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_OVERLONG = re.compile("[\xc0\xc1][\x80-\xbf]|\xe0[\x80-\x9f][\x80-\xbf]|\xf0[\x80-\x8f][\x80-\xbf]")
+"""A dot or slash as UTF-8 must never spell it (RFC 3629 3), and as lax decoders read it all the same."""
 _ROUNDS = 4
 
 
@@ -41,7 +43,7 @@ def _scrutinise(path: str) -> tuple[str, str] | None:
             break
         liberal = decoded
     once = _ESCAPE.sub(_decode, path)
-    if any(ord(char) < 0x20 or ord(char) == 0x7F for char in once) or "\\" in once:
+    if any(ord(char) < 0x20 or ord(char) == 0x7F for char in once) or "\\" in once or _OVERLONG.search(liberal):
         return None
     merged = re.sub("/+", "/", "/".join(segment.partition(";")[0] for segment in once.split("/")))
     return plain, merged
