@@ -110,7 +110,7 @@ class RawClient:
         return RawReply(code, fields, await self._reader.read())
 
     async def _chunks(self) -> bytes:
-        pieces = []
+        pieces: list[bytes] = []
         while True:
             size = int(await self._reader.readuntil(b"\r\n"), 16)
             piece = await self._reader.readexactly(size + 2)

@@ -22,9 +22,7 @@ class Listener(Server):
 
     SWEEP_S = 0.25
 
-    def __init__(
-        self, door: Door, serve: Callable[[Exchange, Send], Awaitable[None]], wall: Callable[[], float], outbox: Outbox
-    ) -> None:
+    def __init__(self, door: Door, serve: Callable[[Exchange, Send], Awaitable[None]], wall: Callable[[], float], outbox: Outbox) -> None:
         super().__init__(_unused, handler_cancellation=True)
         self.door = door
         self.serve = serve

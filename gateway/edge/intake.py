@@ -1,0 +1,187 @@
+"""What arrives on a client connection: requests for the queue, each part within its time."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import StreamReader
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import RequestHandler
+
+from gateway.edge.door import Peer
+from gateway.exchange import Exchange
+from gateway.kernel.faults import HEADERS_TOO_LARGE, MALFORMED_REQUEST, REQUEST_TIMEOUT, GatewayError
+
+if TYPE_CHECKING:
+    from gateway.edge.listener import Listener
+
+GRACE_S = 0.25
+"""A client that has closed its sending side still gets an answer that is ready this soon; after that it counts as gone."""
+SLOWEST_BYTES_PER_S = 16 * 1024
+"""A body may take its time-out, and beyond that as long as it keeps up this rate."""
+_MOST_HEADS = 32
+_REQUEST_LINE_BYTES = 1024
+"""What a request line holds besides the URL, generously."""
+
+
+class Intake(RequestHandler):
+    """The receiving half of a connection. The listener calls `sweep` a few times a second.
+
+    `_payload` is the body of the exchange under way, `_last_payload` that of the newest request in the queue.
+    """
+
+    __slots__ = (
+        "_body_since",
+        "_eof",
+        "_exchange",
+        "_fed",
+        "_head_since",
+        "_last_payload",
+        "_listener",
+        "_lost",
+        "_payload",
+        "_peer",
+        "_since",
+        "_stalled_since",
+        "_written",
+    )
+
+    def __init__(self, listener: "Listener", **options: Any) -> None:
+        super().__init__(listener, **options)
+        self._listener = listener
+        self._payload: StreamReader = EMPTY_PAYLOAD
+        self._last_payload: StreamReader = EMPTY_PAYLOAD
+        self._exchange: Exchange | None = None
+        self._fed = 0
+        self._written = 0
+        self._since = self._loop.time()
+        self._head_since: float | None = None
+        self._body_since: float | None = None
+        self._stalled_since: float | None = None
+        self._eof = False
+        self._lost: asyncio.Future[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        name = transport.get_extra_info("peername")
+        address = name[0] if isinstance(name, tuple) and name else "unix"
+        scheme = "https" if transport.get_extra_info("sslcontext") else "http"
+        self._peer = Peer(address, scheme, self._listener.door.trusts(address))
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._force_close or self._close or self._upgraded:
+            return
+        at = 0
+        for _ in range(_MOST_HEADS):  # head by head: the parser forgets the requests before a broken one in the same piece
+            end = data.find(b"\r\n\r\n", at) + 4
+            if end < 4 or end == len(data):
+                break
+            if not self._feed(data[at:end]):
+                return
+            at = end
+        self._feed(data[at:] if at else data)
+
+    def _feed(self, data: bytes) -> bool:
+        assert self._parser is not None
+        between = self._last_payload.is_eof() if self._last_payload is not EMPTY_PAYLOAD else True
+        if between:
+            self._fed += len(data)
+        try:
+            messages, self._upgraded, _ = self._parser.feed_data(data)
+        except Exception as error:  # whatever the parser raises, it raises over what the client sent
+            self._refuse(self._listener.door.unparsable(error, data), in_body=not between)
+            return False
+        if messages:
+            if self._fed > self._listener.door.limits.header_bytes:
+                self._check_sizes(messages)
+            self._fed = 0
+            self._head_since = None
+            self._messages.extend(messages)
+            self._last_payload = messages[-1][1]
+            if self._waiter is not None and not self._waiter.done():
+                self._waiter.set_result(None)
+            if not self._buffer_paused and len(self._messages) >= self._max_msg_queue_size:
+                self._pause_reading_for_buffer()
+        elif between and data:
+            if self._head_since is None:
+                self._head_since = self._loop.time()
+            if self._fed > self._listener.door.limits.header_bytes + self._listener.door.limits.url_bytes + _REQUEST_LINE_BYTES:
+                self._refuse(GatewayError(HEADERS_TOO_LARGE), in_body=False)
+                return False
+        return True
+
+    def _check_sizes(self, messages: Any) -> None:
+        limit = self._listener.door.limits.header_bytes
+        for position, (message, payload) in enumerate(messages):
+            if sum(len(name) + len(value) + 4 for name, value in message.raw_headers) > limit:
+                messages[position] = (GatewayError(HEADERS_TOO_LARGE), payload)
+
+    def _refuse(self, error: GatewayError, *, in_body: bool) -> None:
+        """Answer `error` after what is queued, or in place of the request whose body is broken; then close."""
+        self._close = True
+        if in_body:
+            self._last_payload.set_exception(error)
+            return
+        self._messages.append((error, EMPTY_PAYLOAD))  # type: ignore[arg-type]  # only our own loop reads the queue
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio allows it; aiohttp just never needs it
+        self._eof = True
+        self._listener.outbox.flush()
+        if self._exchange is None and not self._messages:
+            if self._head_since is None:
+                return False
+            self._refuse(GatewayError(MALFORMED_REQUEST, cause="the head broke off"), in_body=False)
+        elif self._last_payload is not EMPTY_PAYLOAD and not self._last_payload.is_eof():
+            self._last_payload.set_exception(GatewayError(MALFORMED_REQUEST, cause="the body broke off"))
+        self._loop.call_later(GRACE_S, self._gone, self._written)
+        return True
+
+    def _gone(self, written: int) -> None:
+        if self.transport is None or self._task_handler is None:
+            return
+        if self._written != written:
+            self._loop.call_later(GRACE_S, self._gone, self._written)
+        elif self._lost is None:
+            self._task_handler.cancel()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._lost is not None and not self._lost.done():
+            self._lost.set_result(None)
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stalled_since = self._loop.time()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stalled_since = None
+
+    def force_close(self) -> None:
+        self._listener.outbox.flush()
+        super().force_close()
+
+    def sweep(self, now: float) -> None:
+        """End what has outlived its time. `now` is the loop's time in seconds."""
+        limits = self._listener.door.limits
+        if self._stalled_since is not None and now - self._stalled_since > limits.body_timeout_s:
+            if self.transport is not None:
+                self.transport.abort()
+        elif self._exchange is not None:
+            self._sweep_body(now, limits.body_timeout_s)
+        elif self._waiter is not None:
+            if self._head_since is not None:
+                if now - self._head_since > limits.header_timeout_s:
+                    self._refuse(GatewayError(REQUEST_TIMEOUT), in_body=False)
+            elif now - self._since > limits.idle_timeout_s:
+                self.force_close()
+
+    def _sweep_body(self, now: float, timeout_s: float) -> None:
+        payload = self._payload
+        if self._body_since is None or payload.is_eof():
+            return
+        if self._reading_paused:  # it is us who do not read
+            self._body_since += self._listener.SWEEP_S
+        elif now - self._body_since > timeout_s + payload.total_bytes / SLOWEST_BYTES_PER_S:
+            payload.set_exception(GatewayError(REQUEST_TIMEOUT))
