@@ -106,8 +106,8 @@ def application() -> web.Application:
 
 
 async def serve() -> None:
-    # Nobody is left to wait for replies: the gateway is gone, or has drained.
-    runner = web.AppRunner(application(), access_log=None, handler_cancellation=True, shutdown_timeout=0)
+    # Nobody is left to wait for replies: the gateway is gone, or has drained. (aiohttp takes 0 for no end.)
+    runner = web.AppRunner(application(), access_log=None, handler_cancellation=True, shutdown_timeout=0.05)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     sys.stdout.write(f"{runner.addresses[0][1]}\n")
