@@ -171,6 +171,7 @@ class Worker:
             tls=tls,
             clock=SYSTEM,
             observer=_Retries(self.metrics.upstream_retries.labels(setting.id)),
+            outbox=self.outbox,
         )
 
     def _limiter(self) -> Limiter:

@@ -23,6 +23,7 @@ from gateway.kernel.faults import (
 from gateway.remote.alarm import Alarm
 from gateway.remote.call import Answer, Call
 from gateway.remote.framing import request_framing
+from gateway.remote.outbox import Outbox
 from gateway.remote.reply import ReplyReader
 from gateway.remote.stream import ReplyStream
 from gateway.remote.tls import ended_cleanly
@@ -51,11 +52,12 @@ class Connection(asyncio.Protocol):
     _transport: asyncio.Transport
     _call: Call
 
-    def __init__(self, owner: Owner, target: str, clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, owner: Owner, target: str, clock: Clock, loop: asyncio.AbstractEventLoop, outbox: Outbox) -> None:
         self._owner = owner
         self._target = target
         self._clock = clock
         self._loop = loop
+        self._outbox = outbox
         self._reply = ReplyReader()
         self._readable = select.poll()
         self._waiter: asyncio.Future[Answer] | None = None
@@ -89,7 +91,7 @@ class Connection(asyncio.Protocol):
         self._waiter = waiter = self._loop.create_future()
         body = call.body
         if isinstance(body, bytes) and len(body) <= PIECE_BYTES:
-            self._transport.write(call.head + request_framing(call.method, len(body)) + body)
+            self._outbox.put(self._transport, call.head + request_framing(call.method, len(body)) + body)
             self._request_sent(now)
         else:
             source: Source

@@ -17,6 +17,7 @@ from gateway.kernel.faults import UPSTREAM_SATURATED, UPSTREAM_UNREACHABLE, Gate
 from gateway.remote.call import Answer, Call
 from gateway.remote.connection import Connection
 from gateway.remote.dial import address, dial
+from gateway.remote.outbox import Outbox
 from gateway.remote.tls import TLS, ssl_context
 
 
@@ -36,7 +37,8 @@ class Upstream:
     """One target of an upstream, at an http or https `url` of which host and port count.
 
     `max_pending` calls may wait for a connection when all are busy. An idle connection is closed after
-    `idle_timeout_s`, or earlier if the target announces less. `tls` is for https, None for its defaults.
+    `idle_timeout_s`, or earlier if the target announces less. `tls` is for https, None for its defaults. Calls leave
+    through `outbox`, which the event loop's other writers should share.
     Raises ValueError for a bad URL, OSError for unreadable TLS files.
     """
 
@@ -51,6 +53,7 @@ class Upstream:
         tls: TLS | None,
         clock: Clock,
         observer: Observer | None = None,
+        outbox: Outbox | None = None,
     ) -> None:
         self.id = id
         secure = url.startswith("https:")
@@ -62,6 +65,7 @@ class Upstream:
         self._idle_timeout_s = idle_timeout_s
         self._clock = clock
         self._observer = observer
+        self._outbox = outbox or Outbox()
         self._idle: list[Connection] = []
         self._all: set[Connection] = set()
         self._places = 0
@@ -192,7 +196,7 @@ class Upstream:
         else:
             self._places += 1
         try:
-            connection = await dial(loop, self._address, lambda: Connection(self, self.target, self._clock, loop), deadline)
+            connection = await dial(loop, self._address, lambda: Connection(self, self.target, self._clock, loop, self._outbox), deadline)
             if self._closed:
                 connection.abandon()
                 raise self._gone()
