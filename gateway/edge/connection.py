@@ -35,6 +35,9 @@ class Connection(Intake):
         try:
             while self._keep and not self._force_close:
                 if not self._messages:
+                    if self._eof and not self._close and self._head_since is not None:
+                        self._refuse_half_a_head()
+                        continue
                     if self._close or self._eof:
                         break
                     self._since = self._loop.time()

@@ -28,6 +28,7 @@ ALL_METHODS = "DELETE, GET, HEAD, PATCH, POST, PUT"
 _AUTHORITY = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~-]{1,255})(?::(\d{1,5}))?")  # RFC 9112 3.2: anything else is a 400
 _ABSOLUTE = re.compile(r"https?://([^/?#@]+)(/[^?#]*)?(?:\?([^#]*))?", re.IGNORECASE)
 _REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~]+ HTTP/1\.[01]\r?\n")
+_BEGUN_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: [!-~]*(?: [HTP/1.0]*\r?)?)?")
 _MOST_DIGITS = 18
 _MOST_PORT = 65535
 _REMEMBERED_HOSTS = 256
@@ -150,7 +151,7 @@ class Door(msgspec.Struct, frozen=True):
         """What to answer when the parser raised `error` over `data`. Neither is quoted: a key may stand there."""
         if isinstance(error, LineTooLong):
             return GatewayError(URL_TOO_LONG if error.args[1] == self.line_limit else HEADERS_TOO_LARGE)
-        if isinstance(error, BadHttpMethod) and _REQUEST_LINE.match(data):
+        if isinstance(error, BadHttpMethod) and (_REQUEST_LINE.match(data) or _BEGUN_LINE.fullmatch(data)):
             return GatewayError(METHOD_NOT_ALLOWED, allow=ALL_METHODS)
         if error.args and error.args[0] == "Too many headers received":
             return GatewayError(HEADERS_TOO_LARGE)

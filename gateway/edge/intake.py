@@ -18,7 +18,7 @@ GRACE_S = 0.25
 """A client that has closed its sending side still gets an answer that is ready this soon; after that it counts as gone."""
 SLOWEST_BYTES_PER_S = 16 * 1024
 """A body may take its time-out, and beyond that as long as it keeps up this rate."""
-_MOST_HEADS = 32
+_HEAD_END = b"\r\n\r\n"
 _REQUEST_LINE_BYTES = 1024
 """What a request line holds besides the URL, generously."""
 
@@ -30,6 +30,7 @@ class Intake(RequestHandler):
     """
 
     __slots__ = (
+        "_backlog",
         "_body_since",
         "_eof",
         "_exchange",
@@ -42,6 +43,7 @@ class Intake(RequestHandler):
         "_peer",
         "_since",
         "_stalled_since",
+        "_tail",
         "_written",
     )
 
@@ -51,6 +53,8 @@ class Intake(RequestHandler):
         self._payload: StreamReader = EMPTY_PAYLOAD
         self._last_payload: StreamReader = EMPTY_PAYLOAD
         self._exchange: Exchange | None = None
+        self._backlog = b""  # what the queue had no room for
+        self._tail = b""  # of the newest piece: the end of a head may straddle two
         self._fed = 0
         self._written = 0
         self._since = self._loop.time()
@@ -68,30 +72,41 @@ class Intake(RequestHandler):
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._force_close or self._close or self._upgraded:
-            return
+        """Feed the parser head by head: it forgets the requests before a broken one in the same piece."""
+        if self._backlog:
+            data, self._backlog = self._backlog + data, b""
         at = 0
-        for _ in range(_MOST_HEADS):  # head by head: the parser forgets the requests before a broken one in the same piece
-            end = data.find(b"\r\n\r\n", at) + 4
-            if end < 4 or end == len(data):
-                break
-            if not self._feed(data[at:end]):
+        if self._head_since is not None and (end := (self._tail + data[:3]).find(_HEAD_END)) >= 0:
+            at = end + 4 - len(self._tail)
+            self._feed(data[:at])
+        while not (self._force_close or self._close or self._upgraded):
+            if len(self._messages) >= self._max_msg_queue_size:
+                self._backlog = data[at:]
+                if not self._buffer_paused:
+                    self._pause_reading_for_buffer()
                 return
+            end = data.find(_HEAD_END, at) + 4
+            if end < 4 or end == len(data):
+                if at < len(data) or not data:
+                    self._feed(data[at:] if at else data)
+                self._tail = data[-3:] if len(data) >= 3 else (self._tail + data)[-3:]
+                return
+            self._feed(data[at:end])
             at = end
-        self._feed(data[at:] if at else data)
 
-    def _feed(self, data: bytes) -> bool:
+    def _feed(self, data: bytes) -> None:
         assert self._parser is not None
-        between = self._last_payload.is_eof() if self._last_payload is not EMPTY_PAYLOAD else True
+        between = self._last_payload.is_eof()
         if between:
             self._fed += len(data)
         try:
             messages, self._upgraded, _ = self._parser.feed_data(data)
         except Exception as error:  # whatever the parser raises, it raises over what the client sent
-            self._refuse(self._listener.door.unparsable(error, data), in_body=not between)
-            return False
+            self._refuse(self._listener.door.unparsable(error, data), in_body=not self._last_payload.is_eof())
+            return
+        limits = self._listener.door.limits
         if messages:
-            if self._fed > self._listener.door.limits.header_bytes:
+            if self._fed > limits.header_bytes:
                 self._check_sizes(messages)
             self._fed = 0
             self._head_since = None
@@ -99,15 +114,11 @@ class Intake(RequestHandler):
             self._last_payload = messages[-1][1]
             if self._waiter is not None and not self._waiter.done():
                 self._waiter.set_result(None)
-            if not self._buffer_paused and len(self._messages) >= self._max_msg_queue_size:
-                self._pause_reading_for_buffer()
         elif between and data:
             if self._head_since is None:
                 self._head_since = self._loop.time()
-            if self._fed > self._listener.door.limits.header_bytes + self._listener.door.limits.url_bytes + _REQUEST_LINE_BYTES:
+            if self._fed > limits.header_bytes + limits.url_bytes + _REQUEST_LINE_BYTES:
                 self._refuse(GatewayError(HEADERS_TOO_LARGE), in_body=False)
-                return False
-        return True
 
     def _check_sizes(self, messages: Any) -> None:
         limit = self._listener.door.limits.header_bytes
@@ -131,11 +142,14 @@ class Intake(RequestHandler):
         if self._exchange is None and not self._messages:
             if self._head_since is None:
                 return False
-            self._refuse(GatewayError(MALFORMED_REQUEST, cause="the head broke off"), in_body=False)
-        elif self._last_payload is not EMPTY_PAYLOAD and not self._last_payload.is_eof():
+            self._refuse_half_a_head()
+        elif not self._last_payload.is_eof():
             self._last_payload.set_exception(GatewayError(MALFORMED_REQUEST, cause="the body broke off"))
         self._loop.call_later(GRACE_S, self._gone, self._written)
         return True
+
+    def _refuse_half_a_head(self) -> None:
+        self._refuse(GatewayError(MALFORMED_REQUEST, cause="the head broke off"), in_body=False)
 
     def _gone(self, written: int) -> None:
         if self.transport is None or self._task_handler is None:

@@ -98,6 +98,26 @@ async def test_what_came_before_garbage_is_answered() -> None:
 
 
 @pytest.mark.parametrize(
+    ("pieces", "good"),
+    [
+        ([GET * 80 + b"bad\r\n\r\n"], 80),
+        ([GET[:-1], GET[-1:] + b"bad\r\n\r\n"], 1),
+        ([GET[:-3], GET[-3:] + GET + b"bad\r\n\r\n"], 2),
+        ([b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n", b"hibad\r\n"], 1),
+        ([GET + b"GET /half HTT"], 1),
+    ],
+)
+async def test_every_good_request_before_a_bad_one_is_answered(pieces: list[bytes], good: int) -> None:
+    async with listening() as (_, port), await RawClient.connect(port) as client:
+        for piece in pieces:
+            await client.send(piece)
+        client.finish_sending()
+        statuses = [(await client.reply()).status for _ in range(good + 1)]
+        assert statuses == [200] * good + [400]
+        assert await client.at_eof()
+
+
+@pytest.mark.parametrize(
     ("request_bytes", "status", "fault"),
     [
         (b"GET / a HTTP/1.1\r\nHost: h\r\n\r\n", 400, "malformed_request"),
