@@ -51,13 +51,19 @@ def is_json(text: bytes) -> bool:
 def items(text: bytes) -> list[bytes] | None:
     """The elements of an array, as they were spelled; None for anything else. `text` is valid JSON."""
     found = decode(_ITEMS, text, _SHIELD)
-    return None if found is None else [_unshield(item) for item in found]
+    if found is None:
+        return None
+    spelled = _unshielded if _has_surrogates(text) else bytes
+    return [spelled(item) for item in found]
 
 
 def members(text: bytes) -> Members | None:
     """The members of an object; None for anything else. `text` is valid JSON."""
     found = decode(_MEMBERS, text, _SHIELD)
-    return None if found is None else {name: _unshield(value) for name, value in found.items()}
+    if found is None:
+        return None
+    spelled = _unshielded if _has_surrogates(text) else bytes
+    return {name: spelled(value) for name, value in found.items()}
 
 
 def decode(decoder: "msgspec.json.Decoder[T]", text: bytes, mark: bytes = _REPLACEMENT) -> T | None:
@@ -71,7 +77,7 @@ def decode(decoder: "msgspec.json.Decoder[T]", text: bytes, mark: bytes = _REPLA
     except (msgspec.ValidationError, RecursionError, UnicodeDecodeError):
         return None
     except msgspec.DecodeError:
-        if rb"\ud" not in text and rb"\uD" not in text:
+        if not _has_surrogates(text):
             return None
     try:
         return decoder.decode(_SURROGATE.sub(lambda half: half[1] or (mark + half[2] if mark is _SHIELD else mark), text))
@@ -79,9 +85,12 @@ def decode(decoder: "msgspec.json.Decoder[T]", text: bytes, mark: bytes = _REPLA
         return None
 
 
-def _unshield(raw: msgspec.Raw) -> bytes:
-    text = bytes(raw)
-    return text.replace(_SHIELD, rb"\u") if _SHIELD in text else text
+def _has_surrogates(text: bytes) -> bool:
+    return b"\\" in text and (rb"\ud" in text or rb"\uD" in text)
+
+
+def _unshielded(raw: msgspec.Raw) -> bytes:
+    return bytes(raw).replace(_SHIELD, rb"\u")
 
 
 def render(members: Members) -> bytes:

@@ -57,7 +57,7 @@ _TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQR
 _PLAIN_CONNECTION = frozenset({b"keep-alive", b"close", b"Keep-Alive", b"Close"})
 
 
-class Screened(msgspec.Struct):
+class Screened(msgspec.Struct, gc=False):
     """The fields of one reply, sorted out.
 
     `lines` begin with the envelope's Content-Type and hold what goes on in any case; `of_the_body` only goes on with a

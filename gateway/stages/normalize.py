@@ -27,6 +27,7 @@ _WITHOUT_BODY = frozenset({204, 205, 304})
 """RFC 9110: 15.3.5, 15.3.6 and 15.4.5."""
 
 _PARTIAL = 206
+_COMMON_TYPE = b"application/json"
 _UNWRAPPED = frozenset({"binary", "events"})
 _OCTETS: Line = ("Content-Type", "application/octet-stream")
 _OPENERS = frozenset({b"{", b"["})
@@ -44,7 +45,7 @@ def normalize(answer: Answer, request_id: str, route: Route, method: str) -> Rep
         if (
             status in _WITH_RESULT
             and answer.stream is None
-            and media(screened.content_type) is JSON
+            and (screened.content_type == _COMMON_TYPE or media(screened.content_type) is JSON)
             and not screened.coding
             and route.envelope.mode != "passthrough"
             and method != "HEAD"

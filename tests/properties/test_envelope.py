@@ -6,7 +6,7 @@ import zlib
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.kernel.faults import GatewayError
@@ -22,6 +22,9 @@ from tests.samples import REQUEST_ID, Pieces, route
 JSON = [(b"content-type", b"application/json")]
 WRAP = route(envelope=Envelope("wrap", 1 << 20, "refuse"))
 AUTO = route(envelope=Envelope("auto", 1 << 20, "refuse"))
+
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""How long an example takes says more about the neighbours than about the code."""
 
 white = st.sampled_from(["", " ", "\n", "\t \r\n"])
 numbers = st.one_of(
@@ -118,6 +121,7 @@ def _finite(value: object) -> bool:
     return True
 
 
+@UNHURRIED
 @given(documents, st.sampled_from([200, 201, 202]))
 def test_a_result_is_identical_bytes(document: bytes, status: int) -> None:
     assert is_json(document)
@@ -127,6 +131,7 @@ def test_a_result_is_identical_bytes(document: bytes, status: int) -> None:
         check_envelope(status, reply.fields, reply.body, foreign=False)
 
 
+@UNHURRIED
 @given(documents)
 def test_a_streamed_result_is_checked_alike(document: bytes) -> None:
     for text in (document, document[:-1], document + b"1", document.replace(b"1", b"\xff", 1)):
@@ -141,7 +146,7 @@ def test_a_streamed_result_is_checked_alike(document: bytes) -> None:
             assert is_json(text)
 
 
-@settings(max_examples=400)
+@settings(UNHURRIED, max_examples=400)
 @given(statuses, types, codings, bodies, st.booleans(), st.sampled_from(["auto", "wrap"]))
 def test_every_reply_keeps_the_contract(status: int, content_type: bytes, coding: bytes, body: bytes, large: bool, mode: Any) -> None:
     if coding == b"gzip":
@@ -165,6 +170,7 @@ def test_every_reply_keeps_the_contract(status: int, content_type: bytes, coding
 
 
 @pytest.mark.parametrize("large", [False, True])
+@UNHURRIED
 @given(enveloped, st.sampled_from([200, 201, 302, 400, 404, 500]))
 def test_every_envelope_keeps_the_contract(large: bool, value: Any, status: int) -> None:
     body = json.dumps(value).encode()
