@@ -1,10 +1,9 @@
-"""kernel/response_fields.py and kernel/responses.py: which fields of a backend's reply reach a client."""
+"""kernel/response_fields.py: which fields of a backend's reply reach a client."""
 
 import pytest
 
 from gateway.kernel.faults import UPSTREAM_PROTOCOL_ERROR, GatewayError
 from gateway.kernel.response_fields import JSON_TYPE, Screened, checked, replaced, screen, value_of, weakened
-from gateway.kernel.responses import CHALLENGE, RETRY_SHORTLY, completed
 
 
 def _screen(*fields: tuple[bytes, bytes], removed: frozenset[bytes] = frozenset()) -> Screened:
@@ -115,23 +114,3 @@ def test_replaced_and_value_of() -> None:
     assert replaced(lines, (("SERVER", "new"), ("X-C", "c"))) == [("X-B", "1"), ("SERVER", "new"), ("X-C", "c")]
     assert value_of(lines, "server") == "a"
     assert value_of(lines, "x-d") is None
-
-
-@pytest.mark.parametrize(
-    ("status", "line"),
-    [
-        (401, CHALLENGE),
-        (405, ("Allow", "GET, POST")),
-        (429, RETRY_SHORTLY),
-        (503, RETRY_SHORTLY),
-        (400, None),
-        (403, None),
-        (500, None),
-        (502, None),
-    ],
-)
-def test_an_error_has_what_its_status_needs(status: int, line: tuple[str, str] | None) -> None:
-    assert completed([JSON_TYPE], status, ("GET", "POST")) == [JSON_TYPE, *([line] if line else [])]
-    if line is not None:
-        own = [(line[0].lower(), "own")]
-        assert completed(own, status, ("GET",)) == own
