@@ -21,6 +21,7 @@ from gateway.observe.log import Log
 from gateway.observe.metrics import Metrics
 from gateway.pipeline import Gateway
 from gateway.remote.local import LocalLimiter
+from gateway.remote.outbox import Outbox
 from gateway.settings import parse
 from gateway.stages.record import Recorder
 from gateway.table.build import build_credentials, build_faults, build_routes
@@ -93,7 +94,7 @@ class InProcess:
             id_field="X-Request-Id",
         )
         limits = Limits(16384, 8192, 1 << 20, 5.0, 5.0, 5.0)
-        listener = Listener(Door(limits, (), Ids(os.urandom), clock.monotonic), gateway.handle, clock.wall)
+        listener = Listener(Door(limits, (), Ids(os.urandom), clock.monotonic), gateway.handle, clock.wall, Outbox())
         sock = socket.create_server(("127.0.0.1", 0))
         self.port: int = sock.getsockname()[1]
         await listener.start(sock)
