@@ -1,0 +1,176 @@
+"""stages/normalize.py: what is no JSON, has no body, is coded, or is not to be touched."""
+
+import gzip
+import json
+
+import pytest
+
+from gateway.kernel.faults import (
+    UPSTREAM_BODY_INVALID,
+    UPSTREAM_BODY_TOO_LARGE,
+    UPSTREAM_CODING_INVALID,
+    UPSTREAM_PROTOCOL_ERROR,
+    UPSTREAM_TYPE_REFUSED,
+    Fault,
+)
+from gateway.remote.call import Answer
+from tests.answers import GZIP, JSON, MIB, PNG, TEXT, answer_of, normalized, refused, route_in, wrapped
+from tests.envelope_schema import check_envelope
+from tests.samples import Pieces
+
+
+class TestWithoutBody:
+    @pytest.mark.parametrize(("status", "body"), [(204, b""), (205, b""), (304, b""), (205, b"x")])
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    def test_statuses(self, status: int, body: bytes, method: str) -> None:
+        reply = normalized(answer_of(body, JSON, (b"etag", b'"e"'), (b"cache-control", b"x"), status=status), method=method)
+        assert (reply.status, reply.body, reply.stream, reply.code) == (status, b"", None, 0)
+        assert reply.fields == [("Cache-Control", "x"), ("ETag", 'W/"e"')]
+
+    @pytest.mark.parametrize(
+        ("answer", "fields", "length", "code"),
+        [
+            (answer_of(b"", JSON, (b"content-length", b"7")), [("Content-Type", "application/json")], None, 0),
+            (answer_of(b"", TEXT), [("Content-Type", "application/json")], None, 0),
+            (answer_of(b"", (b"x-a", b"b")), [("Content-Type", "application/json"), ("x-a", "b")], None, 0),
+            (answer_of(b"", PNG, (b"etag", b'"e"')), [("Content-Type", "image/png"), ("ETag", '"e"')], 0, 0),
+            (answer_of(b"", PNG, status=302), [("Content-Type", "application/json")], None, 0),
+            (
+                answer_of(b"", JSON, (b"content-range", b"r"), status=206),
+                [("Content-Type", "application/json"), ("Content-Range", "r")],
+                0,
+                0,
+            ),
+            (answer_of(b"", PNG, status=429), [("Content-Type", "application/json"), ("Retry-After", "1")], None, 8000),
+            (answer_of(b"", JSON, status=500), [("Content-Type", "application/json")], None, 1004),
+        ],
+    )
+    def test_head(self, answer: Answer, fields: list[tuple[str, str]], length: int | None, code: int) -> None:
+        reply = normalized(answer, method="HEAD")
+        assert (reply.status, reply.fields, reply.body, reply.length, reply.code) == (answer.status, fields, b"", length, code)
+
+    def test_head_of_what_is_refused(self) -> None:
+        assert refused(answer_of(b"", PNG), route_in(binary="refuse"), "HEAD") is UPSTREAM_TYPE_REFUSED
+
+    def test_a_body_that_should_not_be_there_is_given_up(self) -> None:
+        stream = Pieces(b"x")
+        normalized(answer_of(b"", stream=stream, status=204))
+        assert stream.closed
+
+
+class TestRedirects:
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    def test_location_is_kept(self, status: int) -> None:
+        location = b"/a b?x=\xe9#f"
+        reply = normalized(answer_of(b"<a>moved</a>", (b"content-type", b"text/html"), (b"location", location), status=status))
+        assert check_envelope(status, reply.fields, reply.body)["data"] == {"result": {}}
+        assert dict(reply.fields)["Location"].encode("latin-1") == location
+
+    def test_json_is_wrapped(self) -> None:
+        assert wrapped(answer_of(status=303))["data"]["result"] == {"a": 1}
+
+    def test_coded_json_is_decoded(self) -> None:
+        assert wrapped(answer_of(gzip.compress(b"[7]"), JSON, GZIP, status=303))["data"]["result"] == [7]
+
+    def test_a_large_body_is_given_up(self) -> None:
+        stream = Pieces(b"x")
+        assert wrapped(answer_of(b"[", stream=stream, status=302))["data"]["result"] == {}
+        assert stream.closed
+
+
+class TestTextAndBinary:
+    @pytest.mark.parametrize(
+        ("content_type", "body", "result"),
+        [
+            (b"text/plain", b'say "hi"\n', 'say "hi"\n'),
+            (b"text/plain", b"\xef\xbb\xbfbom", "bom"),
+            (b"text/plain; charset=iso-8859-1", b"caf\xe9", "café"),
+            (b"text/html", b"<p>", "<p>"),
+            (b"text/plain", b"null", "null"),
+            (b"text/plain", b"", {}),
+            (b"", b"plain", "plain"),
+            (b"", b"{not json", "{not json"),
+            (b"", b"12", 12),
+        ],
+    )
+    def test_text_becomes_a_string(self, content_type: bytes, body: bytes, result: object) -> None:
+        assert wrapped(answer_of(body, (b"content-type", content_type)))["data"]["result"] == result
+
+    @pytest.mark.parametrize(
+        ("body", "charset"), [(b"\xff", b""), (b"\xc3", b""), (b"abc", b";charset=utf-16"), (b"\xff\xfea", b";charset=utf-16")]
+    )
+    def test_bad_text_is_garbage(self, body: bytes, charset: bytes) -> None:
+        assert refused(answer_of(body, (b"content-type", b"text/plain" + charset))) is UPSTREAM_BODY_INVALID
+        assert wrapped(answer_of(body, (b"content-type", b"text/plain" + charset), status=404))["data"]["message"] == "Parameter not valid"
+
+    @pytest.mark.parametrize("content_type", [b"image/png", b"text/event-stream", b"application/xml", b""])
+    def test_the_rest_passes_or_is_refused(self, content_type: bytes) -> None:
+        answer = answer_of(b"\x89PNG", (b"content-type", content_type), (b"etag", b'"e"'), (b"accept-ranges", b"bytes"), (b"digest", b"d"))
+        reply = normalized(answer)
+        assert (reply.status, reply.body, reply.length, reply.code) == (200, b"\x89PNG", 4, 0)
+        shown = content_type.decode() or "application/octet-stream"
+        assert reply.fields == [("Content-Type", shown), ("ETag", '"e"'), ("Accept-Ranges", "bytes"), ("Digest", "d")]
+        assert refused(answer, route_in(binary="refuse")) is UPSTREAM_TYPE_REFUSED
+
+    def test_a_range_passes_or_is_refused(self) -> None:
+        answer = answer_of(b'"par', JSON, (b"content-range", b"bytes 0-3/9"), status=206)
+        reply = normalized(answer)
+        assert (reply.status, reply.body) == (206, b'"par')
+        assert ("Content-Range", "bytes 0-3/9") in reply.fields
+        assert refused(answer, route_in(binary="refuse")) is UPSTREAM_TYPE_REFUSED
+
+    def test_binary_keeps_its_coding(self) -> None:
+        reply = normalized(answer_of(b"\x1f\x8b", PNG, GZIP))
+        assert reply.fields == [("Content-Type", "image/png"), ("Content-Encoding", "gzip")]
+
+    def test_binary_streams(self) -> None:
+        stream = Pieces(b"x")
+        reply = normalized(answer_of(b"", PNG, stream=stream, length=1))
+        assert (reply.stream, reply.length) == (stream, 1)
+
+
+class TestPassthrough:
+    @pytest.mark.parametrize("status", [200, 204, 206, 302, 304, 404, 500])
+    def test_nothing_is_touched(self, status: int) -> None:
+        stream = Pieces(b"x")
+        answer = answer_of(b"NaN", JSON, GZIP, (b"etag", b'"e"'), (b"connection", b"x-a"), (b"x-a", b"1"), stream=stream, status=status)
+        reply = normalized(answer, route_in("passthrough"))
+        assert (reply.status, reply.body, reply.stream, reply.tail, reply.length) == (status, b"NaN", stream, b"", None)
+        assert reply.fields == [("Content-Type", "application/json"), ("Content-Encoding", "gzip"), ("ETag", '"e"')]
+        assert reply.code == {404: 1001, 500: 1004}.get(status, 0)
+        assert not stream.closed
+
+    def test_head_and_no_type(self) -> None:
+        reply = normalized(Answer(200, [], b"", None, 99, "t"), route_in("passthrough"), "HEAD")
+        assert (reply.fields, reply.length) == ([], 99)
+
+    def test_control_characters_are_still_refused(self) -> None:
+        assert refused(answer_of(b"", (b"content-type", b"a\r\nb")), route_in("passthrough")) is UPSTREAM_PROTOCOL_ERROR
+
+
+class TestCodings:
+    @pytest.mark.parametrize("body", [b'{"a":1}', b"null", b""])
+    def test_are_undone(self, body: bytes) -> None:
+        reply = normalized(answer_of(gzip.compress(body), JSON, GZIP))
+        assert json.loads(reply.body)["data"]["result"] == (json.loads(body or b"{}") or {})
+        assert reply.fields == [("Content-Type", "application/json")]
+
+    def test_identity_is_none(self) -> None:
+        assert wrapped(answer_of(b"[1]", JSON, (b"content-encoding", b"identity")))["data"]["result"] == [1]
+
+    def test_text_and_what_has_no_type(self) -> None:
+        assert wrapped(answer_of(gzip.compress(b"hi"), TEXT, GZIP))["data"]["result"] == "hi"
+        assert wrapped(answer_of(gzip.compress(b"[1]"), GZIP))["data"]["result"] == [1]
+
+    @pytest.mark.parametrize(
+        ("body", "fault"),
+        [
+            (gzip.compress(b"{}")[:-1], UPSTREAM_CODING_INVALID),
+            (b"{}", UPSTREAM_CODING_INVALID),
+            (gzip.compress(b"{}") + b"x", UPSTREAM_CODING_INVALID),
+            (gzip.compress(b'"' + bytes(2 * MIB)), UPSTREAM_BODY_TOO_LARGE),
+            (gzip.compress(b"NaN"), UPSTREAM_BODY_INVALID),
+        ],
+    )
+    def test_broken_ones_are_faults(self, body: bytes, fault: Fault) -> None:
+        assert refused(answer_of(body, JSON, GZIP)) is fault
