@@ -147,11 +147,15 @@ class Door(msgspec.Struct, frozen=True):
             door_error=error,
         )
 
+    def undecided(self, error: Exception, data: bytes) -> bool:
+        """Whether the rest of the line decides what to answer: an unknown method, or no request at all."""
+        return isinstance(error, BadHttpMethod) and len(data) <= self.limits.url_bytes and _BEGUN_LINE.fullmatch(data) is not None
+
     def unparsable(self, error: Exception, data: bytes) -> GatewayError:
         """What to answer when the parser raised `error` over `data`. Neither is quoted: a key may stand there."""
         if isinstance(error, LineTooLong):
             return GatewayError(URL_TOO_LONG if error.args[1] == self.line_limit else HEADERS_TOO_LARGE)
-        if isinstance(error, BadHttpMethod) and (_REQUEST_LINE.match(data) or _BEGUN_LINE.fullmatch(data)):
+        if isinstance(error, BadHttpMethod) and _REQUEST_LINE.match(data):
             return GatewayError(METHOD_NOT_ALLOWED, allow=ALL_METHODS)
         if error.args and error.args[0] == "Too many headers received":
             return GatewayError(HEADERS_TOO_LARGE)

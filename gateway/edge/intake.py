@@ -35,6 +35,7 @@ class Intake(RequestHandler):
         "_eof",
         "_exchange",
         "_fed",
+        "_garbled",
         "_head_since",
         "_last_payload",
         "_listener",
@@ -55,6 +56,7 @@ class Intake(RequestHandler):
         self._exchange: Exchange | None = None
         self._backlog = b""  # what the queue had no room for
         self._tail = b""  # of the newest piece: the end of a head may straddle two
+        self._garbled: tuple[Exception, bytes] | None = None  # a request line that the parser refused before its end
         self._fed = 0
         self._written = 0
         self._since = self._loop.time()
@@ -75,11 +77,16 @@ class Intake(RequestHandler):
         """Feed the parser head by head: it forgets the requests before a broken one in the same piece."""
         if self._backlog:
             data, self._backlog = self._backlog + data, b""
+        if self._garbled is not None:
+            self._garbled = error, line = self._garbled[0], self._garbled[1] + data
+            if not self._listener.door.undecided(error, line):
+                self._refuse(self._listener.door.unparsable(error, line), in_body=False)
+            return
         at = 0
         if self._head_since is not None and (end := (self._tail + data[:3]).find(_HEAD_END)) >= 0:
             at = end + 4 - len(self._tail)
             self._feed(data[:at])
-        while not (self._force_close or self._close or self._upgraded):
+        while not (self._force_close or self._close or self._upgraded or self._garbled):
             if len(self._messages) >= self._max_msg_queue_size:
                 self._backlog = data[at:]
                 if not self._buffer_paused:
@@ -102,7 +109,11 @@ class Intake(RequestHandler):
         try:
             messages, self._upgraded, _ = self._parser.feed_data(data)
         except Exception as error:  # whatever the parser raises, it raises over what the client sent
-            self._refuse(self._listener.door.unparsable(error, data), in_body=not self._last_payload.is_eof())
+            if between and self._listener.door.undecided(error, data):
+                self._garbled = (error, data)
+                self._head_since = self._head_since or self._loop.time()
+            else:
+                self._refuse(self._listener.door.unparsable(error, data), in_body=not self._last_payload.is_eof())
             return
         limits = self._listener.door.limits
         if messages:

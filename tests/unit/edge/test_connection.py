@@ -117,6 +117,14 @@ async def test_every_good_request_before_a_bad_one_is_answered(pieces: list[byte
         assert await client.at_eof()
 
 
+@pytest.mark.parametrize(("line", "fault"), [(b"BREW /pot HTTP/1.1\r\n", "method_not_allowed"), (b"SSH-2.0-x\r\n", "malformed_request")])
+async def test_the_whole_line_tells_an_unknown_method_from_no_request(line: bytes, fault: str) -> None:
+    async with listening() as (_, port), await RawClient.connect(port) as client:
+        for at in range(len(line)):
+            await client.send(line[at : at + 1])
+        assert (await client.reply()).field("X-Fault") == fault
+
+
 @pytest.mark.parametrize(
     ("request_bytes", "status", "fault"),
     [
