@@ -38,6 +38,8 @@ from gateway.table.build import build_credentials, build_faults, build_routes
 
 SYSTEM = Clock(time.monotonic, time.time)
 DRAIN_POLL_S = 0.05
+CUT_WITHIN_S = 2.0
+"""For the answers to requests that were not waited for."""
 GC_ALLOCATIONS = 20_000
 
 
@@ -119,6 +121,9 @@ class Worker:
         while any(listener.connections for listener in self.listeners) and SYSTEM.monotonic() < deadline and not self._hurry.is_set():
             await self._pause(DRAIN_POLL_S)
         cut = sum(listener.cut() for listener in self.listeners)
+        deadline = SYSTEM.monotonic() + CUT_WITHIN_S
+        while any(listener.connections for listener in self.listeners) and SYSTEM.monotonic() < deadline:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(DRAIN_POLL_S)
         log.info("stopped", connections_cut=cut)
         return 0
 

@@ -165,10 +165,14 @@ class Connection(Intake):
         if self._exchange is None and not self._messages:
             self.force_close()
 
-    def cut(self) -> None:
-        """Do not wait any longer: what is in flight is answered with SHUTTING_DOWN, or broken off within its reply."""
+    def cut(self) -> bool:
+        """Do not wait any longer: what is in flight is answered with SHUTTING_DOWN, or broken off within its reply.
+
+        Says whether anything was.
+        """
         if self._exchange is None or self._task_handler is None:
             self.force_close()
         elif self._exchange.ended is None:
             self._exchange.ended = GatewayError(SHUTTING_DOWN)
             self._task_handler.cancel()
+        return self._exchange is not None

@@ -69,13 +69,10 @@ class Listener(Server):
             connection.drain()
 
     def cut(self) -> int:
-        """End what is left, in flight or not; returns how many connections that were."""
+        """End what is left, in flight or not; returns how many requests were in flight."""
         if self._timer is not None:
             self._timer.cancel()
-        late = self._open()
-        for connection in late:
-            connection.cut()
-        return len(late)
+        return sum(connection.cut() for connection in self._open())
 
     def _open(self) -> list[Connection]:
         return [connection for connection in self._connections if isinstance(connection, Connection)]

@@ -64,6 +64,7 @@ async def test_a_second_signal_ends_it_with_requests_in_flight(tmp_path: Path) -
                 gateway.signal(signal.SIGTERM)
                 await gateway.line(lambda line: '"draining"' in line)
                 gateway.signal(signal.SIGINT)
+                assert (await stuck.reply()).status == 503
                 assert await stuck.at_eof()
                 await backend.closed(0)
             assert await ended(gateway) == 0
@@ -78,8 +79,12 @@ async def test_what_does_not_finish_in_time_is_cut(tmp_path: Path) -> None:
                 await stuck.send(asking("GET", "/v1/a"))
                 await until(lambda: len(backend.requests) == 1)
                 gateway.signal(signal.SIGINT)
+                answer = await stuck.reply()
+                assert (answer.status, answer.field("Connection"), answer.field("Retry-After")) == (503, "close", "1")
                 assert await stuck.at_eof()
             assert await ended(gateway) == 0
+            (line,) = gateway.records
+            assert (line["gateway.reason"], line["http.response.status_code"]) == ("shutting_down", 503)
 
 
 async def test_the_first_line_names_what_is_served(tmp_path: Path) -> None:

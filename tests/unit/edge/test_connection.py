@@ -345,6 +345,31 @@ async def test_head_and_no_content_have_no_body() -> None:
         assert (reply.status, reply.field("Content-Length")) == (204, None)
 
 
+async def test_what_is_not_waited_for_is_told_so() -> None:
+    begun = asyncio.Event()
+    ended = []
+
+    async def slow(x: Exchange, send: Send) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            ended.append(x.ended)
+            await send(Reply(503, [], b"{}"))
+
+    async with listening(slow) as (listener, port), await RawClient.connect(port) as busy, await RawClient.connect(port) as idle:
+        await busy.send(GET)
+        await begun.wait()
+        listener.stop_accepting()
+        assert listener.cut() == 1
+        assert listener.cut() == 1
+        reply = await busy.reply()
+        assert (reply.status, reply.field("Connection")) == (503, "close")
+        assert await busy.at_eof()
+        assert await idle.at_eof()
+        assert [error.fault.name for error in ended if error is not None] == ["shutting_down"]
+
+
 async def test_draining_lets_requests_finish_and_closes_the_rest() -> None:
     begun, go = asyncio.Event(), asyncio.Event()
 
