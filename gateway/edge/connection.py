@@ -91,7 +91,7 @@ class Connection(Intake):
         if reply.close or self._listener.draining or not self._payload.is_eof() or (endless and self._http10):
             self._keep = False
         chunked = endless and not self._http10
-        head = head_bytes(reply, self._keep, self._http10, chunked, self._listener.date())
+        head = head_bytes(reply, self._keep, self._http10, chunked, self._listener.date(), bodiless)
         self._written += 1
         if bodiless:
             if reply.stream is not None:

@@ -88,6 +88,7 @@ def _route(
     host = target.host if target.port == {"http": 80, "https": 443}[target.scheme] else f"{target.host}:{target.port}"
     plan = config.plan_of(route) if route.auth == "none" else None
     passthrough = envelope.mode == "passthrough"
+    own_id = config.observability.request_id.header
     request, response = route.headers.request, route.headers.response
     set_host = next((value for name, value in request.set.items() if name.lower() == "host"), host)
     return Route(
@@ -108,7 +109,7 @@ def _route(
         request_filter=FieldFilter(_withheld(config, request, passthrough)),
         request_fields=_request_fields(request, passthrough),
         response_set=tuple(response.set.items()),
-        response_remove=frozenset(name.lower().encode() for name in (*response.remove, *response.set)),
+        response_remove=frozenset(name.lower().encode() for name in (*response.remove, *response.set, own_id)),
         connect_timeout_s=timeouts.connect,
         first_byte_timeout_s=timeouts.first_byte,
         total_timeout_s=timeouts.total,

@@ -334,12 +334,14 @@ async def test_a_stream_that_breaks_is_visibly_cut(request_bytes: bytes) -> None
 
 async def test_head_and_no_content_have_no_body() -> None:
     async def answer(x: Exchange, send: Send) -> None:
-        await send(Reply(204 if x.path == "/none" else 200, [], b"{}", stream=Pieces(b"x") if x.path == "/stream" else None))
+        body = b"" if x.path == "/unknown" else b"{}"
+        await send(Reply(204 if x.path == "/none" else 200, [], body, stream=Pieces(b"x") if x.path == "/stream" else None))
 
     async with listening(answer) as (_, port), await RawClient.connect(port) as client:
-        for path in (b"/a", b"/stream"):
+        for path, length in ((b"/a", "2"), (b"/stream", None), (b"/unknown", None)):
             await client.send(b"HEAD %b HTTP/1.1\r\nHost: h\r\n\r\n" % path)
-            assert (await client.reply("HEAD")).status == 200
+            reply = await client.reply("HEAD")
+            assert (reply.status, reply.field("Content-Length")) == (200, length)
         await client.send(b"GET /none HTTP/1.1\r\nHost: h\r\n\r\n")
         reply = await client.reply()
         assert (reply.status, reply.field("Content-Length")) == (204, None)

@@ -54,6 +54,13 @@ async def test_fields_that_this_request_withholds_stay() -> None:
     assert [line for line in lines(made) if line.startswith(("X-End", "Via"))] == ["X-End: 2", "Via: 1.0 before", "Via: 1.1 gateway"]
 
 
+async def test_a_tag_that_was_weakened_on_the_way_out_is_strong_again() -> None:
+    fields = [("If-Match", 'W/"a", "b"'), ("If-None-Match", 'W/"c"')]
+    assert lines(await call(exchange(fields)))[2:4] == ['If-Match: "a", "b"', 'If-None-Match: W/"c"']
+    passed = await call(exchange(fields), route(envelope=Envelope("passthrough", 1, "passthrough")))
+    assert lines(passed)[2] == 'If-Match: W/"a", "b"'
+
+
 @pytest.mark.parametrize("place", ["header_keys", "query_keys"])
 async def test_copies_of_the_key_in_other_fields_stay(place: str) -> None:
     x = exchange([("Referer", f"http://h/?k={SECRET}"), ("Accept", "*/*")], **{place: [SECRET]})
