@@ -5,7 +5,7 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
-from gateway.kernel.bucket import Decision
+from gateway.kernel.bucket import Claim, Decision
 from gateway.kernel.faults import GatewayError
 from gateway.remote.call import Answer, Body, Stream
 from gateway.table import Caller, Route
@@ -53,6 +53,7 @@ class Exchange(msgspec.Struct):
     caller: Caller | None = None
     header_keys: list[str] = []
     query_keys: list[str] = []
+    claim: Claim | None = None
     decision: Decision | None = None
     limiter_s: float = 0.0
     answer: Answer | None = None

@@ -85,12 +85,13 @@ class Gateway:
         take_credentials(x, self.credentials)
         route = x.route = self.table.match(x.method, x.path)
         if route.open:
-            caller = x.caller = self._visitors.find(x.client, route.open_plan, route.open_windows)
+            caller = x.caller = self._visitors.find(x.client, route.open_plan, route.open_windows, route.open_tag)
         else:
             caller = x.caller = identify(x, self.credentials, self.clock.wall())
             authorize(caller, route, x.method)
         began = self.clock.monotonic()
-        x.decision = await self.limiter.decide(caller.bucket, caller.windows)
+        claim = x.claim = caller.claim if route.tariff is None else route.tariff.claim(caller, x.method)
+        x.decision = await self.limiter.decide(claim)
         x.limiter_s = self.clock.monotonic() - began
         refuse_spent(x.decision)
         call = await prepare(x, route, caller, self.id_field)
@@ -108,6 +109,7 @@ class Gateway:
         try:
             if x.caller is None:
                 x.caller = identify(x, self.credentials, self.clock.wall())
-            x.decision = await self.limiter.decide(x.caller.bucket, x.caller.windows, 0)
+            x.claim = x.caller.look
+            x.decision = await self.limiter.decide(x.claim)
         except GatewayError:
             return

@@ -7,7 +7,7 @@ import msgspec
 from multidict import CIMultiDict
 
 from gateway.exchange import Exchange
-from gateway.kernel.bucket import Window
+from gateway.kernel.bucket import Window, claim
 from gateway.kernel.faults import CATALOGUE
 from gateway.kernel.headers import FieldFilter
 from gateway.kernel.quota_fields import limit_fields
@@ -15,6 +15,7 @@ from gateway.remote.call import Answer, Call
 from gateway.table import Caller, Envelope, Route
 
 MINUTE = Window("minute", 300, 60_000_000, "Minute")
+BUCKET, ORGANIZATION_BUCKET = "{acme}:b", "{acme}:o"
 REQUEST_ID = "6d84e126-d10c-4e52-bbfb-bd4c92bc8333"
 
 
@@ -77,7 +78,8 @@ def exchange(fields: Iterable[tuple[str, str]] = (), **changes: Any) -> Exchange
 
 def caller(**changes: Any) -> Caller:
     """The key acme-ci with 300 a minute."""
-    ordinary = Caller("acme-ci", "acme", "standard", "b" * 32, (MINUTE,), b"X-Caller-Id: acme-ci\r\n", limit_fields((MINUTE,)))
+    call, look = (claim(BUCKET, (MINUTE,), cost, limit_fields((MINUTE,))) for cost in (1, 0))
+    ordinary = Caller("acme-ci", "acme", "standard", BUCKET, ORGANIZATION_BUCKET, call, look, b"X-Caller-Id: acme-ci\r\n")
     return msgspec.structs.replace(ordinary, **changes)
 
 
@@ -98,6 +100,8 @@ def route(pattern: str = "/v1/orders", **changes: Any) -> Route:
         "open": False,
         "open_plan": "",
         "open_windows": (),
+        "open_tag": None,
+        "tariff": None,
         "request_filter": FieldFilter([b"x-api-key"]),
         "request_fields": b"",
         "response_set": (),

@@ -1,4 +1,4 @@
--- One decision for all windows of a caller, in one step. The same as decide() and carry() in gateway/kernel/bucket.py.
+-- One decision for all windows of a claim, in one step. The same as decide() and carry() in gateway/kernel/bucket.py.
 -- KEYS: one a window. ARGV: the cost, then for each window the price of a token and the time from empty to full, in us.
 -- A key holds "<time at which its bucket is full again, us>:<price of a token when that was written, us>".
 -- Returns {1 if allowed else 0, now, the buckets' times after the call ...}. Needs Redis 6.2 (PXAT) or later, or Valkey.

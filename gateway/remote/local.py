@@ -1,8 +1,8 @@
 """Buckets in the memory of this process: the limiter of a gateway without Redis, and the fallback of one with it.
 
 Memory is bounded without a background task: every so many calls look at some buckets and drop those that are full,
-which are as good as new. At `max_buckets` callers that are not yet known share `SHARED_SLOTS` buckets, chosen by their
-hash: the known ones keep their state, and nobody gets more than the limit, though some newcomers get less.
+which are as good as new. At `max_buckets` those that are not yet known share `SHARED_SLOTS` buckets a limit, chosen by
+their hash: the known ones keep their state, and nobody gets more than the limit, though some newcomers get less.
 """
 
 from collections import deque
@@ -10,7 +10,7 @@ from collections.abc import Hashable
 
 import msgspec
 
-from gateway.kernel.bucket import UNLIMITED, Decision, Store, Window, carry, decide, decision
+from gateway.kernel.bucket import UNLIMITED, Claim, Decision, Store, Window, carry, decide, decision
 from gateway.kernel.clock import Clock
 
 MAX_BUCKETS = 1_000_000
@@ -20,10 +20,10 @@ SWEEP_BUCKETS = 128
 
 
 class _Bucket(msgspec.Struct):
-    """The times of a caller's windows, in microseconds of the monotonic clock."""
+    """When it is full, in microseconds of the monotonic clock, and the price of a token when that was written."""
 
-    windows: tuple[Window, ...]
-    tats_us: list[int]
+    tat_us: int
+    emission_us: int
 
 
 class LocalLimiter:
@@ -40,57 +40,61 @@ class LocalLimiter:
     def __repr__(self) -> str:
         return f"<LocalLimiter {len(self._buckets)} buckets>"
 
-    async def decide(self, bucket: str, windows: tuple[Window, ...], cost: int = 1) -> Decision:
+    async def decide(self, claim: Claim) -> Decision:
         """`decide_now`, for callers that take any Limiter."""
-        return self.decide_now(bucket, windows, cost)
+        return self.decide_now(claim)
 
-    def decide_now(self, bucket: str, windows: tuple[Window, ...], cost: int = 1) -> Decision:
-        """As `Limiter.decide`; raises nothing.
-
-        A window is known by its id: one that changed keeps what was used, one that is no longer named is forgotten.
-        """
+    def decide_now(self, claim: Claim) -> Decision:
+        """As `Limiter.decide`; raises nothing."""
+        windows = claim.windows
         if not windows:
             return UNLIMITED
         now_us = int(self._monotonic() * 1e6 + 0.5)
-        state = self._buckets.get(bucket)
-        if state is None:
-            state = self._begin(bucket, windows)
-        if state.windows is not windows:
-            state.tats_us = _carried(state, windows, now_us)
-            state.windows = windows
-        allowed, state.tats_us = decide(state.tats_us, windows, cost, now_us)
+        known = self._buckets.get
+        if len(windows) == 1:  # nearly every claim
+            bucket = known(claim.keys[0]) or self._begin(claim.keys[0], windows[0])
+            if bucket.emission_us != windows[0].emission_us:
+                _reprice(bucket, windows[0], now_us)
+            allowed, tats_us = decide((bucket.tat_us,), windows, claim.cost, now_us)
+            bucket.tat_us = tats_us[0]
+        else:
+            buckets, tats_us = [], []
+            for index, key in enumerate(claim.keys):
+                window = windows[index]
+                bucket = known(key) or self._begin(key, window)
+                if bucket.emission_us != window.emission_us:
+                    _reprice(bucket, window, now_us)
+                buckets.append(bucket)
+                tats_us.append(bucket.tat_us)
+            allowed, tats_us = decide(tats_us, windows, claim.cost, now_us)
+            for index, bucket in enumerate(buckets):
+                bucket.tat_us = tats_us[index]
         self._calls_to_sweep -= 1
         if not self._calls_to_sweep:
             self._sweep(now_us)
-        return decision(allowed, self._store, state.tats_us, windows, cost, now_us)
+        return decision(allowed, self._store, tats_us, windows, claim.cost, now_us)
 
-    def _begin(self, bucket: str, windows: tuple[Window, ...]) -> _Bucket:
-        name: Hashable = bucket
+    def _begin(self, key: str, window: Window) -> _Bucket:
+        name: Hashable = key
         if len(self._buckets) >= self._max_buckets:
-            name = (windows, hash(bucket) % SHARED_SLOTS)
+            name = (window, hash(key) % SHARED_SLOTS)
             shared = self._buckets.get(name)
             if shared is not None:
                 return shared
-        state = self._buckets[name] = _Bucket(windows, [0] * len(windows))
+        bucket = self._buckets[name] = _Bucket(0, window.emission_us)
         self._sweep_order.append(name)
-        return state
+        return bucket
 
     def _sweep(self, now_us: int) -> None:
         self._calls_to_sweep = SWEEP_EVERY_CALLS
         for _ in range(min(SWEEP_BUCKETS, len(self._sweep_order))):
             name = self._sweep_order.popleft()
-            if max(self._buckets[name].tats_us) <= now_us:
+            if self._buckets[name].tat_us <= now_us:
                 del self._buckets[name]
             else:
                 self._sweep_order.append(name)
 
 
-def _carried(state: _Bucket, windows: tuple[Window, ...], now_us: int) -> list[int]:
-    known = {window.id: (window, tat_us) for window, tat_us in zip(state.windows, state.tats_us, strict=True)}
-    tats_us = []
-    for window in windows:
-        old, tat_us = known.get(window.id, (window, 0))
-        if old.emission_us != window.emission_us:
-            tat_us = carry(tat_us, old.emission_us, window.emission_us, now_us)
-        tats_us.append(tat_us)
-    return tats_us
+def _reprice(bucket: _Bucket, window: Window, now_us: int) -> None:
+    bucket.tat_us = carry(bucket.tat_us, bucket.emission_us, window.emission_us, now_us)
+    bucket.emission_us = window.emission_us

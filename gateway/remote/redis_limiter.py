@@ -4,8 +4,8 @@ While Redis is away calls are answered by the ladder that the operator chose: `l
 `allow` counts nothing, `deny` refuses. The limit's headers are there on the first two, as the process sees it. A call
 that was sent and not answered in time may have been charged in Redis as well.
 
-Keys are `<prefix>:1:{<bucket>}:<window id>`: the version of what is stored, and a hash tag that keeps all windows of a
-caller on one node of a cluster. There is nothing else in Redis, and every key expires.
+Keys are `<prefix>:1:<key of the claim>`: the version of what is stored, and a name that begins with a hash tag, which
+keeps all windows of a claim on one node of a cluster. There is nothing else in Redis, and every key expires.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from hashlib import sha1
 from importlib.resources import files
 from typing import Literal, TypeAlias
 
-from gateway.kernel.bucket import UNLIMITED, Decision, Window, WindowState, decision
+from gateway.kernel.bucket import UNLIMITED, Claim, Decision, Window, WindowState, claim, decision
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import LIMITER_UNAVAILABLE, GatewayError
 from gateway.remote.local import LocalLimiter
@@ -27,8 +27,8 @@ SCRIPT = files("gateway.remote").joinpath("bucket.lua").read_bytes()
 SCRIPT_SHA = sha1(SCRIPT, usedforsecurity=False).hexdigest().encode()
 VERSION = 1
 MAX_COMMANDS = 8192
-"""Packed commands kept, one a caller, some 300 bytes each."""
-PROBE = (Window("probe", 1000, 1_000_000, None),)
+"""Packed commands kept, one a claim, some 300 bytes each."""
+PROBE = claim("{probe}", (Window("probe", 1000, 1_000_000, None),))
 RETRY_AFTER_S = 1
 
 
@@ -57,8 +57,8 @@ class RedisLimiter:
         self._key_prefix = key_prefix
         self._on_failure = on_failure
         self._fallback = LocalLimiter(clock, store="fallback")
-        self._commands: dict[str, tuple[tuple[Window, ...], int, bytes]] = {}
-        self._node = RedisNode(RedisAddress(url), timeout_s, SCRIPT, command(key_prefix, "probe", PROBE, 1), on_state)
+        self._commands: dict[Claim, bytes] = {}
+        self._node = RedisNode(RedisAddress(url), timeout_s, SCRIPT, command(key_prefix, PROBE), on_state)
 
     def __repr__(self) -> str:
         return f"<RedisLimiter {self._node!r}>"
@@ -71,34 +71,33 @@ class RedisLimiter:
         """Cut the connection. Calls in flight and later ones meet the ladder."""
         await self._node.close()
 
-    async def decide(self, bucket: str, windows: tuple[Window, ...], cost: int = 1) -> Decision:
+    async def decide(self, claim: Claim) -> Decision:
         """As `Limiter.decide`. The decision's `store` says whether Redis made it."""
+        windows, cost = claim.windows, claim.cost
         if not windows:
             return UNLIMITED
-        known = self._commands.get(bucket)
-        as_before = known is not None and known[0] is windows and known[1] == cost
-        reply = await self._node.call(known[2] if known and as_before else self._pack(bucket, windows, cost))
+        reply = await self._node.call(self._commands.get(claim) or self._pack(claim))
         if isinstance(reply, list):
             return decision(reply[0] == 1, "redis", reply[2:], windows, cost, reply[1])
         if self._on_failure == "local":
-            return self._fallback.decide_now(bucket, windows, cost)
+            return self._fallback.decide_now(claim)
         if self._on_failure == "allow":
             return Decision(True, "allow", tuple(_as_if_fresh(window, cost) for window in windows))
         raise GatewayError(LIMITER_UNAVAILABLE, retry_after_s=RETRY_AFTER_S, cause=f"redis {self._node.address}: {reply!s}")
 
-    def _pack(self, bucket: str, windows: tuple[Window, ...], cost: int) -> bytes:
-        packed = command(self._key_prefix, bucket, windows, cost)
+    def _pack(self, claim: Claim) -> bytes:
+        packed = command(self._key_prefix, claim)
         if len(self._commands) >= MAX_COMMANDS:
             self._commands.clear()
-        self._commands[bucket] = (windows, cost, packed)
+        self._commands[claim] = packed
         return packed
 
 
-def command(key_prefix: str, bucket: str, windows: tuple[Window, ...], cost: int) -> bytes:
+def command(key_prefix: str, claim: Claim) -> bytes:
     """The call of the script, in Redis's wire format."""
-    keys = [f"{key_prefix}:{VERSION}:{{{bucket}}}:{window.id}".encode() for window in windows]
-    rates = [b"%d" % number for window in windows for number in (window.emission_us, window.full_us)]
-    return pack(b"EVALSHA", SCRIPT_SHA, b"%d" % len(keys), *keys, b"%d" % cost, *rates)
+    keys = [f"{key_prefix}:{VERSION}:{key}".encode() for key in claim.keys]
+    rates = [b"%d" % number for window in claim.windows for number in (window.emission_us, window.full_us)]
+    return pack(b"EVALSHA", SCRIPT_SHA, b"%d" % len(keys), *keys, b"%d" % claim.cost, *rates)
 
 
 def _as_if_fresh(window: Window, cost: int) -> WindowState:

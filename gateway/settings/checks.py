@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gateway.kernel.faults import CATALOGUE
 from gateway.settings.draft import Draft
+from gateway.settings.limits import check_limits
 from gateway.settings.overlap import check_overlaps
 from gateway.settings.places import Loc, Table
 from gateway.settings.schema.access import BUILT_IN_PLANS
@@ -21,7 +22,7 @@ def check(draft: Draft) -> None:
     for name in LISTS:
         _unique_ids(draft, name)
     _keys(draft)
-    _plans(draft)
+    check_limits(draft)
     _upstreams(draft)
     _routes(draft)
     check_overlaps(draft)
@@ -62,19 +63,6 @@ def _keys(draft: Draft) -> None:
                 useless[pattern] = draft.knows_all("routes") and not any(fnmatchcase(route, pattern) for route in routes)
             if useless[pattern]:
                 draft.refuse((*loc, "routes", index), f"`{pattern}` matches no route", did_you_mean(pattern, routes))
-
-
-def _plans(draft: Draft) -> None:
-    for loc, plan in draft.entries("plans", draft.config.plans):
-        ids: set[str] = set()
-        periods: set[float] = set()
-        for index, limit in enumerate(plan.limits):
-            if limit.id in ids:
-                draft.refuse((*loc, "limits", index, "id"), f"`{limit.id}` is the id of another limit of this plan")
-            if limit.per in periods:
-                draft.refuse((*loc, "limits", index, "per"), "another limit of this plan has the same `per`", "keep the tighter one")
-            ids.add(limit.id)
-            periods.add(limit.per)
 
 
 def _upstreams(draft: Draft) -> None:

@@ -2,25 +2,22 @@
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from hashlib import sha256
 
 import msgspec
 from multidict import istr
 
-from gateway.kernel.bucket import Window
+from gateway.kernel.bucket import Claim, Window
 from gateway.kernel.faults import CATALOGUE, Fault, Link
 from gateway.kernel.headers import FieldFilter
 from gateway.kernel.patterns import parse_prefix
 from gateway.kernel.quota_fields import limit_fields
 from gateway.settings import Config
 from gateway.settings.schema.access import Key as KeySetting
-from gateway.settings.schema.access import Plan
 from gateway.settings.schema.routing import HeaderRules
 from gateway.settings.schema.routing import Route as RouteSetting
-from gateway.table.callers import Caller, Credentials, Key, Keyring
+from gateway.table.callers import Caller, Credentials, Key, Keyring, bucket_name, bucket_of
+from gateway.table.limits import Tags, one_tag, organization_windows, plan_windows, tariff
 from gateway.table.routes import Envelope, Route, RouteTable, Sender
-
-_SPANS = {1_000_000: "Second", 60_000_000: "Minute", 3_600_000_000: "Hour", 86_400_000_000: "Day"}
 
 
 def build_faults(config: Config) -> dict[str, Fault]:
@@ -37,22 +34,36 @@ def build_faults(config: Config) -> dict[str, Fault]:
 def build_credentials(config: Config) -> Credentials:
     """The keys of the configuration, and where a request carries one."""
     disabled = frozenset(organization.id for organization in config.organizations if organization.disabled)
-    limits = {plan.id: (windows := _windows(plan), limit_fields(windows)) for plan in config.plans}
+    claims = _Claims(config)
     ids = tuple(route.id for route in config.routes)
     allowed = {patterns: _matching(ids, patterns) for patterns in {key.routes for key in config.keys}}
-    keys = {bytes.fromhex(key.secret_sha256): _key(config, key, limits[key.plan], disabled, allowed[key.routes]) for key in config.keys}
+    keys = {bytes.fromhex(key.secret_sha256): _key(config, key, claims, disabled, allowed[key.routes]) for key in config.keys}
     return Credentials(Keyring(keys), istr(config.auth.key.header), config.auth.key.query, istr(config.auth.organization_header))
 
 
 def build_routes(config: Config, upstreams: Mapping[str, Sender], faults: dict[str, Fault]) -> RouteTable:
     """The table of all routes; `upstreams` by id."""
-    windows = {plan.id: _windows(plan) for plan in config.plans}
+    windows = plan_windows(config)
     return RouteTable(_route(config, route, upstreams[route.upstream], faults, windows) for route in config.routes)
 
 
-def _windows(plan: Plan) -> tuple[Window, ...]:
-    spans = [(limit, round(limit.per * 1_000_000)) for limit in plan.limits]
-    return tuple(Window(limit.id, limit.max, per_us, _SPANS.get(per_us)) for limit, per_us in spans)
+class _Claims:
+    """What keys claim: the limits of their plans and organisations."""
+
+    def __init__(self, config: Config) -> None:
+        self._plans = plan_windows(config)
+        self._organizations = organization_windows(config)
+        self.tags = Tags(config)
+        self._known: dict[tuple[str, str | None], tuple[tuple[Window, ...], tuple[tuple[str, str], ...]]] = {}
+
+    def make(self, plan: str, organization: str | None, bucket: str, organization_bucket: str) -> tuple[Claim, Claim]:
+        """For a call, and for a look."""
+        if (plan, organization) not in self._known:
+            windows = self._plans[plan] + self._organizations.get(organization or "", ())
+            self._known[plan, organization] = (windows, limit_fields(windows))
+        windows, fields = self._known[plan, organization]
+        keys = tuple([f"{bucket if window.owner == 'key' else organization_bucket}:{window.id}" for window in windows])
+        return Claim(keys, windows, 1, fields), Claim(keys, windows, 0, fields)
 
 
 def _matching(ids: tuple[str, ...], patterns: tuple[str, ...] | None) -> frozenset[str] | None:
@@ -62,19 +73,22 @@ def _matching(ids: tuple[str, ...], patterns: tuple[str, ...] | None) -> frozens
 def _key(
     config: Config,
     key: KeySetting,
-    limits: tuple[tuple[Window, ...], tuple[tuple[str, str], ...]],
+    claims: _Claims,
     disabled: frozenset[str],
     allowed: frozenset[str] | None,
 ) -> Key:
     names = config.auth.caller_headers
     methods = None if key.methods is None else frozenset(key.methods) | ({"HEAD"} if "GET" in key.methods else frozenset())
-    bucket = sha256(b"key " + key.secret_sha256.encode()).hexdigest()[:32]
+    tag = claims.tags.of(key)
+    bucket = bucket_name(tag, bucket_of(f"key {key.secret_sha256}"))
     callers: dict[str | None, Caller] = {}
     for organization in key.organizations or (None,):
         about = {names.id: key.id, names.organization: organization, names.plan: key.plan}
         head = "".join(f"{name}: {value}\r\n" for name, value in about.items() if value is not None)
+        shared = bucket if organization is None else bucket_name(tag, bucket_of(f"organization {organization}"))
+        claim, look = claims.make(key.plan, organization, bucket, shared)
         callers[organization] = Caller(
-            key.id, organization, key.plan, bucket, limits[0], head.encode("latin-1"), limits[1], allowed, methods
+            key.id, organization, key.plan, bucket, shared, claim, look, head.encode("latin-1"), allowed, methods
         )
     callers[None] = next(iter(callers.values()))
     return Key(key.id, callers, key.disabled, disabled, key.expires.timestamp() if key.expires else None)
@@ -106,6 +120,8 @@ def _route(
         open=plan is not None,
         open_plan=plan.id if plan else "",
         open_windows=windows[plan.id] if plan else (),
+        open_tag=one_tag(config),
+        tariff=tariff(route),
         request_filter=FieldFilter(_withheld(config, request, passthrough)),
         request_fields=_request_fields(request, passthrough),
         response_set=tuple(response.set.items()),

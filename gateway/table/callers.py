@@ -5,28 +5,33 @@ from ipaddress import IPv6Address, IPv6Network, ip_address
 
 import msgspec
 
-from gateway.kernel.bucket import Window
+from gateway.kernel.bucket import Claim, Window, claim
 from gateway.kernel.faults import KEY_DISABLED, KEY_EXPIRED, KEY_UNKNOWN, ORGANIZATION_DISABLED, ORGANIZATION_FORBIDDEN, GatewayError
 from gateway.kernel.quota_fields import limit_fields
 
 
-class Caller(msgspec.Struct, frozen=True):
+class Caller(msgspec.Struct, frozen=True, eq=False):
     """Who sent a request, as far as the gateway cares: a key on behalf of an organisation, or an address on an open route.
 
-    `id` goes to the log, `bucket` (never the secret) to the limiter's store, `head` (complete header lines that say
-    who calls) to the upstream. `windows` are the limits of its plan, `limit_fields` what is said of them in every reply.
-    `routes` and `methods` are None when all are allowed.
+    `id` goes to the log, `bucket` and `organization_bucket` (hashes, never the secret) to the limiter's store, `head`
+    (complete header lines that say who calls) to the upstream. `claim` is what a call needs where the route asks for
+    nothing more, `look` the same at no cost. `routes` and `methods` are None when all are allowed.
     """
 
     id: str
     organization: str | None
     plan: str
     bucket: str
-    windows: tuple[Window, ...]
+    organization_bucket: str
+    claim: Claim
+    look: Claim
     head: bytes
-    limit_fields: tuple[tuple[str, str], ...]
     routes: frozenset[str] | None = None
     methods: frozenset[str] | None = None
+
+
+ONE_TAG = "all"
+"""The hash tag of everything, where something is shared by everybody."""
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -96,17 +101,28 @@ class Visitors:
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], Caller] = {}
 
-    def find(self, address: str, plan: str, windows: tuple[Window, ...]) -> Caller:
-        """The caller for a client at `address` (numeric, or a socket's path)."""
+    def find(self, address: str, plan: str, windows: tuple[Window, ...], tag: str | None = None) -> Caller:
+        """The caller for a client at `address` (numeric, or a socket's path). `tag` is as for `bucket_name`."""
         known = self._known.get((address, plan))
-        if known is not None and known.windows is windows:
+        if known is not None and known.claim.windows is windows:
             return known
         if len(self._known) >= self.REMEMBERED:
             self._known.clear()
-        bucket = sha256(f"{plan} {_network(address)}".encode()).hexdigest()[:32]
-        caller = Caller("anonymous", None, plan, bucket, windows, b"", limit_fields(windows))
+        bucket = bucket_name(tag, bucket_of(f"{plan} {_network(address)}"))
+        fields = limit_fields(windows)
+        caller = Caller("anonymous", None, plan, bucket, bucket, claim(bucket, windows, 1, fields), claim(bucket, windows, 0, fields), b"")
         self._known[address, plan] = caller
         return caller
+
+
+def bucket_name(tag: str | None, owner: str = "") -> str:
+    """A bucket in the store. `tag` decides on which node of a cluster it lies, None leaves that to the owner."""
+    return f"{{{owner}}}" if tag is None else f"{{{tag}}}:{owner}".removesuffix(":")
+
+
+def bucket_of(owner: str) -> str:
+    """What the store knows the owner of a bucket by: a hash, so that nothing about callers can be read there."""
+    return sha256(owner.encode()).hexdigest()[:32]
 
 
 def _network(address: str) -> str:

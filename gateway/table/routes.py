@@ -12,6 +12,7 @@ from gateway.kernel.headers import FieldFilter
 from gateway.kernel.paths import readings
 from gateway.kernel.patterns import Param, Rest, parse, parse_prefix
 from gateway.remote.call import Answer, Call
+from gateway.table.limits import Tariff
 
 Mode: TypeAlias = Literal["auto", "wrap", "passthrough"]
 Family: TypeAlias = Literal["general", "analytics", "notification"]
@@ -44,7 +45,8 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     `pattern` is its path with `{param}` and `{rest*}`; with `prefix` it also covers everything below.
     `strip_segments` are cut off the front of the path and `base` is put there instead. `faults` is the catalogue with
     the operator's overrides, by name. `request_fields` are complete header lines, `response_remove` lower-case names.
-    `open_windows` limit each client address of a route that asks for no key.
+    `open_windows` limit each client address of a route that asks for no key; `open_tag` is the hash tag of its buckets,
+    None for one each. `tariff` is what is asked of every caller on top, None for nothing.
     """
 
     id: str
@@ -61,6 +63,8 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     open: bool
     open_plan: str
     open_windows: tuple[Window, ...]
+    open_tag: str | None
+    tariff: Tariff | None
     request_filter: FieldFilter
     request_fields: bytes
     response_set: tuple[tuple[str, str], ...]

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from gateway.kernel.bucket import Decision, Store, Window
+from gateway.kernel.bucket import Claim, Decision, Store, Window, claim
 from gateway.kernel.clock import Clock
 from gateway.remote.limiter import Limiter
 from gateway.remote.local import LocalLimiter
@@ -48,7 +48,7 @@ def remaining(decision: Decision) -> list[int]:
 
 
 async def admitted(limiter: Limiter, calls: int, *windows: Window, cost: int = 1) -> int:
-    answers = await asyncio.gather(*(limiter.decide("a", windows, cost) for _ in range(calls)))
+    answers = await asyncio.gather(*(limiter.decide(claim("a", windows, cost)) for _ in range(calls)))
     return sum(answer.allowed for answer in answers)
 
 
@@ -64,20 +64,20 @@ async def until_admitted(limiter: Limiter, *windows: Window) -> None:
     async with asyncio.timeout(10):
         while True:
             await asyncio.sleep(0)
-            if (await limiter.decide("a", windows)).allowed:
+            if (await limiter.decide(claim("a", windows))).allowed:
                 return
 
 
 async def test_no_windows_is_no_limit(limiter: Limiter) -> None:
-    assert await limiter.decide("a", ()) == Decision(True, "none", ())
+    assert await limiter.decide(claim("a", ())) == Decision(True, "none", ())
 
 
 async def test_it_says_who_decided(limiter: Limiter, store: Store) -> None:
-    assert (await limiter.decide("a", (DAY,))).store == store
+    assert (await limiter.decide(claim("a", (DAY,)))).store == store
 
 
 async def test_remaining_counts_down_and_the_next_call_is_refused(limiter: Limiter) -> None:
-    answers = [await limiter.decide("a", (DAY,)) for _ in range(6)]
+    answers = [await limiter.decide(claim("a", (DAY,))) for _ in range(6)]
     assert [answer.allowed for answer in answers] == [True] * 5 + [False]
     assert [answer.states[0].remaining for answer in answers] == [4, 3, 2, 1, 0, 0]
     assert all(answer.states[0].window is DAY for answer in answers)
@@ -91,20 +91,42 @@ async def test_callers_in_the_same_instant_get_no_more(limiter: Limiter) -> None
 
 async def test_callers_and_windows_are_apart(limiter: Limiter) -> None:
     assert await admitted(limiter, 9, DAY) == 5
-    assert remaining(await limiter.decide("b", (DAY,))) == [4]
-    assert remaining(await limiter.decide("a", (HOUR,))) == [2]
+    assert remaining(await limiter.decide(claim("b", (DAY,)))) == [4]
+    assert remaining(await limiter.decide(claim("a", (HOUR,)))) == [2]
 
 
 async def test_several_windows_are_decided_together(limiter: Limiter) -> None:
-    answers = [await limiter.decide("a", (DAY, HOUR)) for _ in range(4)]
+    answers = [await limiter.decide(claim("a", (DAY, HOUR))) for _ in range(4)]
     assert [remaining(answer) for answer in answers] == [[4, 2], [3, 1], [2, 0], [2, 0]]
     refused = answers[3]
     assert not refused.allowed
     assert [state.retry_s > 0 for state in refused.states] == [False, True]
 
 
+def of_two(own: str, cost: int = 1) -> Claim:
+    """What a key of an organisation claims: three a day of its own, of the five that its keys share."""
+    three = Window("day", 3, DAY_US, "Day")
+    shared = Window("organization/day", 5, DAY_US, "Day", "organization")
+    return Claim((f"{{x}}:{own}:day", "{x}:acme:organization/day"), (three, shared), cost)
+
+
+async def test_buckets_of_several_owners_are_decided_together(limiter: Limiter) -> None:
+    answers = [await limiter.decide(of_two("one")) for _ in range(4)]
+    assert [remaining(answer) for answer in answers] == [[2, 4], [1, 3], [0, 2], [0, 2]]
+    answers = [await limiter.decide(of_two("other")) for _ in range(3)]
+    assert [remaining(answer) for answer in answers] == [[2, 1], [1, 0], [1, 0]]
+    assert [answer.allowed for answer in answers] == [True, True, False]
+
+
+async def test_a_cost_is_taken_from_the_buckets_of_every_owner(limiter: Limiter) -> None:
+    assert remaining(await limiter.decide(of_two("one", 3))) == [0, 2]
+    refused = await limiter.decide(of_two("other", 3))
+    assert (refused.allowed, remaining(refused)) == (False, [3, 0])
+    assert remaining(await limiter.decide(of_two("other", 2))) == [1, 0]
+
+
 async def test_what_a_refusal_promises_holds(limiter: Limiter) -> None:
-    while (refused := await limiter.decide("a", (QUICK,))).allowed:
+    while (refused := await limiter.decide(claim("a", (QUICK,)))).allowed:
         pass
     asked_at = time.monotonic()
     await until_admitted(limiter, QUICK)
@@ -114,10 +136,10 @@ async def test_what_a_refusal_promises_holds(limiter: Limiter) -> None:
 
 async def test_a_cost_of_nothing_looks_and_takes_nothing(limiter: Limiter) -> None:
     for _ in range(3):
-        answer = await limiter.decide("a", (HOUR,), 0)
+        answer = await limiter.decide(claim("a", (HOUR,), 0))
         assert (answer.allowed, remaining(answer)) == (True, [3])
     assert await admitted(limiter, 9, HOUR) == 3
-    answer = await limiter.decide("a", (HOUR,), 0)
+    answer = await limiter.decide(claim("a", (HOUR,), 0))
     assert (answer.allowed, remaining(answer)) == (True, [0])
 
 
@@ -131,7 +153,7 @@ async def test_a_refusal_under_a_changed_limit_promises_what_holds(limiter: Limi
     """Lowered to far less than what was used: the caller waits for the new limit's next token, not for the old debt."""
     assert await admitted(limiter, 5, Window("day", 5, 20_000_000, None)) == 5
     smaller = (Window("day", 1, 50_000, None),)
-    refused = await limiter.decide("a", smaller)
+    refused = await limiter.decide(claim("a", smaller))
     assert (refused.allowed, refused.states[0].retry_s <= 0.05) == (False, True)
     await until_admitted(limiter, *smaller)
 
@@ -139,20 +161,20 @@ async def test_a_refusal_under_a_changed_limit_promises_what_holds(limiter: Limi
 class TestFaultsOfOtherLimiters:
     async def test_refused_calls_that_count(self, limiter: Limiter) -> None:
         await admitted(limiter, 5, DAY)
-        before = await limiter.decide("a", (DAY,))
+        before = await limiter.decide(claim("a", (DAY,)))
         await admitted(limiter, 200, DAY)
-        after = await limiter.decide("a", (DAY,))
+        after = await limiter.decide(claim("a", (DAY,)))
         assert after.states[0].full_s <= before.states[0].full_s
         assert after.states[0].retry_s <= before.states[0].retry_s
 
     async def test_refused_calls_charged_to_the_other_windows(self, limiter: Limiter) -> None:
         assert await admitted(limiter, 50, DAY, HOUR) == 3
-        assert remaining(await limiter.decide("a", (DAY,), 0)) == [2]
+        assert remaining(await limiter.decide(claim("a", (DAY,), 0))) == [2]
 
     async def test_a_refusing_window_that_comes_last(self, limiter: Limiter) -> None:
         assert await admitted(limiter, 3, HOUR) == 3
         assert await admitted(limiter, 5, DAY, HOUR) == 0
-        assert remaining(await limiter.decide("a", (DAY,), 0)) == [5]
+        assert remaining(await limiter.decide(claim("a", (DAY,), 0))) == [5]
 
     async def test_cost_looked_at_after_it_was_taken(self, limiter: Limiter) -> None:
         assert await admitted(limiter, 1, DAY, cost=3) == 1
@@ -161,7 +183,7 @@ class TestFaultsOfOtherLimiters:
         assert await admitted(limiter, 1, DAY) == 0
 
     async def test_a_cost_above_max_let_through_on_a_fresh_bucket(self, limiter: Limiter) -> None:
-        refused = await limiter.decide("a", (DAY,), 6)
+        refused = await limiter.decide(claim("a", (DAY,), 6))
         assert (refused.allowed, remaining(refused)) == (False, [0])
         assert await admitted(limiter, 9, DAY) == 5
 

@@ -10,7 +10,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from gateway.kernel.bucket import Window, carry, decide
+from gateway.kernel.bucket import Claim, Window, carry, decide
 from gateway.remote.local import LocalLimiter
 from gateway.remote.redis_limiter import SCRIPT
 from tests.clocks import ManualClock
@@ -21,8 +21,8 @@ GIVEN_TIME = "{ARGV[#ARGV - 1], ARGV[#ARGV]}"
 EPOCH_US = 4_000_000_000_000_000
 """Later than any test runs: for Redis, whose clock cannot be replaced, nothing expires."""
 
-Step = tuple[int, tuple[Window, ...], int]
-"""How long after the step before, in microseconds; with which limits; at what cost."""
+Step = tuple[int, Claim]
+"""How long after the step before, in microseconds; what is claimed."""
 
 windows = st.builds(
     lambda name, limit, per_us: Window(name, limit, per_us, None),
@@ -44,33 +44,43 @@ waits_us = st.one_of(st.just(0), st.integers(0, 2_000_000), st.integers(0, 10**1
 jumps_us = st.one_of(waits_us, st.integers(-(10**13), 0))
 
 
+owners = st.sampled_from(["{x}:one", "{x}:other", "{x}:everybody"])
+"""Two claims may share some of their buckets and not others, as two keys of an organisation do."""
+
+
+@st.composite
+def claims(draw: st.DrawFn, limit: st.SearchStrategy[tuple[Window, ...]] = limits, most: int = 60) -> Claim:
+    made = draw(limit)
+    keys = tuple(f"{draw(owners)}:{window.id}" for window in made)
+    return Claim(keys, made, draw(st.one_of(st.just(1), st.integers(0, most))))
+
+
 @st.composite
 def histories(draw: st.DrawFn, moves_us: st.SearchStrategy[int]) -> list[Step]:
-    plans = draw(st.lists(limits, min_size=1, max_size=2))
-    costs = st.one_of(st.just(1), st.integers(0, 60))
-    return draw(st.lists(st.tuples(moves_us, st.sampled_from(plans), costs), min_size=1, max_size=30))
+    possible = draw(st.lists(claims(), min_size=1, max_size=4))
+    return draw(st.lists(st.tuples(moves_us, st.sampled_from(possible)), min_size=1, max_size=30))
 
 
 class Model:
-    """Buckets by window id, as Redis has keys, each with the price at which its time was written."""
+    """Buckets by key, as Redis has them, each with the price at which its time was written."""
 
     def __init__(self) -> None:
         self._tats_us: dict[str, int] = {}
         self._prices_us: dict[str, int] = {}
 
-    def decide(self, limit: tuple[Window, ...], cost: int, now_us: int) -> list[int]:
+    def decide(self, asked: Claim, now_us: int) -> list[int]:
         """What the script returns."""
-        for window in limit:
-            tat_us = self._tats_us.setdefault(window.id, 0)
+        for key, window in zip(asked.keys, asked.windows, strict=True):
+            tat_us = self._tats_us.setdefault(key, 0)
             if tat_us >= now_us:
-                price_us = self._prices_us[window.id]
-                self._tats_us[window.id] = carry(tat_us, price_us, window.emission_us, now_us) if price_us != window.emission_us else tat_us
-                self._prices_us[window.id] = window.emission_us
-        allowed, tats_us = decide([self._tats_us[window.id] for window in limit], limit, cost, now_us)
-        for window, tat_us in zip(limit, tats_us, strict=True):
-            self._tats_us[window.id] = tat_us
-            if allowed and cost:
-                self._prices_us[window.id] = window.emission_us
+                price_us = self._prices_us[key]
+                self._tats_us[key] = carry(tat_us, price_us, window.emission_us, now_us) if price_us != window.emission_us else tat_us
+                self._prices_us[key] = window.emission_us
+        allowed, tats_us = decide([self._tats_us[key] for key in asked.keys], asked.windows, asked.cost, now_us)
+        for key, window, tat_us in zip(asked.keys, asked.windows, tats_us, strict=True):
+            self._tats_us[key] = tat_us
+            if allowed and asked.cost:
+                self._prices_us[key] = window.emission_us
         return [int(allowed), now_us, *(max(tat_us, now_us) for tat_us in tats_us)]
 
 
@@ -82,10 +92,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     server.kill()
 
 
-def evaluate(server: RedisServer, script: str, limit: tuple[Window, ...], cost: int, *more: int) -> list[int]:
-    keys = [f"gw:1:{{x}}:{window.id}" for window in limit]
-    rates = [number for window in limit for number in (window.emission_us, window.full_us)]
-    reply: list[int] = server.ask("EVAL", script, len(keys), *keys, cost, *rates, *more)
+def evaluate(server: RedisServer, script: str, asked: Claim, *more: int) -> list[int]:
+    keys = [f"gw:1:{key}" for key in asked.keys]
+    rates = [number for window in asked.windows for number in (window.emission_us, window.full_us)]
+    reply: list[int] = server.ask("EVAL", script, len(keys), *keys, asked.cost, *rates, *more)
     return reply
 
 
@@ -97,32 +107,31 @@ def test_the_script_is_the_model_whatever_the_clock_does(server: RedisServer, hi
     script = script.replace(TIME_SOURCE, GIVEN_TIME)
     server.ask("FLUSHALL")
     model, now_us = Model(), EPOCH_US
-    for wait_us, limit, cost in history:
+    for wait_us, asked in history:
         now_us = max(now_us + wait_us, EPOCH_US // 2)
-        expected = model.decide(limit, cost, now_us)
-        assert evaluate(server, script, limit, cost, now_us // 1_000_000, now_us % 1_000_000) == expected
+        expected = model.decide(asked, now_us)
+        assert evaluate(server, script, asked, now_us // 1_000_000, now_us % 1_000_000) == expected
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(short_limits, st.integers(0, 8)), min_size=1, max_size=60))
-def test_the_script_as_it_is_agrees_with_the_model_at_the_time_it_says_it_is(
-    server: RedisServer, history: list[tuple[tuple[Window, ...], int]]
-) -> None:
+@given(st.lists(claims(short_limits, 8), min_size=1, max_size=60))
+def test_the_script_as_it_is_agrees_with_the_model_at_the_time_it_says_it_is(server: RedisServer, history: list[Claim]) -> None:
     server.ask("FLUSHALL")
     model = Model()
-    for limit, cost in history:
-        reply = evaluate(server, SCRIPT.decode(), limit, cost)
-        assert reply == model.decide(limit, cost, reply[1])
+    for asked in history:
+        reply = evaluate(server, SCRIPT.decode(), asked)
+        assert reply == model.decide(asked, reply[1])
 
 
-@given(limits, st.lists(st.tuples(jumps_us, st.integers(0, 60)), min_size=1, max_size=40))
-def test_the_limiter_in_memory_is_the_model(limit: tuple[Window, ...], history: list[tuple[int, int]]) -> None:
+@given(histories(waits_us))
+def test_the_limiter_in_memory_is_the_model(history: list[Step]) -> None:
+    """Its clock is monotonic."""
     time, model = ManualClock(now_us=10**15), Model()
     limiter = LocalLimiter(time.clock)
-    for wait_us, cost in history:
-        time.now_us = max(time.now_us + wait_us, 0)
-        answer = limiter.decide_now("a", limit, cost)
-        allowed, now_us, *tats_us = model.decide(limit, cost, time.now_us)
+    for wait_us, asked in history:
+        time.now_us += wait_us
+        answer = limiter.decide_now(asked)
+        allowed, now_us, *tats_us = model.decide(asked, time.now_us)
         assert answer.allowed == bool(allowed)
         assert [state.full_s for state in answer.states] == [(tat_us - now_us) / 1e6 for tat_us in tats_us]
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from gateway.exchange import Exchange, Reply
-from gateway.kernel.bucket import Decision, Window
+from gateway.kernel.bucket import Claim, Decision, Window
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import (
     CATALOGUE,
@@ -29,6 +29,7 @@ from gateway.remote.limiter import Limiter
 from gateway.remote.local import LocalLimiter
 from gateway.stages.record import Recorder
 from gateway.table import Credentials, Key, Keyring, Route, RouteTable
+from gateway.table.limits import Tariff
 from tests.samples import MINUTE, Echo, caller, exchange, route
 
 GOOD = [("X-Api-Key", "good")]
@@ -52,7 +53,7 @@ class Client:
 class Away:
     """A Limiter whose store is away under `deny`."""
 
-    async def decide(self, bucket: str, windows: tuple[Window, ...], cost: int = 1) -> Decision:
+    async def decide(self, claim: Claim) -> Decision:
         raise GatewayError(LIMITER_UNAVAILABLE)
 
 
@@ -138,6 +139,24 @@ async def test_a_spent_limit_is_refused_before_the_upstream_is_called() -> None:
     status, body, fields = await answered(one, exchange(GOOD))
     assert (status, body["data"]["code"], fields["Retry-After"], fields["X-RateLimit-Remaining-Minute"]) == (429, 8000, "1", "0")
     assert len(echo.calls) == 300
+
+
+async def test_a_route_may_ask_more_of_a_caller_than_its_plan_does() -> None:
+    own = Window("route/orders/deletes", 2, 60_000_000, "Minute")
+    tariff = Tariff({"GET": 1, "DELETE": 50}, {"GET": (), "DELETE": (own,)})
+    one = gateway(route(tariff=tariff), route(id="other", pattern="/v1/other"))
+    _, _, fields = await answered(one, exchange(GOOD))
+    assert (fields["X-RateLimit-Limit-Minute"], fields["X-RateLimit-Remaining-Minute"]) == ("300", "299")
+    status, _, fields = await answered(one, exchange(GOOD, method="DELETE"))
+    assert (status, fields["X-RateLimit-Limit-Minute"], fields["X-RateLimit-Remaining-Minute"]) == (429, "2", "0")
+    _, _, fields = await answered(one, exchange(GOOD, path="/v1/other"))
+    assert (fields["X-RateLimit-Limit-Minute"], fields["X-RateLimit-Remaining-Minute"]) == ("300", "298")
+
+
+async def test_a_call_is_charged_what_the_route_costs() -> None:
+    one = gateway(route(tariff=Tariff({"GET": 100, "DELETE": 0}, {"GET": (), "DELETE": ()})))
+    left = [(await answered(one, exchange(GOOD, method=method)))[2]["X-RateLimit-Remaining-Minute"] for method in ("GET", "DELETE", "GET")]
+    assert left == ["200", "200", "100"]
 
 
 async def test_a_limiter_that_is_away_under_deny() -> None:

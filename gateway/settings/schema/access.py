@@ -2,8 +2,9 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
+from gateway.settings.schema.limits import OrganizationLimit, PlanLimit
 from gateway.settings.schema.types import (
     Digest,
     HeaderName,
@@ -12,12 +13,10 @@ from gateway.settings.schema.types import (
     Instant,
     Many,
     Method,
-    PositiveDuration,
     QueryName,
     Section,
     section,
 )
-from gateway.settings.schema.values import RefusedError
 
 
 class KeyPlaces(Section):
@@ -48,27 +47,12 @@ class Auth(Section):
 class Organization(Section):
     """Whom keys belong to."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"limits", "plan", "quotas", "concurrency"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"plan", "quotas", "concurrency"})
 
     id: Id = Field(description="What X-Tenant-Org-Id says and the upstream is told.")
     name: str = Field(default="", description="For people.")
     disabled: bool = Field(default=False, description="Its callers get 403 with code 8007.")
-
-
-class Limit(Section):
-    """A token bucket: `max` at once, refilled evenly at `max` per `per`."""
-
-    LATER: ClassVar[frozenset[str]] = frozenset({"guarantee", "shadow", "scope", "cost", "on_failure"})
-
-    id: Id = Field(description="Names the limit in RateLimit-Policy and in metrics.")
-    max: int = Field(ge=1, le=10**12, description="Calls at once, and per `per`.")
-    per: PositiveDuration = Field(description="How long an empty bucket takes to fill: `1s`, `1m`, `1h`, `1d` have X-RateLimit-* fields.")
-
-    @model_validator(mode="after")
-    def _not_too_fine(self) -> "Limit":
-        if self.max > self.per * 1_000_000:
-            raise RefusedError("finer than one call per microsecond", "lower `max`, or write `limits: []` for no limit")
-        return self
+    limits: Many[OrganizationLimit] = Field(default=(), description="What all its keys together may, on top of the limits of their plans.")
 
 
 class Plan(Section):
@@ -77,7 +61,7 @@ class Plan(Section):
     LATER: ClassVar[frozenset[str]] = frozenset({"quotas", "concurrency", "guarantee", "shadow", "cost"})
 
     id: Id = Field(description="What keys refer to, and the upstream is told.")
-    limits: Many[Limit] = Field(description="All of them hold at once. `[]` is no limit.")
+    limits: Many[PlanLimit] = Field(description="All of them hold at once. `[]` is no limit.")
 
 
 class Key(Section):
@@ -97,7 +81,7 @@ class Key(Section):
     disabled: bool = Field(default=False, description="Calls with it get 403 with code 8007.")
 
 
-_PER_MINUTE = (Limit.model_construct(id="minute", max=300, per=60.0),)
+_PER_MINUTE = (PlanLimit.model_construct(id="minute", max=300, per=60.0),)
 
 BUILT_IN_PLANS = (Plan.model_construct(id="standard", limits=_PER_MINUTE), Plan.model_construct(id="anonymous", limits=_PER_MINUTE))
 """Plans in force unless the configuration declares one of that id: for keys, and for client addresses on open routes."""

@@ -4,6 +4,7 @@ from pydantic import Field, field_validator
 
 from gateway.kernel.faults import CATALOGUE
 from gateway.settings.schema.access import BUILT_IN_PLANS, Auth, Key, Organization, Plan
+from gateway.settings.schema.limits import PlanLimit
 from gateway.settings.schema.routing import Defaults, Envelope, ErrorOverride, Route, Timeouts, Upstream
 from gateway.settings.schema.server import Admin, Observability, Redis, Server
 from gateway.settings.schema.types import Many, Section, Version, section
@@ -43,6 +44,10 @@ class Config(Section):
         """The plan of a key, or of the client addresses on an open route."""
         wanted = caller.plan or "anonymous"
         return next(plan for plan in self.plans if plan.id == wanted)
+
+    def plan_limits(self, plan: str) -> tuple[PlanLimit, ...]:
+        """Those of the plan of that id; none if there is no such plan."""
+        return next((known.limits for known in self.plans if known.id == plan), ())
 
     def upstream_of(self, route: Route) -> Upstream:
         return next(upstream for upstream in self.upstreams if upstream.id == route.upstream)

@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from gateway.settings.schema.limits import Cost, RouteLimit
 from gateway.settings.schema.types import (
     HeaderName,
     HeaderValue,
@@ -176,7 +177,7 @@ class Route(Section):
     """One way through the gateway. The most specific match wins: literal, then `{name}`, then `{rest*}` and prefix."""
 
     LATER: ClassVar[frozenset[str]] = frozenset(
-        {"limits", "cost", "quotas", "concurrency", "guarantee", "shadow", "cache", "cors", "retries", "request_schema", "schema"}
+        {"quotas", "concurrency", "guarantee", "shadow", "cache", "cors", "retries", "request_schema", "schema"}
     )
 
     id: Id = Field(description="Names the route in logs and metrics, and for the `routes` of keys.")
@@ -186,6 +187,11 @@ class Route(Section):
     plan: Id | None = Field(
         default=None,
         description="Only with `auth: none`: the plan of each client address. Left out: `anonymous`, which is built in (300 per minute).",
+    )
+    limits: Many[RouteLimit] = Field(default=(), description="On top of the limits of the caller's plan and organisation.")
+    cost: Cost = Field(
+        default_factory=dict,
+        description="Tokens that a call takes from each of its limits: a number, or one by method. `default`, or left out: 1. 0 is free.",
     )
     rewrite: Rewrite = section(Rewrite, "How the path changes on its way to the upstream.")
     error_family: Literal["general", "analytics", "notification"] = Field(
@@ -200,6 +206,16 @@ class Route(Section):
         if self.plan is not None and self.auth == "key":
             raise RefusedError("`plan` is for routes with `auth: none`; elsewhere the key has the plan")
         return self
+
+    def cost_of(self, method: str) -> int:
+        """In tokens. HEAD costs what GET does, unless it is named."""
+        named = self.cost.get(method, self.cost.get("GET") if method == "HEAD" else None)
+        return self.cost.get("default", 1) if named is None else named
+
+    def limits_of(self, method: str) -> tuple[RouteLimit, ...]:
+        """Those that hold for it; those for GET hold for HEAD, too."""
+        meant = {method, "GET"} if method == "HEAD" else {method}
+        return tuple(limit for limit in self.limits if limit.methods is None or meant.intersection(limit.methods))
 
 
 class ErrorLink(Section):

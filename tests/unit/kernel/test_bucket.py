@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.kernel.bucket import UNLIMITED, Decision, Window, carry, decide, decision
+from gateway.kernel.bucket import UNLIMITED, Decision, Window, carry, claim, decide, decision
 
 MINUTE = Window("minute", 300, 60_000_000, "Minute")
 DAY = Window("day", 1000, 86_400_000_000, "Day")
@@ -149,3 +149,14 @@ def test_a_full_bucket_stays_full_when_its_limit_changes() -> None:
 def test_no_windows_is_no_limit() -> None:
     assert Decision(True, "none", ()) == UNLIMITED
     assert ask([], ())[0].allowed
+
+
+def test_a_claim_names_the_bucket_of_each_window() -> None:
+    made = claim("{a}", [MINUTE, DAY], 3)
+    assert (made.keys, made.windows, made.cost) == (("{a}:minute", "{a}:day"), (MINUTE, DAY), 3)
+    assert made != claim("{a}", [MINUTE, DAY], 3)
+
+
+def test_a_claim_gives_nothing_back() -> None:
+    with pytest.raises(ValueError, match="0 or more"):
+        claim("a", [MINUTE], -1)

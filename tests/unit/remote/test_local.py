@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.kernel.bucket import Window
+from gateway.kernel.bucket import Window, claim
 from gateway.remote.local import SHARED_SLOTS, SWEEP_BUCKETS, SWEEP_EVERY_CALLS, LocalLimiter
 from tests.clocks import ManualClock
 
@@ -16,23 +16,23 @@ def size(limiter: LocalLimiter) -> int:
 
 async def test_awaited_or_not_it_is_one_limiter() -> None:
     limiter = LocalLimiter(ManualClock().clock)
-    assert (await limiter.decide("a", THREE)).states[0].remaining == 2
-    assert limiter.decide_now("a", THREE).states[0].remaining == 1
-    assert limiter.decide_now("a", THREE).store == "local"
+    assert (await limiter.decide(claim("a", THREE))).states[0].remaining == 2
+    assert limiter.decide_now(claim("a", THREE)).states[0].remaining == 1
+    assert limiter.decide_now(claim("a", THREE)).store == "local"
 
 
 def test_time_gives_tokens_back_one_by_one() -> None:
     time = ManualClock()
     limiter = LocalLimiter(time.clock)
     for _ in range(3):
-        assert limiter.decide_now("a", THREE).allowed
-    refused = limiter.decide_now("a", THREE)
+        assert limiter.decide_now(claim("a", THREE)).allowed
+    refused = limiter.decide_now(claim("a", THREE))
     assert (refused.allowed, refused.states[0].retry_s) == (False, 1.0)
     time.advance(0.999999)
-    assert not limiter.decide_now("a", THREE).allowed
+    assert not limiter.decide_now(claim("a", THREE)).allowed
     time.advance(0.000001)
-    assert limiter.decide_now("a", THREE).allowed
-    assert not limiter.decide_now("a", THREE).allowed
+    assert limiter.decide_now(claim("a", THREE)).allowed
+    assert not limiter.decide_now(claim("a", THREE)).allowed
 
 
 @pytest.mark.parametrize("back_s", [0.5, 3600.0])
@@ -40,22 +40,22 @@ def test_a_clock_that_goes_back_gives_nothing_and_locks_nobody_out(back_s: float
     time = ManualClock(now_us=10**12)
     limiter = LocalLimiter(time.clock)
     for _ in range(3):
-        limiter.decide_now("a", THREE)
+        limiter.decide_now(claim("a", THREE))
     time.advance(-back_s)
-    assert not limiter.decide_now("a", THREE).allowed
+    assert not limiter.decide_now(claim("a", THREE)).allowed
     time.advance(1.0 if back_s > 3 else 1.0 + back_s)
-    assert limiter.decide_now("a", THREE).allowed
+    assert limiter.decide_now(claim("a", THREE)).allowed
 
 
 def test_full_buckets_are_dropped_as_calls_come() -> None:
     time = ManualClock()
     limiter = LocalLimiter(time.clock)
     for number in range(1000):
-        limiter.decide_now(f"a{number}", THREE)
+        limiter.decide_now(claim(f"a{number}", THREE))
     assert size(limiter) == 1000
     time.advance(1.0)
     for _ in range(SWEEP_EVERY_CALLS * (1000 // SWEEP_BUCKETS + 1)):
-        limiter.decide_now("b", SLOW)
+        limiter.decide_now(claim("b", SLOW))
     assert size(limiter) == 1
 
 
@@ -63,27 +63,27 @@ def test_a_bucket_that_is_not_full_is_never_dropped() -> None:
     time = ManualClock()
     limiter = LocalLimiter(time.clock)
     for _ in range(3):
-        limiter.decide_now("a", SLOW)
+        limiter.decide_now(claim("a", SLOW))
     for number in range(20_000):
         time.advance(0.5)
-        limiter.decide_now(f"b{number}", THREE)
-    assert not limiter.decide_now("a", SLOW).allowed
+        limiter.decide_now(claim(f"b{number}", THREE))
+    assert not limiter.decide_now(claim("a", SLOW)).allowed
     assert size(limiter) < 1000
 
 
 def test_at_the_cap_newcomers_share_and_known_callers_keep_their_own() -> None:
     limiter = LocalLimiter(ManualClock().clock, max_buckets=10)
     for number in range(10):
-        limiter.decide_now(f"a{number}", SLOW)
-    admitted = sum(limiter.decide_now(f"b{number}", SLOW).allowed for number in range(5000))
+        limiter.decide_now(claim(f"a{number}", SLOW))
+    admitted = sum(limiter.decide_now(claim(f"b{number}", SLOW)).allowed for number in range(5000))
     assert admitted <= 3 * SHARED_SLOTS
     assert size(limiter) <= 10 + SHARED_SLOTS
-    assert [limiter.decide_now(f"a{number}", SLOW).states[0].remaining for number in range(10)] == [1] * 10
+    assert [limiter.decide_now(claim(f"a{number}", SLOW)).states[0].remaining for number in range(10)] == [1] * 10
 
 
-def test_a_window_that_is_no_longer_named_is_forgotten() -> None:
+def test_a_window_that_a_claim_does_not_name_stays_as_it_is() -> None:
     limiter = LocalLimiter(ManualClock().clock)
     both = THREE + SLOW
-    limiter.decide_now("a", both)
-    assert limiter.decide_now("a", SLOW).states[0].remaining == 1
-    assert [state.remaining for state in limiter.decide_now("a", both).states] == [2, 0]
+    limiter.decide_now(claim("a", both))
+    assert limiter.decide_now(claim("a", SLOW)).states[0].remaining == 1
+    assert [state.remaining for state in limiter.decide_now(claim("a", both)).states] == [1, 0]

@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.kernel.bucket import Window
+from gateway.kernel.bucket import Window, claim
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import LIMITER_UNAVAILABLE, GatewayError
 from gateway.remote.redis_limiter import MAX_COMMANDS, OnFailure, RedisLimiter
 from tests.redis_server import RedisServer
 
 CLOCK = Clock(time.monotonic, time.time)
-BUCKET = "0b5b2a9a6cf6"
+BUCKET = "{0b5b2a9a6cf6}"
 DAY = (Window("day", 5, 86_400_000_000, "Day"),)
 BOTH = (*DAY, Window("minute", 3, 60_000_000, "Minute"))
 GENEROUS_S = 5.0
@@ -36,23 +36,23 @@ def stored(server: RedisServer) -> dict[str, tuple[bytes, int]]:
 
 class TestWhatStandsInRedis:
     async def test_one_key_a_window_under_one_hash_tag(self, limiter: RedisLimiter, redis_server: RedisServer) -> None:
-        await limiter.decide(BUCKET, BOTH)
+        await limiter.decide(claim(BUCKET, BOTH))
         assert set(stored(redis_server)) == {"gw:1:{0b5b2a9a6cf6}:day", "gw:1:{0b5b2a9a6cf6}:minute"}
 
     async def test_a_key_lives_until_its_bucket_is_full_and_not_for_ever(self, limiter: RedisLimiter, redis_server: RedisServer) -> None:
         for _ in range(3):
-            await limiter.decide(BUCKET, BOTH)
+            await limiter.decide(claim(BUCKET, BOTH))
             for value, ends_ms in stored(redis_server).values():
                 full_ms = int(value.split(b":")[0]) / 1000
                 assert full_ms < ends_ms <= math.ceil(full_ms) + 1000
 
     async def test_a_refused_call_and_a_look_write_nothing(self, limiter: RedisLimiter, redis_server: RedisServer) -> None:
         for _ in range(3):
-            await limiter.decide(BUCKET, BOTH)
+            await limiter.decide(claim(BUCKET, BOTH))
         before = stored(redis_server)
-        assert not (await limiter.decide(BUCKET, BOTH)).allowed
-        assert (await limiter.decide(BUCKET, BOTH, 0)).allowed
-        assert (await limiter.decide("ffff", BOTH, 0)).allowed
+        assert not (await limiter.decide(claim(BUCKET, BOTH))).allowed
+        assert (await limiter.decide(claim(BUCKET, BOTH, 0))).allowed
+        assert (await limiter.decide(claim("ffff", BOTH, 0))).allowed
         assert stored(redis_server) == before
 
     async def test_the_probe_expires_too(self, limiter: RedisLimiter, redis_server: RedisServer) -> None:
@@ -60,8 +60,8 @@ class TestWhatStandsInRedis:
 
     async def test_a_value_that_is_none_of_ours_is_replaced(self, limiter: RedisLimiter, redis_server: RedisServer) -> None:
         redis_server.ask("SET", "gw:1:{0b5b2a9a6cf6}:day", "corrupt")
-        assert (await limiter.decide(BUCKET, DAY)).states[0].remaining == 4
-        assert (await limiter.decide(BUCKET, DAY)).states[0].remaining == 3
+        assert (await limiter.decide(claim(BUCKET, DAY))).states[0].remaining == 4
+        assert (await limiter.decide(claim(BUCKET, DAY))).states[0].remaining == 3
 
     @pytest.mark.parametrize("skew_s", [-10.0, 0.0, 10.0])
     async def test_two_gateways_count_together_whatever_their_clocks_say(
@@ -70,7 +70,7 @@ class TestWhatStandsInRedis:
         skewed = Clock(lambda: time.monotonic() + skew_s, lambda: time.time() + skew_s)
         other = RedisLimiter(redis_server.url, "gw", GENEROUS_S, "local", skewed)
         await other.start()
-        answers = [await each.decide(BUCKET, DAY) for _ in range(20) for each in (limiter, other)]
+        answers = [await each.decide(claim(BUCKET, DAY)) for _ in range(20) for each in (limiter, other)]
         assert [answer.allowed for answer in answers] == [True] * 5 + [False] * 35
         await other.close()
 
@@ -79,13 +79,13 @@ class TestWhatStandsInRedis:
         await other.start()
         single = (Window("day", 1, 86_400_000_000, None),)
         for number in range(1000):
-            one, two = await asyncio.gather(limiter.decide(f"race{number}", single), other.decide(f"race{number}", single))
+            one, two = await asyncio.gather(limiter.decide(claim(f"race{number}", single)), other.decide(claim(f"race{number}", single)))
             assert one.allowed is not two.allowed
         await other.close()
 
     async def test_packed_commands_are_kept_for_some_callers_only(self, limiter: RedisLimiter) -> None:
         for number in range(MAX_COMMANDS + 10):
-            limiter._pack(f"a{number}", DAY, 1)
+            limiter._pack(claim(f"a{number}", DAY, 1))
         assert len(limiter._commands) <= MAX_COMMANDS
 
 
@@ -103,7 +103,7 @@ class TestLadder:
         await limiter.close()
 
     async def test_local_goes_on_counting_here(self, away: RedisLimiter) -> None:
-        answers = [await away.decide(BUCKET, DAY) for _ in range(6)]
+        answers = [await away.decide(claim(BUCKET, DAY)) for _ in range(6)]
         assert [answer.allowed for answer in answers] == [True] * 5 + [False]
         assert {answer.store for answer in answers} == {"fallback"}
         assert [answer.states[0].remaining for answer in answers] == [4, 3, 2, 1, 0, 0]
@@ -111,24 +111,24 @@ class TestLadder:
     @pytest.mark.parametrize("on_failure", ["allow"])
     async def test_allow_counts_nothing_and_still_has_states(self, away: RedisLimiter) -> None:
         for _ in range(7):
-            answer = await away.decide(BUCKET, BOTH)
+            answer = await away.decide(claim(BUCKET, BOTH))
             assert (answer.allowed, answer.store) == (True, "allow")
             assert [(state.remaining, state.retry_s) for state in answer.states] == [(4, 0.0), (2, 0.0)]
-        assert [state.remaining for state in (await away.decide(BUCKET, BOTH, 4)).states] == [1, 0]
+        assert [state.remaining for state in (await away.decide(claim(BUCKET, BOTH, 4))).states] == [1, 0]
 
     @pytest.mark.parametrize("on_failure", ["deny"])
     async def test_deny_refuses_and_says_when_to_try_again(self, away: RedisLimiter) -> None:
         with pytest.raises(GatewayError) as raised:
-            await away.decide(BUCKET, DAY)
+            await away.decide(claim(BUCKET, DAY))
         assert raised.value.fault is LIMITER_UNAVAILABLE
         assert raised.value.retry_after_s == 1
         assert raised.value.cause is not None
         assert "s3cret" not in raised.value.cause
-        assert (await away.decide(BUCKET, ())).allowed
+        assert (await away.decide(claim(BUCKET, ()))).allowed
 
     async def test_before_it_was_started_calls_meet_the_ladder(self) -> None:
         limiter = RedisLimiter("redis://127.0.0.1:1", "gw", 0.05, "local", CLOCK)
-        assert (await limiter.decide(BUCKET, DAY)).store == "fallback"
+        assert (await limiter.decide(claim(BUCKET, DAY))).store == "fallback"
         await limiter.close()
 
     async def test_the_repr_is_for_operators(self, away: RedisLimiter, redis_server: RedisServer) -> None:
@@ -137,7 +137,7 @@ class TestLadder:
 
 async def test_the_repr_while_redis_is_there(limiter: RedisLimiter, redis_server: RedisServer) -> None:
     redis_server.hang()
-    waiting = asyncio.ensure_future(limiter.decide(BUCKET, DAY))
+    waiting = asyncio.ensure_future(limiter.decide(claim(BUCKET, DAY)))
     await asyncio.sleep(0)
     assert repr(limiter) == f"<RedisLimiter 127.0.0.1:{redis_server.port} up, 1 in flight>"
     redis_server.go_on()
@@ -146,8 +146,8 @@ async def test_the_repr_while_redis_is_there(limiter: RedisLimiter, redis_server
 
 async def test_after_closing_calls_meet_the_ladder(limiter: RedisLimiter, redis_server: RedisServer) -> None:
     redis_server.hang()
-    waiting = asyncio.ensure_future(limiter.decide(BUCKET, DAY))
+    waiting = asyncio.ensure_future(limiter.decide(claim(BUCKET, DAY)))
     await asyncio.sleep(0)
     await limiter.close()
     assert (await waiting).store == "fallback"
-    assert (await limiter.decide(BUCKET, DAY)).store == "fallback"
+    assert (await limiter.decide(claim(BUCKET, DAY))).store == "fallback"

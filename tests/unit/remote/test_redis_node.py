@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.kernel.bucket import Window
+from gateway.kernel.bucket import Window, claim
 from gateway.remote.redis_address import LinkError, RedisAddress
 from gateway.remote.redis_limiter import PROBE, SCRIPT, command
 from gateway.remote.redis_link import Reply
@@ -20,7 +20,7 @@ SLACK_S = 1.0
 """Far more than one budget, on a machine that is busy; far less than a budget for each of a hundred callers."""
 GENEROUS_S = 5.0
 WAIT_S = 20.0
-CALL = command("gw", "caller", (Window("day", 1000, 86_400_000_000, None),), 1)
+CALL = command("gw", claim("caller", (Window("day", 1000, 86_400_000_000, None),)))
 
 
 class Watched:
@@ -29,7 +29,7 @@ class Watched:
     def __init__(self, url: str, timeout_s: float) -> None:
         self.states: list[tuple[bool, str]] = []
         self._changed = asyncio.Event()
-        self.node = RedisNode(RedisAddress(url), timeout_s, SCRIPT, command("gw", "probe", PROBE, 1), self._on_state)
+        self.node = RedisNode(RedisAddress(url), timeout_s, SCRIPT, command("gw", PROBE), self._on_state)
 
     def _on_state(self, up: bool, reason: str) -> None:
         self.states.append((up, reason.partition(" ")[0].rstrip(":")))
@@ -196,7 +196,7 @@ async def test_a_server_that_refuses_everyone_is_away_until_it_no_longer_does(
 async def test_one_broken_key_is_one_callers_trouble(watch: Watch, redis_server: RedisServer) -> None:
     watched = await watch(redis_server.url)
     redis_server.ask("HSET", "gw:1:{broken}:day", "a", "b")
-    broken = command("gw", "broken", (Window("day", 1000, 86_400_000_000, None),), 1)
+    broken = command("gw", claim("{broken}", (Window("day", 1000, 86_400_000_000, None),)))
     for _ in range(10):
         reply = await watched.node.call(broken)
         assert isinstance(reply, LinkError)
@@ -264,7 +264,7 @@ class Broken(RedisAddress):
 
 async def test_a_bug_does_not_end_the_search_for_the_server(redis_server: RedisServer) -> None:
     states: list[tuple[bool, str]] = []
-    node = RedisNode(Broken(redis_server.url), GENEROUS_S, SCRIPT, command("gw", "probe", PROBE, 1), lambda *state: states.append(state))
+    node = RedisNode(Broken(redis_server.url), GENEROUS_S, SCRIPT, command("gw", PROBE), lambda *state: states.append(state))
     await node.start()
     await until(lambda: len(states) == 2)
     assert states == [(False, "bug: RuntimeError('unforeseen')"), (True, "")]

@@ -51,7 +51,6 @@ from tests.yaml_files import DIGEST, added, complaints, refusal
         ("plans: [{id: p, limits: [{id: a, max: 1, per: 1s, guarantee: any-window}]}]", "4:51 plans[0].limits[0].guarantee: not supported yet"),
         ("plans: [{id: p, limits: [], quotas: []}]", "4:29 plans[0].quotas: not supported yet"),
         ("plans: [{id: p, limits: [], concurrency: 5}]", "4:29 plans[0].concurrency: not supported yet"),
-        ("organizations: [{id: o, limits: []}]", "4:25 organizations[0].limits: not supported yet"),
         ("keys: {store: redis}", "4:7 keys: keys outside this file are not supported yet; write a list of keys"),
     ],
 )  # fmt: skip

@@ -13,7 +13,7 @@ def test_a_stranger_gets_the_request_id_only() -> None:
 
 def test_a_known_caller_is_told_what_is_left() -> None:
     x = exchange()
-    x.caller, x.decision = caller(), Decision(True, "local", (WindowState(MINUTE, 299, 0.2, 0.0),))
+    x.claim, x.decision = caller().claim, Decision(True, "local", (WindowState(MINUTE, 299, 0.2, 0.0),))
     assert dress(Reply(200, [], b""), x, "X-Id").fields == [
         ("X-Id", REQUEST_ID),
         ("X-RateLimit-Limit-Minute", "300"),

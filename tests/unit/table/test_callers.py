@@ -63,7 +63,7 @@ def test_visitors_are_told_apart_by_address_and_ipv6_ones_by_network() -> None:
 def test_a_changed_plan_reaches_visitors_that_are_known() -> None:
     visitors, other = Visitors(), (MINUTE, MINUTE)
     visitors.find("192.0.2.1", "anonymous", (MINUTE,))
-    assert visitors.find("192.0.2.1", "anonymous", other).windows is other
+    assert visitors.find("192.0.2.1", "anonymous", other).claim.windows is other
 
 
 def test_the_memory_for_visitors_is_bounded() -> None:

@@ -1,0 +1,82 @@
+"""What limits and costs mean to one another: doubles, methods that a route does not have, calls that could never fit."""
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+from gateway.settings.draft import Draft
+from gateway.settings.places import Loc
+from gateway.settings.schema.config import Config
+from gateway.settings.schema.limits import Limit, RouteLimit
+from gateway.settings.schema.routing import Route
+
+
+def check_limits(draft: Draft) -> None:
+    config = draft.config
+    for loc, plan in draft.entries("plans", config.plans):
+        _doubles(draft, loc, plan.limits, "plan")
+    for loc, organization in draft.entries("organizations", config.organizations):
+        _doubles(draft, loc, organization.limits, "organization")
+    for loc, route in draft.entries("routes", config.routes):
+        _doubles(draft, loc, route.limits, "route")
+        _methods(draft, loc, route)
+        _costs(draft, loc, route)
+
+
+def _doubles(draft: Draft, loc: Loc, limits: Sequence[Limit], what: str) -> None:
+    ids: set[str] = set()
+    spans: set[object] = set()
+    for index, limit in enumerate(limits):
+        methods = frozenset(limit.methods or ()) if isinstance(limit, RouteLimit) else frozenset()
+        span = (limit.per, limit.scope, methods)
+        if limit.id in ids:
+            draft.refuse((*loc, "limits", index, "id"), f"`{limit.id}` is the id of another limit of this {what}")
+        if span in spans:
+            draft.refuse((*loc, "limits", index, "per"), f"another limit of this {what} has the same `per`", "keep the tighter one")
+        ids.add(limit.id)
+        spans.add(span)
+
+
+def _methods(draft: Draft, loc: Loc, route: Route) -> None:
+    known = {*route.match.methods, *(["HEAD"] if "GET" in route.match.methods else [])}
+    for index, limit in enumerate(route.limits):
+        if limit.scope == "organization" and route.auth == "none":
+            draft.refuse((*loc, "limits", index, "scope"), "callers of a route with `auth: none` have no organisation")
+        for place, method in enumerate(limit.methods or ()):
+            if method not in known:
+                draft.refuse((*loc, "limits", index, "methods", place), f"`{method}` is none of the route's methods")
+    for method in route.cost:
+        if method != "default" and method not in known:
+            draft.refuse((*loc, "cost", method), f"`{method}` is none of the route's methods", at_key=True)
+
+
+def _costs(draft: Draft, loc: Loc, route: Route) -> None:
+    """A cost above what a bucket holds would never be let through."""
+    for method in dict.fromkeys([*route.match.methods, *(["HEAD"] if "GET" in route.match.methods else [])]):
+        cost = route.cost_of(method)
+        if cost < 2:
+            continue
+        for limit, whose in _met(draft.config, route, method):
+            if cost > limit.max:
+                at = (*loc, "cost", method) if method in route.cost else (*loc, "cost")
+                draft.refuse(at, f"a {method} would cost {cost}, and `{limit.id}` of {whose} never has more than {limit.max}")
+                return
+
+
+def _met(config: Config, route: Route, method: str) -> Iterable[tuple[Limit, str]]:
+    """The limits that some call of the route can meet, and whose they are."""
+    yield from ((limit, "this route") for limit in route.limits_of(method))
+    if route.auth == "none":
+        yield from ((limit, f"plan `{route.plan or 'anonymous'}`") for limit in config.plan_limits(route.plan or "anonymous"))
+        return
+    seen: set[object] = set()
+    limits = {organization.id: organization.limits for organization in config.organizations}
+    for key in config.keys:
+        may = (key.plan, key.routes, key.methods, key.organizations)
+        allowed = key.methods is None or method in key.methods or (method == "HEAD" and "GET" in key.methods)
+        if may in seen or not allowed:
+            continue
+        seen.add(may)
+        if key.routes is None or any(fnmatchcase(route.id, pattern) for pattern in key.routes):
+            yield from ((limit, f"plan `{key.plan}`") for limit in config.plan_limits(key.plan))
+            for organization in key.organizations:
+                yield from ((limit, f"organization `{organization}`") for limit in limits.get(organization, ()))

@@ -1,0 +1,103 @@
+"""Whose buckets a call is charged to, and how much.
+
+Each limit has one bucket for each of its owners: a key (or an address), an organisation, or the route itself. All the
+buckets of one claim have one hash tag, because a cluster of Redis runs a script on one node only. It is the organisation,
+which its keys share, and the key where there is none. Organisations that one key may act for share a tag, and a
+route's bucket, which everybody meets, puts all of them under one.
+"""
+
+from collections.abc import Mapping
+
+from gateway.kernel.bucket import Claim, Window
+from gateway.kernel.quota_fields import limit_fields
+from gateway.settings import Config
+from gateway.settings.schema.access import Key
+from gateway.settings.schema.limits import Limit
+from gateway.settings.schema.routing import Route
+from gateway.table.callers import ONE_TAG, Caller, bucket_name, bucket_of
+
+_SPANS = {1_000_000: "Second", 60_000_000: "Minute", 3_600_000_000: "Hour", 86_400_000_000: "Day", 2_592_000_000_000: "Month"}
+MAX_CLAIMS = 8192
+
+
+class Tariff:
+    """What a route asks beyond its callers' own limits: `costs` and `limits` by method. Remembers the claims it made."""
+
+    __slots__ = ("_costs", "_known", "_limits")
+
+    def __init__(self, costs: Mapping[str, int], limits: Mapping[str, tuple[Window, ...]]) -> None:
+        self._costs = costs
+        self._limits = limits
+        self._known: dict[tuple[Caller, str], Claim] = {}
+
+    def claim(self, caller: Caller, method: str) -> Claim:
+        """For a call of `caller` with one of the route's methods."""
+        known = self._known.get((caller, method))
+        if known is not None:
+            return known
+        if len(self._known) >= MAX_CLAIMS:
+            self._known.clear()
+        windows = (*caller.claim.windows, *self._limits[method])
+        buckets = {"key": caller.bucket, "organization": caller.organization_bucket, "route": bucket_name(ONE_TAG)}
+        keys = (*caller.claim.keys, *(f"{buckets[window.owner]}:{window.id}" for window in self._limits[method]))
+        made = self._known[caller, method] = Claim(keys, windows, self._costs[method], limit_fields(windows))
+        return made
+
+
+def tariff(route: Route) -> Tariff | None:
+    """None for a route that asks for nothing of its own."""
+    methods = [*route.match.methods, "HEAD"] if "GET" in route.match.methods else list(route.match.methods)
+    costs = {method: route.cost_of(method) for method in methods}
+    if not route.limits and set(costs.values()) == {1}:
+        return None
+    limits = {method: tuple(_window(limit, f"route/{route.id}/{limit.id}") for limit in route.limits_of(method)) for method in methods}
+    return Tariff(costs, limits)
+
+
+def plan_windows(config: Config) -> dict[str, tuple[Window, ...]]:
+    """By id of the plan."""
+    return {
+        plan.id: tuple(_window(limit, limit.id if limit.scope == "key" else f"organization/{plan.id}/{limit.id}") for limit in plan.limits)
+        for plan in config.plans
+    }
+
+
+def organization_windows(config: Config) -> dict[str, tuple[Window, ...]]:
+    """By id of the organisation."""
+    return {each.id: tuple(_window(limit, f"organization/{limit.id}") for limit in each.limits) for each in config.organizations}
+
+
+def _window(limit: Limit, name: str) -> Window:
+    per_us = round(limit.per * 1_000_000)
+    return Window(name, limit.max, per_us, _SPANS.get(per_us), limit.scope)
+
+
+class Tags:
+    """Hash tags, from the organisations that keys belong to."""
+
+    def __init__(self, config: Config) -> None:
+        self._one = one_tag(config)
+        self._root: dict[str, str] = {}
+        for key in config.keys:
+            for organization in key.organizations:
+                self._join(key.organizations[0], organization)
+
+    def of(self, key: Key) -> str | None:
+        """None when the key's bucket is its own."""
+        if self._one is not None or not key.organizations:
+            return self._one
+        return bucket_of(f"organization {self._find(key.organizations[0])}")
+
+    def _find(self, organization: str) -> str:
+        while (above := self._root.setdefault(organization, organization)) != organization:
+            organization = above
+        return organization
+
+    def _join(self, one: str, other: str) -> None:
+        first, second = sorted((self._find(one), self._find(other)))
+        self._root[second] = first
+
+
+def one_tag(config: Config) -> str | None:
+    """The tag of all buckets, where a limit is shared by all callers of a route."""
+    return ONE_TAG if any(limit.scope == "route" for route in config.routes for limit in route.limits) else None

@@ -1,0 +1,146 @@
+"""table/limits.py: whose buckets a call is charged to, under which tag, and how much."""
+
+import re
+
+from gateway.kernel.bucket import Claim
+from gateway.settings import Config, parse
+from gateway.table import Caller, Credentials, Route
+from gateway.table import limits as module
+from gateway.table.build import build_credentials, build_routes
+from gateway.table.callers import Visitors
+from tests.samples import Echo
+
+CONFIGURATION = """
+version: 1
+organizations:
+- {id: acme, limits: [{id: minute, max: 500, per: 1m}]}
+- {id: initech}
+- {id: umbrella}
+plans:
+- {id: standard, limits: [{id: minute, max: 300, per: 1m}]}
+- {id: team, limits: [{id: day, max: 50, per: 1d, scope: organization}]}
+keys:
+- {id: a1, secret_sha256: DIGEST_a, organizations: [acme]}
+- {id: a2, secret_sha256: DIGEST_b, organizations: [acme, initech], plan: team}
+- {id: u, secret_sha256: DIGEST_c, organizations: [umbrella], plan: team}
+- {id: lone, secret_sha256: DIGEST_d, plan: team}
+upstreams: [{id: orders, targets: [{url: "http://127.0.0.1:1"}]}]
+routes:
+- {id: plain, match: {path: /plain}, upstream: orders}
+- {id: dear, match: {path: /dear, methods: [GET, POST, DELETE]}, upstream: orders, cost: {DELETE: 5, default: 2}}
+- id: narrow
+  match: {path: /narrow, methods: [GET, POST]}
+  upstream: orders
+  cost: {GET: 0}
+  limits:
+  - {id: minute, max: 10, per: 1m}
+  - {id: posts, max: 3, per: 30d, methods: [POST], scope: organization}
+"""
+for letter in "abcd":
+    CONFIGURATION = CONFIGURATION.replace(f"DIGEST_{letter}", letter * 64)
+FOR_ALL = "  - {id: all, max: 9, per: 1h, scope: route}\n- {id: open, match: {path: /open}, upstream: orders, auth: none}\n"
+
+
+class Town:
+    def __init__(self, config: Config) -> None:
+        self.credentials: Credentials = build_credentials(config)
+        self.routes = {route.id: route for route in build_routes(config, {"orders": Echo()}, {}).routes}
+        keys = {key.id: key for key in self.credentials.keyring._by_digest.values()}
+        self.callers = {name: key.callers for name, key in keys.items()}
+
+    def caller(self, key: str, organization: str | None = None) -> Caller:
+        return self.callers[key][organization]
+
+
+TOWN = Town(parse(CONFIGURATION))
+
+
+def claim(route: Route, caller: Caller, method: str = "GET") -> Claim:
+    return caller.claim if route.tariff is None else route.tariff.claim(caller, method)
+
+
+def tags(*claims: Claim) -> set[str]:
+    return {match[1] for made in claims for key in made.keys if (match := re.match(r"\{([^{}]+)\}", key))}
+
+
+def test_a_key_meets_the_limits_of_its_plan_and_its_organisation() -> None:
+    caller = TOWN.caller("a1")
+    assert [window.id for window in caller.claim.windows] == ["minute", "organization/minute"]
+    assert [window.owner for window in caller.claim.windows] == ["key", "organization"]
+    assert caller.claim.keys == (f"{caller.bucket}:minute", f"{caller.organization_bucket}:organization/minute")
+    assert (caller.look.keys, caller.look.windows, caller.look.cost) == (caller.claim.keys, caller.claim.windows, 0)
+
+
+def test_keys_of_an_organisation_share_its_buckets_and_not_their_own() -> None:
+    one, other = TOWN.caller("a1"), TOWN.caller("a2")
+    assert one.organization_bucket == other.organization_bucket != TOWN.caller("a2", "initech").organization_bucket
+    assert one.bucket != other.bucket == TOWN.caller("a2", "initech").bucket
+    assert [window.id for window in other.claim.windows] == ["organization/team/day", "organization/minute"]
+
+
+def test_a_key_without_organisation_is_its_own() -> None:
+    caller = TOWN.caller("lone")
+    assert caller.claim.keys == (f"{caller.bucket}:organization/team/day",)
+
+
+def test_no_claim_needs_two_tags_and_strangers_have_different_ones() -> None:
+    callers = {name: [TOWN.caller(name, organization) for organization in known] for name, known in TOWN.callers.items()}
+    made = {
+        name: tags(*[claim(route, caller, method) for caller in known for route in TOWN.routes.values() for method in route.methods])
+        for name, known in callers.items()
+    }
+    assert all(len(found) == 1 for found in made.values())
+    assert made["a1"] == made["a2"]
+    assert len(set().union(*made.values())) == 3
+
+
+def test_organisations_that_hang_together_through_others_have_one_tag() -> None:
+    keys = "".join(
+        f"- {{id: k{n}, secret_sha256: {str(n) * 64}, organizations: {found}}}\n"
+        for n, found in enumerate(("[c, d]", "[b, c]", "[a, b]", "[e]"))
+    )
+    organizations = "[{id: a}, {id: b}, {id: c}, {id: d}, {id: e}]"
+    text = re.sub(r"organizations:\n(- .*\n)+", f"organizations: {organizations}\n", CONFIGURATION)
+    town = Town(parse(re.sub(r"keys:\n(- .*\n)+", f"keys:\n{keys}", text)))
+    found = [tags(*[caller.claim for caller in town.callers[f"k{n}"].values()]) for n in range(4)]
+    assert found[0] == found[1] == found[2] != found[3]
+
+
+def test_what_is_shared_by_all_callers_puts_them_under_one_tag() -> None:
+    town = Town(parse(CONFIGURATION + FOR_ALL))
+    open_route = town.routes["open"]
+    visitor = Visitors().find("192.0.2.1", open_route.open_plan, open_route.open_windows, open_route.open_tag)
+    assert tags(visitor.claim, *(claim(town.routes["narrow"], town.caller(name)) for name in town.callers)) == {"all"}
+    shared = {claim(town.routes["narrow"], town.caller(name)).keys[-1] for name in town.callers}
+    assert shared == {"{all}:route/narrow/all"}
+    assert len({town.caller(name).bucket for name in town.callers}) == 4
+
+
+def test_a_route_without_a_tariff_claims_what_the_caller_has() -> None:
+    assert TOWN.routes["plain"].tariff is None
+
+
+def test_costs_go_by_method_and_head_costs_what_get_does() -> None:
+    caller = TOWN.caller("a1")
+    assert [claim(TOWN.routes["dear"], caller, method).cost for method in ("GET", "HEAD", "POST", "DELETE")] == [2, 2, 2, 5]
+    assert [claim(TOWN.routes["narrow"], caller, method).cost for method in ("GET", "HEAD", "POST")] == [0, 0, 1]
+
+
+def test_limits_of_a_route_come_on_top_and_hold_for_their_methods() -> None:
+    caller = TOWN.caller("a1")
+    get, head, post = (claim(TOWN.routes["narrow"], caller, method) for method in ("GET", "HEAD", "POST"))
+    assert [window.id for window in get.windows] == ["minute", "organization/minute", "route/narrow/minute"]
+    assert head.windows == get.windows
+    assert [window.id for window in post.windows] == [*(window.id for window in get.windows), "route/narrow/posts"]
+    assert post.keys[2:] == (f"{caller.bucket}:route/narrow/minute", f"{caller.organization_bucket}:route/narrow/posts")
+    assert [window.name for window in post.windows] == ["Minute", "Minute", "Minute", "Month"]
+
+
+def test_a_claim_is_made_once_and_the_memory_for_them_is_bounded() -> None:
+    tariff = TOWN.routes["narrow"].tariff
+    assert tariff is not None
+    visitors, caller = Visitors(), TOWN.caller("a1")
+    assert tariff.claim(caller, "GET") is tariff.claim(caller, "GET")
+    for number in range(module.MAX_CLAIMS + 1):
+        tariff.claim(visitors.find(f"10.0.{number >> 8}.{number & 255}", "p", ()), "GET")
+    assert len(tariff._known) <= module.MAX_CLAIMS
