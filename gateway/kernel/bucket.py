@@ -5,10 +5,12 @@ Whole microseconds, so that Lua's doubles and Python's integers agree to the las
 says the same in Lua, and `tests/properties/test_limiter_model.py` holds the two against each other.
 
 Laws:
-1. A bucket that was never used, or whose time has come, holds exactly `max` tokens. A token comes back every
-   `emission_us`, which is `per_us / max` rounded up: never faster than configured.
-2. So the worst `per` sees a full bucket and a refill, at most 2 x `max` calls, and no `per` after it more than `max`
-   on average.
+1. A bucket that was never used, or whose time has come, holds exactly `burst` tokens, and one comes back every
+   `emission_us`: never faster than configured. So no stretch of time sees more than `burst` and what comes back in it.
+2. `guarantee: burst` is a bucket of `max` tokens, refilled at `max` per `per`: the worst `per` sees a full bucket and a
+   refill, at most 2 x `max`, and all time together no more than `max` per `per` beyond the first bucket.
+   `guarantee: any-window` is a bucket of half of that, rounded up, and a refill so slow that with it no stretch as long as `per`
+   sees more than `max`, wherever it begins and both of its ends included.
 3. The windows of a call are decided together, whoever they belong to: it is charged to all of them or to none.
 4. A clock that goes back gives no tokens, and locks nobody out for longer than an empty bucket does.
 5. A limit that is changed keeps the tokens that were used of it, as far as the new one has as many.
@@ -29,12 +31,16 @@ Owner: TypeAlias = Literal["key", "organization", "route"]
 """Whose bucket a window has: one for each key (or address), one that the keys of an organisation share, one for all callers."""
 
 
+Guarantee: TypeAlias = Literal["burst", "any-window"]
+"""What a limit promises: law 2."""
+
+
 class Window(msgspec.Struct, frozen=True):
-    """One limit: at most `max` tokens saved up, refilled evenly at `max` per `per_us`.
+    """One limit: `max` per `per_us`, in the sense of its `guarantee`.
 
     `id` is what replies call it. `name` is the suffix of the X-RateLimit-* fields (Second, Minute, Hour, Day, Month), None
-    for other lengths. `emission_us` (what one token costs in time) and `full_us` (from empty to full) follow from the
-    others. Raises ValueError unless `max` and `per_us` are 1 or more.
+    for other lengths. `burst` (how many tokens the bucket holds), `emission_us` (what one costs in time) and `full_us`
+    (from empty to full) follow from the others. Raises ValueError unless `max` and `per_us` are 1 or more.
     """
 
     id: str
@@ -42,15 +48,37 @@ class Window(msgspec.Struct, frozen=True):
     per_us: int
     name: str | None
     owner: Owner = "key"
+    guarantee: Guarantee = "burst"
+    burst: int = 0
     emission_us: int = 0
     full_us: int = 0
 
     def __post_init__(self) -> None:
         if self.max < 1 or self.per_us < 1:
             raise ValueError("a window needs a max and a length of 1 or more")
-        emission_us = -(-self.per_us // self.max)
+        burst = burst_of(self.max, self.guarantee)
+        anywhere = self.guarantee == "any-window"
+        emission_us = self.per_us // (self.max - burst + 1) + 1 if anywhere else -(-self.per_us // self.max)
+        force_setattr(self, "burst", burst)
         force_setattr(self, "emission_us", emission_us)
-        force_setattr(self, "full_us", emission_us * self.max)
+        force_setattr(self, "full_us", emission_us * burst)
+
+
+def burst_of(limit: int, guarantee: Guarantee) -> int:
+    """How many tokens the bucket of a limit holds: the highest cost that a call may have."""
+    return limit if guarantee == "burst" else (limit + 1) // 2
+
+
+def most(windows: Sequence[Window], cost: int, span_us: int) -> int | None:
+    """How many calls of `cost` a greedy caller gets through all `windows` in the worst stretch of `span_us`; None: any number.
+
+    Exact, not a bound: with full buckets at its beginning, whichever window is the tightest at a time is never full then.
+    """
+    if not cost or not windows:
+        return None
+    if any(cost > window.burst for window in windows):
+        return 0
+    return min((window.burst + span_us // window.emission_us) // cost for window in windows)
 
 
 class Claim(msgspec.Struct, frozen=True, eq=False):
@@ -109,7 +137,7 @@ def decide(tats_us: Sequence[int], windows: Sequence[Window], cost: int, now_us:
 
     `tats_us` has one time a window, on the same clock as `now_us`; 0 for a bucket that was never used. The times
     returned are to be kept after a refusal too: there is no other change then than that none lies too far ahead.
-    A cost of 0 asks without spending. A cost above a window's `max` never fits.
+    A cost of 0 asks without spending. A cost above a window's `burst` never fits.
     """
     if len(windows) == 1:  # nearly every call: the same as below
         window, tat_us = windows[0], tats_us[0]

@@ -1,7 +1,8 @@
 """What every store of rate limits promises.
 
-The guarantee: a bucket holds `max` tokens and is refilled at `max` per `per`. So nobody ever gets more than `max` at
-once, nor more than 2 x `max` within any `per` (a full bucket, and what comes back while it is emptied).
+The guarantee is each window's own. `burst`: a bucket holds `max` tokens and is refilled at `max` per `per`. So nobody ever
+gets more than `max` at once, nor more than 2 x `max` within any `per` (a full bucket, and what comes back while it is
+emptied). `any-window`: nobody ever gets more than `max` within any `per`.
 1. All windows of a claim are decided together, in one step: it is charged to all of them or to none.
 2. A refused call costs nothing; its answer says when the same call would fit, and is never early.
 3. State lives at least until its bucket is full again, when it says no more than its absence does.

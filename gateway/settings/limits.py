@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
+from gateway.kernel.bucket import burst_of
 from gateway.settings.draft import Draft
 from gateway.settings.places import Loc
 from gateway.settings.schema.config import Config
@@ -56,9 +57,12 @@ def _costs(draft: Draft, loc: Loc, route: Route) -> None:
         if cost < 2:
             continue
         for limit, whose in _met(draft.config, route, method):
-            if cost > limit.max:
+            if cost > burst_of(limit.max, limit.guarantee):
                 at = (*loc, "cost", method) if method in route.cost else (*loc, "cost")
-                draft.refuse(at, f"a {method} would cost {cost}, and `{limit.id}` of {whose} never has more than {limit.max}")
+                draft.refuse(
+                    at,
+                    f"a {method} would cost {cost}, and `{limit.id}` of {whose} never has more than {burst_of(limit.max, limit.guarantee)}",
+                )
                 return
 
 

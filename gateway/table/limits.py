@@ -50,8 +50,12 @@ def tariff(route: Route) -> Tariff | None:
     costs = {method: route.cost_of(method) for method in methods}
     if not route.limits and set(costs.values()) == {1}:
         return None
-    limits = {method: tuple(_window(limit, f"route/{route.id}/{limit.id}") for limit in route.limits_of(method)) for method in methods}
-    return Tariff(costs, limits)
+    return Tariff(costs, {method: route_windows(route, method) for method in methods})
+
+
+def route_windows(route: Route, method: str) -> tuple[Window, ...]:
+    """What the route asks of a call on top of its caller's own."""
+    return tuple(_window(limit, f"route/{route.id}/{limit.id}") for limit in route.limits_of(method))
 
 
 def plan_windows(config: Config) -> dict[str, tuple[Window, ...]]:
@@ -69,7 +73,7 @@ def organization_windows(config: Config) -> dict[str, tuple[Window, ...]]:
 
 def _window(limit: Limit, name: str) -> Window:
     per_us = round(limit.per * 1_000_000)
-    return Window(name, limit.max, per_us, _SPANS.get(per_us), limit.scope)
+    return Window(name, limit.max, per_us, _SPANS.get(per_us), limit.scope, limit.guarantee)
 
 
 class Tags:

@@ -24,11 +24,13 @@ EPOCH_US = 4_000_000_000_000_000
 Step = tuple[int, Claim]
 """How long after the step before, in microseconds; what is claimed."""
 
+guarantees = st.sampled_from(["burst", "any-window"])
 windows = st.builds(
-    lambda name, limit, per_us: Window(name, limit, per_us, None),
+    lambda name, limit, per_us, guarantee: Window(name, limit, per_us, None, guarantee=guarantee),
     st.sampled_from(["a", "b", "c"]),
     st.integers(1, 50),
     st.one_of(st.integers(1, 100_000), st.sampled_from([1_000_000, 60_000_000, 86_400_000_000, 2_678_400_000_000])),
+    guarantees,
 )
 limits = st.lists(windows, min_size=1, max_size=3, unique_by=lambda window: window.id).map(tuple)
 short_limits = st.lists(
@@ -150,4 +152,4 @@ def test_no_caller_gets_more_than_a_full_bucket_and_the_refill(window: Window, h
         total = 0
         for until_us, cost in taken[first:]:
             total += cost
-            assert (total - window.max) * window.emission_us <= until_us - from_us
+            assert (total - window.burst) * window.emission_us <= until_us - from_us

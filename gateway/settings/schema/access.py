@@ -58,7 +58,7 @@ class Organization(Section):
 class Plan(Section):
     """What a caller is entitled to."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"quotas", "concurrency", "guarantee", "shadow", "cost"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"quotas", "concurrency", "cost"})
 
     id: Id = Field(description="What keys refer to, and the upstream is told.")
     limits: Many[PlanLimit] = Field(description="All of them hold at once. `[]` is no limit.")

@@ -9,16 +9,18 @@ from gateway.settings.schema.values import METHODS, RefusedError, method
 
 
 class Limit(Section):
-    """A token bucket: `max` at once, refilled evenly at `max` per `per`."""
+    """A token bucket, as its `guarantee` has it."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"guarantee", "shadow", "cost", "on_failure"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"shadow", "cost", "on_failure"})
 
     id: Id = Field(description="Names the limit in RateLimit-Policy and in metrics.")
-    max: int = Field(ge=1, le=10**12, description="Calls at once, and per `per`.")
-    per: PositiveDuration = Field(
-        description="How long an empty bucket takes to fill: `1s`, `1m`, `1h`, `1d`, `30d` have X-RateLimit-* fields."
-    )
+    max: int = Field(ge=1, le=10**12, description="Calls per `per`, in the sense of `guarantee`.")
+    per: PositiveDuration = Field(description="The length that `max` is about: `1s`, `1m`, `1h`, `1d`, `30d` have X-RateLimit-* fields.")
 
+    guarantee: Literal["burst", "any-window"] = Field(
+        default="burst",
+        description="`burst`: a bucket of `max`, refilled at `max` per `per`. `any-window`: never more than `max` in any stretch of `per`.",
+    )
     scope: Literal["key", "organization", "route"] = Field(default="key", description="Whose bucket.")
 
     @model_validator(mode="after")

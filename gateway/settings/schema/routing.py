@@ -176,9 +176,7 @@ class RouteHeaders(Section):
 class Route(Section):
     """One way through the gateway. The most specific match wins: literal, then `{name}`, then `{rest*}` and prefix."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset(
-        {"quotas", "concurrency", "guarantee", "shadow", "cache", "cors", "retries", "request_schema", "schema"}
-    )
+    LATER: ClassVar[frozenset[str]] = frozenset({"quotas", "concurrency", "cache", "cors", "retries", "request_schema", "schema"})
 
     id: Id = Field(description="Names the route in logs and metrics, and for the `routes` of keys.")
     match: Match = Field(description="Which requests it takes.")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.kernel.bucket import UNLIMITED, Decision, Window, carry, claim, decide, decision
+from gateway.kernel.bucket import UNLIMITED, Decision, Window, carry, claim, decide, decision, most
 
 MINUTE = Window("minute", 300, 60_000_000, "Minute")
 DAY = Window("day", 1000, 86_400_000_000, "Day")
@@ -160,3 +160,26 @@ def test_a_claim_names_the_bucket_of_each_window() -> None:
 def test_a_claim_gives_nothing_back() -> None:
     with pytest.raises(ValueError, match="0 or more"):
         claim("a", [MINUTE], -1)
+
+
+@pytest.mark.parametrize(
+    ("limit", "per_us", "burst", "emission_us"), [(300, 60_000_000, 150, 397_351), (1, 1000, 1, 1001), (2, 1000, 1, 501), (5, 9, 3, 4)]
+)
+def test_a_limit_that_holds_in_any_window_has_half_the_burst_and_half_the_refill(
+    limit: int, per_us: int, burst: int, emission_us: int
+) -> None:
+    window = Window("w", limit, per_us, None, guarantee="any-window")
+    assert (window.burst, window.emission_us, window.full_us) == (burst, emission_us, burst * emission_us)
+    assert most((window,), 1, per_us) == limit
+
+
+def test_the_worst_case_of_a_burst_is_twice_as_much() -> None:
+    assert [most((MINUTE,), 1, span_us) for span_us in (0, 1_000_000, 60_000_000, 120_000_000)] == [300, 305, 600, 900]
+    assert most((MINUTE, DAY), 1, 86_400_000_000) == 2000
+    assert most((MINUTE,), 7, 60_000_000) == 85
+    assert most((MINUTE,), 301, 60_000_000) == 0
+
+
+def test_without_a_limit_or_a_cost_there_is_no_worst_case() -> None:
+    assert most((), 1, 1) is None
+    assert most((MINUTE,), 0, 1) is None

@@ -48,7 +48,7 @@ from tests.yaml_files import DIGEST, added, complaints, refusal
         ("server: {listeners: [{tls: {}}]}", "4:23 server.listeners[0].tls: not supported yet"),
         ("redis: {url: 'redis+sentinel://a'}", "4:14 redis.url: `redis+sentinel://` is not supported yet; write `redis://host:port/database`"),
         ("redis: {url: 'redis+cluster://a'}", "4:14 redis.url: `redis+cluster://` is not supported yet; write `redis://host:port/database`"),
-        ("plans: [{id: p, limits: [{id: a, max: 1, per: 1s, guarantee: any-window}]}]", "4:51 plans[0].limits[0].guarantee: not supported yet"),
+        ("plans: [{id: p, limits: [{id: a, max: 1, per: 1s, on_failure: deny}]}]", "4:51 plans[0].limits[0].on_failure: not supported yet"),
         ("plans: [{id: p, limits: [], quotas: []}]", "4:29 plans[0].quotas: not supported yet"),
         ("plans: [{id: p, limits: [], concurrency: 5}]", "4:29 plans[0].concurrency: not supported yet"),
         ("keys: {store: redis}", "4:7 keys: keys outside this file are not supported yet; write a list of keys"),

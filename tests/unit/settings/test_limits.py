@@ -27,7 +27,7 @@ def routes(text: str) -> str:
         ("organizations: [{id: o, limits: [{id: a, max: 1, per: 1s}, {id: a, max: 2, per: 1m}]}]", "4:65 organizations[0].limits[1].id: `a` is the id of another limit of this organization"),
         ("organizations: [{id: o, limits: [{id: a, max: 1, per: 1s, scope: key}]}]", "4:66 organizations[0].limits[0].scope: `organization` is wanted here"),
         ("plans: [{id: p, limits: [{id: a, max: 1, per: 1s, scope: route}]}]", "4:58 plans[0].limits[0].scope: `key` or `organization` is wanted here"),
-        ("plans: [{id: p, limits: [{id: a, max: 1, per: 1s, methods: [GET]}]}]", "4:51 plans[0].limits[0].methods: unknown key; known here: `id`, `max`, `per`, `scope`"),
+        ("plans: [{id: p, limits: [{id: a, max: 1, per: 1s, methods: [GET]}]}]", "4:51 plans[0].limits[0].methods: unknown key; known here: `id`, `max`, `per`, `guarantee`, `scope`"),
     ],
 )  # fmt: skip
 def test_limits_of_plans_and_organisations(text: str, said: str) -> None:
@@ -54,7 +54,8 @@ def test_one_length_may_be_limited_for_the_key_and_for_the_organisation() -> Non
         ("cost: 41", "8:73 routes[1].cost: a GET would cost 41, and `o` of organization `acme` never has more than 40"),
         ("cost: {DELETE: 41}", "8:82 routes[1].cost.DELETE: a DELETE would cost 41, and `o` of organization `acme` never has more than 40"),
         ("cost: {DELETE: 3}, limits: [{id: a, max: 2, per: 1s, methods: [DELETE]}]", "8:82 routes[1].cost.DELETE: a DELETE would cost 3, and `a` of this route never has more than 2"),
-        ("cost: {HEAD: 41}", "8:82 routes[1].cost.HEAD: a HEAD would cost 41, and `o` of organization `acme` never has more than 40"),
+        ("cost: {DELETE: 6}, limits: [{id: a, max: 10, per: 1s, guarantee: any-window}]", "8:82 routes[1].cost.DELETE: a DELETE would cost 6, and `a` of this route never has more than 5"),
+        ("cost: {HEAD: 41}", "8:80 routes[1].cost.HEAD: a HEAD would cost 41, and `o` of organization `acme` never has more than 40"),
         ("cost: 301, auth: none", "8:73 routes[1].cost: a GET would cost 301, and `minute` of plan `anonymous` never has more than 300"),
     ],
 )  # fmt: skip

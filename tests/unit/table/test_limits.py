@@ -96,7 +96,7 @@ def test_no_claim_needs_two_tags_and_strangers_have_different_ones() -> None:
 
 def test_organisations_that_hang_together_through_others_have_one_tag() -> None:
     keys = "".join(
-        f"- {{id: k{n}, secret_sha256: {str(n) * 64}, organizations: {found}}}\n"
+        f"- {{id: k{n}, secret_sha256: {'abcd'[n] * 64}, organizations: {found}}}\n"
         for n, found in enumerate(("[c, d]", "[b, c]", "[a, b]", "[e]"))
     )
     organizations = "[{id: a}, {id: b}, {id: c}, {id: d}, {id: e}]"

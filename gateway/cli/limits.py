@@ -1,0 +1,100 @@
+"""gateway limits"""
+
+import json
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from gateway.cli.columns import aligned
+from gateway.cli.failure import explained
+from gateway.kernel.bucket import Window, most
+from gateway.settings import Config, load
+from gateway.settings.schema.access import Key
+from gateway.settings.schema.routing import Route
+from gateway.table.limits import organization_windows, plan_windows, route_windows
+
+SPANS_US = {"second": 1_000_000, "minute": 60_000_000, "hour": 3_600_000_000, "day": 86_400_000_000}
+
+
+class Worst(NamedTuple):
+    """What a greedy caller gets. `calls` by span, None for any number; `methods` are those for which it is the same."""
+
+    who: str
+    route: str
+    methods: tuple[str, ...]
+    cost: int
+    calls: dict[str, int | None]
+    limits: tuple[str, ...]
+
+
+def worst_cases(config: Config) -> Iterator[Worst]:
+    """Of every plan, every organisation with limits, and every key that meets those too; alone, and on routes that ask more.
+
+    Limits that are shared are taken as if nobody else used them.
+    """
+    plans, organizations = plan_windows(config), organization_windows(config)
+    used = {key.plan for key in config.keys}
+    for plan, windows in plans.items():
+        routes = [each for each in config.routes if (plan in used if each.auth == "key" else config.plan_of(each).id == plan)]
+        yield from _of(f"plan {plan}", windows, routes)
+    for organization, windows in organizations.items():
+        if windows:
+            yield from _of(f"organization {organization}", windows, ())
+    for key in config.keys:
+        for organization in key.organizations:
+            if windows := organizations.get(organization, ()):
+                routes = [route for route in config.routes if route.auth == "key" and _may(key, route)]
+                yield from _of(f"key {key.id}, organization {organization}", plans[key.plan] + windows, routes)
+
+
+def _of(who: str, windows: tuple[Window, ...], routes: Sequence[Route]) -> Iterator[Worst]:
+    yield _worst(who, "", (), 1, windows)
+    for route in routes:
+        alike: dict[tuple[int, tuple[Window, ...]], list[str]] = {}
+        for method in route.match.methods:
+            alike.setdefault((route.cost_of(method), route_windows(route, method)), []).append(method)
+        for (cost, more), methods in alike.items():
+            if more or cost != 1:
+                yield _worst(who, route.id, tuple(methods), cost, windows + more)
+
+
+def _worst(who: str, route: str, methods: tuple[str, ...], cost: int, windows: tuple[Window, ...]) -> Worst:
+    calls = {name: most(windows, cost, span_us) for name, span_us in SPANS_US.items()}
+    return Worst(who, route, methods, cost, calls, tuple(window.id for window in windows))
+
+
+def _may(key: Key, route: Route) -> bool:
+    return key.routes is None or any(fnmatchcase(route.id, pattern) for pattern in key.routes)
+
+
+@click.group()
+def command() -> None:
+    """Say what the limits of a configuration file amount to."""
+
+
+@command.command("worst-case")
+@click.option("-c", "--config", "file", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The configuration.")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="For people, or for programs.")
+def worst_case(file: Path, output: str) -> None:
+    """Say what a greedy caller can get in any second, minute, hour and day.
+
+    In the worst stretch of that length, wherever it begins, counted by one Redis or one gateway.
+    """
+    with explained():
+        found = list(worst_cases(load(file)))
+    if output == "json":
+        click.echo(json.dumps({"worst_cases": [each._asdict() for each in found]}, indent=2))
+        return
+    header = ("who", "route", "methods", "cost", *SPANS_US, "limits")
+    rows = [
+        (
+            *(each.who, each.route or "-", ",".join(each.methods) or "-", str(each.cost)),
+            *("no limit" if calls is None else str(calls) for calls in each.calls.values()),
+            ", ".join(each.limits) or "-",
+        )
+        for each in found
+    ]
+    click.echo(aligned(header, rows))

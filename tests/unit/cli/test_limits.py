@@ -1,0 +1,76 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from gateway.cli import main
+from tests.yaml_files import DIGEST, LEAST
+
+CONFIGURATION = f"""\
+version: 1
+organizations: [{{id: acme, limits: [{{id: hour, max: 1000, per: 1h}}]}}, {{id: initech}}]
+plans:
+- {{id: standard, limits: [{{id: minute, max: 300, per: 1m}}, {{id: day, max: 10000, per: 1d}}]}}
+- {{id: strict, limits: [{{id: minute, max: 300, per: 1m, guarantee: any-window}}]}}
+- {{id: internal, limits: []}}
+keys:
+- {{id: a, secret_sha256: {DIGEST}, organizations: [acme, initech], routes: ["dear*"]}}
+- {{id: i, secret_sha256: {"f" * 64}, plan: internal, organizations: [acme], routes: [plain]}}
+upstreams: [{{id: u, targets: [{{url: "http://127.0.0.1:1"}}]}}]
+routes:
+- {{id: plain, match: {{path: /plain}}, upstream: u}}
+- {{id: dear, match: {{path: /dear, methods: [GET, PUT, DELETE]}}, upstream: u, cost: {{DELETE: 5, PUT: 0}}}}
+- {{id: open, match: {{path: /open}}, upstream: u, auth: none, limits: [{{id: second, max: 2, per: 1s, methods: [POST]}}]}}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "gateway.yaml"
+    file.write_text(CONFIGURATION)
+    return file
+
+
+def worst(file: Path) -> dict[tuple[str, str, str], list[Any]]:
+    done = CliRunner().invoke(main, ["limits", "worst-case", "-c", str(file), "--output", "json"])
+    assert done.exit_code == 0
+    return {
+        (each["who"], each["route"], ",".join(each["methods"])): list(each["calls"].values())
+        for each in json.loads(done.stdout)["worst_cases"]
+    }
+
+
+def test_what_a_greedy_caller_gets_is_told_of_every_plan_and_of_keys_with_several_owners(file: Path) -> None:
+    assert worst(file) == {
+        ("plan standard", "", ""): [305, 600, 10416, 20000],
+        ("plan standard", "dear", "PUT"): [None, None, None, None],
+        ("plan standard", "dear", "DELETE"): [61, 120, 2083, 4000],
+        ("plan strict", "", ""): [152, 300, 9209, 217589],
+        ("plan internal", "", ""): [None, None, None, None],
+        ("plan internal", "dear", "PUT"): [None, None, None, None],
+        ("plan internal", "dear", "DELETE"): [None, None, None, None],
+        ("plan anonymous", "", ""): [305, 600, 18300, 432300],
+        ("plan anonymous", "open", "POST"): [4, 122, 7202, 172802],
+        ("organization acme", "", ""): [1000, 1016, 2000, 25000],
+        ("key a, organization acme", "", ""): [305, 600, 2000, 20000],
+        ("key a, organization acme", "dear", "PUT"): [None, None, None, None],
+        ("key a, organization acme", "dear", "DELETE"): [61, 120, 400, 4000],
+        ("key i, organization acme", "", ""): [1000, 1016, 2000, 25000],
+    }
+
+
+def test_for_people_it_is_a_table(file: Path) -> None:
+    done = CliRunner().invoke(main, ["limits", "worst-case", "-c", str(file)])
+    assert done.exit_code == 0
+    header, first, *_, last = done.stdout.splitlines()
+    assert header.split() == ["WHO", "ROUTE", "METHODS", "COST", "SECOND", "MINUTE", "HOUR", "DAY", "LIMITS"]
+    assert first.split() == ["plan", "standard", "-", "-", "1", "305", "600", "10416", "20000", "minute,", "day"]
+    assert last.split()[-1] == "organization/hour"
+    assert "no limit" in done.stdout
+
+
+def test_a_file_that_is_wrong_is_explained(file: Path) -> None:
+    file.write_text(LEAST + "x: 1\n")
+    assert CliRunner().invoke(main, ["limits", "worst-case", "-c", str(file)]).exit_code == 1
