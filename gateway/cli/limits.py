@@ -33,7 +33,7 @@ class Worst(NamedTuple):
 def worst_cases(config: Config) -> Iterator[Worst]:
     """Of every plan, every organisation with limits, and every key that meets those too; alone, and on routes that ask more.
 
-    Limits that are shared are taken as if nobody else used them.
+    Limits that are shared are taken as if nobody else used them; shadows limit nothing.
     """
     plans, organizations = plan_windows(config), organization_windows(config)
     used = {key.plan for key in config.keys}
@@ -62,6 +62,7 @@ def _of(who: str, windows: tuple[Window, ...], routes: Sequence[Route]) -> Itera
 
 
 def _worst(who: str, route: str, methods: tuple[str, ...], cost: int, windows: tuple[Window, ...]) -> Worst:
+    windows = tuple(window for window in windows if not window.shadow)
     calls = {name: most(windows, cost, span_us) for name, span_us in SPANS_US.items()}
     return Worst(who, route, methods, cost, calls, tuple(window.id for window in windows))
 

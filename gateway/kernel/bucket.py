@@ -12,6 +12,8 @@ Laws:
    `guarantee: any-window` is a bucket of half of that, rounded up, and a refill so slow that with it no stretch as long as `per`
    sees more than `max`, wherever it begins and both of its ends included.
 3. The windows of a call are decided together, whoever they belong to: it is charged to all of them or to none.
+   Shadow windows have no say in that. Each is charged when the call is let through and fits it, so that it counts as it
+   would if it were enforced.
 4. A clock that goes back gives no tokens, and locks nobody out for longer than an empty bucket does.
 5. A limit that is changed keeps the tokens that were used of it, as far as the new one has as many.
 """
@@ -49,6 +51,7 @@ class Window(msgspec.Struct, frozen=True):
     name: str | None
     owner: Owner = "key"
     guarantee: Guarantee = "burst"
+    shadow: bool = False
     burst: int = 0
     emission_us: int = 0
     full_us: int = 0
@@ -86,17 +89,25 @@ class Claim(msgspec.Struct, frozen=True, eq=False):
 
     `keys` has the name of each window's bucket in the store: no two are the same, and all have one hash tag (what stands
     in the first braces), so that a cluster of Redis keeps them on one node. `fields` are those of every reply about the
-    claim that say the same each time. Claims are told apart by identity. Raises ValueError for a cost below 0.
+    claim that say the same each time. Shadow windows come last, after `enforced` others. Claims are told apart by identity.
+    Raises ValueError for a cost below 0, and for shadow windows in front of others.
     """
 
     keys: tuple[str, ...]
     windows: tuple[Window, ...]
     cost: int = 1
     fields: tuple[tuple[str, str], ...] = ()
+    enforced: int = 0
+    shadowed: bool = False
 
     def __post_init__(self) -> None:
         if self.cost < 0:
             raise ValueError("a cost is 0 or more")
+        enforced = sum(not window.shadow for window in self.windows)
+        if any(window.shadow for window in self.windows[:enforced]):
+            raise ValueError("shadow windows come last")
+        force_setattr(self, "enforced", enforced)
+        force_setattr(self, "shadowed", enforced < len(self.windows))
 
 
 def claim(bucket: str, windows: Sequence[Window], cost: int = 1, fields: tuple[tuple[str, str], ...] = ()) -> Claim:
@@ -120,12 +131,14 @@ class WindowState(msgspec.Struct):
 class Decision(msgspec.Struct):
     """The one answer of a limiter to one call: all windows, decided together.
 
-    `states` has one entry a window, in the claim's order; it is empty when there is no limit.
+    `states` has one entry a window that is enforced, in the claim's order; it is empty when there is no limit. `shadows`
+    are those that would have refused the call, had they been enforced; none when another one did.
     """
 
     allowed: bool
     store: Store
     states: tuple[WindowState, ...]
+    shadows: tuple[Window, ...] = ()
 
 
 UNLIMITED = Decision(True, "none", ())
@@ -137,6 +150,7 @@ def decide(tats_us: Sequence[int], windows: Sequence[Window], cost: int, now_us:
 
     `tats_us` has one time a window, on the same clock as `now_us`; 0 for a bucket that was never used. The times
     returned are to be kept after a refusal too: there is no other change then than that none lies too far ahead.
+    The time of a shadow window that would have refused what was let through is negated, and not charged.
     A cost of 0 asks without spending. A cost above a window's `burst` never fits.
     """
     if len(windows) == 1:  # nearly every call: the same as below
@@ -146,21 +160,27 @@ def decide(tats_us: Sequence[int], windows: Sequence[Window], cost: int, now_us:
             tat_us = empty_us
         charged_us = (tat_us if tat_us > now_us else now_us) + cost * window.emission_us
         if charged_us > empty_us:
-            return False, [tat_us]
+            return (True, [-max(tat_us, now_us)]) if window.shadow else (False, [tat_us])
         return True, [charged_us if cost else tat_us]
     allowed = True
     kept: list[int] = []
+    over: list[int] = []
     for index, window in enumerate(windows):
         tat_us, empty_us = tats_us[index], now_us + window.full_us
         if tat_us > empty_us:
             tat_us = empty_us
         kept.append(tat_us)
         if (tat_us if tat_us > now_us else now_us) + cost * window.emission_us > empty_us:
-            allowed = False
+            if window.shadow:
+                over.append(index)
+            else:
+                allowed = False
     if allowed and cost:
         for index, window in enumerate(windows):
             tat_us = kept[index]
             kept[index] = (tat_us if tat_us > now_us else now_us) + cost * window.emission_us
+        for index in over:
+            kept[index] = cost * windows[index].emission_us - kept[index]
     return allowed, kept
 
 
@@ -174,8 +194,20 @@ def carry(tat_us: int, old_emission_us: int, emission_us: int, now_us: int) -> i
     return now_us + ceil((tat_us - now_us) / old_emission_us * emission_us)
 
 
-def decision(allowed: bool, store: Store, tats_us: Sequence[int], windows: Sequence[Window], cost: int, now_us: int) -> Decision:
+def decision(allowed: bool, store: Store, tats_us: Sequence[int], claim: Claim, now_us: int) -> Decision:
     """What `decide` found, in the caller's terms. `tats_us` are the times that it returned."""
+    windows = claim.windows
+    if allowed and len(windows) == 1 and not claim.shadowed:  # nearly every call: the same as below
+        window = windows[0]
+        used_us = tats_us[0] - now_us
+        if used_us < 0:
+            used_us = 0
+        return Decision(True, store, (WindowState(window, (window.full_us - used_us) // window.emission_us, used_us / 1e6, 0.0),))
+    cost = claim.cost
+    shadows: tuple[Window, ...] = ()
+    if claim.shadowed:
+        shadows = tuple([window for index, window in enumerate(windows) if tats_us[index] < 0])
+        windows = windows[: claim.enforced]
     states: list[WindowState] = []
     for index, window in enumerate(windows):
         used_us = tats_us[index] - now_us
@@ -186,4 +218,4 @@ def decision(allowed: bool, store: Store, tats_us: Sequence[int], windows: Seque
             states.append(WindowState(window, 0, used_us / 1e6, short_us / 1e6))
         else:
             states.append(WindowState(window, room_us // emission_us, used_us / 1e6, 0.0))
-    return Decision(allowed, store, tuple(states))
+    return Decision(allowed, store, tuple(states), shadows)

@@ -74,6 +74,12 @@ class Metrics:
         self.limiter_duration = self._histogram(
             "gateway_limiter_duration_seconds", "Time taken by a decision of the rate limiter.", ("store",), _FEW, overhead_buckets
         )
+        self.limiter_shadow_refused = self._counter(
+            "gateway_limiter_shadow_refused_total",
+            "Requests that a limit in shadow mode would have refused, by the name of the limit.",
+            ("limit",),
+            _ROUTES,
+        )
         self.redis_up = self._gauge("gateway_redis_up", "1 while Redis answers, 0 while it does not; absent without Redis.", merge="min")
         self.redis_state_changes = self._counter(
             "gateway_redis_state_changes_total", "Changes of the breaker before Redis, by the state it entered.", ("to",), _FEW

@@ -1,16 +1,19 @@
 -- One decision for all windows of a claim, in one step. The same as decide() and carry() in gateway/kernel/bucket.py.
--- KEYS: one a window. ARGV: the cost, then for each window the price of a token and the time from empty to full, in us.
+-- KEYS: one a window. ARGV: the cost, how many of the windows are enforced (the others are shadows),
+-- then for each window the price of a token and the time from empty to full, in us.
 -- A key holds "<time at which its bucket is full again, us>:<price of a token when that was written, us>".
--- Returns {1 if allowed else 0, now, the buckets' times after the call ...}. Needs Redis 6.2 (PXAT) or later, or Valkey.
+-- Returns {1 if allowed else 0, now, the buckets' times after the call, negated where a shadow would have refused it ...}.
+-- Needs Redis 6.2 (PXAT) or later, or Valkey.
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local call, match, ceil = redis.call, string.match, math.ceil
 local keys, argv = KEYS, ARGV
-local charge = argv[1] + 0
+local charge, enforced = argv[1] + 0, argv[2] + 0
+local over
 local repaired = {}
 local reply = {1, now}
 for i = 1, #keys do
-  local price, empty = argv[2 * i], now + argv[2 * i + 1]
+  local price, empty = argv[2 * i + 1], now + argv[2 * i + 2]
   local tat = now
   local old, old_price = match(call('GET', keys[i]) or '', '^(%d+):(%d+)$')
   if old then
@@ -29,20 +32,29 @@ for i = 1, #keys do
     end
   end
   if tat + charge * price > empty then
-    reply[1] = 0
+    if i <= enforced then
+      reply[1] = 0
+    else
+      over = over or {}
+      over[i] = true
+    end
   end
   reply[i + 2] = tat
 end
 if reply[1] == 0 then
-  charge = 0
+  charge, over = 0, nil
 end
 for i = 1, #keys do
-  if charge > 0 or repaired[i] then
-    local price = argv[2 * i]
-    local tat = reply[i + 2] + charge * price
+  local shadowed = over and over[i]
+  if (charge > 0 and not shadowed) or repaired[i] then
+    local price = argv[2 * i + 1]
+    local tat = shadowed and reply[i + 2] or reply[i + 2] + charge * price
     reply[i + 2] = tat
     -- Expires a second after it says no more than its absence does. Absolute, so that replicas agree.
     call('SET', keys[i], string.format('%.0f:%s', tat, price), 'PXAT', ceil(tat / 1000) + 1000)
+  end
+  if shadowed then
+    reply[i + 2] = -reply[i + 2]
   end
 end
 return reply

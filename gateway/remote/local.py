@@ -56,7 +56,7 @@ class LocalLimiter:
             if bucket.emission_us != windows[0].emission_us:
                 _reprice(bucket, windows[0], now_us)
             allowed, tats_us = decide((bucket.tat_us,), windows, claim.cost, now_us)
-            bucket.tat_us = tats_us[0]
+            bucket.tat_us = abs(tats_us[0]) if claim.shadowed else tats_us[0]
         else:
             buckets, tats_us = [], []
             for index, key in enumerate(claim.keys):
@@ -68,11 +68,11 @@ class LocalLimiter:
                 tats_us.append(bucket.tat_us)
             allowed, tats_us = decide(tats_us, windows, claim.cost, now_us)
             for index, bucket in enumerate(buckets):
-                bucket.tat_us = tats_us[index]
+                bucket.tat_us = abs(tats_us[index])
         self._calls_to_sweep -= 1
         if not self._calls_to_sweep:
             self._sweep(now_us)
-        return decision(allowed, self._store, tats_us, windows, claim.cost, now_us)
+        return decision(allowed, self._store, tats_us, claim, now_us)
 
     def _begin(self, key: str, window: Window) -> _Bucket:
         name: Hashable = key

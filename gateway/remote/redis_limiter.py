@@ -73,16 +73,15 @@ class RedisLimiter:
 
     async def decide(self, claim: Claim) -> Decision:
         """As `Limiter.decide`. The decision's `store` says whether Redis made it."""
-        windows, cost = claim.windows, claim.cost
-        if not windows:
+        if not claim.windows:
             return UNLIMITED
         reply = await self._node.call(self._commands.get(claim) or self._pack(claim))
         if isinstance(reply, list):
-            return decision(reply[0] == 1, "redis", reply[2:], windows, cost, reply[1])
+            return decision(reply[0] == 1, "redis", reply[2:], claim, reply[1])
         if self._on_failure == "local":
             return self._fallback.decide_now(claim)
         if self._on_failure == "allow":
-            return Decision(True, "allow", tuple(_as_if_fresh(window, cost) for window in windows))
+            return Decision(True, "allow", tuple(_as_if_fresh(window, claim.cost) for window in claim.windows if not window.shadow))
         raise GatewayError(LIMITER_UNAVAILABLE, retry_after_s=RETRY_AFTER_S, cause=f"redis {self._node.address}: {reply!s}")
 
     def _pack(self, claim: Claim) -> bytes:
@@ -97,7 +96,7 @@ def command(key_prefix: str, claim: Claim) -> bytes:
     """The call of the script, in Redis's wire format."""
     keys = [f"{key_prefix}:{VERSION}:{key}".encode() for key in claim.keys]
     rates = [b"%d" % number for window in claim.windows for number in (window.emission_us, window.full_us)]
-    return pack(b"EVALSHA", SCRIPT_SHA, b"%d" % len(keys), *keys, b"%d" % claim.cost, *rates)
+    return pack(b"EVALSHA", SCRIPT_SHA, b"%d" % len(keys), *keys, b"%d" % claim.cost, b"%d" % claim.enforced, *rates)
 
 
 def _as_if_fresh(window: Window, cost: int) -> WindowState:

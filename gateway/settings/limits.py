@@ -28,7 +28,7 @@ def _doubles(draft: Draft, loc: Loc, limits: Sequence[Limit], what: str) -> None
     spans: set[object] = set()
     for index, limit in enumerate(limits):
         methods = frozenset(limit.methods or ()) if isinstance(limit, RouteLimit) else frozenset()
-        span = (limit.per, limit.scope, methods)
+        span = (limit.per, limit.scope, methods, limit.shadow)
         if limit.id in ids:
             draft.refuse((*loc, "limits", index, "id"), f"`{limit.id}` is the id of another limit of this {what}")
         if span in spans:
@@ -57,7 +57,7 @@ def _costs(draft: Draft, loc: Loc, route: Route) -> None:
         if cost < 2:
             continue
         for limit, whose in _met(draft.config, route, method):
-            if cost > burst_of(limit.max, limit.guarantee):
+            if cost > burst_of(limit.max, limit.guarantee) and not limit.shadow:
                 at = (*loc, "cost", method) if method in route.cost else (*loc, "cost")
                 draft.refuse(
                     at,

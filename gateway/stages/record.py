@@ -80,6 +80,8 @@ class Recorder:
             decided = self._limiter.get((x.decision.store, x.decision.allowed)) or self._new_limiter(x.decision.store, x.decision.allowed)
             decided[0].inc()
             decided[1].observe(x.limiter_s)
+            for window in x.decision.shadows:
+                self._metrics.limiter_shadow_refused.labels(window.id).inc()
         if x.upstream_s and route is not None:
             self._count_upstream(x, route.upstream.id)
         if x.error is not None and source == "gateway":
@@ -146,6 +148,7 @@ class Recorder:
                 ("allowed" if decision.allowed else "refused") if decision is not None else None,
                 decision.store if decision is not None else None,
                 decision.states[0].remaining if decision is not None and decision.states else None,
+                tuple([window.id for window in decision.shadows]) if decision is not None and decision.shadows else None,
                 x.answer.target if x.answer is not None else None,
                 x.reply.upstream_request_id if x.reply is not None else None,
                 (x.reply.code or None) if x.reply is not None else None,

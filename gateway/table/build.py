@@ -10,13 +10,13 @@ from gateway.kernel.bucket import Claim, Window
 from gateway.kernel.faults import CATALOGUE, Fault, Link
 from gateway.kernel.headers import FieldFilter
 from gateway.kernel.patterns import parse_prefix
-from gateway.kernel.quota_fields import limit_fields
+from gateway.kernel.quota_fields import Fields
 from gateway.settings import Config
 from gateway.settings.schema.access import Key as KeySetting
 from gateway.settings.schema.routing import HeaderRules
 from gateway.settings.schema.routing import Route as RouteSetting
 from gateway.table.callers import Caller, Credentials, Key, Keyring, bucket_name, bucket_of
-from gateway.table.limits import Tags, one_tag, organization_windows, plan_windows, tariff
+from gateway.table.limits import Tags, claim_of, one_tag, organization_windows, plan_windows, shadows_last, tariff, told
 from gateway.table.routes import Envelope, Route, RouteTable, Sender
 
 
@@ -54,16 +54,16 @@ class _Claims:
         self._plans = plan_windows(config)
         self._organizations = organization_windows(config)
         self.tags = Tags(config)
-        self._known: dict[tuple[str, str | None], tuple[tuple[Window, ...], tuple[tuple[str, str], ...]]] = {}
+        self._known: dict[tuple[str, str | None], tuple[tuple[Window, ...], Fields]] = {}
 
     def make(self, plan: str, organization: str | None, bucket: str, organization_bucket: str) -> tuple[Claim, Claim]:
         """For a call, and for a look."""
         if (plan, organization) not in self._known:
-            windows = self._plans[plan] + self._organizations.get(organization or "", ())
-            self._known[plan, organization] = (windows, limit_fields(windows))
+            windows = shadows_last(self._plans[plan] + self._organizations.get(organization or "", ()))
+            self._known[plan, organization] = (windows, told(windows))
         windows, fields = self._known[plan, organization]
-        keys = tuple([f"{bucket if window.owner == 'key' else organization_bucket}:{window.id}" for window in windows])
-        return Claim(keys, windows, 1, fields), Claim(keys, windows, 0, fields)
+        one, none = (claim_of(bucket, organization_bucket, windows, cost, fields) for cost in (1, 0))
+        return one, none
 
 
 def _matching(ids: tuple[str, ...], patterns: tuple[str, ...] | None) -> frozenset[str] | None:

@@ -109,7 +109,7 @@ class Visitors:
         if len(self._known) >= self.REMEMBERED:
             self._known.clear()
         bucket = bucket_name(tag, bucket_of(f"{plan} {_network(address)}"))
-        fields = limit_fields(windows)
+        fields = limit_fields([window for window in windows if not window.shadow])
         caller = Caller("anonymous", None, plan, bucket, bucket, claim(bucket, windows, 1, fields), claim(bucket, windows, 0, fields), b"")
         self._known[address, plan] = caller
         return caller

@@ -6,10 +6,10 @@ which its keys share, and the key where there is none. Organisations that one ke
 route's bucket, which everybody meets, puts all of them under one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from gateway.kernel.bucket import Claim, Window
-from gateway.kernel.quota_fields import limit_fields
+from gateway.kernel.quota_fields import Fields, limit_fields
 from gateway.settings import Config
 from gateway.settings.schema.access import Key
 from gateway.settings.schema.limits import Limit
@@ -37,11 +37,25 @@ class Tariff:
             return known
         if len(self._known) >= MAX_CLAIMS:
             self._known.clear()
-        windows = (*caller.claim.windows, *self._limits[method])
-        buckets = {"key": caller.bucket, "organization": caller.organization_bucket, "route": bucket_name(ONE_TAG)}
-        keys = (*caller.claim.keys, *(f"{buckets[window.owner]}:{window.id}" for window in self._limits[method]))
-        made = self._known[caller, method] = Claim(keys, windows, self._costs[method], limit_fields(windows))
+        windows = shadows_last([*caller.claim.windows, *self._limits[method]])
+        made = claim_of(caller.bucket, caller.organization_bucket, windows, self._costs[method], told(windows))
+        self._known[caller, method] = made
         return made
+
+
+def claim_of(bucket: str, organization_bucket: str, windows: tuple[Window, ...], cost: int, fields: Fields) -> Claim:
+    """A claim on the buckets that a key and its organisation have, and on those of routes."""
+    buckets = {"key": bucket, "organization": organization_bucket, "route": bucket_name(ONE_TAG)}
+    return Claim(tuple([f"{buckets[window.owner]}:{window.id}" for window in windows]), windows, cost, fields)
+
+
+def shadows_last(windows: Iterable[Window]) -> tuple[Window, ...]:
+    return tuple(sorted(windows, key=lambda window: window.shadow))
+
+
+def told(windows: tuple[Window, ...]) -> Fields:
+    """What replies say of the limits, whatever is left of them. Shadows are not told."""
+    return limit_fields([window for window in windows if not window.shadow])
 
 
 def tariff(route: Route) -> Tariff | None:
@@ -61,7 +75,9 @@ def route_windows(route: Route, method: str) -> tuple[Window, ...]:
 def plan_windows(config: Config) -> dict[str, tuple[Window, ...]]:
     """By id of the plan."""
     return {
-        plan.id: tuple(_window(limit, limit.id if limit.scope == "key" else f"organization/{plan.id}/{limit.id}") for limit in plan.limits)
+        plan.id: shadows_last(
+            _window(limit, limit.id if limit.scope == "key" else f"organization/{plan.id}/{limit.id}") for limit in plan.limits
+        )
         for plan in config.plans
     }
 
@@ -73,7 +89,7 @@ def organization_windows(config: Config) -> dict[str, tuple[Window, ...]]:
 
 def _window(limit: Limit, name: str) -> Window:
     per_us = round(limit.per * 1_000_000)
-    return Window(name, limit.max, per_us, _SPANS.get(per_us), limit.scope, limit.guarantee)
+    return Window(name, limit.max, per_us, _SPANS.get(per_us), limit.scope, limit.guarantee, limit.shadow)
 
 
 class Tags:

@@ -125,6 +125,15 @@ async def test_a_cost_is_taken_from_the_buckets_of_every_owner(limiter: Limiter)
     assert remaining(await limiter.decide(of_two("other", 2))) == [1, 0]
 
 
+async def test_a_shadow_counts_and_refuses_nothing(limiter: Limiter) -> None:
+    shadow = Window("shadow", 2, DAY_US, None, shadow=True)
+    answers = [await limiter.decide(claim("a", (HOUR, shadow))) for _ in range(4)]
+    assert [answer.allowed for answer in answers] == [True, True, True, False]
+    assert [answer.shadows for answer in answers] == [(), (), (shadow,), ()]
+    assert [remaining(answer) for answer in answers] == [[2], [1], [0], [0]]
+    assert remaining(await limiter.decide(claim("a", (Window("shadow", 2, DAY_US, None),), 0))) == [0]
+
+
 async def test_what_a_refusal_promises_holds(limiter: Limiter) -> None:
     while (refused := await limiter.decide(claim("a", (QUICK,)))).allowed:
         pass

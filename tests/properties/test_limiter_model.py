@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
+from msgspec.structs import replace
 
 from gateway.kernel.bucket import Claim, Window, carry, decide
 from gateway.remote.local import LocalLimiter
@@ -53,6 +54,8 @@ owners = st.sampled_from(["{x}:one", "{x}:other", "{x}:everybody"])
 @st.composite
 def claims(draw: st.DrawFn, limit: st.SearchStrategy[tuple[Window, ...]] = limits, most: int = 60) -> Claim:
     made = draw(limit)
+    enforced = draw(st.one_of(st.just(len(made)), st.integers(0, len(made))))
+    made = tuple(replace(window, shadow=index >= enforced) for index, window in enumerate(made))
     keys = tuple(f"{draw(owners)}:{window.id}" for window in made)
     return Claim(keys, made, draw(st.one_of(st.just(1), st.integers(0, most))))
 
@@ -80,10 +83,11 @@ class Model:
                 self._prices_us[key] = window.emission_us
         allowed, tats_us = decide([self._tats_us[key] for key in asked.keys], asked.windows, asked.cost, now_us)
         for key, window, tat_us in zip(asked.keys, asked.windows, tats_us, strict=True):
-            self._tats_us[key] = tat_us
-            if allowed and asked.cost:
+            if tat_us > 0 or -tat_us > now_us:  # a shadow that has no room says so of a full bucket, too, and leaves it as it is
+                self._tats_us[key] = abs(tat_us)
+            if allowed and asked.cost and tat_us > 0:
                 self._prices_us[key] = window.emission_us
-        return [int(allowed), now_us, *(max(tat_us, now_us) for tat_us in tats_us)]
+        return [int(allowed), now_us, *(tat_us if tat_us < 0 else max(tat_us, now_us) for tat_us in tats_us)]
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +101,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 def evaluate(server: RedisServer, script: str, asked: Claim, *more: int) -> list[int]:
     keys = [f"gw:1:{key}" for key in asked.keys]
     rates = [number for window in asked.windows for number in (window.emission_us, window.full_us)]
-    reply: list[int] = server.ask("EVAL", script, len(keys), *keys, asked.cost, *rates, *more)
+    reply: list[int] = server.ask("EVAL", script, len(keys), *keys, asked.cost, asked.enforced, *rates, *more)
     return reply
 
 
@@ -135,7 +139,8 @@ def test_the_limiter_in_memory_is_the_model(history: list[Step]) -> None:
         answer = limiter.decide_now(asked)
         allowed, now_us, *tats_us = model.decide(asked, time.now_us)
         assert answer.allowed == bool(allowed)
-        assert [state.full_s for state in answer.states] == [(tat_us - now_us) / 1e6 for tat_us in tats_us]
+        assert [state.full_s for state in answer.states] == [(tat_us - now_us) / 1e6 for tat_us in tats_us[: asked.enforced]]
+        assert answer.shadows == tuple(window for window, tat_us in zip(asked.windows, tats_us, strict=True) if tat_us < 0)
 
 
 @given(windows, st.lists(st.tuples(waits_us, st.integers(1, 60)), max_size=60))

@@ -159,6 +159,17 @@ async def test_a_call_is_charged_what_the_route_costs() -> None:
     assert left == ["200", "200", "100"]
 
 
+async def test_a_shadow_is_in_the_metrics_and_in_no_reply() -> None:
+    shadow = Window("route/orders/soon", 1, 60_000_000, "Minute", shadow=True)
+    one = gateway(route(tariff=Tariff({"GET": 1}, {"GET": (shadow,)})))
+    for left in ("299", "298", "297"):
+        status, _, fields = await answered(one, exchange(GOOD))
+        assert (status, fields["X-RateLimit-Limit-Minute"], fields["X-RateLimit-Remaining-Minute"]) == (200, "300", left)
+        assert "soon" not in str(fields)
+    text = one.recorder._metrics.render()[0].decode()
+    assert 'gateway_limiter_shadow_refused_total{limit="route/orders/soon"} 2' in text
+
+
 async def test_a_limiter_that_is_away_under_deny() -> None:
     status, body, fields = await answered(gateway(limiter=Away()), exchange(GOOD))
     assert (status, body["data"]["code"]) == (503, 1004)

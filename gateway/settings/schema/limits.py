@@ -11,7 +11,7 @@ from gateway.settings.schema.values import METHODS, RefusedError, method
 class Limit(Section):
     """A token bucket, as its `guarantee` has it."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"shadow", "cost", "on_failure"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"cost", "on_failure"})
 
     id: Id = Field(description="Names the limit in RateLimit-Policy and in metrics.")
     max: int = Field(ge=1, le=10**12, description="Calls per `per`, in the sense of `guarantee`.")
@@ -20,6 +20,9 @@ class Limit(Section):
     guarantee: Literal["burst", "any-window"] = Field(
         default="burst",
         description="`burst`: a bucket of `max`, refilled at `max` per `per`. `any-window`: never more than `max` in any stretch of `per`.",
+    )
+    shadow: bool = Field(
+        default=False, description="Counts, and log and metrics say what it would have refused; refuses nothing, and no reply tells of it."
     )
     scope: Literal["key", "organization", "route"] = Field(default="key", description="Whose bucket.")
 

@@ -11,7 +11,7 @@ NOW = 1_700_000_000_000_000
 
 def ask(tats_us: list[int], windows: tuple[Window, ...], cost: int = 1, now_us: int = NOW) -> tuple[Decision, list[int]]:
     allowed, kept = decide(tats_us, windows, cost, now_us)
-    return decision(allowed, "local", kept, windows, cost, now_us), kept
+    return decision(allowed, "local", kept, claim("a", windows, cost), now_us), kept
 
 
 def spend(window: Window, calls: int, now_us: int = NOW) -> list[int]:
@@ -183,3 +183,40 @@ def test_the_worst_case_of_a_burst_is_twice_as_much() -> None:
 def test_without_a_limit_or_a_cost_there_is_no_worst_case() -> None:
     assert most((), 1, 1) is None
     assert most((MINUTE,), 0, 1) is None
+
+
+class TestShadows:
+    FEW = Window("few", 2, 60_000_000, "Minute", shadow=True)
+    NONE = Window("none", 1, 60_000_000, None, shadow=True)
+
+    def test_they_refuse_nothing_and_tell_what_they_would_have(self) -> None:
+        tats_us, told = [0, 0, 0], []
+        for _ in range(4):
+            answer, kept = ask(tats_us, (MINUTE, self.FEW, self.NONE))
+            assert answer.allowed
+            assert [state.window for state in answer.states] == [MINUTE]
+            tats_us = [abs(tat_us) for tat_us in kept]
+            told.append([window.id for window in answer.shadows])
+        assert told == [[], ["none"], ["few", "none"], ["few", "none"]]
+
+    def test_each_counts_what_it_alone_would_have_let_through(self) -> None:
+        _, kept = ask([0, 0, NOW + 60_000_000], (MINUTE, self.FEW, self.NONE))
+        assert kept == [NOW + 200_000, NOW + 30_000_000, -(NOW + 60_000_000)]
+
+    def test_a_call_that_another_limit_refuses_is_none_of_theirs(self) -> None:
+        answer, kept = ask([NOW + 60_000_000, 0, NOW + 60_000_000], (MINUTE, self.FEW, self.NONE))
+        assert (answer.allowed, answer.shadows) == (False, ())
+        assert kept == [NOW + 60_000_000, 0, NOW + 60_000_000]
+
+    def test_one_alone_is_no_limit(self) -> None:
+        answer, kept = ask([0], (self.NONE,))
+        assert (answer.allowed, answer.states, answer.shadows, kept) == (True, (), (), [NOW + 60_000_000])
+        answer, kept = ask(kept, (self.NONE,))
+        assert (answer.allowed, answer.states, answer.shadows, kept) == (True, (), (self.NONE,), [-(NOW + 60_000_000)])
+
+    def test_a_look_is_none_of_theirs(self) -> None:
+        assert ask([NOW + 60_000_000], (self.NONE,), cost=0)[0].shadows == ()
+
+    def test_they_come_last(self) -> None:
+        with pytest.raises(ValueError, match="come last"):
+            claim("a", (self.FEW, MINUTE))

@@ -116,6 +116,11 @@ class TestLadder:
             assert [(state.remaining, state.retry_s) for state in answer.states] == [(4, 0.0), (2, 0.0)]
         assert [state.remaining for state in (await away.decide(claim(BUCKET, BOTH, 4))).states] == [1, 0]
 
+    @pytest.mark.parametrize("on_failure", ["allow"])
+    async def test_allow_tells_nothing_of_shadows(self, away: RedisLimiter) -> None:
+        windows = (*DAY, Window("shadow", 1, 60_000_000, None, shadow=True))
+        assert len((await away.decide(claim(BUCKET, windows))).states) == 1
+
     @pytest.mark.parametrize("on_failure", ["deny"])
     async def test_deny_refuses_and_says_when_to_try_again(self, away: RedisLimiter) -> None:
         with pytest.raises(GatewayError) as raised:

@@ -27,7 +27,7 @@ def routes(text: str) -> str:
         ("organizations: [{id: o, limits: [{id: a, max: 1, per: 1s}, {id: a, max: 2, per: 1m}]}]", "4:65 organizations[0].limits[1].id: `a` is the id of another limit of this organization"),
         ("organizations: [{id: o, limits: [{id: a, max: 1, per: 1s, scope: key}]}]", "4:66 organizations[0].limits[0].scope: `organization` is wanted here"),
         ("plans: [{id: p, limits: [{id: a, max: 1, per: 1s, scope: route}]}]", "4:58 plans[0].limits[0].scope: `key` or `organization` is wanted here"),
-        ("plans: [{id: p, limits: [{id: a, max: 1, per: 1s, methods: [GET]}]}]", "4:51 plans[0].limits[0].methods: unknown key; known here: `id`, `max`, `per`, `guarantee`, `scope`"),
+        ("plans: [{id: p, limits: [{id: a, max: 1, per: 1s, methods: [GET]}]}]", "4:51 plans[0].limits[0].methods: unknown key; known here: `id`, `max`, `per`, `guarantee`, `shadow`, `scope`"),
     ],
 )  # fmt: skip
 def test_limits_of_plans_and_organisations(text: str, said: str) -> None:
@@ -73,6 +73,7 @@ def test_limits_and_costs_of_routes(text: str, said: str) -> None:
         "cost: {DELETE: 3}, limits: [{id: a, max: 2, per: 1s, methods: [GET]}]",
         "limits: [{id: a, max: 1, per: 1s, methods: [GET]}, {id: b, max: 1, per: 1s, methods: [DELETE]}]",
         "limits: [{id: a, max: 1, per: 1s, methods: [HEAD]}]",
+        "cost: 9, limits: [{id: a, max: 10, per: 1s}, {id: b, max: 5, per: 1s, shadow: true}]",
         "auth: none, limits: [{id: a, max: 1, per: 1s, scope: route}]",
     ],
 )

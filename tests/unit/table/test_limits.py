@@ -144,3 +144,14 @@ def test_a_claim_is_made_once_and_the_memory_for_them_is_bounded() -> None:
     for number in range(module.MAX_CLAIMS + 1):
         tariff.claim(visitors.find(f"10.0.{number >> 8}.{number & 255}", "p", ()), "GET")
     assert len(tariff._known) <= module.MAX_CLAIMS
+
+
+def test_shadows_come_last_and_replies_do_not_tell_of_them() -> None:
+    text = CONFIGURATION.replace(
+        "{id: minute, max: 300, per: 1m}", "{id: soon, max: 3, per: 1m, shadow: true}, {id: day, max: 300, per: 1d}"
+    )
+    town = Town(parse(text))
+    for made in (town.caller("a1").claim, claim(town.routes["narrow"], town.caller("a1"))):
+        assert made.windows[-1].id == "soon"
+        assert made.keys[-1] == f"{town.caller('a1').bucket}:soon"
+        assert "soon" not in str(made.fields)
