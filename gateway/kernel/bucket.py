@@ -25,8 +25,8 @@ from typing import Literal, TypeAlias
 import msgspec
 from msgspec.structs import force_setattr
 
-Store: TypeAlias = Literal["local", "redis", "fallback", "allow", "none"]
-"""Who decided: this process's memory, Redis, memory or nobody while Redis is away, nobody because there is no limit."""
+Store: TypeAlias = Literal["local", "redis", "cache", "fallback", "allow", "none"]
+"""Who decided: this process's memory, Redis, what Redis said a moment ago, memory or nobody while Redis is away, nobody at all."""
 
 
 Owner: TypeAlias = Literal["key", "organization", "route"]

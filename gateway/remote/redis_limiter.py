@@ -4,6 +4,10 @@ While Redis is away calls are answered by the ladder that the operator chose: `l
 `allow` counts nothing, `deny` refuses. The limit's headers are there on the first two, as the process sees it. A call
 that was sent and not answered in time may have been charged in Redis as well.
 
+A refusal is remembered: until the next token comes, and for a second at most, the same claim is refused without asking
+again. Time is measured by this process's monotonic clock from before Redis was asked, so that whatever the clocks
+of the two say, nothing is refused here that Redis would let through.
+
 Keys are `<prefix>:1:<key of the claim>`: the version of what is stored, and a name that begins with a hash tag, which
 keeps all windows of a claim on one node of a cluster. There is nothing else in Redis, and every key expires.
 """
@@ -12,6 +16,8 @@ from collections.abc import Callable
 from hashlib import sha1
 from importlib.resources import files
 from typing import Literal, TypeAlias
+
+import msgspec
 
 from gateway.kernel.bucket import UNLIMITED, Claim, Decision, Window, WindowState, claim, decision
 from gateway.kernel.clock import Clock
@@ -28,6 +34,12 @@ SCRIPT_SHA = sha1(SCRIPT, usedforsecurity=False).hexdigest().encode()
 VERSION = 1
 MAX_COMMANDS = 8192
 """Packed commands kept, one a claim, some 300 bytes each."""
+MAX_REFUSALS = 8192
+"""Refusals remembered, some 300 bytes each."""
+REFUSED_S = 1.0
+"""How long one is, at most: buckets that an operator empties, and limits changed elsewhere, take effect within that."""
+CLOCK_RATE = 0.999
+"""Two clocks that are corrected while they run (500 ppm each at most) agree to this on how long something takes."""
 PROBE = claim("{probe}", (Window("probe", 1000, 1_000_000, None),))
 RETRY_AFTER_S = 1
 
@@ -36,13 +48,22 @@ def ignore_state(up: bool, reason: str) -> None:
     """For who does not care whether Redis is there."""
 
 
+class _Refusal(msgspec.Struct):
+    """What Redis said: the buckets' times and its own, in us. `until_s` and `told_s` are readings of the monotonic clock."""
+
+    tats_us: list[int]
+    now_us: int
+    told_s: float
+    until_s: float
+
+
 class RedisLimiter:
     """A Limiter on one Redis server, which it finds, loses and finds again by itself.
 
     `timeout_s` is the whole budget of a decision, waiting for a connection included. `on_state(up, reason)` is called
     when Redis is reached or found away for the first time, and at each change after that, never per request; the first
     word of `reason` is one of few and fits a metric's label, the rest is for the log. Raises ValueError for a URL that
-    cannot be used; an absent Redis is no error.
+    cannot be used; an absent Redis is no error. `script` is the one that decides: tests give it another source of time.
     """
 
     def __init__(
@@ -53,12 +74,17 @@ class RedisLimiter:
         on_failure: OnFailure,
         clock: Clock,
         on_state: Callable[[bool, str], None] = ignore_state,
+        script: bytes = SCRIPT,
     ) -> None:
         self._key_prefix = key_prefix
         self._on_failure = on_failure
         self._fallback = LocalLimiter(clock, store="fallback")
         self._commands: dict[Claim, bytes] = {}
-        self._node = RedisNode(RedisAddress(url), timeout_s, SCRIPT, command(key_prefix, PROBE), on_state)
+        self._refusals: dict[Claim, _Refusal] = {}
+        self._monotonic = clock.monotonic
+        self._on_state = on_state
+        self._sha = sha1(script, usedforsecurity=False).hexdigest().encode()
+        self._node = RedisNode(RedisAddress(url), timeout_s, script, command(key_prefix, PROBE, self._sha), self._changed)
 
     def __repr__(self) -> str:
         return f"<RedisLimiter {self._node!r}>"
@@ -75,28 +101,50 @@ class RedisLimiter:
         """As `Limiter.decide`. The decision's `store` says whether Redis made it."""
         if not claim.windows:
             return UNLIMITED
+        asked_s = self._monotonic()
+        if self._refusals and (refusal := self._refusals.get(claim)) is not None:
+            if asked_s < refusal.until_s:
+                now_us = refusal.now_us + int((asked_s - refusal.told_s) * CLOCK_RATE * 1e6)
+                return decision(False, "cache", refusal.tats_us, claim, now_us)
+            del self._refusals[claim]
         reply = await self._node.call(self._commands.get(claim) or self._pack(claim))
         if isinstance(reply, list):
-            return decision(reply[0] == 1, "redis", reply[2:], claim, reply[1])
+            decided = decision(reply[0] == 1, "redis", reply[2:], claim, reply[1])
+            if not decided.allowed:
+                self._remember(claim, decided, reply, asked_s)
+            return decided
         if self._on_failure == "local":
             return self._fallback.decide_now(claim)
         if self._on_failure == "allow":
             return Decision(True, "allow", tuple(_as_if_fresh(window, claim.cost) for window in claim.windows if not window.shadow))
         raise GatewayError(LIMITER_UNAVAILABLE, retry_after_s=RETRY_AFTER_S, cause=f"redis {self._node.address}: {reply!s}")
 
+    def _remember(self, claim: Claim, decided: Decision, reply: list[int], asked_s: float) -> None:
+        wait_s = max(state.retry_s for state in decided.states) * CLOCK_RATE
+        if len(self._refusals) >= MAX_REFUSALS:
+            self._refusals.clear()
+        self._refusals[claim] = _Refusal(reply[2:], reply[1], self._monotonic(), asked_s + min(wait_s, REFUSED_S))
+
+    def _changed(self, up: bool, reason: str) -> None:
+        """Another Redis may have come, or the same without its data."""
+        self._refusals.clear()
+        self._on_state(up, reason)
+
     def _pack(self, claim: Claim) -> bytes:
-        packed = command(self._key_prefix, claim)
+        packed = command(self._key_prefix, claim, self._sha)
         if len(self._commands) >= MAX_COMMANDS:
             self._commands.clear()
         self._commands[claim] = packed
         return packed
 
 
-def command(key_prefix: str, claim: Claim) -> bytes:
+def command(key_prefix: str, claim: Claim, sha: bytes = SCRIPT_SHA) -> bytes:
     """The call of the script, in Redis's wire format."""
     keys = [f"{key_prefix}:{VERSION}:{key}".encode() for key in claim.keys]
     rates = [b"%d" % number for window in claim.windows for number in (window.emission_us, window.full_us)]
-    return pack(b"EVALSHA", SCRIPT_SHA, b"%d" % len(keys), *keys, b"%d" % claim.cost, b"%d" % claim.enforced, *rates)
+    return pack(
+        b"EVALSHA", sha, b"%d" % len(keys), *keys, b"%d" % claim.cost, *rates, *([b"%d" % claim.enforced] if claim.shadowed else [])
+    )
 
 
 def _as_if_fresh(window: Window, cost: int) -> WindowState:

@@ -101,7 +101,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 def evaluate(server: RedisServer, script: str, asked: Claim, *more: int) -> list[int]:
     keys = [f"gw:1:{key}" for key in asked.keys]
     rates = [number for window in asked.windows for number in (window.emission_us, window.full_us)]
-    reply: list[int] = server.ask("EVAL", script, len(keys), *keys, asked.cost, asked.enforced, *rates, *more)
+    reply: list[int] = server.ask("EVAL", script, len(keys), *keys, asked.cost, *rates, asked.enforced, *more)
     return reply
 
 

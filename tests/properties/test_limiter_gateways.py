@@ -1,0 +1,94 @@
+"""Three gateways on one Redis are one limiter, call by call, whatever their clocks say and whatever they remember of refusals.
+
+Redis's time is in the hands of the test; each gateway's clock has a time of its own and runs at a speed of its own.
+"""
+
+import asyncio
+from collections.abc import Iterator
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given, settings
+
+from gateway.kernel.bucket import Claim, Window
+from gateway.kernel.clock import Clock
+from gateway.remote.redis_limiter import REFUSED_S, SCRIPT, RedisLimiter
+from tests.properties.test_limiter_model import EPOCH_US, TIME_SOURCE, Model, claims, limits
+from tests.redis_server import RedisServer
+
+TIMED = SCRIPT.replace(TIME_SOURCE.encode(), b"{redis.call('GET', 'seconds'), redis.call('GET', 'us')}")
+Step = tuple[int, int, Claim]
+"""How long after the step before, in microseconds; which gateway; what is claimed."""
+
+clocks = st.tuples(st.integers(-10_000_000, 10_000_000), st.sampled_from([0.9995, 1.0, 1.0005]))
+"""Ahead of Redis by so many microseconds, and so many times as fast."""
+waits_us = st.one_of(st.just(0), st.integers(0, 1000), st.integers(0, 2_000_000))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Step]:
+    possible = draw(st.lists(claims(limits, 12), min_size=1, max_size=4))
+    return draw(st.lists(st.tuples(waits_us, st.integers(0, 2), st.sampled_from(possible)), min_size=1, max_size=40))
+
+
+class Time:
+    """Redis's, in microseconds."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self.us = EPOCH_US
+        self._server = server
+
+    def advance(self, us: int) -> None:
+        self.us += us
+        self._server.ask("MSET", "seconds", self.us // 1_000_000, "us", self.us % 1_000_000)
+
+    def gateways(self, ahead_us: int, speed: float) -> Clock:
+        def monotonic() -> float:
+            return 20.0 + (ahead_us + (self.us - EPOCH_US) * speed) / 1e6
+
+        return Clock(monotonic, monotonic)
+
+
+async def replay(server: RedisServer, skewed: list[tuple[int, float]], history: list[Step]) -> None:
+    server.ask("FLUSHALL")
+    time, model = Time(server), Model()
+    time.advance(0)
+    limiters = [RedisLimiter(server.url, "gw", 5.0, "deny", time.gateways(*each), script=TIMED) for each in skewed]
+    for limiter in limiters:
+        await limiter.start()
+    try:
+        for wait_us, number, asked in history:
+            time.advance(wait_us)
+            answer = await limiters[number].decide(asked)
+            allowed, now_us, *tats_us = model.decide(asked, time.us)
+            assert answer.allowed == bool(allowed)
+            assert answer.store == "redis" or not answer.allowed
+            for state, tat_us, window in zip(answer.states, tats_us, asked.windows, strict=False):
+                assert state.full_s >= (tat_us - now_us) / 1e6
+                short_us = asked.cost * window.emission_us - (window.full_us - tat_us + now_us)
+                assert answer.allowed or state.retry_s >= short_us / 1e6, "never early"
+                assert state.retry_s <= max(short_us, 0) / 1e6 + 0.0016 * REFUSED_S, "and not late"
+    finally:
+        for limiter in limiters:
+            await limiter.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(clocks, min_size=3, max_size=3), histories())
+def test_three_gateways_are_one_limiter(server: RedisServer, skewed: list[tuple[int, float]], history: list[Step]) -> None:
+    asyncio.run(replay(server, skewed, history))
+
+
+def test_a_greedy_caller_on_three_gateways_gets_what_one_bucket_gives(server: RedisServer) -> None:
+    """Every 30 ms for two minutes, in turn: 3 at first, then one a second."""
+    asked = Claim(("{x}:w",), (Window("w", 3, 3_000_000, None),))
+    history = [(30_000, number % 3, asked) for number in range(400)]
+    asyncio.run(replay(server, [(-10_000_000, 0.9995), (0, 1.0), (10_000_000, 1.0005)], history))
