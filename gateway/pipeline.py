@@ -93,7 +93,7 @@ class Gateway:
         claim = x.claim = caller.claim if route.tariff is None else route.tariff.claim(caller, x.method)
         x.decision = await self.limiter.decide(claim)
         x.limiter_s = self.clock.monotonic() - began
-        refuse_spent(x.decision)
+        refuse_spent(x.decision, claim.cost)
         call = await prepare(x, route, caller, self.id_field)
         began = self.clock.monotonic()
         try:

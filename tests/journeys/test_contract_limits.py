@@ -12,7 +12,7 @@ from tests.raw_client import RawClient, RawReply
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PLENTY, FEW, MANY_WINDOWS, ODD, READER, BUILT_IN = (f"gw_test_key_of_plan_{name}" for name in "abcdef")
+PLENTY, FEW, MANY_WINDOWS, ODD, READER, BUILT_IN, ONE, OTHER = (f"gw_test_key_of_plan_{name}" for name in "abcdefgh")
 SECTIONS = {
     "server": '{drain_delay: 0s, listeners: [{id: public, address: "127.0.0.1:0", limits: {body: 1KiB}}]}',
     "plans": """
@@ -25,12 +25,15 @@ SECTIONS = {
     "keys": f"""
 - {{id: tester, secret_sha256: {digest(KEY)}, organizations: [acme], plan: unlimited}}
 - {{id: plenty, secret_sha256: {digest(PLENTY)}, organizations: [acme], plan: plenty}}
-- {{id: few, secret_sha256: {digest(FEW)}, organizations: [acme], plan: few}}
-- {{id: windows, secret_sha256: {digest(MANY_WINDOWS)}, organizations: [acme], plan: windows}}
+- {{id: few, secret_sha256: {digest(FEW)}, organizations: [acme], plan: few, routes: [all]}}
+- {{id: windows, secret_sha256: {digest(MANY_WINDOWS)}, organizations: [acme], plan: windows, routes: [all]}}
 - {{id: odd, secret_sha256: {digest(ODD)}, organizations: [acme], plan: odd}}
 - {{id: reader, secret_sha256: {digest(READER)}, organizations: [acme], plan: plenty, methods: [GET]}}
 - {{id: built-in, secret_sha256: {digest(BUILT_IN)}, organizations: [acme]}}
+- {{id: one, secret_sha256: {digest(ONE)}, organizations: [team], plan: plenty}}
+- {{id: other, secret_sha256: {digest(OTHER)}, organizations: [team], plan: plenty}}
 """,
+    "organizations": "[{id: acme}, {id: team, limits: [{id: minute, max: 20, per: 1m}]}]",
     "upstreams": """
 - {id: backend, targets: [{url: "http://127.0.0.1:{backend}"}]}
 - {id: away, targets: [{url: "http://127.255.255.255:1"}]}
@@ -38,6 +41,7 @@ SECTIONS = {
     "routes": """
 - {id: all, match: {prefix: /v1, methods: [GET, POST]}, upstream: backend}
 - {id: away, match: {path: /away}, upstream: away}
+- {id: dear, match: {path: /dear, methods: [GET, DELETE]}, upstream: backend, cost: {DELETE: 8}, limits: [{id: month, max: 100, per: 30d, scope: route}]}
 """,
 }
 
@@ -157,3 +161,21 @@ async def test_an_odd_window_is_told_in_the_ietf_fields_only(here: Front) -> Non
     here.service.on("/v1/a", reply())
     found = said(await ask(here.gateway, "GET", "/v1/a", key=ODD))
     assert found == {"ratelimit-policy": '"slow";q=10;w=90', "ratelimit": '"slow";r=9;t=9'}
+
+
+async def test_keys_of_an_organisation_share_its_limit_and_routes_have_their_own_costs(here: Front) -> None:
+    here.service.on("/v1/a", reply())
+    here.service.on("/dear", reply(), reply(), reply())
+    found = said(await ask(here.gateway, "GET", "/v1/a", key=ONE))
+    assert (found["x-ratelimit-limit-minute"], found["x-ratelimit-remaining-minute"]) == ("20", "19")
+    for left in ("11", "3"):
+        found = said(await ask(here.gateway, "DELETE", "/dear", key=OTHER))
+        assert (found["x-ratelimit-limit-minute"], found["x-ratelimit-remaining-minute"]) == ("20", left)
+    assert found["x-ratelimit-limit-month"] == "100"
+    assert found["ratelimit-policy"] == '"minute";q=300;w=60, "organization/minute";q=20;w=60, "route/dear/month";q=100;w=2592000'
+    refused = await ask(here.gateway, "DELETE", "/dear", key=ONE)
+    assert refused.status == 429
+    (detail,) = enveloped(refused)["data"]["details"]
+    assert "Your organisation's limit of 20 per minute (organization/minute)" in detail["text"]
+    assert "this call costs 8" in detail["text"]
+    assert said(refused)["x-ratelimit-remaining-month"] == "84"

@@ -8,22 +8,58 @@ from gateway.stages.limit import refuse_spent
 from tests.samples import MINUTE
 
 ODD = Window("burst", 5, 2_500_000, None)
+SHARED = Window("organization/day", 1000, 86_400_000_000, "Day", "organization", "any-window")
+OF_ROUTE = Window("route/orders/slow", 2, 864_000_000_000, None, "route")
+
+
+def refused(*states: WindowState, cost: int = 1) -> GatewayError:
+    with pytest.raises(GatewayError) as raised:
+        refuse_spent(Decision(False, "local", states), cost)
+    assert raised.value.fault is RATE_LIMITED
+    return raised.value
 
 
 def test_an_allowed_call_passes() -> None:
-    refuse_spent(Decision(True, "local", (WindowState(MINUTE, 1, 1.0, 0.0),)))
+    refuse_spent(Decision(True, "local", (WindowState(MINUTE, 1, 1.0, 0.0),)), 1)
 
 
 def test_a_refused_call_names_the_windows_that_are_spent_and_when_to_come_back() -> None:
-    states = (WindowState(MINUTE, 7, 58.0, 0.0), WindowState(ODD, 0, 2.5, 0.5))
-    with pytest.raises(GatewayError) as raised:
-        refuse_spent(Decision(False, "local", states))
-    assert raised.value.fault is RATE_LIMITED
-    assert raised.value.retry_after_s == 1
-    assert [detail.text for detail in raised.value.details] == ["The limit of 5 per 2.5 seconds (burst) is spent."]
+    error = refused(WindowState(MINUTE, 7, 58.0, 0.0), WindowState(ODD, 0, 2.5, 0.45))
+    assert error.retry_after_s == 1
+    assert [detail.text for detail in error.details] == [
+        "Your limit of 5 per 2.5 seconds (burst) has no room for this call: 5 of 5 at once are used, this call costs 1, and it fits in 0.5 seconds."
+    ]
 
 
-def test_common_lengths_have_names() -> None:
-    with pytest.raises(GatewayError) as raised:
-        refuse_spent(Decision(False, "local", (WindowState(MINUTE, 0, 60.0, 0.2),)))
-    assert raised.value.details[0].text == "The limit of 300 per minute (minute) is spent."
+def test_what_is_used_and_what_the_call_costs_is_told_when_some_is_left() -> None:
+    error = refused(WindowState(MINUTE, 0, 59.5, 0.3), cost=5)
+    assert "per minute (minute)" in error.details[0].text
+    assert "298 of 300 at once are used, this call costs 5, and it fits in 0.3 seconds." in error.details[0].text
+
+
+def test_the_tightest_window_speaks_first_and_says_whose_it_is() -> None:
+    error = refused(
+        WindowState(ODD, 0, 2.5, 0.5), WindowState(SHARED, 0, 86_227.0, 172.0), WindowState(OF_ROUTE, 0, 864_000.0, 432_000.0), cost=2
+    )
+    assert error.retry_after_s == 432_000
+    route, organization, key = [detail.text for detail in error.details]
+    assert route.startswith("The limit of all callers of this route of 2 per 864000 seconds (route/orders/slow) ")
+    assert route.endswith("2 of 2 at once are used, this call costs 2, and it fits in 5 days.")
+    assert organization.startswith("Your organisation's limit of 1000 per day (organization/day) ")
+    assert organization.endswith("500 of 500 at once are used, this call costs 2, and it fits in 2.9 minutes.")
+    assert key.startswith("Your limit of 5 ")
+
+
+@pytest.mark.parametrize(
+    ("retry_s", "said"),
+    [
+        (0.000001, "0.1 seconds"),
+        (120.0, "120 seconds"),
+        (120.1, "2.1 minutes"),
+        (7200.0, "120 minutes"),
+        (9000.0, "2.5 hours"),
+        (1e7, "115.8 days"),
+    ],
+)
+def test_waits_are_rounded_up(retry_s: float, said: str) -> None:
+    assert refused(WindowState(MINUTE, 0, 60.0, retry_s)).details[0].text.endswith(f"fits in {said}.")
