@@ -18,6 +18,7 @@ from gateway import __version__
 from gateway.admin import Admin
 from gateway.edge import Listener
 from gateway.edge.door import Door, Limits
+from gateway.edge.terms import security
 from gateway.kernel.clock import Clock
 from gateway.kernel.ids import Ids
 from gateway.observe.log import Log, announce
@@ -91,7 +92,9 @@ class Worker:
                 await self.limiter.start()
             await self.admin.start()
             for setting, sock in sockets:
-                listener = Listener(_door(setting, ids), gateway.handle, SYSTEM.wall, self.outbox)
+                listener = Listener(
+                    _door(setting, ids), gateway.handle, SYSTEM.wall, self.outbox, security(setting, self.metrics, SYSTEM.wall)
+                )
                 await listener.start(sock)
                 self.listeners.append(listener)
                 self.addresses.append(_name(sock))
@@ -116,7 +119,7 @@ class Worker:
         for listener in self.listeners:
             listener.stop_accepting()
         deadline = SYSTEM.monotonic() + server.drain_timeout
-        while any(listener.connections for listener in self.listeners) and SYSTEM.monotonic() < deadline and not self._hurry.is_set():
+        while any(listener.busy for listener in self.listeners) and SYSTEM.monotonic() < deadline and not self._hurry.is_set():
             await self._pause(DRAIN_POLL_S)
         cut = sum(listener.cut() for listener in self.listeners)
         log.info("stopped", connections_cut=cut)

@@ -1,7 +1,7 @@
 """A client that sends bytes as they are and reads replies strictly."""
 
 import asyncio
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 DEADLINE_S = 10.0
 
@@ -28,8 +28,9 @@ class RawClient:
         self._writer = writer
 
     @classmethod
-    async def connect(cls, port: int, host: str = "127.0.0.1") -> "RawClient":
-        return cls(*await asyncio.open_connection(host, port, limit=1 << 26))
+    async def connect(cls, port: int, host: str = "127.0.0.1", **tls: Any) -> "RawClient":
+        """`tls` is what asyncio takes: `ssl`, `server_hostname`."""
+        return cls(*await asyncio.open_connection(host, port, limit=1 << 26, **tls))
 
     async def __aenter__(self) -> Self:
         return self
@@ -39,6 +40,10 @@ class RawClient:
 
     def abort(self) -> None:
         self._writer.transport.abort()
+
+    def close(self) -> None:
+        """As an orderly client does: over TLS it says so."""
+        self._writer.close()
 
     def finish_sending(self) -> None:
         self._writer.write_eof()

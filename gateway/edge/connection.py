@@ -11,23 +11,28 @@ from gateway.edge.door import body_length
 from gateway.edge.intake import Intake
 from gateway.edge.wire import head_bytes, may_have_body
 from gateway.exchange import Reply
-from gateway.kernel.faults import GatewayError
+from gateway.kernel.faults import MALFORMED_REQUEST, GatewayError
 from gateway.remote.call import Stream
 
 LINGER_S = 1.0
 """How long to go on reading, and throwing away, after an answer that ends the connection: closing at once may reset it under the answer."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_SPEAK_TLS = "This address speaks https only. Write https:// at the beginning of the URL."
 _SMALL_BYTES = 32 * 1024
 """A reply up to this size may wait for the end of the loop's turn."""
 
 
 class Connection(Intake):
-    """aiohttp's connection with our loop. `_keep` says whether it goes on after the exchange under way."""
+    """aiohttp's connection with our loop. `_keep` says whether it goes on after the exchange under way.
 
-    __slots__ = ("_http10", "_keep")
+    `plain` is a client that speaks http where https is spoken: each of its requests is refused.
+    """
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    __slots__ = ("_http10", "_keep", "_plain")
+
+    def __init__(self, *arguments: Any, plain: bool = False, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self._plain = plain
         self._keep = True
         self._http10 = False
 
@@ -64,6 +69,8 @@ class Connection(Intake):
             self._keep = self._http10 = False
         else:
             x = listener.door.admit(message, self._peer)
+            if self._plain:
+                x.door_error = GatewayError(MALFORMED_REQUEST, developer_message=_SPEAK_TLS)
             self._keep = not (message.should_close or message.chunked or message.upgrade) and x.door_error is None
             self._http10 = message.version == (1, 0)
             if payload is not EMPTY_PAYLOAD:
@@ -147,10 +154,11 @@ class Connection(Intake):
     async def _linger(self) -> None:
         self._close = True
         transport = self.transport
-        if transport is None or not transport.can_write_eof():
+        if transport is None:
             return
         self._listener.outbox.flush()
-        transport.write_eof()
+        if transport.can_write_eof():
+            transport.write_eof()
         transport.resume_reading()
         self._lost = self._loop.create_future()
         await asyncio.wait([self._lost], timeout=LINGER_S)

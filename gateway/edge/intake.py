@@ -26,6 +26,7 @@ _REQUEST_LINE_BYTES = 1024
 class Intake(RequestHandler):
     """The receiving half of a connection. The listener calls `sweep` a few times a second.
 
+    `told` is the address of the client where somebody else has said it, None where the socket knows.
     `_payload` is the body of the exchange under way, `_last_payload` that of the newest request in the queue.
     """
 
@@ -42,14 +43,18 @@ class Intake(RequestHandler):
         "_lost",
         "_payload",
         "_peer",
+        "_secure",
         "_since",
         "_stalled_since",
         "_tail",
+        "_told",
         "_written",
     )
 
-    def __init__(self, listener: "Listener", **options: Any) -> None:
+    def __init__(self, listener: "Listener", told: str | None = None, **options: Any) -> None:
         super().__init__(listener, **options)
+        self._told = told
+        self._secure = False
         self._listener = listener
         self._payload: StreamReader = EMPTY_PAYLOAD
         self._last_payload: StreamReader = EMPTY_PAYLOAD
@@ -68,8 +73,9 @@ class Intake(RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         name = transport.get_extra_info("peername")
-        address = name[0] if isinstance(name, tuple) and name else "unix"
-        scheme = "https" if transport.get_extra_info("sslcontext") else "http"
+        address = self._told or (name[0] if isinstance(name, tuple) and name else "unix")
+        self._secure = transport.get_extra_info("sslcontext") is not None
+        scheme = "https" if self._secure else "http"
         self._peer = Peer(address, scheme, self._listener.door.trusts(address))
         super().connection_made(transport)
 
@@ -150,6 +156,8 @@ class Intake(RequestHandler):
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio allows it; aiohttp just never needs it
         self._eof = True
         self._listener.outbox.flush()
+        if self._secure:  # TLS is closed in both directions at once
+            return False
         if self._exchange is None and not self._messages:
             if self._head_since is None:
                 return False

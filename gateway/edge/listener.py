@@ -5,13 +5,24 @@ import socket
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 
+import msgspec
 from aiohttp.web import BaseRequest, StreamResponse
 from aiohttp.web_server import Server
 
 from gateway.edge.connection import Connection
 from gateway.edge.door import Door
+from gateway.edge.porch import Counts, Porch
+from gateway.edge.tls import Certificates
 from gateway.exchange import Exchange, Send
 from gateway.remote.outbox import Outbox
+
+
+class Security(msgspec.Struct, frozen=True):
+    """TLS on a listener. `handshake_timeout_s` is for the whole of it, in seconds."""
+
+    certificates: Certificates
+    handshake_timeout_s: float
+    counts: Counts
 
 
 class Listener(Server):
@@ -21,8 +32,17 @@ class Listener(Server):
     """
 
     SWEEP_S = 0.25
+    CERTIFICATES_S = 2.0
+    """How often the files of certificates are looked at."""
 
-    def __init__(self, door: Door, serve: Callable[[Exchange, Send], Awaitable[None]], wall: Callable[[], float], outbox: Outbox) -> None:
+    def __init__(
+        self,
+        door: Door,
+        serve: Callable[[Exchange, Send], Awaitable[None]],
+        wall: Callable[[], float],
+        outbox: Outbox,
+        security: Security | None = None,
+    ) -> None:
         super().__init__(_unused, handler_cancellation=True)
         self.door = door
         self.serve = serve
@@ -33,11 +53,21 @@ class Listener(Server):
         self._date_for = 0
         self._servers: list[asyncio.Server] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._security = security
+        self._looked = self._loop.time()
+        self._porch: Porch | None = None
+        if security is not None:
+            self._porch = Porch(self._connection, security.certificates, security.handshake_timeout_s, security.counts)
 
     def __call__(self) -> Connection:
+        return self._connection(None, False)
+
+    def _connection(self, told: str | None, plain: bool) -> Connection:
         limits = self.door.limits
         return Connection(
             self,
+            told,
+            plain=plain,
             loop=self._loop,
             keepalive_timeout=0,
             access_log=None,
@@ -48,7 +78,10 @@ class Listener(Server):
 
     async def start(self, sock: socket.socket) -> None:
         """Begin to accept on `sock`, which is bound."""
-        self._servers.append(await self._loop.create_server(self, sock=sock, backlog=1024))
+        if self._porch is not None:
+            self._porch.open(sock)
+        else:
+            self._servers.append(await self._loop.create_server(self, sock=sock, backlog=1024))
         if self._timer is None:
             self._sweep()
 
@@ -63,10 +96,17 @@ class Listener(Server):
     def stop_accepting(self) -> None:
         """No new connections, and no idle ones."""
         self.draining = True
+        if self._porch is not None:
+            self._porch.close()
         for server in self._servers:
             server.close()
         for connection in self._open():
             connection.drain()
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is anybody left to serve."""
+        return bool(self._connections) or (self._porch is not None and self._porch.arriving > 0)
 
     def cut(self) -> int:
         """End what is left, in flight or not; returns how many connections that were."""
@@ -75,7 +115,7 @@ class Listener(Server):
         late = self._open()
         for connection in late:
             connection.cut()
-        return len(late)
+        return len(late) + (0 if self._porch is None else self._porch.cut())
 
     def _open(self) -> list[Connection]:
         return [connection for connection in self._connections if isinstance(connection, Connection)]
@@ -84,6 +124,9 @@ class Listener(Server):
         now = self._loop.time()
         for connection in self._open():
             connection.sweep(now)
+        if self._security is not None and now - self._looked >= self.CERTIFICATES_S:
+            self._looked = now
+            self._security.certificates.refresh()
         self._timer = self._loop.call_later(self.SWEEP_S, self._sweep)
 
     def __repr__(self) -> str:

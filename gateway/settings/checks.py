@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 from gateway.kernel.faults import CATALOGUE
 from gateway.settings.draft import Draft
+from gateway.settings.listeners import check_file, check_listeners
 from gateway.settings.overlap import check_overlaps
 from gateway.settings.places import Loc, Table
 from gateway.settings.schema.access import BUILT_IN_PLANS
@@ -27,7 +27,7 @@ def check(draft: Draft) -> None:
     check_overlaps(draft)
     _errors(draft)
     _headers(draft)
-    _listeners(draft)
+    check_listeners(draft)
 
 
 def _unique_ids(draft: Draft, name: str) -> None:
@@ -89,21 +89,7 @@ def _tls(draft: Draft, loc: Loc, upstream: Upstream) -> None:
     if not any(target.url.scheme == "https" for target in upstream.targets):
         draft.refuse((*loc, "tls"), "of no use: no target's URL begins with `https://`", at_key=True)
     for name in ("ca", "certificate", "private_key"):
-        path = getattr(upstream.tls, name)
-        if path is None:
-            continue
-        if "-----BEGIN" in path or "\n" in path:
-            draft.refuse((*loc, "tls", name), "the path of a file is wanted here, not its content")
-        elif not _readable(Path(path)):
-            draft.refuse((*loc, "tls", name), f"there is no readable file `{path}`")
-
-
-def _readable(file: Path) -> bool:
-    try:
-        with file.open("rb") as stream:
-            return bool(stream.read(1))
-    except (OSError, ValueError):
-        return False
+        check_file(draft, (*loc, "tls", name), getattr(upstream.tls, name))
 
 
 def _routes(draft: Draft) -> None:
@@ -171,19 +157,3 @@ def _rules(draft: Draft, loc: Loc, rules: HeaderRules, told: set[str]) -> None:
     for index, name in enumerate(rules.remove):
         if name.lower() in told:
             draft.refuse((*loc, "remove", index), f"`{name}` is written by the gateway itself")
-
-
-def _listeners(draft: Draft) -> None:
-    config = draft.config
-    taken: dict[tuple[str, int], str] = {}
-    ids: set[str] = set()
-    for index, listener in enumerate(config.server.listeners):
-        loc: Loc = ("server", "listeners", index)
-        if listener.id in ids:
-            draft.refuse((*loc, "id"), f"`{listener.id}` is the id of another listener")
-        ids.add(listener.id)
-        if listener.address.port and listener.address in taken:
-            draft.refuse((*loc, "address"), f"`{listener.address}` is the address of {taken[listener.address]} as well")
-        taken[listener.address] = f"listener `{listener.id}`"
-    if config.admin.address.port and config.admin.address in taken:
-        draft.refuse(("admin", "address"), f"`{config.admin.address}` is the address of {taken[config.admin.address]} as well")

@@ -3,7 +3,7 @@
 from itertools import pairwise
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from gateway.settings.schema.types import (
     Address,
@@ -35,10 +35,39 @@ class Limits(Section):
     idle_timeout: PositiveDuration = default("75s", "A connection without a request is closed after this long.")
 
 
+class CertificatePair(Section):
+    """A certificate that clients are shown, and its key. Paths are relative to the file they stand in."""
+
+    certificate: str = Field(description="PEM file of the certificate, followed by those between it and its authority.")
+    private_key: str | None = Field(default=None, description="PEM file of its private key, unless `certificate` holds it.")
+
+
+class ListenerTls(Section):
+    """https. Files are read again when they change; a pair that does not fit leaves the one before in force."""
+
+    certificates: Annotated[Many[CertificatePair], Field(min_length=1)] = Field(
+        description="Chosen by the names that they are for, `*.example.com` included. The first is for everybody else."
+    )
+    min_version: Literal["1.2", "1.3"] = Field(default="1.2", description="Lowest version of TLS that is spoken.")
+    client_ca: str | None = Field(
+        default=None, description="PEM file of the authorities of clients' certificates. Left out, clients are asked for none."
+    )
+    client_auth: Literal["required", "optional"] = Field(
+        default="required", description="With `client_ca`: whether a client may come without a certificate. A wrong one is always refused."
+    )
+    handshake_timeout: PositiveDuration = default("10s", "TLS stands by then, or the connection is closed.")
+
+    @model_validator(mode="after")
+    def _of_use(self) -> "ListenerTls":
+        if "client_auth" in self.model_fields_set and self.client_ca is None:
+            raise RefusedError("`client_auth` is of no use without `client_ca`")
+        return self
+
+
 class Listener(Section):
     """One address where clients are served."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"tls", "proxy_protocol", "redirect"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"proxy_protocol", "redirect"})
 
     id: Id = Field(default="public", description="Name of the listener, for logs and metrics.")
     address: Address = default("127.0.0.1:8080", "`host:port`; port 0 lets the system choose.")
@@ -46,6 +75,7 @@ class Listener(Section):
         default=(), description="Address ranges of the proxies in front. Only these may set X-Forwarded-* and Forwarded."
     )
     limits: Limits = section(Limits, "How much a client may send, and how slowly.")
+    tls: ListenerTls | None = Field(default=None, description="https. Left out: http.")
 
 
 class Server(Section):
