@@ -20,10 +20,9 @@ from gateway.kernel.faults import (
     UPSTREAM_TIMEOUT,
     GatewayError,
 )
-from gateway.kernel.media import media
 from gateway.remote.alarm import Alarm
 from gateway.remote.call import Answer, Call
-from gateway.remote.framing import request_framing
+from gateway.remote.framing import is_streamed, request_framing
 from gateway.remote.outbox import Outbox
 from gateway.remote.reply import ReplyReader
 from gateway.remote.stream import ReplyStream
@@ -209,7 +208,7 @@ class Connection(asyncio.Protocol):
         if not self._buffer:
             self._head_arrived()
         self._buffer += data
-        if len(self._buffer) <= self._call.buffer_bytes and self._call.buffer_bytes and not self._is_streamed():
+        if len(self._buffer) <= self._call.buffer_bytes and self._call.buffer_bytes and not is_streamed(self._reply.fields):
             return
         waiter = self._waiter
         assert waiter is not None
@@ -217,10 +216,6 @@ class Connection(asyncio.Protocol):
             self._stream = ReplyStream(self, self._loop)
             waiter.set_result(self._answer(bytes(self._buffer), self._stream))
             self._buffer.clear()
-
-    def _is_streamed(self) -> bool:
-        """Events and binary data go on as they come: nobody needs to see them whole."""
-        return media(dict(self._reply.fields).get(b"content-type", b"")).kind in {"events", "binary"}
 
     def _head_arrived(self) -> None:
         if self._upload is None:
