@@ -149,6 +149,45 @@ async def test_a_reply_larger_than_the_buffer_is_valid_json(here: Front, session
     assert hashlib.sha256(json.dumps(envelope["data"]["result"], separators=(",", ":")).encode()).digest() == hashlib.sha256(body).digest()
 
 
+FORMS = {
+    "one string": ("application/json", b'"', b"a" * BLOCK_BYTES, b'"'),
+    "objects": ("application/json", b"[", b'{"id":17,"name":"item","tags":["a",null,1.5e3]},' * 5000, b"0]"),
+    "text": ("text/plain", b"", 'a line, \\ and "é"\n'.encode() * 10_000, b""),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_large_replies_of_every_form_pass_in_constant_memory(here: Front, session: aiohttp.ClientSession, form: str) -> None:
+    kind, first, block, last = FORMS[form]
+    count = (64 << 20) // len(block)
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nConnection: close\r\n\r\n".encode() + first)
+        for _ in range(count):
+            writer.write(block)
+            await writer.drain()
+        writer.write(last)
+        writer.close()
+
+    growth, size, tail = Growth(here.gateway), 0, b""
+    async with session.get(here.service.on("/v1/form", answer)) as found:
+        async for piece in found.content.iter_any():
+            size += len(piece)
+            tail = (tail + piece)[-10:]
+    assert size > count * len(block)
+    assert tail.endswith(last + b"}}")
+    assert growth.bytes_() < MOST_GROWTH_BYTES
+
+
+async def test_an_envelope_larger_than_the_buffer_is_not_wrapped_again(here: Front, session: aiohttp.ClientSession) -> None:
+    theirs = "11111111-2222-4333-8444-555555555555"
+    body = b'{"requestId":"%b","status":"SUCCESS","data":{"result":%b}}' % (theirs.encode(), b"".join(strings(MIDDLE)))
+    async with session.get(here.service.on("/v1/enveloped", reply(body))) as found:
+        ours = found.headers["X-Request-Id"]
+        assert hashlib.sha256(await found.read()).digest() == hashlib.sha256(body.replace(theirs.encode(), ours.encode())).digest()
+    assert (await here.gateway.record("request_id", ours))["upstream_request_id"] == theirs
+
+
 def ending(how: str) -> tuple[Step, ...]:
     """A large reply that goes wrong when most of it has been sent."""
     half = b"".join(strings(MIDDLE))[: MIDDLE - (1 << 20)]
