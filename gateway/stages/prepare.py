@@ -1,5 +1,7 @@
 """The exchange as the upstream gets to see it: safe path, clean fields, who calls, and the body."""
 
+from urllib.parse import unquote_to_bytes
+
 from gateway.exchange import Exchange
 from gateway.remote.call import Body, Call
 from gateway.table import Caller, Route
@@ -73,12 +75,17 @@ def _kept(x: Exchange, route: Route) -> bytes:
     if _IF_MATCH in x.headers and route.envelope.mode != "passthrough":
         kept = [_strong(field) for field in kept]
     lines = b"".join([b"%b: %b\r\n" % field for field in kept])
-    for key in x.header_keys or x.query_keys:
+    for key in x.header_keys + x.query_keys if x.query_keys else x.header_keys:
         secret = key.encode("utf-8", "surrogateescape")
-        if len(secret) >= SHORTEST_SECRET and secret in lines:  # a copy in a Referer, a cookie, a header of the client's own
-            kept = [field for field in kept if secret not in field[1]]
+        if len(secret) >= SHORTEST_SECRET and _holds(lines, secret):  # a copy in a Referer, a cookie, a header of the client's own
+            kept = [field for field in kept if not _holds(b"%b: %b" % field, secret)]
             lines = b"".join([b"%b: %b\r\n" % field for field in kept])
     return lines
+
+
+def _holds(text: bytes, secret: bytes) -> bool:
+    """Whether `secret` stands in `text`, percent-encoded once or twice too."""
+    return secret in text or (b"%" in text and secret in unquote_to_bytes(unquote_to_bytes(text)))
 
 
 def _strong(field: tuple[bytes, bytes]) -> tuple[bytes, bytes]:

@@ -75,6 +75,15 @@ PLACES: dict[str, Place] = {
     "field, named in Connection": field(b"Connection: X-Api-Key\r\nX-Api-Key: $K"),
     "beside, look-alike": beside(b"X_API_KEY: $K"),
     "beside, Referer": beside(b"Referer: https://h/v1?X-Api-Key=$K"),
+    "beside, Referer, escaped": lambda path, key: head(
+        b"GET %b HTTP/1.1" % path, b"X-Api-Key: " + key, b"Referer: /?X-Api-Key=" + escaped(key)
+    ),
+    "beside, Referer, escaped twice": lambda path, key: head(
+        b"GET %b HTTP/1.1" % path, b"X-Api-Key: " + key, b"Referer: /?next=" + twice(key)
+    ),
+    "URL and Referer, beside another": lambda path, key: head(
+        b"GET %b?X-Api-Key=%b HTTP/1.1" % (path, key), b"X-Api-Key: " + ORDINARY, b"Referer: /?X-Api-Key=" + key
+    ),
     "beside, Cookie": beside(b"Cookie: a=b; key=$K; c=d"),
     "beside, Authorization": beside(b"Authorization: Bearer $K"),
     "beside, User-Agent": beside(b"User-Agent: $K"),

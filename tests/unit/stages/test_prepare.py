@@ -1,5 +1,7 @@
 """stages/prepare.py: what the upstream gets to see."""
 
+from urllib.parse import unquote_to_bytes
+
 import pytest
 
 from gateway.exchange import Exchange
@@ -67,6 +69,14 @@ async def test_copies_of_the_key_in_other_fields_stay(place: str) -> None:
     made = await call(x)
     assert SECRET.encode() not in made.head
     assert "Accept: */*" in lines(made)
+
+
+async def test_every_key_that_came_is_looked_for_however_it_is_spelled() -> None:
+    escaped = "".join([f"%{ord(letter):02x}" for letter in SECRET])
+    fields = [("Referer", f"http://h/?k={escaped}"), ("Cookie", escaped.replace("%", "%25")), (SECRET, "a"), ("Accept", "a%20b")]
+    made = await call(exchange(fields, header_keys=["another key"], query_keys=[SECRET]))
+    assert SECRET.encode() not in unquote_to_bytes(unquote_to_bytes(made.head))
+    assert "Accept: a%20b" in lines(made)
 
 
 async def test_what_is_too_short_for_a_key_may_stand_anywhere() -> None:
