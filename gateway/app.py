@@ -75,6 +75,8 @@ class Worker:
         self.limiter = self._limiter()
         self.admin = Admin(str(config.admin.address), self.metrics, self._readiness)
         self._reasons = ["starting"]
+        self._announced = False
+        self._redis_reason = ""
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
 
@@ -102,6 +104,9 @@ class Worker:
             gc.set_threshold(GC_ALLOCATIONS, 20, 20)
             self._reasons.clear()
             self._announce()
+            self._announced = True
+            if self._redis_reason:
+                self._log_redis(self._redis_reason)
             await self._stop.wait()
             return await self._drain()
         finally:
@@ -186,13 +191,19 @@ class Worker:
         return RedisLimiter(redis.url.get_secret_value(), redis.key_prefix, redis.timeout, redis.on_failure, SYSTEM, self._redis_changed)
 
     def _redis_changed(self, up: bool, reason: str) -> None:
-        assert self.config.redis is not None
         self.metrics.redis_up.labels().set(up)
         self.metrics.redis_state_changes.labels("up" if up else "down").inc()
-        if up:
-            structlog.get_logger().info("redis is up")
-        else:
+        self._redis_reason = reason
+        if self._announced:  # the first line is about the gateway, and names the limiter
+            self._log_redis(reason)
+
+    def _log_redis(self, reason: str) -> None:
+        """One line for each change. `reason` is "" when Redis answers."""
+        assert self.config.redis is not None
+        if reason:
             structlog.get_logger().warning("redis is away", reason=reason, on_failure=self.config.redis.on_failure)
+        else:
+            structlog.get_logger().info("redis is up")
 
     def _watch(self) -> None:
         """Gauges that a scrape asks for."""

@@ -106,4 +106,7 @@ def route(pattern: str = "/v1/orders", **changes: Any) -> Route:
         "first_byte_timeout_s": 10.0,
         "total_timeout_s": 30.0,
     }
-    return Route(**(ordinary | changes))
+    chosen = ordinary | changes
+    if "GET" in chosen["methods"]:
+        chosen["methods"] = (*chosen["methods"], "HEAD")
+    return Route(**chosen)

@@ -20,6 +20,8 @@ from gateway.settings.schema.routing import Route as RouteSetting
 from gateway.table.callers import Caller, Credentials, Key, Keyring
 from gateway.table.routes import Envelope, Route, RouteTable, Sender
 
+_PARTS = (b"range", b"if-range")
+"""A part of a body cannot stand in an envelope: without these fields a backend answers with the whole of it."""
 _SPANS = {1_000_000: "Second", 60_000_000: "Minute", 3_600_000_000: "Hour", 86_400_000_000: "Day"}
 
 
@@ -95,7 +97,7 @@ def _route(
         id=route.id,
         pattern=route.match.path or route.match.prefix or "/",
         prefix=route.match.prefix is not None,
-        methods=tuple(route.match.methods),
+        methods=(*route.match.methods, *(("HEAD",) if "GET" in route.match.methods else ())),
         upstream=upstream,
         host=f"Host: {set_host}\r\n".encode("latin-1"),
         base=target.path + (route.rewrite.add_prefix or "").rstrip("/"),
@@ -125,7 +127,7 @@ def _withheld(config: Config, request: HeaderRules, passthrough: bool) -> list[b
         *request.remove,
         *request.set,
     ]
-    return [name.encode() for name in names] + ([] if passthrough else [b"accept-encoding"])
+    return [name.encode() for name in names] + ([] if passthrough else [b"accept-encoding", *_PARTS])
 
 
 def _request_fields(request: HeaderRules, passthrough: bool) -> bytes:
