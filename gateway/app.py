@@ -39,6 +39,8 @@ from gateway.table.build import build_credentials, build_faults, build_routes
 
 SYSTEM = Clock(time.monotonic, time.time)
 DRAIN_POLL_S = 0.05
+CUT_WITHIN_S = 2.0
+"""For the answers to requests that were not waited for."""
 GC_ALLOCATIONS = 20_000
 
 
@@ -74,6 +76,8 @@ class Worker:
         self.limiter = self._limiter()
         self.admin = Admin(str(config.admin.address), self.metrics, self._readiness)
         self._reasons = ["starting"]
+        self._announced = False
+        self._redis_reason = ""
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
 
@@ -103,6 +107,9 @@ class Worker:
             gc.set_threshold(GC_ALLOCATIONS, 20, 20)
             self._reasons.clear()
             self._announce()
+            self._announced = True
+            if self._redis_reason:
+                self._log_redis(self._redis_reason)
             await self._stop.wait()
             return await self._drain()
         finally:
@@ -122,6 +129,9 @@ class Worker:
         while any(listener.busy for listener in self.listeners) and SYSTEM.monotonic() < deadline and not self._hurry.is_set():
             await self._pause(DRAIN_POLL_S)
         cut = sum(listener.cut() for listener in self.listeners)
+        deadline = SYSTEM.monotonic() + CUT_WITHIN_S
+        while any(listener.connections for listener in self.listeners) and SYSTEM.monotonic() < deadline:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(DRAIN_POLL_S)
         log.info("stopped", connections_cut=cut)
         return 0
 
@@ -184,13 +194,19 @@ class Worker:
         return RedisLimiter(redis.url.get_secret_value(), redis.key_prefix, redis.timeout, redis.on_failure, SYSTEM, self._redis_changed)
 
     def _redis_changed(self, up: bool, reason: str) -> None:
-        assert self.config.redis is not None
         self.metrics.redis_up.labels().set(up)
         self.metrics.redis_state_changes.labels("up" if up else "down").inc()
-        if up:
-            structlog.get_logger().info("redis is up")
-        else:
+        self._redis_reason = reason
+        if self._announced:  # the first line is about the gateway, and names the limiter
+            self._log_redis(reason)
+
+    def _log_redis(self, reason: str) -> None:
+        """One line for each change. `reason` is "" when Redis answers."""
+        assert self.config.redis is not None
+        if reason:
             structlog.get_logger().warning("redis is away", reason=reason, on_failure=self.config.redis.on_failure)
+        else:
+            structlog.get_logger().info("redis is up")
 
     def _watch(self) -> None:
         """Gauges that a scrape asks for."""

@@ -16,6 +16,7 @@ class Headers(Protocol):
 
     def get(self, name: str, /) -> str | None: ...
     def getall(self, name: str, default: list[str], /) -> list[str]: ...
+    def __contains__(self, name: object, /) -> bool: ...
 
 
 class Exchange(msgspec.Struct):
@@ -26,6 +27,7 @@ class Exchange(msgspec.Struct):
     peer is a trusted proxy). `door_error` is why the edge refused the request before anybody looked at it.
     `withheld` names fields (in lower case) that this one request forbids to pass on.
     `header_keys` and `query_keys` are the secrets that came with it: for identify and for scrubbing, nobody else.
+    `ended` is why the gateway itself gives the exchange up, set before its task is cancelled.
     `started` is a reading of the monotonic clock; durations are in seconds.
     """
 
@@ -55,6 +57,7 @@ class Exchange(msgspec.Struct):
     limiter_s: float = 0.0
     answer: Answer | None = None
     upstream_s: float = 0.0
+    ended: GatewayError | None = None
     error: GatewayError | None = None
     reply: "Reply | None" = None
     sent_bytes: int = 0

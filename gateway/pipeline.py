@@ -50,8 +50,8 @@ class Gateway:
             x.reply = dress(await self._answer(x), x, self.id_field)
             x.sent_bytes = await send(x.reply)
         except (CancelledError, ConnectionError) as gone:  # the client left; the call to the upstream ends with it
-            x.error = x.error or GatewayError(CLIENT_CLOSED, cause=type(gone).__name__)
-            x.outcome = "abandoned"
+            x.error = x.error or x.ended or GatewayError(CLIENT_CLOSED, cause=type(gone).__name__)
+            x.outcome = "cut" if x.ended is not None else "abandoned"
             if isinstance(gone, CancelledError):
                 raise
         except GatewayError as broken:  # a streamed reply broke off; send has cut the connection
@@ -65,6 +65,10 @@ class Gateway:
             return await self._serve(x)
         except GatewayError as error:
             x.error = error
+        except CancelledError:
+            if x.ended is None:
+                raise
+            x.error = x.ended
         except Exception as bug:  # whatever it is, the client gets an envelope, and the log says where
             self.recorder.bug(bug, x.request_id)
             x.error = GatewayError(INTERNAL_ERROR, cause=type(bug).__name__)

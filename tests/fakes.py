@@ -201,7 +201,8 @@ class _Peer(asyncio.StreamReaderProtocol):
         try:
             await self._serve(self, reader, writer)
         except (OSError, EOFError, asyncio.CancelledError):
-            writer.transport.abort()
+            if not self.gone.is_set():
+                writer.transport.abort()
 
     def eof_received(self) -> bool:
         super().eof_received()

@@ -1,6 +1,8 @@
 """A client that sends bytes as they are and reads replies strictly."""
 
 import asyncio
+import socket
+import struct
 from typing import Any, NamedTuple, Self
 
 DEADLINE_S = 10.0
@@ -44,6 +46,11 @@ class RawClient:
     def close(self) -> None:
         """As an orderly client does: over TLS it says so."""
         self._writer.close()
+
+    def reset(self) -> None:
+        """Leave with RST, as a program does that is killed with bytes unread."""
+        self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._writer.transport.abort()
 
     def finish_sending(self) -> None:
         self._writer.write_eof()

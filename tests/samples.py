@@ -21,14 +21,14 @@ REQUEST_ID = "6d84e126-d10c-4e52-bbfb-bd4c92bc8333"
 class Echo:
     """A Sender that keeps its calls and gives one answer."""
 
-    def __init__(self, answer: Answer | Exception | None = None) -> None:
+    def __init__(self, answer: Answer | BaseException | None = None) -> None:
         self.id = "orders"
         self.calls: list[Call] = []
         self.answer = answer or Answer(200, [(b"content-type", b"application/json")], b'{"a":1}', None, 7, "127.0.0.1:1")
 
     async def send(self, call: Call) -> Answer:
         self.calls.append(call)
-        if isinstance(self.answer, Exception):
+        if isinstance(self.answer, BaseException):
             raise self.answer
         return self.answer
 
@@ -106,4 +106,7 @@ def route(pattern: str = "/v1/orders", **changes: Any) -> Route:
         "first_byte_timeout_s": 10.0,
         "total_timeout_s": 30.0,
     }
-    return Route(**(ordinary | changes))
+    chosen = ordinary | changes
+    if "GET" in chosen["methods"]:
+        chosen["methods"] = (*chosen["methods"], "HEAD")
+    return Route(**chosen)

@@ -1,6 +1,8 @@
 """What is answered on a client connection: its requests in order, one reply each."""
 
 import asyncio
+import socket
+import struct
 from typing import Any
 
 from aiohttp import StreamReader
@@ -11,12 +13,14 @@ from gateway.edge.door import body_length
 from gateway.edge.intake import Intake
 from gateway.edge.wire import head_bytes, may_have_body
 from gateway.exchange import Reply
-from gateway.kernel.faults import MALFORMED_REQUEST, GatewayError
+from gateway.kernel.faults import MALFORMED_REQUEST, SHUTTING_DOWN, GatewayError
 from gateway.remote.call import Stream
 
 LINGER_S = 1.0
 """How long to go on reading, and throwing away, after an answer that ends the connection: closing at once may reset it under the answer."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER on, for no time: closing sends RST."""
 _SPEAK_TLS = "This address speaks https only. Write https:// at the beginning of the URL."
 _SMALL_BYTES = 32 * 1024
 """A reply up to this size may wait for the end of the loop's turn."""
@@ -94,7 +98,7 @@ class Connection(Intake):
         if reply.close or self._listener.draining or not self._payload.is_eof() or (endless and self._http10):
             self._keep = False
         chunked = endless and not self._http10
-        head = head_bytes(reply, self._keep, self._http10, chunked, self._listener.date())
+        head = head_bytes(reply, self._keep, self._http10, chunked, self._listener.date(), bodiless)
         self._written += 1
         if bodiless:
             if reply.stream is not None:
@@ -138,7 +142,8 @@ class Connection(Intake):
         except GatewayError:  # half an answer: the client must see that it is cut
             self._keep = False
             if self.transport is not None:
-                if self._http10:
+                if self._http10:  # such a reply ends with the connection: only a reset tells a cut from an end
+                    self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                     self.transport.abort()
                 else:
                     self.transport.close()
@@ -168,8 +173,14 @@ class Connection(Intake):
         if self._exchange is None and not self._messages:
             self.force_close()
 
-    def cut(self) -> None:
-        """Close now, whatever is in flight."""
-        if self._task_handler is not None:
+    def cut(self) -> bool:
+        """Do not wait any longer: what is in flight is answered with SHUTTING_DOWN, or broken off within its reply.
+
+        Says whether anything was.
+        """
+        if self._exchange is None or self._task_handler is None:
+            self.force_close()
+        elif self._exchange.ended is None:
+            self._exchange.ended = GatewayError(SHUTTING_DOWN)
             self._task_handler.cancel()
-        self.force_close()
+        return self._exchange is not None

@@ -48,6 +48,7 @@ class Intake(RequestHandler):
         "_stalled_since",
         "_tail",
         "_told",
+        "_unread",
         "_written",
     )
 
@@ -68,6 +69,7 @@ class Intake(RequestHandler):
         self._head_since: float | None = None
         self._body_since: float | None = None
         self._stalled_since: float | None = None
+        self._unread = 0  # bytes that the client had not taken at the last sweep
         self._eof = False
         self._lost: asyncio.Future[None] | None = None
 
@@ -198,8 +200,11 @@ class Intake(RequestHandler):
     def sweep(self, now: float) -> None:
         """End what has outlived its time. `now` is the loop's time in seconds."""
         limits = self._listener.door.limits
-        if self._stalled_since is not None and now - self._stalled_since > limits.body_timeout_s:
-            if self.transport is not None:
+        if self._stalled_since is not None and self.transport is not None:
+            waiting = self.transport.get_write_buffer_size()
+            if waiting != self._unread:  # the client reads, however slowly
+                self._unread, self._stalled_since = waiting, now
+            elif now - self._stalled_since > limits.body_timeout_s:
                 self.transport.abort()
         elif self._exchange is not None:
             self._sweep_body(now, limits.body_timeout_s)

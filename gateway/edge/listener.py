@@ -109,13 +109,12 @@ class Listener(Server):
         return bool(self._connections) or (self._porch is not None and self._porch.arriving > 0)
 
     def cut(self) -> int:
-        """End what is left, in flight or not; returns how many connections that were."""
+        """End what is left, in flight or not; returns how many requests were in flight."""
         if self._timer is not None:
             self._timer.cancel()
-        late = self._open()
-        for connection in late:
-            connection.cut()
-        return len(late) + (0 if self._porch is None else self._porch.cut())
+        if self._porch is not None:
+            self._porch.cut()
+        return sum(connection.cut() for connection in self._open())
 
     def _open(self) -> list[Connection]:
         return [connection for connection in self._connections if isinstance(connection, Connection)]

@@ -75,11 +75,10 @@ class Porch:
             sock.close()
         self._sockets.clear()
 
-    def cut(self) -> int:
-        """End what is on its way; returns how many connections that were."""
+    def cut(self) -> None:
+        """End what is on its way."""
         for task in self._arriving:
             task.cancel()
-        return len(self._arriving)
 
     def _accept(self, listening: socket.socket) -> None:
         for _ in range(_BATCH):

@@ -45,7 +45,7 @@ class Call(msgspec.Struct):
     `head` is the complete request line and header section but for the framing of the body and the empty line, which
     the upstream adds: it ends in CRLF. `body` is either the whole of it or a Body that is passed on as it arrives.
     `idempotent` says that the method may be sent twice. `buffer_bytes` is how much of the reply to wait for before
-    `send` returns: 0 returns with the head. Time-outs in seconds.
+    `send` returns: 0 returns with the head, and so do types that are never buffered (events, binary data). Time-outs in seconds.
     """
 
     method: bytes

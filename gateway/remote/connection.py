@@ -22,7 +22,7 @@ from gateway.kernel.faults import (
 )
 from gateway.remote.alarm import Alarm
 from gateway.remote.call import Answer, Call
-from gateway.remote.framing import request_framing
+from gateway.remote.framing import is_streamed, request_framing
 from gateway.remote.outbox import Outbox
 from gateway.remote.reply import ReplyReader
 from gateway.remote.stream import ReplyStream
@@ -208,7 +208,7 @@ class Connection(asyncio.Protocol):
         if not self._buffer:
             self._head_arrived()
         self._buffer += data
-        if self._call.buffer_bytes and len(self._buffer) <= self._call.buffer_bytes:
+        if len(self._buffer) <= self._call.buffer_bytes and self._call.buffer_bytes and not is_streamed(self._reply.fields):
             return
         waiter = self._waiter
         assert waiter is not None

@@ -1,16 +1,23 @@
 """Who calls: the key in header or URL, the organisation, and whether they may."""
 
 from gateway.exchange import Exchange
-from gateway.kernel.faults import KEY_AMBIGUOUS, KEY_MISSING, METHOD_FORBIDDEN, ROUTE_FORBIDDEN, GatewayError
-from gateway.kernel.query import take_key
+from gateway.kernel.faults import KEY_AMBIGUOUS, KEY_MISSING, MALFORMED_PATH, METHOD_FORBIDDEN, ROUTE_FORBIDDEN, GatewayError
+from gateway.kernel.query import decode, fold, take_key
 from gateway.table import Caller, Credentials, Route
 
 
 def take_credentials(x: Exchange, credentials: Credentials) -> None:
-    """Note the keys that came with the exchange, and take them out of its query for good."""
+    """Note the keys that came with the exchange, and take them out of its query for good.
+
+    Raises GatewayError MALFORMED_PATH when a part of the path is called like the key: it would reach the upstream.
+    """
     if x.query:
         x.query_keys, x.query = take_key(x.query, credentials.key_query)
     x.header_keys = x.headers.getall(credentials.key_header, [])
+    if ("%" in x.path or ";" in x.path) and f"{fold(credentials.key_query)}=" in fold(decode(decode(x.path))):
+        raise GatewayError(
+            MALFORMED_PATH, developer_message=f"Send your API key in the {credentials.key_header} header field, not in the path."
+        )
 
 
 def identify(x: Exchange, credentials: Credentials, wall_s: float) -> Caller:

@@ -1,5 +1,7 @@
 """The exchange as the upstream gets to see it: safe path, clean fields, who calls, and the body."""
 
+from urllib.parse import unquote_to_bytes
+
 from gateway.exchange import Exchange
 from gateway.remote.call import Body, Call
 from gateway.table import Caller, Route
@@ -10,6 +12,7 @@ READ_AHEAD_BYTES = 256 * 1024
 SHORTEST_SECRET = 8
 """What is shorter than this is nobody's key, and may stand in other fields by chance."""
 
+_IF_MATCH = "If-Match"
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})  # RFC 9110 9.2.2
 
 
@@ -69,13 +72,26 @@ def _kept(x: Exchange, route: Route) -> bytes:
     kept = [field for field in x.raw_headers if passes[field[0]]]
     if x.withheld:
         kept = [field for field in kept if field[0].lower() not in x.withheld]
+    if _IF_MATCH in x.headers and route.envelope.mode != "passthrough":
+        kept = [_strong(field) for field in kept]
     lines = b"".join([b"%b: %b\r\n" % field for field in kept])
-    for key in x.header_keys or x.query_keys:
+    for key in x.header_keys + x.query_keys if x.query_keys else x.header_keys:
         secret = key.encode("utf-8", "surrogateescape")
-        if len(secret) >= SHORTEST_SECRET and secret in lines:  # a copy in a Referer, a cookie, a header of the client's own
-            kept = [field for field in kept if secret not in field[1]]
+        if len(secret) >= SHORTEST_SECRET and _holds(lines, secret):  # a copy in a Referer, a cookie, a header of the client's own
+            kept = [field for field in kept if not _holds(b"%b: %b" % field, secret)]
             lines = b"".join([b"%b: %b\r\n" % field for field in kept])
     return lines
+
+
+def _holds(text: bytes, secret: bytes) -> bool:
+    """Whether `secret` stands in `text`, percent-encoded once or twice too."""
+    return secret in text or (b"%" in text and secret in unquote_to_bytes(unquote_to_bytes(text)))
+
+
+def _strong(field: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    """An entity tag that normalize weakened, because it named the body without the envelope, as the backend gave it."""
+    name, value = field
+    return (name, value.replace(b'W/"', b'"')) if name.lower() == b"if-match" else field
 
 
 def _forwarded(x: Exchange) -> str:

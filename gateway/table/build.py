@@ -20,6 +20,8 @@ from gateway.settings.schema.routing import Route as RouteSetting
 from gateway.table.callers import Caller, Credentials, Key, Keyring
 from gateway.table.routes import Envelope, Route, RouteTable, Sender
 
+_PARTS = (b"range", b"if-range")
+"""A part of a body cannot stand in an envelope: without these fields a backend answers with the whole of it."""
 _SPANS = {1_000_000: "Second", 60_000_000: "Minute", 3_600_000_000: "Hour", 86_400_000_000: "Day"}
 
 
@@ -88,13 +90,14 @@ def _route(
     host = target.host if target.port == {"http": 80, "https": 443}[target.scheme] else f"{target.host}:{target.port}"
     plan = config.plan_of(route) if route.auth == "none" else None
     passthrough = envelope.mode == "passthrough"
+    own_id = config.observability.request_id.header
     request, response = route.headers.request, route.headers.response
     set_host = next((value for name, value in request.set.items() if name.lower() == "host"), host)
     return Route(
         id=route.id,
         pattern=route.match.path or route.match.prefix or "/",
         prefix=route.match.prefix is not None,
-        methods=tuple(route.match.methods),
+        methods=(*route.match.methods, *(("HEAD",) if "GET" in route.match.methods else ())),
         upstream=upstream,
         host=f"Host: {set_host}\r\n".encode("latin-1"),
         base=target.path + (route.rewrite.add_prefix or "").rstrip("/"),
@@ -108,7 +111,7 @@ def _route(
         request_filter=FieldFilter(_withheld(config, request, passthrough)),
         request_fields=_request_fields(request, passthrough),
         response_set=tuple(response.set.items()),
-        response_remove=frozenset(name.lower().encode() for name in (*response.remove, *response.set)),
+        response_remove=frozenset(name.lower().encode() for name in (*response.remove, *response.set, own_id)),
         connect_timeout_s=timeouts.connect,
         first_byte_timeout_s=timeouts.first_byte,
         total_timeout_s=timeouts.total,
@@ -124,7 +127,7 @@ def _withheld(config: Config, request: HeaderRules, passthrough: bool) -> list[b
         *request.remove,
         *request.set,
     ]
-    return [name.encode() for name in names] + ([] if passthrough else [b"accept-encoding"])
+    return [name.encode() for name in names] + ([] if passthrough else [b"accept-encoding", *_PARTS])
 
 
 def _request_fields(request: HeaderRules, passthrough: bool) -> bytes:

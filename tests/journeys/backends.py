@@ -1,7 +1,7 @@
 """Backends of the journeys, and who asks through the gateway."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,12 +21,17 @@ class Service(RawBackend):
     def __init__(self) -> None:
         super().__init__()
         self.scripts: dict[str, Script] = {}
+        self._watched: dict[str, Callable[[bytes], None]] = {}
         self._nothing = script(reply(b'{"detail":"Not Found"}', status=b"404 Not Found"))
 
     def on(self, path: str, *steps: Step, early: bool = False) -> str:
         """Play `steps` to every request for `path`, which is returned."""
         self.scripts[path] = Script(steps, early)
         return path
+
+    def watch(self, path: str, piece: Callable[[bytes], None]) -> None:
+        """Show every piece of bodies for `path`, of announced length, to `piece`."""
+        self._watched[path] = piece
 
     def at(self, path: str) -> list[Request]:
         """What was asked for at `path`, without regard to the query."""
@@ -41,9 +46,22 @@ class Service(RawBackend):
             current = self.scripts.get(path, self._nothing)
             if current.early:
                 self.requests.append(Request(number, head, b"", 0))
+            elif path in self._watched:
+                self.requests.append(Request(number, head, b"", await self._show(head, reader, self._watched[path])))
             else:
                 self.requests.append(Request(number, head, *await self._body(head, reader)))
             await self._play(current, writer)
+
+    @staticmethod
+    async def _show(head: bytes, reader: asyncio.StreamReader, piece: Callable[[bytes], None]) -> int:
+        size = left = int(fields(Request(0, head, b"", 0), "Content-Length")[0])
+        while left:
+            data = await reader.read(min(left, 1 << 18))
+            if not data:
+                raise EOFError("the body broke off")
+            piece(data)
+            left -= len(data)
+        return size
 
 
 class Front(NamedTuple):

@@ -16,6 +16,7 @@ from gateway.kernel.faults import (
     CATALOGUE,
     LIMITER_UNAVAILABLE,
     MALFORMED_REQUEST,
+    SHUTTING_DOWN,
     UPSTREAM_INCOMPLETE,
     UPSTREAM_REFUSED,
     GatewayError,
@@ -172,6 +173,24 @@ async def test_a_cancelled_exchange_is_recorded_and_stays_cancelled() -> None:
     with pytest.raises(asyncio.CancelledError):
         await gateway().handle(x, Client(asyncio.CancelledError()).send)
     assert x.outcome == "abandoned"
+
+
+async def test_an_exchange_that_the_gateway_gives_up_is_answered() -> None:
+    one = gateway(route(upstream=Echo(asyncio.CancelledError())))
+    status, body, fields = await answered(one, exchange(GOOD, ended=GatewayError(SHUTTING_DOWN)))
+    assert (status, body["data"]["code"], fields["Retry-After"]) == (503, 1004, "1")
+
+
+async def test_work_that_is_cancelled_for_no_reason_of_ours_stays_cancelled() -> None:
+    with pytest.raises(asyncio.CancelledError):
+        await answered(gateway(route(upstream=Echo(asyncio.CancelledError()))), exchange(GOOD))
+
+
+async def test_a_reply_that_the_gateway_gives_up_within_is_recorded_as_cut() -> None:
+    x = exchange(GOOD, ended=GatewayError(SHUTTING_DOWN))
+    with pytest.raises(asyncio.CancelledError):
+        await gateway().handle(x, Client(asyncio.CancelledError()).send)
+    assert (x.outcome, x.error) == ("cut", x.ended)
 
 
 async def test_a_reply_that_breaks_off_is_recorded_as_cut() -> None:

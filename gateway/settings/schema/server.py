@@ -31,7 +31,7 @@ class Limits(Section):
     url_bytes: Size = default("8KiB", "Longest URL; longer ones get 414.")
     body: Size = default("10MiB", "Largest request body; larger ones get 413.")
     header_timeout: PositiveDuration = default("10s", "A request's head has arrived by then, or gets 408.")
-    body_timeout: PositiveDuration = default("30s", "Longest pause within a request body; slower ones get 408.")
+    body_timeout: PositiveDuration = default("30s", "A request body has arrived by then, or comes at 16 KiB a second; slower ones get 408.")
     idle_timeout: PositiveDuration = default("75s", "A connection without a request is closed after this long.")
 
 

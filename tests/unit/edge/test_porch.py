@@ -159,9 +159,9 @@ async def test_a_silent_handshake_can_be_cut(authority: Authority) -> None:
         await client.send(b"\x16")
         await until(lambda: listener.busy)
         listener.stop_accepting()
-        assert listener.cut() == 1
+        listener.cut()
         await client.rest()
-        assert not listener.busy
+        await until(lambda: not listener.busy)
 
 
 async def test_what_has_arrived_is_served_while_draining(authority: Authority) -> None:

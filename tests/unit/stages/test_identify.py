@@ -8,6 +8,7 @@ from gateway.kernel.faults import (
     KEY_AMBIGUOUS,
     KEY_MISSING,
     KEY_UNKNOWN,
+    MALFORMED_PATH,
     METHOD_FORBIDDEN,
     ORGANIZATION_FORBIDDEN,
     ROUTE_FORBIDDEN,
@@ -75,3 +76,20 @@ def test_a_key_may_be_held_to_some_routes_and_methods() -> None:
     with pytest.raises(GatewayError) as raised:
         authorize(caller(methods=frozenset({"GET"})), route(), "DELETE")
     assert raised.value.fault is METHOD_FORBIDDEN
+
+
+@pytest.mark.parametrize("path", ["/a;X-Api-Key=good", "/a;b;x_api_key=good", "/a%3FX-Api-Key=good", "/a%253Fx-api-key%253Dgood"])
+def test_a_key_in_the_path_goes_no_further(path: str) -> None:
+    x = exchange([("X-Api-Key", "good")], path=path)
+    with pytest.raises(GatewayError) as caught:
+        take_credentials(x, CREDENTIALS)
+    assert caught.value.fault is MALFORMED_PATH
+    assert caught.value.developer_message == "Send your API key in the X-Api-Key header field, not in the path."
+    assert x.header_keys == ["good"]
+
+
+@pytest.mark.parametrize("path", ["/x-api-key", "/a;b=c", "/x-api-key%20in%20short"])
+def test_a_path_may_speak_of_keys(path: str) -> None:
+    x = exchange(path=path)
+    take_credentials(x, CREDENTIALS)
+    assert x.path == path

@@ -1,5 +1,7 @@
 """stages/prepare.py: what the upstream gets to see."""
 
+from urllib.parse import unquote_to_bytes
+
 import pytest
 
 from gateway.exchange import Exchange
@@ -54,12 +56,27 @@ async def test_fields_that_this_request_withholds_stay() -> None:
     assert [line for line in lines(made) if line.startswith(("X-End", "Via"))] == ["X-End: 2", "Via: 1.0 before", "Via: 1.1 gateway"]
 
 
+async def test_a_tag_that_was_weakened_on_the_way_out_is_strong_again() -> None:
+    fields = [("If-Match", 'W/"a", "b"'), ("If-None-Match", 'W/"c"')]
+    assert lines(await call(exchange(fields)))[2:4] == ['If-Match: "a", "b"', 'If-None-Match: W/"c"']
+    passed = await call(exchange(fields), route(envelope=Envelope("passthrough", 1, "passthrough")))
+    assert lines(passed)[2] == 'If-Match: W/"a", "b"'
+
+
 @pytest.mark.parametrize("place", ["header_keys", "query_keys"])
 async def test_copies_of_the_key_in_other_fields_stay(place: str) -> None:
     x = exchange([("Referer", f"http://h/?k={SECRET}"), ("Accept", "*/*")], **{place: [SECRET]})
     made = await call(x)
     assert SECRET.encode() not in made.head
     assert "Accept: */*" in lines(made)
+
+
+async def test_every_key_that_came_is_looked_for_however_it_is_spelled() -> None:
+    escaped = "".join([f"%{ord(letter):02x}" for letter in SECRET])
+    fields = [("Referer", f"http://h/?k={escaped}"), ("Cookie", escaped.replace("%", "%25")), (SECRET, "a"), ("Accept", "a%20b")]
+    made = await call(exchange(fields, header_keys=["another key"], query_keys=[SECRET]))
+    assert SECRET.encode() not in unquote_to_bytes(unquote_to_bytes(made.head))
+    assert "Accept: a%20b" in lines(made)
 
 
 async def test_what_is_too_short_for_a_key_may_stand_anywhere() -> None:
