@@ -23,6 +23,7 @@ from gateway.kernel.faults import (
 from gateway.kernel.headers import connection_options
 from gateway.kernel.ids import Ids
 from gateway.observe.trace import join
+from gateway.settings.schema.addresses import UNIX
 
 ALL_METHODS = "DELETE, GET, HEAD, PATCH, POST, PUT"
 _AUTHORITY = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~-]{1,255})(?::(\d{1,5}))?")  # RFC 9112 3.2: anything else is a 400
@@ -67,11 +68,14 @@ class Door(msgspec.Struct, frozen=True):
     trusted: Sequence[Network]
     ids: Ids
     monotonic: Callable[[], float]
+    trusts_unix: bool = False
     hosts: set[str] = msgspec.field(default_factory=set)
     """Host fields that were found in order."""
 
     def trusts(self, address: str) -> bool:
-        """Whether a peer at `address` may set X-Forwarded-* and Forwarded."""
+        """Whether a peer at `address` may set X-Forwarded-* and Forwarded. "unix" has come through a unix socket."""
+        if address == UNIX:
+            return self.trusts_unix
         try:
             parsed = ip_address(address)
         except ValueError:

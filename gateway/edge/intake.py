@@ -10,6 +10,7 @@ from aiohttp.web_protocol import RequestHandler
 from gateway.edge.door import Peer
 from gateway.exchange import Exchange
 from gateway.kernel.faults import HEADERS_TOO_LARGE, MALFORMED_REQUEST, REQUEST_TIMEOUT, GatewayError
+from gateway.settings.schema.addresses import UNIX
 
 if TYPE_CHECKING:
     from gateway.edge.listener import Listener
@@ -75,7 +76,7 @@ class Intake(RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         name = transport.get_extra_info("peername")
-        address = self._told or (name[0] if isinstance(name, tuple) and name else "unix")
+        address = self._told or (name[0] if isinstance(name, tuple) and name else UNIX)
         self._secure = transport.get_extra_info("sslcontext") is not None
         scheme = "https" if self._secure else "http"
         self._peer = Peer(address, scheme, self._listener.door.trusts(address))

@@ -81,7 +81,8 @@ class Listener(Server):
         if self._porch is not None:
             self._porch.open(sock)
         else:
-            self._servers.append(await self._loop.create_server(self, sock=sock, backlog=1024))
+            serve = self._loop.create_unix_server if sock.family is socket.AF_UNIX else self._loop.create_server
+            self._servers.append(await serve(self, sock=sock, backlog=1024))
         if self._timer is None:
             self._sweep()
 

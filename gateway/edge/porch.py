@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import structlog
 
 from gateway.edge.tls import Certificates
+from gateway.settings.schema.addresses import UNIX
 
 SHUTDOWN_S = 1.0
 """How long a client may take to confirm that a TLS connection ends."""
@@ -107,7 +108,7 @@ class Porch:
 
     async def _welcome(self, sock: socket.socket, address: Any) -> None:
         """As far as HTTP, or not."""
-        told = address[0] if isinstance(address, tuple) else "unix"
+        told = address[0] if isinstance(address, tuple) else UNIX
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._secure(sock, told)

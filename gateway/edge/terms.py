@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network
 
 from gateway.edge.listener import Security
 from gateway.edge.tally import Tally
@@ -10,6 +11,11 @@ from gateway.observe.metrics import Metrics
 from gateway.settings.schema.server import Listener
 
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+
+
+def networks(setting: Listener) -> list[IPv4Network | IPv6Network]:
+    """The address ranges of its trusted proxies."""
+    return [each for each in setting.trusted_proxies if not isinstance(each, str)]
 
 
 def security(setting: Listener, metrics: Metrics, wall: Callable[[], float]) -> Security | None:

@@ -6,20 +6,22 @@ from pathlib import Path
 from gateway.settings.draft import Draft
 from gateway.settings.pairs import PairError, load_authorities, load_pair
 from gateway.settings.places import Loc
+from gateway.settings.schema.addresses import UnixAddress
 from gateway.settings.schema.server import ListenerTls
+from gateway.settings.schema.values import Address
 
 
 def check_listeners(draft: Draft) -> None:
     """Takes note of listeners that contradict each other, and of files that TLS cannot use."""
     config = draft.config
-    taken: dict[tuple[str, int], str] = {}
+    taken: dict[Address | UnixAddress, str] = {}
     ids: set[str] = set()
     for index, listener in enumerate(config.server.listeners):
         loc: Loc = ("server", "listeners", index)
         if listener.id in ids:
             draft.refuse((*loc, "id"), f"`{listener.id}` is the id of another listener")
         ids.add(listener.id)
-        if listener.address.port and listener.address in taken:
+        if listener.address in taken and (isinstance(listener.address, UnixAddress) or listener.address.port):
             draft.refuse((*loc, "address"), f"`{listener.address}` is the address of {taken[listener.address]} as well")
         taken[listener.address] = f"listener `{listener.id}`"
         if listener.tls is not None:

@@ -1,5 +1,8 @@
 """Listeners of a whole gateway that do more than plain HTTP."""
 
+import asyncio
+import socket
+import stat
 from pathlib import Path
 
 from tests.authority import Authority
@@ -10,8 +13,8 @@ from tests.raw_client import RawClient
 CALL = f"GET /v1/a HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: {KEY}\r\n\r\n".encode()
 
 
-def server(listener: str) -> str:
-    return f'{{drain_delay: 0s, drain_timeout: 5s, listeners: [{{id: public, address: "127.0.0.1:0", {listener}}}]}}'
+def server(listener: str, address: str = "127.0.0.1:0") -> str:
+    return f'{{drain_delay: 0s, drain_timeout: 5s, listeners: [{{id: public, address: "{address}", {listener}}}]}}'
 
 
 async def test_https_from_the_client_to_the_header_that_tells_the_service(tmp_path: Path) -> None:
@@ -27,3 +30,23 @@ async def test_https_from_the_client_to_the_header_that_tells_the_service(tmp_pa
             metrics = gateway.admin("/metrics")[1]
             assert f'gateway_tls_certificate_expiry_timestamp_seconds{{certificate="{tmp_path}/tls.crt",listener="public"}}' in metrics
             assert gateway.terminate() == 0
+
+
+async def test_a_unix_socket_from_its_start_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.sock"
+    stale = socket.socket(socket.AF_UNIX)
+    stale.bind(str(path))
+    stale.close()
+    trusting = server('mode: "0600", trusted_proxies: [unix]', f"unix:{path}")
+    with running(configuration(1, server=trusting, routes="[{id: all, match: {prefix: /}, upstream: backend}]"), tmp_path) as gateway:
+        assert gateway.started["listeners"] == [f"unix:{path}"]
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        async with RawClient(*await asyncio.open_unix_connection(str(path))) as client:
+            await client.send(b"GET /v1/a HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert (await client.reply()).status == 401
+            await client.send(b"GET /v1/a HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n")
+            assert (await client.reply()).status == 401
+        for address in ("unix", "203.0.113.9"):
+            assert (await gateway.record("client.address", address))["gateway.reason"] == "key_missing"
+        assert gateway.terminate() == 0
+    assert not path.exists()

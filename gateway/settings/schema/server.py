@@ -10,17 +10,19 @@ from gateway.settings.schema.types import (
     Duration,
     HeaderName,
     Id,
+    ListenAddress,
     Many,
-    Network,
     PositiveDuration,
     RedisUrl,
     Section,
     Size,
     Token,
+    TrustedProxy,
     Workers,
     default,
     section,
 )
+from gateway.settings.schema.values import Address as TcpAddress
 from gateway.settings.schema.values import RefusedError
 
 
@@ -70,12 +72,23 @@ class Listener(Section):
     LATER: ClassVar[frozenset[str]] = frozenset({"proxy_protocol", "redirect"})
 
     id: Id = Field(default="public", description="Name of the listener, for logs and metrics.")
-    address: Address = default("127.0.0.1:8080", "`host:port`; port 0 lets the system choose.")
-    trusted_proxies: Many[Network] = Field(
-        default=(), description="Address ranges of the proxies in front. Only these may set X-Forwarded-* and Forwarded."
+    address: ListenAddress = default("127.0.0.1:8080", "`host:port`, where port 0 lets the system choose, or `unix:/path`.")
+    mode: str = Field(
+        default="0660", pattern="^0?[0-7]{3}$", description="Permission bits of a unix socket: who may connect needs to write."
+    )
+    trusted_proxies: Many[TrustedProxy] = Field(
+        default=(),
+        description="Address ranges of the proxies in front; `unix` is whoever comes through a unix socket. "
+        "Only these may set X-Forwarded-* and Forwarded.",
     )
     limits: Limits = section(Limits, "How much a client may send, and how slowly.")
     tls: ListenerTls | None = Field(default=None, description="https. Left out: http.")
+
+    @model_validator(mode="after")
+    def _mode_of_use(self) -> "Listener":
+        if "mode" in self.model_fields_set and isinstance(self.address, TcpAddress):
+            raise RefusedError("`mode` is of use for unix sockets only")
+        return self
 
 
 class Server(Section):

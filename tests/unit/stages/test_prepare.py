@@ -100,6 +100,12 @@ async def test_a_trusted_proxy_is_continued() -> None:
 
 
 async def test_a_trusted_proxy_that_says_nothing_is_a_client() -> None:
+    unix = exchange([("X-Forwarded-For", "203.0.113.9")], trusted_peer=True, peer="unix", client="203.0.113.9")
+    assert lines(await call(unix))[2] == "X-Forwarded-For: 203.0.113.9"
+    for trusted in (True, False):
+        told = lines(await call(exchange(trusted_peer=trusted, peer="unix", client="unix")))
+        assert told[2] == "X-Forwarded-For: unknown"
+        assert told[5].startswith("Forwarded: for=unknown;")
     assert lines(await call(exchange(trusted_peer=True)))[2:4] == ["X-Forwarded-For: 192.0.2.7", "X-Forwarded-Proto: http"]
 
 
