@@ -18,7 +18,7 @@ from gateway.admin import Admin
 from gateway.edge import Listener
 from gateway.edge.door import Door, Limits
 from gateway.edge.sockets import Bound, bind_all
-from gateway.edge.terms import networks, security
+from gateway.edge.terms import networks, threshold
 from gateway.kernel.clock import Clock
 from gateway.kernel.ids import Ids
 from gateway.observe.log import Log, announce
@@ -99,7 +99,7 @@ class Worker:
             await self.admin.start()
             for setting, bound in zip(self.config.server.listeners, self.bound, strict=True):
                 listener = Listener(
-                    _door(setting, ids), gateway.handle, SYSTEM.wall, self.outbox, security(setting, self.metrics, SYSTEM.wall)
+                    _door(setting, ids), gateway.handle, SYSTEM.wall, self.outbox, threshold(setting, self.metrics, SYSTEM.wall)
                 )
                 await listener.start(bound.sock)
                 self.listeners.append(listener)

@@ -5,24 +5,14 @@ import socket
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 
-import msgspec
 from aiohttp.web import BaseRequest, StreamResponse
 from aiohttp.web_server import Server
 
 from gateway.edge.connection import Connection
 from gateway.edge.door import Door
-from gateway.edge.porch import Counts, Porch
-from gateway.edge.tls import Certificates
+from gateway.edge.porch import Porch, Threshold
 from gateway.exchange import Exchange, Send
 from gateway.remote.outbox import Outbox
-
-
-class Security(msgspec.Struct, frozen=True):
-    """TLS on a listener. `handshake_timeout_s` is for the whole of it, in seconds."""
-
-    certificates: Certificates
-    handshake_timeout_s: float
-    counts: Counts
 
 
 class Listener(Server):
@@ -41,7 +31,7 @@ class Listener(Server):
         serve: Callable[[Exchange, Send], Awaitable[None]],
         wall: Callable[[], float],
         outbox: Outbox,
-        security: Security | None = None,
+        threshold: Threshold | None = None,
     ) -> None:
         super().__init__(_unused, handler_cancellation=True)
         self.door = door
@@ -53,11 +43,11 @@ class Listener(Server):
         self._date_for = 0
         self._servers: list[asyncio.Server] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._security = security
+        self._certificates = None if threshold is None else threshold.certificates
         self._looked = self._loop.time()
         self._porch: Porch | None = None
-        if security is not None:
-            self._porch = Porch(self._connection, security.certificates, security.handshake_timeout_s, security.counts)
+        if threshold is not None:
+            self._porch = Porch(self._connection, threshold, door.trusts)
 
     def __call__(self) -> Connection:
         return self._connection(None, False)
@@ -124,9 +114,9 @@ class Listener(Server):
         now = self._loop.time()
         for connection in self._open():
             connection.sweep(now)
-        if self._security is not None and now - self._looked >= self.CERTIFICATES_S:
+        if self._certificates is not None and now - self._looked >= self.CERTIFICATES_S:
             self._looked = now
-            self._security.certificates.refresh()
+            self._certificates.refresh()
         self._timer = self._loop.call_later(self.SWEEP_S, self._sweep)
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""What comes before HTTP on a connection: TLS.
+"""What comes before HTTP on a connection: the header of a proxy, and TLS.
 
 The listener accepts such connections here, one task each until HTTP begins, so that every failure is seen and counted.
 aiohttp and asyncio would drop them without a word.
@@ -11,8 +11,10 @@ import ssl
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import msgspec
 import structlog
 
+from gateway.edge import proxy_protocol
 from gateway.edge.tls import Certificates
 from gateway.settings.schema.addresses import UNIX
 
@@ -36,6 +38,17 @@ class Counts(Protocol):
     """Is told what came to nothing."""
 
     def handshake_failed(self, reason: str) -> None: ...
+    def proxy_refused(self, reason: str) -> None: ...
+
+
+class Threshold(msgspec.Struct, frozen=True):
+    """What a connection has to do before HTTP. `certificates` None: no TLS. Times are for the whole of each, in seconds."""
+
+    counts: Counts
+    certificates: Certificates | None = None
+    handshake_timeout_s: float = 10.0
+    proxy_protocol: bool = False
+    proxy_timeout_s: float = 10.0
 
 
 MakeProtocol = Callable[[str, bool], asyncio.Protocol]
@@ -43,13 +56,13 @@ MakeProtocol = Callable[[str, bool], asyncio.Protocol]
 
 
 class Porch:
-    """Accepts on the sockets it is given. `certificates` None: no TLS. `timeout_s` is for a whole handshake."""
+    """Accepts on the sockets it is given. `trusts` says whether a peer may speak for others."""
 
-    def __init__(self, make: MakeProtocol, certificates: Certificates, timeout_s: float, counts: Counts) -> None:
+    def __init__(self, make: MakeProtocol, threshold: Threshold, trusts: Callable[[str], bool]) -> None:
         self._make = make
-        self._certificates = certificates
-        self._timeout_s = timeout_s
-        self._counts = counts
+        self._threshold = threshold
+        self._counts = threshold.counts
+        self._trusts = trusts
         self._loop = asyncio.get_running_loop()
         self._sockets: list[socket.socket] = []
         self._arriving: set[asyncio.Task[None]] = set()
@@ -108,44 +121,80 @@ class Porch:
 
     async def _welcome(self, sock: socket.socket, address: Any) -> None:
         """As far as HTTP, or not."""
-        told = address[0] if isinstance(address, tuple) else UNIX
+        told: str | None = address[0] if isinstance(address, tuple) else UNIX
         try:
-            async with asyncio.timeout(self._timeout_s):
-                await self._secure(sock, told)
+            if self._threshold.proxy_protocol:
+                told = await self._introduced(sock, told or UNIX)
+            if told is None or not await self._secured(sock, told):
+                sock.close()
+        except BaseException:
+            sock.close()
+            raise
+
+    async def _introduced(self, sock: socket.socket, peer: str) -> str | None:
+        """For whom the proxy speaks, None when it is to be refused."""
+        if not self._trusts(peer):
+            self._counts.proxy_refused("untrusted")
+            return None
+        try:
+            async with asyncio.timeout(self._threshold.proxy_timeout_s):
+                header = await self._header(sock)
+            return (proxy_protocol.client_address(header) or peer) if header else None
+        except TimeoutError:
+            self._counts.proxy_refused("timeout")
+        except proxy_protocol.ProxyHeaderError:
+            self._counts.proxy_refused("malformed")
+        except OSError:
+            self._counts.proxy_refused("closed")
+        return None
+
+    async def _header(self, sock: socket.socket) -> bytes:
+        """The header and not a byte more: TLS may follow in the same piece. b"" when the proxy only looks whether the port is open."""
+        header, size = b"", None
+        while len(header) != size:
+            piece = await self._peek(sock, proxy_protocol.MOST_BYTES - len(header))
+            if not piece:
+                if header:
+                    raise proxy_protocol.ProxyHeaderError
+                return b""
+            size = proxy_protocol.size(header + piece)
+            header += sock.recv(len(piece) if size is None else min(len(piece), size - len(header)))
+        return header
+
+    async def _secured(self, sock: socket.socket, told: str) -> bool:
+        """Whether HTTP begins."""
+        certificates, timeout_s = self._threshold.certificates, self._threshold.handshake_timeout_s
+        if certificates is None:
+            await self._loop.connect_accepted_socket(lambda: self._make(told, False), sock)
+            return True
+        try:
+            async with asyncio.timeout(timeout_s):
+                first = await self._peek(sock, 1)
+                if first == _HANDSHAKE:
+                    await self._loop.connect_accepted_socket(
+                        lambda: self._make(told, False),
+                        sock,
+                        ssl=certificates.context,
+                        ssl_handshake_timeout=timeout_s,
+                        ssl_shutdown_timeout=SHUTDOWN_S,
+                    )
+                elif first:
+                    self._counts.handshake_failed("not_tls")
+                    await self._loop.connect_accepted_socket(lambda: self._make(told, True), sock)
+                return bool(first)  # nothing: somebody looks whether the port is open
         except TimeoutError:
             self._counts.handshake_failed("timeout")
         except ssl.SSLError as error:
             self._counts.handshake_failed(_reason(error))
         except OSError:
             self._counts.handshake_failed("closed")
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return
-        sock.close()
+        return False
 
-    async def _secure(self, sock: socket.socket, told: str) -> None:
-        first = await self._first_byte(sock)
-        if first == _HANDSHAKE:
-            await self._loop.connect_accepted_socket(
-                lambda: self._make(told, False),
-                sock,
-                ssl=self._certificates.context,
-                ssl_handshake_timeout=self._timeout_s,
-                ssl_shutdown_timeout=SHUTDOWN_S,
-            )
-        elif first:
-            self._counts.handshake_failed("not_tls")
-            await self._loop.connect_accepted_socket(lambda: self._make(told, True), sock)
-        else:  # somebody asks whether the port is open
-            sock.close()
-
-    async def _first_byte(self, sock: socket.socket) -> bytes:
-        """Left where it is; b"" when the client has closed. Raises OSError."""
+    async def _peek(self, sock: socket.socket, most: int) -> bytes:
+        """What has arrived, left where it is; b"" when the client has closed. Raises OSError."""
         while True:
             try:
-                return sock.recv(1, socket.MSG_PEEK)
+                return sock.recv(most, socket.MSG_PEEK)
             except (BlockingIOError, InterruptedError):
                 await self._readable(sock)
 

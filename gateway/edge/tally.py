@@ -17,11 +17,18 @@ class Tally:
         self._metrics = metrics
         self._listener = listener
         self._wall = wall
+        self._warned: set[str] = set()
         self._refused = metrics.tls_certificate_reads.labels(listener, "refused")
         """There from the start: an increase from nothing to 1 is none to Prometheus."""
 
     def handshake_failed(self, reason: str) -> None:
         self._metrics.tls_handshake_failures.labels(self._listener, reason).inc()
+
+    def proxy_refused(self, reason: str) -> None:
+        self._metrics.proxy_protocol_refused.labels(self._listener, reason).inc()
+        if reason not in self._warned:
+            self._warned.add(reason)
+            structlog.get_logger().warning("no valid PROXY header, told once", listener=self._listener, reason=reason)
 
     def certificate_read(self, path: str, certificate: Certificate) -> None:
         self._metrics.tls_certificate_expiry.labels(self._listener, path).set(certificate.not_after)

@@ -64,7 +64,13 @@ class Metrics:
         self.response_bytes = self._counter("gateway_response_bytes_total", "Bytes of reply bodies sent to clients.", ("route",), _ROUTES)
         self.client_connections = self._gauge("gateway_client_connections", "Open connections of clients.").labels()
 
-        # TLS
+        # Before HTTP
+        self.proxy_protocol_refused = self._counter(
+            "gateway_proxy_protocol_refused_total",
+            "Connections closed for want of a PROXY header, by why (untrusted, malformed, timeout, closed).",
+            ("listener", "reason"),
+            4 * _FEW,
+        )
         self.tls_handshake_failures = self._counter(
             "gateway_tls_handshake_failures_total",
             "TLS handshakes of clients that came to nothing, by why.",

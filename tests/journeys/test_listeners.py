@@ -50,3 +50,18 @@ async def test_a_unix_socket_from_its_start_to_its_end(tmp_path: Path) -> None:
             assert (await gateway.record("client.address", address))["gateway.reason"] == "key_missing"
         assert gateway.terminate() == 0
     assert not path.exists()
+
+
+async def test_the_client_that_a_proxy_speaks_for(tmp_path: Path) -> None:
+    behind = server('proxy_protocol: true, trusted_proxies: ["127.0.0.1/32"]')
+    async with RawBackend() as backend:
+        with running(configuration(backend.port, server=behind), tmp_path) as gateway:
+            async with await RawClient.connect(gateway.port) as client:
+                await client.send(b"PROXY TCP4 203.0.113.9 192.0.2.1 56324 443\r\n" + CALL)
+                assert (await client.reply()).status == 200
+            assert b"X-Forwarded-For: 203.0.113.9\r\n" in backend.requests[0].head
+            await gateway.record("client.address", "203.0.113.9")
+            async with await RawClient.connect(gateway.port) as client:
+                await client.send(CALL)
+                assert await client.rest() == b""
+            assert 'gateway_proxy_protocol_refused_total{listener="public",reason="malformed"} 1' in gateway.admin("/metrics")[1]

@@ -69,7 +69,7 @@ class ListenerTls(Section):
 class Listener(Section):
     """One address where clients are served."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"proxy_protocol", "redirect"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"redirect"})
 
     id: Id = Field(default="public", description="Name of the listener, for logs and metrics.")
     address: ListenAddress = default("127.0.0.1:8080", "`host:port`, where port 0 lets the system choose, or `unix:/path`.")
@@ -81,11 +81,17 @@ class Listener(Section):
         description="Address ranges of the proxies in front; `unix` is whoever comes through a unix socket. "
         "Only these may set X-Forwarded-* and Forwarded.",
     )
+    proxy_protocol: bool = Field(
+        default=False,
+        description="Connections begin with a PROXY header (version 1 or 2) that says who the client is. Only trusted proxies may connect.",
+    )
     limits: Limits = section(Limits, "How much a client may send, and how slowly.")
     tls: ListenerTls | None = Field(default=None, description="https. Left out: http.")
 
     @model_validator(mode="after")
-    def _mode_of_use(self) -> "Listener":
+    def _fits(self) -> "Listener":
+        if self.proxy_protocol and not self.trusted_proxies:
+            raise RefusedError("`proxy_protocol` without `trusted_proxies` lets nobody in")
         if "mode" in self.model_fields_set and isinstance(self.address, TcpAddress):
             raise RefusedError("`mode` is of use for unix sockets only")
         return self

@@ -31,6 +31,9 @@ class Told:
     def handshake_failed(self, reason: str) -> None:
         self.failed.append(reason)
 
+    def proxy_refused(self, reason: str) -> None:
+        self.failed.append(reason)
+
     def certificate_read(self, path: str, certificate: Certificate) -> None:
         self.read.append(certificate)
 

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from gateway.edge import Listener
-from gateway.edge.listener import Security
+from gateway.edge.porch import Threshold
 from gateway.edge.tls import Certificates, Pair, Terms
 from tests.authority import Authority
 from tests.fakes import until
@@ -32,7 +32,7 @@ async def secure(
 ) -> AsyncIterator[tuple[Listener, int, Told]]:
     told = Told()
     certificates = Certificates([Pair(*authority.write("localhost", "localhost"))], terms or Terms(), told)
-    async with listening(security=Security(certificates, timeout_s, told), **more) as (listener, port):
+    async with listening(threshold=Threshold(told, certificates, timeout_s), **more) as (listener, port):
         yield listener, port, told
 
 

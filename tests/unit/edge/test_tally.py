@@ -59,6 +59,13 @@ def test_failures_are_counted_by_reason(desk: Desk) -> None:
     ]
 
 
+def test_a_missing_proxy_header_is_counted_each_time_and_told_once(desk: Desk) -> None:
+    for reason in ("untrusted", "untrusted", "malformed"):
+        desk.tally.proxy_refused(reason)
+    assert 'gateway_proxy_protocol_refused_total{listener="public",reason="untrusted"} 2.0' in desk.metrics.render()[0].decode()
+    assert [line["reason"] for line in desk.said()] == ["untrusted", "malformed"]
+
+
 @pytest.mark.parametrize(
     ("days", "level", "event"),
     [(90, "info", "certificate read"), (13, "warning", "certificate expires soon"), (-1, "error", "certificate has expired")],

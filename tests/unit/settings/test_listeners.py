@@ -14,6 +14,7 @@ from tests.yaml_files import LEAST, added
     [
         ("server: {listeners: [{address: 'a:1'}, {id: b, address: 'a:1'}]}", ["4:57 server.listeners[1].address: `a:1` is the address of listener `public` as well"]),
         ("server: {listeners: [{address: 'unix:/a'}, {id: b, address: 'unix:/a'}]}", ["4:61 server.listeners[1].address: `unix:/a` is the address of listener `public` as well"]),
+        ("server: {listeners: [{proxy_protocol: true}]}", ["4:22 server.listeners[0]: `proxy_protocol` without `trusted_proxies` lets nobody in"]),
         ("server: {listeners: [{mode: '0600'}]}", ["4:22 server.listeners[0]: `mode` is of use for unix sockets only"]),
         ("server: {listeners: [{address: 'unix:/a', mode: 0660}]}", ["4:49 server.listeners[0].mode: text is wanted here; put it into quotes"]),
         ("server: {listeners: [{address: 'unix:/a', mode: '0888'}]}", ["4:49 server.listeners[0].mode: does not look as it must: ^0?[0-7]{3}$"]),
