@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import time
+from collections.abc import Awaitable, Callable
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -19,12 +20,13 @@ from gateway.edge import Listener
 from gateway.edge.door import Door, Limits
 from gateway.edge.sockets import Bound, bind_all
 from gateway.edge.terms import networks, threshold
+from gateway.exchange import Exchange, Send
 from gateway.kernel.clock import Clock
 from gateway.kernel.ids import Ids
 from gateway.observe.log import Log, announce
 from gateway.observe.metrics import Metrics
 from gateway.observe.series import Counter
-from gateway.pipeline import Gateway
+from gateway.pipeline import Gateway, Redirection
 from gateway.remote.limiter import Limiter
 from gateway.remote.local import LocalLimiter
 from gateway.remote.outbox import Outbox
@@ -99,7 +101,7 @@ class Worker:
             await self.admin.start()
             for setting, bound in zip(self.config.server.listeners, self.bound, strict=True):
                 listener = Listener(
-                    _door(setting, ids), gateway.handle, SYSTEM.wall, self.outbox, threshold(setting, self.metrics, SYSTEM.wall)
+                    _door(setting, ids), _serves(setting, gateway), SYSTEM.wall, self.outbox, threshold(setting, self.metrics, SYSTEM.wall)
                 )
                 await listener.start(bound.sock)
                 self.listeners.append(listener)
@@ -250,6 +252,10 @@ class _Retries:
 
 def _path(name: str | None) -> Path | None:
     return None if name is None else Path(name)
+
+
+def _serves(setting: ListenerSetting, gateway: Gateway) -> Callable[[Exchange, Send], Awaitable[None]]:
+    return gateway.handle if setting.redirect is None else Redirection(gateway, setting.redirect_port).handle
 
 
 def _door(setting: ListenerSetting, ids: Ids) -> Door:

@@ -106,7 +106,7 @@ def _unknown_key(loc: Loc, model: type[Section]) -> tuple[str, str]:
 
 def _one_of(expected: str, value: Any) -> tuple[str, str]:
     choices = re.findall(r"'([^']*)'", expected)
-    listed = ", ".join(f"`{choice}`" for choice in choices[:-1]) + f" or `{choices[-1]}`"
+    listed = " or ".join(filter(None, (", ".join(f"`{choice}`" for choice in choices[:-1]), f"`{choices[-1]}`")))
     return f"{listed} is wanted here", did_you_mean(value, choices) if isinstance(value, str) else ""
 
 

@@ -1,6 +1,7 @@
 """Listeners of a whole gateway that do more than plain HTTP."""
 
 import asyncio
+import json
 import socket
 import stat
 from pathlib import Path
@@ -65,3 +66,24 @@ async def test_the_client_that_a_proxy_speaks_for(tmp_path: Path) -> None:
                 await client.send(CALL)
                 assert await client.rest() == b""
             assert 'gateway_proxy_protocol_refused_total{listener="public",reason="malformed"} 1' in gateway.admin("/metrics")[1]
+
+
+async def test_a_listener_that_sends_everybody_to_https(tmp_path: Path) -> None:
+    sending = server("redirect: https, redirect_port: 8443")
+    with running(configuration(1, server=sending), tmp_path) as gateway:
+        async with await RawClient.connect(gateway.port) as client:
+            await client.send(f"GET /v1/a%2Fb?a=1&X-Api-Key={KEY}&b=2 HTTP/1.1\r\nHost: localhost:80\r\n\r\n".encode())
+            reply = await client.reply()
+            assert (reply.status, reply.field("Location")) == (308, "https://localhost:8443/v1/a%2Fb?a=1&b=2")
+            told = json.loads(reply.body)
+            assert (told["status"], told["requestId"]) == ("SUCCESS", reply.field("X-Request-Id"))
+            await client.send(b"POST /v1/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc")
+            assert (await client.reply()).status == 308
+        for wrong in (b"GET /v1/a HTTP/1.1\r\nHost: evil/@a\r\n\r\n", b"GET /v1/a HTTP/1.0\r\n\r\n"):
+            async with await RawClient.connect(gateway.port) as client:
+                await client.send(wrong)
+                reply = await client.reply()
+                assert (reply.status, reply.field("Location")) == (400, None)
+        assert (await gateway.record("http.response.status_code", 308))["client.address"] == "127.0.0.1"
+        assert gateway.terminate() == 0
+        assert KEY not in "".join(gateway.lines)

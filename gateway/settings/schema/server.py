@@ -69,8 +69,6 @@ class ListenerTls(Section):
 class Listener(Section):
     """One address where clients are served."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"redirect"})
-
     id: Id = Field(default="public", description="Name of the listener, for logs and metrics.")
     address: ListenAddress = default("127.0.0.1:8080", "`host:port`, where port 0 lets the system choose, or `unix:/path`.")
     mode: str = Field(
@@ -87,11 +85,19 @@ class Listener(Section):
     )
     limits: Limits = section(Limits, "How much a client may send, and how slowly.")
     tls: ListenerTls | None = Field(default=None, description="https. Left out: http.")
+    redirect: Literal["https"] | None = Field(
+        default=None, description="`https` answers every request with 308 to the same URL with https. Left out: serves them."
+    )
+    redirect_port: int = Field(default=443, ge=1, le=65535, description="The port of that https, as clients see it.")
 
     @model_validator(mode="after")
     def _fits(self) -> "Listener":
         if self.proxy_protocol and not self.trusted_proxies:
             raise RefusedError("`proxy_protocol` without `trusted_proxies` lets nobody in")
+        if self.redirect is not None and self.tls is not None:
+            raise RefusedError("`redirect` and `tls` do not go together: who comes here speaks https already")
+        if "redirect_port" in self.model_fields_set and self.redirect is None:
+            raise RefusedError("`redirect_port` is of no use without `redirect`")
         if "mode" in self.model_fields_set and isinstance(self.address, TcpAddress):
             raise RefusedError("`mode` is of use for unix sockets only")
         return self
