@@ -239,6 +239,12 @@ async def test_what_is_neither_json_nor_text_passes_through(here: Front) -> None
     assert answer.field("X-Request-Id")
 
 
+async def test_parts_are_asked_for_only_where_nothing_is_wrapped(here: Front) -> None:
+    for path, passed in ((here.service.on("/v1/part", reply()), []), (here.service.on("/through/part", reply()), ["bytes=0-3"])):
+        await ask(here.gateway, "GET", path, "Range: bytes=0-3")
+        assert fields(here.service.at(path)[0], "Range") == passed
+
+
 async def test_a_passthrough_route_leaves_everything_as_it_is(here: Front) -> None:
     path = here.service.on("/through/x", reply(b"{not json", b"Content-Encoding: gzip", status=b"418 Teapot"))
     answer = await ask(here.gateway, "GET", path, "Accept-Encoding: gzip")
