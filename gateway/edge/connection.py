@@ -79,7 +79,7 @@ class Connection(Intake):
             await listener.serve(x, self._send)
         finally:
             self._exchange = self._body_since = None
-        if not self._keep and not self._eof and (self._close or not payload.is_eof() or x.door_error is not None):
+        if not self._keep and not self._eof:
             await self._linger()
 
     async def _send(self, reply: Reply) -> int:
@@ -152,7 +152,7 @@ class Connection(Intake):
     async def _linger(self) -> None:
         self._close = True
         transport = self.transport
-        if transport is None or not transport.can_write_eof():
+        if transport is None or transport.is_closing() or not transport.can_write_eof():
             return
         self._listener.outbox.flush()
         transport.write_eof()

@@ -152,6 +152,9 @@ class Intake(RequestHandler):
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio allows it; aiohttp just never needs it
         self._eof = True
         self._listener.outbox.flush()
+        if self._lost is not None:  # the client has seen the end
+            self._end_lingering()
+            return False
         if self._exchange is None and not self._messages:
             if self._head_since is None:
                 return False
@@ -173,9 +176,12 @@ class Intake(RequestHandler):
             self._task_handler.cancel()
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        self._end_lingering()
+        super().connection_lost(exc)
+
+    def _end_lingering(self) -> None:
         if self._lost is not None and not self._lost.done():
             self._lost.set_result(None)
-        super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         super().pause_writing()
