@@ -1,6 +1,7 @@
 """What arrives on a client connection: requests for the queue, each part within its time."""
 
 import asyncio
+import select
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import StreamReader
@@ -14,7 +15,7 @@ from gateway.kernel.faults import HEADERS_TOO_LARGE, MALFORMED_REQUEST, REQUEST_
 if TYPE_CHECKING:
     from gateway.edge.listener import Listener
 
-GRACE_S = 0.25
+GRACE_S = 0.5
 """A client that has closed its sending side still gets an answer that is ready this soon; after that it counts as gone."""
 SLOWEST_BYTES_PER_S = 16 * 1024
 """A body may take its time-out, and beyond that as long as it keeps up this rate."""
@@ -210,8 +211,15 @@ class Intake(RequestHandler):
             if self._head_since is not None:
                 if now - self._head_since > limits.header_timeout_s:
                     self._refuse(GatewayError(REQUEST_TIMEOUT), in_body=False)
-            elif now - self._since > limits.idle_timeout_s:
+            elif now - self._since > limits.idle_timeout_s and not self._has_unread():
                 self.force_close()
+
+    def _has_unread(self) -> bool:
+        """Whether something has arrived that the event loop has not come to yet."""
+        assert self.transport is not None
+        unread = select.poll()
+        unread.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(unread.poll(0))
 
     def _sweep_body(self, now: float, timeout_s: float) -> None:
         payload = self._payload
