@@ -86,7 +86,7 @@ class Connection(Intake):
             await listener.serve(x, self._send)
         finally:
             self._exchange = self._body_since = None
-        if not self._keep and not self._eof and (self._close or not payload.is_eof() or x.door_error is not None):
+        if not self._keep and not self._eof:
             await self._linger()
 
     async def _send(self, reply: Reply) -> int:
@@ -159,7 +159,7 @@ class Connection(Intake):
     async def _linger(self) -> None:
         self._close = True
         transport = self.transport
-        if transport is None:
+        if transport is None or transport.is_closing():
             return
         self._listener.outbox.flush()
         if transport.can_write_eof():

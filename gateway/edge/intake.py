@@ -1,6 +1,7 @@
 """What arrives on a client connection: requests for the queue, each part within its time."""
 
 import asyncio
+import select
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import StreamReader
@@ -15,7 +16,7 @@ from gateway.settings.schema.addresses import UNIX
 if TYPE_CHECKING:
     from gateway.edge.listener import Listener
 
-GRACE_S = 0.25
+GRACE_S = 0.5
 """A client that has closed its sending side still gets an answer that is ready this soon; after that it counts as gone."""
 SLOWEST_BYTES_PER_S = 16 * 1024
 """A body may take its time-out, and beyond that as long as it keeps up this rate."""
@@ -159,6 +160,9 @@ class Intake(RequestHandler):
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio allows it; aiohttp just never needs it
         self._eof = True
         self._listener.outbox.flush()
+        if self._lost is not None:  # the client has seen the end
+            self._end_lingering()
+            return False
         if self._secure:  # TLS is closed in both directions at once
             return False
         if self._exchange is None and not self._messages:
@@ -182,9 +186,12 @@ class Intake(RequestHandler):
             self._task_handler.cancel()
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        self._end_lingering()
+        super().connection_lost(exc)
+
+    def _end_lingering(self) -> None:
         if self._lost is not None and not self._lost.done():
             self._lost.set_result(None)
-        super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -213,8 +220,15 @@ class Intake(RequestHandler):
             if self._head_since is not None:
                 if now - self._head_since > limits.header_timeout_s:
                     self._refuse(GatewayError(REQUEST_TIMEOUT), in_body=False)
-            elif now - self._since > limits.idle_timeout_s:
+            elif now - self._since > limits.idle_timeout_s and not self._has_unread():
                 self.force_close()
+
+    def _has_unread(self) -> bool:
+        """Whether something has arrived that the event loop has not come to yet."""
+        assert self.transport is not None
+        unread = select.poll()
+        unread.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(unread.poll(0))
 
     def _sweep_body(self, now: float, timeout_s: float) -> None:
         payload = self._payload

@@ -148,6 +148,8 @@ async def test_it_starts_without_redis_and_finds_it_later(redis_server: RedisSer
     redis_server.kill()
     async with limited(redis_server.url, "local") as here:
         assert here.gateway.admin("/readyz")[0] == 200
+        assert '"started"' in here.gateway.lines[0]
+        assert "RedisLimiter" in here.gateway.started["limiter"]
         assert await spent(here) == LIMIT_OF_FIVE
         assert await decided_by(here) == "fallback"
         redis_server.start()
