@@ -1,6 +1,7 @@
 """An authority of the test's own, and the files that it writes."""
 
 import ssl
+import subprocess
 from pathlib import Path
 
 import trustme
@@ -26,6 +27,12 @@ class Authority:
             new.write_bytes(pem)
             new.rename(self._folder / f"{name}{suffix}")
         return str(self._folder / f"{name}.crt"), str(self._folder / f"{name}.key")
+
+    def subject(self, name: str) -> str:
+        """Of the certificate `name`, as its configuration has it."""
+        command = ["openssl", "x509", "-noout", "-subject", "-nameopt", "RFC2253", "-in", f"{self._folder}/{name}.crt"]
+        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return told.removeprefix("subject=").strip()
 
     def client(self, *pair: str, alpn: tuple[str, ...] = ("h2", "http/1.1")) -> ssl.SSLContext:
         """A client that believes this authority, and shows `pair` if it is given."""

@@ -157,10 +157,12 @@ class Connection(Intake):
             self.transport.write(_CONTINUE)
 
     async def _linger(self) -> None:
-        self._close = True
         transport = self.transport
         if transport is None or transport.is_closing():
             return
+        if not transport.can_write_eof() and self._payload.is_eof() and not self._close:
+            return  # TLS says by itself that it ends, and there is nothing unread that could reset the connection
+        self._close = True
         self._listener.outbox.flush()
         if transport.can_write_eof():
             transport.write_eof()

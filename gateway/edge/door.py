@@ -54,11 +54,15 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Peer(msgspec.Struct, frozen=True):
-    """Who is at the other end of a connection. `trusted` peers may say for whom they speak."""
+    """Who is at the other end of a connection. `trusted` peers may say for whom they speak.
+
+    `certificate_subject` is of the certificate that was verified, "" without one.
+    """
 
     address: str
     scheme: str
     trusted: bool
+    certificate_subject: str = ""
 
 
 class Door(msgspec.Struct, frozen=True):
@@ -107,6 +111,8 @@ class Door(msgspec.Struct, frozen=True):
             trace_id,
             peer.trusted,
         )
+        if peer.certificate_subject:
+            x.certificate_subject = peer.certificate_subject
         if _CONNECTION in headers:
             connection = headers.getall(_CONNECTION)
             if len(connection) > 1 or connection[0] not in _PLAIN_CONNECTION:

@@ -9,6 +9,7 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 
 from gateway.edge.door import Peer
+from gateway.edge.tls import verified_subject
 from gateway.exchange import Exchange
 from gateway.kernel.faults import HEADERS_TOO_LARGE, MALFORMED_REQUEST, REQUEST_TIMEOUT, GatewayError
 from gateway.settings.schema.addresses import UNIX
@@ -80,7 +81,8 @@ class Intake(RequestHandler):
         address = self._told or (name[0] if isinstance(name, tuple) and name else UNIX)
         self._secure = transport.get_extra_info("sslcontext") is not None
         scheme = "https" if self._secure else "http"
-        self._peer = Peer(address, scheme, self._listener.door.trusts(address))
+        subject = verified_subject(transport.get_extra_info("ssl_object")) if self._secure else ""
+        self._peer = Peer(address, scheme, self._listener.door.trusts(address), subject)
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:

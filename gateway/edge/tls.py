@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from gateway.kernel.certificates import Certificate
+from gateway.kernel.certificates import Certificate, from_der
 from gateway.settings.pairs import PairError, load_authorities, load_pair
 
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -117,6 +117,12 @@ class Certificates:
         found = self._by_name.get(name) or self._by_name.get(f"*.{name.partition('.')[2]}")
         if found is not None and found is not context:
             connection.context = found
+
+
+def verified_subject(connection: ssl.SSLObject) -> str:
+    """RFC 4514 text of who the client has proved to be, "" when it has shown no certificate: OpenSSL lets no other pass."""
+    der = connection.getpeercert(binary_form=True)
+    return "" if der is None else from_der(der).subject
 
 
 def _stamp_of(path: str) -> object:

@@ -16,7 +16,6 @@ _BOOLEANS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "fa
 _MISSING = {
     "version": "write `version: 1`",
     "limits": "write `limits: []` for no limit",
-    "secret_sha256": "`gateway keys create` prints one",
 }
 _FIXED = {
     "model_type": "a mapping is wanted here",

@@ -55,6 +55,8 @@ def _head(x: Exchange, route: Route, caller: Caller, id_field: str) -> bytes:
     if x.query:
         target = f"{target}?{x.query}"
     about = f"{_forwarded(x)}Via: 1.1 gateway\r\n{id_field}: {x.request_id}\r\ntraceparent: {x.traceparent}\r\n"
+    if x.certificate_subject:
+        about = f"{about}{route.subject_field}: {x.certificate_subject}\r\n"
     return b"".join(
         (
             f"{x.method} {target} HTTP/1.1\r\n".encode(),

@@ -87,3 +87,25 @@ async def test_a_listener_that_sends_everybody_to_https(tmp_path: Path) -> None:
         assert (await gateway.record("http.response.status_code", 308))["client.address"] == "127.0.0.1"
         assert gateway.terminate() == 0
         assert KEY not in "".join(gateway.lines)
+
+
+async def test_a_certificate_that_says_who_calls(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    authority.write("tls", "localhost")
+    ours = authority.write("billing", "billing.example", common_name="billing")
+    other = authority.write("other", "other.example", common_name="other")
+    subject = authority.subject("billing")
+    asking = server("tls: {certificates: [{certificate: tls.crt, private_key: tls.key}], client_ca: ca.pem, client_auth: optional}")
+    keys = f'[{{id: billing, certificate_subject: "{subject}", organizations: [acme], plan: unlimited}}]'
+    request = b"GET /v1/a HTTP/1.1\r\nHost: localhost\r\nX-Client-Certificate-Subject: CN=forged\r\n\r\n"
+    async with RawBackend() as backend:
+        with running(configuration(backend.port, server=asking, keys=keys), tmp_path) as gateway:
+            for pair, status in ((ours, 200), (other, 401), ((), 401)):
+                client_tls = authority.client(*pair)
+                async with await RawClient.connect(gateway.port, ssl=client_tls, server_hostname="localhost") as client:
+                    await client.send(request)
+                    assert (await client.reply()).status == status
+            (forwarded,) = backend.requests
+            assert f"X-Client-Certificate-Subject: {subject}\r\n".encode() in forwarded.head
+            assert b"X-Caller-Id: billing\r\n" in forwarded.head
+            assert b"forged" not in forwarded.head

@@ -1,9 +1,10 @@
-"""Where to listen, and which peers to trust: what is accepted there beside TCP."""
+"""Where to listen, which peers to trust, and who a certificate is for: values that say who is at the other end."""
 
+import re
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final, NamedTuple
 
-from gateway.settings.schema.values import Address, RefusedError, address, network
+from gateway.settings.schema.values import Address, RefusedError, address, network, text_of
 
 UNIX: Final = "unix"
 """Stands for the address of whoever comes through a unix socket: there is no other."""
@@ -33,3 +34,12 @@ def listen_address(value: object) -> Address | UnixAddress:
 
 def trusted_proxy(value: object) -> IPv4Network | IPv6Network | str:
     return UNIX if value == UNIX else network(value)
+
+
+def subject(value: object) -> str:
+    text = text_of(value, "the subject of a certificate such as `CN=billing,O=ACME`")
+    if not text.isascii() or not text.isprintable() or not re.match(r"[A-Za-z0-9.]+=", text) or re.search(r"(?<!\\), ", text):
+        raise RefusedError(
+            f"`{text}` is not the subject of a certificate (RFC 4514)", "`openssl x509 -noout -subject -nameopt RFC2253` prints it"
+        )
+    return text

@@ -56,6 +56,7 @@ TargetUrl: TypeAlias = Annotated[values.TargetUrl, PlainValidator(values.target_
 RedisUrl: TypeAlias = Annotated[SecretStr, _secret(values.redis_url), _shape(pattern="^(rediss?|unix)://")]
 Token: TypeAlias = Annotated[SecretStr, _secret(values.token), _shape()]
 Digest: TypeAlias = Annotated[str, PlainValidator(values.digest), _shape(pattern="^[0-9a-f]{64}$")]
+Subject: TypeAlias = Annotated[str, PlainValidator(addresses.subject), _shape(pattern="^[A-Za-z0-9.]+=")]
 Instant: TypeAlias = Annotated[datetime, PlainValidator(values.instant), _shape(format="date-time")]
 Href: TypeAlias = Annotated[str, PlainValidator(values.href), _shape(pattern="^https?://")]
 Version: TypeAlias = Annotated[int, PlainValidator(values.version), WithJsonSchema({"const": 1})]

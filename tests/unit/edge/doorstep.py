@@ -59,7 +59,14 @@ async def _echo(x: Exchange, send: Send) -> None:
     except GatewayError as error:
         await send(Reply(error.fault.status, [("X-Fault", error.fault.name)], b""))
         return
-    seen = {"scheme": x.scheme, "peer": x.peer, "client": x.client, "trusted": x.trusted_peer, "size": size}
+    seen = {
+        "scheme": x.scheme,
+        "peer": x.peer,
+        "client": x.client,
+        "trusted": x.trusted_peer,
+        "size": size,
+        "subject": x.certificate_subject,
+    }
     await send(Reply(200, [], json.dumps(seen).encode()))
 
 

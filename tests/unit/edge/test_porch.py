@@ -154,6 +154,26 @@ async def test_a_client_without_a_certificate_that_counts_is_refused(authority: 
         assert told.failed == ["client_certificate_refused" if stranger else "client_certificate_missing"]
 
 
+@pytest.mark.parametrize("known", [True, False])
+async def test_the_subject_of_a_certificate_is_noted(authority: Authority, known: bool) -> None:
+    pair = authority.write("client", "client.example", common_name="billing") if known else ()
+    async with secure(authority, Terms(client_ca=str(authority.ca), client_required=False)) as (_, port, told):
+        context = authority.client(*pair)
+        for _round in range(2):
+            async with await call(port, context) as client:
+                await client.send(GET)
+                subject = json.loads((await client.reply()).body)["subject"]
+                assert subject.startswith("CN=billing,") if known else subject == ""
+        assert told.failed == []
+
+
+async def test_a_connection_that_is_to_close_does(authority: Authority) -> None:
+    async with secure(authority) as (_, port, _told), await call(port, authority.client()) as client:
+        await client.send(b"GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        assert (await client.reply()).status == 200
+        assert await client.at_eof()
+
+
 async def test_a_silent_handshake_can_be_cut(authority: Authority) -> None:
     async with secure(authority) as (listener, port, _), await RawClient.connect(port) as client:
         await client.send(b"\x16")

@@ -72,3 +72,29 @@ def test_paths_are_relative_to_the_file_they_stand_in(tmp_path: Path) -> None:
     assert found is not None
     assert (found.certificates[0].certificate, found.certificates[0].private_key) == (str(tmp_path / "a.crt"), str(tmp_path / "a.key"))
     assert (found.client_ca, found.client_auth, found.min_version) == (str(tmp_path / "ca.pem"), "required", "1.3")
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ("[{id: k}]", ["5:8 keys[0].secret_sha256: missing; `gateway keys create` prints one"]),
+        ("[{id: k, certificate_subject: CN=a}, {id: l, certificate_subject: CN=b}]", []),
+        ("[{id: k, certificate_subject: CN=a}, {id: l, certificate_subject: CN=a}]", ["5:73 keys[1].certificate_subject: another key has the same certificate, in line 5"]),
+        ('[{id: k, certificate_subject: "CN=a, O=b"}]', ["5:37 keys[0].certificate_subject: `CN=a, O=b` is not the subject of a certificate (RFC 4514); `openssl x509 -noout -subject -nameopt RFC2253` prints it"]),
+        ("[{id: k, certificate_subject: billing}]", ["5:37 keys[0].certificate_subject: `billing` is not the subject of a certificate (RFC 4514); `openssl x509 -noout -subject -nameopt RFC2253` prints it"]),
+        ("[{id: k, secret_sha256: x}]", ["5:31 keys[0].secret_sha256: a SHA-256 digest is 64 lower-case hexadecimal digits; `gateway keys create` prints one"]),
+    ],
+)  # fmt: skip
+def test_a_key_has_a_secret_or_a_certificate(tmp_path: Path, keys: str, said: list[str]) -> None:
+    Authority(tmp_path).write("a", "a.example")
+    text = f"server: {{listeners: [{{tls: {{certificates: [{{certificate: a.crt, private_key: a.key}}], client_ca: ca.pem}}}}]}}\nkeys: {keys}\n"
+    if said:
+        assert added(text, directory=tmp_path) == said
+    else:
+        parse(LEAST + text, "f", {}, tmp_path)
+
+
+def test_a_certificate_needs_a_listener_that_asks_for_it() -> None:
+    assert added("keys: [{id: k, certificate_subject: CN=a}]") == [
+        "4:37 keys[0].certificate_subject: no listener asks clients for certificates; set `tls.client_ca` of one"
+    ]

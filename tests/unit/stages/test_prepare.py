@@ -42,6 +42,11 @@ async def test_a_plain_call() -> None:
     assert (made.connect_timeout_s, made.first_byte_timeout_s, made.total_timeout_s) == (1.0, 10.0, 30.0)
 
 
+async def test_the_subject_of_a_clients_certificate_is_told() -> None:
+    made = await call(exchange(certificate_subject="CN=billing,O=ACME"))
+    assert "X-Client-Certificate-Subject: CN=billing,O=ACME" in lines(made)
+
+
 async def test_a_passthrough_route_waits_for_nothing() -> None:
     made = await call(
         exchange(method="POST"), route(envelope=Envelope("passthrough", 1 << 20, "passthrough"), request_fields=b"X-A: b\r\n")
