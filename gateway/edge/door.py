@@ -132,7 +132,7 @@ class Door(msgspec.Struct, frozen=True):
             x.door_error = wrong
         elif len(target) > self.limits.url_bytes:
             x.door_error = GatewayError(URL_TOO_LONG)
-        elif headers.get(_EXPECT, "100-continue").lower() != "100-continue":
+        elif (expected := headers.get(_EXPECT)) is not None and expected.lower() != "100-continue":
             x.door_error = GatewayError(EXPECTATION_FAILED)
         return x
 
