@@ -83,8 +83,9 @@ class Porch:
         self._loop.add_reader(sock.fileno(), self._accept, sock)
 
     def close(self) -> None:
-        """Accept no more. What has arrived goes on."""
+        """Accept no more. What has arrived goes on, what the system has accepted for us already included."""
         for sock in self._sockets:
+            self._accept(sock)
             self._loop.remove_reader(sock.fileno())
             sock.close()
         self._sockets.clear()

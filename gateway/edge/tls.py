@@ -56,7 +56,10 @@ class Certificates:
         self._by_name: dict[str, ssl.SSLContext] = {}
         for index, pair in enumerate(pairs):
             self._stamps[index] = self._stamp(pair)
-            self._shown.append(self._read(pair))
+            try:
+                self._shown.append(self._read(pair))
+            except PairError as error:
+                raise PairError(f"{pair.certificate}: {error}", error.about_key) from error
         self._arrange()
 
     def __repr__(self) -> str:

@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 from gateway.edge import Listener
@@ -72,16 +73,22 @@ async def _echo(x: Exchange, send: Send) -> None:
 
 @asynccontextmanager
 async def listening(
-    *, limits: Limits = LIMITS, trusted: tuple[str, ...] = (), serve: Any = echo, **more: Any
+    *,
+    limits: Limits = LIMITS,
+    trusted: tuple[str, ...] = (),
+    serve: Any = echo,
+    unix: Path | None = None,
+    **more: Any,
 ) -> AsyncIterator[tuple[Listener, int]]:
-    """A listener, and its port."""
+    """A listener, and its port; on the unix socket `unix` instead, which is trusted."""
     loop = asyncio.get_running_loop()
-    door = Door(limits, [ip_network(one) for one in trusted], Ids(lambda n: bytes(range(256)) * (n // 256)), loop.time)
+    door = Door(limits, [ip_network(one) for one in trusted], Ids(lambda n: bytes(range(256)) * (n // 256)), loop.time, unix is not None)
     listener = Listener(door, serve, lambda: 784111777.0, Outbox(), **more)
-    sock = socket.create_server(("127.0.0.1", 0))
+    sock = socket.socket(socket.AF_INET if unix is None else socket.AF_UNIX)
+    sock.bind(("127.0.0.1", 0) if unix is None else str(unix))
     await listener.start(sock)
     try:
-        yield listener, sock.getsockname()[1]
+        yield listener, 0 if unix is not None else sock.getsockname()[1]
     finally:
         listener.stop_accepting()
         listener.cut()

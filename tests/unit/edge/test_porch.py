@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import resource
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -11,6 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.edge import Listener
 from gateway.edge.porch import Threshold
@@ -195,6 +198,42 @@ async def test_what_has_arrived_is_served_while_draining(authority: Authority) -
         async with client:
             await client.send(GET)
             assert (await client.reply()).field("Connection") == "close"
+
+
+async def test_what_waits_in_the_backlog_is_served_while_draining(authority: Authority) -> None:
+    async with secure(authority) as (listener, port, _):
+        waiting = [socket.create_connection(("127.0.0.1", port)) for _ in range(5)]
+        listener.stop_accepting()  # before the loop could turn
+        for sock in waiting:
+            sock.setblocking(False)
+            async with asyncio.timeout(10):
+                client = RawClient(*await asyncio.open_connection(sock=sock, ssl=authority.client(), server_hostname="localhost"))
+            async with client:
+                await client.send(GET)
+                assert (await client.reply()).status == 200
+
+
+async def test_without_file_descriptors_left_connections_wait(authority: Authority) -> None:
+    async with secure(authority) as (_, port, told):
+        sock = socket.socket()
+        sock.setblocking(False)
+        free = os.dup(0)
+        os.close(free)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+        try:
+            with capture_logs() as said:
+                sock.connect_ex(("127.0.0.1", port))
+                await until(lambda: bool(said))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert said[0]["event"] == "cannot accept connections"
+        async with asyncio.timeout(10):
+            client = RawClient(*await asyncio.open_connection(sock=sock, ssl=authority.client(), server_hostname="localhost"))
+        async with client:
+            await client.send(GET)
+            assert (await client.reply()).status == 200
+        assert told.failed == []
 
 
 async def test_no_handshake_fails_while_certificates_are_exchanged(authority: Authority) -> None:

@@ -188,3 +188,14 @@ async def test_tls_follows_the_header(tmp_path: Path, header: bytes) -> None:
             seen = json.loads((await client.reply()).body)
             assert (seen["scheme"], seen["peer"]) == ("https", "203.0.113.9")
         assert told.failed == []
+
+
+@pytest.mark.parametrize("header", [b"", V1])
+async def test_a_proxy_may_come_through_a_unix_socket(tmp_path: Path, header: bytes) -> None:
+    path, told = tmp_path / "s", Told()
+    async with listening(threshold=expecting(told) if header else None, unix=path):
+        async with RawClient(*await asyncio.open_unix_connection(str(path))) as client:
+            await client.send(header + GET)
+            seen = json.loads((await client.reply()).body)
+            assert (seen["peer"], seen["trusted"]) == (("203.0.113.9", False) if header else ("unix", True))
+        assert told.failed == []

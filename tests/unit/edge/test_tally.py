@@ -1,11 +1,13 @@
 """What a listener counts, and what it says of its certificates."""
 
 import json
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from gateway.edge.tally import Tally
 from gateway.kernel.certificates import Certificate
@@ -40,10 +42,16 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     fd = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
     desk = Desk(tmp_path / "log", fd)
     yield desk
     desk.log.close()
     os.close(fd)
+    structlog.reset_defaults()
+    logging.captureWarnings(False)
+    root.handlers[:] = before
+    root.setLevel(level)
 
 
 def certificate(days: float) -> Certificate:

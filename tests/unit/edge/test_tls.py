@@ -149,7 +149,7 @@ def test_a_broken_pair_leaves_the_one_before_in_force(authority: Authority, tmp_
 def test_at_the_start_a_broken_pair_is_an_error(authority: Authority) -> None:
     certificate, key = authority.write("a", "a.example")
     authority.write("b", "b.example")
-    with pytest.raises(PairError, match="not the private key"):
+    with pytest.raises(PairError, match=r"a\.crt: this is not the private key"):
         Certificates([Pair(certificate, key.replace("a.key", "b.key"))], Terms(), Told())
 
 
