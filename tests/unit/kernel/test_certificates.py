@@ -91,6 +91,7 @@ def test_a_certificate_of_version_1_does_not_say_its_version() -> None:
         ((((NameOID.ORGANIZATION_NAME, ' #A, "B" + C; <é> \\ = '),),), '\\ #A\\, \\"B\\" \\+ C\\; \\<\\C3\\A9\\> \\\\ =\\ '),
         ((((NameOID.COMMON_NAME, "#x"), (NameOID.USER_ID, "u")),), "UID=u+CN=\\#x"),
         ((((NameOID.EMAIL_ADDRESS, "a@b"),), ((NameOID.DOMAIN_COMPONENT, "com"),)), "DC=com,emailAddress=a@b"),
+        ((((NameOID.COMMON_NAME, " "),),), "CN=\\ "),
         ((((OWN, "zz"),),), "1.3.6.1.4.1.55555.1=#0C027A7A"),
         ((((JOINT, "z"),),), "2.999.3=#0C017A"),
         ((((NameOID.COMMON_NAME, "a\nb\x7f"),),), "CN=a\\0Ab\\7F"),
@@ -102,12 +103,12 @@ def test_subjects_are_written_as_openssl_writes_them(rdns: tuple[tuple[Attribute
     assert from_der(der).subject == expected == openssl(der)
 
 
-@settings(max_examples=15)
-@given(
-    st.lists(
-        st.text(st.characters(min_codepoint=1, max_codepoint=0x10FFFF, exclude_categories=["Cs"]), min_size=1, max_size=20), max_size=3
-    )
-)
+# OpenSSL leaves a value that is only "#" as it is, against RFC 4514 2.4.
+_TEXTS = st.text(st.characters(min_codepoint=1, max_codepoint=0x10FFFF, exclude_categories=["Cs"]), min_size=1, max_size=20)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(_TEXTS.filter(lambda text: text != "#"), max_size=3))
 def test_any_text_is_written_as_openssl_writes_it(texts: list[str]) -> None:
     der = issue(*(((NameOID.ORGANIZATION_NAME, text),) for text in texts))
     assert from_der(der).subject == openssl(der)
@@ -163,7 +164,7 @@ def test_what_is_none_is_refused(pem: bytes) -> None:
         from_pem(pem)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_damage_is_an_error_or_harmless(data: st.DataObject) -> None:
     der = bytearray(issue_once())
