@@ -149,6 +149,22 @@ class TestLeaving:
             assert (await upstream.send(call())).status == 200
 
 
+async def test_what_arrives_for_a_caller_that_leaves_in_the_same_turn_reaches_nobody_else(make: Make) -> None:
+    begun = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{"a":"A"}\r\n'
+    async with RawBackend(script(begun, asyncio.Event()), default=script(reply(b""))) as backend:
+        upstream = make(backend.url)
+        leaving = asyncio.ensure_future(upstream.send(call()))
+        await until(lambda: any(connection._buffer for connection in upstream._all))
+        (connection,) = upstream._all
+        leaving.cancel()
+        connection.data_received(b"0\r\n\r\n")
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        assert upstream.idle == 0
+        assert (await upstream.send(call())).body == b""
+        assert backend.connections == 2
+
+
 class TestSecondTry:
     @pytest.mark.parametrize("end", [End.CLOSE, End.RESET])
     async def test_of_an_idempotent_call(self, make: Make, end: End) -> None:
