@@ -6,6 +6,7 @@ It shares no code and no parser with the gateway: whatever passes here means the
 import asyncio
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -49,15 +50,19 @@ class Seen:
 
 
 class StrictBackend:
-    """Answers every request with 200 and `{"target": …}`; `ambiguous` says what it could not accept."""
+    """Answers every request with 200 and `{"target": …}`, or with the JSON that `bodies` has for the target.
 
-    def __init__(self) -> None:
+    `ambiguous` says what it could not accept.
+    """
+
+    def __init__(self, bodies: Mapping[str, bytes] | None = None) -> None:
+        self._bodies = bodies or {}
         self.requests: list[Seen] = []
         self.ambiguous: list[str] = []
         self._serving: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 24)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=1024, limit=1 << 24)
         self.port: int = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -75,7 +80,7 @@ class StrictBackend:
             while True:
                 seen = await self._read(reader)
                 self.requests.append(seen)
-                body = json.dumps({"target": seen.target}).encode()
+                body = self._bodies.get(seen.target) or json.dumps({"target": seen.target}).encode()
                 head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
                 writer.write(head if seen.method == "HEAD" else head + body)
                 await writer.drain()

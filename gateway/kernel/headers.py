@@ -20,19 +20,22 @@ STEERING = frozenset({
     b"x-original-url", b"x-rewrite-url", b"x-original-uri", b"x-original-host", b"x-original-method", b"x-host", b"x-http-host-override",
     b"x-http-method-override", b"x-http-method", b"x-method-override", b"x-method",
     b"true-client-ip", b"x-client-ip", b"x-real-ip", b"x-cluster-client-ip", b"cf-connecting-ip", b"fastly-client-ip", b"x-originating-ip",
-    b"x-remote-ip", b"x-remote-addr", b"client-ip", b"remote-user", b"x-remote-user", b"x-anonymous-consumer", b"proxy", b"forwarded",
+    b"x-remote-ip", b"x-remote-addr", b"x-proxyuser-ip", b"proxy-client-ip", b"wl-proxy-client-ip", b"client-ip", b"remote-user",
+    b"x-remote-user", b"x-anonymous-consumer", b"proxy", b"forwarded",
+    b"x-original-forwarded-for", b"x-scheme", b"x-url-scheme", b"front-end-https",
 })  # fmt: skip
 """Obeyed by some backends in place of the request line or of the peer address."""
 
 STEERING_PREFIXES = (b"x-forwarded-", b"x-consumer-", b"x-credential-", b"x-authenticated-", b"x-auth-request-", b"x-caller-")
 
+_ALIKE = bytes.maketrans(b"!#$%&'*+.^_`|~", b"-" * 14)
 _REMEMBERED = 1024
 
 
 class FieldFilter(dict[bytes, bool]):
     """Says for each request field of a client, by its name as received, whether it goes to the upstream.
 
-    A name with underscores counts as its twin with hyphens: CGI and WSGI backends cannot tell them apart. A dict that
+    A name with underscores, dots and the like counts as its twin with hyphens: CGI and WSGI backends cannot tell them apart. A dict that
     fills itself, up to a bound: a name that was seen before costs one look-up.
     """
 
@@ -40,10 +43,10 @@ class FieldFilter(dict[bytes, bool]):
 
     def __init__(self, drop: Iterable[bytes]) -> None:
         super().__init__()
-        self._drop = HOP_BY_HOP | FRAMING | STEERING | {name.lower().replace(b"_", b"-") for name in drop}
+        self._drop = HOP_BY_HOP | FRAMING | STEERING | {name.lower().translate(_ALIKE) for name in drop}
 
     def __missing__(self, name: bytes) -> bool:
-        plain = name.lower().replace(b"_", b"-")
+        plain = name.lower().translate(_ALIKE)
         if len(self) >= _REMEMBERED:
             self.clear()
         verdict = self[name] = plain not in self._drop and not plain.startswith(STEERING_PREFIXES)

@@ -20,10 +20,9 @@ from gateway.kernel.faults import (
     UPSTREAM_TIMEOUT,
     GatewayError,
 )
-from gateway.kernel.media import media
 from gateway.remote.alarm import Alarm
 from gateway.remote.call import Answer, Call
-from gateway.remote.framing import request_framing
+from gateway.remote.framing import is_streamed, request_framing
 from gateway.remote.outbox import Outbox
 from gateway.remote.reply import ReplyReader
 from gateway.remote.stream import ReplyStream
@@ -88,6 +87,7 @@ class Connection(asyncio.Protocol):
         if self.closed is not None:
             raise self.closed
         self._reply.begin(call.method == b"HEAD")
+        self._buffer.clear()
         self._call = call
         self._waiter = waiter = self._loop.create_future()
         body = call.body
@@ -209,7 +209,7 @@ class Connection(asyncio.Protocol):
         if not self._buffer:
             self._head_arrived()
         self._buffer += data
-        if len(self._buffer) <= self._call.buffer_bytes and self._call.buffer_bytes and not self._is_streamed():
+        if len(self._buffer) <= self._call.buffer_bytes and self._call.buffer_bytes and not is_streamed(self._reply.fields):
             return
         waiter = self._waiter
         assert waiter is not None
@@ -217,10 +217,6 @@ class Connection(asyncio.Protocol):
             self._stream = ReplyStream(self, self._loop)
             waiter.set_result(self._answer(bytes(self._buffer), self._stream))
             self._buffer.clear()
-
-    def _is_streamed(self) -> bool:
-        """Events and binary data go on as they come: nobody needs to see them whole."""
-        return media(dict(self._reply.fields).get(b"content-type", b"")).kind in {"events", "binary"}
 
     def _head_arrived(self) -> None:
         if self._upload is None:
@@ -237,7 +233,9 @@ class Connection(asyncio.Protocol):
         self._waiter = self._stream = None
         if stream is not None and stream.paused:
             self._transport.resume_reading()
-        if reply.keep and reply.clean and self._upload is None and not self._cut_upload and not self._transport.get_write_buffer_size():
+        abandoned = stream is None and waiter.done()  # whoever waited has left in this turn: what came is for nobody else
+        busy = abandoned or self._upload is not None or self._cut_upload or self._transport.get_write_buffer_size()
+        if reply.keep and reply.clean and not busy:
             self._alarm.at = math.inf
             self._owner.release(self, reply.idle_hint_s)
         else:

@@ -7,6 +7,7 @@ and LF, folded lines and bad names. It lets pass what is decided here: any list 
 
 from functools import lru_cache
 
+from gateway.kernel.media import media
 from gateway.remote.call import Fields
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -68,3 +69,8 @@ def announced_idle_s(keep_alive: bytes) -> float | None:
         if name == b"timeout" and value.isdigit() and len(value) < 8:
             return int(value) * 0.8
     return None
+
+
+def is_streamed(fields: Fields) -> bool:
+    """Events and binary data go on as they come: nobody needs to see them whole."""
+    return media(dict(fields).get(b"content-type", b"")).kind in {"events", "binary"}

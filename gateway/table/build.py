@@ -19,6 +19,9 @@ from gateway.table.callers import Caller, Credentials, Key, Keyring, bucket_name
 from gateway.table.limits import Tags, claim_of, one_tag, organization_windows, plan_windows, shadows_last, tariff, told
 from gateway.table.routes import Envelope, Route, RouteTable, Sender
 
+_PARTS = (b"range", b"if-range")
+"""A part of a body cannot stand in an envelope: without these fields a backend answers with the whole of it."""
+
 
 def build_faults(config: Config) -> dict[str, Fault]:
     """The catalogue with the operator's overrides."""
@@ -37,8 +40,15 @@ def build_credentials(config: Config) -> Credentials:
     claims = _Claims(config)
     ids = tuple(route.id for route in config.routes)
     allowed = {patterns: _matching(ids, patterns) for patterns in {key.routes for key in config.keys}}
-    keys = {bytes.fromhex(key.secret_sha256): _key(config, key, claims, disabled, allowed[key.routes]) for key in config.keys}
-    return Credentials(Keyring(keys), istr(config.auth.key.header), config.auth.key.query, istr(config.auth.organization_header))
+    keys: dict[bytes, Key] = {}
+    certified: dict[str, Key] = {}
+    for setting in config.keys:
+        key = _key(config, setting, claims, disabled, allowed[setting.routes])
+        if setting.secret_sha256 is not None:
+            keys[bytes.fromhex(setting.secret_sha256)] = key
+        if setting.certificate_subject is not None:
+            certified[setting.certificate_subject] = key
+    return Credentials(Keyring(keys, certified), istr(config.auth.key.header), config.auth.key.query, istr(config.auth.organization_header))
 
 
 def build_routes(config: Config, upstreams: Mapping[str, Sender], faults: dict[str, Fault]) -> RouteTable:
@@ -79,8 +89,9 @@ def _key(
 ) -> Key:
     names = config.auth.caller_headers
     methods = None if key.methods is None else frozenset(key.methods) | ({"HEAD"} if "GET" in key.methods else frozenset())
+    proof = f"key {key.secret_sha256}" if key.secret_sha256 is not None else f"certificate {key.certificate_subject}"
     tag = claims.tags.of(key)
-    bucket = bucket_name(tag, bucket_of(f"key {key.secret_sha256}"))
+    bucket = bucket_name(tag, bucket_of(proof))
     callers: dict[str | None, Caller] = {}
     for organization in key.organizations or (None,):
         about = {names.id: key.id, names.organization: organization, names.plan: key.plan}
@@ -109,7 +120,7 @@ def _route(
         id=route.id,
         pattern=route.match.path or route.match.prefix or "/",
         prefix=route.match.prefix is not None,
-        methods=tuple(route.match.methods),
+        methods=(*route.match.methods, *(("HEAD",) if "GET" in route.match.methods else ())),
         upstream=upstream,
         host=f"Host: {set_host}\r\n".encode("latin-1"),
         base=target.path + (route.rewrite.add_prefix or "").rstrip("/"),
@@ -129,6 +140,7 @@ def _route(
         connect_timeout_s=timeouts.connect,
         first_byte_timeout_s=timeouts.first_byte,
         total_timeout_s=timeouts.total,
+        subject_field=config.auth.caller_headers.certificate_subject,
     )
 
 
@@ -137,11 +149,11 @@ def _withheld(config: Config, request: HeaderRules, passthrough: bool) -> list[b
     auth = config.auth
     names = [
         *(auth.key.header, auth.organization_header, config.observability.request_id.header, "X-Request-Id", "traceparent"),
-        *(auth.caller_headers.id, auth.caller_headers.organization, auth.caller_headers.plan),
+        *auth.caller_headers.model_dump().values(),
         *request.remove,
         *request.set,
     ]
-    return [name.encode() for name in names] + ([] if passthrough else [b"accept-encoding"])
+    return [name.encode() for name in names] + ([] if passthrough else [b"accept-encoding", *_PARTS])
 
 
 def _request_fields(request: HeaderRules, passthrough: bool) -> bytes:

@@ -42,11 +42,12 @@ class Envelope(msgspec.Struct, frozen=True):
 class Route(msgspec.Struct, frozen=True, eq=False):
     """One way through the gateway.
 
-    `pattern` is its path with `{param}` and `{rest*}`; with `prefix` it also covers everything below.
+    `methods` holds HEAD beside GET. `pattern` is its path with `{param}` and `{rest*}`; with `prefix` it also covers everything below.
     `strip_segments` are cut off the front of the path and `base` is put there instead. `faults` is the catalogue with
     the operator's overrides, by name. `request_fields` are complete header lines, `response_remove` lower-case names.
     `open_windows` limit each client address of a route that asks for no key; `open_tag` is the hash tag of its buckets,
-    None for one each. `tariff` is what is asked of every caller on top, None for nothing.
+    None for one each. `tariff` is what is asked of every caller on top, None for nothing. `subject_field` is the name of
+    the header field that tells the subject of a client's certificate.
     """
 
     id: str
@@ -72,6 +73,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     connect_timeout_s: float
     first_byte_timeout_s: float
     total_timeout_s: float
+    subject_field: str
 
     def upstream_path(self, path: str) -> str:
         """Where `path` leads at the upstream; what is kept of it stays byte for byte."""
@@ -135,7 +137,7 @@ class RouteTable:
         raise GatewayError(NO_ROUTE)
 
     def _plant(self, route: Route) -> None:
-        methods = dict.fromkeys([*route.methods, "HEAD"] if "GET" in route.methods else route.methods, route)
+        methods = dict.fromkeys(route.methods, route)
         segments = parse_prefix(route.pattern) if route.prefix else parse(route.pattern)
         node, below = self._root, route.prefix
         for segment in segments:

@@ -76,6 +76,23 @@ async def test_an_error_wins_over_http_200(here: Front) -> None:
     assert (answer.status, enveloped(answer)["data"]["code"]) == (400, 1001)
 
 
+@pytest.mark.parametrize(
+    ("code", "status", "needed"),
+    [
+        (1002, 401, "WWW-Authenticate"),
+        (1006, 405, "Allow"),
+        (8000, 429, "Retry-After"),
+        (8004, 429, "Retry-After"),
+        (9999, 503, "Retry-After"),
+    ],
+)
+async def test_an_error_over_http_200_gets_the_status_of_its_code(here: Front, code: int, status: int, needed: str) -> None:
+    path = here.service.on("/v1/liar", reply(speaking("ERROR", {"code": code, "message": "No", "developerMessage": "Because"})))
+    answer = await ask(here.gateway, "GET", path)
+    assert (answer.status, enveloped(answer)["data"]["code"]) == (status, code)
+    assert answer.field(needed)
+
+
 async def test_an_http_error_wins_over_success(here: Front) -> None:
     path = here.service.on("/v1/liar", reply(speaking("SUCCESS", {"result": {}}), status=b"500 Internal Server Error"))
     answer = await ask(here.gateway, "GET", path)

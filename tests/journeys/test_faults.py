@@ -83,6 +83,13 @@ async def without_connection(here: Town) -> tuple[Place, RawReply]:
     return here.gateway, refused
 
 
+async def cut_off(here: Town) -> tuple[Place, RawReply]:
+    waiting = asyncio.ensure_future(ask(here.buggy, "GET", "/v1/wait"))
+    await here.buggy.upstream.asked.wait()
+    here.buggy.cut()
+    return here.buggy, await waiting
+
+
 async def by_a_bug(here: Town) -> tuple[Place, RawReply]:
     return here.buggy, await ask(here.buggy, "GET", "/v1/a")
 
@@ -144,6 +151,7 @@ JOURNEYS: dict[str, Journey] = {
         "http_protocol_error",
     ),
     "internal_error": Journey(by_a_bug, 500, 1004, "all", "proxy_internal_error"),
+    "shutting_down": Journey(cut_off, 503, 1004, "all", "http_request_denied"),
 }
 """By fault. CLIENT_CLOSED has a test of its own: nobody is there to be answered."""
 

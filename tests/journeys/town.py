@@ -20,6 +20,7 @@ from gateway.kernel.ids import Ids
 from gateway.observe.log import Log
 from gateway.observe.metrics import Metrics
 from gateway.pipeline import Gateway
+from gateway.remote.call import Answer, Call
 from gateway.remote.local import LocalLimiter
 from gateway.remote.outbox import Outbox
 from gateway.settings import parse
@@ -28,7 +29,6 @@ from gateway.table.build import build_credentials, build_faults, build_routes
 from tests.fakes import RawBackend, until
 from tests.gateway_process import KEY, GatewayProcess, configuration, digest, running
 from tests.journeys.backends import Service
-from tests.samples import Echo
 
 EXPIRED, DISABLED, OF_A_DISABLED, READER, NARROW, ONCE = (f"gw_test_key_of_somebody_{name}" for name in "abcdef")
 """Keys beside KEY, which may do everything and has no limit. ONCE may call once a day."""
@@ -67,12 +67,28 @@ _SERVER = """{drain_delay: 0s, listeners: [{id: public, address: "127.0.0.1:0",
   limits: {header_bytes: 2KiB, url_bytes: 512B, body: 1KiB, header_timeout: 300ms, body_timeout: 300ms}}]}"""
 
 
+class Buggy:
+    """An upstream that raises what no code should raise, and waits for ever when it is asked for /v1/wait."""
+
+    id = "backend"
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+
+    async def send(self, call: Call) -> Answer:
+        if b"/v1/wait" in call.head:
+            self.asked.set()
+            await asyncio.Event().wait()
+        raise RuntimeError("a bug")
+
+
 class InProcess:
-    """A gateway in this process whose only upstream raises what no code should raise."""
+    """A gateway in this process, for what cannot be brought about, or not be watched to its end, from outside."""
 
     def __init__(self, log_file: Path) -> None:
         self._file = log_file
         self._metrics = Metrics()
+        self.upstream = Buggy()
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator["InProcess"]:
@@ -85,7 +101,7 @@ class InProcess:
         log.install()
         log.start()
         gateway = Gateway(
-            table=build_routes(config, {"backend": Echo(RuntimeError("a bug"))}, faults),
+            table=build_routes(config, {"backend": self.upstream}, faults),
             credentials=build_credentials(config),
             limiter=LocalLimiter(clock),
             recorder=Recorder(self._metrics, log.access, config.auth.key.query),
@@ -97,6 +113,7 @@ class InProcess:
         listener = Listener(Door(limits, (), Ids(os.urandom), clock.monotonic), gateway.handle, clock.wall, Outbox())
         sock = socket.create_server(("127.0.0.1", 0))
         self.port: int = sock.getsockname()[1]
+        self.cut = listener.cut
         await listener.start(sock)
         try:
             yield self
@@ -123,7 +140,7 @@ class InProcess:
 
 
 class Town(NamedTuple):
-    """`gateway` has no Redis; `storeless` is told to use one that is away, and to deny then; `buggy` raises."""
+    """`gateway` has no Redis; `storeless` is told to use one that is away, and to deny then; `buggy` raises, and can be cut off."""
 
     service: Service
     gateway: GatewayProcess

@@ -150,7 +150,7 @@ def test_a_streamed_result_is_checked_alike(document: bytes) -> None:
 @given(statuses, types, codings, bodies, st.booleans(), st.sampled_from(["auto", "wrap"]))
 def test_every_reply_keeps_the_contract(status: int, content_type: bytes, coding: bytes, body: bytes, large: bool, mode: Any) -> None:
     if coding == b"gzip":
-        body = gzip.compress(body)
+        body = gzip.compress(body, mtime=0)
     elif coding == b"deflate":
         body = zlib.compress(body)
     fields = [(b"content-type", content_type), (b"content-encoding", coding), (b"sunset", b"soon")]

@@ -214,6 +214,9 @@ class TestShadows:
         answer, kept = ask(kept, (self.NONE,))
         assert (answer.allowed, answer.states, answer.shadows, kept) == (True, (), (self.NONE,), [-(NOW + 60_000_000)])
 
+    def test_one_that_lies_too_far_ahead_is_brought_back(self) -> None:
+        assert ask([0, NOW + 10**12], (MINUTE, self.FEW), cost=0)[1] == [0, NOW + 60_000_000]
+
     def test_a_look_is_none_of_theirs(self) -> None:
         assert ask([NOW + 60_000_000], (self.NONE,), cost=0)[0].shadows == ()
 

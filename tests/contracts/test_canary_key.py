@@ -1,0 +1,143 @@
+"""A key stays with the gateway: wherever a client puts it, it is found in nothing that leaves.
+
+Each of SECRETS is put in each of PLACES, for every path that ends in another way; then everything that could be seen
+from outside is searched: replies, log, metrics, what the backend got, every command Redis got, and what it keeps.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.canary import ORDINARY, PLACES, SECRETS, SHOWN, Place, escaped, excerpt, leaks, twice
+from tests.gateway_process import GatewayProcess, configuration, digest, running
+from tests.raw_client import RawClient
+from tests.redis_server import RedisServer
+from tests.strict_backend import StrictBackend
+
+PATHS = (b"/v1/t", b"/open/t", b"/dead/t", b"/nowhere")
+
+SECTIONS = {
+    "server": '{drain_delay: 0s, listeners: [{id: public, address: "127.0.0.1:0", limits: {header_bytes: 8KiB, url_bytes: 4KiB}}]}',
+    "organizations": "[{id: acme}]",
+    "plans": "[{id: large, limits: [{id: minute, max: 1000000, per: 1m}]}, {id: small, limits: [{id: day, max: 1, per: 1d}]}]",
+    "keys": f"""
+  - {{id: ordinary, secret_sha256: {digest(ORDINARY.decode())}, organizations: [acme], plan: large}}
+  - {{id: first, secret_sha256: {digest(SECRETS["valid"].decode())}, organizations: [acme], plan: large}}
+  - {{id: second, secret_sha256: {digest(SECRETS["spent"].decode())}, organizations: [acme], plan: small}}
+  - {{id: third, secret_sha256: {digest(SECRETS["barred"].decode())}, organizations: [acme], plan: large, routes: [dead]}}
+  - {{id: fourth, secret_sha256: {digest(SECRETS["disabled"].decode())}, organizations: [acme], plan: large, disabled: true}}
+  - {{id: fifth, secret_sha256: {digest(SECRETS["expired"].decode())}, organizations: [acme], plan: large, expires: "2020-01-01T00:00:00Z"}}
+""",
+    "routes": """
+  - {id: all, match: {prefix: /v1, methods: [GET, POST]}, upstream: backend}
+  - {id: open, match: {prefix: /open, methods: [GET, POST]}, upstream: backend, auth: none}
+  - {id: dead, match: {prefix: /dead, methods: [GET, POST]}, upstream: dead}
+""",
+}
+
+
+class Monitor:
+    """Everything that Redis is told."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self._server = server
+
+    async def __aenter__(self) -> "Monitor":
+        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._server.port, limit=1 << 26)
+        self._writer.write(b"MONITOR\r\n")
+        assert await self._reader.readline() == b"+OK\r\n"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._writer.transport.abort()
+
+    async def commands(self) -> bytes:
+        self._server.ask("ECHO", "that is all")
+        async with asyncio.timeout(10):
+            return await self._reader.readuntil(b"that is all")
+
+
+async def sent(gateway: GatewayProcess, requests: Iterator[tuple[str, bytes]]) -> dict[str, bytes]:
+    """All that comes back, for each request, over connections of their own."""
+    limit = asyncio.Semaphore(50)
+    replies = {}
+
+    async def run(name: str, raw: bytes) -> None:
+        async with limit, await RawClient.connect(gateway.port) as client:
+            with contextlib.suppress(OSError):
+                await client.send(raw)
+                client.finish_sending()
+            replies[name] = await client.rest()
+
+    async with asyncio.timeout(30):
+        await asyncio.gather(*itertools.starmap(run, requests))
+    return replies
+
+
+def combined(places: dict[str, Place]) -> Iterator[tuple[str, bytes]]:
+    """The valid secret for every path, every other secret for one."""
+    for (name, place), (secret, key) in itertools.product(places.items(), SECRETS.items()):
+        for path in PATHS if secret == "valid" else PATHS[:1]:
+            yield f"{name}, {secret}, {path.decode()}", place(path, key)
+
+
+@contextlib.asynccontextmanager
+async def world(folder: Path, redis_server: RedisServer) -> AsyncIterator[tuple[GatewayProcess, StrictBackend, Monitor]]:
+    async with StrictBackend() as backend, Monitor(redis_server) as monitor:
+        upstreams = f'[{{id: backend, targets: [{{url: "http://127.0.0.1:{backend.port}"}}]}}, {{id: dead, targets: [{{url: "http://127.0.0.1:1"}}]}}]'
+        redis = f'{{url: "{redis_server.url}", timeout: 2s}}'
+        with running(configuration(backend.port, **SECTIONS, upstreams=upstreams, redis=redis), folder) as gateway:
+            yield gateway, backend, monitor
+
+
+async def search(gateway: GatewayProcess, monitor: Monitor, redis_server: RedisServer) -> None:
+    """Log, metrics, the process, and Redis. Ends the gateway."""
+    commands = await monitor.commands()
+    assert b"eval" in commands.lower()
+    assert not leaks(commands), excerpt(commands)
+    names = redis_server.ask("KEYS", "*")
+    assert names
+    for name in names:
+        assert not leaks(name)
+        assert not leaks(redis_server.ask("DUMP", name))
+    _, metrics = await asyncio.to_thread(gateway.admin, "/metrics")
+    assert not leaks(metrics.encode())
+    assert not leaks(gateway.title())
+    assert await asyncio.to_thread(gateway.terminate) == 0
+    for line in gateway.lines:
+        assert not leaks(line.encode()), line
+        assert '"bug"' not in line
+
+
+async def test_a_key_is_seen_nowhere(tmp_path: Path, redis_server: RedisServer) -> None:
+    async with world(tmp_path, redis_server) as (gateway, backend, monitor):
+        replies = await sent(gateway, combined(PLACES))
+        statuses = {reply[9:12] for reply in replies.values()}
+        assert {name: reply for name, reply in replies.items() if not reply.startswith(b"HTTP/1.1 ")} == {}
+        assert {name: excerpt(reply) for name, reply in replies.items() if leaks(reply)} == {}
+        assert statuses >= {b"200", b"400", b"401", b"403", b"404", b"405", b"413", b"414", b"417", b"429", b"431", b"503", b"505"}
+        assert backend.ambiguous == []
+        assert [seen.head for seen in backend.requests if leaks(seen.head)] == []
+        await search(gateway, monitor, redis_server)
+
+
+async def test_a_key_that_a_client_shows_to_the_backend_is_seen_nowhere_else(tmp_path: Path, redis_server: RedisServer) -> None:
+    async with world(tmp_path, redis_server) as (gateway, backend, monitor):
+        replies = await sent(gateway, combined(SHOWN))
+        assert backend.ambiguous == []
+        errors = {name: reply for name, reply in replies.items() if not reply.startswith(b"HTTP/1.1 200")}
+        assert {name: excerpt(reply) for name, reply in errors.items() if leaks(reply)} == {}
+        assert [seen.head for seen in backend.requests if b"x-api-key:" in seen.head.lower()] == []
+        await search(gateway, monitor, redis_server)
+
+
+@pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)
+def test_what_is_looked_for_is_found(secret: bytes) -> None:
+    for spelled in (secret, secret.upper(), escaped(secret), twice(secret), hashlib.sha256(secret).hexdigest().encode()):
+        assert leaks(b"a" + spelled)
+    assert not leaks(ORDINARY)
