@@ -10,7 +10,7 @@ import pytest
 from gateway.kernel.bucket import Claim, Decision, Window, claim
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import LIMITER_UNAVAILABLE, GatewayError
-from gateway.remote.redis_limiter import CLOCK_RATE, MAX_COMMANDS, REFUSED_S, OnFailure, RedisLimiter
+from gateway.remote.redis_limiter import CLOCK_RATE, MAX_COMMANDS, MAX_REFUSALS, REFUSED_S, OnFailure, RedisLimiter
 from tests.clocks import ManualClock
 from tests.redis_server import RedisServer
 
@@ -222,8 +222,9 @@ class TestRefusalsAreRemembered:
         limiter._changed(False, "lost")
         assert (await limiter.decide(self.SLOW)).store == "fallback"
 
-    async def test_in_bounded_memory(self, limiter: RedisLimiter, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("gateway.remote.redis_limiter.MAX_REFUSALS", 10)
-        for number in range(25):
-            await self.refused(limiter, claim(f"a{number}", self.SLOW.windows))
-        assert len(limiter._refusals) <= 10
+    async def test_in_bounded_memory(self, limiter: RedisLimiter) -> None:
+        none = claim(BUCKET, (Window("none", 1, 600_000_000, None),), 2)
+        refused = await limiter.decide(none)
+        for _ in range(MAX_REFUSALS + 10):
+            limiter._remember(claim("a", none.windows), refused, [0, 0, 0], 0.0)
+        assert len(limiter._refusals) <= MAX_REFUSALS

@@ -81,6 +81,12 @@ def test_what_is_accepted(text: str) -> None:
     parse(routes(text))
 
 
+def test_a_key_that_has_no_organisation_or_other_methods_is_no_reason_either() -> None:
+    text = routes("cost: {DELETE: 5}").replace('routes: ["cheap"]', "methods: [GET]")
+    twin = f"keys: [{{id: c, secret_sha256: {'e' * 64}, plan: many, organizations: [acme], methods: [GET, DELETE]}}, "
+    assert parse(text.replace("keys: [", twin)).routes[1].cost_of("DELETE") == 5
+
+
 def test_a_key_that_may_not_call_the_route_is_no_reason_to_refuse_a_cost() -> None:
     """`few` never has more than 3, and its key may use another route only."""
     assert parse(routes("cost: 4")).routes[1].cost_of("GET") == 4
