@@ -10,6 +10,7 @@ from gateway.settings.overlap import check_overlaps
 from gateway.settings.places import Items, Loc, Table
 from gateway.settings.schema.access import BUILT_IN_PLANS, Key
 from gateway.settings.schema.config import LISTS
+from gateway.settings.schema.redis_urls import files_of
 from gateway.settings.schema.routing import FRAMING, HeaderRules, Upstream
 from gateway.settings.schema.values import did_you_mean
 
@@ -27,6 +28,7 @@ def check(draft: Draft) -> None:
     check_overlaps(draft)
     _errors(draft)
     _headers(draft)
+    _redis(draft)
     check_listeners(draft)
 
 
@@ -154,6 +156,12 @@ def _headers(draft: Draft) -> None:
     for loc, route in draft.entries("routes", draft.config.routes):
         _rules(draft, (*loc, "headers", "request"), route.headers.request, told)
         _rules(draft, (*loc, "headers", "response"), route.headers.response, {request_id.lower()})
+
+
+def _redis(draft: Draft) -> None:
+    redis = draft.config.redis
+    for path in files_of(redis.url.get_secret_value()) if redis is not None else ():
+        check_file(draft, ("redis", "url"), path)
 
 
 _MEANT_OTHERWISE = frozenset(

@@ -149,6 +149,11 @@ def test_certificates_are_there(tmp_path: Path) -> None:
     ]
 
 
+def test_the_files_that_a_redis_url_names_are_there() -> None:
+    url = "rediss://user:s3cret@a?ssl_check_hostname=no&ssl_ca_certs=/none/ca.pem"
+    assert added(f"redis: {{url: '{url}'}}") == ["4:14 redis.url: there is no readable file `/none/ca.pem`"]
+
+
 def test_there_is_something_to_serve() -> None:
     assert complaints("version: 1\n") == ["1:1 there are no routes, so nothing can be served; declare one under `routes`"]
     assert complaints("version: 1\nroutes: []\n") == ["1:1 there are no routes, so nothing can be served; declare one under `routes`"]
