@@ -170,11 +170,6 @@ class Connection(Intake):
         self._lost = self._loop.create_future()
         await asyncio.wait([self._lost], timeout=LINGER_S)
 
-    def drain(self) -> None:
-        """Close as soon as nothing is in flight."""
-        if self._exchange is None and not self._messages:
-            self.force_close()
-
     def cut(self) -> bool:
         """Do not wait any longer: what is in flight is answered with SHUTTING_DOWN, or broken off within its reply.
 

@@ -234,7 +234,7 @@ class Intake(RequestHandler):
             if self._head_since is not None:
                 if now - self._head_since > limits.header_timeout_s:
                     self._refuse(GatewayError(REQUEST_TIMEOUT), in_body=False)
-            elif now - self._since > limits.idle_timeout_s and not self._has_unread():
+            elif now - self._since > self._listener.idle_timeout_s and not self._has_unread():
                 self.force_close()
 
     def _untaken_bytes(self) -> int:

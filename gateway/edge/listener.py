@@ -22,6 +22,8 @@ class Listener(Server):
     """
 
     SWEEP_S = 0.25
+    PARTING_S = 1.0
+    """After `stop_accepting`, how long a connection may be idle. Closed at once it would meet the next request on its way."""
     CERTIFICATES_S = 2.0
     """How often the files of certificates are looked at."""
 
@@ -38,6 +40,7 @@ class Listener(Server):
         self.serve = serve
         self.outbox = outbox
         self.draining = False
+        self.idle_timeout_s = door.limits.idle_timeout_s
         self._wall = wall
         self._date = ""
         self._date_for = 0
@@ -85,14 +88,13 @@ class Listener(Server):
         return self._date
 
     def stop_accepting(self) -> None:
-        """No new connections, and no idle ones."""
+        """No new connections. Those that there are end with their next reply, or soon if nothing comes."""
         self.draining = True
+        self.idle_timeout_s = min(self.idle_timeout_s, self.PARTING_S)
         if self._porch is not None:
             self._porch.close()
         for server in self._servers:
             server.close()
-        for connection in self._open():
-            connection.drain()
 
     @property
     def busy(self) -> bool:

@@ -26,6 +26,13 @@ class _Bucket(msgspec.Struct):
     tats_us: list[int]
 
 
+class _Legacy(msgspec.Struct):
+    """`entries` are a bucket's name, which of `plans` its windows are, and their times."""
+
+    plans: list[tuple[Window, ...]]
+    entries: list[tuple[str | tuple[int, int], int, list[int]]]
+
+
 class LocalLimiter:
     """A Limiter whose buckets die with the process. `store` is what its decisions say of their origin."""
 
@@ -39,6 +46,26 @@ class LocalLimiter:
 
     def __repr__(self) -> str:
         return f"<LocalLimiter {len(self._buckets)} buckets>"
+
+    def export(self) -> bytes:
+        """All that is known, for `adopt` in another process of this machine, whose monotonic clock is the same."""
+        plans: dict[tuple[Window, ...], int] = {}
+        entries: list[tuple[str | tuple[int, int], int, list[int]]] = []
+        for name, state in self._buckets.items():
+            plan = plans.setdefault(state.windows, len(plans))
+            # A shared bucket is named by its windows and a number.
+            entries.append((name if isinstance(name, str) else (plan, name[1]), plan, state.tats_us))  # type: ignore[index]
+        return msgspec.msgpack.encode(_Legacy(list(plans), entries))
+
+    def adopt(self, legacy: bytes) -> None:
+        """Go on where another one ended. Buckets that are known here stay as they are. Raises msgspec.MsgspecError."""
+        told = msgspec.msgpack.decode(legacy, type=_Legacy)
+        for name, plan, tats_us in told.entries:
+            windows = told.plans[plan]
+            key: Hashable = name if isinstance(name, str) else (windows, name[1])
+            if key not in self._buckets:
+                self._buckets[key] = _Bucket(windows, tats_us)
+                self._sweep_order.append(key)
 
     async def decide(self, bucket: str, windows: tuple[Window, ...], cost: int = 1) -> Decision:
         """`decide_now`, for callers that take any Limiter."""

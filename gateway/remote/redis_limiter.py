@@ -56,7 +56,7 @@ class RedisLimiter:
     ) -> None:
         self._key_prefix = key_prefix
         self._on_failure = on_failure
-        self._fallback = LocalLimiter(clock, store="fallback")
+        self.fallback = LocalLimiter(clock, store="fallback")
         self._commands: dict[str, tuple[tuple[Window, ...], int, bytes]] = {}
         self._node = RedisNode(RedisAddress(url), timeout_s, SCRIPT, command(key_prefix, "probe", PROBE, 1), on_state)
 
@@ -81,7 +81,7 @@ class RedisLimiter:
         if isinstance(reply, list):
             return decision(reply[0] == 1, "redis", reply[2:], windows, cost, reply[1])
         if self._on_failure == "local":
-            return self._fallback.decide_now(bucket, windows, cost)
+            return self.fallback.decide_now(bucket, windows, cost)
         if self._on_failure == "allow":
             return Decision(True, "allow", tuple(_as_if_fresh(window, cost) for window in windows))
         raise GatewayError(LIMITER_UNAVAILABLE, retry_after_s=RETRY_AFTER_S, cause=f"redis {self._node.address}: {reply!s}")

@@ -107,7 +107,9 @@ class Server(Section):
     """The processes and their listeners."""
 
     workers: Workers = Field(
-        default=1, description="Number of worker processes; `auto` fits it to the machine.", json_schema_extra={"default": "auto"}
+        default=None,
+        description="Number of worker processes: `auto` is the CPUs that there are for it, and 1 without `redis`.",
+        json_schema_extra={"default": "auto"},
     )
     drain_delay: Duration = default("5s", "Keep accepting this long after /readyz fails: lists of endpoints lag.")
     drain_timeout: Duration = default("30s", "Requests in flight at the end of `drain_delay` finish within this.")

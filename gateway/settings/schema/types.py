@@ -61,7 +61,9 @@ Instant: TypeAlias = Annotated[datetime, PlainValidator(values.instant), _shape(
 Href: TypeAlias = Annotated[str, PlainValidator(values.href), _shape(pattern="^https?://")]
 Version: TypeAlias = Annotated[int, PlainValidator(values.version), WithJsonSchema({"const": 1})]
 Workers: TypeAlias = Annotated[
-    int, PlainValidator(values.workers), WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": 1}]})
+    int | None,
+    PlainValidator(values.workers),
+    WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": values.MOST_WORKERS}]}),
 ]
 
 

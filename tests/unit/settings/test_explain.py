@@ -44,7 +44,7 @@ from tests.yaml_files import DIGEST, added, complaints, refusal
         ("keys: [{id: k}]", "4:8 keys[0].secret_sha256: missing; `gateway keys create` prints one"),
         ("admin:", "4:7 admin: there is no value here; write one, or leave the key out"),
         # what comes later
-        ("server: {workers: 2}", "4:19 server.workers: more than one worker is not supported yet; write `auto` or `1`"),
+        ("server: {workers: 2}", "4:19 server.workers: 2 workers would count by themselves, each up to the whole limit; add `redis`, where they count together, or write `auto` or `1`"),
         ("server: {listeners: [{redirect: http}]}", "4:33 server.listeners[0].redirect: `https` is wanted here; did you mean `https`?"),
         ("redis: {url: 'redis+sentinel://a'}", "4:14 redis.url: `redis+sentinel://` is not supported yet; write `redis://host:port/database`"),
         ("redis: {url: 'redis+cluster://a'}", "4:14 redis.url: `redis+cluster://` is not supported yet; write `redis://host:port/database`"),

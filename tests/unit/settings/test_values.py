@@ -79,9 +79,9 @@ def test_texts_stay_as_they_are(rule: object, value: str) -> None:
     assert rule(value) == value
 
 
-@pytest.mark.parametrize("value", ["auto", 1])
-def test_there_is_one_worker(value: object) -> None:
-    assert values.workers(value) == 1
+@pytest.mark.parametrize(("value", "count"), [("auto", None), (1, 1), (256, 256)])
+def test_workers_are_as_many_as_wanted_or_as_fit(value: object, count: int | None) -> None:
+    assert values.workers(value) == count
 
 
 @pytest.mark.parametrize(
@@ -163,10 +163,10 @@ def test_there_is_one_worker(value: object) -> None:
         (values.instant, "2027-02-30T00:00:00Z", "`2027-02-30T00:00:00Z` is not a date and time: day is out of range for month", ""),
         (values.href, "docs", "`docs` is not a URL that begins with `http://` or `https://`", ""),
         (values.href, "javascript:alert(1)", "`javascript:alert(1)` is not a URL that begins with `http://` or `https://`", ""),
-        (values.workers, 4, "more than one worker is not supported yet", "write `auto` or `1`"),
-        (values.workers, 0, "the number of workers is `auto` or 1 and more", ""),
-        (values.workers, True, "the number of workers is `auto` or 1 and more", ""),
-        (values.workers, "many", "the number of workers is `auto` or 1 and more", ""),
+        (values.workers, 257, "the number of workers is `auto`, or 1 to 256", ""),
+        (values.workers, 0, "the number of workers is `auto`, or 1 to 256", ""),
+        (values.workers, True, "the number of workers is `auto`, or 1 to 256", ""),
+        (values.workers, "many", "the number of workers is `auto`, or 1 to 256", ""),
     ],
 )  # fmt: skip
 def test_what_will_not_do_is_told_with_what_to_write(rule: object, value: object, complaint: str, hint: str) -> None:
