@@ -151,7 +151,7 @@ class Recorder:
                 decision.states[0].remaining if decision is not None and decision.states else None,
                 x.answer.target if x.answer is not None else None,
                 x.reply.upstream_request_id if x.reply is not None else None,
-                (x.reply.code or None) if x.reply is not None else None,
+                x.reply.code if x.reply is not None and x.reply.status >= 400 else None,
                 error.fault.name if error is not None else None,
                 error.cause if error is not None else None,
                 self._path(x),

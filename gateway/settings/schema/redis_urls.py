@@ -24,7 +24,8 @@ _PARAMETERS = {
     "protocol": _NUMBER,
     "health_check_interval": _NUMBER,
 }
-_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+AUTHORITIES = "ssl_ca_certs"
+_FILES = (AUTHORITIES, "ssl_certfile", "ssl_keyfile")
 _OF_TLS = {
     **dict.fromkeys(_FILES, _ANY),
     "ssl_ca_path": _ANY,
@@ -60,9 +61,9 @@ def redis_url(value: object) -> str:
     return text
 
 
-def files_of(url: str) -> list[str]:
-    """The files that the parameters of a `redis_url` name."""
-    return [path for name, path in parse_qsl(urlsplit(url).query) if name in _FILES]
+def files_of(url: str) -> list[tuple[str, str]]:
+    """The parameters of a `redis_url` that are files, with their paths."""
+    return [(name, path) for name, path in parse_qsl(urlsplit(url).query) if name in _FILES]
 
 
 def _parameter(scheme: str, name: str, written: str) -> None:

@@ -97,6 +97,10 @@ def test_series_are_found_again(desk: Desk) -> None:
     assert desk.value("gateway_upstream_duration_seconds_count") == 2
 
 
+def test_an_error_whose_code_is_0_has_a_code(desk: Desk) -> None:
+    assert desk.record(exchange(route=route(), reply=Reply(503, [], b"", code=0)))["gateway.code"] == 0
+
+
 def test_a_refused_exchange(desk: Desk) -> None:
     x = exchange(error=GatewayError(NO_ROUTE), reply=Reply(404, [], b"", code=1005))
     line = desk.record(x)
