@@ -1,4 +1,4 @@
-"""Buckets in Redis, shared by every gateway that uses it: one script, one round trip, one connection.
+"""Buckets in Redis, shared by every gateway that uses it: one script, one round trip, one connection to each server.
 
 While Redis is away calls are answered by the ladder that the operator chose: `local` counts in this process's memory,
 `allow` counts nothing, `deny` refuses. The limit's headers are there on the first two, as the process sees it. A call
@@ -17,9 +17,8 @@ from gateway.kernel.bucket import UNLIMITED, Decision, Window, WindowState, deci
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import LIMITER_UNAVAILABLE, GatewayError
 from gateway.remote.local import LocalLimiter
-from gateway.remote.redis_address import RedisAddress
 from gateway.remote.redis_link import pack
-from gateway.remote.redis_node import RedisNode
+from gateway.remote.redis_store import redis_store
 
 OnFailure: TypeAlias = Literal["local", "allow", "deny"]
 
@@ -37,7 +36,7 @@ def ignore_state(up: bool, reason: str) -> None:
 
 
 class RedisLimiter:
-    """A Limiter on one Redis server, which it finds, loses and finds again by itself.
+    """A Limiter on a Redis, which it finds, loses and finds again by itself.
 
     `timeout_s` is the whole budget of a decision, waiting for a connection included. `on_state(up, reason)` is called
     when Redis is reached or found away for the first time, and at each change after that, never per request; the first
@@ -58,18 +57,18 @@ class RedisLimiter:
         self._on_failure = on_failure
         self._fallback = LocalLimiter(clock, store="fallback")
         self._commands: dict[str, tuple[tuple[Window, ...], int, bytes]] = {}
-        self._node = RedisNode(RedisAddress(url), timeout_s, SCRIPT, command(key_prefix, "probe", PROBE, 1), on_state)
+        self._store = redis_store(url, timeout_s, (SCRIPT,), lambda tag: command(key_prefix, tag, PROBE, 1), on_state)
 
     def __repr__(self) -> str:
-        return f"<RedisLimiter {self._node!r}>"
+        return f"<RedisLimiter {self._store!r}>"
 
     async def start(self) -> None:
         """Returns when Redis was reached, or found away: after a few seconds at most. Before it, calls meet the ladder."""
-        await self._node.start()
+        await self._store.start()
 
     async def close(self) -> None:
         """Cut the connection. Calls in flight and later ones meet the ladder."""
-        await self._node.close()
+        await self._store.close()
 
     async def decide(self, bucket: str, windows: tuple[Window, ...], cost: int = 1) -> Decision:
         """As `Limiter.decide`. The decision's `store` says whether Redis made it."""
@@ -77,14 +76,14 @@ class RedisLimiter:
             return UNLIMITED
         known = self._commands.get(bucket)
         as_before = known is not None and known[0] is windows and known[1] == cost
-        reply = await self._node.call(known[2] if known and as_before else self._pack(bucket, windows, cost))
+        reply = await self._store.call(known[2] if known and as_before else self._pack(bucket, windows, cost), bucket)
         if isinstance(reply, list):
             return decision(reply[0] == 1, "redis", reply[2:], windows, cost, reply[1])
         if self._on_failure == "local":
             return self._fallback.decide_now(bucket, windows, cost)
         if self._on_failure == "allow":
             return Decision(True, "allow", tuple(_as_if_fresh(window, cost) for window in windows))
-        raise GatewayError(LIMITER_UNAVAILABLE, retry_after_s=RETRY_AFTER_S, cause=f"redis {self._node.address}: {reply!s}")
+        raise GatewayError(LIMITER_UNAVAILABLE, retry_after_s=RETRY_AFTER_S, cause=f"redis {self._store.address}: {reply!s}")
 
     def _pack(self, bucket: str, windows: tuple[Window, ...], cost: int) -> bytes:
         packed = command(self._key_prefix, bucket, windows, cost)

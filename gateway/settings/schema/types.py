@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainValidator, SecretStr, WithJsonSchema
 
-from gateway.kernel import units
+from gateway.kernel import redis_url, units
 from gateway.settings.schema import values
 
 T = TypeVar("T")
@@ -49,7 +49,7 @@ PathPrefix: TypeAlias = Annotated[str, PlainValidator(values.path_prefix), _shap
 Address: TypeAlias = Annotated[values.Address, PlainValidator(values.address), _shape(pattern=":[0-9]{1,5}$")]
 Network: TypeAlias = Annotated[IPv4Network | IPv6Network, PlainValidator(values.network), _shape()]
 TargetUrl: TypeAlias = Annotated[values.TargetUrl, PlainValidator(values.target_url), _shape(pattern="^https?://")]
-RedisUrl: TypeAlias = Annotated[SecretStr, _secret(values.redis_url), _shape(pattern="^(rediss?|unix)://")]
+RedisUrl: TypeAlias = Annotated[SecretStr, _secret(values.redis_url), _shape(pattern=redis_url.PATTERN)]
 Token: TypeAlias = Annotated[SecretStr, _secret(values.token), _shape()]
 Digest: TypeAlias = Annotated[str, PlainValidator(values.digest), _shape(pattern="^[0-9a-f]{64}$")]
 Instant: TypeAlias = Annotated[datetime, PlainValidator(values.instant), _shape(format="date-time")]

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from gateway.kernel import patterns, units
+from gateway.kernel.redis_url import parse as parse_redis_url
 
 
 class RefusedError(ValueError):
@@ -225,21 +226,7 @@ def target_url(value: object) -> TargetUrl:
 
 def redis_url(value: object) -> str:
     text = text_of(value, "a URL such as `redis://127.0.0.1:6379/0`")
-    scheme = text.partition("://")[0]
-    if scheme in {"redis+sentinel", "redis+cluster"}:
-        raise RefusedError(f"`{scheme}://` is not supported yet", "write `redis://host:port/database`")
-    if "://" not in text or scheme not in {"redis", "rediss", "unix"}:
-        raise RefusedError("a Redis URL begins with `redis://`, `rediss://` or `unix://`")
-    try:
-        url = urlsplit(text)
-        found = url.path if scheme == "unix" else url.hostname
-        port = url.port
-    except ValueError:
-        raise RefusedError("this is not a Redis URL; write `redis://host:port/database`") from None
-    if not found or port == 0 or any(char.isspace() for char in text):
-        raise RefusedError("this is not a Redis URL; write `redis://host:port/database`")
-    if scheme != "unix" and not re.fullmatch("(/[0-9]{0,3})?", url.path):
-        raise RefusedError("the path of a Redis URL is the number of a database, such as `/0`")
+    parse_redis_url(text)
     return text
 
 
