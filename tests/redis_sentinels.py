@@ -98,3 +98,21 @@ def redis_sentinels(tmp_path: Path) -> Iterator[RedisSentinels]:
         yield servers
     finally:
         servers.kill()
+
+
+@pytest.fixture(scope="session")
+def running_sentinels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisSentinels]:
+    """For tests that leave every server where it is."""
+    servers = RedisSentinels(tmp_path_factory.mktemp("sentinels"))
+    try:
+        servers.start()
+        yield servers
+    finally:
+        servers.kill()
+
+
+@pytest.fixture
+def calm_sentinels(running_sentinels: RedisSentinels) -> RedisSentinels:
+    """Running, empty."""
+    running_sentinels.primary.ask("FLUSHALL")
+    return running_sentinels

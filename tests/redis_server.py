@@ -33,7 +33,7 @@ class RedisServer:
     def start(self) -> None:
         """On the port it had before, or on a free one. Returns when it accepts connections."""
         for _ in range(5):
-            self.port = self.port or _free_port()
+            self.port = self.port or free_port()
             self._process = subprocess.Popen(self._command(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             if self._accepts():
                 return
@@ -109,7 +109,7 @@ def wait_until(reached: Callable[[], bool], within_s: float = 20.0) -> None:
         pause.wait(0.02)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from gateway.kernel.redis_url import parse
 from gateway.remote.redis_address import Address, RedisAddress
+from gateway.remote.redis_cluster import RedisCluster
 from gateway.remote.redis_link import Reply
 from gateway.remote.redis_node import RedisNode
 from gateway.remote.redis_sentinel import SentinelAddress
@@ -43,5 +44,7 @@ def redis_store(
     Raises ValueError for a URL that cannot be used.
     """
     parsed = parse(url)
+    if parsed.kind == "cluster":
+        return RedisCluster(parsed, timeout_s, scripts, probe_of, on_state)
     address: Address = SentinelAddress(parsed) if parsed.kind == "sentinel" else RedisAddress(url)
     return RedisNode(address, timeout_s, scripts, lambda: probe_of("probe"), on_state)
