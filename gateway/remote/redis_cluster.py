@@ -97,14 +97,14 @@ class RedisCluster:
         place = self._owners[slot]
         if place is None or self._closed:
             return AWAY
-        reply = await self._node(place).call(command)
+        deadline = self._loop.time() + self._timeout_s
+        reply = await self._node(place).call(command, deadline=deadline)
         if isinstance(reply, LinkError) and reply.reason in ELSEWHERE:
-            return await self._follow(reply, command, slot, place)
+            return await self._follow(reply, command, slot, place, deadline)
         return reply
 
-    async def _follow(self, reply: LinkError, command: bytes, slot: int, place: Place) -> Reply:
+    async def _follow(self, reply: LinkError, command: bytes, slot: int, place: Place, deadline: float) -> Reply:
         """To where `place` sends the call: for good (MOVED), this once (ASK), or again a little later (TRYAGAIN)."""
-        deadline = self._loop.time() + self._timeout_s
         for _ in range(MOST_REDIRECTIONS):
             asking = reply.reason == "ASK"
             if reply.reason == "TRYAGAIN":

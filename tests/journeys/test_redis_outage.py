@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +14,9 @@ from tests.fakes import reply, until
 from tests.gateway_process import KEY, digest
 from tests.journeys.backends import Front, ask, asking, clients, counted, counts, enveloped, front
 from tests.raw_client import RawClient, RawReply
-from tests.redis_server import RedisServer
+from tests.redis_cluster import RedisCluster
+from tests.redis_sentinels import RedisSentinels
+from tests.redis_server import RedisServer, wait_until
 
 MANY = 1_000_000
 BUDGET_S = 0.2
@@ -127,6 +130,28 @@ async def test_no_request_fails_while_redis_is_away(redis_server: RedisServer, h
         assert await decided_by(here) == "redis"
 
 
+@pytest.mark.parametrize("kind", ["redis_sentinels", "redis_cluster"])
+async def test_no_request_fails_when_a_primary_is_killed_and_another_takes_over(kind: str, request: pytest.FixtureRequest) -> None:
+    servers: RedisSentinels | RedisCluster = request.getfixturevalue(kind)
+    async with limited(servers.url, "local") as here:
+        await is_up(here)
+        async with Load(here).running() as load:
+            await load.several()
+            (servers.primary if isinstance(servers, RedisSentinels) else servers.primaries[0]).kill()
+            await is_away(here)
+            await asyncio.to_thread(wait_until, servers.is_promoted)
+            if isinstance(servers, RedisCluster):
+                await asyncio.to_thread(wait_until, servers.replica.is_well)
+            promoted_at = time.monotonic()
+            await is_up(here)
+            assert time.monotonic() - promoted_at < 5
+            await load.several()
+        assert load.statuses == {200: len(load.answers)}
+        assert await spent(here) == LIMIT_OF_FIVE
+        assert await decided_by(here) == "redis"
+        assert len([line for line in here.gateway.lines if '"redis is away"' in line]) == 1
+
+
 async def test_with_deny_a_caller_is_refused_until_redis_is_back(redis_server: RedisServer) -> None:
     async with limited(redis_server.url, "deny") as here:
         await is_up(here)
@@ -191,7 +216,7 @@ async def test_redis_knows_no_key_and_forgets_everything_in_time(redis_server: R
     async with limited(redis_server.url, "deny") as here:
         await is_up(here)
         await spent(here)
-        names = [name for name in redis_server.ask("KEYS", "*") if b"probe" not in name]
+        names = [name for name in redis_server.ask("KEYS", "*:{*}:*") if b"probe" not in name]
         assert len(names) == 1
         assert SEVERAL.encode() not in names[0]
         assert digest(SEVERAL).encode() not in names[0]

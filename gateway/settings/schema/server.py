@@ -83,7 +83,7 @@ class Redis(Section):
     timeout: PositiveDuration = default("50ms", "The whole budget of one decision, connecting included.")
     on_failure: Literal["local", "allow", "deny"] = Field(
         default="local",
-        description="While Redis is away: `local` limits in the gateway's memory, `allow` does not limit, `deny` answers 503.",
+        description="While Redis is away: `local` counts this gateway's share in memory, `allow` does not limit, `deny` answers 503.",
     )
 
 
