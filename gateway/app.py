@@ -5,8 +5,8 @@ import contextlib
 import gc
 import os
 import signal
-import socket
 import time
+from collections.abc import Awaitable, Callable
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -18,12 +18,15 @@ from gateway import __version__
 from gateway.admin import Admin
 from gateway.edge import Listener
 from gateway.edge.door import Door, Limits
+from gateway.edge.sockets import Bound, bind_all
+from gateway.edge.terms import networks, threshold
+from gateway.exchange import Exchange, Send
 from gateway.kernel.clock import Clock
 from gateway.kernel.ids import Ids
 from gateway.observe.log import Log, announce
 from gateway.observe.metrics import Metrics
 from gateway.observe.series import Counter
-from gateway.pipeline import Gateway
+from gateway.pipeline import Gateway, Redirection
 from gateway.remote.limiter import Limiter
 from gateway.remote.local import LocalLimiter
 from gateway.remote.outbox import Outbox
@@ -31,6 +34,7 @@ from gateway.remote.redis_limiter import RedisLimiter
 from gateway.remote.tls import TLS
 from gateway.remote.upstream import Upstream
 from gateway.settings import Config
+from gateway.settings.schema.addresses import UNIX
 from gateway.settings.schema.routing import Upstream as UpstreamSetting
 from gateway.settings.schema.server import Listener as ListenerSetting
 from gateway.stages.record import Recorder
@@ -61,6 +65,7 @@ class Worker:
         self.source = source
         self.listeners: list[Listener] = []
         self.addresses: list[str] = []
+        self.bound: list[Bound] = []
         observability = config.observability
         self.log = Log(
             SYSTEM.wall,
@@ -82,7 +87,7 @@ class Worker:
 
     async def serve(self) -> int:
         """Start, wait for the signal to stop, drain."""
-        sockets = [(setting, _bind(setting)) for setting in self.config.server.listeners]
+        self.bound = bind_all(self.config.server.listeners)
         self.log.install()
         self.log.start()
         gateway = self._gateway()
@@ -94,11 +99,13 @@ class Worker:
             if isinstance(self.limiter, RedisLimiter):
                 await self.limiter.start()
             await self.admin.start()
-            for setting, sock in sockets:
-                listener = Listener(_door(setting, ids), gateway.handle, SYSTEM.wall, self.outbox)
-                await listener.start(sock)
+            for setting, bound in zip(self.config.server.listeners, self.bound, strict=True):
+                listener = Listener(
+                    _door(setting, ids), _serves(setting, gateway), SYSTEM.wall, self.outbox, threshold(setting, self.metrics, SYSTEM.wall)
+                )
+                await listener.start(bound.sock)
                 self.listeners.append(listener)
-                self.addresses.append(_name(sock))
+                self.addresses.append(bound.name)
             gc.collect()
             gc.freeze()  # what was made until here stays; nobody needs to look through it again
             gc.set_threshold(GC_ALLOCATIONS, 20, 20)
@@ -123,7 +130,7 @@ class Worker:
         for listener in self.listeners:
             listener.stop_accepting()
         deadline = SYSTEM.monotonic() + server.drain_timeout
-        while any(listener.connections for listener in self.listeners) and SYSTEM.monotonic() < deadline and not self._hurry.is_set():
+        while any(listener.busy for listener in self.listeners) and SYSTEM.monotonic() < deadline and not self._hurry.is_set():
             await self._pause(DRAIN_POLL_S)
         cut = sum(listener.cut() for listener in self.listeners)
         deadline = SYSTEM.monotonic() + CUT_WITHIN_S
@@ -139,6 +146,8 @@ class Worker:
 
     async def _close(self) -> None:
         await self.admin.close()
+        for bound in self.bound:
+            bound.release()
         for upstream in self.upstreams.values():
             await upstream.close()
         if isinstance(self.limiter, RedisLimiter):
@@ -245,30 +254,16 @@ def _path(name: str | None) -> Path | None:
     return None if name is None else Path(name)
 
 
+def _serves(setting: ListenerSetting, gateway: Gateway) -> Callable[[Exchange, Send], Awaitable[None]]:
+    return gateway.handle if setting.redirect is None else Redirection(gateway, setting.redirect_port).handle
+
+
 def _door(setting: ListenerSetting, ids: Ids) -> Door:
     limits = setting.limits
     return Door(
         Limits(limits.header_bytes, limits.url_bytes, limits.body, limits.header_timeout, limits.body_timeout, limits.idle_timeout),
-        setting.trusted_proxies,
+        networks(setting),
         ids,
         SYSTEM.monotonic,
+        UNIX in setting.trusted_proxies,
     )
-
-
-def _bind(setting: ListenerSetting) -> socket.socket:
-    """A listening socket. Raises OSError that names the address."""
-    host, port = setting.address
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((host, port))
-    except OSError as error:
-        sock.close()
-        raise OSError(error.errno, f"{os.strerror(error.errno or 0)}: {setting.address}") from error
-    return sock
-
-
-def _name(sock: socket.socket) -> str:
-    host, port = sock.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -28,6 +28,7 @@ class Exchange(msgspec.Struct):
     `withheld` names fields (in lower case) that this one request forbids to pass on.
     `header_keys` and `query_keys` are the secrets that came with it: for identify and for scrubbing, nobody else.
     `ended` is why the gateway itself gives the exchange up, set before its task is cancelled.
+    `certificate_subject` is what the client has proved to be by its certificate (RFC 4514), "" without one.
     `started` is a reading of the monotonic clock; durations are in seconds.
     """
 
@@ -48,6 +49,7 @@ class Exchange(msgspec.Struct):
     trusted_peer: bool = False
     withheld: frozenset[bytes] = frozenset()
     door_error: GatewayError | None = None
+    certificate_subject: str = ""
 
     route: Route | None = None
     caller: Caller | None = None

@@ -12,6 +12,7 @@ from gateway.stages.limit import refuse_spent
 from gateway.stages.normalize import normalize
 from gateway.stages.prepare import prepare
 from gateway.stages.record import Recorder
+from gateway.stages.redirect import redirect
 from gateway.stages.refuse import refuse
 from gateway.table import Credentials, RouteTable, Visitors
 
@@ -111,3 +112,25 @@ class Gateway:
             x.decision = await self.limiter.decide(x.caller.bucket, x.caller.windows, 0)
         except GatewayError:
             return
+
+
+class Redirection(Gateway):
+    """Sends every request to https at `port`, on behalf of `gateway`: asked of nobody, recorded like all others."""
+
+    def __init__(self, gateway: Gateway, port: int) -> None:
+        super().__init__(
+            table=gateway.table,
+            credentials=gateway.credentials,
+            limiter=gateway.limiter,
+            recorder=gateway.recorder,
+            clock=gateway.clock,
+            faults=gateway.faults,
+            id_field=gateway.id_field,
+        )
+        self._port = port
+
+    async def _serve(self, x: Exchange) -> Reply:
+        if x.door_error is not None:
+            raise x.door_error
+        take_credentials(x, self.credentials)
+        return redirect(x, self._port)

@@ -165,9 +165,10 @@ class RawBackend:
                 if step is End.CLOSE:
                     writer.close()
                     await writer.wait_closed()
-                if step is End.RESET:
-                    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                writer.transport.abort()
+                else:
+                    if step is End.RESET:
+                        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    writer.transport.abort()
                 raise ConnectionAbortedError("the script ends here")
             else:
                 await step(writer)
@@ -185,7 +186,8 @@ class _Peer(asyncio.StreamReaderProtocol):
         super().__init__(asyncio.StreamReader(limit=1 << 20), self._start)
 
     def leave(self) -> None:
-        self._writer.transport.abort()
+        if not self.gone.is_set():
+            self._writer.transport.abort()
 
     async def left(self) -> None:
         """Raises what went wrong in the script itself."""
@@ -201,8 +203,7 @@ class _Peer(asyncio.StreamReaderProtocol):
         try:
             await self._serve(self, reader, writer)
         except (OSError, EOFError, asyncio.CancelledError):
-            if not self.gone.is_set():
-                writer.transport.abort()
+            self.leave()
 
     def eof_received(self) -> bool:
         super().eof_received()

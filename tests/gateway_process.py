@@ -67,6 +67,7 @@ class GatewayProcess:
         first = self._wait_for(lambda line: '"started"' in line, STARTS_WITHIN_S)
         self.started: dict[str, Any] = json.loads(first)
         self.port = _port(self.started["listeners"][0])
+        """Of the first listener; 0 for a unix socket."""
         self.admin_port = _port(self.started["admin"])
 
     @property
@@ -181,4 +182,4 @@ def running(yaml: str, folder: Path, *arguments: str) -> Iterator[GatewayProcess
 
 
 def _port(address: str) -> int:
-    return int(address.rpartition(":")[2])
+    return 0 if address.startswith("unix:") else int(address.rpartition(":")[2])

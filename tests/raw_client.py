@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import struct
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 DEADLINE_S = 10.0
 
@@ -30,8 +30,9 @@ class RawClient:
         self._writer = writer
 
     @classmethod
-    async def connect(cls, port: int, host: str = "127.0.0.1") -> "RawClient":
-        return cls(*await asyncio.open_connection(host, port, limit=1 << 26))
+    async def connect(cls, port: int, host: str = "127.0.0.1", **tls: Any) -> "RawClient":
+        """`tls` is what asyncio takes: `ssl`, `server_hostname`."""
+        return cls(*await asyncio.open_connection(host, port, limit=1 << 26, **tls))
 
     async def __aenter__(self) -> Self:
         return self
@@ -41,6 +42,10 @@ class RawClient:
 
     def abort(self) -> None:
         self._writer.transport.abort()
+
+    def close(self) -> None:
+        """As an orderly client does: over TLS it says so."""
+        self._writer.close()
 
     def reset(self) -> None:
         """Leave with RST, as a program does that is killed with bytes unread."""

@@ -33,6 +33,10 @@ class ClusterNode(RedisServer):
         """How many nodes there are, as this one sees it; those that it has met only by name are not counted."""
         return sum(b"handshake" not in line for line in self.ask("CLUSTER", "NODES").splitlines())
 
+    def owners(self) -> set[int]:
+        """The ports of those that it believes to have slots."""
+        return {primary[1] for _, _, primary, *_ in self.ask("CLUSTER", "SLOTS")}
+
     def is_well(self) -> bool:
         """As it sees the cluster."""
         return b"cluster_state:ok" in self.ask("CLUSTER", "INFO")

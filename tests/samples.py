@@ -105,6 +105,7 @@ def route(pattern: str = "/v1/orders", **changes: Any) -> Route:
         "connect_timeout_s": 1.0,
         "first_byte_timeout_s": 10.0,
         "total_timeout_s": 30.0,
+        "subject_field": "X-Client-Certificate-Subject",
     }
     chosen = ordinary | changes
     if "GET" in chosen["methods"]:

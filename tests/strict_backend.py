@@ -62,7 +62,7 @@ class StrictBackend:
         self._serving: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 24)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=1024, limit=1 << 24)
         self.port: int = self._server.sockets[0].getsockname()[1]
         return self
 

@@ -13,7 +13,7 @@ from gateway.edge.door import body_length
 from gateway.edge.intake import Intake
 from gateway.edge.wire import head_bytes, may_have_body
 from gateway.exchange import Reply
-from gateway.kernel.faults import SHUTTING_DOWN, GatewayError
+from gateway.kernel.faults import MALFORMED_REQUEST, SHUTTING_DOWN, GatewayError
 from gateway.remote.call import Stream
 
 LINGER_S = 1.0
@@ -21,17 +21,22 @@ LINGER_S = 1.0
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER on, for no time: closing sends RST."""
+_SPEAK_TLS = "This address speaks https only. Write https:// at the beginning of the URL."
 _SMALL_BYTES = 32 * 1024
 """A reply up to this size may wait for the end of the loop's turn."""
 
 
 class Connection(Intake):
-    """aiohttp's connection with our loop. `_keep` says whether it goes on after the exchange under way."""
+    """aiohttp's connection with our loop. `_keep` says whether it goes on after the exchange under way.
 
-    __slots__ = ("_http10", "_keep")
+    `plain` is a client that speaks http where https is spoken: each of its requests is refused.
+    """
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    __slots__ = ("_http10", "_keep", "_plain")
+
+    def __init__(self, *arguments: Any, plain: bool = False, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self._plain = plain
         self._keep = True
         self._http10 = False
 
@@ -68,6 +73,8 @@ class Connection(Intake):
             self._keep = self._http10 = False
         else:
             x = listener.door.admit(message, self._peer)
+            if self._plain:
+                x.door_error = GatewayError(MALFORMED_REQUEST, developer_message=_SPEAK_TLS)
             self._keep = not (message.should_close or message.chunked or message.upgrade) and x.door_error is None
             self._http10 = message.version == (1, 0)
             if payload is not EMPTY_PAYLOAD:
@@ -79,7 +86,7 @@ class Connection(Intake):
             await listener.serve(x, self._send)
         finally:
             self._exchange = self._body_since = None
-        if not self._keep and not self._eof and (self._close or not payload.is_eof() or x.door_error is not None):
+        if not self._keep and not self._eof:
             await self._linger()
 
     async def _send(self, reply: Reply) -> int:
@@ -150,12 +157,15 @@ class Connection(Intake):
             self.transport.write(_CONTINUE)
 
     async def _linger(self) -> None:
-        self._close = True
         transport = self.transport
-        if transport is None or not transport.can_write_eof():
+        if transport is None or transport.is_closing():
             return
+        if not transport.can_write_eof() and self._payload.is_eof() and not self._close:
+            return  # TLS says by itself that it ends, and there is nothing unread that could reset the connection
+        self._close = True
         self._listener.outbox.flush()
-        transport.write_eof()
+        if transport.can_write_eof():
+            transport.write_eof()
         transport.resume_reading()
         self._lost = self._loop.create_future()
         await asyncio.wait([self._lost], timeout=LINGER_S)

@@ -23,6 +23,7 @@ from gateway.kernel.faults import (
 from gateway.kernel.headers import connection_options
 from gateway.kernel.ids import Ids
 from gateway.observe.trace import join
+from gateway.settings.schema.addresses import UNIX
 
 ALL_METHODS = "DELETE, GET, HEAD, PATCH, POST, PUT"
 _AUTHORITY = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~-]{1,255})(?::(\d{1,5}))?")  # RFC 9112 3.2: anything else is a 400
@@ -53,11 +54,15 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Peer(msgspec.Struct, frozen=True):
-    """Who is at the other end of a connection. `trusted` peers may say for whom they speak."""
+    """Who is at the other end of a connection. `trusted` peers may say for whom they speak.
+
+    `certificate_subject` is of the certificate that was verified, "" without one.
+    """
 
     address: str
     scheme: str
     trusted: bool
+    certificate_subject: str = ""
 
 
 class Door(msgspec.Struct, frozen=True):
@@ -67,11 +72,14 @@ class Door(msgspec.Struct, frozen=True):
     trusted: Sequence[Network]
     ids: Ids
     monotonic: Callable[[], float]
+    trusts_unix: bool = False
     hosts: set[str] = msgspec.field(default_factory=set)
     """Host fields that were found in order."""
 
     def trusts(self, address: str) -> bool:
-        """Whether a peer at `address` may set X-Forwarded-* and Forwarded."""
+        """Whether a peer at `address` may set X-Forwarded-* and Forwarded. "unix" has come through a unix socket."""
+        if address == UNIX:
+            return self.trusts_unix
         try:
             parsed = ip_address(address)
         except ValueError:
@@ -103,6 +111,8 @@ class Door(msgspec.Struct, frozen=True):
             trace_id,
             peer.trusted,
         )
+        if peer.certificate_subject:
+            x.certificate_subject = peer.certificate_subject
         if _CONNECTION in headers:
             connection = headers.getall(_CONNECTION)
             if len(connection) > 1 or connection[0] not in _PLAIN_CONNECTION:
@@ -122,7 +132,7 @@ class Door(msgspec.Struct, frozen=True):
             x.door_error = wrong
         elif len(target) > self.limits.url_bytes:
             x.door_error = GatewayError(URL_TOO_LONG)
-        elif headers.get(_EXPECT, "100-continue").lower() != "100-continue":
+        elif (expected := headers.get(_EXPECT)) is not None and expected.lower() != "100-continue":
             x.door_error = GatewayError(EXPECTATION_FAILED)
         return x
 

@@ -1,6 +1,7 @@
 """What arrives on a client connection: requests for the queue, each part within its time."""
 
 import asyncio
+import select
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import StreamReader
@@ -8,13 +9,15 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 
 from gateway.edge.door import Peer
+from gateway.edge.tls import verified_subject
 from gateway.exchange import Exchange
 from gateway.kernel.faults import HEADERS_TOO_LARGE, MALFORMED_REQUEST, REQUEST_TIMEOUT, GatewayError
+from gateway.settings.schema.addresses import UNIX
 
 if TYPE_CHECKING:
     from gateway.edge.listener import Listener
 
-GRACE_S = 0.25
+GRACE_S = 0.5
 """A client that has closed its sending side still gets an answer that is ready this soon; after that it counts as gone."""
 SLOWEST_BYTES_PER_S = 16 * 1024
 """A body may take its time-out, and beyond that as long as it keeps up this rate."""
@@ -26,6 +29,7 @@ _REQUEST_LINE_BYTES = 1024
 class Intake(RequestHandler):
     """The receiving half of a connection. The listener calls `sweep` a few times a second.
 
+    `told` is the address of the client where somebody else has said it, None where the socket knows.
     `_payload` is the body of the exchange under way, `_last_payload` that of the newest request in the queue.
     """
 
@@ -42,15 +46,19 @@ class Intake(RequestHandler):
         "_lost",
         "_payload",
         "_peer",
+        "_secure",
         "_since",
         "_stalled_since",
         "_tail",
+        "_told",
         "_unread",
         "_written",
     )
 
-    def __init__(self, listener: "Listener", **options: Any) -> None:
+    def __init__(self, listener: "Listener", told: str | None = None, **options: Any) -> None:
         super().__init__(listener, **options)
+        self._told = told
+        self._secure = False
         self._listener = listener
         self._payload: StreamReader = EMPTY_PAYLOAD
         self._last_payload: StreamReader = EMPTY_PAYLOAD
@@ -70,9 +78,11 @@ class Intake(RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         name = transport.get_extra_info("peername")
-        address = name[0] if isinstance(name, tuple) and name else "unix"
-        scheme = "https" if transport.get_extra_info("sslcontext") else "http"
-        self._peer = Peer(address, scheme, self._listener.door.trusts(address))
+        address = self._told or (name[0] if isinstance(name, tuple) and name else UNIX)
+        self._secure = transport.get_extra_info("sslcontext") is not None
+        scheme = "https" if self._secure else "http"
+        subject = verified_subject(transport.get_extra_info("ssl_object")) if self._secure else ""
+        self._peer = Peer(address, scheme, self._listener.door.trusts(address), subject)
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -152,6 +162,11 @@ class Intake(RequestHandler):
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio allows it; aiohttp just never needs it
         self._eof = True
         self._listener.outbox.flush()
+        if self._lost is not None:  # the client has seen the end
+            self._end_lingering()
+            return False
+        if self._secure:  # TLS is closed in both directions at once
+            return False
         if self._exchange is None and not self._messages:
             if self._head_since is None:
                 return False
@@ -173,9 +188,12 @@ class Intake(RequestHandler):
             self._task_handler.cancel()
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        self._end_lingering()
+        super().connection_lost(exc)
+
+    def _end_lingering(self) -> None:
         if self._lost is not None and not self._lost.done():
             self._lost.set_result(None)
-        super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -204,8 +222,15 @@ class Intake(RequestHandler):
             if self._head_since is not None:
                 if now - self._head_since > limits.header_timeout_s:
                     self._refuse(GatewayError(REQUEST_TIMEOUT), in_body=False)
-            elif now - self._since > limits.idle_timeout_s:
+            elif now - self._since > limits.idle_timeout_s and not self._has_unread():
                 self.force_close()
+
+    def _has_unread(self) -> bool:
+        """Whether something has arrived that the event loop has not come to yet."""
+        assert self.transport is not None
+        unread = select.poll()
+        unread.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(unread.poll(0))
 
     def _sweep_body(self, now: float, timeout_s: float) -> None:
         payload = self._payload

@@ -10,6 +10,7 @@ from aiohttp.web_server import Server
 
 from gateway.edge.connection import Connection
 from gateway.edge.door import Door
+from gateway.edge.porch import Porch, Threshold
 from gateway.exchange import Exchange, Send
 from gateway.remote.outbox import Outbox
 
@@ -21,8 +22,17 @@ class Listener(Server):
     """
 
     SWEEP_S = 0.25
+    CERTIFICATES_S = 2.0
+    """How often the files of certificates are looked at."""
 
-    def __init__(self, door: Door, serve: Callable[[Exchange, Send], Awaitable[None]], wall: Callable[[], float], outbox: Outbox) -> None:
+    def __init__(
+        self,
+        door: Door,
+        serve: Callable[[Exchange, Send], Awaitable[None]],
+        wall: Callable[[], float],
+        outbox: Outbox,
+        threshold: Threshold | None = None,
+    ) -> None:
         super().__init__(_unused, handler_cancellation=True)
         self.door = door
         self.serve = serve
@@ -33,11 +43,21 @@ class Listener(Server):
         self._date_for = 0
         self._servers: list[asyncio.Server] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._certificates = None if threshold is None else threshold.certificates
+        self._looked = self._loop.time()
+        self._porch: Porch | None = None
+        if threshold is not None:
+            self._porch = Porch(self._connection, threshold, door.trusts)
 
     def __call__(self) -> Connection:
+        return self._connection(None, False)
+
+    def _connection(self, told: str | None, plain: bool) -> Connection:
         limits = self.door.limits
         return Connection(
             self,
+            told,
+            plain=plain,
             loop=self._loop,
             keepalive_timeout=0,
             access_log=None,
@@ -48,7 +68,11 @@ class Listener(Server):
 
     async def start(self, sock: socket.socket) -> None:
         """Begin to accept on `sock`, which is bound."""
-        self._servers.append(await self._loop.create_server(self, sock=sock, backlog=1024))
+        if self._porch is not None:
+            self._porch.open(sock)
+        else:
+            serve = self._loop.create_unix_server if sock.family is socket.AF_UNIX else self._loop.create_server
+            self._servers.append(await serve(self, sock=sock, backlog=1024))
         if self._timer is None:
             self._sweep()
 
@@ -63,15 +87,24 @@ class Listener(Server):
     def stop_accepting(self) -> None:
         """No new connections, and no idle ones."""
         self.draining = True
+        if self._porch is not None:
+            self._porch.close()
         for server in self._servers:
             server.close()
         for connection in self._open():
             connection.drain()
 
+    @property
+    def busy(self) -> bool:
+        """Whether there is anybody left to serve."""
+        return bool(self._connections) or (self._porch is not None and self._porch.arriving > 0)
+
     def cut(self) -> int:
         """End what is left, in flight or not; returns how many requests were in flight."""
         if self._timer is not None:
             self._timer.cancel()
+        if self._porch is not None:
+            self._porch.cut()
         return sum(connection.cut() for connection in self._open())
 
     def _open(self) -> list[Connection]:
@@ -81,6 +114,9 @@ class Listener(Server):
         now = self._loop.time()
         for connection in self._open():
             connection.sweep(now)
+        if self._certificates is not None and now - self._looked >= self.CERTIFICATES_S:
+            self._looked = now
+            self._certificates.refresh()
         self._timer = self._loop.call_later(self.SWEEP_S, self._sweep)
 
     def __repr__(self) -> str:

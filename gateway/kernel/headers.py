@@ -20,7 +20,8 @@ STEERING = frozenset({
     b"x-original-url", b"x-rewrite-url", b"x-original-uri", b"x-original-host", b"x-original-method", b"x-host", b"x-http-host-override",
     b"x-http-method-override", b"x-http-method", b"x-method-override", b"x-method",
     b"true-client-ip", b"x-client-ip", b"x-real-ip", b"x-cluster-client-ip", b"cf-connecting-ip", b"fastly-client-ip", b"x-originating-ip",
-    b"x-remote-ip", b"x-remote-addr", b"x-proxyuser-ip", b"proxy-client-ip", b"wl-proxy-client-ip", b"client-ip", b"remote-user", b"x-remote-user", b"x-anonymous-consumer", b"proxy", b"forwarded",
+    b"x-remote-ip", b"x-remote-addr", b"x-proxyuser-ip", b"proxy-client-ip", b"wl-proxy-client-ip", b"client-ip", b"remote-user",
+    b"x-remote-user", b"x-anonymous-consumer", b"proxy", b"forwarded",
     b"x-original-forwarded-for", b"x-scheme", b"x-url-scheme", b"front-end-https",
 })  # fmt: skip
 """Obeyed by some backends in place of the request line or of the peer address."""

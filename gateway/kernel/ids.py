@@ -43,6 +43,12 @@ class Ids:
         """16 lower-case hexadecimal digits, not all zero (W3C Trace Context, 3.2.2.4)."""
         return self._take(16)
 
+    def trace_and_span(self) -> tuple[str, str]:
+        """Both, for a trace that begins here, at the price of one."""
+        both = self._take(48)
+        trace, span = both[:32], both[32:]
+        return (trace, span) if span.strip("0") and trace.strip("0") else (self.trace(), self.span())
+
     def _take(self, digits: int) -> str:
         while True:
             at = self._at

@@ -13,7 +13,7 @@ MOST_NOTICES = 16
 _FIELDS = frozenset({b"deprecation", b"sunset", b"warning", b"link"})
 _LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[\w*!#$&+.^`|~-]+\s*(?:=\s*(?:"(?:[^"\\]|\\.)*"|[^\s",;]*))?)*)')
 _PARAMETER = re.compile(r';\s*([\w*!#$&+.^`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",;]*))')
-_WARNING = re.compile(r'\s*,?\s*\d{3} [^\s"]+ "((?:[^"\\]|\\.)*)"(?: "([^"]*)")?')
+_WARNING = re.compile(r'[\s,]*\d{3} [^\s"]+ "((?:[^"\\]|\\.)*)"(?: "([^"]*)")?')
 """RFC 7234, 5.5: warn-code SP warn-agent SP warn-text [SP warn-date]."""
 _UNIX = re.compile(r"@(-?\d{1,15})")
 _QUOTED_PAIR = re.compile(r"\\(.)")

@@ -64,6 +64,33 @@ class Metrics:
         self.response_bytes = self._counter("gateway_response_bytes_total", "Bytes of reply bodies sent to clients.", ("route",), _ROUTES)
         self.client_connections = self._gauge("gateway_client_connections", "Open connections of clients.").labels()
 
+        # Before HTTP
+        self.proxy_protocol_refused = self._counter(
+            "gateway_proxy_protocol_refused_total",
+            "Connections closed for want of a PROXY header, by why (untrusted, malformed, timeout, closed).",
+            ("listener", "reason"),
+            4 * _FEW,
+        )
+        self.tls_handshake_failures = self._counter(
+            "gateway_tls_handshake_failures_total",
+            "TLS handshakes of clients that came to nothing, by why.",
+            ("listener", "reason"),
+            10 * _FEW,
+        )
+        self.tls_certificate_expiry = self._gauge(
+            "gateway_tls_certificate_expiry_timestamp_seconds",
+            "When the certificate in force expires, by the path of its file.",
+            ("listener", "certificate"),
+            10 * _FEW,
+            merge="min",
+        )
+        self.tls_certificate_reads = self._counter(
+            "gateway_tls_certificate_reads_total",
+            "Certificates read; `refused` ones were not usable, and the ones before stayed in force.",
+            ("listener", "result"),
+            2 * _FEW,
+        )
+
         # Limiter
         self.limiter_decisions = self._counter(
             "gateway_limiter_decisions_total",

@@ -29,5 +29,5 @@ def join(header: str | None, ids: Ids) -> tuple[str, str]:
     if header is not None and _parent(header) and (len(header) == _LENGTH_00 or header[:2] != "00"):
         trace_id = header[3:35]
         return f"00-{trace_id}-{ids.span()}-{_KNOWN_FLAGS[header[53:55]]}", trace_id
-    trace_id = ids.trace()
-    return f"00-{trace_id}-{ids.span()}-{_BEGUN_FLAGS}", trace_id
+    trace_id, span_id = ids.trace_and_span()
+    return f"00-{trace_id}-{span_id}-{_BEGUN_FLAGS}", trace_id

@@ -87,6 +87,7 @@ class Connection(asyncio.Protocol):
         if self.closed is not None:
             raise self.closed
         self._reply.begin(call.method == b"HEAD")
+        self._buffer.clear()
         self._call = call
         self._waiter = waiter = self._loop.create_future()
         body = call.body
@@ -232,7 +233,9 @@ class Connection(asyncio.Protocol):
         self._waiter = self._stream = None
         if stream is not None and stream.paused:
             self._transport.resume_reading()
-        if reply.keep and reply.clean and self._upload is None and not self._cut_upload and not self._transport.get_write_buffer_size():
+        abandoned = stream is None and waiter.done()  # whoever waited has left in this turn: what came is for nobody else
+        busy = abandoned or self._upload is not None or self._cut_upload or self._transport.get_write_buffer_size()
+        if reply.keep and reply.clean and not busy:
             self._alarm.at = math.inf
             self._owner.release(self, reply.idle_hint_s)
         else:

@@ -97,7 +97,10 @@ class ReplyReader:
         if not self.status:
             if self.received > framing.MAX_HEAD_BYTES or len(self._collected) > framing.MAX_FIELDS:
                 raise GatewayError(UPSTREAM_HEADERS_TOO_LARGE, cause="the reply's head is too large")
-        elif not self._parts:
+        elif self._parts:
+            # What framed these bytes is behind us: a stream may go on for ever, in the smallest of chunks
+            self._overhead = 0
+        else:
             # Chunk extensions and trailers: nobody wants them, and nothing else bounds them
             self._overhead += size
             if self._overhead > framing.MAX_HEAD_BYTES:

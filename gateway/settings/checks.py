@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 from gateway.kernel.faults import CATALOGUE
 from gateway.settings.draft import Draft
+from gateway.settings.listeners import check_file, check_listeners
 from gateway.settings.overlap import check_overlaps
-from gateway.settings.places import Loc, Table
-from gateway.settings.schema.access import BUILT_IN_PLANS
+from gateway.settings.places import Items, Loc, Table
+from gateway.settings.schema.access import BUILT_IN_PLANS, Key
 from gateway.settings.schema.config import LISTS
 from gateway.settings.schema.routing import FRAMING, HeaderRules, Upstream
 from gateway.settings.schema.values import did_you_mean
@@ -27,7 +27,7 @@ def check(draft: Draft) -> None:
     check_overlaps(draft)
     _errors(draft)
     _headers(draft)
-    _listeners(draft)
+    check_listeners(draft)
 
 
 def _unique_ids(draft: Draft, name: str) -> None:
@@ -44,13 +44,15 @@ def _refer(draft: Draft, loc: Loc, wanted: str, name: str, built_in: Iterable[st
 
 
 def _keys(draft: Draft) -> None:
-    digests: dict[str, Loc] = {}
+    proofs: dict[str, Loc] = {}
     routes = draft.ids("routes")
     useless: dict[str, bool] = {}
+    written = draft.raw("keys")
+    for index, entry in enumerate(written if isinstance(written, Items) else ()):
+        if isinstance(entry, Table) and not {"secret_sha256", "certificate_subject"} & entry.keys():
+            draft.refuse(("keys", index, "secret_sha256"), "missing", "`gateway keys create` prints one")
     for loc, key in draft.entries("keys", draft.config.keys):
-        first = digests.setdefault(key.secret_sha256, (*loc, "secret_sha256"))
-        if first[1] != loc[1]:
-            draft.refuse((*loc, "secret_sha256"), f"another key has the same secret, in {draft.where(first, loc)}")
+        _proofs(draft, loc, key, proofs)
         if "plan" in key.model_fields_set:
             _refer(draft, (*loc, "plan"), key.plan, "plans", _BUILT_IN)
         for index, organization in enumerate(key.organizations):
@@ -62,6 +64,17 @@ def _keys(draft: Draft) -> None:
                 useless[pattern] = draft.knows_all("routes") and not any(fnmatchcase(route, pattern) for route in routes)
             if useless[pattern]:
                 draft.refuse((*loc, "routes", index), f"`{pattern}` matches no route", did_you_mean(pattern, routes))
+
+
+def _proofs(draft: Draft, loc: Loc, key: Key, seen: dict[str, Loc]) -> None:
+    """By what a caller shows that it is this one: nobody else may have the same."""
+    for name, what in (("secret_sha256", "secret"), ("certificate_subject", "certificate")):
+        proof = getattr(key, name)
+        first = seen.setdefault(proof, (*loc, name)) if proof is not None else loc
+        if first[1] != loc[1]:
+            draft.refuse((*loc, name), f"another key has the same {what}, in {draft.where(first, loc)}")
+    if key.certificate_subject is not None and not any(each.tls and each.tls.client_ca for each in draft.config.server.listeners):
+        draft.refuse((*loc, "certificate_subject"), "no listener asks clients for certificates", "set `tls.client_ca` of one")
 
 
 def _plans(draft: Draft) -> None:
@@ -89,21 +102,7 @@ def _tls(draft: Draft, loc: Loc, upstream: Upstream) -> None:
     if not any(target.url.scheme == "https" for target in upstream.targets):
         draft.refuse((*loc, "tls"), "of no use: no target's URL begins with `https://`", at_key=True)
     for name in ("ca", "certificate", "private_key"):
-        path = getattr(upstream.tls, name)
-        if path is None:
-            continue
-        if "-----BEGIN" in path or "\n" in path:
-            draft.refuse((*loc, "tls", name), "the path of a file is wanted here, not its content")
-        elif not _readable(Path(path)):
-            draft.refuse((*loc, "tls", name), f"there is no readable file `{path}`")
-
-
-def _readable(file: Path) -> bool:
-    try:
-        with file.open("rb") as stream:
-            return bool(stream.read(1))
-    except (OSError, ValueError):
-        return False
+        check_file(draft, (*loc, "tls", name), getattr(upstream.tls, name))
 
 
 def _routes(draft: Draft) -> None:
@@ -139,6 +138,7 @@ def _headers(draft: Draft) -> None:
         (("auth", "caller_headers", "id"), auth.caller_headers.id),
         (("auth", "caller_headers", "organization"), auth.caller_headers.organization),
         (("auth", "caller_headers", "plan"), auth.caller_headers.plan),
+        (("auth", "caller_headers", "certificate_subject"), auth.caller_headers.certificate_subject),
         (("observability", "request_id", "header"), request_id),
     ]
     seen: dict[str, Loc] = {}
@@ -171,19 +171,3 @@ def _rules(draft: Draft, loc: Loc, rules: HeaderRules, told: set[str]) -> None:
     for index, name in enumerate(rules.remove):
         if name.lower() in told:
             draft.refuse((*loc, "remove", index), f"`{name}` is written by the gateway itself")
-
-
-def _listeners(draft: Draft) -> None:
-    config = draft.config
-    taken: dict[tuple[str, int], str] = {}
-    ids: set[str] = set()
-    for index, listener in enumerate(config.server.listeners):
-        loc: Loc = ("server", "listeners", index)
-        if listener.id in ids:
-            draft.refuse((*loc, "id"), f"`{listener.id}` is the id of another listener")
-        ids.add(listener.id)
-        if listener.address.port and listener.address in taken:
-            draft.refuse((*loc, "address"), f"`{listener.address}` is the address of {taken[listener.address]} as well")
-        taken[listener.address] = f"listener `{listener.id}`"
-    if config.admin.address.port and config.admin.address in taken:
-        draft.refuse(("admin", "address"), f"`{config.admin.address}` is the address of {taken[config.admin.address]} as well")

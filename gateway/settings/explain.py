@@ -16,7 +16,6 @@ _BOOLEANS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "fa
 _MISSING = {
     "version": "write `version: 1`",
     "limits": "write `limits: []` for no limit",
-    "secret_sha256": "`gateway keys create` prints one",
 }
 _FIXED = {
     "model_type": "a mapping is wanted here",
@@ -106,7 +105,7 @@ def _unknown_key(loc: Loc, model: type[Section]) -> tuple[str, str]:
 
 def _one_of(expected: str, value: Any) -> tuple[str, str]:
     choices = re.findall(r"'([^']*)'", expected)
-    listed = ", ".join(f"`{choice}`" for choice in choices[:-1]) + f" or `{choices[-1]}`"
+    listed = " or ".join(filter(None, (", ".join(f"`{choice}`" for choice in choices[:-1]), f"`{choices[-1]}`")))
     return f"{listed} is wanted here", did_you_mean(value, choices) if isinstance(value, str) else ""
 
 

@@ -71,12 +71,23 @@ def _build(root: Any, notes: Notes, whole: bool) -> Config:
 
 def _anchor_paths(root: Table) -> None:
     """Paths of certificates are relative to the file they stand in."""
-    upstreams = root.get("upstreams")
-    for upstream in upstreams if isinstance(upstreams, Items) else ():
-        tls = upstream.get("tls") if isinstance(upstream, Table) else None
-        if not isinstance(tls, Table):
-            continue
-        for name in ("ca", "certificate", "private_key"):
-            path = tls.get(name)
-            if isinstance(path, str) and path and "\n" not in path:
-                tls[name] = str(tls.places[name][1].source.directory / path)
+    for upstream in _tables(root.get("upstreams")):
+        _anchor(upstream.get("tls"), "ca", "certificate", "private_key")
+    for listener in _tables(root["server"].get("listeners") if isinstance(root.get("server"), Table) else None):
+        tls = listener.get("tls")
+        _anchor(tls, "client_ca")
+        for pair in _tables(tls.get("certificates") if isinstance(tls, Table) else None):
+            _anchor(pair, "certificate", "private_key")
+
+
+def _tables(written: object) -> list[Table]:
+    return [entry for entry in written if isinstance(entry, Table)] if isinstance(written, Items) else []
+
+
+def _anchor(table: object, *names: str) -> None:
+    if not isinstance(table, Table):
+        return
+    for name in names:
+        path = table.get(name)
+        if isinstance(path, str) and path and "\n" not in path:
+            table[name] = str(table.places[name][1].source.directory / path)

@@ -21,7 +21,7 @@ def take_credentials(x: Exchange, credentials: Credentials) -> None:
 
 
 def identify(x: Exchange, credentials: Credentials, wall_s: float) -> Caller:
-    """The caller behind the keys of the exchange. The header field wins over the URL.
+    """The caller behind the keys of the exchange. The header field wins over the URL, and any key over a certificate.
 
     Raises GatewayError: KEY_MISSING, KEY_AMBIGUOUS, and what the keyring says of the key and the organisation.
     """
@@ -29,10 +29,16 @@ def identify(x: Exchange, credentials: Credentials, wall_s: float) -> Caller:
     if len(keys) != 1 or not keys[0]:
         keys = list(dict.fromkeys(filter(None, x.header_keys)) or dict.fromkeys(filter(None, x.query_keys)))
         if not keys:
-            raise GatewayError(KEY_MISSING)
+            if not x.certificate_subject:
+                raise GatewayError(KEY_MISSING)
+            return credentials.keyring.certified(x.certificate_subject, _organization(x, credentials), wall_s)
         if len(keys) > 1:
             raise GatewayError(KEY_AMBIGUOUS)
-    return credentials.keyring.find(keys[0], x.headers.get(credentials.organization_header) or None, wall_s)
+    return credentials.keyring.find(keys[0], _organization(x, credentials), wall_s)
+
+
+def _organization(x: Exchange, credentials: Credentials) -> str | None:
+    return x.headers.get(credentials.organization_header) or None
 
 
 def authorize(caller: Caller, route: Route, method: str) -> None:

@@ -4,6 +4,7 @@ from urllib.parse import unquote_to_bytes
 
 from gateway.exchange import Exchange
 from gateway.remote.call import Body, Call
+from gateway.settings.schema.addresses import UNIX
 from gateway.table import Caller, Route
 
 READ_AHEAD_BYTES = 256 * 1024
@@ -54,6 +55,8 @@ def _head(x: Exchange, route: Route, caller: Caller, id_field: str) -> bytes:
     if x.query:
         target = f"{target}?{x.query}"
     about = f"{_forwarded(x)}Via: 1.1 gateway\r\n{id_field}: {x.request_id}\r\ntraceparent: {x.traceparent}\r\n"
+    if x.certificate_subject:
+        about = f"{about}{route.subject_field}: {x.certificate_subject}\r\n"
     return b"".join(
         (
             f"{x.method} {target} HTTP/1.1\r\n".encode(),
@@ -96,12 +99,16 @@ def _strong(field: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
 
 def _forwarded(x: Exchange) -> str:
     """X-Forwarded-* and Forwarded (RFC 7239): what a trusted proxy said is continued, anybody else's is not."""
-    node = f'"[{x.peer}]"' if ":" in x.peer else x.peer or "unknown"
+    named = x.peer != UNIX
+    node = (f'"[{x.peer}]"' if ":" in x.peer else x.peer) if named else "unknown"
     own = f'for={node};host="{x.host}";proto={x.scheme}'
-    chain, host, scheme = x.peer, x.host, x.scheme
+    chain, host, scheme = x.peer if named else "unknown", x.host, x.scheme
     if x.trusted_peer:
         get = x.headers.getall
-        chain = ", ".join([*get("X-Forwarded-For", []), x.peer])
+        told = get("X-Forwarded-For", [])
+        if named or not told:  # a peer without an address adds nothing to the chain
+            told = [*told, chain]
+        chain = ", ".join(told)
         host = x.headers.get("X-Forwarded-Host") or host
         scheme = x.headers.get("X-Forwarded-Proto") or scheme
         own = ", ".join([*get("Forwarded", []), own])

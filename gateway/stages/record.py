@@ -123,7 +123,7 @@ class Recorder:
 
     def _write(self, x: Exchange, status: int, source: str, total_s: float, received: int) -> None:
         caller, decision, error = x.caller, x.decision, x.error
-        upstream_s = x.upstream_s
+        total_us, upstream_us = int(total_s * 1e6), int(x.upstream_s * 1e6)  # rounding costs twice as much
         self._log.write(
             AccessRecord(  # by position: three times as fast as by name, and once a request
                 "",
@@ -134,9 +134,9 @@ class Recorder:
                 status,
                 source,
                 x.outcome,
-                round(total_s * 1e3, 3),
-                round(upstream_s * 1e3, 3),
-                round((total_s - upstream_s) * 1e3, 3),
+                total_us / 1e3,
+                upstream_us / 1e3,
+                (total_us - upstream_us) / 1e3,
                 received,
                 x.sent_bytes,
                 x.client,

@@ -42,8 +42,15 @@ def build_credentials(config: Config) -> Credentials:
     limits = {plan.id: (windows := _windows(plan), limit_fields(windows)) for plan in config.plans}
     ids = tuple(route.id for route in config.routes)
     allowed = {patterns: _matching(ids, patterns) for patterns in {key.routes for key in config.keys}}
-    keys = {bytes.fromhex(key.secret_sha256): _key(config, key, limits[key.plan], disabled, allowed[key.routes]) for key in config.keys}
-    return Credentials(Keyring(keys), istr(config.auth.key.header), config.auth.key.query, istr(config.auth.organization_header))
+    keys: dict[bytes, Key] = {}
+    certified: dict[str, Key] = {}
+    for setting in config.keys:
+        key = _key(config, setting, limits[setting.plan], disabled, allowed[setting.routes])
+        if setting.secret_sha256 is not None:
+            keys[bytes.fromhex(setting.secret_sha256)] = key
+        if setting.certificate_subject is not None:
+            certified[setting.certificate_subject] = key
+    return Credentials(Keyring(keys, certified), istr(config.auth.key.header), config.auth.key.query, istr(config.auth.organization_header))
 
 
 def build_routes(config: Config, upstreams: Mapping[str, Sender], faults: dict[str, Fault]) -> RouteTable:
@@ -70,7 +77,8 @@ def _key(
 ) -> Key:
     names = config.auth.caller_headers
     methods = None if key.methods is None else frozenset(key.methods) | ({"HEAD"} if "GET" in key.methods else frozenset())
-    bucket = sha256(b"key " + key.secret_sha256.encode()).hexdigest()[:32]
+    proof = f"key {key.secret_sha256}" if key.secret_sha256 is not None else f"certificate {key.certificate_subject}"
+    bucket = sha256(proof.encode()).hexdigest()[:32]
     callers: dict[str | None, Caller] = {}
     for organization in key.organizations or (None,):
         about = {names.id: key.id, names.organization: organization, names.plan: key.plan}
@@ -115,6 +123,7 @@ def _route(
         connect_timeout_s=timeouts.connect,
         first_byte_timeout_s=timeouts.first_byte,
         total_timeout_s=timeouts.total,
+        subject_field=config.auth.caller_headers.certificate_subject,
     )
 
 
@@ -123,7 +132,7 @@ def _withheld(config: Config, request: HeaderRules, passthrough: bool) -> list[b
     auth = config.auth
     names = [
         *(auth.key.header, auth.organization_header, config.observability.request_id.header, "X-Request-Id", "traceparent"),
-        *(auth.caller_headers.id, auth.caller_headers.organization, auth.caller_headers.plan),
+        *auth.caller_headers.model_dump().values(),
         *request.remove,
         *request.set,
     ]

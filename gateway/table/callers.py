@@ -6,7 +6,15 @@ from ipaddress import IPv6Address, IPv6Network, ip_address
 import msgspec
 
 from gateway.kernel.bucket import Window
-from gateway.kernel.faults import KEY_DISABLED, KEY_EXPIRED, KEY_UNKNOWN, ORGANIZATION_DISABLED, ORGANIZATION_FORBIDDEN, GatewayError
+from gateway.kernel.faults import (
+    KEY_DISABLED,
+    KEY_EXPIRED,
+    KEY_MISSING,
+    KEY_UNKNOWN,
+    ORGANIZATION_DISABLED,
+    ORGANIZATION_FORBIDDEN,
+    GatewayError,
+)
 from gateway.kernel.quota_fields import limit_fields
 
 
@@ -49,13 +57,15 @@ class Keyring:
     digest or the secret of any key.
     """
 
-    __slots__ = ("_by_digest",)
+    __slots__ = ("_by_digest", "_by_subject")
 
-    def __init__(self, keys: dict[bytes, Key]) -> None:
+    def __init__(self, keys: dict[bytes, Key], certified: dict[str, Key] | None = None) -> None:
+        """`keys` by the digest of their secret, `certified` by the subject of a certificate that does instead."""
         self._by_digest = keys
+        self._by_subject = certified or {}
 
     def __len__(self) -> int:
-        return len(self._by_digest)
+        return len({key.id for key in (*self._by_digest.values(), *self._by_subject.values())})
 
     def find(self, secret: str, organization: str | None, wall_s: float) -> Caller:
         """The caller that `secret` stands for, on behalf of `organization` (None: the key's default one).
@@ -65,16 +75,27 @@ class Keyring:
         key = self._by_digest.get(sha256(secret.encode("utf-8", "surrogateescape")).digest())
         if key is None:
             raise GatewayError(KEY_UNKNOWN)
-        if key.expires is not None and wall_s >= key.expires:
-            raise GatewayError(KEY_EXPIRED)
-        if key.disabled:
-            raise GatewayError(KEY_DISABLED)
-        caller = key.callers.get(organization)
-        if caller is None:
-            raise GatewayError(ORGANIZATION_FORBIDDEN)
-        if caller.organization in key.disabled_organizations:
-            raise GatewayError(ORGANIZATION_DISABLED)
-        return caller
+        return _speaking_for(key, organization, wall_s)
+
+    def certified(self, subject: str, organization: str | None, wall_s: float) -> Caller:
+        """The caller whose certificate says `subject`. Raises what `find` raises, KEY_MISSING when there is no such caller."""
+        key = self._by_subject.get(subject)
+        if key is None:
+            raise GatewayError(KEY_MISSING)
+        return _speaking_for(key, organization, wall_s)
+
+
+def _speaking_for(key: Key, organization: str | None, wall_s: float) -> Caller:
+    if key.expires is not None and wall_s >= key.expires:
+        raise GatewayError(KEY_EXPIRED)
+    if key.disabled:
+        raise GatewayError(KEY_DISABLED)
+    caller = key.callers.get(organization)
+    if caller is None:
+        raise GatewayError(ORGANIZATION_FORBIDDEN)
+    if caller.organization in key.disabled_organizations:
+        raise GatewayError(ORGANIZATION_DISABLED)
+    return caller
 
 
 class Credentials(msgspec.Struct, frozen=True):

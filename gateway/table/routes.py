@@ -44,7 +44,8 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     `methods` holds HEAD beside GET. `pattern` is its path with `{param}` and `{rest*}`; with `prefix` it also covers everything below.
     `strip_segments` are cut off the front of the path and `base` is put there instead. `faults` is the catalogue with
     the operator's overrides, by name. `request_fields` are complete header lines, `response_remove` lower-case names.
-    `open_windows` limit each client address of a route that asks for no key.
+    `open_windows` limit each client address of a route that asks for no key. `subject_field` is the name of the header
+    field that tells the subject of a client's certificate.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     connect_timeout_s: float
     first_byte_timeout_s: float
     total_timeout_s: float
+    subject_field: str
 
     def upstream_path(self, path: str) -> str:
         """Where `path` leads at the upstream; what is kept of it stays byte for byte."""

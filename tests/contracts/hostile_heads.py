@@ -97,6 +97,7 @@ CLAIMS = (
     "X-Rewrite-URL", "X-Original-Host", "X-Host", "X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "True-Client-IP",
     "X-Client-IP", "X-Real-IP", "X-Cluster-Client-IP", "CF-Connecting-IP", "Fastly-Client-IP", "Client-IP", "X-Consumer-Id",
     "X-Consumer-Username", "X-Credential-Identifier", "X-Authenticated-Userid", "X-Anonymous-Consumer", "X-Remote-User", "Remote-User",
+    "X-Scheme", "Front-End-Https", "X-Original-Forwarded-For",
     "Proxy",
 )  # fmt: skip
 """Fields that only the gateway may say to a backend, or that steer some backends."""
@@ -107,7 +108,7 @@ def _claims() -> list[Variant]:
     spelled: dict[str, None] = {}
     for name in CLAIMS:
         cgi = name.replace("-", "_")
-        spelled |= dict.fromkeys([name, name.lower(), cgi, cgi.upper(), name.replace("-", "_", 1)])
+        spelled |= dict.fromkeys([name, name.lower(), cgi, cgi.upper(), name.replace("-", "_", 1), name.replace("-", ".")])
     return [Variant(f"claim {name}", get(name.encode() + b": smuggled"), "200 open") for name in spelled]
 
 

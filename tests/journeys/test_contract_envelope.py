@@ -116,7 +116,7 @@ async def test_garbage_is_no_success(here: Front, body: bytes, speaks: str) -> N
     assert (answer.status, enveloped(answer)["data"]["code"]) == (503, 1004)
 
 
-PACKED = gzip.compress(b'{"a":1}')
+PACKED = gzip.compress(b'{"a":1}', mtime=0)
 BROKEN = {
     "length": (reply(b'{"a":1}')[:-1], End.CLOSE),
     "chunks": (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n7\r\n", b'{"a":1}', End.CLOSE),
@@ -237,6 +237,12 @@ async def test_what_is_neither_json_nor_text_passes_through(here: Front) -> None
     answer = await ask(here.gateway, "GET", path)
     assert (answer.body, answer.field("Content-Type"), answer.field("ETag")) == (b"\x89PNG", "image/png", '"1"')
     assert answer.field("X-Request-Id")
+
+
+async def test_parts_are_asked_for_only_where_nothing_is_wrapped(here: Front) -> None:
+    for path, passed in ((here.service.on("/v1/part", reply()), []), (here.service.on("/through/part", reply()), ["bytes=0-3"])):
+        await ask(here.gateway, "GET", path, "Range: bytes=0-3")
+        assert fields(here.service.at(path)[0], "Range") == passed
 
 
 async def test_a_passthrough_route_leaves_everything_as_it_is(here: Front) -> None:

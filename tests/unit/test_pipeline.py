@@ -24,7 +24,7 @@ from gateway.kernel.faults import (
 from gateway.observe.access import AccessLog
 from gateway.observe.metrics import Metrics
 from gateway.observe.writer import Writer
-from gateway.pipeline import Gateway
+from gateway.pipeline import Gateway, Redirection
 from gateway.remote.limiter import Limiter
 from gateway.remote.local import LocalLimiter
 from gateway.stages.record import Recorder
@@ -199,3 +199,12 @@ async def test_a_reply_that_breaks_off_is_recorded_as_cut() -> None:
     assert x.outcome == "cut"
     assert x.error is not None
     assert x.error.fault is UPSTREAM_INCOMPLETE
+
+
+async def test_a_redirection_asks_nobody_and_repeats_no_key() -> None:
+    one = Redirection(gateway(), 8443)
+    status, body, fields = await answered(one, exchange(path="/nowhere", query="a=1&X-Api-Key=good"))
+    assert (status, body["status"], body["requestId"]) == (308, "SUCCESS", fields["X-Request-Id"])
+    assert fields["Location"] == "https://api.example.com:8443/nowhere?a=1"
+    status, body, _ = await answered(one, exchange(door_error=GatewayError(MALFORMED_REQUEST)))
+    assert (status, body["data"]["code"]) == (400, 1001)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from gateway.settings.schema.types import (
     Digest,
@@ -15,6 +15,7 @@ from gateway.settings.schema.types import (
     PositiveDuration,
     QueryName,
     Section,
+    Subject,
     section,
 )
 from gateway.settings.schema.values import RefusedError
@@ -33,6 +34,10 @@ class CallerHeaders(Section):
     id: HeaderName = Field(default="X-Caller-Id", description="Carries the id of the key.")
     organization: HeaderName = Field(default="X-Caller-Organization", description="Carries the organisation that the request is for.")
     plan: HeaderName = Field(default="X-Caller-Plan", description="Carries the id of the plan.")
+    certificate_subject: HeaderName = Field(
+        default="X-Client-Certificate-Subject",
+        description="Carries the subject of the certificate that the client has shown (RFC 4514).",
+    )
 
 
 class Auth(Section):
@@ -83,10 +88,21 @@ class Plan(Section):
 class Key(Section):
     """A caller. The key itself is not written here, only its digest."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"allOf": [{"anyOf": [{"required": ["secret_sha256"]}, {"required": ["certificate_subject"]}]}]}
+    )
     LATER: ClassVar[frozenset[str]] = frozenset({"limits", "concurrency", "quotas"})
 
     id: Id = Field(description="Names the caller in logs, metrics and to the upstream.")
-    secret_sha256: Digest = Field(description="SHA-256 of the key, 64 lower-case hexadecimal digits.")
+    secret_sha256: Digest | None = Field(
+        default=None,
+        description="SHA-256 of the key, 64 lower-case hexadecimal digits. Left out: only a certificate will do.",
+    )
+    certificate_subject: Subject | None = Field(
+        default=None,
+        description="Subject of the certificate with which the caller needs no secret, as `openssl x509 -noout -subject -nameopt RFC2253` "
+        "prints it. Needs a listener with `client_ca`.",
+    )
     organizations: Many[Id] = Field(default=(), description="Organisations it may act for. The first one is the default.")
     plan: Id = Field(default="standard", description="Its plan. `standard` is built in (300 per minute) unless `plans` declares it.")
     routes: Annotated[Many[IdPattern], Field(min_length=1)] | None = Field(

@@ -3,24 +3,26 @@
 from itertools import pairwise
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from gateway.settings.schema.types import (
     Address,
     Duration,
     HeaderName,
     Id,
+    ListenAddress,
     Many,
-    Network,
     PositiveDuration,
     RedisUrl,
     Section,
     Size,
     Token,
+    TrustedProxy,
     Workers,
     default,
     section,
 )
+from gateway.settings.schema.values import Address as TcpAddress
 from gateway.settings.schema.values import RefusedError
 
 
@@ -35,17 +37,70 @@ class Limits(Section):
     idle_timeout: PositiveDuration = default("75s", "A connection without a request is closed after this long.")
 
 
+class CertificatePair(Section):
+    """A certificate that clients are shown, and its key. Paths are relative to the file they stand in."""
+
+    certificate: str = Field(description="PEM file of the certificate, followed by those between it and its authority.")
+    private_key: str | None = Field(default=None, description="PEM file of its private key, unless `certificate` holds it.")
+
+
+class ListenerTls(Section):
+    """https. Files are read again when they change; a pair that does not fit leaves the one before in force."""
+
+    certificates: Annotated[Many[CertificatePair], Field(min_length=1)] = Field(
+        description="Chosen by the names that they are for, `*.example.com` included. The first is for everybody else."
+    )
+    min_version: Literal["1.2", "1.3"] = Field(default="1.2", description="Lowest version of TLS that is spoken.")
+    client_ca: str | None = Field(
+        default=None, description="PEM file of the authorities of clients' certificates. Left out, clients are asked for none."
+    )
+    client_auth: Literal["required", "optional"] = Field(
+        default="required", description="With `client_ca`: whether a client may come without a certificate. A wrong one is always refused."
+    )
+    handshake_timeout: PositiveDuration = default("10s", "TLS stands by then, or the connection is closed.")
+
+    @model_validator(mode="after")
+    def _of_use(self) -> "ListenerTls":
+        if "client_auth" in self.model_fields_set and self.client_ca is None:
+            raise RefusedError("`client_auth` is of no use without `client_ca`")
+        return self
+
+
 class Listener(Section):
     """One address where clients are served."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"tls", "proxy_protocol", "redirect"})
-
     id: Id = Field(default="public", description="Name of the listener, for logs and metrics.")
-    address: Address = default("127.0.0.1:8080", "`host:port`; port 0 lets the system choose.")
-    trusted_proxies: Many[Network] = Field(
-        default=(), description="Address ranges of the proxies in front. Only these may set X-Forwarded-* and Forwarded."
+    address: ListenAddress = default("127.0.0.1:8080", "`host:port`, where port 0 lets the system choose, or `unix:/path`.")
+    mode: str = Field(
+        default="0660", pattern="^0?[0-7]{3}$", description="Permission bits of a unix socket: who may connect needs to write."
+    )
+    trusted_proxies: Many[TrustedProxy] = Field(
+        default=(),
+        description="Address ranges of the proxies in front; `unix` is whoever comes through a unix socket. "
+        "Only these may set X-Forwarded-* and Forwarded.",
+    )
+    proxy_protocol: bool = Field(
+        default=False,
+        description="Connections begin with a PROXY header (version 1 or 2) that says who the client is. Only trusted proxies may connect.",
     )
     limits: Limits = section(Limits, "How much a client may send, and how slowly.")
+    tls: ListenerTls | None = Field(default=None, description="https. Left out: http.")
+    redirect: Literal["https"] | None = Field(
+        default=None, description="`https` answers every request with 308 to the same URL with https. Left out: serves them."
+    )
+    redirect_port: int = Field(default=443, ge=1, le=65535, description="The port of that https, as clients see it.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Listener":
+        if self.proxy_protocol and not self.trusted_proxies:
+            raise RefusedError("`proxy_protocol` without `trusted_proxies` lets nobody in")
+        if self.redirect is not None and self.tls is not None:
+            raise RefusedError("`redirect` and `tls` do not go together: who comes here speaks https already")
+        if "redirect_port" in self.model_fields_set and self.redirect is None:
+            raise RefusedError("`redirect_port` is of no use without `redirect`")
+        if "mode" in self.model_fields_set and isinstance(self.address, TcpAddress):
+            raise RefusedError("`mode` is of use for unix sockets only")
+        return self
 
 
 class Server(Section):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainValidator, SecretStr, WithJsonSchema
 
 from gateway.kernel import redis_url, units
-from gateway.settings.schema import values
+from gateway.settings.schema import addresses, values
 
 T = TypeVar("T")
 
@@ -47,11 +47,16 @@ Method: TypeAlias = Annotated[str, PlainValidator(values.method), _shape(enum=li
 PathPattern: TypeAlias = Annotated[str, PlainValidator(values.path_pattern), _shape(pattern="^/")]
 PathPrefix: TypeAlias = Annotated[str, PlainValidator(values.path_prefix), _shape(pattern="^/")]
 Address: TypeAlias = Annotated[values.Address, PlainValidator(values.address), _shape(pattern=":[0-9]{1,5}$")]
-Network: TypeAlias = Annotated[IPv4Network | IPv6Network, PlainValidator(values.network), _shape()]
+ListenAddress: TypeAlias = Annotated[
+    values.Address | addresses.UnixAddress, PlainValidator(addresses.listen_address), _shape(pattern="^unix:/|:[0-9]{1,5}$")
+]
+TrustedProxy: TypeAlias = Annotated[IPv4Network | IPv6Network | str, PlainValidator(addresses.trusted_proxy), _shape()]
+"""An address range, or "unix" for whoever comes through a unix socket."""
 TargetUrl: TypeAlias = Annotated[values.TargetUrl, PlainValidator(values.target_url), _shape(pattern="^https?://")]
 RedisUrl: TypeAlias = Annotated[SecretStr, _secret(values.redis_url), _shape(pattern=redis_url.PATTERN)]
 Token: TypeAlias = Annotated[SecretStr, _secret(values.token), _shape()]
 Digest: TypeAlias = Annotated[str, PlainValidator(values.digest), _shape(pattern="^[0-9a-f]{64}$")]
+Subject: TypeAlias = Annotated[str, PlainValidator(addresses.subject), _shape(pattern="^[A-Za-z0-9.]+=")]
 Instant: TypeAlias = Annotated[datetime, PlainValidator(values.instant), _shape(format="date-time")]
 Href: TypeAlias = Annotated[str, PlainValidator(values.href), _shape(pattern="^https?://")]
 Version: TypeAlias = Annotated[int, PlainValidator(values.version), WithJsonSchema({"const": 1})]

@@ -173,7 +173,7 @@ def _host(text: str) -> str:
 def address(value: object) -> Address:
     text = text_of(value, "an address such as `127.0.0.1:8080`")
     if text.startswith("unix:"):
-        raise RefusedError("unix sockets are not supported yet", "write `host:port`")
+        raise RefusedError("only `server.listeners` may have unix sockets", "write `host:port`")
     host, colon, port = text.rpartition(":")
     if not colon or not host:
         raise RefusedError(f"`{text}` is not `host:port`", f"write `0.0.0.0:{port}`" if port.isdecimal() else "")

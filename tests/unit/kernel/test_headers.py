@@ -6,7 +6,9 @@ from gateway.kernel import headers
 from gateway.kernel.headers import FieldFilter, connection_options
 
 
-@pytest.mark.parametrize("name", [b"Accept", b"content-type", b"X-Custom", b"my_header", b"my.header", b"Authorization", b"Via", b"Cookie", b"Proxyish"])
+@pytest.mark.parametrize(
+    "name", [b"Accept", b"content-type", b"X-Custom", b"my_header", b"my.header", b"Authorization", b"Via", b"Cookie", b"Proxyish"]
+)
 def test_ordinary_fields_pass(name: bytes) -> None:
     assert FieldFilter([])[name]
 

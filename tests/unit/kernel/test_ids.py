@@ -71,3 +71,10 @@ def test_trace_and_span_ids_are_hexadecimal_and_never_zero() -> None:
     random = Ids(os.urandom)
     assert all(re.fullmatch("[0-9a-f]{32}", random.trace()) for _ in range(500))
     assert all(re.fullmatch("[0-9a-f]{16}", random.span()) for _ in range(500))
+
+
+def test_a_trace_that_begins_gets_both_ids_and_neither_is_zero() -> None:
+    assert Ids(Counting()).trace_and_span() == ("f" * 32, "f" * 16)
+    for zeros in (bytes(16), b"\xff" * 16 + bytes(8), bytes(24)):
+        trace, span = Ids(Counting(zeros)).trace_and_span()
+        assert (trace, span) == ("f" * 32, "f" * 16)

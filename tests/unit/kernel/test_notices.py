@@ -1,6 +1,7 @@
 """kernel/notices.py: rule 9."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -83,3 +84,12 @@ def test_broken_links_are_no_links(link: str) -> None:
 
 def test_not_without_bound() -> None:
     assert len(_read(*[("Warning", "w")] * 99)) == MOST_NOTICES
+
+
+@pytest.mark.parametrize("between", [" ", ",", " ,", "\t"])
+def test_what_stands_between_warnings_costs_its_length(between: str) -> None:
+    """A header section's worth of it: were it read once for every place it could begin at, this would take a minute."""
+    began = time.process_time()
+    (message,) = _read(("Warning", '199 a "t"' + between * (60_000 // len(between)) + "x"))
+    assert message["text"] == "t"
+    assert time.process_time() - began < 1

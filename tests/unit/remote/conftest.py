@@ -12,7 +12,7 @@ from gateway.kernel.clock import Clock
 from gateway.remote.upstream import Upstream
 from tests.unit.remote.calls import Make
 
-ON_BOTH_LOOPS = ("test_alarm", "test_connection", "test_dial", "test_upstream")
+ON_BOTH_LOOPS = ("test_alarm", "test_connection", "test_dial", "test_upload", "test_upstream")
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

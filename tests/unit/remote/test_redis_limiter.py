@@ -140,7 +140,8 @@ async def test_the_repr_while_redis_is_there(limiter: RedisLimiter, redis_server
     redis_server.hang()
     waiting = asyncio.ensure_future(limiter.decide(BUCKET, DAY))
     await asyncio.sleep(0)
-    assert repr(limiter) == f"<RedisLimiter 127.0.0.1:{redis_server.port} up, 1 in flight>"
+    # The call, and perhaps a heartbeat
+    assert repr(limiter) in {f"<RedisLimiter 127.0.0.1:{redis_server.port} up, {number} in flight>" for number in (1, 2)}
     redis_server.go_on()
     assert (await waiting).store == "redis"
 

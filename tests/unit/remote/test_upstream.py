@@ -1,3 +1,5 @@
+"""The pool: taking, sending, retrying, leaving, closing."""
+
 import asyncio
 import socket
 from typing import Any
@@ -8,12 +10,11 @@ from gateway.kernel.faults import (
     UPSTREAM_PROTOCOL_ERROR,
     UPSTREAM_REFUSED,
     UPSTREAM_RESET,
-    UPSTREAM_SATURATED,
     UPSTREAM_UNREACHABLE,
     Fault,
     GatewayError,
 )
-from gateway.remote.call import Answer, Call
+from gateway.remote.call import Call
 from tests.fakes import End, RawBackend, reply, script, turn, until
 from tests.unit.remote.calls import Make, Seen, call, fails
 
@@ -94,58 +95,6 @@ class TestConnecting:
             assert backend.connections == 1
 
 
-class TestWaiting:
-    async def test_the_queue_is_first_come_first_served(self, make: Make) -> None:
-        gates = [asyncio.Event() for _ in range(3)]
-        async with RawBackend(*[script(gate, reply(b"%d" % number)) for number, gate in enumerate(gates)]) as backend:
-            upstream = make(backend.url, max_connections=1)
-            calls: list[asyncio.Future[Answer]] = []
-            for number in range(3):
-                calls.append(asyncio.ensure_future(upstream.send(call())))
-                await until(lambda number=number: upstream.pending == number and upstream.active == 1)  # type: ignore[misc]
-            for gate in gates:
-                gate.set()
-            assert [answer.body for answer in await asyncio.gather(*calls)] == [b"0", b"1", b"2"]
-            assert backend.connections == 1
-
-    async def test_full_queue(self, make: Make) -> None:
-        gate = asyncio.Event()
-        async with RawBackend(script(gate, reply())) as backend:
-            upstream = make(backend.url, max_connections=1, max_pending=1)
-            calls = [asyncio.ensure_future(upstream.send(call())) for _ in range(2)]
-            await until(lambda: upstream.pending == 1 and len(backend.requests) == 1)
-            with pytest.raises(GatewayError) as caught:
-                await upstream.send(call())
-            assert caught.value.fault is UPSTREAM_SATURATED
-            gate.set()
-            await asyncio.gather(*calls)
-
-    async def test_waited_too_long(self, make: Make) -> None:
-        gate = asyncio.Event()
-        async with RawBackend(script(gate, reply())) as backend:
-            upstream = make(backend.url, max_connections=1)
-            busy = asyncio.ensure_future(upstream.send(call()))
-            await until(lambda: len(backend.requests) == 1)
-            with pytest.raises(GatewayError) as caught:
-                await upstream.send(call(connect_s=0.05))
-            assert caught.value.fault is UPSTREAM_SATURATED
-            assert upstream.pending == 0
-            gate.set()
-            await busy
-
-    async def test_a_place_that_a_failure_frees_is_used(self, make: Make) -> None:
-        gate = asyncio.Event()
-        async with RawBackend(script(gate, End.CLOSE)) as backend:
-            upstream = make(backend.url, max_connections=1)
-            calls = [asyncio.ensure_future(upstream.send(call())) for _ in range(2)]
-            await until(lambda: upstream.pending == 1 and len(backend.requests) == 1)
-            gate.set()
-            failed, answered = await asyncio.gather(*calls, return_exceptions=True)
-            assert isinstance(failed, GatewayError)
-            assert isinstance(answered, Answer)
-            assert backend.connections == 2
-
-
 class TestLeaving:
     async def test_cancelled_while_answered(self, make: Make) -> None:
         async with RawBackend(script(End.NEVER)) as backend:
@@ -200,6 +149,22 @@ class TestLeaving:
             assert (await upstream.send(call())).status == 200
 
 
+async def test_what_arrives_for_a_caller_that_leaves_in_the_same_turn_reaches_nobody_else(make: Make) -> None:
+    begun = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{"a":"A"}\r\n'
+    async with RawBackend(script(begun, asyncio.Event()), default=script(reply(b""))) as backend:
+        upstream = make(backend.url)
+        leaving = asyncio.ensure_future(upstream.send(call()))
+        await until(lambda: any(connection._buffer for connection in upstream._all))
+        (connection,) = upstream._all
+        leaving.cancel()
+        connection.data_received(b"0\r\n\r\n")
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        assert upstream.idle == 0
+        assert (await upstream.send(call())).body == b""
+        assert backend.connections == 2
+
+
 class TestSecondTry:
     @pytest.mark.parametrize("end", [End.CLOSE, End.RESET])
     async def test_of_an_idempotent_call(self, make: Make, end: End) -> None:
@@ -251,64 +216,6 @@ class TestSecondTry:
             await asyncio.gather(*calls)
             assert (await upstream.send(call())).status == 200
             assert backend.requests[-1].connection == 2
-
-
-class TestIdling:
-    async def test_what_died_meanwhile_is_not_used(self, make: Make) -> None:
-        gate = asyncio.Event()
-        async with RawBackend(script(reply(), gate, End.CLOSE)) as backend:
-            upstream = make(backend.url)
-            await upstream.send(call())
-            gate.set()
-            await until(lambda: upstream.idle == 0)
-            # Even what may not be sent twice goes through
-            assert (await upstream.send(call(b"POST", b"x"))).status == 200
-
-    async def test_unread_bytes_are_seen_before_a_call_is_written(self, make: Make) -> None:
-        async with RawBackend(script(reply())) as backend:
-            upstream = make(backend.url)
-            await upstream.send(call())
-            connection = upstream._idle[0]
-            connection.pause()  # the loop has not got round to reading yet
-            other = backend._peers[0]._writer
-            other.write(reply(b'"unasked"'))
-            await until(lambda: not connection.usable(0.0))
-            answer = await upstream.send(call(b"POST", b"x"))
-            assert answer.body == b"{}"
-            assert backend.connections == 2
-
-    async def test_expires(self, make: Make) -> None:
-        async with RawBackend() as backend:
-            upstream = make(backend.url, idle_timeout_s=0.05)
-            await upstream.send(call())
-            assert upstream.idle == 1
-            await backend.closed(0)
-            assert (upstream.idle, upstream.active) == (0, 0)
-
-    async def test_the_others_expire_later(self, make: Make) -> None:
-        gate = asyncio.Event()
-        async with RawBackend(script(gate, reply()), script(gate, reply())) as backend:
-            upstream = make(backend.url, idle_timeout_s=0.1)
-            calls = [asyncio.ensure_future(upstream.send(call())) for _ in range(2)]
-            await until(lambda: len(backend.requests) == 2)
-            gate.set()
-            await asyncio.gather(*calls)
-            used_again = asyncio.Event()
-            asyncio.get_running_loop().call_later(0.05, used_again.set)
-            await used_again.wait()
-            await upstream.send(call())
-            last = backend.requests[-1].connection
-            await backend.closed(1 - last)
-            assert upstream.idle == 1
-            await backend.closed(last)
-            assert upstream.idle == 0
-
-    async def test_the_target_may_ask_for_less(self, make: Make) -> None:
-        async with RawBackend(script(reply(b"{}", b"Keep-Alive: timeout=0, max=5"))) as backend:
-            upstream = make(backend.url)
-            await upstream.send(call())
-            await upstream.send(call(b"POST", b"x"))
-            assert backend.connections == 2
 
 
 async def test_close(make: Make) -> None:

@@ -58,10 +58,6 @@ OTHER = "f" * 64
         ("auth: {caller_headers: {id: x-caller-plan}}", ["4:29 auth.caller_headers.id: `X-Caller-Plan` has another meaning already"]),
         ("auth: {key: {header: Host}}", ["4:22 auth.key.header: `Host` has a meaning of its own in HTTP"]),
         ("auth: {organization_header: Content-Length}", ["4:29 auth.organization_header: `Content-Length` has a meaning of its own in HTTP"]),
-        # listeners
-        ("server: {listeners: [{address: 'a:1'}, {id: b, address: 'a:1'}]}", ["4:57 server.listeners[1].address: `a:1` is the address of listener `public` as well"]),
-        ("server: {listeners: [{address: 'a:1'}, {address: 'a:2'}]}", ["4:40 server.listeners[1].id: `public` is the id of another listener"]),
-        ("admin: {address: '127.0.0.1:8080'}", ["4:18 admin.address: `127.0.0.1:8080` is the address of listener `public` as well"]),
         # observability
         ("observability: {metrics: {buckets: [1s, 1s]}}", ["4:36 observability.metrics.buckets: the bounds of buckets ascend"]),
     ],

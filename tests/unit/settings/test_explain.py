@@ -50,7 +50,7 @@ from tests.yaml_files import DIGEST, added, complaints, refusal
         ("admin:", "4:7 admin: there is no value here; write one, or leave the key out"),
         # what comes later
         ("server: {workers: 2}", "4:19 server.workers: more than one worker is not supported yet; write `auto` or `1`"),
-        ("server: {listeners: [{tls: {}}]}", "4:23 server.listeners[0].tls: not supported yet"),
+        ("server: {listeners: [{redirect: http}]}", "4:33 server.listeners[0].redirect: `https` is wanted here; did you mean `https`?"),
         ("plans: [{id: p, limits: [{id: a, max: 1, per: 1s, guarantee: any-window}]}]", "4:51 plans[0].limits[0].guarantee: not supported yet"),
         ("plans: [{id: p, limits: [], quotas: []}]", "4:29 plans[0].quotas: not supported yet"),
         ("plans: [{id: p, limits: [], concurrency: 5}]", "4:29 plans[0].concurrency: not supported yet"),

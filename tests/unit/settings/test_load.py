@@ -136,7 +136,7 @@ def test_one_url_is_a_configuration() -> None:
     assert config.server.listeners[0].address == Address("127.0.0.1", 8080)
     assert config.server.drain_delay == 0.0
     assert (config.routes[0].match.prefix, config.routes[0].auth) == ("/", "none")
-    assert from_upstream("http://a", "0.0.0.0:0").server.listeners[0].address.port == 0
+    assert from_upstream("http://a", "0.0.0.0:0").server.listeners[0].address == Address("0.0.0.0", 0)
 
 
 @pytest.mark.parametrize("url", ["localhost:3000", "http://${HOME}", 'http://"', "http://a\n", "", "http://é"])

@@ -5,7 +5,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from gateway.settings.schema import values
+from gateway.settings.schema import addresses, values
 from gateway.settings.schema.values import Address, RefusedError, TargetUrl
 
 
@@ -116,7 +116,12 @@ def test_there_is_one_worker(value: object) -> None:
         (values.address, "::1:80", "an IPv6 address stands in brackets", "write `[::1]:80`"),
         (values.address, "[::g]:80", "`[::g]` is not an IPv6 address", ""),
         (values.address, "a b:80", "`a b` is not a host name or address", ""),
-        (values.address, "unix:/run/gateway.sock", "unix sockets are not supported yet", "write `host:port`"),
+        (values.address, "unix:/run/gateway.sock", "only `server.listeners` may have unix sockets", "write `host:port`"),
+        (addresses.listen_address, "unix:gateway.sock", "the path of a unix socket begins with `/`", "write one such as `unix:/run/gateway/gateway.sock`"),
+        (addresses.listen_address, "unix:/run/", "the path of a unix socket begins with `/`", "write one such as `unix:/run/gateway/gateway.sock`"),
+        (addresses.listen_address, f"unix:/{'a' * 107}", "the path of a unix socket has at most 107 bytes", ""),
+        (addresses.listen_address, "8080", "`8080` is not `host:port`", "write `0.0.0.0:8080`"),
+        (addresses.trusted_proxy, "unix:/a", "`unix:/a` is not an address range", "write one such as `10.0.0.0/8`"),
         (values.network, "10.0.0.1/8", "`10.0.0.1/8` has bits set after its prefix", "write `10.0.0.0/8`"),
         (values.network, "10.0.0.0/33", "`10.0.0.0/33` is not an address range", "write one such as `10.0.0.0/8`"),
         (values.network, "localhost", "`localhost` is not an address range", "write one such as `10.0.0.0/8`"),

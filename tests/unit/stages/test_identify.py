@@ -20,7 +20,8 @@ from gateway.table import Credentials, Key, Keyring
 from tests.samples import caller, exchange, route
 
 KEYS = {sha256(b"good").digest(): Key("k", {None: caller(), "acme": caller()}, False, frozenset(), None)}
-CREDENTIALS = Credentials(Keyring(KEYS), "X-Api-Key", "X-Api-Key", "X-Tenant-Org-Id")
+CERTIFIED = {"CN=billing": Key("billing", {None: caller(id="billing"), "acme": caller(id="billing")}, False, frozenset(), None)}
+CREDENTIALS = Credentials(Keyring(KEYS, CERTIFIED), "X-Api-Key", "X-Api-Key", "X-Tenant-Org-Id")
 
 
 @pytest.mark.parametrize(
@@ -93,3 +94,32 @@ def test_a_path_may_speak_of_keys(path: str) -> None:
     x = exchange(path=path)
     take_credentials(x, CREDENTIALS)
     assert x.path == path
+
+
+def test_a_certificate_does_instead_of_a_key() -> None:
+    for organization in ("", "acme"):
+        x = exchange([("X-Tenant-Org-Id", organization)], certificate_subject="CN=billing")
+        take_credentials(x, CREDENTIALS)
+        assert identify(x, CREDENTIALS, 0.0).id == "billing"
+
+
+@pytest.mark.parametrize(
+    ("fields", "subject", "fault"),
+    [
+        ([], "CN=stranger", KEY_MISSING),
+        ([("X-Api-Key", "bad")], "CN=billing", KEY_UNKNOWN),
+        ([("X-Tenant-Org-Id", "umbrella")], "CN=billing", ORGANIZATION_FORBIDDEN),
+    ],
+)
+def test_a_certificate_that_does_not(fields: list[tuple[str, str]], subject: str, fault: Fault) -> None:
+    x = exchange(fields, certificate_subject=subject)
+    take_credentials(x, CREDENTIALS)
+    with pytest.raises(GatewayError) as caught:
+        identify(x, CREDENTIALS, 0.0)
+    assert caught.value.fault is fault
+
+
+def test_a_key_wins_over_a_certificate() -> None:
+    x = exchange([("X-Api-Key", "good")], certificate_subject="CN=billing")
+    take_credentials(x, CREDENTIALS)
+    assert identify(x, CREDENTIALS, 0.0).id == "acme-ci"

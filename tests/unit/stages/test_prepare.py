@@ -42,6 +42,11 @@ async def test_a_plain_call() -> None:
     assert (made.connect_timeout_s, made.first_byte_timeout_s, made.total_timeout_s) == (1.0, 10.0, 30.0)
 
 
+async def test_the_subject_of_a_clients_certificate_is_told() -> None:
+    made = await call(exchange(certificate_subject="CN=billing,O=ACME"))
+    assert "X-Client-Certificate-Subject: CN=billing,O=ACME" in lines(made)
+
+
 async def test_a_passthrough_route_waits_for_nothing() -> None:
     made = await call(
         exchange(method="POST"), route(envelope=Envelope("passthrough", 1 << 20, "passthrough"), request_fields=b"X-A: b\r\n")
@@ -100,6 +105,12 @@ async def test_a_trusted_proxy_is_continued() -> None:
 
 
 async def test_a_trusted_proxy_that_says_nothing_is_a_client() -> None:
+    unix = exchange([("X-Forwarded-For", "203.0.113.9")], trusted_peer=True, peer="unix", client="203.0.113.9")
+    assert lines(await call(unix))[2] == "X-Forwarded-For: 203.0.113.9"
+    for trusted in (True, False):
+        told = lines(await call(exchange(trusted_peer=trusted, peer="unix", client="unix")))
+        assert told[2] == "X-Forwarded-For: unknown"
+        assert told[5].startswith("Forwarded: for=unknown;")
     assert lines(await call(exchange(trusted_peer=True)))[2:4] == ["X-Forwarded-For: 192.0.2.7", "X-Forwarded-Proto: http"]
 
 

@@ -4,7 +4,16 @@ from hashlib import sha256
 
 import pytest
 
-from gateway.kernel.faults import KEY_DISABLED, KEY_EXPIRED, KEY_UNKNOWN, ORGANIZATION_DISABLED, ORGANIZATION_FORBIDDEN, Fault, GatewayError
+from gateway.kernel.faults import (
+    KEY_DISABLED,
+    KEY_EXPIRED,
+    KEY_MISSING,
+    KEY_UNKNOWN,
+    ORGANIZATION_DISABLED,
+    ORGANIZATION_FORBIDDEN,
+    Fault,
+    GatewayError,
+)
 from gateway.table import Key, Keyring, Visitors
 from tests.samples import MINUTE, caller
 
@@ -28,6 +37,17 @@ def test_a_key_speaks_for_its_default_organisation_or_the_one_asked_for() -> Non
     assert KEYS.find("good", "acme", 0.0) is ACME
     assert KEYS.find("old", "initech", 999.0) is INITECH
     assert len(KEYS) == 3
+
+
+def test_a_certificate_speaks_as_a_key_does() -> None:
+    old = Key("k4", CALLERS, False, frozenset(), 1000.0)
+    one = Keyring({}, {"CN=a": old})
+    assert one.certified("CN=a", "initech", 999.0) is INITECH
+    assert len(one) == 1
+    for subject, fault in (("CN=a", KEY_EXPIRED), ("CN=A", KEY_MISSING)):
+        with pytest.raises(GatewayError) as raised:
+            one.certified(subject, None, 1000.0)
+        assert raised.value.fault is fault
 
 
 @pytest.mark.parametrize(

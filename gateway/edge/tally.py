@@ -1,0 +1,50 @@
+"""What happens on a listener outside of requests, in metrics and log."""
+
+from collections.abc import Callable
+
+import structlog
+
+from gateway.kernel.certificates import Certificate
+from gateway.observe.metrics import Metrics
+
+_SOON_S = 14 * 86400.0
+
+
+class Tally:
+    """Of the listener `listener`. `wall` reads Unix time in seconds."""
+
+    def __init__(self, metrics: Metrics, listener: str, wall: Callable[[], float]) -> None:
+        self._metrics = metrics
+        self._listener = listener
+        self._wall = wall
+        self._warned: set[str] = set()
+        self._refused = metrics.tls_certificate_reads.labels(listener, "refused")
+        """There from the start: an increase from nothing to 1 is none to Prometheus."""
+
+    def handshake_failed(self, reason: str) -> None:
+        self._metrics.tls_handshake_failures.labels(self._listener, reason).inc()
+
+    def proxy_refused(self, reason: str) -> None:
+        self._metrics.proxy_protocol_refused.labels(self._listener, reason).inc()
+        if reason not in self._warned:
+            self._warned.add(reason)
+            structlog.get_logger().warning("no valid PROXY header, told once", listener=self._listener, reason=reason)
+
+    def certificate_read(self, path: str, certificate: Certificate) -> None:
+        self._metrics.tls_certificate_expiry.labels(self._listener, path).set(certificate.not_after)
+        self._metrics.tls_certificate_reads.labels(self._listener, "read").inc()
+        left_s = certificate.not_after - self._wall()
+        about = {"listener": self._listener, "certificate": path, "names": list(certificate.names), "days_left": int(left_s // 86400)}
+        log = structlog.get_logger()
+        if left_s <= 0:
+            log.error("certificate has expired", **about)
+        elif left_s < _SOON_S:
+            log.warning("certificate expires soon", **about)
+        else:
+            log.info("certificate read", **about)
+
+    def certificate_refused(self, path: str, why: str) -> None:
+        self._refused.inc()
+        structlog.get_logger().error(
+            "certificate not usable, the one before stays in force", listener=self._listener, certificate=path, reason=why
+        )

@@ -1,0 +1,39 @@
+"""A listener's settings become the parts that serve it."""
+
+import math
+import ssl
+from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network
+
+from gateway.edge.porch import Threshold
+from gateway.edge.tally import Tally
+from gateway.edge.tls import Certificates, Pair, Terms
+from gateway.observe.metrics import Metrics
+from gateway.settings.schema.server import Listener, ListenerTls
+
+_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+
+
+def networks(setting: Listener) -> list[IPv4Network | IPv6Network]:
+    """The address ranges of its trusted proxies."""
+    return [each for each in setting.trusted_proxies if not isinstance(each, str)]
+
+
+def threshold(setting: Listener, metrics: Metrics, wall: Callable[[], float]) -> Threshold | None:
+    """What comes before HTTP, None for nothing. Reads certificates: raises PairError. `wall` reads Unix time in seconds."""
+    tls = setting.tls
+    if tls is None and not setting.proxy_protocol:
+        return None
+    tally = Tally(metrics, setting.id, wall)
+    return Threshold(
+        tally,
+        None if tls is None else _certificates(tls, tally),
+        math.inf if tls is None else tls.handshake_timeout,
+        setting.proxy_protocol,
+        setting.limits.header_timeout,
+    )
+
+
+def _certificates(tls: ListenerTls, tally: Tally) -> Certificates:
+    pairs = [Pair(pair.certificate, pair.private_key) for pair in tls.certificates]
+    return Certificates(pairs, Terms(_VERSIONS[tls.min_version], tls.client_ca, tls.client_auth == "required"), tally)

@@ -1,0 +1,21 @@
+"""The same URL with https: for listeners that serve nothing else."""
+
+from gateway.exchange import Exchange, Reply
+from gateway.kernel.envelope import EMPTY_RESULT, success
+from gateway.kernel.faults import MALFORMED_REQUEST, GatewayError
+from gateway.kernel.response_fields import JSON_TYPE
+from gateway.kernel.responses import NO_STORE
+
+_HTTPS_PORT = 443
+
+
+def redirect(x: Exchange, port: int) -> Reply:
+    """308 (method and body stay) to `port`. Keys have been taken out of the query: one that came in plain text is not repeated.
+
+    Raises GatewayError MALFORMED_REQUEST without a host. The door has checked its form, and the target's.
+    """
+    host = x.host[: x.host.find("]") + 1] or x.host.partition(":")[0]
+    if not host:
+        raise GatewayError(MALFORMED_REQUEST, developer_message="This address redirects to https and needs a Host field for it.")
+    location = f"https://{host}{'' if port == _HTTPS_PORT else f':{port}'}{x.path}{f'?{x.query}' if x.query else ''}"
+    return Reply(308, [JSON_TYPE, NO_STORE, ("Location", location)], success(x.request_id, EMPTY_RESULT))

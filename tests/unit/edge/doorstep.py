@@ -1,0 +1,94 @@
+"""A listener on a free port that does more than HTTP, and what it tells of that."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+from gateway.edge import Listener
+from gateway.edge.door import Door, Limits
+from gateway.exchange import Exchange, Reply, Send
+from gateway.kernel.certificates import Certificate
+from gateway.kernel.faults import GatewayError
+from gateway.kernel.ids import Ids
+from gateway.remote.outbox import Outbox
+
+LIMITS = Limits(header_bytes=4096, url_bytes=1024, body_bytes=1 << 20, header_timeout_s=10.0, body_timeout_s=10.0, idle_timeout_s=10.0)
+GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+class Told:
+    """Keeps what a Tally would count."""
+
+    def __init__(self) -> None:
+        self.failed: list[str] = []
+        self.read: list[Certificate] = []
+        self.refused: list[str] = []
+
+    def handshake_failed(self, reason: str) -> None:
+        self.failed.append(reason)
+
+    def proxy_refused(self, reason: str) -> None:
+        self.failed.append(reason)
+
+    def certificate_read(self, path: str, certificate: Certificate) -> None:
+        self.read.append(certificate)
+
+    def certificate_refused(self, path: str, why: str) -> None:
+        self.refused.append(why)
+
+
+async def echo(x: Exchange, send: Send) -> None:
+    """Answers who asked, or the fault that the door found; as the pipeline does, it bears a client that has left."""
+    with suppress(ConnectionError):
+        await _echo(x, send)
+
+
+async def _echo(x: Exchange, send: Send) -> None:
+    if x.door_error is not None:
+        fault = x.door_error.fault
+        await send(Reply(fault.status, [("X-Fault", fault.name)], (x.door_error.developer_message or "").encode()))
+        return
+    size = 0
+    try:
+        while x.body is not None and (piece := await x.body.read()):
+            size += len(piece)
+    except GatewayError as error:
+        await send(Reply(error.fault.status, [("X-Fault", error.fault.name)], b""))
+        return
+    seen = {
+        "scheme": x.scheme,
+        "peer": x.peer,
+        "client": x.client,
+        "trusted": x.trusted_peer,
+        "size": size,
+        "subject": x.certificate_subject,
+    }
+    await send(Reply(200, [], json.dumps(seen).encode()))
+
+
+@asynccontextmanager
+async def listening(
+    *,
+    limits: Limits = LIMITS,
+    trusted: tuple[str, ...] = (),
+    serve: Any = echo,
+    unix: Path | None = None,
+    **more: Any,
+) -> AsyncIterator[tuple[Listener, int]]:
+    """A listener, and its port; on the unix socket `unix` instead, which is trusted."""
+    loop = asyncio.get_running_loop()
+    door = Door(limits, [ip_network(one) for one in trusted], Ids(lambda n: bytes(range(256)) * (n // 256)), loop.time, unix is not None)
+    listener = Listener(door, serve, lambda: 784111777.0, Outbox(), **more)
+    sock = socket.socket(socket.AF_INET if unix is None else socket.AF_UNIX)
+    sock.bind(("127.0.0.1", 0) if unix is None else str(unix))
+    await listener.start(sock)
+    try:
+        yield listener, 0 if unix is not None else sock.getsockname()[1]
+    finally:
+        listener.stop_accepting()
+        listener.cut()

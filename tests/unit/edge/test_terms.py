@@ -1,0 +1,56 @@
+"""Settings of a listener become what is asked of its connections."""
+
+import ssl
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.edge.porch import Threshold
+from gateway.edge.terms import networks, threshold
+from gateway.observe.metrics import Metrics
+from gateway.settings.schema.server import Listener
+from tests.authority import Authority
+
+
+def made(**settings: Any) -> Threshold | None:
+    return threshold(Listener.model_validate(settings), Metrics(), lambda: 0.0)
+
+
+def test_plain_http_asks_for_nothing() -> None:
+    assert made() is None
+
+
+def test_a_proxy_has_the_time_of_a_head() -> None:
+    asked = made(proxy_protocol=True, trusted_proxies=["10.0.0.0/8"], limits={"header_timeout": "3s"})
+    assert asked is not None
+    assert (asked.proxy_protocol, asked.proxy_timeout_s, asked.certificates) == (True, 3.0, None)
+
+
+@pytest.mark.parametrize(
+    ("more", "version", "verify"),
+    [
+        ({}, ssl.TLSVersion.TLSv1_2, ssl.CERT_NONE),
+        ({"min_version": "1.3", "client_ca": "ca.pem"}, ssl.TLSVersion.TLSv1_3, ssl.CERT_REQUIRED),
+        ({"client_ca": "ca.pem", "client_auth": "optional"}, ssl.TLSVersion.TLSv1_2, ssl.CERT_OPTIONAL),
+    ],
+)
+def test_tls_is_as_strict_as_it_is_said_to_be(
+    tmp_path: Path, more: dict[str, str], version: ssl.TLSVersion, verify: ssl.VerifyMode
+) -> None:
+    authority = Authority(tmp_path)
+    certificate, key = authority.write("a", "a.example")
+    tls = {"certificates": [{"certificate": certificate, "private_key": key}], "handshake_timeout": "5s", **more}
+    if "client_ca" in more:
+        tls["client_ca"] = str(authority.ca)
+    asked = made(tls=tls)
+    assert asked is not None
+    assert asked.certificates is not None
+    assert (asked.handshake_timeout_s, asked.proxy_protocol) == (5.0, False)
+    context = asked.certificates.context
+    assert (context.minimum_version, context.verify_mode) == (version, verify)
+
+
+def test_networks_are_what_is_no_unix_socket() -> None:
+    assert networks(Listener.model_validate({"trusted_proxies": ["unix", "10.0.0.0/8"]})) == [ip_network("10.0.0.0/8")]
