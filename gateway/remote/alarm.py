@@ -1,10 +1,11 @@
-"""One deadline that is moved far more often than it is met."""
+"""One deadline that is moved far more often than it is met, and what moves it in the course of a call."""
 
 import asyncio
 import math
 from collections.abc import Callable
 
 from gateway.kernel.clock import Clock
+from gateway.remote.call import Call
 
 
 class Alarm:
@@ -48,3 +49,58 @@ class Alarm:
         else:
             self.at = math.inf
             self._ring()
+
+
+class Deadlines(Alarm):
+    """The time-outs of one call after another.
+
+    The total is the upstream's time: what it takes to accept a request counts, what a client takes to send it does not.
+    """
+
+    _call: Call
+
+    def __init__(self, ring: Callable[[], None], clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(ring, clock, loop)
+        self._ends_at = math.inf
+        self._left_s = 0.0
+
+    def sent(self, call: Call, now: float) -> None:
+        """The whole request, at once."""
+        self._call = call
+        self._expect(now, now + call.total_timeout_s, False)
+
+    def sending(self, call: Call) -> None:
+        """The request goes out in pieces, until `all_sent`."""
+        self._call = call
+        self._ends_at = math.inf
+        self._left_s = call.total_timeout_s
+
+    def held_back(self) -> None:
+        """The upstream does not take what is sent, until `went_on`."""
+        now = self._clock.monotonic()
+        self._expect(now, now + self._left_s, False)
+
+    def went_on(self) -> None:
+        self._left_s = self._ends_at - self._clock.monotonic()
+        self.at = self._ends_at = math.inf
+
+    def all_sent(self, *, answered: bool) -> None:
+        """There is nothing more to send; `answered`: the head of the reply is here already."""
+        now = self._clock.monotonic()
+        self._expect(now, min(self._ends_at, now + self._left_s), answered)
+
+    def head_arrived(self) -> None:
+        self.at = self._ends_at
+
+    def told(self, *, uploading: bool) -> str:
+        """What the one that rang just now was for."""
+        call = self._call
+        if self._clock.monotonic() >= self._ends_at:
+            return f"no end of the reply within {call.total_timeout_s:g} s"
+        what = "the request was not taken for" if uploading else "no reply within"
+        return f"{what} {call.first_byte_timeout_s:g} s"
+
+    def _expect(self, now: float, ends_at: float, answered: bool) -> None:
+        self._ends_at = ends_at
+        first_by = now + self._call.first_byte_timeout_s
+        self.set(first_by if first_by < ends_at and not answered else ends_at)

@@ -20,7 +20,7 @@ from gateway.kernel.faults import (
     UPSTREAM_TIMEOUT,
     GatewayError,
 )
-from gateway.remote.alarm import Alarm
+from gateway.remote.alarm import Deadlines
 from gateway.remote.call import Answer, Call
 from gateway.remote.framing import is_streamed, request_framing
 from gateway.remote.outbox import Outbox
@@ -66,8 +66,7 @@ class Connection(asyncio.Protocol):
         self._upload: asyncio.Task[None] | None = None
         self._cut_upload = False
         self._drained: asyncio.Future[None] | None = None
-        self._alarm = Alarm(self._rang, clock, loop)
-        self._sent_at = math.inf
+        self._alarm = Deadlines(self._rang, clock, loop)
         self.closed: GatewayError | None = None
         self.lost = loop.create_future()
         self.died_unanswered = False
@@ -93,7 +92,7 @@ class Connection(asyncio.Protocol):
         body = call.body
         if isinstance(body, bytes) and len(body) <= PIECE_BYTES:
             self._outbox.put(self._transport, call.head + request_framing(call.method, len(body)) + body)
-            self._request_sent(now)
+            self._alarm.sent(call, now)
         else:
             source: Source
             if isinstance(body, bytes):
@@ -101,7 +100,7 @@ class Connection(asyncio.Protocol):
             else:
                 source = body
             head = call.head + request_framing(call.method, source.length)
-            self._sent_at = math.inf
+            self._alarm.sending(call)
             self._upload = self._loop.create_task(self._send(head, first, source))
         return waiter
 
@@ -130,9 +129,9 @@ class Connection(asyncio.Protocol):
             await asyncio.sleep(0)
         self._transport.write(data)
         if self._drained is not None:
-            self._alarm.set(self._clock.monotonic() + self._call.first_byte_timeout_s)
+            self._alarm.held_back()
             await self._drained
-            self._alarm.at = math.inf
+            self._alarm.went_on()
 
     # Called by the event loop
 
@@ -181,20 +180,8 @@ class Connection(asyncio.Protocol):
 
     # Time
 
-    def _request_sent(self, now: float) -> None:
-        call = self._call
-        self._sent_at = now
-        first, total = call.first_byte_timeout_s, call.total_timeout_s
-        self._alarm.set(now + (first if first < total and not self._reply.status else total))
-
     def _rang(self) -> None:
-        call = self._call
-        if self._drained is not None and self._upload is not None:
-            text = f"the request was not taken for {call.first_byte_timeout_s:g} s"
-        elif self._reply.status or call.total_timeout_s < call.first_byte_timeout_s:
-            text = f"no end of the reply within {call.total_timeout_s:g} s"
-        else:
-            text = f"no reply within {call.first_byte_timeout_s:g} s"
+        text = self._alarm.told(uploading=self._upload is not None)
         self.fail(GatewayError(UPSTREAM_TIMEOUT, cause=f"{self._target}: {text}"))
 
     # The reply
@@ -220,11 +207,11 @@ class Connection(asyncio.Protocol):
 
     def _head_arrived(self) -> None:
         if self._upload is None:
-            self._alarm.at = self._sent_at + self._call.total_timeout_s
+            self._alarm.head_arrived()
         elif self._reply.status >= 300:
             # RFC 9112 9.3: it will not take the rest. (Below 300 it may well answer while it reads.)
             self._stop_upload()
-            self._request_sent(self._clock.monotonic())
+            self._alarm.all_sent(answered=True)
 
     def _finish(self) -> None:
         reply, waiter, stream = self._reply, self._waiter, self._stream
@@ -277,7 +264,7 @@ class Connection(asyncio.Protocol):
         else:
             self._upload = None
             if self.closed is None:
-                self._request_sent(self._clock.monotonic())
+                self._alarm.all_sent(answered=self._reply.status > 0)
 
     def _stop_upload(self) -> None:
         if self._upload is not None:

@@ -1,12 +1,15 @@
 import asyncio
 import math
 import time
+from collections.abc import AsyncIterator
 
 import pytest
 
 from gateway.kernel.clock import Clock
-from gateway.remote.alarm import Alarm
+from gateway.remote.alarm import Alarm, Deadlines
+from tests.clocks import ManualClock
 from tests.fakes import turn
+from tests.unit.remote.calls import call
 
 CLOCK = Clock(time.monotonic, time.time)
 
@@ -64,3 +67,65 @@ async def test_never(alarm: Alarm, rung: asyncio.Event) -> None:
     alarm.cancel()
     await turn()
     assert not rung.is_set()
+
+
+class TestDeadlines:
+    """Of a call with 2 s to the first byte and 5 s in all, sent from 100 on."""
+
+    CALL = call(first_byte_s=2, total_s=5)
+
+    @pytest.fixture
+    async def time(self) -> ManualClock:
+        return ManualClock(100_000_000)
+
+    @pytest.fixture
+    async def deadlines(self, time: ManualClock) -> Deadlines:
+        return Deadlines(lambda: None, time.clock, asyncio.get_running_loop())
+
+    @pytest.fixture(autouse=True)
+    async def _silenced(self, deadlines: Deadlines) -> AsyncIterator[None]:
+        yield
+        deadlines.cancel()
+
+    async def test_of_a_request_sent_at_once(self, deadlines: Deadlines) -> None:
+        deadlines.sent(self.CALL, 100)
+        assert deadlines.at == 102
+        assert deadlines.told(uploading=False) == "no reply within 2 s"
+        deadlines.head_arrived()
+        assert deadlines.at == 105
+
+    async def test_what_the_upstream_takes_to_accept_a_request_counts(self, time: ManualClock, deadlines: Deadlines) -> None:
+        """Every wait is short enough for itself; all of them together are bounded by the total."""
+        deadlines.sending(self.CALL)
+        for at in (102, 103.5, 105):
+            deadlines.held_back()
+            assert deadlines.at == at
+            time.advance(1.5)
+            deadlines.went_on()
+            assert deadlines.at == math.inf
+        deadlines.held_back()
+        assert deadlines.at == 105  # 0.5 s of the total are left
+        assert deadlines.told(uploading=True) == "the request was not taken for 2 s"
+        time.advance(0.5)
+        assert deadlines.told(uploading=True) == "no end of the reply within 5 s"
+
+    async def test_what_the_client_takes_does_not(self, time: ManualClock, deadlines: Deadlines) -> None:
+        deadlines.sending(self.CALL)
+        deadlines.held_back()
+        time.advance(1)
+        deadlines.went_on()
+        time.advance(60)
+        deadlines.all_sent(answered=False)
+        assert deadlines.at == 163
+        deadlines.head_arrived()
+        assert deadlines.at == 165
+
+    @pytest.mark.parametrize("went_on", [True, False])
+    async def test_an_answer_in_between_gives_no_more_time(self, time: ManualClock, deadlines: Deadlines, went_on: bool) -> None:
+        deadlines.sending(self.CALL)
+        deadlines.held_back()
+        time.advance(1.5)
+        if went_on:
+            deadlines.went_on()
+        deadlines.all_sent(answered=True)
+        assert deadlines.at == 105

@@ -195,6 +195,16 @@ class TestUpload:
             assert "not taken for 0.1 s" in (error.cause or "")
             assert time.monotonic() - began < 3
 
+    async def test_not_taken_within_the_total(self, make: Make) -> None:
+        async with RawBackend(script(End.NEVER, early=True)) as backend:
+            upstream = make(backend.url)
+            began = time.monotonic()
+            body = Repeated(b"x" * 65536, 4096, announced=True)
+            error = await fails(upstream, call(b"POST", body, first_byte_s=2, total_s=0.1))
+            assert error.fault is UPSTREAM_TIMEOUT
+            assert "no end of the reply within 0.1 s" in (error.cause or "")
+            assert time.monotonic() - began < 1.5
+
     async def test_a_slow_client_is_not_the_upstreams_fault(self, make: Make) -> None:
         gate = asyncio.Event()
         async with RawBackend() as backend:
