@@ -1,6 +1,7 @@
 """The second listener: health, readiness and metrics, for the platform and never for clients."""
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
@@ -84,6 +85,9 @@ class Admin:
                 if not colon or not port.isdecimal():
                     raise ValueError(f"not an address: {self._configured}")
                 await web.TCPSite(runner, host.strip("[]"), int(port)).start()
+        except socket.gaierror as error:
+            await runner.cleanup()
+            raise socket.gaierror(error.errno, f"{error.strerror}: {self._configured}") from error
         except BaseException:
             await runner.cleanup()
             raise

@@ -29,6 +29,8 @@ class Exchange(msgspec.Struct):
     `header_keys` and `query_keys` are the secrets that came with it: for identify and for scrubbing, nobody else.
     `ended` is why the gateway itself gives the exchange up, set before its task is cancelled.
     `certificate_subject` is what the client has proved to be by its certificate (RFC 4514), "" without one.
+    `looked` says that `decision` was only looked up, at no cost. `client_s` is what waiting for the client took: for its
+    body before the upstream was called, and until it had taken a large reply.
     `started` is a reading of the monotonic clock; durations are in seconds.
     """
 
@@ -58,12 +60,18 @@ class Exchange(msgspec.Struct):
     decision: Decision | None = None
     limiter_s: float = 0.0
     answer: Answer | None = None
+    looked: bool = False
     upstream_s: float = 0.0
+    client_s: float = 0.0
     ended: GatewayError | None = None
     error: GatewayError | None = None
     reply: "Reply | None" = None
     sent_bytes: int = 0
     outcome: str = "answered"
+
+    def __repr__(self) -> str:
+        """Without header fields and query: keys stand there."""
+        return f"<Exchange {self.request_id} {self.method} {self.route.id if self.route else '-'}>"
 
 
 class Reply(msgspec.Struct):

@@ -5,6 +5,7 @@ from asyncio import CancelledError
 from gateway.exchange import Exchange, Reply, Send
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import CLIENT_CLOSED, INTERNAL_ERROR, Fault, GatewayError
+from gateway.remote.call import Call
 from gateway.remote.limiter import Limiter
 from gateway.stages.dress import dress
 from gateway.stages.identify import authorize, identify, take_credentials
@@ -15,6 +16,18 @@ from gateway.stages.record import Recorder
 from gateway.stages.redirect import redirect
 from gateway.stages.refuse import refuse
 from gateway.table import Credentials, RouteTable, Visitors
+
+ANSWERED_WITHIN_S = 55.0
+"""Clients commonly give up after 60 s: the time that a body took to arrive is taken from the upstream's, unless a route has more."""
+SHORTEST_CALL_S = 5.0
+LARGE_BYTES = 64 * 1024
+"""A reply beyond this size waits for the client to take it."""
+
+
+def _hurry(call: Call, spent_s: float) -> None:
+    """Keep to ANSWERED_WITHIN_S, `spent_s` of which are gone."""
+    if call.total_timeout_s <= ANSWERED_WITHIN_S < call.total_timeout_s + spent_s:
+        call.total_timeout_s = max(SHORTEST_CALL_S, ANSWERED_WITHIN_S - spent_s)
 
 
 class Gateway:
@@ -49,10 +62,15 @@ class Gateway:
         self.recorder.begin()
         try:
             x.reply = dress(await self._answer(x), x, self.id_field)
+            began = self.clock.monotonic()
             x.sent_bytes = await send(x.reply)
+            if x.sent_bytes > LARGE_BYTES:
+                x.client_s += self.clock.monotonic() - began
         except (CancelledError, ConnectionError) as gone:  # the client left; the call to the upstream ends with it
             x.error = x.error or x.ended or GatewayError(CLIENT_CLOSED, cause=type(gone).__name__)
             x.outcome = "cut" if x.ended is not None else "abandoned"
+            if x.reply is not None and x.reply.stream is not None:
+                x.reply.stream.close()
             if isinstance(gone, CancelledError):
                 raise
         except GatewayError as broken:  # a streamed reply broke off; send has cut the connection
@@ -91,11 +109,17 @@ class Gateway:
             caller = x.caller = identify(x, self.credentials, self.clock.wall())
             authorize(caller, route, x.method)
         began = self.clock.monotonic()
-        x.decision = await self.limiter.decide(caller.bucket, caller.windows)
-        x.limiter_s = self.clock.monotonic() - began
+        try:
+            x.decision = await self.limiter.decide(caller.bucket, caller.windows)
+        finally:
+            x.limiter_s = self.clock.monotonic() - began
         refuse_spent(x.decision)
-        call = await prepare(x, route, caller, self.id_field)
         began = self.clock.monotonic()
+        call = await prepare(x, route, caller, self.id_field)
+        now = self.clock.monotonic()
+        if x.body is not None:
+            x.client_s, began = now - began, now
+            _hurry(call, now - x.started)
         try:
             x.answer = await route.upstream.send(call)
         finally:
@@ -104,14 +128,17 @@ class Gateway:
 
     async def _look(self, x: Exchange) -> None:
         """Every reply to a known caller tells what it has left, a refusal before the limiter too: at no cost."""
-        if x.door_error is not None or (x.caller is None and x.route is not None):
+        if x.door_error is not None or (x.caller is None and x.route is not None) or x.limiter_s:
             return
         try:
             if x.caller is None:
                 x.caller = identify(x, self.credentials, self.clock.wall())
             x.decision = await self.limiter.decide(x.caller.bucket, x.caller.windows, 0)
+            x.looked = True
         except GatewayError:
             return
+        except Exception as bug:  # the reply is owed all the same
+            self.recorder.bug(bug, x.request_id)
 
 
 class Redirection(Gateway):

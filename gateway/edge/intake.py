@@ -1,7 +1,10 @@
 """What arrives on a client connection: requests for the queue, each part within its time."""
 
 import asyncio
+import fcntl
 import select
+import sys
+import termios
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import StreamReader
@@ -20,7 +23,9 @@ if TYPE_CHECKING:
 GRACE_S = 0.5
 """A client that has closed its sending side still gets an answer that is ready this soon; after that it counts as gone."""
 SLOWEST_BYTES_PER_S = 16 * 1024
-"""A body may take its time-out, and beyond that as long as it keeps up this rate."""
+"""A body may take its time-out, and beyond that as long as it keeps up this rate; a reply is taken at this rate in every such span."""
+_MAPPED = "::ffff:"
+"""How a socket for both versions of IP spells an IPv4 address."""
 _HEAD_END = b"\r\n\r\n"
 _REQUEST_LINE_BYTES = 1024
 """What a request line holds besides the URL, generously."""
@@ -48,10 +53,10 @@ class Intake(RequestHandler):
         "_peer",
         "_secure",
         "_since",
+        "_stalled_bytes",
         "_stalled_since",
         "_tail",
         "_told",
-        "_unread",
         "_written",
     )
 
@@ -72,13 +77,13 @@ class Intake(RequestHandler):
         self._head_since: float | None = None
         self._body_since: float | None = None
         self._stalled_since: float | None = None
-        self._unread = 0  # bytes that the client had not taken at the last sweep
+        self._stalled_bytes = 0
         self._eof = False
         self._lost: asyncio.Future[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         name = transport.get_extra_info("peername")
-        address = self._told or (name[0] if isinstance(name, tuple) and name else UNIX)
+        address = self._told or (name[0].removeprefix(_MAPPED) if isinstance(name, tuple) and name else UNIX)
         self._secure = transport.get_extra_info("sslcontext") is not None
         scheme = "https" if self._secure else "http"
         subject = verified_subject(transport.get_extra_info("ssl_object")) if self._secure else ""
@@ -87,6 +92,8 @@ class Intake(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser head by head: it forgets the requests before a broken one in the same piece."""
+        if self._is_done():
+            return
         if self._backlog:
             data, self._backlog = self._backlog + data, b""
         if self._garbled is not None:
@@ -98,7 +105,7 @@ class Intake(RequestHandler):
         if self._head_since is not None and (end := (self._tail + data[:3]).find(_HEAD_END)) >= 0:
             at = end + 4 - len(self._tail)
             self._feed(data[:at])
-        while not (self._force_close or self._close or self._upgraded or self._garbled):
+        while not (self._is_done() or self._garbled):
             if len(self._messages) >= self._max_msg_queue_size:
                 self._backlog = data[at:]
                 if not self._buffer_paused:
@@ -112,6 +119,10 @@ class Intake(RequestHandler):
                 return
             self._feed(data[at:end])
             at = end
+
+    def _is_done(self) -> bool:
+        """Whether nothing that arrives now is a request."""
+        return bool(self._force_close or self._close or self._upgraded)
 
     def _feed(self, data: bytes) -> None:
         assert self._parser is not None
@@ -152,6 +163,7 @@ class Intake(RequestHandler):
     def _refuse(self, error: GatewayError, *, in_body: bool) -> None:
         """Answer `error` after what is queued, or in place of the request whose body is broken; then close."""
         self._close = True
+        self._garbled, self._backlog = None, b""
         if in_body:
             self._last_payload.set_exception(error)
             return
@@ -197,7 +209,7 @@ class Intake(RequestHandler):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._stalled_since = self._loop.time()
+        self._stalled_since, self._stalled_bytes = self._loop.time(), self._untaken_bytes()
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -211,11 +223,11 @@ class Intake(RequestHandler):
         """End what has outlived its time. `now` is the loop's time in seconds."""
         limits = self._listener.door.limits
         if self._stalled_since is not None and self.transport is not None:
-            waiting = self.transport.get_write_buffer_size()
-            if waiting != self._unread:  # the client reads, however slowly
-                self._unread, self._stalled_since = waiting, now
-            elif now - self._stalled_since > limits.body_timeout_s:
-                self.transport.abort()
+            if now - self._stalled_since > limits.body_timeout_s:
+                untaken = self._untaken_bytes()
+                if self._stalled_bytes - untaken < SLOWEST_BYTES_PER_S * limits.body_timeout_s:
+                    self.transport.abort()
+                self._stalled_since, self._stalled_bytes = now, untaken
         elif self._exchange is not None:
             self._sweep_body(now, limits.body_timeout_s)
         elif self._waiter is not None:
@@ -224,6 +236,13 @@ class Intake(RequestHandler):
                     self._refuse(GatewayError(REQUEST_TIMEOUT), in_body=False)
             elif now - self._since > limits.idle_timeout_s and not self._has_unread():
                 self.force_close()
+
+    def _untaken_bytes(self) -> int:
+        """What was written and the client has not acknowledged: in our buffer and in the kernel's."""
+        if self.transport is None:
+            return 0
+        queued = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+        return self.transport.get_write_buffer_size() + int.from_bytes(queued, sys.byteorder)
 
     def _has_unread(self) -> bool:
         """Whether something has arrived that the event loop has not come to yet."""

@@ -54,6 +54,8 @@ def bind(setting: Listener) -> Bound:
         if isinstance(setting.address, UnixAddress):
             return _unix(setting.address.path, int(setting.mode, 8))
         return _tcp(setting.address)
+    except socket.gaierror as error:  # its numbers are none of `errno`
+        raise socket.gaierror(error.errno, f"{error.strerror}: {setting.address}") from error
     except OSError as error:
         raise OSError(error.errno, f"{os.strerror(error.errno or 0)}: {setting.address}") from error
 

@@ -38,7 +38,7 @@ _NESTED = JSONDecoder()
 
 
 class Adopted(NamedTuple):
-    """A backend's envelope with our id. `code` is 0 for a SUCCESS. `request_id` is the backend's own, for the log."""
+    """A backend's envelope with our id. `code` is 0 for a SUCCESS, rarely for an ERROR. `request_id` is the backend's own, for the log."""
 
     status: int
     code: int

@@ -2,7 +2,12 @@
 
 import re
 
+SHORTEST_SECRET = 8
+"""What has fewer characters is nobody's key."""
+
 _SEPARATORS = re.compile("([&;])")
+_SUFFIX = re.compile(r"\[[^\]]*\]?\W*$")
+_PADDING = "".join(map(chr, range(33))) + "\x7f\xa0'\"()[]{}<>.,:&=*!$\ufeff"
 _ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
 
 
@@ -17,8 +22,9 @@ def decode(text: str) -> str:
 def take_key(query: str, name: str) -> tuple[list[str], str]:
     """The values of parameter `name` in `query`, and the query without them.
 
-    Only the exact name counts as a key. What merely resembles it (other case, `_` for `-`, behind a `;`) is taken
-    out as well, because somebody's key may stand there by mistake. The rest stays byte for byte.
+    Only the exact name counts as a key. What merely resembles it (other case, `_` for `-`, behind a `;` or a second
+    `?`, with `[]` or white space around it) is taken out as well, because somebody's key may stand there by mistake.
+    The rest stays byte for byte.
     """
     folded = fold(name)
     if "%" not in query and "+" not in query and folded not in fold(query):
@@ -29,12 +35,32 @@ def take_key(query: str, name: str) -> tuple[list[str], str]:
     for position in range(0, len(pieces), 2):
         raw_name, _, raw_value = pieces[position].partition("=")
         found = decode(raw_name)
-        if fold(found) == folded or folded in fold(decode(found)):
+        if _resembles(found, folded) or _resembles(decode(found), folded):
             if found == name and (position == 0 or pieces[position - 1] == "&"):
                 keys.append(decode(raw_value))
             continue
         kept.append((pieces[position - 1] if kept else "") + pieces[position])
     return keys, "".join(kept)
+
+
+def _resembles(found: str, folded: str) -> bool:
+    return any(_SUFFIX.sub("", part).strip(_PADDING) == folded for part in fold(found).split("?"))
+
+
+def drop_copies(query: str, secret: str) -> str:
+    """`query` without the parameters in which `secret` stands, percent-encoded once or twice too."""
+    if not holds(query, secret):
+        return query
+    pieces = _SEPARATORS.split(query)
+    kept = [position for position in range(0, len(pieces), 2) if not holds(pieces[position], secret)]
+    return "".join([(pieces[position - 1] if number else "") + pieces[position] for number, position in enumerate(kept)])
+
+
+def holds(text: str, secret: str) -> bool:
+    """Whether `secret` stands in `text`, percent-encoded once or twice too. What is short may stand there by chance."""
+    if len(secret) < SHORTEST_SECRET:
+        return False
+    return secret in text or ("%" in text and secret in decode(decode(text)))
 
 
 def fold(text: str) -> str:

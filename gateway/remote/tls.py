@@ -5,6 +5,8 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.settings.pairs import PairError, load_authorities, load_chain
+
 
 class TLS(msgspec.Struct, frozen=True):
     """How to speak https to an upstream.
@@ -22,12 +24,22 @@ class TLS(msgspec.Struct, frozen=True):
 
 
 def ssl_context(tls: TLS) -> ssl.SSLContext:
-    """Reads the files once. Raises OSError, or ssl.SSLError (an OSError too) when one of them is not what it should be."""
-    context = ssl.create_default_context(cafile=tls.ca)
+    """Reads the files once. Raises PairError, which names the one that is not what it should be."""
+    try:
+        if tls.ca is not None:
+            # On a context that is thrown away, for its errors
+            load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), str(tls.ca))
+        context = ssl.create_default_context(cafile=tls.ca)
+    except PairError as error:
+        raise PairError(f"{tls.ca}: {error}") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     if tls.certificate is not None:
-        context.load_cert_chain(tls.certificate, tls.private_key)
+        try:
+            load_chain(context, str(tls.certificate), None if tls.private_key is None else str(tls.private_key))
+        except PairError as error:
+            about = tls.private_key if error.about_key and tls.private_key is not None else tls.certificate
+            raise PairError(f"{about}: {error}", error.about_key) from None
     if not tls.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -5,11 +5,13 @@ from fnmatch import fnmatchcase
 
 from gateway.kernel.faults import CATALOGUE
 from gateway.settings.draft import Draft
-from gateway.settings.listeners import check_file, check_listeners
+from gateway.settings.listeners import check_authorities, check_file, check_listeners, check_pair
 from gateway.settings.overlap import check_overlaps
+from gateway.settings.pairs import load_chain
 from gateway.settings.places import Items, Loc, Table
 from gateway.settings.schema.access import BUILT_IN_PLANS, Key
 from gateway.settings.schema.config import LISTS
+from gateway.settings.schema.redis_urls import AUTHORITIES, files_of
 from gateway.settings.schema.routing import FRAMING, HeaderRules, Upstream
 from gateway.settings.schema.values import did_you_mean
 
@@ -27,6 +29,7 @@ def check(draft: Draft) -> None:
     check_overlaps(draft)
     _errors(draft)
     _headers(draft)
+    _redis(draft)
     check_listeners(draft)
 
 
@@ -101,8 +104,8 @@ def _upstreams(draft: Draft) -> None:
 def _tls(draft: Draft, loc: Loc, upstream: Upstream) -> None:
     if not any(target.url.scheme == "https" for target in upstream.targets):
         draft.refuse((*loc, "tls"), "of no use: no target's URL begins with `https://`", at_key=True)
-    for name in ("ca", "certificate", "private_key"):
-        check_file(draft, (*loc, "tls", name), getattr(upstream.tls, name))
+    check_authorities(draft, (*loc, "tls", "ca"), upstream.tls.ca)
+    check_pair(draft, (*loc, "tls"), upstream.tls.certificate, upstream.tls.private_key, load_chain)
 
 
 def _routes(draft: Draft) -> None:
@@ -154,6 +157,12 @@ def _headers(draft: Draft) -> None:
     for loc, route in draft.entries("routes", draft.config.routes):
         _rules(draft, (*loc, "headers", "request"), route.headers.request, told)
         _rules(draft, (*loc, "headers", "response"), route.headers.response, {request_id.lower()})
+
+
+def _redis(draft: Draft) -> None:
+    redis = draft.config.redis
+    for name, path in files_of(redis.url.get_secret_value()) if redis is not None else ():
+        (check_authorities if name == AUTHORITIES else check_file)(draft, ("redis", "url"), path)
 
 
 _MEANT_OTHERWISE = frozenset(

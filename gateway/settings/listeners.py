@@ -1,7 +1,9 @@
 """Whether listeners can do what is asked of them: their addresses, their certificates."""
 
 import ssl
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 from gateway.settings.draft import Draft
 from gateway.settings.pairs import PairError, load_authorities, load_pair
@@ -9,6 +11,9 @@ from gateway.settings.places import Loc
 from gateway.settings.schema.addresses import UnixAddress
 from gateway.settings.schema.server import ListenerTls
 from gateway.settings.schema.values import Address
+
+Load: TypeAlias = Callable[[ssl.SSLContext, str, str | None], object]
+"""`load_pair` or `load_chain`."""
 
 
 def check_listeners(draft: Draft) -> None:
@@ -41,6 +46,28 @@ def check_file(draft: Draft, loc: Loc, path: str | None) -> bool:
     return False
 
 
+def check_pair(draft: Draft, loc: Loc, certificate: str | None, private_key: str | None, load: Load) -> None:
+    """Takes note of files of a certificate and its key that `load` cannot use. They stand at `loc`."""
+    readable = [check_file(draft, (*loc, name), path) for name, path in (("certificate", certificate), ("private_key", private_key))]
+    if certificate is None or not all(readable):
+        return
+    try:
+        load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), certificate, private_key)
+    except PairError as error:
+        about_key = error.about_key and private_key is not None
+        draft.refuse((*loc, "private_key" if about_key else "certificate"), f"`{private_key if about_key else certificate}`: {error}")
+
+
+def check_authorities(draft: Draft, loc: Loc, path: str | None) -> None:
+    """Takes note of a file, if there is to be one, that holds no certificates."""
+    if path is None or not check_file(draft, loc, path):
+        return
+    try:
+        load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), path)
+    except PairError as error:
+        draft.refuse(loc, f"`{path}`: {error}")
+
+
 def _readable(path: str) -> bool:
     try:
         with Path(path).open("rb") as stream:
@@ -51,16 +78,5 @@ def _readable(path: str) -> bool:
 
 def _tls(draft: Draft, loc: Loc, tls: ListenerTls) -> None:
     for index, pair in enumerate(tls.certificates):
-        here: Loc = (*loc, "certificates", index)
-        readable = [check_file(draft, (*here, name), getattr(pair, name)) for name in ("certificate", "private_key")]
-        if not all(readable):
-            continue
-        try:
-            load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), pair.certificate, pair.private_key)
-        except PairError as error:
-            draft.refuse((*here, "private_key" if error.about_key and pair.private_key else "certificate"), str(error))
-    if tls.client_ca is not None and check_file(draft, (*loc, "client_ca"), tls.client_ca):
-        try:
-            load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), tls.client_ca)
-        except PairError as error:
-            draft.refuse((*loc, "client_ca"), str(error))
+        check_pair(draft, (*loc, "certificates", index), pair.certificate, pair.private_key, load_pair)
+    check_authorities(draft, (*loc, "client_ca"), tls.client_ca)

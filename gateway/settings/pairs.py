@@ -15,6 +15,15 @@ class PairError(OSError):
 
 
 def load_pair(context: ssl.SSLContext, certificate: str, private_key: str | None) -> Certificate:
+    """`load_chain`, and what the certificate says. Raises PairError, after which the context is of no use any more."""
+    load_chain(context, certificate, private_key)
+    try:
+        return from_pem(Path(certificate).read_bytes())
+    except (OSError, ValueError) as error:
+        raise PairError(str(error)) from None
+
+
+def load_chain(context: ssl.SSLContext, certificate: str, private_key: str | None) -> None:
     """Give `context` a certificate and its key. Raises PairError, after which the context is of no use any more."""
     try:
         context.load_cert_chain(certificate, private_key, _password)
@@ -26,10 +35,6 @@ def load_pair(context: ssl.SSLContext, certificate: str, private_key: str | None
         raise PairError(f"this is not a certificate with its private key in PEM form ({error.reason or 'not PEM'})") from None
     except OSError as error:
         raise PairError(f"it cannot be read: {error.strerror}") from None
-    try:
-        return from_pem(Path(certificate).read_bytes())
-    except (OSError, ValueError) as error:
-        raise PairError(str(error)) from None
 
 
 def load_authorities(context: ssl.SSLContext, file: str) -> None:

@@ -1,29 +1,51 @@
 """Who calls: the key in header or URL, the organisation, and whether they may."""
 
 from gateway.exchange import Exchange
-from gateway.kernel.faults import KEY_AMBIGUOUS, KEY_MISSING, MALFORMED_PATH, METHOD_FORBIDDEN, ROUTE_FORBIDDEN, GatewayError
-from gateway.kernel.query import decode, fold, take_key
+from gateway.kernel.faults import (
+    KEY_AMBIGUOUS,
+    KEY_MISSING,
+    MALFORMED_PATH,
+    MALFORMED_REQUEST,
+    METHOD_FORBIDDEN,
+    ROUTE_FORBIDDEN,
+    Fault,
+    GatewayError,
+)
+from gateway.kernel.query import decode, drop_copies, fold, holds, take_key
 from gateway.table import Caller, Credentials, Route
 
 
 def take_credentials(x: Exchange, credentials: Credentials) -> None:
-    """Note the keys that came with the exchange, and take them out of its query for good.
+    """Note the keys that came with the exchange, and take them and their copies out of its query for good.
 
-    Raises GatewayError MALFORMED_PATH when a part of the path is called like the key: it would reach the upstream.
+    Raises GatewayError MALFORMED_PATH or MALFORMED_REQUEST when one stands in the path or in Host: it would reach the upstream.
     """
     if x.query:
         x.query_keys, x.query = take_key(x.query, credentials.key_query)
     x.header_keys = x.headers.getall(credentials.key_header, [])
-    if ("%" in x.path or ";" in x.path) and f"{fold(credentials.key_query)}=" in fold(decode(decode(x.path))):
-        raise GatewayError(
-            MALFORMED_PATH, developer_message=f"Send your API key in the {credentials.key_header} header field, not in the path."
-        )
+    for key in x.header_keys + x.query_keys if x.query_keys else x.header_keys:
+        if x.query:
+            x.query = drop_copies(x.query, key)
+        if holds(x.path, key):
+            raise _misplaced(MALFORMED_PATH, credentials)
+        if holds(x.host, key):
+            raise _misplaced(MALFORMED_REQUEST, credentials)
+    if ("%" in x.path or ";" in x.path) and _names_a_key(fold(decode(decode(x.path))), fold(credentials.key_query)):
+        raise _misplaced(MALFORMED_PATH, credentials)
+
+
+def _names_a_key(path: str, name: str) -> bool:
+    return any(f"{separator}{name}=" in path for separator in ";?&")
+
+
+def _misplaced(fault: Fault, credentials: Credentials) -> GatewayError:
+    return GatewayError(fault, developer_message=f"Send your API key in the {credentials.key_header} header field, and nowhere else.")
 
 
 def identify(x: Exchange, credentials: Credentials, wall_s: float) -> Caller:
     """The caller behind the keys of the exchange. The header field wins over the URL, and any key over a certificate.
 
-    Raises GatewayError: KEY_MISSING, KEY_AMBIGUOUS, and what the keyring says of the key and the organisation.
+    Raises GatewayError: KEY_MISSING, KEY_AMBIGUOUS, MALFORMED_REQUEST for two organisations, and what the keyring says.
     """
     keys = x.header_keys
     if len(keys) != 1 or not keys[0]:
@@ -38,7 +60,10 @@ def identify(x: Exchange, credentials: Credentials, wall_s: float) -> Caller:
 
 
 def _organization(x: Exchange, credentials: Credentials) -> str | None:
-    return x.headers.get(credentials.organization_header) or None
+    found = x.headers.getall(credentials.organization_header, [])
+    if len(found) > 1 and len(set(found)) > 1:
+        raise GatewayError(MALFORMED_REQUEST, developer_message=f"Send the {credentials.organization_header} header field once.")
+    return (found[0] or None) if found else None
 
 
 def authorize(caller: Caller, route: Route, method: str) -> None:

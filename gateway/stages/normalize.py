@@ -121,7 +121,7 @@ def _adopted(answer: Answer, text: bytes, screened: Screened, request_id: str, r
     if adopted is None:
         return None
     lines = _lines(screened, route)
-    if adopted.code:
+    if adopted.status >= 400:
         lines = completed(lines, adopted.status, route.methods)
     own_id = adopted.request_id or screened.request_id
     return Reply(adopted.status, lines, adopted.body, adopted.code, "upstream", upstream_request_id=own_id)

@@ -3,15 +3,13 @@
 from urllib.parse import unquote_to_bytes
 
 from gateway.exchange import Exchange
+from gateway.kernel.query import SHORTEST_SECRET
 from gateway.remote.call import Body, Call
 from gateway.settings.schema.addresses import UNIX
 from gateway.table import Caller, Route
 
 READ_AHEAD_BYTES = 256 * 1024
 """A body up to this size is read before a connection is taken: a slow upload must not hold one."""
-
-SHORTEST_SECRET = 8
-"""What is shorter than this is nobody's key, and may stand in other fields by chance."""
 
 _IF_MATCH = "If-Match"
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})  # RFC 9110 9.2.2

@@ -4,6 +4,7 @@ import msgspec
 import structlog
 
 from gateway.exchange import Exchange
+from gateway.kernel.faults import LIMITER_UNAVAILABLE, UPSTREAM_SATURATED
 from gateway.kernel.query import decode, fold
 from gateway.observe.access import AccessLog, AccessRecord
 from gateway.observe.metrics import NO_ROUTE, Metrics
@@ -71,18 +72,20 @@ class Recorder:
         counter.inc()
         series.duration.observe(total_s)
         if x.outcome == "answered" and (x.reply is None or x.reply.stream is None):
-            series.overhead.observe(total_s - x.upstream_s)
+            series.overhead.observe(max(0.0, total_s - x.upstream_s - x.client_s))
         if received:
             series.request_bytes.inc(received)
         if x.sent_bytes:
             series.response_bytes.inc(x.sent_bytes)
-        if x.decision is not None:
+        if x.decision is not None and not x.looked:
             decided = self._limiter.get((x.decision.store, x.decision.allowed)) or self._new_limiter(x.decision.store, x.decision.allowed)
             decided[0].inc()
             decided[1].observe(x.limiter_s)
         if x.upstream_s and route is not None:
             self._count_upstream(x, route.upstream.id)
-        if x.error is not None and source == "gateway":
+        if x.error is not None and source == "gateway" and x.outcome == "answered":
+            if x.error.fault.name == LIMITER_UNAVAILABLE.name:
+                self._metrics.limiter_decisions.labels("redis", "error").inc()
             self._metrics.rejected.labels(x.error.fault.name, x.reply.code if x.reply else x.error.fault.code).inc()
 
     def _count_upstream(self, x: Exchange, upstream: str) -> None:
@@ -95,7 +98,7 @@ class Recorder:
             if counter is None:
                 counter = series.requests[x.answer.status] = self._metrics.upstream_requests.labels(upstream, x.answer.status)
             counter.inc()
-        if x.error is not None:
+        if x.error is not None and (x.error.fault.source == "upstream" or x.error.fault.name == UPSTREAM_SATURATED.name):
             self._metrics.upstream_errors.labels(upstream, x.error.fault.name).inc()
 
     def _new_route(self, route: str) -> _Series:
@@ -136,14 +139,14 @@ class Recorder:
                 x.outcome,
                 total_us / 1e3,
                 upstream_us / 1e3,
-                (total_us - upstream_us) / 1e3,
+                max(0, total_us - upstream_us - int(x.client_s * 1e6)) / 1e3,
                 received,
                 x.sent_bytes,
                 x.client,
                 x.trace_id,
                 caller.id if caller is not None else None,
                 caller.organization if caller is not None else None,
-                ("allowed" if decision.allowed else "refused") if decision is not None else None,
+                ("allowed" if decision.allowed else "refused") if decision is not None and not x.looked else None,
                 decision.store if decision is not None else None,
                 decision.states[0].remaining if decision is not None and decision.states else None,
                 x.answer.target if x.answer is not None else None,
@@ -163,6 +166,6 @@ class Recorder:
         if x.door_error is not None or not path.isascii():
             return None
         plain = decode(decode(path)) if "%" in path else path
-        if self._secret in fold(plain) or any(key in path or key in plain for key in (*x.header_keys, *x.query_keys) if key):
+        if f"{self._secret}=" in fold(plain) or any(key in path or key in plain for key in (*x.header_keys, *x.query_keys) if key):
             return None
         return path[:_LONGEST_PATH]

@@ -124,8 +124,11 @@ class RouteTable:
         plain, liberal = read
         allowed: set[str] = set()
         route = self._find(method, plain, allowed)
-        if liberal != plain and self._find(method, liberal, set()) not in {None, route}:
-            raise GatewayError(MALFORMED_PATH)
+        if liberal != plain:
+            others: set[str] = set()
+            other = self._find(method, liberal, others)
+            if (other is None and others) or other not in {None, route}:
+                raise GatewayError(MALFORMED_PATH)
         if route is not None:
             return route
         if allowed:

@@ -213,6 +213,11 @@ async def test_an_address_in_use_is_an_error_and_leaves_nothing_behind(admin: Ad
     await second.close()
 
 
+async def test_a_name_that_nobody_knows_is_named(state: State) -> None:
+    with pytest.raises(OSError, match=r"no-such-host\.invalid:81"):
+        await Admin("no-such-host.invalid:81", state.metrics, state.readiness).start()
+
+
 @pytest.mark.parametrize("address", ["", "localhost", "127.0.0.1:", "127.0.0.1:http", ":"])
 async def test_what_is_no_address_is_an_error(address: str, state: State) -> None:
     with pytest.raises(ValueError, match="not an address"):

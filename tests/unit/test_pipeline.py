@@ -25,11 +25,12 @@ from gateway.observe.access import AccessLog
 from gateway.observe.metrics import Metrics
 from gateway.observe.writer import Writer
 from gateway.pipeline import Gateway, Redirection
+from gateway.remote.call import Answer
 from gateway.remote.limiter import Limiter
 from gateway.remote.local import LocalLimiter
 from gateway.stages.record import Recorder
 from gateway.table import Credentials, Key, Keyring, Route, RouteTable
-from tests.samples import MINUTE, Echo, caller, exchange, route
+from tests.samples import MINUTE, Echo, Pieces, caller, exchange, route
 
 GOOD = [("X-Api-Key", "good")]
 CLOCK = Clock(lambda: 1.0, lambda: 1_700_000_000.0)
@@ -144,6 +145,45 @@ async def test_a_limiter_that_is_away_under_deny() -> None:
     status, body, fields = await answered(gateway(limiter=Away()), exchange(GOOD))
     assert (status, body["data"]["code"]) == (503, 1004)
     assert "X-RateLimit-Limit-Minute" not in fields
+
+
+class Broken:
+    """A Limiter with a bug."""
+
+    async def decide(self, bucket: str, windows: tuple[Window, ...], cost: int = 1) -> Decision:
+        raise ZeroDivisionError
+
+
+async def test_a_bug_in_a_look_costs_nobody_the_reply() -> None:
+    status, body, _ = await answered(gateway(limiter=Broken()), exchange(GOOD, path="/nowhere"))
+    assert (status, body["data"]["code"]) == (404, 1005)
+
+
+@pytest.mark.parametrize(
+    ("arrived", "total_s", "expected"), [(0.5, 30.0, 30.0), (-39.0, 30.0, 15.0), (-80.0, 30.0, 5.0), (-39.0, 600.0, 600.0)]
+)
+async def test_what_a_body_took_to_arrive_is_taken_from_the_upstreams_time(arrived: float, total_s: float, expected: float) -> None:
+    echo = Echo()
+    await answered(
+        gateway(route(upstream=echo, total_timeout_s=total_s)), exchange(GOOD, method="POST", started=arrived, body=Pieces(b"{}", length=2))
+    )
+    assert echo.calls[0].total_timeout_s == expected
+
+
+async def test_a_stream_is_given_up_with_its_client() -> None:
+    stream = Pieces(b"x")
+    answer = Answer(200, [(b"content-type", b"text/event-stream")], b"", stream, None, "127.0.0.1:1")
+    await gateway(route(upstream=Echo(answer))).handle(exchange(GOOD), Client(ConnectionResetError()).send)
+    assert stream.closed
+
+
+async def test_waiting_for_a_client_to_take_a_large_reply_is_not_the_gateways_time() -> None:
+    now = iter(range(100))
+    one = gateway(route(upstream=Echo(Answer(200, [(b"content-type", b"text/plain")], b"x" * 70_000, None, 70_000, "127.0.0.1:1"))))
+    one.clock = Clock(lambda: float(next(now)), lambda: 0.0)
+    x = exchange(GOOD)
+    await one.handle(x, Client().send)
+    assert x.client_s == 1.0
 
 
 async def test_a_failed_upstream_is_answered_in_the_routes_family_and_the_operators_words() -> None:

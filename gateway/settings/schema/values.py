@@ -13,7 +13,6 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from gateway.kernel import patterns, units
-from gateway.kernel.redis_url import parse as parse_redis_url
 
 
 class RefusedError(ValueError):
@@ -222,12 +221,6 @@ def target_url(value: object) -> TargetUrl:
         except ValueError as error:
             raise RefusedError(f"its path: {error}") from None
     return TargetUrl(url.scheme, host, port or (443 if url.scheme == "https" else 80), path)
-
-
-def redis_url(value: object) -> str:
-    text = text_of(value, "a URL such as `redis://127.0.0.1:6379/0`")
-    parse_redis_url(text)
-    return text
 
 
 def token(value: object) -> str:

@@ -1,4 +1,5 @@
 import errno
+import socket
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from gateway.cli.failure import explained
         (errno.EADDRINUSE, "another program listens there"),
         (errno.EADDRNOTAVAIL, "this machine has no such address"),
         (errno.EACCES, "choose a port above 1023"),
+        (socket.EAI_NONAME, "no name server and no hosts file here knows it"),
         (errno.EMFILE, "raise the limit on open files"),
     ],
 )

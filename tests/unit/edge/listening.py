@@ -43,12 +43,14 @@ async def echo(x: Exchange, send: Send) -> None:
 
 
 @asynccontextmanager
-async def listening(serve: Serve = echo, limits: Limits = LIMITS, trusted: tuple[str, ...] = ()) -> AsyncIterator[tuple[Listener, int]]:
-    """A listener on a free port."""
+async def listening(
+    serve: Serve = echo, limits: Limits = LIMITS, trusted: tuple[str, ...] = (), host: str = "127.0.0.1"
+) -> AsyncIterator[tuple[Listener, int]]:
+    """A listener on a free port; `::` stands for both versions of IP."""
     loop = asyncio.get_running_loop()
     door = Door(limits, [ip_network(one) for one in trusted], Ids(lambda n: bytes(range(256)) * (n // 256)), loop.time)
     listener = Listener(door, serve, lambda: 784111777.0, Outbox())
-    sock = socket.create_server(("127.0.0.1", 0))
+    sock = socket.create_server((host, 0), family=socket.AF_INET6 if host == "::" else socket.AF_INET, dualstack_ipv6=host == "::")
     await listener.start(sock)
     try:
         yield listener, sock.getsockname()[1]

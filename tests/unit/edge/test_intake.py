@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from gateway.edge.intake import Intake
 from gateway.exchange import Exchange, Reply, Send
 from tests.raw_client import RawClient
 from tests.unit.edge.listening import GET, HURRIED, ask, listening
@@ -180,3 +181,23 @@ async def test_a_client_that_does_not_read_is_cut_off() -> None:
         await client.send(GET)
         async with asyncio.timeout(5):
             await ended.wait()
+
+
+async def test_what_follows_a_refusal_is_not_kept() -> None:
+    async with listening() as (listener, port), await RawClient.connect(port) as client:
+        await client.send(b"FOO")
+        await client.send(b"BAR /a HTTP/1.1\r\n")
+        assert (await client.reply()).field("X-Fault") == "method_not_allowed"
+        (connection,) = listener.connections
+        assert isinstance(connection, Intake)
+        for _ in range(8):
+            await client.send(b"x" * 65536)
+        assert await client.at_eof()
+        assert connection._garbled is None
+        assert not connection._messages
+
+
+async def test_an_ipv4_peer_of_a_socket_for_both_versions_is_an_ipv4_peer() -> None:
+    async with listening(trusted=("127.0.0.0/8",), host="::") as (_, port), await RawClient.connect(port) as client:
+        await client.send(b"GET /a HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.1\r\n\r\n")
+        assert json.loads((await client.reply()).body)["client"] == "203.0.113.1"

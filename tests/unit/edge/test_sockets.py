@@ -31,6 +31,13 @@ def test_a_taken_port_is_named() -> None:
         assert caught.value.errno == errno.EADDRINUSE
 
 
+def test_a_name_that_nobody_knows_is_told_as_that() -> None:
+    with pytest.raises(socket.gaierror) as caught:
+        bind(listener("no-such-host.invalid:8080"))
+    assert "Unknown error" not in str(caught.value.strerror)
+    assert str(caught.value.strerror).endswith(": no-such-host.invalid:8080")
+
+
 def test_a_unix_socket_has_its_permissions_and_goes_when_it_is_released(tmp_path: Path) -> None:
     path = tmp_path / "s"
     before = os.umask(0o022)

@@ -1,14 +1,18 @@
 """remote/redis_address.py: every way to a server, and what is said when there is none."""
 
 import asyncio
+import contextlib
 import socket
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import trustme
 
 from gateway.remote.redis_address import LinkError, RedisAddress
 from gateway.remote.redis_link import RedisLink, pack
+from gateway.settings.schema import redis_urls
+from gateway.settings.schema.values import RefusedError
 from tests.redis_server import RedisServer
 
 LONG_S = 5.0
@@ -83,6 +87,19 @@ async def test_tls_proves_who_is_there(tmp_path: Path) -> None:
 )
 def test_it_is_shown_without_secrets(url: str, shown: str) -> None:
     assert str(RedisAddress(url)) == shown
+
+
+@pytest.mark.parametrize("scheme", ["redis", "rediss", "unix"])
+def test_what_the_configuration_may_say_can_be_used(scheme: str) -> None:
+    """Every parameter, each with every value of these that is not refused where the configuration is read."""
+    tried = 0
+    for name in (*redis_urls._PARAMETERS, *redis_urls._OF_TLS):
+        for value in ("0", "1", "999", "0.5", "true", "no", "none", "required", "a b%20", "+3", "1e3", "-1", "٣"):
+            url = f"{scheme}:///run/redis?{name}={quote(value)}" if scheme == "unix" else f"{scheme}://a?{name}={quote(value)}"
+            with contextlib.suppress(RefusedError):
+                RedisAddress(redis_urls.redis_url(url))
+                tried += 1
+    assert tried > 30
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1", "redis://127.0.0.1?socket_type=abc&colour=red", "redis://127.0.0.1:port", ""])

@@ -106,11 +106,3 @@ async def test_large_bodies(make: Make, certificates: Certificates) -> None:
         assert answer.body == body
         assert backend.requests[0].size == len(body)
         assert upstream.idle == 1
-
-
-def test_unreadable_files(make: Make, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        make("https://h", tls=TLS(ca=tmp_path / "no.pem"))
-    (tmp_path / "bad.pem").write_text("no certificate")
-    with pytest.raises(ssl.SSLError):
-        make("https://h", tls=TLS(certificate=tmp_path / "bad.pem"))

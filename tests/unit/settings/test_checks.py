@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.settings import parse
+from tests.authority import Authority, encrypted
 from tests.yaml_files import DIGEST, LEAST, added, complaints
 
 OTHER = "f" * 64
@@ -147,6 +148,47 @@ def test_certificates_are_there(tmp_path: Path) -> None:
         f"3:52 upstreams[0].tls.ca: there is no readable file `{tmp_path}/ca.pem`",
         "3:73 upstreams[0].tls.certificate: there is no readable file `/none/c.pem`",
     ]
+
+
+@pytest.mark.parametrize(
+    ("tls", "said"),
+    [
+        (
+            "ca: a.key",
+            "3:52 upstreams[0].tls.ca: `{folder}/a.key`: there is no certificate in PEM form in it (NO_CERTIFICATE_OR_CRL_FOUND)",
+        ),
+        (
+            "certificate: a.crt, private_key: b.key",
+            "3:81 upstreams[0].tls.private_key: `{folder}/b.key`: this is not the private key of the certificate",
+        ),
+        (
+            "certificate: a.crt",
+            "3:61 upstreams[0].tls.certificate: `{folder}/a.crt`: this is not a certificate with its private key in PEM form (not PEM)",
+        ),
+        (
+            "certificate: a.crt, private_key: locked.key",
+            "3:81 upstreams[0].tls.private_key: `{folder}/locked.key`: the private key is encrypted; nobody is there to ask for its password",
+        ),
+    ],
+)
+def test_certificates_are_tried(tmp_path: Path, tls: str, said: str) -> None:
+    authority = Authority(tmp_path)
+    key = authority.write("a", "a.example")[1]
+    authority.write("b", "b.example")
+    (tmp_path / "locked.key").write_bytes(encrypted(key))
+    assert upstream(f"targets: [{{url: 'https://a'}}], tls: {{{tls}}}", tmp_path) == [said.replace("{folder}", str(tmp_path))]
+
+
+def test_the_authorities_that_a_redis_url_names_are_tried(tmp_path: Path) -> None:
+    key = Authority(tmp_path).write("a", "a.example")[1]
+    assert added(f"redis: {{url: 'rediss://:s3cret@a?ssl_ca_certs={key}'}}") == [
+        f"4:14 redis.url: `{key}`: there is no certificate in PEM form in it (NO_CERTIFICATE_OR_CRL_FOUND)"
+    ]
+
+
+def test_the_files_that_a_redis_url_names_are_there() -> None:
+    url = "rediss://user:s3cret@a?ssl_check_hostname=no&ssl_ca_certs=/none/ca.pem"
+    assert added(f"redis: {{url: '{url}'}}") == ["4:14 redis.url: there is no readable file `/none/ca.pem`"]
 
 
 def test_there_is_something_to_serve() -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from gateway.settings import Config, ConfigError, load
+from tests.authority import Authority
 from tests.yaml_files import LEAST
 
 ORDERS = """\
@@ -114,7 +115,7 @@ def test_paths_are_relative_to_the_file_they_stand_in(folder: Folder, tmp_path: 
         "parts/tls.yaml",
         'upstreams: [{id: u, targets: [{url: "https://a"}], tls: {ca: ca.pem}}]\nadmin: {token: "${file:token}"}\n',
     )
-    folder.write("parts/ca.pem", "certificate")
+    Authority(tmp_path / "parts")  # writes ca.pem
     folder.write("parts/token", "t0ken\n")
     config = folder.load()
     assert config.upstreams[1].tls.ca == str(tmp_path / "parts/ca.pem")

@@ -9,6 +9,7 @@ from gateway.kernel.faults import (
     KEY_MISSING,
     KEY_UNKNOWN,
     MALFORMED_PATH,
+    MALFORMED_REQUEST,
     METHOD_FORBIDDEN,
     ORGANIZATION_FORBIDDEN,
     ROUTE_FORBIDDEN,
@@ -58,6 +59,7 @@ def test_a_known_key_is_found_and_leaves_the_url(fields: list[tuple[str, str]], 
         ([("X-Api-Key", "bad")], "X-Api-Key=good", KEY_UNKNOWN),
         ([("X-Api-Key", "good,good")], "", KEY_UNKNOWN),
         ([("X-Api-Key", "good"), ("X-Tenant-Org-Id", "umbrella")], "", ORGANIZATION_FORBIDDEN),
+        ([("X-Api-Key", "good"), ("X-Tenant-Org-Id", "acme"), ("X-Tenant-Org-Id", "umbrella")], "", MALFORMED_REQUEST),
     ],
 )
 def test_what_is_no_credential_is_refused(fields: list[tuple[str, str]], query: str, fault: Fault) -> None:
@@ -85,7 +87,7 @@ def test_a_key_in_the_path_goes_no_further(path: str) -> None:
     with pytest.raises(GatewayError) as caught:
         take_credentials(x, CREDENTIALS)
     assert caught.value.fault is MALFORMED_PATH
-    assert caught.value.developer_message == "Send your API key in the X-Api-Key header field, not in the path."
+    assert caught.value.developer_message == "Send your API key in the X-Api-Key header field, and nowhere else."
     assert x.header_keys == ["good"]
 
 
@@ -123,3 +125,37 @@ def test_a_key_wins_over_a_certificate() -> None:
     x = exchange([("X-Api-Key", "good")], certificate_subject="CN=billing")
     take_credentials(x, CREDENTIALS)
     assert identify(x, CREDENTIALS, 0.0).id == "acme-ci"
+
+
+LONG = "gw_canary_canary_canary"
+
+
+@pytest.mark.parametrize(
+    ("query", "rest"),
+    [
+        (f"a=1&token={LONG}&b=2", "a=1&b=2"),
+        (f"next=/x?k%3D{LONG}&b=2", "b=2"),
+        (f"a=1;b={LONG.replace('_', '%255F')};c", "a=1;c"),
+        (f"{LONG}", ""),
+        (f"X-Api-Key={LONG}&copy={LONG}&a", "a"),
+    ],
+)
+def test_copies_of_a_key_in_the_query_go_no_further(query: str, rest: str) -> None:
+    x = exchange([("X-Api-Key", LONG)], query=query)
+    take_credentials(x, CREDENTIALS)
+    assert x.query == rest
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"path": f"/v1/{LONG}"}, MALFORMED_PATH),
+        ({"path": f"/v1/{LONG.replace('c', '%63')}"}, MALFORMED_PATH),
+        ({"host": f"{LONG}.example"}, MALFORMED_REQUEST),
+    ],
+)
+def test_a_copy_of_a_key_elsewhere_is_refused(changes: dict[str, str], fault: Fault) -> None:
+    x = exchange([("X-Api-Key", LONG)], **changes)
+    with pytest.raises(GatewayError) as raised:
+        take_credentials(x, CREDENTIALS)
+    assert raised.value.fault is fault

@@ -92,6 +92,13 @@ class TestEnveloped:
         assert field in dict(reply.fields)
         assert wrapped(answer_of(body))["data"]["message"] == "m"
 
+    @pytest.mark.parametrize("status", [200, 503])
+    def test_an_error_whose_code_is_0_is_an_error(self, status: int) -> None:
+        body = b'{"requestId":"a","status":"ERROR","data":{"code":0,"message":"m","developerMessage":"d"}}'
+        reply = normalized(answer_of(body, status=status))
+        assert (reply.status, reply.code) == (503, 0)
+        assert "Retry-After" in dict(reply.fields)
+
     def test_an_error_keeps_its_status(self) -> None:
         body = b'{"requestId":"a","status":"ERROR","data":{"code":2001,"message":"m","developerMessage":"d"}}'
         reply = normalized(answer_of(body, status=404))

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.exchange import Exchange, Reply
 from gateway.kernel.bucket import Decision, WindowState
-from gateway.kernel.faults import CLIENT_CLOSED, NO_ROUTE, UPSTREAM_INCOMPLETE, UPSTREAM_REFUSED, GatewayError
+from gateway.kernel.faults import CLIENT_CLOSED, LIMITER_UNAVAILABLE, NO_ROUTE, UPSTREAM_INCOMPLETE, UPSTREAM_REFUSED, GatewayError
 from gateway.observe.access import AccessLog
 from gateway.observe.metrics import Metrics
 from gateway.observe.writer import Writer
@@ -123,6 +123,29 @@ def test_a_reply_that_broke_off(desk: Desk) -> None:
     x = served(outcome="cut", error=GatewayError(UPSTREAM_INCOMPLETE))
     assert desk.record(x)["gateway.reason"] == "upstream_incomplete"
     assert desk.value("gateway_upstream_errors_total", upstream="orders", reason="upstream_incomplete") == 1
+
+
+def test_a_client_that_leaves_is_no_failure_of_the_upstream(desk: Desk) -> None:
+    desk.record(served(outcome="abandoned", error=GatewayError(CLIENT_CLOSED)))
+    assert desk.value("gateway_upstream_errors_total") == 0
+    assert desk.value("gateway_rejected_total") == 0
+
+
+def test_a_look_at_the_limiter_is_no_decision(desk: Desk) -> None:
+    line = desk.record(served(looked=True))
+    assert desk.value("gateway_limiter_decisions_total") == 0
+    assert "gateway.limiter.result" not in line
+    assert line["gateway.limiter.remaining"] == 299
+
+
+def test_a_limiter_that_cannot_decide_is_counted(desk: Desk) -> None:
+    desk.record(exchange(error=GatewayError(LIMITER_UNAVAILABLE), reply=Reply(503, [], b"", code=1004)))
+    assert desk.value("gateway_limiter_decisions_total", store="redis", result="error") == 1
+
+
+def test_an_exchange_in_words_shows_no_key() -> None:
+    x = exchange([("X-Api-Key", SECRET)], query=f"X-Api-Key={SECRET}", header_keys=[SECRET], query_keys=[SECRET])
+    assert repr(x) == f"<Exchange {x.request_id} GET ->"
 
 
 def test_methods_that_a_client_invents_make_no_series(desk: Desk) -> None:

@@ -64,6 +64,7 @@ def test_the_most_specific_route_with_the_method_wins(method: str, path: str, ex
         ("GET", "/v1/analytics/admin;x", MALFORMED_PATH),
         ("GET", "/v1/analytics/%2fadmin", MALFORMED_PATH),
         ("GET", "/v1/encodings/7%2Fstreams", MALFORMED_PATH),
+        ("DELETE", "/v1/encodings/7%2Fstreams", MALFORMED_PATH),
     ],
 )
 def test_what_has_no_route_says_why(method: str, path: str, fault: object) -> None:
