@@ -216,7 +216,9 @@ class RedisCluster:
         for place in self._used:
             self._node(place)
         for place in self._nodes.keys() - self._used:
-            if not self._nodes[place].in_flight:
+            if self._nodes[place].in_flight:
+                self._wanted.set()  # its last answers are still to come: next time
+            else:
                 self._retire(place)
         self._judge(None, str(UNSERVED) if None in owners else "")
 
