@@ -195,7 +195,7 @@ class Worker:
         """The limiter that dies with this process."""
         limiter = self.limiter
         assert isinstance(limiter, LocalLimiter | RedisLimiter)
-        return limiter.fallback if isinstance(limiter, RedisLimiter) else limiter
+        return limiter.fallback.memory if isinstance(limiter, RedisLimiter) else limiter
 
     def _beat(self, due: float) -> None:
         now = SYSTEM.monotonic()

@@ -49,7 +49,7 @@ class Connection(Intake):
                         continue
                     if self._close or self._eof:
                         break
-                    self._since = self._loop.time()
+                    self._since = self._listener.door.monotonic()
                     self._waiter = self._loop.create_future()
                     try:
                         await self._waiter

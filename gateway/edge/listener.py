@@ -47,7 +47,7 @@ class Listener(Server):
         self._servers: list[asyncio.Server] = []
         self._timer: asyncio.TimerHandle | None = None
         self._certificates = None if threshold is None else threshold.certificates
-        self._looked = self._loop.time()
+        self._looked = door.monotonic()
         self._porch: Porch | None = None
         if threshold is not None:
             self._porch = Porch(self._connection, threshold, door.trusts)
@@ -113,7 +113,7 @@ class Listener(Server):
         return [connection for connection in self._connections if isinstance(connection, Connection)]
 
     def _sweep(self) -> None:
-        now = self._loop.time()
+        now = self.door.monotonic()
         for connection in self._open():
             connection.sweep(now)
         if self._certificates is not None and now - self._looked >= self.CERTIFICATES_S:

@@ -95,10 +95,7 @@ async def closed_in_time(client: RawClient, since: float) -> None:
 
 
 async def latencies(world: World, over: Callable[[], bool]) -> list[float]:
-    """Of one request after the other, in seconds, until `over`.
-
-    On one connection, unless this process was so busy that the connection may have counted as idle.
-    """
+    """Of one request after the other until `over`, on one connection unless this process was too busy to keep it."""
     found: list[float] = []
     client, answered = await world.connect(), now()
     try:
