@@ -17,7 +17,8 @@ The life of a request
     An error is raised where it is found and becomes a reply in one place, `Gateway._answer`. Every reply is recorded.
 
 Floors (each imports only what stands below it; import-linter checks)
-        __main__ > cli > app             programs: commands, one worker
+        __main__ > cli > supervisor      programs: commands, the process that owns sockets, metrics and configuration
+        app                              one worker, forked by it
         edge | admin                     the two listeners, on aiohttp
         pipeline > stages                the life of a request; stages know nothing of one another
         exchange > table                 one request; and the configuration compiled, decided before any request
@@ -35,7 +36,9 @@ Departures from the usual
     - The way to the upstream is our own pool on httptools: one write, one future and no timer per call.
     - Replies are never re-encoded: a backend's JSON is checked and spliced in, so that every digit survives.
     - Limits are whole microseconds (GCRA): Redis, memory and the model in `kernel/bucket.py` agree to the token.
-    - Metrics are slots in shared memory; a scrape adds them up and renders in small pieces between requests.
+    - Metrics are slots in shared memory; the supervisor adds them up for a scrape, so that no request waits for one.
+    - Workers are forked by a supervisor of one thread and inherit its sockets, one each: a queue of connections outlives
+      whoever accepts from it, so that reloads, crashes and new releases lose none that waits.
 
 Glossary
     Exchange      one request and all that becomes of it         Reply      what goes back to the client

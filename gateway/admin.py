@@ -1,18 +1,26 @@
-"""The second listener: health, readiness and metrics, for the platform and never for clients."""
+"""The second listener: health, readiness, metrics and changes, for the platform and operators and never for clients."""
 
 import asyncio
+import hmac
 import socket
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from gateway.observe.metrics import Metrics
-
 Readiness: TypeAlias = Callable[[], tuple[bool, list[str]]]
 """Whether clients should be sent here, and if not, why: "starting", "draining" …"""
+
+
+class Scraped(Protocol):
+    """What /metrics shows."""
+
+    def pieces(self, accept: str) -> tuple[Generator[bytes, None, None], str]:
+        """The body in pieces that each take little time, and its content type."""
+        ...
+
 
 View: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -22,7 +30,7 @@ _SHUTDOWN_TIMEOUT_S = 1.0
 _IDLE_TIMEOUT_S = 75.0
 
 
-def _json(status: int, body: dict[str, object], **fields: str) -> web.Response:
+def json_reply(status: int, body: dict[str, object], **fields: str) -> web.Response:
     headers = {"Server": _SERVER, "Cache-Control": "no-store", **{name.replace("_", "-"): value for name, value in fields.items()}}
     return web.Response(status=status, body=msgspec.json.encode(body) + b"\n", content_type="application/json", headers=headers)
 
@@ -43,7 +51,7 @@ class _Connection(RequestHandler):
             raise ConnectionError("A reply has begun: it cannot become an error")
         if exc is not None and status >= 500:
             self.log_exception("The admin listener failed", exc_info=exc)
-        reply = _json(status, {"error": "malformed request" if status < 500 else "internal error"})
+        reply = json_reply(status, {"error": "malformed request" if status < 500 else "internal error"})
         reply.force_close()
         return reply
 
@@ -54,14 +62,20 @@ class _Server(web.Server):
 
 
 class Admin:
-    """Serves `metrics` and health at `address`: host:port, [v6]:port or unix:/path. Port 0 takes any free one."""
+    """Serves `metrics` and health at `address`: host:port, [v6]:port or unix:/path. Port 0 takes any free one.
 
-    def __init__(self, address: str, metrics: Metrics, readiness: Readiness) -> None:
+    `token` is asked for before a change; None refuses every change.
+    """
+
+    def __init__(self, address: str, metrics: Scraped, readiness: Readiness, token: str | None = None) -> None:
         self._configured = address
+        self.token = token
         self._metrics = metrics
         self._readiness = readiness
         self.views: dict[str, View] = {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._scrape}
         """By path. Whoever has more to show adds it before the start."""
+        self.changes: dict[str, View] = {}
+        """By path: what a POST with the token does."""
         self._scraping = asyncio.Lock()
         self._runner: web.ServerRunner | None = None
         self.address = address
@@ -70,15 +84,17 @@ class Admin:
     def __repr__(self) -> str:
         return f"<Admin {self.address} {'listening' if self._runner else 'closed'}>"
 
-    async def start(self) -> None:
-        """Raises OSError when the address cannot be had, ValueError when it is none."""
+    async def start(self, sock: socket.socket | None = None) -> None:
+        """Listen, on `sock` if somebody has bound it. Raises OSError when the address cannot be had, ValueError when it is none."""
         runner = web.ServerRunner(
             _Server(self._serve, access_log=None, keepalive_timeout=_IDLE_TIMEOUT_S, auto_decompress=False),
             shutdown_timeout=_SHUTDOWN_TIMEOUT_S,
         )
         await runner.setup()
         try:
-            if self._configured.startswith("unix:"):
+            if sock is not None:
+                await web.SockSite(runner, sock).start()
+            elif self._configured.startswith("unix:"):
                 await web.UnixSite(runner, self._configured.removeprefix("unix:")).start()
             else:
                 host, colon, port = self._configured.rpartition(":")
@@ -100,19 +116,33 @@ class Admin:
             await runner.cleanup()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        change = self.changes.get(request.path)
+        if change is not None:
+            return self._refusal(request) or await change(request)
         view = self.views.get(request.path)
         if view is None:
-            return _json(404, {"error": "not found", "paths": sorted(self.views)})
+            return json_reply(404, {"error": "not found", "paths": sorted([*self.views, *self.changes])})
         if request.method not in ("GET", "HEAD"):
-            return _json(405, {"error": "method not allowed"}, Allow="GET, HEAD")
+            return json_reply(405, {"error": "method not allowed"}, Allow="GET, HEAD")
         return await view(request)
 
+    def _refusal(self, request: web.BaseRequest) -> web.Response | None:
+        """Why this request may not change anything, None if it may."""
+        if request.method != "POST":
+            return json_reply(405, {"error": "method not allowed"}, Allow="POST")
+        if self.token is None:
+            return json_reply(403, {"error": "no change is allowed: the configuration has no admin.token"})
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode(errors="replace"), self.token.encode()):
+            return None
+        return json_reply(401, {"error": "this asks for the token, as Authorization: Bearer"}, WWW_Authenticate="Bearer")
+
     async def _healthz(self, _: web.BaseRequest) -> web.Response:
-        return _json(200, {"status": "alive"})
+        return json_reply(200, {"status": "alive"})
 
     async def _readyz(self, _: web.BaseRequest) -> web.Response:
         ready, reasons = self._readiness()
-        return _json(200 if ready else 503, {"status": "ready" if ready else "not ready", "reasons": reasons})
+        return json_reply(200 if ready else 503, {"status": "ready" if ready else "not ready", "reasons": reasons})
 
     async def _scrape(self, request: web.BaseRequest) -> web.Response:
         body = bytearray()

@@ -1,71 +1,83 @@
-"""One worker: a Config becomes a running gateway, until it is told to stop."""
+"""One worker: a Config becomes a running gateway on sockets that somebody else has bound, until it is told to stop."""
 
 import asyncio
 import contextlib
+import faulthandler
 import gc
 import os
 import signal
+import socket
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 
+import msgspec
 import structlog
 import uvloop
 
-from gateway import __version__
-from gateway.admin import Admin
 from gateway.edge import Listener
-from gateway.edge.door import Door, Limits
-from gateway.edge.sockets import Bound, bind_all
-from gateway.edge.terms import networks, threshold
+from gateway.edge.terms import door, threshold
 from gateway.exchange import Exchange, Send
 from gateway.kernel.clock import Clock
 from gateway.kernel.ids import Ids
-from gateway.observe.log import Log, announce
+from gateway.observe.log import Log
 from gateway.observe.metrics import Metrics
+from gateway.observe.pulse import Pulse
 from gateway.observe.series import Counter
+from gateway.observe.slots import Region
 from gateway.pipeline import Gateway, Redirection
+from gateway.remote.control import Channel, Cut, Failed, Go, Legacy, Message, Part, Ready, Retire
 from gateway.remote.limiter import Limiter
 from gateway.remote.local import LocalLimiter
 from gateway.remote.outbox import Outbox
 from gateway.remote.redis_limiter import RedisLimiter
 from gateway.remote.tls import TLS
 from gateway.remote.upstream import Upstream
-from gateway.settings import Config
-from gateway.settings.schema.addresses import UNIX
 from gateway.settings.schema.routing import Upstream as UpstreamSetting
 from gateway.settings.schema.server import Listener as ListenerSetting
 from gateway.stages.record import Recorder
-from gateway.table.build import build_credentials, build_faults, build_routes
+from gateway.table.blueprint import Blueprint
+from gateway.table.build import build_routes
 
 SYSTEM = Clock(time.monotonic, time.time)
 DRAIN_POLL_S = 0.05
 CUT_WITHIN_S = 2.0
-"""For the answers to requests that were not waited for."""
+"""How long the replies to what a drain did not wait for may take."""
+BEAT_S = 0.25
+BEATS_REMEMBERED = 60
 GC_ALLOCATIONS = 20_000
+TELL_WHERE = signal.SIGUSR1
+"""At this signal a worker writes where each of its threads stands, even if its loop does not turn."""
 
 
-def run(config: Config, *, source: str) -> int:
-    """Serve `config` until SIGTERM or SIGINT, then drain; returns the exit code. `source` names it in the log.
+class Post(msgspec.Struct, frozen=True):
+    """What a worker is given when it begins: `where` is the file for TELL_WHERE, `sockets` are bound, and by listener."""
 
-    Raises OSError when an address cannot be had, or a file that the configuration names cannot be read.
-    """
-    worker = Worker(config, source)
+    sockets: list[tuple[ListenerSetting, list[socket.socket]]]
+    region: Region
+    pulse: Pulse
+    control: socket.socket
+    where: int
+
+
+def work(blueprint: Blueprint, post: Post) -> int:
+    """A worker's life, in a process of its own; returns its exit code."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it may be sent to a whole group: the supervisor says when we go
+    faulthandler.register(TELL_WHERE, post.where, all_threads=True)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(worker.serve())
+        return runner.run(Worker(blueprint, post).serve())
 
 
 class Worker:
     """Everything that one process runs, wired together."""
 
-    def __init__(self, config: Config, source: str) -> None:
-        self.config = config
-        self.source = source
+    def __init__(self, blueprint: Blueprint, post: Post) -> None:
+        self.blueprint = blueprint
+        self.config = config = blueprint.config
+        self.post = post
         self.listeners: list[Listener] = []
-        self.addresses: list[str] = []
-        self.bound: list[Bound] = []
         observability = config.observability
         self.log = Log(
             SYSTEM.wall,
@@ -74,107 +86,143 @@ class Worker:
             access=observability.log.access,
             secret_names=(config.auth.key.header, config.auth.key.query),
         )
-        self.metrics = Metrics(buckets=observability.metrics.buckets)
+        self.metrics = Metrics(buckets=observability.metrics.buckets, region=post.region.reopened())
         self.outbox = Outbox()
         self.upstreams = {upstream.id: self._upstream(upstream) for upstream in config.upstreams}
         self.limiter = self._limiter()
-        self.admin = Admin(str(config.admin.address), self.metrics, self._readiness)
-        self._reasons = ["starting"]
-        self._announced = False
-        self._redis_reason = ""
+        self.channel = Channel(post.control)
+        self._lags: deque[float] = deque(maxlen=BEATS_REMEMBERED)
+        self._go = asyncio.Event()
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._retire = Retire(config.server.drain_timeout, heir=False)
 
     async def serve(self) -> int:
-        """Start, wait for the signal to stop, drain."""
-        self.bound = bind_all(self.config.server.listeners)
+        """Get ready, wait for the word, serve, wait for the word to stop, drain."""
+        self.channel.start(self._on_message, self._end)
         self.log.install()
-        self.log.start()
-        gateway = self._gateway()
-        ids = Ids(os.urandom)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._on_signal)
         try:
-            if isinstance(self.limiter, RedisLimiter):
-                await self.limiter.start()
-            await self.admin.start()
-            for setting, bound in zip(self.config.server.listeners, self.bound, strict=True):
-                listener = Listener(
-                    _door(setting, ids), _serves(setting, gateway), SYSTEM.wall, self.outbox, threshold(setting, self.metrics, SYSTEM.wall)
-                )
-                await listener.start(bound.sock)
-                self.listeners.append(listener)
-                self.addresses.append(bound.name)
-            gc.collect()
-            gc.freeze()  # what was made until here stays; nobody needs to look through it again
-            gc.set_threshold(GC_ALLOCATIONS, 20, 20)
-            self._reasons.clear()
-            self._announce()
-            self._announced = True
-            if self._redis_reason:
-                self._log_redis(self._redis_reason)
+            try:
+                self._open_listeners(self._gateway())
+                if isinstance(self.limiter, RedisLimiter):
+                    await self.limiter.start()
+            except OSError as error:
+                self.channel.send(Failed(f"{error.filename}: {error.strerror}" if error.filename else str(error), error.errno or 0))
+                return 1
+            self._beat(SYSTEM.monotonic())
+            self._settle()
+            self.channel.send(Ready(repr(self.limiter)))
+            await self._go.wait()
+            self.log.start()  # what was logged until here waits, so that the supervisor's first line is the first one
+            if not self._stop.is_set():
+                await self._listen()
             await self._stop.wait()
-            return await self._drain()
+            await self._drain()
+            return 0
         finally:
             await self._close()
 
-    async def _drain(self) -> int:
-        """Readiness fails, new requests are taken a little longer, those in flight finish. A second signal ends at once."""
-        server, log = self.config.server, structlog.get_logger()
-        self._reasons.append("draining")
-        log.info("draining", in_flight=int(self.metrics.in_flight.value), delay_s=server.drain_delay, timeout_s=server.drain_timeout)
-        for listener in self.listeners:
-            listener.draining = True
-        await self._pause(server.drain_delay)
+    def _open_listeners(self, gateway: Gateway) -> None:
+        """All that can fail of them: raises OSError."""
+        ids = Ids(os.urandom)
+        for setting, _ in self.post.sockets:
+            before = threshold(setting, self.metrics, SYSTEM.wall)
+            self.listeners.append(
+                Listener(door(setting, ids, SYSTEM.monotonic), _serves(setting, gateway), SYSTEM.wall, self.outbox, before)
+            )
+
+    async def _listen(self) -> None:
+        for listener, (_, sockets) in zip(self.listeners, self.post.sockets, strict=True):
+            for sock in sockets:
+                await listener.start(sock)
+
+    async def _drain(self) -> None:
+        """Requests in flight finish, until the time is up or there is a hurry."""
         for listener in self.listeners:
             listener.stop_accepting()
-        deadline = SYSTEM.monotonic() + server.drain_timeout
+        if self._retire.heir:
+            self._bequeath()
+        deadline = SYSTEM.monotonic() + self._retire.timeout_s
+        await asyncio.sleep(DRAIN_POLL_S)  # what was accepted last is not among the connections yet
         while any(listener.busy for listener in self.listeners) and SYSTEM.monotonic() < deadline and not self._hurry.is_set():
-            await self._pause(DRAIN_POLL_S)
-        cut = sum(listener.cut() for listener in self.listeners)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), DRAIN_POLL_S)
+        self.post.pulse.cut = sum(listener.cut() for listener in self.listeners)
         deadline = SYSTEM.monotonic() + CUT_WITHIN_S
         while any(listener.connections for listener in self.listeners) and SYSTEM.monotonic() < deadline:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(DRAIN_POLL_S)
-        log.info("stopped", connections_cut=cut)
-        return 0
-
-    async def _pause(self, seconds: float) -> None:
-        """Wait, unless there is a hurry."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._hurry.wait(), seconds)
 
     async def _close(self) -> None:
-        await self.admin.close()
-        for bound in self.bound:
-            bound.release()
         for upstream in self.upstreams.values():
             await upstream.close()
         if isinstance(self.limiter, RedisLimiter):
             await self.limiter.close()
         await asyncio.get_running_loop().run_in_executor(None, self.log.close)
+        self.metrics.refresh()
+        self.channel.close()
 
-    def _on_signal(self) -> None:
-        (self._hurry if self._stop.is_set() else self._stop).set()
+    def _on_message(self, message: Message, fds: list[int]) -> None:
+        if isinstance(message, Go):
+            for fd in fds:
+                self._memory().adopt(_content(fd))
+            self._go.set()
+        elif isinstance(message, Part):
+            for listener in self.listeners:
+                listener.draining = True
+        elif isinstance(message, Retire):
+            self._retire = message
+            self._end()
+        elif isinstance(message, Cut):
+            self._hurry.set()
+            self._end()
 
-    def _readiness(self) -> tuple[bool, list[str]]:
-        return not self._reasons, self._reasons
+    def _end(self) -> None:
+        """We were told to, or nobody will tell us anything any more."""
+        self._stop.set()
+        self._go.set()
+
+    def _bequeath(self) -> None:
+        """From here on the heir decides, beginning with what we knew."""
+        fd = os.memfd_create("limits", os.MFD_CLOEXEC)
+        try:
+            with open(fd, "wb", closefd=False) as file:
+                file.write(self._memory().export())
+            self.channel.send(Legacy(), fd)
+        finally:
+            os.close(fd)
+
+    def _memory(self) -> LocalLimiter:
+        """The limiter that dies with this process."""
+        limiter = self.limiter
+        assert isinstance(limiter, LocalLimiter | RedisLimiter)
+        return limiter.fallback.memory if isinstance(limiter, RedisLimiter) else limiter
+
+    def _beat(self, due: float) -> None:
+        now = SYSTEM.monotonic()
+        self._lags.append(max(now - due, 0.0))
+        self.post.pulse.beat(now, max(self._lags), self._connections(), int(self.metrics.in_flight.value))
+        self.metrics.refresh()
+        asyncio.get_running_loop().call_later(BEAT_S, self._beat, now + BEAT_S)
+
+    def _connections(self) -> int:
+        return sum(len(listener.connections) for listener in self.listeners)
+
+    def _settle(self) -> None:
+        """What was made until here stays; nobody needs to look through it again."""
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(GC_ALLOCATIONS, 20, 20)
 
     def _gateway(self) -> Gateway:
         config = self.config
-        faults = build_faults(config)
-        credentials = build_credentials(config)
-        table = build_routes(config, self.upstreams, faults)
-        digest = sha256(repr(config).encode()).hexdigest()[:12]
-        self.metrics.config_loaded(file=self.source, digest=digest, routes=len(table.routes), keys=len(config.keys))
         self._watch()
         return Gateway(
-            table=table,
-            credentials=credentials,
+            table=build_routes(config, self.upstreams, self.blueprint.faults),
+            credentials=self.blueprint.credentials,
             limiter=self.limiter,
             recorder=Recorder(self.metrics, self.log.access, config.auth.key.query),
             clock=SYSTEM,
-            faults=faults,
+            faults=self.blueprint.faults,
             id_field=config.observability.request_id.header,
         )
 
@@ -200,41 +248,24 @@ class Worker:
         return RedisLimiter(redis.url.get_secret_value(), redis.key_prefix, redis.timeout, redis.on_failure, SYSTEM, self._redis_changed)
 
     def _redis_changed(self, up: bool, reason: str) -> None:
+        assert self.config.redis is not None
         self.metrics.redis_up.labels().set(up)
         self.metrics.redis_state_changes.labels("up" if up else "down").inc()
-        self._redis_reason = reason
-        if self._announced:  # the first line is about the gateway, and names the limiter
-            self._log_redis(reason)
-
-    def _log_redis(self, reason: str) -> None:
-        """One line for each change. `reason` is "" when Redis answers."""
-        assert self.config.redis is not None
-        if reason:
-            structlog.get_logger().warning("redis is away", reason=reason, on_failure=self.config.redis.on_failure)
-        else:
+        if up:
             structlog.get_logger().info("redis is up")
+        else:
+            structlog.get_logger().warning("redis is away", reason=reason, on_failure=self.config.redis.on_failure)
 
     def _watch(self) -> None:
         """Gauges that a scrape asks for."""
         metrics = self.metrics
-        metrics.client_connections.watch(lambda: float(sum(len(listener.connections) for listener in self.listeners)))
+        metrics.client_connections.watch(lambda: float(self._connections()))
         metrics.log_dropped.watch(lambda: float(self.log.writer.dropped))
         for upstream in self.upstreams.values():
             for state in ("idle", "active", "pending"):
                 metrics.upstream_connections.labels(upstream.id, state).watch(partial(getattr, upstream, state))
         if self.config.redis is not None:
             metrics.redis_up.labels().set(0)
-
-    def _announce(self) -> None:
-        announce(
-            config=self.source,
-            listeners=self.addresses,
-            admin=self.admin.address,
-            limiter=repr(self.limiter),
-            routes=len(self.config.routes),
-            keys=len(self.config.keys),
-            version=__version__,
-        )
 
 
 class _Retries:
@@ -258,12 +289,9 @@ def _serves(setting: ListenerSetting, gateway: Gateway) -> Callable[[Exchange, S
     return gateway.handle if setting.redirect is None else Redirection(gateway, setting.redirect_port).handle
 
 
-def _door(setting: ListenerSetting, ids: Ids) -> Door:
-    limits = setting.limits
-    return Door(
-        Limits(limits.header_bytes, limits.url_bytes, limits.body, limits.header_timeout, limits.body_timeout, limits.idle_timeout),
-        networks(setting),
-        ids,
-        SYSTEM.monotonic,
-        UNIX in setting.trusted_proxies,
-    )
+def _content(fd: int) -> bytes:
+    """Of a file in memory, which this closes."""
+    try:
+        return os.pread(fd, os.fstat(fd).st_size, 0)
+    finally:
+        os.close(fd)

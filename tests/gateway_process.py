@@ -10,9 +10,12 @@ never blocks on a full pipe.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import http.client
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -41,7 +44,7 @@ def configuration(backend_port: int, **sections: str) -> str:
     """
     whole = {
         "version": "1",
-        "server": '{drain_delay: 0s, drain_timeout: 5s, listeners: [{id: public, address: "127.0.0.1:0"}]}',
+        "server": '{workers: 1, drain_delay: 0s, drain_timeout: 5s, listeners: [{id: public, address: "127.0.0.1:0"}]}',
         "admin": '{address: "127.0.0.1:0"}',
         "organizations": "[{id: acme}]",
         "plans": "[{id: unlimited, limits: []}]",
@@ -77,9 +80,9 @@ class GatewayProcess:
             found = [json.loads(line) for line in self.lines if line.startswith("{")]
         return [line for line in found if line["event"] == "request"]
 
-    async def line(self, matches: Callable[[str], bool]) -> str:
+    async def line(self, matches: Callable[[str], bool], within_s: float = PRINTS_WITHIN_S) -> str:
         """The first line that matches: one already printed, or one to come. Raises AssertionError without one."""
-        return await asyncio.to_thread(self._wait_for, matches, PRINTS_WITHIN_S)
+        return await asyncio.to_thread(self._wait_for, matches, within_s)
 
     async def record(self, name: str, value: object) -> dict[str, Any]:
         """The first access line whose field `name` is `value`, printed already or to come. Raises AssertionError."""
@@ -90,25 +93,28 @@ class GatewayProcess:
 
         return dict(json.loads(await self.line(matches)))
 
-    def admin(self, path: str) -> tuple[int, str]:
-        """Status and text of `/metrics`, `/readyz` or `/healthz`."""
+    def admin(self, path: str, method: str = "GET", fields: dict[str, str] | None = None) -> tuple[int, str]:
+        """Status and text of `/metrics`, `/readyz` …"""
         connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=10)
         try:
-            connection.request("GET", path)
+            connection.request(method, path, headers=fields or {})
             reply = connection.getresponse()
             return reply.status, reply.read().decode()
         finally:
             connection.close()
 
     def rss_bytes(self) -> int:
-        """Memory that the process holds."""
-        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
-        return pages * 4096
+        """Memory that its processes hold, what they share counted for each."""
+        return sum(int((folder / "statm").read_text().split()[1]) * 4096 for folder in self._folders())
 
     def title(self) -> bytes:
-        """What everybody on the machine can see of it: command line and name."""
-        folder = Path(f"/proc/{self.pid}")
-        return (folder / "cmdline").read_bytes() + (folder / "comm").read_bytes()
+        """What everybody on the machine can see of its processes: command lines and names."""
+        return b"".join([(folder / name).read_bytes() for folder in self._folders() for name in ("cmdline", "comm")])
+
+    def _folders(self) -> list[Path]:
+        """In /proc, of the supervisor and of its workers."""
+        workers = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return [Path("/proc") / pid for pid in (str(self.pid), *workers)]
 
     def terminate(self) -> int:
         """SIGTERM: drain, print the rest. Returns the exit code. Blocks: with requests in flight, use `asyncio.to_thread`."""
@@ -126,6 +132,10 @@ class GatewayProcess:
     def wait(self, timeout_s: float = STOPS_WITHIN_S) -> int:
         """The exit code, once it has ended by itself. Raises subprocess.TimeoutExpired."""
         return self._process.wait(timeout_s)
+
+    def join(self) -> None:
+        """Returns when nobody is left who could print anything."""
+        self._reader.join(PRINTS_WITHIN_S)
 
     def _end(self) -> int:
         try:
@@ -164,21 +174,31 @@ class GatewayProcess:
 
 
 @contextmanager
-def running(yaml: str, folder: Path, *arguments: str) -> Iterator[GatewayProcess]:
+def running(
+    yaml: str, folder: Path, *arguments: str, place: Path = Path("gateway.yaml"), program: str | None = None
+) -> Iterator[GatewayProcess]:
     """`gateway run -c` a file with `yaml` in `folder`, from when it serves until the end of the block.
 
+    `place` is where the file is in there. `program` is a text that runs instead, and is given the file alone.
     What it prints on stderr is among its lines. At the end it is killed, unless the block has ended it.
     """
-    file = folder / "gateway.yaml"
+    file = folder / place
     file.write_text(yaml)
     command = [sys.executable, "-m", "gateway", "run", "-c", str(file), *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+    if program is not None:
+        command = [sys.executable, "-c", program, str(file)]
+    gateway = None
+    # A session of its own: at the end its workers are ended with it.
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True) as process:
         try:
-            yield GatewayProcess(process)
+            gateway = GatewayProcess(process)
+            yield gateway
         finally:
-            if process.poll() is None:
-                process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            if gateway is not None:
+                gateway.join()
 
 
 def _port(address: str) -> int:

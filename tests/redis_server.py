@@ -3,7 +3,9 @@
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,9 @@ import redis
 
 class RedisServer:
     """One server that keeps nothing on disk. `options` are lines of redis.conf by name, `folder` is for its Unix socket."""
+
+    ready = b"ready to accept connections"
+    """What it says, in lower case, when it has started."""
 
     def __init__(self, folder: Path, **options: str) -> None:
         self.socket_path = folder / "redis.sock"
@@ -28,17 +33,8 @@ class RedisServer:
     def start(self) -> None:
         """On the port it had before, or on a free one. Returns when it accepts connections."""
         for _ in range(5):
-            self.port = self.port or _free_port()
-            options = {
-                "port": str(self.port),
-                "bind": "127.0.0.1",
-                "unixsocket": str(self.socket_path),
-                "save": "",
-                "appendonly": "no",
-                **self.options,
-            }
-            arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
-            self._process = subprocess.Popen(["redis-server", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            self.port = self.port or free_port()
+            self._process = subprocess.Popen(self._command(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             if self._accepts():
                 return
             self.port = 0  # somebody else took it in between
@@ -67,6 +63,18 @@ class RedisServer:
             self._client = redis.Redis(port=self.port, username="default", password=self.options.get("requirepass"), protocol=2)
         return self._client.execute_command(*command)  # type: ignore[no-untyped-call]
 
+    def _command(self) -> list[str]:
+        options = {
+            "port": str(self.port),
+            "bind": "127.0.0.1",
+            "unixsocket": str(self.socket_path),
+            "dir": str(self.socket_path.parent),
+            "save": "",
+            "appendonly": "no",
+            **self.options,
+        }
+        return ["redis-server", *(part for name, value in options.items() for part in (f"--{name}", value))]
+
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(number)
@@ -75,7 +83,7 @@ class RedisServer:
         assert self._process is not None
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            if b"ready to accept connections" in line.lower():
+            if self.ready in line.lower():
                 return True
         self.kill()  # it has ended by itself: its port was taken
         return False
@@ -91,7 +99,17 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
     server.kill()
 
 
-def _free_port() -> int:
+def wait_until(reached: Callable[[], bool], within_s: float = 20.0) -> None:
+    """For servers that agree on something among themselves: asks them until it is so. Raises TimeoutError."""
+    deadline = time.monotonic() + within_s
+    pause = threading.Event()
+    while not reached():
+        if time.monotonic() > deadline:
+            raise TimeoutError("the servers do not agree")
+        pause.wait(0.02)
+
+
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

@@ -16,6 +16,7 @@ from gateway import __version__
 
 SUMMARIES = {
     "run": "Serve what a configuration file, or one URL, describes.",
+    "reload": "Have a running gateway read its configuration again.",
     "demo": "Serve an example service, and print requests to try.",
     "check": "Say everything that is wrong with a configuration file.",
     "routes": "List the routes of a configuration file.",

@@ -4,12 +4,12 @@ import sys
 
 import click
 
-from gateway.app import run
 from gateway.cli import secret
 from gateway.cli.demo_service import ENCODINGS, EXAMPLES, running
 from gateway.cli.failure import explained
 from gateway.cli.ports import free_port
 from gateway.settings import parse
+from gateway.supervisor import run
 
 CONFIGURATION = """\
 version: 1

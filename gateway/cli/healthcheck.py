@@ -4,9 +4,10 @@ Runs every few seconds in a container, so it imports nothing that is slow to imp
 """
 
 import http.client
-from urllib.parse import urlsplit
 
 import click
+
+from gateway.cli.asking import ask
 
 TIMEOUT_S = 3.0
 
@@ -26,19 +27,7 @@ def command(url: str) -> None:
 
     Exits with 0 if it is, with 1 if it is starting, draining or not there.
     """
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    try:
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port = None, None
-    if parts.scheme != "http" or not host:
-        raise click.BadParameter("write host:port, or a URL that begins with http://", param_hint="--url")
-    try:
-        connection = http.client.HTTPConnection(host, port or 80, timeout=TIMEOUT_S)
-        connection.request("GET", parts.path or "/readyz")
-        status = connection.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
-        raise click.ClickException(f"no gateway answers at {parts.netloc}: {error}") from None
+    status, _ = ask(url, "GET", "/readyz", TIMEOUT_S, option="--url")
     if status != http.client.OK:
-        raise click.ClickException(f"the gateway at {parts.netloc} is not ready: it answers {status}")
+        raise click.ClickException(f"the gateway at {url} is not ready: it answers {status}")
     click.echo("ready")

@@ -1,15 +1,16 @@
 """gateway run"""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
 from pydantic import ValidationError
 
-from gateway.app import run
 from gateway.cli.failure import explained
 from gateway.settings import Config, from_upstream, load
 from gateway.settings.schema.server import Admin, Listener, Server
+from gateway.supervisor import run
 
 
 @click.command()
@@ -17,21 +18,25 @@ from gateway.settings.schema.server import Admin, Listener, Server
 @click.option("--upstream", metavar="URL", help="Instead of a file: the one service that every request goes to.")
 @click.option("--listen", metavar="ADDRESS", help="With --upstream: host:port for clients.  [default: 127.0.0.1:8080]")
 @click.option("--admin", metavar="ADDRESS", help="With --upstream: host:port of health and metrics.  [default: 127.0.0.1:9901]")
-def command(file: Path | None, upstream: str | None, listen: str | None, admin: str | None) -> None:
+@click.option("--watch", is_flag=True, help="With -c: reload when the file, or one that it includes, has changed.")
+def command(file: Path | None, upstream: str | None, listen: str | None, admin: str | None, watch: bool) -> None:
     """Serve what a configuration file, or one URL, describes.
 
     With --upstream no key is asked, and every client address has 300 requests a minute.
 
-    SIGTERM and Ctrl-C drain: readiness fails, requests in flight are finished, the exit code is 0.
+    SIGTERM and Ctrl-C drain: readiness fails, requests in flight are finished, the exit code is 0. SIGHUP reloads the
+    configuration, SIGUSR2 starts the program anew and hands over to it; neither loses a connection.
     """
     if (file is None) == (upstream is None):
         raise click.UsageError("Say what to serve: either -c FILE or --upstream URL.")
     if file is not None and (listen or admin):
         raise click.UsageError("--listen and --admin belong to --upstream: a file says itself where to listen.")
+    if upstream is not None and watch:
+        raise click.UsageError("--watch belongs to -c: without a file there is nothing to watch.")
     with explained():
         if upstream is None:
             assert file is not None
-            sys.exit(run(load(file), source=str(file)))
+            sys.exit(run(load(file), source=str(file), reread=partial(load, file), watched=file if watch else None))
         sys.exit(run(at(from_upstream(upstream), listen, admin), source=f"--upstream {upstream}"))
 
 

@@ -49,7 +49,7 @@ class Connection(Intake):
                         continue
                     if self._close or self._eof:
                         break
-                    self._since = self._loop.time()
+                    self._since = self._listener.door.monotonic()
                     self._waiter = self._loop.create_future()
                     try:
                         await self._waiter
@@ -169,11 +169,6 @@ class Connection(Intake):
         transport.resume_reading()
         self._lost = self._loop.create_future()
         await asyncio.wait([self._lost], timeout=LINGER_S)
-
-    def drain(self) -> None:
-        """Close as soon as nothing is in flight."""
-        if self._exchange is None and not self._messages:
-            self.force_close()
 
     def cut(self) -> bool:
         """Do not wait any longer: what is in flight is answered with SHUTTING_DOWN, or broken off within its reply.

@@ -73,7 +73,7 @@ class Intake(RequestHandler):
         self._garbled: tuple[Exception, bytes] | None = None  # a request line that the parser refused before its end
         self._fed = 0
         self._written = 0
-        self._since = self._loop.time()
+        self._since = self._listener.door.monotonic()
         self._head_since: float | None = None
         self._body_since: float | None = None
         self._stalled_since: float | None = None
@@ -134,7 +134,7 @@ class Intake(RequestHandler):
         except Exception as error:  # whatever the parser raises, it raises over what the client sent
             if between and self._listener.door.undecided(error, data):
                 self._garbled = (error, data)
-                self._head_since = self._head_since or self._loop.time()
+                self._head_since = self._head_since or self._listener.door.monotonic()
             else:
                 self._refuse(self._listener.door.unparsable(error, data), in_body=not self._last_payload.is_eof())
             return
@@ -150,7 +150,7 @@ class Intake(RequestHandler):
                 self._waiter.set_result(None)
         elif between and data:
             if self._head_since is None:
-                self._head_since = self._loop.time()
+                self._head_since = self._listener.door.monotonic()
             if self._fed > limits.header_bytes + limits.url_bytes + _REQUEST_LINE_BYTES:
                 self._refuse(GatewayError(HEADERS_TOO_LARGE), in_body=False)
 
@@ -209,7 +209,7 @@ class Intake(RequestHandler):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._stalled_since, self._stalled_bytes = self._loop.time(), self._untaken_bytes()
+        self._stalled_since, self._stalled_bytes = self._listener.door.monotonic(), self._untaken_bytes()
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -220,7 +220,7 @@ class Intake(RequestHandler):
         super().force_close()
 
     def sweep(self, now: float) -> None:
-        """End what has outlived its time. `now` is the loop's time in seconds."""
+        """End what has outlived its time. `now` is a reading of the door's clock: the loop's own stands still during a turn."""
         limits = self._listener.door.limits
         if self._stalled_since is not None and self.transport is not None:
             if now - self._stalled_since > limits.body_timeout_s:
@@ -234,7 +234,7 @@ class Intake(RequestHandler):
             if self._head_since is not None:
                 if now - self._head_since > limits.header_timeout_s:
                     self._refuse(GatewayError(REQUEST_TIMEOUT), in_body=False)
-            elif now - self._since > limits.idle_timeout_s and not self._has_unread():
+            elif now - self._since > self._listener.idle_timeout_s and not self._has_unread():
                 self.force_close()
 
     def _untaken_bytes(self) -> int:

@@ -22,6 +22,8 @@ class Listener(Server):
     """
 
     SWEEP_S = 0.25
+    PARTING_S = 1.0
+    """After `stop_accepting`, how long a connection may be idle. Closed at once it would meet the next request on its way."""
     CERTIFICATES_S = 2.0
     """How often the files of certificates are looked at."""
 
@@ -38,13 +40,14 @@ class Listener(Server):
         self.serve = serve
         self.outbox = outbox
         self.draining = False
+        self.idle_timeout_s = door.limits.idle_timeout_s
         self._wall = wall
         self._date = ""
         self._date_for = 0
         self._servers: list[asyncio.Server] = []
         self._timer: asyncio.TimerHandle | None = None
         self._certificates = None if threshold is None else threshold.certificates
-        self._looked = self._loop.time()
+        self._looked = door.monotonic()
         self._porch: Porch | None = None
         if threshold is not None:
             self._porch = Porch(self._connection, threshold, door.trusts)
@@ -85,14 +88,13 @@ class Listener(Server):
         return self._date
 
     def stop_accepting(self) -> None:
-        """No new connections, and no idle ones."""
+        """No new connections. Those that there are end with their next reply, or soon if nothing comes."""
         self.draining = True
+        self.idle_timeout_s = min(self.idle_timeout_s, self.PARTING_S)
         if self._porch is not None:
             self._porch.close()
         for server in self._servers:
             server.close()
-        for connection in self._open():
-            connection.drain()
 
     @property
     def busy(self) -> bool:
@@ -111,7 +113,7 @@ class Listener(Server):
         return [connection for connection in self._connections if isinstance(connection, Connection)]
 
     def _sweep(self) -> None:
-        now = self._loop.time()
+        now = self.door.monotonic()
         for connection in self._open():
             connection.sweep(now)
         if self._certificates is not None and now - self._looked >= self.CERTIFICATES_S:

@@ -5,15 +5,14 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from gateway.settings.schema.addresses import UnixAddress
-from gateway.settings.schema.server import Listener
 from gateway.settings.schema.values import Address
 
+BACKLOG = 1024
 _NOBODY = 0o777
 """As a umask: nobody may connect before the permissions are set."""
 
@@ -35,41 +34,60 @@ class Bound(msgspec.Struct, frozen=True):
         self.sock.close()
 
 
-def bind_all(settings: Iterable[Listener]) -> list[Bound]:
-    """A socket for each of the listeners. Raises OSError that names the address; then none is held."""
-    with contextlib.ExitStack() as held:
-        bound = [_held(bind(setting), held) for setting in settings]
-        held.pop_all()
-        return bound
+def bind(address: Address | UnixAddress, *, mode: str = "0600", brother: socket.socket | None = None, alone: bool = False) -> Bound:
+    """A socket that listens. With a `brother` it is another one on its port, which listens as soon as somebody accepts on it.
 
-
-def _held(bound: Bound, until: contextlib.ExitStack) -> Bound:
-    until.callback(bound.release)
-    return bound
-
-
-def bind(setting: Listener) -> Bound:
-    """Raises OSError that names the address."""
+    `alone`: it never has a brother. `mode` is the permissions of a unix socket. Raises OSError that names the address.
+    """
     try:
-        if isinstance(setting.address, UnixAddress):
-            return _unix(setting.address.path, int(setting.mode, 8))
-        return _tcp(setting.address)
+        if isinstance(address, UnixAddress):
+            return _unix(address.path, int(mode, 8))
+        return _tcp(address, brother, alone)
     except socket.gaierror as error:  # its numbers are none of `errno`
-        raise socket.gaierror(error.errno, f"{error.strerror}: {setting.address}") from error
+        raise socket.gaierror(error.errno, f"{error.strerror}: {address}") from error
     except OSError as error:
-        raise OSError(error.errno, f"{os.strerror(error.errno or 0)}: {setting.address}") from error
+        raise OSError(error.errno, f"{os.strerror(error.errno or 0)}: {address}") from error
 
 
-def _tcp(address: Address) -> Bound:
-    sock = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET, socket.SOCK_STREAM)
+def spelled(sock: socket.socket) -> str:
+    """Its address, as people write it."""
+    if sock.family == socket.AF_UNIX:
+        return f"unix:{sock.getsockname()}"
+    host, port = sock.getsockname()[:2]
+    return str(Address(host, port))
+
+
+def known(sock: socket.socket) -> Bound:
+    """One that somebody else has bound, on this machine."""
+    name = spelled(sock)
+    with contextlib.suppress(OSError):
+        if sock.family == socket.AF_UNIX:
+            return Bound(sock, name, _inode(name.removeprefix("unix:")))
+    return Bound(sock, name)
+
+
+def _tcp(address: Address, brother: socket.socket | None, alone: bool) -> Bound:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    if brother is not None:
+        address = Address(address.host, brother.getsockname()[1])
+    elif address.port:
+        # With SO_REUSEPORT alone, a second gateway of the same user would get half of the first one's connections.
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if not alone:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind(address)
+        if brother is None:
+            sock.listen(BACKLOG)
     except OSError:
         sock.close()
         raise
-    host, port = sock.getsockname()[:2]
-    return Bound(sock, str(Address(host, port)))
+    sock.setblocking(False)
+    return Bound(sock, spelled(sock))
 
 
 def _unix(path: str, mode: int) -> Bound:
@@ -82,10 +100,12 @@ def _unix(path: str, mode: int) -> Bound:
         finally:
             os.umask(before)
         file = _inode(path)
+        sock.listen(BACKLOG)
         Path(path).chmod(mode)
     except OSError:
         sock.close()
         raise
+    sock.setblocking(False)
     return Bound(sock, f"unix:{path}", file)
 
 

@@ -3,20 +3,29 @@
 import math
 import ssl
 from collections.abc import Callable
-from ipaddress import IPv4Network, IPv6Network
 
+from gateway.edge.door import Door, Limits
 from gateway.edge.porch import Threshold
 from gateway.edge.tally import Tally
 from gateway.edge.tls import Certificates, Pair, Terms
+from gateway.kernel.ids import Ids
 from gateway.observe.metrics import Metrics
+from gateway.settings.schema.addresses import UNIX
 from gateway.settings.schema.server import Listener, ListenerTls
 
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
-def networks(setting: Listener) -> list[IPv4Network | IPv6Network]:
-    """The address ranges of its trusted proxies."""
-    return [each for each in setting.trusted_proxies if not isinstance(each, str)]
+def door(setting: Listener, ids: Ids, monotonic: Callable[[], float]) -> Door:
+    """What lets requests in. `monotonic` reads seconds."""
+    limits = setting.limits
+    return Door(
+        Limits(limits.header_bytes, limits.url_bytes, limits.body, limits.header_timeout, limits.body_timeout, limits.idle_timeout),
+        [each for each in setting.trusted_proxies if not isinstance(each, str)],
+        ids,
+        monotonic,
+        UNIX in setting.trusted_proxies,
+    )
 
 
 def threshold(setting: Listener, metrics: Metrics, wall: Callable[[], float]) -> Threshold | None:

@@ -87,7 +87,7 @@ def most(windows: Sequence[Window], cost: int, span_us: int) -> int | None:
 class Claim(msgspec.Struct, frozen=True, eq=False):
     """What a call needs to be let through: `cost` tokens of every window. Made once for a caller, a route and a method.
 
-    `keys` has the name of each window's bucket in the store: no two are the same, and all have one hash tag (what stands
+    `keys` has the name of each window's bucket in the store: no two are the same, and all have one hash `tag` (what stands
     in the first braces), so that a cluster of Redis keeps them on one node. `fields` are those of every reply about the
     claim that say the same each time. Shadow windows come last, after `enforced` others. Claims are told apart by identity.
     Raises ValueError for a cost below 0, and for shadow windows in front of others.
@@ -99,6 +99,7 @@ class Claim(msgspec.Struct, frozen=True, eq=False):
     fields: tuple[tuple[str, str], ...] = ()
     enforced: int = 0
     shadowed: bool = False
+    tag: str = ""
 
     def __post_init__(self) -> None:
         if self.cost < 0:
@@ -106,13 +107,15 @@ class Claim(msgspec.Struct, frozen=True, eq=False):
         enforced = sum(not window.shadow for window in self.windows)
         if any(window.shadow for window in self.windows[:enforced]):
             raise ValueError("shadow windows come last")
+        force_setattr(self, "tag", self.keys[0].partition("{")[2].partition("}")[0] if self.keys else "")
         force_setattr(self, "enforced", enforced)
         force_setattr(self, "shadowed", enforced < len(self.windows))
 
 
 def claim(bucket: str, windows: Sequence[Window], cost: int = 1, fields: tuple[tuple[str, str], ...] = ()) -> Claim:
-    """A claim whose windows all belong to one `bucket`."""
-    return Claim(tuple([f"{bucket}:{window.id}" for window in windows]), tuple(windows), cost, fields)
+    """A claim whose windows all belong to one `bucket`, which is its own hash tag unless it has one."""
+    name = bucket if "{" in bucket else f"{{{bucket}}}"
+    return Claim(tuple([f"{name}:{window.id}" for window in windows]), tuple(windows), cost, fields)
 
 
 class WindowState(msgspec.Struct):

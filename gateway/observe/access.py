@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from gateway.observe.stamp import Stamp
-from gateway.observe.writer import Writer
+from gateway.observe.writer import Output
 
 _NAMES = {
     "method": "http.request.method",
@@ -85,7 +85,7 @@ class AccessLog:
     """
 
     def __init__(
-        self, writer: Writer, wall: Callable[[], float], *, enabled: bool = True, console: bool = False, colour: bool = False
+        self, writer: Output, wall: Callable[[], float], *, enabled: bool = True, console: bool = False, colour: bool = False
     ) -> None:
         self.enabled = enabled
         self._wall = wall

@@ -6,19 +6,22 @@ lines prepared when a series is first seen they take about 6, and a scrape of on
 """
 
 import math
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 
-from gateway.observe.slots import Declaration, Entry, Region
+from gateway.observe.slots import ABSENT, Declaration, Entry, Region
 
 _OPENMETRICS = "application/openmetrics-text"
 _READ_BYTES = 4 << 10
 """Some 40 lines of a directory, a quarter of a millisecond's work."""
 _PIECE_CHARACTERS = 32 << 10
 """Some 400 lines, a fifth of a millisecond's work."""
+
+_ALWAYS_KNOWN = frozenset(("-", "other"))
+"""What stands for no route, and for series beyond a family's cap."""
 
 _MERGES: dict[str, Callable[[Iterable[float]], float]] = {"sum": sum, "min": min, "max": max}
 
@@ -55,10 +58,11 @@ class _Place:
 class _Line:
     """One series: its label pairs before and after the place of `le`, and where its numbers are."""
 
-    __slots__ = ("head", "places", "tail")
+    __slots__ = ("head", "places", "shown", "tail")
 
-    def __init__(self, head: str, tail: str) -> None:
+    def __init__(self, head: str, tail: str, shown: bool) -> None:
         self.head = head
+        self.shown = shown
         self.tail = tail
         self.places: list[_Place] = []
 
@@ -74,17 +78,27 @@ class _Merged:
         self.bounds = [_number(float(bound)) for bound in (*declaration.buckets, math.inf)]
         self.lines: dict[tuple[str, ...], _Line] = {}
         self._merge = _MERGES[declaration.merge]
+        self._known: list[tuple[int, Container[str]]] = []
+
+    def show(self, known: Mapping[str, Container[str]]) -> None:
+        """Only series whose labels have these values, where `known` says which a label may have."""
+        self._known = [(at, known[name]) for at, name in enumerate(self.declaration.labels) if name in known]
+        for values, line in self.lines.items():
+            line.shown = self._shows(values)
+
+    def _shows(self, values: tuple[str, ...]) -> bool:
+        return all(values[at] in known or values[at] in _ALWAYS_KNOWN for at, known in self._known)
 
     def add(self, place: _Place, values: tuple[str, ...]) -> None:
         line = self.lines.get(values)
         if line is None:
-            names = self.declaration.labels
+            names, shown = self.declaration.labels, self._shows(values)
             pairs = [f'{names[at]}="{_escaped(values[at])}"' for at in self._order]
             if self._histogram:
                 before = sum(name < "le" for name in names)
-                line = _Line("".join([f"{pair}," for pair in pairs[:before]]), "".join([f",{pair}" for pair in pairs[before:]]))
+                line = _Line("".join([f"{pair}," for pair in pairs[:before]]), "".join([f",{pair}" for pair in pairs[before:]]), shown)
             else:
-                line = _Line(f"{{{','.join(pairs)}}}" if pairs else "", "")
+                line = _Line(f"{{{','.join(pairs)}}}" if pairs else "", "", shown)
             self.lines[values] = line
         line.places.append(place)
 
@@ -98,10 +112,12 @@ class _Merged:
             kind = "gauge"
         return f"# HELP {name} {_escaped(d.help) if openmetrics else _on_one_line(d.help)}\n# TYPE {name} {kind}\n"
 
-    def values(self, places: list[_Place], snapshots: Sequence[Sequence[float]]) -> float:
+    def value(self, places: list[_Place], snapshots: Sequence[Sequence[float]]) -> float:
+        """ABSENT if it is so everywhere."""
         if len(places) == 1:
             return snapshots[places[0].region][places[0].slot]
-        return self._merge([snapshots[place.region][place.slot] for place in places])
+        found = [value for place in places if (value := snapshots[place.region][place.slot]) != ABSENT]
+        return self._merge(found) if found else ABSENT
 
     def buckets(self, places: list[_Place], snapshots: Sequence[Sequence[float]]) -> list[float]:
         """Each bucket's own count, then the sum."""
@@ -116,8 +132,9 @@ class _Merged:
 
     def write(self, snapshots: Sequence[Sequence[float]]) -> Iterator[str]:
         name = self.declaration.name
+        lines = [line for line in self.lines.values() if line.shown]
         if self._histogram:
-            for line in self.lines.values():
+            for line in lines:
                 *counts, total = self.buckets(line.places, snapshots)
                 before, after = f'{name}_bucket{{{line.head}le="', f'"{line.tail}}} '
                 cumulative = list(accumulate(counts))
@@ -125,13 +142,14 @@ class _Merged:
                 yield "".join([f"{before}{bound}{after}{count!r}\n" for bound, count in zip(self.bounds, cumulative, strict=True)])
                 yield f"{name}_count{labels} {cumulative[-1]!r}\n{name}_sum{labels} {_number(total)}\n"
         elif self.declaration.kind == "info":
-            for line in self.lines.values():
+            for line in lines:
                 # An info that no longer holds was set to 0.
-                if self.values(line.places, snapshots):
+                if self.value(line.places, snapshots) > 0:
                     yield f"{name}{line.head} 1.0\n"
         else:
-            for line in self.lines.values():
-                yield f"{name}{line.head} {_number(self.values(line.places, snapshots))}\n"
+            for line in lines:
+                if (value := self.value(line.places, snapshots)) != ABSENT:
+                    yield f"{name}{line.head} {_number(value)}\n"
 
 
 class Exposition:
@@ -139,14 +157,29 @@ class Exposition:
 
     def __init__(self, regions: Sequence[Region], *, process: bool = True) -> None:
         """`process`: also write the metrics of this process (process_ and python_info)."""
-        self._regions = list(regions)
-        self._read = [0] * len(self._regions)
-        self._declared: list[list[Declaration]] = [[] for _ in self._regions]
+        self._regions: list[Region] = []
+        self._read: list[int] = []
+        self._declared: list[list[Declaration]] = []
         self._families: dict[str, _Merged] = {}
+        self._known: Mapping[str, Container[str]] = {}
+        for region in regions:
+            self.add(region)
         self._registry = CollectorRegistry(auto_describe=False)
         if process:
             ProcessCollector(registry=self._registry)
             PlatformCollector(registry=self._registry)
+
+    def add(self, region: Region) -> None:
+        """Read this one, too, from the next time on."""
+        self._regions.append(region)
+        self._read.append(0)
+        self._declared.append([])
+
+    def show(self, known: Mapping[str, Container[str]]) -> None:
+        """From now on leave out series that have another value in one of these labels. They are still counted."""
+        self._known = known
+        for family in self._families.values():
+            family.show(known)
 
     def pieces(self, accept: str) -> tuple[Generator[bytes, None, None], str]:
         """The body, some hundred lines at a time, and its content type for a request with this Accept field.
@@ -159,9 +192,10 @@ class Exposition:
         return self._pieces(openmetrics, encode), content_type
 
     def _pieces(self, openmetrics: bool, encode: Callable[[CollectorRegistry], bytes]) -> Generator[bytes, None, None]:
-        for _ in self._catch_up():
+        count = len(self._regions)
+        for _ in self._catch_up(count):
             yield b""
-        snapshots = [region.snapshot() for region in self._regions]
+        snapshots = [region.snapshot() for region in self._regions[:count]]
         for family in list(self._families.values()):
             if not family.lines:
                 continue
@@ -177,9 +211,9 @@ class Exposition:
             yield "".join(piece).encode()
         yield encode(self._registry)
 
-    def _catch_up(self) -> Iterator[None]:
+    def _catch_up(self, count: int) -> Iterator[None]:
         """Read what the directories gained: before the slots are read, so that every series has its slots there."""
-        for at, region in enumerate(self._regions):
+        for at, region in enumerate(self._regions[:count]):
             while True:
                 entries, self._read[at] = region.entries(self._read[at], _READ_BYTES)
                 if not entries:
@@ -191,7 +225,9 @@ class Exposition:
     def _learn(self, at: int, entry: Entry) -> None:
         if isinstance(entry, Declaration):
             self._declared[at].append(entry)
-            self._families.setdefault(entry.name, _Merged(entry))
+            if entry.name not in self._families:
+                self._families[entry.name] = _Merged(entry)
+                self._families[entry.name].show(self._known)
         else:
             declaration = self._declared[at][entry.family]
             family = self._families[declaration.name]

@@ -14,7 +14,7 @@ import structlog
 from gateway.observe.access import AccessLog, printable
 from gateway.observe.redact import redactor
 from gateway.observe.stamp import Stamp
-from gateway.observe.writer import Writer
+from gateway.observe.writer import Output, Writer
 
 Format: TypeAlias = Literal["auto", "json", "console"]
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
@@ -37,7 +37,7 @@ class Log:
     `wall` reads Unix time. `auto` is `console` on a terminal, else `json`. `access` switches the access lines,
     `colour` the colours, which only a terminal gets anyway.
     `secret_names` are the header and query names that carry keys. `install` sets up structlog, logging and warnings
-    of the whole process; `start` begins to write.
+    of the whole process; `start` begins to write, from a thread or by `writer`.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Log:
         secret_names: Iterable[str] = (),
         colour: bool = True,
         fd: int = _STDOUT,
+        writer: Output | None = None,
     ) -> None:
         terminal = os.isatty(fd)
         self.console = format == "console" or (format == "auto" and terminal)
@@ -57,7 +58,7 @@ class Log:
         self._level = _LEVELS[level]
         self._secret_names = tuple(secret_names)
         self._wall = wall
-        self.writer = Writer(fd)
+        self.writer: Output = Writer(fd) if writer is None else writer
         self.access = AccessLog(self.writer, wall, enabled=access, console=self.console, colour=self._colour)
 
     def install(self) -> None:
@@ -91,7 +92,7 @@ class Log:
 class _Lines:
     """What structlog calls with a rendered line."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Output) -> None:
         self._put = writer.put_from_anywhere
 
     def msg(self, line: bytes) -> None:
@@ -166,8 +167,19 @@ class _Console:
         return ("\n".join(lines) + "\n").encode(errors="backslashreplace")
 
 
-def announce(*, config: str, listeners: Iterable[str], admin: str | None, limiter: str, routes: int, keys: int, version: str) -> None:
+def announce(
+    *, config: str, listeners: Iterable[str], admin: str | None, limiter: str, routes: int, keys: int, workers: int, version: str
+) -> None:
     """The first line: what runs here."""
     structlog.get_logger().info(
-        "started", version=version, config=config, listeners=list(listeners), admin=admin, limiter=limiter, routes=routes, keys=keys
+        "started",
+        version=version,
+        config=config,
+        listeners=list(listeners),
+        admin=admin,
+        limiter=limiter,
+        routes=routes,
+        keys=keys,
+        workers=workers,
+        pid=os.getpid(),
     )

@@ -1,16 +1,12 @@
-"""Every series of the gateway, named once.
+"""Every series of a worker, named once. Those of the node, whose workers are many, are in `observe/node.py`.
 
 Labels are bounded: configuration ids, methods, statuses, codes and names of faults; never a path, a key or an address.
 """
 
-import platform
-from collections.abc import Callable, Generator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from gateway import __version__
-from gateway.observe.exposition import Exposition
-from gateway.observe.series import Child, Counter, Family, Gauge, Histogram, Slots
-from gateway.observe.slots import Declaration, Merge, Region
+from gateway.observe.families import Families
+from gateway.observe.slots import Region
 
 DURATION_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 OVERHEAD_BUCKETS_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1)
@@ -23,10 +19,10 @@ _ROUTES, _UPSTREAMS, _FEW = 2000, 200, 100
 """Caps on the series of a family, per thing that its labels name."""
 
 
-class Metrics:
-    """What one process counts. Bucket bounds in seconds, ascending.
+class Metrics(Families):
+    """What one worker counts. Bucket bounds in seconds, ascending.
 
-    `region` is the memory to count in, handed down by whoever reads it; None makes one that only this process reads.
+    `region` is the memory to count in, handed down by whoever reads it; None makes a new one.
     """
 
     def __init__(
@@ -36,8 +32,7 @@ class Metrics:
         overhead_buckets: Sequence[float] = OVERHEAD_BUCKETS_S,
         region: Region | None = None,
     ) -> None:
-        self._region = region or Region.create()
-        self.families: list[Family[Any]] = []
+        super().__init__(region or Region.create())
 
         # Requests
         self.requests = self._counter(
@@ -132,54 +127,5 @@ class Metrics:
             "gateway_upstream_retries_total", "Requests sent a second time, on a fresh connection.", ("upstream",), _UPSTREAMS
         )
 
-        # The gateway itself
+        # The worker itself
         self.log_dropped = self._counter("gateway_log_dropped_total", "Log lines dropped because nobody read them in time.").labels()
-        self.config_routes = self._gauge("gateway_config_routes", "Routes in the configuration in force.", merge="max").labels()
-        self.config_keys = self._gauge("gateway_config_keys", "API keys in the configuration in force.", merge="max").labels()
-        self._config_info = self._info("gateway_config_info", "The configuration in force.", ("file", "hash"))
-        self._config_in_force: Gauge | None = None
-        self._info("gateway_build_info", "The program.", ("version", "python", "implementation")).labels(
-            __version__, platform.python_version(), platform.python_implementation()
-        ).set(1)
-
-        self._exposition = Exposition([self._region])
-
-    def config_loaded(self, *, file: str, digest: str, routes: int, keys: int) -> None:
-        """A configuration is in force: `digest` tells two contents of `file` apart."""
-        if self._config_in_force is not None:
-            self._config_in_force.set(0)
-        self._config_in_force = self._config_info.labels(file, digest)
-        self._config_in_force.set(1)
-        self.config_routes.set(routes)
-        self.config_keys.set(keys)
-
-    def refresh(self) -> None:
-        """Ask every watched source. A scrape does it; a process whose region others read does it now and then."""
-        for family in self.families:
-            family.refresh()
-
-    def pieces(self, accept: str = "") -> tuple[Generator[bytes, None, None], str]:
-        """The body of a scrape, in pieces of less than a millisecond each, and its content type."""
-        self.refresh()
-        return self._exposition.pieces(accept)
-
-    def render(self, accept: str = "") -> tuple[bytes, str]:
-        pieces, content_type = self.pieces(accept)
-        return b"".join(pieces), content_type
-
-    def _counter(self, name: str, text: str, labels: tuple[str, ...] = (), cap: int = 1) -> Family[Counter]:
-        return self._family(Counter, Declaration(name, "counter", text, labels), cap)
-
-    def _gauge(self, name: str, text: str, labels: tuple[str, ...] = (), cap: int = 1, merge: Merge = "sum") -> Family[Gauge]:
-        return self._family(Gauge, Declaration(name, "gauge", text, labels, merge=merge), cap)
-
-    def _info(self, name: str, text: str, labels: tuple[str, ...]) -> Family[Gauge]:
-        return self._family(Gauge, Declaration(name, "info", text, labels, merge="max"), _FEW)
-
-    def _histogram(self, name: str, text: str, labels: tuple[str, ...], cap: int, buckets: Sequence[float]) -> Family[Histogram]:
-        return self._family(Histogram, Declaration(name, "histogram", text, labels, tuple(buckets)), cap)
-
-    def _family(self, make: Callable[[Slots, int, Declaration], Child], declaration: Declaration, cap: int) -> Family[Child]:
-        family = Family(self._region, make, declaration, cap)
-        self.families.append(family)
-        return family

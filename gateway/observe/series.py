@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
-from gateway.observe.slots import Declaration, Region, RegionFullError
+from gateway.observe.slots import ABSENT, Declaration, Region, RegionFullError
 
 Slots: TypeAlias = "memoryview[float] | array.array[float]"
 
@@ -61,6 +61,8 @@ class Gauge:
         self._slots = slots
         self._slot = slot
         self._source: Callable[[], float] | None = None
+        if slots[slot] == ABSENT:
+            slots[slot] = 0.0
 
     def inc(self, n: float = 1.0) -> None:
         self._slots[self._slot] += n

@@ -12,6 +12,8 @@ opens the same region and counts on.
 """
 
 import mmap
+import os
+import sys
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -22,6 +24,9 @@ Merge: TypeAlias = Literal["sum", "min", "max"]
 SLOTS = 1 << 18
 DIRECTORY_BYTES = 16 << 20
 """Address space only: pages that were never written cost nothing."""
+
+ABSENT = -sys.float_info.max
+"""In the slot of a gauge: nobody says what it is. Its writer has ended, or a successor has not come to it."""
 
 _PUBLISHED, _USED, _FIRST = 0, 1, 2
 
@@ -63,8 +68,10 @@ class RegionFullError(Exception):
 class Region:
     """A region, opened for reading or, by one process at a time, for writing."""
 
-    def __init__(self, memory: mmap.mmap, slots: int = SLOTS) -> None:
+    def __init__(self, memory: mmap.mmap, slots: int = SLOTS, fd: int | None = None) -> None:
+        """`fd` is the memory's file, where it has one."""
         self.memory = memory
+        self.fd = fd
         self.slots: memoryview[float] = memoryview(memory)[: slots * 8].cast("d")
         self._directory = memoryview(memory)[slots * 8 :]
         self._families: dict[Declaration, int] = {}
@@ -78,6 +85,33 @@ class Region:
     def create(cls, slots: int = SLOTS, directory_bytes: int = DIRECTORY_BYTES) -> "Region":
         """A new region, shared with every process forked from this one."""
         return cls(mmap.mmap(-1, slots * 8 + directory_bytes), slots)
+
+    @classmethod
+    def shared(cls) -> "Region":
+        """A new region in a file that only memory holds: another program can be handed it."""
+        fd = os.memfd_create("metrics", os.MFD_CLOEXEC)
+        os.ftruncate(fd, SLOTS * 8 + DIRECTORY_BYTES)
+        return cls.opened(fd)
+
+    @classmethod
+    def opened(cls, fd: int) -> "Region":
+        """The region in a file that somebody handed over. Raises OSError or ValueError when it is none."""
+        if os.fstat(fd).st_size != SLOTS * 8 + DIRECTORY_BYTES:
+            raise ValueError("this is no region, or one of another release")
+        return cls(mmap.mmap(fd, SLOTS * 8 + DIRECTORY_BYTES), SLOTS, fd)
+
+    def reopened(self) -> "Region":
+        """The same memory for a new writer, who knows what the last one put there."""
+        return Region(self.memory, len(self.slots), self.fd)
+
+    def bereave(self) -> None:
+        """The writer has ended: its counts stay, its gauges say nothing any more."""
+        kinds: list[Kind] = []
+        for entry in self.entries(0)[0]:
+            if isinstance(entry, Declaration):
+                kinds.append(entry.kind)
+            elif kinds[entry.family] in ("gauge", "info"):
+                self.slots[entry.slot] = ABSENT
 
     def __repr__(self) -> str:
         return f"<Region {len(self._families)} families, {len(self._series)} series, {int(self.slots[_USED])}/{len(self.slots)} slots>"
@@ -105,7 +139,7 @@ class Region:
         if declaration.kind in ("gauge", "info"):
             for (family, _), slot in self._series.items():
                 if family == number:
-                    self.slots[slot] = 0.0
+                    self.slots[slot] = ABSENT
         return number
 
     def series(self, family: int, values: tuple[str, ...], width: int) -> int:

@@ -2,18 +2,41 @@
 
 A pipe that nobody reads blocks whoever writes to it. So the event loop only puts lines into a bounded buffer; a thread
 writes them. What does not fit is dropped and counted: a gateway that waits for its log has stopped being a gateway.
+
+Several processes share one output. Each takes it in turn, by a lock on the pipe or file itself, and gives a pipe whole
+lines in pieces that it takes at once (PIPE_BUF): so no line stands within another, and one who is killed leaves no half.
 """
 
+import contextlib
+import fcntl
 import os
 import select
+import stat
 import threading
 from collections import deque
+from collections.abc import Iterator
+from typing import Protocol
 
 CAPACITY_BYTES = 4 << 20
 INTERVAL_S = 0.05
 """How long the thread lets lines gather while there is traffic: one write for many lines."""
 
 _WRITE_BYTES = 64 << 10
+
+
+class Output(Protocol):
+    """A Writer or a DirectWriter."""
+
+    @property
+    def dropped(self) -> int: ...
+
+    def start(self) -> object: ...
+
+    def put(self, line: bytes) -> None: ...
+
+    def put_from_anywhere(self, line: bytes) -> None: ...
+
+    def close(self, timeout_s: float) -> bool: ...
 
 
 class Writer:
@@ -25,6 +48,7 @@ class Writer:
 
     def __init__(self, fd: int, *, capacity_bytes: int = CAPACITY_BYTES, interval_s: float = INTERVAL_S) -> None:
         self._fd = fd
+        self._piece_bytes = select.PIPE_BUF if stat.S_ISFIFO(os.fstat(fd).st_mode) else _WRITE_BYTES
         self._capacity = capacity_bytes
         self._interval_s = interval_s
         self._lines: deque[bytes] = deque()
@@ -106,12 +130,13 @@ class Writer:
     def _drain(self) -> None:
         lines = self._lines
         while lines:
-            batch = []
+            batch: list[bytes] = []
             size = 0
-            while lines and size < _WRITE_BYTES:
+            while lines and (not batch or size + len(lines[0]) <= self._piece_bytes):
                 batch.append(lines.popleft())
                 size += len(batch[-1])
-            rest = self._write(memoryview(b"".join(batch)))
+            with _turn(self._fd):
+                rest = self._write(memoryview(b"".join(batch)))
             self._lost += bytes(rest).count(b"\n")
             self._taken_bytes += size
 
@@ -128,3 +153,18 @@ class Writer:
             except OSError:
                 break
         return data
+
+
+@contextlib.contextmanager
+def _turn(fd: int) -> Iterator[None]:
+    """The output is ours alone, as far as processes ask: one that ends loses it."""
+    try:
+        fcntl.lockf(fd, fcntl.LOCK_EX)
+    except OSError:  # it cannot be locked, or is closed, which writing will tell
+        yield
+        return
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            fcntl.lockf(fd, fcntl.LOCK_UN)

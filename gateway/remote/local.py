@@ -26,6 +26,13 @@ class _Bucket(msgspec.Struct):
     emission_us: int
 
 
+class _Legacy(msgspec.Struct):
+    """`entries` are a bucket's name, or which of `windows` it is shared for and its number, and what a bucket holds."""
+
+    windows: list[Window]
+    entries: list[tuple[str | tuple[int, int], int, int]]
+
+
 class LocalLimiter:
     """A Limiter whose buckets die with the process. `store` is what its decisions say of their origin."""
 
@@ -39,6 +46,25 @@ class LocalLimiter:
 
     def __repr__(self) -> str:
         return f"<LocalLimiter {len(self._buckets)} buckets>"
+
+    def export(self) -> bytes:
+        """All that is known, for `adopt` in another process of this machine, whose monotonic clock is the same."""
+        windows: dict[Window, int] = {}
+        entries: list[tuple[str | tuple[int, int], int, int]] = []
+        for name, bucket in self._buckets.items():
+            # A shared bucket is named by its window and a number.
+            told = name if isinstance(name, str) else (windows.setdefault(name[0], len(windows)), name[1])  # type: ignore[index]
+            entries.append((told, bucket.tat_us, bucket.emission_us))
+        return msgspec.msgpack.encode(_Legacy(list(windows), entries))
+
+    def adopt(self, legacy: bytes) -> None:
+        """Go on where another one ended. Buckets that are known here stay as they are. Raises msgspec.MsgspecError."""
+        told = msgspec.msgpack.decode(legacy, type=_Legacy)
+        for name, tat_us, emission_us in told.entries:
+            key: Hashable = name if isinstance(name, str) else (told.windows[name[0]], name[1])
+            if key not in self._buckets:
+                self._buckets[key] = _Bucket(tat_us, emission_us)
+                self._sweep_order.append(key)
 
     async def decide(self, claim: Claim) -> Decision:
         """`decide_now`, for callers that take any Limiter."""

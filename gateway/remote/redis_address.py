@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import hiredis
 import redis.asyncio.connection as redis_py
@@ -41,8 +41,19 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
 )
 
 
+class Address(Protocol):
+    """Where a connection can be had. As a string it is for operators, and holds no secret."""
+
+    async def open(self, timeout_s: float) -> asyncio.StreamWriter:
+        """A connection that is authenticated and on its database: nothing asked, nothing left to read.
+
+        Raises LinkError.
+        """
+        ...
+
+
 class RedisAddress:
-    """Raises ValueError for a URL that redis-py does not take (redis://, rediss://, unix://)."""
+    """One server. Raises ValueError for a URL that redis-py does not take (redis://, rediss://, unix://)."""
 
     def __init__(self, url: str) -> None:
         options: dict[str, Any] = dict(redis_py.parse_url(url))
@@ -60,11 +71,15 @@ class RedisAddress:
     def __str__(self) -> str:
         return self._shown
 
-    async def open(self, timeout_s: float) -> asyncio.StreamWriter:
-        """A connection that is authenticated and on its database: nothing asked, nothing left to read.
+    @property
+    def tls(self) -> dict[str, Any]:
+        """What redis-py's clients are told of TLS, for servers that are reached as this one is."""
+        if not issubclass(self._connection_class, redis_py.SSLConnection):
+            return {}
+        return {"ssl": True} | {name: value for name, value in self._options.items() if name.startswith("ssl_")}
 
-        Raises LinkError.
-        """
+    async def open(self, timeout_s: float) -> asyncio.StreamWriter:
+        """As `Address.open`."""
         connection = self._connection(timeout_s)
         try:
             async with asyncio.timeout(timeout_s):
@@ -72,7 +87,7 @@ class RedisAddress:
             writer = cast("asyncio.StreamWriter", connection._writer)  # redis-py has no public way to give its transport away
             connection._reader = connection._writer = None
         except (OSError, exceptions.RedisError, hiredis.HiredisError) as error:
-            raise LinkError(_text(error)) from None
+            raise LinkError(text_of(error)) from None
         return writer
 
     def _connection(self, timeout_s: float) -> redis_py.AbstractConnection:
@@ -85,7 +100,7 @@ class RedisAddress:
         )
 
 
-def _text(error: BaseException) -> str:
+def text_of(error: BaseException) -> str:
     """The text of a LinkError. redis-py hides what happened below its own errors, and Redis's own word for it in a class."""
     below: BaseException | None = error
     while below is not None:

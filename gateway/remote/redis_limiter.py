@@ -1,18 +1,22 @@
-"""Buckets in Redis, shared by every gateway that uses it: one script, one round trip, one connection.
+"""Buckets in Redis, shared by every gateway that uses it: one script, one round trip, one connection to each server.
 
-While Redis is away calls are answered by the ladder that the operator chose: `local` counts in this process's memory,
-`allow` counts nothing, `deny` refuses. The limit's headers are there on the first two, as the process sees it. A call
-that was sent and not answered in time may have been charged in Redis as well.
+While Redis is away calls are answered by the ladder that the operator chose: `local` counts this gateway's share of the
+limit in memory and has Redis know of it later, `allow` counts nothing, `deny` refuses. The limit's headers are there on the
+first two, as the process sees it. A call that was sent and not answered in time may have been charged in Redis as well.
 
 A refusal is remembered: until the next token comes, and for a second at most, the same claim is refused without asking
 again. Time is measured by this process's monotonic clock from before Redis was asked, so that whatever the clocks
 of the two say, nothing is refused here that Redis would let through.
 
 Keys are `<prefix>:1:<key of the claim>`: the version of what is stored, and a name that begins with a hash tag, which
-keeps all windows of a claim on one node of a cluster. There is nothing else in Redis, and every key expires.
+keeps all windows of a claim on one node of a cluster. Besides there is `<prefix>:1:gateways`, by which gateways know
+how many they are. All expire.
 """
 
+import asyncio
+import contextlib
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha1
 from importlib.resources import files
 from typing import Literal, TypeAlias
@@ -22,10 +26,11 @@ import msgspec
 from gateway.kernel.bucket import UNLIMITED, Claim, Decision, Window, WindowState, claim, decision
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import LIMITER_UNAVAILABLE, GatewayError
-from gateway.remote.local import LocalLimiter
-from gateway.remote.redis_address import RedisAddress
+from gateway.remote.fallback import Fallback
+from gateway.remote.presence import SCRIPT as PRESENCE
+from gateway.remote.presence import Presence
 from gateway.remote.redis_link import pack
-from gateway.remote.redis_node import RedisNode
+from gateway.remote.redis_store import redis_store
 
 OnFailure: TypeAlias = Literal["local", "allow", "deny"]
 
@@ -42,6 +47,8 @@ CLOCK_RATE = 0.999
 """Two clocks that are corrected while they run (500 ppm each at most) agree to this on how long something takes."""
 PROBE = claim("{probe}", (Window("probe", 1000, 1_000_000, None),))
 RETRY_AFTER_S = 1
+LEAVE_WITHIN_S = 0.1
+"""Whoever stops does not wait for long to say so: it is forgotten anyway."""
 
 
 def ignore_state(up: bool, reason: str) -> None:
@@ -58,7 +65,7 @@ class _Refusal(msgspec.Struct):
 
 
 class RedisLimiter:
-    """A Limiter on one Redis server, which it finds, loses and finds again by itself.
+    """A Limiter on a Redis, which it finds, loses and finds again by itself.
 
     `timeout_s` is the whole budget of a decision, waiting for a connection included. `on_state(up, reason)` is called
     when Redis is reached or found away for the first time, and at each change after that, never per request; the first
@@ -78,24 +85,33 @@ class RedisLimiter:
     ) -> None:
         self._key_prefix = key_prefix
         self._on_failure = on_failure
-        self._fallback = LocalLimiter(clock, store="fallback")
+        self._on_state = on_state
+        self._monotonic = clock.monotonic
+        self.fallback = Fallback(clock)
+        self._presence = Presence(f"{key_prefix}:{VERSION}:gateways")
+        self._woken = asyncio.Event()
+        self._tender: asyncio.Task[None] | None = None
         self._commands: dict[Claim, bytes] = {}
         self._refusals: dict[Claim, _Refusal] = {}
-        self._monotonic = clock.monotonic
-        self._on_state = on_state
         self._sha = sha1(script, usedforsecurity=False).hexdigest().encode()
-        self._node = RedisNode(RedisAddress(url), timeout_s, script, command(key_prefix, PROBE, self._sha), self._changed)
+        self._store = redis_store(url, timeout_s, (script, PRESENCE), self._probe, self._changed)
 
     def __repr__(self) -> str:
-        return f"<RedisLimiter {self._node!r}>"
+        return f"<RedisLimiter {self._store!r}>"
 
     async def start(self) -> None:
         """Returns when Redis was reached, or found away: after a few seconds at most. Before it, calls meet the ladder."""
-        await self._node.start()
+        await self._store.start()
+        self._tender = asyncio.get_running_loop().create_task(self._tend(), name="gateways and debts")
 
     async def close(self) -> None:
         """Cut the connection. Calls in flight and later ones meet the ladder."""
-        await self._node.close()
+        if self._tender is not None:
+            self._tender.cancel()
+            await asyncio.wait([self._tender])
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._presence.leave(self._store.call), LEAVE_WITHIN_S)
+        await self._store.close()
 
     async def decide(self, claim: Claim) -> Decision:
         """As `Limiter.decide`. The decision's `store` says whether Redis made it."""
@@ -107,17 +123,28 @@ class RedisLimiter:
                 now_us = refusal.now_us + int((asked_s - refusal.told_s) * CLOCK_RATE * 1e6)
                 return decision(False, "cache", refusal.tats_us, claim, now_us)
             del self._refusals[claim]
-        reply = await self._node.call(self._commands.get(claim) or self._pack(claim))
+        reply = await self._store.call(self._commands.get(claim) or self._pack(claim), claim.tag)
         if isinstance(reply, list):
             decided = decision(reply[0] == 1, "redis", reply[2:], claim, reply[1])
             if not decided.allowed:
                 self._remember(claim, decided, reply, asked_s)
             return decided
         if self._on_failure == "local":
-            return self._fallback.decide_now(claim)
+            return self.fallback.decide_now(claim)
         if self._on_failure == "allow":
             return Decision(True, "allow", tuple(_as_if_fresh(window, claim.cost) for window in claim.windows if not window.shadow))
-        raise GatewayError(LIMITER_UNAVAILABLE, retry_after_s=RETRY_AFTER_S, cause=f"redis {self._node.address}: {reply!s}")
+        raise GatewayError(LIMITER_UNAVAILABLE, retry_after_s=RETRY_AFTER_S, cause=f"redis {self._store.address}: {reply!s}")
+
+    async def _tend(self) -> None:
+        """What is done outside of requests: say that this gateway is there, and pay what it owes."""
+        while True:
+            self._woken.clear()
+            if await self._presence.beat(self._store.call):
+                self.fallback.gateways = self._presence.gateways
+                await self.fallback.settle(self._store.call, partial(command, self._key_prefix, sha=self._sha))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._presence.pause_s()):
+                    await self._woken.wait()
 
     def _remember(self, claim: Claim, decided: Decision, reply: list[int], asked_s: float) -> None:
         wait_s = max(state.retry_s for state in decided.states) * CLOCK_RATE
@@ -128,7 +155,12 @@ class RedisLimiter:
     def _changed(self, up: bool, reason: str) -> None:
         """Another Redis may have come, or the same without its data."""
         self._refusals.clear()
+        if up:
+            self._woken.set()
         self._on_state(up, reason)
+
+    def _probe(self, tag: str) -> bytes:
+        return command(self._key_prefix, claim(tag, PROBE.windows), self._sha)
 
     def _pack(self, claim: Claim) -> bytes:
         packed = command(self._key_prefix, claim, self._sha)

@@ -74,10 +74,10 @@ class RedisLink(asyncio.Protocol):
             self._expire_at(deadline)
         return waiter
 
-    def close(self) -> None:
-        """Cut the connection. Everyone who waits gets LOST."""
+    def close(self, failure: LinkError = LOST) -> None:
+        """Cut the connection. Everyone who waits gets `failure`."""
         self._on_end = None
-        self._end(LOST)
+        self._end(failure)
 
     def data_received(self, data: bytes) -> None:
         gets = self._reader.gets

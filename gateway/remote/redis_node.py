@@ -2,14 +2,15 @@
 
 A call never waits for a server that is known to be away: it is told so at once, and a task looks for the server outside
 of any request. Only when an open connection was lost do calls wait for the next one, each within its own budget, because
-a server that closed an idle connection is still there. A call that was sent is not sent again: it may have been done.
+a server that closed an idle connection is still there. A call that was sent is not sent again, because it may have been
+done; unless the server said that it was not: it has forgotten the script, or is a replica now.
 """
 
 import asyncio
 from collections.abc import Callable
 
 from gateway.remote.breaker import Breaker
-from gateway.remote.redis_address import LinkError, RedisAddress
+from gateway.remote.redis_address import Address, LinkError
 from gateway.remote.redis_link import LOST, TIMEOUT, RedisLink, Reply, pack
 
 SETUP_TIMEOUT_S = 1.0
@@ -19,24 +20,37 @@ FOR_ALL = frozenset(
     {"BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "MOVED", "NOAUTH", "NOPERM", "NOREPLICAS", "NOSCRIPT", "OOM", "READONLY"}
 )
 """Redis's words for what would have met every other call as well."""
+ELSEWHERE = frozenset({"ASK", "MOVED", "TRYAGAIN"})
+"""What a node of a cluster says of a key that it does not have, or not all of. It is well, and the call was not done."""
 AWAY = LinkError("away")
+ASKING = pack(b"ASKING")
 
 
 class RedisNode:
     """`start` before the first call, `close` after the last.
 
-    `script` is loaded into every server that is reached, and `probe` is a command that uses it as calls will: only a
-    server that does it within `timeout_s`, the budget of a call, is up. `on_state(up, reason)` is called when the
+    `scripts` are loaded into every server that is reached, and `probe` returns a command that uses one as calls will:
+    only a server that does it within `timeout_s`, the budget of a call, is up. `on_state(up, reason)` is called when the
     server is reached or found away for the first time, and at each change after that. `reason` is the text of a
-    LinkError, "" when up.
+    LinkError, "" when up. For a node `in_cluster` ELSEWHERE is an answer like others.
     """
 
-    def __init__(self, address: RedisAddress, timeout_s: float, script: bytes, probe: bytes, on_state: Callable[[bool, str], None]) -> None:
+    def __init__(
+        self,
+        address: Address,
+        timeout_s: float,
+        scripts: tuple[bytes, ...],
+        probe: Callable[[], bytes],
+        on_state: Callable[[bool, str], None],
+        *,
+        in_cluster: bool = False,
+    ) -> None:
         self.address = address
         self._timeout_s = timeout_s
-        self._load = pack(b"SCRIPT", b"LOAD", script)
+        self._loads = [pack(b"SCRIPT", b"LOAD", script) for script in scripts]
         self._probe = probe
         self._on_state = on_state
+        self._elsewhere = ELSEWHERE if in_cluster else frozenset()
         self._reported: bool | None = None
         self._breaker = Breaker()
         self._link: RedisLink | None = None
@@ -44,14 +58,29 @@ class RedisNode:
         self._seeker: asyncio.Task[None] | None = None
         self._reloading = False
 
+    @property
+    def up(self) -> bool | None:
+        """What was last said of its state; None before that."""
+        return self._reported
+
+    @property
+    def in_flight(self) -> int:
+        """Replies that are still to come."""
+        return self._link.in_flight if self._link else 0
+
     def __repr__(self) -> str:
-        return f"{self.address} {'down' if self._link is None else 'up'}, {self._link.in_flight if self._link else 0} in flight"
+        return f"{self.address} {'down' if self._link is None else 'up'}, {self.in_flight} in flight"
 
     async def start(self) -> None:
         """Returns when the server was reached, or was found away for the first time: after a few seconds at most."""
-        self._loop = asyncio.get_running_loop()
-        self._seek(at_once=True)
+        self.begin()
         await self._arrival.wait()
+
+    def begin(self) -> None:
+        """As `start`, without waiting: until it is known whether the server is there, calls wait for it within their budget."""
+        self._loop = asyncio.get_running_loop()
+        self._breaker.close()
+        self._seek(at_once=True)
 
     async def close(self) -> None:
         """Cut the connection. Calls in flight and later ones fail."""
@@ -63,34 +92,63 @@ class RedisNode:
         self._breaker.open()
         self._give_up()
 
-    async def call(self, command: bytes) -> Reply:
-        """The server's reply, or the LinkError that it or the way to it is. Raises nothing."""
+    async def call(self, command: bytes, tag: str = "", *, deadline: float | None = None, asking: bool = False) -> Reply:  # noqa: ARG002
+        """The server's reply, or the LinkError that it or the way to it is. Raises nothing.
+
+        `tag` is what leads to a node where there are several. `deadline` is of the loop's clock, None for a whole budget from
+        now. `asking` is for a node that is about to get the key, and was named by the one that still has it.
+        """
         if self._breaker.is_open:
             return AWAY
-        deadline = self._loop.time() + self._timeout_s
+        if deadline is None:
+            deadline = self._loop.time() + self._timeout_s
         link = self._link or await self._next_link(deadline)
         if link is None:
             return LOST
+        if asking:
+            link.send(ASKING, deadline)
         reply = await link.send(command, deadline)
         if not isinstance(reply, LinkError):
             if self._breaker.failures:
                 self._breaker.close()
             return reply
+        if reply.reason in self._elsewhere:
+            return reply
         if reply.reason == "NOSCRIPT" and link is self._link:
             self._reload(link, deadline)
+            if asking:
+                link.send(ASKING, deadline)
             reply = await link.send(command, deadline)
-        if isinstance(reply, LinkError) and link is self._link:
+        elif reply.reason == "READONLY":
+            self._leave(link, reply)
+            link = await self._next_link(deadline)
+            if link is None:
+                return reply
+            reply = await link.send(command, deadline)
+        if isinstance(reply, LinkError) and link is self._link and reply.reason not in self._elsewhere:
             self._failed(reply)
         return reply
 
     def _reload(self, link: RedisLink, deadline: float) -> None:
-        """Redis has forgotten the script. Its replies come in order, so one loading serves all that follows it."""
+        """Redis has forgotten the scripts. Its replies come in order, so one loading serves all that follows it."""
         if not self._reloading:
             self._reloading = True
-            link.send(self._load, deadline).add_done_callback(self._reloaded)
+            loaded = [link.send(load, deadline) for load in self._loads]
+            loaded[-1].add_done_callback(self._reloaded)
 
     def _reloaded(self, _: object) -> None:
         self._reloading = False
+
+    def _leave(self, link: RedisLink, readonly: LinkError) -> None:
+        """The server is a replica now: whoever is the primary is to be looked for, and calls wait for it.
+
+        Replies come in order, so what was still to come was not done either.
+        """
+        if link is self._link:
+            self._link = None
+            self._arrival.clear()
+            self._seek(at_once=True)
+            link.close(readonly)
 
     async def _next_link(self, deadline: float) -> RedisLink | None:
         try:
@@ -165,9 +223,9 @@ class RedisNode:
         link = RedisLink(self._loop, self._timeout_s, self._ended)
         link.take_over(writer)
         try:
-            for command, limit_s in ((self._load, setup_s), (self._probe, self._timeout_s)):
+            for command, limit_s in (*((load, setup_s) for load in self._loads), (self._probe(), self._timeout_s)):
                 reply = await link.send(command, self._loop.time() + limit_s)
-                if isinstance(reply, LinkError):
+                if isinstance(reply, LinkError) and reply.reason not in self._elsewhere:
                     raise LinkError(str(reply))  # a new one: replies are shared, and would gather tracebacks
         except BaseException:
             link.close()

@@ -32,6 +32,7 @@ def check(draft: Draft) -> None:
     _headers(draft)
     _redis(draft)
     check_listeners(draft)
+    _workers(draft)
 
 
 def _unique_ids(draft: Draft, name: str) -> None:
@@ -168,3 +169,10 @@ def _rules(draft: Draft, loc: Loc, rules: HeaderRules, told: set[str]) -> None:
     for index, name in enumerate(rules.remove):
         if name.lower() in told:
             draft.refuse((*loc, "remove", index), f"`{name}` is written by the gateway itself")
+
+
+def _workers(draft: Draft) -> None:
+    workers = draft.config.server.workers
+    if workers is not None and workers > 1 and draft.raw("redis") is None:
+        text = f"{workers} workers would count by themselves, each up to the whole limit"
+        draft.refuse(("server", "workers"), text, "add `redis`, where they count together, or write `auto` or `1`")

@@ -13,7 +13,7 @@ import click
 from gateway.cli import errors, main
 from gateway.cli.columns import markdown
 from gateway.observe.metrics import Metrics
-from gateway.observe.slots import Declaration, Region
+from gateway.observe.node import NodeMetrics
 from gateway.settings import json_schema
 
 README = Path(__file__).parents[2] / "README.md"
@@ -25,9 +25,7 @@ def faults() -> str:
 
 
 def metrics() -> str:
-    region = Region.create()
-    Metrics(region=region)
-    declared = [entry for entry in region.entries(0)[0] if isinstance(entry, Declaration)]
+    declared = [family.declaration for family in (*Metrics().families, *NodeMetrics().families)]
     return markdown(
         ("metric", "kind", "labels", "what it says"),
         [(f"`{each.name}`", each.kind, ", ".join(f"`{label}`" for label in each.labels), each.help) for each in declared],

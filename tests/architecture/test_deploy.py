@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from gateway.cli import main
 from gateway.observe.metrics import Metrics
-from gateway.observe.slots import Declaration, Region
+from gateway.observe.node import NodeMetrics
 from tests.architecture.files import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -42,9 +42,7 @@ def test_prometheus_accepts(arguments: tuple[str, ...]) -> None:
 
 
 def test_alerts_ask_for_series_that_exist() -> None:
-    region = Region.create()
-    Metrics(region=region)
-    names = {entry.name for entry in region.entries(0)[0] if isinstance(entry, Declaration)}
+    names = {family.declaration.name for family in (*Metrics().families, *NodeMetrics().families)}
     asked = set(re.findall(r"\bgateway_\w+", (PROMETHEUS / "alerts.yml").read_text()))
     assert asked <= names | {f"{name}_bucket" for name in names}
 

@@ -40,7 +40,7 @@ def test_every_module_is_importable_alone() -> None:
 
 
 def test_help_completion_and_healthcheck_import_nothing_heavy() -> None:
-    for module in ("gateway.cli", "gateway.cli.healthcheck", "gateway.cli.completion"):
+    for module in ("gateway.cli", "gateway.cli.healthcheck", "gateway.cli.reload", "gateway.cli.completion"):
         done = _python("-c", f"import {module}, sys; print(*sorted(name for name in sys.modules if '.' not in name))")
         assert done.returncode == 0, done.stderr
         assert not HEAVY & set(done.stdout.split()), module

@@ -14,6 +14,8 @@ from gateway.kernel.clock import Clock
 from gateway.remote.limiter import Limiter
 from gateway.remote.local import LocalLimiter
 from gateway.remote.redis_limiter import RedisLimiter
+from tests.redis_cluster import RedisCluster
+from tests.redis_sentinels import RedisSentinels
 from tests.redis_server import RedisServer
 
 CLOCK = Clock(time.monotonic, time.time)
@@ -23,21 +25,36 @@ HOUR = Window("hour", 3, 3_600_000_000, "Hour")
 QUICK = Window("quick", 4, 80_000, None)
 
 
-@pytest.fixture(params=["local", "redis", "fallback"])
-def store(request: pytest.FixtureRequest) -> Store:
-    kind: Store = request.param
-    return kind
+KINDS: dict[str, Store] = {"local": "local", "redis": "redis", "sentinel": "redis", "cluster": "redis", "fallback": "fallback"}
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture
-async def limiter(store: Store, request: pytest.FixtureRequest) -> AsyncIterator[Limiter]:
-    if store == "local":
+def store(kind: str) -> Store:
+    return KINDS[kind]
+
+
+def empty_url(kind: str, request: pytest.FixtureRequest) -> str:
+    """Where a Redis of that kind is that holds nothing."""
+    if kind in {"sentinel", "cluster"}:
+        servers: RedisSentinels | RedisCluster = request.getfixturevalue("calm_sentinels" if kind == "sentinel" else "calm_cluster")
+        return servers.url
+    server: RedisServer = request.getfixturevalue("redis_server")
+    if kind == "fallback":
+        server.kill()
+    return server.url
+
+
+@pytest.fixture
+async def limiter(kind: str, request: pytest.FixtureRequest) -> AsyncIterator[Limiter]:
+    if kind == "local":
         yield LocalLimiter(CLOCK)
         return
-    server: RedisServer = request.getfixturevalue("redis_server")
-    if store == "fallback":
-        server.kill()
-    limiter = RedisLimiter(server.url, "gw", 2.0, "local", CLOCK)
+    limiter = RedisLimiter(empty_url(kind, request), "gw", 2.0, "local", CLOCK)
     await limiter.start()
     yield limiter
     await limiter.close()

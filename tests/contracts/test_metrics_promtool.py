@@ -5,15 +5,18 @@ import subprocess
 import pytest
 
 from gateway.observe.metrics import Metrics
+from gateway.observe.node import NodeMetrics
 from gateway.observe.series import Counter, Gauge, Histogram
+from tests.scrape import scraped
 
 
 @pytest.fixture
 def scrape() -> bytes:
     """Every family, each with two series where it has labels."""
-    metrics = Metrics()
-    metrics.config_loaded(file="config/gateway.yaml", digest="5139e9b7", routes=1, keys=1)
-    for family in metrics.families:
+    metrics, node = Metrics(), NodeMetrics()
+    node.config_loaded(file="config/gateway.yaml", digest="5139e9b7", routes=frozenset(), upstreams=frozenset(), keys=1)
+    families = [*metrics.families, *node.families]
+    for family in families:
         if family.declaration.kind == "info":
             continue
         for value in ("first", 'a "second" \\ one\n'):
@@ -25,8 +28,8 @@ def scrape() -> bytes:
                     child.set(2.5)
                 case Histogram():
                     child.observe(0.003)
-    body = metrics.render()[0]
-    for family in metrics.families:
+    body = scraped(metrics, node)
+    for family in families:
         assert f"# TYPE {family.declaration.name} ".encode() in body
     return body
 

@@ -64,8 +64,8 @@ async def test_the_line_of_an_ordinary_request_has_every_field(here: Front) -> N
         "server.address": f"127.0.0.1:{here.service.port}",
     }
     total, upstream, overhead = (record[f"gateway.duration.{name}_ms"] for name in ("total", "upstream", "overhead"))
-    assert total == pytest.approx(upstream + overhead, abs=0.002)
     assert 0 < upstream < total
+    assert 0 < overhead <= total - upstream + 0.002  # the rest is what the client took to send its body
 
 
 REFUSED = {

@@ -193,7 +193,6 @@ async def test_retryable_is_what_the_contract_answers_with_503_429_and_500() -> 
 
 
 async def test_a_client_that_leaves_is_logged_counted_and_its_upstream_call_cancelled(here: Town) -> None:
-    before = counted(here.gateway, "gateway_rejected_total", reason=UNANSWERED, code="1004")
     here.service.on("/json-only/left", asyncio.Event())
     async with await RawClient.connect(here.gateway.port) as client:
         await client.send(asking("GET", "/json-only/left", "User-Agent: leaver"))
@@ -203,8 +202,8 @@ async def test_a_client_that_leaves_is_logged_counted_and_its_upstream_call_canc
     record = await here.gateway.record("request_id", fields(request, "X-Request-Id")[0])
     assert (record["http.response.status_code"], record["gateway.outcome"]) == (499, "abandoned")
     assert (record["gateway.reason"], record["http.route"]) == (UNANSWERED, "json-only")
-    await counts(here.gateway, "gateway_rejected_total", before + 1, reason=UNANSWERED, code="1004")
-    assert counted(here.gateway, "gateway_requests_total", route="json-only", code="499") == 1
+    await counts(here.gateway, "gateway_requests_total", 1, route="json-only", code="499")
+    assert counted(here.gateway, "gateway_rejected_total", reason=UNANSWERED) == 0  # the gateway refused nothing
 
 
 async def test_a_bug_leaves_its_traceback_in_the_log_under_the_request_id(here: Town) -> None:

@@ -29,6 +29,7 @@ from gateway.table.build import build_credentials, build_faults, build_routes
 from tests.fakes import RawBackend, until
 from tests.gateway_process import KEY, GatewayProcess, configuration, digest, running
 from tests.journeys.backends import Service
+from tests.scrape import scraped
 
 EXPIRED, DISABLED, OF_A_DISABLED, READER, NARROW, ONCE = (f"gw_test_key_of_somebody_{name}" for name in "abcdef")
 """Keys beside KEY, which may do everything and has no limit. ONCE may call once a day."""
@@ -43,7 +44,7 @@ _KEYS = f"""
 - {{id: once, secret_sha256: {digest(ONCE)}, organizations: [acme], plan: once}}
 """
 _UPSTREAMS = """
-- {{id: backend, targets: [{{url: "http://127.0.0.1:{backend}"}}], timeouts: {{first_byte: 300ms}}}}
+- {{id: backend, targets: [{{url: "http://127.0.0.1:{backend}"}}], timeouts: {{first_byte: 1500ms}}}}
 - {{id: refused, targets: [{{url: "http://127.0.0.1:{closed}"}}]}}
 - {{id: unreachable, targets: [{{url: "http://127.255.255.255:80"}}]}}
 - {{id: unresolved, targets: [{{url: "http://nowhere.invalid:80"}}]}}
@@ -136,7 +137,7 @@ class InProcess:
 
     def admin(self, path: str) -> tuple[int, str]:
         assert path == "/metrics"
-        return 200, self._metrics.render()[0].decode()
+        return 200, scraped(self._metrics).decode()
 
 
 class Town(NamedTuple):

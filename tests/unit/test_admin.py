@@ -12,15 +12,18 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from gateway.admin import Admin
+from gateway.admin import Admin, json_reply
 from gateway.observe.metrics import Metrics
+from gateway.observe.node import NodeMetrics
 
 
 class State:
     """What the admin listener asks about."""
 
     def __init__(self) -> None:
+        self.node = NodeMetrics()
         self.metrics = Metrics()
+        self.node.add(self.metrics.region)
         self.reasons = ["starting"]
 
     def readiness(self) -> tuple[bool, list[str]]:
@@ -34,7 +37,7 @@ def state() -> State:
 
 @pytest.fixture
 async def admin(state: State) -> AsyncIterator[Admin]:
-    admin = Admin("127.0.0.1:0", state.metrics, state.readiness)
+    admin = Admin("127.0.0.1:0", state.node, state.readiness)
     await admin.start()
     yield admin
     await admin.close()
@@ -152,7 +155,7 @@ async def test_a_failure_inside_is_logged_and_not_shown(caplog: pytest.LogCaptur
     def broken() -> tuple[bool, list[str]]:
         raise RuntimeError("what nobody outside should read")
 
-    admin = Admin("127.0.0.1:0", Metrics(), broken)
+    admin = Admin("127.0.0.1:0", NodeMetrics(), broken)
     await admin.start()
     try:
         head, _, body = (await raw(admin, b"GET /readyz HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\n\r\n")).partition(b"\r\n\r\n")
@@ -171,7 +174,7 @@ async def test_a_reply_that_fails_on_its_way_is_cut_and_gets_no_second_head(stat
         await reply.write(b"half")
         raise RuntimeError("broken halfway")
 
-    admin = Admin("127.0.0.1:0", state.metrics, state.readiness)
+    admin = Admin("127.0.0.1:0", state.node, state.readiness)
     admin.views["/halfway"] = halfway
     await admin.start()
     try:
@@ -190,7 +193,7 @@ async def test_probes_leave_no_lines(client: aiohttp.ClientSession, caplog: pyte
 
 
 async def test_closing_frees_the_address_and_open_connections(state: State) -> None:
-    admin = Admin("127.0.0.1:0", state.metrics, state.readiness)
+    admin = Admin("127.0.0.1:0", state.node, state.readiness)
     await admin.start()
     host, _, port = admin.address.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
@@ -201,13 +204,13 @@ async def test_closing_frees_the_address_and_open_connections(state: State) -> N
     assert await asyncio.wait_for(reader.read(), 10) == b""
     writer.close()
     assert repr(admin).endswith(" closed>")
-    again = Admin(f"{host}:{port}", state.metrics, state.readiness)
+    again = Admin(f"{host}:{port}", state.node, state.readiness)
     await again.start()
     await again.close()
 
 
 async def test_an_address_in_use_is_an_error_and_leaves_nothing_behind(admin: Admin, state: State) -> None:
-    second = Admin(admin.address, state.metrics, state.readiness)
+    second = Admin(admin.address, state.node, state.readiness)
     with pytest.raises(OSError, match="in use"):
         await second.start()
     await second.close()
@@ -215,17 +218,17 @@ async def test_an_address_in_use_is_an_error_and_leaves_nothing_behind(admin: Ad
 
 async def test_a_name_that_nobody_knows_is_named(state: State) -> None:
     with pytest.raises(OSError, match=r"no-such-host\.invalid:81"):
-        await Admin("no-such-host.invalid:81", state.metrics, state.readiness).start()
+        await Admin("no-such-host.invalid:81", state.node, state.readiness).start()
 
 
 @pytest.mark.parametrize("address", ["", "localhost", "127.0.0.1:", "127.0.0.1:http", ":"])
 async def test_what_is_no_address_is_an_error(address: str, state: State) -> None:
     with pytest.raises(ValueError, match="not an address"):
-        await Admin(address, state.metrics, state.readiness).start()
+        await Admin(address, state.node, state.readiness).start()
 
 
 async def test_ipv6(state: State) -> None:
-    admin = Admin("[::1]:0", state.metrics, state.readiness)
+    admin = Admin("[::1]:0", state.node, state.readiness)
     await admin.start()
     try:
         assert admin.address.startswith("[::1]:")
@@ -243,12 +246,44 @@ def folder() -> Iterator[Path]:
 
 
 async def test_a_unix_socket(state: State, folder: Path) -> None:
-    admin = Admin(f"unix:{folder}/admin.sock", state.metrics, state.readiness)
+    admin = Admin(f"unix:{folder}/admin.sock", state.node, state.readiness)
     await admin.start()
     try:
         assert admin.address == f"unix:{folder}/admin.sock"
         connector = aiohttp.UnixConnector(f"{folder}/admin.sock")
         async with aiohttp.ClientSession(connector=connector) as session, session.get("http://gateway/healthz") as reply:
             assert reply.status == 200
+    finally:
+        await admin.close()
+
+
+async def test_changes_ask_for_the_token(state: State) -> None:
+    async def change(_: web.BaseRequest) -> web.StreamResponse:
+        done.append(True)
+        return json_reply(200, {"changed": True})
+
+    done: list[bool] = []
+    admin = Admin("127.0.0.1:0", state.node, state.readiness, "sesame")
+    admin.changes["/change"] = change
+    await admin.start()
+    try:
+        async with aiohttp.ClientSession(f"http://{admin.address}") as session:
+            found = []
+            for method, token in (
+                ("GET", "Bearer sesame"),
+                ("POST", ""),
+                ("POST", "Bearer other"),
+                ("POST", "sesame"),
+                ("POST", "Basic sesame"),
+            ):
+                async with session.request(method, "/change", headers={"Authorization": token} if token else {}) as reply:
+                    found.append(reply.status)
+                    assert "error" in await reply.json()
+            assert (found, done) == ([405, 401, 401, 401, 401], [])
+            async with session.post("/change", headers={"Authorization": "Bearer sesame"}) as reply:
+                assert (reply.status, done) == (200, [True])
+            admin.token = None
+            async with session.post("/change", headers={"Authorization": "Bearer sesame"}) as reply:
+                assert (reply.status, done) == (403, [True])
     finally:
         await admin.close()

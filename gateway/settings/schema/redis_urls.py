@@ -1,8 +1,9 @@
 """The URL of a Redis server: what redis-py will make of it is known before it is asked."""
 
 import re
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
+from gateway.kernel.redis_url import RedisUrl, parse
 from gateway.settings.schema.values import RefusedError, text_of
 
 _NUMBER = "[0-9]{1,9}"
@@ -34,45 +35,39 @@ _OF_TLS = {
     "ssl_cert_reqs": "none|optional|required",
     "ssl_check_hostname": _FLAG,
 }
+_OF_SENTINELS = {"sentinel_username": _ANY, "sentinel_password": _ANY}
 _OF_TCP_ONLY = frozenset({"socket_keepalive"})
 _USUAL = "the usual ones are `db`, `username`, `password` and, with `rediss://`, `ssl_ca_certs`, `ssl_certfile` and `ssl_keyfile`"
 
 
 def redis_url(value: object) -> str:
     text = text_of(value, "a URL such as `redis://127.0.0.1:6379/0`")
-    scheme = text.partition("://")[0]
-    if scheme in {"redis+sentinel", "redis+cluster"}:
-        raise RefusedError(f"`{scheme}://` is not supported yet", "write `redis://host:port/database`")
-    if "://" not in text or scheme not in {"redis", "rediss", "unix"}:
-        raise RefusedError("a Redis URL begins with `redis://`, `rediss://` or `unix://`")
+    url = parse(text)
     try:
-        url = urlsplit(text)
-        found = url.path if scheme == "unix" else url.hostname
-        port = url.port
-        parameters = parse_qsl(url.query, keep_blank_values=True, max_num_fields=50)
+        parameters = parse_qsl(url.query.removeprefix("?"), keep_blank_values=True, max_num_fields=50)
     except ValueError:
         raise RefusedError("this is not a Redis URL; write `redis://host:port/database`") from None
-    if not found or port == 0 or any(char.isspace() for char in text):
-        raise RefusedError("this is not a Redis URL; write `redis://host:port/database`")
-    if scheme != "unix" and not re.fullmatch("(/[0-9]{0,3})?", url.path):
-        raise RefusedError("the path of a Redis URL is the number of a database, such as `/0`")
     for name, written in parameters:
-        _parameter(scheme, name, written)
+        _parameter(url, name, written)
     return text
 
 
 def files_of(url: str) -> list[tuple[str, str]]:
     """The parameters of a `redis_url` that are files, with their paths."""
-    return [(name, path) for name, path in parse_qsl(urlsplit(url).query) if name in _FILES]
+    return [(name, path) for name, path in parse_qsl(parse(url).query.removeprefix("?")) if name in _FILES]
 
 
-def _parameter(scheme: str, name: str, written: str) -> None:
+def _parameter(url: RedisUrl, name: str, written: str) -> None:
     """Raises RefusedError, which repeats neither a value nor an unknown name: both may be parts of a password."""
-    if name in _OF_TLS and scheme != "rediss":
+    if name in _OF_TLS and url.scheme != "rediss":
         raise RefusedError(f"`{name}` is of use with `rediss://` only")
-    if name in _OF_TCP_ONLY and scheme == "unix":
+    if name in _OF_TCP_ONLY and url.scheme == "unix":
         raise RefusedError(f"`{name}` is of no use with `unix://`")
-    rule = _PARAMETERS.get(name) or _OF_TLS.get(name)
+    if name in _OF_SENTINELS and url.kind != "sentinel":
+        raise RefusedError(f"`{name}` is of use with `redis+sentinel://` only")
+    if name == "db" and url.kind == "cluster":
+        raise RefusedError("a Redis Cluster has no other database than 0")
+    rule = _PARAMETERS.get(name) or _OF_TLS.get(name) or _OF_SENTINELS.get(name)
     if rule is None:
         raise RefusedError("the URL has a parameter that Redis connections do not have", _USUAL)
     if not re.fullmatch(rule, written):

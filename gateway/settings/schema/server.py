@@ -107,7 +107,9 @@ class Server(Section):
     """The processes and their listeners."""
 
     workers: Workers = Field(
-        default=1, description="Number of worker processes; `auto` fits it to the machine.", json_schema_extra={"default": "auto"}
+        default=None,
+        description="Number of worker processes: `auto` is the CPUs that there are for it, and 1 without `redis`.",
+        json_schema_extra={"default": "auto"},
     )
     drain_delay: Duration = default("5s", "Keep accepting this long after /readyz fails: lists of endpoints lag.")
     drain_timeout: Duration = default("30s", "Requests in flight at the end of `drain_delay` finish within this.")
@@ -128,14 +130,17 @@ class Admin(Section):
 class Redis(Section):
     """The store that gateways share for limits."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"tls", "sentinel", "cluster"})
-
-    url: RedisUrl = Field(description="`redis://`, `rediss://` or `unix://`, with user, password and database if needed.")
+    url: RedisUrl = Field(
+        description=(
+            "`redis://host:port/database`, `redis+sentinel://host:port,host:port/service/database`, "
+            "`redis+cluster://host:port,host:port` or `unix:///path`; `user:password@` before the hosts, `rediss` for TLS."
+        )
+    )
     key_prefix: str = Field(default="gw", pattern=r"^[A-Za-z0-9._:-]{1,64}$", description="First part of every key written to Redis.")
     timeout: PositiveDuration = default("50ms", "The whole budget of one decision, connecting included.")
     on_failure: Literal["local", "allow", "deny"] = Field(
         default="local",
-        description="While Redis is away: `local` limits in the gateway's memory, `allow` does not limit, `deny` answers 503.",
+        description="While Redis is away: `local` counts this gateway's share in memory, `allow` does not limit, `deny` answers 503.",
     )
 
 

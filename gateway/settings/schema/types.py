@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainValidator, SecretStr, WithJsonSchema
 
-from gateway.kernel import units
+from gateway.kernel import redis_url, units
 from gateway.settings.schema import addresses, redis_urls, values
 
 T = TypeVar("T")
@@ -53,7 +53,7 @@ ListenAddress: TypeAlias = Annotated[
 TrustedProxy: TypeAlias = Annotated[IPv4Network | IPv6Network | str, PlainValidator(addresses.trusted_proxy), _shape()]
 """An address range, or "unix" for whoever comes through a unix socket."""
 TargetUrl: TypeAlias = Annotated[values.TargetUrl, PlainValidator(values.target_url), _shape(pattern="^https?://")]
-RedisUrl: TypeAlias = Annotated[SecretStr, _secret(redis_urls.redis_url), _shape(pattern="^(rediss?|unix)://")]
+RedisUrl: TypeAlias = Annotated[SecretStr, _secret(redis_urls.redis_url), _shape(pattern=redis_url.PATTERN)]
 Token: TypeAlias = Annotated[SecretStr, _secret(values.token), _shape()]
 Digest: TypeAlias = Annotated[str, PlainValidator(values.digest), _shape(pattern="^[0-9a-f]{64}$")]
 Subject: TypeAlias = Annotated[str, PlainValidator(addresses.subject), _shape(pattern="^[A-Za-z0-9.]+=")]
@@ -61,7 +61,9 @@ Instant: TypeAlias = Annotated[datetime, PlainValidator(values.instant), _shape(
 Href: TypeAlias = Annotated[str, PlainValidator(values.href), _shape(pattern="^https?://")]
 Version: TypeAlias = Annotated[int, PlainValidator(values.version), WithJsonSchema({"const": 1})]
 Workers: TypeAlias = Annotated[
-    int, PlainValidator(values.workers), WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": 1}]})
+    int | None,
+    PlainValidator(values.workers),
+    WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": values.MOST_WORKERS}]}),
 ]
 
 

@@ -133,6 +133,7 @@ def query_name(value: object) -> str:
     return text
 
 
+MOST_WORKERS = 256
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -261,9 +262,10 @@ def version(value: object) -> int:
     return value
 
 
-def workers(value: object) -> int:
-    if value == "auto" or (value is not True and value == 1):
-        return 1
-    if isinstance(value, int) and not isinstance(value, bool) and value > 1:
-        raise RefusedError("more than one worker is not supported yet", "write `auto` or `1`")
-    raise RefusedError("the number of workers is `auto` or 1 and more")
+def workers(value: object) -> int | None:
+    """None is `auto`."""
+    if value == "auto":
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_WORKERS:
+        return value
+    raise RefusedError(f"the number of workers is `auto`, or 1 to {MOST_WORKERS}")

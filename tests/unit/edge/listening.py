@@ -1,8 +1,8 @@
 """A listener on a free port, with a `serve` that the test writes."""
 
-import asyncio
 import json
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
@@ -47,8 +47,7 @@ async def listening(
     serve: Serve = echo, limits: Limits = LIMITS, trusted: tuple[str, ...] = (), host: str = "127.0.0.1"
 ) -> AsyncIterator[tuple[Listener, int]]:
     """A listener on a free port; `::` stands for both versions of IP."""
-    loop = asyncio.get_running_loop()
-    door = Door(limits, [ip_network(one) for one in trusted], Ids(lambda n: bytes(range(256)) * (n // 256)), loop.time)
+    door = Door(limits, [ip_network(one) for one in trusted], Ids(lambda n: bytes(range(256)) * (n // 256)), time.monotonic)
     listener = Listener(door, serve, lambda: 784111777.0, Outbox())
     sock = socket.create_server((host, 0), family=socket.AF_INET6 if host == "::" else socket.AF_INET, dualstack_ipv6=host == "::")
     await listener.start(sock)

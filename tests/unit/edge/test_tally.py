@@ -13,6 +13,7 @@ from gateway.edge.tally import Tally
 from gateway.kernel.certificates import Certificate
 from gateway.observe.log import Log
 from gateway.observe.metrics import Metrics
+from tests.scrape import scraped
 
 DAY_S = 86400.0
 NOW_S = 1_800_000_000.0
@@ -35,7 +36,7 @@ class Desk:
 
     def counted(self) -> list[str]:
         return [
-            line for line in self.metrics.render()[0].decode().splitlines() if line.startswith("gateway_tls") and not line.endswith(" 0.0")
+            line for line in scraped(self.metrics).decode().splitlines() if line.startswith("gateway_tls") and not line.endswith(" 0.0")
         ]
 
 
@@ -70,7 +71,7 @@ def test_failures_are_counted_by_reason(desk: Desk) -> None:
 def test_a_missing_proxy_header_is_counted_each_time_and_told_once(desk: Desk) -> None:
     for reason in ("untrusted", "untrusted", "malformed"):
         desk.tally.proxy_refused(reason)
-    assert 'gateway_proxy_protocol_refused_total{listener="public",reason="untrusted"} 2.0' in desk.metrics.render()[0].decode()
+    assert 'gateway_proxy_protocol_refused_total{listener="public",reason="untrusted"} 2.0' in scraped(desk.metrics).decode()
     assert [line["reason"] for line in desk.said()] == ["untrusted", "malformed"]
 
 

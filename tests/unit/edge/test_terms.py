@@ -1,14 +1,14 @@
 """Settings of a listener become what is asked of its connections."""
 
 import ssl
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.edge.porch import Threshold
-from gateway.edge.terms import networks, threshold
+from gateway.edge.terms import door, threshold
+from gateway.kernel.ids import Ids
 from gateway.observe.metrics import Metrics
 from gateway.settings.schema.server import Listener
 from tests.authority import Authority
@@ -52,5 +52,6 @@ def test_tls_is_as_strict_as_it_is_said_to_be(
     assert (context.minimum_version, context.verify_mode) == (version, verify)
 
 
-def test_networks_are_what_is_no_unix_socket() -> None:
-    assert networks(Listener.model_validate({"trusted_proxies": ["unix", "10.0.0.0/8"]})) == [ip_network("10.0.0.0/8")]
+def test_a_door_trusts_networks_and_unix_sockets_alike() -> None:
+    way_in = door(Listener.model_validate({"trusted_proxies": ["unix", "10.0.0.0/8"]}), Ids(bytes), lambda: 0.0)
+    assert [way_in.trusts(address) for address in ("10.1.2.3", "11.1.2.3", "unix")] == [True, False, True]

@@ -209,4 +209,6 @@ def test_a_successor_in_the_same_region_loses_no_counts() -> None:
     successor.things.labels("a", "x").inc()
     lines = written(exposition).splitlines()
     assert 'things_total{kind="x",zone="a"} 6.0' in lines
-    assert "level 0.0" in lines
+    assert not any(line.startswith("level ") for line in lines)
+    successor.level.labels().inc()
+    assert "level 1.0" in written(exposition).splitlines()

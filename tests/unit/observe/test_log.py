@@ -82,11 +82,21 @@ def test_what_is_no_terminal_gets_json(printing: Callable[..., Printed]) -> None
 
 def test_the_first_line_says_what_runs(printing: Callable[..., Printed]) -> None:
     printed = printing()
-    announce(config="gateway.yaml", listeners=["0.0.0.0:8080"], admin="127.0.0.1:9901", limiter="local", routes=3, keys=2, version="0.1.0")
+    announce(
+        config="gateway.yaml",
+        listeners=["0.0.0.0:8080"],
+        admin="127.0.0.1:9901",
+        limiter="local",
+        routes=3,
+        keys=2,
+        workers=4,
+        version="0.1.0",
+    )
     (line,) = printed.lines()
     assert (line["event"], line["level"], line["version"]) == ("started", "info", "0.1.0")
     assert (line["config"], line["listeners"], line["admin"]) == ("gateway.yaml", ["0.0.0.0:8080"], "127.0.0.1:9901")
-    assert (line["limiter"], line["routes"], line["keys"]) == ("local", 3, 2)
+    assert (line["limiter"], line["routes"], line["keys"], line["workers"]) == ("local", 3, 2, 4)
+    assert line["pid"] == os.getpid()
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,13 @@
-import platform
-
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway import __version__
 from gateway.observe.metrics import DURATION_BUCKETS_S, NO_ROUTE, OVERHEAD_BUCKETS_S, Metrics
 from gateway.observe.slots import SLOTS, Declaration, Region
+from tests.scrape import scraped
 
 
 def samples(metrics: Metrics) -> dict[str, float]:
     found = {}
-    for family in text_string_to_metric_families(metrics.render()[0].decode()):
+    for family in text_string_to_metric_families(scraped(metrics).decode()):
         for sample in family.samples:
             labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
             found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
@@ -57,22 +55,6 @@ def test_a_scrape_asks_the_watched_sources() -> None:
     assert found["gateway_log_dropped_total"] == 5
     open_connections, idle = 0, 0
     assert samples(metrics)["gateway_client_connections"] == 0
-
-
-def test_only_the_configuration_in_force_is_named() -> None:
-    metrics = Metrics()
-    metrics.config_loaded(file="gateway.yaml", digest="aaaa", routes=3, keys=9)
-    metrics.config_loaded(file="gateway.yaml", digest="bbbb", routes=4, keys=10)
-    found = samples(metrics)
-    assert {name for name in found if name.startswith("gateway_config_info")} == {"gateway_config_info{file=gateway.yaml,hash=bbbb}"}
-    assert (found["gateway_config_routes"], found["gateway_config_keys"]) == (4, 10)
-
-
-def test_the_program_names_itself() -> None:
-    expected = (
-        f"gateway_build_info{{implementation={platform.python_implementation()},python={platform.python_version()},version={__version__}}}"
-    )
-    assert samples(Metrics())[expected] == 1
 
 
 def test_buckets_are_the_configuration_s() -> None:

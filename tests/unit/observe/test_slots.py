@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from gateway.observe.slots import Declaration, Region, RegionFullError, Series
+from gateway.observe.slots import ABSENT, Declaration, Region, RegionFullError, Series
 
 COUNTER = Declaration("things_total", "counter", "Things.", ("kind",))
 GAUGE = Declaration("level", "gauge", "A level.", ())
@@ -82,7 +82,7 @@ def test_a_successor_counts_on_and_starts_its_gauges_anew() -> None:
     assert successor.series(successor.declare(COUNTER), ("a",), 1) == counter
     assert successor.series(successor.declare(GAUGE), (), 1) == gauge
     assert successor.slots[counter] == 5
-    assert successor.slots[gauge] == 0
+    assert successor.slots[gauge] == ABSENT
     assert successor.series(successor.declare(COUNTER), ("b",), 1) == gauge + 1
 
 

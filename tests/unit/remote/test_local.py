@@ -87,3 +87,24 @@ def test_a_window_that_a_claim_does_not_name_stays_as_it_is() -> None:
     limiter.decide_now(claim("a", both))
     assert limiter.decide_now(claim("a", SLOW)).states[0].remaining == 1
     assert [state.remaining for state in limiter.decide_now(claim("a", both)).states] == [1, 0]
+
+
+def test_a_successor_goes_on_where_it_ended() -> None:
+    clock = ManualClock()
+    first, second = LocalLimiter(clock.clock, max_buckets=1), LocalLimiter(clock.clock, max_buckets=1)
+    for bucket in ("a", "b", "c"):
+        assert first.decide_now(claim(bucket, SLOW)).allowed
+    second.adopt(first.export())
+    for bucket in ("a", "b", "c", "a"):
+        assert second.decide_now(claim(bucket, SLOW)) == first.decide_now(claim(bucket, SLOW))
+
+
+def test_what_a_successor_knows_itself_it_knows_better() -> None:
+    clock = ManualClock()
+    first, second = LocalLimiter(clock.clock), LocalLimiter(clock.clock)
+    first.decide_now(claim("a", SLOW))
+    for _ in range(2):
+        second.decide_now(claim("a", SLOW))
+    before = second.decide_now(claim("a", SLOW, 0))
+    second.adopt(first.export())
+    assert second.decide_now(claim("a", SLOW, 0)) == before

@@ -12,6 +12,7 @@ from gateway.kernel.clock import Clock
 from gateway.kernel.faults import LIMITER_UNAVAILABLE, GatewayError
 from gateway.remote.redis_limiter import CLOCK_RATE, MAX_COMMANDS, MAX_REFUSALS, REFUSED_S, OnFailure, RedisLimiter
 from tests.clocks import ManualClock
+from tests.limiter_load import until
 from tests.redis_server import RedisServer
 
 CLOCK = Clock(time.monotonic, time.time)
@@ -30,8 +31,8 @@ async def limiter(redis_server: RedisServer) -> AsyncIterator[RedisLimiter]:
 
 
 def stored(server: RedisServer) -> dict[str, tuple[bytes, int]]:
-    """Value and end (Unix time in ms) of every key but the probe's."""
-    keys = [key.decode() for key in server.ask("KEYS", "*") if b"probe" not in key]
+    """Value and end (Unix time in ms) of every bucket but the probe's."""
+    keys = [key.decode() for key in server.ask("KEYS", "*:{*}:*") if b"probe" not in key]
     return {key: (server.ask("GET", key), server.ask("PEXPIRETIME", key)) for key in keys}
 
 
@@ -145,7 +146,8 @@ async def test_the_repr_while_redis_is_there(limiter: RedisLimiter, redis_server
     redis_server.hang()
     waiting = asyncio.ensure_future(limiter.decide(claim(BUCKET, DAY)))
     await asyncio.sleep(0)
-    assert repr(limiter) == f"<RedisLimiter 127.0.0.1:{redis_server.port} up, 1 in flight>"
+    # The call, and perhaps a heartbeat
+    assert repr(limiter) in {f"<RedisLimiter 127.0.0.1:{redis_server.port} up, {number} in flight>" for number in (1, 2)}
     redis_server.go_on()
     assert (await waiting).store == "redis"
 
@@ -228,3 +230,35 @@ class TestRefusalsAreRemembered:
         for _ in range(MAX_REFUSALS + 10):
             limiter._remember(claim("a", none.windows), refused, [0, 0, 0], 0.0)
         assert len(limiter._refusals) <= MAX_REFUSALS
+
+
+class TestGatewaysTogether:
+    """Two of them on one Redis, through an outage."""
+
+    async def test_they_share_the_limit_while_redis_is_away_and_pay_when_it_is_back(self, redis_server: RedisServer) -> None:
+        ten = (Window("day", 10, 86_400_000_000, "Day"),)
+        states: list[bool] = []
+        both = [RedisLimiter(redis_server.url, "gw", GENEROUS_S, "local", CLOCK, lambda up, reason: states.append(up)) for _ in range(2)]
+        for each in both:
+            await each.start()
+        try:
+            both[0]._woken.set()
+            await until(lambda: [each._presence.gateways for each in both] == [2, 2])
+            redis_server.kill()
+            await until(lambda: states == [True, True, False, False])
+            assert [sum([(await each.decide(claim(BUCKET, ten))).allowed for _ in range(20)]) for each in both] == [5, 5]
+            assert [(await each.decide(claim("other", ten))).states[0].remaining for each in both] == [4, 4]
+            redis_server.start()
+            await until(lambda: states == [True, True, False, False, True, True])
+            async with asyncio.timeout(20):
+                while [(await both[0].decide(claim(bucket, ten, 0))).states[0].remaining for bucket in (BUCKET, "other")] != [0, 8]:
+                    pass
+            answers = [await each.decide(claim(BUCKET, ten)) for each in both]
+            assert [(answer.allowed, answer.store) for answer in answers] == [(False, "redis")] * 2
+            await both[0].close()
+            assert redis_server.ask("ZCARD", "gw:1:gateways") == 1
+            await both[1].close()
+            assert redis_server.ask("EXISTS", "gw:1:gateways") == 0
+        finally:
+            for each in both:
+                await each.close()

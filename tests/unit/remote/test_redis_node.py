@@ -29,7 +29,7 @@ class Watched:
     def __init__(self, url: str, timeout_s: float) -> None:
         self.states: list[tuple[bool, str]] = []
         self._changed = asyncio.Event()
-        self.node = RedisNode(RedisAddress(url), timeout_s, SCRIPT, command("gw", PROBE), self._on_state)
+        self.node = RedisNode(RedisAddress(url), timeout_s, (SCRIPT,), lambda: command("gw", PROBE), self._on_state)
 
     def _on_state(self, up: bool, reason: str) -> None:
         self.states.append((up, reason.partition(" ")[0].rstrip(":")))
@@ -264,7 +264,7 @@ class Broken(RedisAddress):
 
 async def test_a_bug_does_not_end_the_search_for_the_server(redis_server: RedisServer) -> None:
     states: list[tuple[bool, str]] = []
-    node = RedisNode(Broken(redis_server.url), GENEROUS_S, SCRIPT, command("gw", PROBE), lambda *state: states.append(state))
+    node = RedisNode(Broken(redis_server.url), GENEROUS_S, (SCRIPT,), lambda: command("gw", PROBE), lambda *state: states.append(state))
     await node.start()
     await until(lambda: len(states) == 2)
     assert states == [(False, "bug: RuntimeError('unforeseen')"), (True, "")]

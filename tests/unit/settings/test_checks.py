@@ -249,3 +249,11 @@ def test_what_cannot_be_read_is_not_said_to_be_missing() -> None:
 def test_built_in_plans_need_no_declaration() -> None:
     config = parse(LEAST + f"keys: [{{id: a, secret_sha256: {DIGEST}, plan: standard}}, {{id: b, secret_sha256: {OTHER}}}]\n")
     assert [config.plan_of(key).limits[0].max for key in config.keys] == [300, 300]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["server: {workers: 2}\nredis: {url: 'redis://a'}", "server: {workers: 1}", "server: {workers: auto}", "redis: {url: 'redis://a'}"],
+)
+def test_workers_that_share_a_store_may_be_many(text: str) -> None:
+    parse(LEAST + text)

@@ -36,6 +36,11 @@ from tests.yaml_files import DIGEST, added, complaints, refusal
         ("errors: {rate_limited: {status: 600}}", "4:33 errors.rate_limited.status: must be 599 or less"),
         ("errors: {rate_limited: {message: ''}}", "4:34 errors.rate_limited.message: must not be empty"),
         ("redis: {url: 'redis://a', key_prefix: 'a b'}", "4:39 redis.key_prefix: does not look as it must: ^[A-Za-z0-9._:-]{1,64}$"),
+        (
+            "redis: {url: 'redis+sentinel://:s3cret@a'}",
+            "4:14 redis.url: the URL of a Redis with Sentinels names the primary: `redis+sentinel://host:port,host:port/service`",
+        ),
+        ("redis: {url: 'redis://a', tls: {}}", "4:27 redis.tls: unknown key; known here: `url`, `key_prefix`, `timeout`, `on_failure`"),
         ("observability: {metrics: {buckets: []}}", "4:36 observability.metrics.buckets: at least one is needed here"),
         ("server: {listeners: []}", "4:21 server.listeners: at least one is needed here"),
         # what is missing
@@ -44,10 +49,8 @@ from tests.yaml_files import DIGEST, added, complaints, refusal
         ("keys: [{id: k}]", "4:8 keys[0].secret_sha256: missing; `gateway keys create` prints one"),
         ("admin:", "4:7 admin: there is no value here; write one, or leave the key out"),
         # what comes later
-        ("server: {workers: 2}", "4:19 server.workers: more than one worker is not supported yet; write `auto` or `1`"),
+        ("server: {workers: 2}", "4:19 server.workers: 2 workers would count by themselves, each up to the whole limit; add `redis`, where they count together, or write `auto` or `1`"),
         ("server: {listeners: [{redirect: http}]}", "4:33 server.listeners[0].redirect: `https` is wanted here; did you mean `https`?"),
-        ("redis: {url: 'redis+sentinel://a'}", "4:14 redis.url: `redis+sentinel://` is not supported yet; write `redis://host:port/database`"),
-        ("redis: {url: 'redis+cluster://a'}", "4:14 redis.url: `redis+cluster://` is not supported yet; write `redis://host:port/database`"),
         ("plans: [{id: p, limits: [{id: a, max: 1, per: 1s, on_failure: deny}]}]", "4:51 plans[0].limits[0].on_failure: not supported yet"),
         ("plans: [{id: p, limits: [], quotas: []}]", "4:29 plans[0].quotas: not supported yet"),
         ("plans: [{id: p, limits: [], concurrency: 5}]", "4:29 plans[0].concurrency: not supported yet"),

@@ -107,7 +107,7 @@ def test_names_are_those_of_the_file_in_seconds_and_bytes() -> None:
     )
     assert config.server.listeners[0].address == Address("::1", 0)
     assert config.server.listeners[0].limits.body == 10**9
-    assert (config.server.workers, config.server.drain_delay) == (1, 0.0)
+    assert (config.server.workers, config.server.drain_delay) == (None, 0.0)
     assert config.admin.token is None
     assert config.redis is not None
     assert config.redis.timeout == 0.05

@@ -58,6 +58,8 @@ def test_networks_and_instants() -> None:
         (redis_urls.redis_url, "redis://127.0.0.1:6379/0"),
         (redis_urls.redis_url, "rediss://user:pass@host"),
         (redis_urls.redis_url, "unix:///run/redis.sock?db=3&password=p"),
+        (redis_urls.redis_url, "redis+sentinel://a:26379,b:26379/main/0?sentinel_password=p"),
+        (redis_urls.redis_url, "rediss+cluster://user:pass@a:6379,b:6379?ssl_ca_certs=/ca.pem"),
         (redis_urls.redis_url, "rediss://host?ssl_ca_certs=/ca.pem&ssl_check_hostname=False&socket_timeout=0.5"),
         (values.token, "a-long.token"),
         (values.token, ""),
@@ -79,9 +81,9 @@ def test_texts_stay_as_they_are(rule: object, value: str) -> None:
     assert rule(value) == value
 
 
-@pytest.mark.parametrize("value", ["auto", 1])
-def test_there_is_one_worker(value: object) -> None:
-    assert values.workers(value) == 1
+@pytest.mark.parametrize(("value", "count"), [("auto", None), (1, 1), (256, 256)])
+def test_workers_are_as_many_as_wanted_or_as_fit(value: object, count: int | None) -> None:
+    assert values.workers(value) == count
 
 
 @pytest.mark.parametrize(
@@ -141,8 +143,8 @@ def test_there_is_one_worker(value: object) -> None:
         (values.target_url, "http://a:99999", "this is not a URL; ports are 1 to 65535", ""),
         (values.target_url, "http://[::g]", "this is not a URL; ports are 1 to 65535", ""),
         (values.target_url, "http://a/b/../c", "its path: dot segments never reach a route", ""),
-        (redis_urls.redis_url, "127.0.0.1:6379", "a Redis URL begins with `redis://`, `rediss://` or `unix://`", ""),
-        (redis_urls.redis_url, "http://a", "a Redis URL begins with `redis://`, `rediss://` or `unix://`", ""),
+        (redis_urls.redis_url, "127.0.0.1:6379", "a Redis URL begins with `redis://`, `rediss://`, `unix://`, `redis+sentinel://` or `redis+cluster://`", ""),
+        (redis_urls.redis_url, "http://a", "a Redis URL begins with `redis://`, `rediss://`, `unix://`, `redis+sentinel://` or `redis+cluster://`", ""),
         (redis_urls.redis_url, "redis://", "this is not a Redis URL; write `redis://host:port/database`", ""),
         (redis_urls.redis_url, "redis://a:99999", "this is not a Redis URL; write `redis://host:port/database`", ""),
         (redis_urls.redis_url, "redis://a:0", "this is not a Redis URL; write `redis://host:port/database`", ""),
@@ -152,6 +154,9 @@ def test_there_is_one_worker(value: object) -> None:
         (redis_urls.redis_url, "redis://a?db=abc", "the value of the URL's parameter `db` is none that it can have", ""),
         (redis_urls.redis_url, "redis://a?db=", "the value of the URL's parameter `db` is none that it can have", ""),
         (redis_urls.redis_url, "redis://a?ssl_ca_certs=/ca.pem", "`ssl_ca_certs` is of use with `rediss://` only", ""),
+        (redis_urls.redis_url, "redis+sentinel://a/main?ssl_ca_certs=/ca.pem", "`ssl_ca_certs` is of use with `rediss://` only", ""),
+        (redis_urls.redis_url, "redis://a?sentinel_password=p", "`sentinel_password` is of use with `redis+sentinel://` only", ""),
+        (redis_urls.redis_url, "redis+cluster://a?db=1", "a Redis Cluster has no other database than 0", ""),
         (redis_urls.redis_url, "unix:///a?socket_keepalive=yes", "`socket_keepalive` is of no use with `unix://`", ""),
         (redis_urls.redis_url, "redis://a?" + "db=1&" * 51, "this is not a Redis URL; write `redis://host:port/database`", ""),
         (values.token, "a b", "a token is printable ASCII without spaces", ""),
@@ -163,10 +168,10 @@ def test_there_is_one_worker(value: object) -> None:
         (values.instant, "2027-02-30T00:00:00Z", "`2027-02-30T00:00:00Z` is not a date and time: day is out of range for month", ""),
         (values.href, "docs", "`docs` is not a URL that begins with `http://` or `https://`", ""),
         (values.href, "javascript:alert(1)", "`javascript:alert(1)` is not a URL that begins with `http://` or `https://`", ""),
-        (values.workers, 4, "more than one worker is not supported yet", "write `auto` or `1`"),
-        (values.workers, 0, "the number of workers is `auto` or 1 and more", ""),
-        (values.workers, True, "the number of workers is `auto` or 1 and more", ""),
-        (values.workers, "many", "the number of workers is `auto` or 1 and more", ""),
+        (values.workers, 257, "the number of workers is `auto`, or 1 to 256", ""),
+        (values.workers, 0, "the number of workers is `auto`, or 1 to 256", ""),
+        (values.workers, True, "the number of workers is `auto`, or 1 to 256", ""),
+        (values.workers, "many", "the number of workers is `auto`, or 1 to 256", ""),
     ],
 )  # fmt: skip
 def test_what_will_not_do_is_told_with_what_to_write(rule: object, value: object, complaint: str, hint: str) -> None:

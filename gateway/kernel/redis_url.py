@@ -1,0 +1,93 @@
+"""The URL of a Redis: one server, a primary that Sentinels know, or a Cluster.
+
+    redis://[user:password@]host[:6379][/database][?…]      one server; rediss:// with TLS
+    unix://[user:password@]/path[?…]                        one server on this machine
+    redis+sentinel://[user:password@]host[:26379],…/service[/database][?…]
+    redis+cluster://[user:password@]host[:6379],…[?…]       some of its nodes; it names the others
+
+With `rediss+` every connection is TLS. What follows the question mark is for the client library. No text of an error
+repeats anything of a URL: passwords are part of it.
+"""
+
+import re
+from typing import Literal, NamedTuple, TypeAlias
+
+Kind: TypeAlias = Literal["single", "sentinel", "cluster"]
+
+PATTERN = r"^(rediss?(\+(sentinel|cluster))?|unix)://"
+"""How they all begin, for the JSON Schema."""
+
+_KINDS: dict[str, tuple[Kind, int]] = {"": ("single", 6379), "+sentinel": ("sentinel", 26379), "+cluster": ("cluster", 6379)}
+_SCHEME = re.compile(r"(rediss?|unix)(\+[a-z]+)?://")
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s\[\]:,/@%]+)(?::([0-9]{1,5}))?")
+_DATABASE = re.compile(r"[0-9]{0,3}")
+_SERVICE = re.compile(r"[A-Za-z0-9._-]+")
+
+_EXAMPLES: dict[Kind, str] = {
+    "single": "this is not a Redis URL; write `redis://host:port/database`",
+    "sentinel": "this is not the URL of a Redis with Sentinels; write `redis+sentinel://host:port,host:port/service`",
+    "cluster": "this is not the URL of a Redis Cluster; write `redis+cluster://host:port,host:port`",
+}
+
+
+class RedisUrl(NamedTuple):
+    """A URL, taken apart. `login` ends in "@" or is "", `query` begins with "?" or is "".
+
+    `hosts` are names or addresses without brackets, none for a Unix socket, whose path is `path`. `service` is Sentinel's
+    name of the primary.
+    """
+
+    kind: Kind
+    scheme: Literal["redis", "rediss", "unix"]
+    login: str
+    hosts: tuple[tuple[str, int], ...]
+    service: str
+    path: str
+    query: str
+
+
+def parse(text: str) -> RedisUrl:
+    """Raises ValueError with a text that says what to write, and holds no secret."""
+    begin = _SCHEME.match(text)
+    if begin is None or (begin[2] or "") not in _KINDS or (begin[1] == "unix" and begin[2]):
+        raise ValueError("a Redis URL begins with `redis://`, `rediss://`, `unix://`, `redis+sentinel://` or `redis+cluster://`")
+    scheme: Literal["redis", "rediss", "unix"] = "unix" if begin[1] == "unix" else "rediss" if begin[1] == "rediss" else "redis"
+    kind, default_port = _KINDS[begin[2] or ""]
+    rest, mark, query = text[begin.end() :].partition("?")
+    authority, _, path = rest.partition("/")
+    user, at, servers = authority.rpartition("@")
+    if any(char.isspace() for char in text) or "#" in text:
+        raise ValueError(_EXAMPLES[kind])
+    if scheme == "unix":
+        if servers or not path:
+            raise ValueError("the URL of a Unix socket is `unix://` and its path, which begins with a slash")
+        return RedisUrl(kind, scheme, user + at, (), "", f"/{path}", mark + query)
+    hosts = tuple(_host(server, default_port, kind) for server in servers.split(","))
+    if kind == "single" and len(hosts) > 1:
+        raise ValueError("several servers are Sentinels (`redis+sentinel://`) or nodes of a Cluster (`redis+cluster://`)")
+    service = ""
+    if kind == "sentinel":
+        service, _, path = path.partition("/")
+        if not _SERVICE.fullmatch(service):
+            raise ValueError("the URL of a Redis with Sentinels names the primary: `redis+sentinel://host:port,host:port/service`")
+    if not _DATABASE.fullmatch(path):
+        raise ValueError("the path of a Redis URL is the number of a database, such as `/0`")
+    if kind == "cluster" and path.strip("0"):
+        raise ValueError("a Redis Cluster has no other database than 0")
+    return RedisUrl(kind, scheme, user + at, hosts, service, path, mark + query)
+
+
+def server_url(url: RedisUrl, host: str, port: int) -> str:
+    """One server of them, with the same login, database, and all that follows the question mark."""
+    shown = f"[{host}]" if ":" in host else host
+    return f"{url.scheme}://{url.login}{shown}:{port}/{url.path}{url.query}"
+
+
+def _host(text: str, default_port: int, kind: Kind) -> tuple[str, int]:
+    match = _HOST.fullmatch(text)
+    if match is None:
+        raise ValueError(_EXAMPLES[kind])
+    port = int(match[2] or default_port)
+    if not 0 < port < 65536:
+        raise ValueError(_EXAMPLES[kind])
+    return match[1].strip("[]"), port

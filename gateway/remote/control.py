@@ -1,0 +1,128 @@
+"""What a supervisor and a worker say to one another, over a pair of sockets that keeps messages apart.
+
+    worker      Ready                       serves as soon as it may
+                Failed                      cannot serve at all
+                Legacy (a memory file)      what its limiter knew, once it decides no longer
+    supervisor  Go (a memory file or none)  accept connections, and begin with that knowledge
+                Part                        accept them still, and end each with its next reply
+                Retire                      accept no more, finish what there is, end
+                Cut                         end at once
+
+Whoever reads the end of the other's messages is alone: a worker then retires by itself.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Callable
+from typing import TypeAlias
+
+import msgspec
+
+
+class Ready(msgspec.Struct, tag="ready"):
+    """`limiter` is for people."""
+
+    limiter: str
+
+
+class Failed(msgspec.Struct, tag="failed"):
+    """`errno` is 0 when no system call was at fault."""
+
+    text: str
+    errno: int
+
+
+class Legacy(msgspec.Struct, tag="legacy"):
+    pass
+
+
+class Go(msgspec.Struct, tag="go"):
+    pass
+
+
+class Part(msgspec.Struct, tag="part"):
+    pass
+
+
+class Retire(msgspec.Struct, tag="retire"):
+    """`heir`: somebody takes over, and waits for a Legacy."""
+
+    timeout_s: float
+    heir: bool
+
+
+class Cut(msgspec.Struct, tag="cut"):
+    pass
+
+
+Message: TypeAlias = Ready | Failed | Legacy | Go | Part | Retire | Cut
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Message).decode
+_LONGEST = 64 << 10
+_MOST_FILES = 4
+
+
+class Channel:
+    """One end. `on_message(message, fds)` is called on the loop and owns the descriptors; `on_end` once, at the end."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._on_message: Callable[[Message, list[int]], None] = _ignore
+        self._on_end: Callable[[], None] = _nothing
+
+    @staticmethod
+    def pair() -> tuple[socket.socket, socket.socket]:
+        return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+    def start(self, on_message: Callable[[Message, list[int]], None], on_end: Callable[[], None]) -> None:
+        """Begin to read."""
+        self._on_message, self._on_end = on_message, on_end
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self.sock.fileno(), self._read)
+
+    def send(self, message: Message, *fds: int) -> None:
+        """Never waits. What the other end does not live to read is lost: its end tells."""
+        with contextlib.suppress(OSError):
+            socket.send_fds(self.sock, [_encode(message)], fds, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+
+    def drain(self) -> None:
+        """Read what has arrived, to its end."""
+        while self._loop is not None and self._read():
+            pass
+
+    def close(self) -> None:
+        if self._loop is not None:
+            self._loop.remove_reader(self.sock.fileno())
+            self._loop = None
+        self.sock.close()
+
+    def _read(self) -> bool:
+        """Whether there was a message."""
+        try:
+            data, fds, _, _ = socket.recv_fds(self.sock, _LONGEST, _MOST_FILES, socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError:
+            data, fds = b"", []
+        if data:
+            self._on_message(_decode(data), fds)
+            return True
+        if self._loop is not None:
+            self._loop.remove_reader(self.sock.fileno())
+            self._loop = None
+            self._on_end()
+        return False
+
+
+def _ignore(_: Message, fds: list[int]) -> None:
+    for fd in fds:
+        os.close(fd)
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,120 @@
+"""What `local` does while Redis is away: this gateway's share of every limit, counted here, and paid for afterwards.
+
+A share is the limit divided by the gateways that were there, and at least 1: together they admit what the limit allows
+(as long as it is not smaller than their number). A call that costs more than the share does not fit until Redis is back.
+The windows that callers see are the whole ones, what remains of them is what remains here.
+
+When Redis is back, what was admitted here, and would not have come back since, is taken out of its buckets, up to all that
+they hold. A charge whose answer was lost is not made again.
+"""
+
+import asyncio
+from collections.abc import Callable
+from itertools import islice
+
+import msgspec
+from msgspec.structs import replace
+
+from gateway.kernel.bucket import Claim, Decision, Window
+from gateway.kernel.clock import Clock
+from gateway.remote.local import LocalLimiter
+from gateway.remote.presence import Call
+
+MOST_DEBTORS = 100_000
+"""Buckets whose calls are remembered until Redis is back; those of any more are forgotten."""
+MOST_SHARES = 8192
+"""Claims whose shares are remembered."""
+AT_ONCE = 64
+"""Debtors that are settled in one go, between requests."""
+
+Pack = Callable[[Claim], bytes]
+"""Makes the command that decides."""
+
+
+class _Debt(msgspec.Struct):
+    """What was taken out of a bucket here since Redis last knew, in tokens. `window` is the whole one."""
+
+    window: Window
+    tokens: int
+
+
+class Fallback:
+    """A Limiter for the time without Redis. `gateways` is by how many the limits are divided, `memory` where shares are counted."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.gateways = 1
+        self.memory = LocalLimiter(clock, store="fallback")
+        self._shares: dict[tuple[int, Claim], Claim] = {}
+        self._debts: dict[str, _Debt] = {}
+
+    def __repr__(self) -> str:
+        return f"<Fallback 1/{self.gateways} of each limit, {len(self._debts)} debtors>"
+
+    def decide_now(self, claim: Claim) -> Decision:
+        """As `Limiter.decide`; raises nothing."""
+        decision = self.memory.decide_now(self._share(claim))
+        if decision.allowed and claim.cost:
+            over = {window.id for window in decision.shadows}
+            for key, window in zip(claim.keys, claim.windows, strict=True):
+                if window.id not in over:
+                    self._owe(key, window, claim.cost)
+        for state, window in zip(decision.states, claim.windows, strict=False):
+            state.window = window
+        return decision
+
+    async def settle(self, call: Call, pack: Pack) -> None:
+        """Charge what is owed. Ends early when Redis is away again; the rest is owed still."""
+        while self._debts:
+            batch = [(key, self._debts.pop(key)) for key in list(islice(self._debts, AT_ONCE))]
+            paid = await asyncio.gather(*(self._pay(key, debt, call, pack) for key, debt in batch))
+            if not all(paid):
+                for (key, debt), done in zip(batch, paid, strict=True):
+                    if not done:
+                        self._owe_again(key, debt)
+                return
+
+    def _share(self, claim: Claim) -> Claim:
+        if self.gateways == 1:
+            return claim
+        known = self._shares.get((self.gateways, claim))
+        if known is None:
+            if len(self._shares) >= MOST_SHARES:
+                self._shares.clear()
+            known = self._shares[self.gateways, claim] = Claim(claim.keys, tuple(map(self._part, claim.windows)), claim.cost)
+        return known
+
+    def _part(self, window: Window) -> Window:
+        return replace(window, max=max(window.max // self.gateways, 1))
+
+    def _owe(self, key: str, window: Window, tokens: int) -> None:
+        debt = self._debts.get(key)
+        if debt is not None:
+            debt.window = window
+            debt.tokens += tokens
+        elif len(self._debts) < MOST_DEBTORS:
+            self._debts[key] = _Debt(window, tokens)
+
+    async def _pay(self, key: str, debt: _Debt, call: Call, pack: Pack) -> bool:
+        """Whether Redis answered: all of it was charged or, at a second try, what was there."""
+        window = replace(debt.window, shadow=False)
+        share = self._part(window)
+        (state,) = self.memory.decide_now(Claim((key,), (share,), 0)).states
+        tokens = min(debt.tokens, -(-round(state.full_s * 1e6) // share.emission_us), window.burst)
+        if not tokens:
+            return True
+        asked = Claim((key,), (window,), tokens)
+        reply = await call(pack(asked), asked.tag)
+        if not isinstance(reply, list):
+            return False
+        allowed, now_us, tat_us = reply
+        left = (now_us + window.full_us - tat_us) // window.emission_us
+        if not allowed and left > 0:
+            await call(pack(Claim((key,), (window,), left)), asked.tag)
+        return True
+
+    def _owe_again(self, key: str, debt: _Debt) -> None:
+        meanwhile = self._debts.get(key)
+        if meanwhile is None:
+            self._debts[key] = debt
+        else:
+            meanwhile.tokens += debt.tokens

@@ -1,0 +1,47 @@
+"""The process that owns what must outlive a worker: listening sockets, the memory of metrics, the configuration in force.
+
+    run              what `gateway run` does
+    supervisor.py    starting, reloading, draining, the admin listener's views
+    crew.py          the workers: forked, replaced when they die or stand still, succeeded by the next generation
+    worker.py        one of them, as seen from here        fork.py      how it comes to be
+    sockets.py       one for each listener and worker, bound once and handed from generation to generation
+    inheritance.py   handed from release to release, or by systemd, whom notify.py keeps informed
+    turns.py         reloads, one at a time                 watch.py     whether the files have changed
+
+A worker is forked, not started: what was imported, read and compiled is there already, and its pages are shared. For
+that the supervisor keeps to one thread; it does nothing that waits.
+
+The supervisor never touches a request. When it is killed its workers see the end of their control socket and drain.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from gateway.settings import Config
+from gateway.supervisor.supervisor import Supervisor
+from gateway.table.blueprint import draw
+
+STUCK_AFTER_S = 10.0
+
+
+def run(
+    config: Config,
+    *,
+    source: str,
+    reread: Callable[[], Config] | None = None,
+    watched: Path | None = None,
+    stuck_after_s: float = STUCK_AFTER_S,
+) -> int:
+    """Serve `config` until SIGTERM or SIGINT, then drain; returns the exit code. `source` names it in the log.
+
+    `reread` gives the configuration as it is at a reload, None for one that cannot change; `watched` is a file whose
+    change is a reason for one. A worker whose loop stands still for `stuck_after_s` is replaced. Raises OSError when an
+    address cannot be had, or a file that the configuration names cannot be read.
+    """
+
+    async def serve() -> int:
+        return await Supervisor(draw(config, source), reread or (lambda: config), stuck_after_s, os.environ, watched).serve()
+
+    return asyncio.run(serve())

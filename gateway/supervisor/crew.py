@@ -1,0 +1,232 @@
+"""The workers: one for each slot, of the generation in force, and those of earlier ones that still drain."""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+from gateway.app import BEAT_S, SYSTEM
+from gateway.observe.node import NodeMetrics
+from gateway.observe.slots import Region
+from gateway.supervisor.sockets import Sockets
+from gateway.supervisor.worker import StillbornError, WorkerProcess
+from gateway.table.blueprint import Blueprint
+
+YOUNG_S = 0.5
+"""Who dies before this age dies of itself: after a few of those in a row, the next one waits."""
+AT_ONCE = 5
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 5.0
+KILL_AFTER_S = 5.0
+"""How long after its time is up a worker that still drains is killed."""
+STACK_WITHIN_S = 0.2
+READY_WITHIN_S = 60.0
+
+
+class Crew:
+    """Forks workers, replaces those that die, and remembers the memory that each counted in."""
+
+    def __init__(self, sockets: Sockets, metrics: NodeMetrics, stuck_after_s: float) -> None:
+        self.sockets = sockets
+        self.metrics = metrics
+        self.stuck_after_s = stuck_after_s
+        self.generation = 0
+        self.members: dict[int, WorkerProcess] = {}
+        """Of the generation in force, by slot."""
+        self.everybody: set[WorkerProcess] = set()
+        self.cut = 0
+        """Requests that drains did not wait for."""
+        self.may_fork = asyncio.Lock()
+        """Held by whoever has a thread under way."""
+        self._free: list[Region] = []
+        self._foreign: list[Region] = []
+        self._deaths: dict[int, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+        metrics.workers.labels("serving").watch(lambda: float(self._count("serving")))
+        metrics.workers.labels("starting").watch(lambda: float(self._count("starting") + self._count("ready")))
+        metrics.workers.labels("draining").watch(lambda: float(self._count("draining")))
+
+    def __repr__(self) -> str:
+        return f"<Crew generation {self.generation}, {self._count('serving')}/{len(self.everybody)} serving>"
+
+    @property
+    def ready(self) -> bool:
+        """Whether somebody serves."""
+        return any(worker.state == "serving" for worker in self.members.values())
+
+    @property
+    def regions(self) -> list[Region]:
+        """All that anybody has counted in, but for the supervisor."""
+        return [*self._free, *self._foreign, *(worker.region for worker in self.everybody)]
+
+    def show(self, regions: list[Region]) -> None:
+        """Those of another supervisor's workers, who still count in them."""
+        self._foreign = regions
+        for region in regions:
+            self.metrics.add(region)
+
+    def take_over(self) -> None:
+        """Those workers have ended."""
+        for region in self._foreign:
+            region.bereave()
+        self._free += self._foreign
+        self._foreign = []
+
+    async def raise_(self, blueprint: Blueprint, count: int) -> dict[int, WorkerProcess]:
+        """`count` workers of a new generation, ready and not yet serving. Raises StillbornError, OSError, and then has none of them."""
+        self.generation += 1
+        raised: list[WorkerProcess] = []
+        try:
+            async with self.may_fork:
+                raised += [self._fork(blueprint, self.generation, slot, count) for slot in range(count)]
+            try:
+                await asyncio.wait_for(asyncio.gather(*[worker.ready for worker in raised]), READY_WITHIN_S)
+            except TimeoutError:
+                raise StillbornError(f"workers were not ready within {READY_WITHIN_S:g} s") from None
+        except BaseException:
+            for worker in raised:
+                worker.replace = False
+                worker.kill()
+            raise
+        return {worker.slot: worker for worker in raised}
+
+    async def succeed(self, members: dict[int, WorkerProcess], drain_timeout_s: float) -> None:
+        """`members` serve from now on, each with what its predecessor knew; the predecessors drain."""
+        before, self.members = self.members, members
+        await asyncio.gather(*[self._succeed(before.get(slot), worker, drain_timeout_s) for slot, worker in members.items()])
+        for slot, worker in before.items():
+            if slot not in members:
+                self._retire(worker, drain_timeout_s)
+                self.metrics.lag(slot, None)
+
+    def part(self) -> None:
+        for worker in self.everybody:
+            worker.part()
+
+    async def drain(self, timeout_s: float, hurry: asyncio.Event) -> None:
+        """Everybody finishes and ends, at once if there is a hurry."""
+        self._closed = True
+        for task in self._tasks:
+            task.cancel()
+        for worker in self.everybody:
+            if worker.state in ("starting", "ready"):
+                worker.kill()
+            elif worker.replace:
+                self._retire(worker, timeout_s)
+        loop = asyncio.get_running_loop()
+        gone, hurried = loop.create_task(self._gone()), loop.create_task(hurry.wait())
+        waited: set[asyncio.Task[Any]] = {gone, hurried}
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        hurried.cancel()
+        if not gone.done():
+            for worker in self.everybody:
+                worker.cut()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(gone), KILL_AFTER_S)
+            for worker in self.everybody:
+                worker.kill()
+        await gone
+
+    def reap(self) -> None:
+        """Children have ended: SIGCHLD."""
+        for worker in [*self.everybody]:
+            code = worker.reap()
+            if code is not None:
+                self._ended(worker, code)
+
+    def look_around(self, now: float) -> None:
+        """What a clock has to find out: who is stuck, and how late the loops are."""
+        for slot, worker in self.members.items():
+            if worker.state != "ended":
+                self.metrics.lag(slot, worker.lag_s(now, BEAT_S))
+        for worker in self.everybody:
+            silent = now - worker.started_at > READY_WITHIN_S if worker.state == "starting" else worker.silent_s(now) > self.stuck_after_s
+            if silent and not worker.stuck:
+                worker.stuck = True
+                self.later(self._replace_stuck(worker))
+
+    def _count(self, state: str) -> int:
+        return sum(worker.state == state for worker in self.everybody)
+
+    def _fork(self, blueprint: Blueprint, generation: int, slot: int, count: int) -> WorkerProcess:
+        listening = self.sockets.share(blueprint.config.server.listeners, slot, count)
+        worker = WorkerProcess(slot, generation, blueprint, self._region(), listening)
+        self.everybody.add(worker)
+        return worker
+
+    def _region(self) -> Region:
+        if self._free:
+            return self._free.pop()
+        region = Region.shared()
+        self.metrics.add(region)
+        return region
+
+    async def _succeed(self, old: WorkerProcess | None, new: WorkerProcess, timeout_s: float) -> None:
+        legacy = None
+        if old is not None and old.state == "serving":
+            legacy = await old.bequeath(timeout_s)
+            self._kill_late(old, timeout_s)
+        elif old is not None:
+            old.replace = False
+            old.kill()
+        new.go(legacy)
+
+    def _retire(self, worker: WorkerProcess, timeout_s: float) -> None:
+        worker.retire(timeout_s)
+        self._kill_late(worker, timeout_s)
+
+    def _kill_late(self, worker: WorkerProcess, timeout_s: float) -> None:
+        handle = asyncio.get_running_loop().call_later(timeout_s + KILL_AFTER_S, worker.kill)
+        worker.exited.add_done_callback(lambda _: handle.cancel())
+
+    def _ended(self, worker: WorkerProcess, code: int) -> None:
+        self.everybody.discard(worker)
+        self.cut += worker.pulse.cut
+        worker.region.bereave()
+        self._free.append(worker.region)
+        if not worker.replace or self._closed or self.members.get(worker.slot) is not worker:
+            return
+        reason = "stuck" if worker.stuck else "killed" if code < 0 else "crashed" if code else "ended"
+        self.metrics.restarts.labels(reason).inc()
+        structlog.get_logger().error("worker ended", worker=worker.slot, pid=worker.pid, reason=reason, code=code)
+        old_enough = worker.serving_since is not None and SYSTEM.monotonic() - worker.serving_since > YOUNG_S
+        deaths = self._deaths[worker.slot] = 0 if old_enough else self._deaths.get(worker.slot, 0) + 1
+        wait_s = min(FIRST_WAIT_S * 2 ** (deaths - AT_ONCE), LONGEST_WAIT_S) if deaths >= AT_ONCE else 0.0
+        self.later(self._refill(worker, wait_s))
+
+    async def _refill(self, lost: WorkerProcess, wait_s: float) -> None:
+        if wait_s:
+            await asyncio.sleep(wait_s)
+        async with self.may_fork:
+            if self.members.get(lost.slot) is not lost:
+                return
+            worker = self._fork(lost.blueprint, lost.generation, lost.slot, len(self.members))
+            self.members[lost.slot] = worker
+        with contextlib.suppress(StillbornError):  # its end is seen, and replaced in its turn
+            await worker.ready
+            if worker.replace:
+                worker.go()
+
+    async def _replace_stuck(self, worker: WorkerProcess) -> None:
+        worker.ask_where()
+        await asyncio.wait({worker.exited}, timeout=STACK_WITHIN_S)
+        if worker.state != "ended":
+            structlog.get_logger().error("worker stuck", worker=worker.slot, pid=worker.pid, stacks=worker.stacks())
+            worker.kill()
+
+    async def _gone(self) -> None:
+        while self.everybody:
+            await asyncio.wait({worker.exited for worker in self.everybody})
+
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have `work` done beside all else, and know of it if it fails."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            structlog.get_logger().error("bug", exc_info=error)

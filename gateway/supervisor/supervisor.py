@@ -1,0 +1,300 @@
+"""The process that owns what must outlive a worker."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Callable, MutableMapping
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from gateway import __version__
+from gateway.admin import Admin
+from gateway.app import SYSTEM
+from gateway.edge.sockets import bind, spelled
+from gateway.observe.direct import DirectWriter
+from gateway.observe.log import Log, announce
+from gateway.observe.node import NodeMetrics
+from gateway.observe.slots import Region
+from gateway.settings import Config, ConfigError
+from gateway.supervisor.crew import Crew
+from gateway.supervisor.inheritance import ADMIN, Will, inherit, succeed
+from gateway.supervisor.notify import Notifier
+from gateway.supervisor.processors import count_of
+from gateway.supervisor.sockets import Sockets
+from gateway.supervisor.threads import in_thread
+from gateway.supervisor.turns import Turns
+from gateway.supervisor.views import reloading, views
+from gateway.supervisor.watch import Watch
+from gateway.supervisor.worker import StillbornError
+from gateway.table.blueprint import Blueprint, draw
+
+TICK_S = 0.25
+PROGRESS_S = 3.0
+_STDOUT = 1
+
+
+class Supervisor:
+    """Serves `blueprint` until it is told to stop; `reread` gives the configuration as it is now, or raises ConfigError.
+
+    A worker whose loop stands still for `stuck_after_s` is replaced. When the file `watched` changes, it is as if somebody
+    had asked for a reload.
+    """
+
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        reread: Callable[[], Config],
+        stuck_after_s: float,
+        environ: MutableMapping[str, str],
+        watched: Path | None,
+    ) -> None:
+        self.blueprint = blueprint
+        self._reread = reread
+        self._watch = None if watched is None else Watch(watched, blueprint.config.include)
+        self.metrics = NodeMetrics(Region.shared())
+        self._environ = environ
+        self._inheritance = inherit(environ)
+        self._notifier = Notifier(environ)
+        self.sockets = Sockets(self._inheritance.sockets)
+        self.crew = Crew(self.sockets, self.metrics, stuck_after_s)
+        self._reloads = Turns(self._reload)
+        self.admin = self._admin(blueprint.config)
+        self._admin_sock: socket.socket | None = None
+        self._will: Will | None = None
+        self._reasons = ["starting"]
+        self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._handed_over = False
+        self._output = DirectWriter(_STDOUT)
+        self._handles: list[asyncio.TimerHandle] = []
+
+    async def serve(self) -> int:
+        """The exit code, in the end. Raises OSError when an address or a file cannot be had."""
+        config = self.blueprint.config
+        self.sockets.provide(config.server.listeners, count_of(config))
+        (self._admin_sock,) = self.sockets.inherited.pop(_admin_name(config), None) or [bind(config.admin.address, alone=True).sock]
+        self.sockets.disown()
+        log = self._log(config)
+        self._obey()
+        try:
+            if self._inheritance.testator is None:
+                await self.admin.start(self._admin_sock)
+            self._tick(SYSTEM.monotonic())
+            self.crew.show(self._inheritance.regions)
+            try:
+                members = await self.crew.raise_(self.blueprint, count_of(config))
+            except StillbornError as error:
+                raise OSError(error.errno, str(error)) from error
+            self._in_force()
+            self._reasons.remove("starting")
+            if self._inheritance.testator is not None:
+                await self.crew.succeed(members, 0.0)
+                await succeed(self._inheritance.testator, partial(self.admin.start, self._admin_sock), self.crew.take_over)
+            self._announce(members[0].limiter)
+            if self._inheritance.testator is None:
+                await self.crew.succeed(members, 0.0)
+            self._notifier.tell("READY=1", f"MAINPID={os.getpid()}")
+            async with self._reloads.taken():
+                await self._stop.wait()
+            await self._drain()
+            return 0
+        finally:
+            await self._close(log)
+
+    def _announce(self, limiter: str) -> None:
+        config = self.blueprint.config
+        assert self._admin_sock is not None
+        announce(
+            config=self.blueprint.source,
+            listeners=self.sockets.addresses(config.server.listeners),
+            admin=spelled(self._admin_sock),
+            limiter=limiter,
+            routes=len(config.routes),
+            keys=len(config.keys),
+            workers=count_of(config),
+            version=__version__,
+        )
+
+    def _hand_over(self) -> None:
+        """Start this program again, as it is on disk by now, and end in its favour."""
+        if self._will is not None or self._stop.is_set():
+            return
+        if os.getpid() == 1:
+            structlog.get_logger().error("no hand-over: the first process of a container cannot be replaced")
+            return
+        assert self._admin_sock is not None
+        sockets = self.sockets.open | {_admin_name(self.blueprint.config): [self._admin_sock]}
+        try:
+            self._will = Will(sockets, [self.metrics.region, *self.crew.regions], self._environ)
+        except OSError as error:
+            structlog.get_logger().error("no hand-over", reason=str(error))
+        else:
+            self.crew.later(self._execute(self._will))
+
+    async def _execute(self, will: Will) -> None:
+        if await will.accepted():
+            self._handed_over = True
+            await self.admin.close()
+            self.metrics.region.bereave()
+            self._notifier.tell(f"MAINPID={will.pid}")
+            await will.execute()
+            self._stop.set()
+        else:
+            self._will = None
+
+    async def _reload(self) -> list[str]:
+        """All or nothing. What is wrong, if anything is."""
+        self._notifier.reloading(SYSTEM.monotonic())
+        problems = await self._read_and_replace()
+        self._notifier.tell("READY=1")
+        return problems
+
+    async def _read_and_replace(self) -> list[str]:
+        log, metrics = structlog.get_logger(), self.metrics
+        try:
+            async with self.crew.may_fork:
+                blueprint = await in_thread(lambda: draw(self._reread(), self.blueprint.source))
+            await self._replace(blueprint)
+        except ConfigError as error:
+            problems = [str(problem) for problem in error.problems]
+        except (OSError, StillbornError, UnicodeError) as error:
+            problems = [str(error)]
+        else:
+            metrics.reloads.labels("success").inc()
+            log.info("reloaded", config=blueprint.source, routes=len(blueprint.config.routes), keys=len(blueprint.config.keys))
+            return []
+        for problem in problems:
+            log.error("configuration refused", problem=problem)
+        metrics.reload_successful.set(0)
+        metrics.reloads.labels("failure").inc()
+        return problems
+
+    async def _replace(self, blueprint: Blueprint) -> None:
+        """Raises OSError or StillbornError, and then all is as before."""
+        before, config = self.blueprint.config, blueprint.config
+        count = count_of(config)
+        admin, admin_sock = self.admin, self._admin_sock
+        if config.admin.address != before.admin.address:
+            admin, admin_sock = self._admin(config), bind(config.admin.address, alone=True).sock
+            await admin.start(admin_sock)
+        try:
+            self.sockets.provide(config.server.listeners, count)
+            try:
+                members = await self.crew.raise_(blueprint, count)
+            except BaseException:
+                self.sockets.release(before.server.listeners)
+                raise
+        except BaseException:
+            if admin is not self.admin:
+                await admin.close()
+            raise
+        await self.crew.succeed(members, before.server.drain_timeout)
+        self.sockets.release(config.server.listeners)
+        self.blueprint = blueprint
+        if admin is not self.admin:
+            admin, self.admin, self._admin_sock = self.admin, admin, admin_sock
+            await admin.close()
+        self.admin.token = _token(config)
+        self._in_force()
+
+    def _in_force(self) -> None:
+        config = self.blueprint.config
+        self.metrics.config_loaded(
+            file=self.blueprint.source,
+            digest=self.blueprint.digest,
+            routes=frozenset(route.id for route in config.routes),
+            upstreams=frozenset(upstream.id for upstream in config.upstreams),
+            keys=len(config.keys),
+        )
+        if self._watch is not None:
+            self._watch.patterns = config.include
+        self.metrics.reload_successful.set(1)
+        self.metrics.reload_at.set(SYSTEM.wall())
+
+    async def _drain(self) -> None:
+        """Readiness fails, new requests are taken a little longer, those in flight finish."""
+        server, log = self.blueprint.config.server, structlog.get_logger()
+        self._reasons.append("draining")
+        delay_s = 0.0 if self._handed_over else server.drain_delay
+        log.info("draining", in_flight=self._in_flight(), delay_s=delay_s, timeout_s=server.drain_timeout)
+        if not self._handed_over:
+            self._notifier.tell("STOPPING=1")
+        self.crew.part()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._hurry.wait(), delay_s)
+        self.crew.cut = 0
+        self._handles.append(asyncio.get_running_loop().call_later(PROGRESS_S, self._tell_progress))
+        await self.crew.drain(server.drain_timeout, self._hurry)
+        log.info("stopped", connections_cut=self.crew.cut)
+
+    def _tell_progress(self) -> None:
+        connections = sum(worker.pulse.connections for worker in self.crew.everybody)
+        structlog.get_logger().info("still draining", in_flight=self._in_flight(), connections=connections)
+        self._handles.append(asyncio.get_running_loop().call_later(PROGRESS_S, self._tell_progress))
+
+    def _in_flight(self) -> int:
+        return sum(worker.pulse.in_flight for worker in self.crew.everybody)
+
+    async def _close(self, log: Log) -> None:
+        for worker in self.crew.everybody:
+            worker.replace = False
+            worker.kill()
+        for handle in self._handles:
+            handle.cancel()
+        await self.admin.close()
+        if not self._handed_over:
+            self.sockets.release([])
+        log.close()
+
+    def _obey(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reloads.ask)
+        loop.add_signal_handler(signal.SIGUSR2, self._hand_over)
+        loop.add_signal_handler(signal.SIGCHLD, self.crew.reap)
+
+    def _on_stop(self) -> None:
+        (self._hurry if self._stop.is_set() else self._stop).set()
+
+    def _tick(self, due: float) -> None:
+        """What a clock has to do."""
+        now = SYSTEM.monotonic()
+        self._output.flush()
+        self._notifier.alive(now)
+        if self._watch is not None and self._watch.changed():
+            self._reloads.ask()
+        self.crew.reap()
+        if now - due < TICK_S and not self._handed_over:  # who was asleep himself, with the whole machine perhaps, judges nobody
+            self.crew.look_around(now)
+        self._handles[:1] = [asyncio.get_running_loop().call_later(TICK_S, self._tick, now + TICK_S)]
+
+    def _readiness(self) -> tuple[bool, list[str]]:
+        reasons = list(self._reasons)
+        if not reasons and not self.crew.ready:
+            reasons.append("no worker is ready")
+        return not reasons, reasons
+
+    def _admin(self, config: Config) -> Admin:
+        admin = Admin(str(config.admin.address), self.metrics, self._readiness, _token(config))
+        admin.views |= views(lambda: self.blueprint.config, self.crew)
+        admin.changes["/reload"] = reloading(self._reloads.ask)
+        return admin
+
+    def _log(self, config: Config) -> Log:
+        settings, key = config.observability.log, config.auth.key
+        log = Log(SYSTEM.wall, format=settings.format, level=settings.level, secret_names=(key.header, key.query), writer=self._output)
+        log.install()
+        return log
+
+
+def _admin_name(config: Config) -> str:
+    return f"{ADMIN}@{config.admin.address}"
+
+
+def _token(config: Config) -> str | None:
+    return None if config.admin.token is None else config.admin.token.get_secret_value()

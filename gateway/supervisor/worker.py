@@ -1,0 +1,157 @@
+"""One worker as its supervisor sees it."""
+
+import asyncio
+import os
+import signal
+import socket
+from functools import partial
+from typing import Any, Literal, TypeAlias
+
+from gateway.app import SYSTEM, TELL_WHERE, Post, work
+from gateway.observe.pulse import Pulse
+from gateway.observe.slots import Region
+from gateway.remote.control import Channel, Cut, Failed, Go, Legacy, Message, Part, Ready, Retire
+from gateway.settings.schema.server import Listener
+from gateway.supervisor.fork import fork
+from gateway.table.blueprint import Blueprint
+
+State: TypeAlias = Literal["starting", "ready", "serving", "draining", "ended"]
+
+LEGACY_WITHIN_S = 5.0
+_LONGEST_STACK_BYTES = 64 << 10
+
+
+class StillbornError(Exception):
+    """A worker that never came to serve. `errno` is 0 when no system call was at fault."""
+
+    def __init__(self, text: str, errno: int = 0) -> None:
+        super().__init__(text)
+        self.errno = errno
+
+
+class WorkerProcess:
+    """A child, from its fork on. `slot` numbers the workers of one generation, from 0.
+
+    `blueprint` is what it serves, `region` where it counts. Times are the monotonic clock's, in seconds.
+    """
+
+    def __init__(
+        self,
+        slot: int,
+        generation: int,
+        blueprint: Blueprint,
+        region: Region,
+        sockets: list[tuple[Listener, list[socket.socket]]],
+    ) -> None:
+        self.slot = slot
+        self.generation = generation
+        self.blueprint = blueprint
+        self.region = region
+        self.pulse = Pulse()
+        self.started_at = SYSTEM.monotonic()
+        self.serving_since: float | None = None
+        self.state: State = "starting"
+        self.replace = True
+        """Whether somebody is to take its place when it ends."""
+        self.stuck = False
+        self.limiter = ""
+        loop = asyncio.get_running_loop()
+        self.ready: asyncio.Future[None] = loop.create_future()
+        self.exited: asyncio.Future[int] = loop.create_future()
+        self._legacy: asyncio.Future[int | None] = loop.create_future()
+        self._where = os.memfd_create("stacks", os.MFD_CLOEXEC)
+        ours, theirs = Channel.pair()
+        listening = [sock.fileno() for _, sharing in sockets for sock in sharing]
+        post = Post(sockets, region, self.pulse, theirs, self._where)
+        try:
+            self.pid = fork(partial(work, blueprint, post), (theirs.fileno(), self._where, *listening))
+        finally:
+            theirs.close()
+        self._channel = Channel(ours)
+        self._channel.start(self._on_message, lambda: None)
+        self.ready.add_done_callback(lambda done: done.cancelled() or done.exception())  # asked for or not
+
+    def __repr__(self) -> str:
+        return f"<WorkerProcess {self.generation}.{self.slot} pid {self.pid} {self.state}>"
+
+    def go(self, legacy: int | None = None) -> None:
+        """Accept connections; `legacy` is what a predecessor bequeathed, and is closed here."""
+        if self.state == "ready":
+            self.state = "serving"
+            self.serving_since = SYSTEM.monotonic()
+        self._channel.send(Go(), *(() if legacy is None else (legacy,)))
+        if legacy is not None:
+            os.close(legacy)
+
+    def part(self) -> None:
+        """End connections with their next reply."""
+        self._channel.send(Part())
+
+    def retire(self, timeout_s: float) -> None:
+        """Accept no more, finish what there is within `timeout_s`, end."""
+        self._retire(timeout_s, heir=False)
+
+    async def bequeath(self, timeout_s: float) -> int | None:
+        """As `retire`; the file with what its limiter knew, None if it did not live to tell."""
+        self._retire(timeout_s, heir=True)
+        waited: set[asyncio.Future[Any]] = {self._legacy, self.exited}
+        await asyncio.wait(waited, timeout=LEGACY_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
+        return self._legacy.result() if self._legacy.done() else None
+
+    def cut(self) -> None:
+        """End at once."""
+        self.replace = False
+        self.state = "draining"
+        self._channel.send(Cut())
+
+    def kill(self) -> None:
+        if self.state != "ended":
+            os.kill(self.pid, signal.SIGKILL)
+
+    def ask_where(self) -> None:
+        """Have it write where it stands; `stacks` reads it a moment later."""
+        os.kill(self.pid, TELL_WHERE)
+
+    def stacks(self) -> str:
+        return os.pread(self._where, _LONGEST_STACK_BYTES, 0).decode(errors="replace")
+
+    def silent_s(self, now: float) -> float:
+        """How long since its loop last turned."""
+        return now - self.pulse.at if self.pulse.at else 0.0
+
+    def lag_s(self, now: float, beat_s: float) -> float:
+        """How late its loop has been lately, or is."""
+        return max(self.pulse.lag_s, self.silent_s(now) - beat_s)
+
+    def reap(self) -> int | None:
+        """The exit code, negative for a signal, if it has ended now; None while it lives."""
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        if not pid:
+            return None
+        code = os.waitstatus_to_exitcode(status)
+        self.state = "ended"
+        # What it said last is still to be read.
+        self._channel.drain()
+        self._channel.close()
+        os.close(self._where)
+        if not self.ready.done():
+            self.ready.set_exception(StillbornError(f"a worker ended with {code} before it was ready"))
+        self.exited.set_result(code)
+        return code
+
+    def _retire(self, timeout_s: float, heir: bool) -> None:
+        self.replace = False
+        self.state = "draining"
+        self._channel.send(Retire(timeout_s, heir))
+
+    def _on_message(self, message: Message, fds: list[int]) -> None:
+        if isinstance(message, Ready) and not self.ready.done():
+            self.state = "ready"
+            self.limiter = message.limiter
+            self.ready.set_result(None)
+        elif isinstance(message, Failed) and not self.ready.done():
+            self.ready.set_exception(StillbornError(message.text, message.errno))
+        elif isinstance(message, Legacy) and fds and not self._legacy.done():
+            self._legacy.set_result(fds.pop())
+        for fd in fds:
+            os.close(fd)

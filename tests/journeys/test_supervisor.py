@@ -1,0 +1,294 @@
+"""Reloads, deaths and drains under load: what clients see of them, which is nothing."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes import reply, until
+from tests.gateway_process import GatewayProcess, configuration, running
+from tests.journeys.backends import Service, asking
+from tests.load import Load
+from tests.raw_client import RawClient
+from tests.redis_server import RedisServer
+
+TOKEN = "sesame-open-the-door"
+SERVER = '{{workers: {workers}, drain_delay: 0s, drain_timeout: {timeout}, listeners: [{{id: public, address: "127.0.0.1:0"}}]}}'
+WORKERS_WITHIN_S = 15.0
+QUIET = "{log: {format: json, access: false}}"
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path)
+    server.start()
+    yield server
+    server.kill()
+
+
+def written(backend: int, workers: int = 1, redis: RedisServer | None = None, timeout: str = "5s", **sections: str) -> str:
+    sections = {
+        "server": SERVER.format(workers=workers, timeout=timeout),
+        "admin": f'{{address: "127.0.0.1:0", token: {TOKEN}}}',
+        "observability": QUIET,
+        # The backend lives in this process, which may be busy for longer than a second.
+        "upstreams": f'[{{id: backend, targets: [{{url: "http://127.0.0.1:{backend}"}}], timeouts: {{connect: 10s}}}}]',
+    } | sections
+    if redis is not None:
+        sections["redis"] = f'{{url: "{redis.url}"}}'
+    return configuration(backend, **sections)
+
+
+@asynccontextmanager
+async def serving(
+    folder: Path, workers: int = 1, redis: RedisServer | None = None, **options: Any
+) -> AsyncIterator[tuple[GatewayProcess, Service]]:
+    async with Service() as service:
+        for path in ("/v1/x", "/v2/x"):
+            service.on(path, reply())
+        with running(written(service.port, workers, redis, **options), folder) as gateway:
+            yield gateway, service
+
+
+def workers(gateway: GatewayProcess, *states: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(gateway.admin("/workers")[1])["workers"]
+    return [worker for worker in found if worker["state"] in (states or ("serving",))]
+
+
+def counted(gateway: GatewayProcess, name: str) -> float:
+    lines = gateway.admin("/metrics")[1].splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
+
+
+async def reloaded(gateway: GatewayProcess) -> tuple[int, dict[str, Any]]:
+    status, text = await asyncio.to_thread(gateway.admin, "/reload?wait", "POST", {"Authorization": f"Bearer {TOKEN}"})
+    return status, json.loads(text)
+
+
+async def test_ten_reloads_under_load_lose_nothing(tmp_path: Path, redis: RedisServer) -> None:
+    async with serving(tmp_path, 2, redis) as (gateway, _):
+        seen = [0.0]
+        async with Load(gateway.port) as load:
+            for _ in range(10):
+                assert await reloaded(gateway) == (200, {"reload": "done"})
+                await load.more(100)
+                seen.append(await asyncio.to_thread(counted, gateway, "gateway_requests_total"))
+        assert load.failures == []
+        assert load.answered.keys() == {200}, load.first
+        assert seen == sorted(seen)
+        await until(lambda: counted(gateway, "gateway_requests_total") == load.total)  # a reply is counted after it was sent
+        assert counted(gateway, "gateway_config_reloads_total") == 10
+        await until(lambda: len(workers(gateway, "draining", "serving")) == 2, WORKERS_WITHIN_S)
+        assert {worker["generation"] for worker in workers(gateway)} == {11}
+
+
+async def test_killed_workers_are_replaced_and_lose_what_was_in_flight_only(tmp_path: Path, redis: RedisServer) -> None:
+    connections, kills = 16, 10
+    async with serving(tmp_path, 2, redis) as (gateway, _):
+        seen = [0.0]
+        async with Load(gateway.port, connections) as load:
+            for kill in range(kills):
+                await until(lambda: len(workers(gateway)) == 2, WORKERS_WITHIN_S)
+                os.kill(workers(gateway)[kill % 2]["pid"], signal.SIGKILL)
+                await load.more(100)
+                seen.append(await asyncio.to_thread(counted, gateway, "gateway_requests_total"))
+            await until(lambda: len(workers(gateway)) == 2, WORKERS_WITHIN_S)
+            failed = len(load.failures)
+            await load.more(500)
+        assert len(load.failures) == failed <= connections * kills
+        assert load.answered.keys() == {200}, load.first
+        assert seen == sorted(seen)
+        assert counted(gateway, "gateway_worker_restarts_total") == kills
+        assert gateway.terminate() == 0
+
+
+async def test_a_configuration_that_is_wrong_changes_nothing_and_says_why(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (gateway, service), Load(gateway.port, 4) as load:
+        file = tmp_path / "gateway.yaml"
+        before, pids = gateway.admin("/config"), [worker["pid"] for worker in workers(gateway)]
+        file.write_text(file.read_text().replace("upstream: backend", "upstream: bakend") + "nonsense: 1\n")
+        status, told = await reloaded(gateway)
+        assert (status, told["reload"], len(told["problems"])) == (422, "refused", 2)
+        assert any("did you mean `backend`?" in problem for problem in told["problems"])
+        await gateway.line(lambda line: '"configuration refused"' in line and "nonsense" in line)
+        assert (counted(gateway, "gateway_config_last_reload_successful"), gateway.admin("/readyz")[0]) == (0, 200)
+        await load.more(20)
+        assert (gateway.admin("/config"), [worker["pid"] for worker in workers(gateway)]) == (before, pids)
+        file.write_text(written(service.port))
+        gateway.signal(signal.SIGHUP)
+        await gateway.line(lambda line: '"reloaded"' in line)
+        assert counted(gateway, "gateway_config_last_reload_successful") == 1
+        assert load.failures == []
+
+
+async def test_what_is_changed_is_in_force_and_what_is_gone_disappears(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (gateway, service):
+        async with Load(gateway.port, 2) as load:
+            await load.more(10)
+        assert counted(gateway, 'gateway_requests_total{code="200",method="GET",route="all",source="upstream"}') > 0
+        routes = "[{id: other, match: {prefix: /v2}, upstream: backend}]"
+        (tmp_path / "gateway.yaml").write_text(written(service.port, routes=routes))
+        assert (await reloaded(gateway))[0] == 200
+        assert 'route="all"' not in gateway.admin("/metrics")[1]
+        async with Load(gateway.port, 2, "/v2/x") as load:
+            await load.more(10)
+        assert load.answered.keys() == {200}, load.first
+
+
+async def test_only_who_has_the_token_reloads(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (gateway, _):
+        assert gateway.admin("/reload")[0] == 405
+        assert gateway.admin("/reload", "POST")[0] == 401
+        assert gateway.admin("/reload", "POST", {"Authorization": "Bearer guess"})[0] == 401
+        assert gateway.admin("/reload", "POST", {"Authorization": f"bearer {TOKEN}"})[0] == 202
+
+
+async def test_a_reload_keeps_what_was_used_of_a_limit(tmp_path: Path) -> None:
+    plans = "[{id: unlimited, limits: [{id: day, max: 60, per: 1d}]}]"
+    async with serving(tmp_path, plans=plans) as (gateway, _):
+        async with Load(gateway.port, 1) as load:
+            await load.more(20)
+        for _ in range(3):
+            assert (await reloaded(gateway))[0] == 200
+        async with Load(gateway.port, 1) as second:
+            await second.more(100)
+        assert load.answered[200] + second.answered[200] == 60
+
+
+async def test_two_workers_share_limits_exactly(tmp_path: Path, redis: RedisServer) -> None:
+    plans = "[{id: unlimited, limits: [{id: day, max: 200, per: 1d}]}]"
+    async with serving(tmp_path, 2, redis, plans=plans) as (gateway, _):
+        async with Load(gateway.port, 8) as load:
+            await load.more(200)
+            assert (await reloaded(gateway))[0] == 200
+            await load.more(200)
+        assert load.answered[200] == 200
+
+
+async def test_more_workers_than_before_and_fewer(tmp_path: Path, redis: RedisServer) -> None:
+    async with serving(tmp_path, 1, redis) as (gateway, service), Load(gateway.port, 8) as load:
+        for count in (3, 1, 2):
+            (tmp_path / "gateway.yaml").write_text(written(service.port, count, redis))
+            assert (await reloaded(gateway))[0] == 200
+            assert len(workers(gateway)) == count
+            await load.more(200)
+        assert load.failures == []
+
+
+async def test_a_drain_finishes_what_it_has_and_a_second_signal_ends_it(tmp_path: Path) -> None:
+    async with serving(tmp_path, timeout="60s") as (gateway, service):
+        held = asyncio.Event()
+        async with await RawClient.connect(gateway.port) as client:
+            await client.send(asking("GET", service.on("/v1/held", held)))
+            await until(lambda: bool(service.at("/v1/held")))
+            gateway.signal(signal.SIGTERM)
+            await gateway.line(lambda line: '"draining"' in line)
+            assert gateway.admin("/readyz")[0] == 503
+            await gateway.line(lambda line: '"still draining"' in line and '"in_flight":1' in line)
+            gateway.signal(signal.SIGTERM)
+            assert (await client.reply()).status == 503
+        assert await asyncio.to_thread(gateway.wait) == 0
+        await gateway.line(lambda line: '"connections_cut":1' in line)
+        held.set()
+
+
+async def test_workers_do_not_outlive_their_supervisor(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (gateway, _):
+        (pid,) = [worker["pid"] for worker in workers(gateway)]
+        gateway.kill()
+        await until(lambda: not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split(")")[1])
+
+
+def swapped(folder: Path, name: str, text: str) -> None:
+    """As Kubernetes writes a ConfigMap: a new folder, and a link that turns to it in one step."""
+    (folder / name).mkdir()
+    (folder / name / "gateway.yaml").write_text(text)
+    (folder / "..new").symlink_to(name)
+    (folder / "..new").replace(folder / "..data")
+
+
+async def test_watched_files_are_read_again_however_they_change(tmp_path: Path) -> None:
+    async with Service() as service:
+        service.on("/v1/x", reply())
+        text = written(service.port)
+        swapped(tmp_path, "..first", text)
+        with running(text, tmp_path, "--watch", place=Path("..data") / "gateway.yaml") as gateway:
+            async with Load(gateway.port, 2) as load:
+                swapped(tmp_path, "..second", text.replace("id: all", "id: second"))
+                await until(lambda: 'route="second"' in gateway.admin("/metrics")[1], WORKERS_WITHIN_S)
+                file = tmp_path / "..data" / "gateway.yaml"
+                (tmp_path / "beside").write_text(text.replace("id: all", "id: third"))
+                (tmp_path / "beside").replace(file)
+                await until(lambda: 'route="third"' in gateway.admin("/metrics")[1], WORKERS_WITHIN_S)
+                file.write_text("nonsense: 1\n")
+                await gateway.line(lambda line: '"configuration refused"' in line)
+                await load.more(20)
+        assert load.failures == []
+
+
+async def test_a_new_release_takes_over_under_load_and_counts_on(tmp_path: Path, redis: RedisServer) -> None:
+    async with serving(tmp_path, 2, redis) as (gateway, _):
+        seen = [0.0]
+        pids = [gateway.pid]
+        async with Load(gateway.port) as load:
+            for _ in range(2):
+                os.kill(pids[-1], signal.SIGUSR2)
+                line = await gateway.line(lambda line: '"started"' in line and json.loads(line)["pid"] not in pids, WORKERS_WITHIN_S)
+                pids.append(json.loads(line)["pid"])
+                assert (json.loads(line)["listeners"], json.loads(line)["admin"]) == (
+                    gateway.started["listeners"],
+                    gateway.started["admin"],
+                )
+                await load.more(100)
+                seen.append(await asyncio.to_thread(counted, gateway, "gateway_requests_total"))
+        assert load.failures == []
+        assert load.answered.keys() == {200}, load.first
+        assert seen == sorted(seen)
+        await until(lambda: counted(gateway, "gateway_requests_total") == load.total)  # a reply is counted after it was sent
+        assert await asyncio.to_thread(gateway.wait) == 0
+        os.kill(pids[-1], signal.SIGTERM)
+        await asyncio.to_thread(gateway.join)
+
+
+async def test_a_new_release_that_cannot_start_changes_nothing(tmp_path: Path) -> None:
+    async with serving(tmp_path) as (gateway, _), Load(gateway.port, 2) as load:
+        (tmp_path / "gateway.yaml").write_text("nonsense: 1\n")
+        gateway.signal(signal.SIGUSR2)
+        await gateway.line(lambda line: '"no hand-over' in line, WORKERS_WITHIN_S)
+        assert gateway.admin("/readyz")[0] == 200
+        await load.more(20)
+    assert load.failures == []
+
+
+STANDS_STILL = """
+import os, signal, sys, threading
+from gateway.settings import load
+from gateway.supervisor import run
+
+def stand_still(*_):
+    threading.Event().wait()
+
+if __name__ == "__main__":
+    os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGWINCH, stand_still))
+    sys.exit(run(load(sys.argv[1]), source=sys.argv[1], stuck_after_s=1.0))
+"""
+
+
+async def test_a_worker_that_stands_still_is_replaced_and_says_where(tmp_path: Path) -> None:
+    async with Service() as service:
+        service.on("/v1/x", reply())
+        with running(written(service.port), tmp_path, program=STANDS_STILL) as gateway:
+            (pid,) = [worker["pid"] for worker in workers(gateway)]
+            os.kill(pid, signal.SIGWINCH)
+            line = await gateway.line(lambda line: '"worker stuck"' in line, WORKERS_WITHIN_S)
+            assert "stand_still" in json.loads(line)["stacks"]
+            async with Load(gateway.port, 2) as load:
+                await load.more(20)
+            assert load.failures == []
+            assert counted(gateway, 'gateway_worker_restarts_total{reason="stuck"}') == 1

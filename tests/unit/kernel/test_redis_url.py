@@ -1,0 +1,75 @@
+"""kernel/redis_url.py: every way to write where Redis is, and what is said to the others."""
+
+import pytest
+
+from gateway.kernel.redis_url import RedisUrl, parse, server_url
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("redis://a", RedisUrl("single", "redis", "", (("a", 6379),), "", "", "")),
+        ("rediss://u:p@a:1/2?x=y", RedisUrl("single", "rediss", "u:p@", (("a", 1),), "", "2", "?x=y")),
+        ("redis://:p@ss@[::1]:7000/", RedisUrl("single", "redis", ":p@ss@", (("::1", 7000),), "", "", "")),
+        ("unix:///run/redis.sock", RedisUrl("single", "unix", "", (), "", "/run/redis.sock", "")),
+        ("unix://u:p@/run/redis.sock?db=3", RedisUrl("single", "unix", "u:p@", (), "", "/run/redis.sock", "?db=3")),
+        ("redis+sentinel://a,b:7/main", RedisUrl("sentinel", "redis", "", (("a", 26379), ("b", 7)), "main", "", "")),
+        (
+            "rediss+sentinel://u:p@[::1],b/main/3?x=y",
+            RedisUrl("sentinel", "rediss", "u:p@", (("::1", 26379), ("b", 26379)), "main", "3", "?x=y"),
+        ),
+        ("redis+cluster://a,b:7", RedisUrl("cluster", "redis", "", (("a", 6379), ("b", 7)), "", "", "")),
+        ("rediss+cluster://u@a/0?x=y", RedisUrl("cluster", "rediss", "u@", (("a", 6379),), "", "0", "?x=y")),
+    ],
+)
+def test_what_a_url_says(text: str, url: RedisUrl) -> None:
+    assert parse(text) == url
+
+
+SINGLE = "this is not a Redis URL; write `redis://host:port/database`"
+SENTINEL = "this is not the URL of a Redis with Sentinels; write `redis+sentinel://host:port,host:port/service`"
+CLUSTER = "this is not the URL of a Redis Cluster; write `redis+cluster://host:port,host:port`"
+SCHEMES = "a Redis URL begins with `redis://`, `rediss://`, `unix://`, `redis+sentinel://` or `redis+cluster://`"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", SCHEMES),
+        ("a:6379", SCHEMES),
+        ("redis:a", SCHEMES),
+        ("valkey://a", SCHEMES),
+        ("redis+ring://a", SCHEMES),
+        ("unix+sentinel:///a", SCHEMES),
+        ("redis://", SINGLE),
+        ("redis://a:0", SINGLE),
+        ("redis://a:65536", SINGLE),
+        ("redis://a b", SINGLE),
+        ("redis://a/0#b", SINGLE),
+        ("redis://::1", SINGLE),
+        ("redis://a/x", "the path of a Redis URL is the number of a database, such as `/0`"),
+        ("redis://a,b", "several servers are Sentinels (`redis+sentinel://`) or nodes of a Cluster (`redis+cluster://`)"),
+        ("unix://", "the URL of a Unix socket is `unix://` and its path, which begins with a slash"),
+        ("unix://run/redis", "the URL of a Unix socket is `unix://` and its path, which begins with a slash"),
+        ("redis+sentinel://a,", SENTINEL),
+        ("redis+sentinel://a", "the URL of a Redis with Sentinels names the primary: `redis+sentinel://host:port,host:port/service`"),
+        ("redis+sentinel://a/main/x", "the path of a Redis URL is the number of a database, such as `/0`"),
+        ("redis+cluster://a,,b", CLUSTER),
+        ("redis+cluster://a/1", "a Redis Cluster has no other database than 0"),
+    ],
+)
+def test_what_is_said_to_the_others(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=r"\w") as raised:
+        parse(text)
+    assert str(raised.value) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "one"),
+    [
+        ("rediss+sentinel://u:p@a/main/3?x=y", "b", "rediss://u:p@b:9/3?x=y"),
+        ("redis+cluster://a", "::1", "redis://[::1]:9/"),
+    ],
+)
+def test_one_server_of_several(text: str, host: str, one: str) -> None:
+    assert server_url(parse(text), host, 9) == one
