@@ -20,6 +20,7 @@ def test_plain_paths_read_as_they_stand(path: str) -> None:
         ("/v1/a%3Bb", "/v1/a%3Bb", "/v1/a"),
         ("/v1/%2Fadmin", "/v1/%2Fadmin", "/v1/admin"),
         ("/v1/100%25", "/v1/100%25", "/v1/100%"),
+        ("/v1/%252525252541", "/v1/%252525252541", "/v1/%2525252541"),
         ("/.well-known/x", "/.well-known/x", "/.well-known/x"),
         ("/v1/...", "/v1/...", "/v1/..."),
         ("/v1/%C3%A9", "/v1/%C3%A9", "/v1/Ã©"),
