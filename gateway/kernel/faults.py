@@ -2,7 +2,7 @@
 
 A `Fault` is a row; a `GatewayError` is one occurrence of it. Status and code follow the table
 "Status and code" of the contract. Operators may override status, code, texts and links of a row
-by its name (`errors:` in the configuration); `Catalogue` holds the rows in force.
+by its name (`errors:` in the configuration): `table.build.build_faults` makes the rows in force.
 """
 
 from typing import Literal, NamedTuple, TypeAlias
