@@ -1,9 +1,26 @@
 """Questions to the admin listener of a running gateway. Imports nothing that is slow to import."""
 
 import http.client
+from collections.abc import Callable
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def address_option(name: str) -> Callable[[Command], Command]:
+    """Where the admin listener is, as the option `name`."""
+    return click.option(
+        name,
+        envvar="GATEWAY_ADMIN",
+        show_envvar=True,
+        default="127.0.0.1:9901",
+        show_default=True,
+        metavar="ADDRESS",
+        help="The admin listener, as host:port or as a URL.",
+    )
 
 
 def ask(address: str, method: str, path: str, timeout_s: float | None, *, option: str, token: str = "") -> tuple[int, bytes]:

@@ -7,21 +7,13 @@ import http.client
 
 import click
 
-from gateway.cli.asking import ask
+from gateway.cli.asking import address_option, ask
 
 TIMEOUT_S = 3.0
 
 
 @click.command()
-@click.option(
-    "--url",
-    envvar="GATEWAY_ADMIN",
-    show_envvar=True,
-    default="127.0.0.1:9901",
-    show_default=True,
-    metavar="ADDRESS",
-    help="The admin listener, as host:port or as a URL.",
-)
+@address_option("--url")
 def command(url: str) -> None:
     """Ask a running gateway whether it is ready.
 

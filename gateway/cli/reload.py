@@ -6,20 +6,12 @@ import sys
 
 import click
 
-from gateway.cli.asking import ask
+from gateway.cli.asking import address_option, ask
 
 
 @click.command()
 @click.option("--wait", is_flag=True, help="Return when the configuration is in force, or say why it is not.")
-@click.option(
-    "--admin",
-    envvar="GATEWAY_ADMIN",
-    show_envvar=True,
-    default="127.0.0.1:9901",
-    show_default=True,
-    metavar="ADDRESS",
-    help="The admin listener, as host:port or as a URL.",
-)
+@address_option("--admin")
 @click.option(
     "--token",
     envvar="GATEWAY_ADMIN_TOKEN",

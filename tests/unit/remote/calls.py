@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from gateway.kernel.faults import GatewayError
-from gateway.remote.call import Call
+from gateway.remote.call import Answer, Call, Stream
 from gateway.remote.upstream import Upstream
 
 Make: TypeAlias = Callable[..., Upstream]
@@ -45,3 +45,15 @@ async def fails(upstream: Upstream, sent: Call) -> GatewayError:
         await upstream.send(sent)
     assert upstream.active == 0
     return caught.value
+
+
+def streamed(answer: Answer) -> Stream:
+    assert answer.stream is not None
+    return answer.stream
+
+
+async def rest(stream: Stream) -> bytes:
+    data = bytearray()
+    while piece := await stream.read():
+        data += piece
+    return bytes(data)

@@ -12,25 +12,12 @@ from gateway.kernel.faults import (
     UPSTREAM_TIMEOUT,
     GatewayError,
 )
-from gateway.remote.call import Answer, Stream
 from tests.fakes import End, RawBackend, Step, reply, script, turn, until
-from tests.unit.remote.calls import Make, call
+from tests.unit.remote.calls import Make, call, rest, streamed
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 MIB = 1 << 20
-
-
-def streamed(answer: Answer) -> Stream:
-    assert answer.stream is not None
-    return answer.stream
-
-
-async def rest(stream: Stream) -> bytes:
-    data = bytearray()
-    while piece := await stream.read():
-        data += piece
-    return bytes(data)
 
 
 class TestAnswerAsStream:

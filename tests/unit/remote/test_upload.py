@@ -14,9 +14,8 @@ from gateway.kernel.faults import (
     UPSTREAM_TIMEOUT,
     GatewayError,
 )
-from gateway.remote.call import Answer, Stream
 from tests.fakes import End, RawBackend, reply, script, until
-from tests.unit.remote.calls import Make, call, fails
+from tests.unit.remote.calls import Make, call, fails, streamed
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -65,18 +64,6 @@ class Repeated:
         self._left -= 1
         self.received += len(self._piece)
         return self._piece
-
-
-def streamed(answer: Answer) -> Stream:
-    assert answer.stream is not None
-    return answer.stream
-
-
-async def rest(stream: Stream) -> bytes:
-    data = bytearray()
-    while piece := await stream.read():
-        data += piece
-    return bytes(data)
 
 
 class TestUpload:
