@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.redis_server import RedisServer, free_port, wait_until
+from tests.redis_server import RedisServer, free_port, started, wait_until
 
 SLOTS = 16384
 NODES = 4
@@ -90,23 +90,15 @@ class RedisCluster:
 @pytest.fixture
 def redis_cluster(tmp_path: Path) -> Iterator[RedisCluster]:
     """Running, empty."""
-    servers = RedisCluster(tmp_path)
-    try:
-        servers.start()
+    with started(RedisCluster(tmp_path)) as servers:
         yield servers
-    finally:
-        servers.kill()
 
 
 @pytest.fixture(scope="session")
 def running_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
     """For tests that leave every node where it is."""
-    servers = RedisCluster(tmp_path_factory.mktemp("cluster"))
-    try:
-        servers.start()
+    with started(RedisCluster(tmp_path_factory.mktemp("cluster"))) as servers:
         yield servers
-    finally:
-        servers.kill()
 
 
 @pytest.fixture

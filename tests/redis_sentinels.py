@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.redis_server import RedisServer, wait_until
+from tests.redis_server import RedisServer, started, wait_until
 
 SERVICE = "main"
 HASTE = {"info-period": 200, "ask-period": 200, "publish-period": 200, "election-timeout": 1000}
@@ -92,23 +92,15 @@ class RedisSentinels:
 @pytest.fixture
 def redis_sentinels(tmp_path: Path) -> Iterator[RedisSentinels]:
     """Running, empty."""
-    servers = RedisSentinels(tmp_path)
-    try:
-        servers.start()
+    with started(RedisSentinels(tmp_path)) as servers:
         yield servers
-    finally:
-        servers.kill()
 
 
 @pytest.fixture(scope="session")
 def running_sentinels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisSentinels]:
     """For tests that leave every server where it is."""
-    servers = RedisSentinels(tmp_path_factory.mktemp("sentinels"))
-    try:
-        servers.start()
+    with started(RedisSentinels(tmp_path_factory.mktemp("sentinels"))) as servers:
         yield servers
-    finally:
-        servers.kill()
 
 
 @pytest.fixture

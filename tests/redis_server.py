@@ -6,8 +6,9 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import pytest
 import redis
@@ -87,6 +88,26 @@ class RedisServer:
                 return True
         self.kill()  # it has ended by itself: its port was taken
         return False
+
+
+class Servers(Protocol):
+    """One or several, started and killed together."""
+
+    def start(self) -> None: ...
+    def kill(self) -> None: ...
+
+
+Started = TypeVar("Started", bound=Servers)
+
+
+@contextmanager
+def started(servers: Started) -> Iterator[Started]:
+    """Running until the end of the block."""
+    try:
+        servers.start()
+        yield servers
+    finally:
+        servers.kill()
 
 
 @pytest.fixture
