@@ -13,10 +13,11 @@ from gateway.kernel.patterns import parse_prefix
 from gateway.kernel.quota_fields import Fields
 from gateway.settings import Config
 from gateway.settings.schema.access import Key as KeySetting
+from gateway.settings.schema.limits import KeyLimit
 from gateway.settings.schema.routing import HeaderRules
 from gateway.settings.schema.routing import Route as RouteSetting
 from gateway.table.callers import Caller, Credentials, Key, Keyring, bucket_name, bucket_of
-from gateway.table.limits import Tags, claim_of, one_tag, organization_windows, plan_windows, shadows_last, tariff, told
+from gateway.table.limits import Tags, claim_of, key_windows, one_tag, organization_windows, plan_windows, shadows_last, tariff, told
 from gateway.table.routes import Envelope, Route, RouteTable, Sender
 
 _PARTS = (b"range", b"if-range")
@@ -64,14 +65,16 @@ class _Claims:
         self._plans = plan_windows(config)
         self._organizations = organization_windows(config)
         self.tags = Tags(config)
-        self._known: dict[tuple[str, str | None], tuple[tuple[Window, ...], Fields]] = {}
+        self._known: dict[tuple[str, tuple[KeyLimit, ...], str | None], tuple[tuple[Window, ...], Fields]] = {}
 
-    def make(self, plan: str, organization: str | None, bucket: str, organization_bucket: str) -> tuple[Claim, Claim]:
+    def make(self, key: KeySetting, organization: str | None, bucket: str, organization_bucket: str) -> tuple[Claim, Claim]:
         """For a call, and for a look."""
-        if (plan, organization) not in self._known:
-            windows = shadows_last(self._plans[plan] + self._organizations.get(organization or "", ()))
-            self._known[plan, organization] = (windows, told(windows))
-        windows, fields = self._known[plan, organization]
+        alike = (key.plan, key.limits, organization)
+        if alike not in self._known:
+            own = key_windows(self._plans[key.plan], key)
+            windows = shadows_last(own + self._organizations.get(organization or "", ()))
+            self._known[alike] = (windows, told(windows))
+        windows, fields = self._known[alike]
         one, none = (claim_of(bucket, organization_bucket, windows, cost, fields) for cost in (1, 0))
         return one, none
 
@@ -97,7 +100,7 @@ def _key(
         about = {names.id: key.id, names.organization: organization, names.plan: key.plan}
         head = "".join(f"{name}: {value}\r\n" for name, value in about.items() if value is not None)
         shared = bucket if organization is None else bucket_name(tag, bucket_of(f"organization {organization}"))
-        claim, look = claims.make(key.plan, organization, bucket, shared)
+        claim, look = claims.make(key, organization, bucket, shared)
         callers[organization] = Caller(
             key.id, organization, key.plan, bucket, shared, claim, look, head.encode("latin-1"), allowed, methods
         )

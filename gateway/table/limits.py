@@ -82,6 +82,14 @@ def plan_windows(config: Config) -> dict[str, tuple[Window, ...]]:
     }
 
 
+def key_windows(plan: tuple[Window, ...], key: Key) -> tuple[Window, ...]:
+    """What a key meets whose plan has the windows `plan`: its own limits come in place of the plan's of the same id, or after them."""
+    if not key.limits:
+        return plan
+    own = {limit.id: _window(limit, limit.id) for limit in key.limits}
+    return shadows_last([*(own.pop(window.id, window) for window in plan), *own.values()])
+
+
 def organization_windows(config: Config) -> dict[str, tuple[Window, ...]]:
     """By id of the organisation."""
     return {each.id: tuple(_window(limit, f"organization/{limit.id}") for limit in each.limits) for each in config.organizations}

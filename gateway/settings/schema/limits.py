@@ -41,6 +41,12 @@ class PlanLimit(Limit):
     )
 
 
+class KeyLimit(Limit):
+    """A limit of one key."""
+
+    scope: Literal["key"] = Field(default="key", description="Always `key`.")
+
+
 class OrganizationLimit(Limit):
     """A limit that all keys of an organisation share."""
 

@@ -34,6 +34,44 @@ def test_limits_of_plans_and_organisations(text: str, said: str) -> None:
     assert added(text) == [said]
 
 
+PLANS = "plans: [{id: p, limits: [{id: minute, max: 3, per: 1m}, {id: day, max: 9, per: 1d, scope: organization}]}]"
+
+
+def own(limits: str) -> str:
+    return f"{PLANS}\nkeys: [{{id: k, secret_sha256: {DIGEST}, plan: p, limits: {limits}}}]"
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ("[{id: a, max: 1, per: 1s}, {id: a, max: 2, per: 1h}]", "5:146 keys[0].limits[1].id: `a` is the id of another limit of this key"),
+        ("[{id: a, max: 1, per: 1s, scope: organization}]", "5:147 keys[0].limits[0].scope: `key` is wanted here"),
+        ("[{id: day, max: 1, per: 1d}]", "5:120 keys[0].limits[0].id: `day` of plan `p` is shared by the keys of an organisation: no key has one in its place; choose another id"),
+        ("[{id: a, max: 1, per: 1m}]", "5:136 keys[0].limits[0].per: `minute` of plan `p` has the same `per`; write `id: minute` to have this one in its place"),
+        ("[{id: minute, max: 1, per: 1m, shadow: true}]", "5:153 keys[0].limits[0].shadow: in place of `minute` of plan `p` it would leave the key without that limit; choose another id"),
+    ],
+)  # fmt: skip
+def test_limits_of_keys(limits: str, said: str) -> None:
+    assert added(own(limits)) == [said]
+
+
+def test_a_key_has_its_own_limits_in_place_of_those_of_its_plan_and_on_top() -> None:
+    limits = "[{id: minute, max: 9, per: 1m}, {id: a, max: 1, per: 1s}, {id: b, max: 2, per: 1m, shadow: true}]"
+    config = parse(f"{LEAST}{own(limits)}\n")
+    assert [(limit.id, limit.max) for limit in config.limits_of(config.keys[0])] == [("minute", 9), ("day", 9), ("a", 1), ("b", 2)]
+
+
+def test_a_cost_that_fits_the_plan_but_not_the_keys_own_limit_is_refused_and_the_other_way_round_is_not() -> None:
+    text = routes("cost: {DELETE: 5}").replace("plan: many", "plan: many, limits: [{id: minute, max: 4, per: 1m}]")
+    assert complaints(text) == ["8:82 routes[1].cost.DELETE: a DELETE would cost 5, and `minute` of key `b` never has more than 4"]
+    text = (
+        routes("cost: {DELETE: 30}")
+        .replace("max: 50", "max: 5")
+        .replace("plan: many", "plan: many, limits: [{id: minute, max: 30, per: 1m}]")
+    )
+    assert parse(text).routes[1].cost_of("DELETE") == 30
+
+
 def test_one_length_may_be_limited_for_the_key_and_for_the_organisation() -> None:
     limits = "[{id: a, max: 1, per: 1m}, {id: b, max: 9, per: 1m, scope: organization}]"
     assert len(parse(LEAST + f"plans: [{{id: p, limits: {limits}}}]\n").plans[0].limits) == 2
