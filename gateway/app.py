@@ -248,13 +248,12 @@ class Worker:
         return RedisLimiter(redis.url.get_secret_value(), redis.key_prefix, redis.timeout, redis.on_failure, SYSTEM, self._redis_changed)
 
     def _redis_changed(self, up: bool, reason: str) -> None:
-        assert self.config.redis is not None
         self.metrics.redis_up.labels().set(up)
         self.metrics.redis_state_changes.labels("up" if up else "down").inc()
         if up:
             structlog.get_logger().info("redis is up")
         else:
-            structlog.get_logger().warning("redis is away", reason=reason, on_failure=self.config.redis.on_failure)
+            structlog.get_logger().warning("redis is away", reason=reason, on_failure=", ".join(sorted(self.config.ways_without_redis())))
 
     def _watch(self) -> None:
         """Gauges that a scrape asks for."""

@@ -37,12 +37,17 @@ Guarantee: TypeAlias = Literal["burst", "any-window"]
 """What a limit promises: law 2."""
 
 
+OnFailure: TypeAlias = Literal["local", "allow", "deny"]
+"""What a limit does while its store is away: counts this gateway's share of it, does not count, refuses."""
+
+
 class Window(msgspec.Struct, frozen=True):
     """One limit: `max` per `per_us`, in the sense of its `guarantee`.
 
     `id` is what replies call it. `name` is the suffix of the X-RateLimit-* fields (Second, Minute, Hour, Day, Month), None
-    for other lengths. `burst` (how many tokens the bucket holds), `emission_us` (what one costs in time) and `full_us`
-    (from empty to full) follow from the others. Raises ValueError unless `max` and `per_us` are 1 or more.
+    for other lengths. `on_failure` is None where the store's own setting holds. `burst` (how many tokens the bucket holds),
+    `emission_us` (what one costs in time) and `full_us` (from empty to full) follow from the others.
+    Raises ValueError unless `max` and `per_us` are 1 or more.
     """
 
     id: str
@@ -52,6 +57,7 @@ class Window(msgspec.Struct, frozen=True):
     owner: Owner = "key"
     guarantee: Guarantee = "burst"
     shadow: bool = False
+    on_failure: OnFailure | None = None
     burst: int = 0
     emission_us: int = 0
     full_us: int = 0

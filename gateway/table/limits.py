@@ -97,7 +97,7 @@ def organization_windows(config: Config) -> dict[str, tuple[Window, ...]]:
 
 def _window(limit: Limit, name: str) -> Window:
     per_us = round(limit.per * 1_000_000)
-    return Window(name, limit.max, per_us, _SPANS.get(per_us), limit.scope, limit.guarantee, limit.shadow)
+    return Window(name, limit.max, per_us, _SPANS.get(per_us), limit.scope, limit.guarantee, limit.shadow, limit.on_failure)
 
 
 class Tags:

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.kernel.bucket import Claim, Decision, Window, claim
+from gateway.kernel.bucket import Claim, Decision, OnFailure, Window, claim
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import LIMITER_UNAVAILABLE, GatewayError
-from gateway.remote.redis_limiter import CLOCK_RATE, MAX_COMMANDS, MAX_REFUSALS, REFUSED_S, OnFailure, RedisLimiter
+from gateway.remote.redis_limiter import CLOCK_RATE, MAX_COMMANDS, MAX_REFUSALS, REFUSED_S, RedisLimiter
 from tests.clocks import ManualClock
 from tests.limiter_load import until
 from tests.redis_server import RedisServer

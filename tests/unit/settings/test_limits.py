@@ -27,7 +27,9 @@ def routes(text: str) -> str:
         ("organizations: [{id: o, limits: [{id: a, max: 1, per: 1s}, {id: a, max: 2, per: 1m}]}]", "4:65 organizations[0].limits[1].id: `a` is the id of another limit of this organization"),
         ("organizations: [{id: o, limits: [{id: a, max: 1, per: 1s, scope: key}]}]", "4:66 organizations[0].limits[0].scope: `organization` is wanted here"),
         ("plans: [{id: p, limits: [{id: a, max: 1, per: 1s, scope: route}]}]", "4:58 plans[0].limits[0].scope: `key` or `organization` is wanted here"),
-        ("plans: [{id: p, limits: [{id: a, max: 1, per: 1s, methods: [GET]}]}]", "4:51 plans[0].limits[0].methods: unknown key; known here: `id`, `max`, `per`, `guarantee`, `shadow`, `scope`"),
+        ("plans: [{id: p, limits: [{id: a, max: 1, per: 1s, on_failure: stop}]}]", "4:63 plans[0].limits[0].on_failure: `local`, `allow` or `deny` is wanted here"),
+        ("plans: [{id: p, limits: [{id: a, max: 1, per: 1s, on_failure: deny, shadow: true}]}]", "4:26 plans[0].limits[0]: a shadow refuses nothing, without Redis either; leave `on_failure: deny` out"),
+        ("plans: [{id: p, limits: [{id: a, max: 1, per: 1s, methods: [GET]}]}]", "4:51 plans[0].limits[0].methods: unknown key; known here: `id`, `max`, `per`, `guarantee`, `shadow`, `on_failure`, `scope`"),
     ],
 )  # fmt: skip
 def test_limits_of_plans_and_organisations(text: str, said: str) -> None:
@@ -70,6 +72,25 @@ def test_a_cost_that_fits_the_plan_but_not_the_keys_own_limit_is_refused_and_the
         .replace("plan: many", "plan: many, limits: [{id: minute, max: 30, per: 1m}]")
     )
     assert parse(text).routes[1].cost_of("DELETE") == 30
+
+
+REDIS = "redis: {{url: 'redis://a', on_failure: {}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "ways"),
+    [
+        ("plans: [{id: p, limits: [{id: a, max: 1, per: 1s, on_failure: deny}]}]", set()),
+        (REDIS.format("local"), {"local"}),
+        (REDIS.format("deny"), {"deny"}),
+        (REDIS.format("local") + "plans: [{id: p, limits: [{id: a, max: 1, per: 1s, on_failure: deny}]}]", {"local", "deny"}),
+        (REDIS.format("local") + "organizations: [{id: o, limits: [{id: a, max: 1, per: 1s, on_failure: allow}]}]", {"local", "allow"}),
+        (REDIS.format("deny") + "plans: [{id: standard, limits: []}, {id: anonymous, limits: [{id: a, max: 1, per: 1s, on_failure: local}]}]", {"local"}),
+        (REDIS.format("deny") + "plans: [{id: standard, limits: []}, {id: anonymous, limits: [{id: a, max: 1, per: 1s, shadow: true}]}]", set()),
+    ],
+)  # fmt: skip
+def test_what_limits_do_without_redis(text: str, ways: set[str]) -> None:
+    assert parse(LEAST + text + "\n").ways_without_redis() == ways
 
 
 def test_one_length_may_be_limited_for_the_key_and_for_the_organisation() -> None:
