@@ -113,9 +113,14 @@ class Claim(msgspec.Struct, frozen=True, eq=False):
         enforced = sum(not window.shadow for window in self.windows)
         if any(window.shadow for window in self.windows[:enforced]):
             raise ValueError("shadow windows come last")
-        force_setattr(self, "tag", self.keys[0].partition("{")[2].partition("}")[0] if self.keys else "")
+        force_setattr(self, "tag", tag_of(self.keys[0]) if self.keys else "")
         force_setattr(self, "enforced", enforced)
         force_setattr(self, "shadowed", enforced < len(self.windows))
+
+
+def tag_of(key: str) -> str:
+    """What decides on which node of a cluster it lies."""
+    return key.partition("{")[2].partition("}")[0]
 
 
 def claim(bucket: str, windows: Sequence[Window], cost: int = 1, fields: tuple[tuple[str, str], ...] = ()) -> Claim:
@@ -135,6 +140,11 @@ class WindowState(msgspec.Struct):
     remaining: int
     full_s: float
     retry_s: float
+
+    @property
+    def used(self) -> int:
+        """Tokens that were taken and have not come back yet, begun ones included."""
+        return -(-round(self.full_s * 1e6) // self.window.emission_us)
 
 
 class Decision(msgspec.Struct):

@@ -26,7 +26,7 @@ class Ladder:
     """`on_failure` is what limits do that say nothing else."""
 
     def __init__(self, on_failure: OnFailure, fallback: Fallback) -> None:
-        self._on_failure: OnFailure = on_failure
+        self.on_failure: OnFailure = on_failure
         self._fallback = fallback
         self._steps: dict[Claim, _Step] = {}
 
@@ -47,7 +47,7 @@ class Ladder:
         return Decision(decided.allowed, decided.store, tuple(states), decided.shadows)
 
     def _step(self, claim: Claim) -> _Step:
-        ways = [window.on_failure or self._on_failure for window in claim.windows]
+        ways = [window.on_failure or self.on_failure for window in claim.windows]
         local = [index for index, way in enumerate(ways) if way == "local"]
         counted = claim
         if len(local) < len(ways):

@@ -14,20 +14,23 @@ how many they are. All expire.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from hashlib import sha1
 from importlib.resources import files
 
 import msgspec
 
-from gateway.kernel.bucket import UNLIMITED, Claim, Decision, OnFailure, Window, claim, decision
+from gateway.kernel.bucket import UNLIMITED, Claim, Decision, OnFailure, Window, claim, decision, tag_of
 from gateway.kernel.clock import Clock
+from gateway.kernel.dates import unix_date
 from gateway.kernel.faults import LIMITER_UNAVAILABLE, GatewayError
 from gateway.remote.fallback import Fallback
 from gateway.remote.ladder import Ladder
+from gateway.remote.limiter import Condition, Redis
 from gateway.remote.presence import SCRIPT as PRESENCE
 from gateway.remote.presence import Presence
+from gateway.remote.redis_address import LinkError
 from gateway.remote.redis_link import pack
 from gateway.remote.redis_store import redis_store
 
@@ -81,8 +84,12 @@ class RedisLimiter:
         script: bytes = SCRIPT,
     ) -> None:
         self._key_prefix = key_prefix
+        self._up = False
+        self._reason = "not looked for yet"
+        self._changed_at: float | None = None
         self._on_state = on_state
         self._monotonic = clock.monotonic
+        self._wall = clock.wall
         self.fallback = Fallback(clock)
         self._ladder = Ladder(on_failure, self.fallback)
         self._presence = Presence(f"{key_prefix}:{VERSION}:gateways")
@@ -95,6 +102,24 @@ class RedisLimiter:
 
     def __repr__(self) -> str:
         return f"<RedisLimiter {self._store!r}>"
+
+    def condition(self) -> Condition:
+        """As `TendedLimiter.condition`."""
+        since = None if self._changed_at is None else unix_date(int(self._changed_at))
+        redis = Redis(self._up, since, self._reason, self._store.servers(), self.fallback.gateways)
+        decides = "redis" if self._up else self._ladder.on_failure
+        return Condition(repr(self), decides, redis, self.fallback.memory.buckets, self.fallback.debts, len(self._refusals))
+
+    async def renew(self, keys: Sequence[str]) -> bool:
+        """As `TendedLimiter.renew`. A bucket whose time has come is full: so nothing is needed that deciding does not need."""
+        self.fallback.renew_now(keys)
+        names = [f"{self._key_prefix}:{VERSION}:{key}".encode() for key in keys]
+        replies = [self._store.call(pack(b"SET", name, b"0:1", b"PX", b"1"), tag_of(key)) for name, key in zip(names, keys, strict=True)]
+        told = await asyncio.gather(*replies)
+        renewed = set(keys)
+        for refused in [refused for refused in self._refusals if renewed.intersection(refused.keys)]:
+            del self._refusals[refused]
+        return not any(isinstance(reply, LinkError) for reply in told)
 
     async def start(self) -> None:
         """Returns when Redis was reached, or found away: after a few seconds at most. Before it, calls meet the ladder."""
@@ -151,6 +176,7 @@ class RedisLimiter:
     def _changed(self, up: bool, reason: str) -> None:
         """Another Redis may have come, or the same without its data."""
         self._refusals.clear()
+        self._up, self._reason, self._changed_at = up, reason, self._wall()
         if up:
             self._woken.set()
         self._on_state(up, reason)

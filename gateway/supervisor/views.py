@@ -12,6 +12,7 @@ from gateway.admin import View, json_reply
 from gateway.app import SYSTEM
 from gateway.settings import Config
 from gateway.supervisor.crew import Crew
+from gateway.supervisor.limits import limit_views, resetting
 
 _MASK = "***"
 _SECRET = re.compile(r"secret|token|password|authorization|cookie|api[-_]?key|credential", re.IGNORECASE)
@@ -34,7 +35,12 @@ def views(config: Callable[[], Config], crew: Crew) -> dict[str, View]:
         ]
         return json_reply(200, {"upstreams": upstreams})
 
-    return {"/config": effective, "/workers": workers, "/targets": targets}
+    return {"/config": effective, "/workers": workers, "/targets": targets, **limit_views(crew.answering)}
+
+
+def changes(reload: "Callable[[], asyncio.Future[list[str]]]", crew: Crew) -> dict[str, View]:
+    """By path."""
+    return {"/reload": reloading(reload), "/limits/reset": resetting(crew.answering)}
 
 
 def reloading(ask: "Callable[[], asyncio.Future[list[str]]]") -> View:

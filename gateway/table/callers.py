@@ -72,6 +72,10 @@ class Keyring:
     def __len__(self) -> int:
         return len({key.id for key in (*self._by_digest.values(), *self._by_subject.values())})
 
+    def named(self, key_id: str) -> Key | None:
+        """For operators: looks through all of them."""
+        return next((key for key in (*self._by_digest.values(), *self._by_subject.values()) if key.id == key_id), None)
+
     def find(self, secret: str, organization: str | None, wall_s: float) -> Caller:
         """The caller that `secret` stands for, on behalf of `organization` (None: the key's default one).
 

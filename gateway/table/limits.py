@@ -23,11 +23,11 @@ MAX_CLAIMS = 8192
 class Tariff:
     """What a route asks beyond its callers' own limits: `costs` and `limits` by method. Remembers the claims it made."""
 
-    __slots__ = ("_costs", "_known", "_limits")
+    __slots__ = ("_known", "costs", "limits")
 
     def __init__(self, costs: Mapping[str, int], limits: Mapping[str, tuple[Window, ...]]) -> None:
-        self._costs = costs
-        self._limits = limits
+        self.costs = costs
+        self.limits = limits
         self._known: dict[tuple[Caller, str], Claim] = {}
 
     def claim(self, caller: Caller, method: str) -> Claim:
@@ -37,8 +37,8 @@ class Tariff:
             return known
         if len(self._known) >= MAX_CLAIMS:
             self._known.clear()
-        windows = shadows_last([*caller.claim.windows, *self._limits[method]])
-        made = claim_of(caller.bucket, caller.organization_bucket, windows, self._costs[method], told(windows))
+        windows = shadows_last([*caller.claim.windows, *self.limits[method]])
+        made = claim_of(caller.bucket, caller.organization_bucket, windows, self.costs[method], told(windows))
         self._known[caller, method] = made
         return made
 

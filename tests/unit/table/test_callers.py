@@ -50,6 +50,12 @@ def test_a_certificate_speaks_as_a_key_does() -> None:
         assert raised.value.fault is fault
 
 
+def test_operators_know_a_key_by_its_id() -> None:
+    old = Key("k4", CALLERS, False, frozenset(), 1000.0)
+    one = Keyring({b"": old}, {"CN=a": Key("k5", CALLERS, True, frozenset(), None)})
+    assert [key and key.id for key in map(one.named, ("k4", "k5", "k6", ""))] == ["k4", "k5", None, None]
+
+
 @pytest.mark.parametrize(
     ("secret", "organization", "fault"),
     [
