@@ -146,8 +146,8 @@ class Site:
 
 
 @asynccontextmanager
-async def site(folder: Path) -> AsyncIterator[Site]:
-    """All of it running."""
+async def site(folder: Path, **more: str) -> AsyncIterator[Site]:
+    """All of it running; `more` are sections of the configuration."""
     listeners = '[{id: public, address: "127.0.0.1:0"}]'
     with started(RedisServer(folder)) as redis:
         async with services() as ports:
@@ -156,7 +156,7 @@ async def site(folder: Path) -> AsyncIterator[Site]:
                 "admin": f'{{address: "127.0.0.1:0", token: {TOKEN}}}',
                 "observability": "{log: {format: json, access: false}}",
                 "redis": f'{{url: "{redis.url}", timeout: 2s}}',
-            }
+            } | more
             texts = {edition: written(edition, ports, **sections) for edition in ports}
             with running(texts["a"], folder) as gateway:
                 yield Site(gateway, folder / "gateway.yaml", texts)
