@@ -18,6 +18,8 @@ import structlog
 import uvloop
 
 from gateway.edge import Listener
+from gateway.edge.room import raise_descriptors, shares
+from gateway.edge.tally import Tally
 from gateway.edge.terms import door, threshold
 from gateway.exchange import Exchange, Send
 from gateway.kernel.clock import Clock
@@ -126,11 +128,13 @@ class Worker:
     def _open_listeners(self, gateway: Gateway) -> None:
         """All that can fail of them: raises OSError."""
         ids = Ids(os.urandom)
-        for setting, _ in self.post.sockets:
-            before = threshold(setting, self.metrics, SYSTEM.wall)
-            self.listeners.append(
-                Listener(door(setting, ids, SYSTEM.monotonic), _serves(setting, gateway), SYSTEM.wall, self.outbox, before)
-            )
+        wanted = [setting.limits.connections for setting, _ in self.post.sockets]
+        outgoing = sum(upstream.connections.max for upstream in self.config.upstreams)
+        for (setting, _), most in zip(self.post.sockets, shares(wanted, raise_descriptors(), outgoing), strict=True):
+            tally = Tally(self.metrics, setting.id, SYSTEM.wall)
+            before = threshold(setting, tally)
+            way_in = door(setting, ids, SYSTEM.monotonic, most)
+            self.listeners.append(Listener(way_in, _serves(setting, gateway), SYSTEM.wall, self.outbox, tally.turned_away, before))
 
     async def _listen(self) -> None:
         for listener, (_, sockets) in zip(self.listeners, self.post.sockets, strict=True):
