@@ -10,11 +10,13 @@ from pydantic import BaseModel, SecretStr
 
 from gateway.admin import View, json_reply
 from gateway.app import SYSTEM
+from gateway.kernel import redis_url
 from gateway.settings import Config
+from gateway.supervisor.configuration import outline_of
 from gateway.supervisor.crew import Crew
+from gateway.table.outline import SECRET
 
 _MASK = "***"
-_SECRET = re.compile(r"secret|token|password|authorization|cookie|api[-_]?key|credential", re.IGNORECASE)
 _USERINFO = re.compile(r"(://)[^\s@/]+@")
 
 
@@ -34,7 +36,7 @@ def views(config: Callable[[], Config], crew: Crew) -> dict[str, View]:
         ]
         return json_reply(200, {"upstreams": upstreams})
 
-    return {"/config": effective, "/workers": workers, "/targets": targets}
+    return {"/config": effective, "/config/outline": outline_of(config), "/workers": workers, "/targets": targets}
 
 
 def reloading(ask: "Callable[[], asyncio.Future[list[str]]]") -> View:
@@ -54,7 +56,7 @@ def masked(config: Config) -> dict[str, Any]:
     """The configuration with its defaults, without secrets: in the units of the program, seconds and bytes."""
     plain: dict[str, Any] = _masked(config)
     if config.redis is not None:
-        plain["redis"]["url"] = _USERINFO.sub(rf"\1{_MASK}@", config.redis.url.get_secret_value())
+        plain["redis"]["url"] = redis_url.masked(config.redis.url.get_secret_value())
     return plain
 
 
@@ -62,7 +64,7 @@ def _masked(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return _masked(dict(iter(value)))
     if isinstance(value, dict):
-        return {name: _MASK if isinstance(each, str) and _SECRET.search(name) else _masked(each) for name, each in value.items()}
+        return {name: _MASK if isinstance(each, str) and SECRET.search(name) else _masked(each) for name, each in value.items()}
     if isinstance(value, tuple | list) and not hasattr(value, "_fields"):
         return [_masked(each) for each in value]
     if isinstance(value, SecretStr):
