@@ -53,6 +53,7 @@ class _Comparison:
         self._before, self._after = _with_new_names(before, self._renamed), after
         self._shared = [each.name for label, each in after.items() if each.kind == "route" and label in self._before]
         self._access: dict[tuple[object, object], tuple[list[str], list[str]]] = {}
+        self._plans: dict[tuple[str, str], Effect] = {}
 
     def run(self) -> Iterator[Change]:
         for label, thing in self._after.items():
@@ -92,15 +93,18 @@ class _Comparison:
         if after.kind == "limit" and aspect in _ALLOWANCE:
             return effect_on_allowance([before.aspects], [after.aspects])
         if aspect == "plan":
-            return effect_on_allowance(*(self._limits(each, f"plan {thing.aspects['plan']}") for each, thing in self._both(before, after)))
+            return self._of_plans(before.aspects["plan"], after.aspects["plan"])
         return effect_of(after.kind, after.name, aspect, before.aspects.get(aspect), after.aspects.get(aspect))
 
-    def _both(self, before: Thing, after: Thing) -> list[tuple[dict[str, Thing], Thing]]:
-        return [(self._before, before), (self._after, after)]
-
-    @staticmethod
-    def _limits(things: dict[str, Thing], of: str) -> list[dict[str, Any]]:
-        return [thing.aspects for thing in things.values() if thing.of == of]
+    def _of_plans(self, before: str, after: str) -> Effect:
+        """Of being on another plan."""
+        if (before, after) not in self._plans:
+            limits = (
+                [thing.aspects for thing in side.values() if thing.of == f"plan {plan}"]
+                for side, plan in ((self._before, before), (self._after, after))
+            )
+            self._plans[before, after] = effect_on_allowance(*limits)
+        return self._plans[before, after]
 
     def _of_access(self, before: Thing, after: Thing) -> Iterator[Change]:
         """What a key may use of that which is there before and after."""
