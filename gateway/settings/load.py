@@ -13,6 +13,7 @@ from gateway.settings.draft import Draft
 from gateway.settings.explain import explain
 from gateway.settings.includes import read_file, read_text
 from gateway.settings.notes import Notes
+from gateway.settings.origins import Origins
 from gateway.settings.places import Items, Source, Table
 from gateway.settings.problems import ConfigError, Problem
 from gateway.settings.prune import pruned
@@ -24,9 +25,15 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None)
 
     Raises ConfigError with everything that is wrong.
     """
+    return load_with_origins(path, environ)[0]
+
+
+def load_with_origins(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> tuple[Config, Origins]:
+    """As `load`, and where the values come from."""
     notes = Notes()
     root, whole = read_file(os.fspath(path), os.environ if environ is None else environ, notes)
-    return _build(root, notes, whole)
+    config = _build(root, notes, whole)
+    return config, Origins(root)
 
 
 def parse(text: str, name: str = "gateway.yaml", environ: Mapping[str, str] | None = None, directory: Path = Path()) -> Config:

@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from gateway.supervisor.turns import Turns
 from gateway.supervisor.views import reloading, views
 from gateway.supervisor.watch import Watch
 from gateway.supervisor.worker import StillbornError
-from gateway.table.blueprint import Blueprint, draw
+from gateway.table.blueprint import Blueprint, Reread, draw
 
 TICK_S = 0.25
 PROGRESS_S = 3.0
@@ -47,7 +47,7 @@ class Supervisor:
     def __init__(
         self,
         blueprint: Blueprint,
-        reread: Callable[[], Config],
+        reread: Reread,
         stuck_after_s: float,
         environ: MutableMapping[str, str],
         watched: Path | None,
@@ -157,7 +157,7 @@ class Supervisor:
         log, metrics = structlog.get_logger(), self.metrics
         try:
             async with self.crew.may_fork:
-                blueprint = await in_thread(lambda: draw(self._reread(), self.blueprint.source))
+                blueprint = await in_thread(lambda: draw(*self._reread(), self.blueprint.source))
             await self._replace(blueprint)
         except ConfigError as error:
             problems = [str(problem) for problem in error.problems]
@@ -281,7 +281,7 @@ class Supervisor:
 
     def _admin(self, config: Config) -> Admin:
         admin = Admin(str(config.admin.address), self.metrics, self._readiness, _token(config))
-        admin.views |= views(lambda: self.blueprint.config, self.crew)
+        admin.views |= views(lambda: self.blueprint, self.crew)
         admin.changes["/reload"] = reloading(self._reloads.ask)
         return admin
 

@@ -6,25 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
-from pydantic import BaseModel, SecretStr
 
 from gateway.admin import View, json_reply
 from gateway.app import SYSTEM
-from gateway.kernel import redis_url
-from gateway.settings import Config
-from gateway.supervisor.configuration import outline_of
+from gateway.supervisor.configuration import configuration_views
 from gateway.supervisor.crew import Crew
-from gateway.table.outline import SECRET
+from gateway.table.blueprint import Blueprint
 
 _MASK = "***"
 _USERINFO = re.compile(r"(://)[^\s@/]+@")
 
 
-def views(config: Callable[[], Config], crew: Crew) -> dict[str, View]:
-    """By path."""
-
-    async def effective(_: web.BaseRequest) -> web.Response:
-        return json_reply(200, masked(config()))
+def views(blueprint: Callable[[], Blueprint], crew: Crew) -> dict[str, View]:
+    """By path; of the configuration in force."""
 
     async def workers(_: web.BaseRequest) -> web.Response:
         return json_reply(200, {"workers": told(crew)})
@@ -32,11 +26,11 @@ def views(config: Callable[[], Config], crew: Crew) -> dict[str, View]:
     async def targets(_: web.BaseRequest) -> web.Response:
         upstreams = [
             {"id": upstream.id, "targets": [_USERINFO.sub(rf"\1{_MASK}@", str(target.url)) for target in upstream.targets]}
-            for upstream in config().upstreams
+            for upstream in blueprint().config.upstreams
         ]
         return json_reply(200, {"upstreams": upstreams})
 
-    return {"/config": effective, "/config/outline": outline_of(config), "/workers": workers, "/targets": targets}
+    return {**configuration_views(blueprint), "/workers": workers, "/targets": targets}
 
 
 def reloading(ask: "Callable[[], asyncio.Future[list[str]]]") -> View:
@@ -50,26 +44,6 @@ def reloading(ask: "Callable[[], asyncio.Future[list[str]]]") -> View:
         return json_reply(422, {"reload": "refused", "problems": problems}) if problems else json_reply(200, {"reload": "done"})
 
     return reload
-
-
-def masked(config: Config) -> dict[str, Any]:
-    """The configuration with its defaults, without secrets: in the units of the program, seconds and bytes."""
-    plain: dict[str, Any] = _masked(config)
-    if config.redis is not None:
-        plain["redis"]["url"] = redis_url.masked(config.redis.url.get_secret_value())
-    return plain
-
-
-def _masked(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return _masked(dict(iter(value)))
-    if isinstance(value, dict):
-        return {name: _MASK if isinstance(each, str) and SECRET.search(name) else _masked(each) for name, each in value.items()}
-    if isinstance(value, tuple | list) and not hasattr(value, "_fields"):
-        return [_masked(each) for each in value]
-    if isinstance(value, SecretStr):
-        return _MASK
-    return value if value is None or isinstance(value, str | int | float) else str(value)
 
 
 def told(crew: Crew) -> list[dict[str, Any]]:

@@ -24,6 +24,10 @@ def gateway(tmp_path: Path) -> Iterator[GatewayProcess]:
         yield process
 
 
+async def reloaded(gateway: GatewayProcess) -> tuple[int, str]:
+    return await asyncio.to_thread(gateway.admin, "/reload?wait", "POST", {"Authorization": f"Bearer {TOKEN}"})
+
+
 async def diff(gateway: GatewayProcess, file: Path) -> tuple[int | None, str]:
     command = ("-m", "gateway", "diff", "-c", str(file), "--admin", f"127.0.0.1:{gateway.admin_port}")
     process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=asyncio.subprocess.PIPE)
@@ -41,8 +45,20 @@ async def test_what_a_file_would_change_is_told_before_and_nothing_is_left_to_ch
         "widening\n  key tester2: added\n2 breaking, 1 widening, 0 other\n"
     )
     assert await diff(gateway, file) == (4, told)
-    status, _ = await asyncio.to_thread(gateway.admin, "/reload?wait", "POST", {"Authorization": f"Bearer {TOKEN}"})
-    assert (status, await diff(gateway, file)) == (200, (0, "nothing changes\n"))
+    assert ((await reloaded(gateway))[0], await diff(gateway, file)) == (200, (0, "nothing changes\n"))
+
+
+async def test_origins_are_of_the_configuration_in_force_and_not_of_the_file_as_it_is_now(gateway: GatewayProcess, tmp_path: Path) -> None:
+    file = tmp_path / "gateway.yaml"
+    lines = file.read_text().splitlines()
+    (line,) = [number for number, text in enumerate(lines, 1) if text.startswith("redis:")]
+    before = json.loads(gateway.admin("/config/origins")[1])
+    assert (before["redis.url"], before["redis.timeout"]) == (f"{file}:{line}:{lines[line - 1].index('url: ') + 6}", "default")
+    file.write_text("# one line more\n" + file.read_text())
+    assert json.loads(gateway.admin("/config/origins")[1]) == before
+    assert (await reloaded(gateway))[0] == 200
+    after = json.loads(gateway.admin("/config/origins")[1])
+    assert after["redis.url"] == before["redis.url"].replace(f":{line}:", f":{line + 1}:")
 
 
 async def test_no_secret_leaves(gateway: GatewayProcess) -> None:
