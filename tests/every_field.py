@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from gateway.settings import Config
+from gateway.settings.schema.key_list import KeyList
 from gateway.settings.schema.routing import Route
 from gateway.settings.schema.types import Section
 from gateway.settings.schema.values import Address, TargetUrl
@@ -66,7 +67,8 @@ def fields(section: type[Section] = Config) -> set[tuple[type[Section], str]]:
     """Every field of the schema, with the section that it belongs to, but for those that lead to other sections."""
     found: set[tuple[type[Section], str]] = set()
     for name, field in section.model_fields.items():
-        below = [part for part in _parts(field.annotation) if isinstance(part, type) and issubclass(part, Section)]
+        kinds = [part.SECTION if part is KeyList else part for part in _parts(field.annotation)]
+        below = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)]
         for each in below:
             found |= fields(each)
         if not below:
@@ -88,6 +90,8 @@ def _value(annotation: Any) -> Any:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if isinstance(annotation, type) and issubclass(annotation, Section):
         return _section(annotation)
+    if annotation is KeyList:
+        return (_section(KeyList.SECTION),)
     if annotation in _OF_KIND:
         return _OF_KIND[annotation]
     if origin is Literal:

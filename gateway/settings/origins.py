@@ -30,10 +30,7 @@ class Origins:
     def of(self, written: Any) -> dict[str, str]:
         """By path, for everything in `written`: a configuration as plain data. What stands in no file has DEFAULT."""
         known: dict[str, str] = json.loads(zlib.decompress(self._packed))
-        told = {spell(loc): _nearest(known, loc) for loc in _leaves(written, ())}
-        if keys := {path: origin for path, origin in known.items() if path.startswith("keys")}:
-            told.pop("keys", None)
-        return told | keys
+        return {spell(loc): _nearest(known, loc) for loc in _leaves(written, ())}
 
 
 def paths(written: Any) -> list[str]:
@@ -59,7 +56,7 @@ def _leaves(value: Any, loc: Loc) -> Iterator[Loc]:
 
 def _found(value: Any, loc: Loc) -> Iterator[tuple[str, str]]:
     if loc == ("keys",) and isinstance(value, Items):
-        yield from _of_keys(value)
+        yield "keys", _of_keys(value)
     elif isinstance(value, Table) and value:
         for name, part in value.items():
             yield from _below(part, (*loc, name), value.places[name][1], name in value.veiled)
@@ -78,12 +75,9 @@ def _below(value: Any, loc: Loc, place: Place, veiled: bool) -> Iterator[tuple[s
         yield spell(loc), f"{_place(place)} {_referred(place)}".rstrip() if veiled else _place(place)
 
 
-def _of_keys(keys: Items) -> Iterator[tuple[str, str]]:
-    file = None
-    for index, place in enumerate(keys.places):
-        if place.source.name != file:
-            file = place.source.name
-            yield spell(("keys", index)), _place(place)
+def _of_keys(keys: Items) -> str:
+    first = {place.source.name: place for place in reversed(keys.places)}
+    return ", ".join(map(_place, reversed(first.values())))
 
 
 def _place(place: Place) -> str:

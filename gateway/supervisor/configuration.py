@@ -14,6 +14,7 @@ from gateway.admin import View, json_reply, lines_reply
 from gateway.kernel import redis_url
 from gateway.settings import Config
 from gateway.settings.origins import paths
+from gateway.settings.schema.key_list import KeyList
 from gateway.table.blueprint import Blueprint
 from gateway.table.outline import MASK, SECRET, Preface, Veil, things
 
@@ -62,7 +63,7 @@ def _masked(value: Any) -> Any:
         return _masked(dict(iter(value)))
     if isinstance(value, dict):
         return {name: MASK if isinstance(each, str) and SECRET.search(name) else _masked(each) for name, each in value.items()}
-    if isinstance(value, tuple | list) and not hasattr(value, "_fields"):
+    if isinstance(value, tuple | list | KeyList) and not hasattr(value, "_fields"):
         return [_masked(each) for each in value]
     if isinstance(value, SecretStr):
         return MASK

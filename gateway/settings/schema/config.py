@@ -4,6 +4,7 @@ from pydantic import Field, field_validator
 
 from gateway.kernel.faults import CATALOGUE
 from gateway.settings.schema.access import BUILT_IN_PLANS, Auth, Key, Organization, Plan
+from gateway.settings.schema.key_list import KeyList
 from gateway.settings.schema.limits import PlanLimit
 from gateway.settings.schema.routing import Defaults, Envelope, ErrorOverride, Route, Timeouts, Upstream
 from gateway.settings.schema.server import Admin, Observability, Redis, Server
@@ -23,7 +24,7 @@ class Config(Section):
     auth: Auth = section(Auth, "How callers say who they are.")
     organizations: Many[Organization] = Field(default=(), description="Whom keys belong to.")
     plans: Many[Plan] = Field(default=(), description="What callers are entitled to.", validate_default=True)
-    keys: Many[Key] = Field(default=(), description="The callers.")
+    keys: KeyList = Field(default_factory=KeyList, description="The callers.")
     upstreams: Many[Upstream] = Field(default=(), description="The services behind the gateway.")
     defaults: Defaults = section(Defaults, "What every route inherits, and may override field by field.")
     routes: Many[Route] = Field(default=(), description="The ways through the gateway. Their order means nothing.")

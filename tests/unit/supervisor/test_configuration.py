@@ -88,4 +88,4 @@ def test_values_of_a_file_have_their_line_and_keys_one_a_file(tmp_path: Path) ->
     told = origins_of(draw(config, origins, "gateway.yaml"))
     assert told["routes[0].match.prefix"] == f"{tmp_path}/gateway.yaml:3:36"
     assert told["routes[0].auth"] == "default"
-    assert {path: origin for path, origin in told.items() if path.startswith("keys")} == {"keys[0]": f"{tmp_path}/gateway.yaml:5:3"}
+    assert {path: origin for path, origin in told.items() if path.startswith("keys")} == {"keys": f"{tmp_path}/gateway.yaml:5:3"}
