@@ -64,14 +64,14 @@ def variants(config: Config) -> Iterator[Variant]:
 
 
 def fields(section: type[Section] = Config) -> set[tuple[type[Section], str]]:
-    """Every field of the schema, with the section that it belongs to, but for those that lead to other sections."""
+    """Every field of the schema, with the section that it belongs to, but for those that lead to other sections or can have one value only."""
     found: set[tuple[type[Section], str]] = set()
     for name, field in section.model_fields.items():
         kinds = [part.SECTION if part is KeyList else part for part in _parts(field.annotation)]
         below = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)]
         for each in below:
             found |= fields(each)
-        if not below:
+        if not below and not (get_origin(field.annotation) is Literal and len(get_args(field.annotation)) == 1):
             found.add((section, name))
     return found
 

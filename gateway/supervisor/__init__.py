@@ -2,7 +2,7 @@
 
     run              what `gateway run` does
     supervisor.py    starting, reloading, draining
-    views.py, configuration.py   what the admin listener shows
+    views.py, configuration.py, limits.py   what the admin listener shows and changes
     crew.py          the workers: forked, replaced when they die or stand still, succeeded by the next generation
     worker.py        one of them, as seen from here        fork.py      how it comes to be
     sockets.py       one for each listener and worker, bound once and handed from generation to generation

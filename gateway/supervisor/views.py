@@ -11,6 +11,7 @@ from gateway.admin import View, json_reply
 from gateway.app import SYSTEM
 from gateway.supervisor.configuration import configuration_views
 from gateway.supervisor.crew import Crew
+from gateway.supervisor.limits import limit_views, resetting
 from gateway.table.blueprint import Blueprint
 
 _MASK = "***"
@@ -30,7 +31,12 @@ def views(blueprint: Callable[[], Blueprint], crew: Crew) -> dict[str, View]:
         ]
         return json_reply(200, {"upstreams": upstreams})
 
-    return {**configuration_views(blueprint), "/workers": workers, "/targets": targets}
+    return {**configuration_views(blueprint), "/workers": workers, "/targets": targets, **limit_views(crew.answering)}
+
+
+def changes(reload: "Callable[[], asyncio.Future[list[str]]]", crew: Crew) -> dict[str, View]:
+    """By path."""
+    return {"/reload": reloading(reload), "/limits/reset": resetting(crew.answering)}
 
 
 def reloading(ask: "Callable[[], asyncio.Future[list[str]]]") -> View:

@@ -112,6 +112,10 @@ def _expiry(before: str | None, after: str | None) -> Effect:
     return "breaking" if sooner else "widening"
 
 
+def _on_failure(before: str | None, after: str | None) -> Effect:
+    return "breaking" if after == "deny" else "widening" if before == "deny" else "other"
+
+
 def _path(before: str, after: str) -> Effect:
     """Parameters may have other names, and a prefix may stand for more than it did."""
     old, new = _match(before), _match(after)
@@ -139,6 +143,7 @@ _JUDGES: dict[str, Judge] = {
     "route.timeouts.*": _less_breaks,
     "limit.scope": _scope,
     "limit.methods": _limited_methods,
+    "limit.on_failure": _on_failure,
     "key.secret_sha256": _towards({}, "breaking"),
     "key.certificate_subject": lambda before, _after: "widening" if before is None else "breaking",
     "key.organizations": _organizations,
@@ -157,7 +162,7 @@ _JUDGES: dict[str, Judge] = {
     "listener.tls.client_auth": _towards({"optional": "widening", "required": "breaking"}),
     "error.status": _BREAKING,
     "error.code": _BREAKING,
-    "redis.on_failure": lambda before, after: "breaking" if after == "deny" else "widening" if before == "deny" else "other",
+    "redis.on_failure": _on_failure,
     "auth.key.*": _BREAKING,
     "auth.organization_header": _BREAKING,
     "observability.request_id.header": _BREAKING,

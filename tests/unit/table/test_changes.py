@@ -3,15 +3,14 @@
 import pytest
 
 from gateway.settings import Config, parse
-from gateway.settings.schema.limits import OrganizationLimit
 from gateway.table.changes import Change, changes, spelled
 from gateway.table.outline import Veil, things
 from tests.every_field import fields, variants, whole
 from tests.yaml_files import DIGEST
 
 VEIL = Veil(b"salt", at_home=True)
-SAME_IN_ANY_FILE = {(Config, "version"), (Config, "include"), (OrganizationLimit, "scope")}
-"""The format, the names of the files, and what can have one value only."""
+SAME_IN_ANY_FILE = {(Config, "version"), (Config, "include")}
+"""The format, and the names of the files."""
 SAMPLE = f"""
 version: 1
 organizations: [{{id: acme}}, {{id: initech}}]

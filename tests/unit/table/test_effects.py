@@ -35,6 +35,7 @@ BREAKING, WIDENING, OTHER = "breaking", "widening", "other"
         ("limit", "methods", None, ["GET"], WIDENING, BREAKING),
         ("limit", "methods", ["GET"], ["GET", "PUT"], BREAKING, WIDENING),
         ("limit", "methods", ["PUT", "GET"], ["GET", "PUT"], OTHER, OTHER),
+        ("limit", "on_failure", None, "deny", BREAKING, WIDENING),
         ("key", "secret_sha256", "a", "b", BREAKING, BREAKING),
         ("key", "certificate_subject", None, "CN=a", WIDENING, BREAKING),
         ("key", "organizations", ["a"], ["a", "b"], WIDENING, BREAKING),
