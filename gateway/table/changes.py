@@ -67,12 +67,22 @@ class _Comparison:
                 yield self._went(thing)
 
     def _came(self, thing: Thing) -> Change:
-        effect = effect_on_allowance((), [thing.aspects]) if thing.kind == "limit" else effect_of_coming(thing.kind)
+        instead = self._instead_of(thing, self._before)
+        effect = effect_on_allowance(instead, [thing.aspects]) if thing.kind == "limit" else effect_of_coming(thing.kind)
         return Change(effect, thing.kind, thing.name, "", None, thing.aspects, _text("added", _gist(thing)))
 
     def _went(self, thing: Thing) -> Change:
-        effect = effect_on_allowance([thing.aspects], ()) if thing.kind == "limit" else effect_of_going(thing.kind)
+        instead = self._instead_of(thing, self._after)
+        effect = effect_on_allowance([thing.aspects], instead) if thing.kind == "limit" else effect_of_going(thing.kind)
         return Change(effect, thing.kind, thing.name, "", thing.aspects, None, _text("removed", _gist(thing)))
+
+    @staticmethod
+    def _instead_of(limit: Thing, side: dict[str, Thing]) -> list[dict[str, Any]]:
+        """What holds where a key does not have this limit: that of its plan with the same id, if there is one."""
+        key = side.get(limit.of)
+        plan = key.aspects["plan"] if key is not None and key.kind == "key" else None
+        standing = side.get(f"limit {limit.name.partition(' of ')[0]} of plan {plan}")
+        return [] if standing is None else [standing.aspects]
 
     def _of_two(self, before: Thing, after: Thing) -> Iterator[Change]:
         kind, name = after.kind, after.name

@@ -136,6 +136,17 @@ def test_limits_come_go_and_change() -> None:
     ) == ["other: limit x of plan small: added (9 per 1s, in shadow)"]
 
 
+def test_a_key_s_own_limit_is_judged_by_the_one_of_its_plan_that_it_replaces() -> None:
+    def own(limit: str) -> tuple[str, str]:
+        return "id: all,", f"id: all, limits: [{{{limit}}}],"
+
+    assert told(own("id: minute, max: 600, per: 1m")) == ["widening: limit minute of key all: added (600 per 1m)"]
+    assert told(own("id: minute, max: 60, per: 1m")) == ["breaking: limit minute of key all: added (60 per 1m)"]
+    assert told(own("id: other, max: 600, per: 1h")) == ["breaking: limit other of key all: added (600 per 1h)"]
+    with_own = SAMPLE.replace(*own("id: minute, max: 600, per: 1m"))
+    assert [change.effect for change in found(with_own, SAMPLE)] == ["breaking"]
+
+
 def test_defaults_are_told_at_the_routes_that_they_are_for() -> None:
     lines = told(("version: 1", "version: 1\ndefaults: {timeouts: {total: 5s}}"))
     assert lines == [
