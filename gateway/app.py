@@ -22,6 +22,7 @@ from gateway.edge.terms import door, threshold
 from gateway.exchange import Exchange, Send
 from gateway.kernel.clock import Clock
 from gateway.kernel.ids import Ids
+from gateway.observe.errors import ErrorLog, ErrorRing
 from gateway.observe.log import Log
 from gateway.observe.metrics import Metrics
 from gateway.observe.pulse import Pulse
@@ -58,6 +59,7 @@ class Post(msgspec.Struct, frozen=True):
 
     sockets: list[tuple[ListenerSetting, list[socket.socket]]]
     region: Region
+    errors: ErrorRing
     pulse: Pulse
     control: socket.socket
     where: int
@@ -218,7 +220,7 @@ class Worker:
             table=table,
             credentials=credentials,
             limiter=self.limiter,
-            recorder=Recorder(self.metrics, self.log.access, config.auth.key.query),
+            recorder=Recorder(self.metrics, self.log.access, config.auth.key.query, ErrorLog(self.post.errors, SYSTEM.wall)),
             clock=SYSTEM,
             faults=self.blueprint.faults,
             id_field=config.observability.request_id.header,

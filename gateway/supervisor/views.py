@@ -5,10 +5,13 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
 from gateway.admin import View, json_reply
 from gateway.app import SYSTEM
+from gateway.observe.errors import ErrorRecord
+from gateway.observe.stamp import Stamp
 from gateway.supervisor.configuration import configuration_views
 from gateway.supervisor.crew import Crew
 from gateway.supervisor.limits import limit_views, resetting
@@ -31,7 +34,11 @@ def views(blueprint: Callable[[], Blueprint], crew: Crew) -> dict[str, View]:
         ]
         return json_reply(200, {"upstreams": upstreams})
 
-    return {**configuration_views(blueprint), "/workers": workers, "/targets": targets, **limit_views(crew.answering)}
+    async def errors(request: web.BaseRequest) -> web.Response:
+        found = crew.errors.records(request.query.get("request_id"))
+        return json_reply(200, {"errors": [error_told(record) for record in found]})
+
+    return {**configuration_views(blueprint), "/errors": errors, "/workers": workers, "/targets": targets, **limit_views(crew.answering)}
 
 
 def changes(reload: "Callable[[], asyncio.Future[list[str]]]", crew: Crew) -> dict[str, View]:
@@ -50,6 +57,12 @@ def reloading(ask: "Callable[[], asyncio.Future[list[str]]]") -> View:
         return json_reply(422, {"reload": "refused", "problems": problems}) if problems else json_reply(200, {"reload": "done"})
 
     return reload
+
+
+def error_told(record: ErrorRecord) -> dict[str, Any]:
+    """What is known of it, with its time as the log spells it."""
+    plain = {name: value for name, value in msgspec.structs.asdict(record).items() if value is not None}
+    return {"timestamp": Stamp()(plain.pop("at")), **plain}
 
 
 def told(crew: Crew) -> list[dict[str, Any]]:
