@@ -55,9 +55,15 @@ class Crew:
         return f"<Crew generation {self.generation}, {self._count('serving')}/{len(self.everybody)} serving>"
 
     @property
-    def ready(self) -> bool:
-        """Whether somebody serves."""
-        return any(worker.state == "serving" for worker in self.members.values())
+    def misgivings(self) -> list[str]:
+        """Why clients should not be sent here; none when they should."""
+        serving = [worker for worker in self.members.values() if worker.state == "serving"]
+        if not serving:
+            return ["no worker is ready"]
+        # Those that drain count: their successors may only just be connecting.
+        if serving[0].blueprint.needs_redis and not any(worker.pulse.redis_up for worker in self.everybody):
+            return ["redis is away"]
+        return []
 
     @property
     def regions(self) -> list[Region]:

@@ -274,9 +274,7 @@ class Supervisor:
         self._handles[:1] = [asyncio.get_running_loop().call_later(TICK_S, self._tick, now + TICK_S)]
 
     def _readiness(self) -> tuple[bool, list[str]]:
-        reasons = list(self._reasons)
-        if not reasons and not self.crew.ready:
-            reasons.append("no worker is ready")
+        reasons = self._reasons or self.crew.misgivings
         return not reasons, reasons
 
     def _admin(self, config: Config) -> Admin:

@@ -19,13 +19,14 @@ Reread: TypeAlias = Callable[[], tuple[Config, Origins | None]]
 class Blueprint(msgspec.Struct, frozen=True):
     """A configuration compiled as far as all workers can share it. `source` names it in the log, `digest` its content.
 
-    `origins` is None for one that stands in no file.
+    `origins` is None for one that stands in no file. `needs_redis`: while Redis is away some callers are refused.
     """
 
     config: Config
     origins: Origins | None
     source: str
     digest: str
+    needs_redis: bool
     faults: dict[str, Fault]
     credentials: Credentials
 
@@ -33,4 +34,5 @@ class Blueprint(msgspec.Struct, frozen=True):
 def draw(config: Config, origins: Origins | None, source: str) -> Blueprint:
     """Compile `config`."""
     digest = sha256(repr(config).encode()).hexdigest()[:12]
-    return Blueprint(config, origins, source, digest, build_faults(config), build_credentials(config))
+    needs_redis = "deny" in config.ways_without_redis()
+    return Blueprint(config, origins, source, digest, needs_redis, build_faults(config), build_credentials(config))
