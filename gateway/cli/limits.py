@@ -36,7 +36,7 @@ def worst_cases(config: Config) -> Iterator[Worst]:
     Limits that are shared are taken as if nobody else used them; shadows limit nothing.
     """
     plans, organizations = plan_windows(config), organization_windows(config)
-    used = {key.plan for key in config.keys if not key.limits}
+    used = {key.plan for key in config.keys.plain if not key.limits}
     for plan, windows in plans.items():
         routes = [each for each in config.routes if (plan in used if each.auth == "key" else config.plan_of(each).id == plan)]
         yield from _of(f"plan {plan}", windows, routes)

@@ -10,6 +10,7 @@ import structlog
 from gateway.app import BEAT_S, SYSTEM
 from gateway.observe.node import NodeMetrics
 from gateway.observe.slots import Region
+from gateway.supervisor.memory import give_back
 from gateway.supervisor.sockets import Sockets
 from gateway.supervisor.worker import StillbornError, WorkerProcess
 from gateway.table.blueprint import Blueprint
@@ -77,6 +78,7 @@ class Crew:
     async def raise_(self, blueprint: Blueprint, count: int) -> dict[int, WorkerProcess]:
         """`count` workers of a new generation, ready and not yet serving. Raises StillbornError, OSError, and then has none of them."""
         self.generation += 1
+        give_back()
         raised: list[WorkerProcess] = []
         try:
             async with self.may_fork:

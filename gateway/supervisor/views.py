@@ -11,6 +11,7 @@ from pydantic import BaseModel, SecretStr
 from gateway.admin import View, json_reply
 from gateway.app import SYSTEM
 from gateway.settings import Config
+from gateway.settings.schema.key_list import KeyList
 from gateway.supervisor.crew import Crew
 from gateway.supervisor.limits import limit_views, resetting
 
@@ -69,7 +70,7 @@ def _masked(value: Any) -> Any:
         return _masked(dict(iter(value)))
     if isinstance(value, dict):
         return {name: _MASK if isinstance(each, str) and _SECRET.search(name) else _masked(each) for name, each in value.items()}
-    if isinstance(value, tuple | list) and not hasattr(value, "_fields"):
+    if isinstance(value, tuple | list | KeyList) and not hasattr(value, "_fields"):
         return [_masked(each) for each in value]
     if isinstance(value, SecretStr):
         return _MASK

@@ -106,7 +106,7 @@ class Tags:
     def __init__(self, config: Config) -> None:
         self._one = one_tag(config)
         self._root: dict[str, str] = {}
-        for key in config.keys:
+        for key in config.keys.plain:
             for organization in key.organizations:
                 self._join(key.organizations[0], organization)
 

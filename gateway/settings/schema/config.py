@@ -5,6 +5,7 @@ from pydantic import Field, field_validator
 from gateway.kernel.bucket import OnFailure
 from gateway.kernel.faults import CATALOGUE
 from gateway.settings.schema.access import BUILT_IN_PLANS, Auth, Key, Organization, Plan
+from gateway.settings.schema.key_list import KeyList
 from gateway.settings.schema.limits import Limit, PlanLimit
 from gateway.settings.schema.routing import Defaults, Envelope, ErrorOverride, Route, Timeouts, Upstream
 from gateway.settings.schema.server import Admin, Observability, Redis, Server
@@ -24,7 +25,7 @@ class Config(Section):
     auth: Auth = section(Auth, "How callers say who they are.")
     organizations: Many[Organization] = Field(default=(), description="Whom keys belong to.")
     plans: Many[Plan] = Field(default=(), description="What callers are entitled to.", validate_default=True)
-    keys: Many[Key] = Field(default=(), description="The callers.")
+    keys: KeyList = Field(default_factory=KeyList, description="The callers.")
     upstreams: Many[Upstream] = Field(default=(), description="The services behind the gateway.")
     defaults: Defaults = section(Defaults, "What every route inherits, and may override field by field.")
     routes: Many[Route] = Field(default=(), description="The ways through the gateway. Their order means nothing.")
@@ -59,7 +60,7 @@ class Config(Section):
         """What limits do while Redis is away, all of them; nothing without Redis. With `deny` among them some callers are refused then."""
         if self.redis is None:
             return frozenset()
-        owners: tuple[Plan | Organization | Key | Route, ...] = (*self.plans, *self.organizations, *self.keys, *self.routes)
+        owners: tuple[Plan | Organization | Key | Route, ...] = (*self.plans, *self.organizations, *self.keys.plain, *self.routes)
         return frozenset(limit.on_failure or self.redis.on_failure for owner in owners for limit in owner.limits if not limit.shadow)
 
     def upstream_of(self, route: Route) -> Upstream:

@@ -4,10 +4,11 @@ import re
 
 from gateway.kernel.bucket import Claim
 from gateway.settings import Config, parse
-from gateway.table import Caller, Credentials, Route
+from gateway.table import Caller, Route
 from gateway.table import limits as module
-from gateway.table.build import build_credentials, build_routes
+from gateway.table.build import build_routes
 from gateway.table.callers import Visitors
+from gateway.table.keys import KeyMaker
 from tests.samples import Echo
 
 CONFIGURATION = """
@@ -43,10 +44,9 @@ FOR_ALL = "  - {id: all, max: 9, per: 1h, scope: route}\n- {id: open, match: {pa
 
 class Town:
     def __init__(self, config: Config) -> None:
-        self.credentials: Credentials = build_credentials(config)
         self.routes = {route.id: route for route in build_routes(config, {"orders": Echo()}, {}).routes}
-        keys = {key.id: key for key in self.credentials.keyring._by_digest.values()}
-        self.callers = {name: key.callers for name, key in keys.items()}
+        maker = KeyMaker(config)
+        self.callers = {key.id: maker.make(key).callers for key in config.keys}
 
     def caller(self, key: str, organization: str | None = None) -> Caller:
         return self.callers[key][organization]
