@@ -22,13 +22,13 @@ class Rows:
     Made from columns of the same length; `digests` are 64 hexadecimal digits each.
     """
 
-    __slots__ = ("_digests", "_ends", "_names", "numbers")
+    __slots__ = ("_begins", "_digests", "_names", "numbers")
 
     def __init__(self, digests: Sequence[str], ids: Sequence[str], numbers: Sequence[int]) -> None:
         order = sorted(range(len(digests)), key=digests.__getitem__)
         self._digests = bytes.fromhex("".join([digests[index] for index in order]))
-        self._names = "".join([ids[index] for index in order])
-        self._ends = array("I", (0, *accumulate([len(ids[index]) for index in order])))
+        self._names = "\n".join(["", *[ids[index] for index in order], ""])
+        self._begins = array("I", accumulate([1, *[len(ids[index]) + 1 for index in order]]))
         self.numbers = array("I", [numbers[index] for index in order])
 
     def __len__(self) -> int:
@@ -38,7 +38,7 @@ class Rows:
         return self._digests[index * _DIGEST_BYTES : (index + 1) * _DIGEST_BYTES]
 
     def id(self, index: int) -> str:
-        return self._names[self._ends[index] : self._ends[index + 1]]
+        return self._names[self._begins[index] : self._begins[index + 1] - 1]
 
     def find(self, digest: bytes) -> int | None:
         """The index of the row with this digest."""
@@ -47,17 +47,12 @@ class Rows:
 
     def named(self, key_id: str) -> int | None:
         """The index of the row with this id."""
-        begins = self._names.find(key_id) if key_id else -1
-        while begins >= 0:
-            at = bisect_left(self._ends, begins)
-            if self._ends[at] == begins and self._ends[at + 1] == begins + len(key_id):
-                return at
-            begins = self._names.find(key_id, begins + 1)
-        return None
+        at = self._names.find(f"\n{key_id}\n")
+        return None if at < 0 or "\n" in key_id else bisect_left(self._begins, at + 1)
 
     def fingerprint(self) -> str:
         told = sha256(self._digests)
-        for part in (self._names.encode(), self._ends.tobytes(), self.numbers.tobytes()):
+        for part in (self._names.encode(), self._begins.tobytes(), self.numbers.tobytes()):
             told.update(part)
         return told.hexdigest()[:16]
 
@@ -136,12 +131,9 @@ class KeyList(Sequence[Key]):
         return None
 
     def named(self, key_id: str) -> Key | None:
-        """The key of this id, for operators."""
-        for key in self.plain:
-            if key.id == key_id:
-                return key
+        """The key with this id."""
         for likeness in self._alike:
             at = likeness.rows.named(key_id)
             if at is not None:
                 return likeness.made(at)
-        return None
+        return next((key for key in self.plain if key.id == key_id), None)
