@@ -206,7 +206,7 @@ class Supervisor:
         self.metrics.config_loaded(
             file=self.blueprint.source,
             digest=self.blueprint.digest,
-            routes=frozenset(route.id for route in config.routes),
+            routes=config.route_ids(),
             upstreams=frozenset(upstream.id for upstream in config.upstreams),
             keys=len(config.keys),
         )
