@@ -28,7 +28,8 @@ from gateway.observe.pulse import Pulse
 from gateway.observe.series import Counter
 from gateway.observe.slots import Region
 from gateway.pipeline import Gateway, Redirection
-from gateway.remote.control import Channel, Cut, Failed, Go, Legacy, Message, Part, Ready, Retire
+from gateway.remote.control import Channel, Cut, Failed, Go, Legacy, Message, Part, Ready, Retire, content_of
+from gateway.remote.key_store import SCRIPT as QUIET
 from gateway.remote.limiter import Limiter
 from gateway.remote.local import LocalLimiter
 from gateway.remote.outbox import Outbox
@@ -40,6 +41,7 @@ from gateway.settings.schema.server import Listener as ListenerSetting
 from gateway.stages.record import Recorder
 from gateway.table.blueprint import Blueprint
 from gateway.table.build import build_routes
+from gateway.table.key_watch import key_watch
 
 SYSTEM = Clock(time.monotonic, time.time)
 DRAIN_POLL_S = 0.05
@@ -90,6 +92,7 @@ class Worker:
         self.outbox = Outbox()
         self.upstreams = {upstream.id: self._upstream(upstream) for upstream in config.upstreams}
         self.limiter = self._limiter()
+        self.key_watch = key_watch(config, self.limiter, self.metrics, SYSTEM)
         self.channel = Channel(post.control)
         self._lags: deque[float] = deque(maxlen=BEATS_REMEMBERED)
         self._go = asyncio.Event()
@@ -106,6 +109,8 @@ class Worker:
                 self._open_listeners(self._gateway())
                 if isinstance(self.limiter, RedisLimiter):
                     await self.limiter.start()
+                if self.key_watch is not None:
+                    self.key_watch.start()
             except OSError as error:
                 self.channel.send(Failed(f"{error.filename}: {error.strerror}" if error.filename else str(error), error.errno or 0))
                 return 1
@@ -155,6 +160,8 @@ class Worker:
     async def _close(self) -> None:
         for upstream in self.upstreams.values():
             await upstream.close()
+        if self.key_watch is not None:
+            await self.key_watch.close()
         if isinstance(self.limiter, RedisLimiter):
             await self.limiter.close()
         await asyncio.get_running_loop().run_in_executor(None, self.log.close)
@@ -164,7 +171,7 @@ class Worker:
     def _on_message(self, message: Message, fds: list[int]) -> None:
         if isinstance(message, Go):
             for fd in fds:
-                self._memory().adopt(_content(fd))
+                self._memory().adopt(content_of(fd))
             self._go.set()
         elif isinstance(message, Part):
             for listener in self.listeners:
@@ -224,6 +231,7 @@ class Worker:
             clock=SYSTEM,
             faults=self.blueprint.faults,
             id_field=config.observability.request_id.header,
+            stored=None if self.key_watch is None else self.key_watch.keys,
         )
 
     def _upstream(self, setting: UpstreamSetting) -> Upstream:
@@ -245,7 +253,8 @@ class Worker:
         redis = self.config.redis
         if redis is None:
             return LocalLimiter(SYSTEM)
-        return RedisLimiter(redis.url.get_secret_value(), redis.key_prefix, redis.timeout, redis.on_failure, SYSTEM, self._redis_changed)
+        url, more = redis.url.get_secret_value(), () if self.config.key_store is None else (QUIET,)
+        return RedisLimiter(url, redis.key_prefix, redis.timeout, redis.on_failure, SYSTEM, self._redis_changed, more_scripts=more)
 
     def _redis_changed(self, up: bool, reason: str) -> None:
         assert self.config.redis is not None
@@ -287,11 +296,3 @@ def _path(name: str | None) -> Path | None:
 
 def _serves(setting: ListenerSetting, gateway: Gateway) -> Callable[[Exchange, Send], Awaitable[None]]:
     return gateway.handle if setting.redirect is None else Redirection(gateway, setting.redirect_port).handle
-
-
-def _content(fd: int) -> bytes:
-    """Of a file in memory, which this closes."""
-    try:
-        return os.pread(fd, os.fstat(fd).st_size, 0)
-    finally:
-        os.close(fd)

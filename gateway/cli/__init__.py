@@ -20,7 +20,7 @@ SUMMARIES = {
     "demo": "Serve an example service, and print requests to try.",
     "check": "Say everything that is wrong with a configuration file.",
     "routes": "List the routes of a configuration file.",
-    "keys": "Create API keys.",
+    "keys": "Create API keys, and manage those that are kept in Redis.",
     "limits": "Say what the limits of a configuration file amount to.",
     "errors": "List every error that the gateway itself answers.",
     "schema": "Print the JSON Schema of the configuration.",

@@ -119,6 +119,14 @@ class Channel:
         return False
 
 
+def content_of(fd: int) -> bytes:
+    """Of a file in memory, which this closes."""
+    try:
+        return os.pread(fd, os.fstat(fd).st_size, 0)
+    finally:
+        os.close(fd)
+
+
 def _ignore(_: Message, fds: list[int]) -> None:
     for fd in fds:
         os.close(fd)

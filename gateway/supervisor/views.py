@@ -54,6 +54,9 @@ def reloading(ask: "Callable[[], asyncio.Future[list[str]]]") -> View:
 def masked(config: Config) -> dict[str, Any]:
     """The configuration with its defaults, without secrets: in the units of the program, seconds and bytes."""
     plain: dict[str, Any] = _masked(config)
+    store = plain.pop("key_store")
+    if store is not None:
+        plain["keys"] = store
     if config.redis is not None:
         plain["redis"]["url"] = _USERINFO.sub(rf"\1{_MASK}@", config.redis.url.get_secret_value())
     return plain

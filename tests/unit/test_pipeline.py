@@ -32,6 +32,7 @@ from gateway.stages.record import Recorder
 from gateway.table import Credentials, Key, Keyring, Route, RouteTable
 from gateway.table.limits import Tariff
 from tests.samples import MINUTE, Echo, Pieces, caller, exchange, route
+from tests.shelf import Shelf, stored_keys
 
 GOOD = [("X-Api-Key", "good")]
 CLOCK = Clock(lambda: 1.0, lambda: 1_700_000_000.0)
@@ -130,6 +131,19 @@ async def test_a_route_that_the_key_may_not_use_costs_nothing() -> None:
     for _ in range(2):
         status, body, fields = await answered(one, exchange(GOOD))
         assert (status, body["data"]["code"], fields["X-RateLimit-Remaining-Minute"]) == (403, 1003, "300")
+
+
+async def test_keys_in_redis_are_asked_for_before_anything_else_is_decided() -> None:
+    shelf, one = Shelf(), gateway()
+    shelf.put("good")
+    one.stored = stored_keys(shelf)
+    assert [(await answered(one, exchange(GOOD)))[2]["X-RateLimit-Remaining-Minute"] for _ in range(2)] == ["299", "298"]
+    status, _, fields = await answered(one, exchange(GOOD, path="/nowhere"))
+    assert (status, fields["X-RateLimit-Remaining-Minute"]) == (404, "298")
+    shelf.away = True
+    for path, expected in (("/v1/orders", (503, 1004)), ("/nowhere", (404, 1005))):
+        status, body, fields = await answered(one, exchange([("X-Api-Key", "new")], path=path))
+        assert ((status, body["data"]["code"]), "RateLimit" in fields) == (expected, False)
 
 
 async def test_a_spent_limit_is_refused_before_the_upstream_is_called() -> None:

@@ -22,3 +22,9 @@ def test_the_effective_configuration_shows_defaults_and_no_secret() -> None:
     assert shown["redis"]["url"] == "redis://***@cache:6379/0"
     assert shown["routes"][0]["headers"]["request"]["set"] == {"Authorization": "***", "X-Service": "api"}
     assert (shown["server"]["drain_timeout"], shown["plans"][0]["id"]) == (30.0, "standard")
+
+
+def test_keys_are_shown_where_the_file_has_them() -> None:
+    assert "key_store" not in masked(parse(TEXT))
+    elsewhere = TEXT[: TEXT.index("keys:")] + "keys: {store: redis}\n" + TEXT[TEXT.index("upstreams:") :]
+    assert masked(parse(elsewhere))["keys"] == {"store": "redis"}
