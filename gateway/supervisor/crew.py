@@ -103,6 +103,11 @@ class Crew:
                 self._retire(worker, drain_timeout_s)
                 self.metrics.lag(slot, None)
 
+    def answering(self) -> list[WorkerProcess]:
+        """Those that can be asked something, who serves before who drains."""
+        able = [worker for worker in self.everybody if worker.state in ("serving", "draining")]
+        return sorted(able, key=lambda worker: (worker.state != "serving", worker.slot))
+
     def part(self) -> None:
         for worker in self.everybody:
             worker.part()

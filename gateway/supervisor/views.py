@@ -13,6 +13,7 @@ from gateway.app import SYSTEM
 from gateway.settings import Config
 from gateway.settings.schema.key_list import KeyList
 from gateway.supervisor.crew import Crew
+from gateway.supervisor.limits import limit_views, resetting
 
 _MASK = "***"
 _SECRET = re.compile(r"secret|token|password|authorization|cookie|api[-_]?key|credential", re.IGNORECASE)
@@ -35,7 +36,12 @@ def views(config: Callable[[], Config], crew: Crew) -> dict[str, View]:
         ]
         return json_reply(200, {"upstreams": upstreams})
 
-    return {"/config": effective, "/workers": workers, "/targets": targets}
+    return {"/config": effective, "/workers": workers, "/targets": targets, **limit_views(crew.answering)}
+
+
+def changes(reload: "Callable[[], asyncio.Future[list[str]]]", crew: Crew) -> dict[str, View]:
+    """By path."""
+    return {"/reload": reloading(reload), "/limits/reset": resetting(crew.answering)}
 
 
 def reloading(ask: "Callable[[], asyncio.Future[list[str]]]") -> View:

@@ -38,10 +38,8 @@ def build_credentials(config: Config) -> Credentials:
     by_digest = {bytes.fromhex(key.secret_sha256): key for key in keys.plain if key.secret_sha256 is not None}
     by_subject = {key.certificate_subject: key for key in keys.plain if key.certificate_subject is not None}
     shown: Made[bytes] = Made(lambda digest: by_digest.get(digest) or keys.find(digest), maker.make)
-    certified = Made(by_subject.get, maker.make)
-    return Credentials(
-        Keyring(shown, certified), istr(config.auth.key.header), config.auth.key.query, istr(config.auth.organization_header)
-    )
+    keyring = Keyring(shown, Made(by_subject.get, maker.make), Made(keys.named, maker.make))
+    return Credentials(keyring, istr(config.auth.key.header), config.auth.key.query, istr(config.auth.organization_header))
 
 
 def build_routes(config: Config, upstreams: Mapping[str, Sender], faults: dict[str, Fault]) -> RouteTable:

@@ -71,12 +71,17 @@ class Keyring:
     digest or the secret of any key.
     """
 
-    __slots__ = ("_by_digest", "_by_subject")
+    __slots__ = ("_by_digest", "_by_id", "_by_subject")
 
-    def __init__(self, keys: Known[bytes], certified: Known[str]) -> None:
-        """`keys` by the digest of their secret, `certified` by the subject of a certificate that does instead."""
+    def __init__(self, keys: Known[bytes], certified: Known[str], named: Known[str]) -> None:
+        """`keys` by the digest of their secret, `certified` by the subject of a certificate that does instead, `named` by their id."""
         self._by_digest = keys
         self._by_subject = certified
+        self._by_id = named
+
+    def named(self, key_id: str) -> Key | None:
+        """For operators, who never know a secret."""
+        return self._by_id.get(key_id)
 
     def find(self, secret: str, organization: str | None, wall_s: float) -> Caller:
         """The caller that `secret` stands for, on behalf of `organization` (None: the key's default one).

@@ -8,8 +8,9 @@ from gateway.kernel.bucket import Claim, Window
 from gateway.kernel.quota_fields import Fields
 from gateway.settings import Config
 from gateway.settings.schema.access import Key as KeySetting
+from gateway.settings.schema.limits import KeyLimit
 from gateway.table.callers import Caller, Key, bucket_name, bucket_of
-from gateway.table.limits import Tags, claim_of, organization_windows, plan_windows, shadows_last, told
+from gateway.table.limits import Tags, claim_of, key_windows, organization_windows, plan_windows, shadows_last, told
 
 T = TypeVar("T")
 MOST_MADE = 8192
@@ -50,7 +51,7 @@ class KeyMaker:
         self._organizations = organization_windows(config)
         self._tags = Tags(config)
         self._stored = config.key_store is not None
-        self._windows: dict[tuple[str, str | None], tuple[tuple[Window, ...], Fields]] = {}
+        self._windows: dict[tuple[str, tuple[KeyLimit, ...], str | None], tuple[tuple[Window, ...], Fields]] = {}
         self._allowed: dict[tuple[str, ...], frozenset[str]] = {}
 
     def make(self, setting: KeySetting) -> Key:
@@ -62,7 +63,7 @@ class KeyMaker:
         callers: dict[str | None, Caller] = {}
         for organization in setting.organizations or (None,):
             shared = bucket if organization is None else bucket_name(tag, bucket_of(f"organization {organization}"))
-            claim, look = self._claims(setting.plan, organization, bucket, shared)
+            claim, look = self._claims(setting, organization, bucket, shared)
             head = self._head(setting, organization)
             callers[organization] = Caller(setting.id, organization, setting.plan, bucket, shared, claim, look, head, allowed, methods)
         callers[None] = next(iter(callers.values()))
@@ -83,12 +84,14 @@ class KeyMaker:
         }
         return "".join(f"{name}: {value}\r\n" for name, value in about.items() if value is not None).encode("latin-1")
 
-    def _claims(self, plan: str, organization: str | None, bucket: str, organization_bucket: str) -> tuple[Claim, Claim]:
+    def _claims(self, setting: KeySetting, organization: str | None, bucket: str, organization_bucket: str) -> tuple[Claim, Claim]:
         """For a call, and for a look."""
-        if (plan, organization) not in self._windows:
-            windows = shadows_last(self._plans[plan] + self._organizations.get(organization or "", ()))
-            self._windows[plan, organization] = (windows, told(windows))
-        windows, fields = self._windows[plan, organization]
+        alike = (setting.plan, setting.limits, organization)
+        if alike not in self._windows:
+            own = key_windows(self._plans[setting.plan], setting)
+            windows = shadows_last(own + self._organizations.get(organization or "", ()))
+            self._windows[alike] = (windows, told(windows))
+        windows, fields = self._windows[alike]
         one, none = (claim_of(bucket, organization_bucket, windows, cost, fields) for cost in (1, 0))
         return one, none
 

@@ -24,11 +24,11 @@ MAX_CLAIMS = 8192
 class Tariff:
     """What a route asks beyond its callers' own limits: `costs` and `limits` by method. Remembers the claims it made."""
 
-    __slots__ = ("_costs", "_known", "_limits")
+    __slots__ = ("_known", "costs", "limits")
 
     def __init__(self, costs: Mapping[str, int], limits: Mapping[str, tuple[Window, ...]]) -> None:
-        self._costs = costs
-        self._limits = limits
+        self.costs = costs
+        self.limits = limits
         self._known: dict[tuple[Caller, str], Claim] = {}
 
     def claim(self, caller: Caller, method: str) -> Claim:
@@ -38,8 +38,8 @@ class Tariff:
             return known
         if len(self._known) >= MAX_CLAIMS:
             self._known.clear()
-        windows = shadows_last([*caller.claim.windows, *self._limits[method]])
-        made = claim_of(caller.bucket, caller.organization_bucket, windows, self._costs[method], told(windows))
+        windows = shadows_last([*caller.claim.windows, *self.limits[method]])
+        made = claim_of(caller.bucket, caller.organization_bucket, windows, self.costs[method], told(windows))
         self._known[caller, method] = made
         return made
 
@@ -83,6 +83,14 @@ def plan_windows(config: Config) -> dict[str, tuple[Window, ...]]:
     }
 
 
+def key_windows(plan: tuple[Window, ...], key: Key) -> tuple[Window, ...]:
+    """What a key meets whose plan has the windows `plan`: its own limits come in place of the plan's of the same id, or after them."""
+    if not key.limits:
+        return plan
+    own = {limit.id: _window(limit, limit.id) for limit in key.limits}
+    return shadows_last([*(own.pop(window.id, window) for window in plan), *own.values()])
+
+
 def organization_windows(config: Config) -> dict[str, tuple[Window, ...]]:
     """By id of the organisation."""
     return {each.id: tuple(_window(limit, f"organization/{limit.id}") for limit in each.limits) for each in config.organizations}
@@ -90,7 +98,7 @@ def organization_windows(config: Config) -> dict[str, tuple[Window, ...]]:
 
 def _window(limit: Limit, name: str) -> Window:
     per_us = round(limit.per * 1_000_000)
-    return Window(name, limit.max, per_us, _SPANS.get(per_us), limit.scope, limit.guarantee, limit.shadow)
+    return Window(name, limit.max, per_us, _SPANS.get(per_us), limit.scope, limit.guarantee, limit.shadow, limit.on_failure)
 
 
 class Tags:

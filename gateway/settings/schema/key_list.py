@@ -22,13 +22,13 @@ class Rows:
     Made from columns of the same length; `digests` are 64 hexadecimal digits each.
     """
 
-    __slots__ = ("_digests", "_ends", "_names", "numbers")
+    __slots__ = ("_begins", "_digests", "_names", "numbers")
 
     def __init__(self, digests: Sequence[str], ids: Sequence[str], numbers: Sequence[int]) -> None:
         order = sorted(range(len(digests)), key=digests.__getitem__)
         self._digests = bytes.fromhex("".join([digests[index] for index in order]))
-        self._names = "".join([ids[index] for index in order])
-        self._ends = array("I", (0, *accumulate([len(ids[index]) for index in order])))
+        self._names = "\n".join(["", *[ids[index] for index in order], ""])
+        self._begins = array("I", accumulate([1, *[len(ids[index]) + 1 for index in order]]))
         self.numbers = array("I", [numbers[index] for index in order])
 
     def __len__(self) -> int:
@@ -38,16 +38,21 @@ class Rows:
         return self._digests[index * _DIGEST_BYTES : (index + 1) * _DIGEST_BYTES]
 
     def id(self, index: int) -> str:
-        return self._names[self._ends[index] : self._ends[index + 1]]
+        return self._names[self._begins[index] : self._begins[index + 1] - 1]
 
     def find(self, digest: bytes) -> int | None:
         """The index of the row with this digest."""
         at = bisect_left(range(len(self)), digest, key=self.digest)
         return at if at < len(self) and self.digest(at) == digest else None
 
+    def named(self, key_id: str) -> int | None:
+        """The index of the row with this id."""
+        at = self._names.find(f"\n{key_id}\n")
+        return None if at < 0 or "\n" in key_id else bisect_left(self._begins, at + 1)
+
     def fingerprint(self) -> str:
         told = sha256(self._digests)
-        for part in (self._names.encode(), self._ends.tobytes(), self.numbers.tobytes()):
+        for part in (self._names.encode(), self._begins.tobytes(), self.numbers.tobytes()):
             told.update(part)
         return told.hexdigest()[:16]
 
@@ -124,3 +129,11 @@ class KeyList(Sequence[Key]):
             if at is not None:
                 return likeness.made(at)
         return None
+
+    def named(self, key_id: str) -> Key | None:
+        """The key with this id."""
+        for likeness in self._alike:
+            at = likeness.rows.named(key_id)
+            if at is not None:
+                return likeness.made(at)
+        return next((key for key in self.plain if key.id == key_id), None)

@@ -36,6 +36,15 @@ def test_keys_are_found_by_digest() -> None:
     assert two[-1].id == "fourth"
 
 
+def test_keys_are_found_by_id() -> None:
+    for name in ("model-1", "first", "second", "third"):
+        found = KEYS.named(name)
+        assert found is not None
+        assert found.id == name
+    for name in ("", "irst", "firs", "first\nsecond", "\n"):
+        assert KEYS.named(name) is None
+
+
 def test_lists_with_other_keys_are_others() -> None:
     other = KeyList(MODELS, [Likeness(MODELS, Rows(["cc" * 32, "aa" * 32, "bb" * 32], ["third", "first", "second"], [0, 0, 0]))])
     assert other != KEYS

@@ -79,6 +79,15 @@ def test_keys_of_an_organisation_share_its_buckets_and_not_their_own() -> None:
     assert [window.id for window in other.claim.windows] == ["organization/team/day", "organization/minute"]
 
 
+def test_a_keys_own_limit_comes_in_place_of_its_plans_in_the_same_bucket_and_others_after_it() -> None:
+    own = "limits: [{id: minute, max: 7, per: 1m}, {id: second, max: 6, per: 1s}]"
+    caller = Town(parse(CONFIGURATION.replace("organizations: [acme]}", f"organizations: [acme], {own}}}"))).caller("a1")
+    assert [(window.id, window.max) for window in caller.claim.windows] == [("minute", 7), ("second", 6), ("organization/minute", 500)]
+    assert caller.claim.keys[0] == TOWN.caller("a1").claim.keys[0]
+    assert ("RateLimit-Policy", '"minute";q=7;w=60, "second";q=6;w=1, "organization/minute";q=500;w=60') in caller.claim.fields
+    assert caller.look.windows == caller.claim.windows
+
+
 def test_a_key_without_organisation_is_its_own() -> None:
     caller = TOWN.caller("lone")
     assert caller.claim.keys == (f"{caller.bucket}:organization/team/day",)
