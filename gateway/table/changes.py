@@ -14,11 +14,15 @@ _ALLOWANCE = ("max", "per", "guarantee", "shadow")
 """Aspects of a limit that are judged together."""
 
 
+_NAMED = 5
 _TOLD_OTHERWISE = frozenset({("key", "routes"), ("key", "methods")})
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One difference: `aspect` is "" for the whole thing. `before` and `after` are None where there is nothing."""
+    """One difference: `aspect` is "" for the whole thing. `before` and `after` are None where there is nothing.
+
+    `concerned` are the routes or methods that a key may no longer, or newly, use.
+    """
 
     effect: Effect
     kind: str
@@ -27,11 +31,18 @@ class Change(msgspec.Struct, frozen=True):
     before: Any
     after: Any
     text: str
+    concerned: list[str] = []
 
 
 def changes(before: Iterable[Thing], after: Iterable[Thing]) -> list[Change]:
     """In the order of `after`, and then what is gone."""
     return list(_Comparison({str(thing): thing for thing in before}, {str(thing): thing for thing in after}).run())
+
+
+def few(names: list[str]) -> str:
+    """For a line of text."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def spelled(value: Any) -> str:
@@ -122,9 +133,9 @@ class _Comparison:
         for aspect, (lost, gained) in {"routes": self._routes(old["routes"], new["routes"]), "methods": _methods(old, new)}.items():
             about = ("key", after.name, aspect, old[aspect], new[aspect])
             if lost:
-                yield Change("breaking", *about, f"may no longer use {', '.join(lost)}")
+                yield Change("breaking", *about, f"may no longer use {few(lost)}", lost)
             if gained:
-                yield Change("widening", *about, f"may also use {', '.join(gained)}")
+                yield Change("widening", *about, f"may also use {few(gained)}", gained)
             if not lost and not gained and old[aspect] != new[aspect]:
                 yield Change("other", *about, _difference(aspect, old[aspect], new[aspect]))
 

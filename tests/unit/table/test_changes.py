@@ -101,6 +101,13 @@ def test_keys_lose_and_gain_access() -> None:
     assert told((f"{DIGEST[::-1]}, ", f"{DIGEST[::-1]}, routes: [status], ")) == ["breaking: key all: may no longer use o.list, o.item"]
 
 
+def test_all_routes_that_a_key_loses_are_known_and_a_few_are_told() -> None:
+    routes = "".join(f"  - {{id: x{number}, match: {{path: /x{number}}}, upstream: u}}\n" for number in range(7))
+    (change,) = found(SAMPLE.replace('"o.*"', '"o.*", "x*"') + routes, SAMPLE + routes)
+    assert change.text == "may no longer use x0, x1, x2, x3, x4 and 2 more"
+    assert change.concerned == [f"x{number}" for number in range(7)]
+
+
 def test_keys_come_go_and_change() -> None:
     assert told((f"secret_sha256: {DIGEST},", f"secret_sha256: {'0a' * 32}, disabled: true,"), ("[acme]", "[initech, acme]")) == [
         "breaking: key ci: another secret",
