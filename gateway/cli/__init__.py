@@ -22,7 +22,7 @@ SUMMARIES = {
     "diff": "Say what another configuration file would change.",
     "routes": "List the routes of a configuration file.",
     "keys": "Create API keys.",
-    "limits": "Say what the limits of a configuration file amount to.",
+    "limits": "Say what limits amount to, and what a key has used of them.",
     "errors": "List every error that the gateway itself answers.",
     "schema": "Print the JSON Schema of the configuration.",
     "healthcheck": "Ask a running gateway whether it is ready.",

@@ -93,7 +93,7 @@ class Recorder:
             decided[1].observe(x.limiter_s)
             for window in x.decision.shadows:
                 self._metrics.limiter_shadow_refused.labels(window.id).inc()
-        if x.upstream_s and route is not None:
+        if x.upstream_s and route is not None and route.upstream is not None:
             self._count_upstream(x, route.upstream.id)
         if x.error is not None and source == "gateway" and x.outcome == "answered":
             if x.error.fault.name == LIMITER_UNAVAILABLE.name:

@@ -6,6 +6,7 @@
     crew.py          the workers: forked, replaced when they die or stand still, succeeded by the next generation
     worker.py        one of them, as seen from here        fork.py      how it comes to be
     sockets.py       one for each listener and worker, bound once and handed from generation to generation
+    succession.py    giving way to the next program
     inheritance.py   handed from release to release, or by systemd, whom notify.py keeps informed
     turns.py         reloads, one at a time                 watch.py     whether the files have changed
 

@@ -132,6 +132,17 @@ async def test_a_route_that_the_key_may_not_use_costs_nothing() -> None:
         assert (status, body["data"]["code"], fields["X-RateLimit-Remaining-Minute"]) == (403, 1003, "300")
 
 
+async def test_where_no_upstream_is_the_caller_is_told_its_limits_at_no_cost() -> None:
+    free = Tariff({"GET": 0, "HEAD": 0}, {"GET": (), "HEAD": ()})
+    one = gateway(route(), route("/limits", id="gateway.limits", methods=("GET",), upstream=None, tariff=free), allowed=frozenset())
+    for _ in range(2):
+        x = exchange(GOOD, path="/limits")
+        status, body, fields = await answered(one, x)
+        assert (status, fields["X-RateLimit-Remaining-Minute"], x.looked) == (200, "300", True)
+        assert [limit["remaining"] for limit in body["data"]["result"]["limits"]] == [300]
+    assert (await answered(one, exchange(path="/limits")))[0] == 401
+
+
 async def test_a_spent_limit_is_refused_before_the_upstream_is_called() -> None:
     echo = Echo()
     one = gateway(route(upstream=echo))
