@@ -4,10 +4,19 @@ import resource
 from collections.abc import Sequence
 from contextlib import suppress
 
+from gateway.settings.schema.routing import Upstream
+from gateway.settings.schema.server import Listener
+
 RESERVE = 64
 """Descriptors for whatever else a worker has open: its sockets, Redis, files that are read again."""
 TURNED_AWAY = 64
 """Connections beyond the bound of a listener that are told so at one time. More wait in the system's queue until there is room."""
+
+
+def bounds(listeners: Sequence[Listener], upstreams: Sequence[Upstream]) -> list[int]:
+    """How many clients each of a worker's `listeners` may have in this process."""
+    outgoing = sum(upstream.connections.max for upstream in upstreams)
+    return shares([listener.limits.connections for listener in listeners], raise_descriptors(), outgoing)
 
 
 def raise_descriptors() -> int:

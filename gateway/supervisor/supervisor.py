@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from functools import partial
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from gateway.supervisor.turns import Turns
 from gateway.supervisor.views import changes, views
 from gateway.supervisor.watch import Watch
 from gateway.supervisor.worker import StillbornError
-from gateway.table.blueprint import Blueprint, draw
+from gateway.table.blueprint import Blueprint, Reread, draw
 
 TICK_S = 0.25
 PROGRESS_S = 3.0
@@ -48,7 +48,7 @@ class Supervisor:
     def __init__(
         self,
         blueprint: Blueprint,
-        reread: Callable[[], Config],
+        reread: Reread,
         stuck_after_s: float,
         environ: MutableMapping[str, str],
         watched: Path | None,
@@ -156,7 +156,7 @@ class Supervisor:
         log, metrics = structlog.get_logger(), self.metrics
         try:
             async with self.crew.may_fork:
-                blueprint = await in_thread(lambda: draw(self._reread(), self.blueprint.source))
+                blueprint = await in_thread(lambda: draw(*self._reread(), self.blueprint.source))
             await self._replace(blueprint)
         except ConfigError as error:
             problems = [str(problem) for problem in error.problems]
@@ -205,7 +205,7 @@ class Supervisor:
         self.metrics.config_loaded(
             file=self.blueprint.source,
             digest=self.blueprint.digest,
-            routes=frozenset(route.id for route in config.routes),
+            routes=config.route_ids(),
             upstreams=frozenset(upstream.id for upstream in config.upstreams),
             keys=len(config.keys),
         )
@@ -273,14 +273,12 @@ class Supervisor:
         self._handles[:1] = [asyncio.get_running_loop().call_later(TICK_S, self._tick, now + TICK_S)]
 
     def _readiness(self) -> tuple[bool, list[str]]:
-        reasons = list(self._reasons)
-        if not reasons and not self.crew.ready:
-            reasons.append("no worker is ready")
+        reasons = self._reasons or self.crew.misgivings
         return not reasons, reasons
 
     def _admin(self, config: Config) -> Admin:
         admin = Admin(str(config.admin.address), self.metrics, self._readiness, _token(config))
-        admin.views |= views(lambda: self.blueprint.config, self.crew)
+        admin.views |= views(lambda: self.blueprint, self.crew)
         admin.changes |= changes(self._reloads.ask, self.crew)
         return admin
 
