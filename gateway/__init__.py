@@ -8,7 +8,8 @@ The life of a request
         identify   stages/identify.py   key and organisation -> Caller: 401, 403
         limit      stages/limit.py      one Decision for all windows of the caller: 429
         prepare    stages/prepare.py    Exchange -> Call: safe path, clean fields, who calls, small bodies read first
-        send       remote/upstream.py   Call -> Answer, over a pool of kept connections: 503
+        send       remote/target.py     Call -> Answer, over a pool of kept connections: 503. Of several targets
+                                        remote/upstream.py chooses one, and another if that does not answer
         normalize  stages/normalize.py  Answer -> Reply in the envelope, spliced byte for byte
         refuse     stages/refuse.py     or: a GatewayError -> Reply in the envelope
         dress      stages/dress.py      request id and limits, on every reply

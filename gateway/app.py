@@ -11,7 +11,6 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
-from pathlib import Path
 
 import msgspec
 import structlog
@@ -25,7 +24,6 @@ from gateway.kernel.ids import Ids
 from gateway.observe.log import Log
 from gateway.observe.metrics import Metrics
 from gateway.observe.pulse import Pulse
-from gateway.observe.series import Counter
 from gateway.observe.slots import Region
 from gateway.pipeline import Gateway, Redirection
 from gateway.remote.control import Channel, Cut, Failed, Go, Legacy, Message, Part, Ready, Retire
@@ -33,13 +31,11 @@ from gateway.remote.limiter import Limiter
 from gateway.remote.local import LocalLimiter
 from gateway.remote.outbox import Outbox
 from gateway.remote.redis_limiter import RedisLimiter
-from gateway.remote.tls import TLS
-from gateway.remote.upstream import Upstream
-from gateway.settings.schema.routing import Upstream as UpstreamSetting
 from gateway.settings.schema.server import Listener as ListenerSetting
 from gateway.stages.record import Recorder
 from gateway.table.blueprint import Blueprint
 from gateway.table.build import build_routes
+from gateway.table.upstreams import build_upstreams
 
 SYSTEM = Clock(time.monotonic, time.time)
 DRAIN_POLL_S = 0.05
@@ -88,7 +84,7 @@ class Worker:
         )
         self.metrics = Metrics(buckets=observability.metrics.buckets, region=post.region.reopened())
         self.outbox = Outbox()
-        self.upstreams = {upstream.id: self._upstream(upstream) for upstream in config.upstreams}
+        self.upstreams = build_upstreams(config, self.metrics, SYSTEM, self.outbox)
         self.limiter = self._limiter()
         self.channel = Channel(post.control)
         self._lags: deque[float] = deque(maxlen=BEATS_REMEMBERED)
@@ -226,21 +222,6 @@ class Worker:
             id_field=config.observability.request_id.header,
         )
 
-    def _upstream(self, setting: UpstreamSetting) -> Upstream:
-        files = setting.tls
-        tls = TLS(_path(files.ca), _path(files.certificate), _path(files.private_key), files.server_name, files.verify)
-        return Upstream(
-            setting.id,
-            str(setting.targets[0].url),
-            max_connections=setting.connections.max,
-            max_pending=setting.connections.max_pending,
-            idle_timeout_s=setting.connections.idle_timeout,
-            tls=tls,
-            clock=SYSTEM,
-            observer=_Retries(self.metrics.upstream_retries.labels(setting.id)),
-            outbox=self.outbox,
-        )
-
     def _limiter(self) -> Limiter:
         redis = self.config.redis
         if redis is None:
@@ -266,23 +247,6 @@ class Worker:
                 metrics.upstream_connections.labels(upstream.id, state).watch(partial(getattr, upstream, state))
         if self.config.redis is not None:
             metrics.redis_up.labels().set(0)
-
-
-class _Retries:
-    """Counts what an upstream does unseen."""
-
-    def __init__(self, counter: Counter) -> None:
-        self._counter = counter
-
-    def connected(self) -> None:
-        """Not counted: the pool's size shows it."""
-
-    def retried(self) -> None:
-        self._counter.inc()
-
-
-def _path(name: str | None) -> Path | None:
-    return None if name is None else Path(name)
 
 
 def _serves(setting: ListenerSetting, gateway: Gateway) -> Callable[[Exchange, Send], Awaitable[None]]:

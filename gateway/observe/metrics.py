@@ -124,7 +124,10 @@ class Metrics(Families):
             3 * _UPSTREAMS,
         )
         self.upstream_retries = self._counter(
-            "gateway_upstream_retries_total", "Requests sent a second time, on a fresh connection.", ("upstream",), _UPSTREAMS
+            "gateway_upstream_retries_total",
+            "Requests tried once more, on a fresh connection or at another target.",
+            ("upstream",),
+            _UPSTREAMS,
         )
 
         # The worker itself

@@ -84,8 +84,10 @@ def _proofs(draft: Draft, loc: Loc, key: Key, seen: dict[str, Loc]) -> None:
 
 def _upstreams(draft: Draft) -> None:
     for loc, upstream in draft.entries("upstreams", draft.config.upstreams):
-        if len(upstream.targets) > 1:
-            draft.refuse((*loc, "targets", 1), "more than one target is not supported yet")
+        urls = [target.url for target in upstream.targets]
+        for index, url in enumerate(urls):
+            if url in urls[:index]:
+                draft.refuse((*loc, "targets", index, "url"), f"`{url}` stands here twice", "give it more `weight`")
         if upstream.tls.model_fields_set:
             _tls(draft, loc, upstream)
 

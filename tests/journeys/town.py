@@ -77,7 +77,7 @@ class Buggy:
         self.asked = asyncio.Event()
 
     async def send(self, call: Call) -> Answer:
-        if b"/v1/wait" in call.head:
+        if b"/v1/wait" in call.path:
             self.asked.set()
             await asyncio.Event().wait()
         raise RuntimeError("a bug")

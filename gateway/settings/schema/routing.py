@@ -32,19 +32,19 @@ class Target(Section):
 
 
 class Connections(Section):
-    """The pool of connections to an upstream."""
+    """The pool of connections to a target."""
 
-    max: int = Field(default=256, ge=1, le=65536, description="Most connections at once.")
-    max_pending: int = Field(
-        default=1024, ge=0, le=1_000_000, description="Most requests that wait for a connection; more get 503 at once."
-    )
+    max: int = Field(default=256, ge=1, le=65536, description="Most connections at once, of each worker to each target.")
+    max_pending: int = Field(default=1024, ge=0, le=1_000_000, description="Most requests that wait for one of them; more get 503 at once.")
     idle_timeout: PositiveDuration = default("30s", "An unused connection is closed after this long.")
 
 
 class Timeouts(Section):
     """How long an upstream may take."""
 
-    connect: PositiveDuration = default("1s", "Until a connection stands, TLS included.")
+    connect: PositiveDuration = default(
+        "1s", "Until a connection stands, TLS included. Of several targets the first one tried has half of it."
+    )
     first_byte: PositiveDuration = default("10s", "From the request sent to the first byte of the reply.")
     total: PositiveDuration = default("30s", "The whole exchange with the upstream.")
 
@@ -84,7 +84,7 @@ class Upstream(Section):
 
     id: Id = Field(description="What routes refer to.")
     targets: Annotated[Many[Target], Field(min_length=1)] = Field(description="Its addresses.")
-    connections: Connections = section(Connections, "The pool of connections.")
+    connections: Connections = section(Connections, "The pool of connections to each target.")
     timeouts: Timeouts = section(Timeouts, "How long it may take.")
     tls: UpstreamTls = section(UpstreamTls, "How its https is checked.")
 

@@ -7,10 +7,11 @@ import pytest
 
 from gateway.kernel.faults import GatewayError
 from gateway.remote.call import Answer, Call, Stream
+from gateway.remote.target import Target
 from gateway.remote.upstream import Upstream
 
-Make: TypeAlias = Callable[..., Upstream]
-"""Makes an Upstream with some settings changed; the fixture `make` closes it and looks for leaks."""
+Make: TypeAlias = Callable[..., Target]
+"""Makes a Target with some settings changed; the fixture `make` closes it and looks for leaks."""
 
 
 class Seen:
@@ -37,10 +38,10 @@ def call(
     total_s: float = 5.0,
 ) -> Call:
     safe = method != b"POST" if idempotent is None else idempotent
-    return Call(method, method + b" /x HTTP/1.1\r\nHost: h\r\n", body, safe, buffer_bytes, connect_s, first_byte_s, total_s)
+    return Call(method, b"/x", b"Host: h\r\n", b"", body, safe, buffer_bytes, connect_s, first_byte_s, total_s)
 
 
-async def fails(upstream: Upstream, sent: Call) -> GatewayError:
+async def fails(upstream: Target | Upstream, sent: Call) -> GatewayError:
     with pytest.raises(GatewayError) as caught:
         await upstream.send(sent)
     assert upstream.active == 0

@@ -126,7 +126,10 @@ def upstream(text: str, directory: Path = Path()) -> list[str]:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("targets: [{url: 'http://a'}, {url: 'http://b'}]", "3:40 upstreams[0].targets[1]: more than one target is not supported yet"),
+        (
+            "targets: [{url: 'http://a'}, {url: 'http://b'}, {url: 'http://A:80/'}]",
+            "3:65 upstreams[0].targets[2].url: `http://a:80` stands here twice; give it more `weight`",
+        ),
         ("targets: []", "3:20 upstreams[0].targets: at least one is needed here"),
         ("targets: [{url: 'http://a', weight: 0}]", "3:47 upstreams[0].targets[0].weight: must be 1 or more"),
         ("targets: [{url: 'http://a'}], tls: {verify: false}", "3:41 upstreams[0].tls: of no use: no target's URL begins with `https://`"),
