@@ -84,7 +84,7 @@ class Worker:
         )
         self.metrics = Metrics(buckets=observability.metrics.buckets, region=post.region.reopened())
         self.outbox = Outbox()
-        self.upstreams = build_upstreams(config, self.metrics, SYSTEM, self.outbox)
+        self.upstreams = build_upstreams(config, blueprint.board, self.metrics, SYSTEM, self.outbox)
         self.limiter = self._limiter()
         self.channel = Channel(post.control)
         self._lags: deque[float] = deque(maxlen=BEATS_REMEMBERED)

@@ -129,6 +129,15 @@ class Metrics(Families):
             ("upstream",),
             _UPSTREAMS,
         )
+        self.upstream_ejections = self._counter(
+            "gateway_upstream_ejections_total",
+            "Targets left alone because calls failed, by the fault of the last one.",
+            ("upstream", "target", "reason"),
+            20 * _UPSTREAMS,
+        )
+        self.upstream_breaker_opened = self._counter(
+            "gateway_upstream_breaker_opened_total", "Circuits opened because calls failed.", ("upstream",), _UPSTREAMS
+        )
 
         # The worker itself
         self.log_dropped = self._counter("gateway_log_dropped_total", "Log lines dropped because nobody read them in time.").labels()

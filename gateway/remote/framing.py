@@ -35,11 +35,11 @@ class Origin(msgspec.Struct, frozen=True):
 
 def request_head(call: Call, to: Origin, length: int | None) -> bytes:
     """The whole head of `call`; `length` of its body in bytes, None for chunks."""
-    base, path = to.base, call.path
-    if not path.startswith(b"/"):
-        base = base or b"/"
+    path = call.path
+    if to.base or path[:1] != b"/":
+        path = (to.base or b"/") + path
     framing = request_framing(call.method, length)
-    return b"".join((call.method, b" ", base, path, b" HTTP/1.1\r\n", call.host or to.host, call.head, framing))
+    return b"".join((call.method, b" ", path, b" HTTP/1.1\r\n", call.host or to.host, call.head, framing))
 
 
 def request_framing(method: bytes, length: int | None) -> bytes:

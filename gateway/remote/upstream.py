@@ -7,7 +7,7 @@ Laws:
  - All of that takes no longer than one target may.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 
 from gateway.kernel.balance import Draw
 from gateway.kernel.clock import Clock
@@ -23,6 +23,7 @@ from gateway.kernel.faults import (
     GatewayError,
 )
 from gateway.remote.call import Answer, Call
+from gateway.remote.standing import Standing
 from gateway.remote.target import Observer, Target
 
 MOST_TRIES = 3
@@ -40,23 +41,23 @@ _UNSENT = frozenset(
 
 
 class Upstream:
-    """Chooses one of `targets`, each with its weight, for every call. `chance` returns a number from 0 up to 1."""
+    """Chooses one of `targets` for every call; `standing` says which of them may be. `chance` returns a number from 0 up to 1."""
 
     def __init__(
         self,
         id: str,  # noqa: A002 - what the configuration calls it
-        targets: Mapping[Target, int],
+        targets: Sequence[Target],
+        standing: Standing,
         clock: Clock,
         chance: Callable[[], float],
         observer: Observer | None = None,
     ) -> None:
         self.id = id
         self.targets = tuple(targets)
-        self._weights = tuple(targets.values())
+        self._standing = standing
         self._clock = clock
         self._chance = chance
         self._observer = observer
-        self._all = Draw(dict(enumerate(self._weights)))
         self._closed = False
 
     def __repr__(self) -> str:
@@ -81,14 +82,15 @@ class Upstream:
         body = call.body
         first = b"" if isinstance(body, bytes) else await body.read()
         began = self._clock.monotonic()
-        number = self._all.one(self._load, self._chance)
+        number = self._standing.draw(began).one(self._load, self._chance)
         call.connect_timeout_s /= 2
         try:
-            return await self.targets[number].send(call, first)
+            answer = await self.targets[number].send(call, first)
         except GatewayError as error:
-            if self._closed or not _may_go_elsewhere(error.fault, call):
-                raise
             failed = error
+        else:
+            self._standing.answered(number)
+            return answer
         return await self._send_elsewhere(call, first, began, number, failed)
 
     async def close(self) -> None:
@@ -99,24 +101,30 @@ class Upstream:
 
     async def _send_elsewhere(self, call: Call, first: bytes, began: float, number: int, failed: GatewayError) -> Answer:
         """`failed` says why target `number` did not answer it. What the call has left of its time is halved again for the next one."""
-        left = dict(enumerate(self._weights))
+        tried: set[int] = set()
         total_s = call.total_timeout_s
-        for more in range(min(MOST_TRIES, len(left)) - 2, -1, -1):
-            del left[number]
-            call.total_timeout_s = total_s - (self._clock.monotonic() - began)
-            if call.total_timeout_s <= 0:
-                break
+        while True:
+            if self._closed:
+                raise failed
+            self._standing.failed(number, failed.fault)
+            tried.add(number)
+            now = self._clock.monotonic()
+            others = self._standing.others(tried, now)
+            left = min(MOST_TRIES - len(tried), len(others))
+            call.total_timeout_s = total_s - (now - began)
+            if left <= 0 or call.total_timeout_s <= 0 or not _may_go_elsewhere(failed.fault, call):
+                raise failed
             if self._observer is not None:
                 self._observer.retried()
-            number = Draw(left).one(self._load, self._chance)
-            call.connect_timeout_s /= 2 if more else 1
+            number = Draw(others).one(self._load, self._chance)
+            call.connect_timeout_s /= 2 if left > 1 else 1
             try:
-                return await self.targets[number].send(call, first)
+                answer = await self.targets[number].send(call, first)
             except GatewayError as error:
                 failed = error
-                if self._closed or not _may_go_elsewhere(error.fault, call):
-                    break
-        raise failed
+            else:
+                self._standing.answered(number)
+                return answer
 
     def _load(self, number: int) -> int:
         return self.targets[number].load

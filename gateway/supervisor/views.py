@@ -12,27 +12,25 @@ from gateway.admin import View, json_reply
 from gateway.app import SYSTEM
 from gateway.settings import Config
 from gateway.supervisor.crew import Crew
+from gateway.supervisor.figures import told_targets
+from gateway.table.blueprint import Blueprint
 
 _MASK = "***"
 _SECRET = re.compile(r"secret|token|password|authorization|cookie|api[-_]?key|credential", re.IGNORECASE)
 _USERINFO = re.compile(r"(://)[^\s@/]+@")
 
 
-def views(config: Callable[[], Config], crew: Crew) -> dict[str, View]:
-    """By path."""
+def views(blueprint: Callable[[], Blueprint], crew: Crew) -> dict[str, View]:
+    """By path, of the configuration in force."""
 
     async def effective(_: web.BaseRequest) -> web.Response:
-        return json_reply(200, masked(config()))
+        return json_reply(200, masked(blueprint().config))
 
     async def workers(_: web.BaseRequest) -> web.Response:
         return json_reply(200, {"workers": told(crew)})
 
     async def targets(_: web.BaseRequest) -> web.Response:
-        upstreams = [
-            {"id": upstream.id, "targets": [_USERINFO.sub(rf"\1{_MASK}@", str(target.url)) for target in upstream.targets]}
-            for upstream in config().upstreams
-        ]
-        return json_reply(200, {"upstreams": upstreams})
+        return json_reply(200, {"upstreams": told_targets(blueprint(), SYSTEM)})
 
     return {"/config": effective, "/workers": workers, "/targets": targets}
 

@@ -49,6 +49,46 @@ class Timeouts(Section):
     total: PositiveDuration = default("30s", "The whole exchange with the upstream.")
 
 
+class OutlierDetection(Section):
+    """When one of several targets is left alone because it does not answer."""
+
+    consecutive_failures: int = Field(
+        default=5, ge=0, le=1000, description="Calls in a row that a target did not answer; then it is ejected. 0: never."
+    )
+    base_ejection_time: PositiveDuration = default("10s", "How long, the first time; twice as long each time until it answers.")
+    max_ejection_time: PositiveDuration = default("5m", "The longest that becomes.")
+    max_ejection_percent: int = Field(
+        default=50,
+        ge=0,
+        le=100,
+        description="Most targets that are ejected at once; one may always be. If none is left, all are called.",
+    )
+
+    @model_validator(mode="after")
+    def _ascending(self) -> "OutlierDetection":
+        if self.max_ejection_time < self.base_ejection_time:
+            raise RefusedError("`max_ejection_time` is shorter than `base_ejection_time`")
+        return self
+
+
+class Breaker(Section):
+    """When an upstream is not called any more, because it does not answer."""
+
+    consecutive_failures: int = Field(
+        default=10, ge=1, le=1000, description="Calls in a row that it did not answer; then all get 503 at once."
+    )
+    base_open_time: PositiveDuration = default(
+        "5s", "How long, the first time; then one call tries. Twice as long each time until one is answered."
+    )
+    max_open_time: PositiveDuration = default("1m", "The longest that becomes.")
+
+    @model_validator(mode="after")
+    def _ascending(self) -> "Breaker":
+        if self.max_open_time < self.base_open_time:
+            raise RefusedError("`max_open_time` is shorter than `base_open_time`")
+        return self
+
+
 class TimeoutOverrides(Section):
     """Time-outs that differ from those of the upstream."""
 
@@ -80,13 +120,15 @@ class UpstreamTls(Section):
 class Upstream(Section):
     """A service behind the gateway."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"health", "health_checks", "balance", "balancer", "retries", "breaker"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"health", "health_checks", "balance", "balancer", "retries"})
 
     id: Id = Field(description="What routes refer to.")
     targets: Annotated[Many[Target], Field(min_length=1)] = Field(description="Its addresses.")
     connections: Connections = section(Connections, "The pool of connections to each target.")
     timeouts: Timeouts = section(Timeouts, "How long it may take.")
     tls: UpstreamTls = section(UpstreamTls, "How its https is checked.")
+    outlier_detection: OutlierDetection = section(OutlierDetection, "When one of several targets is left alone.")
+    breaker: Breaker | None = Field(default=None, description="When it is not called any more. Left out: it is always tried.")
 
 
 class Envelope(Section):

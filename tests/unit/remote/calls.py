@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from gateway.kernel.faults import GatewayError
+from gateway.kernel.faults import Fault, GatewayError
 from gateway.remote.call import Answer, Call, Stream
 from gateway.remote.target import Target
 from gateway.remote.upstream import Upstream
@@ -25,6 +25,28 @@ class Seen:
 
     def retried(self) -> None:
         self.retries += 1
+
+
+class Told:
+    """A Watcher, of targets and circuits, that writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.times_s: list[float] = []
+
+    def ejected(self, number: int, fault: Fault, for_s: float) -> None:
+        self.said.append(f"{number} ejected: {fault.name}")
+        self.times_s.append(for_s)
+
+    def returned(self, number: int) -> None:
+        self.said.append(f"{number} returned")
+
+    def opened(self, for_s: float) -> None:
+        self.said.append("opened")
+        self.times_s.append(for_s)
+
+    def closed(self) -> None:
+        self.said.append("closed")
 
 
 def call(

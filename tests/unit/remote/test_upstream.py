@@ -11,11 +11,13 @@ import pytest
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import UPSTREAM_INCOMPLETE, UPSTREAM_REFUSED, UPSTREAM_RESET, UPSTREAM_TIMEOUT, UPSTREAM_UNREACHABLE
+from gateway.remote.board import Board
 from gateway.remote.call import Answer
+from gateway.remote.standing import Ejection, Standing
 from gateway.remote.upstream import Upstream
 from tests.fakes import End, RawBackend, reply, script, until
 from tests.samples import Pieces
-from tests.unit.remote.calls import Make, Seen, call, fails
+from tests.unit.remote.calls import Make, Seen, Told, call, fails
 
 Several: TypeAlias = Callable[..., Upstream]
 
@@ -29,10 +31,15 @@ def several(make: Make) -> Several:
         chance: Callable[[], float] = lambda: 0.0,
         monotonic: Callable[[], float] = time.monotonic,
         observer: Seen | None = None,
+        failures: int = 5,
+        watcher: Told | None = None,
         **changed: Any,
     ) -> Upstream:
-        targets = {make(url, **changed): 1 for url in urls}
-        return Upstream("orders", targets, Clock(monotonic, time.time), chance, observer)
+        rules = Ejection(failures, 60.0, 60.0, 50)
+        weights = dict.fromkeys(range(len(urls)), 1)
+        row = Board({"orders": [f"{number} {url}" for number, url in enumerate(urls)]}).upstreams["orders"]
+        standing = Standing(row, weights, rules, watcher or Told(), 1, Clock(time.monotonic, time.time), lambda: 0.0)
+        return Upstream("orders", [make(url, **changed) for url in urls], standing, Clock(monotonic, time.time), chance, observer)
 
     return upstream
 
@@ -175,3 +182,22 @@ async def test_close(several: Several) -> None:
             await sending
         assert not other.requests
         assert (await fails(upstream, call())).fault is UPSTREAM_UNREACHABLE
+
+
+class TestEjected:
+    async def test_is_not_called(self, several: Several, nobody: str) -> None:
+        told, seen = Told(), Seen()
+        async with RawBackend() as other:
+            upstream = several(nobody, other.url, failures=2, watcher=told, observer=seen)
+            for _ in range(5):
+                await upstream.send(call())
+            assert told.said == ["0 ejected: upstream_refused"]
+            assert seen.retries == 2
+
+    async def test_is_called_rather_than_nobody(self, several: Several, nobody: str) -> None:
+        told, seen = Told(), Seen()
+        upstream = several(nobody, nobody, failures=1, watcher=told, observer=seen)
+        for _ in range(3):
+            assert (await fails(upstream, call())).fault is UPSTREAM_REFUSED
+        assert told.said == ["0 ejected: upstream_refused"]
+        assert seen.retries == 3

@@ -139,6 +139,14 @@ def upstream(text: str, directory: Path = Path()) -> list[str]:
             "targets: [{url: 'https://a'}], tls: {certificate: \"-----BEGIN CERTIFICATE-----\\nMII\"}",
             "3:61 upstreams[0].tls.certificate: the path of a file is wanted here, not its content",
         ),
+        (
+            "targets: [{url: 'http://a'}], outlier_detection: {base_ejection_time: 6m}",
+            "3:60 upstreams[0].outlier_detection: `max_ejection_time` is shorter than `base_ejection_time`",
+        ),
+        (
+            "targets: [{url: 'http://a'}], breaker: {max_open_time: 1s}",
+            "3:50 upstreams[0].breaker: `max_open_time` is shorter than `base_open_time`",
+        ),
         ("targets: [{url: 'http://a'}], health: {}", "3:41 upstreams[0].health: not supported yet"),
     ],
 )

@@ -1,0 +1,72 @@
+"""What the supervisor shows of the configuration in force, and of the targets in it."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from gateway.kernel.clock import Clock
+from gateway.observe.node import NodeMetrics
+from gateway.remote.board import TargetRow, UpstreamRow
+from gateway.settings.schema.routing import Target, Upstream
+from gateway.table.blueprint import Blueprint
+from gateway.table.upstreams import name_of
+
+
+def show(blueprint: Blueprint, metrics: NodeMetrics, clock: Clock) -> None:
+    """In metrics: from now on it is this one."""
+    config = blueprint.config
+    upstreams = list(_upstreams(blueprint))
+    targets: dict[tuple[str, ...], Callable[[], float]] = {
+        (upstream.id, name_of(target)): partial(_up, each, clock)
+        for upstream, row in upstreams
+        for target, each in zip(upstream.targets, row.targets, strict=True)
+    }
+    metrics.config_loaded(
+        file=blueprint.source,
+        digest=blueprint.digest,
+        routes=frozenset(route.id for route in config.routes),
+        upstreams=frozenset(upstream.id for upstream in config.upstreams),
+        keys=len(config.keys),
+        targets=targets,
+        breakers={(upstream.id,): partial(_open, row) for upstream, row in upstreams if upstream.breaker is not None},
+    )
+
+
+def told_targets(blueprint: Blueprint, clock: Clock) -> list[dict[str, Any]]:
+    """To operators, by upstream."""
+    now = clock.monotonic()
+    return [
+        {
+            "id": upstream.id,
+            "circuit": None if upstream.breaker is None else _circuit(row, now),
+            "targets": [_target(target, each, now) for target, each in zip(upstream.targets, row.targets, strict=True)],
+        }
+        for upstream, row in _upstreams(blueprint)
+    ]
+
+
+def _upstreams(blueprint: Blueprint) -> Iterator[tuple[Upstream, UpstreamRow]]:
+    return ((upstream, blueprint.board.upstreams[upstream.id]) for upstream in blueprint.config.upstreams)
+
+
+def _up(row: TargetRow, clock: Clock) -> float:
+    return float(row.up(clock.monotonic()))
+
+
+def _open(row: UpstreamRow) -> float:
+    return float(row.opens > 0)
+
+
+def _circuit(row: UpstreamRow, now: float) -> dict[str, Any]:
+    if not row.opens:
+        return {"state": "closed"}
+    if now < row.open_until:
+        return {"state": "open", "left_s": round(row.open_until - now, 3)}
+    return {"state": "half open"}
+
+
+def _target(target: Target, row: TargetRow, now: float) -> dict[str, Any]:
+    told = {"url": str(target.url), "weight": target.weight, "state": "up" if row.up(now) else "ejected"}
+    if not row.up(now):
+        told["ejection"] = {"left_s": round(row.ejected_until - now, 3), "reason": row.reason.name, "by_pid": int(row.ejected_by)}
+    return told
