@@ -26,8 +26,8 @@ from gateway.observe.metrics import Metrics
 from gateway.observe.pulse import Pulse
 from gateway.observe.slots import Region
 from gateway.pipeline import Gateway, Redirection
-from gateway.remote.control import Channel, Cut, Failed, Go, Legacy, Message, Part, Ready, Retire
-from gateway.remote.limiter import Limiter
+from gateway.remote.control import Ask, Channel, Cut, Failed, Go, Legacy, Message, Part, Ready, Retire, content_of
+from gateway.remote.desk import Desk
 from gateway.remote.local import LocalLimiter
 from gateway.remote.outbox import Outbox
 from gateway.remote.redis_limiter import RedisLimiter
@@ -35,6 +35,7 @@ from gateway.settings.schema.server import Listener as ListenerSetting
 from gateway.stages.record import Recorder
 from gateway.table.blueprint import Blueprint
 from gateway.table.build import build_routes
+from gateway.table.clerks import clerks
 from gateway.table.upstreams import build_upstreams
 
 SYSTEM = Clock(time.monotonic, time.time)
@@ -160,11 +161,13 @@ class Worker:
     def _on_message(self, message: Message, fds: list[int]) -> None:
         if isinstance(message, Go):
             for fd in fds:
-                self._memory().adopt(_content(fd))
+                self._memory().adopt(content_of(fd))
             self._go.set()
         elif isinstance(message, Part):
             for listener in self.listeners:
                 listener.draining = True
+        elif isinstance(message, Ask):
+            self._desk.take(message)
         elif isinstance(message, Retire):
             self._retire = message
             self._end()
@@ -179,19 +182,11 @@ class Worker:
 
     def _bequeath(self) -> None:
         """From here on the heir decides, beginning with what we knew."""
-        fd = os.memfd_create("limits", os.MFD_CLOEXEC)
-        try:
-            with open(fd, "wb", closefd=False) as file:
-                file.write(self._memory().export())
-            self.channel.send(Legacy(), fd)
-        finally:
-            os.close(fd)
+        self.channel.send_file(Legacy(), self._memory().export())
 
     def _memory(self) -> LocalLimiter:
         """The limiter that dies with this process."""
-        limiter = self.limiter
-        assert isinstance(limiter, LocalLimiter | RedisLimiter)
-        return limiter.fallback.memory if isinstance(limiter, RedisLimiter) else limiter
+        return self.limiter.fallback.memory if isinstance(self.limiter, RedisLimiter) else self.limiter
 
     def _beat(self, due: float) -> None:
         now = SYSTEM.monotonic()
@@ -212,9 +207,12 @@ class Worker:
     def _gateway(self) -> Gateway:
         config = self.config
         self._watch()
+        table = build_routes(config, self.upstreams, self.blueprint.faults)
+        credentials = self.blueprint.credentials
+        self._desk = Desk(self.channel, clerks(self.limiter, credentials.keyring, table.routes))
         return Gateway(
-            table=build_routes(config, self.upstreams, self.blueprint.faults),
-            credentials=self.blueprint.credentials,
+            table=table,
+            credentials=credentials,
             limiter=self.limiter,
             recorder=Recorder(self.metrics, self.log.access, config.auth.key.query),
             clock=SYSTEM,
@@ -222,20 +220,19 @@ class Worker:
             id_field=config.observability.request_id.header,
         )
 
-    def _limiter(self) -> Limiter:
+    def _limiter(self) -> LocalLimiter | RedisLimiter:
         redis = self.config.redis
         if redis is None:
             return LocalLimiter(SYSTEM)
         return RedisLimiter(redis.url.get_secret_value(), redis.key_prefix, redis.timeout, redis.on_failure, SYSTEM, self._redis_changed)
 
     def _redis_changed(self, up: bool, reason: str) -> None:
-        assert self.config.redis is not None
         self.metrics.redis_up.labels().set(up)
         self.metrics.redis_state_changes.labels("up" if up else "down").inc()
         if up:
             structlog.get_logger().info("redis is up")
         else:
-            structlog.get_logger().warning("redis is away", reason=reason, on_failure=self.config.redis.on_failure)
+            structlog.get_logger().warning("redis is away", reason=reason, on_failure=", ".join(sorted(self.config.ways_without_redis())))
 
     def _watch(self) -> None:
         """Gauges that a scrape asks for."""
@@ -251,11 +248,3 @@ class Worker:
 
 def _serves(setting: ListenerSetting, gateway: Gateway) -> Callable[[Exchange, Send], Awaitable[None]]:
     return gateway.handle if setting.redirect is None else Redirection(gateway, setting.redirect_port).handle
-
-
-def _content(fd: int) -> bytes:
-    """Of a file in memory, which this closes."""
-    try:
-        return os.pread(fd, os.fstat(fd).st_size, 0)
-    finally:
-        os.close(fd)

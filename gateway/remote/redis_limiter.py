@@ -1,8 +1,7 @@
 """Buckets in Redis, shared by every gateway that uses it: one script, one round trip, one connection to each server.
 
-While Redis is away calls are answered by the ladder that the operator chose: `local` counts this gateway's share of the
-limit in memory and has Redis know of it later, `allow` counts nothing, `deny` refuses. The limit's headers are there on the
-first two, as the process sees it. A call that was sent and not answered in time may have been charged in Redis as well.
+While Redis is away calls meet the ladder, and what was counted here is told to Redis later. The limits' headers are there, as
+the process sees them, unless the call is refused. A call that was sent and not answered in time may have been charged in Redis as well.
 
 A refusal is remembered: until the next token comes, and for a second at most, the same claim is refused without asking
 again. Time is measured by this process's monotonic clock from before Redis was asked, so that whatever the clocks
@@ -15,24 +14,25 @@ how many they are. All expire.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from hashlib import sha1
 from importlib.resources import files
-from typing import Literal, TypeAlias
 
 import msgspec
 
-from gateway.kernel.bucket import UNLIMITED, Claim, Decision, Window, WindowState, claim, decision
+from gateway.kernel.bucket import UNLIMITED, Claim, Decision, OnFailure, Window, claim, decision, tag_of
 from gateway.kernel.clock import Clock
+from gateway.kernel.dates import unix_date
 from gateway.kernel.faults import LIMITER_UNAVAILABLE, GatewayError
 from gateway.remote.fallback import Fallback
+from gateway.remote.ladder import Ladder
+from gateway.remote.limiter import Condition, Redis
 from gateway.remote.presence import SCRIPT as PRESENCE
 from gateway.remote.presence import Presence
+from gateway.remote.redis_address import LinkError
 from gateway.remote.redis_link import pack
 from gateway.remote.redis_store import redis_store
-
-OnFailure: TypeAlias = Literal["local", "allow", "deny"]
 
 SCRIPT = files("gateway.remote").joinpath("bucket.lua").read_bytes()
 SCRIPT_SHA = sha1(SCRIPT, usedforsecurity=False).hexdigest().encode()
@@ -84,10 +84,14 @@ class RedisLimiter:
         script: bytes = SCRIPT,
     ) -> None:
         self._key_prefix = key_prefix
-        self._on_failure = on_failure
+        self._up = False
+        self._reason = "not looked for yet"
+        self._changed_at: float | None = None
         self._on_state = on_state
         self._monotonic = clock.monotonic
+        self._wall = clock.wall
         self.fallback = Fallback(clock)
+        self._ladder = Ladder(on_failure, self.fallback)
         self._presence = Presence(f"{key_prefix}:{VERSION}:gateways")
         self._woken = asyncio.Event()
         self._tender: asyncio.Task[None] | None = None
@@ -98,6 +102,24 @@ class RedisLimiter:
 
     def __repr__(self) -> str:
         return f"<RedisLimiter {self._store!r}>"
+
+    def condition(self) -> Condition:
+        """As `TendedLimiter.condition`."""
+        since = None if self._changed_at is None else unix_date(int(self._changed_at))
+        redis = Redis(self._up, since, self._reason, self._store.servers(), self.fallback.gateways)
+        decides = "redis" if self._up else self._ladder.on_failure
+        return Condition(repr(self), decides, redis, self.fallback.memory.buckets, self.fallback.debts, len(self._refusals))
+
+    async def renew(self, keys: Sequence[str]) -> bool:
+        """As `TendedLimiter.renew`. A bucket whose time has come is full: so nothing is needed that deciding does not need."""
+        self.fallback.renew_now(keys)
+        names = [f"{self._key_prefix}:{VERSION}:{key}".encode() for key in keys]
+        replies = [self._store.call(pack(b"SET", name, b"0:1", b"PX", b"1"), tag_of(key)) for name, key in zip(names, keys, strict=True)]
+        told = await asyncio.gather(*replies)
+        renewed = set(keys)
+        for refused in [refused for refused in self._refusals if renewed.intersection(refused.keys)]:
+            del self._refusals[refused]
+        return not any(isinstance(reply, LinkError) for reply in told)
 
     async def start(self) -> None:
         """Returns when Redis was reached, or found away: after a few seconds at most. Before it, calls meet the ladder."""
@@ -129,11 +151,10 @@ class RedisLimiter:
             if not decided.allowed:
                 self._remember(claim, decided, reply, asked_s)
             return decided
-        if self._on_failure == "local":
-            return self.fallback.decide_now(claim)
-        if self._on_failure == "allow":
-            return Decision(True, "allow", tuple(_as_if_fresh(window, claim.cost) for window in claim.windows if not window.shadow))
-        raise GatewayError(LIMITER_UNAVAILABLE, retry_after_s=RETRY_AFTER_S, cause=f"redis {self._store.address}: {reply!s}")
+        without = self._ladder.decide_now(claim)
+        if without is None:
+            raise GatewayError(LIMITER_UNAVAILABLE, retry_after_s=RETRY_AFTER_S, cause=f"redis {self._store.address}: {reply!s}")
+        return without
 
     async def _tend(self) -> None:
         """What is done outside of requests: say that this gateway is there, and pay what it owes."""
@@ -155,6 +176,7 @@ class RedisLimiter:
     def _changed(self, up: bool, reason: str) -> None:
         """Another Redis may have come, or the same without its data."""
         self._refusals.clear()
+        self._up, self._reason, self._changed_at = up, reason, self._wall()
         if up:
             self._woken.set()
         self._on_state(up, reason)
@@ -177,7 +199,3 @@ def command(key_prefix: str, claim: Claim, sha: bytes = SCRIPT_SHA) -> bytes:
     return pack(
         b"EVALSHA", sha, b"%d" % len(keys), *keys, b"%d" % claim.cost, *rates, *([b"%d" % claim.enforced] if claim.shadowed else [])
     )
-
-
-def _as_if_fresh(window: Window, cost: int) -> WindowState:
-    return WindowState(window, max(window.burst - cost, 0), cost * window.emission_us / 1e6, 0.0)

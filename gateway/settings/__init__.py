@@ -1,7 +1,8 @@
 """The configuration: every key of the YAML file, and reading it with all problems told at once.
 
-`load` goes through the modules in this order: includes (files) > tree (YAML to data with places, by way of scalars and interpolate) >
-schema (what each value may be) > explain (pydantic's words into ours) > checks, overlap (what the parts mean together) >
+`load` goes through the modules in this order: includes (files) > thinning (many keys that are alike) >
+tree (YAML to data with places, by way of scalars and interpolate) > schema (what each value may be) >
+explain (pydantic's words into ours) > checks, overlap (what the parts mean together) >
 problems (how it is told). `document` makes the JSON Schema.
 """
 

@@ -127,7 +127,8 @@ def _model_at(model: type[Section], loc: Loc) -> type[Section]:
 
 
 def _section_in(annotation: Any) -> type[Section] | None:
-    """The section inside `Section`, `Section | None`, a list of them or a mapping to them."""
+    """The section inside `Section`, `Section | None`, a list of them (of their kind's own, too) or a mapping to them."""
+    annotation = getattr(annotation, "SECTION", annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation if issubclass(annotation, Section) else None
     return next((found for part in get_args(annotation) if (found := _section_in(part))), None)

@@ -1,7 +1,8 @@
 """The process that owns what must outlive a worker: listening sockets, the memory of metrics, the configuration in force.
 
     run              what `gateway run` does
-    supervisor.py    starting, reloading, draining, the admin listener's views
+    supervisor.py    starting, reloading, draining
+    views.py, limits.py   what the admin listener shows and changes
     crew.py          the workers: forked, replaced when they die or stand still, succeeded by the next generation
     worker.py        one of them, as seen from here        fork.py      how it comes to be
     sockets.py       one for each listener and worker, bound once and handed from generation to generation

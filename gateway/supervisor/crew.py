@@ -10,6 +10,7 @@ import structlog
 from gateway.app import BEAT_S, SYSTEM
 from gateway.observe.node import NodeMetrics
 from gateway.observe.slots import Region
+from gateway.supervisor.memory import give_back
 from gateway.supervisor.sockets import Sockets
 from gateway.supervisor.worker import StillbornError, WorkerProcess
 from gateway.table.blueprint import Blueprint
@@ -77,6 +78,7 @@ class Crew:
     async def raise_(self, blueprint: Blueprint, count: int) -> dict[int, WorkerProcess]:
         """`count` workers of a new generation, ready and not yet serving. Raises StillbornError, OSError, and then has none of them."""
         self.generation += 1
+        give_back()
         raised: list[WorkerProcess] = []
         try:
             async with self.may_fork:
@@ -100,6 +102,11 @@ class Crew:
             if slot not in members:
                 self._retire(worker, drain_timeout_s)
                 self.metrics.lag(slot, None)
+
+    def answering(self) -> list[WorkerProcess]:
+        """Those that can be asked something, who serves before who drains."""
+        able = [worker for worker in self.everybody if worker.state in ("serving", "draining")]
+        return sorted(able, key=lambda worker: (worker.state != "serving", worker.slot))
 
     def part(self) -> None:
         for worker in self.everybody:

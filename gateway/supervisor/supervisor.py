@@ -28,7 +28,7 @@ from gateway.supervisor.processors import count_of
 from gateway.supervisor.sockets import Sockets
 from gateway.supervisor.threads import in_thread
 from gateway.supervisor.turns import Turns
-from gateway.supervisor.views import reloading, views
+from gateway.supervisor.views import changes, views
 from gateway.supervisor.watch import Watch
 from gateway.supervisor.worker import StillbornError
 from gateway.table.blueprint import Blueprint, draw
@@ -277,7 +277,7 @@ class Supervisor:
     def _admin(self, config: Config) -> Admin:
         admin = Admin(str(config.admin.address), self.metrics, self._readiness, _token(config))
         admin.views |= views(lambda: self.blueprint, self.crew)
-        admin.changes["/reload"] = reloading(self._reloads.ask)
+        admin.changes |= changes(self._reloads.ask, self.crew)
         return admin
 
     def _log(self, config: Config) -> Log:

@@ -11,8 +11,10 @@ from pydantic import BaseModel, SecretStr
 from gateway.admin import View, json_reply
 from gateway.app import SYSTEM
 from gateway.settings import Config
+from gateway.settings.schema.key_list import KeyList
 from gateway.supervisor.crew import Crew
 from gateway.supervisor.figures import told_targets
+from gateway.supervisor.limits import limit_views, resetting
 from gateway.table.blueprint import Blueprint
 
 _MASK = "***"
@@ -32,7 +34,12 @@ def views(blueprint: Callable[[], Blueprint], crew: Crew) -> dict[str, View]:
     async def targets(_: web.BaseRequest) -> web.Response:
         return json_reply(200, {"upstreams": told_targets(blueprint(), SYSTEM)})
 
-    return {"/config": effective, "/workers": workers, "/targets": targets}
+    return {"/config": effective, "/workers": workers, "/targets": targets, **limit_views(crew.answering)}
+
+
+def changes(reload: "Callable[[], asyncio.Future[list[str]]]", crew: Crew) -> dict[str, View]:
+    """By path."""
+    return {"/reload": reloading(reload), "/limits/reset": resetting(crew.answering)}
 
 
 def reloading(ask: "Callable[[], asyncio.Future[list[str]]]") -> View:
@@ -61,7 +68,7 @@ def _masked(value: Any) -> Any:
         return _masked(dict(iter(value)))
     if isinstance(value, dict):
         return {name: _MASK if isinstance(each, str) and _SECRET.search(name) else _masked(each) for name, each in value.items()}
-    if isinstance(value, tuple | list) and not hasattr(value, "_fields"):
+    if isinstance(value, tuple | list | KeyList) and not hasattr(value, "_fields"):
         return [_masked(each) for each in value]
     if isinstance(value, SecretStr):
         return _MASK

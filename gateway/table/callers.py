@@ -2,6 +2,7 @@
 
 from hashlib import sha256
 from ipaddress import IPv6Address, IPv6Network, ip_address
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -16,6 +17,8 @@ from gateway.kernel.faults import (
     GatewayError,
 )
 from gateway.kernel.quota_fields import limit_fields
+
+T = TypeVar("T", contravariant=True)
 
 
 class Caller(msgspec.Struct, frozen=True, eq=False):
@@ -55,6 +58,12 @@ class Key(msgspec.Struct, frozen=True):
     expires: float | None
 
 
+class Known(Protocol[T]):
+    """Keys by what shows them."""
+
+    def get(self, shown: T, /) -> Key | None: ...
+
+
 class Keyring:
     """Finds the key for a secret.
 
@@ -62,15 +71,17 @@ class Keyring:
     digest or the secret of any key.
     """
 
-    __slots__ = ("_by_digest", "_by_subject")
+    __slots__ = ("_by_digest", "_by_id", "_by_subject")
 
-    def __init__(self, keys: dict[bytes, Key], certified: dict[str, Key] | None = None) -> None:
-        """`keys` by the digest of their secret, `certified` by the subject of a certificate that does instead."""
+    def __init__(self, keys: Known[bytes], certified: Known[str], named: Known[str]) -> None:
+        """`keys` by the digest of their secret, `certified` by the subject of a certificate that does instead, `named` by their id."""
         self._by_digest = keys
-        self._by_subject = certified or {}
+        self._by_subject = certified
+        self._by_id = named
 
-    def __len__(self) -> int:
-        return len({key.id for key in (*self._by_digest.values(), *self._by_subject.values())})
+    def named(self, key_id: str) -> Key | None:
+        """For operators, who never know a secret."""
+        return self._by_id.get(key_id)
 
     def find(self, secret: str, organization: str | None, wall_s: float) -> Caller:
         """The caller that `secret` stands for, on behalf of `organization` (None: the key's default one).

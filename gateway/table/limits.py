@@ -23,11 +23,11 @@ MAX_CLAIMS = 8192
 class Tariff:
     """What a route asks beyond its callers' own limits: `costs` and `limits` by method. Remembers the claims it made."""
 
-    __slots__ = ("_costs", "_known", "_limits")
+    __slots__ = ("_known", "costs", "limits")
 
     def __init__(self, costs: Mapping[str, int], limits: Mapping[str, tuple[Window, ...]]) -> None:
-        self._costs = costs
-        self._limits = limits
+        self.costs = costs
+        self.limits = limits
         self._known: dict[tuple[Caller, str], Claim] = {}
 
     def claim(self, caller: Caller, method: str) -> Claim:
@@ -37,8 +37,8 @@ class Tariff:
             return known
         if len(self._known) >= MAX_CLAIMS:
             self._known.clear()
-        windows = shadows_last([*caller.claim.windows, *self._limits[method]])
-        made = claim_of(caller.bucket, caller.organization_bucket, windows, self._costs[method], told(windows))
+        windows = shadows_last([*caller.claim.windows, *self.limits[method]])
+        made = claim_of(caller.bucket, caller.organization_bucket, windows, self.costs[method], told(windows))
         self._known[caller, method] = made
         return made
 
@@ -82,6 +82,14 @@ def plan_windows(config: Config) -> dict[str, tuple[Window, ...]]:
     }
 
 
+def key_windows(plan: tuple[Window, ...], key: Key) -> tuple[Window, ...]:
+    """What a key meets whose plan has the windows `plan`: its own limits come in place of the plan's of the same id, or after them."""
+    if not key.limits:
+        return plan
+    own = {limit.id: _window(limit, limit.id) for limit in key.limits}
+    return shadows_last([*(own.pop(window.id, window) for window in plan), *own.values()])
+
+
 def organization_windows(config: Config) -> dict[str, tuple[Window, ...]]:
     """By id of the organisation."""
     return {each.id: tuple(_window(limit, f"organization/{limit.id}") for limit in each.limits) for each in config.organizations}
@@ -89,7 +97,7 @@ def organization_windows(config: Config) -> dict[str, tuple[Window, ...]]:
 
 def _window(limit: Limit, name: str) -> Window:
     per_us = round(limit.per * 1_000_000)
-    return Window(name, limit.max, per_us, _SPANS.get(per_us), limit.scope, limit.guarantee, limit.shadow)
+    return Window(name, limit.max, per_us, _SPANS.get(per_us), limit.scope, limit.guarantee, limit.shadow, limit.on_failure)
 
 
 class Tags:
@@ -98,7 +106,7 @@ class Tags:
     def __init__(self, config: Config) -> None:
         self._one = one_tag(config)
         self._root: dict[str, str] = {}
-        for key in config.keys:
+        for key in config.keys.plain:
             for organization in key.organizations:
                 self._join(key.organizations[0], organization)
 

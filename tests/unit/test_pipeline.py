@@ -61,7 +61,7 @@ class Away:
 def gateway(*routes: Route, limiter: Limiter | None = None, allowed: frozenset[str] | None = None, **faults: Any) -> Gateway:
     """A Gateway with one known key, `good`, that may call the routes `allowed`."""
     one = caller(routes=allowed)
-    keys = Keyring({sha256(b"good").digest(): Key("acme-ci", {None: one, "acme": one}, False, frozenset(), None)})
+    keys = Keyring({sha256(b"good").digest(): Key("acme-ci", {None: one, "acme": one}, False, frozenset(), None)}, {}, {})
     metrics = Metrics()
     writer = Writer(os.open(os.devnull, os.O_WRONLY))
     return Gateway(

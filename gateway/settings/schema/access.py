@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field
 
-from gateway.settings.schema.limits import OrganizationLimit, PlanLimit
+from gateway.settings.schema.limits import KeyLimit, OrganizationLimit, PlanLimit
 from gateway.settings.schema.types import (
     Digest,
     HeaderName,
@@ -75,7 +75,7 @@ class Key(Section):
     model_config = ConfigDict(
         json_schema_extra={"allOf": [{"anyOf": [{"required": ["secret_sha256"]}, {"required": ["certificate_subject"]}]}]}
     )
-    LATER: ClassVar[frozenset[str]] = frozenset({"limits", "concurrency", "quotas"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"concurrency", "quotas"})
 
     id: Id = Field(description="Names the caller in logs, metrics and to the upstream.")
     secret_sha256: Digest | None = Field(
@@ -89,6 +89,9 @@ class Key(Section):
     )
     organizations: Many[Id] = Field(default=(), description="Organisations it may act for. The first one is the default.")
     plan: Id = Field(default="standard", description="Its plan. `standard` is built in (300 per minute) unless `plans` declares it.")
+    limits: Many[KeyLimit] = Field(
+        default=(), description="Its own limits: in place of the limit of its plan that has the same id, and on top of the others."
+    )
     routes: Annotated[Many[IdPattern], Field(min_length=1)] | None = Field(
         default=None, description="Ids of routes or patterns such as `encoding.*`. Left out: all."
     )

@@ -2,9 +2,11 @@
 
 from pydantic import Field, field_validator
 
+from gateway.kernel.bucket import OnFailure
 from gateway.kernel.faults import CATALOGUE
 from gateway.settings.schema.access import BUILT_IN_PLANS, Auth, Key, Organization, Plan
-from gateway.settings.schema.limits import PlanLimit
+from gateway.settings.schema.key_list import KeyList
+from gateway.settings.schema.limits import Limit, PlanLimit
 from gateway.settings.schema.routing import Defaults, Envelope, ErrorOverride, Route, Timeouts, Upstream
 from gateway.settings.schema.server import Admin, Observability, Redis, Server
 from gateway.settings.schema.types import Many, Section, Version, section
@@ -23,7 +25,7 @@ class Config(Section):
     auth: Auth = section(Auth, "How callers say who they are.")
     organizations: Many[Organization] = Field(default=(), description="Whom keys belong to.")
     plans: Many[Plan] = Field(default=(), description="What callers are entitled to.", validate_default=True)
-    keys: Many[Key] = Field(default=(), description="The callers.")
+    keys: KeyList = Field(default_factory=KeyList, description="The callers.")
     upstreams: Many[Upstream] = Field(default=(), description="The services behind the gateway.")
     defaults: Defaults = section(Defaults, "What every route inherits, and may override field by field.")
     routes: Many[Route] = Field(default=(), description="The ways through the gateway. Their order means nothing.")
@@ -48,6 +50,18 @@ class Config(Section):
     def plan_limits(self, plan: str) -> tuple[PlanLimit, ...]:
         """Those of the plan of that id; none if there is no such plan."""
         return next((known.limits for known in self.plans if known.id == plan), ())
+
+    def limits_of(self, key: Key) -> tuple[Limit, ...]:
+        """Those of its plan, and its own, which come in place of the plan's of the same id or after them."""
+        own = {limit.id: limit for limit in key.limits}
+        return (*(own.pop(limit.id, limit) for limit in self.plan_limits(key.plan)), *own.values())
+
+    def ways_without_redis(self) -> frozenset[OnFailure]:
+        """What limits do while Redis is away, all of them; nothing without Redis. With `deny` among them some callers are refused then."""
+        if self.redis is None:
+            return frozenset()
+        owners: tuple[Plan | Organization | Key | Route, ...] = (*self.plans, *self.organizations, *self.keys.plain, *self.routes)
+        return frozenset(limit.on_failure or self.redis.on_failure for owner in owners for limit in owner.limits if not limit.shadow)
 
     def upstream_of(self, route: Route) -> Upstream:
         return next(upstream for upstream in self.upstreams if upstream.id == route.upstream)

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from gateway.kernel.bucket import OnFailure
 from gateway.settings.schema.types import (
     Address,
     Duration,
@@ -138,7 +139,7 @@ class Redis(Section):
     )
     key_prefix: str = Field(default="gw", pattern=r"^[A-Za-z0-9._:-]{1,64}$", description="First part of every key written to Redis.")
     timeout: PositiveDuration = default("50ms", "The whole budget of one decision, connecting included.")
-    on_failure: Literal["local", "allow", "deny"] = Field(
+    on_failure: OnFailure = Field(
         default="local",
         description="While Redis is away: `local` counts this gateway's share in memory, `allow` does not limit, `deny` answers 503.",
     )

@@ -22,7 +22,7 @@ from tests.samples import caller, exchange, route
 
 KEYS = {sha256(b"good").digest(): Key("k", {None: caller(), "acme": caller()}, False, frozenset(), None)}
 CERTIFIED = {"CN=billing": Key("billing", {None: caller(id="billing"), "acme": caller(id="billing")}, False, frozenset(), None)}
-CREDENTIALS = Credentials(Keyring(KEYS, CERTIFIED), "X-Api-Key", "X-Api-Key", "X-Tenant-Org-Id")
+CREDENTIALS = Credentials(Keyring(KEYS, CERTIFIED, {}), "X-Api-Key", "X-Api-Key", "X-Tenant-Org-Id")
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,11 @@ import re
 
 from gateway.kernel.bucket import Claim
 from gateway.settings import Config, parse
-from gateway.table import Caller, Credentials, Route
+from gateway.table import Caller, Route
 from gateway.table import limits as module
-from gateway.table.build import build_credentials, build_routes
+from gateway.table.build import build_routes
 from gateway.table.callers import Visitors
+from gateway.table.keys import KeyMaker
 from tests.samples import Echo
 
 CONFIGURATION = """
@@ -43,10 +44,9 @@ FOR_ALL = "  - {id: all, max: 9, per: 1h, scope: route}\n- {id: open, match: {pa
 
 class Town:
     def __init__(self, config: Config) -> None:
-        self.credentials: Credentials = build_credentials(config)
         self.routes = {route.id: route for route in build_routes(config, {"orders": Echo()}, {}).routes}
-        keys = {key.id: key for key in self.credentials.keyring._by_digest.values()}
-        self.callers = {name: key.callers for name, key in keys.items()}
+        maker = KeyMaker(config)
+        self.callers = {key.id: maker.make(key).callers for key in config.keys}
 
     def caller(self, key: str, organization: str | None = None) -> Caller:
         return self.callers[key][organization]
@@ -76,6 +76,15 @@ def test_keys_of_an_organisation_share_its_buckets_and_not_their_own() -> None:
     assert one.organization_bucket == other.organization_bucket != TOWN.caller("a2", "initech").organization_bucket
     assert one.bucket != other.bucket == TOWN.caller("a2", "initech").bucket
     assert [window.id for window in other.claim.windows] == ["organization/team/day", "organization/minute"]
+
+
+def test_a_keys_own_limit_comes_in_place_of_its_plans_in_the_same_bucket_and_others_after_it() -> None:
+    own = "limits: [{id: minute, max: 7, per: 1m}, {id: second, max: 6, per: 1s}]"
+    caller = Town(parse(CONFIGURATION.replace("organizations: [acme]}", f"organizations: [acme], {own}}}"))).caller("a1")
+    assert [(window.id, window.max) for window in caller.claim.windows] == [("minute", 7), ("second", 6), ("organization/minute", 500)]
+    assert caller.claim.keys[0] == TOWN.caller("a1").claim.keys[0]
+    assert ("RateLimit-Policy", '"minute";q=7;w=60, "second";q=6;w=1, "organization/minute";q=500;w=60') in caller.claim.fields
+    assert caller.look.windows == caller.claim.windows
 
 
 def test_a_key_without_organisation_is_its_own() -> None:
