@@ -38,6 +38,8 @@ Departures from the usual
     - Replies are never re-encoded: a backend's JSON is checked and spliced in, so that every digit survives.
     - Limits are whole microseconds (GCRA): Redis, memory and the model in `kernel/bucket.py` agree to the token.
     - Metrics are slots in shared memory; the supervisor adds them up for a scrape, so that no request waits for one.
+    - What is known of targets stands in memory that all workers share (`remote/board.py`). The first worker of a node makes
+      the health checks, not the supervisor: names are looked up in threads, and a process with threads cannot fork.
     - Workers are forked by a supervisor of one thread and inherit its sockets, one each: a queue of connections outlives
       whoever accepts from it, so that reloads, crashes and new releases lose none that waits.
 

@@ -36,7 +36,7 @@ from gateway.stages.record import Recorder
 from gateway.table.blueprint import Blueprint
 from gateway.table.build import build_routes
 from gateway.table.clerks import clerks
-from gateway.table.upstreams import build_upstreams
+from gateway.table.upstreams import build_rounds, build_upstreams
 
 SYSTEM = Clock(time.monotonic, time.time)
 DRAIN_POLL_S = 0.05
@@ -50,13 +50,17 @@ TELL_WHERE = signal.SIGUSR1
 
 
 class Post(msgspec.Struct, frozen=True):
-    """What a worker is given when it begins: `where` is the file for TELL_WHERE, `sockets` are bound, and by listener."""
+    """What a worker is given when it begins: `where` is the file for TELL_WHERE, `sockets` are bound, and by listener.
+
+    One worker of the node `checks` the targets of upstreams.
+    """
 
     sockets: list[tuple[ListenerSetting, list[socket.socket]]]
     region: Region
     pulse: Pulse
     control: socket.socket
     where: int
+    checks: bool
 
 
 def work(blueprint: Blueprint, post: Post) -> int:
@@ -86,6 +90,7 @@ class Worker:
         self.metrics = Metrics(buckets=observability.metrics.buckets, region=post.region.reopened())
         self.outbox = Outbox()
         self.upstreams = build_upstreams(config, blueprint.board, self.metrics, SYSTEM, self.outbox)
+        self.rounds = build_rounds(config, self.upstreams, blueprint.board, self.metrics, SYSTEM) if post.checks else []
         self.limiter = self._limiter()
         self.channel = Channel(post.control)
         self._lags: deque[float] = deque(maxlen=BEATS_REMEMBERED)
@@ -129,12 +134,16 @@ class Worker:
             )
 
     async def _listen(self) -> None:
+        for rounds in self.rounds:
+            rounds.start()
         for listener, (_, sockets) in zip(self.listeners, self.post.sockets, strict=True):
             for sock in sockets:
                 await listener.start(sock)
 
     async def _drain(self) -> None:
         """Requests in flight finish, until the time is up or there is a hurry."""
+        for rounds in self.rounds:
+            await rounds.stop()
         for listener in self.listeners:
             listener.stop_accepting()
         if self._retire.heir:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from types import TracebackType
 from typing import Self
+from urllib.request import urlopen
 
 _PROGRAM = """
 import asyncio, sys
@@ -53,6 +54,11 @@ class TargetProcess:
         self._process = subprocess.Popen([sys.executable, "-c", _PROGRAM, str(self.port)], stdout=subprocess.PIPE)
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())
+
+    def be(self, status: int) -> None:
+        """Answer `/healthz` with it from now on."""
+        with urlopen(f"{self.url}/be/{status}", timeout=10):
+            pass
 
     def kill(self) -> None:
         """SIGKILL."""

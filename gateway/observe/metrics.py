@@ -135,6 +135,12 @@ class Metrics(Families):
             ("upstream", "target", "reason"),
             20 * _UPSTREAMS,
         )
+        self.upstream_health_checks = self._counter(
+            "gateway_upstream_health_checks_total",
+            "Checks of targets, by what came of them.",
+            ("upstream", "target", "result"),
+            20 * _UPSTREAMS,
+        )
         self.upstream_breaker_opened = self._counter(
             "gateway_upstream_breaker_opened_total", "Circuits opened because calls failed.", ("upstream",), _UPSTREAMS
         )

@@ -36,7 +36,10 @@ class NodeMetrics(Families):
         self.config_routes = self._gauge("gateway_config_routes", "Routes in the configuration in force.").labels()
         self.config_keys = self._gauge("gateway_config_keys", "API keys in the configuration in force.").labels()
         self.targets_up = self._gauge(
-            "gateway_upstream_target_up", "1 while a target is called, 0 while it is left alone.", ("upstream", "target"), _MOST_TARGETS
+            "gateway_upstream_target_up",
+            "1 while a target is called, 0 while it is down by its checks or left alone.",
+            ("upstream", "target"),
+            _MOST_TARGETS,
         )
         self.breaker_open = self._gauge(
             "gateway_upstream_breaker_open",

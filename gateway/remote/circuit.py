@@ -58,6 +58,10 @@ class Circuit:
         return f"<Circuit {'open' if self._row.opens else 'closed'}, {self._failures} failures in a row, before {self.behind}>"
 
     @property
+    def targets(self) -> tuple[Target, ...]:
+        return self.behind.targets
+
+    @property
     def idle(self) -> int:
         return self.behind.idle
 

@@ -1,4 +1,5 @@
-"""Which targets of an upstream are called: those that failed too often are left alone for a while, by every worker.
+"""Which targets of an upstream are called: not those that are down by their checks, and those that failed too often are
+left alone for a while, by every worker.
 
 Laws:
  - A target is ejected after `consecutive_failures` calls in a row that it did not answer (an answered error is an answer),
@@ -89,14 +90,15 @@ class Standing:
         return self._draw
 
     def others(self, tried: Collection[int], now: float) -> dict[int, int]:
-        """Whom to try when those have failed, with their weights: rather one that is ejected than none."""
+        """Whom to try when those have failed, with their weights: rather one that is ejected than none, but none that is down."""
         self.draw(now)
         left = {number: weight for number, weight in self._weights.items() if number not in tried}
-        return {number: weight for number, weight in left.items() if number in self._called} or left
+        called = {number: weight for number, weight in left.items() if number in self._called}
+        return called or {number: weight for number, weight in left.items() if not self._target(number).down}
 
     def answered(self, number: int) -> None:
         self._failures[number] = 0
-        if number in self._suspects and self._target(number).up(self._clock.monotonic()):
+        if number in self._suspects and not self._target(number).ejected(self._clock.monotonic()):
             self._target(number).ejections = 0
             self._changed()
             self._watcher.returned(number)
@@ -111,8 +113,8 @@ class Standing:
 
     def _eject(self, number: int, fault: Fault) -> None:
         now, rules, target = self._clock.monotonic(), self._rules, self._target(number)
-        out = sum(not row.up(now) for row in self._row.targets)
-        if not target.up(now) or out >= max(1, len(self._weights) * rules.max_percent // 100):
+        out = sum(row.ejected(now) for row in self._row.targets)
+        if target.ejected(now) or out >= max(1, len(self._weights) * rules.max_percent // 100):
             return
         self._failures[number] = 0
         target.ejections += 1

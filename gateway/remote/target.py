@@ -59,9 +59,9 @@ class Target:
         outbox: Outbox | None = None,
     ) -> None:
         self.id = id
-        self._address = address(url, context, server_name)
-        self._origin = Origin(urlsplit(url).path.rstrip("/").encode(), f"Host: {self._address.authority}\r\n".encode())
-        self.target = str(self._address)
+        self.address = address(url, context, server_name)
+        self.origin = Origin(urlsplit(url).path.rstrip("/").encode(), f"Host: {self.address.authority}\r\n".encode())
+        self.target = str(self.address)
         self._max_connections = max_connections
         self._max_pending = max_pending
         self._idle_timeout_s = idle_timeout_s
@@ -91,6 +91,11 @@ class Target:
     def pending(self) -> int:
         """Calls that wait for a connection."""
         return len(self._queue)
+
+    @property
+    def targets(self) -> "tuple[Target, ...]":
+        """As an upstream of one."""
+        return (self,)
 
     @property
     def load(self) -> int:
@@ -205,7 +210,7 @@ class Target:
         else:
             self._places += 1
         try:
-            connection = await dial(loop, self._address, lambda: self._connection(loop), deadline)
+            connection = await dial(loop, self.address, lambda: self._connection(loop), deadline)
             if self._closed:
                 connection.abandon()
                 raise self._gone()
@@ -220,7 +225,7 @@ class Target:
         return connection, False
 
     def _connection(self, loop: asyncio.AbstractEventLoop) -> Connection:
-        return Connection(self, self.target, self._origin, self._clock, loop, self._outbox)
+        return Connection(self, self.target, self.origin, self._clock, loop, self._outbox)
 
     async def _wait(self, loop: asyncio.AbstractEventLoop, deadline: float, turn_kept: bool) -> Connection | None:
         """A connection that became free, or None for its place."""

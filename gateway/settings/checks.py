@@ -13,7 +13,8 @@ from gateway.settings.places import Items, Loc, Table
 from gateway.settings.schema.access import BUILT_IN_PLANS, Key
 from gateway.settings.schema.config import LISTS
 from gateway.settings.schema.redis_urls import AUTHORITIES, files_of
-from gateway.settings.schema.routing import FRAMING, HeaderRules, Upstream
+from gateway.settings.schema.routing import FRAMING, HeaderRules
+from gateway.settings.schema.upstreams import Upstream
 from gateway.settings.schema.values import did_you_mean
 
 _BUILT_IN = frozenset(plan.id for plan in BUILT_IN_PLANS)

@@ -1,13 +1,14 @@
 """What the supervisor shows of the configuration in force, and of the targets in it."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from gateway.kernel.clock import Clock
 from gateway.observe.node import NodeMetrics
 from gateway.remote.board import TargetRow, UpstreamRow
-from gateway.settings.schema.routing import Target, Upstream
+from gateway.settings.schema.upstreams import Target, Upstream
 from gateway.table.blueprint import Blueprint
 from gateway.table.upstreams import name_of
 
@@ -66,7 +67,12 @@ def _circuit(row: UpstreamRow, now: float) -> dict[str, Any]:
 
 
 def _target(target: Target, row: TargetRow, now: float) -> dict[str, Any]:
-    told = {"url": str(target.url), "weight": target.weight, "state": "up" if row.up(now) else "ejected"}
-    if not row.up(now):
+    state = "down" if row.down else "ejected" if row.ejected(now) else "up"
+    told: dict[str, Any] = {"url": str(target.url), "weight": target.weight, "state": state}
+    if row.checked_at:
+        verdict, against = row.findings
+        at = datetime.fromtimestamp(row.checked_at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        told["check"] = {"verdict": verdict.name.lower(), "against": against, "result": row.result, "at": at}
+    if row.ejected(now):
         told["ejection"] = {"left_s": round(row.ejected_until - now, 3), "reason": row.reason.name, "by_pid": int(row.ejected_by)}
     return told

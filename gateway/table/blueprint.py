@@ -26,5 +26,6 @@ class Blueprint(msgspec.Struct, frozen=True):
 def draw(config: Config, source: str) -> Blueprint:
     """Compile `config`."""
     digest = sha256(repr(config).encode()).hexdigest()[:12]
-    board = Board({upstream.id: [str(target.url) for target in upstream.targets] for upstream in config.upstreams})
+    urls = {upstream.id: [str(target.url) for target in upstream.targets] for upstream in config.upstreams}
+    board = Board(urls, [upstream.id for upstream in config.upstreams if upstream.health is not None])
     return Blueprint(config, source, digest, build_faults(config), build_credentials(config), board)

@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -14,14 +14,16 @@ from gateway.observe.metrics import Metrics
 from gateway.remote.board import Board, UpstreamRow
 from gateway.remote.circuit import Breaking, Circuit
 from gateway.remote.outbox import Outbox
+from gateway.remote.rounds import Checks, Rounds
 from gateway.remote.standing import Ejection, Standing
 from gateway.remote.target import Target
 from gateway.remote.tls import TLS, ssl_context
 from gateway.remote.upstream import Upstream
 from gateway.settings import Config
-from gateway.settings.schema.routing import Target as TargetSetting
-from gateway.settings.schema.routing import Upstream as UpstreamSetting
-from gateway.settings.schema.routing import UpstreamTls
+from gateway.settings.schema.health import Health
+from gateway.settings.schema.upstreams import Target as TargetSetting
+from gateway.settings.schema.upstreams import Upstream as UpstreamSetting
+from gateway.settings.schema.upstreams import UpstreamTls
 
 Called: TypeAlias = Target | Upstream | Circuit
 
@@ -29,6 +31,16 @@ Called: TypeAlias = Target | Upstream | Circuit
 def build_upstreams(config: Config, board: Board, metrics: Metrics, clock: Clock, outbox: Outbox) -> dict[str, Called]:
     """By id. Raises PairError for unusable TLS files."""
     return {setting.id: _upstream(setting, board.upstreams[setting.id], metrics, clock, outbox) for setting in config.upstreams}
+
+
+def build_rounds(config: Config, upstreams: Mapping[str, Called], board: Board, metrics: Metrics, clock: Clock) -> list[Rounds]:
+    """What checks the targets of all `upstreams` that want it: for one worker of the node."""
+    rounds = []
+    for setting in config.upstreams:
+        if setting.health is not None:
+            called, row, watching = upstreams[setting.id], board.upstreams[setting.id], _Watching(setting, metrics)
+            rounds.append(Rounds(called.targets, row, _checks(setting.health), watching, clock, random.random))
+    return rounds
 
 
 def name_of(target: TargetSetting) -> str:
@@ -73,6 +85,10 @@ def _targets(setting: UpstreamSetting, watching: "_Watching", clock: Clock, outb
     ]
 
 
+def _checks(health: Health) -> Checks:
+    return Checks(health.path, health.interval, health.timeout, health.healthy, health.unhealthy, health.expect)
+
+
 def _tls(files: UpstreamTls) -> TLS:
     return TLS(_path(files.ca), _path(files.certificate), _path(files.private_key), files.verify)
 
@@ -103,6 +119,17 @@ class _Watching:
 
     def returned(self, number: int) -> None:
         structlog.get_logger().info("target is back", upstream=self._upstream, target=self._names[number])
+
+    def checked(self, number: int, passed: bool) -> None:
+        result = "passed" if passed else "failed"
+        self._metrics.upstream_health_checks.labels(self._upstream, self._names[number], result).inc()
+
+    def turned(self, number: int, up: bool, result: int | str) -> None:
+        log = structlog.get_logger().bind(upstream=self._upstream, target=self._names[number], result=result)
+        if up:
+            log.info("target up")
+        else:
+            log.warning("target down")
 
     def opened(self, for_s: float) -> None:
         self._metrics.upstream_breaker_opened.labels(self._upstream).inc()

@@ -1,6 +1,7 @@
 """Several targets behind one gateway, in processes and connections of their own."""
 
 import json
+import os
 import signal
 from collections import Counter
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 from tests.fakes import RawBackend, reply, script
 from tests.gateway_process import GatewayProcess, configuration, running
-from tests.journeys.backends import ask, counted
+from tests.journeys.backends import ask, counted, counts, enveloped
 from tests.load import Load
 from tests.target_process import TargetProcess
 
@@ -112,3 +113,44 @@ async def test_an_open_circuit_outlives_a_reload_and_closes_by_itself(tmp_path: 
             assert (answer.status, counted(gateway, "gateway_upstream_breaker_open", upstream="backend")) == (200, 0)
             assert counted(gateway, "gateway_upstream_breaker_opened_total", upstream="backend") == 1
             assert json.loads(gateway.admin("/targets")[1])["upstreams"][0]["circuit"] == {"state": "closed"}
+
+
+async def test_a_sick_target_is_taken_out_and_brought_back_by_its_checks(tmp_path: Path) -> None:
+    with TargetProcess() as sick, TargetProcess() as well:
+        upstreams = of(sick.url, well.url, health="{path: /healthz, interval: 100ms, healthy: 2, unhealthy: 2}")
+        with running(configuration(0, upstreams=upstreams), tmp_path) as gateway:
+            up = {"upstream": "backend", "target": sick.url.removeprefix("http://")}
+            await counts(gateway, "gateway_upstream_health_checks_total", 2, result="passed", **up)
+            async with Load(gateway.port, connections=4) as load:
+                sick.be(503)
+                line = await said(gateway, "target down")
+                assert (line["target"], line["result"]) == (up["target"], 503)
+                assert counted(gateway, "gateway_upstream_target_up", **up) == 0
+                gateway.signal(signal.SIGHUP)
+                await said(gateway, "reloaded")
+                for _ in range(20):
+                    answer = await ask(gateway, "GET", "/v1/x")
+                    assert enveloped(answer)["data"]["result"] == {"port": well.port}
+                down, _ = shown(gateway)
+                assert (down["state"], down["check"]["result"]) == ("down", 503)
+                sick.be(200)
+                await said(gateway, "target up")
+                await load.more(50)
+            assert load.failures == []
+            assert load.answered.keys() == {200}
+            assert counted(gateway, "gateway_upstream_target_up", **up) == 1
+
+
+async def test_checks_go_on_when_the_worker_that_makes_them_dies(tmp_path: Path) -> None:
+    with TargetProcess() as target:
+        upstreams = of(target.url, health="{path: /healthz, interval: 100ms, unhealthy: 1}")
+        with running(configuration(0, upstreams=upstreams), tmp_path) as gateway:
+            await counts(gateway, "gateway_upstream_health_checks_total", 1, result="passed")
+            (worker,) = json.loads(gateway.admin("/workers")[1])["workers"]
+            os.kill(worker["pid"], signal.SIGKILL)
+            await said(gateway, "worker ended")
+            target.kill()
+            assert (await said(gateway, "target down"))["result"] in ("upstream_refused", "upstream_reset")
+            target.start()
+            # One target alone is called all the same
+            assert (await ask(gateway, "GET", "/v1/x")).status == 200

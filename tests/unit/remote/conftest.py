@@ -13,7 +13,7 @@ from gateway.remote.target import Target
 from gateway.remote.tls import TLS, ssl_context
 from tests.unit.remote.calls import Make
 
-ON_BOTH_LOOPS = ("test_alarm", "test_connection", "test_dial", "test_target", "test_upload", "test_upstream")
+ON_BOTH_LOOPS = ("test_alarm", "test_connection", "test_dial", "test_look", "test_rounds", "test_target", "test_upload", "test_upstream")
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

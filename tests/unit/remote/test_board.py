@@ -3,6 +3,7 @@
 import os
 
 from gateway.kernel.faults import UPSTREAM_RESET
+from gateway.kernel.health import Findings, Verdict
 from gateway.remote.board import Board
 
 
@@ -39,3 +40,16 @@ def test_a_new_board_begins_with_what_the_last_one_says_of_targets_that_stay() -
 
 def test_there_may_be_no_upstream() -> None:
     assert Board({}).upstreams == {}
+
+
+def test_what_checks_say_stays_while_there_are_checks() -> None:
+    before = Board({"orders": ["http://a"]}, ["orders"])
+    row = before.upstreams["orders"].targets[0]
+    row.findings, row.checked_at, row.result = Findings(Verdict.DOWN, 1), 1_800_000_000.0, "upstream_refused"
+    for checked, down in ((["orders"], True), ([], False)):
+        after = Board({"orders": ["http://a"]}, checked)
+        after.adopt(before)
+        adopted = after.upstreams["orders"].targets[0]
+        assert (adopted.down, adopted.up(0.0), adopted.result) == (down, not down, "upstream_refused")
+    row.result = 204
+    assert row.result == 204

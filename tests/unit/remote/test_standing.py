@@ -4,6 +4,7 @@ import pytest
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import UPSTREAM_BODY_INVALID, UPSTREAM_REFUSED, UPSTREAM_SATURATED, UPSTREAM_TIMEOUT, Fault
+from gateway.kernel.health import Findings, Verdict
 from gateway.remote.board import Board
 from gateway.remote.standing import Ejection, Standing
 from tests.unit.remote.calls import Told
@@ -133,3 +134,18 @@ def test_others_are_those_that_are_called_or_else_those_that_are_ejected(node: N
 def test_a_worker_that_comes_later_knows(node: Node) -> None:
     node.fail(node.worker(), 1, 3)
     assert called(node.worker(), node.now) == {0, 2, 3}
+
+
+def test_one_that_is_down_is_not_called_not_even_in_need(node: Node) -> None:
+    worker = node.worker()
+    node.row.targets[1].findings = Findings(Verdict.DOWN, 0)
+    node.row.version = node.now
+    node.fail(worker, 3, 3)
+    assert called(worker, node.now) == {0, 2}
+    assert worker.others({0, 2}, node.now) == {3: 1}
+    assert worker.others({0, 2, 3}, node.now) == {}
+    for row in node.row.targets:
+        row.findings = Findings(Verdict.DOWN, 0)
+    node.row.version += 1
+    assert called(worker, node.now) == {0, 1, 2, 3}
+    assert worker.others({0}, node.now) == {1: 1, 2: 1, 3: 1}

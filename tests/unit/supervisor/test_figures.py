@@ -1,6 +1,7 @@
 """supervisor/figures.py: what operators see of targets."""
 
 from gateway.kernel.faults import UPSTREAM_RESET
+from gateway.kernel.health import Findings, Verdict
 from gateway.observe.node import NodeMetrics
 from gateway.settings import parse
 from gateway.supervisor.figures import show, told_targets
@@ -47,6 +48,19 @@ def test_targets_are_told_as_they_are_now() -> None:
     ]
     time.advance(2.5)
     assert [target["state"] for target in told_targets(made, time.clock)[0]["targets"]] == ["up", "up"]
+
+
+def test_checks_are_told_with_what_came_of_the_last_one() -> None:
+    time = ManualClock()
+    made = blueprint("http://a", "http://b", more=", health: {path: /healthz}")
+    first, second = made.board.upstreams["orders"].targets
+    first.findings, first.checked_at, first.result = Findings(Verdict.DOWN, 1), 1_800_000_000.25, "upstream_refused"
+    second.findings, second.checked_at, second.result = Findings(Verdict.UP, 0), 1_800_000_000.0, 204
+    second.ejected_until = time.clock.monotonic() + 1
+    assert [(target["state"], target["check"]) for target in told_targets(made, time.clock)[0]["targets"]] == [
+        ("down", {"verdict": "down", "against": 1, "result": "upstream_refused", "at": "2027-01-15T08:00:00.250Z"}),
+        ("ejected", {"verdict": "up", "against": 0, "result": 204, "at": "2027-01-15T08:00:00.000Z"}),
+    ]
 
 
 def test_a_circuit_is_told_as_it_is_now() -> None:

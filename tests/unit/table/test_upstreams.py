@@ -15,11 +15,11 @@ from gateway.remote.circuit import Circuit
 from gateway.remote.outbox import Outbox
 from gateway.remote.target import Target
 from gateway.remote.upstream import Upstream
-from gateway.settings import parse
+from gateway.settings import Config, parse
 from gateway.settings.pairs import PairError
 from gateway.table.blueprint import draw
-from gateway.table.upstreams import Called, build_upstreams
-from tests.fakes import End, RawBackend, reply, script
+from gateway.table.upstreams import Called, build_rounds, build_upstreams
+from tests.fakes import End, RawBackend, reply, script, until
 from tests.unit.remote.calls import call
 
 METRICS = Metrics()
@@ -39,10 +39,14 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     writer.close()
 
 
-def built(targets: str, more: str = "") -> Called:
-    config = parse(
+def configured(targets: str, more: str = "") -> Config:
+    return parse(
         f"version: 1\nupstreams: [{{id: orders, targets: [{targets}]{more}}}]\nroutes: [{{id: r, match: {{prefix: /}}, upstream: orders}}]\n"
     )
+
+
+def built(targets: str, more: str = "") -> Called:
+    config = configured(targets, more)
     return build_upstreams(config, draw(config, "").board, METRICS, Clock(time.monotonic, time.time), Outbox())["orders"]
 
 
@@ -87,6 +91,25 @@ async def test_what_happens_to_targets_is_counted_and_logged(capsys: pytest.Capt
                     await upstream.send(call())
                 said += capsys.readouterr().out
         await upstream.close()
+
+
+async def test_targets_are_checked_where_the_configuration_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    health = ", health: {path: /healthz, interval: 100ms, healthy: 1}"
+    async with RawBackend(script(reply(status=b"503 Service Unavailable"))) as backend:
+        config = configured(f'{{url: "{backend.url}"}}', f"{health}, breaker: {{}}")
+        board, clock = draw(config, "").board, Clock(time.monotonic, time.time)
+        upstreams = build_upstreams(config, board, METRICS, clock, Outbox())
+        (rounds,) = build_rounds(config, upstreams, board, METRICS, clock)
+        rounds.start()
+        count = METRICS.upstream_health_checks
+        await until(lambda: count.labels("orders", f"127.0.0.1:{backend.port}", "passed").value > 0)
+        assert count.labels("orders", f"127.0.0.1:{backend.port}", "failed").value == 1
+        await rounds.stop()
+    said = capsys.readouterr().out
+    assert "target down" in said
+    assert "target up" in said
+    unchecked = configured('{url: "http://a"}')
+    assert build_rounds(unchecked, {}, board, METRICS, clock) == []
 
 
 def test_files_that_are_of_no_use(tmp_path: Path) -> None:
