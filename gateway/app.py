@@ -36,7 +36,7 @@ from gateway.stages.record import Recorder
 from gateway.table.blueprint import Blueprint
 from gateway.table.build import build_routes
 from gateway.table.clerks import clerks
-from gateway.table.upstreams import build_rounds, build_upstreams
+from gateway.table.upstreams import build_rounds, build_upstreams, connections_clerk
 
 SYSTEM = Clock(time.monotonic, time.time)
 DRAIN_POLL_S = 0.05
@@ -218,7 +218,8 @@ class Worker:
         self._watch()
         table = build_routes(config, self.upstreams, self.blueprint.faults)
         credentials = self.blueprint.credentials
-        self._desk = Desk(self.channel, clerks(self.limiter, credentials.keyring, table.routes))
+        about_limits = clerks(self.limiter, credentials.keyring, table.routes)
+        self._desk = Desk(self.channel, {**about_limits, "connections": connections_clerk(self.upstreams)})
         return Gateway(
             table=table,
             credentials=credentials,

@@ -1,9 +1,11 @@
 """What the supervisor shows of the configuration in force, and of the targets in it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+
+import msgspec
 
 from gateway.kernel.clock import Clock
 from gateway.observe.node import NodeMetrics
@@ -11,6 +13,8 @@ from gateway.remote.board import TargetRow, UpstreamRow
 from gateway.settings.schema.upstreams import Target, Upstream
 from gateway.table.blueprint import Blueprint
 from gateway.table.upstreams import name_of
+
+_decode = msgspec.json.Decoder(dict[str, list[dict[str, int]]]).decode
 
 
 def show(blueprint: Blueprint, metrics: NodeMetrics, clock: Clock) -> None:
@@ -33,14 +37,18 @@ def show(blueprint: Blueprint, metrics: NodeMetrics, clock: Clock) -> None:
     )
 
 
-def told_targets(blueprint: Blueprint, clock: Clock) -> list[dict[str, Any]]:
-    """To operators, by upstream."""
+def told_targets(blueprint: Blueprint, clock: Clock, connections: Sequence[bytes]) -> list[dict[str, Any]]:
+    """To operators, by upstream. `connections` are what workers say of theirs, in JSON."""
     now = clock.monotonic()
+    counts = [_decode(told) for told in connections]
     return [
         {
             "id": upstream.id,
             "circuit": None if upstream.breaker is None else _circuit(row, now),
-            "targets": [_target(target, each, now) for target, each in zip(upstream.targets, row.targets, strict=True)],
+            "targets": [
+                _target(target, each, now) | {"connections": _sum([told[upstream.id][number] for told in counts])}
+                for number, (target, each) in enumerate(zip(upstream.targets, row.targets, strict=True))
+            ],
         }
         for upstream, row in _upstreams(blueprint)
     ]
@@ -48,6 +56,10 @@ def told_targets(blueprint: Blueprint, clock: Clock) -> list[dict[str, Any]]:
 
 def _upstreams(blueprint: Blueprint) -> Iterator[tuple[Upstream, UpstreamRow]]:
     return ((upstream, blueprint.board.upstreams[upstream.id]) for upstream in blueprint.config.upstreams)
+
+
+def _sum(counts: list[dict[str, int]]) -> dict[str, int]:
+    return {state: sum(count[state] for count in counts) for state in ("idle", "active", "pending")}
 
 
 def _up(row: TargetRow, clock: Clock) -> float:

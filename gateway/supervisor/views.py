@@ -32,7 +32,10 @@ def views(blueprint: Callable[[], Blueprint], crew: Crew) -> dict[str, View]:
         return json_reply(200, {"workers": told(crew)})
 
     async def targets(_: web.BaseRequest) -> web.Response:
-        return json_reply(200, {"upstreams": told_targets(blueprint(), SYSTEM)})
+        serving = blueprint()
+        asked = [worker.ask("connections", {}) for worker in crew.answering() if worker.blueprint is serving]
+        answers = [answer.body for answer in await asyncio.gather(*asked) if answer is not None]
+        return json_reply(200, {"upstreams": told_targets(serving, SYSTEM, answers)})
 
     return {"/config": effective, "/workers": workers, "/targets": targets, **limit_views(crew.answering)}
 

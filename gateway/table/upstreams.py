@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+import msgspec
 import structlog
 
 from gateway.kernel.clock import Clock
@@ -13,6 +14,7 @@ from gateway.kernel.faults import Fault
 from gateway.observe.metrics import Metrics
 from gateway.remote.board import Board, UpstreamRow
 from gateway.remote.circuit import Breaking, Circuit
+from gateway.remote.desk import About, Clerk
 from gateway.remote.outbox import Outbox
 from gateway.remote.rounds import Checks, Rounds
 from gateway.remote.standing import Ejection, Standing
@@ -41,6 +43,18 @@ def build_rounds(config: Config, upstreams: Mapping[str, Called], board: Board, 
             called, row, watching = upstreams[setting.id], board.upstreams[setting.id], _Watching(setting, metrics)
             rounds.append(Rounds(called.targets, row, _checks(setting.health), watching, clock, random.random))
     return rounds
+
+
+def connections_clerk(upstreams: Mapping[str, Called]) -> Clerk:
+    """Tells how many connections this worker has to each target, by upstream, and how many calls wait for one."""
+
+    async def connections(_: About) -> tuple[int, object]:
+        told = {}
+        for name, called in upstreams.items():
+            told[name] = [_Connections(target.idle, target.active, target.pending) for target in called.targets]
+        return 200, told
+
+    return connections
 
 
 def name_of(target: TargetSetting) -> str:
@@ -95,6 +109,12 @@ def _tls(files: UpstreamTls) -> TLS:
 
 def _path(name: str | None) -> Path | None:
     return None if name is None else Path(name)
+
+
+class _Connections(msgspec.Struct):
+    idle: int
+    active: int
+    pending: int
 
 
 class _Watching:

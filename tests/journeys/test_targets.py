@@ -92,12 +92,17 @@ async def test_what_failed_too_often_is_left_alone_and_a_reload_does_not_change_
             assert ejected["state"] == "ejected"
             assert ejected["ejection"]["reason"] == "upstream_refused"
             assert 30 < ejected["ejection"]["left_s"] < 60
-            assert up_still == {"url": stays.url, "weight": 1, "state": "up"}
+            assert up_still == {
+                "url": stays.url,
+                "weight": 1,
+                "state": "up",
+                "connections": {"idle": 1, "active": 0, "pending": 0},
+            }
 
 
 async def test_an_open_circuit_outlives_a_reload_and_closes_by_itself(tmp_path: Path) -> None:
     with TargetProcess() as target:
-        upstreams = of(target.url, breaker="{consecutive_failures: 2, base_open_time: 2s}")
+        upstreams = of(target.url, breaker="{consecutive_failures: 2, base_open_time: 1s}")
         with running(configuration(0, upstreams=upstreams), tmp_path) as gateway:
             target.kill()
             assert [(await ask(gateway, "GET", "/v1/x")).field("Proxy-Status") for _ in range(3)] == [
@@ -109,7 +114,7 @@ async def test_an_open_circuit_outlives_a_reload_and_closes_by_itself(tmp_path: 
             await said(gateway, "reloaded")
             assert counted(gateway, "gateway_upstream_breaker_open", upstream="backend") == 1
             while (answer := await ask(gateway, "GET", "/v1/x")).status == 503:
-                assert answer.field("Retry-After") in ("1", "2")
+                assert answer.field("Retry-After") == "1"
             assert (answer.status, counted(gateway, "gateway_upstream_breaker_open", upstream="backend")) == (200, 0)
             assert counted(gateway, "gateway_upstream_breaker_opened_total", upstream="backend") == 1
             assert json.loads(gateway.admin("/targets")[1])["upstreams"][0]["circuit"] == {"state": "closed"}

@@ -6,6 +6,7 @@ import socket
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from gateway.kernel.clock import Clock
@@ -18,7 +19,7 @@ from gateway.remote.upstream import Upstream
 from gateway.settings import Config, parse
 from gateway.settings.pairs import PairError
 from gateway.table.blueprint import draw
-from gateway.table.upstreams import Called, build_rounds, build_upstreams
+from gateway.table.upstreams import Called, build_rounds, build_upstreams, connections_clerk
 from tests.fakes import End, RawBackend, reply, script, until
 from tests.unit.remote.calls import call
 
@@ -110,6 +111,17 @@ async def test_targets_are_checked_where_the_configuration_says_so(capsys: pytes
     assert "target up" in said
     unchecked = configured('{url: "http://a"}')
     assert build_rounds(unchecked, {}, board, METRICS, clock) == []
+
+
+async def test_a_worker_tells_its_connections_by_target() -> None:
+    async with RawBackend() as backend:
+        config = configured(f'{{url: "{backend.url}"}}, {{url: "{backend.url}/b"}}', ", breaker: {}")
+        upstreams = build_upstreams(config, draw(config, "").board, METRICS, Clock(time.monotonic, time.time), Outbox())
+        await upstreams["orders"].targets[1].send(call())
+        status, told = await connections_clerk(upstreams)({})
+        none, one = {"idle": 0, "active": 0, "pending": 0}, {"idle": 1, "active": 0, "pending": 0}
+        assert (status, msgspec.to_builtins(told)) == (200, {"orders": [none, one]})
+        await upstreams["orders"].close()
 
 
 def test_files_that_are_of_no_use(tmp_path: Path) -> None:
