@@ -21,7 +21,7 @@ SUMMARIES = {
     "check": "Say everything that is wrong with a configuration file.",
     "diff": "Say what another configuration file would change.",
     "routes": "List the routes of a configuration file.",
-    "keys": "Create API keys.",
+    "keys": "Create API keys, and manage those that are kept in Redis.",
     "limits": "Say what limits amount to, and what a key has used of them.",
     "errors": "List every error that the gateway itself answers.",
     "schema": "Print the JSON Schema of the configuration.",

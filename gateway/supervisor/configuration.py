@@ -53,6 +53,9 @@ def origins_of(blueprint: Blueprint) -> dict[str, str]:
 def masked(config: Config) -> dict[str, Any]:
     """The configuration with its defaults, without secrets: in the units of the program, seconds and bytes."""
     plain: dict[str, Any] = _masked(config)
+    store = plain.pop("key_store")
+    if store is not None:
+        plain["keys"] = store
     if config.redis is not None:
         plain["redis"]["url"] = redis_url.masked(config.redis.url.get_secret_value())
     return plain
