@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network
 from types import NoneType
-from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
@@ -16,6 +16,7 @@ from gateway.settings import Config
 from gateway.settings.schema.key_list import KeyList
 from gateway.settings.schema.routing import Route
 from gateway.settings.schema.types import Section
+from gateway.settings.schema.values import Address, TargetUrl
 
 TEXT = "/x"
 """The value of every text and the id of everything, so that every reference leads somewhere."""
@@ -28,6 +29,8 @@ _OF_KIND: dict[type, Any] = {
     str: TEXT,
     SecretStr: SecretStr("a-secret"),
     datetime: datetime(2027, 1, 1, tzinfo=UTC),
+    Address: Address("a", 1),
+    TargetUrl: TargetUrl("http", "a", 1, ""),
     IPv4Network: IPv4Network("10.0.0.0/8"),
 }
 
@@ -89,8 +92,6 @@ def _value(annotation: Any) -> Any:
         return _section(annotation)
     if annotation is KeyList:
         return (_section(KeyList.SECTION),)
-    if _is_record(annotation):
-        return annotation(*map(_value, get_type_hints(annotation).values()))
     if annotation in _OF_KIND:
         return _OF_KIND[annotation]
     if origin is Literal:
@@ -134,18 +135,13 @@ def _others(value: Any, field: FieldInfo) -> list[Any]:
         return [other for other in [*choices, *([None] if NoneType in get_args(field.annotation) else [])] if other != value]
     if value is None or isinstance(value, bool):
         return [] if value is None else [not value]
-    if _is_record(type(value)):
-        return [value._replace(**{name: _another(getattr(value, name))}) for name in value._fields]
+    if isinstance(value, Address | TargetUrl):
+        return [value._replace(port=value.port + 1)]
     if isinstance(value, tuple):
         return [(*value, _another(value[0]))] if value else []
     if isinstance(value, dict):
         return [{name: _another(each) for name, each in value.items()}, value | {OTHER: next(iter(value.values()))}]
     return [_another(value)]
-
-
-def _is_record(kind: Any) -> bool:
-    """A NamedTuple."""
-    return isinstance(kind, type) and hasattr(kind, "_fields")
 
 
 def _another(value: Any) -> Any:
