@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 
 import click
 
-from gateway.cli import secret
 from gateway.cli.asking import address_option, ask, refused, token_option
 from gateway.cli.columns import aligned
+from gateway.kernel.key_form import PREFIX
 
 HEADER = ("limit", "methods", "scope", "max", "per", "guarantee", "used", "left", "full in")
 WITHIN_S = 10.0
@@ -17,7 +17,7 @@ WITHIN_S = 10.0
 
 def key_id(_: click.Context, __: click.Parameter, value: str) -> str:
     """Refuses what is a secret: it would stand in the shell's history, and has no business in a URL."""
-    if value.startswith(secret.PREFIX):
+    if value.startswith(PREFIX):
         raise click.BadParameter("this looks like the secret of a key; write its id, which the configuration and the log have")
     return value
 

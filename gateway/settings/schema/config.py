@@ -1,10 +1,12 @@
 """The whole configuration, and what its parts mean together."""
 
-from pydantic import Field, field_validator
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, field_validator
 
 from gateway.kernel.bucket import OnFailure
 from gateway.kernel.faults import CATALOGUE
-from gateway.settings.schema.access import BUILT_IN_PLANS, Auth, Key, Organization, Plan
+from gateway.settings.schema.access import BUILT_IN_PLANS, Auth, Key, KeyStore, Organization, Plan
 from gateway.settings.schema.key_list import KeyList
 from gateway.settings.schema.limits import Limit, PlanLimit
 from gateway.settings.schema.routing import Defaults, Envelope, ErrorOverride, Route, Timeouts, Upstream
@@ -25,7 +27,14 @@ class Config(Section):
     auth: Auth = section(Auth, "How callers say who they are.")
     organizations: Many[Organization] = Field(default=(), description="Whom keys belong to.")
     plans: Many[Plan] = Field(default=(), description="What callers are entitled to.", validate_default=True)
-    keys: KeyList = Field(default_factory=KeyList, description="The callers.")
+    # What the file has under `keys` is a list or says where they are: the one or the other is empty.
+    keys: Annotated[KeyList, BeforeValidator(lambda written: () if isinstance(written, dict) else written)] = Field(
+        default_factory=KeyList, description="The callers."
+    )
+    key_store: Annotated[
+        KeyStore | None,
+        BeforeValidator(lambda written: written if isinstance(written, dict) else None, json_schema_input_type=list[Key] | KeyStore),
+    ] = Field(default=None, validation_alias="keys", description="The callers, or where they are.")
     upstreams: Many[Upstream] = Field(default=(), description="The services behind the gateway.")
     defaults: Defaults = section(Defaults, "What every route inherits, and may override field by field.")
     routes: Many[Route] = Field(default=(), description="The ways through the gateway. Their order means nothing.")
