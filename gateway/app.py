@@ -22,6 +22,7 @@ from gateway.edge.terms import door, threshold
 from gateway.exchange import Exchange, Send
 from gateway.kernel.clock import Clock
 from gateway.kernel.ids import Ids
+from gateway.observe.errors import ErrorLog, ErrorRing
 from gateway.observe.log import Log
 from gateway.observe.metrics import Metrics
 from gateway.observe.pulse import Pulse
@@ -60,6 +61,7 @@ class Post(msgspec.Struct, frozen=True):
 
     sockets: list[tuple[ListenerSetting, list[socket.socket]]]
     region: Region
+    errors: ErrorRing
     pulse: Pulse
     control: socket.socket
     where: int
@@ -225,7 +227,7 @@ class Worker:
             table=table,
             credentials=credentials,
             limiter=self.limiter,
-            recorder=Recorder(self.metrics, self.log.access, config.auth.key.query),
+            recorder=Recorder(self.metrics, self.log.access, config.auth.key.query, ErrorLog(self.post.errors, SYSTEM.wall)),
             clock=SYSTEM,
             faults=self.blueprint.faults,
             id_field=config.observability.request_id.header,
@@ -255,6 +257,7 @@ class Worker:
         return RedisLimiter(url, redis.key_prefix, redis.timeout, redis.on_failure, SYSTEM, self._redis_changed, more_scripts=more)
 
     def _redis_changed(self, up: bool, reason: str) -> None:
+        self.post.pulse.redis_up = up
         self.metrics.redis_up.labels().set(up)
         self.metrics.redis_state_changes.labels("up" if up else "down").inc()
         if up:

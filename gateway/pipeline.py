@@ -15,7 +15,9 @@ from gateway.stages.prepare import prepare
 from gateway.stages.record import Recorder
 from gateway.stages.redirect import redirect
 from gateway.stages.refuse import refuse
+from gateway.stages.tell import tell
 from gateway.table import Credentials, RouteTable, Visitors
+from gateway.table.account import Accounts
 from gateway.table.stored import StoredKeys
 
 ANSWERED_WITHIN_S = 55.0
@@ -59,6 +61,7 @@ class Gateway:
         self.id_field = id_field
         self.stored = stored
         self._visitors = Visitors()
+        self._accounts = Accounts(limiter, table.routes)
 
     async def handle(self, x: Exchange, send: Send) -> None:
         """Answer `x` through `send`, then record it, whatever happened."""
@@ -121,6 +124,8 @@ class Gateway:
         finally:
             x.limiter_s = self.clock.monotonic() - began
         refuse_spent(x.decision, claim.cost)
+        if route.upstream is None:
+            return await tell(x, caller, x.decision, self._accounts)
         began = self.clock.monotonic()
         call = await prepare(x, route, caller, self.id_field)
         now = self.clock.monotonic()

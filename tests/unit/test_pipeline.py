@@ -134,16 +134,23 @@ async def test_a_route_that_the_key_may_not_use_costs_nothing() -> None:
 
 
 async def test_keys_in_redis_are_asked_for_before_anything_else_is_decided() -> None:
-    shelf, one = Shelf(), gateway()
-    shelf.put("good")
+    one, shelf, paths = gateway(), Shelf(), ("/v1/orders", "/nowhere")
     one.stored = stored_keys(shelf)
-    assert [(await answered(one, exchange(GOOD)))[2]["X-RateLimit-Remaining-Minute"] for _ in range(2)] == ["299", "298"]
-    status, _, fields = await answered(one, exchange(GOOD, path="/nowhere"))
-    assert (status, fields["X-RateLimit-Remaining-Minute"]) == (404, "298")
+    shelf.put("good")
+    assert [(await answered(one, exchange(GOOD, path=path)))[2]["X-RateLimit-Remaining-Minute"] for path in paths] == ["299", "299"]
     shelf.away = True
-    for path, expected in (("/v1/orders", (503, 1004)), ("/nowhere", (404, 1005))):
-        status, body, fields = await answered(one, exchange([("X-Api-Key", "new")], path=path))
-        assert ((status, body["data"]["code"]), "RateLimit" in fields) == (expected, False)
+    assert [(await answered(one, exchange([("X-Api-Key", "new")], path=path)))[0] for path in paths] == [503, 404]
+
+
+async def test_where_no_upstream_is_the_caller_is_told_its_limits_at_no_cost() -> None:
+    free = Tariff({"GET": 0, "HEAD": 0}, {"GET": (), "HEAD": ()})
+    one = gateway(route(), route("/limits", id="gateway.limits", methods=("GET",), upstream=None, tariff=free), allowed=frozenset())
+    for _ in range(2):
+        x = exchange(GOOD, path="/limits")
+        status, body, fields = await answered(one, x)
+        assert (status, fields["X-RateLimit-Remaining-Minute"], x.looked) == (200, "300", True)
+        assert [limit["remaining"] for limit in body["data"]["result"]["limits"]] == [300]
+    assert (await answered(one, exchange(path="/limits")))[0] == 401
 
 
 async def test_a_spent_limit_is_refused_before_the_upstream_is_called() -> None:

@@ -72,6 +72,11 @@ class Config(Section):
         owners: tuple[Plan | Organization | Key | Route, ...] = (*self.plans, *self.organizations, *self.keys.plain, *self.routes)
         return frozenset(limit.on_failure or self.redis.on_failure for owner in owners for limit in owner.limits if not limit.shadow)
 
+    def route_ids(self) -> frozenset[str]:
+        """Those that logs and metrics know: of `routes`, and of the route that the gateway answers itself."""
+        own = () if self.server.limits_path is None else (LIMITS_ROUTE,)
+        return frozenset((*(route.id for route in self.routes), *own))
+
     def upstream_of(self, route: Route) -> Upstream:
         return next(upstream for upstream in self.upstreams if upstream.id == route.upstream)
 
@@ -84,6 +89,9 @@ class Config(Section):
         own, inherited = route.timeouts.model_dump(exclude_none=True), self.defaults.timeouts.model_dump(exclude_none=True)
         return self.upstream_of(route).timeouts.model_copy(update=inherited | own)
 
+
+LIMITS_ROUTE = "gateway.limits"
+"""What the route at `server.limits_path` is called."""
 
 LISTS = ("organizations", "plans", "keys", "upstreams", "routes")
 """Sections that are lists of things with an `id`."""

@@ -82,6 +82,10 @@ def test_a_key_may_be_held_to_some_routes_and_methods() -> None:
     assert raised.value.fault is METHOD_FORBIDDEN
 
 
+def test_what_the_gateway_itself_tells_is_for_every_caller() -> None:
+    authorize(caller(routes=frozenset({"invoices"}), methods=frozenset({"DELETE"})), route(upstream=None), "GET")
+
+
 @pytest.mark.parametrize("path", ["/a;X-Api-Key=good", "/a;b;x_api_key=good", "/a%3FX-Api-Key=good", "/a%253Fx-api-key%253Dgood"])
 def test_a_key_in_the_path_goes_no_further(path: str) -> None:
     x = exchange([("X-Api-Key", "good")], path=path)
