@@ -222,7 +222,8 @@ class Worker:
         self._watch()
         table = build_routes(config, self.upstreams, self.blueprint.faults)
         credentials = self.blueprint.credentials
-        self._desk = Desk(self.channel, clerks(self.limiter, credentials.keyring, table.routes))
+        stored = None if self.key_watch is None else self.key_watch.keys
+        self._desk = Desk(self.channel, clerks(self.limiter, credentials.keyring, table.routes, stored))
         return Gateway(
             table=table,
             credentials=credentials,
@@ -231,7 +232,7 @@ class Worker:
             clock=SYSTEM,
             faults=self.blueprint.faults,
             id_field=config.observability.request_id.header,
-            stored=None if self.key_watch is None else self.key_watch.keys,
+            stored=stored,
         )
 
     def _upstream(self, setting: UpstreamSetting) -> Upstream:

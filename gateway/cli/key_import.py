@@ -118,7 +118,7 @@ def _strangers(config: Config, candidates: list[Candidate]) -> Iterator[Problem]
     references = References(config)
     for line, entry, _ in candidates:
         key = read_key(entry)
-        for text in (*references.missing(key), *references.useless(key)):
+        for text in (*references.wrong(key), *references.doubtful(key)):
             yield Problem(line, text)
 
 

@@ -82,7 +82,7 @@ def _read(entry: dict[str, Any]) -> Key:
 
 def _check(config: Config, key: Key) -> None:
     references = References(config)
-    wrong = [*references.missing(key), *references.useless(key)]
+    wrong = [*references.wrong(key), *references.doubtful(key)]
     if config.key_store is None and any(key.id == other.id for other in config.keys):
         wrong.append(f"`{key.id}` is the id of another one")
     if wrong:
