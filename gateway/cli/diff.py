@@ -15,14 +15,13 @@ from gateway import __version__
 from gateway.cli.asking import address_option, ask
 from gateway.cli.failure import explained
 from gateway.settings import load
-from gateway.table.changes import Change, changes
+from gateway.table.changes import Change, changes, few
 from gateway.table.effects import Effect
 from gateway.table.outline import Preface, Thing, Veil, things
 
 CHANGES, BREAKING = 3, 4
 """Exit codes: something changes, and something that callers may rely on."""
 _TIMEOUT_S = 60.0
-_NAMED = 5
 
 
 @click.command()
@@ -74,14 +73,9 @@ def text(found: Sequence[Change]) -> str:
         alike.setdefault((change.effect, change.kind, change.text), []).append(change.name)
     lines: list[str] = []
     for effect in get_args(Effect):
-        told = [f"  {kind} {_named(names)}: {what}" for (each, kind, what), names in alike.items() if each == effect]
+        told = [f"  {kind} {few(names)}: {what}" for (each, kind, what), names in alike.items() if each == effect]
         lines += [effect, *told] if told else []
     return "\n".join([*lines, ", ".join(f"{number} {effect}" for effect, number in _counted(found).items())])
-
-
-def _named(names: list[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _json(found: Sequence[Change]) -> str:

@@ -15,15 +15,16 @@ from gateway.settings.schema.routing import Match
 
 Shape: TypeAlias = tuple[str | None, ...]
 _ONE = None
-_ALL = "/*"
+ALL = "/*"
+"""In a `Shape`: all that is left. No segment has a slash."""
 
 
 def shape(match: Match) -> Shape:
     """What a route takes, without names: a literal, None for a parameter, `/*` (no segment has a slash) for all that is left."""
     if match.prefix is not None:
-        return (*parse_prefix(match.prefix), _ALL)
+        return (*parse_prefix(match.prefix), ALL)
     return tuple(
-        _ONE if isinstance(segment, Param) else _ALL if isinstance(segment, Rest) else segment for segment in parse(match.path or "/")
+        _ONE if isinstance(segment, Param) else ALL if isinstance(segment, Rest) else segment for segment in parse(match.path or "/")
     )
 
 

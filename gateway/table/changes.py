@@ -9,16 +9,21 @@ import msgspec
 from gateway.settings.schema.values import METHODS
 from gateway.table.effects import Effect, effect_of, effect_of_coming, effect_of_going, effect_on_allowance
 from gateway.table.outline import MASK, Thing
+from gateway.table.takeover import taker
 
 _ALLOWANCE = ("max", "per", "guarantee", "shadow")
 """Aspects of a limit that are judged together."""
 
 
+_NAMED = 5
 _TOLD_OTHERWISE = frozenset({("key", "routes"), ("key", "methods")})
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One difference: `aspect` is "" for the whole thing. `before` and `after` are None where there is nothing."""
+    """One difference: `aspect` is "" for the whole thing. `before` and `after` are None where there is nothing.
+
+    `concerned` are the routes or methods that a key may no longer, or newly, use.
+    """
 
     effect: Effect
     kind: str
@@ -27,11 +32,18 @@ class Change(msgspec.Struct, frozen=True):
     before: Any
     after: Any
     text: str
+    concerned: list[str] = []
 
 
 def changes(before: Iterable[Thing], after: Iterable[Thing]) -> list[Change]:
     """In the order of `after`, and then what is gone."""
     return list(_Comparison({str(thing): thing for thing in before}, {str(thing): thing for thing in after}).run())
+
+
+def few(names: list[str]) -> str:
+    """For a line of text."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def spelled(value: Any) -> str:
@@ -45,13 +57,23 @@ def spelled(value: Any) -> str:
 
 
 class _Comparison:
-    """Two outlines. A route that has another name, and nothing else about what it takes, is still the same route."""
+    """Two outlines. A route that has another name, and nothing else about what it takes, is still the same route; one that
+    comes takes calls from another one perhaps, and one that goes leaves them to another."""
 
     def __init__(self, before: dict[str, Thing], after: dict[str, Thing]) -> None:
         self._renamed = _renamed(before, after)
         """The name that a route had, by the name that it has."""
         self._before, self._after = _with_new_names(before, self._renamed), after
-        self._shared = [each.name for label, each in after.items() if each.kind == "route" and label in self._before]
+        old, new = ([each for each in side.values() if each.kind == "route"] for side in (self._before, self._after))
+        self._taken = {str(each): other for each in new if str(each) not in self._before and (other := taker(each, old))}
+        """By a route that is new, the one that took its calls before."""
+        self._left = {str(each): other for each in old if str(each) not in self._after and (other := taker(each, new))}
+        """By a route that is gone, the one that takes its calls now."""
+        self._pairs = [
+            *((self._before[str(each)], each) for each in new if str(each) in self._before),
+            *((once, self._after[label]) for label, once in self._taken.items()),
+            *((self._before[label], now) for label, now in self._left.items()),
+        ]
         self._access: dict[tuple[object, object], tuple[list[str], list[str]]] = {}
         self._plans: dict[tuple[str, str], Effect] = {}
 
@@ -69,12 +91,18 @@ class _Comparison:
     def _came(self, thing: Thing) -> Change:
         instead = self._instead_of(thing, self._before)
         effect = effect_on_allowance(instead, [thing.aspects]) if thing.kind == "limit" else effect_of_coming(thing.kind)
-        return Change(effect, thing.kind, thing.name, "", None, thing.aspects, _text("added", _gist(thing)))
+        taken = self._taken.get(str(thing))
+        if taken is not None and (taken.aspects["auth"], thing.aspects["auth"]) == ("none", "key"):
+            effect = "breaking"
+        gist = _gist(thing) + (f", taken from {taken.name}" if taken is not None else "")
+        return Change(effect, thing.kind, thing.name, "", None, thing.aspects, _text("added", gist))
 
     def _went(self, thing: Thing) -> Change:
         instead = self._instead_of(thing, self._after)
         effect = effect_on_allowance([thing.aspects], instead) if thing.kind == "limit" else effect_of_going(thing.kind)
-        return Change(effect, thing.kind, thing.name, "", thing.aspects, None, _text("removed", _gist(thing)))
+        left = self._left.get(str(thing))
+        gist = _gist(thing) + (f", left to {left.name}" if left is not None else "")
+        return Change(effect, thing.kind, thing.name, "", thing.aspects, None, _text("removed", gist))
 
     @staticmethod
     def _instead_of(limit: Thing, side: dict[str, Thing]) -> list[dict[str, Any]]:
@@ -122,9 +150,9 @@ class _Comparison:
         for aspect, (lost, gained) in {"routes": self._routes(old["routes"], new["routes"]), "methods": _methods(old, new)}.items():
             about = ("key", after.name, aspect, old[aspect], new[aspect])
             if lost:
-                yield Change("breaking", *about, f"may no longer use {', '.join(lost)}")
+                yield Change("breaking", *about, f"may no longer use {few(lost)}", lost)
             if gained:
-                yield Change("widening", *about, f"may also use {', '.join(gained)}")
+                yield Change("widening", *about, f"may also use {few(gained)}", gained)
             if not lost and not gained and old[aspect] != new[aspect]:
                 yield Change("other", *about, _difference(aspect, old[aspect], new[aspect]))
 
@@ -133,13 +161,12 @@ class _Comparison:
         asked = (None if before is None else tuple(before), None if after is None else tuple(after))
         if asked not in self._access:
             lost, gained = [], []
-            for name in self._shared:
-                once, now = self._before[f"route {name}"], self._after[f"route {name}"]
-                could, can = _matches(self._renamed.get(name, name), before), _matches(name, after)
+            for once, now in self._pairs:
+                could, can = _matches(self._renamed.get(once.name, once.name), before), _matches(now.name, after)
                 if could and not can and now.aspects["auth"] == "key":
-                    lost.append(name)
+                    lost.append(now.name)
                 elif can and not could and once.aspects["auth"] == "key":
-                    gained.append(name)
+                    gained.append(now.name)
             self._access[asked] = lost, gained
         return self._access[asked]
 

@@ -10,10 +10,8 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 from gateway.kernel.bucket import Window, most
-from gateway.kernel.patterns import parse, parse_prefix
 from gateway.kernel.units import parse_duration, parse_size
-from gateway.settings.overlap import shape
-from gateway.settings.schema.routing import Match
+from gateway.table.takeover import covers, shape_of
 
 Effect: TypeAlias = Literal["breaking", "widening", "other"]
 Judge: TypeAlias = Callable[[Any, Any], Effect]
@@ -92,6 +90,11 @@ def _organizations(before: list[str] | None, after: list[str] | None) -> Effect:
     return "breaking" if first_before != first_after else _loss_breaks(before, after)
 
 
+def _loss_of_it_breaks(before: str | None, _after: str | None) -> Effect:
+    """Of something that may be there or not, and is not what it was."""
+    return "widening" if before is None else "breaking"
+
+
 def _limited_methods(before: list[str] | None, after: list[str] | None) -> Effect:
     """None are all."""
     if after is None or (before is not None and set(after) - set(before)):
@@ -118,16 +121,9 @@ def _on_failure(before: str | None, after: str | None) -> Effect:
 
 def _path(before: str, after: str) -> Effect:
     """Parameters may have other names, and a prefix may stand for more than it did."""
-    old, new = _match(before), _match(after)
-    if shape(old) == shape(new):
+    if shape_of(before) == shape_of(after):
         return "other"
-    literal = parse_prefix(new.prefix) if new.prefix is not None else None
-    segments = parse_prefix(old.prefix) if old.prefix is not None else parse(old.path or "/")
-    return "widening" if literal is not None and tuple(segments[: len(literal)]) == tuple(literal) else "breaking"
-
-
-def _match(path: str) -> Match:
-    return Match(prefix=path.removesuffix("/**") or "/") if path.endswith("/**") else Match(path=path)
+    return "widening" if covers(after, before) else "breaking"
 
 
 _BREAKING, _SWITCHED_OFF = _always("breaking"), _towards({True: "breaking", False: "widening"})
@@ -145,7 +141,7 @@ _JUDGES: dict[str, Judge] = {
     "limit.methods": _limited_methods,
     "limit.on_failure": _on_failure,
     "key.secret_sha256": _towards({}, "breaking"),
-    "key.certificate_subject": lambda before, _after: "widening" if before is None else "breaking",
+    "key.certificate_subject": _loss_of_it_breaks,
     "key.organizations": _organizations,
     "key.expires": _expiry,
     "key.disabled": _SWITCHED_OFF,
@@ -164,6 +160,7 @@ _JUDGES: dict[str, Judge] = {
     "error.code": _BREAKING,
     "redis.on_failure": _on_failure,
     "auth.key.*": _BREAKING,
+    "server.limits_path": _loss_of_it_breaks,
     "auth.organization_header": _BREAKING,
     "observability.request_id.header": _BREAKING,
 }

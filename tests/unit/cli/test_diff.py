@@ -98,7 +98,7 @@ def test_a_few_names_stand_for_many(old: Path) -> None:
 def test_json_is_for_programs(old: Path) -> None:
     told = json.loads(diff(old, OLD.replace("max: 9", "max: 8"), "--output", "json").stdout)
     change = {"effect": "breaking", "kind": "limit", "name": "second of route r", "aspect": "max", "before": 9, "after": 8}
-    assert told == {"changes": [change | {"text": "max 9 -> 8"}], "breaking": 1, "widening": 0, "other": 0}
+    assert told == {"changes": [change | {"text": "max 9 -> 8", "concerned": []}], "breaking": 1, "widening": 0, "other": 0}
 
 
 def test_all_that_is_wrong_with_a_file_is_told_and_1(old: Path) -> None:

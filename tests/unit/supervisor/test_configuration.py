@@ -73,13 +73,6 @@ def test_the_effective_configuration_shows_defaults_and_no_secret() -> None:
     assert (shown["server"]["drain_timeout"], shown["plans"][0]["id"]) == (30.0, "standard")
 
 
-def test_keys_are_shown_where_the_file_has_them() -> None:
-    assert "key_store" not in masked(parse(TEXT, directory=Path("/")))
-    elsewhere = parse(LEAST + "redis: {url: 'redis://a'}\nkeys: {store: redis}\n")
-    assert masked(elsewhere)["keys"] == {"store": "redis"}
-    assert "keys.store" in origins_of(draw(elsewhere, None, "f"))
-
-
 async def test_all_of_it_and_where_it_comes_from(admin: Admin, blueprint: Blueprint) -> None:
     assert msgspec.json.decode(await asked(admin, "/config")) == masked(blueprint.config)
     origins = msgspec.json.decode(await asked(admin, "/config/origins"))
@@ -96,3 +89,9 @@ def test_values_of_a_file_have_their_line_and_keys_one_a_file(tmp_path: Path) ->
     assert told["routes[0].match.prefix"] == f"{tmp_path}/gateway.yaml:3:36"
     assert told["routes[0].auth"] == "default"
     assert {path: origin for path, origin in told.items() if path.startswith("keys")} == {"keys": f"{tmp_path}/gateway.yaml:5:3"}
+
+
+def test_keys_are_shown_where_the_file_has_them() -> None:
+    assert "key_store" not in masked(parse(TEXT))
+    elsewhere = TEXT[: TEXT.index("keys:")] + "keys: {store: redis}\n" + TEXT[TEXT.index("upstreams:") :]
+    assert masked(parse(elsewhere))["keys"] == {"store": "redis"}

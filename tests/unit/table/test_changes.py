@@ -40,7 +40,11 @@ def told(*replacements: tuple[str, str]) -> list[str]:
     for old, new in replacements:
         assert old in text
         text = text.replace(old, new)
-    return [f"{change.effect}: {change.kind} {change.name}: {change.text}" for change in found(SAMPLE, text)]
+    return told_of(SAMPLE, text)
+
+
+def told_of(before: str, after: str) -> list[str]:
+    return [f"{change.effect}: {change.kind} {change.name}: {change.text}" for change in found(before, after)]
 
 
 def test_nothing_is_different_from_itself() -> None:
@@ -61,7 +65,7 @@ def test_each_change_is_told_of_what_it_is_about(backwards: bool) -> None:
         pair = (variant.config, config) if backwards else (config, variant.config)
         for change in found(*pair):
             assert change.text
-            assert change.before != change.after
+            assert change.before != change.after or change.concerned
 
 
 def test_routes_come_and_go() -> None:
@@ -69,6 +73,25 @@ def test_routes_come_and_go() -> None:
     assert told((third, "{id: fresh, match: {prefix: /fresh, methods: [GET]}, upstream: u}")) == [
         "widening: route fresh: added (GET /fresh/**)",
         "breaking: route status: removed (GET,POST,PUT,PATCH,DELETE /status, no key asked)",
+    ]
+
+
+def test_a_new_route_takes_calls_from_another_one_and_one_that_goes_leaves_them() -> None:
+    methods, status = "GET,POST,PUT,PATCH,DELETE", "  - {id: status, match: {path: /status}, upstream: u, auth: none}\n"
+    with_all = SAMPLE + "  - {id: all, match: {prefix: /}, upstream: u}\n"
+    without = with_all.replace(status, "")
+    assert told_of(with_all, without) == [f"breaking: route status: removed ({methods} /status, no key asked, left to all)"]
+    assert told_of(without, with_all) == [f"widening: route status: added ({methods} /status, no key asked, taken from all)"]
+    opened = without.replace("match: {prefix: /}, upstream: u", "match: {prefix: /}, upstream: u, auth: none")
+    asking = opened + "  - {id: status, match: {path: /status}, upstream: u}\n"
+    assert told_of(opened, asking) == [f"breaking: route status: added ({methods} /status, taken from all)"]
+
+
+def test_a_key_that_may_use_the_route_that_calls_came_from_and_not_the_new_one_loses_them() -> None:
+    before = SAMPLE.replace("match: {path: /o, methods", "match: {prefix: /o, methods").replace('["o.*"]', "[o.list]")
+    assert told_of(before, before + "  - {id: special, match: {path: /o/a/b, methods: [GET]}, upstream: u}\n") == [
+        "breaking: key ci: may no longer use special",
+        "widening: route special: added (GET /o/a/b, taken from o.list)",
     ]
 
 
@@ -99,6 +122,13 @@ def test_keys_lose_and_gain_access() -> None:
     assert told(('["o.*"]', '["o.*", "o.i*"]')) == ["other: key ci: routes +o.i*"]
     assert told((', routes: ["o.*"]', ""), ("auth: none", "auth: key"))[0] == "other: key ci: routes [o.*] -> none"
     assert told((f"{DIGEST[::-1]}, ", f"{DIGEST[::-1]}, routes: [status], ")) == ["breaking: key all: may no longer use o.list, o.item"]
+
+
+def test_all_routes_that_a_key_loses_are_known_and_a_few_are_told() -> None:
+    routes = "".join(f"  - {{id: x{number}, match: {{path: /x{number}}}, upstream: u}}\n" for number in range(7))
+    (change,) = found(SAMPLE.replace('"o.*"', '"o.*", "x*"') + routes, SAMPLE + routes)
+    assert change.text == "may no longer use x0, x1, x2, x3, x4 and 2 more"
+    assert change.concerned == [f"x{number}" for number in range(7)]
 
 
 def test_keys_come_go_and_change() -> None:
