@@ -227,7 +227,8 @@ class Worker:
         self._watch()
         table = build_routes(config, self.upstreams, self.blueprint.faults)
         credentials = self.blueprint.credentials
-        about_limits = clerks(self.limiter, credentials.keyring, table.routes)
+        stored = None if self.key_watch is None else self.key_watch.keys
+        about_limits = clerks(self.limiter, credentials.keyring, table.routes, stored)
         self._desk = Desk(self.channel, {**about_limits, "connections": connections_clerk(self.upstreams)})
         return Gateway(
             table=table,
@@ -237,7 +238,7 @@ class Worker:
             clock=SYSTEM,
             faults=self.blueprint.faults,
             id_field=config.observability.request_id.header,
-            stored=None if self.key_watch is None else self.key_watch.keys,
+            stored=stored,
         )
 
     def _limiter(self) -> LocalLimiter | RedisLimiter:
