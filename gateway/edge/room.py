@@ -4,8 +4,8 @@ import resource
 from collections.abc import Sequence
 from contextlib import suppress
 
-from gateway.settings.schema.routing import Upstream
 from gateway.settings.schema.server import Listener
+from gateway.settings.schema.upstreams import Upstream
 
 RESERVE = 64
 """Descriptors for whatever else a worker has open: its sockets, Redis, files that are read again."""
@@ -15,7 +15,7 @@ TURNED_AWAY = 64
 
 def bounds(listeners: Sequence[Listener], upstreams: Sequence[Upstream]) -> list[int]:
     """How many clients each of a worker's `listeners` may have in this process."""
-    outgoing = sum(upstream.connections.max for upstream in upstreams)
+    outgoing = sum(upstream.connections.max * len(upstream.targets) for upstream in upstreams)
     return shares([listener.limits.connections for listener in listeners], raise_descriptors(), outgoing)
 
 
