@@ -246,10 +246,13 @@ async def test_no_handshake_fails_while_certificates_are_exchanged(authority: Au
                 assert (await raw.reply()).status == 200
 
         async with await call(port, client) as lasting:
-            for _ in range(25):
+            for number in range(25):
                 authority.write("localhost", "localhost")
+                if number % 2:
+                    authority.spoil("localhost")
                 await asyncio.gather(*(one() for _ in range(6)))
                 await lasting.send(GET)
                 assert (await lasting.reply()).status == 200
         assert told.failed == []
         assert len(told.read) > 5
+        assert told.refused
