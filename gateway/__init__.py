@@ -11,6 +11,7 @@ The life of a request
         send       remote/target.py     Call -> Answer, over a pool of kept connections: 503. Of several targets
                                         remote/upstream.py chooses one, and another if that does not answer
         normalize  stages/normalize.py  Answer -> Reply in the envelope, spliced byte for byte
+        tell       stages/tell.py       or: the caller's own limits, where no upstream is asked
         refuse     stages/refuse.py     or: a GatewayError -> Reply in the envelope
         dress      stages/dress.py      request id and limits, on every reply
         record     stages/record.py     counts and the access line, whatever became of it
@@ -47,6 +48,7 @@ Glossary
     Exchange      one request and all that becomes of it         Reply      what goes back to the client
     Caller        a key on behalf of an organisation, or a visitor's address on an open route
     Call, Answer  what goes to an upstream, what comes back      Target     one address of an Upstream
+    Board         what is known of targets, for all processes of a node    Circuit   what stops calls to an upstream that fails
     Fault         a row of the catalogue of errors               GatewayError   one occurrence of it
     Window        one limit of a plan                            Bucket, Decision   what is left of it; the verdict
     Route, RouteTable   one way through the gateway; all of them

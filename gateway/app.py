@@ -21,6 +21,7 @@ from gateway.edge.terms import door, threshold
 from gateway.exchange import Exchange, Send
 from gateway.kernel.clock import Clock
 from gateway.kernel.ids import Ids
+from gateway.observe.errors import ErrorLog, ErrorRing
 from gateway.observe.log import Log
 from gateway.observe.metrics import Metrics
 from gateway.observe.pulse import Pulse
@@ -28,6 +29,7 @@ from gateway.observe.slots import Region
 from gateway.pipeline import Gateway, Redirection
 from gateway.remote.control import Ask, Channel, Cut, Failed, Go, Legacy, Message, Part, Ready, Retire, content_of
 from gateway.remote.desk import Desk
+from gateway.remote.key_store import SCRIPT as QUIET
 from gateway.remote.local import LocalLimiter
 from gateway.remote.outbox import Outbox
 from gateway.remote.redis_limiter import RedisLimiter
@@ -36,6 +38,7 @@ from gateway.stages.record import Recorder
 from gateway.table.blueprint import Blueprint
 from gateway.table.build import build_routes
 from gateway.table.clerks import clerks
+from gateway.table.key_watch import key_watch
 from gateway.table.upstreams import build_rounds, build_upstreams, connections_clerk
 
 SYSTEM = Clock(time.monotonic, time.time)
@@ -57,6 +60,7 @@ class Post(msgspec.Struct, frozen=True):
 
     sockets: list[tuple[ListenerSetting, list[socket.socket]]]
     region: Region
+    errors: ErrorRing
     pulse: Pulse
     control: socket.socket
     where: int
@@ -92,6 +96,7 @@ class Worker:
         self.upstreams = build_upstreams(config, blueprint.board, self.metrics, SYSTEM, self.outbox)
         self.rounds = build_rounds(config, self.upstreams, blueprint.board, self.metrics, SYSTEM) if post.checks else []
         self.limiter = self._limiter()
+        self.key_watch = key_watch(config, self.limiter, self.metrics, SYSTEM)
         self.channel = Channel(post.control)
         self._lags: deque[float] = deque(maxlen=BEATS_REMEMBERED)
         self._go = asyncio.Event()
@@ -108,6 +113,8 @@ class Worker:
                 self._open_listeners(self._gateway())
                 if isinstance(self.limiter, RedisLimiter):
                     await self.limiter.start()
+                if self.key_watch is not None:
+                    self.key_watch.start()
             except OSError as error:
                 self.channel.send(Failed(f"{error.filename}: {error.strerror}" if error.filename else str(error), error.errno or 0))
                 return 1
@@ -161,6 +168,8 @@ class Worker:
     async def _close(self) -> None:
         for upstream in self.upstreams.values():
             await upstream.close()
+        if self.key_watch is not None:
+            await self.key_watch.close()
         if isinstance(self.limiter, RedisLimiter):
             await self.limiter.close()
         await asyncio.get_running_loop().run_in_executor(None, self.log.close)
@@ -224,19 +233,22 @@ class Worker:
             table=table,
             credentials=credentials,
             limiter=self.limiter,
-            recorder=Recorder(self.metrics, self.log.access, config.auth.key.query),
+            recorder=Recorder(self.metrics, self.log.access, config.auth.key.query, ErrorLog(self.post.errors, SYSTEM.wall)),
             clock=SYSTEM,
             faults=self.blueprint.faults,
             id_field=config.observability.request_id.header,
+            stored=None if self.key_watch is None else self.key_watch.keys,
         )
 
     def _limiter(self) -> LocalLimiter | RedisLimiter:
         redis = self.config.redis
         if redis is None:
             return LocalLimiter(SYSTEM)
-        return RedisLimiter(redis.url.get_secret_value(), redis.key_prefix, redis.timeout, redis.on_failure, SYSTEM, self._redis_changed)
+        url, more = redis.url.get_secret_value(), () if self.config.key_store is None else (QUIET,)
+        return RedisLimiter(url, redis.key_prefix, redis.timeout, redis.on_failure, SYSTEM, self._redis_changed, more_scripts=more)
 
     def _redis_changed(self, up: bool, reason: str) -> None:
+        self.post.pulse.redis_up = up
         self.metrics.redis_up.labels().set(up)
         self.metrics.redis_state_changes.labels("up" if up else "down").inc()
         if up:

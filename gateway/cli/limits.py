@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import click
 
+from gateway.cli.account import reset, show
 from gateway.cli.columns import aligned
 from gateway.cli.failure import explained
 from gateway.kernel.bucket import Window, most
@@ -76,7 +77,11 @@ def _may(key: Key, route: Route) -> bool:
 
 @click.group()
 def command() -> None:
-    """Say what the limits of a configuration file amount to."""
+    """Say what limits amount to, and what a key has used of them."""
+
+
+command.add_command(show)
+command.add_command(reset)
 
 
 @command.command("worst-case")

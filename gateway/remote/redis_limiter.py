@@ -71,6 +71,7 @@ class RedisLimiter:
     when Redis is reached or found away for the first time, and at each change after that, never per request; the first
     word of `reason` is one of few and fits a metric's label, the rest is for the log. Raises ValueError for a URL that
     cannot be used; an absent Redis is no error. `script` is the one that decides: tests give it another source of time.
+    `more_scripts` are for others who use the connection.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class RedisLimiter:
         clock: Clock,
         on_state: Callable[[bool, str], None] = ignore_state,
         script: bytes = SCRIPT,
+        more_scripts: tuple[bytes, ...] = (),
     ) -> None:
         self._key_prefix = key_prefix
         self._up = False
@@ -98,7 +100,8 @@ class RedisLimiter:
         self._commands: dict[Claim, bytes] = {}
         self._refusals: dict[Claim, _Refusal] = {}
         self._sha = sha1(script, usedforsecurity=False).hexdigest().encode()
-        self._store = redis_store(url, timeout_s, (script, PRESENCE), self._probe, self._changed)
+        self._store = redis_store(url, timeout_s, (script, PRESENCE, *more_scripts), self._probe, self._changed)
+        self.call = self._store.call
 
     def __repr__(self) -> str:
         return f"<RedisLimiter {self._store!r}>"

@@ -98,6 +98,9 @@ def _merge(root: Table, part: Table, notes: Notes) -> None:
                 root.veiled.add(key)
         elif key in LISTS and isinstance(root[key], Items) and isinstance(value, Items):
             _extend(root, key, value)
+        elif key == "keys" and isinstance(root[key], Table | Items) and isinstance(value, Table | Items):
+            first = root.places[key][0]
+            notes.add(key_place, (key,), f"keys stand in files or in a store, not in both; {first.source.name}:{first.line} says otherwise")
         elif key in LISTS:
             notes.add(value_place, (key,), "a list is wanted in both files")
         elif key == "errors" and isinstance(root[key], Table) and isinstance(value, Table):

@@ -15,6 +15,7 @@ from gateway.settings.draft import Draft
 from gateway.settings.explain import explain
 from gateway.settings.includes import read_file, read_text
 from gateway.settings.notes import Notes
+from gateway.settings.origins import Origins
 from gateway.settings.places import Items, Source, Table
 from gateway.settings.problems import ConfigError, Problem
 from gateway.settings.prune import pruned
@@ -27,9 +28,19 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None)
 
     Raises ConfigError with everything that is wrong.
     """
+    return _load(path, environ)[0]
+
+
+def load_with_origins(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> tuple[Config, Origins]:
+    """As `load`, and where the values come from."""
+    config, root = _load(path, environ)
+    return config, Origins(root)
+
+
+def _load(path: str | os.PathLike[str], environ: Mapping[str, str] | None) -> tuple[Config, Table]:
     name, known = os.fspath(path), os.environ if environ is None else environ
     with _uncollected():
-        return _load_thinned(name, known) or _build(*_read(name, known, None))
+        return _load_thinned(name, known) or _built(*_read(name, known, None))
 
 
 @contextlib.contextmanager
@@ -44,20 +55,20 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _load_thinned(name: str, environ: Mapping[str, str]) -> Config | None:
+def _load_thinned(name: str, environ: Mapping[str, str]) -> tuple[Config, Table] | None:
     """The quick way for many keys; None where the other one has to be taken. Raises ConfigError."""
     groups: list[Alike] = []
     read = _read(name, environ, groups)
     try:
-        config = _build(*read)
+        config, root = _built(*read)
     except ConfigError:
         if groups:
             return None
         raise
     if not groups:
-        return config
+        return config, root
     keys = with_alike(config.keys, groups)
-    return None if keys is None else config.model_copy(update={"keys": keys})
+    return None if keys is None else (config.model_copy(update={"keys": keys}), root)
 
 
 def _read(name: str, environ: Mapping[str, str], groups: list[Alike] | None) -> tuple[Any, Notes, bool]:
@@ -73,7 +84,7 @@ def parse(text: str, name: str = "gateway.yaml", environ: Mapping[str, str] | No
     """
     notes = Notes()
     root = read_text(Source.of(name, text, directory), text, environ or {}, notes)
-    return _build(root, notes, whole=True)
+    return _built(root, notes, whole=True)[0]
 
 
 def from_upstream(url: str, address: str = "127.0.0.1:8080") -> Config:
@@ -92,7 +103,7 @@ def from_upstream(url: str, address: str = "127.0.0.1:8080") -> Config:
         raise ConfigError([Problem("command line", 0, 0, "", problem.text, problem.hint) for problem in error.problems]) from None
 
 
-def _build(root: Any, notes: Notes, whole: bool) -> Config:
+def _built(root: Any, notes: Notes, whole: bool) -> tuple[Config, Table]:
     if not isinstance(root, Table):
         notes.raise_if_any()
         raise AssertionError("what cannot be read has a problem")
@@ -103,7 +114,7 @@ def _build(root: Any, notes: Notes, whole: bool) -> Config:
         draft = Draft(*pruned(root, explain(error, root, Config, notes)), notes, whole)
     check(draft)
     notes.raise_if_any()
-    return draft.config
+    return draft.config, root
 
 
 def _anchor_paths(root: Table) -> None:

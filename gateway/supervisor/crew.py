@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from gateway.app import BEAT_S, SYSTEM
+from gateway.observe.errors import ErrorRings
 from gateway.observe.node import NodeMetrics
 from gateway.observe.slots import Region
 from gateway.supervisor.memory import give_back
@@ -40,6 +41,7 @@ class Crew:
         """Requests that drains did not wait for."""
         self.may_fork = asyncio.Lock()
         """Held by whoever has a thread under way."""
+        self.errors = ErrorRings()
         self._free: list[Region] = []
         self._foreign: list[Region] = []
         self._deaths: dict[int, int] = {}
@@ -53,9 +55,15 @@ class Crew:
         return f"<Crew generation {self.generation}, {self._count('serving')}/{len(self.everybody)} serving>"
 
     @property
-    def ready(self) -> bool:
-        """Whether somebody serves."""
-        return any(worker.state == "serving" for worker in self.members.values())
+    def misgivings(self) -> list[str]:
+        """Why clients should not be sent here; none when they should."""
+        serving = [worker for worker in self.members.values() if worker.state == "serving"]
+        if not serving:
+            return ["no worker is ready"]
+        # Those that drain count: their successors may only just be connecting.
+        if serving[0].blueprint.needs_redis and not any(worker.pulse.redis_up for worker in self.everybody):
+            return ["redis is away"]
+        return []
 
     @property
     def regions(self) -> list[Region]:
@@ -159,7 +167,7 @@ class Crew:
 
     def _fork(self, blueprint: Blueprint, generation: int, slot: int, count: int) -> WorkerProcess:
         listening = self.sockets.share(blueprint.config.server.listeners, slot, count)
-        worker = WorkerProcess(slot, generation, blueprint, self._region(), listening)
+        worker = WorkerProcess(slot, generation, blueprint, self._region(), self.errors.take(), listening)
         self.everybody.add(worker)
         return worker
 
@@ -193,6 +201,7 @@ class Crew:
         self.cut += worker.pulse.cut
         worker.region.bereave()
         self._free.append(worker.region)
+        self.errors.give_back(worker.errors)
         if not worker.replace or self._closed or self.members.get(worker.slot) is not worker:
             return
         reason = "stuck" if worker.stuck else "killed" if code < 0 else "crashed" if code else "ended"

@@ -29,7 +29,7 @@ def show(blueprint: Blueprint, metrics: NodeMetrics, clock: Clock) -> None:
     metrics.config_loaded(
         file=blueprint.source,
         digest=blueprint.digest,
-        routes=frozenset(route.id for route in config.routes),
+        routes=config.route_ids(),
         upstreams=frozenset(upstream.id for upstream in config.upstreams),
         keys=len(config.keys),
         targets=targets,

@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from gateway.app import SYSTEM, TELL_WHERE, Post, work
+from gateway.observe.errors import ErrorRing
 from gateway.observe.pulse import Pulse
 from gateway.observe.slots import Region
 from gateway.remote.control import Ask, Channel, Cut, Failed, Go, Legacy, Message, Part, Ready, Retire, Told, content_of
@@ -41,7 +42,8 @@ class Answer(NamedTuple):
 class WorkerProcess:
     """A child, from its fork on. `slot` numbers the workers of one generation, from 0.
 
-    `blueprint` is what it serves, `region` where it counts. Times are the monotonic clock's, in seconds.
+    `blueprint` is what it serves, `region` where it counts, `errors` where it keeps its last ones. Times are the monotonic
+    clock's, in seconds.
     """
 
     def __init__(
@@ -50,12 +52,14 @@ class WorkerProcess:
         generation: int,
         blueprint: Blueprint,
         region: Region,
+        errors: ErrorRing,
         sockets: list[tuple[Listener, list[socket.socket]]],
     ) -> None:
         self.slot = slot
         self.generation = generation
         self.blueprint = blueprint
         self.region = region
+        self.errors = errors
         self.pulse = Pulse()
         self.started_at = SYSTEM.monotonic()
         self.serving_since: float | None = None
@@ -73,7 +77,7 @@ class WorkerProcess:
         self._where = os.memfd_create("stacks", os.MFD_CLOEXEC)
         ours, theirs = Channel.pair()
         listening = [sock.fileno() for _, sharing in sockets for sock in sharing]
-        post = Post(sockets, region, self.pulse, theirs, self._where, checks=slot == 0)
+        post = Post(sockets, region, errors, self.pulse, theirs, self._where, checks=slot == 0)
         try:
             self.pid = fork(partial(work, blueprint, post), (theirs.fileno(), self._where, *listening))
         finally:

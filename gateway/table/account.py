@@ -50,7 +50,7 @@ class Accounts:
 
     def __init__(self, limiter: Limiter, routes: Sequence[Route]) -> None:
         self._limiter = limiter
-        self._routes = [route for route in routes if route.tariff is not None and not route.open]
+        self._routes = [route for route in routes if route.tariff is not None and route.upstream is not None and not route.open]
         self._claims: dict[Caller, Claim] = {}
 
     async def of(self, caller: Caller, own: Decision) -> Account:

@@ -15,6 +15,7 @@ from gateway.settings.schema.routing import Route as RouteSetting
 from gateway.table.callers import Credentials, Keyring
 from gateway.table.keys import KeyMaker, Made
 from gateway.table.limits import one_tag, plan_windows, tariff
+from gateway.table.own import limits_route
 from gateway.table.routes import Envelope, Route, RouteTable, Sender
 
 _PARTS = (b"range", b"if-range")
@@ -45,7 +46,9 @@ def build_credentials(config: Config) -> Credentials:
 def build_routes(config: Config, upstreams: Mapping[str, Sender], faults: dict[str, Fault]) -> RouteTable:
     """The table of all routes; `upstreams` by id."""
     windows = plan_windows(config)
-    return RouteTable(_route(config, route, upstreams[route.upstream], faults, windows) for route in config.routes)
+    routes = [_route(config, route, upstreams[route.upstream], faults, windows) for route in config.routes]
+    path = config.server.limits_path
+    return RouteTable(routes if path is None else [*routes, limits_route(path, faults)])
 
 
 def _route(

@@ -91,17 +91,17 @@ class Keyring:
         key = self._by_digest.get(sha256(secret.encode("utf-8", "surrogateescape")).digest())
         if key is None:
             raise GatewayError(KEY_UNKNOWN)
-        return _speaking_for(key, organization, wall_s)
+        return speaking_for(key, organization, wall_s)
 
     def certified(self, subject: str, organization: str | None, wall_s: float) -> Caller:
         """The caller whose certificate says `subject`. Raises what `find` raises, KEY_MISSING when there is no such caller."""
         key = self._by_subject.get(subject)
         if key is None:
             raise GatewayError(KEY_MISSING)
-        return _speaking_for(key, organization, wall_s)
+        return speaking_for(key, organization, wall_s)
 
 
-def _speaking_for(key: Key, organization: str | None, wall_s: float) -> Caller:
+def speaking_for(key: Key, organization: str | None, wall_s: float) -> Caller:
     if key.expires is not None and wall_s >= key.expires:
         raise GatewayError(KEY_EXPIRED)
     if key.disabled:
@@ -140,7 +140,7 @@ class Visitors:
             return known
         if len(self._known) >= self.REMEMBERED:
             self._known.clear()
-        bucket = bucket_name(tag, bucket_of(f"{plan} {_network(address)}"))
+        bucket = bucket_name(tag, bucket_of(f"{plan} {network_of(address)}"))
         fields = limit_fields([window for window in windows if not window.shadow])
         caller = Caller("anonymous", None, plan, bucket, bucket, claim(bucket, windows, 1, fields), claim(bucket, windows, 0, fields), b"")
         self._known[address, plan] = caller
@@ -157,7 +157,8 @@ def bucket_of(owner: str) -> str:
     return sha256(owner.encode()).hexdigest()[:32]
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
+    """Of a client: its address, an IPv6 one's /64; what is no address stays as it is."""
     try:
         parsed = ip_address(address)
     except ValueError:

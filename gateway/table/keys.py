@@ -50,15 +50,15 @@ class KeyMaker:
         self._plans = plan_windows(config)
         self._organizations = organization_windows(config)
         self._tags = Tags(config)
+        self._stored = config.key_store is not None
         self._windows: dict[tuple[str, tuple[KeyLimit, ...], str | None], tuple[tuple[Window, ...], Fields]] = {}
         self._allowed: dict[tuple[str, ...], frozenset[str]] = {}
 
     def make(self, setting: KeySetting) -> Key:
         """`setting` names plans and organisations that there are."""
         methods = None if setting.methods is None else frozenset(setting.methods) | ({"HEAD"} if "GET" in setting.methods else frozenset())
-        proof = f"key {setting.secret_sha256}" if setting.secret_sha256 is not None else f"certificate {setting.certificate_subject}"
         tag = self._tags.of(setting)
-        bucket = bucket_name(tag, bucket_of(proof))
+        bucket = bucket_name(tag, bucket_of(self._owner(setting)))
         allowed = self._routes_of(setting.routes)
         callers: dict[str | None, Caller] = {}
         for organization in setting.organizations or (None,):
@@ -68,6 +68,12 @@ class KeyMaker:
             callers[organization] = Caller(setting.id, organization, setting.plan, bucket, shared, claim, look, head, allowed, methods)
         callers[None] = next(iter(callers.values()))
         return Key(setting.id, callers, setting.disabled, self._disabled, setting.expires.timestamp() if setting.expires else None)
+
+    def _owner(self, setting: KeySetting) -> str:
+        """Of the bucket: a key that may get another secret takes it along."""
+        if self._stored:
+            return f"id {setting.id}"
+        return f"key {setting.secret_sha256}" if setting.secret_sha256 is not None else f"certificate {setting.certificate_subject}"
 
     def _head(self, setting: KeySetting, organization: str | None) -> bytes:
         """How the upstream is told who calls."""

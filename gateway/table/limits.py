@@ -3,7 +3,8 @@
 Each limit has one bucket for each of its owners: a key (or an address), an organisation, or the route itself. All the
 buckets of one claim have one hash tag, because a cluster of Redis runs a script on one node only. It is the organisation,
 which its keys share, and the key where there is none. Organisations that one key may act for share a tag, and a
-route's bucket, which everybody meets, puts all of them under one.
+route's bucket, which everybody meets, puts all of them under one. Of keys that are kept in Redis nobody knows beforehand which
+organisations they will join: where organisations have buckets all are under one tag, otherwise each key is by itself.
 """
 
 from collections.abc import Iterable, Mapping
@@ -104,7 +105,8 @@ class Tags:
     """Hash tags, from the organisations that keys belong to."""
 
     def __init__(self, config: Config) -> None:
-        self._one = one_tag(config)
+        self._stored = config.key_store is not None
+        self._one = one_tag(config) or (ONE_TAG if self._stored and _organizations_share(config) else None)
         self._root: dict[str, str] = {}
         for key in config.keys.plain:
             for organization in key.organizations:
@@ -112,7 +114,7 @@ class Tags:
 
     def of(self, key: Key) -> str | None:
         """None when the key's bucket is its own."""
-        if self._one is not None or not key.organizations:
+        if self._one is not None or self._stored or not key.organizations:
             return self._one
         return bucket_of(f"organization {self._find(key.organizations[0])}")
 
@@ -124,6 +126,14 @@ class Tags:
     def _join(self, one: str, other: str) -> None:
         first, second = sorted((self._find(one), self._find(other)))
         self._root[second] = first
+
+
+def _organizations_share(config: Config) -> bool:
+    """Whether a limit has buckets that several keys share."""
+    limits: list[Limit] = [limit for each in config.plans for limit in each.limits]
+    limits += [limit for each in config.routes for limit in each.limits]
+    limits += [limit for each in config.organizations for limit in each.limits]
+    return any(limit.scope == "organization" for limit in limits)
 
 
 def one_tag(config: Config) -> str | None:

@@ -160,13 +160,20 @@ async def test_no_request_fails_when_a_primary_is_killed_and_another_takes_over(
         assert len([line for line in here.gateway.lines if '"redis is away"' in line]) == 1
 
 
+def readiness(here: Front) -> tuple[int, list[str]]:
+    status, told = here.gateway.admin("/readyz")
+    return status, json.loads(told)["reasons"]
+
+
 async def test_with_deny_a_caller_is_refused_until_redis_is_back(redis_server: RedisServer) -> None:
     async with limited(redis_server.url, "deny") as here:
         await is_up(here)
         assert (await ask(here.gateway, "GET", "/v1/a")).status == 200
+        await until(lambda: readiness(here) == (200, []))
         redis_server.kill()
         async with Load(here).running() as load:
             await is_away(here)
+            assert readiness(here) == (503, ["redis is away"])
             await load.several()
         refused = load.answers[-1]
         assert (refused.status, enveloped(refused)["data"]["code"]) == (503, 1004)
@@ -174,6 +181,7 @@ async def test_with_deny_a_caller_is_refused_until_redis_is_back(redis_server: R
         assert refused.field("Proxy-Status") is None
         redis_server.start()
         await is_up(here)
+        assert readiness(here) == (200, [])
         assert await spent(here) == LIMIT_OF_FIVE
 
 
@@ -185,6 +193,7 @@ async def test_each_limit_may_have_its_own_way(redis_server: RedisServer) -> Non
         redis_server.kill()
         line = await here.gateway.line(lambda line: '"redis is away"' in line)
         assert json.loads(line)["on_failure"] == "allow, deny"
+        assert readiness(here) == (503, ["redis is away"])
         assert await spent(here) == [503] * 6
         assert [(await ask(here.gateway, "GET", "/v1/a")).status for _ in range(12)] == [200] * 12
         assert len([line for line in here.gateway.lines if '"redis is away"' in line]) == 1

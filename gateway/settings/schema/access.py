@@ -1,6 +1,6 @@
 """`auth`, `organizations`, `plans`, `keys`: who may call, and how often."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -98,6 +98,14 @@ class Key(Section):
     methods: Annotated[Many[Method], Field(min_length=1)] | None = Field(default=None, description="Left out: all.")
     expires: Instant | None = Field(default=None, description="Not valid from this instant on: RFC 3339 with an offset. Left out: never.")
     disabled: bool = Field(default=False, description="Calls with it get 403 with code 8007.")
+
+
+class KeyStore(Section):
+    """Where keys are that do not stand in this file."""
+
+    store: Literal["redis"] = Field(
+        description="In place of the list. `redis`: keys are made, changed and taken back by `gateway keys`, without a reload."
+    )
 
 
 _PER_MINUTE = (PlanLimit.model_construct(id="minute", max=300, per=60.0),)

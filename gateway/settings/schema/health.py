@@ -2,7 +2,7 @@
 
 from typing import Annotated, NamedTuple, TypeAlias
 
-from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from gateway.kernel import units
 from gateway.settings.schema.types import Many, PositiveDuration, Section, default
@@ -48,12 +48,18 @@ def interval(value: object) -> float:
 StatusRange: TypeAlias = Annotated[
     Statuses,
     PlainValidator(statuses),
+    PlainSerializer(str, when_used="json"),
     WithJsonSchema(
         {"anyOf": [{"type": "integer", "minimum": 200, "maximum": 599}, {"type": "string", "pattern": "^[2-5][0-9]{2}(-[2-5][0-9]{2})?$"}]}
     ),
 ]
 HealthPath: TypeAlias = Annotated[str, PlainValidator(health_path), WithJsonSchema({"type": "string", "pattern": "^/"})]
-Interval: TypeAlias = Annotated[float, PlainValidator(interval), WithJsonSchema({"type": "string", "pattern": units.DURATION_PATTERN})]
+Interval: TypeAlias = Annotated[
+    float,
+    PlainValidator(interval),
+    PlainSerializer(units.format_duration, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": units.DURATION_PATTERN}),
+]
 
 
 class Health(Section):

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from gateway.kernel.bucket import OnFailure
+from gateway.kernel.patterns import parse
 from gateway.settings.schema.types import (
     Address,
     Duration,
@@ -13,6 +14,7 @@ from gateway.settings.schema.types import (
     Id,
     ListenAddress,
     Many,
+    PathPattern,
     PositiveDuration,
     RedisUrl,
     Section,
@@ -117,6 +119,17 @@ class Server(Section):
     listeners: Annotated[Many[Listener], Field(min_length=1)] = Field(
         default_factory=lambda: (Listener(),), description="Where clients are served."
     )
+    limits_path: PathPattern | None = Field(
+        default=None,
+        description="Where a caller is told what it has of its limits, at no cost: `/_gateway/limits`, for example. Left out: nowhere.",
+    )
+
+    @field_validator("limits_path")
+    @classmethod
+    def _one_path(cls, path: str | None) -> str | None:
+        if path is not None and not all(isinstance(segment, str) for segment in parse(path)):
+            raise RefusedError("a path without parameters is wanted here")
+        return path
 
 
 class Admin(Section):

@@ -19,7 +19,7 @@ from tests.yaml_files import DIGEST, added, complaints, refusal
         # kinds of value
         ("admin: []", "4:8 admin: a mapping is wanted here"),
         ("admin: text", "4:8 admin: a mapping is wanted here"),
-        ("keys: {}", "4:7 keys: a list is wanted here; put `- ` before each entry"),
+        ("keys: {}", "4:7 keys.store: missing; write `store: redis`, or a list of keys with `- ` before each"),
         ("include: a.yaml", "4:10 include: a list is wanted here; put it into brackets: `[…]`"),
         ("errors: [a]", "4:9 errors: a mapping is wanted here"),
         ("keys: [text]", "4:8 keys[0]: a mapping is wanted here"),
@@ -54,7 +54,11 @@ from tests.yaml_files import DIGEST, added, complaints, refusal
         ("plans: [{id: p, limits: [{id: a, max: 1, per: 1s, cost: 2}]}]", "4:51 plans[0].limits[0].cost: not supported yet"),
         ("plans: [{id: p, limits: [], quotas: []}]", "4:29 plans[0].quotas: not supported yet"),
         ("plans: [{id: p, limits: [], concurrency: 5}]", "4:29 plans[0].concurrency: not supported yet"),
-        ("keys: {store: redis}", "4:7 keys: keys outside this file are not supported yet; write a list of keys"),
+        # keys that are elsewhere
+        ("keys: {store: redis}", "4:15 keys.store: there is no Redis to keep keys in; add `redis: {url: …}`"),
+        ("redis: {url: 'redis://a'}\nkeys: {store: etcd}", "5:15 keys.store: `redis` is wanted here"),
+        ("redis: {url: 'redis://a'}\nkeys: {store: redis, stor: x}", "5:22 keys.stor: unknown key; did you mean `store`?"),
+        ("keys: 5", "4:7 keys: a list is wanted here; put it into brackets: `[…]`"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_told_where_it_stands(text: str, said: str) -> None:

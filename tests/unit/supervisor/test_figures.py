@@ -17,7 +17,7 @@ ROUTES = "routes: [{id: r, match: {prefix: /}, upstream: orders}]"
 
 def blueprint(*urls: str, more: str = "") -> Blueprint:
     targets = ", ".join(f'{{url: "{url}"}}' for url in urls)
-    return draw(parse(f"version: 1\nupstreams: [{{id: orders, targets: [{targets}]{more}}}]\n{ROUTES}\n"), "gateway.yaml")
+    return draw(parse(f"version: 1\nupstreams: [{{id: orders, targets: [{targets}]{more}}}]\n{ROUTES}\n"), None, "gateway.yaml")
 
 
 def series(node: NodeMetrics) -> dict[str, float]:

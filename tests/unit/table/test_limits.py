@@ -4,6 +4,7 @@ import re
 
 from gateway.kernel.bucket import Claim
 from gateway.settings import Config, parse
+from gateway.settings.records import read_key
 from gateway.table import Caller, Route
 from gateway.table import limits as module
 from gateway.table.build import build_routes
@@ -123,6 +124,18 @@ def test_what_is_shared_by_all_callers_puts_them_under_one_tag() -> None:
     shared = {claim(town.routes["narrow"], town.caller(name)).keys[-1] for name in town.callers}
     assert shared == {"{all}:route/narrow/all"}
     assert len({town.caller(name).bucket for name in town.callers}) == 4
+
+
+def test_keys_in_redis_are_each_by_themselves_unless_organisations_have_limits() -> None:
+    stored = "redis: {url: 'redis://a'}\nkeys: {store: redis}\n"
+    text = re.sub(r"keys:\n(- .*\n)+", stored, CONFIGURATION)
+    alone = re.sub(r", limits: \[\{id: minute, max: 500.*?\]|, scope: organization", "", text)
+    keys = [read_key({"id": name, "organizations": [name]}) for name in ("acme", "initech")]
+    for case, shared in ((text, True), (alone, False), (alone.replace("per: 1d}", "per: 1d, scope: organization}"), True)):
+        maker = KeyMaker(parse(case))
+        made = [maker.make(key).callers[None].claim for key in keys]
+        assert (tags(*made) == {"all"}) is shared
+        assert len({claimed.keys[0] for claimed in made}) == 2
 
 
 def test_a_route_without_a_tariff_claims_what_the_caller_has() -> None:

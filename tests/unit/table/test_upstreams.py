@@ -48,7 +48,7 @@ def configured(targets: str, more: str = "") -> Config:
 
 def built(targets: str, more: str = "") -> Called:
     config = configured(targets, more)
-    return build_upstreams(config, draw(config, "").board, METRICS, Clock(time.monotonic, time.time), Outbox())["orders"]
+    return build_upstreams(config, draw(config, None, "").board, METRICS, Clock(time.monotonic, time.time), Outbox())["orders"]
 
 
 def test_one_target_is_called_directly() -> None:
@@ -98,7 +98,7 @@ async def test_targets_are_checked_where_the_configuration_says_so(capsys: pytes
     health = ", health: {path: /healthz, interval: 100ms, healthy: 1}"
     async with RawBackend(script(reply(status=b"503 Service Unavailable"))) as backend:
         config = configured(f'{{url: "{backend.url}"}}', f"{health}, breaker: {{}}")
-        board, clock = draw(config, "").board, Clock(time.monotonic, time.time)
+        board, clock = draw(config, None, "").board, Clock(time.monotonic, time.time)
         upstreams = build_upstreams(config, board, METRICS, clock, Outbox())
         (rounds,) = build_rounds(config, upstreams, board, METRICS, clock)
         rounds.start()
@@ -116,7 +116,7 @@ async def test_targets_are_checked_where_the_configuration_says_so(capsys: pytes
 async def test_a_worker_tells_its_connections_by_target() -> None:
     async with RawBackend() as backend:
         config = configured(f'{{url: "{backend.url}"}}, {{url: "{backend.url}/b"}}', ", breaker: {}")
-        upstreams = build_upstreams(config, draw(config, "").board, METRICS, Clock(time.monotonic, time.time), Outbox())
+        upstreams = build_upstreams(config, draw(config, None, "").board, METRICS, Clock(time.monotonic, time.time), Outbox())
         await upstreams["orders"].targets[1].send(call())
         status, told = await connections_clerk(upstreams)({})
         none, one = {"idle": 0, "active": 0, "pending": 0}, {"idle": 1, "active": 0, "pending": 0}
@@ -132,7 +132,7 @@ def test_files_that_are_of_no_use(tmp_path: Path) -> None:
     with pytest.raises(PairError, match=r"ca\.pem"):
         build_upstreams(
             config.model_copy(update={"upstreams": (upstream,)}),
-            draw(config, "").board,
+            draw(config, None, "").board,
             METRICS,
             Clock(time.monotonic, time.time),
             Outbox(),
