@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from gateway.settings import Config
+from gateway.settings.schema.health import Statuses
 from gateway.settings.schema.key_list import KeyList
 from gateway.settings.schema.routing import Route
 from gateway.settings.schema.types import Section
@@ -32,6 +33,7 @@ _OF_KIND: dict[type, Any] = {
     Address: Address("a", 1),
     TargetUrl: TargetUrl("http", "a", 1, ""),
     IPv4Network: IPv4Network("10.0.0.0/8"),
+    Statuses: Statuses(200, 399),
 }
 
 
