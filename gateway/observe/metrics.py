@@ -1,6 +1,7 @@
 """Every series of a worker, named once. Those of the node, whose workers are many, are in `observe/node.py`.
 
-Labels are bounded: configuration ids, methods, statuses, codes and names of faults; never a path, a key or an address.
+Labels are bounded: configuration ids and targets, methods, statuses, codes and names of faults; never a path, a key or a
+client's address.
 """
 
 from collections.abc import Sequence
