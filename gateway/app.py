@@ -264,8 +264,11 @@ class Worker:
         for upstream in self.upstreams.values():
             for state in ("idle", "active", "pending"):
                 metrics.upstream_connections.labels(upstream.id, state).watch(partial(getattr, upstream, state))
-        if self.config.redis is not None:
+        if isinstance(self.limiter, RedisLimiter):
             metrics.redis_up.labels().set(0)
+            settlements = self.limiter.quotas.settlements
+            metrics.quota_owed.labels().watch(lambda: float(settlements.owed))
+            metrics.quota_lost.labels().watch(lambda: float(settlements.lost))
 
 
 class _Retries:

@@ -29,8 +29,10 @@ from gateway.kernel.faults import LIMITER_UNAVAILABLE, GatewayError
 from gateway.remote.fallback import Fallback
 from gateway.remote.presence import SCRIPT as PRESENCE
 from gateway.remote.presence import Presence
-from gateway.remote.redis_link import pack
+from gateway.remote.redis_link import Reply, pack
+from gateway.remote.redis_quotas import RedisQuotas, quota_script, rates
 from gateway.remote.redis_store import redis_store
+from gateway.remote.settlements import SCRIPT as SETTLE
 
 OnFailure: TypeAlias = Literal["local", "allow", "deny"]
 
@@ -94,7 +96,8 @@ class RedisLimiter:
         self._commands: dict[Claim, bytes] = {}
         self._refusals: dict[Claim, _Refusal] = {}
         self._sha = sha1(script, usedforsecurity=False).hexdigest().encode()
-        self._store = redis_store(url, timeout_s, (script, PRESENCE), self._probe, self._changed)
+        self._store = redis_store(url, timeout_s, (script, PRESENCE, quota_script(script), SETTLE), self._probe, self._changed)
+        self.quotas = RedisQuotas(f"{key_prefix}:{VERSION}:", self._store.call, script)
 
     def __repr__(self) -> str:
         return f"<RedisLimiter {self._store!r}>"
@@ -105,16 +108,20 @@ class RedisLimiter:
         self._tender = asyncio.get_running_loop().create_task(self._tend(), name="gateways and debts")
 
     async def close(self) -> None:
-        """Cut the connection. Calls in flight and later ones meet the ladder."""
+        """Finish what is under way, and cut the connection. Later calls meet the ladder."""
         if self._tender is not None:
             self._tender.cancel()
             await asyncio.wait([self._tender])
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._presence.leave(self._store.call), LEAVE_WITHIN_S)
+            await self.quotas.finish()
         await self._store.close()
 
     async def decide(self, claim: Claim) -> Decision:
         """As `Limiter.decide`. The decision's `store` says whether Redis made it."""
+        if claim.postings:
+            decided = await self.quotas.decide(claim)
+            return decided if isinstance(decided, Decision) else self._metered_away(claim, decided)
         if not claim.windows:
             return UNLIMITED
         asked_s = self._monotonic()
@@ -129,6 +136,20 @@ class RedisLimiter:
             if not decided.allowed:
                 self._remember(claim, decided, reply, asked_s)
             return decided
+        return self._away(claim, reply)
+
+    def _metered_away(self, claim: Claim, reply: Reply) -> Decision:
+        if self._on_failure == "local":
+            self.quotas.lend(claim, self.fallback.memory.ledger, self.fallback.gateways)
+        decided = self._away(claim, reply)
+        if decided.hold is not None:
+            decided.hold = self.quotas.owing(claim, decided.hold)
+        elif decided.allowed:
+            decided.hold = self.quotas.uncounted(claim)
+        return decided
+
+    def _away(self, claim: Claim, reply: Reply) -> Decision:
+        """The ladder, because of `reply`."""
         if self._on_failure == "local":
             return self.fallback.decide_now(claim)
         if self._on_failure == "allow":
@@ -141,7 +162,9 @@ class RedisLimiter:
             self._woken.clear()
             if await self._presence.beat(self._store.call):
                 self.fallback.gateways = self._presence.gateways
+                await self.quotas.renew()
                 await self.fallback.settle(self._store.call, partial(command, self._key_prefix, sha=self._sha))
+                await self.quotas.settlements.pay()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._presence.pause_s()):
                     await self._woken.wait()
@@ -156,6 +179,7 @@ class RedisLimiter:
         """Another Redis may have come, or the same without its data."""
         self._refusals.clear()
         if up:
+            self.fallback.memory.ledger.clear()
             self._woken.set()
         self._on_state(up, reason)
 
@@ -173,10 +197,7 @@ class RedisLimiter:
 def command(key_prefix: str, claim: Claim, sha: bytes = SCRIPT_SHA) -> bytes:
     """The call of the script, in Redis's wire format."""
     keys = [f"{key_prefix}:{VERSION}:{key}".encode() for key in claim.keys]
-    rates = [b"%d" % number for window in claim.windows for number in (window.emission_us, window.full_us)]
-    return pack(
-        b"EVALSHA", sha, b"%d" % len(keys), *keys, b"%d" % claim.cost, *rates, *([b"%d" % claim.enforced] if claim.shadowed else [])
-    )
+    return pack(b"EVALSHA", sha, b"%d" % len(keys), *keys, *rates(claim))
 
 
 def _as_if_fresh(window: Window, cost: int) -> WindowState:

@@ -17,6 +17,7 @@ from gateway.settings.schema.routing import HeaderRules
 from gateway.settings.schema.routing import Route as RouteSetting
 from gateway.table.callers import Caller, Credentials, Key, Keyring, bucket_name, bucket_of
 from gateway.table.limits import Tags, claim_of, one_tag, organization_windows, plan_windows, shadows_last, tariff, told
+from gateway.table.meters import Meters
 from gateway.table.routes import Envelope, Route, RouteTable, Sender
 
 _PARTS = (b"range", b"if-range")
@@ -53,8 +54,8 @@ def build_credentials(config: Config) -> Credentials:
 
 def build_routes(config: Config, upstreams: Mapping[str, Sender], faults: dict[str, Fault]) -> RouteTable:
     """The table of all routes; `upstreams` by id."""
-    windows = plan_windows(config)
-    return RouteTable(_route(config, route, upstreams[route.upstream], faults, windows) for route in config.routes)
+    windows, meters = plan_windows(config), Meters(config, faults)
+    return RouteTable(_route(config, route, upstreams[route.upstream], faults, windows, meters) for route in config.routes)
 
 
 class _Claims:
@@ -106,7 +107,12 @@ def _key(
 
 
 def _route(
-    config: Config, route: RouteSetting, upstream: Sender, faults: dict[str, Fault], windows: dict[str, tuple[Window, ...]]
+    config: Config,
+    route: RouteSetting,
+    upstream: Sender,
+    faults: dict[str, Fault],
+    windows: dict[str, tuple[Window, ...]],
+    meters: Meters,
 ) -> Route:
     envelope, timeouts = config.envelope_of(route), config.timeouts_of(route)
     target = config.upstream_of(route).targets[0].url
@@ -132,7 +138,7 @@ def _route(
         open_plan=plan.id if plan else "",
         open_windows=windows[plan.id] if plan else (),
         open_tag=one_tag(config),
-        tariff=tariff(route),
+        tariff=tariff(route, meters),
         request_filter=FieldFilter(_withheld(config, request, passthrough)),
         request_fields=_request_fields(request, passthrough),
         response_set=tuple(response.set.items()),
