@@ -10,6 +10,7 @@ The life of a request
         prepare    stages/prepare.py    Exchange -> Call: safe path, clean fields, who calls, small bodies read first
         send       remote/upstream.py   Call -> Answer, over a pool of kept connections: 503
         normalize  stages/normalize.py  Answer -> Reply in the envelope, spliced byte for byte
+        tell       stages/tell.py       or: the caller's own limits, where no upstream is asked
         refuse     stages/refuse.py     or: a GatewayError -> Reply in the envelope
         dress      stages/dress.py      request id and limits, on every reply
         record     stages/record.py     counts and the access line, whatever became of it

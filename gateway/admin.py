@@ -35,6 +35,12 @@ def json_reply(status: int, body: dict[str, object], **fields: str) -> web.Respo
     return web.Response(status=status, body=msgspec.json.encode(body) + b"\n", content_type="application/json", headers=headers)
 
 
+def lines_reply(body: bytes) -> web.Response:
+    """JSON, a value a line."""
+    headers = {"Server": _SERVER, "Cache-Control": "no-store"}
+    return web.Response(body=body, content_type="application/x-ndjson", headers=headers)
+
+
 class _Connection(RequestHandler):
     """aiohttp answers malformed requests, and failures of views, in plain text that shows what went wrong inside."""
 

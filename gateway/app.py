@@ -22,14 +22,16 @@ from gateway.edge.terms import door, threshold
 from gateway.exchange import Exchange, Send
 from gateway.kernel.clock import Clock
 from gateway.kernel.ids import Ids
+from gateway.observe.errors import ErrorLog, ErrorRing
 from gateway.observe.log import Log
 from gateway.observe.metrics import Metrics
 from gateway.observe.pulse import Pulse
 from gateway.observe.series import Counter
 from gateway.observe.slots import Region
 from gateway.pipeline import Gateway, Redirection
-from gateway.remote.control import Channel, Cut, Failed, Go, Legacy, Message, Part, Ready, Retire
-from gateway.remote.limiter import Limiter
+from gateway.remote.control import Ask, Channel, Cut, Failed, Go, Legacy, Message, Part, Ready, Retire, content_of
+from gateway.remote.desk import Desk
+from gateway.remote.key_store import SCRIPT as QUIET
 from gateway.remote.local import LocalLimiter
 from gateway.remote.outbox import Outbox
 from gateway.remote.redis_limiter import RedisLimiter
@@ -40,6 +42,8 @@ from gateway.settings.schema.server import Listener as ListenerSetting
 from gateway.stages.record import Recorder
 from gateway.table.blueprint import Blueprint
 from gateway.table.build import build_routes
+from gateway.table.clerks import clerks
+from gateway.table.key_watch import key_watch
 
 SYSTEM = Clock(time.monotonic, time.time)
 DRAIN_POLL_S = 0.05
@@ -57,6 +61,7 @@ class Post(msgspec.Struct, frozen=True):
 
     sockets: list[tuple[ListenerSetting, list[socket.socket]]]
     region: Region
+    errors: ErrorRing
     pulse: Pulse
     control: socket.socket
     where: int
@@ -90,6 +95,7 @@ class Worker:
         self.outbox = Outbox()
         self.upstreams = {upstream.id: self._upstream(upstream) for upstream in config.upstreams}
         self.limiter = self._limiter()
+        self.key_watch = key_watch(config, self.limiter, self.metrics, SYSTEM)
         self.channel = Channel(post.control)
         self._lags: deque[float] = deque(maxlen=BEATS_REMEMBERED)
         self._go = asyncio.Event()
@@ -106,6 +112,8 @@ class Worker:
                 self._open_listeners(self._gateway())
                 if isinstance(self.limiter, RedisLimiter):
                     await self.limiter.start()
+                if self.key_watch is not None:
+                    self.key_watch.start()
             except OSError as error:
                 self.channel.send(Failed(f"{error.filename}: {error.strerror}" if error.filename else str(error), error.errno or 0))
                 return 1
@@ -155,6 +163,8 @@ class Worker:
     async def _close(self) -> None:
         for upstream in self.upstreams.values():
             await upstream.close()
+        if self.key_watch is not None:
+            await self.key_watch.close()
         if isinstance(self.limiter, RedisLimiter):
             await self.limiter.close()
         await asyncio.get_running_loop().run_in_executor(None, self.log.close)
@@ -164,11 +174,13 @@ class Worker:
     def _on_message(self, message: Message, fds: list[int]) -> None:
         if isinstance(message, Go):
             for fd in fds:
-                self._memory().adopt(_content(fd))
+                self._memory().adopt(content_of(fd))
             self._go.set()
         elif isinstance(message, Part):
             for listener in self.listeners:
                 listener.draining = True
+        elif isinstance(message, Ask):
+            self._desk.take(message)
         elif isinstance(message, Retire):
             self._retire = message
             self._end()
@@ -183,19 +195,11 @@ class Worker:
 
     def _bequeath(self) -> None:
         """From here on the heir decides, beginning with what we knew."""
-        fd = os.memfd_create("limits", os.MFD_CLOEXEC)
-        try:
-            with open(fd, "wb", closefd=False) as file:
-                file.write(self._memory().export())
-            self.channel.send(Legacy(), fd)
-        finally:
-            os.close(fd)
+        self.channel.send_file(Legacy(), self._memory().export())
 
     def _memory(self) -> LocalLimiter:
         """The limiter that dies with this process."""
-        limiter = self.limiter
-        assert isinstance(limiter, LocalLimiter | RedisLimiter)
-        return limiter.fallback.memory if isinstance(limiter, RedisLimiter) else limiter
+        return self.limiter.fallback.memory if isinstance(self.limiter, RedisLimiter) else self.limiter
 
     def _beat(self, due: float) -> None:
         now = SYSTEM.monotonic()
@@ -216,14 +220,18 @@ class Worker:
     def _gateway(self) -> Gateway:
         config = self.config
         self._watch()
+        table = build_routes(config, self.upstreams, self.blueprint.faults)
+        credentials = self.blueprint.credentials
+        self._desk = Desk(self.channel, clerks(self.limiter, credentials.keyring, table.routes))
         return Gateway(
-            table=build_routes(config, self.upstreams, self.blueprint.faults),
-            credentials=self.blueprint.credentials,
+            table=table,
+            credentials=credentials,
             limiter=self.limiter,
-            recorder=Recorder(self.metrics, self.log.access, config.auth.key.query),
+            recorder=Recorder(self.metrics, self.log.access, config.auth.key.query, ErrorLog(self.post.errors, SYSTEM.wall)),
             clock=SYSTEM,
             faults=self.blueprint.faults,
             id_field=config.observability.request_id.header,
+            stored=None if self.key_watch is None else self.key_watch.keys,
         )
 
     def _upstream(self, setting: UpstreamSetting) -> Upstream:
@@ -241,20 +249,21 @@ class Worker:
             outbox=self.outbox,
         )
 
-    def _limiter(self) -> Limiter:
+    def _limiter(self) -> LocalLimiter | RedisLimiter:
         redis = self.config.redis
         if redis is None:
             return LocalLimiter(SYSTEM)
-        return RedisLimiter(redis.url.get_secret_value(), redis.key_prefix, redis.timeout, redis.on_failure, SYSTEM, self._redis_changed)
+        url, more = redis.url.get_secret_value(), () if self.config.key_store is None else (QUIET,)
+        return RedisLimiter(url, redis.key_prefix, redis.timeout, redis.on_failure, SYSTEM, self._redis_changed, more_scripts=more)
 
     def _redis_changed(self, up: bool, reason: str) -> None:
-        assert self.config.redis is not None
+        self.post.pulse.redis_up = up
         self.metrics.redis_up.labels().set(up)
         self.metrics.redis_state_changes.labels("up" if up else "down").inc()
         if up:
             structlog.get_logger().info("redis is up")
         else:
-            structlog.get_logger().warning("redis is away", reason=reason, on_failure=self.config.redis.on_failure)
+            structlog.get_logger().warning("redis is away", reason=reason, on_failure=", ".join(sorted(self.config.ways_without_redis())))
 
     def _watch(self) -> None:
         """Gauges that a scrape asks for."""
@@ -266,9 +275,8 @@ class Worker:
                 metrics.upstream_connections.labels(upstream.id, state).watch(partial(getattr, upstream, state))
         if isinstance(self.limiter, RedisLimiter):
             metrics.redis_up.labels().set(0)
-            settlements = self.limiter.quotas.settlements
-            metrics.quota_owed.labels().watch(lambda: float(settlements.owed))
-            metrics.quota_lost.labels().watch(lambda: float(settlements.lost))
+            metrics.quota_owed.labels().watch(partial(getattr, self.limiter.quotas.settlements, "owed"))
+            metrics.quota_lost.labels().watch(partial(getattr, self.limiter.quotas.settlements, "lost"))
 
 
 class _Retries:
@@ -290,11 +298,3 @@ def _path(name: str | None) -> Path | None:
 
 def _serves(setting: ListenerSetting, gateway: Gateway) -> Callable[[Exchange, Send], Awaitable[None]]:
     return gateway.handle if setting.redirect is None else Redirection(gateway, setting.redirect_port).handle
-
-
-def _content(fd: int) -> bytes:
-    """Of a file in memory, which this closes."""
-    try:
-        return os.pread(fd, os.fstat(fd).st_size, 0)
-    finally:
-        os.close(fd)

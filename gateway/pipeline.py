@@ -8,7 +8,7 @@ from gateway.kernel.faults import CLIENT_CLOSED, INTERNAL_ERROR, Fault, GatewayE
 from gateway.remote.call import Call
 from gateway.remote.limiter import Limiter
 from gateway.stages.dress import dress
-from gateway.stages.identify import authorize, identify, take_credentials
+from gateway.stages.identify import authorize, identify, identify_stored, take_credentials
 from gateway.stages.limit import refuse_spent
 from gateway.stages.normalize import normalize
 from gateway.stages.prepare import prepare
@@ -16,7 +16,10 @@ from gateway.stages.record import Recorder
 from gateway.stages.redirect import redirect
 from gateway.stages.refuse import refuse
 from gateway.stages.settle import conclude, settle
+from gateway.stages.tell import tell
 from gateway.table import Credentials, RouteTable, Visitors
+from gateway.table.account import Accounts
+from gateway.table.stored import StoredKeys
 
 ANSWERED_WITHIN_S = 55.0
 """Clients commonly give up after 60 s: the time that a body took to arrive is taken from the upstream's, unless a route has more."""
@@ -35,7 +38,7 @@ class Gateway:
     """Answers exchanges.
 
     `faults` is the catalogue with the operator's overrides, for what is refused before a route is known.
-    `id_field` is the name of the request-id header field.
+    `id_field` is the name of the request-id header field. `stored` are the keys, where they are not in the configuration.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Gateway:
         clock: Clock,
         faults: dict[str, Fault],
         id_field: str,
+        stored: StoredKeys | None = None,
     ) -> None:
         self.table = table
         self.credentials = credentials
@@ -56,7 +60,9 @@ class Gateway:
         self.clock = clock
         self.faults = faults
         self.id_field = id_field
+        self.stored = stored
         self._visitors = Visitors()
+        self._accounts = Accounts(limiter, table.routes)
 
     async def handle(self, x: Exchange, send: Send) -> None:
         """Answer `x` through `send`, then record it, whatever happened."""
@@ -111,7 +117,10 @@ class Gateway:
         if route.open:
             caller = x.caller = self._visitors.find(x.client, route.open_plan, route.open_windows, route.open_tag)
         else:
-            caller = x.caller = identify(x, self.credentials, self.clock.wall())
+            stored, wall_s = self.stored, self.clock.wall()
+            caller = x.caller = (
+                identify(x, self.credentials, wall_s) if stored is None else await identify_stored(x, self.credentials, stored, wall_s)
+            )
             authorize(caller, route, x.method)
         began = self.clock.monotonic()
         claim = x.claim = caller.claim if route.tariff is None else route.tariff.claim(caller, x.method)
@@ -121,6 +130,8 @@ class Gateway:
             x.limiter_s = self.clock.monotonic() - began
         x.hold = x.decision.hold
         refuse_spent(x.decision, claim.cost)
+        if route.upstream is None:
+            return await tell(x, caller, x.decision, self._accounts)
         began = self.clock.monotonic()
         call = await prepare(x, route, caller, self.id_field)
         now = self.clock.monotonic()
@@ -139,7 +150,10 @@ class Gateway:
             return
         try:
             if x.caller is None:
-                x.caller = identify(x, self.credentials, self.clock.wall())
+                stored, wall_s = self.stored, self.clock.wall()
+                x.caller = (
+                    identify(x, self.credentials, wall_s) if stored is None else await identify_stored(x, self.credentials, stored, wall_s)
+                )
             x.claim = x.caller.look
             x.decision = await self.limiter.decide(x.claim)
             x.looked = True
@@ -161,6 +175,7 @@ class Redirection(Gateway):
             clock=gateway.clock,
             faults=gateway.faults,
             id_field=gateway.id_field,
+            stored=gateway.stored,
         )
         self._port = port
 

@@ -10,6 +10,8 @@ from tests.redis_server import RedisServer, started, wait_until
 SERVICE = "main"
 HASTE = {"info-period": 200, "ask-period": 200, "publish-period": 200, "election-timeout": 1000}
 """In milliseconds: Sentinels take their time otherwise, and find one another after seconds."""
+INFO_PERIOD_MS = 1000
+"""From when they have. No replica is promoted of which a Sentinel has heard nothing for three such periods: it may be held up for so long."""
 
 
 class Sentinel(RedisServer):
@@ -72,6 +74,8 @@ class RedisSentinels:
                 sentinel.ask("SENTINEL", "DEBUG", name, milliseconds)
         wait_until(lambda: self.replica.ask("ROLE")[3] == b"connected")
         wait_until(lambda: all(sentinel.knows_all() for sentinel in self.sentinels))
+        for sentinel in self.sentinels:
+            sentinel.ask("SENTINEL", "DEBUG", "info-period", INFO_PERIOD_MS)
 
     def is_promoted(self) -> bool:
         """Whether the replica is the primary now."""

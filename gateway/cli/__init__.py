@@ -2,7 +2,7 @@
 
 A module is imported only when its command is called, because aiohttp, pydantic and structlog together take longer to
 import than most commands to run. Every command exits with 0 when all is well, 1 when it found a problem, 2 when it was
-called wrongly.
+called wrongly; `diff` with 3 or 4 when there are changes.
 """
 
 from difflib import get_close_matches
@@ -19,9 +19,10 @@ SUMMARIES = {
     "reload": "Have a running gateway read its configuration again.",
     "demo": "Serve an example service, and print requests to try.",
     "check": "Say everything that is wrong with a configuration file.",
+    "diff": "Say what another configuration file would change.",
     "routes": "List the routes of a configuration file.",
-    "keys": "Create API keys.",
-    "limits": "Say what the limits of a configuration file amount to.",
+    "keys": "Create API keys, and manage those that are kept in Redis.",
+    "limits": "Say what limits amount to, and what a key has used of them.",
     "errors": "List every error that the gateway itself answers.",
     "schema": "Print the JSON Schema of the configuration.",
     "healthcheck": "Ask a running gateway whether it is ready.",

@@ -1,8 +1,10 @@
 """Questions to the admin listener of a running gateway. Imports nothing that is slow to import."""
 
 import http.client
+import json
+import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 import click
@@ -21,6 +23,17 @@ def address_option(name: str) -> Callable[[Command], Command]:
         metavar="ADDRESS",
         help="The admin listener, as host:port or as a URL.",
     )
+
+
+token_option = click.option(
+    "--token",
+    envvar="GATEWAY_ADMIN_TOKEN",
+    show_envvar=True,
+    default="",
+    metavar="TOKEN",
+    help="What `admin.token` of the configuration in force says.",
+)
+"""What allows a change."""
 
 
 def ask(address: str, method: str, path: str, timeout_s: float | None, *, option: str, token: str = "") -> tuple[int, bytes]:
@@ -42,3 +55,15 @@ def ask(address: str, method: str, path: str, timeout_s: float | None, *, option
         return reply.status, reply.read()
     except (OSError, http.client.HTTPException) as error:
         raise click.ClickException(f"no gateway answers at {parts.netloc}: {error}") from None
+
+
+def refused(address: str, status: int, body: bytes) -> NoReturn:
+    """Say what the gateway at `address` has against it, and exit with 1."""
+    try:
+        told = json.loads(body)
+        lines = told.get("problems") or [told["error"]]
+    except (ValueError, KeyError, AttributeError):
+        lines = [f"the gateway at {address} answers {status}"]
+    for line in lines:
+        click.echo(line, err=True)
+    sys.exit(1)

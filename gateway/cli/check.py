@@ -37,4 +37,7 @@ def command(file: Path, output: str) -> None:
         click.echo(json.dumps({"problems": []}))
     elif output == "text":
         counted = {"route": len(config.routes), "upstream": len(config.upstreams), "key": len(config.keys)}
-        click.echo(f"{file}: fine: " + ", ".join(f"{number} {noun}{'' if number == 1 else 's'}" for noun, number in counted.items()))
+        told = [f"{number} {noun}{'' if number == 1 else 's'}" for noun, number in counted.items()]
+        if config.key_store is not None:
+            told[-1] = f"keys in {config.key_store.store}"
+        click.echo(f"{file}: fine: {', '.join(told)}")

@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 import click
 
+from gateway.cli.account import reset, show
 from gateway.cli.columns import aligned
 from gateway.cli.failure import explained
 from gateway.kernel.bucket import Window, most
 from gateway.settings import Config, load
 from gateway.settings.schema.access import Key
 from gateway.settings.schema.routing import Route
-from gateway.table.limits import organization_windows, plan_windows, route_windows
+from gateway.table.limits import key_windows, organization_windows, plan_windows, route_windows
 
 SPANS_US = {"second": 1_000_000, "minute": 60_000_000, "hour": 3_600_000_000, "day": 86_400_000_000}
 
@@ -31,12 +32,12 @@ class Worst(NamedTuple):
 
 
 def worst_cases(config: Config) -> Iterator[Worst]:
-    """Of every plan, every organisation with limits, and every key that meets those too; alone, and on routes that ask more.
+    """Of plans, of organisations with limits, and of keys that meet those too or have their own; alone, and on routes that ask more.
 
     Limits that are shared are taken as if nobody else used them; shadows limit nothing.
     """
     plans, organizations = plan_windows(config), organization_windows(config)
-    used = {key.plan for key in config.keys}
+    used = {key.plan for key in config.keys.plain if not key.limits}
     for plan, windows in plans.items():
         routes = [each for each in config.routes if (plan in used if each.auth == "key" else config.plan_of(each).id == plan)]
         yield from _of(f"plan {plan}", windows, routes)
@@ -44,10 +45,13 @@ def worst_cases(config: Config) -> Iterator[Worst]:
         if windows:
             yield from _of(f"organization {organization}", windows, ())
     for key in config.keys:
-        for organization in key.organizations:
-            if windows := organizations.get(organization, ()):
-                routes = [route for route in config.routes if route.auth == "key" and _may(key, route)]
-                yield from _of(f"key {key.id}, organization {organization}", plans[key.plan] + windows, routes)
+        own = key_windows(plans[key.plan], key)
+        shared = {each: windows for each in key.organizations if (windows := organizations.get(each, ()))}
+        routes = [route for route in config.routes if route.auth == "key" and _may(key, route)] if shared or key.limits else []
+        if key.limits and (not key.organizations or len(shared) < len(key.organizations)):
+            yield from _of(f"key {key.id}", own, routes)
+        for organization, windows in shared.items():
+            yield from _of(f"key {key.id}, organization {organization}", own + windows, routes)
 
 
 def _of(who: str, windows: tuple[Window, ...], routes: Sequence[Route]) -> Iterator[Worst]:
@@ -73,7 +77,11 @@ def _may(key: Key, route: Route) -> bool:
 
 @click.group()
 def command() -> None:
-    """Say what the limits of a configuration file amount to."""
+    """Say what limits amount to, and what a key has used of them."""
+
+
+command.add_command(show)
+command.add_command(reset)
 
 
 @command.command("worst-case")

@@ -7,13 +7,16 @@ import click
 from gateway.cli.columns import aligned
 from gateway.cli.failure import explained
 from gateway.settings import Config, load
+from gateway.settings.schema.config import LIMITS_ROUTE
 
 HEADER = ("methods", "path", "id", "upstream", "auth", "plan", "envelope", "total")
 
 
 def rows(config: Config) -> list[tuple[str, ...]]:
     """One row a route, a cell a column of `HEADER`. A prefix ends in `/**`; the plan of a key is the key's."""
-    return [
+    path = config.server.limits_path
+    own: list[tuple[str, ...]] = [] if path is None else [("GET", path, LIMITS_ROUTE, "-", "key", "-", "wrap", "-")]
+    return own + [
         (
             ",".join(route.match.methods),
             route.match.path or f"{(route.match.prefix or '').rstrip('/')}/**",

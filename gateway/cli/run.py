@@ -8,7 +8,7 @@ import click
 from pydantic import ValidationError
 
 from gateway.cli.failure import explained
-from gateway.settings import Config, from_upstream, load
+from gateway.settings import Config, from_upstream, load_with_origins
 from gateway.settings.schema.server import Admin, Listener, Server
 from gateway.supervisor import run
 
@@ -36,7 +36,9 @@ def command(file: Path | None, upstream: str | None, listen: str | None, admin: 
     with explained():
         if upstream is None:
             assert file is not None
-            sys.exit(run(load(file), source=str(file), reread=partial(load, file), watched=file if watch else None))
+            config, origins = load_with_origins(file)
+            reread = partial(load_with_origins, file)
+            sys.exit(run(config, source=str(file), origins=origins, reread=reread, watched=file if watch else None))
         sys.exit(run(at(from_upstream(upstream), listen, admin), source=f"--upstream {upstream}"))
 
 

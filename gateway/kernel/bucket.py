@@ -39,12 +39,17 @@ Guarantee: TypeAlias = Literal["burst", "any-window"]
 """What a limit promises: law 2."""
 
 
+OnFailure: TypeAlias = Literal["local", "allow", "deny"]
+"""What a limit does while its store is away: counts this gateway's share of it, does not count, refuses."""
+
+
 class Window(msgspec.Struct, frozen=True):
     """One limit: `max` per `per_us`, in the sense of its `guarantee`.
 
     `id` is what replies call it. `name` is the suffix of the X-RateLimit-* fields (Second, Minute, Hour, Day, Month), None
-    for other lengths. `burst` (how many tokens the bucket holds), `emission_us` (what one costs in time) and `full_us`
-    (from empty to full) follow from the others. Raises ValueError unless `max` and `per_us` are 1 or more.
+    for other lengths. `on_failure` is None where the store's own setting holds. `burst` (how many tokens the bucket holds),
+    `emission_us` (what one costs in time) and `full_us` (from empty to full) follow from the others.
+    Raises ValueError unless `max` and `per_us` are 1 or more.
     """
 
     id: str
@@ -54,6 +59,7 @@ class Window(msgspec.Struct, frozen=True):
     owner: Owner = "key"
     guarantee: Guarantee = "burst"
     shadow: bool = False
+    on_failure: OnFailure | None = None
     burst: int = 0
     emission_us: int = 0
     full_us: int = 0
@@ -112,9 +118,14 @@ class Claim(msgspec.Struct, frozen=True, eq=False):
         if any(window.shadow for window in self.windows[:enforced]):
             raise ValueError("shadow windows come last")
         first = self.keys[0] if self.keys else self.postings[0].key if self.postings else ""
-        force_setattr(self, "tag", first.partition("{")[2].partition("}")[0])
+        force_setattr(self, "tag", tag_of(first))
         force_setattr(self, "enforced", enforced)
         force_setattr(self, "shadowed", enforced < len(self.windows))
+
+
+def tag_of(key: str) -> str:
+    """What decides on which node of a cluster it lies."""
+    return key.partition("{")[2].partition("}")[0]
 
 
 def claim(bucket: str, windows: Sequence[Window], cost: int = 1, fields: tuple[tuple[str, str], ...] = ()) -> Claim:
@@ -134,6 +145,11 @@ class WindowState(msgspec.Struct):
     remaining: int
     full_s: float
     retry_s: float
+
+    @property
+    def used(self) -> int:
+        """Tokens that were taken and have not come back yet, begun ones included."""
+        return -(-round(self.full_s * 1e6) // self.window.emission_us)
 
 
 class Decision(msgspec.Struct):

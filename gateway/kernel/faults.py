@@ -136,6 +136,8 @@ METHOD_FORBIDDEN = _row("method_forbidden", 403, 1003, "The API key may not use 
 ORGANIZATION_FORBIDDEN = _row("organization_forbidden", 403, 1003, "The API key does not belong to the organisation asked for in the request.")
 KEY_DISABLED = _row("key_disabled", 403, 8007, "The API key is deactivated. Contact support.")
 ORGANIZATION_DISABLED = _row("organization_disabled", 403, 8007, "The organisation is deactivated. Contact support.")
+KEY_UNUSABLE = _row("key_unusable", 403, 1003, "The API key is set up in a way that this gateway does not understand. Contact support.", "gateway")
+KEYS_UNAVAILABLE = _row("keys_unavailable", 503, 1004, "The API key cannot be checked at present. Try again shortly.", "gateway", retryable=True)
 # Where to
 NO_ROUTE = _row("no_route", 404, 1005, "No route matches this path. Check it for spelling, case and a trailing slash.")
 METHOD_NOT_ALLOWED = _row("method_not_allowed", 405, 1006, "The method is not available here. The Allow header field lists those that are.")

@@ -21,6 +21,7 @@ _KINDS: dict[str, tuple[Kind, int]] = {"": ("single", 6379), "+sentinel": ("sent
 _SCHEME = re.compile(r"(rediss?|unix)(\+[a-z]+)?://")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s\[\]:,/@%]+)(?::([0-9]{1,5}))?")
 _DATABASE = re.compile(r"[0-9]{0,3}")
+_LOGIN = re.compile(r"(?<=://)[^/?]*@|(?<=[?&;])([a-z_]*(?:username|password))=[^&;]*", re.IGNORECASE)
 _SERVICE = re.compile(r"[A-Za-z0-9._-]+")
 
 _EXAMPLES: dict[Kind, str] = {
@@ -81,6 +82,11 @@ def server_url(url: RedisUrl, host: str, port: int) -> str:
     """One server of them, with the same login, database, and all that follows the question mark."""
     shown = f"[{host}]" if ":" in host else host
     return f"{url.scheme}://{url.login}{shown}:{port}/{url.path}{url.query}"
+
+
+def masked(text: str) -> str:
+    """The URL with `***` for every name and password in it."""
+    return _LOGIN.sub(lambda found: f"{found[1]}=***" if found[1] else "***@", text)
 
 
 def _host(text: str, default_port: int, kind: Kind) -> tuple[str, int]:

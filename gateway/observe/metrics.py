@@ -86,6 +86,16 @@ class Metrics(Families):
             2 * _FEW,
         )
 
+        # Keys that are kept in Redis
+        self.key_lookups = self._counter(
+            "gateway_key_lookups_total",
+            "Looks for a key that is kept in Redis: in memory (memory, refused: known to be nobody's), in Redis (found, unknown, error), "
+            "or not at all (misspelt, throttled: too many guesses of an address).",
+            ("result",),
+            _FEW,
+        )
+        self.keys_in_memory = self._gauge("gateway_keys_in_memory", "Keys of those in Redis that workers know.").labels()
+
         # Limiter
         self.limiter_decisions = self._counter(
             "gateway_limiter_decisions_total",

@@ -2,7 +2,7 @@
 
 import mmap
 
-_BEAT, _LAG, _CONNECTIONS, _IN_FLIGHT, _CUT = range(5)
+_BEAT, _LAG, _CONNECTIONS, _IN_FLIGHT, _CUT, _REDIS = range(6)
 
 
 class Pulse:
@@ -46,6 +46,15 @@ class Pulse:
     @cut.setter
     def cut(self, requests: int) -> None:
         self._slots[_CUT] = requests
+
+    @property
+    def redis_up(self) -> bool:
+        """Whether Redis answers it. Without Redis it never does."""
+        return bool(self._slots[_REDIS])
+
+    @redis_up.setter
+    def redis_up(self, up: bool) -> None:
+        self._slots[_REDIS] = up
 
     def close(self) -> None:
         self._slots.release()

@@ -3,10 +3,12 @@
     worker      Ready                       serves as soon as it may
                 Failed                      cannot serve at all
                 Legacy (a memory file)      what its limiter knew, once it decides no longer
+                Told (a memory file)        the answer to an Ask
     supervisor  Go (a memory file or none)  accept connections, and begin with that knowledge
                 Part                        accept them still, and end each with its next reply
                 Retire                      accept no more, finish what there is, end
                 Cut                         end at once
+                Ask                         tell something, while serving
 
 Whoever reads the end of the other's messages is alone: a worker then retires by itself.
 """
@@ -57,7 +59,22 @@ class Cut(msgspec.Struct, tag="cut"):
     pass
 
 
-Message: TypeAlias = Ready | Failed | Legacy | Go | Part | Retire | Cut
+class Ask(msgspec.Struct, tag="ask"):
+    """`number` comes back with the answer. `about` is what `question` is about."""
+
+    number: int
+    question: str
+    about: dict[str, str]
+
+
+class Told(msgspec.Struct, tag="told"):
+    """The file holds JSON; `status` says what it is worth, as in HTTP."""
+
+    number: int
+    status: int
+
+
+Message: TypeAlias = Ready | Failed | Legacy | Go | Part | Retire | Cut | Ask | Told
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Message).decode
@@ -90,6 +107,14 @@ class Channel:
         with contextlib.suppress(OSError):
             socket.send_fds(self.sock, [_encode(message)], fds, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
+    def send_file(self, message: Message, content: bytes) -> None:
+        """As `send`, with a memory file."""
+        fd = memory_file(content)
+        try:
+            self.send(message, fd)
+        finally:
+            os.close(fd)
+
     def drain(self) -> None:
         """Read what has arrived, to its end."""
         while self._loop is not None and self._read():
@@ -117,6 +142,22 @@ class Channel:
             self._loop = None
             self._on_end()
         return False
+
+
+def memory_file(content: bytes) -> int:
+    """A descriptor of a file in memory, which whoever gets it closes."""
+    fd = os.memfd_create("told", os.MFD_CLOEXEC)
+    with open(fd, "wb", closefd=False) as file:
+        file.write(content)
+    return fd
+
+
+def content_of(fd: int) -> bytes:
+    """Of a memory file, which this closes."""
+    try:
+        return os.pread(fd, os.fstat(fd).st_size, 0)
+    finally:
+        os.close(fd)
 
 
 def _ignore(_: Message, fds: list[int]) -> None:

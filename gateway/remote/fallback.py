@@ -9,7 +9,7 @@ they hold. A charge whose answer was lost is not made again.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 import msgspec
@@ -61,6 +61,17 @@ class Fallback:
         for state, window in zip(decision.states, claim.windows, strict=False):
             state.window = window
         return decision
+
+    @property
+    def debts(self) -> int:
+        """Buckets that Redis is still to be told of."""
+        return len(self._debts)
+
+    def renew_now(self, keys: Sequence[str]) -> None:
+        """Make buckets as good as never used: what was taken out of them is not owed either."""
+        self.memory.renew_now(keys)
+        for key in keys:
+            self._debts.pop(key, None)
 
     async def settle(self, call: Call, pack: Pack) -> None:
         """Charge what is owed. Ends early when Redis is away again; the rest is owed still."""

@@ -9,9 +9,12 @@ emptied). `any-window`: nobody ever gets more than `max` within any `per`.
 4. `tests/contracts/test_limiters.py` holds for every store, and each agrees with `gateway.kernel.bucket` to the token.
 """
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Literal, Protocol
 
-from gateway.kernel.bucket import Claim, Decision
+import msgspec
+
+from gateway.kernel.bucket import Claim, Decision, OnFailure
 
 
 class Limiter(Protocol):
@@ -23,4 +26,50 @@ class Limiter(Protocol):
         Without any windows, all is allowed. A window is known by its key: one that was changed keeps what was used.
         Raises GatewayError (LIMITER_UNAVAILABLE) when the store is away and the operator wants calls refused then.
         """
+        ...
+
+
+class Server(msgspec.Struct):
+    """A Redis server as a gateway sees it. `up` is None before it was looked for, `failures` are those in a row."""
+
+    address: str
+    up: bool | None
+    breaker: Literal["open", "closed"]
+    failures: int
+    in_flight: int
+
+
+class Redis(msgspec.Struct):
+    """`since` is when it came to be so, as an ISO date, `reason` why it is away; `gateways` are those that share it, as far as is known."""
+
+    up: bool
+    since: str | None
+    reason: str
+    servers: list[Server]
+    gateways: int
+
+
+class Condition(msgspec.Struct):
+    """How a limiter is. `decides` is who does, or what limits do while Redis is away that say nothing else.
+
+    `buckets` are those in memory, `debts` those of them that Redis is still to be told of, `refusals` what is remembered of it.
+    """
+
+    store: str
+    decides: Literal["memory", "redis"] | OnFailure
+    redis: Redis | None
+    buckets: int
+    debts: int
+    refusals: int
+
+
+class TendedLimiter(Limiter, Protocol):
+    """One that operators can look into."""
+
+    def condition(self) -> Condition:
+        """Now."""
+        ...
+
+    async def renew(self, keys: Sequence[str]) -> bool:
+        """Make buckets, by their keys in claims, as good as never used. False: Redis could not be told."""
         ...

@@ -6,13 +6,14 @@ their hash: the known ones keep their state, and nobody gets more than the limit
 """
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 import msgspec
 
 from gateway.kernel.bucket import UNLIMITED, Claim, Decision, Store, Window, carry, decide, decision
 from gateway.kernel.clock import Clock
 from gateway.remote.ledger import Entries, Ledger
+from gateway.remote.limiter import Condition
 
 MAX_BUCKETS = 1_000_000
 SHARED_SLOTS = 256
@@ -49,6 +50,26 @@ class LocalLimiter:
 
     def __repr__(self) -> str:
         return f"<LocalLimiter {len(self._buckets)} buckets>"
+
+    @property
+    def buckets(self) -> int:
+        """How many there are."""
+        return len(self._buckets)
+
+    def condition(self) -> Condition:
+        """As `TendedLimiter.condition`."""
+        return Condition(repr(self), "memory", None, self.buckets, 0, 0)
+
+    async def renew(self, keys: Sequence[str]) -> bool:
+        """`renew_now`, as `TendedLimiter` has it."""
+        self.renew_now(keys)
+        return True
+
+    def renew_now(self, keys: Sequence[str]) -> None:
+        """Those that have no bucket of their own share one, which stays as it is."""
+        for key in keys:
+            if (bucket := self._buckets.get(key)) is not None:
+                bucket.tat_us = 0
 
     def export(self) -> bytes:
         """All that is known, for `adopt` in another process of this machine, whose monotonic clock is the same."""

@@ -13,6 +13,7 @@ from typing import TypeAlias, cast
 
 from gateway.kernel.redis_url import RedisUrl, server_url
 from gateway.remote.breaker import Breaker
+from gateway.remote.limiter import Server
 from gateway.remote.redis_address import LinkError, RedisAddress
 from gateway.remote.redis_link import LOST, TIMEOUT, RedisLink, Reply, pack
 from gateway.remote.redis_node import AWAY, CANCEL_AGAIN_S, ELSEWHERE, SETUP_TIMEOUT_S, RedisNode
@@ -72,6 +73,10 @@ class RedisCluster:
     def __repr__(self) -> str:
         nodes = self._nodes.values()
         return f"{self.address} {sum(node.up is True for node in nodes)}/{len(nodes)} up, {sum(node.in_flight for node in nodes)} in flight"
+
+    def servers(self) -> list[Server]:
+        """As `RedisStore.servers`."""
+        return [server for node in self._nodes.values() for server in node.servers()]
 
     async def start(self) -> None:
         """Returns when every node was reached, or one was found away: after a few seconds at most."""

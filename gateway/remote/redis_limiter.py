@@ -1,8 +1,7 @@
 """Buckets in Redis, shared by every gateway that uses it: one script, one round trip, one connection to each server.
 
-While Redis is away calls are answered by the ladder that the operator chose: `local` counts this gateway's share of the
-limit in memory and has Redis know of it later, `allow` counts nothing, `deny` refuses. The limit's headers are there on the
-first two, as the process sees it. A call that was sent and not answered in time may have been charged in Redis as well.
+While Redis is away calls meet the ladder, and what was counted here is told to Redis later. The limits' headers are there, as
+the process sees them, unless the call is refused. A call that was sent and not answered in time may have been charged in Redis as well.
 
 A refusal is remembered: until the next token comes, and for a second at most, the same claim is refused without asking
 again. Time is measured by this process's monotonic clock from before Redis was asked, so that whatever the clocks
@@ -15,26 +14,27 @@ how many they are. All expire.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from hashlib import sha1
 from importlib.resources import files
-from typing import Literal, TypeAlias
 
 import msgspec
 
-from gateway.kernel.bucket import UNLIMITED, Claim, Decision, Window, WindowState, claim, decision
+from gateway.kernel.bucket import UNLIMITED, Claim, Decision, OnFailure, Window, claim, decision, tag_of
 from gateway.kernel.clock import Clock
+from gateway.kernel.dates import unix_date
 from gateway.kernel.faults import LIMITER_UNAVAILABLE, GatewayError
 from gateway.remote.fallback import Fallback
+from gateway.remote.ladder import Ladder
+from gateway.remote.limiter import Condition, Redis
 from gateway.remote.presence import SCRIPT as PRESENCE
 from gateway.remote.presence import Presence
+from gateway.remote.redis_address import LinkError
 from gateway.remote.redis_link import Reply, pack
 from gateway.remote.redis_quotas import RedisQuotas, quota_script, rates
 from gateway.remote.redis_store import redis_store
 from gateway.remote.settlements import SCRIPT as SETTLE
-
-OnFailure: TypeAlias = Literal["local", "allow", "deny"]
 
 SCRIPT = files("gateway.remote").joinpath("bucket.lua").read_bytes()
 SCRIPT_SHA = sha1(SCRIPT, usedforsecurity=False).hexdigest().encode()
@@ -73,6 +73,7 @@ class RedisLimiter:
     when Redis is reached or found away for the first time, and at each change after that, never per request; the first
     word of `reason` is one of few and fits a metric's label, the rest is for the log. Raises ValueError for a URL that
     cannot be used; an absent Redis is no error. `script` is the one that decides: tests give it another source of time.
+    `more_scripts` are for others who use the connection.
     """
 
     def __init__(
@@ -84,23 +85,48 @@ class RedisLimiter:
         clock: Clock,
         on_state: Callable[[bool, str], None] = ignore_state,
         script: bytes = SCRIPT,
+        more_scripts: tuple[bytes, ...] = (),
     ) -> None:
         self._key_prefix = key_prefix
-        self._on_failure = on_failure
+        self._up = False
+        self._reason = "not looked for yet"
+        self._changed_at: float | None = None
         self._on_state = on_state
         self._monotonic = clock.monotonic
+        self._wall = clock.wall
         self.fallback = Fallback(clock)
+        self._ladder = Ladder(on_failure, self.fallback)
         self._presence = Presence(f"{key_prefix}:{VERSION}:gateways")
         self._woken = asyncio.Event()
         self._tender: asyncio.Task[None] | None = None
         self._commands: dict[Claim, bytes] = {}
         self._refusals: dict[Claim, _Refusal] = {}
         self._sha = sha1(script, usedforsecurity=False).hexdigest().encode()
-        self._store = redis_store(url, timeout_s, (script, PRESENCE, quota_script(script), SETTLE), self._probe, self._changed)
-        self.quotas = RedisQuotas(f"{key_prefix}:{VERSION}:", self._store.call, script)
+        scripts = (script, PRESENCE, quota_script(script), SETTLE, *more_scripts)
+        self._store = redis_store(url, timeout_s, scripts, self._probe, self._changed)
+        self.call = self._store.call
+        self.quotas = RedisQuotas(f"{key_prefix}:{VERSION}:", self.call, script)
 
     def __repr__(self) -> str:
         return f"<RedisLimiter {self._store!r}>"
+
+    def condition(self) -> Condition:
+        """As `TendedLimiter.condition`."""
+        since = None if self._changed_at is None else unix_date(int(self._changed_at))
+        redis = Redis(self._up, since, self._reason, self._store.servers(), self.fallback.gateways)
+        decides = "redis" if self._up else self._ladder.on_failure
+        return Condition(repr(self), decides, redis, self.fallback.memory.buckets, self.fallback.debts, len(self._refusals))
+
+    async def renew(self, keys: Sequence[str]) -> bool:
+        """As `TendedLimiter.renew`. A bucket whose time has come is full: so nothing is needed that deciding does not need."""
+        self.fallback.renew_now(keys)
+        names = [f"{self._key_prefix}:{VERSION}:{key}".encode() for key in keys]
+        replies = [self._store.call(pack(b"SET", name, b"0:1", b"PX", b"1"), tag_of(key)) for name, key in zip(names, keys, strict=True)]
+        told = await asyncio.gather(*replies)
+        renewed = set(keys)
+        for refused in [refused for refused in self._refusals if renewed.intersection(refused.keys)]:
+            del self._refusals[refused]
+        return not any(isinstance(reply, LinkError) for reply in told)
 
     async def start(self) -> None:
         """Returns when Redis was reached, or found away: after a few seconds at most. Before it, calls meet the ladder."""
@@ -121,7 +147,7 @@ class RedisLimiter:
         """As `Limiter.decide`. The decision's `store` says whether Redis made it."""
         if claim.postings:
             decided = await self.quotas.decide(claim)
-            return decided if isinstance(decided, Decision) else self._metered_away(claim, decided)
+            return decided if isinstance(decided, Decision) else self._metered_without(claim, decided)
         if not claim.windows:
             return UNLIMITED
         asked_s = self._monotonic()
@@ -136,25 +162,25 @@ class RedisLimiter:
             if not decided.allowed:
                 self._remember(claim, decided, reply, asked_s)
             return decided
-        return self._away(claim, reply)
+        return self._without(claim, reply)
 
-    def _metered_away(self, claim: Claim, reply: Reply) -> Decision:
-        if self._on_failure == "local":
+    def _metered_without(self, claim: Claim, reply: Reply) -> Decision:
+        """As `_without`; Redis is to be told how the call ends."""
+        if self._ladder.on_failure == "local":
             self.quotas.lend(claim, self.fallback.memory.ledger, self.fallback.gateways)
-        decided = self._away(claim, reply)
+        decided = self._without(claim, reply)
         if decided.hold is not None:
             decided.hold = self.quotas.owing(claim, decided.hold)
         elif decided.allowed:
             decided.hold = self.quotas.uncounted(claim)
         return decided
 
-    def _away(self, claim: Claim, reply: Reply) -> Decision:
-        """The ladder, because of `reply`."""
-        if self._on_failure == "local":
-            return self.fallback.decide_now(claim)
-        if self._on_failure == "allow":
-            return Decision(True, "allow", tuple(_as_if_fresh(window, claim.cost) for window in claim.windows if not window.shadow))
-        raise GatewayError(LIMITER_UNAVAILABLE, retry_after_s=RETRY_AFTER_S, cause=f"redis {self._store.address}: {reply!s}")
+    def _without(self, claim: Claim, reply: Reply) -> Decision:
+        """What the ladder says, because `reply` is none. Raises GatewayError LIMITER_UNAVAILABLE."""
+        without = self._ladder.decide_now(claim)
+        if without is None:
+            raise GatewayError(LIMITER_UNAVAILABLE, retry_after_s=RETRY_AFTER_S, cause=f"redis {self._store.address}: {reply!s}")
+        return without
 
     async def _tend(self) -> None:
         """What is done outside of requests: say that this gateway is there, and pay what it owes."""
@@ -178,6 +204,7 @@ class RedisLimiter:
     def _changed(self, up: bool, reason: str) -> None:
         """Another Redis may have come, or the same without its data."""
         self._refusals.clear()
+        self._up, self._reason, self._changed_at = up, reason, self._wall()
         if up:
             self.fallback.memory.ledger.clear()
             self._woken.set()
@@ -198,7 +225,3 @@ def command(key_prefix: str, claim: Claim, sha: bytes = SCRIPT_SHA) -> bytes:
     """The call of the script, in Redis's wire format."""
     keys = [f"{key_prefix}:{VERSION}:{key}".encode() for key in claim.keys]
     return pack(b"EVALSHA", sha, b"%d" % len(keys), *keys, *rates(claim))
-
-
-def _as_if_fresh(window: Window, cost: int) -> WindowState:
-    return WindowState(window, max(window.burst - cost, 0), cost * window.emission_us / 1e6, 0.0)

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 
 from gateway.remote.breaker import Breaker
+from gateway.remote.limiter import Server
 from gateway.remote.redis_address import Address, LinkError
 from gateway.remote.redis_link import LOST, TIMEOUT, RedisLink, Reply, pack
 
@@ -67,6 +68,11 @@ class RedisNode:
     def in_flight(self) -> int:
         """Replies that are still to come."""
         return self._link.in_flight if self._link else 0
+
+    def servers(self) -> list[Server]:
+        """As `RedisStore.servers`: this one."""
+        breaker = self._breaker
+        return [Server(str(self.address), self._reported, "open" if breaker.is_open else "closed", breaker.failures, self.in_flight)]
 
     def __repr__(self) -> str:
         return f"{self.address} {'down' if self._link is None else 'up'}, {self.in_flight} in flight"

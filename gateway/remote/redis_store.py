@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from gateway.kernel.redis_url import parse
+from gateway.remote.limiter import Server
 from gateway.remote.redis_address import Address, RedisAddress
 from gateway.remote.redis_cluster import RedisCluster
 from gateway.remote.redis_link import Reply
@@ -17,6 +18,10 @@ class RedisStore(Protocol):
     @property
     def address(self) -> object:
         """As a string it is for operators, and holds no secret."""
+        ...
+
+    def servers(self) -> list[Server]:
+        """Those that are known, for operators."""
         ...
 
     async def start(self) -> None:

@@ -1,13 +1,14 @@
 """The configuration: every key of the YAML file, and reading it with all problems told at once.
 
-`load` goes through the modules in this order: includes (files) > tree (YAML to data with places, by way of scalars and interpolate) >
-schema (what each value may be) > explain (pydantic's words into ours) > checks, overlap (what the parts mean together) >
-problems (how it is told). `document` makes the JSON Schema.
+`load` goes through the modules in this order: includes (files) > thinning (many keys that are alike) >
+tree (YAML to data with places, by way of scalars and interpolate) > schema (what each value may be) >
+explain (pydantic's words into ours) > checks, overlap (what the parts mean together) >
+problems (how it is told). `origins` keeps where values came from, `document` makes the JSON Schema.
 """
 
 from gateway.settings.document import json_schema, json_schema_text
-from gateway.settings.load import from_upstream, load, parse
+from gateway.settings.load import from_upstream, load, load_with_origins, parse
 from gateway.settings.problems import ConfigError, Problem
 from gateway.settings.schema.config import Config
 
-__all__ = ["Config", "ConfigError", "Problem", "from_upstream", "json_schema", "json_schema_text", "load", "parse"]
+__all__ = ["Config", "ConfigError", "Problem", "from_upstream", "json_schema", "json_schema_text", "load", "load_with_origins", "parse"]

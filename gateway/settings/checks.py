@@ -25,6 +25,7 @@ def check(draft: Draft) -> None:
     for name in LISTS:
         _unique_ids(draft, name)
     _keys(draft)
+    _key_store(draft)
     check_limits(draft)
     check_quotas(draft)
     _upstreams(draft)
@@ -82,6 +83,11 @@ def _proofs(draft: Draft, loc: Loc, key: Key, seen: dict[str, Loc]) -> None:
             draft.refuse((*loc, name), f"another key has the same {what}, in {draft.where(first, loc)}")
     if key.certificate_subject is not None and not any(each.tls and each.tls.client_ca for each in draft.config.server.listeners):
         draft.refuse((*loc, "certificate_subject"), "no listener asks clients for certificates", "set `tls.client_ca` of one")
+
+
+def _key_store(draft: Draft) -> None:
+    if draft.config.key_store is not None and draft.raw("redis") is None:
+        draft.refuse(("keys", "store"), "there is no Redis to keep keys in", "add `redis: {url: …}`")
 
 
 def _upstreams(draft: Draft) -> None:

@@ -47,6 +47,8 @@ def _value(schema: dict[str, Any]) -> dict[str, Any]:
     choices = [choice for choice in schema.get("anyOf", ()) if choice != {"type": "null"}]
     if len(choices) == 1:
         return _value(choices[0])
+    if any("$ref" in choice for choice in choices):
+        return {"anyOf": [_value(choice) for choice in choices]}
     if "$ref" in schema:
         return schema
     if schema.get("type") == "array":

@@ -8,6 +8,7 @@ from pydantic_core import ErrorDetails
 
 from gateway.settings.notes import Notes
 from gateway.settings.places import Broken, Loc, Table, locate, place_of_key
+from gateway.settings.schema.access import KeyStore
 from gateway.settings.schema.types import Section
 from gateway.settings.schema.values import RefusedError, did_you_mean, nearest
 
@@ -16,6 +17,7 @@ _BOOLEANS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "fa
 _MISSING = {
     "version": "write `version: 1`",
     "limits": "write `limits: []` for no limit",
+    "store": "write `store: redis`, or a list of keys with `- ` before each",
 }
 _FIXED = {
     "model_type": "a mapping is wanted here",
@@ -67,7 +69,7 @@ def _words(details: ErrorDetails, loc: Loc, value: Any, model: type[Section]) ->
         case "literal_error":
             return _one_of(str(context["expected"]), value)
         case "tuple_type":
-            return _not_a_list(loc, value)
+            return _not_a_list(value)
         case "too_short":
             optional = loc[0] == "keys"
             return "an empty list allows nothing" if optional else "at least one is needed here", "leave it out for all" if optional else ""
@@ -109,9 +111,7 @@ def _one_of(expected: str, value: Any) -> tuple[str, str]:
     return f"{listed} is wanted here", did_you_mean(value, choices) if isinstance(value, str) else ""
 
 
-def _not_a_list(loc: Loc, value: Any) -> tuple[str, str]:
-    if loc == ("keys",) and isinstance(value, Table) and "store" in value:
-        return "keys outside this file are not supported yet", "write a list of keys"
+def _not_a_list(value: Any) -> tuple[str, str]:
     if isinstance(value, Table):
         return "a list is wanted here", "put `- ` before each entry"
     return "a list is wanted here", "put it into brackets: `[…]`"
@@ -119,6 +119,8 @@ def _not_a_list(loc: Loc, value: Any) -> tuple[str, str]:
 
 def _model_at(model: type[Section], loc: Loc) -> type[Section]:
     """The section that holds the keys at `loc`."""
+    if loc == ("keys",):
+        return KeyStore
     at = model
     for step in loc:
         if isinstance(step, str) and step in at.model_fields:
@@ -127,7 +129,8 @@ def _model_at(model: type[Section], loc: Loc) -> type[Section]:
 
 
 def _section_in(annotation: Any) -> type[Section] | None:
-    """The section inside `Section`, `Section | None`, a list of them or a mapping to them."""
+    """The section inside `Section`, `Section | None`, a list of them (of their kind's own, too) or a mapping to them."""
+    annotation = getattr(annotation, "SECTION", annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation if issubclass(annotation, Section) else None
     return next((found for part in get_args(annotation) if (found := _section_in(part))), None)

@@ -8,15 +8,19 @@ from typing import Any
 from gateway.settings.notes import Notes
 from gateway.settings.places import BROKEN, Items, Place, Source, Table
 from gateway.settings.schema.config import LISTS
+from gateway.settings.thinning import Alike, thin
 from gateway.settings.tree import read
 
 
-def read_file(name: str, environ: Mapping[str, str], notes: Notes) -> tuple[Any, bool]:
-    """The data of the file and of those that it includes, and whether all of them could be read; BROKEN when it has none."""
-    root, whole = _read_one(name, environ, notes), True
+def read_file(name: str, environ: Mapping[str, str], notes: Notes, groups: list[Alike] | None = None) -> tuple[Any, bool]:
+    """The data of the file and of those that it includes, and whether all of them could be read; BROKEN when it has none.
+
+    With `groups` keys that are like others are left out and go there.
+    """
+    root, whole = _read_one(name, environ, notes, groups), True
     if isinstance(root, Table) and isinstance(root.get("include"), Items):
         for file in _included(name, root["include"], notes):
-            part = _read_one(file, environ, notes)
+            part = _read_one(file, environ, notes, groups)
             if isinstance(part, Table):
                 _merge(root, part, notes)
             else:
@@ -36,7 +40,7 @@ def read_text(source: Source, text: str, environ: Mapping[str, str], notes: Note
     return root if isinstance(root, Table) else BROKEN
 
 
-def _read_one(name: str, environ: Mapping[str, str], notes: Notes) -> Any:
+def _read_one(name: str, environ: Mapping[str, str], notes: Notes, groups: list[Alike] | None) -> Any:
     file = Path(name)
     empty = Source(name, (), file.parent)
     try:
@@ -57,6 +61,8 @@ def _read_one(name: str, environ: Mapping[str, str], notes: Notes) -> Any:
         line, column = before.count(b"\n") + 1, len(before[before.rfind(b"\n") + 1 :].decode(errors="replace")) + 1
         notes.add(Place(empty, line, column), (), f"byte 0x{content[error.start]:02x} is not UTF-8", "save the file as UTF-8")
         return BROKEN
+    if groups is not None:
+        text = thin(text, groups)
     return read_text(Source.of(name, text, file.parent), text, environ, notes)
 
 
@@ -92,6 +98,9 @@ def _merge(root: Table, part: Table, notes: Notes) -> None:
                 root.veiled.add(key)
         elif key in LISTS and isinstance(root[key], Items) and isinstance(value, Items):
             _extend(root, key, value)
+        elif key == "keys" and isinstance(root[key], Table | Items) and isinstance(value, Table | Items):
+            first = root.places[key][0]
+            notes.add(key_place, (key,), f"keys stand in files or in a store, not in both; {first.source.name}:{first.line} says otherwise")
         elif key in LISTS:
             notes.add(value_place, (key,), "a list is wanted in both files")
         elif key == "errors" and isinstance(root[key], Table) and isinstance(value, Table):

@@ -36,6 +36,12 @@ def interpolate(text: str, environ: Mapping[str, str], directory: Path) -> str:
     return _REFERENCE.sub(replace, text)
 
 
+def references(text: str) -> list[str]:
+    """What a text refers to, by name only: a default may be a secret, too."""
+    found = _REFERENCE.finditer(text)
+    return [f"${{file:{match['file']}}}" if match["file"] else f"${{{match['name']}}}" for match in found if match["file"] or match["name"]]
+
+
 def _read(name: str, directory: Path) -> str:
     if not name:
         raise ValueError("`${file:}` names no file")

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from gateway.kernel.bucket import burst_of
 from gateway.settings.draft import Draft
 from gateway.settings.places import Loc
+from gateway.settings.schema.access import Key
 from gateway.settings.schema.config import Config
 from gateway.settings.schema.limits import Limit, RouteLimit
 from gateway.settings.schema.routing import Route
@@ -17,6 +18,10 @@ def check_limits(draft: Draft) -> None:
         _doubles(draft, loc, plan.limits, "plan")
     for loc, organization in draft.entries("organizations", config.organizations):
         _doubles(draft, loc, organization.limits, "organization")
+    for loc, key in draft.entries("keys", config.keys):
+        if key.limits:
+            _doubles(draft, loc, key.limits, "key")
+            _beside_the_plan(draft, loc, key)
     for loc, route in draft.entries("routes", config.routes):
         _doubles(draft, loc, route.limits, "route")
         _methods(draft, loc, route)
@@ -35,6 +40,23 @@ def _doubles(draft: Draft, loc: Loc, limits: Sequence[Limit], what: str) -> None
             draft.refuse((*loc, "limits", index, "per"), f"another limit of this {what} has the same `per`", "keep the tighter one")
         ids.add(limit.id)
         spans.add(span)
+
+
+def _beside_the_plan(draft: Draft, loc: Loc, key: Key) -> None:
+    """What a key has of its own, and what it has of its plan."""
+    own = {limit.id for limit in key.limits}
+    for index, limit in enumerate(key.limits):
+        for other in draft.config.plan_limits(key.plan):
+            at = (*loc, "limits", index)
+            if other.id == limit.id and other.scope != "key":
+                text = f"`{limit.id}` of plan `{key.plan}` is shared by the keys of an organisation: no key has one in its place"
+                draft.refuse((*at, "id"), text, "choose another id")
+            elif other.id == limit.id and limit.shadow and not other.shadow:
+                text = f"in place of `{limit.id}` of plan `{key.plan}` it would leave the key without that limit"
+                draft.refuse((*at, "shadow"), text, "choose another id")
+            elif other.id not in own and (other.per, other.scope, other.shadow) == (limit.per, limit.scope, limit.shadow):
+                text = f"`{other.id}` of plan `{key.plan}` has the same `per`"
+                draft.refuse((*at, "per"), text, f"write `id: {other.id}` to have this one in its place")
 
 
 def _methods(draft: Draft, loc: Loc, route: Route) -> None:
@@ -75,12 +97,13 @@ def _met(config: Config, route: Route, method: str) -> Iterable[tuple[Limit, str
     seen: set[object] = set()
     limits = {organization.id: organization.limits for organization in config.organizations}
     for key in config.keys:
-        may = (key.plan, key.routes, key.methods, key.organizations)
+        may = (key.plan, key.limits, key.routes, key.methods, key.organizations)
         allowed = key.methods is None or method in key.methods or (method == "HEAD" and "GET" in key.methods)
         if may in seen or not allowed:
             continue
         seen.add(may)
         if key.routes is None or any(fnmatchcase(route.id, pattern) for pattern in key.routes):
-            yield from ((limit, f"plan `{key.plan}`") for limit in config.plan_limits(key.plan))
+            for limit in config.limits_of(key):
+                yield limit, f"key `{key.id}`" if limit in key.limits else f"plan `{key.plan}`"
             for organization in key.organizations:
                 yield from ((limit, f"organization `{organization}`") for limit in limits.get(organization, ()))

@@ -10,27 +10,35 @@ from typing import TypeAlias
 from gateway.kernel.patterns import Param, Rest, parse, parse_prefix
 from gateway.settings.draft import Draft
 from gateway.settings.places import Loc
+from gateway.settings.schema.config import LIMITS_ROUTE
 from gateway.settings.schema.routing import Match
 
 Shape: TypeAlias = tuple[str | None, ...]
 _ONE = None
-_ALL = "/*"
+ALL = "/*"
+"""In a `Shape`: all that is left. No segment has a slash."""
 
 
 def shape(match: Match) -> Shape:
     """What a route takes, without names: a literal, None for a parameter, `/*` (no segment has a slash) for all that is left."""
     if match.prefix is not None:
-        return (*parse_prefix(match.prefix), _ALL)
+        return (*parse_prefix(match.prefix), ALL)
     return tuple(
-        _ONE if isinstance(segment, Param) else _ALL if isinstance(segment, Rest) else segment for segment in parse(match.path or "/")
+        _ONE if isinstance(segment, Param) else ALL if isinstance(segment, Rest) else segment for segment in parse(match.path or "/")
     )
 
 
 def check_overlaps(draft: Draft) -> None:
-    """Takes note of every route that an earlier one leaves nothing of, or not all."""
+    """Takes note of every route that an earlier one, or the gateway's own, leaves nothing of, or not all."""
+    own = draft.config.server.limits_path
+    own_form = None if own is None else shape(Match(path=own))
+    for loc in draft.ids("routes").get(LIMITS_ROUTE, []) if own is not None else []:
+        draft.refuse(loc, f"`{LIMITS_ROUTE}` is the id of the route at `server.limits_path`", "choose another id")
     taken: dict[tuple[Shape, str], tuple[Loc, str]] = {}
     for loc, route in draft.entries("routes", draft.config.routes):
         form = shape(route.match)
+        if form == own_form:
+            draft.refuse((*loc, "match", "path"), f"`{route.match.path}` is `server.limits_path`", "choose another path for one of them")
         methods = dict.fromkeys(route.match.methods)
         if "GET" in methods:
             methods["HEAD"] = None

@@ -13,6 +13,7 @@ from gateway.kernel.faults import (
 )
 from gateway.kernel.query import decode, drop_copies, fold, holds, take_key
 from gateway.table import Caller, Credentials, Route
+from gateway.table.stored import StoredKeys
 
 
 def take_credentials(x: Exchange, credentials: Credentials) -> None:
@@ -48,15 +49,28 @@ def identify(x: Exchange, credentials: Credentials, wall_s: float) -> Caller:
     Raises GatewayError: KEY_MISSING, KEY_AMBIGUOUS, MALFORMED_REQUEST for two organisations, and what the keyring says.
     """
     keys = x.header_keys
-    if len(keys) != 1 or not keys[0]:
-        keys = list(dict.fromkeys(filter(None, x.header_keys)) or dict.fromkeys(filter(None, x.query_keys)))
-        if not keys:
-            if not x.certificate_subject:
-                raise GatewayError(KEY_MISSING)
-            return credentials.keyring.certified(x.certificate_subject, _organization(x, credentials), wall_s)
-        if len(keys) > 1:
-            raise GatewayError(KEY_AMBIGUOUS)
-    return credentials.keyring.find(keys[0], _organization(x, credentials), wall_s)
+    secret = keys[0] if len(keys) == 1 and keys[0] else _secret(x)
+    if secret is None:
+        return credentials.keyring.certified(x.certificate_subject, _organization(x, credentials), wall_s)
+    return credentials.keyring.find(secret, _organization(x, credentials), wall_s)
+
+
+async def identify_stored(x: Exchange, credentials: Credentials, keys: StoredKeys, wall_s: float) -> Caller:
+    """As `identify`, where keys are kept in Redis; raises what they say."""
+    secret = _secret(x)
+    if secret is None:
+        return await keys.certified(x.certificate_subject, _organization(x, credentials), wall_s, x.client)
+    return await keys.find(secret, _organization(x, credentials), wall_s, x.client)
+
+
+def _secret(x: Exchange) -> str | None:
+    """The one key that counts; None where a certificate does instead."""
+    keys = list(dict.fromkeys(filter(None, x.header_keys)) or dict.fromkeys(filter(None, x.query_keys)))
+    if len(keys) > 1:
+        raise GatewayError(KEY_AMBIGUOUS)
+    if not keys and not x.certificate_subject:
+        raise GatewayError(KEY_MISSING)
+    return keys[0] if keys else None
 
 
 def _organization(x: Exchange, credentials: Credentials) -> str | None:
@@ -67,8 +81,8 @@ def _organization(x: Exchange, credentials: Credentials) -> str | None:
 
 
 def authorize(caller: Caller, route: Route, method: str) -> None:
-    """Raises GatewayError ROUTE_FORBIDDEN or METHOD_FORBIDDEN when the key may not do this."""
-    if caller.routes is not None and route.id not in caller.routes:
+    """Raises GatewayError ROUTE_FORBIDDEN or METHOD_FORBIDDEN when the key may not do this. What the gateway tells is for everybody."""
+    if caller.routes is not None and route.id not in caller.routes and route.upstream is not None:
         raise GatewayError(ROUTE_FORBIDDEN)
-    if caller.methods is not None and method not in caller.methods:
+    if caller.methods is not None and method not in caller.methods and route.upstream is not None:
         raise GatewayError(METHOD_FORBIDDEN)

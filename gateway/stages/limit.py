@@ -43,10 +43,9 @@ def refuse_spent(decision: Decision, cost: int) -> None:
 
 def _taught(state: WindowState, cost: int) -> Detail:
     window = state.window
-    used = -(-round(state.full_s * 1e6) // window.emission_us)
     promise = f"{window.max} per {_span(window.per_us)} ({window.id})"
     return Detail(
-        f"{_WHOSE[window.owner]} of {promise} has no room for this call: {used} of {window.burst} at once are used, "
+        f"{_WHOSE[window.owner]} of {promise} has no room for this call: {state.used} of {window.burst} at once are used, "
         f"this call costs {cost}, and it fits in {_wait(state.retry_s)}."
     )
 

@@ -4,15 +4,19 @@ import msgspec
 import structlog
 
 from gateway.exchange import Exchange
-from gateway.kernel.faults import LIMITER_UNAVAILABLE, UPSTREAM_SATURATED
+from gateway.kernel.faults import LIMITER_UNAVAILABLE, RATE_LIMITED, UPSTREAM_SATURATED
 from gateway.kernel.query import decode, fold
 from gateway.observe.access import AccessLog, AccessRecord
+from gateway.observe.errors import ErrorLog, ErrorRecord, Lane, clipped
 from gateway.observe.metrics import NO_ROUTE, Metrics
 from gateway.observe.series import Counter, Histogram, method_label
 
 ABANDONED = 499
 """The status recorded for a client that left before it was answered."""
 _LONGEST_PATH = 512
+_LONGEST_METHOD = 16
+_IN_ANY_NUMBER = (ABANDONED, RATE_LIMITED.status)
+"""What even a known caller can bring about as often as it likes."""
 
 
 class _Series(msgspec.Struct):
@@ -31,10 +35,14 @@ class _UpstreamSeries(msgspec.Struct):
 
 
 class Recorder:
-    """Counts exchanges and writes their lines. `secret_name` is the query parameter that carries keys."""
+    """Counts exchanges and writes their lines. `secret_name` is the query parameter that carries keys.
 
-    def __init__(self, metrics: Metrics, log: AccessLog, secret_name: str) -> None:
+    `errors` keeps those that ended in an error, None keeps none.
+    """
+
+    def __init__(self, metrics: Metrics, log: AccessLog, secret_name: str, errors: ErrorLog | None = None) -> None:
         self._metrics = metrics
+        self._errors = errors
         self._log = log
         self._secret = fold(secret_name)
         self._in_flight = metrics.in_flight
@@ -66,6 +74,8 @@ class Recorder:
         self._count(x, status, source, total_s, received)
         if self._log.enabled:
             self._write(x, status, source, total_s, received)
+        if (status >= 400 or x.outcome != "answered") and self._errors is not None:
+            self._keep(self._errors, x, status, source, total_s)
 
     def _count(self, x: Exchange, status: int, source: str, total_s: float, received: int) -> None:
         route = x.route
@@ -89,7 +99,7 @@ class Recorder:
                 self._metrics.limiter_shadow_refused.labels(window.id).inc()
             for state in x.decision.spent:
                 self._metrics.quota_refused.labels(state.meter.id).inc()
-        if x.upstream_s and route is not None:
+        if x.upstream_s and route is not None and route.upstream is not None:
             self._count_upstream(x, route.upstream.id)
         if x.error is not None and source == "gateway" and x.outcome == "answered":
             if x.error.fault.name == LIMITER_UNAVAILABLE.name:
@@ -166,6 +176,37 @@ class Recorder:
                 error.cause if error is not None else None,
                 self._path(x),
             )
+        )
+
+    def _keep(self, errors: ErrorLog, x: Exchange, status: int, source: str, total_s: float) -> None:
+        caller, route, error, reply = x.caller, x.route, x.error, x.reply
+        if status >= 500 or x.outcome == "cut":
+            lane = Lane.fault
+        elif caller is None or (route is not None and route.open) or status in _IN_ANY_NUMBER:
+            lane = Lane.stranger
+        else:
+            lane = Lane.caller
+        errors.write(
+            lane,
+            ErrorRecord(
+                errors.wall(),
+                x.request_id,
+                x.trace_id,
+                status,
+                reply.code if reply is not None and reply.status >= 400 else None,
+                x.method[:_LONGEST_METHOD],
+                route.id if route is not None else None,
+                clipped(self._path(x)),
+                source,
+                x.outcome,
+                error.fault.name if error is not None else None,
+                clipped(error.cause) if error is not None else None,
+                clipped(x.answer.target) if x.answer is not None else None,
+                caller.id if caller is not None else None,
+                caller.organization if caller is not None else None,
+                int(total_s * 1e6) / 1e3,
+                int(x.upstream_s * 1e6) / 1e3,
+            ),
         )
 
     def _path(self, x: Exchange) -> str | None:

@@ -8,8 +8,10 @@ from typing import Any
 import structlog
 
 from gateway.app import BEAT_S, SYSTEM
+from gateway.observe.errors import ErrorRings
 from gateway.observe.node import NodeMetrics
 from gateway.observe.slots import Region
+from gateway.supervisor.memory import give_back
 from gateway.supervisor.sockets import Sockets
 from gateway.supervisor.worker import StillbornError, WorkerProcess
 from gateway.table.blueprint import Blueprint
@@ -39,6 +41,7 @@ class Crew:
         """Requests that drains did not wait for."""
         self.may_fork = asyncio.Lock()
         """Held by whoever has a thread under way."""
+        self.errors = ErrorRings()
         self._free: list[Region] = []
         self._foreign: list[Region] = []
         self._deaths: dict[int, int] = {}
@@ -52,9 +55,15 @@ class Crew:
         return f"<Crew generation {self.generation}, {self._count('serving')}/{len(self.everybody)} serving>"
 
     @property
-    def ready(self) -> bool:
-        """Whether somebody serves."""
-        return any(worker.state == "serving" for worker in self.members.values())
+    def misgivings(self) -> list[str]:
+        """Why clients should not be sent here; none when they should."""
+        serving = [worker for worker in self.members.values() if worker.state == "serving"]
+        if not serving:
+            return ["no worker is ready"]
+        # Those that drain count: their successors may only just be connecting.
+        if serving[0].blueprint.needs_redis and not any(worker.pulse.redis_up for worker in self.everybody):
+            return ["redis is away"]
+        return []
 
     @property
     def regions(self) -> list[Region]:
@@ -77,6 +86,7 @@ class Crew:
     async def raise_(self, blueprint: Blueprint, count: int) -> dict[int, WorkerProcess]:
         """`count` workers of a new generation, ready and not yet serving. Raises StillbornError, OSError, and then has none of them."""
         self.generation += 1
+        give_back()
         raised: list[WorkerProcess] = []
         try:
             async with self.may_fork:
@@ -100,6 +110,11 @@ class Crew:
             if slot not in members:
                 self._retire(worker, drain_timeout_s)
                 self.metrics.lag(slot, None)
+
+    def answering(self) -> list[WorkerProcess]:
+        """Those that can be asked something, who serves before who drains."""
+        able = [worker for worker in self.everybody if worker.state in ("serving", "draining")]
+        return sorted(able, key=lambda worker: (worker.state != "serving", worker.slot))
 
     def part(self) -> None:
         for worker in self.everybody:
@@ -152,7 +167,7 @@ class Crew:
 
     def _fork(self, blueprint: Blueprint, generation: int, slot: int, count: int) -> WorkerProcess:
         listening = self.sockets.share(blueprint.config.server.listeners, slot, count)
-        worker = WorkerProcess(slot, generation, blueprint, self._region(), listening)
+        worker = WorkerProcess(slot, generation, blueprint, self._region(), self.errors.take(), listening)
         self.everybody.add(worker)
         return worker
 
@@ -186,6 +201,7 @@ class Crew:
         self.cut += worker.pulse.cut
         worker.region.bereave()
         self._free.append(worker.region)
+        self.errors.give_back(worker.errors)
         if not worker.replace or self._closed or self.members.get(worker.slot) is not worker:
             return
         reason = "stuck" if worker.stuck else "killed" if code < 0 else "crashed" if code else "ended"

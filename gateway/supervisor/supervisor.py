@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 from functools import partial
 from pathlib import Path
 
@@ -25,12 +25,13 @@ from gateway.supervisor.inheritance import ADMIN, Will, inherit, succeed
 from gateway.supervisor.notify import Notifier
 from gateway.supervisor.processors import count_of
 from gateway.supervisor.sockets import Sockets
+from gateway.supervisor.succession import Succession
 from gateway.supervisor.threads import in_thread
 from gateway.supervisor.turns import Turns
-from gateway.supervisor.views import reloading, views
+from gateway.supervisor.views import changes, views
 from gateway.supervisor.watch import Watch
 from gateway.supervisor.worker import StillbornError
-from gateway.table.blueprint import Blueprint, draw
+from gateway.table.blueprint import Blueprint, Reread, draw
 
 TICK_S = 0.25
 PROGRESS_S = 3.0
@@ -47,7 +48,7 @@ class Supervisor:
     def __init__(
         self,
         blueprint: Blueprint,
-        reread: Callable[[], Config],
+        reread: Reread,
         stuck_after_s: float,
         environ: MutableMapping[str, str],
         watched: Path | None,
@@ -62,13 +63,13 @@ class Supervisor:
         self.sockets = Sockets(self._inheritance.sockets)
         self.crew = Crew(self.sockets, self.metrics, stuck_after_s)
         self._reloads = Turns(self._reload)
+        self._reload_due = False
+        self._succession = Succession(self._bequeath, self._give_way, alone=self._inheritance.testator is None)
         self.admin = self._admin(blueprint.config)
         self._admin_sock: socket.socket | None = None
-        self._will: Will | None = None
         self._reasons = ["starting"]
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
-        self._handed_over = False
         self._output = DirectWriter(_STDOUT)
         self._handles: list[asyncio.TimerHandle] = []
 
@@ -93,7 +94,7 @@ class Supervisor:
             self._reasons.remove("starting")
             if self._inheritance.testator is not None:
                 await self.crew.succeed(members, 0.0)
-                await succeed(self._inheritance.testator, partial(self.admin.start, self._admin_sock), self.crew.take_over)
+                await succeed(self._inheritance.testator, partial(self.admin.start, self._admin_sock), self._inherit_rest)
             self._announce(members[0].limiter)
             if self._inheritance.testator is None:
                 await self.crew.succeed(members, 0.0)
@@ -119,45 +120,43 @@ class Supervisor:
             version=__version__,
         )
 
+    def _inherit_rest(self) -> None:
+        self.crew.take_over()
+        self._succession.alone.set()
+
     def _hand_over(self) -> None:
-        """Start this program again, as it is on disk by now, and end in its favour."""
-        if self._will is not None or self._stop.is_set():
-            return
-        if os.getpid() == 1:
-            structlog.get_logger().error("no hand-over: the first process of a container cannot be replaced")
-            return
+        if not self._stop.is_set():
+            self.crew.later(self._succession.execute())
+
+    def _bequeath(self) -> Will:
         assert self._admin_sock is not None
         sockets = self.sockets.open | {_admin_name(self.blueprint.config): [self._admin_sock]}
-        try:
-            self._will = Will(sockets, [self.metrics.region, *self.crew.regions], self._environ)
-        except OSError as error:
-            structlog.get_logger().error("no hand-over", reason=str(error))
-        else:
-            self.crew.later(self._execute(self._will))
+        return Will(sockets, [self.metrics.region, *self.crew.regions], self._environ)
 
-    async def _execute(self, will: Will) -> None:
-        if await will.accepted():
-            self._handed_over = True
-            await self.admin.close()
-            self.metrics.region.bereave()
-            self._notifier.tell(f"MAINPID={will.pid}")
-            await will.execute()
-            self._stop.set()
-        else:
-            self._will = None
+    async def _give_way(self, will: Will) -> None:
+        if self._reload_due:  # whoever serves is meant
+            os.kill(will.pid, signal.SIGHUP)
+        await self.admin.close()
+        self.metrics.region.bereave()
+        self._notifier.tell(f"MAINPID={will.pid}")
+        await will.execute()
+        self._stop.set()
 
     async def _reload(self) -> list[str]:
         """All or nothing. What is wrong, if anything is."""
-        self._notifier.reloading(SYSTEM.monotonic())
-        problems = await self._read_and_replace()
-        self._notifier.tell("READY=1")
-        return problems
+        self._reload_due = True
+        async with self._succession.changing:
+            self._reload_due = False
+            self._notifier.reloading(SYSTEM.monotonic())
+            problems = await self._read_and_replace()
+            self._notifier.tell("READY=1")
+            return problems
 
     async def _read_and_replace(self) -> list[str]:
         log, metrics = structlog.get_logger(), self.metrics
         try:
             async with self.crew.may_fork:
-                blueprint = await in_thread(lambda: draw(self._reread(), self.blueprint.source))
+                blueprint = await in_thread(lambda: draw(*self._reread(), self.blueprint.source))
             await self._replace(blueprint)
         except ConfigError as error:
             problems = [str(problem) for problem in error.problems]
@@ -206,7 +205,7 @@ class Supervisor:
         self.metrics.config_loaded(
             file=self.blueprint.source,
             digest=self.blueprint.digest,
-            routes=frozenset(route.id for route in config.routes),
+            routes=config.route_ids(),
             upstreams=frozenset(upstream.id for upstream in config.upstreams),
             keys=len(config.keys),
         )
@@ -219,9 +218,9 @@ class Supervisor:
         """Readiness fails, new requests are taken a little longer, those in flight finish."""
         server, log = self.blueprint.config.server, structlog.get_logger()
         self._reasons.append("draining")
-        delay_s = 0.0 if self._handed_over else server.drain_delay
+        delay_s = 0.0 if self._succession.over else server.drain_delay
         log.info("draining", in_flight=self._in_flight(), delay_s=delay_s, timeout_s=server.drain_timeout)
-        if not self._handed_over:
+        if not self._succession.over:
             self._notifier.tell("STOPPING=1")
         self.crew.part()
         with contextlib.suppress(TimeoutError):
@@ -246,7 +245,7 @@ class Supervisor:
         for handle in self._handles:
             handle.cancel()
         await self.admin.close()
-        if not self._handed_over:
+        if not self._succession.over:
             self.sockets.release([])
         log.close()
 
@@ -269,20 +268,18 @@ class Supervisor:
         if self._watch is not None and self._watch.changed():
             self._reloads.ask()
         self.crew.reap()
-        if now - due < TICK_S and not self._handed_over:  # who was asleep himself, with the whole machine perhaps, judges nobody
+        if now - due < TICK_S and not self._succession.over:  # who was asleep himself, with the whole machine perhaps, judges nobody
             self.crew.look_around(now)
         self._handles[:1] = [asyncio.get_running_loop().call_later(TICK_S, self._tick, now + TICK_S)]
 
     def _readiness(self) -> tuple[bool, list[str]]:
-        reasons = list(self._reasons)
-        if not reasons and not self.crew.ready:
-            reasons.append("no worker is ready")
+        reasons = self._reasons or self.crew.misgivings
         return not reasons, reasons
 
     def _admin(self, config: Config) -> Admin:
         admin = Admin(str(config.admin.address), self.metrics, self._readiness, _token(config))
-        admin.views |= views(lambda: self.blueprint.config, self.crew)
-        admin.changes["/reload"] = reloading(self._reloads.ask)
+        admin.views |= views(lambda: self.blueprint, self.crew)
+        admin.changes |= changes(self._reloads.ask, self.crew)
         return admin
 
     def _log(self, config: Config) -> Log:

@@ -5,24 +5,24 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from aiohttp import web
-from pydantic import BaseModel, SecretStr
 
 from gateway.admin import View, json_reply
 from gateway.app import SYSTEM
-from gateway.settings import Config
+from gateway.observe.errors import ErrorRecord
+from gateway.observe.stamp import Stamp
+from gateway.supervisor.configuration import configuration_views
 from gateway.supervisor.crew import Crew
+from gateway.supervisor.limits import limit_views, resetting
+from gateway.table.blueprint import Blueprint
 
 _MASK = "***"
-_SECRET = re.compile(r"secret|token|password|authorization|cookie|api[-_]?key|credential", re.IGNORECASE)
 _USERINFO = re.compile(r"(://)[^\s@/]+@")
 
 
-def views(config: Callable[[], Config], crew: Crew) -> dict[str, View]:
-    """By path."""
-
-    async def effective(_: web.BaseRequest) -> web.Response:
-        return json_reply(200, masked(config()))
+def views(blueprint: Callable[[], Blueprint], crew: Crew) -> dict[str, View]:
+    """By path; of the configuration in force."""
 
     async def workers(_: web.BaseRequest) -> web.Response:
         return json_reply(200, {"workers": told(crew)})
@@ -30,11 +30,20 @@ def views(config: Callable[[], Config], crew: Crew) -> dict[str, View]:
     async def targets(_: web.BaseRequest) -> web.Response:
         upstreams = [
             {"id": upstream.id, "targets": [_USERINFO.sub(rf"\1{_MASK}@", str(target.url)) for target in upstream.targets]}
-            for upstream in config().upstreams
+            for upstream in blueprint().config.upstreams
         ]
         return json_reply(200, {"upstreams": upstreams})
 
-    return {"/config": effective, "/workers": workers, "/targets": targets}
+    async def errors(request: web.BaseRequest) -> web.Response:
+        found = crew.errors.records(request.query.get("request_id"))
+        return json_reply(200, {"errors": [error_told(record) for record in found]})
+
+    return {**configuration_views(blueprint), "/errors": errors, "/workers": workers, "/targets": targets, **limit_views(crew.answering)}
+
+
+def changes(reload: "Callable[[], asyncio.Future[list[str]]]", crew: Crew) -> dict[str, View]:
+    """By path."""
+    return {"/reload": reloading(reload), "/limits/reset": resetting(crew.answering)}
 
 
 def reloading(ask: "Callable[[], asyncio.Future[list[str]]]") -> View:
@@ -50,24 +59,10 @@ def reloading(ask: "Callable[[], asyncio.Future[list[str]]]") -> View:
     return reload
 
 
-def masked(config: Config) -> dict[str, Any]:
-    """The configuration with its defaults, without secrets: in the units of the program, seconds and bytes."""
-    plain: dict[str, Any] = _masked(config)
-    if config.redis is not None:
-        plain["redis"]["url"] = _USERINFO.sub(rf"\1{_MASK}@", config.redis.url.get_secret_value())
-    return plain
-
-
-def _masked(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return _masked(dict(iter(value)))
-    if isinstance(value, dict):
-        return {name: _MASK if isinstance(each, str) and _SECRET.search(name) else _masked(each) for name, each in value.items()}
-    if isinstance(value, tuple | list) and not hasattr(value, "_fields"):
-        return [_masked(each) for each in value]
-    if isinstance(value, SecretStr):
-        return _MASK
-    return value if value is None or isinstance(value, str | int | float) else str(value)
+def error_told(record: ErrorRecord) -> dict[str, Any]:
+    """What is known of it, with its time as the log spells it."""
+    plain = {name: value for name, value in msgspec.structs.asdict(record).items() if value is not None}
+    return {"timestamp": Stamp()(plain.pop("at")), **plain}
 
 
 def told(crew: Crew) -> list[dict[str, Any]]:

@@ -5,12 +5,14 @@ import os
 import signal
 import socket
 from functools import partial
-from typing import Any, Literal, TypeAlias
+from itertools import count
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from gateway.app import SYSTEM, TELL_WHERE, Post, work
+from gateway.observe.errors import ErrorRing
 from gateway.observe.pulse import Pulse
 from gateway.observe.slots import Region
-from gateway.remote.control import Channel, Cut, Failed, Go, Legacy, Message, Part, Ready, Retire
+from gateway.remote.control import Ask, Channel, Cut, Failed, Go, Legacy, Message, Part, Ready, Retire, Told, content_of
 from gateway.settings.schema.server import Listener
 from gateway.supervisor.fork import fork
 from gateway.table.blueprint import Blueprint
@@ -18,6 +20,7 @@ from gateway.table.blueprint import Blueprint
 State: TypeAlias = Literal["starting", "ready", "serving", "draining", "ended"]
 
 LEGACY_WITHIN_S = 5.0
+ANSWER_WITHIN_S = 2.0
 _LONGEST_STACK_BYTES = 64 << 10
 
 
@@ -29,10 +32,18 @@ class StillbornError(Exception):
         self.errno = errno
 
 
+class Answer(NamedTuple):
+    """What a worker said to a question: JSON, and what it is worth, as in HTTP."""
+
+    status: int
+    body: bytes
+
+
 class WorkerProcess:
     """A child, from its fork on. `slot` numbers the workers of one generation, from 0.
 
-    `blueprint` is what it serves, `region` where it counts. Times are the monotonic clock's, in seconds.
+    `blueprint` is what it serves, `region` where it counts, `errors` where it keeps its last ones. Times are the monotonic
+    clock's, in seconds.
     """
 
     def __init__(
@@ -41,12 +52,14 @@ class WorkerProcess:
         generation: int,
         blueprint: Blueprint,
         region: Region,
+        errors: ErrorRing,
         sockets: list[tuple[Listener, list[socket.socket]]],
     ) -> None:
         self.slot = slot
         self.generation = generation
         self.blueprint = blueprint
         self.region = region
+        self.errors = errors
         self.pulse = Pulse()
         self.started_at = SYSTEM.monotonic()
         self.serving_since: float | None = None
@@ -59,10 +72,12 @@ class WorkerProcess:
         self.ready: asyncio.Future[None] = loop.create_future()
         self.exited: asyncio.Future[int] = loop.create_future()
         self._legacy: asyncio.Future[int | None] = loop.create_future()
+        self._numbers = count()
+        self._asked: dict[int, asyncio.Future[Answer | None]] = {}
         self._where = os.memfd_create("stacks", os.MFD_CLOEXEC)
         ours, theirs = Channel.pair()
         listening = [sock.fileno() for _, sharing in sockets for sock in sharing]
-        post = Post(sockets, region, self.pulse, theirs, self._where)
+        post = Post(sockets, region, errors, self.pulse, theirs, self._where)
         try:
             self.pid = fork(partial(work, blueprint, post), (theirs.fileno(), self._where, *listening))
         finally:
@@ -97,6 +112,18 @@ class WorkerProcess:
         waited: set[asyncio.Future[Any]] = {self._legacy, self.exited}
         await asyncio.wait(waited, timeout=LEGACY_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
         return self._legacy.result() if self._legacy.done() else None
+
+    async def ask(self, question: str, about: dict[str, str]) -> Answer | None:
+        """None if it does not answer in time, or ends."""
+        number = next(self._numbers)
+        told = self._asked[number] = asyncio.get_running_loop().create_future()
+        self._channel.send(Ask(number, question, about))
+        try:
+            return await asyncio.wait_for(told, ANSWER_WITHIN_S)
+        except TimeoutError:
+            return None
+        finally:
+            del self._asked[number]
 
     def cut(self) -> None:
         """End at once."""
@@ -136,6 +163,9 @@ class WorkerProcess:
         os.close(self._where)
         if not self.ready.done():
             self.ready.set_exception(StillbornError(f"a worker ended with {code} before it was ready"))
+        for told in self._asked.values():
+            if not told.done():
+                told.set_result(None)
         self.exited.set_result(code)
         return code
 
@@ -153,5 +183,7 @@ class WorkerProcess:
             self.ready.set_exception(StillbornError(message.text, message.errno))
         elif isinstance(message, Legacy) and fds and not self._legacy.done():
             self._legacy.set_result(fds.pop())
+        elif isinstance(message, Told) and fds and (told := self._asked.get(message.number)) is not None and not told.done():
+            told.set_result(Answer(message.status, content_of(fds.pop())))
         for fd in fds:
             os.close(fd)

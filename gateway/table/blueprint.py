@@ -1,25 +1,38 @@
 """What all workers share of a compiled configuration."""
 
+from collections.abc import Callable
 from hashlib import sha256
+from typing import TypeAlias
 
 import msgspec
 
 from gateway.kernel.faults import Fault
 from gateway.settings import Config
+from gateway.settings.origins import Origins
 from gateway.table.build import build_credentials, build_faults
 from gateway.table.callers import Credentials
 
+Reread: TypeAlias = Callable[[], tuple[Config, Origins | None]]
+"""Gives a configuration as it is now, and where it stands. Raises ConfigError."""
+
 
 class Blueprint(msgspec.Struct, frozen=True):
-    """A configuration compiled as far as all workers can share it. `source` names it in the log, `digest` its content."""
+    """A configuration compiled as far as all workers can share it. `source` names it in the log, `digest` its content.
+
+    `origins` is None for one that stands in no file. `needs_redis`: while Redis is away some callers are refused.
+    """
 
     config: Config
+    origins: Origins | None
     source: str
     digest: str
+    needs_redis: bool
     faults: dict[str, Fault]
     credentials: Credentials
 
 
-def draw(config: Config, source: str) -> Blueprint:
+def draw(config: Config, origins: Origins | None, source: str) -> Blueprint:
     """Compile `config`."""
-    return Blueprint(config, source, sha256(repr(config).encode()).hexdigest()[:12], build_faults(config), build_credentials(config))
+    digest = sha256(repr(config).encode()).hexdigest()[:12]
+    needs_redis = "deny" in config.ways_without_redis()
+    return Blueprint(config, origins, source, digest, needs_redis, build_faults(config), build_credentials(config))

@@ -1,23 +1,22 @@
 """Config -> RouteTable, Credentials and the catalogue of faults in force."""
 
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 
 import msgspec
 from multidict import istr
 
-from gateway.kernel.bucket import Claim, Window
+from gateway.kernel.bucket import Window
 from gateway.kernel.faults import CATALOGUE, Fault, Link
 from gateway.kernel.headers import FieldFilter
 from gateway.kernel.patterns import parse_prefix
-from gateway.kernel.quota_fields import Fields
 from gateway.settings import Config
-from gateway.settings.schema.access import Key as KeySetting
 from gateway.settings.schema.routing import HeaderRules
 from gateway.settings.schema.routing import Route as RouteSetting
-from gateway.table.callers import Caller, Credentials, Key, Keyring, bucket_name, bucket_of
-from gateway.table.limits import Tags, claim_of, one_tag, organization_windows, plan_windows, shadows_last, tariff, told
+from gateway.table.callers import Credentials, Keyring
+from gateway.table.keys import KeyMaker, Made
+from gateway.table.limits import one_tag, plan_windows, tariff
 from gateway.table.meters import Meters
+from gateway.table.own import limits_route
 from gateway.table.routes import Envelope, Route, RouteTable, Sender
 
 _PARTS = (b"range", b"if-range")
@@ -37,73 +36,20 @@ def build_faults(config: Config) -> dict[str, Fault]:
 
 def build_credentials(config: Config) -> Credentials:
     """The keys of the configuration, and where a request carries one."""
-    disabled = frozenset(organization.id for organization in config.organizations if organization.disabled)
-    claims = _Claims(config)
-    ids = tuple(route.id for route in config.routes)
-    allowed = {patterns: _matching(ids, patterns) for patterns in {key.routes for key in config.keys}}
-    keys: dict[bytes, Key] = {}
-    certified: dict[str, Key] = {}
-    for setting in config.keys:
-        key = _key(config, setting, claims, disabled, allowed[setting.routes])
-        if setting.secret_sha256 is not None:
-            keys[bytes.fromhex(setting.secret_sha256)] = key
-        if setting.certificate_subject is not None:
-            certified[setting.certificate_subject] = key
-    return Credentials(Keyring(keys, certified), istr(config.auth.key.header), config.auth.key.query, istr(config.auth.organization_header))
+    keys, maker = config.keys, KeyMaker(config)
+    by_digest = {bytes.fromhex(key.secret_sha256): key for key in keys.plain if key.secret_sha256 is not None}
+    by_subject = {key.certificate_subject: key for key in keys.plain if key.certificate_subject is not None}
+    shown: Made[bytes] = Made(lambda digest: by_digest.get(digest) or keys.find(digest), maker.make)
+    keyring = Keyring(shown, Made(by_subject.get, maker.make), Made(keys.named, maker.make))
+    return Credentials(keyring, istr(config.auth.key.header), config.auth.key.query, istr(config.auth.organization_header))
 
 
 def build_routes(config: Config, upstreams: Mapping[str, Sender], faults: dict[str, Fault]) -> RouteTable:
     """The table of all routes; `upstreams` by id."""
     windows, meters = plan_windows(config), Meters(config, faults)
-    return RouteTable(_route(config, route, upstreams[route.upstream], faults, windows, meters) for route in config.routes)
-
-
-class _Claims:
-    """What keys claim: the limits of their plans and organisations."""
-
-    def __init__(self, config: Config) -> None:
-        self._plans = plan_windows(config)
-        self._organizations = organization_windows(config)
-        self.tags = Tags(config)
-        self._known: dict[tuple[str, str | None], tuple[tuple[Window, ...], Fields]] = {}
-
-    def make(self, plan: str, organization: str | None, bucket: str, organization_bucket: str) -> tuple[Claim, Claim]:
-        """For a call, and for a look."""
-        if (plan, organization) not in self._known:
-            windows = shadows_last(self._plans[plan] + self._organizations.get(organization or "", ()))
-            self._known[plan, organization] = (windows, told(windows))
-        windows, fields = self._known[plan, organization]
-        one, none = (claim_of(bucket, organization_bucket, windows, cost, fields) for cost in (1, 0))
-        return one, none
-
-
-def _matching(ids: tuple[str, ...], patterns: tuple[str, ...] | None) -> frozenset[str] | None:
-    return None if patterns is None else frozenset(route for route in ids if any(fnmatchcase(route, one) for one in patterns))
-
-
-def _key(
-    config: Config,
-    key: KeySetting,
-    claims: _Claims,
-    disabled: frozenset[str],
-    allowed: frozenset[str] | None,
-) -> Key:
-    names = config.auth.caller_headers
-    methods = None if key.methods is None else frozenset(key.methods) | ({"HEAD"} if "GET" in key.methods else frozenset())
-    proof = f"key {key.secret_sha256}" if key.secret_sha256 is not None else f"certificate {key.certificate_subject}"
-    tag = claims.tags.of(key)
-    bucket = bucket_name(tag, bucket_of(proof))
-    callers: dict[str | None, Caller] = {}
-    for organization in key.organizations or (None,):
-        about = {names.id: key.id, names.organization: organization, names.plan: key.plan}
-        head = "".join(f"{name}: {value}\r\n" for name, value in about.items() if value is not None)
-        shared = bucket if organization is None else bucket_name(tag, bucket_of(f"organization {organization}"))
-        claim, look = claims.make(key.plan, organization, bucket, shared)
-        callers[organization] = Caller(
-            key.id, organization, key.plan, bucket, shared, claim, look, head.encode("latin-1"), allowed, methods
-        )
-    callers[None] = next(iter(callers.values()))
-    return Key(key.id, callers, key.disabled, disabled, key.expires.timestamp() if key.expires else None)
+    routes = [_route(config, route, upstreams[route.upstream], faults, windows, meters) for route in config.routes]
+    path = config.server.limits_path
+    return RouteTable(routes if path is None else [*routes, limits_route(path, faults)])
 
 
 def _route(

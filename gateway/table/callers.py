@@ -2,6 +2,7 @@
 
 from hashlib import sha256
 from ipaddress import IPv6Address, IPv6Network, ip_address
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -16,6 +17,8 @@ from gateway.kernel.faults import (
     GatewayError,
 )
 from gateway.kernel.quota_fields import limit_fields
+
+T = TypeVar("T", contravariant=True)
 
 
 class Caller(msgspec.Struct, frozen=True, eq=False):
@@ -55,6 +58,12 @@ class Key(msgspec.Struct, frozen=True):
     expires: float | None
 
 
+class Known(Protocol[T]):
+    """Keys by what shows them."""
+
+    def get(self, shown: T, /) -> Key | None: ...
+
+
 class Keyring:
     """Finds the key for a secret.
 
@@ -62,15 +71,17 @@ class Keyring:
     digest or the secret of any key.
     """
 
-    __slots__ = ("_by_digest", "_by_subject")
+    __slots__ = ("_by_digest", "_by_id", "_by_subject")
 
-    def __init__(self, keys: dict[bytes, Key], certified: dict[str, Key] | None = None) -> None:
-        """`keys` by the digest of their secret, `certified` by the subject of a certificate that does instead."""
+    def __init__(self, keys: Known[bytes], certified: Known[str], named: Known[str]) -> None:
+        """`keys` by the digest of their secret, `certified` by the subject of a certificate that does instead, `named` by their id."""
         self._by_digest = keys
-        self._by_subject = certified or {}
+        self._by_subject = certified
+        self._by_id = named
 
-    def __len__(self) -> int:
-        return len({key.id for key in (*self._by_digest.values(), *self._by_subject.values())})
+    def named(self, key_id: str) -> Key | None:
+        """For operators, who never know a secret."""
+        return self._by_id.get(key_id)
 
     def find(self, secret: str, organization: str | None, wall_s: float) -> Caller:
         """The caller that `secret` stands for, on behalf of `organization` (None: the key's default one).
@@ -80,17 +91,17 @@ class Keyring:
         key = self._by_digest.get(sha256(secret.encode("utf-8", "surrogateescape")).digest())
         if key is None:
             raise GatewayError(KEY_UNKNOWN)
-        return _speaking_for(key, organization, wall_s)
+        return speaking_for(key, organization, wall_s)
 
     def certified(self, subject: str, organization: str | None, wall_s: float) -> Caller:
         """The caller whose certificate says `subject`. Raises what `find` raises, KEY_MISSING when there is no such caller."""
         key = self._by_subject.get(subject)
         if key is None:
             raise GatewayError(KEY_MISSING)
-        return _speaking_for(key, organization, wall_s)
+        return speaking_for(key, organization, wall_s)
 
 
-def _speaking_for(key: Key, organization: str | None, wall_s: float) -> Caller:
+def speaking_for(key: Key, organization: str | None, wall_s: float) -> Caller:
     if key.expires is not None and wall_s >= key.expires:
         raise GatewayError(KEY_EXPIRED)
     if key.disabled:
@@ -129,7 +140,7 @@ class Visitors:
             return known
         if len(self._known) >= self.REMEMBERED:
             self._known.clear()
-        bucket = bucket_name(tag, bucket_of(f"{plan} {_network(address)}"))
+        bucket = bucket_name(tag, bucket_of(f"{plan} {network_of(address)}"))
         fields = limit_fields([window for window in windows if not window.shadow])
         caller = Caller("anonymous", None, plan, bucket, bucket, claim(bucket, windows, 1, fields), claim(bucket, windows, 0, fields), b"")
         self._known[address, plan] = caller
@@ -146,7 +157,8 @@ def bucket_of(owner: str) -> str:
     return sha256(owner.encode()).hexdigest()[:32]
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
+    """Of a client: its address, an IPv6 one's /64; what is no address stays as it is."""
     try:
         parsed = ip_address(address)
     except ValueError:

@@ -3,7 +3,8 @@
 Each limit has one bucket for each of its owners: a key (or an address), an organisation, or the route itself. All the
 buckets of one claim have one hash tag, because a cluster of Redis runs a script on one node only. It is the organisation,
 which its keys share, and the key where there is none. Organisations that one key may act for share a tag, and a
-route's bucket, which everybody meets, puts all of them under one.
+route's bucket, which everybody meets, puts all of them under one. Of keys that are kept in Redis nobody knows beforehand which
+organisations they will join: where organisations have buckets all are under one tag, otherwise each key is by itself.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,11 +29,11 @@ class Tariff:
     Remembers the claims it made.
     """
 
-    __slots__ = ("_costs", "_known", "_limits", "_metering")
+    __slots__ = ("_known", "_metering", "costs", "limits")
 
     def __init__(self, costs: Mapping[str, int], limits: Mapping[str, tuple[Window, ...]], metering: Metering | None = None) -> None:
-        self._costs = costs
-        self._limits = limits
+        self.costs = costs
+        self.limits = limits
         self._metering = metering
         self._known: dict[tuple[Caller, str], Claim] = {}
 
@@ -43,9 +44,9 @@ class Tariff:
             return known
         if len(self._known) >= MAX_CLAIMS:
             self._known.clear()
-        windows = shadows_last([*caller.claim.windows, *self._limits[method]])
+        windows = shadows_last([*caller.claim.windows, *self.limits[method]])
         postings = () if self._metering is None else self._metering.postings(caller, method)
-        made = claim_of(caller.bucket, caller.organization_bucket, windows, self._costs[method], told(windows), postings)
+        made = claim_of(caller.bucket, caller.organization_bucket, windows, self.costs[method], told(windows), postings)
         self._known[caller, method] = made
         return made
 
@@ -92,6 +93,14 @@ def plan_windows(config: Config) -> dict[str, tuple[Window, ...]]:
     }
 
 
+def key_windows(plan: tuple[Window, ...], key: Key) -> tuple[Window, ...]:
+    """What a key meets whose plan has the windows `plan`: its own limits come in place of the plan's of the same id, or after them."""
+    if not key.limits:
+        return plan
+    own = {limit.id: _window(limit, limit.id) for limit in key.limits}
+    return shadows_last([*(own.pop(window.id, window) for window in plan), *own.values()])
+
+
 def organization_windows(config: Config) -> dict[str, tuple[Window, ...]]:
     """By id of the organisation."""
     return {each.id: tuple(_window(limit, f"organization/{limit.id}") for limit in each.limits) for each in config.organizations}
@@ -99,22 +108,23 @@ def organization_windows(config: Config) -> dict[str, tuple[Window, ...]]:
 
 def _window(limit: Limit, name: str) -> Window:
     per_us = round(limit.per * 1_000_000)
-    return Window(name, limit.max, per_us, _SPANS.get(per_us), limit.scope, limit.guarantee, limit.shadow)
+    return Window(name, limit.max, per_us, _SPANS.get(per_us), limit.scope, limit.guarantee, limit.shadow, limit.on_failure)
 
 
 class Tags:
     """Hash tags, from the organisations that keys belong to."""
 
     def __init__(self, config: Config) -> None:
-        self._one = one_tag(config)
+        self._stored = config.key_store is not None
+        self._one = one_tag(config) or (ONE_TAG if self._stored and _organizations_share(config) else None)
         self._root: dict[str, str] = {}
-        for key in config.keys:
+        for key in config.keys.plain:
             for organization in key.organizations:
                 self._join(key.organizations[0], organization)
 
     def of(self, key: Key) -> str | None:
         """None when the key's bucket is its own."""
-        if self._one is not None or not key.organizations:
+        if self._one is not None or self._stored or not key.organizations:
             return self._one
         return bucket_of(f"organization {self._find(key.organizations[0])}")
 
@@ -126,6 +136,17 @@ class Tags:
     def _join(self, one: str, other: str) -> None:
         first, second = sorted((self._find(one), self._find(other)))
         self._root[second] = first
+
+
+def _organizations_share(config: Config) -> bool:
+    """Whether a limit or a quota has buckets that several keys share."""
+    limits: list[Limit] = [limit for each in config.plans for limit in each.limits]
+    limits += [limit for each in config.routes for limit in each.limits]
+    limits += [limit for each in config.organizations for limit in each.limits]
+    quotas = any(quota.scope == "organization" for plan in config.plans for quota in plan.quotas)
+    concurrency = any(plan.concurrency is not None and plan.concurrency.organization is not None for plan in config.plans)
+    concurrency = concurrency or any(each.concurrency is not None for each in config.organizations)
+    return quotas or concurrency or any(limit.scope == "organization" for limit in limits)
 
 
 def one_tag(config: Config) -> str | None:

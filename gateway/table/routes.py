@@ -42,6 +42,7 @@ class Envelope(msgspec.Struct, frozen=True):
 class Route(msgspec.Struct, frozen=True, eq=False):
     """One way through the gateway.
 
+    `upstream` is None for what the gateway answers itself: a path that is nobody else's, whatever the method.
     `methods` holds HEAD beside GET. `pattern` is its path with `{param}` and `{rest*}`; with `prefix` it also covers everything below.
     `strip_segments` are cut off the front of the path and `base` is put there instead. `faults` is the catalogue with
     the operator's overrides, by name. `request_fields` are complete header lines, `response_remove` lower-case names.
@@ -54,7 +55,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     pattern: str
     prefix: bool
     methods: tuple[str, ...]
-    upstream: Sender
+    upstream: Sender | None
     host: bytes
     base: str
     strip_segments: int
@@ -165,6 +166,8 @@ class RouteTable:
             if route is not None:
                 return route
             allowed.update(candidates)
+            if any(found.upstream is None for found in candidates.values()):
+                return None
         return None
 
 

@@ -66,6 +66,7 @@ def _keys(schema: dict[str, Any], node: dict[str, Any], path: str) -> Iterator[t
         below = list(_keys(schema, given, here))
         if "items" in shown:
             below = list(_keys(schema, shown["items"], f"{here}[]"))
+            below += [row for choice in given.get("anyOf", ()) if "$ref" in choice for row in _keys(schema, choice, here)]
         if isinstance(shown.get("additionalProperties"), dict):
             below = list(_keys(schema, shown["additionalProperties"], f"{here}.NAME"))
         if not below or "items" in shown:

@@ -42,10 +42,11 @@ class Program:
         pids = [self.process.pid]
         for children in Path(f"/proc/{self.process.pid}/task").glob("*/children"):
             pids += [int(pid) for pid in children.read_text().split()]
-        return sum(_cpu_s(pid) for pid in pids)
+        return sum(cpu_s(pid) for pid in pids)
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
+    """User and system time of one process so far."""
     stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(stat[11]) + int(stat[12])) / _TICKS_PER_S
 

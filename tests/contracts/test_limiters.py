@@ -11,7 +11,7 @@ import pytest
 
 from gateway.kernel.bucket import Claim, Decision, Store, Window, claim
 from gateway.kernel.clock import Clock
-from gateway.remote.limiter import Limiter
+from gateway.remote.limiter import Limiter, TendedLimiter
 from gateway.remote.local import LocalLimiter
 from gateway.remote.redis_limiter import RedisLimiter
 from tests.redis_cluster import RedisCluster
@@ -50,7 +50,7 @@ def empty_url(kind: str, request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def limiter(kind: str, request: pytest.FixtureRequest) -> AsyncIterator[Limiter]:
+async def limiter(kind: str, request: pytest.FixtureRequest) -> AsyncIterator[TendedLimiter]:
     if kind == "local":
         yield LocalLimiter(CLOCK)
         return
@@ -182,6 +182,43 @@ async def test_a_refusal_under_a_changed_limit_promises_what_holds(limiter: Limi
     refused = await limiter.decide(claim("a", smaller))
     assert (refused.allowed, refused.states[0].retry_s <= 0.05) == (False, True)
     await until_admitted(limiter, *smaller)
+
+
+@pytest.mark.parametrize(
+    ("window", "left"),
+    [(Window("day", 5, 3 * DAY_US, None), 3), (Window("day", 5, DAY_US // 2, None), 3), (Window("day", 9, DAY_US, None, "key", "any-window"), 3)],
+)  # fmt: skip
+async def test_another_length_or_guarantee_keeps_it_too(limiter: Limiter, window: Window, left: int) -> None:
+    assert await admitted(limiter, 2, DAY) == 2
+    assert await admitted(limiter, 9, window) == left
+
+
+async def test_a_renewed_bucket_is_as_good_as_never_used(limiter: TendedLimiter, kind: str) -> None:
+    """Others are not. What is remembered of refusals does not stand in the way."""
+    assert await admitted(limiter, 9, DAY, HOUR) == 3
+    assert (await limiter.decide(claim("b", (DAY,)))).allowed
+    assert await limiter.renew(["{a}:hour", "{never}:used"]) is (kind != "fallback")
+    assert await admitted(limiter, 9, HOUR) == 3
+    assert remaining(await limiter.decide(claim("a", (DAY,), 0))) == [2]
+    assert remaining(await limiter.decide(claim("b", (DAY,), 0))) == [4]
+
+
+async def test_operators_are_told_how_it_is(limiter: TendedLimiter, kind: str) -> None:
+    await limiter.decide(claim("a", (DAY, HOUR)))
+    told = limiter.condition()
+    assert told.store == repr(limiter)
+    assert told.decides == {"local": "memory", "fallback": "local"}.get(kind, "redis")
+    assert (told.buckets, told.debts) == {"local": (2, 0), "fallback": (2, 2)}.get(kind, (0, 0))
+    assert (told.redis is None) is (kind == "local")
+    if told.redis is not None:
+        assert told.redis.up is (kind != "fallback")
+        assert bool(told.redis.reason) is (kind == "fallback")
+        assert told.redis.since is not None
+        assert {(server.up, server.breaker) for server in told.redis.servers} == {
+            (False, "open") if kind == "fallback" else (True, "closed")
+        }
+        assert len(told.redis.servers) == (3 if kind == "cluster" else 1)
+        assert told.redis.gateways == 1
 
 
 class TestFaultsOfOtherLimiters:

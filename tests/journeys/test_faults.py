@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.kernel.faults import CATALOGUE
+from gateway.remote.key_records import Names, proof_of_secret
 from tests.fakes import End, reply, until
 from tests.gateway_process import KEY
 from tests.journeys.backends import Place, ask, asking, counted, counts, enveloped, fields
@@ -88,6 +89,20 @@ async def without_store(here: Town) -> tuple[Place, RawReply]:
     return here.storeless, await ask(here.storeless, "GET", "/v1/a", key=ONCE)
 
 
+async def with_a_plan_that_there_is_not(here: Town) -> tuple[Place, RawReply]:
+    here.redis.ask("HSET", PROOFS, proof_of_secret("odd"), '{"id": "odd", "plan": "platinum"}')
+    return here.stored, await ask(here.stored, "GET", "/v1/a", key="odd")
+
+
+async def without_keys(here: Town) -> tuple[Place, RawReply]:
+    here.redis.ask("DEL", PROOFS)
+    here.redis.ask("SET", PROOFS, "what gateways cannot read")
+    try:
+        return here.stored, await ask(here.stored, "GET", "/v1/a", key="new")
+    finally:
+        here.redis.ask("DEL", PROOFS)
+
+
 async def without_connection(here: Town) -> tuple[Place, RawReply]:
     release = asyncio.Event()
     here.service.on("/single", release, reply())
@@ -110,6 +125,7 @@ async def by_a_bug(here: Town) -> tuple[Place, RawReply]:
     return here.buggy, await ask(here.buggy, "GET", "/v1/a")
 
 
+PROOFS = Names.of("gw").proofs
 HUGE = b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: %b\r\n" % (number, b"a" * 1000) for number in range(80)) + b"\r\n"
 BOMB = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
 
@@ -139,6 +155,8 @@ JOURNEYS: dict[str, Journey] = {
     "organization_forbidden": Journey(calling("GET", "/v1/a", "X-Tenant-Org-Id: initech"), 403, 1003, "all"),
     "key_disabled": Journey(calling("GET", "/v1/a", key=DISABLED), 403, 8007, "all"),
     "organization_disabled": Journey(calling("GET", "/v1/a", key=OF_A_DISABLED), 403, 8007, "all"),
+    "key_unusable": Journey(with_a_plan_that_there_is_not, 403, 1003, "all"),
+    "keys_unavailable": Journey(without_keys, 503, 1004, "all"),
     "no_route": Journey(calling("GET", "/v2"), 404, 1005),
     "method_not_allowed": Journey(calling("DELETE", "/read-only"), 405, 1006),
     "rate_limited": Journey(calling_again(ONCE), 429, 8000, "all"),
@@ -184,7 +202,7 @@ async def test_every_row_of_the_catalogue_has_its_journey() -> None:
 async def test_a_fault_is_answered_logged_and_counted(here: Town, fault: str) -> None:
     journey = JOURNEYS[fault]
     labels = {"reason": fault, "code": str(journey.code)}
-    before = sum(counted(place, "gateway_rejected_total", **labels) for place in (here.gateway, here.storeless, here.buggy))
+    before = sum(counted(place, "gateway_rejected_total", **labels) for place in (here.gateway, here.storeless, here.stored, here.buggy))
     place, answer = await journey.provoke(here)
 
     envelope = enveloped(answer)
@@ -201,7 +219,7 @@ async def test_a_fault_is_answered_logged_and_counted(here: Town, fault: str) ->
     assert (record["gateway.reason"], record["gateway.code"], record["gateway.source"]) == (fault, journey.code, "gateway")
     assert record["http.response.status_code"] == journey.status
     assert record.get("http.route") == journey.route
-    after = sum(counted(each, "gateway_rejected_total", **labels) for each in (here.gateway, here.storeless, here.buggy))
+    after = sum(counted(each, "gateway_rejected_total", **labels) for each in (here.gateway, here.storeless, here.stored, here.buggy))
     assert after == before + 1
 
 

@@ -1,6 +1,7 @@
 """Redis goes away under load and comes back: what clients notice of it, by `on_failure`."""
 
 import asyncio
+import json
 import signal
 import time
 from collections import Counter
@@ -25,7 +26,7 @@ STORE = "gateway.limiter.store"
 
 
 @asynccontextmanager
-async def limited(url: str, on_failure: str) -> AsyncIterator[Front]:
+async def limited(url: str, on_failure: str, **others: str) -> AsyncIterator[Front]:
     """Two keys: KEY with a limit that is never reached, SEVERAL with five calls a day."""
     sections = {
         "redis": f'{{url: "{url}", on_failure: {on_failure}, timeout: {BUDGET_S}s}}',
@@ -35,7 +36,7 @@ async def limited(url: str, on_failure: str) -> AsyncIterator[Front]:
 - {{id: several, secret_sha256: {digest(SEVERAL)}, organizations: [acme], plan: several}}
 """,
     }
-    async with front(**sections) as built:
+    async with front(**sections | others) as built:
         built.service.on("/v1/a", reply(b"{}"))
         yield built
 
@@ -159,18 +160,43 @@ async def test_no_request_fails_when_a_primary_is_killed_and_another_takes_over(
         assert len([line for line in here.gateway.lines if '"redis is away"' in line]) == 1
 
 
+def readiness(here: Front) -> tuple[int, list[str]]:
+    status, told = here.gateway.admin("/readyz")
+    return status, json.loads(told)["reasons"]
+
+
 async def test_with_deny_a_caller_is_refused_until_redis_is_back(redis_server: RedisServer) -> None:
     async with limited(redis_server.url, "deny") as here:
         await is_up(here)
         assert (await ask(here.gateway, "GET", "/v1/a")).status == 200
+        await until(lambda: readiness(here) == (200, []))
         redis_server.kill()
         async with Load(here).running() as load:
             await is_away(here)
+            assert readiness(here) == (503, ["redis is away"])
             await load.several()
         refused = load.answers[-1]
         assert (refused.status, enveloped(refused)["data"]["code"]) == (503, 1004)
         assert int(refused.field("Retry-After") or 0) >= 1
         assert refused.field("Proxy-Status") is None
+        redis_server.start()
+        await is_up(here)
+        assert readiness(here) == (200, [])
+        assert await spent(here) == LIMIT_OF_FIVE
+
+
+async def test_each_limit_may_have_its_own_way(redis_server: RedisServer) -> None:
+    strict = "[{id: many, limits: [{id: day, max: 9, per: 1d}]}, {id: several, limits: [{id: day, max: 5, per: 1d, on_failure: deny}]}]"
+    async with limited(redis_server.url, "allow", plans=strict) as here:
+        await is_up(here)
+        assert await spent(here) == LIMIT_OF_FIVE
+        redis_server.kill()
+        line = await here.gateway.line(lambda line: '"redis is away"' in line)
+        assert json.loads(line)["on_failure"] == "allow, deny"
+        assert readiness(here) == (503, ["redis is away"])
+        assert await spent(here) == [503] * 6
+        assert [(await ask(here.gateway, "GET", "/v1/a")).status for _ in range(12)] == [200] * 12
+        assert len([line for line in here.gateway.lines if '"redis is away"' in line]) == 1
         redis_server.start()
         await is_up(here)
         assert await spent(here) == LIMIT_OF_FIVE

@@ -29,6 +29,7 @@ from gateway.table.build import build_credentials, build_faults, build_routes
 from tests.fakes import RawBackend, until
 from tests.gateway_process import KEY, GatewayProcess, configuration, digest, running
 from tests.journeys.backends import Service
+from tests.redis_server import RedisServer, started
 from tests.scrape import scraped
 
 EXPIRED, DISABLED, OF_A_DISABLED, READER, NARROW, ONCE, SPENT, ALONE = (f"gw_test_key_of_somebody_{name}" for name in "abcdefgh")
@@ -149,11 +150,16 @@ class InProcess:
 
 
 class Town(NamedTuple):
-    """`gateway` has no Redis; `storeless` is told to use one that is away, and to deny then; `buggy` raises, and can be cut off."""
+    """`gateway` has no Redis; `storeless` is told to use one that is away, and to deny then; `stored` has its keys in `redis`.
+
+    `buggy` raises, and can be cut off.
+    """
 
     service: Service
     gateway: GatewayProcess
     storeless: GatewayProcess
+    stored: GatewayProcess
+    redis: RedisServer
     buggy: InProcess
 
 
@@ -161,7 +167,7 @@ class Town(NamedTuple):
 async def town() -> AsyncIterator[Town]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        for name in ("whole", "storeless"):
+        for name in ("whole", "storeless", "stored"):
             (folder / name).mkdir()
         closed, full = stack.enter_context(_closed_port()), stack.enter_context(_full_port())
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -178,7 +184,10 @@ async def town() -> AsyncIterator[Town]:
             gateway = stack.enter_context(running(configuration(0, **sections), folder / "whole"))
             sections["redis"] = f'{{url: "redis://127.0.0.1:{closed}/0", on_failure: deny}}'
             storeless = stack.enter_context(running(configuration(0, **sections), folder / "storeless"))
-            yield Town(service, gateway, storeless, buggy)
+            redis = stack.enter_context(started(RedisServer(folder)))
+            sections |= {"redis": f'{{url: "{redis.url}"}}', "keys": "{store: redis}"}
+            stored = stack.enter_context(running(configuration(0, **sections), folder / "stored"))
+            yield Town(service, gateway, storeless, stored, redis, buggy)
 
 
 @contextmanager

@@ -1,87 +1,26 @@
 """pipeline.py: the life of a request, from in front of the stages to the record."""
 
 import asyncio
-import json
-import os
-from hashlib import sha256
 from typing import Any
 
 import msgspec
 import pytest
 
-from gateway.exchange import Exchange, Reply
 from gateway.kernel.bucket import Claim, Decision, Window
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import (
-    CATALOGUE,
-    LIMITER_UNAVAILABLE,
     MALFORMED_REQUEST,
     SHUTTING_DOWN,
     UPSTREAM_INCOMPLETE,
     UPSTREAM_REFUSED,
     GatewayError,
 )
-from gateway.observe.access import AccessLog
-from gateway.observe.metrics import Metrics
-from gateway.observe.writer import Writer
-from gateway.pipeline import Gateway, Redirection
+from gateway.pipeline import Redirection
 from gateway.remote.call import Answer
-from gateway.remote.limiter import Limiter
-from gateway.remote.local import LocalLimiter
-from gateway.stages.record import Recorder
-from gateway.table import Credentials, Key, Keyring, Route, RouteTable
 from gateway.table.limits import Tariff
-from tests.samples import MINUTE, Echo, Pieces, caller, exchange, route
-
-GOOD = [("X-Api-Key", "good")]
-CLOCK = Clock(lambda: 1.0, lambda: 1_700_000_000.0)
-
-
-class Client:
-    """The other end of `send`; `gone` is what sending raises."""
-
-    def __init__(self, gone: BaseException | None = None) -> None:
-        self.replies: list[Reply] = []
-        self._gone = gone
-
-    async def send(self, reply: Reply) -> int:
-        self.replies.append(reply)
-        if self._gone is not None:
-            raise self._gone
-        return len(reply.body)
-
-
-class Away:
-    """A Limiter whose store is away under `deny`."""
-
-    async def decide(self, claim: Claim) -> Decision:
-        raise GatewayError(LIMITER_UNAVAILABLE)
-
-
-def gateway(*routes: Route, limiter: Limiter | None = None, allowed: frozenset[str] | None = None, **faults: Any) -> Gateway:
-    """A Gateway with one known key, `good`, that may call the routes `allowed`."""
-    one = caller(routes=allowed)
-    keys = Keyring({sha256(b"good").digest(): Key("acme-ci", {None: one, "acme": one}, False, frozenset(), None)})
-    metrics = Metrics()
-    writer = Writer(os.open(os.devnull, os.O_WRONLY))
-    return Gateway(
-        table=RouteTable(routes or [route()]),
-        credentials=Credentials(keys, "X-Api-Key", "X-Api-Key", "X-Tenant-Org-Id"),
-        limiter=limiter or LocalLimiter(CLOCK),
-        recorder=Recorder(metrics, AccessLog(writer, CLOCK.wall), "X-Api-Key"),
-        clock=CLOCK,
-        faults={**CATALOGUE, **faults},
-        id_field="X-Request-Id",
-    )
-
-
-async def answered(one: Gateway, x: Exchange) -> tuple[int, dict[str, Any], dict[str, str]]:
-    """Status, envelope and fields of the reply to `x`."""
-    client = Client()
-    await one.handle(x, client.send)
-    (reply,) = client.replies
-    assert reply is x.reply
-    return reply.status, json.loads(reply.body), dict(reply.fields)
+from tests.samples import MINUTE, Echo, Pieces, exchange, route
+from tests.shelf import Shelf, stored_keys
+from tests.spine import GOOD, Away, Client, answered, gateway
 
 
 async def test_a_request_goes_through_all_stages() -> None:
@@ -130,6 +69,30 @@ async def test_a_route_that_the_key_may_not_use_costs_nothing() -> None:
     for _ in range(2):
         status, body, fields = await answered(one, exchange(GOOD))
         assert (status, body["data"]["code"], fields["X-RateLimit-Remaining-Minute"]) == (403, 1003, "300")
+
+
+async def test_where_no_upstream_is_the_caller_is_told_its_limits_at_no_cost() -> None:
+    free = Tariff({"GET": 0, "HEAD": 0}, {"GET": (), "HEAD": ()})
+    one = gateway(route(), route("/limits", id="gateway.limits", methods=("GET",), upstream=None, tariff=free), allowed=frozenset())
+    for _ in range(2):
+        x = exchange(GOOD, path="/limits")
+        status, body, fields = await answered(one, x)
+        assert (status, fields["X-RateLimit-Remaining-Minute"], x.looked) == (200, "300", True)
+        assert [limit["remaining"] for limit in body["data"]["result"]["limits"]] == [300]
+    assert (await answered(one, exchange(path="/limits")))[0] == 401
+
+
+async def test_keys_in_redis_are_asked_for_before_anything_else_is_decided() -> None:
+    shelf, one = Shelf(), gateway()
+    shelf.put("good")
+    one.stored = stored_keys(shelf)
+    assert [(await answered(one, exchange(GOOD)))[2]["X-RateLimit-Remaining-Minute"] for _ in range(2)] == ["299", "298"]
+    status, _, fields = await answered(one, exchange(GOOD, path="/nowhere"))
+    assert (status, fields["X-RateLimit-Remaining-Minute"]) == (404, "298")
+    shelf.away = True
+    for path, expected in (("/v1/orders", (503, 1004)), ("/nowhere", (404, 1005))):
+        status, body, fields = await answered(one, exchange([("X-Api-Key", "new")], path=path))
+        assert ((status, body["data"]["code"]), "RateLimit" in fields) == (expected, False)
 
 
 async def test_a_spent_limit_is_refused_before_the_upstream_is_called() -> None:

@@ -1,10 +1,10 @@
 """`auth`, `organizations`, `plans`, `keys`: who may call, and how often."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from gateway.settings.schema.limits import OrganizationLimit, PlanLimit
+from gateway.settings.schema.limits import KeyLimit, OrganizationLimit, PlanLimit
 from gateway.settings.schema.quotas import MAX_UNITS, Concurrency, Quota
 from gateway.settings.schema.types import (
     Digest,
@@ -81,7 +81,7 @@ class Key(Section):
     model_config = ConfigDict(
         json_schema_extra={"allOf": [{"anyOf": [{"required": ["secret_sha256"]}, {"required": ["certificate_subject"]}]}]}
     )
-    LATER: ClassVar[frozenset[str]] = frozenset({"limits", "concurrency", "quotas"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"concurrency", "quotas"})
 
     id: Id = Field(description="Names the caller in logs, metrics and to the upstream.")
     secret_sha256: Digest | None = Field(
@@ -95,12 +95,23 @@ class Key(Section):
     )
     organizations: Many[Id] = Field(default=(), description="Organisations it may act for. The first one is the default.")
     plan: Id = Field(default="standard", description="Its plan. `standard` is built in (300 per minute) unless `plans` declares it.")
+    limits: Many[KeyLimit] = Field(
+        default=(), description="Its own limits: in place of the limit of its plan that has the same id, and on top of the others."
+    )
     routes: Annotated[Many[IdPattern], Field(min_length=1)] | None = Field(
         default=None, description="Ids of routes or patterns such as `encoding.*`. Left out: all."
     )
     methods: Annotated[Many[Method], Field(min_length=1)] | None = Field(default=None, description="Left out: all.")
     expires: Instant | None = Field(default=None, description="Not valid from this instant on: RFC 3339 with an offset. Left out: never.")
     disabled: bool = Field(default=False, description="Calls with it get 403 with code 8007.")
+
+
+class KeyStore(Section):
+    """Where keys are that do not stand in this file."""
+
+    store: Literal["redis"] = Field(
+        description="In place of the list. `redis`: keys are made, changed and taken back by `gateway keys`, without a reload."
+    )
 
 
 _PER_MINUTE = (PlanLimit.model_construct(id="minute", max=300, per=60.0),)

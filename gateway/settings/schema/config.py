@@ -1,10 +1,14 @@
 """The whole configuration, and what its parts mean together."""
 
-from pydantic import Field, field_validator
+from typing import Annotated
 
+from pydantic import BeforeValidator, Field, field_validator
+
+from gateway.kernel.bucket import OnFailure
 from gateway.kernel.faults import CATALOGUE
-from gateway.settings.schema.access import BUILT_IN_PLANS, Auth, Key, Organization, Plan
-from gateway.settings.schema.limits import PlanLimit
+from gateway.settings.schema.access import BUILT_IN_PLANS, Auth, Key, KeyStore, Organization, Plan
+from gateway.settings.schema.key_list import KeyList
+from gateway.settings.schema.limits import Limit, PlanLimit
 from gateway.settings.schema.routing import Defaults, Envelope, ErrorOverride, Route, Timeouts, Upstream
 from gateway.settings.schema.server import Admin, Observability, Redis, Server
 from gateway.settings.schema.types import Many, Section, Version, section
@@ -23,7 +27,14 @@ class Config(Section):
     auth: Auth = section(Auth, "How callers say who they are.")
     organizations: Many[Organization] = Field(default=(), description="Whom keys belong to.")
     plans: Many[Plan] = Field(default=(), description="What callers are entitled to.", validate_default=True)
-    keys: Many[Key] = Field(default=(), description="The callers.")
+    # What the file has under `keys` is a list or says where they are: the one or the other is empty.
+    keys: Annotated[KeyList, BeforeValidator(lambda written: () if isinstance(written, dict) else written)] = Field(
+        default_factory=KeyList, description="The callers."
+    )
+    key_store: Annotated[
+        KeyStore | None,
+        BeforeValidator(lambda written: written if isinstance(written, dict) else None, json_schema_input_type=list[Key] | KeyStore),
+    ] = Field(default=None, validation_alias="keys", description="The callers, or where they are.")
     upstreams: Many[Upstream] = Field(default=(), description="The services behind the gateway.")
     defaults: Defaults = section(Defaults, "What every route inherits, and may override field by field.")
     routes: Many[Route] = Field(default=(), description="The ways through the gateway. Their order means nothing.")
@@ -49,6 +60,23 @@ class Config(Section):
         """Those of the plan of that id; none if there is no such plan."""
         return next((known.limits for known in self.plans if known.id == plan), ())
 
+    def limits_of(self, key: Key) -> tuple[Limit, ...]:
+        """Those of its plan, and its own, which come in place of the plan's of the same id or after them."""
+        own = {limit.id: limit for limit in key.limits}
+        return (*(own.pop(limit.id, limit) for limit in self.plan_limits(key.plan)), *own.values())
+
+    def ways_without_redis(self) -> frozenset[OnFailure]:
+        """What limits do while Redis is away, all of them; nothing without Redis. With `deny` among them some callers are refused then."""
+        if self.redis is None:
+            return frozenset()
+        owners: tuple[Plan | Organization | Key | Route, ...] = (*self.plans, *self.organizations, *self.keys.plain, *self.routes)
+        return frozenset(limit.on_failure or self.redis.on_failure for owner in owners for limit in owner.limits if not limit.shadow)
+
+    def route_ids(self) -> frozenset[str]:
+        """Those that logs and metrics know: of `routes`, and of the route that the gateway answers itself."""
+        own = () if self.server.limits_path is None else (LIMITS_ROUTE,)
+        return frozenset((*(route.id for route in self.routes), *own))
+
     def upstream_of(self, route: Route) -> Upstream:
         return next(upstream for upstream in self.upstreams if upstream.id == route.upstream)
 
@@ -61,6 +89,9 @@ class Config(Section):
         own, inherited = route.timeouts.model_dump(exclude_none=True), self.defaults.timeouts.model_dump(exclude_none=True)
         return self.upstream_of(route).timeouts.model_copy(update=inherited | own)
 
+
+LIMITS_ROUTE = "gateway.limits"
+"""What the route at `server.limits_path` is called."""
 
 LISTS = ("organizations", "plans", "keys", "upstreams", "routes")
 """Sections that are lists of things with an `id`."""

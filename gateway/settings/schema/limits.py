@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
+from gateway.kernel.bucket import OnFailure
 from gateway.settings.schema.types import Id, Many, Method, PositiveDuration, Section
 from gateway.settings.schema.values import METHODS, RefusedError, method
 
@@ -11,7 +12,7 @@ from gateway.settings.schema.values import METHODS, RefusedError, method
 class Limit(Section):
     """A token bucket, as its `guarantee` has it."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"cost", "on_failure"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"cost"})
 
     id: Id = Field(description="Names the limit in RateLimit-Policy and in metrics.")
     max: int = Field(ge=1, le=10**12, description="Calls per `per`, in the sense of `guarantee`.")
@@ -24,10 +25,13 @@ class Limit(Section):
     shadow: bool = Field(
         default=False, description="Counts, and log and metrics say what it would have refused; refuses nothing, and no reply tells of it."
     )
+    on_failure: OnFailure | None = Field(default=None, description="While Redis is away. Left out: as `redis.on_failure` has it.")
     scope: Literal["key", "organization", "route"] = Field(default="key", description="Whose bucket.")
 
     @model_validator(mode="after")
-    def _not_too_fine(self) -> "Limit":
+    def _makes_sense(self) -> "Limit":
+        if self.shadow and self.on_failure == "deny":
+            raise RefusedError("a shadow refuses nothing, without Redis either", "leave `on_failure: deny` out")
         if self.max > self.per * 1_000_000:
             raise RefusedError("finer than one call per microsecond", "lower `max`, or write `limits: []` for no limit")
         return self
@@ -39,6 +43,12 @@ class PlanLimit(Limit):
     scope: Literal["key", "organization"] = Field(
         default="key", description="Whose bucket: one for each key, or one that all keys of an organisation on this plan share."
     )
+
+
+class KeyLimit(Limit):
+    """A limit of one key."""
+
+    scope: Literal["key"] = Field(default="key", description="Always `key`.")
 
 
 class OrganizationLimit(Limit):

@@ -5,6 +5,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from gateway.kernel.bucket import OnFailure
+from gateway.kernel.patterns import parse
 from gateway.settings.schema.types import (
     Address,
     Duration,
@@ -12,6 +14,7 @@ from gateway.settings.schema.types import (
     Id,
     ListenAddress,
     Many,
+    PathPattern,
     PositiveDuration,
     RedisUrl,
     Section,
@@ -116,6 +119,17 @@ class Server(Section):
     listeners: Annotated[Many[Listener], Field(min_length=1)] = Field(
         default_factory=lambda: (Listener(),), description="Where clients are served."
     )
+    limits_path: PathPattern | None = Field(
+        default=None,
+        description="Where a caller is told what it has of its limits, at no cost: `/_gateway/limits`, for example. Left out: nowhere.",
+    )
+
+    @field_validator("limits_path")
+    @classmethod
+    def _one_path(cls, path: str | None) -> str | None:
+        if path is not None and not all(isinstance(segment, str) for segment in parse(path)):
+            raise RefusedError("a path without parameters is wanted here")
+        return path
 
 
 class Admin(Section):
@@ -138,7 +152,7 @@ class Redis(Section):
     )
     key_prefix: str = Field(default="gw", pattern=r"^[A-Za-z0-9._:-]{1,64}$", description="First part of every key written to Redis.")
     timeout: PositiveDuration = default("50ms", "The whole budget of one decision, connecting included.")
-    on_failure: Literal["local", "allow", "deny"] = Field(
+    on_failure: OnFailure = Field(
         default="local",
         description="While Redis is away: `local` counts this gateway's share in memory, `allow` does not limit, `deny` answers 503.",
     )

@@ -1,11 +1,11 @@
 """The types of the schema's fields: a value's rule, and how an editor is told of it."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainValidator, SecretStr, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, PlainValidator, SecretStr, WithJsonSchema
 
 from gateway.kernel import redis_url, units
 from gateway.settings.schema import addresses, redis_urls, values
@@ -14,7 +14,10 @@ T = TypeVar("T")
 
 
 class Section(BaseModel):
-    """A mapping of the configuration. `LATER` holds keys that are known but not supported yet."""
+    """A mapping of the configuration. `LATER` holds keys that are known but not supported yet.
+
+    `model_dump(mode="json")` spells values as a file does (`30s`, `8MiB`), and hides tokens and passwords.
+    """
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
     LATER: ClassVar[frozenset[str]] = frozenset()
@@ -22,6 +25,13 @@ class Section(BaseModel):
 
 def _shape(**schema: object) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", **schema})
+
+
+_spelled = PlainSerializer(str, when_used="json")
+_hidden = PlainSerializer(lambda _: "***", when_used="json")
+_in_utc = PlainSerializer(lambda instant: instant.astimezone(UTC).isoformat().replace("+00:00", "Z"), when_used="json")
+_in_time = PlainSerializer(units.format_duration, when_used="json")
+_in_bytes = PlainSerializer(units.format_size, when_used="json")
 
 
 def _secret(rule: Callable[[object], str]) -> PlainValidator:
@@ -32,11 +42,11 @@ def _secret(rule: Callable[[object], str]) -> PlainValidator:
 Many: TypeAlias = Annotated[tuple[T, ...], Field(strict=False)]
 """A list. Strictness is about its items; YAML knows no tuples."""
 
-Duration: TypeAlias = Annotated[float, PlainValidator(values.duration), _shape(pattern=units.DURATION_PATTERN)]
+Duration: TypeAlias = Annotated[float, PlainValidator(values.duration), _in_time, _shape(pattern=units.DURATION_PATTERN)]
 """Seconds."""
-PositiveDuration: TypeAlias = Annotated[float, PlainValidator(values.positive_duration), _shape(pattern=units.DURATION_PATTERN)]
+PositiveDuration: TypeAlias = Annotated[float, PlainValidator(values.positive_duration), _in_time, _shape(pattern=units.DURATION_PATTERN)]
 """Seconds, more than 0."""
-Size: TypeAlias = Annotated[int, PlainValidator(values.size), _shape(pattern=units.SIZE_PATTERN)]
+Size: TypeAlias = Annotated[int, PlainValidator(values.size), _in_bytes, _shape(pattern=units.SIZE_PATTERN)]
 """Bytes."""
 Id: TypeAlias = Annotated[str, PlainValidator(values.identifier), _shape(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$")]
 IdPattern: TypeAlias = Annotated[str, PlainValidator(values.identifier_pattern), _shape(pattern=r"^[A-Za-z0-9.*_:@-]{1,128}$")]
@@ -46,23 +56,24 @@ QueryName: TypeAlias = Annotated[str, PlainValidator(values.query_name), _shape(
 Method: TypeAlias = Annotated[str, PlainValidator(values.method), _shape(enum=list(values.METHODS))]
 PathPattern: TypeAlias = Annotated[str, PlainValidator(values.path_pattern), _shape(pattern="^/")]
 PathPrefix: TypeAlias = Annotated[str, PlainValidator(values.path_prefix), _shape(pattern="^/")]
-Address: TypeAlias = Annotated[values.Address, PlainValidator(values.address), _shape(pattern=":[0-9]{1,5}$")]
+Address: TypeAlias = Annotated[values.Address, PlainValidator(values.address), _spelled, _shape(pattern=":[0-9]{1,5}$")]
 ListenAddress: TypeAlias = Annotated[
-    values.Address | addresses.UnixAddress, PlainValidator(addresses.listen_address), _shape(pattern="^unix:/|:[0-9]{1,5}$")
+    values.Address | addresses.UnixAddress, PlainValidator(addresses.listen_address), _spelled, _shape(pattern="^unix:/|:[0-9]{1,5}$")
 ]
-TrustedProxy: TypeAlias = Annotated[IPv4Network | IPv6Network | str, PlainValidator(addresses.trusted_proxy), _shape()]
+TrustedProxy: TypeAlias = Annotated[IPv4Network | IPv6Network | str, PlainValidator(addresses.trusted_proxy), _spelled, _shape()]
 """An address range, or "unix" for whoever comes through a unix socket."""
-TargetUrl: TypeAlias = Annotated[values.TargetUrl, PlainValidator(values.target_url), _shape(pattern="^https?://")]
-RedisUrl: TypeAlias = Annotated[SecretStr, _secret(redis_urls.redis_url), _shape(pattern=redis_url.PATTERN)]
-Token: TypeAlias = Annotated[SecretStr, _secret(values.token), _shape()]
+TargetUrl: TypeAlias = Annotated[values.TargetUrl, PlainValidator(values.target_url), _spelled, _shape(pattern="^https?://")]
+RedisUrl: TypeAlias = Annotated[SecretStr, _secret(redis_urls.redis_url), _hidden, _shape(pattern=redis_url.PATTERN)]
+Token: TypeAlias = Annotated[SecretStr, _secret(values.token), _hidden, _shape()]
 Digest: TypeAlias = Annotated[str, PlainValidator(values.digest), _shape(pattern="^[0-9a-f]{64}$")]
 Subject: TypeAlias = Annotated[str, PlainValidator(addresses.subject), _shape(pattern="^[A-Za-z0-9.]+=")]
-Instant: TypeAlias = Annotated[datetime, PlainValidator(values.instant), _shape(format="date-time")]
+Instant: TypeAlias = Annotated[datetime, PlainValidator(values.instant), _in_utc, _shape(format="date-time")]
 Href: TypeAlias = Annotated[str, PlainValidator(values.href), _shape(pattern="^https?://")]
 Version: TypeAlias = Annotated[int, PlainValidator(values.version), WithJsonSchema({"const": 1})]
 Workers: TypeAlias = Annotated[
     int | None,
     PlainValidator(values.workers),
+    PlainSerializer(lambda workers: workers or "auto", when_used="json"),
     WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": values.MOST_WORKERS}]}),
 ]
 

@@ -30,6 +30,11 @@ def test_a_file_that_is_fine_is_0(file: Path) -> None:
     assert (done.exit_code, done.stdout) == (0, f"{file}: fine: 2 routes, 1 upstream, 0 keys\n")
 
 
+def test_keys_that_are_elsewhere_are_not_counted(file: Path) -> None:
+    done = check(file, FINE + 'redis: {url: "redis://127.0.0.1:1"}\nkeys: {store: redis}\n')
+    assert done.stdout == f"{file}: fine: 2 routes, 1 upstream, keys in redis\n"
+
+
 def test_problems_are_1_and_told_with_their_place(file: Path) -> None:
     done = check(file, BROKEN)
     assert done.exit_code == 1

@@ -1,3 +1,4 @@
+import json
 import re
 from pathlib import Path
 
@@ -5,6 +6,8 @@ import yaml
 from click.testing import CliRunner
 
 from gateway.cli import main, secret
+from tests.redis_server import RedisServer
+from tests.unit.cli.stored import configuration, done, keys, secret_in
 
 PREAMBLE = """\
 version: 1
@@ -51,3 +54,40 @@ def test_a_name_that_the_configuration_would_refuse_is_refused_here() -> None:
     assert done.exit_code == 2
     assert "`a b` is not an id" in done.stderr
     assert "gw_" not in done.output
+
+
+def test_a_key_that_the_configuration_could_not_have_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.yaml"
+    file.write_text(PREAMBLE + f"keys: [{{id: a, secret_sha256: {'a' * 64}}}]\n")
+    wrong = ("--id", "a", "--organization", "acne", "--plan", "gold", "--route", "orders")
+    refused = keys(file, "create", *wrong)
+    assert refused.exit_code == 2
+    for said in (
+        "no plan `gold`",
+        "no organization `acne`; did you mean `acme`?",
+        "`orders` matches no route",
+        "`a` is the id of another one",
+    ):
+        assert said in refused.stderr
+    assert "gw_" not in refused.output
+    shown = done(keys(file, "create", "--id", "b", "--organization", "acme"))
+    assert yaml.safe_load(shown[shown.index("keys:") :])["keys"][0]["organizations"] == ["acme"]
+
+
+def test_a_key_for_redis_is_written_there_at_once(tmp_path: Path, redis_server: RedisServer) -> None:
+    file = configuration(tmp_path, redis_server)
+    shown = done(keys(file, "create", "--id", "a", "--organization", "acme", "--expires", "2030-01-01T00:00:00Z"))
+    made = secret_in(shown)
+    assert "keys:" not in shown
+    entry = json.loads(redis_server.ask("HGET", "gw:1:{keys}:proofs", secret.digest(made)))
+    assert entry == {"id": "a", "organizations": ["acme"], "expires": "2030-01-01T00:00:00Z", "secret_sha256": secret.digest(made)}
+    again = keys(file, "create", "--id", "a")
+    assert (again.exit_code, "gw_" in again.output) == (2, False)
+    assert "`a` is the id of another one" in again.stderr
+    refused = keys(file, "create", "--plan", "platinum")
+    assert (refused.exit_code, redis_server.ask("HLEN", "gw:1:{keys}:ids")) == (2, 1)
+
+
+def test_names_of_routes_and_instants_are_checked(tmp_path: Path) -> None:
+    for wrong in (("--route", "a b"), ("--method", "GOT"), ("--expires", "tomorrow")):
+        assert CliRunner().invoke(main, ["keys", "create", *wrong]).exit_code == 2

@@ -61,6 +61,20 @@ def test_what_a_greedy_caller_gets_is_told_of_every_plan_and_of_keys_with_severa
     }
 
 
+def test_a_key_with_limits_of_its_own_is_told_apart_from_its_plan(file: Path) -> None:
+    own = "plan: internal, limits: [{id: minute, max: 30, per: 1m}]"
+    file.write_text(
+        CONFIGURATION.replace("plan: internal, organizations: [acme]", f"{own}, organizations: [acme, initech]")
+        .replace("keys:\n", f"keys:\n- {{id: lone, secret_sha256: {'e' * 64}, {own}, routes: [dear]}}\n")
+    )  # fmt: skip
+    told = worst(file)
+    assert told["key i", "", ""] == [30, 60, 1830, 43230]
+    assert told["key i, organization acme", "", ""] == [30, 60, 1830, 25000]
+    assert told["key lone", "", ""] == [30, 60, 1830, 43230]
+    assert told["key lone", "dear", "DELETE"] == [6, 12, 366, 8646]
+    assert ("plan internal", "dear", "DELETE") not in told
+
+
 def test_for_people_it_is_a_table(file: Path) -> None:
     done = CliRunner().invoke(main, ["limits", "worst-case", "-c", str(file)])
     assert done.exit_code == 0

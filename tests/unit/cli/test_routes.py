@@ -30,6 +30,12 @@ def test_a_route_is_shown_with_what_holds_for_it(file: Path) -> None:
     ]
 
 
+def test_the_gateways_own_is_shown_too(file: Path) -> None:
+    file.write_text(CONFIGURATION + "server: {limits_path: /_gateway/limits}\n")
+    shown = CliRunner().invoke(main, ["routes", "-c", str(file)])
+    assert shown.stdout.splitlines()[1].split() == ["GET", "/_gateway/limits", "gateway.limits", "-", "key", "-", "wrap", "-"]
+
+
 def test_a_broken_file_is_1_and_explained(file: Path) -> None:
     file.write_text(CONFIGURATION.replace("upstream: u", "upstream: other", 1))
     shown = CliRunner().invoke(main, ["routes", "-c", str(file)])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.kernel.redis_url import RedisUrl, parse, server_url
+from gateway.kernel.redis_url import RedisUrl, masked, parse, server_url
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,20 @@ def test_what_is_said_to_the_others(text: str, said: str) -> None:
 )
 def test_one_server_of_several(text: str, host: str, one: str) -> None:
     assert server_url(parse(text), host, 9) == one
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("redis://a:1/2", "redis://a:1/2"),
+        ("redis://user:p@ss@a:1/2", "redis://***@a:1/2"),
+        ("unix://u:p@/run/redis.sock?db=3&password=p", "unix://***@/run/redis.sock?db=3&password=***"),
+        (
+            "redis+sentinel://:p@a,b/main?sentinel_password=p&client_name=c",
+            "redis+sentinel://***@a,b/main?sentinel_password=***&client_name=c",
+        ),
+        ("rediss://a?ssl_password=p&Username=u", "rediss://a?ssl_password=***&Username=***"),
+    ],
+)
+def test_a_url_that_is_shown_has_no_login(text: str, shown: str) -> None:
+    assert masked(text) == shown

@@ -199,6 +199,19 @@ def test_many_series_come_in_pieces_and_survive_a_reader_that_gives_up() -> None
     assert b"".join(pieces).count(b"things_total{") == 1000
 
 
+def test_what_changes_between_two_pieces_is_seen_by_the_next_reader() -> None:
+    worker = Worker()
+    for n in range(1000):
+        worker.things.labels(n, "50 % of a kind with a name that makes for many bytes").inc()
+    exposition = Exposition([worker.region], process=False)
+    pieces, _ = exposition.pieces("")
+    begun = [piece for _, piece in zip(range(60), pieces, strict=False)]
+    exposition.show({"zone": frozenset(("1", "999"))})
+    assert b"".join([*begun, *pieces]).count(b"things_total{") == 1000
+    worker.things.labels(999, "50 % of a kind with a name that makes for many bytes").inc()
+    assert [line.rpartition(" ")[2] for line in written(exposition).splitlines() if not line.startswith("#")] == ["1.0", "2.0"]
+
+
 def test_a_successor_in_the_same_region_loses_no_counts() -> None:
     worker = Worker()
     worker.things.labels("a", "x").inc(5)

@@ -1,7 +1,7 @@
 import asyncio
 import os
 
-from gateway.remote.control import Channel, Go, Legacy, Message, Part, Ready, Retire
+from gateway.remote.control import Channel, Go, Legacy, Message, Part, Ready, Retire, Told, content_of
 from tests.fakes import until
 
 
@@ -43,6 +43,18 @@ async def test_a_file_goes_with_a_message() -> None:
     ((message, (given,)),) = end.read
     assert (message, os.pread(given, 100, 0)) == (Legacy(), b"what I knew")
     os.close(given)
+    ours.close()
+    theirs.close()
+
+
+async def test_a_file_is_made_of_what_is_too_long_for_a_message() -> None:
+    ours, theirs = map(Channel, Channel.pair())
+    end = End(theirs)
+    content = b"0123456789" * 100_000
+    ours.send_file(Told(3, 200), content)
+    await until(lambda: bool(end.read))
+    ((message, (given,)),) = end.read
+    assert (message, content_of(given)) == (Told(3, 200), content)
     ours.close()
     theirs.close()
 

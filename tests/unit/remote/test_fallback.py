@@ -97,6 +97,16 @@ class TestShares:
         assert len(fallback._shares) <= MOST_SHARES
 
 
+async def test_a_bucket_that_was_renewed_is_full_and_owes_nothing(fallback: Fallback, ledger: Ledger) -> None:
+    assert (admitted(fallback, 60), admitted(fallback, 5, bucket="b")) == (60, 5)
+    assert fallback.debts == 2
+    fallback.renew_now(["{a}:minute", "{c}:minute"])
+    assert fallback.debts == 1
+    await fallback.settle(ledger.call, ledger.pack)
+    assert ledger.charges == [("b", "minute", 5)]
+    assert admitted(fallback, 99) == 60
+
+
 class TestSettling:
     async def test_what_was_admitted_is_charged_once(self, fallback: Fallback, ledger: Ledger) -> None:
         assert (admitted(fallback, 5), admitted(fallback, 3, bucket="b")) == (5, 3)

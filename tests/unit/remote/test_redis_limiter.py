@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.kernel.bucket import Claim, Decision, Window, claim
+from gateway.kernel.bucket import Claim, Decision, OnFailure, Window, claim
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import LIMITER_UNAVAILABLE, GatewayError
-from gateway.remote.redis_limiter import CLOCK_RATE, MAX_COMMANDS, MAX_REFUSALS, REFUSED_S, OnFailure, RedisLimiter
+from gateway.remote.limiter import Redis, Server
+from gateway.remote.redis_limiter import CLOCK_RATE, MAX_COMMANDS, MAX_REFUSALS, REFUSED_S, RedisLimiter
 from tests.clocks import ManualClock
 from tests.limiter_load import until
 from tests.redis_server import RedisServer
@@ -142,6 +143,11 @@ class TestLadder:
         assert repr(away) == f"<RedisLimiter 127.0.0.1:{redis_server.port} down, 0 in flight>"
 
 
+async def test_before_it_was_looked_for_redis_is_said_to_be_away() -> None:
+    told = RedisLimiter("redis://127.0.0.1:1", "gw", 0.05, "deny", CLOCK).condition()
+    assert (told.decides, told.redis) == ("deny", Redis(False, None, "not looked for yet", [Server("127.0.0.1:1", None, "open", 0, 0)], 1))
+
+
 async def test_the_repr_while_redis_is_there(limiter: RedisLimiter, redis_server: RedisServer) -> None:
     redis_server.hang()
     waiting = asyncio.ensure_future(limiter.decide(claim(BUCKET, DAY)))
@@ -217,6 +223,15 @@ class TestRefusalsAreRemembered:
         assert (await limiter.decide(three)).store == "cache"
         raised = claim(BUCKET, (Window("three", 9, 600_000_000, None),), 2)
         assert (await limiter.decide(raised)).allowed
+
+    async def test_until_its_bucket_is_renewed(self, limiter: RedisLimiter, redis_server: RedisServer) -> None:
+        other = claim("other", self.SLOW.windows)
+        await self.refused(limiter)
+        await self.refused(limiter, other)
+        assert await limiter.renew(self.SLOW.keys)
+        assert limiter.condition().refusals == 1
+        answers = [await limiter.decide(asked) for asked in (self.SLOW, other)]
+        assert [(answer.allowed, answer.store) for answer in answers] == [(True, "redis"), (False, "cache")]
 
     async def test_until_redis_goes_or_comes(self, limiter: RedisLimiter, redis_server: RedisServer) -> None:
         await self.refused(limiter)

@@ -8,12 +8,12 @@ from typing import Self
 
 import pytest
 
-from gateway.kernel.bucket import Claim, Decision, Window
+from gateway.kernel.bucket import Claim, Decision, OnFailure, Window
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import QUOTA_SPENT, GatewayError
 from gateway.kernel.quota import LEASE_MS, Hold, Kind, Meter, Posting
 from gateway.remote import redis_quotas as module
-from gateway.remote.redis_limiter import OnFailure, RedisLimiter
+from gateway.remote.redis_limiter import RedisLimiter
 from tests.limiter_load import until
 from tests.redis_server import RedisServer
 

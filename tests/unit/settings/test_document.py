@@ -55,12 +55,18 @@ def test_shipped_files_are_valid_and_name_their_schema(file: Path) -> None:
         "observability: {log: {level: loud}}",
         "errors: {no_such_fault: {}}",
         "keys: [{id: a}]",
+        "keys: {store: etcd}",
         "version: 2",
         "redis: null",
     ],
 )
 def test_editors_see_what_is_wrong(text: str) -> None:
     assert not VALIDATOR.is_valid({**yaml.safe_load(LEAST), **yaml.safe_load(text)})
+
+
+def test_keys_are_a_list_or_say_where_they_are() -> None:
+    for text in ("keys: {store: redis}", "keys: []"):
+        assert VALIDATOR.is_valid({**yaml.safe_load(LEAST), **yaml.safe_load(text)})
 
 
 def test_references_may_stand_for_any_value() -> None:

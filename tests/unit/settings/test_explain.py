@@ -19,7 +19,7 @@ from tests.yaml_files import DIGEST, added, complaints, refusal
         # kinds of value
         ("admin: []", "4:8 admin: a mapping is wanted here"),
         ("admin: text", "4:8 admin: a mapping is wanted here"),
-        ("keys: {}", "4:7 keys: a list is wanted here; put `- ` before each entry"),
+        ("keys: {}", "4:7 keys.store: missing; write `store: redis`, or a list of keys with `- ` before each"),
         ("include: a.yaml", "4:10 include: a list is wanted here; put it into brackets: `[…]`"),
         ("errors: [a]", "4:9 errors: a mapping is wanted here"),
         ("keys: [text]", "4:8 keys[0]: a mapping is wanted here"),
@@ -51,9 +51,13 @@ from tests.yaml_files import DIGEST, added, complaints, refusal
         # what comes later
         ("server: {workers: 2}", "4:19 server.workers: 2 workers would count by themselves, each up to the whole limit; add `redis`, where they count together, or write `auto` or `1`"),
         ("server: {listeners: [{redirect: http}]}", "4:33 server.listeners[0].redirect: `https` is wanted here; did you mean `https`?"),
-        ("plans: [{id: p, limits: [{id: a, max: 1, per: 1s, on_failure: deny}]}]", "4:51 plans[0].limits[0].on_failure: not supported yet"),
+        ("plans: [{id: p, limits: [{id: a, max: 1, per: 1s, cost: 2}]}]", "4:51 plans[0].limits[0].cost: not supported yet"),
         ("plans: [{id: p, limits: [], cost: {}}]", "4:29 plans[0].cost: not supported yet"),
-        ("keys: {store: redis}", "4:7 keys: keys outside this file are not supported yet; write a list of keys"),
+        # keys that are elsewhere
+        ("keys: {store: redis}", "4:15 keys.store: there is no Redis to keep keys in; add `redis: {url: …}`"),
+        ("redis: {url: 'redis://a'}\nkeys: {store: etcd}", "5:15 keys.store: `redis` is wanted here"),
+        ("redis: {url: 'redis://a'}\nkeys: {store: redis, stor: x}", "5:22 keys.stor: unknown key; did you mean `store`?"),
+        ("keys: 5", "4:7 keys: a list is wanted here; put it into brackets: `[…]`"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_told_where_it_stands(text: str, said: str) -> None:

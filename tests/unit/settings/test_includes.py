@@ -4,7 +4,7 @@ import pytest
 
 from gateway.settings import Config, ConfigError, load
 from tests.authority import Authority
-from tests.yaml_files import LEAST
+from tests.yaml_files import DIGEST, LEAST
 
 ORDERS = """\
 upstreams: [{id: orders, targets: [{url: "http://127.0.0.1:3001"}]}]
@@ -107,6 +107,16 @@ def test_a_file_that_cannot_be_read_is_told_once_and_the_rest_is_still_checked(f
         "conf.d/c.yaml:1:1: error: a configuration is a mapping; it begins with `version: 1`",
         "conf.d/d.yaml:1:37: error: upstreams[1].targets[0].url: a target's URL begins with `http://` or `https://`",
     ]
+
+
+def test_keys_stand_in_files_or_in_a_store(folder: Folder) -> None:
+    folder.write("gateway.yaml", LEAST + 'include: [a.yaml]\nredis: {url: "redis://a"}\nkeys: {store: redis}\n')
+    folder.write("a.yaml", f"keys: [{{id: k, secret_sha256: {DIGEST}}}]\n")
+    both = "keys: keys stand in files or in a store, not in both;"
+    assert folder.complaints() == [f"a.yaml:1:1: error: {both} gateway.yaml:6 says otherwise"]
+    folder.write("gateway.yaml", LEAST + f'include: [a.yaml]\nredis: {{url: "redis://a"}}\nkeys: [{{id: k, secret_sha256: {DIGEST}}}]\n')
+    folder.write("a.yaml", "keys: {store: redis}\n")
+    assert folder.complaints() == [f"a.yaml:1:1: error: {both} gateway.yaml:6 says otherwise"]
 
 
 def test_paths_are_relative_to_the_file_they_stand_in(folder: Folder, tmp_path: Path) -> None:

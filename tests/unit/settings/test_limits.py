@@ -27,11 +27,70 @@ def routes(text: str) -> str:
         ("organizations: [{id: o, limits: [{id: a, max: 1, per: 1s}, {id: a, max: 2, per: 1m}]}]", "4:65 organizations[0].limits[1].id: `a` is the id of another limit of this organization"),
         ("organizations: [{id: o, limits: [{id: a, max: 1, per: 1s, scope: key}]}]", "4:66 organizations[0].limits[0].scope: `organization` is wanted here"),
         ("plans: [{id: p, limits: [{id: a, max: 1, per: 1s, scope: route}]}]", "4:58 plans[0].limits[0].scope: `key` or `organization` is wanted here"),
-        ("plans: [{id: p, limits: [{id: a, max: 1, per: 1s, methods: [GET]}]}]", "4:51 plans[0].limits[0].methods: unknown key; known here: `id`, `max`, `per`, `guarantee`, `shadow`, `scope`"),
+        ("plans: [{id: p, limits: [{id: a, max: 1, per: 1s, on_failure: stop}]}]", "4:63 plans[0].limits[0].on_failure: `local`, `allow` or `deny` is wanted here"),
+        ("plans: [{id: p, limits: [{id: a, max: 1, per: 1s, on_failure: deny, shadow: true}]}]", "4:26 plans[0].limits[0]: a shadow refuses nothing, without Redis either; leave `on_failure: deny` out"),
+        ("plans: [{id: p, limits: [{id: a, max: 1, per: 1s, methods: [GET]}]}]", "4:51 plans[0].limits[0].methods: unknown key; known here: `id`, `max`, `per`, `guarantee`, `shadow`, `on_failure`, `scope`"),
     ],
 )  # fmt: skip
 def test_limits_of_plans_and_organisations(text: str, said: str) -> None:
     assert added(text) == [said]
+
+
+PLANS = "plans: [{id: p, limits: [{id: minute, max: 3, per: 1m}, {id: day, max: 9, per: 1d, scope: organization}]}]"
+
+
+def own(limits: str) -> str:
+    return f"{PLANS}\nkeys: [{{id: k, secret_sha256: {DIGEST}, plan: p, limits: {limits}}}]"
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ("[{id: a, max: 1, per: 1s}, {id: a, max: 2, per: 1h}]", "5:146 keys[0].limits[1].id: `a` is the id of another limit of this key"),
+        ("[{id: a, max: 1, per: 1s, scope: organization}]", "5:147 keys[0].limits[0].scope: `key` is wanted here"),
+        ("[{id: day, max: 1, per: 1d}]", "5:120 keys[0].limits[0].id: `day` of plan `p` is shared by the keys of an organisation: no key has one in its place; choose another id"),
+        ("[{id: a, max: 1, per: 1m}]", "5:136 keys[0].limits[0].per: `minute` of plan `p` has the same `per`; write `id: minute` to have this one in its place"),
+        ("[{id: minute, max: 1, per: 1m, shadow: true}]", "5:153 keys[0].limits[0].shadow: in place of `minute` of plan `p` it would leave the key without that limit; choose another id"),
+    ],
+)  # fmt: skip
+def test_limits_of_keys(limits: str, said: str) -> None:
+    assert added(own(limits)) == [said]
+
+
+def test_a_key_has_its_own_limits_in_place_of_those_of_its_plan_and_on_top() -> None:
+    limits = "[{id: minute, max: 9, per: 1m}, {id: a, max: 1, per: 1s}, {id: b, max: 2, per: 1m, shadow: true}]"
+    config = parse(f"{LEAST}{own(limits)}\n")
+    assert [(limit.id, limit.max) for limit in config.limits_of(config.keys[0])] == [("minute", 9), ("day", 9), ("a", 1), ("b", 2)]
+
+
+def test_a_cost_that_fits_the_plan_but_not_the_keys_own_limit_is_refused_and_the_other_way_round_is_not() -> None:
+    text = routes("cost: {DELETE: 5}").replace("plan: many", "plan: many, limits: [{id: minute, max: 4, per: 1m}]")
+    assert complaints(text) == ["8:82 routes[1].cost.DELETE: a DELETE would cost 5, and `minute` of key `b` never has more than 4"]
+    text = (
+        routes("cost: {DELETE: 30}")
+        .replace("max: 50", "max: 5")
+        .replace("plan: many", "plan: many, limits: [{id: minute, max: 30, per: 1m}]")
+    )
+    assert parse(text).routes[1].cost_of("DELETE") == 30
+
+
+REDIS = "redis: {{url: 'redis://a', on_failure: {}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "ways"),
+    [
+        ("plans: [{id: p, limits: [{id: a, max: 1, per: 1s, on_failure: deny}]}]", set()),
+        (REDIS.format("local"), {"local"}),
+        (REDIS.format("deny"), {"deny"}),
+        (REDIS.format("local") + "plans: [{id: p, limits: [{id: a, max: 1, per: 1s, on_failure: deny}]}]", {"local", "deny"}),
+        (REDIS.format("local") + "organizations: [{id: o, limits: [{id: a, max: 1, per: 1s, on_failure: allow}]}]", {"local", "allow"}),
+        (REDIS.format("deny") + "plans: [{id: standard, limits: []}, {id: anonymous, limits: [{id: a, max: 1, per: 1s, on_failure: local}]}]", {"local"}),
+        (REDIS.format("deny") + "plans: [{id: standard, limits: []}, {id: anonymous, limits: [{id: a, max: 1, per: 1s, shadow: true}]}]", set()),
+    ],
+)  # fmt: skip
+def test_what_limits_do_without_redis(text: str, ways: set[str]) -> None:
+    assert parse(LEAST + text + "\n").ways_without_redis() == ways
 
 
 def test_one_length_may_be_limited_for_the_key_and_for_the_organisation() -> None:

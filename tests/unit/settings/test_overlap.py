@@ -30,6 +30,35 @@ def test_the_more_specific_route_or_the_other_method_is_no_conflict(first: str, 
     assert len(parse(configuration(first, second)).routes) == 2
 
 
+OWN = "server: {limits_path: /_gateway/limits}\n"
+
+
+def test_the_gateways_own_path_is_nobody_elses() -> None:
+    text = configuration(
+        "{path: /_gateway/limits, methods: [POST]}", "{path: /_gateway/%6Cimits, methods: [GET]}", "{prefix: /_gateway/limits}"
+    )
+    assert complaints(text + OWN) == [
+        "4:39 routes[0].match.path: `/_gateway/limits` is `server.limits_path`; choose another path for one of them",
+        "5:39 routes[1].match.path: `/_gateway/%6Cimits` is `server.limits_path`; choose another path for one of them",
+    ]
+    assert len(parse(text.replace("%6C", "L").replace("{path: /_gateway/limits,", "{path: '/{a}/limits',") + OWN).routes) == 3
+
+
+def test_its_id_is_taken_as_well() -> None:
+    text = configuration("{path: /a}").replace("id: r0", "id: gateway.limits")
+    assert complaints(text + OWN) == [
+        "4:8 routes[0].id: `gateway.limits` is the id of the route at `server.limits_path`; choose another id"
+    ]
+    assert parse(text).route_ids() == {"gateway.limits"}
+    assert parse(configuration("{path: /a}") + OWN).route_ids() == {"r0", "gateway.limits"}
+
+
+@pytest.mark.parametrize("path", ["/{a}", "/a/{rest*}"])
+def test_it_has_no_parameters(path: str) -> None:
+    text = configuration("{path: /a}") + f"server: {{limits_path: '{path}'}}\n"
+    assert complaints(text) == ["5:23 server.limits_path: a path without parameters is wanted here"]
+
+
 @pytest.mark.parametrize(
     ("first", "second", "said"),
     [

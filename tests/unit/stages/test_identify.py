@@ -16,13 +16,14 @@ from gateway.kernel.faults import (
     Fault,
     GatewayError,
 )
-from gateway.stages.identify import authorize, identify, take_credentials
+from gateway.stages.identify import authorize, identify, identify_stored, take_credentials
 from gateway.table import Credentials, Key, Keyring
 from tests.samples import caller, exchange, route
+from tests.shelf import Shelf, stored_keys
 
 KEYS = {sha256(b"good").digest(): Key("k", {None: caller(), "acme": caller()}, False, frozenset(), None)}
 CERTIFIED = {"CN=billing": Key("billing", {None: caller(id="billing"), "acme": caller(id="billing")}, False, frozenset(), None)}
-CREDENTIALS = Credentials(Keyring(KEYS, CERTIFIED), "X-Api-Key", "X-Api-Key", "X-Tenant-Org-Id")
+CREDENTIALS = Credentials(Keyring(KEYS, CERTIFIED, {}), "X-Api-Key", "X-Api-Key", "X-Tenant-Org-Id")
 
 
 @pytest.mark.parametrize(
@@ -79,6 +80,10 @@ def test_a_key_may_be_held_to_some_routes_and_methods() -> None:
     with pytest.raises(GatewayError) as raised:
         authorize(caller(methods=frozenset({"GET"})), route(), "DELETE")
     assert raised.value.fault is METHOD_FORBIDDEN
+
+
+def test_what_the_gateway_itself_tells_is_for_every_caller() -> None:
+    authorize(caller(routes=frozenset({"invoices"}), methods=frozenset({"DELETE"})), route(upstream=None), "GET")
 
 
 @pytest.mark.parametrize("path", ["/a;X-Api-Key=good", "/a;b;x_api_key=good", "/a%3FX-Api-Key=good", "/a%253Fx-api-key%253Dgood"])
@@ -159,3 +164,29 @@ def test_a_copy_of_a_key_elsewhere_is_refused(changes: dict[str, str], fault: Fa
     with pytest.raises(GatewayError) as raised:
         take_credentials(x, CREDENTIALS)
     assert raised.value.fault is fault
+
+
+@pytest.mark.parametrize(
+    ("fields", "subject", "found"),
+    [
+        ([("X-Api-Key", "good")], "", "good"),
+        ([("X-Api-Key", "good"), ("X-Tenant-Org-Id", "acme")], "CN=billing", "good"),
+        ([], "CN=billing", "certified"),
+        ([("X-Api-Key", "bad")], "", KEY_UNKNOWN),
+        ([("X-Api-Key", "good"), ("X-Api-Key", "bad")], "", KEY_AMBIGUOUS),
+        ([("X-Api-Key", "good"), ("X-Tenant-Org-Id", "umbrella")], "", ORGANIZATION_FORBIDDEN),
+        ([], "", KEY_MISSING),
+    ],
+)
+async def test_keys_in_redis_are_found_by_the_same_rules(fields: list[tuple[str, str]], subject: str, found: str | Fault) -> None:
+    shelf = Shelf()
+    shelf.put("good", organizations=["acme"])
+    shelf.put_certified("CN=billing")
+    x = exchange(fields, certificate_subject=subject)
+    take_credentials(x, CREDENTIALS)
+    if isinstance(found, str):
+        assert (await identify_stored(x, CREDENTIALS, stored_keys(shelf), 0.0)).id == found
+        return
+    with pytest.raises(GatewayError) as raised:
+        await identify_stored(x, CREDENTIALS, stored_keys(shelf), 0.0)
+    assert raised.value.fault is found

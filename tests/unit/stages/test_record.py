@@ -12,6 +12,7 @@ from gateway.exchange import Exchange, Reply
 from gateway.kernel.bucket import Decision, WindowState
 from gateway.kernel.faults import CLIENT_CLOSED, LIMITER_UNAVAILABLE, NO_ROUTE, UPSTREAM_INCOMPLETE, UPSTREAM_REFUSED, GatewayError
 from gateway.observe.access import AccessLog
+from gateway.observe.errors import ErrorLog, ErrorRing, Lane
 from gateway.observe.metrics import Metrics
 from gateway.observe.writer import Writer
 from gateway.remote.call import Answer
@@ -29,7 +30,9 @@ class Desk:
         self.metrics = Metrics()
         self._read, self._write = os.pipe()
         self._writer = Writer(self._write)
-        self.recorder = Recorder(self.metrics, AccessLog(self._writer, lambda: 0.0, enabled=access), "X-Api-Key")
+        self.errors = ErrorRing()
+        kept = ErrorLog(self.errors, lambda: 1_800_000_000.0)
+        self.recorder = Recorder(self.metrics, AccessLog(self._writer, lambda: 0.0, enabled=access), "X-Api-Key", kept)
 
     def record(self, x: Exchange, now_s: float = 0.010) -> dict[str, object]:
         """Record `x` and return its line, {} without one."""
@@ -181,6 +184,53 @@ def test_a_path_that_may_hold_a_key_is_not_written(desk: Desk, changes: dict[str
     line = desk.record(exchange(**changes))
     assert "url.path" not in line
     assert "canary" not in json.dumps(line)
+    (kept,) = desk.errors.records()
+    assert (kept.path, "canary" in repr(kept)) == (None, False)
+
+
+def test_an_error_is_kept_with_what_is_known_about_it() -> None:
+    desk = Desk(access=False)
+    x = served(error=GatewayError(UPSTREAM_REFUSED, cause="errno 111"))
+    x.reply = Reply(503, [], b"", code=1004)
+    desk.record(x)
+    (kept,) = desk.errors.records()
+    assert (kept.at, kept.request_id, kept.trace_id, kept.status, kept.code, kept.method) == (
+        *(1_800_000_000.0, x.request_id, x.trace_id),
+        *(503, 1004, "GET"),
+    )
+    assert (kept.route, kept.path, kept.source, kept.outcome) == ("orders", "/v1/orders", "gateway", "answered")
+    assert (kept.reason, kept.cause, kept.target) == ("upstream_refused", "errno 111", "127.0.0.1:3000")
+    assert (kept.key_id, kept.organization, kept.total_ms, kept.upstream_ms) == ("acme-ci", "acme", 10.0, 4.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "lane"),
+    [
+        ({}, 200, None),
+        ({}, 503, Lane.fault),
+        ({"outcome": "cut"}, 200, Lane.fault),
+        ({}, 404, Lane.caller),
+        ({}, 429, Lane.stranger),
+        ({"outcome": "abandoned"}, 200, Lane.stranger),
+        ({"caller": None}, 401, Lane.stranger),
+        ({"route": None}, 404, Lane.caller),
+        ({"route": route(open=True)}, 404, Lane.stranger),
+    ],
+)
+def test_what_can_be_brought_about_in_any_number_is_kept_apart(desk: Desk, changes: dict[str, Any], status: int, lane: Lane | None) -> None:
+    x = served()
+    x.reply = Reply(status, [], b"")
+    for name, value in changes.items():
+        setattr(x, name, value)
+    desk.record(x)
+    assert [each for each in Lane if list(desk.errors.entries(each))] == ([] if lane is None else [lane])
+
+
+def test_errors_are_kept_only_where_there_is_a_place_for_them(desk: Desk) -> None:
+    x = exchange(reply=Reply(404, [], b""))
+    desk.recorder.begin()
+    Recorder(desk.metrics, AccessLog(Writer(1), lambda: 0.0, enabled=False), "X-Api-Key").record(x, 0.0)
+    assert list(desk.errors.records()) == []
 
 
 def test_a_bug_is_logged_with_where_it_happened(desk: Desk) -> None:

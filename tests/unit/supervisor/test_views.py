@@ -1,24 +1,12 @@
-from pathlib import Path
-
-from gateway.settings import parse
-from gateway.supervisor.views import masked
-
-TEXT = """
-version: 1
-admin: {token: open-sesame}
-redis: {url: "redis://user:hunter2@cache:6379/0"}
-organizations: [{id: acme}]
-keys: [{id: k, secret_sha256: 5139e9b7609476d6aeb37b840f9d44160ea0a1d7b1fedf6c3ccf860a530bb828, organizations: [acme]}]
-upstreams: [{id: u, targets: [{url: "http://a:1"}]}]
-routes:
-  - {id: r, match: {prefix: /}, upstream: u, headers: {request: {set: {Authorization: Basic Zm9v, X-Service: api}}}}
-"""
+from gateway.observe.errors import ErrorRecord
+from gateway.supervisor.views import error_told
 
 
-def test_the_effective_configuration_shows_defaults_and_no_secret() -> None:
-    shown = masked(parse(TEXT, directory=Path("/")))
-    for secret in ("open-sesame", "hunter2", "5139e9b7", "Zm9v"):
-        assert secret not in str(shown)
-    assert shown["redis"]["url"] == "redis://***@cache:6379/0"
-    assert shown["routes"][0]["headers"]["request"]["set"] == {"Authorization": "***", "X-Service": "api"}
-    assert (shown["server"]["drain_timeout"], shown["plans"][0]["id"]) == (30.0, "standard")
+def test_of_an_error_what_is_known_is_told() -> None:
+    record = ErrorRecord(
+        *(1_800_000_000.25, "the-id", "the-trace", 404, 1005, "GET", None, None, "gateway", "answered", "no_route"),
+        *(None, None, None, None, 0.5, 0.0),
+    )
+    told = {"timestamp": "2027-01-15T08:00:00.250Z", "request_id": "the-id", "trace_id": "the-trace", "status": 404, "code": 1005}
+    told |= {"method": "GET", "source": "gateway", "outcome": "answered", "reason": "no_route", "total_ms": 0.5, "upstream_ms": 0.0}
+    assert error_told(record) == told

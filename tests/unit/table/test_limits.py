@@ -4,10 +4,12 @@ import re
 
 from gateway.kernel.bucket import Claim
 from gateway.settings import Config, parse
-from gateway.table import Caller, Credentials, Route
+from gateway.settings.records import read_key
+from gateway.table import Caller, Route
 from gateway.table import limits as module
-from gateway.table.build import build_credentials, build_routes
+from gateway.table.build import build_routes
 from gateway.table.callers import Visitors
+from gateway.table.keys import KeyMaker
 from tests.samples import Echo
 
 CONFIGURATION = """
@@ -43,10 +45,9 @@ FOR_ALL = "  - {id: all, max: 9, per: 1h, scope: route}\n- {id: open, match: {pa
 
 class Town:
     def __init__(self, config: Config) -> None:
-        self.credentials: Credentials = build_credentials(config)
         self.routes = {route.id: route for route in build_routes(config, {"orders": Echo()}, {}).routes}
-        keys = {key.id: key for key in self.credentials.keyring._by_digest.values()}
-        self.callers = {name: key.callers for name, key in keys.items()}
+        maker = KeyMaker(config)
+        self.callers = {key.id: maker.make(key).callers for key in config.keys}
 
     def caller(self, key: str, organization: str | None = None) -> Caller:
         return self.callers[key][organization]
@@ -76,6 +77,15 @@ def test_keys_of_an_organisation_share_its_buckets_and_not_their_own() -> None:
     assert one.organization_bucket == other.organization_bucket != TOWN.caller("a2", "initech").organization_bucket
     assert one.bucket != other.bucket == TOWN.caller("a2", "initech").bucket
     assert [window.id for window in other.claim.windows] == ["organization/team/day", "organization/minute"]
+
+
+def test_a_keys_own_limit_comes_in_place_of_its_plans_in_the_same_bucket_and_others_after_it() -> None:
+    own = "limits: [{id: minute, max: 7, per: 1m}, {id: second, max: 6, per: 1s}]"
+    caller = Town(parse(CONFIGURATION.replace("organizations: [acme]}", f"organizations: [acme], {own}}}"))).caller("a1")
+    assert [(window.id, window.max) for window in caller.claim.windows] == [("minute", 7), ("second", 6), ("organization/minute", 500)]
+    assert caller.claim.keys[0] == TOWN.caller("a1").claim.keys[0]
+    assert ("RateLimit-Policy", '"minute";q=7;w=60, "second";q=6;w=1, "organization/minute";q=500;w=60') in caller.claim.fields
+    assert caller.look.windows == caller.claim.windows
 
 
 def test_a_key_without_organisation_is_its_own() -> None:
@@ -114,6 +124,28 @@ def test_what_is_shared_by_all_callers_puts_them_under_one_tag() -> None:
     shared = {claim(town.routes["narrow"], town.caller(name)).keys[-1] for name in town.callers}
     assert shared == {"{all}:route/narrow/all"}
     assert len({town.caller(name).bucket for name in town.callers}) == 4
+
+
+def test_keys_in_redis_are_each_by_themselves_unless_organisations_have_limits_or_quotas() -> None:
+    stored = "redis: {url: 'redis://a'}\nkeys: {store: redis}\n"
+    text = re.sub(r"keys:\n(- .*\n)+", stored, CONFIGURATION)
+    alone = re.sub(r", limits: \[\{id: minute, max: 500.*?\]|, scope: organization", "", text)
+    keys = [read_key({"id": name, "organizations": [name]}) for name in ("acme", "initech")]
+    quota = "], quotas: [{id: q, code: 8001, kind: count, max: 1, scope: organization, charge: [{routes: [plain]}]}]}\nredis"
+    cases = (
+        (text, True),
+        (alone, False),
+        (alone.replace("per: 1d}", "per: 1d, scope: organization}"), True),
+        (alone.replace("]}\nredis", quota), True),
+        (alone.replace("]}\nredis", "], concurrency: {key: 1}}\nredis"), False),
+        (alone.replace("]}\nredis", "], concurrency: {organization: 1}}\nredis"), True),
+        (alone.replace("{id: umbrella}", "{id: umbrella, concurrency: 1}"), True),
+    )
+    for case, shared in cases:
+        maker = KeyMaker(parse(case))
+        made = [maker.make(key).callers[None].claim for key in keys]
+        assert (tags(*made) == {"all"}) is shared
+        assert len({claimed.keys[0] for claimed in made}) == 2
 
 
 def test_a_route_without_a_tariff_claims_what_the_caller_has() -> None:

@@ -6,8 +6,9 @@ from gateway.kernel.faults import Link
 from gateway.kernel.quota import LEASE_MS, Amount, Posting
 from gateway.settings import parse
 from gateway.table import Caller, Route
-from gateway.table.build import build_credentials, build_faults, build_routes
+from gateway.table.build import build_faults, build_routes
 from gateway.table.callers import Visitors
+from gateway.table.keys import KeyMaker
 from tests.samples import Echo
 
 CONFIGURATION = f"""
@@ -40,8 +41,8 @@ routes:
 class Town:
     def __init__(self, text: str = CONFIGURATION) -> None:
         config = parse(text)
-        keyring = build_credentials(config).keyring
-        self.callers = {key.id: key.callers for key in keyring._by_digest.values()}
+        maker = KeyMaker(config)
+        self.callers = {key.id: maker.make(key).callers for key in config.keys}
         self.routes: dict[str, Route] = {route.id: route for route in build_routes(config, {"u": Echo()}, build_faults(config)).routes}
 
     def postings(self, route: str, method: str, key: str, organization: str | None = None) -> tuple[Posting, ...]:

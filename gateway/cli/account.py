@@ -1,0 +1,81 @@
+"""gateway limits show, gateway limits reset"""
+
+import http.client
+import json
+from typing import Any
+from urllib.parse import urlencode
+
+import click
+
+from gateway.cli.asking import address_option, ask, refused, token_option
+from gateway.cli.columns import aligned
+from gateway.kernel.key_form import PREFIX
+
+HEADER = ("limit", "methods", "scope", "max", "per", "guarantee", "used", "left", "full in")
+WITHIN_S = 10.0
+
+
+def key_id(_: click.Context, __: click.Parameter, value: str) -> str:
+    """Refuses what is a secret: it would stand in the shell's history, and has no business in a URL."""
+    if value.startswith(PREFIX):
+        raise click.BadParameter("this looks like the secret of a key; write its id, which the configuration and the log have")
+    return value
+
+
+@click.command()
+@click.argument("key", metavar="KEY", callback=key_id)
+@click.option("--organization", default="", metavar="ORG", help="On whose behalf.  [default: the key's first organisation]")
+@address_option("--admin")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="For people, or for programs.")
+def show(key: str, organization: str, admin: str, output: str) -> None:
+    """Say what a key has used of its limits.
+
+    KEY is its id. The gateway that is asked looks it up at no cost.
+    """
+    about = {"key": key, "organization": organization} if organization else {"key": key}
+    told = _asked(admin, "GET", f"/limits?{urlencode(about)}")
+    click.echo(json.dumps(told, indent=2) if output == "json" else _for_people(told))
+
+
+@click.command()
+@click.argument("key", metavar="KEY", callback=key_id)
+@address_option("--admin")
+@token_option
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="For people, or for programs.")
+def reset(key: str, admin: str, token: str, output: str) -> None:
+    """Give a key all of its limits back.
+
+    KEY is its id. What it shares, with its organisation or with all callers of a route, stays as it is.
+    """
+    told = _asked(admin, "POST", f"/limits/reset?{urlencode({'key': key})}", token)
+    click.echo(
+        json.dumps(told, indent=2) if output == "json" else f"reset: {', '.join(told['reset']) or 'the key has no limits of its own'}"
+    )
+
+
+def _asked(admin: str, method: str, path: str, token: str = "") -> dict[str, Any]:
+    status, body = ask(admin, method, path, WITHIN_S, option="--admin", token=token)
+    if status != http.client.OK:
+        refused(admin, status, body)
+    told: dict[str, Any] = json.loads(body)
+    return told
+
+
+def _for_people(told: dict[str, Any]) -> str:
+    who = [f"key {told['key']}", *([f"organization {told['organization']}"] if told["organization"] else []), f"plan {told['plan']}"]
+    limits = [*told["limits"], *(limit for route in told["routes"] for limit in route["limits"])]
+    table = aligned(HEADER, [_row(limit) for limit in limits]) if limits else "no limits"
+    return "\n".join([f"{', '.join(who)}; counted by {told['store']}", table, *filter(None, map(_costs, told["routes"]))])
+
+
+def _costs(route: dict[str, Any]) -> str:
+    """Nothing where a call costs 1."""
+    other = [f"{method} {cost}" for method, cost in route["cost"].items() if cost != 1]
+    return f"a call costs on route {route['id']}: {', '.join(other)}" if other else ""
+
+
+def _row(limit: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        *(limit["id"], ",".join(limit.get("methods", ())) or "-", limit["scope"], str(limit["max"]), f"{limit['per_seconds']:g}s"),
+        *(limit["guarantee"], f"{limit['used']}/{limit['burst']}", str(limit["remaining"]), f"{limit['full_in_seconds']:.1f}s"),
+    )

@@ -1,0 +1,86 @@
+"""gateway diff"""
+
+import http.client
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+import click
+import msgspec
+
+from gateway import __version__
+from gateway.cli.asking import address_option, ask
+from gateway.cli.failure import explained
+from gateway.settings import load
+from gateway.table.changes import Change, changes, few
+from gateway.table.effects import Effect
+from gateway.table.outline import Preface, Thing, Veil, things
+
+CHANGES, BREAKING = 3, 4
+"""Exit codes: something changes, and something that callers may rely on."""
+_TIMEOUT_S = 60.0
+
+
+@click.command()
+@click.option("-c", "--config", "file", type=click.Path(path_type=Path), required=True, metavar="NEW", help="The configuration to come.")
+@address_option("--admin")
+@click.option("--against", type=click.Path(path_type=Path), metavar="OLD", help="Compare with this file, and not with a running gateway.")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="For people, or for programs.")
+def command(file: Path, admin: str, against: Path | None, output: Literal["text", "json"]) -> None:
+    """Say what another configuration file would change.
+
+    Compares it, once it is found to be without a mistake, with what a running gateway has in force. Each change is
+    breaking (a caller may do less, or is answered otherwise), widening (somebody may do more) or something else.
+
+    Exits with 0 if nothing changes, 3 if something does, 4 if any of it is breaking; with 1 if the file cannot be used.
+    """
+    with explained():
+        config = load(file)
+        if against is not None:
+            veil = Veil(os.urandom(16), at_home=True)
+            before: Iterable[Thing] = things(load(against), veil)
+        else:
+            preface, before = _in_force(admin)
+            veil = Veil(bytes.fromhex(preface.salt), at_home=False)
+            if preface.release != __version__:
+                click.echo(f"the gateway is release {preface.release}, and this is {__version__}: they may know different things", err=True)
+    found = changes(before, things(config, veil))
+    click.echo(_json(found) if output == "json" else text(found))
+    sys.exit(BREAKING if any(change.effect == "breaking" for change in found) else CHANGES if found else 0)
+
+
+def _in_force(admin: str) -> tuple[Preface, list[Thing]]:
+    """What the gateway at `admin` says of its configuration. Raises click.ClickException."""
+    status, body = ask(admin, "GET", "/config/outline", _TIMEOUT_S, option="--admin")
+    if status != http.client.OK:
+        raise click.ClickException(f"the gateway at {admin} answers {status}")
+    first, *rest = body.splitlines() or [b""]
+    try:
+        return msgspec.json.decode(first, type=Preface), [msgspec.json.decode(line, type=Thing) for line in rest]
+    except msgspec.DecodeError:
+        raise click.ClickException(f"what answers at {admin} is no gateway, or one of a release that cannot be compared with") from None
+
+
+def text(found: Sequence[Change]) -> str:
+    """Grouped by effect; what changes in the same way at several things stands in one line."""
+    if not found:
+        return "nothing changes"
+    alike: dict[tuple[Effect, str, str], list[str]] = {}
+    for change in found:
+        alike.setdefault((change.effect, change.kind, change.text), []).append(change.name)
+    lines: list[str] = []
+    for effect in get_args(Effect):
+        told = [f"  {kind} {few(names)}: {what}" for (each, kind, what), names in alike.items() if each == effect]
+        lines += [effect, *told] if told else []
+    return "\n".join([*lines, ", ".join(f"{number} {effect}" for effect, number in _counted(found).items())])
+
+
+def _json(found: Sequence[Change]) -> str:
+    return json.dumps({"changes": [msgspec.to_builtins(change) for change in found], **_counted(found)}, indent=2)
+
+
+def _counted(found: Sequence[Change]) -> dict[Effect, int]:
+    return {effect: sum(change.effect == effect for change in found) for effect in get_args(Effect)}

@@ -1,0 +1,137 @@
+"""The last errors, for whoever is given a `requestId` and asks what happened: in memory that outlives the worker.
+
+Each worker writes into a ring of its own, which its supervisor owns and reads. A ring has lanes, so that what strangers can
+bring about in any number does not wash out what an operator looks for. A record that its writer did not finish is known by
+its checksum and passed over.
+
+    lane      256 records of 1 KiB, the oldest of which is written over
+    record    its number in the lane, from 1, 0 for none (u64) · length (u32) · checksum (u32) · MessagePack
+"""
+
+import mmap
+import struct
+from collections.abc import Callable, Iterator
+from enum import IntEnum
+from zlib import crc32
+
+import msgspec
+
+ENTRIES = 256
+RECORD_BYTES = 1024
+LONGEST_TEXT = 120
+
+_HEAD = struct.Struct("<QII")
+_LANE_BYTES = ENTRIES * RECORD_BYTES
+
+
+class Lane(IntEnum):
+    """What errors have in common: `fault` is 5xx and broken replies, `caller` other errors of known callers, `stranger` all else."""
+
+    fault = 0
+    caller = 1
+    stranger = 2
+
+
+class ErrorRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One exchange that ended in an error. `at` is Unix time in seconds; `reason` the name of the fault, `code` the contract's.
+
+    No header field, no query and no body is part of it. `path` is None where a key may stand in it.
+    """
+
+    at: float
+    request_id: str
+    trace_id: str
+    status: int
+    code: int | None
+    method: str
+    route: str | None
+    path: str | None
+    source: str
+    outcome: str
+    reason: str | None
+    cause: str | None
+    target: str | None
+    key_id: str | None
+    organization: str | None
+    total_ms: float
+    upstream_ms: float
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(ErrorRecord).decode
+
+
+class ErrorRing:
+    """The memory of one writer at a time, shared with every process forked after it was made."""
+
+    def __init__(self) -> None:
+        self.memory = mmap.mmap(-1, len(Lane) * _LANE_BYTES)
+
+    def __repr__(self) -> str:
+        return f"<ErrorRing {sum(1 for _ in self.records())} records>"
+
+    def records(self) -> Iterator[ErrorRecord]:
+        """All that are whole, in no order."""
+        for lane in Lane:
+            for _, payload in self.entries(lane):
+                yield _decode(payload)
+
+    def entries(self, lane: Lane) -> Iterator[tuple[int, bytes]]:
+        """Number and content of each record that is whole."""
+        for at in range(lane * _LANE_BYTES, (lane + 1) * _LANE_BYTES, RECORD_BYTES):
+            content = self.memory[at : at + RECORD_BYTES]
+            number, length, checksum = _HEAD.unpack_from(content)
+            payload = content[_HEAD.size : _HEAD.size + length]
+            if number and _checksum(number, payload) == checksum:
+                yield number, payload
+
+
+class ErrorLog:
+    """Writes into `ring`, after whatever was written there before. `wall` reads Unix time."""
+
+    def __init__(self, ring: ErrorRing, wall: Callable[[], float]) -> None:
+        self.wall = wall
+        self._memory = ring.memory
+        self._next = [max((number for number, _ in ring.entries(lane)), default=0) + 1 for lane in Lane]
+
+    def write(self, lane: Lane, record: ErrorRecord) -> None:
+        number = self._next[lane]
+        self._next[lane] = number + 1
+        payload = _encode(record)
+        at = lane * _LANE_BYTES + number % ENTRIES * RECORD_BYTES
+        self._memory[at : at + _HEAD.size + len(payload)] = _HEAD.pack(number, len(payload), _checksum(number, payload)) + payload
+
+
+class ErrorRings:
+    """Those of all workers, which come and go."""
+
+    def __init__(self) -> None:
+        self._all: list[ErrorRing] = []
+        self._idle: list[ErrorRing] = []
+
+    def take(self) -> ErrorRing:
+        """For a worker that is about to begin."""
+        if self._idle:
+            return self._idle.pop(0)
+        self._all.append(ErrorRing())
+        return self._all[-1]
+
+    def give_back(self, ring: ErrorRing) -> None:
+        """Its worker has ended. What it wrote stays until others write over it."""
+        self._idle.append(ring)
+
+    def records(self, request_id: str | None = None) -> list[ErrorRecord]:
+        """The newest first; with `request_id` those of that request."""
+        found = [record for ring in self._all for record in ring.records() if request_id in (None, record.request_id)]
+        return sorted(found, key=lambda record: -record.at)
+
+
+def clipped(text: str | None, most: int = LONGEST_TEXT) -> str | None:
+    """A record has a size: a text that others have written has at most as many characters, of one byte each."""
+    if text is None:
+        return None
+    return (text if text.isascii() else text.encode("ascii", "backslashreplace").decode())[:most]
+
+
+def _checksum(number: int, payload: bytes) -> int:
+    return crc32(payload, number & 0xFFFFFFFF)

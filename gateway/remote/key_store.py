@@ -1,0 +1,71 @@
+"""API keys in Redis, as gateways read them: over the connection of the limiter, which nothing here can bring into disrepute."""
+
+from collections.abc import Mapping
+from hashlib import sha1
+from importlib.resources import files
+from typing import Any, NamedTuple, cast
+
+from gateway.remote.key_records import EVERYTHING, TAG, Names
+from gateway.remote.presence import Call
+from gateway.remote.redis_address import LinkError
+from gateway.remote.redis_link import pack
+
+SCRIPT = files("gateway.remote").joinpath("quiet.lua").read_bytes()
+SCRIPT_SHA = sha1(SCRIPT, usedforsecurity=False).hexdigest().encode()
+
+
+class RefusedCommandError(LinkError):
+    """Redis is there, and does not do this: a user without the right to, or something else under the name."""
+
+
+class Changes(NamedTuple):
+    """What became of keys. `newest` is the name of the latest change, `proofs` those that they were about; None: perhaps all."""
+
+    newest: bytes
+    proofs: frozenset[str] | None
+
+
+class KeyStore:
+    """Keys by what a caller proves to be one. `call` is that of a RedisStore with SCRIPT. All methods raise LinkError."""
+
+    def __init__(self, call: Call, key_prefix: str) -> None:
+        self._call = call
+        self._names = Names.of(key_prefix)
+
+    async def find(self, proof: str) -> bytes | None:
+        """The entry for `keys`, as JSON; None when nobody has this proof."""
+        return cast("bytes | None", await self._do(b"HGET", self._names.proofs, proof.encode()))
+
+    async def changes(self, known: bytes) -> Changes | None:
+        """Those after the one of the name `known`; None when there is none."""
+        latest: bytes | None = await self._do(b"LINDEX", self._names.changes, b"0")
+        if _name(latest) == known:
+            return None
+        entries: list[bytes] = await self._do(b"LRANGE", self._names.changes, b"0", b"-1")
+        newest = _name(entries[0]) if entries else b""
+        proofs: set[str] = set()
+        for entry in entries:
+            name, *about = entry.split()
+            if name == known:
+                return Changes(newest, frozenset(proofs))
+            if EVERYTHING in about:
+                break
+            proofs.update(each.decode() for each in about)
+        return Changes(newest, None)
+
+    async def note_used(self, times: Mapping[str, float]) -> None:
+        """When keys were used, by id, in seconds of Unix time: at most a few hundred at once."""
+        await self._do(b"HSET", self._names.used, *(part for key_id, at in times.items() for part in (key_id.encode(), b"%d" % at)))
+
+    async def _do(self, command: bytes, key: str, *arguments: bytes) -> Any:
+        reply = await self._call(pack(b"EVALSHA", SCRIPT_SHA, b"1", key.encode(), command, *arguments), TAG)
+        if not isinstance(reply, list):
+            raise LinkError(str(reply))  # a new one: replies are shared, and would gather tracebacks
+        done, result = reply
+        if not done:
+            raise RefusedCommandError(cast("bytes", result).decode(errors="replace"))
+        return result
+
+
+def _name(change: bytes | None) -> bytes:
+    return b"" if change is None else change.partition(b" ")[0]

@@ -1,0 +1,93 @@
+"""Where the values of a configuration come from: file, line, column, and the variables and files that are part of one.
+
+Kept packed, because a configuration is in force for a long time and seldom asked about. Of `keys`, which may be many,
+only where those of each file begin is remembered.
+"""
+
+import json
+import re
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+from gateway.settings.interpolate import references
+from gateway.settings.places import Items, Loc, Place, Table, spell
+
+DEFAULT = "default"
+_ELSEWHERE = "${…}"
+_SCALAR = re.compile(r"""(?:[&!]\S*\s+)*("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|.*?(?=\s#|$))""")
+
+
+class Origins:
+    """Of one configuration."""
+
+    def __init__(self, root: Table) -> None:
+        self._packed = zlib.compress(json.dumps(dict(_found(root, ()))).encode(), 1)
+
+    def __repr__(self) -> str:
+        return f"<Origins, {len(self._packed)} bytes>"
+
+    def of(self, written: Any) -> dict[str, str]:
+        """By path, for everything in `written`: a configuration as plain data. What stands in no file has DEFAULT."""
+        known: dict[str, str] = json.loads(zlib.decompress(self._packed))
+        return {spell(loc): _nearest(known, loc) for loc in _leaves(written, ())}
+
+
+def paths(written: Any) -> list[str]:
+    """To each scalar of a configuration, and to each list of them."""
+    return [spell(loc) for loc in _leaves(written, ())]
+
+
+def _nearest(known: dict[str, str], loc: Loc) -> str:
+    """A value may be written shorter than it is: then its origin is that of what it is a part of."""
+    return next((known[path] for depth in range(len(loc), 0, -1) if (path := spell(loc[:depth])) in known), DEFAULT)
+
+
+def _leaves(value: Any, loc: Loc) -> Iterator[Loc]:
+    if isinstance(value, dict) and value:
+        for name, part in value.items():
+            yield from _leaves(part, (*loc, name))
+    elif isinstance(value, list) and value and isinstance(value[0], dict | list):
+        for index, part in enumerate(value):
+            yield from _leaves(part, (*loc, index))
+    else:
+        yield loc
+
+
+def _found(value: Any, loc: Loc) -> Iterator[tuple[str, str]]:
+    if loc == ("keys",) and isinstance(value, Items):
+        yield "keys", _of_keys(value)
+    elif isinstance(value, Table) and value:
+        for name, part in value.items():
+            yield from _below(part, (*loc, name), value.places[name][1], name in value.veiled)
+    elif isinstance(value, Items):
+        for index, part in enumerate(value):
+            yield from _below(part, (*loc, index), value.places[index], index in value.veiled)
+
+
+def _below(value: Any, loc: Loc, place: Place, veiled: bool) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Items) and not any(isinstance(part, Table | Items) for part in value):
+        inside = [_referred(value.places[index]) for index in sorted(value.veiled)]
+        yield spell(loc), " ".join([_place(place), *inside])
+    elif isinstance(value, Table | Items) and value:
+        yield from _found(value, loc)
+    else:
+        yield spell(loc), f"{_place(place)} {_referred(place)}".rstrip() if veiled else _place(place)
+
+
+def _of_keys(keys: Items) -> str:
+    first = {place.source.name: place for place in reversed(keys.places)}
+    return ", ".join(map(_place, reversed(first.values())))
+
+
+def _place(place: Place) -> str:
+    return f"{place.source.name}:{place.line}:{place.column}"
+
+
+def _referred(place: Place) -> str:
+    """What the scalar there takes from outside, by name."""
+    line = place.source.lines[place.line - 1]
+    found = _SCALAR.match(line, place.column - 1)
+    text = found[1] if found else ""
+    # It may stand further down, or where an alias leads to.
+    return " ".join(references(text)) if "$" in text else _ELSEWHERE

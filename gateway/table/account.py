@@ -1,0 +1,119 @@
+"""What callers have of their limits: looked up at no cost, for themselves and for operators."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from gateway.kernel.bucket import Claim, Decision, Guarantee, Owner, Window, WindowState
+from gateway.remote.limiter import Limiter
+from gateway.table.callers import Caller
+from gateway.table.limits import MAX_CLAIMS, claim_of, shadows_last
+from gateway.table.routes import Route
+
+
+class Standing(msgspec.Struct, omit_defaults=True):
+    """One limit. Of `burst` tokens at most `remaining` are there; `methods` are those of its route that it holds for."""
+
+    id: str
+    name: str | None
+    scope: Owner
+    max: int
+    per_seconds: float
+    guarantee: Guarantee
+    burst: int
+    used: int
+    remaining: int
+    full_in_seconds: float
+    methods: tuple[str, ...] = ()
+
+
+class OnRoute(msgspec.Struct):
+    """What a route asks beyond its callers' own limits: the cost of a call by method, and limits."""
+
+    id: str
+    cost: Mapping[str, int]
+    limits: list[Standing]
+
+
+class Account(msgspec.Struct):
+    """`key` is its id. `routes` are those that the caller may use, and that ask for something of their own."""
+
+    key: str
+    organization: str | None
+    plan: str
+    limits: list[Standing]
+    routes: list[OnRoute]
+
+
+class Accounts:
+    """Looks into the accounts of callers of `routes`."""
+
+    def __init__(self, limiter: Limiter, routes: Sequence[Route]) -> None:
+        self._limiter = limiter
+        self._routes = [route for route in routes if route.tariff is not None and route.upstream is not None and not route.open]
+        self._claims: dict[Caller, Claim] = {}
+
+    async def of(self, caller: Caller, own: Decision) -> Account:
+        """`own` is what was decided about the caller's own limits just now. Raises what deciding raises."""
+        claim = self._claim(caller)
+        states: dict[str, WindowState] = {}
+        if claim.windows:
+            states = {state.window.id: state for state in (await self._limiter.decide(claim)).states}
+        routes = [_on_route(route, methods, states) for route in self._routes if (methods := _usable(route, caller))]
+        return Account(caller.id, caller.organization, caller.plan, [standing(state) for state in own.states], routes)
+
+    def own_buckets(self, caller: Caller) -> dict[str, str]:
+        """Those that no other key takes from: the names of their limits by their keys in the store."""
+        claims = (caller.look, self._claim(caller))
+        named = [(key, window) for claim in claims for key, window in zip(claim.keys, claim.windows, strict=True)]
+        return {key: window.id for key, window in named if window.owner == "key"}
+
+    def _claim(self, caller: Caller) -> Claim:
+        """A look at what routes limit, all of it at once. Kept, because stores know claims by what they are."""
+        known = self._claims.get(caller)
+        if known is None:
+            if len(self._claims) >= MAX_CLAIMS:
+                self._claims.clear()
+            windows = [window for route in self._routes for window in _windows(route, _usable(route, caller))]
+            known = self._claims[caller] = claim_of(caller.bucket, caller.organization_bucket, shadows_last(windows), 0, ())
+        return known
+
+
+def standing(state: WindowState, methods: tuple[str, ...] = ()) -> Standing:
+    window = state.window
+    return Standing(
+        id=window.id,
+        name=window.name,
+        scope=window.owner,
+        max=window.max,
+        per_seconds=window.per_us / 1e6,
+        guarantee=window.guarantee,
+        burst=window.burst,
+        used=state.used,
+        remaining=state.remaining,
+        full_in_seconds=state.full_s,
+        methods=methods,
+    )
+
+
+def _usable(route: Route, caller: Caller) -> list[str]:
+    """The methods that the caller may use there."""
+    if caller.routes is not None and route.id not in caller.routes:
+        return []
+    return [method for method in route.methods if caller.methods is None or method in caller.methods]
+
+
+def _windows(route: Route, methods: Sequence[str]) -> dict[Window, list[str]]:
+    """What is limited there, each for which of the methods."""
+    assert route.tariff is not None
+    windows: dict[Window, list[str]] = {}
+    for method in methods:
+        for window in route.tariff.limits[method]:
+            windows.setdefault(window, []).append(method)
+    return windows
+
+
+def _on_route(route: Route, methods: Sequence[str], states: Mapping[str, WindowState]) -> OnRoute:
+    assert route.tariff is not None
+    limits = [standing(states[window.id], tuple(those)) for window, those in _windows(route, methods).items() if window.id in states]
+    return OnRoute(route.id, {method: route.tariff.costs[method] for method in methods}, limits)

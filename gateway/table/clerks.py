@@ -1,0 +1,49 @@
+"""What a worker tells its supervisor of the limiter and of keys' limits, by question."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from gateway.kernel.faults import GatewayError
+from gateway.remote.desk import About, Clerk
+from gateway.remote.limiter import TendedLimiter
+from gateway.table.account import Accounts
+from gateway.table.callers import Caller, Keyring
+from gateway.table.routes import Route
+
+
+def clerks(limiter: TendedLimiter, keyring: Keyring, routes: Sequence[Route]) -> dict[str, Clerk]:
+    """`limiter` is how it is; `limits` are those of a `key`, on behalf of an `organization` or the default one; `reset` is for a `key`."""
+    accounts = Accounts(limiter, routes)
+
+    async def condition(_: About) -> tuple[int, object]:
+        return 200, limiter.condition()
+
+    async def show(about: About) -> tuple[int, object]:
+        caller = _find(keyring, about)
+        if isinstance(caller, str):
+            return 404, {"error": caller}
+        try:
+            own = await limiter.decide(caller.look)
+            return 200, {"store": own.store, **msgspec.structs.asdict(await accounts.of(caller, own))}
+        except GatewayError as error:
+            return 503, {"error": error.fault.developer_message}
+
+    async def reset(about: About) -> tuple[int, object]:
+        caller = _find(keyring, about)
+        if isinstance(caller, str):
+            return 404, {"error": caller}
+        buckets = accounts.own_buckets(caller)
+        if not await limiter.renew(list(buckets)):
+            return 503, {"error": "Redis is away: only what this gateway counts in memory was reset"}
+        return 200, {"key": caller.id, "reset": list(buckets.values())}
+
+    return {"limiter": condition, "limits": show, "reset": reset}
+
+
+def _find(keyring: Keyring, about: About) -> Caller | str:
+    """Or why there is none. What was asked is not repeated: somebody may have taken a secret for the id."""
+    key = keyring.named(about.get("key", ""))
+    if key is None:
+        return "there is no key of this id"
+    return key.callers.get(about.get("organization")) or "the key does not belong to this organisation"

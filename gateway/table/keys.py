@@ -1,0 +1,103 @@
+"""Keys of the configuration compiled one by one, when somebody comes with them: most of many may never come."""
+
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
+from typing import Generic, TypeVar
+
+from gateway.kernel.bucket import Claim, Window
+from gateway.kernel.quota_fields import Fields
+from gateway.settings import Config
+from gateway.settings.schema.access import Key as KeySetting
+from gateway.settings.schema.limits import KeyLimit
+from gateway.table.callers import Caller, Key, bucket_name, bucket_of
+from gateway.table.limits import Tags, claim_of, key_windows, organization_windows, plan_windows, shadows_last, told
+
+T = TypeVar("T")
+MOST_MADE = 8192
+"""Keys that are kept once they were made, some 3 KB each."""
+
+
+class Made(Generic[T]):
+    """Keys by what shows them, made from their settings when they are first asked for. `find` gives the setting, None for nobody."""
+
+    __slots__ = ("_find", "_known", "_make")
+
+    def __init__(self, find: Callable[[T], KeySetting | None], make: Callable[[KeySetting], Key]) -> None:
+        self._find = find
+        self._make = make
+        self._known: dict[T, Key] = {}
+
+    def get(self, shown: T) -> Key | None:
+        known = self._known.get(shown)
+        if known is not None:
+            return known
+        setting = self._find(shown)
+        if setting is None:
+            return None
+        if len(self._known) >= MOST_MADE:
+            self._known.clear()
+        made = self._known[shown] = self._make(setting)
+        return made
+
+
+class KeyMaker:
+    """Makes keys by the rules of a configuration: its plans, organisations and routes."""
+
+    def __init__(self, config: Config) -> None:
+        self._names = config.auth.caller_headers
+        self._disabled = frozenset(organization.id for organization in config.organizations if organization.disabled)
+        self._routes = tuple(route.id for route in config.routes)
+        self._plans = plan_windows(config)
+        self._organizations = organization_windows(config)
+        self._tags = Tags(config)
+        self._stored = config.key_store is not None
+        self._windows: dict[tuple[str, tuple[KeyLimit, ...], str | None], tuple[tuple[Window, ...], Fields]] = {}
+        self._allowed: dict[tuple[str, ...], frozenset[str]] = {}
+
+    def make(self, setting: KeySetting) -> Key:
+        """`setting` names plans and organisations that there are."""
+        methods = None if setting.methods is None else frozenset(setting.methods) | ({"HEAD"} if "GET" in setting.methods else frozenset())
+        tag = self._tags.of(setting)
+        bucket = bucket_name(tag, bucket_of(self._owner(setting)))
+        allowed = self._routes_of(setting.routes)
+        callers: dict[str | None, Caller] = {}
+        for organization in setting.organizations or (None,):
+            shared = bucket if organization is None else bucket_name(tag, bucket_of(f"organization {organization}"))
+            claim, look = self._claims(setting, organization, bucket, shared)
+            head = self._head(setting, organization)
+            callers[organization] = Caller(setting.id, organization, setting.plan, bucket, shared, claim, look, head, allowed, methods)
+        callers[None] = next(iter(callers.values()))
+        return Key(setting.id, callers, setting.disabled, self._disabled, setting.expires.timestamp() if setting.expires else None)
+
+    def _owner(self, setting: KeySetting) -> str:
+        """Of the bucket: a key that may get another secret takes it along."""
+        if self._stored:
+            return f"id {setting.id}"
+        return f"key {setting.secret_sha256}" if setting.secret_sha256 is not None else f"certificate {setting.certificate_subject}"
+
+    def _head(self, setting: KeySetting, organization: str | None) -> bytes:
+        """How the upstream is told who calls."""
+        about: Mapping[str, str | None] = {
+            self._names.id: setting.id,
+            self._names.organization: organization,
+            self._names.plan: setting.plan,
+        }
+        return "".join(f"{name}: {value}\r\n" for name, value in about.items() if value is not None).encode("latin-1")
+
+    def _claims(self, setting: KeySetting, organization: str | None, bucket: str, organization_bucket: str) -> tuple[Claim, Claim]:
+        """For a call, and for a look."""
+        alike = (setting.plan, setting.limits, organization)
+        if alike not in self._windows:
+            own = key_windows(self._plans[setting.plan], setting)
+            windows = shadows_last(own + self._organizations.get(organization or "", ()))
+            self._windows[alike] = (windows, told(windows))
+        windows, fields = self._windows[alike]
+        one, none = (claim_of(bucket, organization_bucket, windows, cost, fields) for cost in (1, 0))
+        return one, none
+
+    def _routes_of(self, patterns: tuple[str, ...] | None) -> frozenset[str] | None:
+        if patterns is None:
+            return None
+        if patterns not in self._allowed:
+            self._allowed[patterns] = frozenset(route for route in self._routes if any(fnmatchcase(route, one) for one in patterns))
+        return self._allowed[patterns]

@@ -1,0 +1,215 @@
+"""Keys that are kept in Redis: those in use are remembered here, and forgotten as soon as they are changed there.
+
+A key that is not known is asked for in one round trip, however many requests wait for it. What nobody has is remembered as
+well, for a while, and whoever keeps trying others has to wait (`Guesses`): neither memory nor Redis belong to who guesses.
+While Redis is away keys that are known go on to work, and others cannot be checked.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
+from typing import Protocol, TypeVar
+
+import msgspec
+import structlog
+
+from gateway.kernel.clock import Clock
+from gateway.kernel.faults import KEY_MISSING, KEY_UNKNOWN, KEY_UNUSABLE, KEYS_UNAVAILABLE, Fault, GatewayError
+from gateway.kernel.key_form import is_misspelt
+from gateway.remote.key_records import proof_of_certificate, proof_of_secret
+from gateway.remote.key_store import KeyStore
+from gateway.remote.redis_address import LinkError
+from gateway.settings.records import References, read_key
+from gateway.settings.schema.access import Key as KeySetting
+from gateway.settings.schema.values import RefusedError
+from gateway.table.callers import Caller, Key, speaking_for
+from gateway.table.guesses import Guesses
+
+MOST = 10_000
+"""Keys that are known, some 3 KB each, and as many that are nobody's; the one that has been the longest makes room."""
+UNKNOWN_S = 30.0
+"""How long it is remembered that nobody has a proof, unless a change says otherwise."""
+MOST_ASKED = 256
+"""Keys that Redis is asked for at one time."""
+USED_EVERY_S = 60.0
+"""Uses of a key within that time are one, in what is told of it."""
+RESULTS = ("memory", "refused", "found", "unknown", "misspelt", "throttled", "error")
+"""What comes of looking for a key: known, known to be nobody's; Redis had it, had it not; never asked; Redis did not answer."""
+
+V = TypeVar("V")
+
+
+class Tally(Protocol):
+    """A counter."""
+
+    def inc(self) -> None: ...
+
+
+class _Known(msgspec.Struct):
+    """`key` is None for one that cannot be used here. Of an older `era` it has to be asked for again. `noted_s`: when its use was."""
+
+    key: Key | None
+    era: int
+    noted_s: float
+
+
+class StoredKeys:
+    """The keys of `store`, made by `make` where `references` has what they refer to. `results` counts, by RESULTS."""
+
+    def __init__(
+        self,
+        store: KeyStore,
+        references: References,
+        make: Callable[[KeySetting], Key],
+        results: Mapping[str, Tally],
+        clock: Clock,
+        most: int = MOST,
+    ) -> None:
+        self._store = store
+        self._references = references
+        self._make = make
+        self._results = results
+        self._monotonic = clock.monotonic
+        self._most = most
+        self._guesses = Guesses(clock)
+        self._known: dict[str, _Known] = {}
+        self._unknown: dict[str, float] = {}
+        self._asked: dict[str, asyncio.Task[_Known | LinkError | None]] = {}
+        self._used: dict[str, float] = {}
+        self._complained: dict[str, None] = {}
+        self._era = 0
+        self._changes = 0
+
+    def __repr__(self) -> str:
+        return f"<StoredKeys {len(self._known)} known, {len(self._unknown)} nobody's, {len(self._asked)} asked for>"
+
+    def __len__(self) -> int:
+        """How many are known here."""
+        return len(self._known)
+
+    def forget(self, proofs: Iterable[str] | None) -> None:
+        """These were changed; None: perhaps all were, and each is asked for again before it counts."""
+        self._changes += 1
+        if proofs is None:
+            self._era += 1
+            self._unknown.clear()
+            return
+        for proof in proofs:
+            self._known.pop(proof, None)
+            self._unknown.pop(proof, None)
+
+    def take_used(self, most: int) -> dict[str, float]:
+        """When keys were used, by id, in seconds of Unix time; each use is told once."""
+        taken = dict(islice(self._used.items(), most))
+        for key_id in taken:
+            del self._used[key_id]
+        return taken
+
+    async def find(self, secret: str, organization: str | None, wall_s: float, client: str) -> Caller:
+        """As `Keyring.find`, for a request of the address `client`.
+
+        Raises KEY_UNUSABLE, KEYS_UNAVAILABLE and, for who guesses, RATE_LIMITED besides.
+        """
+        proof = proof_of_secret(secret)
+        known = self._known.get(proof)
+        if known is None or known.era != self._era:
+            if is_misspelt(secret):
+                self._results["misspelt"].inc()
+                raise GatewayError(KEY_UNKNOWN)
+            known = await self._learn(proof, known, client, KEY_UNKNOWN)
+        else:
+            self._results["memory"].inc()
+        return self._speaking_for(known, organization, wall_s)
+
+    async def certified(self, subject: str, organization: str | None, wall_s: float, client: str) -> Caller:
+        """As `Keyring.certified`, and raises what `find` does."""
+        proof = proof_of_certificate(subject)
+        known = self._known.get(proof)
+        if known is None or known.era != self._era:
+            known = await self._learn(proof, known, client, KEY_MISSING)
+        else:
+            self._results["memory"].inc()
+        return self._speaking_for(known, organization, wall_s)
+
+    def _speaking_for(self, known: _Known, organization: str | None, wall_s: float) -> Caller:
+        if known.key is None:
+            raise GatewayError(KEY_UNUSABLE)
+        caller = speaking_for(known.key, organization, wall_s)
+        if wall_s - known.noted_s >= USED_EVERY_S:
+            known.noted_s = self._used[caller.id] = wall_s
+        return caller
+
+    async def _learn(self, proof: str, stale: _Known | None, client: str, nobody: Fault) -> _Known:
+        """What Redis says. `stale` is what was known, and good enough while Redis is away."""
+        if stale is None:
+            self._spare(proof, client, nobody)
+        lookup = self._asked.get(proof)
+        if lookup is None:
+            lookup = self._asked[proof] = asyncio.get_running_loop().create_task(self._look_up(proof))
+            lookup.add_done_callback(lambda _: self._asked.pop(proof, None))
+        found = await asyncio.shield(lookup)
+        if isinstance(found, LinkError):
+            self._results["error"].inc()
+            if stale is None:
+                raise GatewayError(KEYS_UNAVAILABLE, cause=f"redis: {found}")
+            return stale
+        if found is None:
+            self._results["unknown"].inc()
+            self._guesses.count(client)
+            raise GatewayError(nobody)
+        self._results["found"].inc()
+        return found
+
+    def _spare(self, proof: str, client: str, nobody: Fault) -> None:
+        """Redis is not asked for what is known to be nobody's, nor for all that somebody tries. Raises GatewayError."""
+        until_s = self._unknown.get(proof)
+        if until_s is not None and self._monotonic() < until_s:
+            self._results["refused"].inc()
+            raise GatewayError(nobody)
+        try:
+            self._guesses.refuse(client)
+        except GatewayError:
+            self._results["throttled"].inc()
+            raise
+        if proof not in self._asked and len(self._asked) >= MOST_ASKED:
+            self._results["error"].inc()
+            raise GatewayError(KEYS_UNAVAILABLE, cause=f"{MOST_ASKED} keys are being asked for")
+
+    async def _look_up(self, proof: str) -> _Known | LinkError | None:
+        """None when nobody has it. Not remembered when there were changes meanwhile: this one may have been among them."""
+        era, changes = self._era, self._changes
+        try:
+            content = await self._store.find(proof)
+        except LinkError as failure:
+            return failure
+        before = self._known.pop(proof, None)
+        known = None if content is None else _Known(self._made(content), era, before.noted_s if before is not None else 0.0)
+        if changes == self._changes:
+            if known is None:
+                _put(self._unknown, proof, self._monotonic() + UNKNOWN_S, self._most)
+            else:
+                _put(self._known, proof, known, self._most)
+        return known
+
+    def _made(self, content: bytes) -> Key | None:
+        """None for a key that says what this gateway does not understand, or names what it does not have."""
+        key_id = "?"
+        try:
+            setting = read_key(msgspec.json.decode(content, type=dict[str, object]))
+            key_id = setting.id
+            problem = "; ".join(self._references.missing(setting))
+        except (RefusedError, msgspec.MsgspecError) as error:
+            problem = str(error)
+        else:
+            if not problem:
+                return self._make(setting)
+        if key_id not in self._complained:
+            _put(self._complained, key_id, None, self._most)
+            structlog.get_logger().error("key unusable", key_id=key_id, problem=problem)
+        return None
+
+
+def _put(into: dict[str, V], name: str, value: V, most: int) -> None:
+    if len(into) >= most and name not in into:
+        del into[next(iter(into))]
+    into[name] = value

@@ -1,0 +1,47 @@
+"""python -m tests.bench.endurance: reloads, killed workers and new releases under load, and what clients and a scraper see of it.
+
+64 clients, half of which keep their connection, ask two workers that count in a Redis. Nothing may fail but what was in
+flight in a killed worker: at most one request on each connection that it had accepted, as the kernel tells. Connections that
+wait in the queue of its socket are not among them. No reply may be of two configurations, and no counter may go back.
+"""
+
+import argparse
+import asyncio
+import tempfile
+from pathlib import Path
+
+import uvloop
+
+from tests.editions import mixed
+from tests.load import Load
+from tests.ordeals import Findings, site
+
+CLIENTS = 64
+
+
+async def endure(folder: Path, times: dict[str, int], seconds: float) -> list[Findings]:
+    """One kind after the other, under one load."""
+    async with site(folder) as at, Load(at.gateway.port, CLIENTS, judge=mixed) as load:
+        return [await at.undergo(ordeal, load, count, seconds / max(count, 1)) for ordeal, count in times.items()]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.endurance", description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--reloads", type=int, default=60)
+    parser.add_argument("--kills", type=int, default=60)
+    parser.add_argument("--releases", type=int, default=10)
+    parser.add_argument("--seconds", type=float, default=60, help="that each kind of ordeal takes, at least")
+    options = parser.parse_args()
+    times = {ordeal: getattr(options, ordeal) for ordeal in ("reloads", "kills", "releases")}
+    with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        found = runner.run(endure(Path(folder), times, options.seconds))
+    print(f"{'':10} {'times':>6} {'seconds':>8} {'replies':>8} {'excused':>8} {'scrapes':>8} {'wrong':>6}")
+    for each in found:
+        print(f"{each.ordeal:10} {each.times:6} {each.seconds:8.1f} {each.replies:8} {each.excused:8} {each.scrapes:8} {len(each.wrong):6}")
+    wrong = [text for each in found for text in each.wrong]
+    print(*wrong[:20], sep="\n", end="\n" if wrong else "")
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,81 @@
+"""What operators see of limits, and reset, in a gateway of two workers."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.fakes import reply, until
+from tests.gateway_process import GatewayProcess, configuration, running
+from tests.journeys.backends import Service, ask
+from tests.redis_server import RedisServer
+
+TOKEN = "sesame-open-the-door"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+@asynccontextmanager
+async def limited(folder: Path, workers: int, **sections: str) -> AsyncIterator[GatewayProcess]:
+    """Three calls a day, and `/v1/a` to make them."""
+    async with Service() as service:
+        service.on("/v1/a", reply())
+        sections = {
+            "server": f'{{workers: {workers}, drain_delay: 0s, listeners: [{{id: public, address: "127.0.0.1:0"}}]}}',
+            "admin": f'{{address: "127.0.0.1:0", token: {TOKEN}}}',
+            "plans": "[{id: unlimited, limits: [{id: day, max: 3, per: 1d}]}]",
+        } | sections
+        with running(configuration(service.port, **sections), folder) as gateway:
+            yield gateway
+
+
+async def told(gateway: GatewayProcess, path: str, method: str = "GET") -> tuple[int, Any]:
+    status, text = await asyncio.to_thread(gateway.admin, path, method, BEARER if method == "POST" else None)
+    return status, json.loads(text)
+
+
+async def spent(gateway: GatewayProcess) -> list[int]:
+    """On a new connection each, so that every worker has a part in it."""
+    return [(await ask(gateway, "GET", "/v1/a")).status for _ in range(8)]
+
+
+async def test_a_reset_gives_a_key_its_limits_back_on_every_worker(tmp_path: Path, redis_server: RedisServer) -> None:
+    async with limited(tmp_path, 2, redis=f'{{url: "{redis_server.url}"}}') as gateway:
+        await gateway.line(lambda line: '"redis is up"' in line)
+        assert sorted(await spent(gateway)) == [200] * 3 + [429] * 5
+        status, shown = await told(gateway, "/limits?key=tester")
+        assert (status, shown["store"], [(each["id"], each["used"], each["remaining"]) for each in shown["limits"]]) == (
+            200,
+            "redis",
+            [("day", 3, 0)],
+        )
+        assert await told(gateway, "/limits/reset?key=tester", "POST") == (200, {"key": "tester", "reset": ["day"]})
+        assert sorted(await spent(gateway)) == [200] * 3 + [429] * 5
+        assert await told(gateway, "/limits/reset?key=nobody", "POST") == (404, {"error": "there is no key of this id"})
+
+
+async def test_every_worker_tells_how_its_limiter_is_unless_it_stands_still(tmp_path: Path, redis_server: RedisServer) -> None:
+    async with limited(tmp_path, 2, redis=f'{{url: "{redis_server.url}", on_failure: deny}}') as gateway:
+        await gateway.line(lambda line: '"redis is up"' in line)
+        workers = (await told(gateway, "/limiter"))[1]["workers"]
+        assert [(each["worker"], each["decides"], each["redis"]["up"]) for each in workers] == [(0, "redis", True), (1, "redis", True)]
+        redis_server.kill()
+        await until(lambda: sum('"redis is away"' in line for line in gateway.lines) == 2)
+        os.kill(workers[1]["pid"], signal.SIGSTOP)
+        first, second = (await told(gateway, "/limiter"))[1]["workers"]
+        assert (first["decides"], first["redis"]["up"], first["redis"]["servers"][0]["breaker"]) == ("deny", False, "open")
+        assert first["redis"]["reason"]
+        assert second == {"worker": 1, "pid": workers[1]["pid"], "error": "no worker answers"}
+        os.kill(workers[1]["pid"], signal.SIGCONT)
+
+
+async def test_limits_in_memory_are_shown_and_reset_as_well(tmp_path: Path) -> None:
+    async with limited(tmp_path, 1) as gateway:
+        assert sorted(await spent(gateway)) == [200] * 3 + [429] * 5
+        assert (await told(gateway, "/limiter"))[1]["workers"][0]["decides"] == "memory"
+        assert (await told(gateway, "/limits?key=tester"))[1]["limits"][0]["used"] == 3
+        assert (await told(gateway, "/limits/reset?key=tester", "POST"))[0] == 200
+        assert sorted(await spent(gateway)) == [200] * 3 + [429] * 5

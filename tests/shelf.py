@@ -1,0 +1,87 @@
+"""A key store in the hands of a test: what it has, whether it is there, and when it answers."""
+
+import asyncio
+import json
+from collections import Counter
+
+import hiredis
+
+from gateway.remote.key_records import Names, proof_of_certificate, proof_of_secret
+from gateway.remote.key_store import KeyStore
+from gateway.remote.redis_link import Reply
+from gateway.remote.redis_node import AWAY
+from gateway.settings import parse
+from gateway.settings.records import References
+from gateway.table.keys import KeyMaker
+from gateway.table.stored import RESULTS, StoredKeys
+from tests.clocks import ManualClock
+from tests.yaml_files import LEAST
+
+NAMES = Names.of("gw")
+
+
+class Shelf:
+    """`call` is that of a RedisStore that has nothing but keys. `asked` counts the commands."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, bytes] = {}
+        self.changes: list[bytes] = []
+        self.used: dict[str, int] = {}
+        self.asked: Counter[str] = Counter()
+        self.away = False
+        self.refuses: set[str] = set()
+        self.open = asyncio.Event()
+        """Answers wait for it."""
+        self.open.set()
+
+    def put(self, secret: str, **key: object) -> str:
+        """A key that has `secret`; returns its proof."""
+        proof = proof_of_secret(secret)
+        self.entries[proof] = json.dumps({"id": secret, **key}).encode()
+        return proof
+
+    def put_certified(self, subject: str, **key: object) -> str:
+        proof = proof_of_certificate(subject)
+        self.entries[proof] = json.dumps({"id": "certified", "certificate_subject": subject, **key}).encode()
+        return proof
+
+    def change(self, name: str, *proofs: str) -> None:
+        self.changes.insert(0, " ".join([name, *proofs]).encode())
+
+    async def call(self, command: bytes, tag: str) -> Reply:
+        assert tag == "keys"
+        reader = hiredis.Reader()
+        reader.feed(command)
+        _, _, _, key, name, *arguments = reader.gets()
+        self.asked[name.decode()] += 1
+        reply = self._reply(name.decode(), key.decode(), [each.decode() for each in arguments])
+        await self.open.wait()
+        return AWAY if self.away else reply
+
+    def _reply(self, name: str, key: str, arguments: list[str]) -> Reply:
+        if name in self.refuses:
+            return [0, b"NOPERM you may not"]  # type: ignore[list-item]
+        if name == "HSET":
+            assert key == NAMES.used
+            self.used |= {key_id: int(at) for key_id, at in zip(arguments[::2], arguments[1::2], strict=True)}
+        results = {
+            "HGET": self.entries.get(arguments[0]) if key == NAMES.proofs else None,
+            "LINDEX": self.changes[0] if self.changes else None,
+            "LRANGE": self.changes,
+        }
+        return [1, results.get(name)]  # type: ignore[list-item]
+
+
+class Uncounted:
+    def inc(self) -> None:
+        pass
+
+
+STORED = parse(LEAST + "redis: {url: 'redis://a'}\nkeys: {store: redis}\norganizations: [{id: acme}]\n")
+
+
+def stored_keys(shelf: Shelf) -> StoredKeys:
+    """Those on the shelf, by the least configuration that has its keys in Redis; time stands still."""
+    clock = ManualClock().clock
+    results = dict.fromkeys(RESULTS, Uncounted())
+    return StoredKeys(KeyStore(shelf.call, "gw"), References(STORED), KeyMaker(STORED).make, results, clock)

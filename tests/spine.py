@@ -1,0 +1,70 @@
+"""A Gateway with everything about it faked or in memory, and what it answers."""
+
+import json
+import os
+from hashlib import sha256
+from typing import Any
+
+from gateway.exchange import Exchange, Reply
+from gateway.kernel.bucket import Claim, Decision
+from gateway.kernel.clock import Clock
+from gateway.kernel.faults import CATALOGUE, LIMITER_UNAVAILABLE, GatewayError
+from gateway.observe.access import AccessLog
+from gateway.observe.metrics import Metrics
+from gateway.observe.writer import Writer
+from gateway.pipeline import Gateway
+from gateway.remote.limiter import Limiter
+from gateway.remote.local import LocalLimiter
+from gateway.stages.record import Recorder
+from gateway.table import Credentials, Key, Keyring, Route, RouteTable
+from tests.samples import caller, route
+
+GOOD = [("X-Api-Key", "good")]
+CLOCK = Clock(lambda: 1.0, lambda: 1_700_000_000.0)
+
+
+class Client:
+    """The other end of `send`; `gone` is what sending raises."""
+
+    def __init__(self, gone: BaseException | None = None) -> None:
+        self.replies: list[Reply] = []
+        self._gone = gone
+
+    async def send(self, reply: Reply) -> int:
+        self.replies.append(reply)
+        if self._gone is not None:
+            raise self._gone
+        return len(reply.body)
+
+
+class Away:
+    """A Limiter whose store is away under `deny`."""
+
+    async def decide(self, claim: Claim) -> Decision:
+        raise GatewayError(LIMITER_UNAVAILABLE)
+
+
+def gateway(*routes: Route, limiter: Limiter | None = None, allowed: frozenset[str] | None = None, **faults: Any) -> Gateway:
+    """A Gateway with one known key, `good`, that may call the routes `allowed`."""
+    one = caller(routes=allowed)
+    keys = Keyring({sha256(b"good").digest(): Key("acme-ci", {None: one, "acme": one}, False, frozenset(), None)}, {}, {})
+    metrics = Metrics()
+    writer = Writer(os.open(os.devnull, os.O_WRONLY))
+    return Gateway(
+        table=RouteTable(routes or [route()]),
+        credentials=Credentials(keys, "X-Api-Key", "X-Api-Key", "X-Tenant-Org-Id"),
+        limiter=limiter or LocalLimiter(CLOCK),
+        recorder=Recorder(metrics, AccessLog(writer, CLOCK.wall), "X-Api-Key"),
+        clock=CLOCK,
+        faults={**CATALOGUE, **faults},
+        id_field="X-Request-Id",
+    )
+
+
+async def answered(one: Gateway, x: Exchange) -> tuple[int, dict[str, Any], dict[str, str]]:
+    """Status, envelope and fields of the reply to `x`."""
+    client = Client()
+    await one.handle(x, client.send)
+    (reply,) = client.replies
+    assert reply is x.reply
+    return reply.status, json.loads(reply.body), dict(reply.fields)

@@ -1,0 +1,80 @@
+"""gateway limits show, gateway limits reset"""
+
+import json
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gateway.cli import main
+from tests.canned_admin import admin
+
+
+def limit(name: str, **more: Any) -> dict[str, Any]:
+    about = {"id": name, "name": "Minute", "scope": "key", "max": 300, "per_seconds": 60.0, "guarantee": "burst"}
+    return {**about, "burst": 300, "used": 5, "remaining": 295, "full_in_seconds": 0.98, **more}
+
+
+ON_ROUTE = {"id": "orders", "cost": {"GET": 1, "DELETE": 5}, "limits": [limit("route/orders/minute", methods=["DELETE"])]}
+TOLD = {"store": "redis", "key": "acme-ci", "organization": "acme", "plan": "gold", "limits": [limit("minute")], "routes": [ON_ROUTE]}
+SECRET = "gw_0123456789abcdefghijklmnopqrstuvwxyzAB"
+
+
+def limits(*arguments: str, **environment: str) -> Result:
+    return CliRunner(env={"GATEWAY_ADMIN": None, "GATEWAY_ADMIN_TOKEN": None, **environment}).invoke(main, ["limits", *arguments])
+
+
+def test_what_a_key_has_is_a_table() -> None:
+    with admin(200, json.dumps(TOLD).encode()) as (address, asked):
+        done = limits("show", "acme-ci", "--organization", "acme", "--admin", address)
+    assert done.exit_code == 0
+    who, header, own, on_route, cost = done.stdout.splitlines()
+    assert who == "key acme-ci, organization acme, plan gold; counted by redis"
+    assert header.split("  ")[0] == "LIMIT"
+    assert own.split() == ["minute", "-", "key", "300", "60s", "burst", "5/300", "295", "1.0s"]
+    assert on_route.split()[:2] == ["route/orders/minute", "DELETE"]
+    assert cost == "a call costs on route orders: DELETE 5"
+    assert asked == [("/limits?key=acme-ci&organization=acme", None)]
+
+
+def test_a_key_may_have_no_limit_and_no_organisation() -> None:
+    with admin(200, json.dumps({**TOLD, "organization": None, "limits": [], "routes": []}).encode()) as (address, asked):
+        done = limits("show", "a b", GATEWAY_ADMIN=address)
+    assert done.stdout == "key acme-ci, plan gold; counted by redis\nno limits\n"
+    assert asked == [("/limits?key=a+b", None)]
+
+
+def test_programs_get_what_the_gateway_said() -> None:
+    with admin(200, json.dumps(TOLD).encode()) as (address, _):
+        assert json.loads(limits("show", "acme-ci", "--admin", address, "--output", "json").stdout) == TOLD
+
+
+def test_a_reset_needs_the_token_and_says_of_what_it_was() -> None:
+    told = b'{"key": "acme-ci", "reset": ["minute", "day"]}'
+    with admin(200, told) as (address, asked):
+        assert limits("reset", "acme-ci", "--admin", address, "--token", "sesame").stdout == "reset: minute, day\n"
+        done = limits("reset", "acme-ci", "--admin", address, "--output", "json", GATEWAY_ADMIN_TOKEN="sesame")
+    assert json.loads(done.stdout) == json.loads(told)
+    assert asked == [("/limits/reset?key=acme-ci", "Bearer sesame")] * 2
+
+
+def test_a_key_without_limits_of_its_own_is_told_as_that() -> None:
+    with admin(200, b'{"key": "acme-ci", "reset": []}') as (address, _):
+        assert limits("reset", "acme-ci", "--admin", address).stdout == "reset: the key has no limits of its own\n"
+
+
+@pytest.mark.parametrize("command", ["show", "reset"])
+def test_a_refusal_is_1_and_told(command: str) -> None:
+    with admin(404, b'{"error": "there is no key of this id"}') as (address, _):
+        done = limits(command, "nobody", "--admin", address)
+    assert (done.exit_code, done.stderr) == (1, "there is no key of this id\n")
+
+
+@pytest.mark.parametrize("command", ["show", "reset"])
+def test_a_secret_is_refused_sent_nowhere_and_not_repeated(command: str) -> None:
+    with admin(200, b"{}") as (address, asked):
+        done = limits(command, SECRET, "--admin", address)
+    assert done.exit_code == 2
+    assert "looks like the secret of a key" in done.stderr
+    assert SECRET not in done.output
+    assert asked == []

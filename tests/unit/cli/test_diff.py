@@ -1,0 +1,137 @@
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from gateway import __version__
+from gateway.cli import main
+from gateway.settings import load
+from gateway.table.outline import Preface, Veil, things
+
+OLD = """\
+version: 1
+admin: {token: open-sesame}
+upstreams: [{id: u, targets: [{url: "http://127.0.0.1:1"}]}]
+routes:
+  - {id: r, match: {path: /r, methods: [GET]}, upstream: u, limits: [{id: second, max: 9, per: 1s}]}
+  - {id: s, match: {path: /s, methods: [GET, PUT]}, upstream: u}
+  - {id: t, match: {path: /t, methods: [GET, PUT]}, upstream: u}
+"""
+SALT = b"a salt of its own"
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    file = tmp_path / "old.yaml"
+    file.write_text(OLD)
+    return file
+
+
+def diff(old: Path, text: str, *arguments: str) -> Result:
+    file = old.with_name("new.yaml")
+    file.write_text(text)
+    where = arguments if "--admin" in arguments else ("--against", str(old), *arguments)
+    return CliRunner(env={"GATEWAY_ADMIN": None}).invoke(main, ["diff", "-c", str(file), *where])
+
+
+@contextmanager
+def gateway(body: bytes, status: int = 200) -> Iterator[str]:
+    """The address of one that answers so."""
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status if self.path == "/config/outline" else 404)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def outline(file: Path, release: str = __version__) -> bytes:
+    told = [Preface(release, SALT.hex()), *things(load(file), Veil(SALT, at_home=False))]
+    return b"\n".join(map(msgspec.json.encode, told))
+
+
+def test_nothing_is_0(old: Path) -> None:
+    done = diff(old, OLD)
+    assert (done.exit_code, done.stdout) == (0, "nothing changes\n")
+
+
+def test_a_change_that_breaks_nothing_is_3(old: Path) -> None:
+    done = diff(old, OLD.replace("max: 9", "max: 10") + "observability: {log: {level: debug}}\n")
+    assert done.exit_code == 3
+    assert done.stdout == (
+        "widening\n  limit second of route r: max 9 -> 10\n"
+        "other\n  section observability: log.level info -> debug\n"
+        "0 breaking, 1 widening, 1 other\n"
+    )
+
+
+def test_one_that_breaks_something_is_4_and_what_is_alike_is_told_at_once(old: Path) -> None:
+    done = diff(old, OLD.replace("[GET, PUT]", "[GET]"))
+    assert done.exit_code == 4
+    assert done.stdout == "breaking\n  route s, t: match.methods -PUT\n2 breaking, 0 widening, 0 other\n"
+
+
+def test_a_few_names_stand_for_many(old: Path) -> None:
+    many = OLD + "".join(f"  - {{id: n{number}, match: {{path: /{number}x, methods: [GET]}}, upstream: u}}\n" for number in range(7))
+    new = many.replace("x, methods: [GET]", "x, methods: [GET, PUT]")
+    old.write_text(many)
+    assert "  route n0, n1, n2, n3, n4 and 2 more: match.methods +PUT\n" in diff(old, new).stdout
+
+
+def test_json_is_for_programs(old: Path) -> None:
+    told = json.loads(diff(old, OLD.replace("max: 9", "max: 8"), "--output", "json").stdout)
+    change = {"effect": "breaking", "kind": "limit", "name": "second of route r", "aspect": "max", "before": 9, "after": 8}
+    assert told == {"changes": [change | {"text": "max 9 -> 8", "concerned": []}], "breaking": 1, "widening": 0, "other": 0}
+
+
+def test_all_that_is_wrong_with_a_file_is_told_and_1(old: Path) -> None:
+    done = diff(old, OLD.replace("upstream: u}", "upstraem: u}") + "nonsense: 1\n")
+    assert done.exit_code == 1
+    assert "new.yaml:6:" in done.stderr
+    assert "new.yaml:8:1: error: nonsense" in done.stderr
+
+
+def test_a_running_gateway_is_asked_and_keeps_its_secrets(old: Path) -> None:
+    with gateway(outline(old)) as address:
+        assert diff(old, OLD, "--admin", address).exit_code == 0
+        assert diff(old, OLD.replace("open-sesame", "open-barley"), "--admin", address).exit_code == 0
+        done = diff(old, OLD.replace("max: 9", "max: 8"), "--admin", address)
+    assert (done.exit_code, done.stderr) == (4, "")
+    assert b"open-sesame" not in outline(old)
+
+
+def test_a_gateway_of_another_release_may_know_different_things(old: Path) -> None:
+    with gateway(outline(old, "0.0.1")) as address:
+        done = diff(old, OLD, "--admin", address)
+    assert (done.exit_code, done.stderr.startswith("the gateway is release 0.0.1, and this is")) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"), [(b"", 404, "answers 404"), (b"", 200, "no gateway"), (b"<html>\n", 200, "no gateway")]
+)
+def test_what_is_no_gateway_is_1(old: Path, body: bytes, status: int, said: str) -> None:
+    with gateway(body, status) as address:
+        done = diff(old, OLD, "--admin", address)
+    assert done.exit_code == 1
+    assert said in done.stderr
+
+
+def test_no_file_is_a_usage_error() -> None:
+    assert CliRunner().invoke(main, ["diff"]).exit_code == 2

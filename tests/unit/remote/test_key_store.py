@@ -1,0 +1,92 @@
+"""remote/key_store.py: keys, their changes and uses, over the connection of the limiter."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.remote.key_records import Names
+from gateway.remote.key_store import SCRIPT, Changes, KeyStore, RefusedCommandError
+from gateway.remote.redis_address import LinkError
+from gateway.remote.redis_store import RedisStore, redis_store
+from tests.redis_cluster import RedisCluster
+from tests.redis_server import RedisServer
+
+NAMES = Names.of("gw")
+STATES: list[tuple[bool, str]] = []
+
+
+@pytest.fixture
+async def connection(redis_server: RedisServer) -> AsyncIterator[RedisStore]:
+    STATES.clear()
+    store = redis_store(
+        redis_server.url, 5.0, (SCRIPT,), lambda tag: b"*1\r\n$4\r\nPING\r\n", lambda up, reason: STATES.append((up, reason))
+    )
+    await store.start()
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def store(connection: RedisStore) -> KeyStore:
+    return KeyStore(connection.call, "gw")
+
+
+async def test_a_key_is_found_by_its_proof(store: KeyStore, redis_server: RedisServer) -> None:
+    assert await store.find("p") is None
+    redis_server.ask("HSET", NAMES.proofs, "p", "entry")
+    assert await store.find("p") == b"entry"
+
+
+async def test_what_changed_since_is_told_once(store: KeyStore, redis_server: RedisServer) -> None:
+    assert await store.changes(b"") is None
+    redis_server.ask("LPUSH", NAMES.changes, "n1 a b")
+    assert await store.changes(b"") == Changes(b"n1", None)  # nobody knows what came before
+    assert await store.changes(b"n1") is None
+    redis_server.ask("LPUSH", NAMES.changes, "n2 a c", "n3 d", "n4")
+    assert await store.changes(b"n1") == Changes(b"n4", frozenset("acd"))
+    assert await store.changes(b"n3") == Changes(b"n4", frozenset())
+
+
+async def test_what_cannot_be_told_may_be_all(store: KeyStore, redis_server: RedisServer) -> None:
+    redis_server.ask("LPUSH", NAMES.changes, "n1 a", "n2 *", "n3 b")
+    assert await store.changes(b"n1") == Changes(b"n3", None)
+    assert await store.changes(b"n2") == Changes(b"n3", frozenset("b"))
+    assert await store.changes(b"gone") == Changes(b"n3", None)
+    redis_server.ask("FLUSHALL")
+    assert await store.changes(b"n3") == Changes(b"", None)
+
+
+async def test_uses_are_noted(store: KeyStore, redis_server: RedisServer) -> None:
+    await store.note_used({"a": 1_700_000_000.9, "b": 5.0})
+    assert redis_server.ask("HGETALL", NAMES.used) == {b"a": b"1700000000", b"b": b"5"}
+
+
+async def test_a_server_that_refuses_is_no_worse_for_others(store: KeyStore, connection: RedisStore, redis_server: RedisServer) -> None:
+    redis_server.ask("SET", NAMES.proofs, "something else")
+    with pytest.raises(RefusedCommandError, match="WRONGTYPE"):
+        await store.find("p")
+    redis_server.ask("ACL", "SETUSER", "default", "-lindex")
+    with pytest.raises(RefusedCommandError, match="can't run this command"):
+        await store.changes(b"")
+    assert await connection.call(b"*1\r\n$4\r\nPING\r\n", "") == b"PONG"
+    assert STATES == [(True, "")]
+
+
+async def test_a_server_that_is_away_is_told(store: KeyStore, redis_server: RedisServer) -> None:
+    redis_server.kill()
+    for _ in range(3):
+        with pytest.raises(LinkError) as caught:
+            await store.find("p")
+        assert not isinstance(caught.value, RefusedCommandError)
+
+
+async def test_in_a_cluster_it_asks_the_node_that_has_them(calm_cluster: RedisCluster) -> None:
+    connection = redis_store(calm_cluster.url, 5.0, (SCRIPT,), lambda tag: b"*1\r\n$4\r\nPING\r\n", lambda up, reason: None)
+    await connection.start()
+    try:
+        store = KeyStore(connection.call, "gw")
+        await store.note_used({"a": 1.0})
+        assert await store.find("p") is None
+        assert await store.changes(b"") is None
+    finally:
+        await connection.close()

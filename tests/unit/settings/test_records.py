@@ -1,0 +1,48 @@
+"""settings/records.py: keys that stand elsewhere, read and checked as those in the file are."""
+
+import pytest
+
+from gateway.settings import parse
+from gateway.settings.records import References, read_key
+from gateway.settings.schema.values import RefusedError
+from tests.yaml_files import DIGEST, LEAST
+
+CONFIG = parse(LEAST + "organizations: [{id: acme}]\nplans: [{id: gold, limits: []}]\n")
+
+
+def test_a_key_is_read_as_in_the_file() -> None:
+    key = read_key({"id": "a", "secret_sha256": DIGEST, "organizations": ["acme"], "methods": ["GET"], "expires": "2030-01-01T00:00:00Z"})
+    assert (key.id, key.organizations, key.methods, key.plan) == ("a", ("acme",), ("GET",), "standard")
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({}, "id: missing"),
+        (
+            {"id": "a b", "quota": 1},
+            "id: `a b` is not an id; use up to 128 letters, digits and `._:@-`, beginning with a letter or digit; quota: unknown key",
+        ),
+        ({"id": "a", "methods": ["GET", "GOT"]}, "methods[1]: `GOT` is not a method that the gateway knows"),
+        ({"id": "a", "secret_sha256": "s3cret"}, "secret_sha256: a SHA-256 digest is 64 lower-case hexadecimal digits"),
+    ],
+)
+def test_all_that_is_wrong_is_told_without_secrets(entry: dict[str, object], said: str) -> None:
+    with pytest.raises(RefusedError) as caught:
+        read_key(entry)
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize(
+    ("entry", "missing", "useless"),
+    [
+        ({"plan": "gold", "organizations": ["acme"], "routes": ["al*"]}, [], []),
+        ({"plan": "gone"}, ["there is no plan `gone`"], []),
+        ({"organizations": ["acne", "x"]}, ["there is no organization `acne`; did you mean `acme`?", "there is no organization `x`"], []),
+        ({"routes": ["all", "orders.*"]}, [], ["`orders.*` matches no route"]),
+        ({"certificate_subject": "CN=a"}, [], ["no listener asks clients for certificates; set `tls.client_ca` of one"]),
+    ],
+)
+def test_what_a_key_refers_to_is_looked_up(entry: dict[str, object], missing: list[str], useless: list[str]) -> None:
+    references, key = References(CONFIG), read_key({"id": "a", **entry})
+    assert (list(references.missing(key)), list(references.useless(key))) == (missing, useless)

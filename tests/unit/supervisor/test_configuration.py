@@ -1,0 +1,97 @@
+import asyncio
+import http.client
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gateway import __version__
+from gateway.admin import Admin
+from gateway.observe.node import NodeMetrics
+from gateway.settings import load_with_origins, parse
+from gateway.supervisor.configuration import configuration_views, masked, origins_of
+from gateway.table.blueprint import Blueprint, draw
+from gateway.table.outline import Preface, Thing, Veil, things
+from tests.yaml_files import DIGEST, LEAST
+
+TEXT = """
+version: 1
+admin: {token: open-sesame}
+redis: {url: "redis+sentinel://user:hunter2@cache:6379/main?sentinel_password=hunter3"}
+organizations: [{id: acme}]
+keys: [{id: k, secret_sha256: 5139e9b7609476d6aeb37b840f9d44160ea0a1d7b1fedf6c3ccf860a530bb828, organizations: [acme]}]
+upstreams: [{id: u, targets: [{url: "http://a:1"}]}]
+routes:
+  - {id: r, match: {prefix: /}, upstream: u, headers: {request: {set: {Authorization: Basic Zm9v, X-Service: api}}}}
+"""
+
+
+@pytest.fixture
+def blueprint() -> Blueprint:
+    return draw(parse(LEAST), None, "--upstream")
+
+
+@pytest.fixture
+async def admin(blueprint: Blueprint) -> AsyncIterator[Admin]:
+    admin = Admin("127.0.0.1:0", NodeMetrics(), lambda: (True, []))
+    admin.views |= configuration_views(lambda: blueprint)
+    await admin.start()
+    yield admin
+    await admin.close()
+
+
+def _get(address: str, path: str) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection(address, timeout=5)
+    connection.request("GET", path)
+    reply = connection.getresponse()
+    body = reply.read()
+    connection.close()
+    return reply.status, body
+
+
+async def asked(admin: Admin, path: str) -> bytes:
+    status, body = await asyncio.to_thread(_get, admin.address, path)
+    assert status == 200
+    return body
+
+
+async def test_the_outline_is_a_thing_a_line_after_the_salt_that_it_was_made_with(admin: Admin, blueprint: Blueprint) -> None:
+    first, *rest = (await asked(admin, "/config/outline")).splitlines()
+    preface = msgspec.json.decode(first, type=Preface)
+    assert (preface.release, len(preface.salt)) == (__version__, 32)
+    told = [msgspec.json.decode(line, type=Thing) for line in rest]
+    assert told == list(things(blueprint.config, Veil(bytes.fromhex(preface.salt), at_home=False)))
+
+
+def test_the_effective_configuration_shows_defaults_and_no_secret() -> None:
+    shown = masked(parse(TEXT, directory=Path("/")))
+    for secret in ("open-sesame", "hunter2", "hunter3", "5139e9b7", "Zm9v"):
+        assert secret not in str(shown)
+    assert shown["redis"]["url"] == "redis+sentinel://***@cache:6379/main?sentinel_password=***"
+    assert shown["routes"][0]["headers"]["request"]["set"] == {"Authorization": "***", "X-Service": "api"}
+    assert (shown["server"]["drain_timeout"], shown["plans"][0]["id"]) == (30.0, "standard")
+
+
+async def test_all_of_it_and_where_it_comes_from(admin: Admin, blueprint: Blueprint) -> None:
+    assert msgspec.json.decode(await asked(admin, "/config")) == masked(blueprint.config)
+    origins = msgspec.json.decode(await asked(admin, "/config/origins"))
+    assert origins == origins_of(blueprint)
+    assert (origins["routes[0].match.prefix"], origins["server.workers"]) == ("--upstream", "--upstream")
+
+
+def test_values_of_a_file_have_their_line_and_keys_one_a_file(tmp_path: Path) -> None:
+    (tmp_path / "gateway.yaml").write_text(
+        LEAST + f"keys:\n- {{id: k, secret_sha256: {DIGEST}}}\n- {{id: l, secret_sha256: {DIGEST[::-1]}}}\n"
+    )
+    config, origins = load_with_origins(tmp_path / "gateway.yaml", {})
+    told = origins_of(draw(config, origins, "gateway.yaml"))
+    assert told["routes[0].match.prefix"] == f"{tmp_path}/gateway.yaml:3:36"
+    assert told["routes[0].auth"] == "default"
+    assert {path: origin for path, origin in told.items() if path.startswith("keys")} == {"keys": f"{tmp_path}/gateway.yaml:5:3"}
+
+
+def test_keys_are_shown_where_the_file_has_them() -> None:
+    assert "key_store" not in masked(parse(TEXT))
+    elsewhere = TEXT[: TEXT.index("keys:")] + "keys: {store: redis}\n" + TEXT[TEXT.index("upstreams:") :]
+    assert masked(parse(elsewhere))["keys"] == {"store": "redis"}

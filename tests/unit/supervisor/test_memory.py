@@ -1,0 +1,28 @@
+"""supervisor/memory.py: what was freed goes back to the system."""
+
+import ctypes
+from pathlib import Path
+
+from gateway.supervisor.memory import give_back
+
+PIECE, PIECES = 100_000, 400
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+def test_what_was_freed_between_things_in_use_is_given_back() -> None:
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    libc.free.argtypes = [ctypes.c_void_p]
+    pieces = [libc.malloc(PIECE) for _ in range(PIECES)]
+    for piece in pieces:
+        ctypes.memset(piece, 1, PIECE)
+    before = resident_bytes()
+    for piece in pieces[1::2]:
+        libc.free(piece)
+    give_back()
+    assert before - resident_bytes() > PIECE * PIECES // 4
+    for piece in pieces[::2]:
+        libc.free(piece)

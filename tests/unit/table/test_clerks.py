@@ -1,0 +1,85 @@
+"""table/clerks.py: what a worker tells of the limiter and of keys' limits."""
+
+import time
+from typing import Any
+
+import msgspec
+import pytest
+
+from gateway.kernel.bucket import Decision
+from gateway.kernel.clock import Clock
+from gateway.remote.limiter import Condition, TendedLimiter
+from gateway.remote.local import LocalLimiter
+from gateway.remote.redis_limiter import RedisLimiter
+from gateway.settings import parse
+from gateway.table.build import build_credentials
+from gateway.table.clerks import clerks
+from tests.clocks import ManualClock
+
+KEYRING = build_credentials(
+    parse(f"""
+version: 1
+organizations: [{{id: acme, limits: [{{id: day, max: 100, per: 1d}}]}}, {{id: initech}}]
+keys: [{{id: k, secret_sha256: {"a" * 64}, organizations: [acme, initech]}}]
+upstreams: [{{id: u, targets: [{{url: "http://127.0.0.1:1"}}]}}]
+routes: [{{id: r, match: {{prefix: /}}, upstream: u}}]
+""")
+).keyring
+
+
+def memory() -> LocalLimiter:
+    return LocalLimiter(ManualClock().clock)
+
+
+def away() -> RedisLimiter:
+    """Never started, so Redis is away."""
+    return RedisLimiter("redis://127.0.0.1:1", "gw", 0.05, "deny", Clock(time.monotonic, time.time))
+
+
+async def asked(limiter: TendedLimiter, question: str, **about: str) -> tuple[int, Any]:
+    status, told = await clerks(limiter, KEYRING, [])[question](about)
+    return status, told if isinstance(told, Condition) else msgspec.to_builtins(told)
+
+
+async def spend(limiter: LocalLimiter) -> Decision:
+    key = KEYRING.named("k")
+    assert key is not None
+    return await limiter.decide(key.callers[None].claim)
+
+
+async def test_the_limiter_is_in_its_condition() -> None:
+    limiter = memory()
+    assert await asked(limiter, "limiter") == (200, limiter.condition())
+
+
+async def test_limits_of_a_key_for_each_of_its_organisations() -> None:
+    limiter = memory()
+    await spend(limiter)
+    status, told = await asked(limiter, "limits", key="k")
+    assert (status, told["store"], told["key"], told["organization"], told["routes"]) == (200, "local", "k", "acme", [])
+    assert [(each["id"], each["used"]) for each in told["limits"]] == [("minute", 1), ("organization/day", 1)]
+    _, told = await asked(limiter, "limits", key="k", organization="initech")
+    assert [(each["id"], each["used"]) for each in told["limits"]] == [("minute", 1)]
+
+
+async def test_a_reset_is_of_what_the_key_alone_has_used() -> None:
+    limiter = memory()
+    await spend(limiter)
+    assert await asked(limiter, "reset", key="k") == (200, {"key": "k", "reset": ["minute"]})
+    _, told = await asked(limiter, "limits", key="k")
+    assert [each["used"] for each in told["limits"]] == [0, 1]
+
+
+@pytest.mark.parametrize("question", ["limits", "reset"])
+async def test_an_unknown_key_is_not_repeated(question: str) -> None:
+    assert await asked(memory(), question, key="gw_a_secret") == (404, {"error": "there is no key of this id"})
+    assert await asked(memory(), question) == (404, {"error": "there is no key of this id"})
+    error = {"error": "the key does not belong to this organisation"}
+    assert await asked(memory(), question, key="k", organization="umbrella") == (404, error)
+
+
+async def test_while_redis_is_away_that_is_what_is_told() -> None:
+    status, told = await asked(away(), "limits", key="k")
+    assert (status, told) == (503, {"error": "The rate limit cannot be checked at present. Try again shortly."})
+    status, told = await asked(away(), "reset", key="k")
+    assert (status, told) == (503, {"error": "Redis is away: only what this gateway counts in memory was reset"})

@@ -1,0 +1,64 @@
+"""table/keys.py: keys are made when somebody comes with them."""
+
+from gateway.settings import parse
+from gateway.settings.schema.access import Key as KeySetting
+from gateway.table import Key
+from gateway.table import keys as module
+from gateway.table.keys import KeyMaker, Made
+
+CONFIG = parse(
+    """
+version: 1
+organizations: [{id: acme}, {id: initech, disabled: true}]
+plans: [{id: gold, limits: [{id: minute, max: 500, per: 1m}]}]
+keys:
+- {id: one, secret_sha256: DIGEST_a, organizations: [acme, initech], plan: gold, routes: ["orders.*"], methods: [GET]}
+- {id: lone, secret_sha256: DIGEST_b, expires: "2027-06-30T00:00:00Z", disabled: true}
+upstreams: [{id: orders, targets: [{url: "http://127.0.0.1:1"}]}]
+routes:
+- {id: orders.item, match: {path: "/orders/{id}"}, upstream: orders}
+- {id: orders.all, match: {path: /orders}, upstream: orders}
+- {id: other, match: {path: /other}, upstream: orders}
+""".replace("DIGEST_a", "a" * 64).replace("DIGEST_b", "b" * 64)
+)
+MAKER = KeyMaker(CONFIG)
+
+
+def test_a_key_has_a_caller_for_each_of_its_organisations() -> None:
+    key = MAKER.make(CONFIG.keys[0])
+    assert list(key.callers) == ["acme", "initech", None]
+    assert key.callers[None] is key.callers["acme"]
+    assert key.disabled_organizations == {"initech"}
+    caller = key.callers["initech"]
+    assert caller.head == b"X-Caller-Id: one\r\nX-Caller-Organization: initech\r\nX-Caller-Plan: gold\r\n"
+    assert caller.routes == frozenset({"orders.item", "orders.all"})
+    assert caller.methods == frozenset({"GET", "HEAD"})
+    assert [window.max for window in caller.claim.windows] == [500]
+    assert (caller.claim.cost, caller.look.cost) == (1, 0)
+
+
+def test_a_key_without_an_organisation_may_do_all_that_nobody_denies() -> None:
+    key = MAKER.make(CONFIG.keys[1])
+    assert list(key.callers) == [None]
+    assert (key.disabled, key.expires) == (True, 1814313600.0)
+    assert (key.callers[None].routes, key.callers[None].methods) == (None, None)
+    assert key.callers[None].bucket == key.callers[None].organization_bucket
+
+
+def test_a_key_is_made_once_while_it_is_remembered() -> None:
+    made: list[str] = []
+
+    def make(setting: KeySetting) -> Key:
+        made.append(setting.id)
+        return MAKER.make(setting)
+
+    settings = {f"{number}": CONFIG.keys[0].model_copy(update={"id": f"k{number}"}) for number in range(module.MOST_MADE + 1)}
+    keys = Made(settings.get, make)
+    first = keys.get("0")
+    assert keys.get("0") is first
+    assert keys.get("nobody") is None
+    for number in range(module.MOST_MADE + 1):
+        keys.get(f"{number}")
+    assert len(made) == module.MOST_MADE + 1
+    assert keys.get("0") is not first
+    assert made[-1] == "k0"

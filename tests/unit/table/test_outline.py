@@ -1,0 +1,83 @@
+"""table/outline.py: things and their aspects, and no secret in them."""
+
+import msgspec
+
+from gateway.settings import Config, parse
+from gateway.table.outline import Thing, Veil, things
+from tests.yaml_files import DIGEST
+
+TEXT = f"""
+version: 1
+admin: {{token: open-sesame}}
+redis: {{url: "redis://user:hunter2@cache:6379/0"}}
+organizations: [{{id: acme, limits: [{{id: day, max: 1000, per: 1d}}]}}]
+keys: [{{id: k, secret_sha256: {DIGEST}, organizations: [acme], expires: "2027-01-01T02:00:00+02:00"}}]
+upstreams: [{{id: u, targets: [{{url: "http://a:1"}}]}}]
+defaults: {{timeouts: {{total: 5s}}}}
+routes:
+  - {{id: r, match: {{prefix: /v1}}, upstream: u, headers: {{request: {{set: {{Authorization: Basic Zm9v, X-Service: api}}}}}}}}
+  - {{id: s, match: {{path: "/s/{{id}}"}}, upstream: u, auth: none, envelope: {{max_buffer: 2MiB}}}}
+errors: {{rate_limited: {{status: 503}}}}
+"""
+SECRETS = ("open-sesame", "hunter2", "user", DIGEST[:8], "Zm9v")
+AWAY, AT_HOME = Veil(b"salt", at_home=False), Veil(b"salt", at_home=True)
+
+
+def outline(text: str = TEXT, veil: Veil = AWAY) -> dict[str, Thing]:
+    found = {str(thing): thing for thing in things(parse(text), veil)}
+    assert len(found) == len(list(things(parse(text), veil)))
+    return found
+
+
+def test_things_have_the_words_that_an_operator_has_for_them() -> None:
+    names = [name for name in outline() if not name.startswith("error ")]
+    assert names == [
+        *("section server", "listener public", "section admin", "section redis", "section auth"),
+        *("organization acme", "limit day of organization acme"),
+        *("plan standard", "limit minute of plan standard", "plan anonymous", "limit minute of plan anonymous"),
+        *("key k", "upstream u", "section defaults", "route r", "route s", "section observability"),
+    ]
+    assert outline()["limit day of organization acme"].of == "organization acme"
+    assert outline()["listener public"].of == ""
+
+
+def test_aspects_are_what_holds_spelled_as_in_a_file() -> None:
+    found = outline()
+    route = found["route s"].aspects
+    assert (route["path"], route["auth"], route["plan"], route["match.methods"][:2]) == ("/s/{id}", "none", "anonymous", ["GET", "POST"])
+    assert (route["envelope.mode"], route["envelope.max_buffer"], route["timeouts.total"], route["timeouts.connect"]) == (
+        *("auto", "2MiB"),
+        *("5s", "1s"),
+    )
+    assert (found["route r"].aspects["path"], found["route r"].aspects["plan"]) == ("/v1/**", None)
+    limit = {"max": 300, "per": "1m", "guarantee": "burst", "shadow": False, "scope": "key"}
+    assert limit.items() <= found["limit minute of plan standard"].aspects.items()
+    assert found["key k"].aspects["expires"] == "2027-01-01T00:00:00Z"
+    assert found["upstream u"].aspects["targets"][0]["url"] == "http://a:1"
+    assert (found["error rate_limited"].aspects["status"], found["error rate_limited"].aspects["code"]) == (503, 8000)
+    assert found["section server"].aspects["workers"] == "auto"
+
+
+def test_no_secret_is_in_it() -> None:
+    for veil in (AWAY, AT_HOME):
+        told = msgspec.json.encode(list(outline(veil=veil).values())).decode()
+        assert [secret for secret in SECRETS if secret in told] == []
+        assert "redis://***@cache:6379/0" in told
+        assert '"headers.request.set.X-Service":"api"' in told
+
+
+def test_what_people_think_of_is_told_apart_at_home_only() -> None:
+    other = TEXT.replace("open-sesame", "open-barley").replace("hunter2", "hunter3").replace("Zm9v", "YmFy")
+    assert outline(other) == outline()
+    changed = {name for name, thing in outline(other, AT_HOME).items() if thing != outline(veil=AT_HOME)[name]}
+    assert changed == {"section admin", "section redis", "route r"}
+
+
+def test_digests_of_keys_are_told_apart_everywhere_by_who_knows_the_salt() -> None:
+    other = TEXT.replace(DIGEST, DIGEST[::-1])
+    assert outline(other)["key k"] != outline()["key k"]
+    assert outline(veil=Veil(b"pepper", at_home=False))["key k"] != outline()["key k"]
+
+
+def test_a_configuration_of_nothing_but_defaults_has_them() -> None:
+    assert {thing.kind for thing in things(Config(version=1), AWAY)} == {"section", "listener", "plan", "limit", "error"}

@@ -1,0 +1,275 @@
+"""table/stored.py: keys in Redis are remembered, forgotten, and asked for no more often than needed."""
+
+import asyncio
+import json
+from collections import Counter as Tallied
+
+import pytest
+import structlog
+
+from gateway.cli.secret import create
+from gateway.kernel.faults import (
+    KEY_DISABLED,
+    KEY_MISSING,
+    KEY_UNKNOWN,
+    KEY_UNUSABLE,
+    KEYS_UNAVAILABLE,
+    ORGANIZATION_FORBIDDEN,
+    RATE_LIMITED,
+    Fault,
+    GatewayError,
+)
+from gateway.remote.key_store import KeyStore
+from gateway.settings import parse
+from gateway.settings.records import References
+from gateway.table import Caller
+from gateway.table import stored as module
+from gateway.table.guesses import WINDOW
+from gateway.table.keys import KeyMaker
+from gateway.table.stored import RESULTS, StoredKeys
+from tests.clocks import ManualClock
+from tests.fakes import turn
+from tests.shelf import Shelf
+from tests.yaml_files import LEAST
+
+CONFIG = parse(
+    LEAST + "redis: {url: 'redis://a'}\nkeys: {store: redis}\norganizations: [{id: acme}, {id: initech}]\nplans: [{id: gold, limits: []}]\n"
+)
+HERE = "192.0.2.7"
+
+
+class Results(Tallied[str]):
+    """Counts, as the metrics do."""
+
+    def tally(self, name: str) -> "One":
+        return One(self, name)
+
+
+class One:
+    def __init__(self, results: Results, name: str) -> None:
+        self._results = results
+        self._name = name
+
+    def inc(self) -> None:
+        self._results[self._name] += 1
+
+
+class Desk:
+    """Stored keys over a Shelf."""
+
+    def __init__(self, most: int = 1000) -> None:
+        self.shelf = Shelf()
+        self.clock = ManualClock()
+        self.results = Results()
+        tallies = {name: self.results.tally(name) for name in RESULTS}
+        self.keys = StoredKeys(KeyStore(self.shelf.call, "gw"), References(CONFIG), KeyMaker(CONFIG).make, tallies, self.clock.clock, most)
+
+    async def find(self, secret: str, organization: str | None = None, wall_s: float = 1000.0, client: str = HERE) -> Caller:
+        return await self.keys.find(secret, organization, wall_s, client)
+
+    async def refused(self, secret: str, organization: str | None = None, client: str = HERE) -> Fault:
+        with pytest.raises(GatewayError) as caught:
+            await self.find(secret, organization, client=client)
+        return caught.value.fault
+
+    @property
+    def look_ups(self) -> int:
+        return self.shelf.asked["HGET"]
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+async def test_a_key_is_asked_for_once(desk: Desk) -> None:
+    desk.shelf.put("good", organizations=["acme", "initech"], plan="gold")
+    for _ in range(3):
+        caller = await desk.find("good")
+        assert (caller.id, caller.organization, caller.plan) == ("good", "acme", "gold")
+    assert (await desk.find("good", "initech")).organization == "initech"
+    assert await desk.refused("good", "umbrella") is ORGANIZATION_FORBIDDEN
+    assert (desk.look_ups, desk.results) == (1, {"found": 1, "memory": 4})
+    assert (len(desk.keys), repr(desk.keys)) == (1, "<StoredKeys 1 known, 0 nobody's, 0 asked for>")
+
+
+async def test_what_nobody_has_is_asked_for_once_in_a_while(desk: Desk) -> None:
+    for _ in range(3):
+        assert await desk.refused("bad") is KEY_UNKNOWN
+    assert (desk.look_ups, desk.results) == (1, {"unknown": 1, "refused": 2})
+    desk.clock.advance(module.UNKNOWN_S)
+    desk.shelf.put("bad")
+    assert (await desk.find("bad")).id == "bad"
+
+
+async def test_a_slip_is_not_asked_for(desk: Desk) -> None:
+    made = create()
+    slip = made[:-1] + ("0" if made[-1] != "0" else "1")
+    assert await desk.refused(slip) is KEY_UNKNOWN
+    assert (desk.look_ups, desk.results) == (0, {"misspelt": 1})
+    desk.shelf.put(made, id="k")
+    assert (await desk.find(made)).id == "k"
+
+
+async def test_those_who_wait_for_the_same_key_share_one_question(desk: Desk) -> None:
+    desk.shelf.put("good")
+    desk.shelf.open.clear()
+    waiting = [asyncio.ensure_future(desk.find("good")) for _ in range(5)]
+    await turn()
+    waiting[0].cancel()  # the one that asked: the others are answered all the same
+    await turn()
+    desk.shelf.open.set()
+    assert [(await each).id for each in waiting[1:]] == ["good"] * 4
+    assert desk.look_ups == 1
+
+
+async def test_a_change_is_believed_at_once(desk: Desk) -> None:
+    proof = desk.shelf.put("good")
+    other = desk.shelf.put("other")
+    await desk.find("good")
+    await desk.find("other")
+    await desk.refused("bad")
+    desk.shelf.put("good", disabled=True)
+    bad = desk.shelf.put("bad")
+    desk.keys.forget([proof, bad])
+    assert await desk.refused("good") is KEY_DISABLED
+    assert (await desk.find("bad")).id == "bad"
+    del desk.shelf.entries[other]
+    assert (await desk.find("other")).id == "other"
+    desk.keys.forget(None)
+    assert await desk.refused("other") is KEY_UNKNOWN
+    assert await desk.refused("good") is KEY_DISABLED
+    assert len(desk.keys) == 2
+
+
+async def test_an_answer_from_before_a_change_is_not_kept(desk: Desk) -> None:
+    proof = desk.shelf.put("good")
+    desk.shelf.open.clear()
+    for secret in ("good", "bad"):
+        waiting = asyncio.ensure_future(desk.find(secret))
+        await turn()
+        await turn()
+        desk.keys.forget([proof])
+        desk.shelf.open.set()
+        await asyncio.wait([waiting])
+        assert (waiting.exception() is None) == (secret == "good")
+        desk.shelf.open.clear()
+    assert repr(desk.keys) == "<StoredKeys 0 known, 0 nobody's, 0 asked for>"
+
+
+async def test_without_redis_what_is_known_works_and_the_rest_cannot_be_checked(desk: Desk) -> None:
+    desk.shelf.put("good")
+    desk.shelf.put("new")
+    await desk.find("good")
+    await desk.refused("bad")
+    desk.shelf.away = True
+    assert (await desk.find("good")).id == "good"
+    assert await desk.refused("new") is KEYS_UNAVAILABLE
+    assert await desk.refused("bad") is KEY_UNKNOWN
+    desk.keys.forget(None)
+    assert (await desk.find("good")).id == "good"
+    assert await desk.refused("bad") is KEYS_UNAVAILABLE
+    assert desk.results["error"] == 3
+    desk.shelf.away = False
+    assert (await desk.find("new")).id == "new"
+
+
+async def test_a_certificate_is_found_by_its_subject_only(desk: Desk) -> None:
+    desk.shelf.put_certified("CN=billing")
+    for _ in range(2):
+        assert (await desk.keys.certified("CN=billing", None, 0.0, HERE)).id == "certified"
+    with pytest.raises(GatewayError) as caught:
+        await desk.keys.certified("CN=stranger", None, 0.0, HERE)
+    assert caught.value.fault is KEY_MISSING
+    assert await desk.refused("CN=billing") is KEY_UNKNOWN
+    assert desk.look_ups == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b'{"id": "k", "plan": "platinum"}', "there is no plan `platinum`"),
+        (b'{"id": "k", "organizations": ["acme", "umbrella"]}', "there is no organization `umbrella`"),
+        (b'{"id": "k", "quota": 5}', "quota: unknown key"),
+        (b"[]", "Expected `object`, got `array`"),
+        (b"\xff", "JSON is malformed: invalid character (byte 0)"),
+    ],
+)
+async def test_what_is_not_understood_gives_no_access_and_is_told_once(desk: Desk, content: bytes, problem: str) -> None:
+    proof = desk.shelf.put("odd")
+    desk.shelf.entries[proof] = content
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(2):
+            assert await desk.refused("odd") is KEY_UNUSABLE
+        desk.keys.forget(None)
+        assert await desk.refused("odd") is KEY_UNUSABLE
+    (line,) = lines
+    assert (line["event"], line["problem"]) == ("key unusable", problem)
+
+
+async def test_a_pattern_without_a_route_allows_nothing(desk: Desk) -> None:
+    desk.shelf.put("narrow", routes=["orders.*"])
+    assert (await desk.find("narrow")).routes == frozenset()
+
+
+async def test_both_secrets_of_a_key_have_one_bucket(desk: Desk) -> None:
+    for secret in ("old", "new"):
+        proof = desk.shelf.put(secret)
+        desk.shelf.entries[proof] = json.dumps({"id": "k", "secret_sha256": proof}).encode()
+    old, new = await desk.find("old"), await desk.find("new")
+    assert old.bucket == new.bucket
+    assert old.claim.keys == new.claim.keys
+
+
+async def test_who_guesses_has_to_wait_and_others_do_not(desk: Desk) -> None:
+    desk.shelf.put("good")
+    desk.shelf.put("cold")
+    await desk.find("good")
+    for number in range(WINDOW.burst):
+        assert await desk.refused(f"guess {number}") is KEY_UNKNOWN
+    asked = desk.look_ups
+    for secret in ("one more", "cold"):
+        assert await desk.refused(secret) is RATE_LIMITED
+    assert (desk.look_ups, desk.results["throttled"]) == (asked, 2)
+    assert (await desk.find("good")).id == "good"
+    assert await desk.refused("guess 0") is KEY_UNKNOWN
+    assert (await desk.find("cold", client="192.0.2.8")).id == "cold"
+    desk.clock.advance(WINDOW.emission_us / 1e6)
+    assert await desk.refused("one more") is KEY_UNKNOWN
+
+
+async def test_memory_for_keys_and_for_guesses_is_bounded() -> None:
+    desk = Desk(most=100)
+    for number in range(110):
+        assert await desk.refused(f"guess {number}", client=f"10.0.0.{number}") is KEY_UNKNOWN
+        desk.shelf.put(f"k{number}")
+        await desk.find(f"k{number}")
+    assert repr(desk.keys) == "<StoredKeys 100 known, 100 nobody's, 0 asked for>"
+
+
+async def test_redis_is_asked_for_so_many_at_one_time(desk: Desk) -> None:
+    desk.shelf.open.clear()
+    waiting = [asyncio.ensure_future(desk.find(f"k{number}", client=f"10.0.0.{number % 250}")) for number in range(module.MOST_ASKED)]
+    await turn()
+    assert await desk.refused("one more") is KEYS_UNAVAILABLE
+    desk.shelf.open.set()
+    await asyncio.wait(waiting)
+    assert all(isinstance(each.exception(), GatewayError) for each in waiting)
+    assert await desk.refused("one more") is KEY_UNKNOWN
+
+
+async def test_uses_are_told_once_a_minute(desk: Desk) -> None:
+    desk.shelf.put("a")
+    desk.shelf.put("b", disabled=True)
+    await desk.refused("b")
+    for wall_s in (1000.0, 1001.0, 1059.9):
+        await desk.find("a", wall_s=wall_s)
+    assert desk.keys.take_used(10) == {"a": 1000.0}
+    assert desk.keys.take_used(10) == {}
+    desk.keys.forget(None)
+    await desk.find("a", wall_s=1059.9)
+    assert desk.keys.take_used(10) == {}
+    await desk.find("a", wall_s=1060.0)
+    desk.shelf.put("c")
+    await desk.find("c", wall_s=1060.0)
+    assert [desk.keys.take_used(1) for _ in range(3)] == [{"a": 1060.0}, {"c": 1060.0}, {}]
