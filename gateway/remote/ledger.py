@@ -17,10 +17,11 @@ from gateway.kernel.quota import MOST, Hold, Meter, MeterState, Move, Posting, c
 
 MAX_KEYS = 1_000_000
 SHARED_SLOTS = 256
+NAME_LENGTH = 28
 
 
 class Names:
-    """Names of units that no other process makes."""
+    """Names of units that no other process makes, of NAME_LENGTH letters."""
 
     def __init__(self) -> None:
         self._process = f"{random.getrandbits(64):016x}"

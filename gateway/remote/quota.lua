@@ -1,15 +1,17 @@
 -- One decision for the windows of a claim and for the meters that it charges. After meters.lua, and after bucket.lua as the
 -- function `windows(KEYS, ARGV)`, which is asked at no cost when a meter is spent: then nothing is charged.
--- KEYS: those of bucket.lua, then one a meter. ARGV: how many of bucket.lua's arguments there are, they themselves, for each
--- meter its max, 1 if it is monthly, and in how many ms its units end (0: it is a tally), 1 if a call counts for one; then the unit.
+-- KEYS: those of bucket.lua, one a meter, and a mark that says, for a while, that a call was counted whose gateway may not hear
+-- of it. ARGV: how many of bucket.lua's arguments there are, they themselves, for each
+-- meter its max, 1 if it is monthly, in how many ms its units end (0: it is a tally), 1 if a call counts for one; then how long
+-- the mark is kept, ms, and the unit.
 -- Returns what bucket.lua does, then the month, and for each meter what it says afterwards and when the first of its units ends.
 local given = ARGV[1] + 0
 local rates, own = {}, {}
 for i = 1, given do
   rates[i] = ARGV[i + 1]
 end
-local meters = (#ARGV - given - 2) / 4
-local first = #KEYS - meters
+local meters = (#ARGV - given - 3) / 4
+local first = #KEYS - meters - 1
 for i = 1, first do
   own[i] = KEYS[i]
 end
@@ -37,6 +39,7 @@ for i = 1, meters do
     used[i] = used[i] + 1
     if months[i] then
       write(key, used[i], months[i])
+      call('SET', KEYS[#KEYS], '', 'PX', ARGV[#ARGV - 1])
     else
       put(key, ARGV[#ARGV], ARGV[at + 2] + 0)
     end

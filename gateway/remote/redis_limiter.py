@@ -105,7 +105,7 @@ class RedisLimiter:
         scripts = (script, PRESENCE, quota_script(script), SETTLE, *more_scripts)
         self._store = redis_store(url, timeout_s, scripts, self._probe, self._changed)
         self.call = self._store.call
-        self.quotas = RedisQuotas(f"{key_prefix}:{VERSION}:", self.call, script)
+        self.quotas = RedisQuotas(f"{key_prefix}:{VERSION}:", self.call, script, clock)
 
     def __repr__(self) -> str:
         return f"<RedisLimiter {self._store!r}>"

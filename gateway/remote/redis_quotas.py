@@ -11,18 +11,22 @@ from hashlib import sha1
 from importlib.resources import files
 
 from gateway.kernel.bucket import Claim, Decision, decision
-from gateway.kernel.quota import LEASE_MS, Hold, Move, Posting, charges, leavings, refunds, reports, state
-from gateway.remote.ledger import Ledger, Names
+from gateway.kernel.clock import Clock
+from gateway.kernel.quota import LEASE_MS, Hold, Move, Posting, charges, leavings, month_of, refunds, reports, state
+from gateway.remote.ledger import NAME_LENGTH, Ledger, Names
 from gateway.remote.presence import Call
 from gateway.remote.redis_address import LinkError
 from gateway.remote.redis_link import Reply, pack
-from gateway.remote.settlements import METERS, Settlements
+from gateway.remote.redis_node import AWAY
+from gateway.remote.settlements import MARKED_MS, METERS, Settlements
 
 QUOTA = files("gateway.remote").joinpath("quota.lua").read_bytes()
 MAX_COMMANDS = 8192
 """Packed commands kept, one a claim, some 500 bytes each."""
 MAX_KNOWN = 100_000
 """Meters of which it is known what they said last, and in which month."""
+_ANY = "?" * NAME_LENGTH
+"""In place of a unit's name."""
 RENEWALS = 256
 """Units in one command: Redis works on it for less than a millisecond."""
 
@@ -41,12 +45,13 @@ def rates(claim: Claim) -> list[bytes]:
 class RedisQuotas:
     """`prefix` begins every key; `bucket` is the script that decides about windows."""
 
-    def __init__(self, prefix: str, call: Call, bucket: bytes) -> None:
+    def __init__(self, prefix: str, call: Call, bucket: bytes, clock: Clock) -> None:
         self._prefix = prefix
+        self._wall = clock.wall
         self._call = call
         self._sha = sha1(quota_script(bucket), usedforsecurity=False).hexdigest().encode()
         self._names = Names()
-        self._commands: dict[Claim, bytes] = {}
+        self._commands: dict[Claim, list[bytes]] = {}
         self._asking: set[asyncio.Task[Reply]] = set()
         self._known: dict[str, tuple[int, int]] = {}
         self._flying: dict[str, dict[str, None]] = {}
@@ -66,7 +71,7 @@ class RedisQuotas:
         if isinstance(reply, list):
             return self._decided(claim, unit, reply)
         assert isinstance(reply, LinkError)
-        self._doubt(claim, unit)
+        self._doubt(claim, unit, reply)
         return reply
 
     def uncounted(self, claim: Claim) -> Hold:
@@ -140,7 +145,7 @@ class RedisQuotas:
             if not units:
                 self._flying.pop(move.key, None)
         if moves:
-            self.settlements.send(moves, claim.tag)
+            self.settlements.mention(moves, claim.tag)
 
     def _used(self, posting: Posting, month: int) -> int:
         """When Redis last said so. Calls in flight elsewhere will have ended: only ours are known."""
@@ -168,35 +173,38 @@ class RedisQuotas:
 
     def _abandon(self, claim: Claim, unit: str, reply: Reply) -> None:
         if not isinstance(reply, list):
-            self._doubt(claim, unit)
+            self._doubt(claim, unit, reply)
         elif (hold := self._decided(claim, unit, reply).hold) is not None:
             hold.settle(False, {})
             hold.end()
 
-    def _doubt(self, claim: Claim, unit: str) -> None:
-        """It may have been charged all the same: units can be taken back then, numbers cannot."""
-        moves = [Move(posting.key, "drop", unit=unit) for posting in _charged(claim) if not posting.meter.tallied]
+    def _doubt(self, claim: Claim, unit: str, reply: Reply) -> None:
+        """Redis did not answer, and may have charged the call all the same. If it was sent, it is taken back."""
+        moves = refunds(claim.postings, unit, month_of(int(self._wall()))) if reply is not AWAY else []
         if moves:
-            self.settlements.send(moves, claim.tag)
+            counted = any(move.what == "refund" for move in moves)
+            self.settlements.send(moves, claim.tag, unit if counted else "", undoing=counted)
 
     def _command(self, claim: Claim, unit: str) -> bytes:
-        begun = self._commands.get(claim)
-        if begun is None:
+        pieces = self._commands.get(claim)
+        if pieces is None:
             if len(self._commands) >= MAX_COMMANDS:
                 self._commands.clear()
-            begun = self._commands[claim] = self._pack(claim, unit)[: -len(unit) - 2]
-        return b"%b%b\r\n" % (begun, unit.encode())
+            pieces = self._commands[claim] = self._pack(claim, _ANY).split(_ANY.encode())
+        return unit.encode().join(pieces)
 
     def _pack(self, claim: Claim, unit: str) -> bytes:
         charged = _charged(claim)
         keys = [f"{self._prefix}{key}".encode() for key in (*claim.keys, *(posting.key for posting in charged))]
+        keys.append(self.settlements.mark(claim.tag, unit, counted=True))
         arguments = rates(claim)
         meters: list[bytes] = []
         for posting in charged:
             meter = posting.meter
             numbers = (meter.max, meter.monthly, 0 if meter.tallied else meter.lasts_ms, meter.kind != "sum")
             meters += [b"%d" % number for number in numbers]
-        return pack(b"EVALSHA", self._sha, b"%d" % len(keys), *keys, b"%d" % len(arguments), *arguments, *meters, unit.encode())
+        last = (b"%d" % MARKED_MS, unit.encode())
+        return pack(b"EVALSHA", self._sha, b"%d" % len(keys), *keys, b"%d" % len(arguments), *arguments, *meters, *last)
 
 
 def _charged(claim: Claim) -> list[Posting]:

@@ -1,8 +1,13 @@
 -- Moves of meters, as gateway/kernel/quota.py has them, all or none. After meters.lua.
--- KEYS: one a move, and the mark by which these moves are known to be made, if there is to be one. ARGV: how long it is kept, ms
--- (0: there is none), then for each move what it is, its number, its month and its unit.
--- Returns 1, or 0 when they had been made before.
-if ARGV[1] ~= '0' and not call('SET', KEYS[#KEYS], '', 'NX', 'PX', ARGV[1]) then
+-- KEYS: one a move, and a mark, if there is one. ARGV: how long a mark is kept by which these moves are known to be made, ms;
+-- 0: there is none; -1: the mark is that of the call which these moves undo, if it was counted. Then for each move what it is,
+-- its number, its month and its unit.
+-- Returns 1, or 0 when they had been made before, or there is nothing to undo.
+if ARGV[1] == '-1' then
+  if call('DEL', KEYS[#KEYS]) == 0 then
+    return 0
+  end
+elseif ARGV[1] ~= '0' and not call('SET', KEYS[#KEYS], '', 'NX', 'PX', ARGV[1]) then
   return 0
 end
 for i = 1, (#ARGV - 1) / 4 do

@@ -6,10 +6,11 @@ must not be done twice leaves a mark in Redis by which a second try is known.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from hashlib import sha1
 from importlib.resources import files
 from itertools import islice
+from typing import Any
 
 from gateway.kernel.quota import Move
 from gateway.remote.presence import Call
@@ -40,25 +41,33 @@ class Settlements:
     def owed(self) -> int:
         return len(self._owed) + len(self._sending)
 
-    def send(self, moves: list[Move], tag: str, name: str = "") -> asyncio.Task[None]:
+    def send(self, moves: list[Move], tag: str, name: str = "", *, undoing: bool = False) -> asyncio.Task[None]:
         """Under way when this returns; done, or kept, when the task ends.
 
-        All keys are under `tag`. With a `name`, which no other moves have, they are never made twice.
+        All keys are under `tag`. With a `name`, which no other moves have, they are never made twice; `undoing` makes them only
+        if the call of that name was counted.
         """
-        task = asyncio.get_running_loop().create_task(self._send(self.command(moves, tag, name), tag))
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
-        return task
+        command = self.command(moves, tag, name, undoing=undoing)
+        return self._own(self._send(command, tag))
 
-    def command(self, moves: Iterable[Move], tag: str, name: str = "") -> bytes:
+    def mention(self, moves: list[Move], tag: str) -> None:
+        """As `send`, for what time tells Redis as well: it is not kept."""
+        self._own(self._mention(self.command(moves, tag), tag))
+
+    def mark(self, tag: str, name: str, *, counted: bool = False) -> bytes:
+        """The key that says that the moves of that name were made, or that the call was `counted`."""
+        return f"{self._prefix}{{{tag}}}:{'counted' if counted else 'settled'}/{name}".encode()
+
+    def command(self, moves: Iterable[Move], tag: str, name: str = "", *, undoing: bool = False) -> bytes:
         """The call of the script, in Redis's wire format."""
         keys, numbers = [], []
         for move in moves:
             keys.append(f"{self._prefix}{move.key}".encode())
             numbers += [move.what.encode(), b"%d" % move.number, b"%d" % move.month, move.unit.encode()]
         if name:
-            keys.append(f"{self._prefix}{{{tag}}}:settled/{name}".encode())
-        return pack(b"EVALSHA", SCRIPT_SHA, b"%d" % len(keys), *keys, b"%d" % (MARKED_MS if name else 0), *numbers)
+            keys.append(self.mark(tag, name, counted=undoing))
+        how = -1 if undoing else MARKED_MS if name else 0
+        return pack(b"EVALSHA", SCRIPT_SHA, b"%d" % len(keys), *keys, b"%d" % how, *numbers)
 
     async def pay(self) -> None:
         """Send what is owed again. Ends early when Redis is away again."""
@@ -78,6 +87,15 @@ class Settlements:
         await self.pay()
         self.lost += len(self._owed)
         self._owed.clear()
+
+    def _own(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+        return task
+
+    async def _mention(self, command: bytes, tag: str) -> None:
+        await self._call(command, tag)
 
     async def _send(self, command: bytes, tag: str) -> None:
         if isinstance(await self._call(command, tag), int):

@@ -88,8 +88,8 @@ class Books:
             for meter in (posting.meter for posting in charged)
             for number in (meter.max, meter.monthly, 0 if meter.tallied else meter.lasts_ms, meter.kind != "sum")
         ]
-        keys = [*call.claim.keys, *(posting.key for posting in charged)]
-        reply = self.evaluate(quota_script(SCRIPT), keys, len(given), *given, *meters, unit)
+        keys = [*call.claim.keys, *(posting.key for posting in charged), f"{{x}}:counted/{unit}"]
+        reply = self.evaluate(quota_script(SCRIPT), keys, len(given), *given, *meters, 60_000, unit)
         after = len(call.claim.windows) + 2
         told = decision(reply[0] == 1, "local", reply[2:after], call.claim, reply[1])
         mine = self._memory.decide_now(call.claim)

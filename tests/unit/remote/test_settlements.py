@@ -43,6 +43,24 @@ def test_what_was_done_is_not_done_again(redis_server: RedisServer) -> None:
     assert 0 < redis_server.ask("PTTL", "settled") <= 60_000
 
 
+def test_what_was_not_counted_is_not_undone(redis_server: RedisServer) -> None:
+    redis_server.ask("SET", "sum", "7:0")
+    arguments = ("2", "sum", "counted", -1, "refund", 0, 0, "")
+    assert redis_server.ask("EVAL", SCRIPT, *arguments) == 0
+    redis_server.ask("SET", "counted", "")
+    assert [redis_server.ask("EVAL", SCRIPT, *arguments) for _ in range(2)] == [1, 0]
+    assert redis_server.ask("GET", "sum") == b"6:0"
+
+
+async def test_what_time_tells_redis_as_well_is_not_kept() -> None:
+    store = Store()
+    settlements = Settlements("gw:1:", store.call)
+    store.there = False
+    settlements.mention(RAISE, "a")
+    await settlements.finish()
+    assert (settlements.owed, settlements.lost) == (0, 0)
+
+
 async def test_what_is_not_taken_is_kept_and_sent_again() -> None:
     store = Store()
     settlements = Settlements("gw:1:", store.call)
