@@ -8,7 +8,8 @@ The life of a request
         identify   stages/identify.py   key and organisation -> Caller: 401, 403
         limit      stages/limit.py      one Decision for all windows of the caller: 429
         prepare    stages/prepare.py    Exchange -> Call: safe path, clean fields, who calls, small bodies read first
-        send       remote/upstream.py   Call -> Answer, over a pool of kept connections: 503
+        send       remote/target.py     Call -> Answer, over a pool of kept connections: 503. Of several targets
+                                        remote/upstream.py chooses one, and another if that does not answer
         normalize  stages/normalize.py  Answer -> Reply in the envelope, spliced byte for byte
         tell       stages/tell.py       or: the caller's own limits, where no upstream is asked
         refuse     stages/refuse.py     or: a GatewayError -> Reply in the envelope
@@ -38,6 +39,8 @@ Departures from the usual
     - Replies are never re-encoded: a backend's JSON is checked and spliced in, so that every digit survives.
     - Limits are whole microseconds (GCRA): Redis, memory and the model in `kernel/bucket.py` agree to the token.
     - Metrics are slots in shared memory; the supervisor adds them up for a scrape, so that no request waits for one.
+    - What is known of targets stands in memory that all workers share (`remote/board.py`). The first worker of a node makes
+      the health checks, not the supervisor: names are looked up in threads, and a process with threads cannot fork.
     - Workers are forked by a supervisor of one thread and inherit its sockets, one each: a queue of connections outlives
       whoever accepts from it, so that reloads, crashes and new releases lose none that waits.
 
@@ -45,6 +48,7 @@ Glossary
     Exchange      one request and all that becomes of it         Reply      what goes back to the client
     Caller        a key on behalf of an organisation, or a visitor's address on an open route
     Call, Answer  what goes to an upstream, what comes back      Target     one address of an Upstream
+    Board         what is known of targets, for all processes of a node    Circuit   what stops calls to an upstream that fails
     Fault         a row of the catalogue of errors               GatewayError   one occurrence of it
     Window        one limit of a plan                            Bucket, Decision   what is left of it; the verdict
     Route, RouteTable   one way through the gateway; all of them

@@ -11,7 +11,6 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
-from pathlib import Path
 
 import msgspec
 import structlog
@@ -26,7 +25,6 @@ from gateway.observe.errors import ErrorLog, ErrorRing
 from gateway.observe.log import Log
 from gateway.observe.metrics import Metrics
 from gateway.observe.pulse import Pulse
-from gateway.observe.series import Counter
 from gateway.observe.slots import Region
 from gateway.pipeline import Gateway, Redirection
 from gateway.remote.control import Ask, Channel, Cut, Failed, Go, Legacy, Message, Part, Ready, Retire, content_of
@@ -35,15 +33,13 @@ from gateway.remote.key_store import SCRIPT as QUIET
 from gateway.remote.local import LocalLimiter
 from gateway.remote.outbox import Outbox
 from gateway.remote.redis_limiter import RedisLimiter
-from gateway.remote.tls import TLS
-from gateway.remote.upstream import Upstream
-from gateway.settings.schema.routing import Upstream as UpstreamSetting
 from gateway.settings.schema.server import Listener as ListenerSetting
 from gateway.stages.record import Recorder
 from gateway.table.blueprint import Blueprint
 from gateway.table.build import build_routes
 from gateway.table.clerks import clerks
 from gateway.table.key_watch import key_watch
+from gateway.table.upstreams import build_rounds, build_upstreams, connections_clerk
 
 SYSTEM = Clock(time.monotonic, time.time)
 DRAIN_POLL_S = 0.05
@@ -57,7 +53,10 @@ TELL_WHERE = signal.SIGUSR1
 
 
 class Post(msgspec.Struct, frozen=True):
-    """What a worker is given when it begins: `where` is the file for TELL_WHERE, `sockets` are bound, and by listener."""
+    """What a worker is given when it begins: `where` is the file for TELL_WHERE, `sockets` are bound, and by listener.
+
+    One worker of the node `checks` the targets of upstreams.
+    """
 
     sockets: list[tuple[ListenerSetting, list[socket.socket]]]
     region: Region
@@ -65,6 +64,7 @@ class Post(msgspec.Struct, frozen=True):
     pulse: Pulse
     control: socket.socket
     where: int
+    checks: bool
 
 
 def work(blueprint: Blueprint, post: Post) -> int:
@@ -93,7 +93,8 @@ class Worker:
         )
         self.metrics = Metrics(buckets=observability.metrics.buckets, region=post.region.reopened())
         self.outbox = Outbox()
-        self.upstreams = {upstream.id: self._upstream(upstream) for upstream in config.upstreams}
+        self.upstreams = build_upstreams(config, blueprint.board, self.metrics, SYSTEM, self.outbox)
+        self.rounds = build_rounds(config, self.upstreams, blueprint.board, self.metrics, SYSTEM) if post.checks else []
         self.limiter = self._limiter()
         self.key_watch = key_watch(config, self.limiter, self.metrics, SYSTEM)
         self.channel = Channel(post.control)
@@ -140,12 +141,16 @@ class Worker:
             )
 
     async def _listen(self) -> None:
+        for rounds in self.rounds:
+            rounds.start()
         for listener, (_, sockets) in zip(self.listeners, self.post.sockets, strict=True):
             for sock in sockets:
                 await listener.start(sock)
 
     async def _drain(self) -> None:
         """Requests in flight finish, until the time is up or there is a hurry."""
+        for rounds in self.rounds:
+            await rounds.stop()
         for listener in self.listeners:
             listener.stop_accepting()
         if self._retire.heir:
@@ -222,7 +227,9 @@ class Worker:
         self._watch()
         table = build_routes(config, self.upstreams, self.blueprint.faults)
         credentials = self.blueprint.credentials
-        self._desk = Desk(self.channel, clerks(self.limiter, credentials.keyring, table.routes))
+        stored = None if self.key_watch is None else self.key_watch.keys
+        about_limits = clerks(self.limiter, credentials.keyring, table.routes, stored)
+        self._desk = Desk(self.channel, {**about_limits, "connections": connections_clerk(self.upstreams)})
         return Gateway(
             table=table,
             credentials=credentials,
@@ -231,22 +238,7 @@ class Worker:
             clock=SYSTEM,
             faults=self.blueprint.faults,
             id_field=config.observability.request_id.header,
-            stored=None if self.key_watch is None else self.key_watch.keys,
-        )
-
-    def _upstream(self, setting: UpstreamSetting) -> Upstream:
-        files = setting.tls
-        tls = TLS(_path(files.ca), _path(files.certificate), _path(files.private_key), files.server_name, files.verify)
-        return Upstream(
-            setting.id,
-            str(setting.targets[0].url),
-            max_connections=setting.connections.max,
-            max_pending=setting.connections.max_pending,
-            idle_timeout_s=setting.connections.idle_timeout,
-            tls=tls,
-            clock=SYSTEM,
-            observer=_Retries(self.metrics.upstream_retries.labels(setting.id)),
-            outbox=self.outbox,
+            stored=stored,
         )
 
     def _limiter(self) -> LocalLimiter | RedisLimiter:
@@ -277,23 +269,6 @@ class Worker:
             metrics.redis_up.labels().set(0)
             metrics.quota_owed.labels().watch(partial(getattr, self.limiter.quotas.settlements, "owed"))
             metrics.quota_lost.labels().watch(partial(getattr, self.limiter.quotas.settlements, "lost"))
-
-
-class _Retries:
-    """Counts what an upstream does unseen."""
-
-    def __init__(self, counter: Counter) -> None:
-        self._counter = counter
-
-    def connected(self) -> None:
-        """Not counted: the pool's size shows it."""
-
-    def retried(self) -> None:
-        self._counter.inc()
-
-
-def _path(name: str | None) -> Path | None:
-    return None if name is None else Path(name)
 
 
 def _serves(setting: ListenerSetting, gateway: Gateway) -> Callable[[Exchange, Send], Awaitable[None]]:

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from gateway.settings import Config
+from gateway.settings.schema.health import Statuses
 from gateway.settings.schema.key_list import KeyList
 from gateway.settings.schema.routing import Route
 from gateway.settings.schema.types import Section
@@ -31,6 +32,7 @@ _OF_KIND: dict[type, Any] = {
     datetime: datetime(2027, 1, 1, tzinfo=UTC),
     Address: Address("a", 1),
     TargetUrl: TargetUrl("http", "a", 1, ""),
+    Statuses: Statuses(200, 399),
     IPv4Network: IPv4Network("10.0.0.0/8"),
 }
 
@@ -149,6 +151,8 @@ def _another(value: Any) -> Any:
         return SecretStr("another-secret")
     if isinstance(value, datetime):
         return value + timedelta(days=1)
+    if isinstance(value, Statuses):
+        return Statuses(500, 500)
     if isinstance(value, IPv4Network):
         return IPv4Network("192.168.0.0/16")
     return OTHER if isinstance(value, str) else value * 2

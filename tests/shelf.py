@@ -25,6 +25,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self.entries: dict[str, bytes] = {}
+        self.ids: dict[str, bytes] = {}
         self.changes: list[bytes] = []
         self.used: dict[str, int] = {}
         self.asked: Counter[str] = Counter()
@@ -44,6 +45,11 @@ class Shelf:
         proof = proof_of_certificate(subject)
         self.entries[proof] = json.dumps({"id": "certified", "certificate_subject": subject, **key}).encode()
         return proof
+
+    def name(self, key_id: str, **key: object) -> None:
+        """A key that is known by its id."""
+        stored = {"key": {"id": key_id, **key}, "secrets": [{"sha256": "a" * 64}], "created": "2026-01-01T00:00:00Z"}
+        self.ids[key_id] = json.dumps(stored).encode()
 
     def change(self, name: str, *proofs: str) -> None:
         self.changes.insert(0, " ".join([name, *proofs]).encode())
@@ -65,7 +71,7 @@ class Shelf:
             assert key == NAMES.used
             self.used |= {key_id: int(at) for key_id, at in zip(arguments[::2], arguments[1::2], strict=True)}
         results = {
-            "HGET": self.entries.get(arguments[0]) if key == NAMES.proofs else None,
+            "HGET": {NAMES.proofs: self.entries, NAMES.ids: self.ids}.get(key, {}).get(arguments[0]),
             "LINDEX": self.changes[0] if self.changes else None,
             "LRANGE": self.changes,
         }

@@ -9,6 +9,7 @@ import yaml
 from gateway.cli import secret
 from gateway.cli.failure import explained
 from gateway.cli.key_commands import delete, disable, enable, list_, rotate, show
+from gateway.cli.key_import import import_
 from gateway.cli.key_registry import NO_STORE, editing, instant_of
 from gateway.remote.key_records import Secret, StoredKey
 from gateway.settings import Config, load
@@ -58,7 +59,7 @@ def create(file: Path | None, **options: Any) -> None:
     click.echo(f"The key `{key['id']}` is valid at every gateway within a second.")
 
 
-for each in (list_, show, rotate, disable, enable, delete):
+for each in (list_, show, rotate, disable, enable, delete, import_):
     command.add_command(each)
 
 
@@ -81,7 +82,7 @@ def _read(entry: dict[str, Any]) -> Key:
 
 def _check(config: Config, key: Key) -> None:
     references = References(config)
-    wrong = [*references.missing(key), *references.useless(key)]
+    wrong = [*references.wrong(key), *references.doubtful(key)]
     if config.key_store is None and any(key.id == other.id for other in config.keys):
         wrong.append(f"`{key.id}` is the id of another one")
     if wrong:

@@ -152,6 +152,7 @@ UPSTREAM_UNREACHABLE = _row("upstream_unreachable", 503, 1004, "The service cann
 UPSTREAM_NAME_UNRESOLVED = _row("upstream_name_unresolved", 503, 1004, "The service's name cannot be resolved. Try again shortly.", "upstream", True, "dns_error")
 UPSTREAM_TLS_FAILED = _row("upstream_tls_failed", 503, 1004, "No trusted connection to the service could be made. Try again later.", "upstream", True, "tls_certificate_error")
 UPSTREAM_CONNECT_TIMEOUT = _row("upstream_connect_timeout", 503, 1004, "The service did not accept a connection in time. Try again shortly.", "upstream", True, "connection_timeout")
+UPSTREAM_CIRCUIT_OPEN = _row("upstream_circuit_open", 503, 1004, "The service has failed too often and is left alone for a while. Wait as long as Retry-After says.", "upstream", True, "destination_unavailable")
 UPSTREAM_SATURATED = _row("upstream_saturated", 503, 1004, "All connections to the service are busy. Try again shortly.", "gateway", True, "connection_limit_reached")
 UPSTREAM_RESET = _row("upstream_reset", 503, 1004, "The service closed the connection before it answered. The request may have been processed.", "upstream", True, "connection_terminated")
 UPSTREAM_TIMEOUT = _row("upstream_timeout", 503, 1004, "The service did not answer in time. The request may have been processed.", "upstream", True, "http_response_timeout")

@@ -147,7 +147,25 @@ class Metrics(Families):
             3 * _UPSTREAMS,
         )
         self.upstream_retries = self._counter(
-            "gateway_upstream_retries_total", "Requests sent a second time, on a fresh connection.", ("upstream",), _UPSTREAMS
+            "gateway_upstream_retries_total",
+            "Requests tried once more, on a fresh connection or at another target.",
+            ("upstream",),
+            _UPSTREAMS,
+        )
+        self.upstream_ejections = self._counter(
+            "gateway_upstream_ejections_total",
+            "Targets left alone because calls failed, by the fault of the last one.",
+            ("upstream", "target", "reason"),
+            20 * _UPSTREAMS,
+        )
+        self.upstream_health_checks = self._counter(
+            "gateway_upstream_health_checks_total",
+            "Checks of targets, by what came of them.",
+            ("upstream", "target", "result"),
+            20 * _UPSTREAMS,
+        )
+        self.upstream_breaker_opened = self._counter(
+            "gateway_upstream_breaker_opened_total", "Circuits opened because calls failed.", ("upstream",), _UPSTREAMS
         )
 
         # The worker itself

@@ -42,13 +42,16 @@ class Stream(Protocol):
 class Call(msgspec.Struct):
     """One request to an upstream.
 
-    `head` is the complete request line and header section but for the framing of the body and the empty line, which
-    the upstream adds: it ends in CRLF. `body` is either the whole of it or a Body that is passed on as it arrives.
-    `idempotent` says that the method may be sent twice. `buffer_bytes` is how much of the reply to wait for before
-    `send` returns: 0 returns with the head, and so do types that are never buffered (events, binary data). Time-outs in seconds.
+    `path` is what the request line asks for, query included, before a target puts its own path in front: "" or "?…" is all
+    of that. `host` is a complete Host line, b"" for the target's own. `head` are the other header lines but for the framing
+    of the body, `body` is either the whole of it or a Body that is passed on as it arrives. `idempotent` says that the
+    method may be sent twice. `buffer_bytes` is how much of the reply to wait for before `send` returns: 0 returns with the
+    head, and so do types that are never buffered (events, binary data). Time-outs in seconds.
     """
 
     method: bytes
+    path: bytes
+    host: bytes
     head: bytes
     body: bytes | Body
     idempotent: bool

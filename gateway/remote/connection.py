@@ -22,7 +22,7 @@ from gateway.kernel.faults import (
 )
 from gateway.remote.alarm import Deadlines
 from gateway.remote.call import Answer, Call
-from gateway.remote.framing import is_streamed, request_framing
+from gateway.remote.framing import Origin, is_streamed, request_head
 from gateway.remote.outbox import Outbox
 from gateway.remote.reply import ReplyReader
 from gateway.remote.stream import ReplyStream
@@ -43,7 +43,7 @@ class Owner(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """`target` names the other end. Deadlines are readings of `clock.monotonic`.
+    """`target` names the other end, `origin` is what it adds to heads. Deadlines are readings of `clock.monotonic`.
 
     `closed` says why it is of no more use. `died_unanswered`: it ended, or broke, before a byte of the reply.
     `lost` is done when its socket is closed. `expires_at` is set by the pool.
@@ -52,9 +52,10 @@ class Connection(asyncio.Protocol):
     _transport: asyncio.Transport
     _call: Call
 
-    def __init__(self, owner: Owner, target: str, clock: Clock, loop: asyncio.AbstractEventLoop, outbox: Outbox) -> None:
+    def __init__(self, owner: Owner, target: str, origin: Origin, clock: Clock, loop: asyncio.AbstractEventLoop, outbox: Outbox) -> None:
         self._owner = owner
         self._target = target
+        self._origin = origin
         self._clock = clock
         self._loop = loop
         self._outbox = outbox
@@ -91,7 +92,7 @@ class Connection(asyncio.Protocol):
         self._waiter = waiter = self._loop.create_future()
         body = call.body
         if isinstance(body, bytes) and len(body) <= PIECE_BYTES:
-            self._outbox.put(self._transport, call.head + request_framing(call.method, len(body)) + body)
+            self._outbox.put(self._transport, request_head(call, self._origin, len(body)) + body)
             self._alarm.sent(call, now)
         else:
             source: Source
@@ -99,7 +100,7 @@ class Connection(asyncio.Protocol):
                 source, first = Pieces(body), body[:PIECE_BYTES]
             else:
                 source = body
-            head = call.head + request_framing(call.method, source.length)
+            head = request_head(call, self._origin, source.length)
             self._alarm.sending(call)
             self._upload = self._loop.create_task(self._send(head, first, source))
         return waiter

@@ -33,6 +33,11 @@ class Address(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
+    @property
+    def authority(self) -> str:
+        """As a URL has it: without the port where that is the usual one (RFC 9110 7.2)."""
+        return str(self).removesuffix(":80" if self.context is None else ":443")
+
 
 def address(url: str, context: ssl.SSLContext | None, server_name: str | None) -> Address:
     """The address in an http or https URL; `context` is for https only. Raises ValueError for anything else."""

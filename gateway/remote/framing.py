@@ -7,8 +7,10 @@ and LF, folded lines and bad names. It lets pass what is decided here: any list 
 
 from functools import lru_cache
 
+import msgspec
+
 from gateway.kernel.media import media
-from gateway.remote.call import Fields
+from gateway.remote.call import Call, Fields
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_FIELDS = 256
@@ -22,6 +24,22 @@ _EMPTY_BODY = b"Content-Length: 0\r\n\r\n"
 _CHUNKED_BODY = b"Transfer-Encoding: chunked\r\n\r\n"
 _SAYS_EMPTY = frozenset((b"POST", b"PUT", b"PATCH"))
 """RFC 9110 8.6: a method that anticipates content should say that there is none; others should not."""
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """What a target has of its own in the head of a request: `base` before every path ("" or "/…"), `host` as a complete line."""
+
+    base: bytes
+    host: bytes
+
+
+def request_head(call: Call, to: Origin, length: int | None) -> bytes:
+    """The whole head of `call`; `length` of its body in bytes, None for chunks."""
+    path = call.path
+    if to.base or path[:1] != b"/":
+        path = (to.base or b"/") + path
+    framing = request_framing(call.method, length)
+    return b"".join((call.method, b" ", path, b" HTTP/1.1\r\n", call.host or to.host, call.head, framing))
 
 
 def request_framing(method: bytes, length: int | None) -> bytes:

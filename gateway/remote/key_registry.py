@@ -76,6 +76,8 @@ class KeyRegistry:
             entries = _entries(after)
             for some in _batches(entries):
                 _refuse_taken(entries, some, pipe.hmget(names.proofs, some), after)
+            if not after:
+                return
             pipe.multi()
             for some in _batches(gone - entries.keys()):
                 pipe.hdel(names.proofs, *some)

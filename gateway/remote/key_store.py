@@ -5,6 +5,8 @@ from hashlib import sha1
 from importlib.resources import files
 from typing import Any, NamedTuple, cast
 
+import msgspec
+
 from gateway.remote.key_records import EVERYTHING, TAG, Names
 from gateway.remote.presence import Call
 from gateway.remote.redis_address import LinkError
@@ -16,6 +18,12 @@ SCRIPT_SHA = sha1(SCRIPT, usedforsecurity=False).hexdigest().encode()
 
 class RefusedCommandError(LinkError):
     """Redis is there, and does not do this: a user without the right to, or something else under the name."""
+
+
+class _Named(msgspec.Struct):
+    """Of a StoredKey, what is asked for here."""
+
+    key: msgspec.Raw
 
 
 class Changes(NamedTuple):
@@ -35,6 +43,11 @@ class KeyStore:
     async def find(self, proof: str) -> bytes | None:
         """The entry for `keys`, as JSON; None when nobody has this proof."""
         return cast("bytes | None", await self._do(b"HGET", self._names.proofs, proof.encode()))
+
+    async def named(self, key_id: str) -> bytes | None:
+        """As `find`, by the id of the key, and without a proof."""
+        content: bytes | None = await self._do(b"HGET", self._names.ids, key_id.encode())
+        return None if content is None else bytes(msgspec.json.decode(content, type=_Named).key)
 
     async def changes(self, known: bytes) -> Changes | None:
         """Those after the one of the name `known`; None when there is none."""

@@ -12,14 +12,13 @@ class TLS(msgspec.Struct, frozen=True):
     """How to speak https to an upstream.
 
     `ca` is a PEM file of the only authorities believed, None for the system's. `certificate` and `private_key` are PEM
-    files for an upstream that asks who calls; the key may be in the same file as the certificate. `server_name` is
-    what the certificate must be for, None for the host of the URL. Without `verify` anybody is believed.
+    files for an upstream that asks who calls; the key may be in the same file as the certificate. Without `verify`
+    anybody is believed.
     """
 
     ca: Path | None = None
     certificate: Path | None = None
     private_key: Path | None = None
-    server_name: str | None = None
     verify: bool = True
 
 

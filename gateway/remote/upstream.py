@@ -1,265 +1,134 @@
-"""A pool of keep-alive connections to one target.
+"""Several targets that do the same.
 
 Laws:
- - `max_connections` counts all connections: idle, answering and being made. Whoever holds one of these places gives it
-   back exactly once, whatever happens.
- - Idle connections and waiting calls never exist at the same time.
- - A call is sent a second time only if nothing of it can have been processed, or its method says that it may be
-   (RFC 9110 9.2.2), and never after a time-out.
+ - A call of which nothing was sent may go to another target, whatever its method.
+ - One that was sent goes to another only if nothing came back, its method says that it may be sent twice (RFC 9110 9.2.2)
+   and its body is at hand: never after a time-out, which says that the target may still be at it.
+ - All of that takes no longer than one target may.
 """
 
-import asyncio
-from collections import deque
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
+from gateway.kernel.balance import Draw
 from gateway.kernel.clock import Clock
-from gateway.kernel.faults import UPSTREAM_SATURATED, UPSTREAM_UNREACHABLE, GatewayError
+from gateway.kernel.faults import (
+    UPSTREAM_CONNECT_TIMEOUT,
+    UPSTREAM_NAME_UNRESOLVED,
+    UPSTREAM_REFUSED,
+    UPSTREAM_RESET,
+    UPSTREAM_SATURATED,
+    UPSTREAM_TLS_FAILED,
+    UPSTREAM_UNREACHABLE,
+    Fault,
+    GatewayError,
+)
 from gateway.remote.call import Answer, Call
-from gateway.remote.connection import Connection
-from gateway.remote.dial import address, dial
-from gateway.remote.outbox import Outbox
-from gateway.remote.tls import TLS, ssl_context
+from gateway.remote.standing import Standing
+from gateway.remote.target import Observer, Target
 
-
-class Observer(Protocol):
-    """Is told what cannot be seen in an answer."""
-
-    def connected(self) -> None:
-        """A new connection was made."""
-        ...
-
-    def retried(self) -> None:
-        """A call was sent again, because its connection had ended unnoticed."""
-        ...
+MOST_TRIES = 3
+_UNSENT = frozenset(
+    fault.name
+    for fault in (
+        UPSTREAM_CONNECT_TIMEOUT,
+        UPSTREAM_NAME_UNRESOLVED,
+        UPSTREAM_REFUSED,
+        UPSTREAM_SATURATED,
+        UPSTREAM_TLS_FAILED,
+        UPSTREAM_UNREACHABLE,
+    )
+)
 
 
 class Upstream:
-    """One target of an upstream, at an http or https `url` of which host and port count.
-
-    `max_pending` calls may wait for a connection when all are busy. An idle connection is closed after
-    `idle_timeout_s`, or earlier if the target announces less. `tls` is for https, None for its defaults. Calls leave
-    through `outbox`, which the event loop's other writers should share.
-    Raises ValueError for a bad URL, OSError for unreadable TLS files.
-    """
+    """Chooses one of `targets` for every call; `standing` says which of them may be. `chance` returns a number from 0 up to 1."""
 
     def __init__(
         self,
         id: str,  # noqa: A002 - what the configuration calls it
-        url: str,
-        *,
-        max_connections: int,
-        max_pending: int,
-        idle_timeout_s: float,
-        tls: TLS | None,
+        targets: Sequence[Target],
+        standing: Standing,
         clock: Clock,
+        chance: Callable[[], float],
         observer: Observer | None = None,
-        outbox: Outbox | None = None,
     ) -> None:
         self.id = id
-        secure = url.startswith("https:")
-        tls = tls or TLS()
-        self._address = address(url, ssl_context(tls) if secure else None, tls.server_name)
-        self.target = str(self._address)
-        self._max_connections = max_connections
-        self._max_pending = max_pending
-        self._idle_timeout_s = idle_timeout_s
+        self.targets = tuple(targets)
+        self._standing = standing
         self._clock = clock
+        self._chance = chance
         self._observer = observer
-        self._outbox = outbox or Outbox()
-        self._idle: list[Connection] = []
-        self._all: set[Connection] = set()
-        self._places = 0
-        self._queue: deque[asyncio.Future[Connection | None]] = deque()
-        self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
 
     def __repr__(self) -> str:
-        return f"<Upstream {self.id} {self.target}, {self.idle} idle, {self.active} active, {self.pending} pending>"
+        return f"<Upstream {self.id} {len(self.targets)} targets, {self.active} active, {self.pending} pending>"
 
     @property
     def idle(self) -> int:
-        return len(self._idle)
+        return sum(target.idle for target in self.targets)
 
     @property
     def active(self) -> int:
         """Connections that answer a call or are being made."""
-        return self._places - len(self._idle)
+        return sum(target.active for target in self.targets)
 
     @property
     def pending(self) -> int:
         """Calls that wait for a connection."""
-        return len(self._queue)
+        return sum(target.pending for target in self.targets)
 
     async def send(self, call: Call) -> Answer:
-        """Send `call` and wait for its answer. Cancelling this closes the connection.
-
-        Raises GatewayError: any UPSTREAM_* row but those about contents, and whatever the call's Body raises.
-        """
+        """As `Target.send`, by one target or another."""
         body = call.body
-        # A slow client's first bytes are waited for without a connection
         first = b"" if isinstance(body, bytes) else await body.read()
-        now = self._clock.monotonic()
-        connection = self._take(now)
-        pooled = connection is not None
-        if connection is None:
-            connection, pooled = await self._connect(call, fresh=False)
-            now = self._clock.monotonic()
-        waiter = connection.begin(call, first, now)
+        began = self._clock.monotonic()
+        number = self._standing.draw(began).one(self._load, self._chance)
+        call.connect_timeout_s /= 2
         try:
-            return await waiter
-        except GatewayError:
-            if not (pooled and connection.died_unanswered and call.idempotent and isinstance(body, bytes)):
-                raise
-        except BaseException:
-            connection.give_up(waiter)
-            raise
-        if self._observer is not None:
-            self._observer.retried()
-        connection, _ = await self._connect(call, fresh=True)
-        waiter = connection.begin(call, first, self._clock.monotonic())
-        try:
-            return await waiter
-        except BaseException:
-            connection.give_up(waiter)
-            raise
+            answer = await self.targets[number].send(call, first)
+        except GatewayError as error:
+            failed = error
+        else:
+            self._standing.answered(number)
+            return answer
+        return await self._send_elsewhere(call, first, began, number, failed)
 
     async def close(self) -> None:
-        """Close every connection and wait until they are gone. Calls under way, waiting and to come fail with
-        UPSTREAM_UNREACHABLE: let them finish before."""
+        """As `Target.close`, of them all."""
         self._closed = True
-        why = self._gone()
-        while self._queue:
-            waiting = self._queue.popleft()
-            if not waiting.done():
-                waiting.set_exception(why)
-        gone = list(self._all)
-        for connection in gone:
-            connection.fail(why)
-        for connection in gone:
-            await connection.lost
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            self._sweeper = None
+        for target in self.targets:
+            await target.close()
 
-    # For connections
-
-    def release(self, connection: Connection, idle_hint_s: float | None) -> None:
-        timeout_s = self._idle_timeout_s
-        if idle_hint_s is not None and idle_hint_s < timeout_s:
-            timeout_s = idle_hint_s
-        connection.expires_at = self._clock.monotonic() + timeout_s
-        if self._queue and self._hand_over(connection):
-            return
-        self._idle.append(connection)
-        if self._sweeper is None:
-            self._sweeper = asyncio.get_running_loop().call_later(self._idle_timeout_s, self._sweep)
-
-    def discarded(self, connection: Connection) -> None:
-        # One that ended while it was being made has no place yet
-        if connection in self._all:
-            self._all.discard(connection)
-            if connection in self._idle:
-                self._idle.remove(connection)
-            self._free_place()
-
-    # Places
-
-    def _take(self, now: float) -> Connection | None:
-        """The idle connection that was used last: the others may then expire."""
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.usable(now):
-                return connection
-            connection.abandon()
-        return None
-
-    async def _connect(self, call: Call, *, fresh: bool) -> tuple[Connection, bool]:
-        """A connection to write `call` to, and whether it served before; `fresh` asks for one that did not.
-
-        Raises GatewayError when the target cannot be reached, or no place becomes free, within the connect time-out.
-        """
-        if self._closed:
-            raise self._gone()
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + call.connect_timeout_s
-        if fresh and self._idle and self._places >= self._max_connections:
-            self._idle[0].abandon()
-        turn_kept = fresh
-        while self._places >= self._max_connections:
-            handed = await self._wait(loop, deadline, turn_kept)
-            if handed is None:
-                break
-            if not fresh and handed.usable(self._clock.monotonic()):
-                return handed, True
-            handed.abandon()
-            turn_kept = True
-        else:
-            self._places += 1
-        try:
-            connection = await dial(loop, self._address, lambda: Connection(self, self.target, self._clock, loop, self._outbox), deadline)
+    async def _send_elsewhere(self, call: Call, first: bytes, began: float, number: int, failed: GatewayError) -> Answer:
+        """`failed` says why target `number` did not answer it. What the call has left of its time is halved again for the next one."""
+        tried: set[int] = set()
+        total_s = call.total_timeout_s
+        while True:
             if self._closed:
-                connection.abandon()
-                raise self._gone()
-        except BaseException:
-            self._free_place()
-            raise
-        self._all.add(connection)
-        if connection.closed is not None:
-            self.discarded(connection)
-        if self._observer is not None:
-            self._observer.connected()
-        return connection, False
+                raise failed
+            self._standing.failed(number, failed.fault)
+            tried.add(number)
+            now = self._clock.monotonic()
+            others = self._standing.others(tried, now)
+            left = min(MOST_TRIES - len(tried), len(others))
+            call.total_timeout_s = total_s - (now - began)
+            if left <= 0 or call.total_timeout_s <= 0 or not _may_go_elsewhere(failed.fault, call):
+                raise failed
+            if self._observer is not None:
+                self._observer.retried()
+            number = Draw(others).one(self._load, self._chance)
+            call.connect_timeout_s /= 2 if left > 1 else 1
+            try:
+                answer = await self.targets[number].send(call, first)
+            except GatewayError as error:
+                failed = error
+            else:
+                self._standing.answered(number)
+                return answer
 
-    async def _wait(self, loop: asyncio.AbstractEventLoop, deadline: float, turn_kept: bool) -> Connection | None:
-        """A connection that became free, or None for its place."""
-        if len(self._queue) >= self._max_pending and not turn_kept:
-            raise GatewayError(UPSTREAM_SATURATED, cause=f"{self.target}: all connections and the queue are full")
-        waiting: asyncio.Future[Connection | None] = loop.create_future()
-        if turn_kept:
-            self._queue.appendleft(waiting)
-        else:
-            self._queue.append(waiting)
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await waiting
-        except BaseException as error:
-            if waiting in self._queue:
-                self._queue.remove(waiting)
-            elif waiting.done() and not waiting.cancelled() and waiting.exception() is None:
-                self._give_back(waiting.result())
-            if isinstance(error, TimeoutError):
-                raise GatewayError(UPSTREAM_SATURATED, cause=f"{self.target}: no connection became free in time") from None
-            raise
+    def _load(self, number: int) -> int:
+        return self.targets[number].load
 
-    def _give_back(self, handed: Connection | None) -> None:
-        if handed is None:
-            self._free_place()
-        elif handed.closed is None:
-            self.release(handed, None)
 
-    def _free_place(self) -> None:
-        if not self._hand_over(None):
-            self._places -= 1
-
-    def _hand_over(self, freed: Connection | None) -> bool:
-        """Give a connection, or a place for one, to the call that has waited longest."""
-        while self._queue:
-            waiting = self._queue.popleft()
-            if not waiting.done():
-                waiting.set_result(freed)
-                return True
-        return False
-
-    def _sweep(self) -> None:
-        now = self._clock.monotonic()
-        for connection in [idle for idle in self._idle if idle.expires_at <= now]:
-            connection.abandon()
-        self._sweeper = None
-        if self._idle:
-            soonest = min(idle.expires_at for idle in self._idle) - now
-            # Not for every one of them its own ring
-            delay_s = max(soonest, self._idle_timeout_s / 10)
-            self._sweeper = asyncio.get_running_loop().call_later(delay_s, self._sweep)
-
-    def _gone(self) -> GatewayError:
-        return GatewayError(UPSTREAM_UNREACHABLE, cause=f"{self.target}: the upstream is closed")
+def _may_go_elsewhere(fault: Fault, call: Call) -> bool:
+    return fault.name in _UNSENT or (fault.name == UPSTREAM_RESET.name and call.idempotent and isinstance(call.body, bytes))

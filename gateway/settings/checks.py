@@ -14,7 +14,8 @@ from gateway.settings.quotas import check_quotas
 from gateway.settings.schema.access import BUILT_IN_PLANS, Key
 from gateway.settings.schema.config import LISTS
 from gateway.settings.schema.redis_urls import AUTHORITIES, files_of
-from gateway.settings.schema.routing import FRAMING, HeaderRules, Upstream
+from gateway.settings.schema.routing import FRAMING, HeaderRules
+from gateway.settings.schema.upstreams import Upstream
 from gateway.settings.schema.values import did_you_mean
 
 _BUILT_IN = frozenset(plan.id for plan in BUILT_IN_PLANS)
@@ -92,8 +93,10 @@ def _key_store(draft: Draft) -> None:
 
 def _upstreams(draft: Draft) -> None:
     for loc, upstream in draft.entries("upstreams", draft.config.upstreams):
-        if len(upstream.targets) > 1:
-            draft.refuse((*loc, "targets", 1), "more than one target is not supported yet")
+        urls = [target.url for target in upstream.targets]
+        for index, url in enumerate(urls):
+            if url in urls[:index]:
+                draft.refuse((*loc, "targets", index, "url"), f"`{url}` stands here twice", "give it more `weight`")
         if upstream.tls.model_fields_set:
             _tls(draft, loc, upstream)
 

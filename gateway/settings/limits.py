@@ -1,7 +1,8 @@
 """What limits and costs mean to one another: doubles, methods that a route does not have, calls that could never fit."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 from gateway.kernel.bucket import burst_of
 from gateway.settings.draft import Draft
@@ -15,48 +16,60 @@ from gateway.settings.schema.routing import Route
 def check_limits(draft: Draft) -> None:
     config = draft.config
     for loc, plan in draft.entries("plans", config.plans):
-        _doubles(draft, loc, plan.limits, "plan")
+        _refuse_doubles(draft, loc, plan.limits, "plan")
     for loc, organization in draft.entries("organizations", config.organizations):
-        _doubles(draft, loc, organization.limits, "organization")
+        _refuse_doubles(draft, loc, organization.limits, "organization")
     for loc, key in draft.entries("keys", config.keys):
-        if key.limits:
-            _doubles(draft, loc, key.limits, "key")
-            _beside_the_plan(draft, loc, key)
+        for at, text, hint in own_limits(config, key) if key.limits else ():
+            draft.refuse((*loc, "limits", *at), text, hint)
     for loc, route in draft.entries("routes", config.routes):
-        _doubles(draft, loc, route.limits, "route")
+        _refuse_doubles(draft, loc, route.limits, "route")
         _methods(draft, loc, route)
         _costs(draft, loc, route)
 
 
-def _doubles(draft: Draft, loc: Loc, limits: Sequence[Limit], what: str) -> None:
+class Complaint(NamedTuple):
+    """What is wrong with some limits: where among them, what, and what to write instead."""
+
+    at: Loc
+    text: str
+    hint: str = ""
+
+
+def own_limits(config: Config, key: Key) -> Iterator[Complaint]:
+    """Of the limits of a key: among themselves, and beside those of its plan."""
+    yield from _doubles(key.limits, "key")
+    own = {limit.id for limit in key.limits}
+    for index, limit in enumerate(key.limits):
+        for other in config.plan_limits(key.plan):
+            if other.id == limit.id and other.scope != "key":
+                text = f"`{limit.id}` of plan `{key.plan}` is shared by the keys of an organisation: no key has one in its place"
+                yield Complaint((index, "id"), text, "choose another id")
+            elif other.id == limit.id and limit.shadow and not other.shadow:
+                text = f"in place of `{limit.id}` of plan `{key.plan}` it would leave the key without that limit"
+                yield Complaint((index, "shadow"), text, "choose another id")
+            elif other.id not in own and (other.per, other.scope, other.shadow) == (limit.per, limit.scope, limit.shadow):
+                text = f"`{other.id}` of plan `{key.plan}` has the same `per`"
+                yield Complaint((index, "per"), text, f"write `id: {other.id}` to have this one in its place")
+
+
+def _refuse_doubles(draft: Draft, loc: Loc, limits: Sequence[Limit], what: str) -> None:
+    for at, text, hint in _doubles(limits, what):
+        draft.refuse((*loc, "limits", *at), text, hint)
+
+
+def _doubles(limits: Sequence[Limit], what: str) -> Iterator[Complaint]:
     ids: set[str] = set()
     spans: set[object] = set()
     for index, limit in enumerate(limits):
         methods = frozenset(limit.methods or ()) if isinstance(limit, RouteLimit) else frozenset()
         span = (limit.per, limit.scope, methods, limit.shadow)
         if limit.id in ids:
-            draft.refuse((*loc, "limits", index, "id"), f"`{limit.id}` is the id of another limit of this {what}")
+            yield Complaint((index, "id"), f"`{limit.id}` is the id of another limit of this {what}")
         if span in spans:
-            draft.refuse((*loc, "limits", index, "per"), f"another limit of this {what} has the same `per`", "keep the tighter one")
+            yield Complaint((index, "per"), f"another limit of this {what} has the same `per`", "keep the tighter one")
         ids.add(limit.id)
         spans.add(span)
-
-
-def _beside_the_plan(draft: Draft, loc: Loc, key: Key) -> None:
-    """What a key has of its own, and what it has of its plan."""
-    own = {limit.id for limit in key.limits}
-    for index, limit in enumerate(key.limits):
-        for other in draft.config.plan_limits(key.plan):
-            at = (*loc, "limits", index)
-            if other.id == limit.id and other.scope != "key":
-                text = f"`{limit.id}` of plan `{key.plan}` is shared by the keys of an organisation: no key has one in its place"
-                draft.refuse((*at, "id"), text, "choose another id")
-            elif other.id == limit.id and limit.shadow and not other.shadow:
-                text = f"in place of `{limit.id}` of plan `{key.plan}` it would leave the key without that limit"
-                draft.refuse((*at, "shadow"), text, "choose another id")
-            elif other.id not in own and (other.per, other.scope, other.shadow) == (limit.per, limit.scope, limit.shadow):
-                text = f"`{other.id}` of plan `{key.plan}` has the same `per`"
-                draft.refuse((*at, "per"), text, f"write `id: {other.id}` to have this one in its place")
 
 
 def _methods(draft: Draft, loc: Loc, route: Route) -> None:

@@ -1,10 +1,11 @@
 """Keys that stand outside of the configuration: entries of `keys` by their form, checked against one configuration."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 
 from pydantic import ValidationError
 
+from gateway.settings.limits import own_limits
 from gateway.settings.places import spell
 from gateway.settings.schema.access import Key
 from gateway.settings.schema.config import Config
@@ -30,26 +31,34 @@ class References:
     """What keys may refer to in a configuration."""
 
     def __init__(self, config: Config) -> None:
+        self._config = config
         self._plans = frozenset(plan.id for plan in config.plans)
         self._organizations = frozenset(organization.id for organization in config.organizations)
         self._routes = tuple(route.id for route in config.routes)
         self._certificates = any(each.tls and each.tls.client_ca for each in config.server.listeners)
 
-    def missing(self, key: Key) -> Iterator[str]:
-        """Without these nobody can say what the key may do."""
+    def wrong(self, key: Key) -> Iterator[str]:
+        """Why nobody can say what the key may do, or it would have more than it may."""
         if key.plan not in self._plans:
             yield _there_is_no("plan", key.plan, self._plans)
         for organization in key.organizations:
             if organization not in self._organizations:
                 yield _there_is_no("organization", organization, self._organizations)
+        yield from self._own_limits(key, lambda field: field != "per")
 
-    def useless(self, key: Key) -> Iterator[str]:
-        """What allows nothing here, though it may elsewhere."""
+    def doubtful(self, key: Key) -> Iterator[str]:
+        """What is not meant, probably, and does no harm: what allows nothing here, and two limits of the same length."""
         for pattern in key.routes or ():
             if not any(fnmatchcase(route, pattern) for route in self._routes):
                 yield f"`{pattern}` matches no route{_hint(pattern, self._routes)}"
         if key.certificate_subject is not None and not self._certificates:
             yield "no listener asks clients for certificates; set `tls.client_ca` of one"
+        yield from self._own_limits(key, lambda field: field == "per")
+
+    def _own_limits(self, key: Key, about: Callable[[object], bool]) -> Iterator[str]:
+        for at, text, hint in own_limits(self._config, key) if key.limits else ():
+            if about(at[-1]):
+                yield f"{spell(('limits', *at))}: {text}" + (f"; {hint}" if hint else "")
 
 
 def _there_is_no(what: str, wanted: str, known: frozenset[str]) -> str:

@@ -38,6 +38,8 @@ async def prepare(x: Exchange, route: Route, caller: Caller, id_field: str) -> C
     passthrough = route.envelope.mode == "passthrough"
     return Call(
         x.method.encode(),
+        _path(x, route).encode(),
+        route.host,
         _head(x, route, caller, id_field),
         b"" if x.body is None else await _read_ahead(x.body),
         x.method in _IDEMPOTENT,
@@ -48,17 +50,17 @@ async def prepare(x: Exchange, route: Route, caller: Caller, id_field: str) -> C
     )
 
 
+def _path(x: Exchange, route: Route) -> str:
+    path = route.upstream_path(x.path)
+    return f"{path}?{x.query}" if x.query else path
+
+
 def _head(x: Exchange, route: Route, caller: Caller, id_field: str) -> bytes:
-    target = route.upstream_path(x.path)
-    if x.query:
-        target = f"{target}?{x.query}"
     about = f"{_forwarded(x)}Via: 1.1 gateway\r\n{id_field}: {x.request_id}\r\ntraceparent: {x.traceparent}\r\n"
     if x.certificate_subject:
         about = f"{about}{route.subject_field}: {x.certificate_subject}\r\n"
     return b"".join(
         (
-            f"{x.method} {target} HTTP/1.1\r\n".encode(),
-            route.host,
             _kept(x, route),
             about.encode("utf-8", "surrogateescape"),
             caller.head,

@@ -10,7 +10,7 @@ from gateway.kernel.responses import CHALLENGE, NO_STORE, RETRY_SHORTLY
 
 _NOT_REACHED = frozenset({
     "upstream_refused", "upstream_unreachable", "upstream_name_unresolved", "upstream_tls_failed", "upstream_connect_timeout",
-    "upstream_saturated",
+    "upstream_saturated", "upstream_circuit_open",
 })  # fmt: skip
 """Faults after which the backend knows nothing of the request: 5001 on analytics routes."""
 

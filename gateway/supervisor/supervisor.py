@@ -21,6 +21,7 @@ from gateway.observe.node import NodeMetrics
 from gateway.observe.slots import Region
 from gateway.settings import Config, ConfigError
 from gateway.supervisor.crew import Crew
+from gateway.supervisor.figures import show
 from gateway.supervisor.inheritance import ADMIN, Will, inherit, succeed
 from gateway.supervisor.notify import Notifier
 from gateway.supervisor.processors import count_of
@@ -176,6 +177,7 @@ class Supervisor:
         """Raises OSError or StillbornError, and then all is as before."""
         before, config = self.blueprint.config, blueprint.config
         count = count_of(config)
+        blueprint.board.adopt(self.blueprint.board)
         admin, admin_sock = self.admin, self._admin_sock
         if config.admin.address != before.admin.address:
             admin, admin_sock = self._admin(config), bind(config.admin.address, alone=True).sock
@@ -201,16 +203,9 @@ class Supervisor:
         self._in_force()
 
     def _in_force(self) -> None:
-        config = self.blueprint.config
-        self.metrics.config_loaded(
-            file=self.blueprint.source,
-            digest=self.blueprint.digest,
-            routes=config.route_ids(),
-            upstreams=frozenset(upstream.id for upstream in config.upstreams),
-            keys=len(config.keys),
-        )
+        show(self.blueprint, self.metrics, SYSTEM)
         if self._watch is not None:
-            self._watch.patterns = config.include
+            self._watch.patterns = self.blueprint.config.include
         self.metrics.reload_successful.set(1)
         self.metrics.reload_at.set(SYSTEM.wall())
 

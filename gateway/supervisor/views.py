@@ -14,6 +14,7 @@ from gateway.observe.errors import ErrorRecord
 from gateway.observe.stamp import Stamp
 from gateway.supervisor.configuration import configuration_views
 from gateway.supervisor.crew import Crew
+from gateway.supervisor.figures import told_targets
 from gateway.supervisor.limits import limit_views, resetting
 from gateway.table.blueprint import Blueprint
 
@@ -28,11 +29,10 @@ def views(blueprint: Callable[[], Blueprint], crew: Crew) -> dict[str, View]:
         return json_reply(200, {"workers": told(crew)})
 
     async def targets(_: web.BaseRequest) -> web.Response:
-        upstreams = [
-            {"id": upstream.id, "targets": [_USERINFO.sub(rf"\1{_MASK}@", str(target.url)) for target in upstream.targets]}
-            for upstream in blueprint().config.upstreams
-        ]
-        return json_reply(200, {"upstreams": upstreams})
+        serving = blueprint()
+        asked = [worker.ask("connections", {}) for worker in crew.answering() if worker.blueprint is serving]
+        answers = [answer.body for answer in await asyncio.gather(*asked) if answer is not None]
+        return json_reply(200, {"upstreams": told_targets(serving, SYSTEM, answers)})
 
     async def errors(request: web.BaseRequest) -> web.Response:
         found = crew.errors.records(request.query.get("request_id"))

@@ -77,7 +77,7 @@ class WorkerProcess:
         self._where = os.memfd_create("stacks", os.MFD_CLOEXEC)
         ours, theirs = Channel.pair()
         listening = [sock.fileno() for _, sharing in sockets for sock in sharing]
-        post = Post(sockets, region, errors, self.pulse, theirs, self._where)
+        post = Post(sockets, region, errors, self.pulse, theirs, self._where, checks=slot == 0)
         try:
             self.pid = fork(partial(work, blueprint, post), (theirs.fileno(), self._where, *listening))
         finally:

@@ -7,6 +7,7 @@ from typing import TypeAlias
 import msgspec
 
 from gateway.kernel.faults import Fault
+from gateway.remote.board import Board
 from gateway.settings import Config
 from gateway.settings.origins import Origins
 from gateway.table.build import build_credentials, build_faults
@@ -19,7 +20,8 @@ Reread: TypeAlias = Callable[[], tuple[Config, Origins | None]]
 class Blueprint(msgspec.Struct, frozen=True):
     """A configuration compiled as far as all workers can share it. `source` names it in the log, `digest` its content.
 
-    `origins` is None for one that stands in no file. `needs_redis`: while Redis is away some callers are refused.
+    `origins` is None for one that stands in no file. `needs_redis`: while Redis is away some callers are refused. `board`
+    holds what is found out about its targets.
     """
 
     config: Config
@@ -29,10 +31,13 @@ class Blueprint(msgspec.Struct, frozen=True):
     needs_redis: bool
     faults: dict[str, Fault]
     credentials: Credentials
+    board: Board
 
 
 def draw(config: Config, origins: Origins | None, source: str) -> Blueprint:
     """Compile `config`."""
     digest = sha256(repr(config).encode()).hexdigest()[:12]
     needs_redis = "deny" in config.ways_without_redis()
-    return Blueprint(config, origins, source, digest, needs_redis, build_faults(config), build_credentials(config))
+    urls = {upstream.id: [str(target.url) for target in upstream.targets] for upstream in config.upstreams}
+    board = Board(urls, [upstream.id for upstream in config.upstreams if upstream.health is not None])
+    return Blueprint(config, origins, source, digest, needs_redis, build_faults(config), build_credentials(config), board)

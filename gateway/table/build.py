@@ -61,21 +61,19 @@ def _route(
     meters: Meters,
 ) -> Route:
     envelope, timeouts = config.envelope_of(route), config.timeouts_of(route)
-    target = config.upstream_of(route).targets[0].url
-    host = target.host if target.port == {"http": 80, "https": 443}[target.scheme] else f"{target.host}:{target.port}"
     plan = config.plan_of(route) if route.auth == "none" else None
     passthrough = envelope.mode == "passthrough"
     own_id = config.observability.request_id.header
     request, response = route.headers.request, route.headers.response
-    set_host = next((value for name, value in request.set.items() if name.lower() == "host"), host)
+    host = next((f"Host: {value}\r\n" for name, value in request.set.items() if name.lower() == "host"), "")
     return Route(
         id=route.id,
         pattern=route.match.path or route.match.prefix or "/",
         prefix=route.match.prefix is not None,
         methods=(*route.match.methods, *(("HEAD",) if "GET" in route.match.methods else ())),
         upstream=upstream,
-        host=f"Host: {set_host}\r\n".encode("latin-1"),
-        base=target.path + (route.rewrite.add_prefix or "").rstrip("/"),
+        host=host.encode("latin-1"),
+        base=(route.rewrite.add_prefix or "").rstrip("/"),
         strip_segments=len(parse_prefix(route.rewrite.strip_prefix)) if route.rewrite.strip_prefix else 0,
         envelope=Envelope(envelope.mode, envelope.max_buffer, envelope.binary),
         family=route.error_family,

@@ -13,8 +13,6 @@ from gateway.table.takeover import taker
 
 _ALLOWANCE = ("max", "per", "guarantee", "shadow")
 """Aspects of a limit that are judged together."""
-
-
 _NAMED = 5
 _TOLD_OTHERWISE = frozenset({("key", "routes"), ("key", "methods")})
 
@@ -57,8 +55,11 @@ def spelled(value: Any) -> str:
 
 
 class _Comparison:
-    """Two outlines. A route that has another name, and nothing else about what it takes, is still the same route; one that
-    comes takes calls from another one perhaps, and one that goes leaves them to another."""
+    """Of two outlines.
+
+    A route that has another name, but takes what it took, is still the same route. One that comes may take calls from
+    another one, and one that goes may leave them to another.
+    """
 
     def __init__(self, before: dict[str, Thing], after: dict[str, Thing]) -> None:
         self._renamed = _renamed(before, after)

@@ -10,27 +10,34 @@ from gateway.remote.limiter import TendedLimiter
 from gateway.table.account import Accounts
 from gateway.table.callers import Caller, Keyring
 from gateway.table.routes import Route
+from gateway.table.stored import StoredKeys
 
 
-def clerks(limiter: TendedLimiter, keyring: Keyring, routes: Sequence[Route]) -> dict[str, Clerk]:
-    """`limiter` is how it is; `limits` are those of a `key`, on behalf of an `organization` or the default one; `reset` is for a `key`."""
+def clerks(limiter: TendedLimiter, keyring: Keyring, routes: Sequence[Route], stored: StoredKeys | None = None) -> dict[str, Clerk]:
+    """`limiter` is how it is; `limits` are those of a `key`, on behalf of an `organization` or the default one; `reset` is for a `key`.
+
+    `stored` are the keys, where they are not in the configuration.
+    """
     accounts = Accounts(limiter, routes)
 
     async def condition(_: About) -> tuple[int, object]:
         return 200, limiter.condition()
 
     async def show(about: About) -> tuple[int, object]:
-        caller = _find(keyring, about)
-        if isinstance(caller, str):
-            return 404, {"error": caller}
         try:
+            caller = await _find(keyring, stored, about)
+            if isinstance(caller, str):
+                return 404, {"error": caller}
             own = await limiter.decide(caller.look)
             return 200, {"store": own.store, **msgspec.structs.asdict(await accounts.of(caller, own))}
         except GatewayError as error:
             return 503, {"error": error.fault.developer_message}
 
     async def reset(about: About) -> tuple[int, object]:
-        caller = _find(keyring, about)
+        try:
+            caller = await _find(keyring, stored, about)
+        except GatewayError as error:
+            return 503, {"error": error.fault.developer_message}
         if isinstance(caller, str):
             return 404, {"error": caller}
         buckets = accounts.own_buckets(caller)
@@ -41,9 +48,10 @@ def clerks(limiter: TendedLimiter, keyring: Keyring, routes: Sequence[Route]) ->
     return {"limiter": condition, "limits": show, "reset": reset}
 
 
-def _find(keyring: Keyring, about: About) -> Caller | str:
+async def _find(keyring: Keyring, stored: StoredKeys | None, about: About) -> Caller | str:
     """Or why there is none. What was asked is not repeated: somebody may have taken a secret for the id."""
-    key = keyring.named(about.get("key", ""))
+    key_id = about.get("key", "")
+    key = keyring.named(key_id) if stored is None else await stored.named(key_id)
     if key is None:
         return "there is no key of this id"
     return key.callers.get(about.get("organization")) or "the key does not belong to this organisation"

@@ -88,6 +88,8 @@ class KeyMaker:
         """For a call, and for a look."""
         alike = (setting.plan, setting.limits, organization)
         if alike not in self._windows:
+            if len(self._windows) >= MOST_MADE:
+                self._windows.clear()
             own = key_windows(self._plans[setting.plan], setting)
             windows = shadows_last(own + self._organizations.get(organization or "", ()))
             self._windows[alike] = (windows, told(windows))
@@ -99,5 +101,7 @@ class KeyMaker:
         if patterns is None:
             return None
         if patterns not in self._allowed:
+            if len(self._allowed) >= MOST_MADE:
+                self._allowed.clear()
             self._allowed[patterns] = frozenset(route for route in self._routes if any(fnmatchcase(route, one) for one in patterns))
         return self._allowed[patterns]

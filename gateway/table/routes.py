@@ -44,7 +44,8 @@ class Route(msgspec.Struct, frozen=True, eq=False):
 
     `upstream` is None for what the gateway answers itself: a path that is nobody else's, whatever the method.
     `methods` holds HEAD beside GET. `pattern` is its path with `{param}` and `{rest*}`; with `prefix` it also covers everything below.
-    `strip_segments` are cut off the front of the path and `base` is put there instead. `faults` is the catalogue with
+    `strip_segments` are cut off the front of the path and `base` is put there instead. `host` is a complete Host line, b""
+    for that of the target. `faults` is the catalogue with
     the operator's overrides, by name. `request_fields` are complete header lines, `response_remove` lower-case names.
     `open_windows` limit each client address of a route that asks for no key; `open_tag` is the hash tag of its buckets,
     None for one each. `tariff` is what is asked of every caller on top, None for nothing. `subject_field` is the name of
@@ -77,12 +78,12 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     subject_field: str
 
     def upstream_path(self, path: str) -> str:
-        """Where `path` leads at the upstream; what is kept of it stays byte for byte."""
+        """Where `path` leads below the path of a target, "" for just there; what is kept of it stays byte for byte."""
         at = 0
         for _ in range(self.strip_segments):
             at = path.find("/", at + 1)
             if at < 0:
-                return self.base or "/"
+                return self.base
         return self.base + path[at:]
 
 

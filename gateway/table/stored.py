@@ -105,6 +105,14 @@ class StoredKeys:
             del self._used[key_id]
         return taken
 
+    async def named(self, key_id: str) -> Key | None:
+        """The key of this id, as Redis has it now; None when there is none that can be used here. Raises KEYS_UNAVAILABLE."""
+        try:
+            content = await self._store.named(key_id)
+        except LinkError as failure:
+            raise GatewayError(KEYS_UNAVAILABLE, cause=f"redis: {failure}") from None
+        return None if content is None else self._made(content)
+
     async def find(self, secret: str, organization: str | None, wall_s: float, client: str) -> Caller:
         """As `Keyring.find`, for a request of the address `client`.
 
@@ -197,7 +205,7 @@ class StoredKeys:
         try:
             setting = read_key(msgspec.json.decode(content, type=dict[str, object]))
             key_id = setting.id
-            problem = "; ".join(self._references.missing(setting))
+            problem = "; ".join(self._references.wrong(setting))
         except (RefusedError, msgspec.MsgspecError) as error:
             problem = str(error)
         else:

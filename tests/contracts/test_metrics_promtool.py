@@ -14,7 +14,9 @@ from tests.scrape import scraped
 def scrape() -> bytes:
     """Every family, each with two series where it has labels."""
     metrics, node = Metrics(), NodeMetrics()
-    node.config_loaded(file="config/gateway.yaml", digest="5139e9b7", routes=frozenset(), upstreams=frozenset(), keys=1)
+    node.config_loaded(
+        file="config/gateway.yaml", digest="5139e9b7", routes=frozenset(), upstreams=frozenset(), keys=1, targets={}, breakers={}
+    )
     families = [*metrics.families, *node.families]
     for family in families:
         if family.declaration.kind == "info":

@@ -114,6 +114,11 @@ async def without_connection(here: Town) -> tuple[Place, RawReply]:
     return here.gateway, refused
 
 
+async def too_often(here: Town) -> tuple[Place, RawReply]:
+    await ask(here.gateway, "GET", "/broken")
+    return here.gateway, await ask(here.gateway, "GET", "/broken")
+
+
 async def cut_off(here: Town) -> tuple[Place, RawReply]:
     waiting = asyncio.ensure_future(ask(here.buggy, "GET", "/v1/wait"))
     await here.buggy.upstream.asked.wait()
@@ -168,6 +173,7 @@ JOURNEYS: dict[str, Journey] = {
     "upstream_name_unresolved": Journey(calling("GET", "/unresolved"), 503, 1004, "unresolved", "dns_error"),
     "upstream_tls_failed": Journey(calling("GET", "/untrusted"), 503, 1004, "untrusted", "tls_certificate_error"),
     "upstream_connect_timeout": Journey(calling("GET", "/full"), 503, 1004, "full", "connection_timeout"),
+    "upstream_circuit_open": Journey(too_often, 503, 1004, "broken", "destination_unavailable"),
     "upstream_saturated": Journey(without_connection, 503, 1004, "single", "connection_limit_reached"),
     "upstream_reset": Journey(answered("/v1/reset", End.RESET), 503, 1004, "all", "connection_terminated"),
     "upstream_timeout": Journey(answered("/v1/late", asyncio.Event()), 503, 1004, "all", "http_response_timeout"),

@@ -1,4 +1,4 @@
-"""What operators see of limits, and reset, in a gateway of two workers."""
+"""What operators see of limits, reset and change while a gateway serves."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fakes import reply, until
-from tests.gateway_process import GatewayProcess, configuration, running
+from tests.gateway_process import KEY, GatewayProcess, configuration, digest, running
 from tests.journeys.backends import Service, ask
 from tests.redis_server import RedisServer
 
@@ -18,18 +18,24 @@ TOKEN = "sesame-open-the-door"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
+PLANS = "[{id: unlimited, limits: [{id: day, max: 3, per: 1d}]}]"
+OWN = f"[{{id: tester, secret_sha256: {digest(KEY)}, organizations: [acme], plan: unlimited, limits: [{{id: day, max: 7, per: 1d}}]}}]"
+
+
+def written(backend: int, workers: int = 1, **sections: str) -> str:
+    """Three calls a day, unless `sections` say otherwise."""
+    server = f'{{workers: {workers}, drain_delay: 0s, listeners: [{{id: public, address: "127.0.0.1:0"}}]}}'
+    admin = f'{{address: "127.0.0.1:0", token: {TOKEN}}}'
+    return configuration(backend, **{"server": server, "admin": admin, "plans": PLANS, **sections})
+
+
 @asynccontextmanager
-async def limited(folder: Path, workers: int, **sections: str) -> AsyncIterator[GatewayProcess]:
-    """Three calls a day, and `/v1/a` to make them."""
+async def limited(folder: Path, workers: int = 1, **sections: str) -> AsyncIterator[tuple[GatewayProcess, int]]:
+    """With `/v1/a` to make calls, and the port of who answers them."""
     async with Service() as service:
         service.on("/v1/a", reply())
-        sections = {
-            "server": f'{{workers: {workers}, drain_delay: 0s, listeners: [{{id: public, address: "127.0.0.1:0"}}]}}',
-            "admin": f'{{address: "127.0.0.1:0", token: {TOKEN}}}',
-            "plans": "[{id: unlimited, limits: [{id: day, max: 3, per: 1d}]}]",
-        } | sections
-        with running(configuration(service.port, **sections), folder) as gateway:
-            yield gateway
+        with running(written(service.port, workers, **sections), folder) as gateway:
+            yield gateway, service.port
 
 
 async def told(gateway: GatewayProcess, path: str, method: str = "GET") -> tuple[int, Any]:
@@ -43,7 +49,7 @@ async def spent(gateway: GatewayProcess) -> list[int]:
 
 
 async def test_a_reset_gives_a_key_its_limits_back_on_every_worker(tmp_path: Path, redis_server: RedisServer) -> None:
-    async with limited(tmp_path, 2, redis=f'{{url: "{redis_server.url}"}}') as gateway:
+    async with limited(tmp_path, 2, redis=f'{{url: "{redis_server.url}"}}') as (gateway, _):
         await gateway.line(lambda line: '"redis is up"' in line)
         assert sorted(await spent(gateway)) == [200] * 3 + [429] * 5
         status, shown = await told(gateway, "/limits?key=tester")
@@ -58,7 +64,7 @@ async def test_a_reset_gives_a_key_its_limits_back_on_every_worker(tmp_path: Pat
 
 
 async def test_every_worker_tells_how_its_limiter_is_unless_it_stands_still(tmp_path: Path, redis_server: RedisServer) -> None:
-    async with limited(tmp_path, 2, redis=f'{{url: "{redis_server.url}", on_failure: deny}}') as gateway:
+    async with limited(tmp_path, 2, redis=f'{{url: "{redis_server.url}", on_failure: deny}}') as (gateway, _):
         await gateway.line(lambda line: '"redis is up"' in line)
         workers = (await told(gateway, "/limiter"))[1]["workers"]
         assert [(each["worker"], each["decides"], each["redis"]["up"]) for each in workers] == [(0, "redis", True), (1, "redis", True)]
@@ -73,9 +79,20 @@ async def test_every_worker_tells_how_its_limiter_is_unless_it_stands_still(tmp_
 
 
 async def test_limits_in_memory_are_shown_and_reset_as_well(tmp_path: Path) -> None:
-    async with limited(tmp_path, 1) as gateway:
+    async with limited(tmp_path) as (gateway, _):
         assert sorted(await spent(gateway)) == [200] * 3 + [429] * 5
         assert (await told(gateway, "/limiter"))[1]["workers"][0]["decides"] == "memory"
         assert (await told(gateway, "/limits?key=tester"))[1]["limits"][0]["used"] == 3
         assert (await told(gateway, "/limits/reset?key=tester", "POST"))[0] == 200
         assert sorted(await spent(gateway)) == [200] * 3 + [429] * 5
+
+
+async def test_a_changed_limit_keeps_what_was_used(tmp_path: Path) -> None:
+    """In memory, from one worker to its successor: reloaded as it was, raised, and raised for the key alone."""
+    async with limited(tmp_path) as (gateway, backend):
+        same = written(backend)
+        changed = [same, same, written(backend, plans=PLANS.replace("3", "5")), written(backend, keys=OWN)]
+        for text, left in zip(changed, (3, 0, 2, 2), strict=True):
+            (tmp_path / "gateway.yaml").write_text(text)
+            assert await told(gateway, "/reload?wait", "POST") == (200, {"reload": "done"})
+            assert await spent(gateway) == [200] * left + [429] * (8 - left)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.fakes import reply, until
-from tests.gateway_process import KEY, GatewayProcess, configuration, digest, running
+from tests.gateway_process import GatewayProcess, configuration, running
 from tests.journeys.backends import Service, asking
 from tests.load import Load
 from tests.raw_client import RawClient
@@ -110,25 +110,6 @@ async def test_only_who_has_the_token_reloads(tmp_path: Path) -> None:
         assert gateway.admin("/reload", "POST")[0] == 401
         assert gateway.admin("/reload", "POST", {"Authorization": "Bearer guess"})[0] == 401
         assert gateway.admin("/reload", "POST", {"Authorization": f"bearer {TOKEN}"})[0] == 202
-
-
-async def test_a_reload_keeps_what_was_used_of_a_limit(tmp_path: Path) -> None:
-    plans = "[{id: unlimited, limits: [{id: day, max: 60, per: 1d}]}]"
-    own = f"[{{id: tester, secret_sha256: {digest(KEY)}, organizations: [acme], plan: unlimited, limits: [{{id: day, max: 90, per: 1d}}]}}]"
-    async with serving(tmp_path, plans=plans) as (gateway, service):
-        async with Load(gateway.port, 1) as load:
-            await load.more(20)
-        for _ in range(3):
-            assert (await reloaded(gateway))[0] == 200
-        got = load.answered[200]
-        texts = [written(service.port, plans=plans), written(service.port, plans=plans.replace("60", "80"))]
-        for most, text in zip((60, 80, 90), (*texts, written(service.port, plans=plans, keys=own)), strict=True):
-            (tmp_path / "gateway.yaml").write_text(text)
-            assert (await reloaded(gateway))[0] == 200
-            async with Load(gateway.port, 1) as load:
-                await load.more(100)
-            got += load.answered[200]
-            assert got == most
 
 
 async def test_two_workers_share_limits_exactly(tmp_path: Path, redis: RedisServer) -> None:

@@ -55,6 +55,7 @@ _PLANS = """
 _UPSTREAMS = """
 - {{id: backend, targets: [{{url: "http://127.0.0.1:{backend}"}}], timeouts: {{first_byte: 1500ms}}}}
 - {{id: refused, targets: [{{url: "http://127.0.0.1:{closed}"}}]}}
+- {{id: broken, targets: [{{url: "http://127.0.0.1:{closed}"}}], breaker: {{consecutive_failures: 1}}}}
 - {{id: unreachable, targets: [{{url: "http://127.255.255.255:80"}}]}}
 - {{id: unresolved, targets: [{{url: "http://nowhere.invalid:80"}}]}}
 - {{id: untrusted, targets: [{{url: "https://127.0.0.1:{secure}"}}]}}
@@ -65,6 +66,7 @@ _ROUTES = """
 - {id: all, match: {prefix: /v1}, upstream: backend}
 - {id: read-only, match: {path: /read-only, methods: [GET]}, upstream: backend}
 - {id: refused, match: {path: /refused}, upstream: refused}
+- {id: broken, match: {path: /broken}, upstream: broken}
 - {id: unreachable, match: {path: /unreachable}, upstream: unreachable}
 - {id: unresolved, match: {path: /unresolved}, upstream: unresolved}
 - {id: untrusted, match: {path: /untrusted}, upstream: untrusted}
@@ -86,7 +88,7 @@ class Buggy:
         self.asked = asyncio.Event()
 
     async def send(self, call: Call) -> Answer:
-        if b"/v1/wait" in call.head:
+        if b"/v1/wait" in call.path:
             self.asked.set()
             await asyncio.Event().wait()
         raise RuntimeError("a bug")

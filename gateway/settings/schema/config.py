@@ -9,9 +9,10 @@ from gateway.kernel.faults import CATALOGUE
 from gateway.settings.schema.access import BUILT_IN_PLANS, Auth, Key, KeyStore, Organization, Plan
 from gateway.settings.schema.key_list import KeyList
 from gateway.settings.schema.limits import Limit, PlanLimit
-from gateway.settings.schema.routing import Defaults, Envelope, ErrorOverride, Route, Timeouts, Upstream
+from gateway.settings.schema.routing import Defaults, Envelope, ErrorOverride, Route
 from gateway.settings.schema.server import Admin, Observability, Redis, Server
 from gateway.settings.schema.types import Many, Section, Version, section
+from gateway.settings.schema.upstreams import Timeouts, Upstream
 
 
 class Config(Section):

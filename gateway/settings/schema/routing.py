@@ -1,4 +1,4 @@
-"""`upstreams`, `defaults`, `routes`, `errors`: where requests go, and how answers come back."""
+"""`defaults`, `routes`, `errors`: which way requests go, and how answers come back."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -17,36 +17,10 @@ from gateway.settings.schema.types import (
     PositiveDuration,
     Section,
     Size,
-    TargetUrl,
     default,
     section,
 )
 from gateway.settings.schema.values import RefusedError
-
-
-class Target(Section):
-    """One address of an upstream."""
-
-    url: TargetUrl = Field(description="`http://` or `https://`, host, port, and a path that is put before every other if needed.")
-    weight: int = Field(default=1, ge=1, le=1000, description="Share of the requests among several targets.")
-
-
-class Connections(Section):
-    """The pool of connections to an upstream."""
-
-    max: int = Field(default=256, ge=1, le=65536, description="Most connections at once.")
-    max_pending: int = Field(
-        default=1024, ge=0, le=1_000_000, description="Most requests that wait for a connection; more get 503 at once."
-    )
-    idle_timeout: PositiveDuration = default("30s", "An unused connection is closed after this long.")
-
-
-class Timeouts(Section):
-    """How long an upstream may take."""
-
-    connect: PositiveDuration = default("1s", "Until a connection stands, TLS included.")
-    first_byte: PositiveDuration = default("10s", "From the request sent to the first byte of the reply.")
-    total: PositiveDuration = default("30s", "The whole exchange with the upstream.")
 
 
 class TimeoutOverrides(Section):
@@ -55,38 +29,6 @@ class TimeoutOverrides(Section):
     connect: PositiveDuration | None = Field(default=None, description="Until a connection stands, TLS included.")
     first_byte: PositiveDuration | None = Field(default=None, description="From the request sent to the first byte of the reply.")
     total: PositiveDuration | None = Field(default=None, description="The whole exchange with the upstream.")
-
-
-class UpstreamTls(Section):
-    """How an upstream's https is checked. Paths are relative to the file they stand in."""
-
-    ca: str | None = Field(default=None, description="PEM file of the authorities to trust, instead of the system's.")
-    certificate: str | None = Field(default=None, description="PEM file of the certificate that the gateway shows.")
-    private_key: str | None = Field(default=None, description="PEM file of its private key, unless `certificate` holds it.")
-    verify: bool = Field(default=True, description="Check the upstream's certificate and name.")
-    server_name: str | None = Field(
-        default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$", description="Name to ask for and to check, if not the URL's host."
-    )
-
-    @model_validator(mode="after")
-    def _of_use(self) -> "UpstreamTls":
-        if self.private_key is not None and self.certificate is None:
-            raise RefusedError("`private_key` is of no use without `certificate`")
-        if self.ca is not None and not self.verify:
-            raise RefusedError("`ca` is of no use with `verify: false`")
-        return self
-
-
-class Upstream(Section):
-    """A service behind the gateway."""
-
-    LATER: ClassVar[frozenset[str]] = frozenset({"health", "health_checks", "balance", "balancer", "retries", "breaker"})
-
-    id: Id = Field(description="What routes refer to.")
-    targets: Annotated[Many[Target], Field(min_length=1)] = Field(description="Its addresses.")
-    connections: Connections = section(Connections, "The pool of connections.")
-    timeouts: Timeouts = section(Timeouts, "How long it may take.")
-    tls: UpstreamTls = section(UpstreamTls, "How its https is checked.")
 
 
 class Envelope(Section):

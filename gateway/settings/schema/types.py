@@ -27,10 +27,10 @@ def _shape(**schema: object) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", **schema})
 
 
-_spelled = PlainSerializer(str, when_used="json")
+spelled = PlainSerializer(str, when_used="json")
 _hidden = PlainSerializer(lambda _: "***", when_used="json")
 _in_utc = PlainSerializer(lambda instant: instant.astimezone(UTC).isoformat().replace("+00:00", "Z"), when_used="json")
-_in_time = PlainSerializer(units.format_duration, when_used="json")
+in_time = PlainSerializer(units.format_duration, when_used="json")
 _in_bytes = PlainSerializer(units.format_size, when_used="json")
 
 
@@ -42,9 +42,9 @@ def _secret(rule: Callable[[object], str]) -> PlainValidator:
 Many: TypeAlias = Annotated[tuple[T, ...], Field(strict=False)]
 """A list. Strictness is about its items; YAML knows no tuples."""
 
-Duration: TypeAlias = Annotated[float, PlainValidator(values.duration), _in_time, _shape(pattern=units.DURATION_PATTERN)]
+Duration: TypeAlias = Annotated[float, PlainValidator(values.duration), in_time, _shape(pattern=units.DURATION_PATTERN)]
 """Seconds."""
-PositiveDuration: TypeAlias = Annotated[float, PlainValidator(values.positive_duration), _in_time, _shape(pattern=units.DURATION_PATTERN)]
+PositiveDuration: TypeAlias = Annotated[float, PlainValidator(values.positive_duration), in_time, _shape(pattern=units.DURATION_PATTERN)]
 """Seconds, more than 0."""
 Size: TypeAlias = Annotated[int, PlainValidator(values.size), _in_bytes, _shape(pattern=units.SIZE_PATTERN)]
 """Bytes."""
@@ -56,13 +56,13 @@ QueryName: TypeAlias = Annotated[str, PlainValidator(values.query_name), _shape(
 Method: TypeAlias = Annotated[str, PlainValidator(values.method), _shape(enum=list(values.METHODS))]
 PathPattern: TypeAlias = Annotated[str, PlainValidator(values.path_pattern), _shape(pattern="^/")]
 PathPrefix: TypeAlias = Annotated[str, PlainValidator(values.path_prefix), _shape(pattern="^/")]
-Address: TypeAlias = Annotated[values.Address, PlainValidator(values.address), _spelled, _shape(pattern=":[0-9]{1,5}$")]
+Address: TypeAlias = Annotated[values.Address, PlainValidator(values.address), spelled, _shape(pattern=":[0-9]{1,5}$")]
 ListenAddress: TypeAlias = Annotated[
-    values.Address | addresses.UnixAddress, PlainValidator(addresses.listen_address), _spelled, _shape(pattern="^unix:/|:[0-9]{1,5}$")
+    values.Address | addresses.UnixAddress, PlainValidator(addresses.listen_address), spelled, _shape(pattern="^unix:/|:[0-9]{1,5}$")
 ]
-TrustedProxy: TypeAlias = Annotated[IPv4Network | IPv6Network | str, PlainValidator(addresses.trusted_proxy), _spelled, _shape()]
+TrustedProxy: TypeAlias = Annotated[IPv4Network | IPv6Network | str, PlainValidator(addresses.trusted_proxy), spelled, _shape()]
 """An address range, or "unix" for whoever comes through a unix socket."""
-TargetUrl: TypeAlias = Annotated[values.TargetUrl, PlainValidator(values.target_url), _spelled, _shape(pattern="^https?://")]
+TargetUrl: TypeAlias = Annotated[values.TargetUrl, PlainValidator(values.target_url), spelled, _shape(pattern="^https?://")]
 RedisUrl: TypeAlias = Annotated[SecretStr, _secret(redis_urls.redis_url), _hidden, _shape(pattern=redis_url.PATTERN)]
 Token: TypeAlias = Annotated[SecretStr, _secret(values.token), _hidden, _shape()]
 Digest: TypeAlias = Annotated[str, PlainValidator(values.digest), _shape(pattern="^[0-9a-f]{64}$")]

@@ -12,7 +12,7 @@ def shown(node: NodeMetrics) -> dict[str, float]:
 
 
 def loaded(node: NodeMetrics, digest: str, routes: set[str], upstreams: frozenset[str] = frozenset()) -> None:
-    node.config_loaded(file="gateway.yaml", digest=digest, routes=frozenset(routes), upstreams=upstreams, keys=9)
+    node.config_loaded(file="gateway.yaml", digest=digest, routes=frozenset(routes), upstreams=upstreams, keys=9, targets={}, breakers={})
 
 
 def worker(node: NodeMetrics) -> Metrics:

@@ -5,12 +5,13 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from gateway.kernel.faults import GatewayError
+from gateway.kernel.faults import Fault, GatewayError
 from gateway.remote.call import Answer, Call, Stream
+from gateway.remote.target import Target
 from gateway.remote.upstream import Upstream
 
-Make: TypeAlias = Callable[..., Upstream]
-"""Makes an Upstream with some settings changed; the fixture `make` closes it and looks for leaks."""
+Make: TypeAlias = Callable[..., Target]
+"""Makes a Target with some settings changed; the fixture `make` closes it and looks for leaks."""
 
 
 class Seen:
@@ -26,6 +27,28 @@ class Seen:
         self.retries += 1
 
 
+class Told:
+    """A Watcher, of targets and circuits, that writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.times_s: list[float] = []
+
+    def ejected(self, number: int, fault: Fault, for_s: float) -> None:
+        self.said.append(f"{number} ejected: {fault.name}")
+        self.times_s.append(for_s)
+
+    def returned(self, number: int) -> None:
+        self.said.append(f"{number} returned")
+
+    def opened(self, for_s: float) -> None:
+        self.said.append("opened")
+        self.times_s.append(for_s)
+
+    def closed(self) -> None:
+        self.said.append("closed")
+
+
 def call(
     method: bytes = b"GET",
     body: Any = b"",
@@ -37,10 +60,10 @@ def call(
     total_s: float = 5.0,
 ) -> Call:
     safe = method != b"POST" if idempotent is None else idempotent
-    return Call(method, method + b" /x HTTP/1.1\r\nHost: h\r\n", body, safe, buffer_bytes, connect_s, first_byte_s, total_s)
+    return Call(method, b"/x", b"Host: h\r\n", b"", body, safe, buffer_bytes, connect_s, first_byte_s, total_s)
 
 
-async def fails(upstream: Upstream, sent: Call) -> GatewayError:
+async def fails(upstream: Target | Upstream, sent: Call) -> GatewayError:
     with pytest.raises(GatewayError) as caught:
         await upstream.send(sent)
     assert upstream.active == 0

@@ -9,10 +9,11 @@ import pytest
 import uvloop
 
 from gateway.kernel.clock import Clock
-from gateway.remote.upstream import Upstream
+from gateway.remote.target import Target
+from gateway.remote.tls import TLS, ssl_context
 from tests.unit.remote.calls import Make
 
-ON_BOTH_LOOPS = ("test_alarm", "test_connection", "test_dial", "test_upload", "test_upstream")
+ON_BOTH_LOOPS = ("test_alarm", "test_connection", "test_dial", "test_look", "test_rounds", "test_target", "test_upload", "test_upstream")
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -22,14 +23,15 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[]
 
 @pytest.fixture
 async def make() -> AsyncIterator[Make]:
-    made: list[Upstream] = []
+    made: list[Target] = []
 
-    def upstream(url: str, **changed: Any) -> Upstream:
-        settings: dict[str, Any] = {"max_connections": 4, "max_pending": 4, "idle_timeout_s": 30.0, "tls": None} | changed
-        made.append(Upstream("orders", url, clock=Clock(time.monotonic, time.time), **settings))
+    def target(url: str, tls: TLS | None = None, **changed: Any) -> Target:
+        context = ssl_context(tls or TLS()) if url.startswith("https:") else None
+        settings: dict[str, Any] = {"max_connections": 4, "max_pending": 4, "idle_timeout_s": 30.0, "server_name": None} | changed
+        made.append(Target("orders", url, context=context, clock=Clock(time.monotonic, time.time), **settings))
         return made[-1]
 
-    yield upstream
+    yield target
     for each in made:
         await each.close()
         assert (each.idle, each.active, each.pending) == (0, 0, 0)

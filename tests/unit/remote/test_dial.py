@@ -1,6 +1,7 @@
 import asyncio
 import errno
 import socket
+import ssl
 from typing import Any
 
 import pytest
@@ -41,6 +42,12 @@ class TestAddress:
     @pytest.mark.parametrize(("url", "text"), [("http://h", "h:80"), ("http://h:3000/base", "h:3000"), ("http://[::1]:3000", "[::1]:3000")])
     def test_of_http(self, url: str, text: str) -> None:
         assert str(address(url, None, None)) == text
+
+    def test_a_url_leaves_the_usual_port_out(self) -> None:
+        tls = ssl.create_default_context()
+        known = [address("http://h", None, None), address("http://[::1]:443", None, None), address("https://h:443", tls, None)]
+        assert [each.authority for each in known] == ["h", "[::1]:443", "h"]
+        assert address("https://h:80", tls, None).authority == "h:80"
 
     @pytest.mark.parametrize("url", ["ftp://h", "h:80", "http://", "http://h:x", "https://h"])
     def test_bad(self, url: str) -> None:

@@ -1,8 +1,10 @@
 """remote/framing.py: what llhttp does not decide."""
 
+import msgspec
 import pytest
 
 from gateway.remote import framing
+from tests.unit.remote.calls import call
 
 
 @pytest.mark.parametrize(
@@ -18,3 +20,21 @@ from gateway.remote import framing
 )
 def test_events_and_binary_data_are_never_held_back(content_type: bytes, streamed: bool) -> None:
     assert framing.is_streamed([(b"server", b"x"), (b"content-type", content_type)]) is streamed
+
+
+@pytest.mark.parametrize(
+    ("base", "path", "line"),
+    [
+        (b"", b"/a?b=/c", b"/a?b=/c"),
+        (b"/api", b"/a", b"/api/a"),
+        (b"", b"", b"/"),
+        (b"", b"?b", b"/?b"),
+        (b"/api", b"", b"/api"),
+        (b"/api", b"?b", b"/api?b"),
+    ],
+)
+@pytest.mark.parametrize(("host", "said"), [(b"", b"Host: own\r\n"), (b"Host: set\r\n", b"Host: set\r\n")])
+def test_a_target_puts_its_path_and_its_name_into_the_head(base: bytes, path: bytes, line: bytes, host: bytes, said: bytes) -> None:
+    made = msgspec.structs.replace(call(), path=path, host=host, head=b"A: b\r\n")
+    head = framing.request_head(made, framing.Origin(base, b"Host: own\r\n"), 0)
+    assert head == b"GET " + line + b" HTTP/1.1\r\n" + said + b"A: b\r\n\r\n"

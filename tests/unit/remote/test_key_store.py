@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.remote.key_records import Names
+from gateway.remote.key_records import Names, Secret, StoredKey
+from gateway.remote.key_registry import KeyRegistry
 from gateway.remote.key_store import SCRIPT, Changes, KeyStore, RefusedCommandError
 from gateway.remote.redis_address import LinkError
+from gateway.remote.redis_client import client_for
 from gateway.remote.redis_store import RedisStore, redis_store
 from tests.redis_cluster import RedisCluster
 from tests.redis_server import RedisServer
@@ -35,6 +37,14 @@ async def test_a_key_is_found_by_its_proof(store: KeyStore, redis_server: RedisS
     assert await store.find("p") is None
     redis_server.ask("HSET", NAMES.proofs, "p", "entry")
     assert await store.find("p") == b"entry"
+
+
+async def test_a_key_is_found_by_its_id_as_who_edits_keys_has_left_it(store: KeyStore, redis_server: RedisServer) -> None:
+    assert await store.named("a") is None
+    client = client_for(redis_server.url, NAMES.ids)
+    KeyRegistry(client, "gw").change(["a"], lambda _: {"a": StoredKey({"id": "a", "plan": "gold"}, (Secret("1" * 64),), "")})
+    client.close()
+    assert await store.named("a") == b'{"id":"a","plan":"gold"}'
 
 
 async def test_what_changed_since_is_told_once(store: KeyStore, redis_server: RedisServer) -> None:

@@ -1,245 +1,203 @@
-"""The pool: taking, sending, retrying, leaving, closing."""
+"""Several targets: who is called, and who is called instead."""
 
 import asyncio
+import random
 import socket
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import pytest
 
-from gateway.kernel.faults import (
-    UPSTREAM_PROTOCOL_ERROR,
-    UPSTREAM_REFUSED,
-    UPSTREAM_RESET,
-    UPSTREAM_UNREACHABLE,
-    Fault,
-    GatewayError,
-)
-from gateway.remote.call import Call
-from tests.fakes import End, RawBackend, reply, script, turn, until
-from tests.unit.remote.calls import Make, Seen, call, fails
+from gateway.kernel.clock import Clock
+from gateway.kernel.faults import UPSTREAM_INCOMPLETE, UPSTREAM_REFUSED, UPSTREAM_RESET, UPSTREAM_TIMEOUT, UPSTREAM_UNREACHABLE
+from gateway.remote.board import Board
+from gateway.remote.call import Answer
+from gateway.remote.standing import Ejection, Standing
+from gateway.remote.upstream import Upstream
+from tests.fakes import End, RawBackend, reply, script, until
+from tests.samples import Pieces
+from tests.unit.remote.calls import Make, Seen, Told, call, fails
+
+Several: TypeAlias = Callable[..., Upstream]
 
 
-async def test_reuses_the_connection_used_last(make: Make) -> None:
+@pytest.fixture
+def several(make: Make) -> Several:
+    """Makes an Upstream of targets at some URLs. The first one is chosen, until its calls fail."""
+
+    def upstream(
+        *urls: str,
+        chance: Callable[[], float] = lambda: 0.0,
+        monotonic: Callable[[], float] = time.monotonic,
+        observer: Seen | None = None,
+        failures: int = 5,
+        watcher: Told | None = None,
+        **changed: Any,
+    ) -> Upstream:
+        rules = Ejection(failures, 60.0, 60.0, 50)
+        weights = dict.fromkeys(range(len(urls)), 1)
+        row = Board({"orders": [f"{number} {url}" for number, url in enumerate(urls)]}).upstreams["orders"]
+        standing = Standing(row, weights, rules, watcher or Told(), 1, Clock(time.monotonic, time.time), lambda: 0.0)
+        return Upstream("orders", [make(url, **changed) for url in urls], standing, Clock(monotonic, time.time), chance, observer)
+
+    return upstream
+
+
+@pytest.fixture
+def nobody() -> str:
+    """A URL where connections are refused."""
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        return f"http://127.0.0.1:{unused.getsockname()[1]}"
+
+
+async def test_all_get_calls(several: Several) -> None:
+    async with RawBackend() as one, RawBackend() as other:
+        upstream = several(one.url, other.url, chance=random.Random(3).random)
+        for _ in range(40):
+            await upstream.send(call())
+        assert min(len(one.requests), len(other.requests)) > 10
+        assert (upstream.idle, upstream.active, upstream.pending) == (2, 0, 0)
+        assert repr(upstream) == "<Upstream orders 2 targets, 0 active, 0 pending>"
+
+
+async def test_each_is_called_by_its_own_name_and_path(several: Several) -> None:
+    drawn = iter((0.0, 0.0, 0.9, 0.9))
+    async with RawBackend() as one, RawBackend() as other:
+        upstream = several(f"{one.url}/a", f"{other.url}/b/", chance=drawn.__next__)
+        for _ in range(2):
+            sent = call()
+            sent.host = b""
+            await upstream.send(sent)
+        assert one.requests[0].head == b"GET /a/x HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % one.port
+        assert other.requests[0].head == b"GET /b/x HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % other.port
+
+
+async def test_the_one_with_less_to_do_is_called(several: Several) -> None:
+    drawn = iter((0.0, 0.0, 0.0, 0.9))
     gate = asyncio.Event()
-    async with RawBackend(script(gate, reply()), script(gate, reply())) as backend:
-        upstream = make(backend.url)
-        calls = [asyncio.ensure_future(upstream.send(call())) for _ in range(2)]
-        await until(lambda: len(backend.requests) == 2)
-        assert (upstream.idle, upstream.active) == (0, 2)
-        assert repr(upstream) == f"<Upstream orders 127.0.0.1:{backend.port}, 0 idle, 2 active, 0 pending>"
+    async with RawBackend(script(gate, reply())) as one, RawBackend() as other:
+        upstream = several(one.url, other.url, chance=drawn.__next__)
+        busy = asyncio.ensure_future(upstream.send(call()))
+        await until(lambda: len(one.requests) == 1)
+        await upstream.send(call())
+        assert len(other.requests) == 1
         gate.set()
-        first, second = await asyncio.gather(*calls)
-        assert (first.status, first.body, first.stream, first.length, first.target) == (200, b"{}", None, 2, f"127.0.0.1:{backend.port}")
-        assert first.fields == [(b"content-type", b"application/json"), (b"content-length", b"2")]
-        assert second.body == b"{}"
-        for _ in range(5):
-            await upstream.send(call())
-        assert backend.connections == 2
-        assert len({request.connection for request in backend.requests[2:]}) == 1
-        assert (upstream.idle, upstream.active) == (2, 0)
+        await busy
 
 
-@pytest.mark.parametrize(
-    ("method", "body", "framing"),
-    [
-        (b"GET", b"", b""),
-        (b"DELETE", b"", b""),
-        (b"OPTIONS", b"", b""),
-        (b"POST", b"", b"Content-Length: 0\r\n"),
-        (b"PUT", b"", b"Content-Length: 0\r\n"),
-        (b"PATCH", b"", b"Content-Length: 0\r\n"),
-        (b"POST", b"abc", b"Content-Length: 3\r\n"),
-        (b"DELETE", b"abc", b"Content-Length: 3\r\n"),
-    ],
-)
-async def test_frames_a_body_in_memory(make: Make, method: bytes, body: bytes, framing: bytes) -> None:
-    async with RawBackend() as backend:
-        await make(backend.url).send(call(method, body))
-        [request] = backend.requests
-        assert request.head == method + b" /x HTTP/1.1\r\nHost: h\r\n" + framing + b"\r\n"
-        assert request.body == body
-
-
-async def test_writes_a_large_body_in_memory(make: Make) -> None:
-    body = bytes(range(256)) * 3000
-    async with RawBackend() as backend:
-        upstream = make(backend.url)
-        await upstream.send(call(b"POST", body))
-        assert backend.requests[0].body == body
-        assert upstream.idle == 1
-
-
-class TestConnecting:
-    async def test_refused(self, make: Make) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as unused:
-            port = unused.getsockname()[1]
-        error = await fails(make(f"http://127.0.0.1:{port}"), call())
-        assert error.fault is UPSTREAM_REFUSED
-        assert error.cause == f"127.0.0.1:{port}: Connection refused"
-
-    async def test_what_is_said_before_the_call_is_not_its_answer(self, make: Make) -> None:
-        async with RawBackend() as backend:
-            upstream = make(backend.url)
-            await upstream.send(call())
-            connection = upstream._take(0.0)
-            assert connection is not None
-            connection.data_received(reply(b'"unasked"'))
-            with pytest.raises(GatewayError) as caught:
-                connection.begin(call(), b"", 0.0)
-            assert caught.value.fault is UPSTREAM_PROTOCOL_ERROR
-            assert upstream.active == 0
-
-    async def test_closed_while_accepting(self, make: Make) -> None:
-        async with RawBackend(greeting=script(End.CLOSE)) as backend:
-            assert (await fails(make(backend.url), call())).fault is UPSTREAM_RESET
-            assert backend.connections == 1
-
-
-class TestLeaving:
-    async def test_cancelled_while_answered(self, make: Make) -> None:
-        async with RawBackend(script(End.NEVER)) as backend:
-            upstream = make(backend.url, max_connections=1)
-            busy = asyncio.ensure_future(upstream.send(call()))
-            await until(lambda: len(backend.requests) == 1)
-            busy.cancel()
-            await asyncio.wait([busy])
-            assert (upstream.active, upstream.idle) == (0, 0)
-            await backend.closed(0)
-            assert (await upstream.send(call())).status == 200
-
-    async def test_cancelled_while_waiting(self, make: Make) -> None:
-        gate = asyncio.Event()
-        async with RawBackend(script(gate, reply())) as backend:
-            upstream = make(backend.url, max_connections=1)
-            calls = [asyncio.ensure_future(upstream.send(call())) for _ in range(3)]
-            await until(lambda: upstream.pending == 2 and len(backend.requests) == 1)
-            calls[1].cancel()
-            await asyncio.wait([calls[1]])
-            assert upstream.pending == 1
-            gate.set()
-            assert (await calls[2]).status == 200
-
-    async def test_cancelled_when_handed_a_connection(self, make: Make) -> None:
-        gate = asyncio.Event()
-        async with RawBackend(script(gate, reply())) as backend:
-            upstream = make(backend.url, max_connections=1)
-            first = asyncio.ensure_future(upstream.send(call()))
-            await until(lambda: len(backend.requests) == 1)
-            second, third = (asyncio.ensure_future(upstream.send(call())) for _ in range(2))
-            await until(lambda: upstream.pending == 2)
-            # In the same turn of the loop in which the first one wakes, the second has its connection but has not run
-            first.add_done_callback(lambda _: second.cancel())
-            upstream_was_handed = asyncio.ensure_future(first)
-            gate.set()
-            await upstream_was_handed
-            await asyncio.wait([second])
-            assert (await third).status == 200
-            assert upstream.active == 0
-
-    async def test_cancelled_while_connecting(self, make: Make) -> None:
-        async with RawBackend() as backend:
-            upstream = make(backend.url, max_connections=1)
-            for turns in range(12):
-                task = asyncio.ensure_future(upstream.send(call()))
-                for _ in range(turns):
-                    await turn()
-                task.cancel()
-                await asyncio.wait([task])
-                assert upstream.active == 0
-            assert (await upstream.send(call())).status == 200
-
-
-async def test_what_arrives_for_a_caller_that_leaves_in_the_same_turn_reaches_nobody_else(make: Make) -> None:
-    begun = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{"a":"A"}\r\n'
-    async with RawBackend(script(begun, asyncio.Event()), default=script(reply(b""))) as backend:
-        upstream = make(backend.url)
-        leaving = asyncio.ensure_future(upstream.send(call()))
-        await until(lambda: any(connection._buffer for connection in upstream._all))
-        (connection,) = upstream._all
-        leaving.cancel()
-        connection.data_received(b"0\r\n\r\n")
-        with pytest.raises(asyncio.CancelledError):
-            await leaving
-        assert upstream.idle == 0
-        assert (await upstream.send(call())).body == b""
-        assert backend.connections == 2
-
-
-class TestSecondTry:
-    @pytest.mark.parametrize("end", [End.CLOSE, End.RESET])
-    async def test_of_an_idempotent_call(self, make: Make, end: End) -> None:
+class TestElsewhere:
+    @pytest.mark.parametrize("sent", [call(), call(b"POST", b"x"), call(b"POST", b"x" * 200_000)], ids=["GET", "POST", "large POST"])
+    async def test_what_was_not_sent(self, several: Several, nobody: str, sent: Any) -> None:
         seen = Seen()
-        async with RawBackend(script(reply()), script(end)) as backend:
-            upstream = make(backend.url, observer=seen)
-            await upstream.send(call())
-            assert (await upstream.send(call())).status == 200
-            assert [request.connection for request in backend.requests] == [0, 0, 1]
-            assert (seen.connections, seen.retries) == (2, 1)
+        async with RawBackend() as other:
+            answer = await several(nobody, other.url, observer=seen).send(sent)
+            assert (answer.status, answer.target) == (200, f"127.0.0.1:{other.port}")
+            assert other.requests[0].body == sent.body
+            assert seen.retries == 1
+
+    async def test_a_body_that_arrives_meanwhile_arrives_whole(self, several: Several, nobody: str) -> None:
+        async with RawBackend() as other:
+            sent = call(b"POST", Pieces(b"abc", b"def", length=6))
+            assert (await several(nobody, other.url).send(sent)).status == 200
+            assert other.requests[0].body == b"abcdef"
+
+    async def test_what_was_sent_and_may_be_sent_twice(self, several: Several) -> None:
+        async with RawBackend(script(End.RESET)) as one, RawBackend() as other:
+            assert (await several(one.url, other.url).send(call())).status == 200
+            assert (len(one.requests), len(other.requests)) == (1, 1)
 
     @pytest.mark.parametrize(
-        ("second", "sent"),
+        ("played", "sent", "fault"),
         [
-            (script(End.CLOSE), call(b"POST", b"x")),
-            (script(b"H", End.CLOSE), call()),
-            (script(End.NEVER), call(first_byte_s=0.05)),
+            (script(End.RESET), lambda: call(b"POST", b"x"), UPSTREAM_RESET),
+            (script(End.RESET, early=True), lambda: call(b"PUT", Pieces(b"x", length=1)), UPSTREAM_RESET),
+            (script(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx", End.CLOSE), call, UPSTREAM_INCOMPLETE),
+            (script(End.NEVER), lambda: call(first_byte_s=0.05), UPSTREAM_TIMEOUT),
+            (script(End.NEVER), lambda: call(total_s=0.05), UPSTREAM_TIMEOUT),
         ],
-        ids=["not idempotent", "a byte of reply", "time-out"],
+        ids=["not idempotent", "a body that is gone", "begun to answer", "no answer in time", "no end in time"],
     )
-    async def test_never(self, make: Make, second: Any, sent: Call) -> None:
-        seen = Seen()
-        async with RawBackend(script(reply()), second) as backend:
-            upstream = make(backend.url, observer=seen)
-            await upstream.send(call())
-            await fails(upstream, sent)
-            assert len(backend.requests) == 2
-            assert seen.retries == 0
+    async def test_never(self, several: Several, played: Any, sent: Any, fault: object) -> None:
+        async with RawBackend(played) as one, RawBackend() as other:
+            assert (await fails(several(one.url, other.url), sent())).fault is fault
+            assert not other.requests
 
-    async def test_not_on_a_fresh_connection(self, make: Make) -> None:
-        async with RawBackend(script(End.CLOSE)) as backend:
-            assert (await fails(make(backend.url), call())).fault is UPSTREAM_RESET
-            assert len(backend.requests) == 1
+    async def test_not_when_its_time_is_up(self, several: Several) -> None:
+        readings = iter((100.0, 105.0))
+        async with RawBackend(script(End.RESET)) as one, RawBackend() as other:
+            upstream = several(one.url, other.url, monotonic=readings.__next__)
+            assert (await fails(upstream, call(total_s=5.0))).fault is UPSTREAM_RESET
+            assert not other.requests
 
-    async def test_only_once(self, make: Make) -> None:
-        async with RawBackend(script(reply()), script(End.CLOSE), script(End.CLOSE)) as backend:
-            upstream = make(backend.url)
-            await upstream.send(call())
-            assert (await fails(upstream, call())).fault is UPSTREAM_RESET
-            assert len(backend.requests) == 3
-
-    async def test_on_a_fresh_connection_although_others_idle(self, make: Make) -> None:
+    async def test_a_full_one_is_passed_over(self, several: Several) -> None:
         gate = asyncio.Event()
-        async with RawBackend(script(gate, reply()), script(gate, reply()), script(End.CLOSE)) as backend:
-            upstream = make(backend.url, max_connections=2)
-            calls = [asyncio.ensure_future(upstream.send(call())) for _ in range(2)]
-            await until(lambda: len(backend.requests) == 2)
+        async with RawBackend(script(gate, reply())) as one, RawBackend() as other:
+            upstream = several(one.url, other.url, max_connections=1, max_pending=0)
+            busy = asyncio.ensure_future(upstream.send(call()))
+            await until(lambda: len(one.requests) == 1)
+            assert (await upstream.send(call(b"POST", b"x"))).target == f"127.0.0.1:{other.port}"
             gate.set()
-            await asyncio.gather(*calls)
-            assert (await upstream.send(call())).status == 200
-            assert backend.requests[-1].connection == 2
+            await busy
+
+    async def test_the_last_fault_is_told(self, several: Several, nobody: str) -> None:
+        gate = asyncio.Event()
+        async with RawBackend(script(gate, reply())) as full:
+            upstream = several(full.url, nobody, max_connections=1, max_pending=0)
+            busy = asyncio.ensure_future(upstream.send(call()))
+            await until(lambda: len(full.requests) == 1)
+            with pytest.raises(Exception, match="upstream_refused"):
+                await upstream.send(call())
+            gate.set()
+            await busy
+
+    async def test_three_are_tried(self, several: Several, nobody: str) -> None:
+        seen = Seen()
+        assert (await fails(several(*[nobody] * 5, observer=seen), call())).fault is UPSTREAM_REFUSED
+        assert seen.retries == 2
+
+    async def test_all_tries_have_the_time_of_one_to_connect(self, several: Several) -> None:
+        with socket.socket() as full:
+            full.bind(("127.0.0.1", 0))
+            full.listen(0)
+            address = full.getsockname()
+            fillers = [socket.socket() for _ in range(3)]
+            for filler in fillers:
+                filler.setblocking(False)
+                filler.connect_ex(address)
+            began = time.monotonic()
+            await fails(several(*[f"http://127.0.0.1:{address[1]}"] * 4), call(connect_s=0.2))
+            assert 0.18 < time.monotonic() - began < 0.6
+            for filler in fillers:
+                filler.close()
 
 
-async def test_close(make: Make) -> None:
-    async with RawBackend(script(End.NEVER)) as backend:
-        upstream = make(backend.url, max_connections=1)
-        calls = [asyncio.ensure_future(upstream.send(call())) for _ in range(2)]
-        await until(lambda: upstream.pending == 1 and len(backend.requests) == 1)
+async def test_close(several: Several) -> None:
+    async with RawBackend(script(End.NEVER)) as one, RawBackend() as other:
+        upstream = several(one.url, other.url)
+        sending: asyncio.Future[Answer] = asyncio.ensure_future(upstream.send(call()))
+        await until(lambda: len(one.requests) == 1)
         await upstream.close()
-        faults: list[Fault] = []
-        for each in await asyncio.gather(*calls, return_exceptions=True):
-            assert isinstance(each, GatewayError)
-            faults.append(each.fault)
-        assert faults == [UPSTREAM_UNREACHABLE, UPSTREAM_UNREACHABLE]
+        with pytest.raises(Exception, match=UPSTREAM_UNREACHABLE.name):
+            await sending
+        assert not other.requests
         assert (await fails(upstream, call())).fault is UPSTREAM_UNREACHABLE
 
 
-async def test_close_while_connecting(make: Make) -> None:
-    async with RawBackend() as backend:
-        upstream = make(backend.url)
-        sending = asyncio.ensure_future(upstream.send(call()))
-        await turn()
-        assert upstream.active == 1
-        await upstream.close()
-        with pytest.raises(GatewayError) as caught:
-            await sending
-        assert caught.value.fault is UPSTREAM_UNREACHABLE
-        assert upstream.active == 0
+class TestEjected:
+    async def test_is_not_called(self, several: Several, nobody: str) -> None:
+        told, seen = Told(), Seen()
+        async with RawBackend() as other:
+            upstream = several(nobody, other.url, failures=2, watcher=told, observer=seen)
+            for _ in range(5):
+                await upstream.send(call())
+            assert told.said == ["0 ejected: upstream_refused"]
+            assert seen.retries == 2
+
+    async def test_is_called_rather_than_nobody(self, several: Several, nobody: str) -> None:
+        told, seen = Told(), Seen()
+        upstream = several(nobody, nobody, failures=1, watcher=told, observer=seen)
+        for _ in range(3):
+            assert (await fails(upstream, call())).fault is UPSTREAM_REFUSED
+        assert told.said == ["0 ejected: upstream_refused"]
+        assert seen.retries == 3

@@ -126,7 +126,10 @@ def upstream(text: str, directory: Path = Path()) -> list[str]:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("targets: [{url: 'http://a'}, {url: 'http://b'}]", "3:40 upstreams[0].targets[1]: more than one target is not supported yet"),
+        (
+            "targets: [{url: 'http://a'}, {url: 'http://b'}, {url: 'http://A:80/'}]",
+            "3:65 upstreams[0].targets[2].url: `http://a:80` stands here twice; give it more `weight`",
+        ),
         ("targets: []", "3:20 upstreams[0].targets: at least one is needed here"),
         ("targets: [{url: 'http://a', weight: 0}]", "3:47 upstreams[0].targets[0].weight: must be 1 or more"),
         ("targets: [{url: 'http://a'}], tls: {verify: false}", "3:41 upstreams[0].tls: of no use: no target's URL begins with `https://`"),
@@ -136,7 +139,15 @@ def upstream(text: str, directory: Path = Path()) -> list[str]:
             "targets: [{url: 'https://a'}], tls: {certificate: \"-----BEGIN CERTIFICATE-----\\nMII\"}",
             "3:61 upstreams[0].tls.certificate: the path of a file is wanted here, not its content",
         ),
-        ("targets: [{url: 'http://a'}], health: {}", "3:41 upstreams[0].health: not supported yet"),
+        (
+            "targets: [{url: 'http://a'}], outlier_detection: {base_ejection_time: 6m}",
+            "3:60 upstreams[0].outlier_detection: `max_ejection_time` is shorter than `base_ejection_time`",
+        ),
+        (
+            "targets: [{url: 'http://a'}], breaker: {max_open_time: 1s}",
+            "3:50 upstreams[0].breaker: `max_open_time` is shorter than `base_open_time`",
+        ),
+        ("targets: [{url: 'http://a'}], retries: {}", "3:41 upstreams[0].retries: not supported yet"),
     ],
 )
 def test_upstreams_are_consistent(text: str, said: str) -> None:

@@ -20,7 +20,8 @@ async def call(x: Exchange, to: Route | None = None) -> Call:
 
 def lines(made: Call) -> list[str]:
     assert made.head.endswith(b"\r\n")
-    return made.head.decode("utf-8", "surrogateescape").split("\r\n")[:-1]
+    first = b"%b %b HTTP/1.1\r\n%b" % (made.method, made.path, made.host)
+    return (first + made.head).decode("utf-8", "surrogateescape").split("\r\n")[:-1]
 
 
 async def test_a_plain_call() -> None:

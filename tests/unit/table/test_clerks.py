@@ -15,6 +15,7 @@ from gateway.settings import parse
 from gateway.table.build import build_credentials
 from gateway.table.clerks import clerks
 from tests.clocks import ManualClock
+from tests.shelf import Shelf, stored_keys
 
 KEYRING = build_credentials(
     parse(f"""
@@ -83,3 +84,13 @@ async def test_while_redis_is_away_that_is_what_is_told() -> None:
     assert (status, told) == (503, {"error": "The rate limit cannot be checked at present. Try again shortly."})
     status, told = await asked(away(), "reset", key="k")
     assert (status, told) == (503, {"error": "Redis is away: only what this gateway counts in memory was reset"})
+
+
+async def test_keys_in_redis_are_looked_up_there() -> None:
+    shelf, limiter = Shelf(), memory()
+    shelf.name("k", organizations=["acme"])
+    answers = clerks(limiter, KEYRING, [], stored_keys(shelf))
+    assert [(await answers[question]({"key": "k"}))[0] for question in ("limits", "reset")] == [200, 200]
+    assert [(await answers[question]({"key": "nobody"}))[0] for question in ("limits", "reset")] == [404, 404]
+    shelf.away = True
+    assert [(await answers[question]({"key": "k"}))[0] for question in ("limits", "reset")] == [503, 503]

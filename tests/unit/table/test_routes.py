@@ -91,7 +91,7 @@ def test_a_prefix_of_everything() -> None:
         (0, "/api", "/v1/orders", "/api/v1/orders"),
         (1, "", "/v1/orders/a%2Fb", "/orders/a%2Fb"),
         (1, "/api", "/v1/orders/", "/api/orders/"),
-        (1, "", "/v1", "/"),
+        (1, "", "/v1", ""),
         (2, "/api", "/v1/orders", "/api"),
         (1, "", "/%761/orders", "/orders"),
     ],

@@ -191,6 +191,10 @@ async def test_a_certificate_is_found_by_its_subject_only(desk: Desk) -> None:
         (b'{"id": "k", "plan": "platinum"}', "there is no plan `platinum`"),
         (b'{"id": "k", "organizations": ["acme", "umbrella"]}', "there is no organization `umbrella`"),
         (b'{"id": "k", "quota": 5}', "quota: unknown key"),
+        (
+            b'{"id": "k", "limits": [{"id": "a", "max": 1, "per": "1s"}, {"id": "a", "max": 1, "per": "1m"}]}',
+            "limits[1].id: `a` is the id of another limit of this key",
+        ),
         (b"[]", "Expected `object`, got `array`"),
         (b"\xff", "JSON is malformed: invalid character (byte 0)"),
     ],
@@ -219,6 +223,21 @@ async def test_both_secrets_of_a_key_have_one_bucket(desk: Desk) -> None:
     old, new = await desk.find("old"), await desk.find("new")
     assert old.bucket == new.bucket
     assert old.claim.keys == new.claim.keys
+
+
+async def test_a_key_is_found_by_its_id_for_those_who_look_after_it(desk: Desk) -> None:
+    desk.shelf.put("k", plan="gold")
+    desk.shelf.name("k", plan="gold")
+    desk.shelf.name("odd", plan="platinum")
+    key = await desk.keys.named("k")
+    assert key is not None
+    assert key.callers[None].bucket == (await desk.find("k")).bucket
+    assert await desk.keys.named("odd") is None
+    assert await desk.keys.named("nobody") is None
+    desk.shelf.away = True
+    with pytest.raises(GatewayError) as caught:
+        await desk.keys.named("k")
+    assert caught.value.fault is KEYS_UNAVAILABLE
 
 
 async def test_who_guesses_has_to_wait_and_others_do_not(desk: Desk) -> None:

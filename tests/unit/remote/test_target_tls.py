@@ -57,7 +57,7 @@ async def test_server_name(make: Make, certificates: Certificates) -> None:
         error = await fails(make(backend.url, tls=TLS(ca=certificates.ca)), call())
         assert error.fault is UPSTREAM_TLS_FAILED
         assert "IP address mismatch" in (error.cause or "")
-        assert (await make(backend.url, tls=TLS(ca=certificates.ca, server_name="orders.internal")).send(call())).status == 200
+        assert (await make(backend.url, tls=TLS(ca=certificates.ca), server_name="orders.internal").send(call())).status == 200
 
 
 async def test_client_certificate(make: Make, certificates: Certificates) -> None:

@@ -1,0 +1,109 @@
+"""`upstreams`: the services behind, where they are and when they are left alone."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field, model_validator
+
+from gateway.settings.schema.health import Health
+from gateway.settings.schema.types import Id, Many, PositiveDuration, Section, TargetUrl, default, section
+from gateway.settings.schema.values import RefusedError
+
+
+class Target(Section):
+    """One address of an upstream."""
+
+    url: TargetUrl = Field(description="`http://` or `https://`, host, port, and a path that is put before every other if needed.")
+    weight: int = Field(default=1, ge=1, le=1000, description="Share of the requests among several targets.")
+
+
+class Connections(Section):
+    """The pool of connections to a target."""
+
+    max: int = Field(default=256, ge=1, le=65536, description="Most connections at once, of each worker to each target.")
+    max_pending: int = Field(default=1024, ge=0, le=1_000_000, description="Most requests that wait for one of them; more get 503 at once.")
+    idle_timeout: PositiveDuration = default("30s", "An unused connection is closed after this long.")
+
+
+class Timeouts(Section):
+    """How long an upstream may take."""
+
+    connect: PositiveDuration = default(
+        "1s", "Until a connection stands, TLS included. Of several targets the first one tried has half of it."
+    )
+    first_byte: PositiveDuration = default("10s", "From the request sent to the first byte of the reply.")
+    total: PositiveDuration = default("30s", "The whole exchange with the upstream.")
+
+
+class UpstreamTls(Section):
+    """How an upstream's https is checked. Paths are relative to the file they stand in."""
+
+    ca: str | None = Field(default=None, description="PEM file of the authorities to trust, instead of the system's.")
+    certificate: str | None = Field(default=None, description="PEM file of the certificate that the gateway shows.")
+    private_key: str | None = Field(default=None, description="PEM file of its private key, unless `certificate` holds it.")
+    verify: bool = Field(default=True, description="Check the upstream's certificate and name.")
+    server_name: str | None = Field(
+        default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$", description="Name to ask for and to check, if not the URL's host."
+    )
+
+    @model_validator(mode="after")
+    def _of_use(self) -> "UpstreamTls":
+        if self.private_key is not None and self.certificate is None:
+            raise RefusedError("`private_key` is of no use without `certificate`")
+        if self.ca is not None and not self.verify:
+            raise RefusedError("`ca` is of no use with `verify: false`")
+        return self
+
+
+class OutlierDetection(Section):
+    """When one of several targets is left alone because it does not answer."""
+
+    consecutive_failures: int = Field(
+        default=5, ge=0, le=1000, description="Calls in a row that a target did not answer; then it is ejected. 0: never."
+    )
+    base_ejection_time: PositiveDuration = default("10s", "How long, the first time; twice as long each time until it answers.")
+    max_ejection_time: PositiveDuration = default("5m", "The longest that becomes.")
+    max_ejection_percent: int = Field(
+        default=50,
+        ge=0,
+        le=100,
+        description="Most targets that are ejected at once; one may always be, unless it is the last.",
+    )
+
+    @model_validator(mode="after")
+    def _ascending(self) -> "OutlierDetection":
+        if self.max_ejection_time < self.base_ejection_time:
+            raise RefusedError("`max_ejection_time` is shorter than `base_ejection_time`")
+        return self
+
+
+class Breaker(Section):
+    """When an upstream is not called any more, because it does not answer."""
+
+    consecutive_failures: int = Field(
+        default=10, ge=1, le=1000, description="Calls in a row that it did not answer; then all get 503 at once."
+    )
+    base_open_time: PositiveDuration = default(
+        "5s", "How long, the first time; then one call tries. Twice as long each time until one is answered."
+    )
+    max_open_time: PositiveDuration = default("1m", "The longest that becomes.")
+
+    @model_validator(mode="after")
+    def _ascending(self) -> "Breaker":
+        if self.max_open_time < self.base_open_time:
+            raise RefusedError("`max_open_time` is shorter than `base_open_time`")
+        return self
+
+
+class Upstream(Section):
+    """A service behind the gateway."""
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"balance", "balancer", "retries"})
+
+    id: Id = Field(description="What routes refer to.")
+    targets: Annotated[Many[Target], Field(min_length=1)] = Field(description="Its addresses.")
+    connections: Connections = section(Connections, "The pool of connections to each target.")
+    timeouts: Timeouts = section(Timeouts, "How long it may take.")
+    tls: UpstreamTls = section(UpstreamTls, "How its https is checked.")
+    outlier_detection: OutlierDetection = section(OutlierDetection, "When one of several targets is left alone.")
+    health: Health | None = Field(default=None, description="How its targets are checked. Left out: they are not.")
+    breaker: Breaker | None = Field(default=None, description="When it is not called any more. Left out: it is always tried.")

@@ -1,0 +1,55 @@
+"""remote/board.py: what processes tell one another of targets."""
+
+import os
+
+from gateway.kernel.faults import UPSTREAM_RESET
+from gateway.kernel.health import Findings, Verdict
+from gateway.remote.board import Board
+
+
+def test_what_one_process_writes_another_one_reads() -> None:
+    board = Board({"orders": ["http://a", "http://b"], "users": ["http://a"]})
+    pid = os.fork()
+    if not pid:
+        row = board.upstreams["orders"].targets[1]
+        row.ejected_until, row.reason = 12.5, UPSTREAM_RESET
+        board.upstreams["orders"].version = 3.25
+        os._exit(0)
+    os.waitpid(pid, 0)
+    orders, users = board.upstreams["orders"], board.upstreams["users"]
+    assert (orders.version, orders.targets[1].ejected_until, orders.targets[1].reason) == (3.25, 12.5, UPSTREAM_RESET)
+    assert (users.version, orders.targets[0].ejected_until, users.targets[0].ejected_until) == (0, 0, 0)
+    assert [row.up(12.0) for row in orders.targets] == [True, False]
+    assert orders.targets[1].up(12.5)
+
+
+def test_a_new_board_begins_with_what_the_last_one_says_of_targets_that_stay() -> None:
+    before = Board({"orders": ["http://a", "http://b"], "gone": ["http://a"]})
+    before.upstreams["orders"].opens = 2
+    for number, row in enumerate(before.upstreams["orders"].targets):
+        row.ejected_until = 10.0 + number
+    after = Board({"orders": ["http://c", "http://b"], "new": ["http://a"]})
+    after.adopt(before)
+    orders = after.upstreams["orders"]
+    assert orders.opens == 2
+    assert [row.ejected_until for row in orders.targets] == [0, 11.0]
+    assert after.upstreams["new"].targets[0].ejected_until == 0
+    before.upstreams["orders"].targets[1].ejected_until = 99.0
+    assert orders.targets[1].ejected_until == 11.0
+
+
+def test_there_may_be_no_upstream() -> None:
+    assert Board({}).upstreams == {}
+
+
+def test_what_checks_say_stays_while_there_are_checks() -> None:
+    before = Board({"orders": ["http://a"]}, ["orders"])
+    row = before.upstreams["orders"].targets[0]
+    row.findings, row.checked_at, row.result = Findings(Verdict.DOWN, 1), 1_800_000_000.0, "upstream_refused"
+    for checked, down in ((["orders"], True), ([], False)):
+        after = Board({"orders": ["http://a"]}, checked)
+        after.adopt(before)
+        adopted = after.upstreams["orders"].targets[0]
+        assert (adopted.down, adopted.up(0.0), adopted.result) == (down, not down, "upstream_refused")
+    row.result = 204
+    assert row.result == 204

@@ -1,0 +1,150 @@
+"""table/upstreams.py: what the configuration's upstreams become."""
+
+import asyncio
+import contextlib
+import socket
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gateway.kernel.clock import Clock
+from gateway.kernel.faults import GatewayError
+from gateway.observe.metrics import Metrics
+from gateway.remote.circuit import Circuit
+from gateway.remote.outbox import Outbox
+from gateway.remote.target import Target
+from gateway.remote.upstream import Upstream
+from gateway.settings import Config, parse
+from gateway.settings.pairs import PairError
+from gateway.table.blueprint import draw
+from gateway.table.upstreams import Called, build_rounds, build_upstreams, connections_clerk
+from tests.fakes import End, RawBackend, reply, script, until
+from tests.unit.remote.calls import call
+
+METRICS = Metrics()
+
+
+@pytest.fixture
+def refusing_port() -> int:
+    """Nobody listens there."""
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port: int = unused.getsockname()[1]
+        return port
+
+
+async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(reply(b"{}", b"Connection: close"))
+    writer.close()
+
+
+def configured(targets: str, more: str = "") -> Config:
+    return parse(
+        f"version: 1\nupstreams: [{{id: orders, targets: [{targets}]{more}}}]\nroutes: [{{id: r, match: {{prefix: /}}, upstream: orders}}]\n"
+    )
+
+
+def built(targets: str, more: str = "") -> Called:
+    config = configured(targets, more)
+    return build_upstreams(config, draw(config, None, "").board, METRICS, Clock(time.monotonic, time.time), Outbox())["orders"]
+
+
+def test_one_target_is_called_directly() -> None:
+    target = built('{url: "http://127.0.0.1:3000/base", weight: 2}')
+    assert isinstance(target, Target)
+    assert repr(target) == "<Target orders 127.0.0.1:3000, 0 idle, 0 active, 0 pending>"
+
+
+def test_of_several_one_is_chosen() -> None:
+    upstream = built('{url: "http://10.0.1.11:8080", weight: 2}, {url: "https://encoding.internal:8443"}')
+    assert isinstance(upstream, Upstream)
+    assert [target.target for target in upstream.targets] == ["10.0.1.11:8080", "encoding.internal:8443"]
+
+
+def test_a_breaker_stands_before_one_target_as_before_several() -> None:
+    circuit = built('{url: "http://a:1"}', ", breaker: {}")
+    assert repr(circuit) == "<Circuit closed, 0 failures in a row, before <Target orders a:1, 0 idle, 0 active, 0 pending>>"
+    assert isinstance(built('{url: "http://a"}, {url: "http://b"}', ", breaker: {}"), Circuit)
+
+
+async def test_what_happens_to_targets_is_counted_and_logged(capsys: pytest.CaptureFixture[str], refusing_port: int) -> None:
+    url = f"http://127.0.0.1:{refusing_port}"
+    upstream = built(
+        f'{{url: "{url}/a"}}, {{url: "{url}/b"}}',
+        ", outlier_detection: {consecutive_failures: 1, base_ejection_time: 10ms}, breaker: {consecutive_failures: 2, base_open_time: 10ms}",
+    )
+    for _ in range(2):
+        with pytest.raises(GatewayError):
+            await upstream.send(call())
+    ejections = METRICS.upstream_ejections
+    names = [f"127.0.0.1:{refusing_port}/{name}" for name in "ab"]
+    assert sum(ejections.labels("orders", name, "upstream_refused").value for name in names) >= 1
+    assert METRICS.upstream_breaker_opened.labels("orders").value == 1
+    said = capsys.readouterr().out
+    assert "target ejected" in said
+    assert "circuit opened" in said
+    async with await asyncio.start_server(_answer, "127.0.0.1", refusing_port):
+        async with asyncio.timeout(5):
+            while "circuit closed" not in said or "target is back" not in said:
+                with contextlib.suppress(GatewayError):
+                    await upstream.send(call())
+                said += capsys.readouterr().out
+        await upstream.close()
+
+
+async def test_targets_are_checked_where_the_configuration_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    health = ", health: {path: /healthz, interval: 100ms, healthy: 1}"
+    async with RawBackend(script(reply(status=b"503 Service Unavailable"))) as backend:
+        config = configured(f'{{url: "{backend.url}"}}', f"{health}, breaker: {{}}")
+        board, clock = draw(config, None, "").board, Clock(time.monotonic, time.time)
+        upstreams = build_upstreams(config, board, METRICS, clock, Outbox())
+        (rounds,) = build_rounds(config, upstreams, board, METRICS, clock)
+        rounds.start()
+        count = METRICS.upstream_health_checks
+        await until(lambda: count.labels("orders", f"127.0.0.1:{backend.port}", "passed").value > 0)
+        assert count.labels("orders", f"127.0.0.1:{backend.port}", "failed").value == 1
+        await rounds.stop()
+    said = capsys.readouterr().out
+    assert "target down" in said
+    assert "target up" in said
+    unchecked = configured('{url: "http://a"}')
+    assert build_rounds(unchecked, {}, board, METRICS, clock) == []
+
+
+async def test_a_worker_tells_its_connections_by_target() -> None:
+    async with RawBackend() as backend:
+        config = configured(f'{{url: "{backend.url}"}}, {{url: "{backend.url}/b"}}', ", breaker: {}")
+        upstreams = build_upstreams(config, draw(config, None, "").board, METRICS, Clock(time.monotonic, time.time), Outbox())
+        await upstreams["orders"].targets[1].send(call())
+        status, told = await connections_clerk(upstreams)({})
+        none, one = {"idle": 0, "active": 0, "pending": 0}, {"idle": 1, "active": 0, "pending": 0}
+        assert (status, msgspec.to_builtins(told)) == (200, {"orders": [none, one]})
+        await upstreams["orders"].close()
+
+
+def test_files_that_are_of_no_use(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("")
+    config = parse('version: 1\nupstreams: [{id: u, targets: [{url: "https://a"}]}]\nroutes: [{id: r, match: {prefix: /}, upstream: u}]\n')
+    tls = config.upstreams[0].tls.model_copy(update={"ca": str(tmp_path / "ca.pem")})
+    upstream = config.upstreams[0].model_copy(update={"tls": tls})
+    with pytest.raises(PairError, match=r"ca\.pem"):
+        build_upstreams(
+            config.model_copy(update={"upstreams": (upstream,)}),
+            draw(config, None, "").board,
+            METRICS,
+            Clock(time.monotonic, time.time),
+            Outbox(),
+        )
+
+
+async def test_second_tries_are_counted() -> None:
+    counter = METRICS.upstream_retries.labels("orders")
+    before = counter.value
+    async with RawBackend(script(reply()), script(End.CLOSE)) as backend:
+        target = built(f'{{url: "{backend.url}"}}')
+        for _ in range(2):
+            await target.send(call())
+        await target.close()
+    assert counter.value == before + 1
