@@ -113,6 +113,19 @@ class Metrics(Families):
             ("limit",),
             _ROUTES,
         )
+        self.quota_refused = self._counter(
+            "gateway_quota_refused_total", "Requests refused because a quota, or concurrency, was spent, by its name.", ("quota",), _ROUTES
+        )
+        self.quota_unmeasured = self._counter(
+            "gateway_quota_unmeasured_total",
+            "Successful replies that did not tell the amount that a quota adds up: they counted as nothing.",
+            ("quota",),
+            _ROUTES,
+        )
+        self.quota_owed = self._gauge("gateway_quota_settlements_owed", "Calls whose end is still to be told to the quotas in Redis.")
+        self.quota_lost = self._counter(
+            "gateway_quota_settlements_lost_total", "Calls whose end the quotas in Redis will never be told: it was away for too long."
+        )
         self.redis_up = self._gauge("gateway_redis_up", "1 while Redis answers, 0 while it does not; absent without Redis.", merge="min")
         self.redis_state_changes = self._counter(
             "gateway_redis_state_changes_total", "Changes of the breaker before Redis, by the state it entered.", ("to",), _FEW
