@@ -61,6 +61,12 @@ class Metrics(Families):
         self.client_connections = self._gauge("gateway_client_connections", "Open connections of clients.").labels()
 
         # Before HTTP
+        self.connections_refused = self._counter(
+            "gateway_client_connections_refused_total",
+            "Connections that were answered 503 because there were too many.",
+            ("listener",),
+            _FEW,
+        )
         self.proxy_protocol_refused = self._counter(
             "gateway_proxy_protocol_refused_total",
             "Connections closed for want of a PROXY header, by why (untrusted, malformed, timeout, closed).",
