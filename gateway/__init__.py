@@ -48,9 +48,11 @@ Glossary
     Exchange      one request and all that becomes of it         Reply      what goes back to the client
     Caller        a key on behalf of an organisation, or a visitor's address on an open route
     Call, Answer  what goes to an upstream, what comes back      Target     one address of an Upstream
+    Board         what is known of targets, for all processes of a node    Circuit   what stops calls to an upstream that fails
     Fault         a row of the catalogue of errors               GatewayError   one occurrence of it
     Window        one limit of a plan                            Bucket, Decision   what is left of it; the verdict
     Route, RouteTable   one way through the gateway; all of them
+    Proof         what a caller shows to be a key, hashed: a secret, or the subject of a certificate
 """
 
 __version__ = "0.1.0"

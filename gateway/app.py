@@ -268,8 +268,10 @@ class Worker:
         for upstream in self.upstreams.values():
             for state in ("idle", "active", "pending"):
                 metrics.upstream_connections.labels(upstream.id, state).watch(partial(getattr, upstream, state))
-        if self.config.redis is not None:
+        if isinstance(self.limiter, RedisLimiter):
             metrics.redis_up.labels().set(0)
+            metrics.quota_owed.labels().watch(partial(getattr, self.limiter.quotas.settlements, "owed"))
+            metrics.quota_lost.labels().watch(partial(getattr, self.limiter.quotas.settlements, "lost"))
 
 
 def _serves(setting: ListenerSetting, gateway: Gateway) -> Callable[[Exchange, Send], Awaitable[None]]:

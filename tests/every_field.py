@@ -32,8 +32,8 @@ _OF_KIND: dict[type, Any] = {
     datetime: datetime(2027, 1, 1, tzinfo=UTC),
     Address: Address("a", 1),
     TargetUrl: TargetUrl("http", "a", 1, ""),
-    IPv4Network: IPv4Network("10.0.0.0/8"),
     Statuses: Statuses(200, 399),
+    IPv4Network: IPv4Network("10.0.0.0/8"),
 }
 
 
@@ -151,6 +151,8 @@ def _another(value: Any) -> Any:
         return SecretStr("another-secret")
     if isinstance(value, datetime):
         return value + timedelta(days=1)
+    if isinstance(value, Statuses):
+        return Statuses(500, 500)
     if isinstance(value, IPv4Network):
         return IPv4Network("192.168.0.0/16")
     return OTHER if isinstance(value, str) else value * 2

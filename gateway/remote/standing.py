@@ -4,8 +4,8 @@ left alone for a while, by every worker.
 Laws:
  - A target is ejected after `consecutive_failures` calls in a row that it did not answer (an answered error is an answer),
    and for longer each time. When it is back its first failure ejects it again, until it has answered once.
- - Never more than `max_percent` of the targets are ejected at once, but one may always be.
- - When no target is left, all of them are called.
+ - Never more than `max_percent` of the targets are ejected at once, but one may always be; the last one that is called never is.
+ - When checks leave none to call, those that are only ejected are called; when all are down, all are.
 """
 
 import math
@@ -114,7 +114,8 @@ class Standing:
     def _eject(self, number: int, fault: Fault) -> None:
         now, rules, target = self._clock.monotonic(), self._rules, self._target(number)
         out = sum(row.ejected(now) for row in self._row.targets)
-        if target.ejected(now) or out >= max(1, len(self._weights) * rules.max_percent // 100):
+        most = max(1, len(self._weights) * rules.max_percent // 100)
+        if target.ejected(now) or out >= most or not any(row.up(now) for row in self._row.targets if row is not target):
             return
         self._failures[number] = 0
         target.ejections += 1
@@ -132,7 +133,8 @@ class Standing:
     def _review(self, now: float) -> None:
         self._seen = self._row.version
         targets = self._row.targets
-        self._called = {number: weight for number, weight in self._weights.items() if targets[number].up(now)} or self._weights
+        up = {number: weight for number, weight in self._weights.items() if targets[number].up(now)}
+        self._called = up or {number: weight for number, weight in self._weights.items() if not targets[number].down} or self._weights
         self._draw = Draw(self._called)
         self._suspects = frozenset(number for number in self._weights if targets[number].ejections)
         self._review_at = min((row.ejected_until for row in targets if row.ejected_until > now), default=math.inf)

@@ -49,9 +49,9 @@ class Preface(msgspec.Struct, frozen=True):
 class Veil:
     """Stands in for secrets, so that it shows whether two are the same one.
 
-    Digests of keys become a few bytes of a hash with `salt`: too few to tell which key it is. What people think of
-    themselves, tokens and passwords, could be guessed from that: they do only where the outline stays at home (`at_home`),
-    and elsewhere all look alike.
+    Digests of keys become a few bytes of a hash with `salt`: keys are random, and nobody finds one by that. What people
+    think of themselves, tokens and passwords, could be guessed: that is told apart where the outline stays at home
+    (`at_home`), and looks alike elsewhere.
     """
 
     def __init__(self, salt: bytes, *, at_home: bool) -> None:

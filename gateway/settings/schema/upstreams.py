@@ -66,7 +66,7 @@ class OutlierDetection(Section):
         default=50,
         ge=0,
         le=100,
-        description="Most targets that are ejected at once; one may always be. If none is left, all are called.",
+        description="Most targets that are ejected at once; one may always be, unless it is the last.",
     )
 
     @model_validator(mode="after")
