@@ -165,6 +165,7 @@ UPSTREAM_BODY_TOO_LARGE = _row("upstream_body_too_large", 503, 1004, "The servic
 UPSTREAM_TYPE_REFUSED = _row("upstream_type_refused", 503, 1004, "The service's answer is not JSON or text, and this route passes nothing else on.", "upstream", True, "http_protocol_error")
 # The gateway
 INTERNAL_ERROR = _row("internal_error", 500, 1004, "The gateway failed. Report the requestId to its operator.", "gateway", True, "proxy_internal_error")
+TOO_MANY_CONNECTIONS = _row("too_many_connections", 503, 1004, "The gateway has as many connections as it may. Try again shortly.", "gateway", True, "connection_limit_reached")
 SHUTTING_DOWN = _row("shutting_down", 503, 1004, "The gateway is shutting down and did not wait for the service any longer. The request may have been processed.", "gateway", True, "http_request_denied")
 CLIENT_CLOSED = _row("client_closed", 499, 1004, "The client went away before it was answered. Seen in logs and metrics only.")
 

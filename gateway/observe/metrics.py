@@ -1,6 +1,7 @@
 """Every series of a worker, named once. Those of the node, whose workers are many, are in `observe/node.py`.
 
-Labels are bounded: configuration ids, methods, statuses, codes and names of faults; never a path, a key or an address.
+Labels are bounded: configuration ids and targets, methods, statuses, codes and names of faults; never a path, a key or a
+client's address.
 """
 
 from collections.abc import Sequence
@@ -60,6 +61,12 @@ class Metrics(Families):
         self.client_connections = self._gauge("gateway_client_connections", "Open connections of clients.").labels()
 
         # Before HTTP
+        self.connections_refused = self._counter(
+            "gateway_client_connections_refused_total",
+            "Connections that were answered 503 because there were too many.",
+            ("listener",),
+            _FEW,
+        )
         self.proxy_protocol_refused = self._counter(
             "gateway_proxy_protocol_refused_total",
             "Connections closed for want of a PROXY header, by why (untrusted, malformed, timeout, closed).",

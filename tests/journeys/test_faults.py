@@ -12,8 +12,8 @@ from gateway.kernel.faults import CATALOGUE
 from gateway.remote.key_records import Names, proof_of_secret
 from tests.fakes import End, reply, until
 from tests.gateway_process import KEY
-from tests.journeys.backends import Place, ask, asking, counted, counts, enveloped, fields
-from tests.journeys.town import ALONE, DISABLED, EXPIRED, NARROW, OF_A_DISABLED, ONCE, READER, SPENT, Town, town
+from tests.journeys.backends import Place, ask, asking, clients, counted, counts, enveloped, fields
+from tests.journeys.town import ALONE, DISABLED, EXPIRED, MOST_CONNECTIONS, NARROW, OF_A_DISABLED, ONCE, READER, SPENT, Town, town
 from tests.raw_client import RawClient, RawReply
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -126,6 +126,11 @@ async def cut_off(here: Town) -> tuple[Place, RawReply]:
     return here.buggy, await waiting
 
 
+async def in_a_crowd(here: Town) -> tuple[Place, RawReply]:
+    async with clients(here.buggy, MOST_CONNECTIONS):
+        return here.buggy, await ask(here.buggy, "GET", "/v1/a")
+
+
 async def by_a_bug(here: Town) -> tuple[Place, RawReply]:
     return here.buggy, await ask(here.buggy, "GET", "/v1/a")
 
@@ -193,6 +198,7 @@ JOURNEYS: dict[str, Journey] = {
         "http_protocol_error",
     ),
     "internal_error": Journey(by_a_bug, 500, 1004, "all", "proxy_internal_error"),
+    "too_many_connections": Journey(in_a_crowd, 503, 1004, None, "connection_limit_reached"),
     "shutting_down": Journey(cut_off, 503, 1004, "all", "http_request_denied"),
 }
 """By fault. CLIENT_CLOSED has a test of its own: nobody is there to be answered."""

@@ -78,6 +78,9 @@ _ROUTES = """
 _SERVER = """{drain_delay: 0s, listeners: [{id: public, address: "127.0.0.1:0",
   limits: {header_bytes: 2KiB, url_bytes: 512B, body: 1KiB, header_timeout: 300ms, body_timeout: 300ms}}]}"""
 
+MOST_CONNECTIONS = 8
+"""Of the gateway in this process."""
+
 
 class Buggy:
     """An upstream that raises what no code should raise, and waits for ever when it is asked for /v1/wait."""
@@ -121,8 +124,9 @@ class InProcess:
             faults=faults,
             id_field="X-Request-Id",
         )
-        limits = Limits(16384, 8192, 1 << 20, 5.0, 5.0, 5.0)
-        listener = Listener(Door(limits, (), Ids(os.urandom), clock.monotonic), gateway.handle, clock.wall, Outbox())
+        limits = Limits(16384, 8192, 1 << 20, 5.0, 5.0, 5.0, MOST_CONNECTIONS)
+        crowd: list[int] = []
+        listener = Listener(Door(limits, (), Ids(os.urandom), clock.monotonic), gateway.handle, clock.wall, Outbox(), crowd.append)
         sock = socket.create_server(("127.0.0.1", 0))
         self.port: int = sock.getsockname()[1]
         self.cut = listener.cut
