@@ -240,7 +240,7 @@ class Intake(RequestHandler):
                 self._stalled_since, self._stalled_bytes = now, untaken
         elif self._exchange is not None:
             self._sweep_body(now, limits.body_timeout_s)
-        elif self._waiter is not None:
+        elif self._waiter is not None and not self._waiter.done():  # else a request has come that the loop has not turned to yet
             if self._head_since is not None:
                 if now - self._head_since > limits.header_timeout_s:
                     self._refuse(GatewayError(REQUEST_TIMEOUT), in_body=False)

@@ -282,3 +282,16 @@ async def test_what_was_used_outlives_a_killed_gateway_and_its_places_do_not(red
             here = Front(service, gateway)
             assert await statuses(here, 2, "POST", "/encodings") == [200, 429]
             await refused(here, "POST", "/vod/start", 8004, "queued")
+
+
+async def test_a_reload_hands_on_what_is_in_memory(tmp_path: Path) -> None:
+    async with Service() as service:
+        for path in ("/encodings", "/vod/start"):
+            service.on(path, reply())
+        with running(configuration(service.port, **sections()), tmp_path) as gateway:
+            here = Front(service, gateway)
+            assert await statuses(here, 3, "POST", "/encodings") + await statuses(here, 1, "POST", "/vod/start") == [200] * 4
+            gateway.signal(signal.SIGHUP)
+            await gateway.line(lambda line: '"reloaded"' in line, 20)
+            await refused(here, "POST", "/encodings", 8001, "encodings")
+            assert await statuses(here, 2, "POST", "/vod/start") == [200, 429]
