@@ -79,7 +79,6 @@ class StoredKeys:
         self._used: dict[str, float] = {}
         self._complained: dict[str, None] = {}
         self._era = 0
-        self._changes = 0
 
     def __repr__(self) -> str:
         return f"<StoredKeys {len(self._known)} known, {len(self._unknown)} nobody's, {len(self._asked)} asked for>"
@@ -90,15 +89,15 @@ class StoredKeys:
 
     def forget(self, proofs: Iterable[str] | None) -> None:
         """These were changed; None: perhaps all were, and each is asked for again before it counts."""
-        self._changes += 1
-        self._asked.clear()  # who comes now is not told what was so before
         if proofs is None:
             self._era += 1
             self._unknown.clear()
+            self._asked.clear()
             return
         for proof in proofs:
             self._known.pop(proof, None)
             self._unknown.pop(proof, None)
+            self._asked.pop(proof, None)  # who comes now is not told what was so before
 
     def take_used(self, most: int) -> dict[str, float]:
         """When keys were used, by id, in seconds of Unix time; each use is told once."""
@@ -190,15 +189,16 @@ class StoredKeys:
             del self._asked[proof]
 
     async def _look_up(self, proof: str) -> _Known | LinkError | None:
-        """None when nobody has it. Not remembered when there were changes meanwhile: this one may have been among them."""
-        era, changes = self._era, self._changes
+        """None when nobody has it. It is not remembered when it was to be forgotten meanwhile."""
+        era = self._era
         try:
             content = await self._store.find(proof)
         except LinkError as failure:
             return failure
-        before = self._known.pop(proof, None)
+        before = self._known.get(proof)
         known = None if content is None else _Known(self._made(content), era, before.noted_s if before is not None else 0.0)
-        if changes == self._changes:
+        if self._asked.get(proof) is asyncio.current_task():
+            self._known.pop(proof, None)
             if known is None:
                 _put(self._unknown, proof, self._monotonic() + UNKNOWN_S, self._most)
             else:

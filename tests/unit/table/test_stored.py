@@ -15,6 +15,7 @@ from gateway.kernel.faults import (
     ORGANIZATION_FORBIDDEN,
     GatewayError,
 )
+from gateway.remote.key_records import proof_of_secret
 from tests.fakes import turn
 from tests.unit.table.desk import HERE, Desk
 
@@ -67,18 +68,24 @@ async def test_a_change_is_believed_at_once(desk: Desk) -> None:
 
 
 async def test_an_answer_from_before_a_change_is_not_kept(desk: Desk) -> None:
-    proof = desk.shelf.put("good")
+    desk.shelf.put("good")
     desk.shelf.open.clear()
     for secret in ("good", "bad"):
         waiting = asyncio.ensure_future(desk.find(secret))
         await turn()
         await turn()
-        desk.keys.forget([proof])
+        desk.keys.forget([proof_of_secret(secret)])
         desk.shelf.open.set()
         await asyncio.wait([waiting])
         assert (waiting.exception() is None) == (secret == "good")
         desk.shelf.open.clear()
     assert repr(desk.keys) == "<StoredKeys 0 known, 0 nobody's, 0 asked for>"
+    waiting = asyncio.ensure_future(desk.find("good"))
+    await turn()
+    desk.keys.forget([proof_of_secret("another")])
+    desk.shelf.open.set()
+    await waiting
+    assert len(desk.keys) == 1
 
 
 async def test_who_comes_after_a_change_does_not_wait_for_an_answer_from_before(desk: Desk) -> None:
