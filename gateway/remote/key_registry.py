@@ -66,9 +66,13 @@ class KeyRegistry:
 
         Raises TakenError when a proof of one is another's.
         """
-        names, wanted = self._names, list(ids)
+        names, wanted, change = self._names, list(ids), self._nonce().encode()
+        sent = False
 
         def attempt(pipe: Any) -> None:
+            nonlocal sent
+            if sent and any(entry.split()[0] == change for entry in pipe.lrange(names.changes, 0, -1)):
+                return  # it was made, and the reply that says so was lost
             contents = [content for some in _batches(wanted) for content in pipe.hmget(names.ids, some)]
             before = {key_id: _decode(content) for key_id, content in zip(wanted, contents, strict=True) if content is not None}
             after = decide(before)
@@ -91,13 +95,14 @@ class KeyRegistry:
                     pipe.hdel(names.used, *ended)
                 if kept:
                     pipe.hset(names.ids, mapping=kept)
-            self._tell(pipe, gone | entries.keys())
+            self._tell(pipe, change, gone | entries.keys())
+            sent = True
 
         self._client.transaction(attempt, names.ids, names.proofs)
 
-    def _tell(self, pipe: Any, proofs: set[str]) -> None:
+    def _tell(self, pipe: Any, change: bytes, proofs: set[str]) -> None:
         about = [proof.encode() for proof in sorted(proofs)] if len(proofs) <= MOST_NAMED else [EVERYTHING]
-        pipe.lpush(self._names.changes, b" ".join([self._nonce().encode(), *about]))
+        pipe.lpush(self._names.changes, b" ".join([change, *about]))
         pipe.ltrim(self._names.changes, 0, CHANGES_KEPT - 1)
         pipe.publish(self._names.changed, b"")
 

@@ -1,6 +1,7 @@
 """remote/key_registry.py: changes of keys are whole, in one server and in a Cluster."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 import redis
@@ -30,6 +31,19 @@ def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
     client.close()
 
 
+class _Lossy(redis.Connection):
+    """Loses the reply to its first transaction."""
+
+    lost = False
+
+    def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        super().send_packed_command(command, check_health)  # type: ignore[no-untyped-call]
+        if b"EXEC" in b"".join(command) and not self.lost:
+            self.lost = True
+            assert self.can_read(timeout=5)
+            raise redis.ConnectionError("lost")
+
+
 @pytest.fixture
 def registry(client: redis.Redis) -> KeyRegistry:
     numbers = iter(range(1_000_000))
@@ -49,6 +63,21 @@ def test_a_key_is_made_changed_and_ended(registry: KeyRegistry, redis_server: Re
     registry.change(["a"], become({"a": None}))
     assert (registry.find("a"), list(registry.all()), registry.used(["a"])) == (None, [], {})
     assert redis_server.ask("KEYS", "*") == [NAMES.changes.encode()]
+
+
+def test_a_change_whose_reply_is_lost_is_not_made_twice(redis_server: RedisServer) -> None:
+    pool = redis.ConnectionPool(_Lossy, port=redis_server.port, protocol=2)
+    registry = KeyRegistry(redis.Redis(connection_pool=pool), "gw")
+    asked: list[list[str]] = []
+
+    def decide(there: dict[str, StoredKey]) -> dict[str, StoredKey | None]:
+        asked.append(list(there))
+        return {"a": stored("a", "1")}
+
+    registry.change(["a"], decide)
+    assert asked == [[]]
+    assert redis_server.ask("LLEN", NAMES.changes) == 1
+    pool.close()
 
 
 def test_each_change_has_a_name_and_says_what_it_is_about(registry: KeyRegistry, client: redis.Redis, redis_server: RedisServer) -> None:
