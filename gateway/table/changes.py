@@ -213,6 +213,8 @@ def _gist(thing: Thing) -> str:
         return f"{','.join(aspects['match.methods'])} {aspects['path']}" + (", no key asked" if aspects["auth"] == "none" else "")
     if thing.kind == "limit":
         return f"{aspects['max']} per {aspects['per']}" + (", in shadow" if aspects["shadow"] else "")
+    if thing.kind == "store":
+        return str(aspects["store"])
     return ""
 
 
