@@ -95,7 +95,9 @@ class StoredKeys:
             self._unknown.clear()
             return
         for proof in proofs:
-            self._known.pop(proof, None)
+            known = self._known.pop(proof, None)
+            if known is not None and known.key is not None:
+                self._used.pop(known.key.id, None)  # it may be gone: what is told of it then would stay for ever
             self._unknown.pop(proof, None)
 
     def take_used(self, most: int) -> dict[str, float]:
@@ -111,6 +113,8 @@ class StoredKeys:
             content = await self._store.named(key_id)
         except LinkError as failure:
             raise GatewayError(KEYS_UNAVAILABLE, cause=f"redis: {failure}") from None
+        except msgspec.DecodeError:
+            return None
         return None if content is None else self._made(content)
 
     async def find(self, secret: str, organization: str | None, wall_s: float, client: str) -> Caller:

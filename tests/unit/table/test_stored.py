@@ -234,6 +234,8 @@ async def test_a_key_is_found_by_its_id_for_those_who_look_after_it(desk: Desk) 
     assert key.callers[None].bucket == (await desk.find("k")).bucket
     assert await desk.keys.named("odd") is None
     assert await desk.keys.named("nobody") is None
+    desk.shelf.ids["torn"] = b"{"
+    assert await desk.keys.named("torn") is None
     desk.shelf.away = True
     with pytest.raises(GatewayError) as caught:
         await desk.keys.named("k")
@@ -292,3 +294,14 @@ async def test_uses_are_told_once_a_minute(desk: Desk) -> None:
     desk.shelf.put("c")
     await desk.find("c", wall_s=1060.0)
     assert [desk.keys.take_used(1) for _ in range(3)] == [{"a": 1060.0}, {"c": 1060.0}, {}]
+
+
+async def test_a_use_of_a_key_that_is_gone_is_not_told(desk: Desk) -> None:
+    proof = desk.shelf.put("a", plan="gold")
+    desk.shelf.put("b")
+    bad = desk.shelf.put("bad", plan="none")
+    await desk.find("a")
+    await desk.find("b")
+    await desk.refused("bad")
+    desk.keys.forget([proof, bad])
+    assert desk.keys.take_used(10) == {"b": 1000.0}
