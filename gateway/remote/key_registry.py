@@ -112,7 +112,7 @@ class KeyRegistry:
     def _read(self, key_id: str, content: bytes) -> StoredKey:
         try:
             return _decoder.decode(content)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             told = f"what Redis has of key `{key_id}` cannot be read ({error}); take it away with HDEL {self._names.ids} {key_id}"
             raise UnreadableError(told) from None
 

@@ -16,7 +16,7 @@ import structlog
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import KEY_MISSING, KEY_UNKNOWN, KEY_UNUSABLE, KEYS_UNAVAILABLE, Fault, GatewayError
 from gateway.kernel.key_form import is_misspelt
-from gateway.remote.key_records import proof_of_certificate, proof_of_secret
+from gateway.remote.key_records import MOST_BYTES, proof_of_certificate, proof_of_secret
 from gateway.remote.key_store import KeyStore
 from gateway.remote.redis_address import LinkError
 from gateway.settings.records import References, read_key
@@ -31,10 +31,14 @@ UNKNOWN_S = 30.0
 """How long it is remembered that nobody has a proof, unless a change says otherwise."""
 MOST_ASKED = 256
 """Keys that Redis is asked for at one time."""
+MOST_COMPLAINTS = 1000
+"""What has been said of keys that cannot be used, and is not said again."""
 USED_EVERY_S = 60.0
 """Uses of a key within that time are one, in what is told of it."""
 RESULTS = ("memory", "refused", "found", "unknown", "misspelt", "throttled", "error")
 """What comes of looking for a key: known, known to be nobody's; Redis had it, had it not; never asked; Redis did not answer."""
+
+_LONGEST_ID = 128
 
 V = TypeVar("V")
 
@@ -207,16 +211,20 @@ class StoredKeys:
         """None for a key that says what this gateway does not understand, or names what it does not have."""
         key_id = "?"
         try:
-            setting = read_key(msgspec.json.decode(content, type=dict[str, object]))
-            key_id = setting.id
+            if len(content) > MOST_BYTES:
+                raise RefusedError(f"it is longer than {MOST_BYTES} bytes")
+            fields = msgspec.json.decode(content, type=dict[str, object])
+            key_id = str(fields.get("id"))[:_LONGEST_ID]
+            setting = read_key(fields)
             problem = "; ".join(self._references.wrong(setting))
-        except (RefusedError, msgspec.MsgspecError) as error:
+        except (RefusedError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             problem = str(error)
         else:
             if not problem:
                 return self._make(setting)
-        if key_id not in self._complained:
-            _put(self._complained, key_id, None, self._most)
+        complaint = f"{key_id}: {problem}"
+        if complaint not in self._complained:
+            _put(self._complained, complaint, None, MOST_COMPLAINTS)
             structlog.get_logger().error("key unusable", key_id=key_id, problem=problem)
         return None
 

@@ -211,6 +211,28 @@ async def test_what_is_not_understood_gives_no_access_and_is_told_once(desk: Des
     assert (line["event"], line["problem"]) == ("key unusable", problem)
 
 
+@pytest.mark.parametrize(
+    "content", [b'{"id": "\xff"}', b'{"id": ' + b"[" * 20_000, b'{"id": "long", "routes": [' + b'"a.b",' * 10_000 + b'"c"]}']
+)
+async def test_no_content_is_a_bug_or_holds_others_up(desk: Desk, content: bytes) -> None:
+    desk.shelf.entries[desk.shelf.put("odd")] = content
+    assert await desk.refused("odd") is KEY_UNUSABLE
+
+
+async def test_a_key_that_is_wrong_in_another_way_is_told_again(desk: Desk) -> None:
+    with structlog.testing.capture_logs() as lines:
+        for plan in ("platinum", "platinum", "iron"):
+            desk.keys.forget([desk.shelf.put("odd", plan=plan)])
+            assert await desk.refused("odd") is KEY_UNUSABLE
+        desk.shelf.put("no id", id=7)
+        assert await desk.refused("no id") is KEY_UNUSABLE
+    assert [(line["key_id"], line["problem"]) for line in lines][:2] == [
+        ("odd", "there is no plan `platinum`"),
+        ("odd", "there is no plan `iron`"),
+    ]
+    assert [line["key_id"] for line in lines[2:]] == ["7"]
+
+
 async def test_a_pattern_without_a_route_allows_nothing(desk: Desk) -> None:
     desk.shelf.put("narrow", routes=["orders.*"])
     assert (await desk.find("narrow")).routes == frozenset()
