@@ -66,4 +66,6 @@ def refused(address: str, status: int, body: bytes) -> NoReturn:
         lines = [f"the gateway at {address} answers {status}"]
     for line in lines:
         click.echo(line, err=True)
+    if status == http.client.UNAUTHORIZED:
+        click.echo("say it with --token, or in GATEWAY_ADMIN_TOKEN", err=True)
     sys.exit(1)

@@ -148,8 +148,12 @@ def _existing(stored: StoredKey | None, key_id: str) -> StoredKey:
 
 
 def _ask(question: str, yes: bool) -> None:
-    if not yes:
+    if yes:
+        return
+    try:
         click.confirm(question, abort=True, err=True)
+    except click.Abort:
+        raise click.ClickException("nothing was changed; with --yes nobody is asked") from None
 
 
 def _told(stored: StoredKey, used_s: float | None, now_s: float) -> dict[str, Any]:
@@ -172,5 +176,5 @@ def _shown(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(_shown(each) for each in value) or "-"
     if isinstance(value, dict):
-        return f"sha256 {value['sha256']}" + (f" (until {value['until']})" if value["until"] else "")
+        return " ".join(f"{name} {_shown(each)}" for name, each in value.items() if each is not None)
     return "-" if value is None else str(value)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
+import msgspec
 from msgspec.structs import replace
 
 from gateway.cli import secret
@@ -14,13 +15,17 @@ from gateway.cli.key_commands import config_option
 from gateway.cli.key_registry import editing, instant_of
 from gateway.cli.key_sources import FORMS, Entry, entries, form_of
 from gateway.kernel.key_form import is_misspelt
-from gateway.remote.key_records import Secret, StoredKey
+from gateway.remote.key_records import MOST_BYTES, Secret, StoredKey
 from gateway.remote.key_registry import TakenError
 from gateway.settings import Config, load
 from gateway.settings.records import References, read_key
 from gateway.settings.schema.values import RefusedError
 
 _NO_PROOF = "missing: a `secret_sha256`, a `certificate_subject` or, from standard input, a `secret`"
+
+
+_ROOM_BYTES = 1024
+"""For what an entry gets later: another digest, an earlier end."""
 
 
 class Candidate(NamedTuple):
@@ -94,6 +99,8 @@ def _candidate(entry: Entry, typed: bool) -> Candidate:
             raise RefusedError("`secret` and `secret_sha256` do not go together")
         key["secret_sha256"] = _hashed(plain)
     read_key(key)
+    if len(msgspec.json.encode(key)) > MOST_BYTES - _ROOM_BYTES:
+        raise RefusedError(f"its text is longer than {MOST_BYTES - _ROOM_BYTES} bytes; patterns such as `orders.*` are shorter than lists")
     return Candidate(entry.line, key, key.pop("secret_sha256", None))
 
 

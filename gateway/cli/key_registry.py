@@ -10,7 +10,7 @@ import redis
 
 from gateway.cli.failure import explained
 from gateway.remote.key_records import Names
-from gateway.remote.key_registry import KeyRegistry, TakenError
+from gateway.remote.key_registry import KeyRegistry, TakenError, UnreadableError
 from gateway.remote.redis_address import LinkError, text_of
 from gateway.remote.redis_client import client_for
 from gateway.settings import Config, load
@@ -32,6 +32,8 @@ def editing(config: Config, otherwise: str = NO_STORE) -> Iterator[KeyRegistry]:
             client.close()
     except (redis.RedisError, OSError) as error:
         raise click.ClickException(f"Redis: {text_of(error)}") from None
+    except UnreadableError as error:
+        raise click.ClickException(str(error)) from None
     except LinkError as error:
         raise click.ClickException(f"Redis: {error}") from None
     except TakenError as error:

@@ -12,13 +12,12 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
+from gateway.settings.places import Items, Source, Table
+from gateway.settings.tree import read
 
-from gateway.settings.scalars import resolve
-
-_Loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _LISTS = ("organizations", "routes", "methods")
 _SEVERAL = re.compile(r"[\s;]+")
 
@@ -48,29 +47,17 @@ def form_of(name: str, text: str) -> str:
 
 
 def _yaml(text: str) -> Iterator[Entry]:
-    try:
-        root = yaml.compose(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        yield Entry(mark.line + 1 if mark else 1, {}, f"not YAML: {getattr(error, 'problem', None) or error}")
-        return
-    if isinstance(root, yaml.MappingNode):
-        root = next((value for key, value in root.value if key.value == "keys"), root)
-    if not isinstance(root, yaml.SequenceNode):
+    """As the configuration is read, but for variables: a secret may have dollar signs."""
+    problems: list[Entry] = []
+    written = text.replace("$", "$$")
+    root = read(Source.of("", written, Path()), written, {}, lambda at, _, told: problems.append(Entry(at.line, {}, told)), lambda _: None)
+    yield from problems
+    listed = root.get("keys") if isinstance(root, Table) else root
+    if isinstance(listed, Items):
+        for place, fields in zip(listed.places, listed, strict=True):
+            yield Entry(place.line, fields) if isinstance(fields, Table) else Entry(place.line, {}, "a mapping is wanted here")
+    elif not problems:
         yield Entry(1, {}, "a list of keys is wanted, alone or under `keys:`")
-        return
-    for node in root.value:
-        line = node.start_mark.line + 1
-        yield Entry(line, _plain(node)) if isinstance(node, yaml.MappingNode) else Entry(line, {}, "a mapping is wanted here")
-
-
-def _plain(node: yaml.Node) -> Any:
-    """As the configuration reads it: YAML 1.2."""
-    if isinstance(node, yaml.MappingNode):
-        return {str(key.value): _plain(value) for key, value in node.value}
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(each) for each in node.value]
-    return node.value if getattr(node, "style", None) else resolve(str(node.value))
 
 
 def _json_lines(text: str) -> Iterator[Entry]:
@@ -78,21 +65,39 @@ def _json_lines(text: str) -> Iterator[Entry]:
         if not written.strip():
             continue
         try:
-            fields = json.loads(written)
-        except ValueError:
+            fields = json.loads(written, object_pairs_hook=_once)
+        except _TwiceError as error:
+            yield Entry(line, {}, str(error))
+        except (ValueError, RecursionError):
             yield Entry(line, {}, "not JSON")
         else:
             yield Entry(line, fields) if isinstance(fields, dict) else Entry(line, {}, "an object is wanted here")
 
 
+class _TwiceError(Exception):
+    """A name stands twice where it may stand once."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    seen: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in seen:
+            raise _TwiceError(f"`{name}` stands here twice")
+        seen[name] = value
+    return seen
+
+
 def _csv(text: str) -> Iterator[Entry]:
     reader = csv.DictReader(io.StringIO(text), skipinitialspace=True, strict=True)
     try:
+        _once([(name, "") for name in reader.fieldnames or ()])
         for row in reader:
             if None in row or None in row.values():
                 yield Entry(reader.line_num, {}, f"{len(reader.fieldnames or ())} fields are wanted here")
             else:
                 yield Entry(reader.line_num, {name: _cell(name, value) for name, value in row.items() if value})
+    except _TwiceError as error:
+        yield Entry(1, {}, str(error))
     except csv.Error as error:
         yield Entry(reader.line_num, {}, f"not CSV: {error}")
 

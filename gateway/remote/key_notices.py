@@ -34,17 +34,20 @@ class KeyNotices:
         self._addresses = cycle(addresses)
         self._command = pack(b"SUBSCRIBE", channel.encode())
 
-    async def listen(self, on_notice: Callable[[], None]) -> None:
-        """Until it is cancelled. `on_notice` is called for each message, and when it begins to listen: it may have missed some."""
+    async def listen(self, on_notice: Callable[[], None], on_refusal: Callable[[str], None]) -> None:
+        """Until it is cancelled. `on_notice` is called for each message, and when it begins to listen: it may have missed some.
+
+        `on_refusal` is told why, each time that Redis is there and does not let it listen.
+        """
         pace = Breaker()
         while True:
             with contextlib.suppress(LinkError):  # that Redis is away is said by those who need it
-                await self._listen_once(pace, on_notice)
+                await self._listen_once(pace, on_notice, on_refusal)
             await asyncio.sleep(pace.delay_s())
 
-    async def _listen_once(self, pace: Breaker, on_notice: Callable[[], None]) -> None:
+    async def _listen_once(self, pace: Breaker, on_notice: Callable[[], None], on_refusal: Callable[[str], None]) -> None:
         writer = await next(self._addresses).open(SETUP_TIMEOUT_S)
-        line = _Line(on_notice, pace.close)
+        line = _Line(on_notice, pace.close, on_refusal)
         writer.transport.set_protocol(line)
         writer.transport.write(self._command)
         try:
@@ -56,10 +59,11 @@ class KeyNotices:
 class _Line(asyncio.Protocol):
     """A connection that says something now and then."""
 
-    def __init__(self, on_words: Callable[[], None], on_good: Callable[[], None]) -> None:
+    def __init__(self, on_words: Callable[[], None], on_good: Callable[[], None], on_refusal: Callable[[str], None]) -> None:
         self.ended = asyncio.Event()
         self._on_words = on_words
         self._on_good = on_good
+        self._on_refusal = on_refusal
         self._reader = hiredis.Reader(protocolError=LinkError, replyError=LinkError)
 
     def data_received(self, data: bytes) -> None:
@@ -67,6 +71,7 @@ class _Line(asyncio.Protocol):
             self._reader.feed(data)
             while (said := self._reader.gets()) is not False:
                 if isinstance(said, LinkError):
+                    self._on_refusal(str(said))
                     self.ended.set()
                     return
                 self._on_good()

@@ -19,6 +19,8 @@ import msgspec
 VERSION = 1
 TAG = "keys"
 CHANGES_KEPT = 256
+MOST_BYTES = 32 * 1024
+"""Of an entry: whoever finds it takes the time to understand it, and others wait."""
 EVERYTHING = b"*"
 """In place of proofs, where a change is about too many to name."""
 

@@ -14,7 +14,7 @@ MOST_NAMED = 16
 AT_ONCE = 500
 """Fields in one command."""
 
-_decode = msgspec.json.Decoder(StoredKey).decode
+_decoder = msgspec.json.Decoder(StoredKey)
 
 Decide: TypeAlias = Callable[[dict[str, StoredKey]], Mapping[str, StoredKey | None]]
 """From the keys that there are to what becomes of some: None is the end of one. May be asked again, when somebody else was faster."""
@@ -28,8 +28,15 @@ class TakenError(Exception):
         self.key_id = key_id
 
 
+class UnreadableError(Exception):
+    """What Redis has under the id of a key was not written by a registry."""
+
+
 class KeyRegistry:
-    """Asks `client`, the server that has them all. Its methods raise what redis-py raises. `nonce` makes names that are used once."""
+    """Asks `client`, the server that has them all. `nonce` makes names that are used once.
+
+    Its methods raise UnreadableError, and what redis-py raises.
+    """
 
     def __init__(self, client: redis.Redis, key_prefix: str, nonce: Callable[[], str] = lambda: secrets.token_hex(8)) -> None:
         self._client = client
@@ -42,11 +49,11 @@ class KeyRegistry:
         for key_id, content in self._client.hscan_iter(self._names.ids, count=AT_ONCE):
             if key_id not in seen:
                 seen.add(key_id)
-                yield _decode(content)
+                yield self._read(key_id.decode(errors="replace"), content)
 
     def find(self, key_id: str) -> StoredKey | None:
         content: Any = self._client.hget(self._names.ids, key_id)
-        return None if content is None else _decode(content)
+        return None if content is None else self._read(key_id, content)
 
     def used(self, ids: Iterable[str]) -> dict[str, float]:
         """When each was last used, in seconds of Unix time; those that never were are left out."""
@@ -66,11 +73,15 @@ class KeyRegistry:
 
         Raises TakenError when a proof of one is another's.
         """
-        names, wanted = self._names, list(ids)
+        names, wanted, change = self._names, list(ids), self._nonce().encode()
+        sent = False
 
         def attempt(pipe: Any) -> None:
+            nonlocal sent
+            if sent and any(entry.split()[0] == change for entry in pipe.lrange(names.changes, 0, -1)):
+                return  # it was made, and the reply that says so was lost
             contents = [content for some in _batches(wanted) for content in pipe.hmget(names.ids, some)]
-            before = {key_id: _decode(content) for key_id, content in zip(wanted, contents, strict=True) if content is not None}
+            before = {key_id: self._read(key_id, content) for key_id, content in zip(wanted, contents, strict=True) if content is not None}
             after = decide(before)
             gone = {proof for key_id in after if key_id in before for proof in before[key_id].entries()}
             entries = _entries(after)
@@ -85,19 +96,29 @@ class KeyRegistry:
                 pipe.hset(names.proofs, mapping={proof: entries[proof][1] for proof in some})
             for some in _batches(after):
                 ended = [key_id for key_id in some if after[key_id] is None]
+                unused = [key_id for key_id in some if after[key_id] is None or key_id not in before]
                 kept = {key_id: msgspec.json.encode(stored) for key_id in some if (stored := after[key_id]) is not None}
                 if ended:
                     pipe.hdel(names.ids, *ended)
-                    pipe.hdel(names.used, *ended)
+                if unused:
+                    pipe.hdel(names.used, *unused)
                 if kept:
                     pipe.hset(names.ids, mapping=kept)
-            self._tell(pipe, gone | entries.keys())
+            self._tell(pipe, change, gone | entries.keys())
+            sent = True
 
         self._client.transaction(attempt, names.ids, names.proofs)
 
-    def _tell(self, pipe: Any, proofs: set[str]) -> None:
+    def _read(self, key_id: str, content: bytes) -> StoredKey:
+        try:
+            return _decoder.decode(content)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            told = f"what Redis has of key `{key_id}` cannot be read ({error}); take it away with HDEL {self._names.ids} {key_id}"
+            raise UnreadableError(told) from None
+
+    def _tell(self, pipe: Any, change: bytes, proofs: set[str]) -> None:
         about = [proof.encode() for proof in sorted(proofs)] if len(proofs) <= MOST_NAMED else [EVERYTHING]
-        pipe.lpush(self._names.changes, b" ".join([self._nonce().encode(), *about]))
+        pipe.lpush(self._names.changes, b" ".join([change, *about]))
         pipe.ltrim(self._names.changes, 0, CHANGES_KEPT - 1)
         pipe.publish(self._names.changed, b"")
 

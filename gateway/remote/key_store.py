@@ -45,7 +45,7 @@ class KeyStore:
         return cast("bytes | None", await self._do(b"HGET", self._names.proofs, proof.encode()))
 
     async def named(self, key_id: str) -> bytes | None:
-        """As `find`, by the id of the key, and without a proof."""
+        """As `find`, by the id of the key, and without a proof. Raises msgspec.DecodeError for what no registry has written."""
         content: bytes | None = await self._do(b"HGET", self._names.ids, key_id.encode())
         return None if content is None else bytes(msgspec.json.decode(content, type=_Named).key)
 

@@ -81,9 +81,11 @@ def thin(text: str, groups: list[Alike], worth: int = WORTH_ENTRIES) -> str:
 
 
 def with_alike(keys: KeyList, groups: Sequence[Alike]) -> KeyList | None:
-    """`keys` and all that are like one of them; None if that cannot be said for sure, or two have the same id or digest."""
+    """`keys` and all that are like one of them; None if that cannot be said for sure, or two have the same id, digest or certificate."""
     known = {(key.secret_sha256, key.id): key for key in keys}
     if not all(first in known for group in groups for first in group.first):
+        return None
+    if any(known[group.first[number]].certificate_subject is not None for group in groups for number in set(group.rows.numbers)):
         return None
     ids = {key.id for key in keys}
     digests = {bytes.fromhex(key.secret_sha256) for key in keys if key.secret_sha256 is not None}

@@ -16,7 +16,7 @@ from gateway.settings import Config
 from gateway.settings.origins import paths
 from gateway.settings.schema.key_list import KeyList
 from gateway.table.blueprint import Blueprint
-from gateway.table.outline import MASK, SECRET, Preface, Veil, things
+from gateway.table.outline import MASK, Preface, Veil, is_secret, things
 
 _SALT_BYTES = 16
 _AT_ONCE = 100
@@ -63,9 +63,9 @@ def masked(config: Config) -> dict[str, Any]:
 
 def _masked(value: Any) -> Any:
     if isinstance(value, BaseModel):
-        return _masked(dict(iter(value)))
+        return {name: MASK if name == "secret_sha256" and each is not None else _masked(each) for name, each in value}
     if isinstance(value, dict):
-        return {name: MASK if isinstance(each, str) and SECRET.search(name) else _masked(each) for name, each in value.items()}
+        return {name: MASK if isinstance(each, str) and is_secret(name, each) else _masked(each) for name, each in value.items()}
     if isinstance(value, tuple | list | KeyList) and not hasattr(value, "_fields"):
         return [_masked(each) for each in value]
     if isinstance(value, SecretStr):

@@ -217,6 +217,8 @@ def _gist(thing: Thing) -> str:
         return f"{aspects['max']} per {aspects['per']}" + (", in shadow" if aspects["shadow"] else "")
     if thing.kind == "quota":
         return f"{aspects['kind']} up to {aspects['max']}, code {aspects['code']}"
+    if thing.kind == "store":
+        return str(aspects["store"])
     return ""
 
 

@@ -138,7 +138,7 @@ def _path(before: str, after: str) -> Effect:
 
 
 _BREAKING, _SWITCHED_OFF = _always("breaking"), _towards({True: "breaking", False: "widening"})
-_USED_BY_CALLERS = frozenset({"route", "key", "listener"})
+_USED_BY_CALLERS = frozenset({"route", "key", "store", "listener"})
 _JUDGES: dict[str, Judge] = {
     "route.path": _path,
     "route.match.methods": _loss_breaks,

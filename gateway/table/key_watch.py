@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 
@@ -57,7 +58,7 @@ class KeyWatch:
         loop = asyncio.get_running_loop()
         self._tasks = [
             loop.create_task(self._tend(), name="changes of keys"),
-            loop.create_task(self._notices.listen(self._woken.set), name="notices of changes of keys"),
+            loop.create_task(self._notices.listen(self._woken.set, partial(self._complain, "notices")), name="notices of changes of keys"),
         ]
 
     async def close(self) -> None:

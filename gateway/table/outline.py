@@ -20,11 +20,16 @@ from gateway.settings.schema.routing import Route
 from gateway.settings.schema.types import Section
 from gateway.table.build import build_faults
 
-SECRET = re.compile(r"secret|token|password|authorization|cookie|api[-_]?key|credential", re.IGNORECASE)
-"""In the name of a header field: its value is for nobody to see."""
 MASK = "***"
 """Stands for what is not shown."""
 _FINGERPRINT_BYTES = 4
+_SECRET_NAME = re.compile(r"secret|token|passw|auth|cookie|key|credential|signature|session", re.IGNORECASE)
+_SECRET_VALUE = re.compile(r"(basic|bearer|digest)\s", re.IGNORECASE)
+
+
+def is_secret(name: str, value: str) -> bool:
+    """Whether the value of a header field is for nobody to see, by the looks of it."""
+    return _SECRET_NAME.search(name) is not None or _SECRET_VALUE.match(value) is not None
 
 
 class Thing(msgspec.Struct, frozen=True):
@@ -76,7 +81,8 @@ def things(config: Config, veil: Veil) -> Iterator[Thing]:
             for entry in value:
                 yield from _entry(config, name.removesuffix("s"), entry, veil)
         elif isinstance(value, Section):
-            yield from _taken_apart("section", name, value, veil)
+            kind, name = ("store", "keys") if name == "key_store" else ("section", name)
+            yield from _taken_apart(kind, name, value, veil)
     for fault in build_faults(config).values():
         links = [f"{link.title}: {link.href}" for link in fault.links]
         aspects = {"status": fault.status, "code": fault.code, "message": fault.message, "developer_message": fault.developer_message}
@@ -129,7 +135,7 @@ def _leaves(value: Any, spelled: Any, veil: Veil, path: str = "") -> Iterator[tu
         yield path, value, (veil.url if path == "url" else veil.word)(value.get_secret_value())
     elif path == "secret_sha256" and value is not None:
         yield path, value, veil.digest(value)
-    elif ".set." in path and SECRET.search(path):
+    elif ".set." in path and is_secret(path.partition(".set.")[2], value):
         yield path, value, veil.word(value)
     else:
         yield path, value, spelled

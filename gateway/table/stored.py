@@ -17,7 +17,7 @@ import structlog
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import KEY_MISSING, KEY_UNKNOWN, KEY_UNUSABLE, KEYS_UNAVAILABLE, Fault, GatewayError
 from gateway.kernel.key_form import is_misspelt
-from gateway.remote.key_records import proof_of_certificate, proof_of_secret
+from gateway.remote.key_records import MOST_BYTES, proof_of_certificate, proof_of_secret
 from gateway.remote.key_store import KeyStore
 from gateway.remote.redis_address import LinkError
 from gateway.settings.records import References, read_key
@@ -32,10 +32,14 @@ UNKNOWN_S = 30.0
 """How long it is remembered that nobody has a proof, unless a change says otherwise."""
 MOST_ASKED = 256
 """Keys that Redis is asked for at one time."""
+MOST_COMPLAINTS = 1000
+"""What has been said of keys that cannot be used, and is not said again."""
 USED_EVERY_S = 60.0
 """Uses of a key within that time are one, in what is told of it."""
 RESULTS = ("memory", "refused", "found", "unknown", "misspelt", "throttled", "error")
 """What comes of looking for a key: known, known to be nobody's; Redis had it, had it not; never asked; Redis did not answer."""
+
+_LONGEST_ID = 128
 
 V = TypeVar("V")
 
@@ -95,7 +99,9 @@ class StoredKeys:
             self._asked.clear()
             return
         for proof in proofs:
-            self._known.pop(proof, None)
+            known = self._known.pop(proof, None)
+            if known is not None and known.key is not None:
+                self._used.pop(known.key.id, None)  # it may be gone: what is told of it then would stay for ever
             self._unknown.pop(proof, None)
             self._asked.pop(proof, None)  # who comes now is not told what was so before
 
@@ -112,6 +118,8 @@ class StoredKeys:
             content = await self._store.named(key_id)
         except LinkError as failure:
             raise GatewayError(KEYS_UNAVAILABLE, cause=f"redis: {failure}") from None
+        except msgspec.DecodeError:
+            return None
         return None if content is None else self._made(content)
 
     async def find(self, secret: str, organization: str | None, wall_s: float, client: str) -> Caller:
@@ -209,16 +217,20 @@ class StoredKeys:
         """None for a key that says what this gateway does not understand, or names what it does not have."""
         key_id = "?"
         try:
-            setting = read_key(msgspec.json.decode(content, type=dict[str, object]))
-            key_id = setting.id
+            if len(content) > MOST_BYTES:
+                raise RefusedError(f"it is longer than {MOST_BYTES} bytes")
+            fields = msgspec.json.decode(content, type=dict[str, object])
+            key_id = str(fields.get("id"))[:_LONGEST_ID]
+            setting = read_key(fields)
             problem = "; ".join(self._references.wrong(setting))
-        except (RefusedError, msgspec.MsgspecError) as error:
+        except (RefusedError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             problem = str(error)
         else:
             if not problem:
                 return self._make(setting)
-        if key_id not in self._complained:
-            _put(self._complained, key_id, None, self._most)
+        complaint = f"{key_id}: {problem}"
+        if complaint not in self._complained:
+            _put(self._complained, complaint, None, MOST_COMPLAINTS)
             structlog.get_logger().error("key unusable", key_id=key_id, problem=problem)
         return None
 

@@ -98,14 +98,12 @@ async def latencies(world: World, over: Callable[[], bool]) -> list[float]:
     """Of one request after the other until `over`, on one connection unless this process was too busy to keep it."""
     found: list[float] = []
     # For the gateway the connection is idle from some time after this, however late its reply is seen here.
-    idle_since = now()
-    client = await world.connect()
+    idle_since, client = now(), await world.connect()
     try:
         while not over():
             if now() - idle_since > TIMEOUT_S / 3:
                 client.abort()
-                idle_since = now()
-                client = await world.connect()
+                idle_since, client = now(), await world.connect()
             began = idle_since = now()
             await client.send(get())
             assert (await client.reply()).status == 200

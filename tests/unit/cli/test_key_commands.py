@@ -52,6 +52,23 @@ def test_one_key_is_shown(file: Path) -> None:
     assert shown(file, "a")["secrets"] == [{"sha256": secret.digest(made), "until": None}]
 
 
+def test_limits_of_its_own_are_shown(file: Path) -> None:
+    entry = {
+        "id": "a",
+        "secret_sha256": "a" * 64,
+        "limits": [{"id": "minute", "max": 7, "per": "1m"}, {"id": "day", "max": 9, "per": "1d"}],
+    }
+    done(keys(file, "import", "-", typed=json.dumps(entry)))
+    assert "limits: id minute max 7 per 1m, id day max 9 per 1d" in done(keys(file, "show", "a"))
+
+
+def test_where_nobody_answers_nothing_is_changed(file: Path) -> None:
+    done(keys(file, "create", "--id", "a"))
+    refused = keys(file, "delete", "a")
+    assert (refused.exit_code, refused.stderr.endswith("Error: nothing was changed; with --yes nobody is asked\n")) == (1, True)
+    assert shown(file, "a")["state"] == "valid"
+
+
 def test_a_disabled_key_says_so_until_it_is_enabled(file: Path, redis_server: RedisServer) -> None:
     done(keys(file, "create", "--id", "a"))
     done(keys(file, "disable", "a", "--yes"))

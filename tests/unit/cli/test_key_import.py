@@ -135,3 +135,10 @@ def test_a_source_that_cannot_be_read_is_told(file: Path, tmp_path: Path) -> Non
             source.write_bytes(content)
         refused = keys(file, "import", str(source))
         assert (refused.exit_code, said in refused.stderr) == (1, True)
+
+
+def test_an_entry_that_gateways_would_not_read_is_not_imported(file: Path, redis_server: RedisServer) -> None:
+    refused = typed(file, json.dumps({"id": "a", "secret_sha256": "1" * 64, "routes": ["orders.all"] * 3000}))
+    assert refused.exit_code == 1
+    assert "<stdin>:1: error: its text is longer than" in refused.stderr
+    assert stored(redis_server) == {}

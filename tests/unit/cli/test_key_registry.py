@@ -45,6 +45,13 @@ def test_each_prefix_has_its_own_keys(tmp_path: Path, redis_server: RedisServer)
     assert "no key `a`" in keys(file, "show", "a").stderr
 
 
+def test_what_cannot_be_read_is_told_with_what_to_do(tmp_path: Path, redis_server: RedisServer) -> None:
+    redis_server.ask("HSET", "gw:1:{keys}:ids", "torn", "{")
+    refused = keys(configuration(tmp_path, redis_server), "list")
+    assert refused.exit_code == 1
+    assert "take it away with HDEL" in refused.stderr
+
+
 def test_without_a_file_nobody_knows_where_keys_are() -> None:
     assert CliRunner().invoke(main, ["keys", "list"]).exit_code == 2
 

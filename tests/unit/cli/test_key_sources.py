@@ -33,11 +33,47 @@ def test_yaml_without_a_list_of_keys_is_told(text: str) -> None:
     assert list(entries(text, "yaml")) == [Entry(1, {}, "a list of keys is wanted, alone or under `keys:`")]
 
 
+def test_yaml_keeps_dollar_signs_and_takes_aliases() -> None:
+    text = "of: &of {organizations: [acme]}\nkeys:\n- {<<: *of, id: a, secret: 'a$$b${c}'}\n"
+    assert list(entries(text, "yaml")) == [Entry(3, {"organizations": ["acme"], "id": "a", "secret": "a$$b${c}"})]
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("yaml", "keys:\n- {id: a, id: b}\n"),
+        ("jsonl", '\n{"id": "a", "id": "b"}\n'),
+        ("jsonl", '\n{"id": "a", "limits": [{"max": 1, "max": 2}]}\n'),
+        ("csv", "id, id\na,b\n"),
+    ],
+)
+def test_a_field_that_stands_twice_is_told(form: str, text: str) -> None:
+    problems = [entry for entry in entries(text, form) if entry.problem]
+    assert [(entry.line, "twice" in entry.problem) for entry in problems] == [(1 if form == "csv" else 2, True)]
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("yaml", "keys:\n- {id: a, organizations: &a [*a]}\n"),
+        ("yaml", "keys:\n- " + "[" * 5000 + "]" * 5000),
+        (
+            "yaml",
+            "a0: &a0 [x]\n" + "".join(f"a{at}: &a{at} [{','.join([f'*a{at - 1}'] * 10)}]\n" for at in range(1, 12)) + "keys: [*a11]\n",
+        ),
+        ("jsonl", "[" * 200_000),
+    ],
+    ids=["in itself", "deep", "many", "deep JSON"],
+)
+def test_what_would_have_no_end_is_a_problem_as_any_other(form: str, text: str) -> None:
+    assert any(entry.problem for entry in entries(text, form))
+
+
 def test_text_that_is_none_is_told_with_its_line() -> None:
     (entry,) = entries("keys:\n- {id: a\n", "yaml")
     assert (entry.line, entry.problem[:8]) == (3, "not YAML")
     (entry,) = entries("keys: \x00", "yaml")
-    assert (entry.line, entry.problem[:8]) == (1, "not YAML")
+    assert (entry.line, entry.problem[:14]) == (1, "this character")
 
 
 def test_json_has_an_entry_a_line() -> None:

@@ -31,7 +31,7 @@ def test_it_waits_and_the_environment_knows_the_rest() -> None:
             b'{"reload": "refused", "problems": ["a.yaml:1:1: error: no", "a.yaml:2:1: error: no"]}',
             "a.yaml:1:1: error: no\na.yaml:2:1: error: no\n",
         ),
-        (401, b'{"error": "this asks for the token"}', "this asks for the token\n"),
+        (401, b'{"error": "this asks for the token"}', "this asks for the token\nsay it with --token, or in GATEWAY_ADMIN_TOKEN\n"),
         (500, b"<html>", "answers 500\n"),
     ],
 )

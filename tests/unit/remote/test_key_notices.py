@@ -18,6 +18,7 @@ CHANNEL = "gw:1:{keys}:changed"
 class Ear:
     def __init__(self) -> None:
         self.heard = 0
+        self.refusals: list[str] = []
 
     def hear(self) -> None:
         self.heard += 1
@@ -31,7 +32,7 @@ class Ear:
 async def listening(url: str) -> AsyncIterator[Ear]:
     """From when it listens."""
     ear = Ear()
-    task = asyncio.ensure_future(KeyNotices(addresses_of(url), CHANNEL).listen(ear.hear))
+    task = asyncio.ensure_future(KeyNotices(addresses_of(url), CHANNEL).listen(ear.hear, ear.refusals.append))
     await ear.hears(1)
     yield ear
     task.cancel()
@@ -61,12 +62,13 @@ async def test_a_connection_that_is_lost_is_made_again_and_that_is_a_notice(redi
         await ear.hears(1)
 
 
-async def test_who_may_not_listen_hears_nothing_and_tries_again(redis_server: RedisServer) -> None:
+async def test_who_may_not_listen_is_told_and_tries_again(redis_server: RedisServer) -> None:
     redis_server.ask("ACL", "SETUSER", "default", "-subscribe")
     ear = Ear()
-    task = asyncio.ensure_future(KeyNotices(addresses_of(redis_server.url), CHANNEL).listen(ear.hear))
+    task = asyncio.ensure_future(KeyNotices(addresses_of(redis_server.url), CHANNEL).listen(ear.hear, ear.refusals.append))
     await until(lambda: redis_server.ask("INFO", "stats")["total_connections_received"] > 3)
     assert ear.heard == 0
+    assert ear.refusals[0].startswith("NOPERM")
     redis_server.ask("ACL", "SETUSER", "default", "+subscribe")
     await ear.hears(1)
     task.cancel()

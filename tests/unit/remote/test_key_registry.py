@@ -1,13 +1,14 @@
 """remote/key_registry.py: changes of keys are whole, in one server and in a Cluster."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 import redis
 from msgspec.structs import replace
 
 from gateway.remote.key_records import CHANGES_KEPT, Names, Secret, StoredKey
-from gateway.remote.key_registry import MOST_NAMED, Decide, KeyRegistry, TakenError
+from gateway.remote.key_registry import MOST_NAMED, Decide, KeyRegistry, TakenError, UnreadableError
 from gateway.remote.redis_client import client_for
 from tests.redis_cluster import RedisCluster
 from tests.redis_server import RedisServer
@@ -30,6 +31,19 @@ def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
     client.close()
 
 
+class _Lossy(redis.Connection):
+    """Loses the reply to its first transaction."""
+
+    lost = False
+
+    def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        super().send_packed_command(command, check_health)  # type: ignore[no-untyped-call]
+        if b"EXEC" in b"".join(command) and not self.lost:
+            self.lost = True
+            assert self.can_read(timeout=5)
+            raise redis.ConnectionError("lost")
+
+
 @pytest.fixture
 def registry(client: redis.Redis) -> KeyRegistry:
     numbers = iter(range(1_000_000))
@@ -46,9 +60,28 @@ def test_a_key_is_made_changed_and_ended(registry: KeyRegistry, redis_server: Re
     assert set(redis_server.ask("HKEYS", NAMES.proofs)) == {b"2" * 64, b"3" * 64}
     redis_server.ask("HSET", NAMES.used, "a", "1700000000")
     assert registry.used(["a", "b"]) == {"a": 1_700_000_000.0}
+    redis_server.ask("HSET", NAMES.used, "b", "1700000000")
+    registry.change(["b"], become({"b": stored("b", "4")}))
+    assert registry.used(["a", "b"]) == {"a": 1_700_000_000.0}  # the other one was of a key before
+    registry.change(["b"], become({"b": None}))
     registry.change(["a"], become({"a": None}))
     assert (registry.find("a"), list(registry.all()), registry.used(["a"])) == (None, [], {})
     assert redis_server.ask("KEYS", "*") == [NAMES.changes.encode()]
+
+
+def test_a_change_whose_reply_is_lost_is_not_made_twice(redis_server: RedisServer) -> None:
+    pool = redis.ConnectionPool(_Lossy, port=redis_server.port, protocol=2)
+    registry = KeyRegistry(redis.Redis(connection_pool=pool), "gw")
+    asked: list[list[str]] = []
+
+    def decide(there: dict[str, StoredKey]) -> dict[str, StoredKey | None]:
+        asked.append(list(there))
+        return {"a": stored("a", "1")}
+
+    registry.change(["a"], decide)
+    assert asked == [[]]
+    assert redis_server.ask("LLEN", NAMES.changes) == 1
+    pool.close()
 
 
 def test_each_change_has_a_name_and_says_what_it_is_about(registry: KeyRegistry, client: redis.Redis, redis_server: RedisServer) -> None:
@@ -132,3 +165,10 @@ def test_in_a_cluster_all_of_them_are_on_one_node(calm_cluster: RedisCluster) ->
     assert [key.key for key in registry.all()] == [{"id": "a", "disabled": True}]
     assert sorted(len(node.ask("KEYS", "*")) for node in calm_cluster.primaries) == [0, 0, 3]
     client.close()
+
+
+def test_what_somebody_else_has_written_is_named_with_the_way_to_be_rid_of_it(registry: KeyRegistry, redis_server: RedisServer) -> None:
+    redis_server.ask("HSET", NAMES.ids, "torn", "{")
+    for ask in (lambda: registry.find("torn"), lambda: list(registry.all()), lambda: registry.change(["torn"], become({}))):
+        with pytest.raises(UnreadableError, match=r"`torn` cannot be read .*; take it away with HDEL gw:1:\{keys\}:ids torn"):
+            ask()

@@ -9,6 +9,7 @@ from hypothesis import given
 
 from gateway.settings import Config, ConfigError, load, parse
 from gateway.settings.schema.access import Key
+from gateway.settings.schema.key_list import KeyList
 from gateway.settings.thinning import WORTH_ENTRIES, Alike, thin, with_alike
 from tests.yaml_files import LEAST
 
@@ -114,6 +115,15 @@ def test_what_is_not_what_it_seemed_is_read_whole(section: str) -> None:
     except ConfigError:
         with pytest.raises(ConfigError):
             parse(LEAST + section)
+
+
+def test_keys_that_are_alike_down_to_the_certificate_are_read_whole() -> None:
+    """All of them but one are mistakes."""
+    for subject, whole in (("CN=one", True), (None, False)):
+        first = Key.model_validate({"id": "a", "secret_sha256": digest("a")} | ({"certificate_subject": subject} if subject else {}))
+        groups: list[Alike] = []
+        thin("keys:\n" + "".join(flow(name, f", certificate_subject: {subject}" if subject else "") for name in "abc"), groups, worth=1)
+        assert (with_alike(KeyList([first]), groups) is None) == whole
 
 
 def test_all_problems_are_told_where_they_are(tmp_path: Path) -> None:

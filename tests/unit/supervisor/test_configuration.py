@@ -71,6 +71,7 @@ def test_the_effective_configuration_shows_defaults_and_no_secret() -> None:
     assert shown["redis"]["url"] == "redis+sentinel://***@cache:6379/main?sentinel_password=***"
     assert shown["routes"][0]["headers"]["request"]["set"] == {"Authorization": "***", "X-Service": "api"}
     assert (shown["server"]["drain_timeout"], shown["plans"][0]["id"]) == (30.0, "standard")
+    assert (shown["routes"][0]["auth"], shown["auth"]["key"]["header"], shown["redis"]["key_prefix"]) == ("key", "X-Api-Key", "gw")
 
 
 async def test_all_of_it_and_where_it_comes_from(admin: Admin, blueprint: Blueprint) -> None:

@@ -52,6 +52,13 @@ def test_nothing_is_different_from_itself() -> None:
     assert found(whole(), whole()) == []
 
 
+def test_to_leave_the_store_of_keys_breaks_them_all() -> None:
+    """What was in it, nobody here knows."""
+    text = SAMPLE[: SAMPLE.index("keys:")] + "redis: {url: 'redis://cache'}\n" + SAMPLE[SAMPLE.index("upstreams:") :]
+    assert told_of(text + "keys: {store: redis}\n", text) == ["breaking: store keys: removed (redis)"]
+    assert told_of(text, text + "keys: {store: redis}\n") == ["widening: store keys: added (redis)"]
+
+
 def test_no_field_of_the_schema_can_change_unseen() -> None:
     config = whole()
     seen = {(variant.section, variant.field) for variant in variants(config) if found(config, variant.config)}

@@ -156,3 +156,19 @@ async def test_a_notice_is_quicker_than_the_next_time_and_the_rights_that_the_re
 
 def test_there_is_none_where_keys_stand_in_the_file() -> None:
     assert key_watch(parse(LEAST), LocalLimiter(ManualClock().clock), Metrics(), ManualClock().clock) is None
+
+
+async def test_that_notices_are_refused_is_said_once(redis_server: RedisServer) -> None:
+    redis_server.ask("ACL", "SETUSER", "default", "-subscribe")
+    with structlog.testing.capture_logs() as lines:
+        watch = KeyWatch(
+            keys := Told(store := KeyStore(Shelf().call, "gw")),
+            store,
+            KeyNotices(addresses_of(redis_server.url), NAMES.changed),
+            lambda: 0.0,
+        )
+        watch.start()
+        await until(lambda: redis_server.ask("INFO", "stats")["total_connections_received"] > 4)
+        await watch.close()
+    assert keys.forgotten == []
+    assert [(line["refused"], line["reason"][:6]) for line in lines if line["event"] == "keys in redis"] == [("notices", "NOPERM")]

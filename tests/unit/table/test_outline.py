@@ -1,9 +1,10 @@
 """table/outline.py: things and their aspects, and no secret in them."""
 
 import msgspec
+import pytest
 
 from gateway.settings import Config, parse
-from gateway.table.outline import Thing, Veil, things
+from gateway.table.outline import Thing, Veil, is_secret, things
 from tests.yaml_files import DIGEST
 
 TEXT = f"""
@@ -64,6 +65,25 @@ def test_no_secret_is_in_it() -> None:
         assert [secret for secret in SECRETS if secret in told] == []
         assert "redis://***@cache:6379/0" in told
         assert '"headers.request.set.X-Service":"api"' in told
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "secret"),
+    [
+        ("Authorization", "anything", True),
+        ("X-Auth", "c", True),
+        ("X-Functions-Key", "c", True),
+        ("Ocp-Apim-Subscription-Key", "c", True),
+        ("X-Signature", "c", True),
+        ("X-Backend", "Basic Zm9v", True),
+        ("X-Backend", "bearer Zm9v", True),
+        ("X-Backend", "basic", False),
+        ("Cache-Control", "no-store", False),
+        ("X-Service", "api", False),
+    ],
+)
+def test_a_secret_is_known_by_the_name_of_its_field_or_by_how_it_begins(name: str, value: str, secret: bool) -> None:
+    assert is_secret(name, value) == secret
 
 
 def test_what_people_think_of_is_told_apart_at_home_only() -> None:

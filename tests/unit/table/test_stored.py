@@ -160,6 +160,28 @@ async def test_what_is_not_understood_gives_no_access_and_is_told_once(desk: Des
     assert (line["event"], line["problem"]) == ("key unusable", problem)
 
 
+@pytest.mark.parametrize(
+    "content", [b'{"id": "\xff"}', b'{"id": ' + b"[" * 20_000, b'{"id": "long", "routes": [' + b'"a.b",' * 10_000 + b'"c"]}']
+)
+async def test_no_content_is_a_bug_or_holds_others_up(desk: Desk, content: bytes) -> None:
+    desk.shelf.entries[desk.shelf.put("odd")] = content
+    assert await desk.refused("odd") is KEY_UNUSABLE
+
+
+async def test_a_key_that_is_wrong_in_another_way_is_told_again(desk: Desk) -> None:
+    with structlog.testing.capture_logs() as lines:
+        for plan in ("platinum", "platinum", "iron"):
+            desk.keys.forget([desk.shelf.put("odd", plan=plan)])
+            assert await desk.refused("odd") is KEY_UNUSABLE
+        desk.shelf.put("no id", id=7)
+        assert await desk.refused("no id") is KEY_UNUSABLE
+    assert [(line["key_id"], line["problem"]) for line in lines][:2] == [
+        ("odd", "there is no plan `platinum`"),
+        ("odd", "there is no plan `iron`"),
+    ]
+    assert [line["key_id"] for line in lines[2:]] == ["7"]
+
+
 async def test_a_pattern_without_a_route_allows_nothing(desk: Desk) -> None:
     desk.shelf.put("narrow", routes=["orders.*"])
     assert (await desk.find("narrow")).routes == frozenset()
@@ -183,6 +205,8 @@ async def test_a_key_is_found_by_its_id_for_those_who_look_after_it(desk: Desk) 
     assert key.callers[None].bucket == (await desk.find("k")).bucket
     assert await desk.keys.named("odd") is None
     assert await desk.keys.named("nobody") is None
+    desk.shelf.ids["torn"] = b"{"
+    assert await desk.keys.named("torn") is None
     desk.shelf.away = True
     with pytest.raises(GatewayError) as caught:
         await desk.keys.named("k")
@@ -204,3 +228,14 @@ async def test_uses_are_told_once_a_minute(desk: Desk) -> None:
     desk.shelf.put("c")
     await desk.find("c", wall_s=1060.0)
     assert [desk.keys.take_used(1) for _ in range(3)] == [{"a": 1060.0}, {"c": 1060.0}, {}]
+
+
+async def test_a_use_of_a_key_that_is_gone_is_not_told(desk: Desk) -> None:
+    proof = desk.shelf.put("a", plan="gold")
+    desk.shelf.put("b")
+    bad = desk.shelf.put("bad", plan="none")
+    await desk.find("a")
+    await desk.find("b")
+    await desk.refused("bad")
+    desk.keys.forget([proof, bad])
+    assert desk.keys.take_used(10) == {"b": 1000.0}
