@@ -7,6 +7,7 @@ While Redis is away keys that are known go on to work, and others cannot be chec
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import islice
 from typing import Protocol, TypeVar
 
@@ -90,6 +91,7 @@ class StoredKeys:
     def forget(self, proofs: Iterable[str] | None) -> None:
         """These were changed; None: perhaps all were, and each is asked for again before it counts."""
         self._changes += 1
+        self._asked.clear()  # who comes now is not told what was so before
         if proofs is None:
             self._era += 1
             self._unknown.clear()
@@ -154,7 +156,7 @@ class StoredKeys:
         lookup = self._asked.get(proof)
         if lookup is None:
             lookup = self._asked[proof] = asyncio.get_running_loop().create_task(self._look_up(proof))
-            lookup.add_done_callback(lambda _: self._asked.pop(proof, None))
+            lookup.add_done_callback(partial(self._answered, proof))
         found = await asyncio.shield(lookup)
         if isinstance(found, LinkError):
             self._results["error"].inc()
@@ -182,6 +184,10 @@ class StoredKeys:
         if proof not in self._asked and len(self._asked) >= MOST_ASKED:
             self._results["error"].inc()
             raise GatewayError(KEYS_UNAVAILABLE, cause=f"{MOST_ASKED} keys are being asked for")
+
+    def _answered(self, proof: str, lookup: "asyncio.Task[_Known | LinkError | None]") -> None:
+        if self._asked.get(proof) is lookup:
+            del self._asked[proof]
 
     async def _look_up(self, proof: str) -> _Known | LinkError | None:
         """None when nobody has it. Not remembered when there were changes meanwhile: this one may have been among them."""
