@@ -127,6 +127,15 @@ class TestCallsInFlight:
         await gateway.limiter.quotas.renew()
         assert stored(redis_server) == set()
 
+    async def test_that_are_over_are_so_for_every_gateway(self, redis_server: RedisServer) -> None:
+        """Or who asks one gateway after another would be told that it has two calls in flight."""
+        single = posting("concurrency", 1)
+        async with Gateway(redis_server.url) as one, Gateway(redis_server.url) as other:
+            for gateway in (one, other) * 50:
+                over = (await gateway.allowed(single)).end()
+                assert over is not None
+                await over
+
     async def test_of_a_gateway_that_says_nothing_end_by_themselves(self, redis_server: RedisServer) -> None:
         short = Posting("{a}:f", Meter("f", "concurrency", 1, "key", QUOTA_SPENT, lasts_ms=100))
         async with Gateway(redis_server.url) as one, Gateway(redis_server.url) as other:
