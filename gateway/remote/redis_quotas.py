@@ -98,14 +98,14 @@ class RedisQuotas:
         return Hold(claim.postings, partial(self._settle_away, claim, unit, counted), leave)
 
     async def renew(self) -> None:
-        """Say of every call in flight that it still is."""
+        """Say of every call in flight that it still is, to every node that there is."""
         for key, units in list(self._flying.items()):
             names = list(units)
             tag = key.partition("{")[2].partition("}")[0]
             for at in range(0, len(names), RENEWALS):
                 moves = [Move(key, "put", LEASE_MS, unit=unit) for unit in names[at : at + RENEWALS] if unit in units]
                 if moves and isinstance(await self._call(self.settlements.command(moves, tag), tag), LinkError):
-                    return
+                    break
 
     async def finish(self) -> None:
         """Before the connection is cut."""
