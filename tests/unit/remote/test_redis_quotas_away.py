@@ -31,6 +31,17 @@ class TestWithoutRedis:
         await gateway.allowed(ten)
         assert (await gateway.refused(ten)).spent[0].used == 10
 
+    async def test_and_says_so(self, gateway: Gateway, redis_server: RedisServer) -> None:
+        eight = posting("count", 8)
+        for _ in range(4):
+            await gateway.allowed(eight)
+        gateway.limiter.fallback.gateways = 2
+        redis_server.kill()
+        await gateway.is_up(False)
+        assert [state.used for state in await gateway.limiter.read((eight,))] == [6]
+        assert not await gateway.limiter.forget(eight.key)
+        assert [state.used for state in await gateway.limiter.read((eight,))] == [4]
+
     async def test_at_least_one_unless_nothing_was_left(self, gateway: Gateway, redis_server: RedisServer) -> None:
         for _ in range(2):
             await gateway.allowed(COUNT)
@@ -108,6 +119,8 @@ class TestWithoutRedis:
             await gateway.is_up(False)
             with pytest.raises(GatewayError):
                 await gateway.limiter.decide(asks(COUNT))
+            with pytest.raises(GatewayError):
+                await gateway.limiter.read((COUNT,))
 
     async def test_a_month_that_is_over_is_not_what_was_left(self, gateway: Gateway, redis_server: RedisServer) -> None:
         await gateway.allowed(MONTHLY)
