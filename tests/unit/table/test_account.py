@@ -137,7 +137,7 @@ async def test_a_quota_is_found_by_its_id_and_concurrency_is_none() -> None:
     limiter, one = LocalLimiter(ManualClock().clock), caller("metered")
     accounts = Accounts(limiter, list(ROUTES.values()))
     found = [accounts.quota(one, name) for name in ("orders", "organization/metered/live", "concurrency", "nothing")]
-    assert found == [f"{one.bucket}:tally/orders", f"{one.organization_bucket}:units/organization/metered/live", None, None]
+    assert found == [f"{one.bucket}:count/orders", f"{one.organization_bucket}:level/organization/metered/live", None, None]
 
 
 def test_looks_are_kept_in_bounded_memory() -> None:
