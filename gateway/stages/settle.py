@@ -34,7 +34,7 @@ async def settle(x: Exchange, hold: Hold, unmeasured: Unmeasured) -> None:
 
 def conclude(x: Exchange, hold: Hold, unmeasured: Unmeasured) -> None:
     """Once the exchange is over, whatever became of it. Waits for nothing."""
-    handed = x.upstream_s > 0
+    handed = x.call is not None and x.call.handed
     succeeded = handed if x.reply is None else x.reply.status < 400 and x.outcome != "cut"
     try:
         _settle(x, hold, succeeded, unmeasured)
