@@ -57,6 +57,7 @@ class RedisQuotas:
         self._asking: set[asyncio.Task[Reply]] = set()
         self._known: dict[str, tuple[int, int]] = {}
         self._flying: dict[str, dict[str, None]] = {}
+        self._lent: set[str] = set()
         self.settlements = Settlements(prefix, call)
 
     async def decide(self, claim: Claim) -> Decision | LinkError:
@@ -98,9 +99,13 @@ class RedisQuotas:
         return not isinstance(await self._call(pack(b"DEL", f"{self._prefix}{key}".encode()), tag_of(key)), LinkError)
 
     def lend(self, postings: Iterable[Posting], ledger: Ledger, gateways: int) -> None:
-        """Before `ledger` decides, or tells: let it begin with this gateway's share, at least 1, of what is left."""
+        """Before `ledger` decides, or tells: let it begin with this gateway's share, at least 1, of what is left.
+
+        It begins again when Redis has been heard of since: an answer that came too late is no outage.
+        """
         for posting in postings:
-            if not ledger.knows(posting):
+            if posting.key not in self._lent or not ledger.knows(posting):
+                self._lent.add(posting.key)
                 left = max(posting.meter.max - self._used(posting, ledger.month), 0)
                 share = max(left // gateways, 1) if left else 0
                 ledger.begin(posting, posting.meter.max - share, self._flying.get(posting.key, ()))
@@ -178,6 +183,8 @@ class RedisQuotas:
         said = zip(charged(claim), reply[after + 1 :: 2], reply[after + 2 :: 2], strict=True)
         if len(self._known) > MAX_KNOWN:
             self._known.clear()
+        if self._lent:
+            self._lent.difference_update([posting.key for posting in charged(claim)])
         spent = []
         for posting, used, ends_ms in said:
             self._known[posting.key] = (used, month)

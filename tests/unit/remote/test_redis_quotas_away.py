@@ -6,8 +6,10 @@ import pytest
 
 from gateway.kernel.faults import GatewayError
 from gateway.remote import redis_quotas as module
+from gateway.remote.ledger import Ledger
+from gateway.remote.redis_link import Reply
 from tests.limiter_load import until
-from tests.metered import COUNT, FLIGHT, LEVEL, MONTHLY, RELEASE, SUM, Gateway, asks, posting, stored
+from tests.metered import CLOCK, COUNT, FLIGHT, LEVEL, MONTHLY, RELEASE, SUM, Gateway, asks, posting, stored
 from tests.redis_server import RedisServer
 
 
@@ -41,6 +43,22 @@ class TestWithoutRedis:
         assert [state.used for state in await gateway.limiter.read((eight,))] == [6]
         assert not await gateway.limiter.forget(eight.key)
         assert [state.used for state in await gateway.limiter.read((eight,))] == [4]
+
+    async def test_goes_by_what_redis_said_last_when_one_answer_after_another_is_late(self) -> None:
+        said = iter((2, 1))
+
+        async def call(command: bytes, tag: str) -> Reply:
+            return [1, 0, 0, next(said), 0]
+
+        quotas, ledger = module.RedisQuotas("gw:", call, b"", CLOCK), Ledger(CLOCK)
+        for used in (2, None):
+            await quotas.decide(asks(LEVEL))
+            for _ in range(2):
+                quotas.lend((LEVEL,), ledger, 1)
+            assert [state.used for state in ledger.spent((LEVEL,))] == ([] if used is None else [used])
+        ledger.take((LEVEL,))
+        quotas.lend((LEVEL,), ledger, 1)
+        assert [state.used for state in ledger.spent((LEVEL,))] == [2]
 
     async def test_at_least_one_unless_nothing_was_left(self, gateway: Gateway, redis_server: RedisServer) -> None:
         for _ in range(2):
