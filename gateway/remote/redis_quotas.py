@@ -205,7 +205,9 @@ class RedisQuotas:
 
     def _doubt(self, claim: Claim, unit: str, reply: Reply) -> None:
         """Redis did not answer, and may have charged the call all the same. If it was sent, it is taken back."""
-        moves = refunds(claim.postings, unit, month_of(int(self._wall()))) if reply is not AWAY else []
+        if reply is AWAY:
+            return
+        moves = refunds(claim.postings, unit, month_of(int(self._wall()))) + leavings(claim.postings, unit)
         if moves:
             counted = any(move.what == "refund" for move in moves)
             self.settlements.send(moves, claim.tag, unit if counted else "", undoing=counted)
