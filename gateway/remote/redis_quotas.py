@@ -115,9 +115,9 @@ class RedisQuotas:
         unit = self._names.next()
         self._take_off(claim, unit)
 
-        def leave() -> Awaitable[None] | None:
+        def leave() -> None:
             counted.end()
-            return self._land(claim, unit)
+            self._land(claim, unit)
 
         return Hold(claim.postings, partial(self._settle_away, claim, unit, counted), leave)
 
@@ -140,14 +140,13 @@ class RedisQuotas:
         moves = reports(claim.postings, amounts) if succeeded else refunds(claim.postings, unit, month)
         return self._send(moves, claim, unit)
 
-    def _settle_away(
-        self, claim: Claim, unit: str, counted: Hold | None, succeeded: bool, amounts: Mapping[str, int]
-    ) -> Awaitable[None] | None:
+    def _settle_away(self, claim: Claim, unit: str, counted: Hold | None, succeeded: bool, amounts: Mapping[str, int]) -> None:
+        """Nobody waits: Redis has cost this call its time already."""
         moves = reports(claim.postings, amounts) if succeeded else []
         if counted is not None:
             counted.settle(succeeded, amounts)
             moves += charges(claim.postings, unit) if succeeded else []
-        return self._send(moves, claim, unit)
+        self._send(moves, claim, unit)
 
     def _send(self, moves: list[Move], claim: Claim, unit: str) -> Awaitable[None] | None:
         """Nobody needs to wait for what is only added: this call has been let through."""
