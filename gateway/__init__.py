@@ -52,6 +52,7 @@ Glossary
     Fault         a row of the catalogue of errors               GatewayError   one occurrence of it
     Window        one limit of a plan                            Bucket, Decision   what is left of it; the verdict
     Route, RouteTable   one way through the gateway; all of them
+    Proof         what a caller shows to be a key, hashed: a secret, or the subject of a certificate
 """
 
 __version__ = "0.1.0"

@@ -17,6 +17,8 @@ import structlog
 import uvloop
 
 from gateway.edge import Listener
+from gateway.edge.room import bounds
+from gateway.edge.tally import Tally
 from gateway.edge.terms import door, threshold
 from gateway.exchange import Exchange, Send
 from gateway.kernel.clock import Clock
@@ -134,11 +136,12 @@ class Worker:
     def _open_listeners(self, gateway: Gateway) -> None:
         """All that can fail of them: raises OSError."""
         ids = Ids(os.urandom)
-        for setting, _ in self.post.sockets:
-            before = threshold(setting, self.metrics, SYSTEM.wall)
-            self.listeners.append(
-                Listener(door(setting, ids, SYSTEM.monotonic), _serves(setting, gateway), SYSTEM.wall, self.outbox, before)
-            )
+        settings = [setting for setting, _ in self.post.sockets]
+        for setting, most in zip(settings, bounds(settings, self.config.upstreams), strict=True):
+            tally = Tally(self.metrics, setting.id, SYSTEM.wall)
+            before = threshold(setting, tally)
+            way_in = door(setting, ids, SYSTEM.monotonic, most)
+            self.listeners.append(Listener(way_in, _serves(setting, gateway), SYSTEM.wall, self.outbox, tally.turned_away, before))
 
     async def _listen(self) -> None:
         for rounds in self.rounds:
@@ -265,8 +268,10 @@ class Worker:
         for upstream in self.upstreams.values():
             for state in ("idle", "active", "pending"):
                 metrics.upstream_connections.labels(upstream.id, state).watch(partial(getattr, upstream, state))
-        if self.config.redis is not None:
+        if isinstance(self.limiter, RedisLimiter):
             metrics.redis_up.labels().set(0)
+            metrics.quota_owed.labels().watch(partial(getattr, self.limiter.quotas.settlements, "owed"))
+            metrics.quota_lost.labels().watch(partial(getattr, self.limiter.quotas.settlements, "lost"))
 
 
 def _serves(setting: ListenerSetting, gateway: Gateway) -> Callable[[Exchange, Send], Awaitable[None]]:

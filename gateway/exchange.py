@@ -7,6 +7,7 @@ import msgspec
 
 from gateway.kernel.bucket import Claim, Decision
 from gateway.kernel.faults import GatewayError
+from gateway.kernel.quota import Hold
 from gateway.remote.call import Answer, Body, Stream
 from gateway.table import Caller, Route
 
@@ -29,8 +30,9 @@ class Exchange(msgspec.Struct):
     `header_keys` and `query_keys` are the secrets that came with it: for identify and for scrubbing, nobody else.
     `ended` is why the gateway itself gives the exchange up, set before its task is cancelled.
     `certificate_subject` is what the client has proved to be by its certificate (RFC 4514), "" without one.
-    `looked` says that `decision` was only looked up, at no cost. `client_s` is what waiting for the client took: for its
-    body before the upstream was called, and until it had taken a large reply.
+    `hold` is what has to be told how the exchange ends, None when nothing has. `looked` says that `decision` was only
+    looked up, at no cost. `client_s` is what waiting for the client took: for its body before the upstream was called, and
+    until it had taken a large reply.
     `started` is a reading of the monotonic clock; durations are in seconds.
     """
 
@@ -59,6 +61,7 @@ class Exchange(msgspec.Struct):
     query_keys: list[str] = []
     claim: Claim | None = None
     decision: Decision | None = None
+    hold: Hold | None = None
     limiter_s: float = 0.0
     answer: Answer | None = None
     looked: bool = False

@@ -15,6 +15,7 @@ from gateway.stages.prepare import prepare
 from gateway.stages.record import Recorder
 from gateway.stages.redirect import redirect
 from gateway.stages.refuse import refuse
+from gateway.stages.settle import conclude, settle
 from gateway.stages.tell import tell
 from gateway.table import Credentials, RouteTable, Visitors
 from gateway.table.account import Accounts
@@ -68,6 +69,8 @@ class Gateway:
         self.recorder.begin()
         try:
             x.reply = dress(await self._answer(x), x, self.id_field)
+            if x.hold is not None:
+                await settle(x, x.hold, self.recorder.unmeasured)
             began = self.clock.monotonic()
             x.sent_bytes = await send(x.reply)
             if x.sent_bytes > LARGE_BYTES:
@@ -82,6 +85,8 @@ class Gateway:
         except GatewayError as broken:  # a streamed reply broke off; send has cut the connection
             x.error, x.outcome = broken, "cut"
         finally:
+            if x.hold is not None:
+                conclude(x, x.hold, self.recorder.unmeasured)
             self.recorder.record(x, self.clock.monotonic())
 
     async def _answer(self, x: Exchange) -> Reply:
@@ -101,7 +106,7 @@ class Gateway:
             await self._look(x)
         family = x.route.family if x.route else "general"
         fault = x.error.fault
-        return refuse(x.error, self.faults.get(fault.name, fault), x.request_id, family)
+        return refuse(x.error, x.error.row or self.faults.get(fault.name, fault), x.request_id, family)
 
     async def _serve(self, x: Exchange) -> Reply:
         """The life of a request."""
@@ -123,6 +128,7 @@ class Gateway:
             x.decision = await self.limiter.decide(claim)
         finally:
             x.limiter_s = self.clock.monotonic() - began
+        x.hold = x.decision.hold
         refuse_spent(x.decision, claim.cost)
         if route.upstream is None:
             return await tell(x, caller, x.decision, self._accounts)

@@ -28,6 +28,10 @@ class Authority:
             new.rename(self._folder / f"{name}{suffix}")
         return str(self._folder / f"{name}.crt"), str(self._folder / f"{name}.key")
 
+    def spoil(self, name: str) -> None:
+        """Leave no certificate in the file of `name`, as somebody does who writes it in place and is interrupted."""
+        (self._folder / f"{name}.crt").write_text("half a certificate")
+
     def subject(self, name: str) -> str:
         """Of the certificate `name`, as its configuration has it."""
         command = ["openssl", "x509", "-noout", "-subject", "-nameopt", "RFC2253", "-in", f"{self._folder}/{name}.crt"]

@@ -1,7 +1,8 @@
 """Ordinary values of the types that stages work on; a test names only what matters to it."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 
 import msgspec
 from multidict import CIMultiDict
@@ -12,7 +13,9 @@ from gateway.kernel.faults import CATALOGUE
 from gateway.kernel.headers import FieldFilter
 from gateway.kernel.quota_fields import limit_fields
 from gateway.remote.call import Answer, Call
-from gateway.table import Caller, Envelope, Route
+from gateway.table import Caller, Envelope, Key, Keyring, Route
+
+T = TypeVar("T")
 
 MINUTE = Window("minute", 300, 60_000_000, "Minute")
 BUCKET, ORGANIZATION_BUCKET = "{acme}:b", "{acme}:o"
@@ -52,6 +55,15 @@ class Pieces:
 
     def close(self) -> None:
         self.closed = True
+
+
+def keyring(shown: Mapping[bytes, Key], certified: Mapping[str, Key] | None = None, named: Mapping[str, Key] | None = None) -> Keyring:
+    """Of these keys by the digest of their secret, by the subject of their certificate, and by their id."""
+    return Keyring(_or_none(shown), _or_none(certified or {}), _or_none(named or {}))
+
+
+def _or_none(keys: Mapping[T, Key]) -> dict[T, Key | None]:
+    return defaultdict(lambda: None, keys)
 
 
 def exchange(fields: Iterable[tuple[str, str]] = (), **changes: Any) -> Exchange:

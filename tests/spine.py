@@ -16,8 +16,8 @@ from gateway.pipeline import Gateway
 from gateway.remote.limiter import Limiter
 from gateway.remote.local import LocalLimiter
 from gateway.stages.record import Recorder
-from gateway.table import Credentials, Key, Keyring, Route, RouteTable
-from tests.samples import caller, route
+from gateway.table import Credentials, Key, Route, RouteTable
+from tests.samples import caller, keyring, route
 
 GOOD = [("X-Api-Key", "good")]
 CLOCK = Clock(lambda: 1.0, lambda: 1_700_000_000.0)
@@ -47,7 +47,7 @@ class Away:
 def gateway(*routes: Route, limiter: Limiter | None = None, allowed: frozenset[str] | None = None, **faults: Any) -> Gateway:
     """A Gateway with one known key, `good`, that may call the routes `allowed`."""
     one = caller(routes=allowed)
-    keys = Keyring({sha256(b"good").digest(): Key("acme-ci", {None: one, "acme": one}, False, frozenset(), None)}, {}, {})
+    keys = keyring({sha256(b"good").digest(): Key("acme-ci", {None: one, "acme": one}, False, frozenset(), None)})
     metrics = Metrics()
     writer = Writer(os.open(os.devnull, os.O_WRONLY))
     return Gateway(

@@ -10,6 +10,7 @@ import click
 from gateway.cli.asking import address_option, ask, refused, token_option
 from gateway.cli.columns import aligned
 from gateway.kernel.key_form import PREFIX
+from gateway.kernel.units import format_duration
 
 HEADER = ("limit", "methods", "scope", "max", "per", "guarantee", "used", "left", "full in")
 WITHIN_S = 10.0
@@ -81,6 +82,6 @@ def _costs(route: dict[str, Any]) -> str:
 
 def _row(limit: dict[str, Any]) -> tuple[str, ...]:
     return (
-        *(limit["id"], ",".join(limit.get("methods", ())) or "-", limit["scope"], str(limit["max"]), f"{limit['per_seconds']:g}s"),
+        *(limit["id"], ",".join(limit.get("methods", ())) or "-", limit["scope"], str(limit["max"]), format_duration(limit["per_seconds"])),
         *(limit["guarantee"], f"{limit['used']}/{limit['burst']}", str(limit["remaining"]), f"{limit['full_in_seconds']:.1f}s"),
     )

@@ -34,10 +34,10 @@ class Worst(NamedTuple):
 def worst_cases(config: Config) -> Iterator[Worst]:
     """Of plans, of organisations with limits, and of keys that meet those too or have their own; alone, and on routes that ask more.
 
-    Limits that are shared are taken as if nobody else used them; shadows limit nothing.
+    Limits that are shared are taken as if nobody else used them; shadows limit nothing. Keys in Redis may be on any plan.
     """
     plans, organizations = plan_windows(config), organization_windows(config)
-    used = {key.plan for key in config.keys.plain if not key.limits}
+    used = {key.plan for key in config.keys.plain if not key.limits} if config.key_store is None else set(plans)
     for plan, windows in plans.items():
         routes = [each for each in config.routes if (plan in used if each.auth == "key" else config.plan_of(each).id == plan)]
         yield from _of(f"plan {plan}", windows, routes)

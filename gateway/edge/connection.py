@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+from functools import partial
 from typing import Any
 
 from aiohttp import StreamReader
@@ -21,7 +22,9 @@ LINGER_S = 1.0
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER on, for no time: closing sends RST."""
-_SPEAK_TLS = "This address speaks https only. Write https:// at the beginning of the URL."
+_SPEAK_TLS = partial(
+    GatewayError, MALFORMED_REQUEST, developer_message="This address speaks https only. Write https:// at the beginning of the URL."
+)
 _SMALL_BYTES = 32 * 1024
 """A reply up to this size may wait for the end of the loop's turn."""
 
@@ -32,11 +35,11 @@ class Connection(Intake):
     `plain` is a client that speaks http where https is spoken: each of its requests is refused.
     """
 
-    __slots__ = ("_http10", "_keep", "_plain")
+    __slots__ = ("_http10", "_keep")
 
     def __init__(self, *arguments: Any, plain: bool = False, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._plain = plain
+        self._refusal = _SPEAK_TLS if plain else None
         self._keep = True
         self._http10 = False
 
@@ -73,8 +76,8 @@ class Connection(Intake):
             self._keep = self._http10 = False
         else:
             x = listener.door.admit(message, self._peer)
-            if self._plain:
-                x.door_error = GatewayError(MALFORMED_REQUEST, developer_message=_SPEAK_TLS)
+            if self._refusal is not None:
+                x.door_error = self._refusal()
             self._keep = not (message.should_close or message.chunked or message.upgrade) and x.door_error is None
             self._http10 = message.version == (1, 0)
             if payload is not EMPTY_PAYLOAD:

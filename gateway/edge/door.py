@@ -51,6 +51,7 @@ class Limits(msgspec.Struct, frozen=True):
     header_timeout_s: float
     body_timeout_s: float
     idle_timeout_s: float
+    connections: int
 
 
 class Peer(msgspec.Struct, frozen=True):

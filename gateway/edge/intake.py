@@ -5,6 +5,8 @@ import fcntl
 import select
 import sys
 import termios
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import StreamReader
@@ -14,7 +16,7 @@ from aiohttp.web_protocol import RequestHandler
 from gateway.edge.door import Peer
 from gateway.edge.tls import verified_subject
 from gateway.exchange import Exchange
-from gateway.kernel.faults import HEADERS_TOO_LARGE, MALFORMED_REQUEST, REQUEST_TIMEOUT, GatewayError
+from gateway.kernel.faults import HEADERS_TOO_LARGE, MALFORMED_REQUEST, REQUEST_TIMEOUT, TOO_MANY_CONNECTIONS, GatewayError
 from gateway.settings.schema.addresses import UNIX
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ SLOWEST_BYTES_PER_S = 16 * 1024
 """A body may take its time-out, and beyond that as long as it keeps up this rate; a reply is taken at this rate in every such span."""
 _MAPPED = "::ffff:"
 """How a socket for both versions of IP spells an IPv4 address."""
+_TOO_MANY = partial(GatewayError, TOO_MANY_CONNECTIONS)
 _HEAD_END = b"\r\n\r\n"
 _REQUEST_LINE_BYTES = 1024
 """What a request line holds besides the URL, generously."""
@@ -35,6 +38,7 @@ class Intake(RequestHandler):
     """The receiving half of a connection. The listener calls `sweep` a few times a second.
 
     `told` is the address of the client where somebody else has said it, None where the socket knows.
+    `_refusal` makes what every request is answered, None: they are served.
     `_payload` is the body of the exchange under way, `_last_payload` that of the newest request in the queue.
     """
 
@@ -51,6 +55,7 @@ class Intake(RequestHandler):
         "_lost",
         "_payload",
         "_peer",
+        "_refusal",
         "_secure",
         "_since",
         "_stalled_bytes",
@@ -64,6 +69,7 @@ class Intake(RequestHandler):
         super().__init__(listener, **options)
         self._told = told
         self._secure = False
+        self._refusal: Callable[[], GatewayError] | None = None
         self._listener = listener
         self._payload: StreamReader = EMPTY_PAYLOAD
         self._last_payload: StreamReader = EMPTY_PAYLOAD
@@ -89,6 +95,8 @@ class Intake(RequestHandler):
         subject = verified_subject(transport.get_extra_info("ssl_object")) if self._secure else ""
         self._peer = Peer(address, scheme, self._listener.door.trusts(address), subject)
         super().connection_made(transport)
+        if self._listener.turns_away():
+            self._refusal = _TOO_MANY
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser head by head: it forgets the requests before a broken one in the same piece."""
@@ -200,6 +208,8 @@ class Intake(RequestHandler):
             self._task_handler.cancel()
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        if self._refusal is _TOO_MANY:
+            self._listener.turned_away -= 1
         self._end_lingering()
         super().connection_lost(exc)
 
@@ -230,12 +240,17 @@ class Intake(RequestHandler):
                 self._stalled_since, self._stalled_bytes = now, untaken
         elif self._exchange is not None:
             self._sweep_body(now, limits.body_timeout_s)
-        elif self._waiter is not None:
+        elif self._waiter is not None and not self._waiter.done():  # else a request has come that the loop has not turned to yet
             if self._head_since is not None:
                 if now - self._head_since > limits.header_timeout_s:
                     self._refuse(GatewayError(REQUEST_TIMEOUT), in_body=False)
-            elif now - self._since > self._listener.idle_timeout_s and not self._has_unread():
+            elif now - self._since > self._patience_s() and not self._has_unread():
                 self.force_close()
+
+    def _patience_s(self) -> float:
+        """How long the connection may be idle."""
+        longest_s = self._listener.idle_timeout_s
+        return longest_s if self._refusal is None else min(longest_s, self._listener.door.limits.header_timeout_s)
 
     def _untaken_bytes(self) -> int:
         """What was written and the client has not acknowledged: in our buffer and in the kernel's."""

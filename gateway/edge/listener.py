@@ -11,6 +11,7 @@ from aiohttp.web_server import Server
 from gateway.edge.connection import Connection
 from gateway.edge.door import Door
 from gateway.edge.porch import Porch, Threshold
+from gateway.edge.room import TURNED_AWAY
 from gateway.exchange import Exchange, Send
 from gateway.remote.outbox import Outbox
 
@@ -18,7 +19,9 @@ from gateway.remote.outbox import Outbox
 class Listener(Server):
     """Accepts on sockets that somebody else has bound, and serves what comes.
 
-    `serve` answers one Exchange through the `Send` it is given. `wall` reads Unix time in seconds.
+    `serve` answers one Exchange through the `Send` it is given. `wall` reads Unix time in seconds. `on_turned_away` is called for
+    each connection beyond as many as there may be, with that number: its request is refused. Beyond a few of those,
+    connections wait in the queue of the system.
     """
 
     SWEEP_S = 0.25
@@ -33,6 +36,7 @@ class Listener(Server):
         serve: Callable[[Exchange, Send], Awaitable[None]],
         wall: Callable[[], float],
         outbox: Outbox,
+        on_turned_away: Callable[[int], None],
         threshold: Threshold | None = None,
     ) -> None:
         super().__init__(_unused, handler_cancellation=True)
@@ -44,13 +48,18 @@ class Listener(Server):
         self._wall = wall
         self._date = ""
         self._date_for = 0
+        self._on_turned_away = on_turned_away
+        self._sockets: list[socket.socket] = []
         self._servers: list[asyncio.Server] = []
+        self._resuming: asyncio.Task[None] | None = None
+        self.turned_away = 0
+        """Connections that are still there although they were too many: nobody else is turned away because of them."""
         self._timer: asyncio.TimerHandle | None = None
         self._certificates = None if threshold is None else threshold.certificates
         self._looked = door.monotonic()
         self._porch: Porch | None = None
         if threshold is not None:
-            self._porch = Porch(self._connection, threshold, door.trusts)
+            self._porch = Porch(self._connection, threshold, door.trusts, self._has_room)
 
     def __call__(self) -> Connection:
         return self._connection(None, False)
@@ -74,10 +83,41 @@ class Listener(Server):
         if self._porch is not None:
             self._porch.open(sock)
         else:
-            serve = self._loop.create_unix_server if sock.family is socket.AF_UNIX else self._loop.create_server
-            self._servers.append(await serve(self, sock=sock, backlog=1024))
+            self._sockets.append(sock)
+            await self._accept_on(sock)
         if self._timer is None:
             self._sweep()
+
+    async def _accept_on(self, sock: socket.socket) -> None:
+        serve = self._loop.create_unix_server if sock.family is socket.AF_UNIX else self._loop.create_server
+        self._servers.append(await serve(self, sock=sock.dup(), backlog=1024))  # the server closes its own
+
+    def turns_away(self) -> bool:
+        """Whether a connection that has just begun is one too many."""
+        most = self.door.limits.connections
+        if len(self._connections) - self.turned_away <= most:
+            return False
+        self.turned_away += 1
+        self._on_turned_away(most)
+        if self._servers and not self._has_room(0):
+            self._pause()
+        return True
+
+    def _has_room(self, arriving: int) -> bool:
+        """Whether more connections can be told that they are too many, beside so many that have not begun."""
+        return len(self._connections) + arriving < self.door.limits.connections + TURNED_AWAY
+
+    def _pause(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+
+    async def _resume(self) -> None:
+        try:
+            for sock in self._sockets:
+                await self._accept_on(sock)
+        except OSError:  # no descriptor: the next sweep tries again
+            self._pause()
 
     def date(self) -> str:
         """The Date line, made once a second."""
@@ -93,8 +133,12 @@ class Listener(Server):
         self.idle_timeout_s = min(self.idle_timeout_s, self.PARTING_S)
         if self._porch is not None:
             self._porch.close()
-        for server in self._servers:
-            server.close()
+        if self._resuming is not None:
+            self._resuming.cancel()
+        self._pause()
+        for sock in self._sockets:
+            sock.close()
+        self._sockets.clear()
 
     @property
     def busy(self) -> bool:
@@ -119,6 +163,8 @@ class Listener(Server):
         if self._certificates is not None and now - self._looked >= self.CERTIFICATES_S:
             self._looked = now
             self._certificates.refresh()
+        if self._sockets and not self._servers and self._has_room(0):
+            self._resuming = self._loop.create_task(self._resume())
         self._timer = self._loop.call_later(self.SWEEP_S, self._sweep)
 
     def __repr__(self) -> str:

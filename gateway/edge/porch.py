@@ -9,10 +9,10 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
-import structlog
 
 from gateway.edge import proxy_protocol
 from gateway.edge.tls import Certificates
@@ -22,7 +22,7 @@ SHUTDOWN_S = 1.0
 """How long a client may take to confirm that a TLS connection ends."""
 _BATCH = 64
 _BREATH_S = 0.5
-"""A pause in accepting when there are no file descriptors left."""
+"""A pause in accepting when there is no room, or no file descriptor left."""
 _HANDSHAKE = b"\x16"  # RFC 8446 5.1: the first byte of whatever begins TLS
 
 _REASONS = {
@@ -39,6 +39,7 @@ class Counts(Protocol):
 
     def handshake_failed(self, reason: str) -> None: ...
     def proxy_refused(self, reason: str) -> None: ...
+    def cannot_accept(self, reason: str) -> None: ...
 
 
 class Threshold(msgspec.Struct, frozen=True):
@@ -56,10 +57,11 @@ MakeProtocol = Callable[[str, bool], asyncio.Protocol]
 
 
 class Porch:
-    """Accepts on the sockets it is given. `trusts` says whether a peer may speak for others."""
+    """Accepts on the sockets it is given while `has_room`. `trusts` says whether a peer may speak for others."""
 
-    def __init__(self, make: MakeProtocol, threshold: Threshold, trusts: Callable[[str], bool]) -> None:
+    def __init__(self, make: MakeProtocol, threshold: Threshold, trusts: Callable[[str], bool], has_room: Callable[[int], bool]) -> None:
         self._make = make
+        self._has_room = has_room
         self._threshold = threshold
         self._counts = threshold.counts
         self._trusts = trusts
@@ -97,22 +99,30 @@ class Porch:
 
     def _accept(self, listening: socket.socket) -> None:
         for _ in range(_BATCH):
+            if not self._has_room(len(self._arriving)):
+                self._breathe(listening)
+                return
             try:
                 sock, address = listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                self._breathe(listening, error)
+                if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                    raise
+                self._counts.cannot_accept(error.strerror or "")
+                self._breathe(listening)
                 return
             sock.setblocking(False)
             task = self._loop.create_task(self._welcome(sock, address))
             self._arriving.add(task)
-            task.add_done_callback(self._arriving.discard)
+            task.add_done_callback(partial(self._arrived, sock))
 
-    def _breathe(self, listening: socket.socket, error: OSError) -> None:
-        if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-            raise error
-        structlog.get_logger().error("cannot accept connections", reason=error.strerror)
+    def _arrived(self, sock: socket.socket, task: "asyncio.Task[None]") -> None:
+        self._arriving.discard(task)
+        if task.cancelled():  # perhaps before it began
+            sock.close()
+
+    def _breathe(self, listening: socket.socket) -> None:
         self._loop.remove_reader(listening.fileno())
         self._loop.call_later(_BREATH_S, self._resume, listening)
 

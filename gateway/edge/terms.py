@@ -9,18 +9,18 @@ from gateway.edge.porch import Threshold
 from gateway.edge.tally import Tally
 from gateway.edge.tls import Certificates, Pair, Terms
 from gateway.kernel.ids import Ids
-from gateway.observe.metrics import Metrics
 from gateway.settings.schema.addresses import UNIX
 from gateway.settings.schema.server import Listener, ListenerTls
 
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
-def door(setting: Listener, ids: Ids, monotonic: Callable[[], float]) -> Door:
-    """What lets requests in. `monotonic` reads seconds."""
+def door(setting: Listener, ids: Ids, monotonic: Callable[[], float], connections: int) -> Door:
+    """What lets requests in, on as many `connections` at once. `monotonic` reads seconds."""
     limits = setting.limits
+    sizes, times = (limits.header_bytes, limits.url_bytes, limits.body), (limits.header_timeout, limits.body_timeout, limits.idle_timeout)
     return Door(
-        Limits(limits.header_bytes, limits.url_bytes, limits.body, limits.header_timeout, limits.body_timeout, limits.idle_timeout),
+        Limits(*sizes, *times, connections),
         [each for each in setting.trusted_proxies if not isinstance(each, str)],
         ids,
         monotonic,
@@ -28,12 +28,11 @@ def door(setting: Listener, ids: Ids, monotonic: Callable[[], float]) -> Door:
     )
 
 
-def threshold(setting: Listener, metrics: Metrics, wall: Callable[[], float]) -> Threshold | None:
-    """What comes before HTTP, None for nothing. Reads certificates: raises PairError. `wall` reads Unix time in seconds."""
+def threshold(setting: Listener, tally: Tally) -> Threshold | None:
+    """What comes before HTTP, None for nothing. Reads certificates: raises PairError."""
     tls = setting.tls
     if tls is None and not setting.proxy_protocol:
         return None
-    tally = Tally(metrics, setting.id, wall)
     return Threshold(
         tally,
         None if tls is None else _certificates(tls, tally),

@@ -25,6 +25,8 @@ from typing import Literal, TypeAlias
 import msgspec
 from msgspec.structs import force_setattr
 
+from gateway.kernel.quota import Hold, MeterState, Posting
+
 Store: TypeAlias = Literal["local", "redis", "cache", "fallback", "allow", "none"]
 """Who decided: this process's memory, Redis, what Redis said a moment ago, memory or nobody while Redis is away, nobody at all."""
 
@@ -95,7 +97,8 @@ class Claim(msgspec.Struct, frozen=True, eq=False):
 
     `keys` has the name of each window's bucket in the store: no two are the same, and all have one hash `tag` (what stands
     in the first braces), so that a cluster of Redis keeps them on one node. `fields` are those of every reply about the
-    claim that say the same each time. Shadow windows come last, after `enforced` others. Claims are told apart by identity.
+    claim that say the same each time. Shadow windows come last, after `enforced` others. `postings` are what the call does to
+    quotas and concurrency, under the same tag. Claims are told apart by identity.
     Raises ValueError for a cost below 0, and for shadow windows in front of others.
     """
 
@@ -103,6 +106,7 @@ class Claim(msgspec.Struct, frozen=True, eq=False):
     windows: tuple[Window, ...]
     cost: int = 1
     fields: tuple[tuple[str, str], ...] = ()
+    postings: tuple[Posting, ...] = ()
     enforced: int = 0
     shadowed: bool = False
     tag: str = ""
@@ -113,7 +117,8 @@ class Claim(msgspec.Struct, frozen=True, eq=False):
         enforced = sum(not window.shadow for window in self.windows)
         if any(window.shadow for window in self.windows[:enforced]):
             raise ValueError("shadow windows come last")
-        force_setattr(self, "tag", tag_of(self.keys[0]) if self.keys else "")
+        first = self.keys[0] if self.keys else self.postings[0].key if self.postings else ""
+        force_setattr(self, "tag", tag_of(first))
         force_setattr(self, "enforced", enforced)
         force_setattr(self, "shadowed", enforced < len(self.windows))
 
@@ -151,13 +156,16 @@ class Decision(msgspec.Struct):
     """The one answer of a limiter to one call: all windows, decided together.
 
     `states` has one entry a window that is enforced, in the claim's order; it is empty when there is no limit. `shadows`
-    are those that would have refused the call, had they been enforced; none when another one did.
+    are those that would have refused the call, had they been enforced; none when another one did. `spent` are the quotas
+    that refused it. `hold` is what has to be told how the call ends, None when nothing has.
     """
 
     allowed: bool
     store: Store
     states: tuple[WindowState, ...]
     shadows: tuple[Window, ...] = ()
+    spent: tuple[MeterState, ...] = ()
+    hold: Hold | None = None
 
 
 UNLIMITED = Decision(True, "none", ())

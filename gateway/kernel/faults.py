@@ -49,7 +49,8 @@ class Fault(msgspec.Struct, frozen=True):
 class GatewayError(Exception):
     """One occurrence of a fault.
 
-    `developer_message` replaces the row's own when the occurrence knows more. `details` never hold a secret.
+    `developer_message` replaces the row's own when the occurrence knows more; `row` is in force in place of the catalogue's.
+    `details` never hold a secret.
     `allow` is the Allow field of a 405; `retry_after_s` is a whole number of seconds, 1 or more.
     `cause` is for the log only: it may name hosts and operating system errors, never a key.
     """
@@ -59,6 +60,7 @@ class GatewayError(Exception):
         fault: Fault,
         *,
         developer_message: str | None = None,
+        row: Fault | None = None,
         details: tuple[Detail, ...] = (),
         allow: str | None = None,
         retry_after_s: int | None = None,
@@ -67,6 +69,7 @@ class GatewayError(Exception):
         super().__init__(fault.name)
         self.fault = fault
         self.developer_message = developer_message
+        self.row = row
         self.details = details
         self.allow = allow
         self.retry_after_s = retry_after_s
@@ -77,6 +80,7 @@ MISSING_ATTRIBUTE, INVALID_PARAMETER, INVALID_CREDENTIALS, UNAUTHORIZED, UNDEFIN
 INVALID_URL, INVALID_METHOD = 1005, 1006
 ANALYTICS, INFRASTRUCTURE, NOTIFICATION = 5000, 5001, 7000
 LIMIT_EXCEEDED, DEACTIVATED = 8000, 8007
+ENCODINGS_SPENT, BYTES_SPENT, QUEUED_SPENT, LIVE_SPENT, FINISHED_SPENT = 8001, 8003, 8004, 8005, 8006
 
 MESSAGES = {
     MISSING_ATTRIBUTE: "Missing attribute or field",
@@ -90,6 +94,11 @@ MESSAGES = {
     INFRASTRUCTURE: "Infrastructure error",
     NOTIFICATION: "Notification error",
     LIMIT_EXCEEDED: "Limit exceeded",
+    ENCODINGS_SPENT: "Limit of encodings exceeded",
+    BYTES_SPENT: "Limit of encoded bytes exceeded",
+    QUEUED_SPENT: "Limit of queued VOD encodings exceeded",
+    LIVE_SPENT: "Limit of started LIVE encodings exceeded",
+    FINISHED_SPENT: "Limit of finished VOD encodings exceeded",
     DEACTIVATED: "Account deactivated, please contact support",
 }
 """What a code is called, for the gateway's own faults and for a backend's error that brings no text."""
@@ -134,6 +143,8 @@ NO_ROUTE = _row("no_route", 404, 1005, "No route matches this path. Check it for
 METHOD_NOT_ALLOWED = _row("method_not_allowed", 405, 1006, "The method is not available here. The Allow header field lists those that are.")
 # How often
 RATE_LIMITED = _row("rate_limited", 429, 8000, "The rate limit is spent. Wait as long as Retry-After says.", retryable=True)
+QUOTA_SPENT = _row("quota_spent", 429, 8001, "A quota of your plan is spent. The details say which, and when it opens again.", retryable=True)
+CONCURRENCY_EXCEEDED = _row("concurrency_exceeded", 429, 8000, "As many requests are being answered as you may have at once. Wait for one of them.", retryable=True)
 LIMITER_UNAVAILABLE = _row("limiter_unavailable", 503, 1004, "The rate limit cannot be checked at present. Try again shortly.", "gateway", retryable=True)
 # The service behind
 UPSTREAM_REFUSED = _row("upstream_refused", 503, 1004, "The service refused the connection. Try again shortly.", "upstream", True, "connection_refused")
@@ -154,6 +165,7 @@ UPSTREAM_BODY_TOO_LARGE = _row("upstream_body_too_large", 503, 1004, "The servic
 UPSTREAM_TYPE_REFUSED = _row("upstream_type_refused", 503, 1004, "The service's answer is not JSON or text, and this route passes nothing else on.", "upstream", True, "http_protocol_error")
 # The gateway
 INTERNAL_ERROR = _row("internal_error", 500, 1004, "The gateway failed. Report the requestId to its operator.", "gateway", True, "proxy_internal_error")
+TOO_MANY_CONNECTIONS = _row("too_many_connections", 503, 1004, "The gateway has as many connections as it may. Try again shortly.", "gateway", True, "connection_limit_reached")
 SHUTTING_DOWN = _row("shutting_down", 503, 1004, "The gateway is shutting down and did not wait for the service any longer. The request may have been processed.", "gateway", True, "http_request_denied")
 CLIENT_CLOSED = _row("client_closed", 499, 1004, "The client went away before it was answered. Seen in logs and metrics only.")
 

@@ -22,6 +22,7 @@ _NAMES = {
     "limiter_store": "gateway.limiter.store",
     "limiter_remaining": "gateway.limiter.remaining",
     "limiter_shadows": "gateway.limiter.shadows",
+    "limiter_spent": "gateway.limiter.spent",
     "total_ms": "gateway.duration.total_ms",
     "upstream_ms": "gateway.duration.upstream_ms",
     "overhead_ms": "gateway.duration.overhead_ms",
@@ -41,7 +42,7 @@ class AccessRecord(msgspec.Struct, gc=False, omit_defaults=True, rename=_NAMES, 
     Give the fields by position, in this order: msgspec takes 0.15 µs for that, and 0.8 for as many names. `timestamp`
     and `level` are left empty: `AccessLog.write` fills them in. `code` is the contract's, None for a success; `reason` the name
     of the fault and `cause` what is known about it. `limiter_shadows` names the limits in shadow mode that would have
-    refused it. `target` is the upstream's address.
+    refused it, `limiter_spent` the quotas that did. `target` is the upstream's address.
     """
 
     timestamp: str = ""
@@ -65,6 +66,7 @@ class AccessRecord(msgspec.Struct, gc=False, omit_defaults=True, rename=_NAMES, 
     limiter_store: str | None = None
     limiter_remaining: int | None = None
     limiter_shadows: tuple[str, ...] | None = None
+    limiter_spent: tuple[str, ...] | None = None
     target: str | None = None
     upstream_request_id: str | None = None
     code: int | None = None

@@ -1,6 +1,7 @@
 """Every series of a worker, named once. Those of the node, whose workers are many, are in `observe/node.py`.
 
-Labels are bounded: configuration ids, methods, statuses, codes and names of faults; never a path, a key or an address.
+Labels are bounded: configuration ids and targets, methods, statuses, codes and names of faults; never a path, a key or a
+client's address.
 """
 
 from collections.abc import Sequence
@@ -60,6 +61,12 @@ class Metrics(Families):
         self.client_connections = self._gauge("gateway_client_connections", "Open connections of clients.").labels()
 
         # Before HTTP
+        self.connections_refused = self._counter(
+            "gateway_client_connections_refused_total",
+            "Connections that were answered 503 because there were too many.",
+            ("listener",),
+            _FEW,
+        )
         self.proxy_protocol_refused = self._counter(
             "gateway_proxy_protocol_refused_total",
             "Connections closed for want of a PROXY header, by why (untrusted, malformed, timeout, closed).",
@@ -111,6 +118,19 @@ class Metrics(Families):
             "Requests that a limit in shadow mode would have refused, by the name of the limit.",
             ("limit",),
             _ROUTES,
+        )
+        self.quota_refused = self._counter(
+            "gateway_quota_refused_total", "Requests refused because a quota, or concurrency, was spent, by its name.", ("quota",), _ROUTES
+        )
+        self.quota_unmeasured = self._counter(
+            "gateway_quota_unmeasured_total",
+            "Successful replies that did not tell the amount that a quota adds up: they counted as nothing.",
+            ("quota",),
+            _ROUTES,
+        )
+        self.quota_owed = self._gauge("gateway_quota_settlements_owed", "Calls whose end is still to be told to the quotas in Redis.")
+        self.quota_lost = self._counter(
+            "gateway_quota_settlements_lost_total", "Calls whose end the quotas in Redis will never be told: it was away for too long."
         )
         self.redis_up = self._gauge("gateway_redis_up", "1 while Redis answers, 0 while it does not; absent without Redis.", merge="min")
         self.redis_state_changes = self._counter(

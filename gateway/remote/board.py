@@ -110,11 +110,15 @@ class UpstreamRow(Row):
     def adopt(self, before: "UpstreamRow") -> None:
         """Begin with what `before` says of it, and of the targets that both have."""
         self.slots[:] = before.slots
+        self.trial_until = 0.0  # what comes of that trial is written on the other board
         for url, row in self._targets.items():
             if url in before._targets:
                 row.slots[:] = before._targets[url].slots
             if not self._checked:
                 row.findings = Findings(Verdict.UNKNOWN, 0)
+                row.checked_at = 0.0
+            if len(self._targets) == 1:  # which is called in any case
+                row.ejected_until = row.ejections = 0.0
 
 
 class Board:

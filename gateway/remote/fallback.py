@@ -91,7 +91,9 @@ class Fallback:
         if known is None:
             if len(self._shares) >= MOST_SHARES:
                 self._shares.clear()
-            known = self._shares[self.gateways, claim] = Claim(claim.keys, tuple(map(self._part, claim.windows)), claim.cost)
+            known = self._shares[self.gateways, claim] = Claim(
+                claim.keys, tuple(map(self._part, claim.windows)), claim.cost, postings=claim.postings
+            )
         return known
 
     def _part(self, window: Window) -> Window:

@@ -38,17 +38,13 @@ def request_head(call: Call, to: Origin, length: int | None) -> bytes:
     path = call.path
     if to.base or path[:1] != b"/":
         path = (to.base or b"/") + path
-    framing = request_framing(call.method, length)
-    return b"".join((call.method, b" ", path, b" HTTP/1.1\r\n", call.host or to.host, call.head, framing))
-
-
-def request_framing(method: bytes, length: int | None) -> bytes:
-    """The lines that end a request's head; `length` of its body in bytes, None for chunks."""
-    if length is None:
-        return _CHUNKED_BODY
     if length:
-        return b"Content-Length: %d\r\n\r\n" % length
-    return _EMPTY_BODY if method in _SAYS_EMPTY else _END
+        framing = b"Content-Length: %d\r\n\r\n" % length
+    elif length is None:
+        framing = _CHUNKED_BODY
+    else:
+        framing = _EMPTY_BODY if call.method in _SAYS_EMPTY else _END
+    return b"".join((call.method, b" ", path, b" HTTP/1.1\r\n", call.host or to.host, call.head, framing))
 
 
 def starts_wrong(received: int, data: bytes) -> bool:

@@ -9,7 +9,7 @@ import redis
 
 from gateway.remote.key_records import CHANGES_KEPT, EVERYTHING, Names, StoredKey
 
-MOST_NAMED = 64
+MOST_NAMED = 16
 """Proofs that a change names; gateways ask again for all that they know when it is about more."""
 AT_ONCE = 500
 """Fields in one command."""

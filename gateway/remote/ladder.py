@@ -2,7 +2,7 @@
 
 `local` counts this gateway's share of the limit in memory, `allow` does not count, `deny` refuses. A limit says which for
 itself, or leaves it to `redis.on_failure`. One that denies is enough to refuse a call; what the others do is done together,
-in one decision. A shadow refuses nothing: under `deny` it is not counted.
+in one decision. A shadow refuses nothing: under `deny` it is not counted. Quotas and concurrency do what `redis.on_failure` says.
 """
 
 import msgspec
@@ -38,23 +38,26 @@ class Ladder:
         if step.counted is claim:
             return self._fallback.decide_now(claim)
         enforced = claim.windows[: claim.enforced]
-        if not step.counted.windows:
+        if not step.counted.windows and not step.counted.postings:
             return Decision(True, "allow", tuple([_as_if_fresh(window, claim.cost) for window in enforced]))
         decided = self._fallback.decide_now(step.counted)
         states = [_as_if_fresh(window, claim.cost if decided.allowed else 0) for window in enforced]
         for place, state in zip(step.places, decided.states, strict=True):
             states[place] = state
-        return Decision(decided.allowed, decided.store, tuple(states), decided.shadows)
+        return Decision(decided.allowed, decided.store, tuple(states), decided.shadows, decided.spent, decided.hold)
 
     def _step(self, claim: Claim) -> _Step:
         ways = [window.on_failure or self.on_failure for window in claim.windows]
         local = [index for index, way in enumerate(ways) if way == "local"]
         counted = claim
-        if len(local) < len(ways):
-            counted = Claim(tuple([claim.keys[index] for index in local]), tuple([claim.windows[index] for index in local]), claim.cost)
+        postings = claim.postings if self.on_failure == "local" else ()
+        if len(local) < len(ways) or len(postings) < len(claim.postings):
+            windows = tuple([claim.windows[index] for index in local])
+            counted = Claim(tuple([claim.keys[index] for index in local]), windows, claim.cost, postings=postings)
         if len(self._steps) >= MOST_STEPS:
             self._steps.clear()
-        step = _Step("deny" in ways[: claim.enforced], counted, tuple([index for index in local if index < claim.enforced]))
+        denied = "deny" in ways[: claim.enforced] or (self.on_failure == "deny" and bool(claim.postings))
+        step = _Step(denied, counted, tuple([index for index in local if index < claim.enforced]))
         self._steps[claim] = step
         return step
 

@@ -12,6 +12,7 @@ import msgspec
 
 from gateway.kernel.bucket import UNLIMITED, Claim, Decision, Store, Window, carry, decide, decision
 from gateway.kernel.clock import Clock
+from gateway.remote.ledger import Entries, Ledger
 from gateway.remote.limiter import Condition
 
 MAX_BUCKETS = 1_000_000
@@ -32,13 +33,15 @@ class _Legacy(msgspec.Struct):
 
     windows: list[Window]
     entries: list[tuple[str | tuple[int, int], int, int]]
+    meters: Entries
 
 
 class LocalLimiter:
-    """A Limiter whose buckets die with the process. `store` is what its decisions say of their origin."""
+    """A Limiter whose buckets die with the process, and its quotas, in `ledger`. `store` is what its decisions say of their origin."""
 
     def __init__(self, clock: Clock, *, store: Store = "local", max_buckets: int = MAX_BUCKETS) -> None:
         self._monotonic = clock.monotonic
+        self.ledger = Ledger(clock)
         self._store: Store = store
         self._max_buckets = max_buckets
         self._buckets: dict[Hashable, _Bucket] = {}
@@ -76,11 +79,12 @@ class LocalLimiter:
             # A shared bucket is named by its window and a number.
             told = name if isinstance(name, str) else (windows.setdefault(name[0], len(windows)), name[1])  # type: ignore[index]
             entries.append((told, bucket.tat_us, bucket.emission_us))
-        return msgspec.msgpack.encode(_Legacy(list(windows), entries))
+        return msgspec.msgpack.encode(_Legacy(list(windows), entries, self.ledger.export()))
 
     def adopt(self, legacy: bytes) -> None:
         """Go on where another one ended. Buckets that are known here stay as they are. Raises msgspec.MsgspecError."""
         told = msgspec.msgpack.decode(legacy, type=_Legacy)
+        self.ledger.adopt(told.meters)
         for name, tat_us, emission_us in told.entries:
             key: Hashable = name if isinstance(name, str) else (told.windows[name[0]], name[1])
             if key not in self._buckets:
@@ -94,6 +98,8 @@ class LocalLimiter:
     def decide_now(self, claim: Claim) -> Decision:
         """As `Limiter.decide`; raises nothing."""
         windows = claim.windows
+        if claim.postings:
+            return self._metered(claim)
         if not windows:
             return UNLIMITED
         now_us = int(self._monotonic() * 1e6 + 0.5)
@@ -105,21 +111,40 @@ class LocalLimiter:
             allowed, tats_us = decide((bucket.tat_us,), windows, claim.cost, now_us)
             bucket.tat_us = abs(tats_us[0]) if claim.shadowed else tats_us[0]
         else:
-            buckets, tats_us = [], []
-            for index, key in enumerate(claim.keys):
-                window = windows[index]
-                bucket = known(key) or self._begin(key, window)
-                if bucket.emission_us != window.emission_us:
-                    _reprice(bucket, window, now_us)
-                buckets.append(bucket)
-                tats_us.append(bucket.tat_us)
-            allowed, tats_us = decide(tats_us, windows, claim.cost, now_us)
-            for index, bucket in enumerate(buckets):
-                bucket.tat_us = abs(tats_us[index])
+            allowed, tats_us = self._charge(claim, claim.cost, now_us)
         self._calls_to_sweep -= 1
         if not self._calls_to_sweep:
             self._sweep(now_us)
         return decision(allowed, self._store, tats_us, claim, now_us)
+
+    def _metered(self, claim: Claim) -> Decision:
+        """Buckets are asked at no cost when a quota is spent, and quotas are charged when the buckets let the call through."""
+        now_us = int(self._monotonic() * 1e6 + 0.5)
+        spent = self.ledger.spent(claim.postings)
+        fits, tats_us = self._charge(claim, 0 if spent else claim.cost, now_us)
+        decided = decision(fits and not spent, self._store, tats_us, claim, now_us)
+        decided.spent = spent
+        self._calls_to_sweep -= 1
+        if not self._calls_to_sweep:
+            self._sweep(now_us)
+        if decided.allowed:
+            decided.hold = self.ledger.take(claim.postings)
+        return decided
+
+    def _charge(self, claim: Claim, cost: int, now_us: int) -> tuple[bool, list[int]]:
+        """`cost` may be less than the claim's."""
+        buckets, tats_us = [], []
+        for index, key in enumerate(claim.keys):
+            window = claim.windows[index]
+            bucket = self._buckets.get(key) or self._begin(key, window)
+            if bucket.emission_us != window.emission_us:
+                _reprice(bucket, window, now_us)
+            buckets.append(bucket)
+            tats_us.append(bucket.tat_us)
+        allowed, tats_us = decide(tats_us, claim.windows, cost, now_us)
+        for index, bucket in enumerate(buckets):
+            bucket.tat_us = abs(tats_us[index])
+        return allowed, tats_us
 
     def _begin(self, key: str, window: Window) -> _Bucket:
         name: Hashable = key

@@ -5,10 +5,10 @@ What was last known stands when Redis goes away, which is when it is needed.
 
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from hashlib import sha1
 from importlib.resources import files
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from gateway.remote.redis_link import Reply, pack
 
@@ -20,7 +20,7 @@ THERE_S = 7.0
 REMEMBERED = 4
 """Beats whose highest number counts: a Redis that came back without its data hears of all gateways within that time."""
 
-Call: TypeAlias = Callable[[bytes, str], Awaitable[Reply]]
+Call: TypeAlias = Callable[[bytes, str], Coroutine[Any, Any, Reply]]
 """`RedisStore.call`."""
 
 

@@ -31,8 +31,10 @@ from gateway.remote.limiter import Condition, Redis
 from gateway.remote.presence import SCRIPT as PRESENCE
 from gateway.remote.presence import Presence
 from gateway.remote.redis_address import LinkError
-from gateway.remote.redis_link import pack
+from gateway.remote.redis_link import Reply, pack
+from gateway.remote.redis_quotas import RedisQuotas, quota_script, rates
 from gateway.remote.redis_store import redis_store
+from gateway.remote.settlements import SCRIPT as SETTLE
 
 SCRIPT = files("gateway.remote").joinpath("bucket.lua").read_bytes()
 SCRIPT_SHA = sha1(SCRIPT, usedforsecurity=False).hexdigest().encode()
@@ -100,8 +102,10 @@ class RedisLimiter:
         self._commands: dict[Claim, bytes] = {}
         self._refusals: dict[Claim, _Refusal] = {}
         self._sha = sha1(script, usedforsecurity=False).hexdigest().encode()
-        self._store = redis_store(url, timeout_s, (script, PRESENCE, *more_scripts), self._probe, self._changed)
+        scripts = (script, PRESENCE, quota_script(script), SETTLE, *more_scripts)
+        self._store = redis_store(url, timeout_s, scripts, self._probe, self._changed)
         self.call = self._store.call
+        self.quotas = RedisQuotas(f"{key_prefix}:{VERSION}:", self.call, script, clock)
 
     def __repr__(self) -> str:
         return f"<RedisLimiter {self._store!r}>"
@@ -130,16 +134,20 @@ class RedisLimiter:
         self._tender = asyncio.get_running_loop().create_task(self._tend(), name="gateways and debts")
 
     async def close(self) -> None:
-        """Cut the connection. Calls in flight and later ones meet the ladder."""
+        """Finish what is under way, and cut the connection. Later calls meet the ladder."""
         if self._tender is not None:
             self._tender.cancel()
             await asyncio.wait([self._tender])
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._presence.leave(self._store.call), LEAVE_WITHIN_S)
+            await self.quotas.finish()
         await self._store.close()
 
     async def decide(self, claim: Claim) -> Decision:
         """As `Limiter.decide`. The decision's `store` says whether Redis made it."""
+        if claim.postings:
+            decided = await self.quotas.decide(claim)
+            return decided if isinstance(decided, Decision) else self._metered_without(claim, decided)
         if not claim.windows:
             return UNLIMITED
         asked_s = self._monotonic()
@@ -154,6 +162,21 @@ class RedisLimiter:
             if not decided.allowed:
                 self._remember(claim, decided, reply, asked_s)
             return decided
+        return self._without(claim, reply)
+
+    def _metered_without(self, claim: Claim, reply: Reply) -> Decision:
+        """As `_without`; Redis is to be told how the call ends."""
+        if self._ladder.on_failure == "local":
+            self.quotas.lend(claim, self.fallback.memory.ledger, self.fallback.gateways)
+        decided = self._without(claim, reply)
+        if decided.hold is not None:
+            decided.hold = self.quotas.owing(claim, decided.hold)
+        elif decided.allowed:
+            decided.hold = self.quotas.uncounted(claim)
+        return decided
+
+    def _without(self, claim: Claim, reply: Reply) -> Decision:
+        """What the ladder says, because `reply` is none. Raises GatewayError LIMITER_UNAVAILABLE."""
         without = self._ladder.decide_now(claim)
         if without is None:
             raise GatewayError(LIMITER_UNAVAILABLE, retry_after_s=RETRY_AFTER_S, cause=f"redis {self._store.address}: {reply!s}")
@@ -165,7 +188,9 @@ class RedisLimiter:
             self._woken.clear()
             if await self._presence.beat(self._store.call):
                 self.fallback.gateways = self._presence.gateways
+                await self.quotas.renew()
                 await self.fallback.settle(self._store.call, partial(command, self._key_prefix, sha=self._sha))
+                await self.quotas.settlements.pay()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._presence.pause_s()):
                     await self._woken.wait()
@@ -181,6 +206,7 @@ class RedisLimiter:
         self._refusals.clear()
         self._up, self._reason, self._changed_at = up, reason, self._wall()
         if up:
+            self.fallback.memory.ledger.clear()
             self._woken.set()
         self._on_state(up, reason)
 
@@ -198,7 +224,4 @@ class RedisLimiter:
 def command(key_prefix: str, claim: Claim, sha: bytes = SCRIPT_SHA) -> bytes:
     """The call of the script, in Redis's wire format."""
     keys = [f"{key_prefix}:{VERSION}:{key}".encode() for key in claim.keys]
-    rates = [b"%d" % number for window in claim.windows for number in (window.emission_us, window.full_us)]
-    return pack(
-        b"EVALSHA", sha, b"%d" % len(keys), *keys, b"%d" % claim.cost, *rates, *([b"%d" % claim.enforced] if claim.shadowed else [])
-    )
+    return pack(b"EVALSHA", sha, b"%d" % len(keys), *keys, *rates(claim))

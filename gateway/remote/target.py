@@ -5,7 +5,7 @@ Laws:
    back exactly once, whatever happens.
  - Idle connections and waiting calls never exist at the same time.
  - A call is sent a second time only if nothing of it can have been processed, or its method says that it may be
-   (RFC 9110 9.2.2), and never after a time-out.
+   (RFC 9110 9.2.2), and never after a time-out. Both times together take no longer than one may.
 """
 
 import asyncio
@@ -122,7 +122,9 @@ class Target:
         try:
             return await waiter
         except GatewayError:
-            if not (pooled and connection.died_unanswered and call.idempotent and isinstance(body, bytes)):
+            call.total_timeout_s -= self._clock.monotonic() - now
+            again = pooled and connection.died_unanswered and call.idempotent and isinstance(body, bytes)
+            if not again or call.total_timeout_s <= 0:
                 raise
         except BaseException:
             connection.give_up(waiter)

@@ -81,8 +81,9 @@ class Upstream:
         """As `Target.send`, by one target or another."""
         body = call.body
         first = b"" if isinstance(body, bytes) else await body.read()
-        began = self._clock.monotonic()
-        number = self._standing.draw(began).one(self._load, self._chance)
+        now = self._clock.monotonic()
+        ends_at = now + call.total_timeout_s
+        number = self._standing.draw(now).one(self._load, self._chance)
         call.connect_timeout_s /= 2
         try:
             answer = await self.targets[number].send(call, first)
@@ -91,7 +92,7 @@ class Upstream:
         else:
             self._standing.answered(number)
             return answer
-        return await self._send_elsewhere(call, first, began, number, failed)
+        return await self._send_elsewhere(call, first, ends_at, number, failed)
 
     async def close(self) -> None:
         """As `Target.close`, of them all."""
@@ -99,10 +100,9 @@ class Upstream:
         for target in self.targets:
             await target.close()
 
-    async def _send_elsewhere(self, call: Call, first: bytes, began: float, number: int, failed: GatewayError) -> Answer:
+    async def _send_elsewhere(self, call: Call, first: bytes, ends_at: float, number: int, failed: GatewayError) -> Answer:
         """`failed` says why target `number` did not answer it. What the call has left of its time is halved again for the next one."""
         tried: set[int] = set()
-        total_s = call.total_timeout_s
         while True:
             if self._closed:
                 raise failed
@@ -111,7 +111,7 @@ class Upstream:
             now = self._clock.monotonic()
             others = self._standing.others(tried, now)
             left = min(MOST_TRIES - len(tried), len(others))
-            call.total_timeout_s = total_s - (now - began)
+            call.total_timeout_s = ends_at - now
             if left <= 0 or call.total_timeout_s <= 0 or not _may_go_elsewhere(failed.fault, call):
                 raise failed
             if self._observer is not None:

@@ -10,6 +10,7 @@ from gateway.settings.listeners import check_authorities, check_file, check_list
 from gateway.settings.overlap import check_overlaps
 from gateway.settings.pairs import load_chain
 from gateway.settings.places import Items, Loc, Table
+from gateway.settings.quotas import check_quotas
 from gateway.settings.schema.access import BUILT_IN_PLANS, Key
 from gateway.settings.schema.config import LISTS
 from gateway.settings.schema.redis_urls import AUTHORITIES, files_of
@@ -27,6 +28,7 @@ def check(draft: Draft) -> None:
     _keys(draft)
     _key_store(draft)
     check_limits(draft)
+    check_quotas(draft)
     _upstreams(draft)
     _routes(draft)
     check_overlaps(draft)

@@ -57,7 +57,8 @@ def identify(x: Exchange, credentials: Credentials, wall_s: float) -> Caller:
 
 async def identify_stored(x: Exchange, credentials: Credentials, keys: StoredKeys, wall_s: float) -> Caller:
     """As `identify`, where keys are kept in Redis; raises what they say."""
-    secret = _secret(x)
+    found = x.header_keys
+    secret = found[0] if len(found) == 1 and found[0] else _secret(x)
     if secret is None:
         return await keys.certified(x.certificate_subject, _organization(x, credentials), wall_s, x.client)
     return await keys.find(secret, _organization(x, credentials), wall_s, x.client)

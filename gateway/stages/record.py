@@ -58,6 +58,10 @@ class Recorder:
         """Something raised that never should. The traceback goes to the log, the client learns the request id only."""
         structlog.get_logger().error("bug", request_id=request_id, exc_info=error)
 
+    def unmeasured(self, quota: str) -> None:
+        """A call was charged nothing, because its answer did not tell how much it was."""
+        self._metrics.quota_unmeasured.labels(quota).inc()
+
     def record(self, x: Exchange, now_s: float) -> None:
         """Count `x` and write its line. `now_s` is the monotonic clock's reading."""
         self._in_flight.dec()
@@ -93,6 +97,8 @@ class Recorder:
             decided[1].observe(x.limiter_s)
             for window in x.decision.shadows:
                 self._metrics.limiter_shadow_refused.labels(window.id).inc()
+            for state in x.decision.spent:
+                self._metrics.quota_refused.labels(state.meter.id).inc()
         if x.upstream_s and route is not None and route.upstream is not None:
             self._count_upstream(x, route.upstream.id)
         if x.error is not None and source == "gateway" and x.outcome == "answered":
@@ -162,6 +168,7 @@ class Recorder:
                 decision.store if decision is not None else None,
                 decision.states[0].remaining if decision is not None and decision.states else None,
                 tuple([window.id for window in decision.shadows]) if decision is not None and decision.shadows else None,
+                tuple([state.meter.id for state in decision.spent]) if decision is not None and decision.spent else None,
                 x.answer.target if x.answer is not None else None,
                 x.reply.upstream_request_id if x.reply is not None else None,
                 x.reply.code if x.reply is not None and x.reply.status >= 400 else None,

@@ -105,6 +105,9 @@ class Crew:
     async def succeed(self, members: dict[int, WorkerProcess], drain_timeout_s: float) -> None:
         """`members` serve from now on, each with what its predecessor knew; the predecessors drain."""
         before, self.members = self.members, members
+        for worker in members.values():
+            if worker.state == "ended":
+                self._replace(worker, worker.exited.result())
         await asyncio.gather(*[self._succeed(before.get(slot), worker, drain_timeout_s) for slot, worker in members.items()])
         for slot, worker in before.items():
             if slot not in members:
@@ -202,8 +205,10 @@ class Crew:
         worker.region.bereave()
         self._free.append(worker.region)
         self.errors.give_back(worker.errors)
-        if not worker.replace or self._closed or self.members.get(worker.slot) is not worker:
-            return
+        if worker.replace and not self._closed and self.members.get(worker.slot) is worker:
+            self._replace(worker, code)
+
+    def _replace(self, worker: WorkerProcess, code: int) -> None:
         reason = "stuck" if worker.stuck else "killed" if code < 0 else "crashed" if code else "ended"
         self.metrics.restarts.labels(reason).inc()
         structlog.get_logger().error("worker ended", worker=worker.slot, pid=worker.pid, reason=reason, code=code)

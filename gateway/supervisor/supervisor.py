@@ -177,7 +177,6 @@ class Supervisor:
         """Raises OSError or StillbornError, and then all is as before."""
         before, config = self.blueprint.config, blueprint.config
         count = count_of(config)
-        blueprint.board.adopt(self.blueprint.board)
         admin, admin_sock = self.admin, self._admin_sock
         if config.admin.address != before.admin.address:
             admin, admin_sock = self._admin(config), bind(config.admin.address, alone=True).sock
@@ -193,6 +192,7 @@ class Supervisor:
             if admin is not self.admin:
                 await admin.close()
             raise
+        blueprint.board.adopt(self.blueprint.board)
         await self.crew.succeed(members, before.server.drain_timeout)
         self.sockets.release(config.server.listeners)
         self.blueprint = blueprint

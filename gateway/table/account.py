@@ -60,7 +60,8 @@ class Accounts:
         if claim.windows:
             states = {state.window.id: state for state in (await self._limiter.decide(claim)).states}
         routes = [_on_route(route, methods, states) for route in self._routes if (methods := _usable(route, caller))]
-        return Account(caller.id, caller.organization, caller.plan, [standing(state) for state in own.states], routes)
+        asking = [each for each in routes if each.limits or set(each.cost.values()) != {1}]
+        return Account(caller.id, caller.organization, caller.plan, [standing(state) for state in own.states], asking)
 
     def own_buckets(self, caller: Caller) -> dict[str, str]:
         """Those that no other key takes from: the names of their limits by their keys in the store."""

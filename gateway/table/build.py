@@ -15,6 +15,7 @@ from gateway.settings.schema.routing import Route as RouteSetting
 from gateway.table.callers import Credentials, Keyring
 from gateway.table.keys import KeyMaker, Made
 from gateway.table.limits import one_tag, plan_windows, tariff
+from gateway.table.meters import Meters
 from gateway.table.own import limits_route
 from gateway.table.routes import Envelope, Route, RouteTable, Sender
 
@@ -45,14 +46,19 @@ def build_credentials(config: Config) -> Credentials:
 
 def build_routes(config: Config, upstreams: Mapping[str, Sender], faults: dict[str, Fault]) -> RouteTable:
     """The table of all routes; `upstreams` by id."""
-    windows = plan_windows(config)
-    routes = [_route(config, route, upstreams[route.upstream], faults, windows) for route in config.routes]
+    windows, meters = plan_windows(config), Meters(config, faults)
+    routes = [_route(config, route, upstreams[route.upstream], faults, windows, meters) for route in config.routes]
     path = config.server.limits_path
     return RouteTable(routes if path is None else [*routes, limits_route(path, faults)])
 
 
 def _route(
-    config: Config, route: RouteSetting, upstream: Sender, faults: dict[str, Fault], windows: dict[str, tuple[Window, ...]]
+    config: Config,
+    route: RouteSetting,
+    upstream: Sender,
+    faults: dict[str, Fault],
+    windows: dict[str, tuple[Window, ...]],
+    meters: Meters,
 ) -> Route:
     envelope, timeouts = config.envelope_of(route), config.timeouts_of(route)
     plan = config.plan_of(route) if route.auth == "none" else None
@@ -76,7 +82,7 @@ def _route(
         open_plan=plan.id if plan else "",
         open_windows=windows[plan.id] if plan else (),
         open_tag=one_tag(config),
-        tariff=tariff(route),
+        tariff=tariff(route, meters),
         request_filter=FieldFilter(_withheld(config, request, passthrough)),
         request_fields=_request_fields(request, passthrough),
         response_set=tuple(response.set.items()),

@@ -59,9 +59,9 @@ class Key(msgspec.Struct, frozen=True):
 
 
 class Known(Protocol[T]):
-    """Keys by what shows them."""
+    """Keys by what shows them, None where nobody has shown that."""
 
-    def get(self, shown: T, /) -> Key | None: ...
+    def __getitem__(self, shown: T, /) -> Key | None: ...
 
 
 class Keyring:
@@ -81,21 +81,21 @@ class Keyring:
 
     def named(self, key_id: str) -> Key | None:
         """For operators, who never know a secret."""
-        return self._by_id.get(key_id)
+        return self._by_id[key_id]
 
     def find(self, secret: str, organization: str | None, wall_s: float) -> Caller:
         """The caller that `secret` stands for, on behalf of `organization` (None: the key's default one).
 
         Raises GatewayError: KEY_UNKNOWN, KEY_EXPIRED, KEY_DISABLED, ORGANIZATION_FORBIDDEN or ORGANIZATION_DISABLED.
         """
-        key = self._by_digest.get(sha256(secret.encode("utf-8", "surrogateescape")).digest())
+        key = self._by_digest[sha256(secret.encode("utf-8", "surrogateescape")).digest()]
         if key is None:
             raise GatewayError(KEY_UNKNOWN)
         return speaking_for(key, organization, wall_s)
 
     def certified(self, subject: str, organization: str | None, wall_s: float) -> Caller:
         """The caller whose certificate says `subject`. Raises what `find` raises, KEY_MISSING when there is no such caller."""
-        key = self._by_subject.get(subject)
+        key = self._by_subject[subject]
         if key is None:
             raise GatewayError(KEY_MISSING)
         return speaking_for(key, organization, wall_s)

@@ -138,11 +138,13 @@ class _Comparison:
     def _of_plans(self, before: str, after: str) -> Effect:
         """Of being on another plan."""
         if (before, after) not in self._plans:
-            limits = (
-                [thing.aspects for thing in side.values() if thing.of == f"plan {plan}"]
+            old, new = (
+                [thing for thing in side.values() if thing.of == f"plan {plan}"]
                 for side, plan in ((self._before, before), (self._after, after))
             )
-            self._plans[before, after] = effect_on_allowance(*limits)
+            effect = effect_on_allowance(*([thing.aspects for thing in each if thing.kind == "limit"] for each in (old, new)))
+            more = _quotas(new) - _quotas(old)
+            self._plans[before, after] = "breaking" if more else effect
         return self._plans[before, after]
 
     def _of_access(self, before: Thing, after: Thing) -> Iterator[Change]:
@@ -213,9 +215,16 @@ def _gist(thing: Thing) -> str:
         return f"{','.join(aspects['match.methods'])} {aspects['path']}" + (", no key asked" if aspects["auth"] == "none" else "")
     if thing.kind == "limit":
         return f"{aspects['max']} per {aspects['per']}" + (", in shadow" if aspects["shadow"] else "")
+    if thing.kind == "quota":
+        return f"{aspects['kind']} up to {aspects['max']}, code {aspects['code']}"
     if thing.kind == "store":
         return str(aspects["store"])
     return ""
+
+
+def _quotas(things: list[Thing]) -> set[str]:
+    """What is said of each, whatever plan it is of."""
+    return {f"{thing.name.partition(' of ')[0]} {spelled(thing.aspects)}" for thing in things if thing.kind == "quota"}
 
 
 def _text(what: str, gist: str) -> str:

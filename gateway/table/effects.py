@@ -28,11 +28,11 @@ def effect_of(kind: str, name: str, aspect: str, before: Any, after: Any) -> Eff
 
 
 def effect_of_coming(kind: str) -> Effect:
-    return "widening" if kind in _USED_BY_CALLERS else "other"
+    return "widening" if kind in _USED_BY_CALLERS else "breaking" if kind == "quota" else "other"
 
 
 def effect_of_going(kind: str) -> Effect:
-    return "breaking" if kind in _USED_BY_CALLERS else "other"
+    return "breaking" if kind in _USED_BY_CALLERS else "widening" if kind == "quota" else "other"
 
 
 def effect_on_allowance(before: Iterable[dict[str, Any]], after: Iterable[dict[str, Any]]) -> Effect:
@@ -73,6 +73,17 @@ def _amount(value: Any) -> float:
 
 def _less_breaks(before: Any, after: Any) -> Effect:
     return "breaking" if _amount(after) < _amount(before) else "widening"
+
+
+def _lower_breaks(before: int | None, after: int | None) -> Effect:
+    """None is no limit."""
+    return "breaking" if after is not None and (before is None or after < before) else "widening"
+
+
+def _later_breaks(before: str | None, after: str | None) -> Effect:
+    """Of when what is used is forgotten: None is a day."""
+    once, now = (parse_duration(each or "24h") for each in (before, after))
+    return "breaking" if now > once else "widening" if now < once else "other"
 
 
 def _dearer_breaks(before: Any, after: Any) -> Effect:
@@ -140,6 +151,17 @@ _JUDGES: dict[str, Judge] = {
     "limit.scope": _scope,
     "limit.methods": _limited_methods,
     "limit.on_failure": _on_failure,
+    "quota.code": _BREAKING,
+    "quota.kind": _BREAKING,
+    "quota.per": lambda before, after: "other" if (before or "month") == (after or "month") else "breaking",
+    "quota.max": _less_breaks,
+    "quota.scope": _scope,
+    "quota.charge": _BREAKING,
+    "quota.release": _BREAKING,
+    "quota.amount.*": _BREAKING,
+    "quota.expires": _later_breaks,
+    "plan.concurrency.*": _lower_breaks,
+    "organization.concurrency": _lower_breaks,
     "key.secret_sha256": _towards({}, "breaking"),
     "key.certificate_subject": _loss_of_it_breaks,
     "key.organizations": _organizations,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from gateway.kernel.bucket import Claim, Window
 from gateway.kernel.quota_fields import Fields
@@ -17,26 +17,26 @@ MOST_MADE = 8192
 """Keys that are kept once they were made, some 3 KB each."""
 
 
-class Made(Generic[T]):
-    """Keys by what shows them, made from their settings when they are first asked for. `find` gives the setting, None for nobody."""
+class Made(dict[T, Key | None]):
+    """Keys by what shows them, made from their settings when they are first asked for. `find` gives the setting, None for nobody.
 
-    __slots__ = ("_find", "_known", "_make")
+    A dict that fills itself, up to a bound: a key that was seen before costs one look-up.
+    """
+
+    __slots__ = ("_find", "_make")
 
     def __init__(self, find: Callable[[T], KeySetting | None], make: Callable[[KeySetting], Key]) -> None:
+        super().__init__()
         self._find = find
         self._make = make
-        self._known: dict[T, Key] = {}
 
-    def get(self, shown: T) -> Key | None:
-        known = self._known.get(shown)
-        if known is not None:
-            return known
+    def __missing__(self, shown: T) -> Key | None:
         setting = self._find(shown)
         if setting is None:
             return None
-        if len(self._known) >= MOST_MADE:
-            self._known.clear()
-        made = self._known[shown] = self._make(setting)
+        if len(self) >= MOST_MADE:
+            self.clear()
+        made = self[shown] = self._make(setting)
         return made
 
 

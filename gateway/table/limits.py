@@ -10,25 +10,31 @@ organisations they will join: where organisations have buckets all are under one
 from collections.abc import Iterable, Mapping
 
 from gateway.kernel.bucket import Claim, Window
+from gateway.kernel.quota import Posting
 from gateway.kernel.quota_fields import Fields, limit_fields
 from gateway.settings import Config
 from gateway.settings.schema.access import Key
 from gateway.settings.schema.limits import Limit
 from gateway.settings.schema.routing import Route
 from gateway.table.callers import ONE_TAG, Caller, bucket_name, bucket_of
+from gateway.table.meters import Metering, Meters
 
 _SPANS = {1_000_000: "Second", 60_000_000: "Minute", 3_600_000_000: "Hour", 86_400_000_000: "Day", 2_592_000_000_000: "Month"}
 MAX_CLAIMS = 8192
 
 
 class Tariff:
-    """What a route asks beyond its callers' own limits: `costs` and `limits` by method. Remembers the claims it made."""
+    """What a route asks beyond its callers' own limits: `costs` and `limits` by method, and what it does to their meters.
 
-    __slots__ = ("_known", "costs", "limits")
+    Remembers the claims it made.
+    """
 
-    def __init__(self, costs: Mapping[str, int], limits: Mapping[str, tuple[Window, ...]]) -> None:
+    __slots__ = ("_known", "_metering", "costs", "limits")
+
+    def __init__(self, costs: Mapping[str, int], limits: Mapping[str, tuple[Window, ...]], metering: Metering | None = None) -> None:
         self.costs = costs
         self.limits = limits
+        self._metering = metering
         self._known: dict[tuple[Caller, str], Claim] = {}
 
     def claim(self, caller: Caller, method: str) -> Claim:
@@ -39,15 +45,18 @@ class Tariff:
         if len(self._known) >= MAX_CLAIMS:
             self._known.clear()
         windows = shadows_last([*caller.claim.windows, *self.limits[method]])
-        made = claim_of(caller.bucket, caller.organization_bucket, windows, self.costs[method], told(windows))
+        postings = () if self._metering is None else self._metering.postings(caller, method)
+        made = claim_of(caller.bucket, caller.organization_bucket, windows, self.costs[method], told(windows), postings)
         self._known[caller, method] = made
         return made
 
 
-def claim_of(bucket: str, organization_bucket: str, windows: tuple[Window, ...], cost: int, fields: Fields) -> Claim:
+def claim_of(
+    bucket: str, organization_bucket: str, windows: tuple[Window, ...], cost: int, fields: Fields, postings: tuple[Posting, ...] = ()
+) -> Claim:
     """A claim on the buckets that a key and its organisation have, and on those of routes."""
     buckets = {"key": bucket, "organization": organization_bucket, "route": bucket_name(ONE_TAG)}
-    return Claim(tuple([f"{buckets[window.owner]}:{window.id}" for window in windows]), windows, cost, fields)
+    return Claim(tuple([f"{buckets[window.owner]}:{window.id}" for window in windows]), windows, cost, fields, postings)
 
 
 def shadows_last(windows: Iterable[Window]) -> tuple[Window, ...]:
@@ -59,13 +68,14 @@ def told(windows: tuple[Window, ...]) -> Fields:
     return limit_fields([window for window in windows if not window.shadow])
 
 
-def tariff(route: Route) -> Tariff | None:
+def tariff(route: Route, meters: Meters) -> Tariff | None:
     """None for a route that asks for nothing of its own."""
     methods = [*route.match.methods, "HEAD"] if "GET" in route.match.methods else list(route.match.methods)
     costs = {method: route.cost_of(method) for method in methods}
-    if not route.limits and set(costs.values()) == {1}:
+    metering = meters.moved_by(route.id, methods)
+    if not route.limits and metering is None and set(costs.values()) == {1}:
         return None
-    return Tariff(costs, {method: route_windows(route, method) for method in methods})
+    return Tariff(costs, {method: route_windows(route, method) for method in methods}, metering)
 
 
 def route_windows(route: Route, method: str) -> tuple[Window, ...]:
@@ -129,11 +139,14 @@ class Tags:
 
 
 def _organizations_share(config: Config) -> bool:
-    """Whether a limit has buckets that several keys share."""
+    """Whether a limit or a quota has buckets that several keys share."""
     limits: list[Limit] = [limit for each in config.plans for limit in each.limits]
     limits += [limit for each in config.routes for limit in each.limits]
     limits += [limit for each in config.organizations for limit in each.limits]
-    return any(limit.scope == "organization" for limit in limits)
+    quotas = any(quota.scope == "organization" for plan in config.plans for quota in plan.quotas)
+    concurrency = any(plan.concurrency is not None and plan.concurrency.organization is not None for plan in config.plans)
+    concurrency = concurrency or any(each.concurrency is not None for each in config.organizations)
+    return quotas or concurrency or any(limit.scope == "organization" for limit in limits)
 
 
 def one_tag(config: Config) -> str | None:

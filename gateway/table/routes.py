@@ -79,6 +79,8 @@ class Route(msgspec.Struct, frozen=True, eq=False):
 
     def upstream_path(self, path: str) -> str:
         """Where `path` leads below the path of a target, "" for just there; what is kept of it stays byte for byte."""
+        if not self.strip_segments:
+            return self.base + path
         at = 0
         for _ in range(self.strip_segments):
             at = path.find("/", at + 1)

@@ -7,6 +7,7 @@ While Redis is away keys that are known go on to work, and others cannot be chec
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import islice
 from typing import Protocol, TypeVar
 
@@ -82,7 +83,6 @@ class StoredKeys:
         self._used: dict[str, float] = {}
         self._complained: dict[str, None] = {}
         self._era = 0
-        self._changes = 0
 
     def __repr__(self) -> str:
         return f"<StoredKeys {len(self._known)} known, {len(self._unknown)} nobody's, {len(self._asked)} asked for>"
@@ -93,16 +93,17 @@ class StoredKeys:
 
     def forget(self, proofs: Iterable[str] | None) -> None:
         """These were changed; None: perhaps all were, and each is asked for again before it counts."""
-        self._changes += 1
         if proofs is None:
             self._era += 1
             self._unknown.clear()
+            self._asked.clear()
             return
         for proof in proofs:
             known = self._known.pop(proof, None)
             if known is not None and known.key is not None:
                 self._used.pop(known.key.id, None)  # it may be gone: what is told of it then would stay for ever
             self._unknown.pop(proof, None)
+            self._asked.pop(proof, None)  # who comes now is not told what was so before
 
     def take_used(self, most: int) -> dict[str, float]:
         """When keys were used, by id, in seconds of Unix time; each use is told once."""
@@ -162,7 +163,7 @@ class StoredKeys:
         lookup = self._asked.get(proof)
         if lookup is None:
             lookup = self._asked[proof] = asyncio.get_running_loop().create_task(self._look_up(proof))
-            lookup.add_done_callback(lambda _: self._asked.pop(proof, None))
+            lookup.add_done_callback(partial(self._answered, proof))
         found = await asyncio.shield(lookup)
         if isinstance(found, LinkError):
             self._results["error"].inc()
@@ -191,16 +192,21 @@ class StoredKeys:
             self._results["error"].inc()
             raise GatewayError(KEYS_UNAVAILABLE, cause=f"{MOST_ASKED} keys are being asked for")
 
+    def _answered(self, proof: str, lookup: "asyncio.Task[_Known | LinkError | None]") -> None:
+        if self._asked.get(proof) is lookup:
+            del self._asked[proof]
+
     async def _look_up(self, proof: str) -> _Known | LinkError | None:
-        """None when nobody has it. Not remembered when there were changes meanwhile: this one may have been among them."""
-        era, changes = self._era, self._changes
+        """None when nobody has it. It is not remembered when it was to be forgotten meanwhile."""
+        era = self._era
         try:
             content = await self._store.find(proof)
         except LinkError as failure:
             return failure
-        before = self._known.pop(proof, None)
+        before = self._known.get(proof)
         known = None if content is None else _Known(self._made(content), era, before.noted_s if before is not None else 0.0)
-        if changes == self._changes:
+        if self._asked.get(proof) is asyncio.current_task():
+            self._known.pop(proof, None)
             if known is None:
                 _put(self._unknown, proof, self._monotonic() + UNKNOWN_S, self._most)
             else:

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,17 @@ def test_the_image_runs_as_a_numbered_user_and_holds_what_it_copies() -> None:
         if line.startswith("COPY ") and "--from" not in line:
             *wanted, _ = line.split()[1:]
             assert all((ROOT / name).exists() for name in wanted), line
+
+
+def test_systemd_understands_the_unit(tmp_path: Path) -> None:
+    """But for the place of the program, which is not there yet."""
+    text = (DEPLOY / "systemd" / "gateway.service").read_text()
+    assert text.count("/opt/gateway/.venv/bin/gateway") == 1
+    (tmp_path / "gateway.service").write_text(text.replace("/opt/gateway/.venv/bin/gateway", sys.executable))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", tmp_path / "gateway.service"], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_systemd_lets_the_service_do_very_little() -> None:

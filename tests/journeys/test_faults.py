@@ -12,8 +12,8 @@ from gateway.kernel.faults import CATALOGUE
 from gateway.remote.key_records import Names, proof_of_secret
 from tests.fakes import End, reply, until
 from tests.gateway_process import KEY
-from tests.journeys.backends import Place, ask, asking, counted, counts, enveloped, fields
-from tests.journeys.town import DISABLED, EXPIRED, NARROW, OF_A_DISABLED, ONCE, READER, Town, town
+from tests.journeys.backends import Place, ask, asking, clients, counted, counts, enveloped, fields
+from tests.journeys.town import ALONE, DISABLED, EXPIRED, MOST_CONNECTIONS, NARROW, OF_A_DISABLED, ONCE, READER, SPENT, Town, town
 from tests.raw_client import RawClient, RawReply
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -63,10 +63,26 @@ def answered(path: str, *steps: bytes | asyncio.Event | End) -> Provoke:
     return provoke
 
 
-async def spend(here: Town) -> tuple[Place, RawReply]:
-    here.service.on("/v1/a", reply())
-    await ask(here.gateway, "GET", "/v1/a", key=ONCE)
-    return here.gateway, await ask(here.gateway, "GET", "/v1/a", key=ONCE)
+def calling_again(key: str) -> Provoke:
+    """After a first call that was served."""
+
+    async def provoke(here: Town) -> tuple[Place, RawReply]:
+        here.service.on("/v1/a", reply())
+        await ask(here.gateway, "GET", "/v1/a", key=key)
+        return here.gateway, await ask(here.gateway, "GET", "/v1/a", key=key)
+
+    return provoke
+
+
+async def two_at_once(here: Town) -> tuple[Place, RawReply]:
+    release = asyncio.Event()
+    here.service.on("/v1/slow", release, reply())
+    first = asyncio.ensure_future(ask(here.gateway, "GET", "/v1/slow", key=ALONE))
+    await until(lambda: bool(here.service.at("/v1/slow")))
+    refused = await ask(here.gateway, "GET", "/v1/slow", key=ALONE)
+    release.set()
+    await first
+    return here.gateway, refused
 
 
 async def without_store(here: Town) -> tuple[Place, RawReply]:
@@ -110,6 +126,11 @@ async def cut_off(here: Town) -> tuple[Place, RawReply]:
     return here.buggy, await waiting
 
 
+async def in_a_crowd(here: Town) -> tuple[Place, RawReply]:
+    async with clients(here.buggy, MOST_CONNECTIONS):
+        return here.buggy, await ask(here.buggy, "GET", "/v1/a")
+
+
 async def by_a_bug(here: Town) -> tuple[Place, RawReply]:
     return here.buggy, await ask(here.buggy, "GET", "/v1/a")
 
@@ -148,7 +169,9 @@ JOURNEYS: dict[str, Journey] = {
     "keys_unavailable": Journey(without_keys, 503, 1004, "all"),
     "no_route": Journey(calling("GET", "/v2"), 404, 1005),
     "method_not_allowed": Journey(calling("DELETE", "/read-only"), 405, 1006),
-    "rate_limited": Journey(spend, 429, 8000, "all"),
+    "rate_limited": Journey(calling_again(ONCE), 429, 8000, "all"),
+    "quota_spent": Journey(calling_again(SPENT), 429, 8001, "all"),
+    "concurrency_exceeded": Journey(two_at_once, 429, 8000, "all"),
     "limiter_unavailable": Journey(without_store, 503, 1004, "all"),
     "upstream_refused": Journey(calling("GET", "/refused"), 503, 1004, "refused", "connection_refused"),
     "upstream_unreachable": Journey(calling("GET", "/unreachable"), 503, 1004, "unreachable", "destination_unavailable"),
@@ -175,6 +198,7 @@ JOURNEYS: dict[str, Journey] = {
         "http_protocol_error",
     ),
     "internal_error": Journey(by_a_bug, 500, 1004, "all", "proxy_internal_error"),
+    "too_many_connections": Journey(in_a_crowd, 503, 1004, None, "connection_limit_reached"),
     "shutting_down": Journey(cut_off, 503, 1004, "all", "http_request_denied"),
 }
 """By fault. CLIENT_CLOSED has a test of its own: nobody is there to be answered."""

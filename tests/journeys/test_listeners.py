@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import stat
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from tests.authority import Authority
@@ -109,3 +110,30 @@ async def test_a_certificate_that_says_who_calls(tmp_path: Path) -> None:
             assert f"X-Client-Certificate-Subject: {subject}\r\n".encode() in forwarded.head
             assert b"X-Caller-Id: billing\r\n" in forwarded.head
             assert b"forged" not in forwarded.head
+
+
+async def test_who_is_too_many_is_told_so_and_the_others_are_served(tmp_path: Path) -> None:
+    most, more = 4, 200
+    async with RawBackend() as backend:
+        with running(configuration(backend.port, server=server(f"limits: {{connections: {most}}}")), tmp_path) as gateway:
+
+            async def call(client: RawClient) -> int:
+                await client.send(CALL)
+                return (await client.reply()).status
+
+            async def crowded() -> int:
+                async with await RawClient.connect(gateway.port) as client:
+                    return await call(client)
+
+            async with AsyncExitStack() as stack:
+                served = [await stack.enter_async_context(await RawClient.connect(gateway.port)) for _ in range(most)]
+                assert [await call(client) for client in served] == [200] * most
+                assert await asyncio.gather(*[crowded() for _ in range(more)]) == [503] * more
+                assert [await call(client) for client in served] == [200] * most
+            async with asyncio.timeout(5):
+                while await crowded() != 200:
+                    pass
+            metrics = gateway.admin("/metrics")[1].splitlines()
+            (refused,) = [float(line.split()[1]) for line in metrics if line.startswith("gateway_client_connections_refused_total{")]
+            assert refused >= more
+            assert sum('"too many connections' in line for line in gateway.lines) == 1

@@ -18,7 +18,7 @@ from tests.raw_client import RawClient
 from tests.redis_server import RedisServer
 
 WITHIN_S = 1.0
-GUESSES = 700
+GUESSES, AT_ONCE = 800, 50
 CONNECTIONS = 6
 """To each gateway, so that each of its workers is met."""
 
@@ -51,6 +51,13 @@ class Street(NamedTuple):
             assert asked_at - began < within_s
             asked_at = time.monotonic()
 
+    async def remember(self, key: str) -> None:
+        """Have the one gateway know it: what is asked for while it changes is asked for again."""
+        (gateway,) = self.gateways
+        before = counted(gateway, "gateway_key_lookups_total", result="memory")
+        while counted(gateway, "gateway_key_lookups_total", result="memory") == before:
+            assert await self.statuses(key) == {200}
+
 
 def secret_in(shown: str) -> str:
     (found,) = re.findall(r"gw_\w{38}", shown)
@@ -63,7 +70,7 @@ async def street(folder: Path, redis: RedisServer, gateways: int = 3) -> AsyncIt
         service = await stack.enter_async_context(Service())
         service.on("/v1/a", reply())
         sections = {
-            "redis": f'{{url: "{redis.url}", timeout: 200ms}}',
+            "redis": f'{{url: "{redis.url}", timeout: 1s}}',
             "keys": "{store: redis}",
             "plans": "[{id: standard, limits: []}, {id: few, limits: [{id: day, max: 4, per: 1d}]}]",
         }
@@ -126,7 +133,7 @@ async def test_without_redis_known_keys_work_and_others_are_told_to_come_back(tm
     async with street(tmp_path, redis_server, gateways=1) as here:
         (gateway,) = here.gateways
         known, cold = await here.create("--id", "known"), await here.create("--id", "cold")
-        await here.say(known, 200)
+        await here.remember(known)
         assert await here.statuses("gw_nobody") == {401}
         redis_server.hang()
         assert await here.statuses(known) == {200}
@@ -136,7 +143,7 @@ async def test_without_redis_known_keys_work_and_others_are_told_to_come_back(tm
         assert record["gateway.cause"].startswith("redis")
         assert await here.statuses("gw_nobody") == {401}
         redis_server.go_on()
-        await here.say(cold, 200, within_s=5.0)
+        await here.say(cold, 200, within_s=10.0)
         assert await here.statuses(known) == {200}
 
 
@@ -155,14 +162,15 @@ async def test_guessing_costs_redis_next_to_nothing(tmp_path: Path, redis_server
     async with street(tmp_path, redis_server, gateways=1) as here:
         (gateway,) = here.gateways
         key = await here.create("--id", "a")
-        assert (await ask(gateway, "GET", "/v1/a", key=key)).status == 200
+        await here.remember(key)
         async with await RawClient.connect(gateway.port) as guesser:
             statuses = []
-            for number in range(GUESSES):
-                await guesser.send(asking("GET", "/v1/a", key=f"guess-{number}"))
-                statuses.append((await guesser.reply()).status)
+            for first in range(0, GUESSES, AT_ONCE):
+                guesses = [asking("GET", "/v1/a", key=f"guess-{number}") for number in range(first, first + AT_ONCE)]
+                await guesser.send(b"".join(guesses))
+                statuses += [(await guesser.reply()).status for _ in guesses]
         assert statuses[:600] == [401] * 600
-        assert statuses[-1] == 429
+        assert 429 in statuses[600:]
         assert await here.statuses(key) == {200}
         told = {result: counted(gateway, "gateway_key_lookups_total", result=result) for result in ("unknown", "throttled")}
         assert told["unknown"] + told["throttled"] == GUESSES

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests.fakes import RawBackend, reply, script
+from tests.fakes import RawBackend, reply, script, until
 from tests.gateway_process import GatewayProcess, configuration, running
 from tests.journeys.backends import ask, counted, counts, enveloped
 from tests.load import Load
@@ -98,6 +98,19 @@ async def test_what_failed_too_often_is_left_alone_and_a_reload_does_not_change_
                 "state": "up",
                 "connections": {"idle": 1, "active": 0, "pending": 0},
             }
+
+
+async def test_what_is_found_out_while_a_reload_is_under_way_is_not_forgotten(tmp_path: Path) -> None:
+    with TargetProcess() as gone, TargetProcess() as stays:
+        upstreams = of(gone.url, stays.url, outlier_detection="{consecutive_failures: 1, base_ejection_time: 60s}")
+        with running(configuration(0, upstreams=upstreams), tmp_path) as gateway:
+            gone.kill()
+            gateway.signal(signal.SIGHUP)
+            await until(lambda: len(json.loads(gateway.admin("/workers")[1])["workers"]) == 2, 20)
+            while not any('"event":"target ejected"' in line for line in gateway.lines):
+                assert (await ask(gateway, "GET", "/v1/x")).status == 200
+            await said(gateway, "reloaded")
+            assert [target["state"] for target in shown(gateway)] == ["ejected", "up"]
 
 
 async def test_an_open_circuit_outlives_a_reload_and_closes_by_itself(tmp_path: Path) -> None:

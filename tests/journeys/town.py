@@ -32,8 +32,8 @@ from tests.journeys.backends import Service
 from tests.redis_server import RedisServer, started
 from tests.scrape import scraped
 
-EXPIRED, DISABLED, OF_A_DISABLED, READER, NARROW, ONCE = (f"gw_test_key_of_somebody_{name}" for name in "abcdef")
-"""Keys beside KEY, which may do everything and has no limit. ONCE may call once a day."""
+EXPIRED, DISABLED, OF_A_DISABLED, READER, NARROW, ONCE, SPENT, ALONE = (f"gw_test_key_of_somebody_{name}" for name in "abcdefgh")
+"""Keys beside KEY, which may do everything and has no limit. ONCE may call once a day, SPENT once a month, ALONE once at a time."""
 
 _KEYS = f"""
 - {{id: tester, secret_sha256: {digest(KEY)}, organizations: [acme], plan: unlimited}}
@@ -43,6 +43,14 @@ _KEYS = f"""
 - {{id: reader, secret_sha256: {digest(READER)}, organizations: [acme], plan: unlimited, methods: [GET]}}
 - {{id: narrow, secret_sha256: {digest(NARROW)}, organizations: [acme], plan: unlimited, routes: [read-only]}}
 - {{id: once, secret_sha256: {digest(ONCE)}, organizations: [acme], plan: once}}
+- {{id: spent, secret_sha256: {digest(SPENT)}, organizations: [acme], plan: spent}}
+- {{id: alone, secret_sha256: {digest(ALONE)}, organizations: [acme], plan: alone}}
+"""
+_PLANS = """
+- {id: unlimited, limits: []}
+- {id: once, limits: [{id: day, max: 1, per: 1d}]}
+- {id: spent, limits: [], quotas: [{id: calls, code: 8001, kind: count, max: 1, charge: [{routes: [all]}]}]}
+- {id: alone, limits: [], concurrency: {key: 1}}
 """
 _UPSTREAMS = """
 - {{id: backend, targets: [{{url: "http://127.0.0.1:{backend}"}}], timeouts: {{first_byte: 1500ms}}}}
@@ -69,6 +77,9 @@ _ROUTES = """
 """
 _SERVER = """{drain_delay: 0s, listeners: [{id: public, address: "127.0.0.1:0",
   limits: {header_bytes: 2KiB, url_bytes: 512B, body: 1KiB, header_timeout: 300ms, body_timeout: 300ms}}]}"""
+
+MOST_CONNECTIONS = 8
+"""Of the gateway in this process."""
 
 
 class Buggy:
@@ -113,8 +124,9 @@ class InProcess:
             faults=faults,
             id_field="X-Request-Id",
         )
-        limits = Limits(16384, 8192, 1 << 20, 5.0, 5.0, 5.0)
-        listener = Listener(Door(limits, (), Ids(os.urandom), clock.monotonic), gateway.handle, clock.wall, Outbox())
+        limits = Limits(16384, 8192, 1 << 20, 5.0, 5.0, 5.0, MOST_CONNECTIONS)
+        crowd: list[int] = []
+        listener = Listener(Door(limits, (), Ids(os.urandom), clock.monotonic), gateway.handle, clock.wall, Outbox(), crowd.append)
         sock = socket.create_server(("127.0.0.1", 0))
         self.port: int = sock.getsockname()[1]
         self.cut = listener.cut
@@ -170,7 +182,7 @@ async def town() -> AsyncIterator[Town]:
             sections = {
                 "server": _SERVER,
                 "organizations": "[{id: acme}, {id: initech, disabled: true}]",
-                "plans": "[{id: unlimited, limits: []}, {id: once, limits: [{id: day, max: 1, per: 1d}]}]",
+                "plans": _PLANS,
                 "keys": _KEYS,
                 "upstreams": _UPSTREAMS.format(backend=service.port, secure=untrusted.port, closed=closed, full=full),
                 "routes": _ROUTES,

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from gateway.settings.schema.limits import KeyLimit, OrganizationLimit, PlanLimit
+from gateway.settings.schema.quotas import MAX_UNITS, Concurrency, Quota
 from gateway.settings.schema.types import (
     Digest,
     HeaderName,
@@ -52,21 +53,26 @@ class Auth(Section):
 class Organization(Section):
     """Whom keys belong to."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"plan", "quotas", "concurrency"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"plan", "quotas"})
 
     id: Id = Field(description="What X-Tenant-Org-Id says and the upstream is told.")
     name: str = Field(default="", description="For people.")
     disabled: bool = Field(default=False, description="Its callers get 403 with code 8007.")
     limits: Many[OrganizationLimit] = Field(default=(), description="What all its keys together may, on top of the limits of their plans.")
+    concurrency: int | None = Field(
+        default=None, ge=1, le=MAX_UNITS, description="How many calls of all its keys may be in flight at once, in all gateways together."
+    )
 
 
 class Plan(Section):
     """What a caller is entitled to."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"quotas", "concurrency", "cost"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"cost"})
 
     id: Id = Field(description="What keys refer to, and the upstream is told.")
     limits: Many[PlanLimit] = Field(description="All of them hold at once. `[]` is no limit.")
+    quotas: Many[Quota] = Field(default=(), description="What a caller may do in all, on some routes.")
+    concurrency: Concurrency | None = Field(default=None, description="How many calls may be in flight at once, in all gateways together.")
 
 
 class Key(Section):

@@ -38,6 +38,11 @@ class Limits(Section):
     header_timeout: PositiveDuration = default("10s", "A request's head has arrived by then, or gets 408.")
     body_timeout: PositiveDuration = default("30s", "A request body has arrived by then, or comes at 16 KiB a second; slower ones get 408.")
     idle_timeout: PositiveDuration = default("75s", "A connection without a request is closed after this long.")
+    connections: int | None = Field(
+        default=None,
+        ge=1,
+        description="Most connections at once, for each worker; who comes beyond gets 503. Left out: as many as there are descriptors for.",
+    )
 
 
 class CertificatePair(Section):

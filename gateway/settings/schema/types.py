@@ -19,7 +19,7 @@ class Section(BaseModel):
     `model_dump(mode="json")` spells values as a file does (`30s`, `8MiB`), and hides tokens and passwords.
     """
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
     LATER: ClassVar[frozenset[str]] = frozenset()
 
 

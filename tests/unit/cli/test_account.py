@@ -31,7 +31,7 @@ def test_what_a_key_has_is_a_table() -> None:
     who, header, own, on_route, cost = done.stdout.splitlines()
     assert who == "key acme-ci, organization acme, plan gold; counted by redis"
     assert header.split("  ")[0] == "LIMIT"
-    assert own.split() == ["minute", "-", "key", "300", "60s", "burst", "5/300", "295", "1.0s"]
+    assert own.split() == ["minute", "-", "key", "300", "1m", "burst", "5/300", "295", "1.0s"]
     assert on_route.split()[:2] == ["route/orders/minute", "DELETE"]
     assert cost == "a call costs on route orders: DELETE 5"
     assert asked == [("/limits?key=acme-ci&organization=acme", None)]

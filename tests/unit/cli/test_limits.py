@@ -75,6 +75,15 @@ def test_a_key_with_limits_of_its_own_is_told_apart_from_its_plan(file: Path) ->
     assert ("plan internal", "dear", "DELETE") not in told
 
 
+def test_keys_in_redis_may_be_on_any_plan(file: Path) -> None:
+    before = worst(file)
+    text = file.read_text()
+    file.write_text(text[: text.index("keys:")] + "redis: {url: 'redis://a'}\nkeys: {store: redis}\n" + text[text.index("upstreams:") :])
+    found = worst(file)
+    assert {key: found[key] for key in found if key in before} == {key: before[key] for key in before if not key[0].startswith("key ")}
+    assert ("plan strict", "dear", "DELETE") in found
+
+
 def test_for_people_it_is_a_table(file: Path) -> None:
     done = CliRunner().invoke(main, ["limits", "worst-case", "-c", str(file)])
     assert done.exit_code == 0

@@ -17,7 +17,9 @@ from gateway.kernel.faults import GatewayError
 from gateway.kernel.ids import Ids
 from gateway.remote.outbox import Outbox
 
-LIMITS = Limits(header_bytes=4096, url_bytes=1024, body_bytes=1 << 20, header_timeout_s=10.0, body_timeout_s=10.0, idle_timeout_s=10.0)
+LIMITS = Limits(
+    header_bytes=4096, url_bytes=1024, body_bytes=1 << 20, header_timeout_s=10.0, body_timeout_s=10.0, idle_timeout_s=10.0, connections=1000
+)
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 
 
@@ -28,9 +30,13 @@ class Told:
         self.failed: list[str] = []
         self.read: list[Certificate] = []
         self.refused: list[str] = []
+        self.held_up: list[str] = []
 
     def handshake_failed(self, reason: str) -> None:
         self.failed.append(reason)
+
+    def cannot_accept(self, reason: str) -> None:
+        self.held_up.append(reason)
 
     def proxy_refused(self, reason: str) -> None:
         self.failed.append(reason)
@@ -78,12 +84,13 @@ async def listening(
     trusted: tuple[str, ...] = (),
     serve: Any = echo,
     unix: Path | None = None,
+    turned_away: list[int] | None = None,
     **more: Any,
 ) -> AsyncIterator[tuple[Listener, int]]:
-    """A listener, and its port; on the unix socket `unix` instead, which is trusted."""
+    """A listener, and its port; on the unix socket `unix` instead, which is trusted. `turned_away` is told of each who is too many."""
     loop = asyncio.get_running_loop()
     door = Door(limits, [ip_network(one) for one in trusted], Ids(lambda n: bytes(range(256)) * (n // 256)), loop.time, unix is not None)
-    listener = Listener(door, serve, lambda: 784111777.0, Outbox(), **more)
+    listener = Listener(door, serve, lambda: 784111777.0, Outbox(), ([] if turned_away is None else turned_away).append, **more)
     sock = socket.socket(socket.AF_INET if unix is None else socket.AF_UNIX)
     sock.bind(("127.0.0.1", 0) if unix is None else str(unix))
     await listener.start(sock)

@@ -18,7 +18,9 @@ from gateway.kernel.ids import Ids
 from gateway.remote.outbox import Outbox
 from tests.raw_client import RawClient
 
-LIMITS = Limits(header_bytes=4096, url_bytes=1024, body_bytes=1 << 20, header_timeout_s=10.0, body_timeout_s=10.0, idle_timeout_s=10.0)
+LIMITS = Limits(
+    header_bytes=4096, url_bytes=1024, body_bytes=1 << 20, header_timeout_s=10.0, body_timeout_s=10.0, idle_timeout_s=10.0, connections=1000
+)
 HURRIED = msgspec.structs.replace(LIMITS, header_timeout_s=0.1, body_timeout_s=0.1, idle_timeout_s=0.1)
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 
@@ -44,11 +46,15 @@ async def echo(x: Exchange, send: Send) -> None:
 
 @asynccontextmanager
 async def listening(
-    serve: Serve = echo, limits: Limits = LIMITS, trusted: tuple[str, ...] = (), host: str = "127.0.0.1"
+    serve: Serve = echo,
+    limits: Limits = LIMITS,
+    trusted: tuple[str, ...] = (),
+    host: str = "127.0.0.1",
+    turned_away: list[int] | None = None,
 ) -> AsyncIterator[tuple[Listener, int]]:
-    """A listener on a free port; `::` stands for both versions of IP."""
+    """A listener on a free port; `::` stands for both versions of IP. `turned_away` is told of each who is too many."""
     door = Door(limits, [ip_network(one) for one in trusted], Ids(lambda n: bytes(range(256)) * (n // 256)), time.monotonic)
-    listener = Listener(door, serve, lambda: 784111777.0, Outbox())
+    listener = Listener(door, serve, lambda: 784111777.0, Outbox(), ([] if turned_away is None else turned_away).append)
     sock = socket.create_server((host, 0), family=socket.AF_INET6 if host == "::" else socket.AF_INET, dualstack_ipv6=host == "::")
     await listener.start(sock)
     try:

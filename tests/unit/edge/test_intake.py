@@ -8,8 +8,9 @@ import pytest
 
 from gateway.edge.intake import Intake
 from gateway.exchange import Exchange, Reply, Send
+from tests.fakes import until
 from tests.raw_client import RawClient
-from tests.unit.edge.listening import GET, HURRIED, ask, listening
+from tests.unit.edge.listening import GET, HURRIED, LIMITS, ask, listening
 
 
 async def test_pipelined_requests_are_answered_in_order() -> None:
@@ -201,3 +202,14 @@ async def test_an_ipv4_peer_of_a_socket_for_both_versions_is_an_ipv4_peer() -> N
     async with listening(trusted=("127.0.0.0/8",), host="::") as (_, port), await RawClient.connect(port) as client:
         await client.send(b"GET /a HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.1\r\n\r\n")
         assert json.loads((await client.reply()).body)["client"] == "203.0.113.1"
+
+
+async def test_a_request_that_came_after_a_long_pause_is_answered_though_the_sweep_comes_first() -> None:
+    async with listening() as (listener, port), await RawClient.connect(port) as client:
+        await client.send(GET)
+        assert (await client.reply()).status == 200
+        (connection,) = listener._open()
+        await until(lambda: connection._waiter is not None)
+        connection.data_received(GET)
+        connection.sweep(listener.door.monotonic() + 2 * LIMITS.idle_timeout_s)
+        assert (await client.reply()).status == 200

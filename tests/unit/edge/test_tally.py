@@ -59,6 +59,17 @@ def certificate(days: float) -> Certificate:
     return Certificate(("a.example", "b.example"), "CN=a", 0.0, NOW_S + days * DAY_S)
 
 
+def test_who_is_turned_away_is_counted_and_told_of_once_in_a_while(desk: Desk) -> None:
+    for _ in range(3):
+        desk.tally.turned_away(100)
+        desk.tally.cannot_accept("Too many open files")
+    assert 'gateway_client_connections_refused_total{listener="public"} 3.0' in scraped(desk.metrics).decode().splitlines()
+    assert [(line["event"].__str__().partition(",")[0], line.get("connections"), line.get("reason")) for line in desk.said()] == [
+        ("too many connections", 100, None),
+        ("cannot accept connections", None, "Too many open files"),
+    ]
+
+
 def test_failures_are_counted_by_reason(desk: Desk) -> None:
     for reason in ("timeout", "closed", "timeout"):
         desk.tally.handshake_failed(reason)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.edge.porch import Threshold
+from gateway.edge.tally import Tally
 from gateway.edge.terms import door, threshold
 from gateway.kernel.ids import Ids
 from gateway.observe.metrics import Metrics
@@ -15,7 +16,7 @@ from tests.authority import Authority
 
 
 def made(**settings: Any) -> Threshold | None:
-    return threshold(Listener.model_validate(settings), Metrics(), lambda: 0.0)
+    return threshold(Listener.model_validate(settings), Tally(Metrics(), "public", lambda: 0.0))
 
 
 def test_plain_http_asks_for_nothing() -> None:
@@ -53,5 +54,6 @@ def test_tls_is_as_strict_as_it_is_said_to_be(
 
 
 def test_a_door_trusts_networks_and_unix_sockets_alike() -> None:
-    way_in = door(Listener.model_validate({"trusted_proxies": ["unix", "10.0.0.0/8"]}), Ids(bytes), lambda: 0.0)
+    way_in = door(Listener.model_validate({"trusted_proxies": ["unix", "10.0.0.0/8"]}), Ids(bytes), lambda: 0.0, 7)
+    assert way_in.limits.connections == 7
     assert [way_in.trusts(address) for address in ("10.1.2.3", "11.1.2.3", "unix")] == [True, False, True]

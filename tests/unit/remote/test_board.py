@@ -51,5 +51,23 @@ def test_what_checks_say_stays_while_there_are_checks() -> None:
         after.adopt(before)
         adopted = after.upstreams["orders"].targets[0]
         assert (adopted.down, adopted.up(0.0), adopted.result) == (down, not down, "upstream_refused")
+        assert (adopted.checked_at > 0) is down
     row.result = 204
     assert row.result == 204
+
+
+def test_a_trial_that_is_told_to_the_last_board_holds_up_nobody_on_the_next_one() -> None:
+    before, after = Board({"orders": ["http://a"]}), Board({"orders": ["http://a"]})
+    row = before.upstreams["orders"]
+    row.opens, row.open_until, row.trial_until = 2, 10.0, 41.0
+    after.adopt(before)
+    row = after.upstreams["orders"]
+    assert (row.opens, row.open_until, row.trial_until) == (2, 10.0, 0.0)
+
+
+def test_one_target_alone_is_not_ejected_any_more() -> None:
+    before, after = Board({"orders": ["http://a", "http://b"]}), Board({"orders": ["http://a"]})
+    row = before.upstreams["orders"].targets[0]
+    row.ejected_until, row.ejections = 99.0, 3
+    after.adopt(before)
+    assert after.upstreams["orders"].targets[0].up(0.0)

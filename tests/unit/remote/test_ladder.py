@@ -3,6 +3,8 @@
 import pytest
 
 from gateway.kernel.bucket import Claim, OnFailure, Window, claim
+from gateway.kernel.faults import QUOTA_SPENT
+from gateway.kernel.quota import Meter, Posting
 from gateway.remote.fallback import Fallback
 from gateway.remote.ladder import MOST_STEPS, Ladder
 from tests.clocks import ManualClock
@@ -62,6 +64,32 @@ def test_shares_are_of_what_is_counted(fallback: Fallback) -> None:
     assert [decision.allowed for decision in decisions if decision] == [True, True, False]
     assert decisions[2] is not None
     assert [(state.window, state.retry_s > 0) for state in decisions[2].states] == [(ALLOW, False), (LOCAL, True)]
+
+
+@pytest.mark.parametrize(
+    ("on_failure", "own", "expected"),
+    [
+        ("local", LOCAL, [(True, True), (False, False)]),
+        ("local", ALLOW, [(True, True), (False, False)]),
+        ("local", DENY, [None, None]),
+        ("allow", LOCAL, [(True, False), (True, False)]),
+        ("allow", ALLOW, [(True, False), (True, False)]),
+        ("deny", ALLOW, [None, None]),
+        ("local", None, [(True, True), (False, False)]),
+        ("allow", None, [(True, False), (True, False)]),
+    ],
+)
+def test_quotas_do_as_all_do(
+    fallback: Fallback, on_failure: OnFailure, own: Window | None, expected: list[tuple[bool, bool] | None]
+) -> None:
+    """Whether a call is let through, and whether that has to be settled."""
+    windows = () if own is None else (own,)
+    posting = Posting("{a}:q", Meter("q", "count", 1, "key", QUOTA_SPENT))
+    asked = Claim(tuple(f"{{a}}:{each.id}" for each in windows), windows, postings=(posting,))
+    made = ladder(fallback, on_failure)
+    decisions = [made.decide_now(asked) for _ in range(2)]
+    assert [each and (each.allowed, each.hold is not None) for each in decisions] == expected
+    assert [each is not None and len(each.spent) for each in decisions][1] == (on_failure == "local" and own is not DENY)
 
 
 def test_a_shadow_denies_nobody_and_is_counted_where_it_says_local(fallback: Fallback) -> None:

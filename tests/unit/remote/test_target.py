@@ -1,6 +1,7 @@
 """The pool: taking, sending, retrying, leaving, closing."""
 
 import asyncio
+import re
 import socket
 from typing import Any
 
@@ -10,6 +11,7 @@ from gateway.kernel.faults import (
     UPSTREAM_PROTOCOL_ERROR,
     UPSTREAM_REFUSED,
     UPSTREAM_RESET,
+    UPSTREAM_TIMEOUT,
     UPSTREAM_UNREACHABLE,
     Fault,
     GatewayError,
@@ -204,6 +206,21 @@ class TestSecondTry:
             upstream = make(backend.url)
             await upstream.send(call())
             assert (await fails(upstream, call())).fault is UPSTREAM_RESET
+            assert len(backend.requests) == 3
+
+    async def test_in_what_is_left_of_its_time(self, make: Make) -> None:
+        gate = asyncio.Event()
+        async with RawBackend(script(reply()), script(gate, End.CLOSE), script(End.NEVER)) as backend:
+            upstream = make(backend.url)
+            await upstream.send(call())
+            failing = asyncio.ensure_future(fails(upstream, call(total_s=0.6)))
+            await until(lambda: len(backend.requests) == 2)
+            asyncio.get_running_loop().call_later(0.2, gate.set)
+            error = await failing
+            assert error.fault is UPSTREAM_TIMEOUT
+            left = re.search(r"no end of the reply within ([0-9.]+) s", error.cause or "")
+            assert left is not None
+            assert float(left[1]) < 0.5
             assert len(backend.requests) == 3
 
     async def test_on_a_fresh_connection_although_others_idle(self, make: Make) -> None:

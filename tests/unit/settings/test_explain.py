@@ -52,8 +52,7 @@ from tests.yaml_files import DIGEST, added, complaints, refusal
         ("server: {workers: 2}", "4:19 server.workers: 2 workers would count by themselves, each up to the whole limit; add `redis`, where they count together, or write `auto` or `1`"),
         ("server: {listeners: [{redirect: http}]}", "4:33 server.listeners[0].redirect: `https` is wanted here; did you mean `https`?"),
         ("plans: [{id: p, limits: [{id: a, max: 1, per: 1s, cost: 2}]}]", "4:51 plans[0].limits[0].cost: not supported yet"),
-        ("plans: [{id: p, limits: [], quotas: []}]", "4:29 plans[0].quotas: not supported yet"),
-        ("plans: [{id: p, limits: [], concurrency: 5}]", "4:29 plans[0].concurrency: not supported yet"),
+        ("plans: [{id: p, limits: [], cost: {}}]", "4:29 plans[0].cost: not supported yet"),
         # keys that are elsewhere
         ("keys: {store: redis}", "4:15 keys.store: there is no Redis to keep keys in; add `redis: {url: …}`"),
         ("redis: {url: 'redis://a'}\nkeys: {store: etcd}", "5:15 keys.store: `redis` is wanted here"),

@@ -17,13 +17,13 @@ from gateway.kernel.faults import (
     GatewayError,
 )
 from gateway.stages.identify import authorize, identify, identify_stored, take_credentials
-from gateway.table import Credentials, Key, Keyring
-from tests.samples import caller, exchange, route
+from gateway.table import Credentials, Key
+from tests.samples import caller, exchange, keyring, route
 from tests.shelf import Shelf, stored_keys
 
 KEYS = {sha256(b"good").digest(): Key("k", {None: caller(), "acme": caller()}, False, frozenset(), None)}
 CERTIFIED = {"CN=billing": Key("billing", {None: caller(id="billing"), "acme": caller(id="billing")}, False, frozenset(), None)}
-CREDENTIALS = Credentials(Keyring(KEYS, CERTIFIED, {}), "X-Api-Key", "X-Api-Key", "X-Tenant-Org-Id")
+CREDENTIALS = Credentials(keyring(KEYS, CERTIFIED), "X-Api-Key", "X-Api-Key", "X-Tenant-Org-Id")
 
 
 @pytest.mark.parametrize(

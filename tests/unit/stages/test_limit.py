@@ -3,7 +3,8 @@
 import pytest
 
 from gateway.kernel.bucket import Decision, Window, WindowState
-from gateway.kernel.faults import RATE_LIMITED, GatewayError
+from gateway.kernel.faults import CONCURRENCY_EXCEEDED, QUOTA_SPENT, RATE_LIMITED, GatewayError
+from gateway.kernel.quota import Meter, MeterState
 from gateway.stages.limit import refuse_spent
 from tests.samples import MINUTE
 
@@ -63,3 +64,40 @@ def test_the_tightest_window_speaks_first_and_says_whose_it_is() -> None:
 )
 def test_waits_are_rounded_up(retry_s: float, said: str) -> None:
     assert refused(WindowState(MINUTE, 0, 60.0, retry_s)).details[0].text.endswith(f"fits in {said}.")
+
+
+MONTHLY = Meter("encodings", "count", 3, "key", QUOTA_SPENT, monthly=True)
+EVER = Meter("organization/gold/bytes", "sum", 1000, "organization", QUOTA_SPENT)
+LEVEL = Meter("queued", "level", 2, "key", QUOTA_SPENT)
+AT_ONCE = Meter("concurrency", "concurrency", 5, "key", CONCURRENCY_EXCEEDED)
+
+
+def over(*spent: MeterState, states: tuple[WindowState, ...] = ()) -> GatewayError:
+    with pytest.raises(GatewayError) as raised:
+        refuse_spent(Decision(False, "local", states, spent=spent), 1)
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    ("state", "retry_after_s", "text"),
+    [
+        (MeterState(MONTHLY, 3, 86_399.2), 86_400, "Your quota encodings is spent: 3 of 3 are used this month, and it opens again in 24 hours, when the month is over (UTC)."),
+        (MeterState(MONTHLY, 3, 0.0), 1, "Your quota encodings is spent: 3 of 3 are used this month, and it opens again in 0 seconds, when the month is over (UTC)."),
+        (MeterState(EVER, 1200, None), 86_400, "Your organisation's quota organization/gold/bytes is spent: 1200 of 1000 are used in all, and it does not open again by itself."),
+        (MeterState(LEVEL, 2, 3600.0), 60, "Your quota queued is spent: 2 of 2 are used, and it opens when one of them is released, in 60 minutes at the latest."),
+        (MeterState(LEVEL, 2, 0.5), 1, "Your quota queued is spent: 2 of 2 are used, and it opens when one of them is released, in 0.5 seconds at the latest."),
+        (MeterState(AT_ONCE, 5, 7.0), 1, "Your limit of 5 requests at once (concurrency) has no room for this call: 5 are in flight, and it fits when one of them has ended."),
+    ],
+)  # fmt: skip
+def test_a_spent_quota_says_how_much_is_used_and_when_it_opens(state: MeterState, retry_after_s: int, text: str) -> None:
+    error = over(state)
+    assert (error.fault, error.row, error.retry_after_s) == (state.meter.fault, state.meter.fault, retry_after_s)
+    assert [detail.text for detail in error.details] == [text]
+    assert error.cause == state.meter.id
+
+
+def test_the_first_of_several_names_the_fault_and_all_are_told() -> None:
+    window = WindowState(MINUTE, 0, 60.0, 7200.0)
+    error = over(MeterState(AT_ONCE, 5, 7.0), MeterState(LEVEL, 2, 3600.0), states=(window,))
+    assert (error.fault, error.retry_after_s, len(error.details)) == (CONCURRENCY_EXCEEDED, 7200, 2)
+    assert error.cause == "concurrency, queued"

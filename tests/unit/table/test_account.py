@@ -33,6 +33,7 @@ routes:
   - {{id: second, max: 9, per: 1s}}
   - {{id: day, max: 50, per: 1d, methods: [DELETE], scope: organization}}
   - {{id: guess, max: 5, per: 7s, shadow: true}}
+- {{id: trial, match: {{path: /trial}}, upstream: orders, limits: [{{id: guess, max: 5, per: 7s, shadow: true}}]}}
 """
 CONFIG = parse(CONFIGURATION)
 ROUTES = {route.id: route for route in build_routes(CONFIG, {"orders": Echo()}, {}).routes}
@@ -115,5 +116,5 @@ def test_looks_are_kept_in_bounded_memory() -> None:
 
 def test_own_buckets_are_those_of_the_key_alone_shadows_too() -> None:
     one = caller("all")
-    named = {f"{one.bucket}:{name}": name for name in ("minute", "try", "route/dear/second", "route/dear/guess")}
+    named = {f"{one.bucket}:{name}": name for name in ("minute", "try", "route/dear/second", "route/dear/guess", "route/trial/guess")}
     assert Accounts(Counting(), list(ROUTES.values())).own_buckets(one) == named

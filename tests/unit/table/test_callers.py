@@ -15,14 +15,14 @@ from gateway.kernel.faults import (
     GatewayError,
 )
 from gateway.table import Key, Keyring, Visitors
-from tests.samples import MINUTE, caller
+from tests.samples import MINUTE, caller, keyring
 
 ACME, INITECH = caller(organization="acme"), caller(organization="initech")
 CALLERS = {None: ACME, "acme": ACME, "initech": INITECH}
 
 
 def ring(**keys: Key) -> Keyring:
-    return Keyring({sha256(secret.encode()).digest(): key for secret, key in keys.items()}, {}, {})
+    return keyring({sha256(secret.encode()).digest(): key for secret, key in keys.items()})
 
 
 KEYS = ring(
@@ -40,7 +40,7 @@ def test_a_key_speaks_for_its_default_organisation_or_the_one_asked_for() -> Non
 
 def test_a_certificate_speaks_as_a_key_does() -> None:
     old = Key("k4", CALLERS, False, frozenset(), 1000.0)
-    one = Keyring({}, {"CN=a": old}, {})
+    one = keyring({}, {"CN=a": old})
     assert one.certified("CN=a", "initech", 999.0) is INITECH
     for subject, fault in (("CN=a", KEY_EXPIRED), ("CN=A", KEY_MISSING)):
         with pytest.raises(GatewayError) as raised:
@@ -50,8 +50,8 @@ def test_a_certificate_speaks_as_a_key_does() -> None:
 
 def test_operators_know_a_key_by_its_id() -> None:
     old = Key("k4", CALLERS, False, frozenset(), 1000.0)
-    assert Keyring({}, {}, {"k4": old}).named("k4") is old
-    assert Keyring({b"k4": old}, {"k4": old}, {}).named("k4") is None
+    assert keyring({}, {}, {"k4": old}).named("k4") is old
+    assert keyring({b"k4": old}, {"k4": old}).named("k4") is None
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,20 @@ def test_routes_come_and_go() -> None:
     ]
 
 
+def test_quotas_come_and_go_and_another_plan_may_have_some() -> None:
+    without = "limits: [{id: minute, max: 300, per: 1m}]}"
+    quota = "quotas: [{id: jobs, code: 8001, kind: count, max: 9, charge: [{routes: [o.list]}]}]"
+    metered = SAMPLE.replace(without, f"{without[:-1]}, {quota}}}").replace("id: ci,", "id: ci, plan: odd,")
+    assert told_of(SAMPLE.replace("id: ci,", "id: ci, plan: odd,"), metered) == [
+        "breaking: quota jobs of plan standard: added (count up to 9, code 8001)"
+    ]
+    assert told_of(metered, SAMPLE.replace("id: ci,", "id: ci, plan: odd,")) == [
+        "widening: quota jobs of plan standard: removed (count up to 9, code 8001)"
+    ]
+    (onto,) = told_of(metered, metered.replace("plan: odd", "plan: standard"))
+    assert onto == "breaking: key ci: plan odd -> standard"
+
+
 def test_a_new_route_takes_calls_from_another_one_and_one_that_goes_leaves_them() -> None:
     methods, status = "GET,POST,PUT,PATCH,DELETE", "  - {id: status, match: {path: /status}, upstream: u, auth: none}\n"
     with_all = SAMPLE + "  - {id: all, match: {prefix: /}, upstream: u}\n"

@@ -54,11 +54,11 @@ def test_a_key_is_made_once_while_it_is_remembered() -> None:
 
     settings = {f"{number}": CONFIG.keys[0].model_copy(update={"id": f"k{number}"}) for number in range(module.MOST_MADE + 1)}
     keys = Made(settings.get, make)
-    first = keys.get("0")
-    assert keys.get("0") is first
-    assert keys.get("nobody") is None
+    first = keys["0"]
+    assert keys["0"] is first
+    assert keys["nobody"] is None
     for number in range(module.MOST_MADE + 1):
-        keys.get(f"{number}")
+        assert keys[f"{number}"] is not None
     assert len(made) == module.MOST_MADE + 1
-    assert keys.get("0") is not first
+    assert keys["0"] is not first
     assert made[-1] == "k0"

@@ -126,12 +126,22 @@ def test_what_is_shared_by_all_callers_puts_them_under_one_tag() -> None:
     assert len({town.caller(name).bucket for name in town.callers}) == 4
 
 
-def test_keys_in_redis_are_each_by_themselves_unless_organisations_have_limits() -> None:
+def test_keys_in_redis_are_each_by_themselves_unless_organisations_have_limits_or_quotas() -> None:
     stored = "redis: {url: 'redis://a'}\nkeys: {store: redis}\n"
     text = re.sub(r"keys:\n(- .*\n)+", stored, CONFIGURATION)
     alone = re.sub(r", limits: \[\{id: minute, max: 500.*?\]|, scope: organization", "", text)
     keys = [read_key({"id": name, "organizations": [name]}) for name in ("acme", "initech")]
-    for case, shared in ((text, True), (alone, False), (alone.replace("per: 1d}", "per: 1d, scope: organization}"), True)):
+    quota = "], quotas: [{id: q, code: 8001, kind: count, max: 1, scope: organization, charge: [{routes: [plain]}]}]}\nredis"
+    cases = (
+        (text, True),
+        (alone, False),
+        (alone.replace("per: 1d}", "per: 1d, scope: organization}"), True),
+        (alone.replace("]}\nredis", quota), True),
+        (alone.replace("]}\nredis", "], concurrency: {key: 1}}\nredis"), False),
+        (alone.replace("]}\nredis", "], concurrency: {organization: 1}}\nredis"), True),
+        (alone.replace("{id: umbrella}", "{id: umbrella, concurrency: 1}"), True),
+    )
+    for case, shared in cases:
         maker = KeyMaker(parse(case))
         made = [maker.make(key).callers[None].claim for key in keys]
         assert (tags(*made) == {"all"}) is shared

@@ -2,12 +2,10 @@
 
 import asyncio
 import json
-from collections import Counter as Tallied
 
 import pytest
 import structlog
 
-from gateway.cli.secret import create
 from gateway.kernel.faults import (
     KEY_DISABLED,
     KEY_MISSING,
@@ -15,66 +13,11 @@ from gateway.kernel.faults import (
     KEY_UNUSABLE,
     KEYS_UNAVAILABLE,
     ORGANIZATION_FORBIDDEN,
-    RATE_LIMITED,
-    Fault,
     GatewayError,
 )
-from gateway.remote.key_store import KeyStore
-from gateway.settings import parse
-from gateway.settings.records import References
-from gateway.table import Caller
-from gateway.table import stored as module
-from gateway.table.guesses import WINDOW
-from gateway.table.keys import KeyMaker
-from gateway.table.stored import RESULTS, StoredKeys
-from tests.clocks import ManualClock
+from gateway.remote.key_records import proof_of_secret
 from tests.fakes import turn
-from tests.shelf import Shelf
-from tests.yaml_files import LEAST
-
-CONFIG = parse(
-    LEAST + "redis: {url: 'redis://a'}\nkeys: {store: redis}\norganizations: [{id: acme}, {id: initech}]\nplans: [{id: gold, limits: []}]\n"
-)
-HERE = "192.0.2.7"
-
-
-class Results(Tallied[str]):
-    """Counts, as the metrics do."""
-
-    def tally(self, name: str) -> "One":
-        return One(self, name)
-
-
-class One:
-    def __init__(self, results: Results, name: str) -> None:
-        self._results = results
-        self._name = name
-
-    def inc(self) -> None:
-        self._results[self._name] += 1
-
-
-class Desk:
-    """Stored keys over a Shelf."""
-
-    def __init__(self, most: int = 1000) -> None:
-        self.shelf = Shelf()
-        self.clock = ManualClock()
-        self.results = Results()
-        tallies = {name: self.results.tally(name) for name in RESULTS}
-        self.keys = StoredKeys(KeyStore(self.shelf.call, "gw"), References(CONFIG), KeyMaker(CONFIG).make, tallies, self.clock.clock, most)
-
-    async def find(self, secret: str, organization: str | None = None, wall_s: float = 1000.0, client: str = HERE) -> Caller:
-        return await self.keys.find(secret, organization, wall_s, client)
-
-    async def refused(self, secret: str, organization: str | None = None, client: str = HERE) -> Fault:
-        with pytest.raises(GatewayError) as caught:
-            await self.find(secret, organization, client=client)
-        return caught.value.fault
-
-    @property
-    def look_ups(self) -> int:
-        return self.shelf.asked["HGET"]
+from tests.unit.table.desk import HERE, Desk
 
 
 @pytest.fixture
@@ -91,24 +34,6 @@ async def test_a_key_is_asked_for_once(desk: Desk) -> None:
     assert await desk.refused("good", "umbrella") is ORGANIZATION_FORBIDDEN
     assert (desk.look_ups, desk.results) == (1, {"found": 1, "memory": 4})
     assert (len(desk.keys), repr(desk.keys)) == (1, "<StoredKeys 1 known, 0 nobody's, 0 asked for>")
-
-
-async def test_what_nobody_has_is_asked_for_once_in_a_while(desk: Desk) -> None:
-    for _ in range(3):
-        assert await desk.refused("bad") is KEY_UNKNOWN
-    assert (desk.look_ups, desk.results) == (1, {"unknown": 1, "refused": 2})
-    desk.clock.advance(module.UNKNOWN_S)
-    desk.shelf.put("bad")
-    assert (await desk.find("bad")).id == "bad"
-
-
-async def test_a_slip_is_not_asked_for(desk: Desk) -> None:
-    made = create()
-    slip = made[:-1] + ("0" if made[-1] != "0" else "1")
-    assert await desk.refused(slip) is KEY_UNKNOWN
-    assert (desk.look_ups, desk.results) == (0, {"misspelt": 1})
-    desk.shelf.put(made, id="k")
-    assert (await desk.find(made)).id == "k"
 
 
 async def test_those_who_wait_for_the_same_key_share_one_question(desk: Desk) -> None:
@@ -143,18 +68,42 @@ async def test_a_change_is_believed_at_once(desk: Desk) -> None:
 
 
 async def test_an_answer_from_before_a_change_is_not_kept(desk: Desk) -> None:
-    proof = desk.shelf.put("good")
+    desk.shelf.put("good")
     desk.shelf.open.clear()
     for secret in ("good", "bad"):
         waiting = asyncio.ensure_future(desk.find(secret))
         await turn()
         await turn()
-        desk.keys.forget([proof])
+        desk.keys.forget([proof_of_secret(secret)])
         desk.shelf.open.set()
         await asyncio.wait([waiting])
         assert (waiting.exception() is None) == (secret == "good")
         desk.shelf.open.clear()
     assert repr(desk.keys) == "<StoredKeys 0 known, 0 nobody's, 0 asked for>"
+    waiting = asyncio.ensure_future(desk.find("good"))
+    await turn()
+    desk.keys.forget([proof_of_secret("another")])
+    desk.shelf.open.set()
+    await waiting
+    assert len(desk.keys) == 1
+
+
+async def test_who_comes_after_a_change_does_not_wait_for_an_answer_from_before(desk: Desk) -> None:
+    proof = desk.shelf.put("good")
+    desk.shelf.open.clear()
+    before = asyncio.ensure_future(desk.find("good"))
+    await turn()
+    await turn()
+    desk.shelf.put("good", disabled=True)
+    desk.keys.forget([proof])
+    after = asyncio.ensure_future(desk.find("good"))
+    await turn()
+    desk.shelf.open.set()
+    await asyncio.wait([before, after])
+    assert before.exception() is None
+    assert isinstance(after.exception(), GatewayError)
+    assert await desk.refused("good") is KEY_DISABLED
+    assert repr(desk.keys) == "<StoredKeys 1 known, 0 nobody's, 0 asked for>"
 
 
 async def test_without_redis_what_is_known_works_and_the_rest_cannot_be_checked(desk: Desk) -> None:
@@ -262,43 +211,6 @@ async def test_a_key_is_found_by_its_id_for_those_who_look_after_it(desk: Desk) 
     with pytest.raises(GatewayError) as caught:
         await desk.keys.named("k")
     assert caught.value.fault is KEYS_UNAVAILABLE
-
-
-async def test_who_guesses_has_to_wait_and_others_do_not(desk: Desk) -> None:
-    desk.shelf.put("good")
-    desk.shelf.put("cold")
-    await desk.find("good")
-    for number in range(WINDOW.burst):
-        assert await desk.refused(f"guess {number}") is KEY_UNKNOWN
-    asked = desk.look_ups
-    for secret in ("one more", "cold"):
-        assert await desk.refused(secret) is RATE_LIMITED
-    assert (desk.look_ups, desk.results["throttled"]) == (asked, 2)
-    assert (await desk.find("good")).id == "good"
-    assert await desk.refused("guess 0") is KEY_UNKNOWN
-    assert (await desk.find("cold", client="192.0.2.8")).id == "cold"
-    desk.clock.advance(WINDOW.emission_us / 1e6)
-    assert await desk.refused("one more") is KEY_UNKNOWN
-
-
-async def test_memory_for_keys_and_for_guesses_is_bounded() -> None:
-    desk = Desk(most=100)
-    for number in range(110):
-        assert await desk.refused(f"guess {number}", client=f"10.0.0.{number}") is KEY_UNKNOWN
-        desk.shelf.put(f"k{number}")
-        await desk.find(f"k{number}")
-    assert repr(desk.keys) == "<StoredKeys 100 known, 100 nobody's, 0 asked for>"
-
-
-async def test_redis_is_asked_for_so_many_at_one_time(desk: Desk) -> None:
-    desk.shelf.open.clear()
-    waiting = [asyncio.ensure_future(desk.find(f"k{number}", client=f"10.0.0.{number % 250}")) for number in range(module.MOST_ASKED)]
-    await turn()
-    assert await desk.refused("one more") is KEYS_UNAVAILABLE
-    desk.shelf.open.set()
-    await asyncio.wait(waiting)
-    assert all(isinstance(each.exception(), GatewayError) for each in waiting)
-    assert await desk.refused("one more") is KEY_UNKNOWN
 
 
 async def test_uses_are_told_once_a_minute(desk: Desk) -> None:

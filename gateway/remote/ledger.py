@@ -1,0 +1,182 @@
+"""Meters in the memory of this process: the quotas of a gateway without Redis, and those of one whose Redis is away.
+
+Months are those of this machine's clock. Memory is bounded: at MAX_KEYS those that are not yet known share SHARED_SLOTS
+entries, as in `gateway.remote.local`; tallies of a month that is over are dropped when another one begins.
+"""
+
+import random
+from collections.abc import Iterable, Mapping
+from functools import partial
+from itertools import count
+from math import inf
+
+import msgspec
+
+from gateway.kernel.clock import Clock
+from gateway.kernel.quota import MOST, Hold, Meter, MeterState, Move, Posting, carried, leavings, month_of, refunds, reports, state
+
+MAX_KEYS = 1_000_000
+SHARED_SLOTS = 256
+NAME_LENGTH = 28
+
+
+class Names:
+    """Names of units that no other process makes, of NAME_LENGTH letters."""
+
+    def __init__(self) -> None:
+        self._process = f"{random.getrandbits(64):016x}"
+        self._numbers = count()
+
+    def next(self) -> str:
+        return f"{self._process}{next(self._numbers):012x}"
+
+
+class _Tally(msgspec.Struct):
+    used: int
+    month: int
+
+
+class _Units(msgspec.Struct):
+    """When each ends, in seconds of the monotonic clock; those that somebody else has are `others`."""
+
+    ends_s: dict[str, float]
+    others: int = 0
+
+
+class Entries(msgspec.Struct):
+    """What one ledger leaves to another. Units of concurrency are not left: their holders stay where they are."""
+
+    tallies: dict[str, _Tally]
+    levels: dict[str, _Units]
+
+
+class Ledger:
+    """Decides about meters, and keeps what they say."""
+
+    def __init__(self, clock: Clock, max_keys: int = MAX_KEYS) -> None:
+        self._clock = clock
+        self._max_keys = max_keys
+        self._names = Names()
+        self._tallies: dict[str, _Tally] = {}
+        self._units: dict[str, _Units] = {}
+        self._month = 0
+
+    def __repr__(self) -> str:
+        return f"<Ledger {len(self._tallies)} tallies, {len(self._units)} sets of units>"
+
+    @property
+    def month(self) -> int:
+        """By this machine's clock."""
+        return self._now()[1]
+
+    def spent(self, postings: Iterable[Posting]) -> tuple[MeterState, ...]:
+        """The meters that refuse to be charged."""
+        now_s, month = self._now()
+        found = []
+        for posting in postings:
+            meter = posting.meter
+            if posting.act == "charge" and (used := self._used(posting.key, meter, now_s, month)) >= meter.max:
+                ends_s = now_s if meter.tallied else min(self._of(posting.key).ends_s.values(), default=now_s)
+                found.append(state(meter, used, ends_s - now_s if ends_s < inf else 0.0, self._clock.wall(), month))
+        return tuple(found)
+
+    def take(self, postings: tuple[Posting, ...]) -> Hold:
+        """Charge all of them: none is spent."""
+        now_s, month = self._now()
+        unit = self._names.next()
+        for posting in postings:
+            meter = posting.meter
+            if posting.act == "charge" and meter.kind == "count":
+                self._add(posting.key, 1, meter.monthly, month)
+            elif posting.act == "charge" and meter.kind != "sum":
+                lasts_s = inf if meter.kind == "concurrency" else meter.lasts_ms / 1000
+                self._of(posting.key).ends_s[unit] = now_s + lasts_s
+        return Hold(postings, partial(self._settle, postings, unit, month), partial(self._leave, postings, unit))
+
+    def apply(self, moves: Iterable[Move]) -> None:
+        """All that `gateway.kernel.quota` says a Move is."""
+        now_s, month = self._now()
+        for move in moves:
+            if move.what == "add":
+                self._add(move.key, move.number, move.month > 0, month)
+            elif move.what == "refund":
+                tally = self._tallies.get(self._name(move.key, self._tallies))
+                if tally is not None and tally.month == move.month:
+                    tally.used = max(tally.used - 1, 0)
+            elif move.what == "put":
+                self._of(move.key).ends_s[move.unit] = now_s + move.number / 1000
+            elif (units := self._units.get(self._name(move.key, self._units))) is not None:
+                self._end(units, now_s)
+                gone = move.unit if move.what == "drop" else min(units.ends_s, key=units.ends_s.__getitem__, default="")
+                units.ends_s.pop(gone, None)
+                if not units.ends_s and not units.others:
+                    del self._units[self._name(move.key, self._units)]
+
+    def knows(self, posting: Posting) -> bool:
+        """Whether anything was said of that meter, this month."""
+        _, month = self._now()
+        tally = self._tallies.get(posting.key)
+        return posting.key in self._units if tally is None else not posting.meter.monthly or tally.month >= month
+
+    def begin(self, posting: Posting, used: int, units: Iterable[str] = ()) -> None:
+        """Somebody else has counted before: `used` so far, besides `units` of our own."""
+        if posting.meter.tallied:
+            self._tallies[posting.key] = _Tally(used, self._now()[1] if posting.meter.monthly else 0)
+        else:
+            self._units[posting.key] = _Units(dict.fromkeys(units, inf), used)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._tallies.clear()
+        self._units.clear()
+
+    def export(self) -> Entries:
+        levels = {key: _Units(ends) for key, units in self._units.items() if (ends := {u: s for u, s in units.ends_s.items() if s < inf})}
+        return Entries(dict(self._tallies), levels)
+
+    def adopt(self, entries: Entries) -> None:
+        """What another one left, of whatever is not known here."""
+        self._tallies = entries.tallies | self._tallies
+        self._units = entries.levels | self._units
+
+    def _settle(self, postings: tuple[Posting, ...], unit: str, month: int, succeeded: bool, amounts: Mapping[str, int]) -> None:
+        self.apply(reports(postings, amounts) if succeeded else refunds(postings, unit, month))
+
+    def _leave(self, postings: tuple[Posting, ...], unit: str) -> None:
+        self.apply(leavings(postings, unit))
+
+    def _now(self) -> tuple[float, int]:
+        """The monotonic clock, and the month."""
+        month = max(month_of(int(self._clock.wall())), self._month)
+        if month > self._month:
+            self._month = month
+            self._tallies = {key: tally for key, tally in self._tallies.items() if not 0 < tally.month < month}
+        return self._clock.monotonic(), month
+
+    def _used(self, key: str, meter: Meter, now_s: float, month: int) -> int:
+        if meter.tallied:
+            tally = self._tallies.get(self._name(key, self._tallies))
+            return 0 if tally is None else carried(tally.used, tally.month, meter.monthly, month)[0]
+        units = self._units.get(self._name(key, self._units))
+        if units is None:
+            return 0
+        self._end(units, now_s)
+        return len(units.ends_s) + units.others
+
+    def _add(self, key: str, amount: int, monthly: bool, month: int) -> None:
+        name = self._name(key, self._tallies)
+        tally = self._tallies.setdefault(name, _Tally(0, month if monthly else 0))
+        used, tally.month = carried(tally.used, tally.month, monthly, month)
+        tally.used = min(used + amount, MOST)
+
+    def _of(self, key: str) -> _Units:
+        return self._units.setdefault(self._name(key, self._units), _Units({}))
+
+    def _name(self, key: str, known: Mapping[str, object]) -> str:
+        return key if len(known) < self._max_keys or key in known else f"shared/{hash(key) % SHARED_SLOTS}"
+
+    @staticmethod
+    def _end(units: _Units, now_s: float) -> None:
+        ended = [unit for unit, end_s in units.ends_s.items() if end_s <= now_s]
+        for unit in ended:
+            del units.ends_s[unit]

@@ -1,0 +1,215 @@
+"""Meters in Redis, decided in the same step as the windows of the call, and settled when it is known what became of it.
+
+While Redis is away, and calls are counted here, a gateway has its share of what a meter had left when Redis last said so. What
+it lets through is charged in Redis afterwards.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from functools import partial
+from hashlib import sha1
+from importlib.resources import files
+
+from gateway.kernel.bucket import Claim, Decision, decision
+from gateway.kernel.clock import Clock
+from gateway.kernel.quota import LEASE_MS, Hold, Move, Posting, charges, leavings, month_of, refunds, reports, state
+from gateway.remote.ledger import NAME_LENGTH, Ledger, Names
+from gateway.remote.presence import Call
+from gateway.remote.redis_address import LinkError
+from gateway.remote.redis_link import Reply, pack
+from gateway.remote.redis_node import AWAY
+from gateway.remote.settlements import MARKED_MS, METERS, Settlements
+
+QUOTA = files("gateway.remote").joinpath("quota.lua").read_bytes()
+MAX_COMMANDS = 8192
+"""Packed commands kept, one a claim, some 500 bytes each."""
+MAX_KNOWN = 100_000
+"""Meters of which it is known what they said last, and in which month."""
+_ANY = "?" * NAME_LENGTH
+"""In place of a unit's name."""
+RENEWALS = 256
+"""Units in one command: Redis works on it for less than a millisecond."""
+
+
+def quota_script(bucket: bytes) -> bytes:
+    """The script that decides, around the one that decides about windows."""
+    return METERS + b"local function windows(KEYS, ARGV)\n" + bucket + b"end\n" + QUOTA
+
+
+def rates(claim: Claim) -> list[bytes]:
+    """The arguments of bucket.lua."""
+    numbers = [claim.cost, *(number for window in claim.windows for number in (window.emission_us, window.full_us))]
+    return [b"%d" % number for number in (*numbers, *([claim.enforced] if claim.shadowed else []))]
+
+
+class RedisQuotas:
+    """`prefix` begins every key; `bucket` is the script that decides about windows."""
+
+    def __init__(self, prefix: str, call: Call, bucket: bytes, clock: Clock) -> None:
+        self._prefix = prefix
+        self._wall = clock.wall
+        self._call = call
+        self._sha = sha1(quota_script(bucket), usedforsecurity=False).hexdigest().encode()
+        self._names = Names()
+        self._commands: dict[Claim, list[bytes]] = {}
+        self._asking: set[asyncio.Task[Reply]] = set()
+        self._known: dict[str, tuple[int, int]] = {}
+        self._flying: dict[str, dict[str, None]] = {}
+        self.settlements = Settlements(prefix, call)
+
+    async def decide(self, claim: Claim) -> Decision | LinkError:
+        """As `Limiter.decide`, or why Redis did not. Whoever is cancelled meanwhile leaves nothing behind."""
+        unit = self._names.next()
+        asking = asyncio.get_running_loop().create_task(self._call(self._command(claim, unit), claim.tag))
+        self._asking.add(asking)
+        asking.add_done_callback(self._asking.discard)
+        try:
+            reply = await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            asking.add_done_callback(lambda done: self._abandon(claim, unit, done.result()))
+            raise
+        if isinstance(reply, list):
+            return self._decided(claim, unit, reply)
+        assert isinstance(reply, LinkError)
+        self._doubt(claim, unit, reply)
+        return reply
+
+    def uncounted(self, claim: Claim) -> Hold:
+        """For a call that was let through, and nobody counted."""
+        return Hold(claim.postings, partial(self._settle_away, claim, self._names.next(), None), _nothing)
+
+    def lend(self, claim: Claim, ledger: Ledger, gateways: int) -> None:
+        """Before `ledger` decides: let it begin with this gateway's share, at least 1, of what is left."""
+        for posting in _charged(claim):
+            if not ledger.knows(posting):
+                left = max(posting.meter.max - self._used(posting, ledger.month), 0)
+                share = max(left // gateways, 1) if left else 0
+                ledger.begin(posting, posting.meter.max - share, self._flying.get(posting.key, ()))
+
+    def owing(self, claim: Claim, counted: Hold) -> Hold:
+        """For a call that is `counted` here, and has to be charged in Redis."""
+        unit = self._names.next()
+        self._take_off(claim, unit)
+
+        def leave() -> None:
+            counted.end()
+            self._land(claim, unit)
+
+        return Hold(claim.postings, partial(self._settle_away, claim, unit, counted), leave)
+
+    async def renew(self) -> None:
+        """Say of every call in flight that it still is."""
+        for key, units in list(self._flying.items()):
+            names = list(units)
+            tag = key.partition("{")[2].partition("}")[0]
+            for at in range(0, len(names), RENEWALS):
+                moves = [Move(key, "put", LEASE_MS, unit=unit) for unit in names[at : at + RENEWALS] if unit in units]
+                if moves and isinstance(await self._call(self.settlements.command(moves, tag), tag), LinkError):
+                    return
+
+    async def finish(self) -> None:
+        """Before the connection is cut."""
+        await asyncio.gather(*self._asking)
+        await self.settlements.finish()
+
+    def _settle(self, claim: Claim, unit: str, month: int, succeeded: bool, amounts: Mapping[str, int]) -> Awaitable[None] | None:
+        moves = reports(claim.postings, amounts) if succeeded else refunds(claim.postings, unit, month)
+        return self._send(moves, claim, unit)
+
+    def _settle_away(
+        self, claim: Claim, unit: str, counted: Hold | None, succeeded: bool, amounts: Mapping[str, int]
+    ) -> Awaitable[None] | None:
+        moves = reports(claim.postings, amounts) if succeeded else []
+        if counted is not None:
+            counted.settle(succeeded, amounts)
+            moves += charges(claim.postings, unit) if succeeded else []
+        return self._send(moves, claim, unit)
+
+    def _send(self, moves: list[Move], claim: Claim, unit: str) -> Awaitable[None] | None:
+        """Nobody needs to wait for what is only added: this call has been let through."""
+        if not moves:
+            return None
+        sent = self.settlements.send(moves, claim.tag, unit)
+        return None if all(move.what == "add" for move in moves) else asyncio.shield(sent)
+
+    def _take_off(self, claim: Claim, unit: str) -> None:
+        for posting in claim.postings:
+            if posting.meter.kind == "concurrency":
+                self._flying.setdefault(posting.key, {})[unit] = None
+
+    def _land(self, claim: Claim, unit: str) -> None:
+        moves = leavings(claim.postings, unit)
+        for move in moves:
+            units = self._flying.get(move.key, {})
+            units.pop(unit, None)
+            if not units:
+                self._flying.pop(move.key, None)
+        if moves:
+            self.settlements.mention(moves, claim.tag)
+
+    def _used(self, posting: Posting, month: int) -> int:
+        """When Redis last said so. Calls in flight elsewhere will have ended: only ours are known."""
+        used, known_month = self._known.get(posting.key, (0, 0))
+        return 0 if posting.meter.kind == "concurrency" or (posting.meter.monthly and known_month < month) else used
+
+    def _decided(self, claim: Claim, unit: str, reply: list[int]) -> Decision:
+        after = len(claim.windows) + 2
+        allowed, now_us = reply[0] == 1, reply[1]
+        decided = decision(allowed, "redis", reply[2:after], claim, now_us)
+        month = reply[after]
+        said = zip(_charged(claim), reply[after + 1 :: 2], reply[after + 2 :: 2], strict=True)
+        if len(self._known) > MAX_KNOWN:
+            self._known.clear()
+        spent = []
+        for posting, used, ends_ms in said:
+            self._known[posting.key] = (used, month)
+            if not allowed and used >= posting.meter.max:
+                spent.append(state(posting.meter, used, ends_ms / 1e3 - now_us / 1e6, now_us / 1e6, month))
+        decided.spent = tuple(spent)
+        if allowed:
+            self._take_off(claim, unit)
+            decided.hold = Hold(claim.postings, partial(self._settle, claim, unit, month), partial(self._land, claim, unit))
+        return decided
+
+    def _abandon(self, claim: Claim, unit: str, reply: Reply) -> None:
+        if not isinstance(reply, list):
+            self._doubt(claim, unit, reply)
+        elif (hold := self._decided(claim, unit, reply).hold) is not None:
+            hold.settle(False, {})
+            hold.end()
+
+    def _doubt(self, claim: Claim, unit: str, reply: Reply) -> None:
+        """Redis did not answer, and may have charged the call all the same. If it was sent, it is taken back."""
+        moves = refunds(claim.postings, unit, month_of(int(self._wall()))) if reply is not AWAY else []
+        if moves:
+            counted = any(move.what == "refund" for move in moves)
+            self.settlements.send(moves, claim.tag, unit if counted else "", undoing=counted)
+
+    def _command(self, claim: Claim, unit: str) -> bytes:
+        pieces = self._commands.get(claim)
+        if pieces is None:
+            if len(self._commands) >= MAX_COMMANDS:
+                self._commands.clear()
+            pieces = self._commands[claim] = self._pack(claim, _ANY).split(_ANY.encode())
+        return unit.encode().join(pieces)
+
+    def _pack(self, claim: Claim, unit: str) -> bytes:
+        charged = _charged(claim)
+        keys = [f"{self._prefix}{key}".encode() for key in (*claim.keys, *(posting.key for posting in charged))]
+        keys.append(self.settlements.mark(claim.tag, unit, counted=True))
+        arguments = rates(claim)
+        meters: list[bytes] = []
+        for posting in charged:
+            meter = posting.meter
+            numbers = (meter.max, meter.monthly, 0 if meter.tallied else meter.lasts_ms, meter.kind != "sum")
+            meters += [b"%d" % number for number in numbers]
+        last = (b"%d" % MARKED_MS, unit.encode())
+        return pack(b"EVALSHA", self._sha, b"%d" % len(keys), *keys, b"%d" % len(arguments), *arguments, *meters, *last)
+
+
+def _charged(claim: Claim) -> list[Posting]:
+    return [posting for posting in claim.postings if posting.act == "charge"]
+
+
+def _nothing() -> None:
+    """What a call leaves that was counted nowhere."""

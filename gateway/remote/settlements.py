@@ -1,0 +1,106 @@
+"""What became of calls, on its way to the meters in Redis.
+
+What Redis does not take is kept, and sent again when Redis is back. Some of it was done, and only the answer lost: so whatever
+must not be done twice leaves a mark in Redis by which a second try is known.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine, Iterable
+from hashlib import sha1
+from importlib.resources import files
+from itertools import islice
+from typing import Any
+
+from gateway.kernel.quota import Move
+from gateway.remote.presence import Call
+from gateway.remote.redis_link import pack
+
+METERS = files("gateway.remote").joinpath("meters.lua").read_bytes()
+SCRIPT = METERS + files("gateway.remote").joinpath("settle.lua").read_bytes()
+SCRIPT_SHA = sha1(SCRIPT, usedforsecurity=False).hexdigest().encode()
+MARKED_MS = 60_000
+"""How long a mark is kept. It is needed until the next try after its answer was lost, a few seconds after Redis is back."""
+MOST_OWED = 100_000
+"""Settlements that are kept while Redis is away, some 400 bytes each. Those beyond it are lost, and counted."""
+AT_ONCE = 64
+"""Settlements sent in one go, between requests."""
+
+
+class Settlements:
+    """`prefix` begins every key. `owed` is how many Redis has not taken yet, `lost` how many it never will."""
+
+    def __init__(self, prefix: str, call: Call) -> None:
+        self._prefix = prefix
+        self._call = call
+        self._owed: deque[tuple[bytes, str]] = deque()
+        self._sending: set[asyncio.Task[None]] = set()
+        self.lost = 0
+
+    @property
+    def owed(self) -> int:
+        return len(self._owed) + len(self._sending)
+
+    def send(self, moves: list[Move], tag: str, name: str = "", *, undoing: bool = False) -> asyncio.Task[None]:
+        """Under way when this returns; done, or kept, when the task ends.
+
+        All keys are under `tag`. With a `name`, which no other moves have, they are never made twice; `undoing` makes them only
+        if the call of that name was counted.
+        """
+        command = self.command(moves, tag, name, undoing=undoing)
+        return self._own(self._send(command, tag))
+
+    def mention(self, moves: list[Move], tag: str) -> None:
+        """As `send`, for what time tells Redis as well: it is not kept."""
+        self._own(self._mention(self.command(moves, tag), tag))
+
+    def mark(self, tag: str, name: str, *, counted: bool = False) -> bytes:
+        """The key that says that the moves of that name were made, or that the call was `counted`."""
+        return f"{self._prefix}{{{tag}}}:{'counted' if counted else 'settled'}/{name}".encode()
+
+    def command(self, moves: Iterable[Move], tag: str, name: str = "", *, undoing: bool = False) -> bytes:
+        """The call of the script, in Redis's wire format."""
+        keys, numbers = [], []
+        for move in moves:
+            keys.append(f"{self._prefix}{move.key}".encode())
+            numbers += [move.what.encode(), b"%d" % move.number, b"%d" % move.month, move.unit.encode()]
+        if name:
+            keys.append(self.mark(tag, name, counted=undoing))
+        how = -1 if undoing else MARKED_MS if name else 0
+        return pack(b"EVALSHA", SCRIPT_SHA, b"%d" % len(keys), *keys, b"%d" % how, *numbers)
+
+    async def pay(self) -> None:
+        """Send what is owed again. Ends early when Redis is away again."""
+        while self._owed:
+            batch = list(islice(self._owed, AT_ONCE))
+            replies = await asyncio.gather(*(self._call(command, tag) for command, tag in batch))
+            refused = [each for each, reply in zip(batch, replies, strict=True) if not isinstance(reply, int)]
+            for _ in batch:
+                self._owed.popleft()
+            self._owed.extendleft(reversed(refused))
+            if refused:
+                return
+
+    async def finish(self) -> None:
+        """Wait for what is under way, and try once more what is owed. What remains is lost."""
+        await asyncio.gather(*self._sending)
+        await self.pay()
+        self.lost += len(self._owed)
+        self._owed.clear()
+
+    def _own(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+        return task
+
+    async def _mention(self, command: bytes, tag: str) -> None:
+        await self._call(command, tag)
+
+    async def _send(self, command: bytes, tag: str) -> None:
+        if isinstance(await self._call(command, tag), int):
+            return
+        if len(self._owed) < MOST_OWED:
+            self._owed.append((command, tag))
+        else:
+            self.lost += 1

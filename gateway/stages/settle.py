@@ -1,0 +1,70 @@
+"""What became of the call, for the quotas that it was charged to: only what succeeded costs.
+
+A call has succeeded when its reply has a status below 400 and comes to its end. It has failed when its status is 400 or more,
+whoever made it, and when a streamed reply breaks off. A client may leave before there is a reply: then what had been handed to
+the service stays charged, because nobody knows, and leaving early must not be a way to have work done for nothing.
+
+What a failed call gives back, and what a release lowers, is in the store before the reply is sent: whoever has the reply finds
+it so at every gateway.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeAlias
+
+from gateway.exchange import Exchange
+from gateway.kernel.amounts import amount_in_body, amount_in_header
+from gateway.kernel.coding import decode, is_coded
+from gateway.kernel.faults import GatewayError
+from gateway.kernel.quota import Amount, Hold
+from gateway.remote.call import Answer
+
+Unmeasured: TypeAlias = Callable[[str], None]
+"""Is told of a quota whose amount a successful answer did not tell; the call counts as nothing then."""
+
+
+async def settle(x: Exchange, hold: Hold, unmeasured: Unmeasured) -> None:
+    """Once the reply is there. One that is streamed is judged when it has ended, by `conclude`."""
+    if x.reply is not None and x.reply.stream is None:
+        settled = _settle(x, hold, x.reply.status < 400, unmeasured)
+        if settled is not None:
+            await settled
+
+
+def conclude(x: Exchange, hold: Hold, unmeasured: Unmeasured) -> None:
+    """Once the exchange is over, whatever became of it. Waits for nothing."""
+    handed = x.upstream_s > 0
+    succeeded = handed if x.reply is None else x.reply.status < 400 and x.outcome != "cut"
+    _settle(x, hold, succeeded, unmeasured)
+    hold.end()
+
+
+def _settle(x: Exchange, hold: Hold, succeeded: bool, unmeasured: Unmeasured) -> Awaitable[None] | None:
+    if not hold.open:
+        return None
+    return hold.settle(succeeded, _amounts(x, hold, unmeasured) if succeeded and x.answer is not None else {})
+
+
+def _amounts(x: Exchange, hold: Hold, unmeasured: Unmeasured) -> Mapping[str, int]:
+    """What the answer says, by the ids of the meters that want to know."""
+    answer, found = x.answer, dict[str, int]()
+    for posting in hold.postings:
+        wanted = posting.meter.amount
+        if wanted is not None and answer is not None:
+            said = _said(answer, wanted, x.route.envelope.max_buffer if x.route else 0)
+            if said is None:
+                unmeasured(posting.meter.id)
+            else:
+                found[posting.meter.id] = said
+    return found
+
+
+def _said(answer: Answer, wanted: Amount, most_bytes: int) -> int | None:
+    if wanted.header is not None:
+        return amount_in_header(answer.fields, wanted)
+    if answer.stream is not None:
+        return None
+    coding = b",".join([value for name, value in answer.fields if name == b"content-encoding"])
+    try:
+        return amount_in_body(decode(answer.body, coding, most_bytes) if is_coded(coding) else answer.body, wanted)
+    except GatewayError:
+        return None

@@ -1,0 +1,106 @@
+"""edge/listener.py: as many connections as there may be, and what becomes of more."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import msgspec
+
+from gateway.edge.porch import Threshold
+from gateway.edge.room import TURNED_AWAY
+from tests.fakes import until
+from tests.raw_client import RawClient
+from tests.unit.edge.doorstep import Told
+from tests.unit.edge.doorstep import listening as on_the_doorstep
+from tests.unit.edge.listening import GET, LIMITS, listening
+
+FEW = msgspec.structs.replace(LIMITS, connections=3)
+
+
+async def connected(stack: AsyncExitStack, port: int, count: int) -> list[RawClient]:
+    return [await stack.enter_async_context(await RawClient.connect(port)) for _ in range(count)]
+
+
+async def test_who_is_too_many_is_answered_and_makes_room() -> None:
+    turned_away: list[int] = []
+    async with listening(limits=FEW, turned_away=turned_away) as (_, port), AsyncExitStack() as stack:
+        *welcome, crowded = await connected(stack, port, 4)
+        await crowded.send(GET)
+        refused = await crowded.reply()
+        assert (refused.status, refused.field("X-Fault"), refused.field("Connection")) == (503, "too_many_connections", "close")
+        assert await crowded.at_eof()
+        for client in welcome:
+            await client.send(GET)
+            assert (await client.reply()).status == 200
+        welcome[0].abort()
+        assert turned_away == [3]
+
+        async def comes_in() -> bool:
+            async with await RawClient.connect(port) as client:
+                await client.send(GET)
+                return (await client.reply()).status == 200
+
+        async with asyncio.timeout(5):
+            while not await comes_in():
+                pass
+
+
+async def test_who_is_too_many_and_asks_nothing_goes_sooner() -> None:
+    limits = msgspec.structs.replace(FEW, header_timeout_s=0.1)
+    async with listening(limits=limits) as (listener, port), AsyncExitStack() as stack:
+        *_, crowded = await connected(stack, port, 4)
+        assert await crowded.at_eof()
+        assert len(listener.connections) == 3
+
+
+async def test_a_flood_waits_in_the_queue_of_the_system_and_is_answered_in_its_turn() -> None:
+    async with listening(limits=FEW) as (listener, port), AsyncExitStack() as stack:
+        flood = await connected(stack, port, 3 + 2 * TURNED_AWAY)
+        await until(lambda: len(listener.connections) >= 3 + TURNED_AWAY)
+        most = len(listener.connections)
+
+        async def statuses(clients: list[RawClient]) -> set[int]:
+            for client in clients:
+                await client.send(GET)
+            return {(await client.reply()).status for client in clients}
+
+        assert await statuses(flood[:3]) == {200}
+        for client in flood[:3]:
+            client.abort()
+        assert await statuses(flood[3:]) <= {200, 503}
+        assert most < 3 + 2 * TURNED_AWAY
+
+
+async def test_a_flood_that_waits_is_not_lost_when_the_listener_stops() -> None:
+    async with listening(limits=FEW) as (listener, port), AsyncExitStack() as stack:
+        await connected(stack, port, 3 + 2 * TURNED_AWAY)
+        await until(lambda: len(listener.connections) >= 3 + TURNED_AWAY)
+        listener.stop_accepting()
+        listener._sweep()
+        assert listener._servers == []
+
+
+async def test_handshakes_are_bounded_with_the_connections() -> None:
+    told = Told()
+    threshold = Threshold(told, proxy_protocol=True)
+    limits = msgspec.structs.replace(FEW, connections=1)
+    async with on_the_doorstep(limits=limits, trusted=("127.0.0.1",), threshold=threshold) as (listener, port):
+        clients = [await RawClient.connect(port) for _ in range(2 * TURNED_AWAY)]
+        porch = listener._porch
+        assert porch is not None
+        await until(lambda: porch.arriving == 1 + TURNED_AWAY)
+        await clients[-1].send(b"PROXY UNKNOWN\r\n" + GET)
+        for client in clients[:-1]:
+            client.abort()
+        assert (await clients[-1].reply()).status == 200
+        clients[-1].abort()
+    assert told.held_up == []
+
+
+async def test_nobody_is_left_open_who_came_at_the_last_moment() -> None:
+    threshold = Threshold(Told(), proxy_protocol=True)
+    async with on_the_doorstep(trusted=("127.0.0.1",), threshold=threshold) as (listener, port):
+        client = await RawClient.connect(port)
+        listener.stop_accepting()
+        listener.cut()
+        assert await client.at_eof()
+        client.abort()

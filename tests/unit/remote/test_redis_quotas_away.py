@@ -1,0 +1,127 @@
+"""remote/redis_quotas.py: what a gateway does while Redis is away, and what Redis learns of it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.kernel.faults import GatewayError
+from gateway.remote import redis_quotas as module
+from tests.limiter_load import until
+from tests.metered import COUNT, FLIGHT, LEVEL, MONTHLY, RELEASE, SUM, Gateway, asks, posting, stored
+from tests.redis_server import RedisServer
+
+
+@pytest.fixture
+async def gateway(redis_server: RedisServer) -> AsyncIterator[Gateway]:
+    async with Gateway(redis_server.url) as gateway:
+        yield gateway
+
+
+class TestWithoutRedis:
+    async def test_a_gateway_has_its_share_of_what_was_left(self, gateway: Gateway, redis_server: RedisServer) -> None:
+        eight, ten = posting("level", 8), posting("count", 10)
+        for _ in range(4):
+            await gateway.allowed(eight, ten)
+        gateway.limiter.fallback.gateways = 2
+        redis_server.kill()
+        await gateway.is_up(False)
+        for _ in range(2):
+            await gateway.allowed(eight, ten)
+        assert [(state.meter.id, state.used) for state in (await gateway.refused(eight, ten)).spent] == [("level", 8)]
+        await gateway.allowed(ten)
+        assert (await gateway.refused(ten)).spent[0].used == 10
+
+    async def test_at_least_one_unless_nothing_was_left(self, gateway: Gateway, redis_server: RedisServer) -> None:
+        for _ in range(2):
+            await gateway.allowed(COUNT)
+        gateway.limiter.fallback.gateways = 9
+        redis_server.kill()
+        await gateway.is_up(False)
+        await gateway.refused(COUNT)
+        await gateway.allowed(LEVEL)
+        await gateway.refused(LEVEL)
+
+    async def test_calls_in_flight_count_wherever_they_began(self, gateway: Gateway, redis_server: RedisServer) -> None:
+        before = await gateway.allowed(FLIGHT)
+        redis_server.kill()
+        await gateway.is_up(False)
+        meanwhile = await gateway.allowed(FLIGHT)
+        await gateway.refused(FLIGHT)
+        await gateway.limiter.quotas.renew()
+        redis_server.start()
+        await gateway.is_up(True)
+        await until(lambda: redis_server.ask("ZCARD", "gw:1:{a}:concurrency") == 2)
+        await gateway.refused(FLIGHT)
+        before.end()
+        meanwhile.end()
+        await gateway.is_settled()
+        assert redis_server.ask("EXISTS", "gw:1:{a}:concurrency") == 0
+
+    async def test_what_it_let_through_is_charged_when_redis_is_back(self, gateway: Gateway, redis_server: RedisServer) -> None:
+        early = await gateway.allowed(RELEASE, SUM)
+        redis_server.kill()
+        await gateway.is_up(False)
+        early.settle(True, {"sum": 5})
+        for succeeded in (True, False):
+            hold = await gateway.allowed(COUNT, LEVEL, SUM)
+            hold.settle(succeeded, {"sum": 1})
+            hold.settle(succeeded, {"sum": 1})
+            hold.end()
+        await gateway.allowed(COUNT)
+        redis_server.start()
+        await gateway.is_up(True)
+        await gateway.is_settled()
+        assert [redis_server.ask("GET", f"gw:1:{{a}}:{name}") for name in ("count", "sum")] == [b"1:0", b"6:0"]
+        assert redis_server.ask("ZCARD", "gw:1:{a}:level") in {0, 1}  # the release may have come after the charge
+        assert repr(gateway.limiter.fallback.memory.ledger) == "<Ledger 0 tallies, 0 sets of units>"
+
+    async def test_a_call_whose_answer_was_lost_is_charged_once(self, redis_server: RedisServer) -> None:
+        async with Gateway(redis_server.url, timeout_s=0.2) as gateway:
+            redis_server.hang()
+            (await gateway.allowed(MONTHLY)).settle(True, {})
+            redis_server.go_on()
+            await gateway.is_settled()
+            assert redis_server.ask("GET", "gw:1:{a}:count").partition(b":")[0] == b"1"
+
+    async def test_what_was_never_sent_leaves_nothing_to_take_back(self, gateway: Gateway, redis_server: RedisServer) -> None:
+        redis_server.kill()
+        await gateway.is_up(False)
+        (await gateway.allowed(COUNT, LEVEL, FLIGHT)).end()
+        await gateway.is_settled()
+
+    async def test_under_allow_only_what_replies_say_is_kept(self, redis_server: RedisServer) -> None:
+        async with Gateway(redis_server.url, "allow") as gateway:
+            redis_server.kill()
+            await gateway.is_up(False)
+            for _ in range(3):
+                hold = await gateway.allowed(COUNT, SUM, FLIGHT)
+                hold.settle(True, {"sum": 1})
+                hold.end()
+            redis_server.start()
+            await gateway.is_up(True)
+            await gateway.is_settled()
+            assert stored(redis_server) == {"gw:1:{a}:sum"}
+
+    async def test_under_deny_nothing_is_let_through(self, redis_server: RedisServer) -> None:
+        async with Gateway(redis_server.url, "deny") as gateway:
+            redis_server.kill()
+            await gateway.is_up(False)
+            with pytest.raises(GatewayError):
+                await gateway.limiter.decide(asks(COUNT))
+
+    async def test_a_month_that_is_over_is_not_what_was_left(self, gateway: Gateway, redis_server: RedisServer) -> None:
+        await gateway.allowed(MONTHLY)
+        known = gateway.limiter.quotas._known
+        assert known["{a}:count"][0] == 1
+        known["{a}:count"] = (2, known["{a}:count"][1] - 1)
+        redis_server.kill()
+        await gateway.is_up(False)
+        for _ in range(2):
+            await gateway.allowed(MONTHLY)
+        await gateway.refused(MONTHLY)
+
+    async def test_what_is_known_is_bounded(self, gateway: Gateway) -> None:
+        known = gateway.limiter.quotas._known
+        known.update({f"{number}": (1, 0) for number in range(module.MAX_KNOWN + 1)})
+        await gateway.allowed(COUNT)
+        assert set(known) == {"{a}:count"}

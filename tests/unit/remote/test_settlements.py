@@ -1,0 +1,100 @@
+"""remote/settlements.py: what Redis is told, once, whatever happens on the way."""
+
+import asyncio
+
+from gateway.kernel.quota import Move
+from gateway.remote import settlements as module
+from gateway.remote.redis_address import LinkError
+from gateway.remote.redis_link import Reply
+from gateway.remote.settlements import AT_ONCE, SCRIPT, SCRIPT_SHA, Settlements
+from tests.redis_server import RedisServer
+
+RAISE = [Move("{a}:sum", "add", 5)]
+
+
+class Store:
+    """Takes commands while it is `there`, and says so."""
+
+    def __init__(self) -> None:
+        self.there = True
+        self.taken: list[bytes] = []
+
+    async def call(self, command: bytes, tag: str) -> Reply:
+        assert tag == "a"
+        await asyncio.sleep(0)
+        if not self.there:
+            return LinkError("away")
+        self.taken.append(command)
+        return 1
+
+
+def test_a_command_names_its_keys_and_marks_what_must_not_be_done_twice() -> None:
+    settlements = Settlements("gw:1:", Store().call)
+    plain = settlements.command([Move("{a}:c", "drop", unit="u")], "a").split(b"\r\n")[2::2]
+    assert plain == [b"EVALSHA", SCRIPT_SHA, b"1", b"gw:1:{a}:c", b"0", b"drop", b"0", b"0", b"u"]
+    marked = settlements.command(RAISE, "a", "x").split(b"\r\n")[2::2]
+    assert marked[2:6] == [b"2", b"gw:1:{a}:sum", b"gw:1:{a}:settled/x", b"60000"]
+
+
+def test_what_was_done_is_not_done_again(redis_server: RedisServer) -> None:
+    arguments = ("2", "sum", "settled", 60_000, "add", 5, 0, "")
+    assert [redis_server.ask("EVAL", SCRIPT, *arguments) for _ in range(3)] == [1, 0, 0]
+    assert redis_server.ask("GET", "sum") == b"5:0"
+    assert 0 < redis_server.ask("PTTL", "settled") <= 60_000
+
+
+def test_what_was_not_counted_is_not_undone(redis_server: RedisServer) -> None:
+    redis_server.ask("SET", "sum", "7:0")
+    arguments = ("2", "sum", "counted", -1, "refund", 0, 0, "")
+    assert redis_server.ask("EVAL", SCRIPT, *arguments) == 0
+    redis_server.ask("SET", "counted", "")
+    assert [redis_server.ask("EVAL", SCRIPT, *arguments) for _ in range(2)] == [1, 0]
+    assert redis_server.ask("GET", "sum") == b"6:0"
+
+
+async def test_what_time_tells_redis_as_well_is_not_kept() -> None:
+    store = Store()
+    settlements = Settlements("gw:1:", store.call)
+    store.there = False
+    settlements.mention(RAISE, "a")
+    await settlements.finish()
+    assert (settlements.owed, settlements.lost) == (0, 0)
+
+
+async def test_what_is_not_taken_is_kept_and_sent_again() -> None:
+    store = Store()
+    settlements = Settlements("gw:1:", store.call)
+    store.there = False
+    for number in range(AT_ONCE + 3):
+        await settlements.send(RAISE, "a", str(number))
+    await settlements.pay()
+    assert (settlements.owed, store.taken) == (AT_ONCE + 3, [])
+    store.there = True
+    await settlements.pay()
+    assert (settlements.owed, len(store.taken)) == (0, AT_ONCE + 3)
+    assert store.taken[0] == settlements.command(RAISE, "a", "0")
+
+
+async def test_before_the_end_what_is_under_way_is_waited_for_and_what_is_owed_tried_once_more() -> None:
+    store = Store()
+    settlements = Settlements("gw:1:", store.call)
+    store.there = False
+    await settlements.send(RAISE, "a", "1")
+    store.there = True
+    settlements.send(RAISE, "a", "2")
+    assert settlements.owed == 2
+    await settlements.finish()
+    assert (settlements.owed, settlements.lost, len(store.taken)) == (0, 0, 2)
+    store.there = False
+    settlements.send(RAISE, "a", "3")
+    await settlements.finish()
+    assert (settlements.owed, settlements.lost) == (0, 1)
+
+
+async def test_what_is_kept_is_bounded() -> None:
+    store = Store()
+    store.there = False
+    settlements = Settlements("gw:1:", store.call)
+    settlements._owed.extend([(b"", "a")] * module.MOST_OWED)
+    await settlements.send(RAISE, "a")
+    assert (settlements.owed, settlements.lost) == (module.MOST_OWED, 1)

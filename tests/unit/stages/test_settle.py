@@ -1,0 +1,103 @@
+"""stages/settle.py: which calls have succeeded, and what they were."""
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from gzip import compress
+from typing import Any
+
+import pytest
+
+from gateway.exchange import Reply
+from gateway.kernel.faults import QUOTA_SPENT
+from gateway.kernel.quota import Amount, Hold, Meter, Posting
+from gateway.remote.call import Answer
+from gateway.stages.settle import conclude, settle
+from tests.samples import Pieces, exchange, route
+
+HEADER = Meter("h", "sum", 9, "key", QUOTA_SPENT, amount=Amount(header=b"x-bytes"))
+FIELD = Meter("f", "sum", 9, "key", QUOTA_SPENT, amount=Amount(field=("bytes",)))
+POSTINGS = (Posting("a", Meter("c", "count", 9, "key", QUOTA_SPENT)), Posting("h", HEADER), Posting("f", FIELD))
+BOTH = [(b"x-bytes", b"5"), (b"content-type", b"application/json")]
+
+
+class Books:
+    """A hold, and what it was told."""
+
+    def __init__(self, waits: Awaitable[None] | None = None) -> None:
+        self.told: list[object] = []
+        self.unmeasured: list[str] = []
+        self._waits = waits
+        self.hold = Hold(POSTINGS, self._settle, lambda: self.told.append("over"))
+
+    def _settle(self, succeeded: bool, amounts: Mapping[str, int]) -> Awaitable[None] | None:
+        self.told.append((succeeded, dict(amounts)))
+        return self._waits
+
+    async def settle(self, **changes: Any) -> None:
+        await settle(exchange(route=route(), **changes), self.hold, self.unmeasured.append)
+
+    def conclude(self, **changes: Any) -> None:
+        conclude(exchange(route=route(), **changes), self.hold, self.unmeasured.append)
+
+
+def answer(body: bytes = b'{"bytes":7}', stream: Pieces | None = None, fields: list[tuple[bytes, bytes]] = BOTH) -> Answer:
+    return Answer(200, fields, body, stream, None, "127.0.0.1:1")
+
+
+def reply(status: int = 200, stream: Pieces | None = None) -> Reply:
+    return Reply(status, [], b"", stream=stream)
+
+
+@pytest.mark.parametrize(("status", "succeeded"), [(200, True), (201, True), (304, True), (400, False), (404, False), (503, False)])
+async def test_a_status_below_400_is_a_success(status: int, succeeded: bool) -> None:
+    books = Books()
+    await books.settle(answer=answer(), reply=reply(status))
+    assert books.told == [(succeeded, {"h": 5, "f": 7} if succeeded else {})]
+    books.conclude(answer=answer(), reply=reply(status))
+    assert books.told[1:] == ["over"]
+    assert books.unmeasured == []
+
+
+async def test_what_others_have_to_see_is_waited_for() -> None:
+    done = asyncio.get_running_loop().create_future()
+    settling = asyncio.ensure_future(Books(done).settle(reply=reply(500)))
+    await asyncio.sleep(0)
+    assert not settling.done()
+    done.set_result(None)
+    await settling
+
+
+async def test_what_the_answer_does_not_say_counts_as_nothing_and_is_noticed() -> None:
+    books = Books()
+    await books.settle(answer=answer(b"[]", fields=[]), reply=reply())
+    assert (books.told, books.unmeasured) == ([(True, {})], ["h", "f"])
+
+
+async def test_a_coded_body_is_read_and_one_that_cannot_be_is_not() -> None:
+    coded = [*BOTH, (b"content-encoding", b"gzip")]
+    for body, amounts in ((compress(b'{"bytes":3}'), {"h": 5, "f": 3}), (b"no gzip", {"h": 5})):
+        books = Books()
+        await books.settle(answer=answer(body, fields=coded), reply=reply())
+        assert books.told == [(True, amounts)]
+
+
+async def test_a_streamed_reply_is_judged_at_its_end_and_by_its_head() -> None:
+    for outcome, told in (("answered", (True, {"h": 5})), ("abandoned", (True, {"h": 5})), ("cut", (False, {}))):
+        books, stream = Books(), Pieces(b"x")
+        await books.settle(answer=answer(stream=stream), reply=reply(stream=stream))
+        assert books.told == []
+        books.conclude(answer=answer(stream=stream), reply=reply(stream=stream), outcome=outcome)
+        assert books.told == [told, "over"]
+
+
+@pytest.mark.parametrize(("upstream_s", "succeeded"), [(0.0, False), (0.1, True)])
+def test_who_leaves_early_pays_for_what_the_service_was_handed(upstream_s: float, succeeded: bool) -> None:
+    books = Books()
+    books.conclude(upstream_s=upstream_s, outcome="abandoned")
+    assert (books.told, books.unmeasured) == ([(succeeded, {}), "over"], [])
+
+
+async def test_nothing_is_settled_without_a_reply() -> None:
+    books = Books()
+    await books.settle()
+    assert books.told == []

@@ -1,0 +1,56 @@
+"""pipeline.py: what becomes of what a call was charged, whatever becomes of the call."""
+
+import asyncio
+import contextlib
+
+import msgspec
+import pytest
+
+from gateway.kernel.faults import CONCURRENCY_EXCEEDED, QUOTA_SPENT, UPSTREAM_INCOMPLETE, UPSTREAM_REFUSED, GatewayError
+from gateway.kernel.quota import Amount, Meter, Posting
+from gateway.pipeline import Gateway
+from gateway.remote.call import Answer
+from gateway.table.limits import Tariff
+from gateway.table.meters import Metering
+from tests.samples import Echo, exchange, route
+from tests.spine import GOOD, Client, answered, gateway
+
+ENCODINGS = Meter("encodings", "count", 1, "key", msgspec.structs.replace(QUOTA_SPENT, code=8006, message="All done"))
+AT_ONCE = Meter("concurrency", "concurrency", 1, "key", CONCURRENCY_EXCEEDED)
+
+
+def metered(upstream: Echo, *meters: Meter) -> Gateway:
+    """A Gateway whose caller has these meters on its route."""
+    postings = tuple([Posting(f"m/{meter.id}", meter) for meter in meters])
+    return gateway(route(upstream=upstream, tariff=Tariff({"GET": 1}, {"GET": ()}, Metering({("standard", "GET"): postings}, {}))))
+
+
+async def test_a_quota_is_charged_for_what_succeeded_and_refuses_in_its_own_words() -> None:
+    echo = Echo(GatewayError(UPSTREAM_REFUSED))
+    one = metered(echo, ENCODINGS)
+    assert [(await answered(one, exchange(GOOD)))[0] for _ in range(3)] == [503] * 3
+    echo.answer = Answer(200, [(b"content-type", b"application/json")], b"{}", None, 2, "127.0.0.1:1")
+    assert (await answered(one, exchange(GOOD)))[0] == 200
+    x = exchange(GOOD)
+    status, body, fields = await answered(one, x)
+    assert (status, body["data"]["code"], body["data"]["message"], len(echo.calls)) == (429, 8006, "All done", 4)
+    assert fields["X-RateLimit-Remaining-Minute"] == "296"
+    assert one.recorder._metrics.quota_refused.labels("encodings").value == 1
+    assert x.hold is None
+
+
+@pytest.mark.parametrize("gone", [ConnectionResetError(), asyncio.CancelledError(), GatewayError(UPSTREAM_INCOMPLETE), None])
+async def test_a_place_is_given_back_whatever_ends_the_exchange(gone: BaseException | None) -> None:
+    one = metered(Echo(), AT_ONCE)
+    for _ in range(3):
+        x = exchange(GOOD)
+        with contextlib.suppress(asyncio.CancelledError):
+            await one.handle(x, Client(gone).send)
+        assert x.reply is not None
+        assert x.reply.status == 200
+
+
+async def test_a_quota_without_its_amount_is_in_the_metrics() -> None:
+    one = metered(Echo(), Meter("bytes", "sum", 1, "key", QUOTA_SPENT, amount=Amount(header=b"x-bytes")))
+    assert (await answered(one, exchange(GOOD)))[0] == 200
+    assert one.recorder._metrics.quota_unmeasured.labels("bytes").value == 1
