@@ -93,10 +93,25 @@ class _Comparison:
         instead = self._instead_of(thing, self._before)
         effect = effect_on_allowance(instead, [thing.aspects]) if thing.kind == "limit" else effect_of_coming(thing.kind)
         taken = self._taken.get(str(thing))
-        if taken is not None and (taken.aspects["auth"], thing.aspects["auth"]) == ("none", "key"):
+        if taken is not None and self._breaks(taken, thing):
             effect = "breaking"
         gist = _gist(thing) + (f", taken from {taken.name}" if taken is not None else "")
         return Change(effect, thing.kind, thing.name, "", None, thing.aspects, _text("added", gist))
+
+    def _breaks(self, taken: Thing, route: Thing) -> bool:
+        """Whether calls that `taken` took may be worse off with `route`."""
+        old, new = taken.aspects, route.aspects
+        other = [aspect for aspect in {**old, **new} if old.get(aspect) != new.get(aspect) and aspect not in ("path", "match.methods")]
+        if any(
+            self._effect(taken, route, aspect) == "breaking"
+            for aspect in other
+            if aspect != "plan" or None not in (old[aspect], new[aspect])
+        ):
+            return True
+        limits = (
+            [each.aspects for each in side.values() if each.of == str(of)] for side, of in ((self._before, taken), (self._after, route))
+        )
+        return effect_on_allowance(*limits) == "breaking"
 
     def _went(self, thing: Thing) -> Change:
         instead = self._instead_of(thing, self._after)

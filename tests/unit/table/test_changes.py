@@ -108,6 +108,25 @@ def test_a_new_route_takes_calls_from_another_one_and_one_that_goes_leaves_them(
     assert told_of(opened, asking) == [f"breaking: route status: added ({methods} /status, taken from all)"]
 
 
+@pytest.mark.parametrize(
+    ("more", "effect"),
+    [
+        ("", "widening"),
+        (", limits: [{id: m, max: 5, per: 1s}]", "widening"),
+        (", limits: [{id: m, max: 4, per: 1s}]", "breaking"),
+        (", cost: 2", "breaking"),
+        (", error_family: analytics", "breaking"),
+        (", timeouts: {total: 1s}", "breaking"),
+        (", headers: {request: {set: {X-A: b}}}", "widening"),
+    ],
+)
+def test_a_new_route_breaks_the_calls_that_it_takes_where_they_have_less_of_it(more: str, effect: str) -> None:
+    before = SAMPLE.replace("match: {path: /o, methods", "match: {prefix: /o, methods")
+    limits = "" if "limits" in more else ", limits: [{id: second, max: 5, per: 1s}]"
+    (told,) = told_of(before, before + f"  - {{id: o.new, match: {{path: /o/a/b, methods: [GET]}}, upstream: u{more}{limits}}}\n")
+    assert told == f"{effect}: route o.new: added (GET /o/a/b, taken from o.list)"
+
+
 def test_a_key_that_may_use_the_route_that_calls_came_from_and_not_the_new_one_loses_them() -> None:
     before = SAMPLE.replace("match: {path: /o, methods", "match: {prefix: /o, methods").replace('["o.*"]', "[o.list]")
     assert told_of(before, before + "  - {id: special, match: {path: /o/a/b, methods: [GET]}, upstream: u}\n") == [
