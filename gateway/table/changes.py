@@ -13,6 +13,7 @@ from gateway.table.takeover import taker
 
 _ALLOWANCE = ("max", "per", "guarantee", "shadow")
 """Aspects of a limit that are judged together."""
+_STORE = "store keys"
 _NAMED = 5
 _TOLD_OTHERWISE = frozenset({("key", "routes"), ("key", "methods")})
 
@@ -62,6 +63,7 @@ class _Comparison:
     """
 
     def __init__(self, before: dict[str, Thing], after: dict[str, Thing]) -> None:
+        self._stored = _STORE in before and _STORE in after
         self._renamed = _renamed(before, after)
         """The name that a route had, by the name that it has."""
         self._before, self._after = _with_new_names(before, self._renamed), after
@@ -118,6 +120,8 @@ class _Comparison:
         effect = effect_on_allowance([thing.aspects], instead) if thing.kind == "limit" else effect_of_going(thing.kind)
         left = self._left.get(str(thing))
         gist = _gist(thing) + (f", left to {left.name}" if left is not None else "")
+        if thing.kind in ("plan", "organization") and self._stored:
+            effect, gist = "breaking", "keys in the store may have it"
         return Change(effect, thing.kind, thing.name, "", thing.aspects, None, _text("removed", gist))
 
     @staticmethod
@@ -131,7 +135,8 @@ class _Comparison:
     def _of_two(self, before: Thing, after: Thing) -> Iterator[Change]:
         kind, name = after.kind, after.name
         if kind == "route" and name in self._renamed:
-            yield Change("other", kind, name, "id", self._renamed[name], name, f"was called {self._renamed[name]}")
+            told = f"was called {self._renamed[name]}" + (", as keys in the store may have it" if self._stored else "")
+            yield Change("breaking" if self._stored else "other", kind, name, "id", self._renamed[name], name, told)
         if kind == "key":
             yield from self._of_access(before, after)
         old, new = before.aspects, after.aspects

@@ -59,6 +59,19 @@ def test_to_leave_the_store_of_keys_breaks_them_all() -> None:
     assert told_of(text, text + "keys: {store: redis}\n") == ["widening: store keys: added (redis)"]
 
 
+def test_what_keys_in_the_store_may_have_breaks_them_when_it_goes() -> None:
+    head, rest = SAMPLE[: SAMPLE.index("keys:")], SAMPLE[SAMPLE.index("upstreams:") :]
+    text = head + "redis: {url: 'redis://cache'}\nkeys: {store: redis}\n" + rest
+    for gone, name in (
+        ("  - {id: odd, limits: [{id: hour, max: 300, per: 1h}]}\n", "plan odd"),
+        (", {id: initech}", "organization initech"),
+    ):
+        assert told_of(text, text.replace(gone, "")) == [f"breaking: {name}: removed (keys in the store may have it)"]
+    assert told_of(text, text.replace("id: o.item", "id: o.one")) == [
+        "breaking: route o.one: was called o.item, as keys in the store may have it"
+    ]
+
+
 def test_no_field_of_the_schema_can_change_unseen() -> None:
     config = whole()
     seen = {(variant.section, variant.field) for variant in variants(config) if found(config, variant.config)}
