@@ -13,6 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from gateway import __version__
+from gateway.cli.importing import quickly
 
 SUMMARIES = {
     "run": "Serve what a configuration file, or one URL, describes.",
@@ -40,7 +41,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's signature
         if cmd_name not in SUMMARIES:
             return None
-        return cast(click.Command, import_module(f"gateway.cli.{cmd_name}").command)
+        with quickly():
+            return cast(click.Command, import_module(f"gateway.cli.{cmd_name}").command)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         close = get_close_matches(args[0], SUMMARIES, n=1)

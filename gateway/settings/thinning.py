@@ -27,13 +27,18 @@ _ENTRY = re.compile(
 )
 """An id and a digest that YAML reads as the same text, whatever stands around them. `1e9` is a number, and so may a digest be."""
 _WORDS = frozenset({"true", "false", "null"})
+"""Ids that are none."""
 
 
 class Alike(NamedTuple):
-    """What was left out of a text: `rows` are like those of `first` (digest and id of entries that stayed) whose numbers they say."""
+    """What was left out of a text: `rows` are like those of `first` (digest and id of entries that stayed) whose numbers they say.
+
+    `distinct`: no two of them all have the same id or digest.
+    """
 
     first: list[tuple[str, str]]
     rows: Rows
+    distinct: bool
 
 
 def thin(text: str, groups: list[Alike], worth: int = WORTH_ENTRIES) -> str:
@@ -60,24 +65,27 @@ def thin(text: str, groups: list[Alike], worth: int = WORTH_ENTRIES) -> str:
     digests: list[str] = []
     ids: list[str] = []
     alike = array("I")
-    kept = [preamble]
+    kept, left_out = [preamble], 0
     for entry in entries:
         parts = _ENTRY.fullmatch(entry)
-        if parts is None or parts[2].lower() in _WORDS:
-            kept += (mark, entry)
-            continue
-        before, name, between, digest, after = parts.groups()
-        number = numbers.setdefault((before, between, after), len(stayed))
-        if number == len(stayed):
+        if parts is not None:
+            before, name, between, digest, after = parts.groups()
+            number = numbers.setdefault((before, between, after), len(stayed))
+            if number < len(stayed):
+                digests.append(digest)
+                ids.append(name)
+                alike.append(number)
+                left_out += 1 + entry.count("\n")
+                continue
             stayed.append((digest, name))
-            kept += (mark, entry)
-        else:
-            digests.append(digest)
-            ids.append(name)
-            alike.append(number)
-            kept.append("\n" + "\n" * entry.count("\n"))
-    groups.append(Alike(stayed, Rows(digests, ids, alike)))
-    return text[: begin.end()] + "".join(kept)[1:] + text[stop:]
+        kept += ("\n" * left_out, mark, entry)
+        left_out = 0
+    names = {*ids, *(name for _, name in stayed)}
+    if not _WORDS.isdisjoint(map(str.lower, names)):
+        return text
+    distinct = len(names) == len({*digests, *(digest for digest, _ in stayed)}) == len(ids) + len(stayed)
+    groups.append(Alike(stayed, Rows(digests, ids, alike), distinct))
+    return text[: begin.end()] + "".join([*kept, "\n" * left_out])[1:] + text[stop:]
 
 
 def with_alike(keys: KeyList, groups: Sequence[Alike]) -> KeyList | None:
@@ -87,13 +95,18 @@ def with_alike(keys: KeyList, groups: Sequence[Alike]) -> KeyList | None:
         return None
     if any(known[group.first[number]].certificate_subject is not None for group in groups for number in set(group.rows.numbers)):
         return None
+    if not all(group.distinct for group in groups) or (len(known) > len(groups[0].first) and not _distinct(keys, groups)):
+        return None
+    return KeyList(keys, [Likeness([known[first] for first in group.first], group.rows) for group in groups])
+
+
+def _distinct(keys: KeyList, groups: Sequence[Alike]) -> bool:
+    """Whether no two of them all have the same id or digest."""
     ids = {key.id for key in keys}
     digests = {bytes.fromhex(key.secret_sha256) for key in keys if key.secret_sha256 is not None}
     most = (len(ids), len(digests))
-    for _, rows in groups:
+    for _, rows, _ in groups:
         ids.update(map(rows.id, range(len(rows))))
         digests.update(map(rows.digest, range(len(rows))))
-    left_out = sum(len(rows) for _, rows in groups)
-    if (len(ids), len(digests)) != (most[0] + left_out, most[1] + left_out):
-        return None
-    return KeyList(keys, [Likeness([known[first] for first in group.first], group.rows) for group in groups])
+    left_out = sum(len(rows) for _, rows, _ in groups)
+    return (len(ids), len(digests)) == (most[0] + left_out, most[1] + left_out)

@@ -30,7 +30,7 @@ HEAVY = {"aiohttp", "asyncio", "hiredis", "msgspec", "prometheus_client", "pydan
 
 def _python(*arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
-    return subprocess.run([sys.executable, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run([sys.executable, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
 
 
 def test_every_module_is_importable_alone() -> None:

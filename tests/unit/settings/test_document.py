@@ -1,6 +1,5 @@
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -29,13 +28,11 @@ def test_it_is_a_schema_and_says_what_everything_is() -> None:
 
 
 def test_defaults_are_what_one_may_write() -> None:
-    def resolved(part: dict[str, Any]) -> dict[str, Any]:
-        return {**part, "$defs": json_schema()["$defs"]}
-
-    for name, section in json_schema()["$defs"].items():
+    definitions = json_schema()["$defs"]
+    for name, section in definitions.items():
         for key, field in section.get("properties", {}).items():
             if "default" in field:
-                assert Draft202012Validator(resolved(field)).is_valid(field["default"]), f"{name}.{key}"
+                assert Draft202012Validator({**field, "$defs": definitions}).is_valid(field["default"]), f"{name}.{key}"
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.name)
