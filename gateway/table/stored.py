@@ -40,6 +40,7 @@ RESULTS = ("memory", "refused", "found", "unknown", "misspelt", "throttled", "er
 """What comes of looking for a key: known, known to be nobody's; Redis had it, had it not; never asked; Redis did not answer."""
 
 _LONGEST_ID = 128
+_LONGEST_PROBLEM = 500
 
 V = TypeVar("V")
 
@@ -228,6 +229,7 @@ class StoredKeys:
         else:
             if not problem:
                 return self._make(setting)
+        problem = problem[:_LONGEST_PROBLEM]
         complaint = f"{key_id}: {problem}"
         if complaint not in self._complained:
             _put(self._complained, complaint, None, MOST_COMPLAINTS)

@@ -173,13 +173,13 @@ async def test_a_key_that_is_wrong_in_another_way_is_told_again(desk: Desk) -> N
         for plan in ("platinum", "platinum", "iron"):
             desk.keys.forget([desk.shelf.put("odd", plan=plan)])
             assert await desk.refused("odd") is KEY_UNUSABLE
-        desk.shelf.put("no id", id=7)
+        desk.shelf.put("no id", id=7, **dict.fromkeys(map(str, range(500)), 0))
         assert await desk.refused("no id") is KEY_UNUSABLE
     assert [(line["key_id"], line["problem"]) for line in lines][:2] == [
         ("odd", "there is no plan `platinum`"),
         ("odd", "there is no plan `iron`"),
     ]
-    assert [line["key_id"] for line in lines[2:]] == ["7"]
+    assert [(line["key_id"], len(line["problem"])) for line in lines[2:]] == [("7", 500)]
 
 
 async def test_a_pattern_without_a_route_allows_nothing(desk: Desk) -> None:
