@@ -69,6 +69,13 @@ class Post(msgspec.Struct, frozen=True):
     checks: bool
 
 
+class Estate(msgspec.Struct, frozen=True):
+    """What a worker leaves to its heir: what its limiter counted in memory, and the keys that it knew of those in Redis."""
+
+    limits: bytes
+    keys: bytes
+
+
 def work(blueprint: Blueprint, post: Post) -> int:
     """A worker's life, in a process of its own; returns its exit code."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it may be sent to a whole group: the supervisor says when we go
@@ -182,7 +189,7 @@ class Worker:
     def _on_message(self, message: Message, fds: list[int]) -> None:
         if isinstance(message, Go):
             for fd in fds:
-                self._memory().adopt(content_of(fd))
+                self._adopt(msgspec.msgpack.decode(content_of(fd), type=Estate))
             self._go.set()
         elif isinstance(message, Part):
             for listener in self.listeners:
@@ -203,7 +210,13 @@ class Worker:
 
     def _bequeath(self) -> None:
         """From here on the heir decides, beginning with what we knew."""
-        self.channel.send_file(Legacy(), self._memory().export())
+        keys = b"" if self.key_watch is None else self.key_watch.keys.export()
+        self.channel.send_file(Legacy(), msgspec.msgpack.encode(Estate(self._memory().export(), keys)))
+
+    def _adopt(self, estate: Estate) -> None:
+        self._memory().adopt(estate.limits)
+        if self.key_watch is not None and estate.keys:
+            self.key_watch.keys.adopt(estate.keys)
 
     def _memory(self) -> LocalLimiter:
         """The limiter that dies with this process."""

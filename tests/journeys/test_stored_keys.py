@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -142,6 +143,9 @@ async def test_without_redis_known_keys_work_and_others_are_told_to_come_back(tm
         record = await gateway.record("gateway.reason", "keys_unavailable")
         assert record["gateway.cause"].startswith("redis")
         assert await here.statuses("gw_nobody") == {401}
+        gateway.signal(signal.SIGHUP)
+        await gateway.line(lambda line: '"reloaded"' in line, 20)
+        assert await here.statuses(known) == {200}
         redis_server.go_on()
         await here.say(cold, 200, within_s=10.0)
         assert await here.statuses(known) == {200}
