@@ -17,8 +17,8 @@ import structlog
 import uvloop
 
 from gateway.edge import Listener
+from gateway.edge.doorbook import Doorbook
 from gateway.edge.room import bounds
-from gateway.edge.tally import Tally
 from gateway.edge.terms import door, threshold
 from gateway.exchange import Exchange, Send
 from gateway.kernel.clock import Clock
@@ -145,10 +145,10 @@ class Worker:
         ids = Ids(os.urandom)
         settings = [setting for setting, _ in self.post.sockets]
         for setting, most in zip(settings, bounds(settings, self.config.upstreams), strict=True):
-            tally = Tally(self.metrics, setting.id, SYSTEM.wall)
-            before = threshold(setting, tally)
+            doorbook = Doorbook(self.metrics, setting.id, SYSTEM.wall)
+            before = threshold(setting, doorbook)
             way_in = door(setting, ids, SYSTEM.monotonic, most)
-            self.listeners.append(Listener(way_in, _serves(setting, gateway), SYSTEM.wall, self.outbox, tally.turned_away, before))
+            self.listeners.append(Listener(way_in, _serves(setting, gateway), SYSTEM.wall, self.outbox, doorbook.turned_away, before))
 
     async def _listen(self) -> None:
         for rounds in self.rounds:

@@ -45,7 +45,7 @@ _LONGEST_PROBLEM = 500
 V = TypeVar("V")
 
 
-class Tally(Protocol):
+class Counter(Protocol):
     """A counter."""
 
     def inc(self) -> None: ...
@@ -73,7 +73,7 @@ class StoredKeys:
         store: KeyStore,
         references: References,
         make: Callable[[KeySetting], Key],
-        results: Mapping[str, Tally],
+        results: Mapping[str, Counter],
         clock: Clock,
         most: int = MOST,
     ) -> None:
