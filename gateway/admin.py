@@ -137,11 +137,15 @@ class Admin:
         if request.method != "POST":
             return json_reply(405, {"error": "method not allowed"}, Allow="POST")
         if self.token is None:
-            return json_reply(403, {"error": "no change is allowed: the configuration has no admin.token"})
+            return json_reply(
+                403, {"error": "no change is allowed: the configuration has no admin.token; give it one, and reload it with SIGHUP"}
+            )
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode(errors="replace"), self.token.encode()):
-            return None
-        return json_reply(401, {"error": "this asks for the token, as Authorization: Bearer"}, WWW_Authenticate="Bearer")
+        if scheme.lower() != "bearer":
+            return json_reply(401, {"error": "this asks for the token, as Authorization: Bearer"}, WWW_Authenticate="Bearer")
+        if not hmac.compare_digest(token.strip().encode(errors="replace"), self.token.encode()):
+            return json_reply(401, {"error": "that is not the admin.token of the configuration in force"}, WWW_Authenticate="Bearer")
+        return None
 
     async def _healthz(self, _: web.BaseRequest) -> web.Response:
         return json_reply(200, {"status": "alive"})

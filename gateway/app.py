@@ -17,8 +17,8 @@ import structlog
 import uvloop
 
 from gateway.edge import Listener
+from gateway.edge.doorbook import Doorbook
 from gateway.edge.room import bounds
-from gateway.edge.tally import Tally
 from gateway.edge.terms import door, threshold
 from gateway.exchange import Exchange, Send
 from gateway.kernel.clock import Clock
@@ -67,6 +67,13 @@ class Post(msgspec.Struct, frozen=True):
     control: socket.socket
     where: int
     checks: bool
+
+
+class Estate(msgspec.Struct, frozen=True):
+    """What a worker leaves to its heir: what its limiter counted in memory, and the keys that it knew of those in Redis."""
+
+    limits: bytes
+    keys: bytes
 
 
 def work(blueprint: Blueprint, post: Post) -> int:
@@ -138,10 +145,10 @@ class Worker:
         ids = Ids(os.urandom)
         settings = [setting for setting, _ in self.post.sockets]
         for setting, most in zip(settings, bounds(settings, self.config.upstreams), strict=True):
-            tally = Tally(self.metrics, setting.id, SYSTEM.wall)
-            before = threshold(setting, tally)
+            doorbook = Doorbook(self.metrics, setting.id, SYSTEM.wall)
+            before = threshold(setting, doorbook)
             way_in = door(setting, ids, SYSTEM.monotonic, most)
-            self.listeners.append(Listener(way_in, _serves(setting, gateway), SYSTEM.wall, self.outbox, tally.turned_away, before))
+            self.listeners.append(Listener(way_in, _serves(setting, gateway), SYSTEM.wall, self.outbox, doorbook.turned_away, before))
 
     async def _listen(self) -> None:
         for rounds in self.rounds:
@@ -182,7 +189,7 @@ class Worker:
     def _on_message(self, message: Message, fds: list[int]) -> None:
         if isinstance(message, Go):
             for fd in fds:
-                self._memory().adopt(content_of(fd))
+                self._adopt(msgspec.msgpack.decode(content_of(fd), type=Estate))
             self._go.set()
         elif isinstance(message, Part):
             for listener in self.listeners:
@@ -203,7 +210,13 @@ class Worker:
 
     def _bequeath(self) -> None:
         """From here on the heir decides, beginning with what we knew."""
-        self.channel.send_file(Legacy(), self._memory().export())
+        keys = b"" if self.key_watch is None else self.key_watch.keys.export()
+        self.channel.send_file(Legacy(), msgspec.msgpack.encode(Estate(self._memory().export(), keys)))
+
+    def _adopt(self, estate: Estate) -> None:
+        self._memory().adopt(estate.limits)
+        if self.key_watch is not None and estate.keys:
+            self.key_watch.keys.adopt(estate.keys)
 
     def _memory(self) -> LocalLimiter:
         """The limiter that dies with this process."""

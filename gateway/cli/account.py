@@ -71,8 +71,13 @@ def _asked(admin: str, method: str, path: str, token: str = "") -> dict[str, Any
     status, body = ask(admin, method, path, WITHIN_S, option="--admin", token=token)
     if status != http.client.OK:
         refused(admin, status, body)
-    told: dict[str, Any] = json.loads(body)
-    return told
+    try:
+        told: dict[str, Any] = json.loads(body)
+        if "key" in told:
+            return told
+    except (ValueError, TypeError):
+        pass
+    raise click.ClickException(f"what answers at {admin} is no gateway")
 
 
 def _for_people(told: dict[str, Any]) -> str:

@@ -54,7 +54,8 @@ def ask(address: str, method: str, path: str, timeout_s: float | None, *, option
         reply = connection.getresponse()
         return reply.status, reply.read()
     except (OSError, http.client.HTTPException) as error:
-        raise click.ClickException(f"no gateway answers at {parts.netloc}: {error}") from None
+        why = getattr(error, "strerror", None) or error
+        raise click.ClickException(f"no gateway answers at {parts.netloc}: {why}; say with {option} where its admin listener is") from None
 
 
 def refused(address: str, status: int, body: bytes) -> NoReturn:

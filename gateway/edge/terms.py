@@ -5,8 +5,8 @@ import ssl
 from collections.abc import Callable
 
 from gateway.edge.door import Door, Limits
+from gateway.edge.doorbook import Doorbook
 from gateway.edge.porch import Threshold
-from gateway.edge.tally import Tally
 from gateway.edge.tls import Certificates, Pair, Terms
 from gateway.kernel.ids import Ids
 from gateway.settings.schema.addresses import UNIX
@@ -28,20 +28,20 @@ def door(setting: Listener, ids: Ids, monotonic: Callable[[], float], connection
     )
 
 
-def threshold(setting: Listener, tally: Tally) -> Threshold | None:
+def threshold(setting: Listener, doorbook: Doorbook) -> Threshold | None:
     """What comes before HTTP, None for nothing. Reads certificates: raises PairError."""
     tls = setting.tls
     if tls is None and not setting.proxy_protocol:
         return None
     return Threshold(
-        tally,
-        None if tls is None else _certificates(tls, tally),
+        doorbook,
+        None if tls is None else _certificates(tls, doorbook),
         math.inf if tls is None else tls.handshake_timeout,
         setting.proxy_protocol,
         setting.limits.header_timeout,
     )
 
 
-def _certificates(tls: ListenerTls, tally: Tally) -> Certificates:
+def _certificates(tls: ListenerTls, doorbook: Doorbook) -> Certificates:
     pairs = [Pair(pair.certificate, pair.private_key) for pair in tls.certificates]
-    return Certificates(pairs, Terms(_VERSIONS[tls.min_version], tls.client_ca, tls.client_auth == "required"), tally)
+    return Certificates(pairs, Terms(_VERSIONS[tls.min_version], tls.client_ca, tls.client_auth == "required"), doorbook)

@@ -23,6 +23,9 @@ class NodeMetrics(Families):
         self.restarts = self._counter(
             "gateway_worker_restarts_total", "Workers that ended by themselves and were replaced, by how they ended.", ("reason",), 4
         )
+        # There from the start: an increase from nothing to 1 is none to Prometheus.
+        for reason in ("ended", "crashed", "killed", "stuck"):
+            self.restarts.labels(reason)
         self.loop_lag = self._gauge(
             "gateway_event_loop_lag_seconds", "Longest delay of a worker's event loop in the last 15 s.", ("worker",), _MOST_WORKERS
         )

@@ -2,7 +2,7 @@
 
     worker      Ready                       serves as soon as it may
                 Failed                      cannot serve at all
-                Legacy (a memory file)      what its limiter knew, once it decides no longer
+                Legacy (a memory file)      what its limiter and keyring knew, once it decides no longer
                 Told (a memory file)        the answer to an Ask
     supervisor  Go (a memory file or none)  accept connections, and begin with that knowledge
                 Part                        accept them still, and end each with its next reply

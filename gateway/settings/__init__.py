@@ -2,8 +2,10 @@
 
 `load` goes through the modules in this order: includes (files) > thinning (many keys that are alike) >
 tree (YAML to data with places, by way of scalars and interpolate) > schema (what each value may be) >
-explain (pydantic's words into ours) > checks, overlap (what the parts mean together) >
-problems (how it is told). `origins` keeps where values came from, `document` makes the JSON Schema.
+explain (pydantic's words into ours, prune leaves out what is wrong) > checks, with limits, quotas, listeners (which reads
+certificates by way of pairs) and overlap (what the parts mean together) > problems (how it is told, secrets masked).
+
+`origins` keeps where values came from, `document` makes the JSON Schema, and `records` reads keys that stand in Redis.
 """
 
 from gateway.settings.document import json_schema, json_schema_text

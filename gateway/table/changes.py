@@ -13,6 +13,7 @@ from gateway.table.takeover import taker
 
 _ALLOWANCE = ("max", "per", "guarantee", "shadow")
 """Aspects of a limit that are judged together."""
+_STORE = "store keys"
 _NAMED = 5
 _TOLD_OTHERWISE = frozenset({("key", "routes"), ("key", "methods")})
 
@@ -62,6 +63,7 @@ class _Comparison:
     """
 
     def __init__(self, before: dict[str, Thing], after: dict[str, Thing]) -> None:
+        self._stored = _STORE in before and _STORE in after
         self._renamed = _renamed(before, after)
         """The name that a route had, by the name that it has."""
         self._before, self._after = _with_new_names(before, self._renamed), after
@@ -93,16 +95,33 @@ class _Comparison:
         instead = self._instead_of(thing, self._before)
         effect = effect_on_allowance(instead, [thing.aspects]) if thing.kind == "limit" else effect_of_coming(thing.kind)
         taken = self._taken.get(str(thing))
-        if taken is not None and (taken.aspects["auth"], thing.aspects["auth"]) == ("none", "key"):
+        if taken is not None and self._breaks(taken, thing):
             effect = "breaking"
         gist = _gist(thing) + (f", taken from {taken.name}" if taken is not None else "")
         return Change(effect, thing.kind, thing.name, "", None, thing.aspects, _text("added", gist))
+
+    def _breaks(self, taken: Thing, route: Thing) -> bool:
+        """Whether calls that `taken` took may be worse off with `route`."""
+        old, new = taken.aspects, route.aspects
+        other = [aspect for aspect in {**old, **new} if old.get(aspect) != new.get(aspect) and aspect not in ("path", "match.methods")]
+        if any(
+            self._effect(taken, route, aspect) == "breaking"
+            for aspect in other
+            if aspect != "plan" or None not in (old[aspect], new[aspect])
+        ):
+            return True
+        limits = (
+            [each.aspects for each in side.values() if each.of == str(of)] for side, of in ((self._before, taken), (self._after, route))
+        )
+        return effect_on_allowance(*limits) == "breaking"
 
     def _went(self, thing: Thing) -> Change:
         instead = self._instead_of(thing, self._after)
         effect = effect_on_allowance([thing.aspects], instead) if thing.kind == "limit" else effect_of_going(thing.kind)
         left = self._left.get(str(thing))
         gist = _gist(thing) + (f", left to {left.name}" if left is not None else "")
+        if thing.kind in ("plan", "organization") and self._stored:
+            effect, gist = "breaking", "keys in the store may have it"
         return Change(effect, thing.kind, thing.name, "", thing.aspects, None, _text("removed", gist))
 
     @staticmethod
@@ -116,7 +135,8 @@ class _Comparison:
     def _of_two(self, before: Thing, after: Thing) -> Iterator[Change]:
         kind, name = after.kind, after.name
         if kind == "route" and name in self._renamed:
-            yield Change("other", kind, name, "id", self._renamed[name], name, f"was called {self._renamed[name]}")
+            told = f"was called {self._renamed[name]}" + (", as keys in the store may have it" if self._stored else "")
+            yield Change("breaking" if self._stored else "other", kind, name, "id", self._renamed[name], name, told)
         if kind == "key":
             yield from self._of_access(before, after)
         old, new = before.aspects, after.aspects

@@ -40,22 +40,29 @@ RESULTS = ("memory", "refused", "found", "unknown", "misspelt", "throttled", "er
 """What comes of looking for a key: known, known to be nobody's; Redis had it, had it not; never asked; Redis did not answer."""
 
 _LONGEST_ID = 128
+_LONGEST_PROBLEM = 500
 
 V = TypeVar("V")
 
 
-class Tally(Protocol):
+class Counter(Protocol):
     """A counter."""
 
     def inc(self) -> None: ...
 
 
 class _Known(msgspec.Struct):
-    """`key` is None for one that cannot be used here. Of an older `era` it has to be asked for again. `noted_s`: when its use was."""
+    """`key` is None for one that cannot be used here, whatever its `content` in Redis says. Of an older `era` it has to be asked
+    for again. `noted_s`: when its use was."""
 
     key: Key | None
+    content: bytes
     era: int
     noted_s: float
+
+
+_NEVER = -1
+"""The era of what somebody else knew."""
 
 
 class StoredKeys:
@@ -66,7 +73,7 @@ class StoredKeys:
         store: KeyStore,
         references: References,
         make: Callable[[KeySetting], Key],
-        results: Mapping[str, Tally],
+        results: Mapping[str, Counter],
         clock: Clock,
         most: int = MOST,
     ) -> None:
@@ -78,6 +85,7 @@ class StoredKeys:
         self._most = most
         self._guesses = Guesses(clock)
         self._known: dict[str, _Known] = {}
+        self._inherited: dict[str, bytes] = {}
         self._unknown: dict[str, float] = {}
         self._asked: dict[str, asyncio.Task[_Known | LinkError | None]] = {}
         self._used: dict[str, float] = {}
@@ -99,11 +107,20 @@ class StoredKeys:
             self._asked.clear()
             return
         for proof in proofs:
+            self._inherited.pop(proof, None)
             known = self._known.pop(proof, None)
             if known is not None and known.key is not None:
                 self._used.pop(known.key.id, None)  # it may be gone: what is told of it then would stay for ever
             self._unknown.pop(proof, None)
             self._asked.pop(proof, None)  # who comes now is not told what was so before
+
+    def export(self) -> bytes:
+        """What is known, for `adopt` in another process."""
+        return msgspec.msgpack.encode(self._inherited | {proof: known.content for proof, known in self._known.items()})
+
+    def adopt(self, legacy: bytes) -> None:
+        """Know what another one knew, for as long as Redis does not say otherwise. Raises msgspec.MsgspecError."""
+        self._inherited = msgspec.msgpack.decode(legacy, type=dict[str, bytes])
 
     def take_used(self, most: int) -> dict[str, float]:
         """When keys were used, by id, in seconds of Unix time; each use is told once."""
@@ -158,7 +175,7 @@ class StoredKeys:
 
     async def _learn(self, proof: str, stale: _Known | None, client: str, nobody: Fault) -> _Known:
         """What Redis says. `stale` is what was known, and good enough while Redis is away."""
-        if stale is None:
+        if stale is None and proof not in self._inherited:
             self._spare(proof, client, nobody)
         lookup = self._asked.get(proof)
         if lookup is None:
@@ -167,15 +184,24 @@ class StoredKeys:
         found = await asyncio.shield(lookup)
         if isinstance(found, LinkError):
             self._results["error"].inc()
-            if stale is None:
+            known = stale or self._inherit(proof)
+            if known is None:
                 raise GatewayError(KEYS_UNAVAILABLE, cause=f"redis: {found}")
-            return stale
+            return known
         if found is None:
             self._results["unknown"].inc()
             self._guesses.count(client)
             raise GatewayError(nobody)
         self._results["found"].inc()
         return found
+
+    def _inherit(self, proof: str) -> _Known | None:
+        content = self._inherited.pop(proof, None)
+        if content is None:
+            return self._known.get(proof)
+        known = _Known(self._made(content), content, _NEVER, 0.0)
+        _put(self._known, proof, known, self._most)
+        return known
 
     def _spare(self, proof: str, client: str, nobody: Fault) -> None:
         """Redis is not asked for what is known to be nobody's, nor for all that somebody tries. Raises GatewayError."""
@@ -204,7 +230,8 @@ class StoredKeys:
         except LinkError as failure:
             return failure
         before = self._known.get(proof)
-        known = None if content is None else _Known(self._made(content), era, before.noted_s if before is not None else 0.0)
+        known = None if content is None else _Known(self._made(content), content, era, before.noted_s if before is not None else 0.0)
+        self._inherited.pop(proof, None)
         if self._asked.get(proof) is asyncio.current_task():
             self._known.pop(proof, None)
             if known is None:
@@ -228,6 +255,7 @@ class StoredKeys:
         else:
             if not problem:
                 return self._make(setting)
+        problem = problem[:_LONGEST_PROBLEM]
         complaint = f"{key_id}: {problem}"
         if complaint not in self._complained:
             _put(self._complained, complaint, None, MOST_COMPLAINTS)

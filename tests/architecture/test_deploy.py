@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from gateway.cli import main
 from gateway.observe.metrics import Metrics
 from gateway.observe.node import NodeMetrics
+from gateway.settings.schema.server import Server
 from tests.architecture.files import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -101,3 +102,17 @@ def test_systemd_lets_the_service_do_very_little() -> None:
     exposure = re.search(r"exposure level for gateway\.service: ([0-9.]+)", told)
     assert exposure, told
     assert float(exposure[1]) < 2.0
+
+
+def _seconds(text: str) -> int:
+    found = re.fullmatch(r"(\d+)s?", text)
+    assert found, text
+    return int(found[1])
+
+
+def test_whatever_stops_the_gateway_waits_until_it_is_drained() -> None:
+    server = Server()
+    drained_s = server.drain_delay + server.drain_timeout
+    unit = dict(re.findall(r"^(\w+)=(.*)$", (DEPLOY / "systemd" / "gateway.service").read_text(), re.MULTILINE))
+    assert _seconds(unit["TimeoutStopSec"]) > drained_s
+    assert _seconds(_compose()["services"]["gateway"]["stop_grace_period"]) > drained_s

@@ -41,7 +41,8 @@ def written(backend: int, workers: int = 1, redis: RedisServer | None = None, ti
         "upstreams": f'[{{id: backend, targets: [{{url: "http://127.0.0.1:{backend}"}}], timeouts: {{connect: 10s}}}}]',
     } | sections
     if redis is not None:
-        sections["redis"] = f'{{url: "{redis.url}"}}'
+        # As long as a busy machine may take: who does not wait for an answer is charged here and there.
+        sections["redis"] = f'{{url: "{redis.url}", timeout: 2s}}'
     return configuration(backend, **sections)
 
 

@@ -277,13 +277,15 @@ async def test_changes_ask_for_the_token(state: State) -> None:
                 ("POST", "Basic sesame"),
             ):
                 async with session.request(method, "/change", headers={"Authorization": token} if token else {}) as reply:
-                    found.append(reply.status)
-                    assert "error" in await reply.json()
-            assert (found, done) == ([405, 401, 401, 401, 401], [])
+                    found.append((reply.status, (await reply.json())["error"]))
+            asked, wrong = "this asks for the token, as Authorization: Bearer", "that is not the admin.token of the configuration in force"
+            assert found == [(405, "method not allowed"), (401, asked), (401, wrong), (401, asked), (401, asked)]
+            assert done == []
             async with session.post("/change", headers={"Authorization": "Bearer sesame"}) as reply:
                 assert (reply.status, done) == (200, [True])
             admin.token = None
             async with session.post("/change", headers={"Authorization": "Bearer sesame"}) as reply:
                 assert (reply.status, done) == (403, [True])
+                assert "give it one, and reload it with SIGHUP" in (await reply.json())["error"]
     finally:
         await admin.close()

@@ -103,3 +103,11 @@ def test_a_secret_is_refused_sent_nowhere_and_not_repeated(command: str) -> None
     assert "looks like the secret of a key" in done.stderr
     assert SECRET not in done.output
     assert asked == []
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"1", b'{"status": "ok"}'])
+def test_who_is_no_gateway_is_told(body: bytes) -> None:
+    with admin(200, body) as (address, _):
+        for command in ("show", "reset"):
+            done = limits(command, "acme-ci", "--admin", address)
+            assert (done.exit_code, done.stderr) == (1, f"Error: what answers at {address} is no gateway\n")

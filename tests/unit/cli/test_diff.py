@@ -1,8 +1,4 @@
-import http.server
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -13,6 +9,7 @@ from gateway import __version__
 from gateway.cli import main
 from gateway.settings import load
 from gateway.table.outline import Preface, Veil, things
+from tests.canned_admin import admin
 
 OLD = """\
 version: 1
@@ -38,28 +35,6 @@ def diff(old: Path, text: str, *arguments: str) -> Result:
     file.write_text(text)
     where = arguments if "--admin" in arguments else ("--against", str(old), *arguments)
     return CliRunner(env={"GATEWAY_ADMIN": None}).invoke(main, ["diff", "-c", str(file), *where])
-
-
-@contextmanager
-def gateway(body: bytes, status: int = 200) -> Iterator[str]:
-    """The address of one that answers so."""
-
-    class Answer(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status if self.path == "/config/outline" else 404)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Answer) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
 
 
 def outline(file: Path, release: str = __version__) -> bytes:
@@ -109,16 +84,17 @@ def test_all_that_is_wrong_with_a_file_is_told_and_1(old: Path) -> None:
 
 
 def test_a_running_gateway_is_asked_and_keeps_its_secrets(old: Path) -> None:
-    with gateway(outline(old)) as address:
+    with admin(200, outline(old)) as (address, asked):
         assert diff(old, OLD, "--admin", address).exit_code == 0
         assert diff(old, OLD.replace("open-sesame", "open-barley"), "--admin", address).exit_code == 0
         done = diff(old, OLD.replace("max: 9", "max: 8"), "--admin", address)
     assert (done.exit_code, done.stderr) == (4, "")
+    assert {path for path, _ in asked} == {"/config/outline"}
     assert b"open-sesame" not in outline(old)
 
 
 def test_a_gateway_of_another_release_may_know_different_things(old: Path) -> None:
-    with gateway(outline(old, "0.0.1")) as address:
+    with admin(200, outline(old, "0.0.1")) as (address, _):
         done = diff(old, OLD, "--admin", address)
     assert (done.exit_code, done.stderr.startswith("the gateway is release 0.0.1, and this is")) == (0, True)
 
@@ -127,7 +103,7 @@ def test_a_gateway_of_another_release_may_know_different_things(old: Path) -> No
     ("body", "status", "said"), [(b"", 404, "answers 404"), (b"", 200, "no gateway"), (b"<html>\n", 200, "no gateway")]
 )
 def test_what_is_no_gateway_is_1(old: Path, body: bytes, status: int, said: str) -> None:
-    with gateway(body, status) as address:
+    with admin(status, body) as (address, _):
         done = diff(old, OLD, "--admin", address)
     assert done.exit_code == 1
     assert said in done.stderr

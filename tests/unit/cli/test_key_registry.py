@@ -1,13 +1,12 @@
 """cli/key_registry.py: the way from a configuration to its keys, and what stands in it."""
 
-import re
 from pathlib import Path
 
 from click.testing import CliRunner
 
 from gateway.cli import main
-from tests.architecture.tables import README
 from tests.redis_server import RedisServer, free_port
+from tests.rights import rights
 from tests.unit.cli.stored import PREAMBLE, configuration, done, keys
 
 
@@ -57,9 +56,7 @@ def test_without_a_file_nobody_knows_where_keys_are() -> None:
 
 
 def test_the_rights_that_the_readme_asks_for_are_enough(tmp_path: Path, redis_server: RedisServer) -> None:
-    (needed,) = re.findall(r"`gateway keys` needs (.*?), and may", README.read_text().replace("\n", " "))
-    rights = [f"+{command.lower()}" for command in re.findall("`([A-Z]+)`", needed)]
-    redis_server.ask("ACL", "SETUSER", "editor", "on", ">pw", "~gw:*", "&gw:*", "-@all", *rights)
+    redis_server.ask("ACL", "SETUSER", "editor", "on", ">pw", "~gw:*", "&gw:*", *rights("`gateway keys`"))
     file = configuration(tmp_path, redis_server)
     file.write_text(file.read_text().replace("redis://", "redis://editor:pw@"))
     done(keys(file, "create", "--id", "a"))

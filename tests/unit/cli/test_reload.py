@@ -47,4 +47,4 @@ def test_nobody_there_is_1() -> None:
         pass
     done = reload("--admin", address)
     assert done.exit_code == 1
-    assert f"no gateway answers at {address}" in done.stderr
+    assert f"no gateway answers at {address}: Connection refused; say with --admin where its admin listener is" in done.stderr

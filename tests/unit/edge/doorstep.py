@@ -24,7 +24,7 @@ GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 
 
 class Told:
-    """Keeps what a Tally would count."""
+    """Keeps what a Doorbook would count."""
 
     def __init__(self) -> None:
         self.failed: list[str] = []

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from gateway.edge.doorbook import Doorbook
 from gateway.edge.porch import Threshold
-from gateway.edge.tally import Tally
 from gateway.edge.terms import door, threshold
 from gateway.kernel.ids import Ids
 from gateway.observe.metrics import Metrics
@@ -16,7 +16,7 @@ from tests.authority import Authority
 
 
 def made(**settings: Any) -> Threshold | None:
-    return threshold(Listener.model_validate(settings), Tally(Metrics(), "public", lambda: 0.0))
+    return threshold(Listener.model_validate(settings), Doorbook(Metrics(), "public", lambda: 0.0))
 
 
 def test_plain_http_asks_for_nothing() -> None:

@@ -35,6 +35,12 @@ def test_the_program_names_itself() -> None:
     assert shown(NodeMetrics())[f'gateway_build_info{{implementation="{implementation}",python="{python}",version="{__version__}"}}'] == 1
 
 
+def test_deaths_of_workers_are_counted_from_nothing() -> None:
+    found = shown(NodeMetrics())
+    for reason in ("ended", "crashed", "killed", "stuck"):
+        assert found[f'gateway_worker_restarts_total{{reason="{reason}"}}'] == 0
+
+
 def test_one_scrape_is_the_sum_of_all_workers() -> None:
     node = NodeMetrics()
     for count in (3, 4):

@@ -2,9 +2,11 @@ import asyncio
 import http.client
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
+from aiohttp import web
 
 from gateway import __version__
 from gateway.admin import Admin
@@ -25,11 +27,13 @@ upstreams: [{id: u, targets: [{url: "http://a:1"}]}]
 routes:
   - {id: r, match: {prefix: /}, upstream: u, headers: {request: {set: {Authorization: Basic Zm9v, X-Service: api}}}}
 """
+NOTHING_ASKED = cast(web.BaseRequest, None)
+"""These views say what they say to everybody."""
 
 
 @pytest.fixture
 def blueprint() -> Blueprint:
-    return draw(parse(LEAST), None, "--upstream")
+    return draw(parse(LEAST + f"keys: [{{id: k, secret_sha256: {DIGEST}}}]\n"), None, "--upstream")
 
 
 @pytest.fixture
@@ -79,6 +83,19 @@ async def test_all_of_it_and_where_it_comes_from(admin: Admin, blueprint: Bluepr
     origins = msgspec.json.decode(await asked(admin, "/config/origins"))
     assert origins == origins_of(blueprint)
     assert (origins["routes[0].match.prefix"], origins["server.workers"]) == ("--upstream", "--upstream")
+
+
+async def test_others_get_their_turn_while_many_keys_are_told() -> None:
+    keys = "".join(f"- {{id: k{number}, secret_sha256: {number:063}a}}\n" for number in range(1000))
+    blueprint = draw(parse(LEAST + "keys:\n" + keys), None, "--upstream")
+    for path, view in configuration_views(lambda: blueprint).items():
+        if path == "/config/origins":
+            continue  # says one thing of all of them
+        telling, turns = asyncio.ensure_future(view(NOTHING_ASKED)), 0
+        while not telling.done():
+            await asyncio.sleep(0)
+            turns += 1
+        assert turns > 10
 
 
 def test_values_of_a_file_have_their_line_and_keys_one_a_file(tmp_path: Path) -> None:

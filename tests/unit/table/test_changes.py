@@ -59,6 +59,19 @@ def test_to_leave_the_store_of_keys_breaks_them_all() -> None:
     assert told_of(text, text + "keys: {store: redis}\n") == ["widening: store keys: added (redis)"]
 
 
+def test_what_keys_in_the_store_may_have_breaks_them_when_it_goes() -> None:
+    head, rest = SAMPLE[: SAMPLE.index("keys:")], SAMPLE[SAMPLE.index("upstreams:") :]
+    text = head + "redis: {url: 'redis://cache'}\nkeys: {store: redis}\n" + rest
+    for gone, name in (
+        ("  - {id: odd, limits: [{id: hour, max: 300, per: 1h}]}\n", "plan odd"),
+        (", {id: initech}", "organization initech"),
+    ):
+        assert told_of(text, text.replace(gone, "")) == [f"breaking: {name}: removed (keys in the store may have it)"]
+    assert told_of(text, text.replace("id: o.item", "id: o.one")) == [
+        "breaking: route o.one: was called o.item, as keys in the store may have it"
+    ]
+
+
 def test_no_field_of_the_schema_can_change_unseen() -> None:
     config = whole()
     seen = {(variant.section, variant.field) for variant in variants(config) if found(config, variant.config)}
@@ -106,6 +119,25 @@ def test_a_new_route_takes_calls_from_another_one_and_one_that_goes_leaves_them(
     opened = without.replace("match: {prefix: /}, upstream: u", "match: {prefix: /}, upstream: u, auth: none")
     asking = opened + "  - {id: status, match: {path: /status}, upstream: u}\n"
     assert told_of(opened, asking) == [f"breaking: route status: added ({methods} /status, taken from all)"]
+
+
+@pytest.mark.parametrize(
+    ("more", "effect"),
+    [
+        ("", "widening"),
+        (", limits: [{id: m, max: 5, per: 1s}]", "widening"),
+        (", limits: [{id: m, max: 4, per: 1s}]", "breaking"),
+        (", cost: 2", "breaking"),
+        (", error_family: analytics", "breaking"),
+        (", timeouts: {total: 1s}", "breaking"),
+        (", headers: {request: {set: {X-A: b}}}", "widening"),
+    ],
+)
+def test_a_new_route_breaks_the_calls_that_it_takes_where_they_have_less_of_it(more: str, effect: str) -> None:
+    before = SAMPLE.replace("match: {path: /o, methods", "match: {prefix: /o, methods")
+    limits = "" if "limits" in more else ", limits: [{id: second, max: 5, per: 1s}]"
+    (told,) = told_of(before, before + f"  - {{id: o.new, match: {{path: /o/a/b, methods: [GET]}}, upstream: u{more}{limits}}}\n")
+    assert told == f"{effect}: route o.new: added (GET /o/a/b, taken from o.list)"
 
 
 def test_a_key_that_may_use_the_route_that_calls_came_from_and_not_the_new_one_loses_them() -> None:

@@ -1,7 +1,6 @@
 """table/key_watch.py: changes reach the keys, with and without notices, and uses reach Redis."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Iterable
 
 import pytest
@@ -18,10 +17,10 @@ from gateway.settings.records import References
 from gateway.table.key_watch import KeyWatch, key_watch
 from gateway.table.keys import KeyMaker
 from gateway.table.stored import RESULTS, StoredKeys
-from tests.architecture.tables import README
 from tests.clocks import ManualClock
 from tests.fakes import until
 from tests.redis_server import RedisServer, free_port
+from tests.rights import rights
 from tests.shelf import NAMES, STORED, Shelf, Uncounted
 from tests.yaml_files import LEAST
 
@@ -124,13 +123,8 @@ async def test_the_last_uses_are_told_at_the_end() -> None:
 
 
 async def test_a_notice_is_quicker_than_the_next_time_and_the_rights_that_the_readme_asks_for_are_enough(redis_server: RedisServer) -> None:
-    page = README.read_text().replace("\n", " ")
-    (always,), (more,) = (
-        re.findall(r"A user needs (.*?), in a Cluster", page),
-        re.findall(r"The user of the gateways needs (.*?) besides", page),
-    )
-    rights = [f"+{command.lower().replace(' ', '|')}" for command in re.findall("`([A-Z ]+)`", always + more)]
-    redis_server.ask("ACL", "SETUSER", "gateway", "on", ">pw", "~gw:*", "&gw:*", "-@all", *rights)
+    given = rights("limits", "quotas", "keys in Redis")
+    redis_server.ask("ACL", "SETUSER", "gateway", "on", ">pw", "~gw:*", "&gw:*", *given)
     url = redis_server.url.replace("//", "//gateway:pw@")
     config = parse(LEAST + f"redis: {{url: '{url}'}}\nkeys: {{store: redis}}\n")
     metrics = Metrics()

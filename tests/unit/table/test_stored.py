@@ -173,13 +173,13 @@ async def test_a_key_that_is_wrong_in_another_way_is_told_again(desk: Desk) -> N
         for plan in ("platinum", "platinum", "iron"):
             desk.keys.forget([desk.shelf.put("odd", plan=plan)])
             assert await desk.refused("odd") is KEY_UNUSABLE
-        desk.shelf.put("no id", id=7)
+        desk.shelf.put("no id", id=7, **dict.fromkeys(map(str, range(500)), 0))
         assert await desk.refused("no id") is KEY_UNUSABLE
     assert [(line["key_id"], line["problem"]) for line in lines][:2] == [
         ("odd", "there is no plan `platinum`"),
         ("odd", "there is no plan `iron`"),
     ]
-    assert [line["key_id"] for line in lines[2:]] == ["7"]
+    assert [(line["key_id"], len(line["problem"])) for line in lines[2:]] == [("7", 500)]
 
 
 async def test_a_pattern_without_a_route_allows_nothing(desk: Desk) -> None:
@@ -239,3 +239,24 @@ async def test_a_use_of_a_key_that_is_gone_is_not_told(desk: Desk) -> None:
     await desk.refused("bad")
     desk.keys.forget([proof, bad])
     assert desk.keys.take_used(10) == {"b": 1000.0}
+
+
+async def test_what_another_one_knew_is_good_enough_while_redis_is_away(desk: Desk) -> None:
+    for secret in ("good", "changed", "other"):
+        desk.shelf.put(secret)
+        await desk.find(secret)
+    heir = Desk()
+    heir.keys.adopt(desk.keys.export())
+    heir.shelf.away = True
+    heir.keys.forget([proof_of_secret("changed")])
+    assert [caller.id for caller in await asyncio.gather(heir.find("good"), heir.find("good"))] == ["good", "good"]
+    assert await heir.refused("changed") is KEYS_UNAVAILABLE
+    assert len(heir.keys) == 1
+    grandchild = Desk()
+    grandchild.keys.adopt(heir.keys.export())
+    grandchild.shelf.away = True
+    assert [(await grandchild.find(secret)).id for secret in ("good", "other")] == ["good", "other"]
+    grandchild.shelf.away = False
+    assert await grandchild.refused("good") is KEY_UNKNOWN
+    grandchild.shelf.away = True
+    assert await grandchild.refused("good") is KEY_UNKNOWN

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from gateway.edge.tally import Tally
+from gateway.edge.doorbook import Doorbook
 from gateway.kernel.certificates import Certificate
 from gateway.observe.log import Log
 from gateway.observe.metrics import Metrics
@@ -20,7 +20,7 @@ NOW_S = 1_800_000_000.0
 
 
 class Desk:
-    """A Tally, what it counted and what it said."""
+    """A Doorbook, what it counted and what it said."""
 
     def __init__(self, file: Path, fd: int) -> None:
         self.file = file
@@ -28,7 +28,7 @@ class Desk:
         self.log = Log(lambda: NOW_S, format="json", fd=fd)
         self.log.install()
         self.log.start()
-        self.tally = Tally(self.metrics, "public", lambda: NOW_S)
+        self.doorbook = Doorbook(self.metrics, "public", lambda: NOW_S)
 
     def said(self) -> list[dict[str, object]]:
         self.log.close()
@@ -61,8 +61,8 @@ def certificate(days: float) -> Certificate:
 
 def test_who_is_turned_away_is_counted_and_told_of_once_in_a_while(desk: Desk) -> None:
     for _ in range(3):
-        desk.tally.turned_away(100)
-        desk.tally.cannot_accept("Too many open files")
+        desk.doorbook.turned_away(100)
+        desk.doorbook.cannot_accept("Too many open files")
     assert 'gateway_client_connections_refused_total{listener="public"} 3.0' in scraped(desk.metrics).decode().splitlines()
     assert [(line["event"].__str__().partition(",")[0], line.get("connections"), line.get("reason")) for line in desk.said()] == [
         ("too many connections", 100, None),
@@ -72,7 +72,7 @@ def test_who_is_turned_away_is_counted_and_told_of_once_in_a_while(desk: Desk) -
 
 def test_failures_are_counted_by_reason(desk: Desk) -> None:
     for reason in ("timeout", "closed", "timeout"):
-        desk.tally.handshake_failed(reason)
+        desk.doorbook.handshake_failed(reason)
     assert desk.counted() == [
         'gateway_tls_handshake_failures_total{listener="public",reason="timeout"} 2.0',
         'gateway_tls_handshake_failures_total{listener="public",reason="closed"} 1.0',
@@ -81,7 +81,7 @@ def test_failures_are_counted_by_reason(desk: Desk) -> None:
 
 def test_a_missing_proxy_header_is_counted_each_time_and_told_once(desk: Desk) -> None:
     for reason in ("untrusted", "untrusted", "malformed"):
-        desk.tally.proxy_refused(reason)
+        desk.doorbook.proxy_refused(reason)
     assert 'gateway_proxy_protocol_refused_total{listener="public",reason="untrusted"} 2.0' in scraped(desk.metrics).decode()
     assert [line["reason"] for line in desk.said()] == ["untrusted", "malformed"]
 
@@ -91,7 +91,7 @@ def test_a_missing_proxy_header_is_counted_each_time_and_told_once(desk: Desk) -
     [(90, "info", "certificate read"), (13, "warning", "certificate expires soon"), (-1, "error", "certificate has expired")],
 )
 def test_the_end_of_a_certificate_is_told(desk: Desk, days: float, level: str, event: str) -> None:
-    desk.tally.certificate_read("/tls.crt", certificate(days))
+    desk.doorbook.certificate_read("/tls.crt", certificate(days))
     assert desk.counted() == [
         f'gateway_tls_certificate_expiry_timestamp_seconds{{certificate="/tls.crt",listener="public"}} {NOW_S + days * DAY_S!r}',
         'gateway_tls_certificate_reads_total{listener="public",result="read"} 1.0',
@@ -109,7 +109,7 @@ def test_the_end_of_a_certificate_is_told(desk: Desk, days: float, level: str, e
 
 
 def test_a_certificate_that_is_not_usable_is_told(desk: Desk) -> None:
-    desk.tally.certificate_refused("/tls.crt", "this is not the private key of the certificate")
+    desk.doorbook.certificate_refused("/tls.crt", "this is not the private key of the certificate")
     assert desk.counted() == ['gateway_tls_certificate_reads_total{listener="public",result="refused"} 1.0']
     (said,) = desk.said()
     assert (said["level"], said["reason"]) == ("error", "this is not the private key of the certificate")

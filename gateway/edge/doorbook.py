@@ -12,7 +12,7 @@ _TOLD_AGAIN_S = 60.0
 """What goes on is told at most so often."""
 
 
-class Tally:
+class Doorbook:
     """Of the listener `listener`. `wall` reads Unix time in seconds."""
 
     def __init__(self, metrics: Metrics, listener: str, wall: Callable[[], float]) -> None:
