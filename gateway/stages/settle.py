@@ -20,6 +20,8 @@ from gateway.remote.call import Answer
 
 Unmeasured: TypeAlias = Callable[[str], None]
 """Is told of a quota whose amount a successful answer did not tell; the call counts as nothing then."""
+_WITHOUT_BODY = frozenset({204, 205, 304})
+"""RFC 9110: 15.3.5, 15.3.6 and 15.4.5."""
 
 
 async def settle(x: Exchange, hold: Hold, unmeasured: Unmeasured) -> None:
@@ -53,13 +55,18 @@ def _amounts(x: Exchange, hold: Hold, unmeasured: Unmeasured) -> Mapping[str, in
     answer, found = x.answer, dict[str, int]()
     for posting in hold.postings:
         wanted = posting.meter.amount
-        if wanted is not None and answer is not None:
+        if wanted is not None and answer is not None and (wanted.header is not None or _has_body(x, answer)):
             said = _said(answer, wanted, x.route.envelope.max_buffer if x.route else 0)
             if said is None:
                 unmeasured(posting.meter.id)
             else:
                 found[posting.meter.id] = said
     return found
+
+
+def _has_body(x: Exchange, answer: Answer) -> bool:
+    """Whether there is one in replies of this kind. Those without are nothing to notice."""
+    return x.method != "HEAD" and answer.status not in _WITHOUT_BODY
 
 
 def _said(answer: Answer, wanted: Amount, most_bytes: int) -> int | None:

@@ -80,6 +80,14 @@ async def test_what_the_answer_does_not_say_counts_as_nothing_and_is_noticed() -
     assert (books.told, books.unmeasured) == ([(True, {}), "over"], ["h", "f"])
 
 
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 304), ("DELETE", 204)])
+async def test_a_reply_that_cannot_have_a_body_need_not_say_anything_there(method: str, status: int) -> None:
+    books, found = Books(), answer(b"")
+    found.status = status
+    await books.settle(method=method, answer=found, reply=reply(status))
+    assert (books.told, books.unmeasured) == ([(True, {"h": 5}), "over"], [])
+
+
 async def test_a_coded_body_is_read_and_one_that_cannot_be_is_not() -> None:
     coded = [*BOTH, (b"content-encoding", b"gzip")]
     for body, amounts in ((compress(b'{"bytes":3}'), {"h": 5, "f": 3}), (b"no gzip", {"h": 5})):
