@@ -96,7 +96,7 @@ class Move(NamedTuple):
 
 
 Settle: TypeAlias = Callable[[bool, Mapping[str, int]], Awaitable[None] | None]
-Leave: TypeAlias = Callable[[], None]
+Leave: TypeAlias = Callable[[], Awaitable[None] | None]
 
 
 class Hold:
@@ -122,11 +122,10 @@ class Hold:
         settle, self._settle = self._settle, None
         return None if settle is None else settle(succeeded, amounts)
 
-    def end(self) -> None:
-        """The call is over: somebody else may take its place."""
+    def end(self) -> Awaitable[None] | None:
+        """The call is over: somebody else may take its place. What is returned is as for `settle`."""
         leave, self._leave = self._leave, None
-        if leave is not None:
-            leave()
+        return None if leave is None else leave()
 
 
 def month_of(unix_s: int) -> int:

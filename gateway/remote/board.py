@@ -141,6 +141,11 @@ class Board:
             if name in before.upstreams:
                 row.adopt(before.upstreams[name])
 
+    def bereave(self) -> None:
+        """A process has ended. If the trial of a circuit was its own nobody will tell what came of it: the next call tries."""
+        for row in self.upstreams.values():
+            row.trial_until = 0.0
+
     def _row(self) -> "memoryview[float]":
         row, self._free = self._free[:_WIDTH], self._free[_WIDTH:]
         return row

@@ -1,7 +1,7 @@
 """Meters in the memory of this process: the quotas of a gateway without Redis, and those of one whose Redis is away.
 
 Months are those of this machine's clock. Memory is bounded: at MAX_KEYS those that are not yet known share SHARED_SLOTS
-entries, as in `gateway.remote.local`; tallies of a month that is over are dropped when another one begins.
+entries a meter, as in `gateway.remote.local`; tallies of a month that is over are dropped when another one begins.
 """
 
 import random
@@ -119,7 +119,9 @@ class Ledger:
         return posting.key in self._units if tally is None else not posting.meter.monthly or tally.month >= month
 
     def begin(self, posting: Posting, used: int, units: Iterable[str] = ()) -> None:
-        """Somebody else has counted before: `used` so far, besides `units` of our own."""
+        """Somebody else has counted before: `used` so far, besides `units` of our own. Nothing where memory is full."""
+        if len(self._tallies if posting.meter.tallied else self._units) >= self._max_keys:
+            return
         if posting.meter.tallied:
             self._tallies[posting.key] = _Tally(used, self._now()[1] if posting.meter.monthly else 0)
         else:
@@ -173,7 +175,10 @@ class Ledger:
         return self._units.setdefault(self._name(key, self._units), _Units({}))
 
     def _name(self, key: str, known: Mapping[str, object]) -> str:
-        return key if len(known) < self._max_keys or key in known else f"shared/{hash(key) % SHARED_SLOTS}"
+        if len(known) < self._max_keys or key in known:
+            return key
+        meter = key[key.rfind(":", 0, key.find("/")) + 1 :]  # what follows the owner
+        return f"{meter}/{hash(key) % SHARED_SLOTS}"
 
     @staticmethod
     def _end(units: _Units, now_s: float) -> None:

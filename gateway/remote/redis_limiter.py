@@ -186,9 +186,10 @@ class RedisLimiter:
         """What is done outside of requests: say that this gateway is there, and pay what it owes."""
         while True:
             self._woken.clear()
-            if await self._presence.beat(self._store.call):
+            heard = await self._presence.beat(self._store.call)
+            await self.quotas.renew()
+            if heard:
                 self.fallback.gateways = self._presence.gateways
-                await self.quotas.renew()
                 await self.fallback.settle(self._store.call, partial(command, self._key_prefix, sha=self._sha))
                 await self.quotas.settlements.pay()
             with contextlib.suppress(TimeoutError):

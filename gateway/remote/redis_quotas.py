@@ -91,21 +91,21 @@ class RedisQuotas:
         unit = self._names.next()
         self._take_off(claim, unit)
 
-        def leave() -> None:
+        def leave() -> Awaitable[None] | None:
             counted.end()
-            self._land(claim, unit)
+            return self._land(claim, unit)
 
         return Hold(claim.postings, partial(self._settle_away, claim, unit, counted), leave)
 
     async def renew(self) -> None:
-        """Say of every call in flight that it still is."""
+        """Say of every call in flight that it still is, to every node that there is."""
         for key, units in list(self._flying.items()):
             names = list(units)
             tag = key.partition("{")[2].partition("}")[0]
             for at in range(0, len(names), RENEWALS):
                 moves = [Move(key, "put", LEASE_MS, unit=unit) for unit in names[at : at + RENEWALS] if unit in units]
                 if moves and isinstance(await self._call(self.settlements.command(moves, tag), tag), LinkError):
-                    return
+                    break
 
     async def finish(self) -> None:
         """Before the connection is cut."""
@@ -137,15 +137,14 @@ class RedisQuotas:
             if posting.meter.kind == "concurrency":
                 self._flying.setdefault(posting.key, {})[unit] = None
 
-    def _land(self, claim: Claim, unit: str) -> None:
+    def _land(self, claim: Claim, unit: str) -> Awaitable[None] | None:
         moves = leavings(claim.postings, unit)
         for move in moves:
             units = self._flying.get(move.key, {})
             units.pop(unit, None)
             if not units:
                 self._flying.pop(move.key, None)
-        if moves:
-            self.settlements.mention(moves, claim.tag)
+        return asyncio.shield(self.settlements.mention(moves, claim.tag)) if moves else None
 
     def _used(self, posting: Posting, month: int) -> int:
         """When Redis last said so. Calls in flight elsewhere will have ended: only ours are known."""

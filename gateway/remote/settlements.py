@@ -50,9 +50,9 @@ class Settlements:
         command = self.command(moves, tag, name, undoing=undoing)
         return self._own(self._send(command, tag))
 
-    def mention(self, moves: list[Move], tag: str) -> None:
+    def mention(self, moves: list[Move], tag: str) -> asyncio.Task[None]:
         """As `send`, for what time tells Redis as well: it is not kept."""
-        self._own(self._mention(self.command(moves, tag), tag))
+        return self._own(self._mention(self.command(moves, tag), tag))
 
     def mark(self, tag: str, name: str, *, counted: bool = False) -> bytes:
         """The key that says that the moves of that name were made, or that the call was `counted`."""

@@ -4,8 +4,8 @@ A call has succeeded when its reply has a status below 400 and comes to its end.
 whoever made it, and when a streamed reply breaks off. A client may leave before there is a reply: then what had been handed to
 the service stays charged, because nobody knows, and leaving early must not be a way to have work done for nothing.
 
-What a failed call gives back, and what a release lowers, is in the store before the reply is sent: whoever has the reply finds
-it so at every gateway.
+What a failed call gives back, what a release lowers, and that the call is over, is in the store before the reply is sent:
+whoever has the reply finds it so at every gateway. A streamed reply is in flight until its end.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -25,17 +25,21 @@ Unmeasured: TypeAlias = Callable[[str], None]
 async def settle(x: Exchange, hold: Hold, unmeasured: Unmeasured) -> None:
     """Once the reply is there. One that is streamed is judged when it has ended, by `conclude`."""
     if x.reply is not None and x.reply.stream is None:
-        settled = _settle(x, hold, x.reply.status < 400, unmeasured)
+        settled, ended = _settle(x, hold, x.reply.status < 400, unmeasured), hold.end()
         if settled is not None:
             await settled
+        if ended is not None:
+            await ended
 
 
 def conclude(x: Exchange, hold: Hold, unmeasured: Unmeasured) -> None:
     """Once the exchange is over, whatever became of it. Waits for nothing."""
     handed = x.upstream_s > 0
     succeeded = handed if x.reply is None else x.reply.status < 400 and x.outcome != "cut"
-    _settle(x, hold, succeeded, unmeasured)
-    hold.end()
+    try:
+        _settle(x, hold, succeeded, unmeasured)
+    finally:
+        hold.end()
 
 
 def _settle(x: Exchange, hold: Hold, succeeded: bool, unmeasured: Unmeasured) -> Awaitable[None] | None:

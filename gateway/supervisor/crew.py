@@ -203,6 +203,7 @@ class Crew:
         self.everybody.discard(worker)
         self.cut += worker.pulse.cut
         worker.region.bereave()
+        worker.blueprint.board.bereave()
         self._free.append(worker.region)
         self.errors.give_back(worker.errors)
         if worker.replace and not self._closed and self.members.get(worker.slot) is worker:

@@ -1,5 +1,6 @@
 """Several targets behind one gateway, in processes and connections of their own."""
 
+import asyncio
 import json
 import os
 import signal
@@ -7,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests.fakes import RawBackend, reply, script, until
+from tests.fakes import End, RawBackend, reply, script, until
 from tests.gateway_process import GatewayProcess, configuration, running
 from tests.journeys.backends import ask, counted, counts, enveloped
 from tests.load import Load
@@ -131,6 +132,27 @@ async def test_an_open_circuit_outlives_a_reload_and_closes_by_itself(tmp_path: 
             assert (answer.status, counted(gateway, "gateway_upstream_breaker_open", upstream="backend")) == (200, 0)
             assert counted(gateway, "gateway_upstream_breaker_opened_total", upstream="backend") == 1
             assert json.loads(gateway.admin("/targets")[1])["upstreams"][0]["circuit"] == {"state": "closed"}
+
+
+async def asking_on(gateway: GatewayProcess) -> None:
+    """Until a connection breaks."""
+    while True:
+        await ask(gateway, "GET", "/v1/x")
+
+
+async def test_a_worker_that_dies_while_it_tries_leaves_the_next_call_to_try(tmp_path: Path) -> None:
+    async with RawBackend(script(End.RESET), script(End.RESET), script(End.NEVER)) as backend:
+        upstreams = of(backend.url, breaker="{consecutive_failures: 2, base_open_time: 100ms}")
+        with running(configuration(0, upstreams=upstreams), tmp_path) as gateway:
+            assert [(await ask(gateway, "GET", "/v1/x")).status for _ in range(2)] == [503, 503]
+            trying = asyncio.ensure_future(asking_on(gateway))
+            await until(lambda: len(backend.requests) == 3)
+            (worker,) = json.loads(gateway.admin("/workers")[1])["workers"]
+            os.kill(worker["pid"], signal.SIGKILL)
+            await said(gateway, "worker ended")
+            await asyncio.wait([trying])
+            assert isinstance(trying.exception(), OSError | EOFError)
+            assert (await ask(gateway, "GET", "/v1/x")).status == 200
 
 
 async def test_a_sick_target_is_taken_out_and_brought_back_by_its_checks(tmp_path: Path) -> None:

@@ -11,6 +11,10 @@ UNIX: Final = "unix"
 _MOST_PATH_BYTES = 107
 """sockaddr_un holds 108 bytes, the last of which is 0: unix(7)."""
 
+SERVER_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}(\.[A-Za-z0-9_-]{1,63})*\.?$"
+"""RFC 1035 2.3.4. With other labels `ssl` raises UnicodeError for each connection."""
+_LONGEST_NAME = 253
+
 
 class UnixAddress(NamedTuple):
     """A socket in the file system."""
@@ -42,4 +46,11 @@ def subject(value: object) -> str:
         raise RefusedError(
             f"`{text}` is not the subject of a certificate (RFC 4514)", "`openssl x509 -noout -subject -nameopt RFC2253` prints it"
         )
+    return text
+
+
+def server_name(value: object) -> str:
+    text = text_of(value, "a host name")
+    if not re.fullmatch(SERVER_NAME_PATTERN, text) or len(text) > _LONGEST_NAME:
+        raise RefusedError(f"`{text}` is not a host name", "its parts have 1 to 63 letters, digits and hyphens, with a dot between them")
     return text

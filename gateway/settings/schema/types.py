@@ -65,6 +65,7 @@ TrustedProxy: TypeAlias = Annotated[IPv4Network | IPv6Network | str, PlainValida
 TargetUrl: TypeAlias = Annotated[values.TargetUrl, PlainValidator(values.target_url), spelled, _shape(pattern="^https?://")]
 RedisUrl: TypeAlias = Annotated[SecretStr, _secret(redis_urls.redis_url), _hidden, _shape(pattern=redis_url.PATTERN)]
 Token: TypeAlias = Annotated[SecretStr, _secret(values.token), _hidden, _shape()]
+ServerName: TypeAlias = Annotated[str, PlainValidator(addresses.server_name), _shape(pattern=addresses.SERVER_NAME_PATTERN)]
 Digest: TypeAlias = Annotated[str, PlainValidator(values.digest), _shape(pattern="^[0-9a-f]{64}$")]
 Subject: TypeAlias = Annotated[str, PlainValidator(addresses.subject), _shape(pattern="^[A-Za-z0-9.]+=")]
 Instant: TypeAlias = Annotated[datetime, PlainValidator(values.instant), _in_utc, _shape(format="date-time")]

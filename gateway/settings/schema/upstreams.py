@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, model_validator
 
 from gateway.settings.schema.health import Health
-from gateway.settings.schema.types import Id, Many, PositiveDuration, Section, TargetUrl, default, section
+from gateway.settings.schema.types import Id, Many, PositiveDuration, Section, ServerName, TargetUrl, default, section
 from gateway.settings.schema.values import RefusedError
 
 
@@ -41,9 +41,7 @@ class UpstreamTls(Section):
     certificate: str | None = Field(default=None, description="PEM file of the certificate that the gateway shows.")
     private_key: str | None = Field(default=None, description="PEM file of its private key, unless `certificate` holds it.")
     verify: bool = Field(default=True, description="Check the upstream's certificate and name.")
-    server_name: str | None = Field(
-        default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$", description="Name to ask for and to check, if not the URL's host."
-    )
+    server_name: ServerName | None = Field(default=None, description="Name to ask for and to check, if not the URL's host.")
 
     @model_validator(mode="after")
     def _of_use(self) -> "UpstreamTls":

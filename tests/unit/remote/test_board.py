@@ -65,6 +65,14 @@ def test_a_trial_that_is_told_to_the_last_board_holds_up_nobody_on_the_next_one(
     assert (row.opens, row.open_until, row.trial_until) == (2, 10.0, 0.0)
 
 
+def test_whoever_ends_while_it_tries_holds_up_nobody() -> None:
+    board = Board({"orders": ["http://a"]})
+    row = board.upstreams["orders"]
+    row.opens, row.trial_until = 2, 41.0
+    board.bereave()
+    assert (row.opens, row.trial_until) == (2, 0.0)
+
+
 def test_one_target_alone_is_not_ejected_any_more() -> None:
     before, after = Board({"orders": ["http://a", "http://b"]}), Board({"orders": ["http://a"]})
     row = before.upstreams["orders"].targets[0]

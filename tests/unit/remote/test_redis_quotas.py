@@ -4,12 +4,13 @@ import asyncio
 import time
 from datetime import UTC, datetime
 
-from gateway.kernel.bucket import Claim, Window
+from gateway.kernel.bucket import Claim, Decision, Window
 from gateway.kernel.faults import QUOTA_SPENT
 from gateway.kernel.quota import LEASE_MS, Meter, Posting
 from gateway.remote import redis_quotas as module
+from gateway.remote.redis_link import LOST, Reply, pack
 from tests.limiter_load import until
-from tests.metered import COUNT, FLIGHT, LEVEL, MONTHLY, RELEASE, SUM, Gateway, asks, posting, stored
+from tests.metered import CLOCK, COUNT, FLIGHT, LEVEL, MONTHLY, RELEASE, SUM, Gateway, asks, posting, stored
 from tests.redis_server import RedisServer
 
 
@@ -117,6 +118,40 @@ class TestCallsInFlight:
         await gateway.is_settled()
         await gateway.limiter.quotas.renew()
         assert stored(redis_server) == set()
+
+    async def test_are_renewed_whatever_becomes_of_heartbeats(self, redis_server: RedisServer) -> None:
+        """In a cluster the node may be away that has those."""
+        gateway = Gateway(redis_server.url)
+        gateway.limiter._presence._command = pack(b"NOSUCH")
+        async with gateway:
+            await gateway.allowed(FLIGHT)
+            redis_server.ask("FLUSHALL")
+            gateway.limiter._woken.set()
+            await until(lambda: redis_server.ask("ZCARD", "gw:1:{a}:concurrency") == 1)
+
+    async def test_are_renewed_on_all_nodes_that_are_there(self) -> None:
+        renewed: list[str] = []
+
+        async def call(command: bytes, tag: str) -> Reply:
+            if b"put" not in command:
+                return [1, 0, 0, 1, 0]
+            renewed.append(tag)
+            return LOST if tag == "away" else 1
+
+        quotas = module.RedisQuotas("gw:", call, b"", CLOCK)
+        for tag in ("away", "there"):
+            assert isinstance(await quotas.decide(asks(Posting(f"{{{tag}}}:f", FLIGHT.meter))), Decision)
+        await quotas.renew()
+        assert renewed == ["away", "there"]
+
+    async def test_that_are_over_are_so_for_every_gateway(self, redis_server: RedisServer) -> None:
+        """Or who asks one gateway after another would be told that it has two calls in flight."""
+        single = posting("concurrency", 1)
+        async with Gateway(redis_server.url) as one, Gateway(redis_server.url) as other:
+            for gateway in (one, other) * 50:
+                over = (await gateway.allowed(single)).end()
+                assert over is not None
+                await over
 
     async def test_of_a_gateway_that_says_nothing_end_by_themselves(self, redis_server: RedisServer) -> None:
         short = Posting("{a}:f", Meter("f", "concurrency", 1, "key", QUOTA_SPENT, lasts_ms=100))

@@ -10,6 +10,7 @@ from gateway.settings.schema.values import Address, RefusedError, TargetUrl
 
 UNKNOWN_PARAMETER = "the URL has a parameter that Redis connections do not have"
 USUAL_PARAMETERS = "the usual ones are `db`, `username`, `password` and, with `rediss://`, `ssl_ca_certs`, `ssl_certfile` and `ssl_keyfile`"
+NAME_PARTS = "its parts have 1 to 63 letters, digits and hyphens, with a dot between them"
 
 
 @pytest.mark.parametrize(
@@ -64,6 +65,7 @@ def test_networks_and_instants() -> None:
         (values.token, "a-long.token"),
         (values.token, ""),
         (values.digest, "a" * 64),
+        (addresses.server_name, f"{'a' * 63}.internal_1.example."),
         (values.href, "https://docs.example.com/limits#x"),
         (values.identifier, "acme-ci"),
         (values.identifier, "6d84e126-d10c-4e52-bbfb-bd4c92bc8333"),
@@ -126,6 +128,9 @@ def test_workers_are_as_many_as_wanted_or_as_fit(value: object, count: int | Non
         (addresses.listen_address, f"unix:/{'a' * 107}", "the path of a unix socket has at most 107 bytes", ""),
         (addresses.listen_address, "8080", "`8080` is not `host:port`", "write `0.0.0.0:8080`"),
         (addresses.trusted_proxy, "unix:/a", "`unix:/a` is not an address range", "write one such as `10.0.0.0/8`"),
+        (addresses.server_name, "a..b", "`a..b` is not a host name", NAME_PARTS),
+        (addresses.server_name, f"{'a' * 64}.example", f"`{'a' * 64}.example` is not a host name", NAME_PARTS),
+        (addresses.server_name, "a." * 127, f"`{'a.' * 127}` is not a host name", NAME_PARTS),
         (values.network, "10.0.0.1/8", "`10.0.0.1/8` has bits set after its prefix", "write `10.0.0.0/8`"),
         (values.network, "10.0.0.0/33", "`10.0.0.0/33` is not an address range", "write one such as `10.0.0.0/8`"),
         (values.network, "localhost", "`localhost` is not an address range", "write one such as `10.0.0.0/8`"),

@@ -23,15 +23,20 @@ BOTH = [(b"x-bytes", b"5"), (b"content-type", b"application/json")]
 class Books:
     """A hold, and what it was told."""
 
-    def __init__(self, waits: Awaitable[None] | None = None) -> None:
+    def __init__(self, waits: Awaitable[None] | None = None, leaves: Awaitable[None] | None = None) -> None:
         self.told: list[object] = []
         self.unmeasured: list[str] = []
         self._waits = waits
-        self.hold = Hold(POSTINGS, self._settle, lambda: self.told.append("over"))
+        self._leaves = leaves
+        self.hold = Hold(POSTINGS, self._settle, self._leave)
 
     def _settle(self, succeeded: bool, amounts: Mapping[str, int]) -> Awaitable[None] | None:
         self.told.append((succeeded, dict(amounts)))
         return self._waits
+
+    def _leave(self) -> Awaitable[None] | None:
+        self.told.append("over")
+        return self._leaves
 
     async def settle(self, **changes: Any) -> None:
         await settle(exchange(route=route(), **changes), self.hold, self.unmeasured.append)
@@ -52,25 +57,27 @@ def reply(status: int = 200, stream: Pieces | None = None) -> Reply:
 async def test_a_status_below_400_is_a_success(status: int, succeeded: bool) -> None:
     books = Books()
     await books.settle(answer=answer(), reply=reply(status))
-    assert books.told == [(succeeded, {"h": 5, "f": 7} if succeeded else {})]
+    assert books.told == [(succeeded, {"h": 5, "f": 7} if succeeded else {}), "over"]
     books.conclude(answer=answer(), reply=reply(status))
-    assert books.told[1:] == ["over"]
+    assert len(books.told) == 2
     assert books.unmeasured == []
 
 
 async def test_what_others_have_to_see_is_waited_for() -> None:
-    done = asyncio.get_running_loop().create_future()
-    settling = asyncio.ensure_future(Books(done).settle(reply=reply(500)))
-    await asyncio.sleep(0)
-    assert not settling.done()
-    done.set_result(None)
+    done, over = [asyncio.get_running_loop().create_future() for _ in range(2)]
+    books = Books(done, over)
+    settling = asyncio.ensure_future(books.settle(reply=reply(500)))
+    for each in (done, over):
+        await asyncio.sleep(0)
+        assert (books.told, settling.done()) == ([(False, {}), "over"], False)
+        each.set_result(None)
     await settling
 
 
 async def test_what_the_answer_does_not_say_counts_as_nothing_and_is_noticed() -> None:
     books = Books()
     await books.settle(answer=answer(b"[]", fields=[]), reply=reply())
-    assert (books.told, books.unmeasured) == ([(True, {})], ["h", "f"])
+    assert (books.told, books.unmeasured) == ([(True, {}), "over"], ["h", "f"])
 
 
 async def test_a_coded_body_is_read_and_one_that_cannot_be_is_not() -> None:
@@ -78,7 +85,7 @@ async def test_a_coded_body_is_read_and_one_that_cannot_be_is_not() -> None:
     for body, amounts in ((compress(b'{"bytes":3}'), {"h": 5, "f": 3}), (b"no gzip", {"h": 5})):
         books = Books()
         await books.settle(answer=answer(body, fields=coded), reply=reply())
-        assert books.told == [(True, amounts)]
+        assert books.told == [(True, amounts), "over"]
 
 
 async def test_a_streamed_reply_is_judged_at_its_end_and_by_its_head() -> None:
@@ -95,6 +102,17 @@ def test_who_leaves_early_pays_for_what_the_service_was_handed(upstream_s: float
     books = Books()
     books.conclude(upstream_s=upstream_s, outcome="abandoned")
     assert (books.told, books.unmeasured) == ([(succeeded, {}), "over"], [])
+
+
+def test_the_call_is_over_even_if_its_amount_cannot_be_noticed() -> None:
+    books = Books()
+
+    def fail(quota: str) -> None:
+        raise KeyError(quota)
+
+    with pytest.raises(KeyError):
+        conclude(exchange(answer=answer(b"[]", fields=[]), reply=reply()), books.hold, fail)
+    assert books.told == ["over"]
 
 
 async def test_nothing_is_settled_without_a_reply() -> None:
