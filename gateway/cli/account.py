@@ -46,7 +46,7 @@ def show(key: str, organization: str, admin: str, output: str) -> None:
 def reset(key: str, admin: str, token: str, output: str) -> None:
     """Give a key all of its limits back.
 
-    KEY is its id. What it shares, with its organisation or with all callers of a route, stays as it is.
+    KEY is its id. What it shares, with its organisation or with all callers of a route, stays as it is, and so do quotas.
     """
     told = _asked(admin, "POST", f"/limits/reset?{urlencode({'key': key})}", token)
     click.echo(

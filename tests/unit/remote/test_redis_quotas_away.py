@@ -1,7 +1,5 @@
 """remote/redis_quotas.py: what a gateway does while Redis is away, and what Redis learns of it."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from gateway.kernel.faults import GatewayError
@@ -9,12 +7,6 @@ from gateway.remote import redis_quotas as module
 from tests.limiter_load import until
 from tests.metered import COUNT, FLIGHT, LEVEL, MONTHLY, RELEASE, SUM, Gateway, asks, posting, stored
 from tests.redis_server import RedisServer
-
-
-@pytest.fixture
-async def gateway(redis_server: RedisServer) -> AsyncIterator[Gateway]:
-    async with Gateway(redis_server.url) as gateway:
-        yield gateway
 
 
 class TestWithoutRedis:
