@@ -8,7 +8,7 @@ import msgspec
 from gateway.kernel.bucket import Claim, Decision
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.quota import Hold
-from gateway.remote.call import Answer, Body, Stream
+from gateway.remote.call import Answer, Body, Call, Stream
 from gateway.table import Caller, Route
 
 
@@ -31,8 +31,8 @@ class Exchange(msgspec.Struct):
     `ended` is why the gateway itself gives the exchange up, set before its task is cancelled.
     `certificate_subject` is what the client has proved to be by its certificate (RFC 4514), "" without one.
     `hold` is what has to be told how the exchange ends, None when nothing has. `looked` says that `decision` was only
-    looked up, at no cost. `client_s` is what waiting for the client took: for its body before the upstream was called, and
-    until it had taken a large reply.
+    looked up, at no cost. `call` is what goes to the upstream. `client_s` is what waiting for the client took: for its body
+    before the upstream was called, and until it had taken a large reply.
     `started` is a reading of the monotonic clock; durations are in seconds.
     """
 
@@ -63,6 +63,7 @@ class Exchange(msgspec.Struct):
     decision: Decision | None = None
     hold: Hold | None = None
     limiter_s: float = 0.0
+    call: Call | None = None
     answer: Answer | None = None
     looked: bool = False
     upstream_s: float = 0.0

@@ -133,7 +133,7 @@ class Gateway:
         if route.upstream is None:
             return await tell(x, caller, x.decision, self._accounts)
         began = self.clock.monotonic()
-        call = await prepare(x, route, caller, self.id_field)
+        call = x.call = await prepare(x, route, caller, self.id_field)
         now = self.clock.monotonic()
         if x.body is not None:
             x.client_s, began = now - began, now

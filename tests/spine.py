@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -9,6 +10,7 @@ from gateway.exchange import Exchange, Reply
 from gateway.kernel.bucket import Claim, Decision
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import CATALOGUE, LIMITER_UNAVAILABLE, GatewayError
+from gateway.kernel.quota import MeterState, Posting
 from gateway.observe.access import AccessLog
 from gateway.observe.metrics import Metrics
 from gateway.observe.writer import Writer
@@ -41,6 +43,9 @@ class Away:
     """A Limiter whose store is away under `deny`."""
 
     async def decide(self, claim: Claim) -> Decision:
+        raise GatewayError(LIMITER_UNAVAILABLE)
+
+    async def read(self, postings: Sequence[Posting]) -> list[MeterState]:
         raise GatewayError(LIMITER_UNAVAILABLE)
 
 

@@ -71,7 +71,7 @@ class Posting(msgspec.Struct, frozen=True):
 
 
 class MeterState(msgspec.Struct, frozen=True):
-    """A meter that refused a call, and what it says. `opens_s` is in how many seconds it opens by itself; None: it does not."""
+    """A meter and what it says. `opens_s` is in how many seconds some of it is free again by itself; None: it never is."""
 
     meter: Meter
     used: int
@@ -141,7 +141,7 @@ def end_of(month: int) -> int:
 
 
 def state(meter: Meter, used: int, ends_in_s: float, wall_s: float, month: int) -> MeterState:
-    """Of a meter that is spent. `ends_in_s` is when its first unit ends."""
+    """What a meter says. `ends_in_s` is when its first unit ends."""
     if not meter.tallied:
         return MeterState(meter, used, max(ends_in_s, 0.0))
     return MeterState(meter, used, max(end_of(month) - wall_s, 0.0) if meter.monthly else None)

@@ -46,7 +46,8 @@ class Call(msgspec.Struct):
     of that. `host` is a complete Host line, b"" for the target's own. `head` are the other header lines but for the framing
     of the body, `body` is either the whole of it or a Body that is passed on as it arrives. `idempotent` says that the
     method may be sent twice. `buffer_bytes` is how much of the reply to wait for before `send` returns: 0 returns with the
-    head, and so do types that are never buffered (events, binary data). Time-outs in seconds.
+    head, and so do types that are never buffered (events, binary data). Time-outs in seconds. `handed` says that some target was
+    given it, or a part of it.
     """
 
     method: bytes
@@ -59,6 +60,7 @@ class Call(msgspec.Struct):
     connect_timeout_s: float
     first_byte_timeout_s: float
     total_timeout_s: float
+    handed: bool = False
 
 
 class Answer(msgspec.Struct):

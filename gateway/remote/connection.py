@@ -89,6 +89,7 @@ class Connection(asyncio.Protocol):
         self._reply.begin(call.method == b"HEAD")
         self._buffer.clear()
         self._call = call
+        call.handed = True
         self._waiter = waiter = self._loop.create_future()
         body = call.body
         if isinstance(body, bytes) and len(body) <= PIECE_BYTES:

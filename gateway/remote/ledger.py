@@ -76,9 +76,13 @@ class Ledger:
         for posting in postings:
             meter = posting.meter
             if posting.act == "charge" and (used := self._used(posting.key, meter, now_s, month)) >= meter.max:
-                ends_s = now_s if meter.tallied else min(self._of(posting.key).ends_s.values(), default=now_s)
-                found.append(state(meter, used, ends_s - now_s if ends_s < inf else 0.0, self._clock.wall(), month))
+                found.append(self._state(posting, used, now_s, month))
         return tuple(found)
+
+    def read(self, postings: Iterable[Posting]) -> list[MeterState]:
+        """What all of them say."""
+        now_s, month = self._now()
+        return [self._state(each, self._used(each.key, each.meter, now_s, month), now_s, month) for each in postings]
 
     def take(self, postings: tuple[Posting, ...]) -> Hold:
         """Charge all of them: none is spent."""
@@ -127,6 +131,11 @@ class Ledger:
         else:
             self._units[posting.key] = _Units(dict.fromkeys(units, inf), used)
 
+    def forget(self, key: str) -> None:
+        """Let one say that nothing is used. Those that share an entry go on to."""
+        self._tallies.pop(key, None)
+        self._units.pop(key, None)
+
     def clear(self) -> None:
         """Forget all."""
         self._tallies.clear()
@@ -164,6 +173,11 @@ class Ledger:
             return 0
         self._end(units, now_s)
         return len(units.ends_s) + units.others
+
+    def _state(self, posting: Posting, used: int, now_s: float, month: int) -> MeterState:
+        units = None if posting.meter.tallied else self._units.get(self._name(posting.key, self._units))
+        ends_s = now_s if units is None else min(units.ends_s.values(), default=now_s)
+        return state(posting.meter, used, ends_s - now_s if ends_s < inf else 0.0, self._clock.wall(), month)
 
     def _add(self, key: str, amount: int, monthly: bool, month: int) -> None:
         name = self._name(key, self._tallies)

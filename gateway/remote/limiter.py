@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from gateway.kernel.bucket import Claim, Decision, OnFailure
+from gateway.kernel.quota import MeterState, Posting
 
 
 class Limiter(Protocol):
@@ -26,6 +27,10 @@ class Limiter(Protocol):
         Without any windows, all is allowed. A window is known by its key: one that was changed keeps what was used.
         Raises GatewayError (LIMITER_UNAVAILABLE) when the store is away and the operator wants calls refused then.
         """
+        ...
+
+    async def read(self, postings: Sequence[Posting]) -> list[MeterState]:
+        """What the meters say, which are all under one tag, at no cost. Raises what `decide` raises."""
         ...
 
 
@@ -72,4 +77,8 @@ class TendedLimiter(Limiter, Protocol):
 
     async def renew(self, keys: Sequence[str]) -> bool:
         """Make buckets, by their keys in claims, as good as never used. False: Redis could not be told."""
+        ...
+
+    async def forget(self, key: str) -> bool:
+        """Make a meter, by its key in postings, say that nothing is used. False: Redis could not be told."""
         ...

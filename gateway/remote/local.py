@@ -12,6 +12,7 @@ import msgspec
 
 from gateway.kernel.bucket import UNLIMITED, Claim, Decision, Store, Window, carry, decide, decision
 from gateway.kernel.clock import Clock
+from gateway.kernel.quota import MeterState, Posting
 from gateway.remote.ledger import Entries, Ledger
 from gateway.remote.limiter import Condition
 
@@ -70,6 +71,15 @@ class LocalLimiter:
         for key in keys:
             if (bucket := self._buckets.get(key)) is not None:
                 bucket.tat_us = 0
+
+    async def read(self, postings: Sequence[Posting]) -> list[MeterState]:
+        """As `Limiter.read`; raises nothing."""
+        return self.ledger.read(postings)
+
+    async def forget(self, key: str) -> bool:
+        """As `TendedLimiter.forget`."""
+        self.ledger.forget(key)
+        return True
 
     def export(self) -> bytes:
         """All that is known, for `adopt` in another process of this machine, whose monotonic clock is the same."""

@@ -25,6 +25,7 @@ from gateway.kernel.bucket import UNLIMITED, Claim, Decision, OnFailure, Window,
 from gateway.kernel.clock import Clock
 from gateway.kernel.dates import unix_date
 from gateway.kernel.faults import LIMITER_UNAVAILABLE, GatewayError
+from gateway.kernel.quota import MeterState, Posting
 from gateway.remote.fallback import Fallback
 from gateway.remote.ladder import Ladder
 from gateway.remote.limiter import Condition, Redis
@@ -32,7 +33,7 @@ from gateway.remote.presence import SCRIPT as PRESENCE
 from gateway.remote.presence import Presence
 from gateway.remote.redis_address import LinkError
 from gateway.remote.redis_link import Reply, pack
-from gateway.remote.redis_quotas import RedisQuotas, quota_script, rates
+from gateway.remote.redis_quotas import READ, RedisQuotas, charged, quota_script, rates
 from gateway.remote.redis_store import redis_store
 from gateway.remote.settlements import SCRIPT as SETTLE
 
@@ -102,7 +103,7 @@ class RedisLimiter:
         self._commands: dict[Claim, bytes] = {}
         self._refusals: dict[Claim, _Refusal] = {}
         self._sha = sha1(script, usedforsecurity=False).hexdigest().encode()
-        scripts = (script, PRESENCE, quota_script(script), SETTLE, *more_scripts)
+        scripts = (script, PRESENCE, quota_script(script), SETTLE, READ, *more_scripts)
         self._store = redis_store(url, timeout_s, scripts, self._probe, self._changed)
         self.call = self._store.call
         self.quotas = RedisQuotas(f"{key_prefix}:{VERSION}:", self.call, script, clock)
@@ -127,6 +128,23 @@ class RedisLimiter:
         for refused in [refused for refused in self._refusals if renewed.intersection(refused.keys)]:
             del self._refusals[refused]
         return not any(isinstance(reply, LinkError) for reply in told)
+
+    async def read(self, postings: Sequence[Posting]) -> list[MeterState]:
+        """As `Limiter.read`. While Redis is away it is what this process would go by."""
+        if not postings:
+            return []
+        told = await self.quotas.read(postings)
+        if isinstance(told, list):
+            return told
+        if self._ladder.on_failure == "deny":
+            raise self._unavailable(told)
+        self.quotas.lend(postings, self.fallback.memory.ledger, self.fallback.gateways)
+        return self.fallback.memory.ledger.read(postings)
+
+    async def forget(self, key: str) -> bool:
+        """As `TendedLimiter.forget`."""
+        self.fallback.memory.ledger.forget(key)
+        return await self.quotas.forget(key)
 
     async def start(self) -> None:
         """Returns when Redis was reached, or found away: after a few seconds at most. Before it, calls meet the ladder."""
@@ -167,7 +185,7 @@ class RedisLimiter:
     def _metered_without(self, claim: Claim, reply: Reply) -> Decision:
         """As `_without`; Redis is to be told how the call ends."""
         if self._ladder.on_failure == "local":
-            self.quotas.lend(claim, self.fallback.memory.ledger, self.fallback.gateways)
+            self.quotas.lend(charged(claim), self.fallback.memory.ledger, self.fallback.gateways)
         decided = self._without(claim, reply)
         if decided.hold is not None:
             decided.hold = self.quotas.owing(claim, decided.hold)
@@ -179,8 +197,11 @@ class RedisLimiter:
         """What the ladder says, because `reply` is none. Raises GatewayError LIMITER_UNAVAILABLE."""
         without = self._ladder.decide_now(claim)
         if without is None:
-            raise GatewayError(LIMITER_UNAVAILABLE, retry_after_s=RETRY_AFTER_S, cause=f"redis {self._store.address}: {reply!s}")
+            raise self._unavailable(reply)
         return without
+
+    def _unavailable(self, reply: Reply) -> GatewayError:
+        return GatewayError(LIMITER_UNAVAILABLE, retry_after_s=RETRY_AFTER_S, cause=f"redis {self._store.address}: {reply!s}")
 
     async def _tend(self) -> None:
         """What is done outside of requests: say that this gateway is there, and pay what it owes."""

@@ -5,14 +5,14 @@ it lets through is charged in Redis afterwards.
 """
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from functools import partial
 from hashlib import sha1
 from importlib.resources import files
 
-from gateway.kernel.bucket import Claim, Decision, decision
+from gateway.kernel.bucket import Claim, Decision, decision, tag_of
 from gateway.kernel.clock import Clock
-from gateway.kernel.quota import LEASE_MS, Hold, Move, Posting, charges, leavings, month_of, refunds, reports, state
+from gateway.kernel.quota import LEASE_MS, Hold, MeterState, Move, Posting, charges, leavings, month_of, refunds, reports, state
 from gateway.remote.ledger import NAME_LENGTH, Ledger, Names
 from gateway.remote.presence import Call
 from gateway.remote.redis_address import LinkError
@@ -21,6 +21,8 @@ from gateway.remote.redis_node import AWAY
 from gateway.remote.settlements import MARKED_MS, METERS, Settlements
 
 QUOTA = files("gateway.remote").joinpath("quota.lua").read_bytes()
+READ = METERS + files("gateway.remote").joinpath("read.lua").read_bytes()
+READ_SHA = sha1(READ, usedforsecurity=False).hexdigest().encode()
 MAX_COMMANDS = 8192
 """Packed commands kept, one a claim, some 500 bytes each."""
 MAX_KNOWN = 100_000
@@ -55,6 +57,7 @@ class RedisQuotas:
         self._asking: set[asyncio.Task[Reply]] = set()
         self._known: dict[str, tuple[int, int]] = {}
         self._flying: dict[str, dict[str, None]] = {}
+        self._lent: set[str] = set()
         self.settlements = Settlements(prefix, call)
 
     async def decide(self, claim: Claim) -> Decision | LinkError:
@@ -78,10 +81,31 @@ class RedisQuotas:
         """For a call that was let through, and nobody counted."""
         return Hold(claim.postings, partial(self._settle_away, claim, self._names.next(), None), _nothing)
 
-    def lend(self, claim: Claim, ledger: Ledger, gateways: int) -> None:
-        """Before `ledger` decides: let it begin with this gateway's share, at least 1, of what is left."""
-        for posting in _charged(claim):
-            if not ledger.knows(posting):
+    async def read(self, postings: Sequence[Posting]) -> list[MeterState] | LinkError:
+        """As `Limiter.read`, of one or more, or why Redis did not answer."""
+        keys = [f"{self._prefix}{posting.key}".encode() for posting in postings]
+        kinds = [b"%d" % (posting.meter.monthly if posting.meter.tallied else 2) for posting in postings]
+        reply = await self._call(pack(b"EVALSHA", READ_SHA, b"%d" % len(keys), *keys, *kinds), tag_of(postings[0].key))
+        if not isinstance(reply, list):
+            assert isinstance(reply, LinkError)
+            return reply
+        month, now_ms = reply[:2]
+        said = zip(postings, reply[2::2], reply[3::2], strict=True)
+        return [state(posting.meter, used, (ends_ms - now_ms) / 1e3, now_ms / 1e3, month) for posting, used, ends_ms in said]
+
+    async def forget(self, key: str) -> bool:
+        """As `TendedLimiter.forget`."""
+        self._known.pop(key, None)
+        return not isinstance(await self._call(pack(b"DEL", f"{self._prefix}{key}".encode()), tag_of(key)), LinkError)
+
+    def lend(self, postings: Iterable[Posting], ledger: Ledger, gateways: int) -> None:
+        """Before `ledger` decides, or tells: let it begin with this gateway's share, at least 1, of what is left.
+
+        It begins again when Redis has been heard of since: an answer that came too late is no outage.
+        """
+        for posting in postings:
+            if posting.key not in self._lent or not ledger.knows(posting):
+                self._lent.add(posting.key)
                 left = max(posting.meter.max - self._used(posting, ledger.month), 0)
                 share = max(left // gateways, 1) if left else 0
                 ledger.begin(posting, posting.meter.max - share, self._flying.get(posting.key, ()))
@@ -91,9 +115,9 @@ class RedisQuotas:
         unit = self._names.next()
         self._take_off(claim, unit)
 
-        def leave() -> Awaitable[None] | None:
+        def leave() -> None:
             counted.end()
-            return self._land(claim, unit)
+            self._land(claim, unit)
 
         return Hold(claim.postings, partial(self._settle_away, claim, unit, counted), leave)
 
@@ -116,14 +140,13 @@ class RedisQuotas:
         moves = reports(claim.postings, amounts) if succeeded else refunds(claim.postings, unit, month)
         return self._send(moves, claim, unit)
 
-    def _settle_away(
-        self, claim: Claim, unit: str, counted: Hold | None, succeeded: bool, amounts: Mapping[str, int]
-    ) -> Awaitable[None] | None:
+    def _settle_away(self, claim: Claim, unit: str, counted: Hold | None, succeeded: bool, amounts: Mapping[str, int]) -> None:
+        """Nobody waits: Redis has cost this call its time already."""
         moves = reports(claim.postings, amounts) if succeeded else []
         if counted is not None:
             counted.settle(succeeded, amounts)
             moves += charges(claim.postings, unit) if succeeded else []
-        return self._send(moves, claim, unit)
+        self._send(moves, claim, unit)
 
     def _send(self, moves: list[Move], claim: Claim, unit: str) -> Awaitable[None] | None:
         """Nobody needs to wait for what is only added: this call has been let through."""
@@ -156,9 +179,11 @@ class RedisQuotas:
         allowed, now_us = reply[0] == 1, reply[1]
         decided = decision(allowed, "redis", reply[2:after], claim, now_us)
         month = reply[after]
-        said = zip(_charged(claim), reply[after + 1 :: 2], reply[after + 2 :: 2], strict=True)
+        said = zip(charged(claim), reply[after + 1 :: 2], reply[after + 2 :: 2], strict=True)
         if len(self._known) > MAX_KNOWN:
             self._known.clear()
+        if self._lent:
+            self._lent.difference_update([posting.key for posting in charged(claim)])
         spent = []
         for posting, used, ends_ms in said:
             self._known[posting.key] = (used, month)
@@ -179,7 +204,9 @@ class RedisQuotas:
 
     def _doubt(self, claim: Claim, unit: str, reply: Reply) -> None:
         """Redis did not answer, and may have charged the call all the same. If it was sent, it is taken back."""
-        moves = refunds(claim.postings, unit, month_of(int(self._wall()))) if reply is not AWAY else []
+        if reply is AWAY:
+            return
+        moves = refunds(claim.postings, unit, month_of(int(self._wall()))) + leavings(claim.postings, unit)
         if moves:
             counted = any(move.what == "refund" for move in moves)
             self.settlements.send(moves, claim.tag, unit if counted else "", undoing=counted)
@@ -193,12 +220,12 @@ class RedisQuotas:
         return unit.encode().join(pieces)
 
     def _pack(self, claim: Claim, unit: str) -> bytes:
-        charged = _charged(claim)
-        keys = [f"{self._prefix}{key}".encode() for key in (*claim.keys, *(posting.key for posting in charged))]
+        postings = charged(claim)
+        keys = [f"{self._prefix}{key}".encode() for key in (*claim.keys, *(posting.key for posting in postings))]
         keys.append(self.settlements.mark(claim.tag, unit, counted=True))
         arguments = rates(claim)
         meters: list[bytes] = []
-        for posting in charged:
+        for posting in postings:
             meter = posting.meter
             numbers = (meter.max, meter.monthly, 0 if meter.tallied else meter.lasts_ms, meter.kind != "sum")
             meters += [b"%d" % number for number in numbers]
@@ -206,7 +233,8 @@ class RedisQuotas:
         return pack(b"EVALSHA", self._sha, b"%d" % len(keys), *keys, b"%d" % len(arguments), *arguments, *meters, *last)
 
 
-def _charged(claim: Claim) -> list[Posting]:
+def charged(claim: Claim) -> list[Posting]:
+    """What the call is to be charged to."""
     return [posting for posting in claim.postings if posting.act == "charge"]
 
 

@@ -4,8 +4,8 @@ A call has succeeded when its reply has a status below 400 and comes to its end.
 whoever made it, and when a streamed reply breaks off. A client may leave before there is a reply: then what had been handed to
 the service stays charged, because nobody knows, and leaving early must not be a way to have work done for nothing.
 
-What a failed call gives back, what a release lowers, and that the call is over, is in the store before the reply is sent:
-whoever has the reply finds it so at every gateway. A streamed reply is in flight until its end.
+What a failed call gives back, what a release lowers, and that the call is over, is in the store before the reply is sent,
+unless the store is away: whoever has the reply finds it so at every gateway. A streamed reply is in flight until its end.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -34,7 +34,7 @@ async def settle(x: Exchange, hold: Hold, unmeasured: Unmeasured) -> None:
 
 def conclude(x: Exchange, hold: Hold, unmeasured: Unmeasured) -> None:
     """Once the exchange is over, whatever became of it. Waits for nothing."""
-    handed = x.upstream_s > 0
+    handed = x.call is not None and x.call.handed
     succeeded = handed if x.reply is None else x.reply.status < 400 and x.outcome != "cut"
     try:
         _settle(x, hold, succeeded, unmeasured)

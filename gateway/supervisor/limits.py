@@ -64,7 +64,7 @@ def resetting(answering: Callable[[], Sequence[Asked]]) -> View:
 
 def _about(request: web.BaseRequest) -> dict[str, str] | None:
     """None without a key."""
-    about = {name: request.query[name] for name in ("key", "organization") if request.query.get(name)}
+    about = {name: request.query[name] for name in ("key", "organization", "quota") if request.query.get(name)}
     return about if "key" in about else None
 
 

@@ -8,6 +8,7 @@ from gateway.kernel.bucket import Claim, Decision, Guarantee, Owner, Window, Win
 from gateway.remote.limiter import Limiter
 from gateway.table.callers import Caller
 from gateway.table.limits import MAX_CLAIMS, claim_of, shadows_last
+from gateway.table.metered import Charged, Metered, charged_on, metered
 from gateway.table.routes import Route
 
 
@@ -36,13 +37,21 @@ class OnRoute(msgspec.Struct):
 
 
 class Account(msgspec.Struct):
-    """`key` is its id. `routes` are those that the caller may use, and that ask for something of their own."""
+    """`key` is its id. `quotas`, concurrency among them, and `routes` that ask for something of their own, are what the caller may use."""
 
     key: str
     organization: str | None
     plan: str
     limits: list[Standing]
+    quotas: list[Metered]
     routes: list[OnRoute]
+
+
+class _Looks(msgspec.Struct, frozen=True):
+    """How to look into an account: at what routes limit, all of it at once, and at meters."""
+
+    claim: Claim
+    meters: tuple[Charged, ...]
 
 
 class Accounts:
@@ -51,33 +60,47 @@ class Accounts:
     def __init__(self, limiter: Limiter, routes: Sequence[Route]) -> None:
         self._limiter = limiter
         self._routes = [route for route in routes if route.tariff is not None and route.upstream is not None and not route.open]
-        self._claims: dict[Caller, Claim] = {}
+        self._known: dict[Caller, _Looks] = {}
 
     async def of(self, caller: Caller, own: Decision) -> Account:
         """`own` is what was decided about the caller's own limits just now. Raises what deciding raises."""
-        claim = self._claim(caller)
+        looks = self._looks(caller)
+        claim = looks.claim
         states: dict[str, WindowState] = {}
         if claim.windows:
             states = {state.window.id: state for state in (await self._limiter.decide(claim)).states}
-        routes = [_on_route(route, methods, states) for route in self._routes if (methods := _usable(route, caller))]
+        read = await self._limiter.read([each.posting for each in looks.meters])
+        quotas = [metered(state, each.routes) for each, state in zip(looks.meters, read, strict=True)]
+        routes = [_on_route(route, methods, states) for route, methods in self._usable(caller)]
         asking = [each for each in routes if each.limits or set(each.cost.values()) != {1}]
-        return Account(caller.id, caller.organization, caller.plan, [standing(state) for state in own.states], asking)
+        return Account(caller.id, caller.organization, caller.plan, [standing(state) for state in own.states], quotas, asking)
 
     def own_buckets(self, caller: Caller) -> dict[str, str]:
         """Those that no other key takes from: the names of their limits by their keys in the store."""
-        claims = (caller.look, self._claim(caller))
+        claims = (caller.look, self._looks(caller).claim)
         named = [(key, window) for claim in claims for key, window in zip(claim.keys, claim.windows, strict=True)]
         return {key: window.id for key, window in named if window.owner == "key"}
 
-    def _claim(self, caller: Caller) -> Claim:
-        """A look at what routes limit, all of it at once. Kept, because stores know claims by what they are."""
-        known = self._claims.get(caller)
+    def quota(self, caller: Caller, name: str) -> str | None:
+        """The key in the store of the quota with that id, concurrency excepted; None when the caller has none."""
+        postings = [each.posting for each in self._looks(caller).meters]
+        return next((each.key for each in postings if each.meter.id == name and each.meter.kind != "concurrency"), None)
+
+    def _looks(self, caller: Caller) -> _Looks:
+        """Kept, because stores know claims by what they are."""
+        known = self._known.get(caller)
         if known is None:
-            if len(self._claims) >= MAX_CLAIMS:
-                self._claims.clear()
-            windows = [window for route in self._routes for window in _windows(route, _usable(route, caller))]
-            known = self._claims[caller] = claim_of(caller.bucket, caller.organization_bucket, shadows_last(windows), 0, ())
+            if len(self._known) >= MAX_CLAIMS:
+                self._known.clear()
+            usable = self._usable(caller)
+            windows = [window for route, methods in usable for window in _windows(route, methods)]
+            claim = claim_of(caller.bucket, caller.organization_bucket, shadows_last(windows), 0, ())
+            known = self._known[caller] = _Looks(claim, charged_on(caller, usable))
         return known
+
+    def _usable(self, caller: Caller) -> list[tuple[Route, list[str]]]:
+        """Routes that the caller may use, with the methods."""
+        return [(route, methods) for route in self._routes if (methods := _usable(route, caller))]
 
 
 def standing(state: WindowState, methods: tuple[str, ...] = ()) -> Standing:

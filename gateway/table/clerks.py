@@ -14,7 +14,8 @@ from gateway.table.stored import StoredKeys
 
 
 def clerks(limiter: TendedLimiter, keyring: Keyring, routes: Sequence[Route], stored: StoredKeys | None = None) -> dict[str, Clerk]:
-    """`limiter` is how it is; `limits` are those of a `key`, on behalf of an `organization` or the default one; `reset` is for a `key`.
+    """`limiter` is how it is; `limits` are those of a `key`, on behalf of an `organization` or the default one; `reset` is for a `key`:
+    of what it alone may use of rates, or of the one `quota` that is named.
 
     `stored` are the keys, where they are not in the configuration.
     """
@@ -40,10 +41,17 @@ def clerks(limiter: TendedLimiter, keyring: Keyring, routes: Sequence[Route], st
             return 503, {"error": error.fault.developer_message}
         if isinstance(caller, str):
             return 404, {"error": caller}
-        buckets = accounts.own_buckets(caller)
-        if not await limiter.renew(list(buckets)):
+        if quota := about.get("quota"):
+            key = accounts.quota(caller, quota)
+            if key is None:
+                return 404, {"error": "the key has no quota of this id"}
+            names, done = [quota], await limiter.forget(key)
+        else:
+            buckets = accounts.own_buckets(caller)
+            names, done = list(buckets.values()), await limiter.renew(list(buckets))
+        if not done:
             return 503, {"error": "Redis is away: only what this gateway counts in memory was reset"}
-        return 200, {"key": caller.id, "reset": list(buckets.values())}
+        return 200, {"key": caller.id, "reset": names}
 
     return {"limiter": condition, "limits": show, "reset": reset}
 

@@ -45,10 +45,14 @@ class Tariff:
         if len(self._known) >= MAX_CLAIMS:
             self._known.clear()
         windows = shadows_last([*caller.claim.windows, *self.limits[method]])
-        postings = () if self._metering is None else self._metering.postings(caller, method)
+        postings = self.postings(caller, method)
         made = claim_of(caller.bucket, caller.organization_bucket, windows, self.costs[method], told(windows), postings)
         self._known[caller, method] = made
         return made
+
+    def postings(self, caller: Caller, method: str) -> tuple[Posting, ...]:
+        """What such a call does to meters."""
+        return () if self._metering is None else self._metering.postings(caller, method)
 
 
 def claim_of(

@@ -5,13 +5,10 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from gateway.kernel.faults import CONCURRENCY_EXCEEDED, LIMIT_EXCEEDED, MESSAGES, QUOTA_SPENT, Fault, Link
-from gateway.kernel.quota import LEASE_MS, Act, Amount, Kind, Meter, Posting
+from gateway.kernel.quota import LEASE_MS, Act, Amount, Meter, Posting
 from gateway.settings import Config
 from gateway.settings.schema.quotas import Quota
 from gateway.table.callers import Caller
-
-_FAMILIES: dict[Kind, str] = {"count": "tally", "sum": "tally", "level": "units", "concurrency": "flight"}
-"""In the names of keys: what is stored differently has another name."""
 
 
 class Metering:
@@ -73,7 +70,8 @@ class Meters:
 
 
 def _posting(meter: Meter, act: Act = "charge") -> Posting:
-    return Posting(f"{_FAMILIES[meter.kind]}/{meter.id}", meter, act)
+    """A quota that becomes one of another kind begins anew: calls are no bytes."""
+    return Posting(f"{meter.kind}/{meter.id}", meter, act)
 
 
 def _meter(quota: Quota, plan: str, spent: Fault) -> Meter:

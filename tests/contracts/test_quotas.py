@@ -11,7 +11,7 @@ from gateway.kernel.bucket import Claim, Decision, Window
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import QUOTA_SPENT
 from gateway.kernel.quota import Meter, Posting
-from gateway.remote.limiter import Limiter
+from gateway.remote.limiter import Limiter, TendedLimiter
 from gateway.remote.local import LocalLimiter
 from gateway.remote.redis_limiter import RedisLimiter
 from tests.redis_cluster import RedisCluster
@@ -30,7 +30,7 @@ KINDS = ("local", "redis", "cluster", "fallback")
 
 
 @pytest.fixture(params=KINDS)
-async def limiter(request: pytest.FixtureRequest) -> AsyncIterator[Limiter]:
+async def limiter(request: pytest.FixtureRequest) -> AsyncIterator[TendedLimiter]:
     if request.param == "local":
         yield LocalLimiter(CLOCK)
         return
@@ -180,3 +180,43 @@ async def test_a_call_that_a_window_refuses_reserves_nothing(limiter: Limiter) -
 async def test_a_changed_quota_keeps_what_was_used(limiter: Limiter) -> None:
     await admitted(limiter, asks(EVER), 3)
     assert await admitted(limiter, asks(Meter("ever", "count", 5, "key", QUOTA_SPENT)), 9) == 2
+
+
+ALL = (COUNT, EVER, SUM, LEVEL, CONCURRENCY)
+
+
+async def said(limiter: Limiter, *meters: Meter) -> dict[str, tuple[int, float | None]]:
+    """What meters say that are read, by their ids."""
+    states = await limiter.read(asks(*meters).postings)
+    assert [state.meter for state in states] == list(meters)
+    return {state.meter.id: (state.used, state.opens_s) for state in states}
+
+
+async def test_what_meters_say_is_read_at_no_cost(limiter: Limiter) -> None:
+    assert [used for used, _ in (await said(limiter, *ALL)).values()] == [0] * 5
+    assert await limiter.read(()) == []
+    decision = await limiter.decide(asks(*ALL))
+    assert decision.hold is not None
+    decision.hold.settle(True, {"sum": 70})
+    await said(limiter, *ALL)
+    found = await said(limiter, *ALL)
+    assert {name: used for name, (used, _) in found.items()} == {"count": 1, "ever": 1, "sum": 70, "level": 1, "concurrency": 1}
+    month_s = found["count"][1]
+    assert month_s is not None
+    assert 0 < month_s <= 31 * 86_400
+    assert found["ever"][1] is None
+    assert 50 < (found["level"][1] or 0) <= 60
+    decision.hold.end()
+    assert await admitted(limiter, asks(LEVEL), 9) == 1
+    assert await admitted(limiter, asks(CONCURRENCY), 9) == 9
+
+
+async def test_a_meter_that_is_forgotten_says_nothing_and_others_stay(limiter: TendedLimiter, request: pytest.FixtureRequest) -> None:
+    kind = request.node.callspec.params["limiter"]
+    for meter in (COUNT, EVER, LEVEL):
+        await admitted(limiter, asks(meter), 9)
+    for meter in (COUNT, LEVEL):
+        assert await limiter.forget(asks(meter).postings[0].key) is (kind != "fallback")
+    assert [used for used, _ in (await said(limiter, COUNT, EVER, LEVEL)).values()] == [0, 3, 0]
+    assert await admitted(limiter, asks(COUNT), 9) == 3
+    assert await admitted(limiter, asks(LEVEL), 9) == 2

@@ -1,6 +1,7 @@
 """pipeline.py: the life of a request, from in front of the stages to the record."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from gateway.kernel.faults import (
     UPSTREAM_REFUSED,
     GatewayError,
 )
+from gateway.kernel.quota import MeterState, Posting
 from gateway.pipeline import Redirection
 from gateway.remote.call import Answer
 from gateway.table.limits import Tariff
@@ -143,6 +145,9 @@ class Broken:
     """A Limiter with a bug."""
 
     async def decide(self, claim: Claim) -> Decision:
+        raise ZeroDivisionError
+
+    async def read(self, postings: Sequence[Posting]) -> list[MeterState]:
         raise ZeroDivisionError
 
 

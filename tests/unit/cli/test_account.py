@@ -16,7 +16,15 @@ def limit(name: str, **more: Any) -> dict[str, Any]:
 
 
 ON_ROUTE = {"id": "orders", "cost": {"GET": 1, "DELETE": 5}, "limits": [limit("route/orders/minute", methods=["DELETE"])]}
-TOLD = {"store": "redis", "key": "acme-ci", "organization": "acme", "plan": "gold", "limits": [limit("minute")], "routes": [ON_ROUTE]}
+WHO = {"store": "redis", "key": "acme-ci", "organization": "acme", "plan": "gold"}
+TOLD = {**WHO, "limits": [limit("minute")], "quotas": [], "routes": [ON_ROUTE]}
+
+
+def quota(name: str, **more: Any) -> dict[str, Any]:
+    about = {"id": name, "kind": "level", "code": 8004, "scope": "key", "max": 9, "used": 5, "remaining": 4, "opens_in_seconds": None}
+    return {**about, **more}
+
+
 SECRET = "gw_0123456789abcdefghijklmnopqrstuvwxyzAB"
 
 
@@ -35,6 +43,16 @@ def test_what_a_key_has_is_a_table() -> None:
     assert on_route.split()[:2] == ["route/orders/minute", "DELETE"]
     assert cost == "a call costs on route orders: DELETE 5"
     assert asked == [("/limits?key=acme-ci&organization=acme", None)]
+
+
+def test_quotas_are_another_table() -> None:
+    month = quota("encodings", kind="count", per="month", opens_in_seconds=864_000.0, routes=["vod", "live"])
+    quotas = [month, *(quota(f"q{opens_s}", opens_in_seconds=opens_s) for opens_s in (7200, 3600, 119)), quota("concurrency")]
+    with admin(200, json.dumps({**TOLD, "quotas": quotas}).encode()) as (address, _):
+        header, *rows = limits("show", "acme-ci", "--admin", address).stdout.splitlines()[-6:]
+    assert header.split() == ["QUOTA", "KIND", "SCOPE", "MAX", "PER", "USED", "LEFT", "OPENS", "IN", "ROUTES"]
+    assert rows[0].split() == ["encodings", "count", "key", "9", "month", "5", "4", "10.0d", "vod,live"]
+    assert [row.split()[4:] for row in rows[1:]] == [["-", "5", "4", opens, "-"] for opens in ("2.0h", "60.0m", "119.0s", "-")]
 
 
 def test_a_key_may_have_no_limit_and_no_organisation() -> None:
@@ -56,6 +74,13 @@ def test_a_reset_needs_the_token_and_says_of_what_it_was() -> None:
         done = limits("reset", "acme-ci", "--admin", address, "--output", "json", GATEWAY_ADMIN_TOKEN="sesame")
     assert json.loads(done.stdout) == json.loads(told)
     assert asked == [("/limits/reset?key=acme-ci", "Bearer sesame")] * 2
+
+
+def test_a_quota_is_reset_when_it_is_named() -> None:
+    with admin(200, b'{"key": "acme-ci", "reset": ["encodings"]}') as (address, asked):
+        done = limits("reset", "acme-ci", "--quota", "encodings", "--organization", "acme", "--admin", address, "--token", "sesame")
+    assert (done.exit_code, done.stdout) == (0, "reset: encodings\n")
+    assert asked == [("/limits/reset?key=acme-ci&organization=acme&quota=encodings", "Bearer sesame")]
 
 
 def test_a_key_without_limits_of_its_own_is_told_as_that() -> None:

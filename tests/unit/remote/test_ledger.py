@@ -113,23 +113,23 @@ def test_an_heir_goes_on_with_all_but_the_calls_in_flight() -> None:
 def test_memory_is_bounded_and_newcomers_share_entries_then() -> None:
     books, _ = ledger(max_keys=10)
     for number in range(1000):
-        books.take((posting("count", key=f"{{{number}}}:tally/x"), posting("level", key=f"{{{number}}}:units/x")))
+        books.take((posting("count", key=f"{{{number}}}:count/x"), posting("level", key=f"{{{number}}}:level/x")))
     assert len(books._tallies) <= 10 + SHARED_SLOTS
     assert len(books._units) <= 10 + SHARED_SLOTS
-    assert used(books, posting("count", 1, key="{5}:tally/x")) == 1
-    assert used(books, posting("count", 1, key="{999}:tally/x")) is not None
+    assert used(books, posting("count", 1, key="{5}:count/x")) == 1
+    assert used(books, posting("count", 1, key="{999}:count/x")) is not None
 
 
 def test_newcomers_share_no_entry_with_another_meter_and_are_lent_nothing() -> None:
     books, _ = ledger(max_keys=1)
-    for key in ("{known}:tally/x", "{known}:units/x"):
+    for key in ("{known}:count/x", "{known}:level/x"):
         books.apply([Move(key, "add", 1), Move(key, "put", 1000, unit="u")])
     for number in range(1000):
-        books.apply([Move(f"{{{number}}}:tally/bytes:out", "add", 1000), Move(f"{{{number}}}:units/live", "put", 1000, unit=f"{number}")])
+        books.apply([Move(f"{{{number}}}:count/bytes:out", "add", 1000), Move(f"{{{number}}}:level/live", "put", 1000, unit=f"{number}")])
     for number in range(1000, 2000):
-        assert used(books, posting("sum", 1, key=f"{{{number}}}:tally/calls:out")) is None
-        assert used(books, posting("level", 1, key=f"{{{number}}}:flight/live")) is None
-        books.begin(posting("sum", key=f"{{{number}}}:tally/calls:out"), 5)
-        books.begin(posting("level", key=f"{{{number}}}:flight/live"), 5)
+        assert used(books, posting("sum", 1, key=f"{{{number}}}:count/calls:out")) is None
+        assert used(books, posting("level", 1, key=f"{{{number}}}:concurrency/live")) is None
+        books.begin(posting("sum", key=f"{{{number}}}:count/calls:out"), 5)
+        books.begin(posting("level", key=f"{{{number}}}:concurrency/live"), 5)
     assert len(books._tallies) <= 2 + SHARED_SLOTS
     assert len(books._units) <= 2 + SHARED_SLOTS

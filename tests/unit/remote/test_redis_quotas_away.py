@@ -4,8 +4,10 @@ import pytest
 
 from gateway.kernel.faults import GatewayError
 from gateway.remote import redis_quotas as module
+from gateway.remote.ledger import Ledger
+from gateway.remote.redis_link import Reply
 from tests.limiter_load import until
-from tests.metered import COUNT, FLIGHT, LEVEL, MONTHLY, RELEASE, SUM, Gateway, asks, posting, stored
+from tests.metered import CLOCK, COUNT, FLIGHT, LEVEL, MONTHLY, RELEASE, SUM, Gateway, asks, posting, stored
 from tests.redis_server import RedisServer
 
 
@@ -22,6 +24,33 @@ class TestWithoutRedis:
         assert [(state.meter.id, state.used) for state in (await gateway.refused(eight, ten)).spent] == [("level", 8)]
         await gateway.allowed(ten)
         assert (await gateway.refused(ten)).spent[0].used == 10
+
+    async def test_and_says_so(self, gateway: Gateway, redis_server: RedisServer) -> None:
+        eight = posting("count", 8)
+        for _ in range(4):
+            await gateway.allowed(eight)
+        gateway.limiter.fallback.gateways = 2
+        redis_server.kill()
+        await gateway.is_up(False)
+        assert [state.used for state in await gateway.limiter.read((eight,))] == [6]
+        assert not await gateway.limiter.forget(eight.key)
+        assert [state.used for state in await gateway.limiter.read((eight,))] == [4]
+
+    async def test_goes_by_what_redis_said_last_when_one_answer_after_another_is_late(self) -> None:
+        said = iter((2, 1))
+
+        async def call(command: bytes, tag: str) -> Reply:
+            return [1, 0, 0, next(said), 0]
+
+        quotas, ledger = module.RedisQuotas("gw:", call, b"", CLOCK), Ledger(CLOCK)
+        for used in (2, None):
+            await quotas.decide(asks(LEVEL))
+            for _ in range(2):
+                quotas.lend((LEVEL,), ledger, 1)
+            assert [state.used for state in ledger.spent((LEVEL,))] == ([] if used is None else [used])
+        ledger.take((LEVEL,))
+        quotas.lend((LEVEL,), ledger, 1)
+        assert [state.used for state in ledger.spent((LEVEL,))] == [2]
 
     async def test_at_least_one_unless_nothing_was_left(self, gateway: Gateway, redis_server: RedisServer) -> None:
         for _ in range(2):
@@ -55,10 +84,9 @@ class TestWithoutRedis:
         await gateway.is_up(False)
         early.settle(True, {"sum": 5})
         for succeeded in (True, False):
-            hold = await gateway.allowed(COUNT, LEVEL, SUM)
-            hold.settle(succeeded, {"sum": 1})
-            hold.settle(succeeded, {"sum": 1})
-            hold.end()
+            hold = await gateway.allowed(COUNT, LEVEL, SUM, FLIGHT)
+            for _ in range(2):
+                assert (hold.settle(succeeded, {"sum": 1}), hold.end()) == (None, None)  # nothing to wait for
         await gateway.allowed(COUNT)
         redis_server.start()
         await gateway.is_up(True)
@@ -100,6 +128,8 @@ class TestWithoutRedis:
             await gateway.is_up(False)
             with pytest.raises(GatewayError):
                 await gateway.limiter.decide(asks(COUNT))
+            with pytest.raises(GatewayError):
+                await gateway.limiter.read((COUNT,))
 
     async def test_a_month_that_is_over_is_not_what_was_left(self, gateway: Gateway, redis_server: RedisServer) -> None:
         await gateway.allowed(MONTHLY)

@@ -54,7 +54,8 @@ class TestTimeouts:
             upstream = make(backend.url)
             await upstream.send(call())
             began = time.monotonic()
-            assert (await fails(upstream, call(first_byte_s=0.05))).fault is UPSTREAM_TIMEOUT
+            unanswered = call(first_byte_s=0.05)
+            assert ((await fails(upstream, unanswered)).fault, unanswered.handed) == (UPSTREAM_TIMEOUT, True)
             assert time.monotonic() - began < 1
 
     async def test_a_longer_one_after_a_shorter_one(self, make: Make) -> None:
@@ -72,7 +73,8 @@ class TestTimeouts:
             for filler in fillers:
                 filler.setblocking(False)
                 filler.connect_ex(deaf.getsockname())
-            error = await fails(make(f"http://127.0.0.1:{deaf.getsockname()[1]}"), call(connect_s=0.05))
-            assert error.fault is UPSTREAM_CONNECT_TIMEOUT
+            unheard = call(connect_s=0.05)
+            error = await fails(make(f"http://127.0.0.1:{deaf.getsockname()[1]}"), unheard)
+            assert (error.fault, unheard.handed) == (UPSTREAM_CONNECT_TIMEOUT, False)
             for filler in fillers:
                 filler.close()

@@ -10,7 +10,7 @@ import pytest
 from gateway.exchange import Reply
 from gateway.kernel.faults import QUOTA_SPENT
 from gateway.kernel.quota import Amount, Hold, Meter, Posting
-from gateway.remote.call import Answer
+from gateway.remote.call import Answer, Call
 from gateway.stages.settle import conclude, settle
 from tests.samples import Pieces, exchange, route
 
@@ -97,11 +97,12 @@ async def test_a_streamed_reply_is_judged_at_its_end_and_by_its_head() -> None:
         assert books.told == [told, "over"]
 
 
-@pytest.mark.parametrize(("upstream_s", "succeeded"), [(0.0, False), (0.1, True)])
-def test_who_leaves_early_pays_for_what_the_service_was_handed(upstream_s: float, succeeded: bool) -> None:
-    books = Books()
-    books.conclude(upstream_s=upstream_s, outcome="abandoned")
-    assert (books.told, books.unmeasured) == ([(succeeded, {}), "over"], [])
+@pytest.mark.parametrize("handed", [None, False, True])
+def test_who_leaves_early_pays_for_what_the_service_was_handed(handed: bool | None) -> None:
+    """A call that still waits for a connection was not."""
+    books, call = Books(), None if handed is None else Call(b"GET", b"/", b"", b"", b"", True, 0, 1.0, 1.0, 1.0, handed)
+    books.conclude(call=call, upstream_s=0.1, outcome="abandoned")
+    assert (books.told, books.unmeasured) == ([(bool(handed), {}), "over"], [])
 
 
 def test_the_call_is_over_even_if_its_amount_cannot_be_noticed() -> None:

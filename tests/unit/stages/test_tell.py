@@ -40,7 +40,14 @@ async def test_a_caller_is_told_what_it_has() -> None:
         "remaining": 299,
         "fullInSeconds": 0.2,
     }
-    assert await told(route()) == {"key": "acme-ci", "organization": "acme", "plan": "standard", "limits": [minute], "routes": []}
+    assert await told(route()) == {
+        "key": "acme-ci",
+        "organization": "acme",
+        "plan": "standard",
+        "limits": [minute],
+        "quotas": [],
+        "routes": [],
+    }
 
 
 async def test_methods_are_no_names_of_the_contract() -> None:

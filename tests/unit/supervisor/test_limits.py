@@ -59,8 +59,8 @@ async def test_every_worker_tells_how_its_limiter_is() -> None:
 async def test_limits_are_told_by_whoever_answers_first() -> None:
     workers = [Asked(0, None), Asked(1, said(404, error="no")), Asked(2, said())]
     async with admin(*workers) as ask:
-        assert await ask("/limits?key=a&organization=acme&x=y") == (404, {"error": "no"})
-    assert [worker.asked for worker in workers] == [[("limits", {"key": "a", "organization": "acme"})]] * 2 + [[]]
+        assert await ask("/limits?key=a&organization=acme&quota=q&x=y") == (404, {"error": "no"})
+    assert [worker.asked for worker in workers] == [[("limits", {"key": "a", "organization": "acme", "quota": "q"})]] * 2 + [[]]
 
 
 async def test_everybody_resets_and_the_worst_answer_counts() -> None:

@@ -16,11 +16,21 @@ from tests.samples import Echo
 CONFIGURATION = f"""
 version: 1
 organizations: [{{id: acme, limits: [{{id: hour, max: 900, per: 1h}}]}}]
-plans: [{{id: standard, limits: [{{id: minute, max: 30, per: 1m, guarantee: any-window}}, {{id: try, max: 1, per: 1h, shadow: true}}]}}]
+plans:
+- id: standard
+  limits: [{{id: minute, max: 30, per: 1m, guarantee: any-window}}, {{id: try, max: 1, per: 1h, shadow: true}}]
+- id: metered
+  limits: []
+  concurrency: {{key: 4}}
+  quotas:
+  - {{id: orders, code: 8001, kind: count, max: 9, charge: [{{routes: [plain, dear]}}]}}
+  - {{id: live, code: 8005, kind: level, max: 2, scope: organization, charge: [{{routes: [dear], methods: [GET]}}], release: [{{routes: [trial]}}]}}
 keys:
 - {{id: all, secret_sha256: {"a" * 64}, organizations: [acme]}}
 - {{id: reader, secret_sha256: {"b" * 64}, methods: [GET]}}
 - {{id: narrow, secret_sha256: {"c" * 64}, routes: [plain]}}
+- {{id: metered, secret_sha256: {"d" * 64}, plan: metered, organizations: [acme]}}
+- {{id: releasing, secret_sha256: {"e" * 64}, plan: metered, routes: [trial]}}
 upstreams: [{{id: orders, targets: [{{url: "http://127.0.0.1:1"}}]}}]
 routes:
 - {{id: plain, match: {{path: /plain}}, upstream: orders}}
@@ -107,11 +117,34 @@ async def test_all_routes_are_one_look_which_is_known_the_next_time() -> None:
     assert limiter.asked == [one.look, limiter.asked[1], limiter.asked[1]]
 
 
+async def test_quotas_and_concurrency_are_told_and_not_charged() -> None:
+    limiter, one = LocalLimiter(ManualClock().clock), caller("metered")
+    tariff = ROUTES["dear"].tariff
+    assert tariff is not None
+    assert (await limiter.decide(tariff.claim(one, "GET"))).allowed
+    first = await told(limiter, "metered")
+    assert await told(limiter, "metered") == first
+    assert [(each.id, each.used, each.remaining, each.routes) for each in first.quotas] == [
+        ("orders", 1, 8, ("plain", "dear")),
+        ("concurrency", 1, 3, ()),
+        ("organization/metered/live", 1, 1, ("dear",)),
+    ]
+    assert [each.id for each in (await told(limiter, "releasing")).quotas] == ["concurrency"]
+    assert (await told(limiter, "all")).quotas == []
+
+
+async def test_a_quota_is_found_by_its_id_and_concurrency_is_none() -> None:
+    limiter, one = LocalLimiter(ManualClock().clock), caller("metered")
+    accounts = Accounts(limiter, list(ROUTES.values()))
+    found = [accounts.quota(one, name) for name in ("orders", "organization/metered/live", "concurrency", "nothing")]
+    assert found == [f"{one.bucket}:count/orders", f"{one.organization_bucket}:level/organization/metered/live", None, None]
+
+
 def test_looks_are_kept_in_bounded_memory() -> None:
     accounts, visitors = Accounts(Counting(), list(ROUTES.values())), Visitors()
     for number in range(MAX_CLAIMS + 10):
         accounts.own_buckets(visitors.find(f"10.0.{number >> 8}.{number & 255}", "p", ()))
-    assert len(accounts._claims) <= MAX_CLAIMS
+    assert len(accounts._known) <= MAX_CLAIMS
 
 
 def test_own_buckets_are_those_of_the_key_alone_shadows_too() -> None:

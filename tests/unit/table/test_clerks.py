@@ -12,20 +12,23 @@ from gateway.remote.limiter import Condition, TendedLimiter
 from gateway.remote.local import LocalLimiter
 from gateway.remote.redis_limiter import RedisLimiter
 from gateway.settings import parse
-from gateway.table.build import build_credentials
+from gateway.table.build import build_credentials, build_routes
 from gateway.table.clerks import clerks
 from tests.clocks import ManualClock
+from tests.samples import Echo
 from tests.shelf import Shelf, stored_keys
 
-KEYRING = build_credentials(
-    parse(f"""
+CONFIG = parse(f"""
 version: 1
 organizations: [{{id: acme, limits: [{{id: day, max: 100, per: 1d}}]}}, {{id: initech}}]
+plans:
+- {{id: standard, limits: [{{id: minute, max: 300, per: 1m}}], quotas: [{{id: calls, code: 8001, kind: count, max: 9, charge: [{{routes: [r]}}]}}]}}
 keys: [{{id: k, secret_sha256: {"a" * 64}, organizations: [acme, initech]}}]
 upstreams: [{{id: u, targets: [{{url: "http://127.0.0.1:1"}}]}}]
 routes: [{{id: r, match: {{prefix: /}}, upstream: u}}]
 """)
-).keyring
+KEYRING = build_credentials(CONFIG).keyring
+ROUTES = build_routes(CONFIG, {"u": Echo()}, {}).routes
 
 
 def memory() -> LocalLimiter:
@@ -38,14 +41,16 @@ def away() -> RedisLimiter:
 
 
 async def asked(limiter: TendedLimiter, question: str, **about: str) -> tuple[int, Any]:
-    status, told = await clerks(limiter, KEYRING, [])[question](about)
+    status, told = await clerks(limiter, KEYRING, ROUTES)[question](about)
     return status, told if isinstance(told, Condition) else msgspec.to_builtins(told)
 
 
 async def spend(limiter: LocalLimiter) -> Decision:
     key = KEYRING.named("k")
     assert key is not None
-    return await limiter.decide(key.callers[None].claim)
+    tariff = ROUTES[0].tariff
+    assert tariff is not None
+    return await limiter.decide(tariff.claim(key.callers[None], "GET"))
 
 
 async def test_the_limiter_is_in_its_condition() -> None:
@@ -71,6 +76,18 @@ async def test_a_reset_is_of_what_the_key_alone_has_used() -> None:
     assert [each["used"] for each in told["limits"]] == [0, 1]
 
 
+async def test_a_quota_is_reset_only_when_it_is_named_and_rates_stay_then() -> None:
+    limiter = memory()
+    await spend(limiter)
+    await asked(limiter, "reset", key="k")
+    await spend(limiter)
+    assert await asked(limiter, "reset", key="k", quota="concurrency") == (404, {"error": "the key has no quota of this id"})
+    for used in (2, 0):
+        _, told = await asked(limiter, "limits", key="k")
+        assert ([each["used"] for each in told["quotas"]], told["limits"][0]["used"]) == ([used], 1)
+        assert await asked(limiter, "reset", key="k", quota="calls") == (200, {"key": "k", "reset": ["calls"]})
+
+
 @pytest.mark.parametrize("question", ["limits", "reset"])
 async def test_an_unknown_key_is_not_repeated(question: str) -> None:
     assert await asked(memory(), question, key="gw_a_secret") == (404, {"error": "there is no key of this id"})
@@ -82,8 +99,9 @@ async def test_an_unknown_key_is_not_repeated(question: str) -> None:
 async def test_while_redis_is_away_that_is_what_is_told() -> None:
     status, told = await asked(away(), "limits", key="k")
     assert (status, told) == (503, {"error": "The rate limit cannot be checked at present. Try again shortly."})
-    status, told = await asked(away(), "reset", key="k")
-    assert (status, told) == (503, {"error": "Redis is away: only what this gateway counts in memory was reset"})
+    for about in ({"key": "k"}, {"key": "k", "quota": "calls"}):
+        status, told = await asked(away(), "reset", **about)
+        assert (status, told) == (503, {"error": "Redis is away: only what this gateway counts in memory was reset"})
 
 
 async def test_keys_in_redis_are_looked_up_there() -> None:

@@ -81,8 +81,8 @@ def test_concurrency_counts_on_every_route_for_key_and_organisation() -> None:
 def test_keys_are_those_of_the_owner_and_of_what_is_stored() -> None:
     caller = TOWN.callers["a"]["acme"]
     keys = [posting.key for posting in TOWN.postings("jobs", "POST", "a", "acme")]
-    expected = ["tally/jobs", "tally/bytes", "tally/told", "units/open"]
-    assert keys == [*(f"{caller.bucket}:{name}" for name in expected), f"{caller.organization_bucket}:flight/organization/concurrency"]
+    expected = ["count/jobs", "sum/bytes", "sum/told", "level/open"]
+    assert keys == [*(f"{caller.bucket}:{name}" for name in expected), f"{caller.organization_bucket}:concurrency/organization/concurrency"]
 
 
 def test_a_visitor_has_the_quotas_of_the_routes_plan() -> None:
