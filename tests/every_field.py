@@ -13,11 +13,11 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from gateway.settings import Config
+from gateway.settings.schema.addresses import Address, TargetUrl
 from gateway.settings.schema.health import Statuses
 from gateway.settings.schema.key_list import KeyList
 from gateway.settings.schema.routing import Route
 from gateway.settings.schema.types import Section
-from gateway.settings.schema.values import Address, TargetUrl
 
 TEXT = "/x"
 """The value of every text and the id of everything, so that every reference leads somewhere."""

@@ -120,6 +120,13 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
     server.kill()
 
 
+@pytest.fixture(scope="module")
+def module_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A running server for all tests of a module: those that need it empty empty it."""
+    with started(RedisServer(tmp_path_factory.mktemp("redis"))) as server:
+        yield server
+
+
 def wait_until(reached: Callable[[], bool], within_s: float = 20.0) -> None:
     """For servers that agree on something among themselves: asks them until it is so. Raises TimeoutError."""
     deadline = time.monotonic() + within_s

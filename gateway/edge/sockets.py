@@ -9,8 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.settings.schema.addresses import UnixAddress
-from gateway.settings.schema.values import Address
+from gateway.settings.schema.addresses import Address, UnixAddress
 
 BACKLOG = 1024
 _NOBODY = 0o777

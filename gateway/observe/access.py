@@ -30,7 +30,6 @@ _NAMES = {
     "response_bytes": "http.response.body.size",
     "target": "server.address",
     "client": "client.address",
-    "user_agent": "user_agent.original",
     "outcome": "gateway.outcome",
 }
 """OpenTelemetry's names where it has one (https://opentelemetry.io/docs/specs/semconv/registry/attributes/)."""
@@ -73,7 +72,6 @@ class AccessRecord(msgspec.Struct, gc=False, omit_defaults=True, rename=_NAMES, 
     reason: str | None = None
     cause: str | None = None
     path: str | None = None
-    user_agent: str | None = None
 
 
 _encode = msgspec.json.Encoder().encode

@@ -8,9 +8,8 @@ from typing import TypeAlias
 from gateway.settings.draft import Draft
 from gateway.settings.pairs import PairError, load_authorities, load_pair
 from gateway.settings.places import Loc
-from gateway.settings.schema.addresses import UnixAddress
+from gateway.settings.schema.addresses import Address, UnixAddress
 from gateway.settings.schema.server import ListenerTls
-from gateway.settings.schema.values import Address
 
 Load: TypeAlias = Callable[[ssl.SSLContext, str, str | None], object]
 """`load_pair` or `load_chain`."""

@@ -1,7 +1,6 @@
 """What the admin listener shows of the node, beside health and metrics."""
 
 import asyncio
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -17,9 +16,6 @@ from gateway.supervisor.crew import Crew
 from gateway.supervisor.figures import told_targets
 from gateway.supervisor.limits import limit_views, resetting
 from gateway.table.blueprint import Blueprint
-
-_MASK = "***"
-_USERINFO = re.compile(r"(://)[^\s@/]+@")
 
 
 def views(blueprint: Callable[[], Blueprint], crew: Crew) -> dict[str, View]:

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import msgspec
 from multidict import istr
 
-from gateway.kernel.bucket import Window
 from gateway.kernel.faults import CATALOGUE, Fault, Link
 from gateway.kernel.headers import FieldFilter
 from gateway.kernel.patterns import parse_prefix
@@ -46,52 +45,63 @@ def build_credentials(config: Config) -> Credentials:
 
 def build_routes(config: Config, upstreams: Mapping[str, Sender], faults: dict[str, Fault]) -> RouteTable:
     """The table of all routes; `upstreams` by id."""
-    windows, meters = plan_windows(config), Meters(config, faults)
-    routes = [_route(config, route, upstreams[route.upstream], faults, windows, meters) for route in config.routes]
+    maker = _RouteMaker(config, faults)
+    routes = [maker.make(route, upstreams[route.upstream]) for route in config.routes]
     path = config.server.limits_path
     return RouteTable(routes if path is None else [*routes, limits_route(path, faults)])
 
 
-def _route(
-    config: Config,
-    route: RouteSetting,
-    upstream: Sender,
-    faults: dict[str, Fault],
-    windows: dict[str, tuple[Window, ...]],
-    meters: Meters,
-) -> Route:
-    envelope, timeouts = config.envelope_of(route), config.timeouts_of(route)
-    plan = config.plan_of(route) if route.auth == "none" else None
-    passthrough = envelope.mode == "passthrough"
-    own_id = config.observability.request_id.header
-    request, response = route.headers.request, route.headers.response
-    host = next((f"Host: {value}\r\n" for name, value in request.set.items() if name.lower() == "host"), "")
-    return Route(
-        id=route.id,
-        pattern=route.match.path or route.match.prefix or "/",
-        prefix=route.match.prefix is not None,
-        methods=(*route.match.methods, *(("HEAD",) if "GET" in route.match.methods else ())),
-        upstream=upstream,
-        host=host.encode("latin-1"),
-        base=(route.rewrite.add_prefix or "").rstrip("/"),
-        strip_segments=len(parse_prefix(route.rewrite.strip_prefix)) if route.rewrite.strip_prefix else 0,
-        envelope=Envelope(envelope.mode, envelope.max_buffer, envelope.binary),
-        family=route.error_family,
-        faults=faults,
-        open=plan is not None,
-        open_plan=plan.id if plan else "",
-        open_windows=windows[plan.id] if plan else (),
-        open_tag=one_tag(config),
-        tariff=tariff(route, meters),
-        request_filter=FieldFilter(_withheld(config, request, passthrough)),
-        request_fields=_request_fields(request, passthrough),
-        response_set=tuple(response.set.items()),
-        response_remove=frozenset(name.lower().encode() for name in (*response.remove, *response.set, own_id)),
-        connect_timeout_s=timeouts.connect,
-        first_byte_timeout_s=timeouts.first_byte,
-        total_timeout_s=timeouts.total,
-        subject_field=config.auth.caller_headers.certificate_subject,
-    )
+class _RouteMaker:
+    """Makes routes by the rules of a configuration. Those with the same rules for header fields share a filter."""
+
+    def __init__(self, config: Config, faults: dict[str, Fault]) -> None:
+        self._config = config
+        self._faults = faults
+        self._windows = plan_windows(config)
+        self._meters = Meters(config, faults)
+        self._tag = one_tag(config)
+        self._filters: dict[tuple[bytes, ...], FieldFilter] = {}
+
+    def make(self, route: RouteSetting, upstream: Sender) -> Route:
+        config = self._config
+        envelope, timeouts = config.envelope_of(route), config.timeouts_of(route)
+        plan = config.plan_of(route) if route.auth == "none" else None
+        passthrough = envelope.mode == "passthrough"
+        own_id = config.observability.request_id.header
+        request, response = route.headers.request, route.headers.response
+        host = next((f"Host: {value}\r\n" for name, value in request.set.items() if name.lower() == "host"), "")
+        return Route(
+            id=route.id,
+            pattern=route.match.path or route.match.prefix or "/",
+            prefix=route.match.prefix is not None,
+            methods=(*route.match.methods, *(("HEAD",) if "GET" in route.match.methods else ())),
+            upstream=upstream,
+            host=host.encode("latin-1"),
+            base=(route.rewrite.add_prefix or "").rstrip("/"),
+            strip_segments=len(parse_prefix(route.rewrite.strip_prefix)) if route.rewrite.strip_prefix else 0,
+            envelope=Envelope(envelope.mode, envelope.max_buffer, envelope.binary),
+            family=route.error_family,
+            faults=self._faults,
+            open=plan is not None,
+            open_plan=plan.id if plan else "",
+            open_windows=self._windows[plan.id] if plan else (),
+            open_tag=self._tag,
+            tariff=tariff(route, self._meters),
+            request_filter=self._filter(tuple(_withheld(config, request, passthrough))),
+            request_fields=_request_fields(request, passthrough),
+            response_set=tuple(response.set.items()),
+            response_remove=frozenset(name.lower().encode() for name in (*response.remove, *response.set, own_id)),
+            connect_timeout_s=timeouts.connect,
+            first_byte_timeout_s=timeouts.first_byte,
+            total_timeout_s=timeouts.total,
+            subject_field=config.auth.caller_headers.certificate_subject,
+        )
+
+    def _filter(self, withheld: tuple[bytes, ...]) -> FieldFilter:
+        known = self._filters.get(withheld)
+        if known is None:
+            known = self._filters[withheld] = FieldFilter(withheld)
+        return known
 
 
 def _withheld(config: Config, request: HeaderRules, passthrough: bool) -> list[bytes]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 
 import pytest
@@ -15,7 +15,7 @@ from gateway.remote.limiter import Limiter, TendedLimiter
 from gateway.remote.local import LocalLimiter
 from gateway.remote.redis_limiter import RedisLimiter
 from tests.redis_cluster import RedisCluster
-from tests.redis_server import RedisServer, started
+from tests.redis_server import RedisServer
 
 CLOCK = Clock(time.monotonic, time.time)
 DAY = Window("day", 5, 86_400_000_000, "Day")
@@ -29,13 +29,6 @@ NOBODY = "redis://127.0.0.1:1/0"
 KINDS = ("local", "redis", "cluster", "fallback")
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    with started(server):
-        yield server
-
-
 @pytest.fixture(params=KINDS)
 async def limiter(request: pytest.FixtureRequest) -> AsyncIterator[TendedLimiter]:
     if request.param == "local":
@@ -43,7 +36,7 @@ async def limiter(request: pytest.FixtureRequest) -> AsyncIterator[TendedLimiter
         return
     url = NOBODY
     if request.param == "redis":
-        server: RedisServer = request.getfixturevalue("server")
+        server: RedisServer = request.getfixturevalue("module_redis")
         server.ask("FLUSHALL")
         url = server.url
     elif request.param == "cluster":

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from tests.fakes import End, reply, until
 from tests.gateway_process import KEY, configuration, digest, running
 from tests.journeys.backends import Front, Service, ask, asking, clients, counted, counts, enveloped
 from tests.raw_client import RawClient, RawReply
-from tests.redis_server import RedisServer, started
+from tests.redis_server import RedisServer
 
 COLLEAGUE = "gw_test_key_of_a_colleague_in_the_same_team"
 NARROW = "gw_test_key_that_may_do_two_things_at_once"
@@ -63,17 +63,11 @@ def sections(**more: str) -> dict[str, str]:
     return {"plans": PLANS, "routes": ROUTES, "keys": "\n" + "\n".join(lines), "organizations": f"[{organizations}]"} | more
 
 
-@pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with started(RedisServer(tmp_path_factory.mktemp("redis"))) as server:
-        yield server
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["memory", "redis"])
 async def here(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Front]:
     more = {}
     if request.param == "redis":
-        server: RedisServer = request.getfixturevalue("redis")
+        server: RedisServer = request.getfixturevalue("module_redis")
         more["redis"] = f'{{url: "{server.url}", timeout: 500ms}}'
     async with Service() as service:
         with running(configuration(service.port, **sections(**more)), tmp_path_factory.mktemp("gateway")) as gateway:
@@ -250,12 +244,12 @@ async def until_served(here: Front, path: str, within_s: float = 5.0) -> None:
             pass
 
 
-async def test_what_was_used_outlives_a_killed_gateway_and_its_places_do_not(redis: RedisServer, tmp_path: Path) -> None:
-    redis.ask("FLUSHALL")
+async def test_what_was_used_outlives_a_killed_gateway_and_its_places_do_not(module_redis: RedisServer, tmp_path: Path) -> None:
+    module_redis.ask("FLUSHALL")
     for folder in ("one", "other"):
         (tmp_path / folder).mkdir()
     async with Service() as service:
-        yaml = configuration(service.port, **sections(redis=f'{{url: "{redis.url}", timeout: 500ms}}'))
+        yaml = configuration(service.port, **sections(redis=f'{{url: "{module_redis.url}", timeout: 500ms}}'))
         for path in ("/encodings", "/vod/start", "/outputs", "/jobs/fast"):
             service.on(path, reply(b"{}", b"X-Encoded-Bytes: 600"))
         service.on("/jobs/never", End.NEVER)

@@ -4,10 +4,8 @@ Redis's time is in the hands of the test; each gateway's clock has a time of its
 """
 
 import asyncio
-from collections.abc import Iterator
 
 import hypothesis.strategies as st
-import pytest
 from hypothesis import given, settings
 
 from gateway.kernel.bucket import Claim, Window
@@ -23,14 +21,6 @@ Step = tuple[int, int, Claim]
 clocks = st.tuples(st.integers(-10_000_000, 10_000_000), st.sampled_from([0.9995, 1.0, 1.0005]))
 """Ahead of Redis by so many microseconds, and so many times as fast."""
 waits_us = st.one_of(st.just(0), st.integers(0, 1000), st.integers(0, 2_000_000))
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.kill()
 
 
 @st.composite
@@ -89,12 +79,12 @@ async def replay(server: RedisServer, skewed: list[tuple[int, float]], history: 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(clocks, min_size=3, max_size=3), histories())
-def test_three_gateways_are_one_limiter(server: RedisServer, skewed: list[tuple[int, float]], history: list[Step]) -> None:
-    asyncio.run(replay(server, skewed, history))
+def test_three_gateways_are_one_limiter(module_redis: RedisServer, skewed: list[tuple[int, float]], history: list[Step]) -> None:
+    asyncio.run(replay(module_redis, skewed, history))
 
 
-def test_a_greedy_caller_on_three_gateways_gets_what_one_bucket_gives(server: RedisServer) -> None:
+def test_a_greedy_caller_on_three_gateways_gets_what_one_bucket_gives(module_redis: RedisServer) -> None:
     """Every 30 ms for two minutes, in turn: 3 at first, then one a second."""
     asked = Claim(("{x}:w",), (Window("w", 3, 3_000_000, None),))
     history = [(30_000, number % 3, asked) for number in range(400)]
-    asyncio.run(replay(server, [(-10_000_000, 0.9995), (0, 1.0), (10_000_000, 1.0005)], history))
+    asyncio.run(replay(module_redis, [(-10_000_000, 0.9995), (0, 1.0), (10_000_000, 1.0005)], history))

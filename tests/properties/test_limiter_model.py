@@ -4,10 +4,7 @@ Two ways: the script as it is, against the model fed with the time that the scri
 source of time replaced, against the model on histories of years with clocks that jump.
 """
 
-from collections.abc import Iterator
-
 import hypothesis.strategies as st
-import pytest
 from hypothesis import given, settings
 from msgspec.structs import replace
 
@@ -90,14 +87,6 @@ class Model:
         return [int(allowed), now_us, *(tat_us if tat_us < 0 else max(tat_us, now_us) for tat_us in tats_us)]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.kill()
-
-
 def evaluate(server: RedisServer, script: str, asked: Claim, *more: int) -> list[int]:
     keys = [f"gw:1:{key}" for key in asked.keys]
     rates = [number for window in asked.windows for number in (window.emission_us, window.full_us)]
@@ -107,25 +96,25 @@ def evaluate(server: RedisServer, script: str, asked: Claim, *more: int) -> list
 
 @settings(max_examples=150, deadline=None)
 @given(histories(jumps_us))
-def test_the_script_is_the_model_whatever_the_clock_does(server: RedisServer, history: list[Step]) -> None:
+def test_the_script_is_the_model_whatever_the_clock_does(module_redis: RedisServer, history: list[Step]) -> None:
     script = SCRIPT.decode()
     assert script.count(TIME_SOURCE) == 1
     script = script.replace(TIME_SOURCE, GIVEN_TIME)
-    server.ask("FLUSHALL")
+    module_redis.ask("FLUSHALL")
     model, now_us = Model(), EPOCH_US
     for wait_us, asked in history:
         now_us = max(now_us + wait_us, EPOCH_US // 2)
         expected = model.decide(asked, now_us)
-        assert evaluate(server, script, asked, now_us // 1_000_000, now_us % 1_000_000) == expected
+        assert evaluate(module_redis, script, asked, now_us // 1_000_000, now_us % 1_000_000) == expected
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(claims(short_limits, 8), min_size=1, max_size=60))
-def test_the_script_as_it_is_agrees_with_the_model_at_the_time_it_says_it_is(server: RedisServer, history: list[Claim]) -> None:
-    server.ask("FLUSHALL")
+def test_the_script_as_it_is_agrees_with_the_model_at_the_time_it_says_it_is(module_redis: RedisServer, history: list[Claim]) -> None:
+    module_redis.ask("FLUSHALL")
     model = Model()
     for asked in history:
-        reply = evaluate(server, SCRIPT.decode(), asked)
+        reply = evaluate(module_redis, SCRIPT.decode(), asked)
         assert reply == model.decide(asked, reply[1])
 
 

@@ -1,10 +1,8 @@
 """The scripts in Redis and the ledger in memory keep the same books, whatever happens and whenever."""
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import hypothesis.strategies as st
-import pytest
 from hypothesis import given, settings
 
 from gateway.kernel.bucket import Claim, Window, decision
@@ -54,14 +52,6 @@ claims = st.builds(
 )
 waits_s = st.one_of(st.just(0), st.integers(0, 200), st.integers(0, 70 * 86_400))
 calls = st.builds(Call, waits_s, claims, st.booleans(), st.integers(0, 5), st.integers(0, 4))
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.kill()
 
 
 class Books:
@@ -129,8 +119,8 @@ class Open(NamedTuple):
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(calls, min_size=1, max_size=25))
-def test_redis_and_memory_agree(server: RedisServer, history: list[Call]) -> None:
-    books, flying = Books(server), list[Open]()
+def test_redis_and_memory_agree(module_redis: RedisServer, history: list[Call]) -> None:
+    books, flying = Books(module_redis), list[Open]()
     for number, call in enumerate(history):
         books.time.advance(call.after_s)
         for over in [it for it in flying if it.number + it.call.lasts <= number]:
@@ -143,8 +133,8 @@ def test_redis_and_memory_agree(server: RedisServer, history: list[Call]) -> Non
         books.settle(it)
 
 
-def test_what_is_given_back_in_another_month_is_forgotten(server: RedisServer) -> None:
-    books = Books(server)
+def test_what_is_given_back_in_another_month_is_forgotten(module_redis: RedisServer) -> None:
+    books = Books(module_redis)
     three = next(posting for posting in POSTINGS if posting.meter.id == "count3True")
     failing, fine = [Call(0, claim([three], [], 0, 1), succeeds, 0, 0) for succeeds in (False, True)]
     begun = [books.ask(failing), books.ask(failing)]
@@ -158,6 +148,6 @@ def test_what_is_given_back_in_another_month_is_forgotten(server: RedisServer) -
 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 200_000_000_000))
-def test_the_calendar_of_the_scripts_is_that_of_the_kernel(server: RedisServer, seconds: int) -> None:
+def test_the_calendar_of_the_scripts_is_that_of_the_kernel(module_redis: RedisServer, seconds: int) -> None:
     script = METERS.replace(TIME_SOURCE, b"{'%d', '0'}" % seconds) + b"return {this_month, end_of(this_month)}"
-    assert server.ask("EVAL", script, 0) == [month_of(seconds), end_of(month_of(seconds)) * 1000]
+    assert module_redis.ask("EVAL", script, 0) == [month_of(seconds), end_of(month_of(seconds)) * 1000]

@@ -1,10 +1,12 @@
-"""Where to listen, which peers to trust, and who a certificate is for: values that say who is at the other end."""
+"""Where to listen, where services are, which peers to trust, and who a certificate is for: values that say who is at either end."""
 
 import re
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
-from gateway.settings.schema.values import Address, RefusedError, address, network, text_of
+from gateway.kernel import patterns
+from gateway.settings.schema.values import RefusedError, text_of
 
 UNIX: Final = "unix"
 """Stands for the address of whoever comes through a unix socket: there is no other."""
@@ -14,6 +16,29 @@ _MOST_PATH_BYTES = 107
 SERVER_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}(\.[A-Za-z0-9_-]{1,63})*\.?$"
 """RFC 1035 2.3.4. With other labels `ssl` raises UnicodeError for each connection."""
 _LONGEST_NAME = 253
+_HOST = re.compile(r"(?!-)[A-Za-z0-9_.-]{1,253}")
+
+
+class Address(NamedTuple):
+    """Where to listen. Port 0 lets the system choose."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class TargetUrl(NamedTuple):
+    """Where an upstream's target listens. `path` is "" or begins with a slash and does not end in one."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{Address(self.host, self.port)}{self.path}"
 
 
 class UnixAddress(NamedTuple):
@@ -23,6 +48,32 @@ class UnixAddress(NamedTuple):
 
     def __str__(self) -> str:
         return f"unix:{self.path}"
+
+
+def _host(text: str) -> str:
+    """Raises RefusedError. IPv6 addresses stand in brackets, and come without them."""
+    if text.startswith("[") and text.endswith("]"):
+        try:
+            return str(IPv6Address(text[1:-1]))
+        except ValueError:
+            raise RefusedError(f"`{text}` is not an IPv6 address") from None
+    if not _HOST.fullmatch(text):
+        raise RefusedError(f"`{text}` is not a host name or address")
+    return text
+
+
+def address(value: object) -> Address:
+    text = text_of(value, "an address such as `127.0.0.1:8080`")
+    if text.startswith("unix:"):
+        raise RefusedError("only `server.listeners` may have unix sockets", "write `host:port`")
+    host, colon, port = text.rpartition(":")
+    if not colon or not host:
+        raise RefusedError(f"`{text}` is not `host:port`", f"write `0.0.0.0:{port}`" if port.isdecimal() else "")
+    if not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
+        raise RefusedError(f"`{port}` is not a port; ports are 0 to 65535")
+    if ":" in host and not host.startswith("["):
+        raise RefusedError("an IPv6 address stands in brackets", f"write `[{host}]:{port}`")
+    return Address(_host(host), int(port))
 
 
 def listen_address(value: object) -> Address | UnixAddress:
@@ -36,8 +87,48 @@ def listen_address(value: object) -> Address | UnixAddress:
     return UnixAddress(path)
 
 
+def network(value: object) -> IPv4Network | IPv6Network:
+    text = text_of(value, "an address range such as `10.0.0.0/8`")
+    try:
+        return ip_network(text)
+    except ValueError:
+        pass
+    try:
+        meant = ip_network(text, strict=False)
+    except ValueError:
+        raise RefusedError(f"`{text}` is not an address range", "write one such as `10.0.0.0/8`") from None
+    raise RefusedError(f"`{text}` has bits set after its prefix", f"write `{meant}`")
+
+
 def trusted_proxy(value: object) -> IPv4Network | IPv6Network | str:
     return UNIX if value == UNIX else network(value)
+
+
+def target_url(value: object) -> TargetUrl:
+    text = text_of(value, "a URL such as `http://127.0.0.1:3000`")
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise RefusedError("a URL is printable ASCII without spaces")
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        raise RefusedError("this is not a URL; ports are 1 to 65535") from None
+    if url.scheme not in {"http", "https"} or not text.lower().startswith(("http://", "https://")):
+        raise RefusedError("a target's URL begins with `http://` or `https://`")
+    if "@" in url.netloc:
+        raise RefusedError("a target's URL holds no user name or password", "set an Authorization header in `headers.request.set`")
+    if "?" in text or "#" in text:
+        raise RefusedError("a target's URL has no query and no fragment")
+    if port == 0 or url.netloc.endswith(":"):
+        raise RefusedError("this is not a URL; ports are 1 to 65535")
+    host = _host(f"[{url.hostname}]" if url.netloc.startswith("[") else url.hostname or "")
+    path = url.path.rstrip("/")
+    if path:
+        try:
+            patterns.parse_prefix(path)
+        except ValueError as error:
+            raise RefusedError(f"its path: {error}") from None
+    return TargetUrl(url.scheme, host, port or (443 if url.scheme == "https" else 80), path)
 
 
 def subject(value: object) -> str:

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from gateway.kernel.bucket import OnFailure
 from gateway.kernel.patterns import parse
+from gateway.settings.schema.addresses import Address as TcpAddress
 from gateway.settings.schema.types import (
     Address,
     Duration,
@@ -25,7 +26,6 @@ from gateway.settings.schema.types import (
     default,
     section,
 )
-from gateway.settings.schema.values import Address as TcpAddress
 from gateway.settings.schema.values import RefusedError
 
 

@@ -56,13 +56,13 @@ QueryName: TypeAlias = Annotated[str, PlainValidator(values.query_name), _shape(
 Method: TypeAlias = Annotated[str, PlainValidator(values.method), _shape(enum=list(values.METHODS))]
 PathPattern: TypeAlias = Annotated[str, PlainValidator(values.path_pattern), _shape(pattern="^/")]
 PathPrefix: TypeAlias = Annotated[str, PlainValidator(values.path_prefix), _shape(pattern="^/")]
-Address: TypeAlias = Annotated[values.Address, PlainValidator(values.address), spelled, _shape(pattern=":[0-9]{1,5}$")]
+Address: TypeAlias = Annotated[addresses.Address, PlainValidator(addresses.address), spelled, _shape(pattern=":[0-9]{1,5}$")]
 ListenAddress: TypeAlias = Annotated[
-    values.Address | addresses.UnixAddress, PlainValidator(addresses.listen_address), spelled, _shape(pattern="^unix:/|:[0-9]{1,5}$")
+    addresses.Address | addresses.UnixAddress, PlainValidator(addresses.listen_address), spelled, _shape(pattern="^unix:/|:[0-9]{1,5}$")
 ]
 TrustedProxy: TypeAlias = Annotated[IPv4Network | IPv6Network | str, PlainValidator(addresses.trusted_proxy), spelled, _shape()]
 """An address range, or "unix" for whoever comes through a unix socket."""
-TargetUrl: TypeAlias = Annotated[values.TargetUrl, PlainValidator(values.target_url), spelled, _shape(pattern="^https?://")]
+TargetUrl: TypeAlias = Annotated[addresses.TargetUrl, PlainValidator(addresses.target_url), spelled, _shape(pattern="^https?://")]
 RedisUrl: TypeAlias = Annotated[SecretStr, _secret(redis_urls.redis_url), _hidden, _shape(pattern=redis_url.PATTERN)]
 Token: TypeAlias = Annotated[SecretStr, _secret(values.token), _hidden, _shape()]
 ServerName: TypeAlias = Annotated[str, PlainValidator(addresses.server_name), _shape(pattern=addresses.SERVER_NAME_PATTERN)]

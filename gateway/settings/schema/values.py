@@ -8,9 +8,6 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 from difflib import get_close_matches
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
-from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from gateway.kernel import patterns, units
 
@@ -47,28 +44,6 @@ def text_of(value: object, what: str) -> str:
     raise RefusedError(f"{what} is wanted here")
 
 
-class Address(NamedTuple):
-    """Where to listen. Port 0 lets the system choose."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-class TargetUrl(NamedTuple):
-    """Where an upstream's target listens. `path` is "" or begins with a slash and does not end in one."""
-
-    scheme: str
-    host: str
-    port: int
-    path: str
-
-    def __str__(self) -> str:
-        return f"{self.scheme}://{Address(self.host, self.port)}{self.path}"
-
-
 def duration(value: object) -> float:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         raise RefusedError("a duration needs its unit", f"write `{value}s` or `{value}ms`")
@@ -92,7 +67,6 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}")
 _ID_PATTERN = re.compile(r"[A-Za-z0-9.*_:@-]{1,128}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_HOST = re.compile(r"(?!-)[A-Za-z0-9_.-]{1,253}")
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -156,72 +130,6 @@ def path_prefix(value: object) -> str:
     text = text_of(value, "a path such as `/v1/orders`")
     patterns.parse_prefix(text)
     return text
-
-
-def _host(text: str) -> str:
-    """Raises RefusedError. IPv6 addresses stand in brackets, and come without them."""
-    if text.startswith("[") and text.endswith("]"):
-        try:
-            return str(IPv6Address(text[1:-1]))
-        except ValueError:
-            raise RefusedError(f"`{text}` is not an IPv6 address") from None
-    if not _HOST.fullmatch(text):
-        raise RefusedError(f"`{text}` is not a host name or address")
-    return text
-
-
-def address(value: object) -> Address:
-    text = text_of(value, "an address such as `127.0.0.1:8080`")
-    if text.startswith("unix:"):
-        raise RefusedError("only `server.listeners` may have unix sockets", "write `host:port`")
-    host, colon, port = text.rpartition(":")
-    if not colon or not host:
-        raise RefusedError(f"`{text}` is not `host:port`", f"write `0.0.0.0:{port}`" if port.isdecimal() else "")
-    if not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
-        raise RefusedError(f"`{port}` is not a port; ports are 0 to 65535")
-    if ":" in host and not host.startswith("["):
-        raise RefusedError("an IPv6 address stands in brackets", f"write `[{host}]:{port}`")
-    return Address(_host(host), int(port))
-
-
-def network(value: object) -> IPv4Network | IPv6Network:
-    text = text_of(value, "an address range such as `10.0.0.0/8`")
-    try:
-        return ip_network(text)
-    except ValueError:
-        pass
-    try:
-        meant = ip_network(text, strict=False)
-    except ValueError:
-        raise RefusedError(f"`{text}` is not an address range", "write one such as `10.0.0.0/8`") from None
-    raise RefusedError(f"`{text}` has bits set after its prefix", f"write `{meant}`")
-
-
-def target_url(value: object) -> TargetUrl:
-    text = text_of(value, "a URL such as `http://127.0.0.1:3000`")
-    if not text.isascii() or not text.isprintable() or " " in text:
-        raise RefusedError("a URL is printable ASCII without spaces")
-    try:
-        url = urlsplit(text)
-        port = url.port
-    except ValueError:
-        raise RefusedError("this is not a URL; ports are 1 to 65535") from None
-    if url.scheme not in {"http", "https"} or not text.lower().startswith(("http://", "https://")):
-        raise RefusedError("a target's URL begins with `http://` or `https://`")
-    if "@" in url.netloc:
-        raise RefusedError("a target's URL holds no user name or password", "set an Authorization header in `headers.request.set`")
-    if "?" in text or "#" in text:
-        raise RefusedError("a target's URL has no query and no fragment")
-    if port == 0 or url.netloc.endswith(":"):
-        raise RefusedError("this is not a URL; ports are 1 to 65535")
-    host = _host(f"[{url.hostname}]" if url.netloc.startswith("[") else url.hostname or "")
-    path = url.path.rstrip("/")
-    if path:
-        try:
-            patterns.parse_prefix(path)
-        except ValueError as error:
-            raise RefusedError(f"its path: {error}") from None
-    return TargetUrl(url.scheme, host, port or (443 if url.scheme == "https" else 80), path)
 
 
 def token(value: object) -> str:

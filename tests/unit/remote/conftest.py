@@ -11,6 +11,8 @@ import uvloop
 from gateway.kernel.clock import Clock
 from gateway.remote.target import Target
 from gateway.remote.tls import TLS, ssl_context
+from tests.metered import Gateway
+from tests.redis_server import RedisServer
 from tests.unit.remote.calls import Make
 
 ON_BOTH_LOOPS = ("test_alarm", "test_connection", "test_dial", "test_look", "test_rounds", "test_target", "test_upload", "test_upstream")
@@ -35,3 +37,10 @@ async def make() -> AsyncIterator[Make]:
     for each in made:
         await each.close()
         assert (each.idle, each.active, each.pending) == (0, 0, 0)
+
+
+@pytest.fixture
+async def gateway(redis_server: RedisServer) -> AsyncIterator[Gateway]:
+    """What a gateway knows of quotas, beside a Redis that is empty."""
+    async with Gateway(redis_server.url) as gateway:
+        yield gateway

@@ -2,10 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-
-import pytest
 
 from gateway.kernel.bucket import Claim, Decision, Window
 from gateway.kernel.faults import QUOTA_SPENT
@@ -15,12 +12,6 @@ from gateway.remote.redis_link import LOST, Reply, pack
 from tests.limiter_load import until
 from tests.metered import CLOCK, COUNT, FLIGHT, LEVEL, MONTHLY, RELEASE, SUM, Gateway, asks, posting, stored
 from tests.redis_server import RedisServer
-
-
-@pytest.fixture
-async def gateway(redis_server: RedisServer) -> AsyncIterator[Gateway]:
-    async with Gateway(redis_server.url) as gateway:
-        yield gateway
 
 
 class TestWhatStandsInRedis:

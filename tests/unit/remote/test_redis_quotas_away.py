@@ -1,7 +1,5 @@
 """remote/redis_quotas.py: what a gateway does while Redis is away, and what Redis learns of it."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from gateway.kernel.faults import GatewayError
@@ -11,12 +9,6 @@ from gateway.remote.redis_link import Reply
 from tests.limiter_load import until
 from tests.metered import CLOCK, COUNT, FLIGHT, LEVEL, MONTHLY, RELEASE, SUM, Gateway, asks, posting, stored
 from tests.redis_server import RedisServer
-
-
-@pytest.fixture
-async def gateway(redis_server: RedisServer) -> AsyncIterator[Gateway]:
-    async with Gateway(redis_server.url) as gateway:
-        yield gateway
 
 
 class TestWithoutRedis:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from gateway.settings import ConfigError, from_upstream, load, parse
-from gateway.settings.schema.values import Address, TargetUrl
+from gateway.settings.schema.addresses import Address, TargetUrl
 from tests.yaml_files import DIGEST, LEAST, complaints
 
 

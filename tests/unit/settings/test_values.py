@@ -6,7 +6,8 @@ from ipaddress import ip_network
 import pytest
 
 from gateway.settings.schema import addresses, redis_urls, values
-from gateway.settings.schema.values import Address, RefusedError, TargetUrl
+from gateway.settings.schema.addresses import Address, TargetUrl
+from gateway.settings.schema.values import RefusedError
 
 UNKNOWN_PARAMETER = "the URL has a parameter that Redis connections do not have"
 USUAL_PARAMETERS = "the usual ones are `db`, `username`, `password` and, with `rediss://`, `ssl_ca_certs`, `ssl_certfile` and `ssl_keyfile`"
@@ -23,7 +24,7 @@ NAME_PARTS = "its parts have 1 to 63 letters, digits and hyphens, with a dot bet
     ],
 )
 def test_addresses(text: str, address: Address) -> None:
-    assert values.address(text) == address
+    assert addresses.address(text) == address
     assert str(address) == text
 
 
@@ -38,7 +39,7 @@ def test_addresses(text: str, address: Address) -> None:
     ],
 )
 def test_targets(text: str, url: TargetUrl) -> None:
-    assert values.target_url(text) == url
+    assert addresses.target_url(text) == url
 
 
 def test_targets_are_printed_with_their_port() -> None:
@@ -46,9 +47,9 @@ def test_targets_are_printed_with_their_port() -> None:
 
 
 def test_networks_and_instants() -> None:
-    assert values.network("10.0.0.0/8") == ip_network("10.0.0.0/8")
-    assert values.network("10.1.2.3") == ip_network("10.1.2.3/32")
-    assert values.network("fd00::/8") == ip_network("fd00::/8")
+    assert addresses.network("10.0.0.0/8") == ip_network("10.0.0.0/8")
+    assert addresses.network("10.1.2.3") == ip_network("10.1.2.3/32")
+    assert addresses.network("fd00::/8") == ip_network("fd00::/8")
     assert values.instant("2027-06-30T00:00:00Z") == datetime(2027, 6, 30, tzinfo=UTC)
     assert values.instant("2027-06-30t02:00:00.5+02:00") == datetime(2027, 6, 30, 0, 0, 0, 500_000, tzinfo=UTC)
 
@@ -114,15 +115,15 @@ def test_workers_are_as_many_as_wanted_or_as_fit(value: object, count: int | Non
         (values.method, "BREW", "`BREW` is not a method that the gateway knows", ""),
         (values.method, "TRACE", "TRACE never passes the gateway", ""),
         (values.method, "CONNECT", "CONNECT never passes the gateway", ""),
-        (values.address, "8080", "`8080` is not `host:port`", "write `0.0.0.0:8080`"),
-        (values.address, ":8080", "`:8080` is not `host:port`", "write `0.0.0.0:8080`"),
-        (values.address, "localhost", "`localhost` is not `host:port`", ""),
-        (values.address, "a:http", "`http` is not a port; ports are 0 to 65535", ""),
-        (values.address, "a:65536", "`65536` is not a port; ports are 0 to 65535", ""),
-        (values.address, "::1:80", "an IPv6 address stands in brackets", "write `[::1]:80`"),
-        (values.address, "[::g]:80", "`[::g]` is not an IPv6 address", ""),
-        (values.address, "a b:80", "`a b` is not a host name or address", ""),
-        (values.address, "unix:/run/gateway.sock", "only `server.listeners` may have unix sockets", "write `host:port`"),
+        (addresses.address, "8080", "`8080` is not `host:port`", "write `0.0.0.0:8080`"),
+        (addresses.address, ":8080", "`:8080` is not `host:port`", "write `0.0.0.0:8080`"),
+        (addresses.address, "localhost", "`localhost` is not `host:port`", ""),
+        (addresses.address, "a:http", "`http` is not a port; ports are 0 to 65535", ""),
+        (addresses.address, "a:65536", "`65536` is not a port; ports are 0 to 65535", ""),
+        (addresses.address, "::1:80", "an IPv6 address stands in brackets", "write `[::1]:80`"),
+        (addresses.address, "[::g]:80", "`[::g]` is not an IPv6 address", ""),
+        (addresses.address, "a b:80", "`a b` is not a host name or address", ""),
+        (addresses.address, "unix:/run/gateway.sock", "only `server.listeners` may have unix sockets", "write `host:port`"),
         (addresses.listen_address, "unix:gateway.sock", "the path of a unix socket begins with `/`", "write one such as `unix:/run/gateway/gateway.sock`"),
         (addresses.listen_address, "unix:/run/", "the path of a unix socket begins with `/`", "write one such as `unix:/run/gateway/gateway.sock`"),
         (addresses.listen_address, f"unix:/{'a' * 107}", "the path of a unix socket has at most 107 bytes", ""),
@@ -131,23 +132,23 @@ def test_workers_are_as_many_as_wanted_or_as_fit(value: object, count: int | Non
         (addresses.server_name, "a..b", "`a..b` is not a host name", NAME_PARTS),
         (addresses.server_name, f"{'a' * 64}.example", f"`{'a' * 64}.example` is not a host name", NAME_PARTS),
         (addresses.server_name, "a." * 127, f"`{'a.' * 127}` is not a host name", NAME_PARTS),
-        (values.network, "10.0.0.1/8", "`10.0.0.1/8` has bits set after its prefix", "write `10.0.0.0/8`"),
-        (values.network, "10.0.0.0/33", "`10.0.0.0/33` is not an address range", "write one such as `10.0.0.0/8`"),
-        (values.network, "localhost", "`localhost` is not an address range", "write one such as `10.0.0.0/8`"),
-        (values.target_url, "a:80", "a target's URL begins with `http://` or `https://`", ""),
-        (values.target_url, "ftp://a", "a target's URL begins with `http://` or `https://`", ""),
-        (values.target_url, "http:/a", "a target's URL begins with `http://` or `https://`", ""),
-        (values.target_url, "http://", "`` is not a host name or address", ""),
-        (values.target_url, "http://a b", "a URL is printable ASCII without spaces", ""),
-        (values.target_url, "http://ä", "a URL is printable ASCII without spaces", ""),
-        (values.target_url, "http://a?x=1", "a target's URL has no query and no fragment", ""),
-        (values.target_url, "http://a#", "a target's URL has no query and no fragment", ""),
-        (values.target_url, "http://u:p@a", "a target's URL holds no user name or password", "set an Authorization header in `headers.request.set`"),
-        (values.target_url, "http://a:0", "this is not a URL; ports are 1 to 65535", ""),
-        (values.target_url, "http://a:", "this is not a URL; ports are 1 to 65535", ""),
-        (values.target_url, "http://a:99999", "this is not a URL; ports are 1 to 65535", ""),
-        (values.target_url, "http://[::g]", "this is not a URL; ports are 1 to 65535", ""),
-        (values.target_url, "http://a/b/../c", "its path: dot segments never reach a route", ""),
+        (addresses.network, "10.0.0.1/8", "`10.0.0.1/8` has bits set after its prefix", "write `10.0.0.0/8`"),
+        (addresses.network, "10.0.0.0/33", "`10.0.0.0/33` is not an address range", "write one such as `10.0.0.0/8`"),
+        (addresses.network, "localhost", "`localhost` is not an address range", "write one such as `10.0.0.0/8`"),
+        (addresses.target_url, "a:80", "a target's URL begins with `http://` or `https://`", ""),
+        (addresses.target_url, "ftp://a", "a target's URL begins with `http://` or `https://`", ""),
+        (addresses.target_url, "http:/a", "a target's URL begins with `http://` or `https://`", ""),
+        (addresses.target_url, "http://", "`` is not a host name or address", ""),
+        (addresses.target_url, "http://a b", "a URL is printable ASCII without spaces", ""),
+        (addresses.target_url, "http://ä", "a URL is printable ASCII without spaces", ""),
+        (addresses.target_url, "http://a?x=1", "a target's URL has no query and no fragment", ""),
+        (addresses.target_url, "http://a#", "a target's URL has no query and no fragment", ""),
+        (addresses.target_url, "http://u:p@a", "a target's URL holds no user name or password", "set an Authorization header in `headers.request.set`"),
+        (addresses.target_url, "http://a:0", "this is not a URL; ports are 1 to 65535", ""),
+        (addresses.target_url, "http://a:", "this is not a URL; ports are 1 to 65535", ""),
+        (addresses.target_url, "http://a:99999", "this is not a URL; ports are 1 to 65535", ""),
+        (addresses.target_url, "http://[::g]", "this is not a URL; ports are 1 to 65535", ""),
+        (addresses.target_url, "http://a/b/../c", "its path: dot segments never reach a route", ""),
         (redis_urls.redis_url, "127.0.0.1:6379", "a Redis URL begins with `redis://`, `rediss://`, `unix://`, `redis+sentinel://` or `redis+cluster://`", ""),
         (redis_urls.redis_url, "http://a", "a Redis URL begins with `redis://`, `rediss://`, `unix://`, `redis+sentinel://` or `redis+cluster://`", ""),
         (redis_urls.redis_url, "redis://", "this is not a Redis URL; write `redis://host:port/database`", ""),

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from gateway.edge.sockets import bind, spelled
+from gateway.settings.schema.addresses import Address
 from gateway.settings.schema.server import Listener
-from gateway.settings.schema.values import Address
 from gateway.supervisor.sockets import Sockets, name_of
 
 
