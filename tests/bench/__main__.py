@@ -6,14 +6,12 @@ a noisy minute falls on all alike; the ratio to nginx is what to look at.
 
 import argparse
 import json
-import re
-import subprocess
 import tempfile
 from pathlib import Path
 from statistics import median
 
-from tests.bench.peers import KEY, PATH, peers
-from tests.bench.processes import LOAD_CORE, Program, program
+from tests.bench.peers import asked, peers
+from tests.bench.processes import LOAD_CORE, Program
 
 BUDGETS = {"gateway, embedded limiter": 4.5, "gateway, Redis per request": 5.5}
 """Most that each may cost, in times the cost of the plain nginx proxy."""
@@ -24,17 +22,8 @@ CONNECTIONS = 64
 def load(peer: Program, seconds: int) -> tuple[int, float]:
     """Requests answered with 2xx, and CPU seconds they cost the peer. Raises SystemExit when one failed."""
     before = peer.cpu_s()
-    command = [
-        *("taskset", "-c", LOAD_CORE, program("wrk"), "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-H", f"X-Api-Key: {KEY}"),
-        f"http://127.0.0.1:{peer.port}{PATH}",
-    ]
-    out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 30).stdout
-    cost_s = peer.cpu_s() - before
-    if "Non-2xx" in out or "Socket errors" in out:
-        raise SystemExit(f"requests failed:\n{out}")
-    done = re.search(r"(\d+) requests in", out)
-    assert done is not None, out
-    return int(done[1]), cost_s
+    requests = asked(peer.port, seconds, CONNECTIONS, LOAD_CORE)
+    return requests, peer.cpu_s() - before
 
 
 def main() -> int:

@@ -1,11 +1,13 @@
 """The peers of one comparison: a backend, a plain nginx in front of it, and the gateway in front of it."""
 
 import hashlib
-from collections.abc import Iterator
+import re
+import subprocess
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.bench.processes import LOAD_CORE, SERVED_CORE, Program, free_port, program, python, running
+from tests.bench.processes import ANY_CORE, LOAD_CORE, SERVED_CORE, Program, free_port, program, python, running
 
 KEY = "gw_benchmark_benchmark_benchmark"
 PATH = "/v1/orders"
@@ -28,6 +30,7 @@ server {{ listen 127.0.0.1:{port} backlog=4096;
 _GATEWAY = """
 version: 1
 server:
+  workers: {workers}
   drain_delay: 0s
   listeners: [{{id: public, address: "127.0.0.1:{port}"}}]
 admin: {{address: "127.0.0.1:{admin}"}}
@@ -48,6 +51,20 @@ def reply_of(size_bytes: int) -> str:
     return f'{{"items":[{",".join([item] * count)}]}}'
 
 
+def asked(port: int, seconds: int, connections: int, core: str) -> int:
+    """How many requests were answered with 2xx in that time. Raises SystemExit when one failed."""
+    command = [
+        *("taskset", "-c", core, program("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "-H", f"X-Api-Key: {KEY}"),
+        f"http://127.0.0.1:{port}{PATH}",
+    ]
+    out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 30).stdout
+    if "Non-2xx" in out or "Socket errors" in out:
+        raise SystemExit(f"requests failed:\n{out}")
+    done = re.search(r"(\d+) requests in", out)
+    assert done is not None, out
+    return int(done[1])
+
+
 @contextmanager
 def peers(folder: Path, *, with_redis: bool, size_bytes: int = 1000) -> Iterator[dict[str, Program]]:
     """All peers by name, running at once; the load is for one at a time."""
@@ -60,12 +77,29 @@ def peers(folder: Path, *, with_redis: bool, size_bytes: int = 1000) -> Iterator
         found = {"nginx, plain proxy": stack.enter_context(running(proxy, port, SERVED_CORE))}
         found["gateway, embedded limiter"] = stack.enter_context(_gateway(folder, "local", backend, ""))
         if with_redis:
-            redis = free_port()
-            server = [program("redis-server"), "--port", str(redis), "--save", "", "--bind", "127.0.0.1"]
-            stack.enter_context(running(server, redis, LOAD_CORE))
-            section = f'redis: {{url: "redis://127.0.0.1:{redis}/0", timeout: 500ms}}'
+            section = stack.enter_context(_redis(LOAD_CORE))
             found["gateway, Redis per request"] = stack.enter_context(_gateway(folder, "redis", backend, section))
         yield found
+
+
+@contextmanager
+def by_workers(folder: Path, counts: Sequence[int]) -> Iterator[dict[int, Program]]:
+    """Gateways with so many workers each, on one Redis, before one backend; nobody is pinned to a core."""
+    with ExitStack() as stack:
+        backend = free_port()
+        nginx = _nginx(folder, "backend", _BACKEND.format(port=backend, reply=reply_of(1000)))
+        stack.enter_context(running(nginx, backend, ANY_CORE))
+        section = stack.enter_context(_redis(ANY_CORE))
+        yield {count: stack.enter_context(_gateway(folder, f"workers-{count}", backend, section, count, ANY_CORE)) for count in counts}
+
+
+@contextmanager
+def _redis(core: str) -> Iterator[str]:
+    """One that is empty; the section of a configuration that names it."""
+    port = free_port()
+    server = [program("redis-server"), "--port", str(port), "--save", "", "--bind", "127.0.0.1"]
+    with running(server, port, core):
+        yield f'redis: {{url: "redis://127.0.0.1:{port}/0", timeout: 500ms}}'
 
 
 def _nginx(folder: Path, name: str, body: str) -> list[str]:
@@ -75,10 +109,10 @@ def _nginx(folder: Path, name: str, body: str) -> list[str]:
 
 
 @contextmanager
-def _gateway(folder: Path, name: str, backend: int, redis: str) -> Iterator[Program]:
+def _gateway(folder: Path, name: str, backend: int, redis: str, workers: int = 1, core: str = SERVED_CORE) -> Iterator[Program]:
     port, admin = free_port(), free_port()
     digest = hashlib.sha256(KEY.encode()).hexdigest()
     file = folder / f"{name}.yaml"
-    file.write_text(_GATEWAY.format(port=port, admin=admin, backend=backend, redis=redis, digest=digest, path=PATH))
-    with running(python("gateway", "run", "-c", str(file)), port, SERVED_CORE) as started:
+    file.write_text(_GATEWAY.format(port=port, admin=admin, backend=backend, redis=redis, digest=digest, path=PATH, workers=workers))
+    with running(python("gateway", "run", "-c", str(file)), port, core) as started:
         yield started

@@ -14,7 +14,7 @@ from pathlib import Path
 READY_WITHIN_S = 20.0
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
-SERVED_CORE, LOAD_CORE = "0", "1"
+SERVED_CORE, LOAD_CORE, ANY_CORE = "0", "1", "0,1"
 
 
 def free_port() -> int:
@@ -39,10 +39,11 @@ class Program:
 
     def cpu_s(self) -> float:
         """User and system time so far, children included."""
-        pids = [self.process.pid]
-        for children in Path(f"/proc/{self.process.pid}/task").glob("*/children"):
-            pids += [int(pid) for pid in children.read_text().split()]
-        return sum(cpu_s(pid) for pid in pids)
+        return sum(cpu_s(pid) for pid in [self.process.pid, *self.children()])
+
+    def children(self) -> list[int]:
+        found = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        return [int(pid) for children in found for pid in children.read_text().split()]
 
 
 def cpu_s(pid: int) -> float:
