@@ -1,8 +1,9 @@
 """gateway limits"""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from gateway.settings.schema.access import Key
 from gateway.settings.schema.routing import Route
 from gateway.table.limits import key_windows, organization_windows, plan_windows, route_windows
 
+_NAMED = 3
 SPANS_US = {"second": 1_000_000, "minute": 60_000_000, "hour": 3_600_000_000, "day": 86_400_000_000}
 
 
@@ -32,7 +34,7 @@ class Worst(NamedTuple):
 
 
 def worst_cases(config: Config) -> Iterator[Worst]:
-    """Of plans, of organisations with limits, and of keys that meet those too or have their own; alone, and on routes that ask more.
+    """Of plans, of organisations with limits, and of keys, on behalf of each organisation with limits; alone, and on routes that ask more.
 
     Limits that are shared are taken as if nobody else used them; shadows limit nothing. Keys in Redis may be on any plan.
     """
@@ -44,14 +46,22 @@ def worst_cases(config: Config) -> Iterator[Worst]:
     for organization, windows in organizations.items():
         if windows:
             yield from _of(f"organization {organization}", windows, ())
+    known: dict[tuple[object, ...], list[Worst]] = {}
     for key in config.keys:
-        own = key_windows(plans[key.plan], key)
-        shared = {each: windows for each in key.organizations if (windows := organizations.get(each, ()))}
-        routes = [route for route in config.routes if route.auth == "key" and _may(key, route)] if shared or key.limits else []
-        if key.limits and (not key.organizations or len(shared) < len(key.organizations)):
-            yield from _of(f"key {key.id}", own, routes)
-        for organization, windows in shared.items():
-            yield from _of(f"key {key.id}, organization {organization}", own + windows, routes)
+        alike = (key.plan, key.limits, key.organizations, key.routes)
+        if alike not in known:
+            known[alike] = list(_of_key(config, key, key_windows(plans[key.plan], key), organizations))
+        yield from (each._replace(who=f"key {key.id}{each.who}") for each in known[alike])
+
+
+def _of_key(config: Config, key: Key, own: tuple[Window, ...], organizations: dict[str, tuple[Window, ...]]) -> Iterator[Worst]:
+    """`who` is what is to be said behind the name of the key."""
+    shared = {each: windows for each in key.organizations if (windows := organizations.get(each, ()))}
+    routes = [route for route in config.routes if route.auth == "key" and _may(key, route)]
+    if not key.organizations or len(shared) < len(key.organizations):
+        yield from _of("", own, routes)
+    for organization, windows in shared.items():
+        yield from _of(f", organization {organization}", own + windows, routes)
 
 
 def _of(who: str, windows: tuple[Window, ...], routes: Sequence[Route]) -> Iterator[Worst]:
@@ -98,12 +108,26 @@ def worst_case(file: Path, output: str) -> None:
         click.echo(json.dumps({"worst_cases": [each._asdict() for each in found]}, indent=2))
         return
     header = ("who", "route", "methods", "cost", *SPANS_US, "limits")
-    rows = [
-        (
-            *(each.who, each.route or "-", ",".join(each.methods) or "-", str(each.cost)),
-            *("no limit" if calls is None else str(calls) for calls in each.calls.values()),
-            ", ".join(each.limits) or "-",
-        )
-        for each in found
-    ]
-    click.echo(aligned(header, rows))
+    click.echo(aligned(header, [(who, *row) for who, rows in _alike(found) for row in rows]))
+
+
+def _alike(found: Iterable[Worst]) -> Iterator[tuple[str, tuple[tuple[str, ...], ...]]]:
+    """For people: what is said of somebody, and once of all keys of which it is the same."""
+    keys: dict[tuple[tuple[str, ...], ...], list[str]] = {}
+    for who, cases in groupby(found, lambda each: each.who):
+        rows = tuple(map(_row, cases))
+        if who.startswith("key "):
+            keys.setdefault(rows, []).append(who.removeprefix("key "))
+        else:
+            yield who, rows
+    for rows, names in keys.items():
+        more = len(names) - _NAMED
+        yield f"key {', '.join(names[:_NAMED])}" + (f" and {more} more" if more > 0 else ""), rows
+
+
+def _row(each: Worst) -> tuple[str, ...]:
+    return (
+        *(each.route or "-", ",".join(each.methods) or "-", str(each.cost)),
+        *("no limit" if calls is None else str(calls) for calls in each.calls.values()),
+        ", ".join(each.limits) or "-",
+    )

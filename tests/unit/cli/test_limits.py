@@ -42,7 +42,7 @@ def worst(file: Path) -> dict[tuple[str, str, str], list[Any]]:
     }
 
 
-def test_what_a_greedy_caller_gets_is_told_of_every_plan_and_of_keys_with_several_owners(file: Path) -> None:
+def test_what_a_greedy_caller_gets_is_told_of_every_plan_and_key(file: Path) -> None:
     assert worst(file) == {
         ("plan standard", "", ""): [305, 600, 10416, 20000],
         ("plan standard", "dear", "PUT"): [None, None, None, None],
@@ -54,6 +54,9 @@ def test_what_a_greedy_caller_gets_is_told_of_every_plan_and_of_keys_with_severa
         ("plan anonymous", "", ""): [305, 600, 18300, 432300],
         ("plan anonymous", "open", "POST"): [4, 122, 7202, 172802],
         ("organization acme", "", ""): [1000, 1016, 2000, 25000],
+        ("key a", "", ""): [305, 600, 10416, 20000],
+        ("key a", "dear", "PUT"): [None, None, None, None],
+        ("key a", "dear", "DELETE"): [61, 120, 2083, 4000],
         ("key a, organization acme", "", ""): [305, 600, 2000, 20000],
         ("key a, organization acme", "dear", "PUT"): [None, None, None, None],
         ("key a, organization acme", "dear", "DELETE"): [61, 120, 400, 4000],
@@ -92,6 +95,15 @@ def test_for_people_it_is_a_table(file: Path) -> None:
     assert first.split() == ["plan", "standard", "-", "-", "1", "305", "600", "10416", "20000", "minute,", "day"]
     assert last.split()[-1] == "organization/hour"
     assert "no limit" in done.stdout
+
+
+def test_people_are_told_once_of_keys_that_are_alike(file: Path) -> None:
+    """`a` is one of them."""
+    keys = "".join(f"- {{id: k{number}, secret_sha256: {number:063}a}}\n" for number in range(5))
+    file.write_text(CONFIGURATION.replace("keys:\n", f"keys:\n{keys}"))
+    done = CliRunner().invoke(main, ["limits", "worst-case", "-c", str(file)])
+    assert done.exit_code == 0, done.output
+    assert next(line for line in done.stdout.splitlines() if "k0" in line).startswith("key k0, k1, k2 and 3 more ")
 
 
 def test_a_file_that_is_wrong_is_explained(file: Path) -> None:
