@@ -13,7 +13,7 @@ from gateway.table.callers import Caller, Key, bucket_name, bucket_of
 from gateway.table.limits import Tags, claim_of, key_windows, organization_windows, plan_windows, shadows_last, told
 
 T = TypeVar("T")
-MOST_MADE = 8192
+MOST_MADE = 4096
 """Keys that are kept once they were made, some 3 KB each."""
 
 
