@@ -171,3 +171,12 @@ CLIENT_CLOSED = _row("client_closed", 499, 1004, "The client went away before it
 
 CATALOGUE: dict[str, Fault] = {row.name: row for row in list(globals().values()) if isinstance(row, Fault)}
 """Every row by its name, in the order of this file."""
+
+NOT_REACHED = frozenset(
+    row.name
+    for row in (
+        *(UPSTREAM_REFUSED, UPSTREAM_UNREACHABLE, UPSTREAM_NAME_UNRESOLVED, UPSTREAM_TLS_FAILED, UPSTREAM_CONNECT_TIMEOUT),
+        *(UPSTREAM_SATURATED, UPSTREAM_CIRCUIT_OPEN),
+    )
+)
+"""Names of the faults after which the service knows nothing of the request."""

@@ -1,4 +1,4 @@
-"""Header fields without which a status is not what HTTP and the contract say it is."""
+"""What a status needs, and what it cannot have, to be what HTTP and the contract say it is."""
 
 from gateway.kernel.response_fields import Line, value_of
 
@@ -10,6 +10,9 @@ NO_STORE: Line = ("Cache-Control", "no-store")
 
 RETRY_SHORTLY: Line = ("Retry-After", "1")
 """For errors that pass by themselves, nobody knows when."""
+
+WITHOUT_BODY = frozenset({204, 205, 304})
+"""Statuses of replies that never have one (RFC 9110, 15.3.5, 15.3.6 and 15.4.5)."""
 
 
 def completed(lines: list[Line], status: int, allow: tuple[str, ...]) -> list[Line]:

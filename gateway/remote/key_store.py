@@ -1,7 +1,6 @@
 """API keys in Redis, as gateways read them: over the connection of the limiter, which nothing here can bring into disrepute."""
 
 from collections.abc import Mapping
-from hashlib import sha1
 from importlib.resources import files
 from typing import Any, NamedTuple, cast
 
@@ -10,10 +9,10 @@ import msgspec
 from gateway.remote.key_records import EVERYTHING, TAG, Names
 from gateway.remote.presence import Call
 from gateway.remote.redis_address import LinkError
-from gateway.remote.redis_link import pack
+from gateway.remote.redis_link import pack, sha_of
 
 SCRIPT = files("gateway.remote").joinpath("quiet.lua").read_bytes()
-SCRIPT_SHA = sha1(SCRIPT, usedforsecurity=False).hexdigest().encode()
+SCRIPT_SHA = sha_of(SCRIPT)
 
 
 class RefusedCommandError(LinkError):

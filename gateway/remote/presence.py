@@ -6,14 +6,13 @@ What was last known stands when Redis goes away, which is when it is needed.
 import random
 from collections import deque
 from collections.abc import Callable, Coroutine
-from hashlib import sha1
 from importlib.resources import files
 from typing import Any, TypeAlias
 
-from gateway.remote.redis_link import Reply, pack
+from gateway.remote.redis_link import Reply, pack, sha_of
 
 SCRIPT = files("gateway.remote").joinpath("presence.lua").read_bytes()
-SCRIPT_SHA = sha1(SCRIPT, usedforsecurity=False).hexdigest().encode()
+SCRIPT_SHA = sha_of(SCRIPT)
 BEAT_S = 2.0
 THERE_S = 7.0
 """A gateway counts for so long after its last beat: three may come late or get lost."""

@@ -16,7 +16,6 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
-from hashlib import sha1
 from importlib.resources import files
 
 import msgspec
@@ -32,13 +31,13 @@ from gateway.remote.limiter import Condition, Redis
 from gateway.remote.presence import SCRIPT as PRESENCE
 from gateway.remote.presence import Presence
 from gateway.remote.redis_address import LinkError
-from gateway.remote.redis_link import Reply, pack
+from gateway.remote.redis_link import Reply, pack, sha_of
 from gateway.remote.redis_quotas import READ, RedisQuotas, charged, quota_script, rates
 from gateway.remote.redis_store import redis_store
 from gateway.remote.settlements import SCRIPT as SETTLE
 
 SCRIPT = files("gateway.remote").joinpath("bucket.lua").read_bytes()
-SCRIPT_SHA = sha1(SCRIPT, usedforsecurity=False).hexdigest().encode()
+SCRIPT_SHA = sha_of(SCRIPT)
 VERSION = 1
 MAX_COMMANDS = 8192
 """Packed commands kept, one a claim, some 300 bytes each."""
@@ -102,7 +101,7 @@ class RedisLimiter:
         self._tender: asyncio.Task[None] | None = None
         self._commands: dict[Claim, bytes] = {}
         self._refusals: dict[Claim, _Refusal] = {}
-        self._sha = sha1(script, usedforsecurity=False).hexdigest().encode()
+        self._sha = sha_of(script)
         scripts = (script, PRESENCE, quota_script(script), SETTLE, READ, *more_scripts)
         self._store = redis_store(url, timeout_s, scripts, self._probe, self._changed)
         self.call = self._store.call

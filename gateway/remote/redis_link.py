@@ -8,6 +8,7 @@ match them: a waiter that gave up keeps its place in the queue, and its reply is
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from hashlib import sha1
 from math import inf
 from typing import TypeAlias
 
@@ -28,6 +29,11 @@ Waiter: TypeAlias = "asyncio.Future[Reply]"
 def pack(*parts: bytes) -> bytes:
     """A command in Redis's wire format."""
     return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
+
+
+def sha_of(script: bytes) -> bytes:
+    """The name that Redis gives a script."""
+    return sha1(script, usedforsecurity=False).hexdigest().encode()
 
 
 class RedisLink(asyncio.Protocol):

@@ -7,7 +7,6 @@ it lets through is charged in Redis afterwards.
 import asyncio
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from functools import partial
-from hashlib import sha1
 from importlib.resources import files
 
 from gateway.kernel.bucket import Claim, Decision, decision, tag_of
@@ -16,13 +15,13 @@ from gateway.kernel.quota import LEASE_MS, Hold, MeterState, Move, Posting, char
 from gateway.remote.ledger import NAME_LENGTH, Ledger, Names
 from gateway.remote.presence import Call
 from gateway.remote.redis_address import LinkError
-from gateway.remote.redis_link import Reply, pack
+from gateway.remote.redis_link import Reply, pack, sha_of
 from gateway.remote.redis_node import AWAY
 from gateway.remote.settlements import MARKED_MS, METERS, Settlements
 
 QUOTA = files("gateway.remote").joinpath("quota.lua").read_bytes()
 READ = METERS + files("gateway.remote").joinpath("read.lua").read_bytes()
-READ_SHA = sha1(READ, usedforsecurity=False).hexdigest().encode()
+READ_SHA = sha_of(READ)
 MAX_COMMANDS = 8192
 """Packed commands kept, one a claim, some 500 bytes each."""
 MAX_KNOWN = 100_000
@@ -51,7 +50,7 @@ class RedisQuotas:
         self._prefix = prefix
         self._wall = clock.wall
         self._call = call
-        self._sha = sha1(quota_script(bucket), usedforsecurity=False).hexdigest().encode()
+        self._sha = sha_of(quota_script(bucket))
         self._names = Names()
         self._commands: dict[Claim, list[bytes]] = {}
         self._asking: set[asyncio.Task[Reply]] = set()
@@ -125,7 +124,7 @@ class RedisQuotas:
         """Say of every call in flight that it still is, to every node that there is."""
         for key, units in list(self._flying.items()):
             names = list(units)
-            tag = key.partition("{")[2].partition("}")[0]
+            tag = tag_of(key)
             for at in range(0, len(names), RENEWALS):
                 moves = [Move(key, "put", LEASE_MS, unit=unit) for unit in names[at : at + RENEWALS] if unit in units]
                 if moves and isinstance(await self._call(self.settlements.command(moves, tag), tag), LinkError):

@@ -7,18 +7,17 @@ must not be done twice leaves a mark in Redis by which a second try is known.
 import asyncio
 from collections import deque
 from collections.abc import Coroutine, Iterable
-from hashlib import sha1
 from importlib.resources import files
 from itertools import islice
 from typing import Any
 
 from gateway.kernel.quota import Move
 from gateway.remote.presence import Call
-from gateway.remote.redis_link import pack
+from gateway.remote.redis_link import pack, sha_of
 
 METERS = files("gateway.remote").joinpath("meters.lua").read_bytes()
 SCRIPT = METERS + files("gateway.remote").joinpath("settle.lua").read_bytes()
-SCRIPT_SHA = sha1(SCRIPT, usedforsecurity=False).hexdigest().encode()
+SCRIPT_SHA = sha_of(SCRIPT)
 MARKED_MS = 60_000
 """How long a mark is kept. It is needed until the next try after its answer was lost, a few seconds after Redis is back."""
 MOST_OWED = 100_000

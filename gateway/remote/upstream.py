@@ -11,33 +11,12 @@ from collections.abc import Callable, Sequence
 
 from gateway.kernel.balance import Draw
 from gateway.kernel.clock import Clock
-from gateway.kernel.faults import (
-    UPSTREAM_CONNECT_TIMEOUT,
-    UPSTREAM_NAME_UNRESOLVED,
-    UPSTREAM_REFUSED,
-    UPSTREAM_RESET,
-    UPSTREAM_SATURATED,
-    UPSTREAM_TLS_FAILED,
-    UPSTREAM_UNREACHABLE,
-    Fault,
-    GatewayError,
-)
+from gateway.kernel.faults import NOT_REACHED, UPSTREAM_RESET, Fault, GatewayError
 from gateway.remote.call import Answer, Call
 from gateway.remote.standing import Standing
 from gateway.remote.target import Observer, Target
 
 MOST_TRIES = 3
-_UNSENT = frozenset(
-    fault.name
-    for fault in (
-        UPSTREAM_CONNECT_TIMEOUT,
-        UPSTREAM_NAME_UNRESOLVED,
-        UPSTREAM_REFUSED,
-        UPSTREAM_SATURATED,
-        UPSTREAM_TLS_FAILED,
-        UPSTREAM_UNREACHABLE,
-    )
-)
 
 
 class Upstream:
@@ -131,4 +110,4 @@ class Upstream:
 
 
 def _may_go_elsewhere(fault: Fault, call: Call) -> bool:
-    return fault.name in _UNSENT or (fault.name == UPSTREAM_RESET.name and call.idempotent and isinstance(call.body, bytes))
+    return fault.name in NOT_REACHED or (fault.name == UPSTREAM_RESET.name and call.idempotent and isinstance(call.body, bytes))

@@ -73,7 +73,7 @@ def _doubles(limits: Sequence[Limit], what: str) -> Iterator[Complaint]:
 
 
 def _methods(draft: Draft, loc: Loc, route: Route) -> None:
-    known = {*route.match.methods, *(["HEAD"] if "GET" in route.match.methods else [])}
+    known = route.match.served
     for index, limit in enumerate(route.limits):
         if limit.scope == "organization" and route.auth == "none":
             draft.refuse((*loc, "limits", index, "scope"), "callers of a route with `auth: none` have no organisation")
@@ -87,7 +87,7 @@ def _methods(draft: Draft, loc: Loc, route: Route) -> None:
 
 def _costs(draft: Draft, loc: Loc, route: Route) -> None:
     """A cost above what a bucket holds would never be let through."""
-    for method in dict.fromkeys([*route.match.methods, *(["HEAD"] if "GET" in route.match.methods else [])]):
+    for method in route.match.served:
         cost = route.cost_of(method)
         if cost < 2:
             continue

@@ -47,11 +47,7 @@ def _meant(draft: Draft, loc: Loc, several: Sequence[Calls], first: int = 0) -> 
                 draft.refuse((*loc, index, "routes", place), f"`{pattern}` matches no route", did_you_mean(pattern, known))
             routes += [route for route in draft.config.routes if fnmatchcase(route.id, pattern)]
         for place, method in enumerate(calls.methods or ()):
-            if routes and not any(method in _methods(route) for route in routes):
+            if routes and not any(method in route.match.served for route in routes):
                 draft.refuse((*loc, index, "methods", place), f"`{method}` is a method of none of these routes")
         for route in routes:
-            yield from ((route.id, method) for method in _methods(route) if calls.hold(route.id, method))
-
-
-def _methods(route: Route) -> tuple[str, ...]:
-    return (*route.match.methods, *(["HEAD"] if "GET" in route.match.methods else []))
+            yield from ((route.id, method) for method in route.match.served if calls.hold(route.id, method))

@@ -16,15 +16,13 @@ from gateway.kernel.jsontext import WHITE, array, is_json
 from gateway.kernel.media import JSON, Media, media, sniffed
 from gateway.kernel.notices import notices
 from gateway.kernel.response_fields import Line, Screened, checked, replaced, screen, weakened
-from gateway.kernel.responses import completed
+from gateway.kernel.responses import WITHOUT_BODY, completed
 from gateway.kernel.splice import CheckedJson, Pass, QuotedText, Spliced
 from gateway.kernel.translate import Translation, code_of, generic, status_of, translate
 from gateway.remote.call import Answer, Stream
 from gateway.table import Route
 
 _WITH_RESULT = frozenset(range(200, 300)) - {204, 205, 206}
-_WITHOUT_BODY = frozenset({204, 205, 304})
-"""RFC 9110: 15.3.5, 15.3.6 and 15.4.5."""
 
 _PARTIAL = 206
 _COMMON_TYPE = b"application/json"
@@ -64,7 +62,7 @@ def _sorted_out(answer: Answer, screened: Screened, request_id: str, route: Rout
     if route.envelope.mode == "passthrough":
         return _untouched(answer, screened, route)
     kind = media(screened.content_type)
-    if status in _WITHOUT_BODY or method == "HEAD":
+    if status in WITHOUT_BODY or method == "HEAD":
         _drop(answer.stream)
         return _bodiless(answer, kind, screened, route)
     if status >= 400:
@@ -162,7 +160,7 @@ def _readable(answer: Answer, screened: Screened, route: Route) -> bytes:
 def _bodiless(answer: Answer, kind: Media, screened: Screened, route: Route) -> Reply:
     """The reply to HEAD, or one whose status allows no body (rule 5)."""
     status = answer.status
-    if status in _WITHOUT_BODY:
+    if status in WITHOUT_BODY:
         return _upstream(status, _lines(screened, route)[1:], screened, length=0)
     if status >= 400:
         reply = _upstream(status, completed(_lines(screened, route), status, route.methods), screened)

@@ -4,15 +4,9 @@ from functools import lru_cache
 
 from gateway.exchange import Reply
 from gateway.kernel.envelope import error as error_envelope
-from gateway.kernel.faults import ANALYTICS, INFRASTRUCTURE, MESSAGES, NOTIFICATION, UNDEFINED, Fault, GatewayError
+from gateway.kernel.faults import ANALYTICS, INFRASTRUCTURE, MESSAGES, NOT_REACHED, NOTIFICATION, UNDEFINED, Fault, GatewayError
 from gateway.kernel.response_fields import JSON_TYPE, Line
 from gateway.kernel.responses import CHALLENGE, NO_STORE, RETRY_SHORTLY
-
-_NOT_REACHED = frozenset({
-    "upstream_refused", "upstream_unreachable", "upstream_name_unresolved", "upstream_tls_failed", "upstream_connect_timeout",
-    "upstream_saturated", "upstream_circuit_open",
-})  # fmt: skip
-"""Faults after which the backend knows nothing of the request: 5001 on analytics routes."""
 
 _REQUEST_LOST = frozenset({
     "malformed_request", "request_timeout", "body_too_large", "url_too_long", "expectation_failed", "headers_too_large",
@@ -38,7 +32,7 @@ def _named(fault: Fault, family: str) -> tuple[int, str]:
     """Code and message of `fault` on a route of `family`. What an operator wrote instead of the row's own stays."""
     code = fault.code
     if code == UNDEFINED and family != "general" and fault.name.startswith("upstream_"):
-        code = NOTIFICATION if family == "notification" else INFRASTRUCTURE if fault.name in _NOT_REACHED else ANALYTICS
+        code = NOTIFICATION if family == "notification" else INFRASTRUCTURE if fault.name in NOT_REACHED else ANALYTICS
     message = MESSAGES[code] if code != fault.code and fault.message == MESSAGES[UNDEFINED] else fault.message
     return code, message
 

@@ -16,12 +16,11 @@ from gateway.kernel.amounts import amount_in_body, amount_in_header
 from gateway.kernel.coding import decode, is_coded
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.quota import Amount, Hold
+from gateway.kernel.responses import WITHOUT_BODY
 from gateway.remote.call import Answer
 
 Unmeasured: TypeAlias = Callable[[str], None]
 """Is told of a quota whose amount a successful answer did not tell; the call counts as nothing then."""
-_WITHOUT_BODY = frozenset({204, 205, 304})
-"""RFC 9110: 15.3.5, 15.3.6 and 15.4.5."""
 
 
 async def settle(x: Exchange, hold: Hold, unmeasured: Unmeasured) -> None:
@@ -66,7 +65,7 @@ def _amounts(x: Exchange, hold: Hold, unmeasured: Unmeasured) -> Mapping[str, in
 
 def _has_body(x: Exchange, answer: Answer) -> bool:
     """Whether there is one in replies of this kind. Those without are nothing to notice."""
-    return x.method != "HEAD" and answer.status not in _WITHOUT_BODY
+    return x.method != "HEAD" and answer.status not in WITHOUT_BODY
 
 
 def _said(answer: Answer, wanted: Amount, most_bytes: int) -> int | None:

@@ -74,7 +74,7 @@ class _RouteMaker:
             id=route.id,
             pattern=route.match.path or route.match.prefix or "/",
             prefix=route.match.prefix is not None,
-            methods=(*route.match.methods, *(("HEAD",) if "GET" in route.match.methods else ())),
+            methods=route.match.served,
             upstream=upstream,
             host=host.encode("latin-1"),
             base=(route.rewrite.add_prefix or "").rstrip("/"),

@@ -74,7 +74,7 @@ def told(windows: tuple[Window, ...]) -> Fields:
 
 def tariff(route: Route, meters: Meters) -> Tariff | None:
     """None for a route that asks for nothing of its own."""
-    methods = [*route.match.methods, "HEAD"] if "GET" in route.match.methods else list(route.match.methods)
+    methods = route.match.served
     costs = {method: route.cost_of(method) for method in methods}
     metering = meters.moved_by(route.id, methods)
     if not route.limits and metering is None and set(costs.values()) == {1}:

@@ -72,6 +72,11 @@ class Match(Section):
         default=("GET", "POST", "PUT", "PATCH", "DELETE"), description="HEAD comes with GET."
     )
 
+    @property
+    def served(self) -> tuple[str, ...]:
+        """Its methods, and HEAD where GET is one of them."""
+        return tuple(dict.fromkeys((*self.methods, *(("HEAD",) if "GET" in self.methods else ()))))
+
     @model_validator(mode="after")
     def _one_of_two(self) -> "Match":
         if (self.path is None) == (self.prefix is None):
