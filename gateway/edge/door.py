@@ -22,11 +22,12 @@ from gateway.kernel.faults import (
 )
 from gateway.kernel.headers import connection_options
 from gateway.kernel.ids import Ids
+from gateway.kernel.node_names import chain
 from gateway.observe.trace import join
 from gateway.settings.schema.addresses import UNIX
 
 ALL_METHODS = "DELETE, GET, HEAD, PATCH, POST, PUT"
-_AUTHORITY = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~-]{1,255})(?::(\d{1,5}))?")  # RFC 9112 3.2: anything else is a 400
+_AUTHORITY = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~-]{1,255})(?::(\d{0,5}))?")  # RFC 9112 3.2: anything else is a 400
 _ABSOLUTE = re.compile(r"https?://([^/?#@]+)(/[^?#]*)?(?:\?([^#]*))?", re.IGNORECASE)
 _REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~]+ HTTP/1\.[01]\r?\n")
 _BEGUN_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: [!-~]*(?: [HTP/1.0]*\r?)?)?")
@@ -190,14 +191,13 @@ class Door(msgspec.Struct, frozen=True):
 
     def _client(self, headers: Any, peer: Peer) -> str:
         """The nearest address in X-Forwarded-For that is not a trusted proxy's."""
-        chain = [address.strip() for value in headers.getall("X-Forwarded-For", []) for address in value.split(",")]
-        for address in reversed(chain):
+        for address in reversed(chain(headers.getall("X-Forwarded-For", []))):
             try:
                 ip_address(address)
             except ValueError:
                 break
             if not self.trusts(address):
-                return str(address)
+                return address
         return peer.address
 
     def _absolute(self, x: Exchange, target: str) -> bool:

@@ -3,11 +3,11 @@
 import pytest
 
 from gateway.kernel.faults import UPSTREAM_PROTOCOL_ERROR, GatewayError
-from gateway.kernel.response_fields import JSON_TYPE, Screened, checked, replaced, screen, value_of, weakened
+from gateway.kernel.response_fields import JSON_TYPE, FieldRules, Screened, checked, replaced, screen, value_of, weakened
 
 
 def _screen(*fields: tuple[bytes, bytes], removed: frozenset[bytes] = frozenset()) -> Screened:
-    return screen(list(fields), removed)
+    return screen(list(fields), FieldRules([name.decode() for name in removed]))
 
 
 @pytest.mark.parametrize(
