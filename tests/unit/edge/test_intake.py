@@ -112,6 +112,25 @@ async def test_only_a_trusted_peer_says_for_whom_it_speaks() -> None:
         assert json.loads((await raw.reply()).body)["client"] == "127.0.0.1"
 
 
+@pytest.mark.parametrize(
+    ("chain", "client"),
+    [
+        ("203.0.113.1:1111", "203.0.113.1"),
+        ("203.0.113.1, 198.51.100.9:443, 127.0.0.9:80", "198.51.100.9"),
+        ("[2001:db8::1]:5", "2001:db8::1"),
+        ("203.0.113.1, [2001:db8::1], ::ffff:127.0.0.9", "2001:db8::1"),
+        ("203.0.113.1,, ,", "203.0.113.1"),
+        ("::ffff:203.0.113.1", "203.0.113.1"),
+        ("203.0.113.1, unknown, 127.0.0.9", "127.0.0.1"),
+    ],
+)
+async def test_ports_and_empty_elements_of_the_chain_count_for_nothing(chain: str, client: str) -> None:
+    async with listening(trusted=("127.0.0.0/8",)) as (_, port), await RawClient.connect(port) as raw:
+        await raw.send(f"GET /a HTTP/1.1\r\nHost: h:\r\nX-Forwarded-For: {chain}\r\n\r\n".encode())
+        seen = json.loads((await raw.reply()).body)
+        assert (seen["client"], seen["host"]) == (client, "h:")
+
+
 async def test_a_client_that_has_finished_sending_is_still_answered() -> None:
     async with listening() as (_, port), await RawClient.connect(port) as client:
         await client.send(GET)

@@ -120,7 +120,7 @@ def test_the_public_name_may_be_the_targets_on_another_port() -> None:
 
 def test_a_loopback_address_has_many_names() -> None:
     way = ways([("::1", 3000, ""), ("2001:DB8::0:7", 80, "")], None, "", "")
-    for name in ("localhost", "127.0.0.1", "[::1]", "[0:0:0:0:0:0:0:1]", "0.0.0.0"):  # noqa: S104
+    for name in ("localhost", "127.0.0.1", "[::1]", "[0:0:0:0:0:0:0:1]", "0.0.0.0"):
         assert sent(f"http://{name}:3000/x", way) == "https://api.example.com/x"
     assert sent("http://[2001:db8::7]/x", way) == "https://api.example.com/x"
     assert sent("http://[2001:db8::8]/x", way) == "http://[2001:db8::8]/x"
