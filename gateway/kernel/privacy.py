@@ -5,6 +5,7 @@ what keys have opened says so with `public` and `s-maxage`, and is believed; the
 """
 
 import re
+from functools import lru_cache
 
 from gateway.kernel.response_fields import Line
 
@@ -12,6 +13,9 @@ _DIRECTIVE = re.compile(r'[^\s,=]+(?:=(?:"(?:[^"\\]|\\.)*"|[^\s,]*))?')
 _OF_SHARED_CACHES = frozenset({"public", "s-maxage", "proxy-revalidate"})
 _TARGETED = frozenset({"cdn-cache-control", "cloudflare-cdn-cache-control", "surrogate-control"})
 """Fields that some shared caches obey in place of Cache-Control (RFC 9213)."""
+
+_LONGEST_KNOWN = 256
+"""Values up to so many characters are remembered: a service has few of them."""
 
 VARY, CACHE_CONTROL = "Vary", "Cache-Control"
 PRIVATE: Line = (CACHE_CONTROL, "private")
@@ -37,6 +41,9 @@ def private(value: str) -> str | None:
     return ", ".join(["private", *(one for one in directives if one.partition("=")[0].lower() not in _OF_SHARED_CACHES)])
 
 
+_varying, _private = lru_cache(maxsize=256)(varying), lru_cache(maxsize=256)(private)
+
+
 def kept_apart(lines: list[Line], own: tuple[Line, ...], more: str) -> list[Line]:
     """`lines` of a service's reply and what is its `own` to say of Vary and Cache-Control, merged; `more` is one more name for Vary.
 
@@ -55,9 +62,11 @@ def kept_apart(lines: list[Line], own: tuple[Line, ...], more: str) -> list[Line
         else:
             (targeted if name in _TARGETED else kept).append(line)
     said = dict(own)
-    kept.append((VARY, varying(", ".join(vary), f"{said.get(VARY, '')}, {more}")))
-    control = ", ".join(cache)
-    for_one = private(control) if CACHE_CONTROL in said else None
+    names, varies, control = f"{said.get(VARY, '')}, {more}", ", ".join(vary), ", ".join(cache)
+    kept.append((VARY, (_varying if len(varies) <= _LONGEST_KNOWN else varying)(varies, names)))
+    for_one = None
+    if CACHE_CONTROL in said:
+        for_one = (_private if len(control) <= _LONGEST_KNOWN else private)(control)
     if for_one is None:
         kept += targeted
     if for_one or control:

@@ -162,9 +162,8 @@ def screen(fields: Fields, rules: FieldRules) -> Screened:
             elif rule == _ENTITY_TAG:
                 of_the_body.append(("ETag", text))
             else:
-                as_named, mark = rule  # type: ignore[misc]
-                marks |= mark  # type: ignore[has-type]
-                lines.append((as_named, text))  # type: ignore[has-type]
+                marks |= rule[1]  # type: ignore[operator, index]
+                lines.append((rule[0], text))  # type: ignore[index]
     if named:
         lines, of_the_body = _unnamed(lines, named), _unnamed(of_the_body, named)
     return Screened(lines, of_the_body, content_type, coding, marks, request_id)

@@ -68,8 +68,8 @@ async def test_a_refused_caller_sees_its_limits_and_pays_nothing(changes: dict[s
 
 async def test_what_a_route_sets_is_on_a_405_for_its_path() -> None:
     one = gateway(route(own_set=(("Access-Control-Allow-Origin", "*"),)))
-    for changes, wanted in (({"method": "BREW"}, "*"), ({"path": "/nowhere"}, None)):
-        _, _, fields = await answered(one, exchange(**changes))
+    for x, wanted in ((exchange(method="BREW"), "*"), (exchange(path="/nowhere"), None)):
+        _, _, fields = await answered(one, x)
         assert fields.get("Access-Control-Allow-Origin") == wanted
 
 

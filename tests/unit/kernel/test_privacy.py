@@ -1,5 +1,7 @@
 """kernel/privacy.py: what caches are told of replies to keys."""
 
+import time
+
 import pytest
 
 from gateway.kernel.privacy import PRIVATE, VARY, kept_apart, private, varying
@@ -79,3 +81,11 @@ def test_what_an_operator_has_decided_stands() -> None:
         ("Cache-Control", "public, max-age=5"),
     ]
     assert kept_apart([], OWN[:1], "") == [("Vary", "X-Api-Key")]
+
+
+def test_values_of_any_length_are_read_in_time() -> None:
+    began = time.process_time()
+    for value in ('a="' + "x" * 60_000, 'a="\\"' * 10_000, "a=," * 20_000, "public," * 8_000, " " * 60_000):
+        (_, (_, control)) = kept_apart([("Vary", "Accept," * 8_000), ("Cache-Control", value)], OWN, "")
+        assert control.startswith("private")
+    assert time.process_time() - began < 1

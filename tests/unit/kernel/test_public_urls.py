@@ -105,7 +105,7 @@ def test_the_host_that_a_route_sets_is_the_services() -> None:
     for host in ("Inside.Example", "inside.example:9000"):
         way = ways([("10.0.0.5", 8080, "")], host, "/shop", "")
         assert sent(f"https://{host}/items", way) == "https://api.example.com/shop/items"
-    assert sent("http://inside.example:9001/", way) == "http://inside.example:9001/"
+        assert sent("http://inside.example:9001/", way) == "http://inside.example:9001/"
     same = ways([("10.0.0.5", 8080, "")], "api.example.com", "/shop", "")
     assert sent("http://api.example.com/items", same) == "https://api.example.com/shop/items"
 
