@@ -9,7 +9,7 @@ from gateway.kernel.faults import CATALOGUE, Fault, Link
 from gateway.kernel.headers import FieldFilter
 from gateway.kernel.patterns import parse_prefix
 from gateway.kernel.privacy import PRIVATE, VARY, varying
-from gateway.kernel.public_urls import ways
+from gateway.kernel.public_urls import Ways, ways
 from gateway.kernel.response_fields import FieldRules, Line
 from gateway.settings import Config
 from gateway.settings.schema.routing import HeaderRules
@@ -54,9 +54,10 @@ def build_routes(config: Config, upstreams: Mapping[str, Sender], faults: dict[s
     maker = _RouteMaker(config, faults)
     routes = [maker.make(route, upstreams[route.upstream]) for route in config.routes]
     path = config.server.limits_path
-    unrouted = _own_set(tuple(config.defaults.headers.response.set.items()))
-    own = () if path is None else (limits_route(path, faults, _own_set(unrouted, config.auth.key.header)),)
-    return RouteTable([*routes, *own], unrouted)
+    privacy, response_set = _privacy(tuple(config.defaults.headers.response.set.items()), config.auth.key.header)
+    keyed = _own_set(response_set, privacy)
+    own = () if path is None else (limits_route(path, faults, keyed),)
+    return RouteTable([*routes, *own], keyed)
 
 
 class _RouteMaker:
@@ -70,6 +71,8 @@ class _RouteMaker:
         self._tag = one_tag(config)
         self._filters: dict[tuple[bytes, ...], FieldFilter] = {}
         self._rules: dict[tuple[str, ...], FieldRules] = {}
+        self._between: dict[tuple[str | None, ...], Ways] = {}
+        self._said: dict[tuple[tuple[Line, ...], str | None], tuple[tuple[Line, ...], ...]] = {}
 
     def make(self, route: RouteSetting, upstream: Sender) -> Route:
         config = self._config
@@ -80,16 +83,8 @@ class _RouteMaker:
         headers = config.headers_of(route)
         request, response = headers.request, headers.response
         host = next((value for name, value in request.set.items() if name.lower() == "host"), None)
-        targets = [target.url for target in config.upstream_of(route).targets]
-        between = ways(
-            [(url.host, url.port, url.path) for url in targets],
-            host,
-            "" if route.rewrite.strip_prefix in (None, "/") else str(route.rewrite.strip_prefix),
-            (route.rewrite.add_prefix or "").rstrip("/"),
-            _spelled,
-        )
-        keyed = () if plan is not None else (config.auth.key.header,)
-        privacy, response_set = _privacy(tuple(response.set.items()), *keyed)
+        between = self._ways(route, host)
+        privacy, response_set, own_set = self._responses(tuple(response.set.items()), None if plan is not None else config.auth.key.header)
         ruled = {name.lower() for name in (*request.set, *request.remove)}
         return Route(
             id=route.id,
@@ -112,7 +107,7 @@ class _RouteMaker:
             request_fields=_request_fields(request, passthrough),
             response_set=response_set,
             response_rules=self._rules_without((*response.remove, *response.set, own_id)),
-            own_set=_own_set(response_set, *keyed),
+            own_set=own_set,
             privacy=privacy,
             organization_field=config.auth.organization_header,
             ways=between,
@@ -130,6 +125,23 @@ class _RouteMaker:
             known = self._filters[withheld] = FieldFilter(withheld)
         return known
 
+    def _ways(self, route: RouteSetting, host: str | None) -> Ways:
+        stripped, added = (route.rewrite.strip_prefix or "").rstrip("/"), (route.rewrite.add_prefix or "").rstrip("/")
+        alike = (route.upstream, host, stripped, added)
+        known = self._between.get(alike)
+        if known is None:
+            targets = [(target.url.host, target.url.port, target.url.path) for target in self._config.upstream_of(route).targets]
+            known = self._between[alike] = ways(targets, host, stripped, added, _spelled)
+        return known
+
+    def _responses(self, response_set: tuple[Line, ...], key_field: str | None) -> tuple[tuple[Line, ...], ...]:
+        """`privacy`, `response_set` and `own_set` of a route."""
+        known = self._said.get((response_set, key_field))
+        if known is None:
+            privacy, merged = _privacy(response_set, key_field)
+            known = self._said[response_set, key_field] = (privacy, merged, _own_set(merged, privacy))
+        return known
+
     def _rules_without(self, removed: tuple[str, ...]) -> FieldRules:
         known = self._rules.get(removed)
         if known is None:
@@ -137,20 +149,19 @@ class _RouteMaker:
         return known
 
 
-def _privacy(response_set: tuple[Line, ...], *keyed: str) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
-    """What replies of a route say to caches, and `response_set` with that in it. `keyed` is the field of the key, if one is asked for."""
-    if not keyed:
+def _privacy(response_set: tuple[Line, ...], key_field: str | None) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
+    """What replies of a route say to caches, and `response_set` with that in it. `key_field` is None where no key is asked for."""
+    if key_field is None:
         return (), response_set
     names = {name.lower() for name, _ in response_set}
-    said = tuple(line for line in ((VARY, keyed[0]), PRIVATE) if line[0].lower() not in names)
-    merged = tuple((name, varying(value, keyed[0]) if name.lower() == "vary" else value) for name, value in response_set)
+    said = tuple(line for line in ((VARY, key_field), PRIVATE) if line[0].lower() not in names)
+    merged = tuple((name, varying(value, key_field) if name.lower() == "vary" else value) for name, value in response_set)
     return said, merged
 
 
-def _own_set(response_set: tuple[Line, ...], *keyed: str) -> tuple[Line, ...]:
-    """What of `response_set` the gateway's own replies have: all but what their status decides."""
-    kept = tuple(line for line in response_set if line[0].lower() not in _OF_THE_STATUS)
-    return _privacy(kept, *keyed)[1] + tuple((VARY, name) for name in keyed if not any(line[0].lower() == "vary" for line in kept))
+def _own_set(response_set: tuple[Line, ...], privacy: tuple[Line, ...]) -> tuple[Line, ...]:
+    """What of `response_set` and `privacy` the gateway's own replies have: all but what their status decides."""
+    return tuple(line for line in response_set + privacy if line[0].lower() not in _OF_THE_STATUS)
 
 
 def _spelled(path: str) -> str:

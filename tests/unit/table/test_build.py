@@ -84,7 +84,7 @@ def test_what_replies_say_of_keys() -> None:
 
 def test_what_is_no_routes_has_what_defaults_set() -> None:
     rules = "{headers: {response: {set: {X-A: a, Cache-Control: public}}}}"
-    assert table(defaults=rules).unrouted == (("X-A", "a"),)
+    assert table(defaults=rules).unrouted == (("X-A", "a"), ("Vary", "X-Api-Key"))
     text = TEXT.replace("ROUTE", "").replace("DEFAULTS", rules).replace("/v2/", "/v2")
     own = build_routes(parse(f"{text}\nserver: {{limits_path: /limits}}"), {"shop": Echo()}, {}).routes[-1]
     assert own.own_set == (("X-A", "a"), ("Vary", "X-Api-Key"))
