@@ -36,13 +36,16 @@ class Public(msgspec.Struct, frozen=True):
 
 
 def public(scheme: str, host: str, told_scheme: str = "", told_host: str = "", told_port: str = "", prefix: str = "") -> Public:
-    """`told_…` is what proxies in front say, "" for nothing: what is no scheme, authority or port is passed over."""
+    """`told_…` is what proxies in front say, "" for nothing: what is no scheme, authority or port is passed over.
+
+    So is a usual port, which goes without saying: with the other scheme it is a mistake.
+    """
     scheme = told_scheme.lower() if told_scheme.lower() in _USUAL_PORTS else scheme
     parts = _SAFE_AUTHORITY.fullmatch(told_host) or _SAFE_AUTHORITY.fullmatch(host)
     if parts is None:
         return Public(scheme, "", prefix)
-    usual = str(_USUAL_PORTS[scheme])
-    port = parts[2] or (told_port if told_port.isdecimal() and told_port != usual and len(told_port) <= len("65535") else "")
+    unusual = told_port.isdecimal() and len(told_port) <= len("65535") and int(told_port) not in _USUAL_PORTS.values()
+    port = parts[2] or (told_port if unusual else "")
     return Public(scheme, f"{parts[1]}:{port}" if port else parts[1], prefix)
 
 

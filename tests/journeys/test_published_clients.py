@@ -171,8 +171,12 @@ async def test_a_redirect_to_the_service_leads_to_the_gateway(stage: Stage, lang
 @pytest.mark.parametrize("language", COMMANDS)
 @pytest.mark.parametrize(
     ("status", "code"),
-    [(b"400 Bad Request", 1000), (b"422 Unprocessable", 1000), (b"403 Forbidden", 1003), (b"404 Not Found", 2004), (b"409 Conflict", 3009)],
-    ids=["400", "422", "403", "404", "409"],
+    [
+        *((b"400 Bad Request", 1000), (b"401 Unauthorized", 1002), (b"403 Forbidden", 1003), (b"404 Not Found", 2004)),
+        *((b"405 Not Allowed", 1006), (b"409 Conflict", 3009), (b"422 Unprocessable", 1000), (b"429 Too Many", 8003)),
+        *((b"500 Crash", 1004), (b"502 Bad Gateway", 5001), (b"503 Unavailable", 7000)),
+    ],
+    ids=lambda value: value[:3].decode() if isinstance(value, bytes) else "",
 )
 async def test_an_error_of_the_service_arrives_with_all_its_parts(
     stage: Stage, language: str, enveloped: bool, status: bytes, code: int

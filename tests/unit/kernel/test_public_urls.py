@@ -211,6 +211,7 @@ def test_no_cookie_is_for_what_browsers_take_for_no_domain(authority: str) -> No
         (("http", "bad host"), Public("http", "", "")),
         (("http", "h", "HTTPS", "shop.example", "", "/p"), Public("https", "shop.example", "/p")),
         (("http", "h", "gopher", "a b", "x"), Public("http", "h", "")),
+        (("http", "h", "https", "shop.example", "80"), Public("https", "shop.example", "")),
         (("http", "h", "https", "shop.example", "443"), Public("https", "shop.example", "")),
         (("http", "h", "https", "shop.example", "8443"), Public("https", "shop.example:8443", "")),
         (("http", "h", "https", "shop.example:1", "8443"), Public("https", "shop.example:1", "")),
