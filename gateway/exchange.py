@@ -8,7 +8,7 @@ import msgspec
 from gateway.kernel.bucket import Claim, Decision
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.headers import forwarded_prefix
-from gateway.kernel.public_urls import Public, public
+from gateway.kernel.public_urls import PublicOrigin, public_origin
 from gateway.kernel.quota import Hold
 from gateway.remote.call import Answer, Body, Call, Stream
 from gateway.table import Caller, Route
@@ -78,13 +78,13 @@ class Exchange(msgspec.Struct):
     sent_bytes: int = 0
     outcome: str = "answered"
 
-    def public(self) -> Public:
+    def public_origin(self) -> PublicOrigin:
         """What the client has called: as trusted proxies tell it, or as the request does."""
         if not self.trusted_peer:
-            return public(self.scheme, self.host)
+            return public_origin(self.scheme, self.host)
         first = {name: (self.headers.get(f"X-Forwarded-{name}") or "").partition(",")[0].strip() for name in ("Proto", "Host", "Port")}
         prefix = forwarded_prefix(self.headers.getall("X-Forwarded-Prefix", []))
-        return public(self.scheme, self.host, first["Proto"], first["Host"], first["Port"], prefix)
+        return public_origin(self.scheme, self.host, first["Proto"], first["Host"], first["Port"], prefix)
 
     def __repr__(self) -> str:
         """Without header fields and query: keys stand there."""

@@ -11,7 +11,7 @@ from gateway.exchange import Exchange
 from gateway.kernel.bucket import Window, claim
 from gateway.kernel.faults import CATALOGUE
 from gateway.kernel.headers import FieldFilter
-from gateway.kernel.public_urls import Ways
+from gateway.kernel.public_urls import UrlMapping
 from gateway.kernel.quota_fields import limit_fields
 from gateway.kernel.response_fields import FieldRules
 from gateway.remote.call import Answer, Call
@@ -123,7 +123,7 @@ def route(pattern: str = "/v1/orders", **changes: Any) -> Route:
         "own_set": (),
         "privacy": (),
         "organization_field": "X-Tenant-Org-Id",
-        "ways": Ways(),
+        "url_mapping": UrlMapping(),
         "prefix_field": "",
         "unsaid": (),
         "connect_timeout_s": 1.0,

@@ -1,4 +1,4 @@
-"""What caches are told of a reply that is one caller's own.
+"""Cache-Control and Vary of a reply that belongs to one caller.
 
 Law (RFC 9111 5.2.2): `private` keeps shared caches from storing it, `no-store` all of them. A service that means to share
 what keys have opened says so with `public` and `s-maxage`, and is believed; then `Vary` keeps keys apart.

@@ -1,4 +1,4 @@
-"""URLs and paths of a service, as its clients have to call them.
+"""Maps URLs and paths of a service to those that its clients have to use.
 
 Laws:
  - A reply that sends its client somewhere sends it to the public origin and path: whoever follows a URL of the service's
@@ -27,15 +27,17 @@ _MOST_DIGITS = 18
 _USUAL_PORTS = {"http": 80, "https": 443}
 
 
-class Public(msgspec.Struct, frozen=True):
-    """What a client calls. `authority` is "" where it did not say; `prefix` is what proxies in front have taken away."""
+class PublicOrigin(msgspec.Struct, frozen=True):
+    """The origin that a client calls. `authority` is "" if the request has no Host; `prefix` was stripped by proxies in front."""
 
     scheme: str
     authority: str
     prefix: str
 
 
-def public(scheme: str, host: str, told_scheme: str = "", told_host: str = "", told_port: str = "", prefix: str = "") -> Public:
+def public_origin(
+    scheme: str, host: str, told_scheme: str = "", told_host: str = "", told_port: str = "", prefix: str = ""
+) -> PublicOrigin:
     """`told_…` is what proxies in front say, "" for nothing: what is no scheme, authority or port is passed over.
 
     So is a usual port, which goes without saying: with the other scheme it is a mistake.
@@ -43,14 +45,14 @@ def public(scheme: str, host: str, told_scheme: str = "", told_host: str = "", t
     scheme = told_scheme.lower() if told_scheme.lower() in _USUAL_PORTS else scheme
     parts = _SAFE_AUTHORITY.fullmatch(told_host) or _SAFE_AUTHORITY.fullmatch(host)
     if parts is None:
-        return Public(scheme, "", prefix)
+        return PublicOrigin(scheme, "", prefix)
     unusual = told_port.isdecimal() and len(told_port) <= len("65535") and int(told_port) not in _USUAL_PORTS.values()
     port = parts[2] or (told_port if unusual else "")
-    return Public(scheme, f"{parts[1]}:{port}" if port else parts[1], prefix)
+    return PublicOrigin(scheme, f"{parts[1]}:{port}" if port else parts[1], prefix)
 
 
-class Ways(msgspec.Struct, frozen=True):
-    """Between the public paths of a route and those of its service.
+class UrlMapping(msgspec.Struct, frozen=True):
+    """How the URLs of a route's service map to public ones.
 
     `places` are the hosts (lower case, without brackets) and ports of its targets, `hosts` the hosts alone. `bases` are
     the paths that stand before what is left of a public path without `stripped`, the longest first; `added` is the part
@@ -63,7 +65,7 @@ class Ways(msgspec.Struct, frozen=True):
     stripped: str = ""
     added: str = ""
 
-    def url(self, reference: str, to: Public, path: str) -> str:
+    def url(self, reference: str, to: PublicOrigin, path: str) -> str:
         """`reference` for the client of a request whose path at the service, without that of the target, is `path`."""
         authority = _AUTHORITY.match(reference)
         if authority is not None:
@@ -82,7 +84,7 @@ class Ways(msgspec.Struct, frozen=True):
         there = _flat((path or "/").rpartition("/")[0] + "/" + where)
         return self._of_route(there, to) + rest
 
-    def link(self, value: str, to: Public, path: str) -> str:
+    def link(self, value: str, to: PublicOrigin, path: str) -> str:
         """A Link field (RFC 8288)."""
 
         def bracketed(found: re.Match[str]) -> str:
@@ -93,7 +95,7 @@ class Ways(msgspec.Struct, frozen=True):
 
         return _ANCHOR.sub(anchor, _BRACKETED.sub(bracketed, value))
 
-    def refresh(self, value: str, to: Public, path: str) -> str:
+    def refresh(self, value: str, to: PublicOrigin, path: str) -> str:
         """A Refresh field: seconds, and perhaps a URL, in quotes or without."""
         cut = min((at for at in (value.find(";"), value.find(",")) if at >= 0), default=-1)
         rest = value[cut + 1 :].lstrip()
@@ -105,7 +107,7 @@ class Ways(msgspec.Struct, frozen=True):
         target, closing, more = rest[len(quote) :].partition(quote) if quote else (rest, "", "")
         return f"{value[: len(value) - len(rest)]}{quote}{self.url(target, to, path)}{closing}{more}"
 
-    def cookie(self, value: str, to: Public) -> str:
+    def cookie(self, value: str, to: PublicOrigin) -> str:
         """A Set-Cookie field. One whose name begins with `__Host-` has the path / or is none (RFC 6265bis 4.1.3.2)."""
         pair, *attributes = value.split(";")
         pinned = pair.lstrip().lower().startswith("__host-")
@@ -124,7 +126,7 @@ class Ways(msgspec.Struct, frozen=True):
                 kept.append(attribute)
         return ";".join(kept)
 
-    def _is_named(self, authority: re.Match[str], to: Public) -> bool:
+    def _is_named(self, authority: re.Match[str], to: PublicOrigin) -> bool:
         scheme = authority[0].partition(":")[0].lower()
         text, port = _split(unquote(authority[1]).rpartition("@")[2])
         host, usual = _host(text), _USUAL_PORTS.get(scheme)
@@ -133,7 +135,7 @@ class Ways(msgspec.Struct, frozen=True):
             return True
         return (number is None or number == usual) and host in self.hosts and host != _host(_split(to.authority)[0])
 
-    def _public(self, path: str, to: Public) -> str:
+    def _public(self, path: str, to: PublicOrigin) -> str:
         """Where a client finds what is at `path` of the target. What is not below a base is nowhere, and stays."""
         path = _flat(path.replace("\\", "/"))
         base = next((base for base in self.bases if base and _is_below(path, base)), None)
@@ -144,14 +146,14 @@ class Ways(msgspec.Struct, frozen=True):
             return path
         return to.prefix + path if self.stripped and _is_below(path, self.stripped) else self._below(path, to)
 
-    def _of_route(self, path: str, to: Public) -> str:
+    def _of_route(self, path: str, to: PublicOrigin) -> str:
         """As `_public`, of a path without that of the target."""
         return self._below(path[len(self.added) :], to) if _is_below(path, self.added) else path
 
-    def _below(self, path: str, to: Public) -> str:
+    def _below(self, path: str, to: PublicOrigin) -> str:
         return f"{to.prefix}{self.stripped}{path}" or "/"
 
-    def _cookie_path(self, path: str, to: Public) -> str:
+    def _cookie_path(self, path: str, to: PublicOrigin) -> str:
         """A cookie for all of the service, or more, is for all of what is public of it."""
         below = path.rstrip("/")
         if any(base == below or base.startswith(f"{below}/") for base in self.bases):
@@ -159,7 +161,9 @@ class Ways(msgspec.Struct, frozen=True):
         return self._public(path, to)
 
 
-def ways(targets: Iterable[tuple[str, int, str]], host: str | None, stripped: str, added: str, spell: Callable[[str], str] = str) -> Ways:
+def url_mapping(
+    targets: Iterable[tuple[str, int, str]], host: str | None, stripped: str, added: str, spell: Callable[[str], str] = str
+) -> UrlMapping:
     """`targets` are hosts, ports and paths ("" or "/…"), `host` the value of Host that is set for them all, `stripped` and
     `added` the prefixes of the route. `spell` gives a path as it stands in a URL."""
     known = list(targets)
@@ -173,7 +177,7 @@ def ways(targets: Iterable[tuple[str, int, str]], host: str | None, stripped: st
         hosts.add(_host(name))
         places.update((_host(name), port) for port in ([int(port_text)] if port_text.isdecimal() else _USUAL_PORTS.values()))
     bases = sorted({spell(path) + spell(added) for _, _, path in known} or {spell(added)}, key=len, reverse=True)
-    return Ways(frozenset(places), frozenset(hosts), tuple(bases), spell(stripped), spell(added))
+    return UrlMapping(frozenset(places), frozenset(hosts), tuple(bases), spell(stripped), spell(added))
 
 
 def _path(text: str) -> tuple[str, str]:

@@ -20,7 +20,7 @@ Line: TypeAlias = tuple[str, str]
 
 JSON_TYPE: Line = ("Content-Type", "application/json")
 
-NOTICE, LEADS, SHARED = 1, 2, 4
+NOTICE, LOCATION, SHARED = 1, 2, 4
 """Marks of a reply: it announces something, it may send its client somewhere, it says who may store it."""
 
 _TYPE, _CODING, _CONNECTION, _ENTITY_TAG, _BODY, _REQUEST_ID = range(6)
@@ -42,10 +42,10 @@ _PASSED = (
 )  # fmt: skip
 _MARKED = {
     **dict.fromkeys(("Deprecation", "Sunset", "Warning"), NOTICE),
-    **dict.fromkeys(("Location", "Content-Location", "Refresh", "Link", "Set-Cookie"), LEADS),
+    **dict.fromkeys(("Location", "Content-Location", "Refresh", "Link", "Set-Cookie"), LOCATION),
     # URLs that clients go on to call with their key: long-running operations, uploads, pages that are exchanged in part
-    **dict.fromkeys(("Operation-Location", "Azure-AsyncOperation", "X-Goog-Upload-URL", "X-Goog-Upload-Control-URL"), LEADS),
-    **dict.fromkeys(("HX-Location", "HX-Redirect", "HX-Push-Url", "HX-Replace-Url", "Turbo-Location", "X-Inertia-Location"), LEADS),
+    **dict.fromkeys(("Operation-Location", "Azure-AsyncOperation", "X-Goog-Upload-URL", "X-Goog-Upload-Control-URL"), LOCATION),
+    **dict.fromkeys(("HX-Location", "HX-Redirect", "HX-Push-Url", "HX-Replace-Url", "Turbo-Location", "X-Inertia-Location"), LOCATION),
     **dict.fromkeys(("Vary", "Cache-Control", "CDN-Cache-Control", "Cloudflare-CDN-Cache-Control", "Surrogate-Control"), SHARED),
 }
 
@@ -188,16 +188,16 @@ def replaced(lines: list[Line], by: tuple[Line, ...]) -> list[Line]:
     return [line for line in lines if line[0].lower() not in names] + list(by)
 
 
-def led(fields: Fields, leads: Callable[[str, str], str]) -> Fields:
-    """`fields`, with what `leads` makes of each that may send a client somewhere, given its name in lower case and its value."""
+def rewritten(fields: Fields, rewrite: Callable[[str, str], str]) -> Fields:
+    """`fields`, with what `rewrite` makes of each that may send a client somewhere, given its name in lower case and its value."""
     return [
-        (name, leads(name.decode("latin-1"), value.decode("latin-1")).encode("latin-1") if _leads(_RULES.get(name)) else value)
+        (name, rewrite(name.decode("latin-1"), value.decode("latin-1")).encode("latin-1") if _is_location(_RULES.get(name)) else value)
         for name, value in fields
     ]
 
 
-def _leads(rule: Rule) -> bool:
-    return isinstance(rule, tuple) and rule[1] == LEADS
+def _is_location(rule: Rule) -> bool:
+    return isinstance(rule, tuple) and rule[1] == LOCATION
 
 
 def value_of(lines: list[Line], name: str) -> str | None:

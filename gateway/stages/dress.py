@@ -1,8 +1,8 @@
-"""What every reply wears: its request id, what is left of the caller's limits, what its route sets, and for whom it is.
+"""Adds the header fields that every reply has: the request id, the caller's limits, what the route sets, and what caches may do.
 
-Laws: what a route sets on replies stands on its errors as well, for a browser that may not read an error cannot tell it.
-What a key has opened is private to its caller, unless the service says in so many words that caches may share it
-(RFC 9111 3.5: `public` with `s-maxage`); and it is another one for another key.
+Laws: what a route sets is on the gateway's own errors as well, because a browser cannot read an error without its CORS fields.
+A reply to a key is private to its caller, unless the service allows shared caches explicitly (RFC 9111 3.5: `public` with
+`s-maxage`), and it varies by key.
 """
 
 from gateway.exchange import Exchange, Reply
@@ -14,7 +14,7 @@ from gateway.kernel.response_fields import SHARED, Line
 def dress(reply: Reply, x: Exchange, id_field: str, unrouted: tuple[Line, ...] = ()) -> Reply:
     """Add the gateway's own fields to `reply`; they replace a backend's, which normalize has dropped.
 
-    `unrouted` is what is set on replies that are no route's.
+    `unrouted` are the fields that are set on replies without a route.
     """
     fields = reply.fields
     route = x.route

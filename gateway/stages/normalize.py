@@ -15,7 +15,7 @@ from gateway.kernel.faults import UNDEFINED, UPSTREAM_BODY_INVALID, UPSTREAM_PRO
 from gateway.kernel.jsontext import WHITE, array, is_json
 from gateway.kernel.media import JSON, Media, media, sniffed
 from gateway.kernel.notices import notices
-from gateway.kernel.response_fields import LEADS, Fields, Line, Screened, checked, led, replaced, screen, weakened
+from gateway.kernel.response_fields import LOCATION, Fields, Line, Screened, checked, replaced, rewritten, screen, weakened
 from gateway.kernel.responses import WITHOUT_BODY, completed
 from gateway.kernel.splice import CheckedJson, Pass, QuotedText, Spliced
 from gateway.kernel.translate import Translation, code_of, generic, status_of, translate
@@ -43,8 +43,8 @@ def normalize(answer: Answer, x: Exchange, route: Route) -> Reply:
         screened = screen(answer.fields, route.response_rules)
         if screened.marks:
             answer.marks = screened.marks
-            if screened.marks & LEADS:
-                answer.fields = _led(answer.fields, x, route)
+            if screened.marks & LOCATION:
+                answer.fields = _with_public_urls(answer.fields, x, route)
                 screened = screen(answer.fields, route.response_rules)
         if (
             status in _WITH_RESULT
@@ -63,18 +63,18 @@ def normalize(answer: Answer, x: Exchange, route: Route) -> Reply:
         raise
 
 
-def _led(fields: Fields, x: Exchange, route: Route) -> Fields:
-    """`fields` that send the client where it can go: to this gateway."""
-    ways, public, path = route.ways, x.public(), route.upstream_path(x.path)
+def _with_public_urls(fields: Fields, x: Exchange, route: Route) -> Fields:
+    """`fields`, with URLs of the service in the terms of the client."""
+    mapping, public, path = route.url_mapping, x.public_origin(), route.upstream_path(x.path)
 
-    def leads(name: str, value: str) -> str:
+    def rewrite(name: str, value: str) -> str:
         if name == "set-cookie":
-            return ways.cookie(value, public)
+            return mapping.cookie(value, public)
         if name == "link":
-            return ways.link(value, public, path)
-        return ways.refresh(value, public, path) if name == "refresh" else ways.url(value, public, path)
+            return mapping.link(value, public, path)
+        return mapping.refresh(value, public, path) if name == "refresh" else mapping.url(value, public, path)
 
-    return led(fields, leads)
+    return rewritten(fields, rewrite)
 
 
 def _sorted_out(answer: Answer, screened: Screened, request_id: str, route: Route, method: str) -> Reply:

@@ -111,7 +111,7 @@ def _forwarded(x: Exchange, route: Route) -> str:
         host = x.headers.get("X-Forwarded-Host") or host
         scheme = x.headers.get("X-Forwarded-Proto") or scheme
         own = ", ".join([*get("Forwarded", []), own])
-        prefix = forwarded_prefix(get("X-Forwarded-Prefix", [])) + route.ways.stripped
+        prefix = forwarded_prefix(get("X-Forwarded-Prefix", [])) + route.url_mapping.stripped
         port = x.headers.get("X-Forwarded-Port") or ""
         more = f"X-Forwarded-Prefix: {prefix}\r\n" if prefix else ""
         more += f"X-Forwarded-Port: {port}\r\n" if port.isascii() and port.isdecimal() else ""

@@ -9,7 +9,7 @@ from gateway.kernel.faults import CATALOGUE, Fault, Link
 from gateway.kernel.headers import FieldFilter
 from gateway.kernel.patterns import parse_prefix
 from gateway.kernel.privacy import PRIVATE, VARY, varying
-from gateway.kernel.public_urls import Ways, ways
+from gateway.kernel.public_urls import UrlMapping, url_mapping
 from gateway.kernel.response_fields import FieldRules, Line
 from gateway.settings import Config
 from gateway.settings.schema.routing import HeaderRules
@@ -71,7 +71,7 @@ class _RouteMaker:
         self._tag = one_tag(config)
         self._filters: dict[tuple[bytes, ...], FieldFilter] = {}
         self._rules: dict[tuple[str, ...], FieldRules] = {}
-        self._between: dict[tuple[str | None, ...], Ways] = {}
+        self._between: dict[tuple[str | None, ...], UrlMapping] = {}
         self._said: dict[tuple[tuple[Line, ...], str | None], tuple[tuple[Line, ...], ...]] = {}
 
     def make(self, route: RouteSetting, upstream: Sender) -> Route:
@@ -110,7 +110,7 @@ class _RouteMaker:
             own_set=own_set,
             privacy=privacy,
             organization_field=config.auth.organization_header,
-            ways=between,
+            url_mapping=between,
             prefix_field=f"X-Forwarded-Prefix: {between.stripped}\r\n" if between.stripped else "",
             unsaid=tuple(f"{name}:" for name in _FORWARDED if _stands_in(name, ruled)),
             connect_timeout_s=timeouts.connect,
@@ -125,13 +125,13 @@ class _RouteMaker:
             known = self._filters[withheld] = FieldFilter(withheld)
         return known
 
-    def _ways(self, route: RouteSetting, host: str | None) -> Ways:
+    def _ways(self, route: RouteSetting, host: str | None) -> UrlMapping:
         stripped, added = (route.rewrite.strip_prefix or "").rstrip("/"), (route.rewrite.add_prefix or "").rstrip("/")
         alike = (route.upstream, host, stripped, added)
         known = self._between.get(alike)
         if known is None:
             targets = [(target.url.host, target.url.port, target.url.path) for target in self._config.upstream_of(route).targets]
-            known = self._between[alike] = ways(targets, host, stripped, added, _spelled)
+            known = self._between[alike] = url_mapping(targets, host, stripped, added, _spelled)
         return known
 
     def _responses(self, response_set: tuple[Line, ...], key_field: str | None) -> tuple[tuple[Line, ...], ...]:

@@ -2,7 +2,7 @@
 
 from gateway.kernel.faults import Fault
 from gateway.kernel.headers import FieldFilter
-from gateway.kernel.public_urls import Ways
+from gateway.kernel.public_urls import UrlMapping
 from gateway.kernel.response_fields import FieldRules, Line
 from gateway.settings.schema.config import LIMITS_ROUTE
 from gateway.table.limits import Tariff
@@ -37,7 +37,7 @@ def limits_route(path: str, faults: dict[str, Fault], own_set: tuple[Line, ...] 
         own_set=own_set,
         privacy=(),
         organization_field="",
-        ways=Ways(),
+        url_mapping=UrlMapping(),
         prefix_field="",
         unsaid=(),
         connect_timeout_s=0.0,

@@ -11,7 +11,7 @@ from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, NO_ROUTE, 
 from gateway.kernel.headers import FieldFilter
 from gateway.kernel.paths import readings
 from gateway.kernel.patterns import Param, Rest, parse, parse_prefix
-from gateway.kernel.public_urls import Ways
+from gateway.kernel.public_urls import UrlMapping
 from gateway.kernel.response_fields import FieldRules
 from gateway.remote.call import Answer, Call
 from gateway.table.limits import Tariff
@@ -48,10 +48,11 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     `methods` holds HEAD beside GET. `pattern` is its path with `{param}` and `{rest*}`; with `prefix` it also covers everything below.
     `strip_segments` are cut off the front of the path and `base` is put there instead. `host` is a complete Host line, b""
     for that of the target. `faults` is the catalogue with
-    the operator's overrides, by name. `request_fields` are complete header lines. `own_set` are those of `response_set` that the
-    gateway's own replies have, `privacy` what replies to keys say to caches, and `organization_field` what
-    else tells replies to one key apart. `prefix_field` is the X-Forwarded-Prefix line
-    of clients without proxies, "" for none; lines of X-Forwarded-* and Forwarded that begin like `unsaid` (lower case) are not sent.
+    the operator's overrides, by name. `request_fields` are complete header lines. `own_set` are the fields that the gateway's own
+    replies have, `privacy` the Vary and Cache-Control of replies to keys; `organization_field` is the other field by which
+    replies to one key vary. `prefix_field` is the X-Forwarded-Prefix line for clients without
+    proxies, "" for none; lines of X-Forwarded-* and Forwarded that begin with one of `unsaid` (lower case) are not sent.
+    `url_mapping` makes URLs of the service public.
     `open_windows` limit each client address of a route that asks for no key; `open_tag` is the hash tag of its buckets,
     None for one each. `tariff` is what is asked of every caller on top, None for nothing. `subject_field` is the name of
     the header field that tells the subject of a client's certificate.
@@ -80,7 +81,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     own_set: tuple[tuple[str, str], ...]
     privacy: tuple[tuple[str, str], ...]
     organization_field: str
-    ways: Ways
+    url_mapping: UrlMapping
     prefix_field: str
     unsaid: tuple[str, ...]
     connect_timeout_s: float
@@ -121,7 +122,7 @@ class RouteTable:
     __slots__ = ("_exact", "_root", "routes", "unrouted")
 
     def __init__(self, routes: Iterable[Route], unrouted: tuple[tuple[str, str], ...] = ()) -> None:
-        """`unrouted` is what is set on replies that are no route's."""
+        """`unrouted` are the fields that are set on replies without a route."""
         self.routes = tuple(routes)
         self.unrouted = unrouted
         self._exact: dict[str, dict[str, Route]] = {}

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.kernel.public_urls import Public, Ways, public, ways
+from gateway.kernel.public_urls import PublicOrigin, UrlMapping, public_origin, url_mapping
 
-API = Public("https", "api.example.com", "")
-PLAIN = ways([("orders.internal", 3000, "")], None, "", "")
-SHOP = ways([("orders.internal", 3000, "")], None, "/shop", "")
-DEEP = ways([("orders.internal", 80, "/base"), ("10.0.0.5", 8080, "/other")], None, "/shop", "/v2")
+API = PublicOrigin("https", "api.example.com", "")
+PLAIN = url_mapping([("orders.internal", 3000, "")], None, "", "")
+SHOP = url_mapping([("orders.internal", 3000, "")], None, "/shop", "")
+DEEP = url_mapping([("orders.internal", 80, "/base"), ("10.0.0.5", 8080, "/other")], None, "/shop", "/v2")
 
 
-def sent(reference: str, way: Ways = SHOP, to: Public = API, path: str = "/items/5") -> str:
+def sent(reference: str, way: UrlMapping = SHOP, to: PublicOrigin = API, path: str = "/items/5") -> str:
     return way.url(reference, to, path)
 
 
@@ -103,23 +103,23 @@ def test_what_was_put_before_a_path_is_taken_away(reference: str, wanted: str) -
 
 def test_the_host_that_a_route_sets_is_the_services() -> None:
     for host in ("Inside.Example", "inside.example:9000"):
-        way = ways([("10.0.0.5", 8080, "")], host, "/shop", "")
+        way = url_mapping([("10.0.0.5", 8080, "")], host, "/shop", "")
         assert sent(f"https://{host}/items", way) == "https://api.example.com/shop/items"
         assert sent("http://inside.example:9001/", way) == "http://inside.example:9001/"
-    same = ways([("10.0.0.5", 8080, "")], "api.example.com", "/shop", "")
+    same = url_mapping([("10.0.0.5", 8080, "")], "api.example.com", "/shop", "")
     assert sent("http://api.example.com/items", same) == "https://api.example.com/shop/items"
 
 
 def test_the_public_name_may_be_the_targets_on_another_port() -> None:
-    here = Public("http", "localhost:8080", "")
-    way = ways([("localhost", 3000, "")], None, "", "")
+    here = PublicOrigin("http", "localhost:8080", "")
+    way = url_mapping([("localhost", 3000, "")], None, "", "")
     assert sent("http://localhost:3000/x", way, here) == "http://localhost:8080/x"
     assert sent("http://localhost/x", way, here) == "http://localhost/x"
     assert sent("http://localhost:8080/x", way, here) == "http://localhost:8080/x"
 
 
 def test_a_loopback_address_has_many_names() -> None:
-    way = ways([("::1", 3000, ""), ("2001:DB8::0:7", 80, "")], None, "", "")
+    way = url_mapping([("::1", 3000, ""), ("2001:DB8::0:7", 80, "")], None, "", "")
     for name in ("localhost", "127.0.0.1", "[::1]", "[0:0:0:0:0:0:0:1]", "0.0.0.0"):
         assert sent(f"http://{name}:3000/x", way) == "https://api.example.com/x"
     assert sent("http://[2001:db8::7]/x", way) == "https://api.example.com/x"
@@ -128,7 +128,7 @@ def test_a_loopback_address_has_many_names() -> None:
 
 
 def test_what_proxies_in_front_took_away_is_put_back_as_well() -> None:
-    behind = Public("https", "api.example.com", "/public")
+    behind = PublicOrigin("https", "api.example.com", "/public")
     assert sent("/items", SHOP, behind) == "/public/shop/items"
     assert sent("/shop/items", SHOP, behind) == "/public/shop/items"
     assert sent("/public/shop/items", SHOP, behind) == "/public/shop/items"
@@ -137,7 +137,7 @@ def test_what_proxies_in_front_took_away_is_put_back_as_well() -> None:
 
 
 def test_who_has_not_said_how_it_calls_the_gateway_gets_a_path() -> None:
-    assert sent("http://orders.internal:3000/items", SHOP, Public("http", "", "")) == "/shop/items"
+    assert sent("http://orders.internal:3000/items", SHOP, PublicOrigin("http", "", "")) == "/shop/items"
 
 
 @pytest.mark.parametrize(
@@ -199,27 +199,27 @@ def test_a_cookie_for_more_than_the_route_is_for_all_of_it() -> None:
 
 @pytest.mark.parametrize("authority", ["localhost:8080", "192.0.2.1", "[2001:db8::1]:1", ""])
 def test_no_cookie_is_for_what_browsers_take_for_no_domain(authority: str) -> None:
-    assert PLAIN.cookie("a=1; Domain=orders.internal; Path=/", Public("http", authority, "")) == "a=1; Path=/"
+    assert PLAIN.cookie("a=1; Domain=orders.internal; Path=/", PublicOrigin("http", authority, "")) == "a=1; Path=/"
 
 
 @pytest.mark.parametrize(
     ("said", "wanted"),
     [
-        (("http", "h:8080"), Public("http", "h:8080", "")),
-        (("https", "h:"), Public("https", "h", "")),
-        (("http", "[::1]:8"), Public("http", "[::1]:8", "")),
-        (("http", "bad host"), Public("http", "", "")),
-        (("http", "h", "HTTPS", "shop.example", "", "/p"), Public("https", "shop.example", "/p")),
-        (("http", "h", "gopher", "a b", "x"), Public("http", "h", "")),
-        (("http", "h", "https", "shop.example", "80"), Public("https", "shop.example", "")),
-        (("http", "h", "https", "shop.example", "443"), Public("https", "shop.example", "")),
-        (("http", "h", "https", "shop.example", "8443"), Public("https", "shop.example:8443", "")),
-        (("http", "h", "https", "shop.example:1", "8443"), Public("https", "shop.example:1", "")),
-        (("http", "h", "", "", "123456"), Public("http", "h", "")),
+        (("http", "h:8080"), PublicOrigin("http", "h:8080", "")),
+        (("https", "h:"), PublicOrigin("https", "h", "")),
+        (("http", "[::1]:8"), PublicOrigin("http", "[::1]:8", "")),
+        (("http", "bad host"), PublicOrigin("http", "", "")),
+        (("http", "h", "HTTPS", "shop.example", "", "/p"), PublicOrigin("https", "shop.example", "/p")),
+        (("http", "h", "gopher", "a b", "x"), PublicOrigin("http", "h", "")),
+        (("http", "h", "https", "shop.example", "80"), PublicOrigin("https", "shop.example", "")),
+        (("http", "h", "https", "shop.example", "443"), PublicOrigin("https", "shop.example", "")),
+        (("http", "h", "https", "shop.example", "8443"), PublicOrigin("https", "shop.example:8443", "")),
+        (("http", "h", "https", "shop.example:1", "8443"), PublicOrigin("https", "shop.example:1", "")),
+        (("http", "h", "", "", "123456"), PublicOrigin("http", "h", "")),
     ],
 )
-def test_what_a_client_has_called(said: tuple[str, ...], wanted: Public) -> None:
-    assert public(*said) == wanted
+def test_what_a_client_has_called(said: tuple[str, ...], wanted: PublicOrigin) -> None:
+    assert public_origin(*said) == wanted
 
 
 @given(st.text(alphabet="/\\.:@?#<>;=ahttporders.internal3000%2e\" ,'", max_size=60))

@@ -6,14 +6,14 @@ from gateway.kernel import response_fields
 from gateway.kernel.faults import UPSTREAM_PROTOCOL_ERROR, GatewayError
 from gateway.kernel.response_fields import (
     JSON_TYPE,
-    LEADS,
+    LOCATION,
     NOTICE,
     SHARED,
     FieldRules,
     Screened,
     checked,
-    led,
     replaced,
+    rewritten,
     screen,
     value_of,
     weakened,
@@ -141,15 +141,15 @@ def test_the_memory_for_names_is_bounded() -> None:
         assert rules[b"x-%d" % number] == f"x-{number}"
     assert len(rules) < response_fields._REMEMBERED
     assert len(rules) >= known
-    assert (rules[b"server"], rules[b"location"]) == (None, ("Location", LEADS))
+    assert (rules[b"server"], rules[b"location"]) == (None, ("Location", LOCATION))
 
 
 @pytest.mark.parametrize(
     ("name", "mark"),
     [
-        (b"location", LEADS),
-        (b"set-cookie", LEADS),
-        (b"operation-location", LEADS),
+        (b"location", LOCATION),
+        (b"set-cookie", LOCATION),
+        (b"operation-location", LOCATION),
         (b"vary", SHARED),
         (b"cache-control", SHARED),
         (b"sunset", NOTICE),
@@ -163,7 +163,7 @@ def test_what_needs_a_second_look_is_marked(name: bytes, mark: int) -> None:
 
 def test_fields_that_lead_somewhere_are_changed() -> None:
     fields = [(b"location", b"/a"), (b"x-a", b"/a"), (b"vary", b"/a"), (b"link", b"/\xe9")]
-    assert led(fields, lambda name, value: f"{name}:{value}") == [
+    assert rewritten(fields, lambda name, value: f"{name}:{value}") == [
         *((b"location", b"location:/a"), (b"x-a", b"/a"), (b"vary", b"/a"), (b"link", b"link:/\xe9")),
     ]
 

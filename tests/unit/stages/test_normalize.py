@@ -6,7 +6,7 @@ import json
 import pytest
 
 from gateway.kernel.faults import UPSTREAM_BODY_INVALID, UPSTREAM_PROTOCOL_ERROR
-from gateway.kernel.public_urls import ways
+from gateway.kernel.public_urls import url_mapping
 from gateway.kernel.response_fields import FieldRules
 from gateway.stages.normalize import normalize
 from tests.answers import GZIP, JSON, PNG, TEXT, answer_of, normalized, refused, route_in, wrapped
@@ -184,7 +184,7 @@ class TestFields:
 
     @pytest.mark.parametrize("status", [200, 201, 204, 302, 304, 404])
     def test_it_sends_clients_where_they_can_go(self, status: int) -> None:
-        way = route_in(ways=ways([("backend", 81, "")], None, "/v1", ""), strip_segments=1)
+        way = route_in(url_mapping=url_mapping([("backend", 81, "")], None, "/v1", ""), strip_segments=1)
         own = [
             *(
                 (b"location", b"http://backend:81/a"),
@@ -213,7 +213,7 @@ class TestFields:
             ("X-Forwarded-Prefix", "/p"),
             ("X-Forwarded-Port", "444"),
         ]
-        way = route_in(ways=ways([("backend", 81, "")], None, "", ""))
+        way = route_in(url_mapping=url_mapping([("backend", 81, "")], None, "", ""))
         for trusted, wanted in ((True, "https://shop.example:444/p/a"), (False, "http://api.example.com/a")):
             answer = answer_of(b"{}", JSON, (b"location", b"http://backend:81/a"))
             assert ("Location", wanted) in normalize(answer, exchange(told, trusted_peer=trusted), way).fields

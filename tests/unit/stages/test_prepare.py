@@ -6,7 +6,7 @@ import pytest
 
 from gateway.exchange import Exchange
 from gateway.kernel.faults import REQUEST_TIMEOUT, GatewayError
-from gateway.kernel.public_urls import Ways
+from gateway.kernel.public_urls import UrlMapping
 from gateway.remote.call import Call
 from gateway.stages.prepare import READ_AHEAD_BYTES, prepare
 from gateway.table import Envelope, Route
@@ -117,7 +117,7 @@ async def test_a_trusted_proxy_that_says_nothing_is_a_client() -> None:
 
 
 async def test_a_prefix_that_is_stripped_is_told() -> None:
-    stripped = route(ways=Ways(stripped="/shop"), prefix_field="X-Forwarded-Prefix: /shop\r\n")
+    stripped = route(url_mapping=UrlMapping(stripped="/shop"), prefix_field="X-Forwarded-Prefix: /shop\r\n")
     fields = [("X-Forwarded-Prefix", "/public/"), ("X-Forwarded-Port", "8443")]
     assert [line for line in lines(await call(exchange(fields), stripped)) if "X-Forwarded-P" in line][1:] == ["X-Forwarded-Prefix: /shop"]
     for to, wanted in ((stripped, "/public/shop"), (route(), "/public")):

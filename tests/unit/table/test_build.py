@@ -1,6 +1,6 @@
 """table/build.py: what a configuration says of header fields, decided before any request."""
 
-from gateway.kernel.public_urls import Public
+from gateway.kernel.public_urls import PublicOrigin
 from gateway.kernel.response_fields import screen
 from gateway.settings import parse
 from gateway.table import Route, RouteTable
@@ -35,17 +35,17 @@ def kept(route: Route, *names: str) -> list[str]:
 
 
 def test_the_way_back_is_the_way_there_reversed() -> None:
-    api = Public("https", "api.example.com", "")
-    one = made().ways
+    api = PublicOrigin("https", "api.example.com", "")
+    one = made().url_mapping
     assert one.url("http://shop.internal:3000/base/v2/x", api, "") == "https://api.example.com/shop/x"
     assert one.url("https://[::1]/v2/x", api, "") == "https://api.example.com/shop/x"
     other = table().routes[2]
-    assert other.ways.url("/base/7", api, "") == "/caf%C3%A9/7"
+    assert other.url_mapping.url("/base/7", api, "") == "/caf%C3%A9/7"
     assert other.prefix_field == "X-Forwarded-Prefix: /caf%C3%A9\r\n"
     assert (made().prefix_field, table().routes[1].prefix_field) == ("X-Forwarded-Prefix: /shop\r\n", "")
     named = made("headers: {request: {set: {Host: public.example}}}")
     assert named.host == b"Host: public.example\r\n"
-    assert named.ways.url("https://public.example/base/v2/x", api, "") == "https://api.example.com/shop/x"
+    assert named.url_mapping.url("https://public.example/base/v2/x", api, "") == "https://api.example.com/shop/x"
 
 
 def test_what_software_serves_is_removed_by_default() -> None:
