@@ -94,7 +94,7 @@ def test_names_are_those_of_the_file_in_seconds_and_bytes() -> None:
             targets: [{{url: "https://a.example/base", weight: 2}}]
             timeouts: {{connect: 2s, first_byte: 20s}}
             tls: {{verify: false, server_name: b.example}}
-        defaults: {{envelope: {{mode: wrap, max_buffer: 1MiB}}, timeouts: {{first_byte: 15s, total: 40s}}}}
+        defaults: {{envelope: {{mode: wrap, max_buffer: 1MiB}}, timeouts: {{first_byte: 15s, total: 40s, idle: 90s}}}}
         routes:
           - id: r1
             match: {{path: "/v1/{{id}}", methods: [GET]}}
@@ -119,7 +119,7 @@ def test_names_are_those_of_the_file_in_seconds_and_bytes() -> None:
     assert config.upstream_of(first) is config.upstreams[0]
     assert (config.envelope_of(first).mode, config.envelope_of(first).max_buffer) == ("passthrough", 1 << 20)
     assert config.envelope_of(second).mode == "wrap"
-    assert config.timeouts_of(first).model_dump() == {"connect": 2.0, "first_byte": 15.0, "total": 600.0}
+    assert config.timeouts_of(first).model_dump() == {"connect": 2.0, "first_byte": 15.0, "total": 600.0, "idle": 90.0}
     assert config.timeouts_of(second).total == 40.0
     assert "pass" not in repr(config.redis)
 

@@ -84,6 +84,21 @@ def test_an_answered_exchange(desk: Desk) -> None:
     assert desk.value("gateway_rejected_total") == 0
 
 
+def test_whose_time_it_was(desk: Desk) -> None:
+    x = served(client_s=0.003)
+    x.reply = Reply(200, [], b"", source="upstream", stream=Pieces())
+    line = desk.record(x)
+    parts = [line[f"gateway.duration.{name}_ms"] for name in ("total", "upstream", "client", "overhead")]
+    assert parts == [10.0, 4.0, 3.0, 3.0]
+    assert desk.value("gateway_client_wait_seconds_sum", route="orders") == pytest.approx(0.003)
+    assert desk.value("gateway_overhead_seconds_sum", route="orders") == pytest.approx(0.003)
+
+
+def test_who_never_kept_us_waiting_is_no_part_of_that(desk: Desk) -> None:
+    desk.record(served())
+    assert desk.value("gateway_client_wait_seconds_count") == 0
+
+
 async def test_bytes_are_counted(desk: Desk) -> None:
     body = Pieces(b"1234567")
     await body.read()
