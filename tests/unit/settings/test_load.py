@@ -65,7 +65,7 @@ def test_nothing_told_can_move_a_cursor_or_begin_a_line(tmp_path: Path) -> None:
     (tmp_path / "f.yaml").write_bytes(b"version: 1\n\x1b[2J: 1\n")
     assert told(tmp_path / "f.yaml") == ["f.yaml:2:1: error: this character is not allowed in YAML; in double quotes, write `\\xNN` for it"]
     assert complaints(LEAST + '"a\\nb\\e[2J": 1\nkeys: [{id: "\\e[2J\\n::error::"}]\n') == [
-        "4:1 a�b�[2J: unknown key",
+        "4:1 ***: unknown key",
         "5:8 keys[0].secret_sha256: missing; `gateway keys create` prints one",
         "5:13 keys[0].id: `�[2J�::error::` is not an id; use up to 128 letters, digits and `._:@-`, beginning with a letter or digit",
     ]
