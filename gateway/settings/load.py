@@ -118,7 +118,8 @@ def _built(root: Any, notes: Notes, whole: bool) -> tuple[Config, Table]:
 
 
 def _anchor_paths(root: Table) -> None:
-    """Paths of certificates are relative to the file they stand in."""
+    """Paths of certificates and of a password are relative to the file they stand in."""
+    _anchor(root.get("redis"), "password_file")
     for upstream in _tables(root.get("upstreams")):
         _anchor(upstream.get("tls"), "ca", "certificate", "private_key")
     for listener in _tables(root["server"].get("listeners") if isinstance(root.get("server"), Table) else None):
