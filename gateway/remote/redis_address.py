@@ -105,6 +105,7 @@ class RedisAddress:
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
             retry=Retry(NoBackoff(), 0),
+            driver_info=None,  # CLIENT SETINFO: twemproxy and others cut the connection over it
         )
 
 

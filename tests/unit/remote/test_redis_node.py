@@ -13,7 +13,7 @@ from gateway.remote.redis_address import LinkError, RedisAddress
 from gateway.remote.redis_limiter import PROBE, SCRIPT, command
 from gateway.remote.redis_link import Reply
 from gateway.remote.redis_node import RedisNode
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisServer, started
 
 BUDGET_S = 0.05
 SLACK_S = 1.0
@@ -217,7 +217,7 @@ async def test_one_broken_key_is_one_callers_trouble(watch: Watch, redis_server:
 async def test_a_server_that_takes_connections_and_does_nothing(watch: Watch, answer: bytes, reason: str) -> None:
     async def says(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while asked := await reader.read(65536):
-            writer.write(b"+OK\r\n" * asked.count(b"\r\nCLIENT\r\n") + answer * asked.count(b"\r\nSCRIPT\r\n"))
+            writer.write(b"+OK\r\n" * asked.count(b"\r\nCLIENT\r\n") + answer * (asked.count(b"\r\nSCRIPT\r\n") + asked.count(b"\r\nEVAL\r\n")))
             if b"SCRIPT" in asked and not answer:
                 break
         writer.close()
@@ -269,3 +269,45 @@ async def test_a_bug_does_not_end_the_search_for_the_server(redis_server: RedisS
     await until(lambda: len(states) == 2)
     assert states == [(False, "bug: RuntimeError('unforeseen')"), (True, "")]
     await node.close()
+
+
+async def test_where_script_is_refused_calls_bring_theirs_along(watch: Watch, tmp_path: Path) -> None:
+    with started(RedisServer(tmp_path, **{"rename-command": "SCRIPT ''"})) as server:
+        watched = await watch(server.url)
+        assert watched.states == [(True, "")]
+        assert await watched.answers()
+        server.kill()
+        server.start()
+        await watched.becomes(up=True)
+        assert await watched.answers()
+
+
+async def test_a_user_who_may_not_load_scripts_needs_not_to(watch: Watch, redis_server: RedisServer) -> None:
+    redis_server.ask("ACL", "SETUSER", "gateway", "on", "nopass", "+@all", "-script", "~*")
+    watched = await watch(redis_server.url.replace("//", "//gateway:any@"))
+    assert await watched.answers()
+    assert watched.states == [(True, "")]
+
+
+async def test_a_proxy_that_cuts_the_connection_over_script_is_asked_without(watch: Watch, redis_server: RedisServer) -> None:
+    """twemproxy does."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        redis_reader, redis_writer = await asyncio.open_connection("127.0.0.1", redis_server.port)
+
+        async def carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+            while (data := await source.read(65536)) and b"\r\nSCRIPT\r\n" not in data and b"SETINFO" not in data:
+                sink.write(data)
+            writer.close()
+            redis_writer.close()
+
+        await asyncio.gather(carry(reader, redis_writer), carry(redis_reader, writer), return_exceptions=True)
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as proxy:
+        watched = await watch(f"redis://127.0.0.1:{proxy.sockets[0].getsockname()[1]}/0")
+        await watched.becomes(up=True)
+        assert await watched.answers()
+        for each in asyncio.all_tasks() - {asyncio.current_task()}:
+            if "serve" in repr(each):
+                each.cancel()
+        await watched.node.close()
