@@ -101,6 +101,7 @@ class _Reading:
         self._open: set[str] = set()
         self._root: Any = None
         self._nodes = 0
+        self._second: Place | None = None
 
     def run(self, text: str) -> Any:
         loader = Loader(text)
@@ -114,6 +115,12 @@ class _Reading:
 
     def _take(self, event: yaml.Event) -> bool:
         """False ends the reading: the document cannot be made sense of."""
+        if self._second is not None and isinstance(event, yaml.NodeEvent):
+            # A `---` at the end begins a document of nothing.
+            if isinstance(event, yaml.ScalarEvent) and not event.value and event.implicit[0]:
+                return True
+            self._report(self._second, (), "a second document begins here; a configuration is one document")
+            return False
         if isinstance(event, yaml.ScalarEvent):
             self._scalar(event)
         elif isinstance(event, yaml.CollectionStartEvent):
@@ -123,8 +130,7 @@ class _Reading:
         elif isinstance(event, yaml.AliasEvent):
             return self._alias(event)
         elif isinstance(event, yaml.DocumentStartEvent) and self._nodes:
-            self._report(self._place(event), (), "a second document begins here; a configuration is one document")
-            return False
+            self._second = self._place(event)
         return True
 
     def _place(self, event: yaml.Event) -> Place:

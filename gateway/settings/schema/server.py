@@ -22,6 +22,7 @@ from gateway.settings.schema.types import (
     PositiveDuration,
     RedisUrl,
     Section,
+    ServerName,
     Size,
     Token,
     TrustedProxy,
@@ -146,6 +147,11 @@ class Admin(Section):
     LATER: ClassVar[frozenset[str]] = frozenset({"tls"})
 
     address: Address = default("127.0.0.1:9901", "`host:port` of health, readiness and metrics.")
+    hosts: Many[ServerName] = Field(
+        default=(),
+        description="Names by which it may be asked, besides `localhost`, that of `address` and IP addresses. By any other name a page in "
+        "somebody's browser could read it.",
+    )
     token: Token | None = Field(default=None, description="Asked for by whatever changes something. Left out, nothing can be changed.")
 
 
