@@ -5,6 +5,7 @@ import structlog
 
 from gateway.exchange import Exchange
 from gateway.kernel.faults import LIMITER_UNAVAILABLE, RATE_LIMITED, UPSTREAM_SATURATED
+from gateway.kernel.key_form import without_keys
 from gateway.kernel.query import decode, fold
 from gateway.observe.access import AccessLog, AccessRecord
 from gateway.observe.errors import ErrorLog, ErrorRecord, Lane, clipped
@@ -223,4 +224,7 @@ class Recorder:
         plain = decode(decode(path)) if "%" in path else path
         if f"{self._secret}=" in fold(plain) or any(key in path or key in plain for key in (*x.header_keys, *x.query_keys) if key):
             return None
-        return path[:_LONGEST_PATH]
+        shown = without_keys(path)
+        if shown == path and plain is not path and without_keys(plain) != plain:
+            return None
+        return shown[:_LONGEST_PATH]

@@ -183,6 +183,9 @@ def test_no_line_when_access_lines_are_off() -> None:
     assert Desk(access=False).record(served()) == {}
 
 
+MADE_HERE = "gw_" + "Ab1" * 13
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -201,6 +204,22 @@ def test_a_path_that_may_hold_a_key_is_not_written(desk: Desk, changes: dict[str
     assert "canary" not in json.dumps(line)
     (kept,) = desk.errors.records()
     assert (kept.path, "canary" in repr(kept)) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        (f"/v1/{MADE_HERE}/orders", "/v1/gw_***/orders"),
+        (f"/v1/%67w_{MADE_HERE[3:]}", None),
+        (f"/v1/gw%255F{MADE_HERE[3:]}", None),
+        ("/v1/%67w_orders", "/v1/%67w_orders"),
+    ],
+)
+def test_a_key_that_nobody_sent_as_one_is_masked_in_a_path(desk: Desk, path: str, shown: str | None) -> None:
+    line = desk.record(exchange(path=path))
+    assert line.get("url.path") == shown
+    (kept,) = desk.errors.records()
+    assert kept.path == shown
 
 
 def test_an_error_is_kept_with_what_is_known_about_it() -> None:
