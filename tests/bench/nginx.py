@@ -42,17 +42,24 @@ _LUA = f"""
 log_format json escape=json '{{{{"time":"$time_iso8601","id":"$id","method":"$request_method","path":"$uri","status":$status,'
   '"source":"$source","code":"$code","caller":"$caller","organization":"$organization","remaining":"$remaining",'
   '"duration":$request_time,"bytes":$body_bytes_sent,"client":"$remote_addr"}}}}';
-access_log {{folder}}/lua.access.log json buffer=64k flush=1s;
+access_log {{folder}}/{{name}}.access.log json buffer=64k flush=1s;
 lua_package_path "{{lua}}/?.lua;{LUA}/?.lua;;"; lua_package_cpath "{{cpath}};;";
 lua_shared_dict metrics 10m; subrequest_output_buffer_size 4m;
-init_by_lua_block {{{{ gateway = require "gateway"; gateway.start("{{keys}}", {{redis}}) }}}}
+init_by_lua_block {{{{ gateway = require "gateway"; gateway.start("{{keys}}", {{redis}}, {{thorough}}) }}}}
 {_UPSTREAM}
 server {{{{ {_LISTEN}
   location / {{{{
-    set $id ""; set $source upstream; set $code ""; set $caller ""; set $organization ""; set $remaining "";
+    set $id ""; set $trace ""; set $source upstream; set $code ""; set $caller ""; set $organization ""; set $remaining "";
     content_by_lua_block {{{{ gateway.serve() }}}} log_by_lua_block {{{{ gateway.record() }}}}
   }}}}
-  location /service/ {{{{ internal; proxy_pass http://backend/; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffers 64 32k; }}}}
+  location /service/ {{{{
+    internal; proxy_pass http://backend/; proxy_http_version 1.1; proxy_buffers 64 32k;
+    proxy_set_header Connection ""; proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Proto $scheme;
+    proxy_set_header X-Forwarded-Host $http_host; proxy_set_header Forwarded "for=$remote_addr;host=\\"$http_host\\";proto=$scheme";
+    proxy_set_header Via "1.1 gateway"; proxy_set_header X-Request-Id $id; proxy_set_header traceparent $trace;
+    proxy_set_header X-Caller-Id $caller; proxy_set_header X-Caller-Organization $organization; proxy_set_header X-Caller-Plan standard;
+    proxy_set_header Accept-Encoding identity;
+  }}}}
 }}}}
 """
 
@@ -90,8 +97,8 @@ def key_lines(folder: Path, keys: list[Key]) -> Path:
     return file
 
 
-def lua(folder: Path, port: int, tls_port: int, backend: int, certificate: Path, keys: Path, redis: int) -> list[str]:
-    """The command of the gateway in Lua. Raises SystemExit with what is missing for it."""
+def lua(folder: Path, port: int, tls_port: int, backend: int, certificate: Path, keys: Path, redis: int, *, thorough: bool) -> list[str]:
+    """The command of the gateway in Lua, which parses bodies if it is `thorough`. Raises SystemExit with what is missing for it."""
     modules = [MODULES / "ndk_http_module.so", MODULES / "ngx_http_lua_module.so"]
     cjson = sorted(Path("/usr/lib").glob("*/lua/5.1/cjson.so"))
     for package, there in (
@@ -102,18 +109,21 @@ def lua(folder: Path, port: int, tls_port: int, backend: int, certificate: Path,
     ):
         if not there:
             raise SystemExit(missing(package))
+    name = "lua-checked" if thorough else "lua"
     body = _LUA.format(
         folder=folder,
+        name=name,
         port=port,
         tls_port=tls_port,
         backend=backend,
         certificate=certificate,
         keys=keys,
         redis=redis,
+        thorough=str(thorough).lower(),
         lua=_GATEWAY_LUA,
         cpath=cjson[0].with_name("?.so"),
     )
-    return _command(folder, "lua", body, "".join(f"load_module {module};" for module in modules))
+    return _command(folder, name, body, "".join(f"load_module {module};" for module in modules))
 
 
 def _command(folder: Path, name: str, body: str, modules: str = "") -> list[str]:

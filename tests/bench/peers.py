@@ -19,6 +19,7 @@ BASE = "nginx"
 PEERS = {
     BASE: "nginx, plain proxy",
     "lua": "nginx + Lua, Redis",
+    "lua-checked": "nginx + Lua, Redis, JSON parsed",
     "aiohttp": "aiohttp as usual, Redis",
     "embedded": "gateway, limits in memory",
     "redis": "gateway, Redis",
@@ -89,17 +90,17 @@ def site(folder: Path, key_count: int, under: Sequence[str] = ()) -> Iterator[Si
 def peer(at: Site, name: str, code: Code) -> Iterator[Peer]:
     """One of `PEERS`, running; of the gateways the one of `code`. Raises SystemExit with what is missing for it."""
     with ExitStack() as stack:
-        store = stack.enter_context(_redis(LOAD_CORE)) if name in ("lua", "aiohttp", "redis") else None
+        store = stack.enter_context(_redis(LOAD_CORE)) if name in ("lua", "lua-checked", "aiohttp", "redis") else None
         port, tls_port = free_port(), free_port()
         from_here: Code | None = None
         label, about = name, PEERS[name]
         if name == BASE:
             command = nginx.proxy(at.folder, port, tls_port, at.backend, at.certificate)
-        elif name in ("lua", "aiohttp"):
+        elif name in ("lua", "lua-checked", "aiohttp"):
             assert store is not None
             file = nginx.key_lines(at.folder, at.keys)
-            if name == "lua":
-                command = nginx.lua(at.folder, port, tls_port, at.backend, at.certificate, file, store.port)
+            if name != "aiohttp":
+                command = nginx.lua(at.folder, port, tls_port, at.backend, at.certificate, file, store.port, thorough=name == "lua-checked")
             else:
                 arguments = (port, tls_port, at.backend, store.port, file, at.certificate)
                 command = python("tests.bench.usual", *map(str, arguments))
