@@ -28,7 +28,7 @@ return {1, full - now}
 local NOT_PASSED_ON = {
   ["connection"] = true, ["keep-alive"] = true, ["te"] = true, ["trailer"] = true, ["transfer-encoding"] = true, ["upgrade"] = true,
   ["x-api-key"] = true, ["forwarded"] = true, ["x-real-ip"] = true, ["x-request-id"] = true, ["traceparent"] = true,
-  ["accept-encoding"] = true, ["content-length"] = true,
+  ["accept-encoding"] = true,
 }
 local NOT_PASSED_BACK = {
   ["connection"] = true, ["keep-alive"] = true, ["transfer-encoding"] = true, ["content-length"] = true, ["content-type"] = true,
