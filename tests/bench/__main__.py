@@ -8,6 +8,7 @@ time of all of a peer's processes, from when all connections stand; latencies ar
 import argparse
 import json
 import random
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Sequence
@@ -53,6 +54,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main() -> int:
     chosen = options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended in any case
     if chosen.list:
         print(*[f"{each.name:10} {each.about}" for each in SCENARIOS.values()], sep="\n", end="\n\n")
         print(*[f"{name:10} {about}" for name, about in PEERS.items()], sep="\n")

@@ -39,7 +39,7 @@ def counted(names: Sequence[str], codes: Sequence[Code], scenarios: Sequence[Sce
     found: Counted = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        under = ("valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={folder}/callgrind.%p")
+        under = ("valgrind", "--tool=callgrind", "--trace-children=yes", "--instr-atstart=no", f"--callgrind-out-file={folder}/callgrind.%p")
         with site(folder, key_count, under if by == "callgrind" else ()) as at:
             for each, code in [(name, code) for name in names for code in (codes if name in GATEWAYS else codes[:1])]:
                 if each.startswith("lua") and by == "callgrind":
@@ -95,5 +95,5 @@ def _by_callgrind(peer: Peer, scenario: Scenario, file: Path, pids: list[int], f
 def _control(command: str, pids: list[int]) -> None:
     for pid in pids:
         done = subprocess.run([program("callgrind_control"), command, str(pid)], capture_output=True, text=True, check=False, timeout=120)
-        if done.returncode:
+        if "OK" not in done.stdout:
             raise SystemExit(f"callgrind_control {command} {pid}: {done.stdout}{done.stderr}")

@@ -1,5 +1,6 @@
 """What nginx does in the benchmark: the service behind, the plain proxy in front of it, and the gateway in Lua."""
 
+import os
 from pathlib import Path
 
 from tests.bench.processes import missing, program
@@ -10,7 +11,7 @@ LUA = Path("/usr/share/lua/5.1")
 _GATEWAY_LUA = Path(__file__).parent / "lua"
 
 _MAIN = """
-{modules}
+{modules} {user}
 worker_processes 1; daemon off; pid {folder}/{name}.pid; error_log {folder}/{name}.error.log crit; worker_rlimit_nofile 20000;
 events {{ worker_connections 16384; }}
 http {{
@@ -128,5 +129,7 @@ def lua(folder: Path, port: int, tls_port: int, backend: int, certificate: Path,
 
 def _command(folder: Path, name: str, body: str, modules: str = "") -> list[str]:
     file = folder / f"{name}.conf"
-    file.write_text(_MAIN.format(folder=folder, name=name, body=body, modules=modules))
+    # Whoever is root would get workers of another user, whom no tool could watch.
+    user = "user root;" if os.geteuid() == 0 else ""
+    file.write_text(_MAIN.format(folder=folder, name=name, body=body, modules=modules, user=user))
     return [program("nginx"), "-p", str(folder), "-c", str(file)]

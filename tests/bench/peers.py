@@ -186,6 +186,6 @@ def by_workers(folder: Path, counts: Sequence[int]) -> Iterator[dict[int, Progra
 def _redis(core: str) -> Iterator[Program]:
     """One that is empty."""
     port = free_port()
-    server = [program("redis-server"), "--port", str(port), "--save", "", "--bind", "127.0.0.1"]
+    server = [program("redis-server"), "--port", str(port), "--save", "", "--tcp-backlog", "4096", "--bind", "127.0.0.1"]
     with running(server, port, core) as started:
         yield started
