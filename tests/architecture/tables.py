@@ -3,6 +3,7 @@
 They stand between `<!-- table: NAME -->` and `<!-- end -->`.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,8 +16,10 @@ from gateway.cli.columns import markdown
 from gateway.observe.metrics import Metrics
 from gateway.observe.node import NodeMetrics
 from gateway.settings import json_schema
+from tests.bench import report
 
 README = Path(__file__).parents[2] / "README.md"
+BENCH = README.parent / "tests" / "bench" / "results.json"
 _TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -95,7 +98,18 @@ def _default(node: dict[str, Any], required: bool) -> str:
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 
-TABLES: dict[str, Callable[[], str]] = {"faults": faults, "metrics": metrics, "commands": commands, "configuration": configuration}
+def bench() -> str:
+    """What the benchmark found when it was last saved."""
+    return markdown(*report.table(json.loads(BENCH.read_text())))
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "faults": faults,
+    "metrics": metrics,
+    "commands": commands,
+    "configuration": configuration,
+    "bench": bench,
+}
 
 
 def with_tables(page: str) -> str:

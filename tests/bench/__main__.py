@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.bench import chart, instructions, report
 from tests.bench.peers import BASE, GATEWAYS, PEERS, peer, site
 from tests.bench.processes import program
-from tests.bench.revision import DEFAULT_PYTHON, Code, checked_out, here
+from tests.bench.revision import Code, checked_out, here
 from tests.bench.rounds import Samples, measured
 from tests.bench.scenarios import MANY_KEYS, QUICK, SCENARIOS, ZIPF_KEYS, Scenario
 
@@ -35,7 +35,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=_positive, default=7)
     parser.add_argument("--seconds", type=_positive, default=1, help="of load, for each peer, scenario and round")
     parser.add_argument("--compare", metavar="REV", help="the gateway of another revision runs in the same rounds")
-    parser.add_argument("--python", default=DEFAULT_PYTHON, help="the interpreter that runs the gateways; left out: this one")
+    parser.add_argument("--python", default=sys.executable, help="the interpreter that runs the gateways; left out: this one")
     parser.add_argument("--instructions", action="store_true", help="count instructions for a request, too")
     parser.add_argument("--seed", type=int, help="of the order of rounds")
     parser.add_argument(

@@ -39,7 +39,13 @@ def counted(names: Sequence[str], codes: Sequence[Code], scenarios: Sequence[Sce
     found: Counted = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        under = ("valgrind", "--tool=callgrind", "--trace-children=yes", "--instr-atstart=no", f"--callgrind-out-file={folder}/callgrind.%p")
+        under = (
+            "valgrind",
+            "--tool=callgrind",
+            "--trace-children=yes",
+            "--instr-atstart=no",
+            f"--callgrind-out-file={folder}/callgrind.%p",
+        )
         with site(folder, key_count, under if by == "callgrind" else ()) as at:
             for each, code in [(name, code) for name in names for code in (codes if name in GATEWAYS else codes[:1])]:
                 if each.startswith("lua") and by == "callgrind":

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -53,7 +52,7 @@ def checked_out(revision: str, python: str) -> Iterator[Code]:
         _git("worktree", "add", "--detach", str(tree), name)
         try:
             code = Code(tree, python, name)
-            _check(code)
+            check(code)
             yield code
         finally:
             with suppress(SystemExit):  # the folder goes in any case, and git forgets worktrees whose folder is gone
@@ -84,7 +83,7 @@ def spelled(facts: dict[str, object]) -> str:
     return f"{facts['implementation']} {facts['version']} ({facts['compiler']}), {how}; {facts['loop_ms']} ms for a loop of a million"
 
 
-def _check(code: Code) -> None:
+def check(code: Code) -> None:
     """Raises SystemExit unless that interpreter runs the gateway of that folder, and not an installed one."""
     command = [code.python, "-c", "import gateway.cli; print(gateway.__file__)"]
     done = subprocess.run(command, cwd=code.folder, env={"PYTHONPATH": str(code.folder)}, capture_output=True, text=True, check=False)
@@ -100,6 +99,3 @@ def _git(*arguments: str) -> str:
     if done.returncode:
         raise SystemExit(f"git {' '.join(arguments)}: {done.stderr.strip()}")
     return done.stdout.strip()
-
-
-DEFAULT_PYTHON = sys.executable

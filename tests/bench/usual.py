@@ -124,4 +124,5 @@ def main(port: int, tls_port: int, service: int, store: int, keys: str, certific
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:5]), *sys.argv[5:7])
+    port, tls_port, service, store = map(int, sys.argv[1:5])
+    main(port, tls_port, service, store, *sys.argv[5:7])
