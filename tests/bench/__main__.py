@@ -75,21 +75,22 @@ def main() -> int:
 def run(chosen: argparse.Namespace, scenarios: list[Scenario], names: list[str]) -> report.Results:
     """All rounds. Says on standard error how far they are."""
     count = MANY_KEYS if any(scenario.callers == "many" for scenario in scenarios) else ZIPF_KEYS
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    with ExitStack() as trees:
         codes: list[Code] = [here(chosen.python)]
         if chosen.compare:
-            codes.append(stack.enter_context(checked_out(chosen.compare, chosen.python)))
-        at = stack.enter_context(site(folder, count))
-        peers = [stack.enter_context(peer(at, name, code)) for name in names for code in (codes if name in GATEWAYS else codes[:1])]
-        chance = random.Random(chosen.seed)
-        samples: Samples = {}
-        for number, so_far in enumerate(measured(peers, scenarios, chosen.rounds, chosen.seconds, folder, chance), 1):
-            samples = so_far
-            print(f"round {number} of {chosen.rounds}", file=sys.stderr)
-        abouts = {each.name: each.about for each in peers}
-    counted = instructions.counted(names, codes, scenarios, count) if chosen.instructions else {}
-    return report.results(samples, abouts, scenarios, chosen, codes, counted)
+            codes.append(trees.enter_context(checked_out(chosen.compare, chosen.python)))
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            at = stack.enter_context(site(folder, count))
+            peers = [stack.enter_context(peer(at, name, code)) for name in names for code in (codes if name in GATEWAYS else codes[:1])]
+            samples: Samples = {}
+            chance = random.Random(chosen.seed)
+            for number, so_far in enumerate(measured(peers, scenarios, chosen.rounds, chosen.seconds, folder, chance), 1):
+                samples = so_far
+                print(f"round {number} of {chosen.rounds}", file=sys.stderr)
+            abouts = {each.name: each.about for each in peers}
+        counted = instructions.counted(names, codes, scenarios, count) if chosen.instructions else {}
+        return report.results(samples, abouts, scenarios, chosen, codes, counted)
 
 
 def _positive(text: str) -> int:

@@ -14,9 +14,9 @@ from tests.bench.revision import Code
 from tests.bench.scenarios import Scenario
 from tests.bench.traffic import Answers, Asking, written
 
-SECONDS = {"perf": 1, "callgrind": 10}
-CONNECTIONS = 64
-"""At most: callgrind makes everything some fifty times slower."""
+SECONDS = {"perf": 1, "callgrind": 15}
+CONNECTIONS = 16
+"""At most: callgrind makes everything some fifty times slower, and what it takes to open them is counted, too."""
 
 Counted = dict[tuple[str, str], float]
 """By the names of scenario and peer."""
