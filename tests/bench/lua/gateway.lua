@@ -37,7 +37,6 @@ local NOT_PASSED_BACK = {
 local METHODS = {
   GET = ngx.HTTP_GET, HEAD = ngx.HTTP_HEAD, POST = ngx.HTTP_POST, PUT = ngx.HTTP_PUT, PATCH = ngx.HTTP_PATCH, DELETE = ngx.HTTP_DELETE,
 }
-local POOL = {pool_size = 256, backlog = 16384}
 local BOUNDS = {0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}
 
 local callers, script, redis_port, look = {}, nil, nil, nil
@@ -67,8 +66,8 @@ end
 -- Whether the call is allowed, and the µs of its bucket that are used; nil when Redis does not say.
 local function decided(caller)
   local store = redis:new()
-  store:set_timeout(5000)
-  if not store:connect("127.0.0.1", redis_port, POOL) then
+  store:set_timeout(20000)
+  if not store:connect("127.0.0.1", redis_port) then
     return nil
   end
   if not script then
@@ -79,7 +78,7 @@ local function decided(caller)
     script = nil
     return nil
   end
-  store:set_keepalive(30000)
+  store:set_keepalive(30000, 4096)
   return reply[1] == 1, reply[2]
 end
 
