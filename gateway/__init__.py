@@ -29,6 +29,7 @@ Floors (each imports only what stands below it; import-linter checks)
         exchange > table                 one request; and the configuration compiled, decided before any request
         remote | observe                 what is at the other end of a socket; metrics, log, trace
         settings                         the YAML file: schema, reading, every problem with line and column
+        system                           what a process owes the operating system: signals, standard input and output
         kernel                           pure: no sockets, no clock, no environment
 
     Time, entropy and the environment come in as parameters (`Clock`, `Ids`, `environ`). Everything that can be decided

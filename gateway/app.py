@@ -29,7 +29,7 @@ from gateway.observe.metrics import Metrics
 from gateway.observe.pulse import Pulse
 from gateway.observe.slots import Region
 from gateway.pipeline import Gateway, Redirection
-from gateway.remote.control import Ask, Channel, Cut, Failed, Go, Legacy, Message, Part, Ready, Retire, content_of
+from gateway.remote.control import Ask, Channel, Cut, Failed, Go, Legacy, Lend, Message, Part, Ready, Retire, TakeBack, content_of
 from gateway.remote.desk import Desk
 from gateway.remote.key_store import SCRIPT as QUIET
 from gateway.remote.local import LocalLimiter
@@ -78,7 +78,6 @@ class Estate(msgspec.Struct, frozen=True):
 
 def work(blueprint: Blueprint, post: Post) -> int:
     """A worker's life, in a process of its own; returns its exit code."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it may be sent to a whole group: the supervisor says when we go
     faulthandler.register(TELL_WHERE, post.where, all_threads=True)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(Worker(blueprint, post).serve())
@@ -107,6 +106,8 @@ class Worker:
         self.limiter = self._limiter()
         self.key_watch = key_watch(config, self.limiter, self.metrics, SYSTEM)
         self.channel = Channel(post.control)
+        self._lent: dict[int, list[tuple[Listener, socket.socket]]] = {}
+        """By the slot of the worker in whose place we accept."""
         self._lags: deque[float] = deque(maxlen=BEATS_REMEMBERED)
         self._go = asyncio.Event()
         self._stop = asyncio.Event()
@@ -162,7 +163,7 @@ class Worker:
         for rounds in self.rounds:
             await rounds.stop()
         for listener in self.listeners:
-            listener.stop_accepting()
+            listener.stop_accepting(last=self._retire.last)
         if self._retire.heir:
             self._bequeath()
         deadline = SYSTEM.monotonic() + self._retire.timeout_s
@@ -194,6 +195,11 @@ class Worker:
         elif isinstance(message, Part):
             for listener in self.listeners:
                 listener.draining = True
+        elif isinstance(message, Lend):
+            self._borrow(message, fds)
+        elif isinstance(message, TakeBack):
+            for listener, sock in self._lent.pop(message.slot, ()):
+                listener.leave(sock)
         elif isinstance(message, Ask):
             self._desk.take(message)
         elif isinstance(message, Retire):
@@ -202,6 +208,17 @@ class Worker:
         elif isinstance(message, Cut):
             self._hurry.set()
             self._end()
+
+    def _borrow(self, lend: Lend, fds: list[int]) -> None:
+        """Accept in the place of a worker that is lost."""
+        listener = self.listeners[lend.listener]
+        for fd in fds:
+            sock = socket.socket(fileno=fd)
+            if self._stop.is_set():
+                sock.close()
+                continue
+            self._lent.setdefault(lend.slot, []).append((listener, sock))
+            listener.borrow(sock)
 
     def _end(self) -> None:
         """We were told to, or nobody will tell us anything any more."""

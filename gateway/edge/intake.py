@@ -244,7 +244,7 @@ class Intake(RequestHandler):
             if self._head_since is not None:
                 if now - self._head_since > limits.header_timeout_s:
                     self._refuse(GatewayError(REQUEST_TIMEOUT), in_body=False)
-            elif now - self._since > self._patience_s() and not self._has_unread():
+            elif now - max(self._since, self._listener.parted_at) > self._patience_s() and not self._has_unread():
                 self.force_close()
 
     def _patience_s(self) -> float:

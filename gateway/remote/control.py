@@ -6,6 +6,8 @@
                 Told (a memory file)        the answer to an Ask
     supervisor  Go (a memory file or none)  accept connections, and begin with that knowledge
                 Part                        accept them still, and end each with its next reply
+                Lend (sockets)              accept from these too: they are those of a worker that is lost
+                TakeBack                    accept from those no longer
                 Retire                      accept no more, finish what there is, end
                 Cut                         end at once
                 Ask                         tell something, while serving
@@ -49,10 +51,24 @@ class Part(msgspec.Struct, tag="part"):
 
 
 class Retire(msgspec.Struct, tag="retire"):
-    """`heir`: somebody takes over, and waits for a Legacy."""
+    """`heir`: somebody takes over, and waits for a Legacy. `last`: nobody accepts from the sockets any more."""
 
     timeout_s: float
     heir: bool
+    last: bool = False
+
+
+class Lend(msgspec.Struct, tag="lend"):
+    """The sockets are of the worker in `slot` and of the listener with that number."""
+
+    slot: int
+    listener: int
+
+
+class TakeBack(msgspec.Struct, tag="take back"):
+    """All that was lent of `slot`: another worker has taken that place."""
+
+    slot: int
 
 
 class Cut(msgspec.Struct, tag="cut"):
@@ -74,7 +90,7 @@ class Told(msgspec.Struct, tag="told"):
     status: int
 
 
-Message: TypeAlias = Ready | Failed | Legacy | Go | Part | Retire | Cut | Ask | Told
+Message: TypeAlias = Ready | Failed | Legacy | Go | Part | Retire | Lend | TakeBack | Cut | Ask | Told
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Message).decode

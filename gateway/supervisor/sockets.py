@@ -6,18 +6,22 @@ sockets than workers, a worker has several.
 """
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from gateway.edge.sockets import Bound, bind, known, spelled
+from gateway.edge.sockets import Bound, bind, known, shut, spelled
 from gateway.settings.schema.addresses import UnixAddress
 from gateway.settings.schema.server import Listener
 
 
 class Sockets:
-    """Of all listeners, by `name_of`. `inherited` were bound by somebody else: by that name, their address or a listener's id."""
+    """Of all listeners, by `name_of`. `inherited` were bound by somebody else: by that name, their address or a listener's id.
 
-    def __init__(self, inherited: dict[str, list[socket.socket]] | None = None) -> None:
+    Those of `lasting` names belong to somebody who keeps them when we are gone, and who has others serve on them: systemd.
+    """
+
+    def __init__(self, inherited: dict[str, list[socket.socket]] | None = None, lasting: Iterable[str] = ()) -> None:
         self.inherited = inherited or {}
+        self.lasting = set(lasting)
         self._open: dict[str, list[Bound]] = {}
 
     def __repr__(self) -> str:
@@ -68,12 +72,33 @@ class Sockets:
             for bound in self._open.pop(name):
                 bound.release()
 
+    def refuse(self) -> None:
+        """Have connections refused at once, and reset those that wait: nobody is going to accept them.
+
+        The addresses stay ours. Whoever accepts on a TCP socket again ends this; for unix sockets there is `reopen`.
+        """
+        for name, each in self._open.items():
+            for bound in each if name not in self.lasting else ():
+                if bound.file is not None:
+                    bound.release()
+                else:
+                    shut(bound.sock)
+
+    def reopen(self, listeners: Sequence[Listener]) -> None:
+        """Unix sockets in the place of those that `refuse` has closed. Raises OSError."""
+        for listener in listeners:
+            name = name_of(listener)
+            if self._open[name][0].sock.fileno() < 0:
+                self._open[name] = [bind(listener.address, mode=listener.mode)]
+
     def addresses(self, listeners: Sequence[Listener]) -> list[str]:
         return [spelled(self._open[name_of(listener)][0].sock) for listener in listeners]
 
     def _adopted(self, *names: str) -> list[socket.socket]:
         for name in names:
             if name in self.inherited:
+                if name in self.lasting:
+                    self.lasting.add(names[0])
                 return self.inherited.pop(name)
         return []
 
