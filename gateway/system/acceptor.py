@@ -8,6 +8,7 @@ Laws:
 import asyncio
 import os
 import resource
+import select
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -44,9 +45,14 @@ class Acceptor:
         self._places = places
         self._most = most
         self._loop = asyncio.get_running_loop()
-        self._arriving: set[asyncio.Task[object]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._arriving = 0
+        """Connections that are none of the places yet."""
         self._resuming: asyncio.TimerHandle | None = None
         self._said_at = -SILENT_S
+        self._waiting = select.poll()
+        """Whether somebody waits to be accepted."""
+        self._waiting.register(sock.fileno(), select.POLLIN)
         sock.setblocking(False)
         sock.listen(BACKLOG)
         self._resume()
@@ -71,7 +77,7 @@ class Acceptor:
 
     def _accept(self) -> None:
         for _ in range(_BATCH):
-            if len(self._places) + len(self._arriving) >= self._most and not self._places.clear_one():
+            if len(self._places) + self._arriving >= self._most and self._waiting.poll(0) and not self._places.clear_one():
                 self._wait()
                 return
             try:
@@ -84,9 +90,14 @@ class Acceptor:
                 self._wait()
                 return
             sock.setblocking(False)
-            task: asyncio.Task[object] = self._loop.create_task(self._loop.connect_accepted_socket(self._make, sock))
-            self._arriving.add(task)
-            task.add_done_callback(self._arriving.discard)
+            self._arriving += 1
+            task: asyncio.Task[object] = self._loop.create_task(self._loop.connect_accepted_socket(self._protocol, sock))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _protocol(self) -> asyncio.Protocol:
+        self._arriving -= 1
+        return self._make()
 
     def _say(self, error: OSError) -> None:
         now = self._loop.time()
