@@ -77,3 +77,15 @@ class Answer(msgspec.Struct):
     stream: Stream | None
     length: int | None
     target: str
+
+
+class Observer(Protocol):
+    """Is told what cannot be seen in an answer."""
+
+    def connected(self) -> None:
+        """A new connection was made."""
+        ...
+
+    def retried(self) -> None:
+        """A call was sent again, because its connection had ended unnoticed."""
+        ...

@@ -46,7 +46,7 @@ class Connection(asyncio.Protocol):
     """`target` names the other end, `origin` is what it adds to heads. Deadlines are readings of `clock.monotonic`.
 
     `closed` says why it is of no more use. `died_unanswered`: it ended, or broke, before a byte of the reply.
-    `lost` is done when its socket is closed. `expires_at` is set by the pool.
+    `lost` is done when its socket is closed. `expires_at` and `ends_at` are set by the pool.
     """
 
     _transport: asyncio.Transport
@@ -72,6 +72,8 @@ class Connection(asyncio.Protocol):
         self.lost = loop.create_future()
         self.died_unanswered = False
         self.expires_at = math.inf
+        self.ends_at = math.inf
+        """When it is too old for another call."""
 
     # For the pool
 
@@ -121,6 +123,11 @@ class Connection(asyncio.Protocol):
     def resume(self) -> None:
         if self.closed is None:
             self._transport.resume_reading()
+
+    @property
+    def peer(self) -> str:
+        """The address at the other end, without a name."""
+        return str(self._transport.get_extra_info("peername")[0])
 
     def abandon(self) -> None:
         self._discard(GatewayError(UPSTREAM_INCOMPLETE, cause="given up"))

@@ -4,44 +4,36 @@ Laws:
  - `max_connections` counts all connections: idle, answering and being made. Whoever holds one of these places gives it
    back exactly once, whatever happens.
  - Idle connections and waiting calls never exist at the same time.
+ - A connection answers no other call after `max_age_s`, or when its address is none of its name's any more.
  - A call is sent a second time only if nothing of it can have been processed, or its method says that it may be
    (RFC 9110 9.2.2), and never after a time-out. Both times together take no longer than one may.
 """
 
 import asyncio
+import math
 import ssl
 from collections import deque
-from typing import Protocol
 from urllib.parse import urlsplit
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import UPSTREAM_SATURATED, UPSTREAM_UNREACHABLE, GatewayError
-from gateway.remote.call import Answer, Call
+from gateway.remote.age import Ages
+from gateway.remote.call import Answer, Call, Observer
 from gateway.remote.connection import Connection
 from gateway.remote.dial import address, dial
 from gateway.remote.framing import Origin
+from gateway.remote.names import Names
 from gateway.remote.outbox import Outbox
-
-
-class Observer(Protocol):
-    """Is told what cannot be seen in an answer."""
-
-    def connected(self) -> None:
-        """A new connection was made."""
-        ...
-
-    def retried(self) -> None:
-        """A call was sent again, because its connection had ended unnoticed."""
-        ...
 
 
 class Target:
     """What listens at an http or https `url`, whose path is put before that of every call. `id` is the upstream's.
 
     `max_pending` calls may wait for a connection when all are busy. An idle connection is closed after
-    `idle_timeout_s`, or earlier if the target announces less. `context` is for https, where the certificate must be
-    for `server_name`, None for the host of the URL. Calls leave through `outbox`, which the event loop's other
-    writers should share. Raises ValueError for a bad URL.
+    `idle_timeout_s`, or earlier if the target announces less; none answers another call after `max_age_s`. `names` knows
+    the addresses of the URL's host. `context` is for https, where the certificate must be for `server_name`, None for the
+    host of the URL. Calls leave through `outbox`, which the event loop's other writers should share. Raises ValueError
+    for a bad URL.
     """
 
     def __init__(
@@ -57,9 +49,14 @@ class Target:
         clock: Clock,
         observer: Observer | None = None,
         outbox: Outbox | None = None,
+        names: Names | None = None,
+        max_age_s: float = math.inf,
     ) -> None:
         self.id = id
         self.address = address(url, context, server_name)
+        self.names = names or Names(clock)
+        self.names.watch(self.address.host, self._addresses_vanished)
+        self._ages = Ages(max_age_s)
         self.origin = Origin(urlsplit(url).path.rstrip("/").encode(), f"Host: {self.address.authority}\r\n".encode())
         self.target = str(self.address)
         self._max_connections = max_connections
@@ -153,6 +150,7 @@ class Target:
             connection.fail(why)
         for connection in gone:
             await connection.lost
+        self.names.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
@@ -163,7 +161,11 @@ class Target:
         timeout_s = self._idle_timeout_s
         if idle_hint_s is not None and idle_hint_s < timeout_s:
             timeout_s = idle_hint_s
-        connection.expires_at = self._clock.monotonic() + timeout_s
+        now = self._clock.monotonic()
+        if now >= connection.ends_at:
+            connection.abandon()
+            return
+        connection.expires_at = min(now + timeout_s, connection.ends_at)
         if self._queue and self._hand_over(connection):
             return
         self._idle.append(connection)
@@ -212,7 +214,7 @@ class Target:
         else:
             self._places += 1
         try:
-            connection = await dial(loop, self.address, lambda: self._connection(loop), deadline)
+            connection = await dial(loop, self.address, lambda: self._connection(loop), deadline, self.names)
             if self._closed:
                 connection.abandon()
                 raise self._gone()
@@ -220,11 +222,19 @@ class Target:
             self._free_place()
             raise
         self._all.add(connection)
+        connection.ends_at = self._ages.ends_at(self._clock.monotonic())
         if connection.closed is not None:
             self.discarded(connection)
         if self._observer is not None:
             self._observer.connected()
         return connection, False
+
+    def _addresses_vanished(self, present: frozenset[str]) -> None:
+        for connection in [*self._all]:
+            if connection.closed is None and connection.peer not in present:
+                connection.ends_at = -math.inf
+                if connection in self._idle:
+                    connection.abandon()
 
     def _connection(self, loop: asyncio.AbstractEventLoop) -> Connection:
         return Connection(self, self.target, self.origin, self._clock, loop, self._outbox)

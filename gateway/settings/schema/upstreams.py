@@ -22,6 +22,7 @@ class Connections(Section):
     max: int = Field(default=256, ge=1, le=65536, description="Most connections at once, of each worker to each target.")
     max_pending: int = Field(default=1024, ge=0, le=1_000_000, description="Most requests that wait for one of them; more get 503 at once.")
     idle_timeout: PositiveDuration = default("30s", "An unused connection is closed after this long.")
+    max_age: PositiveDuration = default("5m", "A connection gets no more requests after this long, and is closed.")
 
 
 class Timeouts(Section):
