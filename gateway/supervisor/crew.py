@@ -266,6 +266,7 @@ class Crew:
         with contextlib.suppress(StillbornError):  # its end is seen, and replaced in its turn
             await worker.ready
             if worker.replace:
+                self.sockets.listen(worker.blueprint.config.server.listeners, worker.slot, len(self.members))
                 worker.go()
                 self._cover.arrange(self.members)
 

@@ -8,7 +8,7 @@ sockets than workers, a worker has several.
 import socket
 from collections.abc import Iterable, Sequence
 
-from gateway.edge.sockets import Bound, bind, known, shut, spelled
+from gateway.edge.sockets import BACKLOG, Bound, bind, known, shut, spelled
 from gateway.settings.schema.addresses import UnixAddress
 from gateway.settings.schema.server import Listener
 
@@ -75,7 +75,7 @@ class Sockets:
     def refuse(self) -> None:
         """Have connections refused at once, and reset those that wait: nobody is going to accept them.
 
-        The addresses stay ours. Whoever accepts on a TCP socket again ends this; for unix sockets there is `reopen`.
+        The addresses stay ours. `listen` ends this for TCP sockets; unix sockets have to be made anew, by `reopen`.
         """
         for name, each in self._open.items():
             for bound in each if name not in self.lasting else ():
@@ -90,6 +90,12 @@ class Sockets:
             name = name_of(listener)
             if self._open[name][0].sock.fileno() < 0:
                 self._open[name] = [bind(listener.address, mode=listener.mode)]
+
+    def listen(self, listeners: Sequence[Listener], worker: int, count: int) -> None:
+        """Have connections wait for `worker` of `count`, who is about to accept them."""
+        for _, sockets in self.share(listeners, worker, count):
+            for sock in sockets:
+                sock.listen(BACKLOG)
 
     def addresses(self, listeners: Sequence[Listener]) -> list[str]:
         return [spelled(self._open[name_of(listener)][0].sock) for listener in listeners]
