@@ -162,8 +162,8 @@ class Worker:
         """Requests in flight finish, until the time is up or there is a hurry."""
         for rounds in self.rounds:
             await rounds.stop()
-        for listener in self.listeners:
-            listener.stop_accepting(last=self._retire.last)
+        for number, listener in enumerate(self.listeners):
+            listener.stop_accepting(last=number in self._retire.last)
         if self._retire.heir:
             self._bequeath()
         deadline = SYSTEM.monotonic() + self._retire.timeout_s

@@ -51,11 +51,11 @@ class Part(msgspec.Struct, tag="part"):
 
 
 class Retire(msgspec.Struct, tag="retire"):
-    """`heir`: somebody takes over, and waits for a Legacy. `last`: nobody accepts from the sockets any more."""
+    """`heir`: somebody takes over, and waits for a Legacy. `last` are the numbers of listeners on which nobody accepts any more."""
 
     timeout_s: float
     heir: bool
-    last: bool = False
+    last: list[int] = []
 
 
 class Lend(msgspec.Struct, tag="lend"):

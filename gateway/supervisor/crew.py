@@ -218,7 +218,7 @@ class Crew:
         new.go(legacy)
 
     def _retire(self, worker: WorkerProcess, timeout_s: float, *, last: bool = False) -> None:
-        worker.retire(timeout_s, last=last)
+        worker.retire(timeout_s, self.sockets.ours(worker.blueprint.config.server.listeners) if last else ())
         self._kill_late(worker, timeout_s)
 
     def _kill_late(self, worker: WorkerProcess, timeout_s: float) -> None:

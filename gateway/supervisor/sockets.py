@@ -66,11 +66,18 @@ class Sockets:
                 sock.close()
 
     def release(self, listeners: Sequence[Listener]) -> None:
-        """Close all but those of `listeners`; the files of unix sockets go."""
+        """Close all but those of `listeners`; the files of unix sockets go, unless they are systemd's."""
         names = {name_of(listener) for listener in listeners}
         for name in [name for name in self._open if name not in names]:
             for bound in self._open.pop(name):
-                bound.release()
+                if name in self.lasting:
+                    bound.sock.close()
+                else:
+                    bound.release()
+
+    def ours(self, listeners: Sequence[Listener]) -> list[int]:
+        """The numbers of those whose sockets nobody keeps when we are gone."""
+        return [number for number, listener in enumerate(listeners) if name_of(listener) not in self.lasting]
 
     def refuse(self) -> None:
         """Have connections refused at once, and reset those that wait: nobody is going to accept them.

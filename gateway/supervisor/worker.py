@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import socket
+from collections.abc import Sequence
 from functools import partial
 from itertools import count
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -128,8 +129,8 @@ class WorkerProcess:
     def take_back(self, slot: int) -> None:
         self._channel.send(TakeBack(slot))
 
-    def retire(self, timeout_s: float, *, last: bool = False) -> None:
-        """Accept no more, finish what there is within `timeout_s`, end. `last`: nobody accepts after it."""
+    def retire(self, timeout_s: float, last: Sequence[int] = ()) -> None:
+        """Accept no more, finish what there is within `timeout_s`, end. `last` are listeners on which nobody accepts after it."""
         self._retire(timeout_s, heir=False, last=last)
 
     async def bequeath(self, timeout_s: float) -> int | None:
@@ -195,10 +196,10 @@ class WorkerProcess:
         self.exited.set_result(code)
         return code
 
-    def _retire(self, timeout_s: float, *, heir: bool, last: bool = False) -> None:
+    def _retire(self, timeout_s: float, *, heir: bool, last: Sequence[int] = ()) -> None:
         self.replace = False
         self.state = "draining"
-        self._channel.send(Retire(timeout_s, heir, last))
+        self._channel.send(Retire(timeout_s, heir, [*last]))
 
     def _on_message(self, message: Message, fds: list[int]) -> None:
         if isinstance(message, Ready) and not self.ready.done():
