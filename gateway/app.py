@@ -17,6 +17,7 @@ import structlog
 import uvloop
 
 from gateway.edge import Listener
+from gateway.edge.borrowed import Borrowed
 from gateway.edge.doorbook import Doorbook
 from gateway.edge.room import bounds
 from gateway.edge.terms import door, threshold
@@ -106,8 +107,7 @@ class Worker:
         self.limiter = self._limiter()
         self.key_watch = key_watch(config, self.limiter, self.metrics, SYSTEM)
         self.channel = Channel(post.control)
-        self._lent: dict[int, list[tuple[Listener, socket.socket]]] = {}
-        """By the slot of the worker in whose place we accept."""
+        self._borrowed = Borrowed(self.listeners)
         self._lags: deque[float] = deque(maxlen=BEATS_REMEMBERED)
         self._go = asyncio.Event()
         self._stop = asyncio.Event()
@@ -196,10 +196,9 @@ class Worker:
             for listener in self.listeners:
                 listener.draining = True
         elif isinstance(message, Lend):
-            self._borrow(message, fds)
+            self._borrowed.take(message.slot, message.listener, fds)
         elif isinstance(message, TakeBack):
-            for listener, sock in self._lent.pop(message.slot, ()):
-                listener.leave(sock)
+            self._borrowed.give_back(message.slot)
         elif isinstance(message, Ask):
             self._desk.take(message)
         elif isinstance(message, Retire):
@@ -208,17 +207,6 @@ class Worker:
         elif isinstance(message, Cut):
             self._hurry.set()
             self._end()
-
-    def _borrow(self, lend: Lend, fds: list[int]) -> None:
-        """Accept in the place of a worker that is lost."""
-        listener = self.listeners[lend.listener]
-        for fd in fds:
-            sock = socket.socket(fileno=fd)
-            if self._stop.is_set():
-                sock.close()
-                continue
-            self._lent.setdefault(lend.slot, []).append((listener, sock))
-            listener.borrow(sock)
 
     def _end(self) -> None:
         """We were told to, or nobody will tell us anything any more."""

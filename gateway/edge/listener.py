@@ -47,6 +47,8 @@ class Listener(Server):
         self.serve = serve
         self.outbox = outbox
         self.draining = False
+        self.closed = False
+        """Whether it accepts no more."""
         self.idle_timeout_s = door.limits.idle_timeout_s
         self.parted_at = -math.inf
         """When the last connections were accepted, a reading of the door's clock."""
@@ -166,7 +168,7 @@ class Listener(Server):
         `last`: nobody else accepts from the sockets. Then what waits in their queues is accepted still, and whoever comes
         later is refused at once, although others hold the sockets, too.
         """
-        self.draining = True
+        self.draining = self.closed = True
         self.idle_timeout_s = min(self.idle_timeout_s, self.PARTING_S)
         self.parted_at = self.door.monotonic()
         if self._porch is not None:

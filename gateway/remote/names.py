@@ -186,10 +186,12 @@ class Names:
         if began_at != entry.began_at and isinstance(found, OSError):
             return  # it was given up, and another one is under way
         now = self._clock.monotonic()
-        if isinstance(found, list) and found:
+        if isinstance(found, OSError):
+            self._failed(entry, found, now)
+        elif found:
             self._found(entry, found, now)
         else:
-            self._failed(entry, found or OSError(errno.ENOENT, "no address"), now)
+            self._failed(entry, OSError(errno.ENOENT, "no address"), now)
         looking, entry.looking = entry.looking, None
         if looking is not None:
             looking.set_result(None)

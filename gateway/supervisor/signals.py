@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
@@ -12,7 +13,7 @@ from gateway.system.signals import IGNORED, name_of, noted
 T = TypeVar("T")
 
 
-def obey(actions: Mapping[int, Callable[[], object]]) -> None:
+def obey(actions: Mapping[signal.Signals, Callable[[], object]]) -> None:
     """From now on the event loop does `actions`, by signal, at once for those that have come while the program started.
 
     Signals that mean nothing here leave a line in the log.
@@ -23,7 +24,7 @@ def obey(actions: Mapping[int, Callable[[], object]]) -> None:
     for number in IGNORED:
         loop.add_signal_handler(number, _ignored, number)
     for number in noted():
-        actions[number]()
+        actions[signal.Signals(number)]()
 
 
 async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:

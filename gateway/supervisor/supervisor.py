@@ -24,6 +24,7 @@ from gateway.settings import Config, ConfigError
 from gateway.supervisor.crew import Crew
 from gateway.supervisor.figures import show
 from gateway.supervisor.inheritance import ADMIN, Will, inherit, succeed
+from gateway.supervisor.node_log import node_log
 from gateway.supervisor.notify import Notifier
 from gateway.supervisor.processors import count_of
 from gateway.supervisor.signals import obey, unless
@@ -81,12 +82,13 @@ class Supervisor:
     async def serve(self) -> int:
         """The exit code, in the end. Raises OSError when an address or a file cannot be had."""
         config = self.blueprint.config
-        self._obey()
+        changing = {signal.SIGHUP: self._reloads.ask, signal.SIGUSR2: self._hand_over, signal.SIGCHLD: self.crew.reap}
+        obey({**changing, **dict.fromkeys(STOPS, self._on_stop)})
         raise_descriptors()
         self.sockets.provide(config.server.listeners, count_of(config))
         (self._admin_sock,) = self.sockets.inherited.pop(_admin_name(config), None) or [bind(config.admin.address, alone=True).sock]
         self.sockets.disown()
-        log = self._log(config)
+        log = node_log(config, self._output)
         try:
             if self._inheritance.testator is None:
                 await self.admin.start(self._admin_sock)
@@ -263,10 +265,6 @@ class Supervisor:
             self.sockets.release([])
         log.close()
 
-    def _obey(self) -> None:
-        actions = dict.fromkeys(STOPS, self._on_stop)
-        obey({**actions, signal.SIGHUP: self._reloads.ask, signal.SIGUSR2: self._hand_over, signal.SIGCHLD: self.crew.reap})
-
     def _on_stop(self) -> None:
         (self._hurry if self._stop.is_set() else self._stop).set()
 
@@ -291,12 +289,6 @@ class Supervisor:
         admin.views |= views(lambda: self.blueprint, self.crew)
         admin.changes |= changes(self._reloads.ask, self.crew)
         return admin
-
-    def _log(self, config: Config) -> Log:
-        settings, key = config.observability.log, config.auth.key
-        log = Log(SYSTEM.wall, format=settings.format, level=settings.level, secret_names=(key.header, key.query), writer=self._output)
-        log.install()
-        return log
 
 
 def _admin_name(config: Config) -> str:

@@ -64,8 +64,9 @@ class Acceptor:
         """Accept no more, and close the socket."""
         if self._resuming is not None:
             self._resuming.cancel()
-        self._loop.remove_reader(self._sock.fileno())
-        self._sock.close()
+        if self._sock.fileno() >= 0:
+            self._loop.remove_reader(self._sock.fileno())
+            self._sock.close()
 
     def _resume(self) -> None:
         self._resuming = None

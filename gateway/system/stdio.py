@@ -19,8 +19,8 @@ def occupy() -> None:
             os.set_inheritable(fd, True)
     # Python has found them closed, and has none of its own.
     if sys.stdin is None:
-        sys.stdin = open(0, closefd=False)  # type: ignore[unreachable]  # noqa: SIM115
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115
     if sys.stdout is None:
-        sys.stdout = open(1, "w", closefd=False)  # type: ignore[unreachable]  # noqa: SIM115
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
     if sys.stderr is None:
-        sys.stderr = open(2, "w", closefd=False)  # type: ignore[unreachable]  # noqa: SIM115
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
