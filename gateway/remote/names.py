@@ -3,7 +3,8 @@
 Laws:
  - Only the first call to a name waits for a look-up. After that the last answer serves, and it is renewed every few seconds.
  - There is one look-up of a name at a time, each in a thread of its own, and at most MOST_THREADS of them: a name server
-   that is slow for one name holds up no other. One that has not ended after LOST_S is given up.
+   that is slow for one name holds up no other. One that has not ended after LOST_S is given up. What another worker has
+   just found is not looked up again.
  - While name servers are away the last good answer serves, however old it is. When they say that there is no such name, it
    serves for GONE_S more.
  - An address that two look-ups in a row did not find has vanished, and whoever watches the name is told. (One is not
@@ -66,7 +67,7 @@ class _Entry:
         """Why there is none, or none newer."""
         self.again_at = 0.0
         self.gone_since: float | None = None
-        self.began_at = 0.0
+        self.began_at = self.answered_at = 0.0
         self.looking: asyncio.Future[None] | None = None
         self.watchers: list[Watcher] = []
 
@@ -153,8 +154,12 @@ class Names:
 
     def _renew_all(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(self._fresh_s, self._renew_all)
+        now = self._clock.monotonic()
         for entry in self._entries.values():
-            if entry.began_at:
+            known = self._memory.get(entry.host)
+            if known is not None and known[1] > entry.answered_at and now - known[1] < self._fresh_s and entry.looking is None:
+                self._found(entry, *known)
+            elif entry.began_at:
                 self._renew(entry)
 
     def _start(self, entry: _Entry, loop: asyncio.AbstractEventLoop) -> None:
@@ -189,6 +194,7 @@ class Names:
         if isinstance(found, OSError):
             self._failed(entry, found, now)
         elif found:
+            self._memory.put(entry.host, found, now)
             self._found(entry, found, now)
         else:
             self._failed(entry, OSError(errno.ENOENT, "no address"), now)
@@ -196,17 +202,18 @@ class Names:
         if looking is not None:
             looking.set_result(None)
 
-    def _found(self, entry: _Entry, found: list[str], now: float) -> None:
+    def _found(self, entry: _Entry, found: list[str], when: float) -> None:
+        now = self._clock.monotonic()
         log = structlog.get_logger()
         if entry.failure is not None and entry.found:
             log.info("name is looked up again", name=entry.host)
-        if entry.found and set(found) != set(entry.found):
-            log.info("addresses have changed", name=entry.host, addresses=", ".join(found))
         vanished = entry.before - frozenset(found) - frozenset(entry.found)
+        if vanished:
+            log.info("addresses have changed", name=entry.host, addresses=", ".join(found), vanished=", ".join(sorted(vanished)))
         entry.before, entry.found = frozenset(entry.found), found
         entry.failure = entry.gone_since = None
         entry.again_at = now + self._fresh_s
-        self._memory.put(entry.host, found, now)
+        entry.answered_at = when
         if vanished:
             self._tell(entry, frozenset(found) | entry.before)
 

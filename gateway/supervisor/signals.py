@@ -21,10 +21,10 @@ def obey(actions: Mapping[signal.Signals, Callable[[], object]]) -> None:
     loop = asyncio.get_running_loop()
     for number, act in actions.items():
         loop.add_signal_handler(number, act)
-    for number in IGNORED:
-        loop.add_signal_handler(number, _ignored, number)
-    for number in noted():
-        actions[signal.Signals(number)]()
+    for ignored in IGNORED:
+        loop.add_signal_handler(ignored, _ignored, ignored)
+    for early in noted():
+        actions[signal.Signals(early)]()
 
 
 async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:

@@ -273,8 +273,8 @@ class Supervisor:
         now = SYSTEM.monotonic()
         self._output.flush()
         self._notifier.alive(now)
-        if self._watch is not None and self._watch.changed():
-            self._reloads.ask()
+        if self._watch is not None:
+            self.crew.later(self._watch.look(self.crew.threads, self._reloads.ask))
         self.crew.reap()
         if now - due < TICK_S and not self._succession.over:  # who was asleep himself, with the whole machine perhaps, judges nobody
             self.crew.look_around(now)

@@ -203,6 +203,19 @@ async def test_a_worker_begins_with_what_others_have_found(resolver: Resolver, t
         each.close()
 
 
+async def test_what_another_worker_has_just_found_is_not_looked_up_again(resolver: Resolver) -> None:
+    memory, clock, other = NameMemory(["orders"]), Clock(time.monotonic, time.time), Resolver()
+    names = Names(clock, memory, resolver, fresh_s=0.2)
+    await names.addresses("orders")
+    other.answers["orders"] = ["10.0.0.7"]
+    others = Names(clock, memory, other, fresh_s=0.01)
+    await others.addresses("orders")
+    await until(lambda: names._entries["orders"].found == ["10.0.0.7"])
+    assert resolver.asked == ["orders"]
+    names.close()
+    others.close()
+
+
 async def test_no_thread_is_a_failure_like_others(names: Names) -> None:
     before = threading.stack_size(1 << 46)
     try:
