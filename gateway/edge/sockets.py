@@ -49,9 +49,13 @@ def bind(address: Address | UnixAddress, *, mode: str = "0600", brother: socket.
 
 
 def shut(sock: socket.socket) -> None:
-    """Whoever connects is refused at once, although other processes hold `sock`, too. It keeps its address."""
-    with contextlib.suppress(OSError):  # it did not listen
-        sock.shutdown(socket.SHUT_RD)
+    """Whoever connects is refused at once, although other processes hold `sock`, too. It keeps its address, and may listen again.
+
+    One that does not listen is left alone: Linux would remember the shutdown, and whatever it accepts later would begin with its end.
+    """
+    if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        with contextlib.suppress(OSError):  # somebody else was faster
+            sock.shutdown(socket.SHUT_RD)
 
 
 def spelled(sock: socket.socket) -> str:

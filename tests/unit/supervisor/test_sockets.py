@@ -122,7 +122,13 @@ def test_who_comes_when_nobody_will_accept_is_refused_until_somebody_will(socket
     assert refused(address)
     assert sockets.addresses(wanted) == [address]
     sockets.listen(wanted, 1, 2)
-    assert not refused(address)
+    (sock,) = sockets.share(wanted, 1, 2)[0][1]
+    with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))):
+        accepted, _ = sock.accept()
+        with accepted:
+            accepted.setblocking(False)
+            with pytest.raises(BlockingIOError):  # nothing has been said, nor ended
+                accepted.recv(1)
 
 
 def test_a_unix_socket_is_made_anew(sockets: Sockets) -> None:
