@@ -10,13 +10,17 @@ Laws:
 import asyncio
 import hmac
 import socket
-from collections.abc import Awaitable, Callable, Generator
+import zlib
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from ipaddress import ip_address
 from typing import Protocol, TypeAlias
 
-import msgspec
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
 
+from gateway.admin_connection import SERVER, AdminServer
+from gateway.admin_connection import json_reply as json_reply
+from gateway.admin_connection import lines_reply as lines_reply
+from gateway.kernel.accept import quality
 from gateway.system.acceptor import Acceptor, room
 
 Readiness: TypeAlias = Callable[[], tuple[bool, list[str]]]
@@ -33,117 +37,21 @@ class Scraped(Protocol):
 
 View: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
-_SERVER = "gateway"
-"""Or aiohttp names itself, its version and Python's."""
+_GZIP = 31
+"""zlib's window, with the frame of gzip."""
 _SHUTDOWN_TIMEOUT_S = 1.0
 _IDLE_TIMEOUT_S = 75.0
 SILENT_S = 10.0
 SWEEP_S = 0.5
 MOST_CONNECTIONS = 128
-_HEAD_END = b"\r\n\r\n"
-
-
-def json_reply(status: int, body: dict[str, object], **fields: str) -> web.Response:
-    headers = {"Server": _SERVER, "Cache-Control": "no-store", **{name.replace("_", "-"): value for name, value in fields.items()}}
-    return web.Response(status=status, body=msgspec.json.encode(body) + b"\n", content_type="application/json", headers=headers)
-
-
-def lines_reply(body: bytes) -> web.Response:
-    """JSON, a value a line."""
-    headers = {"Server": _SERVER, "Cache-Control": "no-store"}
-    return web.Response(body=body, content_type="application/x-ndjson", headers=headers)
-
-
-class _Connection(RequestHandler):
-    """aiohttp answers malformed requests, and failures of views, in plain text that shows what went wrong inside.
-
-    It gives everybody all the time in the world, too.
-    """
-
-    __slots__ = ("_owes_since", "_stalled_since", "_tail", "last_at")
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.last_at = self._loop.time()
-        """When something last arrived."""
-        self._owes_since: float | None = self.last_at  # the rest of a head, or of a body
-        self._stalled_since: float | None = None
-        self._tail = b""
-        super().connection_made(transport)
-
-    def data_received(self, data: bytes) -> None:
-        self.last_at = self._loop.time()
-        self._tail = (self._tail + data)[-len(_HEAD_END) :]
-        if self._tail == _HEAD_END:
-            self._owes_since = None
-        elif self._owes_since is None:
-            self._owes_since = self.last_at
-        super().data_received(data)
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._stalled_since = self._loop.time()
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._stalled_since = None
-
-    @property
-    def idle(self) -> bool:
-        """Whether it has no request that is being answered."""
-        here = self.transport is not None and not self.transport.is_closing()
-        return here and self._current_request is None and not self._messages
-
-    def sweep(self, now: float, silent_s: float) -> None:
-        """End it if it has been silent for too long. `now` is the loop's time."""
-        request = self._current_request
-        owes = self.idle or (request is not None and not request.content.is_eof())
-        since = self._stalled_since if self._stalled_since is not None else self._owes_since if owes else None
-        if since is not None and now - since > silent_s:
-            self.cut()
-
-    def cut(self) -> None:
-        """End it at once, whatever is unsent."""
-        if self.transport is not None:
-            self.transport.abort()
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002  it repeats the malformed request
-    ) -> web.StreamResponse:
-        if request.writer.output_size > 0:
-            raise ConnectionError("A reply has begun: it cannot become an error")
-        if exc is not None and status >= 500:
-            self.log_exception("The admin listener failed", exc_info=exc)
-        reply = json_reply(status, {"error": "malformed request" if status < 500 else "internal error"})
-        reply.force_close()
-        return reply
-
-
-class _Server(web.Server):
-    def __call__(self) -> RequestHandler:
-        return _Connection(self, loop=self._loop, **self._kwargs)
-
-    def __len__(self) -> int:
-        return len(self._connections)
-
-    def open(self) -> list[_Connection]:
-        return [connection for connection in self._connections if isinstance(connection, _Connection)]
-
-    def clear_one(self) -> bool:
-        """End the connection that has been idle longest; False when none is idle."""
-        idle = [connection for connection in self.open() if connection.idle]
-        if idle:
-            min(idle, key=lambda connection: connection.last_at).cut()
-        return bool(idle)
 
 
 class Admin:
     """Serves `metrics` and health at `address`: host:port, [v6]:port or unix:/path. Port 0 takes any free one.
 
-    `token` is asked for before a change; None refuses every change.
+    `token` is asked for before a change; None refuses every change. `hosts` are the names by which it may be asked, besides
+    localhost and its own: otherwise a page in a browser could read it by a name that its owner points here (DNS rebinding).
+    IP addresses cannot be pointed anywhere.
     """
 
     def __init__(
@@ -152,12 +60,14 @@ class Admin:
         metrics: Scraped,
         readiness: Readiness,
         token: str | None = None,
+        hosts: Iterable[str] = (),
         *,
         silent_s: float = SILENT_S,
         most_connections: int = MOST_CONNECTIONS,
     ) -> None:
         self._configured = address
         self.token = token
+        self.hosts = hosts
         self._metrics = metrics
         self._readiness = readiness
         self.views: dict[str, View] = {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._scrape}
@@ -179,7 +89,7 @@ class Admin:
     async def start(self, sock: socket.socket | None = None) -> None:
         """Listen, on `sock` if somebody has bound it. Raises OSError when the address cannot be had, ValueError when it is none."""
         sock = sock or await _bound(self._configured)
-        server = _Server(self._serve, access_log=None, keepalive_timeout=_IDLE_TIMEOUT_S, auto_decompress=False)
+        server = AdminServer(self._serve, access_log=None, keepalive_timeout=_IDLE_TIMEOUT_S, auto_decompress=False)
         self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
         await self._runner.setup()
         self.address = _spelled(sock)
@@ -195,14 +105,31 @@ class Admin:
             self._sweeping.cancel()
             await runner.cleanup()
 
-    def _sweep(self, server: _Server) -> None:
+    def _sweep(self, server: AdminServer) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
         for connection in server.open():
             connection.sweep(now, self._silent_s)
         self._sweeping = loop.call_later(SWEEP_S, self._sweep, server)
 
+    @property
+    def hosts(self) -> frozenset[str]:
+        """In lower case."""
+        return self._hosts
+
+    @hosts.setter
+    def hosts(self, hosts: Iterable[str]) -> None:
+        own = self._configured.rpartition(":")[0].strip("[]")
+        self._hosts = frozenset(name.lower() for name in (*hosts, "localhost", own))
+
+    def _is_for_us(self, request: web.BaseRequest) -> bool:
+        """Whether whoever sent it knows where. HTTP/1.0 has no Host, and browsers speak neither that nor to unix sockets."""
+        names = map(_name, request.headers.getall("Host", []))
+        return self._configured.startswith("unix:") or all(name in self._hosts or _is_address(name) for name in names)
+
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        if not self._is_for_us(request):
+            return json_reply(421, {"error": "this name is not one of the admin listener; write it into admin.hosts"})
         change = self.changes.get(request.path)
         if change is not None:
             return self._refusal(request) or await change(request)
@@ -237,13 +164,32 @@ class Admin:
 
     async def _scrape(self, request: web.BaseRequest) -> web.Response:
         body = bytearray()
+        headers = {"Server": SERVER, "Vary": "Accept, Accept-Encoding"}
+        packer = zlib.compressobj(1, wbits=_GZIP) if quality(",".join(request.headers.getall("Accept-Encoding", [])), "gzip") else None
         async with self._scraping:
-            pieces, content_type = self._metrics.pieces(request.headers.get("Accept", ""))
+            pieces, headers["Content-Type"] = self._metrics.pieces(",".join(request.headers.getall("Accept", [])))
             for piece in pieces:
-                body += piece
+                body += piece if packer is None else packer.compress(piece)
                 # Requests go first: a scrape of many series must not hold up the loop.
                 await asyncio.sleep(0)
-        return web.Response(body=bytes(body), headers={"Server": _SERVER, "Content-Type": content_type})
+        if packer is not None:
+            body += packer.flush()
+            headers["Content-Encoding"] = "gzip"
+        return web.Response(body=bytes(body), headers=headers)
+
+
+def _name(host: str) -> str:
+    """A Host field without its port and brackets, in lower case."""
+    name, colon, port = host.strip().lower().rpartition(":")
+    return (name if colon and (port.isdecimal() or not port) else host.strip().lower()).strip("[]").removesuffix(".")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 async def _bound(address: str) -> socket.socket:
