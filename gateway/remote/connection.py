@@ -67,13 +67,11 @@ class Connection(asyncio.Protocol):
         self._buffer = bytearray()
         self._stream: ReplyStream | None = None
         self._upload: asyncio.Task[None] | None = None
-        self._cut_upload = False
-        self._events = False
+        self._cut_upload = self._events = False
         self._drained: asyncio.Future[None] | None = None
         self._alarm = Deadlines(self._rang, clock, loop)
         self.closed: GatewayError | None = None
-        self.lost = loop.create_future()
-        self.died_unanswered = False
+        self.lost, self.died_unanswered = loop.create_future(), False
         self.expires_at = self.ends_at = math.inf
 
     # For the pool

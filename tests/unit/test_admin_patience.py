@@ -13,7 +13,7 @@ from gateway.observe.node import NodeMetrics
 from tests.fakes import until
 from tests.unit.test_admin import raw
 
-HEALTH = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 async def opened(stack: AsyncExitStack, admin: Admin) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -36,10 +36,10 @@ async def impatient() -> AsyncIterator[Admin]:
     "said",
     [
         b"",
-        b"GET /healthz HTTP/1.1\r\nHost: a",
+        b"GET /healthz HTTP/1.1\r\nHost: localhost",
         HEALTH + b"GET /heal",
-        b"POST /reload HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{",
-        b"POST /reload HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{",
+        b"POST /reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{",
+        b"POST /reload HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{",
     ],
 )
 async def test_what_is_not_said_to_its_end_is_cut_off(impatient: Admin, said: bytes) -> None:
@@ -56,7 +56,7 @@ async def test_a_body_that_a_view_waits_for_is_cut_off(impatient: Admin) -> None
             ended.set()
 
     impatient.views["/reads"] = reads
-    await raw(impatient, b"GET /reads HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
+    await raw(impatient, b"GET /reads HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
     await asyncio.wait_for(ended.wait(), 5)
 
 
@@ -74,7 +74,7 @@ async def test_a_reply_that_nobody_takes_is_cut_off(impatient: Admin) -> None:
     impatient.views["/endless"] = endless
     async with AsyncExitStack() as stack:
         _, writer = await opened(stack, impatient)
-        writer.write(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
+        writer.write(b"GET /endless HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await asyncio.wait_for(ended.wait(), 10)
 
 
@@ -112,7 +112,7 @@ async def test_when_all_are_busy_others_wait_for_their_end(impatient: Admin) -> 
     async with AsyncExitStack() as stack:
         busy = [await opened(stack, impatient) for _ in range(4)]
         for _, writer in busy:
-            writer.write(b"GET /held HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            writer.write(b"GET /held HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         await until(lambda: len(here) == 4)
         reader, writer = await opened(stack, impatient)
         writer.write(HEALTH)
