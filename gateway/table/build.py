@@ -1,6 +1,7 @@
 """Config -> RouteTable, Credentials and the catalogue of faults in force."""
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 import msgspec
 from multidict import istr
@@ -11,8 +12,10 @@ from gateway.kernel.patterns import parse_prefix
 from gateway.settings import Config
 from gateway.settings.schema.routing import HeaderRules
 from gateway.settings.schema.routing import Route as RouteSetting
+from gateway.settings.schema.upstreams import Upstream
 from gateway.table.callers import Credentials, Keyring
 from gateway.table.keys import KeyMaker, Made
+from gateway.table.law import Places
 from gateway.table.limits import one_tag, plan_windows, tariff
 from gateway.table.meters import Meters
 from gateway.table.own import limits_route
@@ -48,7 +51,15 @@ def build_routes(config: Config, upstreams: Mapping[str, Sender], faults: dict[s
     maker = _RouteMaker(config, faults)
     routes = [maker.make(route, upstreams[route.upstream]) for route in config.routes]
     path = config.server.limits_path
-    return RouteTable(routes if path is None else [*routes, limits_route(path, faults)])
+    services = {each.id: _places(each) for each in config.upstreams}
+    merges = config.server.paths.empty_segments == "merge"
+    return RouteTable(routes if path is None else [*routes, limits_route(path, faults)], merges=merges, services=services)
+
+
+def _places(upstream: Upstream) -> Places:
+    """Where its targets are. The scheme does not count: it is the same service."""
+    urls = [urlsplit(str(target.url)) for target in upstream.targets]
+    return tuple(dict.fromkeys((url.netloc.lower(), url.path.rstrip("/")) for url in urls))
 
 
 class _RouteMaker:
