@@ -44,7 +44,11 @@ Segments = tuple[str, ...]
 def is_calm(path: str) -> bool:
     """Whether `path` has one reading only, a slash at its end apart."""
     return (
-        _CALM.fullmatch(path) is not None and "//" not in path and "/." not in path and "./" not in path and (path[-1] not in "/." or path == "/")
+        _CALM.fullmatch(path) is not None
+        and "//" not in path
+        and "/." not in path
+        and "./" not in path
+        and (path[-1] not in "/." or path == "/")
     )
 
 

@@ -40,7 +40,7 @@ class Demand:
         return hash((self.key, self.plan, frozenset(self.terms.items())))
 
     def exceeds(self, other: "Demand", method: str) -> bool:
-        """Whether a call with `method` that passes `other` might be refused here. A method that is not served here counts as each that is."""
+        """Whether a call with `method` that passes `other` might be refused here. A method not served here counts as each that is."""
         if not other.key and (self.key or self.plan not in {None, other.plan}):
             return True
         given = other.terms.get(method, _NOTHING)

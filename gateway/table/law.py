@@ -52,7 +52,9 @@ class Law:
         known: dict[Demand, Demand] = {}
         self._demands = {route: known.setdefault(demand, demand) for route in routes for demand in (Demand(route),)}
         self._contested = {demand for demand in known if any(other.may_exceed(demand) for other in known)}
-        self._places = {route: services.get(route.upstream.id, ((route.upstream.id, ""),)) for route in routes if route.upstream is not None}
+        self._places = {
+            route: services.get(route.upstream.id, ((route.upstream.id, ""),)) for route in routes if route.upstream is not None
+        }
         self._services = self._rewritten()
         self._guarded = {origin for route, places in self._places.items() if not route.open for origin, _ in places}
         self._permitted: dict[tuple[str, str], list[Rival]] = {}
@@ -103,7 +105,9 @@ class Law:
         if any(rival.serves for rival in stricter):
             raise error()
         if stricter:
-            raise GatewayError(METHOD_NOT_ALLOWED, allow=", ".join(sorted({method for rival in stricter for method in rival.route.methods})))
+            raise GatewayError(
+                METHOD_NOT_ALLOWED, allow=", ".join(sorted({method for rival in stricter for method in rival.route.methods}))
+            )
 
     def _rewritten(self) -> dict[str, Rivals]:
         """By origin, of the services that do not get all paths as clients spell them."""

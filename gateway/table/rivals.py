@@ -7,7 +7,7 @@ routes that only case, accents or such a slash tell apart stand at one place.
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from gateway.kernel.patterns import Param, Rest, Segment, parse, parse_prefix
+from gateway.kernel.patterns import Rest, Segment, parse, parse_prefix
 from gateway.kernel.readings import Segments, every_reading, fold, is_calm
 
 if TYPE_CHECKING:
