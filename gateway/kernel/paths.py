@@ -11,6 +11,7 @@ Everything here takes time linear in the length of the path.
 """
 
 import re
+from urllib.parse import quote
 
 _SUSPECT = re.compile(r"[%;]|//|/\.")
 _UNSAFE = re.compile(r"[^!-~]|[#?\\]")
@@ -32,12 +33,17 @@ def readings(path: str) -> tuple[str, str] | None:
     """How `path` is matched, and how a liberal backend would read it; None when it must be refused.
 
     The first has only unreserved characters decoded (RFC 3986 6.2.2.2), so that it names the same resource. The
-    second is decoded once, with `;` parameters cut off, backslashes turned and empty segments merged. `path` has no
-    two slashes in a row (`merged`).
+    second is decoded once, with `;` parameters cut off, backslashes turned and empty segments merged, and spelled like the
+    first. `path` has no two slashes in a row (`merged`).
     """
     if not _SUSPECT.search(path) and not _UNSAFE.search(path) and path[:1] == "/":
         return path, path
     return _scrutinise(path)
+
+
+def spelled(decoded_path: str | bytes) -> str:
+    """A decoded path, or a segment of one, as the first of its `readings` has it."""
+    return quote(decoded_path, safe="/!$&'()*+,=:@~")
 
 
 def merged(path: str) -> str:
@@ -67,11 +73,11 @@ def _scrutinise(path: str) -> tuple[str, str] | None:
     texts = decoded(path)
     if len(texts) > ROUNDS + 1 or any(_DOT_SEGMENT.search(text.replace("\\", "/")) for text in texts):
         return None
-    once = texts[min(1, len(texts) - 1)]
-    if _CONTROL.search(once) or _OVERLONG.search(texts[-1]):
+    if _CONTROL.search(texts[-1]) or _OVERLONG.search(texts[-1]):
         return None
-    trimmed = "/".join([segment.partition(";")[0] for segment in once.replace("\\", "/").split("/")])
-    return _decode(path, _PLAIN), merged(trimmed)
+    once = texts[min(1, len(texts) - 1)].replace("\\", "/")
+    trimmed = "/".join([segment.partition(";")[0] for segment in once.split("/")])
+    return _decode(path, _PLAIN), spelled(merged(trimmed).encode("latin-1"))
 
 
 def _decode(path: str, meaning: dict[str, str]) -> str:

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, Protocol, TypeAlias
-from urllib.parse import quote
 
 import msgspec
 
 from gateway.kernel.bucket import Window
 from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, NO_ROUTE, Fault, GatewayError
 from gateway.kernel.headers import FieldFilter
-from gateway.kernel.paths import merged, readings
+from gateway.kernel.paths import merged, readings, spelled
 from gateway.kernel.patterns import Param, Rest, parse, parse_prefix
 from gateway.remote.call import Answer, Call
 from gateway.table.law import Law, Places
@@ -188,7 +187,7 @@ class RouteTable:
                 node.param = node.param or _Node()
                 node = node.param
             else:
-                node = node.literal.setdefault(_spell(segment), _Node())
+                node = node.literal.setdefault(spelled(segment), _Node())
         if below:
             node.below = methods | node.below
         if route.prefix:
@@ -196,7 +195,7 @@ class RouteTable:
         elif not below:
             node.here = methods | node.here
         if not below and all(isinstance(segment, str) for segment in segments):
-            path = "/" + "/".join([_spell(str(segment)) for segment in segments])
+            path = "/" + "/".join([spelled(str(segment)) for segment in segments])
             exact[path] = methods | exact.get(path, {})
 
     def _find(self, method: str, path: str, allowed: set[str]) -> Route | None:
@@ -208,11 +207,6 @@ class RouteTable:
             if any(found.upstream is None for found in candidates.values()):
                 return None
         return None
-
-
-def _spell(literal: str) -> str:
-    """A literal segment as `readings` spells it."""
-    return quote(literal, safe="!$&'()*+,=:@~")
 
 
 def _candidates(node: _Node, segments: list[str], at: int) -> Iterator[dict[str, Route]]:
