@@ -11,12 +11,16 @@ Everything here takes time linear in the length of the path.
 """
 
 import re
+from binascii import a2b_qp
 from urllib.parse import quote
 
-_SUSPECT = re.compile(r"[%;]|//|/\.")
-_UNSAFE = re.compile(r"[^!-~]|[#?\\]")
+_SUSPECT = ("%", ";", "//", "/.")
+_UNSAFE = re.compile(r"[^!\"$->@-[\]-~]")
+"""What is not visible ASCII, and `#`, `?` and backslash."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_NO_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SLASHES = re.compile("//+")
+_PARAMETERS = re.compile(";[^/]*")
 _DOT_SEGMENT = re.compile(r"/\.\.?(?=[/;?#\x00]|\Z)")
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _OVERLONG = re.compile("[\xc0\xc1][\x80-\xbf]|\xe0[\x80-\x9f][\x80-\xbf]|\xf0[\x80-\x8f][\x80-\xbf]")
@@ -24,9 +28,8 @@ _OVERLONG = re.compile("[\xc0\xc1][\x80-\xbf]|\xe0[\x80-\x9f][\x80-\xbf]|\xf0[\x
 ROUNDS = 4
 """Rounds of decoding after which a path has to be plain. Nobody needs more, and each could be what some backend decodes to."""
 
-_PAIRS = {high + low: int(high + low, 16) for high in "0123456789abcdefABCDEF" for low in "0123456789abcdefABCDEF"}
-_CHARACTERS = {pair: chr(code) for pair, code in _PAIRS.items()}
-_PLAIN = {pair: chr(code) if code in _UNRESERVED else "%" + pair.upper() for pair, code in _PAIRS.items()}
+_PAIRS = [high + low for high in "0123456789abcdefABCDEF" for low in "0123456789abcdefABCDEF"]
+_PLAIN = {pair: chr(int(pair, 16)) if int(pair, 16) in _UNRESERVED else "%" + pair.upper() for pair in _PAIRS}
 
 
 def readings(path: str) -> tuple[str, str] | None:
@@ -36,7 +39,7 @@ def readings(path: str) -> tuple[str, str] | None:
     second is decoded once, with `;` parameters cut off, backslashes turned and empty segments merged, and spelled like the
     first. `path` has no two slashes in a row (`merged`).
     """
-    if not _SUSPECT.search(path) and not _UNSAFE.search(path) and path[:1] == "/":
+    if path[:1] == "/" and not _UNSAFE.search(path) and not any([mark in path for mark in _SUSPECT]):
         return path, path
     return _scrutinise(path)
 
@@ -58,7 +61,7 @@ def decoded(path: str) -> list[str]:
     """
     texts = [path]
     while len(texts) <= ROUNDS + 1:
-        text = _decode(texts[-1], _CHARACTERS)
+        text = _decode(texts[-1])
         if text == texts[-1]:
             break
         texts.append(text)
@@ -68,7 +71,7 @@ def decoded(path: str) -> list[str]:
 def _scrutinise(path: str) -> tuple[str, str] | None:
     if path[:1] != "/" or _UNSAFE.search(path) or "//" in path:
         return None
-    if any(piece[:2] not in _PAIRS for piece in path.split("%")[1:]):
+    if _NO_ESCAPE.search(path):
         return None
     texts = decoded(path)
     if len(texts) > ROUNDS + 1 or any(_DOT_SEGMENT.search(text.replace("\\", "/")) for text in texts):
@@ -76,11 +79,23 @@ def _scrutinise(path: str) -> tuple[str, str] | None:
     if _CONTROL.search(texts[-1]) or _OVERLONG.search(texts[-1]):
         return None
     once = texts[min(1, len(texts) - 1)].replace("\\", "/")
-    trimmed = "/".join([segment.partition(";")[0] for segment in once.split("/")])
-    return _decode(path, _PLAIN), spelled(merged(trimmed).encode("latin-1"))
+    trimmed = _PARAMETERS.sub("", once) if ";" in once else once
+    return _plain(path), spelled(merged(trimmed).encode("latin-1"))
 
 
-def _decode(path: str, meaning: dict[str, str]) -> str:
-    """`path` with every escape replaced by what `meaning` says of its two digits. What is no escape stays."""
+def _decode(text: str) -> str:
+    """`text` with every escape decoded once. What is no escape stays.
+
+    Quoted-printable is percent-encoding with another sign, and has a decoder in C: twenty times as fast as one written here.
+    """
+    if "%" not in text:
+        return text
+    if _NO_ESCAPE.search(text):
+        text = _NO_ESCAPE.sub("%25", text)
+    return a2b_qp(text.replace("=", "%3D").replace("%", "=").encode("latin-1")).decode("latin-1")
+
+
+def _plain(path: str) -> str:
+    """`path` with unreserved characters decoded and the other escapes in upper case. All escapes are in order."""
     first, *pieces = path.split("%")
-    return first + "".join([meaning[piece[:2]] + piece[2:] if piece[:2] in meaning else "%" + piece for piece in pieces])
+    return first + "".join([_PLAIN[piece[:2]] + piece[2:] for piece in pieces])

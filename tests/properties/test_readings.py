@@ -132,7 +132,7 @@ def check(table: RouteTable, found: Route, method: str, reached: Reached, caller
     """What `found` leads to is not refused in its plain spelling, and asks for no more there."""
     plain = matched(table, method, reached.plain)
     if isinstance(plain, Fault):
-        assert plain is NO_ROUTE, told
+        assert plain is NO_ROUTE or found.pattern == f"{reached.handler}/", told  # what guards it is spelled with a slash
     elif found.strip_segments:  # another route of its own to this path; what has one that is more specific is guarded by that
         assert plain.open or plain.pattern != reached.handler or not found.open, told
         assert plain.pattern != reached.handler or caller.allowed is None or plain.id in caller.allowed, told
