@@ -36,10 +36,10 @@ def readings(path: str) -> tuple[str, str] | None:
     """How `path` is matched, and how a liberal backend would read it; None when it must be refused.
 
     The first has only unreserved characters decoded (RFC 3986 6.2.2.2), so that it names the same resource. The
-    second is decoded once, with `;` parameters cut off, backslashes turned and empty segments merged, and spelled like the
-    first. `path` has no two slashes in a row (`merged`).
+    second is decoded once, with `;` parameters cut off and empty segments merged, and spelled like the first: where it leads to
+    another route, whatever that asks for, a path is ambiguous. `path` has no two slashes in a row (`merged`).
     """
-    if path[:1] == "/" and not _UNSAFE.search(path) and not any([mark in path for mark in _SUSPECT]):
+    if path[:1] == "/" and not _UNSAFE.search(path) and not any(mark in path for mark in _SUSPECT):
         return path, path
     return _scrutinise(path)
 
@@ -78,7 +78,7 @@ def _scrutinise(path: str) -> tuple[str, str] | None:
         return None
     if _CONTROL.search(texts[-1]) or _OVERLONG.search(texts[-1]):
         return None
-    once = texts[min(1, len(texts) - 1)].replace("\\", "/")
+    once = texts[min(1, len(texts) - 1)]
     trimmed = _PARAMETERS.sub("", once) if ";" in once else once
     return _plain(path), spelled(merged(trimmed).encode("latin-1"))
 
