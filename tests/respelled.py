@@ -41,10 +41,10 @@ def _model(read: Callable[[str], str], patterns: dict[str, re.Pattern[str]], enc
             if found:
                 values = [unquote(value) if encoded else value for value in found.groups()]
                 plain = handler
-                for value in values:
-                    plain = re.sub(
-                        r"\{[a-z]+(\*?)\}", lambda place, value=value: quote(value, safe="/" if place[1] else ""), plain, count=1
-                    )  # type: ignore[misc]
+                for value in values:  # one parameter each
+                    before, _, rest = plain.partition("{")
+                    name, _, after = rest.partition("}")
+                    plain = before + quote(value, safe="/" if name.endswith("*") else "") + after
                 return Reached(handler, plain)
         return None
 

@@ -5,7 +5,7 @@ route that asks for more: a key, a route that this key may not use, or a limit, 
 The same holds for a more specific route of the same path that lacks the method, so that no method falls through to a route
 that asks for less. HEAD goes with GET. What is refused is refused for everybody, with a key or without one:
 
-    405/1006   the stricter route has the path and not the method; Allow names its methods
+    405/1006   the stricter route has the path and not the method; Allow names those that there are before another route's turn
     403/1003   the key may not use the stricter route
     400/1001   the path can be read as one of the stricter route, or in more ways than can be compared
 
@@ -100,14 +100,13 @@ class Law:
                 found += _few(self._services[origin].of(route, method, base + route.upstream_path(merged(path)) or "/", ties=False))
         return found
 
-    def _refuse(self, rivals: Iterable[Rival], asks_more: "Callable[[Route], bool]", error: Callable[[], GatewayError]) -> None:
+    def _refuse(self, rivals: list[Rival], asks_more: "Callable[[Route], bool]", error: Callable[[], GatewayError]) -> None:
         stricter = [rival for rival in rivals if asks_more(rival.route)]
         if any(rival.serves for rival in stricter):
             raise error()
         if stricter:
-            raise GatewayError(
-                METHOD_NOT_ALLOWED, allow=", ".join(sorted({method for rival in stricter for method in rival.route.methods}))
-            )
+            available = {method for rival in rivals if not rival.serves for method in rival.route.methods}
+            raise GatewayError(METHOD_NOT_ALLOWED, allow=", ".join(sorted(available)))
 
     def _rewritten(self) -> dict[str, Rivals]:
         """By origin, of the services that do not get all paths as clients spell them."""

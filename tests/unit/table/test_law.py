@@ -99,6 +99,11 @@ def test_allow_names_the_methods_of_the_stricter_route() -> None:
     with pytest.raises(GatewayError) as raised:
         TABLE.match("POST", "/v1/dl")
     assert raised.value.allow == "GET, HEAD"
+    table = RouteTable([opened(), opened("/a", id="read", prefix=False, methods=("GET",)), route("/a", id="write", methods=("POST",))])
+    assert [answer(table, method, "/a") for method in ("GET", "POST")] == ["read", "write"]
+    with pytest.raises(GatewayError) as raised:
+        table.match("DELETE", "/a")
+    assert raised.value.allow == "GET, HEAD, POST"
 
 
 def test_a_route_without_a_key_beside_others_with_limits_of_their_own() -> None:
