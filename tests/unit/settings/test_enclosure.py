@@ -51,6 +51,22 @@ def test_others_are_not(tmp_path: Path, outer: str, inner: str) -> None:
     assert warnings(tmp_path, f"id: open, auth: none, match: {outer}", f"id: inner, match: {inner}") == []
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("match: {prefix: /}", "match: {prefix: /v1}, rewrite: {strip_prefix: /v1}", True),
+        ("match: {prefix: /public}, rewrite: {strip_prefix: /public}", "match: {prefix: /}", True),
+        ("match: {path: /ping}, rewrite: {strip_prefix: /ping, add_prefix: /a}", "match: {path: /b/a}, rewrite: {strip_prefix: /b}", True),
+        ("match: {prefix: /public}, rewrite: {strip_prefix: /public, add_prefix: /public}", "match: {prefix: /}", False),
+        ("match: {prefix: /a, methods: [GET]}", "match: {prefix: /a, methods: [POST]}", False),
+    ],
+)
+def test_a_way_to_the_same_paths_of_a_service_is_warned_of(tmp_path: Path, one: str, other: str, expected: bool) -> None:
+    found = warnings(tmp_path, f"id: open, auth: none, {one}", f"id: keyed, {other}")
+    text = "no key is asked for on a way to the same paths of `u` as by route `keyed`, which asks for one"
+    assert (f"4:20 routes[0].auth: {text}" in found) == expected
+
+
 def test_a_few_are_named_and_the_others_counted(tmp_path: Path) -> None:
     (found,) = warnings(tmp_path, OPEN, *(f"id: r{number}, match: {{path: /{number}}}" for number in range(5)))
     assert found.endswith("one: `r0`, `r1`, `r2` and 2 more")
