@@ -99,7 +99,7 @@ async def test_no_spelling_reaches_what_its_plain_spelling_is_refused(here: Here
                 reply = await asked(here.gateway, path, key)
                 assert reply.status < 500, path
                 assert reached(reply.body) not in guarded, path
-    assert harmful > COUNT / 80  # or the spellings are harmless
+    assert harmful > COUNT / 200  # or the spellings are harmless
 
 
 async def test_no_method_falls_through_to_an_open_route(here: Here) -> None:
