@@ -6,6 +6,7 @@ routes that only case, accents or such a slash tell apart stand at one place.
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
 
 from gateway.kernel.patterns import Rest, Segment, parse, parse_prefix
 from gateway.kernel.readings import Segments, every_reading, fold, is_calm
@@ -85,7 +86,7 @@ def pattern_of(route: "Route") -> tuple[list[Segment], bool]:
 def image_of(route: "Route", base: str) -> tuple[list[Segment], bool]:
     """As `pattern_of`, of the path that the service gets at a target whose URL has the path `base`."""
     segments, below = pattern_of(route)
-    return [*parse_prefix((base + route.base) or "/"), *segments[route.strip_segments :]], below
+    return [*(unquote(segment) for segment in (base + route.base).split("/") if segment), *segments[route.strip_segments :]], below
 
 
 def _places(place: _Place, segments: Segments, at: int) -> Iterator[list["Route"]]:

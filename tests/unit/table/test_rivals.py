@@ -74,6 +74,7 @@ def test_a_path_with_too_many_readings_has_none(rivals: Rivals) -> None:
         (route("/v1/orders/{id}", strip_segments=1, base="/api"), "", (["api", "orders", Param("id")], False)),
         (route("/v1/orders", strip_segments=2), "/svc", (["svc"], False)),
         (route("/{rest*}"), "/svc", (["svc"], True)),
+        (route("/a", strip_segments=1), "/a;b//%7Bc%zz", (["a;b", "{c%zz"], False)),
     ],
 )
 def test_what_the_service_gets_of_a_route(one: Route, base: str, expected: tuple[list[object], bool]) -> None:
