@@ -30,11 +30,6 @@ def answer(path: str, slashes: str = "merge") -> str:
         return error.fault.name
 
 
-def test_the_path_of_a_target_may_be_any() -> None:
-    config = parse(TEXT.replace("SLASHES", "merge").replace("/base", "/a;b/{c}/%7E"))
-    assert build_routes(config, {"site": Echo(), "api": Echo()}, build_faults(config)).routes
-
-
 def test_upstreams_with_a_target_in_common_are_one_service() -> None:
     assert answer("/v1/a") == "api"
     assert answer("/base/a") == "open"
