@@ -7,10 +7,19 @@ from pathlib import Path
 import click
 
 from gateway.settings import ConfigError, as_commands, as_data, as_text, load_with_warnings
+from gateway.settings.includes import STANDARD_INPUT
 
 
 @click.command()
-@click.option("-c", "--config", "file", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The configuration.")
+@click.option(
+    "-c",
+    "--config",
+    "file",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="The configuration; - for standard input.",
+)
 @click.option(
     "--output",
     type=click.Choice(["text", "json", "github"]),
@@ -25,7 +34,7 @@ def command(file: Path, output: str) -> None:
     the exit code 0.
     """
     try:
-        config, warnings = load_with_warnings(file)
+        config, warnings = load_with_warnings(file, content=sys.stdin.buffer.read() if str(file) == STANDARD_INPUT else None)
     except ConfigError as error:
         if output == "json":
             click.echo(error.json())

@@ -23,17 +23,20 @@ from gateway.settings.schema.config import Config
 from gateway.settings.thinning import Alike, with_alike
 
 
-def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> Config:
+def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None, content: bytes | None = None) -> Config:
     """The configuration in a file. `environ` is what `${VAR}` refers to, None the environment of this process.
 
-    Raises ConfigError with everything that is wrong.
+    `content` is what has been read already, from standard input for example; None: the file is read. Raises ConfigError with
+    everything that is wrong.
     """
-    return _load(path, environ).config
+    return _load(path, environ, content).config
 
 
-def load_with_warnings(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> tuple[Config, tuple[Problem, ...]]:
+def load_with_warnings(
+    path: str | os.PathLike[str], environ: Mapping[str, str] | None = None, content: bytes | None = None
+) -> tuple[Config, tuple[Problem, ...]]:
     """As `load`, and what is doubtful in it."""
-    loaded = _load(path, environ)
+    loaded = _load(path, environ, content)
     return loaded.config, loaded.warnings
 
 
@@ -49,10 +52,10 @@ class _Loaded(NamedTuple):
     warnings: tuple[Problem, ...]
 
 
-def _load(path: str | os.PathLike[str], environ: Mapping[str, str] | None) -> _Loaded:
+def _load(path: str | os.PathLike[str], environ: Mapping[str, str] | None, content: bytes | None = None) -> _Loaded:
     name, known = os.fspath(path), os.environ if environ is None else environ
     with _uncollected():
-        return _load_thinned(name, known) or _built(*_read(name, known, None))
+        return _load_thinned(name, known, content) or _built(*_read(name, known, None, content))
 
 
 @contextlib.contextmanager
@@ -67,10 +70,10 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _load_thinned(name: str, environ: Mapping[str, str]) -> _Loaded | None:
+def _load_thinned(name: str, environ: Mapping[str, str], content: bytes | None) -> _Loaded | None:
     """The quick way for many keys; None where the other one has to be taken. Raises ConfigError."""
     groups: list[Alike] = []
-    read = _read(name, environ, groups)
+    read = _read(name, environ, groups, content)
     try:
         loaded = _built(*read)
     except ConfigError:
@@ -83,9 +86,9 @@ def _load_thinned(name: str, environ: Mapping[str, str]) -> _Loaded | None:
     return None if keys is None else loaded._replace(config=loaded.config.model_copy(update={"keys": keys}))
 
 
-def _read(name: str, environ: Mapping[str, str], groups: list[Alike] | None) -> tuple[Any, Notes, bool]:
+def _read(name: str, environ: Mapping[str, str], groups: list[Alike] | None, content: bytes | None) -> tuple[Any, Notes, bool]:
     notes = Notes()
-    root, whole = read_file(name, environ, notes, groups)
+    root, whole = read_file(name, environ, notes, groups, content)
     return root, notes, whole
 
 
@@ -130,7 +133,8 @@ def _built(root: Any, notes: Notes, whole: bool) -> _Loaded:
 
 
 def _anchor_paths(root: Table) -> None:
-    """Paths of certificates are relative to the file they stand in."""
+    """Paths of certificates and of a password are relative to the file they stand in."""
+    _anchor(root.get("redis"), "password_file")
     for upstream in _tables(root.get("upstreams")):
         _anchor(upstream.get("tls"), "ca", "certificate", "private_key")
     for listener in _tables(root["server"].get("listeners") if isinstance(root.get("server"), Table) else None):
