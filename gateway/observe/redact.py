@@ -16,8 +16,8 @@ _NAMES = frozenset(
 _PARTS = ("secret", "password", "credential")
 _ENDINGS = ("_key", "_apikey", "_token", "_authorization", "_cookie")
 
-_QUERY = re.compile(r"""([?&;][^=&;\s"'<>]*=)[^&;\s"'<>]+""")
-_USERINFO = re.compile(r"(://)[^/@\s]+@")
+_QUERY = re.compile(r"""([?&;][^=?&;\s"'<>]*+=)[^&;\s"'<>]+""")
+_USERINFO = re.compile(r"(://)[^/@\s]++@")
 
 
 def _plain(name: str) -> str:
@@ -28,7 +28,7 @@ def redactor(secret_names: Iterable[str] = ()) -> Callable[[object, str, Mutable
     """A structlog processor. `secret_names` are further header and query names that carry keys."""
     names = _NAMES | {_plain(name) for name in secret_names}
     spelled = "|".join(sorted((re.escape(name).replace("_", "[-_]") for name in names - {"key", "token"}), key=len, reverse=True))
-    field = re.compile(rf"""(?i)(\b(?:{spelled})\b["']?\)?\s*[:=,]\s*(?:b?["'])?)(?:(?:bearer|basic)\s+)?[^\s"',;&)]+""")
+    field = re.compile(rf"""(?i)(\b(?:{spelled})\b["']?\)?\s*+[:=,]\s*+(?:b?["'])?)(?:(?:bearer|basic)\s++)?[^\s"',;&)]++""")
 
     def secret(name: str) -> bool:
         plain = _plain(name)
