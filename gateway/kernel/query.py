@@ -8,6 +8,7 @@ parameters that are found are looked at one by one. There may be `MOST_KEYS` of 
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import islice
 
 from gateway.kernel.escapes import spellings, unescape
 
@@ -17,6 +18,7 @@ SHORTEST_SECRET = 8
 MOST_KEYS = 8
 """Keys, and parameters that look like one, in one request. Whoever sends more is not answered with any of them."""
 
+_MOST_COPIES = 64
 _NO_SEPARATORS = bytes(set(range(256)) - set(b"&;"))
 _PADDING = re.escape("".join(map(chr, range(2, 33))) + "\x7f\xa0'\"()[]{}<>.,:&=*!$\ufeff")
 _MARKS = bytes.maketrans(b"\0\1+&;=", b"\2\2 \0\0\1")
@@ -26,7 +28,7 @@ _SPACES = bytes.maketrans(b"+", b" ")
 
 
 class TooManyKeysError(ValueError):
-    """There are more than `MOST_KEYS`."""
+    """There are more than `MOST_KEYS`, or a great many copies of one."""
 
 
 def decode(text: str) -> str:
@@ -96,11 +98,16 @@ def holds(text: bytes, secrets: list[bytes]) -> bool:
 
 
 def drop_copies(query: str, secrets: list[bytes]) -> str:
-    """`query` without the parameters in which one of `secrets` stands, percent-encoded once or twice too."""
+    """`query` without the parameters in which one of `secrets` stands, percent-encoded once or twice too. Raises TooManyKeysError."""
     if not holds(query.encode("latin-1", "replace"), secrets):
         return query
     marked = query.encode("latin-1", "replace").translate(_SEPARATED)
-    dropped = {number for each in spellings(marked) for secret in secrets for number in _parameters_with(secret, each)}
+    dropped: set[int] = set()
+    for each in spellings(marked):
+        for secret in secrets:
+            dropped.update(islice(_parameters_with(secret, each), _MOST_COPIES + 1))
+    if len(dropped) > _MOST_COPIES:
+        raise TooManyKeysError
     return _without(_pieces(query), dropped)
 
 

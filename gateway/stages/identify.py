@@ -41,12 +41,11 @@ def _take_copies(x: Exchange, keys: list[str], text: str, credentials: Credentia
     """`text` is all of `x` in which there might be copies."""
     try:
         secrets = secrets_of(keys)
+        if not holds(text.encode(errors="replace"), secrets):
+            return
+        x.query = drop_copies(x.query, secrets)
     except TooManyKeysError:
         raise GatewayError(KEY_AMBIGUOUS) from None
-    if not holds(text.encode(errors="replace"), secrets):
-        return
-    if x.query:
-        x.query = drop_copies(x.query, secrets)
     if holds(x.path.encode(errors="replace"), secrets):
         raise _misplaced(MALFORMED_PATH, credentials)
     if holds(f"{x.host} {x.query}".encode(errors="replace"), secrets):  # in the query only what its separators cut in two

@@ -6,6 +6,7 @@ empty. The whole way is taken: the parser, the door, the stages; not one functio
 
 import asyncio
 import gzip
+import os
 import zlib
 from collections.abc import Callable, Iterator
 from hashlib import sha256
@@ -71,7 +72,7 @@ class Front:
         self._loop = asyncio.new_event_loop()
         limits = Limits(LARGE, LARGE, LARGE, 1.0, 1.0, 1.0, 100)
         trusted = [spine.NETWORK]
-        self._door = Door(limits, trusted, Ids(lambda size: bytes(size)), lambda: 1.0)
+        self._door = Door(limits, trusted, Ids(os.urandom), lambda: 1.0)
         everything = Envelope("auto", LARGE, "passthrough")
         self._gateway: Gateway = spine.gateway(
             route("/keyed", prefix=True, envelope=everything), route("/open", id="open", prefix=True, open=True, envelope=everything)
@@ -82,7 +83,7 @@ class Front:
 
     def work(self, head: bytes) -> Work:
         protocol = BaseProtocol(self._loop)
-        parser = HttpRequestParser(protocol, self._loop, 1 << 16, max_line_size=LARGE, max_field_size=LARGE, max_headers=LARGE)
+        parser = HttpRequestParser(protocol, self._loop, 1 << 16, max_line_size=LARGE, max_field_size=LARGE)
         protocol._parser = parser
         return lambda: self._serve(parser, head)
 
@@ -135,7 +136,9 @@ MANY: dict[str, Callable[[int], bytes]] = {
     "of one name": lambda size: get(b"/open", *[b"a: 1"] * (size // 6)),
     "cookies": lambda size: get(b"/keyed", KEY, *[b"Cookie: a=known-key"] * (size // 21)),
     "keys": lambda size: get(b"/" + fill(b"%41", size // 2), *[b"X-Api-Key: k%07d" % number for number in range(size // 42)]),
-    "keys in a query": lambda size: get(b"/" + fill(b"%41", size // 2) + b"?" + b"&".join([b"X-Api-Key=k%07d" % number for number in range(size // 38)])),
+    "keys in a query": lambda size: get(
+        b"/" + fill(b"%41", size // 2) + b"?" + b"&".join([b"X-Api-Key=k%07d" % number for number in range(size // 38)])
+    ),
     "keys and fields": lambda size: get(
         b"/open?" + b"&".join([b"X-Api-Key=k%07d" % number for number in range(8)]), *[b"A: " + fill(b"%41", 60)] * (size // 66)
     ),
@@ -384,7 +387,9 @@ def test_the_name_that_a_client_asks_for(unit: bytes) -> None:
     check_growth(lambda size: lambda: certificates._choose(None, name * size, None), BODY_BYTES)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("unit", [*UNITS, b"api_key ", b"api_key: ", b"x-api-key =", b"bearer ", b"authorization: basic ", b"?a=", b"://a@"], **IDS)
+@pytest.mark.parametrize(
+    "unit", [*UNITS, b"api_key ", b"api_key: ", b"x-api-key =", b"bearer ", b"authorization: basic ", b"?a=", b"://a@"], **IDS
+)
 def test_a_line_of_the_log(unit: bytes) -> None:
     hide = redactor(["X-Api-Key"])
     text = unit.decode("latin-1")
