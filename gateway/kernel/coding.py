@@ -136,7 +136,7 @@ class _Zstd:
 
 
 class _Layer:
-    """One coding, fed a slice at a time and held to yield something for it."""
+    """One coding, fed a slice at a time and held to yield something for it. Small pieces come together."""
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
@@ -146,9 +146,18 @@ class _Layer:
         for at in range(0, len(data), _SLICE_BYTES):
             part = data[at : at + _SLICE_BYTES]
             self._coded += len(part)
+            pieces: list[bytes] = []
+            size = 0
             for piece in self._decoder.feed(part):
-                self._decoded += len(piece)
-                yield piece
+                pieces.append(piece)
+                size += len(piece)
+                if size >= PIECE_BYTES:
+                    self._decoded += size
+                    yield b"".join(pieces)
+                    pieces, size = [], 0
+            self._decoded += size
+            if size:
+                yield b"".join(pieces)
             if self._coded > _GROWTH_FROM_BYTES + _GROWTH * self._decoded:
                 raise GatewayError(UPSTREAM_CODING_INVALID, cause="the coding is many times as large as what it codes")
 

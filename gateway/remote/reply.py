@@ -9,7 +9,6 @@ from gateway.kernel.faults import UPSTREAM_HEADERS_TOO_LARGE, UPSTREAM_PROTOCOL_
 from gateway.remote import framing
 from gateway.remote.call import Fields
 
-
 _HEAD_SLICE_BYTES = 16 * 1024
 
 

@@ -164,9 +164,10 @@ def ambiguity(pattern: str | bytes, flags: int = 0, *, searched: bool) -> str | 
                 continue
             if first.number == start and second.number not in committed - lasts:
                 continue  # the search has succeeded before it can fail there
-            if first.number in reach[first.number] and second.number in reach[first.number] and second.number in reach[second.number]:
-                if _shared(places, follow, reach, first.number, second.number):
-                    return f"{_shown(first.takes)} and then {_shown(second.takes)}"
+            if not (first.number in reach[first.number] and second.number in reach[first.number] & reach[second.number]):
+                continue
+            if _shared(places, follow, reach, first.number, second.number):
+                return f"{_shown(first.takes)} and then {_shown(second.takes)}"
     return None
 
 

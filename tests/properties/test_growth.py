@@ -21,7 +21,6 @@ from gateway.edge import proxy_protocol
 from gateway.edge.door import Door, Limits, Peer
 from gateway.edge.tls import Certificates
 from gateway.exchange import Exchange
-from gateway.kernel.clock import Clock
 from gateway.kernel.coding import decode, decoder
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.ids import Ids
@@ -280,6 +279,21 @@ def test_a_body_too_large_to_hold(unit: bytes) -> None:
     for frame in ("string", "string with half a pair", "array", "envelope", "members"):
         before, after = FRAMES[frame]
         check_growth(lambda size, before=before, after=after: _checked(before + fill(unit, size) + after), 3 * BODY_BYTES)  # type: ignore[misc]
+
+
+NESTED: dict[str, bytes] = {
+    "deep": b"[" * 400 + b"]" * 400 + b",",
+    "deep objects": b'{"":' * 400 + b"0" + b"}" * 400 + b",",
+    "both": b'[{"":' * 200 + b"0" + b"}]" * 200 + b",",
+    "ragged": (b"[" * 40 + b"0," + b"]" * 20 + b"," + b"[" * 20 + b"0" + b"]" * 40 + b",") * 4,
+    "ever deeper": b"[0,",
+}
+
+
+@pytest.mark.parametrize("kind", NESTED)
+def test_a_nested_body_too_large_to_hold(kind: str) -> None:
+    check_growth(lambda size: _checked(b"[" + fill(NESTED[kind], size)), 3 * BODY_BYTES)
+    check_rate(lambda size: _checked(b"[" + fill(NESTED[kind], size)), lambda size: _checked(b'["' + bytes(size)), 12 * BODY_BYTES)
 
 
 def _checked(data: bytes) -> Work:
