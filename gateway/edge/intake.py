@@ -1,7 +1,6 @@
 """What arrives on a client connection: requests for the queue, each part within its time.
 
-Law: what arrives costs time linear in its bytes. The parser is fed head by head, but nothing is taken for the end of a head
-that stands in a body, in empty lines before a request line, or in a line that was refused before.
+Law: what arrives costs time linear in its bytes: the end of a head is looked for where one can be, and nowhere twice.
 """
 
 import asyncio
@@ -50,29 +49,10 @@ class Intake(RequestHandler):
     """
 
     __slots__ = (
-        "_backlog",
-        "_body_left",
-        "_body_since",
-        "_eof",
-        "_exchange",
-        "_fed",
-        "_garbled",
-        "_head_since",
-        "_last_payload",
-        "_listener",
-        "_lost",
-        "_payload",
-        "_peer",
-        "_refusal",
-        "_secure",
-        "_since",
-        "_stalled_bytes",
-        "_stalled_since",
-        "_tail",
-        "_told",
-        "_untaken",
-        "_written",
-    )
+        "_backlog", "_body_left", "_body_since", "_eof", "_exchange", "_fed", "_garbled", "_head_since", "_last_payload",
+        "_listener", "_lost", "_payload", "_peer", "_refusal", "_secure", "_since", "_stalled_bytes", "_stalled_since", "_tail",
+        "_told", "_untaken", "_written",
+    )  # fmt: skip
 
     def __init__(self, listener: "Listener", told: str | None = None, **options: Any) -> None:
         super().__init__(listener, **options)
@@ -135,10 +115,10 @@ class Intake(RequestHandler):
                 self._body_left -= end - at
                 self._feed(data[at:end])
                 at = end
-                if at == len(data):
-                    self._tail = b""
-                    return
-                continue
+                if at < len(data):
+                    continue
+                self._tail = b""
+                return
             begin = _EMPTY_LINES.match(data, at).end() if data.startswith(b"\r\n", at) else at  # type: ignore[union-attr]
             end = data.find(_HEAD_END, begin) + 4
             if end < 4 or end == len(data):
@@ -149,8 +129,7 @@ class Intake(RequestHandler):
             self._feed(data[at:end])
             at = end
 
-    def _is_done(self) -> bool:
-        """Whether nothing that arrives now is a request."""
+    def _is_done(self) -> bool:  # whether nothing that arrives now is a request
         return bool(self._force_close or self._close or self._upgraded)
 
     def _feed(self, data: bytes) -> None:

@@ -92,7 +92,8 @@ class _Automaton:
             self.doubled = self.doubled or sum(optional for _, _, optional in found) > 1
             return set().union(*(each[0] for each in found)), set().union(*(each[1] for each in found)), any(each[2] for each in found)
         if kind in {op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT}:
-            return self._repeat(*value, held | self._atom() if kind is op.POSSESSIVE_REPEAT else held)
+            least, most, inside = value
+            return self._repeat(least, most, inside, held | self._atom() if kind is op.POSSESSIVE_REPEAT else held)
         number = self.place(_taken(kind, value), held)
         return {number}, {number}, False
 
