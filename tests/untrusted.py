@@ -21,8 +21,12 @@ REPLY_FIELDS = [
     "Content-Type", "Content-Encoding", "Connection", "Keep-Alive", "Transfer-Encoding", "Link", "Warning", "Deprecation", "Sunset", "ETag", "Location", "Set-Cookie", "X-Request-Id",
     "Content-Range", "Retry-After", "X-Anything",
 ]  # fmt: skip
-IDS = {"ids": lambda unit: repr(unit)[2:-1] if isinstance(unit, bytes) else None}
 
 
 def fill(unit: bytes, size: int) -> bytes:
     return (unit * (size // len(unit) + 1))[:size]
+
+
+def shown(unit: object) -> str | None:
+    """A unit in the name of a test."""
+    return repr(unit)[2:-1] if isinstance(unit, bytes) else None

@@ -9,6 +9,6 @@ each beyond the normal way, and bounded memory. So
   built-in functions on the whole text, and what costs more for each (keys, messages, links, hops, options) has a bound;
 - whatever copies what it has not used yet is given slices, and whatever can work without yielding anything is held to yield.
 
-tests/properties/test_growth_requests.py and test_growth_replies.py grow every untrusted input by four, filled with what has hurt somebody, and let it cost six
-times as much at most.
+tests/properties/test_growth_requests.py and test_growth_replies.py grow every untrusted input by four, filled with what has hurt
+somebody, and let it cost six times as much at most.
 """

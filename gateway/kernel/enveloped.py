@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway.kernel.envelope import error
-from gateway.kernel.jsontext import Members, decode, displaced, is_utf8, members, render
+from gateway.kernel.jsontext import Members, decode_without_halves, displaced, is_utf8, members, render
 from gateway.kernel.repair import error_data, string, success_data
 from gateway.kernel.translate import code_of, status_of, translate
 
@@ -62,7 +62,7 @@ def probe(text: bytes) -> bool | None:
     try:
         found: _Probe | None = _probe(text)
     except (ValueError, RecursionError):
-        found = decode(_PROBE, text, displaced)
+        found = decode_without_halves(_PROBE, text, displaced)
     if found is None or not (text.isascii() or is_utf8(text)):
         return None
     if found.status is UNSET or found.requestId is UNSET or found.data is UNSET:

@@ -96,8 +96,13 @@ def decode(decoder: "msgspec.json.Decoder[T]", text: bytes, without_halves: Call
     except (msgspec.ValidationError, RecursionError, UnicodeDecodeError):
         return None
     except msgspec.DecodeError:
-        if not _has_surrogates(text) or b"\xff" in text:
-            return None
+        return decode_without_halves(decoder, text, without_halves)
+
+
+def decode_without_halves(decoder: "msgspec.json.Decoder[T]", text: bytes, without_halves: Callable[[bytes], bytes]) -> T | None:
+    """As `decode`, of a text that `decoder` has refused as it is."""
+    if not _has_surrogates(text) or b"\xff" in text:
+        return None
     try:
         return decoder.decode(without_halves(text.replace(rb"\\", _PAIR)).replace(_PAIR, rb"\\"))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):

@@ -23,7 +23,7 @@ from gateway.stages.normalize import normalize
 from gateway.table import Envelope
 from tests.growth import Work, check_growth, check_rate
 from tests.samples import REQUEST_ID, Pieces, route
-from tests.untrusted import BODY_BYTES, HEAD_BYTES, IDS, LARGE, REPLY_FIELDS, UNITS, fill
+from tests.untrusted import BODY_BYTES, HEAD_BYTES, LARGE, REPLY_FIELDS, UNITS, fill, shown
 
 
 def replied(head: bytes, body: bytes) -> Work:
@@ -48,7 +48,7 @@ def normalized(fields: list[tuple[bytes, bytes]], body: bytes, status: int) -> N
         return
 
 
-@pytest.mark.parametrize("unit", UNITS, **IDS)
+@pytest.mark.parametrize("unit", UNITS, ids=shown)
 def test_a_reply_field(unit: bytes) -> None:
     for name in REPLY_FIELDS:
         check_growth(
@@ -112,7 +112,7 @@ FRAMES: dict[str, tuple[bytes, bytes]] = {
 TYPES = [b"application/json", b"application/problem+json", b"text/plain", b"text/plain; charset=utf-16", b"text/plain; charset=gb18030", b"text/html", b"text/event-stream", b""]  # fmt: skip
 
 
-@pytest.mark.parametrize("unit", BODY_UNITS, **IDS)
+@pytest.mark.parametrize("unit", BODY_UNITS, ids=shown)
 def test_a_reply_body(unit: bytes) -> None:
     for before, after in FRAMES.values():
         for content_type, status in ((b"application/json", 200), (b"application/json", 422), (b"", 200)):
@@ -124,7 +124,7 @@ def test_a_reply_body(unit: bytes) -> None:
             )
 
 
-@pytest.mark.parametrize("content_type", TYPES, **IDS)
+@pytest.mark.parametrize("content_type", TYPES, ids=shown)
 @pytest.mark.parametrize("status", [200, 404])
 def test_a_body_of_every_type(content_type: bytes, status: int) -> None:
     for unit in BODY_UNITS:
@@ -134,7 +134,7 @@ def test_a_body_of_every_type(content_type: bytes, status: int) -> None:
         )
 
 
-@pytest.mark.parametrize("unit", BODY_UNITS, **IDS)
+@pytest.mark.parametrize("unit", BODY_UNITS, ids=shown)
 def test_a_body_too_large_to_hold(unit: bytes) -> None:
     for frame in ("string", "string with half a pair", "array", "envelope", "members"):
         before, after = FRAMES[frame]

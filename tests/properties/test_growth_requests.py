@@ -24,7 +24,7 @@ from gateway.table import Envelope
 from tests import spine
 from tests.growth import Work, check_growth, check_rate
 from tests.samples import route
-from tests.untrusted import BODY_BYTES, HEAD_BYTES, IDS, LARGE, NOTHING, REQUEST_FIELDS, TARGET_UNITS, UNITS, fill
+from tests.untrusted import BODY_BYTES, HEAD_BYTES, LARGE, NOTHING, REQUEST_FIELDS, TARGET_UNITS, UNITS, fill, shown
 
 
 class Front:
@@ -81,13 +81,13 @@ TARGETS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("unit", TARGET_UNITS, **IDS)
+@pytest.mark.parametrize("unit", TARGET_UNITS, ids=shown)
 @pytest.mark.parametrize("place", TARGETS)
 def test_a_target(front: Front, place: str, unit: bytes) -> None:
     check_growth(lambda size: front.work(TARGETS[place](fill(unit, size))), HEAD_BYTES)
 
 
-@pytest.mark.parametrize("unit", UNITS, **IDS)
+@pytest.mark.parametrize("unit", UNITS, ids=shown)
 def test_a_request_field(front: Front, unit: bytes) -> None:
     for name in REQUEST_FIELDS:
         check_growth(lambda size, name=name: front.work(get(b"/keyed", KEY, name.encode() + b": " + fill(unit, size))), HEAD_BYTES)  # type: ignore[misc]
@@ -129,7 +129,7 @@ def test_a_head_costs_little(front: Front) -> None:
         )
 
 
-@pytest.mark.parametrize("unit", UNITS, **IDS)
+@pytest.mark.parametrize("unit", UNITS, ids=shown)
 def test_the_header_of_a_proxy(unit: bytes) -> None:
     def work(size: int) -> Work:
         begins = [b"PROXY " + fill(unit, size), b"PROXY TCP4 " + fill(unit, size), b"\r\n\r\n\0\r\nQUIT\n!\x11" + fill(unit, size)]
@@ -147,7 +147,7 @@ def test_the_header_of_a_proxy(unit: bytes) -> None:
     check_growth(work, BODY_BYTES)
 
 
-@pytest.mark.parametrize("unit", UNITS, **IDS)
+@pytest.mark.parametrize("unit", UNITS, ids=shown)
 def test_the_name_that_a_client_asks_for(unit: bytes) -> None:
     certificates = Certificates.__new__(Certificates)
     certificates._by_name = {}
@@ -156,7 +156,7 @@ def test_the_name_that_a_client_asks_for(unit: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", [*UNITS, b"api_key ", b"api_key: ", b"x-api-key =", b"bearer ", b"authorization: basic ", b"?a=", b"://a@"], **IDS
+    "unit", [*UNITS, b"api_key ", b"api_key: ", b"x-api-key =", b"bearer ", b"authorization: basic ", b"?a=", b"://a@"], ids=shown
 )
 def test_a_line_of_the_log(unit: bytes) -> None:
     hide = redactor(["X-Api-Key"])
