@@ -57,7 +57,7 @@ def _found(path: Path) -> Iterator[tuple[str | bytes, int, bool]]:
         name = call.func.attr  # type: ignore[attr-defined]
         if name == "escape" or id(call) in at_the_top:
             continue
-        if call.args and isinstance(call.args[0], ast.Constant):
+        if call.args and isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, str | bytes):
             yield call.args[0].value, 0, name in _SEARCHES
         else:
             assert str(path) in MADE, f"{path}:{call.lineno}: an expression that nobody can read; add it to MADE"
