@@ -22,7 +22,7 @@ from gateway.remote.reply import ReplyReader
 from gateway.stages.normalize import normalize
 from gateway.table import Envelope
 from tests.growth import Work, check_growth, check_rate
-from tests.samples import REQUEST_ID, Pieces, route
+from tests.samples import Pieces, exchange, route
 from tests.untrusted import BODY_BYTES, HEAD_BYTES, LARGE, REPLY_FIELDS, UNITS, fill, shown
 
 
@@ -43,7 +43,7 @@ def _reply(data: bytes) -> None:
 def normalized(fields: list[tuple[bytes, bytes]], body: bytes, status: int) -> None:
     everything = route(envelope=Envelope("auto", LARGE, "passthrough"))
     try:
-        normalize(Answer(status, fields, body, None, len(body), "a"), REQUEST_ID, everything, "GET")
+        normalize(Answer(status, fields, body, None, len(body), "a"), exchange(), everything)
     except GatewayError:
         return
 
