@@ -3,8 +3,9 @@
 While Redis is away calls meet the ladder, and what was counted here is told to Redis later. The limits' headers are there, as
 the process sees them, unless the call is refused. A call that was sent and not answered in time may have been charged in Redis as well.
 
-A refusal is remembered: until the next token comes, and for a second at most, the same claim is refused without asking
-again. Time is measured by this process's monotonic clock from before Redis was asked, so that whatever the clocks
+A refusal is remembered if a window that refused has not one token left, so that no call of any cost is let through meanwhile:
+until its next token comes, and for a second at most, the same claim is refused without asking again. It is forgotten when
+this process has a call let through that took from one of its buckets. Time is measured by this process's monotonic clock from before Redis was asked, so that whatever the clocks
 of the two say, nothing is refused here that Redis would let through.
 
 Keys are `<prefix>:1:<key of the claim>`: the version of what is stored, and a name that begins with a hash tag, which
@@ -17,6 +18,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.resources import files
+from math import inf
 
 import msgspec
 
@@ -101,6 +103,7 @@ class RedisLimiter:
         self._tender: asyncio.Task[None] | None = None
         self._commands: dict[Claim, bytes] = {}
         self._refusals: dict[Claim, _Refusal] = {}
+        self._refused: dict[str, set[Claim]] = {}
         self._sha = sha_of(script)
         scripts = (script, PRESENCE, quota_script(script), SETTLE, READ, *more_scripts)
         self._store = redis_store(url, timeout_s, scripts, self._probe, self._changed)
@@ -123,9 +126,7 @@ class RedisLimiter:
         names = [f"{self._key_prefix}:{VERSION}:{key}".encode() for key in keys]
         replies = [self._store.call(pack(b"SET", name, b"0:1", b"PX", b"1"), tag_of(key)) for name, key in zip(names, keys, strict=True)]
         told = await asyncio.gather(*replies)
-        renewed = set(keys)
-        for refused in [refused for refused in self._refusals if renewed.intersection(refused.keys)]:
-            del self._refusals[refused]
+        self._forget_refusals(keys)
         return not any(isinstance(reply, LinkError) for reply in told)
 
     async def read(self, postings: Sequence[Posting]) -> list[MeterState]:
@@ -164,7 +165,11 @@ class RedisLimiter:
         """As `Limiter.decide`. The decision's `store` says whether Redis made it."""
         if claim.postings:
             decided = await self.quotas.decide(claim)
-            return decided if isinstance(decided, Decision) else self._metered_without(claim, decided)
+            if not isinstance(decided, Decision):
+                return self._metered_without(claim, decided)
+            if decided.allowed and self._refused:
+                self._forget_refusals(claim.keys)
+            return decided
         if not claim.windows:
             return UNLIMITED
         asked_s = self._monotonic()
@@ -172,12 +177,14 @@ class RedisLimiter:
             if asked_s < refusal.until_s:
                 now_us = refusal.now_us + int((asked_s - refusal.told_s) * CLOCK_RATE * 1e6)
                 return decision(False, "cache", refusal.tats_us, claim, now_us)
-            del self._refusals[claim]
+            self._forget_refusals(claim.keys)
         reply = await self._store.call(self._commands.get(claim) or self._pack(claim), claim.tag)
         if isinstance(reply, list):
             decided = decision(reply[0] == 1, "redis", reply[2:], claim, reply[1])
             if not decided.allowed:
-                self._remember(claim, decided, reply, asked_s)
+                self._remember(claim, reply, asked_s)
+            elif self._refused:
+                self._forget_refusals(claim.keys)
             return decided
         return self._without(claim, reply)
 
@@ -216,15 +223,35 @@ class RedisLimiter:
                 async with asyncio.timeout(self._presence.pause_s()):
                     await self._woken.wait()
 
-    def _remember(self, claim: Claim, decided: Decision, reply: list[int], asked_s: float) -> None:
-        wait_s = max(state.retry_s for state in decided.states) * CLOCK_RATE
+    def _remember(self, claim: Claim, reply: list[int], asked_s: float) -> None:
+        now_us, tats_us = reply[1], reply[2:]
+        wait_us = inf
+        for window, tat_us in zip(claim.windows[: claim.enforced], tats_us, strict=False):
+            room_us = now_us + window.full_us - tat_us
+            if claim.cost * window.emission_us > room_us:
+                wait_us = min(wait_us, window.emission_us - room_us)
+        if wait_us <= 0:
+            return  # a cheaper call may take what there is, and this one has to wait for longer then
         if len(self._refusals) >= MAX_REFUSALS:
             self._refusals.clear()
-        self._refusals[claim] = _Refusal(reply[2:], reply[1], self._monotonic(), asked_s + min(wait_s, REFUSED_S))
+            self._refused.clear()
+        self._refusals[claim] = _Refusal(tats_us, now_us, self._monotonic(), asked_s + min(wait_us / 1e6 * CLOCK_RATE, REFUSED_S))
+        for key in claim.keys:
+            self._refused.setdefault(key, set()).add(claim)
+
+    def _forget_refusals(self, keys: Sequence[str]) -> None:
+        """Something became of these buckets."""
+        for refused in {refused for key in keys for refused in self._refused.get(key, ())}:
+            self._refusals.pop(refused, None)
+            for key in refused.keys:
+                self._refused[key].discard(refused)
+                if not self._refused[key]:
+                    del self._refused[key]
 
     def _changed(self, up: bool, reason: str) -> None:
         """Another Redis may have come, or the same without its data."""
         self._refusals.clear()
+        self._refused.clear()
         self._up, self._reason, self._changed_at = up, reason, self._wall()
         if up:
             self.fallback.memory.ledger.clear()

@@ -218,11 +218,41 @@ class TestRefusalsAreRemembered:
         assert stores == ["redis", "redis", "redis"]
 
     async def test_of_the_same_claim_only(self, limiter: RedisLimiter) -> None:
-        three = claim(BUCKET, (Window("three", 3, 600_000_000, None),), 2)
-        await self.refused(limiter, three)
-        assert (await limiter.decide(three)).store == "cache"
-        raised = claim(BUCKET, (Window("three", 9, 600_000_000, None),), 2)
+        two = claim(BUCKET, (Window("two", 2, 600_000_000, None),), 2)
+        await self.refused(limiter, two)
+        assert (await limiter.decide(two)).store == "cache"
+        raised = claim(BUCKET, (Window("two", 9, 600_000_000, None),), 2)
         assert (await limiter.decide(raised)).allowed
+
+    async def test_not_while_a_cheaper_call_may_be_let_through(self, limiter: RedisLimiter, redis_server: RedisServer) -> None:
+        """By anybody: what this one has to wait for is longer then."""
+        six = (Window("hour", 6, 3_600_000_000, "Hour"),)
+        cheap, dear = claim(BUCKET, six, 1), claim(BUCKET, six, 5)
+        other = RedisLimiter(redis_server.url, "gw", GENEROUS_S, "local", CLOCK)
+        await other.start()
+        for _ in range(2):
+            await limiter.decide(cheap)
+        waits_s = []
+        for taken in range(4):
+            answer = await limiter.decide(dear)
+            waits_s.append(round(answer.states[0].retry_s / 600))
+            assert (answer.allowed, answer.store) == (False, "redis")
+            assert (await (limiter if taken % 2 else other).decide(cheap)).allowed
+        assert waits_s == [1, 2, 3, 4]
+        assert (await limiter.decide(dear)).store == "redis"
+        assert (await limiter.decide(dear)).store == "cache", "nobody gets anything now"
+        await other.close()
+
+    async def test_until_a_call_takes_from_one_of_its_buckets(self, limiter: RedisLimiter) -> None:
+        """Another window refused it: what it says of this one has changed."""
+        keys, many = ("{a}:none", "{a}:many"), Window("many", 100, 3_600_000_000, None)
+        both = Claim(keys, (self.SLOW.windows[0], many))
+        await self.refused(limiter, both)
+        assert (await limiter.decide(both)).store == "cache"
+        assert (await limiter.decide(Claim(keys[1:], (many,), 40))).allowed
+        again = await limiter.decide(both)
+        assert (again.store, again.states[1].remaining) == ("redis", 59)
+        assert limiter._refused.keys() == set(keys)
 
     async def test_until_its_bucket_is_renewed(self, limiter: RedisLimiter, redis_server: RedisServer) -> None:
         other = claim("other", self.SLOW.windows)
@@ -241,10 +271,10 @@ class TestRefusalsAreRemembered:
 
     async def test_in_bounded_memory(self, limiter: RedisLimiter) -> None:
         none = claim(BUCKET, (Window("none", 1, 600_000_000, None),), 2)
-        refused = await limiter.decide(none)
         for _ in range(MAX_REFUSALS + 10):
-            limiter._remember(claim("a", none.windows), refused, [0, 0, 0], 0.0)
-        assert len(limiter._refusals) <= MAX_REFUSALS
+            limiter._remember(claim("a", none.windows), [0, 0, 600_000_000], 0.0)
+        assert 0 < len(limiter._refusals) <= MAX_REFUSALS
+        assert len(limiter._refused) <= MAX_REFUSALS
 
 
 class TestGatewaysTogether:
