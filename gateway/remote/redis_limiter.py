@@ -255,6 +255,7 @@ class RedisLimiter:
         self._up, self._reason, self._changed_at = up, reason, self._wall()
         if up:
             self.fallback.memory.ledger.clear()
+            self.quotas.settlements.give_places_back()
             self._woken.set()
         self._on_state(up, reason)
 

@@ -55,9 +55,11 @@ class RedisQuotas:
         self._commands: dict[Claim, list[bytes]] = {}
         self._asking: set[asyncio.Task[Reply]] = set()
         self._known: dict[str, tuple[int, int]] = {}
-        self._flying: dict[str, dict[str, None]] = {}
+        self._flying: dict[str, dict[str, bool]] = {}
+        """The units of calls in flight, by meter, and whether Redis was told of them."""
         self._lent: set[str] = set()
-        self.settlements = Settlements(prefix, call)
+        self._ledger: Ledger | None = None
+        self.settlements = Settlements(prefix, call, clock.monotonic)
 
     async def decide(self, claim: Claim) -> Decision | LinkError:
         """As `Limiter.decide`, or why Redis did not. Whoever is cancelled meanwhile leaves nothing behind."""
@@ -102,6 +104,7 @@ class RedisQuotas:
 
         It begins again when Redis has been heard of since: an answer that came too late is no outage.
         """
+        self._ledger = ledger
         for posting in postings:
             if posting.key not in self._lent or not ledger.knows(posting):
                 self._lent.add(posting.key)
@@ -112,7 +115,7 @@ class RedisQuotas:
     def owing(self, claim: Claim, counted: Hold) -> Hold:
         """For a call that is `counted` here, and has to be charged in Redis."""
         unit = self._names.next()
-        self._take_off(claim, unit)
+        self._take_off(claim, unit, told=False)
 
         def leave() -> None:
             counted.end()
@@ -127,7 +130,11 @@ class RedisQuotas:
             tag = tag_of(key)
             for at in range(0, len(names), RENEWALS):
                 moves = [Move(key, "put", LEASE_MS, unit=unit) for unit in names[at : at + RENEWALS] if unit in units]
-                if moves and isinstance(await self._call(self.settlements.command(moves, tag), tag), LinkError):
+                before = {move.unit: units[move.unit] for move in moves}
+                units.update(dict.fromkeys(before, True))
+                if moves and isinstance(reply := await self._call(self.settlements.command(moves, tag), tag), LinkError):
+                    if reply is AWAY:  # it was not sent
+                        units.update({unit: told for unit, told in before.items() if unit in units})
                     break
 
     async def finish(self) -> None:
@@ -154,19 +161,24 @@ class RedisQuotas:
         sent = self.settlements.send(moves, claim.tag, unit)
         return None if all(move.what == "add" for move in moves) else asyncio.shield(sent)
 
-    def _take_off(self, claim: Claim, unit: str) -> None:
+    def _take_off(self, claim: Claim, unit: str, *, told: bool) -> None:
         for posting in claim.postings:
             if posting.meter.kind == "concurrency":
-                self._flying.setdefault(posting.key, {})[unit] = None
+                self._flying.setdefault(posting.key, {})[unit] = told
 
     def _land(self, claim: Claim, unit: str) -> Awaitable[None] | None:
+        """Redis learns of places that it knows, and the memory that counts in its stead of those that it began with."""
         moves = leavings(claim.postings, unit)
+        if moves and self._ledger is not None:
+            self._ledger.apply(moves)
+        told = []
         for move in moves:
             units = self._flying.get(move.key, {})
-            units.pop(unit, None)
+            if units.pop(unit, False):
+                told.append(move)
             if not units:
                 self._flying.pop(move.key, None)
-        return asyncio.shield(self.settlements.mention(moves, claim.tag)) if moves else None
+        return asyncio.shield(self.settlements.leave(told, claim.tag)) if told else None
 
     def _used(self, posting: Posting, month: int) -> int:
         """When Redis last said so. Calls in flight elsewhere will have ended: only ours are known."""
@@ -190,7 +202,7 @@ class RedisQuotas:
                 spent.append(state(posting.meter, used, ends_ms / 1e3 - now_us / 1e6, now_us / 1e6, month))
         decided.spent = tuple(spent)
         if allowed:
-            self._take_off(claim, unit)
+            self._take_off(claim, unit, told=True)
             decided.hold = Hold(claim.postings, partial(self._settle, claim, unit, month), partial(self._land, claim, unit))
         return decided
 

@@ -1,17 +1,18 @@
 """What became of calls, on its way to the meters in Redis.
 
 What Redis does not take is kept, and sent again when Redis is back. Some of it was done, and only the answer lost: so whatever
-must not be done twice leaves a mark in Redis by which a second try is known.
+must not be done twice leaves a mark in Redis by which a second try is known. Places of calls that have ended are kept only for
+as long as Redis would, and are the first that it is told of.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from importlib.resources import files
 from itertools import islice
 from typing import Any
 
-from gateway.kernel.quota import Move
+from gateway.kernel.quota import LEASE_MS, Move
 from gateway.remote.presence import Call
 from gateway.remote.redis_link import pack, sha_of
 
@@ -24,14 +25,20 @@ MOST_OWED = 100_000
 """Settlements that are kept while Redis is away, some 400 bytes each. Those beyond it are lost, and counted."""
 AT_ONCE = 64
 """Settlements sent in one go, between requests."""
+MOST_PLACES = 100_000
+"""Places of calls that ended while Redis was away, some 200 bytes each. Of more the oldest end by themselves."""
+PLACES_AT_ONCE = 256
+"""Places given back by one command: Redis works on it for less than a millisecond."""
 
 
 class Settlements:
     """`prefix` begins every key. `owed` is how many Redis has not taken yet, `lost` how many it never will."""
 
-    def __init__(self, prefix: str, call: Call) -> None:
+    def __init__(self, prefix: str, call: Call, monotonic: Callable[[], float]) -> None:
         self._prefix = prefix
         self._call = call
+        self._monotonic = monotonic
+        self._places: deque[tuple[float, Move, str]] = deque(maxlen=MOST_PLACES)
         self._owed: deque[tuple[bytes, str]] = deque()
         self._sending: set[asyncio.Task[None]] = set()
         self.lost = 0
@@ -49,9 +56,22 @@ class Settlements:
         command = self.command(moves, tag, name, undoing=undoing)
         return self._own(self._send(command, tag))
 
-    def mention(self, moves: list[Move], tag: str) -> asyncio.Task[None]:
-        """As `send`, for what time tells Redis as well: it is not kept."""
-        return self._own(self._mention(self.command(moves, tag), tag))
+    def leave(self, moves: list[Move], tag: str) -> asyncio.Task[None]:
+        """As `send`, for places that end by themselves, too: they are kept no longer than that takes."""
+        return self._own(self._leave(moves, tag, self._monotonic() + LEASE_MS / 1000))
+
+    def give_places_back(self) -> None:
+        """Redis is there again: what it was not told of is under way before any call that comes now."""
+        waiting, self._places = self._places, deque(maxlen=MOST_PLACES)
+        now_s = self._monotonic()
+        by_tag: dict[str, list[tuple[float, Move]]] = {}
+        for until_s, move, tag in waiting:
+            if until_s > now_s:
+                by_tag.setdefault(tag, []).append((until_s, move))
+        for tag, places in by_tag.items():
+            for at in range(0, len(places), PLACES_AT_ONCE):
+                some = places[at : at + PLACES_AT_ONCE]
+                self._own(self._leave([move for _, move in some], tag, some[-1][0]))
 
     def mark(self, tag: str, name: str, *, counted: bool = False) -> bytes:
         """The key that says that the moves of that name were made, or that the call was `counted`."""
@@ -70,6 +90,7 @@ class Settlements:
 
     async def pay(self) -> None:
         """Send what is owed again. Ends early when Redis is away again."""
+        self.give_places_back()
         while self._owed:
             batch = list(islice(self._owed, AT_ONCE))
             replies = await asyncio.gather(*(self._call(command, tag) for command, tag in batch))
@@ -84,6 +105,7 @@ class Settlements:
         """Wait for what is under way, and try once more what is owed. What remains is lost."""
         await asyncio.gather(*self._sending)
         await self.pay()
+        await asyncio.gather(*self._sending)
         self.lost += len(self._owed)
         self._owed.clear()
 
@@ -93,8 +115,9 @@ class Settlements:
         task.add_done_callback(self._sending.discard)
         return task
 
-    async def _mention(self, command: bytes, tag: str) -> None:
-        await self._call(command, tag)
+    async def _leave(self, moves: list[Move], tag: str, until_s: float) -> None:
+        if not isinstance(await self._call(self.command(moves, tag), tag), int):
+            self._places.extend([(until_s, move, tag) for move in moves])
 
     async def _send(self, command: bytes, tag: str) -> None:
         if isinstance(await self._call(command, tag), int):
