@@ -31,7 +31,7 @@ from gateway.observe.slots import Region
 from gateway.pipeline import Gateway, Redirection
 from gateway.remote.control import Ask, Channel, Cut, Failed, Go, Legacy, Message, Part, Ready, Retire, content_of
 from gateway.remote.desk import Desk
-from gateway.remote.key_store import SCRIPT as QUIET
+from gateway.remote.key_store import SCRIPTS as KEY_SCRIPTS
 from gateway.remote.local import LocalLimiter
 from gateway.remote.outbox import Outbox
 from gateway.remote.redis_limiter import RedisLimiter
@@ -261,7 +261,7 @@ class Worker:
         redis = self.config.redis
         if redis is None:
             return LocalLimiter(SYSTEM)
-        url, more = redis.url.get_secret_value(), () if self.config.key_store is None else (QUIET,)
+        url, more = redis.url.get_secret_value(), () if self.config.key_store is None else KEY_SCRIPTS
         return RedisLimiter(url, redis.key_prefix, redis.timeout, redis.on_failure, SYSTEM, self._redis_changed, more_scripts=more)
 
     def _redis_changed(self, up: bool, reason: str) -> None:
