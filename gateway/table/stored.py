@@ -37,8 +37,8 @@ MOST_ASKED = 10_000
 """Keys that are asked for at one time, some 2 KB each."""
 MOST_DOUBTED = 1000
 """The same of those that come from who guesses."""
-COMMANDS = 32
-"""Under way at one time."""
+COMMANDS = 2
+"""Under way at one time: the next one goes out while what the last one found is made up."""
 MOST_COMPLAINTS = 1000
 """What has been said of keys that cannot be used, and is not said again."""
 USED_EVERY_S = 60.0
