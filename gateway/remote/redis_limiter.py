@@ -30,6 +30,8 @@ from gateway.kernel.quota import MeterState, Posting
 from gateway.remote.fallback import Fallback
 from gateway.remote.ladder import Ladder
 from gateway.remote.limiter import Condition, Redis
+from gateway.remote.outage import Outage
+from gateway.remote.outage_memory import OutageMemory
 from gateway.remote.presence import SCRIPT as PRESENCE
 from gateway.remote.presence import Presence
 from gateway.remote.redis_address import LinkError
@@ -75,7 +77,8 @@ class RedisLimiter:
     when Redis is reached or found away for the first time, and at each change after that, never per request; the first
     word of `reason` is one of few and fits a metric's label, the rest is for the log. Raises ValueError for a URL that
     cannot be used; an absent Redis is no error. `script` is the one that decides: tests give it another source of time.
-    `more_scripts` are for others who use the connection.
+    `more_scripts` are for others who use the connection. `workers` is how many processes of this program have such a limiter,
+    `memory` where one writes down what has to outlive it.
     """
 
     def __init__(
@@ -88,6 +91,8 @@ class RedisLimiter:
         on_state: Callable[[bool, str], None] = ignore_state,
         script: bytes = SCRIPT,
         more_scripts: tuple[bytes, ...] = (),
+        workers: int = 1,
+        memory: OutageMemory | None = None,
     ) -> None:
         self._key_prefix = key_prefix
         self._up = False
@@ -99,6 +104,7 @@ class RedisLimiter:
         self.fallback = Fallback(clock)
         self._ladder = Ladder(on_failure, self.fallback)
         self._presence = Presence(f"{key_prefix}:{VERSION}:gateways")
+        self.fallback.gateways = workers
         self._woken = asyncio.Event()
         self._tender: asyncio.Task[None] | None = None
         self._commands: dict[Claim, bytes] = {}
@@ -109,6 +115,9 @@ class RedisLimiter:
         self._store = redis_store(url, timeout_s, scripts, self._probe, self._changed)
         self.call = self._store.call
         self.quotas = RedisQuotas(f"{key_prefix}:{VERSION}:", self.call, script, clock)
+        self.outage = Outage(self.fallback, self.quotas, memory, workers)
+        self.outage.recover()
+        self._presence.expect(self.fallback.gateways)
 
     def __repr__(self) -> str:
         return f"<RedisLimiter {self._store!r}>"
@@ -145,6 +154,16 @@ class RedisLimiter:
         """As `TendedLimiter.forget`."""
         self.fallback.memory.ledger.forget(key)
         return await self.quotas.forget(key)
+
+    def bequeath(self) -> bytes:
+        """What is known beside Redis, for `adopt` in another process. What is owed is owed by that one."""
+        return self.outage.bequeath()
+
+    def adopt(self, content: bytes, *, share_only: bool = False) -> None:
+        """As `Outage.adopt`."""
+        self.outage.adopt(content, share_only=share_only)
+        self._presence.expect(self.fallback.gateways)
+        self._woken.set()
 
     async def start(self) -> None:
         """Returns when Redis was reached, or found away: after a few seconds at most. Before it, calls meet the ladder."""
@@ -216,9 +235,10 @@ class RedisLimiter:
             heard = await self._presence.beat(self._store.call)
             await self.quotas.renew()
             if heard:
-                self.fallback.gateways = self._presence.gateways
+                self.outage.heard(self._presence.gateways)
                 await self.fallback.settle(self._store.call, partial(command, self._key_prefix, sha=self._sha))
                 await self.quotas.settlements.pay()
+                self.outage.told()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._presence.pause_s()):
                     await self._woken.wait()
@@ -257,6 +277,7 @@ class RedisLimiter:
             self.fallback.memory.ledger.clear()
             self.quotas.settlements.give_places_back()
             self._woken.set()
+        self.outage.changed(up=up)
         self._on_state(up, reason)
 
     def _probe(self, tag: str) -> bytes:

@@ -5,7 +5,7 @@ it lets through is charged in Redis afterwards.
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from importlib.resources import files
 
@@ -54,10 +54,14 @@ class RedisQuotas:
         self._names = Names()
         self._commands: dict[Claim, list[bytes]] = {}
         self._asking: set[asyncio.Task[Reply]] = set()
-        self._known: dict[str, tuple[int, int]] = {}
+        self.known: dict[str, tuple[int, int]] = {}
+        """What meters said last, and in which month."""
         self._flying: dict[str, dict[str, bool]] = {}
         """The units of calls in flight, by meter, and whether Redis was told of them."""
-        self._lent: set[str] = set()
+        self.lent: dict[str, int] = {}
+        """Meters that memory counts in Redis's stead, and the most that each may say."""
+        self.on_change: Callable[[Iterable[str]], None] = ignore_keys
+        """Called with the meters of which memory says something else than before."""
         self._ledger: Ledger | None = None
         self.settlements = Settlements(prefix, call, clock.monotonic)
 
@@ -96,7 +100,7 @@ class RedisQuotas:
 
     async def forget(self, key: str) -> bool:
         """As `TendedLimiter.forget`."""
-        self._known.pop(key, None)
+        self.known.pop(key, None)
         return not isinstance(await self._call(pack(b"DEL", f"{self._prefix}{key}".encode()), tag_of(key)), LinkError)
 
     def lend(self, postings: Iterable[Posting], ledger: Ledger, gateways: int) -> None:
@@ -106,8 +110,8 @@ class RedisQuotas:
         """
         self._ledger = ledger
         for posting in postings:
-            if posting.key not in self._lent or not ledger.knows(posting):
-                self._lent.add(posting.key)
+            if posting.key not in self.lent or not ledger.knows(posting):
+                self.lent[posting.key] = posting.meter.max
                 left = max(posting.meter.max - self._used(posting, ledger.month), 0)
                 share = max(left // gateways, 1) if left else 0
                 ledger.begin(posting, posting.meter.max - share, self._flying.get(posting.key, ()))
@@ -116,6 +120,7 @@ class RedisQuotas:
         """For a call that is `counted` here, and has to be charged in Redis."""
         unit = self._names.next()
         self._take_off(claim, unit, told=False)
+        self.on_change(posting.key for posting in claim.postings)
 
         def leave() -> None:
             counted.end()
@@ -151,6 +156,7 @@ class RedisQuotas:
         moves = reports(claim.postings, amounts) if succeeded else []
         if counted is not None:
             counted.settle(succeeded, amounts)
+            self.on_change(posting.key for posting in claim.postings)
             moves += charges(claim.postings, unit) if succeeded else []
         self._send(moves, claim, unit)
 
@@ -182,7 +188,7 @@ class RedisQuotas:
 
     def _used(self, posting: Posting, month: int) -> int:
         """When Redis last said so. Calls in flight elsewhere will have ended: only ours are known."""
-        used, known_month = self._known.get(posting.key, (0, 0))
+        used, known_month = self.known.get(posting.key, (0, 0))
         return 0 if posting.meter.kind == "concurrency" or (posting.meter.monthly and known_month < month) else used
 
     def _decided(self, claim: Claim, unit: str, reply: list[int]) -> Decision:
@@ -191,13 +197,14 @@ class RedisQuotas:
         decided = decision(allowed, "redis", reply[2:after], claim, now_us)
         month = reply[after]
         said = zip(charged(claim), reply[after + 1 :: 2], reply[after + 2 :: 2], strict=True)
-        if len(self._known) > MAX_KNOWN:
-            self._known.clear()
-        if self._lent:
-            self._lent.difference_update([posting.key for posting in charged(claim)])
+        if len(self.known) > MAX_KNOWN:
+            self.known.clear()
+        if self.lent:
+            for posting in charged(claim):
+                self.lent.pop(posting.key, None)
         spent = []
         for posting, used, ends_ms in said:
-            self._known[posting.key] = (used, month)
+            self.known[posting.key] = (used, month)
             if not allowed and used >= posting.meter.max:
                 spent.append(state(posting.meter, used, ends_ms / 1e3 - now_us / 1e6, now_us / 1e6, month))
         decided.spent = tuple(spent)
@@ -251,3 +258,7 @@ def charged(claim: Claim) -> list[Posting]:
 
 def _nothing() -> None:
     """What a call leaves that was counted nowhere."""
+
+
+def ignore_keys(keys: Iterable[str]) -> None:
+    """For who does not care what changes."""

@@ -6,10 +6,11 @@ as long as Redis would, and are the first that it is told of.
 """
 
 import asyncio
+import random
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from importlib.resources import files
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 from gateway.kernel.quota import LEASE_MS, Move
@@ -39,13 +40,19 @@ class Settlements:
         self._call = call
         self._monotonic = monotonic
         self._places: deque[tuple[float, Move, str]] = deque(maxlen=MOST_PLACES)
-        self._owed: deque[tuple[bytes, str]] = deque()
+        self.entries: dict[int, tuple[bytes, str]] = {}
+        """What Redis has not taken, by number: a command, and the tag of its keys."""
+        self.on_change: Callable[[int], None] = ignore_number
+        """Called with the number of each that comes or goes."""
+        self.outlives = False
+        """Whether somebody has them when this process ends."""
+        self._numbers = count(random.getrandbits(62))
         self._sending: set[asyncio.Task[None]] = set()
         self.lost = 0
 
     @property
     def owed(self) -> int:
-        return len(self._owed) + len(self._sending)
+        return len(self.entries) + len(self._sending)
 
     def send(self, moves: list[Move], tag: str, name: str = "", *, undoing: bool = False) -> asyncio.Task[None]:
         """Under way when this returns; done, or kept, when the task ends.
@@ -91,23 +98,24 @@ class Settlements:
     async def pay(self) -> None:
         """Send what is owed again. Ends early when Redis is away again."""
         self.give_places_back()
-        while self._owed:
-            batch = list(islice(self._owed, AT_ONCE))
-            replies = await asyncio.gather(*(self._call(command, tag) for command, tag in batch))
-            refused = [each for each, reply in zip(batch, replies, strict=True) if not isinstance(reply, int)]
-            for _ in batch:
-                self._owed.popleft()
-            self._owed.extendleft(reversed(refused))
-            if refused:
+        while self.entries:
+            batch = list(islice(self.entries.items(), AT_ONCE))
+            replies = await asyncio.gather(*(self._call(command, tag) for _, (command, tag) in batch))
+            taken = [number for (number, _), reply in zip(batch, replies, strict=True) if isinstance(reply, int)]
+            for number in taken:
+                del self.entries[number]
+                self.on_change(number)
+            if len(taken) < len(batch):
                 return
 
     async def finish(self) -> None:
-        """Wait for what is under way, and try once more what is owed. What remains is lost."""
+        """Wait for what is under way, and try once more what is owed. What remains is lost, unless somebody else has it."""
         await asyncio.gather(*self._sending)
         await self.pay()
         await asyncio.gather(*self._sending)
-        self.lost += len(self._owed)
-        self._owed.clear()
+        if not self.outlives:
+            self.lost += len(self.entries)
+            self.entries.clear()
 
     def _own(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
@@ -122,7 +130,17 @@ class Settlements:
     async def _send(self, command: bytes, tag: str) -> None:
         if isinstance(await self._call(command, tag), int):
             return
-        if len(self._owed) < MOST_OWED:
-            self._owed.append((command, tag))
+        self.owe(command, tag)
+
+    def owe(self, command: bytes, tag: str) -> None:
+        """Keep it until Redis takes it."""
+        if len(self.entries) < MOST_OWED:
+            number = next(self._numbers)
+            self.entries[number] = (command, tag)
+            self.on_change(number)
         else:
             self.lost += 1
+
+
+def ignore_number(number: int) -> None:
+    """For who does not care what changes."""

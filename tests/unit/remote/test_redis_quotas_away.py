@@ -165,7 +165,7 @@ class TestWithoutRedis:
 
     async def test_a_month_that_is_over_is_not_what_was_left(self, gateway: Gateway, redis_server: RedisServer) -> None:
         await gateway.allowed(MONTHLY)
-        known = gateway.limiter.quotas._known
+        known = gateway.limiter.quotas.known
         assert known["{a}:count"][0] == 1
         known["{a}:count"] = (2, known["{a}:count"][1] - 1)
         redis_server.kill()
@@ -175,7 +175,7 @@ class TestWithoutRedis:
         await gateway.refused(MONTHLY)
 
     async def test_what_is_known_is_bounded(self, gateway: Gateway) -> None:
-        known = gateway.limiter.quotas._known
+        known = gateway.limiter.quotas.known
         known.update({f"{number}": (1, 0) for number in range(module.MAX_KNOWN + 1)})
         await gateway.allowed(COUNT)
         assert set(known) == {"{a}:count"}

@@ -124,6 +124,6 @@ async def test_what_is_kept_is_bounded() -> None:
     store = Store()
     store.there = False
     settlements = Settlements("gw:1:", store.call, time.monotonic)
-    settlements._owed.extend([(b"", "a")] * module.MOST_OWED)
+    settlements.entries.update(dict.fromkeys(range(module.MOST_OWED), (b"", "a")))
     await settlements.send(RAISE, "a")
     assert (settlements.owed, settlements.lost) == (module.MOST_OWED, 1)
