@@ -29,10 +29,11 @@ from gateway.observe.metrics import Metrics
 from gateway.observe.pulse import Pulse
 from gateway.observe.slots import Region
 from gateway.pipeline import Gateway, Redirection
-from gateway.remote.control import Ask, Channel, Cut, Failed, Go, Legacy, Message, Part, Ready, Retire, content_of
+from gateway.remote.control import Ask, Bequest, Channel, Cut, Failed, Go, Legacy, Message, Part, Ready, Retire, content_of
 from gateway.remote.desk import Desk
 from gateway.remote.key_store import SCRIPTS as KEY_SCRIPTS
 from gateway.remote.local import LocalLimiter
+from gateway.remote.outage_memory import OutageMemory
 from gateway.remote.outbox import Outbox
 from gateway.remote.redis_limiter import RedisLimiter
 from gateway.settings.schema.server import Listener as ListenerSetting
@@ -57,7 +58,7 @@ TELL_WHERE = signal.SIGUSR1
 class Post(msgspec.Struct, frozen=True):
     """What a worker is given when it begins: `where` is the file for TELL_WHERE, `sockets` are bound, and by listener.
 
-    One worker of the node `checks` the targets of upstreams.
+    One of the `workers` of the node `checks` the targets of upstreams. `outage` is where it writes what has to outlive it.
     """
 
     sockets: list[tuple[ListenerSetting, list[socket.socket]]]
@@ -67,13 +68,20 @@ class Post(msgspec.Struct, frozen=True):
     control: socket.socket
     where: int
     checks: bool
+    workers: int
+    outage: OutageMemory
 
 
 class Estate(msgspec.Struct, frozen=True):
-    """What a worker leaves to its heir: what its limiter counted in memory, and the keys that it knew of those in Redis."""
+    """What a worker leaves to its heir: what its limiter counted in memory, and the keys that it knew of those in Redis.
 
-    limits: bytes
-    keys: bytes
+    `outage` is what it knows and owes of Redis; `share_only`: what it owes is owed by somebody else.
+    """
+
+    limits: bytes = b""
+    keys: bytes = b""
+    outage: bytes = b""
+    share_only: bool = False
 
 
 def work(blueprint: Blueprint, post: Post) -> int:
@@ -191,6 +199,9 @@ class Worker:
             for fd in fds:
                 self._adopt(msgspec.msgpack.decode(content_of(fd), type=Estate))
             self._go.set()
+        elif isinstance(message, Bequest):
+            for fd in fds:
+                self._adopt(msgspec.msgpack.decode(content_of(fd), type=Estate))
         elif isinstance(message, Part):
             for listener in self.listeners:
                 listener.draining = True
@@ -211,10 +222,15 @@ class Worker:
     def _bequeath(self) -> None:
         """From here on the heir decides, beginning with what we knew."""
         keys = b"" if self.key_watch is None else self.key_watch.keys.export()
-        self.channel.send_file(Legacy(), msgspec.msgpack.encode(Estate(self._memory().export(), keys)))
+        outage = self.limiter.bequeath() if isinstance(self.limiter, RedisLimiter) else b""
+        limits = b"" if outage else self._memory().export()
+        self.channel.send_file(Legacy(), msgspec.msgpack.encode(Estate(limits, keys, outage)))
 
     def _adopt(self, estate: Estate) -> None:
-        self._memory().adopt(estate.limits)
+        if estate.limits:
+            self._memory().adopt(estate.limits)
+        if estate.outage and isinstance(self.limiter, RedisLimiter):
+            self.limiter.adopt(estate.outage, share_only=estate.share_only)
         if self.key_watch is not None and estate.keys:
             self.key_watch.keys.adopt(estate.keys)
 
@@ -262,7 +278,17 @@ class Worker:
         if redis is None:
             return LocalLimiter(SYSTEM)
         url, more = redis.url.get_secret_value(), () if self.config.key_store is None else KEY_SCRIPTS
-        return RedisLimiter(url, redis.key_prefix, redis.timeout, redis.on_failure, SYSTEM, self._redis_changed, more_scripts=more)
+        return RedisLimiter(
+            url,
+            redis.key_prefix,
+            redis.timeout,
+            redis.on_failure,
+            SYSTEM,
+            self._redis_changed,
+            more_scripts=more,
+            workers=self.post.workers,
+            memory=self.post.outage,
+        )
 
     def _redis_changed(self, up: bool, reason: str) -> None:
         self.post.pulse.redis_up = up

@@ -5,6 +5,7 @@
                 Legacy (a memory file)      what its limiter and keyring knew, once it decides no longer
                 Told (a memory file)        the answer to an Ask
     supervisor  Go (a memory file or none)  accept connections, and begin with that knowledge
+                Bequest (a memory file)     know that as well: what another worker left
                 Part                        accept them still, and end each with its next reply
                 Retire                      accept no more, finish what there is, end
                 Cut                         end at once
@@ -44,6 +45,10 @@ class Go(msgspec.Struct, tag="go"):
     pass
 
 
+class Bequest(msgspec.Struct, tag="bequest"):
+    pass
+
+
 class Part(msgspec.Struct, tag="part"):
     pass
 
@@ -74,7 +79,7 @@ class Told(msgspec.Struct, tag="told"):
     status: int
 
 
-Message: TypeAlias = Ready | Failed | Legacy | Go | Part | Retire | Cut | Ask | Told
+Message: TypeAlias = Ready | Failed | Legacy | Go | Bequest | Part | Retire | Cut | Ask | Told
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Message).decode

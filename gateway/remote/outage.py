@@ -142,7 +142,7 @@ class Outage:
         """Redis was told what could be told. If nothing is owed all is as if it had never been away."""
         if self.phase != "away" and not self._fallback.debts and not self._quotas.settlements.entries:
             self.phase = "shared"
-            if self._memory is not None and len(self._memory):
+            if self._memory is not None and self._memory.used:
                 self._memory.replace(b"")
 
     def recover(self) -> None:
@@ -245,7 +245,7 @@ class Outage:
         records += [record for key in self._meters if (record := self._meter(key)) is not None]
         records += [_Owed(number, *entries[number]) if number in entries else _Paid(number) for number in self._settlements]
         content = b"".join(map(_written, records))
-        if not len(self._memory):
+        if not self._memory.used:
             content = _written(_Gateways(self._fallback.gateways, self._workers, self._rest)) + content
         self._forget_changes()
         if not self._memory.append(content):

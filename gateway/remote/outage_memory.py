@@ -41,7 +41,9 @@ class OutageMemory:
     def __repr__(self) -> str:
         return f"<OutageMemory {self._used()[1]} bytes>"
 
-    def __len__(self) -> int:
+    @property
+    def used(self) -> int:
+        """How many bytes there are."""
         return self._used()[1]
 
     @property

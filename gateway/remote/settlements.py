@@ -69,6 +69,8 @@ class Settlements:
 
     def give_places_back(self) -> None:
         """Redis is there again: what it was not told of is under way before any call that comes now."""
+        if not self._places:
+            return
         waiting, self._places = self._places, deque(maxlen=MOST_PLACES)
         now_s = self._monotonic()
         by_tag: dict[str, list[tuple[float, Move]]] = {}

@@ -11,6 +11,7 @@ from gateway.app import BEAT_S, SYSTEM
 from gateway.observe.errors import ErrorRings
 from gateway.observe.node import NodeMetrics
 from gateway.observe.slots import Region
+from gateway.supervisor.handover import Handover, Left
 from gateway.supervisor.memory import give_back
 from gateway.supervisor.sockets import Sockets
 from gateway.supervisor.worker import StillbornError, WorkerProcess
@@ -45,6 +46,7 @@ class Crew:
         self._free: list[Region] = []
         self._foreign: list[Region] = []
         self._deaths: dict[int, int] = {}
+        self._left = Left()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
         metrics.workers.labels("serving").watch(lambda: float(self._count("serving")))
@@ -108,11 +110,13 @@ class Crew:
         for worker in members.values():
             if worker.state == "ended":
                 self._replace(worker, worker.exited.result())
-        await asyncio.gather(*[self._succeed(before.get(slot), worker, drain_timeout_s) for slot, worker in members.items()])
+        handover = Handover(before, members)
         for slot, worker in before.items():
             if slot not in members:
-                self._retire(worker, drain_timeout_s)
+                self.later(handover.leave(worker, drain_timeout_s))
+                self._kill_late(worker, drain_timeout_s)
                 self.metrics.lag(slot, None)
+        await asyncio.gather(*[self._succeed(before.get(slot), worker, drain_timeout_s, handover) for slot, worker in members.items()])
 
     def answering(self) -> list[WorkerProcess]:
         """Those that can be asked something, who serves before who drains."""
@@ -170,7 +174,7 @@ class Crew:
 
     def _fork(self, blueprint: Blueprint, generation: int, slot: int, count: int) -> WorkerProcess:
         listening = self.sockets.share(blueprint.config.server.listeners, slot, count)
-        worker = WorkerProcess(slot, generation, blueprint, self._region(), self.errors.take(), listening)
+        worker = WorkerProcess(slot, generation, blueprint, self._region(), self.errors.take(), listening, count, self._left.take(slot))
         self.everybody.add(worker)
         return worker
 
@@ -181,14 +185,18 @@ class Crew:
         self.metrics.add(region)
         return region
 
-    async def _succeed(self, old: WorkerProcess | None, new: WorkerProcess, timeout_s: float) -> None:
+    async def _succeed(self, old: WorkerProcess | None, new: WorkerProcess, timeout_s: float, handover: Handover) -> None:
         legacy = None
-        if old is not None and old.state == "serving":
+        if old is None:
+            await handover.told(new.slot)
+        elif old.state == "serving":
             legacy = await old.bequeath(timeout_s)
             self._kill_late(old, timeout_s)
-        elif old is not None:
+            handover.tell(old.slot, legacy)
+        else:
             old.replace = False
             old.kill()
+            handover.tell(old.slot, None)
         new.go(legacy)
 
     def _retire(self, worker: WorkerProcess, timeout_s: float) -> None:
@@ -207,7 +215,10 @@ class Crew:
         self._free.append(worker.region)
         self.errors.give_back(worker.errors)
         if worker.replace and not self._closed and self.members.get(worker.slot) is worker:
+            self._left.keep(worker)
             self._replace(worker, code)
+        else:
+            self._left.give(worker, {} if self._closed else self.members)
 
     def _replace(self, worker: WorkerProcess, code: int) -> None:
         reason = "stuck" if worker.stuck else "killed" if code < 0 else "crashed" if code else "ended"

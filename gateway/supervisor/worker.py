@@ -8,11 +8,14 @@ from functools import partial
 from itertools import count
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from gateway.app import SYSTEM, TELL_WHERE, Post, work
+import msgspec
+
+from gateway.app import SYSTEM, TELL_WHERE, Estate, Post, work
 from gateway.observe.errors import ErrorRing
 from gateway.observe.pulse import Pulse
 from gateway.observe.slots import Region
-from gateway.remote.control import Ask, Channel, Cut, Failed, Go, Legacy, Message, Part, Ready, Retire, Told, content_of
+from gateway.remote.control import Ask, Bequest, Channel, Cut, Failed, Go, Legacy, Message, Part, Ready, Retire, Told, content_of
+from gateway.remote.outage_memory import OutageMemory
 from gateway.settings.schema.server import Listener
 from gateway.supervisor.fork import fork
 from gateway.table.blueprint import Blueprint
@@ -42,7 +45,8 @@ class Answer(NamedTuple):
 class WorkerProcess:
     """A child, from its fork on. `slot` numbers the workers of one generation, from 0.
 
-    `blueprint` is what it serves, `region` where it counts, `errors` where it keeps its last ones. Times are the monotonic
+    `blueprint` is what it serves, `region` where it counts, `errors` where it keeps its last ones. It is one of `workers`.
+    `outage` is where the one before it wrote down what it knew while Redis was away, if there was one. Times are the monotonic
     clock's, in seconds.
     """
 
@@ -54,12 +58,15 @@ class WorkerProcess:
         region: Region,
         errors: ErrorRing,
         sockets: list[tuple[Listener, list[socket.socket]]],
+        workers: int = 1,
+        outage: OutageMemory | None = None,
     ) -> None:
         self.slot = slot
         self.generation = generation
         self.blueprint = blueprint
         self.region = region
         self.errors = errors
+        self.outage = outage or OutageMemory.shared()
         self.pulse = Pulse()
         self.started_at = SYSTEM.monotonic()
         self.serving_since: float | None = None
@@ -77,7 +84,7 @@ class WorkerProcess:
         self._where = os.memfd_create("stacks", os.MFD_CLOEXEC)
         ours, theirs = Channel.pair()
         listening = [sock.fileno() for _, sharing in sockets for sock in sharing]
-        post = Post(sockets, region, errors, self.pulse, theirs, self._where, checks=slot == 0)
+        post = Post(sockets, region, errors, self.pulse, theirs, self._where, slot == 0, workers, self.outage)
         try:
             self.pid = fork(partial(work, blueprint, post), (theirs.fileno(), self._where, *listening))
         finally:
@@ -97,6 +104,10 @@ class WorkerProcess:
         self._channel.send(Go(), *(() if legacy is None else (legacy,)))
         if legacy is not None:
             os.close(legacy)
+
+    def hand(self, estate: Estate) -> None:
+        """Have it know what another one left."""
+        self._channel.send_file(Bequest(), msgspec.msgpack.encode(estate))
 
     def part(self) -> None:
         """End connections with their next reply."""

@@ -19,8 +19,8 @@ import structlog
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import KEY_MISSING, KEY_UNKNOWN, KEY_UNUSABLE, KEYS_UNAVAILABLE, Fault, GatewayError
 from gateway.kernel.key_form import is_misspelt
-from gateway.remote.key_records import MOST_BYTES, proof_of_certificate, proof_of_secret
 from gateway.remote.key_lookups import KeyLookups
+from gateway.remote.key_records import MOST_BYTES, proof_of_certificate, proof_of_secret
 from gateway.remote.key_store import KeyStore
 from gateway.remote.redis_address import LinkError
 from gateway.settings.records import References, read_key

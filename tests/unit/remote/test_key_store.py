@@ -20,9 +20,7 @@ STATES: list[tuple[bool, str]] = []
 @pytest.fixture
 async def connection(redis_server: RedisServer) -> AsyncIterator[RedisStore]:
     STATES.clear()
-    store = redis_store(
-        redis_server.url, 5.0, SCRIPTS, lambda tag: b"*1\r\n$4\r\nPING\r\n", lambda up, reason: STATES.append((up, reason))
-    )
+    store = redis_store(redis_server.url, 5.0, SCRIPTS, lambda tag: b"*1\r\n$4\r\nPING\r\n", lambda up, reason: STATES.append((up, reason)))
     await store.start()
     yield store
     await store.close()
