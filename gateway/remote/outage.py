@@ -129,7 +129,7 @@ class Outage:
 
     def changed(self, *, up: bool) -> None:
         """Redis is there, or is not."""
-        self.phase = "returning" if up else "away"
+        self.phase = "away" if not up else "returning" if self._owing() else "shared"
         self._write_all()
 
     def heard(self, gateways: int) -> None:
@@ -140,10 +140,10 @@ class Outage:
 
     def told(self) -> None:
         """Redis was told what could be told. If nothing is owed all is as if it had never been away."""
-        if self.phase != "away" and not self._fallback.debts and not self._quotas.settlements.entries:
+        if self.phase != "away" and not self._owing():
             self.phase = "shared"
             if self._memory is not None and self._memory.used:
-                self._memory.replace(b"")
+                self._write_all()
 
     def recover(self) -> None:
         """Go on where the process ended that wrote to this memory before."""
@@ -244,6 +244,8 @@ class Outage:
         records: list[_Record] = [self._bucket(key) for key in self._buckets]
         records += [record for key in self._meters if (record := self._meter(key)) is not None]
         records += [_Owed(number, *entries[number]) if number in entries else _Paid(number) for number in self._settlements]
+        if not records:
+            return
         content = b"".join(map(_written, records))
         if not self._memory.used:
             content = _written(_Gateways(self._fallback.gateways, self._workers, self._rest)) + content
@@ -255,10 +257,10 @@ class Outage:
         """In place of all that was written. What does not fit any more is not kept: it is a bound, some 200,000 debtors."""
         if self._memory is not None:
             self._forget_changes()
-            self._memory.replace(self.export() if self._worth_keeping() else b"")
+            self._memory.replace(self.export() if self.phase == "away" or self._owing() else b"")
 
-    def _worth_keeping(self) -> bool:
-        return self.phase == "away" or bool(self._fallback.debts or self._quotas.settlements.entries)
+    def _owing(self) -> bool:
+        return bool(self._fallback.debts or self._quotas.settlements.entries)
 
     def _forget_changes(self) -> None:
         self._buckets.clear()
