@@ -29,7 +29,7 @@ from gateway.observe.metrics import Metrics
 from gateway.observe.pulse import Pulse
 from gateway.observe.slots import Region
 from gateway.pipeline import Gateway, Redirection
-from gateway.remote.control import Ask, Bequest, Channel, Cut, Failed, Go, Legacy, Message, Part, Ready, Retire, content_of
+from gateway.remote.control import Ask, Bequest, Channel, Cut, Estate, Failed, Go, Legacy, Message, Part, Ready, Retire, content_of
 from gateway.remote.desk import Desk
 from gateway.remote.key_store import SCRIPTS as KEY_SCRIPTS
 from gateway.remote.local import LocalLimiter
@@ -70,18 +70,6 @@ class Post(msgspec.Struct, frozen=True):
     checks: bool
     workers: int
     outage: OutageMemory
-
-
-class Estate(msgspec.Struct, frozen=True):
-    """What a worker leaves to its heir: what its limiter counted in memory, and the keys that it knew of those in Redis.
-
-    `outage` is what it knows and owes of Redis; `share_only`: what it owes is owed by somebody else.
-    """
-
-    limits: bytes = b""
-    keys: bytes = b""
-    outage: bytes = b""
-    share_only: bool = False
 
 
 def work(blueprint: Blueprint, post: Post) -> int:
@@ -195,13 +183,11 @@ class Worker:
         self.channel.close()
 
     def _on_message(self, message: Message, fds: list[int]) -> None:
-        if isinstance(message, Go):
+        if isinstance(message, Go | Bequest):
             for fd in fds:
                 self._adopt(msgspec.msgpack.decode(content_of(fd), type=Estate))
-            self._go.set()
-        elif isinstance(message, Bequest):
-            for fd in fds:
-                self._adopt(msgspec.msgpack.decode(content_of(fd), type=Estate))
+            if isinstance(message, Go):
+                self._go.set()
         elif isinstance(message, Part):
             for listener in self.listeners:
                 listener.draining = True
@@ -278,17 +264,8 @@ class Worker:
         if redis is None:
             return LocalLimiter(SYSTEM)
         url, more = redis.url.get_secret_value(), () if self.config.key_store is None else KEY_SCRIPTS
-        return RedisLimiter(
-            url,
-            redis.key_prefix,
-            redis.timeout,
-            redis.on_failure,
-            SYSTEM,
-            self._redis_changed,
-            more_scripts=more,
-            workers=self.post.workers,
-            memory=self.post.outage,
-        )
+        shared = {"more_scripts": more, "workers": self.post.workers, "memory": self.post.outage}
+        return RedisLimiter(url, redis.key_prefix, redis.timeout, redis.on_failure, SYSTEM, self._redis_changed, **shared)
 
     def _redis_changed(self, up: bool, reason: str) -> None:
         self.post.pulse.redis_up = up

@@ -79,6 +79,18 @@ class Told(msgspec.Struct, tag="told"):
     status: int
 
 
+class Estate(msgspec.Struct, frozen=True):
+    """What a worker leaves to its heir: what its limiter counted in memory, and the keys that it knew of those in Redis.
+
+    `outage` is what it knows and owes of Redis; `share_only`: what it owes is owed by somebody else.
+    """
+
+    limits: bytes = b""
+    keys: bytes = b""
+    outage: bytes = b""
+    share_only: bool = False
+
+
 Message: TypeAlias = Ready | Failed | Legacy | Go | Bequest | Part | Retire | Cut | Ask | Told
 
 _encode = msgspec.msgpack.Encoder().encode

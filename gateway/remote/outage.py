@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, TypeAlias
 
 import msgspec
+import structlog
 
 from gateway.kernel.bucket import Guarantee, Window
 from gateway.remote.fallback import Debt, Fallback
@@ -147,9 +148,14 @@ class Outage:
 
     def recover(self) -> None:
         """Go on where the process ended that wrote to this memory before."""
-        if self._memory is not None:
-            self._fallback.gateways = max(self._memory.gateways, self._fallback.gateways)
+        if self._memory is None:
+            return
+        self._fallback.gateways = max(self._memory.gateways, self._fallback.gateways)
+        try:
             self.adopt(self._memory.read())
+        except Exception as bug:  # the worker after this one would meet it, too
+            structlog.get_logger().error("bug", what="what a worker left of an outage is lost", exc_info=bug)
+            self._memory.replace(b"")
 
     def export(self) -> bytes:
         """All that is known, for `adopt` in another process of this machine, whose monotonic clock is the same."""

@@ -4,9 +4,9 @@ While Redis is away calls meet the ladder, and what was counted here is told to 
 the process sees them, unless the call is refused. A call that was sent and not answered in time may have been charged in Redis as well.
 
 A refusal is remembered if a window that refused has not one token left, so that no call of any cost is let through meanwhile:
-until its next token comes, and for a second at most, the same claim is refused without asking again. It is forgotten when
-this process has a call let through that took from one of its buckets. Time is measured by this process's monotonic clock from before Redis was asked, so that whatever the clocks
-of the two say, nothing is refused here that Redis would let through.
+until its next token comes, and for a second at most, the same claim is refused without asking again. It is forgotten when this
+process lets a call through that took from one of its buckets. Time is measured by this process's monotonic clock from before
+Redis was asked, so that whatever the clocks of the two say, nothing is refused here that Redis would let through.
 
 Keys are `<prefix>:1:<key of the claim>`: the version of what is stored, and a name that begins with a hash tag, which
 keeps all windows of a claim on one node of a cluster. Besides there is `<prefix>:1:gateways`, by which gateways know
@@ -116,8 +116,7 @@ class RedisLimiter:
         self.call = self._store.call
         self.quotas = RedisQuotas(f"{key_prefix}:{VERSION}:", self.call, script, clock)
         self.outage = Outage(self.fallback, self.quotas, memory, workers)
-        self.outage.recover()
-        self._presence.expect(self.fallback.gateways)
+        self._presence.expect(workers)
 
     def __repr__(self) -> str:
         return f"<RedisLimiter {self._store!r}>"
@@ -167,6 +166,8 @@ class RedisLimiter:
 
     async def start(self) -> None:
         """Returns when Redis was reached, or found away: after a few seconds at most. Before it, calls meet the ladder."""
+        self.outage.recover()
+        self._presence.expect(self.fallback.gateways)
         await self._store.start()
         self._tender = asyncio.get_running_loop().create_task(self._tend(), name="gateways and debts")
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from gateway.app import Estate
+from gateway.remote.control import Estate
 from gateway.remote.outage_memory import OutageMemory
 from gateway.supervisor.worker import WorkerProcess
 

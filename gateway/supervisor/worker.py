@@ -10,11 +10,11 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from gateway.app import SYSTEM, TELL_WHERE, Estate, Post, work
+from gateway.app import SYSTEM, TELL_WHERE, Post, work
 from gateway.observe.errors import ErrorRing
 from gateway.observe.pulse import Pulse
 from gateway.observe.slots import Region
-from gateway.remote.control import Ask, Bequest, Channel, Cut, Failed, Go, Legacy, Message, Part, Ready, Retire, Told, content_of
+from gateway.remote.control import Ask, Bequest, Channel, Cut, Estate, Failed, Go, Legacy, Message, Part, Ready, Retire, Told, content_of
 from gateway.remote.outage_memory import OutageMemory
 from gateway.settings.schema.server import Listener
 from gateway.supervisor.fork import fork

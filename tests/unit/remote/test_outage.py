@@ -212,6 +212,15 @@ async def test_memory_is_written_anew_when_it_is_full(redis_server: RedisServer)
         assert debt.tokens == 800
 
 
+async def test_what_cannot_be_read_is_lost_and_ends_nobody(redis_server: RedisServer) -> None:
+    memory = OutageMemory.shared()
+    memory.append(b"\0\0\0\2xx")
+    memory.gateways = 3
+    redis_server.kill()
+    process = await Process(redis_server.url, memory=memory).start()
+    assert await process.taken() == 8
+
+
 async def test_the_repr_is_for_operators(redis_server: RedisServer) -> None:
     process = await Process(redis_server.url).start()
     assert repr(process.limiter.outage) == "<Outage shared, 0 debts, 0 settlements>"
