@@ -264,8 +264,8 @@ class Worker:
         if redis is None:
             return LocalLimiter(SYSTEM)
         url, more = redis.url.get_secret_value(), () if self.config.key_store is None else KEY_SCRIPTS
-        shared = {"more_scripts": more, "workers": self.post.workers, "memory": self.post.outage}
-        return RedisLimiter(url, redis.key_prefix, redis.timeout, redis.on_failure, SYSTEM, self._redis_changed, **shared)
+        limiter = partial(RedisLimiter, more_scripts=more, workers=self.post.workers, memory=self.post.outage)
+        return limiter(url, redis.key_prefix, redis.timeout, redis.on_failure, SYSTEM, self._redis_changed)
 
     def _redis_changed(self, up: bool, reason: str) -> None:
         self.post.pulse.redis_up = up

@@ -250,13 +250,11 @@ class Outage:
         records: list[_Record] = [self._bucket(key) for key in self._buckets]
         records += [record for key in self._meters if (record := self._meter(key)) is not None]
         records += [_Owed(number, *entries[number]) if number in entries else _Paid(number) for number in self._settlements]
-        if not records:
-            return
-        content = b"".join(map(_written, records))
         if not self._memory.used:
-            content = _written(_Gateways(self._fallback.gateways, self._workers, self._rest)) + content
+            records.insert(0, _Gateways(self._fallback.gateways, self._workers, self._rest))
+        changed = self._buckets or self._meters or self._settlements
         self._forget_changes()
-        if not self._memory.append(content):
+        if changed and not self._memory.append(b"".join(map(_written, records))):
             self._write_all()
 
     def _write_all(self) -> None:

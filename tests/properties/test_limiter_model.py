@@ -138,7 +138,8 @@ class SharedModel:
                 one.tat_us = max(one.tat_us, now_us)
                 return one, [], False
             one.full_us, one.until_us = 0, max(one.tat_us, empty_us)
-        own, others = None, []
+        own: Version | None = None
+        others: list[Version] = []
         for each in kept:
             mine = each.price_us == price_us and (each.full_us == window.full_us or (each.full_us == 0 and each.tat_us <= empty_us))
             if mine and own is None:
