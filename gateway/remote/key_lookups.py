@@ -1,13 +1,13 @@
 """Looks for keys, many in one round trip: all that are asked for in one turn of the loop, and those that come while it is busy.
 
-So a crowd of callers whom nobody knows yet waits a little, and is not turned away. Whoever waits when Redis does not answer
-is told so with those that were asked for: nobody waits for longer than a budget of Redis after that.
+So a crowd of callers whom nobody knows yet waits a little, and is not turned away. Whoever waits when Redis does not answer, asked
+twice, is told so with those that were asked for: nobody waits for longer than two budgets of Redis after that.
 """
 
 import asyncio
 from collections import deque
 
-from gateway.remote.key_store import KeyStore
+from gateway.remote.key_store import KeyStore, RefusedCommandError
 from gateway.remote.redis_address import LinkError
 
 AT_ONCE = 32
@@ -52,7 +52,7 @@ class KeyLookups:
     async def _ask(self, some: list[tuple[str, asyncio.Future[Found]]]) -> None:
         entries: list[bytes | None] | list[LinkError]
         try:
-            entries = await self._store.find([proof for proof, _ in some])
+            entries = await self._find([proof for proof, _ in some])
         except LinkError as failure:
             self._asked += len(self._waiting)
             some += self._waiting
@@ -62,6 +62,15 @@ class KeyLookups:
         for (_, found), entry in zip(some, entries, strict=True):
             if not found.done():
                 found.set_result(entry)
+
+    async def _find(self, proofs: list[str]) -> list[bytes | None]:
+        """One answer that is late or lost is no outage: Redis is asked once more, and a Redis that is known to be away says so at once."""
+        try:
+            return await self._store.find(proofs)
+        except RefusedCommandError:
+            raise
+        except LinkError:
+            return await self._store.find(proofs)
 
     def _answered(self, task: asyncio.Task[None]) -> None:
         self._asking.discard(task)

@@ -35,7 +35,7 @@ async def test_each_gets_what_it_asked_for() -> None:
     lookups = KeyLookups(store, 4)
     found = await asyncio.gather(*asked(lookups, 100))
     assert found == [None if number % 2 else b"%d" % number for number in range(100)]
-    assert (store.sizes, len(lookups)) == ([AT_ONCE, 100 - AT_ONCE], 0)
+    assert (store.sizes, len(lookups)) == ([AT_ONCE] * (100 // AT_ONCE) + [100 % AT_ONCE], 0)
 
 
 async def test_those_beyond_what_is_under_way_wait_for_it() -> None:
@@ -66,6 +66,32 @@ async def test_who_waits_when_redis_does_not_answer_is_told_at_once() -> None:
     for each in waiting:
         with pytest.raises(LinkError, match="away"):
             await each
-    assert (store.sizes, len(lookups)) == ([AT_ONCE], 0)
+    assert (store.sizes, len(lookups)) == ([AT_ONCE] * 2, 0)
     shelf.away = False
     assert await lookups.find("p") is None
+
+
+class LateOnce(Counting):
+    """The first answer is lost."""
+
+    async def find(self, proofs: Sequence[str]) -> list[bytes | None]:
+        found = await super().find(proofs)
+        if len(self.sizes) == 1:
+            raise LinkError("timeout")
+        return found
+
+
+async def test_one_answer_that_is_late_is_asked_for_again() -> None:
+    shelf = Shelf()
+    shelf.entries["p"] = b"found"
+    store = LateOnce(shelf)
+    assert (await KeyLookups(store, 1).find("p"), store.sizes) == (b"found", [1, 1])
+
+
+async def test_a_redis_that_refuses_is_not_asked_again() -> None:
+    shelf = Shelf()
+    shelf.refuses.add("HGET")
+    store = Counting(shelf)
+    with pytest.raises(LinkError, match="NOPERM"):
+        await KeyLookups(store, 1).find("p")
+    assert store.sizes == [1]
