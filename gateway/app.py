@@ -263,7 +263,7 @@ class Worker:
         redis = self.config.redis
         if redis is None:
             return LocalLimiter(SYSTEM)
-        url, more = redis.url.get_secret_value(), () if self.config.key_store is None else KEY_SCRIPTS
+        url, more = redis.login_url(), () if self.config.key_store is None else KEY_SCRIPTS
         limiter = partial(RedisLimiter, more_scripts=more, workers=self.post.workers, memory=self.post.outage)
         return limiter(url, redis.key_prefix, redis.timeout, redis.on_failure, SYSTEM, self._redis_changed)
 

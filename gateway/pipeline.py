@@ -4,7 +4,7 @@ from asyncio import CancelledError
 
 from gateway.exchange import Exchange, Reply, Send
 from gateway.kernel.clock import Clock
-from gateway.kernel.faults import CLIENT_CLOSED, INTERNAL_ERROR, Fault, GatewayError
+from gateway.kernel.faults import CLIENT_CLOSED, INTERNAL_ERROR, METHOD_NOT_ALLOWED, Fault, GatewayError
 from gateway.remote.call import Call
 from gateway.remote.limiter import Limiter
 from gateway.stages.dress import dress
@@ -24,8 +24,6 @@ from gateway.table.stored import StoredKeys
 ANSWERED_WITHIN_S = 55.0
 """Clients commonly give up after 60 s: the time that a body took to arrive is taken from the upstream's, unless a route has more."""
 SHORTEST_CALL_S = 5.0
-LARGE_BYTES = 64 * 1024
-"""A reply beyond this size waits for the client to take it."""
 
 
 def _hurry(call: Call, spent_s: float) -> None:
@@ -68,13 +66,10 @@ class Gateway:
         """Answer `x` through `send`, then record it, whatever happened."""
         self.recorder.begin()
         try:
-            x.reply = dress(await self._answer(x), x, self.id_field)
+            x.reply = dress(await self._answer(x), x, self.id_field, self.table.unrouted)
             if x.hold is not None:
                 await settle(x, x.hold, self.recorder.unmeasured)
-            began = self.clock.monotonic()
             x.sent_bytes = await send(x.reply)
-            if x.sent_bytes > LARGE_BYTES:
-                x.client_s += self.clock.monotonic() - began
         except (CancelledError, ConnectionError) as gone:  # the client left; the call to the upstream ends with it
             x.error = x.error or x.ended or GatewayError(CLIENT_CLOSED, cause=type(gone).__name__)
             x.outcome = "cut" if x.ended is not None else "abandoned"
@@ -85,6 +80,8 @@ class Gateway:
         except GatewayError as broken:  # a streamed reply broke off; send has cut the connection
             x.error, x.outcome = broken, "cut"
         finally:
+            if x.answer is not None and x.answer.stream is not None:
+                x.upstream_s += x.answer.stream.waited_s
             if x.hold is not None:
                 conclude(x, x.hold, self.recorder.unmeasured)
             self.recorder.record(x, self.clock.monotonic())
@@ -104,6 +101,8 @@ class Gateway:
             x.error = GatewayError(INTERNAL_ERROR, cause=type(bug).__name__)
         if x.decision is None:
             await self._look(x)
+        if x.route is None and x.error.fault is METHOD_NOT_ALLOWED:
+            x.near = self.table.near(x.path)
         family = x.route.family if x.route else "general"
         fault = x.error.fault
         return refuse(x.error, x.error.row or self.faults.get(fault.name, fault), x.request_id, family)
@@ -133,16 +132,22 @@ class Gateway:
         if route.upstream is None:
             return await tell(x, caller, x.decision, self._accounts)
         began = self.clock.monotonic()
-        call = x.call = await prepare(x, route, caller, self.id_field)
-        now = self.clock.monotonic()
+        try:
+            call = x.call = await prepare(x, route, caller, self.id_field)
+        finally:
+            if x.body is not None:
+                x.client_s = x.body.waited_s
         if x.body is not None:
-            x.client_s, began = now - began, now
-            _hurry(call, now - x.started)
+            began = self.clock.monotonic()
+            _hurry(call, began - x.started)
         try:
             x.answer = await route.upstream.send(call)
         finally:
             x.upstream_s = self.clock.monotonic() - began
-        return normalize(x.answer, x.request_id, route, x.method)
+            if x.body is not None:  # what was waited for the rest of one that is passed on as it comes
+                x.upstream_s -= x.body.waited_s - x.client_s
+                x.client_s = x.body.waited_s
+        return normalize(x.answer, x, route)
 
     async def _look(self, x: Exchange) -> None:
         """Every reply to a known caller tells what it has left, a refusal before the limiter too: at no cost."""

@@ -6,11 +6,11 @@ import pytest
 
 from gateway.exchange import Reply
 from gateway.kernel.faults import Fault, GatewayError
-from gateway.remote.call import Answer, Stream
+from gateway.remote.call import Answer, UpstreamStream
 from gateway.stages.normalize import normalize
 from gateway.table import Envelope, Route
 from tests.envelope_schema import check_envelope
-from tests.samples import REQUEST_ID, route
+from tests.samples import REQUEST_ID, exchange, route
 
 JSON = (b"content-type", b"application/json")
 TEXT = (b"content-type", b"text/plain")
@@ -20,7 +20,11 @@ MIB = 1 << 20
 
 
 def answer_of(
-    body: bytes = b'{"a":1}', *fields: tuple[bytes, bytes], status: int = 200, stream: Stream | None = None, length: int | None = None
+    body: bytes = b'{"a":1}',
+    *fields: tuple[bytes, bytes],
+    status: int = 200,
+    stream: UpstreamStream | None = None,
+    length: int | None = None,
 ) -> Answer:
     return Answer(status, list(fields or (JSON,)), body, stream, len(body) if stream is None else length, "127.0.0.1:1")
 
@@ -30,7 +34,7 @@ def route_in(mode: Any = "auto", binary: Any = "passthrough", **changes: Any) ->
 
 
 def normalized(answer: Answer, route: Route | None = None, method: str = "GET") -> Reply:
-    return normalize(answer, REQUEST_ID, route or route_in(), method)
+    return normalize(answer, exchange(method=method), route or route_in())
 
 
 def wrapped(answer: Answer, route: Route | None = None) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from gateway.exchange import Exchange
 from gateway.kernel.bucket import Window, claim
 from gateway.kernel.faults import CATALOGUE
 from gateway.kernel.headers import FieldFilter
+from gateway.kernel.public_urls import UrlMapping
 from gateway.kernel.quota_fields import limit_fields
+from gateway.kernel.response_fields import FieldRules
 from gateway.remote.call import Answer, Call
 from gateway.table import Caller, Envelope, Key, Keyring, Route
 
@@ -45,6 +47,7 @@ class Pieces:
         self.length = length
         self.received = 0
         self.closed = False
+        self.held_s = self.waited_s = 0.0
 
     async def read(self) -> bytes:
         piece = self._pieces.pop(0) if self._pieces else b""
@@ -117,10 +120,18 @@ def route(pattern: str = "/v1/orders", **changes: Any) -> Route:
         "request_filter": FieldFilter([b"x-api-key"]),
         "request_fields": b"",
         "response_set": (),
-        "response_remove": frozenset(),
+        "response_rules": FieldRules(),
+        "own_set": (),
+        "privacy": (),
+        "organization_field": "X-Tenant-Org-Id",
+        "url_mapping": UrlMapping(),
+        "prefix_field": "",
+        "unsaid": (),
         "connect_timeout_s": 1.0,
         "first_byte_timeout_s": 10.0,
         "total_timeout_s": 30.0,
+        "idle_timeout_s": 60.0,
+        "events_idle_timeout_s": 600.0,
         "subject_field": "X-Client-Certificate-Subject",
     }
     chosen = ordinary | changes

@@ -51,6 +51,8 @@ Size: TypeAlias = Annotated[int, PlainValidator(values.size), _in_bytes, _shape(
 Id: TypeAlias = Annotated[str, PlainValidator(values.identifier), _shape(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$")]
 IdPattern: TypeAlias = Annotated[str, PlainValidator(values.identifier_pattern), _shape(pattern=r"^[A-Za-z0-9.*_:@-]{1,128}$")]
 HeaderName: TypeAlias = Annotated[str, PlainValidator(values.header_name), _shape(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
+HeaderNames: TypeAlias = Annotated[str, PlainValidator(values.header_names), _shape(pattern=r"^[!#$%&'+.^_`|~0-9A-Za-z-]+\*?$")]
+"""One name, or with `*` at its end all that begin so."""
 HeaderValue: TypeAlias = Annotated[str, PlainValidator(values.header_value), _shape()]
 QueryName: TypeAlias = Annotated[str, PlainValidator(values.query_name), _shape(pattern=r"^[A-Za-z0-9._~-]+$")]
 Method: TypeAlias = Annotated[str, PlainValidator(values.method), _shape(enum=list(values.METHODS))]
@@ -64,6 +66,9 @@ TrustedProxy: TypeAlias = Annotated[IPv4Network | IPv6Network | str, PlainValida
 """An address range, or "unix" for whoever comes through a unix socket."""
 TargetUrl: TypeAlias = Annotated[addresses.TargetUrl, PlainValidator(addresses.target_url), spelled, _shape(pattern="^https?://")]
 RedisUrl: TypeAlias = Annotated[SecretStr, _secret(redis_urls.redis_url), _hidden, _shape(pattern=redis_url.PATTERN)]
+Password: TypeAlias = Annotated[SecretStr, _secret(values.password), _hidden, _shape()]
+PasswordFile: TypeAlias = Annotated[SecretStr, _secret(values.password_file), _hidden, _shape()]
+"""The password in the file that is named."""
 Token: TypeAlias = Annotated[SecretStr, _secret(values.token), _hidden, _shape()]
 ServerName: TypeAlias = Annotated[str, PlainValidator(addresses.server_name), _shape(pattern=addresses.SERVER_NAME_PATTERN)]
 Digest: TypeAlias = Annotated[str, PlainValidator(values.digest), _shape(pattern="^[0-9a-f]{64}$")]
