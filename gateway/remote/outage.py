@@ -252,7 +252,7 @@ class Outage:
         records += [_Owed(number, *entries[number]) if number in entries else _Paid(number) for number in self._settlements]
         if not self._memory.used:
             records.insert(0, _Gateways(self._fallback.gateways, self._workers, self._rest))
-        changed = self._buckets or self._meters or self._settlements
+        changed = bool(self._buckets or self._meters or self._settlements)
         self._forget_changes()
         if changed and not self._memory.append(b"".join(map(_written, records))):
             self._write_all()
