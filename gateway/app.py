@@ -30,10 +30,27 @@ from gateway.observe.metrics import Metrics
 from gateway.observe.pulse import Pulse
 from gateway.observe.slots import Region
 from gateway.pipeline import Gateway, Redirection
-from gateway.remote.control import Ask, Channel, Cut, Failed, Go, Legacy, Lend, Message, Part, Ready, Retire, TakeBack, content_of
+from gateway.remote.control import (
+    Ask,
+    Bequest,
+    Channel,
+    Cut,
+    Estate,
+    Failed,
+    Go,
+    Legacy,
+    Lend,
+    Message,
+    Part,
+    Ready,
+    Retire,
+    TakeBack,
+    content_of,
+)
 from gateway.remote.desk import Desk
-from gateway.remote.key_store import SCRIPT as QUIET
+from gateway.remote.key_store import SCRIPTS as KEY_SCRIPTS
 from gateway.remote.local import LocalLimiter
+from gateway.remote.outage_memory import OutageMemory
 from gateway.remote.outbox import Outbox
 from gateway.remote.redis_limiter import RedisLimiter
 from gateway.settings.schema.server import Listener as ListenerSetting
@@ -58,7 +75,7 @@ TELL_WHERE = signal.SIGUSR1
 class Post(msgspec.Struct, frozen=True):
     """What a worker is given when it begins: `where` is the file for TELL_WHERE, `sockets` are bound, and by listener.
 
-    One worker of the node `checks` the targets of upstreams.
+    One of the `workers` of the node `checks` the targets of upstreams. `outage` is where it writes what has to outlive it.
     """
 
     sockets: list[tuple[ListenerSetting, list[socket.socket]]]
@@ -68,13 +85,8 @@ class Post(msgspec.Struct, frozen=True):
     control: socket.socket
     where: int
     checks: bool
-
-
-class Estate(msgspec.Struct, frozen=True):
-    """What a worker leaves to its heir: what its limiter counted in memory, and the keys that it knew of those in Redis."""
-
-    limits: bytes
-    keys: bytes
+    workers: int
+    outage: OutageMemory
 
 
 def work(blueprint: Blueprint, post: Post) -> int:
@@ -188,10 +200,11 @@ class Worker:
         self.channel.close()
 
     def _on_message(self, message: Message, fds: list[int]) -> None:
-        if isinstance(message, Go):
+        if isinstance(message, Go | Bequest):
             for fd in fds:
                 self._adopt(msgspec.msgpack.decode(content_of(fd), type=Estate))
-            self._go.set()
+            if isinstance(message, Go):
+                self._go.set()
         elif isinstance(message, Part):
             for listener in self.listeners:
                 listener.draining = True
@@ -216,10 +229,15 @@ class Worker:
     def _bequeath(self) -> None:
         """From here on the heir decides, beginning with what we knew."""
         keys = b"" if self.key_watch is None else self.key_watch.keys.export()
-        self.channel.send_file(Legacy(), msgspec.msgpack.encode(Estate(self._memory().export(), keys)))
+        outage = self.limiter.bequeath() if isinstance(self.limiter, RedisLimiter) else b""
+        limits = b"" if outage else self._memory().export()
+        self.channel.send_file(Legacy(), msgspec.msgpack.encode(Estate(limits, keys, outage)))
 
     def _adopt(self, estate: Estate) -> None:
-        self._memory().adopt(estate.limits)
+        if estate.limits:
+            self._memory().adopt(estate.limits)
+        if estate.outage and isinstance(self.limiter, RedisLimiter):
+            self.limiter.adopt(estate.outage, share_only=estate.share_only)
         if self.key_watch is not None and estate.keys:
             self.key_watch.keys.adopt(estate.keys)
 
@@ -266,8 +284,9 @@ class Worker:
         redis = self.config.redis
         if redis is None:
             return LocalLimiter(SYSTEM)
-        url, more = redis.login_url(), () if self.config.key_store is None else (QUIET,)
-        return RedisLimiter(url, redis.key_prefix, redis.timeout, redis.on_failure, SYSTEM, self._redis_changed, more_scripts=more)
+        url, more = redis.login_url(), () if self.config.key_store is None else KEY_SCRIPTS
+        limiter = partial(RedisLimiter, more_scripts=more, workers=self.post.workers, memory=self.post.outage)
+        return limiter(url, redis.key_prefix, redis.timeout, redis.on_failure, SYSTEM, self._redis_changed)
 
     def _redis_changed(self, up: bool, reason: str) -> None:
         self.post.pulse.redis_up = up

@@ -103,8 +103,8 @@ class Metrics(Families):
         # Keys that are kept in Redis
         self.key_lookups = self._counter(
             "gateway_key_lookups_total",
-            "Looks for a key that is kept in Redis: in memory (memory, refused: known to be nobody's), in Redis (found, unknown, error), "
-            "or not at all (misspelt, throttled: too many guesses of an address).",
+            "Looks for a key that is kept in Redis: in memory (memory, refused: known to be nobody's), in Redis (found, unknown, "
+            "throttled: nobody's, after too many guesses of an address, error), or not at all (misspelt).",
             ("result",),
             _FEW,
         )

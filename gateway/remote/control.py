@@ -5,6 +5,7 @@
                 Legacy (a memory file)      what its limiter and keyring knew, once it decides no longer
                 Told (a memory file)        the answer to an Ask
     supervisor  Go (a memory file or none)  accept connections, and begin with that knowledge
+                Bequest (a memory file)     know that as well: what another worker left
                 Part                        accept them still, and end each with its next reply
                 Lend (sockets)              accept from these too: they are those of a worker that is lost
                 TakeBack                    accept from those no longer
@@ -43,6 +44,10 @@ class Legacy(msgspec.Struct, tag="legacy"):
 
 
 class Go(msgspec.Struct, tag="go"):
+    pass
+
+
+class Bequest(msgspec.Struct, tag="bequest"):
     pass
 
 
@@ -90,7 +95,19 @@ class Told(msgspec.Struct, tag="told"):
     status: int
 
 
-Message: TypeAlias = Ready | Failed | Legacy | Go | Part | Retire | Lend | TakeBack | Cut | Ask | Told
+class Estate(msgspec.Struct, frozen=True):
+    """What a worker leaves to its heir: what its limiter counted in memory, and the keys that it knew of those in Redis.
+
+    `outage` is what it knows and owes of Redis; `share_only`: what it owes is owed by somebody else.
+    """
+
+    limits: bytes = b""
+    keys: bytes = b""
+    outage: bytes = b""
+    share_only: bool = False
+
+
+Message: TypeAlias = Ready | Failed | Legacy | Go | Bequest | Part | Retire | Lend | TakeBack | Cut | Ask | Told
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Message).decode

@@ -13,6 +13,7 @@ from gateway.observe.node import NodeMetrics
 from gateway.observe.slots import Region
 from gateway.supervisor.cover import Cover
 from gateway.supervisor.fork import reap_strangers
+from gateway.supervisor.handover import Handover, Left
 from gateway.supervisor.memory import give_back
 from gateway.supervisor.reserve import Reserve
 from gateway.supervisor.sockets import Sockets
@@ -55,6 +56,7 @@ class Crew:
         self._deaths: dict[int, int] = {}
         self._reserve = Reserve()
         self._cover = Cover(sockets)
+        self._left = Left()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
         metrics.workers.labels("serving").watch(lambda: float(self._count("serving")))
@@ -121,11 +123,13 @@ class Crew:
         for worker in members.values():
             if worker.state == "ended":
                 self._replace(worker, worker.exited.result())
-        await asyncio.gather(*[self._succeed(before.get(slot), worker, drain_timeout_s) for slot, worker in members.items()])
+        handover = Handover(before, members)
         for slot, worker in before.items():
             if slot not in members:
-                self._retire(worker, drain_timeout_s)
+                self.later(handover.leave(worker, drain_timeout_s))
+                self._kill_late(worker, drain_timeout_s)
                 self.metrics.lag(slot, None)
+        await asyncio.gather(*[self._succeed(before.get(slot), worker, drain_timeout_s, handover) for slot, worker in members.items()])
         self._cover.arrange(members)
 
     def answering(self) -> list[WorkerProcess]:
@@ -195,7 +199,10 @@ class Crew:
             failed.callback(self._free.append, region)
             errors = self.errors.take()
             failed.callback(self.errors.give_back, errors)
-            worker = WorkerProcess(slot, generation, blueprint, region, errors, self.sockets.share(listeners, slot, count))
+            outage = self._left.take(slot)
+            failed.callback(self._left.put_back, slot, outage)
+            listening = self.sockets.share(listeners, slot, count)
+            worker = WorkerProcess(slot, generation, blueprint, region, errors, listening, count, outage)
             failed.pop_all()
         self.everybody.add(worker)
         return worker
@@ -207,14 +214,18 @@ class Crew:
         self.metrics.add(region)
         return region
 
-    async def _succeed(self, old: WorkerProcess | None, new: WorkerProcess, timeout_s: float) -> None:
+    async def _succeed(self, old: WorkerProcess | None, new: WorkerProcess, timeout_s: float, handover: Handover) -> None:
         legacy = None
-        if old is not None and old.state == "serving":
+        if old is None:
+            await handover.told(new.slot)
+        elif old.state == "serving":
             legacy = await old.bequeath(timeout_s)
             self._kill_late(old, timeout_s)
-        elif old is not None:
+            handover.tell(old.slot, legacy)
+        else:
             old.replace = False
             old.kill()
+            handover.tell(old.slot, None)
         new.go(legacy)
 
     def _retire(self, worker: WorkerProcess, timeout_s: float, *, last: bool = False) -> None:
@@ -234,7 +245,10 @@ class Crew:
         self.errors.give_back(worker.errors)
         if worker.replace and not self._closed and self.members.get(worker.slot) is worker:
             self._cover.arrange(self.members)
+            self._left.keep(worker)
             self._replace(worker, code)
+        else:
+            self._left.give(worker, {} if self._closed else self.members)
 
     def _replace(self, worker: WorkerProcess, code: int) -> None:
         reason = "stuck" if worker.stuck else "killed" if code < 0 else "crashed" if code else "ended"

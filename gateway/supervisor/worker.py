@@ -10,14 +10,18 @@ from functools import partial
 from itertools import count
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+import msgspec
+
 from gateway.app import SYSTEM, TELL_WHERE, Post, work
 from gateway.observe.errors import ErrorRing
 from gateway.observe.pulse import Pulse
 from gateway.observe.slots import Region
 from gateway.remote.control import (
     Ask,
+    Bequest,
     Channel,
     Cut,
+    Estate,
     Failed,
     Go,
     Legacy,
@@ -30,6 +34,7 @@ from gateway.remote.control import (
     Told,
     content_of,
 )
+from gateway.remote.outage_memory import OutageMemory
 from gateway.settings.schema.server import Listener
 from gateway.supervisor.fork import fork
 from gateway.table.blueprint import Blueprint
@@ -59,7 +64,8 @@ class Answer(NamedTuple):
 class WorkerProcess:
     """A child, from its fork on. `slot` numbers the workers of one generation, from 0.
 
-    `blueprint` is what it serves, `region` where it counts, `errors` where it keeps its last ones. Times are the monotonic
+    `blueprint` is what it serves, `region` where it counts, `errors` where it keeps its last ones. It is one of `workers`.
+    `outage` is where the one before it wrote down what it knew while Redis was away, if there was one. Times are the monotonic
     clock's, in seconds. Raises OSError when it cannot be started.
     """
 
@@ -71,12 +77,15 @@ class WorkerProcess:
         region: Region,
         errors: ErrorRing,
         sockets: list[tuple[Listener, list[socket.socket]]],
+        workers: int = 1,
+        outage: OutageMemory | None = None,
     ) -> None:
         self.slot = slot
         self.generation = generation
         self.blueprint = blueprint
         self.region = region
         self.errors = errors
+        self.outage = outage or OutageMemory.shared()
         self.pulse = Pulse()
         self.started_at = SYSTEM.monotonic()
         self.serving_since: float | None = None
@@ -97,7 +106,7 @@ class WorkerProcess:
             failed.callback(os.close, self._where)
             ours, theirs = Channel.pair()
             failed.callback(ours.close)
-            post = Post(sockets, region, errors, self.pulse, theirs, self._where, checks=slot == 0)
+            post = Post(sockets, region, errors, self.pulse, theirs, self._where, slot == 0, workers, self.outage)
             with theirs:
                 self.pid = fork(partial(work, blueprint, post), (theirs.fileno(), self._where, *listening))
             failed.pop_all()
@@ -116,6 +125,10 @@ class WorkerProcess:
         self._channel.send(Go(), *(() if legacy is None else (legacy,)))
         if legacy is not None:
             os.close(legacy)
+
+    def hand(self, estate: Estate) -> None:
+        """Have it know what another one left."""
+        self._channel.send_file(Bequest(), msgspec.msgpack.encode(estate))
 
     def part(self) -> None:
         """End connections with their next reply."""
