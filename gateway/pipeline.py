@@ -5,6 +5,7 @@ from asyncio import CancelledError
 from gateway.exchange import Exchange, Reply, Send
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import CLIENT_CLOSED, INTERNAL_ERROR, Fault, GatewayError
+from gateway.kernel.quota import Hold
 from gateway.remote.call import Call
 from gateway.remote.limiter import Limiter
 from gateway.stages.dress import dress
@@ -70,31 +71,46 @@ class Gateway:
         try:
             x.reply = dress(await self._answer(x), x, self.id_field)
             if x.hold is not None:
-                await settle(x, x.hold, self.recorder.unmeasured)
+                await self._settle(x, x.hold)
+            if x.answer is not None and len(x.answer.body) > LARGE_BYTES:
+                x.answer.body = b""  # the reply has what is sent of it, and a slow client must not hold both
             began = self.clock.monotonic()
             x.sent_bytes = await send(x.reply)
             if x.sent_bytes > LARGE_BYTES:
                 x.client_s += self.clock.monotonic() - began
         except (CancelledError, ConnectionError) as gone:  # the client left; the call to the upstream ends with it
             x.error = x.error or x.ended or GatewayError(CLIENT_CLOSED, cause=type(gone).__name__)
-            x.outcome = "cut" if x.ended is not None else "abandoned"
+            x.outcome = "abandoned" if x.ended is None or x.ended.fault.source == "client" else "cut"
             if x.reply is not None and x.reply.stream is not None:
                 x.reply.stream.close()
             if isinstance(gone, CancelledError):
                 raise
         except GatewayError as broken:  # a streamed reply broke off; send has cut the connection
-            x.error, x.outcome = broken, "cut"
+            x.error, x.outcome = broken.kept(), "cut"
         finally:
             if x.hold is not None:
-                conclude(x, x.hold, self.recorder.unmeasured)
+                self._conclude(x, x.hold)
             self.recorder.record(x, self.clock.monotonic())
+
+    async def _settle(self, x: Exchange, hold: Hold) -> None:
+        """A bug in the accounts of quotas must not cost the client its reply."""
+        try:
+            await settle(x, hold, self.recorder.unmeasured)
+        except Exception as bug:
+            self.recorder.bug(bug, x.request_id)
+
+    def _conclude(self, x: Exchange, hold: Hold) -> None:
+        try:
+            conclude(x, hold, self.recorder.unmeasured)
+        except Exception as bug:
+            self.recorder.bug(bug, x.request_id)
 
     async def _answer(self, x: Exchange) -> Reply:
         """The only place where an error becomes a reply."""
         try:
             return await self._serve(x)
         except GatewayError as error:
-            x.error = error
+            x.error = error.kept()
         except CancelledError:
             if x.ended is None:
                 raise

@@ -30,7 +30,8 @@ class ClientBody:
         try:
             piece = await self._payload.readany()
         except RequestPayloadError as broken:
-            raise GatewayError(MALFORMED_REQUEST, cause="the body breaks its framing") from broken
+            broken.__traceback__ = None  # the payload keeps the error, whose frames would keep the payload
+            raise GatewayError(MALFORMED_REQUEST, cause="the body breaks its framing") from None
         self.received += len(piece)
         if self.received > self._limit:
             raise GatewayError(BODY_TOO_LARGE)

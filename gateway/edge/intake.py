@@ -212,6 +212,8 @@ class Intake(RequestHandler):
             self._listener.turned_away -= 1
         self._end_lingering()
         super().connection_lost(exc)
+        self._payload = self._last_payload = EMPTY_PAYLOAD  # whatever still waits for this connection holds no body
+        self._backlog = self._tail = b""
 
     def _end_lingering(self) -> None:
         if self._lost is not None and not self._lost.done():

@@ -53,6 +53,9 @@ class GatewayError(Exception):
     `details` never hold a secret.
     `allow` is the Allow field of a 405; `retry_after_s` is a whole number of seconds, 1 or more.
     `cause` is for the log only: it may name hosts and operating system errors, never a key.
+
+    Law: an error that is kept, on an exchange, a connection or a stream, is kept through `kept`. Its traceback holds the frames that
+    it passed through, these hold the exchange, its body and whoever keeps the error: a cycle, which only the garbage collector frees.
     """
 
     def __init__(
@@ -74,6 +77,11 @@ class GatewayError(Exception):
         self.allow = allow
         self.retry_after_s = retry_after_s
         self.cause = cause
+
+    def kept(self) -> "GatewayError":
+        """This error, without its traceback and without the errors that it was made of."""
+        self.__traceback__ = self.__context__ = self.__cause__ = None
+        return self
 
 
 MISSING_ATTRIBUTE, INVALID_PARAMETER, INVALID_CREDENTIALS, UNAUTHORIZED, UNDEFINED = 1000, 1001, 1002, 1003, 1004

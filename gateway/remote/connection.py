@@ -4,6 +4,7 @@ Laws:
  - It serves another call only after a reply that was whole, kept alive and followed by nothing. Bytes that arrive
    while no call is under way close it.
  - Whoever gives up a call, for whatever reason, closes the connection: `_discard` is the one way out, and runs once.
+   Nothing refers in a circle to what is discarded: it is freed at once, and the call with it.
 """
 
 import asyncio
@@ -50,7 +51,8 @@ class Connection(asyncio.Protocol):
     """
 
     _transport: asyncio.Transport
-    _call: Call
+    _reply: ReplyReader
+    _alarm: Deadlines
 
     def __init__(self, owner: Owner, target: str, origin: Origin, clock: Clock, loop: asyncio.AbstractEventLoop, outbox: Outbox) -> None:
         self._owner = owner
@@ -59,15 +61,14 @@ class Connection(asyncio.Protocol):
         self._clock = clock
         self._loop = loop
         self._outbox = outbox
-        self._reply = ReplyReader()
         self._readable = select.poll()
         self._waiter: asyncio.Future[Answer] | None = None
         self._buffer = bytearray()
         self._stream: ReplyStream | None = None
         self._upload: asyncio.Task[None] | None = None
         self._cut_upload = False
+        self._buffer_bytes = 0
         self._drained: asyncio.Future[None] | None = None
-        self._alarm = Deadlines(self._rang, clock, loop)
         self.closed: GatewayError | None = None
         self.lost = loop.create_future()
         self.died_unanswered = False
@@ -88,7 +89,7 @@ class Connection(asyncio.Protocol):
             raise self.closed
         self._reply.begin(call.method == b"HEAD")
         self._buffer.clear()
-        self._call = call
+        self._buffer_bytes = call.buffer_bytes
         call.handed = True
         self._waiter = waiter = self._loop.create_future()
         body = call.body
@@ -139,6 +140,9 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        # Not before: what is refused was never discarded
+        self._reply = ReplyReader()
+        self._alarm = Deadlines(self._rang, self._clock, self._loop)
         self._readable.register(transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLRDHUP)
 
     def data_received(self, data: bytes) -> None:
@@ -198,7 +202,7 @@ class Connection(asyncio.Protocol):
         if not self._buffer:
             self._head_arrived()
         self._buffer += data
-        if len(self._buffer) <= self._call.buffer_bytes and self._call.buffer_bytes and not is_streamed(self._reply.fields):
+        if len(self._buffer) <= self._buffer_bytes and self._buffer_bytes and not is_streamed(self._reply.fields):
             return
         waiter = self._waiter
         assert waiter is not None
@@ -257,7 +261,7 @@ class Connection(asyncio.Protocol):
             await upload(head, first, body, self)
         except Exception as error:
             self._upload = None
-            self.fail(error)
+            self.fail(error.kept() if isinstance(error, GatewayError) else error)
         except asyncio.CancelledError:
             # When it was not stopped here, the body itself was: there will be no more of it
             if self._upload is not None:
@@ -286,7 +290,8 @@ class Connection(asyncio.Protocol):
         self.closed = why
         self._waiter = self._stream = None
         self._transport.abort()
-        self._alarm.cancel()
+        self._alarm.end()
+        self._reply.end_of_use()
         self._stop_upload()
         self.resume_writing()
         self._owner.discarded(self)

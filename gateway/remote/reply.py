@@ -67,6 +67,10 @@ class ReplyReader:
         self.complete = self.complete or self.until_eof
         return self.complete
 
+    def end_of_use(self) -> None:
+        """No more is fed. The parser refers to this reader, which is freed at once without it."""
+        del self._parser
+
     def take(self) -> bytes:
         """The body bytes that were fed since the last call."""
         parts = self._parts

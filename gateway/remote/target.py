@@ -120,7 +120,9 @@ class Target:
             now = self._clock.monotonic()
         waiter = connection.begin(call, first, now)
         try:
-            return await waiter
+            answer = await waiter
+            call.body = b""  # it will not be sent again, and a slow client must not hold it
+            return answer
         except GatewayError:
             call.total_timeout_s -= self._clock.monotonic() - now
             again = pooled and connection.died_unanswered and call.idempotent and isinstance(body, bytes)
@@ -134,7 +136,9 @@ class Target:
         connection, _ = await self._connect(call, fresh=True)
         waiter = connection.begin(call, first, self._clock.monotonic())
         try:
-            return await waiter
+            answer = await waiter
+            call.body = b""
+            return answer
         except BaseException:
             connection.give_up(waiter)
             raise

@@ -67,7 +67,7 @@ class Upstream:
         try:
             answer = await self.targets[number].send(call, first)
         except GatewayError as error:
-            failed = error
+            failed = error.kept()
         else:
             self._standing.answered(number)
             return answer
@@ -100,7 +100,7 @@ class Upstream:
             try:
                 answer = await self.targets[number].send(call, first)
             except GatewayError as error:
-                failed = error
+                failed = error.kept()
             else:
                 self._standing.answered(number)
                 return answer

@@ -1,4 +1,10 @@
-"""What is remembered of an exchange: its counts and its access line. Refused and abandoned ones too."""
+"""What is remembered of an exchange: its counts and its access line. Refused and abandoned ones too.
+
+Law: `record` never raises. It runs after the reply, where an exception would end the connection and lose the requests that
+wait on it. What cannot be recorded is counted, and logged as a bug.
+"""
+
+from contextlib import suppress
 
 import msgspec
 import structlog
@@ -65,6 +71,14 @@ class Recorder:
     def record(self, x: Exchange, now_s: float) -> None:
         """Count `x` and write its line. `now_s` is the monotonic clock's reading."""
         self._in_flight.dec()
+        try:
+            self._record(x, now_s)
+        except Exception as bug:
+            with suppress(Exception):
+                self._metrics.unrecorded.inc()
+                self.bug(bug, x.request_id)
+
+    def _record(self, x: Exchange, now_s: float) -> None:
         reply = x.reply
         abandoned = x.outcome == "abandoned" or reply is None
         status = ABANDONED if abandoned or reply is None else reply.status

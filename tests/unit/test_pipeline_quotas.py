@@ -5,9 +5,11 @@ import contextlib
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
+from gateway.kernel.bucket import Claim, Decision
 from gateway.kernel.faults import CONCURRENCY_EXCEEDED, QUOTA_SPENT, UPSTREAM_INCOMPLETE, UPSTREAM_REFUSED, GatewayError
-from gateway.kernel.quota import Amount, Meter, Posting
+from gateway.kernel.quota import Amount, Hold, Meter, Posting
 from gateway.pipeline import Gateway
 from gateway.remote.call import Answer
 from gateway.table.limits import Tariff
@@ -48,6 +50,25 @@ async def test_a_place_is_given_back_whatever_ends_the_exchange(gone: BaseExcept
             await one.handle(x, Client(gone).send)
         assert x.reply is not None
         assert x.reply.status == 200
+
+
+async def test_a_bug_in_the_accounts_costs_nobody_a_reply() -> None:
+    def bug(*_: object) -> None:
+        raise OverflowError("a bug")
+
+    one = metered(Echo(), ENCODINGS)
+    x = exchange(GOOD)
+    with capture_logs() as logs:
+        decide = one.limiter.decide
+
+        async def decided(claim: Claim) -> Decision:
+            decision = await decide(claim)
+            decision.hold = Hold((), bug, bug)  # type: ignore[arg-type]
+            return decision
+
+        one.limiter.decide = decided  # type: ignore[method-assign]
+        assert (await answered(one, x))[0] == 200
+    assert [line["event"] for line in logs] == ["bug", "bug"]
 
 
 async def test_a_quota_without_its_amount_is_in_the_metrics() -> None:

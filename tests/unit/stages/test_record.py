@@ -92,6 +92,26 @@ async def test_bytes_are_counted(desk: Desk) -> None:
     assert desk.value("gateway_response_bytes_total") == 5
 
 
+@pytest.mark.parametrize("part", ["count", "write", "keep", "log"])
+def test_it_never_raises(desk: Desk, part: str) -> None:
+    x = served()
+    if part == "count":
+        x.sent_bytes = "many"  # type: ignore[assignment]
+    elif part == "write":
+        assert x.reply is not None
+        x.reply.status, x.reply.code = 400, 1 << 64
+    elif part == "keep":
+        assert x.answer is not None
+        x.outcome, x.answer.target = "cut", 7  # type: ignore[assignment]
+    else:
+        x.started = "never"  # type: ignore[assignment]
+        desk.recorder.bug = lambda *_: 1 / 0  # type: ignore[assignment, method-assign, return-value]
+    with capture_logs() as logs:
+        desk.record(x)
+    assert [line["event"] for line in logs] == (["bug"] if part != "log" else [])
+    assert desk.value("gateway_requests_unrecorded_total") == 1
+
+
 def test_series_are_found_again(desk: Desk) -> None:
     desk.recorder.begin()
     desk.recorder.record(served(), 0.010)
