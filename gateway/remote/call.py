@@ -46,8 +46,9 @@ class Call(msgspec.Struct):
     of that. `host` is a complete Host line, b"" for the target's own. `head` are the other header lines but for the framing
     of the body, `body` is either the whole of it or a Body that is passed on as it arrives. `idempotent` says that the
     method may be sent twice. `buffer_bytes` is how much of the reply to wait for before `send` returns: 0 returns with the
-    head, and so do types that are never buffered (events, binary data). Time-outs in seconds. `handed` says that some target was
-    given it, or a part of it.
+    head, and so do types that are never buffered (events, binary data). `taken_bytes` is how much of a reply the service may be rid
+    of before the client takes it. Time-outs in seconds. `caller` is who holds a connection meanwhile. `handed` says that some target
+    was given it, or a part of it.
     """
 
     method: bytes
@@ -61,6 +62,8 @@ class Call(msgspec.Struct):
     first_byte_timeout_s: float
     total_timeout_s: float
     handed: bool = False
+    caller: str = ""
+    taken_bytes: int = 0
 
 
 class Answer(msgspec.Struct):

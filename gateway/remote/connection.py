@@ -1,8 +1,10 @@
 """One connection to an upstream: writes a call, reads its reply in time, and decides whether it may serve another.
 
 Laws:
- - It serves another call only after a reply that was whole, kept alive and followed by nothing. Bytes that arrive
-   while no call is under way close it.
+ - It serves another call only after a reply that was whole, kept alive and followed by nothing, and that leaves no doubt
+   whether both sides agree where the request and the reply end: not after a body that the method does not define, nor after one
+   that a reply of 300 or more may have left unread, nor after a reply without the body that it announces. Bytes that
+   arrive while no call is under way close it.
  - Whoever gives up a call, for whatever reason, closes the connection: `_discard` is the one way out, and runs once.
    Nothing refers in a circle to what is discarded: it is freed at once, and the call with it.
 """
@@ -10,7 +12,7 @@ Laws:
 import asyncio
 import math
 import select
-from typing import Protocol, cast
+from typing import cast
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import (
@@ -18,36 +20,27 @@ from gateway.kernel.faults import (
     UPSTREAM_INCOMPLETE,
     UPSTREAM_PROTOCOL_ERROR,
     UPSTREAM_RESET,
+    UPSTREAM_STREAMS_FULL,
     UPSTREAM_TIMEOUT,
     GatewayError,
 )
 from gateway.remote.alarm import Deadlines
 from gateway.remote.call import Answer, Call
-from gateway.remote.framing import Origin, is_streamed, request_head
+from gateway.remote.framing import Origin, doubtful_from, is_endless, is_streamed, request_head
 from gateway.remote.outbox import Outbox
 from gateway.remote.reply import ReplyReader
+from gateway.remote.shares import Owner
 from gateway.remote.stream import ReplyStream
 from gateway.remote.tls import ended_cleanly
 from gateway.remote.upload import PIECE_BYTES, Pieces, Source, upload
-
-
-class Owner(Protocol):
-    """The pool that connections belong to."""
-
-    def release(self, connection: "Connection", idle_hint_s: float | None) -> None:
-        """It is free for another call. The upstream keeps it for `idle_hint_s` seconds; None when it did not say."""
-        ...
-
-    def discarded(self, connection: "Connection") -> None:
-        """It is of no more use. Called once for each."""
-        ...
 
 
 class Connection(asyncio.Protocol):
     """`target` names the other end, `origin` is what it adds to heads. Deadlines are readings of `clock.monotonic`.
 
     `closed` says why it is of no more use. `died_unanswered`: it ended, or broke, before a byte of the reply.
-    `lost` is done when its socket is closed. `expires_at` is set by the pool.
+    `lost` is done when its socket is closed. `expires_at`, `caller` (who holds it, None for nobody) and `streams` (it passes on a body
+    while that arrives) are set by the pool.
     """
 
     _transport: asyncio.Transport
@@ -67,12 +60,14 @@ class Connection(asyncio.Protocol):
         self._stream: ReplyStream | None = None
         self._upload: asyncio.Task[None] | None = None
         self._cut_upload = False
-        self._buffer_bytes = 0
+        self._buffer_bytes = self._taken_bytes = self._doubtful_from = 0
         self._drained: asyncio.Future[None] | None = None
         self.closed: GatewayError | None = None
         self.lost = loop.create_future()
         self.died_unanswered = False
         self.expires_at = math.inf
+        self.caller: str | None = None
+        self.streams = False
 
     # For the pool
 
@@ -89,30 +84,34 @@ class Connection(asyncio.Protocol):
             raise self.closed
         self._reply.begin(call.method == b"HEAD")
         self._buffer.clear()
-        self._buffer_bytes = call.buffer_bytes
+        self._buffer_bytes, self._taken_bytes = call.buffer_bytes, call.taken_bytes
         call.handed = True
         self._waiter = waiter = self._loop.create_future()
         body = call.body
+        self._doubtful_from = doubtful_from(call.method, body != b"")
         if isinstance(body, bytes) and len(body) <= PIECE_BYTES:
             self._outbox.put(self._transport, request_head(call, self._origin, len(body)) + body)
             self._alarm.sent(call, now)
         else:
-            source: Source
-            if isinstance(body, bytes):
-                source, first = Pieces(body), body[:PIECE_BYTES]
-            else:
-                source = body
+            source: Source = Pieces(body) if isinstance(body, bytes) else body
+            first = body[:PIECE_BYTES] if isinstance(body, bytes) else first
             head = request_head(call, self._origin, source.length)
             self._alarm.sending(call)
             self._upload = self._loop.create_task(self._send(head, first, source))
         return waiter
 
-    def give_up(self, waiter: "asyncio.Future[Answer]") -> None:
-        """Nobody waits for this answer any more."""
-        if self._waiter is waiter:
-            self._discard(GatewayError(UPSTREAM_INCOMPLETE, cause="given up"))
-        if waiter.done() and not waiter.cancelled():
-            waiter.exception()
+    async def answer(self, call: Call, waiter: "asyncio.Future[Answer]") -> Answer:
+        """What comes back for `call`. Whoever is cancelled here has given it up."""
+        try:
+            answer = await waiter
+        except asyncio.CancelledError:
+            if self._waiter is waiter:
+                self._discard(GatewayError(UPSTREAM_INCOMPLETE, cause="given up"))
+            if waiter.done() and not waiter.cancelled():
+                waiter.exception()
+            raise
+        call.body = b""  # it will not be sent again, and a slow client must not hold it
+        return answer
 
     # For the stream and the upload
 
@@ -140,8 +139,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        # Not before: what is refused was never discarded
-        self._reply = ReplyReader()
+        self._reply = ReplyReader()  # not before: a connection that is refused is never discarded
         self._alarm = Deadlines(self._rang, self._clock, self._loop)
         self._readable.register(transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLRDHUP)
 
@@ -184,8 +182,6 @@ class Connection(asyncio.Protocol):
         if drained is not None and not drained.done():
             drained.set_result(None)
 
-    # Time
-
     def _rang(self) -> None:
         text = self._alarm.told(uploading=self._upload is not None)
         self.fail(GatewayError(UPSTREAM_TIMEOUT, cause=f"{self._target}: {text}"))
@@ -206,10 +202,16 @@ class Connection(asyncio.Protocol):
             return
         waiter = self._waiter
         assert waiter is not None
-        if not waiter.done():
-            self._stream = ReplyStream(self, self._loop)
-            waiter.set_result(self._answer(bytes(self._buffer), self._stream))
-            self._buffer.clear()
+        if waiter.done():
+            return
+        left = None if self._reply.length is None else self._reply.length - len(self._buffer)
+        if not self._owner.may_stream(self):
+            if len(self._buffer) + (left or 0) > self._taken_bytes or is_endless(self._reply.fields):
+                self.fail(GatewayError(UPSTREAM_STREAMS_FULL, cause=f"{self._target}: replies that stream have their share of connections"))
+            return
+        self._stream = ReplyStream(self, self._loop, left, self._taken_bytes)
+        waiter.set_result(self._answer(bytes(self._buffer), self._stream))
+        self._buffer.clear()
 
     def _head_arrived(self) -> None:
         if self._upload is None:
@@ -228,7 +230,8 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
         abandoned = stream is None and waiter.done()  # whoever waited has left in this turn: what came is for nobody else
         busy = abandoned or self._upload is not None or self._cut_upload or self._transport.get_write_buffer_size()
-        if reply.keep and reply.clean and not busy:
+        in_doubt = reply.in_doubt or reply.status >= self._doubtful_from
+        if reply.keep and reply.clean and not busy and not in_doubt:
             self._alarm.at = math.inf
             self._owner.release(self, reply.idle_hint_s)
         else:

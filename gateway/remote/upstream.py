@@ -13,8 +13,9 @@ from gateway.kernel.balance import Draw
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import NOT_REACHED, UPSTREAM_RESET, Fault, GatewayError
 from gateway.remote.call import Answer, Call
+from gateway.remote.shares import Observer
 from gateway.remote.standing import Standing
-from gateway.remote.target import Observer, Target
+from gateway.remote.target import Target
 
 MOST_TRIES = 3
 

@@ -48,6 +48,9 @@ async def prepare(x: Exchange, route: Route, caller: Caller, id_field: str) -> C
         route.connect_timeout_s,
         route.first_byte_timeout_s,
         route.total_timeout_s,
+        False,
+        caller.bucket,
+        route.envelope.max_buffer,
     )
 
 

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from gateway.exchange import Exchange
-from gateway.kernel.faults import LIMITER_UNAVAILABLE, RATE_LIMITED, UPSTREAM_SATURATED
+from gateway.kernel.faults import LIMITER_UNAVAILABLE, RATE_LIMITED, UPSTREAM_SATURATED, UPSTREAM_SHARE_SPENT, UPSTREAM_STREAMS_FULL
 from gateway.kernel.query import decode, fold
 from gateway.observe.access import AccessLog, AccessRecord
 from gateway.observe.errors import ErrorLog, ErrorRecord, Lane, clipped
@@ -19,6 +19,7 @@ from gateway.observe.series import Counter, Histogram, method_label
 
 ABANDONED = 499
 """The status recorded for a client that left before it was answered."""
+_OF_THE_POOL = frozenset(fault.name for fault in (UPSTREAM_SATURATED, UPSTREAM_SHARE_SPENT, UPSTREAM_STREAMS_FULL))
 _LONGEST_PATH = 512
 _LONGEST_METHOD = 16
 _IN_ANY_NUMBER = (ABANDONED, RATE_LIMITED.status)
@@ -130,7 +131,7 @@ class Recorder:
             if counter is None:
                 counter = series.requests[x.answer.status] = self._metrics.upstream_requests.labels(upstream, x.answer.status)
             counter.inc()
-        if x.error is not None and (x.error.fault.source == "upstream" or x.error.fault.name == UPSTREAM_SATURATED.name):
+        if x.error is not None and (x.error.fault.source == "upstream" or x.error.fault.name in _OF_THE_POOL):
             self._metrics.upstream_errors.labels(upstream, x.error.fault.name).inc()
 
     def _new_route(self, route: str) -> _Series:
