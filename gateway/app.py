@@ -20,6 +20,7 @@ from gateway.edge import Listener
 from gateway.edge.doorbook import Doorbook
 from gateway.edge.room import bounds
 from gateway.edge.terms import door, threshold
+from gateway.edge.unread import Unread
 from gateway.exchange import Exchange, Send
 from gateway.kernel.clock import Clock
 from gateway.kernel.ids import Ids
@@ -102,6 +103,7 @@ class Worker:
         )
         self.metrics = Metrics(buckets=observability.metrics.buckets, region=post.region.reopened())
         self.outbox = Outbox()
+        self.unread = Unread(config.server.limits.unread, self.metrics.replies_not_taken.inc)
         self.upstreams = build_upstreams(config, blueprint.board, self.metrics, SYSTEM, self.outbox)
         self.rounds = build_rounds(config, self.upstreams, blueprint.board, self.metrics, SYSTEM) if post.checks else []
         self.limiter = self._limiter()
@@ -148,7 +150,8 @@ class Worker:
             doorbook = Doorbook(self.metrics, setting.id, SYSTEM.wall)
             before = threshold(setting, doorbook)
             way_in = door(setting, ids, SYSTEM.monotonic, most)
-            self.listeners.append(Listener(way_in, _serves(setting, gateway), SYSTEM.wall, self.outbox, doorbook.turned_away, before))
+            serve = _serves(setting, gateway)
+            self.listeners.append(Listener(way_in, serve, SYSTEM.wall, self.outbox, doorbook.turned_away, before, self.unread))
 
     async def _listen(self) -> None:
         for rounds in self.rounds:
@@ -277,6 +280,7 @@ class Worker:
         """Gauges that a scrape asks for."""
         metrics = self.metrics
         metrics.client_connections.watch(lambda: float(self._connections()))
+        metrics.unread_bytes.watch(lambda: float(self.unread.total))
         metrics.log_dropped.watch(lambda: float(self.log.writer.dropped))
         for upstream in self.upstreams.values():
             for state in ("idle", "active", "pending"):

@@ -83,8 +83,9 @@ class Reply(msgspec.Struct):
     """What goes back to the client.
 
     `fields` are complete header lines but for Content-Length, Transfer-Encoding and Connection, which the edge
-    decides: `(name, value)` in Latin-1. With `stream` the body is `body`, then the stream, then `tail`; `length`
-    is the length of all that in bytes when it is known. `code` is the contract's code, 0 for a success.
+    decides: `(name, value)` in Latin-1. The body is `body`, then `content` or the stream, then `tail`; `length` is the length of
+    all that in bytes when it is known, and always with `content`, which is large and never copied. `code` is the contract's code, 0
+    for a success.
     `source` says who made the status: "gateway" or "upstream". `close` ends the connection afterwards.
     `upstream_request_id` is the id that the backend gave the exchange, for the log.
     """
@@ -99,6 +100,7 @@ class Reply(msgspec.Struct):
     length: int | None = None
     close: bool = False
     upstream_request_id: str | None = None
+    content: bytes = b""
 
 
 Send: TypeAlias = Callable[[Reply], Awaitable[int]]

@@ -43,7 +43,7 @@ class Pieces:
     def __init__(self, *pieces: bytes | Exception, length: int | None = None) -> None:
         self._pieces = list(pieces)
         self.length = length
-        self.received = 0
+        self.received = self.unread = 0
         self.closed = False
 
     async def read(self) -> bytes:

@@ -25,6 +25,8 @@ _RESET = struct.pack("ii", 1, 0)
 _SPEAK_TLS = partial(
     GatewayError, MALFORMED_REQUEST, developer_message="This address speaks https only. Write https:// at the beginning of the URL."
 )
+_PIECE_BYTES = 256 * 1024
+"""A larger reply is handed to the transport in pieces."""
 _SMALL_BYTES = 32 * 1024
 """A reply up to this size may wait for the end of the loop's turn."""
 
@@ -111,6 +113,8 @@ class Connection(Intake):
             return 0
         if reply.stream is not None:
             return await self._stream(reply, reply.stream, head, chunked)
+        if len(reply.body) > _PIECE_BYTES or reply.content:
+            return await self._send_large(reply, head)
         data = head + reply.body
         if self._keep and len(data) <= _SMALL_BYTES:
             self._listener.outbox.put(transport, data)
@@ -118,8 +122,30 @@ class Connection(Intake):
             self._listener.outbox.flush()
             transport.write(data)
         if self._paused:
-            await self._drain_helper()
+            await self._drained()
         return len(reply.body)
+
+    async def _send_large(self, reply: Reply, head: bytes) -> int:
+        """Piece by piece as the client takes them: nothing but the reply itself holds what it does not take."""
+        self._listener.outbox.flush()
+        parts = (head, reply.body, reply.content, reply.tail)
+        self._owed = sum(map(len, parts))
+        try:
+            for part in map(memoryview, parts):
+                for at in range(0, len(part), _PIECE_BYTES):
+                    transport = self.transport
+                    if transport is None or transport.is_closing():
+                        raise ConnectionResetError("the client is gone")
+                    piece = part[at : at + _PIECE_BYTES]
+                    self._owed -= len(piece)
+                    transport.write(piece)
+                    self._written += 1
+                    if self._paused:
+                        await self._drained()
+        finally:
+            self._owed = 0
+            self._taken()
+        return sum(map(len, parts)) - len(head)
 
     async def _stream(self, reply: Reply, stream: Stream, head: bytes, chunked: bool) -> int:
         """Head and first part at once, then piece by piece as the client takes them."""
@@ -135,7 +161,7 @@ class Connection(Intake):
                 transport.write(head + framed + (b"0\r\n\r\n" if chunked and last else b""))
                 self._written += 1
                 if self._paused:
-                    await self._drain_helper()
+                    await self._drained()
                 if last:
                     return sent
                 head = b""

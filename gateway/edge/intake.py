@@ -1,21 +1,17 @@
 """What arrives on a client connection: requests for the queue, each part within its time."""
 
 import asyncio
-import fcntl
 import select
-import sys
-import termios
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import StreamReader
 from aiohttp.streams import EMPTY_PAYLOAD
-from aiohttp.web_protocol import RequestHandler
 
 from gateway.edge.door import Peer
+from gateway.edge.outflow import Outflow
 from gateway.edge.tls import verified_subject
-from gateway.exchange import Exchange
 from gateway.kernel.faults import HEADERS_TOO_LARGE, MALFORMED_REQUEST, REQUEST_TIMEOUT, TOO_MANY_CONNECTIONS, GatewayError
 from gateway.settings.schema.addresses import UNIX
 
@@ -34,7 +30,7 @@ _REQUEST_LINE_BYTES = 1024
 """What a request line holds besides the URL, generously."""
 
 
-class Intake(RequestHandler):
+class Intake(Outflow):
     """The receiving half of a connection. The listener calls `sweep` a few times a second.
 
     `told` is the address of the client where somebody else has said it, None where the socket knows.
@@ -46,23 +42,17 @@ class Intake(RequestHandler):
         "_backlog",
         "_body_since",
         "_eof",
-        "_exchange",
         "_fed",
         "_garbled",
         "_head_since",
         "_last_payload",
-        "_listener",
         "_lost",
         "_payload",
-        "_peer",
         "_refusal",
         "_secure",
         "_since",
-        "_stalled_bytes",
-        "_stalled_since",
         "_tail",
         "_told",
-        "_written",
     )
 
     def __init__(self, listener: "Listener", told: str | None = None, **options: Any) -> None:
@@ -70,20 +60,15 @@ class Intake(RequestHandler):
         self._told = told
         self._secure = False
         self._refusal: Callable[[], GatewayError] | None = None
-        self._listener = listener
         self._payload: StreamReader = EMPTY_PAYLOAD
         self._last_payload: StreamReader = EMPTY_PAYLOAD
-        self._exchange: Exchange | None = None
         self._backlog = b""  # what the queue had no room for
         self._tail = b""  # of the newest piece: the end of a head may straddle two
         self._garbled: tuple[Exception, bytes] | None = None  # a request line that the parser refused before its end
         self._fed = 0
-        self._written = 0
         self._since = self._listener.door.monotonic()
         self._head_since: float | None = None
         self._body_since: float | None = None
-        self._stalled_since: float | None = None
-        self._stalled_bytes = 0
         self._eof = False
         self._lost: asyncio.Future[None] | None = None
 
@@ -219,14 +204,6 @@ class Intake(RequestHandler):
         if self._lost is not None and not self._lost.done():
             self._lost.set_result(None)
 
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._stalled_since, self._stalled_bytes = self._listener.door.monotonic(), self._untaken_bytes()
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._stalled_since = None
-
     def force_close(self) -> None:
         self._listener.outbox.flush()
         super().force_close()
@@ -234,6 +211,7 @@ class Intake(RequestHandler):
     def sweep(self, now: float) -> None:
         """End what has outlived its time. `now` is a reading of the door's clock: the loop's own stands still during a turn."""
         limits = self._listener.door.limits
+        self._note_unread()
         if self._stalled_since is not None and self.transport is not None:
             if now - self._stalled_since > limits.body_timeout_s:
                 untaken = self._untaken_bytes()
@@ -253,13 +231,6 @@ class Intake(RequestHandler):
         """How long the connection may be idle."""
         longest_s = self._listener.idle_timeout_s
         return longest_s if self._refusal is None else min(longest_s, self._listener.door.limits.header_timeout_s)
-
-    def _untaken_bytes(self) -> int:
-        """What was written and the client has not acknowledged: in our buffer and in the kernel's."""
-        if self.transport is None:
-            return 0
-        queued = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
-        return self.transport.get_write_buffer_size() + int.from_bytes(queued, sys.byteorder)
 
     def _has_unread(self) -> bool:
         """Whether something has arrived that the event loop has not come to yet."""

@@ -12,6 +12,7 @@ from gateway.edge.connection import Connection
 from gateway.edge.door import Door
 from gateway.edge.porch import Porch, Threshold
 from gateway.edge.room import TURNED_AWAY
+from gateway.edge.unread import Unread
 from gateway.exchange import Exchange, Send
 from gateway.remote.outbox import Outbox
 
@@ -19,7 +20,8 @@ from gateway.remote.outbox import Outbox
 class Listener(Server):
     """Accepts on sockets that somebody else has bound, and serves what comes.
 
-    `serve` answers one Exchange through the `Send` it is given. `wall` reads Unix time in seconds. `on_turned_away` is called for
+    `serve` answers one Exchange through the `Send` it is given. `unread` counts what clients leave unread, those of all
+    listeners. `wall` reads Unix time in seconds. `on_turned_away` is called for
     each connection beyond as many as there may be, with that number: its request is refused. Beyond a few of those,
     connections wait in the queue of the system.
     """
@@ -38,11 +40,13 @@ class Listener(Server):
         outbox: Outbox,
         on_turned_away: Callable[[int], None],
         threshold: Threshold | None = None,
+        unread: Unread | None = None,
     ) -> None:
         super().__init__(_unused, handler_cancellation=True)
         self.door = door
         self.serve = serve
         self.outbox = outbox
+        self.unread = Unread() if unread is None else unread
         self.draining = False
         self.idle_timeout_s = door.limits.idle_timeout_s
         self._wall = wall
@@ -160,6 +164,7 @@ class Listener(Server):
         now = self.door.monotonic()
         for connection in self._open():
             connection.sweep(now)
+        self.unread.relieve(now)
         if self._certificates is not None and now - self._looked >= self.CERTIFICATES_S:
             self._looked = now
             self._certificates.refresh()

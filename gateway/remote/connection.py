@@ -240,7 +240,8 @@ class Connection(asyncio.Protocol):
             stream.end(data)
         elif not waiter.done():
             if self._buffer:
-                data = bytes(self._buffer + data)
+                self._buffer += data
+                data = bytes(self._buffer)
                 self._buffer.clear()
             waiter.set_result(self._answer(data, None))
 
