@@ -37,6 +37,7 @@ from gateway.remote.local import LocalLimiter
 from gateway.remote.outbox import Outbox
 from gateway.remote.redis_limiter import RedisLimiter
 from gateway.settings.schema.server import Listener as ListenerSetting
+from gateway.stages.prepare import Ahead
 from gateway.stages.record import Recorder
 from gateway.table.blueprint import Blueprint
 from gateway.table.build import build_routes
@@ -258,6 +259,7 @@ class Worker:
             faults=self.blueprint.faults,
             id_field=config.observability.request_id.header,
             stored=stored,
+            ahead=Ahead(config.server.limits.read_ahead),
         )
 
     def _limiter(self) -> LocalLimiter | RedisLimiter:

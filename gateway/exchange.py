@@ -33,6 +33,7 @@ class Exchange(msgspec.Struct):
     `hold` is what has to be told how the exchange ends, None when nothing has. `looked` says that `decision` was only
     looked up, at no cost. `call` is what goes to the upstream. `client_s` is what waiting for the client took: for its body
     before the upstream was called, and until it had taken a large reply.
+    `ahead` is how many bytes of its body are counted as read ahead.
     `started` is a reading of the monotonic clock; durations are in seconds.
     """
 
@@ -73,6 +74,7 @@ class Exchange(msgspec.Struct):
     reply: "Reply | None" = None
     sent_bytes: int = 0
     outcome: str = "answered"
+    ahead: int = 0
 
     def __repr__(self) -> str:
         """Without header fields and query: keys stand there."""

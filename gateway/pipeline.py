@@ -12,7 +12,7 @@ from gateway.stages.dress import dress
 from gateway.stages.identify import authorize, identify, identify_stored, take_credentials
 from gateway.stages.limit import refuse_spent
 from gateway.stages.normalize import normalize
-from gateway.stages.prepare import prepare
+from gateway.stages.prepare import Ahead, prepare
 from gateway.stages.record import Recorder
 from gateway.stages.redirect import redirect
 from gateway.stages.refuse import refuse
@@ -39,7 +39,8 @@ class Gateway:
     """Answers exchanges.
 
     `faults` is the catalogue with the operator's overrides, for what is refused before a route is known.
-    `id_field` is the name of the request-id header field. `stored` are the keys, where they are not in the configuration.
+    `id_field` is the name of the request-id header field. `stored` are the keys, where they are not in the configuration. `ahead`
+    counts what is read ahead.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Gateway:
         faults: dict[str, Fault],
         id_field: str,
         stored: StoredKeys | None = None,
+        ahead: Ahead | None = None,
     ) -> None:
         self.table = table
         self.credentials = credentials
@@ -62,6 +64,7 @@ class Gateway:
         self.faults = faults
         self.id_field = id_field
         self.stored = stored
+        self.ahead = Ahead() if ahead is None else ahead
         self._visitors = Visitors()
         self._accounts = Accounts(limiter, table.routes)
 
@@ -149,7 +152,7 @@ class Gateway:
         if route.upstream is None:
             return await tell(x, caller, x.decision, self._accounts)
         began = self.clock.monotonic()
-        call = x.call = await prepare(x, route, caller, self.id_field)
+        call = x.call = await prepare(x, route, caller, self.id_field, self.ahead)
         now = self.clock.monotonic()
         if x.body is not None:
             x.client_s, began = now - began, now
@@ -158,6 +161,8 @@ class Gateway:
             x.answer = await route.upstream.send(call)
         finally:
             x.upstream_s = self.clock.monotonic() - began
+            if x.ahead:
+                self.ahead.give_back(x)
         return normalize(x.answer, x.request_id, route, x.method)
 
     async def _look(self, x: Exchange) -> None:

@@ -6,6 +6,7 @@ from aiohttp import StreamReader
 from aiohttp.web_protocol import RequestPayloadError
 
 from gateway.kernel.faults import BODY_TOO_LARGE, MALFORMED_REQUEST, GatewayError
+from gateway.remote.call import BODY_PIECE_BYTES
 
 
 class ClientBody:
@@ -28,7 +29,7 @@ class ClientBody:
             self._confirm()
             self._confirm = None
         try:
-            piece = await self._payload.readany()
+            piece = await self._payload.read(BODY_PIECE_BYTES)
         except RequestPayloadError as broken:
             broken.__traceback__ = None  # the payload keeps the error, whose frames would keep the payload
             raise GatewayError(MALFORMED_REQUEST, cause="the body breaks its framing") from None

@@ -14,6 +14,7 @@ from gateway.edge.porch import Porch, Threshold
 from gateway.edge.room import TURNED_AWAY
 from gateway.edge.unread import Unread
 from gateway.exchange import Exchange, Send
+from gateway.remote.call import BODY_PIECE_BYTES
 from gateway.remote.outbox import Outbox
 
 
@@ -78,6 +79,7 @@ class Listener(Server):
             keepalive_timeout=0,
             access_log=None,
             auto_decompress=False,
+            read_bufsize=BODY_PIECE_BYTES,  # twice as much of a body waits unread, and what one more read of the socket brings
             max_line_size=self.door.line_limit,
             max_field_size=limits.header_bytes,
         )

@@ -8,6 +8,10 @@ Fields = list[tuple[bytes, bytes]]
 """Header fields in the order of the wire: names as written there, values without surrounding white space."""
 
 
+BODY_PIECE_BYTES = 64 * 1024
+"""No piece of a request's body is larger."""
+
+
 class Body(Protocol):
     """A request body that arrives from a client."""
 
