@@ -131,12 +131,13 @@ class Connection(Intake):
         parts = (head, reply.body, reply.content, reply.tail)
         self._owed = sum(map(len, parts))
         try:
-            for part in map(memoryview, parts):
-                for at in range(0, len(part), _PIECE_BYTES):
+            for part in parts:
+                view = memoryview(part)
+                for at in range(0, len(view), _PIECE_BYTES):
                     transport = self.transport
                     if transport is None or transport.is_closing():
                         raise ConnectionResetError("the client is gone")
-                    piece = part[at : at + _PIECE_BYTES]
+                    piece = view[at : at + _PIECE_BYTES]
                     self._owed -= len(piece)
                     transport.write(piece)
                     self._written += 1

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp.web_protocol import RequestHandler
 
+from gateway.edge.door import Peer
 from gateway.exchange import Exchange
 from gateway.kernel.faults import REPLY_NOT_TAKEN, GatewayError
 
@@ -25,6 +26,7 @@ class Outflow(RequestHandler):
     None while it does not; `_stalled_bytes` were untaken then. `_written` counts writes.
     """
 
+    _peer: Peer
     __slots__ = ("_exchange", "_listener", "_owed", "_peer", "_stalled_bytes", "_stalled_since", "_unread", "_written")
 
     def __init__(self, listener: "Listener", **options: Any) -> None:

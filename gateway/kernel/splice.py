@@ -17,8 +17,8 @@ from gateway.kernel.scanner import Scanner
 class Source(Protocol):
     """Where the rest of a body comes from (a Stream of gateway.remote.call)."""
 
-    unread: int
-
+    @property
+    def unread(self) -> int: ...
     async def read(self) -> bytes: ...
     def close(self) -> None: ...
 

@@ -31,7 +31,8 @@ class Body(Protocol):
 class Stream(Protocol):
     """The part of a reply's body that had not arrived when its `Answer` was made. `unread` counts bytes that are here."""
 
-    unread: int
+    @property
+    def unread(self) -> int: ...
 
     async def read(self) -> bytes:
         """The next piece, b"" at the end. Not reading holds the upstream back.

@@ -151,7 +151,7 @@ async def serving(folder: Path) -> AsyncIterator[tuple[int, Listener]]:
             id_field="X-Request-Id",
         )
         limits = Limits(16384, 8192, 1 << 20, 5.0, 5.0, 5.0, 4000)
-        listener = Listener(Door(limits, (), Ids(os.urandom), clock.monotonic), gateway.handle, clock.wall, outbox, [].append)
+        listener = Listener(Door(limits, (), Ids(os.urandom), clock.monotonic), gateway.handle, clock.wall, outbox, lambda _: None)
         sock = socket.create_server(("127.0.0.1", 0))
         await listener.start(sock)
         try:

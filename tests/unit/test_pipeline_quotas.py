@@ -63,7 +63,7 @@ async def test_a_bug_in_the_accounts_costs_nobody_a_reply() -> None:
 
         async def decided(claim: Claim) -> Decision:
             decision = await decide(claim)
-            decision.hold = Hold((), bug, bug)  # type: ignore[arg-type]
+            decision.hold = Hold((), bug, bug)
             return decision
 
         one.limiter.decide = decided  # type: ignore[method-assign]

@@ -100,7 +100,7 @@ async def test_a_client_that_does_not_read_is_cut_and_others_are_served(streamed
             ended.append(x)
 
     async with listening(serve) as (listener, port):
-        listener.unread = Unread(1 << 19, lambda: told.append(None))
+        listener.unread = Unread(1 << 17, lambda: told.append(None))
         async with await RawClient.connect(port) as client, await RawClient.connect(port) as other:
             client.stop_reading()
             await client.send(GET.replace(b"/a", b"/large"))
