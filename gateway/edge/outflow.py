@@ -64,7 +64,8 @@ class Outflow(RequestHandler):
     async def _drained(self) -> None:
         """The client takes what was written."""
         self._note_unread()
-        self._listener.unread.relieve(self._listener.door.monotonic())
+        if self._listener.unread.too_much:
+            self._listener.unread.relieve(self._listener.door.monotonic())
         await self._drain_helper()
 
     def _note_unread(self) -> None:

@@ -48,8 +48,13 @@ class Unread:
         if size:
             self._by_reader[reader] = size
 
+    @property
+    def too_much(self) -> bool:
+        """Whether `relieve` cannot wait for its turn."""
+        return self.total > self._limit
+
     def relieve(self, now: float) -> None:
-        """Keep the law. `now` is a reading of the clock that paces are measured with."""
+        """Keep the law: at once when there is too much, otherwise a few times a second. `now` is of the clock that paces are measured with."""
         if self.total * 2 <= self._limit:
             return
         owners: defaultdict[str, list[tuple[float, int, Reader]]] = defaultdict(list)

@@ -94,10 +94,9 @@ class Connection(asyncio.Protocol):
             self._alarm.sent(call, now)
         else:
             source: Source = Pieces(body) if isinstance(body, bytes) else body
-            first = body[:PIECE_BYTES] if isinstance(body, bytes) else first
             head = request_head(call, self._origin, source.length)
             self._alarm.sending(call)
-            self._upload = self._loop.create_task(self._send(head, first, source))
+            self._upload = self._loop.create_task(self._send(head, body[:PIECE_BYTES] if isinstance(body, bytes) else first, source))
         return waiter
 
     async def answer(self, call: Call, waiter: "asyncio.Future[Answer]") -> Answer:

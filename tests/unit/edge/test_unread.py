@@ -123,8 +123,10 @@ async def test_a_large_reply_arrives_whole_and_is_counted_while_it_is_on_its_way
         assert sent == len(body) + len(content) + len(tail)
 
     class Watched(Unread):
-        def relieve(self, now: float) -> None:
+        @property
+        def too_much(self) -> bool:
             sizes.append(self.total)
+            return False
 
     async with listening(serve) as (listener, port), await RawClient.connect(port) as client:
         listener.unread = Watched()
