@@ -54,7 +54,7 @@ class Unread:
         return self.total > self._limit
 
     def relieve(self, now: float) -> None:
-        """Keep the law: at once when there is too much, otherwise a few times a second. `now` is of the clock that paces are measured with."""
+        """Keep the law: at once when there is too much, otherwise a few times a second. `now` is of the clock of paces."""
         if self.total * 2 <= self._limit:
             return
         owners: defaultdict[str, list[tuple[float, int, Reader]]] = defaultdict(list)
