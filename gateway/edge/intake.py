@@ -12,7 +12,7 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from gateway.edge.door import Peer
 from gateway.edge.outflow import Outflow
 from gateway.edge.tls import verified_subject
-from gateway.kernel.faults import HEADERS_TOO_LARGE, MALFORMED_REQUEST, REQUEST_TIMEOUT, TOO_MANY_CONNECTIONS, GatewayError
+from gateway.kernel.faults import CLIENT_CLOSED, HEADERS_TOO_LARGE, MALFORMED_REQUEST, REQUEST_TIMEOUT, TOO_MANY_CONNECTIONS, GatewayError
 from gateway.settings.schema.addresses import UNIX
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Intake(Outflow):
     `told` is the address of the client where somebody else has said it, None where the socket knows.
     `_refusal` makes what every request is answered, None: they are served.
     `_payload` is the body of the exchange under way, `_last_payload` that of the newest request in the queue.
+    `_untaken` is how many bytes a client that is waited for had not acknowledged when that was last checked.
     """
 
     __slots__ = (
@@ -213,10 +214,10 @@ class Intake(Outflow):
         limits = self._listener.door.limits
         self._note_unread()
         if self._stalled_since is not None and self.transport is not None:
+            self._untaken = untaken = self._untaken_bytes()
             if now - self._stalled_since > limits.body_timeout_s:
-                untaken = self._untaken_bytes()
                 if self._stalled_bytes - untaken < SLOWEST_BYTES_PER_S * limits.body_timeout_s:
-                    self.transport.abort()
+                    self._give_up_slow_reader()
                 self._stalled_since, self._stalled_bytes = now, untaken
         elif self._exchange is not None:
             self._sweep_body(now, limits.body_timeout_s)
@@ -226,6 +227,12 @@ class Intake(Outflow):
                     self._refuse(GatewayError(REQUEST_TIMEOUT), in_body=False)
             elif now - self._since > self._patience_s() and not self._has_unread():
                 self.force_close()
+
+    def _give_up_slow_reader(self) -> None:
+        assert self.transport is not None
+        if self._exchange is not None and self._exchange.error is None:
+            self._exchange.error = GatewayError(CLIENT_CLOSED, cause="the client took the reply too slowly")
+        self.transport.abort()
 
     def _patience_s(self) -> float:
         """How long the connection may be idle."""

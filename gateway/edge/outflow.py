@@ -23,11 +23,12 @@ class Outflow(RequestHandler):
     """The sending half of a connection. `_exchange` is the one that is served, None for none.
 
     `_owed` are the bytes of a large reply that the transport was not given yet. `_stalled_since` is when the client first fell behind,
-    None while it does not; `_stalled_bytes` were untaken then. `_written` counts writes.
+    None while it does not; `_stalled_bytes` were untaken then. `_untaken`
+    is how many bytes a client that is waited for had not acknowledged when that was last checked. `_written` counts writes.
     """
 
     _peer: Peer
-    __slots__ = ("_exchange", "_listener", "_owed", "_peer", "_stalled_bytes", "_stalled_since", "_unread", "_written")
+    __slots__ = ("_exchange", "_listener", "_owed", "_peer", "_stalled_bytes", "_stalled_since", "_unread", "_untaken", "_written")
 
     def __init__(self, listener: "Listener", **options: Any) -> None:
         super().__init__(listener, **options)
@@ -36,7 +37,7 @@ class Outflow(RequestHandler):
         self._owed = 0
         self._stalled_since: float | None = None
         self._stalled_bytes = 0
-        self._unread = 0
+        self._unread = self._untaken = 0
         self._written = 0
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -47,7 +48,8 @@ class Outflow(RequestHandler):
     def pause_writing(self) -> None:
         super().pause_writing()
         if self._stalled_since is None:
-            self._stalled_since, self._stalled_bytes = self._listener.door.monotonic(), self._untaken_bytes()
+            self._stalled_since = self._listener.door.monotonic()
+            self._stalled_bytes = self._untaken = self._untaken_bytes()
 
     def resume_writing(self) -> None:
         super().resume_writing()

@@ -28,6 +28,13 @@ class Body(Protocol):
         ...
 
 
+class TimedBody(Body, Protocol):
+    """One that knows how long its client was waited for."""
+
+    waited_s: float
+    """In all."""
+
+
 class Stream(Protocol):
     """The part of a reply's body that had not arrived when its `Answer` was made. `unread` counts bytes that are here."""
 
@@ -46,6 +53,15 @@ class Stream(Protocol):
         ...
 
 
+class UpstreamStream(Stream, Protocol):
+    """One that comes from an upstream, and knows who waited for whom."""
+
+    held_s: float
+    """For how long, in all, the service was held back because the reader did not read."""
+    waited_s: float
+    """What its reader has waited for the service, in all."""
+
+
 class Call(msgspec.Struct):
     """One request to an upstream.
 
@@ -54,8 +70,10 @@ class Call(msgspec.Struct):
     of the body, `body` is either the whole of it or a Body that is passed on as it arrives. `idempotent` says that the
     method may be sent twice. `buffer_bytes` is how much of the reply to wait for before `send` returns: 0 returns with the
     head, and so do types that are never buffered (events, binary data). `taken_bytes` is how much of a reply the service may be rid
-    of before the client takes it. Time-outs in seconds. `caller` is who holds a connection meanwhile. `handed` says that some target
-    was given it, or a part of it.
+    of before the client takes it. `caller` is who holds a connection meanwhile. Time-outs in seconds: `first_byte` until the head of
+    the reply, `total` until the end of a reply that is waited for as a whole. One that is streamed ends when the service is silent for
+    `idle_timeout_s`, or `events_idle_timeout_s` if it is a stream of events. `handed` says that some target was
+    given it, or a part of it.
     """
 
     method: bytes
@@ -68,6 +86,8 @@ class Call(msgspec.Struct):
     connect_timeout_s: float
     first_byte_timeout_s: float
     total_timeout_s: float
+    idle_timeout_s: float
+    events_idle_timeout_s: float
     handed: bool = False
     caller: str = ""
     taken_bytes: int = 0
@@ -84,6 +104,6 @@ class Answer(msgspec.Struct):
     status: int
     fields: Fields
     body: bytes
-    stream: Stream | None
+    stream: UpstreamStream | None
     length: int | None
     target: str

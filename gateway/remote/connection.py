@@ -3,8 +3,9 @@
 Laws:
  - It serves another call only after a reply that was whole, kept alive and followed by nothing, and that leaves no doubt
    whether both sides agree where the request and the reply end: not after a body that the method does not define, nor after one
-   that a reply of 300 or more may have left unread, nor after a reply without the body that it announces. Bytes that
-   arrive while no call is under way close it.
+   that a reply of 300 or more may have left unread, nor after a reply without the body that it announces. Bytes that arrive
+   while no call is under way close it. So does the end of a stream of events: services that write these by hand often ignore
+   a second request.
  - Whoever gives up a call, for whatever reason, closes the connection: `_discard` is the one way out, and runs once.
    Nothing refers in a circle to what is discarded: it is freed at once, and the call with it.
 """
@@ -26,7 +27,7 @@ from gateway.kernel.faults import (
 )
 from gateway.remote.alarm import Deadlines
 from gateway.remote.call import Answer, Call
-from gateway.remote.framing import Origin, doubtful_from, is_endless, is_streamed, request_head
+from gateway.remote.framing import STREAMED, Origin, doubtful_from, kind_of, request_head
 from gateway.remote.outbox import Outbox
 from gateway.remote.reply import ReplyReader
 from gateway.remote.shares import Owner
@@ -43,10 +44,6 @@ class Connection(asyncio.Protocol):
     while that arrives) are set by the pool.
     """
 
-    _transport: asyncio.Transport
-    _reply: ReplyReader
-    _alarm: Deadlines
-
     def __init__(self, owner: Owner, target: str, origin: Origin, clock: Clock, loop: asyncio.AbstractEventLoop, outbox: Outbox) -> None:
         self._owner = owner
         self._target = target
@@ -60,7 +57,7 @@ class Connection(asyncio.Protocol):
         self._stream: ReplyStream | None = None
         self._upload: asyncio.Task[None] | None = None
         self._cut_upload = False
-        self._buffer_bytes = self._taken_bytes = self._doubtful_from = 0
+        self._events, self._doubtful_from = False, 0
         self._drained: asyncio.Future[None] | None = None
         self.closed: GatewayError | None = None
         self.lost = loop.create_future()
@@ -84,7 +81,7 @@ class Connection(asyncio.Protocol):
             raise self.closed
         self._reply.begin(call.method == b"HEAD")
         self._buffer.clear()
-        self._buffer_bytes, self._taken_bytes = call.buffer_bytes, call.taken_bytes
+        self._call = call
         call.handed = True
         self._waiter = waiter = self._loop.create_future()
         body = call.body
@@ -112,22 +109,21 @@ class Connection(asyncio.Protocol):
         call.body = b""  # it will not be sent again, and a slow client must not hold it
         return answer
 
-    # For the stream and the upload
-
     def pause(self) -> None:
         self._transport.pause_reading()
+        self._alarm.unread(True)
 
     def resume(self) -> None:
         if self.closed is None:
             self._transport.resume_reading()
+            self._alarm.unread(False)
 
     def abandon(self) -> None:
         self._discard(GatewayError(UPSTREAM_INCOMPLETE, cause="given up"))
 
     async def write(self, data: bytes) -> None:
         if self._readable.poll(0):
-            # A reply, or the end, is there: let it be read before a write meets a closed socket and loses it
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # a reply, or the end, is there: let it be read before a write meets a closed socket and loses it
         self._transport.write(data)
         if self._drained is not None:
             self._alarm.held_back()
@@ -192,12 +188,14 @@ class Connection(asyncio.Protocol):
         data = self._reply.take()
         if self._stream is not None:
             if data:
+                self._alarm.heard()
                 self._stream.feed(data)
             return
         if not self._buffer:
             self._head_arrived()
         self._buffer += data
-        if len(self._buffer) <= self._buffer_bytes and self._buffer_bytes and not is_streamed(self._reply.fields):
+        call, kind = self._call, kind_of(self._reply.fields)
+        if len(self._buffer) <= call.buffer_bytes and call.buffer_bytes and kind not in STREAMED:
             return
         waiter = self._waiter
         assert waiter is not None
@@ -205,10 +203,12 @@ class Connection(asyncio.Protocol):
             return
         left = None if self._reply.length is None else self._reply.length - len(self._buffer)
         if not self._owner.may_stream(self):
-            if len(self._buffer) + (left or 0) > self._taken_bytes or is_endless(self._reply.fields):
+            if len(self._buffer) + (left or 0) > call.taken_bytes or kind == "events":
                 self.fail(GatewayError(UPSTREAM_STREAMS_FULL, cause=f"{self._target}: replies that stream have their share of connections"))
             return
-        self._stream = ReplyStream(self, self._loop, left, self._taken_bytes)
+        self._stream = ReplyStream(self, self._clock, self._loop, left, call.taken_bytes)
+        self._events = kind == "events"
+        self._alarm.streams(call.events_idle_timeout_s if self._events else call.idle_timeout_s)
         waiter.set_result(self._answer(bytes(self._buffer), self._stream))
         self._buffer.clear()
 
@@ -229,8 +229,8 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
         abandoned = stream is None and waiter.done()  # whoever waited has left in this turn: what came is for nobody else
         busy = abandoned or self._upload is not None or self._cut_upload or self._transport.get_write_buffer_size()
-        in_doubt = reply.in_doubt or reply.status >= self._doubtful_from
-        if reply.keep and reply.clean and not busy and not in_doubt:
+        in_doubt = self._events or reply.in_doubt or reply.status >= self._doubtful_from
+        if reply.keep and reply.clean and not (busy or in_doubt):
             self._alarm.at = math.inf
             self._owner.release(self, reply.idle_hint_s)
         else:

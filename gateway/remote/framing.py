@@ -14,8 +14,6 @@ from gateway.remote.call import Call, Fields
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_FIELDS = 256
-MAX_INFORMATIONAL = 16
-"""1xx heads before the final one. RFC 9110 15.2 sets no number; an endless row of them is a reply that never comes."""
 
 _VERSIONS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
 
@@ -95,11 +93,10 @@ def doubtful_from(method: bytes, with_body: bool) -> int:
     return 1000 if not with_body else 300 if method in WITH_BODY else 0
 
 
-def is_endless(fields: Fields) -> bool:
-    """Events end when somebody leaves."""
-    return media(dict(fields).get(b"content-type", b"")).kind == "events"
+STREAMED = frozenset({"events", "binary"})
+"""Kinds of contents that go on as they come: nobody needs to see them whole."""
 
 
-def is_streamed(fields: Fields) -> bool:
-    """Events and binary data go on as they come: nobody needs to see them whole."""
-    return media(dict(fields).get(b"content-type", b"")).kind in {"events", "binary"}
+def kind_of(fields: Fields) -> str:
+    """What sort of contents the body is said to have."""
+    return media(dict(fields).get(b"content-type", b"")).kind

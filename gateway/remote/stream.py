@@ -7,6 +7,7 @@ what is unread already; of a longer one a little is, and the service waits.
 import asyncio
 from typing import Protocol
 
+from gateway.kernel.clock import Clock
 from gateway.kernel.faults import UPSTREAM_INCOMPLETE, GatewayError
 
 PAUSE_BYTES = 256 * 1024
@@ -22,15 +23,20 @@ class Source(Protocol):
 
 
 class ReplyStream:
-    """A `Stream` (gateway.remote.call) fed by one connection and read by one task.
+    """An `UpstreamStream` (gateway.remote.call) fed by one connection and read by one task.
 
     `left` is how many bytes are to come, None when nobody knows; `most` is how many unread ones are taken of what fits.
     `unread` counts them. `paused` says that the connection was asked not to read on.
     """
 
-    __slots__ = ("_ended", "_error", "_left", "_loop", "_most", "_pieces", "_reader", "_received", "_source", "paused", "unread")
+    __slots__ = (
+        *("_clock", "_ended", "_error", "_left", "_loop", "_most", "_paused_at", "_pieces", "_reader", "_received", "_source"),
+        *("held_s", "paused", "unread", "waited_s"),
+    )
 
-    def __init__(self, source: Source, loop: asyncio.AbstractEventLoop, left: int | None = None, most: int = 0) -> None:
+    def __init__(self, source: Source, clock: Clock, loop: asyncio.AbstractEventLoop, left: int | None = None, most: int = 0) -> None:
+        self._clock = clock
+        self.held_s = self.waited_s = self._paused_at = 0.0
         self._source: Source | None = source
         self._loop = loop
         self._left = left
@@ -50,6 +56,7 @@ class ReplyStream:
             if self._ended:
                 return b""
             self._reader = self._loop.create_future()
+            began = self._clock.monotonic()
             try:
                 await self._reader
             except asyncio.CancelledError:
@@ -57,12 +64,13 @@ class ReplyStream:
                 raise
             finally:
                 self._reader = None
+                self.waited_s += self._clock.monotonic() - began
         pieces = self._pieces
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         self.unread = 0
         if self.paused:
-            self.paused = False
+            self._go_on()
             if self._source is not None:
                 self._source.resume()
         return data
@@ -71,6 +79,7 @@ class ReplyStream:
         source, self._source = self._source, None
         if source is None:
             return
+        self._go_on()
         self._pieces.clear()
         self.unread = 0
         self._error = GatewayError(UPSTREAM_INCOMPLETE, cause="the reply was given up by its reader")
@@ -82,6 +91,7 @@ class ReplyStream:
         self._received += len(data)
         if self.unread > PAUSE_BYTES and not self.paused and self._source is not None and not self._fits():
             self.paused = True
+            self._paused_at = self._clock.monotonic()
             self._source.pause()
         self._wake()
 
@@ -103,9 +113,15 @@ class ReplyStream:
     def fail(self, error: Exception) -> None:
         """What had arrived can still be read; then `error` is raised."""
         self._source = None
+        self._go_on()
         if self._error is None:
             self._error = error
         self._wake()
+
+    def _go_on(self) -> None:
+        if self.paused:
+            self.paused = False
+            self.held_s += self._clock.monotonic() - self._paused_at
 
     def _wake(self) -> None:
         if self._reader is not None and not self._reader.done():

@@ -74,6 +74,8 @@ async def prepare(x: Exchange, route: Route, caller: Caller, id_field: str, ahea
         route.connect_timeout_s,
         route.first_byte_timeout_s,
         route.total_timeout_s,
+        route.idle_timeout_s,
+        route.events_idle_timeout_s,
         False,
         caller.bucket,
         route.envelope.max_buffer,

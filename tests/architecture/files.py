@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-_LEFT_BEHIND = {".git", "build", "dist", "__pycache__", ".hypothesis"}
+_LEFT_BEHIND = {".git", "build", "dist", "__pycache__", ".hypothesis", "node_modules"}
 
 
 def _kept(name: str) -> bool:
