@@ -290,18 +290,3 @@ async def test_a_redirection_asks_nobody_and_repeats_no_key() -> None:
     assert fields["Location"] == "https://api.example.com:8443/nowhere?a=1"
     status, body, _ = await answered(one, exchange(door_error=GatewayError(MALFORMED_REQUEST)))
     assert (status, body["data"]["code"]) == (400, 1001)
-
-
-async def test_what_was_read_ahead_is_counted_until_the_service_has_answered() -> None:
-    one, seen = gateway(), []
-
-    class Watching(Echo):
-        async def send(self, call: Call) -> Answer:
-            seen.append(one.ahead.taken)
-            return await super().send(call)
-
-    one = gateway(route(upstream=Watching()))
-    x = exchange(GOOD, method="POST", body=Pieces(b"x" * 50_000, b"x" * 50_000, length=100_000))
-    assert (await answered(one, x))[0] == 200
-    assert seen == [100_000]
-    assert (one.ahead.taken, x.ahead) == (0, 0)
