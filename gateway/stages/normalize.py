@@ -7,7 +7,7 @@ goes on as a stream that checks itself while it is read (`gateway.kernel.splice`
 
 from collections.abc import Iterator
 
-from gateway.exchange import Reply
+from gateway.exchange import Exchange, Reply
 from gateway.kernel.coding import decode, decoder, is_coded
 from gateway.kernel.envelope import EMPTY_RESULT, error, message_ids, success, success_head, success_tail
 from gateway.kernel.enveloped import adopt, opening, probe
@@ -15,7 +15,7 @@ from gateway.kernel.faults import UNDEFINED, UPSTREAM_BODY_INVALID, UPSTREAM_PRO
 from gateway.kernel.jsontext import WHITE, array, is_json
 from gateway.kernel.media import JSON, Media, media, sniffed
 from gateway.kernel.notices import notices
-from gateway.kernel.response_fields import Line, Screened, checked, replaced, screen, weakened
+from gateway.kernel.response_fields import LOCATION, Fields, Line, Screened, checked, replaced, rewritten, screen, weakened
 from gateway.kernel.responses import WITHOUT_BODY, completed
 from gateway.kernel.splice import CheckedJson, Pass, QuotedText, Spliced
 from gateway.kernel.translate import Translation, code_of, generic, status_of, translate
@@ -33,15 +33,21 @@ _OCTETS: Line = ("Content-Type", "application/octet-stream")
 _OPENERS = frozenset({b"{", b"["})
 
 
-def normalize(answer: Answer, request_id: str, route: Route, method: str) -> Reply:
+def normalize(answer: Answer, x: Exchange, route: Route) -> Reply:
     """The reply that `answer` makes. Its `length` is None on HEAD when nobody knows how much GET would give.
 
     Raises GatewayError, and closes the stream of `answer` then: UPSTREAM_PROTOCOL_ERROR, UPSTREAM_BODY_INVALID,
     UPSTREAM_CODING_INVALID, UPSTREAM_BODY_TOO_LARGE or UPSTREAM_TYPE_REFUSED.
     """
+    request_id, method = x.request_id, x.method
     try:
         status = answer.status
-        screened = screen(answer.fields, route.response_remove)
+        screened = screen(answer.fields, route.response_rules)
+        if screened.marks:
+            answer.marks = screened.marks
+            if screened.marks & LOCATION:
+                answer.fields = _with_public_urls(answer.fields, x, route)
+                screened = screen(answer.fields, route.response_rules)
         if (
             status in _WITH_RESULT
             and answer.stream is None
@@ -57,6 +63,20 @@ def normalize(answer: Answer, request_id: str, route: Route, method: str) -> Rep
     except GatewayError:
         _drop(answer.stream)
         raise
+
+
+def _with_public_urls(fields: Fields, x: Exchange, route: Route) -> Fields:
+    """`fields`, with URLs of the service in the terms of the client."""
+    mapping, public, path = route.url_mapping, x.public_origin(), route.upstream_path(x.path)
+
+    def rewrite(name: str, value: str) -> str:
+        if name == "set-cookie":
+            return mapping.cookie(value, public)
+        if name == "link":
+            return mapping.link(value, public, path)
+        return mapping.refresh(value, public, path) if name == "refresh" else mapping.url(value, public, path)
+
+    return rewritten(fields, rewrite)
 
 
 def _sorted_out(answer: Answer, screened: Screened, request_id: str, route: Route, method: str) -> Reply:
