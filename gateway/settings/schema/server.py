@@ -129,6 +129,15 @@ class WorkerLimits(Section):
     )
 
 
+class Paths(Section):
+    """How the paths of requests are taken."""
+
+    empty_segments: Literal["refuse", "merge"] = Field(
+        default="merge",
+        description="Two slashes in a row: `merge` matches and forwards them as one, `refuse` answers 400.",
+    )
+
+
 class Server(Section):
     """The processes and their listeners."""
 
@@ -143,6 +152,7 @@ class Server(Section):
         default_factory=lambda: (Listener(),), description="Where clients are served."
     )
     limits: WorkerLimits = section(WorkerLimits, "How much memory clients may take, of each worker.")
+    paths: Paths = section(Paths, "How the paths of requests are taken.")
     limits_path: PathPattern | None = Field(
         default=None,
         description="Where a caller is told what it has of its limits, at no cost: `/_gateway/limits`, for example. Left out: nowhere.",
