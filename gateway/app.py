@@ -21,6 +21,7 @@ from gateway.edge.borrowed import Borrowed
 from gateway.edge.doorbook import Doorbook
 from gateway.edge.room import bounds
 from gateway.edge.terms import door, threshold
+from gateway.edge.unread import Unread
 from gateway.exchange import Exchange, Send
 from gateway.kernel.clock import Clock
 from gateway.kernel.ids import Ids
@@ -54,6 +55,7 @@ from gateway.remote.outage_memory import OutageMemory
 from gateway.remote.outbox import Outbox
 from gateway.remote.redis_limiter import RedisLimiter
 from gateway.settings.schema.server import Listener as ListenerSetting
+from gateway.stages.prepare import Ahead
 from gateway.stages.record import Recorder
 from gateway.table.blueprint import Blueprint
 from gateway.table.build import build_routes
@@ -114,6 +116,7 @@ class Worker:
         )
         self.metrics = Metrics(buckets=observability.metrics.buckets, region=post.region.reopened())
         self.outbox = Outbox()
+        self.unread = Unread(config.server.limits.unread, self.metrics.replies_not_taken.inc)
         self.upstreams = build_upstreams(config, blueprint.board, self.metrics, SYSTEM, self.outbox)
         self.rounds = build_rounds(config, self.upstreams, blueprint.board, self.metrics, SYSTEM) if post.checks else []
         self.limiter = self._limiter()
@@ -161,7 +164,8 @@ class Worker:
             doorbook = Doorbook(self.metrics, setting.id, SYSTEM.wall)
             before = threshold(setting, doorbook)
             way_in = door(setting, ids, SYSTEM.monotonic, most)
-            self.listeners.append(Listener(way_in, _serves(setting, gateway), SYSTEM.wall, self.outbox, doorbook.turned_away, before))
+            serve = _serves(setting, gateway)
+            self.listeners.append(Listener(way_in, serve, SYSTEM.wall, self.outbox, doorbook.turned_away, before, self.unread))
 
     async def _listen(self) -> None:
         for rounds in self.rounds:
@@ -278,6 +282,7 @@ class Worker:
             faults=self.blueprint.faults,
             id_field=config.observability.request_id.header,
             stored=stored,
+            ahead=Ahead(config.server.limits.read_ahead),
         )
 
     def _limiter(self) -> LocalLimiter | RedisLimiter:
@@ -301,6 +306,7 @@ class Worker:
         """Gauges that a scrape asks for."""
         metrics = self.metrics
         metrics.client_connections.watch(lambda: float(self._connections()))
+        metrics.unread_bytes.watch(lambda: float(self.unread.total))
         metrics.log_dropped.watch(lambda: float(self.log.writer.dropped))
         for upstream in self.upstreams.values():
             for state in ("idle", "active", "pending"):

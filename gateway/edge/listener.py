@@ -15,14 +15,17 @@ from gateway.edge.door import Door
 from gateway.edge.porch import Porch, Threshold
 from gateway.edge.room import TURNED_AWAY
 from gateway.edge.sockets import BACKLOG, shut
+from gateway.edge.unread import Unread
 from gateway.exchange import Exchange, Send
+from gateway.remote.call import BODY_PIECE_BYTES
 from gateway.remote.outbox import Outbox
 
 
 class Listener(Server):
     """Accepts on sockets that somebody else has bound, and serves what comes.
 
-    `serve` answers one Exchange through the `Send` it is given. `wall` reads Unix time in seconds. `on_turned_away` is called for
+    `serve` answers one Exchange through the `Send` it is given. `unread` counts what clients leave unread, those of all
+    listeners. `wall` reads Unix time in seconds. `on_turned_away` is called for
     each connection beyond as many as there may be, with that number: its request is refused. Beyond a few of those,
     connections wait in the queue of the system.
     """
@@ -41,11 +44,13 @@ class Listener(Server):
         outbox: Outbox,
         on_turned_away: Callable[[int], None],
         threshold: Threshold | None = None,
+        unread: Unread | None = None,
     ) -> None:
         super().__init__(_unused, handler_cancellation=True)
         self.door = door
         self.serve = serve
         self.outbox = outbox
+        self.unread = Unread() if unread is None else unread
         self.draining = False
         self.closed = False
         """Whether it accepts no more."""
@@ -83,6 +88,7 @@ class Listener(Server):
             keepalive_timeout=0,
             access_log=None,
             auto_decompress=False,
+            read_bufsize=BODY_PIECE_BYTES,  # twice as much of a body waits unread, and what one more read of the socket brings
             max_line_size=self.door.line_limit,
             max_field_size=limits.header_bytes,
         )
@@ -215,6 +221,7 @@ class Listener(Server):
         now = self.door.monotonic()
         for connection in self._open():
             connection.sweep(now)
+        self.unread.relieve(now)
         if self._certificates is not None and now - self._looked >= self.CERTIFICATES_S:
             self._looked = now
             self._certificates.refresh()

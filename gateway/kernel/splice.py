@@ -17,6 +17,8 @@ from gateway.kernel.scanner import Scanner
 class Source(Protocol):
     """Where the rest of a body comes from (a Stream of gateway.remote.call)."""
 
+    @property
+    def unread(self) -> int: ...
     async def read(self) -> bytes: ...
     def close(self) -> None: ...
 
@@ -74,6 +76,11 @@ class Spliced:
         self._pieces = pieces
         self._way = way
         self._ended = False
+
+    @property
+    def unread(self) -> int:
+        """Bytes of the source that are here."""
+        return self._source.unread
 
     async def read(self) -> bytes:
         """The next piece, b"" at the end.

@@ -63,8 +63,15 @@ class Metrics(Families):
             buckets,
         )
         self.in_flight = self._gauge("gateway_requests_in_flight", "Requests being answered.").labels()
+        self.unrecorded = self._counter(
+            "gateway_requests_unrecorded_total", "Requests that could not be counted or logged, in whole or in part, because of a bug."
+        ).labels()
         self.request_bytes = self._counter("gateway_request_bytes_total", "Bytes of request bodies.", ("route",), _ROUTES)
         self.response_bytes = self._counter("gateway_response_bytes_total", "Bytes of reply bodies sent to clients.", ("route",), _ROUTES)
+        self.unread_bytes = self._gauge("gateway_unread_bytes", "Bytes of replies that clients have not taken.").labels()
+        self.replies_not_taken = self._counter(
+            "gateway_replies_not_taken_total", "Replies that were cut because clients left too much unread (`server.limits.unread`)."
+        ).labels()
         self.client_connections = self._gauge("gateway_client_connections", "Open connections of clients.").labels()
 
         # Before HTTP

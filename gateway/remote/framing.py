@@ -22,8 +22,9 @@ _VERSIONS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
 _END = b"\r\n"
 _EMPTY_BODY = b"Content-Length: 0\r\n\r\n"
 _CHUNKED_BODY = b"Transfer-Encoding: chunked\r\n\r\n"
-_SAYS_EMPTY = frozenset((b"POST", b"PUT", b"PATCH"))
-"""RFC 9110 8.6: a method that anticipates content should say that there is none; others should not."""
+_LAST_BODY = b"Connection: close\r\n"
+WITH_BODY = frozenset((b"POST", b"PUT", b"PATCH"))
+"""RFC 9110 9.3: the methods that define a body, and 8.6: they should say when there is none. The others' is the last on its connection."""
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -38,12 +39,12 @@ def request_head(call: Call, to: Origin, length: int | None) -> bytes:
     path = call.path
     if to.base or path[:1] != b"/":
         path = (to.base or b"/") + path
-    if length:
-        framing = b"Content-Length: %d\r\n\r\n" % length
-    elif length is None:
-        framing = _CHUNKED_BODY
+    if length == 0:
+        framing = _EMPTY_BODY if call.method in WITH_BODY else _END
     else:
-        framing = _EMPTY_BODY if call.method in _SAYS_EMPTY else _END
+        framing = _CHUNKED_BODY if length is None else b"Content-Length: %d\r\n\r\n" % length
+        if call.method not in WITH_BODY:
+            framing = _LAST_BODY + framing
     return b"".join((call.method, b" ", path, b" HTTP/1.1\r\n", call.host or to.host, call.head, framing))
 
 
@@ -87,6 +88,15 @@ def _idle_s(keep_alive: bytes) -> float | None:
         if name == b"timeout" and value.isdigit() and len(value) < 8:
             return int(value) * 0.8
     return None
+
+
+def doubtful_from(method: bytes, with_body: bool) -> int:
+    """The least status of a reply after which nobody knows whether the service has read all of the request, or more than that.
+
+    A service that ignores a body would take it for the next request, and answer that to whoever calls next. It may ignore any
+    where the method defines none, and one that it has refused.
+    """
+    return 1000 if not with_body else 300 if method in WITH_BODY else 0
 
 
 STREAMED = frozenset({"events", "binary"})

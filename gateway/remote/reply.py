@@ -19,7 +19,8 @@ class ReplyReader:
     """`status` is 0 until the final head is in; then `fields` and `length` are those of `Answer`.
 
     `received` counts bytes since `begin`. `complete` says that the reply has ended, `clean` that nothing came after
-    it, `keep` that its sender keeps the connection. `until_eof`: its body ends with the connection.
+    it, `keep` that its sender keeps the connection. `until_eof`: its body ends with the connection. `in_doubt`: by its method or
+    its status it has no body, and it says that it has one, which may follow or not.
     """
 
     def __init__(self) -> None:
@@ -44,7 +45,7 @@ class ReplyReader:
         self.fields: Fields = []
         self.length: int | None = None
         self.idle_hint_s: float | None = None
-        self.complete = self.keep = self.until_eof = False
+        self.complete = self.keep = self.until_eof = self.in_doubt = False
         self.clean = True
 
     def feed(self, data: bytes) -> None:
@@ -74,6 +75,10 @@ class ReplyReader:
         """The connection has ended, properly. Whether that is where the reply ends."""
         self.complete = self.complete or self.until_eof
         return self.complete
+
+    def end_of_use(self) -> None:
+        """No more is fed. The parser refers to this reader, which is freed at once without it."""
+        del self._parser
 
     def take(self) -> bytes:
         """The body bytes that were fed since the last call."""
@@ -158,6 +163,8 @@ class ReplyReader:
                 self._refuse(UPSTREAM_PROTOCOL_ERROR, "the reply's transfer coding is not exactly chunked")
         else:
             self.until_eof = not framing.bodiless(status)
+        if self._head_only or framing.bodiless(status):
+            self.in_doubt = bool(self.length) or b"transfer-encoding" in known
         if b"keep-alive" in known:
             self.idle_hint_s = framing.announced_idle_s(known[b"keep-alive"])
         if len(fields) > framing.MAX_FIELDS or (

@@ -72,7 +72,7 @@ class Upstream:
         try:
             answer = await self.targets[number].send(call, first)
         except GatewayError as error:
-            failed = error
+            failed = error.kept()
         except BaseException:
             standing.undecided(number)
             raise
@@ -108,7 +108,7 @@ class Upstream:
             try:
                 answer = await self.targets[number].send(call, first)
             except GatewayError as error:
-                failed = error
+                failed = error.kept()
             else:
                 self._standing.answered(number, answer.status)
                 return answer

@@ -25,6 +25,8 @@ from gateway.table import Route
 _WITH_RESULT = frozenset(range(200, 300)) - {204, 205, 206}
 
 _PARTIAL = 206
+_COPIED_BYTES = 64 * 1024
+"""A result up to this size is copied into its envelope."""
 _COMMON_TYPE = b"application/json"
 _UNWRAPPED = frozenset({"binary", "events"})
 _OCTETS: Line = ("Content-Type", "application/octet-stream")
@@ -128,6 +130,10 @@ def _json(answer: Answer, body: bytes, screened: Screened, request_id: str, rout
 def _success(answer: Answer, result: bytes, screened: Screened, request_id: str, route: Route) -> Reply:
     messages = array(notices(answer.fields, message_ids(request_id))) if screened.notices else b""
     lines = _lines(screened, route) if screened.of_the_body or route.response_set else screened.lines
+    if len(result) > _COPIED_BYTES:
+        head, tail = success_head(request_id), success_tail(messages)
+        length = len(head) + len(result) + len(tail)
+        return Reply(answer.status, lines, head, 0, "upstream", None, tail, length, False, screened.request_id, result)
     return Reply(answer.status, lines, success(request_id, result, messages), source="upstream", upstream_request_id=screened.request_id)
 
 

@@ -1,18 +1,45 @@
 """The exchange as the upstream gets to see it: safe path, clean fields, who calls, and the body."""
 
+import math
+
 from gateway.exchange import Exchange
 from gateway.kernel.headers import forwarded_prefix
 from gateway.kernel.node_names import chain
 from gateway.kernel.query import holds, secrets_of
-from gateway.remote.call import Body, Call
+from gateway.remote.call import BODY_PIECE_BYTES, Body, Call
 from gateway.settings.schema.addresses import UNIX
 from gateway.table import Caller, Route
 
 READ_AHEAD_BYTES = 256 * 1024
-"""A body up to this size is read before a connection is taken: a slow upload must not hold one."""
+"""A body up to this size is read before a connection is taken: a slow upload must not hold one. No more of a body is read than that."""
 
 _IF_MATCH = "If-Match"
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})  # RFC 9110 9.2.2
+
+
+class Ahead:
+    """What all requests of a worker have read ahead, or are about to: at most `most_bytes`. `taken` is how much it is."""
+
+    __slots__ = ("_most_bytes", "taken")
+
+    def __init__(self, most_bytes: float = math.inf) -> None:
+        self._most_bytes = most_bytes
+        self.taken = 0
+
+    def grow(self, x: Exchange, size: int) -> bool:
+        """Whether `x` may hold `size` bytes; it then counts them."""
+        taken = self.taken + size - x.ahead
+        if taken > self._most_bytes:
+            return False
+        self.taken, x.ahead = taken, size
+        return True
+
+    def give_back(self, x: Exchange) -> None:
+        self.taken -= x.ahead
+        x.ahead = 0
+
+
+_UNBOUNDED = Ahead()
 
 
 class _Resumed:
@@ -33,8 +60,8 @@ class _Resumed:
         return await self._rest.read()
 
 
-async def prepare(x: Exchange, route: Route, caller: Caller, id_field: str) -> Call:
-    """The call that forwards `x`. Raises what reading the first part of the body raises."""
+async def prepare(x: Exchange, route: Route, caller: Caller, id_field: str, ahead: Ahead = _UNBOUNDED) -> Call:
+    """The call that forwards `x`, with as much of its body as `ahead` has room for. Raises what reading that raises."""
     passthrough = route.envelope.mode == "passthrough"
     path = route.upstream_path(x.path)
     return Call(
@@ -42,7 +69,7 @@ async def prepare(x: Exchange, route: Route, caller: Caller, id_field: str) -> C
         (f"{path}?{x.query}" if x.query else path).encode(),
         route.host,
         _head(x, route, caller, id_field),
-        b"" if x.body is None else await _read_ahead(x.body),
+        b"" if x.body is None else await _read_ahead(x, x.body, ahead),
         x.method in _IDEMPOTENT,
         0 if passthrough else route.envelope.max_buffer,
         route.connect_timeout_s,
@@ -50,6 +77,9 @@ async def prepare(x: Exchange, route: Route, caller: Caller, id_field: str) -> C
         route.total_timeout_s,
         route.idle_timeout_s,
         route.events_idle_timeout_s,
+        False,
+        caller.bucket,
+        route.envelope.max_buffer,
     )
 
 
@@ -115,17 +145,22 @@ def _forwarded(x: Exchange, route: Route) -> str:
     return lines
 
 
-async def _read_ahead(body: Body) -> bytes | Body:
+async def _read_ahead(x: Exchange, body: Body, ahead: Ahead) -> bytes | Body:
     """The whole body when it is small, otherwise one that begins with what was read."""
-    first = await body.read()
-    if body.length is not None and len(first) == body.length:
-        return first
-    pieces, size = [first], len(first)
-    while first and size < READ_AHEAD_BYTES and size != body.length:
-        first = await body.read()
-        pieces.append(first)
-        size += len(first)
-    whole = b"".join(pieces)
-    if not first or size == body.length:
-        return whole
-    return _Resumed(whole, body)
+    piece = await body.read()
+    if body.length is not None and len(piece) == body.length:
+        return piece
+    most = READ_AHEAD_BYTES if body.length is None else min(READ_AHEAD_BYTES, body.length)
+    small = body.length == most
+    pieces, size = [piece], len(piece)
+    try:
+        while piece and size != body.length:
+            if size >= most or not (small or size + BODY_PIECE_BYTES <= most) or not ahead.grow(x, min(size + BODY_PIECE_BYTES, most)):
+                return _Resumed(b"".join(pieces), body)
+            piece = await body.read()
+            pieces.append(piece)
+            size += len(piece)
+    except BaseException:
+        ahead.give_back(x)
+        raise
+    return b"".join(pieces)

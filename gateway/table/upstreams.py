@@ -90,6 +90,8 @@ def _targets(setting: UpstreamSetting, watching: "_Watching", clock: Clock, outb
             str(target.url),
             max_connections=setting.connections.max,
             max_pending=setting.connections.max_pending,
+            max_caller_percent=setting.connections.max_caller_percent,
+            max_stream_percent=setting.connections.max_stream_percent,
             idle_timeout_s=setting.connections.idle_timeout,
             context=context,
             server_name=setting.tls.server_name,
