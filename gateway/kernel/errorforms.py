@@ -113,18 +113,22 @@ class _Reader:
         return _Head()
 
     def _object(self, value: _Object, depth: int) -> _Head:
+        if _is_form(value):
+            self._fields(value, "", _Trust.ALL, depth)
+            return _Head()
         named = _named(value)
         self.links += links_in(named)[: MOST_ENTRIES - len(self.links)]
         head = _own_head(named)
         fields = [(name, member) for name, member in _members(value) if _may_be_field(word(name), member)]
         if not (head.text or head.label) and any(isinstance(member, list) for _, member in fields):
             # A map of fields, of which one may be called `message`; other names for lists keep their meaning
-            fields += [(name, named.pop(word(name))) for name in value if word(name) in words.TEXTS and _is_texts(named.get(word(name)))]
+            fields += [(name, named.pop(word(name))) for name in value if word(name) in words.MAPPED and _is_texts(named.get(word(name)))]
         before = len(self.entries)
         for name, member in named.items():
             if isinstance(member, dict | list) and member:
                 head = self._part(name, member, named, head, depth + 1)
-        trust = _Trust.SENTENCES if head.text or head.label or len(self.entries) > before else _Trust.LISTS
+        told = head.text or head.label or len(self.entries) > before or any(_is_datum(*member) for member in named.items())
+        trust = _Trust.SENTENCES if told else _Trust.LISTS
         places = trust is _Trust.LISTS and all(word(name) in words.PLACES for name, _ in fields)
         for name, member in fields:
             if trust is _Trust.LISTS or word(name) not in words.UNTOLD:
@@ -140,7 +144,9 @@ class _Reader:
                 self._leaves(member, "", _Trust.ALL, depth)
             return head
         by_field = name in words.BY_FIELD or (name == "data" and named.get("status") == "fail")
-        if by_field and not _is_report(member):
+        if by_field and _is_form(member):
+            self._fields(member, "", _Trust.ALL, depth)
+        elif by_field and not _is_report(member):
             places = all(word(key) in words.PLACES and isinstance(value, dict) for key, value in member.items())
             for key, value in _members(member):
                 self._leaves(value, "" if places else add("", key), _Trust.ALL, depth)
@@ -173,7 +179,7 @@ class _Reader:
 
     def _fields(self, value: _Object, path: str, trust: _Trust, depth: int) -> None:
         """A map of fields."""
-        form = all(word(name) in words.FORM for name in value)
+        form = _is_form(value)
         for name, member in _members(value):
             known = word(name)
             if known not in words.INTERNAL and not (trust is not _Trust.ALL and isinstance(member, str) and known in words.NOT_FIELDS):
@@ -193,9 +199,9 @@ class _Reader:
         constraints = named.get("constraints")
         if not text and own and not nested:
             text = next((clean(named.get(name)) for name in ("error", "code", "type") if clean(named.get(name))), "")
-        if not text and not isinstance(constraints, dict) and any(_may_be_field(name, member) for name, member in named.items()):
-            return False
         links = links_in(named)
+        if not (text or isinstance(constraints, dict) or links) and (not nested or any(_is_unknown(*member) for member in named.items())):
+            return False
         self.links += links[: MOST_ENTRIES - len(self.links)]
         field = add(path, own) if constraints is not None or "children" in named else own or path
         before = len(self.entries)
@@ -239,7 +245,7 @@ def _told(name: str, member: object) -> object:
     if isinstance(member, str):
         return _unwrapped(member)
     if isinstance(member, dict):
-        text = member.get("value") if "lang" in member or len(member) == 1 else member.get("text") if name == "details" else None
+        text = member.get("text") if name == "details" else member.get("value") if "lang" in member or len(member) == 1 else None
         return text if isinstance(text, str) else member
     return member
 
@@ -275,6 +281,20 @@ def _may_be_field(name: str, member: object) -> bool:
     if name in words.INTERNAL or name in words.LISTS or name in words.BY_FIELD or name in words.NOT_FIELDS & {"statuscode"}:
         return False
     return name not in words.KNOWN or isinstance(member, dict | list)
+
+
+def _is_unknown(name: str, member: object) -> bool:
+    return name not in words.KNOWN and isinstance(member, dict | list) and bool(member)
+
+
+def _is_datum(name: str, member: object) -> bool:
+    """Whether a member shows that its object is a resource, and not an error."""
+    return isinstance(member, int | float) and (name == "id" or name not in words.KNOWN)
+
+
+def _is_form(value: _Object) -> bool:
+    """Whether an object is a node in the tree of a form."""
+    return all(word(name) in words.FORM for name in value) and any(word(name) != "errors" for name in value)
 
 
 def _is_report(value: _Object) -> bool:

@@ -29,17 +29,20 @@ TEXTS = _words(
 )
 """One sentence about the error, the best first."""
 
+MAPPED = frozenset(TEXTS) - {"errors"} | frozenset(_words("status code data body meta result response extra"))
+"""Names that are fields when they stand in a map of fields, with a list of texts like all others."""
+
 PLAIN_TEXTS = frozenset(_words("detail message msg errormessage defaultmessage"))
 """Those that tell an error from a map of fields, of which one may be called `title` or `description`."""
 
 EXPLANATIONS = _words("developermessage developermsg technicalmessage")
-LABELS = _words("error status code errorcode errortype type faultcode")
+LABELS = _words("error err status code errorcode errortype type faultcode")
 
-ERRORS = frozenset(_words("error detail fault"))
+ERRORS = frozenset(_words("error detail fault err"))
 """An object under these names is the error that is meant, whatever stands around it."""
 
 LISTS = frozenset(_words(
-    "detail errors details message messages error errormessages invalidparams violations fieldviolations parameterviolations"
+    "detail errors details message messages msg err error errormessages invalidparams violations fieldviolations parameterviolations"
     " propertyviolations suberrors issues issue errorcauses causes rootcause inner unionerrors errordetails problems extra"
     " embedded extensions fault zoderror body response result data meta envelope status children"
 ))  # fmt: skip
