@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 from gateway.kernel.envelope import error
 from gateway.kernel.jsontext import Members, decode, is_utf8, members, render
 from gateway.kernel.repair import error_data, string, success_data
+from gateway.kernel.texts import fit_json
 from gateway.kernel.translate import code_of, status_of, translate
 
 _JSON = b"application/json"
@@ -30,6 +31,7 @@ _PROBE = msgspec.json.Decoder(_Probe)
 _probe = _PROBE.decode
 
 _STATUSES = frozenset({b'"SUCCESS"', b'"ERROR"'})
+_ENVELOPE = frozenset({"requestId", "status", "data", "more"})
 _OPENING_BYTES = 65_536
 _KEY = re.compile(rb'[ \t\r\n]*"((?:[^"\\]|\\.)*)"[ \t\r\n]*:[ \t\r\n]*')
 _WHITE = re.compile(rb"[ \t\r\n]*")
@@ -56,16 +58,19 @@ class Opening(NamedTuple):
 
 
 def probe(text: bytes) -> bool | None:
-    """Whether `text`, an object, has requestId, a status of the contract, and data at the top level; None when it is not JSON."""
+    """Whether `text`, an object, is an envelope; None when it is not JSON.
+
+    It is one with requestId, a status of the contract and data at the top level, or with nothing but these and `more`.
+    """
     try:
         found: _Probe | None = _probe(text)
     except (ValueError, RecursionError):
         found = decode(_PROBE, text)
     if found is None or not (text.isascii() or is_utf8(text)):
         return None
-    if found.status is UNSET or found.requestId is UNSET or found.data is UNSET:
+    if found.status is UNSET or found.requestId is UNSET or bytes(found.status) not in _STATUSES:
         return False
-    return bytes(found.status) in _STATUSES
+    return found.data is not UNSET or _ENVELOPE.issuperset(members(text) or {"": b""})
 
 
 def adopt(body: bytes, request_id: str, status: int, family: str, notices: list[bytes], new_id: Callable[[], str]) -> Adopted | None:
@@ -79,17 +84,18 @@ def adopt(body: bytes, request_id: str, status: int, family: str, notices: list[
         return None
     own_id = string(found.pop("requestId"))
     says_success = found.pop("status") == b'"SUCCESS"'
-    data = found.pop("data")
+    data = found.pop("data", b"null")
     if says_success and status < 400:
         written = success_data(data, notices, new_id)
         return Adopted(status, 0, _written(request_id, b"SUCCESS", written, found), own_id)
     if says_success:
         result = (members(data) or {}).get("result", data)
         told = translate(status, _JSON, result, family)
-        more = render(found)[1:-1]
+        more = fit_json(render(found))[1:-1]
         return Adopted(status, told.code, error(request_id, *told[:3], told.links, told.details, more), own_id)
-    code, written = error_data(data, code_of(status if status >= 400 else 503, family), new_id)
-    return Adopted(status if status >= 400 else status_of(code), code, _written(request_id, b"ERROR", written, found), own_id)
+    code, written = error_data(fit_json(data), code_of(status if status >= 400 else 503, family), new_id)
+    others = {name: fit_json(value) for name, value in found.items()}
+    return Adopted(status if status >= 400 else status_of(code), code, _written(request_id, b"ERROR", written, others), own_id)
 
 
 def _written(request_id: str, status: bytes, data: bytes, others: Members) -> bytes:

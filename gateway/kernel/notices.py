@@ -7,12 +7,11 @@ from gateway.kernel.dates import http_date, unix_date
 from gateway.kernel.envelope import render_message
 from gateway.kernel.faults import Link
 from gateway.kernel.texts import clean
+from gateway.kernel.weblinks import is_safe, parsed
 
 MOST_NOTICES = 16
 
 _FIELDS = frozenset({b"deprecation", b"sunset", b"warning", b"link"})
-_LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[\w*!#$&+.^`|~-]+\s*(?:=\s*(?:"(?:[^"\\]|\\.)*"|[^\s",;]*))?)*)')
-_PARAMETER = re.compile(r';\s*([\w*!#$&+.^`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",;]*))')
 _WARNING = re.compile(r'[\s,]*\d{3} [^\s"]+ "((?:[^"\\]|\\.)*)"(?: "([^"]*)")?')
 """RFC 7234, 5.5: warn-code SP warn-agent SP warn-text [SP warn-date]."""
 _UNIX = re.compile(r"@(-?\d{1,15})")
@@ -67,13 +66,9 @@ def _warnings(value: str) -> list[tuple[str, str | None, str]]:
 def _links(value: str) -> dict[str, list[Link]]:
     """The links of a Link field (RFC 8288) by relation."""
     found: dict[str, list[Link]] = {}
-    for match in _LINK.finditer(value):
-        href = clean(match[1])
-        parameters: dict[str, str] = {}
-        for name, quoted, token in _PARAMETER.findall(match[2]):
-            parameters.setdefault(name.lower(), _QUOTED_PAIR.sub(r"\1", quoted) or token)
+    for href, parameters, _ in parsed(value):
         for relation in parameters.get("rel", "").lower().split():
-            if href and relation in {"deprecation", "sunset"}:
+            if relation in {"deprecation", "sunset"} and is_safe(href):
                 title = clean(parameters.get("title")) or relation.title()
                 found.setdefault(relation, []).append(Link(href, title))
     return found

@@ -11,6 +11,8 @@ from typing import TypeAlias
 import msgspec
 
 from gateway.kernel.faults import UPSTREAM_PROTOCOL_ERROR, GatewayError
+from gateway.kernel.texts import fit
+from gateway.kernel.weblinks import safe_links
 
 Fields: TypeAlias = list[tuple[bytes, bytes]]
 """As they came from a backend: names in lower case."""
@@ -19,20 +21,21 @@ Line: TypeAlias = tuple[str, str]
 
 JSON_TYPE: Line = ("Content-Type", "application/json")
 
-_UNKNOWN, _TYPE, _CODING, _CONNECTION, _ENTITY_TAG, _BODY, _REQUEST_ID = range(7)
+_UNKNOWN, _TYPE, _CODING, _CONNECTION, _ENTITY_TAG, _BODY, _REQUEST_ID, _LINK = range(8)
 
 _DROPPED = (
     b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authentication-info", b"te", b"trailer", b"transfer-encoding",
     b"upgrade", b"http2-settings", b"content-length",
     b"date", b"ratelimit", b"ratelimit-policy",
     b"alt-svc",  # another way to the backend, not to the gateway
+    b"x-debug-exception", b"x-debug-exception-file",  # Symfony's, for its developers
 )  # fmt: skip
 _OF_THE_BODY = (b"content-md5", b"digest", b"content-digest", b"repr-digest", b"content-range", b"accept-ranges")
 _PASSED = (
     "Accept-CH", "Access-Control-Allow-Credentials", "Access-Control-Allow-Headers", "Access-Control-Allow-Methods",
     "Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Access-Control-Max-Age", "Age", "Allow", "Cache-Control",
     "Content-Disposition", "Content-Language", "Content-Location", "Content-Security-Policy", "Cross-Origin-Opener-Policy",
-    "Cross-Origin-Resource-Policy", "Expires", "Last-Modified", "Link", "Location", "Permissions-Policy", "Pragma",
+    "Cross-Origin-Resource-Policy", "Expires", "Last-Modified", "Location", "Permissions-Policy", "Pragma",
     "Proxy-Status", "Referrer-Policy", "Retry-After", "Server", "Server-Timing", "Set-Cookie", "Strict-Transport-Security", "Vary", "Via",
     "WWW-Authenticate", "X-Content-Type-Options", "X-Correlation-Id", "X-Frame-Options", "X-Powered-By", "X-XSS-Protection",
 )  # fmt: skip
@@ -47,9 +50,14 @@ _RULES: dict[bytes, str | int | Line | None] = {
     b"content-encoding": _CODING,
     b"connection": _CONNECTION,
     b"etag": _ENTITY_TAG,
+    b"link": _LINK,
     b"x-request-id": _REQUEST_ID,
 }
 """What to do with a field: pass it on by this name (alone, or as a notice too), drop it (None), or one of the above."""
+
+_RANGES = frozenset({b"content-range", b"accept-ranges"})
+_BYTES_UNIT = re.compile(rb"\s*bytes\b", re.IGNORECASE)
+"""Ranges in other units are a service's own pages, and not parts of a body."""
 
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 """RFC 9110, 5.5: no control characters but the tab in a field value."""
@@ -109,15 +117,19 @@ def screen(fields: Fields, removed: frozenset[bytes]) -> Screened:
                 request_id = text
             elif name in removed or name.startswith(b"x-ratelimit-"):
                 continue
-            elif rule == _BODY:
+            elif rule == _BODY and (name not in _RANGES or _BYTES_UNIT.match(value)):
                 of_the_body.append((name.decode("latin-1").title(), text))
+            elif rule == _LINK:
+                if text := safe_links(text):
+                    lines.append(("Link", text))
             elif rule == _ENTITY_TAG:
                 of_the_body.append(("ETag", text))
-            elif rule == _UNKNOWN:
+            elif rule == _UNKNOWN or rule == _BODY:
                 lines.append((name.decode("latin-1"), text))
             else:
                 notices = True
-                lines.append((rule[0], text))  # type: ignore[index]
+                if fit(text) == text:
+                    lines.append((rule[0], text))  # type: ignore[index]
     if named:
         lines, of_the_body = _unnamed(lines, named), _unnamed(of_the_body, named)
     return Screened(lines, of_the_body, content_type, coding, notices, request_id)
@@ -129,11 +141,6 @@ def checked(value: bytes) -> str:
     if not text.isprintable() and _FORBIDDEN.search(text):
         raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause="control character in a header field")
     return text
-
-
-def weakened(of_the_body: list[Line]) -> list[Line]:
-    """What is left of the fields that describe a body once it is wrapped: its entity tag, no longer for the bytes (RFC 9110, 8.8.1)."""
-    return [(name, value if value.startswith("W/") else "W/" + value) for name, value in of_the_body if name == "ETag"]
 
 
 def replaced(lines: list[Line], by: tuple[Line, ...]) -> list[Line]:

@@ -1,16 +1,26 @@
 """Texts of a backend, made fit to be shown to a client: one line, bounded, no markup, no inside of the service, no control characters."""
 
+import re
+
+import msgspec
+
+from gateway.kernel.jsontext import decode, quote
 from gateway.kernel.leaks import REDACTED, without_connections, without_trace
 from gateway.kernel.markup import SCRIPT, has_markup, is_active, spelled_out
 
 LONGEST_TEXT = 2000
 """In characters. More is cut off."""
 
+_TEXT = msgspec.json.Decoder(str)
 _UNFIT = {
     **dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], " "),
     **dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF, *range(0xD800, 0xE000)], None),
 }
 """Control characters, what turns the direction of writing, byte order marks, lone surrogates."""
+
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_TELLING = re.compile(rb"[<&%\\=#@:(]|\bat |panic|trace", re.IGNORECASE)
+"""Without any of these no string in a JSON text can be unfit."""
 
 _NOTHING = " \t\r\n.,:;!?()[]…'\"`-"
 
@@ -35,12 +45,28 @@ def fit(text: str) -> str:
     return "" if kept != text and not kept.strip(_NOTHING) else kept
 
 
+def fit_json(text: bytes) -> bytes:
+    """`text`, which is valid JSON, with every string in it fit to be shown; byte for byte the same when all are."""
+    if _TELLING.search(text) is None:
+        return text
+    return _STRING.sub(_fit_string, text)
+
+
 def clean(text: object, longest: int = LONGEST_TEXT) -> str:
     """`text` as it may be shown, or "" when there is nothing to show. `longest` in characters."""
     if not isinstance(text, str):
         return ""
     text = " ".join(fit(text[: 4 * longest]).translate(_UNFIT).split())
     return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _fit_string(found: "re.Match[bytes]") -> bytes:
+    spelled = found[0]
+    text = decode(_TEXT, spelled)
+    if text is None:
+        return spelled
+    shown = fit(text)
+    return spelled if shown == text else quote(shown)
 
 
 def _without_script(word: str) -> str:

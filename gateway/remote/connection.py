@@ -29,6 +29,8 @@ from gateway.remote.stream import ReplyStream
 from gateway.remote.tls import ended_cleanly
 from gateway.remote.upload import PIECE_BYTES, Pieces, Source, upload
 
+_BEGUN_BYTES = 64
+
 
 class Owner(Protocol):
     """The pool that connections belong to."""
@@ -198,7 +200,7 @@ class Connection(asyncio.Protocol):
         if not self._buffer:
             self._head_arrived()
         self._buffer += data
-        if len(self._buffer) <= self._call.buffer_bytes and self._call.buffer_bytes and not is_streamed(self._reply.fields):
+        if len(self._buffer) <= self._call.buffer_bytes and self._call.buffer_bytes and not is_streamed(self._reply.fields, bytes(self._buffer[:_BEGUN_BYTES])):
             return
         waiter = self._waiter
         assert waiter is not None

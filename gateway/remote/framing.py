@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import msgspec
 
+from gateway.kernel.charsets import BOM
 from gateway.kernel.media import media
 from gateway.remote.call import Call, Fields
 
@@ -19,6 +20,8 @@ MAX_INFORMATIONAL = 16
 
 _VERSIONS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
 
+_BLANK = b"\r\n\r\n"
+_MAY_BE_JSON = frozenset({b"", b"{", b"[", BOM[:1]})
 _END = b"\r\n"
 _EMPTY_BODY = b"Content-Length: 0\r\n\r\n"
 _CHUNKED_BODY = b"Transfer-Encoding: chunked\r\n\r\n"
@@ -85,6 +88,43 @@ def announced_idle_s(keep_alive: bytes) -> float | None:
     return None
 
 
-def is_streamed(fields: Fields) -> bool:
-    """Events and binary data go on as they come: nobody needs to see them whole."""
-    return media(dict(fields).get(b"content-type", b"")).kind in {"events", "binary"}
+def mended(reply: bytes) -> bytes:
+    """The beginning of a reply with its heads as llhttp takes them; the same bytes where there is nothing to mend.
+
+    White space before a field's colon is removed (RFC 9112 5.1), and Content-Lengths that agree become one (RFC 9110 8.6).
+    """
+    heads: list[bytes] = []
+    rest = reply
+    while rest:
+        head, blank, rest = rest.partition(_BLANK)
+        heads.append(_mended_head(head) + blank)
+        if head[9:10] != b"1":  # the final head: what follows is the body
+            return b"".join(heads) + rest
+    return b"".join(heads)
+
+
+def _mended_head(head: bytes) -> bytes:
+    line, *fields = head.split(b"\r\n")
+    lines, length = [line], b""
+    for field in fields:
+        name, colon, value = field.partition(b":")
+        if not name[:1].isspace():
+            name = name.rstrip(b" \t")
+        if name.lower() == b"content-length":
+            values = {number.strip(b" \t") for number in value.split(b",")} | ({length} if length else set())
+            if len(values) == 1:
+                value = min(values)
+                if length:
+                    continue
+                length = value
+        lines.append(name + colon + value)
+    return b"\r\n".join(lines)
+
+
+def is_streamed(fields: Fields, begun: bytes) -> bool:
+    """Whether a reply whose body has `begun` goes on as it comes: events and binary data, which nobody needs to see whole.
+
+    Bytes of no type may be JSON, if they begin like it.
+    """
+    kind = media(dict(fields).get(b"content-type", b"")).kind
+    return kind in {"events", "binary"} or (kind == "octets" and begun.lstrip()[:1] not in _MAY_BE_JSON)

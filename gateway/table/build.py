@@ -18,10 +18,6 @@ from gateway.table.meters import Meters
 from gateway.table.own import limits_route
 from gateway.table.routes import Envelope, Route, RouteTable, Sender
 
-_PARTS = (b"range", b"if-range")
-"""A part of a body cannot stand in an envelope: without these fields a backend answers with the whole of it."""
-
-
 def build_faults(config: Config) -> dict[str, Fault]:
     """The catalogue with the operator's overrides."""
     faults = dict(CATALOGUE)
@@ -113,7 +109,7 @@ def _withheld(config: Config, request: HeaderRules, passthrough: bool) -> list[b
         *request.remove,
         *request.set,
     ]
-    return [name.encode() for name in names] + ([] if passthrough else [b"accept-encoding", *_PARTS])
+    return [name.encode() for name in names] + ([] if passthrough else [b"accept-encoding"])
 
 
 def _request_fields(request: HeaderRules, passthrough: bool) -> bytes:

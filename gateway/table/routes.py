@@ -7,6 +7,7 @@ from urllib.parse import quote
 import msgspec
 
 from gateway.kernel.bucket import Window
+from gateway.kernel.entity_tags import EntityTags
 from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, NO_ROUTE, Fault, GatewayError
 from gateway.kernel.headers import FieldFilter
 from gateway.kernel.paths import readings
@@ -76,6 +77,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     first_byte_timeout_s: float
     total_timeout_s: float
     subject_field: str
+    entity_tags: EntityTags = msgspec.field(default_factory=EntityTags)
 
     def upstream_path(self, path: str) -> str:
         """Where `path` leads below the path of a target, "" for just there; what is kept of it stays byte for byte."""

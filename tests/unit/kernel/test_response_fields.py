@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.kernel.faults import UPSTREAM_PROTOCOL_ERROR, GatewayError
-from gateway.kernel.response_fields import JSON_TYPE, Screened, checked, replaced, screen, value_of, weakened
+from gateway.kernel.response_fields import JSON_TYPE, Screened, checked, replaced, screen, value_of
 
 
 def _screen(*fields: tuple[bytes, bytes], removed: frozenset[bytes] = frozenset()) -> Screened:
@@ -75,12 +75,19 @@ def test_fields_that_connection_names_end_here(value: bytes, names: list[str]) -
 
 def test_fields_of_the_body_stand_apart() -> None:
     names = [b"content-md5", b"digest", b"content-digest", b"repr-digest", b"content-range", b"accept-ranges"]
-    screened = _screen(*[(name, b"v") for name in names], (b"etag", b'"e"'))
+    screened = _screen(*[(name, b"Bytes 0-1/2") for name in names], (b"etag", b'"e"'))
     assert screened.lines == [JSON_TYPE]
     assert [name.lower().encode() for name, _ in screened.of_the_body] == [*names, b"etag"]
-    assert weakened(screened.of_the_body) == [("ETag", 'W/"e"')]
-    assert weakened([("ETag", 'W/"e"')]) == [("ETag", 'W/"e"')]
     assert _screen((b"etag", b'"e"'), removed=frozenset({b"etag"})).of_the_body == []
+
+
+@pytest.mark.parametrize("value", [b"posts 0-1/319", b"0-1/319", b"items", b"none", b"bytesize 1-2/3", b"*/7"])
+@pytest.mark.parametrize("name", [b"content-range", b"accept-ranges"])
+def test_ranges_in_other_units_describe_no_body(name: bytes, value: bytes) -> None:
+    screened = _screen((name, value))
+    assert screened.lines[1:] == [(name.decode(), value.decode())]
+    assert screened.of_the_body == []
+    assert _screen((name, value), removed=frozenset({name})).lines == [JSON_TYPE]
 
 
 @pytest.mark.parametrize("value", [b"a\r\nb", b"a\nb", b"a\x00b", b"\x1b[31m", b"\x7f"])

@@ -11,7 +11,7 @@ JSON = b"application/json"
     ("content_type", "body", "text"),
     [
         (b"text/plain", b"No such thing\n", "No such thing"),
-        (b"text/plain; charset=latin-1", "Gibt es nicht: \xe9".encode("latin-1"), None),
+        (b"text/plain; charset=latin-1", "Gibt es nicht: \xe9".encode("latin-1"), "Gibt es nicht: é"),
         (b"text/plain; charset=iso-8859-1", "Gibt es nicht: \xe9".encode("latin-1"), "Gibt es nicht: é"),
         (b"text/plain", b"x" * 5000, "x" * 1999 + "…"),
         (b"text/plain", b"\xff", None),
@@ -42,7 +42,7 @@ JSON = b"application/json"
         (JSON, b'{"error":{"a":{"b":"secret"}},"details":{"secret":"secret"}}', None),
         (JSON, b'{"error":{"stack":["secret"]}}', None),
         (JSON, b'{"stack":["secret"]}', None),
-        (JSON, b'{"name":["odd"],"traceback":["secret"]}', None),
+        (JSON, b'{"name":["odd"],"traceback":["secret"]}', "odd"),
         (JSON, b'{"errors":[7,"",null,{}]}', None),
         (JSON, b'{"message":"m","code":%b}' % (b"9" * 5000), None),
         (JSON, b'{"errors":[{"msg":"m","loc":[%b,"a"],"code":%b}]}' % (b"9" * 400, b"9" * 400), "m"),

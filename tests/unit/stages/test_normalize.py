@@ -17,7 +17,7 @@ class TestWholeJson:
         [
             b'{"a":1}', b"[1,2]", b'{"b":123456789012345678901234567890,"a":1e400,"c":1.0}', b"9" * 5000, b'"\\u00e9\\ud83d\\ude00"', b'["\\ud800"]',
             b'{"a":1,"a":2}', b"true", b"0", b'""', '{"é":"😀"}'.encode(), b"[" * 900 + b"]" * 900, b'{"a":' * 900 + b"1" + b"}" * 900,
-            b'{"id":1,"status":"ERROR"}', b'{"requestId":"x","status":"ERROR"}', b'{"status":"SUCCESS","data":{}}',
+            b'{"id":1,"status":"ERROR"}', b'{"requestId":"x","status":"ERROR","name":"n"}', b'{"status":"SUCCESS","data":{}}',
         ],
         ids=lambda body: repr(body[:20]),
     )  # fmt: skip
@@ -43,7 +43,7 @@ class TestWholeJson:
     @pytest.mark.parametrize(
         "body",
         [
-            b"NaN", b'{"a":NaN}', b"[Infinity]", b"\xef\xbb\xbf{}", b'{"a":1} trailing', b'{"a":1}{}', b'{"a":', b"[1", b'"\xff"', b'{"a":"\xff"}', b'["\xff"]',
+            b"NaN", b'{"a":NaN}', b"[Infinity]", b"\xef\xbb\xbfNaN", b"\xff\xfe{", b"\x00{\x00", b"\xfe\xff\x00{", b"\x00\x00\x00\x00", b'{"a":1} trailing', b'{"a":1}{}', b'{"a":', b"[1", b'"\xff"', b'{"a":"\xff"}', b'["\xff"]',
             b"<html></html>", b"OK", b"nul", b"[" * 100_000, b'{"a":' * 100_000, b"\x00",
         ],
         ids=lambda body: repr(body[:20]),

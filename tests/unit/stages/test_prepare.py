@@ -64,7 +64,7 @@ async def test_fields_that_this_request_withholds_stay() -> None:
 
 async def test_a_tag_that_was_weakened_on_the_way_out_is_strong_again() -> None:
     fields = [("If-Match", 'W/"a", "b"'), ("If-None-Match", 'W/"c"')]
-    assert lines(await call(exchange(fields)))[2:4] == ['If-Match: "a", "b"', 'If-None-Match: W/"c"']
+    assert lines(await call(exchange(fields)))[2:4] == ['If-Match: "a", "b"', 'If-None-Match: "c"']
     passed = await call(exchange(fields), route(envelope=Envelope("passthrough", 1, "passthrough")))
     assert lines(passed)[2] == 'If-Match: W/"a", "b"'
 
