@@ -10,7 +10,9 @@ LONGEST_FIELD = 200
 
 _LARGEST_INDEX = 1_000_000
 _MOST_STEPS = 32
-_NO_LABEL = re.compile(r"\d*|about:blank|https?://.*|error|err|fail(?:ed|ure)?|true|false|.*[\\/].*|(?:\w{1,80}\.){2,20}\w{1,80}", re.IGNORECASE)
+_NO_LABEL = re.compile(
+    r"\d*|about:blank|https?://.*|error|err|fail(?:ed|ure)?|true|false|.*[\\/].*|(?:\w{1,80}\.){2,20}\w{1,80}", re.IGNORECASE
+)
 _CLASS = re.compile(r"\w{1,100}(?:Error|Exception)")
 _LISTED = ("fields", "keys", "params", "expression")
 """Names of lists that hold one field in each element."""

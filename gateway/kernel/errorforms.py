@@ -183,7 +183,9 @@ class _Reader:
         for name, member in _members(value):
             known = word(name)
             if known not in words.INTERNAL and not (trust is not _Trust.ALL and isinstance(member, str) and known in words.NOT_FIELDS):
-                inside = name in words.WHOLE or (form and not isinstance(member, str)) or (known in words.BY_FIELD and trust is _Trust.SENTENCES)
+                inside = (
+                    name in words.WHOLE or (form and not isinstance(member, str)) or (known in words.BY_FIELD and trust is _Trust.SENTENCES)
+                )
                 self._leaves(member, path if inside else add(path, name), trust, depth)
 
     def _single(self, value: _Object, path: str, depth: int, *, listed: bool) -> bool:

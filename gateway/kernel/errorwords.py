@@ -82,7 +82,9 @@ UNTOLD = frozenset(_words(
 ))  # fmt: skip
 """Values that were sent, and what is no error: not read beside the text of an error."""
 
-PLACES = frozenset(_words("json query querystring form headers cookies files jsonorform path matchinfo viewargs body cookie header root params"))
+PLACES = frozenset(
+    _words("json query querystring form headers cookies files jsonorform path matchinfo viewargs body cookie header root params")
+)
 """Parts of a request. Some forms begin the path of a field with it."""
 
 WHOLE = frozenset({
@@ -90,7 +92,9 @@ WHOLE = frozenset({
 })  # fmt: skip
 """In place of a field: the error is about all of what stands around it."""
 
-NOT_FIELDS = frozenset(_words("success ok timestamp statuscode httpstatus httpcode instance requestid traceid correlationid id status code"))
+NOT_FIELDS = frozenset(
+    _words("success ok timestamp statuscode httpstatus httpcode instance requestid traceid correlationid id status code")
+)
 
 KNOWN = frozenset((*TEXTS, *EXPLANATIONS, *LABELS, *LISTS, *BY_FIELD, *INTERNAL, *UNTOLD, *NOT_FIELDS))
 

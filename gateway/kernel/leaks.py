@@ -5,6 +5,7 @@ position such as `app.py:12` is looked for by its ending, and its beginning by g
 """
 
 import re
+from itertools import pairwise
 
 REDACTED = "[…]"
 
@@ -42,7 +43,9 @@ _INTERNAL_SCHEMES = frozenset({
     "jdbc", "smtp", "smtps", "imap", "file", "unix", "sentinel", "sftp",
 })  # fmt: skip
 """Nobody outside connects to these: they are told without a password, too."""
-_OPAQUE = re.compile(r"\b(?:jdbc|odbc|dsn):[a-z]\S*|\b(?:mysql|pgsql|sqlsrv|oci|sqlite|dblib):(?:host|dbname|server|unix_socket|database)=\S*", re.IGNORECASE)
+_OPAQUE = re.compile(
+    r"\b(?:jdbc|odbc|dsn):[a-z]\S*|\b(?:mysql|pgsql|sqlsrv|oci|sqlite|dblib):(?:host|dbname|server|unix_socket|database)=\S*", re.IGNORECASE
+)
 _LOGIN = re.compile(r"[^\s@:/]*[:/][^\s@]*@(?:\w{2,5}\(|//|[\w.-]+(?::\d|/\w))")
 
 _SECRET_KEY = re.compile(
@@ -71,10 +74,11 @@ def without_trace(text: str) -> str:
 
 def without_connections(text: str) -> str:
     """`text` with its connection strings replaced by `REDACTED`."""
+    if ":" in text:
+        text = _OPAQUE.sub(REDACTED, text)
     if "=" in text:
         text = _without_pairs(text)
     if ":" in text:
-        text = _OPAQUE.sub(REDACTED, text)
         if "://" in text:
             text = _TOKEN.sub(lambda token: _without_url(token[0]), text)
         if "@" in text:
@@ -114,13 +118,18 @@ def _without_pairs(text: str) -> str:
 
 
 def _without_url(token: str) -> str:
-    before, separator, rest = token.partition("://")
-    scheme = _SCHEME.search(before[-31:])
-    if not separator or scheme is None:
-        return token
-    name = scheme[0].lower().partition("+")[0]
-    login = _AUTHORITY_END.split(rest, 1)[0] if name in _WEB_SCHEMES else rest
-    return before[: len(before) - len(scheme[0])] + REDACTED if name in _INTERNAL_SCHEMES or "@" in login else token
+    """`token` up to the first of the URLs in it that is not to be shown."""
+    at = 0
+    parts = token.split("://")
+    for before, rest in pairwise(parts):
+        at += len(before)
+        scheme = _SCHEME.search(before[-31:])
+        name = scheme[0].lower().partition("+")[0] if scheme else ""
+        login = _AUTHORITY_END.split(rest, maxsplit=1)[0] if name in _WEB_SCHEMES else rest
+        if scheme is not None and (name in _INTERNAL_SCHEMES or "@" in login):
+            return token[: at - len(scheme[0])] + REDACTED
+        at += 3
+    return token
 
 
 def _is_login(token: str) -> bool:

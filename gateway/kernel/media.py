@@ -35,7 +35,9 @@ BINARY = Media("binary")
 _UNKNOWN = Media("unknown")
 _OCTETS = Media("octets")
 
-_UNKNOWN_TYPES = frozenset({"*/*", "application/*", "text/*", "unknown/unknown", "application/unknown", "application/x-unknown", "content/unknown"})
+_UNKNOWN_TYPES = frozenset(
+    {"*/*", "application/*", "text/*", "unknown/unknown", "application/unknown", "application/x-unknown", "content/unknown"}
+)
 _OCTET_TYPES = frozenset({"application/octet-stream", "binary/octet-stream", "application/x-www-form-urlencoded", "application/binary"})
 _JSON_PART = re.compile(r"(?:\A|[/.+_-])json(?=[.+_-]|\Z)")
 _SEQUENCE = frozenset({

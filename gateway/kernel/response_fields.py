@@ -55,6 +55,7 @@ _RULES: dict[bytes, str | int | Line | None] = {
 }
 """What to do with a field: pass it on by this name (alone, or as a notice too), drop it (None), or one of the above."""
 
+_PLAIN = frozenset({_UNKNOWN, _BODY})
 _RANGES = frozenset({b"content-range", b"accept-ranges"})
 _BYTES_UNIT = re.compile(rb"\s*bytes\b", re.IGNORECASE)
 """Ranges in other units are a service's own pages, and not parts of a body."""
@@ -124,7 +125,7 @@ def screen(fields: Fields, removed: frozenset[bytes]) -> Screened:
                     lines.append(("Link", text))
             elif rule == _ENTITY_TAG:
                 of_the_body.append(("ETag", text))
-            elif rule == _UNKNOWN or rule == _BODY:
+            elif rule in _PLAIN:
                 lines.append((name.decode("latin-1"), text))
             else:
                 notices = True

@@ -3,6 +3,7 @@
 import re
 from typing import NamedTuple
 
+from gateway.kernel.markup import has_markup
 from gateway.kernel.texts import fit
 
 _LINK = re.compile(r'<([^<>]*+)>((?:\s*+;\s*+[\w*!#$&+.^`|~-]++\s*+(?:=\s*+(?:"(?:[^"\\]|\\.)*+"|[^\s",;]*+))?+)*+)')
@@ -10,7 +11,9 @@ _PARAMETER = re.compile(r';\s*+([\w*!#$&+.^`|~-]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,30}:", re.IGNORECASE)
 _SAFE_SCHEMES = frozenset({"http:", "https:", "mailto:", "urn:", "tel:"})
-_DOUBTFUL = re.compile(r"[%\\(@]|&(?:[lgac]|#|tab|new|quot)|:(?!//)|<(?!https?://|[/?#.])|(?:pass|pwd|secret|key)\w{0,20}=|on[a-z]{3,30}=", re.IGNORECASE)
+_DOUBTFUL = re.compile(
+    r"[%\\(@]|&(?:[lgac]|#|tab|new|quot)|:(?!//)|<(?!https?://|[/?#.])|(?:pass|pwd|secret|key)\w{0,20}=|on[a-z]{3,30}=", re.IGNORECASE
+)
 """Without any of these no link can be unsafe: most fields are not looked at twice."""
 
 
@@ -44,7 +47,13 @@ def safe_links(value: str) -> str:
     if _DOUBTFUL.search(value) is None:
         return value
     links = parsed(value)
-    kept = [link for link in links if is_safe(link.href) and all(fit(text) == text for text in link.parameters.values())]
+    kept = [link for link in links if _may_go_on(link)]
     if len(kept) == len(links) and (links or fit(value) == value):
         return value
     return ", ".join([link.spelled for link in kept])
+
+
+def _may_go_on(link: WebLink) -> bool:
+    if link.href and not is_safe(link.href):
+        return False
+    return all(fit(text) == text for text in link.parameters.values()) and (bool(link.parameters) or not has_markup(link.spelled))

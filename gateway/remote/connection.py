@@ -200,7 +200,11 @@ class Connection(asyncio.Protocol):
         if not self._buffer:
             self._head_arrived()
         self._buffer += data
-        if len(self._buffer) <= self._call.buffer_bytes and self._call.buffer_bytes and not is_streamed(self._reply.fields, bytes(self._buffer[:_BEGUN_BYTES])):
+        if (
+            len(self._buffer) <= self._call.buffer_bytes
+            and self._call.buffer_bytes
+            and not is_streamed(self._reply.fields, bytes(self._buffer[:_BEGUN_BYTES]))
+        ):
             return
         waiter = self._waiter
         assert waiter is not None

@@ -18,6 +18,7 @@ from gateway.table.meters import Meters
 from gateway.table.own import limits_route
 from gateway.table.routes import Envelope, Route, RouteTable, Sender
 
+
 def build_faults(config: Config) -> dict[str, Fault]:
     """The catalogue with the operator's overrides."""
     faults = dict(CATALOGUE)

@@ -29,20 +29,25 @@ INSIDE = ("Traceback", "s3cret", "postgres://", "frameworks/", "node_modules", "
 
 
 @contextmanager
-def served(command: list[str]) -> Iterator[int]:
-    """The port of a service while it runs."""
+def serving(command: list[str]) -> Iterator["subprocess.Popen[bytes]"]:
+    """A service while it runs. It prints its port."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         try:
-            assert process.stdout is not None
-            yield int(process.stdout.readline())
+            yield process
         finally:
             process.kill()
+
+
+def port_of(process: "subprocess.Popen[bytes]") -> int:
+    assert process.stdout is not None
+    return int(process.stdout.readline())
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gateway(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with ExitStack() as stack:
-        ports = {name: stack.enter_context(served(command)) for name, command in SERVICES.items()}
+        services = {name: stack.enter_context(serving(command)) for name, command in SERVICES.items()}
+        ports = {name: port_of(process) for name, process in services.items()}
         upstreams = [f'{{id: {name}, targets: [{{url: "http://127.0.0.1:{port}"}}]}}' for name, port in ports.items()]
         routes = [f"{{id: {name}, match: {{prefix: /{name}}}, upstream: {name}, rewrite: {{strip_prefix: /{name}}}}}" for name in ports]
         sections = {"upstreams": f"[{', '.join(upstreams)}]", "routes": f"[{', '.join(routes)}]"}

@@ -102,7 +102,9 @@ class TestTextAndBinary:
         assert refused(answer_of(body, (b"content-type", b"text/plain" + charset))) is UPSTREAM_BODY_INVALID
         assert wrapped(answer_of(body, (b"content-type", b"text/plain" + charset), status=404))["data"]["message"] == "Parameter not valid"
 
-    @pytest.mark.parametrize("content_type", [b"image/png", b"application/xml", b"text/html", b"text/csv", b"application/octet-stream", b""])
+    @pytest.mark.parametrize(
+        "content_type", [b"image/png", b"application/xml", b"text/html", b"text/csv", b"application/octet-stream", b""]
+    )
     def test_the_rest_passes_or_is_refused(self, content_type: bytes) -> None:
         answer = answer_of(b"\x89PNG", (b"content-type", content_type), (b"etag", b'"e"'), (b"accept-ranges", b"bytes"), (b"digest", b"d"))
         reply = normalized(answer)
@@ -111,7 +113,9 @@ class TestTextAndBinary:
         assert reply.fields == [("Content-Type", shown), ("ETag", '"e"'), ("Digest", "d")]
         assert refused(answer, route_in(binary="refuse")) is UPSTREAM_TYPE_REFUSED
 
-    @pytest.mark.parametrize("fields", [(JSON, (b"content-range", b"bytes 0-3/9")), ((b"content-type", b"multipart/byteranges; boundary=x"),)])
+    @pytest.mark.parametrize(
+        "fields", [(JSON, (b"content-range", b"bytes 0-3/9")), ((b"content-type", b"multipart/byteranges; boundary=x"),)]
+    )
     @pytest.mark.parametrize("binary", ["passthrough", "refuse"])
     def test_a_range_of_bytes_passes(self, fields: tuple[tuple[bytes, bytes], ...], binary: str) -> None:
         reply = normalized(answer_of(b'"par', *fields, (b"accept-ranges", b"bytes"), status=206), route_in(binary=binary))
