@@ -24,7 +24,8 @@ _NO_CHARSETS = frozenset({
 _BY_NAME = {
     **{name: codec for alias, codec in aliases.items() for name in (alias, codec) if codec not in _NO_CHARSETS},
     "x_sjis": "cp932", "windows_31j": "cp932", "shift_jis": "cp932", "sjis": "cp932", "x_gbk": "gbk", "gb2312": "gb18030", "gbk": "gb18030",
-    "x_euc_jp": "euc_jp", "x_big5": "big5hkscs", "big5": "big5hkscs", "ks_c_5601_1987": "cp949", "euc_kr": "cp949", "iso_8859_8_i": "iso8859_8",
+    "x_euc_jp": "euc_jp", "x_big5": "big5hkscs", "big5": "big5hkscs", "ks_c_5601_1987": "cp949", "euc_kr": "cp949",
+    "iso_8859_8_i": "iso8859_8",
     "x_cp1250": "cp1250", "x_cp1251": "cp1251", "x_cp1252": "cp1252", "win_1250": "cp1250", "win_1251": "cp1251", "win_1252": "cp1252",
     "x_mac_roman": "mac_roman", "x_mac_cyrillic": "mac_cyrillic", "koi8_u": "koi8_u", "koi8_t": "koi8_t", "tis_620": "tis_620",
     "unicode": "utf_16", "ucs_2": "utf_16", "iso_10646_ucs_2": "utf_16", "csunicode": "utf_16", "ucs_4": "utf_32",
@@ -63,10 +64,12 @@ def utf8_of(body: bytes, codec: str) -> bytes:
     return body.decode(fitting).encode()
 
 
+_BY_ZEROS = {"x000": "utf-32-le", "000x": "utf-32-be", "x0x0": "utf-16-le", "0x0x": "utf-16-be"}
+
+
 def guessed(body: bytes) -> bytes | None:
-    """JSON that nobody declared to be in UTF-16 or UTF-32, and which is: its first character is ASCII (RFC 4627, 3). None for other bytes."""
-    zeros = [not byte for byte in body[:4]]
-    codec = {(0, 1, 1, 1): "utf-32-le", (1, 1, 1, 0): "utf-32-be", (0, 1, 0, 1): "utf-16-le", (1, 0, 1, 0): "utf-16-be"}.get(tuple(zeros))
+    """JSON in UTF-16 or UTF-32 that nobody declared to be, as its zeros show (RFC 4627, 3). None for other bytes."""
+    codec = _BY_ZEROS.get("".join(["x" if byte else "0" for byte in body[:4]]))
     if codec is None:
         return None
     try:

@@ -88,7 +88,8 @@ PLACES = frozenset(
 """Parts of a request. Some forms begin the path of a field with it."""
 
 WHOLE = frozenset({
-    "", "$", "*", "base", "__all__", "_schema", "non_field_errors", "nonFieldErrors", "_errors", "_error", "formErrors", "__root__", "errors",
+    "", "$", "*", "base", "__all__", "_schema", "non_field_errors", "nonFieldErrors", "_errors", "_error", "formErrors", "__root__",
+    "errors",
 })  # fmt: skip
 """In place of a field: the error is about all of what stands around it."""
 

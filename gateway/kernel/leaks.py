@@ -10,9 +10,11 @@ from itertools import pairwise
 REDACTED = "[…]"
 
 _TRACE = re.compile(
-    r"Traceback \(most recent call last|\n[ \t]+at \S|\n[ \t]+File \"|\bCaused by:|; nested exception is|\n[ \t]*\.\.\. \d{1,9} (?:more|common)"
-    r"|\bgoroutine \d{1,20} \[|\bpanic: |\bpanic serving |\bthread '[^'\n]{0,200}' (?:\(\d{1,20}\) )?panicked|\bpanicked at |\bstack backtrace:"
-    r"|\bRUST_BACKTRACE|(?i:\bstack ?trace:)|(?i:\bbacktrace:)|\{main\}|#\d{1,4} +(?:0x[0-9a-fA-F]|\S{1,300}\(\d{1,9}\)|\[internal function\])"
+    r"Traceback \(most recent call last|\n[ \t]+at \S|\n[ \t]+File \"|\bCaused by:"
+    r"|; nested exception is|\n[ \t]*\.\.\. \d{1,9} (?:more|common)"
+    r"|\bgoroutine \d{1,20} \[|\bpanic: |\bpanic serving |\bthread '[^'\n]{0,200}' (?:\(\d{1,20}\) )?panicked"
+    r"|\bpanicked at |\bstack backtrace:|\bRUST_BACKTRACE|(?i:\bstack ?trace:)|(?i:\bbacktrace:)|\{main\}"
+    r"|#\d{1,4} +(?:0x[0-9a-fA-F]|\S{1,300}\(\d{1,9}\)|\[internal function\])"
     r"|\b(?:PHP )?(?:Fatal|Parse|Catchable fatal|Recoverable fatal) error: |\bUncaught (?:exception|[\w\\]{1,200}(?:Exception|Error)\b)"
     r"|\(Native Method\)|\(Unknown Source\)|\bException in thread |--- End of (?:inner )?|\bORA-06512: |\{file,\s?\"|\bnode:internal/"
     r"|\bThe above exception was |\bDuring handling of the above exception",
@@ -38,7 +40,8 @@ _AUTHORITY_END = re.compile(r"[/?#]")
 _SCHEME = re.compile(r"(?:[a-z][a-z0-9+.-]{0,30})\Z", re.IGNORECASE)
 _INTERNAL_SCHEMES = frozenset({
     "postgres", "postgresql", "mysql", "mysqlx", "mariadb", "mongodb", "redis", "rediss", "valkey", "amqp", "amqps", "mssql", "sqlserver",
-    "oracle", "kafka", "nats", "ldap", "ldaps", "cassandra", "clickhouse", "memcached", "sqlite", "cockroachdb", "couchbase", "neo4j", "bolt",
+    "oracle", "kafka", "nats", "ldap", "ldaps", "cassandra", "clickhouse", "memcached", "sqlite", "cockroachdb", "couchbase", "neo4j",
+    "bolt",
     "sb", "stomp", "mqtt", "mqtts", "pulsar", "zookeeper", "etcd", "snowflake", "bigquery", "trino", "hive", "db2", "firebird", "odbc",
     "jdbc", "smtp", "smtps", "imap", "file", "unix", "sentinel", "sftp",
 })  # fmt: skip
@@ -54,11 +57,13 @@ _SECRET_KEY = re.compile(
     re.IGNORECASE,
 )
 _PLACE_KEY = re.compile(
-    r"(?<![a-z])(?:data source|server|host(?:name|addr)?|endpoint|default ?endpoints ?protocol|db_?name|database|initial catalog|driver)\s?=\s?[^\s=]",
+    r"(?<![a-z])(?:data source|server|host(?:name|addr)?|endpoint"
+    r"|default ?endpoints ?protocol|db_?name|database|initial catalog|driver)\s?=\s?[^\s=]",
     re.IGNORECASE,
 )
 _LOGIN_KEY = re.compile(
-    r"(?<![a-z])(?:user(?: ?id|name)?|uid|port|account ?name|integrated security|trusted_connection|ssl_?mode|provider|sid|service[ _]name)\s?=\s?[^\s=]",
+    r"(?<![a-z])(?:user(?: ?id|name)?|uid|port|account ?name|integrated security"
+    r"|trusted_connection|ssl_?mode|provider|sid|service[ _]name)\s?=\s?[^\s=]",
     re.IGNORECASE,
 )
 

@@ -5,12 +5,12 @@ of its own (pictures, archives, HTML, CSV, a sequence of JSON texts …) is neve
 """
 
 import re
-from codecs import getincrementaldecoder
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, getincrementaldecoder
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias
 
-from gateway.kernel.charsets import BOM, UTF8, codec_of, utf8_of
+from gateway.kernel.charsets import BOM, UTF8, codec_of, guessed, utf8_of
 from gateway.kernel.jsontext import WHITE, is_json
 
 Kind: TypeAlias = Literal["json", "text", "events", "binary", "unknown", "octets"]
@@ -78,6 +78,7 @@ def is_attachment(fields: Iterable[tuple[bytes, bytes]]) -> bool:
     return any(name == b"content-disposition" and value.lstrip()[:10].lower() == b"attachment" for name, value in fields)
 
 
+_WIDE_MARKS = frozenset({BOM_UTF16_LE, BOM_UTF16_BE})
 _LOOKS_LIKE_JSON = frozenset(b'{["-0123456789tfn')
 _LOOKS_LIKE_MARKUP = re.compile(rb"<(?:!doctype|!--|html|head|body|\?xml|svg|script)\b", re.IGNORECASE)
 
@@ -102,3 +103,22 @@ def sniffed(body: bytes, kind: Media = _UNKNOWN, *, whole: bool = True) -> Media
     except UnicodeError:
         return BINARY
     return BINARY if kind.charset == UTF8 and b"\0" in body else kind._replace(kind="text", shown=True)
+
+
+def json_in_utf8(body: bytes, charset: str) -> bytes:
+    """`body`, declared to be in `charset`; as it is when it turns out not to be, or to be JSON in UTF-8 all the same."""
+    try:
+        text = utf8_of(body, charset)
+    except UnicodeError:
+        return body
+    return text if is_json(text) or not is_json(body) else body
+
+
+def wide_json(body: bytes) -> bytes | None:
+    """A body in UTF-16 or UTF-32, by its mark or its zeros, in UTF-8; None for any other."""
+    if body[:2] in _WIDE_MARKS or body[:4] == BOM_UTF32_BE:
+        try:
+            return utf8_of(body, UTF8)
+        except UnicodeError:
+            return None
+    return guessed(body)

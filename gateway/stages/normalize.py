@@ -8,13 +8,13 @@ goes on as a stream that checks itself while it is read (`gateway.kernel.splice`
 from collections.abc import Iterator
 
 from gateway.exchange import Reply
-from gateway.kernel.charsets import BOM, UTF8, guessed, utf8_of
+from gateway.kernel.charsets import BOM
 from gateway.kernel.coding import decode, decoder, is_coded
 from gateway.kernel.envelope import EMPTY_RESULT, error, message_ids, success, success_head, success_tail
 from gateway.kernel.enveloped import adopt, opening, probe
 from gateway.kernel.faults import UNDEFINED, UPSTREAM_BODY_INVALID, UPSTREAM_PROTOCOL_ERROR, UPSTREAM_TYPE_REFUSED, GatewayError
 from gateway.kernel.jsontext import WHITE, array, is_json
-from gateway.kernel.media import BINARY, JSON, Media, is_attachment, media, sniffed
+from gateway.kernel.media import BINARY, JSON, Media, is_attachment, json_in_utf8, media, sniffed, wide_json
 from gateway.kernel.notices import notices
 from gateway.kernel.response_fields import Line, Screened, checked, replaced, screen
 from gateway.kernel.responses import WITHOUT_BODY, completed
@@ -30,7 +30,6 @@ _COMMON_TYPE = b"application/json"
 _UNSAID = frozenset({"unknown", "octets"})
 _OCTETS: Line = ("Content-Type", "application/octet-stream")
 _OPENERS = frozenset({b"{", b"["})
-_WIDE_MARKS = frozenset({b"\xff\xfe", b"\xfe\xff"})
 
 
 def normalize(answer: Answer, request_id: str, route: Route, method: str) -> Reply:
@@ -64,7 +63,7 @@ def _sorted_out(answer: Answer, screened: Screened, request_id: str, route: Rout
     if route.envelope.mode == "passthrough":
         return _untouched(answer, screened, route)
     kind = media(screened.content_type)
-    if kind.kind != "json" and is_attachment(answer.fields):
+    if status < 300 and kind.kind != "json" and is_attachment(answer.fields):
         kind = BINARY
     if status in WITHOUT_BODY or method == "HEAD":
         _drop(answer.stream)
@@ -84,7 +83,7 @@ def _sorted_out(answer: Answer, screened: Screened, request_id: str, route: Rout
     if kind.kind in _UNSAID:
         kind = sniffed(body, kind)
     if kind.kind == "json":
-        return _json(answer, body if kind is JSON else _in_utf8(body, kind.charset), screened, request_id, route)
+        return _json(answer, body if kind is JSON else json_in_utf8(body, kind.charset), screened, request_id, route)
     if kind.kind == "binary":
         return _binary(answer, screened, route)
     return _success(answer, _quoted(body, kind.charset), screened, request_id, route)
@@ -114,21 +113,11 @@ def _json(answer: Answer, body: bytes, screened: Screened, request_id: str, rout
 
 
 def _wide(body: bytes) -> bytes:
-    """What is no JSON in UTF-8, in UTF-8 if it is UTF-16 or UTF-32, by its mark or its zeros. Raises GatewayError UPSTREAM_BODY_INVALID."""
-    if 0 in body[:4] or body[:2] in _WIDE_MARKS:
-        text = guessed(body) or _in_utf8(body, UTF8)
-        if text is not body:
-            return text
-    raise GatewayError(UPSTREAM_BODY_INVALID, cause="not JSON")
-
-
-def _in_utf8(body: bytes, charset: str) -> bytes:
-    """`body`, declared to be in `charset`; as it is when it turns out not to be, or to be JSON in UTF-8 all the same."""
-    try:
-        text = utf8_of(body, charset)
-    except UnicodeError:
-        return body
-    return text if is_json(text) or not is_json(body) else body
+    """What is no JSON in UTF-8, in UTF-8 if it is in UTF-16 or UTF-32. Raises GatewayError UPSTREAM_BODY_INVALID."""
+    text = wide_json(body)
+    if text is None:
+        raise GatewayError(UPSTREAM_BODY_INVALID, cause="not JSON")
+    return text
 
 
 def _success(answer: Answer, result: bytes, screened: Screened, request_id: str, route: Route) -> Reply:
@@ -156,7 +145,7 @@ def _error(answer: Answer, kind: Media, screened: Screened, request_id: str, rou
     told = generic(answer.status, route.family)
     body = _readable(answer, screened, route)
     if body and route.envelope.mode == "auto":
-        text = _in_utf8(body, kind.charset).strip(WHITE)
+        text = json_in_utf8(body, kind.charset).strip(WHITE)
         if text[:1] == b"{" and probe(text):
             reply = _adopted(answer, text, screened, request_id, route)
             if reply is not None:
