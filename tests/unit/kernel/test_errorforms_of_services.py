@@ -143,6 +143,10 @@ def test_what_was_sent_is_not_told(value: object) -> None:
     assert "Jane Doe" not in [detail.text for detail in told(value).details]
 
 
+def test_no_more_than_a_hundred_details() -> None:
+    assert len(told([{"message": f"m{n}", "fields": [f"a{n}", f"b{n}", f"c{n}"]} for n in range(90)]).details) == 100
+
+
 @pytest.mark.parametrize(
     "value",
     [

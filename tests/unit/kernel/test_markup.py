@@ -62,6 +62,7 @@ def test_characters_that_are_not_seen_hide_nothing(text: str) -> None:
         ("\\u0041\\n", "A\\n"),
         ("&#99999999;", None),
         ("plain", "plain"),
+        ("%2525253C", "%3C"),
     ],
 )
 def test_spelled_out(text: str, plain: str | None) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.kernel.media import JSON, media, sniffed
+from gateway.kernel.media import JSON, Media, is_attachment, json_in_utf8, media, sniffed, wide_json
 
 
 @pytest.mark.parametrize(
@@ -88,3 +88,44 @@ def test_sniffed(body: bytes, whole: bool, kind: str) -> None:
 def test_json_is_one_value() -> None:
     assert media(b"application/json") is JSON
     assert sniffed(b"{}") is JSON
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "whole", "kind"),
+    [
+        (b'{"a":"\xe9"}', b"*/*;charset=latin1", True, Media("json", "latin_1")), (b'{"a', b"*/*;charset=latin1", False, Media("json", "latin_1")),
+        (b"caf\xe9", b"*/*;charset=latin1", True, Media("text", "latin_1", shown=True)), (b"\x81", b"*/*;charset=cp1252", True, Media("binary")),
+        (b"\x81", b"*/*;charset=cp1252", False, Media("binary")), (b"<!DOCTYPE html><p>", b"", True, Media("binary")),
+        (b"<id> is odd", b"", True, Media("text", shown=True)), (b'\xef\xbb\xbf{"a":1}', b"", True, JSON), (b'\xef\xbb\xbf {"a', b"", False, JSON),
+        (b"[1]", b"application/octet-stream", True, JSON), (b"12", b"application/octet-stream", True, Media("binary")),
+        (b"[1", b"application/octet-stream", True, Media("binary")), (b"[1", b"application/octet-stream", False, Media("binary")),
+    ],
+)  # fmt: skip
+def test_sniffed_by_its_type(body: bytes, content_type: bytes, whole: bool, kind: Media) -> None:
+    assert sniffed(body, media(content_type), whole=whole) == kind
+
+
+@pytest.mark.parametrize(
+    ("value", "saved"),
+    [(b"attachment", True), (b" Attachment; filename=x", True), (b"inline", False), (b"form-data; name=attachment", False)],
+)
+def test_is_attachment(value: bytes, saved: bool) -> None:
+    assert is_attachment([(b"x-a", b"attachment"), (b"content-disposition", value)]) is saved
+
+
+def test_json_in_utf8() -> None:
+    text = '{"a":"é"}'
+    assert json_in_utf8(text.encode("latin-1"), "latin_1") == text.encode()
+    assert json_in_utf8(text.encode(), "utf_16") == text.encode()
+    assert json_in_utf8(b"[1]", "utf_16") == b"[1]"
+    assert json_in_utf8(b"\xff", "utf_16") == b"\xff"
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+def test_wide_json(charset: str) -> None:
+    assert wide_json('{"a":"é"}'.encode(charset)) == '{"a":"é"}'.encode()
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"\xff\xfe{", b"\xfe\xff\x00", b"NaN"])
+def test_no_wide_json(body: bytes) -> None:
+    assert wide_json(body) is None

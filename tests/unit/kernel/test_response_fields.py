@@ -90,6 +90,13 @@ def test_ranges_in_other_units_describe_no_body(name: bytes, value: bytes) -> No
     assert _screen((name, value), removed=frozenset({name})).lines == [JSON_TYPE]
 
 
+def test_links_and_warnings_run_nothing() -> None:
+    assert _screen((b"link", b"</a>; rel=next")).lines[1:] == [("Link", "</a>; rel=next")]
+    assert _screen((b"link", b"<javascript:x>; rel=next")).lines == [JSON_TYPE]
+    screened = _screen((b"warning", b'299 - "<script>x</script>"'), (b"x-debug-exception-file", b"%2Fsrv%2Fx.php%3A12"))
+    assert (screened.lines, screened.notices) == ([JSON_TYPE], True)
+
+
 @pytest.mark.parametrize("value", [b"a\r\nb", b"a\nb", b"a\x00b", b"\x1b[31m", b"\x7f"])
 @pytest.mark.parametrize("name", [b"location", b"x-anything", b"warning", b"etag", b"x-request-id"])
 def test_control_characters_are_refused(name: bytes, value: bytes) -> None:

@@ -36,6 +36,30 @@ class TestWholeJson:
     def test_nothing_gives_an_empty_result(self, body: bytes, method: str) -> None:
         assert json.loads(normalized(answer_of(body), method=method).body)["data"] == {"result": {}}
 
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b'\xef\xbb\xbf{"a":1}',
+            b' \xef\xbb\xbf\n{"a":1}',
+            '{"a":1}'.encode("utf-16"),
+            '{"a":1}'.encode("utf-16-be"),
+            '{"a":1}'.encode("utf-32"),
+        ],
+    )
+    @pytest.mark.parametrize("mode", ["auto", "wrap"])
+    def test_marks_are_dropped(self, body: bytes, mode: str) -> None:
+        assert wrapped(answer_of(body), route_in(mode))["data"]["result"] == {"a": 1}
+
+    def test_a_mark_alone_is_nothing(self) -> None:
+        assert wrapped(answer_of(b"\xef\xbb\xbf"))["data"]["result"] == {}
+
+    def test_an_envelope_needs_no_data(self) -> None:
+        assert wrapped(answer_of(b'\xef\xbb\xbf{"requestId":"a","status":"SUCCESS","more":{"b":1.0}}'))["data"] == {"result": {}}
+        assert wrapped(answer_of(b'{"requestId":"a","status":"ERROR"}'))["data"]["code"] == 1004
+        assert (
+            wrapped(answer_of(b'{"requestId":"a","status":"ERROR"}', (b"content-type", b"text/html"), status=404))["data"]["code"] == 1001
+        )
+
     def test_white_space_around_is_no_matter(self) -> None:
         assert wrapped(answer_of(b' \n{"a":1}\n'))["data"]["result"] == {"a": 1}
         assert wrapped(answer_of(b'{"a":1}\n '))["data"]["result"] == {"a": 1}

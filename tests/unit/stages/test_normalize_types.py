@@ -136,6 +136,20 @@ class TestTextAndBinary:
         assert [value.encode() for name, value in reply.fields if name.lower() == "content-range"] == [value for _, value in fields]
         assert refused(answer_of(b"[1,", JSON, *fields, status=206)) is UPSTREAM_BODY_INVALID
 
+    @pytest.mark.parametrize("kind", [b"text/plain", b"application/octet-stream", b""])
+    def test_what_is_to_be_saved_is_binary(self, kind: bytes) -> None:
+        fields = ((b"content-type", kind), (b"content-disposition", b'attachment; filename="a"'))
+        assert normalized(answer_of(b"[1]", *fields)).body == b"[1]"
+        assert refused(answer_of(b"[1]", *fields), route_in(binary="refuse")) is UPSTREAM_TYPE_REFUSED
+        message = "Parameter not valid" if b"octet" in kind else "m"
+        assert wrapped(answer_of(b"m", *fields, status=404))["data"]["message"] == message
+        assert wrapped(answer_of(b"[1]", JSON, fields[1]))["data"]["result"] == [1]
+
+    def test_head_of_mere_octets_is_as_the_route_says(self) -> None:
+        answer = answer_of(b"", (b"content-type", b"application/octet-stream"))
+        assert normalized(answer, route_in(), "HEAD").fields == [("Content-Type", "application/octet-stream")]
+        assert normalized(answer, route_in(binary="refuse"), "HEAD").fields == [("Content-Type", "application/json")]
+
     def test_binary_keeps_its_coding(self) -> None:
         reply = normalized(answer_of(b"\x1f\x8b", PNG, GZIP))
         assert reply.fields == [("Content-Type", "image/png"), ("Content-Encoding", "gzip")]
@@ -171,6 +185,15 @@ class TestCodings:
         reply = normalized(answer_of(gzip.compress(body, mtime=0), JSON, GZIP))
         assert json.loads(reply.body)["data"]["result"] == (json.loads(body or b"{}") or {})
         assert reply.fields == [("Content-Type", "application/json")]
+
+    @pytest.mark.parametrize("coding", [b"UTF-8", b"none", b"binary", b"aws-chunked", b"identity, 8bit"])
+    def test_words_that_are_no_codings_mean_nothing(self, coding: bytes) -> None:
+        field = (b"content-encoding", coding)
+        assert wrapped(answer_of(b"[1]", JSON, field))["data"]["result"] == [1]
+        assert wrapped(answer_of(b"hi", TEXT, field))["data"]["result"] == "hi"
+        assert wrapped(answer_of(b'{"message":"m"}', JSON, field, status=404))["data"]["message"] == "m"
+        assert wrapped(answer_of(gzip.compress(b"[1]"), JSON, field, GZIP))["data"]["result"] == [1]
+        assert refused(answer_of(b"\x1f\x8b", JSON, field)) is UPSTREAM_BODY_INVALID
 
     def test_identity_is_none(self) -> None:
         assert wrapped(answer_of(b"[1]", JSON, (b"content-encoding", b"identity")))["data"]["result"] == [1]
