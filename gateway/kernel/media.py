@@ -33,12 +33,17 @@ JSON = Media("json")
 _TEXT = Media("text", shown=True)
 BINARY = Media("binary")
 _UNKNOWN = Media("unknown")
-_OCTETS = Media("octets")
 
 _UNKNOWN_TYPES = frozenset(
     {"*/*", "application/*", "text/*", "unknown/unknown", "application/unknown", "application/x-unknown", "content/unknown"}
 )
-_OCTET_TYPES = frozenset({"application/octet-stream", "binary/octet-stream", "application/x-www-form-urlencoded", "application/binary"})
+_OWN_MEDIA = re.compile(
+    r"\Aapplication/(?:.*\+(?:xml|zip|cbor|yaml|wbxml|gzip|zstd|protobuf)\Z|(?:x-)?(?:ndjson|jsonl|jsonlines|json5|yaml|xml|javascript|ecmascript"
+    r"|pdf|zip|gzip|tar|gtar|bzip2?|7z-compressed|rar|rar-compressed|wasm|msgpack|cbor|protobuf|sql|sqlite3|rtf|epub|ogg|mp4|postscript|sh|csv"
+    r"|font-.*|zstd|mpegurl|parquet)\Z|(?:xhtml|xml-|java-|dash|x-java-|x-shockwave|x-msdownload|x-apple|grpc|vnd\.(?:ms-|openxml|oasis\.|apple\.mpegurl"
+    r"|google-earth|android\.|rar|apache\.(?:arrow|parquet)|amazon\.eventstream|google\.protobuf|msgpack|debian|sqlite)))"
+)
+"""Types of `application` that say what stands in them. All others may well be JSON, if it begins like it and is valid."""
 _JSON_PART = re.compile(r"(?:\A|[/.+_-])json(?=[.+_-]|\Z)")
 _SEQUENCE = frozenset({
     "application/stream+json", "application/json-seq", "application/geo+json-seq", "application/x-json-stream", "application/json-stream",
@@ -68,8 +73,10 @@ def _media(essence: str, charset: str) -> Media:
         return JSON if charset == UTF8 else Media("json", charset)
     if essence == "text/event-stream":
         return Media("events")
-    if essence in _OCTET_TYPES:
-        return _OCTETS
+    if essence == "binary/octet-stream" or (
+        essence.startswith("application/") and essence not in _SEQUENCE and not essence.endswith("-seq") and not _OWN_MEDIA.match(essence)
+    ):
+        return Media("octets", charset)
     return Media("text", charset, shown=True) if essence == "text/plain" else BINARY if charset == UTF8 else Media("binary", charset)
 
 
@@ -85,17 +92,18 @@ _LOOKS_LIKE_MARKUP = re.compile(rb"<(?:!doctype|!--|html|head|body|\?xml|svg|scr
 
 def sniffed(body: bytes, kind: Media = _UNKNOWN, *, whole: bool = True) -> Media:
     """What a body of a type that the backend does not say, or of mere octets, is. Without `whole`, `body` is its beginning."""
+    json = JSON if kind.charset == UTF8 else Media("json", kind.charset)
     try:
         text = utf8_of(body, kind.charset).strip(WHITE) if whole else body.removeprefix(BOM).strip(WHITE)
     except UnicodeError:
         return BINARY
     if kind.kind == "octets":
-        return JSON if text[:1] in {b"{", b"["} and whole and is_json(text) else BINARY
+        return json if text[:1] in {b"{", b"["} and whole and is_json(text) else BINARY
     if whole:
         if not text or (text[0] in _LOOKS_LIKE_JSON and is_json(text)):
-            return kind._replace(kind="json") if kind.charset != UTF8 else JSON
+            return json
     elif text[:1] in {b"{", b"["}:
-        return kind._replace(kind="json") if kind.charset != UTF8 else JSON
+        return json
     if _LOOKS_LIKE_MARKUP.match(text):
         return BINARY
     try:
