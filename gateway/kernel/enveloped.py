@@ -12,7 +12,7 @@ from gateway.kernel.envelope import error
 from gateway.kernel.jsontext import Members, decode, is_utf8, members, render
 from gateway.kernel.repair import error_data, string, success_data
 from gateway.kernel.texts import fit_json
-from gateway.kernel.translate import code_of, status_of, translate
+from gateway.kernel.translate import LARGEST_BODY, code_of, status_of, translate
 
 _JSON = b"application/json"
 
@@ -32,6 +32,8 @@ _probe = _PROBE.decode
 
 _STATUSES = frozenset({b'"SUCCESS"', b'"ERROR"'})
 _ENVELOPE = frozenset({"requestId", "status", "data", "more"})
+_BRIEF = frozenset({"code", "message", "developerMessage"})
+_LARGEST_TEXT = 65_536
 _OPENING_BYTES = 65_536
 _KEY = re.compile(rb'[ \t\r\n]*"((?:[^"\\]|\\.)*)"[ \t\r\n]*:[ \t\r\n]*')
 _WHITE = re.compile(rb"[ \t\r\n]*")
@@ -93,9 +95,17 @@ def adopt(body: bytes, request_id: str, status: int, family: str, notices: list[
         told = translate(status, _JSON, result, family)
         more = fit_json(render(found))[1:-1]
         return Adopted(status, told.code, error(request_id, *told[:3], told.links, told.details, more), own_id)
+    if len(body) > LARGEST_BODY:
+        data, found = _abridged(data), {}
     code, written = error_data(fit_json(data), code_of(status if status >= 400 else 503, family), new_id)
     others = {name: fit_json(value) for name, value in found.items()}
     return Adopted(status if status >= 400 else status_of(code), code, _written(request_id, b"ERROR", written, others), own_id)
+
+
+def _abridged(data: bytes) -> bytes:
+    """The code and the texts of an error that is too large to be read."""
+    told = {name: value for name, value in (members(data) or {}).items() if name in _BRIEF and len(value) <= _LARGEST_TEXT}
+    return render(told)
 
 
 def _written(request_id: str, status: bytes, data: bytes, others: Members) -> bytes:

@@ -34,7 +34,7 @@ _POSITION = re.compile(
 _BEFORE_POSITION = (" at", " in", " from", " File", " async", " thrown", " defined", " called", "(", "[", '"', "'", "`", ",", ":")
 _NEAR = 200
 
-_TOKEN = re.compile(r"[^\s\"'<>`|\\^{}]+")
+_TOKEN = re.compile(r"\S+")
 _WEB_SCHEMES = frozenset({"http", "https", "ws", "wss"})
 _AUTHORITY_END = re.compile(r"[/?#]")
 _SCHEME = re.compile(r"(?:[a-z][a-z0-9+.-]{0,30})\Z", re.IGNORECASE)

@@ -74,6 +74,12 @@ def test_an_error_is_kept_but_for_its_id(status: int, code: int) -> None:
     assert _adopt(b'{"requestId":"theirs","status":"ERROR","data":%b}' % data, status) == (status, code, body, "theirs")
 
 
+def test_an_error_too_large_to_be_read_keeps_its_code_and_texts() -> None:
+    data = b'"code":2001,"message":"m","developerMessage":"%b","details":[{"text":"%b"}]' % (b"d" * 70_000, b"<b>x</b>" * 40_000)
+    adopted = _adopt(b'{"requestId":"a","status":"ERROR","data":{%b},"more":{"a":1}}' % data, 500)
+    assert json.loads(adopted.body)["data"] == {"code": 2001, "message": "m", "developerMessage": "m"}
+
+
 @pytest.mark.parametrize(
     ("code", "status"),
     [(b"1000", 400), (b"1001", 400), (b"1002", 401), (b"1003", 403), (b"1004", 503), (b"1005", 404), (b"1006", 405), (b"8000", 429), (b"8007", 403), (b"2001", 503), (b"null", 503)],
