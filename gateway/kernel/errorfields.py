@@ -13,6 +13,7 @@ _MOST_STEPS = 32
 _NO_LABEL = re.compile(
     r"\d*|about:blank|https?://.*|error|err|fail(?:ed|ure)?|true|false|.*[\\/].*|(?:\w{1,80}\.){2,20}\w{1,80}", re.IGNORECASE
 )
+_INDEX = re.compile(r"\[[\"']?([\w-]{1,64})[\"']?\]")
 _CLASS = re.compile(r"\w{1,100}(?:Error|Exception)")
 _LISTED = ("fields", "keys", "params", "expression")
 """Names of lists that hold one field in each element."""
@@ -84,9 +85,9 @@ def _step(step: object) -> str:
 
 
 def _undotted(path: str) -> str:
-    """A JSON pointer or JSON path with dots, like all others."""
+    """A JSON pointer, a JSON path or a path with brackets with dots, like all others."""
     path = path[: 4 * LONGEST_FIELD]
     if path.startswith(("#", "/")):
         path = path.removeprefix("#").removeprefix("/").replace("/", ".").replace("~1", "/").replace("~0", "~")
         path = path.removeprefix("data.").removeprefix("attributes.").removeprefix("relationships.")
-    return path.removeprefix("$.")
+    return _INDEX.sub(r".\1", path).removeprefix("$.").removeprefix(".")

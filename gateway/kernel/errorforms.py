@@ -199,8 +199,8 @@ class _Reader:
         own = path_of(value, named)
         nested = [(name, member) for name, member in named.items() if name in words.LISTS and isinstance(member, dict | list) and member]
         constraints = named.get("constraints")
-        if not text and own and not nested:
-            text = next((clean(named.get(name)) for name in ("error", "code", "type") if clean(named.get(name))), "")
+        if not text and not nested:
+            text = next((label for name in ("error", *(("code", "type") if own else ())) if (label := clean(named.get(name)))), "")
         links = links_in(named)
         if not (text or isinstance(constraints, dict) or links) and (not nested or any(is_unknown(*member) for member in named.items())):
             return False

@@ -95,7 +95,8 @@ def is_datum(name: str, member: object) -> bool:
 
 def is_form(value: Object) -> bool:
     """Whether an object is a node in the tree of a form."""
-    return all(word(name) in words.FORM for name in value) and any(word(name) != "errors" for name in value)
+    names = {word(name) for name in value}
+    return names <= words.FORM and (names == {"children"} or (len(names) > 1 and "errors" in names))
 
 
 def is_report(value: Object) -> bool:

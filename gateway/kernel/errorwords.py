@@ -32,7 +32,7 @@ TEXTS = _words(
 MAPPED = frozenset(TEXTS) - {"errors"} | frozenset(_words("status code data body meta result response extra"))
 """Names that are fields when they stand in a map of fields, with a list of texts like all others."""
 
-PLAIN_TEXTS = frozenset(_words("detail message msg errormessage defaultmessage"))
+PLAIN_TEXTS = frozenset(_words("detail message msg errormessage defaultmessage error"))
 """Those that tell an error from a map of fields, of which one may be called `title` or `description`."""
 
 EXPLANATIONS = _words("developermessage developermsg technicalmessage")
@@ -43,7 +43,7 @@ ERRORS = frozenset(_words("error detail fault err"))
 
 LISTS = frozenset(_words(
     "detail errors details message messages msg err error errormessages invalidparams violations fieldviolations parameterviolations"
-    " propertyviolations suberrors issues issue errorcauses causes rootcause inner unionerrors errordetails problems extra"
+    " propertyviolations suberrors issues issue reasons errorcauses causes rootcause inner unionerrors errordetails problems extra"
     " embedded extensions fault zoderror body response result data meta envelope status children"
 ))  # fmt: skip
 """What may hold single errors, or another error."""

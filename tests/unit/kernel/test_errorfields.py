@@ -10,7 +10,7 @@ from gateway.kernel.errorwords import FIELDS
     ("path", "step", "whole"),
     [
         ("a", "b", "a.b"), ("", "b", "b"), ("a", "", "a"), ("a", "_schema", "a"), ("", "$", ""), ("a", "non_field_errors", "a"), ("", "#/a/b", "a.b"), ("", "/data/attributes/a", "a"),
-        ("", "$.a.b", "a.b"), ("", "/a~1b", "a/b"), ("a", "<img src=x onerror=1>", ""), ("", "postgres://a:b@c/d", ""),
+        ("", "$.a.b", "a.b"), ("", "Lines[0].Sku", "Lines.0.Sku"), ("", "$['a'][1]", "a.1"), ("", "a[]", "a[]"), ("", "/a~1b", "a/b"), ("a", "<img src=x onerror=1>", ""), ("", "postgres://a:b@c/d", ""),
     ],
 )  # fmt: skip
 def test_add(path: str, step: str, whole: str) -> None:

@@ -121,6 +121,23 @@ def test_of_many_services(name: str, value: object, message: str, details: list[
     assert "se cret" not in str(translation)
 
 
+@pytest.mark.parametrize(
+    ("value", "details"),
+    [
+        ({"items": [{"qty": ["x bad"]}, {}, {"sku": ["y"], "tags": {"0": ["z bad"]}}]}, [("x bad", "items.0.qty"), ("y", "items.2.sku"), ("z bad", "items.2.tags.0")]),
+        ({"errors": [{"name": "a", "reasons": ["x bad"]}]}, [("x bad", "a")]),
+        ({"message": {"error": "x bad"}}, []),
+        ([{"error": "x bad"}], [("x bad", None)]),
+        ({"violations": [{"propertyPath": "user.mails[0].name", "message": "x bad"}]}, [("x bad", "user.mails.0.name")]),
+        ({"errors": {"Lines[1].Sku": ["x bad"]}}, [("x bad", "Lines.1.Sku")]),
+        ({"detail": {"non_field_errors": ["x bad"]}}, [("x bad", None)]),
+        ({"errors": {"a": [{"msg": "x"}], "b": {"code": "c", "detail": "y bad"}}}, [("x", "a"), ("y bad", "b")]),
+    ],
+)  # fmt: skip
+def test_forms_in_forms(value: object, details: list[tuple[str, str | None]]) -> None:
+    assert [(detail.text, detail.field) for detail in told(value).details] == details
+
+
 def test_fields_have_dots_at_any_depth() -> None:
     value: object = ["leaf text"]
     for name in reversed([f"f{n}" for n in range(20)]):

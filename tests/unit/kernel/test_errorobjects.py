@@ -23,6 +23,8 @@ def test_is_report(value: dict[str, object], report: bool) -> None:
         ({"errors": [], "properties": {}}, True),
         ({"children": {}}, True),
         ({"errors": []}, False),
+        ({"items": []}, False),
+        ({"properties": {}}, False),
         ({}, False),
         ({"errors": [], "message": "m"}, False),
     ],
