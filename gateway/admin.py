@@ -3,12 +3,16 @@
 import asyncio
 import hmac
 import socket
-from collections.abc import Awaitable, Callable, Generator
+import zlib
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from ipaddress import ip_address
 from typing import Any, Protocol, TypeAlias
 
 import msgspec
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
+
+from gateway.kernel.accept import quality
 
 Readiness: TypeAlias = Callable[[], tuple[bool, list[str]]]
 """Whether clients should be sent here, and if not, why: "starting", "draining" …"""
@@ -26,6 +30,8 @@ View: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 _SERVER = "gateway"
 """Or aiohttp names itself, its version and Python's."""
+_GZIP = 31
+"""zlib's window, with the frame of gzip."""
 _SHUTDOWN_TIMEOUT_S = 1.0
 _IDLE_TIMEOUT_S = 75.0
 
@@ -70,12 +76,15 @@ class _Server(web.Server):
 class Admin:
     """Serves `metrics` and health at `address`: host:port, [v6]:port or unix:/path. Port 0 takes any free one.
 
-    `token` is asked for before a change; None refuses every change.
+    `token` is asked for before a change; None refuses every change. `hosts` are the names by which it may be asked, besides
+    localhost and its own: otherwise a page in a browser could read it by a name that its owner points here (DNS rebinding).
+    IP addresses cannot be pointed anywhere.
     """
 
-    def __init__(self, address: str, metrics: Scraped, readiness: Readiness, token: str | None = None) -> None:
+    def __init__(self, address: str, metrics: Scraped, readiness: Readiness, token: str | None = None, hosts: Iterable[str] = ()) -> None:
         self._configured = address
         self.token = token
+        self.hosts = hosts
         self._metrics = metrics
         self._readiness = readiness
         self.views: dict[str, View] = {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._scrape}
@@ -121,7 +130,24 @@ class Admin:
         if runner is not None:
             await runner.cleanup()
 
+    @property
+    def hosts(self) -> frozenset[str]:
+        """In lower case."""
+        return self._hosts
+
+    @hosts.setter
+    def hosts(self, hosts: Iterable[str]) -> None:
+        own = self._configured.rpartition(":")[0].strip("[]")
+        self._hosts = frozenset(name.lower() for name in (*hosts, "localhost", own))
+
+    def _is_for_us(self, request: web.BaseRequest) -> bool:
+        """Whether whoever sent it knows where. HTTP/1.0 has no Host, and browsers speak neither that nor to unix sockets."""
+        names = map(_name, request.headers.getall("Host", []))
+        return self._configured.startswith("unix:") or all(name in self._hosts or _is_address(name) for name in names)
+
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        if not self._is_for_us(request):
+            return json_reply(421, {"error": "this name is not one of the admin listener; write it into admin.hosts"})
         change = self.changes.get(request.path)
         if change is not None:
             return self._refusal(request) or await change(request)
@@ -156,13 +182,32 @@ class Admin:
 
     async def _scrape(self, request: web.BaseRequest) -> web.Response:
         body = bytearray()
+        headers = {"Server": _SERVER, "Vary": "Accept, Accept-Encoding"}
+        packer = zlib.compressobj(1, wbits=_GZIP) if quality(",".join(request.headers.getall("Accept-Encoding", [])), "gzip") else None
         async with self._scraping:
-            pieces, content_type = self._metrics.pieces(request.headers.get("Accept", ""))
+            pieces, headers["Content-Type"] = self._metrics.pieces(",".join(request.headers.getall("Accept", [])))
             for piece in pieces:
-                body += piece
+                body += piece if packer is None else packer.compress(piece)
                 # Requests go first: a scrape of many series must not hold up the loop.
                 await asyncio.sleep(0)
-        return web.Response(body=bytes(body), headers={"Server": _SERVER, "Content-Type": content_type})
+        if packer is not None:
+            body += packer.flush()
+            headers["Content-Encoding"] = "gzip"
+        return web.Response(body=bytes(body), headers=headers)
+
+
+def _name(host: str) -> str:
+    """A Host field without its port and brackets, in lower case."""
+    name, colon, port = host.strip().lower().rpartition(":")
+    return (name if colon and (port.isdecimal() or not port) else host.strip().lower()).strip("[]").removesuffix(".")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _spelled(address: Any) -> str:

@@ -261,7 +261,7 @@ class Worker:
         redis = self.config.redis
         if redis is None:
             return LocalLimiter(SYSTEM)
-        url, more = redis.url.get_secret_value(), () if self.config.key_store is None else (QUIET,)
+        url, more = redis.login_url(), () if self.config.key_store is None else (QUIET,)
         return RedisLimiter(url, redis.key_prefix, redis.timeout, redis.on_failure, SYSTEM, self._redis_changed, more_scripts=more)
 
     def _redis_changed(self, up: bool, reason: str) -> None:

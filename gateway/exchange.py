@@ -8,7 +8,7 @@ import msgspec
 from gateway.kernel.bucket import Claim, Decision
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.quota import Hold
-from gateway.remote.call import Answer, Body, Call, Stream
+from gateway.remote.call import Answer, Call, Stream, TimedBody
 from gateway.table import Caller, Route
 
 
@@ -32,7 +32,9 @@ class Exchange(msgspec.Struct):
     `certificate_subject` is what the client has proved to be by its certificate (RFC 4514), "" without one.
     `hold` is what has to be told how the exchange ends, None when nothing has. `looked` says that `decision` was only
     looked up, at no cost. `call` is what goes to the upstream. `client_s` is what waiting for the client took: for its body
-    before the upstream was called, and until it had taken a large reply.
+    until the upstream answered, and until it had taken what was written of the reply. `upstream_s` is what waiting for the
+    upstream took: for its answer, and for the rest of one that is streamed. `sent_bytes` is what was sent of the reply's body,
+    however it ended: `send` keeps it up to date.
     `started` is a reading of the monotonic clock; durations are in seconds.
     """
 
@@ -43,7 +45,7 @@ class Exchange(msgspec.Struct):
     query: str
     headers: Headers
     raw_headers: tuple[tuple[bytes, bytes], ...]
-    body: Body | None
+    body: TimedBody | None
     peer: str
     client: str
     scheme: str
@@ -102,4 +104,6 @@ class Reply(msgspec.Struct):
 
 
 Send: TypeAlias = Callable[[Reply], Awaitable[int]]
-"""Writes a reply to the client; returns the bytes of body sent. Raises ConnectionError when the client is gone."""
+"""Writes a reply to the client; returns the bytes of body sent. Raises ConnectionError when the client is gone.
+
+One that raises has told the exchange how many there were, and how long the client was waited for."""

@@ -24,8 +24,6 @@ from gateway.table.stored import StoredKeys
 ANSWERED_WITHIN_S = 55.0
 """Clients commonly give up after 60 s: the time that a body took to arrive is taken from the upstream's, unless a route has more."""
 SHORTEST_CALL_S = 5.0
-LARGE_BYTES = 64 * 1024
-"""A reply beyond this size waits for the client to take it."""
 
 
 def _hurry(call: Call, spent_s: float) -> None:
@@ -71,10 +69,7 @@ class Gateway:
             x.reply = dress(await self._answer(x), x, self.id_field)
             if x.hold is not None:
                 await settle(x, x.hold, self.recorder.unmeasured)
-            began = self.clock.monotonic()
             x.sent_bytes = await send(x.reply)
-            if x.sent_bytes > LARGE_BYTES:
-                x.client_s += self.clock.monotonic() - began
         except (CancelledError, ConnectionError) as gone:  # the client left; the call to the upstream ends with it
             x.error = x.error or x.ended or GatewayError(CLIENT_CLOSED, cause=type(gone).__name__)
             x.outcome = "cut" if x.ended is not None else "abandoned"
@@ -85,6 +80,8 @@ class Gateway:
         except GatewayError as broken:  # a streamed reply broke off; send has cut the connection
             x.error, x.outcome = broken, "cut"
         finally:
+            if x.answer is not None and x.answer.stream is not None:
+                x.upstream_s += x.answer.stream.waited_s
             if x.hold is not None:
                 conclude(x, x.hold, self.recorder.unmeasured)
             self.recorder.record(x, self.clock.monotonic())
@@ -133,15 +130,21 @@ class Gateway:
         if route.upstream is None:
             return await tell(x, caller, x.decision, self._accounts)
         began = self.clock.monotonic()
-        call = x.call = await prepare(x, route, caller, self.id_field)
-        now = self.clock.monotonic()
+        try:
+            call = x.call = await prepare(x, route, caller, self.id_field)
+        finally:
+            if x.body is not None:
+                x.client_s = x.body.waited_s
         if x.body is not None:
-            x.client_s, began = now - began, now
-            _hurry(call, now - x.started)
+            began = self.clock.monotonic()
+            _hurry(call, began - x.started)
         try:
             x.answer = await route.upstream.send(call)
         finally:
             x.upstream_s = self.clock.monotonic() - began
+            if x.body is not None:  # what was waited for the rest of one that is passed on as it comes
+                x.upstream_s -= x.body.waited_s - x.client_s
+                x.client_s = x.body.waited_s
         return normalize(x.answer, x.request_id, route, x.method)
 
     async def _look(self, x: Exchange) -> None:

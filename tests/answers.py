@@ -6,7 +6,7 @@ import pytest
 
 from gateway.exchange import Reply
 from gateway.kernel.faults import Fault, GatewayError
-from gateway.remote.call import Answer, Stream
+from gateway.remote.call import Answer, UpstreamStream
 from gateway.stages.normalize import normalize
 from gateway.table import Envelope, Route
 from tests.envelope_schema import check_envelope
@@ -20,7 +20,11 @@ MIB = 1 << 20
 
 
 def answer_of(
-    body: bytes = b'{"a":1}', *fields: tuple[bytes, bytes], status: int = 200, stream: Stream | None = None, length: int | None = None
+    body: bytes = b'{"a":1}',
+    *fields: tuple[bytes, bytes],
+    status: int = 200,
+    stream: UpstreamStream | None = None,
+    length: int | None = None,
 ) -> Answer:
     return Answer(status, list(fields or (JSON,)), body, stream, len(body) if stream is None else length, "127.0.0.1:1")
 

@@ -58,6 +58,9 @@ class RawClient:
     def stop_reading(self) -> None:
         self._writer.transport.pause_reading()  # type: ignore[attr-defined]
 
+    def go_on_reading(self) -> None:
+        self._writer.transport.resume_reading()  # type: ignore[attr-defined]
+
     async def send(self, data: bytes) -> None:
         self._writer.write(data)
         async with asyncio.timeout(DEADLINE_S):
@@ -86,6 +89,11 @@ class RawClient:
                 return await self._reader.read(1) == b""
         except ConnectionError:
             return True
+
+    async def take(self, count: int) -> bytes:
+        """That many bytes, as they come."""
+        async with asyncio.timeout(DEADLINE_S):
+            return await self._reader.readexactly(count)
 
     async def rest(self) -> bytes:
         """Everything until the connection ends, however it ends."""

@@ -45,6 +45,7 @@ class Pieces:
         self.length = length
         self.received = 0
         self.closed = False
+        self.held_s = self.waited_s = 0.0
 
     async def read(self) -> bytes:
         piece = self._pieces.pop(0) if self._pieces else b""
@@ -121,6 +122,8 @@ def route(pattern: str = "/v1/orders", **changes: Any) -> Route:
         "connect_timeout_s": 1.0,
         "first_byte_timeout_s": 10.0,
         "total_timeout_s": 30.0,
+        "idle_timeout_s": 60.0,
+        "events_idle_timeout_s": 600.0,
         "subject_field": "X-Client-Certificate-Subject",
     }
     chosen = ordinary | changes

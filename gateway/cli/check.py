@@ -7,10 +7,19 @@ from pathlib import Path
 import click
 
 from gateway.settings import ConfigError, load
+from gateway.settings.includes import STANDARD_INPUT
 
 
 @click.command()
-@click.option("-c", "--config", "file", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The configuration.")
+@click.option(
+    "-c",
+    "--config",
+    "file",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="The configuration; - for standard input.",
+)
 @click.option(
     "--output",
     type=click.Choice(["text", "json", "github"]),
@@ -24,7 +33,7 @@ def command(file: Path, output: str) -> None:
     Reads it as `gateway run` does, environment and included files too, and starts nothing.
     """
     try:
-        config = load(file)
+        config = load(file, content=sys.stdin.buffer.read() if str(file) == STANDARD_INPUT else None)
     except ConfigError as error:
         if output == "json":
             click.echo(error.json())

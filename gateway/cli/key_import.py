@@ -52,7 +52,7 @@ class Problem(NamedTuple):
 def import_(source: str, file: Path, form: str, replacing: bool, dry_run: bool) -> None:
     """Import keys into Redis, all of them or none. SOURCE is a file, or - for standard input.
 
-    YAML (`keys:` as in the configuration), JSON lines, or CSV with the names of the fields in its first line. From standard input
+    YAML (`keys:` as in the configuration), JSON, JSON lines, or CSV with the names of the fields in its first line. From standard input
     an entry may have a `secret`, of whatever form, which is hashed at once. With --replace an entry without a secret keeps
     those that its key has.
     """

@@ -23,7 +23,7 @@ def editing(config: Config, otherwise: str = NO_STORE) -> Iterator[KeyRegistry]:
     """Raises click.ClickException, with `otherwise` when the keys are not in Redis."""
     if config.key_store is None or config.redis is None:
         raise click.ClickException(otherwise)
-    url, prefix = config.redis.url.get_secret_value(), config.redis.key_prefix
+    url, prefix = config.redis.login_url(), config.redis.key_prefix
     try:
         client = client_for(url, Names.of(prefix).ids)
         try:

@@ -11,14 +11,18 @@ from gateway.kernel.faults import BODY_TOO_LARGE, MALFORMED_REQUEST, GatewayErro
 class ClientBody:
     """Reads what the client sends, up to a limit in bytes; `confirm` answers an `Expect: 100-continue` once."""
 
-    __slots__ = ("_confirm", "_limit", "_payload", "length", "received")
+    __slots__ = ("_confirm", "_limit", "_monotonic", "_payload", "length", "received", "waited_s")
 
-    def __init__(self, payload: StreamReader, length: int | None, limit: int, confirm: Callable[[], None] | None) -> None:
+    def __init__(
+        self, payload: StreamReader, length: int | None, limit: int, confirm: Callable[[], None] | None, monotonic: Callable[[], float]
+    ) -> None:
         self._payload = payload
         self._limit = limit
         self._confirm = confirm
         self.length = length
+        self._monotonic = monotonic
         self.received = 0
+        self.waited_s = 0.0
 
     async def read(self) -> bytes:
         """The next piece, b"" at the end. Raises GatewayError BODY_TOO_LARGE, REQUEST_TIMEOUT or MALFORMED_REQUEST."""
@@ -27,10 +31,13 @@ class ClientBody:
         if self._confirm is not None:
             self._confirm()
             self._confirm = None
+        began = self._monotonic()
         try:
             piece = await self._payload.readany()
         except RequestPayloadError as broken:
             raise GatewayError(MALFORMED_REQUEST, cause="the body breaks its framing") from broken
+        finally:
+            self.waited_s += self._monotonic() - began
         self.received += len(piece)
         if self.received > self._limit:
             raise GatewayError(BODY_TOO_LARGE)

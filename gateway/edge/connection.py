@@ -13,7 +13,7 @@ from gateway.edge.body import ClientBody
 from gateway.edge.door import body_length
 from gateway.edge.intake import Intake
 from gateway.edge.wire import head_bytes, may_have_body
-from gateway.exchange import Reply
+from gateway.exchange import Exchange, Reply
 from gateway.kernel.faults import MALFORMED_REQUEST, SHUTTING_DOWN, GatewayError
 from gateway.remote.call import Stream
 
@@ -83,7 +83,8 @@ class Connection(Intake):
             if payload is not EMPTY_PAYLOAD:
                 self._body_since = x.started
                 confirm = self._confirm if "Expect" in message.headers and not self._http10 else None
-                x.body = ClientBody(payload, body_length(message.headers), listener.door.limits.body_bytes, confirm)
+                door = listener.door
+                x.body = ClientBody(payload, body_length(message.headers), door.limits.body_bytes, confirm, door.monotonic)
         self._exchange, self._payload = x, payload
         try:
             await listener.serve(x, self._send)
@@ -110,34 +111,35 @@ class Connection(Intake):
             transport.write(head)
             return 0
         if reply.stream is not None:
-            return await self._stream(reply, reply.stream, head, chunked)
+            return await self._stream(x, reply, reply.stream, head, chunked)
         data = head + reply.body
         if self._keep and len(data) <= _SMALL_BYTES:
             self._listener.outbox.put(transport, data)
         else:
             self._listener.outbox.flush()
             transport.write(data)
+        x.sent_bytes = len(reply.body)
         if self._paused:
-            await self._drain_helper()
-        return len(reply.body)
+            await self._wait_for_client(x)
+        return x.sent_bytes
 
-    async def _stream(self, reply: Reply, stream: Stream, head: bytes, chunked: bool) -> int:
+    async def _stream(self, x: Exchange, reply: Reply, stream: Stream, head: bytes, chunked: bool) -> int:
         """Head and first part at once, then piece by piece as the client takes them."""
-        sent, piece, last = 0, reply.body, False
+        piece, last = reply.body, False
         self._listener.outbox.flush()
         try:
             while True:
                 transport = self.transport
                 if transport is None or transport.is_closing():
                     raise ConnectionResetError("the client is gone")
-                sent += len(piece)
+                x.sent_bytes += len(piece)
                 framed = b"%x\r\n%b\r\n" % (len(piece), piece) if chunked and piece else piece
                 transport.write(head + framed + (b"0\r\n\r\n" if chunked and last else b""))
                 self._written += 1
                 if self._paused:
-                    await self._drain_helper()
+                    await self._wait_for_client(x)
                 if last:
-                    return sent
+                    return x.sent_bytes
                 head = b""
                 piece = await stream.read()
                 if not piece:
@@ -153,6 +155,17 @@ class Connection(Intake):
             raise
         finally:
             stream.close()
+
+    async def _wait_for_client(self, x: Exchange) -> None:
+        """Until it has taken most of what was written. `x` is told how long that took, and how much it has if it takes no more."""
+        began = self._listener.door.monotonic()
+        try:
+            await self._drain_helper()
+        except BaseException:
+            x.sent_bytes = max(0, x.sent_bytes - self._untaken)
+            raise
+        finally:
+            x.client_s += self._listener.door.monotonic() - began
 
     def _confirm(self) -> None:
         if self.transport is not None:

@@ -16,7 +16,7 @@ from aiohttp.web_protocol import RequestHandler
 from gateway.edge.door import Peer
 from gateway.edge.tls import verified_subject
 from gateway.exchange import Exchange
-from gateway.kernel.faults import HEADERS_TOO_LARGE, MALFORMED_REQUEST, REQUEST_TIMEOUT, TOO_MANY_CONNECTIONS, GatewayError
+from gateway.kernel.faults import CLIENT_CLOSED, HEADERS_TOO_LARGE, MALFORMED_REQUEST, REQUEST_TIMEOUT, TOO_MANY_CONNECTIONS, GatewayError
 from gateway.settings.schema.addresses import UNIX
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Intake(RequestHandler):
     `told` is the address of the client where somebody else has said it, None where the socket knows.
     `_refusal` makes what every request is answered, None: they are served.
     `_payload` is the body of the exchange under way, `_last_payload` that of the newest request in the queue.
+    `_untaken` is how many bytes a client that is waited for had not acknowledged when that was last checked.
     """
 
     __slots__ = (
@@ -62,6 +63,7 @@ class Intake(RequestHandler):
         "_stalled_since",
         "_tail",
         "_told",
+        "_untaken",
         "_written",
     )
 
@@ -84,6 +86,7 @@ class Intake(RequestHandler):
         self._body_since: float | None = None
         self._stalled_since: float | None = None
         self._stalled_bytes = 0
+        self._untaken = 0
         self._eof = False
         self._lost: asyncio.Future[None] | None = None
 
@@ -219,7 +222,8 @@ class Intake(RequestHandler):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._stalled_since, self._stalled_bytes = self._listener.door.monotonic(), self._untaken_bytes()
+        self._stalled_since = self._listener.door.monotonic()
+        self._stalled_bytes = self._untaken = self._untaken_bytes()
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -233,10 +237,10 @@ class Intake(RequestHandler):
         """End what has outlived its time. `now` is a reading of the door's clock: the loop's own stands still during a turn."""
         limits = self._listener.door.limits
         if self._stalled_since is not None and self.transport is not None:
+            self._untaken = untaken = self._untaken_bytes()
             if now - self._stalled_since > limits.body_timeout_s:
-                untaken = self._untaken_bytes()
                 if self._stalled_bytes - untaken < SLOWEST_BYTES_PER_S * limits.body_timeout_s:
-                    self.transport.abort()
+                    self._give_up_slow_reader()
                 self._stalled_since, self._stalled_bytes = now, untaken
         elif self._exchange is not None:
             self._sweep_body(now, limits.body_timeout_s)
@@ -246,6 +250,12 @@ class Intake(RequestHandler):
                     self._refuse(GatewayError(REQUEST_TIMEOUT), in_body=False)
             elif now - self._since > self._patience_s() and not self._has_unread():
                 self.force_close()
+
+    def _give_up_slow_reader(self) -> None:
+        assert self.transport is not None
+        if self._exchange is not None and self._exchange.error is None:
+            self._exchange.error = GatewayError(CLIENT_CLOSED, cause="the client took the reply too slowly")
+        self.transport.abort()
 
     def _patience_s(self) -> float:
         """How long the connection may be idle."""

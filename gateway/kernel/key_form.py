@@ -14,6 +14,7 @@ RANDOM_CHARACTERS = 32
 """190 bits: not to be guessed, so the digest needs neither salt nor a slow hash."""
 CHECKSUM_CHARACTERS = 6
 _FORM = re.compile(f"{PREFIX}([0-9A-Za-z]{{{RANDOM_CHARACTERS}}})([0-9A-Za-z]{{{CHECKSUM_CHARACTERS}}})", re.ASCII)
+_ANYWHERE = re.compile(f"{PREFIX}[0-9A-Za-z]{{{RANDOM_CHARACTERS},}}", re.ASCII)
 
 
 def checksum(body: str) -> str:
@@ -30,3 +31,8 @@ def is_misspelt(secret: str) -> bool:
     """Whether it has the form of a secret that was made here and cannot be one: nobody needs to look for it."""
     form = _FORM.fullmatch(secret)
     return form is not None and checksum(form[1]) != form[2]
+
+
+def without_keys(text: str) -> str:
+    """`text` with `gw_***` in place of everything that has the form of a key that was made here."""
+    return _ANYWHERE.sub(f"{PREFIX}***", text) if PREFIX in text else text

@@ -11,6 +11,7 @@ repeats anything of a URL: passwords are part of it.
 
 import re
 from typing import Literal, NamedTuple, TypeAlias
+from urllib.parse import quote, unquote
 
 Kind: TypeAlias = Literal["single", "sentinel", "cluster"]
 
@@ -24,15 +25,22 @@ _DATABASE = re.compile(r"[0-9]{0,3}")
 _LOGIN = re.compile(r"(?<=://)[^/?]*@|(?<=[?&;])([a-z_]*(?:username|password))=[^&;]*", re.IGNORECASE)
 _SERVICE = re.compile(r"[A-Za-z0-9._-]+")
 
+ENCODE = "percent-encode what a password has of # / ? % @ and blanks, or give it apart as `redis.password`"
+"""What to do about a URL that is none."""
 _EXAMPLES: dict[Kind, str] = {
-    "single": "this is not a Redis URL; write `redis://host:port/database`",
-    "sentinel": "this is not the URL of a Redis with Sentinels; write `redis+sentinel://host:port,host:port/service`",
-    "cluster": "this is not the URL of a Redis Cluster; write `redis+cluster://host:port,host:port`",
+    "single": f"this is not a Redis URL; write `redis://host:port/database`, and {ENCODE}",
+    "sentinel": f"this is not the URL of a Redis with Sentinels; write `redis+sentinel://host:port,host:port/service`, and {ENCODE}",
+    "cluster": f"this is not the URL of a Redis Cluster; write `redis+cluster://host:port,host:port`, and {ENCODE}",
 }
+_UNRESERVED = re.compile("%(?:2[DEde]|3[0-9]|4[1-9A-Fa-f]|5[0-9AaFf]|6[1-9A-Fa-f]|7[0-9AaEe])")
+"""Letters, digits and `-._~`, percent-encoded: nobody's encoder does that, so a percent sign stands for itself."""
 
 
 class RedisUrl(NamedTuple):
     """A URL, taken apart. `login` ends in "@" or is "", `query` begins with "?" or is "".
+
+    User name and password in `login` are percent-encoded, whatever stood in the URL: every URL that is accepted here can be read
+    by urllib, and so by the client library.
 
     `hosts` are names or addresses without brackets, none for a Unix socket, whose path is `path`. `service` is Sentinel's
     name of the primary.
@@ -59,10 +67,13 @@ def parse(text: str) -> RedisUrl:
     user, at, servers = authority.rpartition("@")
     if any(char.isspace() for char in text) or "#" in text:
         raise ValueError(_EXAMPLES[kind])
+    if _UNRESERVED.search(user):
+        raise ValueError(f"a percent sign in a user name or password is `%25`; {ENCODE}")
+    login = _login(*user.partition(":")) if at else ""
     if scheme == "unix":
         if servers or not path:
             raise ValueError("the URL of a Unix socket is `unix://` and its path, which begins with a slash")
-        return RedisUrl(kind, scheme, user + at, (), "", f"/{path}", mark + query)
+        return RedisUrl(kind, scheme, login, (), "", f"/{path}", mark + query)
     hosts = tuple(_host(server, default_port, kind) for server in servers.split(","))
     if kind == "single" and len(hosts) > 1:
         raise ValueError("several servers are Sentinels (`redis+sentinel://`) or nodes of a Cluster (`redis+cluster://`)")
@@ -75,13 +86,32 @@ def parse(text: str) -> RedisUrl:
         raise ValueError("the path of a Redis URL is the number of a database, such as `/0`")
     if kind == "cluster" and path.strip("0"):
         raise ValueError("a Redis Cluster has no other database than 0")
-    return RedisUrl(kind, scheme, user + at, hosts, service, path, mark + query)
+    return RedisUrl(kind, scheme, login, hosts, service, path, mark + query)
+
+
+def with_login(text: str, username: str, password: str) -> str:
+    """The URL with a login that was given apart from it. Raises ValueError when it has one already."""
+    url = parse(text)
+    if url.login:
+        raise ValueError("the URL has a login already; leave `username` and `password` out, or the login in the URL")
+    begin = text.index("://") + 3
+    return f"{text[:begin]}{quote(username, safe='')}:{quote(password, safe='')}@{text[begin:]}"
+
+
+def _login(username: str, colon: str, password: str) -> str:
+    """Percent-encoded anew, "@" at the end."""
+    return f"{quote(unquote(username), safe='')}{colon}{quote(unquote(password), safe='')}@"
 
 
 def server_url(url: RedisUrl, host: str, port: int) -> str:
     """One server of them, with the same login, database, and all that follows the question mark."""
     shown = f"[{host}]" if ":" in host else host
     return f"{url.scheme}://{url.login}{shown}:{port}/{url.path}{url.query}"
+
+
+def socket_url(url: RedisUrl) -> str:
+    """The server behind a Unix socket, with its login and all that follows the question mark."""
+    return f"unix://{url.login}{url.path}{url.query}"
 
 
 def masked(text: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Container, Generator, Iterator, Mapping, S
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 
+from gateway.kernel.accept import quality
 from gateway.observe.rows import Place, Snapshot, Summed, Told, escaped, on_one_line
 from gateway.observe.slots import Declaration, Entry, Region
 
@@ -101,7 +102,7 @@ class Exposition:
 
         Finish one before you begin another.
         """
-        openmetrics = _OPENMETRICS in accept
+        openmetrics = quality(accept, _OPENMETRICS) > 0
         # Neither a client's version nor its escaping is taken over: every name here is legal in all of them.
         encode, content_type = choose_encoder(f"{_OPENMETRICS}; version=1.0.0" if openmetrics else "")
         return self._pieces(openmetrics, encode), content_type

@@ -50,10 +50,17 @@ class Metrics(Families):
         )
         self.overhead = self._histogram(
             "gateway_overhead_seconds",
-            "What the gateway added: the duration without the upstream's part.",
+            "What the gateway added: the duration without the upstream's part and the client's.",
             ("route",),
             _ROUTES,
             overhead_buckets,
+        )
+        self.client_wait = self._histogram(
+            "gateway_client_wait_seconds",
+            "Time spent waiting for clients, where there was any: for request bodies, and until what was written of a reply was taken.",
+            ("route",),
+            _ROUTES,
+            buckets,
         )
         self.in_flight = self._gauge("gateway_requests_in_flight", "Requests being answered.").labels()
         self.request_bytes = self._counter("gateway_request_bytes_total", "Bytes of request bodies.", ("route",), _ROUTES)

@@ -54,7 +54,11 @@ class Alarm:
 class Deadlines(Alarm):
     """The time-outs of one call after another.
 
-    The total is the upstream's time: what it takes to accept a request counts, what a client takes to send it does not.
+    Laws:
+     - All of them are the upstream's time. What it takes to accept a request counts, what a client takes to send it does not;
+       and while a client does not take what has come of a reply, the clock stands.
+     - `total` ends with a reply that is waited for as a whole. One that is streamed may last as long as it likes, as long as
+       the upstream is never silent for `idle_s`.
     """
 
     _call: Call
@@ -63,38 +67,76 @@ class Deadlines(Alarm):
         super().__init__(ring, clock, loop)
         self._ends_at = math.inf
         self._left_s = 0.0
+        self._idle_s: float | None = None
+        self._clients_turn = self._unread = False
 
     def sent(self, call: Call, now: float) -> None:
         """The whole request, at once."""
         self._call = call
+        self._idle_s = None
+        self._clients_turn = False
         self._expect(now, now + call.total_timeout_s, False)
 
     def sending(self, call: Call) -> None:
         """The request goes out in pieces, until `all_sent`."""
         self._call = call
+        self._idle_s = None
         self._ends_at = math.inf
         self._left_s = call.total_timeout_s
+        self._clients_turn = True
 
     def held_back(self) -> None:
         """The upstream does not take what is sent, until `went_on`."""
+        self._clients_turn = False
+        if self._idle_s is not None:
+            self.heard()
+            return
         now = self._clock.monotonic()
         self._expect(now, now + self._left_s, False)
 
     def went_on(self) -> None:
+        self._clients_turn = True
+        if self._idle_s is not None:
+            self.heard()
+            return
         self._left_s = self._ends_at - self._clock.monotonic()
         self.at = self._ends_at = math.inf
 
     def all_sent(self, *, answered: bool) -> None:
         """There is nothing more to send; `answered`: the head of the reply is here already."""
+        self._clients_turn = False
+        if self._idle_s is not None:
+            self.heard()
+            return
         now = self._clock.monotonic()
         self._expect(now, min(self._ends_at, now + self._left_s), answered)
 
     def head_arrived(self) -> None:
         self.at = self._ends_at
 
+    def streams(self, idle_s: float) -> None:
+        """The reply goes on as it comes, from now on."""
+        self._idle_s = idle_s
+        self._unread = False
+        self.heard()
+
+    def heard(self) -> None:
+        """Something came of a reply that streams."""
+        if self._idle_s is not None and not (self._unread or self._clients_turn):
+            self.set(self._clock.monotonic() + self._idle_s)
+        else:
+            self.at = math.inf
+
+    def unread(self, waits: bool) -> None:
+        """Whether what has come of a reply that streams waits for its reader."""
+        self._unread = waits
+        self.heard()
+
     def told(self, *, uploading: bool) -> str:
         """What the one that rang just now was for."""
         call = self._call
+        if self._idle_s is not None:
+            return f"the reply went silent for {self._idle_s:g} s"
         if self._clock.monotonic() >= self._ends_at:
             return f"no end of the reply within {call.total_timeout_s:g} s"
         what = "the request was not taken for" if uploading else "no reply within"

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from gateway.kernel.faults import CATALOGUE, Fault
 from gateway.kernel.health import Findings, Verdict
 
-_WIDTH = 8
+_WIDTH = 10
 """Numbers in a row."""
 _NUMBER_BYTES = 8
 _FAULTS = tuple(CATALOGUE.values())
@@ -40,7 +40,8 @@ class Row:
 class TargetRow(Row):
     """`ejections` is how many there have been since the target last answered, `ejected_by` the id of the process that did it.
 
-    `checked_at` is in Unix time, 0 for never.
+    While there are any it is on probation, also when the last one is over: then one call at a time tries it. `trial_until` is
+    when the one under way counts as lost, 0 for none. `checked_at` is in Unix time, 0 for never.
     """
 
     ejected_until = _Number(0)
@@ -51,6 +52,7 @@ class TargetRow(Row):
     _result = _Number(5)
     _verdict = _Number(6)
     _against = _Number(7)
+    trial_until = _Number(8)
 
     @property
     def reason(self) -> Fault:
@@ -114,6 +116,7 @@ class UpstreamRow(Row):
         for url, row in self._targets.items():
             if url in before._targets:
                 row.slots[:] = before._targets[url].slots
+                row.trial_until = 0.0
             if not self._checked:
                 row.findings = Findings(Verdict.UNKNOWN, 0)
                 row.checked_at = 0.0
@@ -142,9 +145,12 @@ class Board:
                 row.adopt(before.upstreams[name])
 
     def bereave(self) -> None:
-        """A process has ended. If the trial of a circuit was its own nobody will tell what came of it: the next call tries."""
+        """A process has ended. If a trial was its own nobody will tell what came of it: the next call tries."""
         for row in self.upstreams.values():
             row.trial_until = 0.0
+            for target in row.targets:
+                target.trial_until = 0.0
+            row.version += 1e-6  # let the others look
 
     def _row(self) -> "memoryview[float]":
         row, self._free = self._free[:_WIDTH], self._free[_WIDTH:]

@@ -24,6 +24,13 @@ class Body(Protocol):
         ...
 
 
+class TimedBody(Body, Protocol):
+    """One that knows how long its client was waited for."""
+
+    waited_s: float
+    """In all."""
+
+
 class Stream(Protocol):
     """The part of a reply's body that had not arrived when its `Answer` was made."""
 
@@ -39,6 +46,15 @@ class Stream(Protocol):
         ...
 
 
+class UpstreamStream(Stream, Protocol):
+    """One that comes from an upstream, and knows who waited for whom."""
+
+    held_s: float
+    """For how long, in all, the service was held back because the reader did not read."""
+    waited_s: float
+    """What its reader has waited for the service, in all."""
+
+
 class Call(msgspec.Struct):
     """One request to an upstream.
 
@@ -46,7 +62,9 @@ class Call(msgspec.Struct):
     of that. `host` is a complete Host line, b"" for the target's own. `head` are the other header lines but for the framing
     of the body, `body` is either the whole of it or a Body that is passed on as it arrives. `idempotent` says that the
     method may be sent twice. `buffer_bytes` is how much of the reply to wait for before `send` returns: 0 returns with the
-    head, and so do types that are never buffered (events, binary data). Time-outs in seconds. `handed` says that some target was
+    head, and so do types that are never buffered (events, binary data). Time-outs in seconds: `first_byte` until the head of the
+    reply, `total` until the end of a reply that is waited for as a whole. One that is streamed ends when the service is silent for
+    `idle_timeout_s`, or `events_idle_timeout_s` if it is a stream of events. `handed` says that some target was
     given it, or a part of it.
     """
 
@@ -60,6 +78,8 @@ class Call(msgspec.Struct):
     connect_timeout_s: float
     first_byte_timeout_s: float
     total_timeout_s: float
+    idle_timeout_s: float
+    events_idle_timeout_s: float
     handed: bool = False
 
 
@@ -74,6 +94,6 @@ class Answer(msgspec.Struct):
     status: int
     fields: Fields
     body: bytes
-    stream: Stream | None
+    stream: UpstreamStream | None
     length: int | None
     target: str

@@ -2,7 +2,8 @@
 
 Laws:
  - It serves another call only after a reply that was whole, kept alive and followed by nothing. Bytes that arrive
-   while no call is under way close it.
+   while no call is under way close it. After a stream of events it is closed, because services
+   that write such streams by hand often ignore a second request.
  - Whoever gives up a call, for whatever reason, closes the connection: `_discard` is the one way out, and runs once.
 """
 
@@ -22,14 +23,12 @@ from gateway.kernel.faults import (
 )
 from gateway.remote.alarm import Deadlines
 from gateway.remote.call import Answer, Call
-from gateway.remote.framing import Origin, is_streamed, request_head
+from gateway.remote.framing import STREAMED, Origin, kind_of, request_head
 from gateway.remote.outbox import Outbox
 from gateway.remote.reply import ReplyReader
 from gateway.remote.stream import ReplyStream
 from gateway.remote.tls import ended_cleanly
 from gateway.remote.upload import PIECE_BYTES, Pieces, Source, upload
-
-_BEGUN_BYTES = 64
 
 
 class Owner(Protocol):
@@ -68,6 +67,7 @@ class Connection(asyncio.Protocol):
         self._stream: ReplyStream | None = None
         self._upload: asyncio.Task[None] | None = None
         self._cut_upload = False
+        self._events = False
         self._drained: asyncio.Future[None] | None = None
         self._alarm = Deadlines(self._rang, clock, loop)
         self.closed: GatewayError | None = None
@@ -119,10 +119,12 @@ class Connection(asyncio.Protocol):
 
     def pause(self) -> None:
         self._transport.pause_reading()
+        self._alarm.unread(True)
 
     def resume(self) -> None:
         if self.closed is None:
             self._transport.resume_reading()
+            self._alarm.unread(False)
 
     def abandon(self) -> None:
         self._discard(GatewayError(UPSTREAM_INCOMPLETE, cause="given up"))
@@ -195,21 +197,21 @@ class Connection(asyncio.Protocol):
         data = self._reply.take()
         if self._stream is not None:
             if data:
+                self._alarm.heard()
                 self._stream.feed(data)
             return
         if not self._buffer:
             self._head_arrived()
         self._buffer += data
-        if (
-            len(self._buffer) <= self._call.buffer_bytes
-            and self._call.buffer_bytes
-            and not is_streamed(self._reply.fields, bytes(self._buffer[:_BEGUN_BYTES]))
-        ):
+        call, kind = self._call, kind_of(self._reply.fields, self._buffer)
+        if len(self._buffer) <= call.buffer_bytes and call.buffer_bytes and kind not in STREAMED:
             return
         waiter = self._waiter
         assert waiter is not None
         if not waiter.done():
-            self._stream = ReplyStream(self, self._loop)
+            self._stream = ReplyStream(self, self._clock, self._loop)
+            self._events = kind == "events"
+            self._alarm.streams(call.events_idle_timeout_s if self._events else call.idle_timeout_s)
             waiter.set_result(self._answer(bytes(self._buffer), self._stream))
             self._buffer.clear()
 
@@ -230,7 +232,7 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
         abandoned = stream is None and waiter.done()  # whoever waited has left in this turn: what came is for nobody else
         busy = abandoned or self._upload is not None or self._cut_upload or self._transport.get_write_buffer_size()
-        if reply.keep and reply.clean and not busy:
+        if reply.keep and reply.clean and not (busy or self._events):
             self._alarm.at = math.inf
             self._owner.release(self, reply.idle_hint_s)
         else:

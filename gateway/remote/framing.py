@@ -15,12 +15,11 @@ from gateway.remote.call import Call, Fields
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_FIELDS = 256
-MAX_INFORMATIONAL = 16
-"""1xx heads before the final one. RFC 9110 15.2 sets no number; an endless row of them is a reply that never comes."""
 
 _VERSIONS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
 
 _BLANK = b"\r\n\r\n"
+_BEGUN = 64
 _MAY_BE_JSON = frozenset({b"", b"{", b"[", BOM[:1]})
 _END = b"\r\n"
 _EMPTY_BODY = b"Content-Length: 0\r\n\r\n"
@@ -121,10 +120,11 @@ def _mended_head(head: bytes) -> bytes:
     return b"\r\n".join(lines)
 
 
-def is_streamed(fields: Fields, begun: bytes) -> bool:
-    """Whether a reply whose body has `begun` goes on as it comes: events and binary data, which nobody needs to see whole.
+STREAMED = frozenset({"events", "binary"})
+"""Kinds of contents that go on as they come: nobody needs to see them whole."""
 
-    Bytes of no type may be JSON, if they begin like it.
-    """
+
+def kind_of(fields: Fields, begun: bytes | bytearray) -> str:
+    """What sort of contents the body is said to have. Octets that do not begin like JSON, as `begun` tells, are binary."""
     kind = media(dict(fields).get(b"content-type", b"")).kind
-    return kind in {"events", "binary"} or (kind == "octets" and begun.lstrip()[:1] not in _MAY_BE_JSON)
+    return "binary" if kind == "octets" and bytes(begun[:_BEGUN]).lstrip()[:1] not in _MAY_BE_JSON else kind

@@ -11,6 +11,8 @@ from redis import exceptions
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from gateway.kernel.redis_url import parse, server_url, socket_url
+
 OURS = ("timeout", "socket_timeout", "socket_connect_timeout", "retry_on_timeout", "max_connections", "protocol", "health_check_interval")
 """Parameters of a redis-py URL that are decided here, whatever the URL says."""
 RESP_VERSION = 2
@@ -52,11 +54,17 @@ class Address(Protocol):
         ...
 
 
+def encoded(url: str) -> str:
+    """The URL of one server with its login percent-encoded: redis-py cannot read all that `redis_url.parse` accepts."""
+    parsed = parse(url)
+    return socket_url(parsed) if parsed.scheme == "unix" else server_url(parsed, *parsed.hosts[0])
+
+
 class RedisAddress:
     """One server. Raises ValueError for a URL that redis-py does not take (redis://, rediss://, unix://)."""
 
     def __init__(self, url: str) -> None:
-        options: dict[str, Any] = dict(redis_py.parse_url(url))
+        options: dict[str, Any] = dict(redis_py.parse_url(encoded(url)))
         self._connection_class: type[redis_py.AbstractConnection] = options.pop("connection_class", redis_py.Connection)
         self._options = {name: value for name, value in options.items() if name not in OURS}
         try:
@@ -97,6 +105,7 @@ class RedisAddress:
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
             retry=Retry(NoBackoff(), 0),
+            driver_info=None,  # CLIENT SETINFO: twemproxy and others cut the connection over it
         )
 
 

@@ -10,7 +10,7 @@ from redis.exceptions import RedisClusterException
 from redis.sentinel import Sentinel
 
 from gateway.kernel.redis_url import RedisUrl, parse, server_url
-from gateway.remote.redis_address import OURS, RESP_VERSION, LinkError, text_of
+from gateway.remote.redis_address import OURS, RESP_VERSION, LinkError, encoded, text_of
 from gateway.remote.redis_sentinel import LOGIN
 
 TIMEOUT_S = 5.0
@@ -35,7 +35,7 @@ def _server(url: str) -> redis.Redis:
 
 
 def _options(url: str) -> dict[str, Any]:
-    parsed = parse_url(url)  # type: ignore[no-untyped-call]
+    parsed = parse_url(encoded(url))  # type: ignore[no-untyped-call]
     given: dict[str, Any] = {name: value for name, value in parsed.items() if name not in OURS}
     return given | {"protocol": RESP_VERSION, "socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S}
 

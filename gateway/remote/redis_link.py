@@ -7,7 +7,7 @@ match them: a waiter that gave up keeps its place in the queue, and its reply is
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import sha1
 from math import inf
 from typing import TypeAlias
@@ -19,6 +19,9 @@ from gateway.remote.redis_address import LinkError
 STUCK_AFTER_TIMEOUTS = 2
 """A link is given up when its oldest reply is overdue by as many time-outs again."""
 GRACE_S = 0.001
+_EVALSHA = b"$7\r\nEVALSHA\r\n$40\r\n"
+_LONGEST_COUNT = 10
+"""Bytes before the name of a command: how many parts it has."""
 TIMEOUT = LinkError("timeout")
 LOST = LinkError("lost")
 
@@ -29,6 +32,15 @@ Waiter: TypeAlias = "asyncio.Future[Reply]"
 def pack(*parts: bytes) -> bytes:
     """A command in Redis's wire format."""
     return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
+
+
+def by_eval(command: bytes, scripts: Mapping[bytes, bytes]) -> bytes:
+    """An EVALSHA that brings its script along, as EVAL; any other command, and one of a script that is none of `scripts`, as it is."""
+    begin = command.find(_EVALSHA)
+    script = scripts.get(command[begin + len(_EVALSHA) :][:40]) if 0 < begin < _LONGEST_COUNT else None
+    if script is None:
+        return command
+    return b"%b$4\r\nEVAL\r\n$%d\r\n%b%b" % (command[:begin], len(script), script, command[begin + len(_EVALSHA) + 40 :])
 
 
 def sha_of(script: bytes) -> bytes:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from gateway.remote.breaker import Breaker
 from gateway.remote.limiter import Server
 from gateway.remote.redis_address import Address, LinkError
-from gateway.remote.redis_link import LOST, TIMEOUT, RedisLink, Reply, pack
+from gateway.remote.redis_link import LOST, TIMEOUT, RedisLink, Reply, by_eval, pack, sha_of
 
 SETUP_TIMEOUT_S = 1.0
 """For connections that no request waits for: a TLS handshake may take longer than a decision."""
@@ -25,12 +25,15 @@ ELSEWHERE = frozenset({"ASK", "MOVED", "TRYAGAIN"})
 """What a node of a cluster says of a key that it does not have, or not all of. It is well, and the call was not done."""
 AWAY = LinkError("away")
 ASKING = pack(b"ASKING")
+_NO_SUCH_COMMAND = frozenset({"ERR", "NOPERM"})
+"""How SCRIPT is refused where it is not known, or not allowed."""
 
 
 class RedisNode:
     """`start` before the first call, `close` after the last.
 
-    `scripts` are loaded into every server that is reached, and `probe` returns a command that uses one as calls will:
+    `scripts` are loaded into every server that is reached; where SCRIPT is refused, calls bring theirs along. `probe` returns a
+    command that uses one as calls will:
     only a server that does it within `timeout_s`, the budget of a call, is up. `on_state(up, reason)` is called when the
     server is reached or found away for the first time, and at each change after that. `reason` is the text of a
     LinkError, "" when up. For a node `in_cluster` ELSEWHERE is an answer like others.
@@ -48,7 +51,9 @@ class RedisNode:
     ) -> None:
         self.address = address
         self._timeout_s = timeout_s
+        self._scripts = {sha_of(script): script for script in scripts}
         self._loads = [pack(b"SCRIPT", b"LOAD", script) for script in scripts]
+        self._by_eval = False
         self._probe = probe
         self._on_state = on_state
         self._elsewhere = ELSEWHERE if in_cluster else frozenset()
@@ -121,7 +126,10 @@ class RedisNode:
         if reply.reason in self._elsewhere:
             return reply
         if reply.reason == "NOSCRIPT" and link is self._link:
-            self._reload(link, deadline)
+            if self._by_eval:
+                command = by_eval(command, self._scripts)
+            else:
+                self._reload(link, deadline)
             if asking:
                 link.send(ASKING, deadline)
             reply = await link.send(command, deadline)
@@ -229,11 +237,24 @@ class RedisNode:
         link = RedisLink(self._loop, self._timeout_s, self._ended)
         link.take_over(writer)
         try:
-            for command, limit_s in (*((load, setup_s) for load in self._loads), (self._probe(), self._timeout_s)):
-                reply = await link.send(command, self._loop.time() + limit_s)
-                if isinstance(reply, LinkError) and reply.reason not in self._elsewhere:
-                    raise LinkError(str(reply))  # a new one: replies are shared, and would gather tracebacks
+            await self._load(link, setup_s)
+            probe = by_eval(self._probe(), self._scripts) if self._by_eval else self._probe()
+            self._check(await link.send(probe, self._loop.time() + self._timeout_s))
         except BaseException:
             link.close()
             raise
         return link
+
+    async def _load(self, link: RedisLink, setup_s: float) -> None:
+        """Load the scripts. A proxy before Redis may know EVAL and not SCRIPT: some say so, others cut the connection."""
+        for load in () if self._by_eval else self._loads:
+            reply = await link.send(load, self._loop.time() + setup_s)
+            if isinstance(reply, LinkError) and (reply is LOST or reply.reason in _NO_SUCH_COMMAND):
+                self._by_eval = True
+                if reply is not LOST:
+                    return
+            self._check(reply)
+
+    def _check(self, reply: Reply) -> None:
+        if isinstance(reply, LinkError) and reply.reason not in self._elsewhere:
+            raise LinkError(str(reply))  # a new one: replies are shared, and would gather tracebacks

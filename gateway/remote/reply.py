@@ -1,6 +1,9 @@
 """Reads the replies of one connection, one after the other. No I/O: bytes in, a reply out, or a fault.
 
-Law: a reply is whole only if its framing said where it ends and it ended there (RFC 9112 8).
+Laws:
+ - A reply is whole only if its framing said where it ends and it ended there (RFC 9112 8).
+ - Interim (1xx) replies before it are as many as their sender likes (RFC 9110 15.2 sets no number): each has the bounds of a head,
+   none is kept, and the time-out until the final head ends an endless row of them.
 """
 
 import httptools
@@ -33,7 +36,8 @@ class ReplyReader:
         self._tail = b""
         self._collected: Fields = []
         self._problem: GatewayError | None = None
-        self._informational = self._overhead = 0
+        self._interim = False
+        self._head_from = self._overhead = 0
         self.status = self.received = 0
         self.fields: Fields = []
         self.length: int | None = None
@@ -41,6 +45,7 @@ class ReplyReader:
         self.complete = self.keep = self.until_eof = False
         self.clean = True
         self._begun: list[bytes] = []
+        self._interim_ended = False
 
     def feed(self, data: bytes) -> None:
         """Raises GatewayError (UPSTREAM_PROTOCOL_ERROR, UPSTREAM_HEADERS_TOO_LARGE) when it cannot be a reply."""
@@ -71,7 +76,7 @@ class ReplyReader:
         if mended != begun:
             self._parser = httptools.HttpResponseParser(self)
             self._parts.clear()
-            self._collected, self._tail, self._begun, self._informational = [], b"", [], 0
+            self._collected, self._tail, self._begun = [], b"", []
             self._problem = None
             try:
                 self._parse(mended)
@@ -113,10 +118,18 @@ class ReplyReader:
             self.clean = start == len(seen)
             self.keep = framing.keeps_alive(self._parser.get_http_version(), self.fields)
 
+    def _remember(self, data: bytes) -> None:
+        """Keep the beginning of the head that is not whole yet: what came before it is parsed for good."""
+        if self._interim_ended:
+            data = b"".join([*self._begun, data]).rpartition(b"\r\n\r\n")[2]
+            self._begun.clear()
+            self._interim_ended = False
+        self._begun.append(data)
+
     def _check_sizes(self, data: bytes) -> None:
         if not self.status:
-            self._begun.append(data)
-            if self.received > framing.MAX_HEAD_BYTES or len(self._collected) > framing.MAX_FIELDS:
+            self._remember(data)
+            if self.received - self._head_from > framing.MAX_HEAD_BYTES or len(self._collected) > framing.MAX_FIELDS:
                 raise GatewayError(UPSTREAM_HEADERS_TOO_LARGE, cause="the reply's head is too large")
         elif self._parts:
             # What framed these bytes is behind us: a stream may go on for ever, in the smallest of chunks
@@ -151,7 +164,7 @@ class ReplyReader:
             self._not_final(status)
             return
         # The start of the first head was looked at in `feed`
-        if self._informational and self._parser.get_http_version() not in ("1.1", "1.0"):
+        if self._interim and self._parser.get_http_version() not in ("1.1", "1.0"):
             self._refuse(UPSTREAM_PROTOCOL_ERROR, "the reply is not in HTTP/1.x")
         known = dict(fields)
         if b"content-length" in known:
@@ -176,10 +189,9 @@ class ReplyReader:
             self.keep = self._parser.should_keep_alive()
 
     def _not_final(self, status: int) -> None:
-        self._informational += 1
+        self._interim = self._interim_ended = True
+        self._head_from = self.received
         if status == 101:
             self._refuse(UPSTREAM_PROTOCOL_ERROR, "the upstream switched protocols unasked")
         elif status < 100 or status > 599:
             self._refuse(UPSTREAM_PROTOCOL_ERROR, f"status {status:03d} is none of HTTP's")
-        elif self._informational > framing.MAX_INFORMATIONAL:
-            self._refuse(UPSTREAM_PROTOCOL_ERROR, "the upstream sends 1xx heads without end")

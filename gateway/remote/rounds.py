@@ -89,7 +89,9 @@ class Rounds:
         if after.verdict is not before.verdict:
             up = after.verdict is Verdict.UP
             if up:  # who is well again need not wait for the end of an ejection
-                row.ejected_until = row.ejections = 0.0
+                row.ejected_until = row.trial_until = 0.0
+                # But one of several is tried by one call first
+                row.ejections = max(row.ejections, float(before.verdict is Verdict.DOWN)) if len(self._row.targets) > 1 else 0.0
             self._row.version = self._clock.monotonic()
             if not up or before.verdict is Verdict.DOWN:
                 self._watcher.turned(number, up, result)

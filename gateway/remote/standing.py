@@ -3,9 +3,15 @@ left alone for a while, by every worker.
 
 Laws:
  - A target is ejected after `consecutive_failures` calls in a row that it did not answer (an answered error is an answer),
-   and for longer each time. When it is back its first failure ejects it again, until it has answered once.
+   and for longer each time.
+ - A target that is back, from an ejection or from being down, is on probation: of all calls of the node one at a time goes to
+   it, and the others go elsewhere. (Two workers that look at the same instant may both send one.) An answer ends the probation,
+   a failure ejects the target again.
+ - A target attracts no calls by answering errors: being less busy gives it a call only in place of one that answers errors as
+   often or more often.
  - Never more than `max_percent` of the targets are ejected at once, but one may always be; the last one that is called never is.
- - When checks leave none to call, those that are only ejected are called; when all are down, all are.
+ - When no other target is left, those on probation are called; when there are none of these, those that are ejected but not
+   down; when all are down, all are called.
 """
 
 import math
@@ -39,6 +45,12 @@ UNANSWERED = frozenset(
     )
 )
 """Faults that speak against a target, by name: not those about the contents of an answer, nor want of a free connection."""
+
+
+_NEWEST = 1 / 16
+"""What the newest answer counts in the share of errors of a target."""
+_TOLERANCE = 0.1
+"""Shares of errors that are closer than this tell nothing: few answers make them."""
 
 
 class Ejection(msgspec.Struct, frozen=True):
@@ -81,6 +93,7 @@ class Standing:
         self._clock = clock
         self._chance = chance
         self._failures = dict.fromkeys(weights, 0)
+        self._errors = dict.fromkeys(weights, 0.0)
         self._review(clock.monotonic())
 
     def draw(self, now: float) -> Draw:
@@ -89,6 +102,20 @@ class Standing:
             self._review(now)
         return self._draw
 
+    def trial(self, now: float, trial_s: float) -> int | None:
+        """The number of a target that the next call has to try, None for none. That call counts as lost after `trial_s`."""
+        self.draw(now)
+        if not self._due:
+            return None
+        number = self._due[0]
+        self._target(number).trial_until = now + trial_s
+        self._changed()
+        return number
+
+    def errs_more(self, number: int, than: int) -> bool:
+        """Whether it answers errors clearly more often than the other one."""
+        return self._errors[number] > self._errors[than] + _TOLERANCE
+
     def others(self, tried: Collection[int], now: float) -> dict[int, int]:
         """Whom to try when those have failed, with their weights: rather one that is ejected than none, but none that is down."""
         self.draw(now)
@@ -96,26 +123,40 @@ class Standing:
         called = {number: weight for number, weight in left.items() if number in self._called}
         return called or {number: weight for number, weight in left.items() if not self._target(number).down}
 
-    def answered(self, number: int) -> None:
+    def answered(self, number: int, status: int) -> None:
         self._failures[number] = 0
+        errors = self._errors[number]
+        self._errors[number] = errors + ((status >= 400) - errors) * _NEWEST
         if number in self._suspects and not self._target(number).ejected(self._clock.monotonic()):
             self._target(number).ejections = 0
+            self._target(number).trial_until = 0
             self._changed()
             self._watcher.returned(number)
 
     def failed(self, number: int, fault: Fault) -> None:
         """A call was not answered because of `fault`."""
-        if fault.name not in UNANSWERED or not self._rules.consecutive_failures:
+        self.undecided(number)
+        if fault.name not in UNANSWERED:
+            return
+        self._errors[number] += (1.0 - self._errors[number]) * _NEWEST
+        if not self._rules.consecutive_failures:
             return
         self._failures[number] += 1
         if self._failures[number] >= (1 if number in self._suspects else self._rules.consecutive_failures):
             self._eject(number, fault)
 
+    def undecided(self, number: int) -> None:
+        """A call ended without telling anything of the target: if it was to try it, the next one does."""
+        if number in self._suspects and self._target(number).trial_until:
+            self._target(number).trial_until = 0
+            self._changed()
+
     def _eject(self, number: int, fault: Fault) -> None:
         now, rules, target = self._clock.monotonic(), self._rules, self._target(number)
-        out = sum(row.ejected(now) for row in self._row.targets)
+        others = [row for row in self._row.targets if row is not target]
+        out = sum(row.ejections > 0 and not row.down for row in others)
         most = max(1, len(self._weights) * rules.max_percent // 100)
-        if target.ejected(now) or out >= most or not any(row.up(now) for row in self._row.targets if row is not target):
+        if target.ejected(now) or out >= most or not any(row.up(now) and not row.ejections for row in others):
             return
         self._failures[number] = 0
         target.ejections += 1
@@ -133,11 +174,15 @@ class Standing:
     def _review(self, now: float) -> None:
         self._seen = self._row.version
         targets = self._row.targets
-        up = {number: weight for number, weight in self._weights.items() if targets[number].up(now)}
-        self._called = up or {number: weight for number, weight in self._weights.items() if not targets[number].down} or self._weights
+        weights = self._weights
+        up = {number: weight for number, weight in weights.items() if targets[number].up(now)}
+        proven = {number: weight for number, weight in up.items() if not targets[number].ejections}
+        self._called = proven or up or {number: weight for number, weight in weights.items() if not targets[number].down} or weights
         self._draw = Draw(self._called)
-        self._suspects = frozenset(number for number in self._weights if targets[number].ejections)
-        self._review_at = min((row.ejected_until for row in targets if row.ejected_until > now), default=math.inf)
+        self._suspects = frozenset(number for number in weights if targets[number].ejections)
+        self._due = [number for number in up if number in self._suspects and targets[number].trial_until <= now] if proven else []
+        times = (time for row in targets for time in (row.ejected_until, row.trial_until) if time > now)
+        self._review_at = min(times, default=math.inf)
 
     def _target(self, number: int) -> TargetRow:
         return self._row.targets[number]

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Protocol
 
+from gateway.kernel.clock import Clock
 from gateway.kernel.faults import UPSTREAM_INCOMPLETE, GatewayError
 
 PAUSE_BYTES = 256 * 1024
@@ -18,14 +19,19 @@ class Source(Protocol):
 
 
 class ReplyStream:
-    """A `Stream` (gateway.remote.call) fed by one connection and read by one task.
+    """An `UpstreamStream` (gateway.remote.call) fed by one connection and read by one task.
 
     `paused` says that the connection was asked not to read on.
     """
 
-    __slots__ = ("_ended", "_error", "_loop", "_pieces", "_reader", "_source", "_unread", "paused")
+    __slots__ = (
+        *("_clock", "_ended", "_error", "_loop", "_paused_at", "_pieces", "_reader", "_source", "_unread"),
+        *("held_s", "paused", "waited_s"),
+    )
 
-    def __init__(self, source: Source, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, source: Source, clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
+        self._clock = clock
+        self.held_s = self.waited_s = self._paused_at = 0.0
         self._source: Source | None = source
         self._loop = loop
         self._pieces: list[bytes] = []
@@ -42,6 +48,7 @@ class ReplyStream:
             if self._ended:
                 return b""
             self._reader = self._loop.create_future()
+            began = self._clock.monotonic()
             try:
                 await self._reader
             except asyncio.CancelledError:
@@ -49,12 +56,13 @@ class ReplyStream:
                 raise
             finally:
                 self._reader = None
+                self.waited_s += self._clock.monotonic() - began
         pieces = self._pieces
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         self._unread = 0
         if self.paused:
-            self.paused = False
+            self._go_on()
             if self._source is not None:
                 self._source.resume()
         return data
@@ -63,6 +71,7 @@ class ReplyStream:
         source, self._source = self._source, None
         if source is None:
             return
+        self._go_on()
         self._pieces.clear()
         self._error = GatewayError(UPSTREAM_INCOMPLETE, cause="the reply was given up by its reader")
         source.abandon()
@@ -72,6 +81,7 @@ class ReplyStream:
         self._unread += len(data)
         if self._unread > PAUSE_BYTES and not self.paused and self._source is not None:
             self.paused = True
+            self._paused_at = self._clock.monotonic()
             self._source.pause()
         self._wake()
 
@@ -86,9 +96,15 @@ class ReplyStream:
     def fail(self, error: Exception) -> None:
         """What had arrived can still be read; then `error` is raised."""
         self._source = None
+        self._go_on()
         if self._error is None:
             self._error = error
         self._wake()
+
+    def _go_on(self) -> None:
+        if self.paused:
+            self.paused = False
+            self.held_s += self._clock.monotonic() - self._paused_at
 
     def _wake(self) -> None:
         if self._reader is not None and not self._reader.done():

@@ -4,6 +4,8 @@ Laws:
  - A call of which nothing was sent may go to another target, whatever its method.
  - One that was sent goes to another only if nothing came back, its method says that it may be sent twice (RFC 9110 9.2.2)
    and its body is at hand: never after a time-out, which says that the target may still be at it.
+ - One whose reply broke off goes to another if it only reads (RFC 9110 9.2.1), has no body, and nothing of the reply was passed on.
+   (A call that changes something has been processed by then, and would be processed twice.)
  - All of that takes no longer than one target may.
 """
 
@@ -11,12 +13,13 @@ from collections.abc import Callable, Sequence
 
 from gateway.kernel.balance import Draw
 from gateway.kernel.clock import Clock
-from gateway.kernel.faults import NOT_REACHED, UPSTREAM_RESET, Fault, GatewayError
+from gateway.kernel.faults import NOT_REACHED, UPSTREAM_INCOMPLETE, UPSTREAM_RESET, Fault, GatewayError
 from gateway.remote.call import Answer, Call
 from gateway.remote.standing import Standing
 from gateway.remote.target import Observer, Target
 
 MOST_TRIES = 3
+_ONLY_READ = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 
 
 class Upstream:
@@ -62,14 +65,19 @@ class Upstream:
         first = b"" if isinstance(body, bytes) else await body.read()
         now = self._clock.monotonic()
         ends_at = now + call.total_timeout_s
-        number = self._standing.draw(now).one(self._load, self._chance)
+        standing = self._standing
+        tried = standing.trial(now, call.connect_timeout_s + call.total_timeout_s)
+        number = standing.draw(now).one(self._load, self._chance, standing.errs_more) if tried is None else tried
         call.connect_timeout_s /= 2
         try:
             answer = await self.targets[number].send(call, first)
         except GatewayError as error:
             failed = error
+        except BaseException:
+            standing.undecided(number)
+            raise
         else:
-            self._standing.answered(number)
+            standing.answered(number, answer.status)
             return answer
         return await self._send_elsewhere(call, first, ends_at, number, failed)
 
@@ -95,14 +103,14 @@ class Upstream:
                 raise failed
             if self._observer is not None:
                 self._observer.retried()
-            number = Draw(others).one(self._load, self._chance)
+            number = Draw(others).one(self._load, self._chance, self._standing.errs_more)
             call.connect_timeout_s /= 2 if left > 1 else 1
             try:
                 answer = await self.targets[number].send(call, first)
             except GatewayError as error:
                 failed = error
             else:
-                self._standing.answered(number)
+                self._standing.answered(number, answer.status)
                 return answer
 
     def _load(self, number: int) -> int:
@@ -110,4 +118,6 @@ class Upstream:
 
 
 def _may_go_elsewhere(fault: Fault, call: Call) -> bool:
+    if fault.name == UPSTREAM_INCOMPLETE.name:
+        return call.method in _ONLY_READ and not call.body
     return fault.name in NOT_REACHED or (fault.name == UPSTREAM_RESET.name and call.idempotent and isinstance(call.body, bytes))

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from gateway.settings.includes import EXTENSION
 from gateway.settings.schema.config import Config
 
 _NAMES = "Reference"
@@ -20,7 +21,8 @@ def json_schema() -> dict[str, Any]:
         "pattern": r"\$\{",
         "description": "`${VAR}`, `${VAR:-default}`, `${VAR:?message}` or `${file:path}`",
     }
-    return {"$schema": _DIALECT, "title": "Configuration of the gateway", **_section(generated), "$defs": definitions}
+    whole = {**_section(generated), "patternProperties": {f"^{EXTENSION}": {"description": "Means nothing: a home for anchors."}}}
+    return {"$schema": _DIALECT, "title": "Configuration of the gateway", **whole, "$defs": definitions}
 
 
 def json_schema_text() -> str:

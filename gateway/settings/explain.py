@@ -51,7 +51,7 @@ def explain(error: ValidationError, root: Table, model: type[Section], notes: No
         text, hint = _words(details, loc, value, model)
         if veiled and details["type"] in {"int_type", "bool_type"}:
             text += "; a variable is one where it stands without quotes"
-        notes.add(place, loc, text, hint, value if veiled else None)
+        notes.add(place, loc, text, hint, value if veiled else None, value)
     return found
 
 

@@ -11,13 +11,19 @@ from gateway.settings.schema.config import LISTS
 from gateway.settings.thinning import Alike, thin
 from gateway.settings.tree import read
 
+STANDARD_INPUT = "-"
+EXTENSION = "x-"
+"""What a key at the top level begins with that means nothing: a home for anchors."""
 
-def read_file(name: str, environ: Mapping[str, str], notes: Notes, groups: list[Alike] | None = None) -> tuple[Any, bool]:
+
+def read_file(
+    name: str, environ: Mapping[str, str], notes: Notes, groups: list[Alike] | None = None, content: bytes | None = None
+) -> tuple[Any, bool]:
     """The data of the file and of those that it includes, and whether all of them could be read; BROKEN when it has none.
 
-    With `groups` keys that are like others are left out and go there.
+    With `groups` keys that are like others are left out and go there. `content` is what the first file holds, None to read it.
     """
-    root, whole = _read_one(name, environ, notes, groups), True
+    root, whole = _read_one(name, environ, notes, groups, content), True
     if isinstance(root, Table) and isinstance(root.get("include"), Items):
         for file in _included(name, root["include"], notes):
             part = _read_one(file, environ, notes, groups)
@@ -37,14 +43,18 @@ def read_text(source: Source, text: str, environ: Mapping[str, str], notes: Note
         notes.add(start, (), "nothing is written here", "a configuration begins with `version: 1`")
     elif root is not BROKEN and not isinstance(root, Table):
         notes.add(start, (), "a configuration is a mapping", "it begins with `version: 1`")
-    return root if isinstance(root, Table) else BROKEN
+    if not isinstance(root, Table):
+        return BROKEN
+    for key in [key for key in root if key.startswith(EXTENSION)]:
+        del root[key]
+    return root
 
 
-def _read_one(name: str, environ: Mapping[str, str], notes: Notes, groups: list[Alike] | None) -> Any:
+def _read_one(name: str, environ: Mapping[str, str], notes: Notes, groups: list[Alike] | None, content: bytes | None = None) -> Any:
     file = Path(name)
     empty = Source(name, (), file.parent)
     try:
-        content = file.read_bytes()
+        content = file.read_bytes() if content is None else content
     except IsADirectoryError:
         notes.add(Place(empty, 0, 0), (), "this is a directory, not a file")
         return BROKEN
@@ -79,7 +89,7 @@ def _included(main: str, patterns: Items, notes: Notes) -> list[str]:
         if not files and not has_magic(pattern):
             veiled = pattern if index in patterns.veiled else None
             notes.add(patterns.places[index], ("include", index), f"there is no file `{directory / pattern}`", veiled=veiled)
-        found.update((str(file), None) for file in files if not file.samefile(main))
+        found.update((str(file), None) for file in files if main == STANDARD_INPUT or not file.samefile(main))
     return list(found)
 
 

@@ -23,12 +23,13 @@ from gateway.settings.schema.config import Config
 from gateway.settings.thinning import Alike, with_alike
 
 
-def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> Config:
+def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None, content: bytes | None = None) -> Config:
     """The configuration in a file. `environ` is what `${VAR}` refers to, None the environment of this process.
 
-    Raises ConfigError with everything that is wrong.
+    `content` is what has been read already, from standard input for example; None: the file is read. Raises ConfigError with
+    everything that is wrong.
     """
-    return _load(path, environ)[0]
+    return _load(path, environ, content)[0]
 
 
 def load_with_origins(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> tuple[Config, Origins]:
@@ -37,10 +38,10 @@ def load_with_origins(path: str | os.PathLike[str], environ: Mapping[str, str] |
     return config, Origins(root)
 
 
-def _load(path: str | os.PathLike[str], environ: Mapping[str, str] | None) -> tuple[Config, Table]:
+def _load(path: str | os.PathLike[str], environ: Mapping[str, str] | None, content: bytes | None = None) -> tuple[Config, Table]:
     name, known = os.fspath(path), os.environ if environ is None else environ
     with _uncollected():
-        return _load_thinned(name, known) or _built(*_read(name, known, None))
+        return _load_thinned(name, known, content) or _built(*_read(name, known, None, content))
 
 
 @contextlib.contextmanager
@@ -55,10 +56,10 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _load_thinned(name: str, environ: Mapping[str, str]) -> tuple[Config, Table] | None:
+def _load_thinned(name: str, environ: Mapping[str, str], content: bytes | None) -> tuple[Config, Table] | None:
     """The quick way for many keys; None where the other one has to be taken. Raises ConfigError."""
     groups: list[Alike] = []
-    read = _read(name, environ, groups)
+    read = _read(name, environ, groups, content)
     try:
         config, root = _built(*read)
     except ConfigError:
@@ -71,9 +72,9 @@ def _load_thinned(name: str, environ: Mapping[str, str]) -> tuple[Config, Table]
     return None if keys is None else (config.model_copy(update={"keys": keys}), root)
 
 
-def _read(name: str, environ: Mapping[str, str], groups: list[Alike] | None) -> tuple[Any, Notes, bool]:
+def _read(name: str, environ: Mapping[str, str], groups: list[Alike] | None, content: bytes | None) -> tuple[Any, Notes, bool]:
     notes = Notes()
-    root, whole = read_file(name, environ, notes, groups)
+    root, whole = read_file(name, environ, notes, groups, content)
     return root, notes, whole
 
 
@@ -118,7 +119,8 @@ def _built(root: Any, notes: Notes, whole: bool) -> tuple[Config, Table]:
 
 
 def _anchor_paths(root: Table) -> None:
-    """Paths of certificates are relative to the file they stand in."""
+    """Paths of certificates and of a password are relative to the file they stand in."""
+    _anchor(root.get("redis"), "password_file")
     for upstream in _tables(root.get("upstreams")):
         _anchor(upstream.get("tls"), "ca", "certificate", "private_key")
     for listener in _tables(root["server"].get("listeners") if isinstance(root.get("server"), Table) else None):

@@ -2,7 +2,7 @@
 
 import re
 
-from gateway.settings.masking import masked
+from gateway.settings.masking import masked, shown_path, shown_text
 from gateway.settings.places import Loc, Place, Source, spell
 from gateway.settings.problems import ConfigError, Problem
 
@@ -27,18 +27,24 @@ class Notes:
         """A value came from the environment or another file: it is not to be repeated anywhere."""
         self._outside.add(value)
 
-    def add(self, place: Place, loc: Loc, text: str, hint: str = "", veiled: object = None) -> None:
-        """`veiled` is the value that the problem is about, if it is from outside: no part of it is repeated, and no hint made from it."""
+    def add(self, place: Place, loc: Loc, text: str, hint: str = "", veiled: object = None, value: object = None) -> None:
+        """Take note of a problem. `value` is what it is about, if that may be repeated unless it looks like a secret.
+
+        `veiled` is the same for a value from outside: no part of it is repeated, and no hint is made from it.
+        """
         own = "" if veiled is None else str(veiled)
         text = _QUOTED.sub(lambda quoted: "`…`" if quoted[1] in own or self._is_outside(quoted[1]) else quoted[0], text)
         hint = "" if own else _QUOTED.sub(lambda quoted: "`…`" if self._is_outside(quoted[1]) else quoted[0], hint)
+        quoted = [*_QUOTED.findall(f"{text} {hint}"), value if isinstance(value, str) else ""]
+        text, hint = shown_text(text, quoted), shown_text(hint, quoted)
         self.open(place.source)
+        raw = place.source.lines[place.line - 1] if 0 < place.line <= len(place.source.lines) else ""
         line, column = masked(place.source.lines, place.line, place.column)
         problem = Problem(
             place.source.name,
             place.line,
             place.column,
-            _one_line(spell(loc)),
+            _one_line(spell(shown_path(loc, raw))),
             _one_line(text),
             _one_line(hint),
             _one_line(line, "\t"),

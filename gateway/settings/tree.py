@@ -20,6 +20,8 @@ Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 MOST_DEPTH = 64
 _SPARE_NODES = 10_000
+_NO_TAGS = "tags are not supported; write the value without it, or put a value that begins with `!` into quotes"
+"""Neither a tag nor the name of an alias is repeated: it may be a password that somebody did not put into quotes."""
 
 
 Report: TypeAlias = Callable[[Place, Loc, str], None]
@@ -99,6 +101,7 @@ class _Reading:
         self._open: set[str] = set()
         self._root: Any = None
         self._nodes = 0
+        self._second: Place | None = None
 
     def run(self, text: str) -> Any:
         loader = Loader(text)
@@ -112,6 +115,12 @@ class _Reading:
 
     def _take(self, event: yaml.Event) -> bool:
         """False ends the reading: the document cannot be made sense of."""
+        if self._second is not None and isinstance(event, yaml.NodeEvent):
+            # A `---` at the end begins a document of nothing.
+            if isinstance(event, yaml.ScalarEvent) and not event.value and event.implicit[0]:
+                return True
+            self._report(self._second, (), "a second document begins here; a configuration is one document")
+            return False
         if isinstance(event, yaml.ScalarEvent):
             self._scalar(event)
         elif isinstance(event, yaml.CollectionStartEvent):
@@ -121,8 +130,7 @@ class _Reading:
         elif isinstance(event, yaml.AliasEvent):
             return self._alias(event)
         elif isinstance(event, yaml.DocumentStartEvent) and self._nodes:
-            self._report(self._place(event), (), "a second document begins here; a configuration is one document")
-            return False
+            self._second = self._place(event)
         return True
 
     def _place(self, event: yaml.Event) -> Place:
@@ -148,7 +156,7 @@ class _Reading:
         text = event.value
         plain = event.implicit[0] and event.tag is None
         if event.tag not in (None, "!", "tag:yaml.org,2002:str"):
-            self._report(place, self._loc(), f"the tag `{event.tag}` is not supported; write the value without it")
+            self._report(place, self._loc(), _NO_TAGS)
             return _Read(BROKEN)
         veiled = "$" in text
         if veiled:
@@ -175,7 +183,7 @@ class _Reading:
             self._report(place, self._loc(), "a key is a single word, not a list or a mapping")
             return False
         if event.tag not in (None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
-            self._report(place, self._loc(), f"the tag `{event.tag}` is not supported; write the value without it")
+            self._report(place, self._loc(), _NO_TAGS)
         if event.anchor:
             self._open.add(event.anchor)
         collection = Table(place) if isinstance(event, yaml.MappingStartEvent) else Items(place)
@@ -200,10 +208,10 @@ class _Reading:
     def _alias(self, event: yaml.AliasEvent) -> bool:
         place = self._place(event)
         if event.anchor in self._open:
-            self._report(place, self._loc(), f"`*{event.anchor}` stands inside what it refers to")
+            self._report(place, self._loc(), "this alias stands inside what it refers to")
             return False
         if event.anchor not in self._anchors:
-            self._report(place, self._loc(), f"there is no anchor `&{event.anchor}` before this")
+            self._report(place, self._loc(), "there is no anchor of this name before it; a value that begins with `*` stands in quotes")
             return False
         self._put(self._anchors[event.anchor], place)
         return True

@@ -55,6 +55,8 @@ async def prepare(x: Exchange, route: Route, caller: Caller, id_field: str) -> C
         route.connect_timeout_s,
         route.first_byte_timeout_s,
         route.total_timeout_s,
+        route.idle_timeout_s,
+        route.events_idle_timeout_s,
     )
 
 

@@ -5,6 +5,7 @@ import structlog
 
 from gateway.exchange import Exchange
 from gateway.kernel.faults import LIMITER_UNAVAILABLE, RATE_LIMITED, UPSTREAM_SATURATED
+from gateway.kernel.key_form import without_keys
 from gateway.kernel.query import decode, fold
 from gateway.observe.access import AccessLog, AccessRecord
 from gateway.observe.errors import ErrorLog, ErrorRecord, Lane, clipped
@@ -85,7 +86,9 @@ class Recorder:
             counter = self._new_counter(series, route.id if route else NO_ROUTE, x.method, status, source)
         counter.inc()
         series.duration.observe(total_s)
-        if x.outcome == "answered" and (x.reply is None or x.reply.stream is None):
+        if x.client_s:
+            self._metrics.client_wait.labels(route.id if route else NO_ROUTE).observe(x.client_s)
+        if x.outcome == "answered":
             series.overhead.observe(max(0.0, total_s - x.upstream_s - x.client_s))
         if received:
             series.request_bytes.inc(received)
@@ -144,7 +147,8 @@ class Recorder:
 
     def _write(self, x: Exchange, status: int, source: str, total_s: float, received: int) -> None:
         caller, decision, error = x.caller, x.decision, x.error
-        total_us, upstream_us = int(total_s * 1e6), int(x.upstream_s * 1e6)  # rounding costs twice as much
+        # Rounding costs twice as much
+        total_us, upstream_us, client_us = int(total_s * 1e6), int(x.upstream_s * 1e6), int(x.client_s * 1e6)
         self._log.write(
             AccessRecord(  # by position: three times as fast as by name, and once a request
                 "",
@@ -157,7 +161,8 @@ class Recorder:
                 x.outcome,
                 total_us / 1e3,
                 upstream_us / 1e3,
-                max(0, total_us - upstream_us - int(x.client_s * 1e6)) / 1e3,
+                client_us / 1e3,
+                max(0, total_us - upstream_us - client_us) / 1e3,
                 received,
                 x.sent_bytes,
                 x.client,
@@ -219,4 +224,7 @@ class Recorder:
         plain = decode(decode(path)) if "%" in path else path
         if f"{self._secret}=" in fold(plain) or any(key in path or key in plain for key in (*x.header_keys, *x.query_keys) if key):
             return None
-        return path[:_LONGEST_PATH]
+        shown = without_keys(path)
+        if shown == path and plain is not path and without_keys(plain) != plain:
+            return None
+        return shown[:_LONGEST_PATH]

@@ -1,8 +1,11 @@
 """What became of the call, for the quotas that it was charged to: only what succeeded costs.
 
 A call has succeeded when its reply has a status below 400 and comes to its end. It has failed when its status is 400 or more,
-whoever made it, and when a streamed reply breaks off. A client may leave before there is a reply: then what had been handed to
-the service stays charged, because nobody knows, and leaving early must not be a way to have work done for nothing.
+whoever made it, and when a streamed reply breaks off, unless the client caused that. A streamed reply that the client gave up
+counts as delivered. Leaving early must not be a way to have work done for nothing, so these stay charged as well:
+ - a call that had been handed to the service when the client left before there was a reply;
+ - a streamed reply that broke off because of what the client did: it held the service back until the service may have lost
+   patience, or it broke the request body that it was still sending.
 
 What a failed call gives back, what a release lowers, and that the call is over, is in the store before the reply is sent,
 unless the store is away: whoever has the reply finds it so at every gateway. A streamed reply is in flight until its end.
@@ -21,6 +24,9 @@ from gateway.kernel.quota import Amount, Hold
 from gateway.kernel.responses import WITHOUT_BODY
 from gateway.remote.call import Answer
 
+HELD_BACK_S = 5.0
+"""A service that was held back for this long, in all, may have lost patience: none that serves slow clients at all has less."""
+
 Unmeasured: TypeAlias = Callable[[str], None]
 """Is told of a quota whose amount a successful answer did not tell; the call counts as nothing then."""
 
@@ -38,11 +44,17 @@ async def settle(x: Exchange, hold: Hold, unmeasured: Unmeasured) -> None:
 def conclude(x: Exchange, hold: Hold, unmeasured: Unmeasured) -> None:
     """Once the exchange is over, whatever became of it. Waits for nothing."""
     handed = x.call is not None and x.call.handed
-    succeeded = handed if x.reply is None else x.reply.status < 400 and x.outcome != "cut"
+    succeeded = handed if x.reply is None else x.reply.status < 400 and (x.outcome != "cut" or _cut_by_client(x))
     try:
         _settle(x, hold, succeeded, unmeasured)
     finally:
         hold.end()
+
+
+def _cut_by_client(x: Exchange) -> bool:
+    stream = x.answer.stream if x.answer is not None else None
+    held_back = stream is not None and stream.held_s >= HELD_BACK_S
+    return held_back or (x.error is not None and x.error.fault.source == "client")
 
 
 def _settle(x: Exchange, hold: Hold, succeeded: bool, unmeasured: Unmeasured) -> Awaitable[None] | None:

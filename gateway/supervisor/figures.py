@@ -79,7 +79,7 @@ def _circuit(row: UpstreamRow, now: float) -> dict[str, Any]:
 
 
 def _target(target: Target, row: TargetRow, now: float) -> dict[str, Any]:
-    state = "down" if row.down else "ejected" if row.ejected(now) else "up"
+    state = "down" if row.down else "ejected" if row.ejected(now) else "trial" if row.ejections else "up"
     told: dict[str, Any] = {"url": str(target.url), "weight": target.weight, "state": state}
     if row.checked_at:
         verdict, against = row.findings

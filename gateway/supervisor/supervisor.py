@@ -199,7 +199,7 @@ class Supervisor:
         if admin is not self.admin:
             admin, self.admin, self._admin_sock = self.admin, admin, admin_sock
             await admin.close()
-        self.admin.token = _token(config)
+        self.admin.token, self.admin.hosts = _token(config), config.admin.hosts
         self._in_force()
 
     def _in_force(self) -> None:
@@ -272,7 +272,7 @@ class Supervisor:
         return not reasons, reasons
 
     def _admin(self, config: Config) -> Admin:
-        admin = Admin(str(config.admin.address), self.metrics, self._readiness, _token(config))
+        admin = Admin(str(config.admin.address), self.metrics, self._readiness, _token(config), config.admin.hosts)
         admin.views |= views(lambda: self.blueprint, self.crew)
         admin.changes |= changes(self._reloads.ask, self.crew)
         return admin

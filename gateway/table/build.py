@@ -91,6 +91,8 @@ class _RouteMaker:
             connect_timeout_s=timeouts.connect,
             first_byte_timeout_s=timeouts.first_byte,
             total_timeout_s=timeouts.total,
+            idle_timeout_s=timeouts.idle_s,
+            events_idle_timeout_s=timeouts.events_idle_s,
             subject_field=config.auth.caller_headers.certificate_subject,
         )
 

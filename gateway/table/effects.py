@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from gateway.kernel.bucket import Window, most
 from gateway.kernel.units import parse_duration, parse_size
+from gateway.settings.schema.upstreams import Timeouts
 from gateway.table.takeover import covers, shape_of
 
 Effect: TypeAlias = Literal["breaking", "widening", "other"]
@@ -73,6 +74,12 @@ def _amount(value: Any) -> float:
 
 def _less_breaks(before: Any, after: Any) -> Effect:
     return "breaking" if _amount(after) < _amount(before) else "widening"
+
+
+def _idle(before: str | None, after: str | None) -> Effect:
+    """None has one value for streams of events and another one for other streams: who shortens either breaks something."""
+    once, now = (Timeouts.model_validate({"idle": each}) for each in (before, after))
+    return "breaking" if now.idle_s < once.idle_s or now.events_idle_s < once.events_idle_s else "widening"
 
 
 def _lower_breaks(before: int | None, after: int | None) -> Effect:
@@ -147,6 +154,7 @@ _JUDGES: dict[str, Judge] = {
     "route.error_family": _BREAKING,
     "route.envelope.mode": _BREAKING,
     "route.envelope.binary": _towards({"refuse": "breaking", "passthrough": "widening"}),
+    "route.timeouts.idle": _idle,
     "route.timeouts.*": _less_breaks,
     "limit.scope": _scope,
     "limit.methods": _limited_methods,

@@ -37,7 +37,7 @@ def key_watch(config: Config, limiter: Limiter, metrics: Metrics, clock: Clock) 
     store, maker = KeyStore(limiter.call, config.redis.key_prefix), KeyMaker(config)
     keys = StoredKeys(store, References(config), maker.make, {result: metrics.key_lookups.labels(result) for result in RESULTS}, clock)
     metrics.keys_in_memory.watch(lambda: float(len(keys)))
-    notices = KeyNotices(addresses_of(config.redis.url.get_secret_value()), Names.of(config.redis.key_prefix).changed)
+    notices = KeyNotices(addresses_of(config.redis.login_url()), Names.of(config.redis.key_prefix).changed)
     return KeyWatch(keys, store, notices)
 
 

@@ -35,5 +35,7 @@ def limits_route(path: str, faults: dict[str, Fault]) -> Route:
         connect_timeout_s=0.0,
         first_byte_timeout_s=0.0,
         total_timeout_s=0.0,
+        idle_timeout_s=0.0,
+        events_idle_timeout_s=0.0,
         subject_field="",
     )

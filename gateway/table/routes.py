@@ -76,6 +76,8 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     connect_timeout_s: float
     first_byte_timeout_s: float
     total_timeout_s: float
+    idle_timeout_s: float
+    events_idle_timeout_s: float
     subject_field: str
     entity_tags: EntityTags = msgspec.field(default_factory=EntityTags)
 

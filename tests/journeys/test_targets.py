@@ -194,3 +194,32 @@ async def test_checks_go_on_when_the_worker_that_makes_them_dies(tmp_path: Path)
             target.start()
             # One target alone is called all the same
             assert (await ask(gateway, "GET", "/v1/x")).status == 200
+
+
+async def test_a_target_that_hangs_costs_a_call_each_time_that_it_is_tried_and_no_more(tmp_path: Path) -> None:
+    async with RawBackend(default=script(End.NEVER)) as hung:
+        with TargetProcess() as one, TargetProcess() as other:
+            times = "{consecutive_failures: 2, base_ejection_time: 200ms, max_ejection_time: 200ms}"
+            upstreams = of(hung.url, one.url, other.url, outlier_detection=times, timeouts="{first_byte: 200ms}")
+            with running(configuration(0, upstreams=upstreams), tmp_path) as gateway:
+                async with Load(gateway.port, connections=16) as load:
+                    await counts(gateway, "gateway_upstream_ejections_total", 4, reason="upstream_timeout")
+                assert load.failures == []
+                assert load.answered.keys() == {200, 503}
+                # Before it is left alone for the first time it has no more calls than others have; then one at a time tries it
+                assert load.answered[503] <= 16
+                assert load.answered[200] > 20 * load.answered[503]
+
+
+async def test_a_reply_that_breaks_off_is_asked_for_elsewhere(tmp_path: Path) -> None:
+    broken = script(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n[1,", End.RESET)
+    async with RawBackend(default=broken) as breaks, RawBackend(default=script(reply(b"[1]"))) as whole:
+        upstreams = of(breaks.url, whole.url, outlier_detection="{consecutive_failures: 0}")
+        with running(configuration(0, upstreams=upstreams), tmp_path) as gateway:
+            for _ in range(20):
+                assert enveloped(await ask(gateway, "GET", "/v1/x"))["data"]["result"] == [1]
+            assert len(breaks.requests) == counted(gateway, "gateway_upstream_retries_total", upstream="backend") > 0
+            # What changes something is not done twice
+            codes = Counter([(await ask(gateway, "DELETE", "/v1/x")).status for _ in range(20)])
+            assert codes[503] > 0
+            assert len(whole.requests) == 20 + codes[200]

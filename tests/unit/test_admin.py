@@ -158,7 +158,7 @@ async def test_a_failure_inside_is_logged_and_not_shown(caplog: pytest.LogCaptur
     admin = Admin("127.0.0.1:0", NodeMetrics(), broken)
     await admin.start()
     try:
-        head, _, body = (await raw(admin, b"GET /readyz HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\n\r\n")).partition(b"\r\n\r\n")
+        head, _, body = (await raw(admin, b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/html\r\n\r\n")).partition(b"\r\n\r\n")
     finally:
         await admin.close()
     assert head.startswith(b"HTTP/1.1 500 ")
@@ -178,7 +178,7 @@ async def test_a_reply_that_fails_on_its_way_is_cut_and_gets_no_second_head(stat
     admin.views["/halfway"] = halfway
     await admin.start()
     try:
-        answer = await raw(admin, b"GET /halfway HTTP/1.1\r\nHost: a\r\n\r\n")
+        answer = await raw(admin, b"GET /halfway HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
     finally:
         await admin.close()
     assert answer.count(b"HTTP/1.1") == 1
@@ -197,7 +197,7 @@ async def test_closing_frees_the_address_and_open_connections(state: State) -> N
     await admin.start()
     host, _, port = admin.address.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
     await reader.readuntil(b"}\n")
     await admin.close()
     await admin.close()

@@ -7,10 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from gateway.exchange import Reply
 from gateway.kernel.bucket import Claim, Decision, Window
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import (
     MALFORMED_REQUEST,
+    REQUEST_TIMEOUT,
     SHUTTING_DOWN,
     UPSTREAM_INCOMPLETE,
     UPSTREAM_REFUSED,
@@ -18,7 +20,7 @@ from gateway.kernel.faults import (
 )
 from gateway.kernel.quota import MeterState, Posting
 from gateway.pipeline import Redirection
-from gateway.remote.call import Answer
+from gateway.remote.call import Answer, Call
 from gateway.table.limits import Tariff
 from tests.samples import MINUTE, Echo, Pieces, exchange, route
 from tests.shelf import Shelf, stored_keys
@@ -174,13 +176,56 @@ async def test_a_stream_is_given_up_with_its_client() -> None:
     assert stream.closed
 
 
-async def test_waiting_for_a_client_to_take_a_large_reply_is_not_the_gateways_time() -> None:
-    now = iter(range(100))
-    one = gateway(route(upstream=Echo(Answer(200, [(b"content-type", b"text/plain")], b"x" * 70_000, None, 70_000, "127.0.0.1:1"))))
-    one.clock = Clock(lambda: float(next(now)), lambda: 0.0)
+@pytest.mark.parametrize("gone", [None, ConnectionResetError(), GatewayError(UPSTREAM_INCOMPLETE)])
+async def test_waiting_for_the_rest_of_a_stream_is_the_upstreams_time_however_it_ends(gone: Exception | None) -> None:
+    stream = Pieces(b"x")
+    stream.waited_s = 7.0
+    answer = Answer(200, [(b"content-type", b"text/event-stream")], b"", stream, None, "127.0.0.1:1")
     x = exchange(GOOD)
+    await gateway(route(upstream=Echo(answer))).handle(x, Client(gone).send)
+    assert x.upstream_s == 7.0
+
+
+class Uploaded(Echo):
+    """Answers after the rest of a body has been waited for."""
+
+    def __init__(self, body: Pieces) -> None:
+        super().__init__()
+        self._body = body
+
+    async def send(self, call: Call) -> Answer:
+        self._body.waited_s += 3.0
+        return await super().send(call)
+
+
+async def test_waiting_for_the_rest_of_a_body_is_the_clients_time() -> None:
+    now = iter(range(0, 100, 10))
+    body = Pieces(b"{}", length=2)
+    body.waited_s = 2.0
+    one = gateway(route(upstream=Uploaded(body)))
+    one.clock = Clock(lambda: float(next(now)), lambda: 0.0)
+    x = exchange(GOOD, method="POST", body=body)
     await one.handle(x, Client().send)
-    assert x.client_s == 1.0
+    assert (x.client_s, x.upstream_s) == (2.0 + 3.0, 10.0 - 3.0)
+
+
+async def test_so_is_waiting_for_a_body_that_never_comes() -> None:
+    body = Pieces(GatewayError(REQUEST_TIMEOUT), length=2)
+    body.waited_s = 2.0
+    x = exchange(GOOD, method="POST", body=body)
+    assert (await answered(gateway(), x))[0] == 408
+    assert (x.client_s, x.upstream_s) == (2.0, 0.0)
+
+
+async def test_what_was_sent_before_it_ended_is_remembered() -> None:
+    x = exchange(GOOD)
+
+    async def send(_: Reply) -> int:
+        x.sent_bytes = 17
+        raise ConnectionResetError
+
+    await gateway().handle(x, send)
+    assert (x.sent_bytes, x.outcome) == (17, "abandoned")
 
 
 async def test_a_failed_upstream_is_answered_in_the_routes_family_and_the_operators_words() -> None:

@@ -28,7 +28,8 @@ class TimeoutOverrides(Section):
 
     connect: PositiveDuration | None = Field(default=None, description="Until a connection stands, TLS included.")
     first_byte: PositiveDuration | None = Field(default=None, description="From the request sent to the first byte of the reply.")
-    total: PositiveDuration | None = Field(default=None, description="The whole exchange with the upstream.")
+    total: PositiveDuration | None = Field(default=None, description="The whole exchange with the upstream, unless its reply is streamed.")
+    idle: PositiveDuration | None = Field(default=None, description="How long the upstream may be silent within a reply that is streamed.")
 
 
 class Envelope(Section):

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from gateway.kernel.bucket import OnFailure
 from gateway.kernel.patterns import parse
+from gateway.kernel.redis_url import with_login
 from gateway.settings.schema.addresses import Address as TcpAddress
 from gateway.settings.schema.types import (
     Address,
@@ -15,10 +16,13 @@ from gateway.settings.schema.types import (
     Id,
     ListenAddress,
     Many,
+    Password,
+    PasswordFile,
     PathPattern,
     PositiveDuration,
     RedisUrl,
     Section,
+    ServerName,
     Size,
     Token,
     TrustedProxy,
@@ -143,6 +147,11 @@ class Admin(Section):
     LATER: ClassVar[frozenset[str]] = frozenset({"tls"})
 
     address: Address = default("127.0.0.1:9901", "`host:port` of health, readiness and metrics.")
+    hosts: Many[ServerName] = Field(
+        default=(),
+        description="Names by which it may be asked, besides `localhost`, that of `address` and IP addresses. By any other name a page in "
+        "somebody's browser could read it.",
+    )
     token: Token | None = Field(default=None, description="Asked for by whatever changes something. Left out, nothing can be changed.")
 
 
@@ -155,12 +164,37 @@ class Redis(Section):
             "`redis+cluster://host:port,host:port` or `unix:///path`; `user:password@` before the hosts, `rediss` for TLS."
         )
     )
+    username: Password | None = Field(default=None, description="Of the login, where it does not stand in `url`.")
+    password: Password | None = Field(default=None, description="Of the login, as it is: nothing in it is percent-encoded.")
+    password_file: PasswordFile | None = Field(
+        default=None, description="A file with the password, relative to this one. A line break at its end does not count."
+    )
     key_prefix: str = Field(default="gw", pattern=r"^[A-Za-z0-9._:-]{1,64}$", description="First part of every key written to Redis.")
     timeout: PositiveDuration = default("50ms", "The whole budget of one decision, connecting included.")
     on_failure: OnFailure = Field(
         default="local",
         description="While Redis is away: `local` counts this gateway's share in memory, `allow` does not limit, `deny` answers 503.",
     )
+
+    @model_validator(mode="after")
+    def _one_login(self) -> "Redis":
+        if self.password is not None and self.password_file is not None:
+            raise RefusedError("`password` and `password_file` are two ways to say one thing", "leave one of them out")
+        if self.username is not None and self.password is None and self.password_file is None:
+            raise RefusedError("there is a `username` and no password", "write `password` or `password_file`")
+        self.login_url()
+        return self
+
+    def login_url(self) -> str:
+        """`url` with the login in it, wherever that was given."""
+        url, password = self.url.get_secret_value(), self.password or self.password_file
+        if password is None:
+            return url
+        username = "" if self.username is None else self.username.get_secret_value()
+        try:
+            return with_login(url, username, password.get_secret_value())
+        except ValueError as error:
+            raise RefusedError(str(error)) from None
 
 
 class Log(Section):

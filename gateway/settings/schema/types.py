@@ -64,6 +64,9 @@ TrustedProxy: TypeAlias = Annotated[IPv4Network | IPv6Network | str, PlainValida
 """An address range, or "unix" for whoever comes through a unix socket."""
 TargetUrl: TypeAlias = Annotated[addresses.TargetUrl, PlainValidator(addresses.target_url), spelled, _shape(pattern="^https?://")]
 RedisUrl: TypeAlias = Annotated[SecretStr, _secret(redis_urls.redis_url), _hidden, _shape(pattern=redis_url.PATTERN)]
+Password: TypeAlias = Annotated[SecretStr, _secret(values.password), _hidden, _shape()]
+PasswordFile: TypeAlias = Annotated[SecretStr, _secret(values.password_file), _hidden, _shape()]
+"""The password in the file that is named."""
 Token: TypeAlias = Annotated[SecretStr, _secret(values.token), _hidden, _shape()]
 ServerName: TypeAlias = Annotated[str, PlainValidator(addresses.server_name), _shape(pattern=addresses.SERVER_NAME_PATTERN)]
 Digest: TypeAlias = Annotated[str, PlainValidator(values.digest), _shape(pattern="^[0-9a-f]{64}$")]

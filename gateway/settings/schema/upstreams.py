@@ -31,7 +31,21 @@ class Timeouts(Section):
         "1s", "Until a connection stands, TLS included. Of several targets the first one tried has half of it."
     )
     first_byte: PositiveDuration = default("10s", "From the request sent to the first byte of the reply.")
-    total: PositiveDuration = default("30s", "The whole exchange with the upstream.")
+    total: PositiveDuration = default("30s", "The whole exchange with the upstream, unless its reply is streamed.")
+    idle: PositiveDuration | None = Field(
+        default=None,
+        description="How long the upstream may be silent within a reply that is streamed. Left out: 60s, and 10m for server-sent events.",
+    )
+
+    @property
+    def idle_s(self) -> float:
+        """For everything that is streamed, but for events."""
+        return 60.0 if self.idle is None else self.idle
+
+    @property
+    def events_idle_s(self) -> float:
+        """For streams of events, which are often silent and end by themselves."""
+        return 600.0 if self.idle is None else self.idle
 
 
 class UpstreamTls(Section):

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 from difflib import get_close_matches
+from pathlib import Path
 
 from gateway.kernel import patterns, units
 
@@ -67,7 +68,8 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}")
 _ID_PATTERN = re.compile(r"[A-Za-z0-9.*_:@-]{1,128}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_MORE_THAN_MICROSECONDS = re.compile(r"(\.\d{6})\d+")
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def identifier(value: object) -> str:
@@ -107,6 +109,7 @@ def query_name(value: object) -> str:
     return text
 
 
+_LONGEST_PASSWORD_BYTES = 4096
 MOST_WORKERS = 256
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -139,6 +142,26 @@ def token(value: object) -> str:
     return text
 
 
+def password(value: object) -> str:
+    return text_of(value, "a password in quotes")
+
+
+def password_file(value: object) -> str:
+    """What stands in the file, without the line break at its end."""
+    path = Path(text_of(value, "the path of a file"))
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(_LONGEST_PASSWORD_BYTES + 3)
+        text = content.decode().removesuffix("\n").removesuffix("\r")
+    except OSError as error:
+        raise RefusedError(f"`{path}` cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise RefusedError(f"`{path}` is not UTF-8 text") from None
+    if not text or len(text) > _LONGEST_PASSWORD_BYTES:
+        raise RefusedError(f"`{path}` holds no password: 1 to {_LONGEST_PASSWORD_BYTES} characters are wanted")
+    return text
+
+
 def digest(value: object) -> str:
     text = text_of(value, "a SHA-256 digest in quotes")
     if not _DIGEST.fullmatch(text):
@@ -152,7 +175,7 @@ def instant(value: object) -> datetime:
     if not _RFC3339.fullmatch(text):
         raise RefusedError(f"`{text}` is not a date and time with its offset (RFC 3339)", "write one such as `2027-06-30T00:00:00Z`")
     try:
-        return datetime.fromisoformat(text.upper())
+        return datetime.fromisoformat(_MORE_THAN_MICROSECONDS.sub(r"\1", text.upper()))
     except ValueError as error:
         raise RefusedError(f"`{text}` is not a date and time: {error}") from None
 

@@ -61,3 +61,17 @@ def test_a_file_that_is_not_there_is_1(file: Path) -> None:
 
 def test_no_file_is_a_usage_error() -> None:
     assert CliRunner().invoke(main, ["check"]).exit_code == 2
+
+
+def test_standard_input_may_be_checked(tmp_path: Path) -> None:
+    (tmp_path / "more.yaml").write_text("organizations: [{id: acme}]\n")
+    text = FINE + f"include: ['{tmp_path}/more.yaml']\n"
+    done = CliRunner().invoke(main, ["check", "-c", "-"], input=text)
+    assert (done.exit_code, done.stdout) == (0, "-: fine: 2 routes, 1 upstream, 0 keys\n")
+    done = CliRunner().invoke(main, ["check", "-c", "-"], input=BROKEN)
+    assert (done.exit_code, done.stdout.partition(" error")[0]) == (1, "-:3:38:")
+
+
+def test_keys_that_begin_with_x_are_a_home_for_anchors(file: Path) -> None:
+    text = "x-u: &u {upstream: u, auth: none}\n" + FINE.replace("path: /s}, upstream: u", "path: /s}, <<: *u")
+    assert check(file, text).exit_code == 0

@@ -81,7 +81,7 @@ def test_all_that_is_wrong_is_told_with_its_line_and_nothing_is_imported(file: P
         "<stdin>:11: error: no listener asks clients for certificates; set `tls.client_ca` of one",
         "<stdin>:12: error: no listener asks clients for certificates; set `tls.client_ca` of one",
         "<stdin>:12: error: the key in line 11 has the same certificate",
-        "<stdin>:13: error: not JSON",
+        "<stdin>:13: error: not JSON; --format says which format it is",
     ]
     assert redis_server.ask("HGETALL", NAMES.ids) == before
 
@@ -125,7 +125,7 @@ def test_a_dry_run_imports_nothing(file: Path, redis_server: RedisServer) -> Non
 
 def test_the_format_may_be_said(file: Path) -> None:
     refused = typed(file, "- {id: a}", "--format", "jsonl")
-    assert refused.stderr == "<stdin>:1: error: not JSON\n"
+    assert refused.stderr == "<stdin>:1: error: not JSON; --format says which format it is\n"
 
 
 def test_a_source_that_cannot_be_read_is_told(file: Path, tmp_path: Path) -> None:

@@ -30,7 +30,9 @@ def test_yaml_is_read_as_in_the_configuration() -> None:
 
 @pytest.mark.parametrize("text", ["", "plans: []", "keys: {store: redis}", "5"])
 def test_yaml_without_a_list_of_keys_is_told(text: str) -> None:
-    assert list(entries(text, "yaml")) == [Entry(1, {}, "a list of keys is wanted, alone or under `keys:`")]
+    assert list(entries(text, "yaml")) == [
+        Entry(1, {}, "a list of keys is wanted, alone or under `keys:`; --format says which format it is")
+    ]
 
 
 def test_yaml_keeps_dollar_signs_and_takes_aliases() -> None:
@@ -77,7 +79,11 @@ def test_text_that_is_none_is_told_with_its_line() -> None:
 
 
 def test_json_has_an_entry_a_line() -> None:
-    assert list(entries(JSON, "jsonl")) == [Entry(1, A), Entry(3, {}, "an object is wanted here"), Entry(4, {}, "not JSON")]
+    assert list(entries(JSON, "jsonl")) == [
+        Entry(1, A),
+        Entry(3, {}, "an object is wanted here"),
+        Entry(4, {}, "not JSON; --format says which format it is"),
+    ]
 
 
 def test_csv_has_the_names_in_its_first_line() -> None:
@@ -104,3 +110,67 @@ def test_csv_has_the_names_in_its_first_line() -> None:
 )
 def test_the_format_is_known_by_name_or_by_content(name: str, text: str, form: str) -> None:
     assert form_of(name, text) == form
+
+
+PRETTY = """{
+  "version": 1,
+  "keys": [
+    {
+      "id": "a\\ud83d\\ude00",
+\t"organizations": ["acme"]
+    },
+    7,
+    {"id": "b"}
+  ]
+}
+"""
+
+
+def test_json_over_several_lines() -> None:
+    wanted = [Entry(4, {"id": "a\U0001f600", "organizations": ["acme"]}), Entry(8, {}, "an object is wanted here"), Entry(9, {"id": "b"})]
+    assert list(entries(PRETTY, "json")) == wanted
+    assert list(entries('[\n{"id": "b"}\n]', "json")) == [Entry(2, {"id": "b"})]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("{}", 1, "a list of keys is wanted"),
+        ('{"plans": []}', 1, "a list of keys is wanted"),
+        ("", 1, "a list of keys is wanted"),
+        ('{"keys": [\n{"id": "a"}\n{"id": "b"}]}', 3, "not JSON"),
+        ('{"keys": [\n{"id": }]}', 2, "not JSON"),
+        ('[\n{"id": "a", "id": "b"}]', 2, "twice"),
+    ],
+)
+def test_json_that_is_none_is_told_with_its_line(text: str, line: int, said: str) -> None:
+    last = list(entries(text, "json"))[-1]
+    assert (last.line, said in last.problem) == (line, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        (PRETTY, "json"),
+        ('[\n  {"id": "a"}\n]', "json"),
+        ('{"keys": [{"id": "a"}]}', "json"),
+        ('{"id": "a"}\n{"id": "b"}', "jsonl"),
+        ('"id","secret"\n"a","b"\n', "csv"),
+        ("id;secret;organizations\na;b;acme\n", "csv"),
+        ("ID\tSecret\na\tb\n", "csv"),
+        ("id: a, b\n", "yaml"),
+        ("- {id: a, plan: b}\n", "yaml"),
+        ('"', "yaml"),
+    ],
+)
+def test_a_format_is_known_by_how_it_begins(text: str, form: str) -> None:
+    assert form_of("-", text) == form
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['"id","organizations"\n"a","acme"\n', "id;organizations\na;acme\n", "ID,Organizations\na,acme\n", "\nId\tOrganizations\na\tacme\n"],
+)
+def test_csv_as_spreadsheets_write_it(text: str) -> None:
+    (entry,) = entries(text, "csv")
+    assert entry.fields == {"id": "a", "organizations": ["acme"]}

@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+from typing import NamedTuple
 
+import msgspec
 import pytest
 
+from gateway.edge import Listener
 from gateway.exchange import Exchange, Reply, Send
 from gateway.kernel.faults import UPSTREAM_INCOMPLETE, GatewayError
 from tests.raw_client import RawClient
 from tests.samples import Pieces
-from tests.unit.edge.listening import GET, ask, listening
+from tests.unit.edge.listening import GET, LIMITS, ask, listening
 
 
 async def test_a_connection_serves_request_after_request() -> None:
@@ -104,6 +107,56 @@ async def test_a_stream_that_breaks_is_visibly_cut(request_bytes: bytes) -> None
         assert not got.endswith((b"}", b"0\r\n\r\n"))
 
 
+class Left(NamedTuple):
+    """What an exchange knows once its client is gone."""
+
+    sent_bytes: int
+    client_s: float
+    cause: str | None
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("slow", [False, True])
+async def test_what_a_client_took_before_it_left_is_known_and_how_long_that_was(streamed: bool, slow: bool) -> None:
+    """It leaves by itself, or takes nothing for so long that it is given up."""
+    left: asyncio.Future[Left] = asyncio.get_running_loop().create_future()
+
+    async def answer(x: Exchange, send: Send) -> None:
+        body = b"x" * 20_000_000
+        try:
+            await send(Reply(200, [], b"", stream=Pieces(body)) if streamed else Reply(200, [], body))
+        finally:
+            left.set_result(Left(x.sent_bytes, x.client_s, x.error.cause if x.error is not None else None))
+
+    limits = msgspec.structs.replace(LIMITS, body_timeout_s=0.8 if slow else 10.0)
+    async with listening(answer, limits) as (_, port), await RawClient.connect(port) as client:
+        await client.send(GET)
+        await client.take(5_000_000)
+        client.stop_reading()
+        if not slow:
+            swept = asyncio.Event()
+            asyncio.get_running_loop().call_later(3 * Listener.SWEEP_S, swept.set)
+            await swept.wait()
+            client.reset()
+        seen = await asyncio.wait_for(left, 5)
+    assert 5_000_000 - 200 <= seen.sent_bytes < 19_000_000
+    assert seen.client_s > 0.5
+    assert seen.cause == ("the client took the reply too slowly" if slow else None)
+
+
+async def test_a_client_that_reads_at_once_is_not_waited_for() -> None:
+    waited: list[float] = []
+
+    async def answer(x: Exchange, send: Send) -> None:
+        await send(Reply(200, [], b"{}"))
+        waited.append(x.client_s)
+
+    async with listening(answer) as (_, port), await RawClient.connect(port) as client:
+        await client.send(GET)
+        await client.reply()
+    assert waited == [0.0]
+
+
 async def test_head_and_no_content_have_no_body() -> None:
     async def answer(x: Exchange, send: Send) -> None:
         body = b"" if x.path == "/unknown" else b"{}"
@@ -162,3 +215,26 @@ async def test_draining_lets_requests_finish_and_closes_the_rest() -> None:
         assert await busy.at_eof()
         with pytest.raises(ConnectionError):
             await RawClient.connect(port)
+
+
+async def test_how_long_a_client_is_waited_for_while_it_sends_is_known() -> None:
+    waited: list[float] = []
+    asked = asyncio.Event()
+
+    async def answer(x: Exchange, send: Send) -> None:
+        assert x.body is not None
+        asked.set()
+        while await x.body.read():
+            pass
+        waited.append(x.body.waited_s)
+        await send(Reply(200, [], b"{}"))
+
+    async with listening(answer) as (_, port), await RawClient.connect(port) as client:
+        await client.send(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\na")
+        await asked.wait()
+        later = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.1, later.set)
+        await later.wait()
+        await client.send(b"bc")
+        await client.reply()
+    assert 0.09 < waited[0] < 5

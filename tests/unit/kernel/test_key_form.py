@@ -4,7 +4,7 @@ import zlib
 
 import pytest
 
-from gateway.kernel.key_form import ALPHABET, PREFIX, checksum, is_misspelt
+from gateway.kernel.key_form import ALPHABET, PREFIX, checksum, is_misspelt, without_keys
 
 BODY = "0123456789ABCDEFGHIJKLMNOPQRSTUV"
 
@@ -36,3 +36,9 @@ def test_a_small_checksum_keeps_its_length() -> None:
 )
 def test_a_slip_is_seen_in_secrets_of_this_form_only(secret: str, misspelt: bool) -> None:
     assert is_misspelt(secret) is misspelt
+
+
+def test_keys_are_found_inside_a_text() -> None:
+    assert without_keys(f"/v1/{PREFIX}{BODY}{checksum(BODY)}/x?a={PREFIX}{BODY}") == "/v1/gw_***/x?a=gw_***"
+    assert without_keys(f"/v1/{PREFIX}short") == f"/v1/{PREFIX}short"
+    assert without_keys("/v1") == "/v1"

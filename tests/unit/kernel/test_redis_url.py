@@ -1,8 +1,10 @@
 """kernel/redis_url.py: every way to write where Redis is, and what is said to the others."""
 
+from urllib.parse import unquote, urlsplit
+
 import pytest
 
-from gateway.kernel.redis_url import RedisUrl, masked, parse, server_url
+from gateway.kernel.redis_url import ENCODE, RedisUrl, masked, parse, server_url, socket_url, with_login
 
 
 @pytest.mark.parametrize(
@@ -10,7 +12,7 @@ from gateway.kernel.redis_url import RedisUrl, masked, parse, server_url
     [
         ("redis://a", RedisUrl("single", "redis", "", (("a", 6379),), "", "", "")),
         ("rediss://u:p@a:1/2?x=y", RedisUrl("single", "rediss", "u:p@", (("a", 1),), "", "2", "?x=y")),
-        ("redis://:p@ss@[::1]:7000/", RedisUrl("single", "redis", ":p@ss@", (("::1", 7000),), "", "", "")),
+        ("redis://:p@ss@[::1]:7000/", RedisUrl("single", "redis", ":p%40ss@", (("::1", 7000),), "", "", "")),
         ("unix:///run/redis.sock", RedisUrl("single", "unix", "", (), "", "/run/redis.sock", "")),
         ("unix://u:p@/run/redis.sock?db=3", RedisUrl("single", "unix", "u:p@", (), "", "/run/redis.sock", "?db=3")),
         ("redis+sentinel://a,b:7/main", RedisUrl("sentinel", "redis", "", (("a", 26379), ("b", 7)), "main", "", "")),
@@ -26,9 +28,9 @@ def test_what_a_url_says(text: str, url: RedisUrl) -> None:
     assert parse(text) == url
 
 
-SINGLE = "this is not a Redis URL; write `redis://host:port/database`"
-SENTINEL = "this is not the URL of a Redis with Sentinels; write `redis+sentinel://host:port,host:port/service`"
-CLUSTER = "this is not the URL of a Redis Cluster; write `redis+cluster://host:port,host:port`"
+SINGLE = f"this is not a Redis URL; write `redis://host:port/database`, and {ENCODE}"
+SENTINEL = f"this is not the URL of a Redis with Sentinels; write `redis+sentinel://host:port,host:port/service`, and {ENCODE}"
+CLUSTER = f"this is not the URL of a Redis Cluster; write `redis+cluster://host:port,host:port`, and {ENCODE}"
 SCHEMES = "a Redis URL begins with `redis://`, `rediss://`, `unix://`, `redis+sentinel://` or `redis+cluster://`"
 
 
@@ -47,6 +49,9 @@ SCHEMES = "a Redis URL begins with `redis://`, `rediss://`, `unix://`, `redis+se
         ("redis://a b", SINGLE),
         ("redis://a/0#b", SINGLE),
         ("redis://::1", SINGLE),
+        ("redis://:p#ss@a", SINGLE),
+        ("redis://:p/ss@a", SINGLE),
+        ("redis://:p%41ss@a", f"a percent sign in a user name or password is `%25`; {ENCODE}"),
         ("redis://a/x", "the path of a Redis URL is the number of a database, such as `/0`"),
         ("redis://a,b", "several servers are Sentinels (`redis+sentinel://`) or nodes of a Cluster (`redis+cluster://`)"),
         ("unix://", "the URL of a Unix socket is `unix://` and its path, which begins with a slash"),
@@ -90,3 +95,20 @@ def test_one_server_of_several(text: str, host: str, one: str) -> None:
 )
 def test_a_url_that_is_shown_has_no_login(text: str, shown: str) -> None:
     assert masked(text) == shown
+
+
+@pytest.mark.parametrize("password", ["pa[word", "pa\uff03word", "p@ss", "a%2Fb", "a%zz", "[::1]:7@"])
+def test_a_password_is_read_by_urllib_as_it_is_meant(password: str) -> None:
+    url = server_url(parse(f"redis://us]er:{password}@a:1/0"), "a", 1)
+    assert (unquote(urlsplit(url).username or ""), unquote(urlsplit(url).password or "")) == ("us]er", unquote(password))
+
+
+def test_a_login_may_be_given_apart() -> None:
+    assert with_login("redis+sentinel://a,b/main", "", "p%41/ss@") == "redis+sentinel://:p%2541%2Fss%40@a,b/main"
+    assert parse(with_login("unix:///run/a", "u", "p")).login == "u:p@"
+    with pytest.raises(ValueError, match="has a login already"):
+        with_login("redis://:x@a", "", "y")
+
+
+def test_the_url_of_a_socket() -> None:
+    assert socket_url(parse("unix://u:p[@/run/a?db=1")) == "unix://u:p%5B@/run/a?db=1"

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from gateway.kernel.faults import Fault, GatewayError
-from gateway.remote.call import Answer, Call, Stream
+from gateway.remote.call import Answer, Call, Stream, UpstreamStream
 from gateway.remote.target import Target
 from gateway.remote.upstream import Upstream
 
@@ -58,9 +58,11 @@ def call(
     connect_s: float = 1.0,
     first_byte_s: float = 2.0,
     total_s: float = 5.0,
+    idle_s: float = 5.0,
+    events_idle_s: float = 5.0,
 ) -> Call:
     safe = method != b"POST" if idempotent is None else idempotent
-    return Call(method, b"/x", b"Host: h\r\n", b"", body, safe, buffer_bytes, connect_s, first_byte_s, total_s)
+    return Call(method, b"/x", b"Host: h\r\n", b"", body, safe, buffer_bytes, connect_s, first_byte_s, total_s, idle_s, events_idle_s)
 
 
 async def fails(upstream: Target | Upstream, sent: Call) -> GatewayError:
@@ -70,7 +72,7 @@ async def fails(upstream: Target | Upstream, sent: Call) -> GatewayError:
     return caught.value
 
 
-def streamed(answer: Answer) -> Stream:
+def streamed(answer: Answer) -> UpstreamStream:
     assert answer.stream is not None
     return answer.stream
 

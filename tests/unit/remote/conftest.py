@@ -14,6 +14,7 @@ from gateway.remote.tls import TLS, ssl_context
 from tests.metered import Gateway
 from tests.redis_server import RedisServer
 from tests.unit.remote.calls import Make
+from tests.unit.remote.watched import GENEROUS_S, Watch, Watched
 
 ON_BOTH_LOOPS = ("test_alarm", "test_connection", "test_dial", "test_look", "test_rounds", "test_target", "test_upload", "test_upstream")
 
@@ -44,3 +45,18 @@ async def gateway(redis_server: RedisServer) -> AsyncIterator[Gateway]:
     """What a gateway knows of quotas, beside a Redis that is empty."""
     async with Gateway(redis_server.url) as gateway:
         yield gateway
+
+
+@pytest.fixture
+async def watch() -> AsyncIterator[Watch]:
+    started: list[Watched] = []
+
+    async def watch(url: str, timeout_s: float = GENEROUS_S) -> Watched:
+        watched = Watched(url, timeout_s)
+        started.append(watched)
+        await watched.node.start()
+        return watched
+
+    yield watch
+    for each in started:
+        await each.node.close()

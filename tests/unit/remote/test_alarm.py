@@ -87,6 +87,53 @@ class TestDeadlines:
         yield
         deadlines.cancel()
 
+    async def test_a_stream_lasts_as_long_as_the_upstream_is_not_silent(self, time: ManualClock, deadlines: Deadlines) -> None:
+        deadlines.sent(self.CALL, 100)
+        deadlines.head_arrived()
+        deadlines.streams(3)
+        for _ in range(9):
+            assert deadlines.at == time.clock.monotonic() + 3
+            time.advance(2.9)
+            deadlines.heard()
+        assert deadlines.told(uploading=False) == "the reply went silent for 3 s"
+
+    async def test_while_nobody_reads_a_stream_the_clock_stands(self, time: ManualClock, deadlines: Deadlines) -> None:
+        deadlines.sent(self.CALL, 100)
+        deadlines.streams(3)
+        deadlines.unread(True)
+        assert deadlines.at == math.inf
+        deadlines.heard()  # what was on its way
+        assert deadlines.at == math.inf
+        time.advance(600)
+        deadlines.unread(False)
+        assert deadlines.at == 703
+
+    async def test_a_stream_while_the_request_still_goes_out(self, time: ManualClock, deadlines: Deadlines) -> None:
+        """The client's turn is nobody's silence; that the upstream takes nothing is."""
+        deadlines.sending(self.CALL)
+        deadlines.streams(3)
+        assert deadlines.at == math.inf
+        deadlines.held_back()
+        assert deadlines.at == 103
+        time.advance(2)
+        deadlines.went_on()
+        assert deadlines.at == math.inf
+        deadlines.all_sent(answered=True)
+        assert deadlines.at == 105
+
+    async def test_a_stream_leaves_nothing_to_the_next_call(self, deadlines: Deadlines) -> None:
+        deadlines.sending(self.CALL)
+        deadlines.streams(3)
+        deadlines.unread(True)
+        deadlines.sent(self.CALL, 100)
+        assert deadlines.at == 102
+        deadlines.head_arrived()
+        assert deadlines.at == 105
+        deadlines.sending(self.CALL)
+        deadlines.streams(3)
+        deadlines.all_sent(answered=True)
+        assert deadlines.at == 103
+
     async def test_of_a_request_sent_at_once(self, deadlines: Deadlines) -> None:
         deadlines.sent(self.CALL, 100)
         assert deadlines.at == 102

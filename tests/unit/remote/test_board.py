@@ -65,12 +65,23 @@ def test_a_trial_that_is_told_to_the_last_board_holds_up_nobody_on_the_next_one(
     assert (row.opens, row.open_until, row.trial_until) == (2, 10.0, 0.0)
 
 
+def test_nor_does_the_trial_of_a_target() -> None:
+    before, after = (Board({"orders": ["http://a", "http://b"]}) for _ in range(2))
+    target = before.upstreams["orders"].targets[1]
+    target.ejections, target.trial_until = 2, 41.0
+    after.adopt(before)
+    target = after.upstreams["orders"].targets[1]
+    assert (target.ejections, target.trial_until) == (2, 0.0)
+
+
 def test_whoever_ends_while_it_tries_holds_up_nobody() -> None:
     board = Board({"orders": ["http://a"]})
     row = board.upstreams["orders"]
-    row.opens, row.trial_until = 2, 41.0
+    row.opens, row.trial_until, row.targets[0].ejections, row.targets[0].trial_until = 2, 41.0, 1, 41.0
+    version = row.version
     board.bereave()
-    assert (row.opens, row.trial_until) == (2, 0.0)
+    assert (row.opens, row.trial_until, row.targets[0].ejections, row.targets[0].trial_until) == (2, 0.0, 1, 0.0)
+    assert row.version != version
 
 
 def test_one_target_alone_is_not_ejected_any_more() -> None:

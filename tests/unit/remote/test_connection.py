@@ -88,7 +88,7 @@ class TestAnswerAsStream:
         gate = asyncio.Event()
         async with RawBackend(script(CHUNKED + b"1\r\nx\r\n", gate, *steps)) as backend:
             upstream = make(backend.url)
-            answer = await upstream.send(call(buffer_bytes=0, total_s=0.1))
+            answer = await upstream.send(call(buffer_bytes=0, idle_s=0.1))
             gate.set()
             with pytest.raises(GatewayError) as caught:
                 await rest(streamed(answer))

@@ -79,7 +79,7 @@ async def drip(writer: asyncio.StreamWriter) -> None:
         (script(b"HTTP/1.1 200 OK\r\nX:", End.CLOSE), UPSTREAM_RESET),
         (script(b"SSH-2.0-OpenSSH_9.2p1\r\n"), UPSTREAM_PROTOCOL_ERROR),
         (script(b"HTTP/1.1 200 OK\r\n" + b"X: %b\r\n" % (b"a" * 1000) * 80), UPSTREAM_HEADERS_TOO_LARGE),
-        (script(b"HTTP/1.1 102 Processing\r\n\r\n" * 99), UPSTREAM_PROTOCOL_ERROR),
+        (script(b"HTTP/1.1 102 Processing\r\n\r\n" * 99), UPSTREAM_TIMEOUT),
         (script(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"), UPSTREAM_PROTOCOL_ERROR),
     ],
     ids=["silent", "dripping", "closed", "reset", "cut", "not HTTP", "endless head", "endless 1xx", "switching"],

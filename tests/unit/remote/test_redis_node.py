@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -11,67 +10,13 @@ import pytest
 from gateway.kernel.bucket import Window, claim
 from gateway.remote.redis_address import LinkError, RedisAddress
 from gateway.remote.redis_limiter import PROBE, SCRIPT, command
-from gateway.remote.redis_link import Reply
 from gateway.remote.redis_node import RedisNode
 from tests.redis_server import RedisServer
+from tests.unit.remote.watched import GENEROUS_S, Watch, until
 
 BUDGET_S = 0.05
 SLACK_S = 1.0
 """Far more than one budget, on a machine that is busy; far less than a budget for each of a hundred callers."""
-GENEROUS_S = 5.0
-WAIT_S = 20.0
-CALL = command("gw", claim("caller", (Window("day", 1000, 86_400_000_000, None),)))
-
-
-class Watched:
-    """A node, and what it said of its state."""
-
-    def __init__(self, url: str, timeout_s: float) -> None:
-        self.states: list[tuple[bool, str]] = []
-        self._changed = asyncio.Event()
-        self.node = RedisNode(RedisAddress(url), timeout_s, (SCRIPT,), lambda: command("gw", PROBE), self._on_state)
-
-    def _on_state(self, up: bool, reason: str) -> None:
-        self.states.append((up, reason.partition(" ")[0].rstrip(":")))
-        self._changed.set()
-
-    async def becomes(self, up: bool) -> None:
-        async with asyncio.timeout(WAIT_S):
-            while not self.states or self.states[-1][0] is not up:
-                self._changed.clear()
-                await self._changed.wait()
-
-    async def call(self) -> Reply:
-        return await self.node.call(CALL)
-
-    async def answers(self) -> bool:
-        return isinstance(await self.call(), list)
-
-
-async def until(reached: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while True:
-            await asyncio.sleep(0)
-            if reached():
-                return
-
-
-Watch = Callable[..., Awaitable[Watched]]
-
-
-@pytest.fixture
-async def watch() -> AsyncIterator[Watch]:
-    started: list[Watched] = []
-
-    async def watch(url: str, timeout_s: float = GENEROUS_S) -> Watched:
-        watched = Watched(url, timeout_s)
-        started.append(watched)
-        await watched.node.start()
-        return watched
-
-    yield watch
-    for each in started:
-        await each.node.close()
 
 
 async def test_it_starts_without_redis_and_finds_it_by_itself(watch: Watch, redis_server: RedisServer) -> None:
@@ -217,7 +162,9 @@ async def test_one_broken_key_is_one_callers_trouble(watch: Watch, redis_server:
 async def test_a_server_that_takes_connections_and_does_nothing(watch: Watch, answer: bytes, reason: str) -> None:
     async def says(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while asked := await reader.read(65536):
-            writer.write(b"+OK\r\n" * asked.count(b"\r\nCLIENT\r\n") + answer * asked.count(b"\r\nSCRIPT\r\n"))
+            writer.write(
+                b"+OK\r\n" * asked.count(b"\r\nCLIENT\r\n") + answer * (asked.count(b"\r\nSCRIPT\r\n") + asked.count(b"\r\nEVAL\r\n"))
+            )
             if b"SCRIPT" in asked and not answer:
                 break
         writer.close()

@@ -2,41 +2,14 @@
 
 import pytest
 
-from gateway.kernel.clock import Clock
-from gateway.kernel.faults import UPSTREAM_BODY_INVALID, UPSTREAM_REFUSED, UPSTREAM_SATURATED, UPSTREAM_TIMEOUT, Fault
+from gateway.kernel.faults import UPSTREAM_BODY_INVALID, UPSTREAM_SATURATED, UPSTREAM_TIMEOUT, Fault
 from gateway.kernel.health import Findings, Verdict
-from gateway.remote.board import Board
-from gateway.remote.standing import Ejection, Standing
-from tests.unit.remote.calls import Told
-
-
-class Node:
-    """Workers that share a board of `count` targets of weight 1, and a clock. A second target may be out, a third may not."""
-
-    def __init__(self, count: int = 4, failures: int = 3, max_percent: int = 50) -> None:
-        self.now = 1000.0
-        self.told = Told()
-        self.row = Board({"u": [str(number) for number in range(count)]}).upstreams["u"]
-        self._rules = Ejection(failures, 10.0, 60.0, max_percent)
-
-    def worker(self, process: int = 7) -> Standing:
-        clock = Clock(lambda: self.now, lambda: 0.0)
-        return Standing(self.row, dict.fromkeys(range(len(self.row.targets)), 1), self._rules, self.told, process, clock, lambda: 0.0)
-
-    def fail(self, worker: Standing, number: int, times: int, fault: Fault = UPSTREAM_REFUSED) -> None:
-        for _ in range(times):
-            self.now += 0.001
-            worker.failed(number, fault)
+from tests.unit.remote.node import Node, called
 
 
 @pytest.fixture
 def node() -> Node:
     return Node()
-
-
-def called(worker: Standing, now: float, among: int = 4) -> set[int]:
-    chances = iter([each / (2 * among) for each in range(2 * among) for _ in range(2)])
-    return {worker.draw(now).one(lambda _: 0, chances.__next__) for _ in range(2 * among)}
 
 
 def test_a_target_that_fails_in_a_row_is_ejected_for_every_worker(node: Node) -> None:
@@ -56,7 +29,7 @@ def test_an_answer_in_between_begins_anew(node: Node) -> None:
     worker = node.worker()
     for _ in range(3):
         node.fail(worker, 0, 2)
-        worker.answered(0)
+        worker.answered(0, 200)
     assert node.told.said == []
 
 
@@ -72,11 +45,13 @@ def test_it_can_be_switched_off() -> None:
     assert node.told.said == []
 
 
-def test_it_comes_back_by_itself_and_its_first_failure_ejects_it_for_longer(node: Node) -> None:
+def test_it_is_tried_again_by_itself_and_its_first_failure_ejects_it_for_longer(node: Node) -> None:
     one, other = node.worker(), node.worker()
     node.fail(one, 2, 3)
+    assert other.trial(node.now, 5.0) is None
     node.now += 10.0
-    assert called(other, node.now) == {0, 1, 2, 3}
+    assert called(other, node.now) == {0, 1, 3}
+    assert other.trial(node.now, 5.0) == 2
     node.fail(other, 2, 1)
     assert called(one, node.now) == {0, 1, 3}
     assert node.told.times_s == [10.0, 20.0]
@@ -90,12 +65,12 @@ def test_when_it_has_answered_all_is_forgotten(node: Node) -> None:
     one, other = node.worker(), node.worker()
     node.fail(one, 2, 3)
     node.now += 1.0
-    one.answered(2)  # a call that was under way when it was ejected
+    one.answered(2, 200)  # a call that was under way when it was ejected
     assert called(one, node.now) == {0, 1, 3}
     node.now += 10.0
     called(other, node.now)
-    other.answered(2)
-    other.answered(2)
+    other.answered(2, 200)
+    other.answered(2, 200)
     assert node.told.said == ["2 ejected: upstream_refused", "2 returned"]
     node.now += 1.0
     called(one, node.now)

@@ -10,14 +10,21 @@ from typing import Any, TypeAlias
 import pytest
 
 from gateway.kernel.clock import Clock
-from gateway.kernel.faults import UPSTREAM_INCOMPLETE, UPSTREAM_REFUSED, UPSTREAM_RESET, UPSTREAM_TIMEOUT, UPSTREAM_UNREACHABLE
+from gateway.kernel.faults import (
+    UPSTREAM_INCOMPLETE,
+    UPSTREAM_REFUSED,
+    UPSTREAM_RESET,
+    UPSTREAM_TIMEOUT,
+    UPSTREAM_UNREACHABLE,
+    GatewayError,
+)
 from gateway.remote.board import Board
 from gateway.remote.call import Answer
 from gateway.remote.standing import Ejection, Standing
 from gateway.remote.upstream import Upstream
-from tests.fakes import End, RawBackend, reply, script, until
+from tests.fakes import End, RawBackend, reply, script, turn, until
 from tests.samples import Pieces
-from tests.unit.remote.calls import Make, Seen, Told, call, fails
+from tests.unit.remote.calls import Make, Seen, Told, call, fails, rest, streamed
 
 Several: TypeAlias = Callable[..., Upstream]
 
@@ -33,9 +40,10 @@ def several(make: Make) -> Several:
         observer: Seen | None = None,
         failures: int = 5,
         watcher: Told | None = None,
+        ejected_s: float = 60.0,
         **changed: Any,
     ) -> Upstream:
-        rules = Ejection(failures, 60.0, 60.0, 50)
+        rules = Ejection(failures, ejected_s, ejected_s, 50)
         weights = dict.fromkeys(range(len(urls)), 1)
         row = Board({"orders": [f"{number} {url}" for number, url in enumerate(urls)]}).upstreams["orders"]
         standing = Standing(row, weights, rules, watcher or Told(), 1, Clock(time.monotonic, time.time), lambda: 0.0)
@@ -86,6 +94,9 @@ async def test_the_one_with_less_to_do_is_called(several: Several) -> None:
         await busy
 
 
+BROKEN_OFF = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"
+
+
 class TestElsewhere:
     @pytest.mark.parametrize("sent", [call(), call(b"POST", b"x"), call(b"POST", b"x" * 200_000)], ids=["GET", "POST", "large POST"])
     async def test_what_was_not_sent(self, several: Several, nobody: str, sent: Any) -> None:
@@ -107,16 +118,50 @@ class TestElsewhere:
             assert (await several(one.url, other.url).send(call())).status == 200
             assert (len(one.requests), len(other.requests)) == (1, 1)
 
+    @pytest.mark.parametrize("end", [End.RESET, End.CLOSE])
+    @pytest.mark.parametrize("method", [b"GET", b"OPTIONS"])
+    @pytest.mark.parametrize(
+        "begun",
+        [BROKEN_OFF, b"HTTP/1.1 200 OK\r\nContent-Le", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"],
+        ids=["body", "head", "chunks"],
+    )
+    async def test_what_only_reads_and_whose_reply_broke_off(self, several: Several, begun: bytes, method: bytes, end: End) -> None:
+        seen = Seen()
+        async with RawBackend(script(begun, end)) as one, RawBackend() as other:
+            answer = await several(one.url, other.url, observer=seen).send(call(method))
+            assert (answer.status, answer.body, answer.stream) == (200, b"{}", None)
+            assert (len(one.requests), len(other.requests), seen.retries) == (1, 1, 1)
+
+    async def test_three_break_off(self, several: Several) -> None:
+        async with RawBackend(default=script(BROKEN_OFF, End.RESET)) as bad:
+            assert (await fails(several(*[bad.url] * 5), call())).fault is UPSTREAM_INCOMPLETE
+            assert len(bad.requests) == 3
+
+    async def test_not_what_was_passed_on_already(self, several: Several) -> None:
+        async with RawBackend(script(BROKEN_OFF, End.RESET)) as one, RawBackend() as other:
+            answer = await several(one.url, other.url).send(call(buffer_bytes=0))
+            with pytest.raises(GatewayError, match=UPSTREAM_INCOMPLETE.name):
+                await rest(streamed(answer))
+            assert not other.requests
+
     @pytest.mark.parametrize(
         ("played", "sent", "fault"),
         [
             (script(End.RESET), lambda: call(b"POST", b"x"), UPSTREAM_RESET),
             (script(End.RESET, early=True), lambda: call(b"PUT", Pieces(b"x", length=1)), UPSTREAM_RESET),
-            (script(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx", End.CLOSE), call, UPSTREAM_INCOMPLETE),
+            (script(BROKEN_OFF, End.RESET), lambda: call(b"DELETE"), UPSTREAM_INCOMPLETE),
+            (script(BROKEN_OFF, End.RESET), lambda: call(b"PUT", b"x"), UPSTREAM_INCOMPLETE),
+            (script(BROKEN_OFF, End.RESET), lambda: call(b"GET", b"x"), UPSTREAM_INCOMPLETE),
+            (script(BROKEN_OFF, End.CLOSE), lambda: call(b"POST", b"x"), UPSTREAM_INCOMPLETE),
+            (script(BROKEN_OFF, End.NEVER), lambda: call(total_s=0.05), UPSTREAM_TIMEOUT),
             (script(End.NEVER), lambda: call(first_byte_s=0.05), UPSTREAM_TIMEOUT),
             (script(End.NEVER), lambda: call(total_s=0.05), UPSTREAM_TIMEOUT),
         ],
-        ids=["not idempotent", "a body that is gone", "begun to answer", "no answer in time", "no end in time"],
+        ids=[
+            *("not idempotent", "a body that is gone"),
+            *("begun to answer: DELETE", "begun to answer: PUT", "begun to answer: GET with a body", "begun to answer: POST"),
+            *("no end of the answer", "no answer in time", "no end in time"),
+        ],
     )
     async def test_never(self, several: Several, played: Any, sent: Any, fault: object) -> None:
         async with RawBackend(played) as one, RawBackend() as other:
@@ -146,7 +191,7 @@ class TestElsewhere:
             upstream = several(full.url, nobody, max_connections=1, max_pending=0)
             busy = asyncio.ensure_future(upstream.send(call()))
             await until(lambda: len(full.requests) == 1)
-            with pytest.raises(Exception, match="upstream_refused"):
+            with pytest.raises(Exception, match="upstream_saturated"):
                 await upstream.send(call())
             gate.set()
             await busy
@@ -201,3 +246,51 @@ class TestEjected:
             assert (await fails(upstream, call())).fault is UPSTREAM_REFUSED
         assert told.said == ["0 ejected: upstream_refused"]
         assert seen.retries == 3
+
+
+class TestBack:
+    """A target whose ejection is over at once."""
+
+    async def test_one_call_tries_it_while_others_go_elsewhere(self, several: Several) -> None:
+        gate, told = asyncio.Event(), Told()
+        async with RawBackend(script(End.CLOSE), script(gate, reply())) as ill, RawBackend() as well:
+            upstream = several(ill.url, well.url, failures=1, watcher=told, ejected_s=0.0)
+            await upstream.send(call())
+            trial = asyncio.ensure_future(upstream.send(call()))
+            await until(lambda: len(ill.requests) == 2)
+            for _ in range(20):
+                assert (await upstream.send(call())).target == f"127.0.0.1:{well.port}"
+            assert len(ill.requests) == 2
+            gate.set()
+            assert (await trial).target == f"127.0.0.1:{ill.port}"
+            assert told.said == ["0 ejected: upstream_reset", "0 returned"]
+            assert (await upstream.send(call())).target == f"127.0.0.1:{ill.port}"
+
+    async def test_when_who_tries_leaves_the_next_one_does(self, several: Several) -> None:
+        async with RawBackend(script(End.CLOSE), script(End.NEVER)) as ill, RawBackend() as well:
+            upstream = several(ill.url, well.url, failures=1, ejected_s=0.0)
+            await upstream.send(call())
+            trial = asyncio.ensure_future(upstream.send(call()))
+            await until(lambda: len(ill.requests) == 2)
+            trial.cancel()
+            await asyncio.wait([trial])
+            assert (await upstream.send(call())).target == f"127.0.0.1:{ill.port}"
+
+    async def test_a_target_that_answers_errors_at_once_draws_no_calls(self, several: Several) -> None:
+        """Of two, one takes its time: the other one is never busy."""
+
+        async def slowly(writer: asyncio.StreamWriter) -> None:
+            for _ in range(20):
+                await turn()
+            writer.write(reply())
+
+        error = script(reply(status=b"500 Internal Server Error"))
+        async with RawBackend(default=error) as quick, RawBackend(default=script(slowly)) as slow:
+            upstream = several(quick.url, slow.url, chance=random.Random(5).random, max_connections=8)
+
+            async def caller() -> None:
+                for _ in range(50):
+                    await upstream.send(call())
+
+            await asyncio.gather(*[caller() for _ in range(8)])
+            assert len(quick.requests) / 400 == pytest.approx(0.5, abs=0.08)

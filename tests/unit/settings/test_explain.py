@@ -40,7 +40,7 @@ from tests.yaml_files import DIGEST, added, complaints, refusal
             "redis: {url: 'redis+sentinel://:s3cret@a'}",
             "4:14 redis.url: the URL of a Redis with Sentinels names the primary: `redis+sentinel://host:port,host:port/service`",
         ),
-        ("redis: {url: 'redis://a', tls: {}}", "4:27 redis.tls: unknown key; known here: `url`, `key_prefix`, `timeout`, `on_failure`"),
+        ("redis: {url: 'redis://a', tls: {}}", "4:27 redis.tls: unknown key; known here: `url`, `username`, `password`, `password_file`, `key_prefix`, `timeout`, `on_failure`"),
         ("observability: {metrics: {buckets: []}}", "4:36 observability.metrics.buckets: at least one is needed here"),
         ("server: {listeners: []}", "4:21 server.listeners: at least one is needed here"),
         # what is missing
@@ -107,7 +107,7 @@ def test_unknown_names_of_headers_are_told_at_their_place() -> None:
         """
     )
     assert said == [
-        "7:31 routes[0].headers.request.set.bad name: `bad name` is not the name of a header field; use letters, digits and `-`",
+        "7:31 routes[0].headers.request.set.***: `bad name` is not the name of a header field; use letters, digits and `-`",
         "7:54 routes[0].headers.request.set.X-Good: a value in quotes is wanted here, not a bare number",
     ]
 

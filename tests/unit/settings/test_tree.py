@@ -63,10 +63,12 @@ def test_a_plain_scalar_from_a_variable_is_resolved_again(text: str, value: obje
         ("a: 1\nb: 2\na: 3\n", ["3:1 a: written twice; the first stands in line 1"]),
         ("a: {b: {c: 1, c: 2}}\n", ["1:15 a.b.c: written twice; the first stands in line 1"]),
         ("a:\nb: ~\nc: [null]\n", ["1:3 a: there is no value here; write one, or leave the key out", "2:4 b: there is no value here; write one, or leave the key out", "3:5 c[0]: there is no value here; write one, or leave the key out"]),
-        ("a: !!binary xx\n", ["1:4 a: the tag `tag:yaml.org,2002:binary` is not supported; write the value without it"]),
-        ("a: !custom {b: 1}\n", ["1:4 a: the tag `!custom` is not supported; write the value without it"]),
-        ("a: &a [*a]\n", ["1:8 a[0]: `*a` stands inside what it refers to"]),
-        ("a: *b\n", ["1:4 a: there is no anchor `&b` before this"]),
+        ("a: !!binary xx\n", ["1:4 a: tags are not supported; write the value without it, or put a value that begins with `!` into quotes"]),
+        ("a: !custom {b: 1}\n", ["1:4 a: tags are not supported; write the value without it, or put a value that begins with `!` into quotes"]),
+        ("a: &a [*a]\n", ["1:8 a[0]: this alias stands inside what it refers to"]),
+        ("a: *b\n", ["1:4 a: there is no anchor of this name before it; a value that begins with `*` stands in quotes"]),
+        ("a: 1\n---\n# why\n--- {}\n", ["4:1 : a second document begins here; a configuration is one document"]),
+        ("a: 1\n---\n''\n", ["2:1 : a second document begins here; a configuration is one document"]),
         ("a: 1\n---\nb: 2\n", ["2:1 : a second document begins here; a configuration is one document"]),
         ("{[a]: 1}\n", ["1:2 : a key is a single word, not a list or a mapping"]),
         ("a: {<<: 5}\n", ["1:9 a: `<<` takes a mapping or a list of mappings"]),
@@ -129,3 +131,8 @@ def test_collections_know_where_they_begin() -> None:
     assert isinstance(root["a"], Items)
     assert (root.place.line, root.place.column) == (2, 3)
     assert (root["a"].place.line, root["a"].place.column) == (2, 6)
+
+
+@pytest.mark.parametrize("end", ["---\n", "...\n", "---\n...\n", "---\n---\n# why\n"])
+def test_a_line_that_ends_the_document_is_no_second_one(end: str) -> None:
+    assert reading(f"a: 1\n{end}") == ({"a": 1}, [])

@@ -5,6 +5,7 @@ from ipaddress import ip_network
 
 import pytest
 
+from gateway.kernel.redis_url import ENCODE
 from gateway.settings.schema import addresses, redis_urls, values
 from gateway.settings.schema.addresses import Address, TargetUrl
 from gateway.settings.schema.values import RefusedError
@@ -151,9 +152,9 @@ def test_workers_are_as_many_as_wanted_or_as_fit(value: object, count: int | Non
         (addresses.target_url, "http://a/b/../c", "its path: dot segments never reach a route", ""),
         (redis_urls.redis_url, "127.0.0.1:6379", "a Redis URL begins with `redis://`, `rediss://`, `unix://`, `redis+sentinel://` or `redis+cluster://`", ""),
         (redis_urls.redis_url, "http://a", "a Redis URL begins with `redis://`, `rediss://`, `unix://`, `redis+sentinel://` or `redis+cluster://`", ""),
-        (redis_urls.redis_url, "redis://", "this is not a Redis URL; write `redis://host:port/database`", ""),
-        (redis_urls.redis_url, "redis://a:99999", "this is not a Redis URL; write `redis://host:port/database`", ""),
-        (redis_urls.redis_url, "redis://a:0", "this is not a Redis URL; write `redis://host:port/database`", ""),
+        (redis_urls.redis_url, "redis://", f"this is not a Redis URL; write `redis://host:port/database`, and {ENCODE}", ""),
+        (redis_urls.redis_url, "redis://a:99999", f"this is not a Redis URL; write `redis://host:port/database`, and {ENCODE}", ""),
+        (redis_urls.redis_url, "redis://a:0", f"this is not a Redis URL; write `redis://host:port/database`, and {ENCODE}", ""),
         (redis_urls.redis_url, "redis://a/x", "the path of a Redis URL is the number of a database, such as `/0`", ""),
         (redis_urls.redis_url, "redis://a/0?s3cret=1", UNKNOWN_PARAMETER, USUAL_PARAMETERS),
         (redis_urls.redis_url, "redis://a/0?db=1&s3cret", UNKNOWN_PARAMETER, USUAL_PARAMETERS),

@@ -41,6 +41,7 @@ async def test_a_plain_call() -> None:
     ]
     assert (made.method, made.body, made.idempotent, made.buffer_bytes) == (b"GET", b"", True, 1 << 20)
     assert (made.connect_timeout_s, made.first_byte_timeout_s, made.total_timeout_s) == (1.0, 10.0, 30.0)
+    assert (made.idle_timeout_s, made.events_idle_timeout_s) == (60.0, 600.0)
 
 
 async def test_the_subject_of_a_clients_certificate_is_told() -> None:

@@ -84,6 +84,21 @@ def test_an_answered_exchange(desk: Desk) -> None:
     assert desk.value("gateway_rejected_total") == 0
 
 
+def test_whose_time_it_was(desk: Desk) -> None:
+    x = served(client_s=0.003)
+    x.reply = Reply(200, [], b"", source="upstream", stream=Pieces())
+    line = desk.record(x)
+    parts = [line[f"gateway.duration.{name}_ms"] for name in ("total", "upstream", "client", "overhead")]
+    assert parts == [10.0, 4.0, 3.0, 3.0]
+    assert desk.value("gateway_client_wait_seconds_sum", route="orders") == pytest.approx(0.003)
+    assert desk.value("gateway_overhead_seconds_sum", route="orders") == pytest.approx(0.003)
+
+
+def test_who_never_kept_us_waiting_is_no_part_of_that(desk: Desk) -> None:
+    desk.record(served())
+    assert desk.value("gateway_client_wait_seconds_count") == 0
+
+
 async def test_bytes_are_counted(desk: Desk) -> None:
     body = Pieces(b"1234567")
     await body.read()
@@ -168,6 +183,9 @@ def test_no_line_when_access_lines_are_off() -> None:
     assert Desk(access=False).record(served()) == {}
 
 
+MADE_HERE = "gw_" + "Ab1" * 13
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -186,6 +204,22 @@ def test_a_path_that_may_hold_a_key_is_not_written(desk: Desk, changes: dict[str
     assert "canary" not in json.dumps(line)
     (kept,) = desk.errors.records()
     assert (kept.path, "canary" in repr(kept)) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        (f"/v1/{MADE_HERE}/orders", "/v1/gw_***/orders"),
+        (f"/v1/%67w_{MADE_HERE[3:]}", None),
+        (f"/v1/gw%255F{MADE_HERE[3:]}", None),
+        ("/v1/%67w_orders", "/v1/%67w_orders"),
+    ],
+)
+def test_a_key_that_nobody_sent_as_one_is_masked_in_a_path(desk: Desk, path: str, shown: str | None) -> None:
+    line = desk.record(exchange(path=path))
+    assert line.get("url.path") == shown
+    (kept,) = desk.errors.records()
+    assert kept.path == shown
 
 
 def test_an_error_is_kept_with_what_is_known_about_it() -> None:

@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 
 from gateway.exchange import Reply
-from gateway.kernel.faults import QUOTA_SPENT
+from gateway.kernel.faults import (
+    BODY_TOO_LARGE,
+    MALFORMED_REQUEST,
+    QUOTA_SPENT,
+    REQUEST_TIMEOUT,
+    SHUTTING_DOWN,
+    UPSTREAM_INCOMPLETE,
+    UPSTREAM_TIMEOUT,
+    Fault,
+    GatewayError,
+)
 from gateway.kernel.quota import Amount, Hold, Meter, Posting
 from gateway.remote.call import Answer, Call
 from gateway.stages.settle import conclude, settle
@@ -119,10 +129,45 @@ async def test_a_streamed_reply_is_judged_at_its_end_and_by_its_head() -> None:
         assert books.told == [told, "over"]
 
 
+@pytest.mark.parametrize(
+    ("fault", "held_s", "charged"),
+    [
+        (UPSTREAM_INCOMPLETE, 0.0, False),
+        (UPSTREAM_TIMEOUT, 4.9, False),
+        (SHUTTING_DOWN, 0.0, False),
+        (UPSTREAM_INCOMPLETE, 5.0, True),
+        (UPSTREAM_TIMEOUT, 60.0, True),
+        (SHUTTING_DOWN, 60.0, True),
+        (MALFORMED_REQUEST, 0.0, True),
+        (REQUEST_TIMEOUT, 0.0, True),
+        (BODY_TOO_LARGE, 0.0, True),
+    ],
+    ids=lambda value: value.name if isinstance(value, Fault) else None,
+)
+def test_a_stream_that_breaks_off_costs_nothing_unless_the_client_brought_it_about(fault: Fault, held_s: float, charged: bool) -> None:
+    books, stream = Books(), Pieces(b"x")
+    stream.held_s = held_s
+    books.conclude(answer=answer(stream=stream), reply=reply(stream=stream), outcome="cut", error=GatewayError(fault))
+    assert books.told == [(charged, {"h": 5} if charged else {}), "over"]
+
+
+def test_an_error_that_breaks_off_costs_nothing_whoever_brought_it_about() -> None:
+    books, stream = Books(), Pieces(b"x")
+    stream.held_s = 60.0
+    books.conclude(answer=answer(stream=stream), reply=reply(500, stream), outcome="cut", error=GatewayError(UPSTREAM_TIMEOUT))
+    assert books.told == [(False, {}), "over"]
+
+
+def test_a_reply_that_is_cut_without_a_stream_costs_nothing() -> None:
+    books = Books()
+    books.conclude(reply=reply(), outcome="cut", error=GatewayError(SHUTTING_DOWN))
+    assert books.told == [(False, {}), "over"]
+
+
 @pytest.mark.parametrize("handed", [None, False, True])
 def test_who_leaves_early_pays_for_what_the_service_was_handed(handed: bool | None) -> None:
     """A call that still waits for a connection was not."""
-    books, call = Books(), None if handed is None else Call(b"GET", b"/", b"", b"", b"", True, 0, 1.0, 1.0, 1.0, handed)
+    books, call = Books(), None if handed is None else Call(b"GET", b"/", b"", b"", b"", True, 0, 1.0, 1.0, 1.0, 1.0, 1.0, handed)
     books.conclude(call=call, upstream_s=0.1, outcome="abandoned")
     assert (books.told, books.unmeasured) == ([(bool(handed), {}), "over"], [])
 

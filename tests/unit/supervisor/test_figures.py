@@ -53,6 +53,8 @@ def test_targets_are_told_as_they_are_now() -> None:
     ]
     time.advance(2.5)
     assert [target["state"] for target in told_targets(made, time.clock, [])[0]["targets"]] == ["up", "up"]
+    row.targets[1].ejections = 1
+    assert [target["state"] for target in told_targets(made, time.clock, [])[0]["targets"]] == ["up", "trial"]
 
 
 def test_checks_are_told_with_what_came_of_the_last_one() -> None:

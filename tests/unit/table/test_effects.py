@@ -28,6 +28,9 @@ BREAKING, WIDENING, OTHER = "breaking", "widening", "other"
         ("route", "envelope.binary", "passthrough", "refuse", BREAKING, WIDENING),
         ("route", "envelope.max_buffer", "1MiB", "2MiB", OTHER, OTHER),
         ("route", "timeouts.total", "1m", "30s", BREAKING, WIDENING),
+        ("route", "timeouts.idle", "2m", "30s", BREAKING, WIDENING),
+        ("route", "timeouts.idle", None, "60s", BREAKING, WIDENING),  # for events it was ten minutes
+        ("route", "timeouts.idle", None, "11m", WIDENING, BREAKING),
         ("route", "upstream", "a", "b", OTHER, OTHER),
         ("route", "headers.request.set.X-Service", None, "b", OTHER, OTHER),
         ("limit", "scope", "key", "organization", BREAKING, WIDENING),

@@ -10,7 +10,7 @@ from tests.yaml_files import DIGEST
 TEXT = f"""
 version: 1
 admin: {{token: open-sesame}}
-redis: {{url: "redis://user:hunter2@cache:6379/0"}}
+redis: {{url: "redis://somebody:hunter2@cache:6379/0"}}
 organizations: [{{id: acme, limits: [{{id: day, max: 1000, per: 1d}}]}}]
 keys: [{{id: k, secret_sha256: {DIGEST}, organizations: [acme], expires: "2027-01-01T02:00:00+02:00"}}]
 upstreams: [{{id: u, targets: [{{url: "http://a:1"}}]}}]
@@ -20,7 +20,7 @@ routes:
   - {{id: s, match: {{path: "/s/{{id}}"}}, upstream: u, auth: none, envelope: {{max_buffer: 2MiB}}}}
 errors: {{rate_limited: {{status: 503}}}}
 """
-SECRETS = ("open-sesame", "hunter2", "user", DIGEST[:8], "Zm9v")
+SECRETS = ("open-sesame", "hunter2", "somebody", DIGEST[:8], "Zm9v")
 AWAY, AT_HOME = Veil(b"salt", at_home=False), Veil(b"salt", at_home=True)
 
 

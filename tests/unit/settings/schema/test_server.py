@@ -1,0 +1,58 @@
+"""The login of Redis beside its URL."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.settings import Config, ConfigError, parse
+
+LEAST = "version: 1\nupstreams: [{id: s, targets: [{url: 'http://127.0.0.1:1'}]}]\nroutes: [{id: r, upstream: s, match: {prefix: /}}]\n"
+
+
+def read(redis: str, folder: Path, **environ: str) -> Config:
+    return parse(f"{LEAST}redis: {redis}\n", environ=environ, directory=folder)
+
+
+def test_a_password_apart_is_taken_as_it_is(tmp_path: Path) -> None:
+    config = read("{url: 'redis://h:1/0', password: '${PW}'}", tmp_path, PW="p%41/s#s@ [")
+    assert config.redis is not None
+    assert config.redis.login_url() == "redis://:p%2541%2Fs%23s%40%20%5B@h:1/0"
+    assert "p%41" not in repr(config.redis)
+
+
+def test_a_file_may_hold_it(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("s3cret\n")
+    config = read("{url: 'redis+cluster://h,i', username: gw, password_file: password}", tmp_path)
+    assert config.redis is not None
+    assert config.redis.login_url() == "redis+cluster://gw:s3cret@h,i"
+    assert "s3cret" not in repr(config.redis)
+
+
+@pytest.mark.parametrize(
+    ("redis", "said"),
+    [
+        (
+            "{url: 'redis://:a@h', password: b}",
+            "redis: the URL has a login already; leave `username` and `password` out, or the login in the URL",
+        ),
+        (
+            "{url: 'redis://h', password: b, password_file: c}",
+            "redis: `password` and `password_file` are two ways to say one thing; leave one of them out",
+        ),
+        ("{url: 'redis://h', username: b}", "redis: there is a `username` and no password; write `password` or `password_file`"),
+        ("{url: 'redis://h', password: 7}", "redis.password: a password in quotes is wanted here, not a bare number"),
+        ("{url: 'redis://h', password_file: nowhere}", "redis.password_file: `{folder}/nowhere` cannot be read: No such file or directory"),
+        (
+            "{url: 'redis://h', password_file: empty}",
+            "redis.password_file: `{folder}/empty` holds no password: 1 to 4096 characters are wanted",
+        ),
+        ("{url: 'redis://h', password_file: latin}", "redis.password_file: `{folder}/latin` is not UTF-8 text"),
+    ],
+)
+def test_what_will_not_do(redis: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "latin").write_bytes(b"\xff")
+    (tmp_path / "c").write_text("c")
+    with pytest.raises(ConfigError) as raised:
+        read(redis, tmp_path)
+    assert [problem.sentence for problem in raised.value.problems if "redis" in problem.path] == [said.format(folder=tmp_path)]
