@@ -14,6 +14,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 ROUTES = """
 - {id: all, match: {prefix: /v1}, upstream: backend}
 - {id: files, match: {prefix: /files}, upstream: backend, envelope: {binary: passthrough}}
+- {id: through, match: {prefix: /through}, upstream: backend, envelope: {mode: passthrough}}
 """
 
 
@@ -58,6 +59,14 @@ async def test_a_tag_goes_to_the_client_and_comes_back(here: Front) -> None:
     answer = await ask(here.gateway, "GET", path, f'If-None-Match: {tag}, "x"')
     assert (answer.status, answer.field("Content-Length"), answer.field("ETag")) == (304, None, 'W/"v1"')
     assert fields(here.service.at(path)[1], "If-None-Match") == ['"v1", "x"']
+
+
+async def test_a_304_never_has_a_length(here: Front) -> None:
+    for path in ("/v1/same", "/through/same"):
+        here.service.on(path, b"HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\nContent-Type: text/html\r\n\r\n")
+        for method in ("GET", "HEAD"):
+            answer = await ask(here.gateway, method, path)
+            assert (answer.status, answer.field("Content-Length"), answer.body) == (304, None, b"")
 
 
 @pytest.mark.parametrize(
