@@ -15,7 +15,7 @@ The life of a request
         tell       stages/tell.py       or: the caller's own limits, where no upstream is asked
         refuse     stages/refuse.py     or: a GatewayError -> Reply in the envelope
         redirect   stages/redirect.py   or: the same URL with https, on a listener for nothing else
-        dress      stages/dress.py      request id and limits, on every reply
+        dress      stages/dress.py      request id, limits, what the route sets and what caches may do, on every reply
         settle     stages/settle.py     what the call has taken from quotas is given back, unless it succeeded
         record     stages/record.py     counts, the access line and the ring of the last errors, whatever became of it
 

@@ -7,6 +7,8 @@ import msgspec
 
 from gateway.kernel.bucket import Claim, Decision
 from gateway.kernel.faults import GatewayError
+from gateway.kernel.headers import forwarded_prefix
+from gateway.kernel.public_urls import PublicOrigin, public_origin
 from gateway.kernel.quota import Hold
 from gateway.remote.call import Answer, Call, Stream, TimedBody
 from gateway.table import Caller, Route
@@ -30,6 +32,7 @@ class Exchange(msgspec.Struct):
     `header_keys` and `query_keys` are the secrets that came with it: for identify and for scrubbing, nobody else.
     `ended` is why the gateway itself gives the exchange up, set before its task is cancelled.
     `certificate_subject` is what the client has proved to be by its certificate (RFC 4514), "" without one.
+    `near` is a route for the path of a request whose method none has.
     `hold` is what has to be told how the exchange ends, None when nothing has. `looked` says that `decision` was only
     looked up, at no cost. `call` is what goes to the upstream. `client_s` is what waiting for the client took: for its body
     until the upstream answered, and until it had taken what was written of the reply. `upstream_s` is what waiting for the
@@ -58,6 +61,7 @@ class Exchange(msgspec.Struct):
     certificate_subject: str = ""
 
     route: Route | None = None
+    near: Route | None = None
     caller: Caller | None = None
     header_keys: list[str] = []
     query_keys: list[str] = []
@@ -75,6 +79,14 @@ class Exchange(msgspec.Struct):
     reply: "Reply | None" = None
     sent_bytes: int = 0
     outcome: str = "answered"
+
+    def public_origin(self) -> PublicOrigin:
+        """What the client has called: as trusted proxies tell it, or as the request does."""
+        if not self.trusted_peer:
+            return public_origin(self.scheme, self.host)
+        first = {name: (self.headers.get(f"X-Forwarded-{name}") or "").partition(",")[0].strip() for name in ("Proto", "Host", "Port")}
+        prefix = forwarded_prefix(self.headers.getall("X-Forwarded-Prefix", []))
+        return public_origin(self.scheme, self.host, first["Proto"], first["Host"], first["Port"], prefix)
 
     def __repr__(self) -> str:
         """Without header fields and query: keys stand there."""

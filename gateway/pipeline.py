@@ -4,7 +4,7 @@ from asyncio import CancelledError
 
 from gateway.exchange import Exchange, Reply, Send
 from gateway.kernel.clock import Clock
-from gateway.kernel.faults import CLIENT_CLOSED, INTERNAL_ERROR, Fault, GatewayError
+from gateway.kernel.faults import CLIENT_CLOSED, INTERNAL_ERROR, METHOD_NOT_ALLOWED, Fault, GatewayError
 from gateway.remote.call import Call
 from gateway.remote.limiter import Limiter
 from gateway.stages.dress import dress
@@ -66,7 +66,7 @@ class Gateway:
         """Answer `x` through `send`, then record it, whatever happened."""
         self.recorder.begin()
         try:
-            x.reply = dress(await self._answer(x), x, self.id_field)
+            x.reply = dress(await self._answer(x), x, self.id_field, self.table.unrouted)
             if x.hold is not None:
                 await settle(x, x.hold, self.recorder.unmeasured)
             x.sent_bytes = await send(x.reply)
@@ -101,6 +101,8 @@ class Gateway:
             x.error = GatewayError(INTERNAL_ERROR, cause=type(bug).__name__)
         if x.decision is None:
             await self._look(x)
+        if x.route is None and x.error.fault is METHOD_NOT_ALLOWED:
+            x.near = self.table.near(x.path)
         family = x.route.family if x.route else "general"
         fault = x.error.fault
         return refuse(x.error, x.error.row or self.faults.get(fault.name, fault), x.request_id, family)
@@ -145,7 +147,7 @@ class Gateway:
             if x.body is not None:  # what was waited for the rest of one that is passed on as it comes
                 x.upstream_s -= x.body.waited_s - x.client_s
                 x.client_s = x.body.waited_s
-        return normalize(x.answer, x.request_id, route, x.method)
+        return normalize(x.answer, x, route)
 
     async def _look(self, x: Exchange) -> None:
         """Every reply to a known caller tells what it has left, a refusal before the limiter too: at no cost."""

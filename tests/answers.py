@@ -10,7 +10,7 @@ from gateway.remote.call import Answer, UpstreamStream
 from gateway.stages.normalize import normalize
 from gateway.table import Envelope, Route
 from tests.envelope_schema import check_envelope
-from tests.samples import REQUEST_ID, route
+from tests.samples import REQUEST_ID, exchange, route
 
 JSON = (b"content-type", b"application/json")
 TEXT = (b"content-type", b"text/plain")
@@ -34,7 +34,7 @@ def route_in(mode: Any = "auto", binary: Any = "passthrough", **changes: Any) ->
 
 
 def normalized(answer: Answer, route: Route | None = None, method: str = "GET") -> Reply:
-    return normalize(answer, REQUEST_ID, route or route_in(), method)
+    return normalize(answer, exchange(method=method), route or route_in())
 
 
 def wrapped(answer: Answer, route: Route | None = None) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from tests.redis_server import RedisServer, started, wait_until
 SERVICE = "main"
 HASTE = {"info-period": 200, "ask-period": 200, "publish-period": 200, "election-timeout": 1000}
 """In milliseconds: Sentinels take their time otherwise, and find one another after seconds."""
+FAILOVER_TIMEOUT_MS = 4000
+"""A failover that takes longer on a busy machine is given up, and the new primary made a replica again."""
 INFO_PERIOD_MS = 1000
 """From when they have. No replica is promoted of which a Sentinel has heard nothing for three such periods: it may be held up for so long."""
 
@@ -41,7 +43,7 @@ class Sentinel(RedisServer):
             f"port {self.port}\nbind 127.0.0.1\ndir {self._folder}\n"
             f"sentinel monitor {SERVICE} 127.0.0.1 {self._primary_port} 2\n"
             f"sentinel down-after-milliseconds {SERVICE} {self._down_after_ms}\n"
-            f"sentinel failover-timeout {SERVICE} 1000\n"
+            f"sentinel failover-timeout {SERVICE} {FAILOVER_TIMEOUT_MS}\n"
         )
         return ["redis-server", str(file), "--sentinel"]
 

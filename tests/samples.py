@@ -11,7 +11,9 @@ from gateway.exchange import Exchange
 from gateway.kernel.bucket import Window, claim
 from gateway.kernel.faults import CATALOGUE
 from gateway.kernel.headers import FieldFilter
+from gateway.kernel.public_urls import UrlMapping
 from gateway.kernel.quota_fields import limit_fields
+from gateway.kernel.response_fields import FieldRules
 from gateway.remote.call import Answer, Call
 from gateway.table import Caller, Envelope, Key, Keyring, Route
 
@@ -118,7 +120,13 @@ def route(pattern: str = "/v1/orders", **changes: Any) -> Route:
         "request_filter": FieldFilter([b"x-api-key"]),
         "request_fields": b"",
         "response_set": (),
-        "response_remove": frozenset(),
+        "response_rules": FieldRules(),
+        "own_set": (),
+        "privacy": (),
+        "organization_field": "X-Tenant-Org-Id",
+        "url_mapping": UrlMapping(),
+        "prefix_field": "",
+        "unsaid": (),
         "connect_timeout_s": 1.0,
         "first_byte_timeout_s": 10.0,
         "total_timeout_s": 30.0,

@@ -24,6 +24,8 @@ _ONCE = (
     "x-caller-id",
     "x-caller-organization",
     "x-caller-plan",
+    "x-tenant-org-id",
+    "x-forwarded-prefix",
 )
 _NEVER = ("connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade", "http2-settings", "expect", "x-api-key")
 

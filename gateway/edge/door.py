@@ -22,6 +22,7 @@ from gateway.kernel.faults import (
 )
 from gateway.kernel.headers import connection_options
 from gateway.kernel.ids import Ids
+from gateway.kernel.node_names import chain
 from gateway.observe.trace import join
 from gateway.settings.schema.addresses import UNIX
 
@@ -126,8 +127,8 @@ class Door(msgspec.Struct, frozen=True):
         elif (path[:1] != "/" and not self._absolute(x, target)) or not target.isascii() or "#" in target:
             x.door_error = _wrong("request target")
         elif (
-            (x.host not in self.hosts and (wrong := self._wrong_host(x.host, version)))
-            or (x.host is not host and (wrong := self._wrong_host(host, version)))  # RFC 9112 3.2: also where the target replaces it
+            (x.host not in self.hosts and (wrong := self._wrong_host(x, x.host, version)))
+            or (x.host is not host and (wrong := self._wrong_host(x, host, version)))  # RFC 9112 3.2: also where the target replaces it
             or ((message.chunked or _TRANSFER_ENCODING in headers) and (wrong := _wrong_coding(headers, version)))
         ):
             x.door_error = wrong
@@ -177,12 +178,17 @@ class Door(msgspec.Struct, frozen=True):
         """The parser's limit on the URL; never equal to that on a field, so that its error tells which was broken."""
         return self.limits.url_bytes + (self.limits.url_bytes == self.limits.header_bytes)
 
-    def _wrong_host(self, host: str, version: tuple[int, int]) -> GatewayError | None:
+    def _wrong_host(self, x: Exchange, host: str, version: tuple[int, int]) -> GatewayError | None:
+        """What is wrong with a Host field or authority. A colon without a port (RFC 3986 3.2.3) is left out of that of `x`."""
         parts = _AUTHORITY.fullmatch(host)
         if parts is None:
             return None if not host and version == _HTTP10 else _wrong("Host field")
         if parts[1] and int(parts[1]) > _MOST_PORT:
             return _wrong("port in the Host field")
+        if parts[1] == "":
+            if x.host is host:
+                x.host = host[:-1]
+            return None
         if len(self.hosts) >= _REMEMBERED_HOSTS:
             self.hosts.clear()
         self.hosts.add(host)
@@ -190,14 +196,13 @@ class Door(msgspec.Struct, frozen=True):
 
     def _client(self, headers: Any, peer: Peer) -> str:
         """The nearest address in X-Forwarded-For that is not a trusted proxy's."""
-        chain = [address.strip() for value in headers.getall("X-Forwarded-For", []) for address in value.split(",")]
-        for address in reversed(chain):
+        for address in reversed(chain(headers.getall("X-Forwarded-For", []))):
             try:
                 ip_address(address)
             except ValueError:
                 break
             if not self.trusts(address):
-                return str(address)
+                return address
         return peer.address
 
     def _absolute(self, x: Exchange, target: str) -> bool:

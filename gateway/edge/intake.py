@@ -17,6 +17,7 @@ from gateway.edge.door import Peer
 from gateway.edge.tls import verified_subject
 from gateway.exchange import Exchange
 from gateway.kernel.faults import CLIENT_CLOSED, HEADERS_TOO_LARGE, MALFORMED_REQUEST, REQUEST_TIMEOUT, TOO_MANY_CONNECTIONS, GatewayError
+from gateway.kernel.node_names import unmapped
 from gateway.settings.schema.addresses import UNIX
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ GRACE_S = 0.5
 """A client that has closed its sending side still gets an answer that is ready this soon; after that it counts as gone."""
 SLOWEST_BYTES_PER_S = 16 * 1024
 """A body may take its time-out, and beyond that as long as it keeps up this rate; a reply is taken at this rate in every such span."""
-_MAPPED = "::ffff:"
-"""How a socket for both versions of IP spells an IPv4 address."""
 _TOO_MANY = partial(GatewayError, TOO_MANY_CONNECTIONS)
 _HEAD_END = b"\r\n\r\n"
 _REQUEST_LINE_BYTES = 1024
@@ -92,7 +91,7 @@ class Intake(RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         name = transport.get_extra_info("peername")
-        address = self._told or (name[0].removeprefix(_MAPPED) if isinstance(name, tuple) and name else UNIX)
+        address = self._told or (unmapped(name[0]) if isinstance(name, tuple) and name else UNIX)
         self._secure = transport.get_extra_info("sslcontext") is not None
         scheme = "https" if self._secure else "http"
         subject = verified_subject(transport.get_extra_info("ssl_object")) if self._secure else ""

@@ -16,6 +16,7 @@ import msgspec
 
 from gateway.edge import proxy_protocol
 from gateway.edge.tls import Certificates
+from gateway.kernel.node_names import unmapped
 from gateway.settings.schema.addresses import UNIX
 
 SHUTDOWN_S = 1.0
@@ -132,7 +133,7 @@ class Porch:
 
     async def _welcome(self, sock: socket.socket, address: Any) -> None:
         """As far as HTTP, or not."""
-        told: str | None = address[0] if isinstance(address, tuple) else UNIX
+        told: str | None = unmapped(address[0]) if isinstance(address, tuple) else UNIX
         try:
             if self._threshold.proxy_protocol:
                 told = await self._introduced(sock, told or UNIX)

@@ -9,6 +9,7 @@ from gateway.edge.doorbook import Doorbook
 from gateway.edge.porch import Threshold
 from gateway.edge.tls import Certificates, Pair, Terms
 from gateway.kernel.ids import Ids
+from gateway.kernel.node_names import unmapped_network
 from gateway.settings.schema.addresses import UNIX
 from gateway.settings.schema.server import Listener, ListenerTls
 
@@ -21,7 +22,7 @@ def door(setting: Listener, ids: Ids, monotonic: Callable[[], float], connection
     sizes, times = (limits.header_bytes, limits.url_bytes, limits.body), (limits.header_timeout, limits.body_timeout, limits.idle_timeout)
     return Door(
         Limits(*sizes, *times, connections),
-        [each for each in setting.trusted_proxies if not isinstance(each, str)],
+        [unmapped_network(each) for each in setting.trusted_proxies if not isinstance(each, str)],
         ids,
         monotonic,
         UNIX in setting.trusted_proxies,

@@ -88,7 +88,7 @@ class Answer(msgspec.Struct):
 
     `fields` have lower-case names. `body` is what had arrived of it; `stream` is None when that is all.
     `length` is the announced length in bytes, None when the reply is chunked or ends with the connection.
-    `target` names the address that answered, for the log.
+    `target` names the address that answered, for the log. `marks` are what `response_fields` found in `fields`.
     """
 
     status: int
@@ -97,3 +97,4 @@ class Answer(msgspec.Struct):
     stream: UpstreamStream | None
     length: int | None
     target: str
+    marks: int = 0

@@ -153,7 +153,9 @@ def _headers(draft: Draft) -> None:
         elif name.lower() in _MEANT_OTHERWISE:
             draft.refuse(loc, f"`{name}` has a meaning of its own in HTTP")
         seen[name.lower()] = loc
-    told = {request_id.lower(), *(name.lower() for name in auth.caller_headers.model_dump().values())}
+    told = {request_id.lower(), auth.organization_header.lower(), *(name.lower() for name in auth.caller_headers.model_dump().values())}
+    _rules(draft, ("defaults", "headers", "request"), draft.config.defaults.headers.request, told)
+    _rules(draft, ("defaults", "headers", "response"), draft.config.defaults.headers.response, {request_id.lower()})
     for loc, route in draft.entries("routes", draft.config.routes):
         _rules(draft, (*loc, "headers", "request"), route.headers.request, told)
         _rules(draft, (*loc, "headers", "response"), route.headers.response, {request_id.lower()})

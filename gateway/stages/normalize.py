@@ -7,7 +7,7 @@ goes on as a stream that checks itself while it is read (`gateway.kernel.splice`
 
 from collections.abc import Iterator
 
-from gateway.exchange import Reply
+from gateway.exchange import Exchange, Reply
 from gateway.kernel.charsets import BOM
 from gateway.kernel.coding import decode, decoder, is_coded
 from gateway.kernel.envelope import EMPTY_RESULT, error, message_ids, success, success_head, success_tail
@@ -16,7 +16,8 @@ from gateway.kernel.faults import UNDEFINED, UPSTREAM_BODY_INVALID, UPSTREAM_PRO
 from gateway.kernel.jsontext import WHITE, array, is_json
 from gateway.kernel.media import BINARY, JSON, Media, is_attachment, json_in_utf8, media, sniffed, wide_json
 from gateway.kernel.notices import notices
-from gateway.kernel.response_fields import Line, Screened, checked, replaced, screen
+from gateway.kernel.public_urls import with_public_urls
+from gateway.kernel.response_fields import LOCATION, Line, Screened, checked, replaced, screen
 from gateway.kernel.responses import WITHOUT_BODY, completed
 from gateway.kernel.splice import CheckedJson, Pass, QuotedText, Spliced, TranscodedJson
 from gateway.kernel.translate import Translation, code_of, generic, status_of, translate
@@ -32,15 +33,21 @@ _OCTETS: Line = ("Content-Type", "application/octet-stream")
 _OPENERS = frozenset({b"{", b"["})
 
 
-def normalize(answer: Answer, request_id: str, route: Route, method: str) -> Reply:
+def normalize(answer: Answer, x: Exchange, route: Route) -> Reply:
     """The reply that `answer` makes. Its `length` is None on HEAD when nobody knows how much GET would give.
 
     Raises GatewayError, and closes the stream of `answer` then: UPSTREAM_PROTOCOL_ERROR, UPSTREAM_BODY_INVALID,
     UPSTREAM_CODING_INVALID, UPSTREAM_BODY_TOO_LARGE or UPSTREAM_TYPE_REFUSED.
     """
+    request_id, method = x.request_id, x.method
     try:
         status = answer.status
-        screened = screen(answer.fields, route.response_remove)
+        screened = screen(answer.fields, route.response_rules)
+        if screened.marks:
+            answer.marks = screened.marks
+            if screened.marks & LOCATION:
+                answer.fields = with_public_urls(answer.fields, route.url_mapping, x.public_origin(), route.upstream_path(x.path))
+                screened = screen(answer.fields, route.response_rules)
         if (
             status in _WITH_RESULT
             and answer.stream is None

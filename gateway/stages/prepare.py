@@ -6,6 +6,8 @@ from urllib.parse import unquote_to_bytes
 from multidict import istr
 
 from gateway.exchange import Exchange, Headers
+from gateway.kernel.headers import forwarded_prefix
+from gateway.kernel.node_names import chain
 from gateway.kernel.query import SHORTEST_SECRET
 from gateway.remote.call import Body, Call
 from gateway.settings.schema.addresses import UNIX
@@ -61,7 +63,7 @@ async def prepare(x: Exchange, route: Route, caller: Caller, id_field: str) -> C
 
 
 def _head(x: Exchange, route: Route, caller: Caller, id_field: str) -> bytes:
-    about = f"{_forwarded(x)}Via: 1.1 gateway\r\n{id_field}: {x.request_id}\r\ntraceparent: {x.traceparent}\r\n"
+    about = f"{_forwarded(x, route)}Via: 1.1 gateway\r\n{id_field}: {x.request_id}\r\ntraceparent: {x.traceparent}\r\n"
     if x.certificate_subject:
         about = f"{about}{route.subject_field}: {x.certificate_subject}\r\n"
     return b"".join(
@@ -116,22 +118,29 @@ def _of_bytes(headers: Headers) -> bool:
     return any(not (unit := value.partition("=")[0].strip().lower()) or unit == "bytes" for value in headers.getall(_RANGE, []))
 
 
-def _forwarded(x: Exchange) -> str:
+def _forwarded(x: Exchange, route: Route) -> str:
     """X-Forwarded-* and Forwarded (RFC 7239): what a trusted proxy said is continued, anybody else's is not."""
     named = x.peer != UNIX
     node = (f'"[{x.peer}]"' if ":" in x.peer else x.peer) if named else "unknown"
     own = f'for={node};host="{x.host}";proto={x.scheme}'
-    chain, host, scheme = x.peer if named else "unknown", x.host, x.scheme
+    told, host, scheme, more = x.peer if named else "unknown", x.host, x.scheme, route.prefix_field
     if x.trusted_peer:
         get = x.headers.getall
-        told = get("X-Forwarded-For", [])
-        if named or not told:  # a peer without an address adds nothing to the chain
-            told = [*told, chain]
-        chain = ", ".join(told)
+        before = chain(get("X-Forwarded-For", []))
+        if named or not before:  # a peer without an address adds nothing to the chain
+            before.append(told)
+        told = ", ".join(before)
         host = x.headers.get("X-Forwarded-Host") or host
         scheme = x.headers.get("X-Forwarded-Proto") or scheme
         own = ", ".join([*get("Forwarded", []), own])
-    return f"X-Forwarded-For: {chain}\r\nX-Forwarded-Proto: {scheme}\r\nX-Forwarded-Host: {host}\r\nForwarded: {own}\r\n"
+        prefix = forwarded_prefix(get("X-Forwarded-Prefix", [])) + route.url_mapping.stripped
+        port = x.headers.get("X-Forwarded-Port") or ""
+        more = f"X-Forwarded-Prefix: {prefix}\r\n" if prefix else ""
+        more += f"X-Forwarded-Port: {port}\r\n" if port.isascii() and port.isdecimal() else ""
+    lines = f"X-Forwarded-For: {told}\r\nX-Forwarded-Proto: {scheme}\r\nX-Forwarded-Host: {host}\r\n{more}Forwarded: {own}\r\n"
+    if route.unsaid:
+        lines = "".join([f"{line}\r\n" for line in lines.split("\r\n")[:-1] if not line.lower().startswith(route.unsaid)])
+    return lines
 
 
 async def _read_ahead(body: Body) -> bytes | Body:

@@ -8,6 +8,9 @@ from multidict import istr
 from gateway.kernel.faults import CATALOGUE, Fault, Link
 from gateway.kernel.headers import FieldFilter
 from gateway.kernel.patterns import parse_prefix
+from gateway.kernel.privacy import PRIVATE, VARY, varying
+from gateway.kernel.public_urls import UrlMapping, url_mapping
+from gateway.kernel.response_fields import FieldRules, Line
 from gateway.settings import Config
 from gateway.settings.schema.routing import HeaderRules
 from gateway.settings.schema.routing import Route as RouteSetting
@@ -16,7 +19,11 @@ from gateway.table.keys import KeyMaker, Made
 from gateway.table.limits import one_tag, plan_windows, tariff
 from gateway.table.meters import Meters
 from gateway.table.own import limits_route
-from gateway.table.routes import Envelope, Route, RouteTable, Sender
+from gateway.table.routes import Envelope, Route, RouteTable, Sender, spell
+
+_FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-prefix", "x-forwarded-port", "forwarded")
+"""What the gateway says of clients, unless a route has a rule for it."""
+_OF_THE_STATUS = frozenset({"content-type", "cache-control", "retry-after", "www-authenticate", "allow", "proxy-status", "location"})
 
 
 def build_faults(config: Config) -> dict[str, Fault]:
@@ -45,7 +52,10 @@ def build_routes(config: Config, upstreams: Mapping[str, Sender], faults: dict[s
     maker = _RouteMaker(config, faults)
     routes = [maker.make(route, upstreams[route.upstream]) for route in config.routes]
     path = config.server.limits_path
-    return RouteTable(routes if path is None else [*routes, limits_route(path, faults)])
+    privacy, response_set = _privacy(tuple(config.defaults.headers.response.set.items()), config.auth.key.header)
+    keyed = _own_set(response_set, privacy)
+    own = () if path is None else (limits_route(path, faults, keyed),)
+    return RouteTable([*routes, *own], keyed)
 
 
 class _RouteMaker:
@@ -58,6 +68,9 @@ class _RouteMaker:
         self._meters = Meters(config, faults)
         self._tag = one_tag(config)
         self._filters: dict[tuple[bytes, ...], FieldFilter] = {}
+        self._rules: dict[tuple[str, ...], FieldRules] = {}
+        self._between: dict[tuple[str | None, ...], UrlMapping] = {}
+        self._said: dict[tuple[tuple[Line, ...], str | None], tuple[tuple[Line, ...], ...]] = {}
 
     def make(self, route: RouteSetting, upstream: Sender) -> Route:
         config = self._config
@@ -65,15 +78,19 @@ class _RouteMaker:
         plan = config.plan_of(route) if route.auth == "none" else None
         passthrough = envelope.mode == "passthrough"
         own_id = config.observability.request_id.header
-        request, response = route.headers.request, route.headers.response
-        host = next((f"Host: {value}\r\n" for name, value in request.set.items() if name.lower() == "host"), "")
+        headers = config.headers_of(route)
+        request, response = headers.request, headers.response
+        host = next((value for name, value in request.set.items() if name.lower() == "host"), None)
+        between = self._ways(route, host)
+        privacy, response_set, own_set = self._responses(tuple(response.set.items()), None if plan is not None else config.auth.key.header)
+        ruled = {name.lower() for name in (*request.set, *request.remove)}
         return Route(
             id=route.id,
             pattern=route.match.path or route.match.prefix or "/",
             prefix=route.match.prefix is not None,
             methods=route.match.served,
             upstream=upstream,
-            host=host.encode("latin-1"),
+            host=b"" if host is None else f"Host: {host}\r\n".encode("latin-1"),
             base=(route.rewrite.add_prefix or "").rstrip("/"),
             strip_segments=len(parse_prefix(route.rewrite.strip_prefix)) if route.rewrite.strip_prefix else 0,
             envelope=Envelope(envelope.mode, envelope.max_buffer, envelope.binary),
@@ -86,8 +103,14 @@ class _RouteMaker:
             tariff=tariff(route, self._meters),
             request_filter=self._filter(tuple(_withheld(config, request, passthrough))),
             request_fields=_request_fields(request, passthrough),
-            response_set=tuple(response.set.items()),
-            response_remove=frozenset(name.lower().encode() for name in (*response.remove, *response.set, own_id)),
+            response_set=response_set,
+            response_rules=self._rules_without((*response.remove, *response.set, own_id)),
+            own_set=own_set,
+            privacy=privacy,
+            organization_field=config.auth.organization_header,
+            url_mapping=between,
+            prefix_field=f"X-Forwarded-Prefix: {between.stripped}\r\n" if between.stripped else "",
+            unsaid=tuple(f"{name}:" for name in _FORWARDED if _stands_in(name, ruled)),
             connect_timeout_s=timeouts.connect,
             first_byte_timeout_s=timeouts.first_byte,
             total_timeout_s=timeouts.total,
@@ -101,6 +124,53 @@ class _RouteMaker:
         if known is None:
             known = self._filters[withheld] = FieldFilter(withheld)
         return known
+
+    def _ways(self, route: RouteSetting, host: str | None) -> UrlMapping:
+        stripped, added = (route.rewrite.strip_prefix or "").rstrip("/"), (route.rewrite.add_prefix or "").rstrip("/")
+        alike = (route.upstream, host, stripped, added)
+        known = self._between.get(alike)
+        if known is None:
+            targets = [(target.url.host, target.url.port, target.url.path) for target in self._config.upstream_of(route).targets]
+            known = self._between[alike] = url_mapping(targets, host, stripped, added, _spelled)
+        return known
+
+    def _responses(self, response_set: tuple[Line, ...], key_field: str | None) -> tuple[tuple[Line, ...], ...]:
+        """`privacy`, `response_set` and `own_set` of a route."""
+        known = self._said.get((response_set, key_field))
+        if known is None:
+            privacy, merged = _privacy(response_set, key_field)
+            known = self._said[response_set, key_field] = (privacy, merged, _own_set(merged, privacy))
+        return known
+
+    def _rules_without(self, removed: tuple[str, ...]) -> FieldRules:
+        known = self._rules.get(removed)
+        if known is None:
+            known = self._rules[removed] = FieldRules(removed)
+        return known
+
+
+def _privacy(response_set: tuple[Line, ...], key_field: str | None) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
+    """What replies of a route say to caches, and `response_set` with that in it. `key_field` is None where no key is asked for."""
+    if key_field is None:
+        return (), response_set
+    names = {name.lower() for name, _ in response_set}
+    said = tuple(line for line in ((VARY, key_field), PRIVATE) if line[0].lower() not in names)
+    merged = tuple((name, varying(value, key_field) if name.lower() == "vary" else value) for name, value in response_set)
+    return said, merged
+
+
+def _own_set(response_set: tuple[Line, ...], privacy: tuple[Line, ...]) -> tuple[Line, ...]:
+    """What of `response_set` and `privacy` the gateway's own replies have: all but what their status decides."""
+    return tuple(line for line in response_set + privacy if line[0].lower() not in _OF_THE_STATUS)
+
+
+def _spelled(path: str) -> str:
+    """A path of the configuration as it stands in a URL."""
+    return "".join(f"/{spell(segment)}" for segment in parse_prefix(path)) if path else ""
+
+
+def _stands_in(name: str, ruled: set[str]) -> bool:
+    return name in ruled or any(rule.endswith("*") and name.startswith(rule[:-1]) for rule in ruled)
 
 
 def _withheld(config: Config, request: HeaderRules, passthrough: bool) -> list[bytes]:

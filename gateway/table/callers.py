@@ -26,7 +26,8 @@ class Caller(msgspec.Struct, frozen=True, eq=False):
 
     `id` goes to the log, `bucket` and `organization_bucket` (hashes, never the secret) to the limiter's store, `head`
     (complete header lines that say who calls) to the upstream. `claim` is what a call needs where the route asks for
-    nothing more, `look` the same at no cost. `routes` and `methods` are None when all are allowed.
+    nothing more, `look` the same at no cost. `routes` and `methods` are None when all are allowed. `several` says that its
+    key has other organisations, too.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Caller(msgspec.Struct, frozen=True, eq=False):
     head: bytes
     routes: frozenset[str] | None = None
     methods: frozenset[str] | None = None
+    several: bool = False
 
 
 ONE_TAG = "all"

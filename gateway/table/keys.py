@@ -45,6 +45,7 @@ class KeyMaker:
 
     def __init__(self, config: Config) -> None:
         self._names = config.auth.caller_headers
+        self._organization_header = config.auth.organization_header
         self._disabled = frozenset(organization.id for organization in config.organizations if organization.disabled)
         self._routes = tuple(route.id for route in config.routes)
         self._plans = plan_windows(config)
@@ -61,11 +62,14 @@ class KeyMaker:
         bucket = bucket_name(tag, bucket_of(self._owner(setting)))
         allowed = self._routes_of(setting.routes)
         callers: dict[str | None, Caller] = {}
+        several = len(setting.organizations) > 1
         for organization in setting.organizations or (None,):
             shared = bucket if organization is None else bucket_name(tag, bucket_of(f"organization {organization}"))
             claim, look = self._claims(setting, organization, bucket, shared)
             head = self._head(setting, organization)
-            callers[organization] = Caller(setting.id, organization, setting.plan, bucket, shared, claim, look, head, allowed, methods)
+            callers[organization] = Caller(
+                setting.id, organization, setting.plan, bucket, shared, claim, look, head, allowed, methods, several
+            )
         callers[None] = next(iter(callers.values()))
         return Key(setting.id, callers, setting.disabled, self._disabled, setting.expires.timestamp() if setting.expires else None)
 
@@ -76,10 +80,11 @@ class KeyMaker:
         return f"key {setting.secret_sha256}" if setting.secret_sha256 is not None else f"certificate {setting.certificate_subject}"
 
     def _head(self, setting: KeySetting, organization: str | None) -> bytes:
-        """How the upstream is told who calls."""
+        """How the upstream is told who calls. A service that speaks this API itself reads the organisation where clients write it."""
         about: Mapping[str, str | None] = {
             self._names.id: setting.id,
             self._names.organization: organization,
+            self._organization_header: organization,
             self._names.plan: setting.plan,
         }
         return "".join(f"{name}: {value}\r\n" for name, value in about.items() if value is not None).encode("latin-1")

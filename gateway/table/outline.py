@@ -92,18 +92,20 @@ def things(config: Config, veil: Veil) -> Iterator[Thing]:
 def _entry(config: Config, kind: str, entry: Any, veil: Veil) -> Iterator[Thing]:
     thing, *below = _taken_apart(kind, entry.id, entry, veil)
     if isinstance(entry, Route):
-        thing.aspects.update(_of_route(config, entry))
+        thing.aspects.update(_of_route(config, entry, veil))
         del thing.aspects["match.path"], thing.aspects["match.prefix"]
     yield thing
     yield from below
 
 
-def _of_route(config: Config, route: Route) -> dict[str, Any]:
+def _of_route(config: Config, route: Route, veil: Veil) -> dict[str, Any]:
     """What a route inherits, and its path as it is shown elsewhere."""
+    headers = config.headers_of(route)
     inherited = {"envelope": config.envelope_of(route), "timeouts": config.timeouts_of(route)}
     return {
         "path": route.match.path or f"{(route.match.prefix or '').rstrip('/')}/**",
         "plan": config.plan_of(route).id if route.auth == "none" else None,
+        **{path: spelled for path, value, spelled in _leaves(headers, headers.model_dump(mode="json"), veil, "headers") if value != ()},
         **{f"{name}.{field}": value for name, part in inherited.items() for field, value in part.model_dump(mode="json").items()},
     }
 

@@ -2,6 +2,8 @@
 
 from gateway.kernel.faults import Fault
 from gateway.kernel.headers import FieldFilter
+from gateway.kernel.public_urls import UrlMapping
+from gateway.kernel.response_fields import FieldRules, Line
 from gateway.settings.schema.config import LIMITS_ROUTE
 from gateway.table.limits import Tariff
 from gateway.table.routes import Envelope, Route
@@ -9,8 +11,8 @@ from gateway.table.routes import Envelope, Route
 _METHODS = ("GET", "HEAD")
 
 
-def limits_route(path: str, faults: dict[str, Fault]) -> Route:
-    """At no cost: what its callers meet are their own limits. What is about upstreams has no meaning."""
+def limits_route(path: str, faults: dict[str, Fault], own_set: tuple[Line, ...] = ()) -> Route:
+    """At no cost: what its callers meet are their own limits. `own_set` is on its replies. What is about upstreams has no meaning."""
     return Route(
         id=LIMITS_ROUTE,
         pattern=path,
@@ -31,7 +33,13 @@ def limits_route(path: str, faults: dict[str, Fault]) -> Route:
         request_filter=FieldFilter([]),
         request_fields=b"",
         response_set=(),
-        response_remove=frozenset(),
+        response_rules=FieldRules(),
+        own_set=own_set,
+        privacy=(),
+        organization_field="",
+        url_mapping=UrlMapping(),
+        prefix_field="",
+        unsaid=(),
         connect_timeout_s=0.0,
         first_byte_timeout_s=0.0,
         total_timeout_s=0.0,

@@ -12,6 +12,8 @@ from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, NO_ROUTE, 
 from gateway.kernel.headers import FieldFilter
 from gateway.kernel.paths import readings
 from gateway.kernel.patterns import Param, Rest, parse, parse_prefix
+from gateway.kernel.public_urls import UrlMapping
+from gateway.kernel.response_fields import FieldRules
 from gateway.remote.call import Answer, Call
 from gateway.table.limits import Tariff
 
@@ -47,7 +49,11 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     `methods` holds HEAD beside GET. `pattern` is its path with `{param}` and `{rest*}`; with `prefix` it also covers everything below.
     `strip_segments` are cut off the front of the path and `base` is put there instead. `host` is a complete Host line, b""
     for that of the target. `faults` is the catalogue with
-    the operator's overrides, by name. `request_fields` are complete header lines, `response_remove` lower-case names.
+    the operator's overrides, by name. `request_fields` are complete header lines. `own_set` are the fields that the gateway's own
+    replies have, `privacy` the Vary and Cache-Control of replies to keys; `organization_field` is the other field by which
+    replies to one key vary. `prefix_field` is the X-Forwarded-Prefix line for clients without
+    proxies, "" for none; lines of X-Forwarded-* and Forwarded that begin with one of `unsaid` (lower case) are not sent.
+    `url_mapping` makes URLs of the service public.
     `open_windows` limit each client address of a route that asks for no key; `open_tag` is the hash tag of its buckets,
     None for one each. `tariff` is what is asked of every caller on top, None for nothing. `subject_field` is the name of
     the header field that tells the subject of a client's certificate.
@@ -72,7 +78,13 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     request_filter: FieldFilter
     request_fields: bytes
     response_set: tuple[tuple[str, str], ...]
-    response_remove: frozenset[bytes]
+    response_rules: FieldRules
+    own_set: tuple[tuple[str, str], ...]
+    privacy: tuple[tuple[str, str], ...]
+    organization_field: str
+    url_mapping: UrlMapping
+    prefix_field: str
+    unsaid: tuple[str, ...]
     connect_timeout_s: float
     first_byte_timeout_s: float
     total_timeout_s: float
@@ -111,10 +123,12 @@ class RouteTable:
     More specific means, from left to right: a literal segment, then a parameter, then a rest or prefix.
     """
 
-    __slots__ = ("_exact", "_root", "routes")
+    __slots__ = ("_exact", "_root", "routes", "unrouted")
 
-    def __init__(self, routes: Iterable[Route]) -> None:
+    def __init__(self, routes: Iterable[Route], unrouted: tuple[tuple[str, str], ...] = ()) -> None:
+        """`unrouted` are the fields that are set on replies without a route."""
         self.routes = tuple(routes)
+        self.unrouted = unrouted
         self._exact: dict[str, dict[str, Route]] = {}
         self._root = _Node()
         for route in self.routes:
@@ -147,6 +161,12 @@ class RouteTable:
             raise GatewayError(METHOD_NOT_ALLOWED, allow=", ".join(sorted(allowed)))
         raise GatewayError(NO_ROUTE)
 
+    def near(self, path: str) -> Route | None:
+        """The most specific route for `path`, whatever its methods."""
+        read = readings(path)
+        found = None if read is None else next(_candidates(self._root, read[0].split("/"), 1), None)
+        return next(iter(found.values()), None) if found else None
+
     def _plant(self, route: Route) -> None:
         methods = dict.fromkeys(route.methods, route)
         segments = parse_prefix(route.pattern) if route.prefix else parse(route.pattern)
@@ -158,13 +178,13 @@ class RouteTable:
                 node.param = node.param or _Node()
                 node = node.param
             else:
-                node = node.literal.setdefault(_spell(segment), _Node())
+                node = node.literal.setdefault(spell(segment), _Node())
         if below:
             node.below = methods | node.below
         if route.prefix or not below:
             node.here = methods | node.here
         if not below and all(isinstance(segment, str) for segment in segments):
-            exact = "/" + "/".join([_spell(str(segment)) for segment in segments])
+            exact = "/" + "/".join([spell(str(segment)) for segment in segments])
             self._exact[exact] = methods | self._exact.get(exact, {})
 
     def _find(self, method: str, path: str, allowed: set[str]) -> Route | None:
@@ -178,7 +198,7 @@ class RouteTable:
         return None
 
 
-def _spell(literal: str) -> str:
+def spell(literal: str) -> str:
     """A literal segment as `readings` spells it."""
     return quote(literal, safe="!$&'()*+,=:@~")
 

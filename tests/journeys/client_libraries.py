@@ -2,7 +2,8 @@
 
 Each is an ordinary HTTP client with the habits that the contract lists under "odd clients": a JSON content type on every
 method, `null` or an empty body where none belongs, a new connection for each call, redirects followed, broken
-connections tried again. None of them looks at a header field before it has parsed the body as an envelope.
+connections tried again. None of them looks at a header field before it has parsed the body as an envelope. The published
+libraries for Python and JavaScript themselves are called in test_published_clients.py.
 """
 
 import http.client

@@ -17,7 +17,7 @@ from gateway.stages.normalize import normalize
 from gateway.stages.refuse import refuse
 from gateway.table import Envelope
 from tests.envelope_schema import check_envelope
-from tests.samples import REQUEST_ID, Pieces, route
+from tests.samples import REQUEST_ID, Pieces, exchange, route
 
 JSON = [(b"content-type", b"application/json")]
 WRAP = route(envelope=Envelope("wrap", 1 << 20, "refuse"))
@@ -126,7 +126,7 @@ def _finite(value: object) -> bool:
 def test_a_result_is_identical_bytes(document: bytes, status: int) -> None:
     assert is_json(document)
     for way in (WRAP, AUTO):
-        reply = normalize(Answer(status, JSON, document, None, len(document), "t"), REQUEST_ID, way, "GET")
+        reply = normalize(Answer(status, JSON, document, None, len(document), "t"), exchange(), way)
         assert reply.body == b'{"requestId":"%b","status":"SUCCESS","data":{"result":%b}}' % (REQUEST_ID.encode(), document)
         check_envelope(status, reply.fields, reply.body, foreign=False)
 
@@ -157,7 +157,7 @@ def test_every_reply_keeps_the_contract(status: int, content_type: bytes, coding
     answer = Answer(status, fields, body, Pieces() if large else None, None, "t")
     way = route(envelope=Envelope(mode, 1 << 20, "refuse"))
     try:
-        reply = normalize(answer, REQUEST_ID, way, "GET")
+        reply = normalize(answer, exchange(), way)
     except GatewayError as error:
         reply = refuse(error, error.fault, REQUEST_ID, "general")
         assert reply.status == 503
@@ -176,7 +176,7 @@ def test_every_envelope_keeps_the_contract(large: bool, value: Any, status: int)
     body = json.dumps(value).encode()
     answer = Answer(status, [*JSON, (b"warning", b'299 - "w"')], body, None, len(body), "t")
     try:
-        reply = normalize(answer, REQUEST_ID, AUTO, "GET")
+        reply = normalize(answer, exchange(), AUTO)
     except GatewayError:
         assert not _finite(value)
         return

@@ -68,6 +68,13 @@ async def test_a_refused_caller_sees_its_limits_and_pays_nothing(changes: dict[s
         assert (got, fields["X-RateLimit-Remaining-Minute"]) == (status, "300")
 
 
+async def test_what_a_route_sets_is_on_a_405_for_its_path() -> None:
+    one = gateway(route(own_set=(("Access-Control-Allow-Origin", "*"),)))
+    for x, wanted in ((exchange(method="BREW"), "*"), (exchange(path="/nowhere"), None)):
+        _, _, fields = await answered(one, x)
+        assert fields.get("Access-Control-Allow-Origin") == wanted
+
+
 async def test_a_route_that_the_key_may_not_use_costs_nothing() -> None:
     one = gateway(allowed=frozenset({"other"}))
     for _ in range(2):

@@ -9,7 +9,7 @@ from gateway.kernel.faults import CATALOGUE
 from gateway.settings.schema.access import BUILT_IN_PLANS, Auth, Key, KeyStore, Organization, Plan
 from gateway.settings.schema.key_list import KeyList
 from gateway.settings.schema.limits import Limit, PlanLimit
-from gateway.settings.schema.routing import Defaults, Envelope, ErrorOverride, Route
+from gateway.settings.schema.routing import Defaults, Envelope, ErrorOverride, Route, RouteHeaders
 from gateway.settings.schema.server import Admin, Observability, Redis, Server
 from gateway.settings.schema.types import Many, Section, Version, section
 from gateway.settings.schema.upstreams import Timeouts, Upstream
@@ -84,6 +84,11 @@ class Config(Section):
     def envelope_of(self, route: Route) -> Envelope:
         """The route's envelope, `defaults` filled in."""
         return self.defaults.envelope.model_copy(update=route.envelope.model_dump(exclude_none=True))
+
+    def headers_of(self, route: Route) -> RouteHeaders:
+        """The route's rules for header fields, and those of `defaults` that it has none for."""
+        own, inherited = route.headers, self.defaults.headers
+        return RouteHeaders.model_construct(request=own.request.over(inherited.request), response=own.response.over(inherited.response))
 
     def timeouts_of(self, route: Route) -> Timeouts:
         """The route's time-outs: its own, else those of `defaults`, else those of its upstream."""

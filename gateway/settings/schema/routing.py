@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from gateway.settings.schema.limits import Cost, RouteLimit
 from gateway.settings.schema.types import (
     HeaderName,
+    HeaderNames,
     HeaderValue,
     Href,
     Id,
@@ -54,13 +55,6 @@ class EnvelopeOverrides(Section):
     binary: Literal["passthrough", "refuse"] | None = Field(default=None, description="See `defaults.envelope.binary`.")
 
 
-class Defaults(Section):
-    """What every route inherits, and may override field by field."""
-
-    envelope: Envelope = section(Envelope, "How replies are put into the envelope.")
-    timeouts: TimeoutOverrides = section(TimeoutOverrides, "Time-outs that differ from those of the upstream.")
-
-
 class Match(Section):
     """Which requests a route takes. Exactly one of `path` and `prefix`."""
 
@@ -101,12 +95,12 @@ class HeaderRules(Section):
     """Header fields changed on the way. `set` replaces every field of that name."""
 
     set: dict[HeaderName, HeaderValue] = Field(default_factory=dict, description="Name and value; replaces what was there.")
-    remove: Many[HeaderName] = Field(default=(), description="Names, without regard to case.")
+    remove: Many[HeaderNames] = Field(default=(), description="Names, without regard to case. `X-Internal-*` stands for all that begin so.")
 
     @model_validator(mode="after")
     def _sound(self) -> "HeaderRules":
         seen: dict[str, str] = {}
-        for name in (*self.set, *self.remove):
+        for name in (*self.set, *(self.remove if "remove" in self.model_fields_set else ())):
             if name.lower() in FRAMING:
                 raise RefusedError(f"`{name}` belongs to the connection; the gateway writes it itself")
             if name.lower() in seen:
@@ -114,12 +108,47 @@ class HeaderRules(Section):
             seen[name.lower()] = name
         return self
 
+    def over(self, inherited: "HeaderRules") -> "HeaderRules":
+        """These rules, and those of `inherited` that they do not speak of."""
+        own = {name.lower() for name in (*self.set, *self.remove)}
+        kept = {name: value for name, value in inherited.set.items() if not any(_names(rule, name.lower()) for rule in own)}
+        removed = [name for name in inherited.remove if name.lower() not in own]
+        return HeaderRules.model_construct(set=kept | self.set, remove=(*removed, *self.remove))
+
+
+def _names(rule: str, name: str) -> bool:
+    return rule == name or (rule.endswith("*") and name.startswith(rule[:-1]))
+
 
 class RouteHeaders(Section):
     """Header fields changed on the way."""
 
     request: HeaderRules = section(HeaderRules, "On the way to the upstream.")
-    response: HeaderRules = section(HeaderRules, "On the way back to the client.")
+    response: HeaderRules = section(HeaderRules, "On the way back to the client, on the gateway's own replies too.")
+
+
+class DefaultResponseRules(HeaderRules):
+    """Header fields changed on the way back. Which software serves is nobody's business, unless `remove` says otherwise."""
+
+    remove: Many[HeaderNames] = default(
+        ["Server", "X-Powered-By", "X-AspNet-Version", "X-AspNetMvc-Version"],
+        "Names, without regard to case. `X-Internal-*` stands for all that begin so, `[]` removes nothing.",
+    )
+
+
+class DefaultHeaders(Section):
+    """Header fields that every route changes, unless it has a rule of its own for them."""
+
+    request: HeaderRules = section(HeaderRules, "On the way to the upstream.")
+    response: DefaultResponseRules = section(DefaultResponseRules, "On the way back to the client, on the gateway's own replies too.")
+
+
+class Defaults(Section):
+    """What every route inherits, and may override field by field."""
+
+    envelope: Envelope = section(Envelope, "How replies are put into the envelope.")
+    timeouts: TimeoutOverrides = section(TimeoutOverrides, "Time-outs that differ from those of the upstream.")
+    headers: DefaultHeaders = section(DefaultHeaders, "Header fields that every route changes, unless it has a rule of its own for them.")
 
 
 class Route(Section):

@@ -51,6 +51,8 @@ Size: TypeAlias = Annotated[int, PlainValidator(values.size), _in_bytes, _shape(
 Id: TypeAlias = Annotated[str, PlainValidator(values.identifier), _shape(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$")]
 IdPattern: TypeAlias = Annotated[str, PlainValidator(values.identifier_pattern), _shape(pattern=r"^[A-Za-z0-9.*_:@-]{1,128}$")]
 HeaderName: TypeAlias = Annotated[str, PlainValidator(values.header_name), _shape(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
+HeaderNames: TypeAlias = Annotated[str, PlainValidator(values.header_names), _shape(pattern=r"^[!#$%&'+.^_`|~0-9A-Za-z-]+\*?$")]
+"""One name, or with `*` at its end all that begin so."""
 HeaderValue: TypeAlias = Annotated[str, PlainValidator(values.header_value), _shape()]
 QueryName: TypeAlias = Annotated[str, PlainValidator(values.query_name), _shape(pattern=r"^[A-Za-z0-9._~-]+$")]
 Method: TypeAlias = Annotated[str, PlainValidator(values.method), _shape(enum=list(values.METHODS))]

@@ -93,6 +93,13 @@ def header_name(value: object) -> str:
     return text
 
 
+def header_names(value: object) -> str:
+    text = header_name(value)
+    if "*" in text[:-1] or text == "*":
+        raise RefusedError(f"`{text}`: a `*` stands at the end only, behind what the names begin with", "write one such as `X-Internal-*`")
+    return text
+
+
 def header_value(value: object) -> str:
     text = text_of(value, "a value in quotes")
     if any((char < " " and char != "\t") or char == "\x7f" or char > "\xff" for char in text):

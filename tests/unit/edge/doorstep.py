@@ -85,14 +85,18 @@ async def listening(
     serve: Any = echo,
     unix: Path | None = None,
     turned_away: list[int] | None = None,
+    host: str = "127.0.0.1",
     **more: Any,
 ) -> AsyncIterator[tuple[Listener, int]]:
-    """A listener, and its port; on the unix socket `unix` instead, which is trusted. `turned_away` is told of each who is too many."""
+    """A listener, and its port; on the unix socket `unix` instead, which is trusted. `::` stands for both versions of IP. `turned_away` is told of each who is too many."""
     loop = asyncio.get_running_loop()
     door = Door(limits, [ip_network(one) for one in trusted], Ids(lambda n: bytes(range(256)) * (n // 256)), loop.time, unix is not None)
     listener = Listener(door, serve, lambda: 784111777.0, Outbox(), ([] if turned_away is None else turned_away).append, **more)
-    sock = socket.socket(socket.AF_INET if unix is None else socket.AF_UNIX)
-    sock.bind(("127.0.0.1", 0) if unix is None else str(unix))
+    if unix is None:
+        sock = socket.create_server((host, 0), family=socket.AF_INET6 if host == "::" else socket.AF_INET, dualstack_ipv6=host == "::")
+    else:
+        sock = socket.socket(socket.AF_UNIX)
+        sock.bind(str(unix))
     await listener.start(sock)
     try:
         yield listener, 0 if unix is not None else sock.getsockname()[1]

@@ -55,6 +55,13 @@ async def test_requests_come_by_https(authority: Authority) -> None:
         assert told.failed == []
 
 
+async def test_an_ipv4_peer_of_a_socket_for_both_versions_is_an_ipv4_peer(authority: Authority) -> None:
+    async with secure(authority, host="::", trusted=("127.0.0.0/8",)) as (_, port, _told), await call(port, authority.client()) as client:
+        await client.send(b"GET /a HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.1\r\n\r\n")
+        seen = json.loads((await client.reply()).body)
+        assert (seen["peer"], seen["client"], seen["trusted"]) == ("127.0.0.1", "203.0.113.1", True)
+
+
 async def test_a_refused_upload_is_answered(authority: Authority) -> None:
     limits = msgspec.structs.replace(LIMITS, body_bytes=1000)
     async with secure(authority, limits=limits) as (_, port, _told), await call(port, authority.client()) as client:

@@ -144,6 +144,16 @@ async def test_without_a_header_a_connection_is_closed_without_a_word(begin: byt
         assert told.failed == ["malformed"]
 
 
+async def test_a_proxy_of_ipv4_is_known_at_a_socket_for_both_versions() -> None:
+    told = Told()
+    async with listening(threshold=expecting(told), trusted=("127.0.0.1/32",), host="::") as (_, port):
+        for header, peer in ((V1, "203.0.113.9"), (b"PROXY UNKNOWN\r\n", "127.0.0.1")):
+            async with await RawClient.connect(port) as client:
+                await client.send(header + GET)
+                assert json.loads((await client.reply()).body)["peer"] == peer
+    assert told.failed == []
+
+
 async def test_others_than_trusted_proxies_are_refused() -> None:
     told = Told()
     async with listening(threshold=expecting(told), trusted=("192.0.2.0/24",)) as (_, port), await RawClient.connect(port) as client:

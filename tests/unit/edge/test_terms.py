@@ -53,6 +53,11 @@ def test_tls_is_as_strict_as_it_is_said_to_be(
     assert (context.minimum_version, context.verify_mode) == (version, verify)
 
 
+def test_a_range_of_mapped_addresses_is_one_of_ipv4() -> None:
+    way_in = door(Listener.model_validate({"trusted_proxies": ["::ffff:10.0.0.0/104"]}), Ids(bytes), lambda: 0.0, 7)
+    assert [way_in.trusts(address) for address in ("10.1.2.3", "11.1.2.3")] == [True, False]
+
+
 def test_a_door_trusts_networks_and_unix_sockets_alike() -> None:
     way_in = door(Listener.model_validate({"trusted_proxies": ["unix", "10.0.0.0/8"]}), Ids(bytes), lambda: 0.0, 7)
     assert way_in.limits.connections == 7

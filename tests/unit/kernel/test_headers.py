@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.kernel import headers
-from gateway.kernel.headers import FieldFilter, connection_options
+from gateway.kernel.headers import FieldFilter, connection_options, forwarded_prefix
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,68 @@ def test_ordinary_fields_pass(name: bytes) -> None:
 )  # fmt: skip
 def test_fields_that_are_not_a_clients_to_send_stay(name: bytes) -> None:
     assert not FieldFilter([b"X-Secret"])[name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"X-Envoy-Original-Path", b"X-Envoy-External-Address", b"X_Envoy_Internal", b"X-Accel-Mapping", b"X-SSL-Client-CN", b"X-SSL-Client-S-DN",
+        b"X-Client-Cert", b"X-Client-Certificate-Chain", b"Client-Cert", b"SSL_CLIENT_S_DN", b"Ssl-Client-Verify", b"X-Forwarded-Client-Cert",
+        b"X-WEBAUTH-USER", b"X_WEBAUTH_ROLE", b"X-MS-CLIENT-PRINCIPAL", b"X-MS-CLIENT-PRINCIPAL-ID", b"x_ms_client_principal_name",
+        b"X-MS-TOKEN-AAD-ID-TOKEN", b"X-Goog-Iap-Jwt-Assertion", b"X-Goog-Authenticated-User-Email", b"x-amzn-oidc-data",
+        b"x_amzn_oidc_identity", b"X-Amzn-Mtls-Clientcert-Subject", b"X-Remote-User", b"X-Remote-Groups", b"Remote-User", b"Remote_Email",
+        b"X-Forwarded-User", b"X-Forwarded-Email", b"X-Forwarded-Groups", b"X-Forwarded-Access-Token", b"X-Auth-Request-User", b"X-Auth-User",
+        b"Cf-Connecting-Ip", b"CF-Connecting-IPv6", b"Cf-Access-Jwt-Assertion", b"True-Client-Ip", b"X-Real-Ip", b"X-Real-Port", b"Fastly-Client-Ip",
+        b"X-Original-URL", b"X-Original-Method", b"X-Rewrite-URL", b"X-Middleware-Subrequest", b"Tailscale-User-Login", b"OIDC_CLAIM_sub",
+        b"Shib-Session-ID", b"SM_USER", b"iv-user", b"$WSRU", b"WL-Proxy-Client-Cert", b"X-Authentik-Username", b"X-Pomerium-Claim-Email",
+        b"l5d-client-id", b"X-Forwarded-Prefix", b"X-Forwarded-Port", b"X-Forwarded", b"X-AppEngine-User-Email", b"X-ARR-ClientCert",
+    ],
+)  # fmt: skip
+def test_no_client_says_whom_another_proxy_has_recognised(name: bytes) -> None:
+    assert not FieldFilter([])[name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"X-Ms-Client-Request-Id", b"X-Client-Version", b"X-Api-Client", b"X-Auth-Token", b"X-User-Id", b"X-Amz-Date", b"X-Goog-Api-Key", b"WS-Thing",
+        b"X-Correlation-Id", b"Sec-WebSocket-Key", b"Idempotency-Key", b"X-Requested-With", b"Origin", b"Authorization", b"X-Hub-Signature",
+    ],
+)  # fmt: skip
+def test_what_clients_say_of_themselves_passes(name: bytes) -> None:
+    assert FieldFilter([])[name]
+
+
+def test_a_family_of_names_stays() -> None:
+    some = FieldFilter([b"X-Internal-*", b"X-One"])
+    assert [some[name] for name in (b"X-Internal-A", b"x_internal_b", b"X-Internal", b"X-One", b"X-Ones")] == [
+        False,
+        False,
+        True,
+        False,
+        True,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "path"),
+    [
+        ([], ""),
+        (["/public"], "/public"),
+        (["/public/", "/a/b"], "/public/a/b"),
+        (["/a, /b%20c/"], "/a/b%20c"),
+        (["/"], ""),
+        (["//evil.example"], ""),
+        (["/a//b"], ""),
+        (["/\\evil"], ""),
+        (["evil"], ""),
+        (["/a b"], ""),
+        (["/a", "x"], ""),
+        (["/\udcff"], ""),
+    ],
+)
+def test_the_prefix_that_proxies_tell(values: list[str], path: str) -> None:
+    assert forwarded_prefix(values) == path
 
 
 def test_the_memory_for_names_is_bounded() -> None:

@@ -2,12 +2,25 @@
 
 import pytest
 
+from gateway.kernel import response_fields
 from gateway.kernel.faults import UPSTREAM_PROTOCOL_ERROR, GatewayError
-from gateway.kernel.response_fields import JSON_TYPE, Screened, checked, replaced, screen, value_of
+from gateway.kernel.response_fields import (
+    JSON_TYPE,
+    LOCATION,
+    NOTICE,
+    SHARED,
+    FieldRules,
+    Screened,
+    checked,
+    replaced,
+    rewritten,
+    screen,
+    value_of,
+)
 
 
 def _screen(*fields: tuple[bytes, bytes], removed: frozenset[bytes] = frozenset()) -> Screened:
-    return screen(list(fields), removed)
+    return screen(list(fields), FieldRules([name.decode() for name in removed]))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +120,7 @@ def test_control_characters_are_refused(name: bytes, value: bytes) -> None:
         checked(value)
 
 
-@pytest.mark.parametrize("name", [b"x y", b"x\r", b"x:", b"\xe9"])
+@pytest.mark.parametrize("name", [b"x y", b"x\r", b"x:", b"\xe9", b""])
 def test_names_that_are_no_tokens_are_refused(name: bytes) -> None:
     with pytest.raises(GatewayError) as refused:
         _screen((name, b"v"))
@@ -121,6 +134,51 @@ def test_other_values_stay_byte_for_byte(value: bytes) -> None:
         ("x-a", value.decode("latin-1")),
     ]
     assert checked(value).encode("latin-1") == value
+
+
+def test_names_and_families_that_are_removed() -> None:
+    rules = FieldRules(["Server", "X-Internal-*", "Set-*", "content-*", "X-Powered-By"])
+    fields = [
+        *((b"server", b"1"), (b"x-internal-a", b"1"), (b"x-internal", b"1"), (b"set-cookie", b"a=1"), (b"content-language", b"en")),
+        *((b"content-type", b"text/plain"), (b"x-powered-by", b"PHP"), (b"x-powered-bye", b"1")),
+    ]
+    screened = screen(fields, rules)
+    assert screened.lines == [JSON_TYPE, ("x-internal", "1"), ("x-powered-bye", "1")]
+    assert (screened.content_type, screened.marks) == (b"text/plain", 0)
+
+
+def test_the_memory_for_names_is_bounded() -> None:
+    rules = FieldRules(["Server"])
+    known = len(rules)
+    for number in range(response_fields._REMEMBERED + 10):
+        assert rules[b"x-%d" % number] == f"x-{number}"
+    assert len(rules) < response_fields._REMEMBERED
+    assert len(rules) >= known
+    assert (rules[b"server"], rules[b"location"]) == (None, ("Location", LOCATION))
+
+
+@pytest.mark.parametrize(
+    ("name", "mark"),
+    [
+        (b"location", LOCATION),
+        (b"set-cookie", LOCATION),
+        (b"operation-location", LOCATION),
+        (b"vary", SHARED),
+        (b"cache-control", SHARED),
+        (b"sunset", NOTICE),
+        (b"x-a", 0),
+    ],
+)
+def test_what_needs_a_second_look_is_marked(name: bytes, mark: int) -> None:
+    assert _screen((name, b"v")).marks == mark
+    assert _screen((name, b"v"), removed=frozenset({name})).marks == 0
+
+
+def test_fields_that_lead_somewhere_are_changed() -> None:
+    fields = [(b"location", b"/a"), (b"x-a", b"/a"), (b"vary", b"/a"), (b"link", b"/\xe9")]
+    assert rewritten(fields, lambda name, value: f"{name}:{value}") == [
+        *((b"location", b"location:/a"), (b"x-a", b"/a"), (b"vary", b"/a"), (b"link", b"link:/\xe9")),
+    ]
 
 
 def test_replaced_and_value_of() -> None:

@@ -6,9 +6,12 @@ import json
 import pytest
 
 from gateway.kernel.faults import UPSTREAM_BODY_INVALID, UPSTREAM_PROTOCOL_ERROR
+from gateway.kernel.public_urls import url_mapping
+from gateway.kernel.response_fields import FieldRules
+from gateway.stages.normalize import normalize
 from tests.answers import GZIP, JSON, PNG, TEXT, answer_of, normalized, refused, route_in, wrapped
 from tests.envelope_schema import check_envelope
-from tests.samples import REQUEST_ID, Pieces
+from tests.samples import REQUEST_ID, Pieces, exchange
 
 
 class TestWholeJson:
@@ -195,13 +198,49 @@ class TestFields:
 
     def test_the_routes_rules(self) -> None:
         rules = route_in(
-            response_remove=frozenset({b"server", b"x-a"}), response_set=(("X-B", "new"), ("X-C", "c"), ("Content-Type", "text/html"))
+            response_rules=FieldRules(["Server", "x-a"]), response_set=(("X-B", "new"), ("X-C", "c"), ("Content-Type", "text/html"))
         )
         own = ((b"server", b"s"), (b"x-a", b"1"), (b"x-b", b"2"))
         kept = [("X-B", "new"), ("X-C", "c")]
         for answer in (answer_of(b"{}", JSON, *own), answer_of(b"hi", TEXT, *own), answer_of(b"{}", JSON, *own, status=404)):
             assert normalized(answer, rules).fields == [("Content-Type", "application/json"), *kept]
         assert normalized(answer_of(b"x", PNG, *own), rules).fields == [*kept, ("Content-Type", "text/html")]
+
+    @pytest.mark.parametrize("status", [200, 201, 204, 302, 304, 404])
+    def test_it_sends_clients_where_they_can_go(self, status: int) -> None:
+        way = route_in(url_mapping=url_mapping([("backend", 81, "")], None, "/v1", ""), strip_segments=1)
+        own = [
+            *(
+                (b"location", b"http://backend:81/a"),
+                (b"content-location", b"b"),
+                (b"set-cookie", b"c=1; Path=/"),
+                (b"refresh", b"1; url=/d"),
+            ),
+            *((b"link", b'</e>; rel="sunset"'), (b"sunset", b"Sun, 06 Nov 1994 08:49:37 GMT"), (b"operation-location", b"//backend:81/f")),
+        ]
+        reply = normalized(answer_of(b"{}", JSON, *own, status=status), way)
+        assert [line for line in reply.fields if line[0] not in ("Content-Type", "Sunset")] == [
+            ("Location", "http://api.example.com/v1/a"),
+            ("Content-Location", "/v1/b"),
+            ("Set-Cookie", "c=1; Path=/v1"),
+            ("Refresh", "1; url=/v1/d"),
+            ("Link", '</v1/e>; rel="sunset"'),
+            ("Operation-Location", "http://api.example.com/v1/f"),
+        ]
+        if status in (200, 201):
+            assert json.loads(reply.body)["data"]["messages"][0]["links"][0]["href"] == "/v1/e"
+
+    def test_it_leads_where_trusted_proxies_say_that_clients_are(self) -> None:
+        told = [
+            ("X-Forwarded-Proto", "https"),
+            ("X-Forwarded-Host", "shop.example, inner"),
+            ("X-Forwarded-Prefix", "/p"),
+            ("X-Forwarded-Port", "444"),
+        ]
+        way = route_in(url_mapping=url_mapping([("backend", 81, "")], None, "", ""))
+        for trusted, wanted in ((True, "https://shop.example:444/p/a"), (False, "http://api.example.com/a")):
+            answer = answer_of(b"{}", JSON, (b"location", b"http://backend:81/a"))
+            assert ("Location", wanted) in normalize(answer, exchange(told, trusted_peer=trusted), way).fields
 
     def test_a_changed_body_has_another_tag_and_no_digest(self) -> None:
         fields = normalized(answer_of(b"{}", JSON, (b"etag", b'"e"'), (b"content-md5", b"x"), (b"accept-ranges", b"bytes"))).fields

@@ -6,6 +6,7 @@ import pytest
 
 from gateway.exchange import Exchange
 from gateway.kernel.faults import REQUEST_TIMEOUT, GatewayError
+from gateway.kernel.public_urls import UrlMapping
 from gateway.remote.call import Call
 from gateway.stages.prepare import READ_AHEAD_BYTES, prepare
 from gateway.table import Envelope, Route
@@ -141,6 +142,41 @@ async def test_a_trusted_proxy_that_says_nothing_is_a_client() -> None:
         assert told[2] == "X-Forwarded-For: unknown"
         assert told[5].startswith("Forwarded: for=unknown;")
     assert lines(await call(exchange(trusted_peer=True)))[2:4] == ["X-Forwarded-For: 192.0.2.7", "X-Forwarded-Proto: http"]
+
+
+async def test_a_prefix_that_is_stripped_is_told() -> None:
+    stripped = route(url_mapping=UrlMapping(stripped="/shop"), prefix_field="X-Forwarded-Prefix: /shop\r\n")
+    fields = [("X-Forwarded-Prefix", "/public/"), ("X-Forwarded-Port", "8443")]
+    assert [line for line in lines(await call(exchange(fields), stripped)) if "X-Forwarded-P" in line][1:] == ["X-Forwarded-Prefix: /shop"]
+    for to, wanted in ((stripped, "/public/shop"), (route(), "/public")):
+        told = lines(await call(exchange(fields, trusted_peer=True), to))
+        assert told[3:7] == [
+            "X-Forwarded-Proto: http",
+            "X-Forwarded-Host: api.example.com",
+            f"X-Forwarded-Prefix: {wanted}",
+            "X-Forwarded-Port: 8443",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("X-Forwarded-Prefix", "//evil.example"), ("X-Forwarded-Prefix", "x"), ("X-Forwarded-Port", "1, 2")]
+)
+async def test_what_is_no_path_and_no_port_is_not_passed_on(name: str, value: str) -> None:
+    assert not [line for line in lines(await call(exchange([(name, value)], trusted_peer=True))) if line.startswith(name)]
+
+
+async def test_elements_of_the_chain_lose_their_ports() -> None:
+    fields = [("X-Forwarded-For", "203.0.113.9:1, [2001:db8::1]:5"), ("X-Forwarded-For", "::ffff:10.0.0.2,")]
+    assert lines(await call(exchange(fields, trusted_peer=True)))[2] == "X-Forwarded-For: 203.0.113.9, 2001:db8::1, 10.0.0.2, 192.0.2.7"
+
+
+async def test_what_a_route_has_rules_for_is_not_told_beside_them() -> None:
+    made = lines(await call(exchange(), route(unsaid=("x-forwarded-host:", "forwarded:"), request_fields=b"X-Forwarded-Host: own\r\n")))
+    assert [line for line in made if "orward" in line] == [
+        "X-Forwarded-For: 192.0.2.7",
+        "X-Forwarded-Proto: http",
+        "X-Forwarded-Host: own",
+    ]
 
 
 async def test_bytes_that_are_no_text_go_on_as_they_came() -> None:

@@ -30,7 +30,8 @@ def test_a_key_has_a_caller_for_each_of_its_organisations() -> None:
     assert key.callers[None] is key.callers["acme"]
     assert key.disabled_organizations == {"initech"}
     caller = key.callers["initech"]
-    assert caller.head == b"X-Caller-Id: one\r\nX-Caller-Organization: initech\r\nX-Caller-Plan: gold\r\n"
+    assert caller.head == (b"X-Caller-Id: one\r\nX-Caller-Organization: initech\r\nX-Tenant-Org-Id: initech\r\nX-Caller-Plan: gold\r\n")
+    assert caller.several
     assert caller.routes == frozenset({"orders.item", "orders.all"})
     assert caller.methods == frozenset({"GET", "HEAD"})
     assert [window.max for window in caller.claim.windows] == [500]

@@ -98,3 +98,18 @@ def test_a_prefix_of_everything() -> None:
 )
 def test_upstream_path(strip: int, base: str, path: str, expected: str) -> None:
     assert route(strip_segments=strip, base=base).upstream_path(path) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/v1/encodings/special", "special"),
+        ("/v1/encodings/7", "item"),
+        ("/v1/downloads/a", "downloads"),
+        ("/nowhere", None),
+        ("/v1/../x", None),
+    ],
+)
+def test_the_route_of_a_path_whatever_the_method(path: str, expected: str | None) -> None:
+    found = TABLE.near(path)
+    assert (None if found is None else found.id) == expected
