@@ -133,6 +133,11 @@ class Screened(msgspec.Struct, gc=False):
         """Whether there are fields for `gateway.kernel.notices`."""
         return bool(self.marks & NOTICE)
 
+    @property
+    def is_range(self) -> bool:
+        """Whether a 206 is a range of bytes (RFC 9110, 14.4 and 15.3.7.2). Ranges in other units are whole bodies of their own."""
+        return self.content_type[:20].lower() == b"multipart/byteranges" or any(name == "Content-Range" for name, _ in self.of_the_body)
+
 
 def screen(fields: Fields, rules: FieldRules) -> Screened:
     """Sorts out `fields` by `rules`.

@@ -80,7 +80,7 @@ def _sorted_out(answer: Answer, screened: Screened, request_id: str, route: Rout
     if status >= 300 and (kind.kind != "json" or answer.stream is not None):
         _drop(answer.stream)
         return _success(answer, EMPTY_RESULT, screened, request_id, route)
-    if kind.kind == "events" or (status == _PARTIAL and _is_range(screened)):
+    if kind.kind == "events" or (status == _PARTIAL and screened.is_range):
         return _unwrapped(answer, screened, route)
     if kind.kind == "binary":
         return _binary(answer, screened, route)
@@ -191,7 +191,7 @@ def _bodiless(answer: Answer, kind: Media, screened: Screened, route: Route) -> 
         reply.code = code_of(status, route.family)
         return reply
     if status < 300:
-        if kind.kind == "events" or (status == _PARTIAL and _is_range(screened)):
+        if kind.kind == "events" or (status == _PARTIAL and screened.is_range):
             return _unwrapped(answer, screened, route)
         if kind.kind == "binary" or (kind.kind == "octets" and route.envelope.binary == "passthrough"):
             return _binary(answer, screened, route)
@@ -289,11 +289,6 @@ def _quoted(body: bytes, charset: str) -> bytes:
     way = QuotedText(charset)
     text = way.feed(body) + way.finish()
     return b'"' + text if len(text) > 1 else EMPTY_RESULT
-
-
-def _is_range(screened: Screened) -> bool:
-    """Whether a 206 is a range of bytes (RFC 9110, 14.4 and 15.3.7.2). Ranges in other units are whole bodies of their own."""
-    return screened.content_type[:20].lower() == b"multipart/byteranges" or any(name == "Content-Range" for name, _ in screened.of_the_body)
 
 
 def _drop(stream: Stream | None) -> None:

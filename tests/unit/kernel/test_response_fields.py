@@ -110,6 +110,21 @@ def test_links_and_warnings_run_nothing() -> None:
     assert (screened.lines, screened.notices) == ([JSON_TYPE], True)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (b"location", b"javascript:alert(1)"),
+        (b"location", b" JavaScript:x"),
+        (b"refresh", b"0;url=javascript:x"),
+        (b"refresh", b"0; url='data:text/html,x'"),
+        (b"hx-redirect", b"vbscript:x"),
+    ],
+)
+def test_nobody_is_sent_to_a_script(name: bytes, value: bytes) -> None:
+    assert _screen((name, value)).lines == [JSON_TYPE]
+    assert len(_screen((name, b"/a?b=metadata:x"), (b"set-cookie", b"a=javascript:x")).lines) == 3
+
+
 @pytest.mark.parametrize("value", [b"a\r\nb", b"a\nb", b"a\x00b", b"\x1b[31m", b"\x7f"])
 @pytest.mark.parametrize("name", [b"location", b"x-anything", b"warning", b"etag", b"x-request-id"])
 def test_control_characters_are_refused(name: bytes, value: bytes) -> None:
