@@ -4,7 +4,8 @@ The life of a request
     A socket becomes an `Exchange` (edge), `pipeline.Gateway` takes it through the stages, a `Reply` goes back (edge):
 
         door       edge/door.py         what the parser lets through and HTTP forbids: 4xx, 501, 505
-        match      table/routes.py      method and path -> Route, in every reading of the path the same: 404, 405
+        match      table/routes.py      method and path -> Route: 404, 405. Where another reading of the path leads to a
+                                        route that asks for more, table/law.py refuses: 400, 403, 405
         identify   stages/identify.py   key and organisation -> Caller: 401, 403. Keys stand in the configuration, or in Redis:
                                         then table/stored.py remembers those in use
         limit      stages/limit.py      one Decision for all windows and meters of the Claim, in one round trip: 429

@@ -5,6 +5,7 @@ from asyncio import CancelledError
 from gateway.exchange import Exchange, Reply, Send
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import CLIENT_CLOSED, INTERNAL_ERROR, METHOD_NOT_ALLOWED, Fault, GatewayError
+from gateway.kernel.paths import merged
 from gateway.remote.call import Call
 from gateway.remote.limiter import Limiter
 from gateway.stages.dress import dress
@@ -121,6 +122,10 @@ class Gateway:
                 identify(x, self.credentials, wall_s) if stored is None else await identify_stored(x, self.credentials, stored, wall_s)
             )
             authorize(caller, route, x.method)
+            if caller.routes is not None:
+                self.table.permit(caller.routes, route, x.method, x.path)
+        if "//" in x.path:
+            x.path = merged(x.path)
         began = self.clock.monotonic()
         claim = x.claim = caller.claim if route.tariff is None else route.tariff.claim(caller, x.method)
         try:

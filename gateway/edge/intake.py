@@ -1,7 +1,11 @@
-"""What arrives on a client connection: requests for the queue, each part within its time."""
+"""What arrives on a client connection: requests for the queue, each part within its time.
+
+Law: what arrives costs time linear in its bytes: the end of a head is looked for where one can be, and nowhere twice.
+"""
 
 import asyncio
 import fcntl
+import re
 import select
 import sys
 import termios
@@ -13,7 +17,7 @@ from aiohttp import StreamReader
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 
-from gateway.edge.door import Peer
+from gateway.edge.door import Peer, body_length
 from gateway.edge.tls import verified_subject
 from gateway.exchange import Exchange
 from gateway.kernel.faults import CLIENT_CLOSED, HEADERS_TOO_LARGE, MALFORMED_REQUEST, REQUEST_TIMEOUT, TOO_MANY_CONNECTIONS, GatewayError
@@ -29,6 +33,7 @@ SLOWEST_BYTES_PER_S = 16 * 1024
 """A body may take its time-out, and beyond that as long as it keeps up this rate; a reply is taken at this rate in every such span."""
 _TOO_MANY = partial(GatewayError, TOO_MANY_CONNECTIONS)
 _HEAD_END = b"\r\n\r\n"
+_EMPTY_LINES = re.compile(rb"(?:\r\n)*+")
 _REQUEST_LINE_BYTES = 1024
 """What a request line holds besides the URL, generously."""
 
@@ -43,28 +48,10 @@ class Intake(RequestHandler):
     """
 
     __slots__ = (
-        "_backlog",
-        "_body_since",
-        "_eof",
-        "_exchange",
-        "_fed",
-        "_garbled",
-        "_head_since",
-        "_last_payload",
-        "_listener",
-        "_lost",
-        "_payload",
-        "_peer",
-        "_refusal",
-        "_secure",
-        "_since",
-        "_stalled_bytes",
-        "_stalled_since",
-        "_tail",
-        "_told",
-        "_untaken",
-        "_written",
-    )
+        "_backlog", "_body_left", "_body_since", "_eof", "_exchange", "_fed", "_garbled", "_head_since", "_last_payload",
+        "_listener", "_lost", "_payload", "_peer", "_refusal", "_secure", "_since", "_stalled_bytes", "_stalled_since", "_tail",
+        "_told", "_untaken", "_written",
+    )  # fmt: skip
 
     def __init__(self, listener: "Listener", told: str | None = None, **options: Any) -> None:
         super().__init__(listener, **options)
@@ -75,6 +62,7 @@ class Intake(RequestHandler):
         self._payload: StreamReader = EMPTY_PAYLOAD
         self._last_payload: StreamReader = EMPTY_PAYLOAD
         self._exchange: Exchange | None = None
+        self._body_left = 0  # bytes of a body that have not arrived yet; behind chunks there is no other request
         self._backlog = b""  # what the queue had no room for
         self._tail = b""  # of the newest piece: the end of a head may straddle two
         self._garbled: tuple[Exception, bytes] | None = None  # a request line that the parser refused before its end
@@ -108,7 +96,7 @@ class Intake(RequestHandler):
             data, self._backlog = self._backlog + data, b""
         if self._garbled is not None:
             self._garbled = error, line = self._garbled[0], self._garbled[1] + data
-            if not self._listener.door.undecided(error, line):
+            if not self._listener.door.still_undecided(len(line), data):
                 self._refuse(self._listener.door.unparsable(error, line), in_body=False)
             return
         at = 0
@@ -121,7 +109,17 @@ class Intake(RequestHandler):
                 if not self._buffer_paused:
                     self._pause_reading_for_buffer()
                 return
-            end = data.find(_HEAD_END, at) + 4
+            if self._body_left:
+                end = min(len(data), at + self._body_left)
+                self._body_left -= end - at
+                self._feed(data[at:end])
+                at = end
+                if at < len(data):
+                    continue
+                self._tail = b""
+                return
+            begin = _EMPTY_LINES.match(data, at).end() if data.startswith(b"\r\n", at) else at  # type: ignore[union-attr]
+            end = data.find(_HEAD_END, begin) + 4
             if end < 4 or end == len(data):
                 if at < len(data) or not data:
                     self._feed(data[at:] if at else data)
@@ -130,8 +128,7 @@ class Intake(RequestHandler):
             self._feed(data[at:end])
             at = end
 
-    def _is_done(self) -> bool:
-        """Whether nothing that arrives now is a request."""
+    def _is_done(self) -> bool:  # whether nothing that arrives now is a request
         return bool(self._force_close or self._close or self._upgraded)
 
     def _feed(self, data: bytes) -> None:
@@ -155,7 +152,10 @@ class Intake(RequestHandler):
             self._fed = 0
             self._head_since = None
             self._messages.extend(messages)
-            self._last_payload = messages[-1][1]
+            self._last_payload = payload = messages[-1][1]
+            if payload is not EMPTY_PAYLOAD:
+                length = body_length(messages[-1][0].headers)
+                self._body_left = sys.maxsize if length is None else max(0, length - payload.total_bytes)
             if self._waiter is not None and not self._waiter.done():
                 self._waiter.set_result(None)
         elif between and data:

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway.kernel.envelope import error
-from gateway.kernel.jsontext import Members, decode, is_utf8, members, render
+from gateway.kernel.jsontext import Members, decode_without_halves, displaced, is_utf8, members, render
 from gateway.kernel.repair import error_data, string, success_data
 from gateway.kernel.texts import fit_json
 from gateway.kernel.translate import LARGEST_BODY, code_of, status_of, translate
@@ -35,9 +35,11 @@ _ENVELOPE = frozenset({"requestId", "status", "data", "more"})
 _BRIEF = frozenset({"code", "message", "developerMessage"})
 _LARGEST_TEXT = 65_536
 _OPENING_BYTES = 65_536
-_KEY = re.compile(rb'[ \t\r\n]*"((?:[^"\\]|\\.)*)"[ \t\r\n]*:[ \t\r\n]*')
+_MOST_OPENING_MEMBERS = 64
+"""What is looked at of an opening: nobody writes so much before the data."""
+_KEY = re.compile(rb'[ \t\r\n]*"([^"\\]*(?:\\.[^"\\]*)*)"[ \t\r\n]*:[ \t\r\n]*')
 _WHITE = re.compile(rb"[ \t\r\n]*")
-_SCALAR = re.compile(rb'"(?:[^"\\]|\\.)*"|[-+.\w]+')
+_SCALAR = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[-+.\w]+')
 _NESTED = JSONDecoder()
 
 
@@ -67,7 +69,7 @@ def probe(text: bytes) -> bool | None:
     try:
         found: _Probe | None = _probe(text)
     except (ValueError, RecursionError):
-        found = decode(_PROBE, text)
+        found = decode_without_halves(_PROBE, text, displaced)
     if found is None or not (text.isascii() or is_utf8(text)):
         return None
     if found.status is UNSET or found.requestId is UNSET or bytes(found.status) not in _STATUSES:
@@ -122,7 +124,10 @@ def opening(first: bytes) -> Opening | None:
     characters = text.decode("latin-1")
     seen: dict[bytes, tuple[int, int]] = {}
     at = _skip(text, 0)
-    while text[at : at + 1] == (b"," if seen else b"{") and (key := _KEY.match(text, at + 1)) is not None:
+    for _ in range(_MOST_OPENING_MEMBERS):
+        key = _KEY.match(text, at + 1)
+        if key is None or text[at : at + 1] != (b"," if seen else b"{"):
+            break
         start = key.end()
         if key[1] == b"data":
             return _opening(text, seen) if text[start : start + 1] == b"{" else None

@@ -52,9 +52,17 @@ _SEQUENCE = frozenset({
 """Several JSON texts, or a language of its own."""
 
 
-@lru_cache(maxsize=512)
+LONGEST_TYPE = 256
+"""What is read of a Content-Type, in bytes. A type has at most 127 characters on each side of its slash (RFC 6838 4.2)."""
+
+
 def media(content_type: bytes) -> Media:
     """What `content_type`, a field value, means. b"" when there is none."""
+    return _media(content_type[:LONGEST_TYPE])
+
+
+@lru_cache(maxsize=512)
+def _media(content_type: bytes) -> Media:
     essence, _, parameters = content_type.decode("latin-1").lower().partition(",")[0].partition(";")
     essence = essence.strip()
     charset = UTF8

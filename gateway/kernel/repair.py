@@ -10,6 +10,9 @@ from gateway.kernel.envelope import EMPTY_RESULT
 from gateway.kernel.faults import MESSAGES, UNDEFINED
 from gateway.kernel.jsontext import Members, array, decode, items, members, quote, render
 
+MOST_MENDED = 1000
+"""Messages, or links, of one list that are mended one by one, which costs more than their bytes. What follows is left out."""
+
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 _KINDS = ("INFO", "ERROR", "WARNING", "DEBUG", "TRACE")
 
@@ -111,7 +114,7 @@ def _messages(text: bytes, kind: str, new_id: Callable[[], str]) -> list[bytes]:
     elements = items(text)
     if elements is None:
         elements = [text]
-    return [mended for element in elements if (mended := _message(element, kind, new_id))]
+    return [mended for element in elements[:MOST_MENDED] if (mended := _message(element, kind, new_id))]
 
 
 def _message(text: bytes, kind: str, new_id: Callable[[], str]) -> bytes:
@@ -146,7 +149,7 @@ def _links(text: bytes) -> list[bytes]:
     elements = items(text)
     if elements is None:
         elements = [text]
-    return [mended for element in elements if (mended := _link(element))]
+    return [mended for element in elements[:MOST_MENDED] if (mended := _link(element))]
 
 
 def _link(text: bytes) -> bytes:

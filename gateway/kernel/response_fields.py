@@ -232,5 +232,5 @@ def value_of(lines: list[Line], name: str) -> str | None:
 
 
 def _unnamed(lines: list[Line], options: bytes) -> list[Line]:
-    names = {option.strip().lower() for option in options.decode("latin-1").split(",")} - {"content-type"}
+    names = set(map(str.strip, options.decode("latin-1").lower().split(","))) - {"content-type"}
     return [line for line in lines if line[0].lower() not in names]

@@ -1,6 +1,7 @@
 """Link header fields (RFC 8288): cut into their links, and rid of those that a browser would run."""
 
 import re
+from itertools import islice
 from typing import NamedTuple
 
 from gateway.kernel.markup import has_markup
@@ -8,6 +9,8 @@ from gateway.kernel.texts import fit
 
 _LINK = re.compile(r'<([^<>]*+)>((?:\s*+;\s*+[\w*!#$&+.^`|~-]++\s*+(?:=\s*+(?:"(?:[^"\\]|\\.)*+"|[^\s",;]*+))?+)*+)')
 _PARAMETER = re.compile(r';\s*+([\w*!#$&+.^`|~-]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^\s",;]*+))')
+_MOST_LINKS = 64
+"""Links that are read, and parameters of one of them: a field may hold thousands, and each costs more than its bytes."""
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,30}:", re.IGNORECASE)
 _SAFE_SCHEMES = frozenset({"http:", "https:", "mailto:", "urn:", "tel:"})
@@ -28,10 +31,10 @@ class WebLink(NamedTuple):
 def parsed(value: str) -> list[WebLink]:
     """The links of a field value."""
     links = []
-    for match in _LINK.finditer(value):
+    for match in islice(_LINK.finditer(value), _MOST_LINKS):
         parameters: dict[str, str] = {}
-        for name, quoted, token in _PARAMETER.findall(match[2]):
-            parameters.setdefault(name.lower(), _QUOTED_PAIR.sub(r"\1", quoted) or token)
+        for parameter in islice(_PARAMETER.finditer(match[2]), _MOST_LINKS):
+            parameters.setdefault(parameter[1].lower(), _QUOTED_PAIR.sub(r"\1", parameter[2] or "") or parameter[3] or "")
         links.append(WebLink(match[1].strip(), parameters, match[0]))
     return links
 

@@ -16,6 +16,8 @@ from gateway.remote.call import Call, Fields
 MAX_HEAD_BYTES = 64 * 1024
 MAX_FIELDS = 256
 
+_LONGEST_KEEP_ALIVE = 256
+
 _VERSIONS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
 
 _BLANK = b"\r\n\r\n"
@@ -73,13 +75,17 @@ def bodiless(status: int) -> bool:
 
 def keeps_alive(version: str, fields: Fields) -> bool:
     """Whether the connection outlives a reply without a body (RFC 9112 9.3)."""
-    options = {option.strip().lower() for name, value in fields if name == b"connection" for option in value.split(b",")}
+    options = set(map(bytes.strip, b",".join([value for name, value in fields if name == b"connection"]).lower().split(b",")))
     return b"close" not in options and (version == "1.1" or b"keep-alive" in options)
 
 
-@lru_cache(maxsize=64)
 def announced_idle_s(keep_alive: bytes) -> float | None:
     """Seconds of idleness that a Keep-Alive field allows, with a fifth off so that the server never closes first."""
+    return _idle_s(keep_alive[:_LONGEST_KEEP_ALIVE])
+
+
+@lru_cache(maxsize=64)
+def _idle_s(keep_alive: bytes) -> float | None:
     for parameter in keep_alive.lower().split(b","):
         name, _, value = parameter.strip().partition(b"=")
         if name == b"timeout" and value.isdigit() and len(value) < 8:

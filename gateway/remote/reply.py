@@ -12,6 +12,8 @@ from gateway.kernel.faults import UPSTREAM_HEADERS_TOO_LARGE, UPSTREAM_PROTOCOL_
 from gateway.remote import framing
 from gateway.remote.call import Fields
 
+_HEAD_SLICE_BYTES = 16 * 1024
+
 
 class ReplyReader:
     """`status` is 0 until the final head is in; then `fields` and `length` are those of `Answer`.
@@ -66,8 +68,10 @@ class ReplyReader:
     def _parse(self, data: bytes) -> None:
         if self._head_only:
             self._feed_heads(data)
-        else:
+        elif self.status or len(data) <= _HEAD_SLICE_BYTES:
             self._parser.feed_data(data)
+        else:
+            self._feed_slices(data)
 
     def _try_mended(self, data: bytes, error: Exception) -> None:
         """Parse a head that llhttp refuses once more, mended where RFC 9112 says how. `data` is the last of what has come of it."""
@@ -103,6 +107,16 @@ class ReplyReader:
             return b""
         parts.clear()
         return data
+
+    def _feed_slices(self, data: bytes) -> None:
+        """A head of thousands of fields is refused before all of them were made into objects."""
+        for at in range(0, len(data), _HEAD_SLICE_BYTES):
+            self._parser.feed_data(data[at : at + _HEAD_SLICE_BYTES])
+            if self.status:
+                self._parser.feed_data(data[at + _HEAD_SLICE_BYTES :])
+                return
+            if self._problem is not None or len(self._collected) > framing.MAX_FIELDS:
+                return
 
     def _feed_heads(self, data: bytes) -> None:
         start = len(self._tail)

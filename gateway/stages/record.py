@@ -4,7 +4,7 @@ import msgspec
 import structlog
 
 from gateway.exchange import Exchange
-from gateway.kernel.faults import LIMITER_UNAVAILABLE, RATE_LIMITED, UPSTREAM_SATURATED
+from gateway.kernel.faults import KEY_AMBIGUOUS, LIMITER_UNAVAILABLE, RATE_LIMITED, UPSTREAM_SATURATED
 from gateway.kernel.key_form import without_keys
 from gateway.kernel.query import decode, fold
 from gateway.observe.access import AccessLog, AccessRecord
@@ -221,8 +221,11 @@ class Recorder:
             return path
         if x.door_error is not None or not path.isascii():
             return None
+        if x.route is None and x.error is not None and x.error.fault.name == KEY_AMBIGUOUS.name:
+            return None  # so many that nobody has looked at them
         plain = decode(decode(path)) if "%" in path else path
-        if f"{self._secret}=" in fold(plain) or any(key in path or key in plain for key in (*x.header_keys, *x.query_keys) if key):
+        keys = {key for key in (*x.header_keys, *x.query_keys) if key}
+        if f"{self._secret}=" in fold(plain) or any(key in path or key in plain for key in keys):
             return None
         shown = without_keys(path)
         if shown == path and plain is not path and without_keys(plain) != plain:

@@ -115,6 +115,15 @@ class Listener(Section):
         return self
 
 
+class Paths(Section):
+    """How the paths of requests are taken."""
+
+    empty_segments: Literal["refuse", "merge"] = Field(
+        default="merge",
+        description="Two slashes in a row: `merge` matches and forwards them as one, `refuse` answers 400.",
+    )
+
+
 class Server(Section):
     """The processes and their listeners."""
 
@@ -128,6 +137,7 @@ class Server(Section):
     listeners: Annotated[Many[Listener], Field(min_length=1)] = Field(
         default_factory=lambda: (Listener(),), description="Where clients are served."
     )
+    paths: Paths = section(Paths, "How the paths of requests are taken.")
     limits_path: PathPattern | None = Field(
         default=None,
         description="Where a caller is told what it has of its limits, at no cost: `/_gateway/limits`, for example. Left out: nowhere.",

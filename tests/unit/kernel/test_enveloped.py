@@ -140,3 +140,8 @@ def test_opening(first: bytes, success: bool, own_id: str | None, value: bytes) 
 )  # fmt: skip
 def test_no_opening(first: bytes) -> None:
     assert opening(first) is None
+
+
+def test_an_opening_of_endless_members_is_given_up() -> None:
+    assert opening(b'{"requestId":"x","status":"SUCCESS",%b"data":{' % (b'"a":1,' * 50)) is not None
+    assert opening(b'{"requestId":"x","status":"SUCCESS",%b"data":{' % (b'"a":1,' * 100)) is None
