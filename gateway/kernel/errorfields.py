@@ -11,7 +11,7 @@ LONGEST_FIELD = 200
 _LARGEST_INDEX = 1_000_000
 _MOST_STEPS = 32
 _NO_LABEL = re.compile(
-    r"\d*|about:blank|https?://.*|error|err|fail(?:ed|ure)?|true|false|.*[\\/].*|(?:\w{1,80}\.){2,20}\w{1,80}", re.IGNORECASE
+    r"\d*+|about:blank|https?://.*+|error|err|fail(?:ed|ure)?|true|false|[^\\/]*+[\\/].*+|(?:\w{1,80}\.){2,20}\w{1,80}", re.IGNORECASE
 )
 _INDEX = re.compile(r"\[[\"']?([\w-]{1,64})[\"']?\]")
 _CLASS = re.compile(r"\w{1,100}(?:Error|Exception)")

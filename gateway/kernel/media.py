@@ -71,10 +71,10 @@ def _media(content_type: bytes) -> Media:
         if name.strip() == "charset":
             charset = codec_of(value)
             break
-    return _media(essence, charset)
+    return _named(essence, charset)
 
 
-def _media(essence: str, charset: str) -> Media:
+def _named(essence: str, charset: str) -> Media:
     if essence.count("/") != 1 or essence in _UNKNOWN_TYPES:
         return _UNKNOWN if charset == UTF8 else Media("unknown", charset)
     if _JSON_PART.search(essence) and essence not in _SEQUENCE and not essence.endswith("-seq"):
