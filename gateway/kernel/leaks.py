@@ -6,6 +6,7 @@ position such as `app.py:12` is looked for by its ending, and its beginning by g
 
 import re
 from itertools import pairwise
+from string import ascii_letters
 
 REDACTED = "[…]"
 
@@ -37,7 +38,9 @@ _NEAR = 200
 _TOKEN = re.compile(r"\S+")
 _WEB_SCHEMES = frozenset({"http", "https", "ws", "wss"})
 _AUTHORITY_END = re.compile(r"[/?#]")
-_SCHEME = re.compile(r"(?:[a-z][a-z0-9+.-]{0,30})\Z", re.IGNORECASE)
+_LONGEST_SCHEME = 31
+_NO_LETTERS = "0123456789+.-"
+_OF_SCHEMES = ascii_letters + _NO_LETTERS
 _INTERNAL_SCHEMES = frozenset({
     "postgres", "postgresql", "mysql", "mysqlx", "mariadb", "mongodb", "redis", "rediss", "valkey", "amqp", "amqps", "mssql", "sqlserver",
     "oracle", "kafka", "nats", "ldap", "ldaps", "cassandra", "clickhouse", "memcached", "sqlite", "cockroachdb", "couchbase", "neo4j",
@@ -128,11 +131,11 @@ def _without_url(token: str) -> str:
     parts = token.split("://")
     for before, rest in pairwise(parts):
         at += len(before)
-        scheme = _SCHEME.search(before[-31:])
-        name = scheme[0].lower().partition("+")[0] if scheme else ""
+        scheme = before[len(before.rstrip(_OF_SCHEMES)) :][-_LONGEST_SCHEME:].lstrip(_NO_LETTERS)
+        name = scheme.lower().partition("+")[0]
         login = _AUTHORITY_END.split(rest, maxsplit=1)[0] if name in _WEB_SCHEMES else rest
-        if scheme is not None and (name in _INTERNAL_SCHEMES or "@" in login):
-            return token[: at - len(scheme[0])] + REDACTED
+        if scheme and (name in _INTERNAL_SCHEMES or "@" in login):
+            return token[: at - len(scheme)] + REDACTED
         at += 3
     return token
 

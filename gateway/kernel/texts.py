@@ -18,7 +18,7 @@ _UNFIT = {
 }
 """Control characters, what turns the direction of writing, byte order marks, lone surrogates."""
 
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?+', re.DOTALL)
 _NOTHING = " \t\r\n.,:;!?()[]…'\"`-"
 
 

@@ -14,9 +14,7 @@ _MOST_LINKS = 64
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,30}:", re.IGNORECASE)
 _SAFE_SCHEMES = frozenset({"http:", "https:", "mailto:", "urn:", "tel:"})
-_DOUBTFUL = re.compile(
-    r"[%\\(@]|&(?:[lgac]|#|tab|new|quot)|:(?!//)|<(?!https?://|[/?#.])|(?:pass|pwd|secret|key)|on[a-z]", re.IGNORECASE
-)
+_DOUBTFUL = re.compile(r"[%\\(@]|&(?:[lgac]|#|tab|new|quot)|:(?!//)|<(?!https?://|[/?#.])|(?:pass|pwd|secret|key)|on[a-z]", re.IGNORECASE)
 """Without any of these no link can be unsafe: most fields are not looked at twice."""
 
 
