@@ -172,7 +172,7 @@ UPSTREAM_HEADERS_TOO_LARGE = _row("upstream_headers_too_large", 503, 1004, "The 
 UPSTREAM_BODY_INVALID = _row("upstream_body_invalid", 503, 1004, "The service's answer is not the JSON that it claims to be. The request may have been processed.", "upstream", True, "http_protocol_error")
 UPSTREAM_CODING_INVALID = _row("upstream_coding_invalid", 503, 1004, "The service's answer is in a content coding that cannot be decoded. The request may have been processed.", "upstream", True, "http_response_content_coding")
 UPSTREAM_BODY_TOO_LARGE = _row("upstream_body_too_large", 503, 1004, "The service's answer is larger than this gateway passes on. The request may have been processed.", "upstream", True, "http_response_body_size")
-UPSTREAM_TYPE_REFUSED = _row("upstream_type_refused", 503, 1004, "The service's answer is not JSON or text, and this route passes nothing else on.", "upstream", True, "http_protocol_error")
+UPSTREAM_TYPE_REFUSED = _row("upstream_type_refused", 503, 1004, "The service's answer is neither JSON nor plain text. The option `envelope.binary: passthrough` of the route passes such answers on as they are.", "upstream", True, "http_protocol_error")
 # The gateway
 INTERNAL_ERROR = _row("internal_error", 500, 1004, "The gateway failed. Report the requestId to its operator.", "gateway", True, "proxy_internal_error")
 TOO_MANY_CONNECTIONS = _row("too_many_connections", 503, 1004, "The gateway has as many connections as it may. Try again shortly.", "gateway", True, "connection_limit_reached")

@@ -18,7 +18,7 @@ _KINDS = ("INFO", "ERROR", "WARNING", "DEBUG", "TRACE")
 
 
 class _Link(msgspec.Struct):
-    href: str
+    href: _Text
     title: _Text
 
 

@@ -198,7 +198,7 @@ class Connection(asyncio.Protocol):
         if not self._buffer:
             self._head_arrived()
         self._buffer += data
-        call, kind = self._call, kind_of(self._reply.fields)
+        call, kind = self._call, kind_of(self._reply.fields, self._buffer)
         if len(self._buffer) <= call.buffer_bytes and call.buffer_bytes and kind not in STREAMED:
             return
         waiter = self._waiter

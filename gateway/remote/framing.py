@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import msgspec
 
+from gateway.kernel.charsets import BOM
 from gateway.kernel.media import media
 from gateway.remote.call import Call, Fields
 
@@ -19,6 +20,9 @@ _LONGEST_KEEP_ALIVE = 256
 
 _VERSIONS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
 
+_BLANK = b"\r\n\r\n"
+_BEGUN = 64
+_MAY_BE_JSON = frozenset({b"", b"{", b"[", BOM[:1]})
 _END = b"\r\n"
 _EMPTY_BODY = b"Content-Length: 0\r\n\r\n"
 _CHUNKED_BODY = b"Transfer-Encoding: chunked\r\n\r\n"
@@ -99,10 +103,44 @@ def doubtful_from(method: bytes, with_body: bool) -> int:
     return 1000 if not with_body else 300 if method in WITH_BODY else 0
 
 
+def mended(reply: bytes) -> bytes:
+    """The beginning of a reply with its heads as llhttp takes them; the same bytes where there is nothing to mend.
+
+    White space before a field's colon is removed (RFC 9112 5.1), and Content-Lengths that agree become one (RFC 9110 8.6).
+    """
+    heads: list[bytes] = []
+    rest = reply
+    while rest:
+        head, blank, rest = rest.partition(_BLANK)
+        heads.append(_mended_head(head) + blank)
+        if head[9:10] != b"1":  # the final head: what follows is the body
+            return b"".join(heads) + rest
+    return b"".join(heads)
+
+
+def _mended_head(head: bytes) -> bytes:
+    line, *fields = head.split(b"\r\n")
+    lines, length = [line], b""
+    for field in fields:
+        name, colon, value = field.partition(b":")
+        if not name[:1].isspace():
+            name = name.rstrip(b" \t")
+        if name.lower() == b"content-length":
+            values = {number.strip(b" \t") for number in value.split(b",")} | ({length} if length else set())
+            if len(values) == 1:
+                value = min(values)
+                if length:
+                    continue
+                length = value
+        lines.append(name + colon + value)
+    return b"\r\n".join(lines)
+
+
 STREAMED = frozenset({"events", "binary"})
 """Kinds of contents that go on as they come: nobody needs to see them whole."""
 
 
-def kind_of(fields: Fields) -> str:
-    """What sort of contents the body is said to have."""
-    return media(dict(fields).get(b"content-type", b"")).kind
+def kind_of(fields: Fields, begun: bytes | bytearray) -> str:
+    """What sort of contents the body is said to have. Octets that do not begin like JSON, as `begun` tells, are binary."""
+    kind = media(dict(fields).get(b"content-type", b"")).kind
+    return "binary" if kind == "octets" and bytes(begun[:_BEGUN]).lstrip()[:1] not in _MAY_BE_JSON else kind

@@ -47,6 +47,8 @@ class ReplyReader:
         self.idle_hint_s: float | None = None
         self.complete = self.keep = self.until_eof = self.in_doubt = False
         self.clean = True
+        self._begun: list[bytes] = []
+        self._interim_ended = False
 
     def feed(self, data: bytes) -> None:
         """Raises GatewayError (UPSTREAM_PROTOCOL_ERROR, UPSTREAM_HEADERS_TOO_LARGE) when it cannot be a reply."""
@@ -56,20 +58,39 @@ class ReplyReader:
         if received < 9 and (received or not data.startswith(b"HTTP/1.1 ")) and framing.starts_wrong(received, data):
             raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause="the reply does not begin with an HTTP/1.x status line")
         try:
-            if self._head_only:
-                self._feed_heads(data)
-            elif self.status or len(data) <= _HEAD_SLICE_BYTES:
-                self._parser.feed_data(data)
-            else:
-                self._feed_slices(data)
+            self._parse(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self.clean = False
-            if not self.complete and self._problem is None:
-                raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause=f"the reply is not valid HTTP: {error}") from None
+            self._try_mended(data, error)
         if self._problem is not None:
             raise self._problem
         if not self.complete:
-            self._check_sizes(len(data))
+            self._check_sizes(data)
+
+    def _parse(self, data: bytes) -> None:
+        if self._head_only:
+            self._feed_heads(data)
+        elif self.status or len(data) <= _HEAD_SLICE_BYTES:
+            self._parser.feed_data(data)
+        else:
+            self._feed_slices(data)
+
+    def _try_mended(self, data: bytes, error: Exception) -> None:
+        """Parse a head that llhttp refuses once more, mended where RFC 9112 says how. `data` is the last of what has come of it."""
+        begun = b"".join([*self._begun, data])
+        mended = begun if self.status or self.complete else framing.mended(begun)
+        if mended != begun:
+            self._parser = httptools.HttpResponseParser(self)
+            self._parts.clear()
+            self._collected, self._tail, self._begun = [], b"", []
+            self._problem = None
+            try:
+                self._parse(mended)
+                return
+            except (httptools.HttpParserError, httptools.HttpParserUpgrade) as second:
+                error = second
+        self.clean = False
+        if not self.complete and self._problem is None:
+            raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause=f"the reply is not valid HTTP: {error}") from None
 
     def end(self) -> bool:
         """The connection has ended, properly. Whether that is where the reply ends."""
@@ -116,8 +137,17 @@ class ReplyReader:
             self.clean = start == len(seen)
             self.keep = framing.keeps_alive(self._parser.get_http_version(), self.fields)
 
-    def _check_sizes(self, size: int) -> None:
+    def _remember(self, data: bytes) -> None:
+        """Keep the beginning of the head that is not whole yet: what came before it is parsed for good."""
+        if self._interim_ended:
+            data = b"".join([*self._begun, data]).rpartition(b"\r\n\r\n")[2]
+            self._begun.clear()
+            self._interim_ended = False
+        self._begun.append(data)
+
+    def _check_sizes(self, data: bytes) -> None:
         if not self.status:
+            self._remember(data)
             if self.received - self._head_from > framing.MAX_HEAD_BYTES or len(self._collected) > framing.MAX_FIELDS:
                 raise GatewayError(UPSTREAM_HEADERS_TOO_LARGE, cause="the reply's head is too large")
         elif self._parts:
@@ -125,7 +155,7 @@ class ReplyReader:
             self._overhead = 0
         else:
             # Chunk extensions and trailers: nobody wants them, and nothing else bounds them
-            self._overhead += size
+            self._overhead += len(data)
             if self._overhead > framing.MAX_HEAD_BYTES:
                 raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause="the reply's chunk extensions or trailers are too large")
 
@@ -180,7 +210,7 @@ class ReplyReader:
             self.keep = self._parser.should_keep_alive()
 
     def _not_final(self, status: int) -> None:
-        self._interim = True
+        self._interim = self._interim_ended = True
         self._head_from = self.received
         if status == 101:
             self._refuse(UPSTREAM_PROTOCOL_ERROR, "the upstream switched protocols unasked")

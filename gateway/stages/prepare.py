@@ -1,8 +1,11 @@
 """The exchange as the upstream gets to see it: safe path, clean fields, who calls, and the body."""
 
 import math
+from typing import TypeAlias
 
-from gateway.exchange import Exchange
+from multidict import istr
+
+from gateway.exchange import Exchange, Headers
 from gateway.kernel.headers import forwarded_prefix
 from gateway.kernel.node_names import chain
 from gateway.kernel.query import holds, secrets_of
@@ -10,10 +13,14 @@ from gateway.remote.call import BODY_PIECE_BYTES, Body, Call
 from gateway.settings.schema.addresses import UNIX
 from gateway.table import Caller, Route
 
+Field: TypeAlias = tuple[bytes, bytes]
+
 READ_AHEAD_BYTES = 256 * 1024
 """A body up to this size is read before a connection is taken: a slow upload must not hold one. No more of a body is read than that."""
 
-_IF_MATCH = "If-Match"
+_IF_MATCH, _IF_NONE_MATCH, _RANGE = istr("If-Match"), istr("If-None-Match"), istr("Range")
+_TAGGED = frozenset({b"if-match", b"if-none-match", b"if-range"})
+_PARTS = frozenset({b"range", b"if-range"})
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})  # RFC 9110 9.2.2
 
 
@@ -103,8 +110,9 @@ def _kept(x: Exchange, route: Route) -> bytes:
     kept = [field for field in x.raw_headers if passes[field[0]]]
     if x.withheld:
         kept = [field for field in kept if field[0].lower() not in x.withheld]
-    if _IF_MATCH in x.headers and route.envelope.mode != "passthrough":
-        kept = [_strong(field) for field in kept]
+    headers = x.headers
+    if (_IF_NONE_MATCH in headers or _RANGE in headers or _IF_MATCH in headers) and route.envelope.mode != "passthrough":
+        kept = _as_the_service_knows(kept, route, parts=_of_bytes(headers))
     lines = b"".join([b"%b: %b\r\n" % field for field in kept])
     keys = x.header_keys + x.query_keys if x.query_keys else x.header_keys
     if keys and (secrets := secrets_of(keys)) and (holds(lines, secrets) if b"%" in lines else any(map(lines.count, secrets))):
@@ -114,10 +122,22 @@ def _kept(x: Exchange, route: Route) -> bytes:
     return lines
 
 
-def _strong(field: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
-    """An entity tag that normalize weakened, because it named the body without the envelope, as the backend gave it."""
-    name, value = field
-    return (name, value.replace(b'W/"', b'"')) if name.lower() == b"if-match" else field
+def _as_the_service_knows(fields: list[Field], route: Route, *, parts: bool) -> list[Field]:
+    """Entity tags that were weakened on their way out, as the service gave them; with `parts` without what asks for a range of bytes.
+
+    A part of a body cannot stand in an envelope: without these fields a service answers with the whole of it.
+    """
+    known = [(name.lower(), (name, value)) for name, value in fields]
+    return [
+        (name, route.entity_tags.restored(value)) if lower in _TAGGED else (name, value)
+        for lower, (name, value) in known
+        if not (parts and lower in _PARTS)
+    ]
+
+
+def _of_bytes(headers: Headers) -> bool:
+    """Whether a range is asked for in bytes, or in no unit at all. Other units are a service's own: pages, items."""
+    return any(not (unit := value.partition("=")[0].strip().lower()) or unit == "bytes" for value in headers.getall(_RANGE, []))
 
 
 def _forwarded(x: Exchange, route: Route) -> str:

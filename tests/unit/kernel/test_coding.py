@@ -116,7 +116,17 @@ def test_empty_is_empty_in_every_coding() -> None:
 
 
 @pytest.mark.parametrize(
-    ("codings", "coded"), [(b"", False), (b"identity", False), (b" Identity , ", False), (b"gzip", True), (b"x", True)]
+    ("codings", "coded"),
+    [
+        (b"", False),
+        (b"identity", False),
+        (b" Identity , ", False),
+        (b"gzip", True),
+        (b"compress", True),
+        (b"utf-8", False),
+        (b"aws-chunked, none", False),
+        (b"binary,gzip", True),
+    ],
 )
 def test_is_coded(codings: bytes, coded: bool) -> None:
     assert is_coded(codings) is coded

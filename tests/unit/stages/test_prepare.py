@@ -66,9 +66,36 @@ async def test_fields_that_this_request_withholds_stay() -> None:
 
 async def test_a_tag_that_was_weakened_on_the_way_out_is_strong_again() -> None:
     fields = [("If-Match", 'W/"a", "b"'), ("If-None-Match", 'W/"c"')]
-    assert lines(await call(exchange(fields)))[2:4] == ['If-Match: "a", "b"', 'If-None-Match: W/"c"']
+    assert lines(await call(exchange(fields)))[2:4] == ['If-Match: "a", "b"', 'If-None-Match: "c"']
     passed = await call(exchange(fields), route(envelope=Envelope("passthrough", 1, "passthrough")))
     assert lines(passed)[2] == 'If-Match: W/"a", "b"'
+
+
+async def test_a_tag_that_the_service_gave_weak_stays_weak() -> None:
+    way = route()
+    assert way.entity_tags.weakened('W/"own"') == 'W/"own"'
+    assert way.entity_tags.weakened('"strong"') == 'W/"strong"'
+    made = await call(exchange([("If-None-Match", 'W/"own", W/"strong"'), ("If-Match", "*")]), way)
+    assert lines(made)[2:4] == ['If-None-Match: W/"own", "strong"', "If-Match: *"]
+
+
+@pytest.mark.parametrize(
+    ("value", "goes_on"),
+    [
+        ("bytes=0-3", False),
+        ("Bytes = 0-3, 7-", False),
+        ("=0-3", False),
+        ("items=0-3", True),
+        ("0-24", True),
+        ("pages=1", True),
+        ("", False),
+    ],
+)
+async def test_only_ranges_of_bytes_are_withheld(value: str, goes_on: bool) -> None:
+    made = lines(await call(exchange([("Range", value), ("If-Range", 'W/"a"'), ("X-A", "b")])))
+    assert (f"Range: {value}" in made, 'If-Range: "a"' in made, "X-A: b" in made) == (goes_on, goes_on, True)
+    passed = lines(await call(exchange([("Range", value)]), route(envelope=Envelope("passthrough", 1, "passthrough"))))
+    assert f"Range: {value}" in passed
 
 
 @pytest.mark.parametrize("place", ["header_keys", "query_keys"])
