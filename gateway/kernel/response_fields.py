@@ -178,9 +178,11 @@ def screen(fields: Fields, rules: FieldRules) -> Screened:
             elif rule == _ENTITY_TAG:
                 of_the_body.append(("ETag", text))
             else:
-                marks |= rule[1]  # type: ignore[operator, index]
-                if (shown := _shown(name, rule[1], text)) is not None:  # type: ignore[index]
-                    lines.append((rule[0], shown))  # type: ignore[index]
+                assert isinstance(rule, tuple)
+                spelled, mark = rule
+                marks |= mark
+                if (shown := _shown(name, mark, text)) is not None:
+                    lines.append((spelled, shown))
     if named:
         lines, of_the_body = _unnamed(lines, named), _unnamed(of_the_body, named)
     return Screened(lines, of_the_body, content_type, coding, marks, request_id)
