@@ -122,6 +122,7 @@ async def serving(folder: Path) -> AsyncIterator[tuple[int, Listener]]:
 - {{id: both, targets: [{{url: "http://127.0.0.1:{closed}"}}, {{url: "http://127.0.0.1:{port}"}}], outlier_detection: {{consecutive_failures: 0}}}}
 - {{id: full, targets: [{{url: "http://127.0.0.1:{port}"}}], timeouts: {{connect: 20ms, first_byte: 40ms}}, connections: {{max: 1, max_pending: 0}}}}
 """,
+                defaults="{envelope: {binary: passthrough}}",
                 routes="""
 - {id: all, match: {prefix: /v1}, upstream: backend}
 - {id: buggy, match: {path: /buggy}, upstream: buggy}

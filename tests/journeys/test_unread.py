@@ -54,7 +54,10 @@ async def test_clients_that_do_not_read_leave_connections_to_others(tmp_path: Pa
     async with RawBackend(*[script(image, asyncio.Event())] * 2, default=script(reply(b"{}"))) as backend:
         keys = [f"{{id: {name}, secret_sha256: {digest(key)}, organizations: [acme], plan: unlimited}}" for name, key in KEYS.items()]
         upstreams = f'[{{id: backend, targets: [{{url: "http://127.0.0.1:{backend.port}"}}], connections: {{max: 4}}}}]'
-        with running(configuration(backend.port, upstreams=upstreams, keys=f"[{', '.join(keys)}]"), tmp_path) as gateway:
+        with running(
+            configuration(backend.port, defaults="{envelope: {binary: passthrough}}", upstreams=upstreams, keys=f"[{', '.join(keys)}]"),
+            tmp_path,
+        ) as gateway:
             two = [await RawClient.connect(gateway.port) for _ in range(2)]
             for client in two:
                 await client.send(asking("GET", "/v1/image"))

@@ -146,7 +146,12 @@ def _fault(coded: bytes, coding: str, most_bytes: int = 10 * MIB) -> Fault:
 
 @pytest.mark.parametrize(
     ("coding", "unit"),
-    [("gzip", gzip.compress(b"", mtime=0)), ("zstd", CODERS["zstd"](b"")), ("zstd", b"\x50\x2a\x4d\x18\0\0\0\0"), ("deflate", b"\0\0\0\xff\xff")],
+    [
+        ("gzip", gzip.compress(b"", mtime=0)),
+        ("zstd", CODERS["zstd"](b"")),
+        ("zstd", b"\x50\x2a\x4d\x18\0\0\0\0"),
+        ("deflate", b"\0\0\0\xff\xff"),
+    ],
 )
 def test_what_yields_nothing_is_given_up(coding: str, unit: bytes) -> None:
     assert _fault(unit * (64 * 1024 // len(unit)), coding) is UPSTREAM_CODING_INVALID
