@@ -5,13 +5,13 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
-from gateway.kernel.bucket import Claim, Decision
 from gateway.kernel.faults import GatewayError
-from gateway.kernel.headers import forwarded_prefix
-from gateway.kernel.public_urls import PublicOrigin, public_origin
-from gateway.kernel.quota import Hold
-from gateway.remote.call import Answer, Call, Stream, TimedBody
+from gateway.kernel.http.public_urls import PublicOrigin, public_origin
+from gateway.kernel.http.request_headers import forwarded_prefix
+from gateway.kernel.limits.quota import Reservation
+from gateway.kernel.limits.token_bucket import Claim, Decision
 from gateway.table import Caller, Route
+from gateway.upstream.call import Answer, Call, Stream, TimedBody
 
 
 class Headers(Protocol):
@@ -27,7 +27,7 @@ class Exchange(msgspec.Struct):
 
     `path` and `query` are as the client spelled them (ASCII, the query without "?"). `raw_headers` are the field
     lines as received. `peer` is the address that connected, `client` the one it speaks for (the same, unless the
-    peer is a trusted proxy). `door_error` is why the edge refused the request before anybody looked at it.
+    peer is a trusted proxy). `head_error` is why the edge refused the request before anybody looked at it.
     `withheld` names fields (in lower case) that this one request forbids to pass on.
     `header_keys` and `query_keys` are the secrets that came with it: for identify and for scrubbing, nobody else.
     `ended` is why the gateway itself gives the exchange up, set before its task is cancelled.
@@ -38,6 +38,7 @@ class Exchange(msgspec.Struct):
     until the upstream answered, and until it had taken what was written of the reply. `upstream_s` is what waiting for the
     upstream took: for its answer, and for the rest of one that is streamed. `sent_bytes` is what was sent of the reply's body,
     however it ended: `send` keeps it up to date.
+    `ahead` is how many bytes of its body are counted as read ahead.
     `started` is a reading of the monotonic clock; durations are in seconds.
     """
 
@@ -57,7 +58,7 @@ class Exchange(msgspec.Struct):
     trace_id: str
     trusted_peer: bool = False
     withheld: frozenset[bytes] = frozenset()
-    door_error: GatewayError | None = None
+    head_error: GatewayError | None = None
     certificate_subject: str = ""
 
     route: Route | None = None
@@ -67,7 +68,7 @@ class Exchange(msgspec.Struct):
     query_keys: list[str] = []
     claim: Claim | None = None
     decision: Decision | None = None
-    hold: Hold | None = None
+    hold: Reservation | None = None
     limiter_s: float = 0.0
     call: Call | None = None
     answer: Answer | None = None
@@ -79,6 +80,7 @@ class Exchange(msgspec.Struct):
     reply: "Reply | None" = None
     sent_bytes: int = 0
     outcome: str = "answered"
+    ahead: int = 0
 
     def public_origin(self) -> PublicOrigin:
         """What the client has called: as trusted proxies tell it, or as the request does."""
@@ -97,8 +99,9 @@ class Reply(msgspec.Struct):
     """What goes back to the client.
 
     `fields` are complete header lines but for Content-Length, Transfer-Encoding and Connection, which the edge
-    decides: `(name, value)` in Latin-1. With `stream` the body is `body`, then the stream, then `tail`; `length`
-    is the length of all that in bytes when it is known. `code` is the contract's code, 0 for a success.
+    decides: `(name, value)` in Latin-1. The body is `body`, then `content` or the stream, then `tail`; `length` is the length of
+    all that in bytes when it is known, and always with `content`, which is large and never copied. `code` is the contract's code, 0
+    for a success.
     `source` says who made the status: "gateway" or "upstream". `close` ends the connection afterwards.
     `upstream_request_id` is the id that the backend gave the exchange, for the log.
     """
@@ -113,6 +116,7 @@ class Reply(msgspec.Struct):
     length: int | None = None
     close: bool = False
     upstream_request_id: str | None = None
+    content: bytes = b""
 
 
 Send: TypeAlias = Callable[[Reply], Awaitable[int]]

@@ -4,24 +4,26 @@ import json
 import os
 from collections.abc import Sequence
 from hashlib import sha256
+from ipaddress import ip_network
 from typing import Any
 
 from gateway.exchange import Exchange, Reply
-from gateway.kernel.bucket import Claim, Decision
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import CATALOGUE, LIMITER_UNAVAILABLE, GatewayError
-from gateway.kernel.quota import MeterState, Posting
-from gateway.observe.access import AccessLog
+from gateway.kernel.limits.quota import MeterState, Posting
+from gateway.kernel.limits.token_bucket import Claim, Decision
+from gateway.limiter.interface import Limiter
+from gateway.limiter.memory_limiter import LocalLimiter
+from gateway.observe.access_log import AccessLog
 from gateway.observe.metrics import Metrics
 from gateway.observe.writer import Writer
 from gateway.pipeline import Gateway
-from gateway.remote.limiter import Limiter
-from gateway.remote.local import LocalLimiter
 from gateway.stages.record import Recorder
 from gateway.table import Credentials, Key, Route, RouteTable
 from tests.samples import caller, keyring, route
 
 GOOD = [("X-Api-Key", "good")]
+NETWORK = ip_network("10.0.0.0/8")
 CLOCK = Clock(lambda: 1.0, lambda: 1_700_000_000.0)
 
 
@@ -36,7 +38,7 @@ class Client:
         self.replies.append(reply)
         if self._gone is not None:
             raise self._gone
-        return len(reply.body)
+        return len(reply.body) + len(reply.content) + len(reply.tail)
 
 
 class Away:

@@ -6,21 +6,21 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from gateway.settings.checks import check
-from gateway.settings.draft import Draft
-from gateway.settings.explain import explain
-from gateway.settings.includes import read_file, read_text
-from gateway.settings.notes import Notes
+from gateway.settings.checks.context import CheckContext
+from gateway.settings.checks.prune import pruned
+from gateway.settings.checks.pydantic_errors import explain
+from gateway.settings.checks.semantics import check
+from gateway.settings.document.includes import read_file, read_text
+from gateway.settings.document.key_folding import Alike, with_alike
 from gateway.settings.origins import Origins
-from gateway.settings.places import Items, Source, Table
+from gateway.settings.positions import Items, Source, Table
+from gateway.settings.problem_list import ProblemList
 from gateway.settings.problems import ConfigError, Problem
-from gateway.settings.prune import pruned
 from gateway.settings.schema.config import Config
-from gateway.settings.thinning import Alike, with_alike
 
 
 def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None, content: bytes | None = None) -> Config:
@@ -29,16 +29,30 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None,
     `content` is what has been read already, from standard input for example; None: the file is read. Raises ConfigError with
     everything that is wrong.
     """
-    return _load(path, environ, content)[0]
+    return _load(path, environ, content).config
+
+
+def load_with_warnings(
+    path: str | os.PathLike[str], environ: Mapping[str, str] | None = None, content: bytes | None = None
+) -> tuple[Config, tuple[Problem, ...]]:
+    """As `load`, and what is doubtful in it."""
+    loaded = _load(path, environ, content)
+    return loaded.config, loaded.warnings
 
 
 def load_with_origins(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> tuple[Config, Origins]:
     """As `load`, and where the values come from."""
-    config, root = _load(path, environ)
-    return config, Origins(root)
+    loaded = _load(path, environ)
+    return loaded.config, Origins(loaded.root)
 
 
-def _load(path: str | os.PathLike[str], environ: Mapping[str, str] | None, content: bytes | None = None) -> tuple[Config, Table]:
+class _Loaded(NamedTuple):
+    config: Config
+    root: Table
+    warnings: tuple[Problem, ...]
+
+
+def _load(path: str | os.PathLike[str], environ: Mapping[str, str] | None, content: bytes | None = None) -> _Loaded:
     name, known = os.fspath(path), os.environ if environ is None else environ
     with _uncollected():
         return _load_thinned(name, known, content) or _built(*_read(name, known, None, content))
@@ -56,24 +70,24 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _load_thinned(name: str, environ: Mapping[str, str], content: bytes | None) -> tuple[Config, Table] | None:
+def _load_thinned(name: str, environ: Mapping[str, str], content: bytes | None) -> _Loaded | None:
     """The quick way for many keys; None where the other one has to be taken. Raises ConfigError."""
     groups: list[Alike] = []
     read = _read(name, environ, groups, content)
     try:
-        config, root = _built(*read)
+        loaded = _built(*read)
     except ConfigError:
         if groups:
             return None
         raise
     if not groups:
-        return config, root
-    keys = with_alike(config.keys, groups)
-    return None if keys is None else (config.model_copy(update={"keys": keys}), root)
+        return loaded
+    keys = with_alike(loaded.config.keys, groups)
+    return None if keys is None else loaded._replace(config=loaded.config.model_copy(update={"keys": keys}))
 
 
-def _read(name: str, environ: Mapping[str, str], groups: list[Alike] | None, content: bytes | None) -> tuple[Any, Notes, bool]:
-    notes = Notes()
+def _read(name: str, environ: Mapping[str, str], groups: list[Alike] | None, content: bytes | None) -> tuple[Any, ProblemList, bool]:
+    notes = ProblemList()
     root, whole = read_file(name, environ, notes, groups, content)
     return root, notes, whole
 
@@ -83,9 +97,9 @@ def parse(text: str, name: str = "gateway.yaml", environ: Mapping[str, str] | No
 
     `directory` is what `${file:…}` and the paths of certificates are relative to. Raises ConfigError.
     """
-    notes = Notes()
+    notes = ProblemList()
     root = read_text(Source.of(name, text, directory), text, environ or {}, notes)
-    return _built(root, notes, whole=True)[0]
+    return _built(root, notes, whole=True).config
 
 
 def from_upstream(url: str, address: str = "127.0.0.1:8080") -> Config:
@@ -104,18 +118,18 @@ def from_upstream(url: str, address: str = "127.0.0.1:8080") -> Config:
         raise ConfigError([Problem("command line", 0, 0, "", problem.text, problem.hint) for problem in error.problems]) from None
 
 
-def _built(root: Any, notes: Notes, whole: bool) -> tuple[Config, Table]:
+def _built(root: Any, notes: ProblemList, whole: bool) -> _Loaded:
     if not isinstance(root, Table):
         notes.raise_if_any()
         raise AssertionError("what cannot be read has a problem")
     _anchor_paths(root)
     try:
-        draft = Draft(Config.model_validate(root), root, {}, notes, whole)
+        draft = CheckContext(Config.model_validate(root), root, {}, notes, whole)
     except ValidationError as error:
-        draft = Draft(*pruned(root, explain(error, root, Config, notes)), notes, whole)
+        draft = CheckContext(*pruned(root, explain(error, root, Config, notes)), notes, whole)
     check(draft)
     notes.raise_if_any()
-    return draft.config, root
+    return _Loaded(draft.config, root, notes.warnings())
 
 
 def _anchor_paths(root: Table) -> None:

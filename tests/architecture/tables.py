@@ -1,4 +1,4 @@
-"""The README's tables, made from the code. `python -m tests.architecture.tables` writes them into the README.
+"""The tables of the README pages, made from the code. `python -m tests.architecture.tables` writes them into the pages.
 
 They stand between `<!-- table: NAME -->` and `<!-- end -->`.
 """
@@ -12,14 +12,16 @@ from typing import Any
 import click
 
 from gateway.cli import errors, main
-from gateway.cli.columns import markdown
+from gateway.cli.tables import markdown
 from gateway.observe.metrics import Metrics
-from gateway.observe.node import NodeMetrics
+from gateway.observe.node_metrics import NodeMetrics
 from gateway.settings import json_schema
 from tests.bench import report
 
-README = Path(__file__).parents[2] / "README.md"
-BENCH = README.parent / "tests" / "bench" / "results.json"
+ROOT = Path(__file__).parents[2]
+README, CONFIG, DEPLOY, TESTS = (ROOT / folder / "README.md" for folder in ("", "config", "deploy", "tests"))
+PAGES = (README, CONFIG, DEPLOY, TESTS)
+"""The front page, and the reference where it is used."""
 _TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -99,8 +101,8 @@ def _default(node: dict[str, Any], required: bool) -> str:
 
 
 def bench() -> str:
-    """What the benchmark found when it was last saved."""
-    return markdown(*report.table(json.loads(BENCH.read_text())))
+    """The results of the benchmark that were saved last."""
+    return markdown(*report.table(json.loads((ROOT / "tests" / "bench" / "results.json").read_text())))
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -118,4 +120,5 @@ def with_tables(page: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(with_tables(README.read_text()))
+    for page in PAGES:
+        page.write_text(with_tables(page.read_text()))

@@ -4,67 +4,18 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.fakes import reply, until
-from tests.gateway_process import GatewayProcess, configuration, running
+from tests.gateway_process import GatewayProcess, running
 from tests.journeys.backends import Service, asking
+from tests.journeys.crews import TOKEN, WORKERS_WITHIN_S, counted, redis, serving, workers, written
 from tests.load import Load
 from tests.raw_client import RawClient
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisProcess
 
-TOKEN = "sesame-open-the-door"
-SERVER = '{{workers: {workers}, drain_delay: 0s, drain_timeout: {timeout}, listeners: [{{id: public, address: "127.0.0.1:0"}}]}}'
-WORKERS_WITHIN_S = 15.0
-QUIET = "{log: {format: json, access: false}}"
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path)
-    server.start()
-    yield server
-    server.kill()
-
-
-def written(backend: int, workers: int = 1, redis: RedisServer | None = None, timeout: str = "5s", **sections: str) -> str:
-    sections = {
-        "server": SERVER.format(workers=workers, timeout=timeout),
-        "admin": f'{{address: "127.0.0.1:0", token: {TOKEN}}}',
-        "observability": QUIET,
-        # The backend lives in this process, which may be busy for longer than a second.
-        "upstreams": f'[{{id: backend, targets: [{{url: "http://127.0.0.1:{backend}"}}], timeouts: {{connect: 10s}}}}]',
-    } | sections
-    if redis is not None:
-        # As long as a busy machine may take: who does not wait for an answer is charged here and there.
-        sections["redis"] = f'{{url: "{redis.url}", timeout: 2s}}'
-    return configuration(backend, **sections)
-
-
-@asynccontextmanager
-async def serving(
-    folder: Path, workers: int = 1, redis: RedisServer | None = None, **options: Any
-) -> AsyncIterator[tuple[GatewayProcess, Service]]:
-    async with Service() as service:
-        for path in ("/v1/x", "/v2/x"):
-            service.on(path, reply())
-        with running(written(service.port, workers, redis, **options), folder) as gateway:
-            yield gateway, service
-
-
-def workers(gateway: GatewayProcess, *states: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(gateway.admin("/workers")[1])["workers"]
-    return [worker for worker in found if worker["state"] in (states or ("serving",))]
-
-
-def counted(gateway: GatewayProcess, name: str) -> float:
-    lines = gateway.admin("/metrics")[1].splitlines()
-    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
+__all__ = ["redis"]
 
 
 async def reloaded(gateway: GatewayProcess) -> tuple[int, dict[str, Any]]:
@@ -113,7 +64,7 @@ async def test_only_who_has_the_token_reloads(tmp_path: Path) -> None:
         assert gateway.admin("/reload", "POST", {"Authorization": f"bearer {TOKEN}"})[0] == 202
 
 
-async def test_two_workers_share_limits_exactly(tmp_path: Path, redis: RedisServer) -> None:
+async def test_two_workers_share_limits_exactly(tmp_path: Path, redis: RedisProcess) -> None:
     plans = "[{id: unlimited, limits: [{id: day, max: 200, per: 1d}]}]"
     async with serving(tmp_path, 2, redis, plans=plans) as (gateway, _):
         async with Load(gateway.port, 8) as load:
@@ -123,7 +74,7 @@ async def test_two_workers_share_limits_exactly(tmp_path: Path, redis: RedisServ
         assert load.answered[200] == 200
 
 
-async def test_more_workers_than_before_and_fewer(tmp_path: Path, redis: RedisServer) -> None:
+async def test_more_workers_than_before_and_fewer(tmp_path: Path, redis: RedisProcess) -> None:
     async with serving(tmp_path, 1, redis) as (gateway, service), Load(gateway.port, 8) as load:
         for count in (3, 1, 2):
             (tmp_path / "gateway.yaml").write_text(written(service.port, count, redis))
@@ -190,7 +141,7 @@ async def released(gateway: GatewayProcess, known: list[int]) -> None:
     known.append(json.loads(line)["pid"])
 
 
-async def test_a_reload_during_a_hand_over_is_done_by_the_new_release_and_loses_no_count(tmp_path: Path, redis: RedisServer) -> None:
+async def test_a_reload_during_a_hand_over_is_done_by_the_new_release_and_loses_no_count(tmp_path: Path, redis: RedisProcess) -> None:
     async with serving(tmp_path, 2, redis) as (gateway, _):
         pids = [gateway.pid]
         async with Load(gateway.port, 8) as load:
@@ -205,7 +156,7 @@ async def test_a_reload_during_a_hand_over_is_done_by_the_new_release_and_loses_
         await until(lambda: counted(gateway, "gateway_requests_total") == load.total)
 
 
-async def test_a_hand_over_waits_while_workers_of_an_earlier_release_still_count(tmp_path: Path, redis: RedisServer) -> None:
+async def test_a_hand_over_waits_while_workers_of_an_earlier_release_still_count(tmp_path: Path, redis: RedisProcess) -> None:
     async with serving(tmp_path, 2, redis, timeout="60s") as (gateway, service):
         pids, held = [gateway.pid], asyncio.Event()
         async with await RawClient.connect(gateway.port) as client:

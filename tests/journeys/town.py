@@ -14,22 +14,22 @@ from typing import Any, NamedTuple
 import trustme
 
 from gateway.edge import Listener
-from gateway.edge.door import Door, Limits
+from gateway.edge.request_head import Limits, RequestHeadChecker
 from gateway.kernel.clock import Clock
 from gateway.kernel.ids import Ids
+from gateway.limiter.memory_limiter import LocalLimiter
+from gateway.net.write_batch import Outbox
 from gateway.observe.log import Log
 from gateway.observe.metrics import Metrics
 from gateway.pipeline import Gateway
-from gateway.remote.call import Answer, Call
-from gateway.remote.local import LocalLimiter
-from gateway.remote.outbox import Outbox
 from gateway.settings import parse
 from gateway.stages.record import Recorder
-from gateway.table.build import build_credentials, build_faults, build_routes
+from gateway.table.compile import build_credentials, build_faults, build_routes
+from gateway.upstream.call import Answer, Call
 from tests.fakes import RawBackend, until
 from tests.gateway_process import KEY, GatewayProcess, configuration, digest, running
 from tests.journeys.backends import Service
-from tests.redis_server import RedisServer, started
+from tests.redis_server import RedisProcess, started
 from tests.scrape import scraped
 
 EXPIRED, DISABLED, OF_A_DISABLED, READER, NARROW, ONCE, SPENT, ALONE = (f"gw_test_key_of_somebody_{name}" for name in "abcdefgh")
@@ -61,6 +61,8 @@ _UPSTREAMS = """
 - {{id: untrusted, targets: [{{url: "https://127.0.0.1:{secure}"}}]}}
 - {{id: full, targets: [{{url: "http://127.0.0.1:{full}"}}], timeouts: {{connect: 200ms}}}}
 - {{id: single, targets: [{{url: "http://127.0.0.1:{backend}"}}], connections: {{max: 1, max_pending: 0}}}}
+- {{id: shared, targets: [{{url: "http://127.0.0.1:{backend}"}}], connections: {{max: 2, max_pending: 0, max_stream_percent: 100}}}}
+- {{id: streaming, targets: [{{url: "http://127.0.0.1:{backend}"}}], connections: {{max: 2, max_caller_percent: 100, max_stream_percent: 50}}}}
 """
 _ROUTES = """
 - {id: all, match: {prefix: /v1}, upstream: backend}
@@ -72,6 +74,8 @@ _ROUTES = """
 - {id: untrusted, match: {path: /untrusted}, upstream: untrusted}
 - {id: full, match: {path: /full}, upstream: full}
 - {id: single, match: {path: /single}, upstream: single}
+- {id: shared, match: {path: /shared}, upstream: shared}
+- {id: streaming, match: {path: /streaming}, upstream: streaming}
 - {id: small, match: {prefix: /small}, upstream: backend, envelope: {max_buffer: 1KiB}}
 - {id: json-only, match: {prefix: /json-only}, upstream: backend, envelope: {binary: refuse}}
 """
@@ -126,7 +130,9 @@ class InProcess:
         )
         limits = Limits(16384, 8192, 1 << 20, 5.0, 5.0, 5.0, MOST_CONNECTIONS)
         crowd: list[int] = []
-        listener = Listener(Door(limits, (), Ids(os.urandom), clock.monotonic), gateway.handle, clock.wall, Outbox(), crowd.append)
+        listener = Listener(
+            RequestHeadChecker(limits, (), Ids(os.urandom), clock.monotonic), gateway.handle, clock.wall, Outbox(), crowd.append
+        )
         sock = socket.create_server(("127.0.0.1", 0))
         self.port: int = sock.getsockname()[1]
         self.cut = listener.cut
@@ -165,7 +171,7 @@ class Town(NamedTuple):
     gateway: GatewayProcess
     storeless: GatewayProcess
     stored: GatewayProcess
-    redis: RedisServer
+    redis: RedisProcess
     buggy: InProcess
 
 
@@ -190,7 +196,7 @@ async def town() -> AsyncIterator[Town]:
             gateway = stack.enter_context(running(configuration(0, **sections), folder / "whole"))
             sections["redis"] = f'{{url: "redis://127.0.0.1:{closed}/0", on_failure: deny}}'
             storeless = stack.enter_context(running(configuration(0, **sections), folder / "storeless"))
-            redis = stack.enter_context(started(RedisServer(folder)))
+            redis = stack.enter_context(started(RedisProcess(folder)))
             sections |= {"redis": f'{{url: "{redis.url}"}}', "keys": "{store: redis}"}
             stored = stack.enter_context(running(configuration(0, **sections), folder / "stored"))
             yield Town(service, gateway, storeless, stored, redis, buggy)

@@ -19,9 +19,9 @@ from gateway.kernel.faults import (
     Fault,
     GatewayError,
 )
-from gateway.kernel.quota import Amount, Hold, Meter, Posting
-from gateway.remote.call import Answer, Call
+from gateway.kernel.limits.quota import Amount, Meter, Posting, Reservation
 from gateway.stages.settle import conclude, settle
+from gateway.upstream.call import Answer, Call
 from tests.samples import Pieces, exchange, route
 
 HEADER = Meter("h", "sum", 9, "key", QUOTA_SPENT, amount=Amount(header=b"x-bytes"))
@@ -38,7 +38,7 @@ class Books:
         self.unmeasured: list[str] = []
         self._waits = waits
         self._leaves = leaves
-        self.hold = Hold(POSTINGS, self._settle, self._leave)
+        self.hold = Reservation(POSTINGS, self._settle, self._leave)
 
     def _settle(self, succeeded: bool, amounts: Mapping[str, int]) -> Awaitable[None] | None:
         self.told.append((succeeded, dict(amounts)))
@@ -104,6 +104,20 @@ async def test_a_coded_body_is_read_and_one_that_cannot_be_is_not() -> None:
         books = Books()
         await books.settle(answer=answer(body, fields=coded), reply=reply())
         assert books.told == [(True, amounts), "over"]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "amounts"),
+    [
+        (b"application/json", b'\xef\xbb\xbf{"bytes":3}', {"h": 5, "f": 3}),
+        (b"application/json; charset=utf-16", '{"bytes":3}'.encode("utf-16"), {"h": 5, "f": 3}),
+        (b"application/json; charset=utf-16", b"{", {"h": 5}),
+    ],
+)
+async def test_a_body_is_read_in_its_charset(content_type: bytes, body: bytes, amounts: dict[str, int]) -> None:
+    books = Books()
+    await books.settle(answer=answer(body, fields=[*BOTH, (b"content-type", content_type)]), reply=reply())
+    assert books.told == [(True, amounts), "over"]
 
 
 async def test_a_streamed_reply_is_judged_at_its_end_and_by_its_head() -> None:

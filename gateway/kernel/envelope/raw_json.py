@@ -1,0 +1,132 @@
+"""JSON as text: checked, cut into members, never parsed and written again.
+
+Laws:
+1. What is passed on is what came: no number, escape, key order or duplicate key changes (a parser keeps none of them).
+2. Strict RFC 8259 in UTF-8: no BOM, no NaN, nothing after the end. Lone surrogate escapes are valid by its grammar (8.2).
+3. Nesting too deep for the checker is invalid, not a crash. 900 levels pass.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import TypeAlias, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+Members: TypeAlias = dict[str, bytes]
+"""The members of one object, in order, by decoded name; values as they were spelled. Of duplicate names the last counts."""
+
+WHITE = b" \t\r\n"
+"""RFC 8259, 2: insignificant white space."""
+
+_RAW = msgspec.json.Decoder(msgspec.Raw)
+_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_HALF = rb"[dD][89a-fA-F][0-9a-fA-F]{2}"
+_SURROGATE = re.compile(rb"\\u" + _HALF)
+_BEFORE_SURROGATE = re.compile(rb"\\u(?=" + _HALF + b")")
+_REPLACEMENT = "\ufffd".encode()
+_SHIELD = b"\xff\xfe"
+"""In place of a backslash and u. In no UTF-8, so it can be taken back; and only Raw takes it."""
+_PAIR = b"\xff\xff"
+"""In place of an escaped backslash, likewise, while surrogates are looked for."""
+
+
+def is_utf8(text: bytes) -> bool:
+    """Whether `text` is UTF-8."""
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def is_syntax(text: bytes) -> bool:
+    """Whether `text` is one JSON value, if its bytes beyond ASCII are UTF-8."""
+    return decode(_RAW, text, displaced) is not None
+
+
+def is_json(text: bytes) -> bool:
+    """Whether `text` is one JSON value. White space around it is allowed."""
+    return is_syntax(text) and (text.isascii() or is_utf8(text))
+
+
+def items(text: bytes) -> list[bytes] | None:
+    """The elements of an array, as they were spelled; None for anything else. `text` is valid JSON."""
+    found = decode(_ITEMS, text, shielded)
+    if found is None:
+        return None
+    spelled = _unshielded if _has_surrogates(text) else bytes
+    return [spelled(item) for item in found]
+
+
+def members(text: bytes) -> Members | None:
+    """The members of an object; None for anything else. `text` is valid JSON."""
+    found = decode(_MEMBERS, text, shielded)
+    if found is None:
+        return None
+    spelled = _unshielded if _has_surrogates(text) else bytes
+    return {name: spelled(value) for name, value in found.items()}
+
+
+def replaced(text: bytes) -> bytes:
+    """With U+FFFD in place of each half of a surrogate pair."""
+    return _SURROGATE.sub(_REPLACEMENT, text)
+
+
+def shielded(text: bytes) -> bytes:
+    """With `_SHIELD` in place of the first two characters of each half."""
+    return _BEFORE_SURROGATE.sub(_SHIELD, text)
+
+
+def displaced(text: bytes) -> bytes:
+    """With another character in place of each half, and of some others: for whoever does not look at strings."""
+    return text.replace(rb"\ud", rb"\ue").replace(rb"\uD", rb"\ue")
+
+
+def decode(decoder: "msgspec.json.Decoder[T]", text: bytes, without_halves: Callable[[bytes], bytes] = replaced) -> T | None:
+    """What `decoder` makes of `text`; None when that is not JSON, or not of its type.
+
+    msgspec refuses lone halves of surrogate pairs that are spelled as escapes. If there are any, it sees what `without_halves`
+    (`replaced`, `shielded` or `displaced`) makes of the text.
+    """
+    try:
+        return decoder.decode(text)
+    except (msgspec.ValidationError, RecursionError, UnicodeDecodeError):
+        return None
+    except msgspec.DecodeError:
+        return decode_without_halves(decoder, text, without_halves)
+
+
+def decode_without_halves(decoder: "msgspec.json.Decoder[T]", text: bytes, without_halves: Callable[[bytes], bytes]) -> T | None:
+    """As `decode`, of a text that `decoder` has refused as it is."""
+    if not _has_surrogates(text) or b"\xff" in text:
+        return None
+    try:
+        return decoder.decode(without_halves(text.replace(rb"\\", _PAIR)).replace(_PAIR, rb"\\"))
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+
+
+def _has_surrogates(text: bytes) -> bool:
+    return b"\\" in text and (rb"\ud" in text or rb"\uD" in text)
+
+
+def _unshielded(raw: msgspec.Raw) -> bytes:
+    return bytes(raw).replace(_SHIELD, rb"\u")
+
+
+def render(members: Members) -> bytes:
+    """The object that has `members`."""
+    return b"{%b}" % b",".join([b"%b:%b" % (quote(name), value) for name, value in members.items()])
+
+
+def array(elements: Iterable[bytes]) -> bytes:
+    """The array of `elements`, each of them valid JSON."""
+    return b"[%b]" % b",".join(elements)
+
+
+def quote(text: str) -> bytes:
+    """`text`, which holds no lone surrogates, as a JSON string."""
+    return msgspec.json.encode(text)
