@@ -54,7 +54,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main() -> int:
     chosen = options()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended in any case
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the programs are ended, and the rounds so far reported
     if chosen.list:
         print(*[f"{each.name:10} {each.about}" for each in SCENARIOS.values()], sep="\n", end="\n\n")
         print(*[f"{name:10} {about}" for name, about in PEERS.items()], sep="\n")
@@ -85,9 +85,13 @@ def run(chosen: argparse.Namespace, scenarios: list[Scenario], names: list[str])
             peers = [stack.enter_context(peer(at, name, code)) for name in names for code in (codes if name in GATEWAYS else codes[:1])]
             samples: Samples = {}
             chance = random.Random(chosen.seed)
-            for number, so_far in enumerate(measured(peers, scenarios, chosen.rounds, chosen.seconds, folder, chance), 1):
-                samples = so_far
-                print(f"round {number} of {chosen.rounds}", file=sys.stderr)
+            try:
+                for number, so_far in enumerate(measured(peers, scenarios, chosen.rounds, chosen.seconds, folder, chance), 1):
+                    samples = so_far
+                    print(f"round {number} of {chosen.rounds}", file=sys.stderr)
+            except KeyboardInterrupt:
+                if not samples:
+                    raise SystemExit("stopped before the first round was over") from None
             abouts = {each.name: each.about for each in peers}
         counted = instructions.counted(names, codes, scenarios, count) if chosen.instructions else {}
         return report.results(samples, abouts, scenarios, chosen, codes, counted)

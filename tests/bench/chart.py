@@ -8,7 +8,7 @@ from typing import Any
 from tests.bench.peers import BASE
 from tests.bench.revision import spelled
 
-WIDTH, LEFT, RIGHT, ROW, TOP = 860, 230, 30, 30, 84
+WIDTH, LEFT, RIGHT, ROW, TOP = 1000, 230, 30, 30, 84
 FOOT = 78
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Told apart by people who see few colours, too (Okabe and Ito)."""

@@ -14,6 +14,7 @@ from tests.bench.revision import Code
 from tests.bench.scenarios import Scenario
 from tests.bench.traffic import Answers, Asking, written
 
+EVENT = "instructions:u"
 SECONDS = {"perf": 1, "callgrind": 15}
 CONNECTIONS = 16
 """At most: callgrind makes everything some fifty times slower, and what it takes to open them is counted, too."""
@@ -25,7 +26,7 @@ Counted = dict[tuple[str, str], float]
 def tool() -> str:
     """Which of the two can count here. Raises SystemExit when there is none."""
     if path_of("perf"):
-        done = subprocess.run([program("perf"), "stat", "-x,", "-e", "instructions:u", "true"], capture_output=True, text=True, check=False)
+        done = subprocess.run([program("perf"), "stat", "-x,", "-e", EVENT, "true"], capture_output=True, text=True, check=False)
         if re.match(r"\d+,", done.stderr.strip()):
             return "perf"
     if path_of("valgrind") is None:
@@ -75,7 +76,7 @@ def _load(peer: Peer, scenario: Scenario, file: Path, seconds: int) -> Answers:
 
 def _by_perf(peer: Peer, scenario: Scenario, file: Path, pids: list[int], folder: Path) -> float:
     output = folder / "perf.csv"
-    command = [program("perf"), "stat", "-x,", "-e", "instructions:u", "-o", str(output), "-p", ",".join(map(str, pids))]
+    command = [program("perf"), "stat", "-x,", "-e", EVENT, "-o", str(output), "-p", ",".join(map(str, pids))]
     with subprocess.Popen(command) as perf:
         try:
             answers = _load(peer, scenario, file, SECONDS["perf"])

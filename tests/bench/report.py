@@ -50,7 +50,7 @@ def results(
         "compared_with": codes[1].revision if len(codes) > 1 else None,
         "interpreter": interpreter(chosen.python),
         "machine": _machine(),
-        "rounds": chosen.rounds,
+        "rounds": len(next(iter(samples.values()))),
         "seconds": chosen.seconds,
         "peers": dict(peers),
         "scenarios": {scenario.name: scenario.about for scenario in scenarios},

@@ -63,7 +63,7 @@ def measured(
             first = chance.randrange(10_000)
             for peer in chance.sample(peers, len(peers)):
                 found[scenario.name, peer.name].append(load(peer, scenario, files[scenario.name], seconds, first))
-        yield found
+        yield {names: list(values) for names, values in found.items()}
 
 
 def load(peer: Peer, scenario: Scenario, file: Path, seconds: int, first: int) -> Sample:
