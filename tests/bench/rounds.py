@@ -58,16 +58,19 @@ def measured(
     for peer in peers:
         load(peer, scenarios[0], files[scenarios[0].name], 1, 0)
     found: Samples = {(scenario.name, peer.name): [] for scenario in scenarios for peer in peers}
+    lasting = dict.fromkeys(found, seconds)
     for _ in range(rounds):
         for scenario in chance.sample(scenarios, len(scenarios)):
             first = chance.randrange(10_000)
             for peer in chance.sample(peers, len(peers)):
-                found[scenario.name, peer.name].append(load(peer, scenario, files[scenario.name], seconds, first))
+                names = scenario.name, peer.name
+                sample, lasting[names] = load(peer, scenario, files[scenario.name], lasting[names], first)
+                found[names].append(sample)
         yield {names: list(values) for names, values in found.items()}
 
 
-def load(peer: Peer, scenario: Scenario, file: Path, seconds: int, first: int) -> Sample:
-    """One load on one peer, longer if not all connections stand in time. Raises SystemExit when a reply is missing, or of the wrong kind."""
+def load(peer: Peer, scenario: Scenario, file: Path, seconds: int, first: int) -> tuple[Sample, int]:
+    """One load on one peer, and its seconds: more than were asked for if not all connections stood by then. Raises SystemExit when a reply is missing, or of the wrong kind."""
     asking = _ask(peer, scenario, file, seconds, first)
     while not asking.stands():
         answers = asking.end()
@@ -81,7 +84,7 @@ def load(peer: Peer, scenario: Scenario, file: Path, seconds: int, first: int) -
     refused = answers.all_replies if expected(peer, scenario) >= 400 else 0
     if answers.failures or answers.refusals != refused:
         raise SystemExit(f"{scenario.name}, {peer.name}: {answers}, where {refused} should be refused and nothing should fail")
-    return Sample(
+    sample = Sample(
         cost_s / answers.replies * 1e6,
         redis_s / answers.replies * 1e6,
         answers.all_replies / answers.seconds,
@@ -89,6 +92,7 @@ def load(peer: Peer, scenario: Scenario, file: Path, seconds: int, first: int) -
         answers.p99_ms,
         peer.program.rss_bytes() / 2**20,
     )
+    return sample, seconds
 
 
 def _ask(peer: Peer, scenario: Scenario, file: Path, seconds: int, first: int) -> Asking:
