@@ -39,12 +39,16 @@ class Notes:
         text, hint = shown_text(text, quoted), shown_text(hint, quoted)
         self.open(place.source)
         raw = place.source.lines[place.line - 1] if 0 < place.line <= len(place.source.lines) else ""
+        way = shown_path(loc, raw)
+        for step, shown in zip(loc, way, strict=True):
+            if step != shown:  # what is hidden in the way is repeated in no sentence
+                text, hint = text.replace(f"`{step}`", "`…`"), hint.replace(f"`{step}`", "`…`")
         line, column = masked(place.source.lines, place.line, place.column)
         problem = Problem(
             place.source.name,
             place.line,
             place.column,
-            _one_line(spell(shown_path(loc, raw))),
+            _one_line(spell(way)),
             _one_line(text),
             _one_line(hint),
             _one_line(line, "\t"),
