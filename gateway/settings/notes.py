@@ -25,15 +25,15 @@ class Notes:
 
     def veil(self, value: str) -> None:
         """A value came from the environment or another file: it is not to be repeated anywhere."""
-        self._outside.add(value)
+        self._outside.add(value.casefold())
 
     def add(self, place: Place, loc: Loc, text: str, hint: str = "", veiled: object = None, value: object = None) -> None:
         """Take note of a problem. `value` is what it is about, if that may be repeated unless it looks like a secret.
 
         `veiled` is the same for a value from outside: no part of it is repeated, and no hint is made from it.
         """
-        own = "" if veiled is None else str(veiled)
-        text = _QUOTED.sub(lambda quoted: "`…`" if quoted[1] in own or self._is_outside(quoted[1]) else quoted[0], text)
+        own = "" if veiled is None else str(veiled).casefold()
+        text = _QUOTED.sub(lambda quoted: "`…`" if quoted[1].casefold() in own or self._is_outside(quoted[1]) else quoted[0], text)
         hint = "" if own else _QUOTED.sub(lambda quoted: "`…`" if self._is_outside(quoted[1]) else quoted[0], hint)
         quoted = [*_QUOTED.findall(f"{text} {hint}"), value if isinstance(value, str) else ""]
         text, hint = shown_text(text, quoted), shown_text(hint, quoted)
@@ -57,6 +57,7 @@ class Notes:
         self._found.append((self._order[place.source.name], problem))
 
     def _is_outside(self, quoted: str) -> bool:
+        quoted = quoted.casefold()  # names of hosts are told in lower case
         return quoted in self._outside or any(len(value) >= _TELLING and value in quoted for value in self._outside)
 
     def raise_if_any(self) -> None:

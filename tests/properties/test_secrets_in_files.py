@@ -95,10 +95,22 @@ CASES = [
 ]
 
 
-def said_of(text: str) -> str:
+FROM_OUTSIDE = [
+    "upstreams: [{id: t, targets: [{url: 'http://${SECRET}'}]}]\n",
+    "upstreams: [{id: t, targets: [{url: 'http://a${SECRET}:1'}]}]\n",
+    "admin: {address: '${SECRET}', hosts: ['${SECRET}']}\n",
+    "redis: {url: 'redis://:${SECRET}@h:x'}\n",
+    "redis: {url: 'redis://h', password_file: '${SECRET}'}\n",
+    "keys: [{id: '${SECRET}', plan: '${SECRET}', expires: '2026-${SECRET}'}]\n",
+    "routes: [{id: q, upstream: '${SECRET}', match: {path: '/{${SECRET}'}}]\n",
+    "server: {listeners: [{id: a, address: 'h:1', tls: {certificates: [{certificate: '/${SECRET}'}]}}]}\n",
+]
+
+
+def said_of(text: str, **environment: str) -> str:
     """Everything that is said of a file, in every form; nothing when it is in order."""
     try:
-        parse(text)
+        parse(text, environ=environment)
     except ConfigError as error:
         return "\n".join((error.text(), error.text(color=True), error.json(), error.github(), json.dumps(str(error))))
     return ""
@@ -118,3 +130,16 @@ def test_no_part_of_a_secret_is_repeated(name: str) -> None:
         ):
             said = said_of(whole)
             assert mark not in said, f"{whole}\n---\n{said}"
+
+
+@pytest.mark.parametrize("text", FROM_OUTSIDE)
+def test_no_value_of_the_environment_is_repeated(text: str) -> None:
+    for secret in ("Hunter2;Xyz", "Hunter2-Xyz", "HUNTER2"):
+        said = said_of(text, SECRET=secret)
+        assert said
+        assert MARK not in said.lower(), said
+
+
+def test_what_looks_like_a_variable_and_is_none_is_not_repeated() -> None:
+    assert MARK not in said_of(f"{GOOD}admin: {{token: 'a${{{MARK}}}b'}}\n")
+    assert "`TOKEN` is not set" in said_of(f"{GOOD}admin: {{token: 'a${{TOKEN}}b'}}\n")
