@@ -4,7 +4,8 @@ The life of a request
     A socket becomes an `Exchange` (edge), `pipeline.Gateway` takes it through the stages, a `Reply` goes back (edge):
 
         door       edge/door.py         what the parser lets through and HTTP forbids: 4xx, 501, 505
-        match      table/routes.py      method and path -> Route, in every reading of the path the same: 404, 405
+        match      table/routes.py      method and path -> Route: 404, 405. Where another reading of the path leads to a
+                                        route that asks for more, table/law.py refuses: 400, 403, 405
         identify   stages/identify.py   key and organisation -> Caller: 401, 403. Keys stand in the configuration, or in Redis:
                                         then table/stored.py remembers those in use
         limit      stages/limit.py      one Decision for all windows and meters of the Claim, in one round trip: 429
@@ -29,6 +30,7 @@ Floors (each imports only what stands below it; import-linter checks)
         exchange > table                 one request; and the configuration compiled, decided before any request
         remote | observe                 what is at the other end of a socket; metrics, log, trace
         settings                         the YAML file: schema, reading, every problem with line and column
+        system                           what a process owes the operating system: signals, standard input and output
         kernel                           pure: no sockets, no clock, no environment
 
     Time, entropy and the environment come in as parameters (`Clock`, `Ids`, `environ`). Everything that can be decided
@@ -44,7 +46,8 @@ Departures from the usual
     - Metrics are slots in shared memory, the last errors a ring beside them (`observe/errors.py`); the supervisor reads them,
       so that no request waits for a scrape, and a worker that dies takes nothing along.
     - While Redis is away nobody waits for it: `remote/breaker.py` says so, `remote/ladder.py` what its limits do then, and
-      `remote/settlements.py` tells it later how calls ended.
+      `remote/settlements.py` tells it later how calls ended. `remote/outage.py` keeps what is known and owed meanwhile where it
+      outlives the worker, and `supervisor/handover.py` hands it on.
     - `gateway diff` compares configurations compiled, not files: `table/outline.py` takes each apart into things that have
       names and no secrets, `table/effects.py` says what a change of one means to callers.
     - What is known of targets stands in memory that all workers share (`remote/board.py`). The first worker of a node makes

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Sequence
 from hashlib import sha256
+from ipaddress import ip_network
 from typing import Any
 
 from gateway.exchange import Exchange, Reply
@@ -22,6 +23,7 @@ from gateway.table import Credentials, Key, Route, RouteTable
 from tests.samples import caller, keyring, route
 
 GOOD = [("X-Api-Key", "good")]
+NETWORK = ip_network("10.0.0.0/8")
 CLOCK = Clock(lambda: 1.0, lambda: 1_700_000_000.0)
 
 
@@ -36,7 +38,7 @@ class Client:
         self.replies.append(reply)
         if self._gone is not None:
             raise self._gone
-        return len(reply.body)
+        return len(reply.body) + len(reply.content) + len(reply.tail)
 
 
 class Away:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gateway.settings import ConfigError, load
+from gateway.settings import ConfigError, as_commands, as_data, as_text, load_with_warnings
 from gateway.settings.includes import STANDARD_INPUT
 
 
@@ -30,10 +30,11 @@ from gateway.settings.includes import STANDARD_INPUT
 def command(file: Path, output: str) -> None:
     """Say everything that is wrong with a configuration file.
 
-    Reads it as `gateway run` does, environment and included files too, and starts nothing.
+    Reads it as `gateway run` does, environment and included files too, and starts nothing. Warnings are told, and leave
+    the exit code 0.
     """
     try:
-        config = load(file, content=sys.stdin.buffer.read() if str(file) == STANDARD_INPUT else None)
+        config, warnings = load_with_warnings(file, content=sys.stdin.buffer.read() if str(file) == STANDARD_INPUT else None)
     except ConfigError as error:
         if output == "json":
             click.echo(error.json())
@@ -43,8 +44,12 @@ def command(file: Path, output: str) -> None:
             click.echo(error.text(color=sys.stdout.isatty()))
         sys.exit(1)
     if output == "json":
-        click.echo(json.dumps({"problems": []}))
-    elif output == "text":
+        click.echo(json.dumps({"problems": [], "warnings": as_data(warnings)} if warnings else {"problems": []}))
+    elif output == "github":
+        click.echo(as_commands(warnings), nl=bool(warnings))
+    else:
+        if warnings:
+            click.echo(as_text(warnings, color=sys.stdout.isatty()))
         counted = {"route": len(config.routes), "upstream": len(config.upstreams), "key": len(config.keys)}
         told = [f"{number} {noun}{'' if number == 1 else 's'}" for noun, number in counted.items()]
         if config.key_store is not None:

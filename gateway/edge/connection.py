@@ -1,4 +1,7 @@
-"""What is answered on a client connection: its requests in order, one reply each."""
+"""What is answered on a client connection: its requests in order, one reply each.
+
+Law: no connection takes the loop. After a few requests that were there already, or a stretch of a stream, it is others' turn.
+"""
 
 import asyncio
 import socket
@@ -19,12 +22,18 @@ from gateway.remote.call import Stream
 
 LINGER_S = 1.0
 """How long to go on reading, and throwing away, after an answer that ends the connection: closing at once may reset it under the answer."""
+TURN_REQUESTS, TURN_S = 4, 0.001
+"""How many requests of one connection that are there already are answered, or how long that may take, before it is others' turn."""
+TURN_BYTES = 256 * 1024
+"""The same of a stream that is there already, or comes of inflating what is."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER on, for no time: closing sends RST."""
 _SPEAK_TLS = partial(
     GatewayError, MALFORMED_REQUEST, developer_message="This address speaks https only. Write https:// at the beginning of the URL."
 )
+_PIECE_BYTES = 256 * 1024
+"""A larger reply is handed to the transport in pieces."""
 _SMALL_BYTES = 32 * 1024
 """A reply up to this size may wait for the end of the loop's turn."""
 
@@ -44,6 +53,7 @@ class Connection(Intake):
         self._http10 = False
 
     async def start(self) -> None:
+        began, answered = 0.0, 0  # of this turn of the loop, as far as this connection knows
         try:
             while self._keep and not self._force_close:
                 if not self._messages:
@@ -58,12 +68,20 @@ class Connection(Intake):
                         await self._waiter
                     finally:
                         self._waiter = None
+                    answered = 0
+                elif answered >= TURN_REQUESTS or (answered and self._listener.door.monotonic() - began > TURN_S):
+                    answered = 0
+                    await asyncio.sleep(0)
+                    continue
+                if not answered:
+                    began = self._listener.door.monotonic()
                 message, payload = self._messages.popleft()
                 if self._parser is not None:
                     self._parser.message_consumed()
                 if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
                     self._resume_reading_if_drained()
                 await self._answer(message, payload)
+                answered += 1
         finally:
             self._task_handler = None
             self.force_close()
@@ -112,6 +130,8 @@ class Connection(Intake):
             return 0
         if reply.stream is not None:
             return await self._stream(x, reply, reply.stream, head, chunked)
+        if len(reply.body) > _PIECE_BYTES or reply.content:
+            return await self._send_large(x, reply, head)
         data = head + reply.body
         if self._keep and len(data) <= _SMALL_BYTES:
             self._listener.outbox.put(transport, data)
@@ -123,9 +143,34 @@ class Connection(Intake):
             await self._wait_for_client(x)
         return x.sent_bytes
 
+    async def _send_large(self, x: Exchange, reply: Reply, head: bytes) -> int:
+        """Piece by piece as the client takes them: nothing but the reply itself holds what it does not take."""
+        self._listener.outbox.flush()
+        parts = (head, reply.body, reply.content, reply.tail)
+        self._owed = sum(map(len, parts))
+        x.sent_bytes = self._owed - len(head)
+        try:
+            for part in parts:
+                view = memoryview(part)
+                for at in range(0, len(view), _PIECE_BYTES):
+                    transport = self.transport
+                    if transport is None or transport.is_closing():
+                        x.sent_bytes = max(0, x.sent_bytes - self._owed)
+                        raise ConnectionResetError("the client is gone")
+                    piece = view[at : at + _PIECE_BYTES]
+                    self._owed -= len(piece)
+                    transport.write(piece)
+                    self._written += 1
+                    if self._paused:
+                        await self._wait_for_client(x)
+        finally:
+            self._owed = 0
+            self._taken()
+        return x.sent_bytes
+
     async def _stream(self, x: Exchange, reply: Reply, stream: Stream, head: bytes, chunked: bool) -> int:
         """Head and first part at once, then piece by piece as the client takes them."""
-        piece, last = reply.body, False
+        piece, last, ahead = reply.body, False, 0
         self._listener.outbox.flush()
         try:
             while True:
@@ -136,8 +181,12 @@ class Connection(Intake):
                 framed = b"%x\r\n%b\r\n" % (len(piece), piece) if chunked and piece else piece
                 transport.write(head + framed + (b"0\r\n\r\n" if chunked and last else b""))
                 self._written += 1
+                ahead += len(piece)
                 if self._paused:
                     await self._wait_for_client(x)
+                elif ahead > TURN_BYTES:
+                    ahead = 0
+                    await asyncio.sleep(0)
                 if last:
                     return x.sent_bytes
                 head = b""
@@ -160,7 +209,7 @@ class Connection(Intake):
         """Until it has taken most of what was written. `x` is told how long that took, and how much it has if it takes no more."""
         began = self._listener.door.monotonic()
         try:
-            await self._drain_helper()
+            await self._drained()
         except BaseException:
             x.sent_bytes = max(0, x.sent_bytes - self._untaken)
             raise

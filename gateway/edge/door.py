@@ -31,6 +31,7 @@ _AUTHORITY = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~-]{1,255})(?::
 _ABSOLUTE = re.compile(r"https?://([^/?#@]+)(/[^?#]*)?(?:\?([^#]*))?", re.IGNORECASE)
 _REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~]+ HTTP/1\.[01]\r?\n")
 _BEGUN_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: [!-~]*(?: [HTP/1.0]*\r?)?)?")
+_NOT_IN_A_LINE = re.compile(rb"[^ -~\r]")
 _MOST_DIGITS = 18
 _MOST_PORT = 65535
 _REMEMBERED_HOSTS = 256
@@ -162,6 +163,10 @@ class Door(msgspec.Struct, frozen=True):
     def undecided(self, error: Exception, data: bytes) -> bool:
         """Whether the rest of the line decides what to answer: an unknown method, or no request at all."""
         return isinstance(error, BadHttpMethod) and len(data) <= self.limits.url_bytes and _BEGUN_LINE.fullmatch(data) is not None
+
+    def still_undecided(self, length: int, data: bytes) -> bool:
+        """The same of a line of `length` bytes that was undecided before `data`, its newest part: only that is looked at."""
+        return length <= self.limits.url_bytes and _NOT_IN_A_LINE.search(data) is None
 
     def unparsable(self, error: Exception, data: bytes) -> GatewayError:
         """What to answer when the parser raised `error` over `data`. Neither is quoted: a key may stand there."""

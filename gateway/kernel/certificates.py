@@ -35,6 +35,8 @@ _KEYWORDS = {
     bytes.fromhex("2a864886f70d010901"): "emailAddress",
 }
 """Spelled as `openssl x509 -subject -nameopt RFC2253` spells them; any other attribute is its number."""
+_MOST_ARC = 1 << 128
+"""Of an object identifier. The longest that are given out are UUIDs (ITU-T X.667)."""
 _ESCAPED = frozenset('"+,;<>\\')
 
 
@@ -182,6 +184,8 @@ def _escaped(text: str) -> str:
 def _dotted(oid: bytes) -> str:
     numbers, number = [], 0
     for byte in oid:
+        if number > _MOST_ARC:
+            raise ValueError("the certificate has a number that nobody was given")
         number = number << 7 | byte & 0x7F
         if byte < 0x80:
             numbers.append(number)

@@ -3,6 +3,9 @@
 Laws:
 1. A coded body ends where its coding says so: what is cut off, or followed by anything, is invalid (rule 8).
 2. Nothing is ever inflated by more than a piece at a time, so a bomb costs time, not memory; and it is cut off early.
+3. Time is linear in what comes in and what goes out. A decoder is given a slice at a time, because it copies what it has not used
+   at every member, frame and full piece; and each coding has to yield something for what it takes, because empty members,
+   skippable frames, metadata and empty blocks cost time without limit and come to no output that could be rationed.
 """
 
 import zlib
@@ -22,6 +25,12 @@ MOST_CODINGS = 3
 
 RATIO, RATIO_FROM_BYTES = 200, 16 * 1024 * 1024
 """A stream that inflated to more than the second may not be more than the first times its coded size. JSON does not reach 50."""
+
+_SLICE_BYTES = 4096
+"""What a decoder is given at once."""
+
+_GROWTH, _GROWTH_FROM_BYTES = 4, 16 * 1024
+"""How many times its decoded size a coding may have, beyond the second. Text that is flushed word by word does not reach it."""
 
 _ZSTD_INPUT_BYTES = 128
 """zstd says no output limit: a block is 3 bytes or more, and at most 128 KiB of output."""
@@ -126,6 +135,36 @@ class _Zstd:
         _must_have_ended(self._inflater.eof)
 
 
+class _Layer:
+    """One coding, fed a slice at a time and held to yield something for it. Small pieces come together."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+        self._coded = self._decoded = 0
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        for at in range(0, len(data), _SLICE_BYTES):
+            part = data[at : at + _SLICE_BYTES]
+            self._coded += len(part)
+            pieces: list[bytes] = []
+            size = 0
+            for piece in self._decoder.feed(part):
+                pieces.append(piece)
+                size += len(piece)
+                if size >= PIECE_BYTES:
+                    self._decoded += size
+                    yield b"".join(pieces)
+                    pieces, size = [], 0
+            self._decoded += size
+            if size:
+                yield b"".join(pieces)
+            if self._coded > _GROWTH_FROM_BYTES + _GROWTH * self._decoded:
+                raise GatewayError(UPSTREAM_CODING_INVALID, cause="the coding is many times as large as what it codes")
+
+    def finish(self) -> None:
+        self._decoder.finish()
+
+
 class _Stacked:
     """`outer` was applied last, so it is undone first."""
 
@@ -177,8 +216,15 @@ _DECODERS: dict[str, Callable[[], Decoder]] = {
 }
 
 
+_UNDONE_BY_NOBODY = frozenset({
+    "compress", "x-compress", "exi", "pack200", "pack200-gzip", "aes128gcm", "dcb", "dcz", "bzip2", "x-bzip2", "bz2", "lzma", "xz", "x-xz",
+    "lz4", "snappy", "x-snappy", "x-snappy-framed", "sdch", "br64",
+})  # fmt: skip
+"""Codings that exist and are not known here. Any other word is no coding: a charset, `none`, `aws-chunked` … and means nothing."""
+
+
 def is_coded(codings: bytes) -> bool:
-    """Whether `codings`, a Content-Encoding, names anything but identity."""
+    """Whether `codings`, a Content-Encoding, names any coding but identity."""
     return bool(_names(codings))
 
 
@@ -188,11 +234,11 @@ def decoder(codings: bytes, most_bytes: int | None = None) -> Decoder:
     Raises GatewayError UPSTREAM_CODING_INVALID for a coding that is not known.
     """
     names = _names(codings)
-    if len(names) > MOST_CODINGS or any(name not in _DECODERS for name in names):
-        raise GatewayError(UPSTREAM_CODING_INVALID, cause="coding not known: " + ", ".join(names)[:100])
-    chain = _DECODERS[names[0]]()
+    if not 0 < len(names) <= MOST_CODINGS or any(name not in _DECODERS for name in names):
+        raise GatewayError(UPSTREAM_CODING_INVALID, cause=f"coding not known: {codings.decode('latin-1')[:100]}")
+    chain: Decoder = _Layer(_DECODERS[names[0]]())
     for name in names[1:]:
-        chain = _Stacked(_DECODERS[name](), chain)
+        chain = _Stacked(_Layer(_DECODERS[name]()), chain)
     return Rationed(chain, most_bytes)
 
 
@@ -210,8 +256,8 @@ def decode(body: bytes, codings: bytes, most_bytes: int) -> bytes:
 
 
 def _names(codings: bytes) -> list[str]:
-    names = [name.strip() for name in codings.decode("latin-1").lower().split(",")]
-    return [name for name in names if name not in {"", "identity"}]
+    names = map(str.strip, codings.decode("latin-1").lower().split(","))
+    return [name for name in names if name in _DECODERS or name in _UNDONE_BY_NOBODY]
 
 
 def _must_have_ended(ended: bool) -> None:

@@ -9,9 +9,10 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway.kernel.envelope import error
-from gateway.kernel.jsontext import Members, decode, is_utf8, members, render
+from gateway.kernel.jsontext import Members, decode_without_halves, displaced, is_utf8, members, render
 from gateway.kernel.repair import error_data, string, success_data
-from gateway.kernel.translate import code_of, status_of, translate
+from gateway.kernel.texts import fit_json
+from gateway.kernel.translate import LARGEST_BODY, code_of, status_of, translate
 
 _JSON = b"application/json"
 
@@ -30,10 +31,15 @@ _PROBE = msgspec.json.Decoder(_Probe)
 _probe = _PROBE.decode
 
 _STATUSES = frozenset({b'"SUCCESS"', b'"ERROR"'})
+_ENVELOPE = frozenset({"requestId", "status", "data", "more"})
+_BRIEF = frozenset({"code", "message", "developerMessage"})
+_LARGEST_TEXT = 65_536
 _OPENING_BYTES = 65_536
-_KEY = re.compile(rb'[ \t\r\n]*"((?:[^"\\]|\\.)*)"[ \t\r\n]*:[ \t\r\n]*')
+_MOST_OPENING_MEMBERS = 64
+"""What is looked at of an opening: nobody writes so much before the data."""
+_KEY = re.compile(rb'[ \t\r\n]*"([^"\\]*(?:\\.[^"\\]*)*)"[ \t\r\n]*:[ \t\r\n]*')
 _WHITE = re.compile(rb"[ \t\r\n]*")
-_SCALAR = re.compile(rb'"(?:[^"\\]|\\.)*"|[-+.\w]+')
+_SCALAR = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[-+.\w]+')
 _NESTED = JSONDecoder()
 
 
@@ -56,16 +62,19 @@ class Opening(NamedTuple):
 
 
 def probe(text: bytes) -> bool | None:
-    """Whether `text`, an object, has requestId, a status of the contract, and data at the top level; None when it is not JSON."""
+    """Whether `text`, an object, is an envelope; None when it is not JSON.
+
+    It is one with requestId, a status of the contract and data at the top level, or with nothing but these and `more`.
+    """
     try:
         found: _Probe | None = _probe(text)
     except (ValueError, RecursionError):
-        found = decode(_PROBE, text)
+        found = decode_without_halves(_PROBE, text, displaced)
     if found is None or not (text.isascii() or is_utf8(text)):
         return None
-    if found.status is UNSET or found.requestId is UNSET or found.data is UNSET:
+    if found.status is UNSET or found.requestId is UNSET or bytes(found.status) not in _STATUSES:
         return False
-    return bytes(found.status) in _STATUSES
+    return found.data is not UNSET or _ENVELOPE.issuperset(members(text) or {"": b""})
 
 
 def adopt(body: bytes, request_id: str, status: int, family: str, notices: list[bytes], new_id: Callable[[], str]) -> Adopted | None:
@@ -79,17 +88,26 @@ def adopt(body: bytes, request_id: str, status: int, family: str, notices: list[
         return None
     own_id = string(found.pop("requestId"))
     says_success = found.pop("status") == b'"SUCCESS"'
-    data = found.pop("data")
+    data = found.pop("data", b"null")
     if says_success and status < 400:
         written = success_data(data, notices, new_id)
         return Adopted(status, 0, _written(request_id, b"SUCCESS", written, found), own_id)
     if says_success:
         result = (members(data) or {}).get("result", data)
         told = translate(status, _JSON, result, family)
-        more = render(found)[1:-1]
+        more = fit_json(render(found))[1:-1]
         return Adopted(status, told.code, error(request_id, *told[:3], told.links, told.details, more), own_id)
-    code, written = error_data(data, code_of(status if status >= 400 else 503, family), new_id)
-    return Adopted(status if status >= 400 else status_of(code), code, _written(request_id, b"ERROR", written, found), own_id)
+    if len(body) > LARGEST_BODY:
+        data, found = _abridged(data), {}
+    code, written = error_data(fit_json(data), code_of(status if status >= 400 else 503, family), new_id)
+    others = {name: fit_json(value) for name, value in found.items()}
+    return Adopted(status if status >= 400 else status_of(code), code, _written(request_id, b"ERROR", written, others), own_id)
+
+
+def _abridged(data: bytes) -> bytes:
+    """The code and the texts of an error that is too large to be read."""
+    told = {name: value for name, value in (members(data) or {}).items() if name in _BRIEF and len(value) <= _LARGEST_TEXT}
+    return render(told)
 
 
 def _written(request_id: str, status: bytes, data: bytes, others: Members) -> bytes:
@@ -106,7 +124,10 @@ def opening(first: bytes) -> Opening | None:
     characters = text.decode("latin-1")
     seen: dict[bytes, tuple[int, int]] = {}
     at = _skip(text, 0)
-    while text[at : at + 1] == (b"," if seen else b"{") and (key := _KEY.match(text, at + 1)) is not None:
+    for _ in range(_MOST_OPENING_MEMBERS):
+        key = _KEY.match(text, at + 1)
+        if key is None or text[at : at + 1] != (b"," if seen else b"{"):
+            break
         start = key.end()
         if key[1] == b"data":
             return _opening(text, seen) if text[start : start + 1] == b"{" else None

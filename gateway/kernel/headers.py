@@ -90,6 +90,5 @@ def forwarded_prefix(values: Iterable[str]) -> str:
 
 def connection_options(values: Iterable[str]) -> frozenset[bytes]:
     """The field names that the Connection fields `values` declare hop-by-hop, in lower case."""
-    return frozenset(
-        option.strip().lower().encode("utf-8", "surrogateescape") for value in values for option in value.split(",") if option.strip()
-    )
+    named = ",".join(values).lower().encode("utf-8", "surrogateescape").split(b",")
+    return frozenset(map(bytes.strip, named)) - {b""}

@@ -7,7 +7,7 @@ Laws:
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TypeAlias, TypeVar
 
 import msgspec
@@ -23,10 +23,14 @@ WHITE = b" \t\r\n"
 _RAW = msgspec.json.Decoder(msgspec.Raw)
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_SURROGATE = re.compile(rb"(\\\\)|\\u([dD][89a-fA-F][0-9a-fA-F]{2})")
-_REPLACEMENT = rb"\ufffd"
+_HALF = rb"[dD][89a-fA-F][0-9a-fA-F]{2}"
+_SURROGATE = re.compile(rb"\\u" + _HALF)
+_BEFORE_SURROGATE = re.compile(rb"\\u(?=" + _HALF + b")")
+_REPLACEMENT = "\ufffd".encode()
 _SHIELD = b"\xff\xfe"
 """In place of a backslash and u. In no UTF-8, so it can be taken back; and only Raw takes it."""
+_PAIR = b"\xff\xff"
+"""In place of an escaped backslash, likewise, while surrogates are looked for."""
 
 
 def is_utf8(text: bytes) -> bool:
@@ -40,7 +44,7 @@ def is_utf8(text: bytes) -> bool:
 
 def is_syntax(text: bytes) -> bool:
     """Whether `text` is one JSON value, if its bytes beyond ASCII are UTF-8."""
-    return decode(_RAW, text) is not None
+    return decode(_RAW, text, displaced) is not None
 
 
 def is_json(text: bytes) -> bool:
@@ -50,7 +54,7 @@ def is_json(text: bytes) -> bool:
 
 def items(text: bytes) -> list[bytes] | None:
     """The elements of an array, as they were spelled; None for anything else. `text` is valid JSON."""
-    found = decode(_ITEMS, text, _SHIELD)
+    found = decode(_ITEMS, text, shielded)
     if found is None:
         return None
     spelled = _unshielded if _has_surrogates(text) else bytes
@@ -59,28 +63,48 @@ def items(text: bytes) -> list[bytes] | None:
 
 def members(text: bytes) -> Members | None:
     """The members of an object; None for anything else. `text` is valid JSON."""
-    found = decode(_MEMBERS, text, _SHIELD)
+    found = decode(_MEMBERS, text, shielded)
     if found is None:
         return None
     spelled = _unshielded if _has_surrogates(text) else bytes
     return {name: spelled(value) for name, value in found.items()}
 
 
-def decode(decoder: "msgspec.json.Decoder[T]", text: bytes, mark: bytes = _REPLACEMENT) -> T | None:
+def replaced(text: bytes) -> bytes:
+    """With U+FFFD in place of each half of a surrogate pair."""
+    return _SURROGATE.sub(_REPLACEMENT, text)
+
+
+def shielded(text: bytes) -> bytes:
+    """With `_SHIELD` in place of the first two characters of each half."""
+    return _BEFORE_SURROGATE.sub(_SHIELD, text)
+
+
+def displaced(text: bytes) -> bytes:
+    """With another character in place of each half, and of some others: for whoever does not look at strings."""
+    return text.replace(rb"\ud", rb"\ue").replace(rb"\uD", rb"\ue")
+
+
+def decode(decoder: "msgspec.json.Decoder[T]", text: bytes, without_halves: Callable[[bytes], bytes] = replaced) -> T | None:
     """What `decoder` makes of `text`; None when that is not JSON, or not of its type.
 
-    msgspec refuses lone halves of surrogate pairs that are spelled as escapes. If there are any, then in place of all halves
-    it sees U+FFFD, or `_SHIELD` and the four digits.
+    msgspec refuses lone halves of surrogate pairs that are spelled as escapes. If there are any, it sees what `without_halves`
+    (`replaced`, `shielded` or `displaced`) makes of the text.
     """
     try:
         return decoder.decode(text)
     except (msgspec.ValidationError, RecursionError, UnicodeDecodeError):
         return None
     except msgspec.DecodeError:
-        if not _has_surrogates(text):
-            return None
+        return decode_without_halves(decoder, text, without_halves)
+
+
+def decode_without_halves(decoder: "msgspec.json.Decoder[T]", text: bytes, without_halves: Callable[[bytes], bytes]) -> T | None:
+    """As `decode`, of a text that `decoder` has refused as it is."""
+    if not _has_surrogates(text) or b"\xff" in text:
+        return None
     try:
-        return decoder.decode(_SURROGATE.sub(lambda half: half[1] or (mark + half[2] if mark is _SHIELD else mark), text))
+        return decoder.decode(without_halves(text.replace(rb"\\", _PAIR)).replace(_PAIR, rb"\\"))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
 

@@ -7,16 +7,14 @@ from gateway.kernel.dates import http_date, unix_date
 from gateway.kernel.envelope import render_message
 from gateway.kernel.faults import Link
 from gateway.kernel.texts import clean
+from gateway.kernel.weblinks import is_safe, parsed
 
 MOST_NOTICES = 16
 
 _FIELDS = frozenset({b"deprecation", b"sunset", b"warning", b"link"})
-_LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[\w*!#$&+.^`|~-]+\s*(?:=\s*(?:"(?:[^"\\]|\\.)*"|[^\s",;]*))?)*)')
-_PARAMETER = re.compile(r';\s*([\w*!#$&+.^`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",;]*))')
-_WARNING = re.compile(r'[\s,]*\d{3} [^\s"]+ "((?:[^"\\]|\\.)*)"(?: "([^"]*)")?')
+_WARNING = re.compile(r'[\s,]*+\d{3} [^\s"]++ "((?:[^"\\]|\\.)*+)"(?: "([^"]*+)")?')
 """RFC 7234, 5.5: warn-code SP warn-agent SP warn-text [SP warn-date]."""
 _UNIX = re.compile(r"@(-?\d{1,15})")
-_QUOTED_PAIR = re.compile(r"\\(.)")
 
 
 def notices(fields: Iterable[tuple[bytes, bytes]], new_id: Callable[[], str]) -> list[bytes]:
@@ -26,9 +24,9 @@ def notices(fields: Iterable[tuple[bytes, bytes]], new_id: Callable[[], str]) ->
         if name in values:
             values[name].append(value.decode("latin-1").strip())
     found = [
-        *(_deprecation(value) for value in values[b"deprecation"]),
-        *(_sunset(value) for value in values[b"sunset"]),
-        *(warning for value in values[b"warning"] for warning in _warnings(value)),
+        *(_deprecation(value) for value in values[b"deprecation"][:MOST_NOTICES]),
+        *(_sunset(value) for value in values[b"sunset"][:MOST_NOTICES]),
+        *(warning for value in values[b"warning"][:MOST_NOTICES] for warning in _warnings(value)),
     ]
     links = _links(", ".join(values[b"link"]))
     return [
@@ -55,9 +53,12 @@ def _sunset(value: str) -> tuple[str, str | None, str] | None:
 def _warnings(value: str) -> list[tuple[str, str | None, str]]:
     found = []
     at = 0
-    while (match := _WARNING.match(value, at)) is not None:
+    for _ in range(MOST_NOTICES):
+        match = _WARNING.match(value, at)
+        if match is None:
+            break
         at = match.end()
-        text = clean(_QUOTED_PAIR.sub(r"\1", match[1]))
+        text = clean(_unquoted(match[1]))
         if text:
             found.append((text, http_date(match[2] or ""), "warning"))
     text = "" if at else clean(value)
@@ -67,13 +68,14 @@ def _warnings(value: str) -> list[tuple[str, str | None, str]]:
 def _links(value: str) -> dict[str, list[Link]]:
     """The links of a Link field (RFC 8288) by relation."""
     found: dict[str, list[Link]] = {}
-    for match in _LINK.finditer(value):
-        href = clean(match[1])
-        parameters: dict[str, str] = {}
-        for name, quoted, token in _PARAMETER.findall(match[2]):
-            parameters.setdefault(name.lower(), _QUOTED_PAIR.sub(r"\1", quoted) or token)
-        for relation in parameters.get("rel", "").lower().split():
-            if href and relation in {"deprecation", "sunset"}:
+    for href, parameters, _ in parsed(value):
+        for relation in {"deprecation", "sunset"}.intersection(parameters.get("rel", "").lower().split()):
+            if is_safe(href):
                 title = clean(parameters.get("title")) or relation.title()
                 found.setdefault(relation, []).append(Link(href, title))
     return found
+
+
+def _unquoted(text: str) -> str:
+    """The inside of a quoted-string (RFC 9110, 5.6.4) without the backslashes that quote."""
+    return text.replace("\\\\", "\0").replace("\\", "").replace("\0", "\\")

@@ -1,26 +1,45 @@
-"""The API key in a URL: found in every spelling, and taken out of what goes on."""
+"""The API key in a URL: found in every spelling, and taken out of what goes on.
+
+Law: all of this runs before anybody has been identified, for every request. It takes time linear in the length of the
+query, and no step in Python for each parameter or escape: the query is decoded and searched as a whole, and only the
+parameters that are found are looked at one by one. There may be `MOST_KEYS` of those.
+"""
 
 import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import islice
+
+from gateway.kernel.escapes import spellings, unescape
 
 SHORTEST_SECRET = 8
 """What has fewer characters is nobody's key."""
 
-_SEPARATORS = re.compile("([&;])")
-_SUFFIX = re.compile(r"\[[^\]]*\]?\W*$")
-_PADDING = "".join(map(chr, range(33))) + "\x7f\xa0'\"()[]{}<>.,:&=*!$\ufeff"
-_ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
+MOST_KEYS = 8
+"""Keys, and parameters that look like one, in one request. Whoever sends more is not answered with any of them."""
+
+_MOST_COPIES = 64
+_NO_SEPARATORS = bytes(set(range(256)) - set(b"&;"))
+_PADDING = re.escape("".join(map(chr, range(2, 33))) + "\x7f\xa0'\"()[]{}<>.,:&=*!$\ufeff")
+_MARKS = bytes.maketrans(b"\0\1+&;=", b"\2\2 \0\0\1")
+"""Separators and the sign behind a name become marks, so that they are not taken for the same characters escaped."""
+_SEPARATED = bytes.maketrans(b"\0&;", b"\2\0\0")
+_SPACES = bytes.maketrans(b"+", b" ")
+
+
+class TooManyKeysError(ValueError):
+    """There are more than `MOST_KEYS`, or a great many copies of one."""
 
 
 def decode(text: str) -> str:
     """A query name or value as an HTML form means it: `+` is a space, escapes are bytes of UTF-8."""
     if "%" not in text and "+" not in text:
         return text
-    raw = _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text.replace("+", " "))
-    return raw.encode("latin-1", "replace").decode("utf-8", "surrogateescape")
+    return unescape(text.replace("+", " ").encode("latin-1", "replace")).decode("utf-8", "surrogateescape")
 
 
 def take_key(query: str, name: str) -> tuple[list[str], str]:
-    """The values of parameter `name` in `query`, and the query without them.
+    """The values of parameter `name` in `query`, and the query without them. Raises TooManyKeysError.
 
     Only the exact name counts as a key. What merely resembles it (other case, `_` for `-`, behind a `;` or a second
     `?`, with `[]` or white space around it) is taken out as well, because somebody's key may stand there by mistake.
@@ -29,38 +48,100 @@ def take_key(query: str, name: str) -> tuple[list[str], str]:
     folded = fold(name)
     if "%" not in query and "+" not in query and folded not in fold(query):
         return [], query
+    taken = _resembling(query, folded)
+    if not taken:
+        return [], query
+    pieces = _pieces(query)
     keys: list[str] = []
-    kept: list[str] = []
-    pieces = _SEPARATORS.split(query)
-    for position in range(0, len(pieces), 2):
-        raw_name, _, raw_value = pieces[position].partition("=")
-        found = decode(raw_name)
-        if _resembles(found, folded) or _resembles(decode(found), folded):
-            if found == name and (position == 0 or pieces[position - 1] == "&"):
-                keys.append(decode(raw_value))
-            continue
-        kept.append((pieces[position - 1] if kept else "") + pieces[position])
-    return keys, "".join(kept)
+    for number in sorted(taken):
+        raw_name, _, raw_value = pieces[2 * number].partition("=")
+        if decode(raw_name) == name and (number == 0 or pieces[2 * number - 1] == "&"):
+            keys.append(decode(raw_value))
+    return keys, _without(pieces, taken)
 
 
-def _resembles(found: str, folded: str) -> bool:
-    return any(_SUFFIX.sub("", part).strip(_PADDING) == folded for part in fold(found).split("?"))
+def _resembling(query: str, folded: str) -> set[int]:
+    """Which parameters have a name that may be meant for `folded`, encoded once or twice too."""
+    raw = query.encode("latin-1", "replace").translate(_MARKS)
+    found: set[int] = set()
+    for times in range(2):
+        decoded = unescape(raw).translate(_SPACES)
+        if times and decoded == raw:
+            break
+        text = fold(decoded.decode("utf-8", "surrogateescape"))
+        if folded in text:
+            for match in _resemblance(folded).finditer(text):
+                found.add(text.count("\0", 0, match.start() + 1))
+                if len(found) > MOST_KEYS:
+                    raise TooManyKeysError
+        raw = decoded
+    return found
 
 
-def drop_copies(query: str, secret: str) -> str:
-    """`query` without the parameters in which `secret` stands, percent-encoded once or twice too."""
-    if not holds(query, secret):
+@lru_cache(maxsize=16)
+def _resemblance(folded: str) -> re.Pattern[str]:
+    """A name in a query with marks: the repeats in it are kept apart by what stands between them."""
+    return re.compile(rf"(?:\A|\0)(?:[^\0\1]*\?)?[{_PADDING}]*{re.escape(folded)}[{_PADDING}]*(?=[\[?\0\1]|\Z)")
+
+
+def secrets_of(keys: Iterable[str]) -> list[bytes]:
+    """Those of `keys` that are long enough to be searched for, each once, as `copies_in` wants them. Raises TooManyKeysError."""
+    found = {key.encode("utf-8", "surrogateescape") for key in keys if len(key) >= SHORTEST_SECRET}
+    if len(found) > MOST_KEYS:
+        raise TooManyKeysError
+    return [secret.translate(_SPACES) for secret in found]
+
+
+def holds(text: bytes, secrets: list[bytes]) -> bool:
+    """Whether one of `secrets` stands in `text`, percent-encoded once or twice too."""
+    return any(each.find(secret) >= 0 for each in spellings(text) for secret in secrets)
+
+
+def drop_copies(query: str, secrets: list[bytes]) -> str:
+    """`query` without the parameters in which one of `secrets` stands, percent-encoded once or twice too. Raises TooManyKeysError."""
+    if not holds(query.encode("latin-1", "replace"), secrets):
         return query
-    pieces = _SEPARATORS.split(query)
-    kept = [position for position in range(0, len(pieces), 2) if not holds(pieces[position], secret)]
-    return "".join([(pieces[position - 1] if number else "") + pieces[position] for number, position in enumerate(kept)])
+    marked = query.encode("latin-1", "replace").translate(_SEPARATED)
+    dropped: set[int] = set()
+    for each in spellings(marked):
+        for secret in secrets:
+            dropped.update(islice(_parameters_with(secret, each), _MOST_COPIES + 1))
+    if len(dropped) > _MOST_COPIES:
+        raise TooManyKeysError
+    return _without(_pieces(query), dropped)
 
 
-def holds(text: str, secret: str) -> bool:
-    """Whether `secret` stands in `text`, percent-encoded once or twice too. What is short may stand there by chance."""
-    if len(secret) < SHORTEST_SECRET:
-        return False
-    return secret in text or ("%" in text and secret in decode(decode(text)))
+def _parameters_with(secret: bytes, marked: bytes) -> Iterator[int]:
+    number, at = 0, 0
+    while (found := marked.find(secret, at)) >= 0:
+        number += marked.count(b"\0", at, found)
+        yield number
+        at = marked.find(b"\0", found)
+        if at < 0:
+            return
+
+
+def _pieces(query: str) -> list[str]:
+    """The parameters, and between them the separators."""
+    parameters = query.replace(";", "&").split("&")
+    pieces = [""] * (2 * len(parameters) - 1)
+    pieces[::2] = parameters
+    pieces[1::2] = query.encode("latin-1", "replace").translate(None, _NO_SEPARATORS).decode()
+    return pieces
+
+
+def _without(pieces: list[str], numbers: set[int]) -> str:
+    """A query of `pieces` without the parameters that have these `numbers`, and without the separator before each."""
+    for number in numbers:
+        pieces[2 * number] = ""
+        if number:
+            pieces[2 * number - 1] = ""
+    first = 0
+    while first in numbers:
+        first += 1
+    if 0 < 2 * first < len(pieces):
+        pieces[2 * first - 1] = ""
+    return "".join(pieces)
 
 
 def fold(text: str) -> str:

@@ -10,12 +10,15 @@ from gateway.kernel.envelope import EMPTY_RESULT
 from gateway.kernel.faults import MESSAGES, UNDEFINED
 from gateway.kernel.jsontext import Members, array, decode, items, members, quote, render
 
+MOST_MENDED = 1000
+"""Messages, or links, of one list that are mended one by one, which costs more than their bytes. What follows is left out."""
+
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 _KINDS = ("INFO", "ERROR", "WARNING", "DEBUG", "TRACE")
 
 
 class _Link(msgspec.Struct):
-    href: str
+    href: _Text
     title: _Text
 
 
@@ -33,8 +36,12 @@ class _Success(msgspec.Struct):
     messages: list[_Message] | msgspec.UnsetType = msgspec.UNSET
 
 
+_LEAST_CODE, _MOST_CODE = -(1 << 31), (1 << 31) - 1
+"""What an integer of 32 bits holds: clients in several languages read a code into one. Any other number is no code."""
+
+
 class _Error(msgspec.Struct):
-    code: int
+    code: Annotated[int, msgspec.Meta(ge=_LEAST_CODE, le=_MOST_CODE)]
     message: _Text
     developerMessage: _Text  # noqa: N815  # the contract's spelling
     links: list[_Link] | msgspec.UnsetType = msgspec.UNSET
@@ -98,7 +105,7 @@ def _dates_are_sound(messages: list[_Message] | msgspec.UnsetType) -> bool:
 def _code(text: bytes, fallback: int) -> int:
     number = decode(_INTEGER, text)
     if number is not None:
-        return number
+        return number if _LEAST_CODE <= number <= _MOST_CODE else fallback
     digits = string(text) or ""
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 10 else fallback
 
@@ -111,7 +118,7 @@ def _messages(text: bytes, kind: str, new_id: Callable[[], str]) -> list[bytes]:
     elements = items(text)
     if elements is None:
         elements = [text]
-    return [mended for element in elements if (mended := _message(element, kind, new_id))]
+    return [mended for element in elements[:MOST_MENDED] if (mended := _message(element, kind, new_id))]
 
 
 def _message(text: bytes, kind: str, new_id: Callable[[], str]) -> bytes:
@@ -146,7 +153,7 @@ def _links(text: bytes) -> list[bytes]:
     elements = items(text)
     if elements is None:
         elements = [text]
-    return [mended for element in elements if (mended := _link(element))]
+    return [mended for element in elements[:MOST_MENDED] if (mended := _link(element))]
 
 
 def _link(text: bytes) -> bytes:

@@ -11,6 +11,7 @@ these open. So what passes is what `is_json` passes, with two limits:
 2. Nesting is limited as in `gateway.kernel.jsontext`.
 """
 
+import re
 from codecs import getincrementaldecoder
 
 from gateway.kernel.faults import UPSTREAM_BODY_INVALID, GatewayError
@@ -21,6 +22,9 @@ LONGEST_TOKEN = 4 * WINDOW
 
 _GUESSES = 4
 _DEEPEST = 1000
+_ROUNDS = 16
+"""How often pairs are taken out everywhere at once: enough for almost any document."""
+_RUN = re.compile(rb"\[+|\]+|\{+|\}+")
 _ESCAPE_BYTES = 6
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _CLOSE = bytes.maketrans(b"[{", b"]}")
@@ -34,6 +38,8 @@ class Scanner:
         self._utf8 = _Utf8()
         self._mid_character = False
         self._pending = b""
+        self._fresh: list[bytes] = []
+        self._fresh_bytes = 0
         self._due = WINDOW
         self._opening = b""
         self._stack = b""
@@ -49,8 +55,10 @@ class Scanner:
                 except UnicodeDecodeError as error:
                     raise _invalid("not UTF-8") from error
                 self._mid_character = bool(self._utf8.getstate()[0])
-            self._pending += piece
-            if len(self._pending) >= self._due:
+            self._fresh.append(piece)
+            self._fresh_bytes += len(piece)
+            if len(self._pending) + self._fresh_bytes >= self._due:
+                self._take_fresh()
                 self._advance()
                 if len(self._pending) > LONGEST_TOKEN:
                     raise _invalid("a token too long to check")
@@ -58,8 +66,14 @@ class Scanner:
 
     def finish(self) -> None:
         """Checks that the document is complete."""
+        self._take_fresh()
         if self._mid_character or not is_syntax(self._opening + self._pending):
             raise _invalid("not JSON")
+
+    def _take_fresh(self) -> None:
+        self._pending = b"".join([self._pending, *self._fresh])
+        self._fresh.clear()
+        self._fresh_bytes = 0
 
     def _advance(self) -> None:
         text = self._pending
@@ -77,17 +91,13 @@ class Scanner:
 
     def _to_last_comma(self, text: bytes, parts: list[bytes]) -> None:
         """Checks up to the last comma outside of strings. `parts` is the text cut at its quotes: every other one is a string."""
-        last = len(parts) - 1
-        cut = len(text)
-        for index in range(last, -1, -1):
-            comma = -1 if index % 2 else parts[index].rfind(b",")
-            if comma >= 0:
-                cut += comma - len(parts[index])
-                break
-            cut -= len(parts[index]) + 1
-        else:
+        outside = b'"'.join(parts[::2])
+        comma = outside.rfind(b",")
+        if comma < 0:
             return
-        stack = _open_after(self._stack, b"".join([*parts[:index:2], parts[index][:comma]]))
+        behind = parts[2 * outside.count(b'"', 0, comma) :]
+        cut = len(text) - len(b'"'.join(behind)) + behind[0].rfind(b",")
+        stack = _open_after(self._stack, outside[:comma])
         if stack is None or not self._proves(text[:cut], stack):
             raise _invalid("not JSON")
         self._passed(cut, stack)
@@ -128,12 +138,35 @@ def _likely_cut(text: bytes) -> int:
 def _open_after(stack: bytes, outside: bytes) -> bytes | None:
     """The brackets open after `outside`, a text without strings, if `stack` were before; None when they do not match."""
     brackets = stack + outside.translate(None, _NO_BRACKETS)
-    for _ in range(_DEEPEST):
+    for _ in range(_ROUNDS):
         paired = brackets.replace(b"[]", b"").replace(b"{}", b"")
         if len(paired) == len(brackets):
             break
         brackets = paired
+    else:
+        brackets = _unpaired(brackets)
     return None if not brackets or len(brackets) > _DEEPEST or b"]" in brackets or b"}" in brackets else brackets
+
+
+def _unpaired(brackets: bytes) -> bytes:
+    """What is left when all pairs are taken out, run by run: nests are deep here, so the runs are long. b"]" when they do not match."""
+    left: list[bytes] = []
+    for run in _RUN.findall(brackets):
+        if run[:1] in b"[{":
+            left.append(run)
+            continue
+        opener = b"[" if run[:1] == b"]" else b"{"
+        missing = len(run)
+        while missing:
+            if not left or left[-1][:1] != opener:
+                return b"]"
+            open_here = len(left[-1])
+            if open_here > missing:
+                left[-1] = left[-1][missing:]
+            else:
+                left.pop()
+            missing -= min(missing, open_here)
+    return b"".join(left)
 
 
 def _opening(stack: bytes) -> bytes:

@@ -16,19 +16,24 @@ _NAMES = frozenset(
 _PARTS = ("secret", "password", "credential")
 _ENDINGS = ("_key", "_apikey", "_token", "_authorization", "_cookie")
 
-_QUERY = re.compile(r"""([?&;][^=&;\s"'<>]*=)[^&;\s"'<>]+""")
-_USERINFO = re.compile(r"(://)[^/@\s]+@")
+_QUERY = re.compile(r"""([?&;][^=?&;\s"'<>]*+=)[^&;\s"'<>]+""")
+_USERINFO = re.compile(r"(://)[^/@\s]++@")
 
 
 def _plain(name: str) -> str:
     return name.lower().replace("-", "_")
 
 
+def _field_of(names: Iterable[str]) -> re.Pattern[str]:
+    """A secret behind one of `names`, whatever stands between them."""
+    spelled = "|".join(sorted((re.escape(name).replace("_", "[-_]") for name in {*names} - {"key", "token"}), key=len, reverse=True))
+    return re.compile(rf"""(?i)(\b(?:{spelled})\b["']?\)?\s*+[:=,]\s*+(?:b?["'])?)(?:(?:bearer|basic)\s++)?[^\s"',;&)]++""")
+
+
 def redactor(secret_names: Iterable[str] = ()) -> Callable[[object, str, MutableMapping[str, Any]], dict[str, Any]]:
     """A structlog processor. `secret_names` are further header and query names that carry keys."""
     names = _NAMES | {_plain(name) for name in secret_names}
-    spelled = "|".join(sorted((re.escape(name).replace("_", "[-_]") for name in names - {"key", "token"}), key=len, reverse=True))
-    field = re.compile(rf"""(?i)(\b(?:{spelled})\b["']?\)?\s*[:=,]\s*(?:b?["'])?)(?:(?:bearer|basic)\s+)?[^\s"',;&)]+""")
+    field = _field_of(names)
 
     def secret(name: str) -> bool:
         plain = _plain(name)

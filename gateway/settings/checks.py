@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 
 from gateway.kernel.faults import CATALOGUE
 from gateway.settings.draft import Draft
+from gateway.settings.enclosure import check_enclosures
 from gateway.settings.limits import check_limits
 from gateway.settings.listeners import check_authorities, check_file, check_listeners, check_pair
 from gateway.settings.overlap import check_overlaps
@@ -32,6 +33,7 @@ def check(draft: Draft) -> None:
     _upstreams(draft)
     _routes(draft)
     check_overlaps(draft)
+    check_enclosures(draft)
     _errors(draft)
     _headers(draft)
     _redis(draft)

@@ -72,3 +72,8 @@ class Draft:
         if at_key:
             place = place_of_key(self._root, loc)
         self._notes.add(place, loc, text, hint, value if veiled else None)
+
+    def warn(self, loc: Loc, text: str, hint: str = "") -> None:
+        """Takes note of a value at `loc` that may be meant, and has consequences that somebody may not have thought of."""
+        place, value, veiled = locate(self._root, loc)
+        self._notes.add(place, loc, text, hint, value if veiled else None, severity="warning")

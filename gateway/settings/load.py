@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -29,16 +29,30 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None,
     `content` is what has been read already, from standard input for example; None: the file is read. Raises ConfigError with
     everything that is wrong.
     """
-    return _load(path, environ, content)[0]
+    return _load(path, environ, content).config
+
+
+def load_with_warnings(
+    path: str | os.PathLike[str], environ: Mapping[str, str] | None = None, content: bytes | None = None
+) -> tuple[Config, tuple[Problem, ...]]:
+    """As `load`, and what is doubtful in it."""
+    loaded = _load(path, environ, content)
+    return loaded.config, loaded.warnings
 
 
 def load_with_origins(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> tuple[Config, Origins]:
     """As `load`, and where the values come from."""
-    config, root = _load(path, environ)
-    return config, Origins(root)
+    loaded = _load(path, environ)
+    return loaded.config, Origins(loaded.root)
 
 
-def _load(path: str | os.PathLike[str], environ: Mapping[str, str] | None, content: bytes | None = None) -> tuple[Config, Table]:
+class _Loaded(NamedTuple):
+    config: Config
+    root: Table
+    warnings: tuple[Problem, ...]
+
+
+def _load(path: str | os.PathLike[str], environ: Mapping[str, str] | None, content: bytes | None = None) -> _Loaded:
     name, known = os.fspath(path), os.environ if environ is None else environ
     with _uncollected():
         return _load_thinned(name, known, content) or _built(*_read(name, known, None, content))
@@ -56,20 +70,20 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _load_thinned(name: str, environ: Mapping[str, str], content: bytes | None) -> tuple[Config, Table] | None:
+def _load_thinned(name: str, environ: Mapping[str, str], content: bytes | None) -> _Loaded | None:
     """The quick way for many keys; None where the other one has to be taken. Raises ConfigError."""
     groups: list[Alike] = []
     read = _read(name, environ, groups, content)
     try:
-        config, root = _built(*read)
+        loaded = _built(*read)
     except ConfigError:
         if groups:
             return None
         raise
     if not groups:
-        return config, root
-    keys = with_alike(config.keys, groups)
-    return None if keys is None else (config.model_copy(update={"keys": keys}), root)
+        return loaded
+    keys = with_alike(loaded.config.keys, groups)
+    return None if keys is None else loaded._replace(config=loaded.config.model_copy(update={"keys": keys}))
 
 
 def _read(name: str, environ: Mapping[str, str], groups: list[Alike] | None, content: bytes | None) -> tuple[Any, Notes, bool]:
@@ -85,7 +99,7 @@ def parse(text: str, name: str = "gateway.yaml", environ: Mapping[str, str] | No
     """
     notes = Notes()
     root = read_text(Source.of(name, text, directory), text, environ or {}, notes)
-    return _built(root, notes, whole=True)[0]
+    return _built(root, notes, whole=True).config
 
 
 def from_upstream(url: str, address: str = "127.0.0.1:8080") -> Config:
@@ -104,7 +118,7 @@ def from_upstream(url: str, address: str = "127.0.0.1:8080") -> Config:
         raise ConfigError([Problem("command line", 0, 0, "", problem.text, problem.hint) for problem in error.problems]) from None
 
 
-def _built(root: Any, notes: Notes, whole: bool) -> tuple[Config, Table]:
+def _built(root: Any, notes: Notes, whole: bool) -> _Loaded:
     if not isinstance(root, Table):
         notes.raise_if_any()
         raise AssertionError("what cannot be read has a problem")
@@ -115,7 +129,7 @@ def _built(root: Any, notes: Notes, whole: bool) -> tuple[Config, Table]:
         draft = Draft(*pruned(root, explain(error, root, Config, notes)), notes, whole)
     check(draft)
     notes.raise_if_any()
-    return draft.config, root
+    return _Loaded(draft.config, root, notes.warnings())
 
 
 def _anchor_paths(root: Table) -> None:

@@ -1,6 +1,7 @@
-"""The problems found so far, in the order of their files once all is read."""
+"""The problems and warnings found so far, in the order of their files once all is read."""
 
 import re
+from typing import Literal
 
 from gateway.settings.masking import masked, shown_path, shown_text
 from gateway.settings.places import Loc, Place, Source, spell
@@ -12,7 +13,7 @@ _QUOTED = re.compile(r"`([^`]+)`")
 
 
 class Notes:
-    """Collects problems; `raise_if_any` ends a reading that had some."""
+    """Collects problems; `raise_if_any` ends a reading that had some. Warnings end nothing."""
 
     def __init__(self) -> None:
         self._found: list[tuple[int, Problem]] = []
@@ -27,7 +28,16 @@ class Notes:
         """A value came from the environment or another file: it is not to be repeated anywhere."""
         self._outside.add(value.casefold())
 
-    def add(self, place: Place, loc: Loc, text: str, hint: str = "", veiled: object = None, value: object = None) -> None:
+    def add(
+        self,
+        place: Place,
+        loc: Loc,
+        text: str,
+        hint: str = "",
+        veiled: object = None,
+        value: object = None,
+        severity: Literal["error", "warning"] = "error",
+    ) -> None:
         """Take note of a problem. `value` is what it is about, if that may be repeated unless it looks like a secret.
 
         `veiled` is the same for a value from outside: no part of it is repeated, and no hint is made from it.
@@ -53,6 +63,7 @@ class Notes:
             _one_line(hint),
             _one_line(line, "\t"),
             column,
+            severity,
         )
         self._found.append((self._order[place.source.name], problem))
 
@@ -61,10 +72,19 @@ class Notes:
         return quoted in self._outside or any(len(value) >= _TELLING and value in quoted for value in self._outside)
 
     def raise_if_any(self) -> None:
-        """Raises ConfigError."""
-        if self._found:
-            ordered = sorted(self._found, key=lambda entry: (entry[0], entry[1].line, entry[1].column))
-            raise ConfigError(list(dict.fromkeys(problem for _, problem in ordered)))
+        """Raises ConfigError with the problems."""
+        errors = self._of("error")
+        if errors:
+            raise ConfigError(errors)
+
+    def warnings(self) -> tuple[Problem, ...]:
+        """What is no problem, and doubtful."""
+        return tuple(self._of("warning"))
+
+    def _of(self, severity: str) -> list[Problem]:
+        found = [entry for entry in self._found if entry[1].severity == severity]
+        ordered = sorted(found, key=lambda entry: (entry[0], entry[1].line, entry[1].column))
+        return list(dict.fromkeys(problem for _, problem in ordered))
 
 
 def _one_line(text: str, kept: str = "") -> str:

@@ -5,12 +5,15 @@ No text made here repeats a secret: source lines are masked before they become p
 
 import json
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """One thing that is wrong, and where. `line` and `column` count from 1; 0 is a problem with the file itself.
+    """One thing that is wrong, or doubtful (a `warning`), and where.
+
+    `line` and `column` count from 1; 0 is a problem with the file itself.
 
     `path` leads to the value (`routes[0].match.path`), "" is the whole file. `hint` says what to write, or is "".
     `source_line` is safe to show, "" when there is none; `caret` is the column in it.
@@ -24,6 +27,7 @@ class Problem(msgspec.Struct, frozen=True):
     hint: str = ""
     source_line: str = ""
     caret: int = 1
+    severity: Literal["error", "warning"] = "error"
 
     @property
     def sentence(self) -> str:
@@ -33,7 +37,7 @@ class Problem(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        return f"{place}: error: {self.sentence}"
+        return f"{place}: {self.severity}: {self.sentence}"
 
 
 class ConfigError(Exception):
@@ -48,27 +52,43 @@ class ConfigError(Exception):
 
     def text(self, color: bool = False) -> str:
         """For people: one line a problem, then its source line and a caret. Colours are those of a terminal (ANSI)."""
-        return "\n".join(_paragraph(problem, color) for problem in self.problems)
+        return as_text(self.problems, color)
 
     def json(self) -> str:
         """For programs: an object with a list of `problems`."""
-        fields = ("file", "line", "column", "path", "text", "hint")
-        return json.dumps({"problems": [{name: getattr(problem, name) for name in fields} for problem in self.problems]}, indent=2)
+        return json.dumps({"problems": as_data(self.problems)}, indent=2)
 
     def github(self) -> str:
         """For GitHub Actions: one workflow command a problem, shown beside the line it is about."""
-        return "\n".join(
-            f"::error file={_property(problem.file)},line={max(problem.line, 1)},col={max(problem.column, 1)}"
-            f",title=gateway configuration::{_data(problem.sentence)}"
-            for problem in self.problems
-        )
+        return as_commands(self.problems)
+
+
+def as_text(problems: Sequence[Problem], color: bool = False) -> str:
+    """As `ConfigError.text`."""
+    return "\n".join(_paragraph(problem, color) for problem in problems)
+
+
+def as_data(problems: Sequence[Problem]) -> list[dict[str, str | int]]:
+    """As `ConfigError.json` has them, without the severity."""
+    fields = ("file", "line", "column", "path", "text", "hint")
+    return [{name: getattr(problem, name) for name in fields} for problem in problems]
+
+
+def as_commands(problems: Sequence[Problem]) -> str:
+    """As `ConfigError.github`."""
+    return "\n".join(
+        f"::{problem.severity} file={_property(problem.file)},line={max(problem.line, 1)},col={max(problem.column, 1)}"
+        f",title=gateway configuration::{_data(problem.sentence)}"
+        for problem in problems
+    )
 
 
 def _paragraph(problem: Problem, color: bool) -> str:
     head = str(problem)
     if color:
-        place, _, rest = head.partition(": error: ")
-        head = f"\x1b[1m{place}:\x1b[0m \x1b[1;31merror:\x1b[0m {rest}"
+        place, _, rest = head.partition(f": {problem.severity}: ")
+        shade = 31 if problem.severity == "error" else 35
+        head = f"\x1b[1m{place}:\x1b[0m \x1b[1;{shade}m{problem.severity}:\x1b[0m {rest}"
     if not problem.source_line:
         return head
     gutter = f"{problem.line:>5} | "

@@ -11,7 +11,7 @@ from gateway.kernel.faults import (
     Fault,
     GatewayError,
 )
-from gateway.kernel.query import decode, drop_copies, fold, holds, take_key
+from gateway.kernel.query import TooManyKeysError, decode, drop_copies, fold, holds, secrets_of, take_key
 from gateway.table import Caller, Credentials, Route
 from gateway.table.stored import StoredKeys
 
@@ -19,20 +19,37 @@ from gateway.table.stored import StoredKeys
 def take_credentials(x: Exchange, credentials: Credentials) -> None:
     """Note the keys that came with the exchange, and take them and their copies out of its query for good.
 
-    Raises GatewayError MALFORMED_PATH or MALFORMED_REQUEST when one stands in the path or in Host: it would reach the upstream.
+    Raises GatewayError KEY_AMBIGUOUS for more keys than anybody has, and MALFORMED_PATH or MALFORMED_REQUEST when one stands
+    in the path or in Host: it would reach the upstream.
     """
-    if x.query:
-        x.query_keys, x.query = take_key(x.query, credentials.key_query)
     x.header_keys = x.headers.getall(credentials.key_header, [])
-    for key in x.header_keys + x.query_keys if x.query_keys else x.header_keys:
-        if x.query:
-            x.query = drop_copies(x.query, key)
-        if holds(x.path, key):
-            raise _misplaced(MALFORMED_PATH, credentials)
-        if holds(x.host, key):
-            raise _misplaced(MALFORMED_REQUEST, credentials)
+    if x.query:
+        try:
+            x.query_keys, x.query = take_key(x.query, credentials.key_query)
+        except TooManyKeysError:
+            raise GatewayError(KEY_AMBIGUOUS) from None
+    keys = x.header_keys + x.query_keys if x.query_keys else x.header_keys
+    if keys:
+        text = f"{x.path} {x.host} {x.query}"
+        if len(keys) > 1 or "%" in text or keys[0] in text:
+            _take_copies(x, keys, text, credentials)
     if ("%" in x.path or ";" in x.path) and _names_a_key(fold(decode(decode(x.path))), fold(credentials.key_query)):
         raise _misplaced(MALFORMED_PATH, credentials)
+
+
+def _take_copies(x: Exchange, keys: list[str], text: str, credentials: Credentials) -> None:
+    """`text` is all of `x` in which there might be copies."""
+    try:
+        secrets = secrets_of(keys)
+        if not holds(text.encode(errors="replace"), secrets):
+            return
+        x.query = drop_copies(x.query, secrets)
+    except TooManyKeysError:
+        raise GatewayError(KEY_AMBIGUOUS) from None
+    if holds(x.path.encode(errors="replace"), secrets):
+        raise _misplaced(MALFORMED_PATH, credentials)
+    if holds(f"{x.host} {x.query}".encode(errors="replace"), secrets):  # in the query only what its separators cut in two
+        raise _misplaced(MALFORMED_REQUEST, credentials)
 
 
 def _names_a_key(path: str, name: str) -> bool:

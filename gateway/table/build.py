@@ -1,12 +1,14 @@
 """Config -> RouteTable, Credentials and the catalogue of faults in force."""
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 import msgspec
 from multidict import istr
 
 from gateway.kernel.faults import CATALOGUE, Fault, Link
 from gateway.kernel.headers import FieldFilter
+from gateway.kernel.paths import spelled
 from gateway.kernel.patterns import parse_prefix
 from gateway.kernel.privacy import PRIVATE, VARY, varying
 from gateway.kernel.public_urls import UrlMapping, url_mapping
@@ -14,18 +16,18 @@ from gateway.kernel.response_fields import FieldRules, Line
 from gateway.settings import Config
 from gateway.settings.schema.routing import HeaderRules
 from gateway.settings.schema.routing import Route as RouteSetting
+from gateway.settings.schema.upstreams import Upstream
 from gateway.table.callers import Credentials, Keyring
 from gateway.table.keys import KeyMaker, Made
+from gateway.table.law import Places
 from gateway.table.limits import one_tag, plan_windows, tariff
 from gateway.table.meters import Meters
 from gateway.table.own import limits_route
-from gateway.table.routes import Envelope, Route, RouteTable, Sender, spell
+from gateway.table.routes import Envelope, Route, RouteTable, Sender
 
 _FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-prefix", "x-forwarded-port", "forwarded")
 """What the gateway says of clients, unless a route has a rule for it."""
 _OF_THE_STATUS = frozenset({"content-type", "cache-control", "retry-after", "www-authenticate", "allow", "proxy-status", "location"})
-_PARTS = (b"range", b"if-range")
-"""A part of a body cannot stand in an envelope: without these fields a backend answers with the whole of it."""
 
 
 def build_faults(config: Config) -> dict[str, Fault]:
@@ -57,7 +59,15 @@ def build_routes(config: Config, upstreams: Mapping[str, Sender], faults: dict[s
     privacy, response_set = _privacy(tuple(config.defaults.headers.response.set.items()), config.auth.key.header)
     keyed = _own_set(response_set, privacy)
     own = () if path is None else (limits_route(path, faults, keyed),)
-    return RouteTable([*routes, *own], keyed)
+    services = {each.id: _places(each) for each in config.upstreams}
+    merges = config.server.paths.empty_segments == "merge"
+    return RouteTable([*routes, *own], keyed, merges=merges, services=services)
+
+
+def _places(upstream: Upstream) -> Places:
+    """Where its targets are. The scheme does not count: it is the same service."""
+    urls = [urlsplit(str(target.url)) for target in upstream.targets]
+    return tuple(dict.fromkeys((url.netloc.lower(), url.path.rstrip("/")) for url in urls))
 
 
 class _RouteMaker:
@@ -168,7 +178,7 @@ def _own_set(response_set: tuple[Line, ...], privacy: tuple[Line, ...]) -> tuple
 
 def _spelled(path: str) -> str:
     """A path of the configuration as it stands in a URL."""
-    return "".join(f"/{spell(segment)}" for segment in parse_prefix(path)) if path else ""
+    return "".join(f"/{spelled(segment)}" for segment in parse_prefix(path)) if path else ""
 
 
 def _stands_in(name: str, ruled: set[str]) -> bool:
@@ -184,7 +194,7 @@ def _withheld(config: Config, request: HeaderRules, passthrough: bool) -> list[b
         *request.remove,
         *request.set,
     ]
-    return [name.encode() for name in names] + ([] if passthrough else [b"accept-encoding", *_PARTS])
+    return [name.encode() for name in names] + ([] if passthrough else [b"accept-encoding"])
 
 
 def _request_fields(request: HeaderRules, passthrough: bool) -> bytes:

@@ -50,6 +50,10 @@ class Tariff:
         self._known[caller, method] = made
         return made
 
+    def charges(self, method: str) -> frozenset[tuple[str, str]]:
+        """What a call with that method takes from meters, whoever calls: names of meters, each with its plan or organisation."""
+        return frozenset() if self._metering is None else self._metering.charges(method)
+
     def postings(self, caller: Caller, method: str) -> tuple[Posting, ...]:
         """What such a call does to meters."""
         return () if self._metering is None else self._metering.postings(caller, method)

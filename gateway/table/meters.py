@@ -23,6 +23,13 @@ class Metering:
         self._plans = plans
         self._organizations = organizations
 
+    def charges(self, method: str) -> frozenset[tuple[str, str]]:
+        """Keys of the postings of a call with that method that take something, each with its plan or organisation."""
+        plans = {
+            (plan, each.key) for (plan, known), found in self._plans.items() for each in found if known == method and each.act == "charge"
+        }
+        return frozenset(plans | {(organization, each.key) for organization, each in self._organizations.items()})
+
     def postings(self, caller: Caller, method: str) -> tuple[Posting, ...]:
         """Of a call of `caller`."""
         found = list(self._plans.get((caller.plan, method), ()))

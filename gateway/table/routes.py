@@ -1,19 +1,20 @@
 """Routes, and the table that finds one for a method and a path."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, Protocol, TypeAlias
-from urllib.parse import quote
 
 import msgspec
 
 from gateway.kernel.bucket import Window
+from gateway.kernel.entity_tags import EntityTags
 from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, NO_ROUTE, Fault, GatewayError
 from gateway.kernel.headers import FieldFilter
-from gateway.kernel.paths import readings
+from gateway.kernel.paths import merged, readings, spelled
 from gateway.kernel.patterns import Param, Rest, parse, parse_prefix
 from gateway.kernel.public_urls import UrlMapping
 from gateway.kernel.response_fields import FieldRules
 from gateway.remote.call import Answer, Call
+from gateway.table.law import Law, Places
 from gateway.table.limits import Tariff
 
 Mode: TypeAlias = Literal["auto", "wrap", "passthrough"]
@@ -90,6 +91,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     idle_timeout_s: float
     events_idle_timeout_s: float
     subject_field: str
+    entity_tags: EntityTags = msgspec.field(default_factory=EntityTags)
 
     def upstream_path(self, path: str) -> str:
         """Where `path` leads below the path of a target, "" for just there; what is kept of it stays byte for byte."""
@@ -104,45 +106,84 @@ class Route(msgspec.Struct, frozen=True, eq=False):
 
 
 class _Node:
-    """One position in the tree of patterns."""
+    """One position in the tree of patterns. `tip` are prefixes that end here, `below` everything that takes what is left."""
 
-    __slots__ = ("below", "here", "literal", "param")
+    __slots__ = ("below", "here", "literal", "param", "tip")
 
     def __init__(self) -> None:
         self.literal: dict[str, _Node] = {}
         self.param: _Node | None = None
         self.here: dict[str, Route] = {}
+        self.tip: dict[str, Route] = {}
         self.below: dict[str, Route] = {}
 
 
 class RouteTable:
     """Finds the route for a request. The most specific pattern that has the method wins.
 
-    More specific means, from left to right: a literal segment, then a parameter, then a rest or prefix.
+    More specific means, from left to right: a literal segment, then a parameter, then a rest or prefix. A path of which another
+    reading leads to a route that asks for more is refused (`table/law.py`).
     """
 
-    __slots__ = ("_exact", "_root", "routes", "unrouted")
+    __slots__ = ("_known", "_law", "_literal", "_merges", "_root", "routes", "unrouted")
 
-    def __init__(self, routes: Iterable[Route], unrouted: tuple[tuple[str, str], ...] = ()) -> None:
-        """`unrouted` are the fields that are set on replies without a route."""
+    MOST_KNOWN = 1024
+    LONGEST_KNOWN = 256
+    """Paths that are remembered beside those of routes, and the characters of the longest."""
+
+    def __init__(
+        self,
+        routes: Iterable[Route],
+        unrouted: tuple[tuple[str, str], ...] = (),
+        *,
+        merges: bool = True,
+        services: Mapping[str, Places] | None = None,
+    ) -> None:
+        """`merges`: two slashes in a row count as one, where they are refused otherwise. `unrouted` are the fields that are set on
+        replies without a route.
+
+        `services` says by id of an upstream where its targets are: upstreams with a target in common lead to the same service.
+        """
         self.routes = tuple(routes)
         self.unrouted = unrouted
-        self._exact: dict[str, dict[str, Route]] = {}
+        self._merges = merges
         self._root = _Node()
+        exact: dict[str, dict[str, Route]] = {}
         for route in self.routes:
-            self._plant(route)
+            self._plant(route, exact)
+        self._law = Law(self.routes, services or {})
+        self._literal = {
+            path: {method: route for method, route in methods.items() if self._law.is_clear(route, method, path)}
+            for path, methods in exact.items()
+        }
+        self._known = dict(self._literal)
 
     def match(self, method: str, path: str) -> Route:
-        """The route for `method` and `path` as spelled by the client.
+        """The route for `method` and `path` as spelled by the client. What is matched is the `merged` path, and so is what goes on.
 
-        Raises GatewayError: MALFORMED_PATH, NO_ROUTE or METHOD_NOT_ALLOWED.
+        Raises GatewayError: MALFORMED_PATH, NO_ROUTE, METHOD_NOT_ALLOWED or ROUTE_FORBIDDEN.
         """
-        exact = self._exact.get(path)
-        if exact is not None:
-            route = exact.get(method)
+        known = self._known.get(path)
+        if known is not None:
+            route = known.get(method)
             if route is not None:
                 return route
-        read = readings(path)
+        route = self._match(method, path)
+        if len(path) <= self.LONGEST_KNOWN:
+            if len(self._known) >= len(self._literal) + self.MOST_KNOWN:
+                self._known = dict(self._literal)
+            self._known[path] = {**self._known.get(path, {}), method: route}
+        return route
+
+    def permit(self, allowed: frozenset[str], route: Route, method: str, path: str) -> None:
+        """For a key that may use the routes `allowed` only, of which `route` is one that was matched.
+
+        Raises GatewayError ROUTE_FORBIDDEN, METHOD_NOT_ALLOWED or MALFORMED_PATH when a reading of `path` leads to one that it may not use.
+        """
+        self._law.permit(allowed, route, method, path)
+
+    def _match(self, method: str, path: str) -> Route:
+        read = readings(merged(path) if self._merges else path)
         if read is None:
             raise GatewayError(MALFORMED_PATH)
         plain, liberal = read
@@ -154,6 +195,7 @@ class RouteTable:
             if (other is None and others) or other not in {None, route}:
                 raise GatewayError(MALFORMED_PATH)
         if route is not None:
+            self._law.hold(route, method, path)
             return route
         if allowed:
             raise GatewayError(METHOD_NOT_ALLOWED, allow=", ".join(sorted(allowed)))
@@ -161,11 +203,11 @@ class RouteTable:
 
     def near(self, path: str) -> Route | None:
         """The most specific route for `path`, whatever its methods."""
-        read = readings(path)
+        read = readings(merged(path) if self._merges else path)
         found = None if read is None else next(_candidates(self._root, read[0].split("/"), 1), None)
         return next(iter(found.values()), None) if found else None
 
-    def _plant(self, route: Route) -> None:
+    def _plant(self, route: Route, exact: dict[str, dict[str, Route]]) -> None:
         methods = dict.fromkeys(route.methods, route)
         segments = parse_prefix(route.pattern) if route.prefix else parse(route.pattern)
         node, below = self._root, route.prefix
@@ -176,14 +218,16 @@ class RouteTable:
                 node.param = node.param or _Node()
                 node = node.param
             else:
-                node = node.literal.setdefault(spell(segment), _Node())
+                node = node.literal.setdefault(spelled(segment), _Node())
         if below:
             node.below = methods | node.below
-        if route.prefix or not below:
+        if route.prefix:
+            node.tip = methods | node.tip
+        elif not below:
             node.here = methods | node.here
         if not below and all(isinstance(segment, str) for segment in segments):
-            exact = "/" + "/".join([spell(str(segment)) for segment in segments])
-            self._exact[exact] = methods | self._exact.get(exact, {})
+            path = "/" + "/".join([spelled(str(segment)) for segment in segments])
+            exact[path] = methods | exact.get(path, {})
 
     def _find(self, method: str, path: str, allowed: set[str]) -> Route | None:
         for candidates in _candidates(self._root, path.split("/"), 1):
@@ -196,16 +240,13 @@ class RouteTable:
         return None
 
 
-def spell(literal: str) -> str:
-    """A literal segment as `readings` spells it."""
-    return quote(literal, safe="!$&'()*+,=:@~")
-
-
 def _candidates(node: _Node, segments: list[str], at: int) -> Iterator[dict[str, Route]]:
     """What matches segments[at:] below `node`, the most specific first."""
     if at == len(segments):
         if node.here:
             yield node.here
+        if node.tip:
+            yield node.tip
         return
     segment = segments[at]
     child = node.literal.get(segment)

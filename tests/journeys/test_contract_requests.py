@@ -175,12 +175,17 @@ async def test_raw_spaces_in_the_url_are_answered_in_the_envelope(here: Front, u
     assert (answer.status, enveloped(answer)["data"]["code"]) == (400, 1001)
 
 
-@pytest.mark.parametrize("url", ["/v1/a/../b", "/v1//a", "/v1/%2e%2e/a", "/v1/a\\b", "/v1/a;b=1/../c", "/items/%2e"])
+@pytest.mark.parametrize("url", ["/v1/a/../b", "/v1//../a", "/v1/%2e%2e/a", "/v1/a\\b", "/v1/a;b=1/../c", "/items/%2e"])
 async def test_a_path_with_two_readings_reaches_nobody(here: Front, url: str) -> None:
     before = len(here.service.requests)
     answer = await ask(here.gateway, "GET", url)
     assert (answer.status, enveloped(answer)["data"]["code"]) in {(400, 1001), (404, 1005)}
     assert len(here.service.requests) == before
+
+
+async def test_slashes_in_a_row_are_a_base_url_with_one_too_many(here: Front) -> None:
+    assert (await ask(here.gateway, "GET", "//v1//a?b=//")).status == 200
+    assert target(here.service.requests[-1]) == "/v1/a?b=//"
 
 
 async def test_an_encoded_slash_in_a_parameter_survives(here: Front) -> None:

@@ -53,6 +53,23 @@ def test_github_shows_problems_beside_their_lines(file: Path) -> None:
     assert check(file, BROKEN, "--output", "github").stdout.startswith("::error file=")
 
 
+def test_warnings_are_told_and_are_0(file: Path) -> None:
+    open_around = FINE.replace("match: {prefix: /}", "auth: none, match: {prefix: /}")
+    done = check(file, open_around)
+    told = done.stdout.splitlines()
+    assert done.exit_code == 0
+    assert told[0].startswith(f"{file}:3:24: warning: routes[0].auth: no key is asked for around routes that ask for one: `s`; ")
+    assert told[-1] == f"{file}: fine: 2 routes, 1 upstream, 0 keys"
+    found = json.loads(check(file, open_around, "--output", "json").stdout)
+    assert (found["problems"], [warning["line"] for warning in found["warnings"]]) == ([], [3])
+    assert check(file, open_around, "--output", "github").stdout.startswith("::warning file=")
+
+
+def test_a_file_with_problems_tells_no_warnings(file: Path) -> None:
+    done = check(file, BROKEN.replace("match: {prefix: /}", "auth: none, match: {prefix: /}"))
+    assert (done.exit_code, "warning" in done.stdout) == (1, False)
+
+
 def test_a_file_that_is_not_there_is_1(file: Path) -> None:
     done = check(file, None)
     assert done.exit_code == 1

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from gateway.edge import Listener
+from gateway.edge.connection import TURN_REQUESTS
 from gateway.exchange import Exchange, Reply, Send
 from gateway.kernel.faults import UPSTREAM_INCOMPLETE, GatewayError
 from tests.raw_client import RawClient
@@ -215,6 +216,24 @@ async def test_draining_lets_requests_finish_and_closes_the_rest() -> None:
         assert await busy.at_eof()
         with pytest.raises(ConnectionError):
             await RawClient.connect(port)
+
+
+async def test_a_pipeline_leaves_others_their_turn() -> None:
+    order: list[str] = []
+
+    async def note(x: Exchange, send: Send) -> None:
+        order.append(x.path)
+        await send(Reply(200, [], b""))
+
+    async with listening(serve=note) as (_, port), await RawClient.connect(port) as greedy, await RawClient.connect(port) as other:
+        await other.send(GET)
+        await other.reply()
+        order.clear()
+        await asyncio.gather(greedy.send(GET.replace(b"/a", b"/greedy") * 30), other.send(GET))
+        await other.reply()
+        for _ in range(30):
+            await greedy.reply()
+    assert order.index("/a") <= TURN_REQUESTS + 1
 
 
 async def test_how_long_a_client_is_waited_for_while_it_sends_is_known() -> None:

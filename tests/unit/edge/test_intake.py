@@ -93,6 +93,12 @@ async def test_what_is_refused_is_answered_and_the_connection_closed(request_byt
     assert await ask(request_bytes) == (status, fault, True)
 
 
+@pytest.mark.parametrize("host", [b"h:", b"[::1]:", b"h:80", b"1.2.3.4:"])
+async def test_a_port_may_be_empty(host: bytes) -> None:
+    """RFC 9110 7.2 and RFC 3986 3.2.3: a port is any number of digits, none included."""
+    assert (await ask(b"GET /a HTTP/1.1\r\nHost: %b\r\n\r\n" % host))[0] == 200
+
+
 async def test_an_absolute_target_replaces_host() -> None:
     async with listening() as (_, port), await RawClient.connect(port) as client:
         await client.send(b"GET http://other:1/a?b HTTP/1.1\r\nHost: h\r\n\r\nGET https://other HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -248,3 +254,39 @@ async def test_a_request_that_came_after_a_long_pause_is_answered_though_the_swe
         connection.data_received(GET)
         connection.sweep(listener.door.monotonic() + 2 * LIMITS.idle_timeout_s)
         assert (await client.reply()).status == 200
+
+
+async def test_a_body_that_looks_like_heads_is_fed_as_it_comes() -> None:
+    body = b"\r\n\r\n" * 20_000
+    async with listening() as (listener, port), await RawClient.connect(port) as client:
+        await client.send(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % len(body))
+        await until(lambda: any(connection._exchange is not None for connection in listener._open()))
+        (connection,) = listener._open()
+        connection.data_received(body[:100])
+        assert connection._body_left == len(body) - 100
+        connection.data_received(body[100:] + GET)
+        assert connection._body_left == 0
+        assert (await client.reply()).status == 200
+        assert (await client.reply()).status == 200
+
+
+async def test_bodies_and_requests_in_one_piece_are_told_apart() -> None:
+    both = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\n\r\n\r\nxy" + b"\r\n\r\n" + GET
+    async with listening() as (_, port), await RawClient.connect(port) as client:
+        await client.send(both * 3 + b"bad\r\n\r\n")
+        assert [(await client.reply()).status for _ in range(7)] == [200] * 6 + [400]
+
+
+async def test_what_is_behind_chunks_is_never_a_request() -> None:
+    async with listening() as (_, port), await RawClient.connect(port) as client:
+        await client.send(b"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n\r\n\r\n\r\n0\r\n\r\n" + GET * 3)
+        assert (await client.reply()).status == 200
+        assert await client.at_eof()
+
+
+async def test_proxies_beyond_a_bound_are_not_asked_for_whom_they_speak() -> None:
+    async with listening(trusted=("127.0.0.0/8",)) as (_, port), await RawClient.connect(port) as client:
+        for hops, client_address in ((30, "203.0.113.1"), (250, "127.0.0.1")):
+            chain = b"203.0.113.1" + b",127.0.0.9" * hops
+            await client.send(b"GET /a HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: %b\r\n\r\n" % chain)
+            assert json.loads((await client.reply()).body)["client"] == client_address

@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.kernel.certificates import Certificate, from_der, from_pem
+from gateway.kernel.certificates import Certificate, _dotted, from_der, from_pem
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 FROM, UNTIL = datetime(2020, 1, 1, tzinfo=UTC), datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC)
@@ -185,3 +185,8 @@ def issue_once() -> bytes:
             issue(((NameOID.COMMON_NAME, "abc"), (OWN, "x")), names=(x509.DNSName("a.example"), x509.IPAddress(ip_address("::1"))))
         )
     return _ISSUED[0]
+
+
+def test_an_endless_number_is_refused() -> None:
+    with pytest.raises(ValueError, match="nobody was given"):
+        _dotted(b"\xff" * 100 + b"\x01")

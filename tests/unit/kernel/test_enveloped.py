@@ -20,7 +20,10 @@ JSON = [("Content-Type", "application/json"), ("WWW-Authenticate", "x"), ("Allow
         (b'{"requestId":"a","status":"SUCCESS","data":{"result":"\\ud800"}}', True),
         (b'{"status":"ERROR","data":{}}', False),
         (b'{"requestId":"a","data":{}}', False),
-        (b'{"requestId":"a","status":"SUCCESS"}', False),
+        (b'{"requestId":"a","status":"SUCCESS"}', True),
+        (b'{"requestId":"a","status":"ERROR","more":{}}', True),
+        (b'{"requestId":"a","status":"SUCCESS","more":{},"id":7}', False),
+        (b'{"requestId":"a","status":"SUCCESS","\\ud800":7}', False),
         (b'{"requestId":"a","status":"success","data":{}}', False),
         (b'{"requestId":"a","status":"FINISHED","data":{}}', False),
         (b'{"requestId":"a","status":{"SUCCESS":1},"data":{}}', False),
@@ -69,6 +72,12 @@ def test_an_error_is_kept_but_for_its_id(status: int, code: int) -> None:
     data = b'{"code":%d,"message":"m","developerMessage":"d","x":1.0}' % code
     body = b'{"requestId":"%b","status":"ERROR","data":%b}' % (REQUEST_ID.encode(), data)
     assert _adopt(b'{"requestId":"theirs","status":"ERROR","data":%b}' % data, status) == (status, code, body, "theirs")
+
+
+def test_an_error_too_large_to_be_read_keeps_its_code_and_texts() -> None:
+    data = b'"code":2001,"message":"m","developerMessage":"%b","details":[{"text":"%b"}]' % (b"d" * 70_000, b"<b>x</b>" * 40_000)
+    adopted = _adopt(b'{"requestId":"a","status":"ERROR","data":{%b},"more":{"a":1}}' % data, 500)
+    assert json.loads(adopted.body)["data"] == {"code": 2001, "message": "m", "developerMessage": "m"}
 
 
 @pytest.mark.parametrize(
@@ -131,3 +140,8 @@ def test_opening(first: bytes, success: bool, own_id: str | None, value: bytes) 
 )  # fmt: skip
 def test_no_opening(first: bytes) -> None:
     assert opening(first) is None
+
+
+def test_an_opening_of_endless_members_is_given_up() -> None:
+    assert opening(b'{"requestId":"x","status":"SUCCESS",%b"data":{' % (b'"a":1,' * 50)) is not None
+    assert opening(b'{"requestId":"x","status":"SUCCESS",%b"data":{' % (b'"a":1,' * 100)) is None

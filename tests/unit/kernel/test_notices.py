@@ -93,3 +93,8 @@ def test_what_stands_between_warnings_costs_its_length(between: str) -> None:
     (message,) = _read(("Warning", '199 a "t"' + between * (60_000 // len(between)) + "x"))
     assert message["text"] == "t"
     assert time.process_time() - began < 1
+
+
+def test_of_endless_warnings_the_first_are_told() -> None:
+    found = _read(("Warning", ", ".join(['299 - "say \\"a\\\\\\""'] * 50)))
+    assert [message["text"] for message in found] == ['say "a\\"'] * MOST_NOTICES

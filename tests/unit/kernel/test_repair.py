@@ -5,7 +5,7 @@ import json
 import pytest
 
 from gateway.kernel.envelope import error, message_ids, render_message, success
-from gateway.kernel.repair import error_data, string, success_data
+from gateway.kernel.repair import MOST_MENDED, error_data, string, success_data
 from tests.envelope_schema import check_envelope
 from tests.samples import REQUEST_ID
 
@@ -135,3 +135,17 @@ def test_a_code_too_large_for_anybody_is_replaced() -> None:
     data = b'{"code":%b,"message":"m","developerMessage":"d"}'
     assert json.loads(_error(data % (b'"' + b"9" * 30 + b'"')))["code"] == 1004
     assert json.loads(_error(data % (b"9" * 5000)))["code"] == 1004
+
+
+@pytest.mark.parametrize("exponent", [31, 32, 53, 63, 64, 65, 100])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_code_is_what_an_integer_of_32_bits_holds(exponent: int, sign: int) -> None:
+    for near in (-2, -1, 0, 1):
+        code = sign * (1 << exponent) + near
+        written = json.loads(_error(b'{"code":%d,"message":"m","developerMessage":"d"}' % code))
+        assert written["code"] == (code if -(1 << 31) <= code < 1 << 31 else 1004)
+
+
+def test_of_endless_lists_the_first_are_mended() -> None:
+    written = success_data(b'{"result":1,"messages":[%b"a"]}' % (b'"a",' * MOST_MENDED), [], message_ids(REQUEST_ID))
+    assert len(json.loads(written)["messages"]) == MOST_MENDED

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.kernel.faults import UPSTREAM_BODY_INVALID, GatewayError
 from gateway.kernel.jsontext import is_json
-from gateway.kernel.scanner import LONGEST_TOKEN, WINDOW, Scanner
+from gateway.kernel.scanner import LONGEST_TOKEN, WINDOW, Scanner, _open_after
 
 MANY = 3000
 LARGE = {
@@ -122,3 +122,28 @@ def _passes(pieces: Iterable[bytes]) -> bool:
     except GatewayError:
         return False
     return True
+
+
+DEEP_NESTS = {
+    "ragged": b"[" + (b"[" * 40 + b"0" + b",[0" * 20 + b"]" * 20 + b"]" * 40 + b",") * 3000 + b"0]",
+    "objects": b"[" + (b'{"":' * 60 + b"[0,0]" + b"}" * 60 + b",") * 1500 + b"0]",
+    "both": b"[" + (b'[{"a":[' * 30 + b"0,0" + b"]}]" * 30 + b",") * 1500 + b"0]",
+    "left open": b"[0," * 60 + (b"[" * 40 + b"0,0" + b"]" * 40 + b",") * 3000 + b"0" + b"]" * 60,
+}
+
+
+@pytest.mark.parametrize("kind", DEEP_NESTS)
+def test_deep_nests(kind: str) -> None:
+    text = DEEP_NESTS[kind]
+    assert is_json(text)
+    assert _passes(_cut(text, WINDOW))
+    assert not _passes(_cut(text.replace(b"]" * 20, b"]" * 19 + b"}", 1) if b"]" * 20 in text else text.replace(b"}", b"]", 1), WINDOW))
+    assert not _passes(_cut(text + b"]" * 40, WINDOW))
+
+
+def test_brackets_left_over() -> None:
+    assert _open_after(b"[", b"[" * 20 + b"]" * 20) == b"["
+    assert _open_after(b"[", b"{[" * 20 + b"]}" * 18) == b"[{[{["
+    assert _open_after(b"[", b"{[" * 20 + b"]}" * 17 + b"]]") is None
+    assert _open_after(b"[", b"{[" * 20 + b"]}" * 20 + b"]]") is None
+    assert _open_after(b"[", b"[[[[" * 20 + b"{}" + b"]" * 79) == b"[["

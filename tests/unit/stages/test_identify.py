@@ -190,3 +190,23 @@ async def test_keys_in_redis_are_found_by_the_same_rules(fields: list[tuple[str,
     with pytest.raises(GatewayError) as raised:
         await identify_stored(x, CREDENTIALS, stored_keys(shelf), 0.0)
     assert raised.value.fault is found
+
+
+@pytest.mark.parametrize(
+    ("fields", "query"),
+    [
+        ([("X-Api-Key", f"a-secret-{number}") for number in range(9)], ""),
+        ([], "&".join(f"X-Api-Key=a-secret-{number}" for number in range(9))),
+        ([("X-Api-Key", "a-secret")], "&".join(["a=a-secret"] * 100)),
+    ],
+)
+def test_more_keys_than_anybody_has_are_refused_before_they_are_looked_for(fields: list[tuple[str, str]], query: str) -> None:
+    with pytest.raises(GatewayError) as refused:
+        take_credentials(exchange(fields, query=query), CREDENTIALS)
+    assert refused.value.fault is KEY_AMBIGUOUS
+
+
+def test_a_copy_that_a_separator_cuts_in_two_does_not_go_on() -> None:
+    with pytest.raises(GatewayError) as refused:
+        take_credentials(exchange([("X-Api-Key", "a-se&cret")], query="x=a-se&cret&b=1"), CREDENTIALS)
+    assert refused.value.fault is MALFORMED_REQUEST

@@ -10,7 +10,15 @@ from structlog.testing import capture_logs
 
 from gateway.exchange import Exchange, Reply
 from gateway.kernel.bucket import Decision, WindowState
-from gateway.kernel.faults import CLIENT_CLOSED, LIMITER_UNAVAILABLE, NO_ROUTE, UPSTREAM_INCOMPLETE, UPSTREAM_REFUSED, GatewayError
+from gateway.kernel.faults import (
+    CLIENT_CLOSED,
+    KEY_AMBIGUOUS,
+    LIMITER_UNAVAILABLE,
+    NO_ROUTE,
+    UPSTREAM_INCOMPLETE,
+    UPSTREAM_REFUSED,
+    GatewayError,
+)
 from gateway.observe.access import AccessLog
 from gateway.observe.errors import ErrorLog, ErrorRing, Lane
 from gateway.observe.metrics import Metrics
@@ -276,3 +284,7 @@ def test_a_bug_is_logged_with_where_it_happened(desk: Desk) -> None:
     (line,) = lines
     assert (line["event"], line["request_id"], line["log_level"]) == ("bug", "the-id", "error")
     assert isinstance(line["exc_info"], ZeroDivisionError)
+
+
+def test_a_path_beside_more_keys_than_were_looked_at_is_not_written(desk: Desk) -> None:
+    assert "url.path" not in desk.record(exchange(error=GatewayError(KEY_AMBIGUOUS), reply=Reply(401, [], b"", code=1002)))

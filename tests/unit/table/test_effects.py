@@ -77,6 +77,7 @@ BREAKING, WIDENING, OTHER = "breaking", "widening", "other"
         ("error", "status", 503, 504, BREAKING, BREAKING),
         ("error", "code", 1004, 1, BREAKING, BREAKING),
         ("error", "message", "a", "b", OTHER, OTHER),
+        ("section server", "paths.empty_segments", "merge", "refuse", BREAKING, WIDENING),
         ("section server", "limits_path", None, "/limits", WIDENING, BREAKING),
         ("section server", "limits_path", "/limits", "/my-limits", BREAKING, BREAKING),
         ("section auth", "key.header", "X-Api-Key", "X-Key", BREAKING, BREAKING),

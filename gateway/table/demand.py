@@ -1,0 +1,59 @@
+"""What a route asks of a call before it lets it through, so that two routes can be compared."""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from gateway.table.routes import Route
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """For one method: tokens, names of the windows that may refuse, and what of quotas is charged."""
+
+    cost: int
+    windows: frozenset[str]
+    charges: frozenset[tuple[str, str]]
+
+
+_NOTHING = Terms(1, frozenset(), frozenset())
+
+
+class Demand:
+    """What one route asks for: a key, or the limits of a plan for each client address; and the route's own terms by method.
+
+    A route that the gateway answers itself asks for nothing that another one could be a way around.
+    """
+
+    __slots__ = ("key", "plan", "terms")
+
+    def __init__(self, route: "Route") -> None:
+        tariff = route.tariff
+        self.key = not route.open
+        self.plan = route.open_plan if route.open and any(not window.shadow for window in route.open_windows) else None
+        self.terms = {} if tariff is None else {method: _terms(route, method) for method in route.methods}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Demand) and (self.key, self.plan, self.terms) == (other.key, other.plan, other.terms)
+
+    def __hash__(self) -> int:
+        return hash((self.key, self.plan, frozenset(self.terms.items())))
+
+    def exceeds(self, other: "Demand", method: str) -> bool:
+        """Whether a call with `method` that passes `other` might be refused here. A method not served here counts as each that is."""
+        if not other.key and (self.key or self.plan not in {None, other.plan}):
+            return True
+        given = other.terms.get(method, _NOTHING)
+        asked = [self.terms[method]] if method in self.terms else list(self.terms.values()) or [_NOTHING]
+        return any(each.cost > given.cost or each.windows - given.windows or each.charges - given.charges for each in asked)
+
+    def may_exceed(self, other: "Demand") -> bool:
+        """Whether it does with some method."""
+        return any(self.exceeds(other, method) for method in {*self.terms, *other.terms, ""})
+
+
+def _terms(route: "Route", method: str) -> Terms:
+    tariff = route.tariff
+    assert tariff is not None
+    windows = frozenset(window.id for window in tariff.limits.get(method, ()) if not window.shadow)
+    return Terms(tariff.costs.get(method, 1), windows, tariff.charges(method))

@@ -1,0 +1,57 @@
+"""What a piece of work costs in CPU time of this thread, and how that grows with its input.
+
+Not how long it takes: neighbours on the machine make that longer. Of several runs the cheapest counts, and what is cheap at
+once is not run again.
+"""
+
+import gc
+from collections.abc import Callable
+from time import thread_time_ns
+from typing import TypeAlias
+
+Work: TypeAlias = Callable[[], object]
+Prepare: TypeAlias = Callable[[int], Work]
+"""Makes the work on so many bytes ready to be done once, at no cost."""
+
+RUNS = 5
+GROWTH = 6.0
+"""What four times as much may cost at most: four, and room for caches and for what is done at every size."""
+CHEAP_NS, CHEAP_RATE_NS = 200_000, 25.0
+"""What costs no more than the first and the second for each byte is not looked at more closely."""
+RATE_NS = 75.0
+"""What a byte may cost at most beyond a harmless one. On a quiet machine the bound is 25."""
+
+
+def _once_ns(work: Work) -> int:
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        began = thread_time_ns()
+        work()
+        return thread_time_ns() - began
+    finally:
+        if collects:
+            gc.enable()
+
+
+def cost_ns(prepare: Prepare, size: int) -> int:
+    """The least that it cost."""
+    return min(_once_ns(prepare(size)) for _ in range(RUNS))
+
+
+def check_growth(prepare: Prepare, size: int) -> None:
+    """That the work grows no faster than its input, from `size` bytes to four times as many."""
+    if _once_ns(prepare(4 * size)) <= CHEAP_NS + CHEAP_RATE_NS * 4 * size:
+        return
+    large, small = cost_ns(prepare, 4 * size), cost_ns(prepare, size)
+    assert large <= max(CHEAP_NS + CHEAP_RATE_NS * 4 * size, GROWTH * small), (
+        f"{size} bytes cost {small / 1e6} ms, four times as many {large / 1e6} ms"
+    )
+
+
+def check_rate(prepare: Prepare, harmless: Prepare, size: int) -> None:
+    """That `size` bytes cost no more, byte by byte, than harmless ones and a little."""
+    if _once_ns(prepare(size)) <= CHEAP_NS + CHEAP_RATE_NS * size:
+        return
+    beyond = cost_ns(prepare, size) - cost_ns(harmless, size)
+    assert beyond <= CHEAP_NS + RATE_NS * size, f"{beyond / size:.0f} ns a byte beyond the normal way"
