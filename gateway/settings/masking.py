@@ -8,6 +8,7 @@ is known without it.
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 from gateway.settings.disclosure import ROOT, is_plain_key, opens
@@ -29,18 +30,34 @@ def masked(lines: Sequence[str], line: int, column: int) -> tuple[str, int]:
     if _is_quoted(lines, line - 1):
         indent = _start(text)[0]
         return text[:indent] + MASK, min(column, indent + 1)
-    scanned = Line(text, _within(lines, line - 1))
-    pieces = list(scanned.pieces())
+    pieces = _pieces(text, _within(lines, line - 1))
     if not pieces:
         return "", column
-    if scanned.doubtful:  # what looks like the host of a URL may be the beginning of a password
-        pieces = [(start, MASK if "://" in piece else piece) for start, piece in pieces]
     shown = "".join(piece for _, piece in pieces).rstrip()
     before = min(_moved(pieces, len(text), max(column - 1, 0)), len(shown))
     if len(shown) > _LONGEST:
         start = max(0, before - _LONGEST // 2)
         shown, before = ("…" if start else "") + shown[start : start + _LONGEST] + "…", before - start + (1 if start else 0)
     return shown, before + 1
+
+
+@lru_cache(maxsize=64)
+def _pieces(text: str, within: Within) -> list[tuple[int, str]]:
+    """Kept, because a file may be one line with a thousand problems."""
+    scanned = Line(text, within)
+    pieces = list(scanned.pieces())
+    if scanned.doubtful:  # what looks like the host of a URL may be the beginning of a password
+        return [(start, MASK if "://" in piece else piece) for start, piece in pieces]
+    return pieces
+
+
+@lru_cache(maxsize=256)
+def _below(text: str, within: Within) -> tuple[Within, bool]:
+    """What stands below the line `text`, and whether a bracket is open at its end. Kept: many problems stand below the same lines."""
+    line = Line(text, within)
+    for _ in line.pieces():
+        pass
+    return line.below(), line.is_open
 
 
 def _moved(pieces: list[tuple[int, str]], length: int, column: int) -> int:
@@ -74,12 +91,10 @@ def _within(lines: Sequence[str], index: int) -> Within:
             limit, in_list = indent, dash
     within = Within(ROOT) if limit == 0 else Within(None, seal="all" if first > 0 else "")
     for above, inner in pairwise(reversed(around)):
-        line = Line(lines[above].rstrip(), within)
-        for _ in line.pieces():
-            pass
+        below, is_open = _below(lines[above].rstrip(), within)
         # Behind a dash stands the first key of an entry, beside those below it.
-        beside = _start(lines[above])[1] and _content(lines[above]) == _content(lines[inner]) and not line.is_open
-        within = within._replace(bare="secret") if beside else line.below()
+        beside = _start(lines[above])[1] and _content(lines[above]) == _content(lines[inner]) and not is_open
+        within = within._replace(bare="secret") if beside else below
     follows = around[1:2] == [before]
     return within if follows or within.in_list or _start(lines[index])[1] else within._replace(bare="secret")
 
@@ -92,7 +107,8 @@ def _is_quoted(lines: Sequence[str], index: int) -> bool:
         if at < 0:
             continue
         quote = ""
-        if '"' in line[at:] or "'" in line[at:]:
+        # Most lines close what they open, and can be passed over quickly.
+        if at or "\\" in line or line.count('"') % 2 or line.count("'") % 2:
             rest = Line(line[at:].rstrip(), Within(None))
             for _ in rest.pieces():
                 pass
