@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 from gateway.kernel.envelope import error
 from gateway.kernel.jsontext import Members, decode_without_halves, displaced, is_utf8, members, render
 from gateway.kernel.repair import error_data, string, success_data
-from gateway.kernel.translate import code_of, status_of, translate
+from gateway.kernel.translate import LARGEST_BODY, code_of, status_of, translate
 
 _JSON = b"application/json"
 
@@ -86,7 +86,7 @@ def adopt(body: bytes, request_id: str, status: int, family: str, notices: list[
         written = success_data(data, notices, new_id)
         return Adopted(status, 0, _written(request_id, b"SUCCESS", written, found), own_id)
     if says_success:
-        result = (members(data) or {}).get("result", data)
+        result = data if len(data) > LARGEST_BODY else (members(data) or {}).get("result", data)
         told = translate(status, _JSON, result, family)
         more = render(found)[1:-1]
         return Adopted(status, told.code, error(request_id, *told[:3], told.links, told.details, more), own_id)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from gateway.kernel.envelope import error, message_ids, render_message, success
-from gateway.kernel.repair import MOST_MENDED, error_data, string, success_data
+from gateway.kernel.repair import LARGEST_MENDED, MOST_MENDED, error_data, string, success_data
 from tests.envelope_schema import check_envelope
 from tests.samples import REQUEST_ID
 
@@ -140,3 +140,10 @@ def test_a_code_too_large_for_anybody_is_replaced() -> None:
 def test_of_endless_lists_the_first_are_mended() -> None:
     written = success_data(b'{"result":1,"messages":[%b"a"]}' % (b'"a",' * MOST_MENDED), [], message_ids(REQUEST_ID))
     assert len(json.loads(written)["messages"]) == MOST_MENDED
+
+
+def test_an_enormous_list_that_is_not_sound_is_left_out() -> None:
+    enormous = b'{"result":1,"messages":[%b"a"]}' % (b'"a",' * (LARGEST_MENDED // 4))
+    assert json.loads(success_data(enormous, [], message_ids(REQUEST_ID)))["messages"] == []
+    sound = b'{"result":1,"messages":[%b]}' % b",".join([b'{"id":"a","type":"INFO","text":"a"}'] * (LARGEST_MENDED // 35))
+    assert success_data(sound, [], message_ids(REQUEST_ID)) == sound
