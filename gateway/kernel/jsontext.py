@@ -65,9 +65,12 @@ def items(text: bytes, most: int) -> list[bytes] | None:
 def members(text: bytes) -> Members | None:
     """The members of an object; None for anything else. `text` is valid JSON."""
     found = decode(_MEMBERS, text, shielded)
+    halves = _has_surrogates(text)
+    if found is None and halves:  # perhaps for a name
+        found = decode(_MEMBERS, text, closely_shielded)
     if found is None:
         return None
-    spelled = _unshielded if _has_surrogates(text) else bytes
+    spelled = _unshielded if halves else bytes
     return {name: spelled(value) for name, value in found.items()}
 
 
@@ -77,14 +80,17 @@ def replaced(text: bytes) -> bytes:
 
 
 def shielded(text: bytes) -> bytes:
+    """With `_SHIELD` in place of the first two characters of each half, and of some others: for whoever reads no names."""
+    return _unpaired(_paired(text).replace(rb"\ud", _SHIELD + b"d").replace(rb"\uD", _SHIELD + b"D"))
+
+
+def closely_shielded(text: bytes) -> bytes:
     """With `_SHIELD` in place of the first two characters of each half."""
-    text = _paired(text)
+    text = shielded(text)
     for digit in (b"d", b"D"):
-        text = text.replace(rb"\u" + digit, _SHIELD + digit)
-        if _SHIELD + digit in text:
-            for code in _NO_HALVES:
-                text = text.replace(b"%b%b%c" % (_SHIELD, digit, code), rb"\u%b%c" % (digit, code))
-    return _unpaired(text)
+        for code in _NO_HALVES:
+            text = text.replace(b"%b%b%c" % (_SHIELD, digit, code), rb"\u%b%c" % (digit, code))
+    return text
 
 
 def displaced(text: bytes) -> bytes:
@@ -107,7 +113,7 @@ def decode(decoder: "msgspec.json.Decoder[T]", text: bytes, without_halves: Call
     """What `decoder` makes of `text`; None when that is not JSON, or not of its type.
 
     msgspec refuses lone halves of surrogate pairs that are spelled as escapes. If there are any, it sees what `without_halves`
-    (`replaced`, `shielded` or `displaced`) makes of the text.
+    (`replaced`, `shielded`, `closely_shielded` or `displaced`) makes of the text.
     """
     try:
         return decoder.decode(text)
