@@ -30,6 +30,7 @@ Floors (each imports only what stands below it; import-linter checks)
         exchange > table                 one request; and the configuration compiled, decided before any request
         remote | observe                 what is at the other end of a socket; metrics, log, trace
         settings                         the YAML file: schema, reading, every problem with line and column
+        system                           what a process owes the operating system: signals, standard input and output
         kernel                           pure: no sockets, no clock, no environment
 
     Time, entropy and the environment come in as parameters (`Clock`, `Ids`, `environ`). Everything that can be decided
@@ -45,7 +46,8 @@ Departures from the usual
     - Metrics are slots in shared memory, the last errors a ring beside them (`observe/errors.py`); the supervisor reads them,
       so that no request waits for a scrape, and a worker that dies takes nothing along.
     - While Redis is away nobody waits for it: `remote/breaker.py` says so, `remote/ladder.py` what its limits do then, and
-      `remote/settlements.py` tells it later how calls ended.
+      `remote/settlements.py` tells it later how calls ended. `remote/outage.py` keeps what is known and owed meanwhile where it
+      outlives the worker, and `supervisor/handover.py` hands it on.
     - `gateway diff` compares configurations compiled, not files: `table/outline.py` takes each apart into things that have
       names and no secrets, `table/effects.py` says what a change of one means to callers.
     - What is known of targets stands in memory that all workers share (`remote/board.py`). The first worker of a node makes

@@ -1,4 +1,11 @@
-"""The second listener: health, readiness, metrics and changes, for the platform and operators and never for clients."""
+"""The second listener: health, readiness, metrics and changes, for the platform and operators and never for clients.
+
+Laws:
+ - Whoever does nothing for `silent_s` although it is its turn is cut off: a head or a body that does not go on, a reply that is
+   not taken. A connection that has had its reply may be idle for longer.
+ - There are at most `most_connections`. Whoever comes then takes the place of the one that has been idle longest, so that a
+   probe is answered whatever others do.
+"""
 
 import asyncio
 import hmac
@@ -6,13 +13,15 @@ import socket
 import zlib
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from ipaddress import ip_address
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
-import msgspec
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
 
+from gateway.admin_connection import SERVER, AdminServer
+from gateway.admin_connection import json_reply as json_reply
+from gateway.admin_connection import lines_reply as lines_reply
 from gateway.kernel.accept import quality
+from gateway.system.acceptor import Acceptor, room
 
 Readiness: TypeAlias = Callable[[], tuple[bool, list[str]]]
 """Whether clients should be sent here, and if not, why: "starting", "draining" …"""
@@ -28,49 +37,13 @@ class Scraped(Protocol):
 
 View: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
-_SERVER = "gateway"
-"""Or aiohttp names itself, its version and Python's."""
 _GZIP = 31
 """zlib's window, with the frame of gzip."""
 _SHUTDOWN_TIMEOUT_S = 1.0
 _IDLE_TIMEOUT_S = 75.0
-
-
-def json_reply(status: int, body: dict[str, object], **fields: str) -> web.Response:
-    headers = {"Server": _SERVER, "Cache-Control": "no-store", **{name.replace("_", "-"): value for name, value in fields.items()}}
-    return web.Response(status=status, body=msgspec.json.encode(body) + b"\n", content_type="application/json", headers=headers)
-
-
-def lines_reply(body: bytes) -> web.Response:
-    """JSON, a value a line."""
-    headers = {"Server": _SERVER, "Cache-Control": "no-store"}
-    return web.Response(body=body, content_type="application/x-ndjson", headers=headers)
-
-
-class _Connection(RequestHandler):
-    """aiohttp answers malformed requests, and failures of views, in plain text that shows what went wrong inside."""
-
-    __slots__ = ()
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002  it repeats the malformed request
-    ) -> web.StreamResponse:
-        if request.writer.output_size > 0:
-            raise ConnectionError("A reply has begun: it cannot become an error")
-        if exc is not None and status >= 500:
-            self.log_exception("The admin listener failed", exc_info=exc)
-        reply = json_reply(status, {"error": "malformed request" if status < 500 else "internal error"})
-        reply.force_close()
-        return reply
-
-
-class _Server(web.Server):
-    def __call__(self) -> RequestHandler:
-        return _Connection(self, loop=self._loop, **self._kwargs)
+SILENT_S = 10.0
+SWEEP_S = 0.5
+MOST_CONNECTIONS = 128
 
 
 class Admin:
@@ -81,7 +54,17 @@ class Admin:
     IP addresses cannot be pointed anywhere.
     """
 
-    def __init__(self, address: str, metrics: Scraped, readiness: Readiness, token: str | None = None, hosts: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        address: str,
+        metrics: Scraped,
+        readiness: Readiness,
+        token: str | None = None,
+        hosts: Iterable[str] = (),
+        *,
+        silent_s: float = SILENT_S,
+        most_connections: int = MOST_CONNECTIONS,
+    ) -> None:
         self._configured = address
         self.token = token
         self.hosts = hosts
@@ -91,8 +74,12 @@ class Admin:
         """By path. Whoever has more to show adds it before the start."""
         self.changes: dict[str, View] = {}
         """By path: what a POST with the token does."""
+        self._silent_s = silent_s
+        self._most_connections = most_connections
         self._scraping = asyncio.Lock()
         self._runner: web.ServerRunner | None = None
+        self._acceptor: Acceptor | None = None
+        self._sweeping: asyncio.TimerHandle | None = None
         self.address = address
         """Where it listens, once started."""
 
@@ -101,34 +88,29 @@ class Admin:
 
     async def start(self, sock: socket.socket | None = None) -> None:
         """Listen, on `sock` if somebody has bound it. Raises OSError when the address cannot be had, ValueError when it is none."""
-        runner = web.ServerRunner(
-            _Server(self._serve, access_log=None, keepalive_timeout=_IDLE_TIMEOUT_S, auto_decompress=False),
-            shutdown_timeout=_SHUTDOWN_TIMEOUT_S,
-        )
-        await runner.setup()
-        try:
-            if sock is not None:
-                await web.SockSite(runner, sock).start()
-            elif self._configured.startswith("unix:"):
-                await web.UnixSite(runner, self._configured.removeprefix("unix:")).start()
-            else:
-                host, colon, port = self._configured.rpartition(":")
-                if not colon or not port.isdecimal():
-                    raise ValueError(f"not an address: {self._configured}")
-                await web.TCPSite(runner, host.strip("[]"), int(port)).start()
-        except socket.gaierror as error:
-            await runner.cleanup()
-            raise socket.gaierror(error.errno, f"{error.strerror}: {self._configured}") from error
-        except BaseException:
-            await runner.cleanup()
-            raise
-        self._runner = runner
-        self.address = _spelled(runner.addresses[0])
+        sock = sock or await _bound(self._configured)
+        server = AdminServer(self._serve, access_log=None, keepalive_timeout=_IDLE_TIMEOUT_S, auto_decompress=False)
+        self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
+        await self._runner.setup()
+        self.address = _spelled(sock)
+        self._acceptor = Acceptor(sock, server, server, room(self._most_connections))
+        self._sweep(server)
 
     async def close(self) -> None:
         runner, self._runner = self._runner, None
         if runner is not None:
+            assert self._acceptor is not None
+            assert self._sweeping is not None
+            self._acceptor.close()
+            self._sweeping.cancel()
             await runner.cleanup()
+
+    def _sweep(self, server: AdminServer) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for connection in server.open():
+            connection.sweep(now, self._silent_s)
+        self._sweeping = loop.call_later(SWEEP_S, self._sweep, server)
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -182,7 +164,7 @@ class Admin:
 
     async def _scrape(self, request: web.BaseRequest) -> web.Response:
         body = bytearray()
-        headers = {"Server": _SERVER, "Vary": "Accept, Accept-Encoding"}
+        headers = {"Server": SERVER, "Vary": "Accept, Accept-Encoding"}
         packer = zlib.compressobj(1, wbits=_GZIP) if quality(",".join(request.headers.getall("Accept-Encoding", [])), "gzip") else None
         async with self._scraping:
             pieces, headers["Content-Type"] = self._metrics.pieces(",".join(request.headers.getall("Accept", [])))
@@ -210,7 +192,24 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _spelled(address: Any) -> str:
+async def _bound(address: str) -> socket.socket:
+    if address.startswith("unix:"):
+        sock = socket.socket(socket.AF_UNIX)
+        sock.bind(address.removeprefix("unix:"))
+        return sock
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdecimal():
+        raise ValueError(f"not an address: {address}")
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        raise socket.gaierror(error.errno, f"{error.strerror}: {address}") from error
+    family, _, _, _, place = found[0]
+    return socket.create_server((str(place[0]), int(place[1])), family=family)
+
+
+def _spelled(sock: socket.socket) -> str:
+    address = sock.getsockname()
     if isinstance(address, tuple):
         host, port = address[:2]
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

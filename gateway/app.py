@@ -17,9 +17,11 @@ import structlog
 import uvloop
 
 from gateway.edge import Listener
+from gateway.edge.borrowed import Borrowed
 from gateway.edge.doorbook import Doorbook
 from gateway.edge.room import bounds
 from gateway.edge.terms import door, threshold
+from gateway.edge.unread import Unread
 from gateway.exchange import Exchange, Send
 from gateway.kernel.clock import Clock
 from gateway.kernel.ids import Ids
@@ -29,13 +31,31 @@ from gateway.observe.metrics import Metrics
 from gateway.observe.pulse import Pulse
 from gateway.observe.slots import Region
 from gateway.pipeline import Gateway, Redirection
-from gateway.remote.control import Ask, Channel, Cut, Failed, Go, Legacy, Message, Part, Ready, Retire, content_of
+from gateway.remote.control import (
+    Ask,
+    Bequest,
+    Channel,
+    Cut,
+    Estate,
+    Failed,
+    Go,
+    Legacy,
+    Lend,
+    Message,
+    Part,
+    Ready,
+    Retire,
+    TakeBack,
+    content_of,
+)
 from gateway.remote.desk import Desk
-from gateway.remote.key_store import SCRIPT as QUIET
+from gateway.remote.key_store import SCRIPTS as KEY_SCRIPTS
 from gateway.remote.local import LocalLimiter
+from gateway.remote.outage_memory import OutageMemory
 from gateway.remote.outbox import Outbox
 from gateway.remote.redis_limiter import RedisLimiter
 from gateway.settings.schema.server import Listener as ListenerSetting
+from gateway.stages.prepare import Ahead
 from gateway.stages.record import Recorder
 from gateway.table.blueprint import Blueprint
 from gateway.table.build import build_routes
@@ -57,7 +77,7 @@ TELL_WHERE = signal.SIGUSR1
 class Post(msgspec.Struct, frozen=True):
     """What a worker is given when it begins: `where` is the file for TELL_WHERE, `sockets` are bound, and by listener.
 
-    One worker of the node `checks` the targets of upstreams.
+    One of the `workers` of the node `checks` the targets of upstreams. `outage` is where it writes what has to outlive it.
     """
 
     sockets: list[tuple[ListenerSetting, list[socket.socket]]]
@@ -67,18 +87,12 @@ class Post(msgspec.Struct, frozen=True):
     control: socket.socket
     where: int
     checks: bool
-
-
-class Estate(msgspec.Struct, frozen=True):
-    """What a worker leaves to its heir: what its limiter counted in memory, and the keys that it knew of those in Redis."""
-
-    limits: bytes
-    keys: bytes
+    workers: int
+    outage: OutageMemory
 
 
 def work(blueprint: Blueprint, post: Post) -> int:
     """A worker's life, in a process of its own; returns its exit code."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it may be sent to a whole group: the supervisor says when we go
     faulthandler.register(TELL_WHERE, post.where, all_threads=True)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(Worker(blueprint, post).serve())
@@ -102,11 +116,13 @@ class Worker:
         )
         self.metrics = Metrics(buckets=observability.metrics.buckets, region=post.region.reopened())
         self.outbox = Outbox()
+        self.unread = Unread(config.server.limits.unread, self.metrics.replies_not_taken.inc)
         self.upstreams = build_upstreams(config, blueprint.board, self.metrics, SYSTEM, self.outbox)
         self.rounds = build_rounds(config, self.upstreams, blueprint.board, self.metrics, SYSTEM) if post.checks else []
         self.limiter = self._limiter()
         self.key_watch = key_watch(config, self.limiter, self.metrics, SYSTEM)
         self.channel = Channel(post.control)
+        self._borrowed = Borrowed(self.listeners)
         self._lags: deque[float] = deque(maxlen=BEATS_REMEMBERED)
         self._go = asyncio.Event()
         self._stop = asyncio.Event()
@@ -148,7 +164,8 @@ class Worker:
             doorbook = Doorbook(self.metrics, setting.id, SYSTEM.wall)
             before = threshold(setting, doorbook)
             way_in = door(setting, ids, SYSTEM.monotonic, most)
-            self.listeners.append(Listener(way_in, _serves(setting, gateway), SYSTEM.wall, self.outbox, doorbook.turned_away, before))
+            serve = _serves(setting, gateway)
+            self.listeners.append(Listener(way_in, serve, SYSTEM.wall, self.outbox, doorbook.turned_away, before, self.unread))
 
     async def _listen(self) -> None:
         for rounds in self.rounds:
@@ -161,8 +178,8 @@ class Worker:
         """Requests in flight finish, until the time is up or there is a hurry."""
         for rounds in self.rounds:
             await rounds.stop()
-        for listener in self.listeners:
-            listener.stop_accepting()
+        for number, listener in enumerate(self.listeners):
+            listener.stop_accepting(last=number in self._retire.last)
         if self._retire.heir:
             self._bequeath()
         deadline = SYSTEM.monotonic() + self._retire.timeout_s
@@ -187,13 +204,18 @@ class Worker:
         self.channel.close()
 
     def _on_message(self, message: Message, fds: list[int]) -> None:
-        if isinstance(message, Go):
+        if isinstance(message, Go | Bequest):
             for fd in fds:
                 self._adopt(msgspec.msgpack.decode(content_of(fd), type=Estate))
-            self._go.set()
+            if isinstance(message, Go):
+                self._go.set()
         elif isinstance(message, Part):
             for listener in self.listeners:
                 listener.draining = True
+        elif isinstance(message, Lend):
+            self._borrowed.take(message.slot, message.listener, fds)
+        elif isinstance(message, TakeBack):
+            self._borrowed.give_back(message.slot)
         elif isinstance(message, Ask):
             self._desk.take(message)
         elif isinstance(message, Retire):
@@ -211,10 +233,15 @@ class Worker:
     def _bequeath(self) -> None:
         """From here on the heir decides, beginning with what we knew."""
         keys = b"" if self.key_watch is None else self.key_watch.keys.export()
-        self.channel.send_file(Legacy(), msgspec.msgpack.encode(Estate(self._memory().export(), keys)))
+        outage = self.limiter.bequeath() if isinstance(self.limiter, RedisLimiter) else b""
+        limits = b"" if outage else self._memory().export()
+        self.channel.send_file(Legacy(), msgspec.msgpack.encode(Estate(limits, keys, outage)))
 
     def _adopt(self, estate: Estate) -> None:
-        self._memory().adopt(estate.limits)
+        if estate.limits:
+            self._memory().adopt(estate.limits)
+        if estate.outage and isinstance(self.limiter, RedisLimiter):
+            self.limiter.adopt(estate.outage, share_only=estate.share_only)
         if self.key_watch is not None and estate.keys:
             self.key_watch.keys.adopt(estate.keys)
 
@@ -255,14 +282,16 @@ class Worker:
             faults=self.blueprint.faults,
             id_field=config.observability.request_id.header,
             stored=stored,
+            ahead=Ahead(config.server.limits.read_ahead),
         )
 
     def _limiter(self) -> LocalLimiter | RedisLimiter:
         redis = self.config.redis
         if redis is None:
             return LocalLimiter(SYSTEM)
-        url, more = redis.login_url(), () if self.config.key_store is None else (QUIET,)
-        return RedisLimiter(url, redis.key_prefix, redis.timeout, redis.on_failure, SYSTEM, self._redis_changed, more_scripts=more)
+        url, more = redis.login_url(), () if self.config.key_store is None else KEY_SCRIPTS
+        limiter = partial(RedisLimiter, more_scripts=more, workers=self.post.workers, memory=self.post.outage)
+        return limiter(url, redis.key_prefix, redis.timeout, redis.on_failure, SYSTEM, self._redis_changed)
 
     def _redis_changed(self, up: bool, reason: str) -> None:
         self.post.pulse.redis_up = up
@@ -277,6 +306,7 @@ class Worker:
         """Gauges that a scrape asks for."""
         metrics = self.metrics
         metrics.client_connections.watch(lambda: float(self._connections()))
+        metrics.unread_bytes.watch(lambda: float(self.unread.total))
         metrics.log_dropped.watch(lambda: float(self.log.writer.dropped))
         for upstream in self.upstreams.values():
             for state in ("idle", "active", "pending"):

@@ -38,6 +38,7 @@ class Exchange(msgspec.Struct):
     until the upstream answered, and until it had taken what was written of the reply. `upstream_s` is what waiting for the
     upstream took: for its answer, and for the rest of one that is streamed. `sent_bytes` is what was sent of the reply's body,
     however it ended: `send` keeps it up to date.
+    `ahead` is how many bytes of its body are counted as read ahead.
     `started` is a reading of the monotonic clock; durations are in seconds.
     """
 
@@ -79,6 +80,7 @@ class Exchange(msgspec.Struct):
     reply: "Reply | None" = None
     sent_bytes: int = 0
     outcome: str = "answered"
+    ahead: int = 0
 
     def public_origin(self) -> PublicOrigin:
         """What the client has called: as trusted proxies tell it, or as the request does."""
@@ -97,8 +99,9 @@ class Reply(msgspec.Struct):
     """What goes back to the client.
 
     `fields` are complete header lines but for Content-Length, Transfer-Encoding and Connection, which the edge
-    decides: `(name, value)` in Latin-1. With `stream` the body is `body`, then the stream, then `tail`; `length`
-    is the length of all that in bytes when it is known. `code` is the contract's code, 0 for a success.
+    decides: `(name, value)` in Latin-1. The body is `body`, then `content` or the stream, then `tail`; `length` is the length of
+    all that in bytes when it is known, and always with `content`, which is large and never copied. `code` is the contract's code, 0
+    for a success.
     `source` says who made the status: "gateway" or "upstream". `close` ends the connection afterwards.
     `upstream_request_id` is the id that the backend gave the exchange, for the log.
     """
@@ -113,6 +116,7 @@ class Reply(msgspec.Struct):
     length: int | None = None
     close: bool = False
     upstream_request_id: str | None = None
+    content: bytes = b""
 
 
 Send: TypeAlias = Callable[[Reply], Awaitable[int]]

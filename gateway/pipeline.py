@@ -6,13 +6,14 @@ from gateway.exchange import Exchange, Reply, Send
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import CLIENT_CLOSED, INTERNAL_ERROR, METHOD_NOT_ALLOWED, Fault, GatewayError
 from gateway.kernel.paths import merged
+from gateway.kernel.quota import Hold
 from gateway.remote.call import Call
 from gateway.remote.limiter import Limiter
 from gateway.stages.dress import dress
 from gateway.stages.identify import authorize, identify, identify_stored, take_credentials
 from gateway.stages.limit import refuse_spent
 from gateway.stages.normalize import normalize
-from gateway.stages.prepare import prepare
+from gateway.stages.prepare import Ahead, prepare
 from gateway.stages.record import Recorder
 from gateway.stages.redirect import redirect
 from gateway.stages.refuse import refuse
@@ -25,6 +26,8 @@ from gateway.table.stored import StoredKeys
 ANSWERED_WITHIN_S = 55.0
 """Clients commonly give up after 60 s: the time that a body took to arrive is taken from the upstream's, unless a route has more."""
 SHORTEST_CALL_S = 5.0
+LARGE_BYTES = 64 * 1024
+"""A body beyond this size is not held longer than somebody needs it."""
 
 
 def _hurry(call: Call, spent_s: float) -> None:
@@ -37,7 +40,8 @@ class Gateway:
     """Answers exchanges.
 
     `faults` is the catalogue with the operator's overrides, for what is refused before a route is known.
-    `id_field` is the name of the request-id header field. `stored` are the keys, where they are not in the configuration.
+    `id_field` is the name of the request-id header field. `stored` are the keys, where they are not in the configuration. `ahead`
+    counts what is read ahead.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class Gateway:
         faults: dict[str, Fault],
         id_field: str,
         stored: StoredKeys | None = None,
+        ahead: Ahead | None = None,
     ) -> None:
         self.table = table
         self.credentials = credentials
@@ -60,6 +65,7 @@ class Gateway:
         self.faults = faults
         self.id_field = id_field
         self.stored = stored
+        self.ahead = Ahead() if ahead is None else ahead
         self._visitors = Visitors()
         self._accounts = Accounts(limiter, table.routes)
 
@@ -69,30 +75,45 @@ class Gateway:
         try:
             x.reply = dress(await self._answer(x), x, self.id_field, self.table.unrouted)
             if x.hold is not None:
-                await settle(x, x.hold, self.recorder.unmeasured)
+                await self._settle(x, x.hold)
+            if x.answer is not None and len(x.answer.body) > LARGE_BYTES:
+                x.answer.body = b""  # the reply has what is sent of it, and a slow client must not hold both
             x.sent_bytes = await send(x.reply)
         except (CancelledError, ConnectionError) as gone:  # the client left; the call to the upstream ends with it
             x.error = x.error or x.ended or GatewayError(CLIENT_CLOSED, cause=type(gone).__name__)
-            x.outcome = "cut" if x.ended is not None else "abandoned"
+            x.outcome = "abandoned" if x.ended is None or x.ended.fault.source == "client" else "cut"
             if x.reply is not None and x.reply.stream is not None:
                 x.reply.stream.close()
             if isinstance(gone, CancelledError):
                 raise
         except GatewayError as broken:  # a streamed reply broke off; send has cut the connection
-            x.error, x.outcome = broken, "cut"
+            x.error, x.outcome = broken.kept(), "cut"
         finally:
             if x.answer is not None and x.answer.stream is not None:
                 x.upstream_s += x.answer.stream.waited_s
             if x.hold is not None:
-                conclude(x, x.hold, self.recorder.unmeasured)
+                self._conclude(x, x.hold)
             self.recorder.record(x, self.clock.monotonic())
+
+    async def _settle(self, x: Exchange, hold: Hold) -> None:
+        """A bug in the accounts of quotas must not cost the client its reply."""
+        try:
+            await settle(x, hold, self.recorder.unmeasured)
+        except Exception as bug:
+            self.recorder.bug(bug, x.request_id)
+
+    def _conclude(self, x: Exchange, hold: Hold) -> None:
+        try:
+            conclude(x, hold, self.recorder.unmeasured)
+        except Exception as bug:
+            self.recorder.bug(bug, x.request_id)
 
     async def _answer(self, x: Exchange) -> Reply:
         """The only place where an error becomes a reply."""
         try:
             return await self._serve(x)
         except GatewayError as error:
-            x.error = error
+            x.error = error.kept()
         except CancelledError:
             if x.ended is None:
                 raise
@@ -138,7 +159,7 @@ class Gateway:
             return await tell(x, caller, x.decision, self._accounts)
         began = self.clock.monotonic()
         try:
-            call = x.call = await prepare(x, route, caller, self.id_field)
+            call = x.call = await prepare(x, route, caller, self.id_field, self.ahead)
         finally:
             if x.body is not None:
                 x.client_s = x.body.waited_s
@@ -149,6 +170,8 @@ class Gateway:
             x.answer = await route.upstream.send(call)
         finally:
             x.upstream_s = self.clock.monotonic() - began
+            if x.ahead:
+                self.ahead.give_back(x)
             if x.body is not None:  # what was waited for the rest of one that is passed on as it comes
                 x.upstream_s -= x.body.waited_s - x.client_s
                 x.client_s = x.body.waited_s

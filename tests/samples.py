@@ -45,7 +45,7 @@ class Pieces:
     def __init__(self, *pieces: bytes | Exception, length: int | None = None) -> None:
         self._pieces = list(pieces)
         self.length = length
-        self.received = 0
+        self.received = self.unread = 0
         self.closed = False
         self.held_s = self.waited_s = 0.0
 

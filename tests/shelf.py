@@ -7,7 +7,7 @@ from collections import Counter
 import hiredis
 
 from gateway.remote.key_records import Names, proof_of_certificate, proof_of_secret
-from gateway.remote.key_store import KeyStore
+from gateway.remote.key_store import FIND_SHA, KeyStore
 from gateway.remote.redis_link import Reply
 from gateway.remote.redis_node import AWAY
 from gateway.settings import parse
@@ -21,7 +21,7 @@ NAMES = Names.of("gw")
 
 
 class Shelf:
-    """`call` is that of a RedisStore that has nothing but keys. `asked` counts the commands."""
+    """`call` is that of a RedisStore that has nothing but keys. `asked` counts the commands, and keys that are looked for."""
 
     def __init__(self) -> None:
         self.entries: dict[str, bytes] = {}
@@ -29,6 +29,7 @@ class Shelf:
         self.changes: list[bytes] = []
         self.used: dict[str, int] = {}
         self.asked: Counter[str] = Counter()
+        self.commands = 0
         self.away = False
         self.refuses: set[str] = set()
         self.open = asyncio.Event()
@@ -58,9 +59,14 @@ class Shelf:
         assert tag == "keys"
         reader = hiredis.Reader()
         reader.feed(command)
-        _, _, _, key, name, *arguments = reader.gets()
-        self.asked[name.decode()] += 1
-        reply = self._reply(name.decode(), key.decode(), [each.decode() for each in arguments])
+        _, script, _, key, *arguments = reader.gets()
+        name, *about = [b"HGET", *arguments] if script == FIND_SHA else arguments
+        self.asked[name.decode()] += len(about) if script == FIND_SHA else 1
+        self.commands += 1
+        if script == FIND_SHA and "HGET" not in self.refuses:
+            reply: Reply = [1, [self.entries.get(each.decode()) for each in about]]  # type: ignore[list-item]
+        else:
+            reply = self._reply(name.decode(), key.decode(), [each.decode() for each in about])
         await self.open.wait()
         return AWAY if self.away else reply
 
@@ -71,7 +77,7 @@ class Shelf:
             assert key == NAMES.used
             self.used |= {key_id: int(at) for key_id, at in zip(arguments[::2], arguments[1::2], strict=True)}
         results = {
-            "HGET": {NAMES.proofs: self.entries, NAMES.ids: self.ids}.get(key, {}).get(arguments[0]),
+            "HGET": self.ids.get(arguments[0]),
             "LINDEX": self.changes[0] if self.changes else None,
             "LRANGE": self.changes,
         }

@@ -38,7 +38,7 @@ class Client:
         self.replies.append(reply)
         if self._gone is not None:
             raise self._gone
-        return len(reply.body)
+        return len(reply.body) + len(reply.content) + len(reply.tail)
 
 
 class Away:

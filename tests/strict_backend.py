@@ -16,6 +16,7 @@ _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+): ([!-~\x80-\xff](?:[\t -~\x
 _LENGTH = re.compile(rb"0|[1-9][0-9]{0,17}")
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,8}\r\n")
 _ONCE = (
+    "connection",
     "host",
     "content-length",
     "transfer-encoding",
@@ -27,7 +28,7 @@ _ONCE = (
     "x-tenant-org-id",
     "x-forwarded-prefix",
 )
-_NEVER = ("connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade", "http2-settings", "expect", "x-api-key")
+_NEVER = ("keep-alive", "proxy-connection", "te", "trailer", "upgrade", "http2-settings", "expect", "x-api-key")
 
 
 class AmbiguousError(Exception):
@@ -86,6 +87,10 @@ class StrictBackend:
                 head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
                 writer.write(head if seen.method == "HEAD" else head + body)
                 await writer.drain()
+                if seen.values("Connection"):
+                    writer.close()
+                    await writer.wait_closed()
+                    return
         except AmbiguousError as error:
             self.ambiguous.append(str(error))
         except (asyncio.IncompleteReadError, ConnectionError) as broken:
@@ -114,6 +119,7 @@ class StrictBackend:
             _must(plain.count(name) <= 1, f"{name} twice in {head!r}")
         for name in _NEVER:
             _must(name not in plain, f"{name} in {head!r}")
+        _must(dict(fields).get("connection", "close") == "close", f"Connection in {head!r}")
         _must(dict(fields).get("host") == f"127.0.0.1:{self.port}", f"Host in {head!r}")
         _must(not {"content-length", "transfer-encoding"} <= set(plain), f"two framings in {head!r}")
         _must(not {"content_length", "transfer_encoding"} & set(names), f"a look-alike of framing in {head!r}")

@@ -5,15 +5,24 @@ import than most commands to run. Every command exits with 0 when all is well, 1
 called wrongly; `diff` with 3 or 4 when there are changes.
 """
 
-from difflib import get_close_matches
-from importlib import import_module
-from typing import cast
+import sys
 
-import click
-from click.shell_completion import CompletionItem
+from gateway.system.signals import heed
+from gateway.system.stdio import occupy
 
-from gateway import __version__
-from gateway.cli.importing import quickly
+# Before all other imports: they take time, and a signal may come at any.
+occupy()
+heed(sys.argv)
+
+from difflib import get_close_matches  # noqa: E402
+from importlib import import_module  # noqa: E402
+from typing import cast  # noqa: E402
+
+import click  # noqa: E402
+from click.shell_completion import CompletionItem  # noqa: E402
+
+from gateway import __version__  # noqa: E402
+from gateway.cli.importing import quickly  # noqa: E402
 
 SUMMARIES = {
     "run": "Serve what a configuration file, or one URL, describes.",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def rotate(key_id: str, file: Path, overlap: float, yes: bool) -> None:
     made = secret.create()
     with registry_of(file) as registry:
         now_s = registry.now_s()
-        ends = instant_of(now_s + overlap)
+        ends = instant_of(ceil(now_s + overlap) if overlap else now_s)  # in whole seconds, and never earlier than was said
 
         def renewed(stored: StoredKey) -> StoredKey:
             old = [replace(each, until=min(filter(None, (each.until, ends)), key=instant)) for each in stored.secrets]

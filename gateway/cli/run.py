@@ -24,8 +24,8 @@ def command(file: Path | None, upstream: str | None, listen: str | None, admin: 
 
     With --upstream no key is asked, and every client address has 300 requests a minute.
 
-    SIGTERM and Ctrl-C drain: readiness fails, requests in flight are finished, the exit code is 0. SIGHUP reloads the
-    configuration, SIGUSR2 starts the program anew and hands over to it; neither loses a connection.
+    SIGTERM, SIGQUIT and Ctrl-C drain: readiness fails, requests in flight are finished, the exit code is 0. SIGHUP reloads
+    the configuration, SIGUSR2 starts the program anew and hands over to it; neither loses a connection. Other signals are ignored.
     """
     if (file is None) == (upstream is None):
         raise click.UsageError("Say what to serve: either -c FILE or --upstream URL.")

@@ -6,6 +6,7 @@ from aiohttp import StreamReader
 from aiohttp.web_protocol import RequestPayloadError
 
 from gateway.kernel.faults import BODY_TOO_LARGE, MALFORMED_REQUEST, GatewayError
+from gateway.remote.call import BODY_PIECE_BYTES
 
 
 class ClientBody:
@@ -33,9 +34,10 @@ class ClientBody:
             self._confirm = None
         began = self._monotonic()
         try:
-            piece = await self._payload.readany()
+            piece = await self._payload.read(BODY_PIECE_BYTES)
         except RequestPayloadError as broken:
-            raise GatewayError(MALFORMED_REQUEST, cause="the body breaks its framing") from broken
+            broken.__traceback__ = None  # the payload keeps the error, whose frames would keep the payload
+            raise GatewayError(MALFORMED_REQUEST, cause="the body breaks its framing") from None
         finally:
             self.waited_s += self._monotonic() - began
         self.received += len(piece)

@@ -32,6 +32,8 @@ _RESET = struct.pack("ii", 1, 0)
 _SPEAK_TLS = partial(
     GatewayError, MALFORMED_REQUEST, developer_message="This address speaks https only. Write https:// at the beginning of the URL."
 )
+_PIECE_BYTES = 256 * 1024
+"""A larger reply is handed to the transport in pieces."""
 _SMALL_BYTES = 32 * 1024
 """A reply up to this size may wait for the end of the loop's turn."""
 
@@ -128,6 +130,8 @@ class Connection(Intake):
             return 0
         if reply.stream is not None:
             return await self._stream(x, reply, reply.stream, head, chunked)
+        if len(reply.body) > _PIECE_BYTES or reply.content:
+            return await self._send_large(x, reply, head)
         data = head + reply.body
         if self._keep and len(data) <= _SMALL_BYTES:
             self._listener.outbox.put(transport, data)
@@ -137,6 +141,31 @@ class Connection(Intake):
         x.sent_bytes = len(reply.body)
         if self._paused:
             await self._wait_for_client(x)
+        return x.sent_bytes
+
+    async def _send_large(self, x: Exchange, reply: Reply, head: bytes) -> int:
+        """Piece by piece as the client takes them: nothing but the reply itself holds what it does not take."""
+        self._listener.outbox.flush()
+        parts = (head, reply.body, reply.content, reply.tail)
+        self._owed = sum(map(len, parts))
+        x.sent_bytes = self._owed - len(head)
+        try:
+            for part in parts:
+                view = memoryview(part)
+                for at in range(0, len(view), _PIECE_BYTES):
+                    transport = self.transport
+                    if transport is None or transport.is_closing():
+                        x.sent_bytes = max(0, x.sent_bytes - self._owed)
+                        raise ConnectionResetError("the client is gone")
+                    piece = view[at : at + _PIECE_BYTES]
+                    self._owed -= len(piece)
+                    transport.write(piece)
+                    self._written += 1
+                    if self._paused:
+                        await self._wait_for_client(x)
+        finally:
+            self._owed = 0
+            self._taken()
         return x.sent_bytes
 
     async def _stream(self, x: Exchange, reply: Reply, stream: Stream, head: bytes, chunked: bool) -> int:
@@ -180,7 +209,7 @@ class Connection(Intake):
         """Until it has taken most of what was written. `x` is told how long that took, and how much it has if it takes no more."""
         began = self._listener.door.monotonic()
         try:
-            await self._drain_helper()
+            await self._drained()
         except BaseException:
             x.sent_bytes = max(0, x.sent_bytes - self._untaken)
             raise

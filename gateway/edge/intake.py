@@ -4,22 +4,19 @@ Law: what arrives costs time linear in its bytes: the end of a head is looked fo
 """
 
 import asyncio
-import fcntl
 import re
 import select
 import sys
-import termios
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import StreamReader
 from aiohttp.streams import EMPTY_PAYLOAD
-from aiohttp.web_protocol import RequestHandler
 
 from gateway.edge.door import Peer, body_length
+from gateway.edge.outflow import Outflow
 from gateway.edge.tls import verified_subject
-from gateway.exchange import Exchange
 from gateway.kernel.faults import CLIENT_CLOSED, HEADERS_TOO_LARGE, MALFORMED_REQUEST, REQUEST_TIMEOUT, TOO_MANY_CONNECTIONS, GatewayError
 from gateway.kernel.node_names import unmapped
 from gateway.settings.schema.addresses import UNIX
@@ -38,7 +35,7 @@ _REQUEST_LINE_BYTES = 1024
 """What a request line holds besides the URL, generously."""
 
 
-class Intake(RequestHandler):
+class Intake(Outflow):
     """The receiving half of a connection. The listener calls `sweep` a few times a second.
 
     `told` is the address of the client where somebody else has said it, None where the socket knows.
@@ -48,9 +45,8 @@ class Intake(RequestHandler):
     """
 
     __slots__ = (
-        "_backlog", "_body_left", "_body_since", "_eof", "_exchange", "_fed", "_garbled", "_head_since", "_last_payload",
-        "_listener", "_lost", "_payload", "_peer", "_refusal", "_secure", "_since", "_stalled_bytes", "_stalled_since", "_tail",
-        "_told", "_untaken", "_written",
+        "_backlog", "_body_left", "_body_since", "_eof", "_fed", "_garbled", "_head_since", "_last_payload", "_lost", "_payload",
+        "_refusal", "_secure", "_since", "_tail", "_told",
     )  # fmt: skip
 
     def __init__(self, listener: "Listener", told: str | None = None, **options: Any) -> None:
@@ -58,22 +54,16 @@ class Intake(RequestHandler):
         self._told = told
         self._secure = False
         self._refusal: Callable[[], GatewayError] | None = None
-        self._listener = listener
         self._payload: StreamReader = EMPTY_PAYLOAD
         self._last_payload: StreamReader = EMPTY_PAYLOAD
-        self._exchange: Exchange | None = None
         self._body_left = 0  # bytes of a body that have not arrived yet; behind chunks there is no other request
         self._backlog = b""  # what the queue had no room for
         self._tail = b""  # of the newest piece: the end of a head may straddle two
         self._garbled: tuple[Exception, bytes] | None = None  # a request line that the parser refused before its end
         self._fed = 0
-        self._written = 0
         self._since = self._listener.door.monotonic()
         self._head_since: float | None = None
         self._body_since: float | None = None
-        self._stalled_since: float | None = None
-        self._stalled_bytes = 0
-        self._untaken = 0
         self._eof = False
         self._lost: asyncio.Future[None] | None = None
 
@@ -214,19 +204,12 @@ class Intake(RequestHandler):
             self._listener.turned_away -= 1
         self._end_lingering()
         super().connection_lost(exc)
+        self._payload = self._last_payload = EMPTY_PAYLOAD  # whatever still waits for this connection holds no body
+        self._backlog = self._tail = b""
 
     def _end_lingering(self) -> None:
         if self._lost is not None and not self._lost.done():
             self._lost.set_result(None)
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._stalled_since = self._listener.door.monotonic()
-        self._stalled_bytes = self._untaken = self._untaken_bytes()
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._stalled_since = None
 
     def force_close(self) -> None:
         self._listener.outbox.flush()
@@ -235,6 +218,7 @@ class Intake(RequestHandler):
     def sweep(self, now: float) -> None:
         """End what has outlived its time. `now` is a reading of the door's clock: the loop's own stands still during a turn."""
         limits = self._listener.door.limits
+        self._note_unread()
         if self._stalled_since is not None and self.transport is not None:
             self._untaken = untaken = self._untaken_bytes()
             if now - self._stalled_since > limits.body_timeout_s:
@@ -247,7 +231,7 @@ class Intake(RequestHandler):
             if self._head_since is not None:
                 if now - self._head_since > limits.header_timeout_s:
                     self._refuse(GatewayError(REQUEST_TIMEOUT), in_body=False)
-            elif now - self._since > self._patience_s() and not self._has_unread():
+            elif now - max(self._since, self._listener.parted_at) > self._patience_s() and not self._has_unread():
                 self.force_close()
 
     def _give_up_slow_reader(self) -> None:
@@ -260,13 +244,6 @@ class Intake(RequestHandler):
         """How long the connection may be idle."""
         longest_s = self._listener.idle_timeout_s
         return longest_s if self._refusal is None else min(longest_s, self._listener.door.limits.header_timeout_s)
-
-    def _untaken_bytes(self) -> int:
-        """What was written and the client has not acknowledged: in our buffer and in the kernel's."""
-        if self.transport is None:
-            return 0
-        queued = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
-        return self.transport.get_write_buffer_size() + int.from_bytes(queued, sys.byteorder)
 
     def _has_unread(self) -> bool:
         """Whether something has arrived that the event loop has not come to yet."""

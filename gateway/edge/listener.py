@@ -1,8 +1,10 @@
 """One listening address and its connections."""
 
 import asyncio
+import math
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from email.utils import formatdate
 
 from aiohttp.web import BaseRequest, StreamResponse
@@ -12,14 +14,18 @@ from gateway.edge.connection import Connection
 from gateway.edge.door import Door
 from gateway.edge.porch import Porch, Threshold
 from gateway.edge.room import TURNED_AWAY
+from gateway.edge.sockets import BACKLOG, shut
+from gateway.edge.unread import Unread
 from gateway.exchange import Exchange, Send
+from gateway.remote.call import BODY_PIECE_BYTES
 from gateway.remote.outbox import Outbox
 
 
 class Listener(Server):
     """Accepts on sockets that somebody else has bound, and serves what comes.
 
-    `serve` answers one Exchange through the `Send` it is given. `wall` reads Unix time in seconds. `on_turned_away` is called for
+    `serve` answers one Exchange through the `Send` it is given. `unread` counts what clients leave unread, those of all
+    listeners. `wall` reads Unix time in seconds. `on_turned_away` is called for
     each connection beyond as many as there may be, with that number: its request is refused. Beyond a few of those,
     connections wait in the queue of the system.
     """
@@ -38,19 +44,27 @@ class Listener(Server):
         outbox: Outbox,
         on_turned_away: Callable[[int], None],
         threshold: Threshold | None = None,
+        unread: Unread | None = None,
     ) -> None:
         super().__init__(_unused, handler_cancellation=True)
         self.door = door
         self.serve = serve
         self.outbox = outbox
+        self.unread = Unread() if unread is None else unread
         self.draining = False
+        self.closed = False
+        """Whether it accepts no more."""
         self.idle_timeout_s = door.limits.idle_timeout_s
+        self.parted_at = -math.inf
+        """When the last connections were accepted, a reading of the door's clock."""
         self._wall = wall
         self._date = ""
         self._date_for = 0
         self._on_turned_away = on_turned_away
         self._sockets: list[socket.socket] = []
-        self._servers: list[asyncio.Server] = []
+        self._servers: dict[socket.socket, asyncio.Server] = {}
+        """By the socket that each accepts from."""
+        self._arriving: set[asyncio.Task[object]] = set()
         self._resuming: asyncio.Task[None] | None = None
         self.turned_away = 0
         """Connections that are still there although they were too many: nobody else is turned away because of them."""
@@ -74,6 +88,7 @@ class Listener(Server):
             keepalive_timeout=0,
             access_log=None,
             auto_decompress=False,
+            read_bufsize=BODY_PIECE_BYTES,  # twice as much of a body waits unread, and what one more read of the socket brings
             max_line_size=self.door.line_limit,
             max_field_size=limits.header_bytes,
         )
@@ -88,9 +103,31 @@ class Listener(Server):
         if self._timer is None:
             self._sweep()
 
+    def borrow(self, sock: socket.socket) -> None:
+        """Accept on `sock` too, which is another worker's, until `leave`."""
+        if self._porch is not None:
+            self._porch.open(sock)
+        else:
+            self._sockets.append(sock)
+            self._resume_soon()
+
+    def leave(self, sock: socket.socket) -> None:
+        """Accept on a borrowed `sock` no longer. It is closed, if it was not before."""
+        if self._porch is not None:
+            self._porch.leave(sock)
+        elif sock in self._sockets:
+            self._sockets.remove(sock)
+            if sock in self._servers:
+                self._servers.pop(sock).close()
+            sock.close()
+
     async def _accept_on(self, sock: socket.socket) -> None:
         serve = self._loop.create_unix_server if sock.family is socket.AF_UNIX else self._loop.create_server
-        self._servers.append(await serve(self, sock=sock.dup(), backlog=1024))  # the server closes its own
+        server = await serve(self, sock=sock.dup(), backlog=BACKLOG)  # the server closes its own
+        if sock in self._sockets and sock not in self._servers:
+            self._servers[sock] = server
+        else:  # it was taken back meanwhile
+            server.close()
 
     def turns_away(self) -> bool:
         """Whether a connection that has just begun is one too many."""
@@ -108,14 +145,18 @@ class Listener(Server):
         return len(self._connections) + arriving < self.door.limits.connections + TURNED_AWAY
 
     def _pause(self) -> None:
-        for server in self._servers:
+        for server in self._servers.values():
             server.close()
         self._servers.clear()
 
+    def _resume_soon(self) -> None:
+        if self._resuming is None or self._resuming.done():
+            self._resuming = self._loop.create_task(self._resume())
+
     async def _resume(self) -> None:
         try:
-            for sock in self._sockets:
-                await self._accept_on(sock)
+            while waiting := [sock for sock in self._sockets if sock not in self._servers]:
+                await self._accept_on(waiting[0])
         except OSError:  # no descriptor: the next sweep tries again
             self._pause()
 
@@ -127,23 +168,43 @@ class Listener(Server):
             self._date = f"Date: {formatdate(now, usegmt=True)}\r\n"
         return self._date
 
-    def stop_accepting(self) -> None:
-        """No new connections. Those that there are end with their next reply, or soon if nothing comes."""
-        self.draining = True
+    def stop_accepting(self, *, last: bool = False) -> None:
+        """No new connections. Those that there are end with their next reply, or soon if nothing comes.
+
+        `last`: nobody else accepts from the sockets. Then what waits in their queues is accepted still, and whoever comes
+        later is refused at once, although others hold the sockets, too.
+        """
+        self.draining = self.closed = True
         self.idle_timeout_s = min(self.idle_timeout_s, self.PARTING_S)
+        self.parted_at = self.door.monotonic()
         if self._porch is not None:
-            self._porch.close()
+            self._porch.close(last=last)
         if self._resuming is not None:
             self._resuming.cancel()
         self._pause()
         for sock in self._sockets:
+            if last:
+                self._accept_rest(sock)
+                shut(sock)
             sock.close()
         self._sockets.clear()
+
+    def _accept_rest(self, sock: socket.socket) -> None:
+        with suppress(BlockingIOError):
+            for _ in range(BACKLOG):
+                if not self._has_room(len(self._arriving)):
+                    return
+                with suppress(ConnectionAbortedError):
+                    accepted, _ = sock.accept()
+                    accepted.setblocking(False)
+                    task: asyncio.Task[object] = self._loop.create_task(self._loop.connect_accepted_socket(self, accepted))
+                    self._arriving.add(task)
+                    task.add_done_callback(self._arriving.discard)
 
     @property
     def busy(self) -> bool:
         """Whether there is anybody left to serve."""
-        return bool(self._connections) or (self._porch is not None and self._porch.arriving > 0)
+        return bool(self._connections or self._arriving) or (self._porch is not None and self._porch.arriving > 0)
 
     def cut(self) -> int:
         """End what is left, in flight or not; returns how many requests were in flight."""
@@ -160,11 +221,12 @@ class Listener(Server):
         now = self.door.monotonic()
         for connection in self._open():
             connection.sweep(now)
+        self.unread.relieve(now)
         if self._certificates is not None and now - self._looked >= self.CERTIFICATES_S:
             self._looked = now
             self._certificates.refresh()
-        if self._sockets and not self._servers and self._has_room(0):
-            self._resuming = self._loop.create_task(self._resume())
+        if len(self._servers) < len(self._sockets) and self._has_room(0):
+            self._resume_soon()
         self._timer = self._loop.call_later(self.SWEEP_S, self._sweep)
 
     def __repr__(self) -> str:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import msgspec
 
 from gateway.edge import proxy_protocol
+from gateway.edge.sockets import BACKLOG, shut
 from gateway.edge.tls import Certificates
 from gateway.kernel.node_names import unmapped
 from gateway.settings.schema.addresses import UNIX
@@ -81,17 +82,30 @@ class Porch:
     def open(self, sock: socket.socket) -> None:
         """Begin to accept on `sock`, which is bound."""
         sock.setblocking(False)
-        sock.listen(1024)
+        sock.listen(BACKLOG)
         self._sockets.append(sock)
         self._loop.add_reader(sock.fileno(), self._accept, sock)
 
-    def close(self) -> None:
-        """Accept no more. What has arrived goes on, what the system has accepted for us already included."""
-        for sock in self._sockets:
-            self._accept(sock)
+    def leave(self, sock: socket.socket) -> None:
+        """Accept on `sock` no longer."""
+        if sock in self._sockets:
+            self._sockets.remove(sock)
             self._loop.remove_reader(sock.fileno())
             sock.close()
-        self._sockets.clear()
+
+    def close(self, *, last: bool = False) -> None:
+        """Accept no more. What has arrived goes on, what the system has accepted for us already included.
+
+        `last`: nobody else accepts from the sockets, and whoever comes later is refused at once.
+        """
+        for sock in [*self._sockets]:
+            arrived = -1
+            while arrived < len(self._arriving):
+                arrived = len(self._arriving)
+                self._accept(sock)
+            if last:
+                shut(sock)
+            self.leave(sock)
 
     def cut(self) -> None:
         """End what is on its way."""

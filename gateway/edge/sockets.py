@@ -48,6 +48,16 @@ def bind(address: Address | UnixAddress, *, mode: str = "0600", brother: socket.
         raise OSError(error.errno, f"{os.strerror(error.errno or 0)}: {address}") from error
 
 
+def shut(sock: socket.socket) -> None:
+    """Whoever connects is refused at once, although other processes hold `sock`, too. It keeps its address, and may listen again.
+
+    One that does not listen is left alone: Linux would remember the shutdown, and whatever it accepts later would begin with its end.
+    """
+    if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        with contextlib.suppress(OSError):  # somebody else was faster
+            sock.shutdown(socket.SHUT_RD)
+
+
 def spelled(sock: socket.socket) -> str:
     """Its address, as people write it."""
     if sock.family == socket.AF_UNIX:
@@ -80,6 +90,12 @@ def _tcp(address: Address, brother: socket.socket | None, alone: bool) -> Bound:
         if not alone:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind(address)
+        if not (alone or address.port):
+            # Once more, by number: a port that the system has chosen is lost when nobody listens for a while.
+            with sock as chosen:
+                bound = _tcp(address, chosen, alone)
+            bound.sock.listen(BACKLOG)
+            return bound
         if brother is None:
             sock.listen(BACKLOG)
     except OSError:

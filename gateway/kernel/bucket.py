@@ -15,7 +15,9 @@ Laws:
    Shadow windows have no say in that. Each is charged when the call is let through and fits it, so that it counts as it
    would if it were enforced.
 4. A clock that goes back gives no tokens, and locks nobody out for longer than an empty bucket does.
-5. A limit that is changed keeps the tokens that were used of it, as far as the new one has as many.
+5. A limit that is changed keeps the tokens that were used of it, as far as the new one has as many. While some gateways have one
+   version of it and others another, each version has a bucket of its own: every call is charged to all of them, and decided by
+   that of its gateway. What takes nothing changes nothing for the others.
 """
 
 from collections.abc import Sequence

@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 from gateway.kernel.envelope import error
 from gateway.kernel.jsontext import Members, decode_without_halves, displaced, is_utf8, members, render
 from gateway.kernel.repair import error_data, string, success_data
+from gateway.kernel.texts import fit_json
 from gateway.kernel.translate import LARGEST_BODY, code_of, status_of, translate
 
 _JSON = b"application/json"
@@ -30,6 +31,11 @@ _PROBE = msgspec.json.Decoder(_Probe)
 _probe = _PROBE.decode
 
 _STATUSES = frozenset({b'"SUCCESS"', b'"ERROR"'})
+_ENVELOPE = frozenset({"requestId", "status", "data", "more"})
+_MOST_QUOTES = 10_000
+"""In an error that is read. Each string in it is looked at by itself, which costs more than its bytes."""
+_BRIEF = frozenset({"code", "message", "developerMessage"})
+_LARGEST_TEXT = 65_536
 _OPENING_BYTES = 65_536
 _MOST_OPENING_MEMBERS = 64
 """What is looked at of an opening: nobody writes so much before the data."""
@@ -58,16 +64,19 @@ class Opening(NamedTuple):
 
 
 def probe(text: bytes) -> bool | None:
-    """Whether `text`, an object, has requestId, a status of the contract, and data at the top level; None when it is not JSON."""
+    """Whether `text`, an object, is an envelope; None when it is not JSON.
+
+    It is one with requestId, a status of the contract and data at the top level, or with nothing but these and `more`.
+    """
     try:
         found: _Probe | None = _probe(text)
     except (ValueError, RecursionError):
         found = decode_without_halves(_PROBE, text, displaced)
     if found is None or not (text.isascii() or is_utf8(text)):
         return None
-    if found.status is UNSET or found.requestId is UNSET or found.data is UNSET:
+    if found.status is UNSET or found.requestId is UNSET or bytes(found.status) not in _STATUSES:
         return False
-    return bytes(found.status) in _STATUSES
+    return found.data is not UNSET or _ENVELOPE.issuperset(members(text) or {"": b""})
 
 
 def adopt(body: bytes, request_id: str, status: int, family: str, notices: list[bytes], new_id: Callable[[], str]) -> Adopted | None:
@@ -81,17 +90,29 @@ def adopt(body: bytes, request_id: str, status: int, family: str, notices: list[
         return None
     own_id = string(found.pop("requestId"))
     says_success = found.pop("status") == b'"SUCCESS"'
-    data = found.pop("data")
+    data = found.pop("data", b"null")
     if says_success and status < 400:
         written = success_data(data, notices, new_id)
         return Adopted(status, 0, _written(request_id, b"SUCCESS", written, found), own_id)
+    large = len(body) > LARGEST_BODY or body.count(b'"') > _MOST_QUOTES
+    if large:
+        found = {}
     if says_success:
         result = data if len(data) > LARGEST_BODY else (members(data) or {}).get("result", data)
         told = translate(status, _JSON, result, family)
-        more = render(found)[1:-1]
+        more = fit_json(render(found))[1:-1]
         return Adopted(status, told.code, error(request_id, *told[:3], told.links, told.details, more), own_id)
-    code, written = error_data(data, code_of(status if status >= 400 else 503, family), new_id)
-    return Adopted(status if status >= 400 else status_of(code), code, _written(request_id, b"ERROR", written, found), own_id)
+    if large:
+        data = _abridged(data)
+    code, written = error_data(fit_json(data), code_of(status if status >= 400 else 503, family), new_id)
+    others = {name: fit_json(value) for name, value in found.items()}
+    return Adopted(status if status >= 400 else status_of(code), code, _written(request_id, b"ERROR", written, others), own_id)
+
+
+def _abridged(data: bytes) -> bytes:
+    """The code and the texts of an error that is too large to be read."""
+    told = {name: value for name, value in (members(data) or {}).items() if name in _BRIEF and len(value) <= _LARGEST_TEXT}
+    return render(told)
 
 
 def _written(request_id: str, status: bytes, data: bytes, others: Members) -> bytes:

@@ -1,67 +1,48 @@
 """The forms in which backends write errors, read for what a client can use.
 
-RFC 9457 problem+json · FastAPI and pydantic · Spring, Express, NestJS, hapi · Google and Azure · OAuth · JSON:API · GraphQL ·
-Rails, Laravel, Django REST, ASP.NET · Symfony and Zalando (`violations`). They share few names, so one reader knows them all:
-what is a text, what is a list of single faults, what is a link. Taken are texts, fields and links; never a stack trace, a
-class name or a rejected value.
+RFC 9457 problem+json · FastAPI and pydantic · Spring, Express, NestJS, hapi · Google, AWS and Azure · OAuth · JSON:API · GraphQL ·
+Rails, Laravel, Django REST, marshmallow, ASP.NET · Zod, Joi, class-validator · OData, FHIR, Hydra, Apigee · and their relatives.
+They share few names, so one reader knows them all (`gateway.kernel.errorwords`): what is a text, what holds single errors, what is
+a link; anything else beside them may be a map of fields. Each leaf text becomes one entry, with the path to it as its field.
+
+Laws: taken are texts, fields and links; never a stack trace, a class name or a rejected value. One part that cannot be read hides no
+other. `_DEEPEST`, `MOST_ENTRIES` and `_MOST_NODES` bound the work, which is linear in the size of the error.
 """
 
-import re
-from collections.abc import Iterator
-from itertools import islice
+from enum import IntEnum
 from typing import NamedTuple
 
 import msgspec
 
+from gateway.kernel import errorwords as words
+from gateway.kernel.errorfields import add, field_of, path_of, several
+from gateway.kernel.errorlinks import links_in
+from gateway.kernel.errorobjects import (
+    Head,
+    Object,
+    first_text,
+    is_datum,
+    is_form,
+    is_report,
+    is_texts,
+    is_unknown,
+    may_be_field,
+    members,
+    named_by_words,
+    own_head,
+    unwrapped,
+)  # fmt: skip
+from gateway.kernel.errorwords import word
 from gateway.kernel.faults import Detail, Link
 from gateway.kernel.texts import clean
 
 MOST_ENTRIES = 100
 """Single faults that are read of one error."""
 
-_DEEPEST = 4
-"""How far errors within errors are followed."""
+_DEEPEST = 24
+"""How far errors within errors are followed, and texts that are JSON themselves."""
 
-_TEXTS = (
-    "detail",
-    "message",
-    "msg",
-    "error_description",
-    "errorMessage",
-    "error_message",
-    "Message",
-    "description",
-    "defaultMessage",
-    "reason",
-    "text",
-    "title",
-)
-_LABELS = ("error", "status", "code", "error_code", "errorCode", "type")
-_LISTS = (
-    "detail", "errors", "details", "message", "error", "invalid-params", "invalid_params", "invalidParams", "violations", "fieldErrors",
-    "fieldViolations", "validationErrors", "validation_errors", "subErrors",
-)  # fmt: skip
-_BY_FIELD = frozenset({"errors", "validationErrors", "validation_errors", "fieldErrors"})
-"""Lists that may also be objects, with a text or texts for each field. What else is an object may hold anything."""
-_FIELDS = (
-    "loc", "field", "fieldName", "property", "propertyPath", "param", "parameter", "path", "instancePath", "pointer", "header", "name",
-    "target", "location",
-)  # fmt: skip
-_INTERNAL = frozenset({"stack", "stackTrace", "stacktrace", "stack_trace", "trace", "traceback", "exception"})
-_LARGEST_INDEX = 1_000_000
-_NO_FIELD = frozenset({"", "$", "base", "__all__", "_schema", "non_field_errors", "nonFieldErrors"})
-_LINKS = ("type", "error_uri", "doc_url", "documentation_url", "help", "moreInfo", "more_info", "infoLink", "href")
-_WHERE = frozenset({"body", "query", "path", "header", "cookie", "__root__"})
-"""FastAPI begins a `loc` with the part of the request."""
-
-_MISSING_KINDS = frozenset({"missing", "value_error.missing", "required", "notnull", "notblank", "notempty", "blank", "null"})
-_MISSING_TEXT = re.compile(
-    r"\bis (?:required|missing)\b|\bfield required\b|\brequired (?:field|propert|parameter)"
-    r"|can'?t be blank|must not be (?:null|blank|empty)",
-    re.IGNORECASE,
-)
-_URL = re.compile(r"https?://[^\s<>\"]{1,1000}")
-_NO_LABEL = re.compile(r"\d*|about:blank|https?://.*|error|fail(?:ed|ure)?|true|false", re.IGNORECASE)
+_MOST_NODES = 4000
 
 
 class Entry(NamedTuple):
@@ -90,102 +71,158 @@ class Found(msgspec.Struct):
         return [Detail(entry.text, entry.field) for entry in self.entries]
 
 
-def found_in(value: object, depth: int = 0) -> Found:
+class _Trust(IntEnum):
+    """Which texts at the end of an unknown path explain an error. The others may be any value."""
+
+    SENTENCES = 0
+    """Only those with several words, in a list: what stands beside the text of an error."""
+    LISTS = 1
+    """All in lists; alone only those with several words: an object that has nothing but unknown names."""
+    ALL = 2
+    """All: an object under a name that is known to hold a text for each field."""
+
+
+def found_in(value: object) -> Found:
     """What `value`, decoded JSON or a text, says of an error."""
-    if isinstance(value, dict):
-        return _in_object(value, depth)
-    if isinstance(value, list):
-        return Found(entries=_entries(value))
-    text = clean(value)
-    return Found(text=text, explanation=text)
+    reader = _Reader()
+    head = reader.head(value, 0)
+    text = head.text or ("" if reader.entries else head.label)
+    return Found(head.title if head.title != text else "", text, head.explanation or text, list(reader.entries), reader.links)
 
 
-def _in_object(value: dict[str, object], depth: int) -> Found:
-    found = Found(links=_links(value))
-    text = next((text for name in _TEXTS if (text := clean(value.get(name)))), "")
-    title = clean(value.get("title"))
-    label = next((label for name in _LABELS if (label := clean(value.get(name))) and not _NO_LABEL.fullmatch(label)), "")
-    found.entries = _entries([value[name] for name in _LISTS if isinstance(value.get(name), list)])
-    found.entries += [entry for name in _BY_FIELD if isinstance(fields := value.get(name), dict) for entry in _by_field(fields)]
-    if not text and not found.entries and _INTERNAL.isdisjoint(value) and all(isinstance(texts, list) for texts in value.values()):
-        found.entries = _by_field(value)  # Django REST writes nothing around it
-    found.text = text or ("" if found.entries else label)
-    found.title = title if title != found.text else ""
-    found.explanation = f"{label}: {text}" if label and text and label != text and not title else found.text
-    for name in ("error", "detail", "fault"):
-        inner = value.get(name)
-        if isinstance(inner, dict) and depth < _DEEPEST:
-            _take(found, found_in(inner, depth + 1))
-    return found
+class _Reader:
+    """Reads one error."""
 
+    def __init__(self) -> None:
+        self.entries: dict[Entry, None] = {}
+        self.links: list[Link] = []
+        self._nodes = 0
 
-def _take(found: Found, inner: Found) -> None:
-    """An error within an error is the one meant."""
-    if inner.text:
-        found.title, found.text, found.explanation = inner.title, inner.text, inner.explanation
-    found.entries = list(dict.fromkeys([*inner.entries, *found.entries]))[:MOST_ENTRIES]
-    found.links += inner.links
+    def head(self, value: object, depth: int) -> Head:
+        """What `value` says as a whole; its single errors go to `entries`."""
+        if isinstance(value, str):
+            value = unwrapped(value)
+        if isinstance(value, str):
+            text = clean(value)
+            return Head("", text, text)
+        if self._is_too_much(depth):
+            return Head()
+        if isinstance(value, dict):
+            return self._object(value, depth)
+        self._leaves(value, "", _Trust.ALL, depth)
+        return Head()
 
+    def _object(self, value: Object, depth: int) -> Head:
+        if is_form(value):
+            self._fields(value, "", _Trust.ALL, depth)
+            return Head()
+        named = named_by_words(value)
+        self.links += links_in(named)[: MOST_ENTRIES - len(self.links)]
+        head = own_head(named)
+        fields = [(name, member) for name, member in members(value) if may_be_field(word(name), member)]
+        if not (head.text or head.label) and any(isinstance(member, list) for _, member in fields):
+            # A map of fields, of which one may be called `message`; other names for lists keep their meaning
+            fields += [(name, named.pop(word(name))) for name in value if word(name) in words.MAPPED and is_texts(named.get(word(name)))]
+        before = len(self.entries)
+        for name, member in named.items():
+            if isinstance(member, dict | list) and member:
+                head = self._part(name, member, named, head, depth + 1)
+        told = head.text or head.label or len(self.entries) > before or any(is_datum(*member) for member in named.items())
+        trust = _Trust.SENTENCES if told else _Trust.LISTS
+        places = trust is _Trust.LISTS and all(word(name) in words.PLACES for name, _ in fields)
+        for name, member in fields:
+            if trust is _Trust.LISTS or word(name) not in words.UNTOLD:
+                self._leaves(member, "" if places and isinstance(member, dict) else add("", name), trust, depth + 1)
+        if head.text and len(self.entries) == before and (field := field_of(named, words.SURE_FIELDS)):
+            self._emit(head.text, field, named)
+        return head
 
-def _entries(value: object) -> list[Entry]:
-    return list(islice(dict.fromkeys(_read(value, None, 0)), MOST_ENTRIES))
+    def _part(self, name: str, member: "Object | list[object]", named: Object, head: Head, depth: int) -> Head:
+        """One member of an error that is a list or an object. Returns what is known of the whole now."""
+        if isinstance(member, list):
+            if name in words.LISTS or name in words.BY_FIELD:
+                self._leaves(member, "", _Trust.ALL, depth)
+            return head
+        by_field = name in words.BY_FIELD or (name == "data" and named.get("status") == "fail")
+        if by_field and is_form(member):
+            self._fields(member, "", _Trust.ALL, depth)
+        elif by_field and not is_report(member):
+            places = all(word(key) in words.PLACES and isinstance(value, dict) for key, value in member.items())
+            for key, value in members(member):
+                self._leaves(value, "" if places else add("", key), _Trust.ALL, depth)
+        elif by_field or name in words.LISTS:
+            inner = self.head(member, depth)
+            if inner.text and (name in words.ERRORS or not head.text):
+                return inner
+            if not head.text:
+                return head._replace(label=inner.label or head.label)
+        return head
 
+    def _leaves(self, value: object, path: str, trust: _Trust, depth: int, *, listed: bool = False) -> None:
+        """Every text below `value` that `trust` takes for the explanation of an error."""
+        if isinstance(value, str):
+            value = unwrapped(value)
+        if self._is_too_much(depth):
+            return
+        if isinstance(value, str):
+            text = clean(value)
+            if text and (trust is _Trust.ALL or (" " in text and (listed or trust is _Trust.LISTS)) or (listed and trust is _Trust.LISTS)):
+                self._emit(text, path or None, {})
+        elif isinstance(value, list):
+            for index, element in enumerate(value[:_MOST_NODES]):
+                if isinstance(element, dict) and not self._single(element, path, depth, listed=True):
+                    self._fields(element, add(path, str(index)), min(trust, _Trust.LISTS), depth + 1)
+                elif not isinstance(element, dict):
+                    self._leaves(element, path, trust, depth + 1, listed=True)
+        elif isinstance(value, dict) and not self._single(value, path, depth, listed=False):
+            self._fields(value, path, trust, depth + 1)
 
-def _by_field(value: dict[str, object]) -> list[Entry]:
-    """`{"name": "is required"}`, `{"name": ["is required", …]}`, `{"name": {"message": "is required"}}`."""
-    return list(islice(dict.fromkeys(entry for name, texts in value.items() for entry in _read(texts, _plain(name), 0)), MOST_ENTRIES))
+    def _fields(self, value: Object, path: str, trust: _Trust, depth: int) -> None:
+        """A map of fields."""
+        form = is_form(value)
+        for name, member in members(value):
+            known = word(name)
+            if known not in words.INTERNAL and not (trust is not _Trust.ALL and isinstance(member, str) and known in words.NOT_FIELDS):
+                inside = (
+                    name in words.WHOLE or (form and not isinstance(member, str)) or (known in words.BY_FIELD and trust is _Trust.SENTENCES)
+                )
+                self._leaves(member, path if inside else add(path, name), trust, depth)
 
+    def _single(self, value: Object, path: str, depth: int, *, listed: bool) -> bool:
+        """Reads `value` as one single error, and says whether it is one."""
+        named = named_by_words(value)
+        if not named or (self._is_too_much(depth) or "stackentries" in named):
+            return True
+        text = first_text(named)
+        if not (listed or (text and is_report(value))) and "constraints" not in named:
+            return False
+        own = path_of(value, named)
+        nested = [(name, member) for name, member in named.items() if name in words.LISTS and isinstance(member, dict | list) and member]
+        constraints = named.get("constraints")
+        if not text and not nested:
+            text = next((label for name in ("error", *(("code", "type") if own else ())) if (label := clean(named.get(name)))), "")
+        links = links_in(named)
+        if not (text or isinstance(constraints, dict) or links) and (not nested or any(is_unknown(*member) for member in named.items())):
+            return False
+        self.links += links[: MOST_ENTRIES - len(self.links)]
+        field = add(path, own) if constraints is not None or "children" in named else own or path
+        before = len(self.entries)
+        for name, member in nested:
+            wrapped = name in words.WRAPPERS
+            self._leaves(member, "" if wrapped else field, _Trust.SENTENCES if wrapped else _Trust.ALL, depth + 1)
+        if isinstance(constraints, dict):  # class-validator
+            self._fields({"": list(constraints.values())}, field, _Trust.ALL, depth + 1)
+        if text and len(self.entries) == before:
+            for name in several(named) or (field,):
+                self._emit(text, name or None, named)
+        return True
 
-def _read(value: object, field: str | None, depth: int) -> Iterator[Entry]:
-    if isinstance(value, list) and depth < _DEEPEST:
-        for element in value[:MOST_ENTRIES]:
-            yield from _read(element, field, depth + 1)
-    elif isinstance(value, dict):
-        inner = [value[name] for name in _LISTS if isinstance(value.get(name), list)]
-        text = next((text for name in _TEXTS if (text := clean(value.get(name)))), "") or clean(value.get("error"))
-        if inner and depth < _DEEPEST:
-            yield from _read(inner, _field(value) or field, depth)
-        elif text:
-            kinds = {kind.lower() for name in ("type", "code", "keyword", "rule") if isinstance(kind := value.get(name), str)}
-            yield Entry(text, _field(value) or field, not kinds.isdisjoint(_MISSING_KINDS) or _MISSING_TEXT.search(text) is not None)
-    elif text := clean(value):
-        yield Entry(text, field, _MISSING_TEXT.search(text) is not None)
+    def _emit(self, text: str, field: str | None, named: Object) -> None:
+        if len(self.entries) < MOST_ENTRIES:
+            kinds = {word(kind) for name in words.KINDS if isinstance(kind := named.get(name), str)}
+            missing = not kinds.isdisjoint(words.MISSING_KINDS) or words.MISSING_TEXT.search(text) is not None
+            self.entries[Entry(text, field, missing)] = None
 
-
-def _field(value: dict[str, object]) -> str | None:
-    """The field that one single fault is about."""
-    source = value.get("source")
-    places = [source, value] if isinstance(source, dict) else [value]
-    return next((field for place in places for name in _FIELDS if (field := _plain(place.get(name)))), None)
-
-
-def _plain(place: object) -> str | None:
-    """A field's name or path, however it is written, with dots."""
-    if isinstance(place, list):
-        steps = [str(step) for step in place if isinstance(step, str) or (isinstance(step, int) and 0 <= step < _LARGEST_INDEX)]
-        if steps and steps[0] in _WHERE:
-            del steps[0]
-        place = ".".join(steps)
-    path = clean(place, 200)
-    if path.startswith(("#", "/")):
-        path = path.removeprefix("#").removeprefix("/").replace("/", ".")
-        path = path.removeprefix("data.").removeprefix("attributes.").removeprefix("relationships.")
-    return None if path in _NO_FIELD else path
-
-
-def _links(value: dict[str, object]) -> list[Link]:
-    found = [Link(url, _title(value) if name == "type" else _title({})) for name in _LINKS if (url := _url(value.get(name)))]
-    links = value.get("links")
-    if isinstance(links, dict):  # JSON:API
-        links = [{"href": href, "title": name} if isinstance(href, str) else href for name, href in links.items()]
-    listed = [link for link in links if isinstance(link, dict)] if isinstance(links, list) else []
-    found += [Link(url, _title(link)) for link in listed if (url := _url(link.get("href")) or _url(link.get("url")))]
-    return found[:MOST_ENTRIES]
-
-
-def _title(link: dict[str, object]) -> str:
-    return next((title for name in ("title", "description", "rel") if (title := clean(link.get(name)))), "More information")
-
-
-def _url(value: object) -> str:
-    return value if isinstance(value, str) and _URL.fullmatch(value) and value.isprintable() else ""
+    def _is_too_much(self, depth: int) -> bool:
+        self._nodes += 1
+        return depth > _DEEPEST or self._nodes > _MOST_NODES or len(self.entries) >= MOST_ENTRIES

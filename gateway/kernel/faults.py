@@ -53,6 +53,9 @@ class GatewayError(Exception):
     `details` never hold a secret.
     `allow` is the Allow field of a 405; `retry_after_s` is a whole number of seconds, 1 or more.
     `cause` is for the log only: it may name hosts and operating system errors, never a key.
+
+    Law: an error that is kept, on an exchange, a connection or a stream, is kept through `kept`. Its traceback holds the frames that
+    it passed through, these hold the exchange, its body and whoever keeps the error: a cycle, which only the garbage collector frees.
     """
 
     def __init__(
@@ -74,6 +77,11 @@ class GatewayError(Exception):
         self.allow = allow
         self.retry_after_s = retry_after_s
         self.cause = cause
+
+    def kept(self) -> "GatewayError":
+        """This error, without its traceback and without the errors that it was made of."""
+        self.__traceback__ = self.__context__ = self.__cause__ = None
+        return self
 
 
 MISSING_ATTRIBUTE, INVALID_PARAMETER, INVALID_CREDENTIALS, UNAUTHORIZED, UNDEFINED = 1000, 1001, 1002, 1003, 1004
@@ -154,6 +162,8 @@ UPSTREAM_TLS_FAILED = _row("upstream_tls_failed", 503, 1004, "No trusted connect
 UPSTREAM_CONNECT_TIMEOUT = _row("upstream_connect_timeout", 503, 1004, "The service did not accept a connection in time. Try again shortly.", "upstream", True, "connection_timeout")
 UPSTREAM_CIRCUIT_OPEN = _row("upstream_circuit_open", 503, 1004, "The service has failed too often and is left alone for a while. Wait as long as Retry-After says.", "upstream", True, "destination_unavailable")
 UPSTREAM_SATURATED = _row("upstream_saturated", 503, 1004, "All connections to the service are busy. Try again shortly.", "gateway", True, "connection_limit_reached")
+UPSTREAM_SHARE_SPENT = _row("upstream_share_spent", 503, 1004, "You have as many calls to the service under way as one caller may. Wait for one of them to end.", "gateway", True, "connection_limit_reached")
+UPSTREAM_STREAMS_FULL = _row("upstream_streams_full", 503, 1004, "As many long replies of the service are under way as may be. The request may have been processed. Try again shortly.", "gateway", True, "connection_limit_reached")
 UPSTREAM_RESET = _row("upstream_reset", 503, 1004, "The service closed the connection before it answered. The request may have been processed.", "upstream", True, "connection_terminated")
 UPSTREAM_TIMEOUT = _row("upstream_timeout", 503, 1004, "The service did not answer in time. The request may have been processed.", "upstream", True, "http_response_timeout")
 UPSTREAM_INCOMPLETE = _row("upstream_incomplete", 503, 1004, "The service's answer broke off. The request may have been processed.", "upstream", True, "http_response_incomplete")
@@ -162,11 +172,12 @@ UPSTREAM_HEADERS_TOO_LARGE = _row("upstream_headers_too_large", 503, 1004, "The 
 UPSTREAM_BODY_INVALID = _row("upstream_body_invalid", 503, 1004, "The service's answer is not the JSON that it claims to be. The request may have been processed.", "upstream", True, "http_protocol_error")
 UPSTREAM_CODING_INVALID = _row("upstream_coding_invalid", 503, 1004, "The service's answer is in a content coding that cannot be decoded. The request may have been processed.", "upstream", True, "http_response_content_coding")
 UPSTREAM_BODY_TOO_LARGE = _row("upstream_body_too_large", 503, 1004, "The service's answer is larger than this gateway passes on. The request may have been processed.", "upstream", True, "http_response_body_size")
-UPSTREAM_TYPE_REFUSED = _row("upstream_type_refused", 503, 1004, "The service's answer is not JSON or text, and this route passes nothing else on.", "upstream", True, "http_protocol_error")
+UPSTREAM_TYPE_REFUSED = _row("upstream_type_refused", 503, 1004, "The service's answer is neither JSON nor plain text. The option `envelope.binary: passthrough` of the route passes such answers on as they are.", "upstream", True, "http_protocol_error")
 # The gateway
 INTERNAL_ERROR = _row("internal_error", 500, 1004, "The gateway failed. Report the requestId to its operator.", "gateway", True, "proxy_internal_error")
 TOO_MANY_CONNECTIONS = _row("too_many_connections", 503, 1004, "The gateway has as many connections as it may. Try again shortly.", "gateway", True, "connection_limit_reached")
 SHUTTING_DOWN = _row("shutting_down", 503, 1004, "The gateway is shutting down and did not wait for the service any longer. The request may have been processed.", "gateway", True, "http_request_denied")
+REPLY_NOT_TAKEN = _row("reply_not_taken", 499, 1004, "The client left too much of its replies unread. Seen in logs and metrics only.")
 CLIENT_CLOSED = _row("client_closed", 499, 1004, "The client went away before it was answered. Seen in logs and metrics only.")
 
 CATALOGUE: dict[str, Fault] = {row.name: row for row in list(globals().values()) if isinstance(row, Fault)}
@@ -176,7 +187,7 @@ NOT_REACHED = frozenset(
     row.name
     for row in (
         *(UPSTREAM_REFUSED, UPSTREAM_UNREACHABLE, UPSTREAM_NAME_UNRESOLVED, UPSTREAM_TLS_FAILED, UPSTREAM_CONNECT_TIMEOUT),
-        *(UPSTREAM_SATURATED, UPSTREAM_CIRCUIT_OPEN),
+        *(UPSTREAM_SATURATED, UPSTREAM_SHARE_SPENT, UPSTREAM_CIRCUIT_OPEN),
     )
 )
 """Names of the faults after which the service knows nothing of the request."""

@@ -2,20 +2,16 @@
 
 import re
 from collections.abc import Callable, Iterable
-from itertools import islice
 
 from gateway.kernel.dates import http_date, unix_date
 from gateway.kernel.envelope import render_message
 from gateway.kernel.faults import Link
 from gateway.kernel.texts import clean
+from gateway.kernel.weblinks import is_safe, parsed
 
 MOST_NOTICES = 16
-_MOST_LINKS = 64
-"""Links that are read, and parameters of one of them: a field may hold thousands, and each costs more than its bytes."""
 
 _FIELDS = frozenset({b"deprecation", b"sunset", b"warning", b"link"})
-_LINK = re.compile(r'<([^<>]*+)>((?:\s*+;\s*+[\w*!#$&+.^`|~-]++\s*+(?:=\s*+(?:"(?:[^"\\]|\\.)*+"|[^\s",;]*+))?)*+)')
-_PARAMETER = re.compile(r';\s*+([\w*!#$&+.^`|~-]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^\s",;]*+))')
 _WARNING = re.compile(r'[\s,]*+\d{3} [^\s"]++ "((?:[^"\\]|\\.)*+)"(?: "([^"]*+)")?')
 """RFC 7234, 5.5: warn-code SP warn-agent SP warn-text [SP warn-date]."""
 _UNIX = re.compile(r"@(-?\d{1,15})")
@@ -72,13 +68,9 @@ def _warnings(value: str) -> list[tuple[str, str | None, str]]:
 def _links(value: str) -> dict[str, list[Link]]:
     """The links of a Link field (RFC 8288) by relation."""
     found: dict[str, list[Link]] = {}
-    for match in islice(_LINK.finditer(value), _MOST_LINKS):
-        href = clean(match[1])
-        parameters: dict[str, str] = {}
-        for parameter in islice(_PARAMETER.finditer(match[2]), _MOST_LINKS):
-            parameters.setdefault(parameter[1].lower(), _unquoted(parameter[2] or "") or parameter[3] or "")
+    for href, parameters, _ in parsed(value):
         for relation in {"deprecation", "sunset"}.intersection(parameters.get("rel", "").lower().split()):
-            if href:
+            if is_safe(href):
                 title = clean(parameters.get("title")) or relation.title()
                 found.setdefault(relation, []).append(Link(href, title))
     return found

@@ -16,6 +16,8 @@ from urllib.parse import unquote
 
 import msgspec
 
+from gateway.kernel.response_fields import Fields, rewritten
+
 _AUTHORITY = re.compile(r"(?:https?:[/\\]*|[/\\]{2,})([^/\\?#]*)", re.IGNORECASE)
 """How browsers read it: with any slashes, in any number."""
 _SAFE_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~-]{1,255})(?::(\d{0,5}))?")
@@ -180,6 +182,19 @@ def url_mapping(
         places.update((_host(name), port) for port in ([int(port_text)] if port_text.isdecimal() else _USUAL_PORTS.values()))
     bases = sorted({spell(path) + spell(added) for _, _, path in known} or {spell(added)}, key=len, reverse=True)
     return UrlMapping(frozenset(places), frozenset(hosts), tuple(bases), spell(stripped), spell(added))
+
+
+def with_public_urls(fields: Fields, mapping: UrlMapping, to: PublicOrigin, path: str) -> Fields:
+    """The fields of a reply with URLs of the service in the terms of the client. `path` is what the service was asked for."""
+
+    def rewrite(name: str, value: str) -> str:
+        if name == "set-cookie":
+            return mapping.cookie(value, to)
+        if name == "link":
+            return mapping.link(value, to, path)
+        return mapping.refresh(value, to, path) if name == "refresh" else mapping.url(value, to, path)
+
+    return rewritten(fields, rewrite)
 
 
 def _path(text: str) -> tuple[str, str]:

@@ -20,7 +20,7 @@ _KINDS = ("INFO", "ERROR", "WARNING", "DEBUG", "TRACE")
 
 
 class _Link(msgspec.Struct):
-    href: str
+    href: _Text
     title: _Text
 
 
@@ -38,8 +38,12 @@ class _Success(msgspec.Struct):
     messages: list[_Message] | msgspec.UnsetType = msgspec.UNSET
 
 
+_LEAST_CODE, _MOST_CODE = -(1 << 31), (1 << 31) - 1
+"""What an integer of 32 bits holds: clients in several languages read a code into one. Any other number is no code."""
+
+
 class _Error(msgspec.Struct):
-    code: int
+    code: Annotated[int, msgspec.Meta(ge=_LEAST_CODE, le=_MOST_CODE)]
     message: _Text
     developerMessage: _Text  # noqa: N815  # the contract's spelling
     links: list[_Link] | msgspec.UnsetType = msgspec.UNSET
@@ -103,7 +107,7 @@ def _dates_are_sound(messages: list[_Message] | msgspec.UnsetType) -> bool:
 def _code(text: bytes, fallback: int) -> int:
     number = decode(_INTEGER, text)
     if number is not None:
-        return number
+        return number if _LEAST_CODE <= number <= _MOST_CODE else fallback
     digits = string(text) or ""
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 10 else fallback
 

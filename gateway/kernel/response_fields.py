@@ -12,6 +12,8 @@ from typing import TypeAlias
 import msgspec
 
 from gateway.kernel.faults import UPSTREAM_PROTOCOL_ERROR, GatewayError
+from gateway.kernel.texts import fit
+from gateway.kernel.weblinks import safe_links
 
 Fields: TypeAlias = list[tuple[bytes, bytes]]
 """As they came from a backend: names in lower case."""
@@ -30,6 +32,7 @@ _DROPPED = (
     b"upgrade", b"http2-settings", b"content-length",
     b"date", b"ratelimit", b"ratelimit-policy",
     b"alt-svc",  # another way to the backend, not to the gateway
+    b"x-debug-exception", b"x-debug-exception-file",  # Symfony's, for its developers
 )  # fmt: skip
 _OF_THE_BODY = (b"content-md5", b"digest", b"content-digest", b"repr-digest", b"content-range", b"accept-ranges")
 _PASSED = (
@@ -66,6 +69,12 @@ _RULES: dict[bytes, Rule] = {
 _READ = (_TYPE, _CODING, _CONNECTION, _REQUEST_ID)
 """Rules of fields that are read here in any case."""
 _REMEMBERED = 1024
+
+_RANGES = frozenset({b"content-range", b"accept-ranges"})
+_BYTES_UNIT = re.compile(rb"\s*bytes\b", re.IGNORECASE)
+"""Ranges in other units are a service's own pages, and not parts of a body."""
+
+_SCRIPT_URL = re.compile(r"(?:\A|[=;,'\"])\s*(?:javascript|vbscript|data):", re.IGNORECASE)
 
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 """RFC 9110, 5.5: no control characters but the tab in a field value."""
@@ -124,6 +133,11 @@ class Screened(msgspec.Struct, gc=False):
         """Whether there are fields for `gateway.kernel.notices`."""
         return bool(self.marks & NOTICE)
 
+    @property
+    def is_range(self) -> bool:
+        """Whether a 206 is a range of bytes (RFC 9110, 14.4 and 15.3.7.2). Ranges in other units are whole bodies of their own."""
+        return self.content_type[:20].lower() == b"multipart/byteranges" or any(name == "Content-Range" for name, _ in self.of_the_body)
+
 
 def screen(fields: Fields, rules: FieldRules) -> Screened:
     """Sorts out `fields` by `rules`.
@@ -157,16 +171,32 @@ def screen(fields: Fields, rules: FieldRules) -> Screened:
                 raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause="control character in a header field")
             if rule == _REQUEST_ID:
                 request_id = text
+            elif rule == _BODY and name in _RANGES and not _BYTES_UNIT.match(value):
+                lines.append((name.decode("latin-1"), text))
             elif rule == _BODY:
                 of_the_body.append((name.decode("latin-1").title(), text))
             elif rule == _ENTITY_TAG:
                 of_the_body.append(("ETag", text))
             else:
-                marks |= rule[1]  # type: ignore[operator, index]
-                lines.append((rule[0], text))  # type: ignore[index]
+                assert isinstance(rule, tuple)
+                spelled, mark = rule
+                marks |= mark
+                if (shown := _shown(name, mark, text)) is not None:
+                    lines.append((spelled, shown))
     if named:
         lines, of_the_body = _unnamed(lines, named), _unnamed(of_the_body, named)
     return Screened(lines, of_the_body, content_type, coding, marks, request_id)
+
+
+def _shown(name: bytes, mark: int, text: str) -> str | None:
+    """A marked field as it may be shown: it runs nothing in a browser, and a notice tells nothing of the service. None for not at all."""
+    if mark == NOTICE:
+        return text if fit(text) == text else None
+    if name == b"link":
+        return safe_links(text) or None
+    if mark == LOCATION and name != b"set-cookie" and _SCRIPT_URL.search(text):
+        return None
+    return text
 
 
 def checked(value: bytes) -> str:
@@ -175,11 +205,6 @@ def checked(value: bytes) -> str:
     if not text.isprintable() and _FORBIDDEN.search(text):
         raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause="control character in a header field")
     return text
-
-
-def weakened(of_the_body: list[Line]) -> list[Line]:
-    """What is left of the fields that describe a body once it is wrapped: its entity tag, no longer for the bytes (RFC 9110, 8.8.1)."""
-    return [(name, value if value.startswith("W/") else "W/" + value) for name, value in of_the_body if name == "ETag"]
 
 
 def replaced(lines: list[Line], by: tuple[Line, ...]) -> list[Line]:

@@ -4,10 +4,11 @@ The envelope's first bytes are on their way to the client before its end is know
 sends turns out not to be what it said, `read` raises: the edge cuts the connection, and the closing brackets are never sent.
 """
 
-from codecs import getincrementaldecoder
+from codecs import IncrementalDecoder, getincrementaldecoder
 from collections.abc import Iterator
 from typing import Protocol
 
+from gateway.kernel.charsets import codec_for
 from gateway.kernel.coding import Decoder
 from gateway.kernel.faults import UPSTREAM_BODY_INVALID, GatewayError
 from gateway.kernel.jsontext import quote
@@ -17,6 +18,8 @@ from gateway.kernel.scanner import Scanner
 class Source(Protocol):
     """Where the rest of a body comes from (a Stream of gateway.remote.call)."""
 
+    @property
+    def unread(self) -> int: ...
     async def read(self) -> bytes: ...
     def close(self) -> None: ...
 
@@ -43,6 +46,30 @@ class CheckedJson:
         return b""
 
 
+class TranscodedJson:
+    """JSON in another charset, in UTF-8. `charset` is a codec of Python."""
+
+    def __init__(self, charset: str) -> None:
+        self._charset = charset
+        self._decoder: IncrementalDecoder | None = None
+        self._scanner = Scanner()
+
+    def feed(self, data: bytes) -> bytes:
+        return self._passed(data, final=False)
+
+    def finish(self) -> bytes:
+        rest = self._passed(b"", final=True)
+        self._scanner.finish()
+        return rest
+
+    def _passed(self, data: bytes, *, final: bool) -> bytes:
+        if self._decoder is None:
+            self._decoder = getincrementaldecoder(codec_for(self._charset, data[:4]))()
+        text = _decoded(self._decoder, data, final=final).encode()
+        self._scanner.feed(text)
+        return text
+
+
 class QuotedText:
     """Text as the inside of a JSON string, and its closing quote. `charset` is a codec of Python."""
 
@@ -56,10 +83,7 @@ class QuotedText:
         return self._quoted(b"", final=True) + b'"'
 
     def _quoted(self, data: bytes, *, final: bool) -> bytes:
-        try:
-            return quote(self._decoder.decode(data, final))[1:-1]
-        except UnicodeError as error:  # UTF-16 without its mark is no UnicodeDecodeError
-            raise GatewayError(UPSTREAM_BODY_INVALID, cause="text is not in its charset") from error
+        return quote(_decoded(self._decoder, data, final=final))[1:-1]
 
 
 class Spliced:
@@ -74,6 +98,11 @@ class Spliced:
         self._pieces = pieces
         self._way = way
         self._ended = False
+
+    @property
+    def unread(self) -> int:
+        """Bytes of the source that are here."""
+        return self._source.unread
 
     async def read(self) -> bytes:
         """The next piece, b"" at the end.
@@ -109,3 +138,10 @@ class Spliced:
             return self._way.feed(data)
         self._pieces = self._decoder.feed(data)
         return b""
+
+
+def _decoded(decoder: IncrementalDecoder, data: bytes, *, final: bool) -> str:
+    try:
+        return decoder.decode(data, final)
+    except UnicodeError as error:  # UTF-16 without its mark is no UnicodeDecodeError
+        raise GatewayError(UPSTREAM_BODY_INVALID, cause="text is not in its charset") from error

@@ -4,6 +4,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
+from gateway.kernel.charsets import BOM, guessed, utf8_of
 from gateway.kernel.errorforms import Found, found_in
 from gateway.kernel.faults import (
     ANALYTICS,
@@ -18,7 +19,7 @@ from gateway.kernel.faults import (
     Detail,
     Link,
 )
-from gateway.kernel.jsontext import decode
+from gateway.kernel.jsontext import WHITE, decode
 from gateway.kernel.media import media
 from gateway.kernel.texts import clean
 
@@ -35,6 +36,8 @@ _STATUSES = {
     1000: 400, 1001: 400, 1002: 401, 1003: 403, 1005: 404, 1006: 405,
     8000: 429, 8001: 429, 8003: 429, 8004: 429, 8005: 429, 8006: 429, 8007: 403,
 }  # fmt: skip
+_OPENING = 1024
+"""So much white space may stand before JSON under a type of its own."""
 _ANY = msgspec.json.Decoder(object)
 
 
@@ -81,15 +84,22 @@ def translate(status: int, content_type: bytes, body: bytes, family: str) -> Tra
 
 
 def _read(content_type: bytes, body: bytes) -> Found | None:
+    """What the body says; None for nothing. A body that is JSON is read as JSON, whatever its type."""
     kind = media(content_type)
-    if kind.kind in {"json", "unknown"}:
+    try:
+        body, shown = utf8_of(body, kind.charset), kind.shown or kind.kind == "unknown"
+    except UnicodeError:
+        body, shown = body.removeprefix(BOM), False
+    begun = body[:_OPENING].lstrip(WHITE)[:1]
+    if kind.kind == "json" or begun in {b"{", b"["} or (begun == b'"' and kind.kind == "unknown"):
         value = decode(_ANY, body)
+        if value is None and kind.kind == "json" and (wide := guessed(body)) is not None:
+            value = decode(_ANY, wide)
         if value is not None or kind.kind == "json":
             return found_in(value)
-    if not (kind.shown or kind.kind == "unknown"):
+    if not shown:
         return None
     try:
-        text = body.decode(kind.charset)
+        return found_in(body.decode())
     except UnicodeError:
         return None
-    return found_in(text)

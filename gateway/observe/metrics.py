@@ -63,8 +63,15 @@ class Metrics(Families):
             buckets,
         )
         self.in_flight = self._gauge("gateway_requests_in_flight", "Requests being answered.").labels()
+        self.unrecorded = self._counter(
+            "gateway_requests_unrecorded_total", "Requests that could not be counted or logged, in whole or in part, because of a bug."
+        ).labels()
         self.request_bytes = self._counter("gateway_request_bytes_total", "Bytes of request bodies.", ("route",), _ROUTES)
         self.response_bytes = self._counter("gateway_response_bytes_total", "Bytes of reply bodies sent to clients.", ("route",), _ROUTES)
+        self.unread_bytes = self._gauge("gateway_unread_bytes", "Bytes of replies that clients have not taken.").labels()
+        self.replies_not_taken = self._counter(
+            "gateway_replies_not_taken_total", "Replies that were cut because clients left too much unread (`server.limits.unread`)."
+        ).labels()
         self.client_connections = self._gauge("gateway_client_connections", "Open connections of clients.").labels()
 
         # Before HTTP
@@ -103,8 +110,8 @@ class Metrics(Families):
         # Keys that are kept in Redis
         self.key_lookups = self._counter(
             "gateway_key_lookups_total",
-            "Looks for a key that is kept in Redis: in memory (memory, refused: known to be nobody's), in Redis (found, unknown, error), "
-            "or not at all (misspelt, throttled: too many guesses of an address).",
+            "Looks for a key that is kept in Redis: in memory (memory, refused: known to be nobody's), in Redis (found, unknown, "
+            "throttled: nobody's, after too many guesses of an address, error), or not at all (misspelt).",
             ("result",),
             _FEW,
         )

@@ -8,6 +8,10 @@ from gateway.kernel.clock import Clock
 from gateway.remote.call import Call
 
 
+def _nobody() -> None:
+    """What an alarm that has ended rings."""
+
+
 class Alarm:
     """Calls `ring` once the clock has reached `at`, a reading of `clock.monotonic`; infinity, as at first, is never.
 
@@ -41,6 +45,11 @@ class Alarm:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def end(self) -> None:
+        """It never rings again, and whoever it rang for can be freed."""
+        self.cancel()
+        self._ring = _nobody
 
     def _fired(self) -> None:
         self._timer = None

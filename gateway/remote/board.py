@@ -7,9 +7,12 @@ a board of its own, which begins with what the last one said of the targets that
 
 import mmap
 from collections.abc import Collection, Mapping, Sequence
+from urllib.parse import urlsplit
 
 from gateway.kernel.faults import CATALOGUE, Fault
 from gateway.kernel.health import Findings, Verdict
+from gateway.remote.name_memory import NameMemory
+from gateway.remote.names import is_literal
 
 _WIDTH = 10
 """Numbers in a row."""
@@ -133,13 +136,16 @@ class Board:
     def __init__(self, upstreams: Mapping[str, Sequence[str]], checked: Collection[str] = ()) -> None:
         rows = sum(1 + len(urls) for urls in upstreams.values())
         self._free = memoryview(mmap.mmap(-1, max(1, rows) * _WIDTH * _NUMBER_BYTES)).cast("d")
+        hosts = [urlsplit(url).hostname or "" for urls in upstreams.values() for url in urls]
+        self.names = NameMemory([host for host in hosts if not is_literal(host)])
         self.upstreams = {
             name: UpstreamRow(self._row(), {url: TargetRow(self._row()) for url in urls}, name in checked)
             for name, urls in upstreams.items()
         }
 
     def adopt(self, before: "Board") -> None:
-        """Begin with what `before` says of the upstreams and targets that both have."""
+        """Begin with what `before` says of the upstreams, targets and names that both have."""
+        self.names.adopt(before.names)
         for name, row in self.upstreams.items():
             if name in before.upstreams:
                 row.adopt(before.upstreams[name])

@@ -8,6 +8,10 @@ Fields = list[tuple[bytes, bytes]]
 """Header fields in the order of the wire: names as written there, values without surrounding white space."""
 
 
+BODY_PIECE_BYTES = 64 * 1024
+"""No piece of a request's body is larger."""
+
+
 class Body(Protocol):
     """A request body that arrives from a client."""
 
@@ -32,7 +36,10 @@ class TimedBody(Body, Protocol):
 
 
 class Stream(Protocol):
-    """The part of a reply's body that had not arrived when its `Answer` was made."""
+    """The part of a reply's body that had not arrived when its `Answer` was made. `unread` counts bytes that are here."""
+
+    @property
+    def unread(self) -> int: ...
 
     async def read(self) -> bytes:
         """The next piece, b"" at the end. Not reading holds the upstream back.
@@ -62,8 +69,9 @@ class Call(msgspec.Struct):
     of that. `host` is a complete Host line, b"" for the target's own. `head` are the other header lines but for the framing
     of the body, `body` is either the whole of it or a Body that is passed on as it arrives. `idempotent` says that the
     method may be sent twice. `buffer_bytes` is how much of the reply to wait for before `send` returns: 0 returns with the
-    head, and so do types that are never buffered (events, binary data). Time-outs in seconds: `first_byte` until the head of the
-    reply, `total` until the end of a reply that is waited for as a whole. One that is streamed ends when the service is silent for
+    head, and so do types that are never buffered (events, binary data). `taken_bytes` is how much of a reply the service may be rid
+    of before the client takes it. `caller` is who holds a connection meanwhile. Time-outs in seconds: `first_byte` until the head of
+    the reply, `total` until the end of a reply that is waited for as a whole. One that is streamed ends when the service is silent for
     `idle_timeout_s`, or `events_idle_timeout_s` if it is a stream of events. `handed` says that some target was
     given it, or a part of it.
     """
@@ -81,6 +89,8 @@ class Call(msgspec.Struct):
     idle_timeout_s: float
     events_idle_timeout_s: float
     handed: bool = False
+    caller: str = ""
+    taken_bytes: int = 0
 
 
 class Answer(msgspec.Struct):
@@ -98,3 +108,15 @@ class Answer(msgspec.Struct):
     length: int | None
     target: str
     marks: int = 0
+
+
+class Observer(Protocol):
+    """Is told what cannot be seen in an answer."""
+
+    def connected(self) -> None:
+        """A new connection was made."""
+        ...
+
+    def retried(self) -> None:
+        """A call was sent again, because its connection had ended unnoticed."""
+        ...

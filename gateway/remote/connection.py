@@ -1,16 +1,19 @@
 """One connection to an upstream: writes a call, reads its reply in time, and decides whether it may serve another.
 
 Laws:
- - It serves another call only after a reply that was whole, kept alive and followed by nothing. Bytes that arrive
-   while no call is under way close it. After a stream of events it is closed, because services
-   that write such streams by hand often ignore a second request.
+ - It serves another call only after a reply that was whole, kept alive and followed by nothing, and that leaves no doubt
+   whether both sides agree where the request and the reply end: not after a body that the method does not define, nor after one
+   that a reply of 300 or more may have left unread, nor after a reply without the body that it announces. Bytes that arrive
+   while no call is under way close it. So does the end of a stream of events: services that write these by hand often ignore
+   a second request.
  - Whoever gives up a call, for whatever reason, closes the connection: `_discard` is the one way out, and runs once.
+   Nothing refers in a circle to what is discarded: it is freed at once, and the call with it.
 """
 
 import asyncio
 import math
 import select
-from typing import Protocol, cast
+from typing import cast
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import (
@@ -18,39 +21,31 @@ from gateway.kernel.faults import (
     UPSTREAM_INCOMPLETE,
     UPSTREAM_PROTOCOL_ERROR,
     UPSTREAM_RESET,
+    UPSTREAM_STREAMS_FULL,
     UPSTREAM_TIMEOUT,
     GatewayError,
 )
 from gateway.remote.alarm import Deadlines
 from gateway.remote.call import Answer, Call
-from gateway.remote.framing import STREAMED, Origin, kind_of, request_head
+from gateway.remote.framing import STREAMED, Origin, doubtful_from, kind_of, request_head
 from gateway.remote.outbox import Outbox
 from gateway.remote.reply import ReplyReader
+from gateway.remote.shares import Owner
 from gateway.remote.stream import ReplyStream
 from gateway.remote.tls import ended_cleanly
 from gateway.remote.upload import PIECE_BYTES, Pieces, Source, upload
-
-
-class Owner(Protocol):
-    """The pool that connections belong to."""
-
-    def release(self, connection: "Connection", idle_hint_s: float | None) -> None:
-        """It is free for another call. The upstream keeps it for `idle_hint_s` seconds; None when it did not say."""
-        ...
-
-    def discarded(self, connection: "Connection") -> None:
-        """It is of no more use. Called once for each."""
-        ...
 
 
 class Connection(asyncio.Protocol):
     """`target` names the other end, `origin` is what it adds to heads. Deadlines are readings of `clock.monotonic`.
 
     `closed` says why it is of no more use. `died_unanswered`: it ended, or broke, before a byte of the reply.
-    `lost` is done when its socket is closed. `expires_at` is set by the pool.
+    `lost` is done when its socket is closed. `peer` is its address. `expires_at`, `ends_at` (its greatest age), `caller` (who holds it,
+    None for nobody) and `streams` (it passes on a body while that arrives) are set by the pool.
     """
 
     _transport: asyncio.Transport
+    peer: str
     _call: Call
 
     def __init__(self, owner: Owner, target: str, origin: Origin, clock: Clock, loop: asyncio.AbstractEventLoop, outbox: Outbox) -> None:
@@ -60,20 +55,19 @@ class Connection(asyncio.Protocol):
         self._clock = clock
         self._loop = loop
         self._outbox = outbox
-        self._reply = ReplyReader()
         self._readable = select.poll()
         self._waiter: asyncio.Future[Answer] | None = None
         self._buffer = bytearray()
         self._stream: ReplyStream | None = None
         self._upload: asyncio.Task[None] | None = None
         self._cut_upload = False
-        self._events = False
+        self._events, self._doubtful_from = False, 0
         self._drained: asyncio.Future[None] | None = None
-        self._alarm = Deadlines(self._rang, clock, loop)
         self.closed: GatewayError | None = None
-        self.lost = loop.create_future()
-        self.died_unanswered = False
-        self.expires_at = math.inf
+        self.lost, self.died_unanswered = loop.create_future(), False
+        self.expires_at = self.ends_at = math.inf
+        self.caller: str | None = None
+        self.streams = False
 
     # For the pool
 
@@ -94,28 +88,29 @@ class Connection(asyncio.Protocol):
         call.handed = True
         self._waiter = waiter = self._loop.create_future()
         body = call.body
+        self._doubtful_from = doubtful_from(call.method, body != b"")
         if isinstance(body, bytes) and len(body) <= PIECE_BYTES:
             self._outbox.put(self._transport, request_head(call, self._origin, len(body)) + body)
             self._alarm.sent(call, now)
         else:
-            source: Source
-            if isinstance(body, bytes):
-                source, first = Pieces(body), body[:PIECE_BYTES]
-            else:
-                source = body
+            source: Source = Pieces(body) if isinstance(body, bytes) else body
             head = request_head(call, self._origin, source.length)
             self._alarm.sending(call)
-            self._upload = self._loop.create_task(self._send(head, first, source))
+            self._upload = self._loop.create_task(self._send(head, body[:PIECE_BYTES] if isinstance(body, bytes) else first, source))
         return waiter
 
-    def give_up(self, waiter: "asyncio.Future[Answer]") -> None:
-        """Nobody waits for this answer any more."""
-        if self._waiter is waiter:
-            self._discard(GatewayError(UPSTREAM_INCOMPLETE, cause="given up"))
-        if waiter.done() and not waiter.cancelled():
-            waiter.exception()
-
-    # For the stream and the upload
+    async def answer(self, call: Call, waiter: "asyncio.Future[Answer]") -> Answer:
+        """What comes back for `call`. Whoever is cancelled here has given it up."""
+        try:
+            answer = await waiter
+        except asyncio.CancelledError:
+            if self._waiter is waiter:
+                self._discard(GatewayError(UPSTREAM_INCOMPLETE, cause="given up"))
+            if waiter.done() and not waiter.cancelled():
+                waiter.exception()
+            raise
+        call.body = b""  # it will not be sent again, and a slow client must not hold it
+        return answer
 
     def pause(self) -> None:
         self._transport.pause_reading()
@@ -131,8 +126,7 @@ class Connection(asyncio.Protocol):
 
     async def write(self, data: bytes) -> None:
         if self._readable.poll(0):
-            # A reply, or the end, is there: let it be read before a write meets a closed socket and loses it
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # a reply, or the end, is there: let it be read before a write meets a closed socket and loses it
         self._transport.write(data)
         if self._drained is not None:
             self._alarm.held_back()
@@ -143,6 +137,9 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self.peer = (transport.get_extra_info("peername") or ("",))[0]
+        self._reply = ReplyReader()  # not before: a connection that is refused is never discarded
+        self._alarm = Deadlines(self._rang, self._clock, self._loop)
         self._readable.register(transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLRDHUP)
 
     def data_received(self, data: bytes) -> None:
@@ -184,8 +181,6 @@ class Connection(asyncio.Protocol):
         if drained is not None and not drained.done():
             drained.set_result(None)
 
-    # Time
-
     def _rang(self) -> None:
         text = self._alarm.told(uploading=self._upload is not None)
         self.fail(GatewayError(UPSTREAM_TIMEOUT, cause=f"{self._target}: {text}"))
@@ -203,17 +198,23 @@ class Connection(asyncio.Protocol):
         if not self._buffer:
             self._head_arrived()
         self._buffer += data
-        call, kind = self._call, kind_of(self._reply.fields)
+        call, kind = self._call, kind_of(self._reply.fields, self._buffer)
         if len(self._buffer) <= call.buffer_bytes and call.buffer_bytes and kind not in STREAMED:
             return
         waiter = self._waiter
         assert waiter is not None
-        if not waiter.done():
-            self._stream = ReplyStream(self, self._clock, self._loop)
-            self._events = kind == "events"
-            self._alarm.streams(call.events_idle_timeout_s if self._events else call.idle_timeout_s)
-            waiter.set_result(self._answer(bytes(self._buffer), self._stream))
-            self._buffer.clear()
+        if waiter.done():
+            return
+        left = None if self._reply.length is None else self._reply.length - len(self._buffer)
+        if not self._owner.may_stream(self):
+            if len(self._buffer) + (left or 0) > call.taken_bytes or kind == "events":
+                self.fail(GatewayError(UPSTREAM_STREAMS_FULL, cause=f"{self._target}: replies that stream have their share of connections"))
+            return
+        self._stream = ReplyStream(self, self._clock, self._loop, left, call.taken_bytes)
+        self._events = kind == "events"
+        self._alarm.streams(call.events_idle_timeout_s if self._events else call.idle_timeout_s)
+        waiter.set_result(self._answer(bytes(self._buffer), self._stream))
+        self._buffer.clear()
 
     def _head_arrived(self) -> None:
         if self._upload is None:
@@ -232,7 +233,8 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
         abandoned = stream is None and waiter.done()  # whoever waited has left in this turn: what came is for nobody else
         busy = abandoned or self._upload is not None or self._cut_upload or self._transport.get_write_buffer_size()
-        if reply.keep and reply.clean and not (busy or self._events):
+        in_doubt = self._events or reply.in_doubt or reply.status >= self._doubtful_from
+        if reply.keep and reply.clean and not (busy or in_doubt):
             self._alarm.at = math.inf
             self._owner.release(self, reply.idle_hint_s)
         else:
@@ -241,7 +243,8 @@ class Connection(asyncio.Protocol):
             stream.end(data)
         elif not waiter.done():
             if self._buffer:
-                data = bytes(self._buffer + data)
+                self._buffer += data
+                data = bytes(self._buffer)
                 self._buffer.clear()
             waiter.set_result(self._answer(data, None))
 
@@ -265,7 +268,7 @@ class Connection(asyncio.Protocol):
             await upload(head, first, body, self)
         except Exception as error:
             self._upload = None
-            self.fail(error)
+            self.fail(error.kept() if isinstance(error, GatewayError) else error)
         except asyncio.CancelledError:
             # When it was not stopped here, the body itself was: there will be no more of it
             if self._upload is not None:
@@ -294,7 +297,8 @@ class Connection(asyncio.Protocol):
         self.closed = why
         self._waiter = self._stream = None
         self._transport.abort()
-        self._alarm.cancel()
+        self._alarm.end()
+        self._reply.end_of_use()
         self._stop_upload()
         self.resume_writing()
         self._owner.discarded(self)

@@ -5,7 +5,10 @@
                 Legacy (a memory file)      what its limiter and keyring knew, once it decides no longer
                 Told (a memory file)        the answer to an Ask
     supervisor  Go (a memory file or none)  accept connections, and begin with that knowledge
+                Bequest (a memory file)     know that as well: what another worker left
                 Part                        accept them still, and end each with its next reply
+                Lend (sockets)              accept from these too: they are those of a worker that is lost
+                TakeBack                    accept from those no longer
                 Retire                      accept no more, finish what there is, end
                 Cut                         end at once
                 Ask                         tell something, while serving
@@ -44,15 +47,33 @@ class Go(msgspec.Struct, tag="go"):
     pass
 
 
+class Bequest(msgspec.Struct, tag="bequest"):
+    pass
+
+
 class Part(msgspec.Struct, tag="part"):
     pass
 
 
 class Retire(msgspec.Struct, tag="retire"):
-    """`heir`: somebody takes over, and waits for a Legacy."""
+    """`heir`: somebody takes over, and waits for a Legacy. `last` are the numbers of listeners on which nobody accepts any more."""
 
     timeout_s: float
     heir: bool
+    last: list[int] = []
+
+
+class Lend(msgspec.Struct, tag="lend"):
+    """The sockets are of the worker in `slot` and of the listener with that number."""
+
+    slot: int
+    listener: int
+
+
+class TakeBack(msgspec.Struct, tag="take back"):
+    """All that was lent of `slot`: another worker has taken that place."""
+
+    slot: int
 
 
 class Cut(msgspec.Struct, tag="cut"):
@@ -74,7 +95,19 @@ class Told(msgspec.Struct, tag="told"):
     status: int
 
 
-Message: TypeAlias = Ready | Failed | Legacy | Go | Part | Retire | Cut | Ask | Told
+class Estate(msgspec.Struct, frozen=True):
+    """What a worker leaves to its heir: what its limiter counted in memory, and the keys that it knew of those in Redis.
+
+    `outage` is what it knows and owes of Redis; `share_only`: what it owes is owed by somebody else.
+    """
+
+    limits: bytes = b""
+    keys: bytes = b""
+    outage: bytes = b""
+    share_only: bool = False
+
+
+Message: TypeAlias = Ready | Failed | Legacy | Go | Bequest | Part | Retire | Lend | TakeBack | Cut | Ask | Told
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Message).decode

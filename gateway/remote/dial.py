@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import ssl
 from collections.abc import Callable
 from typing import TypeVar
@@ -18,6 +17,7 @@ from gateway.kernel.faults import (
     UPSTREAM_UNREACHABLE,
     GatewayError,
 )
+from gateway.remote.names import Names, is_literal
 
 P = TypeVar("P", bound=asyncio.Protocol)
 
@@ -51,7 +51,7 @@ def address(url: str, context: ssl.SSLContext | None, server_name: str | None) -
     return Address(parts.hostname, 443 if parts.port is None else parts.port, context, server_name or parts.hostname)
 
 
-async def dial(loop: asyncio.AbstractEventLoop, to: Address, protocol: Callable[[], P], deadline: float) -> P:
+async def dial(loop: asyncio.AbstractEventLoop, to: Address, protocol: Callable[[], P], deadline: float, names: Names) -> P:
     """A connected protocol, TLS included. `deadline` is a reading of the loop's clock.
 
     All addresses of a name are tried in the resolver's order, each with an even share of what time is left.
@@ -59,7 +59,7 @@ async def dial(loop: asyncio.AbstractEventLoop, to: Address, protocol: Callable[
     """
     try:
         async with asyncio.timeout_at(deadline):
-            hosts = await _resolve(loop, to)
+            hosts = [to.host] if is_literal(to.host) else await names.addresses(to.host)
     except TimeoutError:
         raise GatewayError(UPSTREAM_CONNECT_TIMEOUT, cause=f"{to}: no answer to the name look-up in time") from None
     except (OSError, UnicodeError) as error:
@@ -75,19 +75,10 @@ async def dial(loop: asyncio.AbstractEventLoop, to: Address, protocol: Callable[
                 return connected
         except OSError as error:
             if left == 1:
+                if host != to.host:
+                    names.doubt(to.host)
                 raise _fault(to, host, error) from None
     raise GatewayError(UPSTREAM_NAME_UNRESOLVED, cause=f"{to}: no address")
-
-
-async def _resolve(loop: asyncio.AbstractEventLoop, to: Address) -> list[str]:
-    for family in (socket.AF_INET, socket.AF_INET6):
-        try:
-            socket.inet_pton(family, to.host)
-        except OSError:
-            continue
-        return [to.host]
-    found = await loop.getaddrinfo(to.host, to.port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 def _fault(to: Address, host: str, error: OSError) -> GatewayError:

@@ -11,11 +11,12 @@ they hold. A charge whose answer was lost is not made again.
 import asyncio
 from collections.abc import Callable, Sequence
 from itertools import islice
+from math import ceil
 
 import msgspec
 from msgspec.structs import replace
 
-from gateway.kernel.bucket import Claim, Decision, Window
+from gateway.kernel.bucket import Claim, Decision, Window, carry
 from gateway.kernel.clock import Clock
 from gateway.remote.local import LocalLimiter
 from gateway.remote.presence import Call
@@ -31,11 +32,20 @@ Pack = Callable[[Claim], bytes]
 """Makes the command that decides."""
 
 
-class _Debt(msgspec.Struct):
-    """What was taken out of a bucket here since Redis last knew, in tokens. `window` is the whole one."""
+class Debt(msgspec.Struct):
+    """What was taken out of a bucket here since Redis last knew, in tokens. `window` is the whole one.
+
+    They come back by `tat_us`, of the monotonic clock, one each `emission_us`: as fast as the share was when they were taken.
+    """
 
     window: Window
     tokens: int
+    tat_us: int
+    emission_us: int
+
+    def left(self, now_us: int) -> int:
+        """Tokens that have not come back by themselves."""
+        return min(self.tokens, max(-(-(self.tat_us - now_us) // self.emission_us), 0), self.window.burst)
 
 
 class Fallback:
@@ -44,20 +54,24 @@ class Fallback:
     def __init__(self, clock: Clock) -> None:
         self.gateways = 1
         self.memory = LocalLimiter(clock, store="fallback")
+        self.on_change: Callable[[str], None] = ignore_key
+        """Called with each bucket of which something was taken, or told to Redis."""
+        self._monotonic = clock.monotonic
         self._shares: dict[tuple[int, Claim], Claim] = {}
-        self._debts: dict[str, _Debt] = {}
+        self._debts: dict[str, Debt] = {}
 
     def __repr__(self) -> str:
         return f"<Fallback 1/{self.gateways} of each limit, {len(self._debts)} debtors>"
 
     def decide_now(self, claim: Claim) -> Decision:
         """As `Limiter.decide`; raises nothing."""
-        decision = self.memory.decide_now(self._share(claim))
+        share = self._share(claim)
+        decision = self.memory.decide_now(share)
         if decision.allowed and claim.cost:
             over = {window.id for window in decision.shadows}
-            for key, window in zip(claim.keys, claim.windows, strict=True):
+            for key, window, part in zip(claim.keys, claim.windows, share.windows, strict=True):
                 if window.id not in over:
-                    self._owe(key, window, claim.cost)
+                    self._owe(key, window, claim.cost, part.emission_us)
         for state, window in zip(decision.states, claim.windows, strict=False):
             state.window = window
         return decision
@@ -67,21 +81,49 @@ class Fallback:
         """Buckets that Redis is still to be told of."""
         return len(self._debts)
 
+    def debtors(self) -> list[str]:
+        """Those buckets."""
+        return list(self._debts)
+
+    def debt(self, key: str) -> Debt | None:
+        return self._debts.get(key)
+
+    def owe(self, key: str, debt: Debt) -> None:
+        """What another one has taken, besides what is owed here."""
+        known = self._debts.get(key)
+        if known is None:
+            if len(self._debts) < MOST_DEBTORS:
+                self._debts[key] = debt
+                self.on_change(key)
+            return
+        now_us = self._now_us()
+        left = max(debt.tat_us - now_us, 0) / debt.emission_us
+        known.tat_us = max(known.tat_us, now_us) + ceil(left * known.emission_us)
+        known.tokens += debt.tokens
+        self.on_change(key)
+
+    def forgive(self) -> None:
+        """Somebody else owes all of it now."""
+        self._debts.clear()
+
     def renew_now(self, keys: Sequence[str]) -> None:
         """Make buckets as good as never used: what was taken out of them is not owed either."""
         self.memory.renew_now(keys)
         for key in keys:
             self._debts.pop(key, None)
+            self.on_change(key)
 
     async def settle(self, call: Call, pack: Pack) -> None:
         """Charge what is owed. Ends early when Redis is away again; the rest is owed still."""
         while self._debts:
             batch = [(key, self._debts.pop(key)) for key in list(islice(self._debts, AT_ONCE))]
+            for key, _ in batch:
+                self.on_change(key)
             paid = await asyncio.gather(*(self._pay(key, debt, call, pack) for key, debt in batch))
             if not all(paid):
                 for (key, debt), done in zip(batch, paid, strict=True):
                     if not done:
-                        self._owe_again(key, debt)
+                        self.owe(key, debt)
                 return
 
     def _share(self, claim: Claim) -> Claim:
@@ -99,20 +141,25 @@ class Fallback:
     def _part(self, window: Window) -> Window:
         return replace(window, max=max(window.max // self.gateways, 1))
 
-    def _owe(self, key: str, window: Window, tokens: int) -> None:
+    def _owe(self, key: str, window: Window, tokens: int, emission_us: int) -> None:
         debt = self._debts.get(key)
-        if debt is not None:
-            debt.window = window
-            debt.tokens += tokens
-        elif len(self._debts) < MOST_DEBTORS:
-            self._debts[key] = _Debt(window, tokens)
+        if debt is None:
+            if len(self._debts) >= MOST_DEBTORS:
+                return
+            debt = self._debts[key] = Debt(window, 0, 0, emission_us)
+        now_us = self._now_us()
+        if debt.emission_us != emission_us:
+            debt.tat_us = carry(debt.tat_us, debt.emission_us, emission_us, now_us)
+            debt.emission_us = emission_us
+        debt.window = window
+        debt.tokens += tokens
+        debt.tat_us = max(debt.tat_us, now_us) + tokens * emission_us
+        self.on_change(key)
 
-    async def _pay(self, key: str, debt: _Debt, call: Call, pack: Pack) -> bool:
+    async def _pay(self, key: str, debt: Debt, call: Call, pack: Pack) -> bool:
         """Whether Redis answered: all of it was charged or, at a second try, what was there."""
         window = replace(debt.window, shadow=False)
-        share = self._part(window)
-        (state,) = self.memory.decide_now(Claim((key,), (share,), 0)).states
-        tokens = min(debt.tokens, -(-round(state.full_s * 1e6) // share.emission_us), window.burst)
+        tokens = debt.left(self._now_us())
         if not tokens:
             return True
         asked = Claim((key,), (window,), tokens)
@@ -125,9 +172,9 @@ class Fallback:
             await call(pack(Claim((key,), (window,), left)), asked.tag)
         return True
 
-    def _owe_again(self, key: str, debt: _Debt) -> None:
-        meanwhile = self._debts.get(key)
-        if meanwhile is None:
-            self._debts[key] = debt
-        else:
-            meanwhile.tokens += debt.tokens
+    def _now_us(self) -> int:
+        return int(self._monotonic() * 1e6 + 0.5)
+
+
+def ignore_key(key: str) -> None:
+    """For who does not care what changes."""

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import msgspec
 
+from gateway.kernel.charsets import BOM
 from gateway.kernel.media import media
 from gateway.remote.call import Call, Fields
 
@@ -19,11 +20,15 @@ _LONGEST_KEEP_ALIVE = 256
 
 _VERSIONS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
 
+_BLANK = b"\r\n\r\n"
+_BEGUN = 64
+_MAY_BE_JSON = frozenset({b"", b"{", b"[", BOM[:1]})
 _END = b"\r\n"
 _EMPTY_BODY = b"Content-Length: 0\r\n\r\n"
 _CHUNKED_BODY = b"Transfer-Encoding: chunked\r\n\r\n"
-_SAYS_EMPTY = frozenset((b"POST", b"PUT", b"PATCH"))
-"""RFC 9110 8.6: a method that anticipates content should say that there is none; others should not."""
+_LAST_BODY = b"Connection: close\r\n"
+WITH_BODY = frozenset((b"POST", b"PUT", b"PATCH"))
+"""RFC 9110 9.3: the methods that define a body, and 8.6: they should say when there is none. The others' is the last on its connection."""
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -38,12 +43,12 @@ def request_head(call: Call, to: Origin, length: int | None) -> bytes:
     path = call.path
     if to.base or path[:1] != b"/":
         path = (to.base or b"/") + path
-    if length:
-        framing = b"Content-Length: %d\r\n\r\n" % length
-    elif length is None:
-        framing = _CHUNKED_BODY
+    if length == 0:
+        framing = _EMPTY_BODY if call.method in WITH_BODY else _END
     else:
-        framing = _EMPTY_BODY if call.method in _SAYS_EMPTY else _END
+        framing = _CHUNKED_BODY if length is None else b"Content-Length: %d\r\n\r\n" % length
+        if call.method not in WITH_BODY:
+            framing = _LAST_BODY + framing
     return b"".join((call.method, b" ", path, b" HTTP/1.1\r\n", call.host or to.host, call.head, framing))
 
 
@@ -89,10 +94,53 @@ def _idle_s(keep_alive: bytes) -> float | None:
     return None
 
 
+def doubtful_from(method: bytes, with_body: bool) -> int:
+    """The least status of a reply after which nobody knows whether the service has read all of the request, or more than that.
+
+    A service that ignores a body would take it for the next request, and answer that to whoever calls next. It may ignore any
+    where the method defines none, and one that it has refused.
+    """
+    return 1000 if not with_body else 300 if method in WITH_BODY else 0
+
+
+def mended(reply: bytes) -> bytes:
+    """The beginning of a reply with its heads as llhttp takes them; the same bytes where there is nothing to mend.
+
+    White space before a field's colon is removed (RFC 9112 5.1), and Content-Lengths that agree become one (RFC 9110 8.6).
+    """
+    heads: list[bytes] = []
+    rest = reply
+    while rest:
+        head, blank, rest = rest.partition(_BLANK)
+        heads.append(_mended_head(head) + blank)
+        if head[9:10] != b"1":  # the final head: what follows is the body
+            return b"".join(heads) + rest
+    return b"".join(heads)
+
+
+def _mended_head(head: bytes) -> bytes:
+    line, *fields = head.split(b"\r\n")
+    lines, length = [line], b""
+    for field in fields:
+        name, colon, value = field.partition(b":")
+        if not name[:1].isspace():
+            name = name.rstrip(b" \t")
+        if name.lower() == b"content-length":
+            values = {number.strip(b" \t") for number in value.split(b",")} | ({length} if length else set())
+            if len(values) == 1:
+                value = min(values)
+                if length:
+                    continue
+                length = value
+        lines.append(name + colon + value)
+    return b"\r\n".join(lines)
+
+
 STREAMED = frozenset({"events", "binary"})
 """Kinds of contents that go on as they come: nobody needs to see them whole."""
 
 
-def kind_of(fields: Fields) -> str:
-    """What sort of contents the body is said to have."""
-    return media(dict(fields).get(b"content-type", b"")).kind
+def kind_of(fields: Fields, begun: bytes | bytearray) -> str:
+    """What sort of contents the body is said to have. Octets that do not begin like JSON, as `begun` tells, are binary."""
+    kind = media(dict(fields).get(b"content-type", b"")).kind
+    return "binary" if kind == "octets" and bytes(begun[:_BEGUN]).lstrip()[:1] not in _MAY_BE_JSON else kind

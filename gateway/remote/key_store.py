@@ -1,6 +1,6 @@
 """API keys in Redis, as gateways read them: over the connection of the limiter, which nothing here can bring into disrepute."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any, NamedTuple, cast
 
@@ -11,8 +11,12 @@ from gateway.remote.presence import Call
 from gateway.remote.redis_address import LinkError
 from gateway.remote.redis_link import pack, sha_of
 
-SCRIPT = files("gateway.remote").joinpath("quiet.lua").read_bytes()
-SCRIPT_SHA = sha_of(SCRIPT)
+_QUIET = files("gateway.remote").joinpath("quiet.lua").read_bytes()
+_QUIET_SHA = sha_of(_QUIET)
+_FIND = files("gateway.remote").joinpath("find_keys.lua").read_bytes()
+FIND_SHA = sha_of(_FIND)
+SCRIPTS = (_QUIET, _FIND)
+"""What a server has to have loaded for a KeyStore."""
 
 
 class RefusedCommandError(LinkError):
@@ -33,15 +37,15 @@ class Changes(NamedTuple):
 
 
 class KeyStore:
-    """Keys by what a caller proves to be one. `call` is that of a RedisStore with SCRIPT. All methods raise LinkError."""
+    """Keys by what a caller proves to be one. `call` is that of a RedisStore with SCRIPTS. All methods raise LinkError."""
 
     def __init__(self, call: Call, key_prefix: str) -> None:
         self._call = call
         self._names = Names.of(key_prefix)
 
-    async def find(self, proof: str) -> bytes | None:
-        """The entry for `keys`, as JSON; None when nobody has this proof."""
-        return cast("bytes | None", await self._do(b"HGET", self._names.proofs, proof.encode()))
+    async def find(self, proofs: Sequence[str]) -> list[bytes | None]:
+        """For each its entry for `keys`, as JSON; None where nobody has this proof."""
+        return cast("list[bytes | None]", await self._result(FIND_SHA, self._names.proofs, *[proof.encode() for proof in proofs]))
 
     async def named(self, key_id: str) -> bytes | None:
         """As `find`, by the id of the key, and without a proof. Raises msgspec.DecodeError for what no registry has written."""
@@ -70,7 +74,10 @@ class KeyStore:
         await self._do(b"HSET", self._names.used, *(part for key_id, at in times.items() for part in (key_id.encode(), b"%d" % at)))
 
     async def _do(self, command: bytes, key: str, *arguments: bytes) -> Any:
-        reply = await self._call(pack(b"EVALSHA", SCRIPT_SHA, b"1", key.encode(), command, *arguments), TAG)
+        return await self._result(_QUIET_SHA, key, command, *arguments)
+
+    async def _result(self, script: bytes, key: str, *arguments: bytes) -> Any:
+        reply = await self._call(pack(b"EVALSHA", script, b"1", key.encode(), *arguments), TAG)
         if not isinstance(reply, list):
             raise LinkError(str(reply))  # a new one: replies are shared, and would gather tracebacks
         done, result = reply

@@ -31,12 +31,14 @@ class Names:
         return f"{self._process}{next(self._numbers):012x}"
 
 
-class _Tally(msgspec.Struct):
+class Tally(msgspec.Struct):
+    """`month` is 0 for one that is for ever."""
+
     used: int
     month: int
 
 
-class _Units(msgspec.Struct):
+class Units(msgspec.Struct):
     """When each ends, in seconds of the monotonic clock; those that somebody else has are `others`."""
 
     ends_s: dict[str, float]
@@ -46,8 +48,8 @@ class _Units(msgspec.Struct):
 class Entries(msgspec.Struct):
     """What one ledger leaves to another. Units of concurrency are not left: their holders stay where they are."""
 
-    tallies: dict[str, _Tally]
-    levels: dict[str, _Units]
+    tallies: dict[str, Tally]
+    levels: dict[str, Units]
 
 
 class Ledger:
@@ -57,8 +59,8 @@ class Ledger:
         self._clock = clock
         self._max_keys = max_keys
         self._names = Names()
-        self._tallies: dict[str, _Tally] = {}
-        self._units: dict[str, _Units] = {}
+        self._tallies: dict[str, Tally] = {}
+        self._units: dict[str, Units] = {}
         self._month = 0
 
     def __repr__(self) -> str:
@@ -127,9 +129,9 @@ class Ledger:
         if len(self._tallies if posting.meter.tallied else self._units) >= self._max_keys:
             return
         if posting.meter.tallied:
-            self._tallies[posting.key] = _Tally(used, self._now()[1] if posting.meter.monthly else 0)
+            self._tallies[posting.key] = Tally(used, self._now()[1] if posting.meter.monthly else 0)
         else:
-            self._units[posting.key] = _Units(dict.fromkeys(units, inf), used)
+            self._units[posting.key] = Units(dict.fromkeys(units, inf), used)
 
     def forget(self, key: str) -> None:
         """Let one say that nothing is used. Those that share an entry go on to."""
@@ -141,9 +143,34 @@ class Ledger:
         self._tallies.clear()
         self._units.clear()
 
-    def export(self) -> Entries:
-        levels = {key: _Units(ends) for key, units in self._units.items() if (ends := {u: s for u, s in units.ends_s.items() if s < inf})}
-        return Entries(dict(self._tallies), levels)
+    def names(self) -> list[str]:
+        """Of all meters of which something is said."""
+        return [*self._tallies, *self._units]
+
+    def export(self, keys: Iterable[str] | None = None) -> Entries:
+        """Of the meters `keys`, None for all."""
+        tallies, units = self._tallies, self._units
+        if keys is not None:
+            chosen = set(keys)
+            tallies = {key: tallies[key] for key in chosen & tallies.keys()}
+            units = {key: units[key] for key in chosen & units.keys()}
+        levels = {
+            key: Units(ends, each.others)
+            for key, each in units.items()
+            if (ends := {unit: end_s for unit, end_s in each.ends_s.items() if end_s < inf})
+        }
+        return Entries(dict(tallies), levels)
+
+    def merge(self, entries: Entries) -> None:
+        """What another one counted beside this one, each of a share of its own: whichever has less left counts."""
+        for key, tally in entries.tallies.items():
+            known = self._tallies.get(key)
+            if known is None or (known.month, known.used) < (tally.month, tally.used):
+                self._tallies[key] = tally
+        for key, level in entries.levels.items():
+            units = self._units.setdefault(key, Units({}))
+            units.ends_s |= level.ends_s
+            units.others = max(units.others, level.others)
 
     def adopt(self, entries: Entries) -> None:
         """What another one left, of whatever is not known here."""
@@ -181,12 +208,12 @@ class Ledger:
 
     def _add(self, key: str, amount: int, monthly: bool, month: int) -> None:
         name = self._name(key, self._tallies)
-        tally = self._tallies.setdefault(name, _Tally(0, month if monthly else 0))
+        tally = self._tallies.setdefault(name, Tally(0, month if monthly else 0))
         used, tally.month = carried(tally.used, tally.month, monthly, month)
         tally.used = min(used + amount, MOST)
 
-    def _of(self, key: str) -> _Units:
-        return self._units.setdefault(self._name(key, self._units), _Units({}))
+    def _of(self, key: str) -> Units:
+        return self._units.setdefault(self._name(key, self._units), Units({}))
 
     def _name(self, key: str, known: Mapping[str, object]) -> str:
         if len(known) < self._max_keys or key in known:
@@ -195,7 +222,7 @@ class Ledger:
         return f"{meter}/{hash(key) % SHARED_SLOTS}"
 
     @staticmethod
-    def _end(units: _Units, now_s: float) -> None:
+    def _end(units: Units, now_s: float) -> None:
         ended = [unit for unit, end_s in units.ends_s.items() if end_s <= now_s]
         for unit in ended:
             del units.ends_s[unit]

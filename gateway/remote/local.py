@@ -7,6 +7,7 @@ their hash: the known ones keep their state, and nobody gets more than the limit
 
 from collections import deque
 from collections.abc import Hashable, Sequence
+from math import ceil
 
 import msgspec
 
@@ -100,6 +101,27 @@ class LocalLimiter:
             if key not in self._buckets:
                 self._buckets[key] = _Bucket(tat_us, emission_us)
                 self._sweep_order.append(key)
+
+    def names(self) -> list[str]:
+        """Of the buckets, but for those that some share."""
+        return [name for name in self._buckets if isinstance(name, str)]
+
+    def bucket(self, key: str) -> tuple[int, int] | None:
+        """When it is full, in us of the monotonic clock, and the price of a token; None where nothing was taken."""
+        bucket = self._buckets.get(key)
+        return None if bucket is None else (bucket.tat_us, bucket.emission_us)
+
+    def add(self, key: str, tat_us: int, emission_us: int) -> None:
+        """Take from a bucket what another process has taken from its own: as many tokens, at the price that they have here."""
+        now_us = int(self._monotonic() * 1e6 + 0.5)
+        if tat_us <= now_us or (key not in self._buckets and len(self._buckets) >= self._max_buckets):
+            return
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            self._buckets[key] = _Bucket(tat_us, emission_us)
+            self._sweep_order.append(key)
+        else:
+            bucket.tat_us = max(bucket.tat_us, now_us) + ceil((tat_us - now_us) / emission_us * bucket.emission_us)
 
     async def decide(self, claim: Claim) -> Decision:
         """`decide_now`, for callers that take any Limiter."""

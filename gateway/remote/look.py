@@ -10,16 +10,17 @@ from typing import cast
 from gateway.kernel.faults import UPSTREAM_RESET, UPSTREAM_TIMEOUT, GatewayError
 from gateway.remote.dial import Address, dial
 from gateway.remote.framing import Origin
+from gateway.remote.names import Names
 from gateway.remote.reply import ReplyReader
 
 _FIELDS = b"User-Agent: gateway-health-check\r\nAccept: */*\r\nConnection: close\r\n\r\n"
 
 
-async def look(to: Address, origin: Origin, path: bytes, timeout_s: float) -> int:
+async def look(to: Address, origin: Origin, path: bytes, timeout_s: float, names: Names) -> int:
     """The status of `path` at a target. Raises GatewayError: what `dial` does, UPSTREAM_TIMEOUT, _RESET, or about its head."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout_s
-    head = await dial(loop, to, lambda: _Head(loop, str(to)), deadline)
+    head = await dial(loop, to, lambda: _Head(loop, str(to)), deadline, names)
     head.transport.write(b"".join((b"GET ", origin.base, path, b" HTTP/1.1\r\n", origin.host, _FIELDS)))
     try:
         async with asyncio.timeout_at(deadline):

@@ -38,6 +38,10 @@ class Presence:
         """How many there are, this one included."""
         return max(self._seen)
 
+    def expect(self, gateways: int) -> None:
+        """Others were there when somebody else asked last."""
+        self._seen.append(gateways)
+
     async def beat(self, call: Call) -> bool:
         """Whether Redis was there to hear it."""
         reply = await call(self._command, self._key)

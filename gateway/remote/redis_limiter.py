@@ -3,9 +3,10 @@
 While Redis is away calls meet the ladder, and what was counted here is told to Redis later. The limits' headers are there, as
 the process sees them, unless the call is refused. A call that was sent and not answered in time may have been charged in Redis as well.
 
-A refusal is remembered: until the next token comes, and for a second at most, the same claim is refused without asking
-again. Time is measured by this process's monotonic clock from before Redis was asked, so that whatever the clocks
-of the two say, nothing is refused here that Redis would let through.
+A refusal is remembered if a window that refused has not one token left, so that no call of any cost is let through meanwhile:
+until its next token comes, and for a second at most, the same claim is refused without asking again. It is forgotten when this
+process lets a call through that took from one of its buckets. Time is measured by this process's monotonic clock from before
+Redis was asked, so that whatever the clocks of the two say, nothing is refused here that Redis would let through.
 
 Keys are `<prefix>:1:<key of the claim>`: the version of what is stored, and a name that begins with a hash tag, which
 keeps all windows of a claim on one node of a cluster. Besides there is `<prefix>:1:gateways`, by which gateways know
@@ -17,6 +18,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.resources import files
+from math import inf
 
 import msgspec
 
@@ -28,6 +30,8 @@ from gateway.kernel.quota import MeterState, Posting
 from gateway.remote.fallback import Fallback
 from gateway.remote.ladder import Ladder
 from gateway.remote.limiter import Condition, Redis
+from gateway.remote.outage import Outage
+from gateway.remote.outage_memory import OutageMemory
 from gateway.remote.presence import SCRIPT as PRESENCE
 from gateway.remote.presence import Presence
 from gateway.remote.redis_address import LinkError
@@ -73,7 +77,8 @@ class RedisLimiter:
     when Redis is reached or found away for the first time, and at each change after that, never per request; the first
     word of `reason` is one of few and fits a metric's label, the rest is for the log. Raises ValueError for a URL that
     cannot be used; an absent Redis is no error. `script` is the one that decides: tests give it another source of time.
-    `more_scripts` are for others who use the connection.
+    `more_scripts` are for others who use the connection. `workers` is how many processes of this program have such a limiter,
+    `memory` where one writes down what has to outlive it.
     """
 
     def __init__(
@@ -86,6 +91,8 @@ class RedisLimiter:
         on_state: Callable[[bool, str], None] = ignore_state,
         script: bytes = SCRIPT,
         more_scripts: tuple[bytes, ...] = (),
+        workers: int = 1,
+        memory: OutageMemory | None = None,
     ) -> None:
         self._key_prefix = key_prefix
         self._up = False
@@ -97,15 +104,19 @@ class RedisLimiter:
         self.fallback = Fallback(clock)
         self._ladder = Ladder(on_failure, self.fallback)
         self._presence = Presence(f"{key_prefix}:{VERSION}:gateways")
+        self.fallback.gateways = workers
         self._woken = asyncio.Event()
         self._tender: asyncio.Task[None] | None = None
         self._commands: dict[Claim, bytes] = {}
         self._refusals: dict[Claim, _Refusal] = {}
+        self._refused: dict[str, set[Claim]] = {}
         self._sha = sha_of(script)
         scripts = (script, PRESENCE, quota_script(script), SETTLE, READ, *more_scripts)
         self._store = redis_store(url, timeout_s, scripts, self._probe, self._changed)
         self.call = self._store.call
         self.quotas = RedisQuotas(f"{key_prefix}:{VERSION}:", self.call, script, clock)
+        self.outage = Outage(self.fallback, self.quotas, memory, workers)
+        self._presence.expect(workers)
 
     def __repr__(self) -> str:
         return f"<RedisLimiter {self._store!r}>"
@@ -123,9 +134,7 @@ class RedisLimiter:
         names = [f"{self._key_prefix}:{VERSION}:{key}".encode() for key in keys]
         replies = [self._store.call(pack(b"SET", name, b"0:1", b"PX", b"1"), tag_of(key)) for name, key in zip(names, keys, strict=True)]
         told = await asyncio.gather(*replies)
-        renewed = set(keys)
-        for refused in [refused for refused in self._refusals if renewed.intersection(refused.keys)]:
-            del self._refusals[refused]
+        self._forget_refusals(keys)
         return not any(isinstance(reply, LinkError) for reply in told)
 
     async def read(self, postings: Sequence[Posting]) -> list[MeterState]:
@@ -145,8 +154,20 @@ class RedisLimiter:
         self.fallback.memory.ledger.forget(key)
         return await self.quotas.forget(key)
 
+    def bequeath(self) -> bytes:
+        """What is known beside Redis, for `adopt` in another process. What is owed is owed by that one."""
+        return self.outage.bequeath()
+
+    def adopt(self, content: bytes, *, share_only: bool = False) -> None:
+        """As `Outage.adopt`."""
+        self.outage.adopt(content, share_only=share_only)
+        self._presence.expect(self.fallback.gateways)
+        self._woken.set()
+
     async def start(self) -> None:
         """Returns when Redis was reached, or found away: after a few seconds at most. Before it, calls meet the ladder."""
+        self.outage.recover()
+        self._presence.expect(self.fallback.gateways)
         await self._store.start()
         self._tender = asyncio.get_running_loop().create_task(self._tend(), name="gateways and debts")
 
@@ -164,7 +185,11 @@ class RedisLimiter:
         """As `Limiter.decide`. The decision's `store` says whether Redis made it."""
         if claim.postings:
             decided = await self.quotas.decide(claim)
-            return decided if isinstance(decided, Decision) else self._metered_without(claim, decided)
+            if not isinstance(decided, Decision):
+                return self._metered_without(claim, decided)
+            if decided.allowed and self._refused:
+                self._forget_refusals(claim.keys)
+            return decided
         if not claim.windows:
             return UNLIMITED
         asked_s = self._monotonic()
@@ -172,12 +197,14 @@ class RedisLimiter:
             if asked_s < refusal.until_s:
                 now_us = refusal.now_us + int((asked_s - refusal.told_s) * CLOCK_RATE * 1e6)
                 return decision(False, "cache", refusal.tats_us, claim, now_us)
-            del self._refusals[claim]
+            self._forget_refusals(claim.keys)
         reply = await self._store.call(self._commands.get(claim) or self._pack(claim), claim.tag)
         if isinstance(reply, list):
             decided = decision(reply[0] == 1, "redis", reply[2:], claim, reply[1])
             if not decided.allowed:
-                self._remember(claim, decided, reply, asked_s)
+                self._remember(claim, reply, asked_s)
+            elif self._refused:
+                self._forget_refusals(claim.keys)
             return decided
         return self._without(claim, reply)
 
@@ -209,26 +236,49 @@ class RedisLimiter:
             heard = await self._presence.beat(self._store.call)
             await self.quotas.renew()
             if heard:
-                self.fallback.gateways = self._presence.gateways
+                self.outage.heard(self._presence.gateways)
                 await self.fallback.settle(self._store.call, partial(command, self._key_prefix, sha=self._sha))
                 await self.quotas.settlements.pay()
+                self.outage.told()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._presence.pause_s()):
                     await self._woken.wait()
 
-    def _remember(self, claim: Claim, decided: Decision, reply: list[int], asked_s: float) -> None:
-        wait_s = max(state.retry_s for state in decided.states) * CLOCK_RATE
+    def _remember(self, claim: Claim, reply: list[int], asked_s: float) -> None:
+        now_us, tats_us = reply[1], reply[2:]
+        wait_us = inf
+        for window, tat_us in zip(claim.windows[: claim.enforced], tats_us, strict=False):
+            room_us = now_us + window.full_us - tat_us
+            if claim.cost * window.emission_us > room_us:
+                wait_us = min(wait_us, window.emission_us - room_us)
+        if wait_us <= 0:
+            return  # a cheaper call may take what there is, and this one has to wait for longer then
         if len(self._refusals) >= MAX_REFUSALS:
             self._refusals.clear()
-        self._refusals[claim] = _Refusal(reply[2:], reply[1], self._monotonic(), asked_s + min(wait_s, REFUSED_S))
+            self._refused.clear()
+        self._refusals[claim] = _Refusal(tats_us, now_us, self._monotonic(), asked_s + min(wait_us / 1e6 * CLOCK_RATE, REFUSED_S))
+        for key in claim.keys:
+            self._refused.setdefault(key, set()).add(claim)
+
+    def _forget_refusals(self, keys: Sequence[str]) -> None:
+        """Something became of these buckets."""
+        for refused in {refused for key in keys for refused in self._refused.get(key, ())}:
+            self._refusals.pop(refused, None)
+            for key in refused.keys:
+                self._refused[key].discard(refused)
+                if not self._refused[key]:
+                    del self._refused[key]
 
     def _changed(self, up: bool, reason: str) -> None:
         """Another Redis may have come, or the same without its data."""
         self._refusals.clear()
+        self._refused.clear()
         self._up, self._reason, self._changed_at = up, reason, self._wall()
         if up:
             self.fallback.memory.ledger.clear()
+            self.quotas.settlements.give_places_back()
             self._woken.set()
+        self.outage.changed(up=up)
         self._on_state(up, reason)
 
     def _probe(self, tag: str) -> bytes:

@@ -5,7 +5,7 @@ it lets through is charged in Redis afterwards.
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from importlib.resources import files
 
@@ -54,10 +54,16 @@ class RedisQuotas:
         self._names = Names()
         self._commands: dict[Claim, list[bytes]] = {}
         self._asking: set[asyncio.Task[Reply]] = set()
-        self._known: dict[str, tuple[int, int]] = {}
-        self._flying: dict[str, dict[str, None]] = {}
-        self._lent: set[str] = set()
-        self.settlements = Settlements(prefix, call)
+        self.known: dict[str, tuple[int, int]] = {}
+        """What meters said last, and in which month."""
+        self._flying: dict[str, dict[str, bool]] = {}
+        """The units of calls in flight, by meter, and whether Redis was told of them."""
+        self.lent: dict[str, int] = {}
+        """Meters that memory counts in Redis's stead, and the most that each may say."""
+        self.on_change: Callable[[Iterable[str]], None] = ignore_keys
+        """Called with the meters of which memory says something else than before."""
+        self._ledger: Ledger | None = None
+        self.settlements = Settlements(prefix, call, clock.monotonic)
 
     async def decide(self, claim: Claim) -> Decision | LinkError:
         """As `Limiter.decide`, or why Redis did not. Whoever is cancelled meanwhile leaves nothing behind."""
@@ -94,7 +100,7 @@ class RedisQuotas:
 
     async def forget(self, key: str) -> bool:
         """As `TendedLimiter.forget`."""
-        self._known.pop(key, None)
+        self.known.pop(key, None)
         return not isinstance(await self._call(pack(b"DEL", f"{self._prefix}{key}".encode()), tag_of(key)), LinkError)
 
     def lend(self, postings: Iterable[Posting], ledger: Ledger, gateways: int) -> None:
@@ -102,9 +108,10 @@ class RedisQuotas:
 
         It begins again when Redis has been heard of since: an answer that came too late is no outage.
         """
+        self._ledger = ledger
         for posting in postings:
-            if posting.key not in self._lent or not ledger.knows(posting):
-                self._lent.add(posting.key)
+            if posting.key not in self.lent or not ledger.knows(posting):
+                self.lent[posting.key] = posting.meter.max
                 left = max(posting.meter.max - self._used(posting, ledger.month), 0)
                 share = max(left // gateways, 1) if left else 0
                 ledger.begin(posting, posting.meter.max - share, self._flying.get(posting.key, ()))
@@ -112,7 +119,8 @@ class RedisQuotas:
     def owing(self, claim: Claim, counted: Hold) -> Hold:
         """For a call that is `counted` here, and has to be charged in Redis."""
         unit = self._names.next()
-        self._take_off(claim, unit)
+        self._take_off(claim, unit, told=False)
+        self.on_change(posting.key for posting in claim.postings)
 
         def leave() -> None:
             counted.end()
@@ -127,7 +135,11 @@ class RedisQuotas:
             tag = tag_of(key)
             for at in range(0, len(names), RENEWALS):
                 moves = [Move(key, "put", LEASE_MS, unit=unit) for unit in names[at : at + RENEWALS] if unit in units]
-                if moves and isinstance(await self._call(self.settlements.command(moves, tag), tag), LinkError):
+                before = {move.unit: units[move.unit] for move in moves}
+                units.update(dict.fromkeys(before, True))
+                if moves and isinstance(reply := await self._call(self.settlements.command(moves, tag), tag), LinkError):
+                    if reply is AWAY:  # it was not sent
+                        units.update({unit: told for unit, told in before.items() if unit in units})
                     break
 
     async def finish(self) -> None:
@@ -144,6 +156,7 @@ class RedisQuotas:
         moves = reports(claim.postings, amounts) if succeeded else []
         if counted is not None:
             counted.settle(succeeded, amounts)
+            self.on_change(posting.key for posting in claim.postings)
             moves += charges(claim.postings, unit) if succeeded else []
         self._send(moves, claim, unit)
 
@@ -154,23 +167,28 @@ class RedisQuotas:
         sent = self.settlements.send(moves, claim.tag, unit)
         return None if all(move.what == "add" for move in moves) else asyncio.shield(sent)
 
-    def _take_off(self, claim: Claim, unit: str) -> None:
+    def _take_off(self, claim: Claim, unit: str, *, told: bool) -> None:
         for posting in claim.postings:
             if posting.meter.kind == "concurrency":
-                self._flying.setdefault(posting.key, {})[unit] = None
+                self._flying.setdefault(posting.key, {})[unit] = told
 
     def _land(self, claim: Claim, unit: str) -> Awaitable[None] | None:
+        """Redis learns of places that it knows, and the memory that counts in its stead of those that it began with."""
         moves = leavings(claim.postings, unit)
+        if moves and self._ledger is not None:
+            self._ledger.apply(moves)
+        told = []
         for move in moves:
             units = self._flying.get(move.key, {})
-            units.pop(unit, None)
+            if units.pop(unit, False):
+                told.append(move)
             if not units:
                 self._flying.pop(move.key, None)
-        return asyncio.shield(self.settlements.mention(moves, claim.tag)) if moves else None
+        return asyncio.shield(self.settlements.leave(told, claim.tag)) if told else None
 
     def _used(self, posting: Posting, month: int) -> int:
         """When Redis last said so. Calls in flight elsewhere will have ended: only ours are known."""
-        used, known_month = self._known.get(posting.key, (0, 0))
+        used, known_month = self.known.get(posting.key, (0, 0))
         return 0 if posting.meter.kind == "concurrency" or (posting.meter.monthly and known_month < month) else used
 
     def _decided(self, claim: Claim, unit: str, reply: list[int]) -> Decision:
@@ -179,18 +197,19 @@ class RedisQuotas:
         decided = decision(allowed, "redis", reply[2:after], claim, now_us)
         month = reply[after]
         said = zip(charged(claim), reply[after + 1 :: 2], reply[after + 2 :: 2], strict=True)
-        if len(self._known) > MAX_KNOWN:
-            self._known.clear()
-        if self._lent:
-            self._lent.difference_update([posting.key for posting in charged(claim)])
+        if len(self.known) > MAX_KNOWN:
+            self.known.clear()
+        if self.lent:
+            for posting in charged(claim):
+                self.lent.pop(posting.key, None)
         spent = []
         for posting, used, ends_ms in said:
-            self._known[posting.key] = (used, month)
+            self.known[posting.key] = (used, month)
             if not allowed and used >= posting.meter.max:
                 spent.append(state(posting.meter, used, ends_ms / 1e3 - now_us / 1e6, now_us / 1e6, month))
         decided.spent = tuple(spent)
         if allowed:
-            self._take_off(claim, unit)
+            self._take_off(claim, unit, told=True)
             decided.hold = Hold(claim.postings, partial(self._settle, claim, unit, month), partial(self._land, claim, unit))
         return decided
 
@@ -239,3 +258,7 @@ def charged(claim: Claim) -> list[Posting]:
 
 def _nothing() -> None:
     """What a call leaves that was counted nowhere."""
+
+
+def ignore_keys(keys: Iterable[str]) -> None:
+    """For who does not care what changes."""

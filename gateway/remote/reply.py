@@ -19,7 +19,8 @@ class ReplyReader:
     """`status` is 0 until the final head is in; then `fields` and `length` are those of `Answer`.
 
     `received` counts bytes since `begin`. `complete` says that the reply has ended, `clean` that nothing came after
-    it, `keep` that its sender keeps the connection. `until_eof`: its body ends with the connection.
+    it, `keep` that its sender keeps the connection. `until_eof`: its body ends with the connection. `in_doubt`: by its method or
+    its status it has no body, and it says that it has one, which may follow or not.
     """
 
     def __init__(self) -> None:
@@ -44,8 +45,10 @@ class ReplyReader:
         self.fields: Fields = []
         self.length: int | None = None
         self.idle_hint_s: float | None = None
-        self.complete = self.keep = self.until_eof = False
+        self.complete = self.keep = self.until_eof = self.in_doubt = False
         self.clean = True
+        self._begun: list[bytes] = []
+        self._interim_ended = False
 
     def feed(self, data: bytes) -> None:
         """Raises GatewayError (UPSTREAM_PROTOCOL_ERROR, UPSTREAM_HEADERS_TOO_LARGE) when it cannot be a reply."""
@@ -55,25 +58,48 @@ class ReplyReader:
         if received < 9 and (received or not data.startswith(b"HTTP/1.1 ")) and framing.starts_wrong(received, data):
             raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause="the reply does not begin with an HTTP/1.x status line")
         try:
-            if self._head_only:
-                self._feed_heads(data)
-            elif self.status or len(data) <= _HEAD_SLICE_BYTES:
-                self._parser.feed_data(data)
-            else:
-                self._feed_slices(data)
+            self._parse(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self.clean = False
-            if not self.complete and self._problem is None:
-                raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause=f"the reply is not valid HTTP: {error}") from None
+            self._try_mended(data, error)
         if self._problem is not None:
             raise self._problem
         if not self.complete:
-            self._check_sizes(len(data))
+            self._check_sizes(data)
+
+    def _parse(self, data: bytes) -> None:
+        if self._head_only:
+            self._feed_heads(data)
+        elif self.status or len(data) <= _HEAD_SLICE_BYTES:
+            self._parser.feed_data(data)
+        else:
+            self._feed_slices(data)
+
+    def _try_mended(self, data: bytes, error: Exception) -> None:
+        """Parse a head that llhttp refuses once more, mended where RFC 9112 says how. `data` is the last of what has come of it."""
+        begun = b"".join([*self._begun, data])
+        mended = begun if self.status or self.complete else framing.mended(begun)
+        if mended != begun:
+            self._parser = httptools.HttpResponseParser(self)
+            self._parts.clear()
+            self._collected, self._tail, self._begun = [], b"", []
+            self._problem = None
+            try:
+                self._parse(mended)
+                return
+            except (httptools.HttpParserError, httptools.HttpParserUpgrade) as second:
+                error = second
+        self.clean = False
+        if not self.complete and self._problem is None:
+            raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause=f"the reply is not valid HTTP: {error}") from None
 
     def end(self) -> bool:
         """The connection has ended, properly. Whether that is where the reply ends."""
         self.complete = self.complete or self.until_eof
         return self.complete
+
+    def end_of_use(self) -> None:
+        """No more is fed. The parser refers to this reader, which is freed at once without it."""
+        del self._parser
 
     def take(self) -> bytes:
         """The body bytes that were fed since the last call."""
@@ -111,8 +137,17 @@ class ReplyReader:
             self.clean = start == len(seen)
             self.keep = framing.keeps_alive(self._parser.get_http_version(), self.fields)
 
-    def _check_sizes(self, size: int) -> None:
+    def _remember(self, data: bytes) -> None:
+        """Keep the beginning of the head that is not whole yet: what came before it is parsed for good."""
+        if self._interim_ended:
+            data = b"".join([*self._begun, data]).rpartition(b"\r\n\r\n")[2]
+            self._begun.clear()
+            self._interim_ended = False
+        self._begun.append(data)
+
+    def _check_sizes(self, data: bytes) -> None:
         if not self.status:
+            self._remember(data)
             if self.received - self._head_from > framing.MAX_HEAD_BYTES or len(self._collected) > framing.MAX_FIELDS:
                 raise GatewayError(UPSTREAM_HEADERS_TOO_LARGE, cause="the reply's head is too large")
         elif self._parts:
@@ -120,7 +155,7 @@ class ReplyReader:
             self._overhead = 0
         else:
             # Chunk extensions and trailers: nobody wants them, and nothing else bounds them
-            self._overhead += size
+            self._overhead += len(data)
             if self._overhead > framing.MAX_HEAD_BYTES:
                 raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause="the reply's chunk extensions or trailers are too large")
 
@@ -158,6 +193,8 @@ class ReplyReader:
                 self._refuse(UPSTREAM_PROTOCOL_ERROR, "the reply's transfer coding is not exactly chunked")
         else:
             self.until_eof = not framing.bodiless(status)
+        if self._head_only or framing.bodiless(status):
+            self.in_doubt = bool(self.length) or b"transfer-encoding" in known
         if b"keep-alive" in known:
             self.idle_hint_s = framing.announced_idle_s(known[b"keep-alive"])
         if len(fields) > framing.MAX_FIELDS or (
@@ -173,7 +210,7 @@ class ReplyReader:
             self.keep = self._parser.should_keep_alive()
 
     def _not_final(self, status: int) -> None:
-        self._interim = True
+        self._interim = self._interim_ended = True
         self._head_from = self.received
         if status == 101:
             self._refuse(UPSTREAM_PROTOCOL_ERROR, "the upstream switched protocols unasked")

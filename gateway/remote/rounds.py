@@ -73,7 +73,7 @@ class Rounds:
     async def _check(self, number: int) -> None:
         target, checks = self._targets[number], self._checks
         try:
-            status = await look(target.address, target.origin, self._path, checks.timeout_s)
+            status = await look(target.address, target.origin, self._path, checks.timeout_s, target.names)
         except GatewayError as error:
             self._note(number, False, error.fault.name)
         else:

@@ -1,4 +1,8 @@
-"""The part of a reply's body that arrives after its Answer was made."""
+"""The part of a reply's body that arrives after its Answer was made.
+
+Law: how long a client takes holds the service only as far as it must. What is left of a reply is taken at once when it fits with
+what is unread already; of a longer one a little is, and the service waits.
+"""
 
 import asyncio
 from typing import Protocol
@@ -7,7 +11,7 @@ from gateway.kernel.clock import Clock
 from gateway.kernel.faults import UPSTREAM_INCOMPLETE, GatewayError
 
 PAUSE_BYTES = 256 * 1024
-"""Unread bytes at which the connection stops reading from its socket."""
+"""Unread bytes of a long reply at which the connection stops reading from its socket."""
 
 
 class Source(Protocol):
@@ -21,21 +25,25 @@ class Source(Protocol):
 class ReplyStream:
     """An `UpstreamStream` (gateway.remote.call) fed by one connection and read by one task.
 
-    `paused` says that the connection was asked not to read on.
+    `left` is how many bytes are to come, None when nobody knows; `most` is how many unread ones are taken of what fits.
+    `unread` counts them. `paused` says that the connection was asked not to read on.
     """
 
     __slots__ = (
-        *("_clock", "_ended", "_error", "_loop", "_paused_at", "_pieces", "_reader", "_source", "_unread"),
-        *("held_s", "paused", "waited_s"),
+        *("_clock", "_ended", "_error", "_left", "_loop", "_most", "_paused_at", "_pieces", "_reader", "_received", "_source"),
+        *("held_s", "paused", "unread", "waited_s"),
     )
 
-    def __init__(self, source: Source, clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, source: Source, clock: Clock, loop: asyncio.AbstractEventLoop, left: int | None = None, most: int = 0) -> None:
         self._clock = clock
         self.held_s = self.waited_s = self._paused_at = 0.0
         self._source: Source | None = source
         self._loop = loop
+        self._left = left
+        self._most = most
+        self._received = 0
         self._pieces: list[bytes] = []
-        self._unread = 0
+        self.unread = 0
         self.paused = False
         self._ended = False
         self._error: Exception | None = None
@@ -60,7 +68,7 @@ class ReplyStream:
         pieces = self._pieces
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
-        self._unread = 0
+        self.unread = 0
         if self.paused:
             self._go_on()
             if self._source is not None:
@@ -73,23 +81,32 @@ class ReplyStream:
             return
         self._go_on()
         self._pieces.clear()
+        self.unread = 0
         self._error = GatewayError(UPSTREAM_INCOMPLETE, cause="the reply was given up by its reader")
         source.abandon()
 
     def feed(self, data: bytes) -> None:
         self._pieces.append(data)
-        self._unread += len(data)
-        if self._unread > PAUSE_BYTES and not self.paused and self._source is not None:
+        self.unread += len(data)
+        self._received += len(data)
+        if self.unread > PAUSE_BYTES and not self.paused and self._source is not None and not self._fits():
             self.paused = True
             self._paused_at = self._clock.monotonic()
             self._source.pause()
         self._wake()
+
+    def _fits(self) -> bool:
+        """Whether what is unread and all that is left may be held, as far as anybody knows."""
+        if self._left is None:
+            return self._received <= self._most
+        return self.unread + self._left - self._received <= self._most
 
     def end(self, data: bytes) -> None:
         """`data` is the last of it. The connection is free."""
         self._source = None
         if data:
             self._pieces.append(data)
+            self.unread += len(data)
         self._ended = True
         self._wake()
 

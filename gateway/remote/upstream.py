@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from gateway.kernel.balance import Draw
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import NOT_REACHED, UPSTREAM_INCOMPLETE, UPSTREAM_RESET, Fault, GatewayError
-from gateway.remote.call import Answer, Call
+from gateway.remote.call import Answer, Call, Observer
 from gateway.remote.standing import Standing
-from gateway.remote.target import Observer, Target
+from gateway.remote.target import Target
 
 MOST_TRIES = 3
 _ONLY_READ = frozenset({b"GET", b"HEAD", b"OPTIONS"})
@@ -72,7 +72,7 @@ class Upstream:
         try:
             answer = await self.targets[number].send(call, first)
         except GatewayError as error:
-            failed = error
+            failed = error.kept()
         except BaseException:
             standing.undecided(number)
             raise
@@ -108,7 +108,7 @@ class Upstream:
             try:
                 answer = await self.targets[number].send(call, first)
             except GatewayError as error:
-                failed = error
+                failed = error.kept()
             else:
                 self._standing.answered(number, answer.status)
                 return answer

@@ -8,16 +8,18 @@ goes on as a stream that checks itself while it is read (`gateway.kernel.splice`
 from collections.abc import Iterator
 
 from gateway.exchange import Exchange, Reply
+from gateway.kernel.charsets import BOM
 from gateway.kernel.coding import decode, decoder, is_coded
 from gateway.kernel.envelope import EMPTY_RESULT, error, message_ids, success, success_head, success_tail
 from gateway.kernel.enveloped import adopt, opening, probe
 from gateway.kernel.faults import UNDEFINED, UPSTREAM_BODY_INVALID, UPSTREAM_PROTOCOL_ERROR, UPSTREAM_TYPE_REFUSED, GatewayError
 from gateway.kernel.jsontext import WHITE, array, is_json
-from gateway.kernel.media import JSON, Media, media, sniffed
+from gateway.kernel.media import BINARY, JSON, Media, is_attachment, json_in_utf8, media, sniffed, wide_json
 from gateway.kernel.notices import notices
-from gateway.kernel.response_fields import LOCATION, Fields, Line, Screened, checked, replaced, rewritten, screen, weakened
+from gateway.kernel.public_urls import with_public_urls
+from gateway.kernel.response_fields import LOCATION, Line, Screened, checked, replaced, screen
 from gateway.kernel.responses import WITHOUT_BODY, completed
-from gateway.kernel.splice import CheckedJson, Pass, QuotedText, Spliced
+from gateway.kernel.splice import CheckedJson, Pass, QuotedText, Spliced, TranscodedJson
 from gateway.kernel.translate import Translation, code_of, generic, status_of, translate
 from gateway.remote.call import Answer, Stream
 from gateway.table import Route
@@ -25,8 +27,10 @@ from gateway.table import Route
 _WITH_RESULT = frozenset(range(200, 300)) - {204, 205, 206}
 
 _PARTIAL = 206
+_COPIED_BYTES = 64 * 1024
+"""A result up to this size is copied into its envelope."""
 _COMMON_TYPE = b"application/json"
-_UNWRAPPED = frozenset({"binary", "events"})
+_UNSAID = frozenset({"unknown", "octets"})
 _OCTETS: Line = ("Content-Type", "application/octet-stream")
 _OPENERS = frozenset({b"{", b"["})
 
@@ -44,7 +48,7 @@ def normalize(answer: Answer, x: Exchange, route: Route) -> Reply:
         if screened.marks:
             answer.marks = screened.marks
             if screened.marks & LOCATION:
-                answer.fields = _with_public_urls(answer.fields, x, route)
+                answer.fields = with_public_urls(answer.fields, route.url_mapping, x.public_origin(), route.upstream_path(x.path))
                 screened = screen(answer.fields, route.response_rules)
         if (
             status in _WITH_RESULT
@@ -63,44 +67,34 @@ def normalize(answer: Answer, x: Exchange, route: Route) -> Reply:
         raise
 
 
-def _with_public_urls(fields: Fields, x: Exchange, route: Route) -> Fields:
-    """`fields`, with URLs of the service in the terms of the client."""
-    mapping, public, path = route.url_mapping, x.public_origin(), route.upstream_path(x.path)
-
-    def rewrite(name: str, value: str) -> str:
-        if name == "set-cookie":
-            return mapping.cookie(value, public)
-        if name == "link":
-            return mapping.link(value, public, path)
-        return mapping.refresh(value, public, path) if name == "refresh" else mapping.url(value, public, path)
-
-    return rewritten(fields, rewrite)
-
-
 def _sorted_out(answer: Answer, screened: Screened, request_id: str, route: Route, method: str) -> Reply:
     status = answer.status
     if route.envelope.mode == "passthrough":
         return _untouched(answer, screened, route)
     kind = media(screened.content_type)
+    if status < 300 and kind.kind != "json" and is_attachment(answer.fields):
+        kind = BINARY
     if status in WITHOUT_BODY or method == "HEAD":
         _drop(answer.stream)
         return _bodiless(answer, kind, screened, route)
     if status >= 400:
         return _error(answer, kind, screened, request_id, route)
-    if status >= 300 and (kind is not JSON or answer.stream is not None):
+    if status >= 300 and (kind.kind != "json" or answer.stream is not None):
         _drop(answer.stream)
         return _success(answer, EMPTY_RESULT, screened, request_id, route)
-    if status == _PARTIAL or kind.kind in _UNWRAPPED:
+    if kind.kind == "events" or (status == _PARTIAL and screened.is_range):
         return _unwrapped(answer, screened, route)
+    if kind.kind == "binary":
+        return _binary(answer, screened, route)
     if answer.stream is not None:
         return _streamed(answer, answer.stream, kind, screened, request_id, route)
     body = decode(answer.body, screened.coding, route.envelope.max_buffer) if is_coded(screened.coding) else answer.body
-    if kind.kind == "unknown":
-        kind = sniffed(body)
-    if kind is JSON:
-        return _json(answer, body, screened, request_id, route)
+    if kind.kind in _UNSAID:
+        kind = sniffed(body, kind)
+    if kind.kind == "json":
+        return _json(answer, body if kind is JSON else json_in_utf8(body, kind.charset), screened, request_id, route)
     if kind.kind == "binary":
-        return _unwrapped(answer, screened, route)
+        return _binary(answer, screened, route)
     return _success(answer, _quoted(body, kind.charset), screened, request_id, route)
 
 
@@ -109,11 +103,13 @@ def _json(answer: Answer, body: bytes, screened: Screened, request_id: str, rout
     text, first = body, body[:1]
     if first not in _OPENERS:
         text = body.strip(WHITE)
+        if text.startswith(BOM):
+            text = text[len(BOM) :].strip(WHITE)
         first = text[:1]
     if first == b"{" and route.envelope.mode == "auto":
         enveloped = probe(text)
         if enveloped is None:
-            raise GatewayError(UPSTREAM_BODY_INVALID, cause="not JSON")
+            return _json(answer, _wide(body), screened, request_id, route)
         if enveloped:
             reply = _adopted(answer, text, screened, request_id, route)
             if reply is not None:
@@ -121,13 +117,25 @@ def _json(answer: Answer, body: bytes, screened: Screened, request_id: str, rout
     elif not text or text == b"null":
         text = EMPTY_RESULT
     elif not is_json(text):
-        raise GatewayError(UPSTREAM_BODY_INVALID, cause="not JSON")
+        return _json(answer, _wide(body), screened, request_id, route)
     return _success(answer, text, screened, request_id, route)
+
+
+def _wide(body: bytes) -> bytes:
+    """What is no JSON in UTF-8, in UTF-8 if it is in UTF-16 or UTF-32. Raises GatewayError UPSTREAM_BODY_INVALID."""
+    text = wide_json(body)
+    if text is None:
+        raise GatewayError(UPSTREAM_BODY_INVALID, cause="not JSON")
+    return text
 
 
 def _success(answer: Answer, result: bytes, screened: Screened, request_id: str, route: Route) -> Reply:
     messages = array(notices(answer.fields, message_ids(request_id))) if screened.notices else b""
     lines = _lines(screened, route) if screened.of_the_body or route.response_set else screened.lines
+    if len(result) > _COPIED_BYTES:
+        head, tail = success_head(request_id), success_tail(messages)
+        length = len(head) + len(result) + len(tail)
+        return Reply(answer.status, lines, head, 0, "upstream", None, tail, length, False, screened.request_id, result)
     return Reply(answer.status, lines, success(request_id, result, messages), source="upstream", upstream_request_id=screened.request_id)
 
 
@@ -149,10 +157,12 @@ def _error(answer: Answer, kind: Media, screened: Screened, request_id: str, rou
     """A status of 400 or more. What cannot be read is told by its status alone."""
     told = generic(answer.status, route.family)
     body = _readable(answer, screened, route)
-    if body and kind.kind in {"json", "unknown"} and route.envelope.mode == "auto" and probe(body):
-        reply = _adopted(answer, body, screened, request_id, route)
-        if reply is not None:
-            return reply
+    if body and route.envelope.mode == "auto":
+        text = json_in_utf8(body, kind.charset).strip(WHITE)
+        if text[:1] == b"{" and probe(text):
+            reply = _adopted(answer, text, screened, request_id, route)
+            if reply is not None:
+                return reply
     if body:
         told = translate(answer.status, screened.content_type, body, route.family)
     return _told(answer.status, told, screened, request_id, route)
@@ -186,8 +196,11 @@ def _bodiless(answer: Answer, kind: Media, screened: Screened, route: Route) -> 
         reply = _upstream(status, completed(_lines(screened, route), status, route.methods), screened)
         reply.code = code_of(status, route.family)
         return reply
-    if status == _PARTIAL or (status < 300 and kind.kind in _UNWRAPPED):
-        return _unwrapped(answer, screened, route)
+    if status < 300:
+        if kind.kind == "events" or (status == _PARTIAL and screened.is_range):
+            return _unwrapped(answer, screened, route)
+        if kind.kind == "binary" or (kind.kind == "octets" and route.envelope.binary == "passthrough"):
+            return _binary(answer, screened, route)
     return _upstream(status, _lines(screened, route), screened)
 
 
@@ -196,17 +209,18 @@ def _streamed(answer: Answer, stream: Stream, kind: Media, screened: Screened, r
     inflater = decoder(screened.coding) if is_coded(screened.coding) else None
     pieces: Iterator[bytes] = iter(()) if inflater is None else inflater.feed(answer.body)
     first = answer.body if inflater is None else next(pieces, b"")
-    if kind.kind == "unknown":
-        kind = sniffed(first, whole=False)
+    if kind.kind in _UNSAID:
+        kind = sniffed(first, kind, whole=False)
     if kind.kind == "binary":
-        return _unwrapped(answer, screened, route)
-    way: Pass = CheckedJson() if kind is JSON else QuotedText(kind.charset)
-    begun = way.feed(first)
-    enveloped = opening(begun) if kind is JSON and route.envelope.mode == "auto" else None
+        return _binary(answer, screened, route)
+    is_a_json = kind.kind == "json"
+    way: Pass = QuotedText(kind.charset) if not is_a_json else CheckedJson() if kind is JSON else TranscodedJson(kind.charset)
+    begun = way.feed(first.removeprefix(BOM) if kind is JSON else first)
+    enveloped = opening(begun) if is_a_json and route.envelope.mode == "auto" else None
     own_id = screened.request_id
     if enveloped is None:
         messages = array(notices(answer.fields, message_ids(request_id))) if screened.notices else b""
-        head = success_head(request_id) + (begun if kind is JSON else b'"' + begun)
+        head = success_head(request_id) + (begun if is_a_json else b'"' + begun)
         tail = success_tail(messages)
     elif enveloped.success:
         own_id = enveloped.request_id or own_id
@@ -228,10 +242,16 @@ def _streamed(answer: Answer, stream: Stream, kind: Media, screened: Screened, r
     )
 
 
-def _unwrapped(answer: Answer, screened: Screened, route: Route) -> Reply:
-    """A success that is neither JSON nor text."""
+def _binary(answer: Answer, screened: Screened, route: Route) -> Reply:
+    """A success that is neither JSON nor plain text."""
     if route.envelope.binary == "refuse":
         raise GatewayError(UPSTREAM_TYPE_REFUSED, cause=screened.content_type.decode("latin-1")[:100])
+    return _unwrapped(answer, screened, route)
+
+
+def _unwrapped(answer: Answer, screened: Screened, route: Route) -> Reply:
+    """A success outside of the envelope. Ranges of it cannot be asked for (`gateway.stages.prepare`), so none are promised."""
+    screened.of_the_body = [line for line in screened.of_the_body if line[0] != "Accept-Ranges"]
     reply = _untouched(answer, screened, route)
     if not screened.content_type:
         reply.fields.insert(0, _OCTETS)
@@ -263,7 +283,7 @@ def _upstream(status: int, lines: list[Line], screened: Screened, length: int | 
 
 def _lines(screened: Screened, route: Route) -> list[Line]:
     """The header fields of an envelope, its Content-Type first."""
-    lines = screened.lines + weakened(screened.of_the_body)
+    lines = screened.lines + [(name, route.entity_tags.weakened(value)) for name, value in screened.of_the_body if name == "ETag"]
     if route.response_set:
         by = tuple(line for line in route.response_set if line[0].lower() != "content-type")
         lines = replaced(lines, by)

@@ -1,18 +1,52 @@
 """The exchange as the upstream gets to see it: safe path, clean fields, who calls, and the body."""
 
-from gateway.exchange import Exchange
+import math
+from typing import TypeAlias
+
+from multidict import istr
+
+from gateway.exchange import Exchange, Headers
 from gateway.kernel.headers import forwarded_prefix
 from gateway.kernel.node_names import chain
 from gateway.kernel.query import holds, secrets_of
-from gateway.remote.call import Body, Call
+from gateway.remote.call import BODY_PIECE_BYTES, Body, Call
 from gateway.settings.schema.addresses import UNIX
 from gateway.table import Caller, Route
 
-READ_AHEAD_BYTES = 256 * 1024
-"""A body up to this size is read before a connection is taken: a slow upload must not hold one."""
+Field: TypeAlias = tuple[bytes, bytes]
 
-_IF_MATCH = "If-Match"
+READ_AHEAD_BYTES = 256 * 1024
+"""A body up to this size is read before a connection is taken: a slow upload must not hold one. No more of a body is read than that."""
+
+_IF_MATCH, _IF_NONE_MATCH, _RANGE = istr("If-Match"), istr("If-None-Match"), istr("Range")
+_TAGGED = frozenset({b"if-match", b"if-none-match", b"if-range"})
+_PARTS = frozenset({b"range", b"if-range"})
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})  # RFC 9110 9.2.2
+
+
+class Ahead:
+    """What all requests of a worker have read ahead, or are about to: at most `most_bytes`. `taken` is how much it is."""
+
+    __slots__ = ("_most_bytes", "taken")
+
+    def __init__(self, most_bytes: float = math.inf) -> None:
+        self._most_bytes = most_bytes
+        self.taken = 0
+
+    def grow(self, x: Exchange, size: int) -> bool:
+        """Whether `x` may hold `size` bytes; it then counts them."""
+        taken = self.taken + size - x.ahead
+        if taken > self._most_bytes:
+            return False
+        self.taken, x.ahead = taken, size
+        return True
+
+    def give_back(self, x: Exchange) -> None:
+        self.taken -= x.ahead
+        x.ahead = 0
+
+
+_UNBOUNDED = Ahead()
 
 
 class _Resumed:
@@ -33,8 +67,8 @@ class _Resumed:
         return await self._rest.read()
 
 
-async def prepare(x: Exchange, route: Route, caller: Caller, id_field: str) -> Call:
-    """The call that forwards `x`. Raises what reading the first part of the body raises."""
+async def prepare(x: Exchange, route: Route, caller: Caller, id_field: str, ahead: Ahead = _UNBOUNDED) -> Call:
+    """The call that forwards `x`, with as much of its body as `ahead` has room for. Raises what reading that raises."""
     passthrough = route.envelope.mode == "passthrough"
     path = route.upstream_path(x.path)
     return Call(
@@ -42,7 +76,7 @@ async def prepare(x: Exchange, route: Route, caller: Caller, id_field: str) -> C
         (f"{path}?{x.query}" if x.query else path).encode(),
         route.host,
         _head(x, route, caller, id_field),
-        b"" if x.body is None else await _read_ahead(x.body),
+        b"" if x.body is None else await _read_ahead(x, x.body, ahead),
         x.method in _IDEMPOTENT,
         0 if passthrough else route.envelope.max_buffer,
         route.connect_timeout_s,
@@ -50,6 +84,9 @@ async def prepare(x: Exchange, route: Route, caller: Caller, id_field: str) -> C
         route.total_timeout_s,
         route.idle_timeout_s,
         route.events_idle_timeout_s,
+        False,
+        caller.bucket,
+        route.envelope.max_buffer,
     )
 
 
@@ -73,8 +110,9 @@ def _kept(x: Exchange, route: Route) -> bytes:
     kept = [field for field in x.raw_headers if passes[field[0]]]
     if x.withheld:
         kept = [field for field in kept if field[0].lower() not in x.withheld]
-    if _IF_MATCH in x.headers and route.envelope.mode != "passthrough":
-        kept = [_strong(field) for field in kept]
+    headers = x.headers
+    if (_IF_NONE_MATCH in headers or _RANGE in headers or _IF_MATCH in headers) and route.envelope.mode != "passthrough":
+        kept = _as_the_service_knows(kept, route, parts=_of_bytes(headers))
     lines = b"".join([b"%b: %b\r\n" % field for field in kept])
     keys = x.header_keys + x.query_keys if x.query_keys else x.header_keys
     if keys and (secrets := secrets_of(keys)) and (holds(lines, secrets) if b"%" in lines else any(map(lines.count, secrets))):
@@ -84,10 +122,22 @@ def _kept(x: Exchange, route: Route) -> bytes:
     return lines
 
 
-def _strong(field: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
-    """An entity tag that normalize weakened, because it named the body without the envelope, as the backend gave it."""
-    name, value = field
-    return (name, value.replace(b'W/"', b'"')) if name.lower() == b"if-match" else field
+def _as_the_service_knows(fields: list[Field], route: Route, *, parts: bool) -> list[Field]:
+    """Entity tags that were weakened on their way out, as the service gave them; with `parts` without what asks for a range of bytes.
+
+    A part of a body cannot stand in an envelope: without these fields a service answers with the whole of it.
+    """
+    known = [(name.lower(), (name, value)) for name, value in fields]
+    return [
+        (name, route.entity_tags.restored(value)) if lower in _TAGGED else (name, value)
+        for lower, (name, value) in known
+        if not (parts and lower in _PARTS)
+    ]
+
+
+def _of_bytes(headers: Headers) -> bool:
+    """Whether a range is asked for in bytes, or in no unit at all. Other units are a service's own: pages, items."""
+    return any(not (unit := value.partition("=")[0].strip().lower()) or unit == "bytes" for value in headers.getall(_RANGE, []))
 
 
 def _forwarded(x: Exchange, route: Route) -> str:
@@ -115,17 +165,22 @@ def _forwarded(x: Exchange, route: Route) -> str:
     return lines
 
 
-async def _read_ahead(body: Body) -> bytes | Body:
+async def _read_ahead(x: Exchange, body: Body, ahead: Ahead) -> bytes | Body:
     """The whole body when it is small, otherwise one that begins with what was read."""
-    first = await body.read()
-    if body.length is not None and len(first) == body.length:
-        return first
-    pieces, size = [first], len(first)
-    while first and size < READ_AHEAD_BYTES and size != body.length:
-        first = await body.read()
-        pieces.append(first)
-        size += len(first)
-    whole = b"".join(pieces)
-    if not first or size == body.length:
-        return whole
-    return _Resumed(whole, body)
+    piece = await body.read()
+    if body.length is not None and len(piece) == body.length:
+        return piece
+    most = READ_AHEAD_BYTES if body.length is None else min(READ_AHEAD_BYTES, body.length)
+    small = body.length == most
+    pieces, size = [piece], len(piece)
+    try:
+        while piece and size != body.length:
+            if size >= most or not (small or size + BODY_PIECE_BYTES <= most) or not ahead.grow(x, min(size + BODY_PIECE_BYTES, most)):
+                return _Resumed(b"".join(pieces), body)
+            piece = await body.read()
+            pieces.append(piece)
+            size += len(piece)
+    except BaseException:
+        ahead.give_back(x)
+        raise
+    return b"".join(pieces)

@@ -1,10 +1,23 @@
-"""What is remembered of an exchange: its counts and its access line. Refused and abandoned ones too."""
+"""What is remembered of an exchange: its counts and its access line. Refused and abandoned ones too.
+
+Law: `record` never raises. It runs after the reply, where an exception would end the connection and lose the requests that
+wait on it. What cannot be recorded is counted, and logged as a bug.
+"""
+
+from contextlib import suppress
 
 import msgspec
 import structlog
 
 from gateway.exchange import Exchange
-from gateway.kernel.faults import KEY_AMBIGUOUS, LIMITER_UNAVAILABLE, RATE_LIMITED, UPSTREAM_SATURATED
+from gateway.kernel.faults import (
+    KEY_AMBIGUOUS,
+    LIMITER_UNAVAILABLE,
+    RATE_LIMITED,
+    UPSTREAM_SATURATED,
+    UPSTREAM_SHARE_SPENT,
+    UPSTREAM_STREAMS_FULL,
+)
 from gateway.kernel.key_form import without_keys
 from gateway.kernel.query import decode, fold
 from gateway.observe.access import AccessLog, AccessRecord
@@ -14,6 +27,7 @@ from gateway.observe.series import Counter, Histogram, method_label
 
 ABANDONED = 499
 """The status recorded for a client that left before it was answered."""
+_OF_THE_POOL = frozenset(fault.name for fault in (UPSTREAM_SATURATED, UPSTREAM_SHARE_SPENT, UPSTREAM_STREAMS_FULL))
 _LONGEST_PATH = 512
 _LONGEST_METHOD = 16
 _IN_ANY_NUMBER = (ABANDONED, RATE_LIMITED.status)
@@ -66,6 +80,14 @@ class Recorder:
     def record(self, x: Exchange, now_s: float) -> None:
         """Count `x` and write its line. `now_s` is the monotonic clock's reading."""
         self._in_flight.dec()
+        try:
+            self._record(x, now_s)
+        except Exception as bug:
+            with suppress(Exception):
+                self._metrics.unrecorded.inc()
+                self.bug(bug, x.request_id)
+
+    def _record(self, x: Exchange, now_s: float) -> None:
         reply = x.reply
         abandoned = x.outcome == "abandoned" or reply is None
         status = ABANDONED if abandoned or reply is None else reply.status
@@ -119,7 +141,7 @@ class Recorder:
             if counter is None:
                 counter = series.requests[x.answer.status] = self._metrics.upstream_requests.labels(upstream, x.answer.status)
             counter.inc()
-        if x.error is not None and (x.error.fault.source == "upstream" or x.error.fault.name == UPSTREAM_SATURATED.name):
+        if x.error is not None and (x.error.fault.source == "upstream" or x.error.fault.name in _OF_THE_POOL):
             self._metrics.upstream_errors.labels(upstream, x.error.fault.name).inc()
 
     def _new_route(self, route: str) -> _Series:

@@ -16,8 +16,10 @@ from typing import TypeAlias
 
 from gateway.exchange import Exchange
 from gateway.kernel.amounts import amount_in_body, amount_in_header
+from gateway.kernel.charsets import utf8_of
 from gateway.kernel.coding import decode, is_coded
 from gateway.kernel.faults import GatewayError
+from gateway.kernel.media import media
 from gateway.kernel.quota import Amount, Hold
 from gateway.kernel.responses import WITHOUT_BODY
 from gateway.remote.call import Answer
@@ -87,6 +89,7 @@ def _said(answer: Answer, wanted: Amount, most_bytes: int) -> int | None:
         return None
     coding = b",".join([value for name, value in answer.fields if name == b"content-encoding"])
     try:
-        return amount_in_body(decode(answer.body, coding, most_bytes) if is_coded(coding) else answer.body, wanted)
-    except GatewayError:
+        body = decode(answer.body, coding, most_bytes) if is_coded(coding) else answer.body
+        return amount_in_body(utf8_of(body, media(dict(answer.fields).get(b"content-type", b"")).charset), wanted)
+    except (GatewayError, UnicodeError):
         return None

@@ -11,15 +11,23 @@ from gateway.app import BEAT_S, SYSTEM
 from gateway.observe.errors import ErrorRings
 from gateway.observe.node import NodeMetrics
 from gateway.observe.slots import Region
+from gateway.supervisor.cover import Cover
+from gateway.supervisor.fork import reap_strangers
+from gateway.supervisor.handover import Handover, Left
 from gateway.supervisor.memory import give_back
+from gateway.supervisor.reserve import Reserve
 from gateway.supervisor.sockets import Sockets
+from gateway.supervisor.threads import Threads
 from gateway.supervisor.worker import StillbornError, WorkerProcess
 from gateway.table.blueprint import Blueprint
 
 YOUNG_S = 0.5
 """Who dies before this age dies of itself: after a few of those in a row, the next one waits."""
 AT_ONCE = 5
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 5.0
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 1.0
+"""Between tries: what is wrong ends unseen, and the worker is to be back within two seconds of that."""
+REFUSE_AFTER_S = 1.0
+"""From the beginning of a drain, for workers that did not come to close their sockets by themselves."""
 KILL_AFTER_S = 5.0
 """How long after its time is up a worker that still drains is killed."""
 STACK_WITHIN_S = 0.2
@@ -39,12 +47,16 @@ class Crew:
         self.everybody: set[WorkerProcess] = set()
         self.cut = 0
         """Requests that drains did not wait for."""
-        self.may_fork = asyncio.Lock()
-        """Held by whoever has a thread under way."""
+        self.threads = Threads()
+        self.spared: set[int] = set()
+        """The ids of children that are none of the workers, and that somebody else waits for."""
         self.errors = ErrorRings()
         self._free: list[Region] = []
         self._foreign: list[Region] = []
         self._deaths: dict[int, int] = {}
+        self._reserve = Reserve()
+        self._cover = Cover(sockets)
+        self._left = Left()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
         metrics.workers.labels("serving").watch(lambda: float(self._count("serving")))
@@ -60,6 +72,8 @@ class Crew:
         serving = [worker for worker in self.members.values() if worker.state == "serving"]
         if not serving:
             return ["no worker is ready"]
+        if not self._cover.whole(self.members):
+            return ["nobody accepts the connections of a worker that is lost"]
         # Those that drain count: their successors may only just be connecting.
         if serving[0].blueprint.needs_redis and not any(worker.pulse.redis_up for worker in self.everybody):
             return ["redis is away"]
@@ -89,8 +103,9 @@ class Crew:
         give_back()
         raised: list[WorkerProcess] = []
         try:
-            async with self.may_fork:
-                raised += [self._fork(blueprint, self.generation, slot, count) for slot in range(count)]
+            await self.threads.quiet()
+            for slot in range(count):
+                raised.append(self._fork(blueprint, self.generation, slot, count))  # noqa: PERF401  one by one: the next may fail
             try:
                 await asyncio.wait_for(asyncio.gather(*[worker.ready for worker in raised]), READY_WITHIN_S)
             except TimeoutError:
@@ -108,11 +123,14 @@ class Crew:
         for worker in members.values():
             if worker.state == "ended":
                 self._replace(worker, worker.exited.result())
-        await asyncio.gather(*[self._succeed(before.get(slot), worker, drain_timeout_s) for slot, worker in members.items()])
+        handover = Handover(before, members)
         for slot, worker in before.items():
             if slot not in members:
-                self._retire(worker, drain_timeout_s)
+                self.later(handover.leave(worker, drain_timeout_s))
+                self._kill_late(worker, drain_timeout_s)
                 self.metrics.lag(slot, None)
+        await asyncio.gather(*[self._succeed(before.get(slot), worker, drain_timeout_s, handover) for slot, worker in members.items()])
+        self._cover.arrange(members)
 
     def answering(self) -> list[WorkerProcess]:
         """Those that can be asked something, who serves before who drains."""
@@ -123,8 +141,8 @@ class Crew:
         for worker in self.everybody:
             worker.part()
 
-    async def drain(self, timeout_s: float, hurry: asyncio.Event) -> None:
-        """Everybody finishes and ends, at once if there is a hurry."""
+    async def drain(self, timeout_s: float, hurry: asyncio.Event, *, last: bool) -> None:
+        """Everybody finishes and ends, at once if there is a hurry. `last`: nobody accepts from the sockets any more."""
         self._closed = True
         for task in self._tasks:
             task.cancel()
@@ -132,8 +150,9 @@ class Crew:
             if worker.state in ("starting", "ready"):
                 worker.kill()
             elif worker.replace:
-                self._retire(worker, timeout_s)
+                self._retire(worker, timeout_s, last=last)
         loop = asyncio.get_running_loop()
+        refusing = loop.call_later(REFUSE_AFTER_S, self.sockets.refuse) if last else None
         gone, hurried = loop.create_task(self._gone()), loop.create_task(hurry.wait())
         waited: set[asyncio.Task[Any]] = {gone, hurried}
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
@@ -146,6 +165,8 @@ class Crew:
             for worker in self.everybody:
                 worker.kill()
         await gone
+        if refusing is not None:
+            refusing.cancel()
 
     def reap(self) -> None:
         """Children have ended: SIGCHLD."""
@@ -153,6 +174,7 @@ class Crew:
             code = worker.reap()
             if code is not None:
                 self._ended(worker, code)
+        reap_strangers({worker.pid for worker in self.everybody} | self.spared)
 
     def look_around(self, now: float) -> None:
         """What a clock has to find out: who is stuck, and how late the loops are."""
@@ -169,8 +191,19 @@ class Crew:
         return sum(worker.state == state for worker in self.everybody)
 
     def _fork(self, blueprint: Blueprint, generation: int, slot: int, count: int) -> WorkerProcess:
-        listening = self.sockets.share(blueprint.config.server.listeners, slot, count)
-        worker = WorkerProcess(slot, generation, blueprint, self._region(), self.errors.take(), listening)
+        """Raises OSError."""
+        listeners = blueprint.config.server.listeners
+        with self._reserve.lent(), contextlib.ExitStack() as failed:
+            self.sockets.reopen(listeners)
+            region = self._region()
+            failed.callback(self._free.append, region)
+            errors = self.errors.take()
+            failed.callback(self.errors.give_back, errors)
+            outage = self._left.take(slot)
+            failed.callback(self._left.put_back, slot, outage)
+            listening = self.sockets.share(listeners, slot, count)
+            worker = WorkerProcess(slot, generation, blueprint, region, errors, listening, count, outage)
+            failed.pop_all()
         self.everybody.add(worker)
         return worker
 
@@ -181,18 +214,22 @@ class Crew:
         self.metrics.add(region)
         return region
 
-    async def _succeed(self, old: WorkerProcess | None, new: WorkerProcess, timeout_s: float) -> None:
+    async def _succeed(self, old: WorkerProcess | None, new: WorkerProcess, timeout_s: float, handover: Handover) -> None:
         legacy = None
-        if old is not None and old.state == "serving":
+        if old is None:
+            await handover.told(new.slot)
+        elif old.state == "serving":
             legacy = await old.bequeath(timeout_s)
             self._kill_late(old, timeout_s)
-        elif old is not None:
+            handover.tell(old.slot, legacy)
+        else:
             old.replace = False
             old.kill()
+            handover.tell(old.slot, None)
         new.go(legacy)
 
-    def _retire(self, worker: WorkerProcess, timeout_s: float) -> None:
-        worker.retire(timeout_s)
+    def _retire(self, worker: WorkerProcess, timeout_s: float, *, last: bool = False) -> None:
+        worker.retire(timeout_s, self.sockets.ours(worker.blueprint.config.server.listeners) if last else ())
         self._kill_late(worker, timeout_s)
 
     def _kill_late(self, worker: WorkerProcess, timeout_s: float) -> None:
@@ -207,7 +244,11 @@ class Crew:
         self._free.append(worker.region)
         self.errors.give_back(worker.errors)
         if worker.replace and not self._closed and self.members.get(worker.slot) is worker:
+            self._cover.arrange(self.members)
+            self._left.keep(worker)
             self._replace(worker, code)
+        else:
+            self._left.give(worker, {} if self._closed else self.members)
 
     def _replace(self, worker: WorkerProcess, code: int) -> None:
         reason = "stuck" if worker.stuck else "killed" if code < 0 else "crashed" if code else "ended"
@@ -219,17 +260,29 @@ class Crew:
         self.later(self._refill(worker, wait_s))
 
     async def _refill(self, lost: WorkerProcess, wait_s: float) -> None:
-        if wait_s:
-            await asyncio.sleep(wait_s)
-        async with self.may_fork:
-            if self.members.get(lost.slot) is not lost:
+        """Start a successor; try again and again if there can be none."""
+        worker, failures = None, 0
+        while worker is None:
+            if wait_s:
+                self._cover.refuse(self.members)
+                await asyncio.sleep(wait_s)
+            await self.threads.quiet()
+            if self._closed or self.members.get(lost.slot) is not lost:
                 return
-            worker = self._fork(lost.blueprint, lost.generation, lost.slot, len(self.members))
-            self.members[lost.slot] = worker
+            try:
+                worker = self._fork(lost.blueprint, lost.generation, lost.slot, len(self.members))
+            except (OSError, MemoryError) as error:
+                if not failures:
+                    structlog.get_logger().error("no worker can be started", worker=lost.slot, reason=str(error))
+                failures += 1
+                wait_s = min(FIRST_WAIT_S * 2**failures, LONGEST_WAIT_S)
+        self.members[lost.slot] = worker
         with contextlib.suppress(StillbornError):  # its end is seen, and replaced in its turn
             await worker.ready
             if worker.replace:
+                self.sockets.listen(worker.blueprint.config.server.listeners, worker.slot, len(self.members))
                 worker.go()
+                self._cover.arrange(self.members)
 
     async def _replace_stuck(self, worker: WorkerProcess) -> None:
         worker.ask_where()

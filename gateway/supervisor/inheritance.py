@@ -32,9 +32,13 @@ _FIRST_FD = 3
 
 
 class Inheritance(msgspec.Struct):
-    """`sockets` by name, `regions` of those who counted before. `testator` is the line to the one who ends, None if nobody does."""
+    """`sockets` by name, `regions` of those who counted before. `testator` is the line to the one who ends, None if nobody does.
+
+    `lasting` are the names of the sockets that are systemd's, which keeps them when we are gone.
+    """
 
     sockets: dict[str, list[socket.socket]] = {}
+    lasting: set[str] = set()
     regions: list[Region] = []
     testator: socket.socket | None = None
 
@@ -46,7 +50,7 @@ def inherit(environ: MutableMapping[str, str]) -> Inheritance:
     if told:
         given = json.loads(told)
         sockets = {name: [_socket(fd) for fd in fds] for name, fds in given["sockets"].items()}
-        return Inheritance(sockets, list(_regions(given["regions"])), _socket(given["line"]))
+        return Inheritance(sockets, set(given.get("lasting", ())), list(_regions(given["regions"])), _socket(given["line"]))
     if listen["LISTEN_PID"] != str(os.getpid()):
         return Inheritance()
     sockets = {}
@@ -57,19 +61,26 @@ def inherit(environ: MutableMapping[str, str]) -> Inheritance:
         # systemd calls those that nobody named after their unit, or "unknown".
         known = name if name and not name.endswith(".socket") and name != "unknown" else spelled(sock)
         sockets.setdefault(known, []).append(sock)
-    return Inheritance(sockets)
+    return Inheritance(sockets, set(sockets))
 
 
 class Will:
     """This program started again, as it is on disk by now, with all that it needs to take our place. Raises OSError."""
 
-    def __init__(self, sockets: Mapping[str, list[socket.socket]], regions: Iterable[Region], environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        sockets: Mapping[str, list[socket.socket]],
+        regions: Iterable[Region],
+        environ: Mapping[str, str],
+        lasting: Iterable[str] = (),
+    ) -> None:
         self._line, theirs = socket.socketpair()
         self._line.setblocking(False)
         named = {name: [sock.fileno() for sock in each] for name, each in sockets.items()}
         counted = [region.fd for region in regions if region.fd is not None]
         fds = [*(fd for each in named.values() for fd in each), *counted, theirs.fileno()]
-        environment = {**environ, VARIABLE: json.dumps({"sockets": named, "regions": counted, "line": theirs.fileno()})}
+        told = {"sockets": named, "lasting": sorted(lasting), "regions": counted, "line": theirs.fileno()}
+        environment = {**environ, VARIABLE: json.dumps(told)}
         environment.pop("WATCHDOG_PID", None)
         with theirs:
             self._heir = subprocess.Popen([sys.executable, *sys.orig_argv[1:]], env=environment, pass_fds=fds)

@@ -6,18 +6,22 @@ sockets than workers, a worker has several.
 """
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from gateway.edge.sockets import Bound, bind, known, spelled
+from gateway.edge.sockets import BACKLOG, Bound, bind, known, shut, spelled
 from gateway.settings.schema.addresses import UnixAddress
 from gateway.settings.schema.server import Listener
 
 
 class Sockets:
-    """Of all listeners, by `name_of`. `inherited` were bound by somebody else: by that name, their address or a listener's id."""
+    """Of all listeners, by `name_of`. `inherited` were bound by somebody else: by that name, their address or a listener's id.
 
-    def __init__(self, inherited: dict[str, list[socket.socket]] | None = None) -> None:
+    Those of `lasting` names belong to somebody who keeps them when we are gone, and who has others serve on them: systemd.
+    """
+
+    def __init__(self, inherited: dict[str, list[socket.socket]] | None = None, lasting: Iterable[str] = ()) -> None:
         self.inherited = inherited or {}
+        self.lasting = set(lasting)
         self._open: dict[str, list[Bound]] = {}
 
     def __repr__(self) -> str:
@@ -62,11 +66,43 @@ class Sockets:
                 sock.close()
 
     def release(self, listeners: Sequence[Listener]) -> None:
-        """Close all but those of `listeners`; the files of unix sockets go."""
+        """Close all but those of `listeners`; the files of unix sockets go, unless they are systemd's."""
         names = {name_of(listener) for listener in listeners}
         for name in [name for name in self._open if name not in names]:
             for bound in self._open.pop(name):
-                bound.release()
+                if name in self.lasting:
+                    bound.sock.close()
+                else:
+                    bound.release()
+
+    def ours(self, listeners: Sequence[Listener]) -> list[int]:
+        """The numbers of those whose sockets nobody keeps when we are gone."""
+        return [number for number, listener in enumerate(listeners) if name_of(listener) not in self.lasting]
+
+    def refuse(self) -> None:
+        """Have connections refused at once, and reset those that wait: nobody is going to accept them.
+
+        The addresses stay ours. `listen` ends this for TCP sockets; unix sockets have to be made anew, by `reopen`.
+        """
+        for name, each in self._open.items():
+            for bound in each if name not in self.lasting else ():
+                if bound.file is not None:
+                    bound.release()
+                else:
+                    shut(bound.sock)
+
+    def reopen(self, listeners: Sequence[Listener]) -> None:
+        """Unix sockets in the place of those that `refuse` has closed. Raises OSError."""
+        for listener in listeners:
+            name = name_of(listener)
+            if self._open[name][0].sock.fileno() < 0:
+                self._open[name] = [bind(listener.address, mode=listener.mode)]
+
+    def listen(self, listeners: Sequence[Listener], worker: int, count: int) -> None:
+        """Have connections wait for `worker` of `count`, who is about to accept them."""
+        for _, sockets in self.share(listeners, worker, count):
+            for sock in sockets:
+                sock.listen(BACKLOG)
 
     def addresses(self, listeners: Sequence[Listener]) -> list[str]:
         return [spelled(self._open[name_of(listener)][0].sock) for listener in listeners]
@@ -74,6 +110,8 @@ class Sockets:
     def _adopted(self, *names: str) -> list[socket.socket]:
         for name in names:
             if name in self.inherited:
+                if name in self.lasting:
+                    self.lasting.add(names[0])
                 return self.inherited.pop(name)
         return []
 

@@ -14,6 +14,7 @@ import structlog
 from gateway import __version__
 from gateway.admin import Admin
 from gateway.app import SYSTEM
+from gateway.edge.room import raise_descriptors
 from gateway.edge.sockets import bind, spelled
 from gateway.observe.direct import DirectWriter
 from gateway.observe.log import Log, announce
@@ -23,19 +24,23 @@ from gateway.settings import Config, ConfigError
 from gateway.supervisor.crew import Crew
 from gateway.supervisor.figures import show
 from gateway.supervisor.inheritance import ADMIN, Will, inherit, succeed
+from gateway.supervisor.node_log import node_log
 from gateway.supervisor.notify import Notifier
 from gateway.supervisor.processors import count_of
+from gateway.supervisor.signals import obey, unless
 from gateway.supervisor.sockets import Sockets
 from gateway.supervisor.succession import Succession
-from gateway.supervisor.threads import in_thread
 from gateway.supervisor.turns import Turns
 from gateway.supervisor.views import changes, views
 from gateway.supervisor.watch import Watch
-from gateway.supervisor.worker import StillbornError
+from gateway.supervisor.worker import StillbornError, WorkerProcess
+from gateway.system.signals import STOPS
 from gateway.table.blueprint import Blueprint, Reread, draw
 
 TICK_S = 0.25
 PROGRESS_S = 3.0
+READ_WITHIN_S = 60.0
+"""How long a reload may take to read and to compile its files: a network file system may never answer."""
 _STDOUT = 1
 
 
@@ -61,7 +66,7 @@ class Supervisor:
         self._environ = environ
         self._inheritance = inherit(environ)
         self._notifier = Notifier(environ)
-        self.sockets = Sockets(self._inheritance.sockets)
+        self.sockets = Sockets(self._inheritance.sockets, self._inheritance.lasting)
         self.crew = Crew(self.sockets, self.metrics, stuck_after_s)
         self._reloads = Turns(self._reload)
         self._reload_due = False
@@ -77,20 +82,22 @@ class Supervisor:
     async def serve(self) -> int:
         """The exit code, in the end. Raises OSError when an address or a file cannot be had."""
         config = self.blueprint.config
+        changing = {signal.SIGHUP: self._reloads.ask, signal.SIGUSR2: self._hand_over, signal.SIGCHLD: self.crew.reap}
+        obey({**changing, **dict.fromkeys(STOPS, self._on_stop)})
+        raise_descriptors()
         self.sockets.provide(config.server.listeners, count_of(config))
         (self._admin_sock,) = self.sockets.inherited.pop(_admin_name(config), None) or [bind(config.admin.address, alone=True).sock]
         self.sockets.disown()
-        log = self._log(config)
-        self._obey()
+        log = node_log(config, self._output)
         try:
             if self._inheritance.testator is None:
                 await self.admin.start(self._admin_sock)
             self._tick(SYSTEM.monotonic())
             self.crew.show(self._inheritance.regions)
-            try:
-                members = await self.crew.raise_(self.blueprint, count_of(config))
-            except StillbornError as error:
-                raise OSError(error.errno, str(error)) from error
+            members = await self._first_members()
+            if members is None:
+                structlog.get_logger().info("stopped before it served")
+                return 0
             self._in_force()
             self._reasons.remove("starting")
             if self._inheritance.testator is not None:
@@ -106,6 +113,13 @@ class Supervisor:
             return 0
         finally:
             await self._close(log)
+
+    async def _first_members(self) -> dict[int, WorkerProcess] | None:
+        """None when it is told to stop before they are ready. Raises OSError."""
+        try:
+            return await unless(self._stop, self.crew.raise_(self.blueprint, count_of(self.blueprint.config)))
+        except StillbornError as error:
+            raise OSError(error.errno, str(error)) from error
 
     def _announce(self, limiter: str) -> None:
         config = self.blueprint.config
@@ -126,13 +140,18 @@ class Supervisor:
         self._succession.alone.set()
 
     def _hand_over(self) -> None:
-        if not self._stop.is_set():
+        if "starting" in self._reasons:
+            structlog.get_logger().error("no hand-over: this program has not started yet")
+        elif not self._stop.is_set():
             self.crew.later(self._succession.execute())
 
     def _bequeath(self) -> Will:
         assert self._admin_sock is not None
+        self.sockets.reopen(self.blueprint.config.server.listeners)
         sockets = self.sockets.open | {_admin_name(self.blueprint.config): [self._admin_sock]}
-        return Will(sockets, [self.metrics.region, *self.crew.regions], self._environ)
+        will = Will(sockets, [self.metrics.region, *self.crew.regions], self._environ, self.sockets.lasting)
+        self.crew.spared.add(will.pid)
+        return will
 
     async def _give_way(self, will: Will) -> None:
         if self._reload_due:  # whoever serves is meant
@@ -156,11 +175,13 @@ class Supervisor:
     async def _read_and_replace(self) -> list[str]:
         log, metrics = structlog.get_logger(), self.metrics
         try:
-            async with self.crew.may_fork:
-                blueprint = await in_thread(lambda: draw(*self._reread(), self.blueprint.source))
+            reading = self.crew.threads.run(lambda: draw(*self._reread(), self.blueprint.source))
+            blueprint = await asyncio.wait_for(reading, READ_WITHIN_S)
             await self._replace(blueprint)
         except ConfigError as error:
             problems = [str(problem) for problem in error.problems]
+        except TimeoutError as error:
+            problems = [str(error) or f"the files were not read within {READ_WITHIN_S:g} s"]
         except (OSError, StillbornError, UnicodeError) as error:
             problems = [str(error)]
         else:
@@ -222,7 +243,7 @@ class Supervisor:
             await asyncio.wait_for(self._hurry.wait(), delay_s)
         self.crew.cut = 0
         self._handles.append(asyncio.get_running_loop().call_later(PROGRESS_S, self._tell_progress))
-        await self.crew.drain(server.drain_timeout, self._hurry)
+        await self.crew.drain(server.drain_timeout, self._hurry, last=not self._succession.over)
         log.info("stopped", connections_cut=self.crew.cut)
 
     def _tell_progress(self) -> None:
@@ -244,14 +265,6 @@ class Supervisor:
             self.sockets.release([])
         log.close()
 
-    def _obey(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._on_stop)
-        loop.add_signal_handler(signal.SIGHUP, self._reloads.ask)
-        loop.add_signal_handler(signal.SIGUSR2, self._hand_over)
-        loop.add_signal_handler(signal.SIGCHLD, self.crew.reap)
-
     def _on_stop(self) -> None:
         (self._hurry if self._stop.is_set() else self._stop).set()
 
@@ -260,8 +273,8 @@ class Supervisor:
         now = SYSTEM.monotonic()
         self._output.flush()
         self._notifier.alive(now)
-        if self._watch is not None and self._watch.changed():
-            self._reloads.ask()
+        if self._watch is not None:
+            self.crew.later(self._watch.look(self.crew.threads, self._reloads.ask))
         self.crew.reap()
         if now - due < TICK_S and not self._succession.over:  # who was asleep himself, with the whole machine perhaps, judges nobody
             self.crew.look_around(now)
@@ -276,12 +289,6 @@ class Supervisor:
         admin.views |= views(lambda: self.blueprint, self.crew)
         admin.changes |= changes(self._reloads.ask, self.crew)
         return admin
-
-    def _log(self, config: Config) -> Log:
-        settings, key = config.observability.log, config.auth.key
-        log = Log(SYSTEM.wall, format=settings.format, level=settings.level, secret_names=(key.header, key.query), writer=self._output)
-        log.install()
-        return log
 
 
 def _admin_name(config: Config) -> str:

@@ -4,10 +4,12 @@ So it does not matter how they change: written in place, renamed over, or by the
 which turn to another folder. A network file system that reports nothing is no exception.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from glob import glob
 from pathlib import Path
 from typing import TypeAlias
+
+from gateway.supervisor.threads import Threads
 
 _Look: TypeAlias = dict[Path, tuple[int, int, int, int] | None]
 
@@ -18,7 +20,21 @@ class Watch:
     def __init__(self, file: Path, patterns: Iterable[str] = ()) -> None:
         self._file = file
         self.patterns = tuple(patterns)
+        self._looking = False
         self._settled = self._last = self._look()
+
+    async def look(self, threads: Threads, changed: Callable[[], object]) -> None:
+        """Call `changed` if they have. One look at a time, in a thread: a file system that does not answer holds up nobody."""
+        if self._looking:
+            return
+        self._looking = True
+        try:
+            if await threads.run(self.changed):
+                changed()
+        except OSError:  # no thread: the next look may have one
+            pass
+        finally:
+            self._looking = False
 
     def changed(self) -> bool:
         """Whether they are others than when this last said so. They have settled then: two looks saw the same."""

@@ -1,18 +1,40 @@
 """One worker as its supervisor sees it."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
+from collections.abc import Sequence
 from functools import partial
 from itertools import count
 from typing import Any, Literal, NamedTuple, TypeAlias
+
+import msgspec
 
 from gateway.app import SYSTEM, TELL_WHERE, Post, work
 from gateway.observe.errors import ErrorRing
 from gateway.observe.pulse import Pulse
 from gateway.observe.slots import Region
-from gateway.remote.control import Ask, Channel, Cut, Failed, Go, Legacy, Message, Part, Ready, Retire, Told, content_of
+from gateway.remote.control import (
+    Ask,
+    Bequest,
+    Channel,
+    Cut,
+    Estate,
+    Failed,
+    Go,
+    Legacy,
+    Lend,
+    Message,
+    Part,
+    Ready,
+    Retire,
+    TakeBack,
+    Told,
+    content_of,
+)
+from gateway.remote.outage_memory import OutageMemory
 from gateway.settings.schema.server import Listener
 from gateway.supervisor.fork import fork
 from gateway.table.blueprint import Blueprint
@@ -42,8 +64,9 @@ class Answer(NamedTuple):
 class WorkerProcess:
     """A child, from its fork on. `slot` numbers the workers of one generation, from 0.
 
-    `blueprint` is what it serves, `region` where it counts, `errors` where it keeps its last ones. Times are the monotonic
-    clock's, in seconds.
+    `blueprint` is what it serves, `region` where it counts, `errors` where it keeps its last ones. It is one of `workers`.
+    `outage` is where the one before it wrote down what it knew while Redis was away, if there was one. Times are the monotonic
+    clock's, in seconds. Raises OSError when it cannot be started.
     """
 
     def __init__(
@@ -54,12 +77,15 @@ class WorkerProcess:
         region: Region,
         errors: ErrorRing,
         sockets: list[tuple[Listener, list[socket.socket]]],
+        workers: int = 1,
+        outage: OutageMemory | None = None,
     ) -> None:
         self.slot = slot
         self.generation = generation
         self.blueprint = blueprint
         self.region = region
         self.errors = errors
+        self.outage = outage or OutageMemory.shared()
         self.pulse = Pulse()
         self.started_at = SYSTEM.monotonic()
         self.serving_since: float | None = None
@@ -74,14 +100,16 @@ class WorkerProcess:
         self._legacy: asyncio.Future[int | None] = loop.create_future()
         self._numbers = count()
         self._asked: dict[int, asyncio.Future[Answer | None]] = {}
-        self._where = os.memfd_create("stacks", os.MFD_CLOEXEC)
-        ours, theirs = Channel.pair()
         listening = [sock.fileno() for _, sharing in sockets for sock in sharing]
-        post = Post(sockets, region, errors, self.pulse, theirs, self._where, checks=slot == 0)
-        try:
-            self.pid = fork(partial(work, blueprint, post), (theirs.fileno(), self._where, *listening))
-        finally:
-            theirs.close()
+        with contextlib.ExitStack() as failed:
+            self._where = os.memfd_create("stacks", os.MFD_CLOEXEC)
+            failed.callback(os.close, self._where)
+            ours, theirs = Channel.pair()
+            failed.callback(ours.close)
+            post = Post(sockets, region, errors, self.pulse, theirs, self._where, slot == 0, workers, self.outage)
+            with theirs:
+                self.pid = fork(partial(work, blueprint, post), (theirs.fileno(), self._where, *listening))
+            failed.pop_all()
         self._channel = Channel(ours)
         self._channel.start(self._on_message, lambda: None)
         self.ready.add_done_callback(lambda done: done.cancelled() or done.exception())  # asked for or not
@@ -98,13 +126,25 @@ class WorkerProcess:
         if legacy is not None:
             os.close(legacy)
 
+    def hand(self, estate: Estate) -> None:
+        """Have it know what another one left."""
+        self._channel.send_file(Bequest(), msgspec.msgpack.encode(estate))
+
     def part(self) -> None:
         """End connections with their next reply."""
         self._channel.send(Part())
 
-    def retire(self, timeout_s: float) -> None:
-        """Accept no more, finish what there is within `timeout_s`, end."""
-        self._retire(timeout_s, heir=False)
+    def lend(self, slot: int, listener: int, sockets: list[socket.socket]) -> None:
+        """Accept from `sockets` too, of the worker in `slot`, until `take_back`. `listener` is a number."""
+        for sock in sockets:
+            self._channel.send(Lend(slot, listener), sock.fileno())
+
+    def take_back(self, slot: int) -> None:
+        self._channel.send(TakeBack(slot))
+
+    def retire(self, timeout_s: float, last: Sequence[int] = ()) -> None:
+        """Accept no more, finish what there is within `timeout_s`, end. `last` are listeners on which nobody accepts after it."""
+        self._retire(timeout_s, heir=False, last=last)
 
     async def bequeath(self, timeout_s: float) -> int | None:
         """As `retire`; the file with what its limiter knew, None if it did not live to tell."""
@@ -169,10 +209,10 @@ class WorkerProcess:
         self.exited.set_result(code)
         return code
 
-    def _retire(self, timeout_s: float, heir: bool) -> None:
+    def _retire(self, timeout_s: float, *, heir: bool, last: Sequence[int] = ()) -> None:
         self.replace = False
         self.state = "draining"
-        self._channel.send(Retire(timeout_s, heir))
+        self._channel.send(Retire(timeout_s, heir, [*last]))
 
     def _on_message(self, message: Message, fds: list[int]) -> None:
         if isinstance(message, Ready) and not self.ready.done():

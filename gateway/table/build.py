@@ -28,8 +28,6 @@ from gateway.table.routes import Envelope, Route, RouteTable, Sender
 _FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-prefix", "x-forwarded-port", "forwarded")
 """What the gateway says of clients, unless a route has a rule for it."""
 _OF_THE_STATUS = frozenset({"content-type", "cache-control", "retry-after", "www-authenticate", "allow", "proxy-status", "location"})
-_PARTS = (b"range", b"if-range")
-"""A part of a body cannot stand in an envelope: without these fields a backend answers with the whole of it."""
 
 
 def build_faults(config: Config) -> dict[str, Fault]:
@@ -196,7 +194,7 @@ def _withheld(config: Config, request: HeaderRules, passthrough: bool) -> list[b
         *request.remove,
         *request.set,
     ]
-    return [name.encode() for name in names] + ([] if passthrough else [b"accept-encoding", *_PARTS])
+    return [name.encode() for name in names] + ([] if passthrough else [b"accept-encoding"])
 
 
 def _request_fields(request: HeaderRules, passthrough: bool) -> bytes:

@@ -6,6 +6,7 @@ from typing import Literal, Protocol, TypeAlias
 import msgspec
 
 from gateway.kernel.bucket import Window
+from gateway.kernel.entity_tags import EntityTags
 from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, NO_ROUTE, Fault, GatewayError
 from gateway.kernel.headers import FieldFilter
 from gateway.kernel.paths import merged, readings, spelled
@@ -90,6 +91,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     idle_timeout_s: float
     events_idle_timeout_s: float
     subject_field: str
+    entity_tags: EntityTags = msgspec.field(default_factory=EntityTags)
 
     def upstream_path(self, path: str) -> str:
         """Where `path` leads below the path of a target, "" for just there; what is kept of it stays byte for byte."""

@@ -1,7 +1,9 @@
 """Keys that are kept in Redis: those in use are remembered here, and forgotten as soon as they are changed there.
 
-A key that is not known is asked for in one round trip, however many requests wait for it. What nobody has is remembered as
-well, for a while, and whoever keeps trying others has to wait (`Guesses`): neither memory nor Redis belong to who guesses.
+A key that is not known is asked for in one round trip, however many requests wait for it, and together with others
+(`KeyLookups`). What nobody has is remembered as well, for a while. Whoever keeps trying others is told to wait (`Guesses`), and
+what such clients try is looked for beside all else, a command at a time: so neither memory nor Redis belong to who guesses, and
+a key that is valid is never held up, whoever else guesses from the same address.
 While Redis is away keys that are known go on to work, and others cannot be checked.
 """
 
@@ -17,6 +19,7 @@ import structlog
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import KEY_MISSING, KEY_UNKNOWN, KEY_UNUSABLE, KEYS_UNAVAILABLE, Fault, GatewayError
 from gateway.kernel.key_form import is_misspelt
+from gateway.remote.key_lookups import KeyLookups
 from gateway.remote.key_records import MOST_BYTES, proof_of_certificate, proof_of_secret
 from gateway.remote.key_store import KeyStore
 from gateway.remote.redis_address import LinkError
@@ -30,14 +33,19 @@ MOST = 10_000
 """Keys that are known, some 3 KB each, and as many that are nobody's; the one that has been the longest makes room."""
 UNKNOWN_S = 30.0
 """How long it is remembered that nobody has a proof, unless a change says otherwise."""
-MOST_ASKED = 256
-"""Keys that Redis is asked for at one time."""
+MOST_ASKED = 10_000
+"""Keys that are asked for at one time, some 2 KB each."""
+MOST_DOUBTED = 1000
+"""The same of those that come from who guesses."""
+COMMANDS = 2
+"""Under way at one time: the next one goes out while what the last one found is made up."""
 MOST_COMPLAINTS = 1000
 """What has been said of keys that cannot be used, and is not said again."""
 USED_EVERY_S = 60.0
 """Uses of a key within that time are one, in what is told of it."""
 RESULTS = ("memory", "refused", "found", "unknown", "misspelt", "throttled", "error")
-"""What comes of looking for a key: known, known to be nobody's; Redis had it, had it not; never asked; Redis did not answer."""
+"""What comes of looking for a key: known, known to be nobody's; Redis had it, had it not; never asked; nobody's, from who
+guesses; Redis did not answer."""
 
 _LONGEST_ID = 128
 _LONGEST_PROBLEM = 500
@@ -78,6 +86,8 @@ class StoredKeys:
         most: int = MOST,
     ) -> None:
         self._store = store
+        self._lookups = KeyLookups(store, COMMANDS)
+        self._doubted = KeyLookups(store, 1)
         self._references = references
         self._make = make
         self._results = results
@@ -175,11 +185,11 @@ class StoredKeys:
 
     async def _learn(self, proof: str, stale: _Known | None, client: str, nobody: Fault) -> _Known:
         """What Redis says. `stale` is what was known, and good enough while Redis is away."""
-        if stale is None and proof not in self._inherited:
-            self._spare(proof, client, nobody)
+        doubt = self._doubt(proof, client, nobody) if stale is None and proof not in self._inherited else None
         lookup = self._asked.get(proof)
         if lookup is None:
-            lookup = self._asked[proof] = asyncio.get_running_loop().create_task(self._look_up(proof))
+            way = self._lookups if doubt is None else self._doubted
+            lookup = self._asked[proof] = asyncio.get_running_loop().create_task(self._look_up(proof, way))
             lookup.add_done_callback(partial(self._answered, proof))
         found = await asyncio.shield(lookup)
         if isinstance(found, LinkError):
@@ -188,12 +198,15 @@ class StoredKeys:
             if known is None:
                 raise GatewayError(KEYS_UNAVAILABLE, cause=f"redis: {found}")
             return known
-        if found is None:
-            self._results["unknown"].inc()
-            self._guesses.count(client)
-            raise GatewayError(nobody)
-        self._results["found"].inc()
-        return found
+        if found is not None:
+            self._results["found"].inc()
+            return found
+        if doubt is not None:
+            self._results["throttled"].inc()
+            raise doubt
+        self._results["unknown"].inc()
+        self._guesses.count(client)
+        raise GatewayError(nobody)
 
     def _inherit(self, proof: str) -> _Known | None:
         content = self._inherited.pop(proof, None)
@@ -203,30 +216,33 @@ class StoredKeys:
         _put(self._known, proof, known, self._most)
         return known
 
-    def _spare(self, proof: str, client: str, nobody: Fault) -> None:
-        """Redis is not asked for what is known to be nobody's, nor for all that somebody tries. Raises GatewayError."""
+    def _doubt(self, proof: str, client: str, nobody: Fault) -> GatewayError | None:
+        """What is to be raised if nobody has `proof`, because `client` guesses. Raises GatewayError for what is not to be asked for."""
         until_s = self._unknown.get(proof)
         if until_s is not None and self._monotonic() < until_s:
             self._results["refused"].inc()
             raise GatewayError(nobody)
         try:
             self._guesses.refuse(client)
-        except GatewayError:
-            self._results["throttled"].inc()
-            raise
+        except GatewayError as wait:
+            if proof not in self._asked and len(self._doubted) >= MOST_DOUBTED:
+                self._results["throttled"].inc()
+                raise
+            return wait.with_traceback(None)
         if proof not in self._asked and len(self._asked) >= MOST_ASKED:
             self._results["error"].inc()
             raise GatewayError(KEYS_UNAVAILABLE, cause=f"{MOST_ASKED} keys are being asked for")
+        return None
 
     def _answered(self, proof: str, lookup: "asyncio.Task[_Known | LinkError | None]") -> None:
         if self._asked.get(proof) is lookup:
             del self._asked[proof]
 
-    async def _look_up(self, proof: str) -> _Known | LinkError | None:
+    async def _look_up(self, proof: str, way: KeyLookups) -> _Known | LinkError | None:
         """None when nobody has it. It is not remembered when it was to be forgotten meanwhile."""
         era = self._era
         try:
-            content = await self._store.find(proof)
+            content = await way.find(proof)
         except LinkError as failure:
             return failure
         before = self._known.get(proof)

@@ -15,6 +15,7 @@ from gateway.observe.metrics import Metrics
 from gateway.remote.board import Board, UpstreamRow
 from gateway.remote.circuit import Breaking, Circuit
 from gateway.remote.desk import About, Clerk
+from gateway.remote.names import Names
 from gateway.remote.outbox import Outbox
 from gateway.remote.rounds import Checks, Rounds
 from gateway.remote.standing import Ejection, Standing
@@ -32,7 +33,8 @@ Called: TypeAlias = Target | Upstream | Circuit
 
 def build_upstreams(config: Config, board: Board, metrics: Metrics, clock: Clock, outbox: Outbox) -> dict[str, Called]:
     """By id. Raises PairError for unusable TLS files."""
-    return {setting.id: _upstream(setting, board.upstreams[setting.id], metrics, clock, outbox) for setting in config.upstreams}
+    names = Names(clock, board.names)
+    return {setting.id: _upstream(setting, board.upstreams[setting.id], metrics, clock, outbox, names) for setting in config.upstreams}
 
 
 def build_rounds(config: Config, upstreams: Mapping[str, Called], board: Board, metrics: Metrics, clock: Clock) -> list[Rounds]:
@@ -62,10 +64,10 @@ def name_of(target: TargetSetting) -> str:
     return str(target.url).partition("://")[2]
 
 
-def _upstream(setting: UpstreamSetting, row: UpstreamRow, metrics: Metrics, clock: Clock, outbox: Outbox) -> Called:
+def _upstream(setting: UpstreamSetting, row: UpstreamRow, metrics: Metrics, clock: Clock, outbox: Outbox, names: Names) -> Called:
     """Only what is needed: one target needs nobody who chooses."""
     watching = _Watching(setting, metrics)
-    targets = _targets(setting, watching, clock, outbox)
+    targets = _targets(setting, watching, clock, outbox, names)
     called: Target | Upstream = targets[0]
     if len(targets) > 1:
         rules = setting.outlier_detection
@@ -79,7 +81,7 @@ def _upstream(setting: UpstreamSetting, row: UpstreamRow, metrics: Metrics, cloc
     return Circuit(called, row, breaking, watching, clock, random.random)
 
 
-def _targets(setting: UpstreamSetting, watching: "_Watching", clock: Clock, outbox: Outbox) -> Sequence[Target]:
+def _targets(setting: UpstreamSetting, watching: "_Watching", clock: Clock, outbox: Outbox, names: Names) -> Sequence[Target]:
     secure = any(target.url.scheme == "https" for target in setting.targets)
     context = ssl_context(_tls(setting.tls)) if secure else None
     return [
@@ -88,12 +90,16 @@ def _targets(setting: UpstreamSetting, watching: "_Watching", clock: Clock, outb
             str(target.url),
             max_connections=setting.connections.max,
             max_pending=setting.connections.max_pending,
+            max_caller_percent=setting.connections.max_caller_percent,
+            max_stream_percent=setting.connections.max_stream_percent,
             idle_timeout_s=setting.connections.idle_timeout,
             context=context,
             server_name=setting.tls.server_name,
             clock=clock,
             observer=watching,
             outbox=outbox,
+            names=names,
+            max_age_s=setting.connections.max_age,
         )
         for target in setting.targets
     ]

@@ -128,7 +128,7 @@ async def test_a_sloppy_success_envelope_is_repaired(here: Front, data: object) 
     "resource",
     [
         {"id": "a", "status": "ERROR"},
-        {"requestId": "a", "status": "ERROR"},
+        {"requestId": "a", "status": "ERROR", "name": "n"},
         {"status": "SUCCESS", "data": {"result": 1}},
         {"requestId": "a", "status": "FINISHED", "data": {}},
         {"requestId": "a", "status": None, "data": {}},

@@ -114,6 +114,26 @@ async def without_connection(here: Town) -> tuple[Place, RawReply]:
     return here.gateway, refused
 
 
+async def beyond_its_share(here: Town) -> tuple[Place, RawReply]:
+    release = asyncio.Event()
+    here.service.on("/shared", release, reply())
+    first = asyncio.ensure_future(ask(here.gateway, "GET", "/shared"))
+    await until(lambda: bool(here.service.at("/shared")))
+    refused = await ask(here.gateway, "GET", "/shared")
+    release.set()
+    assert (await first).status == 200
+    return here.gateway, refused
+
+
+async def beside_a_stream(here: Town) -> tuple[Place, RawReply]:
+    begun = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+    here.service.on("/streaming", begun, asyncio.Event())
+    async with await RawClient.connect(here.gateway.port) as client:
+        await client.send(asking("GET", "/streaming"))
+        assert await client.interim() == 200
+        return here.gateway, await ask(here.gateway, "GET", "/streaming")
+
+
 async def too_often(here: Town) -> tuple[Place, RawReply]:
     await ask(here.gateway, "GET", "/broken")
     return here.gateway, await ask(here.gateway, "GET", "/broken")
@@ -180,6 +200,8 @@ JOURNEYS: dict[str, Journey] = {
     "upstream_connect_timeout": Journey(calling("GET", "/full"), 503, 1004, "full", "connection_timeout"),
     "upstream_circuit_open": Journey(too_often, 503, 1004, "broken", "destination_unavailable"),
     "upstream_saturated": Journey(without_connection, 503, 1004, "single", "connection_limit_reached"),
+    "upstream_share_spent": Journey(beyond_its_share, 503, 1004, "shared", "connection_limit_reached"),
+    "upstream_streams_full": Journey(beside_a_stream, 503, 1004, "streaming", "connection_limit_reached"),
     "upstream_reset": Journey(answered("/v1/reset", End.RESET), 503, 1004, "all", "connection_terminated"),
     "upstream_timeout": Journey(answered("/v1/late", asyncio.Event()), 503, 1004, "all", "http_response_timeout"),
     "upstream_incomplete": Journey(answered("/v1/cut", reply(b'{"a":1}')[:-1], End.CLOSE), 503, 1004, "all", "http_response_incomplete"),
@@ -201,13 +223,13 @@ JOURNEYS: dict[str, Journey] = {
     "too_many_connections": Journey(in_a_crowd, 503, 1004, None, "connection_limit_reached"),
     "shutting_down": Journey(cut_off, 503, 1004, "all", "http_request_denied"),
 }
-"""By fault. CLIENT_CLOSED has a test of its own: nobody is there to be answered."""
+"""By fault. Two have tests of their own: nobody is there to be answered, or nobody reads the answer."""
 
-UNANSWERED = "client_closed"
+UNANSWERED, UNREAD = "client_closed", "reply_not_taken"
 
 
 async def test_every_row_of_the_catalogue_has_its_journey() -> None:
-    assert {*JOURNEYS, UNANSWERED} == set(CATALOGUE)
+    assert {*JOURNEYS, UNANSWERED, UNREAD} == set(CATALOGUE)
 
 
 @pytest.mark.parametrize("fault", JOURNEYS)

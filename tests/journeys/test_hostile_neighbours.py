@@ -59,6 +59,8 @@ async def place() -> AsyncIterator[Front]:
             ("/v1/empty-members", (b"Content-Encoding: gzip",), gzip.compress(b"") * 120_000),
         ):
             both.service.on(path, reply(body, *fields))
+        more = filled(b'{"requestId":"a","status":"SUCCESS","data":{},"more":[', b'"",', b"0]}")
+        both.service.on("/v1/more", reply(more, status=b"422 Unprocessable"))
         both.service.on("/v1/up", reply(b"{}"))
         yield both
 
@@ -162,6 +164,7 @@ WORST: dict[str, Worst] = {
     "an envelope of halves": gets("/v1/envelope-of-halves"),
     "messages that are none": gets("/v1/messages"),
     "details that are none": gets("/v1/details"),
+    "an error of many texts": gets("/v1/more"),
     "what inflates": gets("/v1/bomb"),
     "gzip members not said to be": gets("/v1/members"),
     "empty gzip members": gets("/v1/empty-members"),

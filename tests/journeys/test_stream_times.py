@@ -27,7 +27,7 @@ SECTIONS = {
 - {id: backend, targets: [{url: "http://127.0.0.1:{backend}"}], timeouts: {first_byte: 400ms, total: 400ms, idle: 400ms}}
 """,
     "routes": """
-- {id: all, match: {prefix: /v1}, upstream: backend, envelope: {max_buffer: 64KiB}}
+- {id: all, match: {prefix: /v1}, upstream: backend, envelope: {max_buffer: 64KiB, binary: passthrough}}
 - {id: raw, match: {prefix: /raw}, upstream: backend, envelope: {mode: passthrough}}
 """,
 }

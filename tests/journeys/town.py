@@ -61,6 +61,8 @@ _UPSTREAMS = """
 - {{id: untrusted, targets: [{{url: "https://127.0.0.1:{secure}"}}]}}
 - {{id: full, targets: [{{url: "http://127.0.0.1:{full}"}}], timeouts: {{connect: 200ms}}}}
 - {{id: single, targets: [{{url: "http://127.0.0.1:{backend}"}}], connections: {{max: 1, max_pending: 0}}}}
+- {{id: shared, targets: [{{url: "http://127.0.0.1:{backend}"}}], connections: {{max: 2, max_pending: 0, max_stream_percent: 100}}}}
+- {{id: streaming, targets: [{{url: "http://127.0.0.1:{backend}"}}], connections: {{max: 2, max_caller_percent: 100, max_stream_percent: 50}}}}
 """
 _ROUTES = """
 - {id: all, match: {prefix: /v1}, upstream: backend}
@@ -72,6 +74,8 @@ _ROUTES = """
 - {id: untrusted, match: {path: /untrusted}, upstream: untrusted}
 - {id: full, match: {path: /full}, upstream: full}
 - {id: single, match: {path: /single}, upstream: single}
+- {id: shared, match: {path: /shared}, upstream: shared}
+- {id: streaming, match: {path: /streaming}, upstream: streaming}
 - {id: small, match: {prefix: /small}, upstream: backend, envelope: {max_buffer: 1KiB}}
 - {id: json-only, match: {prefix: /json-only}, upstream: backend, envelope: {binary: refuse}}
 """

@@ -106,6 +106,7 @@ FRAMES: dict[str, tuple[bytes, bytes]] = {
     "fields": (b'{"errors":{', b'"a":"b"}}'),
     "envelope": (b'{"requestId":"\\ud800","status":"SUCCESS","data":{"result":"', b'"}}'),
     "messages": (b'{"requestId":"a","status":"SUCCESS","data":{"result":1,"messages":[', b'0]},"more":"\\ud800"}'),
+    "more": (b'{"requestId":"a","status":"SUCCESS","data":{},"more":[', b"0]}"),
     "error": (b'{"requestId":"a","status":"ERROR","data":{"details":[', b"0]}}"),
     "members": (b'{"requestId":"a","status":"SUCCESS","data":{},', b'"a":1}'),
 }

@@ -4,6 +4,9 @@ Two ways: the script as it is, against the model fed with the time that the scri
 source of time replaced, against the model on histories of years with clocks that jump.
 """
 
+from dataclasses import dataclass
+from math import ceil
+
 import hypothesis.strategies as st
 from hypothesis import given, settings
 from msgspec.structs import replace
@@ -64,7 +67,7 @@ def histories(draw: st.DrawFn, moves_us: st.SearchStrategy[int]) -> list[Step]:
 
 
 class Model:
-    """Buckets by key, as Redis has them, each with the price at which its time was written."""
+    """Buckets by key, as a process has them in its memory, each with the price at which its time was written."""
 
     def __init__(self) -> None:
         self._tats_us: dict[str, int] = {}
@@ -87,6 +90,76 @@ class Model:
         return [int(allowed), now_us, *(tat_us if tat_us < 0 else max(tat_us, now_us) for tat_us in tats_us)]
 
 
+@dataclass
+class Version:
+    """What the bucket of one version of a limit says. `full_us` is 0 where nobody has said it yet."""
+
+    tat_us: int
+    price_us: int
+    full_us: int
+    until_us: int
+
+
+class SharedModel:
+    """Buckets by key, as Redis has them: one for each version of a limit, all of them charged with every call."""
+
+    def __init__(self) -> None:
+        self._versions: dict[str, list[Version]] = {}
+
+    def decide(self, asked: Claim, now_us: int) -> list[int]:
+        """What the script returns."""
+        found = [self._find(key, window, now_us) for key, window in zip(asked.keys, asked.windows, strict=True)]
+        allowed, tats_us = decide([own.tat_us for own, _, _ in found], asked.windows, asked.cost, now_us)
+        for key, window, (own, others, changed), tat_us in zip(asked.keys, asked.windows, found, tats_us, strict=True):
+            over = tat_us < 0 or (tat_us == 0 and window.shadow and asked.cost > 0)
+            charged = allowed and asked.cost > 0 and not over
+            if charged or changed:
+                cost = asked.cost if charged else 0
+                own = Version(max(abs(tat_us), now_us), window.emission_us, 0, 0)
+                if others:
+                    own.full_us, own.until_us = window.full_us, now_us + window.full_us
+                for other in others if cost else []:
+                    other.tat_us += cost * other.price_us
+                    if other.full_us:
+                        other.tat_us = min(other.tat_us, now_us + other.full_us)
+                self._versions[key] = [own, *others]
+        return [int(allowed), now_us, *(tat_us if tat_us < 0 else max(tat_us, now_us) for tat_us in tats_us)]
+
+    def _find(self, key: str, window: Window, now_us: int) -> tuple[Version, list[Version], bool]:
+        """The bucket of this version, those of others, and whether there is something to be written in any case."""
+        kept = [replace_version(each) for each in self._versions.get(key, [])]
+        price_us, empty_us = window.emission_us, now_us + window.full_us
+        fresh = Version(now_us, price_us, 0, 0)
+        if not kept:
+            return fresh, [], False
+        if len(kept) == 1:
+            (one,) = kept
+            if one.price_us == price_us and one.tat_us <= empty_us:
+                one.tat_us = max(one.tat_us, now_us)
+                return one, [], False
+            one.full_us, one.until_us = 0, max(one.tat_us, empty_us)
+        own: Version | None = None
+        others: list[Version] = []
+        for each in kept:
+            mine = each.price_us == price_us and (each.full_us == window.full_us or (each.full_us == 0 and each.tat_us <= empty_us))
+            if mine and own is None:
+                own = each
+            elif each.tat_us > now_us and each.until_us > now_us and len(others) < 7:
+                others.append(each)
+        if own is None:
+            used = max([(each.tat_us - now_us) / each.price_us for each in others], default=0)
+            fresh.tat_us = min(now_us + ceil(used * price_us), empty_us)
+            return fresh, others, fresh.tat_us > now_us
+        changed = own.tat_us > empty_us or (bool(others) and own.until_us < now_us + window.full_us / 2)
+        own.tat_us = min(max(own.tat_us, now_us), empty_us)
+        return own, others, changed
+
+
+def replace_version(version: Version) -> Version:
+    """A copy, which a refused call leaves unused."""
+    return Version(version.tat_us, version.price_us, version.full_us, version.until_us)
+
+
 def evaluate(server: RedisServer, script: str, asked: Claim, *more: int) -> list[int]:
     keys = [f"gw:1:{key}" for key in asked.keys]
     rates = [number for window in asked.windows for number in (window.emission_us, window.full_us)]
@@ -101,7 +174,7 @@ def test_the_script_is_the_model_whatever_the_clock_does(module_redis: RedisServ
     assert script.count(TIME_SOURCE) == 1
     script = script.replace(TIME_SOURCE, GIVEN_TIME)
     module_redis.ask("FLUSHALL")
-    model, now_us = Model(), EPOCH_US
+    model, now_us = SharedModel(), EPOCH_US
     for wait_us, asked in history:
         now_us = max(now_us + wait_us, EPOCH_US // 2)
         expected = model.decide(asked, now_us)
@@ -112,7 +185,7 @@ def test_the_script_is_the_model_whatever_the_clock_does(module_redis: RedisServ
 @given(st.lists(claims(short_limits, 8), min_size=1, max_size=60))
 def test_the_script_as_it_is_agrees_with_the_model_at_the_time_it_says_it_is(module_redis: RedisServer, history: list[Claim]) -> None:
     module_redis.ask("FLUSHALL")
-    model = Model()
+    model = SharedModel()
     for asked in history:
         reply = evaluate(module_redis, SCRIPT.decode(), asked)
         assert reply == model.decide(asked, reply[1])

@@ -5,14 +5,16 @@ import contextlib
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
+from gateway.kernel.bucket import Claim, Decision
 from gateway.kernel.faults import CONCURRENCY_EXCEEDED, QUOTA_SPENT, UPSTREAM_INCOMPLETE, UPSTREAM_REFUSED, GatewayError
-from gateway.kernel.quota import Amount, Meter, Posting
+from gateway.kernel.quota import Amount, Hold, Meter, Posting
 from gateway.pipeline import Gateway
-from gateway.remote.call import Answer
+from gateway.remote.call import Answer, Call
 from gateway.table.limits import Tariff
 from gateway.table.meters import Metering
-from tests.samples import Echo, exchange, route
+from tests.samples import Echo, Pieces, exchange, route
 from tests.spine import GOOD, Client, answered, gateway
 
 ENCODINGS = Meter("encodings", "count", 1, "key", msgspec.structs.replace(QUOTA_SPENT, code=8006, message="All done"))
@@ -50,7 +52,41 @@ async def test_a_place_is_given_back_whatever_ends_the_exchange(gone: BaseExcept
         assert x.reply.status == 200
 
 
+async def test_a_bug_in_the_accounts_costs_nobody_a_reply() -> None:
+    def bug(*_: object) -> None:
+        raise OverflowError("a bug")
+
+    one = metered(Echo(), ENCODINGS)
+    x = exchange(GOOD)
+    with capture_logs() as logs:
+        decide = one.limiter.decide
+
+        async def decided(claim: Claim) -> Decision:
+            decision = await decide(claim)
+            decision.hold = Hold((), bug, bug)
+            return decision
+
+        one.limiter.decide = decided  # type: ignore[method-assign]
+        assert (await answered(one, x))[0] == 200
+    assert [line["event"] for line in logs] == ["bug", "bug"]
+
+
 async def test_a_quota_without_its_amount_is_in_the_metrics() -> None:
     one = metered(Echo(), Meter("bytes", "sum", 1, "key", QUOTA_SPENT, amount=Amount(header=b"x-bytes")))
     assert (await answered(one, exchange(GOOD)))[0] == 200
     assert one.recorder._metrics.quota_unmeasured.labels("bytes").value == 1
+
+
+async def test_what_was_read_ahead_is_counted_until_the_service_has_answered() -> None:
+    one, seen = gateway(), []
+
+    class Watching(Echo):
+        async def send(self, call: Call) -> Answer:
+            seen.append(one.ahead.taken)
+            return await super().send(call)
+
+    one = gateway(route(upstream=Watching()))
+    x = exchange(GOOD, method="POST", body=Pieces(b"x" * 50_000, b"x" * 50_000, length=100_000))
+    assert (await answered(one, x))[0] == 200
+    assert seen == [100_000]
+    assert (one.ahead.taken, x.ahead) == (0, 0)

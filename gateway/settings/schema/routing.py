@@ -42,7 +42,8 @@ class Envelope(Section):
     )
     max_buffer: Size = default("8MiB", "Replies up to this size are checked whole before the first byte is sent; larger ones are streamed.")
     binary: Literal["passthrough", "refuse"] = Field(
-        default="passthrough", description="Replies that are neither JSON nor text: passed on as they are, or answered 503."
+        default="refuse",
+        description="Successes that are neither JSON nor plain text (HTML, XML, CSV, files): passed on as they are, or answered 503.",
     )
 
 

@@ -115,6 +115,20 @@ class Listener(Section):
         return self
 
 
+class WorkerLimits(Section):
+    """How much memory clients may take, of each worker."""
+
+    unread: Size = default(
+        "512MiB",
+        "Most bytes of replies that clients leave unread. Beyond half of that the replies of slow clients are cut, beyond it any: "
+        "first those of the caller that leaves most.",
+    )
+    read_ahead: Size = default(
+        "64MiB",
+        "Most bytes of request bodies that are read before a connection to the service is taken; more are passed on as they come.",
+    )
+
+
 class Paths(Section):
     """How the paths of requests are taken."""
 
@@ -137,6 +151,7 @@ class Server(Section):
     listeners: Annotated[Many[Listener], Field(min_length=1)] = Field(
         default_factory=lambda: (Listener(),), description="Where clients are served."
     )
+    limits: WorkerLimits = section(WorkerLimits, "How much memory clients may take, of each worker.")
     paths: Paths = section(Paths, "How the paths of requests are taken.")
     limits_path: PathPattern | None = Field(
         default=None,

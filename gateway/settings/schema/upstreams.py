@@ -21,7 +21,21 @@ class Connections(Section):
 
     max: int = Field(default=256, ge=1, le=65536, description="Most connections at once, of each worker to each target.")
     max_pending: int = Field(default=1024, ge=0, le=1_000_000, description="Most requests that wait for one of them; more get 503 at once.")
+    max_caller_percent: int = Field(
+        default=50,
+        ge=1,
+        le=100,
+        description="Share of `max` that one caller may hold; its further requests wait for its own to end. 100: all. "
+        "A caller is a key, or an address on a route without keys.",
+    )
+    max_stream_percent: int = Field(
+        default=75,
+        ge=1,
+        le=100,
+        description="Share of `max` for bodies that are passed on while they arrive, in either direction; more get 503. 100: all.",
+    )
     idle_timeout: PositiveDuration = default("30s", "An unused connection is closed after this long.")
+    max_age: PositiveDuration = default("5m", "A connection gets no more requests after this long, and is closed.")
 
 
 class Timeouts(Section):

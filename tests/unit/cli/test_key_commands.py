@@ -1,6 +1,7 @@
 """cli/key_commands.py: what one sees and does of the keys in Redis."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,15 @@ def test_a_rotated_key_has_two_secrets_for_a_while(file: Path, redis_server: Red
     assert until[new] > until[old]
     last = secret.digest(secret_in(done(keys(file, "rotate", "a", "--overlap", "0s", "--yes"))))
     assert list(proofs(redis_server)) == [last]
+
+
+def test_an_overlap_is_never_shorter_than_was_said(file: Path, redis_server: RedisServer) -> None:
+    done(keys(file, "create", "--id", "a"))
+    for _ in range(3):
+        seconds, micros = redis_server.ask("TIME")
+        done(keys(file, "rotate", "a", "--overlap", "2s"))
+        until = datetime.fromisoformat(shown(file, "a")["secrets"][1]["until"]).timestamp()
+        assert until >= int(seconds) + int(micros) / 1e6 + 2
 
 
 def test_a_deleted_key_is_gone(file: Path, redis_server: RedisServer) -> None:

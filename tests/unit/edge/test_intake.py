@@ -93,6 +93,12 @@ async def test_what_is_refused_is_answered_and_the_connection_closed(request_byt
     assert await ask(request_bytes) == (status, fault, True)
 
 
+@pytest.mark.parametrize("host", [b"h:", b"[::1]:", b"h:80", b"1.2.3.4:"])
+async def test_a_port_may_be_empty(host: bytes) -> None:
+    """RFC 9110 7.2 and RFC 3986 3.2.3: a port is any number of digits, none included."""
+    assert (await ask(b"GET /a HTTP/1.1\r\nHost: %b\r\n\r\n" % host))[0] == 200
+
+
 async def test_an_absolute_target_replaces_host() -> None:
     async with listening() as (_, port), await RawClient.connect(port) as client:
         await client.send(b"GET http://other:1/a?b HTTP/1.1\r\nHost: h\r\n\r\nGET https://other HTTP/1.1\r\nHost: h\r\n\r\n")

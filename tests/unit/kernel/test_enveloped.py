@@ -20,7 +20,10 @@ JSON = [("Content-Type", "application/json"), ("WWW-Authenticate", "x"), ("Allow
         (b'{"requestId":"a","status":"SUCCESS","data":{"result":"\\ud800"}}', True),
         (b'{"status":"ERROR","data":{}}', False),
         (b'{"requestId":"a","data":{}}', False),
-        (b'{"requestId":"a","status":"SUCCESS"}', False),
+        (b'{"requestId":"a","status":"SUCCESS"}', True),
+        (b'{"requestId":"a","status":"ERROR","more":{}}', True),
+        (b'{"requestId":"a","status":"SUCCESS","more":{},"id":7}', False),
+        (b'{"requestId":"a","status":"SUCCESS","\\ud800":7}', False),
         (b'{"requestId":"a","status":"success","data":{}}', False),
         (b'{"requestId":"a","status":"FINISHED","data":{}}', False),
         (b'{"requestId":"a","status":{"SUCCESS":1},"data":{}}', False),
@@ -69,6 +72,26 @@ def test_an_error_is_kept_but_for_its_id(status: int, code: int) -> None:
     data = b'{"code":%d,"message":"m","developerMessage":"d","x":1.0}' % code
     body = b'{"requestId":"%b","status":"ERROR","data":%b}' % (REQUEST_ID.encode(), data)
     assert _adopt(b'{"requestId":"theirs","status":"ERROR","data":%b}' % data, status) == (status, code, body, "theirs")
+
+
+def test_an_error_too_large_to_be_read_keeps_its_code_and_texts() -> None:
+    data = b'"code":2001,"message":"m","developerMessage":"%b","details":[{"text":"%b"}]' % (b"d" * 70_000, b"<b>x</b>" * 40_000)
+    adopted = _adopt(b'{"requestId":"a","status":"ERROR","data":{%b},"more":{"a":1}}' % data, 500)
+    assert json.loads(adopted.body)["data"] == {"code": 2001, "message": "m", "developerMessage": "m"}
+
+
+@pytest.mark.parametrize("more", [b'"a",' * 6000 + b"0", b"0," * 200_000 + b"0"], ids=["strings", "bytes"])
+def test_an_error_of_more_than_can_be_looked_at_is_told_without_it(more: bytes) -> None:
+    failed = _adopt(b'{"requestId":"a","status":"SUCCESS","data":{"result":{"message":"m"}},"more":[%b]}' % more, 422)
+    assert json.loads(failed.body)["data"]["message"] == "m"
+    assert "more" not in json.loads(failed.body)
+    error = b'{"requestId":"a","status":"ERROR","data":{"code":2001,"message":"m","developerMessage":"d","links":[%b]}}' % more
+    assert json.loads(_adopt(error, 422).body)["data"] == {"code": 2001, "message": "m", "developerMessage": "d"}
+
+
+def test_a_bad_status_wins_over_a_large_success() -> None:
+    adopted = _adopt(b'{"requestId":"a","status":"SUCCESS","data":{"result":[%b0]}}' % (b"0," * 200_000), 500)
+    assert (adopted.status, adopted.code, json.loads(adopted.body)["data"]["message"]) == (500, 1004, "Undefined error")
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,15 @@ def test_a_code_too_large_for_anybody_is_replaced() -> None:
     assert json.loads(_error(data % (b"9" * 5000)))["code"] == 1004
 
 
+@pytest.mark.parametrize("exponent", [31, 32, 53, 63, 64, 65, 100])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_code_is_what_an_integer_of_32_bits_holds(exponent: int, sign: int) -> None:
+    for near in (-2, -1, 0, 1):
+        code = sign * (1 << exponent) + near
+        written = json.loads(_error(b'{"code":%d,"message":"m","developerMessage":"d"}' % code))
+        assert written["code"] == (code if -(1 << 31) <= code < 1 << 31 else 1004)
+
+
 def test_of_endless_lists_the_first_are_mended() -> None:
     written = success_data(b'{"result":1,"messages":[%b"a"]}' % (b'"a",' * MOST_MENDED), [], message_ids(REQUEST_ID))
     assert len(json.loads(written)["messages"]) == MOST_MENDED

@@ -16,7 +16,6 @@ from gateway.kernel.response_fields import (
     rewritten,
     screen,
     value_of,
-    weakened,
 )
 
 
@@ -89,12 +88,41 @@ def test_fields_that_connection_names_end_here(value: bytes, names: list[str]) -
 
 def test_fields_of_the_body_stand_apart() -> None:
     names = [b"content-md5", b"digest", b"content-digest", b"repr-digest", b"content-range", b"accept-ranges"]
-    screened = _screen(*[(name, b"v") for name in names], (b"etag", b'"e"'))
+    screened = _screen(*[(name, b"Bytes 0-1/2") for name in names], (b"etag", b'"e"'))
     assert screened.lines == [JSON_TYPE]
     assert [name.lower().encode() for name, _ in screened.of_the_body] == [*names, b"etag"]
-    assert weakened(screened.of_the_body) == [("ETag", 'W/"e"')]
-    assert weakened([("ETag", 'W/"e"')]) == [("ETag", 'W/"e"')]
     assert _screen((b"etag", b'"e"'), removed=frozenset({b"etag"})).of_the_body == []
+
+
+@pytest.mark.parametrize("value", [b"posts 0-1/319", b"0-1/319", b"items", b"none", b"bytesize 1-2/3", b"*/7"])
+@pytest.mark.parametrize("name", [b"content-range", b"accept-ranges"])
+def test_ranges_in_other_units_describe_no_body(name: bytes, value: bytes) -> None:
+    screened = _screen((name, value))
+    assert screened.lines[1:] == [(name.decode(), value.decode())]
+    assert screened.of_the_body == []
+    assert _screen((name, value), removed=frozenset({name})).lines == [JSON_TYPE]
+
+
+def test_links_and_warnings_run_nothing() -> None:
+    assert _screen((b"link", b"</a>; rel=next")).lines[1:] == [("Link", "</a>; rel=next")]
+    assert _screen((b"link", b"<javascript:x>; rel=next")).lines == [JSON_TYPE]
+    screened = _screen((b"warning", b'299 - "<script>x</script>"'), (b"x-debug-exception-file", b"%2Fsrv%2Fx.php%3A12"))
+    assert (screened.lines, screened.notices) == ([JSON_TYPE], True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (b"location", b"javascript:alert(1)"),
+        (b"location", b" JavaScript:x"),
+        (b"refresh", b"0;url=javascript:x"),
+        (b"refresh", b"0; url='data:text/html,x'"),
+        (b"hx-redirect", b"vbscript:x"),
+    ],
+)
+def test_nobody_is_sent_to_a_script(name: bytes, value: bytes) -> None:
+    assert _screen((name, value)).lines == [JSON_TYPE]
+    assert len(_screen((name, b"/a?b=metadata:x"), (b"set-cookie", b"a=javascript:x")).lines) == 3
 
 
 @pytest.mark.parametrize("value", [b"a\r\nb", b"a\nb", b"a\x00b", b"\x1b[31m", b"\x7f"])

@@ -61,6 +61,12 @@ async def test_a_coding_that_is_cut_off_raises() -> None:
     assert source.closed
 
 
+def test_what_the_source_has_unread_is_unread() -> None:
+    source = Pieces(b"1")
+    source.unread = 7
+    assert Spliced(source, None, iter([]), CheckedJson()).unread == 7
+
+
 def test_closing_closes_the_source() -> None:
     source = Pieces(b"1")
     Spliced(source, None, iter([]), CheckedJson()).close()

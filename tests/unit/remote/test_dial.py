@@ -2,33 +2,33 @@ import asyncio
 import errno
 import socket
 import ssl
+import threading
+import time
 from typing import Any
 
 import pytest
 
+from gateway.kernel.clock import Clock
 from gateway.kernel.faults import UPSTREAM_CONNECT_TIMEOUT, UPSTREAM_NAME_UNRESOLVED, UPSTREAM_REFUSED, UPSTREAM_UNREACHABLE, GatewayError
 from gateway.remote.dial import Address, address, dial
+from gateway.remote.names import Names
 from tests.fakes import RawBackend
 
 
-class Resolving:
-    """An event loop that knows names of its own; with no addresses, one that never answers."""
+def knowing(*hosts: str) -> Names:
+    """What is asked for any name; with no addresses, one that never answers."""
 
-    def __init__(self, *hosts: str) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._hosts = hosts
+    def look_up(_: str) -> list[str]:
+        if not hosts:
+            threading.Event().wait()
+        return [*hosts]
 
-    async def getaddrinfo(self, *_: Any, **__: Any) -> list[tuple[Any, ...]]:
-        if not self._hosts:
-            await asyncio.Event().wait()
-        return [(socket.AF_INET, 0, 0, "", (host, 0)) for host in self._hosts]
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loop, name)
+    return Names(Clock(time.monotonic, time.time), look_up=look_up)
 
 
-async def connect(loop: Any, to: Address, within_s: float = 1.0) -> asyncio.Protocol:
-    return await dial(loop, to, asyncio.Protocol, loop.time() + within_s)
+async def connect(to: Address, names: Names | None = None, within_s: float = 1.0, loop: Any = None) -> asyncio.Protocol:
+    loop = loop or asyncio.get_running_loop()
+    return await dial(loop, to, asyncio.Protocol, loop.time() + within_s, names or Names(Clock(time.monotonic, time.time)))
 
 
 @pytest.fixture
@@ -56,11 +56,10 @@ class TestAddress:
 
 
 async def test_a_name(unused_port: int) -> None:
-    loop = asyncio.get_running_loop()
     async with RawBackend() as backend:
-        await connect(loop, Address("localhost", backend.port))
+        await connect(Address("localhost", backend.port))
     with pytest.raises(GatewayError) as caught:
-        await connect(loop, Address("localhost", unused_port))
+        await connect(Address("localhost", unused_port))
     assert caught.value.fault is UPSTREAM_REFUSED
     assert (caught.value.cause or "").startswith(f"localhost:{unused_port} (")
 
@@ -68,13 +67,13 @@ async def test_a_name(unused_port: int) -> None:
 async def test_the_next_address_is_tried() -> None:
     async with RawBackend() as backend:
         # The backend listens on the second one only
-        await connect(Resolving("127.0.0.2", "127.0.0.1"), Address("orders.internal", backend.port))
+        await connect(Address("orders.internal", backend.port), knowing("127.0.0.2", "127.0.0.1"))
         assert backend.connections <= 1
 
 
 async def test_the_last_address_tells(unused_port: int) -> None:
     with pytest.raises(GatewayError) as caught:
-        await connect(Resolving("127.0.0.2", "127.0.0.3"), Address("orders.internal", unused_port))
+        await connect(Address("orders.internal", unused_port), knowing("127.0.0.2", "127.0.0.3"))
     assert caught.value.fault is UPSTREAM_REFUSED
     assert caught.value.cause == f"orders.internal:{unused_port} (127.0.0.3): Connection refused"
 
@@ -83,18 +82,24 @@ async def test_the_last_address_tells(unused_port: int) -> None:
 @pytest.mark.parametrize("name", ["x" * 64, "a..b"])
 async def test_no_such_name(name: str) -> None:
     with pytest.raises(GatewayError) as caught:
-        await connect(asyncio.get_running_loop(), Address(name, 80))
+        await connect(Address(name, 80))
     assert caught.value.fault is UPSTREAM_NAME_UNRESOLVED
 
 
 async def test_a_name_look_up_without_end() -> None:
     with pytest.raises(GatewayError) as caught:
-        await connect(Resolving(), Address("orders.internal", 80), 0.05)
+        await connect(Address("orders.internal", 80), knowing(), 0.05)
     assert caught.value.fault is UPSTREAM_CONNECT_TIMEOUT
 
 
-class Cut(Resolving):
+class Cut:
     """An event loop on a machine without a network."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
 
     async def create_connection(self, *_: Any, **__: Any) -> None:
         raise OSError(errno.ENETUNREACH, "in words of the loop")
@@ -102,6 +107,6 @@ class Cut(Resolving):
 
 async def test_unreachable() -> None:
     with pytest.raises(GatewayError) as caught:
-        await connect(Cut(), Address("127.0.0.1", 80))
+        await connect(Address("127.0.0.1", 80), loop=Cut())
     assert caught.value.fault is UPSTREAM_UNREACHABLE
     assert caught.value.cause == "127.0.0.1:80: Network is unreachable"

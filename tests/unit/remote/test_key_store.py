@@ -6,7 +6,7 @@ import pytest
 
 from gateway.remote.key_records import Names, Secret, StoredKey
 from gateway.remote.key_registry import KeyRegistry
-from gateway.remote.key_store import SCRIPT, Changes, KeyStore, RefusedCommandError
+from gateway.remote.key_store import SCRIPTS, Changes, KeyStore, RefusedCommandError
 from gateway.remote.redis_address import LinkError
 from gateway.remote.redis_client import client_for
 from gateway.remote.redis_store import RedisStore, redis_store
@@ -20,9 +20,7 @@ STATES: list[tuple[bool, str]] = []
 @pytest.fixture
 async def connection(redis_server: RedisServer) -> AsyncIterator[RedisStore]:
     STATES.clear()
-    store = redis_store(
-        redis_server.url, 5.0, (SCRIPT,), lambda tag: b"*1\r\n$4\r\nPING\r\n", lambda up, reason: STATES.append((up, reason))
-    )
+    store = redis_store(redis_server.url, 5.0, SCRIPTS, lambda tag: b"*1\r\n$4\r\nPING\r\n", lambda up, reason: STATES.append((up, reason)))
     await store.start()
     yield store
     await store.close()
@@ -34,9 +32,9 @@ def store(connection: RedisStore) -> KeyStore:
 
 
 async def test_a_key_is_found_by_its_proof(store: KeyStore, redis_server: RedisServer) -> None:
-    assert await store.find("p") is None
-    redis_server.ask("HSET", NAMES.proofs, "p", "entry")
-    assert await store.find("p") == b"entry"
+    assert await store.find(["p"]) == [None]
+    redis_server.ask("HSET", NAMES.proofs, "p", "entry", "q", "other")
+    assert await store.find(["a", "p", "b", "q"]) == [None, b"entry", None, b"other"]
 
 
 async def test_a_key_is_found_by_its_id_as_who_edits_keys_has_left_it(store: KeyStore, redis_server: RedisServer) -> None:
@@ -74,7 +72,7 @@ async def test_uses_are_noted(store: KeyStore, redis_server: RedisServer) -> Non
 async def test_a_server_that_refuses_is_no_worse_for_others(store: KeyStore, connection: RedisStore, redis_server: RedisServer) -> None:
     redis_server.ask("SET", NAMES.proofs, "something else")
     with pytest.raises(RefusedCommandError, match="WRONGTYPE"):
-        await store.find("p")
+        await store.find(["p"])
     redis_server.ask("ACL", "SETUSER", "default", "-lindex")
     with pytest.raises(RefusedCommandError, match="can't run this command"):
         await store.changes(b"")
@@ -86,17 +84,17 @@ async def test_a_server_that_is_away_is_told(store: KeyStore, redis_server: Redi
     redis_server.kill()
     for _ in range(3):
         with pytest.raises(LinkError) as caught:
-            await store.find("p")
+            await store.find(["p"])
         assert not isinstance(caught.value, RefusedCommandError)
 
 
 async def test_in_a_cluster_it_asks_the_node_that_has_them(calm_cluster: RedisCluster) -> None:
-    connection = redis_store(calm_cluster.url, 5.0, (SCRIPT,), lambda tag: b"*1\r\n$4\r\nPING\r\n", lambda up, reason: None)
+    connection = redis_store(calm_cluster.url, 5.0, SCRIPTS, lambda tag: b"*1\r\n$4\r\nPING\r\n", lambda up, reason: None)
     await connection.start()
     try:
         store = KeyStore(connection.call, "gw")
         await store.note_used({"a": 1.0})
-        assert await store.find("p") is None
+        assert await store.find(["p"]) == [None]
         assert await store.changes(b"") is None
     finally:
         await connection.close()

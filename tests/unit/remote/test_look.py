@@ -2,10 +2,12 @@
 
 import asyncio
 import ssl
+import time
 
 import pytest
 import trustme
 
+from gateway.kernel.clock import Clock
 from gateway.kernel.faults import (
     UPSTREAM_HEADERS_TOO_LARGE,
     UPSTREAM_PROTOCOL_ERROR,
@@ -19,13 +21,15 @@ from gateway.kernel.faults import (
 from gateway.remote.dial import address
 from gateway.remote.framing import Origin
 from gateway.remote.look import look
+from gateway.remote.names import Names
 from tests.fakes import End, RawBackend, Script, reply, script
 
+NAMES = Names(Clock(time.monotonic, time.time))
 ORIGIN = Origin(b"/base", b"Host: orders.internal\r\n")
 
 
 async def seen(backend: RawBackend, context: ssl.SSLContext | None = None, timeout_s: float = 5.0) -> int:
-    return await look(address(backend.url, context, None), ORIGIN, b"/healthz?full=1", timeout_s)
+    return await look(address(backend.url, context, None), ORIGIN, b"/healthz?full=1", timeout_s, NAMES)
 
 
 async def test_what_is_asked(unused_tcp_port: int) -> None:
@@ -37,7 +41,7 @@ async def test_what_is_asked(unused_tcp_port: int) -> None:
             b"User-Agent: gateway-health-check\r\nAccept: */*\r\nConnection: close\r\n\r\n"
         )
     with pytest.raises(GatewayError) as caught:
-        await look(address(f"http://127.0.0.1:{unused_tcp_port}", None, None), ORIGIN, b"/", 5.0)
+        await look(address(f"http://127.0.0.1:{unused_tcp_port}", None, None), ORIGIN, b"/", 5.0, NAMES)
     assert caught.value.fault is UPSTREAM_REFUSED
 
 

@@ -7,12 +7,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.kernel.bucket import Claim, Decision, OnFailure, Window, claim
+from gateway.kernel.bucket import OnFailure, Window, claim
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import LIMITER_UNAVAILABLE, GatewayError
 from gateway.remote.limiter import Redis, Server
-from gateway.remote.redis_limiter import CLOCK_RATE, MAX_COMMANDS, MAX_REFUSALS, REFUSED_S, RedisLimiter
-from tests.clocks import ManualClock
+from gateway.remote.redis_limiter import MAX_COMMANDS, RedisLimiter
 from tests.limiter_load import until
 from tests.redis_server import RedisServer
 
@@ -165,86 +164,6 @@ async def test_after_closing_calls_meet_the_ladder(limiter: RedisLimiter, redis_
     await limiter.close()
     assert (await waiting).store == "fallback"
     assert (await limiter.decide(claim(BUCKET, DAY))).store == "fallback"
-
-
-class TestRefusalsAreRemembered:
-    """While Redis hangs, only what is remembered can be answered."""
-
-    SLOW = claim(BUCKET, (Window("slow", 1, 600_000_000, None),))
-
-    @pytest.fixture
-    def time(self) -> ManualClock:
-        return ManualClock()
-
-    @pytest.fixture
-    async def limiter(self, redis_server: RedisServer, time: ManualClock) -> AsyncIterator[RedisLimiter]:
-        limiter = RedisLimiter(redis_server.url, "gw", GENEROUS_S, "local", time.clock)
-        await limiter.start()
-        yield limiter
-        await limiter.close()
-
-    async def refused(self, limiter: RedisLimiter, asked: Claim = SLOW) -> Decision:
-        while (answer := await limiter.decide(asked)).allowed:
-            pass
-        assert answer.store == "redis"
-        return answer
-
-    async def test_for_a_second(self, limiter: RedisLimiter, redis_server: RedisServer, time: ManualClock) -> None:
-        first = await self.refused(limiter)
-        redis_server.hang()
-        time.advance(REFUSED_S - 0.000001)
-        again = await limiter.decide(self.SLOW)
-        assert (again.allowed, again.store) == (False, "cache")
-        assert 0 < first.states[0].retry_s - again.states[0].retry_s <= REFUSED_S
-        redis_server.go_on()
-        time.advance(0.000001)
-        assert (await limiter.decide(self.SLOW)).store == "redis"
-
-    async def test_not_beyond_the_next_token(self, redis_server: RedisServer, limiter: RedisLimiter, time: ManualClock) -> None:
-        asked = claim(BUCKET, (Window("w", 1, 400_000, None),))
-        retry_s = (await self.refused(limiter, asked)).states[0].retry_s
-        time.advance(retry_s * CLOCK_RATE - 0.000002)
-        assert (await limiter.decide(asked)).store == "cache"
-        time.advance(0.000003)
-        assert (await limiter.decide(asked)).store == "redis"
-
-    async def test_from_before_redis_was_asked(self, redis_server: RedisServer) -> None:
-        """Redis may have decided at once, and its answer have been on its way for long."""
-        readings_s = iter([0.0, 1.0, 5.0, 5.0 + REFUSED_S, 9.0])
-        limiter = RedisLimiter(redis_server.url, "gw", GENEROUS_S, "local", Clock(lambda: next(readings_s), time.time))
-        await limiter.start()
-        stores = [(await limiter.decide(self.SLOW)).store for _ in range(3)]
-        await limiter.close()
-        assert stores == ["redis", "redis", "redis"]
-
-    async def test_of_the_same_claim_only(self, limiter: RedisLimiter) -> None:
-        three = claim(BUCKET, (Window("three", 3, 600_000_000, None),), 2)
-        await self.refused(limiter, three)
-        assert (await limiter.decide(three)).store == "cache"
-        raised = claim(BUCKET, (Window("three", 9, 600_000_000, None),), 2)
-        assert (await limiter.decide(raised)).allowed
-
-    async def test_until_its_bucket_is_renewed(self, limiter: RedisLimiter, redis_server: RedisServer) -> None:
-        other = claim("other", self.SLOW.windows)
-        await self.refused(limiter)
-        await self.refused(limiter, other)
-        assert await limiter.renew(self.SLOW.keys)
-        assert limiter.condition().refusals == 1
-        answers = [await limiter.decide(asked) for asked in (self.SLOW, other)]
-        assert [(answer.allowed, answer.store) for answer in answers] == [(True, "redis"), (False, "cache")]
-
-    async def test_until_redis_goes_or_comes(self, limiter: RedisLimiter, redis_server: RedisServer) -> None:
-        await self.refused(limiter)
-        await limiter.close()
-        limiter._changed(False, "lost")
-        assert (await limiter.decide(self.SLOW)).store == "fallback"
-
-    async def test_in_bounded_memory(self, limiter: RedisLimiter) -> None:
-        none = claim(BUCKET, (Window("none", 1, 600_000_000, None),), 2)
-        refused = await limiter.decide(none)
-        for _ in range(MAX_REFUSALS + 10):
-            limiter._remember(claim("a", none.windows), refused, [0, 0, 0], 0.0)
-        assert len(limiter._refusals) <= MAX_REFUSALS
 
 
 class TestGatewaysTogether:

@@ -78,6 +78,38 @@ class TestWithoutRedis:
         await gateway.is_settled()
         assert redis_server.ask("EXISTS", "gw:1:{a}:concurrency") == 0
 
+    async def test_calls_that_end_meanwhile_leave_their_place(self, redis_server: RedisServer) -> None:
+        """Here at once, and in Redis before any call that comes when it is back."""
+        one = posting("concurrency", 1)
+        async with Gateway(redis_server.url, timeout_s=0.2) as gateway:
+            before = await gateway.allowed(one)
+            redis_server.hang()
+            await gateway.refused(one)
+            await gateway.is_up(False)
+            before.end()
+            for _ in range(2):
+                (await gateway.allowed(one)).end()
+            assert gateway.limiter.quotas._flying == {}
+            redis_server.go_on()
+            await gateway.is_up(True)
+            (await gateway.allowed(one)).end()
+
+    async def test_redis_is_told_of_the_places_that_it_knows(self, gateway: Gateway, redis_server: RedisServer) -> None:
+        """Those that nobody has told it of, and those that it may have been told of."""
+        redis_server.kill()
+        await gateway.is_up(False)
+        calls = [await gateway.allowed(posting("concurrency", 3)) for _ in range(2)]
+        await gateway.limiter.quotas.renew()
+        assert list(gateway.limiter.quotas._flying["{a}:concurrency"].values()) == [False, False]
+        calls[0].end()
+        assert not gateway.limiter.quotas.settlements._places
+        redis_server.start()
+        await gateway.is_up(True)
+        await until(lambda: redis_server.ask("ZCARD", "gw:1:{a}:concurrency") == 1)
+        calls[1].end()
+        await gateway.is_settled()
+        assert redis_server.ask("EXISTS", "gw:1:{a}:concurrency") == 0
+
     async def test_what_it_let_through_is_charged_when_redis_is_back(self, gateway: Gateway, redis_server: RedisServer) -> None:
         early = await gateway.allowed(RELEASE, SUM)
         redis_server.kill()
@@ -133,7 +165,7 @@ class TestWithoutRedis:
 
     async def test_a_month_that_is_over_is_not_what_was_left(self, gateway: Gateway, redis_server: RedisServer) -> None:
         await gateway.allowed(MONTHLY)
-        known = gateway.limiter.quotas._known
+        known = gateway.limiter.quotas.known
         assert known["{a}:count"][0] == 1
         known["{a}:count"] = (2, known["{a}:count"][1] - 1)
         redis_server.kill()
@@ -143,7 +175,7 @@ class TestWithoutRedis:
         await gateway.refused(MONTHLY)
 
     async def test_what_is_known_is_bounded(self, gateway: Gateway) -> None:
-        known = gateway.limiter.quotas._known
+        known = gateway.limiter.quotas.known
         known.update({f"{number}": (1, 0) for number in range(module.MAX_KNOWN + 1)})
         await gateway.allowed(COUNT)
         assert set(known) == {"{a}:count"}

@@ -1,12 +1,14 @@
 """remote/settlements.py: what Redis is told, once, whatever happens on the way."""
 
 import asyncio
+import time
 
-from gateway.kernel.quota import Move
+from gateway.kernel.quota import LEASE_MS, Move
 from gateway.remote import settlements as module
 from gateway.remote.redis_address import LinkError
 from gateway.remote.redis_link import Reply
-from gateway.remote.settlements import AT_ONCE, SCRIPT, SCRIPT_SHA, Settlements
+from gateway.remote.settlements import AT_ONCE, MOST_PLACES, PLACES_AT_ONCE, SCRIPT, SCRIPT_SHA, Settlements
+from tests.clocks import ManualClock
 from tests.redis_server import RedisServer
 
 RAISE = [Move("{a}:sum", "add", 5)]
@@ -29,7 +31,7 @@ class Store:
 
 
 def test_a_command_names_its_keys_and_marks_what_must_not_be_done_twice() -> None:
-    settlements = Settlements("gw:1:", Store().call)
+    settlements = Settlements("gw:1:", Store().call, time.monotonic)
     plain = settlements.command([Move("{a}:c", "drop", unit="u")], "a").split(b"\r\n")[2::2]
     assert plain == [b"EVALSHA", SCRIPT_SHA, b"1", b"gw:1:{a}:c", b"0", b"drop", b"0", b"0", b"u"]
     marked = settlements.command(RAISE, "a", "x").split(b"\r\n")[2::2]
@@ -52,18 +54,45 @@ def test_what_was_not_counted_is_not_undone(redis_server: RedisServer) -> None:
     assert redis_server.ask("GET", "sum") == b"6:0"
 
 
-async def test_what_time_tells_redis_as_well_is_not_kept() -> None:
-    store = Store()
-    settlements = Settlements("gw:1:", store.call)
+async def test_places_are_given_back_when_redis_is_there_again() -> None:
+    store, clock = Store(), ManualClock()
+    settlements = Settlements("gw:1:", store.call, clock.clock.monotonic)
+    drops = [Move("{a}:c", "drop", unit=str(number)) for number in range(PLACES_AT_ONCE + 2)]
     store.there = False
-    settlements.mention(RAISE, "a")
+    for drop in drops:
+        await settlements.leave([drop], "a")
+    settlements.give_places_back()
     await settlements.finish()
-    assert (settlements.owed, settlements.lost) == (0, 0)
+    assert (store.taken, settlements.owed, settlements.lost) == ([], 0, 0)
+    store.there = True
+    await settlements.pay()
+    await settlements.finish()
+    assert store.taken == [settlements.command(drops[:PLACES_AT_ONCE], "a"), settlements.command(drops[PLACES_AT_ONCE:], "a")]
+
+
+async def test_places_that_have_ended_by_themselves_are_not() -> None:
+    store, clock = Store(), ManualClock()
+    settlements = Settlements("gw:1:", store.call, clock.clock.monotonic)
+    store.there = False
+    await settlements.leave([Move("{a}:c", "drop", unit="u")], "a")
+    clock.advance(LEASE_MS / 1000)
+    store.there = True
+    settlements.give_places_back()
+    await settlements.finish()
+    assert store.taken == []
+
+
+async def test_places_are_kept_in_bounded_memory() -> None:
+    store, clock = Store(), ManualClock()
+    settlements = Settlements("gw:1:", store.call, clock.clock.monotonic)
+    store.there = False
+    await settlements.leave([Move("{a}:c", "drop", unit="u")] * (MOST_PLACES + 1), "a")
+    assert len(settlements._places) == MOST_PLACES
 
 
 async def test_what_is_not_taken_is_kept_and_sent_again() -> None:
     store = Store()
-    settlements = Settlements("gw:1:", store.call)
+    settlements = Settlements("gw:1:", store.call, time.monotonic)
     store.there = False
     for number in range(AT_ONCE + 3):
         await settlements.send(RAISE, "a", str(number))
@@ -77,7 +106,7 @@ async def test_what_is_not_taken_is_kept_and_sent_again() -> None:
 
 async def test_before_the_end_what_is_under_way_is_waited_for_and_what_is_owed_tried_once_more() -> None:
     store = Store()
-    settlements = Settlements("gw:1:", store.call)
+    settlements = Settlements("gw:1:", store.call, time.monotonic)
     store.there = False
     await settlements.send(RAISE, "a", "1")
     store.there = True
@@ -94,7 +123,7 @@ async def test_before_the_end_what_is_under_way_is_waited_for_and_what_is_owed_t
 async def test_what_is_kept_is_bounded() -> None:
     store = Store()
     store.there = False
-    settlements = Settlements("gw:1:", store.call)
-    settlements._owed.extend([(b"", "a")] * module.MOST_OWED)
+    settlements = Settlements("gw:1:", store.call, time.monotonic)
+    settlements.entries.update(dict.fromkeys(range(module.MOST_OWED), (b"", "a")))
     await settlements.send(RAISE, "a")
     assert (settlements.owed, settlements.lost) == (module.MOST_OWED, 1)

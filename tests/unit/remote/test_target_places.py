@@ -1,14 +1,17 @@
 """Waiting for a connection, and keeping idle ones."""
 
 import asyncio
+import time
 
 import pytest
 
+from gateway.kernel.clock import Clock
 from gateway.kernel.faults import (
     UPSTREAM_SATURATED,
     GatewayError,
 )
 from gateway.remote.call import Answer
+from gateway.remote.names import Names
 from tests.fakes import End, RawBackend, reply, script, until
 from tests.unit.remote.calls import Make, call
 
@@ -114,6 +117,40 @@ class TestIdling:
             assert upstream.idle == 1
             await backend.closed(last)
             assert upstream.idle == 0
+
+    async def test_none_is_used_beyond_its_greatest_age(self, make: Make) -> None:
+        release = asyncio.Event()
+        async with RawBackend(script(reply()), script(reply()), script(release, reply()), script(reply())) as backend:
+            upstream = make(backend.url, max_age_s=0.05)
+            await upstream.send(call())
+            await upstream.send(call())
+            await backend.closed(0)  # idle
+            busy = asyncio.ensure_future(upstream.send(call()))
+            await until(lambda: len(backend.requests) == 3)
+            old = backend.requests[2].connection
+            await until(lambda: all(each.ends_at < upstream._clock.monotonic() for each in upstream._all))
+            release.set()
+            assert (await busy).status == 200  # what it has begun it finishes
+            await backend.closed(old)
+            assert (upstream.idle, upstream.active) == (0, 0)
+            await upstream.send(call())
+            assert backend.requests[3].connection > old
+
+    async def test_those_to_an_address_that_vanished_finish_and_end(self, make: Make) -> None:
+        answers, release = ["127.0.0.1"], asyncio.Event()
+        async with RawBackend(script(release, reply()), script(reply())) as backend:
+            names = Names(Clock(time.monotonic, time.time), None, lambda _: [*answers], fresh_s=0.02)
+            upstream = make(f"http://orders.internal:{backend.port}", names=names)
+            busy = asyncio.ensure_future(upstream.send(call()))
+            await until(lambda: len(backend.requests) == 1)
+            await upstream.send(call())
+            answers[:] = ["127.0.0.9"]
+            await backend.closed(backend.requests[1].connection)
+            assert (upstream.idle, upstream.active) == (0, 1)
+            release.set()
+            assert (await busy).status == 200
+            await backend.closed(backend.requests[0].connection)
+            assert (upstream.idle, upstream.active) == (0, 0)
 
     async def test_the_target_may_ask_for_less(self, make: Make) -> None:
         async with RawBackend(script(reply(b"{}", b"Keep-Alive: timeout=0, max=5"))) as backend:

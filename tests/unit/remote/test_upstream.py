@@ -100,11 +100,11 @@ BROKEN_OFF = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"
 class TestElsewhere:
     @pytest.mark.parametrize("sent", [call(), call(b"POST", b"x"), call(b"POST", b"x" * 200_000)], ids=["GET", "POST", "large POST"])
     async def test_what_was_not_sent(self, several: Several, nobody: str, sent: Any) -> None:
-        seen = Seen()
+        seen, body = Seen(), sent.body
         async with RawBackend() as other:
             answer = await several(nobody, other.url, observer=seen).send(sent)
             assert (answer.status, answer.target) == (200, f"127.0.0.1:{other.port}")
-            assert other.requests[0].body == sent.body
+            assert other.requests[0].body == body
             assert seen.retries == 1
 
     async def test_a_body_that_arrives_meanwhile_arrives_whole(self, several: Several, nobody: str) -> None:

@@ -20,7 +20,7 @@ class TestWholeJson:
         [
             b'{"a":1}', b"[1,2]", b'{"b":123456789012345678901234567890,"a":1e400,"c":1.0}', b"9" * 5000, b'"\\u00e9\\ud83d\\ude00"', b'["\\ud800"]',
             b'{"a":1,"a":2}', b"true", b"0", b'""', '{"é":"😀"}'.encode(), b"[" * 900 + b"]" * 900, b'{"a":' * 900 + b"1" + b"}" * 900,
-            b'{"id":1,"status":"ERROR"}', b'{"requestId":"x","status":"ERROR"}', b'{"status":"SUCCESS","data":{}}',
+            b'{"id":1,"status":"ERROR"}', b'{"requestId":"x","status":"ERROR","name":"n"}', b'{"status":"SUCCESS","data":{}}',
         ],
         ids=lambda body: repr(body[:20]),
     )  # fmt: skip
@@ -39,6 +39,30 @@ class TestWholeJson:
     def test_nothing_gives_an_empty_result(self, body: bytes, method: str) -> None:
         assert json.loads(normalized(answer_of(body), method=method).body)["data"] == {"result": {}}
 
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b'\xef\xbb\xbf{"a":1}',
+            b' \xef\xbb\xbf\n{"a":1}',
+            '{"a":1}'.encode("utf-16"),
+            '{"a":1}'.encode("utf-16-be"),
+            '{"a":1}'.encode("utf-32"),
+        ],
+    )
+    @pytest.mark.parametrize("mode", ["auto", "wrap"])
+    def test_marks_are_dropped(self, body: bytes, mode: str) -> None:
+        assert wrapped(answer_of(body), route_in(mode))["data"]["result"] == {"a": 1}
+
+    def test_a_mark_alone_is_nothing(self) -> None:
+        assert wrapped(answer_of(b"\xef\xbb\xbf"))["data"]["result"] == {}
+
+    def test_an_envelope_needs_no_data(self) -> None:
+        assert wrapped(answer_of(b'\xef\xbb\xbf{"requestId":"a","status":"SUCCESS","more":{"b":1.0}}'))["data"] == {"result": {}}
+        assert wrapped(answer_of(b'{"requestId":"a","status":"ERROR"}'))["data"]["code"] == 1004
+        assert (
+            wrapped(answer_of(b'{"requestId":"a","status":"ERROR"}', (b"content-type", b"text/html"), status=404))["data"]["code"] == 1001
+        )
+
     def test_white_space_around_is_no_matter(self) -> None:
         assert wrapped(answer_of(b' \n{"a":1}\n'))["data"]["result"] == {"a": 1}
         assert wrapped(answer_of(b'{"a":1}\n '))["data"]["result"] == {"a": 1}
@@ -46,7 +70,7 @@ class TestWholeJson:
     @pytest.mark.parametrize(
         "body",
         [
-            b"NaN", b'{"a":NaN}', b"[Infinity]", b"\xef\xbb\xbf{}", b'{"a":1} trailing', b'{"a":1}{}', b'{"a":', b"[1", b'"\xff"', b'{"a":"\xff"}', b'["\xff"]',
+            b"NaN", b'{"a":NaN}', b"[Infinity]", b"\xef\xbb\xbfNaN", b"\xff\xfe{", b"\x00{\x00", b"\xfe\xff\x00{", b"\x00\x00\x00\x00", b'{"a":1} trailing', b'{"a":1}{}', b'{"a":', b"[1", b'"\xff"', b'{"a":"\xff"}', b'["\xff"]',
             b"<html></html>", b"OK", b"nul", b"[" * 100_000, b'{"a":' * 100_000, b"\x00",
         ],
         ids=lambda body: repr(body[:20]),

@@ -72,6 +72,22 @@ class TestLarge:
             reply = normalized(answer_of(coded[:50_000], *fields, stream=Pieces(coded[50_000:90_000], coded[90_000:]), length=len(coded)))
             assert text in await read_all(reply)
 
+    @pytest.mark.parametrize("charset", ["iso-8859-1", "utf-16", "utf-16le", "gb18030", "utf-32"])
+    async def test_json_in_another_charset_is_transcoded_as_a_stream(self, charset: str) -> None:
+        text = json.dumps(["ü"] * 50_000, ensure_ascii=False)
+        coded = text.encode(charset)
+        fields = ((b"content-type", b"application/json; charset=" + charset.encode()),)
+        reply = normalized(answer_of(coded[:1001], *fields, stream=Pieces(coded[1001:5002], coded[5002:]), length=len(coded)))
+        assert reply.length is None
+        assert text.encode() in await read_all(reply)
+
+    async def test_a_mark_is_dropped(self) -> None:
+        for fields in ((JSON,), ((b"x-a", b"b"),)):
+            reply = normalized(answer_of(b"\xef\xbb\xbf[1,", *fields, stream=Pieces(b"2]"), length=8))
+            whole = await read_all(reply)
+            assert check_envelope(200, [("Content-Type", "application/json")], whole)["data"]["result"] == [1, 2]
+            assert reply.length == len(whole)
+
     @pytest.mark.parametrize(
         ("first", "fields", "fault"),
         [

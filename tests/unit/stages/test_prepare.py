@@ -7,8 +7,8 @@ import pytest
 from gateway.exchange import Exchange
 from gateway.kernel.faults import REQUEST_TIMEOUT, GatewayError
 from gateway.kernel.public_urls import UrlMapping
-from gateway.remote.call import Call
-from gateway.stages.prepare import READ_AHEAD_BYTES, prepare
+from gateway.remote.call import BODY_PIECE_BYTES, Call
+from gateway.stages.prepare import READ_AHEAD_BYTES, Ahead, prepare
 from gateway.table import Envelope, Route
 from tests.samples import REQUEST_ID, Pieces, caller, exchange, route
 
@@ -66,9 +66,36 @@ async def test_fields_that_this_request_withholds_stay() -> None:
 
 async def test_a_tag_that_was_weakened_on_the_way_out_is_strong_again() -> None:
     fields = [("If-Match", 'W/"a", "b"'), ("If-None-Match", 'W/"c"')]
-    assert lines(await call(exchange(fields)))[2:4] == ['If-Match: "a", "b"', 'If-None-Match: W/"c"']
+    assert lines(await call(exchange(fields)))[2:4] == ['If-Match: "a", "b"', 'If-None-Match: "c"']
     passed = await call(exchange(fields), route(envelope=Envelope("passthrough", 1, "passthrough")))
     assert lines(passed)[2] == 'If-Match: W/"a", "b"'
+
+
+async def test_a_tag_that_the_service_gave_weak_stays_weak() -> None:
+    way = route()
+    assert way.entity_tags.weakened('W/"own"') == 'W/"own"'
+    assert way.entity_tags.weakened('"strong"') == 'W/"strong"'
+    made = await call(exchange([("If-None-Match", 'W/"own", W/"strong"'), ("If-Match", "*")]), way)
+    assert lines(made)[2:4] == ['If-None-Match: W/"own", "strong"', "If-Match: *"]
+
+
+@pytest.mark.parametrize(
+    ("value", "goes_on"),
+    [
+        ("bytes=0-3", False),
+        ("Bytes = 0-3, 7-", False),
+        ("=0-3", False),
+        ("items=0-3", True),
+        ("0-24", True),
+        ("pages=1", True),
+        ("", False),
+    ],
+)
+async def test_only_ranges_of_bytes_are_withheld(value: str, goes_on: bool) -> None:
+    made = lines(await call(exchange([("Range", value), ("If-Range", 'W/"a"'), ("X-A", "b")])))
+    assert (f"Range: {value}" in made, 'If-Range: "a"' in made, "X-A: b" in made) == (goes_on, goes_on, True)
+    passed = lines(await call(exchange([("Range", value)]), route(envelope=Envelope("passthrough", 1, "passthrough"))))
+    assert f"Range: {value}" in passed
 
 
 @pytest.mark.parametrize("place", ["header_keys", "query_keys"])
@@ -183,3 +210,49 @@ async def test_a_body_that_never_comes_never_costs_a_connection() -> None:
     with pytest.raises(GatewayError) as raised:
         await call(exchange(method="POST", body=Pieces(b"a", GatewayError(REQUEST_TIMEOUT), length=3)))
     assert raised.value.fault is REQUEST_TIMEOUT
+
+
+async def read_ahead(ahead: Ahead, size: int, *, announced: bool = True) -> tuple[Exchange, Call, int]:
+    """An upload in pieces as large as they come, and how much of it was read before it is sent."""
+    pieces = [b"x" * BODY_PIECE_BYTES] * (size // BODY_PIECE_BYTES) + [b"x" * (size % BODY_PIECE_BYTES)]
+    body = Pieces(*[piece for piece in pieces if piece], length=size if announced else None)
+    x = exchange(method="POST", body=body)
+    made = await prepare(x, route(), caller(), "X-Request-Id", ahead)
+    return x, made, body.received
+
+
+@pytest.mark.parametrize("size", [1, 65_536, 65_537, 200_000, READ_AHEAD_BYTES - 1, READ_AHEAD_BYTES, READ_AHEAD_BYTES + 1, 10_000_000])
+@pytest.mark.parametrize("announced", [True, False])
+async def test_no_more_is_read_ahead_than_it_says(size: int, announced: bool) -> None:
+    x, made, read = await read_ahead(Ahead(), size, announced=announced)
+    assert read <= READ_AHEAD_BYTES
+    assert isinstance(made.body, bytes) == (size <= READ_AHEAD_BYTES - (0 if announced else BODY_PIECE_BYTES))
+    assert x.ahead <= READ_AHEAD_BYTES
+    if isinstance(made.body, bytes):
+        assert made.body == b"x" * size
+    else:
+        assert sum([len(piece) for piece in [await made.body.read() for _ in range(200)]]) == size
+
+
+async def test_all_requests_together_read_ahead_no_more_than_they_may() -> None:
+    ahead, held, read = Ahead(5 * READ_AHEAD_BYTES), [], 0
+    for number in range(20):
+        x, made, size = await read_ahead(ahead, 250_000)
+        held.append(x)
+        read += size
+        assert isinstance(made.body, bytes) == (number < 5)
+    assert ahead.taken <= 5 * READ_AHEAD_BYTES
+    assert read <= 5 * READ_AHEAD_BYTES + 20 * BODY_PIECE_BYTES
+    for x in held:
+        ahead.give_back(x)
+    assert ahead.taken == 0
+    _, made, _ = await read_ahead(ahead, 250_000)
+    assert isinstance(made.body, bytes)
+
+
+async def test_what_breaks_off_is_counted_no_longer() -> None:
+    ahead = Ahead()
+    x = exchange(method="POST", body=Pieces(b"a", GatewayError(REQUEST_TIMEOUT), length=3))
+    with pytest.raises(GatewayError):
+        await prepare(x, route(), caller(), "X-Request-Id", ahead)
+    assert (x.ahead, ahead.taken) == (0, 0)

@@ -106,6 +106,20 @@ async def test_a_coded_body_is_read_and_one_that_cannot_be_is_not() -> None:
         assert books.told == [(True, amounts), "over"]
 
 
+@pytest.mark.parametrize(
+    ("content_type", "body", "amounts"),
+    [
+        (b"application/json", b'\xef\xbb\xbf{"bytes":3}', {"h": 5, "f": 3}),
+        (b"application/json; charset=utf-16", '{"bytes":3}'.encode("utf-16"), {"h": 5, "f": 3}),
+        (b"application/json; charset=utf-16", b"{", {"h": 5}),
+    ],
+)
+async def test_a_body_is_read_in_its_charset(content_type: bytes, body: bytes, amounts: dict[str, int]) -> None:
+    books = Books()
+    await books.settle(answer=answer(body, fields=[*BOTH, (b"content-type", content_type)]), reply=reply())
+    assert books.told == [(True, amounts), "over"]
+
+
 async def test_a_streamed_reply_is_judged_at_its_end_and_by_its_head() -> None:
     for outcome, told in (("answered", (True, {"h": 5})), ("abandoned", (True, {"h": 5})), ("cut", (False, {}))):
         books, stream = Books(), Pieces(b"x")

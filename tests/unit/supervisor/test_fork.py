@@ -3,7 +3,10 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from gateway.supervisor.fork import EXIT_BUG
+from gateway.system.signals import CHANGES, STOPS
 
 PROGRAM = """
 import os, signal, sys
@@ -35,12 +38,49 @@ def test_it_has_none_of_the_parent_s_descriptors_but_those_it_is_given() -> None
     assert told(body) == ["3"]
 
 
-def test_the_parent_s_handlers_are_not_its_own() -> None:
-    assert told("os.kill(os.getpid(), signal.SIGTERM)") == [str(-signal.SIGTERM)]
+@pytest.mark.parametrize("number", [*STOPS, *CHANGES, signal.SIGUSR1, signal.SIGALRM])
+def test_what_is_sent_to_all_of_a_group_is_the_parent_s_affair(number: int) -> None:
+    assert told(f"os.kill(os.getpid(), {int(number)}); return 4") == ["4"]
 
 
-def test_a_terminal_s_interrupt_is_the_supervisor_s_affair() -> None:
-    assert told("os.kill(os.getpid(), signal.SIGINT); return 4") == ["4"]
+def test_where_there_is_no_process_the_parent_still_hears_its_signals() -> None:
+    program = """
+import errno, signal, sys
+from gateway.supervisor.fork import fork
+
+def refuse(event, _):
+    if event == "os.fork":
+        raise OSError(errno.EAGAIN, "no process")
+
+sys.addaudithook(refuse)
+try:
+    fork(lambda: 0, [])
+except OSError as error:
+    print(error.errno == errno.EAGAIN, signal.pthread_sigmask(signal.SIG_BLOCK, []))
+"""
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30).stdout == "True set()\n"
+
+
+def test_strangers_are_buried_and_ours_are_left_to_us() -> None:
+    program = """
+import os, signal
+from gateway.supervisor.fork import fork, reap_strangers
+
+ours = fork(lambda: 5, [])
+os.waitid(os.P_PID, ours, os.WEXITED | os.WNOWAIT)
+reap_strangers({ours})
+print(os.waitstatus_to_exitcode(os.waitpid(ours, 0)[1]))
+strangers = [fork(lambda: 6, []) for _ in range(3)]
+for pid in strangers:
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+reap_strangers(())
+try:
+    os.waitpid(-1, os.WNOHANG)
+except ChildProcessError:
+    print("none left")
+reap_strangers(())
+"""
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30).stdout == "5\nnone left\n"
 
 
 def test_a_bug_ends_it_with_a_code_of_its_own_and_a_traceback() -> None:

@@ -3,7 +3,7 @@
 import ctypes
 from pathlib import Path
 
-from gateway.supervisor.memory import give_back
+from gateway.supervisor.memory import LARGE_BYTES, give_back
 
 PIECE, PIECES = 100_000, 400
 
@@ -26,3 +26,17 @@ def test_what_was_freed_between_things_in_use_is_given_back() -> None:
     assert before - resident_bytes() > PIECE * PIECES // 4
     for piece in pieces[::2]:
         libc.free(piece)
+
+
+def test_large_blocks_go_back_as_soon_as_they_are_freed() -> None:
+    give_back()
+    large = bytearray(LARGE_BYTES * 200)
+    del large  # the library would keep blocks of this size from now on
+    before = resident_bytes()
+    blocks = [bytearray(b"x" * (2 * LARGE_BYTES)) for _ in range(200)]
+    held = resident_bytes() - before
+    assert held > 190 * 2 * LARGE_BYTES
+    last = blocks.pop()
+    blocks.clear()
+    assert resident_bytes() - before < held // 4
+    assert len(last) == 2 * LARGE_BYTES

@@ -1,4 +1,5 @@
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,3 +97,64 @@ def test_a_unix_socket_is_shared_and_its_file_goes_with_it(tmp_path: Path) -> No
     heir.release([])
     assert not (tmp_path / "s").exists()
     sockets.release([])
+
+
+def refused(address: str) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), 2):
+            return False
+    except ConnectionRefusedError:
+        return True
+
+
+def test_who_comes_when_nobody_will_accept_is_refused_until_somebody_will(sockets: Sockets) -> None:
+    wanted = [listener()]
+    sockets.provide(wanted, 2)
+    (address,) = sockets.addresses(wanted)
+    with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))) as waiting:
+        sockets.refuse()
+        assert refused(address)
+        waiting.settimeout(5)
+        with pytest.raises(ConnectionResetError):
+            waiting.recv(1)
+    sockets.refuse()
+    sockets.reopen(wanted)
+    assert refused(address)
+    assert sockets.addresses(wanted) == [address]
+    sockets.listen(wanted, 1, 2)
+    (sock,) = sockets.share(wanted, 1, 2)[0][1]
+    with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))):
+        accepted, _ = sock.accept()
+        with accepted:
+            accepted.setblocking(False)
+            with pytest.raises(BlockingIOError):  # nothing has been said, nor ended
+                accepted.recv(1)
+
+
+def test_a_unix_socket_is_made_anew(sockets: Sockets) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = [listener(address=f"unix:{folder}/gateway.sock")]
+        sockets.provide(wanted, 2)
+        sockets.refuse()
+        with socket.socket(socket.AF_UNIX) as client, pytest.raises(FileNotFoundError):
+            client.connect(f"{folder}/gateway.sock")
+        sockets.reopen(wanted)
+        sockets.reopen(wanted)
+        assert [sockets.share(wanted, worker, 2)[0][1] for worker in range(2)] == [sockets.open[name_of(wanted[0])]] * 2
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(f"{folder}/gateway.sock")
+
+
+def test_those_that_are_systemd_s_are_never_refused_nor_removed() -> None:
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as given:
+        given.bind(f"{folder}/gateway.sock")
+        given.listen(8)
+        wanted = [listener(address=f"unix:{folder}/gateway.sock"), listener("b")]
+        sockets = Sockets({"public": [given.dup()]}, ["public"])
+        sockets.provide(wanted, 1)
+        assert sockets.ours(wanted) == [1]
+        assert name_of(wanted[0]) in sockets.lasting
+        sockets.refuse()
+        sockets.release([])
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(f"{folder}/gateway.sock")

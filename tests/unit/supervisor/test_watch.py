@@ -1,6 +1,10 @@
+import asyncio
+import threading
 from pathlib import Path
 
+from gateway.supervisor.threads import Threads
 from gateway.supervisor.watch import Watch
+from tests.fakes import until
 
 
 def test_a_change_is_told_once_it_has_settled_and_once_only(tmp_path: Path) -> None:
@@ -43,3 +47,31 @@ def test_included_files_count_and_others_do_not(tmp_path: Path) -> None:
     assert [watch.changed(), watch.changed()] == [False, True]
     (tmp_path / "absolute.yaml").write_text("routes: []")
     assert [watch.changed(), watch.changed()] == [False, True]
+
+
+async def test_a_look_that_hangs_holds_up_nobody_and_there_is_only_one(tmp_path: Path) -> None:
+    class Hung(Watch):
+        def changed(self) -> bool:
+            looks.append(True)
+            go.wait()
+            return super().changed()
+
+    looks, go, threads, told = list[bool](), threading.Event(), Threads(), list[bool]()
+    file = tmp_path / "gateway.yaml"
+    file.write_text("a")
+    watch = Hung(file)
+    file.write_text("another")
+    first = asyncio.create_task(watch.look(threads, lambda: told.append(True)))
+    await until(lambda: looks == [True])
+    await watch.look(threads, lambda: told.append(True))
+    assert (looks, told) == ([True], [])
+    go.set()
+    await first
+    await watch.look(threads, lambda: told.append(True))
+    assert told == [True]
+    before = threading.stack_size(1 << 46)
+    try:
+        await watch.look(threads, lambda: told.append(True))
+    finally:
+        threading.stack_size(before)
+    assert len(looks) == 2

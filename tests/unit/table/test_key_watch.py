@@ -9,7 +9,7 @@ import structlog
 from gateway.kernel.clock import Clock
 from gateway.observe.metrics import Metrics
 from gateway.remote.key_notices import KeyNotices, addresses_of
-from gateway.remote.key_store import SCRIPT, KeyStore
+from gateway.remote.key_store import SCRIPTS, KeyStore
 from gateway.remote.local import LocalLimiter
 from gateway.remote.redis_limiter import RedisLimiter
 from gateway.settings import parse
@@ -129,7 +129,7 @@ async def test_a_notice_is_quicker_than_the_next_time_and_the_rights_that_the_re
     config = parse(LEAST + f"redis: {{url: '{url}'}}\nkeys: {{store: redis}}\n")
     metrics = Metrics()
     clock = Clock(asyncio.get_running_loop().time, lambda: 1000.0)
-    limiter = RedisLimiter(url, "gw", 5.0, "deny", clock, more_scripts=(SCRIPT,))
+    limiter = RedisLimiter(url, "gw", 5.0, "deny", clock, more_scripts=SCRIPTS)
     watch = key_watch(config, limiter, metrics, clock)
     assert watch is not None
     watch._chance = lambda: 100.0  # it asks by itself every half minute only

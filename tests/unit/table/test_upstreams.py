@@ -53,6 +53,24 @@ def built(targets: str, more: str = "") -> Called:
     return build_upstreams(config, draw(config, None, "").board, METRICS, Clock(time.monotonic, time.time), Outbox())["orders"]
 
 
+async def test_names_are_shared_and_known_to_the_next_configuration() -> None:
+    config = configured(
+        '{url: "http://localhost:3000"}, {url: "http://localhost:3001"}, {url: "http://127.0.0.1:1"}', ", connections: {max_age: 1m}"
+    )
+    before, after = draw(config, None, ""), draw(config, None, "")
+    targets = build_upstreams(config, before.board, METRICS, Clock(time.monotonic, time.time), Outbox())["orders"].targets
+    assert len({id(target.names) for target in targets}) == 1
+    assert repr(before.board.names) == "<NameMemory 1 names>"
+    found = await targets[0].names.addresses("localhost")
+    after.board.adopt(before.board)
+    known = after.board.names.get("localhost")
+    assert known is not None
+    assert known[0] == found
+    assert 54 <= targets[0]._ages.ends_at(0.0) <= 60
+    for target in targets:
+        await target.close()
+
+
 def test_one_target_is_called_directly() -> None:
     target = built('{url: "http://127.0.0.1:3000/base", weight: 2}')
     assert isinstance(target, Target)

@@ -1,0 +1,108 @@
+"""Connections of the admin listener, and what their replies look like."""
+
+import asyncio
+
+import msgspec
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+SERVER = "gateway"
+"""Or aiohttp names itself, its version and Python's."""
+_HEAD_END = b"\r\n\r\n"
+
+
+def json_reply(status: int, body: dict[str, object], **fields: str) -> web.Response:
+    headers = {"Server": SERVER, "Cache-Control": "no-store", **{name.replace("_", "-"): value for name, value in fields.items()}}
+    return web.Response(status=status, body=msgspec.json.encode(body) + b"\n", content_type="application/json", headers=headers)
+
+
+def lines_reply(body: bytes) -> web.Response:
+    """JSON, a value a line."""
+    headers = {"Server": SERVER, "Cache-Control": "no-store"}
+    return web.Response(body=body, content_type="application/x-ndjson", headers=headers)
+
+
+class Connection(RequestHandler):
+    """aiohttp answers malformed requests, and failures of views, in plain text that shows what went wrong inside.
+
+    It gives everybody all the time in the world, too.
+    """
+
+    __slots__ = ("_owes_since", "_stalled_since", "_tail", "last_at")
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.last_at = self._loop.time()
+        """When something last arrived."""
+        self._owes_since: float | None = self.last_at  # the rest of a head, or of a body
+        self._stalled_since: float | None = None
+        self._tail = b""
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.last_at = self._loop.time()
+        self._tail = (self._tail + data)[-len(_HEAD_END) :]
+        if self._tail == _HEAD_END:
+            self._owes_since = None
+        elif self._owes_since is None:
+            self._owes_since = self.last_at
+        super().data_received(data)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stalled_since = self._loop.time()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stalled_since = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether it has no request that is being answered."""
+        here = self.transport is not None and not self.transport.is_closing()
+        return here and self._current_request is None and not self._messages
+
+    def sweep(self, now: float, silent_s: float) -> None:
+        """End it if it has been silent for too long. `now` is the loop's time."""
+        request = self._current_request
+        owes = self.idle or (request is not None and not request.content.is_eof())
+        since = self._stalled_since if self._stalled_since is not None else self._owes_since if owes else None
+        if since is not None and now - since > silent_s:
+            self.cut()
+
+    def cut(self) -> None:
+        """End it at once, whatever is unsent."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002  it repeats the malformed request
+    ) -> web.StreamResponse:
+        if request.writer.output_size > 0:
+            raise ConnectionError("A reply has begun: it cannot become an error")
+        if exc is not None and status >= 500:
+            self.log_exception("The admin listener failed", exc_info=exc)
+        reply = json_reply(status, {"error": "malformed request" if status < 500 else "internal error"})
+        reply.force_close()
+        return reply
+
+
+class AdminServer(web.Server):
+    def __call__(self) -> RequestHandler:
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def open(self) -> list[Connection]:
+        return [connection for connection in self._connections if isinstance(connection, Connection)]
+
+    def clear_one(self) -> bool:
+        """End the connection that has been idle longest; False when none is idle."""
+        idle = [connection for connection in self.open() if connection.idle]
+        if idle:
+            min(idle, key=lambda connection: connection.last_at).cut()
+        return bool(idle)

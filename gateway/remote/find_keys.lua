@@ -1,0 +1,11 @@
+-- Looks for many keys in one step; their failure is no reason to think ill of the server. KEYS: the hash of proofs. ARGV: proofs.
+-- Returns {1, their entries, false where there is none}, or {0, the text of the error}.
+local found = {}
+for i = 1, #ARGV do
+  local reply = redis.pcall('HGET', KEYS[1], ARGV[i])
+  if type(reply) == 'table' and reply.err then
+    return {0, reply.err}
+  end
+  found[i] = reply
+end
+return {1, found}
