@@ -45,6 +45,7 @@ def check_growth(prepare: Prepare, size: int) -> None:
     """That the work grows no faster than its input, from `size` bytes to four times as many."""
     if _once_ns(prepare(4 * size)) <= CHEAP_NS + CHEAP_RATE_NS * 4 * size:
         return
+    large = small = 0
     for _ in range(TRIES):
         large, small = cost_ns(prepare, 4 * size), cost_ns(prepare, size)
         if large <= max(CHEAP_NS + CHEAP_RATE_NS * 4 * size, GROWTH * small):
@@ -56,6 +57,7 @@ def check_rate(prepare: Prepare, harmless: Prepare, size: int) -> None:
     """That `size` bytes cost no more, byte by byte, than harmless ones and a little."""
     if _once_ns(prepare(size)) <= CHEAP_NS + CHEAP_RATE_NS * size:
         return
+    beyond = 0
     for _ in range(TRIES):
         beyond = cost_ns(prepare, size) - cost_ns(harmless, size)
         if beyond <= CHEAP_NS + RATE_NS * size:
