@@ -16,6 +16,7 @@ import zstandard
 
 from gateway.kernel.coding import decode, decoder
 from gateway.kernel.faults import GatewayError
+from gateway.kernel.privacy import PRIVATE, kept_apart
 from gateway.kernel.splice import CheckedJson, Spliced
 from gateway.remote.call import Answer
 from gateway.remote.reply import ReplyReader
@@ -57,6 +58,15 @@ def test_a_reply_field(unit: bytes) -> None:
             ),
             2 * HEAD_BYTES,
         )
+
+
+@pytest.mark.parametrize("unit", [*UNITS, b'a="', b'a="\\"', b"a=,", b"private=", b"public,s-maxage,"], ids=shown)
+def test_who_may_store_it(unit: bytes) -> None:
+    def work(size: int) -> Work:
+        text = fill(unit, size).decode("latin-1")
+        return lambda: kept_apart([("Vary", text), ("Cache-Control", text)], (("Vary", "X-Api-Key"), PRIVATE), "Origin")
+
+    check_growth(work, 2 * HEAD_BYTES)
 
 
 REPLY_HEADS: dict[str, Callable[[int], bytes]] = {
