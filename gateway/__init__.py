@@ -3,20 +3,20 @@
 The life of a request
     A socket becomes an `Exchange` (edge), `pipeline.Gateway` takes it through the stages, a `Reply` goes back (edge):
 
-        door       edge/door.py         what the parser lets through and HTTP forbids: 4xx, 501, 505
+        door       edge/request_head.py         what the parser lets through and HTTP forbids: 4xx, 501, 505
         match      table/routes.py      method and path -> Route: 404, 405. Where another reading of the path leads to a
-                                        route that asks for more, table/law.py refuses: 400, 403, 405
+                                        route that asks for more, table/reading_law.py refuses: 400, 403, 405
         identify   stages/identify.py   key and organisation -> Caller: 401, 403. Keys stand in the configuration, or in Redis:
-                                        then table/stored.py remembers those in use
+                                        then keystore/cache.py remembers those in use
         limit      stages/limit.py      one Decision for all windows and meters of the Claim, in one round trip: 429
         prepare    stages/prepare.py    Exchange -> Call: safe path, clean fields, who calls, small bodies read first
-        send       remote/target.py     Call -> Answer, over a pool of kept connections: 503. Of several targets
-                                        remote/upstream.py chooses one, and another if that does not answer
+        send       upstream/target.py     Call -> Answer, over a pool of kept connections: 503. Of several targets
+                                        upstream/upstream.py chooses one, and another if that does not answer
         normalize  stages/normalize.py  Answer -> Reply in the envelope, spliced byte for byte
-        tell       stages/tell.py       or: the caller's own limits, where no upstream is asked
-        refuse     stages/refuse.py     or: a GatewayError -> Reply in the envelope
+        tell       stages/limits_endpoint.py       or: the caller's own limits, where no upstream is asked
+        refuse     stages/error_reply.py     or: a GatewayError -> Reply in the envelope
         redirect   stages/redirect.py   or: the same URL with https, on a listener for nothing else
-        dress      stages/dress.py      request id, limits, what the route sets and what caches may do, on every reply
+        dress      stages/response_headers.py      request id, limits, what the route sets and what caches may do, on every reply
         settle     stages/settle.py     what the call has taken from quotas is given back, unless it succeeded
         record     stages/record.py     counts, the access line and the ring of the last errors, whatever became of it
 
@@ -42,15 +42,15 @@ Departures from the usual
       bodies, slow heads), and makes malformed requests ordinary exchanges that are answered and recorded.
     - The way to the upstream is our own pool on httptools: one write, one future and no timer per call.
     - Replies are never re-encoded: a backend's JSON is checked and spliced in, so that every digit survives.
-    - Limits are whole microseconds (GCRA): Redis, memory and the model in `kernel/bucket.py` agree to the token.
-    - Metrics are slots in shared memory, the last errors a ring beside them (`observe/errors.py`); the supervisor reads them,
+    - Limits are whole microseconds (GCRA): Redis, memory and the model in `kernel/limits/token_bucket.py` agree to the token.
+    - Metrics are slots in shared memory, the last errors a ring beside them (`observe/recent_errors.py`); the supervisor reads them,
       so that no request waits for a scrape, and a worker that dies takes nothing along.
-    - While Redis is away nobody waits for it: `remote/breaker.py` says so, `remote/ladder.py` what its limits do then, and
-      `remote/settlements.py` tells it later how calls ended. `remote/outage.py` keeps what is known and owed meanwhile where it
-      outlives the worker, and `supervisor/handover.py` hands it on.
-    - `gateway diff` compares configurations compiled, not files: `table/outline.py` takes each apart into things that have
-      names and no secrets, `table/effects.py` says what a change of one means to callers.
-    - What is known of targets stands in memory that all workers share (`remote/board.py`). The first worker of a node makes
+    - While Redis is away nobody waits for it: `redis_client/availability.py` says so, `limiter/failure_policy.py` what its limits do then,
+      and `limiter/settlements.py` tells it later how calls ended. `limiter/outage.py` keeps what is known and owed meanwhile where it
+      outlives the worker, and `supervisor/outage_handover.py` hands it on.
+    - `gateway diff` compares configurations compiled, not files: `config_diff/inventory.py` takes each apart into things that have
+      names and no secrets, `config_diff/effects.py` says what a change of one means to callers.
+    - What is known of targets stands in memory that all workers share (`upstream/shared_state.py`). The first worker of a node makes
       the health checks, not the supervisor: names are looked up in threads, and a process with threads cannot fork.
     - Workers are forked by a supervisor of one thread and inherit its sockets, one each: a queue of connections outlives
       whoever accepts from it, so that reloads, crashes and new releases lose none that waits.

@@ -5,13 +5,13 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
-from gateway.kernel.bucket import Claim, Decision
 from gateway.kernel.faults import GatewayError
-from gateway.kernel.headers import forwarded_prefix
-from gateway.kernel.public_urls import PublicOrigin, public_origin
-from gateway.kernel.quota import Hold
-from gateway.remote.call import Answer, Call, Stream, TimedBody
+from gateway.kernel.http.public_urls import PublicOrigin, public_origin
+from gateway.kernel.http.request_headers import forwarded_prefix
+from gateway.kernel.limits.quota import Reservation
+from gateway.kernel.limits.token_bucket import Claim, Decision
 from gateway.table import Caller, Route
+from gateway.upstream.call import Answer, Call, Stream, TimedBody
 
 
 class Headers(Protocol):
@@ -27,7 +27,7 @@ class Exchange(msgspec.Struct):
 
     `path` and `query` are as the client spelled them (ASCII, the query without "?"). `raw_headers` are the field
     lines as received. `peer` is the address that connected, `client` the one it speaks for (the same, unless the
-    peer is a trusted proxy). `door_error` is why the edge refused the request before anybody looked at it.
+    peer is a trusted proxy). `head_error` is why the edge refused the request before anybody looked at it.
     `withheld` names fields (in lower case) that this one request forbids to pass on.
     `header_keys` and `query_keys` are the secrets that came with it: for identify and for scrubbing, nobody else.
     `ended` is why the gateway itself gives the exchange up, set before its task is cancelled.
@@ -58,7 +58,7 @@ class Exchange(msgspec.Struct):
     trace_id: str
     trusted_peer: bool = False
     withheld: frozenset[bytes] = frozenset()
-    door_error: GatewayError | None = None
+    head_error: GatewayError | None = None
     certificate_subject: str = ""
 
     route: Route | None = None
@@ -68,7 +68,7 @@ class Exchange(msgspec.Struct):
     query_keys: list[str] = []
     claim: Claim | None = None
     decision: Decision | None = None
-    hold: Hold | None = None
+    hold: Reservation | None = None
     limiter_s: float = 0.0
     call: Call | None = None
     answer: Answer | None = None

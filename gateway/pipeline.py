@@ -5,23 +5,23 @@ from asyncio import CancelledError
 from gateway.exchange import Exchange, Reply, Send
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import CLIENT_CLOSED, INTERNAL_ERROR, METHOD_NOT_ALLOWED, Fault, GatewayError
-from gateway.kernel.paths import merged
-from gateway.kernel.quota import Hold
-from gateway.remote.call import Call
-from gateway.remote.limiter import Limiter
-from gateway.stages.dress import dress
+from gateway.kernel.http.path_safety import merged
+from gateway.kernel.limits.quota import Reservation
+from gateway.keystore.cache import StoredKeys
+from gateway.limiter.interface import Limiter
+from gateway.stages.error_reply import refuse
 from gateway.stages.identify import authorize, identify, identify_stored, take_credentials
 from gateway.stages.limit import refuse_spent
+from gateway.stages.limits_endpoint import tell
 from gateway.stages.normalize import normalize
 from gateway.stages.prepare import Ahead, prepare
 from gateway.stages.record import Recorder
 from gateway.stages.redirect import redirect
-from gateway.stages.refuse import refuse
+from gateway.stages.response_headers import dress
 from gateway.stages.settle import conclude, settle
-from gateway.stages.tell import tell
 from gateway.table import Credentials, RouteTable, Visitors
-from gateway.table.account import Accounts
-from gateway.table.stored import StoredKeys
+from gateway.upstream.call import Call
+from gateway.usage.report import Accounts
 
 ANSWERED_WITHIN_S = 55.0
 """Clients commonly give up after 60 s: the time that a body took to arrive is taken from the upstream's, unless a route has more."""
@@ -95,14 +95,14 @@ class Gateway:
                 self._conclude(x, x.hold)
             self.recorder.record(x, self.clock.monotonic())
 
-    async def _settle(self, x: Exchange, hold: Hold) -> None:
+    async def _settle(self, x: Exchange, hold: Reservation) -> None:
         """A bug in the accounts of quotas must not cost the client its reply."""
         try:
             await settle(x, hold, self.recorder.unmeasured)
         except Exception as bug:
             self.recorder.bug(bug, x.request_id)
 
-    def _conclude(self, x: Exchange, hold: Hold) -> None:
+    def _conclude(self, x: Exchange, hold: Reservation) -> None:
         try:
             conclude(x, hold, self.recorder.unmeasured)
         except Exception as bug:
@@ -131,8 +131,8 @@ class Gateway:
 
     async def _serve(self, x: Exchange) -> Reply:
         """The life of a request."""
-        if x.door_error is not None:
-            raise x.door_error
+        if x.head_error is not None:
+            raise x.head_error
         take_credentials(x, self.credentials)
         route = x.route = self.table.match(x.method, x.path)
         if route.open:
@@ -179,7 +179,7 @@ class Gateway:
 
     async def _look(self, x: Exchange) -> None:
         """Every reply to a known caller tells what it has left, a refusal before the limiter too: at no cost."""
-        if x.door_error is not None or (x.caller is None and x.route is not None) or x.limiter_s:
+        if x.head_error is not None or (x.caller is None and x.route is not None) or x.limiter_s:
             return
         try:
             if x.caller is None:
@@ -213,7 +213,7 @@ class Redirection(Gateway):
         self._port = port
 
     async def _serve(self, x: Exchange) -> Reply:
-        if x.door_error is not None:
-            raise x.door_error
+        if x.head_error is not None:
+            raise x.head_error
         take_credentials(x, self.credentials)
         return redirect(x, self._port)

@@ -6,9 +6,9 @@ import pytest
 
 from gateway.exchange import Reply
 from gateway.kernel.faults import Fault, GatewayError
-from gateway.remote.call import Answer, UpstreamStream
 from gateway.stages.normalize import normalize
 from gateway.table import Envelope, Route
+from gateway.upstream.call import Answer, UpstreamStream
 from tests.envelope_schema import check_envelope
 from tests.samples import REQUEST_ID, exchange, route
 

@@ -12,8 +12,8 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from gateway.net.address import Address, TargetUrl
 from gateway.settings import Config
-from gateway.settings.schema.addresses import Address, TargetUrl
 from gateway.settings.schema.health import Statuses
 from gateway.settings.schema.key_list import KeyList
 from gateway.settings.schema.routing import Route

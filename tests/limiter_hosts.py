@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TypeAlias
 
-from gateway.kernel.bucket import Claim, Window
 from gateway.kernel.clock import Clock
-from gateway.remote.redis_limiter import SCRIPT, RedisLimiter
+from gateway.kernel.limits.token_bucket import Claim, Window
+from gateway.limiter.redis_limiter import SCRIPT, RedisLimiter
 
 SKEWS_S = (-10.0, 0.0, 10.0)
 BUDGET_S = 5.0

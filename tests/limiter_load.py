@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
-from gateway.kernel.bucket import Window, claim
 from gateway.kernel.clock import Clock
-from gateway.remote.redis_limiter import RedisLimiter
+from gateway.kernel.limits.token_bucket import Window, claim
+from gateway.limiter.redis_limiter import RedisLimiter
 
 CLOCK = Clock(time.monotonic, time.time)
 MANY = (Window("year", 1_000_000, 31_536_000_000_000, None),)

@@ -3,13 +3,13 @@
 import time
 from typing import Self
 
-from gateway.kernel.bucket import Claim, Decision, OnFailure
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import QUOTA_SPENT
-from gateway.kernel.quota import LEASE_MS, Hold, Kind, Meter, Posting
-from gateway.remote.redis_limiter import RedisLimiter
+from gateway.kernel.limits.quota import LEASE_MS, Kind, Meter, Posting, Reservation
+from gateway.kernel.limits.token_bucket import Claim, Decision, OnFailure
+from gateway.limiter.redis_limiter import RedisLimiter
 from tests.limiter_load import until
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisProcess
 
 CLOCK = Clock(time.monotonic, time.time)
 GENEROUS_S = 5.0
@@ -42,7 +42,7 @@ class Gateway:
     async def __aexit__(self, *_: object) -> None:
         await self.limiter.close()
 
-    async def allowed(self, *postings: Posting) -> Hold:
+    async def allowed(self, *postings: Posting) -> Reservation:
         decided = await self.limiter.decide(asks(*postings))
         assert decided.allowed
         assert decided.hold is not None
@@ -60,6 +60,6 @@ class Gateway:
         await until(lambda: self.limiter.quotas.settlements.owed == 0)
 
 
-def stored(server: RedisServer) -> set[str]:
+def stored(server: RedisProcess) -> set[str]:
     """The names of all keys but those of the gateways, and marks."""
     return {key.decode() for key in server.ask("KEYS", "*") if b"{a}" in key and b"/" not in key}

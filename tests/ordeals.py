@@ -22,7 +22,7 @@ from tests.editions import services, written
 from tests.fakes import until
 from tests.gateway_process import GatewayProcess, running
 from tests.load import Load
-from tests.redis_server import RedisServer, started
+from tests.redis_server import RedisProcess, started
 
 TOKEN = "sesame-open-the-door"
 WITHIN_S = 30.0
@@ -149,7 +149,7 @@ class Site:
 async def site(folder: Path, **more: str) -> AsyncIterator[Site]:
     """All of it running; `more` are sections of the configuration."""
     listeners = '[{id: public, address: "127.0.0.1:0"}]'
-    with started(RedisServer(folder)) as redis:
+    with started(RedisProcess(folder)) as redis:
         async with services() as ports:
             sections = {
                 "server": f"{{workers: 2, drain_delay: 0s, drain_timeout: 5s, listeners: {listeners}}}",

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.redis_server import RedisServer, free_port, started, wait_until
+from tests.redis_server import RedisProcess, free_port, started, wait_until
 
 SLOTS = 16384
 NODES = 4
 
 
-class ClusterNode(RedisServer):
+class ClusterNode(RedisProcess):
     """One of them, alone until it is told of the others."""
 
     def __init__(self, folder: Path) -> None:

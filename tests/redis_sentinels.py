@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.redis_server import RedisServer, started, wait_until
+from tests.redis_server import RedisProcess, started, wait_until
 
 SERVICE = "main"
 HASTE = {"info-period": 200, "ask-period": 200, "publish-period": 200, "election-timeout": 1000}
@@ -16,7 +16,7 @@ INFO_PERIOD_MS = 1000
 """From when they have. No replica is promoted of which a Sentinel has heard nothing for three such periods: it may be held up for so long."""
 
 
-class Sentinel(RedisServer):
+class Sentinel(RedisProcess):
     """One of them. It rewrites its configuration file itself, as Sentinels do."""
 
     ready = b"+monitor"
@@ -53,8 +53,8 @@ class RedisSentinels:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.primary = RedisServer(self._made("primary"), **{"repl-diskless-sync-delay": "0"})
-        self.replica = RedisServer(self._made("replica"))
+        self.primary = RedisProcess(self._made("primary"), **{"repl-diskless-sync-delay": "0"})
+        self.replica = RedisProcess(self._made("replica"))
         self.sentinels: list[Sentinel] = []
 
     @property

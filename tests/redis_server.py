@@ -14,7 +14,7 @@ import pytest
 import redis
 
 
-class RedisServer:
+class RedisProcess:
     """One server that keeps nothing on disk. `options` are lines of redis.conf by name, `folder` is for its Unix socket."""
 
     ready = b"ready to accept connections"
@@ -111,9 +111,9 @@ def started(servers: Started) -> Iterator[Started]:
 
 
 @pytest.fixture
-def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+def redis_server(tmp_path: Path) -> Iterator[RedisProcess]:
     """A running server, empty."""
-    server = RedisServer(tmp_path)
+    server = RedisProcess(tmp_path)
     server.start()
     yield server
     server.go_on()
@@ -121,9 +121,9 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 @pytest.fixture(scope="module")
-def module_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+def module_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess]:
     """A running server for all tests of a module: those that need it empty empty it."""
-    with started(RedisServer(tmp_path_factory.mktemp("redis"))) as server:
+    with started(RedisProcess(tmp_path_factory.mktemp("redis"))) as server:
         yield server
 
 

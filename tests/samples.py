@@ -8,14 +8,14 @@ import msgspec
 from multidict import CIMultiDict
 
 from gateway.exchange import Exchange
-from gateway.kernel.bucket import Window, claim
 from gateway.kernel.faults import CATALOGUE
-from gateway.kernel.headers import FieldFilter
-from gateway.kernel.public_urls import UrlMapping
-from gateway.kernel.quota_fields import limit_fields
-from gateway.kernel.response_fields import FieldRules
-from gateway.remote.call import Answer, Call
+from gateway.kernel.http.public_urls import UrlMapping
+from gateway.kernel.http.request_headers import FieldFilter
+from gateway.kernel.http.response_headers import FieldRules
+from gateway.kernel.limits.ratelimit_headers import limit_fields
+from gateway.kernel.limits.token_bucket import Window, claim
 from gateway.table import Caller, Envelope, Key, Keyring, Route
+from gateway.upstream.call import Answer, Call
 
 T = TypeVar("T")
 

@@ -6,14 +6,14 @@ from collections import Counter
 
 import hiredis
 
-from gateway.remote.key_records import Names, proof_of_certificate, proof_of_secret
-from gateway.remote.key_store import FIND_SHA, KeyStore
-from gateway.remote.redis_link import Reply
-from gateway.remote.redis_node import AWAY
+from gateway.keystore.cache import RESULTS, StoredKeys
+from gateway.keystore.reader import FIND_SHA, KeyStore
+from gateway.keystore.records import Names, proof_of_certificate, proof_of_secret
+from gateway.redis_client.connection import Reply
+from gateway.redis_client.server import AWAY
 from gateway.settings import parse
-from gateway.settings.records import References
+from gateway.settings.checks.stored_keys import References
 from gateway.table.keys import KeyMaker
-from gateway.table.stored import RESULTS, StoredKeys
 from tests.clocks import ManualClock
 from tests.yaml_files import LEAST
 

@@ -8,16 +8,16 @@ from ipaddress import ip_network
 from typing import Any
 
 from gateway.exchange import Exchange, Reply
-from gateway.kernel.bucket import Claim, Decision
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import CATALOGUE, LIMITER_UNAVAILABLE, GatewayError
-from gateway.kernel.quota import MeterState, Posting
-from gateway.observe.access import AccessLog
+from gateway.kernel.limits.quota import MeterState, Posting
+from gateway.kernel.limits.token_bucket import Claim, Decision
+from gateway.limiter.interface import Limiter
+from gateway.limiter.memory_limiter import LocalLimiter
+from gateway.observe.access_log import AccessLog
 from gateway.observe.metrics import Metrics
 from gateway.observe.writer import Writer
 from gateway.pipeline import Gateway
-from gateway.remote.limiter import Limiter
-from gateway.remote.local import LocalLimiter
 from gateway.stages.record import Recorder
 from gateway.table import Credentials, Key, Route, RouteTable
 from tests.samples import caller, keyring, route

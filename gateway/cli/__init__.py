@@ -22,7 +22,7 @@ import click  # noqa: E402
 from click.shell_completion import CompletionItem  # noqa: E402
 
 from gateway import __version__  # noqa: E402
-from gateway.cli.importing import quickly  # noqa: E402
+from gateway.cli.fast_import import quickly  # noqa: E402
 
 SUMMARIES = {
     "run": "Serve what a configuration file, or one URL, describes.",

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from gateway.settings import ConfigError, as_commands, as_data, as_text, load_with_warnings
-from gateway.settings.includes import STANDARD_INPUT
+from gateway.settings.document.includes import STANDARD_INPUT
 
 
 @click.command()

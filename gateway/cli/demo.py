@@ -6,8 +6,8 @@ import click
 
 from gateway.cli import secret
 from gateway.cli.demo_service import ENCODINGS, EXAMPLES, running
-from gateway.cli.failure import explained
-from gateway.cli.ports import free_port
+from gateway.cli.free_port import free_port
+from gateway.cli.friendly_errors import explained
 from gateway.settings import parse
 from gateway.supervisor import run
 

@@ -12,12 +12,12 @@ import click
 import msgspec
 
 from gateway import __version__
-from gateway.cli.asking import address_option, ask
-from gateway.cli.failure import explained
+from gateway.cli.admin_client import address_option, ask
+from gateway.cli.friendly_errors import explained
+from gateway.config_diff.changes import Change, changes, few
+from gateway.config_diff.effects import Effect
+from gateway.config_diff.inventory import Item, Preface, Redactor, things
 from gateway.settings import load
-from gateway.table.changes import Change, changes, few
-from gateway.table.effects import Effect
-from gateway.table.outline import Preface, Thing, Veil, things
 
 CHANGES, BREAKING = 3, 4
 """Exit codes: something changes, and something that callers may rely on."""
@@ -40,26 +40,26 @@ def command(file: Path, admin: str, against: Path | None, output: Literal["text"
     with explained():
         config = load(file)
         if against is not None:
-            veil = Veil(os.urandom(16), at_home=True)
-            before: Iterable[Thing] = things(load(against), veil)
+            redactor = Redactor(os.urandom(16), at_home=True)
+            before: Iterable[Item] = things(load(against), redactor)
         else:
             preface, before = _in_force(admin)
-            veil = Veil(bytes.fromhex(preface.salt), at_home=False)
+            redactor = Redactor(bytes.fromhex(preface.salt), at_home=False)
             if preface.release != __version__:
                 click.echo(f"the gateway is release {preface.release}, and this is {__version__}: they may know different things", err=True)
-    found = changes(before, things(config, veil))
+    found = changes(before, things(config, redactor))
     click.echo(_json(found) if output == "json" else text(found))
     sys.exit(BREAKING if any(change.effect == "breaking" for change in found) else CHANGES if found else 0)
 
 
-def _in_force(admin: str) -> tuple[Preface, list[Thing]]:
+def _in_force(admin: str) -> tuple[Preface, list[Item]]:
     """What the gateway at `admin` says of its configuration. Raises click.ClickException."""
     status, body = ask(admin, "GET", "/config/outline", _TIMEOUT_S, option="--admin")
     if status != http.client.OK:
         raise click.ClickException(f"the gateway at {admin} answers {status}")
     first, *rest = body.splitlines() or [b""]
     try:
-        return msgspec.json.decode(first, type=Preface), [msgspec.json.decode(line, type=Thing) for line in rest]
+        return msgspec.json.decode(first, type=Preface), [msgspec.json.decode(line, type=Item) for line in rest]
     except msgspec.DecodeError:
         raise click.ClickException(f"what answers at {admin} is no gateway, or one of a release that cannot be compared with") from None
 

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from gateway.cli.columns import aligned, markdown
+from gateway.cli.tables import aligned, markdown
 from gateway.kernel.faults import CATALOGUE
 
 HEADER = ("name", "status", "code", "who has to act", "developerMessage")

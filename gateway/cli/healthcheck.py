@@ -7,7 +7,7 @@ import http.client
 
 import click
 
-from gateway.cli.asking import address_option, ask
+from gateway.cli.admin_client import address_option, ask
 
 TIMEOUT_S = 3.0
 

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import click
 
-from gateway.cli.account import reset, show
-from gateway.cli.columns import aligned
-from gateway.cli.failure import explained
-from gateway.kernel.bucket import Window, most
+from gateway.cli.friendly_errors import explained
+from gateway.cli.limits_account import reset, show
+from gateway.cli.tables import aligned
+from gateway.kernel.limits.token_bucket import Window, most
 from gateway.settings import Config, load
 from gateway.settings.schema.access import Key
 from gateway.settings.schema.routing import Route

@@ -4,7 +4,7 @@ import http.client
 
 import click
 
-from gateway.cli.asking import address_option, ask, refused, token_option
+from gateway.cli.admin_client import address_option, ask, refused, token_option
 
 
 @click.command()

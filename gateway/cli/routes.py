@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.columns import aligned
-from gateway.cli.failure import explained
+from gateway.cli.friendly_errors import explained
+from gateway.cli.tables import aligned
 from gateway.settings import Config, load
 from gateway.settings.schema.config import LIMITS_ROUTE
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from pydantic import ValidationError
 
-from gateway.cli.failure import explained
+from gateway.cli.friendly_errors import explained
 from gateway.settings import Config, from_upstream, load_with_origins
 from gateway.settings.schema.server import Admin, Listener, Server
 from gateway.supervisor import run

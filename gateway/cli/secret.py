@@ -1,9 +1,9 @@
-"""Makes secrets of API keys, in the form of `gateway.kernel.key_form`."""
+"""Makes secrets of API keys, in the form of `gateway.kernel.key_format`."""
 
 import hashlib
 import secrets
 
-from gateway.kernel.key_form import ALPHABET, PREFIX, RANDOM_CHARACTERS, checksum
+from gateway.kernel.key_format import ALPHABET, PREFIX, RANDOM_CHARACTERS, checksum
 
 
 def create() -> str:

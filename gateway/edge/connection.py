@@ -12,13 +12,13 @@ from typing import Any
 from aiohttp import StreamReader
 from aiohttp.streams import EMPTY_PAYLOAD
 
-from gateway.edge.body import ClientBody
-from gateway.edge.door import body_length
-from gateway.edge.intake import Intake
-from gateway.edge.wire import head_bytes, may_have_body
+from gateway.edge.request_body import ClientBody
+from gateway.edge.request_head import body_length
+from gateway.edge.request_reader import RequestReader
+from gateway.edge.response_head import head_bytes, may_have_body
 from gateway.exchange import Exchange, Reply
 from gateway.kernel.faults import MALFORMED_REQUEST, SHUTTING_DOWN, GatewayError
-from gateway.remote.call import Stream
+from gateway.upstream.call import Stream
 
 LINGER_S = 1.0
 """How long to go on reading, and throwing away, after an answer that ends the connection: closing at once may reset it under the answer."""
@@ -38,7 +38,7 @@ _SMALL_BYTES = 32 * 1024
 """A reply up to this size may wait for the end of the loop's turn."""
 
 
-class Connection(Intake):
+class Connection(RequestReader):
     """aiohttp's connection with our loop. `_keep` says whether it goes on after the exchange under way.
 
     `plain` is a client that speaks http where https is spoken: each of its requests is refused.
@@ -95,8 +95,8 @@ class Connection(Intake):
         else:
             x = listener.door.admit(message, self._peer)
             if self._refusal is not None:
-                x.door_error = self._refusal()
-            self._keep = not (message.should_close or message.chunked or message.upgrade) and x.door_error is None
+                x.head_error = self._refusal()
+            self._keep = not (message.should_close or message.chunked or message.upgrade) and x.head_error is None
             self._http10 = message.version == (1, 0)
             if payload is not EMPTY_PAYLOAD:
                 self._body_since = x.started

@@ -11,21 +11,21 @@ from aiohttp.web import BaseRequest, StreamResponse
 from aiohttp.web_server import Server
 
 from gateway.edge.connection import Connection
-from gateway.edge.door import Door
-from gateway.edge.porch import Porch, Threshold
-from gateway.edge.room import TURNED_AWAY
-from gateway.edge.sockets import BACKLOG, shut
-from gateway.edge.unread import Unread
+from gateway.edge.connection_limits import REJECTED
+from gateway.edge.handshake import HandshakeAcceptor, HandshakeOptions
+from gateway.edge.request_head import RequestHeadChecker
+from gateway.edge.unread_replies import Unread
 from gateway.exchange import Exchange, Send
-from gateway.remote.call import BODY_PIECE_BYTES
-from gateway.remote.outbox import Outbox
+from gateway.net.listen import BACKLOG, shut
+from gateway.net.write_batch import Outbox
+from gateway.upstream.call import BODY_PIECE_BYTES
 
 
 class Listener(Server):
     """Accepts on sockets that somebody else has bound, and serves what comes.
 
     `serve` answers one Exchange through the `Send` it is given. `unread` counts what clients leave unread, those of all
-    listeners. `wall` reads Unix time in seconds. `on_turned_away` is called for
+    listeners. `wall` reads Unix time in seconds. `on_rejected` is called for
     each connection beyond as many as there may be, with that number: its request is refused. Beyond a few of those,
     connections wait in the queue of the system.
     """
@@ -38,12 +38,12 @@ class Listener(Server):
 
     def __init__(
         self,
-        door: Door,
+        door: RequestHeadChecker,
         serve: Callable[[Exchange, Send], Awaitable[None]],
         wall: Callable[[], float],
         outbox: Outbox,
-        on_turned_away: Callable[[int], None],
-        threshold: Threshold | None = None,
+        on_rejected: Callable[[int], None],
+        options: HandshakeOptions | None = None,
         unread: Unread | None = None,
     ) -> None:
         super().__init__(_unused, handler_cancellation=True)
@@ -60,20 +60,20 @@ class Listener(Server):
         self._wall = wall
         self._date = ""
         self._date_for = 0
-        self._on_turned_away = on_turned_away
+        self._on_rejected = on_rejected
         self._sockets: list[socket.socket] = []
         self._servers: dict[socket.socket, asyncio.Server] = {}
         """By the socket that each accepts from."""
         self._arriving: set[asyncio.Task[object]] = set()
         self._resuming: asyncio.Task[None] | None = None
-        self.turned_away = 0
+        self.rejected = 0
         """Connections that are still there although they were too many: nobody else is turned away because of them."""
         self._timer: asyncio.TimerHandle | None = None
-        self._certificates = None if threshold is None else threshold.certificates
+        self._certificates = None if options is None else options.certificates
         self._looked = door.monotonic()
-        self._porch: Porch | None = None
-        if threshold is not None:
-            self._porch = Porch(self._connection, threshold, door.trusts, self._has_room)
+        self._acceptor: HandshakeAcceptor | None = None
+        if options is not None:
+            self._acceptor = HandshakeAcceptor(self._connection, options, door.trusts, self._has_room)
 
     def __call__(self) -> Connection:
         return self._connection(None, False)
@@ -95,8 +95,8 @@ class Listener(Server):
 
     async def start(self, sock: socket.socket) -> None:
         """Begin to accept on `sock`, which is bound."""
-        if self._porch is not None:
-            self._porch.open(sock)
+        if self._acceptor is not None:
+            self._acceptor.open(sock)
         else:
             self._sockets.append(sock)
             await self._accept_on(sock)
@@ -105,16 +105,16 @@ class Listener(Server):
 
     def borrow(self, sock: socket.socket) -> None:
         """Accept on `sock` too, which is another worker's, until `leave`."""
-        if self._porch is not None:
-            self._porch.open(sock)
+        if self._acceptor is not None:
+            self._acceptor.open(sock)
         else:
             self._sockets.append(sock)
             self._resume_soon()
 
     def leave(self, sock: socket.socket) -> None:
         """Accept on a borrowed `sock` no longer. It is closed, if it was not before."""
-        if self._porch is not None:
-            self._porch.leave(sock)
+        if self._acceptor is not None:
+            self._acceptor.leave(sock)
         elif sock in self._sockets:
             self._sockets.remove(sock)
             if sock in self._servers:
@@ -129,20 +129,20 @@ class Listener(Server):
         else:  # it was taken back meanwhile
             server.close()
 
-    def turns_away(self) -> bool:
+    def rejects(self) -> bool:
         """Whether a connection that has just begun is one too many."""
         most = self.door.limits.connections
-        if len(self._connections) - self.turned_away <= most:
+        if len(self._connections) - self.rejected <= most:
             return False
-        self.turned_away += 1
-        self._on_turned_away(most)
+        self.rejected += 1
+        self._on_rejected(most)
         if self._servers and not self._has_room(0):
             self._pause()
         return True
 
     def _has_room(self, arriving: int) -> bool:
         """Whether more connections can be told that they are too many, beside so many that have not begun."""
-        return len(self._connections) + arriving < self.door.limits.connections + TURNED_AWAY
+        return len(self._connections) + arriving < self.door.limits.connections + REJECTED
 
     def _pause(self) -> None:
         for server in self._servers.values():
@@ -177,8 +177,8 @@ class Listener(Server):
         self.draining = self.closed = True
         self.idle_timeout_s = min(self.idle_timeout_s, self.PARTING_S)
         self.parted_at = self.door.monotonic()
-        if self._porch is not None:
-            self._porch.close(last=last)
+        if self._acceptor is not None:
+            self._acceptor.close(last=last)
         if self._resuming is not None:
             self._resuming.cancel()
         self._pause()
@@ -204,14 +204,14 @@ class Listener(Server):
     @property
     def busy(self) -> bool:
         """Whether there is anybody left to serve."""
-        return bool(self._connections or self._arriving) or (self._porch is not None and self._porch.arriving > 0)
+        return bool(self._connections or self._arriving) or (self._acceptor is not None and self._acceptor.arriving > 0)
 
     def cut(self) -> int:
         """End what is left, in flight or not; returns how many requests were in flight."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._porch is not None:
-            self._porch.cut()
+        if self._acceptor is not None:
+            self._acceptor.cut()
         return sum(connection.cut() for connection in self._open())
 
     def _open(self) -> list[Connection]:

@@ -2,7 +2,7 @@
 
 prometheus-client negotiates the format and writes the metrics of the process. The gateway's own series are written
 here, in the same form (a test compares the two): through prometheus-client's samples 10,000 of them take 78 ms, with
-rows prepared when a series is first seen about 5 (observe/rows.py), and a scrape is time taken from requests.
+rows prepared when a series is first seen about 5 (observe/text_format.py), and a scrape is time taken from requests.
 """
 
 import math
@@ -11,9 +11,9 @@ from collections.abc import Callable, Container, Generator, Iterator, Mapping, S
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 
-from gateway.kernel.accept import quality
-from gateway.observe.rows import Place, Snapshot, Summed, Told, escaped, on_one_line
-from gateway.observe.slots import Declaration, Entry, Region
+from gateway.kernel.http.accept import quality
+from gateway.observe.shared_memory import Declaration, Entry, Region
+from gateway.observe.text_format import Place, Snapshot, Summed, Told, escaped, on_one_line
 
 _OPENMETRICS = "application/openmetrics-text"
 _READ_BYTES = 4 << 10

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gateway.observe.series import Child, Counter, Family, Gauge, Histogram, Slots
-from gateway.observe.slots import Declaration, Merge, Region
+from gateway.observe.instruments import Child, Counter, Family, Gauge, Histogram, Slots
+from gateway.observe.shared_memory import Declaration, Merge, Region
 
 _VALUES_OF_INFO = 10_000
 

@@ -11,9 +11,9 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 import structlog
 
-from gateway.observe.access import AccessLog, printable
+from gateway.observe.access_log import AccessLog, printable
 from gateway.observe.redact import redactor
-from gateway.observe.stamp import Stamp
+from gateway.observe.timestamp import Timestamp
 from gateway.observe.writer import Output, Writer
 
 Format: TypeAlias = Literal["auto", "json", "console"]
@@ -63,7 +63,7 @@ class Log:
 
     def install(self) -> None:
         render = _Console(self._colour) if self.console else _to_json
-        stamp = Stamp()
+        stamp = Timestamp()
 
         def arrange(_logger: object, method: str, event: _Event) -> _Event:
             """The fields of every line first, in one order."""

@@ -8,7 +8,7 @@ certificates by way of pairs), overlap and enclosure (what the parts mean togeth
 `origins` keeps where values came from, `document` makes the JSON Schema, and `records` reads keys that stand in Redis.
 """
 
-from gateway.settings.document import json_schema, json_schema_text
+from gateway.settings.json_schema import json_schema, json_schema_text
 from gateway.settings.load import from_upstream, load, load_with_origins, load_with_warnings, parse
 from gateway.settings.problems import ConfigError, Problem, as_commands, as_data, as_text
 from gateway.settings.schema.config import Config

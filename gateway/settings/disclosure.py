@@ -9,7 +9,7 @@ from pydantic import BaseModel, SecretStr
 
 from gateway.kernel.faults import CATALOGUE
 from gateway.settings.schema.config import Config
-from gateway.settings.secret_shapes import holds_key
+from gateway.settings.secret_patterns import holds_key
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}")
 _SECRET_KEYS = frozenset({"key", "secret_sha256", "private_key", "set"})

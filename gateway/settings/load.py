@@ -10,17 +10,17 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from gateway.settings.checks import check
-from gateway.settings.draft import Draft
-from gateway.settings.explain import explain
-from gateway.settings.includes import read_file, read_text
-from gateway.settings.notes import Notes
+from gateway.settings.checks.context import CheckContext
+from gateway.settings.checks.prune import pruned
+from gateway.settings.checks.pydantic_errors import explain
+from gateway.settings.checks.semantics import check
+from gateway.settings.document.includes import read_file, read_text
+from gateway.settings.document.key_folding import Alike, with_alike
 from gateway.settings.origins import Origins
-from gateway.settings.places import Items, Source, Table
+from gateway.settings.positions import Items, Source, Table
+from gateway.settings.problem_list import ProblemList
 from gateway.settings.problems import ConfigError, Problem
-from gateway.settings.prune import pruned
 from gateway.settings.schema.config import Config
-from gateway.settings.thinning import Alike, with_alike
 
 
 def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None, content: bytes | None = None) -> Config:
@@ -86,8 +86,8 @@ def _load_thinned(name: str, environ: Mapping[str, str], content: bytes | None) 
     return None if keys is None else loaded._replace(config=loaded.config.model_copy(update={"keys": keys}))
 
 
-def _read(name: str, environ: Mapping[str, str], groups: list[Alike] | None, content: bytes | None) -> tuple[Any, Notes, bool]:
-    notes = Notes()
+def _read(name: str, environ: Mapping[str, str], groups: list[Alike] | None, content: bytes | None) -> tuple[Any, ProblemList, bool]:
+    notes = ProblemList()
     root, whole = read_file(name, environ, notes, groups, content)
     return root, notes, whole
 
@@ -97,7 +97,7 @@ def parse(text: str, name: str = "gateway.yaml", environ: Mapping[str, str] | No
 
     `directory` is what `${file:…}` and the paths of certificates are relative to. Raises ConfigError.
     """
-    notes = Notes()
+    notes = ProblemList()
     root = read_text(Source.of(name, text, directory), text, environ or {}, notes)
     return _built(root, notes, whole=True).config
 
@@ -118,15 +118,15 @@ def from_upstream(url: str, address: str = "127.0.0.1:8080") -> Config:
         raise ConfigError([Problem("command line", 0, 0, "", problem.text, problem.hint) for problem in error.problems]) from None
 
 
-def _built(root: Any, notes: Notes, whole: bool) -> _Loaded:
+def _built(root: Any, notes: ProblemList, whole: bool) -> _Loaded:
     if not isinstance(root, Table):
         notes.raise_if_any()
         raise AssertionError("what cannot be read has a problem")
     _anchor_paths(root)
     try:
-        draft = Draft(Config.model_validate(root), root, {}, notes, whole)
+        draft = CheckContext(Config.model_validate(root), root, {}, notes, whole)
     except ValidationError as error:
-        draft = Draft(*pruned(root, explain(error, root, Config, notes)), notes, whole)
+        draft = CheckContext(*pruned(root, explain(error, root, Config, notes)), notes, whole)
     check(draft)
     notes.raise_if_any()
     return _Loaded(draft.config, root, notes.warnings())

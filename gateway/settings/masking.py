@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from gateway.settings.disclosure import is_plain_key, may_be_shown, opens
-from gateway.settings.secret_shapes import MASK, holds_key, looks_secret, shown_url
+from gateway.settings.secret_patterns import MASK, holds_key, looks_secret, shown_url
 
 _LONGEST = 160
 _LOOK_BACK = 200

@@ -10,8 +10,8 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from gateway.settings.interpolate import references
-from gateway.settings.places import Items, Loc, Place, Table, spell
+from gateway.settings.document.interpolate import references
+from gateway.settings.positions import Items, Loc, Place, Table, spell
 
 DEFAULT = "default"
 _ELSEWHERE = "${…}"

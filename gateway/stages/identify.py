@@ -11,9 +11,9 @@ from gateway.kernel.faults import (
     Fault,
     GatewayError,
 )
-from gateway.kernel.query import TooManyKeysError, decode, drop_copies, fold, holds, secrets_of, take_key
+from gateway.kernel.http.key_scrubbing import TooManyKeysError, decode, drop_copies, fold, holds, secrets_of, take_key
+from gateway.keystore.cache import StoredKeys
 from gateway.table import Caller, Credentials, Route
-from gateway.table.stored import StoredKeys
 
 
 def take_credentials(x: Exchange, credentials: Credentials) -> None:

@@ -2,10 +2,10 @@
 
 from math import ceil
 
-from gateway.kernel.bucket import Decision, WindowState
 from gateway.kernel.faults import RATE_LIMITED, Detail, GatewayError
-from gateway.kernel.quota import MeterState
-from gateway.kernel.quota_fields import retry_after_s
+from gateway.kernel.limits.quota import MeterState
+from gateway.kernel.limits.ratelimit_headers import retry_after_s
+from gateway.kernel.limits.token_bucket import Decision, WindowState
 
 _NEVER_S = 86_400
 """When to come back to a quota that does not open by itself: somebody may have raised it by then."""

@@ -2,27 +2,27 @@
 
 Most answers are whole JSON texts with a status below 300: they take the short way in `normalize`. The rest is sorted by what
 can be known first: the status, then the type, then whether all of the body is here. Nothing waits: a body too large to hold
-goes on as a stream that checks itself while it is read (`gateway.kernel.splice`).
+goes on as a stream that checks itself while it is read (`gateway.kernel.envelope.splice`).
 """
 
 from collections.abc import Iterator
 
 from gateway.exchange import Exchange, Reply
-from gateway.kernel.charsets import BOM
-from gateway.kernel.coding import decode, decoder, is_coded
-from gateway.kernel.envelope import EMPTY_RESULT, error, message_ids, success, success_head, success_tail
-from gateway.kernel.enveloped import adopt, opening, probe
+from gateway.kernel.envelope.adopt import adopt, opening, probe
+from gateway.kernel.envelope.charsets import BOM
+from gateway.kernel.envelope.header_messages import notices
+from gateway.kernel.envelope.media_type import BINARY, JSON, Media, is_attachment, json_in_utf8, media, sniffed, wide_json
+from gateway.kernel.envelope.raw_json import WHITE, array, is_json
+from gateway.kernel.envelope.splice import CheckedJson, Pass, QuotedText, Spliced, TranscodedJson
+from gateway.kernel.envelope.write import EMPTY_RESULT, error, message_ids, success, success_head, success_tail
+from gateway.kernel.errors.translate import Translation, code_of, generic, status_of, translate
 from gateway.kernel.faults import UNDEFINED, UPSTREAM_BODY_INVALID, UPSTREAM_PROTOCOL_ERROR, UPSTREAM_TYPE_REFUSED, GatewayError
-from gateway.kernel.jsontext import WHITE, array, is_json
-from gateway.kernel.media import BINARY, JSON, Media, is_attachment, json_in_utf8, media, sniffed, wide_json
-from gateway.kernel.notices import notices
-from gateway.kernel.public_urls import with_public_urls
-from gateway.kernel.response_fields import LOCATION, Line, Screened, checked, replaced, screen
-from gateway.kernel.responses import WITHOUT_BODY, completed
-from gateway.kernel.splice import CheckedJson, Pass, QuotedText, Spliced, TranscodedJson
-from gateway.kernel.translate import Translation, code_of, generic, status_of, translate
-from gateway.remote.call import Answer, Stream
+from gateway.kernel.http.content_coding import decode, decoder, is_coded
+from gateway.kernel.http.public_urls import with_public_urls
+from gateway.kernel.http.response_headers import LOCATION, Line, Screened, checked, replaced, screen
+from gateway.kernel.http.status_rules import WITHOUT_BODY, completed
 from gateway.table import Route
+from gateway.upstream.call import Answer, Stream
 
 _WITH_RESULT = frozenset(range(200, 300)) - {204, 205, 206}
 

@@ -6,12 +6,12 @@ from typing import TypeAlias
 from multidict import istr
 
 from gateway.exchange import Exchange, Headers
-from gateway.kernel.headers import forwarded_prefix
-from gateway.kernel.node_names import chain
-from gateway.kernel.query import holds, secrets_of
-from gateway.remote.call import BODY_PIECE_BYTES, Body, Call
-from gateway.settings.schema.addresses import UNIX
+from gateway.kernel.http.key_scrubbing import holds, secrets_of
+from gateway.kernel.http.node_names import chain
+from gateway.kernel.http.request_headers import forwarded_prefix
+from gateway.net.address import UNIX
 from gateway.table import Caller, Route
+from gateway.upstream.call import BODY_PIECE_BYTES, Body, Call
 
 Field: TypeAlias = tuple[bytes, bytes]
 

@@ -18,12 +18,12 @@ from gateway.kernel.faults import (
     UPSTREAM_SHARE_SPENT,
     UPSTREAM_STREAMS_FULL,
 )
-from gateway.kernel.key_form import without_keys
-from gateway.kernel.query import decode, fold
-from gateway.observe.access import AccessLog, AccessRecord
-from gateway.observe.errors import ErrorLog, ErrorRecord, Lane, clipped
+from gateway.kernel.http.key_scrubbing import decode, fold
+from gateway.kernel.key_format import without_keys
+from gateway.observe.access_log import AccessLog, AccessRecord
+from gateway.observe.instruments import Counter, Histogram, method_label
 from gateway.observe.metrics import NO_ROUTE, Metrics
-from gateway.observe.series import Counter, Histogram, method_label
+from gateway.observe.recent_errors import ErrorLog, ErrorRecord, Lane, clipped
 
 ABANDONED = 499
 """The status recorded for a client that left before it was answered."""
@@ -241,7 +241,7 @@ class Recorder:
         path = x.path
         if x.route is not None and path == x.route.pattern:
             return path
-        if x.door_error is not None or not path.isascii():
+        if x.head_error is not None or not path.isascii():
             return None
         if x.route is None and x.error is not None and x.error.fault.name == KEY_AMBIGUOUS.name:
             return None  # so many that nobody has looked at them

@@ -1,10 +1,10 @@
 """The same URL with https: for listeners that serve nothing else."""
 
 from gateway.exchange import Exchange, Reply
-from gateway.kernel.envelope import EMPTY_RESULT, success
+from gateway.kernel.envelope.write import EMPTY_RESULT, success
 from gateway.kernel.faults import MALFORMED_REQUEST, GatewayError
-from gateway.kernel.response_fields import JSON_TYPE
-from gateway.kernel.responses import NO_STORE
+from gateway.kernel.http.response_headers import JSON_TYPE
+from gateway.kernel.http.status_rules import NO_STORE
 
 _HTTPS_PORT = 443
 

@@ -15,14 +15,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
 from gateway.exchange import Exchange
-from gateway.kernel.amounts import amount_in_body, amount_in_header
-from gateway.kernel.charsets import utf8_of
-from gateway.kernel.coding import decode, is_coded
+from gateway.kernel.envelope.charsets import utf8_of
+from gateway.kernel.envelope.media_type import media
 from gateway.kernel.faults import GatewayError
-from gateway.kernel.media import media
-from gateway.kernel.quota import Amount, Hold
-from gateway.kernel.responses import WITHOUT_BODY
-from gateway.remote.call import Answer
+from gateway.kernel.http.content_coding import decode, is_coded
+from gateway.kernel.http.status_rules import WITHOUT_BODY
+from gateway.kernel.limits.quota import Amount, Reservation
+from gateway.kernel.limits.reported_amount import amount_in_body, amount_in_header
+from gateway.upstream.call import Answer
 
 HELD_BACK_S = 5.0
 """A service that was held back for this long, in all, may have lost patience: none that serves slow clients at all has less."""
@@ -31,7 +31,7 @@ Unmeasured: TypeAlias = Callable[[str], None]
 """Is told of a quota whose amount a successful answer did not tell; the call counts as nothing then."""
 
 
-async def settle(x: Exchange, hold: Hold, unmeasured: Unmeasured) -> None:
+async def settle(x: Exchange, hold: Reservation, unmeasured: Unmeasured) -> None:
     """Once the reply is there. One that is streamed is judged when it has ended, by `conclude`."""
     if x.reply is not None and x.reply.stream is None:
         settled, ended = _settle(x, hold, x.reply.status < 400, unmeasured), hold.end()
@@ -41,7 +41,7 @@ async def settle(x: Exchange, hold: Hold, unmeasured: Unmeasured) -> None:
             await ended
 
 
-def conclude(x: Exchange, hold: Hold, unmeasured: Unmeasured) -> None:
+def conclude(x: Exchange, hold: Reservation, unmeasured: Unmeasured) -> None:
     """Once the exchange is over, whatever became of it. Waits for nothing."""
     handed = x.call is not None and x.call.handed
     succeeded = handed if x.reply is None else x.reply.status < 400 and (x.outcome != "cut" or _cut_by_client(x))
@@ -57,13 +57,13 @@ def _cut_by_client(x: Exchange) -> bool:
     return held_back or (x.error is not None and x.error.fault.source == "client")
 
 
-def _settle(x: Exchange, hold: Hold, succeeded: bool, unmeasured: Unmeasured) -> Awaitable[None] | None:
+def _settle(x: Exchange, hold: Reservation, succeeded: bool, unmeasured: Unmeasured) -> Awaitable[None] | None:
     if not hold.open:
         return None
     return hold.settle(succeeded, _amounts(x, hold, unmeasured) if succeeded and x.answer is not None else {})
 
 
-def _amounts(x: Exchange, hold: Hold, unmeasured: Unmeasured) -> Mapping[str, int]:
+def _amounts(x: Exchange, hold: Reservation, unmeasured: Unmeasured) -> Mapping[str, int]:
     """What the answer says, by the ids of the meters that want to know."""
     answer, found = x.answer, dict[str, int]()
     for posting in hold.postings:

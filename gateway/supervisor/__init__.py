@@ -26,7 +26,7 @@ from pathlib import Path
 from gateway.settings import Config
 from gateway.settings.origins import Origins
 from gateway.supervisor.supervisor import Supervisor
-from gateway.table.blueprint import Reread, draw
+from gateway.table.snapshot import Reread, draw
 
 STUCK_AFTER_S = 10.0
 
@@ -49,7 +49,7 @@ def run(
     """
 
     async def serve() -> int:
-        blueprint = draw(config, origins, source)
-        return await Supervisor(blueprint, reread or (lambda: (config, origins)), stuck_after_s, os.environ, watched).serve()
+        snapshot = draw(config, origins, source)
+        return await Supervisor(snapshot, reread or (lambda: (config, origins)), stuck_after_s, os.environ, watched).serve()
 
     return asyncio.run(serve())

@@ -1,9 +1,9 @@
 """The log of the supervisor."""
 
-from gateway.app import SYSTEM
-from gateway.observe.direct import DirectWriter
+from gateway.observe.direct_writer import DirectWriter
 from gateway.observe.log import Log
 from gateway.settings import Config
+from gateway.worker.worker import SYSTEM
 
 
 def node_log(config: Config, writer: DirectWriter) -> Log:

@@ -12,30 +12,30 @@ from pathlib import Path
 import structlog
 
 from gateway import __version__
-from gateway.admin import Admin
-from gateway.app import SYSTEM
-from gateway.edge.room import raise_descriptors
-from gateway.edge.sockets import bind, spelled
-from gateway.observe.direct import DirectWriter
+from gateway.admin.listener import Admin
+from gateway.edge.connection_limits import raise_descriptors
+from gateway.net.listen import bind, spelled
+from gateway.observe.direct_writer import DirectWriter
 from gateway.observe.log import Log, announce
-from gateway.observe.node import NodeMetrics
-from gateway.observe.slots import Region
+from gateway.observe.node_metrics import NodeMetrics
+from gateway.observe.shared_memory import Region
 from gateway.settings import Config, ConfigError
-from gateway.supervisor.crew import Crew
-from gateway.supervisor.figures import show
-from gateway.supervisor.inheritance import ADMIN, Will, inherit, succeed
+from gateway.supervisor.admin_views import changes, views
+from gateway.supervisor.coalesce import Coalescer
+from gateway.supervisor.cpu_count import count_of
+from gateway.supervisor.file_watch import Watch
+from gateway.supervisor.hot_restart import Succession
+from gateway.supervisor.inherited_sockets import ADMIN, Will, inherit, succeed
+from gateway.supervisor.listening_sockets import Sockets
 from gateway.supervisor.node_log import node_log
-from gateway.supervisor.notify import Notifier
-from gateway.supervisor.processors import count_of
-from gateway.supervisor.signals import obey, unless
-from gateway.supervisor.sockets import Sockets
-from gateway.supervisor.succession import Succession
-from gateway.supervisor.turns import Turns
-from gateway.supervisor.views import changes, views
-from gateway.supervisor.watch import Watch
-from gateway.supervisor.worker import StillbornError, WorkerProcess
+from gateway.supervisor.signal_handlers import obey, unless
+from gateway.supervisor.status import show
+from gateway.supervisor.systemd import Notifier
+from gateway.supervisor.worker_pool import WorkerPool
+from gateway.supervisor.worker_process import WorkerProcess, WorkerStartError
 from gateway.system.signals import STOPS
-from gateway.table.blueprint import Blueprint, Reread, draw
+from gateway.table.snapshot import Reread, Snapshot, draw
+from gateway.worker.worker import SYSTEM
 
 TICK_S = 0.25
 PROGRESS_S = 3.0
@@ -45,7 +45,7 @@ _STDOUT = 1
 
 
 class Supervisor:
-    """Serves `blueprint` until it is told to stop; `reread` gives the configuration as it is now, or raises ConfigError.
+    """Serves `snapshot` until it is told to stop; `reread` gives the configuration as it is now, or raises ConfigError.
 
     A worker whose loop stands still for `stuck_after_s` is replaced. When the file `watched` changes, it is as if somebody
     had asked for a reload.
@@ -53,25 +53,25 @@ class Supervisor:
 
     def __init__(
         self,
-        blueprint: Blueprint,
+        snapshot: Snapshot,
         reread: Reread,
         stuck_after_s: float,
         environ: MutableMapping[str, str],
         watched: Path | None,
     ) -> None:
-        self.blueprint = blueprint
+        self.snapshot = snapshot
         self._reread = reread
-        self._watch = None if watched is None else Watch(watched, blueprint.config.include)
+        self._watch = None if watched is None else Watch(watched, snapshot.config.include)
         self.metrics = NodeMetrics(Region.shared())
         self._environ = environ
         self._inheritance = inherit(environ)
         self._notifier = Notifier(environ)
         self.sockets = Sockets(self._inheritance.sockets, self._inheritance.lasting)
-        self.crew = Crew(self.sockets, self.metrics, stuck_after_s)
-        self._reloads = Turns(self._reload)
+        self.pool = WorkerPool(self.sockets, self.metrics, stuck_after_s)
+        self._reloads = Coalescer(self._reload)
         self._reload_due = False
-        self._succession = Succession(self._bequeath, self._give_way, alone=self._inheritance.testator is None)
-        self.admin = self._admin(blueprint.config)
+        self._succession = Succession(self._handover_state, self._give_way, alone=self._inheritance.predecessor is None)
+        self.admin = self._admin(snapshot.config)
         self._admin_sock: socket.socket | None = None
         self._reasons = ["starting"]
         self._stop = asyncio.Event()
@@ -81,8 +81,8 @@ class Supervisor:
 
     async def serve(self) -> int:
         """The exit code, in the end. Raises OSError when an address or a file cannot be had."""
-        config = self.blueprint.config
-        changing = {signal.SIGHUP: self._reloads.ask, signal.SIGUSR2: self._hand_over, signal.SIGCHLD: self.crew.reap}
+        config = self.snapshot.config
+        changing = {signal.SIGHUP: self._reloads.ask, signal.SIGUSR2: self._hand_over, signal.SIGCHLD: self.pool.reap}
         obey({**changing, **dict.fromkeys(STOPS, self._on_stop)})
         raise_descriptors()
         self.sockets.provide(config.server.listeners, count_of(config))
@@ -90,22 +90,22 @@ class Supervisor:
         self.sockets.disown()
         log = node_log(config, self._output)
         try:
-            if self._inheritance.testator is None:
+            if self._inheritance.predecessor is None:
                 await self.admin.start(self._admin_sock)
             self._tick(SYSTEM.monotonic())
-            self.crew.show(self._inheritance.regions)
+            self.pool.show(self._inheritance.regions)
             members = await self._first_members()
             if members is None:
                 structlog.get_logger().info("stopped before it served")
                 return 0
             self._in_force()
             self._reasons.remove("starting")
-            if self._inheritance.testator is not None:
-                await self.crew.succeed(members, 0.0)
-                await succeed(self._inheritance.testator, partial(self.admin.start, self._admin_sock), self._inherit_rest)
+            if self._inheritance.predecessor is not None:
+                await self.pool.succeed(members, 0.0)
+                await succeed(self._inheritance.predecessor, partial(self.admin.start, self._admin_sock), self._inherit_rest)
             self._announce(members[0].limiter)
-            if self._inheritance.testator is None:
-                await self.crew.succeed(members, 0.0)
+            if self._inheritance.predecessor is None:
+                await self.pool.succeed(members, 0.0)
             self._notifier.tell("READY=1", f"MAINPID={os.getpid()}")
             async with self._reloads.taken():
                 await self._stop.wait()
@@ -117,15 +117,15 @@ class Supervisor:
     async def _first_members(self) -> dict[int, WorkerProcess] | None:
         """None when it is told to stop before they are ready. Raises OSError."""
         try:
-            return await unless(self._stop, self.crew.raise_(self.blueprint, count_of(self.blueprint.config)))
-        except StillbornError as error:
+            return await unless(self._stop, self.pool.raise_(self.snapshot, count_of(self.snapshot.config)))
+        except WorkerStartError as error:
             raise OSError(error.errno, str(error)) from error
 
     def _announce(self, limiter: str) -> None:
-        config = self.blueprint.config
+        config = self.snapshot.config
         assert self._admin_sock is not None
         announce(
-            config=self.blueprint.source,
+            config=self.snapshot.source,
             listeners=self.sockets.addresses(config.server.listeners),
             admin=spelled(self._admin_sock),
             limiter=limiter,
@@ -136,28 +136,28 @@ class Supervisor:
         )
 
     def _inherit_rest(self) -> None:
-        self.crew.take_over()
+        self.pool.take_over()
         self._succession.alone.set()
 
     def _hand_over(self) -> None:
         if "starting" in self._reasons:
             structlog.get_logger().error("no hand-over: this program has not started yet")
         elif not self._stop.is_set():
-            self.crew.later(self._succession.execute())
+            self.pool.later(self._succession.execute())
 
-    def _bequeath(self) -> Will:
+    def _handover_state(self) -> Will:
         assert self._admin_sock is not None
-        self.sockets.reopen(self.blueprint.config.server.listeners)
-        sockets = self.sockets.open | {_admin_name(self.blueprint.config): [self._admin_sock]}
-        will = Will(sockets, [self.metrics.region, *self.crew.regions], self._environ, self.sockets.lasting)
-        self.crew.spared.add(will.pid)
+        self.sockets.reopen(self.snapshot.config.server.listeners)
+        sockets = self.sockets.open | {_admin_name(self.snapshot.config): [self._admin_sock]}
+        will = Will(sockets, [self.metrics.region, *self.pool.regions], self._environ, self.sockets.lasting)
+        self.pool.spared.add(will.pid)
         return will
 
     async def _give_way(self, will: Will) -> None:
         if self._reload_due:  # whoever serves is meant
             os.kill(will.pid, signal.SIGHUP)
         await self.admin.close()
-        self.metrics.region.bereave()
+        self.metrics.region.writer_exited()
         self._notifier.tell(f"MAINPID={will.pid}")
         await will.execute()
         self._stop.set()
@@ -175,18 +175,18 @@ class Supervisor:
     async def _read_and_replace(self) -> list[str]:
         log, metrics = structlog.get_logger(), self.metrics
         try:
-            reading = self.crew.threads.run(lambda: draw(*self._reread(), self.blueprint.source))
-            blueprint = await asyncio.wait_for(reading, READ_WITHIN_S)
-            await self._replace(blueprint)
+            reading = self.pool.threads.run(lambda: draw(*self._reread(), self.snapshot.source))
+            snapshot = await asyncio.wait_for(reading, READ_WITHIN_S)
+            await self._replace(snapshot)
         except ConfigError as error:
             problems = [str(problem) for problem in error.problems]
         except TimeoutError as error:
             problems = [str(error) or f"the files were not read within {READ_WITHIN_S:g} s"]
-        except (OSError, StillbornError, UnicodeError) as error:
+        except (OSError, WorkerStartError, UnicodeError) as error:
             problems = [str(error)]
         else:
             metrics.reloads.labels("success").inc()
-            log.info("reloaded", config=blueprint.source, routes=len(blueprint.config.routes), keys=len(blueprint.config.keys))
+            log.info("reloaded", config=snapshot.source, routes=len(snapshot.config.routes), keys=len(snapshot.config.keys))
             return []
         for problem in problems:
             log.error("configuration refused", problem=problem)
@@ -194,9 +194,9 @@ class Supervisor:
         metrics.reloads.labels("failure").inc()
         return problems
 
-    async def _replace(self, blueprint: Blueprint) -> None:
-        """Raises OSError or StillbornError, and then all is as before."""
-        before, config = self.blueprint.config, blueprint.config
+    async def _replace(self, snapshot: Snapshot) -> None:
+        """Raises OSError or WorkerStartError, and then all is as before."""
+        before, config = self.snapshot.config, snapshot.config
         count = count_of(config)
         admin, admin_sock = self.admin, self._admin_sock
         if config.admin.address != before.admin.address:
@@ -205,7 +205,7 @@ class Supervisor:
         try:
             self.sockets.provide(config.server.listeners, count)
             try:
-                members = await self.crew.raise_(blueprint, count)
+                members = await self.pool.raise_(snapshot, count)
             except BaseException:
                 self.sockets.release(before.server.listeners)
                 raise
@@ -213,10 +213,10 @@ class Supervisor:
             if admin is not self.admin:
                 await admin.close()
             raise
-        blueprint.board.adopt(self.blueprint.board)
-        await self.crew.succeed(members, before.server.drain_timeout)
+        snapshot.board.adopt(self.snapshot.board)
+        await self.pool.succeed(members, before.server.drain_timeout)
         self.sockets.release(config.server.listeners)
-        self.blueprint = blueprint
+        self.snapshot = snapshot
         if admin is not self.admin:
             admin, self.admin, self._admin_sock = self.admin, admin, admin_sock
             await admin.close()
@@ -224,38 +224,38 @@ class Supervisor:
         self._in_force()
 
     def _in_force(self) -> None:
-        show(self.blueprint, self.metrics, SYSTEM)
+        show(self.snapshot, self.metrics, SYSTEM)
         if self._watch is not None:
-            self._watch.patterns = self.blueprint.config.include
+            self._watch.patterns = self.snapshot.config.include
         self.metrics.reload_successful.set(1)
         self.metrics.reload_at.set(SYSTEM.wall())
 
     async def _drain(self) -> None:
         """Readiness fails, new requests are taken a little longer, those in flight finish."""
-        server, log = self.blueprint.config.server, structlog.get_logger()
+        server, log = self.snapshot.config.server, structlog.get_logger()
         self._reasons.append("draining")
         delay_s = 0.0 if self._succession.over else server.drain_delay
         log.info("draining", in_flight=self._in_flight(), delay_s=delay_s, timeout_s=server.drain_timeout)
         if not self._succession.over:
             self._notifier.tell("STOPPING=1")
-        self.crew.part()
+        self.pool.part()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._hurry.wait(), delay_s)
-        self.crew.cut = 0
+        self.pool.cut = 0
         self._handles.append(asyncio.get_running_loop().call_later(PROGRESS_S, self._tell_progress))
-        await self.crew.drain(server.drain_timeout, self._hurry, last=not self._succession.over)
-        log.info("stopped", connections_cut=self.crew.cut)
+        await self.pool.drain(server.drain_timeout, self._hurry, last=not self._succession.over)
+        log.info("stopped", connections_cut=self.pool.cut)
 
     def _tell_progress(self) -> None:
-        connections = sum(worker.pulse.connections for worker in self.crew.everybody)
+        connections = sum(worker.heartbeat.connections for worker in self.pool.everybody)
         structlog.get_logger().info("still draining", in_flight=self._in_flight(), connections=connections)
         self._handles.append(asyncio.get_running_loop().call_later(PROGRESS_S, self._tell_progress))
 
     def _in_flight(self) -> int:
-        return sum(worker.pulse.in_flight for worker in self.crew.everybody)
+        return sum(worker.heartbeat.in_flight for worker in self.pool.everybody)
 
     async def _close(self, log: Log) -> None:
-        for worker in self.crew.everybody:
+        for worker in self.pool.everybody:
             worker.replace = False
             worker.kill()
         for handle in self._handles:
@@ -274,20 +274,20 @@ class Supervisor:
         self._output.flush()
         self._notifier.alive(now)
         if self._watch is not None:
-            self.crew.later(self._watch.look(self.crew.threads, self._reloads.ask))
-        self.crew.reap()
+            self.pool.later(self._watch.look(self.pool.threads, self._reloads.ask))
+        self.pool.reap()
         if now - due < TICK_S and not self._succession.over:  # who was asleep himself, with the whole machine perhaps, judges nobody
-            self.crew.look_around(now)
+            self.pool.look_around(now)
         self._handles[:1] = [asyncio.get_running_loop().call_later(TICK_S, self._tick, now + TICK_S)]
 
     def _readiness(self) -> tuple[bool, list[str]]:
-        reasons = self._reasons or self.crew.misgivings
+        reasons = self._reasons or self.pool.not_ready_reasons
         return not reasons, reasons
 
     def _admin(self, config: Config) -> Admin:
         admin = Admin(str(config.admin.address), self.metrics, self._readiness, _token(config), config.admin.hosts)
-        admin.views |= views(lambda: self.blueprint, self.crew)
-        admin.changes |= changes(self._reloads.ask, self.crew)
+        admin.views |= views(lambda: self.snapshot, self.pool)
+        admin.changes |= changes(self._reloads.ask, self.pool)
         return admin
 
 

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
-from gateway.kernel.bucket import Claim, Window
-from gateway.kernel.quota_fields import Fields
+from gateway.kernel.limits.ratelimit_headers import Fields
+from gateway.kernel.limits.token_bucket import Claim, Window
 from gateway.settings import Config
 from gateway.settings.schema.access import Key as KeySetting
 from gateway.settings.schema.limits import KeyLimit
-from gateway.table.callers import Caller, Key, bucket_name, bucket_of
+from gateway.table.keyring import Caller, Key, bucket_name, bucket_of
 from gateway.table.limits import Tags, claim_of, key_windows, organization_windows, plan_windows, shadows_last, told
 
 T = TypeVar("T")

@@ -9,15 +9,15 @@ organisations they will join: where organisations have buckets all are under one
 
 from collections.abc import Iterable, Mapping
 
-from gateway.kernel.bucket import Claim, Window
-from gateway.kernel.quota import Posting
-from gateway.kernel.quota_fields import Fields, limit_fields
+from gateway.kernel.limits.quota import Posting
+from gateway.kernel.limits.ratelimit_headers import Fields, limit_fields
+from gateway.kernel.limits.token_bucket import Claim, Window
 from gateway.settings import Config
 from gateway.settings.schema.access import Key
 from gateway.settings.schema.limits import Limit
 from gateway.settings.schema.routing import Route
-from gateway.table.callers import ONE_TAG, Caller, bucket_name, bucket_of
-from gateway.table.meters import Metering, Meters
+from gateway.table.keyring import ONE_TAG, Caller, bucket_name, bucket_of
+from gateway.table.quotas import Metering, Meters
 
 _SPANS = {1_000_000: "Second", 60_000_000: "Minute", 3_600_000_000: "Hour", 86_400_000_000: "Day", 2_592_000_000_000: "Month"}
 MAX_CLAIMS = 8192

@@ -5,17 +5,17 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
-from gateway.kernel.bucket import Window
-from gateway.kernel.entity_tags import EntityTags
 from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, NO_ROUTE, Fault, GatewayError
-from gateway.kernel.headers import FieldFilter
-from gateway.kernel.paths import merged, readings, spelled
-from gateway.kernel.patterns import Param, Rest, parse, parse_prefix
-from gateway.kernel.public_urls import UrlMapping
-from gateway.kernel.response_fields import FieldRules
-from gateway.remote.call import Answer, Call
-from gateway.table.law import Law, Places
+from gateway.kernel.http.entity_tags import EntityTags
+from gateway.kernel.http.path_patterns import Param, Rest, parse, parse_prefix
+from gateway.kernel.http.path_safety import merged, readings, spelled
+from gateway.kernel.http.public_urls import UrlMapping
+from gateway.kernel.http.request_headers import FieldFilter
+from gateway.kernel.http.response_headers import FieldRules
+from gateway.kernel.limits.token_bucket import Window
 from gateway.table.limits import Tariff
+from gateway.table.reading_law import Law, Places
+from gateway.upstream.call import Answer, Call
 
 Mode: TypeAlias = Literal["auto", "wrap", "passthrough"]
 Family: TypeAlias = Literal["general", "analytics", "notification"]
@@ -122,7 +122,7 @@ class RouteTable:
     """Finds the route for a request. The most specific pattern that has the method wins.
 
     More specific means, from left to right: a literal segment, then a parameter, then a rest or prefix. A path of which another
-    reading leads to a route that asks for more is refused (`table/law.py`).
+    reading leads to a route that asks for more is refused (`table/reading_law.py`).
     """
 
     __slots__ = ("_known", "_law", "_literal", "_merges", "_root", "routes", "unrouted")

@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from gateway.cli import errors, main
-from gateway.cli.columns import markdown
+from gateway.cli.tables import markdown
 from gateway.observe.metrics import Metrics
-from gateway.observe.node import NodeMetrics
+from gateway.observe.node_metrics import NodeMetrics
 from gateway.settings import json_schema
 
 README = Path(__file__).parents[2] / "README.md"

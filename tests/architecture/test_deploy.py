@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from gateway.cli import main
 from gateway.observe.metrics import Metrics
-from gateway.observe.node import NodeMetrics
+from gateway.observe.node_metrics import NodeMetrics
 from gateway.settings.schema.server import Server
 from tests.architecture.files import ROOT
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.kernel.query import _resemblance
+from gateway.kernel.http.key_scrubbing import _resemblance
 from gateway.observe.redact import _NAMES, _field_of
 from tests.architecture.expressions import ambiguity
 from tests.architecture.files import ROOT, module_name, sources
@@ -20,7 +20,7 @@ TRUSTED = ("gateway/settings/", "gateway/cli/", "gateway/kernel/redis_url.py")
 """These read the operator's own files and arguments."""
 
 MADE = {
-    "gateway/kernel/query.py": [(_resemblance("x-api-key"), True)],
+    "gateway/kernel/http/key_scrubbing.py": [(_resemblance("x-api-key"), True)],
     "gateway/observe/redact.py": [(_field_of(_NAMES), True)],
 }
 """Expressions that are put together in a function, and whether they are searched for."""

@@ -9,10 +9,10 @@ from tempfile import TemporaryDirectory
 
 import uvloop
 
-from gateway.kernel.bucket import Claim, claim
-from gateway.remote.redis_limiter import RedisLimiter
+from gateway.kernel.limits.token_bucket import Claim, claim
+from gateway.limiter.redis_limiter import RedisLimiter
 from tests.limiter_load import CLOCK, MANY
-from tests.redis_server import RedisServer, started
+from tests.redis_server import RedisProcess, started
 
 CALLERS = 64
 BUDGET_US = 8.0
@@ -25,7 +25,7 @@ async def ask(limiter: RedisLimiter, caller: Claim, times: int) -> None:
         assert decision.store == "redis", decision
 
 
-async def measure(redis: RedisServer, rounds: int, times: int) -> tuple[float, float, float]:
+async def measure(redis: RedisProcess, rounds: int, times: int) -> tuple[float, float, float]:
     """CPU here and time in the script, in µs, and commands that Redis got, for one decision.
 
     Redis measures by the clock on the wall, so of the script it is the quietest round that counts.
@@ -54,7 +54,7 @@ def main() -> int:
     options = parser.parse_args()
     with (
         TemporaryDirectory() as folder,
-        started(RedisServer(Path(folder))) as redis,
+        started(RedisProcess(Path(folder))) as redis,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         here, there, commands = runner.run(measure(redis, options.rounds, options.times))

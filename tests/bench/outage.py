@@ -10,10 +10,10 @@ from tempfile import TemporaryDirectory
 
 import uvloop
 
-from gateway.kernel.bucket import claim
-from gateway.remote.redis_limiter import RedisLimiter
+from gateway.kernel.limits.token_bucket import claim
+from gateway.limiter.redis_limiter import RedisLimiter
 from tests.limiter_load import CLOCK, MANY, PACE_S
-from tests.redis_server import RedisServer, started
+from tests.redis_server import RedisProcess, started
 
 CALLERS = 64
 BUDGET_S = 0.05
@@ -50,7 +50,7 @@ class Callers:
             await asyncio.wait_for(self._over.wait(), seconds)
 
 
-async def measure(redis: RedisServer, rounds: int) -> tuple[list[float], list[float], list[float]]:
+async def measure(redis: RedisProcess, rounds: int) -> tuple[list[float], list[float], list[float]]:
     """Of each round: while Redis answers, when it begins to hang, and while it is known to."""
     limiter = RedisLimiter(redis.url, "gw", BUDGET_S, "local", CLOCK)
     await limiter.start()
@@ -80,7 +80,7 @@ def main() -> int:
     options = parser.parse_args()
     with (
         TemporaryDirectory() as folder,
-        started(RedisServer(Path(folder))) as redis,
+        started(RedisProcess(Path(folder))) as redis,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         before, hung, known = (median(column) for column in runner.run(measure(redis, options.rounds)))

@@ -16,7 +16,7 @@ import pytest
 from tests.contracts.canary import ORDINARY, PLACES, SECRETS, SHOWN, Place, escaped, excerpt, leaks, twice
 from tests.gateway_process import GatewayProcess, configuration, digest, running
 from tests.raw_client import RawClient
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisProcess
 from tests.strict_backend import StrictBackend
 
 PATHS = (b"/v1/t", b"/open/t", b"/dead/t", b"/nowhere")
@@ -44,7 +44,7 @@ SECTIONS = {
 class Monitor:
     """Everything that Redis is told."""
 
-    def __init__(self, server: RedisServer) -> None:
+    def __init__(self, server: RedisProcess) -> None:
         self._server = server
 
     async def __aenter__(self) -> "Monitor":
@@ -87,7 +87,7 @@ def combined(places: dict[str, Place]) -> Iterator[tuple[str, bytes]]:
 
 
 @contextlib.asynccontextmanager
-async def world(folder: Path, redis_server: RedisServer) -> AsyncIterator[tuple[GatewayProcess, StrictBackend, Monitor]]:
+async def world(folder: Path, redis_server: RedisProcess) -> AsyncIterator[tuple[GatewayProcess, StrictBackend, Monitor]]:
     async with StrictBackend() as backend, Monitor(redis_server) as monitor:
         upstreams = f'[{{id: backend, targets: [{{url: "http://127.0.0.1:{backend.port}"}}]}}, {{id: dead, targets: [{{url: "http://127.0.0.1:1"}}]}}]'
         redis = f'{{url: "{redis_server.url}", timeout: 2s}}'
@@ -95,7 +95,7 @@ async def world(folder: Path, redis_server: RedisServer) -> AsyncIterator[tuple[
             yield gateway, backend, monitor
 
 
-async def search(gateway: GatewayProcess, monitor: Monitor, redis_server: RedisServer) -> None:
+async def search(gateway: GatewayProcess, monitor: Monitor, redis_server: RedisProcess) -> None:
     """Log, metrics, the process, and Redis. Ends the gateway."""
     commands = await monitor.commands()
     assert b"eval" in commands.lower()
@@ -114,7 +114,7 @@ async def search(gateway: GatewayProcess, monitor: Monitor, redis_server: RedisS
         assert '"bug"' not in line
 
 
-async def test_a_key_is_seen_nowhere(tmp_path: Path, redis_server: RedisServer) -> None:
+async def test_a_key_is_seen_nowhere(tmp_path: Path, redis_server: RedisProcess) -> None:
     async with world(tmp_path, redis_server) as (gateway, backend, monitor):
         replies = await sent(gateway, combined(PLACES))
         statuses = {reply[9:12] for reply in replies.values()}
@@ -126,7 +126,7 @@ async def test_a_key_is_seen_nowhere(tmp_path: Path, redis_server: RedisServer) 
         await search(gateway, monitor, redis_server)
 
 
-async def test_a_key_that_a_client_shows_to_the_backend_is_seen_nowhere_else(tmp_path: Path, redis_server: RedisServer) -> None:
+async def test_a_key_that_a_client_shows_to_the_backend_is_seen_nowhere_else(tmp_path: Path, redis_server: RedisProcess) -> None:
     async with world(tmp_path, redis_server) as (gateway, backend, monitor):
         replies = await sent(gateway, combined(SHOWN))
         assert backend.ambiguous == []

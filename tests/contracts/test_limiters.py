@@ -9,14 +9,14 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from gateway.kernel.bucket import Claim, Decision, Store, Window, claim
 from gateway.kernel.clock import Clock
-from gateway.remote.limiter import Limiter, TendedLimiter
-from gateway.remote.local import LocalLimiter
-from gateway.remote.redis_limiter import RedisLimiter
+from gateway.kernel.limits.token_bucket import Claim, Decision, Store, Window, claim
+from gateway.limiter.interface import Limiter, TendedLimiter
+from gateway.limiter.memory_limiter import LocalLimiter
+from gateway.limiter.redis_limiter import RedisLimiter
 from tests.redis_cluster import RedisCluster
 from tests.redis_sentinels import RedisSentinels
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisProcess
 
 CLOCK = Clock(time.monotonic, time.time)
 DAY_US = 86_400_000_000
@@ -43,7 +43,7 @@ def empty_url(kind: str, request: pytest.FixtureRequest) -> str:
     if kind in {"sentinel", "cluster"}:
         servers: RedisSentinels | RedisCluster = request.getfixturevalue("calm_sentinels" if kind == "sentinel" else "calm_cluster")
         return servers.url
-    server: RedisServer = request.getfixturevalue("redis_server")
+    server: RedisProcess = request.getfixturevalue("redis_server")
     if kind == "fallback":
         server.kill()
     return server.url

@@ -4,9 +4,9 @@ import subprocess
 
 import pytest
 
+from gateway.observe.instruments import Counter, Gauge, Histogram
 from gateway.observe.metrics import Metrics
-from gateway.observe.node import NodeMetrics
-from gateway.observe.series import Counter, Gauge, Histogram
+from gateway.observe.node_metrics import NodeMetrics
 from tests.scrape import scraped
 
 

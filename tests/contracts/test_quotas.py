@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.kernel.bucket import Claim, Decision, Window
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import QUOTA_SPENT
-from gateway.kernel.quota import Meter, Posting
-from gateway.remote.limiter import Limiter, TendedLimiter
-from gateway.remote.local import LocalLimiter
-from gateway.remote.redis_limiter import RedisLimiter
+from gateway.kernel.limits.quota import Meter, Posting
+from gateway.kernel.limits.token_bucket import Claim, Decision, Window
+from gateway.limiter.interface import Limiter, TendedLimiter
+from gateway.limiter.memory_limiter import LocalLimiter
+from gateway.limiter.redis_limiter import RedisLimiter
 from tests.redis_cluster import RedisCluster
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisProcess
 
 CLOCK = Clock(time.monotonic, time.time)
 DAY = Window("day", 5, 86_400_000_000, "Day")
@@ -36,7 +36,7 @@ async def limiter(request: pytest.FixtureRequest) -> AsyncIterator[TendedLimiter
         return
     url = NOBODY
     if request.param == "redis":
-        server: RedisServer = request.getfixturevalue("module_redis")
+        server: RedisProcess = request.getfixturevalue("module_redis")
         server.ask("FLUSHALL")
         url = server.url
     elif request.param == "cluster":

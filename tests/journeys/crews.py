@@ -11,7 +11,7 @@ import pytest
 from tests.fakes import reply
 from tests.gateway_process import GatewayProcess, configuration, running
 from tests.journeys.backends import Service
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisProcess
 
 TOKEN = "sesame-open-the-door"
 SERVER = '{{workers: {workers}, drain_delay: 0s, drain_timeout: {timeout}, listeners: [{{id: public, address: "127.0.0.1:0"}}]}}'
@@ -20,14 +20,14 @@ QUIET = "{log: {format: json, access: false}}"
 
 
 @pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path)
+def redis(tmp_path: Path) -> Iterator[RedisProcess]:
+    server = RedisProcess(tmp_path)
     server.start()
     yield server
     server.kill()
 
 
-def written(backend: int, workers: int = 1, redis: RedisServer | None = None, timeout: str = "5s", **sections: str) -> str:
+def written(backend: int, workers: int = 1, redis: RedisProcess | None = None, timeout: str = "5s", **sections: str) -> str:
     sections = {
         "server": SERVER.format(workers=workers, timeout=timeout),
         "admin": f'{{address: "127.0.0.1:0", token: {TOKEN}}}',
@@ -43,7 +43,7 @@ def written(backend: int, workers: int = 1, redis: RedisServer | None = None, ti
 
 @asynccontextmanager
 async def serving(
-    folder: Path, workers: int = 1, redis: RedisServer | None = None, **options: Any
+    folder: Path, workers: int = 1, redis: RedisProcess | None = None, **options: Any
 ) -> AsyncIterator[tuple[GatewayProcess, Service]]:
     async with Service() as service:
         for path in ("/v1/x", "/v2/x"):

@@ -10,22 +10,22 @@ from pathlib import Path
 from typing import cast
 
 from gateway.edge import Listener
-from gateway.edge.door import Door, Limits
+from gateway.edge.request_head import Limits, RequestHeadChecker
 from gateway.exchange import Exchange
 from gateway.kernel.clock import Clock
 from gateway.kernel.ids import Ids
-from gateway.observe.errors import ErrorLog, ErrorRing
+from gateway.limiter.memory_limiter import LocalLimiter
+from gateway.net.write_batch import Outbox
 from gateway.observe.log import Log
 from gateway.observe.metrics import Metrics
+from gateway.observe.recent_errors import ErrorLog, ErrorRing
 from gateway.pipeline import Gateway
-from gateway.remote.call import Answer, Call
-from gateway.remote.local import LocalLimiter
-from gateway.remote.outbox import Outbox
 from gateway.settings import parse
 from gateway.stages.record import Recorder
-from gateway.table.blueprint import draw
-from gateway.table.build import build_routes
+from gateway.table.compile import build_routes
+from gateway.table.snapshot import draw
 from gateway.table.upstreams import build_upstreams
+from gateway.upstream.call import Answer, Call
 from tests.gateway_process import KEY, configuration, digest
 
 SPENT, NARROW = "gw_test_of_somebody_spent", "gw_test_of_somebody_narrow"
@@ -135,24 +135,26 @@ async def serving(folder: Path) -> AsyncIterator[tuple[int, Listener]]:
             ),
             "gateway.yaml",
         )
-        metrics, blueprint = Metrics(), draw(config, None, "gateway.yaml")
+        metrics, snapshot = Metrics(), draw(config, None, "gateway.yaml")
         opened = os.open(folder / "log", os.O_WRONLY | os.O_CREAT)
         log = Log(clock.wall, format="json", fd=opened)
         log.install()
         log.start()
         outbox = Outbox()
-        upstreams = build_upstreams(config, blueprint.board, metrics, clock, outbox)
+        upstreams = build_upstreams(config, snapshot.board, metrics, clock, outbox)
         gateway = Gateway(
-            table=build_routes(config, {**upstreams, "buggy": Buggy()}, blueprint.faults),
-            credentials=blueprint.credentials,
+            table=build_routes(config, {**upstreams, "buggy": Buggy()}, snapshot.faults),
+            credentials=snapshot.credentials,
             limiter=LocalLimiter(clock),
             recorder=Flawed(metrics, log.access, config.auth.key.query, ErrorLog(ErrorRing(), clock.wall)),
             clock=clock,
-            faults=blueprint.faults,
+            faults=snapshot.faults,
             id_field="X-Request-Id",
         )
         limits = Limits(16384, 8192, 1 << 20, 5.0, 5.0, 5.0, 4000)
-        listener = Listener(Door(limits, (), Ids(os.urandom), clock.monotonic), gateway.handle, clock.wall, outbox, lambda _: None)
+        listener = Listener(
+            RequestHeadChecker(limits, (), Ids(os.urandom), clock.monotonic), gateway.handle, clock.wall, outbox, lambda _: None
+        )
         sock = socket.create_server(("127.0.0.1", 0))
         await listener.start(sock)
         try:

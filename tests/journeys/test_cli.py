@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.demo_service import ENCODINGS, EXAMPLES, running
-from gateway.cli.ports import free_port
+from gateway.cli.free_port import free_port
 
 
 class Started:

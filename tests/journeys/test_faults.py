@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.kernel.faults import CATALOGUE
-from gateway.remote.key_records import Names, proof_of_secret
+from gateway.keystore.records import Names, proof_of_secret
 from tests.fakes import End, reply, until
 from tests.gateway_process import KEY
 from tests.journeys.backends import Place, ask, asking, clients, counted, counts, enveloped, fields

@@ -11,10 +11,10 @@ import pytest
 import uvloop
 from aiohttp import StreamReader
 
-from gateway.edge.body import ClientBody
+from gateway.edge.request_body import ClientBody
 from gateway.exchange import Exchange, Reply
-from gateway.remote.call import Answer, Call
-from gateway.remote.stream import ReplyStream
+from gateway.upstream.call import Answer, Call
+from gateway.upstream.response_stream import ReplyStream
 from tests.fakes import turn, until
 from tests.gateway_process import KEY
 from tests.journeys.endings import NARROW, SPENT, serving

@@ -12,7 +12,7 @@ from typing import Any
 from tests.fakes import reply, until
 from tests.gateway_process import KEY, GatewayProcess, configuration, digest, running
 from tests.journeys.backends import Service, ask
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisProcess
 
 TOKEN = "sesame-open-the-door"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -48,7 +48,7 @@ async def spent(gateway: GatewayProcess) -> list[int]:
     return [(await ask(gateway, "GET", "/v1/a")).status for _ in range(8)]
 
 
-async def test_a_reset_gives_a_key_its_limits_back_on_every_worker(tmp_path: Path, redis_server: RedisServer) -> None:
+async def test_a_reset_gives_a_key_its_limits_back_on_every_worker(tmp_path: Path, redis_server: RedisProcess) -> None:
     async with limited(tmp_path, 2, redis=f'{{url: "{redis_server.url}"}}') as (gateway, _):
         await gateway.line(lambda line: '"redis is up"' in line)
         assert sorted(await spent(gateway)) == [200] * 3 + [429] * 5
@@ -63,7 +63,7 @@ async def test_a_reset_gives_a_key_its_limits_back_on_every_worker(tmp_path: Pat
         assert await told(gateway, "/limits/reset?key=nobody", "POST") == (404, {"error": "there is no key of this id"})
 
 
-async def test_every_worker_tells_how_its_limiter_is_unless_it_stands_still(tmp_path: Path, redis_server: RedisServer) -> None:
+async def test_every_worker_tells_how_its_limiter_is_unless_it_stands_still(tmp_path: Path, redis_server: RedisProcess) -> None:
     async with limited(tmp_path, 2, redis=f'{{url: "{redis_server.url}", on_failure: deny}}') as (gateway, _):
         await gateway.line(lambda line: '"redis is up"' in line)
         workers = (await told(gateway, "/limiter"))[1]["workers"]

@@ -19,7 +19,7 @@ from tests.gateway_process import GatewayProcess, running
 from tests.journeys.backends import Service, asking
 from tests.journeys.crews import WORKERS_WITHIN_S, counted, workers, written
 from tests.raw_client import RawClient
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisProcess
 
 FORKS_FAIL = """
 import errno, sys
@@ -43,7 +43,7 @@ AT_ONCE_S = 2.0
 
 
 @asynccontextmanager
-async def without_forks(folder: Path, count: int, redis: RedisServer | None = None, **options: str) -> AsyncIterator[GatewayProcess]:
+async def without_forks(folder: Path, count: int, redis: RedisProcess | None = None, **options: str) -> AsyncIterator[GatewayProcess]:
     async with Service() as service:
         service.on("/v1/x", reply())
         with running(written(service.port, count, redis, **options), folder, program=FORKS_FAIL) as gateway:
@@ -67,7 +67,7 @@ def pids(gateway: GatewayProcess) -> list[int]:
 
 
 @pytest.mark.parametrize("why", ["EAGAIN", "ENOMEM"])
-async def test_others_accept_in_its_place_until_there_is_a_new_one(tmp_path: Path, redis_server: RedisServer, why: str) -> None:
+async def test_others_accept_in_its_place_until_there_is_a_new_one(tmp_path: Path, redis_server: RedisProcess, why: str) -> None:
     async with without_forks(tmp_path, 3, redis_server) as gateway:
         (tmp_path / "no-forks").write_text(why)
         lost = pids(gateway)[:2]
@@ -121,7 +121,7 @@ async def test_connections_are_refused_when_there_is_no_other_worker(tmp_path: P
         assert Path(path) not in [*Path(path).parent.iterdir()]
 
 
-async def test_without_descriptors_too(tmp_path: Path, redis_server: RedisServer) -> None:
+async def test_without_descriptors_too(tmp_path: Path, redis_server: RedisProcess) -> None:
     async with without_forks(tmp_path, 2, redis_server) as gateway:
         lost = pids(gateway)[0]
         before = resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE)

@@ -13,7 +13,7 @@ from tests.gateway_process import GatewayProcess, digest, running
 from tests.journeys.backends import Service, ask
 from tests.journeys.crews import counted, workers, written
 from tests.journeys.test_supervisor import reloaded
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisProcess
 
 LIMITED, COUNTED = "gw_test_of_an_hourly_limit", "gw_test_of_a_monthly_quota"
 SECTIONS = {
@@ -34,14 +34,14 @@ async def admitted(gateway: GatewayProcess, key: str, calls: int) -> int:
     return answers[200]
 
 
-def served(server: RedisServer) -> dict[str, Any]:
+def served(server: RedisProcess) -> dict[str, Any]:
     """What Redis says of both."""
     (quota,) = [server.ask("GET", key) for key in server.ask("KEYS", "gw:1:*count/calls")]
     return {"quota": int(quota.partition(b":")[0]), "limits": len(server.ask("KEYS", "gw:1:*}:hour"))}
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 0), (2, 0), (1, 1), (1, 3), (3, 1)])
-async def test_an_outage_with(tmp_path: Path, redis_server: RedisServer, before: int, after: int) -> None:
+async def test_an_outage_with(tmp_path: Path, redis_server: RedisProcess, before: int, after: int) -> None:
     """`after` workers by a reload; 0: all of them are killed, and replaced."""
     async with Service() as service:
         service.on("/v1/x", reply())

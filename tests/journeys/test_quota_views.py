@@ -8,7 +8,7 @@ from tests.fakes import End, reply, until
 from tests.gateway_process import KEY, digest
 from tests.journeys.backends import Front, ask, asking, enveloped, front
 from tests.raw_client import RawClient
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisProcess
 
 TOKEN = "sesame-open-the-door"
 SECTIONS = {
@@ -48,7 +48,7 @@ async def used(here: Front) -> dict[str, int]:
     return told
 
 
-async def test_what_is_used_is_told_at_no_cost_and_begins_anew_only_by_name(redis_server: RedisServer) -> None:
+async def test_what_is_used_is_told_at_no_cost_and_begins_anew_only_by_name(redis_server: RedisProcess) -> None:
     async with front(**SECTIONS, redis=f'{{url: "{redis_server.url}", timeout: 500ms}}') as here:
         for path in ("/encodings", "/start"):
             here.service.on(path, reply())

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from gateway.kernel.quota import LEASE_MS
+from gateway.kernel.limits.quota import LEASE_MS
 from tests.fakes import End, reply, until
 from tests.gateway_process import KEY, configuration, digest, running
 from tests.journeys.backends import Front, Service, ask, asking, clients, counted, counts, enveloped
 from tests.raw_client import RawClient, RawReply
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisProcess
 
 COLLEAGUE = "gw_test_key_of_a_colleague_in_the_same_team"
 NARROW = "gw_test_key_that_may_do_two_things_at_once"
@@ -67,7 +67,7 @@ def sections(**more: str) -> dict[str, str]:
 async def here(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Front]:
     more = {}
     if request.param == "redis":
-        server: RedisServer = request.getfixturevalue("module_redis")
+        server: RedisProcess = request.getfixturevalue("module_redis")
         more["redis"] = f'{{url: "{server.url}", timeout: 500ms}}'
     async with Service() as service:
         with running(configuration(service.port, **sections(**more)), tmp_path_factory.mktemp("gateway")) as gateway:
@@ -244,7 +244,7 @@ async def until_served(here: Front, path: str, within_s: float = 5.0) -> None:
             pass
 
 
-async def test_what_was_used_outlives_a_killed_gateway_and_its_places_do_not(module_redis: RedisServer, tmp_path: Path) -> None:
+async def test_what_was_used_outlives_a_killed_gateway_and_its_places_do_not(module_redis: RedisProcess, tmp_path: Path) -> None:
     module_redis.ask("FLUSHALL")
     for folder in ("one", "other"):
         (tmp_path / folder).mkdir()

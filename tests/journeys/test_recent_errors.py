@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from gateway.observe.errors import ENTRIES
+from gateway.observe.recent_errors import ENTRIES
 from tests.fakes import until
 from tests.gateway_process import KEY, GatewayProcess, configuration, running
 from tests.journeys.backends import ask, asking

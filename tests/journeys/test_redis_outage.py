@@ -17,7 +17,7 @@ from tests.journeys.backends import Front, ask, asking, clients, counted, counts
 from tests.raw_client import RawClient, RawReply
 from tests.redis_cluster import RedisCluster
 from tests.redis_sentinels import RedisSentinels
-from tests.redis_server import RedisServer, wait_until
+from tests.redis_server import RedisProcess, wait_until
 
 MANY = 1_000_000
 BUDGET_S = 0.2
@@ -95,23 +95,23 @@ async def spent(here: Front) -> list[int]:
     return [(await ask(here.gateway, "GET", "/v1/a", key=SEVERAL)).status for _ in range(6)]
 
 
-def buckets(server: RedisServer) -> list[bytes]:
+def buckets(server: RedisProcess) -> list[bytes]:
     """The names of all but the probe's."""
     return [name for name in server.ask("KEYS", "*:{*}:*") if b"probe" not in name]
 
 
 LIMIT_OF_FIVE = [200] * 5 + [429]
 
-AWAY: dict[str, tuple[Callable[[RedisServer], None], Callable[[RedisServer], None]]] = {
-    "hung": (RedisServer.hang, RedisServer.go_on),
-    "restarted": (RedisServer.kill, RedisServer.start),
+AWAY: dict[str, tuple[Callable[[RedisProcess], None], Callable[[RedisProcess], None]]] = {
+    "hung": (RedisProcess.hang, RedisProcess.go_on),
+    "restarted": (RedisProcess.kill, RedisProcess.start),
 }
 """How it goes, and how it comes back."""
 
 
 @pytest.mark.parametrize(("on_failure", "store"), [("local", "fallback"), ("allow", "allow")])
 @pytest.mark.parametrize("how", AWAY)
-async def test_no_request_fails_while_redis_is_away(redis_server: RedisServer, how: str, on_failure: str, store: str) -> None:
+async def test_no_request_fails_while_redis_is_away(redis_server: RedisProcess, how: str, on_failure: str, store: str) -> None:
     leave, come_back = AWAY[how]
     async with limited(redis_server.url, on_failure) as here:
         await is_up(here)
@@ -165,7 +165,7 @@ def readiness(here: Front) -> tuple[int, list[str]]:
     return status, json.loads(told)["reasons"]
 
 
-async def test_with_deny_a_caller_is_refused_until_redis_is_back(redis_server: RedisServer) -> None:
+async def test_with_deny_a_caller_is_refused_until_redis_is_back(redis_server: RedisProcess) -> None:
     async with limited(redis_server.url, "deny") as here:
         await is_up(here)
         assert (await ask(here.gateway, "GET", "/v1/a")).status == 200
@@ -185,7 +185,7 @@ async def test_with_deny_a_caller_is_refused_until_redis_is_back(redis_server: R
         assert await spent(here) == LIMIT_OF_FIVE
 
 
-async def test_each_limit_may_have_its_own_way(redis_server: RedisServer) -> None:
+async def test_each_limit_may_have_its_own_way(redis_server: RedisProcess) -> None:
     strict = "[{id: many, limits: [{id: day, max: 9, per: 1d}]}, {id: several, limits: [{id: day, max: 5, per: 1d, on_failure: deny}]}]"
     async with limited(redis_server.url, "allow", plans=strict) as here:
         await is_up(here)
@@ -202,7 +202,7 @@ async def test_each_limit_may_have_its_own_way(redis_server: RedisServer) -> Non
         assert await spent(here) == LIMIT_OF_FIVE
 
 
-async def test_it_starts_without_redis_and_finds_it_later(redis_server: RedisServer) -> None:
+async def test_it_starts_without_redis_and_finds_it_later(redis_server: RedisProcess) -> None:
     redis_server.kill()
     async with limited(redis_server.url, "local") as here:
         assert here.gateway.admin("/readyz")[0] == 200
@@ -218,7 +218,7 @@ async def test_it_starts_without_redis_and_finds_it_later(redis_server: RedisSer
 
 
 async def test_a_wrong_password_is_an_outage_and_in_no_line(tmp_path: Path) -> None:
-    server = RedisServer(tmp_path, requirepass="the-right-one")
+    server = RedisProcess(tmp_path, requirepass="the-right-one")
     server.start()
     try:
         async with limited(f"redis://:a-wrong-secret@127.0.0.1:{server.port}/0", "local") as here:
@@ -235,7 +235,7 @@ async def test_a_wrong_password_is_an_outage_and_in_no_line(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("trouble", [("SCRIPT", "FLUSH"), ("CLIENT", "KILL", "TYPE", "normal"), ("FLUSHALL",), ("CLIENT", "PAUSE", "50")])
-async def test_small_troubles_are_not_noticed(redis_server: RedisServer, trouble: tuple[str, ...]) -> None:
+async def test_small_troubles_are_not_noticed(redis_server: RedisProcess, trouble: tuple[str, ...]) -> None:
     async with limited(redis_server.url, "local") as here:
         await is_up(here)
         async with Load(here).running() as load:
@@ -248,7 +248,7 @@ async def test_small_troubles_are_not_noticed(redis_server: RedisServer, trouble
         assert await decided_by(here) == "redis"
 
 
-async def test_redis_knows_no_key_and_forgets_everything_in_time(redis_server: RedisServer) -> None:
+async def test_redis_knows_no_key_and_forgets_everything_in_time(redis_server: RedisProcess) -> None:
     async with limited(redis_server.url, "deny") as here:
         await is_up(here)
         await spent(here)

@@ -16,7 +16,7 @@ from tests.fakes import reply
 from tests.gateway_process import GatewayProcess, configuration, running
 from tests.journeys.backends import Service, ask, asking, counted, counts, enveloped, fields
 from tests.raw_client import RawClient
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisProcess
 
 WITHIN_S = 1.0
 GUESSES, AT_ONCE = 800, 50
@@ -66,7 +66,7 @@ def secret_in(shown: str) -> str:
 
 
 @asynccontextmanager
-async def street(folder: Path, redis: RedisServer, gateways: int = 3) -> AsyncIterator[Street]:
+async def street(folder: Path, redis: RedisProcess, gateways: int = 3) -> AsyncIterator[Street]:
     async with AsyncExitStack() as stack:
         service = await stack.enter_async_context(Service())
         service.on("/v1/a", reply())
@@ -86,7 +86,7 @@ async def street(folder: Path, redis: RedisServer, gateways: int = 3) -> AsyncIt
         yield Street(service, started, folder / "0" / "gateway.yaml")
 
 
-async def test_what_becomes_of_a_key_is_known_everywhere_within_a_second(tmp_path: Path, redis_server: RedisServer) -> None:
+async def test_what_becomes_of_a_key_is_known_everywhere_within_a_second(tmp_path: Path, redis_server: RedisProcess) -> None:
     async with street(tmp_path, redis_server) as here:
         key = await here.create("--id", "acme-ci", "--organization", "acme")
         await here.say(key, 200)
@@ -120,7 +120,7 @@ async def test_what_becomes_of_a_key_is_known_everywhere_within_a_second(tmp_pat
             assert not any(secret.encode() in name + redis_server.ask("DUMP", name) for secret in secrets)
 
 
-async def test_a_lost_notice_costs_a_moment_only(tmp_path: Path, redis_server: RedisServer) -> None:
+async def test_a_lost_notice_costs_a_moment_only(tmp_path: Path, redis_server: RedisProcess) -> None:
     async with street(tmp_path, redis_server, gateways=2) as here:
         key = await here.create("--id", "a")
         await here.say(key, 200)
@@ -132,7 +132,7 @@ async def test_a_lost_notice_costs_a_moment_only(tmp_path: Path, redis_server: R
         await here.say(key, 200)
 
 
-async def test_without_redis_known_keys_work_and_others_are_told_to_come_back(tmp_path: Path, redis_server: RedisServer) -> None:
+async def test_without_redis_known_keys_work_and_others_are_told_to_come_back(tmp_path: Path, redis_server: RedisProcess) -> None:
     async with street(tmp_path, redis_server, gateways=1) as here:
         (gateway,) = here.gateways
         known, cold = await here.create("--id", "known"), await here.create("--id", "cold")
@@ -153,7 +153,7 @@ async def test_without_redis_known_keys_work_and_others_are_told_to_come_back(tm
         assert await here.statuses(known) == {200}
 
 
-async def test_two_secrets_of_a_key_have_one_limit_and_end_with_it(tmp_path: Path, redis_server: RedisServer) -> None:
+async def test_two_secrets_of_a_key_have_one_limit_and_end_with_it(tmp_path: Path, redis_server: RedisProcess) -> None:
     async with street(tmp_path, redis_server, gateways=1) as here:
         old = await here.create("--id", "a", "--plan", "few")
         new = secret_in(await here.keys("rotate", "a"))
@@ -164,7 +164,7 @@ async def test_two_secrets_of_a_key_have_one_limit_and_end_with_it(tmp_path: Pat
         await here.say(new, 401)
 
 
-async def test_guessing_costs_redis_next_to_nothing(tmp_path: Path, redis_server: RedisServer) -> None:
+async def test_guessing_costs_redis_next_to_nothing(tmp_path: Path, redis_server: RedisProcess) -> None:
     async with street(tmp_path, redis_server, gateways=1) as here:
         (gateway,) = here.gateways
         key = await here.create("--id", "a")

@@ -13,7 +13,7 @@ from tests.journeys.backends import Service, asking
 from tests.journeys.crews import TOKEN, WORKERS_WITHIN_S, counted, redis, serving, workers, written
 from tests.load import Load
 from tests.raw_client import RawClient
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisProcess
 
 __all__ = ["redis"]
 
@@ -64,7 +64,7 @@ async def test_only_who_has_the_token_reloads(tmp_path: Path) -> None:
         assert gateway.admin("/reload", "POST", {"Authorization": f"bearer {TOKEN}"})[0] == 202
 
 
-async def test_two_workers_share_limits_exactly(tmp_path: Path, redis: RedisServer) -> None:
+async def test_two_workers_share_limits_exactly(tmp_path: Path, redis: RedisProcess) -> None:
     plans = "[{id: unlimited, limits: [{id: day, max: 200, per: 1d}]}]"
     async with serving(tmp_path, 2, redis, plans=plans) as (gateway, _):
         async with Load(gateway.port, 8) as load:
@@ -74,7 +74,7 @@ async def test_two_workers_share_limits_exactly(tmp_path: Path, redis: RedisServ
         assert load.answered[200] == 200
 
 
-async def test_more_workers_than_before_and_fewer(tmp_path: Path, redis: RedisServer) -> None:
+async def test_more_workers_than_before_and_fewer(tmp_path: Path, redis: RedisProcess) -> None:
     async with serving(tmp_path, 1, redis) as (gateway, service), Load(gateway.port, 8) as load:
         for count in (3, 1, 2):
             (tmp_path / "gateway.yaml").write_text(written(service.port, count, redis))
@@ -141,7 +141,7 @@ async def released(gateway: GatewayProcess, known: list[int]) -> None:
     known.append(json.loads(line)["pid"])
 
 
-async def test_a_reload_during_a_hand_over_is_done_by_the_new_release_and_loses_no_count(tmp_path: Path, redis: RedisServer) -> None:
+async def test_a_reload_during_a_hand_over_is_done_by_the_new_release_and_loses_no_count(tmp_path: Path, redis: RedisProcess) -> None:
     async with serving(tmp_path, 2, redis) as (gateway, _):
         pids = [gateway.pid]
         async with Load(gateway.port, 8) as load:
@@ -156,7 +156,7 @@ async def test_a_reload_during_a_hand_over_is_done_by_the_new_release_and_loses_
         await until(lambda: counted(gateway, "gateway_requests_total") == load.total)
 
 
-async def test_a_hand_over_waits_while_workers_of_an_earlier_release_still_count(tmp_path: Path, redis: RedisServer) -> None:
+async def test_a_hand_over_waits_while_workers_of_an_earlier_release_still_count(tmp_path: Path, redis: RedisProcess) -> None:
     async with serving(tmp_path, 2, redis, timeout="60s") as (gateway, service):
         pids, held = [gateway.pid], asyncio.Event()
         async with await RawClient.connect(gateway.port) as client:

@@ -14,22 +14,22 @@ from typing import Any, NamedTuple
 import trustme
 
 from gateway.edge import Listener
-from gateway.edge.door import Door, Limits
+from gateway.edge.request_head import Limits, RequestHeadChecker
 from gateway.kernel.clock import Clock
 from gateway.kernel.ids import Ids
+from gateway.limiter.memory_limiter import LocalLimiter
+from gateway.net.write_batch import Outbox
 from gateway.observe.log import Log
 from gateway.observe.metrics import Metrics
 from gateway.pipeline import Gateway
-from gateway.remote.call import Answer, Call
-from gateway.remote.local import LocalLimiter
-from gateway.remote.outbox import Outbox
 from gateway.settings import parse
 from gateway.stages.record import Recorder
-from gateway.table.build import build_credentials, build_faults, build_routes
+from gateway.table.compile import build_credentials, build_faults, build_routes
+from gateway.upstream.call import Answer, Call
 from tests.fakes import RawBackend, until
 from tests.gateway_process import KEY, GatewayProcess, configuration, digest, running
 from tests.journeys.backends import Service
-from tests.redis_server import RedisServer, started
+from tests.redis_server import RedisProcess, started
 from tests.scrape import scraped
 
 EXPIRED, DISABLED, OF_A_DISABLED, READER, NARROW, ONCE, SPENT, ALONE = (f"gw_test_key_of_somebody_{name}" for name in "abcdefgh")
@@ -130,7 +130,9 @@ class InProcess:
         )
         limits = Limits(16384, 8192, 1 << 20, 5.0, 5.0, 5.0, MOST_CONNECTIONS)
         crowd: list[int] = []
-        listener = Listener(Door(limits, (), Ids(os.urandom), clock.monotonic), gateway.handle, clock.wall, Outbox(), crowd.append)
+        listener = Listener(
+            RequestHeadChecker(limits, (), Ids(os.urandom), clock.monotonic), gateway.handle, clock.wall, Outbox(), crowd.append
+        )
         sock = socket.create_server(("127.0.0.1", 0))
         self.port: int = sock.getsockname()[1]
         self.cut = listener.cut
@@ -169,7 +171,7 @@ class Town(NamedTuple):
     gateway: GatewayProcess
     storeless: GatewayProcess
     stored: GatewayProcess
-    redis: RedisServer
+    redis: RedisProcess
     buggy: InProcess
 
 
@@ -194,7 +196,7 @@ async def town() -> AsyncIterator[Town]:
             gateway = stack.enter_context(running(configuration(0, **sections), folder / "whole"))
             sections["redis"] = f'{{url: "redis://127.0.0.1:{closed}/0", on_failure: deny}}'
             storeless = stack.enter_context(running(configuration(0, **sections), folder / "storeless"))
-            redis = stack.enter_context(started(RedisServer(folder)))
+            redis = stack.enter_context(started(RedisProcess(folder)))
             sections |= {"redis": f'{{url: "{redis.url}"}}', "keys": "{store: redis}"}
             stored = stack.enter_context(running(configuration(0, **sections), folder / "stored"))
             yield Town(service, gateway, storeless, stored, redis, buggy)

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.kernel.envelope.json_scanner import Scanner
+from gateway.kernel.envelope.raw_json import is_json
 from gateway.kernel.faults import GatewayError
-from gateway.kernel.jsontext import is_json
-from gateway.kernel.scanner import Scanner
-from gateway.remote.call import Answer
+from gateway.stages.error_reply import refuse
 from gateway.stages.normalize import normalize
-from gateway.stages.refuse import refuse
 from gateway.table import Envelope
+from gateway.upstream.call import Answer
 from tests.envelope_schema import check_envelope
 from tests.samples import REQUEST_ID, Pieces, exchange, route
 

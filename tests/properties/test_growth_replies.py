@@ -14,14 +14,14 @@ import brotli  # type: ignore[import-untyped]  # it has no stubs
 import pytest
 import zstandard
 
-from gateway.kernel.coding import decode, decoder
+from gateway.kernel.envelope.splice import CheckedJson, Spliced
 from gateway.kernel.faults import GatewayError
-from gateway.kernel.privacy import PRIVATE, kept_apart
-from gateway.kernel.splice import CheckedJson, Spliced
-from gateway.remote.call import Answer
-from gateway.remote.reply import ReplyReader
+from gateway.kernel.http.caching import PRIVATE, kept_apart
+from gateway.kernel.http.content_coding import decode, decoder
 from gateway.stages.normalize import normalize
 from gateway.table import Envelope
+from gateway.upstream.call import Answer
+from gateway.upstream.response_parser import ReplyReader
 from tests.growth import Work, check_growth, check_rate
 from tests.samples import Pieces, exchange, route
 from tests.untrusted import BODY_BYTES, HEAD_BYTES, LARGE, REPLY_FIELDS, UNITS, fill, shown

@@ -13,13 +13,13 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpRequestParser
 
 from gateway.edge import proxy_protocol
-from gateway.edge.door import Door, Limits, Peer
-from gateway.edge.tls import Certificates
+from gateway.edge.certificates import Certificates
+from gateway.edge.request_head import Limits, Peer, RequestHeadChecker
 from gateway.exchange import Exchange
-from gateway.kernel.accept import quality
+from gateway.kernel.http.accept import quality
 from gateway.kernel.ids import Ids
-from gateway.kernel.key_form import without_keys
-from gateway.observe.access import printable
+from gateway.kernel.key_format import without_keys
+from gateway.observe.access_log import printable
 from gateway.observe.redact import redactor
 from gateway.pipeline import Gateway
 from gateway.table import Envelope
@@ -36,7 +36,7 @@ class Front:
         self._loop = asyncio.new_event_loop()
         limits = Limits(LARGE, LARGE, LARGE, 1.0, 1.0, 1.0, 100)
         trusted = [spine.NETWORK]
-        self._door = Door(limits, trusted, Ids(os.urandom), lambda: 1.0)
+        self._door = RequestHeadChecker(limits, trusted, Ids(os.urandom), lambda: 1.0)
         everything = Envelope("auto", LARGE, "passthrough")
         self._gateway: Gateway = spine.gateway(
             route("/keyed", prefix=True, envelope=everything), route("/open", id="open", prefix=True, open=True, envelope=everything)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import hypothesis.strategies as st
 from hypothesis import given
 
-from gateway.kernel.bucket import Window, decide, most
+from gateway.kernel.limits.token_bucket import Window, decide, most
 
 START_US = 10**15
 any_window = st.builds(

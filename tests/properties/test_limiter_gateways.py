@@ -8,11 +8,11 @@ import asyncio
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
-from gateway.kernel.bucket import Claim, Window
 from gateway.kernel.clock import Clock
-from gateway.remote.redis_limiter import REFUSED_S, SCRIPT, RedisLimiter
+from gateway.kernel.limits.token_bucket import Claim, Window
+from gateway.limiter.redis_limiter import REFUSED_S, SCRIPT, RedisLimiter
 from tests.properties.test_limiter_model import EPOCH_US, TIME_SOURCE, Model, claims, limits
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisProcess
 
 TIMED = SCRIPT.replace(TIME_SOURCE.encode(), b"{redis.call('GET', 'seconds'), redis.call('GET', 'us')}")
 Step = tuple[int, int, Claim]
@@ -35,7 +35,7 @@ def histories(draw: st.DrawFn) -> list[Step]:
 class Time:
     """Redis's, in microseconds."""
 
-    def __init__(self, server: RedisServer) -> None:
+    def __init__(self, server: RedisProcess) -> None:
         self.us = EPOCH_US
         self._server = server
 
@@ -50,7 +50,7 @@ class Time:
         return Clock(monotonic, monotonic)
 
 
-async def replay(server: RedisServer, skewed: list[tuple[int, float]], history: list[Step]) -> None:
+async def replay(server: RedisProcess, skewed: list[tuple[int, float]], history: list[Step]) -> None:
     server.ask("FLUSHALL")
     time, model = Time(server), Model()
     time.advance(0)
@@ -78,11 +78,11 @@ async def replay(server: RedisServer, skewed: list[tuple[int, float]], history: 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(clocks, min_size=3, max_size=3), histories())
-def test_three_gateways_are_one_limiter(module_redis: RedisServer, skewed: list[tuple[int, float]], history: list[Step]) -> None:
+def test_three_gateways_are_one_limiter(module_redis: RedisProcess, skewed: list[tuple[int, float]], history: list[Step]) -> None:
     asyncio.run(replay(module_redis, skewed, history))
 
 
-def test_a_greedy_caller_on_three_gateways_gets_what_one_bucket_gives(module_redis: RedisServer) -> None:
+def test_a_greedy_caller_on_three_gateways_gets_what_one_bucket_gives(module_redis: RedisProcess) -> None:
     """Every 30 ms for two minutes, in turn: 3 at first, then one a second."""
     asked = Claim(("{x}:w",), (Window("w", 3, 3_000_000, None),))
     history = [(30_000, number % 3, asked) for number in range(400)]

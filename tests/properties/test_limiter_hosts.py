@@ -6,17 +6,17 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.kernel.bucket import Claim
+from gateway.kernel.limits.token_bucket import Claim
 from tests.limiter_hosts import WINDOWS, Admitted, hosts
 from tests.properties.test_limiter_model import Model
 from tests.redis_sentinels import RedisSentinels
-from tests.redis_server import RedisServer, started, wait_until
+from tests.redis_server import RedisProcess, started, wait_until
 
 CALLS = 300
 """Several times what the limits let through meanwhile."""
 
 
-def decisions(server: RedisServer) -> list[tuple[Claim, list[int]]]:
+def decisions(server: RedisProcess) -> list[tuple[Claim, list[int]]]:
     """What Redis was asked and what it said, in that order."""
     told = [msgspec.msgpack.decode(entry) for entry in server.ask("LRANGE", "{x}:history", 0, -1)]
     named = [([key.removeprefix("gw:1:") for key in keys], argv, reply) for keys, argv, reply in told]
@@ -55,7 +55,7 @@ def hold_to_the_bound(admitted: list[Admitted], losses: int) -> None:
                 assert total <= (2 + losses) * window.burst + 2 * (until_s - from_s + 0.1) * 1e6 / window.emission_us, key
 
 
-def test_without_faults_they_are_one_limiter(redis_server: RedisServer) -> None:
+def test_without_faults_they_are_one_limiter(redis_server: RedisProcess) -> None:
     with hosts(redis_server.url) as run:
         wait_until(lambda: redis_server.ask("LLEN", "{x}:history") > CALLS)
         admitted = run.stop()
@@ -64,7 +64,7 @@ def test_without_faults_they_are_one_limiter(redis_server: RedisServer) -> None:
 
 
 def test_redis_restarts_with_its_data_and_without(tmp_path: Path) -> None:
-    server = RedisServer(tmp_path, appendonly="yes", appendfsync="always")
+    server = RedisProcess(tmp_path, appendonly="yes", appendfsync="always")
     with started(server), hosts(server.url) as run:
         server.kill()
         run.all_told_by("fallback")

@@ -11,11 +11,11 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 from msgspec.structs import replace
 
-from gateway.kernel.bucket import Claim, Window, carry, decide
-from gateway.remote.local import LocalLimiter
-from gateway.remote.redis_limiter import SCRIPT
+from gateway.kernel.limits.token_bucket import Claim, Window, carry, decide
+from gateway.limiter.memory_limiter import LocalLimiter
+from gateway.limiter.redis_limiter import SCRIPT
 from tests.clocks import ManualClock
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisProcess
 
 TIME_SOURCE = "redis.call('TIME')"
 GIVEN_TIME = "{ARGV[#ARGV - 1], ARGV[#ARGV]}"
@@ -160,7 +160,7 @@ def replace_version(version: Version) -> Version:
     return Version(version.tat_us, version.price_us, version.full_us, version.until_us)
 
 
-def evaluate(server: RedisServer, script: str, asked: Claim, *more: int) -> list[int]:
+def evaluate(server: RedisProcess, script: str, asked: Claim, *more: int) -> list[int]:
     keys = [f"gw:1:{key}" for key in asked.keys]
     rates = [number for window in asked.windows for number in (window.emission_us, window.full_us)]
     reply: list[int] = server.ask("EVAL", script, len(keys), *keys, asked.cost, *rates, asked.enforced, *more)
@@ -169,7 +169,7 @@ def evaluate(server: RedisServer, script: str, asked: Claim, *more: int) -> list
 
 @settings(max_examples=150, deadline=None)
 @given(histories(jumps_us))
-def test_the_script_is_the_model_whatever_the_clock_does(module_redis: RedisServer, history: list[Step]) -> None:
+def test_the_script_is_the_model_whatever_the_clock_does(module_redis: RedisProcess, history: list[Step]) -> None:
     script = SCRIPT.decode()
     assert script.count(TIME_SOURCE) == 1
     script = script.replace(TIME_SOURCE, GIVEN_TIME)
@@ -183,7 +183,7 @@ def test_the_script_is_the_model_whatever_the_clock_does(module_redis: RedisServ
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(claims(short_limits, 8), min_size=1, max_size=60))
-def test_the_script_as_it_is_agrees_with_the_model_at_the_time_it_says_it_is(module_redis: RedisServer, history: list[Claim]) -> None:
+def test_the_script_as_it_is_agrees_with_the_model_at_the_time_it_says_it_is(module_redis: RedisProcess, history: list[Claim]) -> None:
     module_redis.ask("FLUSHALL")
     model = SharedModel()
     for asked in history:

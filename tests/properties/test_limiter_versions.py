@@ -8,10 +8,10 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from gateway.kernel.bucket import Claim, Window
-from gateway.remote.redis_limiter import SCRIPT
+from gateway.kernel.limits.token_bucket import Claim, Window
+from gateway.limiter.redis_limiter import SCRIPT
 from tests.properties.test_limiter_model import EPOCH_US, GIVEN_TIME, TIME_SOURCE, evaluate
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisProcess
 
 TIMED = SCRIPT.decode().replace(TIME_SOURCE, GIVEN_TIME)
 HOUR_US = 3_600_000_000
@@ -29,7 +29,7 @@ waits_us = st.one_of(st.just(0), st.integers(0, 700_000))
 class Bucket:
     """The one that all share, at a time that the test says."""
 
-    def __init__(self, server: RedisServer) -> None:
+    def __init__(self, server: RedisProcess) -> None:
         self.now_us = EPOCH_US
         self._server = server
         server.ask("FLUSHALL")
@@ -48,7 +48,7 @@ def hourly(limit: int) -> Window:
 @settings(max_examples=80, deadline=None)
 @given(versions, versions, st.lists(st.tuples(waits_us, st.booleans(), st.integers(1, 12)), min_size=1, max_size=40))
 def test_both_together_get_no_more_than_the_larger_limit(
-    module_redis: RedisServer, one: Window, other: Window, history: list[tuple[int, bool, int]]
+    module_redis: RedisProcess, one: Window, other: Window, history: list[tuple[int, bool, int]]
 ) -> None:
     """Where one is the larger, in its burst and in its rate; in any stretch, whoever comes first."""
     both = [one, Window("w", max(one.max, other.max), one.per_us, None, guarantee=one.guarantee)]
@@ -67,7 +67,7 @@ def test_both_together_get_no_more_than_the_larger_limit(
 @settings(max_examples=80, deadline=None)
 @given(versions, versions, st.lists(st.tuples(waits_us, st.booleans(), st.integers(0, 12)), min_size=1, max_size=40))
 def test_who_takes_nothing_changes_nothing(
-    module_redis: RedisServer, one: Window, other: Window, history: list[tuple[int, bool, int]]
+    module_redis: RedisProcess, one: Window, other: Window, history: list[tuple[int, bool, int]]
 ) -> None:
     """`other` looks, and asks for more than it ever gets: `one` is told what it would be told without it."""
     replies = []
@@ -86,7 +86,7 @@ def test_who_takes_nothing_changes_nothing(
 @settings(max_examples=80, deadline=None)
 @given(versions, versions, st.lists(st.tuples(st.integers(0, 10**8), st.booleans(), st.integers(1, 12)), min_size=1, max_size=40))
 def test_a_refused_call_fits_when_it_was_told_that_it_would(
-    module_redis: RedisServer, one: Window, other: Window, history: list[tuple[int, bool, int]]
+    module_redis: RedisProcess, one: Window, other: Window, history: list[tuple[int, bool, int]]
 ) -> None:
     bucket = Bucket(module_redis)
     for wait_us, turn, cost in history:
@@ -99,7 +99,7 @@ def test_a_refused_call_fits_when_it_was_told_that_it_would(
 
 
 @pytest.mark.parametrize("small", [hourly(20), Window("w", 20, HOUR_US, None, guarantee="any-window"), Window("w", 20, HOUR_US // 2, None)])
-def test_a_day_of_a_roll_out(module_redis: RedisServer, small: Window) -> None:
+def test_a_day_of_a_roll_out(module_redis: RedisProcess, small: Window) -> None:
     """Once a minute the smaller one asks for one, and the larger one for many."""
     large, bucket = hourly(40), Bucket(module_redis)
     total = 0
@@ -110,7 +110,7 @@ def test_a_day_of_a_roll_out(module_redis: RedisServer, small: Window) -> None:
     assert total >= 40 + 3 * 40
 
 
-def test_a_change_that_is_rolled_out_and_back_keeps_what_was_used(module_redis: RedisServer) -> None:
+def test_a_change_that_is_rolled_out_and_back_keeps_what_was_used(module_redis: RedisProcess) -> None:
     bucket, small, large = Bucket(module_redis), hourly(20), hourly(40)
     assert bucket.take(large, 30) == 30
     assert bucket.take(small, 5) == 0
@@ -119,7 +119,7 @@ def test_a_change_that_is_rolled_out_and_back_keeps_what_was_used(module_redis: 
     assert (bucket.take(small, 5), bucket.take(large, 5)) == (0, 1), "of the larger one a token has come back, of the smaller one half"
 
 
-def test_the_same_price_of_a_token_is_not_the_same_limit(module_redis: RedisServer) -> None:
+def test_the_same_price_of_a_token_is_not_the_same_limit(module_redis: RedisProcess) -> None:
     bucket, small, large = Bucket(module_redis), hourly(20), Window("w", 40, 2 * HOUR_US, None)
     assert small.emission_us == large.emission_us
     assert (bucket.take(small, 30), bucket.take(large, 30), bucket.take(small, 30), bucket.take(large, 30)) == (20, 20, 0, 0)
@@ -127,7 +127,7 @@ def test_the_same_price_of_a_token_is_not_the_same_limit(module_redis: RedisServ
     assert (bucket.take(small, 5), bucket.take(large, 5)) == (1, 0)
 
 
-def test_what_a_version_left_is_forgotten_when_nobody_has_it_any_more(module_redis: RedisServer) -> None:
+def test_what_a_version_left_is_forgotten_when_nobody_has_it_any_more(module_redis: RedisProcess) -> None:
     """Ten changes of a limit in use, one an hour: the bucket stays as small as it was."""
     bucket = Bucket(module_redis)
     for limit in range(20, 30):
@@ -138,14 +138,14 @@ def test_what_a_version_left_is_forgotten_when_nobody_has_it_any_more(module_red
     assert module_redis.ask("GET", "gw:1:{x}:w").count(b":") == 1
 
 
-def test_a_hundred_versions_at_once_take_bounded_room(module_redis: RedisServer) -> None:
+def test_a_hundred_versions_at_once_take_bounded_room(module_redis: RedisProcess) -> None:
     bucket = Bucket(module_redis)
     for limit in range(1, 100):
         bucket.take(hourly(limit), 1)
     assert len(module_redis.ask("GET", "gw:1:{x}:w")) < 500
 
 
-def test_a_clock_that_goes_back_under_two_versions_locks_neither_out(module_redis: RedisServer) -> None:
+def test_a_clock_that_goes_back_under_two_versions_locks_neither_out(module_redis: RedisProcess) -> None:
     bucket, both = Bucket(module_redis), [hourly(20), hourly(40)]
     for window in both:
         bucket.take(window, 50)

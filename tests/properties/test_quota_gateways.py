@@ -3,18 +3,18 @@
 import asyncio
 import time
 
-from gateway.kernel.bucket import Claim
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import QUOTA_SPENT
-from gateway.kernel.quota import Kind, Meter, Posting
-from gateway.remote.redis_limiter import RedisLimiter
-from tests.redis_server import RedisServer
+from gateway.kernel.limits.quota import Kind, Meter, Posting
+from gateway.kernel.limits.token_bucket import Claim
+from gateway.limiter.redis_limiter import RedisLimiter
+from tests.redis_server import RedisProcess
 
 CLOCK = Clock(time.monotonic, time.time)
 KINDS: tuple[Kind, ...] = ("count", "level", "concurrency")
 
 
-async def test_of_two_gateways_that_want_the_last_unit_one_gets_it_a_thousand_times(redis_server: RedisServer) -> None:
+async def test_of_two_gateways_that_want_the_last_unit_one_gets_it_a_thousand_times(redis_server: RedisProcess) -> None:
     both = [RedisLimiter(redis_server.url, "gw", 5.0, "deny", CLOCK) for _ in range(2)]
     for limiter in both:
         await limiter.start()

@@ -5,16 +5,16 @@ from typing import Any, NamedTuple
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
-from gateway.kernel.bucket import Claim, Window, decision
 from gateway.kernel.faults import QUOTA_SPENT
-from gateway.kernel.quota import Hold, Kind, Meter, Move, Posting, end_of, leavings, month_of, refunds, reports
-from gateway.remote.local import LocalLimiter
-from gateway.remote.redis_limiter import SCRIPT
-from gateway.remote.redis_quotas import quota_script, rates
-from gateway.remote.settlements import METERS
-from gateway.remote.settlements import SCRIPT as SETTLE
+from gateway.kernel.limits.quota import Kind, Meter, MeterUpdate, Posting, Reservation, end_of, leavings, month_of, refunds, reports
+from gateway.kernel.limits.token_bucket import Claim, Window, decision
+from gateway.limiter.memory_limiter import LocalLimiter
+from gateway.limiter.redis_limiter import SCRIPT
+from gateway.limiter.redis_quotas import quota_script, rates
+from gateway.limiter.settlements import METERS
+from gateway.limiter.settlements import SCRIPT as SETTLE
 from tests.clocks import ManualClock
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisProcess
 
 EPOCH_S = 4_000_000_000
 """Later than any test runs: for Redis, whose clock cannot be replaced, nothing expires."""
@@ -57,7 +57,7 @@ calls = st.builds(Call, waits_s, claims, st.booleans(), st.integers(0, 5), st.in
 class Books:
     """The same decisions and settlements in Redis and in memory, at the same time of their clocks."""
 
-    def __init__(self, server: RedisServer) -> None:
+    def __init__(self, server: RedisProcess) -> None:
         self._server = server
         self._server.ask("FLUSHALL")
         self.time = ManualClock(EPOCH_S * 1_000_000)
@@ -102,7 +102,7 @@ class Books:
         moves = reports(postings, amounts) if it.call.succeeds else refunds(postings, it.unit, it.month)
         self.make(moves + leavings(postings, it.unit), it.unit)
 
-    def make(self, moves: list[Move], name: str) -> None:
+    def make(self, moves: list[MeterUpdate], name: str) -> None:
         """Twice, as when an answer was lost."""
         numbers = [part for move in moves for part in (move.what, move.number, move.month, move.unit)]
         keys = [*(move.key for move in moves), f"{{x}}:settled/{name}"]
@@ -113,13 +113,13 @@ class Open(NamedTuple):
     call: Call
     unit: str
     month: int
-    hold: Hold
+    hold: Reservation
     number: int
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(calls, min_size=1, max_size=25))
-def test_redis_and_memory_agree(module_redis: RedisServer, history: list[Call]) -> None:
+def test_redis_and_memory_agree(module_redis: RedisProcess, history: list[Call]) -> None:
     books, flying = Books(module_redis), list[Open]()
     for number, call in enumerate(history):
         books.time.advance(call.after_s)
@@ -133,7 +133,7 @@ def test_redis_and_memory_agree(module_redis: RedisServer, history: list[Call]) 
         books.settle(it)
 
 
-def test_what_is_given_back_in_another_month_is_forgotten(module_redis: RedisServer) -> None:
+def test_what_is_given_back_in_another_month_is_forgotten(module_redis: RedisProcess) -> None:
     books = Books(module_redis)
     three = next(posting for posting in POSTINGS if posting.meter.id == "count3True")
     failing, fine = [Call(0, claim([three], [], 0, 1), succeeds, 0, 0) for succeeds in (False, True)]
@@ -148,6 +148,6 @@ def test_what_is_given_back_in_another_month_is_forgotten(module_redis: RedisSer
 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 200_000_000_000))
-def test_the_calendar_of_the_scripts_is_that_of_the_kernel(module_redis: RedisServer, seconds: int) -> None:
+def test_the_calendar_of_the_scripts_is_that_of_the_kernel(module_redis: RedisProcess, seconds: int) -> None:
     script = METERS.replace(TIME_SOURCE, b"{'%d', '0'}" % seconds) + b"return {this_month, end_of(this_month)}"
     assert module_redis.ask("EVAL", script, 0) == [month_of(seconds), end_of(month_of(seconds)) * 1000]

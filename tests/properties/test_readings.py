@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import pytest
 
-from gateway.kernel.bucket import Window
 from gateway.kernel.faults import NO_ROUTE, Fault, GatewayError
-from gateway.kernel.paths import merged
+from gateway.kernel.http.path_safety import merged
+from gateway.kernel.limits.token_bucket import Window
 from gateway.table import Route, RouteTable
-from gateway.table.demand import Demand
 from gateway.table.limits import Tariff
+from gateway.table.requirements import Demand
 from tests.respelled import MODELS, PATHS, Reached, spellings
 from tests.samples import MINUTE, route
 

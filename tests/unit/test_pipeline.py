@@ -8,7 +8,6 @@ import msgspec
 import pytest
 
 from gateway.exchange import Reply
-from gateway.kernel.bucket import Claim, Decision, Window
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import (
     MALFORMED_REQUEST,
@@ -18,10 +17,11 @@ from gateway.kernel.faults import (
     UPSTREAM_REFUSED,
     GatewayError,
 )
-from gateway.kernel.quota import MeterState, Posting
+from gateway.kernel.limits.quota import MeterState, Posting
+from gateway.kernel.limits.token_bucket import Claim, Decision, Window
 from gateway.pipeline import Redirection
-from gateway.remote.call import Answer, Call
 from gateway.table.limits import Tariff
+from gateway.upstream.call import Answer, Call
 from tests.samples import MINUTE, Echo, Pieces, exchange, route
 from tests.shelf import Shelf, stored_keys
 from tests.spine import GOOD, Away, Client, answered, gateway
@@ -49,7 +49,7 @@ async def test_an_open_route_asks_for_no_key_and_limits_each_address() -> None:
         ([("X-Api-Key", "bad")], {}, 401, 1002),
         ([], {"path": "/nowhere"}, 404, 1005),
         ([("X-Api-Key", "bad")], {"path": "/nowhere"}, 404, 1005),
-        (GOOD, {"door_error": GatewayError(MALFORMED_REQUEST)}, 400, 1001),
+        (GOOD, {"head_error": GatewayError(MALFORMED_REQUEST)}, 400, 1001),
     ],
 )
 async def test_a_refused_stranger_is_told_of_no_limits(
@@ -295,5 +295,5 @@ async def test_a_redirection_asks_nobody_and_repeats_no_key() -> None:
     status, body, fields = await answered(one, exchange(path="/nowhere", query="a=1&X-Api-Key=good"))
     assert (status, body["status"], body["requestId"]) == (308, "SUCCESS", fields["X-Request-Id"])
     assert fields["Location"] == "https://api.example.com:8443/nowhere?a=1"
-    status, body, _ = await answered(one, exchange(door_error=GatewayError(MALFORMED_REQUEST)))
+    status, body, _ = await answered(one, exchange(head_error=GatewayError(MALFORMED_REQUEST)))
     assert (status, body["data"]["code"]) == (400, 1001)

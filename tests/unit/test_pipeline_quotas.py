@@ -7,13 +7,13 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.kernel.bucket import Claim, Decision
 from gateway.kernel.faults import CONCURRENCY_EXCEEDED, QUOTA_SPENT, UPSTREAM_INCOMPLETE, UPSTREAM_REFUSED, GatewayError
-from gateway.kernel.quota import Amount, Hold, Meter, Posting
+from gateway.kernel.limits.quota import Amount, Meter, Posting, Reservation
+from gateway.kernel.limits.token_bucket import Claim, Decision
 from gateway.pipeline import Gateway
-from gateway.remote.call import Answer, Call
 from gateway.table.limits import Tariff
-from gateway.table.meters import Metering
+from gateway.table.quotas import Metering
+from gateway.upstream.call import Answer, Call
 from tests.samples import Echo, Pieces, exchange, route
 from tests.spine import GOOD, Client, answered, gateway
 
@@ -63,7 +63,7 @@ async def test_a_bug_in_the_accounts_costs_nobody_a_reply() -> None:
 
         async def decided(claim: Claim) -> Decision:
             decision = await decide(claim)
-            decision.hold = Hold((), bug, bug)
+            decision.hold = Reservation((), bug, bug)
             return decision
 
         one.limiter.decide = decided  # type: ignore[method-assign]

@@ -2,14 +2,12 @@
 
 import re
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
-from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from gateway.kernel import patterns
+from gateway.kernel.http import path_patterns as patterns
+from gateway.net.address import UNIX, Address, TargetUrl, UnixAddress
 from gateway.settings.schema.values import RefusedError, text_of
 
-UNIX: Final = "unix"
-"""Stands for the address of whoever comes through a unix socket: there is no other."""
 _MOST_PATH_BYTES = 107
 """sockaddr_un holds 108 bytes, the last of which is 0: unix(7)."""
 
@@ -17,37 +15,6 @@ SERVER_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}(\.[A-Za-z0-9_-]{1,63})*\
 """RFC 1035 2.3.4. With other labels `ssl` raises UnicodeError for each connection."""
 _LONGEST_NAME = 253
 _HOST = re.compile(r"(?!-)[A-Za-z0-9_.-]{1,253}")
-
-
-class Address(NamedTuple):
-    """Where to listen. Port 0 lets the system choose."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-class TargetUrl(NamedTuple):
-    """Where an upstream's target listens. `path` is "" or begins with a slash and does not end in one."""
-
-    scheme: str
-    host: str
-    port: int
-    path: str
-
-    def __str__(self) -> str:
-        return f"{self.scheme}://{Address(self.host, self.port)}{self.path}"
-
-
-class UnixAddress(NamedTuple):
-    """A socket in the file system."""
-
-    path: str
-
-    def __str__(self) -> str:
-        return f"unix:{self.path}"
 
 
 def _host(text: str) -> str:

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from gateway.kernel.bucket import OnFailure
 from gateway.kernel.faults import CATALOGUE
+from gateway.kernel.limits.token_bucket import OnFailure
 from gateway.settings.schema.access import BUILT_IN_PLANS, Auth, Key, KeyStore, Organization, Plan
 from gateway.settings.schema.key_list import KeyList
 from gateway.settings.schema.limits import Limit, PlanLimit

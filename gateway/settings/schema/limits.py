@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
-from gateway.kernel.bucket import OnFailure
+from gateway.kernel.limits.token_bucket import OnFailure
 from gateway.settings.schema.types import Id, Many, Method, PositiveDuration, Section
 from gateway.settings.schema.values import METHODS, RefusedError, method
 

@@ -5,10 +5,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from gateway.kernel.bucket import OnFailure
-from gateway.kernel.patterns import parse
+from gateway.kernel.http.path_patterns import parse
+from gateway.kernel.limits.token_bucket import OnFailure
 from gateway.kernel.redis_url import with_login
-from gateway.settings.schema.addresses import Address as TcpAddress
+from gateway.net.address import Address as TcpAddress
 from gateway.settings.schema.types import (
     Address,
     Duration,

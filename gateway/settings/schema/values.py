@@ -10,7 +10,8 @@ from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 
-from gateway.kernel import patterns, units
+from gateway.kernel import units
+from gateway.kernel.http import path_patterns as patterns
 
 
 class RefusedError(ValueError):

@@ -6,7 +6,7 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 from gateway.cli import main
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisProcess
 
 PREAMBLE = """\
 version: 1
@@ -17,7 +17,7 @@ routes: [{id: orders.all, match: {prefix: /}, upstream: u}]
 """
 
 
-def configuration(folder: Path, redis: RedisServer) -> Path:
+def configuration(folder: Path, redis: RedisProcess) -> Path:
     file = folder / "gateway.yaml"
     file.write_text(PREAMBLE + f'redis: {{url: "{redis.url}"}}\nkeys: {{store: redis}}\n')
     return file

@@ -7,8 +7,8 @@ from click.testing import CliRunner, Result
 
 from gateway import __version__
 from gateway.cli import main
+from gateway.config_diff.inventory import Preface, Redactor, things
 from gateway.settings import load
-from gateway.table.outline import Preface, Veil, things
 from tests.canned_admin import admin
 
 OLD = """\
@@ -38,7 +38,7 @@ def diff(old: Path, text: str, *arguments: str) -> Result:
 
 
 def outline(file: Path, release: str = __version__) -> bytes:
-    told = [Preface(release, SALT.hex()), *things(load(file), Veil(SALT, at_home=False))]
+    told = [Preface(release, SALT.hex()), *things(load(file), Redactor(SALT, at_home=False))]
     return b"\n".join(map(msgspec.json.encode, told))
 
 

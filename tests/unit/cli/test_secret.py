@@ -2,7 +2,7 @@ import hashlib
 import re
 
 from gateway.cli import secret
-from gateway.kernel.key_form import is_misspelt
+from gateway.kernel.key_format import is_misspelt
 
 
 def test_a_secret_is_recognisable() -> None:

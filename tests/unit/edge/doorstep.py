@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from gateway.edge import Listener
-from gateway.edge.door import Door, Limits
+from gateway.edge.request_head import Limits, RequestHeadChecker
 from gateway.exchange import Exchange, Reply, Send
 from gateway.kernel.certificates import Certificate
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.ids import Ids
-from gateway.remote.outbox import Outbox
+from gateway.net.write_batch import Outbox
 
 LIMITS = Limits(
     header_bytes=4096, url_bytes=1024, body_bytes=1 << 20, header_timeout_s=10.0, body_timeout_s=10.0, idle_timeout_s=10.0, connections=1000
@@ -24,7 +24,7 @@ GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 
 
 class Told:
-    """Keeps what a Doorbook would count."""
+    """Keeps what a ListenerEvents would count."""
 
     def __init__(self) -> None:
         self.failed: list[str] = []
@@ -55,9 +55,9 @@ async def echo(x: Exchange, send: Send) -> None:
 
 
 async def _echo(x: Exchange, send: Send) -> None:
-    if x.door_error is not None:
-        fault = x.door_error.fault
-        await send(Reply(fault.status, [("X-Fault", fault.name)], (x.door_error.developer_message or "").encode()))
+    if x.head_error is not None:
+        fault = x.head_error.fault
+        await send(Reply(fault.status, [("X-Fault", fault.name)], (x.head_error.developer_message or "").encode()))
         return
     size = 0
     try:
@@ -84,14 +84,16 @@ async def listening(
     trusted: tuple[str, ...] = (),
     serve: Any = echo,
     unix: Path | None = None,
-    turned_away: list[int] | None = None,
+    rejected: list[int] | None = None,
     host: str = "127.0.0.1",
     **more: Any,
 ) -> AsyncIterator[tuple[Listener, int]]:
-    """A listener, and its port; on the unix socket `unix` instead, which is trusted. `::` stands for both versions of IP. `turned_away` is told of each who is too many."""
+    """A listener, and its port; on the unix socket `unix` instead, which is trusted. `::` stands for both versions of IP. `rejected` is told of each who is too many."""
     loop = asyncio.get_running_loop()
-    door = Door(limits, [ip_network(one) for one in trusted], Ids(lambda n: bytes(range(256)) * (n // 256)), loop.time, unix is not None)
-    listener = Listener(door, serve, lambda: 784111777.0, Outbox(), ([] if turned_away is None else turned_away).append, **more)
+    door = RequestHeadChecker(
+        limits, [ip_network(one) for one in trusted], Ids(lambda n: bytes(range(256)) * (n // 256)), loop.time, unix is not None
+    )
+    listener = Listener(door, serve, lambda: 784111777.0, Outbox(), ([] if rejected is None else rejected).append, **more)
     if unix is None:
         sock = socket.create_server((host, 0), family=socket.AF_INET6 if host == "::" else socket.AF_INET, dualstack_ipv6=host == "::")
     else:

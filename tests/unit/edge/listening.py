@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from gateway.edge import Listener
-from gateway.edge.door import Door, Limits
+from gateway.edge.request_head import Limits, RequestHeadChecker
 from gateway.exchange import Exchange, Reply, Send
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.ids import Ids
-from gateway.remote.outbox import Outbox
+from gateway.net.write_batch import Outbox
 from tests.raw_client import RawClient
 
 LIMITS = Limits(
@@ -29,8 +29,8 @@ Serve = Callable[[Exchange, Send], Awaitable[None]]
 
 async def echo(x: Exchange, send: Send) -> None:
     """Answers with what arrived; a refusal at the door with its fault."""
-    if x.door_error is not None:
-        fault = x.door_error.fault
+    if x.head_error is not None:
+        fault = x.head_error.fault
         await send(Reply(fault.status, [("X-Fault", fault.name)], b"{}"))
         return
     try:
@@ -50,11 +50,11 @@ async def listening(
     limits: Limits = LIMITS,
     trusted: tuple[str, ...] = (),
     host: str = "127.0.0.1",
-    turned_away: list[int] | None = None,
+    rejected: list[int] | None = None,
 ) -> AsyncIterator[tuple[Listener, int]]:
-    """A listener on a free port; `::` stands for both versions of IP. `turned_away` is told of each who is too many."""
-    door = Door(limits, [ip_network(one) for one in trusted], Ids(lambda n: bytes(range(256)) * (n // 256)), time.monotonic)
-    listener = Listener(door, serve, lambda: 784111777.0, Outbox(), ([] if turned_away is None else turned_away).append)
+    """A listener on a free port; `::` stands for both versions of IP. `rejected` is told of each who is too many."""
+    door = RequestHeadChecker(limits, [ip_network(one) for one in trusted], Ids(lambda n: bytes(range(256)) * (n // 256)), time.monotonic)
+    listener = Listener(door, serve, lambda: 784111777.0, Outbox(), ([] if rejected is None else rejected).append)
     sock = socket.create_server((host, 0), family=socket.AF_INET6 if host == "::" else socket.AF_INET, dualstack_ipv6=host == "::")
     await listener.start(sock)
     try:

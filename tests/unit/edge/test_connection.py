@@ -1,4 +1,4 @@
-"""edge/connection.py and edge/wire.py: replies of every kind over real sockets."""
+"""edge/connection.py and edge/response_head.py: replies of every kind over real sockets."""
 
 import asyncio
 import json

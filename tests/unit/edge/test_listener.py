@@ -5,8 +5,8 @@ from contextlib import AsyncExitStack
 
 import msgspec
 
-from gateway.edge.porch import Threshold
-from gateway.edge.room import TURNED_AWAY
+from gateway.edge.connection_limits import REJECTED
+from gateway.edge.handshake import HandshakeOptions
 from tests.fakes import until
 from tests.raw_client import RawClient
 from tests.unit.edge.doorstep import Told
@@ -21,8 +21,8 @@ async def connected(stack: AsyncExitStack, port: int, count: int) -> list[RawCli
 
 
 async def test_who_is_too_many_is_answered_and_makes_room() -> None:
-    turned_away: list[int] = []
-    async with listening(limits=FEW, turned_away=turned_away) as (_, port), AsyncExitStack() as stack:
+    rejected: list[int] = []
+    async with listening(limits=FEW, rejected=rejected) as (_, port), AsyncExitStack() as stack:
         *welcome, crowded = await connected(stack, port, 4)
         await crowded.send(GET)
         refused = await crowded.reply()
@@ -32,7 +32,7 @@ async def test_who_is_too_many_is_answered_and_makes_room() -> None:
             await client.send(GET)
             assert (await client.reply()).status == 200
         welcome[0].abort()
-        assert turned_away == [3]
+        assert rejected == [3]
 
         async def comes_in() -> bool:
             async with await RawClient.connect(port) as client:
@@ -54,8 +54,8 @@ async def test_who_is_too_many_and_asks_nothing_goes_sooner() -> None:
 
 async def test_a_flood_waits_in_the_queue_of_the_system_and_is_answered_in_its_turn() -> None:
     async with listening(limits=FEW) as (listener, port), AsyncExitStack() as stack:
-        flood = await connected(stack, port, 3 + 2 * TURNED_AWAY)
-        await until(lambda: len(listener.connections) >= 3 + TURNED_AWAY)
+        flood = await connected(stack, port, 3 + 2 * REJECTED)
+        await until(lambda: len(listener.connections) >= 3 + REJECTED)
         most = len(listener.connections)
 
         async def statuses(clients: list[RawClient]) -> set[int]:
@@ -67,13 +67,13 @@ async def test_a_flood_waits_in_the_queue_of_the_system_and_is_answered_in_its_t
         for client in flood[:3]:
             client.abort()
         assert await statuses(flood[3:]) <= {200, 503}
-        assert most < 3 + 2 * TURNED_AWAY
+        assert most < 3 + 2 * REJECTED
 
 
 async def test_a_flood_that_waits_is_not_lost_when_the_listener_stops() -> None:
     async with listening(limits=FEW) as (listener, port), AsyncExitStack() as stack:
-        await connected(stack, port, 3 + 2 * TURNED_AWAY)
-        await until(lambda: len(listener.connections) >= 3 + TURNED_AWAY)
+        await connected(stack, port, 3 + 2 * REJECTED)
+        await until(lambda: len(listener.connections) >= 3 + REJECTED)
         listener.stop_accepting()
         listener._sweep()
         assert listener._servers == {}
@@ -81,13 +81,13 @@ async def test_a_flood_that_waits_is_not_lost_when_the_listener_stops() -> None:
 
 async def test_handshakes_are_bounded_with_the_connections() -> None:
     told = Told()
-    threshold = Threshold(told, proxy_protocol=True)
+    options = HandshakeOptions(told, proxy_protocol=True)
     limits = msgspec.structs.replace(FEW, connections=1)
-    async with on_the_doorstep(limits=limits, trusted=("127.0.0.1",), threshold=threshold) as (listener, port):
-        clients = [await RawClient.connect(port) for _ in range(2 * TURNED_AWAY)]
-        porch = listener._porch
+    async with on_the_doorstep(limits=limits, trusted=("127.0.0.1",), options=options) as (listener, port):
+        clients = [await RawClient.connect(port) for _ in range(2 * REJECTED)]
+        porch = listener._acceptor
         assert porch is not None
-        await until(lambda: porch.arriving == 1 + TURNED_AWAY)
+        await until(lambda: porch.arriving == 1 + REJECTED)
         await clients[-1].send(b"PROXY UNKNOWN\r\n" + GET)
         for client in clients[:-1]:
             client.abort()
@@ -97,8 +97,8 @@ async def test_handshakes_are_bounded_with_the_connections() -> None:
 
 
 async def test_nobody_is_left_open_who_came_at_the_last_moment() -> None:
-    threshold = Threshold(Told(), proxy_protocol=True)
-    async with on_the_doorstep(trusted=("127.0.0.1",), threshold=threshold) as (listener, port):
+    options = HandshakeOptions(Told(), proxy_protocol=True)
+    async with on_the_doorstep(trusted=("127.0.0.1",), options=options) as (listener, port):
         client = await RawClient.connect(port)
         listener.stop_accepting()
         listener.cut()

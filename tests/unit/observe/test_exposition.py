@@ -5,8 +5,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from gateway.observe.exposition import Exposition
-from gateway.observe.series import Counter, Family, Gauge, Histogram
-from gateway.observe.slots import Declaration, Merge, Region
+from gateway.observe.instruments import Counter, Family, Gauge, Histogram
+from gateway.observe.shared_memory import Declaration, Merge, Region
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0, text/plain; q=0.5"
 AWKWARD = 'a"b\\c\nd é'

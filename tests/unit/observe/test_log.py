@@ -14,7 +14,7 @@ import pytest
 import structlog
 from aiohttp.http_exceptions import BadStatusLine
 
-from gateway.observe.access import AccessRecord
+from gateway.observe.access_log import AccessRecord
 from gateway.observe.log import Log, announce
 
 CANARY = "gw_CANARY"

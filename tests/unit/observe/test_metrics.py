@@ -1,7 +1,7 @@
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.observe.metrics import DURATION_BUCKETS_S, NO_ROUTE, OVERHEAD_BUCKETS_S, Metrics
-from gateway.observe.slots import SLOTS, Declaration, Region
+from gateway.observe.shared_memory import SLOTS, Declaration, Region
 from tests.scrape import scraped
 
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from gateway.net.address import Address, TargetUrl
 from gateway.settings import ConfigError, from_upstream, load, parse
-from gateway.settings.schema.addresses import Address, TargetUrl
 from tests.yaml_files import DIGEST, LEAST, complaints
 
 

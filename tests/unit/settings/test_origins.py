@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from gateway.settings.includes import read_file
-from gateway.settings.notes import Notes
+from gateway.settings.document.includes import read_file
 from gateway.settings.origins import Origins, paths
+from gateway.settings.problem_list import ProblemList
 
 MAIN = """\
 version: 1
@@ -40,7 +40,7 @@ def origins(tmp_path: Path) -> Origins:
     (tmp_path / "gateway.yaml").write_text(MAIN)
     (tmp_path / "more.yaml").write_text(MORE)
     (tmp_path / "token").write_text("sesame")
-    notes = Notes()
+    notes = ProblemList()
     root, whole = read_file(str(tmp_path / "gateway.yaml"), ENVIRON, notes)
     notes.raise_if_any()
     assert whole

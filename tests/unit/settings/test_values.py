@@ -6,8 +6,8 @@ from ipaddress import ip_network
 import pytest
 
 from gateway.kernel.redis_url import ENCODE
+from gateway.net.address import Address, TargetUrl
 from gateway.settings.schema import addresses, redis_urls, values
-from gateway.settings.schema.addresses import Address, TargetUrl
 from gateway.settings.schema.values import RefusedError
 
 UNKNOWN_PARAMETER = "the URL has a parameter that Redis connections do not have"

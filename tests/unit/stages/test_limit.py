@@ -2,9 +2,9 @@
 
 import pytest
 
-from gateway.kernel.bucket import Decision, Window, WindowState
 from gateway.kernel.faults import CONCURRENCY_EXCEEDED, QUOTA_SPENT, RATE_LIMITED, GatewayError
-from gateway.kernel.quota import Meter, MeterState
+from gateway.kernel.limits.quota import Meter, MeterState
+from gateway.kernel.limits.token_bucket import Decision, Window, WindowState
 from gateway.stages.limit import refuse_spent
 from tests.samples import MINUTE
 

@@ -13,7 +13,7 @@ from gateway.kernel.faults import (
     UPSTREAM_TYPE_REFUSED,
     Fault,
 )
-from gateway.remote.call import Answer
+from gateway.upstream.call import Answer
 from tests.answers import GZIP, JSON, MIB, PNG, TEXT, answer_of, normalized, refused, route_in, wrapped
 from tests.envelope_schema import check_envelope
 from tests.samples import Pieces

@@ -6,10 +6,10 @@ import pytest
 
 from gateway.exchange import Exchange
 from gateway.kernel.faults import REQUEST_TIMEOUT, GatewayError
-from gateway.kernel.public_urls import UrlMapping
-from gateway.remote.call import BODY_PIECE_BYTES, Call
+from gateway.kernel.http.public_urls import UrlMapping
 from gateway.stages.prepare import READ_AHEAD_BYTES, Ahead, prepare
 from gateway.table import Envelope, Route
+from gateway.upstream.call import BODY_PIECE_BYTES, Call
 from tests.samples import REQUEST_ID, Pieces, caller, exchange, route
 
 SECRET = "gw_canary_canary_canary"

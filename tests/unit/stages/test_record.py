@@ -9,7 +9,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
 from gateway.exchange import Exchange, Reply
-from gateway.kernel.bucket import Decision, WindowState
 from gateway.kernel.faults import (
     CLIENT_CLOSED,
     KEY_AMBIGUOUS,
@@ -19,19 +18,20 @@ from gateway.kernel.faults import (
     UPSTREAM_REFUSED,
     GatewayError,
 )
-from gateway.observe.access import AccessLog
-from gateway.observe.errors import ErrorLog, ErrorRing, Lane
+from gateway.kernel.limits.token_bucket import Decision, WindowState
+from gateway.observe.access_log import AccessLog
 from gateway.observe.metrics import Metrics
+from gateway.observe.recent_errors import ErrorLog, ErrorRing, Lane
 from gateway.observe.writer import Writer
-from gateway.remote.call import Answer
 from gateway.stages.record import Recorder
+from gateway.upstream.call import Answer
 from tests.samples import MINUTE, Pieces, caller, exchange, route
 from tests.scrape import scraped
 
 SECRET = "gw_canary_canary_canary"
 
 
-class Desk:
+class QueryServer:
     """A Recorder with what it writes on."""
 
     def __init__(self, *, access: bool = True) -> None:
@@ -62,8 +62,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def desk() -> QueryServer:
+    return QueryServer()
 
 
 def served(**changes: Any) -> Exchange:
@@ -74,7 +74,7 @@ def served(**changes: Any) -> Exchange:
     return x
 
 
-def test_an_answered_exchange(desk: Desk) -> None:
+def test_an_answered_exchange(desk: QueryServer) -> None:
     line = desk.record(served(body=Pieces()))
     assert line["http.route"] == "orders"
     assert line["http.response.status_code"] == 200
@@ -92,7 +92,7 @@ def test_an_answered_exchange(desk: Desk) -> None:
     assert desk.value("gateway_rejected_total") == 0
 
 
-def test_whose_time_it_was(desk: Desk) -> None:
+def test_whose_time_it_was(desk: QueryServer) -> None:
     x = served(client_s=0.003)
     x.reply = Reply(200, [], b"", source="upstream", stream=Pieces())
     line = desk.record(x)
@@ -102,12 +102,12 @@ def test_whose_time_it_was(desk: Desk) -> None:
     assert desk.value("gateway_overhead_seconds_sum", route="orders") == pytest.approx(0.003)
 
 
-def test_who_never_kept_us_waiting_is_no_part_of_that(desk: Desk) -> None:
+def test_who_never_kept_us_waiting_is_no_part_of_that(desk: QueryServer) -> None:
     desk.record(served())
     assert desk.value("gateway_client_wait_seconds_count") == 0
 
 
-async def test_bytes_are_counted(desk: Desk) -> None:
+async def test_bytes_are_counted(desk: QueryServer) -> None:
     body = Pieces(b"1234567")
     await body.read()
     assert desk.record(served(body=body))["http.request.body.size"] == 7
@@ -115,7 +115,7 @@ async def test_bytes_are_counted(desk: Desk) -> None:
     assert desk.value("gateway_response_bytes_total") == 5
 
 
-def test_series_are_found_again(desk: Desk) -> None:
+def test_series_are_found_again(desk: QueryServer) -> None:
     desk.recorder.begin()
     desk.recorder.record(served(), 0.010)
     desk.record(served())
@@ -123,11 +123,11 @@ def test_series_are_found_again(desk: Desk) -> None:
     assert desk.value("gateway_upstream_duration_seconds_count") == 2
 
 
-def test_an_error_whose_code_is_0_has_a_code(desk: Desk) -> None:
+def test_an_error_whose_code_is_0_has_a_code(desk: QueryServer) -> None:
     assert desk.record(exchange(route=route(), reply=Reply(503, [], b"", code=0)))["gateway.code"] == 0
 
 
-def test_a_refused_exchange(desk: Desk) -> None:
+def test_a_refused_exchange(desk: QueryServer) -> None:
     x = exchange(error=GatewayError(NO_ROUTE), reply=Reply(404, [], b"", code=1005))
     line = desk.record(x)
     assert (line["gateway.reason"], line["gateway.code"], line["gateway.source"]) == ("no_route", 1005, "gateway")
@@ -135,7 +135,7 @@ def test_a_refused_exchange(desk: Desk) -> None:
     assert desk.value("gateway_requests_total", route="-", method="GET", code="404", source="gateway") == 1
 
 
-def test_an_upstream_that_failed(desk: Desk) -> None:
+def test_an_upstream_that_failed(desk: QueryServer) -> None:
     x = exchange(
         route=route(), upstream_s=0.1, error=GatewayError(UPSTREAM_REFUSED, cause="errno 111"), reply=Reply(503, [], b"", code=1004)
     )
@@ -144,33 +144,33 @@ def test_an_upstream_that_failed(desk: Desk) -> None:
     assert desk.value("gateway_upstream_requests_total") == 0
 
 
-def test_a_client_that_left(desk: Desk) -> None:
+def test_a_client_that_left(desk: QueryServer) -> None:
     line = desk.record(exchange(route=route(), outcome="abandoned", error=GatewayError(CLIENT_CLOSED)))
     assert (line["http.response.status_code"], line["gateway.outcome"]) == (499, "abandoned")
     assert desk.value("gateway_requests_total", route="orders", method="GET", code="499", source="gateway") == 1
     assert desk.value("gateway_overhead_seconds_count") == 0
 
 
-def test_a_reply_that_broke_off(desk: Desk) -> None:
+def test_a_reply_that_broke_off(desk: QueryServer) -> None:
     x = served(outcome="cut", error=GatewayError(UPSTREAM_INCOMPLETE))
     assert desk.record(x)["gateway.reason"] == "upstream_incomplete"
     assert desk.value("gateway_upstream_errors_total", upstream="orders", reason="upstream_incomplete") == 1
 
 
-def test_a_client_that_leaves_is_no_failure_of_the_upstream(desk: Desk) -> None:
+def test_a_client_that_leaves_is_no_failure_of_the_upstream(desk: QueryServer) -> None:
     desk.record(served(outcome="abandoned", error=GatewayError(CLIENT_CLOSED)))
     assert desk.value("gateway_upstream_errors_total") == 0
     assert desk.value("gateway_rejected_total") == 0
 
 
-def test_a_look_at_the_limiter_is_no_decision(desk: Desk) -> None:
+def test_a_look_at_the_limiter_is_no_decision(desk: QueryServer) -> None:
     line = desk.record(served(looked=True))
     assert desk.value("gateway_limiter_decisions_total") == 0
     assert "gateway.limiter.result" not in line
     assert line["gateway.limiter.remaining"] == 299
 
 
-def test_a_limiter_that_cannot_decide_is_counted(desk: Desk) -> None:
+def test_a_limiter_that_cannot_decide_is_counted(desk: QueryServer) -> None:
     desk.record(exchange(error=GatewayError(LIMITER_UNAVAILABLE), reply=Reply(503, [], b"", code=1004)))
     assert desk.value("gateway_limiter_decisions_total", store="redis", result="error") == 1
 
@@ -180,7 +180,7 @@ def test_an_exchange_in_words_shows_no_key() -> None:
     assert repr(x) == f"<Exchange {x.request_id} GET ->"
 
 
-def test_methods_that_a_client_invents_make_no_series(desk: Desk) -> None:
+def test_methods_that_a_client_invents_make_no_series(desk: QueryServer) -> None:
     for method in ("BREW", "WHEN"):
         desk.recorder.begin()
         desk.recorder.record(exchange(method=method, reply=Reply(405, [], b"")), 0.0)
@@ -188,7 +188,7 @@ def test_methods_that_a_client_invents_make_no_series(desk: Desk) -> None:
 
 
 def test_no_line_when_access_lines_are_off() -> None:
-    assert Desk(access=False).record(served()) == {}
+    assert QueryServer(access=False).record(served()) == {}
 
 
 MADE_HERE = "gw_" + "Ab1" * 13
@@ -203,10 +203,10 @@ MADE_HERE = "gw_" + "Ab1" * 13
         {"path": f"/v1%3FX%2DApi%2DKey={SECRET}"},
         {"path": f"/v1%253FX%252DApi%252DKey={SECRET}"},
         {"path": f"/v1/{SECRET}\udcff"},
-        {"path": f"/v1/{SECRET}", "door_error": GatewayError(NO_ROUTE)},
+        {"path": f"/v1/{SECRET}", "head_error": GatewayError(NO_ROUTE)},
     ],
 )
-def test_a_path_that_may_hold_a_key_is_not_written(desk: Desk, changes: dict[str, Any]) -> None:
+def test_a_path_that_may_hold_a_key_is_not_written(desk: QueryServer, changes: dict[str, Any]) -> None:
     line = desk.record(exchange(**changes))
     assert "url.path" not in line
     assert "canary" not in json.dumps(line)
@@ -223,7 +223,7 @@ def test_a_path_that_may_hold_a_key_is_not_written(desk: Desk, changes: dict[str
         ("/v1/%67w_orders", "/v1/%67w_orders"),
     ],
 )
-def test_a_key_that_nobody_sent_as_one_is_masked_in_a_path(desk: Desk, path: str, shown: str | None) -> None:
+def test_a_key_that_nobody_sent_as_one_is_masked_in_a_path(desk: QueryServer, path: str, shown: str | None) -> None:
     line = desk.record(exchange(path=path))
     assert line.get("url.path") == shown
     (kept,) = desk.errors.records()
@@ -231,7 +231,7 @@ def test_a_key_that_nobody_sent_as_one_is_masked_in_a_path(desk: Desk, path: str
 
 
 def test_an_error_is_kept_with_what_is_known_about_it() -> None:
-    desk = Desk(access=False)
+    desk = QueryServer(access=False)
     x = served(error=GatewayError(UPSTREAM_REFUSED, cause="errno 111"))
     x.reply = Reply(503, [], b"", code=1004)
     desk.record(x)
@@ -259,7 +259,9 @@ def test_an_error_is_kept_with_what_is_known_about_it() -> None:
         ({"route": route(open=True)}, 404, Lane.stranger),
     ],
 )
-def test_what_can_be_brought_about_in_any_number_is_kept_apart(desk: Desk, changes: dict[str, Any], status: int, lane: Lane | None) -> None:
+def test_what_can_be_brought_about_in_any_number_is_kept_apart(
+    desk: QueryServer, changes: dict[str, Any], status: int, lane: Lane | None
+) -> None:
     x = served()
     x.reply = Reply(status, [], b"")
     for name, value in changes.items():
@@ -268,14 +270,14 @@ def test_what_can_be_brought_about_in_any_number_is_kept_apart(desk: Desk, chang
     assert [each for each in Lane if list(desk.errors.entries(each))] == ([] if lane is None else [lane])
 
 
-def test_errors_are_kept_only_where_there_is_a_place_for_them(desk: Desk) -> None:
+def test_errors_are_kept_only_where_there_is_a_place_for_them(desk: QueryServer) -> None:
     x = exchange(reply=Reply(404, [], b""))
     desk.recorder.begin()
     Recorder(desk.metrics, AccessLog(Writer(1), lambda: 0.0, enabled=False), "X-Api-Key").record(x, 0.0)
     assert list(desk.errors.records()) == []
 
 
-def test_a_bug_is_logged_with_where_it_happened(desk: Desk) -> None:
+def test_a_bug_is_logged_with_where_it_happened(desk: QueryServer) -> None:
     with capture_logs() as lines:
         try:
             raise ZeroDivisionError
@@ -286,5 +288,5 @@ def test_a_bug_is_logged_with_where_it_happened(desk: Desk) -> None:
     assert isinstance(line["exc_info"], ZeroDivisionError)
 
 
-def test_a_path_beside_more_keys_than_were_looked_at_is_not_written(desk: Desk) -> None:
+def test_a_path_beside_more_keys_than_were_looked_at_is_not_written(desk: QueryServer) -> None:
     assert "url.path" not in desk.record(exchange(error=GatewayError(KEY_AMBIGUOUS), reply=Reply(401, [], b"", code=1002)))

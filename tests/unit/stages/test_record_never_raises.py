@@ -3,16 +3,16 @@
 import pytest
 from structlog.testing import capture_logs
 
-from tests.unit.stages.test_record import Desk, served
+from tests.unit.stages.test_record import QueryServer, served
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def desk() -> QueryServer:
+    return QueryServer()
 
 
 @pytest.mark.parametrize("part", ["count", "write", "keep", "log"])
-def test_it_never_raises(desk: Desk, part: str) -> None:
+def test_it_never_raises(desk: QueryServer, part: str) -> None:
     x = served()
     if part == "count":
         x.sent_bytes = "many"  # type: ignore[assignment]

@@ -19,9 +19,9 @@ from gateway.kernel.faults import (
     Fault,
     GatewayError,
 )
-from gateway.kernel.quota import Amount, Hold, Meter, Posting
-from gateway.remote.call import Answer, Call
+from gateway.kernel.limits.quota import Amount, Meter, Posting, Reservation
 from gateway.stages.settle import conclude, settle
+from gateway.upstream.call import Answer, Call
 from tests.samples import Pieces, exchange, route
 
 HEADER = Meter("h", "sum", 9, "key", QUOTA_SPENT, amount=Amount(header=b"x-bytes"))
@@ -38,7 +38,7 @@ class Books:
         self.unmeasured: list[str] = []
         self._waits = waits
         self._leaves = leaves
-        self.hold = Hold(POSTINGS, self._settle, self._leave)
+        self.hold = Reservation(POSTINGS, self._settle, self._leave)
 
     def _settle(self, succeeded: bool, amounts: Mapping[str, int]) -> Awaitable[None] | None:
         self.told.append((succeeded, dict(amounts)))

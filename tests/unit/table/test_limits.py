@@ -2,13 +2,13 @@
 
 import re
 
-from gateway.kernel.bucket import Claim
+from gateway.kernel.limits.token_bucket import Claim
 from gateway.settings import Config, parse
-from gateway.settings.records import read_key
+from gateway.settings.checks.stored_keys import read_key
 from gateway.table import Caller, Route
 from gateway.table import limits as module
-from gateway.table.build import build_routes
-from gateway.table.callers import Visitors
+from gateway.table.compile import build_routes
+from gateway.table.keyring import Visitors
 from gateway.table.keys import KeyMaker
 from tests.samples import Echo
 

@@ -13,17 +13,18 @@ from structlog.testing import capture_logs
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import GatewayError
+from gateway.net.pem import PairError
+from gateway.net.write_batch import Outbox
 from gateway.observe.metrics import Metrics
-from gateway.remote.circuit import Circuit
-from gateway.remote.outbox import Outbox
-from gateway.remote.target import Target
-from gateway.remote.upstream import Upstream
 from gateway.settings import Config, parse
-from gateway.settings.pairs import PairError
-from gateway.table.blueprint import draw
-from gateway.table.upstreams import Called, build_rounds, build_upstreams, connections_clerk
+from gateway.table.snapshot import draw
+from gateway.table.upstreams import Called, build_health_checks, build_upstreams
+from gateway.upstream.circuit_breaker import CircuitBreaker
+from gateway.upstream.target import Target
+from gateway.upstream.upstream import Upstream
+from gateway.worker.queries import connections_query
 from tests.fakes import End, RawBackend, reply, script, until
-from tests.unit.remote.calls import call
+from tests.unit.upstream.calls import call
 
 METRICS = Metrics()
 
@@ -85,8 +86,8 @@ def test_of_several_one_is_chosen() -> None:
 
 def test_a_breaker_stands_before_one_target_as_before_several() -> None:
     circuit = built('{url: "http://a:1"}', ", breaker: {}")
-    assert repr(circuit) == "<Circuit closed, 0 failures in a row, before <Target orders a:1, 0 idle, 0 active, 0 pending>>"
-    assert isinstance(built('{url: "http://a"}, {url: "http://b"}', ", breaker: {}"), Circuit)
+    assert repr(circuit) == "<CircuitBreaker closed, 0 failures in a row, before <Target orders a:1, 0 idle, 0 active, 0 pending>>"
+    assert isinstance(built('{url: "http://a"}, {url: "http://b"}', ", breaker: {}"), CircuitBreaker)
 
 
 async def test_what_happens_to_targets_is_counted_and_logged(refusing_port: int) -> None:
@@ -118,7 +119,7 @@ async def test_targets_are_checked_where_the_configuration_says_so() -> None:
         config = configured(f'{{url: "{backend.url}"}}', f"{health}, breaker: {{}}")
         board, clock = draw(config, None, "").board, Clock(time.monotonic, time.time)
         upstreams = build_upstreams(config, board, METRICS, clock, Outbox())
-        (rounds,) = build_rounds(config, upstreams, board, METRICS, clock)
+        (rounds,) = build_health_checks(config, upstreams, board, METRICS, clock)
         with capture_logs() as lines:
             rounds.start()
             count = METRICS.upstream_health_checks
@@ -127,7 +128,7 @@ async def test_targets_are_checked_where_the_configuration_says_so() -> None:
             await rounds.stop()
     assert said(lines) >= {"target down", "target up"}
     unchecked = configured('{url: "http://a"}')
-    assert build_rounds(unchecked, {}, board, METRICS, clock) == []
+    assert build_health_checks(unchecked, {}, board, METRICS, clock) == []
 
 
 def said(lines: Sequence[Mapping[str, object]]) -> set[object]:
@@ -139,7 +140,7 @@ async def test_a_worker_tells_its_connections_by_target() -> None:
         config = configured(f'{{url: "{backend.url}"}}, {{url: "{backend.url}/b"}}', ", breaker: {}")
         upstreams = build_upstreams(config, draw(config, None, "").board, METRICS, Clock(time.monotonic, time.time), Outbox())
         await upstreams["orders"].targets[1].send(call())
-        status, told = await connections_clerk(upstreams)({})
+        status, told = await connections_query(upstreams)({})
         none, one = {"idle": 0, "active": 0, "pending": 0}, {"idle": 1, "active": 0, "pending": 0}
         assert (status, msgspec.to_builtins(told)) == (200, {"orders": [none, one]})
         await upstreams["orders"].close()

@@ -1,0 +1,216 @@
+"""The second listener: health, readiness, metrics and changes, for the platform and operators and never for clients.
+
+Laws:
+ - Whoever does nothing for `silent_s` although it is its turn is cut off: a head or a body that does not go on, a reply that is
+   not taken. A connection that has had its reply may be idle for longer.
+ - There are at most `most_connections`. Whoever comes then takes the place of the one that has been idle longest, so that a
+   probe is answered whatever others do.
+"""
+
+import asyncio
+import hmac
+import socket
+import zlib
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from ipaddress import ip_address
+from typing import Protocol, TypeAlias
+
+from aiohttp import web
+
+from gateway.admin.connection import SERVER, AdminServer
+from gateway.admin.connection import json_reply as json_reply
+from gateway.admin.connection import lines_reply as lines_reply
+from gateway.kernel.http.accept import quality
+from gateway.system.acceptor import Acceptor, room
+
+Readiness: TypeAlias = Callable[[], tuple[bool, list[str]]]
+"""Whether clients should be sent here, and if not, why: "starting", "draining" …"""
+
+
+class Scraped(Protocol):
+    """What /metrics shows."""
+
+    def pieces(self, accept: str) -> tuple[Generator[bytes, None, None], str]:
+        """The body in pieces that each take little time, and its content type."""
+        ...
+
+
+View: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+_GZIP = 31
+"""zlib's window, with the frame of gzip."""
+_SHUTDOWN_TIMEOUT_S = 1.0
+_IDLE_TIMEOUT_S = 75.0
+SILENT_S = 10.0
+SWEEP_S = 0.5
+MOST_CONNECTIONS = 128
+
+
+class Admin:
+    """Serves `metrics` and health at `address`: host:port, [v6]:port or unix:/path. Port 0 takes any free one.
+
+    `token` is asked for before a change; None refuses every change. `hosts` are the names by which it may be asked, besides
+    localhost and its own: otherwise a page in a browser could read it by a name that its owner points here (DNS rebinding).
+    IP addresses cannot be pointed anywhere.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        metrics: Scraped,
+        readiness: Readiness,
+        token: str | None = None,
+        hosts: Iterable[str] = (),
+        *,
+        silent_s: float = SILENT_S,
+        most_connections: int = MOST_CONNECTIONS,
+    ) -> None:
+        self._configured = address
+        self.token = token
+        self.hosts = hosts
+        self._metrics = metrics
+        self._readiness = readiness
+        self.views: dict[str, View] = {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._scrape}
+        """By path. Whoever has more to show adds it before the start."""
+        self.changes: dict[str, View] = {}
+        """By path: what a POST with the token does."""
+        self._silent_s = silent_s
+        self._most_connections = most_connections
+        self._scraping = asyncio.Lock()
+        self._runner: web.ServerRunner | None = None
+        self._acceptor: Acceptor | None = None
+        self._sweeping: asyncio.TimerHandle | None = None
+        self.address = address
+        """Where it listens, once started."""
+
+    def __repr__(self) -> str:
+        return f"<Admin {self.address} {'listening' if self._runner else 'closed'}>"
+
+    async def start(self, sock: socket.socket | None = None) -> None:
+        """Listen, on `sock` if somebody has bound it. Raises OSError when the address cannot be had, ValueError when it is none."""
+        sock = sock or await _bound(self._configured)
+        server = AdminServer(self._serve, access_log=None, keepalive_timeout=_IDLE_TIMEOUT_S, auto_decompress=False)
+        self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
+        await self._runner.setup()
+        self.address = _spelled(sock)
+        self._acceptor = Acceptor(sock, server, server, room(self._most_connections))
+        self._sweep(server)
+
+    async def close(self) -> None:
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            assert self._acceptor is not None
+            assert self._sweeping is not None
+            self._acceptor.close()
+            self._sweeping.cancel()
+            await runner.cleanup()
+
+    def _sweep(self, server: AdminServer) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for connection in server.open():
+            connection.sweep(now, self._silent_s)
+        self._sweeping = loop.call_later(SWEEP_S, self._sweep, server)
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """In lower case."""
+        return self._hosts
+
+    @hosts.setter
+    def hosts(self, hosts: Iterable[str]) -> None:
+        own = self._configured.rpartition(":")[0].strip("[]")
+        self._hosts = frozenset(name.lower() for name in (*hosts, "localhost", own))
+
+    def _is_for_us(self, request: web.BaseRequest) -> bool:
+        """Whether whoever sent it knows where. HTTP/1.0 has no Host, and browsers speak neither that nor to unix sockets."""
+        names = map(_name, request.headers.getall("Host", []))
+        return self._configured.startswith("unix:") or all(name in self._hosts or _is_address(name) for name in names)
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        if not self._is_for_us(request):
+            return json_reply(421, {"error": "this name is not one of the admin listener; write it into admin.hosts"})
+        change = self.changes.get(request.path)
+        if change is not None:
+            return self._refusal(request) or await change(request)
+        view = self.views.get(request.path)
+        if view is None:
+            return json_reply(404, {"error": "not found", "paths": sorted([*self.views, *self.changes])})
+        if request.method not in ("GET", "HEAD"):
+            return json_reply(405, {"error": "method not allowed"}, Allow="GET, HEAD")
+        return await view(request)
+
+    def _refusal(self, request: web.BaseRequest) -> web.Response | None:
+        """Why this request may not change anything, None if it may."""
+        if request.method != "POST":
+            return json_reply(405, {"error": "method not allowed"}, Allow="POST")
+        if self.token is None:
+            return json_reply(
+                403, {"error": "no change is allowed: the configuration has no admin.token; give it one, and reload it with SIGHUP"}
+            )
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            return json_reply(401, {"error": "this asks for the token, as Authorization: Bearer"}, WWW_Authenticate="Bearer")
+        if not hmac.compare_digest(token.strip().encode(errors="replace"), self.token.encode()):
+            return json_reply(401, {"error": "that is not the admin.token of the configuration in force"}, WWW_Authenticate="Bearer")
+        return None
+
+    async def _healthz(self, _: web.BaseRequest) -> web.Response:
+        return json_reply(200, {"status": "alive"})
+
+    async def _readyz(self, _: web.BaseRequest) -> web.Response:
+        ready, reasons = self._readiness()
+        return json_reply(200 if ready else 503, {"status": "ready" if ready else "not ready", "reasons": reasons})
+
+    async def _scrape(self, request: web.BaseRequest) -> web.Response:
+        body = bytearray()
+        headers = {"Server": SERVER, "Vary": "Accept, Accept-Encoding"}
+        packer = zlib.compressobj(1, wbits=_GZIP) if quality(",".join(request.headers.getall("Accept-Encoding", [])), "gzip") else None
+        async with self._scraping:
+            pieces, headers["Content-Type"] = self._metrics.pieces(",".join(request.headers.getall("Accept", [])))
+            for piece in pieces:
+                body += piece if packer is None else packer.compress(piece)
+                # Requests go first: a scrape of many series must not hold up the loop.
+                await asyncio.sleep(0)
+        if packer is not None:
+            body += packer.flush()
+            headers["Content-Encoding"] = "gzip"
+        return web.Response(body=bytes(body), headers=headers)
+
+
+def _name(host: str) -> str:
+    """A Host field without its port and brackets, in lower case."""
+    name, colon, port = host.strip().lower().rpartition(":")
+    return (name if colon and (port.isdecimal() or not port) else host.strip().lower()).strip("[]").removesuffix(".")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+async def _bound(address: str) -> socket.socket:
+    if address.startswith("unix:"):
+        sock = socket.socket(socket.AF_UNIX)
+        sock.bind(address.removeprefix("unix:"))
+        return sock
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdecimal():
+        raise ValueError(f"not an address: {address}")
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        raise socket.gaierror(error.errno, f"{error.strerror}: {address}") from error
+    family, _, _, _, place = found[0]
+    return socket.create_server((str(place[0]), int(place[1])), family=family)
+
+
+def _spelled(sock: socket.socket) -> str:
+    address = sock.getsockname()
+    if isinstance(address, tuple):
+        host, port = address[:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"unix:{address}"

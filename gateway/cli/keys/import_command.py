@@ -1,0 +1,158 @@
+"""gateway keys import: keys from elsewhere, into Redis."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+import msgspec
+from msgspec.structs import replace
+
+from gateway.cli import secret
+from gateway.cli.friendly_errors import explained
+from gateway.cli.keys.commands import config_option
+from gateway.cli.keys.import_sources import FORMS, Entry, entries, form_of
+from gateway.cli.keys.redis_registry import editing, instant_of
+from gateway.kernel.key_format import is_misspelt
+from gateway.keystore.records import MOST_BYTES, Secret, StoredKey
+from gateway.keystore.registry import TakenError
+from gateway.settings import Config, load
+from gateway.settings.checks.stored_keys import References, read_key
+from gateway.settings.schema.values import RefusedError
+
+_NO_PROOF = "missing: a `secret_sha256`, a `certificate_subject` or, from standard input, a `secret`"
+
+
+_ROOM_BYTES = 1024
+"""For what an entry gets later: another digest, an earlier end."""
+
+
+class Candidate(NamedTuple):
+    """A key that may be imported. `key` is an entry of `keys` without `digest`, which is None where it has no secret."""
+
+    line: int
+    key: dict[str, Any]
+    digest: str | None
+
+
+class Problem(NamedTuple):
+    line: int
+    text: str
+
+
+@click.command("import")
+@click.argument("source", type=click.Path(allow_dash=True), metavar="SOURCE")
+@config_option
+@click.option(
+    "--format", "form", type=click.Choice(["auto", *FORMS]), default="auto", show_default=True, help="By name or content, or said."
+)
+@click.option("--replace", "replacing", is_flag=True, help="Take the place of keys of the same id; left out, those are errors.")
+@click.option("--dry-run", is_flag=True, help="Say what is wrong, and import nothing.")
+def import_(source: str, file: Path, form: str, replacing: bool, dry_run: bool) -> None:
+    """Import keys into Redis, all of them or none. SOURCE is a file, or - for standard input.
+
+    YAML (`keys:` as in the configuration), JSON, JSON lines, or CSV with the names of the fields in its first line. From standard input
+    an entry may have a `secret`, of whatever form, which is hashed at once. With --replace an entry without a secret keeps
+    those that its key has.
+    """
+    with explained():
+        config = load(file)
+        text = _read(source)
+    candidates: list[Candidate] = []
+    problems: list[Problem] = []
+    for entry in entries(text, form_of(source, text) if form == "auto" else form):
+        try:
+            candidates.append(_candidate(entry, typed=source == "-"))
+        except RefusedError as error:
+            problems.append(Problem(entry.line, str(error)))
+    problems += _doubles(candidates)
+    problems += _strangers(config, candidates)
+    replaced = _keep(config, candidates, problems, replacing, dry_run)
+    if problems:
+        for line, told in sorted(set(problems)):
+            click.echo(f"{'<stdin>' if source == '-' else source}:{line}: error: {told}", err=True)
+        sys.exit(1)
+    done = "could be imported" if dry_run else "imported"
+    told = f"{len(candidates)} key{'' if len(candidates) == 1 else 's'} {done}"
+    click.echo(f"{told}, {replaced} of them in place of others" if replaced else told)
+
+
+def _read(source: str) -> str:
+    try:
+        with click.open_file(source, encoding="utf-8-sig") as stream:
+            return str(stream.read())
+    except UnicodeDecodeError:
+        raise click.ClickException(f"{source}: this is not UTF-8 text") from None
+
+
+def _candidate(entry: Entry, typed: bool) -> Candidate:
+    """Raises RefusedError. `typed`: plain secrets are taken."""
+    if entry.problem:
+        raise RefusedError(entry.problem)
+    key = dict(entry.fields)
+    plain = key.pop("secret", None)
+    if plain is not None:
+        if not typed:
+            raise RefusedError("secret: a file would keep it; send it to standard input, or write `secret_sha256`")
+        if "secret_sha256" in key:
+            raise RefusedError("`secret` and `secret_sha256` do not go together")
+        key["secret_sha256"] = _hashed(plain)
+    read_key(key)
+    if len(msgspec.json.encode(key)) > MOST_BYTES - _ROOM_BYTES:
+        raise RefusedError(f"its text is longer than {MOST_BYTES - _ROOM_BYTES} bytes; patterns such as `orders.*` are shorter than lists")
+    return Candidate(entry.line, key, key.pop("secret_sha256", None))
+
+
+def _hashed(plain: object) -> str:
+    if not isinstance(plain, str) or not plain.isprintable() or plain != plain.strip() or not plain:
+        raise RefusedError("secret: one line of text without spaces around it is wanted here; put it into quotes")
+    if is_misspelt(plain):
+        raise RefusedError("secret: it has the form of those that are made here, and its checksum is wrong")
+    return secret.digest(plain)
+
+
+def _doubles(candidates: list[Candidate]) -> Iterator[Problem]:
+    for what, of in (("id", "id"), ("secret", None), ("certificate", "certificate_subject")):
+        seen: dict[Any, int] = {}
+        for each in candidates:
+            value = each.digest if of is None else each.key.get(of)
+            if value is not None and (first := seen.setdefault(value, each.line)) != each.line:
+                yield Problem(each.line, f"the key in line {first} has the same {what}")
+
+
+def _strangers(config: Config, candidates: list[Candidate]) -> Iterator[Problem]:
+    references = References(config)
+    for line, entry, _ in candidates:
+        key = read_key(entry)
+        for text in (*references.wrong(key), *references.doubtful(key)):
+            yield Problem(line, text)
+
+
+def _keep(config: Config, candidates: list[Candidate], problems: list[Problem], replacing: bool, dry_run: bool) -> int:
+    """How many take the place of others. Writes nothing when there are problems, and adds those that only Redis knows of."""
+    with editing(config) as registry:
+        now, lines = instant_of(registry.now_s()), {each.key["id"]: each.line for each in candidates}
+        replaced, known = 0, len(problems)
+
+        def decide(there: dict[str, StoredKey]) -> Mapping[str, StoredKey | None]:
+            nonlocal replaced
+            replaced = len(there)
+            after = {each.key["id"]: _stored(each, there.get(each.key["id"]), now) for each in candidates}
+            problems[known:] = [Problem(lines[key_id], _NO_PROOF) for key_id, stored in after.items() if not stored.entries()]
+            if not replacing:
+                problems.extend(Problem(lines[key_id], f"there is a key `{key_id}` already; --replace takes its place") for key_id in there)
+            return {} if problems or dry_run else after
+
+        try:
+            registry.change(lines, decide)
+        except TakenError as taken:
+            problems.append(Problem(lines[taken.key_id], str(taken)))
+        return replaced
+
+
+def _stored(candidate: Candidate, before: StoredKey | None, now: str) -> StoredKey:
+    secrets = () if candidate.digest is None else (Secret(candidate.digest),)
+    if before is None:
+        return StoredKey(candidate.key, secrets, now)
+    return replace(before, key=candidate.key, secrets=secrets or before.secrets)

@@ -1,0 +1,54 @@
+"""The keys in Redis that a configuration file leads to, for the commands that edit them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import redis
+
+from gateway.cli.friendly_errors import explained
+from gateway.keystore.records import Names
+from gateway.keystore.registry import KeyRegistry, TakenError, UnreadableError
+from gateway.redis_client.address import RedisConnectionError, text_of
+from gateway.redis_client.blocking_client import client_for
+from gateway.settings import Config, load
+
+NO_STORE = "the keys of this configuration stand in its files: edit them there, or write `keys: {store: redis}`"
+
+
+@contextmanager
+def editing(config: Config, otherwise: str = NO_STORE) -> Iterator[KeyRegistry]:
+    """Raises click.ClickException, with `otherwise` when the keys are not in Redis."""
+    if config.key_store is None or config.redis is None:
+        raise click.ClickException(otherwise)
+    url, prefix = config.redis.login_url(), config.redis.key_prefix
+    try:
+        client = client_for(url, Names.of(prefix).ids)
+        try:
+            yield KeyRegistry(client, prefix)
+        finally:
+            client.close()
+    except (redis.RedisError, OSError) as error:
+        raise click.ClickException(f"Redis: {text_of(error)}") from None
+    except UnreadableError as error:
+        raise click.ClickException(str(error)) from None
+    except RedisConnectionError as error:
+        raise click.ClickException(f"Redis: {error}") from None
+    except TakenError as error:
+        raise click.ClickException(f"{error.key_id}: {error}") from None
+
+
+@contextmanager
+def registry_of(file: Path) -> Iterator[KeyRegistry]:
+    """As `editing`, of what a file says; exits with what is wrong with it."""
+    with explained():
+        config = load(file)
+    with editing(config) as registry:
+        yield registry
+
+
+def instant_of(wall_s: float) -> str:
+    """RFC 3339, in whole seconds."""
+    return datetime.fromtimestamp(wall_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

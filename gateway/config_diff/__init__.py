@@ -1,0 +1,1 @@
+"""`gateway diff`: two configurations, compiled and compared by what they mean to callers."""

@@ -1,0 +1,198 @@
+"""What a change means to callers: somebody may do less, somebody may do more, or neither.
+
+breaking    a call that was answered well may not be any more, or its answer has another form
+widening    somebody may do what they might not before: for whoever looks after security
+other       everything else
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+from gateway.config_diff.route_takeover import covers, shape_of
+from gateway.kernel.limits.token_bucket import Window, most
+from gateway.kernel.units import parse_duration, parse_size
+from gateway.settings.schema.upstreams import Timeouts
+
+Effect: TypeAlias = Literal["breaking", "widening", "other"]
+Judge: TypeAlias = Callable[[Any, Any], Effect]
+"""Of an aspect, before and after. None stands for an aspect that is not there."""
+
+_SPANS_US = (1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000, 2_592_000_000_000)
+
+
+def effect_of(kind: str, name: str, aspect: str, before: Any, after: Any) -> Effect:
+    """Of an aspect that is not what it was."""
+    path = f"{name if kind == 'section' else kind}.{aspect}"
+    judge = _JUDGES.get(path) or _JUDGES.get(f"{path.rpartition('.')[0]}.*")
+    return "other" if judge is None else judge(before, after)
+
+
+def effect_of_coming(kind: str) -> Effect:
+    return "widening" if kind in _USED_BY_CALLERS else "breaking" if kind == "quota" else "other"
+
+
+def effect_of_going(kind: str) -> Effect:
+    return "breaking" if kind in _USED_BY_CALLERS else "widening" if kind == "quota" else "other"
+
+
+def effect_on_allowance(before: Iterable[dict[str, Any]], after: Iterable[dict[str, Any]]) -> Effect:
+    """Of other limits, given their aspects: by what a greedy caller gets through all of them, in any stretch that counts."""
+    old, new = _windows(before), _windows(after)
+    spans = {*_SPANS_US, *(window.per_us for window in (*old, *new))}
+    pairs = [(most(old, 1, span), most(new, 1, span)) for span in spans]
+    if any(now is not None and (once is None or now < once) for once, now in pairs):
+        return "breaking"
+    return "widening" if any(once != now for once, now in pairs) else "other"
+
+
+def _windows(limits: Iterable[dict[str, Any]]) -> list[Window]:
+    return [
+        Window("", limit["max"], round(parse_duration(limit["per"]) * 1_000_000), None, guarantee=limit["guarantee"])
+        for limit in limits
+        if not limit["shadow"]
+    ]
+
+
+def _always(effect: Effect) -> Judge:
+    return lambda _before, _after: effect
+
+
+def _towards(effects: dict[Any, Effect], otherwise: Effect = "other") -> Judge:
+    """By the value after the change."""
+    return lambda _before, after: effects.get(after, otherwise)
+
+
+def _amount(value: Any) -> float:
+    if not isinstance(value, str):
+        return float(value)
+    try:
+        return parse_duration(value)
+    except ValueError:
+        return float(parse_size(value))
+
+
+def _less_breaks(before: Any, after: Any) -> Effect:
+    return "breaking" if _amount(after) < _amount(before) else "widening"
+
+
+def _idle(before: str | None, after: str | None) -> Effect:
+    """None has one value for streams of events and another one for other streams: who shortens either breaks something."""
+    once, now = (Timeouts.model_validate({"idle": each}) for each in (before, after))
+    return "breaking" if now.idle_s < once.idle_s or now.events_idle_s < once.events_idle_s else "widening"
+
+
+def _lower_breaks(before: int | None, after: int | None) -> Effect:
+    """None is no limit."""
+    return "breaking" if after is not None and (before is None or after < before) else "widening"
+
+
+def _later_breaks(before: str | None, after: str | None) -> Effect:
+    """Of when what is used is forgotten: None is a day."""
+    once, now = (parse_duration(each or "24h") for each in (before, after))
+    return "breaking" if now > once else "widening" if now < once else "other"
+
+
+def _dearer_breaks(before: Any, after: Any) -> Effect:
+    return "breaking" if (1 if after is None else after) > (1 if before is None else before) else "widening"
+
+
+def _loss_breaks(before: list[Any] | None, after: list[Any] | None) -> Effect:
+    gone = [each for each in before or () if each not in (after or ())]
+    return "breaking" if gone else "widening" if len(after or ()) > len(before or ()) else "other"
+
+
+def _organizations(before: list[str] | None, after: list[str] | None) -> Effect:
+    """The first one is what a key acts for unless it says otherwise."""
+    first_before, first_after = (next(iter(each or ()), None) for each in (before, after))
+    return "breaking" if first_before != first_after else _loss_breaks(before, after)
+
+
+def _loss_of_it_breaks(before: str | None, _after: str | None) -> Effect:
+    """Of something that may be there or not, and is not what it was."""
+    return "widening" if before is None else "breaking"
+
+
+def _limited_methods(before: list[str] | None, after: list[str] | None) -> Effect:
+    """None are all."""
+    if after is None or (before is not None and set(after) - set(before)):
+        return "breaking"
+    return "other" if before is not None and set(before) == set(after) else "widening"
+
+
+def _scope(before: str, after: str) -> Effect:
+    """The more share a bucket, the less each of them has."""
+    order = ("key", "organization", "route")
+    return "breaking" if order.index(after) > order.index(before) else "widening"
+
+
+def _expiry(before: str | None, after: str | None) -> Effect:
+    if after is None:
+        return "widening"
+    sooner = before is None or datetime.fromisoformat(after) < datetime.fromisoformat(before)
+    return "breaking" if sooner else "widening"
+
+
+def _on_failure(before: str | None, after: str | None) -> Effect:
+    return "breaking" if after == "deny" else "widening" if before == "deny" else "other"
+
+
+def _path(before: str, after: str) -> Effect:
+    """Parameters may have other names, and a prefix may stand for more than it did."""
+    if shape_of(before) == shape_of(after):
+        return "other"
+    return "widening" if covers(after, before) else "breaking"
+
+
+_BREAKING, _SWITCHED_OFF = _always("breaking"), _towards({True: "breaking", False: "widening"})
+_USED_BY_CALLERS = frozenset({"route", "key", "store", "listener"})
+_JUDGES: dict[str, Judge] = {
+    "route.path": _path,
+    "route.match.methods": _loss_breaks,
+    "route.auth": _towards({"key": "breaking", "none": "widening"}),
+    "route.cost.*": _dearer_breaks,
+    "route.error_family": _BREAKING,
+    "route.envelope.mode": _BREAKING,
+    "route.envelope.binary": _towards({"refuse": "breaking", "passthrough": "widening"}),
+    "route.timeouts.idle": _idle,
+    "route.timeouts.*": _less_breaks,
+    "limit.scope": _scope,
+    "limit.methods": _limited_methods,
+    "limit.on_failure": _on_failure,
+    "quota.code": _BREAKING,
+    "quota.kind": _BREAKING,
+    "quota.per": lambda before, after: "other" if (before or "month") == (after or "month") else "breaking",
+    "quota.max": _less_breaks,
+    "quota.scope": _scope,
+    "quota.charge": _BREAKING,
+    "quota.release": _BREAKING,
+    "quota.amount.*": _BREAKING,
+    "quota.expires": _later_breaks,
+    "plan.concurrency.*": _lower_breaks,
+    "organization.concurrency": _lower_breaks,
+    "key.secret_sha256": _towards({}, "breaking"),
+    "key.certificate_subject": _loss_of_it_breaks,
+    "key.organizations": _organizations,
+    "key.expires": _expiry,
+    "key.disabled": _SWITCHED_OFF,
+    "organization.disabled": _SWITCHED_OFF,
+    "upstream.tls.verify": _towards({False: "widening"}),
+    "listener.address": _BREAKING,
+    "listener.trusted_proxies": _loss_breaks,
+    "listener.proxy_protocol": _BREAKING,
+    "listener.redirect": _towards({None: "widening"}, "breaking"),
+    "listener.limits.*": _less_breaks,
+    "listener.tls.certificates": lambda before, after: "breaking" if None in (before, after) else "other",
+    "listener.tls.min_version": _towards({"1.2": "widening", "1.3": "breaking"}),
+    "listener.tls.client_ca": _towards({None: "widening"}, "breaking"),
+    "listener.tls.client_auth": _towards({"optional": "widening", "required": "breaking"}),
+    "error.status": _BREAKING,
+    "error.code": _BREAKING,
+    "redis.on_failure": _on_failure,
+    "auth.key.*": _BREAKING,
+    "server.limits_path": _loss_of_it_breaks,
+    "server.paths.empty_segments": _towards({"refuse": "breaking", "merge": "widening"}),
+    "auth.organization_header": _BREAKING,
+    "observability.request_id.header": _BREAKING,
+}
+"""By kind (of a section: its name) and aspect; `*` is any last word. What is not here is `other`."""

@@ -1,0 +1,39 @@
+"""Which route takes the calls of another one, where that is not there."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from gateway.config_diff.inventory import Item
+from gateway.settings.checks.route_conflicts import ALL, Shape, shape
+from gateway.settings.schema.routing import Match
+
+_SHAPES = 10_000
+
+
+@lru_cache(_SHAPES)
+def shape_of(path: str) -> Shape:
+    """Of a path as an outline has it: a prefix ends in `/**`."""
+    return shape(Match(prefix=path.removesuffix("/**") or "/") if path.endswith("/**") else Match(path=path))
+
+
+def covers(general: str, special: str) -> bool:
+    """Whether every path that `special` stands for is one of those that `general` does."""
+    wide, narrow = shape_of(general), shape_of(special)
+    for index, segment in enumerate(wide):
+        if segment == ALL:
+            return index < len(narrow) or general.endswith("/**")
+        if index == len(narrow) or narrow[index] == ALL or segment not in (None, narrow[index]):
+            return False
+    return len(wide) == len(narrow)
+
+
+def taker(route: Item, others: Iterable[Item]) -> Item | None:
+    """The most specific of the `others` that takes all its paths, with one of its methods at least."""
+    methods, path = set(route.aspects["match.methods"]), route.aspects["path"]
+    able = [each for each in others if covers(each.aspects["path"], path) and methods.intersection(each.aspects["match.methods"])]
+    return min(able, key=_breadth, default=None)
+
+
+def _breadth(route: Item) -> tuple[int, ...]:
+    """Segment by segment: a literal, a parameter, all that is left."""
+    return tuple(1 if segment is None else 2 if segment == ALL else 0 for segment in shape_of(route.aspects["path"]))

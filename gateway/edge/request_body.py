@@ -1,0 +1,46 @@
+"""A request body on its way in."""
+
+from collections.abc import Callable
+
+from aiohttp import StreamReader
+from aiohttp.web_protocol import RequestPayloadError
+
+from gateway.kernel.faults import BODY_TOO_LARGE, MALFORMED_REQUEST, GatewayError
+from gateway.upstream.call import BODY_PIECE_BYTES
+
+
+class ClientBody:
+    """Reads what the client sends, up to a limit in bytes; `confirm` answers an `Expect: 100-continue` once."""
+
+    __slots__ = ("_confirm", "_limit", "_monotonic", "_payload", "length", "received", "waited_s")
+
+    def __init__(
+        self, payload: StreamReader, length: int | None, limit: int, confirm: Callable[[], None] | None, monotonic: Callable[[], float]
+    ) -> None:
+        self._payload = payload
+        self._limit = limit
+        self._confirm = confirm
+        self.length = length
+        self._monotonic = monotonic
+        self.received = 0
+        self.waited_s = 0.0
+
+    async def read(self) -> bytes:
+        """The next piece, b"" at the end. Raises GatewayError BODY_TOO_LARGE, REQUEST_TIMEOUT or MALFORMED_REQUEST."""
+        if self.length is not None and self.length > self._limit:
+            raise GatewayError(BODY_TOO_LARGE)
+        if self._confirm is not None:
+            self._confirm()
+            self._confirm = None
+        began = self._monotonic()
+        try:
+            piece = await self._payload.read(BODY_PIECE_BYTES)
+        except RequestPayloadError as broken:
+            broken.__traceback__ = None  # the payload keeps the error, whose frames would keep the payload
+            raise GatewayError(MALFORMED_REQUEST, cause="the body breaks its framing") from None
+        finally:
+            self.waited_s += self._monotonic() - began
+        self.received += len(piece)
+        if self.received > self._limit:
+            raise GatewayError(BODY_TOO_LARGE)
+        return piece

@@ -1,0 +1,86 @@
+"""The envelope of the contract, written around texts that are JSON already."""
+
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+
+from gateway.kernel.envelope.raw_json import array, quote
+from gateway.kernel.faults import Detail, Link
+
+EMPTY_RESULT = b"{}"
+"""Rule 3: what an empty or `null` body of a backend gives."""
+
+
+_BEFORE_ID = b'{"requestId":"'
+_BEFORE_RESULT = b'","status":"SUCCESS","data":{"result":'
+_TAIL = b"}}"
+
+
+def success_head(request_id: str) -> bytes:
+    """An envelope up to its result."""
+    return _BEFORE_ID + request_id.encode() + _BEFORE_RESULT
+
+
+def success_tail(messages: bytes) -> bytes:
+    """An envelope after its result. `messages` is a JSON array, or b"" for none."""
+    return b',"messages":%b}}' % messages if messages else _TAIL
+
+
+def success(request_id: str, result: bytes, messages: bytes = b"") -> bytes:
+    """A whole envelope. `result` is valid JSON and stays as it is; `messages` as in `success_tail`."""
+    tail = success_tail(messages) if messages else _TAIL
+    return b"".join((_BEFORE_ID, request_id.encode(), _BEFORE_RESULT, result, tail))
+
+
+def error(
+    request_id: str,
+    code: int,
+    message: str,
+    developer_message: str,
+    links: Iterable[Link] = (),
+    details: Iterable[Detail] = (),
+    more: bytes = b"",
+) -> bytes:
+    """A whole ERROR envelope. The texts are not empty. `more` are further top-level members, written out, or b""."""
+    data = b'"code":%d,"message":%b,"developerMessage":%b' % (code, quote(message), quote(developer_message))
+    if links:
+        data += b',"links":' + render_links(links)
+    if details:
+        data += b',"details":' + render_details(details, message_ids(request_id))
+    return b'{"requestId":"%b","status":"ERROR","data":{%b}%b}' % (request_id.encode(), data, more and b"," + more)
+
+
+def render_links(links: Iterable[Link]) -> bytes:
+    """A JSON array of Links."""
+    return array([b'{"href":%b,"title":%b}' % (quote(link.href), quote(link.title)) for link in links])
+
+
+def render_details(details: Iterable[Detail], new_id: Callable[[], str]) -> bytes:
+    """A JSON array of Messages."""
+    return array([render_message(new_id(), detail.type, detail.text, field=detail.field) for detail in details])
+
+
+def render_message(
+    message_id: str, kind: str, text: str, *, date: str | None = None, field: str | None = None, links: Iterable[Link] = ()
+) -> bytes:
+    """One Message. `date` ends in Z."""
+    written = b'"id":"%b","type":"%b","text":%b' % (message_id.encode(), kind.encode(), quote(text))
+    if date:
+        written = b'"date":"%b",' % date.encode() + written
+    if field is not None:
+        written += b',"field":' + quote(field)
+    if links:
+        written += b',"links":' + render_links(links)
+    return b"{%b}" % written
+
+
+def message_ids(request_id: str) -> Callable[[], str]:
+    """Gives out an id for each Message of one reply: UUIDs that follow from `request_id`, so nothing here is left to chance."""
+    count = 0
+
+    def new_id() -> str:
+        nonlocal count
+        count += 1
+        x = sha256(f"{request_id}/{count}".encode()).hexdigest()
+        return f"{x[:8]}-{x[8:12]}-4{x[13:16]}-a{x[17:20]}-{x[20:32]}"
+
+    return new_id

@@ -1,0 +1,93 @@
+"""Which field of a request a single error is about, however it is written: names, paths, pointers, lists of steps."""
+
+import re
+
+from gateway.kernel.errors import words as words
+from gateway.kernel.errors.sanitize import clean
+
+LONGEST_FIELD = 200
+"""In characters."""
+
+_LARGEST_INDEX = 1_000_000
+_MOST_STEPS = 32
+_NO_LABEL = re.compile(
+    r"\d*+|about:blank|https?://.*+|error|err|fail(?:ed|ure)?|true|false|[^\\/]*+[\\/].*+|(?:\w{1,80}\.){2,20}\w{1,80}", re.IGNORECASE
+)
+_INDEX = re.compile(r"\[[\"']?([\w-]{1,64})[\"']?\]")
+_CLASS = re.compile(r"\w{1,100}(?:Error|Exception)")
+_LISTED = ("fields", "keys", "params", "expression")
+"""Names of lists that hold one field in each element."""
+
+_Object = dict[str, object]
+
+
+def add(path: str, step: str) -> str:
+    """`path` and one step more."""
+    step = "" if step in words.WHOLE else _undotted(step)
+    return clean(f"{path}.{step}" if path and step else path or step, LONGEST_FIELD)
+
+
+def path_of(value: _Object, named: _Object) -> str:
+    """The field of one single error, "" when it names none. `named` are its members by their words."""
+    places = [{words.word(name): member for name, member in inner.items()} for inner in _around(value)]
+    own = next((field for place in (*places, named) if (field := field_of(place, words.FIELDS))), "")
+    missing = named.get("params")
+    lacking = missing.get("missingProperty") if isinstance(missing, dict) else None
+    return add(own, lacking) if isinstance(lacking, str) else own
+
+
+def field_of(named: _Object, names: tuple[str, ...]) -> str:
+    """The first of `names` under which a field stands, "" for none."""
+    return next((field for name in names if (field := _field(name, named.get(name)))), "")
+
+
+def several(named: _Object) -> tuple[str, ...]:
+    """The fields, when one text is about more than one."""
+    for name in _LISTED:
+        listed = named.get(name)
+        if isinstance(listed, list) and len(listed) > 1:
+            return tuple(field for step in listed[:_MOST_STEPS] if isinstance(step, str) and (field := add("", step)))
+    return ()
+
+
+def plain(label: object) -> str:
+    """`label`, if it says more than a number, a URL or a class name."""
+    if isinstance(label, str) and "#" in label[:200]:  # Smithy: the name of a shape after its namespace
+        label = label.rpartition("#")[2]
+    text = clean(label)
+    return "" if _NO_LABEL.fullmatch(text) else text
+
+
+def _around(value: _Object) -> list[_Object]:
+    inner = [value.get(name) for name in ("source", "extensions")]
+    return [place for place in inner if isinstance(place, dict)]
+
+
+def _field(name: str, place: object) -> str:
+    if isinstance(place, list):
+        steps = [step for step in map(_step, place[:_MOST_STEPS]) if step]
+        if name in _LISTED:
+            return add("", steps[0]) if len(steps) == 1 else ""
+        if steps and steps[0] in words.PLACES:
+            del steps[0]
+        return clean(".".join(steps), LONGEST_FIELD)
+    if not isinstance(place, str) or (name == "location" and place in words.PLACES) or (name == "name" and _CLASS.fullmatch(place)):
+        return ""
+    return add("", place)
+
+
+def _step(step: object) -> str:
+    if isinstance(step, dict):  # Valibot
+        step = step.get("key")
+    if isinstance(step, int):
+        return str(step) if 0 <= step < _LARGEST_INDEX else ""
+    return step if isinstance(step, str) else ""
+
+
+def _undotted(path: str) -> str:
+    """A JSON pointer, a JSON path or a path with brackets with dots, like all others."""
+    path = path[: 4 * LONGEST_FIELD]
+    if path.startswith(("#", "/")):
+        path = path.removeprefix("#").removeprefix("/").replace("/", ".").replace("~1", "/").replace("~0", "~")
+        path = path.removeprefix("data.").removeprefix("attributes.").removeprefix("relationships.")
+    return _INDEX.sub(r".\1", path).removeprefix("$.").removeprefix(".")

@@ -1,0 +1,228 @@
+"""The forms in which backends write errors, read for what a client can use.
+
+RFC 9457 problem+json · FastAPI and pydantic · Spring, Express, NestJS, hapi · Google, AWS and Azure · OAuth · JSON:API · GraphQL ·
+Rails, Laravel, Django REST, marshmallow, ASP.NET · Zod, Joi, class-validator · OData, FHIR, Hydra, Apigee · and their relatives.
+They share few names, so one reader knows them all (`gateway.kernel.errors.words`): what is a text, what holds single errors, what is
+a link; anything else beside them may be a map of fields. Each leaf text becomes one entry, with the path to it as its field.
+
+Laws: taken are texts, fields and links; never a stack trace, a class name or a rejected value. One part that cannot be read hides no
+other. `_DEEPEST`, `MOST_ENTRIES` and `_MOST_NODES` bound the work, which is linear in the size of the error.
+"""
+
+from enum import IntEnum
+from typing import NamedTuple
+
+import msgspec
+
+from gateway.kernel.errors import words as words
+from gateway.kernel.errors.fields import add, field_of, path_of, several
+from gateway.kernel.errors.links import links_in
+from gateway.kernel.errors.objects import (
+    Head,
+    Object,
+    first_text,
+    is_datum,
+    is_form,
+    is_report,
+    is_texts,
+    is_unknown,
+    may_be_field,
+    members,
+    named_by_words,
+    own_head,
+    unwrapped,
+)  # fmt: skip
+from gateway.kernel.errors.sanitize import clean
+from gateway.kernel.errors.words import word
+from gateway.kernel.faults import Detail, Link
+
+MOST_ENTRIES = 100
+"""Single faults that are read of one error."""
+
+_DEEPEST = 24
+"""How far errors within errors are followed, and texts that are JSON themselves."""
+
+_MOST_NODES = 4000
+
+
+class Entry(NamedTuple):
+    """One single fault. `missing` says that it is the absence of a field."""
+
+    text: str
+    field: str | None
+    missing: bool
+
+
+class Found(msgspec.Struct):
+    """What an error says. All texts are fit to be shown; "" where it says nothing.
+
+    `title` names the kind of error, `text` is the one sentence about it, `explanation` the most that it says in one line.
+    """
+
+    title: str = ""
+    text: str = ""
+    explanation: str = ""
+    entries: list[Entry] = []
+    links: list[Link] = []
+
+    @property
+    def details(self) -> list[Detail]:
+        """The single faults, for the envelope."""
+        return [Detail(entry.text, entry.field) for entry in self.entries]
+
+
+class _Trust(IntEnum):
+    """Which texts at the end of an unknown path explain an error. The others may be any value."""
+
+    SENTENCES = 0
+    """Only those with several words, in a list: what stands beside the text of an error."""
+    LISTS = 1
+    """All in lists; alone only those with several words: an object that has nothing but unknown names."""
+    ALL = 2
+    """All: an object under a name that is known to hold a text for each field."""
+
+
+def found_in(value: object) -> Found:
+    """What `value`, decoded JSON or a text, says of an error."""
+    reader = _Reader()
+    head = reader.head(value, 0)
+    text = head.text or ("" if reader.entries else head.label)
+    return Found(head.title if head.title != text else "", text, head.explanation or text, list(reader.entries), reader.links)
+
+
+class _Reader:
+    """Reads one error."""
+
+    def __init__(self) -> None:
+        self.entries: dict[Entry, None] = {}
+        self.links: list[Link] = []
+        self._nodes = 0
+
+    def head(self, value: object, depth: int) -> Head:
+        """What `value` says as a whole; its single errors go to `entries`."""
+        if isinstance(value, str):
+            value = unwrapped(value)
+        if isinstance(value, str):
+            text = clean(value)
+            return Head("", text, text)
+        if self._is_too_much(depth):
+            return Head()
+        if isinstance(value, dict):
+            return self._object(value, depth)
+        self._leaves(value, "", _Trust.ALL, depth)
+        return Head()
+
+    def _object(self, value: Object, depth: int) -> Head:
+        if is_form(value):
+            self._fields(value, "", _Trust.ALL, depth)
+            return Head()
+        named = named_by_words(value)
+        self.links += links_in(named)[: MOST_ENTRIES - len(self.links)]
+        head = own_head(named)
+        fields = [(name, member) for name, member in members(value) if may_be_field(word(name), member)]
+        if not (head.text or head.label) and any(isinstance(member, list) for _, member in fields):
+            # A map of fields, of which one may be called `message`; other names for lists keep their meaning
+            fields += [(name, named.pop(word(name))) for name in value if word(name) in words.MAPPED and is_texts(named.get(word(name)))]
+        before = len(self.entries)
+        for name, member in named.items():
+            if isinstance(member, dict | list) and member:
+                head = self._part(name, member, named, head, depth + 1)
+        told = head.text or head.label or len(self.entries) > before or any(is_datum(*member) for member in named.items())
+        trust = _Trust.SENTENCES if told else _Trust.LISTS
+        places = trust is _Trust.LISTS and all(word(name) in words.PLACES for name, _ in fields)
+        for name, member in fields:
+            if trust is _Trust.LISTS or word(name) not in words.UNTOLD:
+                self._leaves(member, "" if places and isinstance(member, dict) else add("", name), trust, depth + 1)
+        if head.text and len(self.entries) == before and (field := field_of(named, words.SURE_FIELDS)):
+            self._emit(head.text, field, named)
+        return head
+
+    def _part(self, name: str, member: "Object | list[object]", named: Object, head: Head, depth: int) -> Head:
+        """One member of an error that is a list or an object. Returns what is known of the whole now."""
+        if isinstance(member, list):
+            if name in words.LISTS or name in words.BY_FIELD:
+                self._leaves(member, "", _Trust.ALL, depth)
+            return head
+        by_field = name in words.BY_FIELD or (name == "data" and named.get("status") == "fail")
+        if by_field and is_form(member):
+            self._fields(member, "", _Trust.ALL, depth)
+        elif by_field and not is_report(member):
+            places = all(word(key) in words.PLACES and isinstance(value, dict) for key, value in member.items())
+            for key, value in members(member):
+                self._leaves(value, "" if places else add("", key), _Trust.ALL, depth)
+        elif by_field or name in words.LISTS:
+            inner = self.head(member, depth)
+            if inner.text and (name in words.ERRORS or not head.text):
+                return inner
+            if not head.text:
+                return head._replace(label=inner.label or head.label)
+        return head
+
+    def _leaves(self, value: object, path: str, trust: _Trust, depth: int, *, listed: bool = False) -> None:
+        """Every text below `value` that `trust` takes for the explanation of an error."""
+        if isinstance(value, str):
+            value = unwrapped(value)
+        if self._is_too_much(depth):
+            return
+        if isinstance(value, str):
+            text = clean(value)
+            if text and (trust is _Trust.ALL or (" " in text and (listed or trust is _Trust.LISTS)) or (listed and trust is _Trust.LISTS)):
+                self._emit(text, path or None, {})
+        elif isinstance(value, list):
+            for index, element in enumerate(value[:_MOST_NODES]):
+                if isinstance(element, dict) and not self._single(element, path, depth, listed=True):
+                    self._fields(element, add(path, str(index)), min(trust, _Trust.LISTS), depth + 1)
+                elif not isinstance(element, dict):
+                    self._leaves(element, path, trust, depth + 1, listed=True)
+        elif isinstance(value, dict) and not self._single(value, path, depth, listed=False):
+            self._fields(value, path, trust, depth + 1)
+
+    def _fields(self, value: Object, path: str, trust: _Trust, depth: int) -> None:
+        """A map of fields."""
+        form = is_form(value)
+        for name, member in members(value):
+            known = word(name)
+            if known not in words.INTERNAL and not (trust is not _Trust.ALL and isinstance(member, str) and known in words.NOT_FIELDS):
+                inside = (
+                    name in words.WHOLE or (form and not isinstance(member, str)) or (known in words.BY_FIELD and trust is _Trust.SENTENCES)
+                )
+                self._leaves(member, path if inside else add(path, name), trust, depth)
+
+    def _single(self, value: Object, path: str, depth: int, *, listed: bool) -> bool:
+        """Reads `value` as one single error, and says whether it is one."""
+        named = named_by_words(value)
+        if not named or (self._is_too_much(depth) or "stackentries" in named):
+            return True
+        text = first_text(named)
+        if not (listed or (text and is_report(value))) and "constraints" not in named:
+            return False
+        own = path_of(value, named)
+        nested = [(name, member) for name, member in named.items() if name in words.LISTS and isinstance(member, dict | list) and member]
+        constraints = named.get("constraints")
+        if not text and not nested:
+            text = next((label for name in ("error", *(("code", "type") if own else ())) if (label := clean(named.get(name)))), "")
+        links = links_in(named)
+        if not (text or isinstance(constraints, dict) or links) and (not nested or any(is_unknown(*member) for member in named.items())):
+            return False
+        self.links += links[: MOST_ENTRIES - len(self.links)]
+        field = add(path, own) if constraints is not None or "children" in named else own or path
+        before = len(self.entries)
+        for name, member in nested:
+            wrapped = name in words.WRAPPERS
+            self._leaves(member, "" if wrapped else field, _Trust.SENTENCES if wrapped else _Trust.ALL, depth + 1)
+        if isinstance(constraints, dict):  # class-validator
+            self._fields({"": list(constraints.values())}, field, _Trust.ALL, depth + 1)
+        if text and len(self.entries) == before:
+            for name in several(named) or (field,):
+                self._emit(text, name or None, named)
+        return True
+
+    def _emit(self, text: str, field: str | None, named: Object) -> None:
+        if len(self.entries) < MOST_ENTRIES:
+            kinds = {word(kind) for name in words.KINDS if isinstance(kind := named.get(name), str)}
+            missing = not kinds.isdisjoint(words.MISSING_KINDS) or words.MISSING_TEXT.search(text) is not None
+            self.entries[Entry(text, field, missing)] = None
+
+    def _is_too_much(self, depth: int) -> bool:
+        self._nodes += 1
+        return depth > _DEEPEST or self._nodes > _MOST_NODES or len(self.entries) >= MOST_ENTRIES

@@ -1,0 +1,105 @@
+"""Rule 7: what a backend says of its own error, in the terms of the contract. And the contract's table "Status and code"."""
+
+from typing import Literal, NamedTuple, TypeAlias
+
+import msgspec
+
+from gateway.kernel.envelope.charsets import BOM, guessed, utf8_of
+from gateway.kernel.envelope.media_type import media
+from gateway.kernel.envelope.raw_json import WHITE, decode
+from gateway.kernel.errors.formats import Found, found_in
+from gateway.kernel.errors.sanitize import clean
+from gateway.kernel.faults import (
+    ANALYTICS,
+    INVALID_METHOD,
+    INVALID_PARAMETER,
+    LIMIT_EXCEEDED,
+    MESSAGES,
+    MISSING_ATTRIBUTE,
+    NOTIFICATION,
+    UNAUTHORIZED,
+    UNDEFINED,
+    Detail,
+    Link,
+)
+
+Family: TypeAlias = Literal["general", "analytics", "notification"]
+
+LARGEST_BODY = 262_144
+"""In bytes. An error is not read further than this: what is larger gets the generic texts."""
+
+UNDEFINED_OF: dict[str, int] = {"general": UNDEFINED, "analytics": ANALYTICS, "notification": NOTIFICATION}
+"""The code of a backend's undefined error, by the route's error family."""
+
+_CODES = {401: UNAUTHORIZED, 403: UNAUTHORIZED, 405: INVALID_METHOD, 429: LIMIT_EXCEEDED}
+_STATUSES = {
+    1000: 400, 1001: 400, 1002: 401, 1003: 403, 1005: 404, 1006: 405,
+    8000: 429, 8001: 429, 8003: 429, 8004: 429, 8005: 429, 8006: 429, 8007: 403,
+}  # fmt: skip
+_OPENING = 1024
+"""So much white space may stand before JSON under a type of its own."""
+_ANY = msgspec.json.Decoder(object)
+
+
+class Translation(NamedTuple):
+    """An error as the contract writes it. The texts are not empty."""
+
+    code: int
+    message: str
+    developer_message: str
+    details: tuple[Detail, ...] = ()
+    links: tuple[Link, ...] = ()
+
+
+def code_of(status: int, family: str) -> int:
+    """The code for a backend's `status`, 400 or more."""
+    if status >= 500:
+        return UNDEFINED_OF[family]
+    return _CODES.get(status, INVALID_PARAMETER)
+
+
+def status_of(code: int) -> int:
+    """The status for an error that came without one, by its code."""
+    return _STATUSES.get(code, 503)
+
+
+def generic(status: int, family: str) -> Translation:
+    """The translation of an error of which nothing but the status is known."""
+    code = code_of(status, family)
+    return Translation(code, MESSAGES[code], f"The service answered with status {status}, and no explanation that could be passed on.")
+
+
+def translate(status: int, content_type: bytes, body: bytes, family: str) -> Translation:
+    """The translation of an error of a backend. `status` is 400 or more, `body` as large as it likes, and in no coding."""
+    plain = generic(status, family)
+    found = _read(content_type, body) if len(body) <= LARGEST_BODY else None
+    if found is None or not (found.text or found.details):
+        return plain._replace(links=tuple(found.links)) if found is not None else plain
+    missing = status in {400, 422} and any(entry.missing for entry in found.entries)
+    code = MISSING_ATTRIBUTE if missing else plain.code
+    listed = "; ".join([f"{detail.field}: {detail.text}" if detail.field else detail.text for detail in found.details])
+    message = found.title or found.text or (found.details[0].text if len(found.details) == 1 else MESSAGES[code])
+    developer_message = found.explanation or found.text or clean(listed)
+    return Translation(code, message, developer_message, tuple(found.details), tuple(found.links))
+
+
+def _read(content_type: bytes, body: bytes) -> Found | None:
+    """What the body says; None for nothing. A body that is JSON is read as JSON, whatever its type."""
+    kind = media(content_type)
+    try:
+        body, shown = utf8_of(body, kind.charset), kind.shown or kind.kind == "unknown"
+    except UnicodeError:
+        body, shown = body.removeprefix(BOM), False
+    begun = body[:_OPENING].lstrip(WHITE)[:1]
+    if kind.kind == "json" or begun in {b"{", b"["} or (begun == b'"' and kind.kind == "unknown"):
+        value = decode(_ANY, body)
+        if value is None and kind.kind == "json" and (wide := guessed(body)) is not None:
+            value = decode(_ANY, wide)
+        if value is not None or kind.kind == "json":
+            return found_in(value)
+    if not shown:
+        return None
+    try:
+        return found_in(body.decode())
+    except UnicodeError:
+        return None

@@ -1,0 +1,1 @@
+"""HTTP rules: paths and their readings, header fields of both directions, content codings, statuses."""

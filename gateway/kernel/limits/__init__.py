@@ -1,0 +1,1 @@
+"""Token buckets, quotas, and the header fields that report them."""

@@ -1,0 +1,184 @@
+"""Quotas and concurrency: what calls may do beyond their rate, and when that is given back.
+
+A meter counts in one of two ways. A tally is a number, of a calendar month or for ever (`count`, `sum`). A set of units has
+one for each thing that is there, and each ends by itself when its time is over (`level`, `concurrency`).
+`gateway/limiter/scripts/meters.lua` says the same in Lua, and `tests/properties/test_quota_model.py` holds the two against each other.
+
+Laws:
+1. A charge is refused when the meter has `max` or more. All meters and windows of a call are decided together: it is charged
+   to all of them or to none.
+2. `count`, `level` and `concurrency` are charged before the call goes on, so that of two calls for the last unit one gets it.
+   A call that fails gives back what it took. A `sum` learns what a call took from its answer: the last call that is let
+   through may go beyond `max`.
+3. A release takes the unit away that would end first. There are never less than none.
+4. Months are those of the calendar in UTC, by the store's clock. A clock that goes back begins no month anew. What is given
+   back in another month than it was taken in is forgotten with that month.
+5. Whoever holds a unit of `concurrency` says so every few seconds: those of a process that has died end by themselves.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Literal, NamedTuple, TypeAlias
+
+import msgspec
+
+from gateway.kernel.faults import Fault
+
+Kind: TypeAlias = Literal["count", "sum", "level", "concurrency"]
+Act: TypeAlias = Literal["charge", "release"]
+
+LEASE_MS = 7000
+"""How long a unit of concurrency lives without a word of its holder. Three of those words may get lost."""
+MOST = 10**15
+"""More than this no tally says: Lua's doubles are exact so far."""
+
+
+class Amount(msgspec.Struct, frozen=True):
+    """Where an answer says how much it was: in a header field (its name in lower case), or in the JSON, by the way to it."""
+
+    header: bytes | None = None
+    field: tuple[str, ...] = ()
+
+
+class Meter(msgspec.Struct, frozen=True):
+    """One quota, or one limit of concurrency, of whoever it belongs to.
+
+    `id` is what log and metrics call it, `owner` whose it is; `fault` is what a call that finds it spent is answered with.
+    `monthly` begins anew with each month. `lasts_ms` is when a unit ends by itself. `amount` is for sums.
+    """
+
+    id: str
+    kind: Kind
+    max: int
+    owner: Literal["key", "organization"]
+    fault: Fault
+    monthly: bool = False
+    lasts_ms: int = LEASE_MS
+    amount: Amount | None = None
+
+    @property
+    def tallied(self) -> bool:
+        """Whether it is a number, not a set of units."""
+        return self.kind in {"count", "sum"}
+
+
+class Posting(msgspec.Struct, frozen=True):
+    """What one call does to one meter: `key` is its name in the store."""
+
+    key: str
+    meter: Meter
+    act: Act = "charge"
+
+
+class MeterState(msgspec.Struct, frozen=True):
+    """A meter and what it says. `opens_s` is in how many seconds some of it is free again by itself; None: it never is."""
+
+    meter: Meter
+    used: int
+    opens_s: float | None
+
+
+What: TypeAlias = Literal["add", "refund", "put", "drop", "pop"]
+
+
+class MeterUpdate(NamedTuple):
+    """One change of a meter.
+
+    `add` raises a tally by `number`, that of the current month when `month` is not 0. `refund` lowers it by one, if it is still
+    that of `month`. `put` adds or renews `unit`, to end in `number` ms; `drop` takes that one away, `pop` the one that ends first.
+    """
+
+    key: str
+    what: What
+    number: int = 0
+    month: int = 0
+    unit: str = ""
+
+
+Settle: TypeAlias = Callable[[bool, Mapping[str, int]], Awaitable[None] | None]
+Leave: TypeAlias = Callable[[], Awaitable[None] | None]
+
+
+class Reservation:
+    """What a call that was let through has taken, until it is known what became of it. The store says what is done then."""
+
+    __slots__ = ("_leave", "_settle", "postings")
+
+    def __init__(self, postings: tuple[Posting, ...], settle: Settle, leave: Leave) -> None:
+        self.postings = postings
+        self._settle: Settle | None = settle
+        self._leave: Leave | None = leave
+
+    @property
+    def open(self) -> bool:
+        """Whether it is not settled yet."""
+        return self._settle is not None
+
+    def settle(self, succeeded: bool, amounts: Mapping[str, int]) -> Awaitable[None] | None:
+        """Give back what a failed call took, or charge what a successful one says, `amounts` by the ids of meters.
+
+        Only the first time. What is returned may be waited for: then everybody sees the change.
+        """
+        settle, self._settle = self._settle, None
+        return None if settle is None else settle(succeeded, amounts)
+
+    def end(self) -> Awaitable[None] | None:
+        """The call is over: somebody else may take its place. What is returned is as for `settle`."""
+        leave, self._leave = self._leave, None
+        return None if leave is None else leave()
+
+
+def month_of(unix_s: int) -> int:
+    """The calendar month, as a number that goes up by one from each to the next."""
+    moment = datetime.fromtimestamp(unix_s, UTC)
+    return moment.year * 12 + moment.month - 1
+
+
+def end_of(month: int) -> int:
+    """The Unix time at which the next one begins."""
+    year, index = divmod(month + 1, 12)
+    return int(datetime(year, index + 1, 1, tzinfo=UTC).timestamp())
+
+
+def state(meter: Meter, used: int, ends_in_s: float, wall_s: float, month: int) -> MeterState:
+    """What a meter says. `ends_in_s` is when its first unit ends."""
+    if not meter.tallied:
+        return MeterState(meter, used, max(ends_in_s, 0.0))
+    return MeterState(meter, used, max(end_of(month) - wall_s, 0.0) if meter.monthly else None)
+
+
+def carried(used: int, written: int, monthly: bool, month: int) -> tuple[int, int]:
+    """What a tally that was written in the month `written` says in `month`, and in which month it is to be written."""
+    if not monthly:
+        return used, 0
+    return (used, written) if written >= month else (0, month)
+
+
+def refunds(postings: Iterable[Posting], unit: str, month: int) -> list[MeterUpdate]:
+    """What a failed call gives back. It took `unit`, in `month`."""
+    charged = [posting for posting in postings if posting.act == "charge"]
+    counts = [MeterUpdate(each.key, "refund", month=month if each.meter.monthly else 0) for each in charged if each.meter.kind == "count"]
+    return counts + [MeterUpdate(each.key, "drop", unit=unit) for each in charged if each.meter.kind == "level"]
+
+
+def reports(postings: Iterable[Posting], amounts: Mapping[str, int]) -> list[MeterUpdate]:
+    """What is known only when a call has succeeded: sums and releases."""
+    moves: list[MeterUpdate] = []
+    for posting in postings:
+        if posting.act == "release":
+            moves.append(MeterUpdate(posting.key, "pop"))
+        elif amount := posting.meter.kind == "sum" and amounts.get(posting.meter.id):
+            moves.append(MeterUpdate(posting.key, "add", amount, int(posting.meter.monthly)))
+    return moves
+
+
+def charges(postings: Iterable[Posting], unit: str) -> list[MeterUpdate]:
+    """What a successful call owes to a store that did not let it through itself."""
+    charged = [posting for posting in postings if posting.act == "charge"]
+    counts = [MeterUpdate(each.key, "add", 1, int(each.meter.monthly)) for each in charged if each.meter.kind == "count"]
+    return counts + [MeterUpdate(each.key, "put", each.meter.lasts_ms, unit=unit) for each in charged if each.meter.kind == "level"]
+
+
+def leavings(postings: Iterable[Posting], unit: str) -> list[MeterUpdate]:
+    """What every call gives back when it is over."""
+    return [MeterUpdate(each.key, "drop", unit=unit) for each in postings if each.meter.kind == "concurrency"]

@@ -1,0 +1,57 @@
+"""What a reply says about rate limits: the X-RateLimit-* fields, and draft-ietf-httpapi-ratelimit-headers-10."""
+
+from collections.abc import Sequence
+from math import ceil
+
+from gateway.kernel.limits.token_bucket import Window, WindowState
+
+Fields = tuple[tuple[str, str], ...]
+
+
+def limit_fields(windows: Sequence[Window]) -> Fields:
+    """The part that is the same in every reply about a claim. Names that several windows have are left to `remaining_fields`."""
+    if not windows:
+        return ()
+    several = _shared_names(windows)
+    policies = ", ".join(f'"{window.id}";q={window.max};w={max(1, window.per_us // 1_000_000)}' for window in windows)
+    named = tuple((f"X-RateLimit-Limit-{window.name}", str(window.max)) for window in windows if window.name and window.name not in several)
+    return (*named, ("RateLimit-Policy", policies))
+
+
+def remaining_fields(states: Sequence[WindowState]) -> list[tuple[str, str]]:
+    """The part that tells what this call left over; `t` is when the bucket is full again.
+
+    Of several windows of one name, the tighter one speaks: that which has the least left, and of those the one that
+    is full again last.
+    """
+    if len(states) == 1 and (name := states[0].window.name):  # nearly every plan
+        only = states[0]
+        return [
+            (f"X-RateLimit-Remaining-{name}", f"{only.remaining}"),
+            ("RateLimit", f'"{only.window.id}";r={only.remaining};t={ceil(only.full_s)}'),
+        ]
+    fields: list[tuple[str, str]] = []
+    tightest: dict[str, WindowState] = {}
+    several = _shared_names([state.window for state in states])
+    for state in states:
+        if name := state.window.name:
+            other = tightest.get(name)
+            if other is None or (state.remaining, -state.full_s) < (other.remaining, -other.full_s):
+                tightest[name] = state
+    for name, state in tightest.items():
+        if name in several:
+            fields.append((f"X-RateLimit-Limit-{name}", f"{state.window.max}"))
+        fields.append((f"X-RateLimit-Remaining-{name}", f"{state.remaining}"))
+    if states:
+        fields.append(("RateLimit", ", ".join([f'"{s.window.id}";r={s.remaining};t={ceil(s.full_s)}' for s in states])))
+    return fields
+
+
+def _shared_names(windows: Sequence[Window]) -> set[str]:
+    names = [window.name for window in windows if window.name]
+    return {name for name in names if names.count(name) > 1} if len(names) > 1 else set()
+
+
+def retry_after_s(states: Sequence[WindowState]) -> int:
+    """Whole seconds, 1 or more, after which this call fits into every window: never earlier than the next token."""
+    return max(1, ceil(max((state.retry_s for state in states), default=0.0)))

@@ -1,0 +1,250 @@
+"""Token buckets in whole microseconds: the arithmetic that every limiter store shares.
+
+A bucket is one number, its theoretical arrival time (GCRA): the instant at which it is full again.
+Whole microseconds, so that Lua's doubles and Python's integers agree to the last digit: `gateway/limiter/scripts/bucket.lua`
+says the same in Lua, and `tests/properties/test_limiter_model.py` holds the two against each other.
+
+Laws:
+1. A bucket that was never used, or whose time has come, holds exactly `burst` tokens, and one comes back every
+   `emission_us`: never faster than configured. So no stretch of time sees more than `burst` and what comes back in it.
+2. `guarantee: burst` is a bucket of `max` tokens, refilled at `max` per `per`: the worst `per` sees a full bucket and a
+   refill, at most 2 x `max`, and all time together no more than `max` per `per` beyond the first bucket.
+   `guarantee: any-window` is a bucket of half of that, rounded up, and a refill so slow that with it no stretch as long as `per`
+   sees more than `max`, wherever it begins and both of its ends included.
+3. The windows of a call are decided together, whoever they belong to: it is charged to all of them or to none.
+   Shadow windows have no say in that. Each is charged when the call is let through and fits it, so that it counts as it
+   would if it were enforced.
+4. A clock that goes back gives no tokens, and locks nobody out for longer than an empty bucket does.
+5. A limit that is changed keeps the tokens that were used of it, as far as the new one has as many. While some gateways have one
+   version of it and others another, each version has a bucket of its own: every call is charged to all of them, and decided by
+   that of its gateway. What takes nothing changes nothing for the others.
+"""
+
+from collections.abc import Sequence
+from math import ceil
+from typing import Literal, TypeAlias
+
+import msgspec
+from msgspec.structs import force_setattr
+
+from gateway.kernel.limits.quota import MeterState, Posting, Reservation
+
+Store: TypeAlias = Literal["local", "redis", "cache", "fallback", "allow", "none"]
+"""Who decided: this process's memory, Redis, what Redis said a moment ago, memory or nobody while Redis is away, nobody at all."""
+
+
+Owner: TypeAlias = Literal["key", "organization", "route"]
+"""Whose bucket a window has: one for each key (or address), one that the keys of an organisation share, one for all callers."""
+
+
+Guarantee: TypeAlias = Literal["burst", "any-window"]
+"""What a limit promises: law 2."""
+
+
+OnFailure: TypeAlias = Literal["local", "allow", "deny"]
+"""What a limit does while its store is away: counts this gateway's share of it, does not count, refuses."""
+
+
+class Window(msgspec.Struct, frozen=True):
+    """One limit: `max` per `per_us`, in the sense of its `guarantee`.
+
+    `id` is what replies call it. `name` is the suffix of the X-RateLimit-* fields (Second, Minute, Hour, Day, Month), None
+    for other lengths. `on_failure` is None where the store's own setting holds. `burst` (how many tokens the bucket holds),
+    `emission_us` (what one costs in time) and `full_us` (from empty to full) follow from the others.
+    Raises ValueError unless `max` and `per_us` are 1 or more.
+    """
+
+    id: str
+    max: int
+    per_us: int
+    name: str | None
+    owner: Owner = "key"
+    guarantee: Guarantee = "burst"
+    shadow: bool = False
+    on_failure: OnFailure | None = None
+    burst: int = 0
+    emission_us: int = 0
+    full_us: int = 0
+
+    def __post_init__(self) -> None:
+        if self.max < 1 or self.per_us < 1:
+            raise ValueError("a window needs a max and a length of 1 or more")
+        burst = burst_of(self.max, self.guarantee)
+        anywhere = self.guarantee == "any-window"
+        emission_us = self.per_us // (self.max - burst + 1) + 1 if anywhere else -(-self.per_us // self.max)
+        force_setattr(self, "burst", burst)
+        force_setattr(self, "emission_us", emission_us)
+        force_setattr(self, "full_us", emission_us * burst)
+
+
+def burst_of(limit: int, guarantee: Guarantee) -> int:
+    """How many tokens the bucket of a limit holds: the highest cost that a call may have."""
+    return limit if guarantee == "burst" else (limit + 1) // 2
+
+
+def most(windows: Sequence[Window], cost: int, span_us: int) -> int | None:
+    """How many calls of `cost` a greedy caller gets through all `windows` in the worst stretch of `span_us`; None: any number.
+
+    Exact, not a bound: with full buckets at its beginning, whichever window is the tightest at a time is never full then.
+    """
+    if not cost or not windows:
+        return None
+    if any(cost > window.burst for window in windows):
+        return 0
+    return min((window.burst + span_us // window.emission_us) // cost for window in windows)
+
+
+class Claim(msgspec.Struct, frozen=True, eq=False):
+    """What a call needs to be let through: `cost` tokens of every window. Made once for a caller, a route and a method.
+
+    `keys` has the name of each window's bucket in the store: no two are the same, and all have one hash `tag` (what stands
+    in the first braces), so that a cluster of Redis keeps them on one node. `fields` are those of every reply about the
+    claim that say the same each time. Shadow windows come last, after `enforced` others. `postings` are what the call does to
+    quotas and concurrency, under the same tag. Claims are told apart by identity.
+    Raises ValueError for a cost below 0, and for shadow windows in front of others.
+    """
+
+    keys: tuple[str, ...]
+    windows: tuple[Window, ...]
+    cost: int = 1
+    fields: tuple[tuple[str, str], ...] = ()
+    postings: tuple[Posting, ...] = ()
+    enforced: int = 0
+    shadowed: bool = False
+    tag: str = ""
+
+    def __post_init__(self) -> None:
+        if self.cost < 0:
+            raise ValueError("a cost is 0 or more")
+        enforced = sum(not window.shadow for window in self.windows)
+        if any(window.shadow for window in self.windows[:enforced]):
+            raise ValueError("shadow windows come last")
+        first = self.keys[0] if self.keys else self.postings[0].key if self.postings else ""
+        force_setattr(self, "tag", tag_of(first))
+        force_setattr(self, "enforced", enforced)
+        force_setattr(self, "shadowed", enforced < len(self.windows))
+
+
+def tag_of(key: str) -> str:
+    """What decides on which node of a cluster it lies."""
+    return key.partition("{")[2].partition("}")[0]
+
+
+def claim(bucket: str, windows: Sequence[Window], cost: int = 1, fields: tuple[tuple[str, str], ...] = ()) -> Claim:
+    """A claim whose windows all belong to one `bucket`, which is its own hash tag unless it has one."""
+    name = bucket if "{" in bucket else f"{{{bucket}}}"
+    return Claim(tuple([f"{name}:{window.id}" for window in windows]), tuple(windows), cost, fields)
+
+
+class WindowState(msgspec.Struct):
+    """What is left of a window after a decision. Times in seconds from now.
+
+    `remaining` is whole tokens, never negative, and 0 for a window that refused.
+    `full_s` is when the bucket is full again, `retry_s` when this call would fit (0.0 when it does now).
+    """
+
+    window: Window
+    remaining: int
+    full_s: float
+    retry_s: float
+
+    @property
+    def used(self) -> int:
+        """Tokens that were taken and have not come back yet, begun ones included."""
+        return -(-round(self.full_s * 1e6) // self.window.emission_us)
+
+
+class Decision(msgspec.Struct):
+    """The one answer of a limiter to one call: all windows, decided together.
+
+    `states` has one entry a window that is enforced, in the claim's order; it is empty when there is no limit. `shadows`
+    are those that would have refused the call, had they been enforced; none when another one did. `spent` are the quotas
+    that refused it. `hold` is what has to be told how the call ends, None when nothing has.
+    """
+
+    allowed: bool
+    store: Store
+    states: tuple[WindowState, ...]
+    shadows: tuple[Window, ...] = ()
+    spent: tuple[MeterState, ...] = ()
+    hold: Reservation | None = None
+
+
+UNLIMITED = Decision(True, "none", ())
+"""The decision where there is nothing to decide."""
+
+
+def decide(tats_us: Sequence[int], windows: Sequence[Window], cost: int, now_us: int) -> tuple[bool, list[int]]:
+    """Whether a call of `cost` tokens fits all `windows`, and the buckets' times after it, charged or not.
+
+    `tats_us` has one time a window, on the same clock as `now_us`; 0 for a bucket that was never used. The times
+    returned are to be kept after a refusal too: there is no other change then than that none lies too far ahead.
+    The time of a shadow window that would have refused what was let through is negated, and not charged.
+    A cost of 0 asks without spending. A cost above a window's `burst` never fits.
+    """
+    if len(windows) == 1:  # nearly every call: the same as below
+        window, tat_us = windows[0], tats_us[0]
+        empty_us = now_us + window.full_us
+        if tat_us > empty_us:
+            tat_us = empty_us
+        charged_us = (tat_us if tat_us > now_us else now_us) + cost * window.emission_us
+        if charged_us > empty_us:
+            return (True, [-max(tat_us, now_us)]) if window.shadow else (False, [tat_us])
+        return True, [charged_us if cost else tat_us]
+    allowed = True
+    kept: list[int] = []
+    over: list[int] = []
+    for index, window in enumerate(windows):
+        tat_us, empty_us = tats_us[index], now_us + window.full_us
+        if tat_us > empty_us:
+            tat_us = empty_us
+        kept.append(tat_us)
+        if (tat_us if tat_us > now_us else now_us) + cost * window.emission_us > empty_us:
+            if window.shadow:
+                over.append(index)
+            else:
+                allowed = False
+    if allowed and cost:
+        for index, window in enumerate(windows):
+            tat_us = kept[index]
+            kept[index] = (tat_us if tat_us > now_us else now_us) + cost * window.emission_us
+        for index in over:
+            kept[index] = cost * windows[index].emission_us - kept[index]
+    return allowed, kept
+
+
+def carry(tat_us: int, old_emission_us: int, emission_us: int, now_us: int) -> int:
+    """The time of a bucket whose limit was changed: as many tokens used as before, at the new price each.
+
+    One rounding a step, in doubles, because Lua has nothing else.
+    """
+    if tat_us <= now_us:
+        return tat_us
+    return now_us + ceil((tat_us - now_us) / old_emission_us * emission_us)
+
+
+def decision(allowed: bool, store: Store, tats_us: Sequence[int], claim: Claim, now_us: int) -> Decision:
+    """What `decide` found, in the caller's terms. `tats_us` are the times that it returned."""
+    windows = claim.windows
+    if allowed and len(windows) == 1 and not claim.shadowed:  # nearly every call: the same as below
+        window = windows[0]
+        used_us = tats_us[0] - now_us
+        if used_us < 0:
+            used_us = 0
+        return Decision(True, store, (WindowState(window, (window.full_us - used_us) // window.emission_us, used_us / 1e6, 0.0),))
+    cost = claim.cost
+    shadows: tuple[Window, ...] = ()
+    if claim.shadowed:
+        shadows = tuple([window for index, window in enumerate(windows) if tats_us[index] < 0])
+        windows = windows[: claim.enforced]
+    states: list[WindowState] = []
+    for index, window in enumerate(windows):
+        used_us = tats_us[index] - now_us
+        if used_us < 0:
+            used_us = 0
+        emission_us, room_us = window.emission_us, window.full_us - used_us
+        if not allowed and (short_us := cost * emission_us - room_us) > 0:
+            states.append(WindowState(window, 0, used_us / 1e6, short_us / 1e6))
+        else:
+            states.append(WindowState(window, room_us // emission_us, used_us / 1e6, 0.0))
+    return Decision(allowed, store, tuple(states), shadows)

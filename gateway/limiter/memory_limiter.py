@@ -1,0 +1,204 @@
+"""Buckets in the memory of this process: the limiter of a gateway without Redis, and the fallback of one with it.
+
+Memory is bounded without a background task: every so many calls look at some buckets and drop those that are full,
+which are as good as new. At `max_buckets` those that are not yet known share `SHARED_SLOTS` buckets a limit, chosen by
+their hash: the known ones keep their state, and nobody gets more than the limit, though some newcomers get less.
+"""
+
+from collections import deque
+from collections.abc import Hashable, Sequence
+from math import ceil
+
+import msgspec
+
+from gateway.kernel.clock import Clock
+from gateway.kernel.limits.quota import MeterState, Posting
+from gateway.kernel.limits.token_bucket import UNLIMITED, Claim, Decision, Store, Window, carry, decide, decision
+from gateway.limiter.interface import Condition
+from gateway.limiter.memory_quotas import Entries, MemoryQuotas
+
+MAX_BUCKETS = 1_000_000
+SHARED_SLOTS = 256
+SWEEP_EVERY_CALLS = 64
+SWEEP_BUCKETS = 128
+
+
+class _Bucket(msgspec.Struct):
+    """When it is full, in microseconds of the monotonic clock, and the price of a token when that was written."""
+
+    tat_us: int
+    emission_us: int
+
+
+class _Legacy(msgspec.Struct):
+    """`entries` are a bucket's name, or which of `windows` it is shared for and its number, and what a bucket holds."""
+
+    windows: list[Window]
+    entries: list[tuple[str | tuple[int, int], int, int]]
+    meters: Entries
+
+
+class LocalLimiter:
+    """A limiter whose buckets and quotas (`memory_quotas`) end with the process. `store` is the origin that its decisions name."""
+
+    def __init__(self, clock: Clock, *, store: Store = "local", max_buckets: int = MAX_BUCKETS) -> None:
+        self._monotonic = clock.monotonic
+        self.memory_quotas = MemoryQuotas(clock)
+        self._store: Store = store
+        self._max_buckets = max_buckets
+        self._buckets: dict[Hashable, _Bucket] = {}
+        self._sweep_order: deque[Hashable] = deque()
+        self._calls_to_sweep = SWEEP_EVERY_CALLS
+
+    def __repr__(self) -> str:
+        return f"<LocalLimiter {len(self._buckets)} buckets>"
+
+    @property
+    def buckets(self) -> int:
+        """How many there are."""
+        return len(self._buckets)
+
+    def condition(self) -> Condition:
+        """As `TendedLimiter.condition`."""
+        return Condition(repr(self), "memory", None, self.buckets, 0, 0)
+
+    async def renew(self, keys: Sequence[str]) -> bool:
+        """`renew_now`, as `TendedLimiter` has it."""
+        self.renew_now(keys)
+        return True
+
+    def renew_now(self, keys: Sequence[str]) -> None:
+        """Those that have no bucket of their own share one, which stays as it is."""
+        for key in keys:
+            if (bucket := self._buckets.get(key)) is not None:
+                bucket.tat_us = 0
+
+    async def read(self, postings: Sequence[Posting]) -> list[MeterState]:
+        """As `Limiter.read`; raises nothing."""
+        return self.memory_quotas.read(postings)
+
+    async def forget(self, key: str) -> bool:
+        """As `TendedLimiter.forget`."""
+        self.memory_quotas.forget(key)
+        return True
+
+    def export(self) -> bytes:
+        """All that is known, for `adopt` in another process of this machine, whose monotonic clock is the same."""
+        windows: dict[Window, int] = {}
+        entries: list[tuple[str | tuple[int, int], int, int]] = []
+        for name, bucket in self._buckets.items():
+            # A shared bucket is named by its window and a number.
+            told = name if isinstance(name, str) else (windows.setdefault(name[0], len(windows)), name[1])  # type: ignore[index]
+            entries.append((told, bucket.tat_us, bucket.emission_us))
+        return msgspec.msgpack.encode(_Legacy(list(windows), entries, self.memory_quotas.export()))
+
+    def adopt(self, legacy: bytes) -> None:
+        """Go on where another one ended. Buckets that are known here stay as they are. Raises msgspec.MsgspecError."""
+        told = msgspec.msgpack.decode(legacy, type=_Legacy)
+        self.memory_quotas.adopt(told.meters)
+        for name, tat_us, emission_us in told.entries:
+            key: Hashable = name if isinstance(name, str) else (told.windows[name[0]], name[1])
+            if key not in self._buckets:
+                self._buckets[key] = _Bucket(tat_us, emission_us)
+                self._sweep_order.append(key)
+
+    def names(self) -> list[str]:
+        """Of the buckets, but for those that some share."""
+        return [name for name in self._buckets if isinstance(name, str)]
+
+    def bucket(self, key: str) -> tuple[int, int] | None:
+        """When it is full, in us of the monotonic clock, and the price of a token; None where nothing was taken."""
+        bucket = self._buckets.get(key)
+        return None if bucket is None else (bucket.tat_us, bucket.emission_us)
+
+    def add(self, key: str, tat_us: int, emission_us: int) -> None:
+        """Take from a bucket what another process has taken from its own: as many tokens, at the price that they have here."""
+        now_us = int(self._monotonic() * 1e6 + 0.5)
+        if tat_us <= now_us or (key not in self._buckets and len(self._buckets) >= self._max_buckets):
+            return
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            self._buckets[key] = _Bucket(tat_us, emission_us)
+            self._sweep_order.append(key)
+        else:
+            bucket.tat_us = max(bucket.tat_us, now_us) + ceil((tat_us - now_us) / emission_us * bucket.emission_us)
+
+    async def decide(self, claim: Claim) -> Decision:
+        """`decide_now`, for callers that take any Limiter."""
+        return self.decide_now(claim)
+
+    def decide_now(self, claim: Claim) -> Decision:
+        """As `Limiter.decide`; raises nothing."""
+        windows = claim.windows
+        if claim.postings:
+            return self._metered(claim)
+        if not windows:
+            return UNLIMITED
+        now_us = int(self._monotonic() * 1e6 + 0.5)
+        known = self._buckets.get
+        if len(windows) == 1:  # nearly every claim
+            bucket = known(claim.keys[0]) or self._begin(claim.keys[0], windows[0])
+            if bucket.emission_us != windows[0].emission_us:
+                _reprice(bucket, windows[0], now_us)
+            allowed, tats_us = decide((bucket.tat_us,), windows, claim.cost, now_us)
+            bucket.tat_us = abs(tats_us[0]) if claim.shadowed else tats_us[0]
+        else:
+            allowed, tats_us = self._charge(claim, claim.cost, now_us)
+        self._calls_to_sweep -= 1
+        if not self._calls_to_sweep:
+            self._sweep(now_us)
+        return decision(allowed, self._store, tats_us, claim, now_us)
+
+    def _metered(self, claim: Claim) -> Decision:
+        """Buckets are asked at no cost when a quota is spent, and quotas are charged when the buckets let the call through."""
+        now_us = int(self._monotonic() * 1e6 + 0.5)
+        spent = self.memory_quotas.spent(claim.postings)
+        fits, tats_us = self._charge(claim, 0 if spent else claim.cost, now_us)
+        decided = decision(fits and not spent, self._store, tats_us, claim, now_us)
+        decided.spent = spent
+        self._calls_to_sweep -= 1
+        if not self._calls_to_sweep:
+            self._sweep(now_us)
+        if decided.allowed:
+            decided.hold = self.memory_quotas.take(claim.postings)
+        return decided
+
+    def _charge(self, claim: Claim, cost: int, now_us: int) -> tuple[bool, list[int]]:
+        """`cost` may be less than the claim's."""
+        buckets, tats_us = [], []
+        for index, key in enumerate(claim.keys):
+            window = claim.windows[index]
+            bucket = self._buckets.get(key) or self._begin(key, window)
+            if bucket.emission_us != window.emission_us:
+                _reprice(bucket, window, now_us)
+            buckets.append(bucket)
+            tats_us.append(bucket.tat_us)
+        allowed, tats_us = decide(tats_us, claim.windows, cost, now_us)
+        for index, bucket in enumerate(buckets):
+            bucket.tat_us = abs(tats_us[index])
+        return allowed, tats_us
+
+    def _begin(self, key: str, window: Window) -> _Bucket:
+        name: Hashable = key
+        if len(self._buckets) >= self._max_buckets:
+            name = (window, hash(key) % SHARED_SLOTS)
+            shared = self._buckets.get(name)
+            if shared is not None:
+                return shared
+        bucket = self._buckets[name] = _Bucket(0, window.emission_us)
+        self._sweep_order.append(name)
+        return bucket
+
+    def _sweep(self, now_us: int) -> None:
+        self._calls_to_sweep = SWEEP_EVERY_CALLS
+        for _ in range(min(SWEEP_BUCKETS, len(self._sweep_order))):
+            name = self._sweep_order.popleft()
+            if self._buckets[name].tat_us <= now_us:
+                del self._buckets[name]
+            else:
+                self._sweep_order.append(name)
+
+
+def _reprice(bucket: _Bucket, window: Window, now_us: int) -> None:
+    bucket.tat_us = carry(bucket.tat_us, bucket.emission_us, window.emission_us, now_us)
+    bucket.emission_us = window.emission_us

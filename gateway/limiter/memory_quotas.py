@@ -1,0 +1,241 @@
+"""Meters in the memory of this process: the quotas of a gateway without Redis, and those of one whose Redis is away.
+
+Months are those of this machine's clock. Memory is bounded: at MAX_KEYS those that are not yet known share SHARED_SLOTS
+entries a meter, as in `gateway.limiter.memory_limiter`; tallies of a month that is over are dropped when another one begins.
+"""
+
+import random
+from collections.abc import Iterable, Mapping
+from functools import partial
+from itertools import count
+from math import inf
+
+import msgspec
+
+from gateway.kernel.clock import Clock
+from gateway.kernel.limits.quota import (
+    MOST,
+    Meter,
+    MeterState,
+    MeterUpdate,
+    Posting,
+    Reservation,
+    carried,
+    leavings,
+    month_of,
+    refunds,
+    reports,
+    state,
+)
+
+MAX_KEYS = 1_000_000
+SHARED_SLOTS = 256
+NAME_LENGTH = 28
+
+
+class Names:
+    """Names of units that no other process makes, of NAME_LENGTH letters."""
+
+    def __init__(self) -> None:
+        self._process = f"{random.getrandbits(64):016x}"
+        self._numbers = count()
+
+    def next(self) -> str:
+        return f"{self._process}{next(self._numbers):012x}"
+
+
+class Tally(msgspec.Struct):
+    """`month` is 0 for one that is for ever."""
+
+    used: int
+    month: int
+
+
+class Units(msgspec.Struct):
+    """When each ends, in seconds of the monotonic clock; those that somebody else has are `others`."""
+
+    ends_s: dict[str, float]
+    others: int = 0
+
+
+class Entries(msgspec.Struct):
+    """What one ledger leaves to another. Units of concurrency are not left: their holders stay where they are."""
+
+    tallies: dict[str, Tally]
+    levels: dict[str, Units]
+
+
+class MemoryQuotas:
+    """Decides about meters, and keeps what they say."""
+
+    def __init__(self, clock: Clock, max_keys: int = MAX_KEYS) -> None:
+        self._clock = clock
+        self._max_keys = max_keys
+        self._names = Names()
+        self._tallies: dict[str, Tally] = {}
+        self._units: dict[str, Units] = {}
+        self._month = 0
+
+    def __repr__(self) -> str:
+        return f"<MemoryQuotas {len(self._tallies)} tallies, {len(self._units)} sets of units>"
+
+    @property
+    def month(self) -> int:
+        """By this machine's clock."""
+        return self._now()[1]
+
+    def spent(self, postings: Iterable[Posting]) -> tuple[MeterState, ...]:
+        """The meters that refuse to be charged."""
+        now_s, month = self._now()
+        found = []
+        for posting in postings:
+            meter = posting.meter
+            if posting.act == "charge" and (used := self._used(posting.key, meter, now_s, month)) >= meter.max:
+                found.append(self._state(posting, used, now_s, month))
+        return tuple(found)
+
+    def read(self, postings: Iterable[Posting]) -> list[MeterState]:
+        """What all of them say."""
+        now_s, month = self._now()
+        return [self._state(each, self._used(each.key, each.meter, now_s, month), now_s, month) for each in postings]
+
+    def take(self, postings: tuple[Posting, ...]) -> Reservation:
+        """Charge all of them: none is spent."""
+        now_s, month = self._now()
+        unit = self._names.next()
+        for posting in postings:
+            meter = posting.meter
+            if posting.act == "charge" and meter.kind == "count":
+                self._add(posting.key, 1, meter.monthly, month)
+            elif posting.act == "charge" and meter.kind != "sum":
+                lasts_s = inf if meter.kind == "concurrency" else meter.lasts_ms / 1000
+                self._of(posting.key).ends_s[unit] = now_s + lasts_s
+        return Reservation(postings, partial(self._settle, postings, unit, month), partial(self._leave, postings, unit))
+
+    def apply(self, moves: Iterable[MeterUpdate]) -> None:
+        """All that `gateway.kernel.limits.quota` says a Move is."""
+        now_s, month = self._now()
+        for move in moves:
+            if move.what == "add":
+                self._add(move.key, move.number, move.month > 0, month)
+            elif move.what == "refund":
+                tally = self._tallies.get(self._name(move.key, self._tallies))
+                if tally is not None and tally.month == move.month:
+                    tally.used = max(tally.used - 1, 0)
+            elif move.what == "put":
+                self._of(move.key).ends_s[move.unit] = now_s + move.number / 1000
+            elif (units := self._units.get(self._name(move.key, self._units))) is not None:
+                self._end(units, now_s)
+                gone = move.unit if move.what == "drop" else min(units.ends_s, key=units.ends_s.__getitem__, default="")
+                units.ends_s.pop(gone, None)
+                if not units.ends_s and not units.others:
+                    del self._units[self._name(move.key, self._units)]
+
+    def knows(self, posting: Posting) -> bool:
+        """Whether anything was said of that meter, this month."""
+        _, month = self._now()
+        tally = self._tallies.get(posting.key)
+        return posting.key in self._units if tally is None else not posting.meter.monthly or tally.month >= month
+
+    def begin(self, posting: Posting, used: int, units: Iterable[str] = ()) -> None:
+        """Somebody else has counted before: `used` so far, besides `units` of our own. Nothing where memory is full."""
+        if len(self._tallies if posting.meter.tallied else self._units) >= self._max_keys:
+            return
+        if posting.meter.tallied:
+            self._tallies[posting.key] = Tally(used, self._now()[1] if posting.meter.monthly else 0)
+        else:
+            self._units[posting.key] = Units(dict.fromkeys(units, inf), used)
+
+    def forget(self, key: str) -> None:
+        """Let one say that nothing is used. Those that share an entry go on to."""
+        self._tallies.pop(key, None)
+        self._units.pop(key, None)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._tallies.clear()
+        self._units.clear()
+
+    def names(self) -> list[str]:
+        """Of all meters of which something is said."""
+        return [*self._tallies, *self._units]
+
+    def export(self, keys: Iterable[str] | None = None) -> Entries:
+        """Of the meters `keys`, None for all."""
+        tallies, units = self._tallies, self._units
+        if keys is not None:
+            chosen = set(keys)
+            tallies = {key: tallies[key] for key in chosen & tallies.keys()}
+            units = {key: units[key] for key in chosen & units.keys()}
+        levels = {
+            key: Units(ends, each.others)
+            for key, each in units.items()
+            if (ends := {unit: end_s for unit, end_s in each.ends_s.items() if end_s < inf})
+        }
+        return Entries(dict(tallies), levels)
+
+    def merge(self, entries: Entries) -> None:
+        """What another one counted beside this one, each of a share of its own: whichever has less left counts."""
+        for key, tally in entries.tallies.items():
+            known = self._tallies.get(key)
+            if known is None or (known.month, known.used) < (tally.month, tally.used):
+                self._tallies[key] = tally
+        for key, level in entries.levels.items():
+            units = self._units.setdefault(key, Units({}))
+            units.ends_s |= level.ends_s
+            units.others = max(units.others, level.others)
+
+    def adopt(self, entries: Entries) -> None:
+        """What another one left, of whatever is not known here."""
+        self._tallies = entries.tallies | self._tallies
+        self._units = entries.levels | self._units
+
+    def _settle(self, postings: tuple[Posting, ...], unit: str, month: int, succeeded: bool, amounts: Mapping[str, int]) -> None:
+        self.apply(reports(postings, amounts) if succeeded else refunds(postings, unit, month))
+
+    def _leave(self, postings: tuple[Posting, ...], unit: str) -> None:
+        self.apply(leavings(postings, unit))
+
+    def _now(self) -> tuple[float, int]:
+        """The monotonic clock, and the month."""
+        month = max(month_of(int(self._clock.wall())), self._month)
+        if month > self._month:
+            self._month = month
+            self._tallies = {key: tally for key, tally in self._tallies.items() if not 0 < tally.month < month}
+        return self._clock.monotonic(), month
+
+    def _used(self, key: str, meter: Meter, now_s: float, month: int) -> int:
+        if meter.tallied:
+            tally = self._tallies.get(self._name(key, self._tallies))
+            return 0 if tally is None else carried(tally.used, tally.month, meter.monthly, month)[0]
+        units = self._units.get(self._name(key, self._units))
+        if units is None:
+            return 0
+        self._end(units, now_s)
+        return len(units.ends_s) + units.others
+
+    def _state(self, posting: Posting, used: int, now_s: float, month: int) -> MeterState:
+        units = None if posting.meter.tallied else self._units.get(self._name(posting.key, self._units))
+        ends_s = now_s if units is None else min(units.ends_s.values(), default=now_s)
+        return state(posting.meter, used, ends_s - now_s if ends_s < inf else 0.0, self._clock.wall(), month)
+
+    def _add(self, key: str, amount: int, monthly: bool, month: int) -> None:
+        name = self._name(key, self._tallies)
+        tally = self._tallies.setdefault(name, Tally(0, month if monthly else 0))
+        used, tally.month = carried(tally.used, tally.month, monthly, month)
+        tally.used = min(used + amount, MOST)
+
+    def _of(self, key: str) -> Units:
+        return self._units.setdefault(self._name(key, self._units), Units({}))
+
+    def _name(self, key: str, known: Mapping[str, object]) -> str:
+        if len(known) < self._max_keys or key in known:
+            return key
+        meter = key[key.rfind(":", 0, key.find("/")) + 1 :]  # what follows the owner
+        return f"{meter}/{hash(key) % SHARED_SLOTS}"
+
+    @staticmethod
+    def _end(units: Units, now_s: float) -> None:
+        ended = [unit for unit, end_s in units.ends_s.items() if end_s <= now_s]
+        for unit in ended:
+            del units.ends_s[unit]

@@ -1,0 +1,1 @@
+"""What all legs share: addresses, listening sockets, batched writes, PEM files."""

@@ -1,0 +1,153 @@
+"""Listening addresses as the operating system gives them out."""
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+from pathlib import Path
+
+import msgspec
+
+from gateway.net.address import Address, UnixAddress
+
+BACKLOG = 1024
+_NOBODY = 0o777
+"""As a umask: nobody may connect before the permissions are set."""
+
+
+class Bound(msgspec.Struct, frozen=True):
+    """A bound socket, and how a log spells its address. `file` is the inode of a unix socket, None for TCP."""
+
+    sock: socket.socket
+    name: str
+    file: tuple[int, int] | None = None
+
+    def release(self) -> None:
+        """Close it. The file of a unix socket goes, unless somebody else listens there by now."""
+        if self.file is not None:
+            path = self.name.removeprefix("unix:")
+            with contextlib.suppress(OSError):
+                if _inode(path) == self.file:
+                    Path(path).unlink()
+        self.sock.close()
+
+
+def bind(
+    address: Address | UnixAddress, *, mode: str = "0600", reuseport_sibling: socket.socket | None = None, alone: bool = False
+) -> Bound:
+    """A socket that listens. With a `reuseport_sibling` it is another one on its port, which listens as soon as somebody accepts on it.
+
+    `alone`: it never has a brother. `mode` is the permissions of a unix socket. Raises OSError that names the address.
+    """
+    try:
+        if isinstance(address, UnixAddress):
+            return _unix(address.path, int(mode, 8))
+        return _tcp(address, reuseport_sibling, alone)
+    except socket.gaierror as error:  # its numbers are none of `errno`
+        raise socket.gaierror(error.errno, f"{error.strerror}: {address}") from error
+    except OSError as error:
+        raise OSError(error.errno, f"{os.strerror(error.errno or 0)}: {address}") from error
+
+
+def shut(sock: socket.socket) -> None:
+    """Whoever connects is refused at once, although other processes hold `sock`, too. It keeps its address, and may listen again.
+
+    One that does not listen is left alone: Linux would remember the shutdown, and whatever it accepts later would begin with its end.
+    """
+    if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        with contextlib.suppress(OSError):  # somebody else was faster
+            sock.shutdown(socket.SHUT_RD)
+
+
+def spelled(sock: socket.socket) -> str:
+    """Its address, as people write it."""
+    if sock.family == socket.AF_UNIX:
+        return f"unix:{sock.getsockname()}"
+    host, port = sock.getsockname()[:2]
+    return str(Address(host, port))
+
+
+def known(sock: socket.socket) -> Bound:
+    """One that somebody else has bound, on this machine."""
+    name = spelled(sock)
+    with contextlib.suppress(OSError):
+        if sock.family == socket.AF_UNIX:
+            return Bound(sock, name, _inode(name.removeprefix("unix:")))
+    return Bound(sock, name)
+
+
+def _tcp(address: Address, reuseport_sibling: socket.socket | None, alone: bool) -> Bound:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    if reuseport_sibling is not None:
+        address = Address(address.host, reuseport_sibling.getsockname()[1])
+    elif address.port:
+        # With SO_REUSEPORT alone, a second gateway of the same user would get half of the first one's connections.
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if not alone:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind(address)
+        if not (alone or address.port):
+            # Once more, by number: a port that the system has chosen is lost when nobody listens for a while.
+            with sock as chosen:
+                bound = _tcp(address, chosen, alone)
+            bound.sock.listen(BACKLOG)
+            return bound
+        if reuseport_sibling is None:
+            sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    sock.setblocking(False)
+    return Bound(sock, spelled(sock))
+
+
+def _unix(path: str, mode: int) -> Bound:
+    _remove_stale(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        before = os.umask(_NOBODY)
+        try:
+            sock.bind(path)
+        finally:
+            os.umask(before)
+        file = _inode(path)
+        sock.listen(BACKLOG)
+        Path(path).chmod(mode)
+    except OSError:
+        sock.close()
+        raise
+    sock.setblocking(False)
+    return Bound(sock, f"unix:{path}", file)
+
+
+def _remove_stale(path: str) -> None:
+    """What a gateway that was killed has left behind. Raises OSError EADDRINUSE when somebody listens there, or it is no socket."""
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode):
+        raise OSError(errno.EEXIST, "not a socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)  # who is too busy to accept listens all the same
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            Path(path).unlink()
+            return
+        except FileNotFoundError:
+            return
+        except BlockingIOError:
+            pass
+    raise OSError(errno.EADDRINUSE, "somebody listens there")
+
+
+def _inode(path: str) -> tuple[int, int]:
+    found = os.lstat(path)
+    return found.st_dev, found.st_ino

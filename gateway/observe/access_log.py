@@ -1,0 +1,151 @@
+"""The access line: one for every request, whatever became of it."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from gateway.observe.timestamp import Timestamp
+from gateway.observe.writer import Output
+
+_NAMES = {
+    "method": "http.request.method",
+    "route": "http.route",
+    "path": "url.path",
+    "status": "http.response.status_code",
+    "code": "gateway.code",
+    "source": "gateway.source",
+    "reason": "gateway.reason",
+    "cause": "gateway.cause",
+    "key_id": "gateway.key_id",
+    "organization": "gateway.organization",
+    "limiter_result": "gateway.limiter.result",
+    "limiter_store": "gateway.limiter.store",
+    "limiter_remaining": "gateway.limiter.remaining",
+    "limiter_shadows": "gateway.limiter.shadows",
+    "limiter_spent": "gateway.limiter.spent",
+    "total_ms": "gateway.duration.total_ms",
+    "upstream_ms": "gateway.duration.upstream_ms",
+    "client_ms": "gateway.duration.client_ms",
+    "overhead_ms": "gateway.duration.overhead_ms",
+    "request_bytes": "http.request.body.size",
+    "response_bytes": "http.response.body.size",
+    "target": "server.address",
+    "client": "client.address",
+    "outcome": "gateway.outcome",
+}
+"""OpenTelemetry's names where it has one (https://opentelemetry.io/docs/specs/semconv/registry/attributes/)."""
+
+
+class AccessRecord(msgspec.Struct, gc=False, omit_defaults=True, rename=_NAMES, tag_field="event", tag="request"):
+    """What is written about one request. None leaves a field out.
+
+    Give the fields by position, in this order: msgspec takes 0.15 µs for that, and 0.8 for as many names. `timestamp`
+    and `level` are left empty: `AccessLog.write` fills them in. `code` is the contract's, None for a success; `reason` the name
+    of the fault and `cause` what is known about it. `total_ms` is `upstream_ms`, `client_ms` and `overhead_ms` together: what waiting for
+    the upstream took and for the client, and what the gateway itself did. `limiter_shadows` names the limits in shadow mode that would have
+    refused it, `limiter_spent` the quotas that did. `target` is the upstream's address.
+    """
+
+    timestamp: str = ""
+    level: str = ""
+    request_id: str = ""
+    method: str = ""
+    route: str | None = None
+    status: int = 0
+    source: str | None = None
+    outcome: str | None = None
+    total_ms: float | None = None
+    upstream_ms: float | None = None
+    client_ms: float | None = None
+    overhead_ms: float | None = None
+    request_bytes: int | None = None
+    response_bytes: int | None = None
+    client: str | None = None
+    trace_id: str | None = None
+    key_id: str | None = None
+    organization: str | None = None
+    limiter_result: str | None = None
+    limiter_store: str | None = None
+    limiter_remaining: int | None = None
+    limiter_shadows: tuple[str, ...] | None = None
+    limiter_spent: tuple[str, ...] | None = None
+    target: str | None = None
+    upstream_request_id: str | None = None
+    code: int | None = None
+    reason: str | None = None
+    cause: str | None = None
+    path: str | None = None
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+class AccessLog:
+    """Writes access lines. For the event loop's thread.
+
+    `wall` reads Unix time, in seconds. While it is not `enabled`, nobody should make a record. `colour` matters to the
+    `console` form only, which is for people.
+    """
+
+    def __init__(
+        self, writer: Output, wall: Callable[[], float], *, enabled: bool = True, console: bool = False, colour: bool = False
+    ) -> None:
+        self.enabled = enabled
+        self._wall = wall
+        self._stamp = Timestamp()
+        self._put = writer.put
+        self._console = console
+        self._colour = colour
+
+    def write(self, record: AccessRecord) -> None:
+        record.timestamp = self._stamp(self._wall())
+        record.level = "info" if record.status < 500 else "error"
+        if self._console:
+            self._put(self._line(record).encode(errors="backslashreplace"))
+            return
+        try:
+            self._put(_encode(record) + b"\n")
+        except UnicodeEncodeError:
+            # Bytes over 127 in a request reach us as lone surrogates.
+            self._put(_encode(_spelled_out(record)) + b"\n")
+
+    def _line(self, record: AccessRecord) -> str:
+        """`12:00:00.123 200 GET encoding.item 12.3 ms key=acme-ci remaining=299 id=…`"""
+        status = str(record.status)
+        words = [record.method, record.path or record.route or "-"]
+        if record.total_ms is not None:
+            words.append(f"{record.total_ms:.1f} ms")
+        for label, value in (
+            ("route", record.route if record.path else None),
+            ("code", record.code),
+            ("reason", record.reason),
+            ("cause", record.cause),
+            ("key", record.key_id),
+            ("remaining", record.limiter_remaining),
+            ("target", record.target),
+            ("outcome", record.outcome),
+            ("id", record.request_id),
+        ):
+            if value is not None and value != "":
+                words.append(f"{label}={value}")
+        if self._colour:
+            status = f"\x1b[{_COLOURS.get(status[0], 0)}m{status}\x1b[0m"
+        return f"{record.timestamp[11:-1]} {status} {printable(' '.join(words))}\n"
+
+
+_COLOURS = {"2": 32, "3": 36, "4": 33, "5": 31}
+
+
+def printable(text: str) -> str:
+    """`text` with everything that would move the cursor, start a line or colour a terminal spelled out."""
+    if text.isprintable():
+        return text
+    return "".join([c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text])
+
+
+def _spelled_out(record: AccessRecord) -> AccessRecord:
+    for name in record.__struct_fields__:
+        value = getattr(record, name)
+        if isinstance(value, str):
+            setattr(record, name, value.encode(errors="backslashreplace").decode())
+    return record

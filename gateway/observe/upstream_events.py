@@ -1,0 +1,49 @@
+"""What happens at upstreams beside the requests, counted and logged."""
+
+import structlog
+
+from gateway.kernel.faults import Fault
+from gateway.observe.metrics import Metrics
+from gateway.settings.schema.upstreams import Upstream as UpstreamSetting
+
+
+class UpstreamEvents:
+    """Counts and logs what an upstream does unseen."""
+
+    def __init__(self, setting: UpstreamSetting, metrics: Metrics) -> None:
+        self._upstream = setting.id
+        self._names = [target.url.label for target in setting.targets]
+        self._metrics = metrics
+        self._retries = metrics.upstream_retries.labels(setting.id)
+
+    def connected(self) -> None:
+        """Not counted: the pool's size shows it."""
+
+    def retried(self) -> None:
+        self._retries.inc()
+
+    def ejected(self, number: int, fault: Fault, for_s: float) -> None:
+        name = self._names[number]
+        self._metrics.upstream_ejections.labels(self._upstream, name, fault.name).inc()
+        structlog.get_logger().warning("target ejected", upstream=self._upstream, target=name, reason=fault.name, for_s=round(for_s, 1))
+
+    def returned(self, number: int) -> None:
+        structlog.get_logger().info("target is back", upstream=self._upstream, target=self._names[number])
+
+    def checked(self, number: int, passed: bool) -> None:
+        result = "passed" if passed else "failed"
+        self._metrics.upstream_health_checks.labels(self._upstream, self._names[number], result).inc()
+
+    def turned(self, number: int, up: bool, result: int | str) -> None:
+        log = structlog.get_logger().bind(upstream=self._upstream, target=self._names[number], result=result)
+        if up:
+            log.info("target up")
+        else:
+            log.warning("target down")
+
+    def opened(self, for_s: float) -> None:
+        self._metrics.upstream_breaker_opened.labels(self._upstream).inc()
+        structlog.get_logger().warning("circuit opened", upstream=self._upstream, for_s=round(for_s, 1))
+
+    def closed(self) -> None:
+        structlog.get_logger().info("circuit closed", upstream=self._upstream)

@@ -1,0 +1,171 @@
+"""One connection to a Redis server that any number of callers share.
+
+redis-py opens it (address, TLS, AUTH, SELECT); then this protocol takes its transport over. Commands of one loop tick
+leave in one write, and replies come back in the order of the commands (RESP2), so a queue of waiters is all there is to
+match them: a waiter that gave up keeps its place in the queue, and its reply is thrown away.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+from hashlib import sha1
+from math import inf
+from typing import TypeAlias
+
+import hiredis
+
+from gateway.redis_client.address import RedisConnectionError
+
+STUCK_AFTER_TIMEOUTS = 2
+"""A link is given up when its oldest reply is overdue by as many time-outs again."""
+GRACE_S = 0.001
+_EVALSHA = b"$7\r\nEVALSHA\r\n$40\r\n"
+_LONGEST_COUNT = 10
+"""Bytes before the name of a command: how many parts it has."""
+TIMEOUT = RedisConnectionError("timeout")
+LOST = RedisConnectionError("lost")
+
+Reply: TypeAlias = list[int] | bytes | int | RedisConnectionError
+Waiter: TypeAlias = "asyncio.Future[Reply]"
+
+
+def pack(*parts: bytes) -> bytes:
+    """A command in Redis's wire format."""
+    return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
+
+
+def by_eval(command: bytes, scripts: Mapping[bytes, bytes]) -> bytes:
+    """An EVALSHA that brings its script along, as EVAL; any other command, and one of a script that is none of `scripts`, as it is."""
+    begin = command.find(_EVALSHA)
+    script = scripts.get(command[begin + len(_EVALSHA) :][:40]) if 0 < begin < _LONGEST_COUNT else None
+    if script is None:
+        return command
+    return b"%b$4\r\nEVAL\r\n$%d\r\n%b%b" % (command[:begin], len(script), script, command[begin + len(_EVALSHA) + 40 :])
+
+
+def sha_of(script: bytes) -> bytes:
+    """The name that Redis gives a script."""
+    return sha1(script, usedforsecurity=False).hexdigest().encode()
+
+
+class RedisConnection(asyncio.Protocol):
+    """An open connection. `on_end(link, failure)` is called once, when it is lost or stuck, and not after `close`."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, timeout_s: float, on_end: Callable[["RedisConnection", RedisConnectionError], None]
+    ) -> None:
+        self._loop = loop
+        self._timeout_s = timeout_s
+        self._on_end: Callable[[RedisConnection, RedisConnectionError], None] | None = on_end
+        self._reader = hiredis.Reader(protocolError=RedisConnectionError, replyError=RedisConnectionError)
+        self._waiters: deque[tuple[float, Waiter]] = deque()
+        self._unsent: list[bytes] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._expires_at = inf
+        self._judging = False
+        self._transport: asyncio.WriteTransport | None = None
+        self._owner: object = None
+
+    @property
+    def in_flight(self) -> int:
+        """Replies that are still to come, for callers that gave up too."""
+        return len(self._waiters)
+
+    def take_over(self, writer: asyncio.StreamWriter) -> None:
+        """Go on where the set-up of a connection ended: every reply read, nothing asked."""
+        self._owner = writer  # newer Pythons close the transport of a writer that nobody holds
+        self._transport = writer.transport
+        self._transport.set_protocol(self)
+
+    def send(self, command: bytes, deadline: float) -> Waiter:
+        """The reply to `command`, as a future that is never an exception; TIMEOUT at `deadline` (of the loop's clock).
+
+        Those who wait are answered in order, so of two the one that asked first should have the earlier deadline.
+        """
+        waiter: Waiter = self._loop.create_future()
+        if self._transport is None:
+            waiter.set_result(LOST)
+            return waiter
+        self._waiters.append((deadline, waiter))
+        if not self._unsent:
+            self._loop.call_soon(self._flush)
+        self._unsent.append(command)
+        if deadline < self._expires_at:
+            self._expire_at(deadline)
+        return waiter
+
+    def close(self, failure: RedisConnectionError = LOST) -> None:
+        """Cut the connection. Everyone who waits gets `failure`."""
+        self._on_end = None
+        self._end(failure)
+
+    def data_received(self, data: bytes) -> None:
+        gets = self._reader.gets
+        waiters = self._waiters
+        try:
+            self._reader.feed(data)
+            while (reply := gets()) is not False:
+                _, waiter = waiters.popleft()
+                if not waiter.done():
+                    waiter.set_result(reply)
+        except (RedisConnectionError, IndexError):
+            self._end(RedisConnectionError("protocol: not a reply, or one that nobody asked for"))
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self._end(LOST)
+
+    def _flush(self) -> None:
+        if self._transport is not None:
+            self._transport.write(b"".join(self._unsent))
+        self._unsent.clear()
+
+    def _expire_at(self, when: float) -> None:
+        """One timer for all: it is set for the oldest reply that is due, and not moved when that one comes."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._expires_at = when
+        self._timer = self._loop.call_at(when, self._expire)
+
+    def _expire(self) -> None:
+        self._timer, self._expires_at = None, inf
+        judging, self._judging = self._judging, False
+        if not self._waiters:
+            return
+        now = self._loop.time()
+        oldest = self._waiters[0][0]
+        stuck_at = oldest + STUCK_AFTER_TIMEOUTS * self._timeout_s
+        if oldest > now:
+            self._expire_at(oldest)
+        elif not judging:
+            # After a stall of this process the reply may lie in the socket: uvloop runs timers before it reads.
+            self._judging = True
+            self._expire_at(now + GRACE_S)
+        elif stuck_at <= now:
+            self._end(TIMEOUT)
+        else:
+            self._expire_at(min(stuck_at, self._give_up_on_due(now)))
+
+    def _give_up_on_due(self, now: float) -> float:
+        """Returns when the next waiter is due; infinity when there is none."""
+        for deadline, waiter in self._waiters:
+            if deadline > now:
+                return deadline
+            if not waiter.done():
+                waiter.set_result(TIMEOUT)
+        return inf
+
+    def _end(self, failure: RedisConnectionError) -> None:
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.abort()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._owner = None
+        while self._waiters:
+            _, waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(failure)
+        if self._on_end is not None:
+            on_end, self._on_end = self._on_end, None
+            on_end(self, failure)

@@ -1,0 +1,260 @@
+"""A Redis server that is there or not: keeps a link to it, loads the script, and knows when not to ask.
+
+A call never waits for a server that is known to be away: it is told so at once, and a task looks for the server outside
+of any request. Only when an open connection was lost do calls wait for the next one, each within its own budget, because
+a server that closed an idle connection is still there. A call that was sent is not sent again, because it may have been
+done; unless the server said that it was not: it has forgotten the script, or is a replica now.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from gateway.redis_client.address import Address, RedisConnectionError
+from gateway.redis_client.availability import Availability
+from gateway.redis_client.connection import LOST, TIMEOUT, RedisConnection, Reply, by_eval, pack, sha_of
+from gateway.redis_client.status import Server
+
+SETUP_TIMEOUT_S = 1.0
+"""For connections that no request waits for: a TLS handshake may take longer than a decision."""
+CANCEL_AGAIN_S = 0.05
+FOR_ALL = frozenset(
+    {"BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "MOVED", "NOAUTH", "NOPERM", "NOREPLICAS", "NOSCRIPT", "OOM", "READONLY"}
+)
+"""Redis's words for what would have met every other call as well."""
+ELSEWHERE = frozenset({"ASK", "MOVED", "TRYAGAIN"})
+"""What a node of a cluster says of a key that it does not have, or not all of. It is well, and the call was not done."""
+AWAY = RedisConnectionError("away")
+ASKING = pack(b"ASKING")
+_NO_SUCH_COMMAND = frozenset({"ERR", "NOPERM"})
+"""How SCRIPT is refused where it is not known, or not allowed."""
+
+
+class RedisServer:
+    """`start` before the first call, `close` after the last.
+
+    `scripts` are loaded into every server that is reached; where SCRIPT is refused, calls bring theirs along. `probe` returns a
+    command that uses one as calls will:
+    only a server that does it within `timeout_s`, the budget of a call, is up. `on_state(up, reason)` is called when the
+    server is reached or found away for the first time, and at each change after that. `reason` is the text of a
+    RedisConnectionError, "" when up. For a node `in_cluster` ELSEWHERE is an answer like others.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        timeout_s: float,
+        scripts: tuple[bytes, ...],
+        probe: Callable[[], bytes],
+        on_state: Callable[[bool, str], None],
+        *,
+        in_cluster: bool = False,
+    ) -> None:
+        self.address = address
+        self._timeout_s = timeout_s
+        self._scripts = {sha_of(script): script for script in scripts}
+        self._loads = [pack(b"SCRIPT", b"LOAD", script) for script in scripts]
+        self._by_eval = False
+        self._probe = probe
+        self._on_state = on_state
+        self._elsewhere = ELSEWHERE if in_cluster else frozenset()
+        self._reported: bool | None = None
+        self._availability = Availability()
+        self._link: RedisConnection | None = None
+        self._arrival = asyncio.Event()
+        self._seeker: asyncio.Task[None] | None = None
+        self._reloading = False
+
+    @property
+    def up(self) -> bool | None:
+        """What was last said of its state; None before that."""
+        return self._reported
+
+    @property
+    def in_flight(self) -> int:
+        """Replies that are still to come."""
+        return self._link.in_flight if self._link else 0
+
+    def servers(self) -> list[Server]:
+        """As `RedisStore.servers`: this one."""
+        breaker = self._availability
+        return [Server(str(self.address), self._reported, "open" if breaker.is_open else "closed", breaker.failures, self.in_flight)]
+
+    def __repr__(self) -> str:
+        return f"{self.address} {'down' if self._link is None else 'up'}, {self.in_flight} in flight"
+
+    async def start(self) -> None:
+        """Returns when the server was reached, or was found away for the first time: after a few seconds at most."""
+        self.begin()
+        await self._arrival.wait()
+
+    def begin(self) -> None:
+        """As `start`, without waiting: until it is known whether the server is there, calls wait for it within their budget."""
+        self._loop = asyncio.get_running_loop()
+        self._availability.close()
+        self._seek(at_once=True)
+
+    async def close(self) -> None:
+        """Cut the connection. Calls in flight and later ones fail."""
+        self._availability.open()
+        self._arrival.set()
+        while self._seeker is not None and not self._seeker.done():
+            self._seeker.cancel()  # again and again: redis-py's set-up can swallow one (asyncio.wait_for before Python 3.12)
+            await asyncio.wait([self._seeker], timeout=CANCEL_AGAIN_S)
+        self._availability.open()
+        self._give_up()
+
+    async def call(self, command: bytes, tag: str = "", *, deadline: float | None = None, asking: bool = False) -> Reply:  # noqa: ARG002
+        """The server's reply, or the RedisConnectionError that it or the way to it is. Raises nothing.
+
+        `tag` is what leads to a node where there are several. `deadline` is of the loop's clock, None for a whole budget from
+        now. `asking` is for a node that is about to get the key, and was named by the one that still has it.
+        """
+        if self._availability.is_open:
+            return AWAY
+        if deadline is None:
+            deadline = self._loop.time() + self._timeout_s
+        link = self._link or await self._next_link(deadline)
+        if link is None:
+            return LOST
+        if asking:
+            link.send(ASKING, deadline)
+        reply = await link.send(command, deadline)
+        if not isinstance(reply, RedisConnectionError):
+            if self._availability.failures:
+                self._availability.close()
+            return reply
+        if reply.reason in self._elsewhere:
+            return reply
+        if reply.reason == "NOSCRIPT" and link is self._link:
+            if self._by_eval:
+                command = by_eval(command, self._scripts)
+            else:
+                self._reload(link, deadline)
+            if asking:
+                link.send(ASKING, deadline)
+            reply = await link.send(command, deadline)
+        elif reply.reason == "READONLY":
+            self._leave(link, reply)
+            link = await self._next_link(deadline)
+            if link is None:
+                return reply
+            reply = await link.send(command, deadline)
+        if isinstance(reply, RedisConnectionError) and link is self._link and reply.reason not in self._elsewhere:
+            self._failed(reply)
+        return reply
+
+    def _reload(self, link: RedisConnection, deadline: float) -> None:
+        """Redis has forgotten the scripts. Its replies come in order, so one loading serves all that follows it."""
+        if not self._reloading:
+            self._reloading = True
+            loaded = [link.send(load, deadline) for load in self._loads]
+            loaded[-1].add_done_callback(self._reloaded)
+
+    def _reloaded(self, _: object) -> None:
+        self._reloading = False
+
+    def _leave(self, link: RedisConnection, readonly: RedisConnectionError) -> None:
+        """The server is a replica now: whoever is the primary is to be looked for, and calls wait for it.
+
+        Replies come in order, so what was still to come was not done either.
+        """
+        if link is self._link:
+            self._link = None
+            self._arrival.clear()
+            self._seek(at_once=True)
+            link.close(readonly)
+
+    async def _next_link(self, deadline: float) -> RedisConnection | None:
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._arrival.wait()
+        except TimeoutError:
+            self._away(TIMEOUT)
+        return self._link
+
+    def _failed(self, failure: RedisConnectionError) -> None:
+        if failure.reason in FOR_ALL:
+            self._availability.open()
+        else:
+            self._availability.failed()
+        if self._availability.is_open:
+            self._give_up()
+            self._away(failure)
+            self._seek(at_once=False)
+
+    def _ended(self, link: RedisConnection, failure: RedisConnectionError) -> None:
+        """`link` is gone. A time-out means a server that hangs, anything else one that may take the next connection."""
+        if link is not self._link:
+            return
+        self._link = None
+        if failure is TIMEOUT:
+            self._away(failure)
+            self._seek(at_once=False)
+        else:
+            self._arrival.clear()
+            self._seek(at_once=True)
+
+    def _give_up(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            link.close()
+
+    def _away(self, failure: RedisConnectionError) -> None:
+        self._availability.open()
+        self._arrival.set()
+        self._report(False, str(failure))
+
+    def _report(self, up: bool, reason: str) -> None:
+        if self._reported is not up:
+            self._reported = up
+            self._on_state(up, reason)
+
+    def _seek(self, *, at_once: bool) -> None:
+        """Only without a link: the task ends when there is one, so that there are never two."""
+        self._seeker = self._loop.create_task(self._reach(at_once), name=f"reach {self.address}")
+
+    async def _reach(self, at_once: bool) -> None:
+        """Until the server is up."""
+        while True:
+            if not at_once:
+                await asyncio.sleep(self._availability.delay_s())
+            at_once = False
+            try:
+                self._link = await self._try_once()
+            except RedisConnectionError as failure:
+                self._away(failure)
+            except Exception as bug:  # nobody would look for the server again
+                self._away(RedisConnectionError(f"bug: {bug!r}"))
+            else:
+                self._availability.close()
+                self._arrival.set()
+                self._report(True, "")
+                return
+
+    async def _try_once(self) -> RedisConnection:
+        setup_s = max(SETUP_TIMEOUT_S, self._timeout_s)
+        writer = await self.address.open(setup_s)
+        link = RedisConnection(self._loop, self._timeout_s, self._ended)
+        link.take_over(writer)
+        try:
+            await self._load(link, setup_s)
+            probe = by_eval(self._probe(), self._scripts) if self._by_eval else self._probe()
+            self._check(await link.send(probe, self._loop.time() + self._timeout_s))
+        except BaseException:
+            link.close()
+            raise
+        return link
+
+    async def _load(self, link: RedisConnection, setup_s: float) -> None:
+        """Load the scripts. A proxy before Redis may know EVAL and not SCRIPT: some say so, others cut the connection."""
+        for load in () if self._by_eval else self._loads:
+            reply = await link.send(load, self._loop.time() + setup_s)
+            if isinstance(reply, RedisConnectionError) and (reply is LOST or reply.reason in _NO_SUCH_COMMAND):
+                self._by_eval = True
+                if reply is not LOST:
+                    return
+            self._check(reply)
+
+    def _check(self, reply: Reply) -> None:
+        if isinstance(reply, RedisConnectionError) and reply.reason not in self._elsewhere:
+            raise RedisConnectionError(str(reply))  # a new one: replies are shared, and would gather tracebacks

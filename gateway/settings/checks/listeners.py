@@ -1,0 +1,81 @@
+"""Whether listeners can do what is asked of them: their addresses, their certificates."""
+
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from gateway.net.address import Address, UnixAddress
+from gateway.net.pem import PairError, load_authorities, load_pair
+from gateway.settings.checks.context import CheckContext
+from gateway.settings.positions import Loc
+from gateway.settings.schema.server import ListenerTls
+
+Load: TypeAlias = Callable[[ssl.SSLContext, str, str | None], object]
+"""`load_pair` or `load_chain`."""
+
+
+def check_listeners(draft: CheckContext) -> None:
+    """Takes note of listeners that contradict each other, and of files that TLS cannot use."""
+    config = draft.config
+    taken: dict[Address | UnixAddress, str] = {}
+    ids: set[str] = set()
+    for index, listener in enumerate(config.server.listeners):
+        loc: Loc = ("server", "listeners", index)
+        if listener.id in ids:
+            draft.refuse((*loc, "id"), f"`{listener.id}` is the id of another listener")
+        ids.add(listener.id)
+        if listener.address in taken and (isinstance(listener.address, UnixAddress) or listener.address.port):
+            draft.refuse((*loc, "address"), f"`{listener.address}` is the address of {taken[listener.address]} as well")
+        taken[listener.address] = f"listener `{listener.id}`"
+        if listener.tls is not None:
+            _tls(draft, (*loc, "tls"), listener.tls)
+    if config.admin.address.port and config.admin.address in taken:
+        draft.refuse(("admin", "address"), f"`{config.admin.address}` is the address of {taken[config.admin.address]} as well")
+
+
+def check_file(draft: CheckContext, loc: Loc, path: str | None) -> bool:
+    """Whether `path` (None: there need be none) is a file that can be read; if not, that is noted."""
+    if path is None or (readable := _readable(path)):
+        return True
+    if "-----BEGIN" in path or "\n" in path:
+        draft.refuse(loc, "the path of a file is wanted here, not its content")
+    elif not readable:
+        draft.refuse(loc, f"there is no readable file `{path}`")
+    return False
+
+
+def check_pair(draft: CheckContext, loc: Loc, certificate: str | None, private_key: str | None, load: Load) -> None:
+    """Takes note of files of a certificate and its key that `load` cannot use. They stand at `loc`."""
+    readable = [check_file(draft, (*loc, name), path) for name, path in (("certificate", certificate), ("private_key", private_key))]
+    if certificate is None or not all(readable):
+        return
+    try:
+        load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), certificate, private_key)
+    except PairError as error:
+        about_key = error.about_key and private_key is not None
+        draft.refuse((*loc, "private_key" if about_key else "certificate"), f"`{private_key if about_key else certificate}`: {error}")
+
+
+def check_authorities(draft: CheckContext, loc: Loc, path: str | None) -> None:
+    """Takes note of a file, if there is to be one, that holds no certificates."""
+    if path is None or not check_file(draft, loc, path):
+        return
+    try:
+        load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), path)
+    except PairError as error:
+        draft.refuse(loc, f"`{path}`: {error}")
+
+
+def _readable(path: str) -> bool:
+    try:
+        with Path(path).open("rb") as stream:
+            return bool(stream.read(1))
+    except (OSError, ValueError):
+        return False
+
+
+def _tls(draft: CheckContext, loc: Loc, tls: ListenerTls) -> None:
+    for index, pair in enumerate(tls.certificates):
+        check_pair(draft, (*loc, "certificates", index), pair.certificate, pair.private_key, load_pair)
+    check_authorities(draft, (*loc, "client_ca"), tls.client_ca)

@@ -1,0 +1,54 @@
+"""Routes that take the same requests.
+
+The most specific route wins: at the first segment that differs, a literal comes before a parameter and a parameter
+before `{rest*}` or a prefix. So two routes are in each other's way only when they have the same shape, the names of
+parameters apart, and share a method.
+"""
+
+from typing import TypeAlias
+
+from gateway.kernel.http.path_patterns import Param, Rest, parse, parse_prefix
+from gateway.settings.checks.context import CheckContext
+from gateway.settings.positions import Loc
+from gateway.settings.schema.config import LIMITS_ROUTE
+from gateway.settings.schema.routing import Match
+
+Shape: TypeAlias = tuple[str | None, ...]
+_ONE = None
+ALL = "/*"
+"""In a `Shape`: all that is left. No segment has a slash."""
+
+
+def shape(match: Match) -> Shape:
+    """What a route takes, without names: a literal, None for a parameter, `/*` (no segment has a slash) for all that is left."""
+    if match.prefix is not None:
+        return (*parse_prefix(match.prefix), ALL)
+    return tuple(
+        _ONE if isinstance(segment, Param) else ALL if isinstance(segment, Rest) else segment for segment in parse(match.path or "/")
+    )
+
+
+def check_overlaps(draft: CheckContext) -> None:
+    """Takes note of every route that an earlier one, or the gateway's own, leaves nothing of, or not all."""
+    own = draft.config.server.limits_path
+    own_form = None if own is None else shape(Match(path=own))
+    for loc in draft.ids("routes").get(LIMITS_ROUTE, []) if own is not None else []:
+        draft.refuse(loc, f"`{LIMITS_ROUTE}` is the id of the route at `server.limits_path`", "choose another id")
+    taken: dict[tuple[Shape, str], tuple[Loc, str]] = {}
+    for loc, route in draft.entries("routes", draft.config.routes):
+        form = shape(route.match)
+        if form == own_form:
+            draft.refuse((*loc, "match", "path"), f"`{route.match.path}` is `server.limits_path`", "choose another path for one of them")
+        methods = dict.fromkeys(route.match.methods)
+        if "GET" in methods:
+            methods["HEAD"] = None
+        clashes: dict[str, tuple[Loc, list[str]]] = {}
+        for method in methods:
+            first_loc, first_id = taken.setdefault((form, method), (loc, route.id))
+            if first_loc != loc:
+                clashes.setdefault(first_id, (first_loc, []))[1].append(method)
+        for first_id, (first_loc, shared) in clashes.items():
+            kind = "path" if route.match.path is not None else "prefix"
+            every = len(shared) == len(methods)
+            what = "takes every request that this one could" if every else f"takes the same paths for {', '.join(shared)}"
+            draft.refuse((*loc, "match", kind), f"route `{first_id}` in {draft.where((*first_loc, 'match'), loc)} {what}")

@@ -1,0 +1,1 @@
+"""YAML in, data with positions out."""

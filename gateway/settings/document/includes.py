@@ -1,0 +1,142 @@
+"""Files that are read as one: `include` adds the lists of other files to those of the first."""
+
+from collections.abc import Mapping
+from glob import escape, glob, has_magic
+from pathlib import Path
+from typing import Any
+
+from gateway.settings.document.key_folding import Alike, thin
+from gateway.settings.document.reader import read
+from gateway.settings.positions import BROKEN, Items, Place, Source, Table
+from gateway.settings.problem_list import ProblemList
+from gateway.settings.schema.config import LISTS
+
+STANDARD_INPUT = "-"
+EXTENSION = "x-"
+"""What a key at the top level begins with that means nothing: a home for anchors."""
+
+
+def read_file(
+    name: str, environ: Mapping[str, str], notes: ProblemList, groups: list[Alike] | None = None, content: bytes | None = None
+) -> tuple[Any, bool]:
+    """The data of the file and of those that it includes, and whether all of them could be read; BROKEN when it has none.
+
+    With `groups` keys that are like others are left out and go there. `content` is what the first file holds, None to read it.
+    """
+    root, whole = _read_one(name, environ, notes, groups, content), True
+    if isinstance(root, Table) and isinstance(root.get("include"), Items):
+        for file in _included(name, root["include"], notes):
+            part = _read_one(file, environ, notes, groups)
+            if isinstance(part, Table):
+                _merge(root, part, notes)
+            else:
+                whole = False
+    return root, whole
+
+
+def read_text(source: Source, text: str, environ: Mapping[str, str], notes: ProblemList) -> Any:
+    """The data of the text, which is a mapping; BROKEN when it is none."""
+    notes.open(source)
+    root = read(source, text, environ, notes.add, notes.redactor)
+    start = Place(source, 1, 1)
+    if root is None:
+        notes.add(start, (), "nothing is written here", "a configuration begins with `version: 1`")
+    elif root is not BROKEN and not isinstance(root, Table):
+        notes.add(start, (), "a configuration is a mapping", "it begins with `version: 1`")
+    if not isinstance(root, Table):
+        return BROKEN
+    for key in [key for key in root if key.startswith(EXTENSION)]:
+        del root[key]
+    return root
+
+
+def _read_one(name: str, environ: Mapping[str, str], notes: ProblemList, groups: list[Alike] | None, content: bytes | None = None) -> Any:
+    file = Path(name)
+    empty = Source(name, (), file.parent)
+    try:
+        content = file.read_bytes() if content is None else content
+    except IsADirectoryError:
+        notes.add(Place(empty, 0, 0), (), "this is a directory, not a file")
+        return BROKEN
+    except OSError as error:
+        notes.add(Place(empty, 0, 0), (), f"cannot be read: {error.strerror}")
+        return BROKEN
+    except ValueError:
+        notes.add(Place(empty, 0, 0), (), "this is not the name of a file")
+        return BROKEN
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        line, column = before.count(b"\n") + 1, len(before[before.rfind(b"\n") + 1 :].decode(errors="replace")) + 1
+        notes.add(Place(empty, line, column), (), f"byte 0x{content[error.start]:02x} is not UTF-8", "save the file as UTF-8")
+        return BROKEN
+    if groups is not None:
+        text = thin(text, groups)
+    return read_text(Source.of(name, text, file.parent), text, environ, notes)
+
+
+def _included(main: str, patterns: Items, notes: ProblemList) -> list[str]:
+    """The names of the files meant, in the order of the patterns and then of the alphabet, each once."""
+    found: dict[str, None] = {}
+    directory = Path(main).parent
+    for index, pattern in enumerate(patterns):
+        if not isinstance(pattern, str):
+            continue
+        # glob, because Path.glob refuses patterns that begin with a slash.
+        names = sorted(glob(str(Path(escape(str(directory))) / pattern), recursive=True))  # noqa: PTH207
+        files = [file for file in map(Path, names) if not file.is_dir()]
+        if not files and not has_magic(pattern):
+            veiled = pattern if index in patterns.veiled else None
+            notes.add(patterns.places[index], ("include", index), f"there is no file `{directory / pattern}`", veiled=veiled)
+        found.update((str(file), None) for file in files if main == STANDARD_INPUT or not file.samefile(main))
+    return list(found)
+
+
+def _merge(root: Table, part: Table, notes: ProblemList) -> None:
+    """Lists grow, `errors` gains names, and every other section may stand in one file only."""
+    for key, value in part.items():
+        key_place, value_place = part.places[key]
+        if key == "version" and value == root.get("version", value):
+            continue
+        if key == "include":
+            notes.add(key_place, (key,), "an included file cannot include others")
+        elif key not in root:
+            root[key] = value
+            root.places[key] = (key_place, value_place)
+            if key in part.veiled:
+                root.veiled.add(key)
+        elif key in LISTS and isinstance(root[key], Items) and isinstance(value, Items):
+            _extend(root, key, value)
+        elif key == "keys" and isinstance(root[key], Table | Items) and isinstance(value, Table | Items):
+            first = root.places[key][0]
+            notes.add(key_place, (key,), f"keys stand in files or in a store, not in both; {first.source.name}:{first.line} says otherwise")
+        elif key in LISTS:
+            notes.add(value_place, (key,), "a list is wanted in both files")
+        elif key == "errors" and isinstance(root[key], Table) and isinstance(value, Table):
+            _merge_errors(root, value, notes)
+        else:
+            first = root.places[key][0]
+            notes.add(key_place, (key,), f"written twice; the first stands in {first.source.name}:{first.line}")
+
+
+def _extend(root: Table, key: str, value: Items) -> None:
+    before, grown = root[key], Items(root[key].place)
+    grown.extend([*before, *value])
+    grown.places = [*before.places, *value.places]
+    grown.veiled = before.veiled | {len(before) + index for index in value.veiled}
+    root[key] = grown
+
+
+def _merge_errors(root: Table, value: Table, notes: ProblemList) -> None:
+    before, grown = root["errors"], Table(root["errors"].place)
+    grown.update(before)
+    grown.places = dict(before.places)
+    for name, override in value.items():
+        if name in before:
+            first = before.places[name][0]
+            notes.add(value.places[name][0], ("errors", name), f"written twice; the first stands in {first.source.name}:{first.line}")
+        else:
+            grown[name] = override
+            grown.places[name] = value.places[name]
+    root["errors"] = grown

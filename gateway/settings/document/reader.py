@@ -1,0 +1,264 @@
+"""YAML into plain data with places.
+
+Built from parser events with a stack of our own: nesting is bounded before it can exhaust the C stack, an alias has
+a place of its own, and one pass does tags, duplicate keys and variables.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+import yaml
+from yaml.error import MarkedYAMLError
+from yaml.reader import ReaderError
+
+from gateway.settings.document.interpolate import interpolate
+from gateway.settings.document.scalars import resolve
+from gateway.settings.positions import BROKEN, Items, Loc, Place, Source, Table
+
+Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The parser of libyaml where PyYAML has it; its own is the same, slower."""
+
+MOST_DEPTH = 64
+_SPARE_NODES = 10_000
+_NO_TAGS = "tags are not supported; write the value without it, or put a value that begins with `!` into quotes"
+"""Neither a tag nor the name of an alias is repeated: it may be a password that somebody did not put into quotes."""
+
+
+Report: TypeAlias = Callable[[Place, Loc, str], None]
+"""Takes note of a problem: where it stands, what it is about, what is wrong."""
+
+
+class _Frame:
+    """A collection that is being read. `size` counts its values, aliases expanded."""
+
+    __slots__ = ("anchor", "collection", "key", "key_place", "merges", "size")
+
+    def __init__(self, collection: Table | Items, anchor: str | None) -> None:
+        self.collection = collection
+        self.anchor = anchor
+        self.key: str | None = None
+        self.key_place: Place = collection.place
+        self.merges: list[tuple[Place, object]] = []
+        self.size = 1
+
+
+class _Read(NamedTuple):
+    """A value that has been read. `veiled`: it holds something from outside; `size`: its values, aliases expanded."""
+
+    value: Any
+    veiled: bool = False
+    size: int = 1
+
+
+def read(source: Source, text: str, environ: Mapping[str, str], report: Report, redactor: Callable[[str], None]) -> Any:
+    """The data of one YAML document; BROKEN when it is none.
+
+    Every problem goes to `report`, every text with a value from outside to `redactor`.
+    """
+    try:
+        return _Reading(source, environ, report, redactor).run(text)
+    except UnicodeEncodeError as error:
+        before = text[: error.start]
+        report(Place(source, before.count("\n") + 1, len(before) - before.rfind("\n")), (), "half of a surrogate pair is not a character")
+    except ReaderError as error:
+        # libyaml counts bytes.
+        before = text.encode()[: error.position].decode(errors="ignore")
+        place = Place(source, before.count("\n") + 1, len(before) - before.rfind("\n"))
+        report(place, (), "this character is not allowed in YAML; in double quotes, write `\\xNN` for it")
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = Place(source, mark.line + 1, mark.column + 1) if mark else Place(source, 1, 1)
+        report(place, (), _explain(error, source, place))
+    return BROKEN
+
+
+def _explain(error: MarkedYAMLError, source: Source, place: Place) -> str:
+    problem = str(error.problem or error.context)
+    line = source.lines[place.line - 1] if place.line <= len(source.lines) else ""
+    if "cannot start any token" in problem:
+        if line[place.column - 1 : place.column] == "\t":
+            return "a tab cannot indent YAML; use spaces"
+        return "a value cannot begin with this character; put it into quotes"
+    if "mapping values are not allowed" in problem:
+        return "not YAML: a `:` is not expected here; check the indentation, or put the value into quotes"
+    if "${" in line and "flow" in str(error.context):
+        return "not YAML: between brackets, a value with `${…}` stands in quotes"
+    context = f" {error.context}" if error.context and error.context_mark else ""
+    since = f" that began in line {error.context_mark.line + 1}" if context and error.context_mark else ""
+    return f"not YAML: {problem}{context}{since}"
+
+
+class _Reading:
+    """One pass over the events of a document."""
+
+    def __init__(self, source: Source, environ: Mapping[str, str], report: Report, redactor: Callable[[str], None]) -> None:
+        self._source = source
+        self._redactor = redactor
+        self._environ = environ
+        self._report = report
+        self._frames: list[_Frame] = []
+        self._anchors: dict[str, _Read] = {}
+        self._open: set[str] = set()
+        self._root: Any = None
+        self._nodes = 0
+        self._second: Place | None = None
+
+    def run(self, text: str) -> Any:
+        loader = Loader(text)
+        try:
+            while (event := loader.get_event()) is not None:
+                if not self._take(event):
+                    return BROKEN
+        finally:
+            loader.dispose()
+        return self._root
+
+    def _take(self, event: yaml.Event) -> bool:
+        """False ends the reading: the document cannot be made sense of."""
+        if self._second is not None and isinstance(event, yaml.NodeEvent):
+            # A `---` at the end begins a document of nothing.
+            if isinstance(event, yaml.ScalarEvent) and not event.value and event.implicit[0]:
+                return True
+            self._report(self._second, (), "a second document begins here; a configuration is one document")
+            return False
+        if isinstance(event, yaml.ScalarEvent):
+            self._scalar(event)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            return self._begin(event)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            return self._end()
+        elif isinstance(event, yaml.AliasEvent):
+            return self._alias(event)
+        elif isinstance(event, yaml.DocumentStartEvent) and self._nodes:
+            self._second = self._place(event)
+        return True
+
+    def _place(self, event: yaml.Event) -> Place:
+        mark: Any = event.start_mark
+        return Place(self._source, mark.line + 1, mark.column + 1)
+
+    def _loc(self) -> Loc:
+        steps = (len(frame.collection) if isinstance(frame.collection, Items) else frame.key for frame in self._frames)
+        return tuple(step for step in steps if step is not None)
+
+    def _scalar(self, event: yaml.ScalarEvent) -> None:
+        place = self._place(event)
+        frame = self._frames[-1] if self._frames else None
+        if frame is not None and frame.key is None and isinstance(frame.collection, Table):
+            self._key(frame, event.value, place)
+            return
+        read = self._resolved(event, place)
+        if event.anchor:
+            self._anchors[event.anchor] = read
+        self._put(read, place)
+
+    def _resolved(self, event: yaml.ScalarEvent, place: Place) -> _Read:
+        text = event.value
+        plain = event.implicit[0] and event.tag is None
+        if event.tag not in (None, "!", "tag:yaml.org,2002:str"):
+            self._report(place, self._loc(), _NO_TAGS)
+            return _Read(BROKEN)
+        veiled = "$" in text
+        if veiled:
+            try:
+                text = interpolate(text, self._environ, self._source.directory)
+            except ValueError as error:
+                self._report(place, self._loc(), str(error))
+                return _Read(BROKEN)
+            self._redactor(text)
+        if not plain:
+            return _Read(text, veiled)
+        value = resolve(text)
+        if value is None and not veiled and self._frames:
+            self._report(place, self._loc(), "there is no value here; write one, or leave the key out")
+            return _Read(BROKEN)
+        return _Read(value, veiled)
+
+    def _begin(self, event: yaml.CollectionStartEvent) -> bool:
+        place = self._place(event)
+        if len(self._frames) == MOST_DEPTH:
+            self._report(place, (), f"nested more than {MOST_DEPTH} levels deep")
+            return False
+        if self._frames and self._frames[-1].key is None and isinstance(self._frames[-1].collection, Table):
+            self._report(place, self._loc(), "a key is a single word, not a list or a mapping")
+            return False
+        if event.tag not in (None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
+            self._report(place, self._loc(), _NO_TAGS)
+        if event.anchor:
+            self._open.add(event.anchor)
+        collection = Table(place) if isinstance(event, yaml.MappingStartEvent) else Items(place)
+        self._frames.append(_Frame(collection, event.anchor))
+        return True
+
+    def _end(self) -> bool:
+        frame = self._frames.pop()
+        if frame.merges and isinstance(frame.collection, Table):
+            self._merge(frame.collection, frame.merges)
+        read = _Read(frame.collection, size=frame.size)
+        if frame.anchor:
+            self._open.discard(frame.anchor)
+            self._anchors[frame.anchor] = read
+        # What aliases repeat is bounded by what was written (the "billion laughs" of a few lines).
+        if frame.size > _SPARE_NODES + 10 * self._nodes:
+            self._report(frame.collection.place, self._loc(), "aliases make this too large")
+            return False
+        self._put(read, frame.collection.place)
+        return True
+
+    def _alias(self, event: yaml.AliasEvent) -> bool:
+        place = self._place(event)
+        if event.anchor in self._open:
+            self._report(place, self._loc(), "this alias stands inside what it refers to")
+            return False
+        if event.anchor not in self._anchors:
+            self._report(place, self._loc(), "there is no anchor of this name before it; a value that begins with `*` stands in quotes")
+            return False
+        self._put(self._anchors[event.anchor], place)
+        return True
+
+    def _key(self, frame: _Frame, key: str, place: Place) -> None:
+        frame.key, frame.key_place = key, place
+        known = frame.collection.places if isinstance(frame.collection, Table) else {}
+        if key in known:
+            first = known[key][0]
+            self._report(place, self._loc(), f"written twice; the first stands in line {first.line}")
+
+    def _put(self, read: _Read, place: Place) -> None:
+        self._nodes += 1
+        if not self._frames:
+            self._root = read.value
+            return
+        frame = self._frames[-1]
+        frame.size += read.size
+        collection = frame.collection
+        if isinstance(collection, Items):
+            if read.veiled:
+                collection.veiled.add(len(collection))
+            collection.places.append(place)
+            collection.append("" if read.value is None else read.value)
+            return
+        key, frame.key = frame.key, None
+        if key is None:
+            frame.key, frame.key_place = str(read.value), place
+        elif key == "<<":
+            frame.merges.append((place, read.value))
+        elif key not in collection:
+            # A plain scalar that a variable made empty counts as left out.
+            if read.value is not None:
+                collection[key] = read.value
+                if read.veiled:
+                    collection.veiled.add(key)
+            collection.places[key] = (frame.key_place, place)
+
+    def _merge(self, table: Table, merges: list[tuple[Place, object]]) -> None:
+        for place, merged in merges:
+            for other in merged if isinstance(merged, Items) else [merged]:
+                if not isinstance(other, Table):
+                    self._report(place, self._loc(), "`<<` takes a mapping or a list of mappings")
+                    return
+                for key in other:
+                    if key not in table:
+                        table[key] = other[key]
+                        table.places[key] = other.places[key]
+                        if key in other.veiled:
+                            table.veiled.add(key)

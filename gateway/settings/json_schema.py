@@ -1,0 +1,68 @@
+"""The JSON Schema of the configuration, from which editors complete and check while one types."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from gateway.settings.document.includes import EXTENSION
+from gateway.settings.schema.config import Config
+
+_NAMES = "Reference"
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_KEPT_BESIDE = ("description", "default", "title")
+
+
+def json_schema() -> dict[str, Any]:
+    """Draft 2020-12. Wherever one value stands, a text with a `${…}` may stand, too."""
+    generated = Config.model_json_schema()
+    definitions = {name: _section(part) for name, part in generated.pop("$defs").items()}
+    definitions[_NAMES] = {
+        "type": "string",
+        "pattern": r"\$\{",
+        "description": "`${VAR}`, `${VAR:-default}`, `${VAR:?message}` or `${file:path}`",
+    }
+    whole = {**_section(generated), "patternProperties": {f"^{EXTENSION}": {"description": "Means nothing: a home for anchors."}}}
+    return {"$schema": _DIALECT, "title": "Configuration of the gateway", **whole, "$defs": definitions}
+
+
+def json_schema_text() -> str:
+    """The file `config/gateway.schema.json`."""
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _section(part: dict[str, Any]) -> dict[str, Any]:
+    """A section's schema with its fields made ready for editors. pydantic's titles only repeat the names."""
+    plain = {key: value for key, value in part.items() if key != "title"}
+    plain["properties"] = {name: _field(schema) for name, schema in part["properties"].items()}
+    return plain
+
+
+def _field(schema: dict[str, Any]) -> dict[str, Any]:
+    beside: dict[str, Any] = {key: schema[key] for key in ("description", "default") if key in schema and schema[key] is not None}
+    if isinstance(beside.get("default"), dict) or beside.get("default") == []:
+        del beside["default"]
+    return {**beside, **_value({key: value for key, value in schema.items() if key not in _KEPT_BESIDE})}
+
+
+def _value(schema: dict[str, Any]) -> dict[str, Any]:
+    """A value's schema: null never stands in a file, and what is one word may come from a variable."""
+    choices = [choice for choice in schema.get("anyOf", ()) if choice != {"type": "null"}]
+    if len(choices) == 1:
+        return _value(choices[0])
+    if any("$ref" in choice for choice in choices):
+        return {"anyOf": [_value(choice) for choice in choices]}
+    if "$ref" in schema:
+        return schema
+    if schema.get("type") == "array":
+        return {**schema, "items": _value(schema["items"])}
+    if schema.get("type") == "object":
+        return {key: _MAPPED[key](part) if key in _MAPPED else part for key, part in schema.items()}
+    if schema == {"type": "string"}:
+        return schema
+    return {"anyOf": [schema, {"$ref": f"#/$defs/{_NAMES}"}]}
+
+
+_MAPPED: dict[str, Callable[[Any], Any]] = {
+    "additionalProperties": _value,
+    "patternProperties": lambda parts: {pattern: _value(part) for pattern, part in parts.items()},
+}

@@ -1,0 +1,87 @@
+"""The problems and warnings found so far, in the order of their files once all is read."""
+
+import re
+from typing import Literal
+
+from gateway.settings.masking import masked, shown_path, shown_text
+from gateway.settings.positions import Loc, Place, Source, spell
+from gateway.settings.problems import ConfigError, Problem
+
+_TELLING = 4
+"""Characters from which on a value from outside is looked for inside longer texts."""
+_QUOTED = re.compile(r"`([^`]+)`")
+
+
+class ProblemList:
+    """Collects problems; `raise_if_any` ends a reading that had some. Warnings end nothing."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[int, Problem]] = []
+        self._order: dict[str, int] = {}
+        self._outside: set[str] = set()
+
+    def open(self, source: Source) -> None:
+        """Problems of sources are told in the order in which they were opened."""
+        self._order.setdefault(source.name, len(self._order))
+
+    def redactor(self, value: str) -> None:
+        """A value came from the environment or another file: it is not to be repeated anywhere."""
+        self._outside.add(value)
+
+    def add(
+        self,
+        place: Place,
+        loc: Loc,
+        text: str,
+        hint: str = "",
+        veiled: object = None,
+        value: object = None,
+        severity: Literal["error", "warning"] = "error",
+    ) -> None:
+        """Take note of a problem. `value` is what it is about, if that may be repeated unless it looks like a secret.
+
+        `veiled` is the same for a value from outside: no part of it is repeated, and no hint is made from it.
+        """
+        own = "" if veiled is None else str(veiled)
+        text = _QUOTED.sub(lambda quoted: "`…`" if quoted[1] in own or self._is_outside(quoted[1]) else quoted[0], text)
+        hint = "" if own else _QUOTED.sub(lambda quoted: "`…`" if self._is_outside(quoted[1]) else quoted[0], hint)
+        quoted = [*_QUOTED.findall(f"{text} {hint}"), value if isinstance(value, str) else ""]
+        text, hint = shown_text(text, quoted), shown_text(hint, quoted)
+        self.open(place.source)
+        raw = place.source.lines[place.line - 1] if 0 < place.line <= len(place.source.lines) else ""
+        line, column = masked(place.source.lines, place.line, place.column)
+        problem = Problem(
+            place.source.name,
+            place.line,
+            place.column,
+            _one_line(spell(shown_path(loc, raw))),
+            _one_line(text),
+            _one_line(hint),
+            _one_line(line, "\t"),
+            column,
+            severity,
+        )
+        self._found.append((self._order[place.source.name], problem))
+
+    def _is_outside(self, quoted: str) -> bool:
+        return quoted in self._outside or any(len(value) >= _TELLING and value in quoted for value in self._outside)
+
+    def raise_if_any(self) -> None:
+        """Raises ConfigError with the problems."""
+        errors = self._of("error")
+        if errors:
+            raise ConfigError(errors)
+
+    def warnings(self) -> tuple[Problem, ...]:
+        """What is no problem, and doubtful."""
+        return tuple(self._of("warning"))
+
+    def _of(self, severity: str) -> list[Problem]:
+        found = [entry for entry in self._found if entry[1].severity == severity]
+        ordered = sorted(found, key=lambda entry: (entry[0], entry[1].line, entry[1].column))
+        return list(dict.fromkeys(problem for _, problem in ordered))
+
+
+def _one_line(text: str, kept: str = "") -> str:
+    """What is not printable could move a terminal's cursor or begin a line of its own: it is shown as one sign."""
+    return text if text.isprintable() else "".join(char if char.isprintable() or char in kept else "�" for char in text)

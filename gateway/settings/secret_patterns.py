@@ -1,0 +1,54 @@
+"""What a secret looks like, wherever it stands in a configuration: one of our keys, credentials in a URL, random characters."""
+
+import re
+
+from gateway.kernel.key_format import PREFIX
+
+MASK = "***"
+"""Stands for what is not shown."""
+
+_RANDOM = re.compile(r"[0-9A-Za-z]{20,}")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_EXAMPLE = "host:port"
+"""Stands in the URLs that messages give as examples."""
+_HARMLESS_REST = re.compile(
+    r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?(?:,(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?)*(?:/[A-Za-z0-9._~%/-]*)?"
+    r"|/[A-Za-z0-9._~%/-]*"
+)
+"""Hosts with their ports, and a path; or a path alone (`unix://`)."""
+
+
+def looks_secret(text: str) -> bool:
+    """Whether `text` holds something that has the form of a secret: it is repeated nowhere."""
+    if _EXAMPLE in text:
+        return False
+    return holds_key(text) or shown_url(text) != text or _has_login(text)
+
+
+def holds_key(text: str) -> bool:
+    """Whether `text` holds an API key, or a run of twenty letters and digits as random generators make them."""
+    if PREFIX in text.lower() and len(text) > len(PREFIX) + 4:
+        return True
+    return any(not run.isalpha() and not run.isdigit() for run in _RANDOM.findall(text))
+
+
+def _has_login(text: str) -> bool:
+    """Whether `text` reads like `user:password@host`."""
+    return text.rpartition("@")[0].partition(":")[2] != ""
+
+
+def shown_url(text: str) -> str:
+    """`text` as it may be shown: user part and query of a URL masked, and all behind `://` when that is not plainly harmless."""
+    begin = _URL.search(text)
+    if begin is None or begin.end() == len(text):
+        return text
+    rest, question, _ = text[begin.end() :].partition("?")
+    before, at, place = rest.rpartition("@")
+    login = MASK + "@" if at else ""
+    if before.endswith(":"):  # nobody's password is empty: it may begin with an @ that is not percent-encoded
+        return text[: begin.end()] + MASK
+    if question and "@" in text[begin.end() + len(rest) :]:  # a password may hold a question mark: what is what cannot be known
+        return text[: begin.end()] + MASK
+    if not _HARMLESS_REST.fullmatch(place) or holds_key(place):
+        return text[: begin.end()] + login + MASK
+    return text[: begin.end()] + login + place + (f"?{MASK}" if question else "")

@@ -1,0 +1,48 @@
+"""Turns an error of the gateway into a reply."""
+
+from functools import lru_cache
+
+from gateway.exchange import Reply
+from gateway.kernel.envelope.write import error as error_envelope
+from gateway.kernel.faults import ANALYTICS, INFRASTRUCTURE, MESSAGES, NOT_REACHED, NOTIFICATION, UNDEFINED, Fault, GatewayError
+from gateway.kernel.http.response_headers import JSON_TYPE, Line
+from gateway.kernel.http.status_rules import CHALLENGE, NO_STORE, RETRY_SHORTLY
+
+_REQUEST_LOST = frozenset({
+    "malformed_request", "request_timeout", "body_too_large", "url_too_long", "expectation_failed", "headers_too_large",
+    "transfer_coding_unsupported", "http_version_unsupported",
+})  # fmt: skip
+"""Faults after which nobody can say where the next request on the connection begins, or waits for it."""
+
+
+def refuse(error: GatewayError, fault: Fault, request_id: str, family: str) -> Reply:
+    """The reply to `error`. `fault` is its row in force, with the operator's overrides; `family` is the route's error family."""
+    code, message = _named(fault, family)
+    fields = list(_fields(fault))
+    if fault.retryable or error.retry_after_s is not None:
+        fields.append(("Retry-After", str(max(1, error.retry_after_s or 1))) if error.retry_after_s else RETRY_SHORTLY)
+    if error.allow is not None or fault.status == 405:
+        fields.append(("Allow", error.allow or ""))
+    developer_message = error.developer_message or fault.developer_message
+    body = error_envelope(request_id, code, message, developer_message, fault.links, error.details)
+    return Reply(fault.status, fields, body, code=code, close=fault.name in _REQUEST_LOST)
+
+
+def _named(fault: Fault, family: str) -> tuple[int, str]:
+    """Code and message of `fault` on a route of `family`. What an operator wrote instead of the row's own stays."""
+    code = fault.code
+    if code == UNDEFINED and family != "general" and fault.name.startswith("upstream_"):
+        code = NOTIFICATION if family == "notification" else INFRASTRUCTURE if fault.name in NOT_REACHED else ANALYTICS
+    message = MESSAGES[code] if code != fault.code and fault.message == MESSAGES[UNDEFINED] else fault.message
+    return code, message
+
+
+@lru_cache(maxsize=256)
+def _fields(fault: Fault) -> tuple[Line, ...]:
+    """What does not depend on the occurrence."""
+    fields = [JSON_TYPE, NO_STORE]
+    if fault.status == 401:
+        fields.append(CHALLENGE)
+    if fault.proxy_status is not None:
+        fields.append(("Proxy-Status", f"gateway; error={fault.proxy_status}"))
+    return tuple(fields)

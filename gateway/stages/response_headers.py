@@ -1,0 +1,34 @@
+"""Adds the header fields that every reply has: the request id, the caller's limits, what the route sets, and what caches may do.
+
+Laws: what a route sets is on the gateway's own errors as well, because a browser cannot read an error without its CORS fields.
+A reply to a key is private to its caller, unless the service allows shared caches explicitly (RFC 9111 3.5: `public` with
+`s-maxage`), and it varies by key.
+"""
+
+from gateway.exchange import Exchange, Reply
+from gateway.kernel.http.caching import kept_apart
+from gateway.kernel.http.response_headers import SHARED, Line
+from gateway.kernel.limits.ratelimit_headers import remaining_fields
+
+
+def dress(reply: Reply, x: Exchange, id_field: str, unrouted: tuple[Line, ...] = ()) -> Reply:
+    """Add the gateway's own fields to `reply`; they replace a backend's, which normalize has dropped.
+
+    `unrouted` are the fields that are set on replies without a route.
+    """
+    fields = reply.fields
+    route = x.route
+    if reply.source == "gateway":
+        route = route or x.near
+        fields += unrouted if route is None else route.own_set
+    elif route is not None and route.privacy:
+        several = x.caller is not None and x.caller.several
+        if several or (x.answer is not None and x.answer.marks & SHARED):
+            fields = reply.fields = kept_apart(fields, route.privacy, route.organization_field if several else "")
+        else:
+            fields += route.privacy
+    fields.append((id_field, x.request_id))
+    if x.claim is not None and x.decision is not None:
+        fields += x.claim.fields
+        fields += remaining_fields(x.decision.states)
+    return reply

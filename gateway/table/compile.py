@@ -1,0 +1,204 @@
+"""Config -> RouteTable, Credentials and the catalogue of faults in force."""
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import msgspec
+from multidict import istr
+
+from gateway.kernel.faults import CATALOGUE, Fault, Link
+from gateway.kernel.http.caching import PRIVATE, VARY, varying
+from gateway.kernel.http.path_patterns import parse_prefix
+from gateway.kernel.http.path_safety import spelled
+from gateway.kernel.http.public_urls import UrlMapping, url_mapping
+from gateway.kernel.http.request_headers import FieldFilter
+from gateway.kernel.http.response_headers import FieldRules, Line
+from gateway.settings import Config
+from gateway.settings.schema.routing import HeaderRules
+from gateway.settings.schema.routing import Route as RouteSetting
+from gateway.settings.schema.upstreams import Upstream
+from gateway.table.keyring import Credentials, Keyring
+from gateway.table.keys import KeyMaker, Made
+from gateway.table.limits import one_tag, plan_windows, tariff
+from gateway.table.limits_route import limits_route
+from gateway.table.quotas import Meters
+from gateway.table.reading_law import Places
+from gateway.table.routes import Envelope, Route, RouteTable, Sender
+
+_FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-prefix", "x-forwarded-port", "forwarded")
+"""What the gateway says of clients, unless a route has a rule for it."""
+_OF_THE_STATUS = frozenset({"content-type", "cache-control", "retry-after", "www-authenticate", "allow", "proxy-status", "location"})
+
+
+def build_faults(config: Config) -> dict[str, Fault]:
+    """The catalogue with the operator's overrides."""
+    faults = dict(CATALOGUE)
+    for name, override in config.errors.items():
+        changes = {field: value for field, value in override if value is not None}
+        if override.links is not None:
+            changes["links"] = tuple(Link(link.href, link.title) for link in override.links)
+        faults[name] = msgspec.structs.replace(faults[name], **changes)
+    return faults
+
+
+def build_credentials(config: Config) -> Credentials:
+    """The keys of the configuration, and where a request carries one."""
+    keys, maker = config.keys, KeyMaker(config)
+    by_digest = {bytes.fromhex(key.secret_sha256): key for key in keys.plain if key.secret_sha256 is not None}
+    by_subject = {key.certificate_subject: key for key in keys.plain if key.certificate_subject is not None}
+    shown: Made[bytes] = Made(lambda digest: by_digest.get(digest) or keys.find(digest), maker.make)
+    keyring = Keyring(shown, Made(by_subject.get, maker.make), Made(keys.named, maker.make))
+    return Credentials(keyring, istr(config.auth.key.header), config.auth.key.query, istr(config.auth.organization_header))
+
+
+def build_routes(config: Config, upstreams: Mapping[str, Sender], faults: dict[str, Fault]) -> RouteTable:
+    """The table of all routes; `upstreams` by id."""
+    maker = _RouteMaker(config, faults)
+    routes = [maker.make(route, upstreams[route.upstream]) for route in config.routes]
+    path = config.server.limits_path
+    privacy, response_set = _privacy(tuple(config.defaults.headers.response.set.items()), config.auth.key.header)
+    keyed = _own_set(response_set, privacy)
+    own = () if path is None else (limits_route(path, faults, keyed),)
+    services = {each.id: _places(each) for each in config.upstreams}
+    merges = config.server.paths.empty_segments == "merge"
+    return RouteTable([*routes, *own], keyed, merges=merges, services=services)
+
+
+def _places(upstream: Upstream) -> Places:
+    """Where its targets are. The scheme does not count: it is the same service."""
+    urls = [urlsplit(str(target.url)) for target in upstream.targets]
+    return tuple(dict.fromkeys((url.netloc.lower(), url.path.rstrip("/")) for url in urls))
+
+
+class _RouteMaker:
+    """Makes routes by the rules of a configuration. Those with the same rules for header fields share a filter."""
+
+    def __init__(self, config: Config, faults: dict[str, Fault]) -> None:
+        self._config = config
+        self._faults = faults
+        self._windows = plan_windows(config)
+        self._meters = Meters(config, faults)
+        self._tag = one_tag(config)
+        self._filters: dict[tuple[bytes, ...], FieldFilter] = {}
+        self._rules: dict[tuple[str, ...], FieldRules] = {}
+        self._between: dict[tuple[str | None, ...], UrlMapping] = {}
+        self._said: dict[tuple[tuple[Line, ...], str | None], tuple[tuple[Line, ...], ...]] = {}
+
+    def make(self, route: RouteSetting, upstream: Sender) -> Route:
+        config = self._config
+        envelope, timeouts = config.envelope_of(route), config.timeouts_of(route)
+        plan = config.plan_of(route) if route.auth == "none" else None
+        passthrough = envelope.mode == "passthrough"
+        own_id = config.observability.request_id.header
+        headers = config.headers_of(route)
+        request, response = headers.request, headers.response
+        host = next((value for name, value in request.set.items() if name.lower() == "host"), None)
+        between = self._ways(route, host)
+        privacy, response_set, own_set = self._responses(tuple(response.set.items()), None if plan is not None else config.auth.key.header)
+        ruled = {name.lower() for name in (*request.set, *request.remove)}
+        return Route(
+            id=route.id,
+            pattern=route.match.path or route.match.prefix or "/",
+            prefix=route.match.prefix is not None,
+            methods=route.match.served,
+            upstream=upstream,
+            host=b"" if host is None else f"Host: {host}\r\n".encode("latin-1"),
+            base=(route.rewrite.add_prefix or "").rstrip("/"),
+            strip_segments=len(parse_prefix(route.rewrite.strip_prefix)) if route.rewrite.strip_prefix else 0,
+            envelope=Envelope(envelope.mode, envelope.max_buffer, envelope.binary),
+            family=route.error_family,
+            faults=self._faults,
+            open=plan is not None,
+            open_plan=plan.id if plan else "",
+            open_windows=self._windows[plan.id] if plan else (),
+            open_tag=self._tag,
+            tariff=tariff(route, self._meters),
+            request_filter=self._filter(tuple(_withheld(config, request, passthrough))),
+            request_fields=_request_fields(request, passthrough),
+            response_set=response_set,
+            response_rules=self._rules_without((*response.remove, *response.set, own_id)),
+            own_set=own_set,
+            privacy=privacy,
+            organization_field=config.auth.organization_header,
+            url_mapping=between,
+            prefix_field=f"X-Forwarded-Prefix: {between.stripped}\r\n" if between.stripped else "",
+            unsaid=tuple(f"{name}:" for name in _FORWARDED if _stands_in(name, ruled)),
+            connect_timeout_s=timeouts.connect,
+            first_byte_timeout_s=timeouts.first_byte,
+            total_timeout_s=timeouts.total,
+            idle_timeout_s=timeouts.idle_s,
+            events_idle_timeout_s=timeouts.events_idle_s,
+            subject_field=config.auth.caller_headers.certificate_subject,
+        )
+
+    def _filter(self, withheld: tuple[bytes, ...]) -> FieldFilter:
+        known = self._filters.get(withheld)
+        if known is None:
+            known = self._filters[withheld] = FieldFilter(withheld)
+        return known
+
+    def _ways(self, route: RouteSetting, host: str | None) -> UrlMapping:
+        stripped, added = (route.rewrite.strip_prefix or "").rstrip("/"), (route.rewrite.add_prefix or "").rstrip("/")
+        alike = (route.upstream, host, stripped, added)
+        known = self._between.get(alike)
+        if known is None:
+            targets = [(target.url.host, target.url.port, target.url.path) for target in self._config.upstream_of(route).targets]
+            known = self._between[alike] = url_mapping(targets, host, stripped, added, _spelled)
+        return known
+
+    def _responses(self, response_set: tuple[Line, ...], key_field: str | None) -> tuple[tuple[Line, ...], ...]:
+        """`privacy`, `response_set` and `own_set` of a route."""
+        known = self._said.get((response_set, key_field))
+        if known is None:
+            privacy, merged = _privacy(response_set, key_field)
+            known = self._said[response_set, key_field] = (privacy, merged, _own_set(merged, privacy))
+        return known
+
+    def _rules_without(self, removed: tuple[str, ...]) -> FieldRules:
+        known = self._rules.get(removed)
+        if known is None:
+            known = self._rules[removed] = FieldRules(removed)
+        return known
+
+
+def _privacy(response_set: tuple[Line, ...], key_field: str | None) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
+    """What replies of a route say to caches, and `response_set` with that in it. `key_field` is None where no key is asked for."""
+    if key_field is None:
+        return (), response_set
+    names = {name.lower() for name, _ in response_set}
+    said = tuple(line for line in ((VARY, key_field), PRIVATE) if line[0].lower() not in names)
+    merged = tuple((name, varying(value, key_field) if name.lower() == "vary" else value) for name, value in response_set)
+    return said, merged
+
+
+def _own_set(response_set: tuple[Line, ...], privacy: tuple[Line, ...]) -> tuple[Line, ...]:
+    """What of `response_set` and `privacy` the gateway's own replies have: all but what their status decides."""
+    return tuple(line for line in response_set + privacy if line[0].lower() not in _OF_THE_STATUS)
+
+
+def _spelled(path: str) -> str:
+    """A path of the configuration as it stands in a URL."""
+    return "".join(f"/{spelled(segment)}" for segment in parse_prefix(path)) if path else ""
+
+
+def _stands_in(name: str, ruled: set[str]) -> bool:
+    return name in ruled or any(rule.endswith("*") and name.startswith(rule[:-1]) for rule in ruled)
+
+
+def _withheld(config: Config, request: HeaderRules, passthrough: bool) -> list[bytes]:
+    """Request fields of clients that stay here, on top of those that always do."""
+    auth = config.auth
+    names = [
+        *(auth.key.header, auth.organization_header, config.observability.request_id.header, "X-Request-Id", "traceparent"),
+        *auth.caller_headers.model_dump().values(),
+        *request.remove,
+        *request.set,
+    ]
+    return [name.encode() for name in names] + ([] if passthrough else [b"accept-encoding"])
+
+
+def _request_fields(request: HeaderRules, passthrough: bool) -> bytes:
+    fields = {name: value for name, value in request.set.items() if name.lower() != "host"}
+    if not passthrough:
+        fields["Accept-Encoding"] = "identity"  # what comes back is checked byte for byte
+    return "".join(f"{name}: {value}\r\n" for name, value in fields.items()).encode("latin-1")

@@ -1,0 +1,170 @@
+"""Who may call: keys by the SHA-256 of their secret."""
+
+from hashlib import sha256
+from ipaddress import IPv6Address, IPv6Network, ip_address
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from gateway.kernel.faults import (
+    KEY_DISABLED,
+    KEY_EXPIRED,
+    KEY_MISSING,
+    KEY_UNKNOWN,
+    ORGANIZATION_DISABLED,
+    ORGANIZATION_FORBIDDEN,
+    GatewayError,
+)
+from gateway.kernel.limits.ratelimit_headers import limit_fields
+from gateway.kernel.limits.token_bucket import Claim, Window, claim
+
+T = TypeVar("T", contravariant=True)
+
+
+class Caller(msgspec.Struct, frozen=True, eq=False):
+    """Who sent a request, as far as the gateway cares: a key on behalf of an organisation, or an address on an open route.
+
+    `id` goes to the log, `bucket` and `organization_bucket` (hashes, never the secret) to the limiter's store, `head`
+    (complete header lines that say who calls) to the upstream. `claim` is what a call needs where the route asks for
+    nothing more, `look` the same at no cost. `routes` and `methods` are None when all are allowed. `several` says that its
+    key has other organisations, too.
+    """
+
+    id: str
+    organization: str | None
+    plan: str
+    bucket: str
+    organization_bucket: str
+    claim: Claim
+    look: Claim
+    head: bytes
+    routes: frozenset[str] | None = None
+    methods: frozenset[str] | None = None
+    several: bool = False
+
+
+ONE_TAG = "all"
+"""The hash tag of everything, where something is shared by everybody."""
+
+
+class Key(msgspec.Struct, frozen=True):
+    """A key of the configuration. `callers` holds one Caller for each of its organisations, the default one under None.
+
+    `expires` is Unix time in seconds, None for never.
+    """
+
+    id: str
+    callers: dict[str | None, Caller]
+    disabled: bool
+    disabled_organizations: frozenset[str]
+    expires: float | None
+
+
+class Known(Protocol[T]):
+    """Keys by what shows them, None where nobody has shown that."""
+
+    def __getitem__(self, shown: T, /) -> Key | None: ...
+
+
+class Keyring:
+    """Finds the key for a secret.
+
+    Look-up goes by digest: how long it takes depends on the digest of what was sent, which tells nothing about the
+    digest or the secret of any key.
+    """
+
+    __slots__ = ("_by_digest", "_by_id", "_by_subject")
+
+    def __init__(self, keys: Known[bytes], certified: Known[str], named: Known[str]) -> None:
+        """`keys` by the digest of their secret, `certified` by the subject of a certificate that does instead, `named` by their id."""
+        self._by_digest = keys
+        self._by_subject = certified
+        self._by_id = named
+
+    def named(self, key_id: str) -> Key | None:
+        """For operators, who never know a secret."""
+        return self._by_id[key_id]
+
+    def find(self, secret: str, organization: str | None, wall_s: float) -> Caller:
+        """The caller that `secret` stands for, on behalf of `organization` (None: the key's default one).
+
+        Raises GatewayError: KEY_UNKNOWN, KEY_EXPIRED, KEY_DISABLED, ORGANIZATION_FORBIDDEN or ORGANIZATION_DISABLED.
+        """
+        key = self._by_digest[sha256(secret.encode("utf-8", "surrogateescape")).digest()]
+        if key is None:
+            raise GatewayError(KEY_UNKNOWN)
+        return speaking_for(key, organization, wall_s)
+
+    def certified(self, subject: str, organization: str | None, wall_s: float) -> Caller:
+        """The caller whose certificate says `subject`. Raises what `find` raises, KEY_MISSING when there is no such caller."""
+        key = self._by_subject[subject]
+        if key is None:
+            raise GatewayError(KEY_MISSING)
+        return speaking_for(key, organization, wall_s)
+
+
+def speaking_for(key: Key, organization: str | None, wall_s: float) -> Caller:
+    if key.expires is not None and wall_s >= key.expires:
+        raise GatewayError(KEY_EXPIRED)
+    if key.disabled:
+        raise GatewayError(KEY_DISABLED)
+    caller = key.callers.get(organization)
+    if caller is None:
+        raise GatewayError(ORGANIZATION_FORBIDDEN)
+    if caller.organization in key.disabled_organizations:
+        raise GatewayError(ORGANIZATION_DISABLED)
+    return caller
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """Where credentials stand in a request, and what they are checked against."""
+
+    keyring: Keyring
+    key_header: str
+    key_query: str
+    organization_header: str
+
+
+class Visitors:
+    """Callers of routes that ask for no key: one for each client address and plan, an IPv6 client by its /64 network."""
+
+    __slots__ = ("_known",)
+
+    REMEMBERED = 4096
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], Caller] = {}
+
+    def find(self, address: str, plan: str, windows: tuple[Window, ...], tag: str | None = None) -> Caller:
+        """The caller for a client at `address` (numeric, or a socket's path). `tag` is as for `bucket_name`."""
+        known = self._known.get((address, plan))
+        if known is not None and known.claim.windows is windows:
+            return known
+        if len(self._known) >= self.REMEMBERED:
+            self._known.clear()
+        bucket = bucket_name(tag, bucket_of(f"{plan} {network_of(address)}"))
+        fields = limit_fields([window for window in windows if not window.shadow])
+        caller = Caller("anonymous", None, plan, bucket, bucket, claim(bucket, windows, 1, fields), claim(bucket, windows, 0, fields), b"")
+        self._known[address, plan] = caller
+        return caller
+
+
+def bucket_name(tag: str | None, owner: str = "") -> str:
+    """A bucket in the store. `tag` decides on which node of a cluster it lies, None leaves that to the owner."""
+    return f"{{{owner}}}" if tag is None else f"{{{tag}}}:{owner}".removesuffix(":")
+
+
+def bucket_of(owner: str) -> str:
+    """What the store knows the owner of a bucket by: a hash, so that nothing about callers can be read there."""
+    return sha256(owner.encode()).hexdigest()[:32]
+
+
+def network_of(address: str) -> str:
+    """Of a client: its address, an IPv6 one's /64; what is no address stays as it is."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv6Address):
+        return str(parsed.ipv4_mapped or IPv6Network((parsed, 64), strict=False))
+    return address

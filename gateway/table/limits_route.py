@@ -1,0 +1,49 @@
+"""The route that the gateway itself answers, and no upstream: where callers look up their limits."""
+
+from gateway.kernel.faults import Fault
+from gateway.kernel.http.public_urls import UrlMapping
+from gateway.kernel.http.request_headers import FieldFilter
+from gateway.kernel.http.response_headers import FieldRules, Line
+from gateway.settings.schema.config import LIMITS_ROUTE
+from gateway.table.limits import Tariff
+from gateway.table.routes import Envelope, Route
+
+_METHODS = ("GET", "HEAD")
+
+
+def limits_route(path: str, faults: dict[str, Fault], own_set: tuple[Line, ...] = ()) -> Route:
+    """At no cost: what its callers meet are their own limits. `own_set` is on its replies. What is about upstreams has no meaning."""
+    return Route(
+        id=LIMITS_ROUTE,
+        pattern=path,
+        prefix=False,
+        methods=_METHODS,
+        upstream=None,
+        host=b"",
+        base="",
+        strip_segments=0,
+        envelope=Envelope("wrap", 0, "refuse"),
+        family="general",
+        faults=faults,
+        open=False,
+        open_plan="",
+        open_windows=(),
+        open_tag=None,
+        tariff=Tariff(dict.fromkeys(_METHODS, 0), dict.fromkeys(_METHODS, ())),
+        request_filter=FieldFilter([]),
+        request_fields=b"",
+        response_set=(),
+        response_rules=FieldRules(),
+        own_set=own_set,
+        privacy=(),
+        organization_field="",
+        url_mapping=UrlMapping(),
+        prefix_field="",
+        unsaid=(),
+        connect_timeout_s=0.0,
+        first_byte_timeout_s=0.0,
+        total_timeout_s=0.0,
+        idle_timeout_s=0.0,
+        events_idle_timeout_s=0.0,
+        subject_field="",
+    )

@@ -1,0 +1,43 @@
+"""What all workers share of a compiled configuration."""
+
+from collections.abc import Callable
+from hashlib import sha256
+from typing import TypeAlias
+
+import msgspec
+
+from gateway.kernel.faults import Fault
+from gateway.settings import Config
+from gateway.settings.origins import Origins
+from gateway.table.compile import build_credentials, build_faults
+from gateway.table.keyring import Credentials
+from gateway.upstream.shared_state import SharedState
+
+Reread: TypeAlias = Callable[[], tuple[Config, Origins | None]]
+"""Gives a configuration as it is now, and where it stands. Raises ConfigError."""
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """A configuration compiled as far as all workers can share it. `source` names it in the log, `digest` its content.
+
+    `origins` is None for one that stands in no file. `needs_redis`: while Redis is away some callers are refused. `board`
+    holds what is found out about its targets.
+    """
+
+    config: Config
+    origins: Origins | None
+    source: str
+    digest: str
+    needs_redis: bool
+    faults: dict[str, Fault]
+    credentials: Credentials
+    board: SharedState
+
+
+def draw(config: Config, origins: Origins | None, source: str) -> Snapshot:
+    """Compile `config`."""
+    digest = sha256(repr(config).encode()).hexdigest()[:12]
+    needs_redis = "deny" in config.ways_without_redis()
+    urls = {upstream.id: [str(target.url) for target in upstream.targets] for upstream in config.upstreams}
+    board = SharedState(urls, [upstream.id for upstream in config.upstreams if upstream.health is not None])
+    return Snapshot(config, origins, source, digest, needs_redis, build_faults(config), build_credentials(config), board)

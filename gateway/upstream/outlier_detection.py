@@ -1,0 +1,188 @@
+"""Which targets of an upstream are called: not those that are down by their checks, and those that failed too often are
+left alone for a while, by every worker.
+
+Laws:
+ - A target is ejected after `consecutive_failures` calls in a row that it did not answer (an answered error is an answer),
+   and for longer each time.
+ - A target that is back, from an ejection or from being down, is on probation: of all calls of the node one at a time goes to
+   it, and the others go elsewhere. (Two workers that look at the same instant may both send one.) An answer ends the probation,
+   a failure ejects the target again.
+ - A target attracts no calls by answering errors: being less busy gives it a call only in place of one that answers errors as
+   often or more often.
+ - Never more than `max_percent` of the targets are ejected at once, but one may always be; the last one that is called never is.
+ - When no other target is left, those on probation are called; when there are none of these, those that are ejected but not
+   down; when all are down, all are called.
+"""
+
+import math
+from collections.abc import Callable, Collection, Mapping
+from typing import Protocol
+
+import msgspec
+
+from gateway.kernel.backoff import backoff_s
+from gateway.kernel.clock import Clock
+from gateway.kernel.faults import (
+    UPSTREAM_CONNECT_TIMEOUT,
+    UPSTREAM_INCOMPLETE,
+    UPSTREAM_NAME_UNRESOLVED,
+    UPSTREAM_PROTOCOL_ERROR,
+    UPSTREAM_REFUSED,
+    UPSTREAM_RESET,
+    UPSTREAM_TIMEOUT,
+    UPSTREAM_TLS_FAILED,
+    UPSTREAM_UNREACHABLE,
+    Fault,
+)
+from gateway.kernel.load_balancing import Draw
+from gateway.upstream.shared_state import TargetRow, UpstreamRow
+
+UNANSWERED = frozenset(
+    fault.name
+    for fault in (
+        *(UPSTREAM_REFUSED, UPSTREAM_UNREACHABLE, UPSTREAM_NAME_UNRESOLVED, UPSTREAM_TLS_FAILED, UPSTREAM_CONNECT_TIMEOUT),
+        *(UPSTREAM_RESET, UPSTREAM_TIMEOUT, UPSTREAM_INCOMPLETE, UPSTREAM_PROTOCOL_ERROR),
+    )
+)
+"""Faults that speak against a target, by name: not those about the contents of an answer, nor want of a free connection."""
+
+
+_NEWEST = 1 / 16
+"""What the newest answer counts in the share of errors of a target."""
+_TOLERANCE = 0.1
+"""Shares of errors that are closer than this tell nothing: few answers make them."""
+
+
+class Ejection(msgspec.Struct, frozen=True):
+    """When a target is ejected: after that many failures in a row (0 is never), for `first_s` and at most `longest_s`."""
+
+    consecutive_failures: int
+    first_s: float
+    longest_s: float
+    max_percent: int
+
+
+class Watcher(Protocol):
+    """Is told of changes, once each, by whoever brings them about. Targets are told by their number."""
+
+    def ejected(self, number: int, fault: Fault, for_s: float) -> None: ...
+
+    def returned(self, number: int) -> None:
+        """It has answered again."""
+        ...
+
+
+class OutlierDetector:
+    """The targets of one upstream, by number, each with its weight. `process` is the id of this one."""
+
+    def __init__(
+        self,
+        row: UpstreamRow,
+        weights: Mapping[int, int],
+        rules: Ejection,
+        watcher: Watcher,
+        process: int,
+        clock: Clock,
+        chance: Callable[[], float],
+    ) -> None:
+        self._row = row
+        self._weights = dict(weights)
+        self._rules = rules
+        self._watcher = watcher
+        self._process = process
+        self._clock = clock
+        self._chance = chance
+        self._failures = dict.fromkeys(weights, 0)
+        self._errors = dict.fromkeys(weights, 0.0)
+        self._review(clock.monotonic())
+
+    def draw(self, now: float) -> Draw:
+        """Of those that are called."""
+        if self._row.version != self._seen or now >= self._review_at:
+            self._review(now)
+        return self._draw
+
+    def trial(self, now: float, trial_s: float) -> int | None:
+        """The number of a target that the next call has to try, None for none. That call counts as lost after `trial_s`."""
+        self.draw(now)
+        if not self._due:
+            return None
+        number = self._due[0]
+        self._target(number).trial_until = now + trial_s
+        self._changed()
+        return number
+
+    def errs_more(self, number: int, than: int) -> bool:
+        """Whether it answers errors clearly more often than the other one."""
+        return self._errors[number] > self._errors[than] + _TOLERANCE
+
+    def others(self, tried: Collection[int], now: float) -> dict[int, int]:
+        """Whom to try when those have failed, with their weights: rather one that is ejected than none, but none that is down."""
+        self.draw(now)
+        left = {number: weight for number, weight in self._weights.items() if number not in tried}
+        called = {number: weight for number, weight in left.items() if number in self._called}
+        return called or {number: weight for number, weight in left.items() if not self._target(number).down}
+
+    def answered(self, number: int, status: int) -> None:
+        self._failures[number] = 0
+        errors = self._errors[number]
+        self._errors[number] = errors + ((status >= 400) - errors) * _NEWEST
+        if number in self._suspects and not self._target(number).ejected(self._clock.monotonic()):
+            self._target(number).ejections = 0
+            self._target(number).trial_until = 0
+            self._changed()
+            self._watcher.returned(number)
+
+    def failed(self, number: int, fault: Fault) -> None:
+        """A call was not answered because of `fault`."""
+        self.undecided(number)
+        if fault.name not in UNANSWERED:
+            return
+        self._errors[number] += (1.0 - self._errors[number]) * _NEWEST
+        if not self._rules.consecutive_failures:
+            return
+        self._failures[number] += 1
+        if self._failures[number] >= (1 if number in self._suspects else self._rules.consecutive_failures):
+            self._eject(number, fault)
+
+    def undecided(self, number: int) -> None:
+        """A call ended without telling anything of the target: if it was to try it, the next one does."""
+        if number in self._suspects and self._target(number).trial_until:
+            self._target(number).trial_until = 0
+            self._changed()
+
+    def _eject(self, number: int, fault: Fault) -> None:
+        now, rules, target = self._clock.monotonic(), self._rules, self._target(number)
+        others = [row for row in self._row.targets if row is not target]
+        out = sum(row.ejections > 0 and not row.down for row in others)
+        most = max(1, len(self._weights) * rules.max_percent // 100)
+        if target.ejected(now) or out >= most or not any(row.up(now) and not row.ejections for row in others):
+            return
+        self._failures[number] = 0
+        target.ejections += 1
+        for_s = backoff_s(rules.first_s, rules.longest_s, target.ejections, self._chance())
+        target.ejected_until = now + for_s
+        target.ejected_by = self._process
+        target.reason = fault
+        self._changed()
+        self._watcher.ejected(number, fault, for_s)
+
+    def _changed(self) -> None:
+        self._row.version = now = self._clock.monotonic()
+        self._review(now)
+
+    def _review(self, now: float) -> None:
+        self._seen = self._row.version
+        targets = self._row.targets
+        weights = self._weights
+        up = {number: weight for number, weight in weights.items() if targets[number].up(now)}
+        proven = {number: weight for number, weight in up.items() if not targets[number].ejections}
+        self._called = proven or up or {number: weight for number, weight in weights.items() if not targets[number].down} or weights
+        self._draw = Draw(self._called)
+        self._suspects = frozenset(number for number in weights if targets[number].ejections)
+        self._due = [number for number in up if number in self._suspects and targets[number].trial_until <= now] if proven else []
+        times = (time for row in targets for time in (row.ejected_until, row.trial_until) if time > now)
+        self._review_at = min(times, default=math.inf)
+
+    def _target(self, number: int) -> TargetRow:
+        return self._row.targets[number]

@@ -1,0 +1,176 @@
+"""cli/keys/import_sources.py: entries of three formats, with their lines."""
+
+import pytest
+
+from gateway.cli.keys.import_sources import Entry, entries, form_of
+
+A = {"id": "a", "secret_sha256": "1" * 63 + "a", "organizations": ["acme", "initech"], "disabled": True}
+YAML = f"""\
+# from elsewhere
+keys:
+  - id: a
+    secret_sha256: {"1" * 63}a
+    organizations: [acme, initech]
+    disabled: true
+  - {{id: "2", expires: 2030-01-01T00:00:00Z, limits: [{{id: minute, max: 5, per: 1m}}]}}
+  - nothing
+"""
+JSON = f'{{"id": "a", "secret_sha256": "{"1" * 63}a", "organizations": ["acme", "initech"], "disabled": true}}\n\n[]\n{{\n'
+CSV = f'id, secret_sha256, organizations, plan, disabled\na,{"1" * 63}a,"acme; initech",,TRUE\nb,,acme,gold,false\nc,d\n'
+
+
+def test_yaml_is_read_as_in_the_configuration() -> None:
+    assert list(entries(YAML, "yaml")) == [
+        Entry(3, A),
+        Entry(7, {"id": "2", "expires": "2030-01-01T00:00:00Z", "limits": [{"id": "minute", "max": 5, "per": "1m"}]}),
+        Entry(8, {}, "a mapping is wanted here"),
+    ]
+    assert list(entries("- {id: a}\n", "yaml")) == [Entry(1, {"id": "a"})]
+
+
+@pytest.mark.parametrize("text", ["", "plans: []", "keys: {store: redis}", "5"])
+def test_yaml_without_a_list_of_keys_is_told(text: str) -> None:
+    assert list(entries(text, "yaml")) == [
+        Entry(1, {}, "a list of keys is wanted, alone or under `keys:`; --format says which format it is")
+    ]
+
+
+def test_yaml_keeps_dollar_signs_and_takes_aliases() -> None:
+    text = "of: &of {organizations: [acme]}\nkeys:\n- {<<: *of, id: a, secret: 'a$$b${c}'}\n"
+    assert list(entries(text, "yaml")) == [Entry(3, {"organizations": ["acme"], "id": "a", "secret": "a$$b${c}"})]
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("yaml", "keys:\n- {id: a, id: b}\n"),
+        ("jsonl", '\n{"id": "a", "id": "b"}\n'),
+        ("jsonl", '\n{"id": "a", "limits": [{"max": 1, "max": 2}]}\n'),
+        ("csv", "id, id\na,b\n"),
+    ],
+)
+def test_a_field_that_stands_twice_is_told(form: str, text: str) -> None:
+    problems = [entry for entry in entries(text, form) if entry.problem]
+    assert [(entry.line, "twice" in entry.problem) for entry in problems] == [(1 if form == "csv" else 2, True)]
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ("yaml", "keys:\n- {id: a, organizations: &a [*a]}\n"),
+        ("yaml", "keys:\n- " + "[" * 5000 + "]" * 5000),
+        (
+            "yaml",
+            "a0: &a0 [x]\n" + "".join(f"a{at}: &a{at} [{','.join([f'*a{at - 1}'] * 10)}]\n" for at in range(1, 12)) + "keys: [*a11]\n",
+        ),
+        ("jsonl", "[" * 200_000),
+    ],
+    ids=["in itself", "deep", "many", "deep JSON"],
+)
+def test_what_would_have_no_end_is_a_problem_as_any_other(form: str, text: str) -> None:
+    assert any(entry.problem for entry in entries(text, form))
+
+
+def test_text_that_is_none_is_told_with_its_line() -> None:
+    (entry,) = entries("keys:\n- {id: a\n", "yaml")
+    assert (entry.line, entry.problem[:8]) == (3, "not YAML")
+    (entry,) = entries("keys: \x00", "yaml")
+    assert (entry.line, entry.problem[:14]) == (1, "this character")
+
+
+def test_json_has_an_entry_a_line() -> None:
+    assert list(entries(JSON, "jsonl")) == [
+        Entry(1, A),
+        Entry(3, {}, "an object is wanted here"),
+        Entry(4, {}, "not JSON; --format says which format it is"),
+    ]
+
+
+def test_csv_has_the_names_in_its_first_line() -> None:
+    assert list(entries(CSV, "csv")) == [
+        Entry(2, A),
+        Entry(3, {"id": "b", "organizations": ["acme"], "plan": "gold", "disabled": False}),
+        Entry(4, {}, "5 fields are wanted here"),
+    ]
+    (entry,) = entries('id\n"a"b\n', "csv")
+    assert entry.problem.startswith("not CSV")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "form"),
+    [
+        ("keys.yml", "{", "yaml"),
+        ("keys.CSV", "{", "csv"),
+        ("keys.ndjson", "", "jsonl"),
+        ("-", ' {"id": "a"}', "jsonl"),
+        ("-", "name,id\n", "csv"),
+        ("-", "keys: [{a: 1, id: 2}]", "yaml"),
+        ("keys", "- id: a", "yaml"),
+    ],
+)
+def test_the_format_is_known_by_name_or_by_content(name: str, text: str, form: str) -> None:
+    assert form_of(name, text) == form
+
+
+PRETTY = """{
+  "version": 1,
+  "keys": [
+    {
+      "id": "a\\ud83d\\ude00",
+\t"organizations": ["acme"]
+    },
+    7,
+    {"id": "b"}
+  ]
+}
+"""
+
+
+def test_json_over_several_lines() -> None:
+    wanted = [Entry(4, {"id": "a\U0001f600", "organizations": ["acme"]}), Entry(8, {}, "an object is wanted here"), Entry(9, {"id": "b"})]
+    assert list(entries(PRETTY, "json")) == wanted
+    assert list(entries('[\n{"id": "b"}\n]', "json")) == [Entry(2, {"id": "b"})]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("{}", 1, "a list of keys is wanted"),
+        ('{"plans": []}', 1, "a list of keys is wanted"),
+        ("", 1, "a list of keys is wanted"),
+        ('{"keys": [\n{"id": "a"}\n{"id": "b"}]}', 3, "not JSON"),
+        ('{"keys": [\n{"id": }]}', 2, "not JSON"),
+        ('[\n{"id": "a", "id": "b"}]', 2, "twice"),
+    ],
+)
+def test_json_that_is_none_is_told_with_its_line(text: str, line: int, said: str) -> None:
+    last = list(entries(text, "json"))[-1]
+    assert (last.line, said in last.problem) == (line, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        (PRETTY, "json"),
+        ('[\n  {"id": "a"}\n]', "json"),
+        ('{"keys": [{"id": "a"}]}', "json"),
+        ('{"id": "a"}\n{"id": "b"}', "jsonl"),
+        ('"id","secret"\n"a","b"\n', "csv"),
+        ("id;secret;organizations\na;b;acme\n", "csv"),
+        ("ID\tSecret\na\tb\n", "csv"),
+        ("id: a, b\n", "yaml"),
+        ("- {id: a, plan: b}\n", "yaml"),
+        ('"', "yaml"),
+    ],
+)
+def test_a_format_is_known_by_how_it_begins(text: str, form: str) -> None:
+    assert form_of("-", text) == form
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['"id","organizations"\n"a","acme"\n', "id;organizations\na;acme\n", "ID,Organizations\na,acme\n", "\nId\tOrganizations\na\tacme\n"],
+)
+def test_csv_as_spreadsheets_write_it(text: str) -> None:
+    (entry,) = entries(text, "csv")
+    assert entry.fields == {"id": "a", "organizations": ["acme"]}

@@ -1,0 +1,29 @@
+"""cli/fast_import.py: what importing a command leaves behind is as it was."""
+
+import gc
+import ssl
+
+from gateway.cli.fast_import import quickly
+
+
+def test_meanwhile_nothing_is_collected_and_no_authority_is_read() -> None:
+    make = ssl.create_default_context
+    with quickly():
+        assert not gc.isenabled()
+        assert ssl.create_default_context().get_ca_certs() == []
+    assert gc.isenabled()
+    assert ssl.create_default_context is make
+    assert gc.get_freeze_count() > 0
+    gc.unfreeze()
+
+
+def test_a_command_that_cannot_be_imported_changes_nothing_either() -> None:
+    make = ssl.create_default_context
+    try:
+        with quickly():
+            raise ImportError
+    except ImportError:
+        pass
+    assert gc.isenabled()
+    assert ssl.create_default_context is make
+    gc.unfreeze()

@@ -1,0 +1,40 @@
+import errno
+import socket
+from pathlib import Path
+
+import click
+import pytest
+
+from gateway.cli.friendly_errors import explained
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (errno.EADDRINUSE, "another program listens there"),
+        (errno.EADDRNOTAVAIL, "this machine has no such address"),
+        (errno.EACCES, "choose a port above 1023"),
+        (socket.EAI_NONAME, "no name server and no hosts file here knows it"),
+        (errno.EMFILE, "raise the limit on open files"),
+    ],
+)
+def test_a_refusal_of_the_system_says_what_to_do(number: int, told: str) -> None:
+    with pytest.raises(click.ClickException, match=told) as raised, explained():
+        raise OSError(number, "what the system says")
+    assert raised.value.exit_code == 1
+    assert raised.value.message.startswith("what the system says; ")
+
+
+def test_another_refusal_is_told_as_it_is() -> None:
+    with pytest.raises(click.ClickException, match=r"^No space left$"), explained():
+        raise OSError(errno.ENOSPC, "No space left")
+
+
+def test_a_file_is_named() -> None:
+    with pytest.raises(click.ClickException, match=r"ca\.pem: No such file"), explained():
+        Path("ca.pem").read_text()
+
+
+def test_a_bug_stays_a_bug() -> None:
+    with pytest.raises(ZeroDivisionError), explained():
+        raise ZeroDivisionError

@@ -1,0 +1,60 @@
+"""Stored keys over a Shelf, and what they count."""
+
+from collections import Counter
+
+import pytest
+
+from gateway.kernel.faults import Fault, GatewayError
+from gateway.keystore.cache import RESULTS, StoredKeys
+from gateway.keystore.reader import KeyStore
+from gateway.settings import parse
+from gateway.settings.checks.stored_keys import References
+from gateway.table import Caller
+from gateway.table.keys import KeyMaker
+from tests.clocks import ManualClock
+from tests.shelf import Shelf
+from tests.yaml_files import LEAST
+
+CONFIG = parse(
+    LEAST + "redis: {url: 'redis://a'}\nkeys: {store: redis}\norganizations: [{id: acme}, {id: initech}]\nplans: [{id: gold, limits: []}]\n"
+)
+HERE = "192.0.2.7"
+
+
+class Results(Counter[str]):
+    """Counts, as the metrics do."""
+
+    def tally(self, name: str) -> "One":
+        return One(self, name)
+
+
+class One:
+    def __init__(self, results: Results, name: str) -> None:
+        self._results = results
+        self._name = name
+
+    def inc(self) -> None:
+        self._results[self._name] += 1
+
+
+class QueryServer:
+    """Stored keys over a Shelf."""
+
+    def __init__(self, most: int = 1000) -> None:
+        self.shelf = Shelf()
+        self.clock = ManualClock()
+        self.results = Results()
+        tallies = {name: self.results.tally(name) for name in RESULTS}
+        self.keys = StoredKeys(KeyStore(self.shelf.call, "gw"), References(CONFIG), KeyMaker(CONFIG).make, tallies, self.clock.clock, most)
+
+    async def find(self, secret: str, organization: str | None = None, wall_s: float = 1000.0, client: str = HERE) -> Caller:
+        return await self.keys.find(secret, organization, wall_s, client)
+
+    async def refused(self, secret: str, organization: str | None = None, client: str = HERE) -> Fault:
+        with pytest.raises(GatewayError) as caught:
+            await self.find(secret, organization, client=client)
+        return caught.value.fault
+
+    @property
+    def look_ups(self) -> int:
+        return self.shelf.asked["HGET"]

@@ -1,0 +1,170 @@
+"""keystore/sync.py: changes reach the keys, with and without notices, and uses reach Redis."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+
+import pytest
+import structlog
+
+from gateway.kernel.clock import Clock
+from gateway.keystore.cache import RESULTS, StoredKeys
+from gateway.keystore.notifications import KeyNotices, addresses_of
+from gateway.keystore.reader import SCRIPTS, KeyStore
+from gateway.keystore.sync import KeyWatch, key_watch
+from gateway.limiter.memory_limiter import LocalLimiter
+from gateway.limiter.redis_limiter import RedisLimiter
+from gateway.observe.metrics import Metrics
+from gateway.settings import parse
+from gateway.settings.checks.stored_keys import References
+from gateway.table.keys import KeyMaker
+from tests.clocks import ManualClock
+from tests.fakes import until
+from tests.redis_server import RedisProcess, free_port
+from tests.rights import rights
+from tests.shelf import NAMES, STORED, Shelf, Uncounted
+from tests.yaml_files import LEAST
+
+
+class Told(StoredKeys):
+    """Remembers what it was to forget."""
+
+    def __init__(self, store: KeyStore) -> None:
+        super().__init__(store, References(STORED), KeyMaker(STORED).make, dict.fromkeys(RESULTS, Uncounted()), ManualClock().clock)
+        self.forgotten: list[set[str] | None] = []
+
+    def forget(self, proofs: Iterable[str] | None) -> None:
+        self.forgotten.append(None if proofs is None else set(proofs))
+        super().forget(proofs)
+
+
+class Watched:
+    """A watch over a Shelf, whose notices come from nowhere: it has to ask."""
+
+    def __init__(self) -> None:
+        self.shelf = Shelf()
+        store = KeyStore(self.shelf.call, "gw")
+        self.keys = Told(store)
+        nowhere = KeyNotices(addresses_of(f"redis://127.0.0.1:{free_port()}"), NAMES.changed)
+        self.watch = KeyWatch(self.keys, store, nowhere, lambda: -1.4)  # a pause of 25 ms
+
+    async def polls(self, more: int) -> None:
+        goal = self.shelf.asked["LINDEX"] + more
+        await until(lambda: self.shelf.asked["LINDEX"] >= goal)
+
+
+@pytest.fixture
+async def here() -> AsyncIterator[Watched]:
+    watched = Watched()
+    watched.watch.start()
+    yield watched
+    await watched.watch.close()
+
+
+async def test_changes_are_asked_for_again_and_again(here: Watched) -> None:
+    await here.polls(3)
+    assert here.keys.forgotten == []
+    here.shelf.change("n1", "a")
+    await until(lambda: here.keys.forgotten == [None])
+    here.shelf.change("n2", "b")
+    here.shelf.change("n3", "c")
+    await until(lambda: len(here.keys.forgotten) == 2)
+    assert here.keys.forgotten == [None, {"b", "c"}]
+    await here.polls(3)
+    assert len(here.keys.forgotten) == 2
+
+
+async def test_while_redis_is_away_nothing_is_forgotten(here: Watched) -> None:
+    here.shelf.away = True
+    await here.polls(3)
+    assert here.keys.forgotten == []
+    here.shelf.change("n1", "a")
+    here.shelf.away = False
+    await until(lambda: here.keys.forgotten == [None])
+
+
+async def test_who_may_not_hear_of_changes_believes_nothing_for_long_and_says_so_once(here: Watched) -> None:
+    with structlog.testing.capture_logs() as lines:
+        here.shelf.refuses = {"LINDEX", "HSET"}
+        here.shelf.put("good")
+        await here.keys.find("good", None, 1000.0, "192.0.2.7")
+        await until(lambda: len(here.keys.forgotten) >= 3)
+        assert set(here.keys.forgotten) == {None}
+        here.shelf.refuses = set()
+        await here.polls(2)
+        here.shelf.refuses = {"LINDEX"}
+        await until(lambda: len([line for line in lines if line["refused"] == "changes"]) == 2)
+    assert [line["reason"] for line in lines] == ["NOPERM you may not"] * 3
+
+
+async def test_a_bug_is_told_and_ends_nothing(here: Watched) -> None:
+    with structlog.testing.capture_logs() as lines:
+        here.shelf.changes = [5]  # type: ignore[list-item]
+        await until(lambda: bool(here.keys.forgotten))
+    assert "AttributeError" in lines[0]["reason"]
+    here.shelf.changes = [b"n1"]
+    await here.polls(2)
+
+
+async def test_uses_are_told_in_one_go(here: Watched) -> None:
+    for secret in ("a", "b"):
+        here.shelf.put(secret)
+        await here.keys.find(secret, None, 1_700_000_000.5, "192.0.2.7")
+    await until(lambda: here.shelf.used == {"a": 1_700_000_000, "b": 1_700_000_000})
+    await here.polls(2)
+    assert here.shelf.asked["HSET"] == 1
+
+
+async def test_the_last_uses_are_told_at_the_end() -> None:
+    watched = Watched()
+    watched.shelf.put("a")
+    await watched.keys.find("a", None, 1000.0, "192.0.2.7")
+    await watched.watch.close()
+    assert watched.shelf.used == {"a": 1000}
+
+
+async def test_a_notice_is_quicker_than_the_next_time_and_the_rights_that_the_readme_asks_for_are_enough(
+    redis_server: RedisProcess,
+) -> None:
+    given = rights("limits", "quotas", "keys in Redis")
+    redis_server.ask("ACL", "SETUSER", "gateway", "on", ">pw", "~gw:*", "&gw:*", *given)
+    url = redis_server.url.replace("//", "//gateway:pw@")
+    config = parse(LEAST + f"redis: {{url: '{url}'}}\nkeys: {{store: redis}}\n")
+    metrics = Metrics()
+    clock = Clock(asyncio.get_running_loop().time, lambda: 1000.0)
+    limiter = RedisLimiter(url, "gw", 5.0, "deny", clock, more_scripts=SCRIPTS)
+    watch = key_watch(config, limiter, metrics, clock)
+    assert watch is not None
+    watch._chance = lambda: 100.0  # it asks by itself every half minute only
+    await limiter.start()
+    watch.start()
+    try:
+        redis_server.ask("HSET", NAMES.proofs, "p", b"{}")
+        await until(lambda: redis_server.ask("PUBSUB", "NUMSUB", NAMES.changed)[1] == 1)
+        for name in ("n1", "n2"):
+            redis_server.ask("LPUSH", NAMES.changes, name)
+            redis_server.ask("PUBLISH", NAMES.changed, "")
+            await until(lambda name=name: watch._newest == name.encode())  # type: ignore[misc]
+        assert watch._told == set()
+    finally:
+        await watch.close()
+        await limiter.close()
+
+
+def test_there_is_none_where_keys_stand_in_the_file() -> None:
+    assert key_watch(parse(LEAST), LocalLimiter(ManualClock().clock), Metrics(), ManualClock().clock) is None
+
+
+async def test_that_notices_are_refused_is_said_once(redis_server: RedisProcess) -> None:
+    redis_server.ask("ACL", "SETUSER", "default", "-subscribe")
+    with structlog.testing.capture_logs() as lines:
+        watch = KeyWatch(
+            keys := Told(store := KeyStore(Shelf().call, "gw")),
+            store,
+            KeyNotices(addresses_of(redis_server.url), NAMES.changed),
+            lambda: 0.0,
+        )
+        watch.start()
+        await until(lambda: redis_server.ask("INFO", "stats")["total_connections_received"] > 4)
+        await watch.close()
+    assert keys.forgotten == []
+    assert [(line["refused"], line["reason"][:6]) for line in lines if line["event"] == "keys in redis"] == [("notices", "NOPERM")]

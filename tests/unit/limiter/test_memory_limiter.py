@@ -1,0 +1,110 @@
+"""limiter/memory_limiter.py: buckets in memory, and how much memory."""
+
+import pytest
+
+from gateway.kernel.limits.token_bucket import Window, claim
+from gateway.limiter.memory_limiter import SHARED_SLOTS, SWEEP_BUCKETS, SWEEP_EVERY_CALLS, LocalLimiter
+from tests.clocks import ManualClock
+
+THREE = (Window("second", 3, 3_000_000, None),)
+SLOW = (Window("day", 3, 86_400_000_000, "Day"),)
+
+
+def size(limiter: LocalLimiter) -> int:
+    return int(repr(limiter).split()[1])
+
+
+async def test_awaited_or_not_it_is_one_limiter() -> None:
+    limiter = LocalLimiter(ManualClock().clock)
+    assert (await limiter.decide(claim("a", THREE))).states[0].remaining == 2
+    assert limiter.decide_now(claim("a", THREE)).states[0].remaining == 1
+    assert limiter.decide_now(claim("a", THREE)).store == "local"
+
+
+def test_time_gives_tokens_back_one_by_one() -> None:
+    time = ManualClock()
+    limiter = LocalLimiter(time.clock)
+    for _ in range(3):
+        assert limiter.decide_now(claim("a", THREE)).allowed
+    refused = limiter.decide_now(claim("a", THREE))
+    assert (refused.allowed, refused.states[0].retry_s) == (False, 1.0)
+    time.advance(0.999999)
+    assert not limiter.decide_now(claim("a", THREE)).allowed
+    time.advance(0.000001)
+    assert limiter.decide_now(claim("a", THREE)).allowed
+    assert not limiter.decide_now(claim("a", THREE)).allowed
+
+
+@pytest.mark.parametrize("back_s", [0.5, 3600.0])
+def test_a_clock_that_goes_back_gives_nothing_and_locks_nobody_out(back_s: float) -> None:
+    time = ManualClock(now_us=10**12)
+    limiter = LocalLimiter(time.clock)
+    for _ in range(3):
+        limiter.decide_now(claim("a", THREE))
+    time.advance(-back_s)
+    assert not limiter.decide_now(claim("a", THREE)).allowed
+    time.advance(1.0 if back_s > 3 else 1.0 + back_s)
+    assert limiter.decide_now(claim("a", THREE)).allowed
+
+
+def test_full_buckets_are_dropped_as_calls_come() -> None:
+    time = ManualClock()
+    limiter = LocalLimiter(time.clock)
+    for number in range(1000):
+        limiter.decide_now(claim(f"a{number}", THREE))
+    assert size(limiter) == 1000
+    time.advance(1.0)
+    for _ in range(SWEEP_EVERY_CALLS * (1000 // SWEEP_BUCKETS + 1)):
+        limiter.decide_now(claim("b", SLOW))
+    assert size(limiter) == 1
+
+
+def test_a_bucket_that_is_not_full_is_never_dropped() -> None:
+    time = ManualClock()
+    limiter = LocalLimiter(time.clock)
+    for _ in range(3):
+        limiter.decide_now(claim("a", SLOW))
+    for number in range(20_000):
+        time.advance(0.5)
+        limiter.decide_now(claim(f"b{number}", THREE))
+    assert not limiter.decide_now(claim("a", SLOW)).allowed
+    assert size(limiter) < 1000
+
+
+def test_at_the_cap_newcomers_share_and_known_callers_keep_their_own() -> None:
+    limiter = LocalLimiter(ManualClock().clock, max_buckets=10)
+    for number in range(10):
+        limiter.decide_now(claim(f"a{number}", SLOW))
+    admitted = sum(limiter.decide_now(claim(f"b{number}", SLOW)).allowed for number in range(5000))
+    assert admitted <= 3 * SHARED_SLOTS
+    assert size(limiter) <= 10 + SHARED_SLOTS
+    assert [limiter.decide_now(claim(f"a{number}", SLOW)).states[0].remaining for number in range(10)] == [1] * 10
+
+
+def test_a_window_that_a_claim_does_not_name_stays_as_it_is() -> None:
+    limiter = LocalLimiter(ManualClock().clock)
+    both = THREE + SLOW
+    limiter.decide_now(claim("a", both))
+    assert limiter.decide_now(claim("a", SLOW)).states[0].remaining == 1
+    assert [state.remaining for state in limiter.decide_now(claim("a", both)).states] == [1, 0]
+
+
+def test_a_successor_goes_on_where_it_ended() -> None:
+    clock = ManualClock()
+    first, second = LocalLimiter(clock.clock, max_buckets=1), LocalLimiter(clock.clock, max_buckets=1)
+    for bucket in ("a", "b", "c"):
+        assert first.decide_now(claim(bucket, SLOW)).allowed
+    second.adopt(first.export())
+    for bucket in ("a", "b", "c", "a"):
+        assert second.decide_now(claim(bucket, SLOW)) == first.decide_now(claim(bucket, SLOW))
+
+
+def test_what_a_successor_knows_itself_it_knows_better() -> None:
+    clock = ManualClock()
+    first, second = LocalLimiter(clock.clock), LocalLimiter(clock.clock)
+    first.decide_now(claim("a", SLOW))
+    for _ in range(2):
+        second.decide_now(claim("a", SLOW))
+    before = second.decide_now(claim("a", SLOW, 0))
+    second.adopt(first.export())
+    assert second.decide_now(claim("a", SLOW, 0)) == before

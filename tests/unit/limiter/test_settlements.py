@@ -1,0 +1,129 @@
+"""limiter/settlements.py: what Redis is told, once, whatever happens on the way."""
+
+import asyncio
+import time
+
+from gateway.kernel.limits.quota import LEASE_MS, MeterUpdate
+from gateway.limiter import settlements as module
+from gateway.limiter.settlements import AT_ONCE, MOST_PLACES, PLACES_AT_ONCE, SCRIPT, SCRIPT_SHA, Settlements
+from gateway.redis_client.address import RedisConnectionError
+from gateway.redis_client.connection import Reply
+from tests.clocks import ManualClock
+from tests.redis_server import RedisProcess
+
+RAISE = [MeterUpdate("{a}:sum", "add", 5)]
+
+
+class Store:
+    """Takes commands while it is `there`, and says so."""
+
+    def __init__(self) -> None:
+        self.there = True
+        self.taken: list[bytes] = []
+
+    async def call(self, command: bytes, tag: str) -> Reply:
+        assert tag == "a"
+        await asyncio.sleep(0)
+        if not self.there:
+            return RedisConnectionError("away")
+        self.taken.append(command)
+        return 1
+
+
+def test_a_command_names_its_keys_and_marks_what_must_not_be_done_twice() -> None:
+    settlements = Settlements("gw:1:", Store().call, time.monotonic)
+    plain = settlements.command([MeterUpdate("{a}:c", "drop", unit="u")], "a").split(b"\r\n")[2::2]
+    assert plain == [b"EVALSHA", SCRIPT_SHA, b"1", b"gw:1:{a}:c", b"0", b"drop", b"0", b"0", b"u"]
+    marked = settlements.command(RAISE, "a", "x").split(b"\r\n")[2::2]
+    assert marked[2:6] == [b"2", b"gw:1:{a}:sum", b"gw:1:{a}:settled/x", b"60000"]
+
+
+def test_what_was_done_is_not_done_again(redis_server: RedisProcess) -> None:
+    arguments = ("2", "sum", "settled", 60_000, "add", 5, 0, "")
+    assert [redis_server.ask("EVAL", SCRIPT, *arguments) for _ in range(3)] == [1, 0, 0]
+    assert redis_server.ask("GET", "sum") == b"5:0"
+    assert 0 < redis_server.ask("PTTL", "settled") <= 60_000
+
+
+def test_what_was_not_counted_is_not_undone(redis_server: RedisProcess) -> None:
+    redis_server.ask("SET", "sum", "7:0")
+    arguments = ("2", "sum", "counted", -1, "refund", 0, 0, "")
+    assert redis_server.ask("EVAL", SCRIPT, *arguments) == 0
+    redis_server.ask("SET", "counted", "")
+    assert [redis_server.ask("EVAL", SCRIPT, *arguments) for _ in range(2)] == [1, 0]
+    assert redis_server.ask("GET", "sum") == b"6:0"
+
+
+async def test_places_are_given_back_when_redis_is_there_again() -> None:
+    store, clock = Store(), ManualClock()
+    settlements = Settlements("gw:1:", store.call, clock.clock.monotonic)
+    drops = [MeterUpdate("{a}:c", "drop", unit=str(number)) for number in range(PLACES_AT_ONCE + 2)]
+    store.there = False
+    for drop in drops:
+        await settlements.leave([drop], "a")
+    settlements.give_places_back()
+    await settlements.finish()
+    assert (store.taken, settlements.owed, settlements.lost) == ([], 0, 0)
+    store.there = True
+    await settlements.pay()
+    await settlements.finish()
+    assert store.taken == [settlements.command(drops[:PLACES_AT_ONCE], "a"), settlements.command(drops[PLACES_AT_ONCE:], "a")]
+
+
+async def test_places_that_have_ended_by_themselves_are_not() -> None:
+    store, clock = Store(), ManualClock()
+    settlements = Settlements("gw:1:", store.call, clock.clock.monotonic)
+    store.there = False
+    await settlements.leave([MeterUpdate("{a}:c", "drop", unit="u")], "a")
+    clock.advance(LEASE_MS / 1000)
+    store.there = True
+    settlements.give_places_back()
+    await settlements.finish()
+    assert store.taken == []
+
+
+async def test_places_are_kept_in_bounded_memory() -> None:
+    store, clock = Store(), ManualClock()
+    settlements = Settlements("gw:1:", store.call, clock.clock.monotonic)
+    store.there = False
+    await settlements.leave([MeterUpdate("{a}:c", "drop", unit="u")] * (MOST_PLACES + 1), "a")
+    assert len(settlements._places) == MOST_PLACES
+
+
+async def test_what_is_not_taken_is_kept_and_sent_again() -> None:
+    store = Store()
+    settlements = Settlements("gw:1:", store.call, time.monotonic)
+    store.there = False
+    for number in range(AT_ONCE + 3):
+        await settlements.send(RAISE, "a", str(number))
+    await settlements.pay()
+    assert (settlements.owed, store.taken) == (AT_ONCE + 3, [])
+    store.there = True
+    await settlements.pay()
+    assert (settlements.owed, len(store.taken)) == (0, AT_ONCE + 3)
+    assert store.taken[0] == settlements.command(RAISE, "a", "0")
+
+
+async def test_before_the_end_what_is_under_way_is_waited_for_and_what_is_owed_tried_once_more() -> None:
+    store = Store()
+    settlements = Settlements("gw:1:", store.call, time.monotonic)
+    store.there = False
+    await settlements.send(RAISE, "a", "1")
+    store.there = True
+    settlements.send(RAISE, "a", "2")
+    assert settlements.owed == 2
+    await settlements.finish()
+    assert (settlements.owed, settlements.lost, len(store.taken)) == (0, 0, 2)
+    store.there = False
+    settlements.send(RAISE, "a", "3")
+    await settlements.finish()
+    assert (settlements.owed, settlements.lost) == (0, 1)
+
+
+async def test_what_is_kept_is_bounded() -> None:
+    store = Store()
+    store.there = False
+    settlements = Settlements("gw:1:", store.call, time.monotonic)
+    settlements.entries.update(dict.fromkeys(range(module.MOST_OWED), (b"", "a")))
+    await settlements.send(RAISE, "a")
+    assert (settlements.owed, settlements.lost) == (module.MOST_OWED, 1)

@@ -1,0 +1,39 @@
+"""Files that vanish, or hold something else, between two looks at them."""
+
+import ssl
+from pathlib import Path
+
+import pytest
+
+from gateway.net.pem import PairError, load_authorities, load_pair
+from tests.authority import Authority
+
+
+def context() -> ssl.SSLContext:
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+
+
+def test_a_pair_says_what_it_is(tmp_path: Path) -> None:
+    assert load_pair(context(), *Authority(tmp_path).write("a", "a.example")).names == ("a.example",)
+
+
+def test_files_that_are_gone(tmp_path: Path) -> None:
+    with pytest.raises(PairError, match="it cannot be read: No such file or directory"):
+        load_pair(context(), str(tmp_path / "none"), None)
+    with pytest.raises(PairError, match="it cannot be read: No such file or directory"):
+        load_authorities(context(), str(tmp_path / "none"))
+
+
+def test_whose_key_it_is_not(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    with pytest.raises(PairError) as caught:
+        load_pair(context(), authority.write("a", "a.example")[0], authority.write("b", "b.example")[1])
+    assert caught.value.about_key
+
+
+def test_a_certificate_that_only_openssl_can_read(tmp_path: Path) -> None:
+    certificate, key = Authority(tmp_path).write("a", "a.example")
+    pem = Path(certificate).read_bytes().replace(b" CERTIFICATE-", b" X509 CERTIFICATE-")  # an older name of the same thing
+    Path(certificate).write_bytes(pem)
+    with pytest.raises(PairError, match="no certificate in PEM form"):
+        load_pair(context(), certificate, key)

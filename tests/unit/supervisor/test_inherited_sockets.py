@@ -1,0 +1,38 @@
+import json
+import os
+import socket
+
+from gateway.net.listen import spelled
+from gateway.observe.metrics import Metrics
+from gateway.observe.shared_memory import Region
+from gateway.supervisor.inherited_sockets import VARIABLE, inherit
+from tests.scrape import scraped
+
+
+def test_without_anything_there_is_nothing() -> None:
+    environ = {"LISTEN_PID": "1", "LISTEN_FDS": "3", "HOME": "/"}
+    found = inherit(environ)
+    assert (found.sockets, found.regions, found.predecessor) == ({}, [], None)
+    assert environ == {"HOME": "/"}
+
+
+def test_sockets_counts_and_a_line_of_another_supervisor() -> None:
+    region = Region.shared()
+    metrics = Metrics(region=region)
+    metrics.requests.labels("a", "GET", 200, "upstream").inc()
+    assert region.fd is not None
+    strange = os.memfd_create("of another release")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = spelled(listening)
+        ours, theirs = socket.socketpair()
+        told = {"sockets": {"public": [os.dup(listening.fileno())]}, "regions": [os.dup(region.fd), strange], "line": theirs.detach()}
+        environ = {VARIABLE: json.dumps(told)}
+        found = inherit(environ)
+        assert environ == {}
+        assert [spelled(sock) for sock in found.sockets["public"]] == [address]
+        assert [counted.slots.tolist() for counted in found.regions] == [region.slots.tolist()]
+        assert b'route="a"' in scraped(metrics)
+        assert found.predecessor is not None
+        with ours, found.predecessor, found.sockets["public"][0]:
+            ours.send(b"x")
+            assert found.predecessor.recv(1) == b"x"

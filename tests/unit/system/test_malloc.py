@@ -1,0 +1,56 @@
+"""system/malloc.py: what was freed goes back to the system."""
+
+import ctypes
+import subprocess
+import sys
+from pathlib import Path
+
+from gateway.system.malloc import LARGE_BYTES, give_back
+
+PIECE, PIECES = 100_000, 400
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+def test_what_was_freed_between_things_in_use_is_given_back() -> None:
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    libc.free.argtypes = [ctypes.c_void_p]
+    pieces = [libc.malloc(PIECE) for _ in range(PIECES)]
+    for piece in pieces:
+        ctypes.memset(piece, 1, PIECE)
+    before = resident_bytes()
+    for piece in pieces[1::2]:
+        libc.free(piece)
+    give_back()
+    assert before - resident_bytes() > PIECE * PIECES // 4
+    for piece in pieces[::2]:
+        libc.free(piece)
+
+
+PROGRAM = """
+from tests.unit.system.test_malloc import large_blocks_go_back
+large_blocks_go_back()
+"""
+
+
+def test_large_blocks_go_back_as_soon_as_they_are_freed() -> None:
+    """In a process of its own: here other tests have left holes that take them."""
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def large_blocks_go_back() -> None:
+    give_back()
+    large = bytearray(LARGE_BYTES * 200)
+    del large  # the library would keep blocks of this size from now on
+    before = resident_bytes()
+    blocks = [bytearray(b"x" * (2 * LARGE_BYTES)) for _ in range(200)]
+    held = resident_bytes() - before
+    assert held > 190 * 2 * LARGE_BYTES
+    last = blocks.pop()
+    blocks.clear()
+    assert resident_bytes() - before < held // 10
+    assert len(last) == 2 * LARGE_BYTES

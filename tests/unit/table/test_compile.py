@@ -1,0 +1,97 @@
+"""table/compile.py: what a configuration says of header fields, decided before any request."""
+
+from gateway.kernel.http.public_urls import PublicOrigin
+from gateway.kernel.http.response_headers import screen
+from gateway.settings import parse
+from gateway.table import Route, RouteTable
+from gateway.table.compile import build_routes
+from tests.samples import Echo
+
+TEXT = """
+version: 1
+organizations: [{id: acme}]
+upstreams:
+- {id: shop, targets: [{url: "http://shop.internal:3000/base"}, {url: "https://[::1]"}]}
+defaults: DEFAULTS
+routes:
+- {id: one, match: {prefix: /shop}, upstream: shop, rewrite: {strip_prefix: /shop, add_prefix: /v2/}ROUTE}
+- {id: open, match: {prefix: /open}, upstream: shop, auth: none}
+- {id: other, match: {path: "/café/{id}"}, upstream: shop, rewrite: {strip_prefix: "/café"}}
+"""
+
+
+def table(route: str = "", defaults: str = "{}") -> RouteTable:
+    text = TEXT.replace("ROUTE", f", {route}" if route else "").replace("DEFAULTS", defaults).replace("/v2/", "/v2")
+    return build_routes(parse(text), {"shop": Echo()}, {})
+
+
+def made(route: str = "", defaults: str = "{}") -> Route:
+    return table(route, defaults).routes[0]
+
+
+def kept(route: Route, *names: str) -> list[str]:
+    """Which of these fields of a service go on."""
+    return [name for name, _ in screen([(name.lower().encode(), b"v") for name in names], route.response_rules).lines[1:]]
+
+
+def test_the_way_back_is_the_way_there_reversed() -> None:
+    api = PublicOrigin("https", "api.example.com", "")
+    one = made().url_mapping
+    assert one.url("http://shop.internal:3000/base/v2/x", api, "") == "https://api.example.com/shop/x"
+    assert one.url("https://[::1]/v2/x", api, "") == "https://api.example.com/shop/x"
+    other = table().routes[2]
+    assert other.url_mapping.url("/base/7", api, "") == "/caf%C3%A9/7"
+    assert other.prefix_field == "X-Forwarded-Prefix: /caf%C3%A9\r\n"
+    assert (made().prefix_field, table().routes[1].prefix_field) == ("X-Forwarded-Prefix: /shop\r\n", "")
+    named = made("headers: {request: {set: {Host: public.example}}}")
+    assert named.host == b"Host: public.example\r\n"
+    assert named.url_mapping.url("https://public.example/base/v2/x", api, "") == "https://api.example.com/shop/x"
+
+
+def test_what_software_serves_is_removed_by_default() -> None:
+    names = ("Server", "X-Powered-By", "X-AspNet-Version", "X-AspNetMvc-Version", "X-A")
+    assert kept(made(), *(name.lower() for name in names)) == ["x-a"]
+    everything = made(defaults="{headers: {response: {remove: []}}}")
+    assert kept(everything, *names) == ["Server", "X-Powered-By", "x-aspnet-version", "x-aspnetmvc-version", "x-a"]
+    assert kept(made(defaults="{headers: {response: {set: {X-B: b}}}}"), *names) == ["x-a"]
+    assert made("headers: {response: {set: {Server: mine}}}").response_set == (("Server", "mine"),)
+    assert made(defaults="{headers: {response: {set: {Server: mine}}}}").response_set == (("Server", "mine"),)
+
+
+def test_a_route_has_the_rules_of_defaults_that_it_has_none_for() -> None:
+    rules = "{request: {set: {A: d, B: d, C-1: d, D: d}, remove: [Q, R*]}, response: {set: {X: d, Y: d}, remove: [Z*]}}"
+    own = "headers: {request: {set: {b: r, Q: r}, remove: [C-*, d]}, response: {set: {y: r, Zed: r}, remove: [x]}}"
+    route = made(own, f"{{headers: {rules}}}")
+    assert route.request_fields == b"A: d\r\nb: r\r\nQ: r\r\nAccept-Encoding: identity\r\n"
+    assert [name for name in (b"A", b"B", b"C-1", b"C-9", b"D", b"Q", b"Rx", b"S") if route.request_filter[name]] == [b"S"]
+    assert route.response_set == (("y", "r"), ("Zed", "r"))
+    assert kept(route, "X", "Y", "Zebra", "Zed", "W", "Server") == ["w", "Server"]
+    assert table(own, f"{{headers: {rules}}}").routes[1].response_set == (("X", "d"), ("Y", "d"))
+
+
+def test_what_replies_say_of_keys() -> None:
+    private = ("Cache-Control", "private")
+    assert made().privacy == (("Vary", "X-Api-Key"), private)
+    assert made().own_set == (("Vary", "X-Api-Key"),)
+    assert table().routes[1].privacy == table().routes[1].own_set == ()
+    route = made("headers: {response: {set: {vary: Origin, X-A: a, Content-Type: text/x, Retry-After: '9'}}}")
+    assert route.privacy == (private,)
+    assert route.response_set[:2] == (("vary", "Origin, X-Api-Key"), ("X-A", "a"))
+    assert route.own_set == (("vary", "Origin, X-Api-Key"), ("X-A", "a"))
+    cached = made("headers: {response: {set: {Cache-Control: 'public, max-age=60'}}}")
+    assert cached.privacy == cached.own_set == (("Vary", "X-Api-Key"),)
+
+
+def test_what_is_no_routes_has_what_defaults_set() -> None:
+    rules = "{headers: {response: {set: {X-A: a, Cache-Control: public}}}}"
+    assert table(defaults=rules).unrouted == (("X-A", "a"), ("Vary", "X-Api-Key"))
+    text = TEXT.replace("ROUTE", "").replace("DEFAULTS", rules).replace("/v2/", "/v2")
+    own = build_routes(parse(f"{text}\nserver: {{limits_path: /limits}}"), {"shop": Echo()}, {}).routes[-1]
+    assert own.own_set == (("X-A", "a"), ("Vary", "X-Api-Key"))
+
+
+def test_what_a_route_has_a_rule_for_is_not_said_of_the_client() -> None:
+    assert made().unsaid == ()
+    assert made("headers: {request: {set: {X-Forwarded-Prefix: /x}, remove: [forwarded]}}").unsaid == ("x-forwarded-prefix:", "forwarded:")
+    assert len(made("headers: {request: {remove: [X-Forwarded-*]}}").unsaid) == 5
+    assert made("headers: {request: {remove: [X-*]}}").unsaid[0] == "x-forwarded-for:"

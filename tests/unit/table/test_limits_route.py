@@ -1,0 +1,47 @@
+"""table/limits_route.py: where callers look up their limits, and nobody else's requests go."""
+
+import pytest
+
+from gateway.kernel.faults import METHOD_NOT_ALLOWED, NO_ROUTE, GatewayError
+from gateway.settings import parse
+from gateway.table import RouteTable
+from gateway.table.compile import build_routes
+from tests.samples import Echo, caller
+
+TEXT = """
+version: 1
+server: {limits_path: /_gateway/limits}
+upstreams: [{id: orders, targets: [{url: "http://127.0.0.1:1"}]}]
+routes: [{id: all, match: {prefix: /}, upstream: orders}]
+"""
+
+
+def table(text: str) -> RouteTable:
+    return build_routes(parse(text), {"orders": Echo()}, {})
+
+
+def test_the_gateway_answers_there_at_no_cost() -> None:
+    found = table(TEXT).match("HEAD", "/_gateway/limits")
+    assert (found.id, found.upstream, found.open) == ("gateway.limits", None, False)
+    assert found.tariff is not None
+    assert (found.tariff.claim(caller(), "GET").cost, found.tariff.claim(caller(), "GET").windows) == (0, caller().claim.windows)
+
+
+@pytest.mark.parametrize("path", ["/_gateway/limits", "/_gateway/limit%73"])
+@pytest.mark.parametrize("method", ["POST", "DELETE", "BREW"])
+def test_other_methods_go_nowhere_else(method: str, path: str) -> None:
+    with pytest.raises(GatewayError) as raised:
+        table(TEXT).match(method, path)
+    assert (raised.value.fault, raised.value.allow) == (METHOD_NOT_ALLOWED, "GET, HEAD")
+
+
+def test_what_is_beside_and_below_is_not_its_own() -> None:
+    assert table(TEXT).match("POST", "/_gateway/limits/x").id == "all"
+    assert table(TEXT).match("POST", "/_gateway").id == "all"
+
+
+def test_without_a_path_there_is_none() -> None:
+    text = TEXT.replace("server: {limits_path: /_gateway/limits}\n", "").replace("prefix: /", "prefix: /v1")
+    with pytest.raises(GatewayError) as raised:
+        table(text).match("GET", "/_gateway/limits")
+    assert raised.value.fault is NO_ROUTE

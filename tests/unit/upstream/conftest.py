@@ -1,0 +1,44 @@
+"""What is written against sockets is tested on both event loops: uvloop is what runs, asyncio is what is documented."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import pytest
+import uvloop
+
+from gateway.kernel.clock import Clock
+from gateway.upstream.target import Target
+from gateway.upstream.tls import TLS, ssl_context
+from tests.unit.upstream.calls import Make
+
+ON_BOTH_LOOPS = (
+    "test_connect",
+    "test_deadlines",
+    "test_health",
+    "test_request_body",
+    "test_target",
+    "test_upstream",
+)
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    both = item.path.name.startswith(ON_BOTH_LOOPS)
+    return {"uvloop": uvloop.new_event_loop} | ({"asyncio": asyncio.new_event_loop} if both else {})
+
+
+@pytest.fixture
+async def make() -> AsyncIterator[Make]:
+    made: list[Target] = []
+
+    def target(url: str, tls: TLS | None = None, **changed: Any) -> Target:
+        context = ssl_context(tls or TLS()) if url.startswith("https:") else None
+        settings: dict[str, Any] = {"max_connections": 4, "max_pending": 4, "idle_timeout_s": 30.0, "server_name": None} | changed
+        made.append(Target("orders", url, context=context, clock=Clock(time.monotonic, time.time), **settings))
+        return made[-1]
+
+    yield target
+    for each in made:
+        await each.close()
+        assert (each.idle, each.active, each.pending) == (0, 0, 0)

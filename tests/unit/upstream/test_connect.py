@@ -1,0 +1,112 @@
+import asyncio
+import errno
+import socket
+import ssl
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from gateway.kernel.clock import Clock
+from gateway.kernel.faults import UPSTREAM_CONNECT_TIMEOUT, UPSTREAM_NAME_UNRESOLVED, UPSTREAM_REFUSED, UPSTREAM_UNREACHABLE, GatewayError
+from gateway.upstream.connect import Address, address, dial
+from gateway.upstream.names import Names
+from tests.fakes import RawBackend
+
+
+def knowing(*hosts: str) -> Names:
+    """What is asked for any name; with no addresses, one that never answers."""
+
+    def look_up(_: str) -> list[str]:
+        if not hosts:
+            threading.Event().wait()
+        return [*hosts]
+
+    return Names(Clock(time.monotonic, time.time), look_up=look_up)
+
+
+async def connect(to: Address, names: Names | None = None, within_s: float = 1.0, loop: Any = None) -> asyncio.Protocol:
+    loop = loop or asyncio.get_running_loop()
+    return await dial(loop, to, asyncio.Protocol, loop.time() + within_s, names or Names(Clock(time.monotonic, time.time)))
+
+
+@pytest.fixture
+def unused_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port: int = unused.getsockname()[1]
+        return port
+
+
+class TestAddress:
+    @pytest.mark.parametrize(("url", "text"), [("http://h", "h:80"), ("http://h:3000/base", "h:3000"), ("http://[::1]:3000", "[::1]:3000")])
+    def test_of_http(self, url: str, text: str) -> None:
+        assert str(address(url, None, None)) == text
+
+    def test_a_url_leaves_the_usual_port_out(self) -> None:
+        tls = ssl.create_default_context()
+        known = [address("http://h", None, None), address("http://[::1]:443", None, None), address("https://h:443", tls, None)]
+        assert [each.authority for each in known] == ["h", "[::1]:443", "h"]
+        assert address("https://h:80", tls, None).authority == "h:80"
+
+    @pytest.mark.parametrize("url", ["ftp://h", "h:80", "http://", "http://h:x", "https://h"])
+    def test_bad(self, url: str) -> None:
+        with pytest.raises(ValueError, match=r"URL|[Pp]ort|TLS"):
+            address(url, None, None)
+
+
+async def test_a_name(unused_port: int) -> None:
+    async with RawBackend() as backend:
+        await connect(Address("localhost", backend.port))
+    with pytest.raises(GatewayError) as caught:
+        await connect(Address("localhost", unused_port))
+    assert caught.value.fault is UPSTREAM_REFUSED
+    assert (caught.value.cause or "").startswith(f"localhost:{unused_port} (")
+
+
+async def test_the_next_address_is_tried() -> None:
+    async with RawBackend() as backend:
+        # The backend listens on the second one only
+        await connect(Address("orders.internal", backend.port), knowing("127.0.0.2", "127.0.0.1"))
+        assert backend.connections <= 1
+
+
+async def test_the_last_address_tells(unused_port: int) -> None:
+    with pytest.raises(GatewayError) as caught:
+        await connect(Address("orders.internal", unused_port), knowing("127.0.0.2", "127.0.0.3"))
+    assert caught.value.fault is UPSTREAM_REFUSED
+    assert caught.value.cause == f"orders.internal:{unused_port} (127.0.0.3): Connection refused"
+
+
+# Neither is a name that a resolver would be asked for
+@pytest.mark.parametrize("name", ["x" * 64, "a..b"])
+async def test_no_such_name(name: str) -> None:
+    with pytest.raises(GatewayError) as caught:
+        await connect(Address(name, 80))
+    assert caught.value.fault is UPSTREAM_NAME_UNRESOLVED
+
+
+async def test_a_name_look_up_without_end() -> None:
+    with pytest.raises(GatewayError) as caught:
+        await connect(Address("orders.internal", 80), knowing(), 0.05)
+    assert caught.value.fault is UPSTREAM_CONNECT_TIMEOUT
+
+
+class Cut:
+    """An event loop on a machine without a network."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+    async def create_connection(self, *_: Any, **__: Any) -> None:
+        raise OSError(errno.ENETUNREACH, "in words of the loop")
+
+
+async def test_unreachable() -> None:
+    with pytest.raises(GatewayError) as caught:
+        await connect(Address("127.0.0.1", 80), loop=Cut())
+    assert caught.value.fault is UPSTREAM_UNREACHABLE
+    assert caught.value.cause == "127.0.0.1:80: Network is unreachable"

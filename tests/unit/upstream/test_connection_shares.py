@@ -1,0 +1,193 @@
+"""upstream/connection_shares.py: one caller never holds all connections, nor do bodies that stream."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from gateway.kernel.faults import UPSTREAM_INCOMPLETE, UPSTREAM_SATURATED, UPSTREAM_SHARE_SPENT, UPSTREAM_STREAMS_FULL, GatewayError
+from gateway.upstream.call import Answer, Call
+from gateway.upstream.connection_shares import Shares, share
+from tests.fakes import End, RawBackend, reply, script, until
+from tests.samples import Pieces
+from tests.unit.upstream.calls import Make, call, rest, streamed
+
+EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n"
+
+
+def binary(size: int) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: %d\r\n\r\n" % size
+
+
+def of(caller: str, method: bytes = b"GET", body: Any = b"", *, taken: int = 0, **times: float) -> Call:
+    made = call(method, body, **times)  # type: ignore[arg-type]
+    made.caller, made.taken_bytes = caller, taken
+    return made
+
+
+async def refused(sent: Coroutine[Any, Any, Answer]) -> GatewayError:
+    with pytest.raises(GatewayError) as caught:
+        await sent
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("most", "percent", "share_of_it"),
+    [
+        (256, 50, 128),
+        (8, 50, 4),
+        (3, 50, 2),
+        (2, 50, 1),
+        (2, 75, 1),
+        (2, 99, 1),
+        (8, 75, 6),
+        (8, 1, 1),
+        (100, 100, sys.maxsize),
+        (1, 50, sys.maxsize),
+    ],
+)
+def test_what_a_share_is(most: int, percent: int, share_of_it: int) -> None:
+    assert share(most, percent) == share_of_it
+
+
+async def test_one_caller_leaves_connections_to_others(make: Make) -> None:
+    gate = asyncio.Event()
+    async with RawBackend(default=script(gate, reply())) as backend:
+        upstream = make(backend.url, max_caller_percent=50)
+        calls = [asyncio.ensure_future(upstream.send(of("greedy"))) for _ in range(4)]
+        await until(lambda: len(backend.requests) == 2)
+        assert (upstream.active, upstream.pending) == (2, 2)
+        calls.append(asyncio.ensure_future(upstream.send(of("modest"))))
+        await until(lambda: len(backend.requests) == 3)
+        gate.set()
+        assert [answer.status for answer in await asyncio.gather(*calls)] == [200] * 5
+        assert backend.connections == 3
+        assert upstream.active == upstream.pending == 0
+
+
+async def test_who_waits_too_long_for_its_share_is_told_so(make: Make) -> None:
+    async with RawBackend(default=script(End.NEVER)) as backend:
+        upstream = make(backend.url, max_connections=2, max_pending=1, max_caller_percent=50)
+        busy = asyncio.ensure_future(upstream.send(of("a")))
+        await until(lambda: len(backend.requests) == 1)
+        late = asyncio.ensure_future(upstream.send(of("a", connect_s=0.05)))
+        await until(lambda: upstream.pending == 1)
+        error = await refused(upstream.send(of("a")))
+        assert error.fault is UPSTREAM_SHARE_SPENT
+        assert "as many of its calls wait" in str(error.cause)
+        error = await refused(late)  # type: ignore[arg-type]
+        assert error.fault is UPSTREAM_SHARE_SPENT
+        assert "in time" in str(error.cause)
+        assert upstream.pending == 0
+        busy.cancel()
+        await asyncio.wait([busy])
+
+
+async def test_a_share_comes_back_however_a_call_ends(make: Make) -> None:
+    async with RawBackend(
+        script(reply()), script(End.CLOSE), script(b"no HTTP"), script(EVENTS, End.CLOSE), default=script(reply())
+    ) as backend:
+        upstream = make(backend.url, max_connections=2, max_pending=0, max_caller_percent=50)
+        await upstream.send(of("a"))
+        await refused(upstream.send(of("a", b"POST", b"x")))
+        await refused(upstream.send(of("a")))
+        stream = streamed(await upstream.send(of("a")))
+        assert (await refused(upstream.send(of("a")))).fault is UPSTREAM_SHARE_SPENT
+        await rest(stream)
+        await refused(upstream.send(of("a", b"POST", Pieces(GatewayError(UPSTREAM_INCOMPLETE)))))
+        for _ in range(3):
+            assert (await upstream.send(of("a"))).status == 200
+
+
+async def test_a_share_comes_back_when_the_service_is_not_there(make: Make) -> None:
+    async with RawBackend() as backend:
+        url = backend.url
+    upstream = make(url, max_connections=2, max_pending=0, max_caller_percent=50)
+    for _ in range(3):
+        assert (await refused(upstream.send(of("a")))).fault is not UPSTREAM_SHARE_SPENT
+
+
+async def test_a_caller_that_leaves_while_it_waits_takes_nothing_along(make: Make) -> None:
+    gate = asyncio.Event()
+    async with RawBackend(default=script(gate, reply())) as backend:
+        upstream = make(backend.url, max_connections=2, max_caller_percent=50)
+        first, leaves, stays = (asyncio.ensure_future(upstream.send(of("a"))) for _ in range(3))
+        await until(lambda: upstream.pending == 2 and len(backend.requests) == 1)
+        leaves.cancel()
+        gate.set()
+        assert (await first).status == (await stays).status == 200
+        assert leaves.cancelled()
+        assert (await upstream.send(of("a"))).status == 200
+
+
+async def test_a_share_that_nobody_waits_for_any_more_is_given_on() -> None:
+    shares = Shares("t", 1, 1, 9)
+    assert shares.take("a")
+    first, second = (asyncio.ensure_future(shares.wait("a", 5)) for _ in range(2))
+    await until(lambda: shares.waiting == 2)
+    first.cancel()
+    shares.give_back("a")  # before the cancelled one could say so
+    await second
+    shares.give_back("a")
+    third = asyncio.ensure_future(shares.wait("a", 5))
+    assert shares.take("a")
+    await until(lambda: shares.waiting == 1)
+    shares.give_back("a")
+    third.cancel()  # it has it already
+    await asyncio.wait([third])
+    assert shares.take("a")
+    assert shares.waiting == 0
+
+
+async def test_streams_leave_connections_to_others(make: Make) -> None:
+    async with RawBackend(
+        script(EVENTS, End.NEVER), script(EVENTS, End.NEVER), script(EVENTS, End.NEVER), default=script(reply())
+    ) as backend:
+        upstream = make(backend.url, max_connections=3, max_stream_percent=50)
+        streams = [streamed(await upstream.send(of("a"))) for _ in range(2)]
+        error = await refused(upstream.send(of("b")))
+        assert error.fault is UPSTREAM_STREAMS_FULL
+        assert (await upstream.send(of("b"))).status == 200
+        for stream in streams:
+            stream.close()
+        assert upstream.active == 0
+
+
+async def test_beyond_the_share_of_streams_what_fits_is_answered_whole(make: Make) -> None:
+    gate = asyncio.Event()
+    late = script(binary(6) + b"abc", gate, b"def")
+    never = script(binary(6) + b"abc", End.NEVER)
+    async with RawBackend(script(EVENTS, End.NEVER), late, never, never) as backend:
+        upstream = make(backend.url, max_connections=3, max_stream_percent=10)
+        stream = streamed(await upstream.send(of("a")))
+        whole = asyncio.ensure_future(upstream.send(of("b", taken=6)))
+        await until(lambda: len(backend.requests) == 2)
+        gate.set()
+        answer = await whole
+        assert (answer.body, answer.stream) == (b"abcdef", None)
+        assert (await refused(upstream.send(of("b", taken=5)))).fault is UPSTREAM_STREAMS_FULL
+        stream.close()
+        streamed(await upstream.send(of("b"))).close()
+
+
+async def test_uploads_that_stream_leave_connections_to_others(make: Make) -> None:
+    async with RawBackend() as backend:
+        upstream = make(backend.url, max_connections=2, max_stream_percent=50)
+        gate = asyncio.Event()
+
+        class Slow(Pieces):
+            async def read(self) -> bytes:
+                if self.received:
+                    await gate.wait()
+                return await super().read()
+
+        slow = asyncio.ensure_future(upstream.send(of("a", b"POST", Slow(b"ab", b"cd"))))
+        await until(lambda: upstream.active == 1)
+        error = await refused(upstream.send(of("b", b"POST", Pieces(b"ab"))))
+        assert error.fault is UPSTREAM_SATURATED
+        assert (await upstream.send(of("b", b"POST", b"ab"))).status == 200
+        gate.set()
+        assert (await slow).status == 200
+        assert (await upstream.send(of("b", b"POST", Pieces(b"ab")))).status == 200

@@ -1,0 +1,238 @@
+"""A resolver of the test's own: real threads, and answers that change."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from gateway.kernel.clock import Clock
+from gateway.upstream.name_memory import NameMemory
+from gateway.upstream.names import GONE_S, LOST_S, MOST_THREADS, RECENT_S, Names, is_literal, system_look_up
+from tests.clocks import ManualClock
+from tests.fakes import until
+
+AWAY = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+NONE = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+class Resolver:
+    """Answers what `answers` says of a name; those of `slow` names wait for `go`."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, list[str] | Exception] = {"orders": ["10.0.0.1"]}
+        self.slow: set[str] = set()
+        self.go = threading.Event()
+        self.asked: list[str] = []
+        self.at_work = self.most_at_work = 0
+
+    def __call__(self, host: str) -> list[str]:
+        self.asked.append(host)
+        self.at_work += 1
+        self.most_at_work = max(self.most_at_work, self.at_work)
+        try:
+            if host in self.slow:
+                self.go.wait()
+            answer = self.answers[host]
+            if isinstance(answer, Exception):
+                raise answer
+            return [*answer]
+        finally:
+            self.at_work -= 1
+
+
+@pytest.fixture
+def resolver() -> Iterator[Resolver]:
+    made = Resolver()
+    yield made
+    made.go.set()
+
+
+@pytest.fixture
+def time_() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def names(resolver: Resolver, time_: ManualClock) -> Iterator[Names]:
+    """They are renewed when a test moves the clock and asks, not by themselves."""
+    made = Names(time_.clock, None, resolver, fresh_s=1000.0)
+    yield made
+    made.close()
+
+
+async def renewed(names: Names, resolver: Resolver, time_: ManualClock, host: str = "orders", after_s: float = 1001.0) -> None:
+    """A look-up has begun and ended since."""
+    before = len(resolver.asked)
+    time_.advance(after_s)
+    names.doubt(host)
+    await until(lambda: len(resolver.asked) > before and not names._threads)
+
+
+async def test_one_look_up_for_all_who_ask_at_once_and_none_for_who_asks_later(names: Names, resolver: Resolver) -> None:
+    assert await asyncio.gather(*[names.addresses("orders") for _ in range(100)]) == [["10.0.0.1"]] * 100
+    assert await names.addresses("orders") == ["10.0.0.1"]
+    assert resolver.asked == ["orders"]
+
+
+async def test_a_slow_name_holds_up_no_other_and_does_not_outlive_who_waits(names: Names, resolver: Resolver) -> None:
+    resolver.slow = {f"slow{number}" for number in range(2 * MOST_THREADS - 1)}
+    resolver.answers |= {host: ["10.0.0.9"] for host in resolver.slow}
+    waiting = [asyncio.create_task(names.addresses(host)) for host in sorted(resolver.slow)[: MOST_THREADS - 1]]
+    await until(lambda: resolver.at_work == MOST_THREADS - 1)
+    assert await asyncio.wait_for(names.addresses("orders"), 5) == ["10.0.0.1"]
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(names.addresses(min(resolver.slow)), 0.05)
+    waiting += [asyncio.create_task(names.addresses(host)) for host in sorted(resolver.slow)[MOST_THREADS - 1 :]]
+    await until(lambda: resolver.at_work == MOST_THREADS)
+    resolver.go.set()
+    assert await asyncio.gather(*waiting) == [["10.0.0.9"]] * len(waiting)
+    assert resolver.most_at_work == MOST_THREADS
+    assert len(resolver.asked) == 1 + len(resolver.slow)
+    assert repr(names) == f"<Names {1 + len(resolver.slow)} known, 0 being looked up>"
+
+
+async def test_who_asks_for_a_known_name_never_waits(names: Names, resolver: Resolver, time_: ManualClock) -> None:
+    await names.addresses("orders")
+    resolver.slow, resolver.answers = {"orders"}, {"orders": ["10.0.0.2"]}
+    time_.advance(1001)
+    assert await names.addresses("orders") == ["10.0.0.1"]
+    assert await names.addresses("orders") == ["10.0.0.1"]
+    resolver.go.set()
+    await until(lambda: not names._threads)
+    assert await names.addresses("orders") == ["10.0.0.2"]
+    assert resolver.asked == ["orders"] * 2
+
+
+@pytest.mark.parametrize("why", [AWAY, OSError(5, "in words of the system"), KeyError("a bug"), []])
+async def test_while_the_name_server_is_away_the_last_answer_serves(
+    names: Names, resolver: Resolver, time_: ManualClock, why: Exception | list[str]
+) -> None:
+    await names.addresses("orders")
+    resolver.answers["orders"] = why
+    for _ in range(3):
+        await renewed(names, resolver, time_)
+        assert await names.addresses("orders") == ["10.0.0.1"]
+    resolver.answers["orders"] = ["10.0.0.2"]
+    await renewed(names, resolver, time_)
+    assert await names.addresses("orders") == ["10.0.0.2"]
+
+
+async def test_a_name_that_is_no_more_serves_a_little_longer(names: Names, resolver: Resolver, time_: ManualClock) -> None:
+    told: list[frozenset[str]] = []
+    names.watch("orders", told.append)
+    await names.addresses("orders")
+    resolver.answers["orders"] = NONE
+    await renewed(names, resolver, time_)
+    await renewed(names, resolver, time_, after_s=GONE_S - 1)
+    assert (await names.addresses("orders"), told) == (["10.0.0.1"], [])
+    await renewed(names, resolver, time_, after_s=2.0)
+    assert told == [frozenset()]
+    with pytest.raises(socket.gaierror, match="not known"):
+        await names.addresses("orders")
+
+
+async def test_failures_are_told_and_tried_again_a_second_later(names: Names, resolver: Resolver, time_: ManualClock) -> None:
+    resolver.answers["orders"] = NONE
+    for _ in range(3):
+        with pytest.raises(socket.gaierror, match="not known"):
+            await names.addresses("orders")
+    assert resolver.asked == ["orders"]
+    resolver.answers["orders"] = ["10.0.0.3"]
+    time_.advance(1.5)
+    assert await names.addresses("orders") == ["10.0.0.3"]
+
+
+async def test_an_address_has_vanished_when_it_was_missed_twice(names: Names, resolver: Resolver, time_: ManualClock) -> None:
+    told: list[frozenset[str]] = []
+    names.watch("orders", told.append)
+    for found in (["a", "b"], ["a", "c"], ["b", "c"], ["c"]):
+        resolver.answers["orders"] = found
+        await (renewed(names, resolver, time_) if resolver.asked else names.addresses("orders"))
+    assert told == [frozenset({"b", "c"})]
+    await renewed(names, resolver, time_)
+    assert told[1:] == [frozenset({"c"})]
+
+
+async def test_names_in_use_are_looked_up_again_by_themselves(resolver: Resolver) -> None:
+    names = Names(Clock(time.monotonic, time.time), None, resolver, fresh_s=0.02)
+    names.watch("never called", lambda _: None)
+    await names.addresses("orders")
+    resolver.answers["orders"] = ["10.0.0.2"]
+    await until(lambda: len(resolver.asked) > 4)
+    assert set(resolver.asked) == {"orders"}
+    assert await names.addresses("orders") == ["10.0.0.2"]
+    names.close()
+
+
+async def test_a_look_up_that_is_lost_is_begun_anew(names: Names, resolver: Resolver, time_: ManualClock) -> None:
+    resolver.slow = {"orders"}
+    waiting = asyncio.create_task(names.addresses("orders"))
+    await until(lambda: resolver.at_work == 1)
+    names.doubt("orders")
+    time_.advance(LOST_S - 1)
+    names.doubt("orders")
+    assert resolver.asked == ["orders"]
+    resolver.slow = set()
+    time_.advance(2)
+    names.doubt("orders")
+    assert await waiting == ["10.0.0.1"]
+    resolver.answers["orders"] = AWAY  # what the lost one says comes too late
+    resolver.go.set()
+    await until(lambda: not names._threads)
+    assert names._entries["orders"].failure is None
+
+
+async def test_a_worker_begins_with_what_others_have_found(resolver: Resolver, time_: ManualClock) -> None:
+    memory = NameMemory(["orders"])
+    first = Names(time_.clock, memory, resolver)
+    await first.addresses("orders")
+    resolver.answers["orders"] = AWAY
+    second = Names(time_.clock, memory, resolver)
+    assert await second.addresses("orders") == ["10.0.0.1"]
+    time_.advance(RECENT_S)
+    third = Names(time_.clock, memory, resolver)
+    assert await third.addresses("orders") == ["10.0.0.1"]
+    resolver.answers["orders"] = NONE
+    fourth = Names(time_.clock, memory, resolver)
+    with pytest.raises(socket.gaierror):
+        await fourth.addresses("orders")
+    for each in (first, second, third, fourth):
+        each.close()
+
+
+async def test_what_another_worker_has_just_found_is_not_looked_up_again(resolver: Resolver) -> None:
+    memory, clock, other = NameMemory(["orders"]), Clock(time.monotonic, time.time), Resolver()
+    names = Names(clock, memory, resolver, fresh_s=0.2)
+    await names.addresses("orders")
+    other.answers["orders"] = ["10.0.0.7"]
+    others = Names(clock, memory, other, fresh_s=0.01)
+    await others.addresses("orders")
+    await until(lambda: names._entries["orders"].found == ["10.0.0.7"])
+    assert resolver.asked == ["orders"]
+    names.close()
+    others.close()
+
+
+async def test_no_thread_is_a_failure_like_others(names: Names) -> None:
+    before = threading.stack_size(1 << 46)
+    try:
+        with pytest.raises(OSError, match="thread"):
+            await names.addresses("orders")
+    finally:
+        threading.stack_size(before)
+
+
+@pytest.mark.parametrize("host", ["x" * 64, "a..b"])
+async def test_what_is_no_name(host: str) -> None:
+    names = Names(Clock(time.monotonic, time.time))
+    with pytest.raises(socket.gaierror):
+        await names.addresses(host)
+    names.close()
+
+
+def test_the_system_is_asked() -> None:
+    assert "127.0.0.1" in system_look_up("localhost")
+    assert [is_literal(host) for host in ("127.0.0.1", "::1", "localhost", "1.2.3")] == [True, True, False, False]

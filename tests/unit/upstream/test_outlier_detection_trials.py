@@ -1,0 +1,147 @@
+"""upstream/outlier_detection.py: who is back, and whose answers are errors."""
+
+import pytest
+
+from gateway.kernel.faults import UPSTREAM_REFUSED, UPSTREAM_SATURATED, Fault
+from gateway.kernel.health import Findings, Verdict
+from tests.unit.upstream.node import Node, called
+
+
+@pytest.fixture
+def node() -> Node:
+    return Node()
+
+
+class TestTrials:
+    """Of target 2, whose ejection is over."""
+
+    @pytest.fixture
+    def back(self, node: Node) -> Node:
+        node.fail(node.worker(), 2, 3)
+        node.now += 10.0
+        return node
+
+    def test_one_call_tries_it_of_all_workers(self, back: Node) -> None:
+        one, other = back.worker(), back.worker()
+        assert one.trial(back.now, 5.0) == 2
+        back.now += 0.001
+        assert (one.trial(back.now, 5.0), other.trial(back.now, 5.0)) == (None, None)
+        assert called(one, back.now) == called(other, back.now) == {0, 1, 3}
+
+    def test_its_answer_gives_it_its_share_again_at_every_worker(self, back: Node) -> None:
+        one, other = back.worker(), back.worker()
+        one.trial(back.now, 5.0)
+        back.now += 0.001
+        one.answered(2, 503)  # an answered error is an answer
+        assert back.told.said[1:] == ["2 returned"]
+        assert called(one, back.now) == called(other, back.now) == {0, 1, 2, 3}
+        assert back.row.targets[2].trial_until == 0
+
+    @pytest.mark.parametrize("fault", [None, UPSTREAM_SATURATED])
+    def test_when_it_tells_nothing_the_next_call_tries(self, back: Node, fault: Fault | None) -> None:
+        one, other = back.worker(), back.worker()
+        one.trial(back.now, 5.0)
+        back.now += 0.001
+        if fault is None:
+            one.undecided(2)
+        else:
+            one.failed(2, fault)
+        assert other.trial(back.now, 5.0) == 2
+        assert back.told.said == ["2 ejected: upstream_refused"]
+
+    def test_when_nothing_is_heard_of_it_another_call_tries(self, back: Node) -> None:
+        one, other = back.worker(), back.worker()
+        one.trial(back.now, 5.0)
+        back.now += 4.9
+        assert other.trial(back.now, 5.0) is None
+        back.now += 0.1
+        assert other.trial(back.now, 5.0) == 2
+
+    def test_a_call_to_another_target_decides_nothing(self, back: Node) -> None:
+        one, other = back.worker(), back.worker()
+        one.trial(back.now, 5.0)
+        back.now += 0.001
+        one.undecided(1)
+        assert other.trial(back.now, 5.0) is None
+
+    def test_several_are_tried_at_once(self, back: Node) -> None:
+        worker = back.worker()
+        back.row.targets[0].ejections = 1
+        back.row.version += 1
+        assert {worker.trial(back.now, 5.0), worker.trial(back.now, 5.0)} == {0, 2}
+        assert worker.trial(back.now, 5.0) is None
+
+    def test_one_that_is_down_is_not_tried(self, back: Node) -> None:
+        worker = back.worker()
+        back.row.targets[2].findings = Findings(Verdict.DOWN, 0)
+        back.row.version += 1
+        assert worker.trial(back.now, 5.0) is None
+
+    def test_when_all_are_on_probation_all_are_called(self, back: Node) -> None:
+        worker = back.worker()
+        for row in back.row.targets:
+            row.ejections = 1
+        back.row.version += 1
+        assert worker.trial(back.now, 5.0) is None
+        assert called(worker, back.now) == {0, 1, 2, 3}
+        back.now += 0.001
+        back.fail(worker, 1, 1)
+        assert back.told.said == ["2 ejected: upstream_refused"]  # the last that might answer are not left alone
+
+    def test_those_on_probation_are_left_out_of_what_may_be_ejected(self, back: Node) -> None:
+        """Two of four may be out: one is on probation, so one more is ejected, and no third one."""
+        worker = back.worker()
+        back.fail(worker, 0, 3)
+        back.fail(worker, 1, 3)
+        assert back.told.said == ["2 ejected: upstream_refused", "0 ejected: upstream_refused"]
+
+    def test_it_can_be_switched_off_but_one_that_was_down_is_tried_all_the_same(self) -> None:
+        node = Node(failures=0)
+        worker = node.worker()
+        node.row.targets[1].ejections = 1
+        node.row.version += 1
+        for _ in range(3):
+            assert worker.trial(node.now, 5.0) == 1
+            node.fail(worker, 1, 1)
+        assert node.told.said == []
+
+
+class TestErrors:
+    def test_one_that_answers_them_errs_more(self, node: Node) -> None:
+        worker = node.worker()
+        for _ in range(2):
+            worker.answered(0, 500)
+            worker.answered(1, 200)
+        assert worker.errs_more(0, 1)
+        assert not worker.errs_more(1, 0)
+        assert not worker.errs_more(1, 2)
+
+    @pytest.mark.parametrize(
+        ("status", "more"), [(200, False), (302, False), (400, True), (404, True), (429, True), (500, True), (503, True)]
+    )
+    def test_every_error_is_one(self, node: Node, status: int, more: bool) -> None:
+        worker = node.worker()
+        for _ in range(5):
+            worker.answered(0, status)
+        assert worker.errs_more(0, 1) is more
+
+    def test_not_answering_is_one_too_and_want_of_a_connection_is_not(self, node: Node) -> None:
+        worker = node.worker()
+        for _ in range(2):
+            worker.failed(0, UPSTREAM_REFUSED)
+            worker.failed(1, UPSTREAM_SATURATED)
+        assert worker.errs_more(0, 1)
+        assert not worker.errs_more(1, 2)
+
+    def test_what_all_answer_says_nothing_of_one(self, node: Node) -> None:
+        worker = node.worker()
+        for _ in range(20):
+            worker.answered(0, 404)
+            worker.answered(1, 404)
+        assert not worker.errs_more(0, 1)
+
+    def test_it_is_forgotten(self, node: Node) -> None:
+        worker = node.worker()
+        for status in (500,) * 20 + (200,) * 40:
+            worker.answered(0, status)
+        assert not worker.errs_more(0, 1)

@@ -1,0 +1,36 @@
+"""upstream/response_parser.py: what the cases of whole connections (test_upstream_replies.py) cannot show."""
+
+import pytest
+
+from gateway.kernel.faults import UPSTREAM_PROTOCOL_ERROR, GatewayError
+from gateway.upstream.framing import MAX_HEAD_BYTES
+from gateway.upstream.response_parser import ReplyReader
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def reader() -> ReplyReader:
+    reading = ReplyReader()
+    reading.feed(CHUNKED)
+    return reading
+
+
+def test_a_stream_of_chunks_whose_sizes_come_by_themselves_has_no_end() -> None:
+    reading = reader()
+    for _ in range(MAX_HEAD_BYTES):
+        reading.feed(b"1\r\n")
+        reading.feed(b"x\r\n")
+        assert reading.take() == b"x"
+    reading.feed(b"0\r\n\r\n")
+    assert reading.complete
+
+
+def test_framing_without_a_byte_of_the_body_has_one() -> None:
+    reading = reader()
+    reading.feed(b"1\r\nx\r\n")
+    reading.take()
+    reading.feed(b"1;")
+    reading.feed(b"a" * (MAX_HEAD_BYTES - 2))
+    with pytest.raises(GatewayError) as raised:
+        reading.feed(b"a")
+    assert raised.value.fault is UPSTREAM_PROTOCOL_ERROR

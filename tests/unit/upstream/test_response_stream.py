@@ -1,0 +1,84 @@
+"""upstream/response_stream.py: who waits for whom."""
+
+import asyncio
+
+import pytest
+
+from gateway.kernel.faults import UPSTREAM_INCOMPLETE, GatewayError
+from gateway.upstream.response_stream import PAUSE_BYTES, ReplyStream
+from tests.clocks import ManualClock
+from tests.fakes import turn
+
+
+class Connection:
+    """Keeps what a stream asks of it."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def pause(self) -> None:
+        self.asked.append("pause")
+
+    def resume(self) -> None:
+        self.asked.append("resume")
+
+    def abandon(self) -> None:
+        self.asked.append("abandon")
+
+
+@pytest.fixture
+def time() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def source() -> Connection:
+    return Connection()
+
+
+@pytest.fixture
+async def stream(source: Connection, time: ManualClock) -> ReplyStream:
+    return ReplyStream(source, time.clock, asyncio.get_running_loop())
+
+
+async def test_what_its_reader_waits_is_added_up(stream: ReplyStream, time: ManualClock) -> None:
+    for _ in range(2):
+        reading = asyncio.ensure_future(stream.read())
+        await turn()
+        time.advance(1.5)
+        stream.feed(b"a")
+        assert await reading == b"a"
+    stream.feed(b"b")
+    time.advance(9)
+    assert await stream.read() == b"b"
+    assert stream.waited_s == 3
+
+
+async def test_a_reader_that_leaves_has_waited_too(stream: ReplyStream, source: Connection, time: ManualClock) -> None:
+    reading = asyncio.ensure_future(stream.read())
+    await turn()
+    time.advance(1.5)
+    reading.cancel()
+    await asyncio.wait([reading])
+    assert (stream.waited_s, source.asked) == (1.5, ["abandon"])
+
+
+async def test_how_long_a_service_is_held_back_is_added_up(stream: ReplyStream, source: Connection, time: ManualClock) -> None:
+    for held_s in (1, 4, 2):
+        stream.feed(b"x" * (PAUSE_BYTES + 1))
+        time.advance(held_s)
+        await stream.read()
+    assert stream.held_s == 7
+    assert source.asked == ["pause", "resume"] * 3
+
+
+@pytest.mark.parametrize("how", ["broken", "given up"])
+async def test_it_may_end_while_it_is_held_back(stream: ReplyStream, time: ManualClock, how: str) -> None:
+    stream.feed(b"x" * (PAUSE_BYTES + 1))
+    time.advance(6)
+    if how == "broken":
+        stream.fail(GatewayError(UPSTREAM_INCOMPLETE))
+    else:
+        stream.close()
+    time.advance(6)
+    assert stream.held_s == 6

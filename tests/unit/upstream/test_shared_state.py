@@ -1,0 +1,92 @@
+"""upstream/shared_state.py: what processes tell one another of targets."""
+
+import os
+
+from gateway.kernel.faults import UPSTREAM_RESET
+from gateway.kernel.health import Findings, Verdict
+from gateway.upstream.shared_state import SharedState
+
+
+def test_what_one_process_writes_another_one_reads() -> None:
+    board = SharedState({"orders": ["http://a", "http://b"], "users": ["http://a"]})
+    pid = os.fork()
+    if not pid:
+        row = board.upstreams["orders"].targets[1]
+        row.ejected_until, row.reason = 12.5, UPSTREAM_RESET
+        board.upstreams["orders"].version = 3.25
+        os._exit(0)
+    os.waitpid(pid, 0)
+    orders, users = board.upstreams["orders"], board.upstreams["users"]
+    assert (orders.version, orders.targets[1].ejected_until, orders.targets[1].reason) == (3.25, 12.5, UPSTREAM_RESET)
+    assert (users.version, orders.targets[0].ejected_until, users.targets[0].ejected_until) == (0, 0, 0)
+    assert [row.up(12.0) for row in orders.targets] == [True, False]
+    assert orders.targets[1].up(12.5)
+
+
+def test_a_new_board_begins_with_what_the_last_one_says_of_targets_that_stay() -> None:
+    before = SharedState({"orders": ["http://a", "http://b"], "gone": ["http://a"]})
+    before.upstreams["orders"].opens = 2
+    for number, row in enumerate(before.upstreams["orders"].targets):
+        row.ejected_until = 10.0 + number
+    after = SharedState({"orders": ["http://c", "http://b"], "new": ["http://a"]})
+    after.adopt(before)
+    orders = after.upstreams["orders"]
+    assert orders.opens == 2
+    assert [row.ejected_until for row in orders.targets] == [0, 11.0]
+    assert after.upstreams["new"].targets[0].ejected_until == 0
+    before.upstreams["orders"].targets[1].ejected_until = 99.0
+    assert orders.targets[1].ejected_until == 11.0
+
+
+def test_there_may_be_no_upstream() -> None:
+    assert SharedState({}).upstreams == {}
+
+
+def test_what_checks_say_stays_while_there_are_checks() -> None:
+    before = SharedState({"orders": ["http://a"]}, ["orders"])
+    row = before.upstreams["orders"].targets[0]
+    row.findings, row.checked_at, row.result = Findings(Verdict.DOWN, 1), 1_800_000_000.0, "upstream_refused"
+    for checked, down in ((["orders"], True), ([], False)):
+        after = SharedState({"orders": ["http://a"]}, checked)
+        after.adopt(before)
+        adopted = after.upstreams["orders"].targets[0]
+        assert (adopted.down, adopted.up(0.0), adopted.result) == (down, not down, "upstream_refused")
+        assert (adopted.checked_at > 0) is down
+    row.result = 204
+    assert row.result == 204
+
+
+def test_a_trial_that_is_told_to_the_last_board_holds_up_nobody_on_the_next_one() -> None:
+    before, after = SharedState({"orders": ["http://a"]}), SharedState({"orders": ["http://a"]})
+    row = before.upstreams["orders"]
+    row.opens, row.open_until, row.trial_until = 2, 10.0, 41.0
+    after.adopt(before)
+    row = after.upstreams["orders"]
+    assert (row.opens, row.open_until, row.trial_until) == (2, 10.0, 0.0)
+
+
+def test_nor_does_the_trial_of_a_target() -> None:
+    before, after = (SharedState({"orders": ["http://a", "http://b"]}) for _ in range(2))
+    target = before.upstreams["orders"].targets[1]
+    target.ejections, target.trial_until = 2, 41.0
+    after.adopt(before)
+    target = after.upstreams["orders"].targets[1]
+    assert (target.ejections, target.trial_until) == (2, 0.0)
+
+
+def test_whoever_ends_while_it_tries_holds_up_nobody() -> None:
+    board = SharedState({"orders": ["http://a"]})
+    row = board.upstreams["orders"]
+    row.opens, row.trial_until, row.targets[0].ejections, row.targets[0].trial_until = 2, 41.0, 1, 41.0
+    version = row.version
+    board.writer_exited()
+    assert (row.opens, row.trial_until, row.targets[0].ejections, row.targets[0].trial_until) == (2, 0.0, 1, 0.0)
+    assert row.version != version
+
+
+def test_one_target_alone_is_not_ejected_any_more() -> None:
+    before, after = SharedState({"orders": ["http://a", "http://b"]}), SharedState({"orders": ["http://a"]})
+    row = before.upstreams["orders"].targets[0]
+    row.ejected_until, row.ejections = 99.0, 3
+    after.adopt(before)
+    assert after.upstreams["orders"].targets[0].up(0.0)

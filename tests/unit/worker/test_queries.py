@@ -1,0 +1,114 @@
+"""worker/queries.py: what a worker tells of the limiter and of keys' limits."""
+
+import time
+from typing import Any
+
+import msgspec
+import pytest
+
+from gateway.kernel.clock import Clock
+from gateway.kernel.limits.token_bucket import Decision
+from gateway.limiter.interface import Condition, TendedLimiter
+from gateway.limiter.memory_limiter import LocalLimiter
+from gateway.limiter.redis_limiter import RedisLimiter
+from gateway.settings import parse
+from gateway.table.compile import build_credentials, build_routes
+from gateway.worker.queries import query_handlers
+from tests.clocks import ManualClock
+from tests.samples import Echo
+from tests.shelf import Shelf, stored_keys
+
+CONFIG = parse(f"""
+version: 1
+organizations: [{{id: acme, limits: [{{id: day, max: 100, per: 1d}}]}}, {{id: initech}}]
+plans:
+- {{id: standard, limits: [{{id: minute, max: 300, per: 1m}}], quotas: [{{id: calls, code: 8001, kind: count, max: 9, charge: [{{routes: [r]}}]}}]}}
+keys: [{{id: k, secret_sha256: {"a" * 64}, organizations: [acme, initech]}}]
+upstreams: [{{id: u, targets: [{{url: "http://127.0.0.1:1"}}]}}]
+routes: [{{id: r, match: {{prefix: /}}, upstream: u}}]
+""")
+KEYRING = build_credentials(CONFIG).keyring
+ROUTES = build_routes(CONFIG, {"u": Echo()}, {}).routes
+
+
+def memory() -> LocalLimiter:
+    return LocalLimiter(ManualClock().clock)
+
+
+def away() -> RedisLimiter:
+    """Never started, so Redis is away."""
+    return RedisLimiter("redis://127.0.0.1:1", "gw", 0.05, "deny", Clock(time.monotonic, time.time))
+
+
+async def asked(limiter: TendedLimiter, question: str, **about: str) -> tuple[int, Any]:
+    status, told = await query_handlers(limiter, KEYRING, ROUTES)[question](about)
+    return status, told if isinstance(told, Condition) else msgspec.to_builtins(told)
+
+
+async def spend(limiter: LocalLimiter) -> Decision:
+    key = KEYRING.named("k")
+    assert key is not None
+    tariff = ROUTES[0].tariff
+    assert tariff is not None
+    return await limiter.decide(tariff.claim(key.callers[None], "GET"))
+
+
+async def test_the_limiter_is_in_its_condition() -> None:
+    limiter = memory()
+    assert await asked(limiter, "limiter") == (200, limiter.condition())
+
+
+async def test_limits_of_a_key_for_each_of_its_organisations() -> None:
+    limiter = memory()
+    await spend(limiter)
+    status, told = await asked(limiter, "limits", key="k")
+    assert (status, told["store"], told["key"], told["organization"], told["routes"]) == (200, "local", "k", "acme", [])
+    assert [(each["id"], each["used"]) for each in told["limits"]] == [("minute", 1), ("organization/day", 1)]
+    _, told = await asked(limiter, "limits", key="k", organization="initech")
+    assert [(each["id"], each["used"]) for each in told["limits"]] == [("minute", 1)]
+
+
+async def test_a_reset_is_of_what_the_key_alone_has_used() -> None:
+    limiter = memory()
+    await spend(limiter)
+    assert await asked(limiter, "reset", key="k") == (200, {"key": "k", "reset": ["minute"]})
+    _, told = await asked(limiter, "limits", key="k")
+    assert [each["used"] for each in told["limits"]] == [0, 1]
+
+
+async def test_a_quota_is_reset_only_when_it_is_named_and_rates_stay_then() -> None:
+    limiter = memory()
+    await spend(limiter)
+    await asked(limiter, "reset", key="k")
+    await spend(limiter)
+    assert await asked(limiter, "reset", key="k", quota="concurrency") == (404, {"error": "the key has no quota of this id"})
+    for used in (2, 0):
+        _, told = await asked(limiter, "limits", key="k")
+        assert ([each["used"] for each in told["quotas"]], told["limits"][0]["used"]) == ([used], 1)
+        assert await asked(limiter, "reset", key="k", quota="calls") == (200, {"key": "k", "reset": ["calls"]})
+
+
+@pytest.mark.parametrize("question", ["limits", "reset"])
+async def test_an_unknown_key_is_not_repeated(question: str) -> None:
+    assert await asked(memory(), question, key="gw_a_secret") == (404, {"error": "there is no key of this id"})
+    assert await asked(memory(), question) == (404, {"error": "there is no key of this id"})
+    error = {"error": "the key does not belong to this organisation"}
+    assert await asked(memory(), question, key="k", organization="umbrella") == (404, error)
+
+
+async def test_while_redis_is_away_that_is_what_is_told() -> None:
+    status, told = await asked(away(), "limits", key="k")
+    assert (status, told) == (503, {"error": "The rate limit cannot be checked at present. Try again shortly."})
+    for about in ({"key": "k"}, {"key": "k", "quota": "calls"}):
+        status, told = await asked(away(), "reset", **about)
+        assert (status, told) == (503, {"error": "Redis is away: only what this gateway counts in memory was reset"})
+
+
+async def test_keys_in_redis_are_looked_up_there() -> None:
+    shelf, limiter = Shelf(), memory()
+    shelf.name("k", organizations=["acme"])
+    answers = query_handlers(limiter, KEYRING, [], stored_keys(shelf))
+    assert [(await answers[question]({"key": "k"}))[0] for question in ("limits", "reset")] == [200, 200]
+    assert [(await answers[question]({"key": "nobody"}))[0] for question in ("limits", "reset")] == [404, 404]
+    shelf.away = True
+    assert [(await answers[question]({"key": "k"}))[0] for question in ("limits", "reset")] == [503, 503]
