@@ -128,6 +128,7 @@ def test_an_error_is_mended(data: bytes, mended: bytes) -> None:
 
 def test_string() -> None:
     assert string(b'"a\\u0041"') == "aA"
+    assert string(b'"a\\\\ud800\\ud800"') == "a\\ud800\ufffd"
     assert string(b"1") is None
 
 
