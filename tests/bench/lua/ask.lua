@@ -3,19 +3,17 @@
 -- Prints "mark" when MARK requests were sent: by then every connection stands. At the end it prints one line of JSON.
 local requests, sent, mark = {}, 0, 0
 
+-- LuaJIT hashes a few bytes of a long string only: the key stands in the middle and the body differs, or else filling the table takes minutes.
 function init(args)
-  local method, close = args[2], args[3] == "close"
-  local body = method == "POST" and '{"name":"an order","lines":[' .. string.rep('{"article":"6d84e126","count":2},', 29) .. "{}]}" or nil
+  local post, connection = args[2] == "POST", args[3] == "close" and "Connection: close\r\n" or ""
+  local host = wrk.headers["Host"]
   for line in io.lines(args[1]) do
     local key, path = line:match("^(%S+) (%S+)$")
-    local headers = {
-      ["X-Api-Key"] = key,
-      ["User-Agent"] = "bench/1.0",
-      ["Accept"] = "application/json",
-      ["Content-Type"] = body and "application/json",
-      ["Connection"] = close and "close" or nil,
+    local body = post and '{"name":"an order","note":"' .. string.rep(string.format("%08x", #requests * 2654435761 % 2 ^ 32), 120) .. '"}' or ""
+    requests[#requests + 1] = table.concat {
+      args[2], " ", path, " HTTP/1.1\r\nHost: ", host, "\r\nX-Api-Key: ", key, "\r\nUser-Agent: bench/1.0\r\nAccept: application/json\r\n",
+      connection, post and "Content-Type: application/json\r\nContent-Length: " .. #body .. "\r\n" or "", "\r\n", body,
     }
-    requests[#requests + 1] = wrk.format(method, path, headers, body)
   end
   sent = args[4] + 0
   mark = sent + args[5]
