@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.kernel.limits.quota import LEASE_MS
-from tests.fakes import End, reply, until, until
+from tests.fakes import End, reply, until
 from tests.gateway_process import KEY, configuration, digest, running
 from tests.journeys.backends import Front, Service, ask, asking, clients, counted, counts, enveloped
 from tests.raw_client import RawClient, RawReply
