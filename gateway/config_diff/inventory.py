@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from gateway.kernel import redis_url
 from gateway.settings import Config
 from gateway.settings.schema.config import LISTS
-from gateway.settings.schema.routing import Route
+from gateway.settings.schema.routing import RouteSettings
 from gateway.settings.schema.types import Section
 from gateway.table.compile import build_faults
 
@@ -74,7 +74,7 @@ class Redactor:
         return f"{redis_url.masked(url)} ({self.digest(url)})" if self._at_home else redis_url.masked(url)
 
 
-def things(config: Config, redactor: Redactor) -> Iterator[Item]:
+def items_of(config: Config, redactor: Redactor) -> Iterator[Item]:
     """Everything in `config` but the names of the files that it stands in."""
     for name, value in config:
         if name in LISTS:
@@ -91,14 +91,14 @@ def things(config: Config, redactor: Redactor) -> Iterator[Item]:
 
 def _entry(config: Config, kind: str, entry: Any, redactor: Redactor) -> Iterator[Item]:
     thing, *below = _taken_apart(kind, entry.id, entry, redactor)
-    if isinstance(entry, Route):
+    if isinstance(entry, RouteSettings):
         thing.aspects.update(_of_route(config, entry, redactor))
         del thing.aspects["match.path"], thing.aspects["match.prefix"]
     yield thing
     yield from below
 
 
-def _of_route(config: Config, route: Route, redactor: Redactor) -> dict[str, Any]:
+def _of_route(config: Config, route: RouteSettings, redactor: Redactor) -> dict[str, Any]:
     """What a route inherits, and its path as it is shown elsewhere."""
     headers = config.headers_of(route)
     inherited = {"envelope": config.envelope_of(route), "timeouts": config.timeouts_of(route)}

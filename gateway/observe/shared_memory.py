@@ -18,7 +18,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-Kind: TypeAlias = Literal["counter", "gauge", "info", "histogram"]
+MetricKind: TypeAlias = Literal["counter", "gauge", "info", "histogram"]
 Merge: TypeAlias = Literal["sum", "min", "max"]
 
 SLOTS = 1 << 18
@@ -35,7 +35,7 @@ class Declaration(msgspec.Struct, frozen=True, tag="family"):
     """A family of series. `buckets` are upper bounds, ascending, without infinity; `merge` is how regions add up."""
 
     name: str
-    kind: Kind
+    kind: MetricKind
     help: str
     labels: tuple[str, ...]
     buckets: tuple[float, ...] = ()
@@ -55,10 +55,10 @@ class Series(msgspec.Struct, frozen=True, tag="series"):
     values: tuple[str, ...]
 
 
-Entry: TypeAlias = Declaration | Series
+DirectoryEntry: TypeAlias = Declaration | Series
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Entry).decode
+_decode = msgspec.json.Decoder(DirectoryEntry).decode
 
 
 class RegionFullError(Exception):
@@ -106,7 +106,7 @@ class Region:
 
     def writer_exited(self) -> None:
         """The writer has ended: its counts stay, its gauges say nothing any more."""
-        kinds: list[Kind] = []
+        kinds: list[MetricKind] = []
         for entry in self.entries(0)[0]:
             if isinstance(entry, Declaration):
                 kinds.append(entry.kind)
@@ -116,7 +116,7 @@ class Region:
     def __repr__(self) -> str:
         return f"<Region {len(self._families)} families, {len(self._series)} series, {int(self.slots[_USED])}/{len(self.slots)} slots>"
 
-    def entries(self, start: int, most_bytes: int = DIRECTORY_BYTES) -> tuple[list[Entry], int]:
+    def entries(self, start: int, most_bytes: int = DIRECTORY_BYTES) -> tuple[list[DirectoryEntry], int]:
         """What follows the first `start` bytes of the directory, and where that ends: whole lines, one or up to `most_bytes`."""
         end = int(self.slots[_PUBLISHED])
         lines = bytes(self._directory[start : min(end, start + most_bytes)])
@@ -153,7 +153,7 @@ class Region:
             self._append(Series(family, slot, values))
         return slot
 
-    def _append(self, entry: Entry) -> None:
+    def _append(self, entry: DirectoryEntry) -> None:
         line = _encode(entry) + b"\n"
         start = int(self.slots[_PUBLISHED])
         if start + len(line) > len(self._directory):
@@ -162,7 +162,7 @@ class Region:
         self.slots[_PUBLISHED] = start + len(line)
         self._remember(entry)
 
-    def _remember(self, entry: Entry) -> None:
+    def _remember(self, entry: DirectoryEntry) -> None:
         if isinstance(entry, Declaration):
             self._families[entry] = len(self._families)
         else:

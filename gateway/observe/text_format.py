@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from gateway.observe.shared_memory import ABSENT, Declaration
 
-Snapshot: TypeAlias = Sequence[float]
+SlotValues: TypeAlias = Sequence[float]
 """The slots of a region at one time, and a zero after them."""
 
 _ZERO = -1
@@ -26,7 +26,7 @@ _PIECE_CHARACTERS = 32 << 10
 _MERGES: dict[str, Callable[[Iterable[float]], float]] = {"sum": sum, "min": min, "max": max}
 
 
-class Place:
+class SeriesLocation:
     """Where a series lies in one region. `elements` says to which of the family's slots each of its own belongs."""
 
     __slots__ = ("elements", "region", "slot")
@@ -37,24 +37,24 @@ class Place:
         self.elements = elements
 
 
-class Told:
+class GaugeRows:
     """Gauges and infos."""
 
     def __init__(self, declaration: Declaration) -> None:
         self._declaration = declaration
         self._info = declaration.kind == "info"
         self._merge = _MERGES[declaration.merge]
-        self._rows: dict[str, list[Place]] = {}
+        self._rows: dict[str, list[SeriesLocation]] = {}
 
     def clear(self) -> None:
         """No series is shown any more."""
         self._rows.clear()
 
-    def lay(self, values: tuple[str, ...], place: Place) -> None:
+    def lay(self, values: tuple[str, ...], place: SeriesLocation) -> None:
         """One more place of the series with these label values."""
         self._rows.setdefault(f"{self._declaration.name}{labels(self._declaration, values)}", []).append(place)
 
-    def lines(self, snapshots: Sequence[Snapshot]) -> Iterator[bytes]:
+    def lines(self, snapshots: Sequence[SlotValues]) -> Iterator[bytes]:
         written = []
         for name, places in self._rows.items():
             told = [value for place in places if (value := snapshots[place.region][place.slot]) != ABSENT]
@@ -64,7 +64,7 @@ class Told:
         yield "".join(written).encode()
 
 
-class Summed:
+class CounterRows:
     """Counters and histograms."""
 
     def __init__(self, declaration: Declaration) -> None:
@@ -81,10 +81,10 @@ class Summed:
         self._rows: dict[tuple[str, ...], int] = {}
         self._columns: dict[tuple[int, int], list[int]] = {}
         """By region. A second one holds what shares an element there with something in the first."""
-        self._pickers: list[tuple[int, Callable[[Snapshot], Sequence[float]]]] = []
+        self._pickers: list[tuple[int, Callable[[SlotValues], Sequence[float]]]] = []
         self._pieces: list[_Piece] = []
 
-    def lay(self, values: tuple[str, ...], place: Place) -> None:
+    def lay(self, values: tuple[str, ...], place: SeriesLocation) -> None:
         """One more place of the series with these label values."""
         row = self._rows.get(values)
         if row is None:
@@ -102,7 +102,7 @@ class Summed:
                 nth += 1
             column[start + element] = slot
 
-    def lines(self, snapshots: Sequence[Snapshot]) -> Iterator[bytes]:
+    def lines(self, snapshots: Sequence[SlotValues]) -> Iterator[bytes]:
         if not self._rows:
             return
         if not self._pickers:

@@ -17,7 +17,7 @@ from gateway.settings.checks.semantics import check
 from gateway.settings.document.includes import read_file, read_text
 from gateway.settings.document.key_folding import Alike, with_alike
 from gateway.settings.origins import Origins
-from gateway.settings.positions import Items, Source, Table
+from gateway.settings.positions import Items, SourceFile, Table
 from gateway.settings.problem_list import ProblemList
 from gateway.settings.problems import ConfigError, Problem
 from gateway.settings.schema.config import Config
@@ -98,7 +98,7 @@ def parse(text: str, name: str = "gateway.yaml", environ: Mapping[str, str] | No
     `directory` is what `${file:…}` and the paths of certificates are relative to. Raises ConfigError.
     """
     notes = ProblemList()
-    root = read_text(Source.of(name, text, directory), text, environ or {}, notes)
+    root = read_text(SourceFile.of(name, text, directory), text, environ or {}, notes)
     return _built(root, notes, whole=True).config
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.settings.document.interpolate import references
-from gateway.settings.positions import Items, Loc, Place, Table, spell
+from gateway.settings.positions import Items, Loc, Position, Table, spell
 
 DEFAULT = "default"
 _ELSEWHERE = "${…}"
@@ -65,7 +65,7 @@ def _found(value: Any, loc: Loc) -> Iterator[tuple[str, str]]:
             yield from _below(part, (*loc, index), value.places[index], index in value.veiled)
 
 
-def _below(value: Any, loc: Loc, place: Place, veiled: bool) -> Iterator[tuple[str, str]]:
+def _below(value: Any, loc: Loc, place: Position, veiled: bool) -> Iterator[tuple[str, str]]:
     if isinstance(value, Items) and not any(isinstance(part, Table | Items) for part in value):
         inside = [_referred(value.places[index]) for index in sorted(value.veiled)]
         yield spell(loc), " ".join([_place(place), *inside])
@@ -80,11 +80,11 @@ def _of_keys(keys: Items) -> str:
     return ", ".join(map(_place, reversed(first.values())))
 
 
-def _place(place: Place) -> str:
+def _place(place: Position) -> str:
     return f"{place.source.name}:{place.line}:{place.column}"
 
 
-def _referred(place: Place) -> str:
+def _referred(place: Position) -> str:
     """What the scalar there takes from outside, by name."""
     line = place.source.lines[place.line - 1]
     found = _SCALAR.match(line, place.column - 1)

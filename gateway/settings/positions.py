@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
 
-class Source(NamedTuple):
+class SourceFile(NamedTuple):
     """One file: its name as the operator knows it, its lines, and the directory that its paths are relative to."""
 
     name: str
@@ -18,15 +18,15 @@ class Source(NamedTuple):
     directory: Path
 
     @classmethod
-    def of(cls, name: str, text: str, directory: Path) -> "Source":
+    def of(cls, name: str, text: str, directory: Path) -> "SourceFile":
         """Lines end where YAML 1.1 ends them, which is what libyaml counts by."""
         return cls(name, tuple(_LINE_BREAK.split(text)), directory)
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """Where something stands; line and column count from 1."""
 
-    source: Source
+    source: SourceFile
     line: int
     column: int
 
@@ -45,10 +45,10 @@ class Table(dict[str, Any]):
 
     __slots__ = ("place", "places", "veiled")
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Position) -> None:
         super().__init__()
         self.place = place
-        self.places: dict[str, tuple[Place, Place]] = {}
+        self.places: dict[str, tuple[Position, Position]] = {}
         self.veiled: set[str] = set()
 
 
@@ -57,14 +57,14 @@ class Items(list[Any]):
 
     __slots__ = ("place", "places", "veiled")
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Position) -> None:
         super().__init__()
         self.place = place
-        self.places: list[Place] = []
+        self.places: list[Position] = []
         self.veiled: set[int] = set()
 
 
-def locate(root: Any, loc: Loc) -> tuple[Place, Any, bool]:
+def locate(root: Any, loc: Loc) -> tuple[Position, Any, bool]:
     """Where the value at `loc` stands, or the key if it is there without being known, with the value and whether it is veiled.
 
     When the way ends early, that is where what is missing would have to be: the innermost collection that is there.
@@ -80,7 +80,7 @@ def locate(root: Any, loc: Loc) -> tuple[Place, Any, bool]:
     return place, value, veiled
 
 
-def place_of_key(root: Any, loc: Loc) -> Place:
+def position_of_key(root: Any, loc: Loc) -> Position:
     """Where the key that is the last step of `loc` stands."""
     place, parent, _ = locate(root, loc[:-1])
     return parent.places[loc[-1]][0] if isinstance(parent, Table) and loc[-1] in parent.places else place

@@ -4,7 +4,7 @@ import re
 from typing import Literal
 
 from gateway.settings.masking import masked, shown_path, shown_text
-from gateway.settings.positions import Loc, Place, Source, spell
+from gateway.settings.positions import Loc, Position, SourceFile, spell
 from gateway.settings.problems import ConfigError, Problem
 
 _TELLING = 4
@@ -20,7 +20,7 @@ class ProblemList:
         self._order: dict[str, int] = {}
         self._outside: set[str] = set()
 
-    def open(self, source: Source) -> None:
+    def open(self, source: SourceFile) -> None:
         """Problems of sources are told in the order in which they were opened."""
         self._order.setdefault(source.name, len(self._order))
 
@@ -30,7 +30,7 @@ class ProblemList:
 
     def add(
         self,
-        place: Place,
+        place: Position,
         loc: Loc,
         text: str,
         hint: str = "",

@@ -14,15 +14,14 @@ from gateway.kernel.http.public_urls import UrlMapping, url_mapping
 from gateway.kernel.http.request_headers import FieldFilter
 from gateway.kernel.http.response_headers import FieldRules, Line
 from gateway.settings import Config
-from gateway.settings.schema.routing import HeaderRules
-from gateway.settings.schema.routing import Route as RouteSetting
-from gateway.settings.schema.upstreams import Upstream
+from gateway.settings.schema.routing import HeaderRules, RouteSettings
+from gateway.settings.schema.upstreams import UpstreamSettings
 from gateway.table.keyring import Credentials, Keyring
 from gateway.table.keys import KeyMaker, Made
 from gateway.table.limits import one_tag, plan_windows, tariff
 from gateway.table.limits_route import limits_route
 from gateway.table.quotas import Meters
-from gateway.table.reading_law import Places
+from gateway.table.reading_law import ServiceAddresses
 from gateway.table.routes import Envelope, Route, RouteTable, Sender
 
 _FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-prefix", "x-forwarded-port", "forwarded")
@@ -64,7 +63,7 @@ def build_routes(config: Config, upstreams: Mapping[str, Sender], faults: dict[s
     return RouteTable([*routes, *own], keyed, merges=merges, services=services)
 
 
-def _places(upstream: Upstream) -> Places:
+def _places(upstream: UpstreamSettings) -> ServiceAddresses:
     """Where its targets are. The scheme does not count: it is the same service."""
     urls = [urlsplit(str(target.url)) for target in upstream.targets]
     return tuple(dict.fromkeys((url.netloc.lower(), url.path.rstrip("/")) for url in urls))
@@ -84,7 +83,7 @@ class _RouteMaker:
         self._between: dict[tuple[str | None, ...], UrlMapping] = {}
         self._said: dict[tuple[tuple[Line, ...], str | None], tuple[tuple[Line, ...], ...]] = {}
 
-    def make(self, route: RouteSetting, upstream: Sender) -> Route:
+    def make(self, route: RouteSettings, upstream: Sender) -> Route:
         config = self._config
         envelope, timeouts = config.envelope_of(route), config.timeouts_of(route)
         plan = config.plan_of(route) if route.auth == "none" else None
@@ -137,7 +136,7 @@ class _RouteMaker:
             known = self._filters[withheld] = FieldFilter(withheld)
         return known
 
-    def _ways(self, route: RouteSetting, host: str | None) -> UrlMapping:
+    def _ways(self, route: RouteSettings, host: str | None) -> UrlMapping:
         stripped, added = (route.rewrite.strip_prefix or "").rstrip("/"), (route.rewrite.add_prefix or "").rstrip("/")
         alike = (route.upstream, host, stripped, added)
         known = self._between.get(alike)

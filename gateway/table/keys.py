@@ -7,10 +7,10 @@ from typing import TypeVar
 from gateway.kernel.limits.ratelimit_headers import Fields
 from gateway.kernel.limits.token_bucket import Claim, Window
 from gateway.settings import Config
-from gateway.settings.schema.access import Key as KeySetting
+from gateway.settings.schema.access import KeySettings
 from gateway.settings.schema.limits import KeyLimit
 from gateway.table.keyring import Caller, Key, bucket_name, bucket_of
-from gateway.table.limits import Tags, claim_of, key_windows, organization_windows, plan_windows, shadows_last, told
+from gateway.table.limits import Tags, claim_of, key_windows, organization_windows, plan_windows, reply_fields, shadows_last
 
 T = TypeVar("T")
 MOST_MADE = 4096
@@ -25,7 +25,7 @@ class Made(dict[T, Key | None]):
 
     __slots__ = ("_find", "_make")
 
-    def __init__(self, find: Callable[[T], KeySetting | None], make: Callable[[KeySetting], Key]) -> None:
+    def __init__(self, find: Callable[[T], KeySettings | None], make: Callable[[KeySettings], Key]) -> None:
         super().__init__()
         self._find = find
         self._make = make
@@ -55,7 +55,7 @@ class KeyMaker:
         self._windows: dict[tuple[str, tuple[KeyLimit, ...], str | None], tuple[tuple[Window, ...], Fields]] = {}
         self._allowed: dict[tuple[str, ...], frozenset[str]] = {}
 
-    def make(self, setting: KeySetting) -> Key:
+    def make(self, setting: KeySettings) -> Key:
         """`setting` names plans and organisations that there are."""
         methods = None if setting.methods is None else frozenset(setting.methods) | ({"HEAD"} if "GET" in setting.methods else frozenset())
         tag = self._tags.of(setting)
@@ -73,13 +73,13 @@ class KeyMaker:
         callers[None] = next(iter(callers.values()))
         return Key(setting.id, callers, setting.disabled, self._disabled, setting.expires.timestamp() if setting.expires else None)
 
-    def _owner(self, setting: KeySetting) -> str:
+    def _owner(self, setting: KeySettings) -> str:
         """Of the bucket: a key that may get another secret takes it along."""
         if self._stored:
             return f"id {setting.id}"
         return f"key {setting.secret_sha256}" if setting.secret_sha256 is not None else f"certificate {setting.certificate_subject}"
 
-    def _head(self, setting: KeySetting, organization: str | None) -> bytes:
+    def _head(self, setting: KeySettings, organization: str | None) -> bytes:
         """How the upstream is told who calls. A service that speaks this API itself reads the organisation where clients write it."""
         about: Mapping[str, str | None] = {
             self._names.id: setting.id,
@@ -89,7 +89,7 @@ class KeyMaker:
         }
         return "".join(f"{name}: {value}\r\n" for name, value in about.items() if value is not None).encode("latin-1")
 
-    def _claims(self, setting: KeySetting, organization: str | None, bucket: str, organization_bucket: str) -> tuple[Claim, Claim]:
+    def _claims(self, setting: KeySettings, organization: str | None, bucket: str, organization_bucket: str) -> tuple[Claim, Claim]:
         """For a call, and for a look."""
         alike = (setting.plan, setting.limits, organization)
         if alike not in self._windows:
@@ -97,7 +97,7 @@ class KeyMaker:
                 self._windows.clear()
             own = key_windows(self._plans[setting.plan], setting)
             windows = shadows_last(own + self._organizations.get(organization or "", ()))
-            self._windows[alike] = (windows, told(windows))
+            self._windows[alike] = (windows, reply_fields(windows))
         windows, fields = self._windows[alike]
         one, none = (claim_of(bucket, organization_bucket, windows, cost, fields) for cost in (1, 0))
         return one, none

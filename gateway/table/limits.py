@@ -13,9 +13,9 @@ from gateway.kernel.limits.quota import Posting
 from gateway.kernel.limits.ratelimit_headers import Fields, limit_fields
 from gateway.kernel.limits.token_bucket import Claim, Window
 from gateway.settings import Config
-from gateway.settings.schema.access import Key
+from gateway.settings.schema.access import KeySettings
 from gateway.settings.schema.limits import Limit
-from gateway.settings.schema.routing import Route
+from gateway.settings.schema.routing import RouteSettings
 from gateway.table.keyring import ONE_TAG, Caller, bucket_name, bucket_of
 from gateway.table.quotas import Metering, Meters
 
@@ -46,7 +46,7 @@ class Tariff:
             self._known.clear()
         windows = shadows_last([*caller.claim.windows, *self.limits[method]])
         postings = self.postings(caller, method)
-        made = claim_of(caller.bucket, caller.organization_bucket, windows, self.costs[method], told(windows), postings)
+        made = claim_of(caller.bucket, caller.organization_bucket, windows, self.costs[method], reply_fields(windows), postings)
         self._known[caller, method] = made
         return made
 
@@ -71,12 +71,12 @@ def shadows_last(windows: Iterable[Window]) -> tuple[Window, ...]:
     return tuple(sorted(windows, key=lambda window: window.shadow))
 
 
-def told(windows: tuple[Window, ...]) -> Fields:
+def reply_fields(windows: tuple[Window, ...]) -> Fields:
     """What replies say of the limits, whatever is left of them. Shadows are not told."""
     return limit_fields([window for window in windows if not window.shadow])
 
 
-def tariff(route: Route, meters: Meters) -> Tariff | None:
+def tariff(route: RouteSettings, meters: Meters) -> Tariff | None:
     """None for a route that asks for nothing of its own."""
     methods = route.match.served
     costs = {method: route.cost_of(method) for method in methods}
@@ -86,7 +86,7 @@ def tariff(route: Route, meters: Meters) -> Tariff | None:
     return Tariff(costs, {method: route_windows(route, method) for method in methods}, metering)
 
 
-def route_windows(route: Route, method: str) -> tuple[Window, ...]:
+def route_windows(route: RouteSettings, method: str) -> tuple[Window, ...]:
     """What the route asks of a call on top of its caller's own."""
     return tuple(_window(limit, f"route/{route.id}/{limit.id}") for limit in route.limits_of(method))
 
@@ -101,7 +101,7 @@ def plan_windows(config: Config) -> dict[str, tuple[Window, ...]]:
     }
 
 
-def key_windows(plan: tuple[Window, ...], key: Key) -> tuple[Window, ...]:
+def key_windows(plan: tuple[Window, ...], key: KeySettings) -> tuple[Window, ...]:
     """What a key meets whose plan has the windows `plan`: its own limits come in place of the plan's of the same id, or after them."""
     if not key.limits:
         return plan
@@ -130,7 +130,7 @@ class Tags:
             for organization in key.organizations:
                 self._join(key.organizations[0], organization)
 
-    def of(self, key: Key) -> str | None:
+    def of(self, key: KeySettings) -> str | None:
         """None when the key's bucket is its own."""
         if self._one is not None or self._stored or not key.organizations:
             return self._one

@@ -27,7 +27,7 @@ from gateway.table.rival_routes import Rival, Rivals, image_of, pattern_of
 if TYPE_CHECKING:
     from gateway.table.routes import Route
 
-Places: TypeAlias = tuple[tuple[str, str], ...]
+ServiceAddresses: TypeAlias = tuple[tuple[str, str], ...]
 """Of the targets of an upstream: `host:port`, and the path of the URL without a slash at its end."""
 
 _MOST_KNOWN = 1024
@@ -44,7 +44,7 @@ class Law:
 
     __slots__ = ("_contested", "_demands", "_guarded", "_permitted", "_places", "_rivals", "_services")
 
-    def __init__(self, routes: "Iterable[Route]", services: Mapping[str, Places]) -> None:
+    def __init__(self, routes: "Iterable[Route]", services: Mapping[str, ServiceAddresses]) -> None:
         routes = tuple(routes)
         self._rivals = Rivals()
         for route in routes:

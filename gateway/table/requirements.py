@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from gateway.table.routes import Route
 
 
-class Terms(msgspec.Struct, frozen=True):
+class MethodDemand(msgspec.Struct, frozen=True):
     """For one method: tokens, names of the windows that may refuse, and what of quotas is charged."""
 
     cost: int
@@ -16,7 +16,7 @@ class Terms(msgspec.Struct, frozen=True):
     charges: frozenset[tuple[str, str]]
 
 
-_NOTHING = Terms(1, frozenset(), frozenset())
+_NOTHING = MethodDemand(1, frozenset(), frozenset())
 
 
 class Demand:
@@ -52,8 +52,8 @@ class Demand:
         return any(self.exceeds(other, method) for method in {*self.terms, *other.terms, ""})
 
 
-def _terms(route: "Route", method: str) -> Terms:
+def _terms(route: "Route", method: str) -> MethodDemand:
     tariff = route.tariff
     assert tariff is not None
     windows = frozenset(window.id for window in tariff.limits.get(method, ()) if not window.shadow)
-    return Terms(tariff.costs.get(method, 1), windows, tariff.charges(method))
+    return MethodDemand(tariff.costs.get(method, 1), windows, tariff.charges(method))

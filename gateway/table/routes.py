@@ -5,6 +5,7 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
+from gateway.kernel.errors.translate import ErrorFamily
 from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, NO_ROUTE, Fault, GatewayError
 from gateway.kernel.http.entity_tags import EntityTags
 from gateway.kernel.http.path_patterns import Param, Rest, parse, parse_prefix
@@ -14,11 +15,10 @@ from gateway.kernel.http.request_headers import FieldFilter
 from gateway.kernel.http.response_headers import FieldRules
 from gateway.kernel.limits.token_bucket import Window
 from gateway.table.limits import Tariff
-from gateway.table.reading_law import Law, Places
+from gateway.table.reading_law import Law, ServiceAddresses
 from gateway.upstream.call import Answer, Call
 
 Mode: TypeAlias = Literal["auto", "wrap", "passthrough"]
-Family: TypeAlias = Literal["general", "analytics", "notification"]
 
 
 class Sender(Protocol):
@@ -68,7 +68,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     base: str
     strip_segments: int
     envelope: Envelope
-    family: Family
+    family: ErrorFamily
     faults: dict[str, Fault]
     open: bool
     open_plan: str
@@ -137,7 +137,7 @@ class RouteTable:
         unrouted: tuple[tuple[str, str], ...] = (),
         *,
         merges: bool = True,
-        services: Mapping[str, Places] | None = None,
+        services: Mapping[str, ServiceAddresses] | None = None,
     ) -> None:
         """`merges`: two slashes in a row count as one, where they are refused otherwise. `unrouted` are the fields that are set on
         replies without a route.

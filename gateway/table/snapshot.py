@@ -13,7 +13,7 @@ from gateway.table.compile import build_credentials, build_faults
 from gateway.table.keyring import Credentials
 from gateway.upstream.shared_state import SharedState
 
-Reread: TypeAlias = Callable[[], tuple[Config, Origins | None]]
+ConfigSource: TypeAlias = Callable[[], tuple[Config, Origins | None]]
 """Gives a configuration as it is now, and where it stands. Raises ConfigError."""
 
 
@@ -34,7 +34,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     board: SharedState
 
 
-def draw(config: Config, origins: Origins | None, source: str) -> Snapshot:
+def compile_snapshot(config: Config, origins: Origins | None, source: str) -> Snapshot:
     """Compile `config`."""
     digest = sha256(repr(config).encode()).hexdigest()[:12]
     needs_redis = "deny" in config.ways_without_redis()

@@ -12,7 +12,7 @@ from gateway.table.routes import Route
 from gateway.usage.quotas import Charged, Metered, charged_on, metered
 
 
-class Standing(msgspec.Struct, omit_defaults=True):
+class LimitUsage(msgspec.Struct, omit_defaults=True):
     """One limit. Of `burst` tokens at most `remaining` are there; `methods` are those of its route that it holds for."""
 
     id: str
@@ -33,7 +33,7 @@ class OnRoute(msgspec.Struct):
 
     id: str
     cost: Mapping[str, int]
-    limits: list[Standing]
+    limits: list[LimitUsage]
 
 
 class Account(msgspec.Struct):
@@ -42,7 +42,7 @@ class Account(msgspec.Struct):
     key: str
     organization: str | None
     plan: str
-    limits: list[Standing]
+    limits: list[LimitUsage]
     quotas: list[Metered]
     routes: list[OnRoute]
 
@@ -73,7 +73,7 @@ class Accounts:
         quotas = [metered(state, each.routes) for each, state in zip(looks.meters, read, strict=True)]
         routes = [_on_route(route, methods, states) for route, methods in self._usable(caller)]
         asking = [each for each in routes if each.limits or set(each.cost.values()) != {1}]
-        return Account(caller.id, caller.organization, caller.plan, [standing(state) for state in own.states], quotas, asking)
+        return Account(caller.id, caller.organization, caller.plan, [limit_usage(state) for state in own.states], quotas, asking)
 
     def own_buckets(self, caller: Caller) -> dict[str, str]:
         """Those that no other key takes from: the names of their limits by their keys in the store."""
@@ -103,9 +103,9 @@ class Accounts:
         return [(route, methods) for route in self._routes if (methods := _usable(route, caller))]
 
 
-def standing(state: WindowState, methods: tuple[str, ...] = ()) -> Standing:
+def limit_usage(state: WindowState, methods: tuple[str, ...] = ()) -> LimitUsage:
     window = state.window
-    return Standing(
+    return LimitUsage(
         id=window.id,
         name=window.name,
         scope=window.owner,
@@ -139,5 +139,5 @@ def _windows(route: Route, methods: Sequence[str]) -> dict[Window, list[str]]:
 
 def _on_route(route: Route, methods: Sequence[str], states: Mapping[str, WindowState]) -> OnRoute:
     assert route.tariff is not None
-    limits = [standing(states[window.id], tuple(those)) for window, those in _windows(route, methods).items() if window.id in states]
+    limits = [limit_usage(states[window.id], tuple(those)) for window, those in _windows(route, methods).items() if window.id in states]
     return OnRoute(route.id, {method: route.tariff.costs[method] for method in methods}, limits)

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from gateway.cli import main
 from gateway.observe.metrics import Metrics
 from gateway.observe.node_metrics import NodeMetrics
-from gateway.settings.schema.server import Server
+from gateway.settings.schema.server import ServerSettings
 from tests.architecture.files import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -111,7 +111,7 @@ def _seconds(text: str) -> int:
 
 
 def test_whatever_stops_the_gateway_waits_until_it_is_drained() -> None:
-    server = Server()
+    server = ServerSettings()
     drained_s = server.drain_delay + server.drain_timeout
     unit = dict(re.findall(r"^(\w+)=(.*)$", (DEPLOY / "systemd" / "gateway.service").read_text(), re.MULTILINE))
     assert _seconds(unit["TimeoutStopSec"]) > drained_s

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from gateway.kernel.envelope.raw_json import Members, decode_without_halves, displaced, is_utf8, members, render
+from gateway.kernel.envelope.raw_json import JsonMembers, decode_without_halves, displaced, is_utf8, members, render
 from gateway.kernel.envelope.repair import error_data, string, success_data
 from gateway.kernel.envelope.write import error
 from gateway.kernel.errors.sanitize import fit_json
@@ -110,7 +110,7 @@ def _abridged(data: bytes) -> bytes:
     return render(told)
 
 
-def _written(request_id: str, status: bytes, data: bytes, others: Members) -> bytes:
+def _written(request_id: str, status: bytes, data: bytes, others: JsonMembers) -> bytes:
     rest = b"," + render(others)[1:-1] if others else b""
     return b'{"requestId":"%b","status":"%b","data":%b%b}' % (request_id.encode(), status, data, rest)
 

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from gateway.kernel.envelope.charsets import BOM, UTF8, codec_of, guessed, utf8_of
 from gateway.kernel.envelope.raw_json import WHITE, is_json
 
-Kind: TypeAlias = Literal["json", "text", "events", "binary", "unknown", "octets"]
+MediaKind: TypeAlias = Literal["json", "text", "events", "binary", "unknown", "octets"]
 """`json` is spliced, `text` becomes a JSON string, the rest passes through or is refused.
 
 `unknown`: the backend does not say, so that it may be JSON, text or binary. `octets`: it says no more than that these are bytes;
@@ -24,7 +24,7 @@ an object or an array of JSON they may be, but text they are not.
 class Media(NamedTuple):
     """`charset` is a codec of Python. `shown` says whether an error text of this type may be shown to a client."""
 
-    kind: Kind
+    kind: MediaKind
     charset: str = UTF8
     shown: bool = False
 

@@ -14,7 +14,7 @@ import msgspec
 
 T = TypeVar("T")
 
-Members: TypeAlias = dict[str, bytes]
+JsonMembers: TypeAlias = dict[str, bytes]
 """The members of one object, in order, by decoded name; values as they were spelled. Of duplicate names the last counts."""
 
 WHITE = b" \t\r\n"
@@ -61,7 +61,7 @@ def items(text: bytes) -> list[bytes] | None:
     return [spelled(item) for item in found]
 
 
-def members(text: bytes) -> Members | None:
+def members(text: bytes) -> JsonMembers | None:
     """The members of an object; None for anything else. `text` is valid JSON."""
     found = decode(_MEMBERS, text, shielded)
     if found is None:
@@ -117,7 +117,7 @@ def _unshielded(raw: msgspec.Raw) -> bytes:
     return bytes(raw).replace(_SHIELD, rb"\u")
 
 
-def render(members: Members) -> bytes:
+def render(members: JsonMembers) -> bytes:
     """The object that has `members`."""
     return b"{%b}" % b",".join([b"%b:%b" % (quote(name), value) for name, value in members.items()])
 

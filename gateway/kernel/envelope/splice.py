@@ -15,7 +15,7 @@ from gateway.kernel.faults import UPSTREAM_BODY_INVALID, GatewayError
 from gateway.kernel.http.content_coding import Decoder
 
 
-class Source(Protocol):
+class BodySource(Protocol):
     """Where the rest of a body comes from (a Stream of gateway.upstream.call)."""
 
     @property
@@ -92,7 +92,7 @@ class Spliced:
     `pieces` is what has come of it already and is decoded, but has not gone through `way`; `decoder` is None when the body is not coded.
     """
 
-    def __init__(self, source: Source, decoder: Decoder | None, pieces: Iterator[bytes], way: Pass) -> None:
+    def __init__(self, source: BodySource, decoder: Decoder | None, pieces: Iterator[bytes], way: Pass) -> None:
         self._source = source
         self._decoder = decoder
         self._pieces = pieces

@@ -45,7 +45,7 @@ _DEEPEST = 24
 _MOST_NODES = 4000
 
 
-class Entry(NamedTuple):
+class ErrorEntry(NamedTuple):
     """One single fault. `missing` says that it is the absence of a field."""
 
     text: str
@@ -53,7 +53,7 @@ class Entry(NamedTuple):
     missing: bool
 
 
-class Found(msgspec.Struct):
+class ErrorContents(msgspec.Struct):
     """What an error says. All texts are fit to be shown; "" where it says nothing.
 
     `title` names the kind of error, `text` is the one sentence about it, `explanation` the most that it says in one line.
@@ -62,7 +62,7 @@ class Found(msgspec.Struct):
     title: str = ""
     text: str = ""
     explanation: str = ""
-    entries: list[Entry] = []
+    entries: list[ErrorEntry] = []
     links: list[Link] = []
 
     @property
@@ -82,19 +82,19 @@ class _Trust(IntEnum):
     """All: an object under a name that is known to hold a text for each field."""
 
 
-def found_in(value: object) -> Found:
+def found_in(value: object) -> ErrorContents:
     """What `value`, decoded JSON or a text, says of an error."""
     reader = _Reader()
     head = reader.head(value, 0)
     text = head.text or ("" if reader.entries else head.label)
-    return Found(head.title if head.title != text else "", text, head.explanation or text, list(reader.entries), reader.links)
+    return ErrorContents(head.title if head.title != text else "", text, head.explanation or text, list(reader.entries), reader.links)
 
 
 class _Reader:
     """Reads one error."""
 
     def __init__(self) -> None:
-        self.entries: dict[Entry, None] = {}
+        self.entries: dict[ErrorEntry, None] = {}
         self.links: list[Link] = []
         self._nodes = 0
 
@@ -221,7 +221,7 @@ class _Reader:
         if len(self.entries) < MOST_ENTRIES:
             kinds = {word(kind) for name in words.KINDS if isinstance(kind := named.get(name), str)}
             missing = not kinds.isdisjoint(words.MISSING_KINDS) or words.MISSING_TEXT.search(text) is not None
-            self.entries[Entry(text, field, missing)] = None
+            self.entries[ErrorEntry(text, field, missing)] = None
 
     def _is_too_much(self, depth: int) -> bool:
         self._nodes += 1

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from gateway.kernel.http.response_headers import Fields, rewritten
+from gateway.kernel.http.response_headers import BackendFields, rewritten
 
 _AUTHORITY = re.compile(r"(?:https?:[/\\]*|[/\\]{2,})([^/\\?#]*)", re.IGNORECASE)
 """How browsers read it: with any slashes, in any number."""
@@ -182,7 +182,7 @@ def url_mapping(
     return UrlMapping(frozenset(places), frozenset(hosts), tuple(bases), spell(stripped), spell(added))
 
 
-def with_public_urls(fields: Fields, mapping: UrlMapping, to: PublicOrigin, path: str) -> Fields:
+def with_public_urls(fields: BackendFields, mapping: UrlMapping, to: PublicOrigin, path: str) -> BackendFields:
     """The fields of a reply with URLs of the service in the terms of the client. `path` is what the service was asked for."""
 
     def rewrite(name: str, value: str) -> str:

@@ -15,7 +15,7 @@ from gateway.kernel.errors.sanitize import fit
 from gateway.kernel.faults import UPSTREAM_PROTOCOL_ERROR, GatewayError
 from gateway.kernel.http.link_fields import safe_links
 
-Fields: TypeAlias = list[tuple[bytes, bytes]]
+BackendFields: TypeAlias = list[tuple[bytes, bytes]]
 """As they came from a backend: names in lower case."""
 
 Line: TypeAlias = tuple[str, str]
@@ -139,7 +139,7 @@ class Screened(msgspec.Struct, gc=False):
         return self.content_type[:20].lower() == b"multipart/byteranges" or any(name == "Content-Range" for name, _ in self.of_the_body)
 
 
-def screen(fields: Fields, rules: FieldRules) -> Screened:
+def screen(fields: BackendFields, rules: FieldRules) -> Screened:
     """Sorts out `fields` by `rules`.
 
     Raises GatewayError UPSTREAM_PROTOCOL_ERROR for what is no field.
@@ -213,7 +213,7 @@ def replaced(lines: list[Line], by: tuple[Line, ...]) -> list[Line]:
     return [line for line in lines if line[0].lower() not in names] + list(by)
 
 
-def rewritten(fields: Fields, rewrite: Callable[[str, str], str]) -> Fields:
+def rewritten(fields: BackendFields, rewrite: Callable[[str, str], str]) -> BackendFields:
     """`fields`, with what `rewrite` makes of each that may send a client somewhere, given its name in lower case and its value."""
     return [
         (name, rewrite(name.decode("latin-1"), value.decode("latin-1")).encode("latin-1") if _is_location(_RULES.get(name)) else value)

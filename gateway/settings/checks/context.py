@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
-from gateway.settings.positions import Items, Loc, Place, Table, locate, place_of_key
+from gateway.settings.positions import Items, Loc, Position, Table, locate, position_of_key
 from gateway.settings.problem_list import ProblemList
 from gateway.settings.schema.config import Config
 from gateway.settings.schema.types import Section
@@ -58,7 +58,7 @@ class CheckContext:
         """What the file says there, None if nothing."""
         return locate(self._root, loc)[1]
 
-    def place(self, loc: Loc) -> Place:
+    def place(self, loc: Loc) -> Position:
         return locate(self._root, loc)[0]
 
     def where(self, loc: Loc, beside: Loc) -> str:
@@ -70,7 +70,7 @@ class CheckContext:
         """Takes note of a problem with the value at `loc`, or with its key."""
         place, value, veiled = locate(self._root, loc)
         if at_key:
-            place = place_of_key(self._root, loc)
+            place = position_of_key(self._root, loc)
         self._notes.add(place, loc, text, hint, value if veiled else None)
 
     def warn(self, loc: Loc, text: str, hint: str = "") -> None:

@@ -7,10 +7,10 @@ from typing import NamedTuple
 from gateway.kernel.limits.token_bucket import burst_of
 from gateway.settings.checks.context import CheckContext
 from gateway.settings.positions import Loc
-from gateway.settings.schema.access import Key
+from gateway.settings.schema.access import KeySettings
 from gateway.settings.schema.config import Config
 from gateway.settings.schema.limits import Limit, RouteLimit
-from gateway.settings.schema.routing import Route
+from gateway.settings.schema.routing import RouteSettings
 
 
 def check_limits(draft: CheckContext) -> None:
@@ -36,7 +36,7 @@ class Complaint(NamedTuple):
     hint: str = ""
 
 
-def own_limits(config: Config, key: Key) -> Iterator[Complaint]:
+def own_limits(config: Config, key: KeySettings) -> Iterator[Complaint]:
     """Of the limits of a key: among themselves, and beside those of its plan."""
     yield from _doubles(key.limits, "key")
     own = {limit.id for limit in key.limits}
@@ -72,7 +72,7 @@ def _doubles(limits: Sequence[Limit], what: str) -> Iterator[Complaint]:
         spans.add(span)
 
 
-def _methods(draft: CheckContext, loc: Loc, route: Route) -> None:
+def _methods(draft: CheckContext, loc: Loc, route: RouteSettings) -> None:
     known = route.match.served
     for index, limit in enumerate(route.limits):
         if limit.scope == "organization" and route.auth == "none":
@@ -85,7 +85,7 @@ def _methods(draft: CheckContext, loc: Loc, route: Route) -> None:
             draft.refuse((*loc, "cost", method), f"`{method}` is none of the route's methods", at_key=True)
 
 
-def _costs(draft: CheckContext, loc: Loc, route: Route) -> None:
+def _costs(draft: CheckContext, loc: Loc, route: RouteSettings) -> None:
     """A cost above what a bucket holds would never be let through."""
     for method in route.match.served:
         cost = route.cost_of(method)
@@ -101,7 +101,7 @@ def _costs(draft: CheckContext, loc: Loc, route: Route) -> None:
                 return
 
 
-def _met(config: Config, route: Route, method: str) -> Iterable[tuple[Limit, str]]:
+def _met(config: Config, route: RouteSettings, method: str) -> Iterable[tuple[Limit, str]]:
     """The limits that some call of the route can meet, and whose they are."""
     yield from ((limit, "this route") for limit in route.limits_of(method))
     if route.auth == "none":

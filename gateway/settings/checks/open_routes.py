@@ -9,7 +9,7 @@ from gateway.kernel.http.path_patterns import parse_prefix
 from gateway.settings.checks.context import CheckContext
 from gateway.settings.checks.route_conflicts import ALL, Shape, shape
 from gateway.settings.positions import Loc
-from gateway.settings.schema.routing import Route
+from gateway.settings.schema.routing import RouteSettings
 
 _NAMED = 3
 """Inner routes that a warning names; of the others it tells the number."""
@@ -20,7 +20,7 @@ def check_enclosures(draft: CheckContext) -> None:
     """Takes note of each route without a key that encloses routes with one, or leads where they do."""
     _check_images(draft)
     outer: dict[str | None, list[tuple[Loc, Shape, list[str]]]] = {}
-    inner: list[tuple[Shape, Route]] = []
+    inner: list[tuple[Shape, RouteSettings]] = []
     for loc, route in draft.entries("routes", draft.config.routes):
         form = shape(route.match)
         if route.auth == "key":
@@ -40,7 +40,7 @@ def check_enclosures(draft: CheckContext) -> None:
 
 
 def _check_images(draft: CheckContext) -> None:
-    keyed: dict[tuple[str, Shape], tuple[Route, Shape]] = {}
+    keyed: dict[tuple[str, Shape], tuple[RouteSettings, Shape]] = {}
     for _, route in draft.entries("routes", draft.config.routes):
         if route.auth == "key":
             keyed.setdefault((route.upstream, _image(route)), (route, shape(route.match)))
@@ -51,7 +51,7 @@ def _check_images(draft: CheckContext) -> None:
             draft.warn((*loc, "auth"), text, "ask for a key here too, or let `rewrite` lead elsewhere")
 
 
-def _image(route: Route) -> Shape:
+def _image(route: RouteSettings) -> Shape:
     """What its upstream gets, as a shape."""
     form, rewrite = shape(route.match), route.rewrite
     stripped = len(parse_prefix(rewrite.strip_prefix)) if rewrite.strip_prefix else 0

@@ -6,9 +6,9 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from gateway.settings.positions import Broken, Loc, Table, locate, place_of_key
+from gateway.settings.positions import Broken, Loc, Table, locate, position_of_key
 from gateway.settings.problem_list import ProblemList
-from gateway.settings.schema.access import KeyStore
+from gateway.settings.schema.access import KeyStoreSettings
 from gateway.settings.schema.types import Section
 from gateway.settings.schema.values import RefusedError, did_you_mean, nearest
 
@@ -47,7 +47,7 @@ def explain(error: ValidationError, root: Table, model: type[Section], notes: Pr
         if details["type"] == "too_short" and value:
             continue
         if of_key:
-            place = place_of_key(root, loc)
+            place = position_of_key(root, loc)
         text, hint = _words(details, loc, value, model)
         if veiled and details["type"] in {"int_type", "bool_type"}:
             text += "; a variable is one where it stands without quotes"
@@ -120,7 +120,7 @@ def _not_a_list(value: Any) -> tuple[str, str]:
 def _model_at(model: type[Section], loc: Loc) -> type[Section]:
     """The section that holds the keys at `loc`."""
     if loc == ("keys",):
-        return KeyStore
+        return KeyStoreSettings
     at = model
     for step in loc:
         if isinstance(step, str) and step in at.model_fields:

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from gateway.settings.checks.context import CheckContext
 from gateway.settings.positions import Loc
 from gateway.settings.schema.quotas import Calls, Quota
-from gateway.settings.schema.routing import Route
+from gateway.settings.schema.routing import RouteSettings
 from gateway.settings.schema.values import did_you_mean
 
 
@@ -41,7 +41,7 @@ def _meant(draft: CheckContext, loc: Loc, several: Sequence[Calls], first: int =
     """Routes and methods. Those that there are not are refused."""
     known = draft.ids("routes")
     for index, calls in enumerate(several, first):
-        routes: list[Route] = []
+        routes: list[RouteSettings] = []
         for place, pattern in enumerate(calls.routes):
             if draft.knows_all("routes") and not any(fnmatchcase(route, pattern) for route in known):
                 draft.refuse((*loc, index, "routes", place), f"`{pattern}` matches no route", did_you_mean(pattern, known))

@@ -12,11 +12,11 @@ from gateway.settings.checks.open_routes import check_enclosures
 from gateway.settings.checks.quotas import check_quotas
 from gateway.settings.checks.route_conflicts import check_overlaps
 from gateway.settings.positions import Items, Loc, Table
-from gateway.settings.schema.access import BUILT_IN_PLANS, Key
+from gateway.settings.schema.access import BUILT_IN_PLANS, KeySettings
 from gateway.settings.schema.config import LISTS
 from gateway.settings.schema.redis_urls import AUTHORITIES, files_of
 from gateway.settings.schema.routing import FRAMING, HeaderRules
-from gateway.settings.schema.upstreams import Upstream
+from gateway.settings.schema.upstreams import UpstreamSettings
 from gateway.settings.schema.values import did_you_mean
 
 _BUILT_IN = frozenset(plan.id for plan in BUILT_IN_PLANS)
@@ -77,7 +77,7 @@ def _keys(draft: CheckContext) -> None:
                 draft.refuse((*loc, "routes", index), f"`{pattern}` matches no route", did_you_mean(pattern, routes))
 
 
-def _proofs(draft: CheckContext, loc: Loc, key: Key, seen: dict[str, Loc]) -> None:
+def _proofs(draft: CheckContext, loc: Loc, key: KeySettings, seen: dict[str, Loc]) -> None:
     """By what a caller shows that it is this one: nobody else may have the same."""
     for name, what in (("secret_sha256", "secret"), ("certificate_subject", "certificate")):
         proof = getattr(key, name)
@@ -103,7 +103,7 @@ def _upstreams(draft: CheckContext) -> None:
             _tls(draft, loc, upstream)
 
 
-def _tls(draft: CheckContext, loc: Loc, upstream: Upstream) -> None:
+def _tls(draft: CheckContext, loc: Loc, upstream: UpstreamSettings) -> None:
     if not any(target.url.scheme == "https" for target in upstream.targets):
         draft.refuse((*loc, "tls"), "of no use: no target's URL begins with `https://`", at_key=True)
     check_authorities(draft, (*loc, "tls", "ca"), upstream.tls.ca)

@@ -7,15 +7,15 @@ from pydantic import ValidationError
 
 from gateway.settings.checks.limits import own_limits
 from gateway.settings.positions import spell
-from gateway.settings.schema.access import Key
+from gateway.settings.schema.access import KeySettings
 from gateway.settings.schema.config import Config
 from gateway.settings.schema.values import RefusedError, did_you_mean
 
 
-def read_key(entry: Mapping[str, object]) -> Key:
+def read_key(entry: Mapping[str, object]) -> KeySettings:
     """The entry as one of `keys`. Raises RefusedError with all that is wrong with it; no text repeats a secret."""
     try:
-        return Key.model_validate(entry)
+        return KeySettings.model_validate(entry)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
         raise RefusedError("; ".join(f"{spell(each['loc'])}: {_text(each['type'], each['msg'])}" for each in found)) from None
@@ -37,7 +37,7 @@ class References:
         self._routes = tuple(route.id for route in config.routes)
         self._certificates = any(each.tls and each.tls.client_ca for each in config.server.listeners)
 
-    def wrong(self, key: Key) -> Iterator[str]:
+    def wrong(self, key: KeySettings) -> Iterator[str]:
         """Why nobody can say what the key may do, or it would have more than it may."""
         if key.plan not in self._plans:
             yield _there_is_no("plan", key.plan, self._plans)
@@ -46,7 +46,7 @@ class References:
                 yield _there_is_no("organization", organization, self._organizations)
         yield from self._own_limits(key, lambda field: field != "per")
 
-    def doubtful(self, key: Key) -> Iterator[str]:
+    def doubtful(self, key: KeySettings) -> Iterator[str]:
         """What is not meant, probably, and does no harm: what allows nothing here, and two limits of the same length."""
         for pattern in key.routes or ():
             if not any(fnmatchcase(route, pattern) for route in self._routes):
@@ -55,7 +55,7 @@ class References:
             yield "no listener asks clients for certificates; set `tls.client_ca` of one"
         yield from self._own_limits(key, lambda field: field == "per")
 
-    def _own_limits(self, key: Key, about: Callable[[object], bool]) -> Iterator[str]:
+    def _own_limits(self, key: KeySettings, about: Callable[[object], bool]) -> Iterator[str]:
         for at, text, hint in own_limits(self._config, key) if key.limits else ():
             if about(at[-1]):
                 yield f"{spell(('limits', *at))}: {text}" + (f"; {hint}" if hint else "")

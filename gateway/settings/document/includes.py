@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.settings.document.key_folding import Alike, thin
 from gateway.settings.document.reader import read
-from gateway.settings.positions import BROKEN, Items, Place, Source, Table
+from gateway.settings.positions import BROKEN, Items, Position, SourceFile, Table
 from gateway.settings.problem_list import ProblemList
 from gateway.settings.schema.config import LISTS
 
@@ -34,11 +34,11 @@ def read_file(
     return root, whole
 
 
-def read_text(source: Source, text: str, environ: Mapping[str, str], notes: ProblemList) -> Any:
+def read_text(source: SourceFile, text: str, environ: Mapping[str, str], notes: ProblemList) -> Any:
     """The data of the text, which is a mapping; BROKEN when it is none."""
     notes.open(source)
     root = read(source, text, environ, notes.add, notes.redactor)
-    start = Place(source, 1, 1)
+    start = Position(source, 1, 1)
     if root is None:
         notes.add(start, (), "nothing is written here", "a configuration begins with `version: 1`")
     elif root is not BROKEN and not isinstance(root, Table):
@@ -52,28 +52,28 @@ def read_text(source: Source, text: str, environ: Mapping[str, str], notes: Prob
 
 def _read_one(name: str, environ: Mapping[str, str], notes: ProblemList, groups: list[Alike] | None, content: bytes | None = None) -> Any:
     file = Path(name)
-    empty = Source(name, (), file.parent)
+    empty = SourceFile(name, (), file.parent)
     try:
         content = file.read_bytes() if content is None else content
     except IsADirectoryError:
-        notes.add(Place(empty, 0, 0), (), "this is a directory, not a file")
+        notes.add(Position(empty, 0, 0), (), "this is a directory, not a file")
         return BROKEN
     except OSError as error:
-        notes.add(Place(empty, 0, 0), (), f"cannot be read: {error.strerror}")
+        notes.add(Position(empty, 0, 0), (), f"cannot be read: {error.strerror}")
         return BROKEN
     except ValueError:
-        notes.add(Place(empty, 0, 0), (), "this is not the name of a file")
+        notes.add(Position(empty, 0, 0), (), "this is not the name of a file")
         return BROKEN
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = content[: error.start]
         line, column = before.count(b"\n") + 1, len(before[before.rfind(b"\n") + 1 :].decode(errors="replace")) + 1
-        notes.add(Place(empty, line, column), (), f"byte 0x{content[error.start]:02x} is not UTF-8", "save the file as UTF-8")
+        notes.add(Position(empty, line, column), (), f"byte 0x{content[error.start]:02x} is not UTF-8", "save the file as UTF-8")
         return BROKEN
     if groups is not None:
         text = thin(text, groups)
-    return read_text(Source.of(name, text, file.parent), text, environ, notes)
+    return read_text(SourceFile.of(name, text, file.parent), text, environ, notes)
 
 
 def _included(main: str, patterns: Items, notes: ProblemList) -> list[str]:

@@ -13,7 +13,7 @@ from yaml.reader import ReaderError
 
 from gateway.settings.document.interpolate import interpolate
 from gateway.settings.document.scalars import resolve
-from gateway.settings.positions import BROKEN, Items, Loc, Place, Source, Table
+from gateway.settings.positions import BROKEN, Items, Loc, Position, SourceFile, Table
 
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The parser of libyaml where PyYAML has it; its own is the same, slower."""
@@ -24,7 +24,7 @@ _NO_TAGS = "tags are not supported; write the value without it, or put a value t
 """Neither a tag nor the name of an alias is repeated: it may be a password that somebody did not put into quotes."""
 
 
-Report: TypeAlias = Callable[[Place, Loc, str], None]
+Report: TypeAlias = Callable[[Position, Loc, str], None]
 """Takes note of a problem: where it stands, what it is about, what is wrong."""
 
 
@@ -37,8 +37,8 @@ class _Frame:
         self.collection = collection
         self.anchor = anchor
         self.key: str | None = None
-        self.key_place: Place = collection.place
-        self.merges: list[tuple[Place, object]] = []
+        self.key_place: Position = collection.place
+        self.merges: list[tuple[Position, object]] = []
         self.size = 1
 
 
@@ -50,7 +50,7 @@ class _Read(NamedTuple):
     size: int = 1
 
 
-def read(source: Source, text: str, environ: Mapping[str, str], report: Report, redactor: Callable[[str], None]) -> Any:
+def read(source: SourceFile, text: str, environ: Mapping[str, str], report: Report, redactor: Callable[[str], None]) -> Any:
     """The data of one YAML document; BROKEN when it is none.
 
     Every problem goes to `report`, every text with a value from outside to `redactor`.
@@ -59,20 +59,22 @@ def read(source: Source, text: str, environ: Mapping[str, str], report: Report, 
         return _Reading(source, environ, report, redactor).run(text)
     except UnicodeEncodeError as error:
         before = text[: error.start]
-        report(Place(source, before.count("\n") + 1, len(before) - before.rfind("\n")), (), "half of a surrogate pair is not a character")
+        report(
+            Position(source, before.count("\n") + 1, len(before) - before.rfind("\n")), (), "half of a surrogate pair is not a character"
+        )
     except ReaderError as error:
         # libyaml counts bytes.
         before = text.encode()[: error.position].decode(errors="ignore")
-        place = Place(source, before.count("\n") + 1, len(before) - before.rfind("\n"))
+        place = Position(source, before.count("\n") + 1, len(before) - before.rfind("\n"))
         report(place, (), "this character is not allowed in YAML; in double quotes, write `\\xNN` for it")
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = Place(source, mark.line + 1, mark.column + 1) if mark else Place(source, 1, 1)
+        place = Position(source, mark.line + 1, mark.column + 1) if mark else Position(source, 1, 1)
         report(place, (), _explain(error, source, place))
     return BROKEN
 
 
-def _explain(error: MarkedYAMLError, source: Source, place: Place) -> str:
+def _explain(error: MarkedYAMLError, source: SourceFile, place: Position) -> str:
     problem = str(error.problem or error.context)
     line = source.lines[place.line - 1] if place.line <= len(source.lines) else ""
     if "cannot start any token" in problem:
@@ -91,7 +93,7 @@ def _explain(error: MarkedYAMLError, source: Source, place: Place) -> str:
 class _Reading:
     """One pass over the events of a document."""
 
-    def __init__(self, source: Source, environ: Mapping[str, str], report: Report, redactor: Callable[[str], None]) -> None:
+    def __init__(self, source: SourceFile, environ: Mapping[str, str], report: Report, redactor: Callable[[str], None]) -> None:
         self._source = source
         self._redactor = redactor
         self._environ = environ
@@ -101,7 +103,7 @@ class _Reading:
         self._open: set[str] = set()
         self._root: Any = None
         self._nodes = 0
-        self._second: Place | None = None
+        self._second: Position | None = None
 
     def run(self, text: str) -> Any:
         loader = Loader(text)
@@ -133,9 +135,9 @@ class _Reading:
             self._second = self._place(event)
         return True
 
-    def _place(self, event: yaml.Event) -> Place:
+    def _place(self, event: yaml.Event) -> Position:
         mark: Any = event.start_mark
-        return Place(self._source, mark.line + 1, mark.column + 1)
+        return Position(self._source, mark.line + 1, mark.column + 1)
 
     def _loc(self) -> Loc:
         steps = (len(frame.collection) if isinstance(frame.collection, Items) else frame.key for frame in self._frames)
@@ -152,7 +154,7 @@ class _Reading:
             self._anchors[event.anchor] = read
         self._put(read, place)
 
-    def _resolved(self, event: yaml.ScalarEvent, place: Place) -> _Read:
+    def _resolved(self, event: yaml.ScalarEvent, place: Position) -> _Read:
         text = event.value
         plain = event.implicit[0] and event.tag is None
         if event.tag not in (None, "!", "tag:yaml.org,2002:str"):
@@ -216,14 +218,14 @@ class _Reading:
         self._put(self._anchors[event.anchor], place)
         return True
 
-    def _key(self, frame: _Frame, key: str, place: Place) -> None:
+    def _key(self, frame: _Frame, key: str, place: Position) -> None:
         frame.key, frame.key_place = key, place
         known = frame.collection.places if isinstance(frame.collection, Table) else {}
         if key in known:
             first = known[key][0]
             self._report(place, self._loc(), f"written twice; the first stands in line {first.line}")
 
-    def _put(self, read: _Read, place: Place) -> None:
+    def _put(self, read: _Read, place: Position) -> None:
         self._nodes += 1
         if not self._frames:
             self._root = read.value
@@ -250,7 +252,7 @@ class _Reading:
                     collection.veiled.add(key)
             collection.places[key] = (frame.key_place, place)
 
-    def _merge(self, table: Table, merges: list[tuple[Place, object]]) -> None:
+    def _merge(self, table: Table, merges: list[tuple[Position, object]]) -> None:
         for place, merged in merges:
             for other in merged if isinstance(merged, Items) else [merged]:
                 if not isinstance(other, Table):

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.config_diff.changes import Change, changes, spelled
-from gateway.config_diff.inventory import Redactor, things
+from gateway.config_diff.inventory import Redactor, items_of
 from gateway.settings import Config, parse
 from tests.every_field import fields, variants, whole
 from tests.yaml_files import DIGEST
@@ -31,7 +31,7 @@ routes:
 
 def found(before: Config | str, after: Config | str) -> list[Change]:
     old, new = (parse(each) if isinstance(each, str) else each for each in (before, after))
-    return changes(things(old, VEIL), things(new, VEIL))
+    return changes(items_of(old, VEIL), items_of(new, VEIL))
 
 
 def told(*replacements: tuple[str, str]) -> list[str]:

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from gateway.config_diff.inventory import Item, Redactor, is_secret, things
+from gateway.config_diff.inventory import Item, Redactor, is_secret, items_of
 from gateway.settings import Config, parse
 from tests.yaml_files import DIGEST
 
@@ -25,8 +25,8 @@ AWAY, AT_HOME = Redactor(b"salt", at_home=False), Redactor(b"salt", at_home=True
 
 
 def outline(text: str = TEXT, redactor: Redactor = AWAY) -> dict[str, Item]:
-    found = {str(thing): thing for thing in things(parse(text), redactor)}
-    assert len(found) == len(list(things(parse(text), redactor)))
+    found = {str(thing): thing for thing in items_of(parse(text), redactor)}
+    assert len(found) == len(list(items_of(parse(text), redactor)))
     return found
 
 
@@ -100,4 +100,4 @@ def test_digests_of_keys_are_told_apart_everywhere_by_who_knows_the_salt() -> No
 
 
 def test_a_configuration_of_nothing_but_defaults_has_them() -> None:
-    assert {thing.kind for thing in things(Config(version=1), AWAY)} == {"section", "listener", "plan", "limit", "error"}
+    assert {thing.kind for thing in items_of(Config(version=1), AWAY)} == {"section", "listener", "plan", "limit", "error"}

@@ -9,7 +9,7 @@ from hypothesis import given
 
 from gateway.settings import Config, ConfigError, load, parse
 from gateway.settings.document.key_folding import WORTH_ENTRIES, Alike, thin, with_alike
-from gateway.settings.schema.access import Key
+from gateway.settings.schema.access import KeySettings
 from gateway.settings.schema.key_list import KeyList
 from tests.yaml_files import LEAST
 
@@ -41,7 +41,7 @@ def read(text: str) -> tuple[Config, list[Alike]] | None:
     return None if keys is None else (config.model_copy(update={"keys": keys}), groups)
 
 
-def told(config: Config) -> list[Key]:
+def told(config: Config) -> list[KeySettings]:
     return sorted(config.keys, key=lambda key: key.id)
 
 
@@ -120,7 +120,9 @@ def test_what_is_not_what_it_seemed_is_read_whole(section: str) -> None:
 def test_keys_that_are_alike_down_to_the_certificate_are_read_whole() -> None:
     """All of them but one are mistakes."""
     for subject, whole in (("CN=one", True), (None, False)):
-        first = Key.model_validate({"id": "a", "secret_sha256": digest("a")} | ({"certificate_subject": subject} if subject else {}))
+        first = KeySettings.model_validate(
+            {"id": "a", "secret_sha256": digest("a")} | ({"certificate_subject": subject} if subject else {})
+        )
         groups: list[Alike] = []
         thin("keys:\n" + "".join(flow(name, f", certificate_subject: {subject}" if subject else "") for name in "abc"), groups, worth=1)
         assert (with_alike(KeyList([first]), groups) is None) == whole

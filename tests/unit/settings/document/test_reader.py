@@ -4,17 +4,17 @@ from typing import Any
 import pytest
 
 from gateway.settings.document.reader import read
-from gateway.settings.positions import BROKEN, Items, Loc, Place, Source, Table, locate, place_of_key, spell
+from gateway.settings.positions import BROKEN, Items, Loc, Position, SourceFile, Table, locate, position_of_key, spell
 
 
 def reading(text: str, **environ: str) -> tuple[Any, list[str]]:
     said: list[str] = []
     outside: list[str] = []
 
-    def report(place: Place, loc: Loc, problem: str) -> None:
+    def report(place: Position, loc: Loc, problem: str) -> None:
         said.append(f"{place.line}:{place.column} {spell(loc)}: {problem}")
 
-    return read(Source.of("f", text, Path()), text, environ, report, outside.append), said
+    return read(SourceFile.of("f", text, Path()), text, environ, report, outside.append), said
 
 
 @pytest.mark.parametrize(
@@ -106,23 +106,23 @@ def test_reading_goes_on_after_a_problem_with_a_value() -> None:
 
 def test_places_are_looked_up_by_the_way_to_them() -> None:
     root, _ = reading("a:\n  - b: ${X}\n    c: [1, '${X}']\n", X="5")
-    assert locate(root, ("a", 0, "b")) == (Place(root.place.source, 2, 8), 5, True)
-    assert locate(root, ("a", 0, "c", 0)) == (Place(root.place.source, 3, 9), 1, False)
+    assert locate(root, ("a", 0, "b")) == (Position(root.place.source, 2, 8), 5, True)
+    assert locate(root, ("a", 0, "c", 0)) == (Position(root.place.source, 3, 9), 1, False)
     assert locate(root, ("a", 0, "c", 1))[1:] == ("5", True)
-    assert locate(root, ("a", 0, "missing")) == (Place(root.place.source, 2, 5), None, False)
-    assert place_of_key(root, ("a", 0, "c")) == Place(root.place.source, 3, 5)
-    assert place_of_key(root, ("a", 7)) == Place(root.place.source, 2, 3)
+    assert locate(root, ("a", 0, "missing")) == (Position(root.place.source, 2, 5), None, False)
+    assert position_of_key(root, ("a", 0, "c")) == Position(root.place.source, 3, 5)
+    assert position_of_key(root, ("a", 7)) == Position(root.place.source, 2, 3)
 
 
 def test_merged_keys_keep_their_places() -> None:
     root, _ = reading("a: &a\n  x: ${X}\nb: {<<: *a}\n", X="5")
-    assert locate(root, ("b", "x")) == (Place(root.place.source, 2, 6), 5, True)
+    assert locate(root, ("b", "x")) == (Position(root.place.source, 2, 6), 5, True)
 
 
 def test_lines_are_counted_as_the_parser_counts_them() -> None:
     text = "# a\u2028# b\x85# c\r\n# d\re: @\n"
     assert reading(text)[1] == ["5:4 : a value cannot begin with this character; put it into quotes"]
-    assert Source.of("f", text, Path()).lines[4] == "e: @"
+    assert SourceFile.of("f", text, Path()).lines[4] == "e: @"
 
 
 def test_collections_know_where_they_begin() -> None:
