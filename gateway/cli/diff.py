@@ -40,11 +40,11 @@ def command(file: Path, admin: str, against: Path | None, output: Literal["text"
     with explained():
         config = load(file)
         if against is not None:
-            redactor = Redactor(os.urandom(16), at_home=True)
+            redactor = Redactor(os.urandom(16), local=True)
             before: Iterable[Item] = items_of(load(against), redactor)
         else:
             preface, before = _in_force(admin)
-            redactor = Redactor(bytes.fromhex(preface.salt), at_home=False)
+            redactor = Redactor(bytes.fromhex(preface.salt), local=False)
             if preface.release != __version__:
                 click.echo(f"the gateway is release {preface.release}, and this is {__version__}: they may know different things", err=True)
     found = changes(before, items_of(config, redactor))

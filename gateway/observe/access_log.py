@@ -92,13 +92,13 @@ class AccessLog:
     ) -> None:
         self.enabled = enabled
         self._wall = wall
-        self._stamp = Timestamp()
+        self._timestamp = Timestamp()
         self._put = writer.put
         self._console = console
         self._colour = colour
 
     def write(self, record: AccessRecord) -> None:
-        record.timestamp = self._stamp(self._wall())
+        record.timestamp = self._timestamp(self._wall())
         record.level = "info" if record.status < 500 else "error"
         if self._console:
             self._put(self._line(record).encode(errors="backslashreplace"))

@@ -38,15 +38,15 @@ class _Merged:
         """Only series whose labels have these values, where `known` says which a label may have."""
         self._known = [(at, known[name]) for at, name in enumerate(self.declaration.labels) if name in known]
         self._rows.clear()
-        for values, places in self._series.items():
+        for values, locations in self._series.items():
             if self._shows(values):
-                for place in places:
-                    self._rows.lay(values, place)
+                for location in locations:
+                    self._rows.add_location(values, location)
 
-    def add(self, values: tuple[str, ...], place: SeriesLocation) -> None:
-        self._series.setdefault(values, []).append(place)
+    def add(self, values: tuple[str, ...], location: SeriesLocation) -> None:
+        self._series.setdefault(values, []).append(location)
         if self._shows(values):
-            self._rows.lay(values, place)
+            self._rows.add_location(values, location)
 
     def write(self, snapshots: Sequence[SlotValues], *, openmetrics: bool) -> Iterator[bytes]:
         """In pieces; nothing as long as there is no series."""

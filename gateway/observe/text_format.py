@@ -50,17 +50,17 @@ class GaugeRows:
         """No series is shown any more."""
         self._rows.clear()
 
-    def lay(self, values: tuple[str, ...], place: SeriesLocation) -> None:
+    def add_location(self, values: tuple[str, ...], location: SeriesLocation) -> None:
         """One more place of the series with these label values."""
-        self._rows.setdefault(f"{self._declaration.name}{labels(self._declaration, values)}", []).append(place)
+        self._rows.setdefault(f"{self._declaration.name}{labels(self._declaration, values)}", []).append(location)
 
     def lines(self, snapshots: Sequence[SlotValues]) -> Iterator[bytes]:
         written = []
-        for name, places in self._rows.items():
-            told = [value for place in places if (value := snapshots[place.region][place.slot]) != ABSENT]
+        for name, locations in self._rows.items():
+            values = [value for location in locations if (value := snapshots[location.region][location.slot]) != ABSENT]
             # An info that no longer holds was set to 0.
-            if told and not (self._info and max(told) <= 0):
-                written.append(f"{name} {number(self._merge(told))}\n")
+            if values and not (self._info and max(values) <= 0):
+                written.append(f"{name} {number(self._merge(values))}\n")
         yield "".join(written).encode()
 
 
@@ -84,7 +84,7 @@ class CounterRows:
         self._pickers: list[tuple[int, Callable[[SlotValues], Sequence[float]]]] = []
         self._pieces: list[_Piece] = []
 
-    def lay(self, values: tuple[str, ...], place: SeriesLocation) -> None:
+    def add_location(self, values: tuple[str, ...], location: SeriesLocation) -> None:
         """One more place of the series with these label values."""
         row = self._rows.get(values)
         if row is None:
@@ -92,13 +92,13 @@ class CounterRows:
             self._begin(values)
         self._pickers.clear()
         start = row * self._width
-        first = self._column(place.region, 0)
-        if place.elements == self._order and first[start : start + self._width] == self._nothing:
-            first[start : start + self._width] = range(place.slot, place.slot + self._width)
+        first = self._column(location.region, 0)
+        if location.elements == self._order and first[start : start + self._width] == self._nothing:
+            first[start : start + self._width] = range(location.slot, location.slot + self._width)
             return
-        for slot, element in enumerate(place.elements, place.slot):
+        for slot, element in enumerate(location.elements, location.slot):
             nth = 0
-            while (column := self._column(place.region, nth))[start + element] != _ZERO:
+            while (column := self._column(location.region, nth))[start + element] != _ZERO:
                 nth += 1
             column[start + element] = slot
 
@@ -167,8 +167,8 @@ class _Piece:
         return self._text
 
 
-def _added(left: Iterable[float], right: Iterable[float]) -> Iterable[float]:
-    return map(add, left, right)
+def _added(first: Iterable[float], second: Iterable[float]) -> Iterable[float]:
+    return map(add, first, second)
 
 
 def labels(declaration: Declaration, values: Sequence[str], **more: str) -> str:

@@ -87,9 +87,9 @@ def _load_thinned(name: str, environ: Mapping[str, str], content: bytes | None) 
 
 
 def _read(name: str, environ: Mapping[str, str], groups: list[Alike] | None, content: bytes | None) -> tuple[Any, ProblemList, bool]:
-    notes = ProblemList()
-    root, whole = read_file(name, environ, notes, groups, content)
-    return root, notes, whole
+    problem_list = ProblemList()
+    root, whole = read_file(name, environ, problem_list, groups, content)
+    return root, problem_list, whole
 
 
 def parse(text: str, name: str = "gateway.yaml", environ: Mapping[str, str] | None = None, directory: Path = Path()) -> Config:
@@ -97,9 +97,9 @@ def parse(text: str, name: str = "gateway.yaml", environ: Mapping[str, str] | No
 
     `directory` is what `${file:…}` and the paths of certificates are relative to. Raises ConfigError.
     """
-    notes = ProblemList()
-    root = read_text(SourceFile.of(name, text, directory), text, environ or {}, notes)
-    return _built(root, notes, whole=True).config
+    problem_list = ProblemList()
+    root = read_text(SourceFile.of(name, text, directory), text, environ or {}, problem_list)
+    return _built(root, problem_list, whole=True).config
 
 
 def from_upstream(url: str, address: str = "127.0.0.1:8080") -> Config:
@@ -118,18 +118,18 @@ def from_upstream(url: str, address: str = "127.0.0.1:8080") -> Config:
         raise ConfigError([Problem("command line", 0, 0, "", problem.text, problem.hint) for problem in error.problems]) from None
 
 
-def _built(root: Any, notes: ProblemList, whole: bool) -> _Loaded:
+def _built(root: Any, problem_list: ProblemList, whole: bool) -> _Loaded:
     if not isinstance(root, Table):
-        notes.raise_if_any()
+        problem_list.raise_if_any()
         raise AssertionError("what cannot be read has a problem")
     _anchor_paths(root)
     try:
-        draft = CheckContext(Config.model_validate(root), root, {}, notes, whole)
+        context = CheckContext(Config.model_validate(root), root, {}, problem_list, whole)
     except ValidationError as error:
-        draft = CheckContext(*pruned(root, explain(error, root, Config, notes)), notes, whole)
-    check(draft)
-    notes.raise_if_any()
-    return _Loaded(draft.config, root, notes.warnings())
+        context = CheckContext(*pruned(root, explain(error, root, Config, problem_list)), problem_list, whole)
+    check(context)
+    problem_list.raise_if_any()
+    return _Loaded(context.config, root, problem_list.warnings())
 
 
 def _anchor_paths(root: Table) -> None:
@@ -154,4 +154,4 @@ def _anchor(table: object, *names: str) -> None:
     for name in names:
         path = table.get(name)
         if isinstance(path, str) and path and "\n" not in path:
-            table[name] = str(table.places[name][1].source.directory / path)
+            table[name] = str(table.positions[name][1].source.directory / path)

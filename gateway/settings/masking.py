@@ -14,7 +14,7 @@ from gateway.settings.disclosure import is_plain_key, may_be_shown, opens
 from gateway.settings.secret_patterns import MASK, holds_key, looks_secret, shown_url
 
 _LONGEST = 160
-_LOOK_BACK = 200
+_LINES_ABOVE = 200
 """Lines above in which the keys that a line stands under are looked for."""
 
 _REFERENCE = re.compile(r"\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?::(?:\?[^}]*|-(.*)))?|file:[^}]*)\}")
@@ -58,7 +58,7 @@ def _above(lines: Sequence[str], index: int) -> tuple[str | None, bool]:
     limit, in_list = _indent(text), text.lstrip().startswith("- ")
     governing: str | None = None
     sealed = False
-    for above in range(index - 1, max(-1, index - 1 - _LOOK_BACK), -1):
+    for above in range(index - 1, max(-1, index - 1 - _LINES_ABOVE), -1):
         line = lines[above].rstrip()
         if not line.strip() or line.lstrip().startswith("#"):
             continue
@@ -77,7 +77,7 @@ def _above(lines: Sequence[str], index: int) -> tuple[str | None, bool]:
             governing = governing or last
             sealed = sealed or not opens(last)
         limit, in_list = indent, dash
-    return governing, sealed or (limit > 0 and index > _LOOK_BACK)
+    return governing, sealed or (limit > 0 and index > _LINES_ABOVE)
 
 
 def _before(lines: Sequence[str], index: int) -> int:
@@ -125,7 +125,9 @@ class _Line:
                 yield at, char
                 self._punctuate(char)
             elif char in "&*!":  # an anchor, an alias, a tag: or a secret that somebody did not put into quotes
-                end = next((place for place in range(at, len(text)) if text[place].isspace() or text[place] in "[]{},"), len(text))
+                end = next(
+                    (position for position in range(at, len(text)) if text[position].isspace() or text[position] in "[]{},"), len(text)
+                )
                 yield at, char + MASK
             elif block := _BLOCK.match(text, at):
                 end = block.end()

@@ -43,25 +43,25 @@ Loc: TypeAlias = tuple[str | int, ...]
 class Table(dict[str, Any]):
     """A YAML mapping. `places` holds where each key and each value stands, `veiled` keys whose values are from outside."""
 
-    __slots__ = ("place", "places", "veiled")
+    __slots__ = ("position", "positions", "redacted")
 
-    def __init__(self, place: Position) -> None:
+    def __init__(self, position: Position) -> None:
         super().__init__()
-        self.place = place
-        self.places: dict[str, tuple[Position, Position]] = {}
-        self.veiled: set[str] = set()
+        self.position = position
+        self.positions: dict[str, tuple[Position, Position]] = {}
+        self.redacted: set[str] = set()
 
 
 class Items(list[Any]):
     """A YAML sequence. `places` holds where each item stands, `veiled` the indexes whose values are from outside."""
 
-    __slots__ = ("place", "places", "veiled")
+    __slots__ = ("position", "positions", "redacted")
 
-    def __init__(self, place: Position) -> None:
+    def __init__(self, position: Position) -> None:
         super().__init__()
-        self.place = place
-        self.places: list[Position] = []
-        self.veiled: set[int] = set()
+        self.position = position
+        self.positions: list[Position] = []
+        self.redacted: set[int] = set()
 
 
 def locate(root: Any, loc: Loc) -> tuple[Position, Any, bool]:
@@ -69,21 +69,21 @@ def locate(root: Any, loc: Loc) -> tuple[Position, Any, bool]:
 
     When the way ends early, that is where what is missing would have to be: the innermost collection that is there.
     """
-    place, value, veiled = root.place, root, False
+    position, value, redacted = root.position, root, False
     for step in loc:
         if isinstance(value, Table) and isinstance(step, str) and step in value:
-            place, veiled, value = value.places[step][1], step in value.veiled, value[step]
+            position, redacted, value = value.positions[step][1], step in value.redacted, value[step]
         elif isinstance(value, Items) and isinstance(step, int) and step < len(value):
-            place, veiled, value = value.places[step], step in value.veiled, value[step]
+            position, redacted, value = value.positions[step], step in value.redacted, value[step]
         else:
-            return place, None, False
-    return place, value, veiled
+            return position, None, False
+    return position, value, redacted
 
 
 def position_of_key(root: Any, loc: Loc) -> Position:
     """Where the key that is the last step of `loc` stands."""
-    place, parent, _ = locate(root, loc[:-1])
-    return parent.places[loc[-1]][0] if isinstance(parent, Table) and loc[-1] in parent.places else place
+    position, parent, _ = locate(root, loc[:-1])
+    return parent.positions[loc[-1]][0] if isinstance(parent, Table) and loc[-1] in parent.positions else position
 
 
 def spell(loc: Loc) -> str:

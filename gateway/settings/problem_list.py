@@ -30,11 +30,11 @@ class ProblemList:
 
     def add(
         self,
-        place: Position,
+        position: Position,
         loc: Loc,
         text: str,
         hint: str = "",
-        veiled: object = None,
+        redacted: object = None,
         value: object = None,
         severity: Literal["error", "warning"] = "error",
     ) -> None:
@@ -42,18 +42,18 @@ class ProblemList:
 
         `veiled` is the same for a value from outside: no part of it is repeated, and no hint is made from it.
         """
-        own = "" if veiled is None else str(veiled)
-        text = _QUOTED.sub(lambda quoted: "`…`" if quoted[1] in own or self._is_outside(quoted[1]) else quoted[0], text)
-        hint = "" if own else _QUOTED.sub(lambda quoted: "`…`" if self._is_outside(quoted[1]) else quoted[0], hint)
+        redacted_value = "" if redacted is None else str(redacted)
+        text = _QUOTED.sub(lambda quoted: "`…`" if quoted[1] in redacted_value or self._is_outside(quoted[1]) else quoted[0], text)
+        hint = "" if redacted_value else _QUOTED.sub(lambda quoted: "`…`" if self._is_outside(quoted[1]) else quoted[0], hint)
         quoted = [*_QUOTED.findall(f"{text} {hint}"), value if isinstance(value, str) else ""]
         text, hint = shown_text(text, quoted), shown_text(hint, quoted)
-        self.open(place.source)
-        raw = place.source.lines[place.line - 1] if 0 < place.line <= len(place.source.lines) else ""
-        line, column = masked(place.source.lines, place.line, place.column)
+        self.open(position.source)
+        raw = position.source.lines[position.line - 1] if 0 < position.line <= len(position.source.lines) else ""
+        line, column = masked(position.source.lines, position.line, position.column)
         problem = Problem(
-            place.source.name,
-            place.line,
-            place.column,
+            position.source.name,
+            position.line,
+            position.column,
             _one_line(spell(shown_path(loc, raw))),
             _one_line(text),
             _one_line(hint),
@@ -61,7 +61,7 @@ class ProblemList:
             column,
             severity,
         )
-        self._found.append((self._order[place.source.name], problem))
+        self._found.append((self._order[position.source.name], problem))
 
     def _is_outside(self, quoted: str) -> bool:
         return quoted in self._outside or any(len(value) >= _TELLING and value in quoted for value in self._outside)

@@ -43,12 +43,12 @@ def shown_url(text: str) -> str:
     if begin is None or begin.end() == len(text):
         return text
     rest, question, _ = text[begin.end() :].partition("?")
-    before, at, place = rest.rpartition("@")
+    before, at, host = rest.rpartition("@")
     login = MASK + "@" if at else ""
     if before.endswith(":"):  # nobody's password is empty: it may begin with an @ that is not percent-encoded
         return text[: begin.end()] + MASK
     if question and "@" in text[begin.end() + len(rest) :]:  # a password may hold a question mark: what is what cannot be known
         return text[: begin.end()] + MASK
-    if not _HARMLESS_REST.fullmatch(place) or holds_key(place):
+    if not _HARMLESS_REST.fullmatch(host) or holds_key(host):
         return text[: begin.end()] + login + MASK
-    return text[: begin.end()] + login + place + (f"?{MASK}" if question else "")
+    return text[: begin.end()] + login + host + (f"?{MASK}" if question else "")

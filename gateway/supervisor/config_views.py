@@ -42,8 +42,8 @@ def configuration_views(snapshot: Callable[[], Snapshot]) -> dict[str, View]:
 
     async def outline(_: web.BaseRequest) -> web.Response:
         body = bytearray(msgspec.json.encode(Preface(__version__, salt.hex())) + b"\n")
-        for count, thing in enumerate(items_of(snapshot().config, Redactor(salt, at_home=False))):
-            body += msgspec.json.encode(thing) + b"\n"
+        for count, item in enumerate(items_of(snapshot().config, Redactor(salt, local=False))):
+            body += msgspec.json.encode(item) + b"\n"
             if not count % _AT_ONCE:
                 await asyncio.sleep(0)
         return lines_reply(bytes(body))

@@ -57,13 +57,13 @@ def build_routes(config: Config, upstreams: Mapping[str, Sender], faults: dict[s
     path = config.server.limits_path
     privacy, response_set = _privacy(tuple(config.defaults.headers.response.set.items()), config.auth.key.header)
     keyed = _own_set(response_set, privacy)
-    own = () if path is None else (limits_route(path, faults, keyed),)
-    services = {each.id: _places(each) for each in config.upstreams}
+    limits_routes = () if path is None else (limits_route(path, faults, keyed),)
+    services = {each.id: _addresses(each) for each in config.upstreams}
     merges = config.server.paths.empty_segments == "merge"
-    return RouteTable([*routes, *own], keyed, merges=merges, services=services)
+    return RouteTable([*routes, *limits_routes], keyed, merges=merges, services=services)
 
 
-def _places(upstream: UpstreamSettings) -> ServiceAddresses:
+def _addresses(upstream: UpstreamSettings) -> ServiceAddresses:
     """Where its targets are. The scheme does not count: it is the same service."""
     urls = [urlsplit(str(target.url)) for target in upstream.targets]
     return tuple(dict.fromkeys((url.netloc.lower(), url.path.rstrip("/")) for url in urls))
@@ -81,7 +81,7 @@ class _RouteMaker:
         self._filters: dict[tuple[bytes, ...], FieldFilter] = {}
         self._rules: dict[tuple[str, ...], FieldRules] = {}
         self._between: dict[tuple[str | None, ...], UrlMapping] = {}
-        self._said: dict[tuple[tuple[Line, ...], str | None], tuple[tuple[Line, ...], ...]] = {}
+        self._response_lines: dict[tuple[tuple[Line, ...], str | None], tuple[tuple[Line, ...], ...]] = {}
 
     def make(self, route: RouteSettings, upstream: Sender) -> Route:
         config = self._config
@@ -147,10 +147,10 @@ class _RouteMaker:
 
     def _responses(self, response_set: tuple[Line, ...], key_field: str | None) -> tuple[tuple[Line, ...], ...]:
         """`privacy`, `response_set` and `own_set` of a route."""
-        known = self._said.get((response_set, key_field))
+        known = self._response_lines.get((response_set, key_field))
         if known is None:
             privacy, merged = _privacy(response_set, key_field)
-            known = self._said[response_set, key_field] = (privacy, merged, _own_set(merged, privacy))
+            known = self._response_lines[response_set, key_field] = (privacy, merged, _own_set(merged, privacy))
         return known
 
     def _rules_without(self, removed: tuple[str, ...]) -> FieldRules:
@@ -165,9 +165,9 @@ def _privacy(response_set: tuple[Line, ...], key_field: str | None) -> tuple[tup
     if key_field is None:
         return (), response_set
     names = {name.lower() for name, _ in response_set}
-    said = tuple(line for line in ((VARY, key_field), PRIVATE) if line[0].lower() not in names)
+    privacy_lines = tuple(line for line in ((VARY, key_field), PRIVATE) if line[0].lower() not in names)
     merged = tuple((name, varying(value, key_field) if name.lower() == "vary" else value) for name, value in response_set)
-    return said, merged
+    return privacy_lines, merged
 
 
 def _own_set(response_set: tuple[Line, ...], privacy: tuple[Line, ...]) -> tuple[Line, ...]:

@@ -36,7 +36,7 @@ class Caller(msgspec.Struct, frozen=True, eq=False):
     bucket: str
     organization_bucket: str
     claim: Claim
-    look: Claim
+    peek: Claim
     head: bytes
     routes: frozenset[str] | None = None
     methods: frozenset[str] | None = None

@@ -65,10 +65,10 @@ class KeyMaker:
         several = len(setting.organizations) > 1
         for organization in setting.organizations or (None,):
             shared = bucket if organization is None else bucket_name(tag, bucket_of(f"organization {organization}"))
-            claim, look = self._claims(setting, organization, bucket, shared)
+            claim, peek = self._claims(setting, organization, bucket, shared)
             head = self._head(setting, organization)
             callers[organization] = Caller(
-                setting.id, organization, setting.plan, bucket, shared, claim, look, head, allowed, methods, several
+                setting.id, organization, setting.plan, bucket, shared, claim, peek, head, allowed, methods, several
             )
         callers[None] = next(iter(callers.values()))
         return Key(setting.id, callers, setting.disabled, self._disabled, setting.expires.timestamp() if setting.expires else None)
@@ -95,8 +95,8 @@ class KeyMaker:
         if alike not in self._windows:
             if len(self._windows) >= MOST_MADE:
                 self._windows.clear()
-            own = key_windows(self._plans[setting.plan], setting)
-            windows = shadows_last(own + self._organizations.get(organization or "", ()))
+            limits_routes = key_windows(self._plans[setting.plan], setting)
+            windows = shadows_last(limits_routes + self._organizations.get(organization or "", ()))
             self._windows[alike] = (windows, reply_fields(windows))
         windows, fields = self._windows[alike]
         one, none = (claim_of(bucket, organization_bucket, windows, cost, fields) for cost in (1, 0))

@@ -66,9 +66,9 @@ class Meters:
         plans: dict[tuple[str, str], tuple[Posting, ...]] = {}
         for plan, quotas in self._quotas.items():
             for method in methods:
-                postings = [_posting(meter) for quota, meter in quotas if any(calls.hold(route, method) for calls in quota.charge)]
+                postings = [_posting(meter) for quota, meter in quotas if any(calls.includes(route, method) for calls in quota.charge)]
                 postings += [
-                    _posting(meter, "release") for quota, meter in quotas if any(c.hold(route, method) for c in quota.release or ())
+                    _posting(meter, "release") for quota, meter in quotas if any(c.includes(route, method) for c in quota.release or ())
                 ]
                 postings += [_posting(meter) for meter in self._concurrency[plan]]
                 if postings:

@@ -42,7 +42,7 @@ _LEADS_ELSEWHERE = "The path leads to what another route guards. Use that route,
 class Law:
     """Compares the route that was matched with its rivals."""
 
-    __slots__ = ("_contested", "_demands", "_guarded", "_permitted", "_places", "_rivals", "_services")
+    __slots__ = ("_addresses", "_contested", "_demands", "_guarded", "_permitted", "_rivals", "_services")
 
     def __init__(self, routes: "Iterable[Route]", services: Mapping[str, ServiceAddresses]) -> None:
         routes = tuple(routes)
@@ -52,22 +52,22 @@ class Law:
         known: dict[Demand, Demand] = {}
         self._demands = {route: known.setdefault(demand, demand) for route in routes for demand in (Demand(route),)}
         self._contested = {demand for demand in known if any(other.may_exceed(demand) for other in known)}
-        self._places = {
+        self._addresses = {
             route: services.get(route.upstream.id, ((route.upstream.id, ""),)) for route in routes if route.upstream is not None
         }
         self._services = self._rewritten()
-        self._guarded = {origin for route, places in self._places.items() if not route.open for origin, _ in places}
+        self._guarded = {origin for route, addresses in self._addresses.items() if not route.open for origin, _ in addresses}
         self._permitted: dict[tuple[str, str], list[Rival]] = {}
 
     def is_clear(self, route: "Route", method: str, path: str) -> bool:
-        """Whether `hold` has no objection."""
+        """Whether `check` raises nothing."""
         try:
-            self.hold(route, method, path)
+            self.check(route, method, path)
         except GatewayError:
             return False
         return True
 
-    def hold(self, route: "Route", method: str, path: str) -> None:
+    def check(self, route: "Route", method: str, path: str) -> None:
         """Raises GatewayError METHOD_NOT_ALLOWED, MALFORMED_PATH or ROUTE_FORBIDDEN when a rival of `route` asks everybody for more."""
         demand = self._demands[route]
         if demand in self._contested and route.upstream is not None:
@@ -95,7 +95,7 @@ class Law:
     def _behind(self, route: "Route", method: str, path: str) -> list[Rival]:
         """Rivals for what the service gets."""
         found: list[Rival] = []
-        for origin, base in self._places.get(route, ()):
+        for origin, base in self._addresses.get(route, ()):
             if origin in self._services and origin in self._guarded:
                 found += _few(self._services[origin].of(route, method, base + route.upstream_path(merged(path)) or "/", ties=False))
         return found
@@ -111,8 +111,8 @@ class Law:
     def _rewritten(self) -> dict[str, Rivals]:
         """By origin, of the services that do not get all paths as clients spell them."""
         routes: dict[str, list[tuple[Route, str]]] = {}
-        for route, places in self._places.items():
-            for origin, base in places:
+        for route, addresses in self._addresses.items():
+            for origin, base in addresses:
                 routes.setdefault(origin, []).append((route, base))
         found = {}
         for origin, served in routes.items():

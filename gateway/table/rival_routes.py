@@ -22,14 +22,14 @@ class Rival(NamedTuple):
     serves: bool
 
 
-class _Place:
+class _TreeNode:
     """One position in the tree. `below` are routes that take all that is left, or nothing of it."""
 
     __slots__ = ("below", "here", "literal", "param")
 
     def __init__(self) -> None:
-        self.literal: dict[str, _Place] = {}
-        self.param: _Place | None = None
+        self.literal: dict[str, _TreeNode] = {}
+        self.param: _TreeNode | None = None
         self.here: list[Route] = []
         self.below: list[Route] = []
 
@@ -40,18 +40,18 @@ class Rivals:
     __slots__ = ("_root",)
 
     def __init__(self) -> None:
-        self._root = _Place()
+        self._root = _TreeNode()
 
     def add(self, route: "Route", segments: Iterable[Segment], below: bool) -> None:
         """`segments` are those of its path, without a rest; `below` that it takes all paths that begin so."""
-        place = self._root
+        node = self._root
         for segment in segments:
             if isinstance(segment, str):
-                place = place.literal.setdefault(fold(segment), _Place())
+                node = node.literal.setdefault(fold(segment), _TreeNode())
             else:
-                place.param = place.param or _Place()
-                place = place.param
-        (place.below if below else place.here).append(route)
+                node.param = node.param or _TreeNode()
+                node = node.param
+        (node.below if below else node.here).append(route)
 
     def of(self, route: "Route", method: str, path: str, *, ties: bool = True) -> list[Rival] | None:
         """Those of `route`, which takes `path` as it is spelled; None when the path has too many readings.
@@ -64,7 +64,7 @@ class Rivals:
             return None
         found: dict[Rival, None] = {}
         for reading in readings:
-            for routes in _places(self._root, reading, 0):
+            for routes in _candidates(self._root, reading, 0):
                 serving = [each for each in routes if method in each.methods]
                 for each in serving or routes:
                     if each is not route and (ties or route not in serving):
@@ -89,17 +89,17 @@ def image_of(route: "Route", base: str) -> tuple[list[Segment], bool]:
     return [*(unquote(segment) for segment in (base + route.base).split("/") if segment), *segments[route.strip_segments :]], below
 
 
-def _places(place: _Place, segments: Segments, at: int) -> Iterator[list["Route"]]:
+def _candidates(node: _TreeNode, segments: Segments, at: int) -> Iterator[list["Route"]]:
     """What takes segments[at:] below `place`, the most specific first. An empty last segment is a slash at the end."""
     if at == len(segments) or (at == len(segments) - 1 and not segments[at]):
-        if place.here:
-            yield place.here
+        if node.here:
+            yield node.here
     else:
         segment = segments[at]
-        child = place.literal.get(segment)
+        child = node.literal.get(segment)
         if child is not None:
-            yield from _places(child, segments, at + 1)
-        if place.param is not None and segment:
-            yield from _places(place.param, segments, at + 1)
-    if place.below:
-        yield place.below
+            yield from _candidates(child, segments, at + 1)
+        if node.param is not None and segment:
+            yield from _candidates(node.param, segments, at + 1)
+    if node.below:
+        yield node.below

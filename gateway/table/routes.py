@@ -195,7 +195,7 @@ class RouteTable:
             if (other is None and others) or other not in {None, route}:
                 raise GatewayError(MALFORMED_PATH)
         if route is not None:
-            self._law.hold(route, method, path)
+            self._law.check(route, method, path)
             return route
         if allowed:
             raise GatewayError(METHOD_NOT_ALLOWED, allow=", ".join(sorted(allowed)))

@@ -117,8 +117,8 @@ class Worker:
         self.metrics = Metrics(buckets=observability.metrics.buckets, region=post.region.reopened())
         self.outbox = Outbox()
         self.unread = Unread(config.server.limits.unread, self.metrics.replies_not_taken.inc)
-        self.upstreams = build_upstreams(config, snapshot.board, self.metrics, SYSTEM, self.outbox)
-        self.rounds = build_health_checks(config, self.upstreams, snapshot.board, self.metrics, SYSTEM) if post.checks else []
+        self.upstreams = build_upstreams(config, snapshot.shared_state, self.metrics, SYSTEM, self.outbox)
+        self.rounds = build_health_checks(config, self.upstreams, snapshot.shared_state, self.metrics, SYSTEM) if post.checks else []
         self.limiter = self._limiter()
         self.key_watch = key_watch(config, self.limiter, self.metrics, SYSTEM)
         self.channel = Channel(post.control)

@@ -98,9 +98,9 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
 def test_systemd_lets_the_service_do_very_little() -> None:
     analyze = shutil.which("systemd-analyze")
     assert analyze, "see tests/apt-packages.txt"
-    told = _run(analyze, "security", "--offline=true", DEPLOY / "systemd" / "gateway.service")
-    exposure = re.search(r"exposure level for gateway\.service: ([0-9.]+)", told)
-    assert exposure, told
+    reported = _run(analyze, "security", "--offline=true", DEPLOY / "systemd" / "gateway.service")
+    exposure = re.search(r"exposure level for gateway\.service: ([0-9.]+)", reported)
+    assert exposure, reported
     assert float(exposure[1]) < 2.0
 
 

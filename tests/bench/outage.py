@@ -20,7 +20,7 @@ BUDGET_S = 0.05
 PHASE_S = 1.0
 
 
-class Callers:
+class Traffic:
     """`took` is the seconds of each decision since it was last emptied, with the name of who decided."""
 
     def __init__(self, limiter: RedisLimiter) -> None:
@@ -54,7 +54,7 @@ async def measure(redis: RedisProcess, rounds: int) -> tuple[list[float], list[f
     """Of each round: while Redis answers, when it begins to hang, and while it is known to."""
     limiter = RedisLimiter(redis.url, "gw", BUDGET_S, "local", CLOCK)
     await limiter.start()
-    callers = Callers(limiter)
+    callers = Traffic(limiter)
     found: tuple[list[float], list[float], list[float]] = ([], [], [])
     async with asyncio.TaskGroup() as tasks:
         for number in range(CALLERS):

@@ -141,7 +141,7 @@ async def serving(folder: Path) -> AsyncIterator[tuple[int, Listener]]:
         log.install()
         log.start()
         outbox = Outbox()
-        upstreams = build_upstreams(config, snapshot.board, metrics, clock, outbox)
+        upstreams = build_upstreams(config, snapshot.shared_state, metrics, clock, outbox)
         gateway = Gateway(
             table=build_routes(config, {**upstreams, "buggy": Buggy()}, snapshot.faults),
             credentials=snapshot.credentials,

@@ -82,9 +82,9 @@ TARGETS: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("unit", TARGET_UNITS, ids=shown)
-@pytest.mark.parametrize("place", TARGETS)
-def test_a_target(front: Front, place: str, unit: bytes) -> None:
-    check_growth(lambda size: front.work(TARGETS[place](fill(unit, size))), HEAD_BYTES)
+@pytest.mark.parametrize("location", TARGETS)
+def test_a_target(front: Front, location: str, unit: bytes) -> None:
+    check_growth(lambda size: front.work(TARGETS[location](fill(unit, size))), HEAD_BYTES)
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=shown)

@@ -18,8 +18,8 @@ CALLS = 300
 
 def decisions(server: RedisProcess) -> list[tuple[Claim, list[int]]]:
     """What Redis was asked and what it said, in that order."""
-    told = [msgspec.msgpack.decode(entry) for entry in server.ask("LRANGE", "{x}:history", 0, -1)]
-    named = [([key.removeprefix("gw:1:") for key in keys], argv, reply) for keys, argv, reply in told]
+    reported = [msgspec.msgpack.decode(entry) for entry in server.ask("LRANGE", "{x}:history", 0, -1)]
+    named = [([key.removeprefix("gw:1:") for key in keys], argv, reply) for keys, argv, reply in reported]
     return [
         (Claim(tuple(keys), tuple(WINDOWS[key] for key in keys), int(argv[0])), reply)
         for keys, argv, reply in named

@@ -76,7 +76,7 @@ CASES = [
 ]
 
 
-def said_of(text: str) -> str:
+def messages_of(text: str) -> str:
     """Everything that is said of a file, in every form; nothing when it is in order."""
     try:
         parse(text)
@@ -97,5 +97,5 @@ def test_no_part_of_a_secret_is_repeated(name: str) -> None:
             GOOD + "redis: {timeout: 1parsec}\n" + text,
             GOOD.replace("\n", "\r\n") + text.replace("\n", "\r\n"),
         ):
-            said = said_of(whole)
-            assert mark not in said, f"{whole}\n---\n{said}"
+            message = messages_of(whole)
+            assert mark not in message, f"{whole}\n---\n{message}"

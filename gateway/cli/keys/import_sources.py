@@ -79,7 +79,7 @@ def _yaml(text: str) -> Iterator[Entry]:
     yield from problems
     listed = root.get("keys") if isinstance(root, Table) else root
     if isinstance(listed, Items):
-        for place, fields in zip(listed.places, listed, strict=True):
+        for place, fields in zip(listed.positions, listed, strict=True):
             yield Entry(place.line, fields) if isinstance(fields, Table) else Entry(place.line, {}, "a mapping is wanted here")
     elif not problems:
         yield Entry(1, {}, "a list of keys is wanted, alone or under `keys:`; --format says which format it is")

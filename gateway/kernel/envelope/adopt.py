@@ -87,16 +87,16 @@ def adopt(body: bytes, request_id: str, status: int, family: str, notices: list[
     if found is None:
         return None
     own_id = string(found.pop("requestId"))
-    says_success = found.pop("status") == b'"SUCCESS"'
+    is_success = found.pop("status") == b'"SUCCESS"'
     data = found.pop("data", b"null")
-    if says_success and status < 400:
+    if is_success and status < 400:
         written = success_data(data, notices, new_id)
         return Adopted(status, 0, _written(request_id, b"SUCCESS", written, found), own_id)
-    if says_success:
+    if is_success:
         result = (members(data) or {}).get("result", data)
-        told = translate(status, _JSON, result, family)
+        translation = translate(status, _JSON, result, family)
         more = fit_json(render(found))[1:-1]
-        return Adopted(status, told.code, error(request_id, *told[:3], told.links, told.details, more), own_id)
+        return Adopted(status, translation.code, error(request_id, *translation[:3], translation.links, translation.details, more), own_id)
     if len(body) > LARGEST_BODY:
         data, found = _abridged(data), {}
     code, written = error_data(fit_json(data), code_of(status if status >= 400 else 503, family), new_id)
@@ -106,8 +106,8 @@ def adopt(body: bytes, request_id: str, status: int, family: str, notices: list[
 
 def _abridged(data: bytes) -> bytes:
     """The code and the texts of an error that is too large to be read."""
-    told = {name: value for name, value in (members(data) or {}).items() if name in _BRIEF and len(value) <= _LARGEST_TEXT}
-    return render(told)
+    translation = {name: value for name, value in (members(data) or {}).items() if name in _BRIEF and len(value) <= _LARGEST_TEXT}
+    return render(translation)
 
 
 def _written(request_id: str, status: bytes, data: bytes, others: JsonMembers) -> bytes:

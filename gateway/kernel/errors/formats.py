@@ -127,12 +127,12 @@ class _Reader:
         for name, member in named.items():
             if isinstance(member, dict | list) and member:
                 head = self._part(name, member, named, head, depth + 1)
-        told = head.text or head.label or len(self.entries) > before or any(is_datum(*member) for member in named.items())
-        trust = _Trust.SENTENCES if told else _Trust.LISTS
-        places = trust is _Trust.LISTS and all(word(name) in words.PLACES for name, _ in fields)
+        reported = head.text or head.label or len(self.entries) > before or any(is_datum(*member) for member in named.items())
+        trust = _Trust.SENTENCES if reported else _Trust.LISTS
+        parts = trust is _Trust.LISTS and all(word(name) in words.REQUEST_PARTS for name, _ in fields)
         for name, member in fields:
             if trust is _Trust.LISTS or word(name) not in words.UNTOLD:
-                self._leaves(member, "" if places and isinstance(member, dict) else add("", name), trust, depth + 1)
+                self._leaves(member, "" if parts and isinstance(member, dict) else add("", name), trust, depth + 1)
         if head.text and len(self.entries) == before and (field := field_of(named, words.SURE_FIELDS)):
             self._emit(head.text, field, named)
         return head
@@ -147,9 +147,9 @@ class _Reader:
         if by_field and is_form(member):
             self._fields(member, "", _Trust.ALL, depth)
         elif by_field and not is_report(member):
-            places = all(word(key) in words.PLACES and isinstance(value, dict) for key, value in member.items())
+            parts = all(word(key) in words.REQUEST_PARTS and isinstance(value, dict) for key, value in member.items())
             for key, value in members(member):
-                self._leaves(value, "" if places else add("", key), _Trust.ALL, depth)
+                self._leaves(value, "" if parts else add("", key), _Trust.ALL, depth)
         elif by_field or name in words.LISTS:
             inner = self.head(member, depth)
             if inner.text and (name in words.ERRORS or not head.text):

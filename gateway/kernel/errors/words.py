@@ -82,7 +82,7 @@ UNTOLD = frozenset(_words(
 ))  # fmt: skip
 """Values that were sent, and what is no error: not read beside the text of an error."""
 
-PLACES = frozenset(
+REQUEST_PARTS = frozenset(
     _words("json query querystring form headers cookies files jsonorform path matchinfo viewargs body cookie header root params")
 )
 """Parts of a request. Some forms begin the path of a field with it."""

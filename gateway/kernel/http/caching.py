@@ -61,11 +61,11 @@ def kept_apart(lines: list[Line], own: tuple[Line, ...], more: str) -> list[Line
             cache.append(line[1])
         else:
             (targeted if name in _TARGETED else kept).append(line)
-    said = dict(own)
-    names, varies, control = f"{said.get(VARY, '')}, {more}", ", ".join(vary), ", ".join(cache)
+    own_values = dict(own)
+    names, varies, control = f"{own_values.get(VARY, '')}, {more}", ", ".join(vary), ", ".join(cache)
     kept.append((VARY, (_varying if len(varies) <= _LONGEST_KNOWN else varying)(varies, names)))
     for_one = None
-    if CACHE_CONTROL in said:
+    if CACHE_CONTROL in own_values:
         for_one = (_private if len(control) <= _LONGEST_KNOWN else private)(control)
     if for_one is None:
         kept += targeted

@@ -48,16 +48,16 @@ def take_key(query: str, name: str) -> tuple[list[str], str]:
     folded = fold(name)
     if "%" not in query and "+" not in query and folded not in fold(query):
         return [], query
-    taken = _resembling(query, folded)
-    if not taken:
+    matched = _resembling(query, folded)
+    if not matched:
         return [], query
     pieces = _pieces(query)
     keys: list[str] = []
-    for number in sorted(taken):
+    for number in sorted(matched):
         raw_name, _, raw_value = pieces[2 * number].partition("=")
         if decode(raw_name) == name and (number == 0 or pieces[2 * number - 1] == "&"):
             keys.append(decode(raw_value))
-    return keys, _without(pieces, taken)
+    return keys, _without(pieces, matched)
 
 
 def _resembling(query: str, folded: str) -> set[int]:
@@ -92,14 +92,14 @@ def secrets_of(keys: Iterable[str]) -> list[bytes]:
     return [secret.translate(_SPACES) for secret in found]
 
 
-def holds(text: bytes, secrets: list[bytes]) -> bool:
+def contains_secret(text: bytes, secrets: list[bytes]) -> bool:
     """Whether one of `secrets` stands in `text`, percent-encoded once or twice too."""
     return any(each.find(secret) >= 0 for each in spellings(text) for secret in secrets)
 
 
 def drop_copies(query: str, secrets: list[bytes]) -> str:
     """`query` without the parameters in which one of `secrets` stands, percent-encoded once or twice too. Raises TooManyKeysError."""
-    if not holds(query.encode("latin-1", "replace"), secrets):
+    if not contains_secret(query.encode("latin-1", "replace"), secrets):
         return query
     marked = query.encode("latin-1", "replace").translate(_SEPARATED)
     dropped: set[int] = set()

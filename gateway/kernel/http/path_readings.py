@@ -20,7 +20,7 @@ import re
 import unicodedata
 from itertools import product
 
-from gateway.kernel.http.path_safety import ROUNDS, decoded, merged
+from gateway.kernel.http.path_safety import DECODING_PASSES, decoded, merged
 
 MOST_READINGS = 32
 MOST_CHARACTERS = 2048
@@ -100,7 +100,7 @@ def _texts(path: str) -> list[str]:
 
 def _decoded_whole(folded: str) -> str:
     """`folded` without the escapes that a percent sign of full width has begun."""
-    for _ in range(ROUNDS):
+    for _ in range(DECODING_PASSES):
         folded = fold(_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), folded))
     return folded
 

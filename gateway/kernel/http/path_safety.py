@@ -25,7 +25,7 @@ _DOT_SEGMENT = re.compile(r"/\.\.?(?=[/;?#\x00]|\Z)")
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _OVERLONG = re.compile("[\xc0\xc1][\x80-\xbf]|\xe0[\x80-\x9f][\x80-\xbf]|\xf0[\x80-\x8f][\x80-\xbf]")
 """A dot or slash as UTF-8 must never spell it (RFC 3629 3), and as lax decoders read it all the same."""
-ROUNDS = 4
+DECODING_PASSES = 4
 """Rounds of decoding after which a path has to be plain. Nobody needs more, and each could be what some backend decodes to."""
 
 _PAIRS = [high + low for high in "0123456789abcdefABCDEF" for low in "0123456789abcdefABCDEF"]
@@ -60,7 +60,7 @@ def decoded(path: str) -> list[str]:
     At most `ROUNDS` + 1 texts after the first: the last one then still changes.
     """
     texts = [path]
-    while len(texts) <= ROUNDS + 1:
+    while len(texts) <= DECODING_PASSES + 1:
         text = _decode(texts[-1])
         if text == texts[-1]:
             break
@@ -74,12 +74,12 @@ def _scrutinise(path: str) -> tuple[str, str] | None:
     if _NO_ESCAPE.search(path):
         return None
     texts = decoded(path)
-    if len(texts) > ROUNDS + 1 or any(_DOT_SEGMENT.search(text.replace("\\", "/")) for text in texts):
+    if len(texts) > DECODING_PASSES + 1 or any(_DOT_SEGMENT.search(text.replace("\\", "/")) for text in texts):
         return None
     if _CONTROL.search(texts[-1]) or _OVERLONG.search(texts[-1]):
         return None
-    once = texts[min(1, len(texts) - 1)]
-    trimmed = _PARAMETERS.sub("", once) if ";" in once else once
+    passes = texts[min(1, len(texts) - 1)]
+    trimmed = _PARAMETERS.sub("", passes) if ";" in passes else passes
     return _plain(path), spelled(merged(trimmed).encode("latin-1"))
 
 

@@ -38,18 +38,18 @@ class PublicOrigin(msgspec.Struct, frozen=True):
 
 
 def public_origin(
-    scheme: str, host: str, told_scheme: str = "", told_host: str = "", told_port: str = "", prefix: str = ""
+    scheme: str, host: str, forwarded_scheme: str = "", forwarded_host: str = "", forwarded_port: str = "", prefix: str = ""
 ) -> PublicOrigin:
     """`told_…` is what proxies in front say, "" for nothing: what is no scheme, authority or port is passed over.
 
     So is a usual port, which goes without saying: with the other scheme it is a mistake.
     """
-    scheme = told_scheme.lower() if told_scheme.lower() in _USUAL_PORTS else scheme
-    parts = _SAFE_AUTHORITY.fullmatch(told_host) or _SAFE_AUTHORITY.fullmatch(host)
+    scheme = forwarded_scheme.lower() if forwarded_scheme.lower() in _USUAL_PORTS else scheme
+    parts = _SAFE_AUTHORITY.fullmatch(forwarded_host) or _SAFE_AUTHORITY.fullmatch(host)
     if parts is None:
         return PublicOrigin(scheme, "", prefix)
-    unusual = told_port.isdecimal() and len(told_port) <= len("65535") and int(told_port) not in _USUAL_PORTS.values()
-    port = parts[2] or (told_port if unusual else "")
+    unusual = forwarded_port.isdecimal() and len(forwarded_port) <= len("65535") and int(forwarded_port) not in _USUAL_PORTS.values()
+    port = parts[2] or (forwarded_port if unusual else "")
     return PublicOrigin(scheme, f"{parts[1]}:{port}" if port else parts[1], prefix)
 
 
@@ -61,7 +61,7 @@ class UrlMapping(msgspec.Struct, frozen=True):
     of them that belongs to the route.
     """
 
-    places: frozenset[tuple[str, int]] = frozenset()
+    addresses: frozenset[tuple[str, int]] = frozenset()
     hosts: frozenset[str] = frozenset()
     bases: tuple[str, ...] = ("",)
     stripped: str = ""
@@ -115,8 +115,8 @@ class UrlMapping(msgspec.Struct, frozen=True):
         pinned = pair.lstrip().lower().startswith("__host-")
         kept = [pair]
         for attribute in attributes:
-            name, sign, said = attribute.partition("=")
-            text = said.strip().strip('"')
+            name, sign, value = attribute.partition("=")
+            text = value.strip().strip('"')
             kind = name.strip().lower()
             if kind == "path" and text[:1] == "/" and not pinned:
                 kept.append(f"{name}{sign}{self._cookie_path(text, to)}")
@@ -133,7 +133,7 @@ class UrlMapping(msgspec.Struct, frozen=True):
         text, port = _split(unquote(authority[1]).rpartition("@")[2])
         host, usual = _host(text), _USUAL_PORTS.get(scheme)
         number = usual if not port else int(port) if port.isdecimal() and len(port) <= _MOST_DIGITS else -1
-        if (host, number) in self.places:
+        if (host, number) in self.addresses:
             return True
         return (number is None or number == usual) and host in self.hosts and host != _host(_split(to.authority)[0])
 
@@ -169,17 +169,17 @@ def url_mapping(
     """`targets` are hosts, ports and paths ("" or "/…"), `host` the value of Host that is set for them all, `stripped` and
     `added` the prefixes of the route. `spell` gives a path as it stands in a URL."""
     known = list(targets)
-    places: set[tuple[str, int]] = set()
+    addresses: set[tuple[str, int]] = set()
     for name, port, _ in known:
         named = _host(name)
-        places.update((alias, port) for alias in (_LOOPBACK if named in _LOOPBACK else (named,)))
+        addresses.update((alias, port) for alias in (_LOOPBACK if named in _LOOPBACK else (named,)))
     hosts = {_host(name) for name, _, _ in known}
     if host is not None:
         name, port_text = _split(host)
         hosts.add(_host(name))
-        places.update((_host(name), port) for port in ([int(port_text)] if port_text.isdecimal() else _USUAL_PORTS.values()))
+        addresses.update((_host(name), port) for port in ([int(port_text)] if port_text.isdecimal() else _USUAL_PORTS.values()))
     bases = sorted({spell(path) + spell(added) for _, _, path in known} or {spell(added)}, key=len, reverse=True)
-    return UrlMapping(frozenset(places), frozenset(hosts), tuple(bases), spell(stripped), spell(added))
+    return UrlMapping(frozenset(addresses), frozenset(hosts), tuple(bases), spell(stripped), spell(added))
 
 
 def with_public_urls(fields: BackendFields, mapping: UrlMapping, to: PublicOrigin, path: str) -> BackendFields:

@@ -18,11 +18,11 @@ class CheckContext:
     when a file that belongs to it could not be read.
     """
 
-    def __init__(self, config: Config, root: Table, indexes: dict[str, list[int]], notes: ProblemList, whole: bool) -> None:
+    def __init__(self, config: Config, root: Table, indexes: dict[str, list[int]], problem_list: ProblemList, whole: bool) -> None:
         self.config = config
         self._root = root
         self._indexes = indexes
-        self._notes = notes
+        self._problem_list = problem_list
         self._whole = whole
         self._ids: dict[str, dict[str, list[Loc]]] = {}
         self._complete: dict[str, bool] = {}
@@ -58,22 +58,22 @@ class CheckContext:
         """What the file says there, None if nothing."""
         return locate(self._root, loc)[1]
 
-    def place(self, loc: Loc) -> Position:
+    def position(self, loc: Loc) -> Position:
         return locate(self._root, loc)[0]
 
     def where(self, loc: Loc, beside: Loc) -> str:
         """`line 12`, or `conf.d/a.yaml:12` when that is another file than the one that `beside` stands in."""
-        place, here = self.place(loc), self.place(beside)
-        return f"line {place.line}" if place.source.name == here.source.name else f"{place.source.name}:{place.line}"
+        position, here = self.position(loc), self.position(beside)
+        return f"line {position.line}" if position.source.name == here.source.name else f"{position.source.name}:{position.line}"
 
     def refuse(self, loc: Loc, text: str, hint: str = "", at_key: bool = False) -> None:
         """Takes note of a problem with the value at `loc`, or with its key."""
-        place, value, veiled = locate(self._root, loc)
+        position, value, redacted = locate(self._root, loc)
         if at_key:
-            place = position_of_key(self._root, loc)
-        self._notes.add(place, loc, text, hint, value if veiled else None)
+            position = position_of_key(self._root, loc)
+        self._problem_list.add(position, loc, text, hint, value if redacted else None)
 
     def warn(self, loc: Loc, text: str, hint: str = "") -> None:
         """Takes note of a value at `loc` that may be meant, and has consequences that somebody may not have thought of."""
-        place, value, veiled = locate(self._root, loc)
-        self._notes.add(place, loc, text, hint, value if veiled else None, severity="warning")
+        position, value, redacted = locate(self._root, loc)
+        self._problem_list.add(position, loc, text, hint, value if redacted else None, severity="warning")

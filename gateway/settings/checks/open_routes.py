@@ -16,12 +16,12 @@ _NAMED = 3
 _CONSEQUENCE = "what could be read as a path of theirs, or has a method that they lack, is refused here; narrower paths take nothing of it"
 
 
-def check_enclosures(draft: CheckContext) -> None:
+def check_enclosures(context: CheckContext) -> None:
     """Takes note of each route without a key that encloses routes with one, or leads where they do."""
-    _check_images(draft)
+    _check_images(context)
     outer: dict[str | None, list[tuple[Loc, Shape, list[str]]]] = {}
     inner: list[tuple[Shape, RouteSettings]] = []
-    for loc, route in draft.entries("routes", draft.config.routes):
+    for loc, route in context.entries("routes", context.config.routes):
         form = shape(route.match)
         if route.auth == "key":
             inner.append((form, route))
@@ -36,19 +36,19 @@ def check_enclosures(draft: CheckContext) -> None:
         if found:
             named = ", ".join(f"`{each}`" for each in found[:_NAMED])
             more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-            draft.warn((*loc, "auth"), f"no key is asked for around routes that ask for one: {named}{more}", _CONSEQUENCE)
+            context.warn((*loc, "auth"), f"no key is asked for around routes that ask for one: {named}{more}", _CONSEQUENCE)
 
 
-def _check_images(draft: CheckContext) -> None:
+def _check_images(context: CheckContext) -> None:
     keyed: dict[tuple[str, Shape], tuple[RouteSettings, Shape]] = {}
-    for _, route in draft.entries("routes", draft.config.routes):
+    for _, route in context.entries("routes", context.config.routes):
         if route.auth == "key":
             keyed.setdefault((route.upstream, _image(route)), (route, shape(route.match)))
-    for loc, route in draft.entries("routes", draft.config.routes):
+    for loc, route in context.entries("routes", context.config.routes):
         known = keyed.get((route.upstream, _image(route))) if route.auth == "none" else None
         if known is not None and known[1] != shape(route.match):
             text = f"no key is asked for on a way to the same paths of `{route.upstream}` as by route `{known[0].id}`, which asks for one"
-            draft.warn((*loc, "auth"), text, "ask for a key here too, or let `rewrite` lead elsewhere")
+            context.warn((*loc, "auth"), text, "ask for a key here too, or let `rewrite` lead elsewhere")
 
 
 def _image(route: RouteSettings) -> Shape:

@@ -29,7 +29,7 @@ _FIXED = {
 }
 
 
-def explain(error: ValidationError, root: Table, model: type[Section], notes: ProblemList) -> list[Loc]:
+def explain(error: ValidationError, root: Table, model: type[Section], problem_list: ProblemList) -> list[Loc]:
     """Takes note of every error; returns where they are."""
     found: list[Loc] = []
     errors = error.errors(include_url=False)
@@ -40,18 +40,18 @@ def explain(error: ValidationError, root: Table, model: type[Section], notes: Pr
         if loc[-1:] == ("[key]",):
             loc = loc[:-1]
         found.append(loc)
-        place, value, veiled = locate(root, loc)
+        position, value, redacted = locate(root, loc)
         if (isinstance(value, Broken) and not of_key) or (details["type"] == "missing" and loc in meant):
             continue
         # Entries that do not fit are not counted by pydantic, but they are there.
         if details["type"] == "too_short" and value:
             continue
         if of_key:
-            place = position_of_key(root, loc)
+            position = position_of_key(root, loc)
         text, hint = _words(details, loc, value, model)
-        if veiled and details["type"] in {"int_type", "bool_type"}:
+        if redacted and details["type"] in {"int_type", "bool_type"}:
             text += "; a variable is one where it stands without quotes"
-        notes.add(place, loc, text, hint, value if veiled else None, value)
+        problem_list.add(position, loc, text, hint, value if redacted else None, value)
     return found
 
 

@@ -31,13 +31,13 @@ Report: TypeAlias = Callable[[Position, Loc, str], None]
 class _Frame:
     """A collection that is being read. `size` counts its values, aliases expanded."""
 
-    __slots__ = ("anchor", "collection", "key", "key_place", "merges", "size")
+    __slots__ = ("anchor", "collection", "key", "key_position", "merges", "size")
 
     def __init__(self, collection: Table | Items, anchor: str | None) -> None:
         self.collection = collection
         self.anchor = anchor
         self.key: str | None = None
-        self.key_place: Position = collection.place
+        self.key_position: Position = collection.position
         self.merges: list[tuple[Position, object]] = []
         self.size = 1
 
@@ -46,7 +46,7 @@ class _Read(NamedTuple):
     """A value that has been read. `veiled`: it holds something from outside; `size`: its values, aliases expanded."""
 
     value: Any
-    veiled: bool = False
+    redacted: bool = False
     size: int = 1
 
 
@@ -65,20 +65,20 @@ def read(source: SourceFile, text: str, environ: Mapping[str, str], report: Repo
     except ReaderError as error:
         # libyaml counts bytes.
         before = text.encode()[: error.position].decode(errors="ignore")
-        place = Position(source, before.count("\n") + 1, len(before) - before.rfind("\n"))
-        report(place, (), "this character is not allowed in YAML; in double quotes, write `\\xNN` for it")
+        position = Position(source, before.count("\n") + 1, len(before) - before.rfind("\n"))
+        report(position, (), "this character is not allowed in YAML; in double quotes, write `\\xNN` for it")
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = Position(source, mark.line + 1, mark.column + 1) if mark else Position(source, 1, 1)
-        report(place, (), _explain(error, source, place))
+        position = Position(source, mark.line + 1, mark.column + 1) if mark else Position(source, 1, 1)
+        report(position, (), _explain(error, source, position))
     return BROKEN
 
 
-def _explain(error: MarkedYAMLError, source: SourceFile, place: Position) -> str:
+def _explain(error: MarkedYAMLError, source: SourceFile, position: Position) -> str:
     problem = str(error.problem or error.context)
-    line = source.lines[place.line - 1] if place.line <= len(source.lines) else ""
+    line = source.lines[position.line - 1] if position.line <= len(source.lines) else ""
     if "cannot start any token" in problem:
-        if line[place.column - 1 : place.column] == "\t":
+        if line[position.column - 1 : position.column] == "\t":
             return "a tab cannot indent YAML; use spaces"
         return "a value cannot begin with this character; put it into quotes"
     if "mapping values are not allowed" in problem:
@@ -132,10 +132,10 @@ class _Reading:
         elif isinstance(event, yaml.AliasEvent):
             return self._alias(event)
         elif isinstance(event, yaml.DocumentStartEvent) and self._nodes:
-            self._second = self._place(event)
+            self._second = self._position(event)
         return True
 
-    def _place(self, event: yaml.Event) -> Position:
+    def _position(self, event: yaml.Event) -> Position:
         mark: Any = event.start_mark
         return Position(self._source, mark.line + 1, mark.column + 1)
 
@@ -144,51 +144,51 @@ class _Reading:
         return tuple(step for step in steps if step is not None)
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
-        place = self._place(event)
+        position = self._position(event)
         frame = self._frames[-1] if self._frames else None
         if frame is not None and frame.key is None and isinstance(frame.collection, Table):
-            self._key(frame, event.value, place)
+            self._key(frame, event.value, position)
             return
-        read = self._resolved(event, place)
+        read = self._resolved(event, position)
         if event.anchor:
             self._anchors[event.anchor] = read
-        self._put(read, place)
+        self._put(read, position)
 
-    def _resolved(self, event: yaml.ScalarEvent, place: Position) -> _Read:
+    def _resolved(self, event: yaml.ScalarEvent, position: Position) -> _Read:
         text = event.value
         plain = event.implicit[0] and event.tag is None
         if event.tag not in (None, "!", "tag:yaml.org,2002:str"):
-            self._report(place, self._loc(), _NO_TAGS)
+            self._report(position, self._loc(), _NO_TAGS)
             return _Read(BROKEN)
-        veiled = "$" in text
-        if veiled:
+        redacted = "$" in text
+        if redacted:
             try:
                 text = interpolate(text, self._environ, self._source.directory)
             except ValueError as error:
-                self._report(place, self._loc(), str(error))
+                self._report(position, self._loc(), str(error))
                 return _Read(BROKEN)
             self._redactor(text)
         if not plain:
-            return _Read(text, veiled)
+            return _Read(text, redacted)
         value = resolve(text)
-        if value is None and not veiled and self._frames:
-            self._report(place, self._loc(), "there is no value here; write one, or leave the key out")
+        if value is None and not redacted and self._frames:
+            self._report(position, self._loc(), "there is no value here; write one, or leave the key out")
             return _Read(BROKEN)
-        return _Read(value, veiled)
+        return _Read(value, redacted)
 
     def _begin(self, event: yaml.CollectionStartEvent) -> bool:
-        place = self._place(event)
+        position = self._position(event)
         if len(self._frames) == MOST_DEPTH:
-            self._report(place, (), f"nested more than {MOST_DEPTH} levels deep")
+            self._report(position, (), f"nested more than {MOST_DEPTH} levels deep")
             return False
         if self._frames and self._frames[-1].key is None and isinstance(self._frames[-1].collection, Table):
-            self._report(place, self._loc(), "a key is a single word, not a list or a mapping")
+            self._report(position, self._loc(), "a key is a single word, not a list or a mapping")
             return False
         if event.tag not in (None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
-            self._report(place, self._loc(), _NO_TAGS)
+            self._report(position, self._loc(), _NO_TAGS)
         if event.anchor:
             self._open.add(event.anchor)
-        collection = Table(place) if isinstance(event, yaml.MappingStartEvent) else Items(place)
+        collection = Table(position) if isinstance(event, yaml.MappingStartEvent) else Items(position)
         self._frames.append(_Frame(collection, event.anchor))
         return True
 
@@ -202,30 +202,30 @@ class _Reading:
             self._anchors[frame.anchor] = read
         # What aliases repeat is bounded by what was written (the "billion laughs" of a few lines).
         if frame.size > _SPARE_NODES + 10 * self._nodes:
-            self._report(frame.collection.place, self._loc(), "aliases make this too large")
+            self._report(frame.collection.position, self._loc(), "aliases make this too large")
             return False
-        self._put(read, frame.collection.place)
+        self._put(read, frame.collection.position)
         return True
 
     def _alias(self, event: yaml.AliasEvent) -> bool:
-        place = self._place(event)
+        position = self._position(event)
         if event.anchor in self._open:
-            self._report(place, self._loc(), "this alias stands inside what it refers to")
+            self._report(position, self._loc(), "this alias stands inside what it refers to")
             return False
         if event.anchor not in self._anchors:
-            self._report(place, self._loc(), "there is no anchor of this name before it; a value that begins with `*` stands in quotes")
+            self._report(position, self._loc(), "there is no anchor of this name before it; a value that begins with `*` stands in quotes")
             return False
-        self._put(self._anchors[event.anchor], place)
+        self._put(self._anchors[event.anchor], position)
         return True
 
-    def _key(self, frame: _Frame, key: str, place: Position) -> None:
-        frame.key, frame.key_place = key, place
-        known = frame.collection.places if isinstance(frame.collection, Table) else {}
+    def _key(self, frame: _Frame, key: str, position: Position) -> None:
+        frame.key, frame.key_position = key, position
+        known = frame.collection.positions if isinstance(frame.collection, Table) else {}
         if key in known:
             first = known[key][0]
-            self._report(place, self._loc(), f"written twice; the first stands in line {first.line}")
+            self._report(position, self._loc(), f"written twice; the first stands in line {first.line}")
 
-    def _put(self, read: _Read, place: Position) -> None:
+    def _put(self, read: _Read, position: Position) -> None:
         self._nodes += 1
         if not self._frames:
             self._root = read.value
@@ -234,33 +234,33 @@ class _Reading:
         frame.size += read.size
         collection = frame.collection
         if isinstance(collection, Items):
-            if read.veiled:
-                collection.veiled.add(len(collection))
-            collection.places.append(place)
+            if read.redacted:
+                collection.redacted.add(len(collection))
+            collection.positions.append(position)
             collection.append("" if read.value is None else read.value)
             return
         key, frame.key = frame.key, None
         if key is None:
-            frame.key, frame.key_place = str(read.value), place
+            frame.key, frame.key_position = str(read.value), position
         elif key == "<<":
-            frame.merges.append((place, read.value))
+            frame.merges.append((position, read.value))
         elif key not in collection:
             # A plain scalar that a variable made empty counts as left out.
             if read.value is not None:
                 collection[key] = read.value
-                if read.veiled:
-                    collection.veiled.add(key)
-            collection.places[key] = (frame.key_place, place)
+                if read.redacted:
+                    collection.redacted.add(key)
+            collection.positions[key] = (frame.key_position, position)
 
     def _merge(self, table: Table, merges: list[tuple[Position, object]]) -> None:
-        for place, merged in merges:
+        for position, merged in merges:
             for other in merged if isinstance(merged, Items) else [merged]:
                 if not isinstance(other, Table):
-                    self._report(place, self._loc(), "`<<` takes a mapping or a list of mappings")
+                    self._report(position, self._loc(), "`<<` takes a mapping or a list of mappings")
                     return
                 for key in other:
                     if key not in table:
                         table[key] = other[key]
-                        table.places[key] = other.places[key]
-                        if key in other.veiled:
-                            table.veiled.add(key)
+                        table.positions[key] = other.positions[key]
+                        if key in other.redacted:
+                            table.redacted.add(key)

@@ -51,10 +51,10 @@ class Rows:
         return None if at < 0 or "\n" in key_id else bisect_left(self._begins, at + 1)
 
     def fingerprint(self) -> str:
-        told = sha256(self._digests)
+        digest = sha256(self._digests)
         for part in (self._names.encode(), self._begins.tobytes(), self.numbers.tobytes()):
-            told.update(part)
-        return told.hexdigest()[:16]
+            digest.update(part)
+        return digest.hexdigest()[:16]
 
 
 class Likeness(NamedTuple):
@@ -119,8 +119,8 @@ class KeyList(Sequence[KeySettings]):
 
     def __repr__(self) -> str:
         """Short, and another one for other keys."""
-        told = repr((self.plain, [([model.id for model in models], rows.fingerprint()) for models, rows in self._alike]))
-        return f"<KeyList {len(self)} keys, {sha256(told.encode()).hexdigest()[:16]}>"
+        digest = repr((self.plain, [([model.id for model in models], rows.fingerprint()) for models, rows in self._alike]))
+        return f"<KeyList {len(self)} keys, {sha256(digest.encode()).hexdigest()[:16]}>"
 
     def find(self, digest: bytes) -> KeySettings | None:
         """The key that has the secret with this digest (SHA-256), unless it is one of the plain ones."""

@@ -33,7 +33,7 @@ class Calls(Section):
     routes: Annotated[Many[IdPattern], Field(min_length=1)] = Field(description="Ids of routes, or patterns such as `encoding.*`.")
     methods: Annotated[Many[Method], Field(min_length=1)] | None = Field(default=None, description="HEAD counts as GET. Left out: all.")
 
-    def hold(self, route: str, method: str) -> bool:
+    def includes(self, route: str, method: str) -> bool:
         """Whether a call of the route with that id is one of them."""
         meant = {method, "GET"} if method == "HEAD" else {method}
         return (self.methods is None or not meant.isdisjoint(self.methods)) and any(fnmatchcase(route, one) for one in self.routes)

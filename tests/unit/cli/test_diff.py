@@ -38,7 +38,7 @@ def diff(old: Path, text: str, *arguments: str) -> Result:
 
 
 def outline(file: Path, release: str = __version__) -> bytes:
-    told = [Preface(release, SALT.hex()), *items_of(load(file), Redactor(SALT, at_home=False))]
+    told = [Preface(release, SALT.hex()), *items_of(load(file), Redactor(SALT, local=False))]
     return b"\n".join(map(msgspec.json.encode, told))
 
 

@@ -35,7 +35,7 @@ SCHEMES = "a Redis URL begins with `redis://`, `rediss://`, `unix://`, `redis+se
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", SCHEMES),
         ("a:6379", SCHEMES),
@@ -63,10 +63,10 @@ SCHEMES = "a Redis URL begins with `redis://`, `rediss://`, `unix://`, `redis+se
         ("redis+cluster://a/1", "a Redis Cluster has no other database than 0"),
     ],
 )
-def test_what_is_said_to_the_others(text: str, said: str) -> None:
+def test_what_is_said_to_the_others(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=r"\w") as raised:
         parse(text)
-    assert str(raised.value) == said
+    assert str(raised.value) == message
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ def everything(region: Region) -> list[Declaration | Series]:
 
 def test_a_region_describes_itself() -> None:
     region = Region.create(100, 4096)
-    things, wait = region.declare(COUNTER), region.declare(HISTOGRAM)
-    a = region.series(things, ("a",), COUNTER.width)
+    samples, wait = region.declare(COUNTER), region.declare(HISTOGRAM)
+    a = region.series(samples, ("a",), COUNTER.width)
     w = region.series(wait, (), HISTOGRAM.width)
-    b = region.series(things, ("b",), COUNTER.width)
+    b = region.series(samples, ("b",), COUNTER.width)
     assert everything(region) == [COUNTER, HISTOGRAM, Series(0, a, ("a",)), Series(1, w, ()), Series(0, b, ("b",))]
     assert b - w == HISTOGRAM.width == 4
     assert repr(region) == "<Region 2 families, 3 series, 8/100 slots>"

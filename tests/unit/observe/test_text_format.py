@@ -16,14 +16,14 @@ def written(rows: CounterRows, *regions: Sequence[float]) -> list[str]:
 def test_a_series_that_a_region_holds_twice_is_counted_twice() -> None:
     rows = CounterRows(COUNTER)
     for slot in (0, 2):
-        rows.lay(("a",), SeriesLocation(0, slot, range(1)))
-    rows.lay(("b",), SeriesLocation(1, 0, range(1)))
+        rows.add_location(("a",), SeriesLocation(0, slot, range(1)))
+    rows.add_location(("b",), SeriesLocation(1, 0, range(1)))
     assert written(rows, [1.0, 8.0, 2.0], [5.0]) == ['things_total{zone="a"} 3.0', 'things_total{zone="b"} 5.0']
 
 
 def test_text_is_used_again_only_while_no_number_has_changed() -> None:
     rows = CounterRows(COUNTER)
-    rows.lay(("a",), SeriesLocation(0, 0, range(1)))
+    rows.add_location(("a",), SeriesLocation(0, 0, range(1)))
     first, again, changed = (next(iter(rows.lines([[value, 0.0]]))) for value in (1.0, 1.0, 2.0))
     assert first is again
     assert changed == b'things_total{zone="a"} 2.0\n'
@@ -31,8 +31,8 @@ def test_text_is_used_again_only_while_no_number_has_changed() -> None:
 
 def test_slots_of_other_buckets_find_their_place_beside_those_that_fit() -> None:
     rows = CounterRows(HISTOGRAM)
-    rows.lay((), SeriesLocation(0, 0, (1, 1, 2, 3)))
-    rows.lay((), SeriesLocation(0, 4, range(4)))
+    rows.add_location((), SeriesLocation(0, 0, (1, 1, 2, 3)))
+    rows.add_location((), SeriesLocation(0, 4, range(4)))
     assert written(rows, [1.0, 2.0, 4.0, 0.5, 10.0, 20.0, 40.0, 2.5]) == [
         'wait_seconds_bucket{le="0.1"} 10.0',
         'wait_seconds_bucket{le="1.0"} 33.0',
@@ -44,12 +44,12 @@ def test_slots_of_other_buckets_find_their_place_beside_those_that_fit() -> None
 
 def test_numbers_without_end() -> None:
     rows = CounterRows(HISTOGRAM)
-    rows.lay((), SeriesLocation(0, 0, range(4)))
+    rows.add_location((), SeriesLocation(0, 0, range(4)))
     assert written(rows, [1.0, 0.0, 0.0, float("inf")])[-1] == "wait_seconds_sum +Inf"
 
 
 def test_what_is_cleared_is_gone() -> None:
     rows = CounterRows(COUNTER)
-    rows.lay(("a",), SeriesLocation(0, 0, range(1)))
+    rows.add_location(("a",), SeriesLocation(0, 0, range(1)))
     rows.clear()
     assert written(rows, [1.0]) == []

@@ -65,7 +65,7 @@ async def test_the_outline_is_a_thing_a_line_after_the_salt_that_it_was_made_wit
     preface = msgspec.json.decode(first, type=Preface)
     assert (preface.release, len(preface.salt)) == (__version__, 32)
     told = [msgspec.json.decode(line, type=Item) for line in rest]
-    assert told == list(items_of(snapshot.config, Redactor(bytes.fromhex(preface.salt), at_home=False)))
+    assert told == list(items_of(snapshot.config, Redactor(bytes.fromhex(preface.salt), local=False)))
 
 
 def test_the_effective_configuration_shows_defaults_and_no_secret() -> None:

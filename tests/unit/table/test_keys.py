@@ -35,7 +35,7 @@ def test_a_key_has_a_caller_for_each_of_its_organisations() -> None:
     assert caller.routes == frozenset({"orders.item", "orders.all"})
     assert caller.methods == frozenset({"GET", "HEAD"})
     assert [window.max for window in caller.claim.windows] == [500]
-    assert (caller.claim.cost, caller.look.cost) == (1, 0)
+    assert (caller.claim.cost, caller.peek.cost) == (1, 0)
 
 
 def test_a_key_without_an_organisation_may_do_all_that_nobody_denies() -> None:

@@ -51,7 +51,9 @@ def configured(targets: str, more: str = "") -> Config:
 
 def built(targets: str, more: str = "") -> Called:
     config = configured(targets, more)
-    return build_upstreams(config, compile_snapshot(config, None, "").board, METRICS, Clock(time.monotonic, time.time), Outbox())["orders"]
+    return build_upstreams(config, compile_snapshot(config, None, "").shared_state, METRICS, Clock(time.monotonic, time.time), Outbox())[
+        "orders"
+    ]
 
 
 async def test_names_are_shared_and_known_to_the_next_configuration() -> None:
@@ -59,12 +61,12 @@ async def test_names_are_shared_and_known_to_the_next_configuration() -> None:
         '{url: "http://localhost:3000"}, {url: "http://localhost:3001"}, {url: "http://127.0.0.1:1"}', ", connections: {max_age: 1m}"
     )
     before, after = compile_snapshot(config, None, ""), compile_snapshot(config, None, "")
-    targets = build_upstreams(config, before.board, METRICS, Clock(time.monotonic, time.time), Outbox())["orders"].targets
+    targets = build_upstreams(config, before.shared_state, METRICS, Clock(time.monotonic, time.time), Outbox())["orders"].targets
     assert len({id(target.names) for target in targets}) == 1
-    assert repr(before.board.names) == "<NameMemory 1 names>"
+    assert repr(before.shared_state.names) == "<NameMemory 1 names>"
     found = await targets[0].names.addresses("localhost")
-    after.board.adopt(before.board)
-    known = after.board.names.get("localhost")
+    after.shared_state.adopt(before.shared_state)
+    known = after.shared_state.names.get("localhost")
     assert known is not None
     assert known[0] == found
     assert 54 <= targets[0]._ages.ends_at(0.0) <= 60
@@ -117,7 +119,7 @@ async def test_targets_are_checked_where_the_configuration_says_so() -> None:
     health = ", health: {path: /healthz, interval: 100ms, healthy: 1}"
     async with RawBackend(script(reply(status=b"503 Service Unavailable"))) as backend:
         config = configured(f'{{url: "{backend.url}"}}', f"{health}, breaker: {{}}")
-        board, clock = compile_snapshot(config, None, "").board, Clock(time.monotonic, time.time)
+        board, clock = compile_snapshot(config, None, "").shared_state, Clock(time.monotonic, time.time)
         upstreams = build_upstreams(config, board, METRICS, clock, Outbox())
         (rounds,) = build_health_checks(config, upstreams, board, METRICS, clock)
         with capture_logs() as lines:
@@ -138,11 +140,13 @@ def said(lines: Sequence[Mapping[str, object]]) -> set[object]:
 async def test_a_worker_tells_its_connections_by_target() -> None:
     async with RawBackend() as backend:
         config = configured(f'{{url: "{backend.url}"}}, {{url: "{backend.url}/b"}}', ", breaker: {}")
-        upstreams = build_upstreams(config, compile_snapshot(config, None, "").board, METRICS, Clock(time.monotonic, time.time), Outbox())
+        upstreams = build_upstreams(
+            config, compile_snapshot(config, None, "").shared_state, METRICS, Clock(time.monotonic, time.time), Outbox()
+        )
         await upstreams["orders"].targets[1].send(call())
-        status, told = await connections_query(upstreams)({})
+        status, reported = await connections_query(upstreams)({})
         none, one = {"idle": 0, "active": 0, "pending": 0}, {"idle": 1, "active": 0, "pending": 0}
-        assert (status, msgspec.to_builtins(told)) == (200, {"orders": [none, one]})
+        assert (status, msgspec.to_builtins(reported)) == (200, {"orders": [none, one]})
         await upstreams["orders"].close()
 
 
@@ -154,7 +158,7 @@ def test_files_that_are_of_no_use(tmp_path: Path) -> None:
     with pytest.raises(PairError, match=r"ca\.pem"):
         build_upstreams(
             config.model_copy(update={"upstreams": (upstream,)}),
-            compile_snapshot(config, None, "").board,
+            compile_snapshot(config, None, "").shared_state,
             METRICS,
             Clock(time.monotonic, time.time),
             Outbox(),

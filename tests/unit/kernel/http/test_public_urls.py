@@ -203,7 +203,7 @@ def test_no_cookie_is_for_what_browsers_take_for_no_domain(authority: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("said", "wanted"),
+    ("message", "wanted"),
     [
         (("http", "h:8080"), PublicOrigin("http", "h:8080", "")),
         (("https", "h:"), PublicOrigin("https", "h", "")),
@@ -218,15 +218,19 @@ def test_no_cookie_is_for_what_browsers_take_for_no_domain(authority: str) -> No
         (("http", "h", "", "", "123456"), PublicOrigin("http", "h", "")),
     ],
 )
-def test_what_a_client_has_called(said: tuple[str, ...], wanted: PublicOrigin) -> None:
-    assert public_origin(*said) == wanted
+def test_what_a_client_has_called(message: tuple[str, ...], wanted: PublicOrigin) -> None:
+    assert public_origin(*message) == wanted
 
 
 @given(st.text(alphabet="/\\.:@?#<>;=ahttporders.internal3000%2e\" ,'", max_size=60))
 def test_nothing_raises_and_nothing_leads_to_the_target(text: str) -> None:
     for way in (PLAIN, SHOP, DEEP):
-        once = way.url(text, API, "/items")
-        assert way.url(once, API, "/items") == once or once.startswith(("/", "?", "#")) or not once.startswith("https://api.example.com")
+        mapped_once = way.url(text, API, "/items")
+        assert (
+            way.url(mapped_once, API, "/items") == mapped_once
+            or mapped_once.startswith(("/", "?", "#"))
+            or not mapped_once.startswith("https://api.example.com")
+        )
         way.link(text, API, "/items")
         way.refresh(text, API, "/items")
         way.cookie(text, API)

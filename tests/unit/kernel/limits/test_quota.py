@@ -42,7 +42,7 @@ ALL = (
 
 
 @pytest.mark.parametrize(
-    ("moment", "turns"),
+    ("moment", "turns_over"),
     [
         ("2026-01-31T23:59:59", "2026-02-01T00:00:00"),
         ("2024-02-29T00:00:00", "2024-03-01T00:00:00"),
@@ -50,10 +50,10 @@ ALL = (
         ("2026-12-31T23:59:59", "2027-01-01T00:00:00"),
     ],
 )
-def test_months_are_those_of_the_calendar(moment: str, turns: str) -> None:
+def test_months_are_those_of_the_calendar(moment: str, turns_over: str) -> None:
     month = month_of(unix(moment))
-    assert end_of(month) == unix(turns)
-    assert month_of(unix(turns)) == month + 1
+    assert end_of(month) == unix(turns_over)
+    assert month_of(unix(turns_over)) == month + 1
 
 
 @pytest.mark.parametrize(
@@ -104,16 +104,16 @@ def test_every_call_leaves() -> None:
 
 
 def test_a_hold_is_settled_and_ended_once() -> None:
-    told: list[object] = []
+    reported: list[object] = []
 
     def settle(succeeded: bool, amounts: Mapping[str, int]) -> None:
-        told.append((succeeded, amounts))
+        reported.append((succeeded, amounts))
 
-    hold = Reservation(ALL, settle, lambda: told.append("over"))
+    hold = Reservation(ALL, settle, lambda: reported.append("over"))
     assert hold.open
     hold.settle(True, {"sum": 1})
     assert not hold.open
     hold.settle(False, {})
     hold.end()
     hold.end()
-    assert told == [(True, {"sum": 1}), "over"]
+    assert reported == [(True, {"sum": 1}), "over"]

@@ -190,14 +190,14 @@ class TestShadows:
     NONE = Window("none", 1, 60_000_000, None, shadow=True)
 
     def test_they_refuse_nothing_and_tell_what_they_would_have(self) -> None:
-        tats_us, told = [0, 0, 0], []
+        tats_us, reported = [0, 0, 0], []
         for _ in range(4):
             answer, kept = ask(tats_us, (MINUTE, self.FEW, self.NONE))
             assert answer.allowed
             assert [state.window for state in answer.states] == [MINUTE]
             tats_us = [abs(tat_us) for tat_us in kept]
-            told.append([window.id for window in answer.shadows])
-        assert told == [[], ["none"], ["few", "none"], ["few", "none"]]
+            reported.append([window.id for window in answer.shadows])
+        assert reported == [[], ["none"], ["few", "none"], ["few", "none"]]
 
     def test_each_counts_what_it_alone_would_have_let_through(self) -> None:
         _, kept = ask([0, 0, NOW + 60_000_000], (MINUTE, self.FEW, self.NONE))

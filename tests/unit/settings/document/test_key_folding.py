@@ -41,7 +41,7 @@ def read(text: str) -> tuple[Config, list[Alike]] | None:
     return None if keys is None else (config.model_copy(update={"keys": keys}), groups)
 
 
-def told(config: Config) -> list[KeySettings]:
+def reported(config: Config) -> list[KeySettings]:
     return sorted(config.keys, key=lambda key: key.id)
 
 
@@ -52,7 +52,7 @@ def test_entries_that_are_alike_are_read_once(entry: object) -> None:
     found = read(text)
     assert found is not None
     config, (group,) = found
-    assert told(config) == told(parse(text))
+    assert reported(config) == reported(parse(text))
     assert (len(group.first), len(group.rows)) == (1, 19)
     assert config.keys.find(bytes.fromhex(digest("k7"))) == next(key for key in config.keys if key.id == "k7")
     assert config.keys.find(bytes(32)) is None
@@ -188,4 +188,4 @@ def test_a_text_means_what_the_parser_makes_of_it(section: list[str]) -> None:
         found = None
     if found is not None:
         assert expected is not None
-        assert told(found[0]) == told(expected)
+        assert reported(found[0]) == reported(expected)
