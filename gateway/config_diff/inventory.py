@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from pydantic import SecretStr
 
-from gateway.kernel import redis_url
+from gateway.net import redis_url
 from gateway.settings import Config
 from gateway.settings.schema.config import LISTS
 from gateway.settings.schema.routing import RouteSettings

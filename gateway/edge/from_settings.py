@@ -8,9 +8,9 @@ from gateway.edge.certificates import Certificates, Pair, Terms
 from gateway.edge.handshake import HandshakeOptions
 from gateway.edge.listener_events import ListenerEvents
 from gateway.edge.request_head import Limits, RequestHeadChecker
-from gateway.kernel.http.node_names import unmapped_network
 from gateway.kernel.ids import Ids
 from gateway.net.address import UNIX
+from gateway.net.node_names import unmapped_network
 from gateway.settings.schema.server import ListenerSettings, ListenerTls
 
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}

@@ -7,9 +7,9 @@ from multidict import istr
 
 from gateway.exchange import Exchange, Headers
 from gateway.kernel.http.key_scrubbing import contains_secret, secrets_of
-from gateway.kernel.http.node_names import chain
 from gateway.kernel.http.request_headers import forwarded_prefix
 from gateway.net.address import UNIX
+from gateway.net.node_names import chain
 from gateway.table import Caller, Route
 from gateway.upstream.call import BODY_PIECE_BYTES, Body, Call
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, SecretStr
 from gateway import __version__
 from gateway.admin.listener import View, json_reply, lines_reply
 from gateway.config_diff.inventory import MASK, Preface, Redactor, is_secret, items_of
-from gateway.kernel import redis_url
+from gateway.net import redis_url
 from gateway.settings import Config
 from gateway.settings.origins import paths
 from gateway.settings.schema.key_list import KeyList

@@ -10,7 +10,6 @@ from gateway.kernel.faults import CATALOGUE, Fault, Link
 from gateway.kernel.http.caching import PRIVATE, VARY, varying
 from gateway.kernel.http.path_patterns import parse_prefix
 from gateway.kernel.http.path_safety import spelled
-from gateway.kernel.http.public_urls import UrlMapping, url_mapping
 from gateway.kernel.http.request_headers import FieldFilter
 from gateway.kernel.http.response_headers import FieldRules, Line
 from gateway.settings import Config
@@ -20,6 +19,7 @@ from gateway.table.keyring import Credentials, Keyring
 from gateway.table.keys import KeyMaker, Made
 from gateway.table.limits import one_tag, plan_windows, tariff
 from gateway.table.limits_route import limits_route
+from gateway.table.public_urls import UrlMapping, url_mapping
 from gateway.table.quotas import Meters
 from gateway.table.reading_law import ServiceAddresses
 from gateway.table.routes import Envelope, Route, RouteTable, Sender

@@ -17,6 +17,7 @@ from gateway.kernel.faults import (
 )
 from gateway.kernel.limits.ratelimit_headers import limit_fields
 from gateway.kernel.limits.token_bucket import Claim, Window, claim
+from gateway.kernel.memo import Memo
 
 T = TypeVar("T", contravariant=True)
 
@@ -133,20 +134,17 @@ class Visitors:
     REMEMBERED = 4096
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], Caller] = {}
+        self._known: Memo[tuple[str, str], Caller] = Memo(self.REMEMBERED)
 
     def find(self, address: str, plan: str, windows: tuple[Window, ...], tag: str | None = None) -> Caller:
         """The caller for a client at `address` (numeric, or a socket's path). `tag` is as for `bucket_name`."""
         known = self._known.get((address, plan))
         if known is not None and known.claim.windows is windows:
             return known
-        if len(self._known) >= self.REMEMBERED:
-            self._known.clear()
         bucket = bucket_name(tag, bucket_of(f"{plan} {network_of(address)}"))
         fields = limit_fields([window for window in windows if not window.shadow])
         caller = Caller("anonymous", None, plan, bucket, bucket, claim(bucket, windows, 1, fields), claim(bucket, windows, 0, fields), b"")
-        self._known[address, plan] = caller
-        return caller
+        return self._known.keep((address, plan), caller)
 
 
 def bucket_name(tag: str | None, owner: str = "") -> str:

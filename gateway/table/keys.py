@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from gateway.kernel.limits.ratelimit_headers import Fields
 from gateway.kernel.limits.token_bucket import Claim, Window
+from gateway.kernel.memo import Memo
 from gateway.settings import Config
 from gateway.settings.schema.access import KeySettings
 from gateway.settings.schema.limits import KeyLimit
@@ -17,7 +18,7 @@ MOST_MADE = 4096
 """Keys that are kept once they were made, some 3 KB each."""
 
 
-class Made(dict[T, Key | None]):
+class Made(Memo[T, Key | None]):
     """Keys by what shows them, made from their settings when they are first asked for. `find` gives the setting, None for nobody.
 
     A dict that fills itself, up to a bound: a key that was seen before costs one look-up.
@@ -26,7 +27,7 @@ class Made(dict[T, Key | None]):
     __slots__ = ("_find", "_make")
 
     def __init__(self, find: Callable[[T], KeySettings | None], make: Callable[[KeySettings], Key]) -> None:
-        super().__init__()
+        super().__init__(MOST_MADE)
         self._find = find
         self._make = make
 
@@ -34,10 +35,7 @@ class Made(dict[T, Key | None]):
         setting = self._find(shown)
         if setting is None:
             return None
-        if len(self) >= MOST_MADE:
-            self.clear()
-        made = self[shown] = self._make(setting)
-        return made
+        return self.keep(shown, self._make(setting))
 
 
 class KeyMaker:
@@ -52,8 +50,8 @@ class KeyMaker:
         self._organizations = organization_windows(config)
         self._tags = Tags(config)
         self._stored = config.key_store is not None
-        self._windows: dict[tuple[str, tuple[KeyLimit, ...], str | None], tuple[tuple[Window, ...], Fields]] = {}
-        self._allowed: dict[tuple[str, ...], frozenset[str]] = {}
+        self._windows: Memo[tuple[str, tuple[KeyLimit, ...], str | None], tuple[tuple[Window, ...], Fields]] = Memo(MOST_MADE)
+        self._allowed: Memo[tuple[str, ...], frozenset[str]] = Memo(MOST_MADE)
 
     def make(self, setting: KeySettings) -> Key:
         """`setting` names plans and organisations that there are."""
@@ -93,11 +91,9 @@ class KeyMaker:
         """For a call, and for a look."""
         alike = (setting.plan, setting.limits, organization)
         if alike not in self._windows:
-            if len(self._windows) >= MOST_MADE:
-                self._windows.clear()
             limits_routes = key_windows(self._plans[setting.plan], setting)
             windows = shadows_last(limits_routes + self._organizations.get(organization or "", ()))
-            self._windows[alike] = (windows, reply_fields(windows))
+            self._windows.keep(alike, (windows, reply_fields(windows)))
         windows, fields = self._windows[alike]
         one, none = (claim_of(bucket, organization_bucket, windows, cost, fields) for cost in (1, 0))
         return one, none
@@ -106,7 +102,5 @@ class KeyMaker:
         if patterns is None:
             return None
         if patterns not in self._allowed:
-            if len(self._allowed) >= MOST_MADE:
-                self._allowed.clear()
-            self._allowed[patterns] = frozenset(route for route in self._routes if any(fnmatchcase(route, one) for one in patterns))
+            self._allowed.keep(patterns, frozenset(route for route in self._routes if any(fnmatchcase(route, one) for one in patterns)))
         return self._allowed[patterns]

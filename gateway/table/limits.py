@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from gateway.kernel.limits.quota import Posting
 from gateway.kernel.limits.ratelimit_headers import Fields, limit_fields
 from gateway.kernel.limits.token_bucket import Claim, Window
+from gateway.kernel.memo import Memo
 from gateway.settings import Config
 from gateway.settings.schema.access import KeySettings
 from gateway.settings.schema.limits import Limit
@@ -35,20 +36,17 @@ class Tariff:
         self.costs = costs
         self.limits = limits
         self._metering = metering
-        self._known: dict[tuple[Caller, str], Claim] = {}
+        self._known: Memo[tuple[Caller, str], Claim] = Memo(MAX_CLAIMS)
 
     def claim(self, caller: Caller, method: str) -> Claim:
         """For a call of `caller` with one of the route's methods."""
         known = self._known.get((caller, method))
         if known is not None:
             return known
-        if len(self._known) >= MAX_CLAIMS:
-            self._known.clear()
         windows = shadows_last([*caller.claim.windows, *self.limits[method]])
         postings = self.postings(caller, method)
         made = claim_of(caller.bucket, caller.organization_bucket, windows, self.costs[method], reply_fields(windows), postings)
-        self._known[caller, method] = made
-        return made
+        return self._known.keep((caller, method), made)
 
     def charges(self, method: str) -> frozenset[tuple[str, str]]:
         """What a call with that method takes from meters, whoever calls: names of meters, each with its plan or organisation."""

@@ -1,11 +1,11 @@
 """The route that the gateway itself answers, and no upstream: where callers look up their limits."""
 
 from gateway.kernel.faults import Fault
-from gateway.kernel.http.public_urls import UrlMapping
 from gateway.kernel.http.request_headers import FieldFilter
 from gateway.kernel.http.response_headers import FieldRules, Line
 from gateway.settings.schema.config import LIMITS_ROUTE
 from gateway.table.limits import Tariff
+from gateway.table.public_urls import UrlMapping
 from gateway.table.routes import Envelope, Route
 
 _METHODS = ("GET", "HEAD")

@@ -1,6 +1,6 @@
 """No reading of a path gets around a route.
 
-Law: a request is served by the route that its path spells only if no reading of that path (`kernel/http/path_readings.py`) leads to a
+Law: a request is served by the route that its path spells only if no reading of that path (`table/path_readings.py`) leads to a
 route that asks for more: a key, a route that this key may not use, or a limit, a quota or a cost that the matched one has not.
 The same holds for a more specific route of the same path that lacks the method, so that no method falls through to a route
 that asks for less. HEAD goes with GET. What is refused is refused for everybody, with a key or without one:
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, ROUTE_FORBIDDEN, GatewayError
 from gateway.kernel.http.path_safety import merged
+from gateway.kernel.memo import Memo
 from gateway.table.requirements import Demand
 from gateway.table.rival_routes import Rival, Rivals, image_of, pattern_of
 
@@ -57,7 +58,7 @@ class Law:
         }
         self._services = self._rewritten()
         self._guarded = {origin for route, addresses in self._addresses.items() if not route.open for origin, _ in addresses}
-        self._permitted: dict[tuple[str, str], list[Rival]] = {}
+        self._permitted: Memo[tuple[str, str], list[Rival]] = Memo(_MOST_KNOWN)
 
     def is_clear(self, route: "Route", method: str, path: str) -> bool:
         """Whether `check` raises nothing."""
@@ -71,9 +72,9 @@ class Law:
         """Raises GatewayError METHOD_NOT_ALLOWED, MALFORMED_PATH or ROUTE_FORBIDDEN when a rival of `route` asks everybody for more."""
         demand = self._demands[route]
         if demand in self._contested and route.upstream is not None:
-            self._refuse(self._rivals_of(route, method, path), lambda rival: self._demands[rival].exceeds(demand, method), _otherwise)
+            self._reject(self._rivals_of(route, method, path), lambda rival: self._demands[rival].exceeds(demand, method), _otherwise)
         if route.open and self._services:
-            self._refuse(self._behind(route, method, path), lambda rival: not rival.open, _elsewhere)
+            self._reject(self._behind(route, method, path), lambda rival: not rival.open, _elsewhere)
 
     def permit(self, allowed: frozenset[str], route: "Route", method: str, path: str) -> None:
         """Raises GatewayError ROUTE_FORBIDDEN, METHOD_NOT_ALLOWED or MALFORMED_PATH when a rival of `route` is not among `allowed`."""
@@ -83,11 +84,9 @@ class Law:
         if found is None:
             found = [*self._rivals_of(route, method, path), *self._behind(route, method, path)]
             if len(path) <= _LONGEST_KNOWN:
-                if len(self._permitted) >= _MOST_KNOWN:
-                    self._permitted.clear()
-                self._permitted[method, path] = found
+                self._permitted.keep((method, path), found)
         if found:
-            self._refuse(found, lambda rival: not (rival.open or rival.upstream is None or rival.id in allowed), _forbidden)
+            self._reject(found, lambda rival: not (rival.open or rival.upstream is None or rival.id in allowed), _forbidden)
 
     def _rivals_of(self, route: "Route", method: str, path: str) -> list[Rival]:
         return _few(self._rivals.of(route, method, path))
@@ -100,7 +99,7 @@ class Law:
                 found += _few(self._services[origin].of(route, method, base + route.upstream_path(merged(path)) or "/", ties=False))
         return found
 
-    def _refuse(self, rivals: list[Rival], asks_more: "Callable[[Route], bool]", error: Callable[[], GatewayError]) -> None:
+    def _reject(self, rivals: list[Rival], asks_more: "Callable[[Route], bool]", error: Callable[[], GatewayError]) -> None:
         stricter = [rival for rival in rivals if asks_more(rival.route)]
         if any(rival.serves for rival in stricter):
             raise error()

@@ -1,6 +1,6 @@
 """Which other routes a path leads to, if a service behind reads it in another way than the gateway does.
 
-The routes stand in a tree of their own, whose literals are folded (`kernel/http/path_readings.py`) and which knows no slash at the end:
+The routes stand in a tree of their own, whose literals are folded (`table/path_readings.py`) and which knows no slash at the end:
 routes that only case, accents or such a slash tell apart stand at one place.
 """
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from gateway.kernel.http.path_patterns import Rest, Segment, parse, parse_prefix
-from gateway.kernel.http.path_readings import Segments, every_reading, fold, is_calm
+from gateway.table.path_readings import Segments, every_reading, fold, is_calm
 
 if TYPE_CHECKING:
     from gateway.table.routes import Route

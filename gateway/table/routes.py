@@ -10,11 +10,12 @@ from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, NO_ROUTE, 
 from gateway.kernel.http.entity_tags import EntityTags
 from gateway.kernel.http.path_patterns import Param, Rest, parse, parse_prefix
 from gateway.kernel.http.path_safety import merged, readings, spelled
-from gateway.kernel.http.public_urls import UrlMapping
 from gateway.kernel.http.request_headers import FieldFilter
 from gateway.kernel.http.response_headers import FieldRules
 from gateway.kernel.limits.token_bucket import Window
+from gateway.kernel.memo import Memo
 from gateway.table.limits import Tariff
+from gateway.table.public_urls import UrlMapping
 from gateway.table.reading_law import Law, ServiceAddresses
 from gateway.upstream.call import Answer, Call
 
@@ -156,7 +157,7 @@ class RouteTable:
             path: {method: route for method, route in methods.items() if self._law.is_clear(route, method, path)}
             for path, methods in exact.items()
         }
-        self._known = dict(self._literal)
+        self._known = Memo(len(self._literal) + self.MOST_KNOWN, self._literal)
 
     def match(self, method: str, path: str) -> Route:
         """The route for `method` and `path` as spelled by the client. What is matched is the `merged` path, and so is what goes on.
@@ -170,9 +171,7 @@ class RouteTable:
                 return route
         route = self._match(method, path)
         if len(path) <= self.LONGEST_KNOWN:
-            if len(self._known) >= len(self._literal) + self.MOST_KNOWN:
-                self._known = dict(self._literal)
-            self._known[path] = {**self._known.get(path, {}), method: route}
+            self._known.keep(path, {**self._known.get(path, {}), method: route})
         return route
 
     def permit(self, allowed: frozenset[str], route: Route, method: str, path: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from gateway.kernel.limits.token_bucket import Claim, Decision, Guarantee, Owner, Window, WindowState
+from gateway.kernel.memo import Memo
 from gateway.limiter.interface import Limiter
 from gateway.table.keyring import Caller
 from gateway.table.limits import MAX_CLAIMS, claim_of, shadows_last
@@ -64,7 +65,7 @@ class Accounts:
     def __init__(self, limiter: Limiter, routes: Sequence[Route]) -> None:
         self._limiter = limiter
         self._routes = [route for route in routes if route.tariff is not None and route.upstream is not None and not route.open]
-        self._known: dict[Caller, _Lookup] = {}
+        self._known: Memo[Caller, _Lookup] = Memo(MAX_CLAIMS)
 
     async def of(self, caller: Caller, own_decision: Decision) -> Account:
         """Returns the report. `own_decision` is the decision about the caller's own limits. Raises what deciding raises."""
@@ -96,12 +97,10 @@ class Accounts:
         """Remembered, because stores cache their commands by claim."""
         known = self._known.get(caller)
         if known is None:
-            if len(self._known) >= MAX_CLAIMS:
-                self._known.clear()
             usable = self._usable(caller)
             windows = [window for route, methods in usable for window in _windows(route, methods)]
             claim = claim_of(caller.bucket, caller.organization_bucket, shadows_last(windows), 0, ())
-            known = self._known[caller] = _Lookup(claim, charged_on(caller, usable))
+            known = self._known.keep(caller, _Lookup(claim, charged_on(caller, usable)))
         return known
 
     def _usable(self, caller: Caller) -> list[tuple[Route, list[str]]]:

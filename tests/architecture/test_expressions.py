@@ -16,7 +16,7 @@ from gateway.observe.redact import _NAMES, _field_of
 from tests.architecture.expressions import ambiguity
 from tests.architecture.files import ROOT, module_name, sources
 
-TRUSTED = ("gateway/settings/", "gateway/cli/", "gateway/kernel/redis_url.py")
+TRUSTED = ("gateway/settings/", "gateway/cli/", "gateway/net/redis_url.py")
 """These read the operator's own files and arguments."""
 
 MADE = {

@@ -28,7 +28,7 @@ def load(peer: Program, seconds: int) -> tuple[int, float]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", dest="repetitions", type=int, default=7)
     parser.add_argument("--seconds", type=int, default=2, help="of load, per peer and round")
     parser.add_argument("--bytes", type=int, default=1000, help="size of the backend's reply")
     parser.add_argument("--no-redis", action="store_true")
@@ -42,7 +42,7 @@ def main() -> int:
     ):
         for peer in all_peers.values():
             load(peer, 1)
-        for _ in range(options.rounds):
+        for _ in range(options.repetitions):
             for name, peer in all_peers.items():
                 requests, cost_s = load(peer, options.seconds)
                 costs_us.setdefault(name, []).append(cost_s / requests * 1e6)

@@ -16,7 +16,9 @@ from gateway.edge import proxy_protocol
 from gateway.edge.certificates import Certificates
 from gateway.edge.request_head import Limits, Peer, RequestHeadChecker
 from gateway.exchange import Exchange
+from gateway.kernel.http.accept import quality
 from gateway.kernel.ids import Ids
+from gateway.kernel.key_format import without_keys
 from gateway.observe.access_log import printable
 from gateway.observe.redact import redactor
 from gateway.pipeline import Gateway
@@ -34,7 +36,7 @@ class Front:
         self._loop = asyncio.new_event_loop()
         limits = Limits(LARGE, LARGE, LARGE, 1.0, 1.0, 1.0, 100)
         trusted = [spine.NETWORK]
-        self._door = RequestHeadChecker(limits, trusted, Ids(os.urandom), lambda: 1.0)
+        self._checker = RequestHeadChecker(limits, trusted, Ids(os.urandom), lambda: 1.0)
         everything = Envelope("auto", LARGE, "passthrough")
         self._gateway: Gateway = spine.gateway(
             route("/keyed", prefix=True, envelope=everything), route("/open", id="open", prefix=True, open=True, envelope=everything)
@@ -53,9 +55,9 @@ class Front:
         try:
             messages, _, _ = parser.feed_data(head)
         except Exception as error:
-            self._door.unparsable(error, head)
+            self._checker.unparsable(error, head)
             return
-        x: Exchange = self._door.admit(messages[0][0], Peer("10.0.0.9", "http", True))
+        x: Exchange = self._checker.admit(messages[0][0], Peer("10.0.0.9", "http", True))
         self._loop.run_until_complete(self._gateway.handle(x, spine.Client().send))
 
 
@@ -163,6 +165,15 @@ def test_a_line_of_the_log(unit: bytes) -> None:
     text = unit.decode("latin-1")
     check_growth(lambda size: lambda: hide(None, "info", {"event": "=" + text * (size // len(unit))}), 4 * HEAD_BYTES)
     check_growth(lambda size: lambda: printable(text * (size // len(unit))), 4 * HEAD_BYTES)
+
+
+@pytest.mark.parametrize(
+    "unit", [*UNITS, b"gw_", b"gw_" + b"a" * 31 + b".", b"gw_" + b"a" * 40, b"gzip;q=", b"gzip;" * 3 + b","], ids=shown
+)
+def test_a_scrape_and_a_key_in_a_path(unit: bytes) -> None:
+    text = unit.decode("latin-1")
+    check_growth(lambda size: lambda: quality(text * (size // len(unit)), "gzip"), 2 * HEAD_BYTES)
+    check_growth(lambda size: lambda: without_keys(text * (size // len(unit))), 2 * HEAD_BYTES)
 
 
 def test_the_measure_itself() -> None:

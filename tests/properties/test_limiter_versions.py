@@ -85,7 +85,7 @@ def test_who_takes_nothing_changes_nothing(
 
 @settings(max_examples=80, deadline=None)
 @given(versions, versions, st.lists(st.tuples(st.integers(0, 10**8), st.booleans(), st.integers(1, 12)), min_size=1, max_size=40))
-def test_a_refused_call_fits_when_it_was_told_that_it_would(
+def test_a_refused_call_fits_when_it_was_reported_that_it_would(
     module_redis: RedisProcess, one: Window, other: Window, history: list[tuple[int, bool, int]]
 ) -> None:
     bucket = Bucket(module_redis)
@@ -138,7 +138,7 @@ def test_what_a_version_left_is_forgotten_when_nobody_has_it_any_more(module_red
     assert module_redis.ask("GET", "gw:1:{x}:w").count(b":") == 1
 
 
-def test_a_hundred_versions_at_once_take_bounded_room(module_redis: RedisProcess) -> None:
+def test_a_hundred_versions_at_once_take_bounded_memory(module_redis: RedisProcess) -> None:
     bucket = Bucket(module_redis)
     for limit in range(1, 100):
         bucket.take(hourly(limit), 1)

@@ -118,9 +118,9 @@ def _position_start(text: str, at: int) -> int:
 
 def _without_pairs(text: str) -> str:
     """Cut before the first of the pairs that say how to connect."""
-    secret, place, login = _SECRET_KEY.search(text), _PLACE_KEY.search(text), _LOGIN_KEY.search(text)
-    found = [pair.start() for pair in (secret, place, login) if pair is not None]
-    if secret is None and (place is None or (login is None and _PLACE_KEY.search(text, place.end()) is None)):
+    secret, location, login = _SECRET_KEY.search(text), _PLACE_KEY.search(text), _LOGIN_KEY.search(text)
+    found = [pair.start() for pair in (secret, location, login) if pair is not None]
+    if secret is None and (location is None or (login is None and _PLACE_KEY.search(text, location.end()) is None)):
         return text
     return text[: min(found)] + REDACTED
 

@@ -7,6 +7,8 @@ service itself gave weak stays weak.
 
 import re
 
+from gateway.kernel.memo import Memo
+
 _MOST = 1024
 
 _TAGS = re.compile(r'"[^"]*"|W/("[^"]*"|[^",\s]+)')
@@ -21,15 +23,13 @@ class EntityTags:
     __slots__ = ("_last", "_weak")
 
     def __init__(self) -> None:
-        self._weak: dict[str, bool] = {}
+        self._weak: Memo[str, bool] = Memo(_MOST)
         self._last = False
 
     def weakened(self, tag: str) -> str:
         """The tag for clients. `tag` is the service's."""
         weak = tag.startswith("W/")
-        if len(self._weak) >= _MOST:
-            self._weak.clear()
-        self._last = self._weak[tag.removeprefix("W/")] = weak
+        self._last = self._weak.keep(tag.removeprefix("W/"), weak)
         return tag if weak else "W/" + tag
 
     def restored(self, tags: bytes) -> bytes:

@@ -14,6 +14,7 @@ import msgspec
 from gateway.kernel.errors.sanitize import fit
 from gateway.kernel.faults import UPSTREAM_PROTOCOL_ERROR, GatewayError
 from gateway.kernel.http.link_fields import safe_links
+from gateway.kernel.memo import Memo
 
 BackendFields: TypeAlias = list[tuple[bytes, bytes]]
 """As they came from a backend: names in lower case."""
@@ -82,36 +83,31 @@ _TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQR
 _PLAIN_CONNECTION = frozenset({b"keep-alive", b"close", b"Keep-Alive", b"Close"})
 
 
-class FieldRules(dict[bytes, Rule]):
+class FieldRules(Memo[bytes, Rule]):
     """Says for each field of a reply, by its name in lower case, what to do with it.
 
     Those named in `removed` do not go on; a name with `*` at its end stands for all that begin so. A dict that fills
     itself, up to a bound: a name that was seen before costs one look-up.
     """
 
-    __slots__ = ("_dropped", "_known")
+    __slots__ = ("_dropped",)
 
     def __init__(self, removed: Iterable[str] = ()) -> None:
-        super().__init__()
         names = [name.lower().encode() for name in removed]
         self._dropped = tuple(name[:-1] for name in names if name.endswith(b"*"))
         exact = frozenset(name for name in names if not name.endswith(b"*"))
-        self._known: dict[bytes, Rule] = {
+        known: dict[bytes, Rule] = {
             name: None if rule not in _READ and (name in exact or name.startswith(self._dropped)) else rule for name, rule in _RULES.items()
         }
-        self._known.update(dict.fromkeys(exact - _RULES.keys()))
-        self.update(self._known)
+        known.update(dict.fromkeys(exact - _RULES.keys()))
+        super().__init__(_REMEMBERED, known)
 
     def __missing__(self, name: bytes) -> Rule:
         """Raises GatewayError UPSTREAM_PROTOCOL_ERROR for what is no name."""
         if not name or name.translate(None, _TOKEN):
             raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause="control character in a header field")
-        if len(self) >= _REMEMBERED:
-            self.clear()
-            self.update(self._known)
         dropped = name.startswith((b"x-ratelimit-", *self._dropped))
-        rule = self[name] = None if dropped else name.decode("latin-1")
-        return rule
+        return self.keep(name, None if dropped else name.decode("latin-1"))
 
 
 class Screened(msgspec.Struct, gc=False):

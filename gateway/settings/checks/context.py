@@ -66,7 +66,7 @@ class CheckContext:
         position, here = self.position(loc), self.position(beside)
         return f"line {position.line}" if position.source.name == here.source.name else f"{position.source.name}:{position.line}"
 
-    def refuse(self, loc: Loc, text: str, hint: str = "", at_key: bool = False) -> None:
+    def report(self, loc: Loc, text: str, hint: str = "", at_key: bool = False) -> None:
         """Takes note of a problem with the value at `loc`, or with its key."""
         position, value, redacted = locate(self._root, loc)
         if at_key:

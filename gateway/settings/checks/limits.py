@@ -21,7 +21,7 @@ def check_limits(context: CheckContext) -> None:
         _refuse_doubles(context, loc, organization.limits, "organization")
     for loc, key in context.entries("keys", config.keys):
         for at, text, hint in own_limits(config, key) if key.limits else ():
-            context.refuse((*loc, "limits", *at), text, hint)
+            context.report((*loc, "limits", *at), text, hint)
     for loc, route in context.entries("routes", config.routes):
         _refuse_doubles(context, loc, route.limits, "route")
         _methods(context, loc, route)
@@ -55,7 +55,7 @@ def own_limits(config: Config, key: KeySettings) -> Iterator[Complaint]:
 
 def _refuse_doubles(context: CheckContext, loc: Loc, limits: Sequence[Limit], what: str) -> None:
     for at, text, hint in _doubles(limits, what):
-        context.refuse((*loc, "limits", *at), text, hint)
+        context.report((*loc, "limits", *at), text, hint)
 
 
 def _doubles(limits: Sequence[Limit], what: str) -> Iterator[Complaint]:
@@ -76,13 +76,13 @@ def _methods(context: CheckContext, loc: Loc, route: RouteSettings) -> None:
     known = route.match.served
     for index, limit in enumerate(route.limits):
         if limit.scope == "organization" and route.auth == "none":
-            context.refuse((*loc, "limits", index, "scope"), "callers of a route with `auth: none` have no organisation")
+            context.report((*loc, "limits", index, "scope"), "callers of a route with `auth: none` have no organisation")
         for position, method in enumerate(limit.methods or ()):
             if method not in known:
-                context.refuse((*loc, "limits", index, "methods", position), f"`{method}` is none of the route's methods")
+                context.report((*loc, "limits", index, "methods", position), f"`{method}` is none of the route's methods")
     for method in route.cost:
         if method != "default" and method not in known:
-            context.refuse((*loc, "cost", method), f"`{method}` is none of the route's methods", at_key=True)
+            context.report((*loc, "cost", method), f"`{method}` is none of the route's methods", at_key=True)
 
 
 def _costs(context: CheckContext, loc: Loc, route: RouteSettings) -> None:
@@ -94,7 +94,7 @@ def _costs(context: CheckContext, loc: Loc, route: RouteSettings) -> None:
         for limit, whose in _met(context.config, route, method):
             if cost > burst_of(limit.max, limit.guarantee) and not limit.shadow:
                 at = (*loc, "cost", method) if method in route.cost else (*loc, "cost")
-                context.refuse(
+                context.report(
                     at,
                     f"a {method} would cost {cost}, and `{limit.id}` of {whose} never has more than {burst_of(limit.max, limit.guarantee)}",
                 )

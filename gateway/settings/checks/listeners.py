@@ -23,15 +23,15 @@ def check_listeners(context: CheckContext) -> None:
     for index, listener in enumerate(config.server.listeners):
         loc: Loc = ("server", "listeners", index)
         if listener.id in ids:
-            context.refuse((*loc, "id"), f"`{listener.id}` is the id of another listener")
+            context.report((*loc, "id"), f"`{listener.id}` is the id of another listener")
         ids.add(listener.id)
         if listener.address in addresses and (isinstance(listener.address, UnixAddress) or listener.address.port):
-            context.refuse((*loc, "address"), f"`{listener.address}` is the address of {addresses[listener.address]} as well")
+            context.report((*loc, "address"), f"`{listener.address}` is the address of {addresses[listener.address]} as well")
         addresses[listener.address] = f"listener `{listener.id}`"
         if listener.tls is not None:
             _tls(context, (*loc, "tls"), listener.tls)
     if config.admin.address.port and config.admin.address in addresses:
-        context.refuse(("admin", "address"), f"`{config.admin.address}` is the address of {addresses[config.admin.address]} as well")
+        context.report(("admin", "address"), f"`{config.admin.address}` is the address of {addresses[config.admin.address]} as well")
 
 
 def check_file(context: CheckContext, loc: Loc, path: str | None) -> bool:
@@ -39,9 +39,9 @@ def check_file(context: CheckContext, loc: Loc, path: str | None) -> bool:
     if path is None or (readable := _readable(path)):
         return True
     if "-----BEGIN" in path or "\n" in path:
-        context.refuse(loc, "the path of a file is wanted here, not its content")
+        context.report(loc, "the path of a file is wanted here, not its content")
     elif not readable:
-        context.refuse(loc, f"there is no readable file `{path}`")
+        context.report(loc, f"there is no readable file `{path}`")
     return False
 
 
@@ -54,7 +54,7 @@ def check_pair(context: CheckContext, loc: Loc, certificate: str | None, private
         load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), certificate, private_key)
     except PairError as error:
         about_key = error.about_key and private_key is not None
-        context.refuse((*loc, "private_key" if about_key else "certificate"), f"`{private_key if about_key else certificate}`: {error}")
+        context.report((*loc, "private_key" if about_key else "certificate"), f"`{private_key if about_key else certificate}`: {error}")
 
 
 def check_authorities(context: CheckContext, loc: Loc, path: str | None) -> None:
@@ -64,7 +64,7 @@ def check_authorities(context: CheckContext, loc: Loc, path: str | None) -> None
     try:
         load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), path)
     except PairError as error:
-        context.refuse(loc, f"`{path}`: {error}")
+        context.report(loc, f"`{path}`: {error}")
 
 
 def _readable(path: str) -> bool:

@@ -16,7 +16,7 @@ def check_quotas(context: CheckContext) -> None:
         for index, quota in enumerate(plan.quotas):
             at = (*loc, "quotas", index)
             if quota.id in ids:
-                context.refuse((*at, "id"), f"`{quota.id}` is the id of another quota of this plan")
+                context.report((*at, "id"), f"`{quota.id}` is the id of another quota of this plan")
             ids.add(quota.id)
             _check(context, at, quota)
 
@@ -28,13 +28,13 @@ def _check(context: CheckContext, loc: Loc, quota: Quota) -> None:
         both = charged.intersection(_meant(context, (*loc, "release"), (calls,), index))
         if both:
             route, method = min(both)
-            context.refuse((*loc, "release", index), f"a {method} of `{route}` would raise the level and lower it")
+            context.report((*loc, "release", index), f"a {method} of `{route}` would raise the level and lower it")
 
 
 def _readable(context: CheckContext, loc: Loc, quota: Quota, charged: set[str]) -> None:
     for route in context.config.routes if quota.amount is not None and quota.amount.field is not None else ():
         if route.id in charged and context.config.envelope_of(route).mode == "passthrough":
-            context.refuse((*loc, "amount", "field"), f"replies of `{route.id}` are passed through unread", "use `header`")
+            context.report((*loc, "amount", "field"), f"replies of `{route.id}` are passed through unread", "use `header`")
 
 
 def _meant(context: CheckContext, loc: Loc, several: Sequence[Calls], first: int = 0) -> Iterator[tuple[str, str]]:
@@ -44,10 +44,10 @@ def _meant(context: CheckContext, loc: Loc, several: Sequence[Calls], first: int
         routes: list[RouteSettings] = []
         for position, pattern in enumerate(calls.routes):
             if context.knows_all("routes") and not any(fnmatchcase(route, pattern) for route in known):
-                context.refuse((*loc, index, "routes", position), f"`{pattern}` matches no route", did_you_mean(pattern, known))
+                context.report((*loc, index, "routes", position), f"`{pattern}` matches no route", did_you_mean(pattern, known))
             routes += [route for route in context.config.routes if fnmatchcase(route.id, pattern)]
         for position, method in enumerate(calls.methods or ()):
             if routes and not any(method in route.match.served for route in routes):
-                context.refuse((*loc, index, "methods", position), f"`{method}` is a method of none of these routes")
+                context.report((*loc, index, "methods", position), f"`{method}` is a method of none of these routes")
         for route in routes:
             yield from ((route.id, method) for method in route.match.served if calls.includes(route.id, method))

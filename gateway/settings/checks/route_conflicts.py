@@ -33,12 +33,12 @@ def check_overlaps(context: CheckContext) -> None:
     limits_path = context.config.server.limits_path
     limits_shape = None if limits_path is None else shape(Match(path=limits_path))
     for loc in context.ids("routes").get(LIMITS_ROUTE, []) if limits_path is not None else []:
-        context.refuse(loc, f"`{LIMITS_ROUTE}` is the id of the route at `server.limits_path`", "choose another id")
+        context.report(loc, f"`{LIMITS_ROUTE}` is the id of the route at `server.limits_path`", "choose another id")
     claimed: dict[tuple[Shape, str], tuple[Loc, str]] = {}
     for loc, route in context.entries("routes", context.config.routes):
         form = shape(route.match)
         if form == limits_shape:
-            context.refuse((*loc, "match", "path"), f"`{route.match.path}` is `server.limits_path`", "choose another path for one of them")
+            context.report((*loc, "match", "path"), f"`{route.match.path}` is `server.limits_path`", "choose another path for one of them")
         methods = dict.fromkeys(route.match.methods)
         if "GET" in methods:
             methods["HEAD"] = None
@@ -51,4 +51,4 @@ def check_overlaps(context: CheckContext) -> None:
             kind = "path" if route.match.path is not None else "prefix"
             every = len(shared) == len(methods)
             what = "takes every request that this one could" if every else f"takes the same paths for {', '.join(shared)}"
-            context.refuse((*loc, "match", kind), f"route `{first_id}` in {context.where((*first_loc, 'match'), loc)} {what}")
+            context.report((*loc, "match", kind), f"route `{first_id}` in {context.where((*first_loc, 'match'), loc)} {what}")

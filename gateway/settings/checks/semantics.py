@@ -44,14 +44,14 @@ def check(context: CheckContext) -> None:
 def _unique_ids(context: CheckContext, name: str) -> None:
     for identity, locs in context.ids(name).items():
         for loc in locs[1:]:
-            context.refuse(loc, f"`{identity}` is the id of another one, in {context.where(locs[0], loc)}")
+            context.report(loc, f"`{identity}` is the id of another one, in {context.where(locs[0], loc)}")
 
 
 def _refer(context: CheckContext, loc: Loc, wanted: str, name: str, built_in: Iterable[str] = ()) -> None:
     known = context.ids(name)
     if wanted not in known and wanted not in built_in and context.knows_all(name):
         hint = did_you_mean(wanted, [*known, *built_in]) or f"declare it under `{name}`"
-        context.refuse(loc, f"there is no {name.removesuffix('s')} `{wanted}`", hint)
+        context.report(loc, f"there is no {name.removesuffix('s')} `{wanted}`", hint)
 
 
 def _keys(context: CheckContext) -> None:
@@ -61,7 +61,7 @@ def _keys(context: CheckContext) -> None:
     written = context.raw("keys")
     for index, entry in enumerate(written if isinstance(written, Items) else ()):
         if isinstance(entry, Table) and not {"secret_sha256", "certificate_subject"} & entry.keys():
-            context.refuse(("keys", index, "secret_sha256"), "missing", "`gateway keys create` prints one")
+            context.report(("keys", index, "secret_sha256"), "missing", "`gateway keys create` prints one")
     for loc, key in context.entries("keys", context.config.keys):
         _proofs(context, loc, key, proofs)
         if "plan" in key.model_fields_set:
@@ -69,12 +69,12 @@ def _keys(context: CheckContext) -> None:
         for index, organization in enumerate(key.organizations):
             _refer(context, (*loc, "organizations", index), organization, "organizations")
             if organization in key.organizations[:index]:
-                context.refuse((*loc, "organizations", index), f"`{organization}` stands here twice")
+                context.report((*loc, "organizations", index), f"`{organization}` stands here twice")
         for index, pattern in enumerate(key.routes or ()):
             if pattern not in useless:
                 useless[pattern] = context.knows_all("routes") and not any(fnmatchcase(route, pattern) for route in routes)
             if useless[pattern]:
-                context.refuse((*loc, "routes", index), f"`{pattern}` matches no route", did_you_mean(pattern, routes))
+                context.report((*loc, "routes", index), f"`{pattern}` matches no route", did_you_mean(pattern, routes))
 
 
 def _proofs(context: CheckContext, loc: Loc, key: KeySettings, seen: dict[str, Loc]) -> None:
@@ -83,14 +83,14 @@ def _proofs(context: CheckContext, loc: Loc, key: KeySettings, seen: dict[str, L
         proof = getattr(key, name)
         first = seen.setdefault(proof, (*loc, name)) if proof is not None else loc
         if first[1] != loc[1]:
-            context.refuse((*loc, name), f"another key has the same {what}, in {context.where(first, loc)}")
+            context.report((*loc, name), f"another key has the same {what}, in {context.where(first, loc)}")
     if key.certificate_subject is not None and not any(each.tls and each.tls.client_ca for each in context.config.server.listeners):
-        context.refuse((*loc, "certificate_subject"), "no listener asks clients for certificates", "set `tls.client_ca` of one")
+        context.report((*loc, "certificate_subject"), "no listener asks clients for certificates", "set `tls.client_ca` of one")
 
 
 def _key_store(context: CheckContext) -> None:
     if context.config.key_store is not None and context.raw("redis") is None:
-        context.refuse(("keys", "store"), "there is no Redis to keep keys in", "add `redis: {url: …}`")
+        context.report(("keys", "store"), "there is no Redis to keep keys in", "add `redis: {url: …}`")
 
 
 def _upstreams(context: CheckContext) -> None:
@@ -98,32 +98,32 @@ def _upstreams(context: CheckContext) -> None:
         urls = [target.url for target in upstream.targets]
         for index, url in enumerate(urls):
             if url in urls[:index]:
-                context.refuse((*loc, "targets", index, "url"), f"`{url}` stands here twice", "give it more `weight`")
+                context.report((*loc, "targets", index, "url"), f"`{url}` stands here twice", "give it more `weight`")
         if upstream.tls.model_fields_set:
             _tls(context, loc, upstream)
 
 
 def _tls(context: CheckContext, loc: Loc, upstream: UpstreamSettings) -> None:
     if not any(target.url.scheme == "https" for target in upstream.targets):
-        context.refuse((*loc, "tls"), "of no use: no target's URL begins with `https://`", at_key=True)
+        context.report((*loc, "tls"), "of no use: no target's URL begins with `https://`", at_key=True)
     check_authorities(context, (*loc, "tls", "ca"), upstream.tls.ca)
     check_pair(context, (*loc, "tls"), upstream.tls.certificate, upstream.tls.private_key, load_chain)
 
 
 def _routes(context: CheckContext) -> None:
     if context.raw("routes") in (None, []):
-        context.refuse((), "there are no routes, so nothing can be served", "declare one under `routes`")
+        context.report((), "there are no routes, so nothing can be served", "declare one under `routes`")
     for loc, route in context.entries("routes", context.config.routes):
         _refer(context, (*loc, "upstream"), route.upstream, "upstreams")
         if route.plan is not None:
             _refer(context, (*loc, "plan"), route.plan, "plans", _BUILT_IN)
         for index, method in enumerate(route.match.methods):
             if method in route.match.methods[:index]:
-                context.refuse((*loc, "match", "methods", index), f"`{method}` stands here twice")
+                context.report((*loc, "match", "methods", index), f"`{method}` stands here twice")
         stripped = route.rewrite.strip_prefix
         way = route.match.path or route.match.prefix or "/"
         if stripped not in (None, "/", way) and not way.startswith(f"{stripped}/"):
-            context.refuse((*loc, "rewrite", "strip_prefix"), f"`{stripped}` is not how `{way}` begins")
+            context.report((*loc, "rewrite", "strip_prefix"), f"`{stripped}` is not how `{way}` begins")
 
 
 def _errors(context: CheckContext) -> None:
@@ -131,7 +131,7 @@ def _errors(context: CheckContext) -> None:
     for name in written if isinstance(written, Table) else ():
         if name not in CATALOGUE:
             hint = did_you_mean(name, CATALOGUE) or "`gateway errors` lists them"
-            context.refuse(("errors", name), "there is no fault of this name", hint, at_key=True)
+            context.report(("errors", name), "there is no fault of this name", hint, at_key=True)
 
 
 def _headers(context: CheckContext) -> None:
@@ -151,9 +151,9 @@ def _headers(context: CheckContext) -> None:
         if name.lower() in seen:
             # One of the two may be a default, which stands nowhere.
             at = loc if context.raw(*loc) is not None else seen[name.lower()]
-            context.refuse(at, f"`{name}` has another meaning already")
+            context.report(at, f"`{name}` has another meaning already")
         elif name.lower() in _MEANT_OTHERWISE:
-            context.refuse(loc, f"`{name}` has a meaning of its own in HTTP")
+            context.report(loc, f"`{name}` has a meaning of its own in HTTP")
         seen[name.lower()] = loc
     written_by_gateway = {
         request_id.lower(),
@@ -184,14 +184,14 @@ _MEANT_OTHERWISE = frozenset(
 def _rules(context: CheckContext, loc: Loc, rules: HeaderRules, written_by_gateway: set[str]) -> None:
     for name in rules.set:
         if name.lower() in written_by_gateway:
-            context.refuse((*loc, "set", name), f"`{name}` is written by the gateway itself", at_key=True)
+            context.report((*loc, "set", name), f"`{name}` is written by the gateway itself", at_key=True)
     for index, name in enumerate(rules.remove):
         if name.lower() in written_by_gateway:
-            context.refuse((*loc, "remove", index), f"`{name}` is written by the gateway itself")
+            context.report((*loc, "remove", index), f"`{name}` is written by the gateway itself")
 
 
 def _workers(context: CheckContext) -> None:
     workers = context.config.server.workers
     if workers is not None and workers > 1 and context.raw("redis") is None:
         text = f"{workers} workers would count by themselves, each up to the whole limit"
-        context.refuse(("server", "workers"), text, "add `redis`, where they count together, or write `auto` or `1`")
+        context.report(("server", "workers"), text, "add `redis`, where they count together, or write `auto` or `1`")

@@ -7,8 +7,8 @@ from pydantic import Field, field_validator, model_validator
 
 from gateway.kernel.http.path_patterns import parse
 from gateway.kernel.limits.token_bucket import OnFailure
-from gateway.kernel.redis_url import with_login
 from gateway.net.address import Address as TcpAddress
+from gateway.net.redis_url import with_login
 from gateway.settings.schema.types import (
     AddressValue,
     Duration,

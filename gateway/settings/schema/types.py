@@ -7,8 +7,9 @@ from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, PlainValidator, SecretStr, WithJsonSchema
 
-from gateway.kernel import redis_url, units
+from gateway.kernel import units
 from gateway.net import address as net
+from gateway.net import redis_url
 from gateway.settings.schema import addresses, redis_urls, values
 
 T = TypeVar("T")

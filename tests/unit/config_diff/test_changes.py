@@ -79,7 +79,7 @@ def test_no_field_of_the_schema_can_change_unseen() -> None:
 
 
 @pytest.mark.parametrize("backwards", [False, True])
-def test_each_change_is_told_of_what_it_is_about(backwards: bool) -> None:
+def test_each_change_is_reported_for_its_item(backwards: bool) -> None:
     config = whole()
     for variant in variants(config):
         pair = (variant.config, config) if backwards else (config, variant.config)
@@ -140,7 +140,7 @@ def test_a_new_route_breaks_the_calls_that_it_takes_where_they_have_less_of_it(m
     assert reported == f"{effect}: route o.new: added (GET /o/a/b, taken from o.list)"
 
 
-def test_a_key_that_may_use_the_route_that_calls_came_from_and_not_the_new_one_loses_them() -> None:
+def test_a_key_that_may_use_the_route_that_calls_used_and_not_the_new_one_loses_them() -> None:
     before = SAMPLE.replace("match: {path: /o, methods", "match: {prefix: /o, methods").replace('["o.*"]', "[o.list]")
     assert reported_of(before, before + "  - {id: special, match: {path: /o/a/b, methods: [GET]}, upstream: u}\n") == [
         "breaking: key ci: may no longer use special",
@@ -148,7 +148,7 @@ def test_a_key_that_may_use_the_route_that_calls_came_from_and_not_the_new_one_l
     ]
 
 
-def test_what_belongs_to_a_thing_comes_and_goes_with_it() -> None:
+def test_what_belongs_to_an_item_is_added_and_removed_with_it() -> None:
     sections = "routes:\n", "routes:\n  - {id: x, match: {path: /x, methods: [GET]}, upstream: u, limits: [{id: l, max: 1, per: 1s}]}\n"
     assert reported(sections) == ["widening: route x: added (GET /x)"]
     assert reported(("  - {id: odd, limits: [{id: hour, max: 300, per: 1h}]}\n", "")) == ["other: plan odd: removed"]
@@ -177,7 +177,7 @@ def test_keys_lose_and_gain_access() -> None:
     assert reported((f"{DIGEST[::-1]}, ", f"{DIGEST[::-1]}, routes: [status], ")) == ["breaking: key all: may no longer use o.list, o.item"]
 
 
-def test_all_routes_that_a_key_loses_are_known_and_a_few_are_told() -> None:
+def test_all_routes_that_a_key_loses_are_known_and_a_few_are_reported() -> None:
     routes = "".join(f"  - {{id: x{number}, match: {{path: /x{number}}}, upstream: u}}\n" for number in range(7))
     (change,) = found(SAMPLE.replace('"o.*"', '"o.*", "x*"') + routes, SAMPLE + routes)
     assert change.text == "may no longer use x0, x1, x2, x3, x4 and 2 more"
@@ -232,7 +232,7 @@ def test_a_key_s_own_limit_is_judged_by_the_one_of_its_plan_that_it_replaces() -
     assert [change.effect for change in found(with_own, SAMPLE)] == ["breaking"]
 
 
-def test_defaults_are_told_at_the_routes_that_they_are_for() -> None:
+def test_defaults_are_reported_at_the_routes_that_they_are_for() -> None:
     lines = reported(("version: 1", "version: 1\ndefaults: {timeouts: {total: 5s}}"))
     assert lines == [
         "other: section defaults: timeouts.total none -> 5s",
@@ -240,7 +240,7 @@ def test_defaults_are_told_at_the_routes_that_they_are_for() -> None:
     ]
 
 
-def test_secrets_are_said_to_be_others_and_not_shown() -> None:
+def test_changed_secrets_are_reported_and_not_shown() -> None:
     admin = ("version: 1", "version: 1\nadmin: {token: sesame}")
     text = SAMPLE.replace(*admin)
     (change,) = found(text, text.replace("sesame", "barley"))

@@ -95,7 +95,7 @@ def test_a_change_and_its_reverse(kind: str, aspect: str, before: Any, after: An
     assert effect_of(kind, name or "x", aspect, after, before) == back
 
 
-def test_what_callers_use_may_come_and_not_go() -> None:
+def test_what_callers_use_may_be_added_and_not_removed() -> None:
     assert [(effect_of_adding(kind), effect_of_removing(kind)) for kind in ("route", "key", "listener")] == [(WIDENING, BREAKING)] * 3
     assert [(effect_of_adding(kind), effect_of_removing(kind)) for kind in ("plan", "upstream", "section")] == [(OTHER, OTHER)] * 3
 

@@ -30,7 +30,7 @@ def inventory(text: str = TEXT, redactor: Redactor = REMOTE) -> dict[str, Item]:
     return found
 
 
-def test_things_have_the_words_that_an_operator_has_for_them() -> None:
+def test_items_have_the_words_that_an_operator_has_for_them() -> None:
     names = [name for name in inventory() if not name.startswith("error ")]
     assert names == [
         *("section server", "listener public", "section admin", "section redis", "section auth"),
@@ -86,14 +86,14 @@ def test_a_secret_is_known_by_the_name_of_its_field_or_by_how_it_begins(name: st
     assert is_secret(name, value) == secret
 
 
-def test_what_people_think_of_is_told_apart_at_home_only() -> None:
+def test_what_people_think_of_is_distinguished_locally_only() -> None:
     other = TEXT.replace("open-sesame", "open-barley").replace("hunter2", "hunter3").replace("Zm9v", "YmFy")
     assert inventory(other) == inventory()
     changed = {name for name, item in inventory(other, LOCAL).items() if item != inventory(redactor=LOCAL)[name]}
     assert changed == {"section admin", "section redis", "route r"}
 
 
-def test_digests_of_keys_are_told_apart_everywhere_by_who_knows_the_salt() -> None:
+def test_digests_of_keys_are_distinguished_everywhere_with_the_salt() -> None:
     other = TEXT.replace(DIGEST, DIGEST[::-1])
     assert inventory(other)["key k"] != inventory()["key k"]
     assert inventory(redactor=Redactor(b"pepper", local=False))["key k"] != inventory()["key k"]

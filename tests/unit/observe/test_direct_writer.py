@@ -61,7 +61,7 @@ def test_a_full_pipe_is_not_waited_for(pipe: Pipe) -> None:
     assert "0 bytes waiting, 1 lines dropped" in repr(writer)
 
 
-def test_another_process_s_turn_is_waited_out(pipe: Pipe) -> None:
+def test_another_process_s_lock_is_waited_for(pipe: Pipe) -> None:
     asks, text = os.pipe()
     child = os.fork()
     if not child:

@@ -59,7 +59,7 @@ def test_a_line_longer_than_a_part_is_read_alone() -> None:
     assert len(region.entries(read, 1024)[0]) == 1
 
 
-def test_a_region_without_room_says_so() -> None:
+def test_a_region_without_space_states_so() -> None:
     region = Region.create(4, 4096)
     number = region.declare(COUNTER)
     region.series(number, ("a",), 2)

@@ -61,7 +61,7 @@ def test_the_environment_is_that_of_the_process_unless_another_is_given(tmp_path
     assert load(tmp_path / "f.yaml").organizations[0].name == os.environ["PATH"]
 
 
-def test_nothing_told_can_move_a_cursor_or_begin_a_line(tmp_path: Path) -> None:
+def test_nothing_reported_can_move_a_cursor_or_begin_a_line(tmp_path: Path) -> None:
     (tmp_path / "f.yaml").write_bytes(b"version: 1\n\x1b[2J: 1\n")
     assert reported(tmp_path / "f.yaml") == [
         "f.yaml:2:1: error: this character is not allowed in YAML; in double quotes, write `\\xNN` for it"
@@ -142,7 +142,7 @@ def test_one_url_is_a_configuration() -> None:
 
 
 @pytest.mark.parametrize("url", ["localhost:3000", "http://${HOME}", 'http://"', "http://a\n", "", "http://é"])
-def test_what_is_no_url_is_told_without_a_file(url: str) -> None:
+def test_what_is_no_url_is_reported_without_a_file(url: str) -> None:
     with pytest.raises(ConfigError) as caught:
         from_upstream(url)
     assert {problem.file for problem in caught.value.problems} == {"command line"}

@@ -86,7 +86,7 @@ def _nested(path: str, value: Any) -> Any:
     return value
 
 
-def test_keys_have_the_place_where_those_of_a_file_begin(origins: Origins, tmp_path: Path) -> None:
+def test_keys_have_the_position_where_those_of_a_file_begin(origins: Origins, tmp_path: Path) -> None:
     reported = {path: origin.replace(f"{tmp_path}/", "") for path, origin in origins.of({"keys": []}).items()}
     assert reported == {"keys": "gateway.yaml:13:3, more.yaml:3:3"}
 

@@ -178,7 +178,7 @@ def test_a_claim_is_made_once_and_the_memory_for_them_is_bounded() -> None:
     assert len(tariff._known) <= module.MAX_CLAIMS
 
 
-def test_shadows_come_last_and_replies_do_not_tell_of_them() -> None:
+def test_shadows_come_last_and_replies_do_not_show_them() -> None:
     text = CONFIGURATION.replace(
         "{id: minute, max: 300, per: 1m}", "{id: soon, max: 3, per: 1m, shadow: true}, {id: day, max: 300, per: 1d}"
     )

@@ -91,7 +91,7 @@ def test_a_visitor_has_the_quotas_of_the_routes_plan() -> None:
     assert [name for name, _ in named(DEPLOYMENT._of("open", "GET", visitor))] == ["concurrency", "organization/silver/concurrency"]
 
 
-def test_a_meter_is_what_the_configuration_says() -> None:
+def test_a_meter_is_what_the_configuration_states() -> None:
     jobs, size, reported, level, _ = (posting.meter for posting in DEPLOYMENT.postings("jobs", "POST", "a"))
     (total, *_) = (posting.meter for posting in DEPLOYMENT.postings("jobs", "GET", "a"))
     assert (jobs.max, jobs.owner, jobs.monthly, total.owner, total.monthly, size.monthly) == (5, "key", True, "organization", False, True)

@@ -86,7 +86,7 @@ def test_of_several_one_is_chosen() -> None:
     assert [target.target for target in upstream.targets] == ["10.0.1.11:8080", "encoding.internal:8443"]
 
 
-def test_a_breaker_stands_before_one_target_as_before_several() -> None:
+def test_a_breaker_protects_one_target_as_before_several() -> None:
     circuit = built('{url: "http://a:1"}', ", breaker: {}")
     assert repr(circuit) == "<CircuitBreaker closed, 0 failures in a row, before <Target orders a:1, 0 idle, 0 active, 0 pending>>"
     assert isinstance(built('{url: "http://a"}, {url: "http://b"}', ", breaker: {}"), CircuitBreaker)
@@ -106,38 +106,38 @@ async def test_what_happens_to_targets_is_counted_and_logged(refusing_port: int)
         names = [f"127.0.0.1:{refusing_port}/{name}" for name in "ab"]
         assert sum(ejections.labels("orders", name, "upstream_refused").value for name in names) >= 1
         assert METRICS.upstream_breaker_opened.labels("orders").value == 1
-        assert said(lines) >= {"target ejected", "circuit opened"}
+        assert events(lines) >= {"target ejected", "circuit opened"}
         async with await asyncio.start_server(_answer, "127.0.0.1", refusing_port):
             async with asyncio.timeout(5):
-                while not said(lines) >= {"circuit closed", "target is back"}:
+                while not events(lines) >= {"circuit closed", "target is back"}:
                     with contextlib.suppress(GatewayError):
                         await upstream.send(call())
             await upstream.close()
 
 
-async def test_targets_are_checked_where_the_configuration_says_so() -> None:
+async def test_targets_are_checked_where_the_configuration_states_so() -> None:
     health = ", health: {path: /healthz, interval: 100ms, healthy: 1}"
     async with RawBackend(script(reply(status=b"503 Service Unavailable"))) as backend:
         config = configured(f'{{url: "{backend.url}"}}', f"{health}, breaker: {{}}")
-        board, clock = compile_snapshot(config, None, "").shared_state, Clock(time.monotonic, time.time)
-        upstreams = build_upstreams(config, board, METRICS, clock, Outbox())
-        (rounds,) = build_health_checks(config, upstreams, board, METRICS, clock)
+        shared_state, clock = compile_snapshot(config, None, "").shared_state, Clock(time.monotonic, time.time)
+        upstreams = build_upstreams(config, shared_state, METRICS, clock, Outbox())
+        (rounds,) = build_health_checks(config, upstreams, shared_state, METRICS, clock)
         with capture_logs() as lines:
             rounds.start()
             count = METRICS.upstream_health_checks
             await until(lambda: count.labels("orders", f"127.0.0.1:{backend.port}", "passed").value > 0)
             assert count.labels("orders", f"127.0.0.1:{backend.port}", "failed").value == 1
             await rounds.stop()
-    assert said(lines) >= {"target down", "target up"}
+    assert events(lines) >= {"target down", "target up"}
     unchecked = configured('{url: "http://a"}')
-    assert build_health_checks(unchecked, {}, board, METRICS, clock) == []
+    assert build_health_checks(unchecked, {}, shared_state, METRICS, clock) == []
 
 
-def said(lines: Sequence[Mapping[str, object]]) -> set[object]:
+def events(lines: Sequence[Mapping[str, object]]) -> set[object]:
     return {line["event"] for line in lines}
 
 
-async def test_a_worker_tells_its_connections_by_target() -> None:
+async def test_a_worker_reports_its_connections_by_target() -> None:
     async with RawBackend() as backend:
         config = configured(f'{{url: "{backend.url}"}}, {{url: "{backend.url}/b"}}', ", breaker: {}")
         upstreams = build_upstreams(

@@ -35,7 +35,7 @@ def test_what_is_used_and_when_some_of_it_is_free_again(
     assert reported.routes == (() if kind == "concurrency" else ("r",))
 
 
-def test_each_meter_is_told_once_with_the_routes_where_it_is_charged() -> None:
+def test_each_meter_is_reported_once_with_the_routes_where_it_is_charged() -> None:
     count, level = Posting("c", meter("count")), Posting("l", meter("level"))
     release = Posting("l", level.meter, "release")
     both = Metering({("standard", "GET"): (count, level), ("standard", "POST"): (count,)}, {})

@@ -73,7 +73,7 @@ async def reported(limiter: LocalLimiter, name: str) -> Account:
     return await Accounts(limiter, list(ROUTES.values())).of(one, await limiter.decide(one.peek))
 
 
-async def test_an_account_tells_of_own_limits_and_of_those_on_routes_and_spends_nothing() -> None:
+async def test_an_account_reports_of_own_limits_and_of_those_on_routes_and_spends_nothing() -> None:
     limiter = LocalLimiter(ManualClock().clock)
     tariff = ROUTES["dear"].tariff
     assert tariff is not None
@@ -100,7 +100,7 @@ async def test_methods_stand_with_limits_of_routes_only() -> None:
     assert "methods" in written["routes"][0]["limits"][0]
 
 
-async def test_of_routes_only_what_the_caller_may_use_is_told() -> None:
+async def test_of_routes_only_what_the_caller_may_use_is_reported() -> None:
     limiter = Counting()
     assert (await reported(limiter, "narrow")).routes == []
     assert [claim.cost for claim in limiter.requested] == [0]
@@ -108,7 +108,7 @@ async def test_of_routes_only_what_the_caller_may_use_is_told() -> None:
     assert (dict(dear.cost), [each.id for each in dear.limits]) == ({"GET": 1, "HEAD": 1}, ["route/dear/second"])
 
 
-async def test_all_routes_are_one_look_which_is_known_the_next_time() -> None:
+async def test_all_routes_are_one_lookup_which_is_known_the_next_time() -> None:
     limiter, one = Counting(), caller("all")
     accounts = Accounts(limiter, list(ROUTES.values()))
     own_decision = await limiter.decide(one.peek)
@@ -117,7 +117,7 @@ async def test_all_routes_are_one_look_which_is_known_the_next_time() -> None:
     assert limiter.requested == [one.peek, limiter.requested[1], limiter.requested[1]]
 
 
-async def test_quotas_and_concurrency_are_told_and_not_charged() -> None:
+async def test_quotas_and_concurrency_are_reported_and_not_charged() -> None:
     limiter, one = LocalLimiter(ManualClock().clock), caller("metered")
     tariff = ROUTES["dear"].tariff
     assert tariff is not None
@@ -140,7 +140,7 @@ async def test_a_quota_is_found_by_its_id_and_concurrency_is_none() -> None:
     assert found == [f"{one.bucket}:count/orders", f"{one.organization_bucket}:level/organization/metered/live", None, None]
 
 
-def test_looks_are_kept_in_bounded_memory() -> None:
+def test_lookups_are_kept_in_bounded_memory() -> None:
     accounts, visitors = Accounts(Counting(), list(ROUTES.values())), Visitors()
     for number in range(MAX_CLAIMS + 10):
         accounts.own_buckets(visitors.find(f"10.0.{number >> 8}.{number & 255}", "p", ()))

@@ -155,7 +155,7 @@ def test_fields_have_dots_at_any_depth() -> None:
         {"message": "m", "errors": [{"message": "x", "field": "f", "context": {"label": "Jane Doe"}, "input": "Jane Doe"}]},
     ],
 )
-def test_what_was_sent_is_not_told(value: object) -> None:
+def test_what_was_sent_is_not_reported(value: object) -> None:
     assert "Jane" not in str(reported(value)) or (isinstance(value, dict) and "id" in value)
     assert "Jane Doe" not in [detail.text for detail in reported(value).details]
 

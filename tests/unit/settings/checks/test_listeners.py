@@ -25,7 +25,7 @@ from tests.yaml_files import LEAST, added
         ("admin: {address: '127.0.0.1:8080'}", ["4:18 admin.address: `127.0.0.1:8080` is the address of listener `public` as well"]),
     ],
 )  # fmt: skip
-def test_contradictions_are_told_where_they_stand(text: str, message: list[str]) -> None:
+def test_contradictions_are_reported_where_they_stand(text: str, message: list[str]) -> None:
     assert added(text) == message
 
 

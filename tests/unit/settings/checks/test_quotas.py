@@ -62,7 +62,7 @@ SUM = "id: q, code: 8003, kind: sum, max: 2, charge: [{routes: [jobs.all]}]"
         ((COUNT.replace("count", "counter"),), "11:31 plans[0].quotas[0].kind: `count`, `sum` or `level` is wanted here; did you mean `count`?"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_is_told_where_it_stands(quotas: tuple[str, ...], message: str) -> None:
+def test_what_does_not_fit_is_reported_where_it_stands(quotas: tuple[str, ...], message: str) -> None:
     assert complaints(plan(*quotas)) == [message]
 
 

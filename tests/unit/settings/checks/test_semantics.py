@@ -63,7 +63,7 @@ OTHER = "f" * 64
         ("observability: {metrics: {buckets: [1s, 1s]}}", ["4:36 observability.metrics.buckets: the bounds of buckets ascend"]),
     ],
 )  # fmt: skip
-def test_contradictions_are_told_where_they_stand(text: str, message: list[str]) -> None:
+def test_contradictions_are_reported_where_they_stand(text: str, message: list[str]) -> None:
     assert added(text) == message
 
 
@@ -210,7 +210,7 @@ def test_there_is_something_to_serve() -> None:
     assert complaints("version: 1\nroutes: []\n") == ["1:1 there are no routes, so nothing can be served; declare one under `routes`"]
 
 
-def test_everything_is_told_in_one_run_in_the_order_of_the_file() -> None:
+def test_everything_is_reported_in_one_run_in_the_order_of_the_file() -> None:
     message = complaints(
         f"""\
         version: 1
@@ -242,7 +242,7 @@ def test_everything_is_told_in_one_run_in_the_order_of_the_file() -> None:
     ]  # not keys[0].plan: what `plans` would declare cannot be known
 
 
-def test_what_cannot_be_read_is_not_said_to_be_missing() -> None:
+def test_what_cannot_be_read_is_not_reported_as_missing() -> None:
     assert complaints(
         f"""\
         version: 1

@@ -128,7 +128,7 @@ def test_keys_that_are_alike_down_to_the_certificate_are_read_whole() -> None:
         assert (with_alike(KeyList([first]), groups) is None) == whole
 
 
-def test_all_problems_are_told_where_they_are(tmp_path: Path) -> None:
+def test_all_problems_are_reported_where_they_are(tmp_path: Path) -> None:
     """One stands in an entry that is like another."""
     file = tmp_path / "gateway.yaml"
     lines = LEAST + "keys:\n" + "".join(flow(f"k{number}", ", plan: gold") for number in range(WORTH_ENTRIES))

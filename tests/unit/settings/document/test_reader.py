@@ -75,6 +75,8 @@ def test_a_plain_scalar_from_a_variable_is_resolved_again(text: str, value: obje
         ("a:\n\t- b\n", ["2:1 : a tab cannot indent YAML; use spaces"]),
         ("a: @b\n", ["1:4 : a value cannot begin with this character; put it into quotes"]),
         ("a: b: c\n", ["1:5 : not YAML: a `:` is not expected here; check the indentation, or put the value into quotes"]),
+        ("a: 'x\nb: y\n", ["1:4 : not YAML: this quote is never closed"]),
+        ('b: 1\na: {c: "x\n', ["2:8 : not YAML: this quote is never closed"]),
         ("a: [1, 2\nb: 3\n", ["2:2 : not YAML: did not find expected ',' or ']' while parsing a flow sequence that began in line 1"]),
         ("ä: \x01\n", ["1:4 : this character is not allowed in YAML; in double quotes, write `\\xNN` for it"]),
         ("a: \ud800\n", ["1:4 : half of a surrogate pair is not a character"]),
@@ -86,7 +88,7 @@ def test_a_plain_scalar_from_a_variable_is_resolved_again(text: str, value: obje
         ("- " * 5_000, ["1:129 : nested more than 64 levels deep"]),
     ],
 )  # fmt: skip
-def test_what_is_wrong_has_a_place(text: str, message: list[str]) -> None:
+def test_what_is_wrong_has_a_position(text: str, message: list[str]) -> None:
     assert reading(text)[1] == message
 
 
@@ -104,7 +106,7 @@ def test_reading_goes_on_after_a_problem_with_a_value() -> None:
     assert len(message) == 2
 
 
-def test_places_are_looked_up_by_the_way_to_them() -> None:
+def test_positions_are_looked_up_by_the_way_to_them() -> None:
     root, _ = reading("a:\n  - b: ${X}\n    c: [1, '${X}']\n", X="5")
     assert locate(root, ("a", 0, "b")) == (Position(root.position.source, 2, 8), 5, True)
     assert locate(root, ("a", 0, "c", 0)) == (Position(root.position.source, 3, 9), 1, False)
@@ -114,7 +116,7 @@ def test_places_are_looked_up_by_the_way_to_them() -> None:
     assert position_of_key(root, ("a", 7)) == Position(root.position.source, 2, 3)
 
 
-def test_merged_keys_keep_their_places() -> None:
+def test_merged_keys_keep_their_positions() -> None:
     root, _ = reading("a: &a\n  x: ${X}\nb: {<<: *a}\n", X="5")
     assert locate(root, ("b", "x")) == (Position(root.position.source, 2, 6), 5, True)
 

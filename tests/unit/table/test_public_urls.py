@@ -1,4 +1,4 @@
-"""kernel/http/public_urls.py: where a client is sent, in its own terms."""
+"""table/public_urls.py: where a client is sent, in its own terms."""
 
 import time
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.kernel.http.public_urls import PublicOrigin, UrlMapping, public_origin, url_mapping
+from gateway.table.public_urls import PublicOrigin, UrlMapping, public_origin, url_mapping
 
 API = PublicOrigin("https", "api.example.com", "")
 PLAIN = url_mapping([("orders.internal", 3000, "")], None, "", "")
@@ -97,7 +97,7 @@ def test_relative_to_a_prefix_without_a_slash() -> None:
         ("../../../login", "/login"),
     ],
 )
-def test_what_was_put_before_a_path_is_taken_away(reference: str, wanted: str) -> None:
+def test_what_was_put_before_a_path_is_removed(reference: str, wanted: str) -> None:
     assert sent(reference, DEEP, path="/v2/items/5") == wanted
 
 
@@ -127,7 +127,7 @@ def test_a_loopback_address_has_many_names() -> None:
     assert sent("http://[::zz]/x", way) == "http://[::zz]/x"
 
 
-def test_what_proxies_in_front_took_away_is_put_back_as_well() -> None:
+def test_what_proxies_in_front_removed_is_put_back_as_well() -> None:
     behind = PublicOrigin("https", "api.example.com", "/public")
     assert sent("/items", SHOP, behind) == "/public/shop/items"
     assert sent("/shop/items", SHOP, behind) == "/public/shop/items"
@@ -136,7 +136,7 @@ def test_what_proxies_in_front_took_away_is_put_back_as_well() -> None:
     assert sent("http://orders.internal:3000/items", PLAIN, behind) == "https://api.example.com/public/items"
 
 
-def test_who_has_not_said_how_it_calls_the_gateway_gets_a_path() -> None:
+def test_a_client_without_a_host_gets_a_path() -> None:
     assert sent("http://orders.internal:3000/items", SHOP, PublicOrigin("http", "", "")) == "/shop/items"
 
 
@@ -246,3 +246,7 @@ def test_large_values_take_no_longer_than_they_are_long(text: str) -> None:
     SHOP.refresh(text, API, "/items")
     SHOP.cookie(text, API)
     assert time.process_time() - began < 0.5
+
+
+def test_of_endless_attributes_of_a_cookie_some_are_passed_on() -> None:
+    assert PLAIN.cookie("a=1" + "; Secure" * 5000, API) == "a=1" + "; Secure" * 32

@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.kernel.certificates import Certificate, _dotted, from_der, from_pem
+from gateway.net.certificates import Certificate, _dotted, from_der, from_pem
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 FROM, UNTIL = datetime(2020, 1, 1, tzinfo=UTC), datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC)
