@@ -7,7 +7,7 @@ from gateway.settings.masking import masked, shown_path, shown_text
 from gateway.settings.positions import Loc, Position, SourceFile, spell
 from gateway.settings.problems import ConfigError, Problem
 
-_TELLING = 4
+_SHORTEST_REDACTED = 4
 """Characters from which on a value from outside is looked for inside longer texts."""
 _QUOTED = re.compile(r"`([^`]+)`")
 
@@ -21,11 +21,11 @@ class ProblemList:
         self._outside: set[str] = set()
 
     def open(self, source: SourceFile) -> None:
-        """Problems of sources are told in the order in which they were opened."""
+        """Problems are listed in the order in which their files were opened."""
         self._order.setdefault(source.name, len(self._order))
 
     def redactor(self, value: str) -> None:
-        """A value came from the environment or another file: it is not to be repeated anywhere."""
+        """Register a value from the environment or another file, which must not be repeated in any text."""
         self._outside.add(value.casefold())
 
     def add(
@@ -40,7 +40,7 @@ class ProblemList:
     ) -> None:
         """Take note of a problem. `value` is what it is about, if that may be repeated unless it looks like a secret.
 
-        `veiled` is the same for a value from outside: no part of it is repeated, and no hint is made from it.
+        `redacted` is the same for a value from outside: no part of it is repeated, and no hint is made from it.
         """
         redacted_value = "" if redacted is None else str(redacted).casefold()
         text = _QUOTED.sub(
@@ -71,7 +71,7 @@ class ProblemList:
 
     def _is_outside(self, quoted: str) -> bool:
         quoted = quoted.casefold()  # names of hosts are told in lower case
-        return quoted in self._outside or any(len(value) >= _TELLING and value in quoted for value in self._outside)
+        return quoted in self._outside or any(len(value) >= _SHORTEST_REDACTED and value in quoted for value in self._outside)
 
     def raise_if_any(self) -> None:
         """Raises ConfigError with the problems."""

@@ -1,4 +1,4 @@
-"""The configuration compiled: everything that can be decided before a request arrives, decided."""
+"""The compiled configuration: everything that can be decided before a request arrives."""
 
 from gateway.table.keyring import Caller, Credentials, Key, Keyring, Visitors
 from gateway.table.routes import Envelope, Mode, Route, RouteTable, Sender

@@ -25,12 +25,12 @@ from gateway.table.reading_law import ServiceAddresses
 from gateway.table.routes import Envelope, Route, RouteTable, Sender
 
 _FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-prefix", "x-forwarded-port", "forwarded")
-"""What the gateway says of clients, unless a route has a rule for it."""
+"""Fields in which the gateway describes the client, unless a route has a rule for them."""
 _OF_THE_STATUS = frozenset({"content-type", "cache-control", "retry-after", "www-authenticate", "allow", "proxy-status", "location"})
 
 
 def build_faults(config: Config) -> dict[str, Fault]:
-    """The catalogue with the operator's overrides."""
+    """Returns the catalogue of faults with the overrides of the configuration."""
     faults = dict(CATALOGUE)
     for name, override in config.errors.items():
         changes = {field: value for field, value in override if value is not None}
@@ -41,7 +41,7 @@ def build_faults(config: Config) -> dict[str, Fault]:
 
 
 def build_credentials(config: Config) -> Credentials:
-    """The keys of the configuration, and where a request carries one."""
+    """Returns the keys of the configuration, and where a request carries one."""
     keys, maker = config.keys, KeyMaker(config)
     by_digest = {bytes.fromhex(key.secret_sha256): key for key in keys.plain if key.secret_sha256 is not None}
     by_subject = {key.certificate_subject: key for key in keys.plain if key.certificate_subject is not None}
@@ -51,7 +51,7 @@ def build_credentials(config: Config) -> Credentials:
 
 
 def build_routes(config: Config, upstreams: Mapping[str, Sender], faults: dict[str, Fault]) -> RouteTable:
-    """The table of all routes; `upstreams` by id."""
+    """Returns the table of all routes. `upstreams` maps ids to upstreams."""
     maker = _RouteMaker(config, faults)
     routes = [maker.make(route, upstreams[route.upstream]) for route in config.routes]
     path = config.server.limits_path
@@ -64,13 +64,13 @@ def build_routes(config: Config, upstreams: Mapping[str, Sender], faults: dict[s
 
 
 def _addresses(upstream: UpstreamSettings) -> ServiceAddresses:
-    """Where its targets are. The scheme does not count: it is the same service."""
+    """The addresses of the targets. The scheme is left out, because it does not change which service is called."""
     urls = [urlsplit(str(target.url)) for target in upstream.targets]
     return tuple(dict.fromkeys((url.netloc.lower(), url.path.rstrip("/")) for url in urls))
 
 
 class _RouteMaker:
-    """Makes routes by the rules of a configuration. Those with the same rules for header fields share a filter."""
+    """Compiles the routes of a configuration. Routes with the same rules for header fields share a filter."""
 
     def __init__(self, config: Config, faults: dict[str, Fault]) -> None:
         self._config = config
@@ -161,7 +161,10 @@ class _RouteMaker:
 
 
 def _privacy(response_set: tuple[Line, ...], key_field: str | None) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
-    """What replies of a route say to caches, and `response_set` with that in it. `key_field` is None where no key is asked for."""
+    """Returns the caching fields of a route's replies, and `response_set` merged with them.
+
+    `key_field` is None where no key is required.
+    """
     if key_field is None:
         return (), response_set
     names = {name.lower() for name, _ in response_set}
@@ -171,12 +174,12 @@ def _privacy(response_set: tuple[Line, ...], key_field: str | None) -> tuple[tup
 
 
 def _own_set(response_set: tuple[Line, ...], privacy: tuple[Line, ...]) -> tuple[Line, ...]:
-    """What of `response_set` and `privacy` the gateway's own replies have: all but what their status decides."""
+    """The fields of `response_set` and `privacy` that the gateway's own replies carry: all but those decided by the status."""
     return tuple(line for line in response_set + privacy if line[0].lower() not in _OF_THE_STATUS)
 
 
 def _spelled(path: str) -> str:
-    """A path of the configuration as it stands in a URL."""
+    """Returns a path of the configuration in the spelling of a URL."""
     return "".join(f"/{spelled(segment)}" for segment in parse_prefix(path)) if path else ""
 
 
@@ -185,7 +188,7 @@ def _stands_in(name: str, ruled: set[str]) -> bool:
 
 
 def _withheld(config: Config, request: HeaderRules, passthrough: bool) -> list[bytes]:
-    """Request fields of clients that stay here, on top of those that always do."""
+    """Request fields of clients that are not forwarded, in addition to those that never are."""
     auth = config.auth
     names = [
         *(auth.key.header, auth.organization_header, config.observability.request_id.header, "X-Request-Id", "traceparent"),

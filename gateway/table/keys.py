@@ -1,4 +1,4 @@
-"""Keys of the configuration compiled one by one, when somebody comes with them: most of many may never come."""
+"""Keys of the configuration, each compiled when it is first used, because most of many keys may never be used."""
 
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
@@ -15,13 +15,13 @@ from gateway.table.limits import Tags, claim_of, key_windows, organization_windo
 
 T = TypeVar("T")
 MOST_MADE = 4096
-"""Keys that are kept once they were made, some 3 KB each."""
+"""Compiled keys that are remembered, about 3 KB each."""
 
 
 class Made(Memo[T, Key | None]):
-    """Keys by what shows them, made from their settings when they are first asked for. `find` gives the setting, None for nobody.
+    """Maps proofs to keys that are compiled on first use. `find` returns the settings of a key, None if there is none.
 
-    A dict that fills itself, up to a bound: a key that was seen before costs one look-up.
+    Fills itself up to a bound, so that a key that was used before costs one look-up.
     """
 
     __slots__ = ("_find", "_make")
@@ -39,7 +39,7 @@ class Made(Memo[T, Key | None]):
 
 
 class KeyMaker:
-    """Makes keys by the rules of a configuration: its plans, organisations and routes."""
+    """Compiles keys with the plans, organisations and routes of a configuration."""
 
     def __init__(self, config: Config) -> None:
         self._names = config.auth.caller_headers
@@ -54,7 +54,7 @@ class KeyMaker:
         self._allowed: Memo[tuple[str, ...], frozenset[str]] = Memo(MOST_MADE)
 
     def make(self, setting: KeySettings) -> Key:
-        """`setting` names plans and organisations that there are."""
+        """Compiles a key whose plan and organisations exist."""
         methods = None if setting.methods is None else frozenset(setting.methods) | ({"HEAD"} if "GET" in setting.methods else frozenset())
         tag = self._tags.of(setting)
         bucket = bucket_name(tag, bucket_of(self._owner(setting)))
@@ -72,13 +72,16 @@ class KeyMaker:
         return Key(setting.id, callers, setting.disabled, self._disabled, setting.expires.timestamp() if setting.expires else None)
 
     def _owner(self, setting: KeySettings) -> str:
-        """Of the bucket: a key that may get another secret takes it along."""
+        """The owner of the bucket. A stored key keeps its bucket when it gets another secret."""
         if self._stored:
             return f"id {setting.id}"
         return f"key {setting.secret_sha256}" if setting.secret_sha256 is not None else f"certificate {setting.certificate_subject}"
 
     def _head(self, setting: KeySettings, organization: str | None) -> bytes:
-        """How the upstream is told who calls. A service that speaks this API itself reads the organisation where clients write it."""
+        """The header lines that name the caller to the upstream.
+
+        The organisation is also sent in the field that clients use, for services that read it there.
+        """
         about: Mapping[str, str | None] = {
             self._names.id: setting.id,
             self._names.organization: organization,
@@ -88,7 +91,7 @@ class KeyMaker:
         return "".join(f"{name}: {value}\r\n" for name, value in about.items() if value is not None).encode("latin-1")
 
     def _claims(self, setting: KeySettings, organization: str | None, bucket: str, organization_bucket: str) -> tuple[Claim, Claim]:
-        """For a call, and for a look."""
+        """The claims for a call and for reading the limits at no cost."""
         alike = (setting.plan, setting.limits, organization)
         if alike not in self._windows:
             limits_routes = key_windows(self._plans[setting.plan], setting)

@@ -1,4 +1,4 @@
-"""The route that the gateway itself answers, and no upstream: where callers look up their limits."""
+"""The route on which the gateway itself reports the limits of a caller."""
 
 from gateway.kernel.faults import Fault
 from gateway.kernel.http.request_headers import FieldFilter
@@ -12,7 +12,7 @@ _METHODS = ("GET", "HEAD")
 
 
 def limits_route(path: str, faults: dict[str, Fault], own_set: tuple[Line, ...] = ()) -> Route:
-    """At no cost: what its callers meet are their own limits. `own_set` is on its replies. What is about upstreams has no meaning."""
+    """Returns the route. A call costs nothing, `own_set` is added to replies, and fields about upstreams have no meaning."""
     return Route(
         id=LIMITS_ROUTE,
         pattern=path,

@@ -1,4 +1,4 @@
-"""No reading of a path gets around a route.
+"""Refuses paths that some service could read as a path of a stricter route.
 
 Law: a request is served by the route that its path spells only if no reading of that path (`table/path_readings.py`) leads to a
 route that asks for more: a key, a route that this key may not use, or a limit, a quota or a cost that the matched one has not.
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gateway.table.routes import Route
 
 ServiceAddresses: TypeAlias = tuple[tuple[str, str], ...]
-"""Of the targets of an upstream: `host:port`, and the path of the URL without a slash at its end."""
+"""The targets of an upstream: `host:port`, and the path of the URL without a slash at its end."""
 
 _MOST_KNOWN = 1024
 _LONGEST_KNOWN = 256
@@ -41,7 +41,7 @@ _LEADS_ELSEWHERE = "The path leads to what another route guards. Use that route,
 
 
 class Law:
-    """Compares the route that was matched with its rivals."""
+    """Compares a matched route with the other routes that readings of the path lead to."""
 
     __slots__ = ("_addresses", "_contested", "_demands", "_guarded", "_permitted", "_rivals", "_services")
 
@@ -61,7 +61,7 @@ class Law:
         self._permitted: Memo[tuple[str, str], list[Rival]] = Memo(_MOST_KNOWN)
 
     def is_clear(self, route: "Route", method: str, path: str) -> bool:
-        """Whether `check` raises nothing."""
+        """Whether `check` would raise nothing."""
         try:
             self.check(route, method, path)
         except GatewayError:
@@ -92,7 +92,7 @@ class Law:
         return _few(self._rivals.of(route, method, path))
 
     def _behind(self, route: "Route", method: str, path: str) -> list[Rival]:
-        """Rivals for what the service gets."""
+        """Rivals by the path that the service gets."""
         found: list[Rival] = []
         for origin, base in self._addresses.get(route, ()):
             if origin in self._services and origin in self._guarded:
@@ -108,7 +108,7 @@ class Law:
             raise GatewayError(METHOD_NOT_ALLOWED, allow=", ".join(sorted(available)))
 
     def _rewritten(self) -> dict[str, Rivals]:
-        """By origin, of the services that do not get all paths as clients spell them."""
+        """Rivals by the origin of each service that gets some paths in another form than clients send."""
         routes: dict[str, list[tuple[Route, str]]] = {}
         for route, addresses in self._addresses.items():
             for origin, base in addresses:

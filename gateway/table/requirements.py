@@ -1,4 +1,4 @@
-"""What a route asks of a call before it lets it through, so that two routes can be compared."""
+"""The demands of routes on calls, in a form in which two routes can be compared."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class MethodDemand(msgspec.Struct, frozen=True):
-    """For one method: tokens, names of the windows that may refuse, and what of quotas is charged."""
+    """The demand for one method: tokens, names of the windows that may refuse, and quotas that are charged."""
 
     cost: int
     windows: frozenset[str]
@@ -20,10 +20,7 @@ _NOTHING = MethodDemand(1, frozenset(), frozenset())
 
 
 class Demand:
-    """What one route asks for: a key, or the limits of a plan for each client address; and the route's own terms by method.
-
-    A route that the gateway answers itself asks for nothing that another one could be a way around.
-    """
+    """The demands of one route: a key, or the limits of a plan for each client address, and its own limits by method."""
 
     __slots__ = ("by_method", "key", "plan")
 
@@ -48,7 +45,7 @@ class Demand:
         return any(each.cost > passed.cost or each.windows - passed.windows or each.charges - passed.charges for each in candidates)
 
     def may_exceed(self, other: "Demand") -> bool:
-        """Whether it does with some method."""
+        """Whether this demand exceeds the other one with some method."""
         return any(self.exceeds(other, method) for method in {*self.by_method, *other.by_method, ""})
 
 

@@ -1,7 +1,7 @@
-"""Which other routes a path leads to, if a service behind reads it in another way than the gateway does.
+"""Finds the other routes that a path leads to if a service reads it in another way than the gateway.
 
-The routes stand in a tree of their own, whose literals are folded (`table/path_readings.py`) and which knows no slash at the end:
-routes that only case, accents or such a slash tell apart stand at one place.
+The routes form a tree whose literals are folded (`table/path_readings.py`) and which ignores a slash at the end. Routes
+that differ only in case, accents or such a slash share a node.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,14 +16,17 @@ if TYPE_CHECKING:
 
 
 class Rival(NamedTuple):
-    """A route that some reading leads to. `serves` says whether it has the method; without it, it stands before the one that has."""
+    """A route that some reading leads to.
+
+    `serves` tells whether it has the method. A route without the method is listed if it precedes the one that has it.
+    """
 
     route: "Route"
     serves: bool
 
 
 class _TreeNode:
-    """One position in the tree. `below` are routes that take all that is left, or nothing of it."""
+    """One node of the tree. `below` holds the routes that match any rest of the path, including none."""
 
     __slots__ = ("below", "here", "literal", "param")
 

@@ -1,4 +1,4 @@
-"""Routes, and the table that finds one for a method and a path."""
+"""Compiled routes, and the table that finds one for a method and a path."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, Protocol, TypeAlias
@@ -23,7 +23,7 @@ Mode: TypeAlias = Literal["auto", "wrap", "passthrough"]
 
 
 class Sender(Protocol):
-    """What a route needs of an upstream."""
+    """The part of an upstream that a route uses."""
 
     id: str
 
@@ -107,7 +107,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
 
 
 class _Node:
-    """One position in the tree of patterns. `tip` are prefixes that end here, `below` everything that takes what is left."""
+    """One node of the tree of patterns. `tip` holds prefixes that end here, `below` all routes that match any rest."""
 
     __slots__ = ("below", "here", "literal", "param", "tip")
 

@@ -1,4 +1,4 @@
-"""What all workers share of a compiled configuration."""
+"""The part of a compiled configuration that all workers share."""
 
 from collections.abc import Callable
 from hashlib import sha256
@@ -14,14 +14,14 @@ from gateway.table.keyring import Credentials
 from gateway.upstream.shared_state import SharedState
 
 ConfigSource: TypeAlias = Callable[[], tuple[Config, Origins | None]]
-"""Gives a configuration as it is now, and where it stands. Raises ConfigError."""
+"""Reads the current configuration and its origins. Raises ConfigError."""
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """A configuration compiled as far as all workers can share it. `source` names it in the log, `digest` its content.
+    """A configuration compiled as far as all workers can share it. `source` names it in the log, `digest` identifies its content.
 
-    `origins` is None for one that stands in no file. `needs_redis`: while Redis is away some callers are refused. `board`
-    holds what is found out about its targets.
+    `origins` is None for a configuration that was not read from a file. `needs_redis` is true if some callers are refused
+    while Redis is away. `shared_state` holds what is known about the targets.
     """
 
     config: Config
