@@ -1,1 +1,3 @@
-"""What every connection shares: addresses, URLs of Redis, certificates, listening sockets, batched writes and PEM files."""
+"""What every connection shares: addresses, URLs of Redis, certificates, listening sockets, batched writes and PEM
+files.
+"""

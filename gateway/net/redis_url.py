@@ -39,11 +39,11 @@ _UNRESERVED = re.compile("%(?:2[DEde]|3[0-9]|4[1-9A-Fa-f]|5[0-9AaFf]|6[1-9A-Fa-f
 class RedisUrl(NamedTuple):
     """A URL, taken apart. `login` ends in "@" or is "", `query` begins with "?" or is "".
 
-    User name and password in `login` are percent-encoded, whatever stood in the URL: every URL that is accepted here can be read
-    by urllib, and so by the client library.
+    User name and password in `login` are percent-encoded, whatever stood in the URL: every URL that is accepted here
+    can be read by urllib, and so by the client library.
 
-    `hosts` are names or addresses without brackets, none for a Unix socket, whose path is `path`. `service` is Sentinel's
-    name of the primary.
+    `hosts` are names or addresses without brackets, none for a Unix socket, whose path is `path`. `service` is
+    Sentinel's name of the primary.
     """
 
     kind: RedisKind

@@ -1,4 +1,4 @@
-"""What operators see: metrics, log, trace and the last errors. Requests wait for none of it.
+"""Metrics, logs, traces and recent errors. No request waits for any of them.
 
 metrics    metrics.py names every series of a worker, node.py those of its supervisor; families > series > slots is how one is
            kept, in memory that both share, and exposition > rows how a scrape is told all of them, added up

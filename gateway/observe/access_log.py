@@ -37,13 +37,14 @@ _NAMES = {
 
 
 class AccessRecord(msgspec.Struct, gc=False, omit_defaults=True, rename=_NAMES, tag_field="event", tag="request"):
-    """What is written about one request. None leaves a field out.
+    """The access record of one request. A field that is None is left out.
 
     Give the fields by position, in this order: msgspec takes 0.15 µs for that, and 0.8 for as many names. `timestamp`
-    and `level` are left empty: `AccessLog.write` fills them in. `code` is the contract's, None for a success; `reason` the name
-    of the fault and `cause` what is known about it. `total_ms` is `upstream_ms`, `client_ms` and `overhead_ms` together: what waiting for
-    the upstream took and for the client, and what the gateway itself did. `limiter_shadows` names the limits in shadow mode that would have
-    refused it, `limiter_spent` the quotas that did. `target` is the upstream's address.
+    and `level` are left empty: `AccessLog.write` fills them in. `code` is the contract's, None for a success; `reason`
+    the name of the fault and `cause` what is known about it. `total_ms` is `upstream_ms`, `client_ms` and `overhead_ms`
+    together: what waiting for the upstream took and for the client, and what the gateway itself did. `limiter_shadows`
+    names the limits in shadow mode that would have refused it, `limiter_spent` the quotas that did. `target` is the
+    upstream's address.
     """
 
     timestamp: str = ""

@@ -21,7 +21,8 @@ _READ_BYTES = 4 << 10
 _ALWAYS_KNOWN = frozenset(("-", "other"))
 """What stands for no route, and for series beyond a family's cap."""
 
-# Else every counter of prometheus-client doubles (https://github.com/prometheus/client_python, "Disabling _created metrics").
+# Else every counter of prometheus-client doubles (https://github.com/prometheus/client_python, "Disabling _created
+# metrics").
 disable_created_metrics()  # type: ignore[no-untyped-call]  # it takes and returns nothing
 
 
@@ -140,7 +141,10 @@ class Exposition:
 
 
 def _elements(source: Declaration, target: Declaration) -> Sequence[int]:
-    """Where the slots of a series belong. Those of a histogram with other buckets: into the first bucket that holds them all."""
+    """Where the slots of a series belong.
+
+    Those of a histogram with other buckets: into the first bucket that holds them all.
+    """
     if source.buckets == target.buckets:
         return range(target.width)
     bounds = (*target.buckets, math.inf)

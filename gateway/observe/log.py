@@ -66,7 +66,7 @@ class Log:
         timestamp = Timestamp()
 
         def arrange(_logger: object, method: str, event: _Event) -> _Event:
-            """The fields of every line first, in one order."""
+            """Puts the common fields of every line first, in one order."""
             name = event.pop("event", "")
             return {"timestamp": timestamp(self._wall()), "level": _level_name(method), "event": name, **event}
 
@@ -90,7 +90,7 @@ class Log:
 
 
 class _Lines:
-    """What structlog calls with a rendered line."""
+    """The logger that structlog calls with a rendered line."""
 
     def __init__(self, writer: Output) -> None:
         self._put = writer.put_from_anywhere
@@ -170,7 +170,7 @@ class _Console:
 def announce(
     *, config: str, listeners: Iterable[str], admin: str | None, limiter: str, routes: int, keys: int, workers: int, version: str
 ) -> None:
-    """The first line: what runs here."""
+    """Logs the first line, which describes the gateway."""
     structlog.get_logger().info(
         "started",
         version=version,

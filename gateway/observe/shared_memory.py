@@ -1,4 +1,4 @@
-"""The memory of the metrics: one float slot per number, in a region that processes can share.
+"""The shared memory of the metrics: one float slot per number.
 
 A region has one writer and any number of readers. It describes itself: beside the slots lies a directory, to which
 the writer appends a line for every family it declares and every series it begins. So a reader needs nothing but the
@@ -117,7 +117,9 @@ class Region:
         return f"<Region {len(self._families)} families, {len(self._series)} series, {int(self.slots[_USED])}/{len(self.slots)} slots>"
 
     def entries(self, start: int, most_bytes: int = DIRECTORY_BYTES) -> tuple[list[DirectoryEntry], int]:
-        """What follows the first `start` bytes of the directory, and where that ends: whole lines, one or up to `most_bytes`."""
+        """What follows the first `start` bytes of the directory, and where that ends: whole lines, one or up to
+        `most_bytes`.
+        """
         end = int(self.slots[_PUBLISHED])
         lines = bytes(self._directory[start : min(end, start + most_bytes)])
         size = lines.rfind(b"\n") + 1

@@ -1,8 +1,8 @@
-"""The rows of a family over all regions: added up and written out.
+"""The rows of a family, summed over all regions and written as text.
 
-What only ever counts is added up in bulk. Each region has a column of slots in the order of the rows, which `itemgetter`
-fetches at once, and some hundred rows are written by one template; where no number has changed, the text of last time
-is used again. Gauges are few, and may be told by nobody: they are taken one by one.
+What only ever counts is added up in bulk. Each region has a column of slots in the order of the rows, which
+`itemgetter` fetches at once, and some hundred rows are written by one template; where no number has changed, the text
+of last time is used again. Gauges are few, and may be told by nobody: they are taken one by one.
 """
 
 import math
@@ -27,7 +27,7 @@ _MERGES: dict[str, Callable[[Iterable[float]], float]] = {"sum": sum, "min": min
 
 
 class SeriesLocation:
-    """Where a series lies in one region. `elements` says to which of the family's slots each of its own belongs."""
+    """The slots of a series in one region. `elements` maps each of them to a slot of the family."""
 
     __slots__ = ("elements", "region", "slot")
 
@@ -38,7 +38,7 @@ class SeriesLocation:
 
 
 class GaugeRows:
-    """Gauges and infos."""
+    """The rows of a family of gauges or infos."""
 
     def __init__(self, declaration: Declaration) -> None:
         self._declaration = declaration
@@ -47,11 +47,11 @@ class GaugeRows:
         self._rows: dict[str, list[SeriesLocation]] = {}
 
     def clear(self) -> None:
-        """No series is shown any more."""
+        """Removes all rows."""
         self._rows.clear()
 
     def add_location(self, values: tuple[str, ...], location: SeriesLocation) -> None:
-        """One more place of the series with these label values."""
+        """Adds a location of the series with these label values."""
         self._rows.setdefault(f"{self._declaration.name}{labels(self._declaration, values)}", []).append(location)
 
     def lines(self, snapshots: Sequence[SlotValues]) -> Iterator[bytes]:
@@ -65,7 +65,7 @@ class GaugeRows:
 
 
 class CounterRows:
-    """Counters and histograms."""
+    """The rows of a family of counters or histograms."""
 
     def __init__(self, declaration: Declaration) -> None:
         self._declaration = declaration
@@ -85,7 +85,7 @@ class CounterRows:
         self._pieces: list[_Piece] = []
 
     def add_location(self, values: tuple[str, ...], location: SeriesLocation) -> None:
-        """One more place of the series with these label values."""
+        """Adds a location of the series with these label values."""
         row = self._rows.get(values)
         if row is None:
             row = self._rows[values] = len(self._rows)
@@ -148,7 +148,7 @@ class CounterRows:
 
 
 class _Piece:
-    """Some rows and what was last written of them."""
+    """Some rows and their last text."""
 
     __slots__ = ("_slots", "_text", "rows", "template")
 
@@ -172,7 +172,7 @@ def _added(first: Iterable[float], second: Iterable[float]) -> Iterable[float]:
 
 
 def labels(declaration: Declaration, values: Sequence[str], **more: str) -> str:
-    """In order of their names and in braces; nothing if there are none."""
+    """Returns the labels in order of their names and in braces, "" if there are none."""
     pairs = sorted([*zip(declaration.labels, map(escaped, values), strict=True), *more.items()])
     return "{" + ",".join([f'{name}="{value}"' for name, value in pairs]) + "}" if pairs else ""
 

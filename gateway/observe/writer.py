@@ -4,7 +4,8 @@ A pipe that nobody reads blocks whoever writes to it. So the event loop only put
 writes them. What does not fit is dropped and counted: a gateway that waits for its log has stopped being a gateway.
 
 Several processes share one output. Each takes it in turn, by a lock on the pipe or file itself, and gives a pipe whole
-lines in pieces that it takes at once (PIPE_BUF): so no line stands within another, and one who is killed leaves no half.
+lines in pieces that it takes at once (PIPE_BUF): so no line stands within another, and one who is killed leaves no
+half.
 """
 
 import contextlib
@@ -69,7 +70,7 @@ class Writer:
 
     @property
     def dropped(self) -> int:
-        """Lines that nobody will read."""
+        """The number of lines that were dropped."""
         return self._refused + self._refused_elsewhere + self._lost
 
     @property

@@ -1,9 +1,9 @@
 """The configuration: every key of the YAML file, and reading it with all problems told at once.
 
-`load` goes through the modules in this order: includes (files) > thinning (many keys that are alike) >
-tree (YAML to data with places, by way of scalars and interpolate) > schema (what each value may be) >
-explain (pydantic's words into ours, prune leaves out what is wrong) > checks, with limits, quotas, listeners (which reads
-certificates by way of pairs), overlap and enclosure (what the parts mean together) > problems (how it is told, secrets masked).
+`load` goes through the modules in this order: includes (files) > thinning (many keys that are alike) > tree (YAML to
+data with places, by way of scalars and interpolate) > schema (what each value may be) > explain (pydantic's words into
+ours, prune leaves out what is wrong) > checks, with limits, quotas, listeners (which reads certificates by way of
+pairs), overlap and enclosure (what the parts mean together) > problems (how it is told, secrets masked).
 
 `origins` keeps where values came from, `document` makes the JSON Schema, and `records` reads keys that stand in Redis.
 """

@@ -1,4 +1,4 @@
-"""Which keys of a configuration may be shown with their values: what the schema says, and what it cannot say."""
+"""Decides which keys of a configuration may be shown with their values, from the schema and a list of exceptions."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -15,7 +15,9 @@ from gateway.settings.secret_patterns import holds_key
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}")
 _SECRET_KEYS = frozenset({"key", "secret_sha256", "private_key", "set"})
-"""Values that the types of the schema do not tell for secrets: somebody's key may stand there by mistake, or credentials in a field."""
+"""Values that the types of the schema do not tell for secrets: somebody's key may stand there by mistake, or
+credentials in a field.
+"""
 _URL_KEYS = frozenset({"url"})
 """Shown as a URL is, though some of them are secrets as a whole."""
 
@@ -73,7 +75,10 @@ def _parts(annotation: Any) -> Iterator[Any]:
 
 
 def kind_of(key: str, parent: str | None) -> ValueKind:
-    """What the value of `key` is in the mapping `parent`; None: its name is not known. What the schema does not know is a secret."""
+    """What the value of `key` is in the mapping `parent`; None: its name is not known.
+
+    What the schema does not know is a secret.
+    """
     kinds = _kinds(key, parent)
     return next((kind for kind in _STRICTEST if kind in kinds), "secret")
 

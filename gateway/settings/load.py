@@ -1,4 +1,4 @@
-"""From a file to a `Config`, or to everything that is wrong with it."""
+"""Reads a file into a `Config`, or reports all its problems."""
 
 import contextlib
 import gc
@@ -26,8 +26,8 @@ from gateway.settings.schema.config import Config
 def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None, content: bytes | None = None) -> Config:
     """The configuration in a file. `environ` is what `${VAR}` refers to, None the environment of this process.
 
-    `content` is what has been read already, from standard input for example; None: the file is read. Raises ConfigError with
-    everything that is wrong.
+    `content` is what has been read already, from standard input for example; None: the file is read. Raises ConfigError
+    with everything that is wrong.
     """
     return _load(path, environ, content).config
 
@@ -35,13 +35,13 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None,
 def load_with_warnings(
     path: str | os.PathLike[str], environ: Mapping[str, str] | None = None, content: bytes | None = None
 ) -> tuple[Config, tuple[Problem, ...]]:
-    """As `load`, and what is doubtful in it."""
+    """Like `load`, and also returns the warnings."""
     loaded = _load(path, environ, content)
     return loaded.config, loaded.warnings
 
 
 def load_with_origins(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> tuple[Config, Origins]:
-    """As `load`, and where the values come from."""
+    """Like `load`, and also returns the origins of the values."""
     loaded = _load(path, environ)
     return loaded.config, Origins(loaded.root)
 
@@ -60,7 +60,7 @@ def _load(path: str | os.PathLike[str], environ: Mapping[str, str] | None, conte
 
 @contextlib.contextmanager
 def _uncollected() -> Iterator[None]:
-    """What is read stays: to look through it for garbage meanwhile takes a sixth of the time."""
+    """Disables the garbage collector while a file is read, which saves a sixth of the time."""
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -103,7 +103,10 @@ def parse(text: str, name: str = "gateway.yaml", environ: Mapping[str, str] | No
 
 
 def from_upstream(url: str, address: str = "127.0.0.1:8080") -> Config:
-    """A gateway without a file: it listens on `address`, and every path goes to `url`, no key asked. Raises ConfigError."""
+    """A gateway without a file: it listens on `address`, and every path goes to `url`, no key asked.
+
+    Raises ConfigError.
+    """
     listen, target = (json.dumps(value.replace("$", "$$")) for value in (address, url))
     text = f"""
         version: 1

@@ -1,9 +1,9 @@
 """Source lines that are safe to show.
 
 Law: a line is shown with `***` in place of every value that is not plainly harmless: what stands under a key that the
-schema does not know at that place, or knows as a secret; what continues a value of a line above; what looks like a secret
-(`secret_shapes`); the user part and the query of a URL; comments. When in doubt the value is masked: the place of a problem
-is known without it.
+schema does not know at that place, or knows as a secret; what continues a value of a line above; what looks like a
+secret (`secret_shapes`); the user part and the query of a URL; comments. When in doubt the value is masked: the place
+of a problem is known without it.
 """
 
 import re
@@ -23,7 +23,10 @@ _QUOTE_BACK = 200
 
 
 def masked(lines: Sequence[str], line: int, column: int) -> tuple[str, int]:
-    """The line to show, and where the column is in it now. Both count from 1; ("", column) where there is nothing to show."""
+    """The line to show, and where the column is in it now.
+
+    Both count from 1; ("", column) where there is nothing to show.
+    """
     if not 1 <= line <= len(lines) or not lines[line - 1].strip():
         return "", column
     text = lines[line - 1].rstrip()
@@ -53,7 +56,10 @@ def _pieces(text: str, within: Within) -> list[tuple[int, str]]:
 
 @lru_cache(maxsize=256)
 def _below(text: str, within: Within) -> tuple[Within, bool]:
-    """What stands below the line `text`, and whether a bracket is open at its end. Kept: many problems stand below the same lines."""
+    """What stands below the line `text`, and whether a bracket is open at its end.
+
+    Kept: many problems stand below the same lines.
+    """
     line = ShownLine(text, within)
     for _ in line.pieces():
         pass
@@ -129,8 +135,9 @@ def _content(line: str) -> int:
 
 
 def shown_path(loc: Sequence[str | int], line: str) -> tuple[str | int, ...]:
-    """The way to a value as it may be shown. What is no plain name, stands below a secret, or is followed by no colon in `line`,
-    where the value stands, may be part of a secret."""
+    """The way to a value as it may be shown. What is no plain name, stands below a secret, or is followed by no colon
+    in `line`, where the value stands, may be part of a secret.
+    """
     shown: list[str | int] = []
     sealed = False
     for step in loc:

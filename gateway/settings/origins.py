@@ -1,4 +1,4 @@
-"""Where the values of a configuration come from: file, line, column, and the variables and files that are part of one.
+"""The origins of the values of a configuration: file, line, column, and the variables and files that they refer to.
 
 Kept packed, because a configuration is in force for a long time and seldom asked about. Of `keys`, which may be many,
 only where those of each file begin is remembered.
@@ -19,7 +19,7 @@ _SCALAR = re.compile(r"""(?:[&!]\S*\s+)*("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|.*?(?=
 
 
 class Origins:
-    """Of one configuration."""
+    """The origins of the values of one configuration."""
 
     def __init__(self, root: Table) -> None:
         self._packed = zlib.compress(json.dumps(dict(_found(root, ()))).encode(), 1)
@@ -85,7 +85,7 @@ def _position(position: Position) -> str:
 
 
 def _referred(position: Position) -> str:
-    """What the scalar there takes from outside, by name."""
+    """The variables and files that the scalar at this position refers to, by name."""
     line = position.source.lines[position.line - 1]
     found = _SCALAR.match(line, position.column - 1)
     text = found[1] if found else ""

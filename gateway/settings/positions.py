@@ -1,4 +1,4 @@
-"""Data that remembers where it stands in its file.
+"""Data that knows its position in its file.
 
 `Table` and `Items` are dict and list to everyone else. Looking a place up costs only when there is a problem to show.
 """
@@ -24,7 +24,7 @@ class SourceFile(NamedTuple):
 
 
 class Position(NamedTuple):
-    """Where something stands; line and column count from 1."""
+    """A position in a file. Line and column count from 1."""
 
     source: SourceFile
     line: int
@@ -32,16 +32,19 @@ class Position(NamedTuple):
 
 
 class Broken:
-    """Stands for a value whose problem has been reported already."""
+    """Replaces a value whose problem was reported already."""
 
 
 BROKEN: Final = Broken()
 Loc: TypeAlias = tuple[str | int, ...]
-"""Keys and indexes that lead to a value."""
+"""The keys and indexes that lead to a value."""
 
 
 class Table(dict[str, Any]):
-    """A YAML mapping. `places` holds where each key and each value stands, `veiled` keys whose values are from outside."""
+    """A YAML mapping.
+
+    `positions` holds the positions of each key and value, `redacted` the keys whose values are from outside.
+    """
 
     __slots__ = ("position", "positions", "redacted")
 
@@ -53,7 +56,10 @@ class Table(dict[str, Any]):
 
 
 class Items(list[Any]):
-    """A YAML sequence. `places` holds where each item stands, `veiled` the indexes whose values are from outside."""
+    """A YAML sequence.
+
+    `positions` holds the position of each item, `redacted` the indexes whose values are from outside.
+    """
 
     __slots__ = ("position", "positions", "redacted")
 
@@ -65,9 +71,9 @@ class Items(list[Any]):
 
 
 def locate(root: Any, loc: Loc) -> tuple[Position, Any, bool]:
-    """Where the value at `loc` stands, or the key if it is there without being known, with the value and whether it is veiled.
+    """Returns the position of the value at `loc`, the value, and whether it is redacted.
 
-    When the way ends early, that is where what is missing would have to be: the innermost collection that is there.
+    If the value is missing, the position is that of the innermost collection that exists.
     """
     position, value, redacted = root.position, root, False
     for step in loc:
@@ -81,7 +87,7 @@ def locate(root: Any, loc: Loc) -> tuple[Position, Any, bool]:
 
 
 def position_of_key(root: Any, loc: Loc) -> Position:
-    """Where the key that is the last step of `loc` stands."""
+    """Returns the position of the key that is the last step of `loc`."""
     position, parent, _ = locate(root, loc[:-1])
     return parent.positions[loc[-1]][0] if isinstance(parent, Table) and loc[-1] in parent.positions else position
 

@@ -90,5 +90,5 @@ class ProblemList:
 
 
 def _one_line(text: str, kept: str = "") -> str:
-    """What is not printable could move a terminal's cursor or begin a line of its own: it is shown as one sign."""
+    """Replaces characters that are not printable, which could move a terminal's cursor or begin a line."""
     return text if text.isprintable() else "".join(char if char.isprintable() or char in kept else "�" for char in text)

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, and how it is told to people, programs and GitHub.
+"""The problems of a configuration, formatted for people, programs and GitHub.
 
 No text made here repeats a secret: source lines are masked before they become part of a `Problem`.
 """
@@ -31,7 +31,7 @@ class Problem(msgspec.Struct, frozen=True):
 
     @property
     def sentence(self) -> str:
-        """Everything but the place."""
+        """The problem without its position."""
         subject = f"{self.path}: " if self.path else ""
         return subject + (f"{self.text}; {self.hint}" if self.hint else self.text)
 

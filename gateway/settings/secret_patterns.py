@@ -1,4 +1,6 @@
-"""What a secret looks like, wherever it stands in a configuration: one of our keys, credentials in a URL, random characters."""
+"""What a secret looks like, wherever it stands in a configuration: one of our keys, credentials in a URL, random
+characters.
+"""
 
 import re
 
@@ -44,7 +46,9 @@ def is_server(text: str) -> bool:
 
 
 def shown_url(text: str) -> str:
-    """`text` as it may be shown: user part and query of a URL masked, and all behind `://` when that is not plainly harmless."""
+    """`text` as it may be shown: user part and query of a URL masked, and all behind `://` when that is not plainly
+    harmless.
+    """
     if "://" not in text:
         return text
     begin = _URL.match(text)

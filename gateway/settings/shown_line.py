@@ -20,7 +20,9 @@ Seal: TypeAlias = Literal["", "values", "all"]
 
 
 class Within(NamedTuple):
-    """What a line stands in: the name of its mapping (None where it is not known), and what a value is that stands there alone."""
+    """What a line stands in: the name of its mapping (None where it is not known), and what a value is that stands
+    there alone.
+    """
 
     parent: str | None
     bare: ValueKind = "secret"
@@ -43,7 +45,7 @@ def end_of_quoted(text: str, start: int, quote: str) -> int:
 
 
 class _Open(NamedTuple):
-    """What held before a bracket."""
+    """The state of a line before a bracket."""
 
     bracket: str
     key: str | None
@@ -73,7 +75,10 @@ class ShownLine:
         return bool(self._open)
 
     def below(self) -> Within:
-        """What a line stands in that is below this one and further to the right. To be asked when all pieces have been taken."""
+        """What a line stands in that is below this one and further to the right.
+
+        To be asked when all pieces have been taken.
+        """
         if self._open and self._open[-1].bracket == "[":
             seal = self._seal if self._key is None else self._sealed_by(self._key)
             return Within(self._parent if self._key is None else self._key, self._kind, seal, True)

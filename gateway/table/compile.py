@@ -174,7 +174,9 @@ def _privacy(response_set: tuple[Line, ...], key_field: str | None) -> tuple[tup
 
 
 def _own_set(response_set: tuple[Line, ...], privacy: tuple[Line, ...]) -> tuple[Line, ...]:
-    """The fields of `response_set` and `privacy` that the gateway's own replies carry: all but those decided by the status."""
+    """The fields of `response_set` and `privacy` that the gateway's own replies carry: all but those decided by the
+    status.
+    """
     return tuple(line for line in response_set + privacy if line[0].lower() not in _OF_THE_STATUS)
 
 

@@ -27,8 +27,8 @@ class Caller(msgspec.Struct, frozen=True, eq=False):
 
     `id` goes to the log, `bucket` and `organization_bucket` (hashes, never the secret) to the limiter's store, `head`
     (complete header lines that say who calls) to the upstream. `claim` is what a call needs where the route asks for
-    nothing more, `look` the same at no cost. `routes` and `methods` are None when all are allowed. `several` says that its
-    key has other organisations, too.
+    nothing more, `look` the same at no cost. `routes` and `methods` are None when all are allowed. `several` says that
+    its key has other organisations, too.
     """
 
     id: str
@@ -97,7 +97,10 @@ class Keyring:
         return speaking_for(key, organization, wall_s)
 
     def certified(self, subject: str, organization: str | None, wall_s: float) -> Caller:
-        """Returns the caller with this certificate subject. Raises what `find` raises, and KEY_MISSING for an unknown subject."""
+        """Returns the caller with this certificate subject.
+
+        Raises what `find` raises, and KEY_MISSING for an unknown subject.
+        """
         key = self._by_subject[subject]
         if key is None:
             raise GatewayError(KEY_MISSING)

@@ -12,7 +12,10 @@ _METHODS = ("GET", "HEAD")
 
 
 def limits_route(path: str, faults: dict[str, Fault], own_set: tuple[Line, ...] = ()) -> Route:
-    """Returns the route. A call costs nothing, `own_set` is added to replies, and fields about upstreams have no meaning."""
+    """Returns the route.
+
+    A call costs nothing, `own_set` is added to replies, and fields about upstreams have no meaning.
+    """
     return Route(
         id=LIMITS_ROUTE,
         pattern=path,

@@ -1,4 +1,4 @@
-"""Every reading of a path that some service behind may have, as segments without regard to case.
+"""Lists every reading of a path that some service may have, as segments without regard to case.
 
 Law: for each combination of
     - rounds of percent-decoding, from none until nothing changes (`%uXXXX` too),
@@ -7,13 +7,13 @@ Law: for each combination of
     - the path ended at a decoded `?`, `#` or NUL, or not,
     - empty segments merged or kept, or `//name` taken for an authority,
     - dots and spaces at the end of segments, and spaces before them, dropped or kept,
-there is a reading that a service with these habits has. Letter case, and what Unicode has in more than one form (compatibility
-forms such as full width, accents, invisible characters), is folded in all of them (`fold`), and so it is in the routes that
-readings are compared with. Trailing slashes are left to whoever compares.
+there is a reading that a service with these habits has. Letter case, and what Unicode has in more than one form
+(compatibility forms such as full width, accents, invisible characters), is folded in all of them (`fold`), and so it is
+in the routes that readings are compared with. Trailing slashes are left to whoever compares.
 
-Both are bounded, so that a comparison costs no more than reading the request does: a path with more than `MOST_READINGS`, or
-with several of more than `MOST_CHARACTERS` in all, is doubtful by itself.
-So is one with a dot segment that only a folding or a trimming brings to light.
+Both are bounded, so that a comparison costs no more than reading the request does: a path with more than
+`MOST_READINGS`, or with several of more than `MOST_CHARACTERS` in all, is doubtful by itself. So is one with a dot
+segment that only a folding or a trimming brings to light.
 """
 
 import re

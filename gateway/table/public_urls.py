@@ -1,7 +1,8 @@
-"""Maps URLs and paths of a service to those that its clients have to use.
+"""Maps URLs and paths of a service to the public ones.
 
 Laws:
- - A reply that sends its client somewhere sends it to the public origin and path: whoever follows a URL of the service's
+ - A reply that sends its client somewhere sends it to the public origin and path: whoever follows a URL of the
+   service's
    own hands its API key to the service. A URL names the service if its host and port are a target's, or those that the
    route says in Host; without a port (or with the usual one) the host alone, unless clients call the gateway by it.
  - The way back is the way there, reversed: a target's own path and `add_prefix` are taken away, `strip_prefix` is put
@@ -32,7 +33,10 @@ _USUAL_PORTS = {"http": 80, "https": 443}
 
 
 class PublicOrigin(msgspec.Struct, frozen=True):
-    """The origin that a client calls. `authority` is "" if the request has no Host; `prefix` was stripped by proxies in front."""
+    """The origin that a client calls.
+
+    `authority` is "" if the request has no Host; `prefix` was stripped by proxies in front.
+    """
 
     scheme: str
     authority: str
@@ -168,8 +172,9 @@ class UrlMapping(msgspec.Struct, frozen=True):
 def url_mapping(
     targets: Iterable[tuple[str, int, str]], host: str | None, stripped: str, added: str, spell: Callable[[str], str] = str
 ) -> UrlMapping:
-    """`targets` are hosts, ports and paths ("" or "/…"), `host` the value of Host that is set for them all, `stripped` and
-    `added` the prefixes of the route. `spell` gives a path as it stands in a URL."""
+    """`targets` are hosts, ports and paths ("" or "/…"), `host` the value of Host that is set for them all, `stripped`
+    and `added` the prefixes of the route. `spell` gives a path as it stands in a URL.
+    """
     known = list(targets)
     addresses: set[tuple[str, int]] = set()
     for name, port, _ in known:
@@ -185,7 +190,10 @@ def url_mapping(
 
 
 def with_public_urls(fields: BackendFields, mapping: UrlMapping, to: PublicOrigin, path: str) -> BackendFields:
-    """The fields of a reply with URLs of the service in the terms of the client. `path` is what the service was asked for."""
+    """The fields of a reply with URLs of the service in the terms of the client.
+
+    `path` is what the service was asked for.
+    """
 
     def rewrite(name: str, value: str) -> str:
         if name == "set-cookie":

@@ -99,7 +99,10 @@ def _meter(quota: Quota, plan: str, spent: Fault) -> Meter:
 
 
 def _fault(quota: Quota, spent: Fault) -> Fault:
-    """The fault of a spent quota with the texts of that quota. A message that an operator wrote for all quotas stays."""
+    """The fault of a spent quota with the texts of that quota.
+
+    A message that an operator wrote for all quotas stays.
+    """
     own = spent.message != QUOTA_SPENT.message
     return msgspec.structs.replace(
         spent,

@@ -1,17 +1,18 @@
 """Refuses paths that some service could read as a path of a stricter route.
 
-Law: a request is served by the route that its path spells only if no reading of that path (`table/path_readings.py`) leads to a
-route that asks for more: a key, a route that this key may not use, or a limit, a quota or a cost that the matched one has not.
-The same holds for a more specific route of the same path that lacks the method, so that no method falls through to a route
-that asks for less. HEAD goes with GET. What is refused is refused for everybody, with a key or without one:
+Law: a request is served by the route that its path spells only if no reading of that path (`table/path_readings.py`)
+leads to a route that asks for more: a key, a route that this key may not use, or a limit, a quota or a cost that the
+matched one has not. The same holds for a more specific route of the same path that lacks the method, so that no method
+falls through to a route that asks for less. HEAD goes with GET. What is refused is refused for everybody, with a key or
+without one:
 
     405/1006   the stricter route has the path and not the method; Allow names those that there are before another route's turn
     403/1003   the key may not use the stricter route
     400/1001   the path can be read as one of the stricter route, or in more ways than can be compared
 
-What the service gets counts too: where routes of one service rewrite paths, a route must not lead to what a more specific one
-guards. There only keys and the routes of keys are compared, since several ways to one path, each with limits of its own, are
-what rewriting is for. Of two routes that lead to a path equally well each is right.
+What the service gets counts too: where routes of one service rewrite paths, a route must not lead to what a more
+specific one guards. There only keys and the routes of keys are compared, since several ways to one path, each with
+limits of its own, are what rewriting is for. Of two routes that lead to a path equally well each is right.
 
 Routes whose demands nobody exceeds cost a request nothing: that is decided when the table is made.
 """
@@ -69,7 +70,9 @@ class Law:
         return True
 
     def check(self, route: "Route", method: str, path: str) -> None:
-        """Raises GatewayError METHOD_NOT_ALLOWED, MALFORMED_PATH or ROUTE_FORBIDDEN when a rival of `route` asks everybody for more."""
+        """Raises GatewayError METHOD_NOT_ALLOWED, MALFORMED_PATH or ROUTE_FORBIDDEN when a rival of `route` asks
+        everybody for more.
+        """
         demand = self._demands[route]
         if demand in self._contested and route.upstream is not None:
             self._reject(self._rivals_of(route, method, path), lambda rival: self._demands[rival].exceeds(demand, method), _otherwise)
@@ -77,7 +80,9 @@ class Law:
             self._reject(self._behind(route, method, path), lambda rival: not rival.open, _elsewhere)
 
     def permit(self, allowed: frozenset[str], route: "Route", method: str, path: str) -> None:
-        """Raises GatewayError ROUTE_FORBIDDEN, METHOD_NOT_ALLOWED or MALFORMED_PATH when a rival of `route` is not among `allowed`."""
+        """Raises GatewayError ROUTE_FORBIDDEN, METHOD_NOT_ALLOWED or MALFORMED_PATH when a rival of `route` is not
+        among `allowed`.
+        """
         if route.upstream is None:
             return
         found = self._permitted.get((method, path))

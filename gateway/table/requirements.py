@@ -37,7 +37,10 @@ class Demand:
         return hash((self.key, self.plan, frozenset(self.by_method.items())))
 
     def exceeds(self, other: "Demand", method: str) -> bool:
-        """Whether a call with `method` that passes `other` might be refused here. A method not served here counts as each that is."""
+        """Whether a call with `method` that passes `other` might be refused here.
+
+        A method not served here counts as each that is.
+        """
         if not other.key and (self.key or self.plan not in {None, other.plan}):
             return True
         passed = other.by_method.get(method, _NOTHING)

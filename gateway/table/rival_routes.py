@@ -38,7 +38,9 @@ class _TreeNode:
 
 
 class Rivals:
-    """Finds the routes that the readings of a path lead to: for each reading those that would take it, the most specific first."""
+    """Finds the routes that the readings of a path lead to: for each reading those that would take it, the most
+    specific first.
+    """
 
     __slots__ = ("_root",)
 
@@ -59,8 +61,8 @@ class Rivals:
     def of(self, route: "Route", method: str, path: str, *, ties: bool = True) -> list[Rival] | None:
         """Those of `route`, which takes `path` as it is spelled; None when the path has too many readings.
 
-        A reading whose most specific route with the method is `route` has no other rivals than those before it that lack the
-        method and, with `ties`, those at the same place.
+        A reading whose most specific route with the method is `route` has no other rivals than those before it that
+        lack the method and, with `ties`, those at the same place.
         """
         readings = [tuple(path[1:].split("/"))] if is_calm(path) else every_reading(path)
         if readings is None:

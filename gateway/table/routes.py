@@ -46,18 +46,17 @@ class Envelope(msgspec.Struct, frozen=True):
 class Route(msgspec.Struct, frozen=True, eq=False):
     """One way through the gateway.
 
-    `upstream` is None for what the gateway answers itself: a path that is nobody else's, whatever the method.
-    `methods` holds HEAD beside GET. `pattern` is its path with `{param}` and `{rest*}`; with `prefix` it also covers everything below.
-    `strip_segments` are cut off the front of the path and `base` is put there instead. `host` is a complete Host line, b""
-    for that of the target. `faults` is the catalogue with
-    the operator's overrides, by name. `request_fields` are complete header lines. `own_set` are the fields that the gateway's own
-    replies have, `privacy` the Vary and Cache-Control of replies to keys; `organization_field` is the other field by which
-    replies to one key vary. `prefix_field` is the X-Forwarded-Prefix line for clients without
-    proxies, "" for none; lines of X-Forwarded-* and Forwarded that begin with one of `unsaid` (lower case) are not sent.
-    `url_mapping` makes URLs of the service public.
+    `upstream` is None for what the gateway answers itself: a path that is nobody else's, whatever the method. `methods`
+    holds HEAD beside GET. `pattern` is its path with `{param}` and `{rest*}`; with `prefix` it also covers everything
+    below. `strip_segments` are cut off the front of the path and `base` is put there instead. `host` is a complete Host
+    line, b"" for that of the target. `faults` is the catalogue with the operator's overrides, by name. `request_fields`
+    are complete header lines. `own_set` are the fields that the gateway's own replies have, `privacy` the Vary and
+    Cache-Control of replies to keys; `organization_field` is the other field by which replies to one key vary.
+    `prefix_field` is the X-Forwarded-Prefix line for clients without proxies, "" for none; lines of X-Forwarded-* and
+    Forwarded that begin with one of `unsaid` (lower case) are not sent. `url_mapping` makes URLs of the service public.
     `open_windows` limit each client address of a route that asks for no key; `open_tag` is the hash tag of its buckets,
-    None for one each. `tariff` is what is asked of every caller on top, None for nothing. `subject_field` is the name of
-    the header field that tells the subject of a client's certificate.
+    None for one each. `tariff` is what is asked of every caller on top, None for nothing. `subject_field` is the name
+    of the header field that tells the subject of a client's certificate.
     """
 
     id: str
@@ -122,8 +121,8 @@ class _Node:
 class RouteTable:
     """Finds the route for a request. The most specific pattern that has the method wins.
 
-    More specific means, from left to right: a literal segment, then a parameter, then a rest or prefix. A path of which another
-    reading leads to a route that asks for more is refused (`table/reading_law.py`).
+    More specific means, from left to right: a literal segment, then a parameter, then a rest or prefix. A path of which
+    another reading leads to a route that asks for more is refused (`table/reading_law.py`).
     """
 
     __slots__ = ("_known", "_law", "_literal", "_merges", "_root", "routes", "unrouted")
@@ -140,10 +139,11 @@ class RouteTable:
         merges: bool = True,
         services: Mapping[str, ServiceAddresses] | None = None,
     ) -> None:
-        """`merges`: two slashes in a row count as one, where they are refused otherwise. `unrouted` are the fields that are set on
-        replies without a route.
+        """`merges`: two slashes in a row count as one, where they are refused otherwise. `unrouted` are the fields that
+        are set on replies without a route.
 
-        `services` says by id of an upstream where its targets are: upstreams with a target in common lead to the same service.
+        `services` says by id of an upstream where its targets are: upstreams with a target in common lead to the same
+        service.
         """
         self.routes = tuple(routes)
         self.unrouted = unrouted
@@ -160,7 +160,8 @@ class RouteTable:
         self._known = Memo(len(self._literal) + self.MOST_KNOWN, self._literal)
 
     def match(self, method: str, path: str) -> Route:
-        """The route for `method` and `path` as spelled by the client. What is matched is the `merged` path, and so is what goes on.
+        """The route for `method` and `path` as spelled by the client. What is matched is the `merged` path, and so is
+        what goes on.
 
         Raises GatewayError: MALFORMED_PATH, NO_ROUTE, METHOD_NOT_ALLOWED or ROUTE_FORBIDDEN.
         """
@@ -177,7 +178,8 @@ class RouteTable:
     def permit(self, allowed: frozenset[str], route: Route, method: str, path: str) -> None:
         """For a key that may use the routes `allowed` only, of which `route` is one that was matched.
 
-        Raises GatewayError ROUTE_FORBIDDEN, METHOD_NOT_ALLOWED or MALFORMED_PATH when a reading of `path` leads to one that it may not use.
+        Raises GatewayError ROUTE_FORBIDDEN, METHOD_NOT_ALLOWED or MALFORMED_PATH when a reading of `path` leads to one
+        that it may not use.
         """
         self._law.permit(allowed, route, method, path)
 

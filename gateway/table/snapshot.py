@@ -18,10 +18,11 @@ ConfigSource: TypeAlias = Callable[[], tuple[Config, Origins | None]]
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """A configuration compiled as far as all workers can share it. `source` names it in the log, `digest` identifies its content.
+    """A configuration compiled as far as all workers can share it. `source` names it in the log, `digest` identifies
+    its content.
 
-    `origins` is None for a configuration that was not read from a file. `needs_redis` is true if some callers are refused
-    while Redis is away. `shared_state` holds what is known about the targets.
+    `origins` is None for a configuration that was not read from a file. `needs_redis` is true if some callers are
+    refused while Redis is away. `shared_state` holds what is known about the targets.
     """
 
     config: Config

@@ -14,7 +14,9 @@ from gateway.usage.quotas import Charged, Metered, charged_on, metered
 
 
 class LimitUsage(msgspec.Struct, omit_defaults=True):
-    """The state of one limit: `remaining` of at most `burst` tokens. `methods` are the methods of a route that it applies to."""
+    """The state of one limit: `remaining` of at most `burst` tokens. `methods` are the methods of a route that it
+    applies to.
+    """
 
     id: str
     name: str | None
@@ -40,8 +42,8 @@ class OnRoute(msgspec.Struct):
 class Account(msgspec.Struct):
     """The report about one caller.
 
-    `key` is the id of its key. `quotas` includes concurrency. `routes` holds the routes that the caller may use and that
-    have limits or costs of their own.
+    `key` is the id of its key. `quotas` includes concurrency. `routes` holds the routes that the caller may use and
+    that have limits or costs of their own.
     """
 
     key: str
@@ -68,7 +70,10 @@ class Accounts:
         self._known: Memo[Caller, _Lookup] = Memo(MAX_CLAIMS)
 
     async def of(self, caller: Caller, own_decision: Decision) -> Account:
-        """Returns the report. `own_decision` is the decision about the caller's own limits. Raises what deciding raises."""
+        """Returns the report.
+
+        `own_decision` is the decision about the caller's own limits. Raises what deciding raises.
+        """
         lookup = self._lookup(caller)
         claim = lookup.claim
         states: dict[str, WindowState] = {}

@@ -1,10 +1,10 @@
 """How a regular expression can make Python's engine try again: read from the expression itself, without running it.
 
-An expression becomes an automaton whose states are places in it. Trying again costs more than linear time when some text can
-lead from one repeat into itself, from that into another, and from the other into itself: then where the first ends and the
-second begins is a free choice, made for every character (the criterion of Weber and Seidl for infinite ambiguity). Whoever
-searches has a repeat in front of everything, that of the places where to begin. What is possessive or atomic gives nothing
-back, so it is no first.
+An expression becomes an automaton whose states are places in it. Trying again costs more than linear time when some
+text can lead from one repeat into itself, from that into another, and from the other into itself: then where the first
+ends and the second begins is a free choice, made for every character (the criterion of Weber and Seidl for infinite
+ambiguity). Whoever searches has a repeat in front of everything, that of the places where to begin. What is possessive
+or atomic gives nothing back, so it is no first.
 
 A bounded repeat of up to `FEW` is written out; of more it counts as unbounded.
 """

@@ -41,7 +41,10 @@ def _calls(tree: ast.AST) -> Iterator[ast.Call]:
 
 
 def _found(path: Path) -> Iterator[tuple[str | bytes, int, bool]]:
-    """Every expression of a module, its flags, and whether it is searched for. Raises AssertionError for one that cannot be read."""
+    """Every expression of a module, its flags, and whether it is searched for.
+
+    Raises AssertionError for one that cannot be read.
+    """
     text = (ROOT / path).read_text()
     if "import re\n" not in text:
         return

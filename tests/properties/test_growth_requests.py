@@ -1,7 +1,8 @@
 """Whatever comes from a client costs time linear in its bytes, and little for each.
 
-Each input is filled with what is known to hurt somebody: what opens and never closes, what separates, what escapes, what is
-empty. The whole way is taken: the parser, the door, the stages; not one function that the next change may step around.
+Each input is filled with what is known to hurt somebody: what opens and never closes, what separates, what escapes,
+what is empty. The whole way is taken: the parser, the door, the stages; not one function that the next change may step
+around.
 """
 
 import asyncio
@@ -30,7 +31,9 @@ from tests.untrusted import BODY_BYTES, HEAD_BYTES, LARGE, NOTHING, REQUEST_FIEL
 
 
 class Front:
-    """The way of a request's head: aiohttp's parser, the door of a listener that trusts its peer, and the stages, up to an echo."""
+    """The way of a request's head: aiohttp's parser, the door of a listener that trusts its peer, and the stages, up to
+    an echo.
+    """
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()

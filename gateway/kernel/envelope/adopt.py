@@ -46,7 +46,10 @@ _NESTED = JSONDecoder()
 
 
 class Adopted(NamedTuple):
-    """A backend's envelope with our id. `code` is 0 for a SUCCESS, rarely for an ERROR. `request_id` is the backend's own, for the log."""
+    """A backend's envelope with our id.
+
+    `code` is 0 for a SUCCESS, rarely for an ERROR. `request_id` is the backend's own, for the log.
+    """
 
     status: int
     code: int
@@ -155,6 +158,6 @@ def _opening(text: bytes, seen: dict[bytes, tuple[int, int]]) -> Opening | None:
 
 
 def _skip(text: bytes, at: int) -> int:
-    """Past the white space."""
+    """The position after white space."""
     white = _WHITE.match(text, at)
     return white.end() if white else at

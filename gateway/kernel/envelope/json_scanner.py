@@ -1,11 +1,11 @@
-"""JSON checked while it passes, in constant memory.
+"""Checks JSON while it is streamed, in constant memory.
 
-How: msgspec checks JSON many times faster than anything written in Python could, but only whole texts. So a window of the
-document is cut off before a comma that stands outside of every string, and checked as a text of its own: with the brackets
-that were open before it put in front (and a value for the comma to follow), and those that are open after it closed behind.
-Which are open after it is guessed first (most documents are long lists of the same thing) and counted only when that fails.
-The check cannot be fooled by a bad guess: a text that begins in a known state and ends well with given brackets had just
-these open. So what passes is what `is_json` passes, with two limits:
+How: msgspec checks JSON many times faster than anything written in Python could, but only whole texts. So a window of
+the document is cut off before a comma that stands outside of every string, and checked as a text of its own: with the
+brackets that were open before it put in front (and a value for the comma to follow), and those that are open after it
+closed behind. Which are open after it is guessed first (most documents are long lists of the same thing) and counted
+only when that fails. The check cannot be fooled by a bad guess: a text that begins in a known state and ends well with
+given brackets had just these open. So what passes is what `is_json` passes, with two limits:
 
 1. A number, or white space, longer than `LONGEST_TOKEN` bytes is refused. Strings may have any length.
 2. Nesting is limited as in `gateway.kernel.envelope.raw_json`.
@@ -90,7 +90,10 @@ class Scanner:
             self._elide(len(parts[-1]), parts[-1])
 
     def _to_last_comma(self, text: bytes, parts: list[bytes]) -> None:
-        """Checks up to the last comma outside of strings. `parts` is the text cut at its quotes: every other one is a string."""
+        """Checks up to the last comma outside of strings.
+
+        `parts` is the text cut at its quotes: every other one is a string.
+        """
         outside = b'"'.join(parts[::2])
         comma = outside.rfind(b",")
         if comma < 0:

@@ -11,9 +11,15 @@ from gateway.kernel.envelope.write import EMPTY_RESULT
 from gateway.kernel.faults import MESSAGES, UNDEFINED
 
 MOST_MENDED = 1000
-"""Messages, or links, of one list that are mended one by one, which costs more than their bytes. What follows is left out."""
+"""Messages, or links, of one list that are mended one by one, which costs more than their bytes.
+
+What follows is left out.
+"""
 LARGEST_MENDED = 512 * 1024
-"""The longest such list in bytes. To take apart what may be a million elements is not worth it: a longer one is left out."""
+"""The longest such list in bytes.
+
+To take apart what may be a million elements is not worth it: a longer one is left out.
+"""
 
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 _KINDS = ("INFO", "ERROR", "WARNING", "DEBUG", "TRACE")

@@ -1,4 +1,4 @@
-"""Which field of a request a single error is about, however it is written: names, paths, pointers, lists of steps."""
+"""Finds the field of a request that an error is about, in all notations: names, paths, pointers, lists of steps."""
 
 import re
 

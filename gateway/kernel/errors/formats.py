@@ -1,12 +1,14 @@
 """The forms in which backends write errors, read for what a client can use.
 
-RFC 9457 problem+json · FastAPI and pydantic · Spring, Express, NestJS, hapi · Google, AWS and Azure · OAuth · JSON:API · GraphQL ·
-Rails, Laravel, Django REST, marshmallow, ASP.NET · Zod, Joi, class-validator · OData, FHIR, Hydra, Apigee · and their relatives.
-They share few names, so one reader knows them all (`gateway.kernel.errors.words`): what is a text, what holds single errors, what is
-a link; anything else beside them may be a map of fields. Each leaf text becomes one entry, with the path to it as its field.
+RFC 9457 problem+json · FastAPI and pydantic · Spring, Express, NestJS, hapi · Google, AWS and Azure · OAuth · JSON:API
+· GraphQL · Rails, Laravel, Django REST, marshmallow, ASP.NET · Zod, Joi, class-validator · OData, FHIR, Hydra, Apigee ·
+and their relatives. They share few names, so one reader knows them all (`gateway.kernel.errors.words`): what is a text,
+what holds single errors, what is a link; anything else beside them may be a map of fields. Each leaf text becomes one
+entry, with the path to it as its field.
 
-Laws: taken are texts, fields and links; never a stack trace, a class name or a rejected value. One part that cannot be read hides no
-other. `_DEEPEST`, `MOST_ENTRIES` and `_MOST_NODES` bound the work, which is linear in the size of the error.
+Laws: taken are texts, fields and links; never a stack trace, a class name or a rejected value. One part that cannot be
+read hides no other. `_DEEPEST`, `MOST_ENTRIES` and `_MOST_NODES` bound the work, which is linear in the size of the
+error.
 """
 
 from enum import IntEnum
@@ -54,9 +56,10 @@ class ErrorEntry(NamedTuple):
 
 
 class ErrorContents(msgspec.Struct):
-    """What an error says. All texts are fit to be shown; "" where it says nothing.
+    """The contents of an error. All texts are safe to show; "" where there is none.
 
-    `title` names the kind of error, `text` is the one sentence about it, `explanation` the most that it says in one line.
+    `title` names the kind of error, `text` is the one sentence about it, `explanation` the most that it says in one
+    line.
     """
 
     title: str = ""

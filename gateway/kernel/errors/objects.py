@@ -19,7 +19,7 @@ _ANY = msgspec.json.Decoder(object)
 
 
 class Head(NamedTuple):
-    """What one object says about the error as a whole."""
+    """The texts of one object about the error as a whole."""
 
     title: str = ""
     text: str = ""

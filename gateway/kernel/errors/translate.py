@@ -1,4 +1,7 @@
-"""Rule 7: what a backend says of its own error, in the terms of the contract. And the contract's table "Status and code"."""
+"""Rule 7: what a backend says of its own error, in the terms of the contract.
+
+And the contract's table "Status and code".
+"""
 
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -70,7 +73,10 @@ def generic(status: int, family: str) -> Translation:
 
 
 def translate(status: int, content_type: bytes, body: bytes, family: str) -> Translation:
-    """The translation of an error of a backend. `status` is 400 or more, `body` as large as it likes, and in no coding."""
+    """The translation of an error of a backend.
+
+    `status` is 400 or more, `body` as large as it likes, and in no coding.
+    """
     plain = generic(status, family)
     found = _read(content_type, body) if len(body) <= LARGEST_BODY else None
     if found is None or not (found.text or found.details):

@@ -10,7 +10,9 @@ _LONGEST_NAME = 60
 
 
 def word(name: str) -> str:
-    """`name` in lower case without separators and namespace: `error_message`, `ErrorMessage` and `s:errorMessage` are one word."""
+    """`name` in lower case without separators and namespace: `error_message`, `ErrorMessage` and `s:errorMessage` are
+    one word.
+    """
     return _word(name) if len(name) <= _LONGEST_NAME else ""
 
 

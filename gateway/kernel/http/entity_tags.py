@@ -1,8 +1,8 @@
 """Entity tags on both sides of an envelope.
 
-A strong tag names the bytes of a service's body, which an envelope changes: to clients it becomes weak (RFC 9110, 8.8.1). What a
-client sends back is for the service, which compares with its own: a tag that was weakened here is strong again, one that the
-service itself gave weak stays weak.
+A strong tag names the bytes of a service's body, which an envelope changes: to clients it becomes weak (RFC 9110,
+8.8.1). What a client sends back is for the service, which compares with its own: a tag that was weakened here is strong
+again, one that the service itself gave weak stays weak.
 """
 
 import re

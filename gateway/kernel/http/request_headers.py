@@ -33,7 +33,8 @@ STEERING = frozenset({
     b"x-client-dn", b"x-client-cn", b"x-client-s-dn", b"x-client-subject", b"x-client-verify", b"x-arr-clientcert", b"x-arr-ssl",
     b"x-ssl", b"x-mtls-subject", b"x-peer-certificate",
 })  # fmt: skip
-"""Obeyed by some backends in place of the request line, of the peer address, or of who was recognised in front of them."""
+"""Obeyed by some backends in place of the request line, of the peer address, or of who was recognised in front of them.
+"""
 
 STEERING_PREFIXES = (
     b"x-forwarded-", b"x-original-", b"x-rewrite-", b"x-real-", b"x-remote-", b"remote-", b"x-caller-", b"x-middleware-",

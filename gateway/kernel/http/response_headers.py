@@ -1,8 +1,9 @@
 """Response header fields on their way to a client: which go on, which describe a body that is no longer there.
 
-Laws: RFC 9110 7.6.1 (fields meant for one hop, and every field that Connection names, are not forwarded); the framing is
-the edge's; what limits a caller, and the id of the exchange, can only come from the gateway; a validator or digest of a
-body says nothing of the envelope around it. What a key has opened is for its caller: no cache gives it to anybody else.
+Laws: RFC 9110 7.6.1 (fields meant for one hop, and every field that Connection names, are not forwarded); the framing
+is the edge's; what limits a caller, and the id of the exchange, can only come from the gateway; a validator or digest
+of a body says nothing of the envelope around it. What a key has opened is for its caller: no cache gives it to anybody
+else.
 """
 
 import re
@@ -131,7 +132,10 @@ class Screened(msgspec.Struct, gc=False):
 
     @property
     def is_range(self) -> bool:
-        """Whether a 206 is a range of bytes (RFC 9110, 14.4 and 15.3.7.2). Ranges in other units are whole bodies of their own."""
+        """Whether a 206 is a range of bytes (RFC 9110, 14.4 and 15.3.7.2).
+
+        Ranges in other units are whole bodies of their own.
+        """
         return self.content_type[:20].lower() == b"multipart/byteranges" or any(name == "Content-Range" for name, _ in self.of_the_body)
 
 
@@ -185,7 +189,10 @@ def screen(fields: BackendFields, rules: FieldRules) -> Screened:
 
 
 def _shown(name: bytes, mark: int, text: str) -> str | None:
-    """A marked field as it may be shown: it runs nothing in a browser, and a notice tells nothing of the service. None for not at all."""
+    """A marked field as it may be shown: it runs nothing in a browser, and a notice tells nothing of the service.
+
+    None for not at all.
+    """
     if mark == NOTICE:
         return text if fit(text) == text else None
     if name == b"link":
@@ -210,7 +217,9 @@ def replaced(lines: list[Line], by: tuple[Line, ...]) -> list[Line]:
 
 
 def rewritten(fields: BackendFields, rewrite: Callable[[str, str], str]) -> BackendFields:
-    """`fields`, with what `rewrite` makes of each that may send a client somewhere, given its name in lower case and its value."""
+    """`fields`, with what `rewrite` makes of each that may send a client somewhere, given its name in lower case and
+    its value.
+    """
     return [
         (name, rewrite(name.decode("latin-1"), value.decode("latin-1")).encode("latin-1") if _is_location(_RULES.get(name)) else value)
         for name, value in fields

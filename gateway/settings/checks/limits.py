@@ -1,4 +1,4 @@
-"""What limits and costs mean to one another: doubles, methods that a route does not have, calls that could never fit."""
+"""Checks limits and costs: duplicates, methods that a route does not have, and calls that could never be allowed."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
@@ -29,7 +29,7 @@ def check_limits(context: CheckContext) -> None:
 
 
 class Complaint(NamedTuple):
-    """What is wrong with some limits: where among them, what, and what to write instead."""
+    """A problem with some limits: its path among them, its text, and a hint what to write instead."""
 
     at: Loc
     text: str
@@ -37,7 +37,7 @@ class Complaint(NamedTuple):
 
 
 def own_limits(config: Config, key: KeySettings) -> Iterator[Complaint]:
-    """Of the limits of a key: among themselves, and beside those of its plan."""
+    """Checks the limits of a key against one another and against those of its plan."""
     yield from _doubles(key.limits, "key")
     own_limits = {limit.id for limit in key.limits}
     for index, limit in enumerate(key.limits):
@@ -86,7 +86,7 @@ def _methods(context: CheckContext, loc: Loc, route: RouteSettings) -> None:
 
 
 def _costs(context: CheckContext, loc: Loc, route: RouteSettings) -> None:
-    """A cost above what a bucket holds would never be let through."""
+    """Reports costs that exceed a bucket, because such calls would never be allowed."""
     for method in route.match.served:
         cost = route.cost_of(method)
         if cost < 2:
@@ -102,7 +102,7 @@ def _costs(context: CheckContext, loc: Loc, route: RouteSettings) -> None:
 
 
 def _met(config: Config, route: RouteSettings, method: str) -> Iterable[tuple[Limit, str]]:
-    """The limits that some call of the route can meet, and whose they are."""
+    """Yields the limits that may apply to a call of the route, and their owners."""
     yield from ((limit, "this route") for limit in route.limits_of(method))
     if route.auth == "none":
         yield from ((limit, f"plan `{route.plan or 'anonymous'}`") for limit in config.plan_limits(route.plan or "anonymous"))

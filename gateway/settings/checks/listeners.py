@@ -1,4 +1,4 @@
-"""Whether listeners can do what is asked of them: their addresses, their certificates."""
+"""Checks the addresses and certificates of listeners."""
 
 import ssl
 from collections.abc import Callable
@@ -16,7 +16,7 @@ Load: TypeAlias = Callable[[ssl.SSLContext, str, str | None], object]
 
 
 def check_listeners(context: CheckContext) -> None:
-    """Takes note of listeners that contradict each other, and of files that TLS cannot use."""
+    """Reports listeners that contradict each other, and files that TLS cannot use."""
     config = context.config
     addresses: dict[Address | UnixAddress, str] = {}
     ids: set[str] = set()
@@ -35,7 +35,7 @@ def check_listeners(context: CheckContext) -> None:
 
 
 def check_file(context: CheckContext, loc: Loc, path: str | None) -> bool:
-    """Whether `path` (None: there need be none) is a file that can be read; if not, that is noted."""
+    """Whether `path` is None or a readable file. Reports a problem if it is not."""
     if path is None or (readable := _readable(path)):
         return True
     if "-----BEGIN" in path or "\n" in path:
@@ -46,7 +46,7 @@ def check_file(context: CheckContext, loc: Loc, path: str | None) -> bool:
 
 
 def check_pair(context: CheckContext, loc: Loc, certificate: str | None, private_key: str | None, load: Load) -> None:
-    """Takes note of files of a certificate and its key that `load` cannot use. They stand at `loc`."""
+    """Reports files of a certificate and its key at `loc` that `load` cannot use."""
     readable = [check_file(context, (*loc, name), path) for name, path in (("certificate", certificate), ("private_key", private_key))]
     if certificate is None or not all(readable):
         return
@@ -58,7 +58,7 @@ def check_pair(context: CheckContext, loc: Loc, certificate: str | None, private
 
 
 def check_authorities(context: CheckContext, loc: Loc, path: str | None) -> None:
-    """Takes note of a file, if there is to be one, that holds no certificates."""
+    """Reports a file that holds no certificates. None means that there is no file."""
     if path is None or not check_file(context, loc, path):
         return
     try:

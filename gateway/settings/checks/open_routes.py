@@ -1,8 +1,10 @@
-"""Warns of routes that ask for no key and take everything around one that does, or lead to the same paths of its service.
+"""Warns of routes that ask for no key and take everything around one that does, or lead to the same paths of its
+service.
 
-What a service could read as a path of the inner route is refused there (`table/reading_law.py`), so nobody gets in; but such requests,
-and those with a method that the inner route lacks, are then answered 400 or 405, which may surprise. Where paths are rewritten, two
-routes may lead to the same paths of a service; each is then right, and one without a key is a way around the other.
+What a service could read as a path of the inner route is refused there (`table/reading_law.py`), so nobody gets in; but
+such requests, and those with a method that the inner route lacks, are then answered 400 or 405, which may surprise.
+Where paths are rewritten, two routes may lead to the same paths of a service; each is then right, and one without a key
+is a way around the other.
 """
 
 from gateway.kernel.http.path_patterns import parse_prefix
@@ -12,12 +14,12 @@ from gateway.settings.positions import Loc
 from gateway.settings.schema.routing import RouteSettings
 
 _NAMED = 3
-"""Inner routes that a warning names; of the others it tells the number."""
+"""Inner routes that a warning names. Of the others it gives the number."""
 _CONSEQUENCE = "what could be read as a path of theirs, or has a method that they lack, is refused here; narrower paths take nothing of it"
 
 
 def check_enclosures(context: CheckContext) -> None:
-    """Takes note of each route without a key that encloses routes with one, or leads where they do."""
+    """Reports each route without a key that encloses routes with one, or leads to the same paths."""
     _check_images(context)
     outer: dict[str | None, list[tuple[Loc, Shape, list[str]]]] = {}
     inner: list[tuple[Shape, RouteSettings]] = []
@@ -52,14 +54,14 @@ def _check_images(context: CheckContext) -> None:
 
 
 def _image(route: RouteSettings) -> Shape:
-    """What its upstream gets, as a shape."""
+    """The shape of the paths that the upstream gets."""
     form, rewrite = shape(route.match), route.rewrite
     stripped = len(parse_prefix(rewrite.strip_prefix)) if rewrite.strip_prefix else 0
     return (*(parse_prefix(rewrite.add_prefix) if rewrite.add_prefix else ()), *form[stripped:])
 
 
 def _begins(form: Shape, head: Shape) -> bool:
-    """Whether every path of `form` begins with `head`."""
+    """Whether every path of the shape `form` begins with `head`."""
     return (
         len(form) >= len(head)
         and all(wide is None or wide == narrow for wide, narrow in zip(head, form, strict=False))

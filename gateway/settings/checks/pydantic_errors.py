@@ -1,4 +1,4 @@
-"""What pydantic found, in the words of the configuration, at the place in the file."""
+"""Translates errors of pydantic into problems with a position in the file."""
 
 import re
 from typing import Any, get_args
@@ -30,7 +30,7 @@ _FIXED = {
 
 
 def explain(error: ValidationError, root: Table, model: type[Section], problem_list: ProblemList) -> list[Loc]:
-    """Takes note of every error; returns where they are."""
+    """Reports every error and returns the paths of the invalid values."""
     found: list[Loc] = []
     errors = error.errors(include_url=False)
     meant = {(*entry["loc"][:-1], _near(entry["loc"], model)) for entry in errors if entry["type"] == "extra_forbidden"}
@@ -91,7 +91,7 @@ def _words(details: ErrorDetails, loc: Loc, value: Any, model: type[Section]) ->
 
 
 def _near(loc: Loc, model: type[Section]) -> str | None:
-    """The known key that an unknown one comes close to."""
+    """The known key that is closest to an unknown one."""
     return nearest(str(loc[-1]), _model_at(model, loc[:-1]).model_fields)
 
 

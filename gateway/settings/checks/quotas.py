@@ -1,4 +1,4 @@
-"""What quotas mean to one another and to the routes: doubles, routes and methods that there are not, calls both ways."""
+"""Checks quotas: duplicates, unknown routes and methods, and calls that would be both charged and released."""
 
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
@@ -38,7 +38,7 @@ def _readable(context: CheckContext, loc: Loc, quota: Quota, charged: set[str]) 
 
 
 def _meant(context: CheckContext, loc: Loc, several: Sequence[Calls], first: int = 0) -> Iterator[tuple[str, str]]:
-    """Routes and methods. Those that there are not are refused."""
+    """Yields routes and methods. Unknown ones are reported."""
     known = context.ids("routes")
     for index, calls in enumerate(several, first):
         routes: list[RouteSettings] = []

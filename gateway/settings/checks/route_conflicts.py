@@ -1,4 +1,4 @@
-"""Routes that take the same requests.
+"""Finds routes that match the same requests.
 
 The most specific route wins: at the first segment that differs, a literal comes before a parameter and a parameter
 before `{rest*}` or a prefix. So two routes are in each other's way only when they have the same shape, the names of
@@ -16,11 +16,13 @@ from gateway.settings.schema.routing import Match
 Shape: TypeAlias = tuple[str | None, ...]
 _ONE = None
 ALL = "/*"
-"""In a `Shape`: all that is left. No segment has a slash."""
+"""The last segment of the `Shape` of a rest or prefix. No real segment has a slash."""
 
 
 def shape(match: Match) -> Shape:
-    """What a route takes, without names: a literal, None for a parameter, `/*` (no segment has a slash) for all that is left."""
+    """Returns the shape of a match: a literal, None for a parameter, `/*` (no segment has a slash) for a rest or
+    prefix.
+    """
     if match.prefix is not None:
         return (*parse_prefix(match.prefix), ALL)
     return tuple(
@@ -29,7 +31,7 @@ def shape(match: Match) -> Shape:
 
 
 def check_overlaps(context: CheckContext) -> None:
-    """Takes note of every route that an earlier one, or the gateway's own, leaves nothing of, or not all."""
+    """Reports every route of which an earlier one, or the gateway's own, takes some or all requests."""
     limits_path = context.config.server.limits_path
     limits_shape = None if limits_path is None else shape(Match(path=limits_path))
     for loc in context.ids("routes").get(LIMITS_ROUTE, []) if limits_path is not None else []:

@@ -1,4 +1,4 @@
-"""What the parts of a configuration mean to one another: references, doubles, values that contradict each other."""
+"""Checks the parts of a configuration against one another: references, duplicates and contradictions."""
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
@@ -23,7 +23,7 @@ _BUILT_IN = frozenset(plan.id for plan in BUILT_IN_PLANS)
 
 
 def check(context: CheckContext) -> None:
-    """Takes note of everything that is wrong with parts that are right by themselves."""
+    """Reports all problems between parts that fit the schema by themselves."""
     for name in LISTS:
         _unique_ids(context, name)
     _keys(context)
@@ -78,7 +78,7 @@ def _keys(context: CheckContext) -> None:
 
 
 def _proofs(context: CheckContext, loc: Loc, key: KeySettings, seen: dict[str, Loc]) -> None:
-    """By what a caller shows that it is this one: nobody else may have the same."""
+    """Checks that no two keys have the same secret or certificate subject."""
     for name, what in (("secret_sha256", "secret"), ("certificate_subject", "certificate")):
         proof = getattr(key, name)
         first = seen.setdefault(proof, (*loc, name)) if proof is not None else loc
@@ -135,7 +135,9 @@ def _errors(context: CheckContext) -> None:
 
 
 def _headers(context: CheckContext) -> None:
-    """The header fields that the gateway reads and writes are different ones, and rules leave those alone that say who calls."""
+    """The header fields that the gateway reads and writes are different ones, and rules leave those alone that say who
+    calls.
+    """
     auth, request_id = context.config.auth, context.config.observability.request_id.header
     written_headers: list[tuple[Loc, str]] = [
         (("auth", "key", "header"), auth.key.header),

@@ -1,4 +1,4 @@
-"""Keys that stand outside of the configuration: entries of `keys` by their form, checked against one configuration."""
+"""Keys stored outside of the configuration: entries in the form of `keys`, checked against one configuration."""
 
 from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
@@ -13,7 +13,7 @@ from gateway.settings.schema.values import RefusedError, did_you_mean
 
 
 def read_key(entry: Mapping[str, object]) -> KeySettings:
-    """The entry as one of `keys`. Raises RefusedError with all that is wrong with it; no text repeats a secret."""
+    """Returns the entry as a key. Raises RefusedError with all its problems; no text repeats a secret."""
     try:
         return KeySettings.model_validate(entry)
     except ValidationError as error:
@@ -28,7 +28,7 @@ def _text(kind: str, message: str) -> str:
 
 
 class References:
-    """What keys may refer to in a configuration."""
+    """The parts of a configuration that keys may refer to."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -38,7 +38,7 @@ class References:
         self._certificates = any(each.tls and each.tls.client_ca for each in config.server.listeners)
 
     def wrong(self, key: KeySettings) -> Iterator[str]:
-        """Why nobody can say what the key may do, or it would have more than it may."""
+        """Yields problems because of which the key cannot be used, or would be allowed too much."""
         if key.plan not in self._plans:
             yield _there_is_no("plan", key.plan, self._plans)
         for organization in key.organizations:
@@ -47,7 +47,7 @@ class References:
         yield from self._own_limits(key, lambda field: field != "per")
 
     def doubtful(self, key: KeySettings) -> Iterator[str]:
-        """What is not meant, probably, and does no harm: what allows nothing here, and two limits of the same length."""
+        """Yields harmless problems: patterns that match nothing, and two limits with the same `per`."""
         for pattern in key.routes or ():
             if not any(fnmatchcase(route, pattern) for route in self._routes):
                 yield f"`{pattern}` matches no route{_hint(pattern, self._routes)}"

@@ -1,4 +1,4 @@
-"""Files that are read as one: `include` adds the lists of other files to those of the first."""
+"""Reads a file and the files that it includes. `include` adds the lists of other files to those of the first."""
 
 from collections.abc import Mapping
 from glob import escape, glob, has_magic
@@ -13,15 +13,17 @@ from gateway.settings.schema.config import LISTS
 
 STANDARD_INPUT = "-"
 EXTENSION = "x-"
-"""What a key at the top level begins with that means nothing: a home for anchors."""
+"""The prefix of top-level keys without a meaning, which are used for anchors."""
 
 
 def read_file(
     name: str, environ: Mapping[str, str], problem_list: ProblemList, groups: list[Alike] | None = None, content: bytes | None = None
 ) -> tuple[Any, bool]:
-    """The data of the file and of those that it includes, and whether all of them could be read; BROKEN when it has none.
+    """The data of the file and of those that it includes, and whether all of them could be read; BROKEN when it has
+    none.
 
-    With `groups` keys that are like others are left out and go there. `content` is what the first file holds, None to read it.
+    With `groups` keys that are like others are left out and go there. `content` is what the first file holds, None to
+    read it.
     """
     root, whole = _read_one(name, environ, problem_list, groups, content), True
     if isinstance(root, Table) and isinstance(root.get("include"), Items):
@@ -35,7 +37,7 @@ def read_file(
 
 
 def read_text(source: SourceFile, text: str, environ: Mapping[str, str], problem_list: ProblemList) -> Any:
-    """The data of the text, which is a mapping; BROKEN when it is none."""
+    """Returns the data of the text, which must be a mapping; BROKEN if it is not."""
     problem_list.open(source)
     root = read(source, text, environ, problem_list.add, problem_list.redactor)
     start = Position(source, 1, 1)
@@ -79,7 +81,7 @@ def _read_one(
 
 
 def _included(main: str, patterns: Items, problem_list: ProblemList) -> list[str]:
-    """The names of the files meant, in the order of the patterns and then of the alphabet, each once."""
+    """The names of the matching files, each once, in the order of the patterns and then of the alphabet."""
     found: dict[str, None] = {}
     directory = Path(main).parent
     for index, pattern in enumerate(patterns):
@@ -96,7 +98,7 @@ def _included(main: str, patterns: Items, problem_list: ProblemList) -> list[str
 
 
 def _merge(root: Table, part: Table, problem_list: ProblemList) -> None:
-    """Lists grow, `errors` gains names, and every other section may stand in one file only."""
+    """Merges an included file: lists and `errors` are extended, every other section may occur in one file only."""
     for key, value in part.items():
         key_position, value_position = part.positions[key]
         if key == "version" and value == root.get("version", value):

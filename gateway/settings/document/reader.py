@@ -1,4 +1,4 @@
-"""YAML into plain data with places.
+"""Reads YAML into plain data with positions.
 
 Built from parser events with a stack of our own: nesting is bounded before it can exhaust the C stack, an alias has
 a place of its own, and one pass does tags, duplicate keys and variables.
@@ -23,11 +23,11 @@ _UNCLOSED = "unexpected end of stream"
 """The parser's words for the end of the file within quotes."""
 _SPARE_NODES = 10_000
 _NO_TAGS = "tags are not supported; write the value without it, or put a value that begins with `!` into quotes"
-"""Neither a tag nor the name of an alias is repeated: it may be a password that somebody did not put into quotes."""
+"""Neither a tag nor the name of an alias is repeated, because it may be a password without quotes."""
 
 
 Report: TypeAlias = Callable[[Position, Loc, str], None]
-"""Takes note of a problem: where it stands, what it is about, what is wrong."""
+"""Reports a problem: its position, the path of the value, and the text."""
 
 
 class _Frame:
@@ -45,7 +45,10 @@ class _Frame:
 
 
 class _Read(NamedTuple):
-    """A value that has been read. `veiled`: it holds something from outside; `size`: its values, aliases expanded."""
+    """A value that was read.
+
+    `redacted`: it holds something from outside; `size`: the number of its values with aliases expanded.
+    """
 
     value: Any
     redacted: bool = False
@@ -53,7 +56,7 @@ class _Read(NamedTuple):
 
 
 def read(source: SourceFile, text: str, environ: Mapping[str, str], report: Report, redactor: Callable[[str], None]) -> Any:
-    """The data of one YAML document; BROKEN when it is none.
+    """Returns the data of one YAML document; BROKEN if it is none.
 
     Every problem goes to `report`, every text with a value from outside to `redactor`.
     """
@@ -122,7 +125,7 @@ class _Reading:
         return self._root
 
     def _take(self, event: yaml.Event) -> bool:
-        """False ends the reading: the document cannot be made sense of."""
+        """Processes an event. Returns False to end the reading when the document cannot be understood."""
         if self._second is not None and isinstance(event, yaml.NodeEvent):
             # A `---` at the end begins a document of nothing.
             if isinstance(event, yaml.ScalarEvent) and not event.value and event.implicit[0]:
@@ -206,7 +209,7 @@ class _Reading:
         if frame.anchor:
             self._open.discard(frame.anchor)
             self._anchors[frame.anchor] = read
-        # What aliases repeat is bounded by what was written (the "billion laughs" of a few lines).
+        # Bounds what aliases repeat by what was written, against "billion laughs" documents.
         if frame.size > _SPARE_NODES + 10 * self._nodes:
             self._report(frame.collection.position, self._loc(), "aliases make this too large")
             return False

@@ -117,4 +117,5 @@ class KeyStoreSettings(Section):
 _PER_MINUTE = (PlanLimit.model_construct(id="minute", max=300, per=60.0),)
 
 BUILT_IN_PLANS = (Plan.model_construct(id="standard", limits=_PER_MINUTE), Plan.model_construct(id="anonymous", limits=_PER_MINUTE))
-"""Plans in force unless the configuration declares one of that id: for keys, and for client addresses on open routes."""
+"""Plans in force unless the configuration declares one of that id: for keys, and for client addresses on open routes.
+"""

@@ -69,7 +69,10 @@ class Config(Section):
         return (*(own.pop(limit.id, limit) for limit in self.plan_limits(key.plan)), *own.values())
 
     def ways_without_redis(self) -> frozenset[OnFailure]:
-        """What limits do while Redis is away, all of them; nothing without Redis. With `deny` among them some callers are refused then."""
+        """What limits do while Redis is away, all of them; nothing without Redis.
+
+        With `deny` among them some callers are refused then.
+        """
         if self.redis is None:
             return frozenset()
         owners: tuple[Plan | Organization | KeySettings | RouteSettings, ...] = (

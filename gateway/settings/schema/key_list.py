@@ -69,13 +69,14 @@ class Likeness(NamedTuple):
 
 
 class KeyList(Sequence[KeySettings]):
-    """The keys of a configuration: `plain` ones, and then those that are like one of them, made when they are asked for.
+    """The keys of a configuration: `plain` ones, and then those that are like one of them, made when they are asked
+    for.
 
     The order of keys means nothing.
     """
 
     SECTION: ClassVar[type[KeySettings]] = KeySettings
-    """What an entry is, for those who look for it in the annotation."""
+    """The type of an entry, for code that inspects the annotation."""
 
     __slots__ = ("_alike", "plain")
 

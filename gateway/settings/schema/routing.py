@@ -128,7 +128,10 @@ class RouteHeaders(Section):
 
 
 class DefaultResponseRules(HeaderRules):
-    """Header fields changed on the way back. Which software serves is nobody's business, unless `remove` says otherwise."""
+    """Header fields changed on the way back.
+
+    Which software serves is nobody's business, unless `remove` says otherwise.
+    """
 
     remove: Many[HeaderNames] = default(
         ["Server", "X-Powered-By", "X-AspNet-Version", "X-AspNetMvc-Version"],

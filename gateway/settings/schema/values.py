@@ -24,7 +24,7 @@ class RefusedError(ValueError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """What was probably meant, None when nothing known comes close."""
+    """Returns the known name that is closest to `name`, None if none is close."""
     lower = {candidate.lower(): candidate for candidate in known}
     close = get_close_matches(name.lower(), lower, n=1)
     return lower[close[0]] if close else None
@@ -156,7 +156,10 @@ def password(value: object) -> str:
 
 
 def password_file(value: object) -> str:
-    """What stands in the file, without the line break at its end. The name of a file that is not there may be the password itself."""
+    """What stands in the file, without the line break at its end.
+
+    The name of a file that is not there may be the password itself.
+    """
     path = Path(text_of(value, "the path of a file"))
     try:
         with path.open("rb") as stream:
@@ -207,7 +210,7 @@ def version(value: object) -> int:
 
 
 def workers(value: object) -> int | None:
-    """None is `auto`."""
+    """Returns the number of workers, None for `auto`."""
     if value == "auto":
         return None
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_WORKERS:

@@ -173,7 +173,8 @@ def large(routes: int) -> str:
 
 def test_a_thousand_routes_are_read_in_a_fraction_of_a_second(tmp_path: Path) -> None:
     (tmp_path / "f.yaml").write_text(large(1_000))
-    # A process of its own, because measuring coverage is slower than what is measured. Its CPU time, because others run here.
+    # A process of its own, because measuring coverage is slower than what is measured. Its CPU time, because others run
+    # here.
     code = (
         "import sys; from time import process_time; from gateway.settings import load; started = process_time();"
         " load(sys.argv[1], {}); print(process_time() - started)"

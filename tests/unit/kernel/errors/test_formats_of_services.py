@@ -1,4 +1,7 @@
-"""kernel/errors/formats.py: what services send whose errors are known, each as a client is told. Nothing below says "se cret"."""
+"""kernel/errors/formats.py: what services send whose errors are known, each as a client is told.
+
+Nothing below says "se cret".
+"""
 
 import json
 
