@@ -69,7 +69,7 @@ class NodeMetrics(Families):
         targets: Mapping[tuple[str, ...], Callable[[], float]],
         breakers: Mapping[tuple[str, ...], Callable[[], float]],
     ) -> None:
-        """A configuration is in force: `digest` tells two contents of `file` apart, `keys` is how many it has.
+        """A configuration is in force: `digest` distinguishes two contents of `file`, `keys` is how many it has.
 
         `targets` tells whether each target is up, by upstream and name, `breakers` whether the circuit is open, by
         upstream. Series of other routes, upstreams and targets are no longer shown.

@@ -26,7 +26,7 @@ DIRECTORY_BYTES = 16 << 20
 """Address space only: pages that were never written cost nothing."""
 
 ABSENT = -sys.float_info.max
-"""In the slot of a gauge: nobody says what it is. Its writer has ended, or a successor has not come to it."""
+"""The value of a gauge without a writer: its writer has ended, or a new one has not set it yet."""
 
 _PUBLISHED, _USED, _FIRST = 0, 1, 2
 

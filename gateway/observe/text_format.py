@@ -2,7 +2,7 @@
 
 What only ever counts is added up in bulk. Each region has a column of slots in the order of the rows, which
 `itemgetter` fetches at once, and some hundred rows are written by one template; where no number has changed, the text
-of last time is used again. Gauges are few, and may be told by nobody: they are taken one by one.
+of last time is used again. Gauges are few and may be absent, so they are summed one by one.
 """
 
 import math

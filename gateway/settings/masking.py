@@ -2,7 +2,7 @@
 
 Law: a line is shown with `***` in place of every value that is not plainly harmless: what stands under a key that the
 schema does not know at that place, or knows as a secret; what continues a value of a line above; what looks like a
-secret (`secret_shapes`); the user part and the query of a URL; comments. When in doubt the value is masked: the place
+secret (`secret_patterns`); the user part and the query of a URL; comments. When in doubt the value is masked: the place
 of a problem is known without it.
 """
 

@@ -70,7 +70,7 @@ class ProblemList:
         self._found.append((self._order[position.source.name], problem))
 
     def _is_outside(self, quoted: str) -> bool:
-        quoted = quoted.casefold()  # names of hosts are told in lower case
+        quoted = quoted.casefold()  # host names are shown in lower case
         return quoted in self._outside or any(len(value) >= _SHORTEST_REDACTED and value in quoted for value in self._outside)
 
     def raise_if_any(self) -> None:

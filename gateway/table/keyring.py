@@ -27,7 +27,7 @@ class Caller(msgspec.Struct, frozen=True, eq=False):
 
     `id` goes to the log, `bucket` and `organization_bucket` (hashes, never the secret) to the limiter's store, `head`
     (complete header lines that say who calls) to the upstream. `claim` is what a call needs where the route asks for
-    nothing more, `look` the same at no cost. `routes` and `methods` are None when all are allowed. `several` says that
+    nothing more, `peek` the same at no cost. `routes` and `methods` are None when all are allowed. `several` says that
     its key has other organisations, too.
     """
 

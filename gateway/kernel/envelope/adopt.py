@@ -18,7 +18,7 @@ _JSON = b"application/json"
 
 
 class _Probe(msgspec.Struct):
-    """What tells an envelope from a resource, as it was spelled."""
+    """The members by which an envelope is recognized, as they were spelled."""
 
     requestId: msgspec.Raw | UnsetType = UNSET  # noqa: N815  # the contract's spelling
     status: msgspec.Raw | UnsetType = UNSET

@@ -48,7 +48,7 @@ _MOST_NODES = 4000
 
 
 class ErrorEntry(NamedTuple):
-    """One single fault. `missing` says that it is the absence of a field."""
+    """A single fault. `missing` is true if it is the absence of a field."""
 
     text: str
     field: str | None
@@ -86,7 +86,7 @@ class _Trust(IntEnum):
 
 
 def found_in(value: object) -> ErrorContents:
-    """What `value`, decoded JSON or a text, says of an error."""
+    """Returns the contents of an error, given as decoded JSON or as a text."""
     reader = _Reader()
     head = reader.head(value, 0)
     text = head.text or ("" if reader.entries else head.label)
@@ -102,7 +102,7 @@ class _Reader:
         self._nodes = 0
 
     def head(self, value: object, depth: int) -> Head:
-        """What `value` says as a whole; its single errors go to `entries`."""
+        """Returns the texts about `value` as a whole, and adds its single errors to `entries`."""
         if isinstance(value, str):
             value = unwrapped(value)
         if isinstance(value, str):
@@ -192,7 +192,7 @@ class _Reader:
                 self._leaves(member, path if inside else add(path, name), trust, depth)
 
     def _single(self, value: Object, path: str, depth: int, *, listed: bool) -> bool:
-        """Reads `value` as one single error, and says whether it is one."""
+        """Reads `value` as a single error. Returns whether it is one."""
         named = named_by_words(value)
         if not named or (self._is_too_much(depth) or "stackentries" in named):
             return True

@@ -1,4 +1,4 @@
-"""Finds what a service's errors tell about its inside: stack traces and connection strings.
+"""Finds internal details in the errors of a service: stack traces and connection strings.
 
 A stack trace is cut off, a connection string is replaced. Every search takes time linear in the length of the text: a
 position such as `app.py:12` is looked for by its ending, and its beginning by going back.
@@ -48,7 +48,7 @@ _INTERNAL_SCHEMES = frozenset({
     "sb", "stomp", "mqtt", "mqtts", "pulsar", "zookeeper", "etcd", "snowflake", "bigquery", "trino", "hive", "db2", "firebird", "odbc",
     "jdbc", "smtp", "smtps", "imap", "file", "unix", "sentinel", "sftp",
 })  # fmt: skip
-"""Nobody outside connects to these: they are told without a password, too."""
+"""Schemes of internal services, whose URLs are hidden even without a password."""
 _OPAQUE = re.compile(
     r"\b(?:jdbc|odbc|dsn):[a-z]\S*|\b(?:mysql|pgsql|sqlsrv|oci|sqlite|dblib):(?:host|dbname|server|unix_socket|database)=\S*", re.IGNORECASE
 )

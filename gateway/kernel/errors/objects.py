@@ -1,4 +1,4 @@
-"""One object in an error of a backend: what it says as a whole, and what kind of object it is."""
+"""Classifies an object in an error of a backend, and extracts its texts."""
 
 from collections.abc import Iterator
 from itertools import islice

@@ -1,4 +1,4 @@
-"""Rule 7: what a backend says of its own error, in the terms of the contract.
+"""Rule 7: translates errors of backends into those of the contract.
 
 And the contract's table "Status and code".
 """

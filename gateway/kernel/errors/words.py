@@ -1,4 +1,4 @@
-"""The names under which backends tell what is wrong. They are compared in the form that `word` gives them."""
+"""The member names that backends use in errors, in the normalized form that `word` returns."""
 
 import re
 from functools import lru_cache

@@ -25,7 +25,7 @@ Line: TypeAlias = tuple[str, str]
 JSON_TYPE: Line = ("Content-Type", "application/json")
 
 NOTICE, LOCATION, SHARED = 1, 2, 4
-"""Marks of a reply: it announces something, it may send its client somewhere, it says who may store it."""
+"""Marks of a reply: it has a notice, a location, or a rule for caches."""
 
 _TYPE, _CODING, _CONNECTION, _ENTITY_TAG, _BODY, _REQUEST_ID = range(6)
 

@@ -17,7 +17,7 @@ _DIGEST_BYTES = 32
 
 
 class Rows:
-    """Ids and digests, about 50 bytes a key, in the order of the digests. `numbers` says of each row what it is like.
+    """Ids and digests, about 50 bytes a key, in the order of the digests. `numbers` holds the model of each row.
 
     Made from columns of the same length; `digests` are 64 hexadecimal digits each.
     """
@@ -58,7 +58,7 @@ class Rows:
 
 
 class Likeness(NamedTuple):
-    """Keys that are, but for id and digest, like one of `models`: the one that the number of their row says."""
+    """Keys that differ from one of `models` in id and digest only. The number of a row selects the model."""
 
     models: Sequence[KeySettings]
     rows: Rows

@@ -1,4 +1,4 @@
-"""The types of the schema's fields: a value's rule, and how an editor is told of it."""
+"""The types of the schema's fields: the rule for a value, and its JSON Schema for editors."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

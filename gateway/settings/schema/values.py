@@ -1,6 +1,6 @@
-"""One value of the configuration at a time: what is accepted, and the text that says why something is not.
+"""Rules for single values of the configuration, with texts that explain why a value is refused.
 
-A text quotes what it repeats of a value in backquotes, and only there: whoever shows it can veil values that came
+A text quotes what it repeats of a value in backquotes, and only there: whoever shows it can redact values that came
 from the environment. Values of secrets are never repeated.
 """
 
@@ -16,7 +16,7 @@ from gateway.kernel.http import path_patterns as patterns
 
 
 class RefusedError(ValueError):
-    """A value that will not do. The hint says what to write instead, or is ""."""
+    """An invalid value. The hint tells what to write instead, or is ""."""
 
     def __init__(self, text: str, hint: str = "") -> None:
         super().__init__(text)
