@@ -29,6 +29,7 @@ def test_quotas_that_do_not_fit_their_kind(wrong: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("wrong", [{}, {"header": "X-A", "field": "a.b"}])
 def test_an_amount_stands_in_one_place(wrong: dict[str, object]) -> None:
+    assert AmountSettings.model_validate({"header": "X-Bytes"}).field is None
     with pytest.raises(ValidationError):
         AmountSettings.model_validate(wrong)
 
