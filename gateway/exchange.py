@@ -33,12 +33,12 @@ class Exchange(msgspec.Struct):
     `ended` is why the gateway itself gives the exchange up, set before its task is cancelled.
     `certificate_subject` is what the client has proved to be by its certificate (RFC 4514), "" without one.
     `near` is a route for the path of a request whose method none has.
-    `hold` is what has to be told how the exchange ends, None when nothing has. `looked` says that `decision` was only
+    `hold` is what has to be told how the exchange ends, None when nothing has. `peeked` says that `decision` was only
     looked up, at no cost. `call` is what goes to the upstream. `client_s` is what waiting for the client took: for its body
     until the upstream answered, and until it had taken what was written of the reply. `upstream_s` is what waiting for the
     upstream took: for its answer, and for the rest of one that is streamed. `sent_bytes` is what was sent of the reply's body,
     however it ended: `send` keeps it up to date.
-    `ahead` is how many bytes of its body are counted as read ahead.
+    `read_ahead` is how many bytes of its body are counted as read ahead.
     `started` is a reading of the monotonic clock; durations are in seconds.
     """
 
@@ -72,7 +72,7 @@ class Exchange(msgspec.Struct):
     limiter_s: float = 0.0
     call: Call | None = None
     answer: Answer | None = None
-    looked: bool = False
+    peeked: bool = False
     upstream_s: float = 0.0
     client_s: float = 0.0
     ended: GatewayError | None = None
@@ -80,7 +80,7 @@ class Exchange(msgspec.Struct):
     reply: "Reply | None" = None
     sent_bytes: int = 0
     outcome: str = "answered"
-    ahead: int = 0
+    read_ahead: int = 0
 
     def public_origin(self) -> PublicOrigin:
         """What the client has called: as trusted proxies tell it, or as the request does."""

@@ -9,15 +9,15 @@ from gateway.kernel.http.path_safety import merged
 from gateway.kernel.limits.quota import Reservation
 from gateway.keystore.cache import StoredKeys
 from gateway.limiter.interface import Limiter
-from gateway.stages.error_reply import refuse
+from gateway.stages.error_reply import error_reply
 from gateway.stages.identify import authorize, identify, identify_stored, take_credentials
-from gateway.stages.limit import refuse_spent
-from gateway.stages.limits_endpoint import tell
+from gateway.stages.limit import require_allowed
+from gateway.stages.limits_endpoint import limits_endpoint
 from gateway.stages.normalize import normalize
-from gateway.stages.prepare import Ahead, prepare
+from gateway.stages.prepare import ReadAhead, prepare
 from gateway.stages.record import Recorder
 from gateway.stages.redirect import redirect
-from gateway.stages.response_headers import dress
+from gateway.stages.response_headers import response_headers
 from gateway.stages.settle import conclude, settle
 from gateway.table import Credentials, RouteTable, Visitors
 from gateway.upstream.call import Call
@@ -30,7 +30,7 @@ LARGE_BYTES = 64 * 1024
 """A body beyond this size is not held longer than somebody needs it."""
 
 
-def _hurry(call: Call, spent_s: float) -> None:
+def _shorten_timeout(call: Call, spent_s: float) -> None:
     """Keep to ANSWERED_WITHIN_S, `spent_s` of which are gone."""
     if call.total_timeout_s <= ANSWERED_WITHIN_S < call.total_timeout_s + spent_s:
         call.total_timeout_s = max(SHORTEST_CALL_S, ANSWERED_WITHIN_S - spent_s)
@@ -40,7 +40,7 @@ class Gateway:
     """Answers exchanges.
 
     `faults` is the catalogue with the operator's overrides, for what is refused before a route is known.
-    `id_field` is the name of the request-id header field. `stored` are the keys, where they are not in the configuration. `ahead`
+    `id_field` is the name of the request-id header field. `stored` are the keys, where they are not in the configuration. `read_ahead`
     counts what is read ahead.
     """
 
@@ -55,7 +55,7 @@ class Gateway:
         faults: dict[str, Fault],
         id_field: str,
         stored: StoredKeys | None = None,
-        ahead: Ahead | None = None,
+        read_ahead: ReadAhead | None = None,
     ) -> None:
         self.table = table
         self.credentials = credentials
@@ -65,7 +65,7 @@ class Gateway:
         self.faults = faults
         self.id_field = id_field
         self.stored = stored
-        self.ahead = Ahead() if ahead is None else ahead
+        self.read_ahead = ReadAhead() if read_ahead is None else read_ahead
         self._visitors = Visitors()
         self._accounts = Accounts(limiter, table.routes)
 
@@ -73,7 +73,7 @@ class Gateway:
         """Answer `x` through `send`, then record it, whatever happened."""
         self.recorder.begin()
         try:
-            x.reply = dress(await self._answer(x), x, self.id_field, self.table.unrouted)
+            x.reply = response_headers(await self._answer(x), x, self.id_field, self.table.unrouted)
             if x.hold is not None:
                 await self._settle(x, x.hold)
             if x.answer is not None and len(x.answer.body) > LARGE_BYTES:
@@ -122,12 +122,12 @@ class Gateway:
             self.recorder.bug(bug, x.request_id)
             x.error = GatewayError(INTERNAL_ERROR, cause=type(bug).__name__)
         if x.decision is None:
-            await self._look(x)
+            await self._peek(x)
         if x.route is None and x.error.fault is METHOD_NOT_ALLOWED:
             x.near = self.table.near(x.path)
         family = x.route.family if x.route else "general"
         fault = x.error.fault
-        return refuse(x.error, x.error.row or self.faults.get(fault.name, fault), x.request_id, family)
+        return error_reply(x.error, x.error.row or self.faults.get(fault.name, fault), x.request_id, family)
 
     async def _serve(self, x: Exchange) -> Reply:
         """The life of a request."""
@@ -154,30 +154,30 @@ class Gateway:
         finally:
             x.limiter_s = self.clock.monotonic() - began
         x.hold = x.decision.hold
-        refuse_spent(x.decision, claim.cost)
+        require_allowed(x.decision, claim.cost)
         if route.upstream is None:
-            return await tell(x, caller, x.decision, self._accounts)
+            return await limits_endpoint(x, caller, x.decision, self._accounts)
         began = self.clock.monotonic()
         try:
-            call = x.call = await prepare(x, route, caller, self.id_field, self.ahead)
+            call = x.call = await prepare(x, route, caller, self.id_field, self.read_ahead)
         finally:
             if x.body is not None:
                 x.client_s = x.body.waited_s
         if x.body is not None:
             began = self.clock.monotonic()
-            _hurry(call, began - x.started)
+            _shorten_timeout(call, began - x.started)
         try:
             x.answer = await route.upstream.send(call)
         finally:
             x.upstream_s = self.clock.monotonic() - began
-            if x.ahead:
-                self.ahead.give_back(x)
+            if x.read_ahead:
+                self.read_ahead.release(x)
             if x.body is not None:  # what was waited for the rest of one that is passed on as it comes
                 x.upstream_s -= x.body.waited_s - x.client_s
                 x.client_s = x.body.waited_s
         return normalize(x.answer, x, route)
 
-    async def _look(self, x: Exchange) -> None:
+    async def _peek(self, x: Exchange) -> None:
         """Every reply to a known caller tells what it has left, a refusal before the limiter too: at no cost."""
         if x.head_error is not None or (x.caller is None and x.route is not None) or x.limiter_s:
             return
@@ -189,7 +189,7 @@ class Gateway:
                 )
             x.claim = x.caller.look
             x.decision = await self.limiter.decide(x.claim)
-            x.looked = True
+            x.peeked = True
         except GatewayError:
             return
         except Exception as bug:  # the reply is owed all the same

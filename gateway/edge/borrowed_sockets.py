@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from gateway.edge.listener import Listener
 
 
-class Borrowed:
+class BorrowedSockets:
     """Of one worker with these `listeners`."""
 
     def __init__(self, listeners: Sequence[Listener]) -> None:
@@ -14,7 +14,7 @@ class Borrowed:
         self._by_slot: dict[int, list[tuple[Listener, socket.socket]]] = {}
 
     def __repr__(self) -> str:
-        return f"<Borrowed of slots {sorted(self._by_slot)}>"
+        return f"<BorrowedSockets of slots {sorted(self._by_slot)}>"
 
     def take(self, slot: int, number: int, fds: Iterable[int]) -> None:
         """Accept from `fds` too: those of the worker in `slot` and the listener with that `number`. They are closed in the end."""

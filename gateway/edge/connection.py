@@ -29,7 +29,7 @@ TURN_BYTES = 256 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER on, for no time: closing sends RST."""
-_SPEAK_TLS = partial(
+_TLS_REQUIRED = partial(
     GatewayError, MALFORMED_REQUEST, developer_message="This address speaks https only. Write https:// at the beginning of the URL."
 )
 _PIECE_BYTES = 256 * 1024
@@ -38,7 +38,7 @@ _SMALL_BYTES = 32 * 1024
 """A reply up to this size may wait for the end of the loop's turn."""
 
 
-class Connection(RequestReader):
+class ClientConnection(RequestReader):
     """aiohttp's connection with our loop. `_keep` says whether it goes on after the exchange under way.
 
     `plain` is a client that speaks http where https is spoken: each of its requests is refused.
@@ -48,7 +48,7 @@ class Connection(RequestReader):
 
     def __init__(self, *arguments: Any, plain: bool = False, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._refusal = _SPEAK_TLS if plain else None
+        self._rejection = _TLS_REQUIRED if plain else None
         self._keep = True
         self._http10 = False
 
@@ -58,23 +58,23 @@ class Connection(RequestReader):
             while self._keep and not self._force_close:
                 if not self._messages:
                     if self._eof and not self._close and self._head_since is not None:
-                        self._refuse_half_a_head()
+                        self._reject_incomplete_head()
                         continue
                     if self._close or self._eof:
                         break
-                    self._since = self._listener.door.monotonic()
+                    self._since = self._listener.head_checker.monotonic()
                     self._waiter = self._loop.create_future()
                     try:
                         await self._waiter
                     finally:
                         self._waiter = None
                     answered = 0
-                elif answered >= TURN_REQUESTS or (answered and self._listener.door.monotonic() - began > TURN_S):
+                elif answered >= TURN_REQUESTS or (answered and self._listener.head_checker.monotonic() - began > TURN_S):
                     answered = 0
                     await asyncio.sleep(0)
                     continue
                 if not answered:
-                    began = self._listener.door.monotonic()
+                    began = self._listener.head_checker.monotonic()
                 message, payload = self._messages.popleft()
                 if self._parser is not None:
                     self._parser.message_consumed()
@@ -90,19 +90,19 @@ class Connection(RequestReader):
         """Serve one request; `_keep` says afterwards whether the connection goes on."""
         listener = self._listener
         if isinstance(message, GatewayError):
-            x = listener.door.refuse(message, self._peer)
+            x = listener.head_checker.error_exchange(message, self._peer)
             self._keep = self._http10 = False
         else:
-            x = listener.door.admit(message, self._peer)
-            if self._refusal is not None:
-                x.head_error = self._refusal()
+            x = listener.head_checker.to_exchange(message, self._peer)
+            if self._rejection is not None:
+                x.head_error = self._rejection()
             self._keep = not (message.should_close or message.chunked or message.upgrade) and x.head_error is None
             self._http10 = message.version == (1, 0)
             if payload is not EMPTY_PAYLOAD:
                 self._body_since = x.started
                 confirm = self._confirm if "Expect" in message.headers and not self._http10 else None
-                door = listener.door
-                x.body = ClientBody(payload, body_length(message.headers), door.limits.body_bytes, confirm, door.monotonic)
+                head_checker = listener.head_checker
+                x.body = ClientBody(payload, body_length(message.headers), head_checker.limits.body_bytes, confirm, head_checker.monotonic)
         self._exchange, self._payload = x, payload
         try:
             await listener.serve(x, self._send)
@@ -147,25 +147,25 @@ class Connection(RequestReader):
         """Piece by piece as the client takes them: nothing but the reply itself holds what it does not take."""
         self._listener.outbox.flush()
         parts = (head, reply.body, reply.content, reply.tail)
-        self._owed = sum(map(len, parts))
-        x.sent_bytes = self._owed - len(head)
+        self._unwritten = sum(map(len, parts))
+        x.sent_bytes = self._unwritten - len(head)
         try:
             for part in parts:
                 view = memoryview(part)
                 for at in range(0, len(view), _PIECE_BYTES):
                     transport = self.transport
                     if transport is None or transport.is_closing():
-                        x.sent_bytes = max(0, x.sent_bytes - self._owed)
+                        x.sent_bytes = max(0, x.sent_bytes - self._unwritten)
                         raise ConnectionResetError("the client is gone")
                     piece = view[at : at + _PIECE_BYTES]
-                    self._owed -= len(piece)
+                    self._unwritten -= len(piece)
                     transport.write(piece)
                     self._written += 1
                     if self._paused:
                         await self._wait_for_client(x)
         finally:
-            self._owed = 0
-            self._taken()
+            self._unwritten = 0
+            self._caught_up()
         return x.sent_bytes
 
     async def _stream(self, x: Exchange, reply: Reply, stream: Stream, head: bytes, chunked: bool) -> int:
@@ -207,14 +207,14 @@ class Connection(RequestReader):
 
     async def _wait_for_client(self, x: Exchange) -> None:
         """Until it has taken most of what was written. `x` is told how long that took, and how much it has if it takes no more."""
-        began = self._listener.door.monotonic()
+        began = self._listener.head_checker.monotonic()
         try:
-            await self._drained()
+            await self._wait_until_drained()
         except BaseException:
-            x.sent_bytes = max(0, x.sent_bytes - self._untaken)
+            x.sent_bytes = max(0, x.sent_bytes - self._unacknowledged)
             raise
         finally:
-            x.client_s += self._listener.door.monotonic() - began
+            x.client_s += self._listener.head_checker.monotonic() - began
 
     def _confirm(self) -> None:
         if self.transport is not None:

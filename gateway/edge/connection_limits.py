@@ -33,10 +33,10 @@ def shares(wanted: Sequence[int | None], descriptors: int, upstream_connections:
 
     At least half of the descriptors are for clients, however many connections to services there may be.
     """
-    room = max(descriptors - RESERVE - upstream_connections, descriptors // 2) - REJECTED * len(wanted)
-    part = max(room // len(wanted), 1)
+    available = max(descriptors - RESERVE - upstream_connections, descriptors // 2) - REJECTED * len(wanted)
+    part = max(available // len(wanted), 1)
     named = [each for each in wanted if each is not None]
-    if sum(named) + (len(wanted) - len(named)) > room:
+    if sum(named) + (len(wanted) - len(named)) > available:
         return [part if each is None else min(each, part) for each in wanted]
-    rest = (room - sum(named)) // max(len(wanted) - len(named), 1)
+    rest = (available - sum(named)) // max(len(wanted) - len(named), 1)
     return [rest if each is None else each for each in wanted]

@@ -23,7 +23,7 @@ from gateway.net.listen import BACKLOG, shut
 SHUTDOWN_S = 1.0
 """How long a client may take to confirm that a TLS connection ends."""
 _BATCH = 64
-_BREATH_S = 0.5
+_PAUSE_S = 0.5
 """A pause in accepting when there is no room, or no file descriptor left."""
 _HANDSHAKE = b"\x16"  # RFC 8446 5.1: the first byte of whatever begins TLS
 
@@ -36,18 +36,18 @@ _REASONS = {
 }
 
 
-class Counts(Protocol):
-    """Is told what came to nothing."""
+class HandshakeEvents(Protocol):
+    """Is client what came to nothing."""
 
     def handshake_failed(self, reason: str) -> None: ...
-    def proxy_refused(self, reason: str) -> None: ...
+    def proxy_rejected(self, reason: str) -> None: ...
     def cannot_accept(self, reason: str) -> None: ...
 
 
 class HandshakeOptions(msgspec.Struct, frozen=True):
     """What a connection has to do before HTTP. `certificates` None: no TLS. Times are for the whole of each, in seconds."""
 
-    counts: Counts
+    events: HandshakeEvents
     certificates: Certificates | None = None
     handshake_timeout_s: float = 10.0
     proxy_protocol: bool = False
@@ -59,15 +59,15 @@ MakeProtocol = Callable[[str, bool], asyncio.Protocol]
 
 
 class HandshakeAcceptor:
-    """Accepts on the sockets it is given while `has_room`. `trusts` says whether a peer may speak for others."""
+    """Accepts on the sockets it is given while `has_capacity`. `trusts` says whether a peer may speak for others."""
 
     def __init__(
-        self, make: MakeProtocol, options: HandshakeOptions, trusts: Callable[[str], bool], has_room: Callable[[int], bool]
+        self, make: MakeProtocol, options: HandshakeOptions, trusts: Callable[[str], bool], has_capacity: Callable[[int], bool]
     ) -> None:
         self._make = make
-        self._has_room = has_room
-        self._threshold = options
-        self._counts = options.counts
+        self._has_capacity = has_capacity
+        self._options = options
+        self._events = options.events
         self._trusts = trusts
         self._loop = asyncio.get_running_loop()
         self._sockets: list[socket.socket] = []
@@ -116,8 +116,8 @@ class HandshakeAcceptor:
 
     def _accept(self, listening: socket.socket) -> None:
         for _ in range(_BATCH):
-            if not self._has_room(len(self._arriving)):
-                self._breathe(listening)
+            if not self._has_capacity(len(self._arriving)):
+                self._pause(listening)
                 return
             try:
                 sock, address = listening.accept()
@@ -126,11 +126,11 @@ class HandshakeAcceptor:
             except OSError as error:
                 if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
                     raise
-                self._counts.cannot_accept(error.strerror or "")
-                self._breathe(listening)
+                self._events.cannot_accept(error.strerror or "")
+                self._pause(listening)
                 return
             sock.setblocking(False)
-            task = self._loop.create_task(self._welcome(sock, address))
+            task = self._loop.create_task(self._handshake(sock, address))
             self._arriving.add(task)
             task.add_done_callback(partial(self._arrived, sock))
 
@@ -139,41 +139,41 @@ class HandshakeAcceptor:
         if task.cancelled():  # perhaps before it began
             sock.close()
 
-    def _breathe(self, listening: socket.socket) -> None:
+    def _pause(self, listening: socket.socket) -> None:
         self._loop.remove_reader(listening.fileno())
-        self._loop.call_later(_BREATH_S, self._resume, listening)
+        self._loop.call_later(_PAUSE_S, self._resume, listening)
 
     def _resume(self, listening: socket.socket) -> None:
         if listening in self._sockets:
             self._loop.add_reader(listening.fileno(), self._accept, listening)
 
-    async def _welcome(self, sock: socket.socket, address: Any) -> None:
+    async def _handshake(self, sock: socket.socket, address: Any) -> None:
         """As far as HTTP, or not."""
-        told: str | None = unmapped(address[0]) if isinstance(address, tuple) else UNIX
+        client: str | None = unmapped(address[0]) if isinstance(address, tuple) else UNIX
         try:
-            if self._threshold.proxy_protocol:
-                told = await self._introduced(sock, told or UNIX)
-            if told is None or not await self._secured(sock, told):
+            if self._options.proxy_protocol:
+                client = await self._proxied_address(sock, client or UNIX)
+            if client is None or not await self._start_http(sock, client):
                 sock.close()
         except BaseException:
             sock.close()
             raise
 
-    async def _introduced(self, sock: socket.socket, peer: str) -> str | None:
+    async def _proxied_address(self, sock: socket.socket, peer: str) -> str | None:
         """For whom the proxy speaks, None when it is to be refused."""
         if not self._trusts(peer):
-            self._counts.proxy_refused("untrusted")
+            self._events.proxy_rejected("untrusted")
             return None
         try:
-            async with asyncio.timeout(self._threshold.proxy_timeout_s):
+            async with asyncio.timeout(self._options.proxy_timeout_s):
                 header = await self._header(sock)
             return (proxy_protocol.client_address(header) or peer) if header else None
         except TimeoutError:
-            self._counts.proxy_refused("timeout")
+            self._events.proxy_rejected("timeout")
         except proxy_protocol.ProxyHeaderError:
-            self._counts.proxy_refused("malformed")
+            self._events.proxy_rejected("malformed")
         except OSError:
-            self._counts.proxy_refused("closed")
+            self._events.proxy_rejected("closed")
         return None
 
     async def _header(self, sock: socket.socket) -> bytes:
@@ -189,33 +189,33 @@ class HandshakeAcceptor:
             header += sock.recv(len(piece) if size is None else min(len(piece), size - len(header)))
         return header
 
-    async def _secured(self, sock: socket.socket, told: str) -> bool:
+    async def _start_http(self, sock: socket.socket, client: str) -> bool:
         """Whether HTTP begins."""
-        certificates, timeout_s = self._threshold.certificates, self._threshold.handshake_timeout_s
+        certificates, timeout_s = self._options.certificates, self._options.handshake_timeout_s
         if certificates is None:
-            await self._loop.connect_accepted_socket(lambda: self._make(told, False), sock)
+            await self._loop.connect_accepted_socket(lambda: self._make(client, False), sock)
             return True
         try:
             async with asyncio.timeout(timeout_s):
                 first = await self._peek(sock, 1)
                 if first == _HANDSHAKE:
                     await self._loop.connect_accepted_socket(
-                        lambda: self._make(told, False),
+                        lambda: self._make(client, False),
                         sock,
                         ssl=certificates.context,
                         ssl_handshake_timeout=timeout_s,
                         ssl_shutdown_timeout=SHUTDOWN_S,
                     )
                 elif first:
-                    self._counts.handshake_failed("not_tls")
-                    await self._loop.connect_accepted_socket(lambda: self._make(told, True), sock)
+                    self._events.handshake_failed("not_tls")
+                    await self._loop.connect_accepted_socket(lambda: self._make(client, True), sock)
                 return bool(first)  # nothing: somebody looks whether the port is open
         except TimeoutError:
-            self._counts.handshake_failed("timeout")
+            self._events.handshake_failed("timeout")
         except ssl.SSLError as error:
-            self._counts.handshake_failed(_reason(error))
+            self._events.handshake_failed(_reason(error))
         except OSError:
-            self._counts.handshake_failed("closed")
+            self._events.handshake_failed("closed")
         return False
 
     async def _peek(self, sock: socket.socket, most: int) -> bytes:
@@ -228,14 +228,14 @@ class HandshakeAcceptor:
 
     async def _readable(self, sock: socket.socket) -> None:
         ready = self._loop.create_future()
-        self._loop.add_reader(sock.fileno(), _settle, ready)
+        self._loop.add_reader(sock.fileno(), _set_ready, ready)
         try:
             await ready
         finally:
             self._loop.remove_reader(sock.fileno())
 
 
-def _settle(ready: "asyncio.Future[None]") -> None:
+def _set_ready(ready: "asyncio.Future[None]") -> None:
     if not ready.done():
         ready.set_result(None)
 

@@ -10,11 +10,11 @@ from email.utils import formatdate
 from aiohttp.web import BaseRequest, StreamResponse
 from aiohttp.web_server import Server
 
-from gateway.edge.connection import Connection
+from gateway.edge.connection import ClientConnection
 from gateway.edge.connection_limits import REJECTED
 from gateway.edge.handshake import HandshakeAcceptor, HandshakeOptions
 from gateway.edge.request_head import RequestHeadChecker
-from gateway.edge.unread_replies import Unread
+from gateway.edge.unread_replies import UnreadReplies
 from gateway.exchange import Exchange, Send
 from gateway.net.listen import BACKLOG, shut
 from gateway.net.write_batch import Outbox
@@ -31,32 +31,32 @@ class Listener(Server):
     """
 
     SWEEP_S = 0.25
-    PARTING_S = 1.0
+    IDLE_AFTER_STOP_S = 1.0
     """After `stop_accepting`, how long a connection may be idle. Closed at once it would meet the next request on its way."""
     CERTIFICATES_S = 2.0
     """How often the files of certificates are looked at."""
 
     def __init__(
         self,
-        door: RequestHeadChecker,
+        head_checker: RequestHeadChecker,
         serve: Callable[[Exchange, Send], Awaitable[None]],
         wall: Callable[[], float],
         outbox: Outbox,
         on_rejected: Callable[[int], None],
         options: HandshakeOptions | None = None,
-        unread: Unread | None = None,
+        unread: UnreadReplies | None = None,
     ) -> None:
         super().__init__(_unused, handler_cancellation=True)
-        self.door = door
+        self.head_checker = head_checker
         self.serve = serve
         self.outbox = outbox
-        self.unread = Unread() if unread is None else unread
+        self.unread = UnreadReplies() if unread is None else unread
         self.draining = False
         self.closed = False
         """Whether it accepts no more."""
-        self.idle_timeout_s = door.limits.idle_timeout_s
-        self.parted_at = -math.inf
-        """When the last connections were accepted, a reading of the door's clock."""
+        self.idle_timeout_s = head_checker.limits.idle_timeout_s
+        self.stopped_at = -math.inf
+        """When the last connections were accepted, a reading of the head_checker's clock."""
         self._wall = wall
         self._date = ""
         self._date_for = 0
@@ -70,26 +70,26 @@ class Listener(Server):
         """Connections that are still there although they were too many: nobody else is turned away because of them."""
         self._timer: asyncio.TimerHandle | None = None
         self._certificates = None if options is None else options.certificates
-        self._looked = door.monotonic()
+        self._certificates_checked = head_checker.monotonic()
         self._acceptor: HandshakeAcceptor | None = None
         if options is not None:
-            self._acceptor = HandshakeAcceptor(self._connection, options, door.trusts, self._has_room)
+            self._acceptor = HandshakeAcceptor(self._connection, options, head_checker.trusts, self._has_capacity)
 
-    def __call__(self) -> Connection:
+    def __call__(self) -> ClientConnection:
         return self._connection(None, False)
 
-    def _connection(self, told: str | None, plain: bool) -> Connection:
-        limits = self.door.limits
-        return Connection(
+    def _connection(self, client: str | None, plain: bool) -> ClientConnection:
+        limits = self.head_checker.limits
+        return ClientConnection(
             self,
-            told,
+            client,
             plain=plain,
             loop=self._loop,
             keepalive_timeout=0,
             access_log=None,
             auto_decompress=False,
             read_bufsize=BODY_PIECE_BYTES,  # twice as much of a body waits unread, and what one more read of the socket brings
-            max_line_size=self.door.line_limit,
+            max_line_size=self.head_checker.line_limit,
             max_field_size=limits.header_bytes,
         )
 
@@ -131,18 +131,18 @@ class Listener(Server):
 
     def rejects(self) -> bool:
         """Whether a connection that has just begun is one too many."""
-        most = self.door.limits.connections
+        most = self.head_checker.limits.connections
         if len(self._connections) - self.rejected <= most:
             return False
         self.rejected += 1
         self._on_rejected(most)
-        if self._servers and not self._has_room(0):
+        if self._servers and not self._has_capacity(0):
             self._pause()
         return True
 
-    def _has_room(self, arriving: int) -> bool:
-        """Whether more connections can be told that they are too many, beside so many that have not begun."""
-        return len(self._connections) + arriving < self.door.limits.connections + REJECTED
+    def _has_capacity(self, arriving: int) -> bool:
+        """Whether more connections can be client that they are too many, beside so many that have not begun."""
+        return len(self._connections) + arriving < self.head_checker.limits.connections + REJECTED
 
     def _pause(self) -> None:
         for server in self._servers.values():
@@ -175,8 +175,8 @@ class Listener(Server):
         later is refused at once, although others hold the sockets, too.
         """
         self.draining = self.closed = True
-        self.idle_timeout_s = min(self.idle_timeout_s, self.PARTING_S)
-        self.parted_at = self.door.monotonic()
+        self.idle_timeout_s = min(self.idle_timeout_s, self.IDLE_AFTER_STOP_S)
+        self.stopped_at = self.head_checker.monotonic()
         if self._acceptor is not None:
             self._acceptor.close(last=last)
         if self._resuming is not None:
@@ -192,7 +192,7 @@ class Listener(Server):
     def _accept_rest(self, sock: socket.socket) -> None:
         with suppress(BlockingIOError):
             for _ in range(BACKLOG):
-                if not self._has_room(len(self._arriving)):
+                if not self._has_capacity(len(self._arriving)):
                     return
                 with suppress(ConnectionAbortedError):
                     accepted, _ = sock.accept()
@@ -214,18 +214,18 @@ class Listener(Server):
             self._acceptor.cut()
         return sum(connection.cut() for connection in self._open())
 
-    def _open(self) -> list[Connection]:
-        return [connection for connection in self._connections if isinstance(connection, Connection)]
+    def _open(self) -> list[ClientConnection]:
+        return [connection for connection in self._connections if isinstance(connection, ClientConnection)]
 
     def _sweep(self) -> None:
-        now = self.door.monotonic()
+        now = self.head_checker.monotonic()
         for connection in self._open():
             connection.sweep(now)
-        self.unread.relieve(now)
-        if self._certificates is not None and now - self._looked >= self.CERTIFICATES_S:
-            self._looked = now
+        self.unread.enforce(now)
+        if self._certificates is not None and now - self._certificates_checked >= self.CERTIFICATES_S:
+            self._certificates_checked = now
             self._certificates.refresh()
-        if len(self._servers) < len(self._sockets) and self._has_room(0):
+        if len(self._servers) < len(self._sockets) and self._has_capacity(0):
             self._resume_soon()
         self._timer = self._loop.call_later(self.SWEEP_S, self._sweep)
 
@@ -233,5 +233,5 @@ class Listener(Server):
         return f"<Listener {len(self._connections)} connections{', draining' if self.draining else ''}>"
 
 
-async def _unused(_: BaseRequest) -> StreamResponse:  # aiohttp wants a handler; Connection never calls it
+async def _unused(_: BaseRequest) -> StreamResponse:  # aiohttp wants a handler; ClientConnection never calls it
     raise AssertionError

@@ -44,7 +44,7 @@ _PLAIN_CONNECTION = frozenset({"keep-alive", "close", "Keep-Alive", "Close"})
 Network = IPv4Network | IPv6Network
 
 
-class Limits(msgspec.Struct, frozen=True):
+class ListenerLimits(msgspec.Struct, frozen=True):
     """Of one listener. Sizes in bytes, times in seconds."""
 
     header_bytes: int
@@ -71,7 +71,7 @@ class Peer(msgspec.Struct, frozen=True):
 class RequestHeadChecker(msgspec.Struct, frozen=True):
     """Makes an Exchange of each request. One for each listener."""
 
-    limits: Limits
+    limits: ListenerLimits
     trusted: Sequence[Network]
     ids: Ids
     monotonic: Callable[[], float]
@@ -89,7 +89,7 @@ class RequestHeadChecker(msgspec.Struct, frozen=True):
             return False
         return any(parsed in network for network in self.trusted)
 
-    def admit(self, message: Any, peer: Peer) -> Exchange:
+    def to_exchange(self, message: Any, peer: Peer) -> Exchange:
         """The Exchange for a parsed head (aiohttp's RawRequestMessage); what is wrong with it stands in `head_error`."""
         headers = message.headers
         parent = headers.get(_TRACEPARENT)
@@ -139,7 +139,7 @@ class RequestHeadChecker(msgspec.Struct, frozen=True):
             x.head_error = GatewayError(EXPECTATION_FAILED)
         return x
 
-    def refuse(self, error: GatewayError, peer: Peer) -> Exchange:
+    def error_exchange(self, error: GatewayError, peer: Peer) -> Exchange:
         """An Exchange for something that never became a request."""
         traceparent, trace_id = join(None, self.ids)
         return Exchange(
@@ -160,15 +160,15 @@ class RequestHeadChecker(msgspec.Struct, frozen=True):
             head_error=error,
         )
 
-    def undecided(self, error: Exception, data: bytes) -> bool:
+    def awaits_line_end(self, error: Exception, data: bytes) -> bool:
         """Whether the rest of the line decides what to answer: an unknown method, or no request at all."""
         return isinstance(error, BadHttpMethod) and len(data) <= self.limits.url_bytes and _BEGUN_LINE.fullmatch(data) is not None
 
-    def still_undecided(self, length: int, data: bytes) -> bool:
-        """The same of a line of `length` bytes that was undecided before `data`, its newest part: only that is looked at."""
+    def still_awaits_line_end(self, length: int, data: bytes) -> bool:
+        """The same of a line of `length` bytes that was awaits_line_end before `data`, its newest part: only that is looked at."""
         return length <= self.limits.url_bytes and _NOT_IN_A_LINE.search(data) is None
 
-    def unparsable(self, error: Exception, data: bytes) -> GatewayError:
+    def parse_error(self, error: Exception, data: bytes) -> GatewayError:
         """What to answer when the parser raised `error` over `data`. Neither is quoted: a key may stand there."""
         if isinstance(error, LineTooLong):
             return GatewayError(URL_TOO_LONG if error.args[1] == self.line_limit else HEADERS_TOO_LARGE)

@@ -16,7 +16,7 @@ from aiohttp.streams import EMPTY_PAYLOAD
 
 from gateway.edge.certificates import verified_subject
 from gateway.edge.request_head import Peer, body_length
-from gateway.edge.write_progress import Outflow
+from gateway.edge.write_progress import WriteProgress
 from gateway.kernel.faults import CLIENT_CLOSED, HEADERS_TOO_LARGE, MALFORMED_REQUEST, REQUEST_TIMEOUT, TOO_MANY_CONNECTIONS, GatewayError
 from gateway.kernel.http.node_names import unmapped
 from gateway.net.address import UNIX
@@ -35,25 +35,25 @@ _REQUEST_LINE_BYTES = 1024
 """What a request line holds besides the URL, generously."""
 
 
-class RequestReader(Outflow):
+class RequestReader(WriteProgress):
     """The receiving half of a connection. The listener calls `sweep` a few times a second.
 
     `told` is the address of the client where somebody else has said it, None where the socket knows.
-    `_refusal` makes what every request is answered, None: they are served.
+    `_rejection` makes what every request is answered, None: they are served.
     `_payload` is the body of the exchange under way, `_last_payload` that of the newest request in the queue.
-    `_untaken` is how many bytes a client that is waited for had not acknowledged when that was last checked.
+    `_unacknowledged` is how many bytes a client that is waited for had not acknowledged when that was last checked.
     """
 
     __slots__ = (
         "_backlog", "_body_left", "_body_since", "_eof", "_fed", "_garbled", "_head_since", "_last_payload", "_lost", "_payload",
-        "_refusal", "_secure", "_since", "_tail", "_told",
+        "_rejection", "_secure", "_since", "_tail", "_told",
     )  # fmt: skip
 
     def __init__(self, listener: "Listener", told: str | None = None, **options: Any) -> None:
         super().__init__(listener, **options)
         self._told = told
         self._secure = False
-        self._refusal: Callable[[], GatewayError] | None = None
+        self._rejection: Callable[[], GatewayError] | None = None
         self._payload: StreamReader = EMPTY_PAYLOAD
         self._last_payload: StreamReader = EMPTY_PAYLOAD
         self._body_left = 0  # bytes of a body that have not arrived yet; behind chunks there is no other request
@@ -61,7 +61,7 @@ class RequestReader(Outflow):
         self._tail = b""  # of the newest piece: the end of a head may straddle two
         self._garbled: tuple[Exception, bytes] | None = None  # a request line that the parser refused before its end
         self._fed = 0
-        self._since = self._listener.door.monotonic()
+        self._since = self._listener.head_checker.monotonic()
         self._head_since: float | None = None
         self._body_since: float | None = None
         self._eof = False
@@ -73,10 +73,10 @@ class RequestReader(Outflow):
         self._secure = transport.get_extra_info("sslcontext") is not None
         scheme = "https" if self._secure else "http"
         subject = verified_subject(transport.get_extra_info("ssl_object")) if self._secure else ""
-        self._peer = Peer(address, scheme, self._listener.door.trusts(address), subject)
+        self._peer = Peer(address, scheme, self._listener.head_checker.trusts(address), subject)
         super().connection_made(transport)
         if self._listener.rejects():
-            self._refusal = _TOO_MANY
+            self._rejection = _TOO_MANY
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser head by head: it forgets the requests before a broken one in the same piece."""
@@ -86,8 +86,8 @@ class RequestReader(Outflow):
             data, self._backlog = self._backlog + data, b""
         if self._garbled is not None:
             self._garbled = error, line = self._garbled[0], self._garbled[1] + data
-            if not self._listener.door.still_undecided(len(line), data):
-                self._refuse(self._listener.door.unparsable(error, line), in_body=False)
+            if not self._listener.head_checker.still_awaits_line_end(len(line), data):
+                self._reject(self._listener.head_checker.parse_error(error, line), in_body=False)
             return
         at = 0
         if self._head_since is not None and (end := (self._tail + data[:3]).find(_HEAD_END)) >= 0:
@@ -129,13 +129,13 @@ class RequestReader(Outflow):
         try:
             messages, self._upgraded, _ = self._parser.feed_data(data)
         except Exception as error:  # whatever the parser raises, it raises over what the client sent
-            if between and self._listener.door.undecided(error, data):
+            if between and self._listener.head_checker.awaits_line_end(error, data):
                 self._garbled = (error, data)
-                self._head_since = self._head_since or self._listener.door.monotonic()
+                self._head_since = self._head_since or self._listener.head_checker.monotonic()
             else:
-                self._refuse(self._listener.door.unparsable(error, data), in_body=not self._last_payload.is_eof())
+                self._reject(self._listener.head_checker.parse_error(error, data), in_body=not self._last_payload.is_eof())
             return
-        limits = self._listener.door.limits
+        limits = self._listener.head_checker.limits
         if messages:
             if self._fed > limits.header_bytes:
                 self._check_sizes(messages)
@@ -150,17 +150,17 @@ class RequestReader(Outflow):
                 self._waiter.set_result(None)
         elif between and data:
             if self._head_since is None:
-                self._head_since = self._listener.door.monotonic()
+                self._head_since = self._listener.head_checker.monotonic()
             if self._fed > limits.header_bytes + limits.url_bytes + _REQUEST_LINE_BYTES:
-                self._refuse(GatewayError(HEADERS_TOO_LARGE), in_body=False)
+                self._reject(GatewayError(HEADERS_TOO_LARGE), in_body=False)
 
     def _check_sizes(self, messages: Any) -> None:
-        limit = self._listener.door.limits.header_bytes
+        limit = self._listener.head_checker.limits.header_bytes
         for position, (message, payload) in enumerate(messages):
             if sum(len(name) + len(value) + 4 for name, value in message.raw_headers) > limit:
                 messages[position] = (GatewayError(HEADERS_TOO_LARGE), payload)
 
-    def _refuse(self, error: GatewayError, *, in_body: bool) -> None:
+    def _reject(self, error: GatewayError, *, in_body: bool) -> None:
         """Answer `error` after what is queued, or in place of the request whose body is broken; then close."""
         self._close = True
         self._garbled, self._backlog = None, b""
@@ -182,25 +182,25 @@ class RequestReader(Outflow):
         if self._exchange is None and not self._messages:
             if self._head_since is None:
                 return False
-            self._refuse_half_a_head()
+            self._reject_incomplete_head()
         elif not self._last_payload.is_eof():
             self._last_payload.set_exception(GatewayError(MALFORMED_REQUEST, cause="the body broke off"))
-        self._loop.call_later(GRACE_S, self._gone, self._written)
+        self._loop.call_later(GRACE_S, self._cancel_if_gone, self._written)
         return True
 
-    def _refuse_half_a_head(self) -> None:
-        self._refuse(GatewayError(MALFORMED_REQUEST, cause="the head broke off"), in_body=False)
+    def _reject_incomplete_head(self) -> None:
+        self._reject(GatewayError(MALFORMED_REQUEST, cause="the head broke off"), in_body=False)
 
-    def _gone(self, written: int) -> None:
+    def _cancel_if_gone(self, written: int) -> None:
         if self.transport is None or self._task_handler is None:
             return
         if self._written != written:
-            self._loop.call_later(GRACE_S, self._gone, self._written)
+            self._loop.call_later(GRACE_S, self._cancel_if_gone, self._written)
         elif self._lost is None:
             self._task_handler.cancel()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        if self._refusal is _TOO_MANY:
+        if self._rejection is _TOO_MANY:
             self._listener.rejected -= 1
         self._end_lingering()
         super().connection_lost(exc)
@@ -216,11 +216,11 @@ class RequestReader(Outflow):
         super().force_close()
 
     def sweep(self, now: float) -> None:
-        """End what has outlived its time. `now` is a reading of the door's clock: the loop's own stands still during a turn."""
-        limits = self._listener.door.limits
-        self._note_unread()
+        """End what has outlived its time. `now` is a reading of the head_checker's clock: the loop's own stands still during a turn."""
+        limits = self._listener.head_checker.limits
+        self._update_unread()
         if self._stalled_since is not None and self.transport is not None:
-            self._untaken = untaken = self._untaken_bytes()
+            self._unacknowledged = untaken = self._unacknowledged_bytes()
             if now - self._stalled_since > limits.body_timeout_s:
                 if self._stalled_bytes - untaken < SLOWEST_BYTES_PER_S * limits.body_timeout_s:
                     self._give_up_slow_reader()
@@ -230,8 +230,8 @@ class RequestReader(Outflow):
         elif self._waiter is not None and not self._waiter.done():  # else a request has come that the loop has not turned to yet
             if self._head_since is not None:
                 if now - self._head_since > limits.header_timeout_s:
-                    self._refuse(GatewayError(REQUEST_TIMEOUT), in_body=False)
-            elif now - max(self._since, self._listener.parted_at) > self._patience_s() and not self._has_unread():
+                    self._reject(GatewayError(REQUEST_TIMEOUT), in_body=False)
+            elif now - max(self._since, self._listener.stopped_at) > self._patience_s() and not self._has_unread():
                 self.force_close()
 
     def _give_up_slow_reader(self) -> None:
@@ -243,7 +243,7 @@ class RequestReader(Outflow):
     def _patience_s(self) -> float:
         """How long the connection may be idle."""
         longest_s = self._listener.idle_timeout_s
-        return longest_s if self._refusal is None else min(longest_s, self._listener.door.limits.header_timeout_s)
+        return longest_s if self._rejection is None else min(longest_s, self._listener.head_checker.limits.header_timeout_s)
 
     def _has_unread(self) -> bool:
         """Whether something has arrived that the event loop has not come to yet."""

@@ -29,8 +29,8 @@ class Reader(Protocol):
         ...
 
 
-class Unread:
-    """Counts bytes, up to `limit`; `on_cut` is told of every reply that was given up. `total` is what there is."""
+class UnreadReplies:
+    """HandshakeEvents bytes, up to `limit`; `on_cut` is told of every reply that was given up. `total` is what there is."""
 
     def __init__(self, limit: float = math.inf, on_cut: Callable[[], None] = lambda: None) -> None:
         self.total = 0
@@ -39,9 +39,9 @@ class Unread:
         self._by_reader: dict[Reader, int] = {}
 
     def __repr__(self) -> str:
-        return f"<Unread {self.total} bytes of {self._limit}, {len(self._by_reader)} readers>"
+        return f"<UnreadReplies {self.total} bytes of {self._limit}, {len(self._by_reader)} readers>"
 
-    def note(self, reader: Reader, size: int) -> None:
+    def update(self, reader: Reader, size: int) -> None:
         """`reader` leaves so many bytes now."""
         before = self._by_reader.pop(reader, 0)
         self.total += size - before
@@ -49,11 +49,11 @@ class Unread:
             self._by_reader[reader] = size
 
     @property
-    def too_much(self) -> bool:
-        """Whether `relieve` cannot wait for its turn."""
+    def over_limit(self) -> bool:
+        """Whether `enforce` cannot wait for its turn."""
         return self.total > self._limit
 
-    def relieve(self, now: float) -> None:
+    def enforce(self, now: float) -> None:
         """Keep the law: at once when there is too much, otherwise a few times a second. `now` is of the clock of paces."""
         if self.total * 2 <= self._limit:
             return
@@ -73,6 +73,6 @@ class Unread:
             if not owners[greediest]:
                 del owners[greediest]
             left[greediest] -= self._by_reader[reader]
-            self.note(reader, 0)
+            self.update(reader, 0)
             reader.cut_unread()
             self._on_cut()

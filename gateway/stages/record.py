@@ -27,10 +27,10 @@ from gateway.observe.recent_errors import ErrorLog, ErrorRecord, Lane, clipped
 
 ABANDONED = 499
 """The status recorded for a client that left before it was answered."""
-_OF_THE_POOL = frozenset(fault.name for fault in (UPSTREAM_SATURATED, UPSTREAM_SHARE_SPENT, UPSTREAM_STREAMS_FULL))
+_POOL_FAULTS = frozenset(fault.name for fault in (UPSTREAM_SATURATED, UPSTREAM_SHARE_SPENT, UPSTREAM_STREAMS_FULL))
 _LONGEST_PATH = 512
 _LONGEST_METHOD = 16
-_IN_ANY_NUMBER = (ABANDONED, RATE_LIMITED.status)
+_UNBOUNDED_STATUSES = (ABANDONED, RATE_LIMITED.status)
 """What even a known caller can bring about as often as it likes."""
 
 
@@ -116,7 +116,7 @@ class Recorder:
             series.request_bytes.inc(received)
         if x.sent_bytes:
             series.response_bytes.inc(x.sent_bytes)
-        if x.decision is not None and not x.looked:
+        if x.decision is not None and not x.peeked:
             decided = self._limiter.get((x.decision.store, x.decision.allowed)) or self._new_limiter(x.decision.store, x.decision.allowed)
             decided[0].inc()
             decided[1].observe(x.limiter_s)
@@ -141,7 +141,7 @@ class Recorder:
             if counter is None:
                 counter = series.requests[x.answer.status] = self._metrics.upstream_requests.labels(upstream, x.answer.status)
             counter.inc()
-        if x.error is not None and (x.error.fault.source == "upstream" or x.error.fault.name in _OF_THE_POOL):
+        if x.error is not None and (x.error.fault.source == "upstream" or x.error.fault.name in _POOL_FAULTS):
             self._metrics.upstream_errors.labels(upstream, x.error.fault.name).inc()
 
     def _new_route(self, route: str) -> _Series:
@@ -191,7 +191,7 @@ class Recorder:
                 x.trace_id,
                 caller.id if caller is not None else None,
                 caller.organization if caller is not None else None,
-                ("allowed" if decision.allowed else "refused") if decision is not None and not x.looked else None,
+                ("allowed" if decision.allowed else "refused") if decision is not None and not x.peeked else None,
                 decision.store if decision is not None else None,
                 decision.states[0].remaining if decision is not None and decision.states else None,
                 tuple([window.id for window in decision.shadows]) if decision is not None and decision.shadows else None,
@@ -209,7 +209,7 @@ class Recorder:
         caller, route, error, reply = x.caller, x.route, x.error, x.reply
         if status >= 500 or x.outcome == "cut":
             lane = Lane.fault
-        elif caller is None or (route is not None and route.open) or status in _IN_ANY_NUMBER:
+        elif caller is None or (route is not None and route.open) or status in _UNBOUNDED_STATUSES:
             lane = Lane.stranger
         else:
             lane = Lane.caller

@@ -88,7 +88,7 @@ async def test_where_no_upstream_is_the_caller_is_told_its_limits_at_no_cost() -
     for _ in range(2):
         x = exchange(GOOD, path="/limits")
         status, body, fields = await answered(one, x)
-        assert (status, fields["X-RateLimit-Remaining-Minute"], x.looked) == (200, "300", True)
+        assert (status, fields["X-RateLimit-Remaining-Minute"], x.peeked) == (200, "300", True)
         assert [limit["remaining"] for limit in body["data"]["result"]["limits"]] == [300]
     assert (await answered(one, exchange(path="/limits")))[0] == 401
 

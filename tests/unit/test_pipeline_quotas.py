@@ -82,11 +82,11 @@ async def test_what_was_read_ahead_is_counted_until_the_service_has_answered() -
 
     class Watching(Echo):
         async def send(self, call: Call) -> Answer:
-            seen.append(one.ahead.taken)
+            seen.append(one.read_ahead.reserved)
             return await super().send(call)
 
     one = gateway(route(upstream=Watching()))
     x = exchange(GOOD, method="POST", body=Pieces(b"x" * 50_000, b"x" * 50_000, length=100_000))
     assert (await answered(one, x))[0] == 200
     assert seen == [100_000]
-    assert (one.ahead.taken, x.ahead) == (0, 0)
+    assert (one.read_ahead.reserved, x.read_ahead) == (0, 0)

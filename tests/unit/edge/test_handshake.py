@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from gateway.edge import Listener
-from gateway.edge.certificates import Certificates, Pair, Terms
+from gateway.edge.certificates import CertificateFiles, Certificates, TlsRequirements
 from gateway.edge.handshake import HandshakeOptions
 from tests.authority import Authority
 from tests.fakes import until
@@ -30,10 +30,10 @@ def authority(tmp_path: Path) -> Authority:
 
 @asynccontextmanager
 async def secure(
-    authority: Authority, terms: Terms | None = None, timeout_s: float = 10.0, **more: Any
+    authority: Authority, terms: TlsRequirements | None = None, timeout_s: float = 10.0, **more: Any
 ) -> AsyncIterator[tuple[Listener, int, Told]]:
     told = Told()
-    certificates = Certificates([Pair(*authority.write("localhost", "localhost"))], terms or Terms(), told)
+    certificates = Certificates([CertificateFiles(*authority.write("localhost", "localhost"))], terms or TlsRequirements(), told)
     async with listening(options=HandshakeOptions(told, certificates, timeout_s), **more) as (listener, port):
         yield listener, port, told
 
@@ -156,7 +156,7 @@ async def test_a_client_without_a_certificate_that_counts_is_refused(authority: 
             await client.send(GET)
             await client.reply()
 
-    async with secure(authority, Terms(client_ca=str(authority.ca))) as (_, port, told):
+    async with secure(authority, TlsRequirements(client_ca=str(authority.ca))) as (_, port, told):
         with pytest.raises((ssl.SSLError, EOFError, ConnectionError)):
             await ask(port)
         await until(lambda: bool(told.failed))
@@ -166,7 +166,7 @@ async def test_a_client_without_a_certificate_that_counts_is_refused(authority: 
 @pytest.mark.parametrize("known", [True, False])
 async def test_the_subject_of_a_certificate_is_noted(authority: Authority, known: bool) -> None:
     pair = authority.write("client", "client.example", common_name="billing") if known else ()
-    async with secure(authority, Terms(client_ca=str(authority.ca), client_required=False)) as (_, port, told):
+    async with secure(authority, TlsRequirements(client_ca=str(authority.ca), client_required=False)) as (_, port, told):
         context = authority.client(*pair)
         for _round in range(2):
             async with await call(port, context) as client:

@@ -85,9 +85,9 @@ async def test_handshakes_are_bounded_with_the_connections() -> None:
     limits = msgspec.structs.replace(FEW, connections=1)
     async with on_the_doorstep(limits=limits, trusted=("127.0.0.1",), options=options) as (listener, port):
         clients = [await RawClient.connect(port) for _ in range(2 * REJECTED)]
-        porch = listener._acceptor
-        assert porch is not None
-        await until(lambda: porch.arriving == 1 + REJECTED)
+        acceptor = listener._acceptor
+        assert acceptor is not None
+        await until(lambda: acceptor.arriving == 1 + REJECTED)
         await clients[-1].send(b"PROXY UNKNOWN\r\n" + GET)
         for client in clients[:-1]:
             client.abort()

@@ -41,13 +41,13 @@ class QueryServer:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[QueryServer]:
+def scrape(tmp_path: Path) -> Iterator[QueryServer]:
     fd = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
-    desk = QueryServer(tmp_path / "log", fd)
-    yield desk
-    desk.log.close()
+    scrape = QueryServer(tmp_path / "log", fd)
+    yield scrape
+    scrape.log.close()
     os.close(fd)
     structlog.reset_defaults()
     logging.captureWarnings(False)
@@ -59,44 +59,44 @@ def certificate(days: float) -> Certificate:
     return Certificate(("a.example", "b.example"), "CN=a", 0.0, NOW_S + days * DAY_S)
 
 
-def test_who_is_turned_away_is_counted_and_told_of_once_in_a_while(desk: QueryServer) -> None:
+def test_who_is_turned_away_is_counted_and_told_of_once_in_a_while(scrape: QueryServer) -> None:
     for _ in range(3):
-        desk.listener_events.rejected(100)
-        desk.listener_events.cannot_accept("Too many open files")
-    assert 'gateway_client_connections_refused_total{listener="public"} 3.0' in scraped(desk.metrics).decode().splitlines()
-    assert [(line["event"].__str__().partition(",")[0], line.get("connections"), line.get("reason")) for line in desk.said()] == [
+        scrape.listener_events.rejected(100)
+        scrape.listener_events.cannot_accept("Too many open files")
+    assert 'gateway_client_connections_refused_total{listener="public"} 3.0' in scraped(scrape.metrics).decode().splitlines()
+    assert [(line["event"].__str__().partition(",")[0], line.get("connections"), line.get("reason")) for line in scrape.said()] == [
         ("too many connections", 100, None),
         ("cannot accept connections", None, "Too many open files"),
     ]
 
 
-def test_failures_are_counted_by_reason(desk: QueryServer) -> None:
+def test_failures_are_counted_by_reason(scrape: QueryServer) -> None:
     for reason in ("timeout", "closed", "timeout"):
-        desk.listener_events.handshake_failed(reason)
-    assert desk.counted() == [
+        scrape.listener_events.handshake_failed(reason)
+    assert scrape.counted() == [
         'gateway_tls_handshake_failures_total{listener="public",reason="timeout"} 2.0',
         'gateway_tls_handshake_failures_total{listener="public",reason="closed"} 1.0',
     ]
 
 
-def test_a_missing_proxy_header_is_counted_each_time_and_told_once(desk: QueryServer) -> None:
+def test_a_missing_proxy_header_is_counted_each_time_and_told_once(scrape: QueryServer) -> None:
     for reason in ("untrusted", "untrusted", "malformed"):
-        desk.listener_events.proxy_refused(reason)
-    assert 'gateway_proxy_protocol_refused_total{listener="public",reason="untrusted"} 2.0' in scraped(desk.metrics).decode()
-    assert [line["reason"] for line in desk.said()] == ["untrusted", "malformed"]
+        scrape.listener_events.proxy_rejected(reason)
+    assert 'gateway_proxy_protocol_refused_total{listener="public",reason="untrusted"} 2.0' in scraped(scrape.metrics).decode()
+    assert [line["reason"] for line in scrape.said()] == ["untrusted", "malformed"]
 
 
 @pytest.mark.parametrize(
     ("days", "level", "event"),
     [(90, "info", "certificate read"), (13, "warning", "certificate expires soon"), (-1, "error", "certificate has expired")],
 )
-def test_the_end_of_a_certificate_is_told(desk: QueryServer, days: float, level: str, event: str) -> None:
-    desk.listener_events.certificate_read("/tls.crt", certificate(days))
-    assert desk.counted() == [
+def test_the_end_of_a_certificate_is_told(scrape: QueryServer, days: float, level: str, event: str) -> None:
+    scrape.listener_events.certificate_read("/tls.crt", certificate(days))
+    assert scrape.counted() == [
         f'gateway_tls_certificate_expiry_timestamp_seconds{{certificate="/tls.crt",listener="public"}} {NOW_S + days * DAY_S!r}',
         'gateway_tls_certificate_reads_total{listener="public",result="read"} 1.0',
     ]
-    (said,) = desk.said()
+    (said,) = scrape.said()
     del said["timestamp"]
     assert said == {
         "level": level,
@@ -108,8 +108,8 @@ def test_the_end_of_a_certificate_is_told(desk: QueryServer, days: float, level:
     }
 
 
-def test_a_certificate_that_is_not_usable_is_told(desk: QueryServer) -> None:
-    desk.listener_events.certificate_refused("/tls.crt", "this is not the private key of the certificate")
-    assert desk.counted() == ['gateway_tls_certificate_reads_total{listener="public",result="refused"} 1.0']
-    (said,) = desk.said()
+def test_a_certificate_that_is_not_usable_is_told(scrape: QueryServer) -> None:
+    scrape.listener_events.certificate_rejected("/tls.crt", "this is not the private key of the certificate")
+    assert scrape.counted() == ['gateway_tls_certificate_reads_total{listener="public",result="refused"} 1.0']
+    (said,) = scrape.said()
     assert (said["level"], said["reason"]) == ("error", "this is not the private key of the certificate")

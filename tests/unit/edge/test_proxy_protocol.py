@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.edge.certificates import Certificates, Pair, Terms
+from gateway.edge.certificates import CertificateFiles, Certificates, TlsRequirements
 from gateway.edge.handshake import HandshakeOptions
 from gateway.edge.proxy_protocol import MOST_BYTES, ProxyHeaderError, client_address, size
 from tests.authority import Authority
@@ -185,7 +185,7 @@ async def test_a_proxy_that_leaves_early(part: bytes, counted: list[str]) -> Non
 @pytest.mark.parametrize("header", [V1, V2])
 async def test_tls_follows_the_header(tmp_path: Path, header: bytes) -> None:
     authority, told = Authority(tmp_path), Told()
-    certificates = Certificates([Pair(*authority.write("localhost", "localhost"))], Terms(), told)
+    certificates = Certificates([CertificateFiles(*authority.write("localhost", "localhost"))], TlsRequirements(), told)
     both = HandshakeOptions(told, certificates, proxy_protocol=True)
     async with listening(options=both, trusted=("127.0.0.1/32",)) as (_, port):
         sock = socket.create_connection(("127.0.0.1", port))

@@ -252,7 +252,7 @@ async def test_a_request_that_came_after_a_long_pause_is_answered_though_the_swe
         (connection,) = listener._open()
         await until(lambda: connection._waiter is not None)
         connection.data_received(GET)
-        connection.sweep(listener.door.monotonic() + 2 * LIMITS.idle_timeout_s)
+        connection.sweep(listener.head_checker.monotonic() + 2 * LIMITS.idle_timeout_s)
         assert (await client.reply()).status == 200
 
 

@@ -7,7 +7,7 @@ import pytest
 from gateway.exchange import Exchange
 from gateway.kernel.faults import REQUEST_TIMEOUT, GatewayError
 from gateway.kernel.http.public_urls import UrlMapping
-from gateway.stages.prepare import READ_AHEAD_BYTES, Ahead, prepare
+from gateway.stages.prepare import READ_AHEAD_BYTES, ReadAhead, prepare
 from gateway.table import Envelope, Route
 from gateway.upstream.call import BODY_PIECE_BYTES, Call
 from tests.samples import REQUEST_ID, Pieces, caller, exchange, route
@@ -212,22 +212,22 @@ async def test_a_body_that_never_comes_never_costs_a_connection() -> None:
     assert raised.value.fault is REQUEST_TIMEOUT
 
 
-async def read_ahead(ahead: Ahead, size: int, *, announced: bool = True) -> tuple[Exchange, Call, int]:
+async def prepared(budget: ReadAhead, size: int, *, announced: bool = True) -> tuple[Exchange, Call, int]:
     """An upload in pieces as large as they come, and how much of it was read before it is sent."""
     pieces = [b"x" * BODY_PIECE_BYTES] * (size // BODY_PIECE_BYTES) + [b"x" * (size % BODY_PIECE_BYTES)]
     body = Pieces(*[piece for piece in pieces if piece], length=size if announced else None)
     x = exchange(method="POST", body=body)
-    made = await prepare(x, route(), caller(), "X-Request-Id", ahead)
+    made = await prepare(x, route(), caller(), "X-Request-Id", budget)
     return x, made, body.received
 
 
 @pytest.mark.parametrize("size", [1, 65_536, 65_537, 200_000, READ_AHEAD_BYTES - 1, READ_AHEAD_BYTES, READ_AHEAD_BYTES + 1, 10_000_000])
 @pytest.mark.parametrize("announced", [True, False])
 async def test_no_more_is_read_ahead_than_it_says(size: int, announced: bool) -> None:
-    x, made, read = await read_ahead(Ahead(), size, announced=announced)
+    x, made, read = await prepared(ReadAhead(), size, announced=announced)
     assert read <= READ_AHEAD_BYTES
     assert isinstance(made.body, bytes) == (size <= READ_AHEAD_BYTES - (0 if announced else BODY_PIECE_BYTES))
-    assert x.ahead <= READ_AHEAD_BYTES
+    assert x.read_ahead <= READ_AHEAD_BYTES
     if isinstance(made.body, bytes):
         assert made.body == b"x" * size
     else:
@@ -235,24 +235,24 @@ async def test_no_more_is_read_ahead_than_it_says(size: int, announced: bool) ->
 
 
 async def test_all_requests_together_read_ahead_no_more_than_they_may() -> None:
-    ahead, held, read = Ahead(5 * READ_AHEAD_BYTES), [], 0
+    ahead, held, read = ReadAhead(5 * READ_AHEAD_BYTES), [], 0
     for number in range(20):
-        x, made, size = await read_ahead(ahead, 250_000)
+        x, made, size = await prepared(ahead, 250_000)
         held.append(x)
         read += size
         assert isinstance(made.body, bytes) == (number < 5)
-    assert ahead.taken <= 5 * READ_AHEAD_BYTES
+    assert ahead.reserved <= 5 * READ_AHEAD_BYTES
     assert read <= 5 * READ_AHEAD_BYTES + 20 * BODY_PIECE_BYTES
     for x in held:
-        ahead.give_back(x)
-    assert ahead.taken == 0
-    _, made, _ = await read_ahead(ahead, 250_000)
+        ahead.release(x)
+    assert ahead.reserved == 0
+    _, made, _ = await prepared(ahead, 250_000)
     assert isinstance(made.body, bytes)
 
 
 async def test_what_breaks_off_is_counted_no_longer() -> None:
-    ahead = Ahead()
+    ahead = ReadAhead()
     x = exchange(method="POST", body=Pieces(b"a", GatewayError(REQUEST_TIMEOUT), length=3))
     with pytest.raises(GatewayError):
         await prepare(x, route(), caller(), "X-Request-Id", ahead)
-    assert (x.ahead, ahead.taken) == (0, 0)
+    assert (x.read_ahead, ahead.reserved) == (0, 0)
