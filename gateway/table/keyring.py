@@ -85,7 +85,7 @@ class Keyring:
         """For operators, who never know a secret."""
         return self._by_id[key_id]
 
-    def find(self, secret: str, organization: str | None, wall_s: float) -> Caller:
+    def find(self, secret: str, organization: str | None, wall_s: float, _client: str = "") -> Caller:
         """The caller that `secret` stands for, on behalf of `organization` (None: the key's default one).
 
         Raises GatewayError: KEY_UNKNOWN, KEY_EXPIRED, KEY_DISABLED, ORGANIZATION_FORBIDDEN or ORGANIZATION_DISABLED.
@@ -95,7 +95,7 @@ class Keyring:
             raise GatewayError(KEY_UNKNOWN)
         return speaking_for(key, organization, wall_s)
 
-    def certified(self, subject: str, organization: str | None, wall_s: float) -> Caller:
+    def certified(self, subject: str, organization: str | None, wall_s: float, _client: str = "") -> Caller:
         """The caller whose certificate says `subject`. Raises what `find` raises, KEY_MISSING when there is no such caller."""
         key = self._by_subject[subject]
         if key is None:

@@ -35,7 +35,7 @@ from gateway.observe.log import Log
 from gateway.observe.metrics import Metrics
 from gateway.observe.recent_errors import ErrorLog, ErrorRing
 from gateway.observe.shared_memory import Region
-from gateway.pipeline import Gateway, Redirection
+from gateway.pipeline import Gateway
 from gateway.settings.schema.server import Listener as ListenerSetting
 from gateway.stages.prepare import ReadAhead
 from gateway.stages.record import Recorder
@@ -281,7 +281,7 @@ class Worker:
             clock=SYSTEM,
             faults=self.snapshot.faults,
             id_field=config.observability.request_id.header,
-            stored=stored,
+            callers=stored,
             read_ahead=ReadAhead(config.server.limits.read_ahead),
         )
 
@@ -318,4 +318,4 @@ class Worker:
 
 
 def _serves(setting: ListenerSetting, gateway: Gateway) -> Callable[[Exchange, Send], Awaitable[None]]:
-    return gateway.handle if setting.redirect is None else Redirection(gateway, setting.redirect_port).handle
+    return (gateway if setting.redirect is None else gateway.redirecting(setting.redirect_port)).handle

@@ -19,7 +19,6 @@ from gateway.kernel.faults import (
 )
 from gateway.kernel.limits.quota import MeterState, Posting
 from gateway.kernel.limits.token_bucket import Claim, Decision, Window
-from gateway.pipeline import Redirection
 from gateway.table.limits import Tariff
 from gateway.upstream.call import Answer, Call
 from tests.samples import MINUTE, Echo, Pieces, exchange, route
@@ -96,7 +95,7 @@ async def test_where_no_upstream_is_the_caller_is_told_its_limits_at_no_cost() -
 async def test_keys_in_redis_are_asked_for_before_anything_else_is_decided() -> None:
     shelf, one = Shelf(), gateway()
     shelf.put("good")
-    one.stored = stored_keys(shelf)
+    one.callers = stored_keys(shelf)
     assert [(await answered(one, exchange(GOOD)))[2]["X-RateLimit-Remaining-Minute"] for _ in range(2)] == ["299", "298"]
     status, _, fields = await answered(one, exchange(GOOD, path="/nowhere"))
     assert (status, fields["X-RateLimit-Remaining-Minute"]) == (404, "298")
@@ -291,7 +290,7 @@ async def test_a_reply_that_breaks_off_is_recorded_as_cut() -> None:
 
 
 async def test_a_redirection_asks_nobody_and_repeats_no_key() -> None:
-    one = Redirection(gateway(), 8443)
+    one = gateway().redirecting(8443)
     status, body, fields = await answered(one, exchange(path="/nowhere", query="a=1&X-Api-Key=good"))
     assert (status, body["status"], body["requestId"]) == (308, "SUCCESS", fields["X-Request-Id"])
     assert fields["Location"] == "https://api.example.com:8443/nowhere?a=1"
