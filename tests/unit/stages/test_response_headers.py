@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.exchange import Reply
+from gateway.exchange import Reply, ReplySource
 from gateway.kernel.http.response_headers import SHARED, Line
 from gateway.kernel.limits.token_bucket import Decision, WindowState
 from gateway.stages.response_headers import response_headers
@@ -33,7 +33,7 @@ OWN = ("X-Id", REQUEST_ID)
 PRIVACY = (("Vary", "X-Api-Key"), ("Cache-Control", "private"))
 
 
-def dressed(*fields: Line, source: str = "upstream", marks: int = 0, several: bool = False, **more: Any) -> list[Line]:
+def fields_of(*fields: Line, source: ReplySource = "upstream", marks: int = 0, several: bool = False, **more: Any) -> list[Line]:
     x = exchange()
     x.route, x.caller = route(privacy=PRIVACY, own_set=(("X-Own", "1"),), **more), caller(several=several)
     x.answer = Answer(200, [], b"", None, 0, "t", marks)
@@ -50,11 +50,11 @@ def dressed(*fields: Line, source: str = "upstream", marks: int = 0, several: bo
     ],
 )
 def test_what_a_key_has_opened_is_for_its_caller(fields: list[Line], marks: int, several: bool, wanted: list[Line]) -> None:
-    assert dressed(("X-A", "1"), *fields, marks=marks, several=several) == [("X-A", "1"), *wanted, OWN]
+    assert fields_of(("X-A", "1"), *fields, marks=marks, several=several) == [("X-A", "1"), *wanted, OWN]
 
 
 def test_the_gateways_own_replies_have_what_the_route_sets() -> None:
-    assert dressed(source="gateway", marks=SHARED) == [("X-Own", "1"), OWN]
+    assert fields_of(source="gateway", marks=SHARED) == [("X-Own", "1"), OWN]
     x = exchange()
     assert response_headers(Reply(404, [], b""), x, "X-Id", (("X-Nowhere", "1"),)).fields == [("X-Nowhere", "1"), OWN]
     x.near = route(own_set=(("X-Own", "1"),))
@@ -67,7 +67,7 @@ def test_an_open_route_says_nothing_of_keys() -> None:
     assert response_headers(Reply(200, [], b"", source="upstream"), x, "X-Id").fields == [OWN]
 
 
-def test_who_left_before_the_answer_is_dressed_alike() -> None:
+def test_a_reply_for_a_client_that_has_left_has_the_same_fields() -> None:
     x = exchange()
     x.route = route(privacy=PRIVACY)
     assert response_headers(Reply(200, [], b"", source="upstream"), x, "X-Id").fields == [*PRIVACY, OWN]
