@@ -30,22 +30,24 @@ class Exchange(msgspec.Struct):
     """One request. The stages fill its fields from top to bottom.
 
     `path` and `query` are as the client sent them (ASCII, the query without "?"). `raw_headers` are the field lines as
-    received. `peer` is the address that connected, and `client` the address that it forwards for, which is the same unless
-    the peer is a trusted proxy. `withheld` holds names of fields (in lower case) that this request forbids to forward.
-    `head_error` is the reason why the edge rejects the request. `certificate_subject` is that of the client certificate
-    that was verified (RFC 4514), "" without one.
+    received. `peer` is the address that connected, and `client` the address that it forwards for, which is the same
+    unless the peer is a trusted proxy. `withheld` holds names of fields (in lower case) that this request forbids to
+    forward. `head_error` is the reason why the edge rejects the request. `certificate_subject` is that of the client
+    certificate that was verified (RFC 4514), "" without one.
 
-    `near` is a route for the path of a request whose method no route has. `header_keys` and `query_keys` are the secrets
-    of the request, for identify and for scrubbing only. `hold` has to be settled when the exchange ends; it is None when
-    nothing has been reserved. `peeked` says that `decision` was made at no cost. `call` is what is sent to the upstream.
+    `near` is a route for the path of a request whose method no route has. `header_keys` and `query_keys` are the
+    secrets of the request, for identify and for scrubbing only. `hold` has to be settled when the exchange ends; it is
+    None when nothing has been reserved. `peeked` says that `decision` was made at no cost. `call` is what is sent to
+    the upstream.
 
-    All durations are in seconds, and `started` is a reading of the monotonic clock. `client_s` is the time spent waiting for
-    the client: for its body until the upstream answered, and until it had received most of the reply. `upstream_s` is the
-    time spent waiting for the upstream: for its answer, and for the rest of an answer that is streamed.
+    All durations are in seconds, and `started` is a reading of the monotonic clock. `client_s` is the time spent
+    waiting for the client: for its body until the upstream answered, and until it had received most of the reply.
+    `upstream_s` is the time spent waiting for the upstream: for its answer, and for the rest of an answer that is
+    streamed.
 
     `ended` is the reason why the gateway itself gives the exchange up; it is set before the task is cancelled.
-    `sent_bytes` counts the bytes of the reply's body that were sent, also when it broke off; `send` keeps it up to date.
-    `read_ahead` is the number of bytes of its body that count against the budget of bodies read ahead.
+    `sent_bytes` counts the bytes of the reply's body that were sent, also when it broke off; `send` keeps it up to
+    date. `read_ahead` is the number of bytes of its body that count against the budget of bodies read ahead.
     """
 
     request_id: str
@@ -104,11 +106,12 @@ class Exchange(msgspec.Struct):
 class Reply(msgspec.Struct):
     """The answer to the client.
 
-    `fields` are the header lines as `(name, value)` in Latin-1, without Content-Length, Transfer-Encoding and Connection,
-    which the edge decides. The body consists of `body`, then `content` or the stream, then `tail`; `content` is large and
-    never copied. `length` is the length of the whole body in bytes; it may be None with a stream, when it is not known.
-    `code` is the contract's error code, 0 for a success. `source` says who made the status. `close` ends the connection
-    afterwards. `upstream_request_id` is the id that the backend gave to the exchange, for the log.
+    `fields` are the header lines as `(name, value)` in Latin-1, without Content-Length, Transfer-Encoding and
+    Connection, which the edge decides. The body consists of `body`, then `content` or the stream, then `tail`;
+    `content` is large and never copied. `length` is the length of the whole body in bytes; it may be None with a
+    stream, when it is not known. `code` is the contract's error code, 0 for a success. `source` says who made the
+    status. `close` ends the connection afterwards. `upstream_request_id` is the id that the backend gave to the
+    exchange, for the log.
     """
 
     status: int

@@ -26,7 +26,9 @@ from gateway.upstream.call import Call
 from gateway.usage.report import Accounts
 
 ANSWERED_WITHIN_S = 55.0
-"""Clients commonly give up after 60 s, so the time in which a body arrived is taken from the upstream's, unless a route has more."""
+"""Clients commonly give up after 60 s, so the time in which a body arrived is taken from the upstream's, unless a route
+has more.
+"""
 SHORTEST_CALL_S = 5.0
 LARGE_BYTES = 64 * 1024
 """The body of an answer beyond this size is released before the reply is sent."""
@@ -41,9 +43,9 @@ def _shorten_timeout(call: Call, spent_s: float) -> None:
 class Gateway:
     """Answers exchanges.
 
-    `faults` is the catalogue with the operator's overrides, for errors before a route is known. `id_field` is the name of
-    the request-id header field. `callers` finds callers by their keys; None stands for the keyring of the configuration.
-    `read_ahead` is the budget for bodies that are read ahead.
+    `faults` is the catalogue with the operator's overrides, for errors before a route is known. `id_field` is the name
+    of the request-id header field. `callers` finds callers by their keys; None stands for the keyring of the
+    configuration. `read_ahead` is the budget for bodies that are read ahead.
     """
 
     def __init__(
@@ -73,7 +75,10 @@ class Gateway:
         self._respond: Callable[[Exchange], Awaitable[Reply]] = self._forward
 
     def redirecting(self, port: int) -> "Gateway":
-        """Return a gateway that sends every request to https at `port` and records it. It calls no limiter and no upstream."""
+        """Return a gateway that sends every request to https at `port` and records it.
+
+        It calls no limiter and no upstream.
+        """
         redirecting = copy(self)
         redirecting._respond = partial(redirecting._redirect, port)
         return redirecting
@@ -86,7 +91,7 @@ class Gateway:
             if x.hold is not None:
                 await self._settle(x, x.hold)
             if x.answer is not None and len(x.answer.body) > LARGE_BYTES:
-                x.answer.body = b""  # the reply has all that is sent of it, and a slow client must not keep both in memory
+                x.answer.body = b""  # a slow client must not keep answer and reply in memory
             x.sent_bytes = await send(x.reply)
         except (CancelledError, ConnectionError) as gone:  # the client left; the call to the upstream ends with it
             x.error = x.error or x.ended or GatewayError(CLIENT_CLOSED, cause=type(gone).__name__)
@@ -193,7 +198,9 @@ class Gateway:
         return normalize(x.answer, x, route)
 
     async def _peek(self, x: Exchange) -> None:
-        """Read the caller's limits at no cost, for an error before the limiter: every reply to a known caller shows them."""
+        """Read the caller's limits at no cost, for an error before the limiter: every reply to a known caller shows
+        them.
+        """
         if x.head_error is not None or (x.caller is None and x.route is not None) or x.limiter_s:
             return
         try:

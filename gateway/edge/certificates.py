@@ -1,4 +1,4 @@
-"""The certificates that a listener shows, chosen by the name that the client asks for, and read again when they change."""
+"""The certificates of a listener, chosen by the name that the client asks for and read again when files change."""
 
 import ssl
 from collections.abc import Sequence
@@ -11,18 +11,18 @@ from gateway.kernel.certificates import Certificate, from_der
 from gateway.net.pem import PairError, load_authorities, load_pair
 
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
-"""Of TLS 1.2: authenticated encryption with forward secrecy only. Those of 1.3 are all like that."""
+"""The ciphers for TLS 1.2: only authenticated encryption with forward secrecy. All ciphers of TLS 1.3 have both."""
 
 
 class CertificateFiles(msgspec.Struct, frozen=True):
-    """PEM files. The key may be in the same file as the certificate."""
+    """Paths of PEM files. Without `private_key` the key is in the file of the certificate."""
 
     certificate: str
     private_key: str | None = None
 
 
 class TlsRequirements(msgspec.Struct, frozen=True):
-    """What is asked of clients. `client_ca` is a PEM file, None asks for no certificate."""
+    """What clients have to fulfil. `client_ca` is the path of a PEM file; None asks for no client certificate."""
 
     minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
     client_ca: str | None = None
@@ -30,7 +30,7 @@ class TlsRequirements(msgspec.Struct, frozen=True):
 
 
 class CertificateEvents(Protocol):
-    """Is told of certificates, by the path of their file."""
+    """Receives what happens to certificates, by the path of their file."""
 
     def certificate_read(self, path: str, certificate: Certificate) -> None: ...
     def certificate_rejected(self, path: str, why: str) -> None: ...
@@ -42,9 +42,9 @@ class _Loaded(msgspec.Struct, frozen=True):
 
 
 class Certificates:
-    """`context` is for the next connection. Every change makes new contexts, so that handshakes under way are not disturbed.
+    """Holds the TLS contexts. A change makes new ones, so that handshakes under way are not disturbed.
 
-    The constructor raises PairError when a file is not what it should be; `refresh` keeps what was in force.
+    The constructor raises PairError when a file cannot be used. `refresh` keeps the previous certificate then.
     """
 
     def __init__(self, pairs: Sequence[CertificateFiles], requirements: TlsRequirements, events: CertificateEvents) -> None:
@@ -67,13 +67,14 @@ class Certificates:
 
     @property
     def context(self) -> ssl.SSLContext:
+        """The context for the next connection."""
         return self._loaded[0].context
 
     def refresh(self) -> None:
-        """Look whether files have changed, and read those again that have."""
+        """Read the files again that have changed."""
         changed = False
         for index, pair in enumerate(self._pairs):
-            # Taken before the files are read: what changes meanwhile is seen the next time.
+            # Determined before the files are read, so that a change meanwhile is found the next time.
             version = self._version(pair)
             if version == self._versions[index]:
                 continue
@@ -87,7 +88,10 @@ class Certificates:
             self._index_names()
 
     def _version(self, pair: CertificateFiles) -> object:
-        """Differs when one of the files is another, or has been written to. Links are followed: ConfigMaps are swapped by link."""
+        """Return a value that changes with each of the files.
+
+        Links are followed, because ConfigMaps are replaced by a link.
+        """
         return [_version_of(path) for path in (pair.certificate, pair.private_key, self._requirements.client_ca) if path is not None]
 
     def _read(self, pair: CertificateFiles) -> _Loaded:
@@ -113,7 +117,10 @@ class Certificates:
         self._by_name = by_name
 
     def _choose(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
-        """RFC 6066 3. A name that no certificate is for gets the first one: the client judges."""
+        """Choose the context by server name (RFC 6066 3).
+
+        For an unknown name it is the first one, and the client decides.
+        """
         if name is None:
             return
         name = name.lower()
@@ -123,7 +130,9 @@ class Certificates:
 
 
 def verified_subject(connection: ssl.SSLObject) -> str:
-    """RFC 4514 text of who the client has proved to be, "" when it has loaded no certificate: OpenSSL lets no other pass."""
+    """RFC 4514 text of who the client has proved to be, "" when it has loaded no certificate: OpenSSL lets no other
+    pass.
+    """
     der = connection.getpeercert(binary_form=True)
     return "" if der is None else from_der(der).subject
 

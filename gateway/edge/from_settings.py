@@ -1,4 +1,4 @@
-"""A listener's settings become the parts that serve it."""
+"""Makes the parts of a listener from its settings."""
 
 import math
 import ssl
@@ -17,7 +17,7 @@ _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
 def head_checker(setting: Listener, ids: Ids, monotonic: Callable[[], float], connections: int) -> RequestHeadChecker:
-    """What lets requests in, on as many `connections` at once. `monotonic` reads seconds."""
+    """Return the checker of request heads. `connections` is the limit of clients. `monotonic` reads seconds."""
     limits = setting.limits
     sizes, times = (limits.header_bytes, limits.url_bytes, limits.body), (limits.header_timeout, limits.body_timeout, limits.idle_timeout)
     return RequestHeadChecker(
@@ -30,7 +30,7 @@ def head_checker(setting: Listener, ids: Ids, monotonic: Callable[[], float], co
 
 
 def handshake_options(setting: Listener, listener_events: ListenerEvents) -> HandshakeOptions | None:
-    """What comes before HTTP, None for nothing. Reads certificates: raises PairError."""
+    """Return what comes before HTTP, or None for nothing. Reads the certificates, and raises PairError."""
     tls = setting.tls
     if tls is None and not setting.proxy_protocol:
         return None

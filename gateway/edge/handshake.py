@@ -1,7 +1,7 @@
-"""What comes before HTTP on a connection: the header of a proxy, and TLS.
+"""Accepts connections that begin with the header of a proxy or with TLS.
 
-The listener accepts such connections here, one task each until HTTP begins, so that every failure is seen and counted.
-aiohttp and asyncio would drop them without a word.
+Each connection has a task until HTTP begins, so that every failure is counted. aiohttp and asyncio would drop such
+connections without a message.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from gateway.net.address import UNIX
 from gateway.net.listen import BACKLOG, shut
 
 SHUTDOWN_S = 1.0
-"""How long a client may take to confirm that a TLS connection ends."""
+"""How many seconds a client may take to confirm the end of a TLS connection."""
 _BATCH = 64
 _PAUSE_S = 0.5
-"""A pause in accepting when there is no room, or no file descriptor left."""
-_HANDSHAKE = b"\x16"  # RFC 8446 5.1: the first byte of whatever begins TLS
+"""How many seconds to stop accepting when the limit of connections or of file descriptors is reached."""
+_HANDSHAKE = b"\x16"  # RFC 8446 5.1: the first byte of a TLS connection
 
 _REASONS = {
     "UNSUPPORTED_PROTOCOL": "version",
@@ -37,7 +37,7 @@ _REASONS = {
 
 
 class HandshakeEvents(Protocol):
-    """Is client what came to nothing."""
+    """Receives the failures of handshakes."""
 
     def handshake_failed(self, reason: str) -> None: ...
     def proxy_rejected(self, reason: str) -> None: ...
@@ -45,7 +45,10 @@ class HandshakeEvents(Protocol):
 
 
 class HandshakeOptions(msgspec.Struct, frozen=True):
-    """What a connection has to do before HTTP. `certificates` None: no TLS. Times are for the whole of each, in seconds."""
+    """What a connection has to do before HTTP.
+
+    Time-outs are in seconds, for the whole step. Without `certificates` there is no TLS.
+    """
 
     events: HandshakeEvents
     certificates: Certificates | None = None
@@ -54,12 +57,21 @@ class HandshakeOptions(msgspec.Struct, frozen=True):
     proxy_timeout_s: float = 10.0
 
 
-MakeProtocol = Callable[[str, bool], asyncio.Protocol]
-"""A connection for the address of a client, and whether it has sent plain HTTP where TLS was due."""
+class MakeProtocol(Protocol):
+    """Makes a connection for the address of a client.
+
+    `plain` says that it has sent plain HTTP where TLS was expected.
+    """
+
+    def __call__(self, client: str, *, plain: bool) -> asyncio.Protocol: ...
 
 
 class HandshakeAcceptor:
-    """Accepts on the sockets it is given while `has_capacity`. `trusts` says whether a peer may speak for others."""
+    """Accepts on the sockets that it is given.
+
+    `has_capacity` says whether another connection may be accepted, beside so many that are arriving. `trusts` says
+    whether the peer at an address may send the header of a proxy.
+    """
 
     def __init__(
         self, make: MakeProtocol, options: HandshakeOptions, trusts: Callable[[str], bool], has_capacity: Callable[[int], bool]
@@ -78,27 +90,27 @@ class HandshakeAcceptor:
 
     @property
     def arriving(self) -> int:
-        """Connections on which HTTP has not begun yet."""
+        """How many connections there are on which HTTP has not begun."""
         return len(self._arriving)
 
     def open(self, sock: socket.socket) -> None:
-        """Begin to accept on `sock`, which is bound."""
+        """Start to accept on `sock`, which is bound."""
         sock.setblocking(False)
         sock.listen(BACKLOG)
         self._sockets.append(sock)
         self._loop.add_reader(sock.fileno(), self._accept, sock)
 
     def leave(self, sock: socket.socket) -> None:
-        """Accept on `sock` no longer."""
+        """Stop to accept on `sock`, and close it."""
         if sock in self._sockets:
             self._sockets.remove(sock)
             self._loop.remove_reader(sock.fileno())
             sock.close()
 
     def close(self, *, last: bool = False) -> None:
-        """Accept no more. What has arrived goes on, what the system has accepted for us already included.
+        """Accept no more, except for connections that wait in the queue of the operating system. Handshakes go on.
 
-        `last`: nobody else accepts from the sockets, and whoever comes later is refused at once.
+        `last` says that no other process accepts from the sockets. Later connections are refused at once then.
         """
         for sock in [*self._sockets]:
             arrived = -1
@@ -110,7 +122,7 @@ class HandshakeAcceptor:
             self.leave(sock)
 
     def cut(self) -> None:
-        """End what is on its way."""
+        """Cancel the handshakes under way."""
         for task in self._arriving:
             task.cancel()
 
@@ -136,7 +148,7 @@ class HandshakeAcceptor:
 
     def _arrived(self, sock: socket.socket, task: "asyncio.Task[None]") -> None:
         self._arriving.discard(task)
-        if task.cancelled():  # perhaps before it began
+        if task.cancelled():  # possibly before the task has started
             sock.close()
 
     def _pause(self, listening: socket.socket) -> None:
@@ -148,7 +160,7 @@ class HandshakeAcceptor:
             self._loop.add_reader(listening.fileno(), self._accept, listening)
 
     async def _handshake(self, sock: socket.socket, address: Any) -> None:
-        """As far as HTTP, or not."""
+        """Read the header of the proxy, do the TLS handshake and start HTTP. Close the socket when that fails."""
         client: str | None = unmapped(address[0]) if isinstance(address, tuple) else UNIX
         try:
             if self._options.proxy_protocol:
@@ -160,7 +172,7 @@ class HandshakeAcceptor:
             raise
 
     async def _proxied_address(self, sock: socket.socket, peer: str) -> str | None:
-        """For whom the proxy speaks, None when it is to be refused."""
+        """Return the address of the client that the proxy names, or None when the connection is to be rejected."""
         if not self._trusts(peer):
             self._events.proxy_rejected("untrusted")
             return None
@@ -177,7 +189,10 @@ class HandshakeAcceptor:
         return None
 
     async def _header(self, sock: socket.socket) -> bytes:
-        """The header and not a byte more: TLS may follow in the same piece. b"" when the proxy only looks whether the port is open."""
+        """Read the header and no further, because TLS may follow.
+
+        Return b"" for a connection that is closed without a byte.
+        """
         header, size = b"", None
         while len(header) != size:
             piece = await self._peek(sock, proxy_protocol.MOST_BYTES - len(header))
@@ -190,17 +205,17 @@ class HandshakeAcceptor:
         return header
 
     async def _start_http(self, sock: socket.socket, client: str) -> bool:
-        """Whether HTTP begins."""
+        """Do the TLS handshake, if there is TLS, and return whether HTTP has begun."""
         certificates, timeout_s = self._options.certificates, self._options.handshake_timeout_s
         if certificates is None:
-            await self._loop.connect_accepted_socket(lambda: self._make(client, False), sock)
+            await self._loop.connect_accepted_socket(lambda: self._make(client, plain=False), sock)
             return True
         try:
             async with asyncio.timeout(timeout_s):
                 first = await self._peek(sock, 1)
                 if first == _HANDSHAKE:
                     await self._loop.connect_accepted_socket(
-                        lambda: self._make(client, False),
+                        lambda: self._make(client, plain=False),
                         sock,
                         ssl=certificates.context,
                         ssl_handshake_timeout=timeout_s,
@@ -208,8 +223,8 @@ class HandshakeAcceptor:
                     )
                 elif first:
                     self._events.handshake_failed("not_tls")
-                    await self._loop.connect_accepted_socket(lambda: self._make(client, True), sock)
-                return bool(first)  # nothing: somebody looks whether the port is open
+                    await self._loop.connect_accepted_socket(lambda: self._make(client, plain=True), sock)
+                return bool(first)  # nothing arrives when a client only checks that the port is open
         except TimeoutError:
             self._events.handshake_failed("timeout")
         except ssl.SSLError as error:
@@ -219,7 +234,7 @@ class HandshakeAcceptor:
         return False
 
     async def _peek(self, sock: socket.socket, most: int) -> bytes:
-        """What has arrived, left where it is; b"" when the client has closed. Raises OSError."""
+        """Return what has arrived without removing it, or b"" when the client has closed. Raises OSError."""
         while True:
             try:
                 return sock.recv(most, socket.MSG_PEEK)
@@ -241,7 +256,7 @@ def _set_ready(ready: "asyncio.Future[None]") -> None:
 
 
 def _reason(error: ssl.SSLError) -> str:
-    """One of a few words."""
+    """Return the label of `error` in the metrics."""
     if isinstance(error, ssl.SSLEOFError):
         return "closed"
     reason = error.reason or ""

@@ -1,4 +1,4 @@
-"""What happens on a listener outside of requests, in metrics and log."""
+"""Writes events of a listener that belong to no request to metrics and log."""
 
 from collections.abc import Callable
 
@@ -9,11 +9,11 @@ from gateway.observe.metrics import Metrics
 
 _SOON_S = 14 * 86400.0
 _LOG_AGAIN_S = 60.0
-"""What goes on is told at most so often."""
+"""A state that persists is logged once in so many seconds."""
 
 
 class ListenerEvents:
-    """Of the listener `listener`. `wall` reads Unix time in seconds."""
+    """The events of the listener with the name `listener`. `wall` reads Unix time in seconds."""
 
     def __init__(self, metrics: Metrics, listener: str, wall: Callable[[], float]) -> None:
         self._metrics = metrics
@@ -21,13 +21,13 @@ class ListenerEvents:
         self._wall = wall
         self._warned: set[str] = set()
         self._logged: dict[str, float] = {}
-        # There from the start: an increase from nothing to 1 is none to Prometheus.
+        # The series exists from the start, because Prometheus sees no increase from a missing series to 1.
         self._rejected = metrics.connections_refused.labels(listener)
 
     def rejected(self, most: int) -> None:
-        """A client was one more than the `most` that there may be."""
+        """Count a client beyond the limit of `most`."""
         self._rejected.inc()
-        if self._is_due("turned away"):
+        if self._is_due("rejected"):
             structlog.get_logger().warning("too many connections, told once a minute", listener=self._listener, connections=most)
 
     def cannot_accept(self, reason: str) -> None:

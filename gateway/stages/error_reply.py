@@ -12,13 +12,15 @@ _REQUEST_LOST = frozenset({
     "malformed_request", "request_timeout", "body_too_large", "url_too_long", "expectation_failed", "headers_too_large",
     "transfer_coding_unsupported", "http_version_unsupported",
 })  # fmt: skip
-"""Names of the faults after which the start of the next request on the connection is not known, or is not waited for."""
+"""Names of the faults after which the start of the next request on the connection is not known, or is not waited for.
+"""
 
 
 def error_reply(error: GatewayError, fault: Fault, request_id: str, family: str) -> Reply:
     """Return the reply for `error`.
 
-    `fault` is the row of the catalogue in force, with the operator's overrides. `family` is the error family of the route.
+    `fault` is the row of the catalogue in force, with the operator's overrides. `family` is the error family of the
+    route.
     """
     code, message = _code_and_message(fault, family)
     fields = list(_fields(fault))

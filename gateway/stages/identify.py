@@ -1,4 +1,4 @@
-"""Finds out who calls, by the key in the header or the URL and by the organisation, and checks what the caller may use."""
+"""Identifies the caller by the key in header or URL and by the organisation, and checks what the caller may use."""
 
 from collections.abc import Awaitable
 from typing import Protocol
@@ -21,8 +21,8 @@ from gateway.table import Caller, Credentials, Route
 class CallerSource(Protocol):
     """Finds callers: the keyring of the configuration, or the cache of the keys that are kept in Redis.
 
-    The keyring returns the caller itself, so that a request does not pay for a coroutine. Both methods raise GatewayError.
-    `client` is the address that is charged for unknown keys, and `wall_s` is the Unix time in seconds.
+    The keyring returns the caller itself, so that a request does not pay for a coroutine. Both methods raise
+    GatewayError. `client` is the address that is charged for unknown keys, and `wall_s` is the Unix time in seconds.
     """
 
     def find(self, secret: str, organization: str | None, wall_s: float, client: str, /) -> Caller | Awaitable[Caller]:
@@ -37,8 +37,8 @@ class CallerSource(Protocol):
 def take_credentials(x: Exchange, credentials: Credentials) -> None:
     """Store the keys of the request on the exchange, and remove them and their copies from its query.
 
-    Raises GatewayError KEY_AMBIGUOUS for more keys than a request may have, and MALFORMED_PATH or MALFORMED_REQUEST when a
-    key is in the path or in Host, where it would reach the upstream.
+    Raises GatewayError KEY_AMBIGUOUS for more keys than a request may have, and MALFORMED_PATH or MALFORMED_REQUEST
+    when a key is in the path or in Host, where it would reach the upstream.
     """
     x.header_keys = x.headers.getall(credentials.key_header, [])
     if x.query:
@@ -66,7 +66,7 @@ def _take_copies(x: Exchange, keys: list[str], text: str, credentials: Credentia
         raise GatewayError(KEY_AMBIGUOUS) from None
     if holds(x.path.encode(errors="replace"), secrets):
         raise _misplaced(MALFORMED_PATH, credentials)
-    if holds(f"{x.host} {x.query}".encode(errors="replace"), secrets):  # the query then holds a copy that a separator cuts in two
+    if holds(f"{x.host} {x.query}".encode(errors="replace"), secrets):  # in the query: cut in two by a separator
         raise _misplaced(MALFORMED_REQUEST, credentials)
 
 
@@ -79,7 +79,8 @@ def _misplaced(fault: Fault, credentials: Credentials) -> GatewayError:
 
 
 def identify(x: Exchange, credentials: Credentials, callers: CallerSource, wall_s: float) -> Caller | Awaitable[Caller]:
-    """Return the caller of the exchange. A key in the header field is preferred to one in the URL, and a key to a certificate.
+    """Return the caller of the exchange. A key in the header field is preferred to one in the URL, and a key to a
+    certificate.
 
     Raises GatewayError KEY_MISSING, KEY_AMBIGUOUS, MALFORMED_REQUEST for two organisations, and what `callers` raises.
     """
@@ -108,7 +109,10 @@ def _organization(x: Exchange, credentials: Credentials) -> str | None:
 
 
 def authorize(caller: Caller, route: Route, method: str) -> None:
-    """Raise GatewayError ROUTE_FORBIDDEN or METHOD_FORBIDDEN when the key may not call this. Every key may use the limits endpoint."""
+    """Raise GatewayError ROUTE_FORBIDDEN or METHOD_FORBIDDEN when the key may not call this.
+
+    Every key may use the limits endpoint.
+    """
     if caller.routes is not None and route.id not in caller.routes and route.upstream is not None:
         raise GatewayError(ROUTE_FORBIDDEN)
     if caller.methods is not None and method not in caller.methods and route.upstream is not None:

@@ -22,8 +22,8 @@ _SPAN_NAMES = {1.0: "second", 60.0: "minute", 3600.0: "hour", 86400.0: "day"}
 def require_allowed(decision: Decision, cost: int) -> None:
     """Raise GatewayError when `decision` refuses a call of `cost` tokens.
 
-    The fault is that of the first quota that refuses, or else RATE_LIMITED. The details name each limit that refuses, the
-    one with the longest wait first, and when the call fits.
+    The fault is that of the first quota that refuses, or else RATE_LIMITED. The details name each limit that refuses,
+    the one with the longest wait first, and when the call fits.
     """
     if decision.allowed:
         return
@@ -81,7 +81,10 @@ def _opening(state: MeterState) -> str:
 
 
 def _wait(seconds: float) -> str:
-    """Return a duration as text, such as 0.3 seconds, 2.5 minutes or 3.5 hours. It is rounded up, so that no retry is too early."""
+    """Return a duration as text, such as 0.3 seconds, 2.5 minutes or 3.5 hours.
+
+    It is rounded up, so that no retry is too early.
+    """
     unit_s, name = next((unit for unit in _UNITS if seconds > 2 * unit[0]), (1, "seconds"))
     tenths = -(-round(seconds * 1e6) // (unit_s * 100_000))
     return f"{tenths / 10:.10g} {name}"

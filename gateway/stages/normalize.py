@@ -1,8 +1,8 @@
 """Turns the answer of a backend into the reply that the contract promises.
 
-Most answers are complete JSON texts with a status below 300: `normalize` handles them directly. All others are decided by
-what is known first: the status, then the media type, then whether the body is complete. Nothing waits: a body that is too
-large to be held is passed on as a stream that is checked while it is read (`gateway.kernel.envelope.splice`).
+Most answers are complete JSON texts with a status below 300: `normalize` handles them directly. All others are decided
+by what is known first: the status, then the media type, then whether the body is complete. Nothing waits: a body that
+is too large to be held is passed on as a stream that is checked while it is read (`gateway.kernel.envelope.splice`).
 """
 
 from collections.abc import Iterator

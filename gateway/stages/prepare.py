@@ -16,7 +16,8 @@ from gateway.upstream.call import BODY_PIECE_BYTES, Body, Call
 Field: TypeAlias = tuple[bytes, bytes]
 
 READ_AHEAD_BYTES = 256 * 1024
-"""At most this much of a body is read before an upstream connection is used, so that a slow upload does not occupy one."""
+"""At most this much of a body is read before an upstream connection is used, so that a slow upload does not occupy one.
+"""
 
 _IF_MATCH, _IF_NONE_MATCH, _RANGE = istr("If-Match"), istr("If-None-Match"), istr("Range")
 _TAGGED = frozenset({b"if-match", b"if-none-match", b"if-range"})
@@ -72,7 +73,10 @@ class _Resumed:
 
 
 async def prepare(x: Exchange, route: Route, caller: Caller, id_field: str, read_ahead: ReadAhead = _UNBOUNDED) -> Call:
-    """Return the call that forwards `x`, with as much of its body as `read_ahead` allows. Raises what `Body.read` raises."""
+    """Return the call that forwards `x`, with as much of its body as `read_ahead` allows.
+
+    Raises what `Body.read` raises.
+    """
     passthrough = route.envelope.mode == "passthrough"
     path = route.upstream_path(x.path)
     return Call(
@@ -141,12 +145,18 @@ def _with_service_tags(fields: list[Field], route: Route, *, parts: bool) -> lis
 
 
 def _asks_for_bytes(headers: Headers) -> bool:
-    """Return whether a range is in bytes, or has no unit. Other units, such as pages or items, are defined by the service."""
+    """Return whether a range is in bytes, or has no unit.
+
+    Other units, such as pages or items, are defined by the service.
+    """
     return any(not (unit := value.partition("=")[0].strip().lower()) or unit == "bytes" for value in headers.getall(_RANGE, []))
 
 
 def _forwarded(x: Exchange, route: Route) -> str:
-    """Return X-Forwarded-* and Forwarded (RFC 7239). Values of a trusted proxy are continued, all others are replaced."""
+    """Return X-Forwarded-* and Forwarded (RFC 7239).
+
+    Values of a trusted proxy are continued, all others are replaced.
+    """
     named = x.peer != UNIX
     node = (f'"[{x.peer}]"' if ":" in x.peer else x.peer) if named else "unknown"
     own = f'for={node};host="{x.host}";proto={x.scheme}'

@@ -1,11 +1,11 @@
 """Records each exchange: its counts, its access line and, after an error, its entry among the last errors.
 
-Exchanges that were rejected or abandoned are recorded too. `_FIELDS` names every field of an access record and of a record
-of the last errors, and where its value comes from. Both constructors are compiled from this table when the module is
-imported, so that the table costs nothing for each request.
+Exchanges that were rejected or abandoned are recorded too. `_FIELDS` names every field of an access record and of a
+record of the last errors, and where its value comes from. Both constructors are compiled from this table when the
+module is imported, so that the table costs nothing for each request.
 
-Law: `record` never raises. It runs after the reply, where an exception would end the connection and lose the requests that
-wait on it. What cannot be recorded is counted, and logged as a bug.
+Law: `record` never raises. It runs after the reply, where an exception would end the connection and lose the requests
+that wait on it. What cannot be recorded is counted, and logged as a bug.
 """
 
 from collections.abc import Callable
@@ -42,7 +42,10 @@ _UNBOUNDED_STATUSES = (ABANDONED, RATE_LIMITED.status)
 """Statuses that even a known caller can cause as often as it likes."""
 
 _PARAMETERS = "x, status, source, total_us, upstream_us, client_us, path, at"
-"""The parameters of the compiled constructors: the exchange, and what is decided about it. Durations are in microseconds."""
+"""The parameters of the compiled constructors: the exchange, and what is decided about it.
+
+Durations are in microseconds.
+"""
 
 _FIELDS = {
     "timestamp": "''",  # `AccessLog.write` sets it and the level
@@ -88,7 +91,7 @@ def _constructor(record: type[R], fields: dict[str, str]) -> Callable[..., R]:
     """Compile a function of `_PARAMETERS` that makes a `record`, by position: three times as fast as by name."""
     values = ", ".join(fields[name] for name in record.__struct_fields__)
     names: dict[str, Any] = {"record": record, "clipped": clipped}
-    made: Callable[..., R] = eval(f"lambda {_PARAMETERS}: record({values})", names)  # noqa: S307  the table above, no input
+    made: Callable[..., R] = eval(f"lambda {_PARAMETERS}: record({values})", names)  # noqa: S307  no input
     return made
 
 
@@ -117,8 +120,8 @@ class _UpstreamSeries(msgspec.Struct):
 class Recorder:
     """Counts exchanges and writes their access lines.
 
-    `secret_name` is the query parameter that carries keys. `errors` keeps the exchanges that ended in an error; None keeps
-    none.
+    `secret_name` is the query parameter that carries keys. `errors` keeps the exchanges that ended in an error; None
+    keeps none.
     """
 
     def __init__(self, metrics: Metrics, log: AccessLog, secret_name: str, errors: ErrorLog | None = None) -> None:

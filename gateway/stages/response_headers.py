@@ -1,4 +1,5 @@
-"""Adds the header fields that every reply has: the request id, the caller's limits, the route's fields, and cache rules.
+"""Adds the header fields that every reply has: the request id, the caller's limits, the route's fields, and cache
+rules.
 
 Laws: the fields that a route sets are also on the gateway's own errors, because a browser cannot read an error without
 its CORS fields. A reply to a key is private to its caller, unless the service allows shared caches explicitly (RFC 9111

@@ -1,15 +1,15 @@
 """Settles the quotas that a call was charged to: only calls that succeed cost something.
 
-A call has succeeded when its reply has a status below 400 and is complete. It has failed when its status is 400 or more,
-whether the gateway or the service made it, and when a streamed reply breaks off, unless the client caused that. A streamed
-reply that the client has abandoned counts as delivered. A client must not get work done for nothing by leaving early, so
-these calls stay charged as well:
- - a call that had been sent to the service when the client left before there was a reply;
- - a streamed reply that broke off because of the client: it did not read and so held the service back for longer than a
-   service may wait, or it broke the request body that it was still sending.
+A call has succeeded when its reply has a status below 400 and is complete. It has failed when its status is 400 or
+more, whether the gateway or the service made it, and when a streamed reply breaks off, unless the client caused that. A
+streamed reply that the client has abandoned counts as delivered. A client must not get work done for nothing by leaving
+early, so these calls stay charged as well: - a call that had been sent to the service when the client left before there
+was a reply; - a streamed reply that broke off because of the client: it did not read and so held the service back for
+longer than a service may wait, or it broke the request body that it was still sending.
 
-Refunds of failed calls, released units and the end of the call are in the store before the reply is sent, unless the store
-is away, so that a client that has its reply finds them at every gateway. A streamed reply is in flight until its end.
+Refunds of failed calls, released units and the end of the call are in the store before the reply is sent, unless the
+store is away, so that a client that has its reply finds them at every gateway. A streamed reply is in flight until its
+end.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -26,14 +26,20 @@ from gateway.kernel.limits.reported_amount import amount_in_body, amount_in_head
 from gateway.upstream.call import Answer
 
 HELD_BACK_S = 5.0
-"""A service that was held back for so many seconds in all may have given up. No service that serves slow clients waits less."""
+"""A service that was held back for so many seconds in all may have given up.
+
+No service that serves slow clients waits less.
+"""
 
 Unmeasured: TypeAlias = Callable[[str], None]
 """Is called with the id of a quota whose amount is missing in a successful answer. The call counts as nothing then."""
 
 
 async def settle(x: Exchange, hold: Reservation, unmeasured: Unmeasured) -> None:
-    """Settle the quotas of a reply that is complete, before it is sent. `conclude` settles streamed replies at their end."""
+    """Settle the quotas of a reply that is complete, before it is sent.
+
+    `conclude` settles streamed replies at their end.
+    """
     if x.reply is not None and x.reply.stream is None:
         settled, ended = _settle(x, hold, x.reply.status < 400, unmeasured), hold.end()
         if settled is not None:

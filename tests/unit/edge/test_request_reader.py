@@ -35,6 +35,7 @@ async def test_what_came_before_garbage_is_answered() -> None:
         ([GET * 80 + b"bad\r\n\r\n"], 80),
         ([GET[:-1], GET[-1:] + b"bad\r\n\r\n"], 1),
         ([GET[:-3], GET[-3:] + GET + b"bad\r\n\r\n"], 2),
+        ([GET[:-4], GET[-4:] + b"bad\r\n\r\n"], 1),
         ([b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n", b"hibad\r\n"], 1),
         ([GET + b"GET /half HTT"], 1),
     ],
@@ -235,7 +236,7 @@ async def test_what_follows_a_refusal_is_not_kept() -> None:
         for _ in range(8):
             await client.send(b"x" * 65536)
         assert await client.at_eof()
-        assert connection._garbled is None
+        assert connection._splitter.refused_line is None
         assert not connection._messages
 
 
@@ -263,9 +264,9 @@ async def test_a_body_that_looks_like_heads_is_fed_as_it_comes() -> None:
         await until(lambda: any(connection._exchange is not None for connection in listener._open()))
         (connection,) = listener._open()
         connection.data_received(body[:100])
-        assert connection._body_left == len(body) - 100
+        assert connection._splitter.body_left == len(body) - 100
         connection.data_received(body[100:] + GET)
-        assert connection._body_left == 0
+        assert connection._splitter.body_left == 0
         assert (await client.reply()).status == 200
         assert (await client.reply()).status == 200
 
