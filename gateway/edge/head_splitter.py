@@ -19,12 +19,12 @@ _NOT_IN_A_LINE = re.compile(rb"[^ -~\r]")
 class HeadSplitter:
     """Receives bytes, and returns them piece by piece.
 
-    The owner sets `in_head` when the parser has begun a head and not finished it, and `body_left` to the number of
-    bytes of a body that have not arrived yet. `refused_line` is a request line that the parser has refused before its
+    The owner sets `in_head` when the parser has begun a head and not finished it, and `body_missing` to the number of
+    bytes of a body that have not arrived yet. `rejected_line` is a request line that the parser has rejected before its
     end, and its error; None when there is none. It has at most `line_bytes`.
     """
 
-    __slots__ = ("_at", "_data", "_line_bytes", "_new", "_tail", "body_left", "in_head", "refused_line")
+    __slots__ = ("_at", "_data", "_line_bytes", "_new", "_tail", "body_missing", "in_head", "rejected_line")
 
     def __init__(self, line_bytes: int) -> None:
         self._line_bytes = line_bytes
@@ -33,12 +33,14 @@ class HeadSplitter:
         self._new = False
         self._tail = b""
         """The last bytes of the newest piece of a head: the end of a head may be divided between two pieces."""
-        self.body_left = 0
+        self.body_missing = 0
         self.in_head = False
-        self.refused_line: tuple[Exception, bytes] | None = None
+        self.rejected_line: tuple[Exception, bytes] | None = None
 
     def __repr__(self) -> str:
-        where = "in a refused line" if self.refused_line else "in a body" if self.body_left else "in a head" if self.in_head else "between"
+        where = (
+            "in a rejected line" if self.rejected_line else "in a body" if self.body_missing else "in a head" if self.in_head else "between"
+        )
         return f"<HeadSplitter {where}, {len(self._data) - self._at} bytes waiting>"
 
     @property
@@ -61,9 +63,9 @@ class HeadSplitter:
             self._new = False
             if self.in_head and (end := (self._tail + data[: len(_HEAD_END)]).find(_HEAD_END)) >= 0:
                 return self._up_to(end + 4 - len(self._tail))
-        if self.body_left:
-            end = min(len(data), at + self.body_left)
-            self.body_left -= end - at
+        if self.body_missing:
+            end = min(len(data), at + self.body_missing)
+            self.body_missing -= end - at
             return self._up_to(end)
         begin = _EMPTY_LINES.match(data, at).end() if data.startswith(b"\r\n", at) else at  # type: ignore[union-attr]
         end = data.find(_HEAD_END, begin) + 4
@@ -85,21 +87,21 @@ class HeadSplitter:
         self._data = self._tail = b""
         self._at = 0
         self._new = False
-        self.refused_line = None
+        self.rejected_line = None
 
-    def refuse_line(self, error: Exception, line: bytes) -> bool:
+    def reject_line(self, error: Exception, line: bytes) -> bool:
         """Return whether the rest of `line` decides what to answer: an unknown method, or no request at all.
 
         If it does, the line is kept, and `extend_line` adds to it. `error` is what the parser has raised.
         """
         undecided = isinstance(error, BadHttpMethod) and len(line) <= self._line_bytes and _STARTED_LINE.fullmatch(line) is not None
         if undecided:
-            self.refused_line = (error, line)
+            self.rejected_line = (error, line)
         return undecided
 
     def extend_line(self, data: bytes) -> bool:
-        """Add `data` to the refused line, and return whether the line is still undecided. Only `data` is searched."""
-        assert self.refused_line is not None
-        error, line = self.refused_line
-        self.refused_line = error, line + data
+        """Add `data` to the rejected line, and return whether the line is still undecided. Only `data` is searched."""
+        assert self.rejected_line is not None
+        error, line = self.rejected_line
+        self.rejected_line = error, line + data
         return len(line) + len(data) <= self._line_bytes and _NOT_IN_A_LINE.search(data) is None

@@ -79,9 +79,9 @@ class RequestReader(WriteProgress):
         if self._is_done():
             return
         splitter = self._splitter
-        if splitter.refused_line is not None:
+        if splitter.rejected_line is not None:
             if not splitter.extend_line(data):
-                self._reject(self._listener.head_checker.parse_error(*splitter.refused_line), in_body=False)
+                self._reject(self._listener.head_checker.parse_error(*splitter.rejected_line), in_body=False)
             return
         splitter.receive(data)
         while splitter.has_piece and not self._is_done():
@@ -104,7 +104,7 @@ class RequestReader(WriteProgress):
         try:
             messages, self._upgraded, _ = self._parser.feed_data(data)
         except Exception as error:  # whatever the parser raises, its cause is what the client has sent
-            if between and self._splitter.refuse_line(error, data):
+            if between and self._splitter.reject_line(error, data):
                 self._head_since = self._head_since or self._listener.head_checker.monotonic()
             else:
                 self._reject(self._listener.head_checker.parse_error(error, data), in_body=not self._last_payload.is_eof())
@@ -120,7 +120,7 @@ class RequestReader(WriteProgress):
             self._last_payload = payload = messages[-1][1]
             if payload is not EMPTY_PAYLOAD:  # behind a body in chunks there is no other request
                 length = body_length(messages[-1][0].headers)
-                self._splitter.body_left = sys.maxsize if length is None else max(0, length - payload.total_bytes)
+                self._splitter.body_missing = sys.maxsize if length is None else max(0, length - payload.total_bytes)
             if self._waiter is not None and not self._waiter.done():
                 self._waiter.set_result(None)
         elif between and data:

@@ -27,7 +27,7 @@ def metered(upstream: Echo, *meters: Meter) -> Gateway:
     return gateway(route(upstream=upstream, tariff=Tariff({"GET": 1}, {"GET": ()}, Metering({("standard", "GET"): postings}, {}))))
 
 
-async def test_a_quota_is_charged_for_what_succeeded_and_refuses_in_its_own_words() -> None:
+async def test_a_quota_is_charged_for_successful_calls_and_refuses_with_its_own_error() -> None:
     echo = Echo(GatewayError(UPSTREAM_REFUSED))
     one = metered(echo, ENCODINGS)
     assert [(await answered(one, exchange(GOOD)))[0] for _ in range(3)] == [503] * 3

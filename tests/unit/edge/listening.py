@@ -28,7 +28,7 @@ Serve = Callable[[Exchange, Send], Awaitable[None]]
 
 
 async def echo(x: Exchange, send: Send) -> None:
-    """Answers with what arrived; a refusal at the head_checker with its fault."""
+    """Answers with what arrived; a refusal at the checker of heads with its fault."""
     if x.head_error is not None:
         fault = x.head_error.fault
         await send(Reply(fault.status, [("X-Fault", fault.name)], b"{}"))
@@ -52,7 +52,7 @@ async def listening(
     host: str = "127.0.0.1",
     rejected: list[int] | None = None,
 ) -> AsyncIterator[tuple[Listener, int]]:
-    """A listener on a free port; `::` stands for both versions of IP. `rejected` is told of each who is too many."""
+    """A listener on a free port; `::` stands for both versions of IP. `rejected` receives the limit for each connection beyond it."""
     head_checker = RequestHeadChecker(
         limits, [ip_network(one) for one in trusted], Ids(lambda n: bytes(range(256)) * (n // 256)), time.monotonic
     )

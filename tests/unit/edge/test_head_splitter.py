@@ -22,7 +22,7 @@ class Parser:
         self.splitter.receive(data)
         pieces = []
         while self.splitter.has_piece:
-            in_body = self.splitter.body_left > 0
+            in_body = self.splitter.body_missing > 0
             pieces.append(piece := self.splitter.piece())
             if not in_body:
                 self.head += piece
@@ -68,9 +68,9 @@ def test_the_end_of_a_head_is_found_between_two_pieces() -> None:
 def test_a_body_is_not_searched_for_heads() -> None:
     parser = Parser()
     assert parser.pieces(HEAD) == [HEAD]
-    parser.splitter.body_left = 6
+    parser.splitter.body_missing = 6
     assert parser.pieces(b"\r\n\r\n") == [b"\r\n\r\n"]
-    assert parser.splitter.body_left == 2
+    assert parser.splitter.body_missing == 2
     assert parser.pieces(b"") == [b""]
     assert parser.pieces(b"xy" + HEAD) == [b"xy", HEAD]
 
@@ -88,9 +88,9 @@ def test_what_was_not_returned_yet_comes_before_what_is_received_later() -> None
 def test_nothing_is_kept_after_clear() -> None:
     splitter = HeadSplitter(MOST)
     splitter.receive(HEAD)
-    assert splitter.refuse_line(BadHttpMethod("x"), b"FOO")
+    assert splitter.reject_line(BadHttpMethod("x"), b"FOO")
     splitter.clear()
-    assert (splitter.has_piece, splitter.refused_line) == (False, None)
+    assert (splitter.has_piece, splitter.rejected_line) == (False, None)
 
 
 @pytest.mark.parametrize(
@@ -104,26 +104,26 @@ def test_nothing_is_kept_after_clear() -> None:
         (BadStatusLine("x"), b"FOO", False),
     ],
 )
-def test_which_refused_lines_are_decided_by_their_rest(error: Exception, line: bytes, undecided: bool) -> None:
+def test_which_rejected_lines_are_decided_by_their_rest(error: Exception, line: bytes, undecided: bool) -> None:
     splitter = HeadSplitter(MOST)
-    assert splitter.refuse_line(error, line) is undecided
-    assert splitter.refused_line == ((error, line) if undecided else None)
+    assert splitter.reject_line(error, line) is undecided
+    assert splitter.rejected_line == ((error, line) if undecided else None)
 
 
 @pytest.mark.parametrize(("rest", "undecided"), [(b"BAR /a", True), (b" /a HTTP/1.1\r\n", False), (b"x" * MOST, False)])
-def test_a_refused_line_is_collected_until_it_is_decided(rest: bytes, undecided: bool) -> None:
+def test_a_rejected_line_is_collected_until_it_is_decided(rest: bytes, undecided: bool) -> None:
     splitter = HeadSplitter(MOST)
     error = BadHttpMethod("x")
-    assert splitter.refuse_line(error, b"FOO")
+    assert splitter.reject_line(error, b"FOO")
     assert splitter.extend_line(rest) is undecided
-    assert splitter.refused_line == (error, b"FOO" + rest)
+    assert splitter.rejected_line == (error, b"FOO" + rest)
 
 
 def test_it_shows_what_it_is_in() -> None:
     splitter = HeadSplitter(MOST)
     splitter.in_head = True
     assert repr(splitter) == "<HeadSplitter in a head, 0 bytes waiting>"
-    splitter.body_left = 1
+    splitter.body_missing = 1
     assert repr(splitter) == "<HeadSplitter in a body, 0 bytes waiting>"
-    splitter.refuse_line(BadHttpMethod("x"), b"FOO")
-    assert repr(splitter) == "<HeadSplitter in a refused line, 0 bytes waiting>"
+    splitter.reject_line(BadHttpMethod("x"), b"FOO")
+    assert repr(splitter) == "<HeadSplitter in a rejected line, 0 bytes waiting>"

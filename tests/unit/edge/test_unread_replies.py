@@ -35,14 +35,14 @@ class Reading:
 
 def noted(limit: float, *readers: tuple[str, float, int]) -> list[bool]:
     """Which of these (owner, pace, bytes) are cut."""
-    told: list[None] = []
-    unread = UnreadReplies(limit, lambda: told.append(None))
+    events: list[None] = []
+    unread = UnreadReplies(limit, lambda: events.append(None))
     reading = [Reading(owner, pace) for owner, pace, _ in readers]
     for reader, (_, _, size) in zip(reading, readers, strict=True):
         unread.update(reader, size)
     unread.enforce(0.0)
     cut = [reader.cut for reader in reading]
-    assert len(told) == sum(cut)
+    assert len(events) == sum(cut)
     assert unread.total == sum(size for gone, (_, _, size) in zip(cut, readers, strict=True) if not gone)
     return cut
 
@@ -80,7 +80,7 @@ def test_who_is_gone_leaves_nothing() -> None:
 async def test_a_client_that_does_not_read_is_cut_and_others_are_served(streamed: bool) -> None:
     size = 8 << 20
     ended: list[Exchange] = []
-    told: list[None] = []
+    events: list[None] = []
 
     class Stream:
         unread = 0
@@ -100,11 +100,11 @@ async def test_a_client_that_does_not_read_is_cut_and_others_are_served(streamed
             ended.append(x)
 
     async with listening(serve) as (listener, port):
-        listener.unread = UnreadReplies(1 << 17, lambda: told.append(None))
+        listener.unread = UnreadReplies(1 << 17, lambda: events.append(None))
         async with await RawClient.connect(port) as client, await RawClient.connect(port) as other:
             client.stop_reading()
             await client.send(GET.replace(b"/a", b"/large"))
-            await until(lambda: bool(told))
+            await until(lambda: bool(events))
             await until(lambda: bool(ended))
             assert ended[0].ended is not None
             assert ended[0].ended.fault is REPLY_NOT_TAKEN

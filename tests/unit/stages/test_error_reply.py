@@ -95,6 +95,6 @@ def test_allow_and_challenge() -> None:
     )
 
 
-def test_what_leaves_the_connection_in_doubt_closes_it() -> None:
+def test_errors_after_which_the_next_request_is_not_found_close_the_connection() -> None:
     assert error_reply(GatewayError(MALFORMED_REQUEST), MALFORMED_REQUEST, REQUEST_ID, "general").close
     assert not error_reply(GatewayError(NO_ROUTE), NO_ROUTE, REQUEST_ID, "general").close

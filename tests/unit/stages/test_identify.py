@@ -95,7 +95,7 @@ def test_a_key_may_be_held_to_some_routes_and_methods() -> None:
     assert raised.value.fault is METHOD_FORBIDDEN
 
 
-def test_what_the_gateway_itself_tells_is_for_every_caller() -> None:
+def test_the_limits_endpoint_is_for_every_caller() -> None:
     authorize(caller(routes=frozenset({"invoices"}), methods=frozenset({"DELETE"})), route(upstream=None), "GET")
 
 
@@ -213,7 +213,7 @@ async def test_keys_in_redis_are_found_by_the_same_rules(fields: list[tuple[str,
         ([("X-Api-Key", "a-secret")], "&".join(["a=a-secret"] * 100)),
     ],
 )
-def test_more_keys_than_anybody_has_are_refused_before_they_are_looked_for(fields: list[tuple[str, str]], query: str) -> None:
+def test_too_many_keys_are_refused_before_they_are_searched_for(fields: list[tuple[str, str]], query: str) -> None:
     with pytest.raises(GatewayError) as refused:
         take_credentials(exchange(fields, query=query), CREDENTIALS)
     assert refused.value.fault is KEY_AMBIGUOUS

@@ -27,7 +27,7 @@ async def told(*routes: Route) -> dict[str, Any]:
     return result
 
 
-async def test_a_caller_is_told_what_it_has() -> None:
+async def test_a_caller_gets_its_account() -> None:
     minute = {
         "id": "minute",
         "name": "Minute",

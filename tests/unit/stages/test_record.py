@@ -144,7 +144,7 @@ def test_an_upstream_that_failed(recording: Recording) -> None:
     assert recording.value("gateway_upstream_requests_total") == 0
 
 
-def test_a_client_that_left(recording: Recording) -> None:
+def test_a_client_that_closed_its_connection(recording: Recording) -> None:
     line = recording.record(exchange(route=route(), outcome="abandoned", error=GatewayError(CLIENT_CLOSED)))
     assert (line["http.response.status_code"], line["gateway.outcome"]) == (499, "abandoned")
     assert recording.value("gateway_requests_total", route="orders", method="GET", code="499", source="gateway") == 1
@@ -163,7 +163,7 @@ def test_a_client_that_leaves_is_no_failure_of_the_upstream(recording: Recording
     assert recording.value("gateway_rejected_total") == 0
 
 
-def test_a_look_at_the_limiter_is_no_decision(recording: Recording) -> None:
+def test_limits_that_were_only_peeked_at_are_no_decision(recording: Recording) -> None:
     line = recording.record(served(peeked=True))
     assert recording.value("gateway_limiter_decisions_total") == 0
     assert "gateway.limiter.result" not in line
@@ -206,7 +206,7 @@ MADE_HERE = "gw_" + "Ab1" * 13
         {"path": f"/v1/{SECRET}", "head_error": GatewayError(NO_ROUTE)},
     ],
 )
-def test_a_path_that_may_hold_a_key_is_not_written(recording: Recording, changes: dict[str, Any]) -> None:
+def test_a_path_that_may_contain_a_key_is_not_written(recording: Recording, changes: dict[str, Any]) -> None:
     line = recording.record(exchange(**changes))
     assert "url.path" not in line
     assert "canary" not in json.dumps(line)
@@ -288,5 +288,5 @@ def test_a_bug_is_logged_with_where_it_happened(recording: Recording) -> None:
     assert isinstance(line["exc_info"], ZeroDivisionError)
 
 
-def test_a_path_beside_more_keys_than_were_looked_at_is_not_written(recording: Recording) -> None:
+def test_a_path_beside_too_many_keys_is_not_written(recording: Recording) -> None:
     assert "url.path" not in recording.record(exchange(error=GatewayError(KEY_AMBIGUOUS), reply=Reply(401, [], b"", code=1002)))

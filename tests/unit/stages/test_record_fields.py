@@ -36,7 +36,7 @@ def test_every_field_of_an_access_record() -> None:
     assert Recording().record(x) == FIELDS
 
 
-def test_what_an_exchange_does_not_have_is_left_out() -> None:
+def test_fields_without_a_value_are_omitted() -> None:
     line = Recording().record(exchange())
     assert set(line) == {
         "event", "timestamp", "level", "request_id", "trace_id", "http.request.method", "url.path", "http.response.status_code",

@@ -17,7 +17,7 @@ def test_a_stranger_gets_the_request_id_only() -> None:
     assert reply.fields == [("Content-Type", "application/json"), ("X-Request-Id", REQUEST_ID)]
 
 
-def test_a_known_caller_is_told_what_is_left() -> None:
+def test_a_known_caller_gets_its_remaining_limits() -> None:
     x = exchange()
     x.claim, x.decision = caller().claim, Decision(True, "local", (WindowState(MINUTE, 299, 0.2, 0.0),))
     assert response_headers(Reply(200, [], b""), x, "X-Id").fields == [
@@ -53,7 +53,7 @@ def test_what_a_key_has_opened_is_for_its_caller(fields: list[Line], marks: int,
     assert fields_of(("X-A", "1"), *fields, marks=marks, several=several) == [("X-A", "1"), *wanted, OWN]
 
 
-def test_the_gateways_own_replies_have_what_the_route_sets() -> None:
+def test_replies_of_the_gateway_have_the_fields_that_the_route_sets() -> None:
     assert fields_of(source="gateway", marks=SHARED) == [("X-Own", "1"), OWN]
     x = exchange()
     assert response_headers(Reply(404, [], b""), x, "X-Id", (("X-Nowhere", "1"),)).fields == [("X-Nowhere", "1"), OWN]
@@ -61,13 +61,13 @@ def test_the_gateways_own_replies_have_what_the_route_sets() -> None:
     assert response_headers(Reply(405, [], b""), x, "X-Id", (("X-Nowhere", "1"),)).fields == [("X-Own", "1"), OWN]
 
 
-def test_an_open_route_says_nothing_of_keys() -> None:
+def test_an_open_route_does_not_vary_by_key() -> None:
     x = exchange()
     x.route = route()
     assert response_headers(Reply(200, [], b"", source="upstream"), x, "X-Id").fields == [OWN]
 
 
-def test_a_reply_for_a_client_that_has_left_has_the_same_fields() -> None:
+def test_a_reply_without_an_answer_has_the_same_fields() -> None:
     x = exchange()
     x.route = route(privacy=PRIVACY)
     assert response_headers(Reply(200, [], b"", source="upstream"), x, "X-Id").fields == [*PRIVACY, OWN]

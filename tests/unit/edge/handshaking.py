@@ -23,7 +23,7 @@ LIMITS = ListenerLimits(
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 
 
-class Told:
+class RecordedEvents:
     """Keeps what a ListenerEvents would count."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Told:
 
 
 async def echo(x: Exchange, send: Send) -> None:
-    """Answers who asked, or the fault that the head_checker found; as the pipeline does, it bears a client that has left."""
+    """Answers who asked, or the fault that the checker of heads found; as the pipeline does, it bears a client that has left."""
     with suppress(ConnectionError):
         await _echo(x, send)
 
@@ -88,7 +88,7 @@ async def listening(
     host: str = "127.0.0.1",
     **more: Any,
 ) -> AsyncIterator[tuple[Listener, int]]:
-    """A listener, and its port; on the unix socket `unix` instead, which is trusted. `::` stands for both versions of IP. `rejected` is told of each who is too many."""
+    """A listener, and its port; on the unix socket `unix` instead, which is trusted. `::` stands for both versions of IP. `rejected` receives the limit for each connection beyond it."""
     loop = asyncio.get_running_loop()
     head_checker = RequestHeadChecker(
         limits, [ip_network(one) for one in trusted], Ids(lambda n: bytes(range(256)) * (n // 256)), loop.time, unix is not None
