@@ -33,7 +33,7 @@ class Exchange(msgspec.Struct):
     `ended` is why the gateway itself gives the exchange up, set before its task is cancelled.
     `certificate_subject` is what the client has proved to be by its certificate (RFC 4514), "" without one.
     `near` is a route for the path of a request whose method none has.
-    `hold` is what has to be told how the exchange ends, None when nothing has. `looked` says that `decision` was only
+    `reservation` is what has to be told how the exchange ends, None when nothing has. `looked` says that `decision` was only
     looked up, at no cost. `call` is what goes to the upstream. `client_s` is what waiting for the client took: for its body
     until the upstream answered, and until it had taken what was written of the reply. `upstream_s` is what waiting for the
     upstream took: for its answer, and for the rest of one that is streamed. `sent_bytes` is what was sent of the reply's body,
@@ -68,7 +68,7 @@ class Exchange(msgspec.Struct):
     query_keys: list[str] = []
     claim: Claim | None = None
     decision: Decision | None = None
-    hold: Reservation | None = None
+    reservation: Reservation | None = None
     limiter_s: float = 0.0
     call: Call | None = None
     answer: Answer | None = None

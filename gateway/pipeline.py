@@ -74,8 +74,8 @@ class Gateway:
         self.recorder.begin()
         try:
             x.reply = dress(await self._answer(x), x, self.id_field, self.table.unrouted)
-            if x.hold is not None:
-                await self._settle(x, x.hold)
+            if x.reservation is not None:
+                await self._settle(x, x.reservation)
             if x.answer is not None and len(x.answer.body) > LARGE_BYTES:
                 x.answer.body = b""  # the reply has what is sent of it, and a slow client must not hold both
             x.sent_bytes = await send(x.reply)
@@ -91,20 +91,20 @@ class Gateway:
         finally:
             if x.answer is not None and x.answer.stream is not None:
                 x.upstream_s += x.answer.stream.waited_s
-            if x.hold is not None:
-                self._conclude(x, x.hold)
+            if x.reservation is not None:
+                self._conclude(x, x.reservation)
             self.recorder.record(x, self.clock.monotonic())
 
-    async def _settle(self, x: Exchange, hold: Reservation) -> None:
+    async def _settle(self, x: Exchange, reservation: Reservation) -> None:
         """A bug in the accounts of quotas must not cost the client its reply."""
         try:
-            await settle(x, hold, self.recorder.unmeasured)
+            await settle(x, reservation, self.recorder.unmeasured)
         except Exception as bug:
             self.recorder.bug(bug, x.request_id)
 
-    def _conclude(self, x: Exchange, hold: Reservation) -> None:
+    def _conclude(self, x: Exchange, reservation: Reservation) -> None:
         try:
-            conclude(x, hold, self.recorder.unmeasured)
+            conclude(x, reservation, self.recorder.unmeasured)
         except Exception as bug:
             self.recorder.bug(bug, x.request_id)
 
@@ -153,7 +153,7 @@ class Gateway:
             x.decision = await self.limiter.decide(claim)
         finally:
             x.limiter_s = self.clock.monotonic() - began
-        x.hold = x.decision.hold
+        x.reservation = x.decision.reservation
         refuse_spent(x.decision, claim.cost)
         if route.upstream is None:
             return await tell(x, caller, x.decision, self._accounts)

@@ -21,7 +21,7 @@ from gateway.kernel.faults import KEY_MISSING, KEY_UNKNOWN, KEY_UNUSABLE, KEYS_U
 from gateway.kernel.key_format import is_misspelt
 from gateway.keystore.guess_throttle import GuessThrottle
 from gateway.keystore.lookups import KeyLookups
-from gateway.keystore.reader import KeyStore
+from gateway.keystore.reader import KeyReader
 from gateway.keystore.records import MOST_BYTES, proof_of_certificate, proof_of_secret
 from gateway.redis_client.address import RedisConnectionError
 from gateway.settings.checks.stored_keys import References, read_key
@@ -53,7 +53,7 @@ _LONGEST_PROBLEM = 500
 V = TypeVar("V")
 
 
-class Counter(Protocol):
+class LookupCounter(Protocol):
     """A counter."""
 
     def inc(self) -> None: ...
@@ -78,10 +78,10 @@ class StoredKeys:
 
     def __init__(
         self,
-        store: KeyStore,
+        store: KeyReader,
         references: References,
         make: Callable[[KeySetting], Key],
-        results: Mapping[str, Counter],
+        results: Mapping[str, LookupCounter],
         clock: Clock,
         most: int = MOST,
     ) -> None:

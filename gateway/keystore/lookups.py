@@ -7,7 +7,7 @@ twice, is told so with those that were asked for: nobody waits for longer than t
 import asyncio
 from collections import deque
 
-from gateway.keystore.reader import KeyStore, RefusedCommandError
+from gateway.keystore.reader import KeyReader, RefusedCommandError
 from gateway.redis_client.address import RedisConnectionError
 
 AT_ONCE = 32
@@ -19,7 +19,7 @@ Found = bytes | RedisConnectionError | None
 class KeyLookups:
     """Over `store`, with up to `commands` under way. `len` is how many keys are asked for or wait."""
 
-    def __init__(self, store: KeyStore, commands: int) -> None:
+    def __init__(self, store: KeyReader, commands: int) -> None:
         self._store = store
         self._commands = commands
         self._waiting: deque[tuple[str, asyncio.Future[Found]]] = deque()

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from gateway.keystore.records import EVERYTHING, TAG, Names
+from gateway.keystore.records import EVERYTHING, TAG, KeyNames
 from gateway.redis_client.address import RedisConnectionError
-from gateway.redis_client.client import Call
+from gateway.redis_client.client import RedisCall
 from gateway.redis_client.connection import pack, sha_of
 
 _QUIET = files("gateway.keystore").joinpath("pcall.lua").read_bytes()
@@ -16,7 +16,7 @@ _QUIET_SHA = sha_of(_QUIET)
 _FIND = files("gateway.keystore").joinpath("find_keys.lua").read_bytes()
 FIND_SHA = sha_of(_FIND)
 SCRIPTS = (_QUIET, _FIND)
-"""What a server has to have loaded for a KeyStore."""
+"""What a server has to have loaded for a KeyReader."""
 
 
 class RefusedCommandError(RedisConnectionError):
@@ -36,12 +36,12 @@ class Changes(NamedTuple):
     proofs: frozenset[str] | None
 
 
-class KeyStore:
+class KeyReader:
     """Keys by what a caller proves to be one. `call` is that of a RedisStore with SCRIPTS. All methods raise RedisConnectionError."""
 
-    def __init__(self, call: Call, key_prefix: str) -> None:
+    def __init__(self, call: RedisCall, key_prefix: str) -> None:
         self._call = call
-        self._names = Names.of(key_prefix)
+        self._names = KeyNames.of(key_prefix)
 
     async def find(self, proofs: Sequence[str]) -> list[bytes | None]:
         """For each its entry for `keys`, as JSON; None where nobody has this proof."""

@@ -25,7 +25,7 @@ EVERYTHING = b"*"
 """In place of proofs, where a change is about too many to name."""
 
 
-class Names(NamedTuple):
+class KeyNames(NamedTuple):
     """In Redis."""
 
     proofs: str
@@ -35,7 +35,7 @@ class Names(NamedTuple):
     changed: str
 
     @classmethod
-    def of(cls, key_prefix: str) -> "Names":
+    def of(cls, key_prefix: str) -> "KeyNames":
         return cls(*(f"{key_prefix}:{VERSION}:{{{TAG}}}:{name}" for name in cls._fields))
 
 

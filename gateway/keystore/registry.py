@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import msgspec
 import redis
 
-from gateway.keystore.records import CHANGES_KEPT, EVERYTHING, Names, StoredKey
+from gateway.keystore.records import CHANGES_KEPT, EVERYTHING, KeyNames, StoredKey
 
 MOST_NAMED = 16
 """Proofs that a change names; gateways ask again for all that they know when it is about more."""
@@ -40,7 +40,7 @@ class KeyRegistry:
 
     def __init__(self, client: redis.Redis, key_prefix: str, nonce: Callable[[], str] = lambda: secrets.token_hex(8)) -> None:
         self._client = client
-        self._names = Names.of(key_prefix)
+        self._names = KeyNames.of(key_prefix)
         self._nonce = nonce
 
     def all(self) -> Iterator[StoredKey]:

@@ -15,8 +15,8 @@ import structlog
 from gateway.kernel.clock import Clock
 from gateway.keystore.cache import RESULTS, StoredKeys
 from gateway.keystore.notifications import KeyNotices, addresses_of
-from gateway.keystore.reader import KeyStore, RefusedCommandError
-from gateway.keystore.records import Names
+from gateway.keystore.reader import KeyReader, RefusedCommandError
+from gateway.keystore.records import KeyNames
 from gateway.limiter.interface import Limiter
 from gateway.limiter.redis_limiter import RedisLimiter
 from gateway.observe.metrics import Metrics
@@ -34,17 +34,17 @@ def key_watch(config: Config, limiter: Limiter, metrics: Metrics, clock: Clock) 
     if config.redis is None or config.key_store is None:
         return None
     assert isinstance(limiter, RedisLimiter)
-    store, maker = KeyStore(limiter.call, config.redis.key_prefix), KeyMaker(config)
+    store, maker = KeyReader(limiter.call, config.redis.key_prefix), KeyMaker(config)
     keys = StoredKeys(store, References(config), maker.make, {result: metrics.key_lookups.labels(result) for result in RESULTS}, clock)
     metrics.keys_in_memory.watch(lambda: float(len(keys)))
-    notices = KeyNotices(addresses_of(config.redis.login_url()), Names.of(config.redis.key_prefix).changed)
+    notices = KeyNotices(addresses_of(config.redis.login_url()), KeyNames.of(config.redis.key_prefix).changed)
     return KeyWatch(keys, store, notices)
 
 
 class KeyWatch:
     """Keeps `keys`, those of `store`, up to date. `start` once, `close` at the end. `chance` returns a number from 0 up to 1."""
 
-    def __init__(self, keys: StoredKeys, store: KeyStore, notices: KeyNotices, chance: Callable[[], float] = random.random) -> None:
+    def __init__(self, keys: StoredKeys, store: KeyReader, notices: KeyNotices, chance: Callable[[], float] = random.random) -> None:
         self.keys = keys
         self._store = store
         self._notices = notices

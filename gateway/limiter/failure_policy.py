@@ -44,7 +44,7 @@ class FailurePolicy:
         states = [_as_if_fresh(window, claim.cost if decided.allowed else 0) for window in enforced]
         for place, state in zip(step.places, decided.states, strict=True):
             states[place] = state
-        return Decision(decided.allowed, decided.store, tuple(states), decided.shadows, decided.spent, decided.hold)
+        return Decision(decided.allowed, decided.store, tuple(states), decided.shadows, decided.spent, decided.reservation)
 
     def _step(self, claim: Claim) -> _Step:
         ways = [window.on_failure or self.on_failure for window in claim.windows]

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from gateway.kernel.clock import Clock
 from gateway.kernel.limits.token_bucket import Claim, Decision, Window, carry
 from gateway.limiter.memory_limiter import LocalLimiter
-from gateway.redis_client.client import Call
+from gateway.redis_client.client import RedisCall
 
 MOST_DEBTORS = 100_000
 """Buckets whose calls are remembered until Redis is back; those of any more are forgotten."""
@@ -113,7 +113,7 @@ class Fallback:
             self._debts.pop(key, None)
             self.on_change(key)
 
-    async def settle(self, call: Call, pack: Pack) -> None:
+    async def settle(self, call: RedisCall, pack: Pack) -> None:
         """Charge what is owed. Ends early when Redis is away again; the rest is owed still."""
         while self._debts:
             batch = [(key, self._debts.pop(key)) for key in list(islice(self._debts, AT_ONCE))]
@@ -156,7 +156,7 @@ class Fallback:
         debt.tat_us = max(debt.tat_us, now_us) + tokens * emission_us
         self.on_change(key)
 
-    async def _pay(self, key: str, debt: Debt, call: Call, pack: Pack) -> bool:
+    async def _pay(self, key: str, debt: Debt, call: RedisCall, pack: Pack) -> bool:
         """Whether Redis answered: all of it was charged or, at a second try, what was there."""
         window = replace(debt.window, shadow=False)
         tokens = debt.left(self._now_us())

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from importlib.resources import files
 
-from gateway.redis_client.client import Call
+from gateway.redis_client.client import RedisCall
 from gateway.redis_client.connection import pack, sha_of
 
 SCRIPT = files("gateway.limiter").joinpath("scripts/heartbeat.lua").read_bytes()
@@ -39,7 +39,7 @@ class GatewayHeartbeat:
         """Others were there when somebody else asked last."""
         self._seen.append(gateways)
 
-    async def beat(self, call: Call) -> bool:
+    async def beat(self, call: RedisCall) -> bool:
         """Whether Redis was there to hear it."""
         reply = await call(self._command, self._key)
         if not isinstance(reply, int):
@@ -47,7 +47,7 @@ class GatewayHeartbeat:
         self._seen.append(max(reply, 1))
         return True
 
-    async def leave(self, call: Call) -> None:
+    async def leave(self, call: RedisCall) -> None:
         """The others need not wait to learn that this one has gone."""
         await call(pack(b"ZREM", self._key.encode(), self._id), self._key)
 

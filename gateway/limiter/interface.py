@@ -16,7 +16,7 @@ import msgspec
 
 from gateway.kernel.limits.quota import MeterState, Posting
 from gateway.kernel.limits.token_bucket import Claim, Decision, OnFailure
-from gateway.redis_client.status import Redis
+from gateway.redis_client.status import RedisStatus
 
 
 class Limiter(Protocol):
@@ -43,7 +43,7 @@ class Condition(msgspec.Struct):
 
     store: str
     decides: Literal["memory", "redis"] | OnFailure
-    redis: Redis | None
+    redis: RedisStatus | None
     buckets: int
     debts: int
     refusals: int

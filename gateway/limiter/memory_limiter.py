@@ -160,7 +160,7 @@ class LocalLimiter:
         if not self._calls_to_sweep:
             self._sweep(now_us)
         if decided.allowed:
-            decided.hold = self.memory_quotas.take(claim.postings)
+            decided.reservation = self.memory_quotas.take(claim.postings)
         return decided
 
     def _charge(self, claim: Claim, cost: int, now_us: int) -> tuple[bool, list[int]]:

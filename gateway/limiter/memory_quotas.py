@@ -33,7 +33,7 @@ SHARED_SLOTS = 256
 NAME_LENGTH = 28
 
 
-class Names:
+class UnitNames:
     """Names of units that no other process makes, of NAME_LENGTH letters."""
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class MemoryQuotas:
     def __init__(self, clock: Clock, max_keys: int = MAX_KEYS) -> None:
         self._clock = clock
         self._max_keys = max_keys
-        self._names = Names()
+        self._names = UnitNames()
         self._tallies: dict[str, Tally] = {}
         self._units: dict[str, Units] = {}
         self._month = 0
@@ -112,24 +112,24 @@ class MemoryQuotas:
                 self._of(posting.key).ends_s[unit] = now_s + lasts_s
         return Reservation(postings, partial(self._settle, postings, unit, month), partial(self._leave, postings, unit))
 
-    def apply(self, moves: Iterable[MeterUpdate]) -> None:
+    def apply(self, updates: Iterable[MeterUpdate]) -> None:
         """All that `gateway.kernel.limits.quota` says a Move is."""
         now_s, month = self._now()
-        for move in moves:
-            if move.what == "add":
-                self._add(move.key, move.number, move.month > 0, month)
-            elif move.what == "refund":
-                tally = self._tallies.get(self._name(move.key, self._tallies))
-                if tally is not None and tally.month == move.month:
+        for update in updates:
+            if update.what == "add":
+                self._add(update.key, update.number, update.month > 0, month)
+            elif update.what == "refund":
+                tally = self._tallies.get(self._name(update.key, self._tallies))
+                if tally is not None and tally.month == update.month:
                     tally.used = max(tally.used - 1, 0)
-            elif move.what == "put":
-                self._of(move.key).ends_s[move.unit] = now_s + move.number / 1000
-            elif (units := self._units.get(self._name(move.key, self._units))) is not None:
+            elif update.what == "put":
+                self._of(update.key).ends_s[update.unit] = now_s + update.number / 1000
+            elif (units := self._units.get(self._name(update.key, self._units))) is not None:
                 self._end(units, now_s)
-                gone = move.unit if move.what == "drop" else min(units.ends_s, key=units.ends_s.__getitem__, default="")
+                gone = update.unit if update.what == "drop" else min(units.ends_s, key=units.ends_s.__getitem__, default="")
                 units.ends_s.pop(gone, None)
                 if not units.ends_s and not units.others:
-                    del self._units[self._name(move.key, self._units)]
+                    del self._units[self._name(update.key, self._units)]
 
     def knows(self, posting: Posting) -> bool:
         """Whether anything was said of that meter, this month."""

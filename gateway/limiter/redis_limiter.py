@@ -38,8 +38,8 @@ from gateway.limiter.redis_quotas import READ, RedisQuotas, charged, quota_scrip
 from gateway.limiter.settlements import SCRIPT as SETTLE
 from gateway.redis_client.address import RedisConnectionError
 from gateway.redis_client.client import redis_store
-from gateway.redis_client.connection import Reply, pack, sha_of
-from gateway.redis_client.status import Redis
+from gateway.redis_client.connection import RedisReply, pack, sha_of
+from gateway.redis_client.status import RedisStatus
 
 SCRIPT = files("gateway.limiter").joinpath("scripts/bucket.lua").read_bytes()
 SCRIPT_SHA = sha_of(SCRIPT)
@@ -125,7 +125,7 @@ class RedisLimiter:
     def condition(self) -> Condition:
         """As `TendedLimiter.condition`."""
         since = None if self._changed_at is None else unix_date(int(self._changed_at))
-        redis = Redis(self._up, since, self._reason, self._store.servers(), self.fallback.gateways)
+        redis = RedisStatus(self._up, since, self._reason, self._store.servers(), self.fallback.gateways)
         decides = "redis" if self._up else self._failure_policy.on_failure
         return Condition(repr(self), decides, redis, self.fallback.memory.buckets, self.fallback.debts, len(self._refusals))
 
@@ -209,25 +209,25 @@ class RedisLimiter:
             return decided
         return self._without(claim, reply)
 
-    def _metered_without(self, claim: Claim, reply: Reply) -> Decision:
+    def _metered_without(self, claim: Claim, reply: RedisReply) -> Decision:
         """As `_without`; Redis is to be told how the call ends."""
         if self._failure_policy.on_failure == "local":
             self.quotas.seed_share(charged(claim), self.fallback.memory.memory_quotas, self.fallback.gateways)
         decided = self._without(claim, reply)
-        if decided.hold is not None:
-            decided.hold = self.quotas.deferred(claim, decided.hold)
+        if decided.reservation is not None:
+            decided.reservation = self.quotas.deferred(claim, decided.reservation)
         elif decided.allowed:
-            decided.hold = self.quotas.uncounted(claim)
+            decided.reservation = self.quotas.uncounted(claim)
         return decided
 
-    def _without(self, claim: Claim, reply: Reply) -> Decision:
+    def _without(self, claim: Claim, reply: RedisReply) -> Decision:
         """What the ladder says, because `reply` is none. Raises GatewayError LIMITER_UNAVAILABLE."""
         without = self._failure_policy.decide_now(claim)
         if without is None:
             raise self._unavailable(reply)
         return without
 
-    def _unavailable(self, reply: Reply) -> GatewayError:
+    def _unavailable(self, reply: RedisReply) -> GatewayError:
         return GatewayError(LIMITER_UNAVAILABLE, retry_after_s=RETRY_AFTER_S, cause=f"redis {self._store.address}: {reply!s}")
 
     async def _tend(self) -> None:

@@ -24,11 +24,11 @@ from gateway.kernel.limits.quota import (
     state,
 )
 from gateway.kernel.limits.token_bucket import Claim, Decision, decision, tag_of
-from gateway.limiter.memory_quotas import NAME_LENGTH, MemoryQuotas, Names
+from gateway.limiter.memory_quotas import NAME_LENGTH, MemoryQuotas, UnitNames
 from gateway.limiter.settlements import MARKED_MS, METERS, Settlements
 from gateway.redis_client.address import RedisConnectionError
-from gateway.redis_client.client import Call
-from gateway.redis_client.connection import Reply, pack, sha_of
+from gateway.redis_client.client import RedisCall
+from gateway.redis_client.connection import RedisReply, pack, sha_of
 from gateway.redis_client.server import AWAY
 
 QUOTA = files("gateway.limiter").joinpath("scripts/quota.lua").read_bytes()
@@ -58,14 +58,14 @@ def rates(claim: Claim) -> list[bytes]:
 class RedisQuotas:
     """`prefix` begins every key; `bucket` is the script that decides about windows."""
 
-    def __init__(self, prefix: str, call: Call, bucket: bytes, clock: Clock) -> None:
+    def __init__(self, prefix: str, call: RedisCall, bucket: bytes, clock: Clock) -> None:
         self._prefix = prefix
         self._wall = clock.wall
         self._call = call
         self._sha = sha_of(quota_script(bucket))
-        self._names = Names()
+        self._names = UnitNames()
         self._commands: dict[Claim, list[bytes]] = {}
-        self._asking: set[asyncio.Task[Reply]] = set()
+        self._asking: set[asyncio.Task[RedisReply]] = set()
         self.known: dict[str, tuple[int, int]] = {}
         """What meters said last, and in which month."""
         self._flying: dict[str, dict[str, bool]] = {}
@@ -74,7 +74,7 @@ class RedisQuotas:
         """Meters that memory counts in Redis's stead, and the most that each may say."""
         self.on_change: Callable[[Iterable[str]], None] = ignore_keys
         """Called with the meters of which memory says something else than before."""
-        self._ledger: MemoryQuotas | None = None
+        self._memory: MemoryQuotas | None = None
         self.settlements = Settlements(prefix, call, clock.monotonic)
 
     async def decide(self, claim: Claim) -> Decision | RedisConnectionError:
@@ -120,7 +120,7 @@ class RedisQuotas:
 
         It begins again when Redis has been heard of since: an answer that came too late is no outage.
         """
-        self._ledger = memory_quotas
+        self._memory = memory_quotas
         for posting in postings:
             if posting.key not in self.lent or not memory_quotas.knows(posting):
                 self.lent[posting.key] = posting.meter.max
@@ -135,7 +135,7 @@ class RedisQuotas:
         self.on_change(posting.key for posting in claim.postings)
 
         def leave() -> None:
-            counted.end()
+            counted.release()
             self._untrack(claim, unit)
 
         return Reservation(claim.postings, partial(self._settle_away, claim, unit, counted), leave)
@@ -146,10 +146,10 @@ class RedisQuotas:
             names = list(units)
             tag = tag_of(key)
             for at in range(0, len(names), RENEWALS):
-                moves = [MeterUpdate(key, "put", LEASE_MS, unit=unit) for unit in names[at : at + RENEWALS] if unit in units]
-                before = {move.unit: units[move.unit] for move in moves}
+                updates = [MeterUpdate(key, "put", LEASE_MS, unit=unit) for unit in names[at : at + RENEWALS] if unit in units]
+                before = {update.unit: units[update.unit] for update in updates}
                 units.update(dict.fromkeys(before, True))
-                if moves and isinstance(reply := await self._call(self.settlements.command(moves, tag), tag), RedisConnectionError):
+                if updates and isinstance(reply := await self._call(self.settlements.command(updates, tag), tag), RedisConnectionError):
                     if reply is AWAY:  # it was not sent
                         units.update({unit: told for unit, told in before.items() if unit in units})
                     break
@@ -160,24 +160,24 @@ class RedisQuotas:
         await self.settlements.finish()
 
     def _settle(self, claim: Claim, unit: str, month: int, succeeded: bool, amounts: Mapping[str, int]) -> Awaitable[None] | None:
-        moves = reports(claim.postings, amounts) if succeeded else refunds(claim.postings, unit, month)
-        return self._send(moves, claim, unit)
+        updates = reports(claim.postings, amounts) if succeeded else refunds(claim.postings, unit, month)
+        return self._send(updates, claim, unit)
 
     def _settle_away(self, claim: Claim, unit: str, counted: Reservation | None, succeeded: bool, amounts: Mapping[str, int]) -> None:
         """Nobody waits: Redis has cost this call its time already."""
-        moves = reports(claim.postings, amounts) if succeeded else []
+        updates = reports(claim.postings, amounts) if succeeded else []
         if counted is not None:
-            counted.settle(succeeded, amounts)
+            counted.commit(succeeded, amounts)
             self.on_change(posting.key for posting in claim.postings)
-            moves += charges(claim.postings, unit) if succeeded else []
-        self._send(moves, claim, unit)
+            updates += charges(claim.postings, unit) if succeeded else []
+        self._send(updates, claim, unit)
 
-    def _send(self, moves: list[MeterUpdate], claim: Claim, unit: str) -> Awaitable[None] | None:
+    def _send(self, updates: list[MeterUpdate], claim: Claim, unit: str) -> Awaitable[None] | None:
         """Nobody needs to wait for what is only added: this call has been let through."""
-        if not moves:
+        if not updates:
             return None
-        sent = self.settlements.send(moves, claim.tag, unit)
-        return None if all(move.what == "add" for move in moves) else asyncio.shield(sent)
+        sent = self.settlements.send(updates, claim.tag, unit)
+        return None if all(update.what == "add" for update in updates) else asyncio.shield(sent)
 
     def _track(self, claim: Claim, unit: str, *, told: bool) -> None:
         for posting in claim.postings:
@@ -186,16 +186,16 @@ class RedisQuotas:
 
     def _untrack(self, claim: Claim, unit: str) -> Awaitable[None] | None:
         """Redis learns of places that it knows, and the memory that counts in its stead of those that it began with."""
-        moves = leavings(claim.postings, unit)
-        if moves and self._ledger is not None:
-            self._ledger.apply(moves)
+        updates = leavings(claim.postings, unit)
+        if updates and self._memory is not None:
+            self._memory.apply(updates)
         told = []
-        for move in moves:
-            units = self._flying.get(move.key, {})
+        for update in updates:
+            units = self._flying.get(update.key, {})
             if units.pop(unit, False):
-                told.append(move)
+                told.append(update)
             if not units:
-                self._flying.pop(move.key, None)
+                self._flying.pop(update.key, None)
         return asyncio.shield(self.settlements.leave(told, claim.tag)) if told else None
 
     def _used(self, posting: Posting, month: int) -> int:
@@ -222,24 +222,26 @@ class RedisQuotas:
         decided.spent = tuple(spent)
         if allowed:
             self._track(claim, unit, told=True)
-            decided.hold = Reservation(claim.postings, partial(self._settle, claim, unit, month), partial(self._untrack, claim, unit))
+            decided.reservation = Reservation(
+                claim.postings, partial(self._settle, claim, unit, month), partial(self._untrack, claim, unit)
+            )
         return decided
 
-    def _abandon(self, claim: Claim, unit: str, reply: Reply) -> None:
+    def _abandon(self, claim: Claim, unit: str, reply: RedisReply) -> None:
         if not isinstance(reply, list):
             self._undo_if_charged(claim, unit, reply)
-        elif (hold := self._decided(claim, unit, reply).hold) is not None:
-            hold.settle(False, {})
-            hold.end()
+        elif (reservation := self._decided(claim, unit, reply).reservation) is not None:
+            reservation.commit(False, {})
+            reservation.release()
 
-    def _undo_if_charged(self, claim: Claim, unit: str, reply: Reply) -> None:
+    def _undo_if_charged(self, claim: Claim, unit: str, reply: RedisReply) -> None:
         """Redis did not answer, and may have charged the call all the same. If it was sent, it is taken back."""
         if reply is AWAY:
             return
-        moves = refunds(claim.postings, unit, month_of(int(self._wall()))) + leavings(claim.postings, unit)
-        if moves:
-            counted = any(move.what == "refund" for move in moves)
-            self.settlements.send(moves, claim.tag, unit if counted else "", undoing=counted)
+        updates = refunds(claim.postings, unit, month_of(int(self._wall()))) + leavings(claim.postings, unit)
+        if updates:
+            counted = any(update.what == "refund" for update in updates)
+            self.settlements.send(updates, claim.tag, unit if counted else "", undoing=counted)
 
     def _command(self, claim: Claim, unit: str) -> bytes:
         pieces = self._commands.get(claim)

@@ -14,7 +14,7 @@ from itertools import count, islice
 from typing import Any
 
 from gateway.kernel.limits.quota import LEASE_MS, MeterUpdate
-from gateway.redis_client.client import Call
+from gateway.redis_client.client import RedisCall
 from gateway.redis_client.connection import pack, sha_of
 
 METERS = files("gateway.limiter").joinpath("scripts/meters.lua").read_bytes()
@@ -35,7 +35,7 @@ PLACES_AT_ONCE = 256
 class Settlements:
     """`prefix` begins every key. `owed` is how many Redis has not taken yet, `lost` how many it never will."""
 
-    def __init__(self, prefix: str, call: Call, monotonic: Callable[[], float]) -> None:
+    def __init__(self, prefix: str, call: RedisCall, monotonic: Callable[[], float]) -> None:
         self._prefix = prefix
         self._call = call
         self._monotonic = monotonic
@@ -54,18 +54,18 @@ class Settlements:
     def owed(self) -> int:
         return len(self.entries) + len(self._sending)
 
-    def send(self, moves: list[MeterUpdate], tag: str, name: str = "", *, undoing: bool = False) -> asyncio.Task[None]:
+    def send(self, updates: list[MeterUpdate], tag: str, name: str = "", *, undoing: bool = False) -> asyncio.Task[None]:
         """Under way when this returns; done, or kept, when the task ends.
 
-        All keys are under `tag`. With a `name`, which no other moves have, they are never made twice; `undoing` makes them only
+        All keys are under `tag`. With a `name`, which no other updates have, they are never made twice; `undoing` makes them only
         if the call of that name was counted.
         """
-        command = self.command(moves, tag, name, undoing=undoing)
+        command = self.command(updates, tag, name, undoing=undoing)
         return self._own(self._send(command, tag))
 
-    def leave(self, moves: list[MeterUpdate], tag: str) -> asyncio.Task[None]:
+    def leave(self, updates: list[MeterUpdate], tag: str) -> asyncio.Task[None]:
         """As `send`, for places that end by themselves, too: they are kept no longer than that takes."""
-        return self._own(self._leave(moves, tag, self._monotonic() + LEASE_MS / 1000))
+        return self._own(self._leave(updates, tag, self._monotonic() + LEASE_MS / 1000))
 
     def give_places_back(self) -> None:
         """Redis is there again: what it was not told of is under way before any call that comes now."""
@@ -74,24 +74,24 @@ class Settlements:
         waiting, self._places = self._places, deque(maxlen=MOST_PLACES)
         now_s = self._monotonic()
         by_tag: dict[str, list[tuple[float, MeterUpdate]]] = {}
-        for until_s, move, tag in waiting:
+        for until_s, update, tag in waiting:
             if until_s > now_s:
-                by_tag.setdefault(tag, []).append((until_s, move))
+                by_tag.setdefault(tag, []).append((until_s, update))
         for tag, places in by_tag.items():
             for at in range(0, len(places), PLACES_AT_ONCE):
                 some = places[at : at + PLACES_AT_ONCE]
-                self._own(self._leave([move for _, move in some], tag, some[-1][0]))
+                self._own(self._leave([update for _, update in some], tag, some[-1][0]))
 
     def mark(self, tag: str, name: str, *, counted: bool = False) -> bytes:
-        """The key that says that the moves of that name were made, or that the call was `counted`."""
+        """The key that says that the updates of that name were made, or that the call was `counted`."""
         return f"{self._prefix}{{{tag}}}:{'counted' if counted else 'settled'}/{name}".encode()
 
-    def command(self, moves: Iterable[MeterUpdate], tag: str, name: str = "", *, undoing: bool = False) -> bytes:
+    def command(self, updates: Iterable[MeterUpdate], tag: str, name: str = "", *, undoing: bool = False) -> bytes:
         """The call of the script, in Redis's wire format."""
         keys, numbers = [], []
-        for move in moves:
-            keys.append(f"{self._prefix}{move.key}".encode())
-            numbers += [move.what.encode(), b"%d" % move.number, b"%d" % move.month, move.unit.encode()]
+        for update in updates:
+            keys.append(f"{self._prefix}{update.key}".encode())
+            numbers += [update.what.encode(), b"%d" % update.number, b"%d" % update.month, update.unit.encode()]
         if name:
             keys.append(self.mark(tag, name, counted=undoing))
         how = -1 if undoing else MARKED_MS if name else 0
@@ -125,9 +125,9 @@ class Settlements:
         task.add_done_callback(self._sending.discard)
         return task
 
-    async def _leave(self, moves: list[MeterUpdate], tag: str, until_s: float) -> None:
-        if not isinstance(await self._call(self.command(moves, tag), tag), int):
-            self._places.extend([(until_s, move, tag) for move in moves])
+    async def _leave(self, updates: list[MeterUpdate], tag: str, until_s: float) -> None:
+        if not isinstance(await self._call(self.command(updates, tag), tag), int):
+            self._places.extend([(until_s, update, tag) for update in updates])
 
     async def _send(self, command: bytes, tag: str) -> None:
         if isinstance(await self._call(command, tag), int):

@@ -43,7 +43,7 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
 )
 
 
-class Address(Protocol):
+class Endpoint(Protocol):
     """Where a connection can be had. As a string it is for operators, and holds no secret."""
 
     async def open(self, timeout_s: float) -> asyncio.StreamWriter:
@@ -87,7 +87,7 @@ class RedisAddress:
         return {"ssl": True} | {name: value for name, value in self._options.items() if name.startswith("ssl_")}
 
     async def open(self, timeout_s: float) -> asyncio.StreamWriter:
-        """As `Address.open`."""
+        """As `Endpoint.open`."""
         connection = self._connection(timeout_s)
         try:
             async with asyncio.timeout(timeout_s):

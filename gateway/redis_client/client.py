@@ -4,12 +4,12 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeAlias
 
 from gateway.kernel.redis_url import parse
-from gateway.redis_client.address import Address, RedisAddress
+from gateway.redis_client.address import Endpoint, RedisAddress
 from gateway.redis_client.cluster import RedisCluster
-from gateway.redis_client.connection import Reply
+from gateway.redis_client.connection import RedisReply
 from gateway.redis_client.sentinel import SentinelAddress
 from gateway.redis_client.server import RedisServer
-from gateway.redis_client.status import Server
+from gateway.redis_client.status import RedisServerStatus
 
 
 class RedisStore(Protocol):
@@ -20,7 +20,7 @@ class RedisStore(Protocol):
         """As a string it is for operators, and holds no secret."""
         ...
 
-    def servers(self) -> list[Server]:
+    def servers(self) -> list[RedisServerStatus]:
         """Those that are known, for operators."""
         ...
 
@@ -32,7 +32,7 @@ class RedisStore(Protocol):
         """Cut all connections. Calls in flight and later ones fail."""
         ...
 
-    async def call(self, command: bytes, tag: str) -> Reply:
+    async def call(self, command: bytes, tag: str) -> RedisReply:
         """The reply, or the RedisConnectionError that it or the way to it is. `tag` is the hash tag of all keys of `command`."""
         ...
 
@@ -51,9 +51,9 @@ def redis_store(
     parsed = parse(url)
     if parsed.kind == "cluster":
         return RedisCluster(parsed, timeout_s, scripts, probe_of, on_state)
-    address: Address = SentinelAddress(parsed) if parsed.kind == "sentinel" else RedisAddress(url)
+    address: Endpoint = SentinelAddress(parsed) if parsed.kind == "sentinel" else RedisAddress(url)
     return RedisServer(address, timeout_s, scripts, lambda: probe_of("probe"), on_state)
 
 
-Call: TypeAlias = Callable[[bytes, str], Coroutine[Any, Any, Reply]]
+RedisCall: TypeAlias = Callable[[bytes, str], Coroutine[Any, Any, RedisReply]]
 """`RedisStore.call`."""

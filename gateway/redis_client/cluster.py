@@ -14,9 +14,9 @@ from typing import TypeAlias, cast
 from gateway.kernel.redis_url import RedisUrl, server_url
 from gateway.redis_client.address import RedisAddress, RedisConnectionError
 from gateway.redis_client.availability import Availability
-from gateway.redis_client.connection import LOST, TIMEOUT, RedisConnection, Reply, pack
+from gateway.redis_client.connection import LOST, TIMEOUT, RedisConnection, RedisReply, pack
 from gateway.redis_client.server import AWAY, CANCEL_AGAIN_S, ELSEWHERE, SETUP_TIMEOUT_S, RedisServer
-from gateway.redis_client.status import Server
+from gateway.redis_client.status import RedisServerStatus
 
 SLOTS = 16384
 MOST_REDIRECTIONS = 5
@@ -30,7 +30,7 @@ UNSERVED = RedisConnectionError("CLUSTERDOWN: nobody serves some of the slots")
 UNNAMED = ("", "?")
 """Hosts that are not told: the one that was asked is meant."""
 
-Place: TypeAlias = tuple[str, int]
+NodeAddress: TypeAlias = tuple[str, int]
 """Host and port of a node."""
 
 
@@ -61,9 +61,9 @@ class RedisCluster:
         self._probe_of = probe_of
         self._on_state = on_state
         self._reported: bool | None = None
-        self._nodes: dict[Place, RedisServer] = {}
-        self._owners: list[Place | None] = [None] * SLOTS
-        self._used: set[Place] = set()
+        self._nodes: dict[NodeAddress, RedisServer] = {}
+        self._owners: list[NodeAddress | None] = [None] * SLOTS
+        self._used: set[NodeAddress] = set()
         self._wanted = asyncio.Event()
         self._judged = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
@@ -74,7 +74,7 @@ class RedisCluster:
         nodes = self._nodes.values()
         return f"{self.address} {sum(node.up is True for node in nodes)}/{len(nodes)} up, {sum(node.in_flight for node in nodes)} in flight"
 
-    def servers(self) -> list[Server]:
+    def servers(self) -> list[RedisServerStatus]:
         """As `RedisStore.servers`."""
         return [server for node in self._nodes.values() for server in node.servers()]
 
@@ -96,7 +96,7 @@ class RedisCluster:
         self._nodes.clear()
         await asyncio.gather(*(node.close() for node in nodes), *self._retiring)
 
-    async def call(self, command: bytes, tag: str) -> Reply:
+    async def call(self, command: bytes, tag: str) -> RedisReply:
         """As `RedisStore.call`."""
         slot = crc_hqx(tag.encode(), 0) % SLOTS
         place = self._owners[slot]
@@ -108,7 +108,7 @@ class RedisCluster:
             return await self._follow(reply, command, slot, place, deadline)
         return reply
 
-    async def _follow(self, reply: RedisConnectionError, command: bytes, slot: int, place: Place, deadline: float) -> Reply:
+    async def _follow(self, reply: RedisConnectionError, command: bytes, slot: int, place: NodeAddress, deadline: float) -> RedisReply:
         """To where `place` sends the call: for good (MOVED), this once (ASK), or again a little later (TRYAGAIN)."""
         for _ in range(MOST_REDIRECTIONS):
             asking = reply.reason == "ASK"
@@ -129,7 +129,7 @@ class RedisCluster:
             reply = answer
         return reply
 
-    def _node(self, place: Place) -> RedisServer:
+    def _node(self, place: NodeAddress) -> RedisServer:
         """Known, or begun now."""
         node = self._nodes.get(place)
         if node is None:
@@ -144,15 +144,15 @@ class RedisCluster:
             node.begin()
         return node
 
-    def _address(self, place: Place) -> RedisAddress:
+    def _address(self, place: NodeAddress) -> RedisAddress:
         return RedisAddress(server_url(self._url, *place))
 
-    def _tag_at(self, place: Place) -> str:
+    def _tag_at(self, place: NodeAddress) -> str:
         """A hash tag in a slot of that node; any, when it has next to none: the node's answer is MOVED then."""
         tags = (f"probe{number}" for number in count())
         return next((tag for tag, _ in zip(tags, range(PROBE_TAGS), strict=False) if self._owners[slot_of(tag)] == place), "probe")
 
-    def _judge(self, place: Place | None, reason: str) -> None:
+    def _judge(self, place: NodeAddress | None, reason: str) -> None:
         """Something changed: at `place`, or (None) in the map."""
         states = [self._nodes[used].up for used in self._used if used in self._nodes]
         if reason and (place is None or place in self._used):
@@ -185,7 +185,7 @@ class RedisCluster:
             if not self._reported:
                 self._wanted.set()
 
-    async def _ask_for_map(self) -> list[tuple[int, int, Place]]:
+    async def _ask_for_map(self) -> list[tuple[int, int, NodeAddress]]:
         """From whoever answers first, those first that are up. Raises RedisConnectionError."""
         places = sorted({*self._nodes, *self._url.hosts}, key=lambda place: place not in self._nodes or not self._nodes[place].up)
         failure = AWAY
@@ -196,15 +196,15 @@ class RedisCluster:
                 failure = error
         raise RedisConnectionError(str(failure))
 
-    async def _ask_one(self, place: Place) -> list[tuple[int, int, Place]]:
+    async def _ask_one(self, place: NodeAddress) -> list[tuple[int, int, NodeAddress]]:
         """On a connection of its own: a node whose breaker is open may know who took its place."""
         writer = await self._address(place).open(SETUP_TIMEOUT_S)
-        link = RedisConnection(self._loop, SETUP_TIMEOUT_S, _ignore_end)
-        link.take_over(writer)
+        connection = RedisConnection(self._loop, SETUP_TIMEOUT_S, _ignore_end)
+        connection.take_over(writer)
         try:
-            reply = await link.send(CLUSTER_SLOTS, self._loop.time() + SETUP_TIMEOUT_S)
+            reply = await connection.send(CLUSTER_SLOTS, self._loop.time() + SETUP_TIMEOUT_S)
         finally:
-            link.close()
+            connection.close()
         if isinstance(reply, RedisConnectionError):
             raise RedisConnectionError(str(reply))
         if not isinstance(reply, list):
@@ -212,8 +212,8 @@ class RedisCluster:
         ranges = cast("list[tuple[int, int, list[bytes | int]]]", reply)
         return [(first, last, _place(primary, place)) for first, last, primary, *_ in ranges]
 
-    def _adopt(self, ranges: Sequence[tuple[int, int, Place]]) -> None:
-        owners: list[Place | None] = [None] * SLOTS
+    def _adopt(self, ranges: Sequence[tuple[int, int, NodeAddress]]) -> None:
+        owners: list[NodeAddress | None] = [None] * SLOTS
         for first, last, place in ranges:
             owners[first : last + 1] = [place] * (last + 1 - first)
         self._owners = owners
@@ -227,24 +227,24 @@ class RedisCluster:
                 self._retire(place)
         self._judge(None, str(UNSERVED) if None in owners else "")
 
-    def _retire(self, place: Place) -> None:
+    def _retire(self, place: NodeAddress) -> None:
         """It has no slots any more."""
         closing = self._loop.create_task(self._nodes.pop(place).close())
         self._retiring.add(closing)
         closing.add_done_callback(self._retiring.discard)
 
 
-def _ignore_end(link: RedisConnection, failure: RedisConnectionError) -> None:
+def _ignore_end(connection: RedisConnection, failure: RedisConnectionError) -> None:
     """Whoever waits for its reply is told."""
 
 
-def named(redirection: str, by: Place) -> Place:
+def named(redirection: str, by: NodeAddress) -> NodeAddress:
     """Where `MOVED slot host:port` or `ASK slot host:port` sends a call; without a host it is the one that says so."""
     host, _, port = redirection.split()[2].rpartition(":")
     return (host if host not in UNNAMED else by[0], int(port))
 
 
-def _place(entry: Sequence[bytes | int | None], by: Place) -> Place:
+def _place(entry: Sequence[bytes | int | None], by: NodeAddress) -> NodeAddress:
     host, port = entry[0], entry[1]
     name = host.decode() if isinstance(host, bytes) else ""
     return (name if name not in UNNAMED else by[0], int(port or 0))

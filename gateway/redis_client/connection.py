@@ -17,7 +17,7 @@ import hiredis
 from gateway.redis_client.address import RedisConnectionError
 
 STUCK_AFTER_TIMEOUTS = 2
-"""A link is given up when its oldest reply is overdue by as many time-outs again."""
+"""A connection is given up when its oldest reply is overdue by as many time-outs again."""
 GRACE_S = 0.001
 _EVALSHA = b"$7\r\nEVALSHA\r\n$40\r\n"
 _LONGEST_COUNT = 10
@@ -25,8 +25,8 @@ _LONGEST_COUNT = 10
 TIMEOUT = RedisConnectionError("timeout")
 LOST = RedisConnectionError("lost")
 
-Reply: TypeAlias = list[int] | bytes | int | RedisConnectionError
-Waiter: TypeAlias = "asyncio.Future[Reply]"
+RedisReply: TypeAlias = list[int] | bytes | int | RedisConnectionError
+Waiter: TypeAlias = "asyncio.Future[RedisReply]"
 
 
 def pack(*parts: bytes) -> bytes:
@@ -49,7 +49,7 @@ def sha_of(script: bytes) -> bytes:
 
 
 class RedisConnection(asyncio.Protocol):
-    """An open connection. `on_end(link, failure)` is called once, when it is lost or stuck, and not after `close`."""
+    """An open connection. `on_end(connection, failure)` is called once, when it is lost or stuck, and not after `close`."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, timeout_s: float, on_end: Callable[["RedisConnection", RedisConnectionError], None]

@@ -1,4 +1,4 @@
-"""A Redis server that is there or not: keeps a link to it, loads the script, and knows when not to ask.
+"""A Redis server that is there or not: keeps a connection to it, loads the script, and knows when not to ask.
 
 A call never waits for a server that is known to be away: it is told so at once, and a task looks for the server outside
 of any request. Only when an open connection was lost do calls wait for the next one, each within its own budget, because
@@ -9,10 +9,10 @@ done; unless the server said that it was not: it has forgotten the script, or is
 import asyncio
 from collections.abc import Callable
 
-from gateway.redis_client.address import Address, RedisConnectionError
+from gateway.redis_client.address import Endpoint, RedisConnectionError
 from gateway.redis_client.availability import Availability
-from gateway.redis_client.connection import LOST, TIMEOUT, RedisConnection, Reply, by_eval, pack, sha_of
-from gateway.redis_client.status import Server
+from gateway.redis_client.connection import LOST, TIMEOUT, RedisConnection, RedisReply, by_eval, pack, sha_of
+from gateway.redis_client.status import RedisServerStatus
 
 SETUP_TIMEOUT_S = 1.0
 """For connections that no request waits for: a TLS handshake may take longer than a decision."""
@@ -41,7 +41,7 @@ class RedisServer:
 
     def __init__(
         self,
-        address: Address,
+        address: Endpoint,
         timeout_s: float,
         scripts: tuple[bytes, ...],
         probe: Callable[[], bytes],
@@ -59,7 +59,7 @@ class RedisServer:
         self._elsewhere = ELSEWHERE if in_cluster else frozenset()
         self._reported: bool | None = None
         self._availability = Availability()
-        self._link: RedisConnection | None = None
+        self._connection: RedisConnection | None = None
         self._arrival = asyncio.Event()
         self._seeker: asyncio.Task[None] | None = None
         self._reloading = False
@@ -72,15 +72,17 @@ class RedisServer:
     @property
     def in_flight(self) -> int:
         """Replies that are still to come."""
-        return self._link.in_flight if self._link else 0
+        return self._connection.in_flight if self._connection else 0
 
-    def servers(self) -> list[Server]:
+    def servers(self) -> list[RedisServerStatus]:
         """As `RedisStore.servers`: this one."""
         breaker = self._availability
-        return [Server(str(self.address), self._reported, "open" if breaker.is_open else "closed", breaker.failures, self.in_flight)]
+        return [
+            RedisServerStatus(str(self.address), self._reported, "open" if breaker.is_open else "closed", breaker.failures, self.in_flight)
+        ]
 
     def __repr__(self) -> str:
-        return f"{self.address} {'down' if self._link is None else 'up'}, {self.in_flight} in flight"
+        return f"{self.address} {'down' if self._connection is None else 'up'}, {self.in_flight} in flight"
 
     async def start(self) -> None:
         """Returns when the server was reached, or was found away for the first time: after a few seconds at most."""
@@ -103,7 +105,7 @@ class RedisServer:
         self._availability.open()
         self._give_up()
 
-    async def call(self, command: bytes, tag: str = "", *, deadline: float | None = None, asking: bool = False) -> Reply:  # noqa: ARG002
+    async def call(self, command: bytes, tag: str = "", *, deadline: float | None = None, asking: bool = False) -> RedisReply:  # noqa: ARG002
         """The server's reply, or the RedisConnectionError that it or the way to it is. Raises nothing.
 
         `tag` is what leads to a node where there are several. `deadline` is of the loop's clock, None for a whole budget from
@@ -113,64 +115,64 @@ class RedisServer:
             return AWAY
         if deadline is None:
             deadline = self._loop.time() + self._timeout_s
-        link = self._link or await self._next_link(deadline)
-        if link is None:
+        connection = self._connection or await self._next_connection(deadline)
+        if connection is None:
             return LOST
         if asking:
-            link.send(ASKING, deadline)
-        reply = await link.send(command, deadline)
+            connection.send(ASKING, deadline)
+        reply = await connection.send(command, deadline)
         if not isinstance(reply, RedisConnectionError):
             if self._availability.failures:
                 self._availability.close()
             return reply
         if reply.reason in self._elsewhere:
             return reply
-        if reply.reason == "NOSCRIPT" and link is self._link:
+        if reply.reason == "NOSCRIPT" and connection is self._connection:
             if self._by_eval:
                 command = by_eval(command, self._scripts)
             else:
-                self._reload(link, deadline)
+                self._reload(connection, deadline)
             if asking:
-                link.send(ASKING, deadline)
-            reply = await link.send(command, deadline)
+                connection.send(ASKING, deadline)
+            reply = await connection.send(command, deadline)
         elif reply.reason == "READONLY":
-            self._leave(link, reply)
-            link = await self._next_link(deadline)
-            if link is None:
+            self._leave(connection, reply)
+            connection = await self._next_connection(deadline)
+            if connection is None:
                 return reply
-            reply = await link.send(command, deadline)
-        if isinstance(reply, RedisConnectionError) and link is self._link and reply.reason not in self._elsewhere:
+            reply = await connection.send(command, deadline)
+        if isinstance(reply, RedisConnectionError) and connection is self._connection and reply.reason not in self._elsewhere:
             self._failed(reply)
         return reply
 
-    def _reload(self, link: RedisConnection, deadline: float) -> None:
+    def _reload(self, connection: RedisConnection, deadline: float) -> None:
         """Redis has forgotten the scripts. Its replies come in order, so one loading serves all that follows it."""
         if not self._reloading:
             self._reloading = True
-            loaded = [link.send(load, deadline) for load in self._loads]
+            loaded = [connection.send(load, deadline) for load in self._loads]
             loaded[-1].add_done_callback(self._reloaded)
 
     def _reloaded(self, _: object) -> None:
         self._reloading = False
 
-    def _leave(self, link: RedisConnection, readonly: RedisConnectionError) -> None:
+    def _leave(self, connection: RedisConnection, readonly: RedisConnectionError) -> None:
         """The server is a replica now: whoever is the primary is to be looked for, and calls wait for it.
 
         Replies come in order, so what was still to come was not done either.
         """
-        if link is self._link:
-            self._link = None
+        if connection is self._connection:
+            self._connection = None
             self._arrival.clear()
             self._seek(at_once=True)
-            link.close(readonly)
+            connection.close(readonly)
 
-    async def _next_link(self, deadline: float) -> RedisConnection | None:
+    async def _next_connection(self, deadline: float) -> RedisConnection | None:
         try:
             async with asyncio.timeout_at(deadline):
                 await self._arrival.wait()
         except TimeoutError:
             self._away(TIMEOUT)
-        return self._link
+        return self._connection
 
     def _failed(self, failure: RedisConnectionError) -> None:
         if failure.reason in FOR_ALL:
@@ -182,11 +184,11 @@ class RedisServer:
             self._away(failure)
             self._seek(at_once=False)
 
-    def _ended(self, link: RedisConnection, failure: RedisConnectionError) -> None:
-        """`link` is gone. A time-out means a server that hangs, anything else one that may take the next connection."""
-        if link is not self._link:
+    def _ended(self, connection: RedisConnection, failure: RedisConnectionError) -> None:
+        """`connection` is gone. A time-out means a server that hangs, anything else one that may take the next connection."""
+        if connection is not self._connection:
             return
-        self._link = None
+        self._connection = None
         if failure is TIMEOUT:
             self._away(failure)
             self._seek(at_once=False)
@@ -195,9 +197,9 @@ class RedisServer:
             self._seek(at_once=True)
 
     def _give_up(self) -> None:
-        link, self._link = self._link, None
-        if link is not None:
-            link.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def _away(self, failure: RedisConnectionError) -> None:
         self._availability.open()
@@ -210,7 +212,7 @@ class RedisServer:
             self._on_state(up, reason)
 
     def _seek(self, *, at_once: bool) -> None:
-        """Only without a link: the task ends when there is one, so that there are never two."""
+        """Only without a connection: the task ends when there is one, so that there are never two."""
         self._seeker = self._loop.create_task(self._reach(at_once), name=f"reach {self.address}")
 
     async def _reach(self, at_once: bool) -> None:
@@ -220,7 +222,7 @@ class RedisServer:
                 await asyncio.sleep(self._availability.delay_s())
             at_once = False
             try:
-                self._link = await self._try_once()
+                self._connection = await self._try_once()
             except RedisConnectionError as failure:
                 self._away(failure)
             except Exception as bug:  # nobody would look for the server again
@@ -234,27 +236,27 @@ class RedisServer:
     async def _try_once(self) -> RedisConnection:
         setup_s = max(SETUP_TIMEOUT_S, self._timeout_s)
         writer = await self.address.open(setup_s)
-        link = RedisConnection(self._loop, self._timeout_s, self._ended)
-        link.take_over(writer)
+        connection = RedisConnection(self._loop, self._timeout_s, self._ended)
+        connection.take_over(writer)
         try:
-            await self._load(link, setup_s)
+            await self._load(connection, setup_s)
             probe = by_eval(self._probe(), self._scripts) if self._by_eval else self._probe()
-            self._check(await link.send(probe, self._loop.time() + self._timeout_s))
+            self._check(await connection.send(probe, self._loop.time() + self._timeout_s))
         except BaseException:
-            link.close()
+            connection.close()
             raise
-        return link
+        return connection
 
-    async def _load(self, link: RedisConnection, setup_s: float) -> None:
+    async def _load(self, connection: RedisConnection, setup_s: float) -> None:
         """Load the scripts. A proxy before Redis may know EVAL and not SCRIPT: some say so, others cut the connection."""
         for load in () if self._by_eval else self._loads:
-            reply = await link.send(load, self._loop.time() + setup_s)
+            reply = await connection.send(load, self._loop.time() + setup_s)
             if isinstance(reply, RedisConnectionError) and (reply is LOST or reply.reason in _NO_SUCH_COMMAND):
                 self._by_eval = True
                 if reply is not LOST:
                     return
             self._check(reply)
 
-    def _check(self, reply: Reply) -> None:
+    def _check(self, reply: RedisReply) -> None:
         if isinstance(reply, RedisConnectionError) and reply.reason not in self._elsewhere:
             raise RedisConnectionError(str(reply))  # a new one: replies are shared, and would gather tracebacks

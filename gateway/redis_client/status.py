@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 
-class Server(msgspec.Struct):
+class RedisServerStatus(msgspec.Struct):
     """A Redis server as a gateway sees it. `up` is None before it was looked for, `failures` are those in a row."""
 
     address: str
@@ -15,11 +15,11 @@ class Server(msgspec.Struct):
     in_flight: int
 
 
-class Redis(msgspec.Struct):
+class RedisStatus(msgspec.Struct):
     """`since` is when it came to be so, as an ISO date, `reason` why it is away; `gateways` are those that share it, as far as is known."""
 
     up: bool
     since: str | None
     reason: str
-    servers: list[Server]
+    servers: list[RedisServerStatus]
     gateways: int

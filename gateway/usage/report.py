@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from gateway.kernel.limits.token_bucket import Claim, Decision, Guarantee, Owner, Window, WindowState
+from gateway.kernel.limits.token_bucket import Claim, Decision, Guarantee, LimitOwner, Window, WindowState
 from gateway.limiter.interface import Limiter
 from gateway.table.keyring import Caller
 from gateway.table.limits import MAX_CLAIMS, claim_of, shadows_last
@@ -17,7 +17,7 @@ class Standing(msgspec.Struct, omit_defaults=True):
 
     id: str
     name: str | None
-    scope: Owner
+    scope: LimitOwner
     max: int
     per_seconds: float
     guarantee: Guarantee

@@ -56,11 +56,11 @@ def asks(*meters: Meter, windows: tuple[Window, ...] = (), release: tuple[Meter,
 
 async def finished(decision: Decision, succeeded: bool = True, amounts: Mapping[str, int] | None = None) -> None:
     """Settle and end what was let through."""
-    assert decision.hold is not None
-    settled = decision.hold.settle(succeeded, amounts or {})
+    assert decision.reservation is not None
+    settled = decision.reservation.commit(succeeded, amounts or {})
     if settled is not None:
         await settled
-    decision.hold.end()
+    decision.reservation.release()
 
 
 async def admitted(limiter: Limiter, claim: Claim, calls: int, succeeded: bool = True) -> int:
@@ -101,7 +101,7 @@ async def test_a_refusal_says_which_quota_how_much_is_used_and_when_it_opens(lim
     await admitted(limiter, asks(COUNT, EVER), 3)
     before = datetime.now(UTC)
     refused = await limiter.decide(asks(LEVEL, COUNT, EVER))
-    assert (refused.allowed, refused.hold) == (False, None)
+    assert (refused.allowed, refused.reservation) == (False, None)
     monthly, ever = refused.spent
     assert (monthly.meter, monthly.used, ever.meter, ever.used, ever.opens_s) == (COUNT, 3, EVER, 3, None)
     turn = datetime(before.year + before.month // 12, before.month % 12 + 1, 1, tzinfo=UTC)
@@ -169,7 +169,7 @@ async def test_a_call_that_a_window_refuses_reserves_nothing(limiter: Limiter) -
     six = asks(COUNT, LEVEL, CONCURRENCY, SUM, windows=(DAY,), cost=6)
     for _ in range(9):
         refused = await limiter.decide(six)
-        assert (refused.allowed, refused.spent, refused.hold) == (False, (), None)
+        assert (refused.allowed, refused.spent, refused.reservation) == (False, (), None)
         assert [(state.remaining, state.retry_s > 0) for state in refused.states] == [(0, True)]
     all_of_them = await limiter.decide(asks(COUNT, LEVEL, CONCURRENCY, windows=(DAY,)))
     assert (all_of_them.allowed, [state.remaining for state in all_of_them.states]) == (True, [4])
@@ -196,8 +196,8 @@ async def test_what_meters_say_is_read_at_no_cost(limiter: Limiter) -> None:
     assert [used for used, _ in (await said(limiter, *ALL)).values()] == [0] * 5
     assert await limiter.read(()) == []
     decision = await limiter.decide(asks(*ALL))
-    assert decision.hold is not None
-    decision.hold.settle(True, {"sum": 70})
+    assert decision.reservation is not None
+    decision.reservation.commit(True, {"sum": 70})
     await said(limiter, *ALL)
     found = await said(limiter, *ALL)
     assert {name: used for name, (used, _) in found.items()} == {"count": 1, "ever": 1, "sum": 70, "level": 1, "concurrency": 1}
@@ -206,7 +206,7 @@ async def test_what_meters_say_is_read_at_no_cost(limiter: Limiter) -> None:
     assert 0 < month_s <= 31 * 86_400
     assert found["ever"][1] is None
     assert 50 < (found["level"][1] or 0) <= 60
-    decision.hold.end()
+    decision.reservation.release()
     assert await admitted(limiter, asks(LEVEL), 9) == 1
     assert await admitted(limiter, asks(CONCURRENCY), 9) == 9
 

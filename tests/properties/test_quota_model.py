@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 
 from gateway.kernel.faults import QUOTA_SPENT
-from gateway.kernel.limits.quota import Kind, Meter, MeterUpdate, Posting, Reservation, end_of, leavings, month_of, refunds, reports
+from gateway.kernel.limits.quota import Meter, MeterKind, MeterUpdate, Posting, Reservation, end_of, leavings, month_of, refunds, reports
 from gateway.kernel.limits.token_bucket import Claim, Window, decision
 from gateway.limiter.memory_limiter import LocalLimiter
 from gateway.limiter.redis_limiter import SCRIPT
@@ -20,7 +20,7 @@ EPOCH_S = 4_000_000_000
 """Later than any test runs: for Redis, whose clock cannot be replaced, nothing expires."""
 TIME_SOURCE = b"redis.call('TIME')"
 
-KINDS: list[tuple[Kind, bool]] = [("count", True), ("count", False), ("sum", True), ("sum", False), ("level", False)]
+KINDS: list[tuple[MeterKind, bool]] = [("count", True), ("count", False), ("sum", True), ("sum", False), ("level", False)]
 KNOWN = [Meter(f"{kind}{most}{monthly}", kind, most, "key", QUOTA_SPENT, monthly, 90_000) for kind, monthly in KINDS for most in (1, 3)]
 WINDOWS = (Window("w", 4, 40_000_000, None), Window("v", 9, 90_000_000, None))
 POSTINGS = [Posting(f"{{x}}:{meter.id}", meter) for meter in KNOWN]
@@ -92,20 +92,20 @@ class Books:
             for state in mine.spent:
                 if state.meter == p.meter and not p.meter.tallied:
                     assert state.opens_s == ends[p.key] / 1000 - self.time.now_us / 1e6
-        return Open(call, unit, reply[after], mine.hold, self._calls) if mine.hold is not None else None
+        return Open(call, unit, reply[after], mine.reservation, self._calls) if mine.reservation is not None else None
 
     def settle(self, it: "Open") -> None:
         postings = it.call.claim.postings
         amounts = {posting.meter.id: it.call.amount for posting in postings}
-        it.hold.settle(it.call.succeeds, amounts)
-        it.hold.end()
-        moves = reports(postings, amounts) if it.call.succeeds else refunds(postings, it.unit, it.month)
-        self.make(moves + leavings(postings, it.unit), it.unit)
+        it.reservation.commit(it.call.succeeds, amounts)
+        it.reservation.release()
+        updates = reports(postings, amounts) if it.call.succeeds else refunds(postings, it.unit, it.month)
+        self.make(updates + leavings(postings, it.unit), it.unit)
 
-    def make(self, moves: list[MeterUpdate], name: str) -> None:
+    def make(self, updates: list[MeterUpdate], name: str) -> None:
         """Twice, as when an answer was lost."""
-        numbers = [part for move in moves for part in (move.what, move.number, move.month, move.unit)]
-        keys = [*(move.key for move in moves), f"{{x}}:settled/{name}"]
+        numbers = [part for update in updates for part in (update.what, update.number, update.month, update.unit)]
+        keys = [*(update.key for update in updates), f"{{x}}:settled/{name}"]
         assert [self.evaluate(SETTLE, keys, 60_000, *numbers) for _ in range(2)] == [1, 0]
 
 
@@ -113,7 +113,7 @@ class Open(NamedTuple):
     call: Call
     unit: str
     month: int
-    hold: Reservation
+    reservation: Reservation
     number: int
 
 

@@ -9,7 +9,7 @@ import click
 import redis
 
 from gateway.cli.friendly_errors import explained
-from gateway.keystore.records import Names
+from gateway.keystore.records import KeyNames
 from gateway.keystore.registry import KeyRegistry, TakenError, UnreadableError
 from gateway.redis_client.address import RedisConnectionError, text_of
 from gateway.redis_client.blocking_client import client_for
@@ -25,7 +25,7 @@ def editing(config: Config, otherwise: str = NO_STORE) -> Iterator[KeyRegistry]:
         raise click.ClickException(otherwise)
     url, prefix = config.redis.login_url(), config.redis.key_prefix
     try:
-        client = client_for(url, Names.of(prefix).ids)
+        client = client_for(url, KeyNames.of(prefix).ids)
         try:
             yield KeyRegistry(client, prefix)
         finally:

@@ -24,7 +24,7 @@ import msgspec
 
 from gateway.kernel.faults import Fault
 
-Kind: TypeAlias = Literal["count", "sum", "level", "concurrency"]
+MeterKind: TypeAlias = Literal["count", "sum", "level", "concurrency"]
 Act: TypeAlias = Literal["charge", "release"]
 
 LEASE_MS = 7000
@@ -33,7 +33,7 @@ MOST = 10**15
 """More than this no tally says: Lua's doubles are exact so far."""
 
 
-class Amount(msgspec.Struct, frozen=True):
+class AmountSource(msgspec.Struct, frozen=True):
     """Where an answer says how much it was: in a header field (its name in lower case), or in the JSON, by the way to it."""
 
     header: bytes | None = None
@@ -48,13 +48,13 @@ class Meter(msgspec.Struct, frozen=True):
     """
 
     id: str
-    kind: Kind
+    kind: MeterKind
     max: int
     owner: Literal["key", "organization"]
     fault: Fault
     monthly: bool = False
     lasts_ms: int = LEASE_MS
-    amount: Amount | None = None
+    amount: AmountSource | None = None
 
     @property
     def tallied(self) -> bool:
@@ -95,37 +95,37 @@ class MeterUpdate(NamedTuple):
     unit: str = ""
 
 
-Settle: TypeAlias = Callable[[bool, Mapping[str, int]], Awaitable[None] | None]
-Leave: TypeAlias = Callable[[], Awaitable[None] | None]
+Commit: TypeAlias = Callable[[bool, Mapping[str, int]], Awaitable[None] | None]
+Release: TypeAlias = Callable[[], Awaitable[None] | None]
 
 
 class Reservation:
     """What a call that was let through has taken, until it is known what became of it. The store says what is done then."""
 
-    __slots__ = ("_leave", "_settle", "postings")
+    __slots__ = ("_commit", "_release", "postings")
 
-    def __init__(self, postings: tuple[Posting, ...], settle: Settle, leave: Leave) -> None:
+    def __init__(self, postings: tuple[Posting, ...], commit: Commit, release: Release) -> None:
         self.postings = postings
-        self._settle: Settle | None = settle
-        self._leave: Leave | None = leave
+        self._commit: Commit | None = commit
+        self._release: Release | None = release
 
     @property
     def open(self) -> bool:
-        """Whether it is not settled yet."""
-        return self._settle is not None
+        """Whether it was not committed yet."""
+        return self._commit is not None
 
-    def settle(self, succeeded: bool, amounts: Mapping[str, int]) -> Awaitable[None] | None:
+    def commit(self, succeeded: bool, amounts: Mapping[str, int]) -> Awaitable[None] | None:
         """Give back what a failed call took, or charge what a successful one says, `amounts` by the ids of meters.
 
         Only the first time. What is returned may be waited for: then everybody sees the change.
         """
-        settle, self._settle = self._settle, None
-        return None if settle is None else settle(succeeded, amounts)
+        commit, self._commit = self._commit, None
+        return None if commit is None else commit(succeeded, amounts)
 
-    def end(self) -> Awaitable[None] | None:
-        """The call is over: somebody else may take its place. What is returned is as for `settle`."""
-        leave, self._leave = self._leave, None
-        return None if leave is None else leave()
+    def release(self) -> Awaitable[None] | None:
+        """The call is over: somebody else may take its place. What is returned is as for `commit`."""
+        release, self._release = self._release, None
+        return None if release is None else release()
 
 
 def month_of(unix_s: int) -> int:
@@ -163,13 +163,13 @@ def refunds(postings: Iterable[Posting], unit: str, month: int) -> list[MeterUpd
 
 def reports(postings: Iterable[Posting], amounts: Mapping[str, int]) -> list[MeterUpdate]:
     """What is known only when a call has succeeded: sums and releases."""
-    moves: list[MeterUpdate] = []
+    updates: list[MeterUpdate] = []
     for posting in postings:
         if posting.act == "release":
-            moves.append(MeterUpdate(posting.key, "pop"))
+            updates.append(MeterUpdate(posting.key, "pop"))
         elif amount := posting.meter.kind == "sum" and amounts.get(posting.meter.id):
-            moves.append(MeterUpdate(posting.key, "add", amount, int(posting.meter.monthly)))
-    return moves
+            updates.append(MeterUpdate(posting.key, "add", amount, int(posting.meter.monthly)))
+    return updates
 
 
 def charges(postings: Iterable[Posting], unit: str) -> list[MeterUpdate]:

@@ -3,18 +3,18 @@
 import re
 
 from gateway.kernel.envelope.raw_json import members
-from gateway.kernel.limits.quota import MOST, Amount
+from gateway.kernel.limits.quota import MOST, AmountSource
 
 _WHOLE = re.compile(rb"[0-9]{1,16}")
 
 
-def amount_in_header(fields: list[tuple[bytes, bytes]], amount: Amount) -> int | None:
+def amount_in_header(fields: list[tuple[bytes, bytes]], amount: AmountSource) -> int | None:
     """From 0 to MOST. None when the field is not there, stands there twice, or is anything else. `fields` have lower-case names."""
     values = [value for name, value in fields if name == amount.header]
     return _whole(values[0]) if len(values) == 1 else None
 
 
-def amount_in_body(body: bytes, amount: Amount) -> int | None:
+def amount_in_body(body: bytes, amount: AmountSource) -> int | None:
     """The same of the JSON text `body`, which may be none: a number without sign, fraction and exponent."""
     for name in amount.field:
         found = members(body)

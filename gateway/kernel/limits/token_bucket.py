@@ -33,7 +33,7 @@ Store: TypeAlias = Literal["local", "redis", "cache", "fallback", "allow", "none
 """Who decided: this process's memory, Redis, what Redis said a moment ago, memory or nobody while Redis is away, nobody at all."""
 
 
-Owner: TypeAlias = Literal["key", "organization", "route"]
+LimitOwner: TypeAlias = Literal["key", "organization", "route"]
 """Whose bucket a window has: one for each key (or address), one that the keys of an organisation share, one for all callers."""
 
 
@@ -58,7 +58,7 @@ class Window(msgspec.Struct, frozen=True):
     max: int
     per_us: int
     name: str | None
-    owner: Owner = "key"
+    owner: LimitOwner = "key"
     guarantee: Guarantee = "burst"
     shadow: bool = False
     on_failure: OnFailure | None = None
@@ -159,7 +159,7 @@ class Decision(msgspec.Struct):
 
     `states` has one entry a window that is enforced, in the claim's order; it is empty when there is no limit. `shadows`
     are those that would have refused the call, had they been enforced; none when another one did. `spent` are the quotas
-    that refused it. `hold` is what has to be told how the call ends, None when nothing has.
+    that refused it. `reservation` is what has to be told how the call ends, None when nothing has.
     """
 
     allowed: bool
@@ -167,7 +167,7 @@ class Decision(msgspec.Struct):
     states: tuple[WindowState, ...]
     shadows: tuple[Window, ...] = ()
     spent: tuple[MeterState, ...] = ()
-    hold: Reservation | None = None
+    reservation: Reservation | None = None
 
 
 UNLIMITED = Decision(True, "none", ())

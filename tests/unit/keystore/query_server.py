@@ -6,7 +6,7 @@ import pytest
 
 from gateway.kernel.faults import Fault, GatewayError
 from gateway.keystore.cache import RESULTS, StoredKeys
-from gateway.keystore.reader import KeyStore
+from gateway.keystore.reader import KeyReader
 from gateway.settings import parse
 from gateway.settings.checks.stored_keys import References
 from gateway.table import Caller
@@ -45,7 +45,7 @@ class QueryServer:
         self.clock = ManualClock()
         self.results = Results()
         tallies = {name: self.results.tally(name) for name in RESULTS}
-        self.keys = StoredKeys(KeyStore(self.shelf.call, "gw"), References(CONFIG), KeyMaker(CONFIG).make, tallies, self.clock.clock, most)
+        self.keys = StoredKeys(KeyReader(self.shelf.call, "gw"), References(CONFIG), KeyMaker(CONFIG).make, tallies, self.clock.clock, most)
 
     async def find(self, secret: str, organization: str | None = None, wall_s: float = 1000.0, client: str = HERE) -> Caller:
         return await self.keys.find(secret, organization, wall_s, client)

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 import pytest
 
 from gateway.keystore.lookups import AT_ONCE, KeyLookups
-from gateway.keystore.reader import KeyStore
+from gateway.keystore.reader import KeyReader
 from gateway.redis_client.address import RedisConnectionError
 from tests.fakes import turn
 from tests.shelf import Shelf
 
 
-class Counting(KeyStore):
+class Counting(KeyReader):
     """Notes how many keys each command was about."""
 
     def __init__(self, shelf: Shelf) -> None:

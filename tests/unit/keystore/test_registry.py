@@ -7,13 +7,13 @@ import pytest
 import redis
 from msgspec.structs import replace
 
-from gateway.keystore.records import CHANGES_KEPT, Names, Secret, StoredKey
+from gateway.keystore.records import CHANGES_KEPT, KeyNames, Secret, StoredKey
 from gateway.keystore.registry import MOST_NAMED, Decide, KeyRegistry, TakenError, UnreadableError
 from gateway.redis_client.blocking_client import client_for
 from tests.redis_cluster import RedisCluster
 from tests.redis_server import RedisProcess
 
-NAMES = Names.of("gw")
+NAMES = KeyNames.of("gw")
 
 
 def stored(key_id: str, *digits: str, **key: object) -> StoredKey:

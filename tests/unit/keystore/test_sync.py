@@ -9,7 +9,7 @@ import structlog
 from gateway.kernel.clock import Clock
 from gateway.keystore.cache import RESULTS, StoredKeys
 from gateway.keystore.notifications import KeyNotices, addresses_of
-from gateway.keystore.reader import SCRIPTS, KeyStore
+from gateway.keystore.reader import SCRIPTS, KeyReader
 from gateway.keystore.sync import KeyWatch, key_watch
 from gateway.limiter.memory_limiter import LocalLimiter
 from gateway.limiter.redis_limiter import RedisLimiter
@@ -28,7 +28,7 @@ from tests.yaml_files import LEAST
 class Told(StoredKeys):
     """Remembers what it was to forget."""
 
-    def __init__(self, store: KeyStore) -> None:
+    def __init__(self, store: KeyReader) -> None:
         super().__init__(store, References(STORED), KeyMaker(STORED).make, dict.fromkeys(RESULTS, Uncounted()), ManualClock().clock)
         self.forgotten: list[set[str] | None] = []
 
@@ -42,7 +42,7 @@ class Watched:
 
     def __init__(self) -> None:
         self.shelf = Shelf()
-        store = KeyStore(self.shelf.call, "gw")
+        store = KeyReader(self.shelf.call, "gw")
         self.keys = Told(store)
         nowhere = KeyNotices(addresses_of(f"redis://127.0.0.1:{free_port()}"), NAMES.changed)
         self.watch = KeyWatch(self.keys, store, nowhere, lambda: -1.4)  # a pause of 25 ms
@@ -158,7 +158,7 @@ async def test_that_notices_are_refused_is_said_once(redis_server: RedisProcess)
     redis_server.ask("ACL", "SETUSER", "default", "-subscribe")
     with structlog.testing.capture_logs() as lines:
         watch = KeyWatch(
-            keys := Told(store := KeyStore(Shelf().call, "gw")),
+            keys := Told(store := KeyReader(Shelf().call, "gw")),
             store,
             KeyNotices(addresses_of(redis_server.url), NAMES.changed),
             lambda: 0.0,

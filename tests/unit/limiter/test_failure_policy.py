@@ -89,7 +89,7 @@ def test_quotas_do_as_all_do(
     asked = Claim(tuple(f"{{a}}:{each.id}" for each in windows), windows, postings=(posting,))
     made = failure_policy(fallback, on_failure)
     decisions = [made.decide_now(asked) for _ in range(2)]
-    assert [each and (each.allowed, each.hold is not None) for each in decisions] == expected
+    assert [each and (each.allowed, each.reservation is not None) for each in decisions] == expected
     assert [each is not None and len(each.spent) for each in decisions][1] == (on_failure == "local" and own is not DENY)
 
 

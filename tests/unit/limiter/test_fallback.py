@@ -6,7 +6,7 @@ import pytest
 
 from gateway.kernel.limits.token_bucket import Claim, Window, claim, decide
 from gateway.limiter.fallback import AT_ONCE, MOST_DEBTORS, MOST_SHARES, Fallback
-from gateway.redis_client.connection import Reply
+from gateway.redis_client.connection import RedisReply
 from gateway.redis_client.server import AWAY
 from tests.clocks import ManualClock
 
@@ -30,7 +30,7 @@ class MemoryQuotas:
         self._asked[name] = (key, window, claim.cost)
         return name
 
-    async def call(self, command: bytes, tag: str) -> Reply:
+    async def call(self, command: bytes, tag: str) -> RedisReply:
         key, window, cost = self._asked[command]
         bucket = key.partition("}")[0][1:]
         assert tag == bucket
@@ -172,7 +172,7 @@ class TestSettling:
         assert sum(tokens for _, _, tokens in memory_quotas.charges) == 4 * AT_ONCE + 1
 
     async def test_a_debtor_who_called_again_meanwhile_owes_both(self, fallback: Fallback, memory_quotas: MemoryQuotas) -> None:
-        async def calls_again(command: bytes, tag: str, fallback: Fallback) -> Reply:
+        async def calls_again(command: bytes, tag: str, fallback: Fallback) -> RedisReply:
             admitted(fallback, 1)
             return AWAY
 

@@ -7,7 +7,7 @@ import pytest
 from gateway.limiter.heartbeat import BEAT_S, REMEMBERED, SCRIPT, THERE_S, GatewayHeartbeat
 from gateway.redis_client.address import RedisConnectionError
 from gateway.redis_client.client import RedisStore, redis_store
-from gateway.redis_client.connection import Reply
+from gateway.redis_client.connection import RedisReply
 from gateway.redis_client.server import AWAY
 from tests.redis_server import RedisProcess
 
@@ -47,7 +47,7 @@ async def test_who_is_silent_is_gone_and_so_is_the_future(store: RedisStore, red
 
 
 async def test_what_was_known_stands_while_redis_is_away_and_a_while_after_it_forgot(store: RedisStore, redis_server: RedisProcess) -> None:
-    async def away(command: bytes, tag: str) -> Reply:
+    async def away(command: bytes, tag: str) -> RedisReply:
         return AWAY
 
     here, other = GatewayHeartbeat(KEY), GatewayHeartbeat(KEY)

@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 import msgspec
 
 from gateway.kernel.faults import QUOTA_SPENT
-from gateway.kernel.limits.quota import MOST, Kind, Meter, MeterUpdate, Posting
+from gateway.kernel.limits.quota import MOST, Meter, MeterKind, MeterUpdate, Posting
 from gateway.limiter.memory_quotas import SHARED_SLOTS, Entries, MemoryQuotas
 from tests.clocks import ManualClock
 
 LAST_MINUTE = datetime(2026, 11, 30, 23, 59, tzinfo=UTC)
 
 
-def posting(kind: Kind, most: int = 2, *, monthly: bool = False, key: str = "") -> Posting:
+def posting(kind: MeterKind, most: int = 2, *, monthly: bool = False, key: str = "") -> Posting:
     return Posting(key or kind, Meter(kind, kind, most, "key", QUOTA_SPENT, monthly, 10_000))
 
 
@@ -49,7 +49,7 @@ def test_what_is_given_back_in_another_month_is_forgotten() -> None:
     time.advance(60)
     for _ in range(2):
         books.take((monthly,))
-    before.settle(False, {})
+    before.commit(False, {})
     assert used(books, monthly) == 2
 
 
@@ -87,10 +87,10 @@ def test_it_may_begin_where_another_has_counted() -> None:
     books.begin(flights, 3, ["ours"])
     assert [books.knows(each) for each in (monthly, level, flights)] == [True] * 3
     assert [used(books, each) for each in (monthly, level, flights)] == [None] * 3
-    hold = books.take((monthly, level, flights))
+    reservation = books.take((monthly, level, flights))
     assert [used(books, each) for each in (monthly, level, flights)] == [5, 5, 5]
-    hold.settle(False, {})
-    hold.end()
+    reservation.commit(False, {})
+    reservation.release()
     books.apply([MeterUpdate("concurrency", "drop", unit="ours")])
     assert [used(books, each) for each in (posting("level", 4), posting("concurrency", 3))] == [4, 3]
     time.advance(60)

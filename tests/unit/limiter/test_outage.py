@@ -54,9 +54,9 @@ class Process:
         for _ in range(times):
             decided = await self.limiter.decide(claim)
             count += decided.allowed
-            if decided.hold is not None:
-                decided.hold.settle(True, {})
-                decided.hold.end()
+            if decided.reservation is not None:
+                decided.reservation.commit(True, {})
+                decided.reservation.release()
         await turn()
         return count
 
@@ -146,12 +146,12 @@ async def test_what_a_worker_takes_while_it_drains_is_owed_by_the_next_one(redis
     before, after = Process(redis_server.url), Process(redis_server.url)
     async with outage(redis_server, before):
         await before.taken(times=3)
-        hold = (await before.limiter.decide(asks(COUNT))).hold
-        assert hold is not None
+        reservation = (await before.limiter.decide(asks(COUNT))).reservation
+        assert reservation is not None
         await after.start()
         after.limiter.adopt(before.limiter.hand_over())
         assert await before.taken(times=2) == 2
-        hold.settle(True, {})
+        reservation.commit(True, {})
         await until(lambda: len(before.limiter.quotas.settlements.entries) == 1)
         await before.limiter.close()
         assert before.limiter.quotas.settlements.lost == 0
@@ -166,11 +166,11 @@ async def test_whatever_limits_do_meanwhile_settlements_are_handed_on(redis_serv
     process = Process(redis_server.url, on_failure=on_failure)
     total = posting("sum", 100)
     await process.start()
-    hold = (await process.limiter.decide(asks(total))).hold
-    assert hold is not None
+    reservation = (await process.limiter.decide(asks(total))).reservation
+    assert reservation is not None
     async with outage(redis_server):
         await until(lambda: process.limiter.outage.phase == "away")
-        hold.settle(True, {"sum": 7})
+        reservation.commit(True, {"sum": 7})
         await until(lambda: len(process.limiter.quotas.settlements.entries) == 1)
         if on_failure == "deny":
             with pytest.raises(GatewayError):

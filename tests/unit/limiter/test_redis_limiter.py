@@ -11,7 +11,7 @@ from gateway.kernel.clock import Clock
 from gateway.kernel.faults import LIMITER_UNAVAILABLE, GatewayError
 from gateway.kernel.limits.token_bucket import OnFailure, Window, claim
 from gateway.limiter.redis_limiter import MAX_COMMANDS, RedisLimiter
-from gateway.redis_client.status import Redis, Server
+from gateway.redis_client.status import RedisServerStatus, RedisStatus
 from tests.limiter_load import until
 from tests.redis_server import RedisProcess
 
@@ -146,7 +146,10 @@ class TestLadder:
 
 async def test_before_it_was_looked_for_redis_is_said_to_be_away() -> None:
     told = RedisLimiter("redis://127.0.0.1:1", "gw", 0.05, "deny", CLOCK).condition()
-    assert (told.decides, told.redis) == ("deny", Redis(False, None, "not looked for yet", [Server("127.0.0.1:1", None, "open", 0, 0)], 1))
+    assert (told.decides, told.redis) == (
+        "deny",
+        RedisStatus(False, None, "not looked for yet", [RedisServerStatus("127.0.0.1:1", None, "open", 0, 0)], 1),
+    )
 
 
 async def test_the_repr_while_redis_is_there(limiter: RedisLimiter, redis_server: RedisProcess) -> None:

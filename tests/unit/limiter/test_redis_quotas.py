@@ -8,7 +8,7 @@ from gateway.kernel.faults import QUOTA_SPENT
 from gateway.kernel.limits.quota import LEASE_MS, Meter, Posting
 from gateway.kernel.limits.token_bucket import Claim, Decision, Window
 from gateway.limiter import redis_quotas as module
-from gateway.redis_client.connection import LOST, Reply, pack
+from gateway.redis_client.connection import LOST, RedisReply, pack
 from tests.limiter_load import until
 from tests.metered import CLOCK, COUNT, FLIGHT, LEVEL, MONTHLY, RELEASE, SUM, Gateway, asks, posting, stored
 from tests.redis_server import RedisProcess
@@ -33,23 +33,23 @@ class TestWhatStandsInRedis:
     async def test_a_refused_call_writes_nothing(self, gateway: Gateway, redis_server: RedisProcess) -> None:
         await gateway.allowed(Posting("{a}:full", posting("count", 1).meter))
         refused = await gateway.refused(COUNT, SUM, LEVEL, FLIGHT, Posting("{a}:full", posting("count", 1).meter))
-        assert refused.hold is None
+        assert refused.reservation is None
         assert stored(redis_server) == {"gw:1:{a}:full"}
 
     async def test_a_failed_and_a_finished_call_leave_nothing(self, gateway: Gateway, redis_server: RedisProcess) -> None:
-        hold = await gateway.allowed(COUNT, LEVEL, FLIGHT)
-        settled = hold.settle(False, {})
+        reservation = await gateway.allowed(COUNT, LEVEL, FLIGHT)
+        settled = reservation.commit(False, {})
         assert settled is not None
         await settled
-        hold.end()
+        reservation.release()
         await gateway.is_settled()
         assert redis_server.ask("GET", "gw:1:{a}:count") == b"0:0"
         assert stored(redis_server) == {"gw:1:{a}:count"}
 
     async def test_only_what_is_added_needs_not_be_waited_for(self, gateway: Gateway) -> None:
-        assert (await gateway.allowed(SUM)).settle(True, {"sum": 2}) is None
-        assert (await gateway.allowed(COUNT)).settle(True, {}) is None
-        assert (await gateway.allowed(RELEASE)).settle(True, {}) is not None
+        assert (await gateway.allowed(SUM)).commit(True, {"sum": 2}) is None
+        assert (await gateway.allowed(COUNT)).commit(True, {}) is None
+        assert (await gateway.allowed(RELEASE)).commit(True, {}) is not None
         await gateway.is_settled()
         assert (await gateway.refused(SUM)).spent[0].used == 2
 
@@ -110,12 +110,12 @@ class TestWhoLeavesBeforeTheAnswer:
 class TestCallsInFlight:
     async def test_are_renewed_and_come_back_to_a_redis_that_lost_them(self, gateway: Gateway, redis_server: RedisProcess) -> None:
         many = posting("concurrency", 1000)
-        holds = [await gateway.allowed(many) for _ in range(module.RENEWALS + 1)]
+        reservations = [await gateway.allowed(many) for _ in range(module.RENEWALS + 1)]
         redis_server.ask("FLUSHALL")
         await gateway.limiter.quotas.renew()
         assert redis_server.ask("ZCARD", "gw:1:{a}:concurrency") == module.RENEWALS + 1
-        for hold in holds:
-            hold.end()
+        for reservation in reservations:
+            reservation.release()
         await gateway.is_settled()
         await gateway.limiter.quotas.renew()
         assert stored(redis_server) == set()
@@ -133,7 +133,7 @@ class TestCallsInFlight:
     async def test_are_renewed_on_all_nodes_that_are_there(self) -> None:
         renewed: list[str] = []
 
-        async def call(command: bytes, tag: str) -> Reply:
+        async def call(command: bytes, tag: str) -> RedisReply:
             if b"put" not in command:
                 return [1, 0, 0, 1, 0]
             renewed.append(tag)
@@ -150,7 +150,7 @@ class TestCallsInFlight:
         single = posting("concurrency", 1)
         async with Gateway(redis_server.url) as one, Gateway(redis_server.url) as other:
             for gateway in (one, other) * 50:
-                over = (await gateway.allowed(single)).end()
+                over = (await gateway.allowed(single)).release()
                 assert over is not None
                 await over
 

@@ -5,7 +5,7 @@ import pytest
 from gateway.kernel.faults import GatewayError
 from gateway.limiter import redis_quotas as module
 from gateway.limiter.memory_quotas import MemoryQuotas
-from gateway.redis_client.connection import Reply
+from gateway.redis_client.connection import RedisReply
 from tests.limiter_load import until
 from tests.metered import CLOCK, COUNT, FLIGHT, LEVEL, MONTHLY, RELEASE, SUM, Gateway, asks, posting, stored
 from tests.redis_server import RedisProcess
@@ -39,7 +39,7 @@ class TestWithoutRedis:
     async def test_goes_by_what_redis_said_last_when_one_answer_after_another_is_late(self) -> None:
         said = iter((2, 1))
 
-        async def call(command: bytes, tag: str) -> Reply:
+        async def call(command: bytes, tag: str) -> RedisReply:
             return [1, 0, 0, next(said), 0]
 
         quotas, memory_quotas = module.RedisQuotas("gw:", call, b"", CLOCK), MemoryQuotas(CLOCK)
@@ -73,8 +73,8 @@ class TestWithoutRedis:
         await gateway.is_up(True)
         await until(lambda: redis_server.ask("ZCARD", "gw:1:{a}:concurrency") == 2)
         await gateway.refused(FLIGHT)
-        before.end()
-        meanwhile.end()
+        before.release()
+        meanwhile.release()
         await gateway.is_settled()
         assert redis_server.ask("EXISTS", "gw:1:{a}:concurrency") == 0
 
@@ -86,13 +86,13 @@ class TestWithoutRedis:
             redis_server.hang()
             await gateway.refused(one)
             await gateway.is_up(False)
-            before.end()
+            before.release()
             for _ in range(2):
-                (await gateway.allowed(one)).end()
+                (await gateway.allowed(one)).release()
             assert gateway.limiter.quotas._flying == {}
             redis_server.go_on()
             await gateway.is_up(True)
-            (await gateway.allowed(one)).end()
+            (await gateway.allowed(one)).release()
 
     async def test_redis_is_told_of_the_places_that_it_knows(self, gateway: Gateway, redis_server: RedisProcess) -> None:
         """Those that nobody has told it of, and those that it may have been told of."""
@@ -101,12 +101,12 @@ class TestWithoutRedis:
         calls = [await gateway.allowed(posting("concurrency", 3)) for _ in range(2)]
         await gateway.limiter.quotas.renew()
         assert list(gateway.limiter.quotas._flying["{a}:concurrency"].values()) == [False, False]
-        calls[0].end()
+        calls[0].release()
         assert not gateway.limiter.quotas.settlements._places
         redis_server.start()
         await gateway.is_up(True)
         await until(lambda: redis_server.ask("ZCARD", "gw:1:{a}:concurrency") == 1)
-        calls[1].end()
+        calls[1].release()
         await gateway.is_settled()
         assert redis_server.ask("EXISTS", "gw:1:{a}:concurrency") == 0
 
@@ -114,11 +114,11 @@ class TestWithoutRedis:
         early = await gateway.allowed(RELEASE, SUM)
         redis_server.kill()
         await gateway.is_up(False)
-        early.settle(True, {"sum": 5})
+        early.commit(True, {"sum": 5})
         for succeeded in (True, False):
-            hold = await gateway.allowed(COUNT, LEVEL, SUM, FLIGHT)
+            reservation = await gateway.allowed(COUNT, LEVEL, SUM, FLIGHT)
             for _ in range(2):
-                assert (hold.settle(succeeded, {"sum": 1}), hold.end()) == (None, None)  # nothing to wait for
+                assert (reservation.commit(succeeded, {"sum": 1}), reservation.release()) == (None, None)  # nothing to wait for
         await gateway.allowed(COUNT)
         redis_server.start()
         await gateway.is_up(True)
@@ -130,7 +130,7 @@ class TestWithoutRedis:
     async def test_a_call_whose_answer_was_lost_is_charged_once(self, redis_server: RedisProcess) -> None:
         async with Gateway(redis_server.url, timeout_s=0.2) as gateway:
             redis_server.hang()
-            (await gateway.allowed(MONTHLY)).settle(True, {})
+            (await gateway.allowed(MONTHLY)).commit(True, {})
             redis_server.go_on()
             await gateway.is_settled()
             assert redis_server.ask("GET", "gw:1:{a}:count").partition(b":")[0] == b"1"
@@ -138,7 +138,7 @@ class TestWithoutRedis:
     async def test_what_was_never_sent_leaves_nothing_to_take_back(self, gateway: Gateway, redis_server: RedisProcess) -> None:
         redis_server.kill()
         await gateway.is_up(False)
-        (await gateway.allowed(COUNT, LEVEL, FLIGHT)).end()
+        (await gateway.allowed(COUNT, LEVEL, FLIGHT)).release()
         await gateway.is_settled()
 
     async def test_under_allow_only_what_replies_say_is_kept(self, redis_server: RedisProcess) -> None:
@@ -146,9 +146,9 @@ class TestWithoutRedis:
             redis_server.kill()
             await gateway.is_up(False)
             for _ in range(3):
-                hold = await gateway.allowed(COUNT, SUM, FLIGHT)
-                hold.settle(True, {"sum": 1})
-                hold.end()
+                reservation = await gateway.allowed(COUNT, SUM, FLIGHT)
+                reservation.commit(True, {"sum": 1})
+                reservation.release()
             redis_server.start()
             await gateway.is_up(True)
             await gateway.is_settled()

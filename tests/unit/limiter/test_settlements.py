@@ -7,7 +7,7 @@ from gateway.kernel.limits.quota import LEASE_MS, MeterUpdate
 from gateway.limiter import settlements as module
 from gateway.limiter.settlements import AT_ONCE, MOST_PLACES, PLACES_AT_ONCE, SCRIPT, SCRIPT_SHA, Settlements
 from gateway.redis_client.address import RedisConnectionError
-from gateway.redis_client.connection import Reply
+from gateway.redis_client.connection import RedisReply
 from tests.clocks import ManualClock
 from tests.redis_server import RedisProcess
 
@@ -21,7 +21,7 @@ class Store:
         self.there = True
         self.taken: list[bytes] = []
 
-    async def call(self, command: bytes, tag: str) -> Reply:
+    async def call(self, command: bytes, tag: str) -> RedisReply:
         assert tag == "a"
         await asyncio.sleep(0)
         if not self.there:

@@ -8,8 +8,8 @@ import pytest
 from gateway.kernel.faults import QUOTA_SPENT
 from gateway.kernel.limits.quota import (
     Act,
-    Kind,
     Meter,
+    MeterKind,
     MeterState,
     MeterUpdate,
     Posting,
@@ -29,7 +29,7 @@ def unix(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
 
 
-def posting(kind: Kind, act: Act = "charge", *, monthly: bool = False) -> Posting:
+def posting(kind: MeterKind, act: Act = "charge", *, monthly: bool = False) -> Posting:
     return Posting(f"k/{kind}", Meter(kind, kind, 5, "key", QUOTA_SPENT, monthly, lasts_ms=9000), act)
 
 
@@ -109,11 +109,11 @@ def test_a_hold_is_settled_and_ended_once() -> None:
     def settle(succeeded: bool, amounts: Mapping[str, int]) -> None:
         told.append((succeeded, amounts))
 
-    hold = Reservation(ALL, settle, lambda: told.append("over"))
-    assert hold.open
-    hold.settle(True, {"sum": 1})
-    assert not hold.open
-    hold.settle(False, {})
-    hold.end()
-    hold.end()
+    reservation = Reservation(ALL, settle, lambda: told.append("over"))
+    assert reservation.open
+    reservation.commit(True, {"sum": 1})
+    assert not reservation.open
+    reservation.commit(False, {})
+    reservation.release()
+    reservation.release()
     assert told == [(True, {"sum": 1}), "over"]

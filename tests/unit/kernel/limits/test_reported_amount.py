@@ -2,11 +2,11 @@
 
 import pytest
 
-from gateway.kernel.limits.quota import MOST, Amount
+from gateway.kernel.limits.quota import MOST, AmountSource
 from gateway.kernel.limits.reported_amount import amount_in_body, amount_in_header
 
-HEADER = Amount(b"x-bytes")
-FIELD = Amount(field=("output", "bytes"))
+HEADER = AmountSource(b"x-bytes")
+FIELD = AmountSource(field=("output", "bytes"))
 
 
 @pytest.mark.parametrize(
