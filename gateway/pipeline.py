@@ -8,7 +8,7 @@ from gateway.kernel.faults import CLIENT_CLOSED, INTERNAL_ERROR, METHOD_NOT_ALLO
 from gateway.kernel.http.path_safety import merged
 from gateway.kernel.limits.quota import Reservation
 from gateway.keystore.cache import StoredKeys
-from gateway.limiter.interface import Limiter
+from gateway.limiter.interface import Decider
 from gateway.stages.error_reply import refuse
 from gateway.stages.identify import authorize, identify, identify_stored, take_credentials
 from gateway.stages.limit import refuse_spent
@@ -49,7 +49,7 @@ class Gateway:
         *,
         table: RouteTable,
         credentials: Credentials,
-        limiter: Limiter,
+        limiter: Decider,
         recorder: Recorder,
         clock: Clock,
         faults: dict[str, Fault],

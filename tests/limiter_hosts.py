@@ -93,8 +93,8 @@ class Host:
         """Until the input ends. Returns what was admitted."""
         await self._limiter.start()
         asyncio.get_running_loop().add_reader(self._end, self._over.set)
-        while self._limiter.fallback.gateways < len(SKEWS_S) and not self._over.is_set():
-            self._limiter._woken.set()
+        while self._limiter.outage.fallback.gateways < len(SKEWS_S) and not self._over.is_set():
+            self._limiter._wake.set()
             await self._pause(0.05)
         await asyncio.gather(*[self._call() for _ in range(4)])
         await self._limiter.close()

@@ -57,7 +57,7 @@ class Gateway:
         await until(lambda: self.states[-1:] == [up])
 
     async def is_settled(self) -> None:
-        await until(lambda: self.limiter.quotas.settlements.owed == 0)
+        await until(lambda: self.limiter.outage.settlements.owed == 0)
 
 
 def stored(server: RedisProcess) -> set[str]:

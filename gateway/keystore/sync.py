@@ -18,7 +18,6 @@ from gateway.keystore.notifications import KeyNotices, addresses_of
 from gateway.keystore.reader import KeyReader, RefusedCommandError
 from gateway.keystore.records import KeyNames
 from gateway.limiter.interface import Limiter
-from gateway.limiter.redis_limiter import RedisLimiter
 from gateway.observe.metrics import Metrics
 from gateway.redis_client.address import RedisConnectionError
 from gateway.settings import Config
@@ -30,10 +29,9 @@ USED_AT_ONCE = 256
 
 
 def key_watch(config: Config, limiter: Limiter, metrics: Metrics, clock: Clock) -> "KeyWatch | None":
-    """Of the keys that `config` has in Redis, over the connection of `limiter`; None when it has none there."""
-    if config.redis is None or config.key_store is None:
+    """Return the KeyWatch of the keys that `config` has in Redis, over the connection of `limiter`; None when it has none there."""
+    if config.redis is None or config.key_store is None or limiter.call is None:
         return None
-    assert isinstance(limiter, RedisLimiter)
     store, maker = KeyReader(limiter.call, config.redis.key_prefix), KeyMaker(config)
     keys = StoredKeys(store, References(config), maker.make, {result: metrics.key_lookups.labels(result) for result in RESULTS}, clock)
     metrics.keys_in_memory.watch(lambda: float(len(keys)))

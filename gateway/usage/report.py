@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from gateway.kernel.limits.token_bucket import Claim, Decision, Guarantee, LimitOwner, Window, WindowState
-from gateway.limiter.interface import Limiter
+from gateway.limiter.interface import Decider
 from gateway.table.keyring import Caller
 from gateway.table.limits import MAX_CLAIMS, claim_of, shadows_last
 from gateway.table.routes import Route
@@ -57,7 +57,7 @@ class _Looks(msgspec.Struct, frozen=True):
 class Accounts:
     """Looks into the accounts of callers of `routes`."""
 
-    def __init__(self, limiter: Limiter, routes: Sequence[Route]) -> None:
+    def __init__(self, limiter: Decider, routes: Sequence[Route]) -> None:
         self._limiter = limiter
         self._routes = [route for route in routes if route.tariff is not None and route.upstream is not None and not route.open]
         self._known: dict[Caller, _Looks] = {}

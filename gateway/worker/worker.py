@@ -27,6 +27,7 @@ from gateway.kernel.clock import Clock
 from gateway.kernel.ids import Ids
 from gateway.keystore.reader import SCRIPTS as KEY_SCRIPTS
 from gateway.keystore.sync import key_watch
+from gateway.limiter.interface import Limiter, LimiterState
 from gateway.limiter.memory_limiter import LocalLimiter
 from gateway.limiter.outage_memory import OutageMemory
 from gateway.limiter.redis_limiter import RedisLimiter
@@ -136,8 +137,7 @@ class Worker:
         try:
             try:
                 self._open_listeners(self._gateway())
-                if isinstance(self.limiter, RedisLimiter):
-                    await self.limiter.start()
+                await self.limiter.start()
                 if self.key_watch is not None:
                     self.key_watch.start()
             except OSError as error:
@@ -197,8 +197,7 @@ class Worker:
             await upstream.close()
         if self.key_watch is not None:
             await self.key_watch.close()
-        if isinstance(self.limiter, RedisLimiter):
-            await self.limiter.close()
+        await self.limiter.close()
         await asyncio.get_running_loop().run_in_executor(None, self.log.close)
         self.metrics.refresh()
         self.channel.close()
@@ -233,21 +232,13 @@ class Worker:
     def _handover_state(self) -> None:
         """From here on the heir decides, beginning with what we knew."""
         keys = b"" if self.key_watch is None else self.key_watch.keys.export()
-        outage = self.limiter.hand_over() if isinstance(self.limiter, RedisLimiter) else b""
-        limits = b"" if outage else self._memory().export()
-        self.channel.send_file(Legacy(), msgspec.msgpack.encode(HandoverState(limits, keys, outage)))
+        state = self.limiter.hand_over()
+        self.channel.send_file(Legacy(), msgspec.msgpack.encode(HandoverState(state.memory, keys, state.outage)))
 
     def _adopt(self, estate: HandoverState) -> None:
-        if estate.limits:
-            self._memory().adopt(estate.limits)
-        if estate.outage and isinstance(self.limiter, RedisLimiter):
-            self.limiter.adopt(estate.outage, share_only=estate.share_only)
+        self.limiter.adopt(LimiterState(estate.limits, estate.outage), share_only=estate.share_only)
         if self.key_watch is not None and estate.keys:
             self.key_watch.keys.adopt(estate.keys)
-
-    def _memory(self) -> LocalLimiter:
-        """The limiter that dies with this process."""
-        return self.limiter.fallback.memory if isinstance(self.limiter, RedisLimiter) else self.limiter
 
     def _beat(self, due: float) -> None:
         now = SYSTEM.monotonic()
@@ -285,7 +276,7 @@ class Worker:
             ahead=Ahead(config.server.limits.read_ahead),
         )
 
-    def _limiter(self) -> LocalLimiter | RedisLimiter:
+    def _limiter(self) -> Limiter:
         redis = self.config.redis
         if redis is None:
             return LocalLimiter(SYSTEM)
@@ -311,10 +302,10 @@ class Worker:
         for upstream in self.upstreams.values():
             for state in ("idle", "active", "pending"):
                 metrics.upstream_connections.labels(upstream.id, state).watch(partial(getattr, upstream, state))
-        if isinstance(self.limiter, RedisLimiter):
+        if self.config.redis is not None:
             metrics.redis_up.labels().set(0)
-            metrics.quota_owed.labels().watch(partial(getattr, self.limiter.quotas.settlements, "owed"))
-            metrics.quota_lost.labels().watch(partial(getattr, self.limiter.quotas.settlements, "lost"))
+            metrics.quota_owed.labels().watch(partial(getattr, self.limiter, "owed"))
+            metrics.quota_lost.labels().watch(partial(getattr, self.limiter, "lost"))
 
 
 def _serves(setting: ListenerSetting, gateway: Gateway) -> Callable[[Exchange, Send], Awaitable[None]]:

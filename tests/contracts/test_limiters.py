@@ -11,7 +11,7 @@ import pytest
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.limits.token_bucket import Claim, Decision, Store, Window, claim
-from gateway.limiter.interface import Limiter, TendedLimiter
+from gateway.limiter.interface import Limiter
 from gateway.limiter.memory_limiter import LocalLimiter
 from gateway.limiter.redis_limiter import RedisLimiter
 from tests.redis_cluster import RedisCluster
@@ -50,7 +50,7 @@ def empty_url(kind: str, request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def limiter(kind: str, request: pytest.FixtureRequest) -> AsyncIterator[TendedLimiter]:
+async def limiter(kind: str, request: pytest.FixtureRequest) -> AsyncIterator[Limiter]:
     if kind == "local":
         yield LocalLimiter(CLOCK)
         return
@@ -193,7 +193,7 @@ async def test_another_length_or_guarantee_keeps_it_too(limiter: Limiter, window
     assert await admitted(limiter, 9, window) == left
 
 
-async def test_a_renewed_bucket_is_as_good_as_never_used(limiter: TendedLimiter, kind: str) -> None:
+async def test_a_renewed_bucket_is_as_good_as_never_used(limiter: Limiter, kind: str) -> None:
     """Others are not. What is remembered of refusals does not stand in the way."""
     assert await admitted(limiter, 9, DAY, HOUR) == 3
     assert (await limiter.decide(claim("b", (DAY,)))).allowed
@@ -203,7 +203,7 @@ async def test_a_renewed_bucket_is_as_good_as_never_used(limiter: TendedLimiter,
     assert remaining(await limiter.decide(claim("b", (DAY,), 0))) == [4]
 
 
-async def test_operators_are_told_how_it_is(limiter: TendedLimiter, kind: str) -> None:
+async def test_operators_are_told_how_it_is(limiter: Limiter, kind: str) -> None:
     await limiter.decide(claim("a", (DAY, HOUR)))
     told = limiter.condition()
     assert told.store == repr(limiter)

@@ -11,7 +11,7 @@ from gateway.kernel.clock import Clock
 from gateway.kernel.faults import QUOTA_SPENT
 from gateway.kernel.limits.quota import Meter, Posting
 from gateway.kernel.limits.token_bucket import Claim, Decision, Window
-from gateway.limiter.interface import Limiter, TendedLimiter
+from gateway.limiter.interface import Limiter
 from gateway.limiter.memory_limiter import LocalLimiter
 from gateway.limiter.redis_limiter import RedisLimiter
 from tests.redis_cluster import RedisCluster
@@ -30,7 +30,7 @@ KINDS = ("local", "redis", "cluster", "fallback")
 
 
 @pytest.fixture(params=KINDS)
-async def limiter(request: pytest.FixtureRequest) -> AsyncIterator[TendedLimiter]:
+async def limiter(request: pytest.FixtureRequest) -> AsyncIterator[Limiter]:
     if request.param == "local":
         yield LocalLimiter(CLOCK)
         return
@@ -211,7 +211,7 @@ async def test_what_meters_say_is_read_at_no_cost(limiter: Limiter) -> None:
     assert await admitted(limiter, asks(CONCURRENCY), 9) == 9
 
 
-async def test_a_meter_that_is_forgotten_says_nothing_and_others_stay(limiter: TendedLimiter, request: pytest.FixtureRequest) -> None:
+async def test_a_meter_that_is_forgotten_says_nothing_and_others_stay(limiter: Limiter, request: pytest.FixtureRequest) -> None:
     kind = request.node.callspec.params["limiter"]
     for meter in (COUNT, EVER, LEVEL):
         await admitted(limiter, asks(meter), 9)

@@ -6,7 +6,18 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 
 from gateway.kernel.faults import QUOTA_SPENT
-from gateway.kernel.limits.quota import Meter, MeterKind, MeterUpdate, Posting, Reservation, end_of, leavings, month_of, refunds, reports
+from gateway.kernel.limits.quota import (
+    Meter,
+    MeterKind,
+    MeterUpdate,
+    Posting,
+    Reservation,
+    concurrency_releases,
+    end_of,
+    month_of,
+    refunds,
+    reports,
+)
 from gateway.kernel.limits.token_bucket import Claim, Window, decision
 from gateway.limiter.memory_limiter import LocalLimiter
 from gateway.limiter.redis_limiter import SCRIPT
@@ -100,7 +111,7 @@ class Books:
         it.reservation.commit(it.call.succeeds, amounts)
         it.reservation.release()
         updates = reports(postings, amounts) if it.call.succeeds else refunds(postings, it.unit, it.month)
-        self.make(updates + leavings(postings, it.unit), it.unit)
+        self.make(updates + concurrency_releases(postings, it.unit), it.unit)
 
     def make(self, updates: list[MeterUpdate], name: str) -> None:
         """Twice, as when an answer was lost."""

@@ -154,15 +154,20 @@ def carried(used: int, written: int, monthly: bool, month: int) -> tuple[int, in
     return (used, written) if written >= month else (0, month)
 
 
+def charged(postings: Iterable[Posting]) -> list[Posting]:
+    """Return the postings by which the call is charged."""
+    return [posting for posting in postings if posting.act == "charge"]
+
+
 def refunds(postings: Iterable[Posting], unit: str, month: int) -> list[MeterUpdate]:
-    """What a failed call gives back. It took `unit`, in `month`."""
-    charged = [posting for posting in postings if posting.act == "charge"]
-    counts = [MeterUpdate(each.key, "refund", month=month if each.meter.monthly else 0) for each in charged if each.meter.kind == "count"]
-    return counts + [MeterUpdate(each.key, "drop", unit=unit) for each in charged if each.meter.kind == "level"]
+    """Return the updates by which a failed call gives back what it took: `unit`, in `month`."""
+    found = charged(postings)
+    counts = [MeterUpdate(each.key, "refund", month=month if each.meter.monthly else 0) for each in found if each.meter.kind == "count"]
+    return counts + [MeterUpdate(each.key, "drop", unit=unit) for each in found if each.meter.kind == "level"]
 
 
 def reports(postings: Iterable[Posting], amounts: Mapping[str, int]) -> list[MeterUpdate]:
-    """What is known only when a call has succeeded: sums and releases."""
+    """Return the updates that are known only when a call has succeeded: sums and releases."""
     updates: list[MeterUpdate] = []
     for posting in postings:
         if posting.act == "release":
@@ -173,12 +178,12 @@ def reports(postings: Iterable[Posting], amounts: Mapping[str, int]) -> list[Met
 
 
 def charges(postings: Iterable[Posting], unit: str) -> list[MeterUpdate]:
-    """What a successful call owes to a store that did not let it through itself."""
-    charged = [posting for posting in postings if posting.act == "charge"]
-    counts = [MeterUpdate(each.key, "add", 1, int(each.meter.monthly)) for each in charged if each.meter.kind == "count"]
-    return counts + [MeterUpdate(each.key, "put", each.meter.lasts_ms, unit=unit) for each in charged if each.meter.kind == "level"]
+    """Return the updates that a successful call owes to a store that did not let it through itself."""
+    found = charged(postings)
+    counts = [MeterUpdate(each.key, "add", 1, int(each.meter.monthly)) for each in found if each.meter.kind == "count"]
+    return counts + [MeterUpdate(each.key, "put", each.meter.lasts_ms, unit=unit) for each in found if each.meter.kind == "level"]
 
 
-def leavings(postings: Iterable[Posting], unit: str) -> list[MeterUpdate]:
-    """What every call gives back when it is over."""
+def concurrency_releases(postings: Iterable[Posting], unit: str) -> list[MeterUpdate]:
+    """Return the updates by which every call gives its units of concurrency back when it is over."""
     return [MeterUpdate(each.key, "drop", unit=unit) for each in postings if each.meter.kind == "concurrency"]

@@ -5,7 +5,7 @@ import pytest
 from gateway.kernel.faults import QUOTA_SPENT
 from gateway.kernel.limits.quota import Meter, Posting
 from gateway.kernel.limits.token_bucket import Claim, OnFailure, Window, claim
-from gateway.limiter.failure_policy import MOST_STEPS, FailurePolicy
+from gateway.limiter.failure_policy import MAX_PLANS, FailurePolicy
 from gateway.limiter.fallback import Fallback
 from tests.clocks import ManualClock
 
@@ -103,6 +103,6 @@ def test_a_shadow_denies_nobody_and_is_counted_where_it_says_local(fallback: Fal
 
 def test_claims_are_remembered_in_bounded_memory(fallback: Fallback) -> None:
     made = failure_policy(fallback)
-    for number in range(MOST_STEPS + 10):
+    for number in range(MAX_PLANS + 10):
         made.decide_now(claim(f"a{number}", (ALLOW,)))
-    assert len(made._steps) <= MOST_STEPS
+    assert len(made._plans) <= MAX_PLANS

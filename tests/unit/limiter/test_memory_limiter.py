@@ -94,7 +94,7 @@ def test_a_successor_goes_on_where_it_ended() -> None:
     first, second = LocalLimiter(clock.clock, max_buckets=1), LocalLimiter(clock.clock, max_buckets=1)
     for bucket in ("a", "b", "c"):
         assert first.decide_now(claim(bucket, SLOW)).allowed
-    second.adopt(first.export())
+    second.adopt(first.hand_over())
     for bucket in ("a", "b", "c", "a"):
         assert second.decide_now(claim(bucket, SLOW)) == first.decide_now(claim(bucket, SLOW))
 
@@ -106,5 +106,5 @@ def test_what_a_successor_knows_itself_it_knows_better() -> None:
     for _ in range(2):
         second.decide_now(claim("a", SLOW))
     before = second.decide_now(claim("a", SLOW, 0))
-    second.adopt(first.export())
+    second.adopt(first.hand_over())
     assert second.decide_now(claim("a", SLOW, 0)) == before

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.limits.token_bucket import Claim, OnFailure, Window
+from gateway.limiter.interface import LimiterState
 from gateway.limiter.outage_memory import OutageMemory
 from gateway.limiter.redis_limiter import RedisLimiter
 from tests.fakes import turn
@@ -44,8 +45,8 @@ class Process:
 
     async def die(self) -> None:
         """Without a word to anybody."""
-        assert self.limiter._tender is not None
-        self.limiter._tender.cancel()
+        assert self.limiter._maintenance is not None
+        self.limiter._maintenance.cancel()
         await self.limiter._store.close()
 
     async def taken(self, claim: Claim = HOURLY, times: int = 60) -> int:
@@ -66,7 +67,7 @@ async def outage(server: RedisProcess, *processes: Process) -> AsyncIterator[Non
     """Of Redis, which all of them have seen before."""
     for each in processes:
         await each.start()
-        each.limiter.outage.heard(2)
+        each.limiter.outage.gateways = 2
     server.kill()
     for each in processes:
         await until(lambda each=each: each.limiter.outage.phase == "away")  # type: ignore[misc]
@@ -102,7 +103,7 @@ async def test_a_dead_worker_leaves_its_share_and_its_debts(redis_server: RedisP
             assert [await process.taken(claim, 2) for claim in (HOURLY, asks(COUNT), asks(LEVEL))] == [2, 2, 2]
             await process.die()
             process = await Process(redis_server.url, memory=process.memory).start()
-            assert (process.limiter.outage.phase, process.limiter.fallback.gateways) == ("away", 2)
+            assert (process.limiter.outage.phase, process.limiter.outage.fallback.gateways) == ("away", 2)
         rest = 12 - 2 * deaths
         assert [await process.taken(claim) for claim in (HOURLY, asks(COUNT), asks(LEVEL))] == [rest] * 3
         await back(redis_server, process)
@@ -122,7 +123,7 @@ async def test_the_workers_after_a_reload_have_together_what_was_left(redis_serv
             each.limiter.adopt(legacy, share_only=number > 0)
         for claim in (HOURLY, asks(COUNT), asks(LEVEL)):
             assert sum([await each.taken(claim) for each in after]) <= 6
-        assert before.limiter.fallback.debts == 0
+        assert before.limiter.outage.fallback.debts == 0
         await back(redis_server, *after)
         assert used(redis_server, "count") <= 12
 
@@ -152,10 +153,10 @@ async def test_what_a_worker_takes_while_it_drains_is_owed_by_the_next_one(redis
         after.limiter.adopt(before.limiter.hand_over())
         assert await before.taken(times=2) == 2
         reservation.commit(True, {})
-        await until(lambda: len(before.limiter.quotas.settlements.entries) == 1)
+        await until(lambda: len(before.limiter.outage.settlements.entries) == 1)
         await before.limiter.close()
-        assert before.limiter.quotas.settlements.lost == 0
-        after.limiter.adopt(before.memory.read())
+        assert before.limiter.outage.settlements.lost == 0
+        after.limiter.adopt(LimiterState(outage=before.memory.read()))
         assert await after.taken() == 7
         await back(redis_server, after)
         assert (used(redis_server, "count"), await left(redis_server)) == (1, 12)
@@ -171,7 +172,7 @@ async def test_whatever_limits_do_meanwhile_settlements_are_handed_on(redis_serv
     async with outage(redis_server):
         await until(lambda: process.limiter.outage.phase == "away")
         reservation.commit(True, {"sum": 7})
-        await until(lambda: len(process.limiter.quotas.settlements.entries) == 1)
+        await until(lambda: len(process.limiter.outage.settlements.entries) == 1)
         if on_failure == "deny":
             with pytest.raises(GatewayError):
                 await process.limiter.decide(HOURLY)
@@ -207,7 +208,7 @@ async def test_memory_is_written_anew_when_it_is_full(redis_server: RedisProcess
         assert 0 < process.memory.used <= 16384
         await process.die()
         process = await Process(redis_server.url, memory=process.memory).start()
-        debt = process.limiter.fallback.debt(HOURLY.keys[0])
+        debt = process.limiter.outage.fallback.debt(HOURLY.keys[0])
         assert debt is not None
         assert debt.tokens == 800
 

@@ -181,7 +181,7 @@ class TestGatewaysTogether:
         for each in both:
             await each.start()
         try:
-            both[0]._woken.set()
+            both[0]._wake.set()
             await until(lambda: [each._heartbeat.gateways for each in both] == [2, 2])
             redis_server.kill()
             await until(lambda: states == [True, True, False, False])

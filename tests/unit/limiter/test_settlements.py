@@ -5,7 +5,7 @@ import time
 
 from gateway.kernel.limits.quota import LEASE_MS, MeterUpdate
 from gateway.limiter import settlements as module
-from gateway.limiter.settlements import AT_ONCE, MOST_PLACES, PLACES_AT_ONCE, SCRIPT, SCRIPT_SHA, Settlements
+from gateway.limiter.settlements import BATCH, MAX_RELEASES, RELEASES_AT_ONCE, SCRIPT, SCRIPT_SHA, Settlements
 from gateway.redis_client.address import RedisConnectionError
 from gateway.redis_client.connection import RedisReply
 from tests.clocks import ManualClock
@@ -57,27 +57,27 @@ def test_what_was_not_counted_is_not_undone(redis_server: RedisProcess) -> None:
 async def test_places_are_given_back_when_redis_is_there_again() -> None:
     store, clock = Store(), ManualClock()
     settlements = Settlements("gw:1:", store.call, clock.clock.monotonic)
-    drops = [MeterUpdate("{a}:c", "drop", unit=str(number)) for number in range(PLACES_AT_ONCE + 2)]
+    drops = [MeterUpdate("{a}:c", "drop", unit=str(number)) for number in range(RELEASES_AT_ONCE + 2)]
     store.there = False
     for drop in drops:
-        await settlements.leave([drop], "a")
-    settlements.give_places_back()
+        await settlements.send_releases([drop], "a")
+    settlements.send_kept_releases()
     await settlements.finish()
     assert (store.taken, settlements.owed, settlements.lost) == ([], 0, 0)
     store.there = True
     await settlements.pay()
     await settlements.finish()
-    assert store.taken == [settlements.command(drops[:PLACES_AT_ONCE], "a"), settlements.command(drops[PLACES_AT_ONCE:], "a")]
+    assert store.taken == [settlements.command(drops[:RELEASES_AT_ONCE], "a"), settlements.command(drops[RELEASES_AT_ONCE:], "a")]
 
 
 async def test_places_that_have_ended_by_themselves_are_not() -> None:
     store, clock = Store(), ManualClock()
     settlements = Settlements("gw:1:", store.call, clock.clock.monotonic)
     store.there = False
-    await settlements.leave([MeterUpdate("{a}:c", "drop", unit="u")], "a")
+    await settlements.send_releases([MeterUpdate("{a}:c", "drop", unit="u")], "a")
     clock.advance(LEASE_MS / 1000)
     store.there = True
-    settlements.give_places_back()
+    settlements.send_kept_releases()
     await settlements.finish()
     assert store.taken == []
 
@@ -86,21 +86,21 @@ async def test_places_are_kept_in_bounded_memory() -> None:
     store, clock = Store(), ManualClock()
     settlements = Settlements("gw:1:", store.call, clock.clock.monotonic)
     store.there = False
-    await settlements.leave([MeterUpdate("{a}:c", "drop", unit="u")] * (MOST_PLACES + 1), "a")
-    assert len(settlements._places) == MOST_PLACES
+    await settlements.send_releases([MeterUpdate("{a}:c", "drop", unit="u")] * (MAX_RELEASES + 1), "a")
+    assert len(settlements._releases) == MAX_RELEASES
 
 
 async def test_what_is_not_taken_is_kept_and_sent_again() -> None:
     store = Store()
     settlements = Settlements("gw:1:", store.call, time.monotonic)
     store.there = False
-    for number in range(AT_ONCE + 3):
+    for number in range(BATCH + 3):
         await settlements.send(RAISE, "a", str(number))
     await settlements.pay()
-    assert (settlements.owed, store.taken) == (AT_ONCE + 3, [])
+    assert (settlements.owed, store.taken) == (BATCH + 3, [])
     store.there = True
     await settlements.pay()
-    assert (settlements.owed, len(store.taken)) == (0, AT_ONCE + 3)
+    assert (settlements.owed, len(store.taken)) == (0, BATCH + 3)
     assert store.taken[0] == settlements.command(RAISE, "a", "0")
 
 
@@ -124,6 +124,6 @@ async def test_what_is_kept_is_bounded() -> None:
     store = Store()
     store.there = False
     settlements = Settlements("gw:1:", store.call, time.monotonic)
-    settlements.entries.update(dict.fromkeys(range(module.MOST_OWED), (b"", "a")))
+    settlements.entries.update(dict.fromkeys(range(module.MAX_OWED), (b"", "a")))
     await settlements.send(RAISE, "a")
-    assert (settlements.owed, settlements.lost) == (module.MOST_OWED, 1)
+    assert (settlements.owed, settlements.lost) == (module.MAX_OWED, 1)

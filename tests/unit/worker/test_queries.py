@@ -8,7 +8,7 @@ import pytest
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.limits.token_bucket import Decision
-from gateway.limiter.interface import Condition, TendedLimiter
+from gateway.limiter.interface import Condition, Limiter
 from gateway.limiter.memory_limiter import LocalLimiter
 from gateway.limiter.redis_limiter import RedisLimiter
 from gateway.settings import parse
@@ -40,7 +40,7 @@ def away() -> RedisLimiter:
     return RedisLimiter("redis://127.0.0.1:1", "gw", 0.05, "deny", Clock(time.monotonic, time.time))
 
 
-async def asked(limiter: TendedLimiter, question: str, **about: str) -> tuple[int, Any]:
+async def asked(limiter: Limiter, question: str, **about: str) -> tuple[int, Any]:
     status, told = await query_handlers(limiter, KEYRING, ROUTES)[question](about)
     return status, told if isinstance(told, Condition) else msgspec.to_builtins(told)
 

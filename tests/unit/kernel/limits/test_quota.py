@@ -16,8 +16,8 @@ from gateway.kernel.limits.quota import (
     Reservation,
     carried,
     charges,
+    concurrency_releases,
     end_of,
-    leavings,
     month_of,
     refunds,
     reports,
@@ -100,7 +100,7 @@ def test_what_was_let_through_elsewhere_is_owed() -> None:
 
 
 def test_every_call_leaves() -> None:
-    assert leavings(ALL, "u") == [MeterUpdate("k/concurrency", "drop", unit="u")]
+    assert concurrency_releases(ALL, "u") == [MeterUpdate("k/concurrency", "drop", unit="u")]
 
 
 def test_a_hold_is_settled_and_ended_once() -> None:

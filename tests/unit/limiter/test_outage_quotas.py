@@ -1,13 +1,10 @@
-"""limiter/redis_quotas.py: what a gateway does while Redis is away, and what Redis learns of it."""
+"""limiter/outage.py: what quotas do while Redis is away, and what Redis is charged with afterwards."""
 
 import pytest
 
 from gateway.kernel.faults import GatewayError
-from gateway.limiter import redis_quotas as module
-from gateway.limiter.memory_quotas import MemoryQuotas
-from gateway.redis_client.connection import RedisReply
 from tests.limiter_load import until
-from tests.metered import CLOCK, COUNT, FLIGHT, LEVEL, MONTHLY, RELEASE, SUM, Gateway, asks, posting, stored
+from tests.metered import COUNT, FLIGHT, LEVEL, MONTHLY, RELEASE, SUM, Gateway, asks, posting, stored
 from tests.redis_server import RedisProcess
 
 
@@ -16,7 +13,7 @@ class TestWithoutRedis:
         eight, ten = posting("level", 8), posting("count", 10)
         for _ in range(4):
             await gateway.allowed(eight, ten)
-        gateway.limiter.fallback.gateways = 2
+        gateway.limiter.outage.fallback.gateways = 2
         redis_server.kill()
         await gateway.is_up(False)
         for _ in range(2):
@@ -29,33 +26,17 @@ class TestWithoutRedis:
         eight = posting("count", 8)
         for _ in range(4):
             await gateway.allowed(eight)
-        gateway.limiter.fallback.gateways = 2
+        gateway.limiter.outage.fallback.gateways = 2
         redis_server.kill()
         await gateway.is_up(False)
         assert [state.used for state in await gateway.limiter.read((eight,))] == [6]
         assert not await gateway.limiter.forget(eight.key)
         assert [state.used for state in await gateway.limiter.read((eight,))] == [4]
 
-    async def test_goes_by_what_redis_said_last_when_one_answer_after_another_is_late(self) -> None:
-        said = iter((2, 1))
-
-        async def call(command: bytes, tag: str) -> RedisReply:
-            return [1, 0, 0, next(said), 0]
-
-        quotas, memory_quotas = module.RedisQuotas("gw:", call, b"", CLOCK), MemoryQuotas(CLOCK)
-        for used in (2, None):
-            await quotas.decide(asks(LEVEL))
-            for _ in range(2):
-                quotas.seed_share((LEVEL,), memory_quotas, 1)
-            assert [state.used for state in memory_quotas.spent((LEVEL,))] == ([] if used is None else [used])
-        memory_quotas.take((LEVEL,))
-        quotas.seed_share((LEVEL,), memory_quotas, 1)
-        assert [state.used for state in memory_quotas.spent((LEVEL,))] == [2]
-
     async def test_at_least_one_unless_nothing_was_left(self, gateway: Gateway, redis_server: RedisProcess) -> None:
         for _ in range(2):
             await gateway.allowed(COUNT)
-        gateway.limiter.fallback.gateways = 9
+        gateway.limiter.outage.fallback.gateways = 9
         redis_server.kill()
         await gateway.is_up(False)
         await gateway.refused(COUNT)
@@ -68,7 +49,7 @@ class TestWithoutRedis:
         await gateway.is_up(False)
         meanwhile = await gateway.allowed(FLIGHT)
         await gateway.refused(FLIGHT)
-        await gateway.limiter.quotas.renew()
+        await gateway.limiter.outage.in_flight.renew()
         redis_server.start()
         await gateway.is_up(True)
         await until(lambda: redis_server.ask("ZCARD", "gw:1:{a}:concurrency") == 2)
@@ -89,7 +70,7 @@ class TestWithoutRedis:
             before.release()
             for _ in range(2):
                 (await gateway.allowed(one)).release()
-            assert gateway.limiter.quotas._flying == {}
+            assert gateway.limiter.outage.in_flight._units == {}
             redis_server.go_on()
             await gateway.is_up(True)
             (await gateway.allowed(one)).release()
@@ -99,10 +80,10 @@ class TestWithoutRedis:
         redis_server.kill()
         await gateway.is_up(False)
         calls = [await gateway.allowed(posting("concurrency", 3)) for _ in range(2)]
-        await gateway.limiter.quotas.renew()
-        assert list(gateway.limiter.quotas._flying["{a}:concurrency"].values()) == [False, False]
+        await gateway.limiter.outage.in_flight.renew()
+        assert list(gateway.limiter.outage.in_flight._units["{a}:concurrency"].values()) == [False, False]
         calls[0].release()
-        assert not gateway.limiter.quotas.settlements._places
+        assert not gateway.limiter.outage.settlements._releases
         redis_server.start()
         await gateway.is_up(True)
         await until(lambda: redis_server.ask("ZCARD", "gw:1:{a}:concurrency") == 1)
@@ -125,7 +106,7 @@ class TestWithoutRedis:
         await gateway.is_settled()
         assert [redis_server.ask("GET", f"gw:1:{{a}}:{name}") for name in ("count", "sum")] == [b"1:0", b"6:0"]
         assert redis_server.ask("ZCARD", "gw:1:{a}:level") in {0, 1}  # the release may have come after the charge
-        assert repr(gateway.limiter.fallback.memory.memory_quotas) == "<MemoryQuotas 0 tallies, 0 sets of units>"
+        assert repr(gateway.limiter.outage.fallback.memory.memory_quotas) == "<MemoryQuotas 0 tallies, 0 sets of units>"
 
     async def test_a_call_whose_answer_was_lost_is_charged_once(self, redis_server: RedisProcess) -> None:
         async with Gateway(redis_server.url, timeout_s=0.2) as gateway:
@@ -165,7 +146,7 @@ class TestWithoutRedis:
 
     async def test_a_month_that_is_over_is_not_what_was_left(self, gateway: Gateway, redis_server: RedisProcess) -> None:
         await gateway.allowed(MONTHLY)
-        known = gateway.limiter.quotas.known
+        known = gateway.limiter.outage.shares.last
         assert known["{a}:count"][0] == 1
         known["{a}:count"] = (2, known["{a}:count"][1] - 1)
         redis_server.kill()
@@ -173,9 +154,3 @@ class TestWithoutRedis:
         for _ in range(2):
             await gateway.allowed(MONTHLY)
         await gateway.refused(MONTHLY)
-
-    async def test_what_is_known_is_bounded(self, gateway: Gateway) -> None:
-        known = gateway.limiter.quotas.known
-        known.update({f"{number}": (1, 0) for number in range(module.MAX_KNOWN + 1)})
-        await gateway.allowed(COUNT)
-        assert set(known) == {"{a}:count"}
