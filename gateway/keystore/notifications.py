@@ -47,7 +47,7 @@ class KeyNotices:
 
     async def _listen_once(self, pace: Availability, on_notice: Callable[[], None], on_refusal: Callable[[str], None]) -> None:
         writer = await next(self._addresses).open(SETUP_TIMEOUT_S)
-        line = _Line(on_notice, pace.close, on_refusal)
+        line = _Line(on_notice, pace.reached, on_refusal)
         writer.transport.set_protocol(line)
         writer.transport.write(self._command)
         try:

@@ -1,4 +1,4 @@
-"""A Redis of any shape, as those who use it see it: commands go in, replies come out, and which server did it is its own affair."""
+"""A Redis of any kind as its users see it: they send commands and get replies, whichever server makes them."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeAlias
@@ -21,11 +21,11 @@ class RedisStore(Protocol):
         ...
 
     def servers(self) -> list[RedisServerStatus]:
-        """Those that are known, for operators."""
+        """Return the state of each known server, for operators."""
         ...
 
     async def start(self) -> None:
-        """Returns when Redis was reached, or found away: after a few seconds at most."""
+        """Connect. Returns when Redis was reached or found away: after a few seconds at most."""
         ...
 
     async def close(self) -> None:
@@ -33,7 +33,7 @@ class RedisStore(Protocol):
         ...
 
     async def call(self, command: bytes, tag: str) -> RedisReply:
-        """The reply, or the RedisConnectionError that it or the way to it is. `tag` is the hash tag of all keys of `command`."""
+        """Return the reply, or a RedisConnectionError for why there is none. `tag` is the hash tag of all keys of `command`."""
         ...
 
 
@@ -44,7 +44,7 @@ def redis_store(
     probe_of: Callable[[str], bytes],
     on_state: Callable[[bool, str], None],
 ) -> RedisStore:
-    """Not connected yet. The parameters are those of RedisServer; `probe_of` makes a probe of a hash tag.
+    """Return a store that is not connected yet. The parameters are those of RedisServer; `probe_of` makes a probe of a hash tag.
 
     Raises ValueError for a URL that cannot be used.
     """

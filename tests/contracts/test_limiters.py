@@ -214,7 +214,7 @@ async def test_operators_are_told_how_it_is(limiter: Limiter, kind: str) -> None
         assert told.redis.up is (kind != "fallback")
         assert bool(told.redis.reason) is (kind == "fallback")
         assert told.redis.since is not None
-        assert {(server.up, server.breaker) for server in told.redis.servers} == {
+        assert {(server.up, server.availability) for server in told.redis.servers} == {
             (False, "open") if kind == "fallback" else (True, "closed")
         }
         assert len(told.redis.servers) == (3 if kind == "cluster" else 1)
