@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway.keystore.lookups import AT_ONCE, KeyLookups
+from gateway.keystore.lookups import BATCH, KeyLookups
 from gateway.keystore.reader import KeyReader
 from gateway.redis_client.address import RedisConnectionError
 from tests.fakes import turn
@@ -35,7 +35,7 @@ async def test_each_gets_what_it_asked_for() -> None:
     lookups = KeyLookups(store, 4)
     found = await asyncio.gather(*asked(lookups, 100))
     assert found == [None if number % 2 else b"%d" % number for number in range(100)]
-    assert (store.sizes, len(lookups)) == ([AT_ONCE] * (100 // AT_ONCE) + [100 % AT_ONCE], 0)
+    assert (store.sizes, len(lookups)) == ([BATCH] * (100 // BATCH) + [100 % BATCH], 0)
 
 
 async def test_those_beyond_what_is_under_way_wait_for_it() -> None:
@@ -43,14 +43,14 @@ async def test_those_beyond_what_is_under_way_wait_for_it() -> None:
     shelf.open.clear()
     store = Counting(shelf)
     lookups = KeyLookups(store, 2)
-    waiting = asked(lookups, 3 * AT_ONCE)
+    waiting = asked(lookups, 3 * BATCH)
     await turn()
     await turn()
-    assert (store.sizes, len(lookups)) == ([AT_ONCE] * 2, 3 * AT_ONCE)
+    assert (store.sizes, len(lookups)) == ([BATCH] * 2, 3 * BATCH)
     waiting[0].cancel()
     shelf.open.set()
-    assert await asyncio.gather(*waiting[1:]) == [None] * (3 * AT_ONCE - 1)
-    assert (store.sizes, len(lookups)) == ([AT_ONCE] * 3, 0)
+    assert await asyncio.gather(*waiting[1:]) == [None] * (3 * BATCH - 1)
+    assert (store.sizes, len(lookups)) == ([BATCH] * 3, 0)
 
 
 async def test_who_waits_when_redis_does_not_answer_is_told_at_once() -> None:
@@ -58,7 +58,7 @@ async def test_who_waits_when_redis_does_not_answer_is_told_at_once() -> None:
     shelf.open.clear()
     store = Counting(shelf)
     lookups = KeyLookups(store, 1)
-    waiting = asked(lookups, 5 * AT_ONCE)
+    waiting = asked(lookups, 5 * BATCH)
     await turn()
     await turn()
     shelf.away = True
@@ -66,7 +66,7 @@ async def test_who_waits_when_redis_does_not_answer_is_told_at_once() -> None:
     for each in waiting:
         with pytest.raises(RedisConnectionError, match="away"):
             await each
-    assert (store.sizes, len(lookups)) == ([AT_ONCE] * 2, 0)
+    assert (store.sizes, len(lookups)) == ([BATCH] * 2, 0)
     shelf.away = False
     assert await lookups.find("p") is None
 

@@ -8,9 +8,9 @@ import structlog
 
 from gateway.kernel.clock import Clock
 from gateway.keystore.cache import RESULTS, StoredKeys
-from gateway.keystore.notifications import KeyNotices, addresses_of
+from gateway.keystore.notifications import KeyNotifications, addresses_of
 from gateway.keystore.reader import SCRIPTS, KeyReader
-from gateway.keystore.sync import KeyWatch, key_watch
+from gateway.keystore.sync import KeySync, key_sync
 from gateway.limiter.memory_limiter import LocalLimiter
 from gateway.limiter.redis_limiter import RedisLimiter
 from gateway.observe.metrics import Metrics
@@ -44,8 +44,8 @@ class Watched:
         self.shelf = Shelf()
         store = KeyReader(self.shelf.call, "gw")
         self.keys = Told(store)
-        nowhere = KeyNotices(addresses_of(f"redis://127.0.0.1:{free_port()}"), NAMES.changed)
-        self.watch = KeyWatch(self.keys, store, nowhere, lambda: -1.4)  # a pause of 25 ms
+        nowhere = KeyNotifications(addresses_of(f"redis://127.0.0.1:{free_port()}"), NAMES.changed)
+        self.watch = KeySync(self.keys, store, nowhere, lambda: -1.4)  # a pause of 25 ms
 
     async def polls(self, more: int) -> None:
         goal = self.shelf.asked["LINDEX"] + more
@@ -132,7 +132,7 @@ async def test_a_notice_is_quicker_than_the_next_time_and_the_rights_that_the_re
     metrics = Metrics()
     clock = Clock(asyncio.get_running_loop().time, lambda: 1000.0)
     limiter = RedisLimiter(url, "gw", 5.0, "deny", clock, more_scripts=SCRIPTS)
-    watch = key_watch(config, limiter, metrics, clock)
+    watch = key_sync(config, limiter, metrics, clock)
     assert watch is not None
     watch._chance = lambda: 100.0  # it asks by itself every half minute only
     await limiter.start()
@@ -144,23 +144,23 @@ async def test_a_notice_is_quicker_than_the_next_time_and_the_rights_that_the_re
             redis_server.ask("LPUSH", NAMES.changes, name)
             redis_server.ask("PUBLISH", NAMES.changed, "")
             await until(lambda name=name: watch._newest == name.encode())  # type: ignore[misc]
-        assert watch._told == set()
+        assert watch._logged == set()
     finally:
         await watch.close()
         await limiter.close()
 
 
 def test_there_is_none_where_keys_stand_in_the_file() -> None:
-    assert key_watch(parse(LEAST), LocalLimiter(ManualClock().clock), Metrics(), ManualClock().clock) is None
+    assert key_sync(parse(LEAST), LocalLimiter(ManualClock().clock), Metrics(), ManualClock().clock) is None
 
 
 async def test_that_notices_are_refused_is_said_once(redis_server: RedisProcess) -> None:
     redis_server.ask("ACL", "SETUSER", "default", "-subscribe")
     with structlog.testing.capture_logs() as lines:
-        watch = KeyWatch(
+        watch = KeySync(
             keys := Told(store := KeyReader(Shelf().call, "gw")),
             store,
-            KeyNotices(addresses_of(redis_server.url), NAMES.changed),
+            KeyNotifications(addresses_of(redis_server.url), NAMES.changed),
             lambda: 0.0,
         )
         watch.start()

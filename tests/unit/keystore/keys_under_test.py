@@ -37,7 +37,7 @@ class One:
         self._results[self._name] += 1
 
 
-class QueryServer:
+class KeysUnderTest:
     """Stored keys over a Shelf."""
 
     def __init__(self, most: int = 1000) -> None:
@@ -56,5 +56,5 @@ class QueryServer:
         return caught.value.fault
 
     @property
-    def look_ups(self) -> int:
+    def lookups(self) -> int:
         return self.shelf.asked["HGET"]
