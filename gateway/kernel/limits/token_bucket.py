@@ -1,8 +1,8 @@
-"""Token buckets in whole microseconds: the arithmetic that every limiter store shares.
+"""Token buckets in whole microseconds: the arithmetic that every limiter shares.
 
 A bucket is one number, its theoretical arrival time (GCRA): the instant at which it is full again.
 Whole microseconds, so that Lua's doubles and Python's integers agree to the last digit: `gateway/limiter/scripts/bucket.lua`
-says the same in Lua, and `tests/properties/test_limiter_model.py` holds the two against each other.
+is the same in Lua, and `tests/properties/test_limiter_model.py` compares the two.
 
 Laws:
 1. A bucket that was never used, or whose time has come, holds exactly `burst` tokens, and one comes back every
@@ -12,12 +12,12 @@ Laws:
    `guarantee: any-window` is a bucket of half of that, rounded up, and a refill so slow that with it no stretch as long as `per`
    sees more than `max`, wherever it begins and both of its ends included.
 3. The windows of a call are decided together, whoever they belong to: it is charged to all of them or to none.
-   Shadow windows have no say in that. Each is charged when the call is let through and fits it, so that it counts as it
+   Shadow windows do not decide. Each is charged when the call is let through and fits it, so that it counts as it
    would if it were enforced.
 4. A clock that goes back gives no tokens, and locks nobody out for longer than an empty bucket does.
 5. A limit that is changed keeps the tokens that were used of it, as far as the new one has as many. While some gateways have one
    version of it and others another, each version has a bucket of its own: every call is charged to all of them, and decided by
-   that of its gateway. What takes nothing changes nothing for the others.
+   that of its gateway. A call that takes nothing changes nothing for the others.
 """
 
 from collections.abc import Sequence
@@ -30,25 +30,25 @@ from msgspec.structs import force_setattr
 from gateway.kernel.limits.quota import MeterState, Posting, Reservation
 
 Store: TypeAlias = Literal["local", "redis", "cache", "fallback", "allow", "none"]
-"""Who decided: this process's memory, Redis, what Redis said a moment ago, memory or nobody while Redis is away, nobody at all."""
+"""Who decided: this process's memory, Redis, a refusal of Redis that is remembered, memory or nobody while Redis is away, nobody."""
 
 
 LimitOwner: TypeAlias = Literal["key", "organization", "route"]
-"""Whose bucket a window has: one for each key (or address), one that the keys of an organisation share, one for all callers."""
+"""Who shares a bucket: one for each key (or address), one for all keys of an organisation, one for all callers."""
 
 
 Guarantee: TypeAlias = Literal["burst", "any-window"]
-"""What a limit promises: law 2."""
+"""What a limit guarantees: law 2."""
 
 
 OnFailure: TypeAlias = Literal["local", "allow", "deny"]
-"""What a limit does while its store is away: counts this gateway's share of it, does not count, refuses."""
+"""What a limit does while Redis is away: count this gateway's share of it, not count, refuse."""
 
 
 class Window(msgspec.Struct, frozen=True):
     """One limit: `max` per `per_us`, in the sense of its `guarantee`.
 
-    `id` is what replies call it. `name` is the suffix of the X-RateLimit-* fields (Second, Minute, Hour, Day, Month), None
+    `id` is its name in replies. `name` is the suffix of the X-RateLimit-* fields (Second, Minute, Hour, Day, Month), None
     for other lengths. `on_failure` is None where the store's own setting holds. `burst` (how many tokens the bucket holds),
     `emission_us` (what one costs in time) and `full_us` (from empty to full) follow from the others.
     Raises ValueError unless `max` and `per_us` are 1 or more.
@@ -78,12 +78,12 @@ class Window(msgspec.Struct, frozen=True):
 
 
 def burst_of(limit: int, guarantee: Guarantee) -> int:
-    """How many tokens the bucket of a limit holds: the highest cost that a call may have."""
+    """Return how many tokens the bucket of a limit holds: the highest cost that a call may have."""
     return limit if guarantee == "burst" else (limit + 1) // 2
 
 
 def most(windows: Sequence[Window], cost: int, span_us: int) -> int | None:
-    """How many calls of `cost` a greedy caller gets through all `windows` in the worst stretch of `span_us`; None: any number.
+    """Return how many calls of `cost` a caller gets through all `windows` in the worst stretch of `span_us`; None: any number.
 
     Exact, not a bound: with full buckets at its beginning, whichever window is the tightest at a time is never full then.
     """
@@ -95,12 +95,12 @@ def most(windows: Sequence[Window], cost: int, span_us: int) -> int | None:
 
 
 class Claim(msgspec.Struct, frozen=True, eq=False):
-    """What a call needs to be let through: `cost` tokens of every window. Made once for a caller, a route and a method.
+    """What a call needs to be let through: `cost` tokens of every window. It is built once for a caller, a route and a method.
 
-    `keys` has the name of each window's bucket in the store: no two are the same, and all have one hash `tag` (what stands
-    in the first braces), so that a cluster of Redis keeps them on one node. `fields` are those of every reply about the
-    claim that say the same each time. Shadow windows come last, after `enforced` others. `postings` are what the call does to
-    quotas and concurrency, under the same tag. Claims are told apart by identity.
+    `keys` has the name of each window's bucket in the store: no two are the same, and all have one hash `tag` (the text in
+    the first braces), so that a Redis Cluster keeps them on one node. `fields` are the header fields that every reply about
+    the claim has. Shadow windows come last, after `enforced` others. `postings` are what the call does to quotas and
+    concurrency, under the same tag. Claims are compared by identity.
     Raises ValueError for a cost below 0, and for shadow windows in front of others.
     """
 
@@ -126,12 +126,12 @@ class Claim(msgspec.Struct, frozen=True, eq=False):
 
 
 def tag_of(key: str) -> str:
-    """What decides on which node of a cluster it lies."""
+    """Return the hash tag of a key, which decides on which node of a cluster it is stored."""
     return key.partition("{")[2].partition("}")[0]
 
 
 def claim(bucket: str, windows: Sequence[Window], cost: int = 1, fields: tuple[tuple[str, str], ...] = ()) -> Claim:
-    """A claim whose windows all belong to one `bucket`, which is its own hash tag unless it has one."""
+    """Return a claim whose windows all belong to one `bucket`, which is its own hash tag unless it has one."""
     name = bucket if "{" in bucket else f"{{{bucket}}}"
     return Claim(tuple([f"{name}:{window.id}" for window in windows]), tuple(windows), cost, fields)
 
@@ -155,11 +155,11 @@ class WindowState(msgspec.Struct):
 
 
 class Decision(msgspec.Struct):
-    """The one answer of a limiter to one call: all windows, decided together.
+    """The decision of a limiter about one call: all windows, decided together.
 
     `states` has one entry a window that is enforced, in the claim's order; it is empty when there is no limit. `shadows`
     are those that would have refused the call, had they been enforced; none when another one did. `spent` are the quotas
-    that refused it. `reservation` is what has to be told how the call ends, None when nothing has.
+    that refused it. `reservation` has to be committed and released when the call ends; None when there is nothing to do then.
     """
 
     allowed: bool
@@ -175,7 +175,7 @@ UNLIMITED = Decision(True, "none", ())
 
 
 def decide(tats_us: Sequence[int], windows: Sequence[Window], cost: int, now_us: int) -> tuple[bool, list[int]]:
-    """Whether a call of `cost` tokens fits all `windows`, and the buckets' times after it, charged or not.
+    """Return whether a call of `cost` tokens fits all `windows`, and the buckets' times after it, charged or not.
 
     `tats_us` has one time a window, on the same clock as `now_us`; 0 for a bucket that was never used. The times
     returned are to be kept after a refusal too: there is no other change then than that none lies too far ahead.
@@ -214,7 +214,7 @@ def decide(tats_us: Sequence[int], windows: Sequence[Window], cost: int, now_us:
 
 
 def carry(tat_us: int, old_emission_us: int, emission_us: int, now_us: int) -> int:
-    """The time of a bucket whose limit was changed: as many tokens used as before, at the new price each.
+    """Return the time of a bucket whose limit was changed: as many tokens are used as before, at the new price each.
 
     One rounding a step, in doubles, because Lua has nothing else.
     """
@@ -224,7 +224,7 @@ def carry(tat_us: int, old_emission_us: int, emission_us: int, now_us: int) -> i
 
 
 def decision(allowed: bool, store: Store, tats_us: Sequence[int], claim: Claim, now_us: int) -> Decision:
-    """What `decide` found, in the caller's terms. `tats_us` are the times that it returned."""
+    """Return the decision that `decide` found. `tats_us` are the times that it returned."""
     windows = claim.windows
     if allowed and len(windows) == 1 and not claim.shadowed:  # nearly every call: the same as below
         window = windows[0]
@@ -242,9 +242,9 @@ def decision(allowed: bool, store: Store, tats_us: Sequence[int], claim: Claim, 
         used_us = tats_us[index] - now_us
         if used_us < 0:
             used_us = 0
-        emission_us, room_us = window.emission_us, window.full_us - used_us
-        if not allowed and (short_us := cost * emission_us - room_us) > 0:
+        emission_us, free_us = window.emission_us, window.full_us - used_us
+        if not allowed and (short_us := cost * emission_us - free_us) > 0:
             states.append(WindowState(window, 0, used_us / 1e6, short_us / 1e6))
         else:
-            states.append(WindowState(window, room_us // emission_us, used_us / 1e6, 0.0))
+            states.append(WindowState(window, free_us // emission_us, used_us / 1e6, 0.0))
     return Decision(allowed, store, tuple(states), shadows)
