@@ -90,14 +90,14 @@ async def test_a_failed_call_costs_nothing(limiter: Limiter, meter: Meter) -> No
     assert await admitted(limiter, asks(meter), 9) == meter.max
 
 
-async def test_a_hold_is_settled_once(limiter: Limiter) -> None:
+async def test_a_reservation_is_committed_only_the_first_time(limiter: Limiter) -> None:
     first = await limiter.decide(asks(COUNT))
     await finished(first, succeeded=False)
     await finished(first, succeeded=False)
     assert await admitted(limiter, asks(COUNT), 9) == 3
 
 
-async def test_a_refusal_says_which_quota_how_much_is_used_and_when_it_opens(limiter: Limiter) -> None:
+async def test_a_refusal_names_the_quota_how_much_is_used_and_when_it_opens(limiter: Limiter) -> None:
     await admitted(limiter, asks(COUNT, EVER), 3)
     before = datetime.now(UTC)
     refused = await limiter.decide(asks(LEVEL, COUNT, EVER))
@@ -185,7 +185,7 @@ async def test_a_changed_quota_keeps_what_was_used(limiter: Limiter) -> None:
 ALL = (COUNT, EVER, SUM, LEVEL, CONCURRENCY)
 
 
-async def said(limiter: Limiter, *meters: Meter) -> dict[str, tuple[int, float | None]]:
+async def states(limiter: Limiter, *meters: Meter) -> dict[str, tuple[int, float | None]]:
     """What meters say that are read, by their ids."""
     states = await limiter.read(asks(*meters).postings)
     assert [state.meter for state in states] == list(meters)
@@ -193,13 +193,13 @@ async def said(limiter: Limiter, *meters: Meter) -> dict[str, tuple[int, float |
 
 
 async def test_what_meters_say_is_read_at_no_cost(limiter: Limiter) -> None:
-    assert [used for used, _ in (await said(limiter, *ALL)).values()] == [0] * 5
+    assert [used for used, _ in (await states(limiter, *ALL)).values()] == [0] * 5
     assert await limiter.read(()) == []
     decision = await limiter.decide(asks(*ALL))
     assert decision.reservation is not None
     decision.reservation.commit(True, {"sum": 70})
-    await said(limiter, *ALL)
-    found = await said(limiter, *ALL)
+    await states(limiter, *ALL)
+    found = await states(limiter, *ALL)
     assert {name: used for name, (used, _) in found.items()} == {"count": 1, "ever": 1, "sum": 70, "level": 1, "concurrency": 1}
     month_s = found["count"][1]
     assert month_s is not None
@@ -211,12 +211,12 @@ async def test_what_meters_say_is_read_at_no_cost(limiter: Limiter) -> None:
     assert await admitted(limiter, asks(CONCURRENCY), 9) == 9
 
 
-async def test_a_meter_that_is_forgotten_says_nothing_and_others_stay(limiter: Limiter, request: pytest.FixtureRequest) -> None:
+async def test_a_meter_that_is_reset_is_unused_and_others_stay(limiter: Limiter, request: pytest.FixtureRequest) -> None:
     kind = request.node.callspec.params["limiter"]
     for meter in (COUNT, EVER, LEVEL):
         await admitted(limiter, asks(meter), 9)
     for meter in (COUNT, LEVEL):
         assert await limiter.forget(asks(meter).postings[0].key) is (kind != "fallback")
-    assert [used for used, _ in (await said(limiter, COUNT, EVER, LEVEL)).values()] == [0, 3, 0]
+    assert [used for used, _ in (await states(limiter, COUNT, EVER, LEVEL)).values()] == [0, 3, 0]
     assert await admitted(limiter, asks(COUNT), 9) == 3
     assert await admitted(limiter, asks(LEVEL), 9) == 2

@@ -61,9 +61,9 @@ def claims(draw: st.DrawFn, limit: st.SearchStrategy[tuple[Window, ...]] = limit
 
 
 @st.composite
-def histories(draw: st.DrawFn, moves_us: st.SearchStrategy[int]) -> list[Step]:
+def histories(draw: st.DrawFn, steps_us: st.SearchStrategy[int]) -> list[Step]:
     possible = draw(st.lists(claims(), min_size=1, max_size=4))
-    return draw(st.lists(st.tuples(moves_us, st.sampled_from(possible)), min_size=1, max_size=30))
+    return draw(st.lists(st.tuples(steps_us, st.sampled_from(possible)), min_size=1, max_size=30))
 
 
 class Model:
@@ -183,7 +183,7 @@ def test_the_script_is_the_model_whatever_the_clock_does(module_redis: RedisProc
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(claims(short_limits, 8), min_size=1, max_size=60))
-def test_the_script_as_it_is_agrees_with_the_model_at_the_time_it_says_it_is(module_redis: RedisProcess, history: list[Claim]) -> None:
+def test_the_script_agrees_with_the_model_at_the_time_that_it_returns(module_redis: RedisProcess, history: list[Claim]) -> None:
     module_redis.ask("FLUSHALL")
     model = SharedModel()
     for asked in history:
@@ -209,14 +209,14 @@ def test_the_limiter_in_memory_is_the_model(history: list[Step]) -> None:
 def test_no_caller_gets_more_than_a_full_bucket_and_the_refill(window: Window, history: list[tuple[int, int]]) -> None:
     """In any stretch of a history, whatever the arrival times."""
     now_us, tats_us = EPOCH_US, [0]
-    taken: list[tuple[int, int]] = []
+    admitted: list[tuple[int, int]] = []
     for wait_us, cost in history:
         now_us += wait_us
         allowed, tats_us = decide(tats_us, (window,), cost, now_us)
         if allowed:
-            taken.append((now_us, cost))
-    for first, (from_us, _) in enumerate(taken):
+            admitted.append((now_us, cost))
+    for first, (from_us, _) in enumerate(admitted):
         total = 0
-        for until_us, cost in taken[first:]:
+        for until_us, cost in admitted[first:]:
             total += cost
             assert (total - window.burst) * window.emission_us <= until_us - from_us

@@ -92,11 +92,11 @@ class Books:
         keys = [*call.claim.keys, *(posting.key for posting in charged), f"{{x}}:counted/{unit}"]
         reply = self.evaluate(quota_script(SCRIPT), keys, len(given), *given, *meters, 60_000, unit)
         after = len(call.claim.windows) + 2
-        told = decision(reply[0] == 1, "local", reply[2:after], call.claim, reply[1])
+        decided = decision(reply[0] == 1, "local", reply[2:after], call.claim, reply[1])
         mine = self._memory.decide_now(call.claim)
-        assert (told.allowed, told.states) == (mine.allowed, mine.states)
+        assert (decided.allowed, decided.states) == (mine.allowed, mine.states)
         assert reply[after] == month_of(reply[1] // 1_000_000)
-        spent = {p.key: used for p, used in zip(charged, reply[after + 1 :: 2], strict=True) if not told.allowed and used >= p.meter.max}
+        spent = {p.key: used for p, used in zip(charged, reply[after + 1 :: 2], strict=True) if not decided.allowed and used >= p.meter.max}
         assert spent == {p.key: state.used for p in charged for state in mine.spent if state.meter == p.meter}
         ends = dict(zip([p.key for p in charged], reply[after + 2 :: 2], strict=True))
         for p in charged:

@@ -1,4 +1,4 @@
-"""Stored keys over a Shelf, and what they count."""
+"""Stored keys over a FakeKeyStore, and what they count."""
 
 from collections import Counter
 
@@ -12,7 +12,7 @@ from gateway.settings.checks.stored_keys import References
 from gateway.table import Caller
 from gateway.table.keys import KeyMaker
 from tests.clocks import ManualClock
-from tests.shelf import Shelf
+from tests.fake_key_store import FakeKeyStore
 from tests.yaml_files import LEAST
 
 CONFIG = parse(
@@ -38,14 +38,16 @@ class One:
 
 
 class KeysUnderTest:
-    """Stored keys over a Shelf."""
+    """Stored keys over a FakeKeyStore."""
 
     def __init__(self, most: int = 1000) -> None:
-        self.shelf = Shelf()
+        self.key_store = FakeKeyStore()
         self.clock = ManualClock()
         self.results = Results()
         tallies = {name: self.results.tally(name) for name in RESULTS}
-        self.keys = StoredKeys(KeyReader(self.shelf.call, "gw"), References(CONFIG), KeyMaker(CONFIG).make, tallies, self.clock.clock, most)
+        self.keys = StoredKeys(
+            KeyReader(self.key_store.call, "gw"), References(CONFIG), KeyMaker(CONFIG).make, tallies, self.clock.clock, most
+        )
 
     async def find(self, secret: str, organization: str | None = None, wall_s: float = 1000.0, client: str = HERE) -> Caller:
         return await self.keys.find(secret, organization, wall_s, client)
@@ -57,4 +59,4 @@ class KeysUnderTest:
 
     @property
     def lookups(self) -> int:
-        return self.shelf.asked["HGET"]
+        return self.key_store.asked["HGET"]

@@ -18,12 +18,12 @@ def cache() -> KeysUnderTest:
     return KeysUnderTest()
 
 
-async def test_what_nobody_has_is_asked_for_once_in_a_while(cache: KeysUnderTest) -> None:
+async def test_unknown_keys_are_looked_up_again_after_a_while(cache: KeysUnderTest) -> None:
     for _ in range(3):
         assert await cache.refused("bad") is KEY_UNKNOWN
     assert (cache.lookups, cache.results) == (1, {"unknown": 1, "refused": 2})
     cache.clock.advance(module.UNKNOWN_S)
-    cache.shelf.put("bad")
+    cache.key_store.put("bad")
     assert (await cache.find("bad")).id == "bad"
 
 
@@ -32,14 +32,14 @@ async def test_a_slip_is_not_asked_for(cache: KeysUnderTest) -> None:
     slip = made[:-1] + ("0" if made[-1] != "0" else "1")
     assert await cache.refused(slip) is KEY_UNKNOWN
     assert (cache.lookups, cache.results) == (0, {"misspelt": 1})
-    cache.shelf.put(made, id="k")
+    cache.key_store.put(made, id="k")
     assert (await cache.find(made)).id == "k"
 
 
-async def test_who_guesses_has_to_wait_and_valid_keys_do_not(cache: KeysUnderTest) -> None:
+async def test_clients_that_guess_have_to_wait_and_valid_keys_do_not(cache: KeysUnderTest) -> None:
     """Those that this worker knows, and those that it does not know yet."""
-    cache.shelf.put("good")
-    cache.shelf.put("cold")
+    cache.key_store.put("good")
+    cache.key_store.put("cold")
     await cache.find("good")
     for number in range(WINDOW.burst):
         assert await cache.refused(f"guess {number}") is KEY_UNKNOWN
@@ -53,27 +53,27 @@ async def test_who_guesses_has_to_wait_and_valid_keys_do_not(cache: KeysUnderTes
     assert await cache.refused("yet another") is KEY_UNKNOWN
 
 
-async def test_what_guessers_try_is_looked_for_beside_all_else(cache: KeysUnderTest) -> None:
+async def test_unknown_keys_of_throttled_clients_are_looked_up_apart_from_others(cache: KeysUnderTest) -> None:
     """One command at a time, so many keys, and others do not wait for them."""
     for number in range(WINDOW.burst):
         await cache.refused(f"guess {number}")
-    cache.shelf.put("good")
-    cache.shelf.open.clear()
-    commands = cache.shelf.commands
+    cache.key_store.put("good")
+    cache.key_store.open.clear()
+    commands = cache.key_store.commands
     tried = [asyncio.ensure_future(cache.find(f"more {number}")) for number in range(module.MAX_THROTTLED)]
     await turn()
     await turn()
-    assert cache.shelf.commands == commands + 1
+    assert cache.key_store.commands == commands + 1
     assert await cache.refused("one more") is RATE_LIMITED
     found = asyncio.ensure_future(cache.find("good", client="192.0.2.8"))
     await turn()
     await turn()
-    assert cache.shelf.commands == commands + 2
-    cache.shelf.open.set()
+    assert cache.key_store.commands == commands + 2
+    cache.key_store.open.set()
     assert (await found).id == "good"
     await asyncio.wait(tried)
     assert {each.exception().fault for each in tried if isinstance(each.exception(), GatewayError)} == {RATE_LIMITED}  # type: ignore[union-attr]
-    cache.shelf.away = True
+    cache.key_store.away = True
     assert await cache.refused("and one more") is KEYS_UNAVAILABLE
 
 
@@ -81,27 +81,27 @@ async def test_a_crowd_that_nobody_knows_yet_is_let_in(cache: KeysUnderTest) -> 
     """Together, in a few round trips."""
     crowd = [f"k{number}" for number in range(2000)]
     for secret in crowd:
-        cache.shelf.put(secret)
+        cache.key_store.put(secret)
     callers = await asyncio.gather(*[cache.find(secret) for secret in crowd])
     assert [caller.id for caller in callers] == crowd
-    assert (cache.lookups, cache.shelf.commands) == (2000, -(-2000 // BATCH))
+    assert (cache.lookups, cache.key_store.commands) == (2000, -(-2000 // BATCH))
 
 
 async def test_memory_for_keys_and_for_guesses_is_bounded() -> None:
     cache = KeysUnderTest(most=100)
     for number in range(110):
         assert await cache.refused(f"guess {number}", client=f"10.0.0.{number}") is KEY_UNKNOWN
-        cache.shelf.put(f"k{number}")
+        cache.key_store.put(f"k{number}")
         await cache.find(f"k{number}")
     assert repr(cache.keys) == "<StoredKeys 100 known, 100 nobody's, 0 asked for>"
 
 
 async def test_so_many_are_asked_for_at_one_time(cache: KeysUnderTest) -> None:
-    cache.shelf.open.clear()
+    cache.key_store.open.clear()
     waiting = [asyncio.ensure_future(cache.find(f"k{number}", client=f"10.0.{number % 250}.0")) for number in range(module.MOST_ASKED)]
     await turn()
     assert await cache.refused("one more") is KEYS_UNAVAILABLE
-    cache.shelf.open.set()
+    cache.key_store.open.set()
     await asyncio.wait(waiting)
     assert all(isinstance(each.exception(), GatewayError) for each in waiting)
     assert await cache.refused("one more") is KEY_UNKNOWN

@@ -62,7 +62,7 @@ async def test_a_connection_that_is_lost_is_made_again_and_that_is_a_notice(redi
         await ear.hears(1)
 
 
-async def test_who_may_not_listen_is_told_and_tries_again(redis_server: RedisProcess) -> None:
+async def test_a_refused_subscription_is_reported_and_tried_again(redis_server: RedisProcess) -> None:
     redis_server.ask("ACL", "SETUSER", "default", "-subscribe")
     ear = Ear()
     task = asyncio.ensure_future(KeyNotifications(addresses_of(redis_server.url), CHANNEL).listen(ear.hear, ear.refusals.append))

@@ -37,7 +37,7 @@ async def test_a_key_is_found_by_its_proof(store: KeyReader, redis_server: Redis
     assert await store.find(["a", "p", "b", "q"]) == [None, b"entry", None, b"other"]
 
 
-async def test_a_key_is_found_by_its_id_as_who_edits_keys_has_left_it(store: KeyReader, redis_server: RedisProcess) -> None:
+async def test_a_key_is_found_by_its_id_as_the_registry_wrote_it(store: KeyReader, redis_server: RedisProcess) -> None:
     assert await store.named("a") is None
     client = client_for(redis_server.url, NAMES.ids)
     KeyRegistry(client, "gw").change(["a"], lambda _: {"a": StoredKey({"id": "a", "plan": "gold"}, (Secret("1" * 64),), "")})
@@ -45,7 +45,7 @@ async def test_a_key_is_found_by_its_id_as_who_edits_keys_has_left_it(store: Key
     assert await store.named("a") == b'{"id":"a","plan":"gold"}'
 
 
-async def test_what_changed_since_is_told_once(store: KeyReader, redis_server: RedisProcess) -> None:
+async def test_each_change_is_returned_once(store: KeyReader, redis_server: RedisProcess) -> None:
     assert await store.changes(b"") is None
     redis_server.ask("LPUSH", NAMES.changes, "n1 a b")
     assert await store.changes(b"") == Changes(b"n1", None)  # nobody knows what came before
@@ -55,7 +55,7 @@ async def test_what_changed_since_is_told_once(store: KeyReader, redis_server: R
     assert await store.changes(b"n3") == Changes(b"n4", frozenset())
 
 
-async def test_what_cannot_be_told_may_be_all(store: KeyReader, redis_server: RedisProcess) -> None:
+async def test_an_unknown_range_of_changes_may_be_all(store: KeyReader, redis_server: RedisProcess) -> None:
     redis_server.ask("LPUSH", NAMES.changes, "n1 a", "n2 *", "n3 b")
     assert await store.changes(b"n1") == Changes(b"n3", None)
     assert await store.changes(b"n2") == Changes(b"n3", frozenset("b"))
@@ -80,7 +80,7 @@ async def test_a_server_that_refuses_is_no_worse_for_others(store: KeyReader, co
     assert STATES == [(True, "")]
 
 
-async def test_a_server_that_is_away_is_told(store: KeyReader, redis_server: RedisProcess) -> None:
+async def test_a_server_that_is_away_raises(store: KeyReader, redis_server: RedisProcess) -> None:
     redis_server.kill()
     for _ in range(3):
         with pytest.raises(RedisConnectionError) as caught:

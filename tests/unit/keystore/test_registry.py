@@ -84,7 +84,7 @@ def test_a_change_whose_reply_is_lost_is_not_made_twice(redis_server: RedisProce
     pool.close()
 
 
-def test_each_change_has_a_name_and_says_what_it_is_about(registry: KeyRegistry, client: redis.Redis, redis_server: RedisProcess) -> None:
+def test_each_change_has_a_name_and_lists_its_proofs(registry: KeyRegistry, client: redis.Redis, redis_server: RedisProcess) -> None:
     listener = client.pubsub()  # type: ignore[no-untyped-call]
     listener.subscribe(NAMES.changed)
     assert listener.get_message(timeout=5) is not None

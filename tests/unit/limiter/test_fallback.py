@@ -109,7 +109,7 @@ async def test_a_bucket_that_was_renewed_is_full_and_owes_nothing(fallback: Fall
 
 
 class TestSettling:
-    async def test_what_was_admitted_is_charged_once(self, fallback: Fallback, redis: ModelRedis) -> None:
+    async def test_admitted_calls_are_charged_only_the_first_time(self, fallback: Fallback, redis: ModelRedis) -> None:
         assert (admitted(fallback, 5), admitted(fallback, 3, bucket="b")) == (5, 3)
         assert repr(fallback) == "<Fallback 1/1 of each limit, 2 debtors>"
         for _ in range(2):
@@ -119,13 +119,13 @@ class TestSettling:
         await fallback.pay_debts(redis.call, redis.pack)
         assert redis.charges[2:] == [("a", "minute", 2)]
 
-    async def test_refused_calls_and_looks_owe_nothing(self, fallback: Fallback, redis: ModelRedis) -> None:
+    async def test_refused_calls_and_costs_of_zero_owe_nothing(self, fallback: Fallback, redis: ModelRedis) -> None:
         fallback.decide_now(claim("a", MINUTE, 0))
         fallback.decide_now(claim("a", MINUTE, 61))
         await fallback.pay_debts(redis.call, redis.pack)
         assert redis.charges == []
 
-    async def test_what_came_back_since_is_not_owed(self, fallback: Fallback, redis: ModelRedis, time: ManualClock) -> None:
+    async def test_tokens_that_were_refilled_since_are_not_owed(self, fallback: Fallback, redis: ModelRedis, time: ManualClock) -> None:
         for _ in range(600):
             assert admitted(fallback, 1) == 1
             time.advance(1.0)
@@ -134,7 +134,7 @@ class TestSettling:
         await fallback.pay_debts(redis.call, redis.pack)
         assert redis.charges == [("a", "minute", 6)]
 
-    async def test_no_more_is_taken_than_is_there(self, fallback: Fallback, redis: ModelRedis) -> None:
+    async def test_no_more_is_charged_than_is_there(self, fallback: Fallback, redis: ModelRedis) -> None:
         assert isinstance(await redis.call(redis.pack(claim("a", MINUTE, 50)), "a"), list)
         assert isinstance(await redis.call(redis.pack(claim("b", MINUTE, 60)), "b"), list)
         assert (admitted(fallback, 30), admitted(fallback, 30, bucket="b")) == (30, 30)

@@ -99,14 +99,14 @@ def test_it_may_begin_where_another_has_counted() -> None:
     assert not books.knows(level)
 
 
-def test_an_heir_goes_on_with_all_but_the_calls_in_flight() -> None:
+def test_a_successor_has_everything_except_the_calls_in_flight() -> None:
     books, time = memory_quotas()
     everything = (posting("count", 1, monthly=True), posting("level", 1), posting("concurrency", 1))
     books.reserve(everything)
     successor = MemoryQuotas(time.clock)
     successor.apply([MeterUpdate("known", "add", 1)])
-    told = books.export()
-    successor.adopt(msgspec.msgpack.decode(msgspec.msgpack.encode(told), type=Entries))
+    exported = books.export()
+    successor.adopt(msgspec.msgpack.decode(msgspec.msgpack.encode(exported), type=Entries))
     assert [used(successor, each) for each in (*everything, posting("count", 1, key="known"))] == [1, 1, None, 1]
     time.advance(10)
     assert used(successor, everything[1]) is None

@@ -9,7 +9,7 @@ from tests.redis_server import RedisProcess
 
 
 class TestWithoutRedis:
-    async def test_a_gateway_has_its_share_of_what_was_left(self, gateway: Gateway, redis_server: RedisProcess) -> None:
+    async def test_a_gateway_has_its_share_of_what_was_available(self, gateway: Gateway, redis_server: RedisProcess) -> None:
         eight, ten = posting("level", 8), posting("count", 10)
         for _ in range(4):
             await gateway.allowed(eight, ten)
@@ -22,7 +22,7 @@ class TestWithoutRedis:
         await gateway.allowed(ten)
         assert (await gateway.refused(ten)).spent[0].used == 10
 
-    async def test_and_says_so(self, gateway: Gateway, redis_server: RedisProcess) -> None:
+    async def test_reading_shows_the_share(self, gateway: Gateway, redis_server: RedisProcess) -> None:
         eight = posting("count", 8)
         for _ in range(4):
             await gateway.allowed(eight)
@@ -33,7 +33,7 @@ class TestWithoutRedis:
         assert not await gateway.limiter.forget(eight.key)
         assert [state.used for state in await gateway.limiter.read((eight,))] == [4]
 
-    async def test_at_least_one_unless_nothing_was_left(self, gateway: Gateway, redis_server: RedisProcess) -> None:
+    async def test_a_share_is_at_least_one_unless_nothing_was_available(self, gateway: Gateway, redis_server: RedisProcess) -> None:
         for _ in range(2):
             await gateway.allowed(COUNT)
         gateway.limiter.outage.fallback.gateways = 9
@@ -75,7 +75,7 @@ class TestWithoutRedis:
             await gateway.is_up(True)
             (await gateway.allowed(one)).release()
 
-    async def test_redis_is_told_of_the_places_that_it_knows(self, gateway: Gateway, redis_server: RedisProcess) -> None:
+    async def test_redis_gets_the_releases_of_units_that_it_may_have(self, gateway: Gateway, redis_server: RedisProcess) -> None:
         """Those that nobody has told it of, and those that it may have been told of."""
         redis_server.kill()
         await gateway.is_up(False)
@@ -144,7 +144,7 @@ class TestWithoutRedis:
             with pytest.raises(GatewayError):
                 await gateway.limiter.read((COUNT,))
 
-    async def test_a_month_that_is_over_is_not_what_was_left(self, gateway: Gateway, redis_server: RedisProcess) -> None:
+    async def test_the_use_of_a_past_month_does_not_count(self, gateway: Gateway, redis_server: RedisProcess) -> None:
         await gateway.allowed(MONTHLY)
         known = gateway.limiter.outage.shares.last
         assert known["{a}:count"][0] == 1

@@ -84,11 +84,11 @@ class TestRefusalsAreRemembered:
         for _ in range(2):
             await limiter.decide(cheap)
         waits_s = []
-        for taken in range(4):
+        for number in range(4):
             answer = await limiter.decide(dear)
             waits_s.append(round(answer.states[0].retry_s / 600))
             assert (answer.allowed, answer.store) == (False, "redis")
-            assert (await (limiter if taken % 2 else other).decide(cheap)).allowed
+            assert (await (limiter if number % 2 else other).decide(cheap)).allowed
         assert waits_s == [1, 2, 3, 4]
         assert (await limiter.decide(dear)).store == "redis"
         assert (await limiter.decide(dear)).store == "cache", "nobody gets anything now"

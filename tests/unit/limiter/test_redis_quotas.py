@@ -89,7 +89,7 @@ class TestWhoLeavesBeforeTheAnswer:
         await until(lambda: not gateway.limiter._quotas._pending)
         assert (await gateway.refused(COUNT)).spent[0].used == 2
 
-    async def test_or_is_never_told(self, redis_server: RedisProcess) -> None:
+    async def test_or_never_gets_a_reply(self, redis_server: RedisProcess) -> None:
         async with Gateway(redis_server.url, timeout_s=0.2) as gateway:
             redis_server.hang()
             claims = [asks(*each) for each in ((COUNT, LEVEL, FLIGHT), (LEVEL, FLIGHT), (SUM,))]
@@ -107,3 +107,11 @@ class TestWhoLeavesBeforeTheAnswer:
 async def test_windows_and_meters_are_under_one_tag() -> None:
     window = Window("w", 1, 1_000_000, None)
     assert asks(COUNT).tag == Claim(("{a}:w",), (window,), postings=(COUNT,)).tag == "a"
+
+
+async def test_a_quota_is_read_and_reset_in_redis(gateway: Gateway) -> None:
+    await gateway.allowed(COUNT, LEVEL)
+    assert [state.used for state in await gateway.limiter.read((COUNT, LEVEL))] == [1, 1]
+    assert await gateway.limiter.forget(COUNT.key)
+    assert [state.used for state in await gateway.limiter.read((COUNT, LEVEL))] == [0, 1]
+    assert repr(gateway.limiter._quotas) == "<RedisQuotas 0 decisions pending>"

@@ -20,7 +20,7 @@ from tests.yaml_files import LEAST
 NAMES = KeyNames.of("gw")
 
 
-class Shelf:
+class FakeKeyStore:
     """`call` is that of a RedisStore that has nothing but keys. `asked` counts the commands, and keys that are looked for."""
 
     def __init__(self) -> None:
@@ -92,8 +92,8 @@ class Uncounted:
 STORED = parse(LEAST + "redis: {url: 'redis://a'}\nkeys: {store: redis}\norganizations: [{id: acme}]\n")
 
 
-def stored_keys(shelf: Shelf) -> StoredKeys:
-    """Those on the shelf, by the least configuration that has its keys in Redis; time stands still."""
+def stored_keys(key_store: FakeKeyStore) -> StoredKeys:
+    """Those on the key_store, by the least configuration that has its keys in Redis; time stands still."""
     clock = ManualClock().clock
     results = dict.fromkeys(RESULTS, Uncounted())
-    return StoredKeys(KeyReader(shelf.call, "gw"), References(STORED), KeyMaker(STORED).make, results, clock)
+    return StoredKeys(KeyReader(key_store.call, "gw"), References(STORED), KeyMaker(STORED).make, results, clock)
