@@ -21,7 +21,10 @@ NAMES = KeyNames.of("gw")
 
 
 class FakeKeyStore:
-    """`call` is that of a RedisStore that has nothing but keys. `asked` counts the commands, and keys that are looked for."""
+    """`call` is that of a RedisStore that has nothing but keys.
+
+    `asked` counts the commands, and keys that are looked for.
+    """
 
     def __init__(self) -> None:
         self.entries: dict[str, bytes] = {}

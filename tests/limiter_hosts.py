@@ -1,7 +1,8 @@
 """Three gateways' limiters, each in a process of its own on a host whose clock is wrong, asked at random times.
 
-As a program this module tells of each host who decides there, whenever that changes. It goes on until its input ends, and then
-tells what was admitted: when (by a clock that is the same for all), of which buckets, how much, and who decided.
+As a program this module tells of each host who decides there, whenever that changes. It goes on until its input ends,
+and then tells what was admitted: when (by a clock that is the same for all), of which buckets, how much, and who
+decided.
 """
 
 import asyncio

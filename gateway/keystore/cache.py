@@ -1,32 +1,32 @@
-"""The cache of keys that are kept in Redis: keys in use are remembered, and forgotten as soon as they are changed in Redis.
+"""The cache of keys that are kept in Redis: keys in use are remembered, and forgotten as soon as they are changed in
+Redis.
 
 A key that is not known is looked up in one round trip, however many requests wait for it, and together with others
 (`KeyLookups`). Unknown keys are remembered as well, for a while. A client that keeps trying unknown keys has to wait
-(`GuessThrottle`), and what it tries is looked up apart from all others, one command at a time: so a client that guesses takes
-neither memory nor Redis from others, and a valid key never waits because of others that come from the same address.
-While Redis is away, known keys still work, and others cannot be checked.
+(`GuessThrottle`), and what it tries is looked up apart from all others, one command at a time: so a client that guesses
+takes neither memory nor Redis from others, and a valid key never waits because of others that come from the same
+address. While Redis is away, known keys still work, and others cannot be checked.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import islice
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import msgspec
-import structlog
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import KEY_MISSING, KEY_UNKNOWN, KEY_UNUSABLE, KEYS_UNAVAILABLE, Fault, GatewayError
 from gateway.kernel.key_format import is_misspelt
 from gateway.keystore.guess_throttle import GuessThrottle
+from gateway.keystore.key_builder import KeyBuilder, put_bounded
 from gateway.keystore.lookups import KeyLookups
 from gateway.keystore.reader import KeyReader
-from gateway.keystore.records import MOST_BYTES, proof_of_certificate, proof_of_secret
+from gateway.keystore.records import proof_of_certificate, proof_of_secret
 from gateway.redis_client.address import RedisConnectionError
-from gateway.settings.checks.stored_keys import References, read_key
+from gateway.settings.checks.stored_keys import References
 from gateway.settings.schema.access import Key as KeySetting
-from gateway.settings.schema.values import RefusedError
 from gateway.table.keyring import Caller, Key, speaking_for
 
 MOST = 10_000
@@ -39,18 +39,12 @@ MAX_THROTTLED = 1000
 """The same for clients that guess."""
 COMMANDS = 2
 """Commands under way at one time: the next is sent while the keys of the last are built."""
-MAX_PROBLEMS = 1000
-"""Problems of keys that were logged, and are not logged again."""
 USED_EVERY_S = 60.0
 """Uses of a key within that time are reported as one."""
 RESULTS = ("memory", "refused", "found", "unknown", "misspelt", "throttled", "error")
-"""Results of finding a key: it is known; it is known not to exist; Redis has it; Redis has it not; it is misspelt, so Redis is
-not asked; Redis has it not, and the client guesses; Redis did not answer."""
-
-_LONGEST_ID = 128
-_LONGEST_PROBLEM = 500
-
-V = TypeVar("V")
+"""Results of finding a key: it is known; it is known not to exist; Redis has it; Redis has it not; it is misspelt, so
+Redis is not asked; Redis has it not, and the client guesses; Redis did not answer.
+"""
 
 
 class LookupCounter(Protocol):
@@ -64,7 +58,8 @@ class LookupCounter(Protocol):
 class _Known(msgspec.Struct):
     """A key. `key` is None for one that cannot be used here, whatever its `content` in Redis is.
 
-    A key of an older `era` has to be looked up again. `noted_s` is when its use was noted last, in seconds of Unix time.
+    A key of an older `era` has to be looked up again. `noted_s` is when its use was noted last, in seconds of Unix
+    time.
     """
 
     key: Key | None
@@ -78,7 +73,10 @@ _NEVER = -1
 
 
 class StoredKeys:
-    """The keys of `store`, built by `make` where `references` has all that they refer to. `results` counts, by RESULTS."""
+    """The keys of `store`, built by `make` where `references` has all that they refer to.
+
+    `results` counts, by RESULTS.
+    """
 
     def __init__(
         self,
@@ -92,8 +90,7 @@ class StoredKeys:
         self._store = store
         self._lookups = KeyLookups(store, COMMANDS)
         self._throttled_lookups = KeyLookups(store, 1)
-        self._references = references
-        self._make = make
+        self._builder = KeyBuilder(references, make)
         self._results = results
         self._monotonic = clock.monotonic
         self._most = most
@@ -103,7 +100,6 @@ class StoredKeys:
         self._unknown: dict[str, float] = {}
         self._pending: dict[str, asyncio.Task[_Known | RedisConnectionError | None]] = {}
         self._used: dict[str, float] = {}
-        self._logged: dict[str, None] = {}
         self._era = 0
 
     def __repr__(self) -> str:
@@ -114,7 +110,9 @@ class StoredKeys:
         return len(self._known)
 
     def forget(self, proofs: Iterable[str] | None) -> None:
-        """Forget the keys of these proofs, which were changed; None: perhaps all were, and each is looked up again before it counts."""
+        """Forget the keys of these proofs, which were changed; None: perhaps all were, and each is looked up again
+        before it counts.
+        """
         if proofs is None:
             self._era += 1
             self._unknown.clear()
@@ -144,14 +142,17 @@ class StoredKeys:
         return used
 
     async def named(self, key_id: str) -> Key | None:
-        """Return the key of this id, as Redis has it at present; None when there is none that can be used. Raises KEYS_UNAVAILABLE."""
+        """Return the key of this id, as Redis has it at present; None when there is none that can be used.
+
+        Raises KEYS_UNAVAILABLE.
+        """
         try:
             content = await self._store.named(key_id)
         except RedisConnectionError as failure:
             raise GatewayError(KEYS_UNAVAILABLE, cause=f"redis: {failure}") from None
         except msgspec.DecodeError:
             return None
-        return None if content is None else self._build(content)
+        return None if content is None else self._builder.build(content)
 
     async def find(self, secret: str, organization: str | None, wall_s: float, client: str) -> Caller:
         """As `Keyring.find`, for a request from the address `client`.
@@ -188,7 +189,10 @@ class StoredKeys:
         return caller
 
     async def _learn(self, proof: str, stale: _Known | None, client: str, nobody: Fault) -> _Known:
-        """Return what Redis has. `stale` is what was known, and is used while Redis is away. `nobody` is raised for no key."""
+        """Return what Redis has.
+
+        `stale` is what was known, and is used while Redis is away. `nobody` is raised for no key.
+        """
         throttled = self._admit(proof, client, nobody) if stale is None and proof not in self._inherited else None
         lookup = self._pending.get(proof)
         if lookup is None:
@@ -216,8 +220,8 @@ class StoredKeys:
         content = self._inherited.pop(proof, None)
         if content is None:
             return self._known.get(proof)
-        known = _Known(self._build(content), content, _NEVER, 0.0)
-        _put_bounded(self._known, proof, known, self._most)
+        known = _Known(self._builder.build(content), content, _NEVER, 0.0)
+        put_bounded(self._known, proof, known, self._most)
         return known
 
     def _admit(self, proof: str, client: str, nobody: Fault) -> GatewayError | None:
@@ -253,40 +257,13 @@ class StoredKeys:
         except RedisConnectionError as failure:
             return failure
         before = self._known.get(proof)
-        known = None if content is None else _Known(self._build(content), content, era, before.noted_s if before is not None else 0.0)
+        noted_s = 0.0 if before is None else before.noted_s
+        known = None if content is None else _Known(self._builder.build(content), content, era, noted_s)
         self._inherited.pop(proof, None)
         if self._pending.get(proof) is asyncio.current_task():
             self._known.pop(proof, None)
             if known is None:
-                _put_bounded(self._unknown, proof, self._monotonic() + UNKNOWN_S, self._most)
+                put_bounded(self._unknown, proof, self._monotonic() + UNKNOWN_S, self._most)
             else:
-                _put_bounded(self._known, proof, known, self._most)
+                put_bounded(self._known, proof, known, self._most)
         return known
-
-    def _build(self, content: bytes) -> Key | None:
-        """Return None for a key that this gateway does not understand, or that refers to what it does not have."""
-        key_id = "?"
-        try:
-            if len(content) > MOST_BYTES:
-                raise RefusedError(f"it is longer than {MOST_BYTES} bytes")
-            fields = msgspec.json.decode(content, type=dict[str, object])
-            key_id = str(fields.get("id"))[:_LONGEST_ID]
-            setting = read_key(fields)
-            problem = "; ".join(self._references.wrong(setting))
-        except (RefusedError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            problem = str(error)
-        else:
-            if not problem:
-                return self._make(setting)
-        problem = problem[:_LONGEST_PROBLEM]
-        logged = f"{key_id}: {problem}"
-        if logged not in self._logged:
-            _put_bounded(self._logged, logged, None, MAX_PROBLEMS)
-            structlog.get_logger().error("key unusable", key_id=key_id, problem=problem)
-        return None
-
-
-def _put_bounded(into: dict[str, V], name: str, value: V, most: int) -> None:
-    if len(into) >= most and name not in into:
-        del into[next(iter(into))]
-    into[name] = value

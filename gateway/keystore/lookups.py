@@ -1,7 +1,9 @@
-"""Looks up keys, many in one round trip: all of one turn of the loop, and those that come while the last command is under way.
+"""Looks up keys, many in one round trip: all of one turn of the loop, and those that come while the last command is
+under way.
 
-So a crowd of callers that are not known yet waits a little, and is not rejected. When Redis does not answer a command and its
-second try, all callers that wait fail with those of the command: none waits longer than two time-outs of Redis after that.
+So a crowd of callers that are not known yet waits a little, and is not rejected. When Redis does not answer a command
+and its second try, all callers that wait fail with those of the command: none waits longer than two time-outs of Redis
+after that.
 """
 
 import asyncio
@@ -30,7 +32,10 @@ class KeyLookups:
         return len(self._waiting) + self._under_way
 
     async def find(self, proof: str) -> bytes | None:
-        """Return the key of a proof, an entry of `keys` as JSON; None when there is none. Raises RedisConnectionError."""
+        """Return the key of a proof, an entry of `keys` as JSON; None when there is none.
+
+        Raises RedisConnectionError.
+        """
         loop = asyncio.get_running_loop()
         found: asyncio.Future[Found] = loop.create_future()
         if not self._waiting:
@@ -64,7 +69,9 @@ class KeyLookups:
                 found.set_result(entry)
 
     async def _find(self, proofs: list[str]) -> list[bytes | None]:
-        """Ask once more when a reply is late or lost, which is no outage; a Redis that is known to be away fails at once."""
+        """Ask once more when a reply is late or lost, which is no outage; a Redis that is known to be away fails at
+        once.
+        """
         try:
             return await self._store.find(proofs)
         except RefusedCommandError:

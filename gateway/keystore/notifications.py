@@ -20,7 +20,10 @@ SETUP_TIMEOUT_S = 1.0
 
 
 def addresses_of(url: str) -> Sequence[Endpoint]:
-    """Return where notifications can be received: from any node of a Cluster. Raises ValueError for a URL that cannot be used."""
+    """Return where notifications can be received: from any node of a Cluster.
+
+    Raises ValueError for a URL that cannot be used.
+    """
     parsed = parse(url)
     if parsed.kind == "cluster":
         return [RedisAddress(server_url(parsed, *host)) for host in parsed.hosts]
@@ -35,7 +38,8 @@ class KeyNotifications:
         self._command = pack(b"SUBSCRIBE", channel.encode())
 
     async def listen(self, on_notification: Callable[[], None], on_refusal: Callable[[str], None]) -> None:
-        """Listen until cancelled. `on_notification` is called for each message, and when listening begins: some may have been missed.
+        """Listen until cancelled. `on_notification` is called for each message, and when listening begins: some may
+        have been missed.
 
         `on_refusal` gets the reason each time that Redis answers and refuses the subscription.
         """

@@ -30,7 +30,10 @@ class _Named(msgspec.Struct):
 
 
 class Changes(NamedTuple):
-    """Changes of keys. `newest` is the name of the latest one, `proofs` are those of the changed keys; None: perhaps all."""
+    """Changes of keys.
+
+    `newest` is the name of the latest one, `proofs` are those of the changed keys; None: perhaps all.
+    """
 
     newest: bytes
     proofs: frozenset[str] | None

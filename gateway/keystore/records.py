@@ -6,8 +6,9 @@
     <prefix>:1:{keys}:used      hash     by the id of the key: when it was last used, in seconds of Unix time
     <prefix>:1:{keys}:changed   channel  a message after each change; its content has no meaning
 
-A proof is the SHA-256 digest of a secret in hexadecimal digits, or `certificate:` and that of a subject, which no secret has
-as its digest. All names have one hash tag: in a Cluster they lie on one node, where a change is one transaction.
+A proof is the SHA-256 digest of a secret in hexadecimal digits, or `certificate:` and that of a subject, which no
+secret has as its digest. All names have one hash tag: in a Cluster they lie on one node, where a change is one
+transaction.
 """
 
 from datetime import datetime

@@ -17,7 +17,10 @@ BATCH = 500
 _decoder = msgspec.json.Decoder(StoredKey)
 
 Decide: TypeAlias = Callable[[dict[str, StoredKey]], Mapping[str, StoredKey | None]]
-"""From the present keys to the changed ones; None deletes one. It is called again when another change came in between."""
+"""From the present keys to the changed ones; None deletes one.
+
+It is called again when another change came in between.
+"""
 
 
 class DuplicateProofError(Exception):

@@ -1,7 +1,7 @@
 """The units of concurrency that calls in flight occupy: who holds them, and whether Redis knows.
 
-A unit in Redis ends by itself after LEASE_MS. So a gateway renews those of its calls every few seconds, and those of a gateway
-that has died end without it.
+A unit in Redis ends by itself after LEASE_MS. So a gateway renews those of its calls every few seconds, and those of a
+gateway that has died end without it.
 """
 
 import asyncio

@@ -1,8 +1,9 @@
 """What each limit of a call does while Redis is away.
 
 `local` counts this gateway's share of the limit in memory, `allow` does not count, `deny` refuses. A limit has its own
-`on_failure`, or that of `redis.on_failure`. One limit that denies is enough to refuse a call. Those that count decide together,
-in one step. A shadow refuses nothing: under `deny` it is not counted. Quotas and concurrency do what `redis.on_failure` says.
+`on_failure`, or that of `redis.on_failure`. One limit that denies is enough to refuse a call. Those that count decide
+together, in one step. A shadow refuses nothing: under `deny` it is not counted. Quotas and concurrency do what
+`redis.on_failure` says.
 """
 
 import msgspec
@@ -15,7 +16,9 @@ MAX_PLANS = 8192
 
 
 class _Plan(msgspec.Struct):
-    """What becomes of a claim: `counted` is the part of it that is, `positions` are those of its enforced windows in the whole."""
+    """What becomes of a claim: `counted` is the part of it that is, `positions` are those of its enforced windows in
+    the whole.
+    """
 
     denied: bool
     counted: Claim
@@ -31,7 +34,10 @@ class FailurePolicy:
         self._plans: dict[Claim, _Plan] = {}
 
     def decide_now(self, claim: Claim) -> Decision | None:
-        """Decide without Redis; None: the call is to be refused. Limits that are not counted have the states of fresh buckets."""
+        """Decide without Redis; None: the call is to be refused.
+
+        Limits that are not counted have the states of fresh buckets.
+        """
         plan = self._plans.get(claim) or self._plan(claim)
         if plan.denied:
             return None

@@ -1,11 +1,11 @@
 """What `local` does while Redis is away: this gateway's share of every limit is counted here, and paid for afterwards.
 
 A share is the limit divided by the gateways that were there, and at least 1: together they admit what the limit allows
-(as long as it is not smaller than their number). A call that costs more than the share does not fit until Redis is back.
-Callers see the windows of the whole limit, and what remains of them here.
+(as long as it is not smaller than their number). A call that costs more than the share does not fit until Redis is
+back. Callers see the windows of the whole limit, and what remains of them here.
 
-When Redis is back, what was admitted here and would not have come back since is taken out of its buckets, up to all that
-they hold. A charge whose answer was lost is not made again.
+When Redis is back, what was admitted here and would not have come back since is taken out of its buckets, up to all
+that they hold. A charge whose answer was lost is not made again.
 """
 
 import asyncio
@@ -35,8 +35,8 @@ Pack = Callable[[Claim], bytes]
 class Debt(msgspec.Struct):
     """What was taken out of a bucket here since Redis last knew, in tokens. `window` is that of the whole limit.
 
-    The tokens come back by `tat_us`, of the monotonic clock, one each `emission_us`: as fast as the share was refilled when
-    they were taken.
+    The tokens come back by `tat_us`, of the monotonic clock, one each `emission_us`: as fast as the share was refilled
+    when they were taken.
     """
 
     window: Window

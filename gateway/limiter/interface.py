@@ -1,12 +1,13 @@
 """What every limiter promises.
 
-The guarantee is that of each window. `burst`: a bucket holds `max` tokens and is refilled at `max` per `per`. So nobody gets
-more than `max` at once, nor more than 2 x `max` within any `per` (a full bucket, and what comes back while it is emptied).
-`any-window`: nobody gets more than `max` within any `per`.
+The guarantee is that of each window. `burst`: a bucket holds `max` tokens and is refilled at `max` per `per`. So nobody
+gets more than `max` at once, nor more than 2 x `max` within any `per` (a full bucket, and what comes back while it is
+emptied). `any-window`: nobody gets more than `max` within any `per`.
 1. All windows of a claim are decided together, in one step: the claim is charged to all of them or to none.
 2. A refused call costs nothing. Its decision says when the same call would fit, and is never early.
 3. State lives at least until its bucket is full again, when it means the same as no state.
-4. `tests/contracts/test_limiters.py` holds for every limiter, and each agrees with `gateway.kernel.limits.token_bucket` to the token.
+4. `tests/contracts/test_limiters.py` holds for every limiter, and each agrees with `gateway.kernel.limits.token_bucket`
+   to the token.
 """
 
 from collections.abc import Sequence
@@ -23,9 +24,9 @@ from gateway.redis_client.status import RedisStatus
 class Condition(msgspec.Struct):
     """The state of a limiter, for operators.
 
-    `decides` is who decides; while Redis is away, what limits do that have no `on_failure` of their own. `redis` is None for
-    a limiter without Redis. `buckets` counts those in memory, `debts` those of them that Redis has not been charged for yet,
-    `refusals` the refusals of Redis that are remembered.
+    `decides` is who decides; while Redis is away, what limits do that have no `on_failure` of their own. `redis` is
+    None for a limiter without Redis. `buckets` counts those in memory, `debts` those of them that Redis has not been
+    charged for yet, `refusals` the refusals of Redis that are remembered.
     """
 
     store: str
@@ -39,8 +40,8 @@ class Condition(msgspec.Struct):
 class LimiterState(msgspec.Struct, frozen=True):
     """What a limiter hands over to its successor in another process of this machine; both parts are opaque.
 
-    `memory` is the content of a limiter without Redis, `outage` what one with Redis knows and owes beside Redis. Either is
-    empty when there is none.
+    `memory` is the content of a limiter without Redis, `outage` what one with Redis knows and owes beside Redis. Either
+    is empty when there is none.
     """
 
     memory: bytes = b""
@@ -53,8 +54,9 @@ class Decider(Protocol):
     async def decide(self, claim: Claim) -> Decision:
         """Take the claim's cost out of all of its windows, or return why not. A cost of 0 asks and takes nothing.
 
-        A claim without windows and postings is always allowed. A window is known by its key: when its limit is changed, what
-        was used of it stays used. Raises GatewayError LIMITER_UNAVAILABLE when Redis is away and the limit refuses calls then.
+        A claim without windows and postings is always allowed. A window is known by its key: when its limit is changed,
+        what was used of it stays used. Raises GatewayError LIMITER_UNAVAILABLE when Redis is away and the limit refuses
+        calls then.
         """
         ...
 
@@ -90,7 +92,10 @@ class Limiter(Decider, Protocol):
         ...
 
     async def forget(self, key: str) -> bool:
-        """Set a meter, given by its key in postings, back to nothing used. Return False when Redis could not be reached."""
+        """Set a meter, given by its key in postings, back to nothing used.
+
+        Return False when Redis could not be reached.
+        """
         ...
 
     async def start(self) -> None:

@@ -42,7 +42,10 @@ class _Content(msgspec.Struct):
 
 
 class LocalLimiter:
-    """A Limiter whose buckets and quotas (`memory_quotas`) end with the process. Its decisions name `store` as their origin."""
+    """A Limiter whose buckets and quotas (`memory_quotas`) end with the process.
+
+    Its decisions name `store` as their origin.
+    """
 
     call = None
     owed = 0
@@ -122,7 +125,9 @@ class LocalLimiter:
         return [name for name in self._buckets if isinstance(name, str)]
 
     def bucket(self, key: str) -> tuple[int, int] | None:
-        """Return when a bucket is full, in us of the monotonic clock, and the price of a token; None where nothing was taken."""
+        """Return when a bucket is full, in us of the monotonic clock, and the price of a token; None where nothing was
+        taken.
+        """
         bucket = self._buckets.get(key)
         return None if bucket is None else (bucket.tat_us, bucket.emission_us)
 
@@ -165,7 +170,9 @@ class LocalLimiter:
         return decision(allowed, self._store, tats_us, claim, now_us)
 
     def _metered(self, claim: Claim) -> Decision:
-        """Ask the buckets at no cost when a quota is spent, and charge the quotas when the buckets let the call through."""
+        """Ask the buckets at no cost when a quota is spent, and charge the quotas when the buckets let the call
+        through.
+        """
         now_us = int(self._monotonic() * 1e6 + 0.5)
         spent = self.memory_quotas.spent(claim.postings)
         fits, tats_us = self._charge(claim, 0 if spent else claim.cost, now_us)

@@ -1,7 +1,8 @@
 """Meters in the memory of this process: the quotas of a gateway without Redis, and those of one whose Redis is away.
 
 Months are those of this machine's clock. Memory is bounded: at MAX_KEYS those that are not yet known share SHARED_SLOTS
-entries a meter, as in `gateway.limiter.memory_limiter`; tallies of a month that is over are dropped when another one begins.
+entries a meter, as in `gateway.limiter.memory_limiter`; tallies of a month that is over are dropped when another one
+begins.
 """
 
 import random
@@ -53,14 +54,20 @@ class Tally(msgspec.Struct):
 
 
 class Units(msgspec.Struct):
-    """A meter that is a set of units: when each ends, in seconds of the monotonic clock. `others` counts those of other processes."""
+    """A meter that is a set of units: when each ends, in seconds of the monotonic clock.
+
+    `others` counts those of other processes.
+    """
 
     ends_s: dict[str, float]
     others: int = 0
 
 
 class Entries(msgspec.Struct):
-    """What is handed over to another process. Units of concurrency are not: the calls that have them stay where they are."""
+    """What is handed over to another process.
+
+    Units of concurrency are not: the calls that have them stay where they are.
+    """
 
     tallies: dict[str, Tally]
     levels: dict[str, Units]
@@ -144,7 +151,10 @@ class MemoryQuotas:
         return posting.key in self._units if tally is None else not posting.meter.monthly or tally.month >= month
 
     def begin(self, posting: Posting, used: int, units: Iterable[str] = ()) -> None:
-        """Begin with what was counted elsewhere: `used`, besides `units` of this process. Do nothing when memory is full."""
+        """Begin with what was counted elsewhere: `used`, besides `units` of this process.
+
+        Do nothing when memory is full.
+        """
         if len(self._tallies if posting.meter.tallied else self._units) >= self._max_keys:
             return
         if posting.meter.tallied:

@@ -1,26 +1,28 @@
 """The one owner of "Redis is away": what limits do then, what is owed to Redis, and when all is as before.
 
-    phase      when                          who decides                          what is written down
-    shared     Redis answers and is owed     Redis                                how many gateways share it; settlements
-               nothing                                                            that one late reply left
-    away       Redis was found away          each limit, by its `on_failure`      besides: the last states of meters, shares
-                                             (see below)                          that were used, debts, settlements
-    returning  Redis answers again, and is   Redis                                what is still owed
-               owed something
+    phase      when                        who decides                      what is written down
+    shared     Redis answers, and nothing  Redis                            how many gateways share it; settlements
+               is owed to it                                                that a late reply left
+    away       Redis was found away        each limit, by its `on_failure`  besides: the last states of meters, shares
+                                           (see below)                      that were used, debts, settlements
+    returning  Redis answers again, and    Redis                            what is still owed
+               something is owed to it
 
-    on_failure  rate limits while away       quotas and concurrency while away (of `redis.on_failure`)   owed to Redis
-    local       this gateway's share of it   its share of what was left when Redis replied last          debts, settlements
-    allow       not counted                  not counted                                                 sums and releases
-    deny        the call is refused          the call is refused                                         settlements of calls
-                                                                                                         that began before
+    on_failure  rate limits while away   quotas and concurrency while away,  owed to Redis
+                                         by `redis.on_failure`
+    local       this gateway's share     its share of what was available     debts, settlements
+                                         when Redis replied last
+    allow       not counted              not counted                         sums and releases
+    deny        the call is refused      the call is refused                 ends of calls that began before
 
-A single call that Redis does not answer in time is decided as while Redis is away, in any phase. What is owed is paid with the
-next heartbeat that Redis answers: first debts (tokens of buckets), then settlements (the ends of calls, for meters).
+A single call that Redis does not answer in time is decided as while Redis is away, in any phase. What is owed is paid
+with the next heartbeat that Redis answers: first debts (tokens of buckets), then settlements (the ends of calls, for
+meters).
 
-A successor begins with all that is known and owed: a worker that replaces a dead one, the workers after a reload, also when
-there are more or fewer of them, and the rest of what a worker owes when it has drained. Shares stay what they were: when there
-are more workers, each has a smaller one. What was used of a share counts as used for each who gets a part of it, so that all of
-them together never let through more than those before them would have.
+A successor begins with all that is known and owed: a worker that replaces a dead one, the workers after a reload, also
+when there are more or fewer of them, and the rest of what a worker owes when it has drained. Shares stay what they
+were: when there are more workers, each has a smaller one. What was used of a share counts as used for each who gets a
+part of it, so that all of them together never let through more than those before them would have.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """What a process knows and owes while Redis is away, written down at once: in memory that outlives the process.
 
-Changes are appended once for all calls of one turn of the loop, before any of these calls can have reached a service and come
-back. When the memory is full, or less has to be kept, all that still counts replaces what was written.
+Changes are appended once for all calls of one turn of the loop, before any of these calls can have reached a service
+and come back. When the memory is full, or less has to be kept, all that still counts replaces what was written.
 """
 
 import asyncio
@@ -32,8 +32,8 @@ from gateway.limiter.settlements import Settlements
 class OutageJournal:
     """Records of `fallback`, `shares` and `settlements`, in `memory`; None: they end with the process.
 
-    `workers` is how many processes of this program keep one. `is_needed` returns whether there is anything that a successor
-    has to know.
+    `workers` is how many processes of this program keep one. `is_needed` returns whether there is anything that a
+    successor has to know.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """Memory that outlives the process that writes it, for what is known while Redis is away.
 
-Bytes are appended, and are there when `append` returns, whatever becomes of the writer then: their number is written last, as
-one word. When there is no more space, all that still counts is written again, into the other half. One process writes; its
-supervisor reads when it has ended.
+Bytes are appended, and are there when `append` returns, whatever becomes of the writer then: their number is written
+last, as one word. When there is no more space, all that still counts is written again, into the other half. One process
+writes; its supervisor reads when it has ended.
 """
 
 import mmap

@@ -1,7 +1,8 @@
-"""The records of what a process knows and owes while Redis is away, as bytes: in its OutageMemory, and handed to a successor.
+"""The records of what a process knows and owes while Redis is away, as bytes: in its OutageMemory, and handed to a
+successor.
 
-Each record is MessagePack, after its length in 4 bytes. A later record replaces an earlier one of the same name. Programs of
-other releases read them: a field is only ever added at the end, with a default.
+Each record is MessagePack, after its length in 4 bytes. A later record replaces an earlier one of the same name.
+Programs of other releases read them: a field is only ever added at the end, with a default.
 """
 
 from collections.abc import Iterable, Iterator
@@ -38,7 +39,9 @@ class DebtRecord(msgspec.Struct, array_like=True):
 
 
 class BucketRecord(msgspec.Struct, tag="b", array_like=True):
-    """When the share of a bucket is full again and the price of a token of it, both 0 when it has none; and what is owed of it."""
+    """When the share of a bucket is full again and the price of a token of it, both 0 when it has none; and what is
+    owed of it.
+    """
 
     key: str
     tat_us: int

@@ -1,6 +1,7 @@
 """A gateway's share of each meter while Redis is away: counted in memory, from what Redis said last.
 
-A share is what the meter had left by then, divided by the gateways that share Redis, and at least 1 unless nothing was left.
+A share is what the meter had left by then, divided by the gateways that share Redis, and at least 1 unless nothing was
+left.
 """
 
 from collections.abc import Collection, Iterable
@@ -38,7 +39,8 @@ class QuotaShares:
                 self.counted_here.pop(key, None)
 
     def seed(self, postings: Iterable[Posting], gateways: int) -> None:
-        """Have `memory` begin with the shares of these meters, one of `gateways`, before it decides about them or is read.
+        """Have `memory` begin with the shares of these meters, one of `gateways`, before it decides about them or is
+        read.
 
         A meter begins again when Redis has answered since: one reply that came too late is no outage.
         """
@@ -56,6 +58,9 @@ class QuotaShares:
         self.memory.forget(key)
 
     def _used(self, posting: Posting) -> int:
-        """Return what Redis said last. Calls in flight of other gateways will have ended: only those of this one are known."""
+        """Return what Redis said last.
+
+        Calls in flight of other gateways will have ended: only those of this one are known.
+        """
         used, known_month = self.last.get(posting.key, (0, 0))
         return 0 if posting.meter.kind == "concurrency" or (posting.meter.monthly and known_month < self.memory.month) else used

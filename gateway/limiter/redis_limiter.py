@@ -1,12 +1,10 @@
 """Buckets in Redis, shared by every gateway that uses it: one script, one round trip, one connection to each server.
 
-Calls that Redis does not answer are decided by `gateway.limiter.outage`. Their replies have the limits' headers, as this process
-sees the limits, unless the call is refused. A call that was sent and not answered in time may have been charged in Redis as well.
+Calls that Redis does not answer are decided by `gateway.limiter.outage`. Their replies have the limits' headers, as
+this process sees the limits, unless the call is refused. A call that was sent and not answered in time may have been
+charged in Redis as well.
 
-A refusal is remembered when a window that refused has not one token left, so that no call of any cost is let through meanwhile:
-until its next token, and for a second at most, the same claim is refused without asking Redis again. It is forgotten when this
-process lets a call through that took from one of its buckets. Time is measured by this process's monotonic clock from before
-Redis was asked, so that whatever the clocks of the two say, nothing is refused here that Redis would let through.
+A refusal is remembered for a moment (`gateway.limiter.refusals`), so that a client that goes on costs Redis nothing.
 
 Keys are `<prefix>:1:<key of the claim>`: the version of what is stored, and a name that begins with a hash tag, which
 keeps all windows of a claim on one node of a cluster. Besides there is `<prefix>:1:gateways`, by which gateways know
@@ -18,9 +16,6 @@ import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.resources import files
-from math import inf
-
-import msgspec
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.envelope.dates import unix_date
@@ -33,6 +28,7 @@ from gateway.limiter.interface import Condition, LimiterState
 from gateway.limiter.outage import Outage
 from gateway.limiter.outage_memory import OutageMemory
 from gateway.limiter.redis_quotas import READ, RedisQuotas, quota_script, rates
+from gateway.limiter.refusals import RememberedRefusals
 from gateway.limiter.settlements import SCRIPT as SETTLE
 from gateway.redis_client.address import RedisConnectionError
 from gateway.redis_client.client import redis_store
@@ -44,12 +40,6 @@ SCRIPT_SHA = sha_of(SCRIPT)
 VERSION = 1
 MAX_COMMANDS = 8192
 """Packed commands kept, one a claim, some 300 bytes each."""
-MAX_REFUSALS = 8192
-"""Refusals remembered, some 300 bytes each."""
-REFUSED_S = 1.0
-"""The longest time that one is remembered: buckets that an operator fills, and limits changed elsewhere, take effect by then."""
-CLOCK_RATE = 0.999
-"""Two clocks that are corrected while they run (500 ppm each at most) agree to this on how long something takes."""
 PROBE = claim("{probe}", (Window("probe", 1000, 1_000_000, None),))
 RETRY_AFTER_S = 1
 LEAVE_WITHIN_S = 0.1
@@ -60,15 +50,6 @@ def ignore_state(up: bool, reason: str) -> None:
     """The default where nobody needs to know whether Redis is there."""
 
 
-class _Refusal(msgspec.Struct):
-    """What Redis replied: the buckets' times and its own, in us. `until_s` and `received_s` are of the monotonic clock."""
-
-    tats_us: list[int]
-    now_us: int
-    received_s: float
-    until_s: float
-
-
 class RedisLimiter:
     """A Limiter on a Redis, which it finds, loses and finds again by itself.
 
@@ -76,8 +57,8 @@ class RedisLimiter:
     when Redis is reached or found away for the first time, and at each change after that, never per request; the first
     word of `reason` is one of few and fits a metric's label, the rest is for the log. Raises ValueError for a URL that
     cannot be used; an absent Redis is no error. `script` is the one that decides: tests give it another source of time.
-    `more_scripts` are for others who use the connection. `workers` is how many processes of this program have such a limiter,
-    `memory` where one writes down what has to outlive it.
+    `more_scripts` are for others who use the connection. `workers` is how many processes of this program have such a
+    limiter, `memory` where one writes down what has to outlive it.
     """
 
     def __init__(
@@ -105,8 +86,7 @@ class RedisLimiter:
         self._wake = asyncio.Event()
         self._maintenance: asyncio.Task[None] | None = None
         self._commands: dict[Claim, bytes] = {}
-        self._refusals: dict[Claim, _Refusal] = {}
-        self._refused: dict[str, set[Claim]] = {}
+        self._refusals = RememberedRefusals(clock)
         self._sha = sha_of(script)
         scripts = (script, HEARTBEAT, quota_script(script), SETTLE, READ, *more_scripts)
         self._store = redis_store(url, timeout_s, scripts, self._probe, self._changed)
@@ -134,15 +114,18 @@ class RedisLimiter:
         redis = RedisStatus(self._up, since, self._reason, self._store.servers(), self.outage.gateways)
         decides = "redis" if self._up else self.outage.on_failure
         fallback = self.outage.fallback
-        return Condition(repr(self), decides, redis, fallback.memory.buckets, fallback.debts, len(self._refusals))
+        return Condition(repr(self), decides, redis, fallback.memory.buckets, fallback.debts, len(self._refusals.by_claim))
 
     async def renew(self, keys: Sequence[str]) -> bool:
-        """As `Limiter.renew`. A bucket whose time has come is full: so nothing is needed that deciding does not need."""
+        """As `Limiter.renew`.
+
+        A bucket whose time has come is full: so nothing is needed that deciding does not need.
+        """
         self.outage.fallback.renew_now(keys)
         names = [f"{self._key_prefix}:{VERSION}:{key}".encode() for key in keys]
         calls = [self._store.call(pack(b"SET", name, b"0:1", b"PX", b"1"), tag_of(key)) for name, key in zip(names, keys, strict=True)]
         replies = await asyncio.gather(*calls)
-        self._forget_refusals(keys)
+        self._refusals.forget(keys)
         return not any(isinstance(reply, RedisConnectionError) for reply in replies)
 
     async def read(self, postings: Sequence[Posting]) -> list[MeterState]:
@@ -198,24 +181,21 @@ class RedisLimiter:
             metered = await self._quotas.decide(claim)
             if not isinstance(metered, Decision):
                 return self._without_redis(claim, metered)
-            if metered.allowed and self._refused:
-                self._forget_refusals(claim.keys)
+            if metered.allowed and self._refusals.by_claim:
+                self._refusals.forget(claim.keys)
             return metered
         if not claim.windows:
             return UNLIMITED
         asked_s = self._monotonic()
-        if self._refusals and (refusal := self._refusals.get(claim)) is not None:
-            if asked_s < refusal.until_s:
-                now_us = refusal.now_us + int((asked_s - refusal.received_s) * CLOCK_RATE * 1e6)
-                return decision(False, "cache", refusal.tats_us, claim, now_us)
-            self._forget_refusals(claim.keys)
+        if self._refusals.by_claim and (refused := self._refusals.find(claim, asked_s)) is not None:
+            return refused
         reply = await self._store.call(self._commands.get(claim) or self._pack(claim), claim.tag)
         if isinstance(reply, list):
             decided = decision(reply[0] == 1, "redis", reply[2:], claim, reply[1])
             if not decided.allowed:
-                self._remember(claim, reply, asked_s)
-            elif self._refused:
-                self._forget_refusals(claim.keys)
+                self._refusals.remember(claim, reply, asked_s)
+            elif self._refusals.by_claim:
+                self._refusals.forget(claim.keys)
             return decided
         return self._without_redis(claim, reply)
 
@@ -230,7 +210,9 @@ class RedisLimiter:
         return GatewayError(LIMITER_UNAVAILABLE, retry_after_s=RETRY_AFTER_S, cause=f"redis {self._store.address}: {failure!s}")
 
     async def _maintain(self) -> None:
-        """Do what is done outside of requests: say that this gateway is there, renew calls in flight, and pay what it owes."""
+        """Do what is done outside of requests: say that this gateway is there, renew calls in flight, and pay what it
+        owes.
+        """
         while True:
             self._wake.clear()
             answered = await self._heartbeat.beat(self._store.call)
@@ -241,35 +223,9 @@ class RedisLimiter:
                 async with asyncio.timeout(self._heartbeat.pause_s()):
                     await self._wake.wait()
 
-    def _remember(self, claim: Claim, reply: list[int], asked_s: float) -> None:
-        now_us, tats_us = reply[1], reply[2:]
-        wait_us = inf
-        for window, tat_us in zip(claim.windows[: claim.enforced], tats_us, strict=False):
-            free_us = now_us + window.full_us - tat_us
-            if claim.cost * window.emission_us > free_us:
-                wait_us = min(wait_us, window.emission_us - free_us)
-        if wait_us <= 0:
-            return  # a cheaper call may take what there is, and this one has to wait for longer then
-        if len(self._refusals) >= MAX_REFUSALS:
-            self._refusals.clear()
-            self._refused.clear()
-        self._refusals[claim] = _Refusal(tats_us, now_us, self._monotonic(), asked_s + min(wait_us / 1e6 * CLOCK_RATE, REFUSED_S))
-        for key in claim.keys:
-            self._refused.setdefault(key, set()).add(claim)
-
-    def _forget_refusals(self, keys: Sequence[str]) -> None:
-        """Forget those of claims that have one of these buckets, which has changed."""
-        for refused in {refused for key in keys for refused in self._refused.get(key, ())}:
-            self._refusals.pop(refused, None)
-            for key in refused.keys:
-                self._refused[key].discard(refused)
-                if not self._refused[key]:
-                    del self._refused[key]
-
     def _changed(self, up: bool, reason: str) -> None:
         """Redis was reached, or found away. It may be another Redis, or the same without its data."""
         self._refusals.clear()
-        self._refused.clear()
         self._up, self._reason, self._changed_at = up, reason, self._wall()
         self.outage.redis_changed(up=up)
         if up:

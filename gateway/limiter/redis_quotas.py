@@ -1,4 +1,5 @@
-"""Meters in Redis: decided in the same step as the windows of the call, and updated when it is known how the call ended.
+"""Meters in Redis: decided in the same step as the windows of the call, and updated when it is known how the call
+ended.
 
 What becomes of a call that Redis does not answer is decided by `gateway.limiter.outage`.
 """
@@ -54,7 +55,8 @@ def rates(claim: Claim) -> list[bytes]:
 class RedisQuotas:
     """`prefix` begins every key; `bucket` is the script that decides about windows.
 
-    `settlements` are how updates reach Redis, `shares` and `in_flight` what has to be known in case that Redis goes away.
+    `settlements` are how updates reach Redis, `shares` and `in_flight` what has to be known in case that Redis goes
+    away.
     """
 
     def __init__(
@@ -82,7 +84,10 @@ class RedisQuotas:
         return f"<RedisQuotas {len(self._pending)} decisions pending>"
 
     async def decide(self, claim: Claim) -> Decision | RedisConnectionError:
-        """Decide as `Limiter.decide`, or return why Redis did not. A caller that is cancelled meanwhile leaves nothing behind."""
+        """Decide as `Limiter.decide`, or return why Redis did not.
+
+        A caller that is cancelled meanwhile leaves nothing behind.
+        """
         unit = self._names.next()
         pending = asyncio.get_running_loop().create_task(self._call(self._command(claim, unit), claim.tag))
         self._pending.add(pending)

@@ -1,8 +1,9 @@
 """How calls ended, on its way to the meters in Redis.
 
-A settlement is a command that makes the updates of one call. What Redis does not take is kept, and sent again when Redis is
-back. Some of it was done, and only the answer lost: so whatever must not be done twice leaves a mark in Redis, by which a second
-try is recognised. Releases of concurrency are kept only for as long as Redis would keep the units, and are sent first.
+A settlement is a command that makes the updates of one call. What Redis does not take is kept, and sent again when
+Redis is back. Some of it was done, and only the answer lost: so whatever must not be done twice leaves a mark in Redis,
+by which a second try is recognised. Releases of concurrency are kept only for as long as Redis would keep the units,
+and are sent first.
 """
 
 import asyncio
@@ -21,13 +22,19 @@ METERS = files("gateway.limiter").joinpath("scripts/meters.lua").read_bytes()
 SCRIPT = METERS + files("gateway.limiter").joinpath("scripts/settle.lua").read_bytes()
 SCRIPT_SHA = sha_of(SCRIPT)
 MARKED_MS = 60_000
-"""How long a mark is kept. It is needed until the next try after its answer was lost, a few seconds after Redis is back."""
+"""How long a mark is kept.
+
+It is needed until the next try after its answer was lost, a few seconds after Redis is back.
+"""
 MAX_OWED = 100_000
 """Settlements that are kept while Redis is away, some 400 bytes each. Those beyond it are lost, and counted."""
 BATCH = 64
 """Settlements sent at one time, between requests."""
 MAX_RELEASES = 100_000
-"""Releases that are kept while Redis is away, some 200 bytes each. Of more than that the oldest units end by themselves."""
+"""Releases that are kept while Redis is away, some 200 bytes each.
+
+Of more than that the oldest units end by themselves.
+"""
 RELEASES_AT_ONCE = 256
 """Releases in one command: Redis works on it for less than a millisecond."""
 
@@ -61,8 +68,8 @@ class Settlements:
     def send(self, updates: list[MeterUpdate], tag: str, name: str = "", *, undoing: bool = False) -> asyncio.Task[None]:
         """Send updates of keys under `tag`; the task ends when Redis has made them, or they are kept.
 
-        With a `name`, which no other updates have, they are never made twice; `undoing` makes them only if the call of that
-        name was counted.
+        With a `name`, which no other updates have, they are never made twice; `undoing` makes them only if the call of
+        that name was counted.
         """
         return self._begin(self._send(self.command(updates, tag, name, undoing=undoing), tag))
 
@@ -123,7 +130,10 @@ class Settlements:
                 return
 
     async def finish(self) -> None:
-        """Wait for what is under way, and try once more what is owed. What remains is lost, unless a successor has it."""
+        """Wait for what is under way, and try once more what is owed.
+
+        What remains is lost, unless a successor has it.
+        """
         await asyncio.gather(*self._sending)
         await self.pay()
         await asyncio.gather(*self._sending)

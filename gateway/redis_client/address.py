@@ -19,7 +19,8 @@ RESP_VERSION = 2
 
 
 class RedisConnectionError(Exception):
-    """Why there is no result. `reason`, the first word, is one of few: Redis's error code (READONLY, OOM …) or a word in lower case.
+    """Why there is no result. `reason`, the first word, is one of few: Redis's error code (READONLY, OOM …) or a word
+    in lower case.
 
     The text is for logs and holds no secret. Most are replies rather than raised: raising costs microseconds.
     """
@@ -47,7 +48,8 @@ class Endpoint(Protocol):
     """Where connections can be opened. As a string it is for operators, and holds no secret."""
 
     async def open(self, timeout_s: float) -> asyncio.StreamWriter:
-        """Open a connection that is authenticated and on its database, with no command under way and nothing left to read.
+        """Open a connection that is authenticated and on its database, with no command under way and nothing left to
+        read.
 
         Raises RedisConnectionError.
         """
@@ -55,7 +57,9 @@ class Endpoint(Protocol):
 
 
 def encoded(url: str) -> str:
-    """Return the URL of one server with its login percent-encoded: redis-py cannot read all that `redis_url.parse` accepts."""
+    """Return the URL of one server with its login percent-encoded: redis-py cannot read all that `redis_url.parse`
+    accepts.
+    """
     parsed = parse(url)
     return socket_url(parsed) if parsed.scheme == "unix" else server_url(parsed, *parsed.hosts[0])
 
@@ -116,7 +120,9 @@ class RedisAddress:
 
 
 def text_of(error: BaseException) -> str:
-    """Return the text of a RedisConnectionError. redis-py hides the cause below its own errors, and Redis's code in a class."""
+    """Return the text of a RedisConnectionError. redis-py hides the cause below its own errors, and Redis's code in a
+    class.
+    """
     below: BaseException | None = error
     while below is not None:
         for kind, reason in _REASONS:

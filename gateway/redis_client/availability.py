@@ -1,4 +1,7 @@
-"""Decides when a server counts as away, and when to try it again. It has no socket and no clock: its owner reports what happened."""
+"""Decides when a server counts as away, and when to try it again.
+
+It has no socket and no clock: its owner reports what happened.
+"""
 
 import random
 from collections.abc import Callable

@@ -33,7 +33,10 @@ class RedisStore(Protocol):
         ...
 
     async def call(self, command: bytes, tag: str) -> RedisReply:
-        """Return the reply, or a RedisConnectionError for why there is none. `tag` is the hash tag of all keys of `command`."""
+        """Return the reply, or a RedisConnectionError for why there is none.
+
+        `tag` is the hash tag of all keys of `command`.
+        """
         ...
 
 
@@ -44,7 +47,8 @@ def redis_store(
     probe_of: Callable[[str], bytes],
     on_state: Callable[[bool, str], None],
 ) -> RedisStore:
-    """Return a store that is not connected yet. The parameters are those of RedisServer; `probe_of` makes a probe of a hash tag.
+    """Return a store that is not connected yet. The parameters are those of RedisServer; `probe_of` makes a probe of a
+    hash tag.
 
     Raises ValueError for a URL that cannot be used.
     """

@@ -1,8 +1,8 @@
 """A Redis Cluster: a RedisServer for each primary, and which of them has which slot.
 
-A node that does not have a key replies which node has: the call goes there within its budget, and the slot map is read again,
-outside of any request. It is also read again while a primary is away, so that the node that takes its slots over is found.
-Callers whose slots no node serves fail; the others do not notice.
+A node that does not have a key replies which node has: the call goes there within its budget, and the slot map is read
+again, outside of any request. It is also read again while a primary is away, so that the node that takes its slots over
+is found. Callers whose slots no node serves fail; the others do not notice.
 """
 
 import asyncio
@@ -21,7 +21,9 @@ from gateway.redis_client.status import RedisServerStatus
 SLOTS = 16384
 MOST_REDIRECTIONS = 5
 PROBE_TAGS = 4096
-"""Tags that are tried for one in a slot of the node to be probed: enough for any node that has a hundredth of the slots."""
+"""Tags that are tried for one in a slot of the node to be probed: enough for any node that has a hundredth of the
+slots.
+"""
 TRY_AGAIN_S = 0.005
 """Time between two tries of a call whose keys are being moved."""
 CLUSTER_SLOTS = pack(b"CLUSTER", b"SLOTS")
@@ -109,7 +111,9 @@ class RedisCluster:
         return reply
 
     async def _follow(self, reply: RedisConnectionError, command: bytes, slot: int, address: NodeAddress, deadline: float) -> RedisReply:
-        """Send the call where the node at `address` redirects it: for good (MOVED), this once (ASK), or again a little later (TRYAGAIN)."""
+        """Send the call where the node at `address` redirects it: for good (MOVED), this once (ASK), or again a little
+        later (TRYAGAIN).
+        """
         for _ in range(MOST_REDIRECTIONS):
             asking = reply.reason == "ASK"
             if reply.reason == "TRYAGAIN":
@@ -239,7 +243,9 @@ def _ignore_end(connection: RedisConnection, failure: RedisConnectionError) -> N
 
 
 def named(redirection: str, by: NodeAddress) -> NodeAddress:
-    """Return where `MOVED slot host:port` or `ASK slot host:port` sends a call; without a host it is the node `by` that replied so."""
+    """Return where `MOVED slot host:port` or `ASK slot host:port` sends a call; without a host it is the node `by` that
+    replied so.
+    """
     host, _, port = redirection.split()[2].rpartition(":")
     return (host if host not in UNNAMED else by[0], int(port))
 

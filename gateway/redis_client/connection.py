@@ -1,8 +1,8 @@
 """One connection to a Redis server that any number of callers share.
 
-redis-py opens it (address, TLS, AUTH, SELECT); then this protocol takes its transport over. The commands of one turn of the
-loop are sent in one write, and replies come in the order of the commands (RESP2), so a queue of waiters is enough to match them:
-a waiter that gave up stays in the queue, and its reply is dropped.
+redis-py opens it (address, TLS, AUTH, SELECT); then this protocol takes its transport over. The commands of one turn of
+the loop are sent in one write, and replies come in the order of the commands (RESP2), so a queue of waiters is enough
+to match them: a waiter that gave up stays in the queue, and its reply is dropped.
 """
 
 import asyncio
@@ -36,7 +36,9 @@ def pack(*parts: bytes) -> bytes:
 
 
 def by_eval(command: bytes, scripts: Mapping[bytes, bytes]) -> bytes:
-    """Return an EVALSHA as the EVAL that carries its script; any other command, or script that is none of `scripts`, as it is."""
+    """Return an EVALSHA as the EVAL that carries its script; any other command, or script that is none of `scripts`, as
+    it is.
+    """
     begin = command.find(_EVALSHA)
     script = scripts.get(command[begin + len(_EVALSHA) :][:40]) if 0 < begin < _LONGEST_COUNT else None
     if script is None:
@@ -99,7 +101,8 @@ class RedisConnection(asyncio.Protocol):
         self.state = RedisConnectionState.OPEN
 
     def send(self, command: bytes, deadline: float) -> Waiter:
-        """Return a future of the reply to `command`, which is never an exception; TIMEOUT at `deadline` (of the loop's clock).
+        """Return a future of the reply to `command`, which is never an exception; TIMEOUT at `deadline` (of the loop's
+        clock).
 
         Callers are answered in order, so of two the one that asked first should have the earlier deadline.
         """
@@ -167,7 +170,10 @@ class RedisConnection(asyncio.Protocol):
             self._expire_at(min(stuck_at, self._give_up_on_due(now)))
 
     def _give_up_on_due(self, now: float) -> float:
-        """Answer the callers whose time is up with TIMEOUT. Return when the next one is due; infinity when there is none."""
+        """Answer the callers whose time is up with TIMEOUT.
+
+        Return when the next one is due; infinity when there is none.
+        """
         for deadline, waiter in self._waiters:
             if deadline > now:
                 return deadline

@@ -1,4 +1,6 @@
-"""The address of a primary that Sentinels know. redis-py asks them for each connection, so a failover is one connection more."""
+"""The address of a primary that Sentinels know. redis-py asks them for each connection, so a failover is one connection
+more.
+"""
 
 import asyncio
 from urllib.parse import parse_qsl, urlencode
@@ -18,7 +20,8 @@ LOGIN = ("sentinel_username", "sentinel_password")
 class SentinelAddress:
     """An Endpoint: the server that is the primary of a service at the time.
 
-    TLS, where the URL asks for it, is used for the Sentinels too. Raises ValueError for parameters that redis-py does not take.
+    TLS, where the URL asks for it, is used for the Sentinels too. Raises ValueError for parameters that redis-py does
+    not take.
     """
 
     def __init__(self, url: RedisUrl) -> None:
@@ -40,7 +43,9 @@ class SentinelAddress:
         return await address.open(max(deadline - loop.time(), 0.001))
 
     async def _find(self, timeout_s: float) -> tuple[str, int]:
-        """Ask each Sentinel for the primary, in a part of the time each, so that one that hangs leaves time for the others."""
+        """Ask each Sentinel for the primary, in a part of the time each, so that one that hangs leaves time for the
+        others.
+        """
         part_s = timeout_s / (len(self._url.hosts) + 1)
         options = {"protocol": RESP_VERSION, "socket_timeout": part_s, "socket_connect_timeout": part_s, "retry": Retry(NoBackoff(), 0)}
         sentinels = Sentinel(self._url.hosts, sentinel_kwargs=self._options | options)  # type: ignore[no-untyped-call]

@@ -1,9 +1,9 @@
 """One Redis server: keeps a connection to it, loads the scripts, and knows when not to ask.
 
-A call never waits for a server that is known to be away: it fails at once, and a task tries to reach the server outside of any
-request. Only when an open connection was lost do calls wait for the next one, each within its own budget, because a server that
-closed an idle connection is still there. A call that was sent is not sent again, because it may have been done; unless the
-server replied that it was not: it has forgotten the script, or is a replica now.
+A call never waits for a server that is known to be away: it fails at once, and a task tries to reach the server outside
+of any request. Only when an open connection was lost do calls wait for the next one, each within its own budget,
+because a server that closed an idle connection is still there. A call that was sent is not sent again, because it may
+have been done; unless the server replied that it was not: it has forgotten the script, or is a replica now.
 """
 
 import asyncio
@@ -22,7 +22,10 @@ FOR_ALL = frozenset(
 )
 """Redis's error codes for what every other call would have met as well."""
 ELSEWHERE = frozenset({"ASK", "MOVED", "TRYAGAIN"})
-"""How a node of a cluster replies about a key that it does not have, or not all of. It is healthy, and the call was not done."""
+"""How a node of a cluster replies about a key that it does not have, or not all of.
+
+It is healthy, and the call was not done.
+"""
 AWAY = RedisConnectionError("away")
 ASKING = pack(b"ASKING")
 _NO_SUCH_COMMAND = frozenset({"ERR", "NOPERM"})
@@ -32,10 +35,11 @@ _NO_SUCH_COMMAND = frozenset({"ERR", "NOPERM"})
 class RedisServer:
     """`start` before the first call, `close` after the last.
 
-    `scripts` are loaded into every server that is reached; where SCRIPT is refused, calls carry theirs. `probe` returns a
-    command that uses one as calls will: only a server that does it within `timeout_s`, the budget of a call, is up.
-    `on_state(up, reason)` is called when the server is reached or found away for the first time, and at each change after
-    that. `reason` is the text of a RedisConnectionError, "" when up. For a node `in_cluster` ELSEWHERE is a reply like others.
+    `scripts` are loaded into every server that is reached; where SCRIPT is refused, calls carry theirs. `probe` returns
+    a command that uses one as calls will: only a server that does it within `timeout_s`, the budget of a call, is up.
+    `on_state(up, reason)` is called when the server is reached or found away for the first time, and at each change
+    after that. `reason` is the text of a RedisConnectionError, "" when up. For a node `in_cluster` ELSEWHERE is a reply
+    like others.
     """
 
     def __init__(
@@ -87,7 +91,9 @@ class RedisServer:
         await self._arrival.wait()
 
     def begin(self) -> None:
-        """Connect without waiting: until it is known whether the server is there, calls wait for it within their budget."""
+        """Connect without waiting: until it is known whether the server is there, calls wait for it within their
+        budget.
+        """
         self._loop = asyncio.get_running_loop()
         self._availability.reached()
         self._connect(at_once=True)
@@ -105,8 +111,8 @@ class RedisServer:
     async def call(self, command: bytes, tag: str = "", *, deadline: float | None = None, asking: bool = False) -> RedisReply:  # noqa: ARG002
         """Return the server's reply, or a RedisConnectionError for why there is none. Raises nothing.
 
-        `tag` chooses the node where there are several. `deadline` is of the loop's clock, None for a whole budget from now on.
-        `asking` is for a node that is about to get the key, and was named by the one that still has it.
+        `tag` chooses the node where there are several. `deadline` is of the loop's clock, None for a whole budget from
+        now on. `asking` is for a node that is about to get the key, and was named by the one that still has it.
         """
         if self._availability.is_away:
             return AWAY
@@ -143,7 +149,10 @@ class RedisServer:
         return reply
 
     def _reload(self, connection: RedisConnection, deadline: float) -> None:
-        """Load the scripts that Redis has forgotten. Replies come in order, so one loading serves all commands after it."""
+        """Load the scripts that Redis has forgotten.
+
+        Replies come in order, so one loading serves all commands after it.
+        """
         if not self._reloading:
             self._reloading = True
             loaded = [connection.send(load, deadline) for load in self._loads]
@@ -182,7 +191,10 @@ class RedisServer:
             self._connect(at_once=False)
 
     def _ended(self, connection: RedisConnection, failure: RedisConnectionError) -> None:
-        """`connection` was lost. A time-out means a server that hangs, anything else one that may take the next connection."""
+        """`connection` was lost.
+
+        A time-out means a server that hangs, anything else one that may take the next connection.
+        """
         if connection is not self._connection:
             return
         self._connection = None
@@ -245,7 +257,10 @@ class RedisServer:
         return connection
 
     async def _load(self, connection: RedisConnection, setup_s: float) -> None:
-        """Load the scripts. A proxy before Redis may know EVAL and not SCRIPT: some reply so, others cut the connection."""
+        """Load the scripts.
+
+        A proxy before Redis may know EVAL and not SCRIPT: some reply so, others cut the connection.
+        """
         for load in () if self._by_eval else self._loads:
             reply = await connection.send(load, self._loop.time() + setup_s)
             if isinstance(reply, RedisConnectionError) and (reply is LOST or reply.reason in _NO_SUCH_COMMAND):

@@ -9,8 +9,8 @@ from msgspec import field
 class RedisServerStatus(msgspec.Struct):
     """A Redis server as a gateway sees it.
 
-    `up` is None before the first attempt to reach it. `availability` is "open" while the server counts as away, and is not
-    asked; operators read it as `breaker`. `failures` counts those in a row.
+    `up` is None before the first attempt to reach it. `availability` is "open" while the server counts as away, and is
+    not asked; operators read it as `breaker`. `failures` counts those in a row.
     """
 
     address: str
@@ -23,8 +23,8 @@ class RedisServerStatus(msgspec.Struct):
 class RedisStatus(msgspec.Struct):
     """Redis as a gateway sees it.
 
-    `since` is the ISO date of the last change of `up`, None before the first; `reason` is why it is away. `gateways` counts
-    those that share it, as far as is known.
+    `since` is the ISO date of the last change of `up`, None before the first; `reason` is why it is away. `gateways`
+    counts those that share it, as far as is known.
     """
 
     up: bool

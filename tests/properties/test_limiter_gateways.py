@@ -1,4 +1,5 @@
-"""Three gateways on one Redis are one limiter, call by call, whatever their clocks say and whatever they remember of refusals.
+"""Three gateways on one Redis are one limiter, call by call, whatever their clocks say and whatever they remember of
+refusals.
 
 Redis's time is in the hands of the test; each gateway's clock has a time of its own and runs at a speed of its own.
 """
@@ -10,7 +11,8 @@ from hypothesis import given, settings
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.limits.token_bucket import Claim, Window
-from gateway.limiter.redis_limiter import REFUSED_S, SCRIPT, RedisLimiter
+from gateway.limiter.redis_limiter import SCRIPT, RedisLimiter
+from gateway.limiter.refusals import REFUSED_S
 from tests.properties.test_limiter_model import EPOCH_US, TIME_SOURCE, Model, claims, limits
 from tests.redis_server import RedisProcess
 

@@ -1,4 +1,6 @@
-"""Three gateways on hosts whose clocks are 10 s apart: the oracle's limiter while Redis is there, and within what is stated when it goes."""
+"""Three gateways on hosts whose clocks are 10 s apart: the oracle's limiter while Redis is there, and within what is
+stated when it goes.
+"""
 
 import shutil
 from collections import Counter
@@ -45,7 +47,9 @@ def charged_tokens(admitted: list[Admitted]) -> Counter[str]:
 
 
 def hold_to_the_bound(admitted: list[Admitted], losses: int) -> None:
-    """In every stretch: a full bucket and its refill in Redis, the same once more in shares, and a full bucket each time that Redis forgot."""
+    """In every stretch: a full bucket and its refill in Redis, the same once more in shares, and a full bucket each
+    time that Redis forgot.
+    """
     for key, window in WINDOWS.items():
         calls = sorted((at_s, cost) for at_s, keys, cost, _ in admitted if key in keys)
         for first, (from_s, _) in enumerate(calls):

@@ -1,7 +1,7 @@
 """Two gateways have different versions of a limit, as in every roll-out: neither spoils the promise of the other.
 
-Each version has a bucket of its own, and every call is charged to both. So what one takes counts for the other, and what one
-only asks, or is refused, changes nothing for it.
+Each version has a bucket of its own, and every call is charged to both. So what one takes counts for the other, and
+what one only asks, or is refused, changes nothing for it.
 """
 
 import hypothesis.strategies as st

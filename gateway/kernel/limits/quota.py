@@ -1,18 +1,18 @@
 """Quotas and concurrency: what calls may do beyond their rate, and when that is given back.
 
-A meter counts in one of two ways. A tally is a number, of a calendar month or for ever (`count`, `sum`). A set of units has
-one unit for each item in use, and each ends by itself when its time is over (`level`, `concurrency`).
+A meter counts in one of two ways. A tally is a number, of a calendar month or for ever (`count`, `sum`). A set of units
+has one unit for each item in use, and each ends by itself when its time is over (`level`, `concurrency`).
 `gateway/limiter/scripts/meters.lua` is the same in Lua, and `tests/properties/test_quota_model.py` compares the two.
 
 Laws:
-1. A charge is refused when the meter is at `max` or more. All meters and windows of a call are decided together: it is charged
-   to all of them or to none.
-2. `count`, `level` and `concurrency` are charged before the call goes on, so that of two calls for the last unit one gets it.
-   A call that fails gives back what it took. A `sum` learns from the reply what a call took: the last call that is let
-   through may exceed `max`.
+1. A charge is refused when the meter is at `max` or more. All meters and windows of a call are decided together: it is
+   charged to all of them or to none.
+2. `count`, `level` and `concurrency` are charged before the call goes on, so that of two calls for the last unit one
+   gets it. A call that fails gives back what it took. A `sum` learns from the reply what a call took: the last call
+   that is let through may exceed `max`.
 3. A release removes the unit that would end first. No meter is ever below 0.
-4. Months are those of the calendar in UTC, by the store's clock. A clock that goes back begins no new month. What is given
-   back in another month than it was taken in is ignored.
+4. Months are those of the calendar in UTC, by the store's clock. A clock that goes back begins no new month. What is
+   given back in another month than it was taken in is ignored.
 5. A process renews its units of `concurrency` every few seconds: those of a process that has died end by themselves.
 """
 
@@ -43,8 +43,8 @@ class AmountSource(msgspec.Struct, frozen=True):
 class Meter(msgspec.Struct, frozen=True):
     """One quota, or one limit of concurrency, of whoever it belongs to.
 
-    `id` is its name in the log and metrics, `owner` whose it is; `fault` is the error of a call that finds it spent.
-    A `monthly` one starts at 0 with each month. `lasts_ms` is after how long a unit ends by itself. `amount` is for sums.
+    `id` is its name in the log and metrics, `owner` whose it is; `fault` is the error of a call that finds it spent. A
+    `monthly` one starts at 0 with each month. `lasts_ms` is after how long a unit ends by itself. `amount` is for sums.
     """
 
     id: str
@@ -71,7 +71,10 @@ class Posting(msgspec.Struct, frozen=True):
 
 
 class MeterState(msgspec.Struct, frozen=True):
-    """A meter and how much of it is used. `opens_s` is in how many seconds some is free again by itself; None: never."""
+    """A meter and how much of it is used.
+
+    `opens_s` is in how many seconds some is free again by itself; None: never.
+    """
 
     meter: Meter
     used: int
@@ -84,8 +87,9 @@ UpdateKind: TypeAlias = Literal["add", "refund", "put", "drop", "pop"]
 class MeterUpdate(NamedTuple):
     """One change of a meter.
 
-    `add` raises a tally by `number`, that of the current month when `month` is not 0. `refund` lowers it by one, if it is still
-    that of `month`. `put` adds or renews `unit`, to end in `number` ms; `drop` removes it, `pop` removes the one that ends first.
+    `add` raises a tally by `number`, that of the current month when `month` is not 0. `refund` lowers it by one, if it
+    is still that of `month`. `put` adds or renews `unit`, to end in `number` ms; `drop` removes it, `pop` removes the
+    one that ends first.
     """
 
     key: str
@@ -100,7 +104,10 @@ Release: TypeAlias = Callable[[], Awaitable[None] | None]
 
 
 class Reservation:
-    """What a call that was let through has taken, until it is known how it ended. The store decides what is done then."""
+    """What a call that was let through has taken, until it is known how it ended.
+
+    The store decides what is done then.
+    """
 
     __slots__ = ("_commit", "_release", "postings")
 

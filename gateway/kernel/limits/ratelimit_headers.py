@@ -1,4 +1,6 @@
-"""The header fields of a reply about rate limits: the X-RateLimit-* fields, and draft-ietf-httpapi-ratelimit-headers-10."""
+"""The header fields of a reply about rate limits: the X-RateLimit-* fields, and
+draft-ietf-httpapi-ratelimit-headers-10.
+"""
 
 from collections.abc import Sequence
 from math import ceil
@@ -9,7 +11,10 @@ Fields = tuple[tuple[str, str], ...]
 
 
 def limit_fields(windows: Sequence[Window]) -> Fields:
-    """Return the fields that are the same in every reply about a claim. `remaining_fields` has names that several windows share."""
+    """Return the fields that are the same in every reply about a claim.
+
+    `remaining_fields` has names that several windows share.
+    """
     if not windows:
         return ()
     several = _shared_names(windows)

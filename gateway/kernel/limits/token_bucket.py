@@ -1,23 +1,23 @@
 """Token buckets in whole microseconds: the arithmetic that every limiter shares.
 
-A bucket is one number, its theoretical arrival time (GCRA): the instant at which it is full again.
-Whole microseconds, so that Lua's doubles and Python's integers agree to the last digit: `gateway/limiter/scripts/bucket.lua`
-is the same in Lua, and `tests/properties/test_limiter_model.py` compares the two.
+A bucket is one number, its theoretical arrival time (GCRA): the instant at which it is full again. Whole microseconds,
+so that Lua's doubles and Python's integers agree to the last digit: `gateway/limiter/scripts/bucket.lua` is the same in
+Lua, and `tests/properties/test_limiter_model.py` compares the two.
 
 Laws:
 1. A bucket that was never used, or whose time has come, holds exactly `burst` tokens, and one comes back every
    `emission_us`: never faster than configured. So no stretch of time sees more than `burst` and what comes back in it.
 2. `guarantee: burst` is a bucket of `max` tokens, refilled at `max` per `per`: the worst `per` sees a full bucket and a
-   refill, at most 2 x `max`, and all time together no more than `max` per `per` beyond the first bucket.
-   `guarantee: any-window` is a bucket of half of that, rounded up, and a refill so slow that with it no stretch as long as `per`
+   refill, at most 2 x `max`, and all time together no more than `max` per `per` beyond the first bucket. `guarantee:
+   any-window` is a bucket of half of that, rounded up, and a refill so slow that with it no stretch as long as `per`
    sees more than `max`, wherever it begins and both of its ends included.
-3. The windows of a call are decided together, whoever they belong to: it is charged to all of them or to none.
-   Shadow windows do not decide. Each is charged when the call is let through and fits it, so that it counts as it
-   would if it were enforced.
+3. The windows of a call are decided together, whoever they belong to: it is charged to all of them or to none. Shadow
+   windows do not decide. Each is charged when the call is let through and fits it, so that it counts as it would if it
+   were enforced.
 4. A clock that goes back gives no tokens, and locks nobody out for longer than an empty bucket does.
-5. A limit that is changed keeps the tokens that were used of it, as far as the new one has as many. While some gateways have one
-   version of it and others another, each version has a bucket of its own: every call is charged to all of them, and decided by
-   that of its gateway. A call that takes nothing changes nothing for the others.
+5. A limit that is changed keeps the tokens that were used of it, as far as the new one has as many. While some gateways
+   have one version of it and others another, each version has a bucket of its own: every call is charged to all of
+   them, and decided by that of its gateway. A call that takes nothing changes nothing for the others.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,9 @@ from msgspec.structs import force_setattr
 from gateway.kernel.limits.quota import MeterState, Posting, Reservation
 
 Store: TypeAlias = Literal["local", "redis", "cache", "fallback", "allow", "none"]
-"""Who decided: this process's memory, Redis, a refusal of Redis that is remembered, memory or nobody while Redis is away, nobody."""
+"""Who decided: this process's memory, Redis, a refusal of Redis that is remembered, memory or nobody while Redis is
+away, nobody.
+"""
 
 
 LimitOwner: TypeAlias = Literal["key", "organization", "route"]
@@ -48,9 +50,9 @@ OnFailure: TypeAlias = Literal["local", "allow", "deny"]
 class Window(msgspec.Struct, frozen=True):
     """One limit: `max` per `per_us`, in the sense of its `guarantee`.
 
-    `id` is its name in replies. `name` is the suffix of the X-RateLimit-* fields (Second, Minute, Hour, Day, Month), None
-    for other lengths. `on_failure` is None where the store's own setting holds. `burst` (how many tokens the bucket holds),
-    `emission_us` (what one costs in time) and `full_us` (from empty to full) follow from the others.
+    `id` is its name in replies. `name` is the suffix of the X-RateLimit-* fields (Second, Minute, Hour, Day, Month),
+    None for other lengths. `on_failure` is None where the store's own setting holds. `burst` (how many tokens the
+    bucket holds), `emission_us` (what one costs in time) and `full_us` (from empty to full) follow from the others.
     Raises ValueError unless `max` and `per_us` are 1 or more.
     """
 
@@ -83,9 +85,11 @@ def burst_of(limit: int, guarantee: Guarantee) -> int:
 
 
 def most(windows: Sequence[Window], cost: int, span_us: int) -> int | None:
-    """Return how many calls of `cost` a caller gets through all `windows` in the worst stretch of `span_us`; None: any number.
+    """Return how many calls of `cost` a caller gets through all `windows` in the worst stretch of `span_us`; None: any
+    number.
 
-    Exact, not a bound: with full buckets at its beginning, whichever window is the tightest at a time is never full then.
+    Exact, not a bound: with full buckets at its beginning, whichever window is the tightest at a time is never full
+    then.
     """
     if not cost or not windows:
         return None
@@ -95,13 +99,14 @@ def most(windows: Sequence[Window], cost: int, span_us: int) -> int | None:
 
 
 class Claim(msgspec.Struct, frozen=True, eq=False):
-    """What a call needs to be let through: `cost` tokens of every window. It is built once for a caller, a route and a method.
+    """What a call needs to be let through: `cost` tokens of every window. It is built once for a caller, a route and a
+    method.
 
-    `keys` has the name of each window's bucket in the store: no two are the same, and all have one hash `tag` (the text in
-    the first braces), so that a Redis Cluster keeps them on one node. `fields` are the header fields that every reply about
-    the claim has. Shadow windows come last, after `enforced` others. `postings` are what the call does to quotas and
-    concurrency, under the same tag. Claims are compared by identity.
-    Raises ValueError for a cost below 0, and for shadow windows in front of others.
+    `keys` has the name of each window's bucket in the store: no two are the same, and all have one hash `tag` (the text
+    in the first braces), so that a Redis Cluster keeps them on one node. `fields` are the header fields that every
+    reply about the claim has. Shadow windows come last, after `enforced` others. `postings` are what the call does to
+    quotas and concurrency, under the same tag. Claims are compared by identity. Raises ValueError for a cost below 0,
+    and for shadow windows in front of others.
     """
 
     keys: tuple[str, ...]
@@ -157,9 +162,10 @@ class WindowState(msgspec.Struct):
 class Decision(msgspec.Struct):
     """The decision of a limiter about one call: all windows, decided together.
 
-    `states` has one entry a window that is enforced, in the claim's order; it is empty when there is no limit. `shadows`
-    are those that would have refused the call, had they been enforced; none when another one did. `spent` are the quotas
-    that refused it. `reservation` has to be committed and released when the call ends; None when there is nothing to do then.
+    `states` has one entry a window that is enforced, in the claim's order; it is empty when there is no limit.
+    `shadows` are those that would have refused the call, had they been enforced; none when another one did. `spent` are
+    the quotas that refused it. `reservation` has to be committed and released when the call ends; None when there is
+    nothing to do then.
     """
 
     allowed: bool

@@ -15,7 +15,10 @@ BOTH = (*MINUTE, Window("second", 6, 1_000_000, "Second"))
 
 
 class ModelRedis:
-    """Stands for Redis: decides as the model does, at its own time. `away` counts the answers that it still owes nobody."""
+    """Stands for Redis: decides as the model does, at its own time.
+
+    `away` counts the answers that it still owes nobody.
+    """
 
     def __init__(self, time: ManualClock) -> None:
         self.time = time
