@@ -66,7 +66,7 @@ class UnitsRecord(msgspec.Struct, tag="u", array_like=True):
 
 
 class LastRecord(msgspec.Struct, tag="k", array_like=True):
-    """What Redis said last of a meter, and in which month."""
+    """What Redis replied last of a meter, and in which month."""
 
     key: str
     used: int

@@ -1,4 +1,4 @@
-"""A gateway's share of each meter while Redis is away: counted in memory, from what Redis said last.
+"""A gateway's share of each meter while Redis is away: counted in memory, from what Redis replied last.
 
 A share is what the meter had left by then, divided by the gateways that share Redis, and at least 1 unless nothing was
 left.
@@ -21,7 +21,7 @@ class QuotaShares:
         self.memory = memory
         self._in_flight = in_flight
         self.last: dict[str, tuple[int, int]] = {}
-        """What Redis said last of each meter: how much was used, and in which month."""
+        """What Redis replied last of each meter: how much was used, and in which month."""
         self.counted_here: dict[str, int] = {}
         """The meters that `memory` counts in place of Redis, each with its `max`."""
 
@@ -29,7 +29,7 @@ class QuotaShares:
         return f"<QuotaShares {len(self.last)} known, {len(self.counted_here)} counted here>"
 
     def redis_replied(self, used: Collection[tuple[str, int]], month: int) -> None:
-        """Remember what Redis said of meters, which count there again."""
+        """Remember what Redis replied about meters, which count there again."""
         if len(self.last) > MAX_KNOWN:
             self.last.clear()
         for key, number in used:
@@ -58,7 +58,7 @@ class QuotaShares:
         self.memory.forget(key)
 
     def _used(self, posting: Posting) -> int:
-        """Return what Redis said last.
+        """Return what Redis replied last.
 
         Calls in flight of other gateways will have ended: only those of this one are known.
         """

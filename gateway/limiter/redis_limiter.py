@@ -43,7 +43,7 @@ MAX_COMMANDS = 8192
 PROBE = claim("{probe}", (Window("probe", 1000, 1_000_000, None),))
 RETRY_AFTER_S = 1
 LEAVE_WITHIN_S = 0.1
-"""A gateway that stops waits no longer to tell the others: it is forgotten anyway."""
+"""A gateway that stops waits no longer to sign off: it is forgotten anyway."""
 
 
 def ignore_state(up: bool, reason: str) -> None:

@@ -103,7 +103,7 @@ class RedisAddress:
         return writer
 
     def _about_database(self, error: Exception) -> str:
-        """What is to be said of a connection that ends when it asks for a database: proxies refuse SELECT, or cut it."""
+        """Explain a connection that ends when it selects a database: proxies refuse SELECT, or cut the connection."""
         text = str(error)
         refused = self._options.get("db") and ("SELECT" in text or "closed by server" in text)
         return " (a proxy that refuses SELECT serves database 0 only)" if refused else ""
