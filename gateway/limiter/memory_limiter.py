@@ -160,14 +160,14 @@ class LocalLimiter:
             bucket = known(claim.keys[0]) or self._new_bucket(claim.keys[0], windows[0])
             if bucket.emission_us != windows[0].emission_us:
                 _reprice(bucket, windows[0], now_us)
-            allowed, tats_us = decide((bucket.tat_us,), windows, claim.cost, now_us)
-            bucket.tat_us = abs(tats_us[0]) if claim.shadowed else tats_us[0]
+            allowed, tats_us, over = decide((bucket.tat_us,), windows, claim.cost, now_us)
+            bucket.tat_us = tats_us[0]
         else:
-            allowed, tats_us = self._charge(claim, claim.cost, now_us)
+            allowed, tats_us, over = self._charge(claim, claim.cost, now_us)
         self._calls_to_sweep -= 1
         if not self._calls_to_sweep:
             self._sweep(now_us)
-        return decision(allowed, self._store, tats_us, claim, now_us)
+        return decision(allowed, self._store, tats_us, claim, now_us, over)
 
     def _metered(self, claim: Claim) -> Decision:
         """Ask the buckets at no cost when a quota is spent, and charge the quotas when the buckets let the call
@@ -175,8 +175,8 @@ class LocalLimiter:
         """
         now_us = int(self._monotonic() * 1e6 + 0.5)
         spent = self.memory_quotas.spent(claim.postings)
-        fits, tats_us = self._charge(claim, 0 if spent else claim.cost, now_us)
-        decided = decision(fits and not spent, self._store, tats_us, claim, now_us)
+        fits, tats_us, over = self._charge(claim, 0 if spent else claim.cost, now_us)
+        decided = decision(fits and not spent, self._store, tats_us, claim, now_us, over)
         decided.spent = spent
         self._calls_to_sweep -= 1
         if not self._calls_to_sweep:
@@ -185,7 +185,7 @@ class LocalLimiter:
             decided.reservation = self.memory_quotas.reserve(claim.postings)
         return decided
 
-    def _charge(self, claim: Claim, cost: int, now_us: int) -> tuple[bool, list[int]]:
+    def _charge(self, claim: Claim, cost: int, now_us: int) -> tuple[bool, list[int], Sequence[int]]:
         """Return what `decide` of the token buckets does. `cost` may be less than the claim's."""
         buckets, tats_us = [], []
         for index, key in enumerate(claim.keys):
@@ -195,10 +195,10 @@ class LocalLimiter:
                 _reprice(bucket, window, now_us)
             buckets.append(bucket)
             tats_us.append(bucket.tat_us)
-        allowed, tats_us = decide(tats_us, claim.windows, cost, now_us)
+        allowed, tats_us, over = decide(tats_us, claim.windows, cost, now_us)
         for index, bucket in enumerate(buckets):
-            bucket.tat_us = abs(tats_us[index])
-        return allowed, tats_us
+            bucket.tat_us = tats_us[index]
+        return allowed, tats_us, over
 
     def _new_bucket(self, key: str, window: Window) -> _Bucket:
         name: Hashable = key

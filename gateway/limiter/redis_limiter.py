@@ -27,7 +27,7 @@ from gateway.limiter.heartbeat import GatewayHeartbeat
 from gateway.limiter.interface import Condition, LimiterState
 from gateway.limiter.outage import Outage
 from gateway.limiter.outage_memory import OutageMemory
-from gateway.limiter.redis_quotas import READ, RedisQuotas, quota_script, rates
+from gateway.limiter.redis_quotas import READ, RedisQuotas, quota_script, rates, shadows_over
 from gateway.limiter.refusals import RememberedRefusals
 from gateway.limiter.settlements import SCRIPT as SETTLE
 from gateway.redis_client.address import RedisConnectionError
@@ -191,7 +191,8 @@ class RedisLimiter:
             return refused
         reply = await self._store.call(self._commands.get(claim) or self._pack(claim), claim.tag)
         if isinstance(reply, list):
-            decided = decision(reply[0] == 1, "redis", reply[2:], claim, reply[1])
+            over = shadows_over(reply[len(claim.windows) + 2 :]) if claim.shadowed else ()
+            decided = decision(reply[0] == 1, "redis", reply[2:], claim, reply[1], over)
             if not decided.allowed:
                 self._refusals.remember(claim, reply, asked_s)
             elif self._refusals.by_claim:

@@ -52,6 +52,11 @@ def rates(claim: Claim) -> list[bytes]:
     return [b"%d" % number for number in (*numbers, *([claim.enforced] if claim.shadowed else []))]
 
 
+def shadows_over(numbers: Sequence[int]) -> list[int]:
+    """Return the indexes of the shadow windows that bucket.lua numbers at the end of its reply."""
+    return [number - 1 for number in numbers]
+
+
 class RedisQuotas:
     """`prefix` begins every key; `bucket` is the script that decides about windows.
 
@@ -124,11 +129,11 @@ class RedisQuotas:
         await asyncio.gather(*self._pending)
 
     def _decided(self, claim: Claim, unit: str, reply: list[int]) -> Decision:
-        after = len(claim.windows) + 2
-        allowed, now_us = reply[0] == 1, reply[1]
-        decided = decision(allowed, "redis", reply[2:after], claim, now_us)
-        month = reply[after]
         postings = charged(claim.postings)
+        end, after = len(claim.windows) + 2, len(reply) - 2 * len(postings) - 1
+        allowed, now_us = reply[0] == 1, reply[1]
+        decided = decision(allowed, "redis", reply[2:end], claim, now_us, shadows_over(reply[end:after]))
+        month = reply[after]
         used = reply[after + 1 :: 2]
         self._shares.redis_replied(list(zip([posting.key for posting in postings], used, strict=True)), month)
         if not allowed:

@@ -220,3 +220,11 @@ async def test_a_meter_that_is_reset_is_unused_and_others_stay(limiter: Limiter,
     assert [used for used, _ in (await states(limiter, COUNT, EVER, LEVEL)).values()] == [0, 3, 0]
     assert await admitted(limiter, asks(COUNT), 9) == 3
     assert await admitted(limiter, asks(LEVEL), 9) == 2
+
+
+async def test_a_shadow_beside_quotas_is_reported_and_refuses_nothing(limiter: Limiter) -> None:
+    windows = (Window("day", 9, 86_400_000_000, "Day"), Window("soon", 1, 86_400_000_000, None, shadow=True))
+    asked = Claim(("{a}:day", "{a}:soon"), windows, postings=(Posting("{a}:count", COUNT),))
+    decisions = [await limiter.decide(asked) for _ in range(2)]
+    assert [[shadow.id for shadow in each.shadows] for each in decisions] == [[], ["soon"]]
+    assert [(each.allowed, each.states[0].remaining) for each in decisions] == [(True, 8), (True, 7)]

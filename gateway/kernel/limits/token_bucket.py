@@ -180,12 +180,12 @@ UNLIMITED = Decision(True, "none", ())
 """The decision where there is nothing to decide."""
 
 
-def decide(tats_us: Sequence[int], windows: Sequence[Window], cost: int, now_us: int) -> tuple[bool, list[int]]:
-    """Return whether a call of `cost` tokens fits all `windows`, and the buckets' times after it, charged or not.
+def decide(tats_us: Sequence[int], windows: Sequence[Window], cost: int, now_us: int) -> tuple[bool, list[int], Sequence[int]]:
+    """Return whether a call of `cost` tokens fits all `windows`, the buckets' times after it, and the shadows it exceeds.
 
     `tats_us` has one time a window, on the same clock as `now_us`; 0 for a bucket that was never used. The times
     returned are to be kept after a refusal too: there is no other change then than that none lies too far ahead.
-    The time of a shadow window that would have refused what was let through is negated, and not charged.
+    The shadows, by index, are those that would have refused a call that was let through; they are not charged.
     A cost of 0 asks without spending. A cost above a window's `burst` never fits.
     """
     if len(windows) == 1:  # nearly every call: the same as below
@@ -195,8 +195,8 @@ def decide(tats_us: Sequence[int], windows: Sequence[Window], cost: int, now_us:
             tat_us = empty_us
         charged_us = (tat_us if tat_us > now_us else now_us) + cost * window.emission_us
         if charged_us > empty_us:
-            return (True, [-max(tat_us, now_us)]) if window.shadow else (False, [tat_us])
-        return True, [charged_us if cost else tat_us]
+            return (True, [max(tat_us, now_us)], (0,)) if window.shadow else (False, [tat_us], ())
+        return True, [charged_us if cost else tat_us], ()
     allowed = True
     kept: list[int] = []
     over: list[int] = []
@@ -215,8 +215,8 @@ def decide(tats_us: Sequence[int], windows: Sequence[Window], cost: int, now_us:
             tat_us = kept[index]
             kept[index] = (tat_us if tat_us > now_us else now_us) + cost * window.emission_us
         for index in over:
-            kept[index] = cost * windows[index].emission_us - kept[index]
-    return allowed, kept
+            kept[index] -= cost * windows[index].emission_us
+    return allowed, kept, over if allowed else ()
 
 
 def carry(tat_us: int, old_emission_us: int, emission_us: int, now_us: int) -> int:
@@ -229,8 +229,8 @@ def carry(tat_us: int, old_emission_us: int, emission_us: int, now_us: int) -> i
     return now_us + ceil((tat_us - now_us) / old_emission_us * emission_us)
 
 
-def decision(allowed: bool, store: Store, tats_us: Sequence[int], claim: Claim, now_us: int) -> Decision:
-    """Return the decision that `decide` found. `tats_us` are the times that it returned."""
+def decision(allowed: bool, store: Store, tats_us: Sequence[int], claim: Claim, now_us: int, over: Sequence[int] = ()) -> Decision:
+    """Return the decision that `decide` found. `tats_us` and `over` are the times and indexes that it returned."""
     windows = claim.windows
     if allowed and len(windows) == 1 and not claim.shadowed:  # nearly every call: the same as below
         window = windows[0]
@@ -241,7 +241,7 @@ def decision(allowed: bool, store: Store, tats_us: Sequence[int], claim: Claim, 
     cost = claim.cost
     shadows: tuple[Window, ...] = ()
     if claim.shadowed:
-        shadows = tuple([window for index, window in enumerate(windows) if tats_us[index] < 0])
+        shadows = tuple([windows[index] for index in over])
         windows = windows[: claim.enforced]
     states: list[WindowState] = []
     for index, window in enumerate(windows):

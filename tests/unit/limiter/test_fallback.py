@@ -41,7 +41,7 @@ class ModelRedis:
             return AWAY
         self.answers_left -= 1
         now_us = self.time.now_us
-        allowed, (tat_us,) = decide([self.tats_us.get((bucket, window.id), 0)], (window,), cost, now_us)
+        allowed, (tat_us,), _ = decide([self.tats_us.get((bucket, window.id), 0)], (window,), cost, now_us)
         if allowed:
             self.tats_us[bucket, window.id] = tat_us
             self.charges.append((bucket, window.id, cost))
