@@ -36,7 +36,7 @@ class Exchange(msgspec.Struct):
     certificate that was verified (RFC 4514), "" without one.
 
     `near` is a route for the path of a request whose method no route has. `header_keys` and `query_keys` are the
-    secrets of the request, for identify and for scrubbing only. `hold` has to be settled when the exchange ends; it is
+    secrets of the request, for identify and for scrubbing only. `reservation` has to be settled when the exchange ends; it is
     None when nothing has been reserved. `peeked` says that `decision` was made at no cost. `call` is what is sent to
     the upstream.
 
@@ -76,7 +76,7 @@ class Exchange(msgspec.Struct):
     query_keys: list[str] = []
     claim: Claim | None = None
     decision: Decision | None = None
-    hold: Reservation | None = None
+    reservation: Reservation | None = None
     limiter_s: float = 0.0
     call: Call | None = None
     answer: Answer | None = None

@@ -10,7 +10,7 @@ from gateway.kernel.clock import Clock
 from gateway.kernel.faults import CLIENT_CLOSED, INTERNAL_ERROR, METHOD_NOT_ALLOWED, Fault, GatewayError
 from gateway.kernel.http.path_safety import merged
 from gateway.kernel.limits.quota import Reservation
-from gateway.limiter.interface import Limiter
+from gateway.limiter.interface import Decider
 from gateway.stages.error_reply import error_reply
 from gateway.stages.identify import CallerSource, authorize, identify, take_credentials
 from gateway.stages.limit import require_allowed
@@ -53,7 +53,7 @@ class Gateway:
         *,
         table: RouteTable,
         credentials: Credentials,
-        limiter: Limiter,
+        limiter: Decider,
         recorder: Recorder,
         clock: Clock,
         faults: dict[str, Fault],
@@ -88,8 +88,8 @@ class Gateway:
         self.recorder.begin()
         try:
             x.reply = response_headers(await self._answer(x), x, self.id_field, self.table.unrouted)
-            if x.hold is not None:
-                await self._settle(x, x.hold)
+            if x.reservation is not None:
+                await self._settle(x, x.reservation)
             if x.answer is not None and len(x.answer.body) > LARGE_BYTES:
                 x.answer.body = b""  # a slow client must not keep answer and reply in memory
             x.sent_bytes = await send(x.reply)
@@ -105,21 +105,21 @@ class Gateway:
         finally:
             if x.answer is not None and x.answer.stream is not None:
                 x.upstream_s += x.answer.stream.waited_s
-            if x.hold is not None:
-                self._conclude(x, x.hold)
+            if x.reservation is not None:
+                self._conclude(x, x.reservation)
             self.recorder.record(x, self.clock.monotonic())
 
-    async def _settle(self, x: Exchange, hold: Reservation) -> None:
+    async def _settle(self, x: Exchange, reservation: Reservation) -> None:
         """Settle the quotas. A bug in that must not cost the client its reply."""
         try:
-            await settle(x, hold, self.recorder.unmeasured)
+            await settle(x, reservation, self.recorder.unmeasured)
         except Exception as bug:
             self.recorder.bug(bug, x.request_id)
 
-    def _conclude(self, x: Exchange, hold: Reservation) -> None:
+    def _conclude(self, x: Exchange, reservation: Reservation) -> None:
         """Settle the quotas that are still open. A bug in that must not keep the exchange from being recorded."""
         try:
-            conclude(x, hold, self.recorder.unmeasured)
+            conclude(x, reservation, self.recorder.unmeasured)
         except Exception as bug:
             self.recorder.bug(bug, x.request_id)
 
@@ -173,7 +173,7 @@ class Gateway:
             x.decision = await self.limiter.decide(claim)
         finally:
             x.limiter_s = self.clock.monotonic() - began
-        x.hold = x.decision.hold
+        x.reservation = x.decision.reservation
         require_allowed(x.decision, claim.cost)
         if route.upstream is None:
             return await limits_endpoint(x, caller, x.decision, self._accounts)

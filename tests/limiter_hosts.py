@@ -1,7 +1,8 @@
 """Three gateways' limiters, each in a process of its own on a host whose clock is wrong, asked at random times.
 
-As a program this module tells of each host who decides there, whenever that changes. It goes on until its input ends, and then
-tells what was admitted: when (by a clock that is the same for all), of which buckets, how much, and who decided.
+As a program this module tells of each host who decides there, whenever that changes. It goes on until its input ends,
+and then tells what was admitted: when (by a clock that is the same for all), of which buckets, how much, and who
+decided.
 """
 
 import asyncio
@@ -47,20 +48,20 @@ class Run:
         self._process = process
         self.last: dict[int, str] = {}
 
-    def all_told_by(self, store: str) -> None:
+    def all_decided_by(self, store: str) -> None:
         """Returns when that has decided on each host, or does so still."""
-        told = {number for number, last in self.last.items() if last == store}
-        while len(told) < len(SKEWS_S):
+        hosts = {number for number, last in self.last.items() if last == store}
+        while len(hosts) < len(SKEWS_S):
             assert self._process.stdout is not None
             number, decides = self._process.stdout.readline().decode().split()
             self.last[int(number)] = decides
             if decides == store:
-                told.add(int(number))
+                hosts.add(int(number))
 
     def stop(self) -> list[Admitted]:
         """What was admitted."""
-        told, _ = self._process.communicate(timeout=20)
-        return [(at_s, keys, cost, store) for at_s, keys, cost, store in json.loads(told.splitlines()[-1])]
+        output, _ = self._process.communicate(timeout=20)
+        return [(at_s, keys, cost, store) for at_s, keys, cost, store in json.loads(output.splitlines()[-1])]
 
 
 @contextmanager
@@ -69,7 +70,7 @@ def hosts(url: str) -> Iterator[Run]:
     with subprocess.Popen([sys.executable, "-m", "tests.limiter_hosts", url], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
             run = Run(process)
-            run.all_told_by("redis")
+            run.all_decided_by("redis")
             yield run
         finally:
             process.kill()
@@ -93,8 +94,8 @@ class Host:
         """Until the input ends. Returns what was admitted."""
         await self._limiter.start()
         asyncio.get_running_loop().add_reader(self._end, self._over.set)
-        while self._limiter.fallback.gateways < len(SKEWS_S) and not self._over.is_set():
-            self._limiter._woken.set()
+        while self._limiter.outage.fallback.gateways < len(SKEWS_S) and not self._over.is_set():
+            self._limiter._wake.set()
             await self._pause(0.05)
         await asyncio.gather(*[self._call() for _ in range(4)])
         await self._limiter.close()
@@ -130,8 +131,8 @@ def main(url: str) -> None:
             os._exit(0)
         os.close(ours)
         ends.append(theirs)
-    told = [json.loads(os.fdopen(end).read()) for end in ends]
-    print(json.dumps([admitted for one in told for admitted in one]))
+    outputs = [json.loads(os.fdopen(end).read()) for end in ends]
+    print(json.dumps([admitted for one in outputs for admitted in one]))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from typing import Self
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import QUOTA_SPENT
-from gateway.kernel.limits.quota import LEASE_MS, Kind, Meter, Posting, Reservation
+from gateway.kernel.limits.quota import LEASE_MS, Meter, MeterKind, Posting, Reservation
 from gateway.kernel.limits.token_bucket import Claim, Decision, OnFailure
 from gateway.limiter.redis_limiter import RedisLimiter
 from tests.limiter_load import until
@@ -15,7 +15,7 @@ CLOCK = Clock(time.monotonic, time.time)
 GENEROUS_S = 5.0
 
 
-def posting(kind: Kind, most: int = 2, *, monthly: bool = False) -> Posting:
+def posting(kind: MeterKind, most: int = 2, *, monthly: bool = False) -> Posting:
     return Posting(f"{{a}}:{kind}", Meter(kind, kind, most, "key", QUOTA_SPENT, monthly, LEASE_MS if kind == "concurrency" else 60_000))
 
 
@@ -45,8 +45,8 @@ class Gateway:
     async def allowed(self, *postings: Posting) -> Reservation:
         decided = await self.limiter.decide(asks(*postings))
         assert decided.allowed
-        assert decided.hold is not None
-        return decided.hold
+        assert decided.reservation is not None
+        return decided.reservation
 
     async def refused(self, *postings: Posting) -> Decision:
         decided = await self.limiter.decide(asks(*postings))
@@ -57,7 +57,7 @@ class Gateway:
         await until(lambda: self.states[-1:] == [up])
 
     async def is_settled(self) -> None:
-        await until(lambda: self.limiter.quotas.settlements.owed == 0)
+        await until(lambda: self.limiter.outage.settlements.owed == 0)
 
 
 def stored(server: RedisProcess) -> set[str]:

@@ -12,7 +12,7 @@ from gateway.kernel.clock import Clock
 from gateway.kernel.faults import CATALOGUE, LIMITER_UNAVAILABLE, GatewayError
 from gateway.kernel.limits.quota import MeterState, Posting
 from gateway.kernel.limits.token_bucket import Claim, Decision
-from gateway.limiter.interface import Limiter
+from gateway.limiter.interface import Decider
 from gateway.limiter.memory_limiter import LocalLimiter
 from gateway.observe.access_log import AccessLog
 from gateway.observe.metrics import Metrics
@@ -51,7 +51,7 @@ class Away:
         raise GatewayError(LIMITER_UNAVAILABLE)
 
 
-def gateway(*routes: Route, limiter: Limiter | None = None, allowed: frozenset[str] | None = None, **faults: Any) -> Gateway:
+def gateway(*routes: Route, limiter: Decider | None = None, allowed: frozenset[str] | None = None, **faults: Any) -> Gateway:
     """A Gateway with one known key, `good`, that may call the routes `allowed`."""
     one = caller(routes=allowed)
     keys = keyring({sha256(b"good").digest(): Key("acme-ci", {None: one, "acme": one}, False, frozenset(), None)})

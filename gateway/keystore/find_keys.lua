@@ -1,4 +1,5 @@
--- Looks for many keys in one step; their failure is no reason to think ill of the server. KEYS: the hash of proofs. ARGV: proofs.
+-- Finds many keys in one step. An error is returned as data: it does not count against the server. KEYS: the hash of
+-- proofs. ARGV: proofs.
 -- Returns {1, their entries, false where there is none}, or {0, the text of the error}.
 local found = {}
 for i = 1, #ARGV do

@@ -1,4 +1,4 @@
-"""Who tries keys that there are not: so many a client, and then it has to wait."""
+"""Throttles clients that try unknown keys."""
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import RATE_LIMITED, GatewayError
@@ -8,18 +8,20 @@ from gateway.limiter.memory_limiter import LocalLimiter
 from gateway.table.keyring import network_of
 
 WINDOW = Window("guesses", 600, 60_000_000, None)
-"""Of a client's address (an IPv6 one's /64 network) at one worker: enough for many people behind one address, of whom some mistype."""
-MOST_GUESSERS = 20_000
+"""The limit of one address (of IPv6, one /64 network) at one worker: enough for many people behind it, of whom some
+mistype.
+"""
+MAX_CLIENTS = 20_000
 
 
 class GuessThrottle:
-    """Counts keys that turned out to be nobody's, by the address that sent them."""
+    """Counts unknown keys, by the address that sent them."""
 
     def __init__(self, clock: Clock) -> None:
-        self._limiter = LocalLimiter(clock, max_buckets=MOST_GUESSERS)
+        self._limiter = LocalLimiter(clock, max_buckets=MAX_CLIENTS)
 
-    def refuse(self, address: str) -> None:
-        """Raises GatewayError RATE_LIMITED when `address` has to wait before one more unknown key is looked for."""
+    def check(self, address: str) -> None:
+        """Raise GatewayError RATE_LIMITED when `address` has to wait before it may try one more unknown key."""
         if self._decide(address, 0).states[0].remaining:
             return
         raise GatewayError(
@@ -29,7 +31,7 @@ class GuessThrottle:
         )
 
     def count(self, address: str) -> None:
-        """One more that was nobody's."""
+        """Count one more unknown key."""
         self._decide(address, 1)
 
     def _decide(self, address: str, cost: int) -> Decision:

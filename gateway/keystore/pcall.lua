@@ -1,4 +1,5 @@
--- Does one command whose failure is no reason to think ill of the server. KEYS: what it is about. ARGV: its name, and what follows
+-- Does one command. An error is returned as data: it does not count against the server. KEYS: its key. ARGV: its name, and
+-- what follows
 -- the key in it. Returns {1, its reply}, or {0, the text of its error}.
 local reply = redis.pcall(ARGV[1], KEYS[1], unpack(ARGV, 2))
 if type(reply) == 'table' and reply.err then

@@ -1,4 +1,4 @@
-"""API keys in Redis, as gateways read them: over the connection of the limiter, which nothing here can bring into disrepute."""
+"""Reads API keys in Redis for gateways, over the limiter's connection. No failure here makes Redis count as away."""
 
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
@@ -6,54 +6,57 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from gateway.keystore.records import EVERYTHING, TAG, Names
+from gateway.keystore.records import EVERYTHING, TAG, KeyNames
 from gateway.redis_client.address import RedisConnectionError
-from gateway.redis_client.client import Call
+from gateway.redis_client.client import RedisCall
 from gateway.redis_client.connection import pack, sha_of
 
-_QUIET = files("gateway.keystore").joinpath("pcall.lua").read_bytes()
-_QUIET_SHA = sha_of(_QUIET)
+_PCALL = files("gateway.keystore").joinpath("pcall.lua").read_bytes()
+_PCALL_SHA = sha_of(_PCALL)
 _FIND = files("gateway.keystore").joinpath("find_keys.lua").read_bytes()
 FIND_SHA = sha_of(_FIND)
-SCRIPTS = (_QUIET, _FIND)
-"""What a server has to have loaded for a KeyStore."""
+SCRIPTS = (_PCALL, _FIND)
+"""The scripts that a KeyReader needs."""
 
 
 class RefusedCommandError(RedisConnectionError):
-    """Redis is there, and does not do this: a user without the right to, or something else under the name."""
+    """Redis answers, and refuses the command: the user lacks the right, or the key has another type."""
 
 
 class _Named(msgspec.Struct):
-    """Of a StoredKey, what is asked for here."""
+    """The part of a StoredKey that gateways need."""
 
     key: msgspec.Raw
 
 
 class Changes(NamedTuple):
-    """What became of keys. `newest` is the name of the latest change, `proofs` those that they were about; None: perhaps all."""
+    """Changes of keys.
+
+    `newest` is the name of the latest one, `proofs` are those of the changed keys; None: perhaps all.
+    """
 
     newest: bytes
     proofs: frozenset[str] | None
 
 
-class KeyStore:
-    """Keys by what a caller proves to be one. `call` is that of a RedisStore with SCRIPTS. All methods raise RedisConnectionError."""
+class KeyReader:
+    """Finds keys by proofs. `call` is that of a RedisStore with SCRIPTS. All methods raise RedisConnectionError."""
 
-    def __init__(self, call: Call, key_prefix: str) -> None:
+    def __init__(self, call: RedisCall, key_prefix: str) -> None:
         self._call = call
-        self._names = Names.of(key_prefix)
+        self._names = KeyNames.of(key_prefix)
 
     async def find(self, proofs: Sequence[str]) -> list[bytes | None]:
-        """For each its entry for `keys`, as JSON; None where nobody has this proof."""
+        """Return the key of each proof, an entry of `keys` as JSON; None where there is none."""
         return cast("list[bytes | None]", await self._result(FIND_SHA, self._names.proofs, *[proof.encode() for proof in proofs]))
 
     async def named(self, key_id: str) -> bytes | None:
-        """As `find`, by the id of the key, and without a proof. Raises msgspec.DecodeError for what no registry has written."""
+        """As `find`, by the id of the key. Raises msgspec.DecodeError for what no KeyRegistry has written."""
         content: bytes | None = await self._do(b"HGET", self._names.ids, key_id.encode())
         return None if content is None else bytes(msgspec.json.decode(content, type=_Named).key)
 
     async def changes(self, known: bytes) -> Changes | None:
-        """Those after the one of the name `known`; None when there is none."""
+        """Return the changes after the one of the name `known`; None when there is none."""
         latest: bytes | None = await self._do(b"LINDEX", self._names.changes, b"0")
         if _name(latest) == known:
             return None
@@ -70,11 +73,11 @@ class KeyStore:
         return Changes(newest, None)
 
     async def note_used(self, times: Mapping[str, float]) -> None:
-        """When keys were used, by id, in seconds of Unix time: at most a few hundred at once."""
+        """Write when keys were used, by id, in seconds of Unix time: at most a few hundred in one call."""
         await self._do(b"HSET", self._names.used, *(part for key_id, at in times.items() for part in (key_id.encode(), b"%d" % at)))
 
     async def _do(self, command: bytes, key: str, *arguments: bytes) -> Any:
-        return await self._result(_QUIET_SHA, key, command, *arguments)
+        return await self._result(_PCALL_SHA, key, command, *arguments)
 
     async def _result(self, script: bytes, key: str, *arguments: bytes) -> Any:
         reply = await self._call(pack(b"EVALSHA", script, b"1", key.encode(), *arguments), TAG)

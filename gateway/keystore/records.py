@@ -1,13 +1,14 @@
-"""API keys in Redis: what is stored where, for `gateway keys`, which writes, and for gateways, which read.
+"""The format of API keys in Redis, which `gateway keys` writes and gateways read.
 
-    <prefix>:1:{keys}:proofs    hash     by what a caller proves to be the key: an entry of `keys`, as JSON
-    <prefix>:1:{keys}:ids       hash     by the id of the key: the same with all its secrets' digests, for who edits it
-    <prefix>:1:{keys}:changes   list     the latest changes, the newest first: a name that is used once, and the proofs it is about
+    <prefix>:1:{keys}:proofs    hash     by a proof of the key (below): an entry of `keys`, as JSON
+    <prefix>:1:{keys}:ids       hash     by the id of the key: the same with the digests of all its secrets, for editing
+    <prefix>:1:{keys}:changes   list     the latest changes, the newest first: a unique name, and the proofs that were changed
     <prefix>:1:{keys}:used      hash     by the id of the key: when it was last used, in seconds of Unix time
-    <prefix>:1:{keys}:changed   channel  something was changed; the message is of no importance
+    <prefix>:1:{keys}:changed   channel  a message after each change; its content has no meaning
 
-A proof is the SHA-256 digest of a secret in hexadecimal digits, or `certificate:` and that of a subject, which no secret has
-as its digest. All names have one hash tag: in a Cluster they lie on one node, where a change is one transaction.
+A proof is the SHA-256 digest of a secret in hexadecimal digits, or `certificate:` and that of a subject, which no
+secret has as its digest. All names have one hash tag: in a Cluster they lie on one node, where a change is one
+transaction.
 """
 
 from datetime import datetime
@@ -20,13 +21,13 @@ VERSION = 1
 TAG = "keys"
 CHANGES_KEPT = 256
 MOST_BYTES = 32 * 1024
-"""Of an entry: whoever finds it takes the time to understand it, and others wait."""
+"""Of an entry: a worker parses it between requests, which wait meanwhile."""
 EVERYTHING = b"*"
-"""In place of proofs, where a change is about too many to name."""
+"""In place of proofs, for a change of too many keys to name them."""
 
 
-class Names(NamedTuple):
-    """In Redis."""
+class KeyNames(NamedTuple):
+    """The names of the Redis keys."""
 
     proofs: str
     ids: str
@@ -35,27 +36,30 @@ class Names(NamedTuple):
     changed: str
 
     @classmethod
-    def of(cls, key_prefix: str) -> "Names":
+    def of(cls, key_prefix: str) -> "KeyNames":
+        """Return the names under a prefix."""
         return cls(*(f"{key_prefix}:{VERSION}:{{{TAG}}}:{name}" for name in cls._fields))
 
 
 def proof_of_secret(secret: str) -> str:
+    """Return the proof of a key by one of its secrets."""
     return sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def proof_of_certificate(subject: str) -> str:
+    """Return the proof of a key by the subject of its client certificate."""
     return f"certificate:{sha256(subject.encode()).hexdigest()}"
 
 
 class Secret(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A digest, and the instant (RFC 3339) from which on the secret is not valid any more; None for as long as the key is."""
+    """A digest, and the instant (RFC 3339) at which the secret expires; None when it does with the key."""
 
     sha256: str
     until: str | None = None
 
 
 class StoredKey(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A key as those see it who edit it. `key` is an entry of `keys` without its `secret_sha256`; instants are RFC 3339."""
+    """A key for editing. `key` is an entry of `keys` without its `secret_sha256`; instants are RFC 3339."""
 
     key: dict[str, Any]
     secrets: tuple[Secret, ...]
@@ -63,7 +67,7 @@ class StoredKey(msgspec.Struct, frozen=True, omit_defaults=True):
     rotated: str | None = None
 
     def entries(self) -> dict[str, bytes]:
-        """What gateways find, by proof."""
+        """Return what gateways find, by proof."""
         found = {
             secret.sha256: msgspec.json.encode({**self._until(secret.until), "secret_sha256": secret.sha256}) for secret in self.secrets
         }
@@ -78,5 +82,5 @@ class StoredKey(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def instant(text: str) -> datetime:
-    """Of RFC 3339."""
+    """Return the instant of an RFC 3339 text."""
     return datetime.fromisoformat(text.upper())

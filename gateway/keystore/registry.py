@@ -1,4 +1,4 @@
-"""API keys in Redis, to be read and changed: each change is whole, and every gateway hears of it."""
+"""Reads and changes API keys in Redis. Each change is one transaction, of which every gateway is notified."""
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -7,21 +7,24 @@ from typing import Any, TypeAlias
 import msgspec
 import redis
 
-from gateway.keystore.records import CHANGES_KEPT, EVERYTHING, Names, StoredKey
+from gateway.keystore.records import CHANGES_KEPT, EVERYTHING, KeyNames, StoredKey
 
-MOST_NAMED = 16
-"""Proofs that a change names; gateways ask again for all that they know when it is about more."""
-AT_ONCE = 500
+MAX_NAMED = 16
+"""Proofs that a change names; for more, gateways look up all keys again."""
+BATCH = 500
 """Fields in one command."""
 
 _decoder = msgspec.json.Decoder(StoredKey)
 
 Decide: TypeAlias = Callable[[dict[str, StoredKey]], Mapping[str, StoredKey | None]]
-"""From the keys that there are to what becomes of some: None is the end of one. May be asked again, when somebody else was faster."""
+"""From the present keys to the changed ones; None deletes one.
+
+It is called again when another change came in between.
+"""
 
 
-class TakenError(Exception):
-    """The secret, or the certificate, of `key_id` is the one of `other` already."""
+class DuplicateProofError(Exception):
+    """The secret or certificate of `key_id` is that of the key `other` already."""
 
     def __init__(self, key_id: str, other: str) -> None:
         super().__init__(f"key `{other}` has the same secret or certificate")
@@ -29,34 +32,35 @@ class TakenError(Exception):
 
 
 class UnreadableError(Exception):
-    """What Redis has under the id of a key was not written by a registry."""
+    """What Redis has under the id of a key was not written by a KeyRegistry."""
 
 
 class KeyRegistry:
-    """Asks `client`, the server that has them all. `nonce` makes names that are used once.
+    """Uses `client`, of the server that has the keys. `nonce` makes unique names.
 
     Its methods raise UnreadableError, and what redis-py raises.
     """
 
     def __init__(self, client: redis.Redis, key_prefix: str, nonce: Callable[[], str] = lambda: secrets.token_hex(8)) -> None:
         self._client = client
-        self._names = Names.of(key_prefix)
+        self._names = KeyNames.of(key_prefix)
         self._nonce = nonce
 
     def all(self) -> Iterator[StoredKey]:
-        """In no order. One that is made or ends meanwhile may be among them or not."""
+        """Yield all keys, in no order. A key that is created or deleted meanwhile may be among them or not."""
         seen: set[bytes] = set()
-        for key_id, content in self._client.hscan_iter(self._names.ids, count=AT_ONCE):
+        for key_id, content in self._client.hscan_iter(self._names.ids, count=BATCH):
             if key_id not in seen:
                 seen.add(key_id)
                 yield self._read(key_id.decode(errors="replace"), content)
 
     def find(self, key_id: str) -> StoredKey | None:
+        """Return the key of this id, None when there is none."""
         content: Any = self._client.hget(self._names.ids, key_id)
         return None if content is None else self._read(key_id, content)
 
     def used(self, ids: Iterable[str]) -> dict[str, float]:
-        """When each was last used, in seconds of Unix time; those that never were are left out."""
+        """Return when each key was last used, in seconds of Unix time, without those that never were."""
         found: dict[str, float] = {}
         for some in _batches(ids):
             times: Any = self._client.hmget(self._names.used, some)
@@ -64,14 +68,14 @@ class KeyRegistry:
         return found
 
     def now_s(self) -> float:
-        """Redis's clock, in seconds of Unix time: the same for everybody who edits keys."""
+        """Return Redis's clock, in seconds of Unix time: the same for everybody who edits keys."""
         seconds, micros = self._client.time()
         return seconds + micros / 1e6
 
     def change(self, ids: Iterable[str], decide: Decide) -> None:
-        """Have `decide` say what becomes of the keys of these ids, and do that, all of it or nothing.
+        """Pass the keys of these ids to `decide`, and make the changes that it returns, all or none.
 
-        Raises TakenError when a proof of one is another's.
+        Raises DuplicateProofError when a proof of one key is another's.
         """
         names, wanted, change = self._names, list(ids), self._nonce().encode()
         sent = False
@@ -79,18 +83,18 @@ class KeyRegistry:
         def attempt(pipe: Any) -> None:
             nonlocal sent
             if sent and any(entry.split()[0] == change for entry in pipe.lrange(names.changes, 0, -1)):
-                return  # it was made, and the reply that says so was lost
+                return  # it was made, and the reply was lost
             contents = [content for some in _batches(wanted) for content in pipe.hmget(names.ids, some)]
             before = {key_id: self._read(key_id, content) for key_id, content in zip(wanted, contents, strict=True) if content is not None}
             after = decide(before)
-            gone = {proof for key_id in after if key_id in before for proof in before[key_id].entries()}
+            removed = {proof for key_id in after if key_id in before for proof in before[key_id].entries()}
             entries = _entries(after)
             for some in _batches(entries):
-                _refuse_taken(entries, some, pipe.hmget(names.proofs, some), after)
+                _check_unique(entries, some, pipe.hmget(names.proofs, some), after)
             if not after:
                 return
             pipe.multi()
-            for some in _batches(gone - entries.keys()):
+            for some in _batches(removed - entries.keys()):
                 pipe.hdel(names.proofs, *some)
             for some in _batches(entries):
                 pipe.hset(names.proofs, mapping={proof: entries[proof][1] for proof in some})
@@ -104,7 +108,7 @@ class KeyRegistry:
                     pipe.hdel(names.used, *unused)
                 if kept:
                     pipe.hset(names.ids, mapping=kept)
-            self._tell(pipe, change, gone | entries.keys())
+            self._announce(pipe, change, removed | entries.keys())
             sent = True
 
         self._client.transaction(attempt, names.ids, names.proofs)
@@ -113,35 +117,35 @@ class KeyRegistry:
         try:
             return _decoder.decode(content)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            told = f"what Redis has of key `{key_id}` cannot be read ({error}); take it away with HDEL {self._names.ids} {key_id}"
-            raise UnreadableError(told) from None
+            problem = f"what Redis has of key `{key_id}` cannot be read ({error}); take it away with HDEL {self._names.ids} {key_id}"
+            raise UnreadableError(problem) from None
 
-    def _tell(self, pipe: Any, change: bytes, proofs: set[str]) -> None:
-        about = [proof.encode() for proof in sorted(proofs)] if len(proofs) <= MOST_NAMED else [EVERYTHING]
+    def _announce(self, pipe: Any, change: bytes, proofs: set[str]) -> None:
+        about = [proof.encode() for proof in sorted(proofs)] if len(proofs) <= MAX_NAMED else [EVERYTHING]
         pipe.lpush(self._names.changes, b" ".join([change, *about]))
         pipe.ltrim(self._names.changes, 0, CHANGES_KEPT - 1)
         pipe.publish(self._names.changed, b"")
 
 
 def _entries(after: Mapping[str, StoredKey | None]) -> dict[str, tuple[str, bytes]]:
-    """The id of the key and its entry, by proof. Raises TakenError."""
+    """Return the id of the key and its entry, by proof. Raises DuplicateProofError."""
     found: dict[str, tuple[str, bytes]] = {}
     for key_id, stored in after.items():
         for proof, entry in stored.entries().items() if stored is not None else ():
             if proof in found:
-                raise TakenError(key_id, found[proof][0])
+                raise DuplicateProofError(key_id, found[proof][0])
             found[proof] = (key_id, entry)
     return found
 
 
-def _refuse_taken(
-    entries: dict[str, tuple[str, bytes]], proofs: list[str], there: list[bytes | None], after: Mapping[str, StoredKey | None]
+def _check_unique(
+    entries: dict[str, tuple[str, bytes]], proofs: list[str], stored: list[bytes | None], after: Mapping[str, StoredKey | None]
 ) -> None:
-    for proof, entry in zip(proofs, there, strict=True):
+    for proof, entry in zip(proofs, stored, strict=True):
         if entry is not None and (other := msgspec.json.decode(entry)["id"]) not in after:
-            raise TakenError(entries[proof][0], other)
+            raise DuplicateProofError(entries[proof][0], other)
 
 
 def _batches(items: Iterable[str]) -> Iterator[list[str]]:
     listed = list(items)
-    return (listed[at : at + AT_ONCE] for at in range(0, len(listed), AT_ONCE))
+    return (listed[at : at + BATCH] for at in range(0, len(listed), BATCH))

@@ -1,7 +1,8 @@
-"""Hears what becomes of keys in Redis, and tells Redis which of them were used: beside the requests, for as long as a worker lives.
+"""Keeps a worker's keys in step with Redis: applies changes, and writes when keys were used. It runs beside the
+requests.
 
-Changes have names, in the order in which they were made. Those after the last one that is known are asked for when a notice
-comes, and more than once a second anyway: a notice may get lost, and the connection that it comes over.
+Changes have names, in the order in which they were made. Those after the last one that is known are asked for when a
+notification comes, and more than once a second anyway: notifications, and the connection that they use, may get lost.
 """
 
 import asyncio
@@ -14,11 +15,10 @@ import structlog
 
 from gateway.kernel.clock import Clock
 from gateway.keystore.cache import RESULTS, StoredKeys
-from gateway.keystore.notifications import KeyNotices, addresses_of
-from gateway.keystore.reader import KeyStore, RefusedCommandError
-from gateway.keystore.records import Names
+from gateway.keystore.notifications import KeyNotifications, addresses_of
+from gateway.keystore.reader import KeyReader, RefusedCommandError
+from gateway.keystore.records import KeyNames
 from gateway.limiter.interface import Limiter
-from gateway.limiter.redis_limiter import RedisLimiter
 from gateway.observe.metrics import Metrics
 from gateway.redis_client.address import RedisConnectionError
 from gateway.settings import Config
@@ -29,81 +29,91 @@ POLL_S = 0.5
 USED_AT_ONCE = 256
 
 
-def key_watch(config: Config, limiter: Limiter, metrics: Metrics, clock: Clock) -> "KeyWatch | None":
-    """Of the keys that `config` has in Redis, over the connection of `limiter`; None when it has none there."""
-    if config.redis is None or config.key_store is None:
+def key_sync(config: Config, limiter: Limiter, metrics: Metrics, clock: Clock) -> "KeySync | None":
+    """Return the KeySync of the keys that `config` has in Redis, over the connection of `limiter`; None when it has
+    none there.
+    """
+    if config.redis is None or config.key_store is None or limiter.call is None:
         return None
-    assert isinstance(limiter, RedisLimiter)
-    store, maker = KeyStore(limiter.call, config.redis.key_prefix), KeyMaker(config)
+    store, maker = KeyReader(limiter.call, config.redis.key_prefix), KeyMaker(config)
     keys = StoredKeys(store, References(config), maker.make, {result: metrics.key_lookups.labels(result) for result in RESULTS}, clock)
     metrics.keys_in_memory.watch(lambda: float(len(keys)))
-    notices = KeyNotices(addresses_of(config.redis.login_url()), Names.of(config.redis.key_prefix).changed)
-    return KeyWatch(keys, store, notices)
+    notifications = KeyNotifications(addresses_of(config.redis.login_url()), KeyNames.of(config.redis.key_prefix).changed)
+    return KeySync(keys, store, notifications)
 
 
-class KeyWatch:
-    """Keeps `keys`, those of `store`, up to date. `start` once, `close` at the end. `chance` returns a number from 0 up to 1."""
+class KeySync:
+    """Keeps `keys`, those of `store`, up to date. `chance` returns a number from 0 up to 1."""
 
-    def __init__(self, keys: StoredKeys, store: KeyStore, notices: KeyNotices, chance: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self, keys: StoredKeys, store: KeyReader, notifications: KeyNotifications, chance: Callable[[], float] = random.random
+    ) -> None:
         self.keys = keys
         self._store = store
-        self._notices = notices
+        self._notifications = notifications
         self._chance = chance
         self._newest = b""
-        self._told: set[str] = set()
-        self._woken = asyncio.Event()
+        self._logged: set[str] = set()
+        self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
+        """Begin to listen and poll."""
         loop = asyncio.get_running_loop()
         self._tasks = [
-            loop.create_task(self._tend(), name="changes of keys"),
-            loop.create_task(self._notices.listen(self._woken.set, partial(self._complain, "notices")), name="notices of changes of keys"),
+            loop.create_task(self._maintain(), name="changes of keys"),
+            loop.create_task(
+                self._notifications.listen(self._wake.set, partial(self._log_problem, "notices")), name="notices of changes of keys"
+            ),
         ]
 
     async def close(self) -> None:
+        """End, after the last uses were written."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._try("last uses", self._tell_used)
+        await self._try("last uses", self._write_used)
 
-    async def _tend(self) -> None:
+    async def _listen(self) -> None:
+        await self._notifications.listen(self._wake.set, partial(self._log_problem, "notices"))
+
+    async def _maintain(self) -> None:
         while True:
-            self._woken.clear()
-            if not await self._try("changes", self._hear):
+            self._wake.clear()
+            if not await self._try("changes", self._apply_changes):
                 self.keys.forget(None)
-            await self._try("last uses", self._tell_used)
+            await self._try("last uses", self._write_used)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_S * (0.75 + self._chance() / 2)):
-                    await self._woken.wait()
+                    await self._wake.wait()
 
-    async def _hear(self) -> None:
+    async def _apply_changes(self) -> None:
         changes = await self._store.changes(self._newest)
         if changes is not None:
             self._newest = changes.newest
             self.keys.forget(changes.proofs)
             structlog.get_logger().debug("keys changed", number=None if changes.proofs is None else len(changes.proofs))
 
-    async def _tell_used(self) -> None:
+    async def _write_used(self) -> None:
         while used := self.keys.take_used(USED_AT_ONCE):
             await self._store.note_used(used)
 
     async def _try(self, what: str, work: Callable[[], Awaitable[None]]) -> bool:
-        """False when Redis is there and refuses, or there is a bug: it says so once, and it may be years before somebody looks."""
+        """Return False when Redis answers and refuses, or there is a bug; that is logged once until it works again."""
         try:
             await work()
         except RefusedCommandError as refused:
-            self._complain(what, str(refused))
+            self._log_problem(what, str(refused))
             return False
         except RedisConnectionError:
-            return True  # that Redis is away is known, and what is known of keys counts until it is back
-        except Exception as bug:  # nobody would hear of changes any more
-            self._complain(what, repr(bug))
+            return True  # the limiter reports it, and what is known of keys counts until Redis is back
+        except Exception as bug:  # changes would never be applied any more
+            self._log_problem(what, repr(bug))
             return False
-        self._told.discard(what)
+        self._logged.discard(what)
         return True
 
-    def _complain(self, what: str, reason: str) -> None:
-        if what not in self._told:
-            self._told.add(what)
+    def _log_problem(self, what: str, reason: str) -> None:
+        if what not in self._logged:
+            self._logged.add(what)
             structlog.get_logger().error("keys in redis", refused=what, reason=reason)

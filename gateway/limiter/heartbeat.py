@@ -1,6 +1,6 @@
-"""How many gateways share a Redis: each says every few seconds that it is there, and learns who else is.
+"""How many gateways share a Redis: each announces itself every few seconds, and learns how many others do.
 
-What was last known stands when Redis goes away, which is when it is needed.
+The number that was last known holds while Redis is away, which is when it is needed.
 """
 
 import random
@@ -8,49 +8,49 @@ from collections import deque
 from collections.abc import Callable
 from importlib.resources import files
 
-from gateway.redis_client.client import Call
+from gateway.redis_client.client import RedisCall
 from gateway.redis_client.connection import pack, sha_of
 
 SCRIPT = files("gateway.limiter").joinpath("scripts/heartbeat.lua").read_bytes()
 SCRIPT_SHA = sha_of(SCRIPT)
 BEAT_S = 2.0
-THERE_S = 7.0
+ALIVE_S = 7.0
 """A gateway counts for so long after its last beat: three may come late or get lost."""
-REMEMBERED = 4
+BEATS_REMEMBERED = 4
 """Beats whose highest number counts: a Redis that came back without its data hears of all gateways within that time."""
 
 
 class GatewayHeartbeat:
-    """One gateway process among those that use `key`. `chance` returns a number from 0 up to 1."""
+    """One gateway process among those that use the sorted set `key`. `chance` returns a number from 0 up to 1."""
 
     def __init__(self, key: str, chance: Callable[[], float] = random.random) -> None:
         self._key = key
         self._chance = chance
         self._id = f"{random.getrandbits(64):016x}".encode()
-        self._command = pack(b"EVALSHA", SCRIPT_SHA, b"1", key.encode(), self._id, b"%d" % round(THERE_S * 1000))
-        self._seen: deque[int] = deque([1], REMEMBERED)
+        self._command = pack(b"EVALSHA", SCRIPT_SHA, b"1", key.encode(), self._id, b"%d" % round(ALIVE_S * 1000))
+        self._seen: deque[int] = deque([1], BEATS_REMEMBERED)
 
     @property
     def gateways(self) -> int:
-        """How many there are, this one included."""
+        """How many gateways there are, this one included."""
         return max(self._seen)
 
     def expect(self, gateways: int) -> None:
-        """Others were there when somebody else asked last."""
+        """Count with so many until the next beats: another process, or the configuration, knows of them."""
         self._seen.append(gateways)
 
-    async def beat(self, call: Call) -> bool:
-        """Whether Redis was there to hear it."""
+    async def beat(self, call: RedisCall) -> bool:
+        """Announce this gateway. Return False when Redis did not answer."""
         reply = await call(self._command, self._key)
         if not isinstance(reply, int):
             return False
         self._seen.append(max(reply, 1))
         return True
 
-    async def leave(self, call: Call) -> None:
-        """The others need not wait to learn that this one has gone."""
+    async def leave(self, call: RedisCall) -> None:
+        """Sign off, so that the others need not wait until this gateway counts as gone."""
         await call(pack(b"ZREM", self._key.encode(), self._id), self._key)
 
     def pause_s(self) -> float:
-        """How long to wait before the next beat: not the same for all that were started together."""
+        """Return the time before the next beat: not the same for all gateways that were started together."""
         return BEAT_S * (0.75 + self._chance() / 2)

@@ -1,12 +1,13 @@
-"""What every store of rate limits promises.
+"""What every limiter promises.
 
-The guarantee is each window's own. `burst`: a bucket holds `max` tokens and is refilled at `max` per `per`. So nobody ever
+The guarantee is that of each window. `burst`: a bucket holds `max` tokens and is refilled at `max` per `per`. So nobody
 gets more than `max` at once, nor more than 2 x `max` within any `per` (a full bucket, and what comes back while it is
-emptied). `any-window`: nobody ever gets more than `max` within any `per`.
-1. All windows of a claim are decided together, in one step: it is charged to all of them or to none.
-2. A refused call costs nothing; its answer says when the same call would fit, and is never early.
-3. State lives at least until its bucket is full again, when it says no more than its absence does.
-4. `tests/contracts/test_limiters.py` holds for every store, and each agrees with `gateway.kernel.limits.token_bucket` to the token.
+emptied). `any-window`: nobody gets more than `max` within any `per`.
+1. All windows of a claim are decided together, in one step: the claim is charged to all of them or to none.
+2. A refused call costs nothing. Its decision says when the same call would fit, and is never early.
+3. State lives at least until its bucket is full again, when it means the same as no state.
+4. `tests/contracts/test_limiters.py` holds for every limiter, and each agrees with `gateway.kernel.limits.token_bucket`
+   to the token.
 """
 
 from collections.abc import Sequence
@@ -16,50 +17,102 @@ import msgspec
 
 from gateway.kernel.limits.quota import MeterState, Posting
 from gateway.kernel.limits.token_bucket import Claim, Decision, OnFailure
-from gateway.redis_client.status import Redis
-
-
-class Limiter(Protocol):
-    """A store of buckets."""
-
-    async def decide(self, claim: Claim) -> Decision:
-        """Takes the claim's cost out of every one of its windows, or says why not. A cost of 0 looks and takes nothing.
-
-        Without any windows, all is allowed. A window is known by its key: one that was changed keeps what was used.
-        Raises GatewayError (LIMITER_UNAVAILABLE) when the store is away and the operator wants calls refused then.
-        """
-        ...
-
-    async def read(self, postings: Sequence[Posting]) -> list[MeterState]:
-        """What the meters say, which are all under one tag, at no cost. Raises what `decide` raises."""
-        ...
+from gateway.redis_client.client import RedisCall
+from gateway.redis_client.status import RedisStatus
 
 
 class Condition(msgspec.Struct):
-    """How a limiter is. `decides` is who does, or what limits do while Redis is away that say nothing else.
+    """The state of a limiter, for operators.
 
-    `buckets` are those in memory, `debts` those of them that Redis is still to be told of, `refusals` what is remembered of it.
+    `decides` is who decides; while Redis is away, what limits do that have no `on_failure` of their own. `redis` is
+    None for a limiter without Redis. `buckets` counts those in memory, `debts` those of them that Redis has not been
+    charged for yet, `refusals` the refusals of Redis that are remembered.
     """
 
     store: str
     decides: Literal["memory", "redis"] | OnFailure
-    redis: Redis | None
+    redis: RedisStatus | None
     buckets: int
     debts: int
     refusals: int
 
 
-class TendedLimiter(Limiter, Protocol):
-    """One that operators can look into."""
+class LimiterState(msgspec.Struct, frozen=True):
+    """What a limiter hands over to its successor in another process of this machine; both parts are opaque.
+
+    `memory` is the content of a limiter without Redis, `outage` what one with Redis knows and owes beside Redis. Either
+    is empty when there is none.
+    """
+
+    memory: bytes = b""
+    outage: bytes = b""
+
+
+class Decider(Protocol):
+    """The part of a limiter that requests need."""
+
+    async def decide(self, claim: Claim) -> Decision:
+        """Take the claim's cost out of all of its windows, or return why not. A cost of 0 asks and takes nothing.
+
+        A claim without windows and postings is always allowed. A window is known by its key: when its limit is changed,
+        what was used of it stays used. Raises GatewayError LIMITER_UNAVAILABLE when Redis is away and the limit refuses
+        calls then.
+        """
+        ...
+
+    async def read(self, postings: Sequence[Posting]) -> list[MeterState]:
+        """Return the states of the meters, which all have one hash tag, at no cost. Raises what `decide` raises."""
+        ...
+
+
+class Limiter(Decider, Protocol):
+    """A limiter as the process that runs it sees it: `start` before the first decision, `close` after the last."""
+
+    @property
+    def call(self) -> RedisCall | None:
+        """The connection to the Redis that has the limits, for others who keep something there; None without Redis."""
+        ...
+
+    @property
+    def owed(self) -> int:
+        """How many ends of calls the meters in Redis have not been charged with yet."""
+        ...
+
+    @property
+    def lost(self) -> int:
+        """How many ends of calls the meters in Redis will never be charged with: Redis was away for too long."""
+        ...
 
     def condition(self) -> Condition:
-        """Now."""
+        """Return the present state, for operators."""
         ...
 
     async def renew(self, keys: Sequence[str]) -> bool:
-        """Make buckets, by their keys in claims, as good as never used. False: Redis could not be told."""
+        """Fill buckets, given by their keys in claims. Return False when Redis could not be reached."""
         ...
 
     async def forget(self, key: str) -> bool:
-        """Make a meter, by its key in postings, say that nothing is used. False: Redis could not be told."""
+        """Set a meter, given by its key in postings, back to nothing used.
+
+        Return False when Redis could not be reached.
+        """
+        ...
+
+    async def start(self) -> None:
+        """Connect. Returns when Redis was reached or found away: after a few seconds at most."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what is under way, and disconnect."""
+        ...
+
+    def hand_over(self) -> LimiterState:
+        """Return what a successor has to know. What is owed to Redis until now is owed by the successor from now on."""
+        ...
+
+    def adopt(self, state: LimiterState, *, share_only: bool = False) -> None:
+        """Take over what another limiter handed over, besides what is known here.
+
+        `share_only` leaves what it owes to somebody else. Raises msgspec.MsgspecError for a state that cannot be read.
+        """
         ...

@@ -2,7 +2,7 @@
 
 Memory is bounded without a background task: every so many calls look at some buckets and drop those that are full,
 which are as good as new. At `max_buckets` those that are not yet known share `SHARED_SLOTS` buckets a limit, chosen by
-their hash: the known ones keep their state, and nobody gets more than the limit, though some newcomers get less.
+their hash: the known ones keep their state, and nobody gets more than the limit, though some new callers get less.
 """
 
 from collections import deque
@@ -14,7 +14,7 @@ import msgspec
 from gateway.kernel.clock import Clock
 from gateway.kernel.limits.quota import MeterState, Posting
 from gateway.kernel.limits.token_bucket import UNLIMITED, Claim, Decision, Store, Window, carry, decide, decision
-from gateway.limiter.interface import Condition
+from gateway.limiter.interface import Condition, LimiterState
 from gateway.limiter.memory_quotas import Entries, MemoryQuotas
 
 MAX_BUCKETS = 1_000_000
@@ -30,8 +30,11 @@ class _Bucket(msgspec.Struct):
     emission_us: int
 
 
-class _Legacy(msgspec.Struct):
-    """`entries` are a bucket's name, or which of `windows` it is shared for and its number, and what a bucket holds."""
+class _Content(msgspec.Struct):
+    """All buckets and meters. An entry of `entries` is one bucket: its key, its time and its price.
+
+    A bucket that some keys share has, in place of a key, the index of its window in `windows` and a number.
+    """
 
     windows: list[Window]
     entries: list[tuple[str | tuple[int, int], int, int]]
@@ -39,7 +42,14 @@ class _Legacy(msgspec.Struct):
 
 
 class LocalLimiter:
-    """A limiter whose buckets and quotas (`memory_quotas`) end with the process. `store` is the origin that its decisions name."""
+    """A Limiter whose buckets and quotas (`memory_quotas`) end with the process.
+
+    Its decisions name `store` as their origin.
+    """
+
+    call = None
+    owed = 0
+    lost = 0
 
     def __init__(self, clock: Clock, *, store: Store = "local", max_buckets: int = MAX_BUCKETS) -> None:
         self._monotonic = clock.monotonic
@@ -55,20 +65,20 @@ class LocalLimiter:
 
     @property
     def buckets(self) -> int:
-        """How many there are."""
+        """How many buckets are in memory."""
         return len(self._buckets)
 
     def condition(self) -> Condition:
-        """As `TendedLimiter.condition`."""
+        """As `Limiter.condition`."""
         return Condition(repr(self), "memory", None, self.buckets, 0, 0)
 
     async def renew(self, keys: Sequence[str]) -> bool:
-        """`renew_now`, as `TendedLimiter` has it."""
+        """As `Limiter.renew`."""
         self.renew_now(keys)
         return True
 
     def renew_now(self, keys: Sequence[str]) -> None:
-        """Those that have no bucket of their own share one, which stays as it is."""
+        """Fill buckets. Keys without a bucket of their own share one, which stays as it is."""
         for key in keys:
             if (bucket := self._buckets.get(key)) is not None:
                 bucket.tat_us = 0
@@ -78,41 +88,51 @@ class LocalLimiter:
         return self.memory_quotas.read(postings)
 
     async def forget(self, key: str) -> bool:
-        """As `TendedLimiter.forget`."""
+        """As `Limiter.forget`."""
         self.memory_quotas.forget(key)
         return True
 
-    def export(self) -> bytes:
-        """All that is known, for `adopt` in another process of this machine, whose monotonic clock is the same."""
+    async def start(self) -> None:
+        """As `Limiter.start`: there is nothing to connect to."""
+
+    async def close(self) -> None:
+        """As `Limiter.close`: there is nothing to finish."""
+
+    def hand_over(self) -> LimiterState:
+        """As `Limiter.hand_over`. The times are of the monotonic clock, which all processes of a machine share."""
         windows: dict[Window, int] = {}
         entries: list[tuple[str | tuple[int, int], int, int]] = []
         for name, bucket in self._buckets.items():
             # A shared bucket is named by its window and a number.
-            told = name if isinstance(name, str) else (windows.setdefault(name[0], len(windows)), name[1])  # type: ignore[index]
-            entries.append((told, bucket.tat_us, bucket.emission_us))
-        return msgspec.msgpack.encode(_Legacy(list(windows), entries, self.memory_quotas.export()))
+            key = name if isinstance(name, str) else (windows.setdefault(name[0], len(windows)), name[1])  # type: ignore[index]
+            entries.append((key, bucket.tat_us, bucket.emission_us))
+        return LimiterState(memory=msgspec.msgpack.encode(_Content(list(windows), entries, self.memory_quotas.export())))
 
-    def adopt(self, legacy: bytes) -> None:
-        """Go on where another one ended. Buckets that are known here stay as they are. Raises msgspec.MsgspecError."""
-        told = msgspec.msgpack.decode(legacy, type=_Legacy)
-        self.memory_quotas.adopt(told.meters)
-        for name, tat_us, emission_us in told.entries:
-            key: Hashable = name if isinstance(name, str) else (told.windows[name[0]], name[1])
+    def adopt(self, state: LimiterState, *, share_only: bool = False) -> None:  # noqa: ARG002 - nothing is owed here
+        """As `Limiter.adopt`. Buckets that are known here stay as they are."""
+        if not state.memory:
+            return
+        content = msgspec.msgpack.decode(state.memory, type=_Content)
+        self.memory_quotas.adopt(content.meters)
+        for name, tat_us, emission_us in content.entries:
+            key: Hashable = name if isinstance(name, str) else (content.windows[name[0]], name[1])
             if key not in self._buckets:
                 self._buckets[key] = _Bucket(tat_us, emission_us)
                 self._sweep_order.append(key)
 
     def names(self) -> list[str]:
-        """Of the buckets, but for those that some share."""
+        """Return the keys of all buckets, except for those that several keys share."""
         return [name for name in self._buckets if isinstance(name, str)]
 
     def bucket(self, key: str) -> tuple[int, int] | None:
-        """When it is full, in us of the monotonic clock, and the price of a token; None where nothing was taken."""
+        """Return when a bucket is full, in us of the monotonic clock, and the price of a token; None where nothing was
+        taken.
+        """
         bucket = self._buckets.get(key)
         return None if bucket is None else (bucket.tat_us, bucket.emission_us)
 
     def add(self, key: str, tat_us: int, emission_us: int) -> None:
-        """Take from a bucket what another process has taken from its own: as many tokens, at the price that they have here."""
+        """Take from a bucket what another process took from its own: as many tokens, at their price here."""
         now_us = int(self._monotonic() * 1e6 + 0.5)
         if tat_us <= now_us or (key not in self._buckets and len(self._buckets) >= self._max_buckets):
             return
@@ -124,7 +144,7 @@ class LocalLimiter:
             bucket.tat_us = max(bucket.tat_us, now_us) + ceil((tat_us - now_us) / emission_us * bucket.emission_us)
 
     async def decide(self, claim: Claim) -> Decision:
-        """`decide_now`, for callers that take any Limiter."""
+        """As `Limiter.decide`; raises nothing."""
         return self.decide_now(claim)
 
     def decide_now(self, claim: Claim) -> Decision:
@@ -137,48 +157,50 @@ class LocalLimiter:
         now_us = int(self._monotonic() * 1e6 + 0.5)
         known = self._buckets.get
         if len(windows) == 1:  # nearly every claim
-            bucket = known(claim.keys[0]) or self._begin(claim.keys[0], windows[0])
+            bucket = known(claim.keys[0]) or self._new_bucket(claim.keys[0], windows[0])
             if bucket.emission_us != windows[0].emission_us:
                 _reprice(bucket, windows[0], now_us)
-            allowed, tats_us = decide((bucket.tat_us,), windows, claim.cost, now_us)
-            bucket.tat_us = abs(tats_us[0]) if claim.shadowed else tats_us[0]
+            allowed, tats_us, over = decide((bucket.tat_us,), windows, claim.cost, now_us)
+            bucket.tat_us = tats_us[0]
         else:
-            allowed, tats_us = self._charge(claim, claim.cost, now_us)
+            allowed, tats_us, over = self._charge(claim, claim.cost, now_us)
         self._calls_to_sweep -= 1
         if not self._calls_to_sweep:
             self._sweep(now_us)
-        return decision(allowed, self._store, tats_us, claim, now_us)
+        return decision(allowed, self._store, tats_us, claim, now_us, over)
 
     def _metered(self, claim: Claim) -> Decision:
-        """Buckets are asked at no cost when a quota is spent, and quotas are charged when the buckets let the call through."""
+        """Ask the buckets at no cost when a quota is spent, and charge the quotas when the buckets let the call
+        through.
+        """
         now_us = int(self._monotonic() * 1e6 + 0.5)
         spent = self.memory_quotas.spent(claim.postings)
-        fits, tats_us = self._charge(claim, 0 if spent else claim.cost, now_us)
-        decided = decision(fits and not spent, self._store, tats_us, claim, now_us)
+        fits, tats_us, over = self._charge(claim, 0 if spent else claim.cost, now_us)
+        decided = decision(fits and not spent, self._store, tats_us, claim, now_us, over)
         decided.spent = spent
         self._calls_to_sweep -= 1
         if not self._calls_to_sweep:
             self._sweep(now_us)
         if decided.allowed:
-            decided.hold = self.memory_quotas.take(claim.postings)
+            decided.reservation = self.memory_quotas.reserve(claim.postings)
         return decided
 
-    def _charge(self, claim: Claim, cost: int, now_us: int) -> tuple[bool, list[int]]:
-        """`cost` may be less than the claim's."""
+    def _charge(self, claim: Claim, cost: int, now_us: int) -> tuple[bool, list[int], Sequence[int]]:
+        """Return what `decide` of the token buckets does. `cost` may be less than the claim's."""
         buckets, tats_us = [], []
         for index, key in enumerate(claim.keys):
             window = claim.windows[index]
-            bucket = self._buckets.get(key) or self._begin(key, window)
+            bucket = self._buckets.get(key) or self._new_bucket(key, window)
             if bucket.emission_us != window.emission_us:
                 _reprice(bucket, window, now_us)
             buckets.append(bucket)
             tats_us.append(bucket.tat_us)
-        allowed, tats_us = decide(tats_us, claim.windows, cost, now_us)
+        allowed, tats_us, over = decide(tats_us, claim.windows, cost, now_us)
         for index, bucket in enumerate(buckets):
-            bucket.tat_us = abs(tats_us[index])
-        return allowed, tats_us
+            bucket.tat_us = tats_us[index]
+        return allowed, tats_us, over
 
-    def _begin(self, key: str, window: Window) -> _Bucket:
+    def _new_bucket(self, key: str, window: Window) -> _Bucket:
         name: Hashable = key
         if len(self._buckets) >= self._max_buckets:
             name = (window, hash(key) % SHARED_SLOTS)

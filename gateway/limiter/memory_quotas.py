@@ -1,7 +1,8 @@
 """Meters in the memory of this process: the quotas of a gateway without Redis, and those of one whose Redis is away.
 
 Months are those of this machine's clock. Memory is bounded: at MAX_KEYS those that are not yet known share SHARED_SLOTS
-entries a meter, as in `gateway.limiter.memory_limiter`; tallies of a month that is over are dropped when another one begins.
+entries a meter, as in `gateway.limiter.memory_limiter`; tallies of a month that is over are dropped when another one
+begins.
 """
 
 import random
@@ -21,7 +22,7 @@ from gateway.kernel.limits.quota import (
     Posting,
     Reservation,
     carried,
-    leavings,
+    concurrency_releases,
     month_of,
     refunds,
     reports,
@@ -33,7 +34,7 @@ SHARED_SLOTS = 256
 NAME_LENGTH = 28
 
 
-class Names:
+class UnitNames:
     """Names of units that no other process makes, of NAME_LENGTH letters."""
 
     def __init__(self) -> None:
@@ -41,37 +42,44 @@ class Names:
         self._numbers = count()
 
     def next(self) -> str:
+        """Return a new name."""
         return f"{self._process}{next(self._numbers):012x}"
 
 
 class Tally(msgspec.Struct):
-    """`month` is 0 for one that is for ever."""
+    """A meter that is a number. `month` is 0 for one that is for ever."""
 
     used: int
     month: int
 
 
 class Units(msgspec.Struct):
-    """When each ends, in seconds of the monotonic clock; those that somebody else has are `others`."""
+    """A meter that is a set of units: when each ends, in seconds of the monotonic clock.
+
+    `others` counts those of other processes.
+    """
 
     ends_s: dict[str, float]
     others: int = 0
 
 
 class Entries(msgspec.Struct):
-    """What one ledger leaves to another. Units of concurrency are not left: their holders stay where they are."""
+    """What is handed over to another process.
+
+    Units of concurrency are not: the calls that have them stay where they are.
+    """
 
     tallies: dict[str, Tally]
     levels: dict[str, Units]
 
 
 class MemoryQuotas:
-    """Decides about meters, and keeps what they say."""
+    """Decides about meters, and counts them."""
 
     def __init__(self, clock: Clock, max_keys: int = MAX_KEYS) -> None:
         self._clock = clock
         self._max_keys = max_keys
-        self._names = Names()
+        self._names = UnitNames()
         self._tallies: dict[str, Tally] = {}
         self._units: dict[str, Units] = {}
         self._month = 0
@@ -81,11 +89,16 @@ class MemoryQuotas:
 
     @property
     def month(self) -> int:
-        """By this machine's clock."""
+        """The calendar month by this machine's clock."""
         return self._now()[1]
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is counted."""
+        return not self._tallies and not self._units
+
     def spent(self, postings: Iterable[Posting]) -> tuple[MeterState, ...]:
-        """The meters that refuse to be charged."""
+        """Return the states of the meters that refuse to be charged."""
         now_s, month = self._now()
         found = []
         for posting in postings:
@@ -95,12 +108,12 @@ class MemoryQuotas:
         return tuple(found)
 
     def read(self, postings: Iterable[Posting]) -> list[MeterState]:
-        """What all of them say."""
+        """Return the states of all of them."""
         now_s, month = self._now()
         return [self._state(each, self._used(each.key, each.meter, now_s, month), now_s, month) for each in postings]
 
-    def take(self, postings: tuple[Posting, ...]) -> Reservation:
-        """Charge all of them: none is spent."""
+    def reserve(self, postings: tuple[Posting, ...]) -> Reservation:
+        """Charge all of them, of which none is spent."""
         now_s, month = self._now()
         unit = self._names.next()
         for posting in postings:
@@ -109,36 +122,39 @@ class MemoryQuotas:
                 self._add(posting.key, 1, meter.monthly, month)
             elif posting.act == "charge" and meter.kind != "sum":
                 lasts_s = inf if meter.kind == "concurrency" else meter.lasts_ms / 1000
-                self._of(posting.key).ends_s[unit] = now_s + lasts_s
-        return Reservation(postings, partial(self._settle, postings, unit, month), partial(self._leave, postings, unit))
+                self._units_of(posting.key).ends_s[unit] = now_s + lasts_s
+        return Reservation(postings, partial(self._commit, postings, unit, month), partial(self._release, postings, unit))
 
-    def apply(self, moves: Iterable[MeterUpdate]) -> None:
-        """All that `gateway.kernel.limits.quota` says a Move is."""
+    def apply(self, updates: Iterable[MeterUpdate]) -> None:
+        """Make all updates that `gateway.kernel.limits.quota` knows."""
         now_s, month = self._now()
-        for move in moves:
-            if move.what == "add":
-                self._add(move.key, move.number, move.month > 0, month)
-            elif move.what == "refund":
-                tally = self._tallies.get(self._name(move.key, self._tallies))
-                if tally is not None and tally.month == move.month:
+        for update in updates:
+            if update.what == "add":
+                self._add(update.key, update.number, update.month > 0, month)
+            elif update.what == "refund":
+                tally = self._tallies.get(self._name(update.key, self._tallies))
+                if tally is not None and tally.month == update.month:
                     tally.used = max(tally.used - 1, 0)
-            elif move.what == "put":
-                self._of(move.key).ends_s[move.unit] = now_s + move.number / 1000
-            elif (units := self._units.get(self._name(move.key, self._units))) is not None:
-                self._end(units, now_s)
-                gone = move.unit if move.what == "drop" else min(units.ends_s, key=units.ends_s.__getitem__, default="")
-                units.ends_s.pop(gone, None)
+            elif update.what == "put":
+                self._units_of(update.key).ends_s[update.unit] = now_s + update.number / 1000
+            elif (units := self._units.get(self._name(update.key, self._units))) is not None:
+                self._drop_ended(units, now_s)
+                dropped = update.unit if update.what == "drop" else min(units.ends_s, key=units.ends_s.__getitem__, default="")
+                units.ends_s.pop(dropped, None)
                 if not units.ends_s and not units.others:
-                    del self._units[self._name(move.key, self._units)]
+                    del self._units[self._name(update.key, self._units)]
 
     def knows(self, posting: Posting) -> bool:
-        """Whether anything was said of that meter, this month."""
+        """Return whether anything was counted of that meter, this month if it is monthly."""
         _, month = self._now()
         tally = self._tallies.get(posting.key)
         return posting.key in self._units if tally is None else not posting.meter.monthly or tally.month >= month
 
     def begin(self, posting: Posting, used: int, units: Iterable[str] = ()) -> None:
-        """Somebody else has counted before: `used` so far, besides `units` of our own. Nothing where memory is full."""
+        """Begin with what was counted elsewhere: `used`, besides `units` of this process.
+
+        Do nothing when memory is full.
+        """
         if len(self._tallies if posting.meter.tallied else self._units) >= self._max_keys:
             return
         if posting.meter.tallied:
@@ -147,21 +163,21 @@ class MemoryQuotas:
             self._units[posting.key] = Units(dict.fromkeys(units, inf), used)
 
     def forget(self, key: str) -> None:
-        """Let one say that nothing is used. Those that share an entry go on to."""
+        """Set a meter back to nothing used. A meter that shares an entry stays as it is."""
         self._tallies.pop(key, None)
         self._units.pop(key, None)
 
     def clear(self) -> None:
-        """Forget all."""
+        """Set all meters back to nothing used."""
         self._tallies.clear()
         self._units.clear()
 
     def names(self) -> list[str]:
-        """Of all meters of which something is said."""
+        """Return the keys of all meters of which something is counted."""
         return [*self._tallies, *self._units]
 
     def export(self, keys: Iterable[str] | None = None) -> Entries:
-        """Of the meters `keys`, None for all."""
+        """Return the entries of the meters `keys`, None for all."""
         tallies, units = self._tallies, self._units
         if keys is not None:
             chosen = set(keys)
@@ -175,7 +191,7 @@ class MemoryQuotas:
         return Entries(dict(tallies), levels)
 
     def merge(self, entries: Entries) -> None:
-        """What another one counted beside this one, each of a share of its own: whichever has less left counts."""
+        """Add what another process counted of a share of its own: of each meter, the one that has less left counts."""
         for key, tally in entries.tallies.items():
             known = self._tallies.get(key)
             if known is None or (known.month, known.used) < (tally.month, tally.used):
@@ -186,18 +202,18 @@ class MemoryQuotas:
             units.others = max(units.others, level.others)
 
     def adopt(self, entries: Entries) -> None:
-        """What another one left, of whatever is not known here."""
+        """Take over what another process counted, of meters that are not known here."""
         self._tallies = entries.tallies | self._tallies
         self._units = entries.levels | self._units
 
-    def _settle(self, postings: tuple[Posting, ...], unit: str, month: int, succeeded: bool, amounts: Mapping[str, int]) -> None:
+    def _commit(self, postings: tuple[Posting, ...], unit: str, month: int, succeeded: bool, amounts: Mapping[str, int]) -> None:
         self.apply(reports(postings, amounts) if succeeded else refunds(postings, unit, month))
 
-    def _leave(self, postings: tuple[Posting, ...], unit: str) -> None:
-        self.apply(leavings(postings, unit))
+    def _release(self, postings: tuple[Posting, ...], unit: str) -> None:
+        self.apply(concurrency_releases(postings, unit))
 
     def _now(self) -> tuple[float, int]:
-        """The monotonic clock, and the month."""
+        """Return the monotonic clock's reading in seconds, and the month."""
         month = max(month_of(int(self._clock.wall())), self._month)
         if month > self._month:
             self._month = month
@@ -211,7 +227,7 @@ class MemoryQuotas:
         units = self._units.get(self._name(key, self._units))
         if units is None:
             return 0
-        self._end(units, now_s)
+        self._drop_ended(units, now_s)
         return len(units.ends_s) + units.others
 
     def _state(self, posting: Posting, used: int, now_s: float, month: int) -> MeterState:
@@ -225,7 +241,7 @@ class MemoryQuotas:
         used, tally.month = carried(tally.used, tally.month, monthly, month)
         tally.used = min(used + amount, MOST)
 
-    def _of(self, key: str) -> Units:
+    def _units_of(self, key: str) -> Units:
         return self._units.setdefault(self._name(key, self._units), Units({}))
 
     def _name(self, key: str, known: Mapping[str, object]) -> str:
@@ -235,7 +251,7 @@ class MemoryQuotas:
         return f"{meter}/{hash(key) % SHARED_SLOTS}"
 
     @staticmethod
-    def _end(units: Units, now_s: float) -> None:
+    def _drop_ended(units: Units, now_s: float) -> None:
         ended = [unit for unit, end_s in units.ends_s.items() if end_s <= now_s]
         for unit in ended:
             del units.ends_s[unit]

@@ -1,22 +1,22 @@
-"""Where what is known of an outage of Redis is written down: memory that outlives the process that writes it.
+"""Memory that outlives the process that writes it, for what is known while Redis is away.
 
-Bytes are appended, and are there when `append` returns, whatever becomes of the writer then: the number that says how many
-there are is written last, as one word. When there is no more room all that still counts is written anew, into the other half.
-One process writes; its supervisor reads when it has ended.
+Bytes are appended, and are there when `append` returns, whatever becomes of the writer then: their number is written
+last, as one word. When there is no more space, all that still counts is written again, into the other half. One process
+writes; its supervisor reads when it has ended.
 """
 
 import mmap
 import os
 
 HALF_BYTES = 32 << 20
-"""Address space only: pages that were never written cost nothing."""
+"""Of address space: pages that were never written cost nothing."""
 _HEAD_BYTES = 16 << 10
-"""A page of any machine, or more."""
+"""At least one page of any machine."""
 _WORD, _GATEWAYS = 0, 1
 
 
 class OutageMemory:
-    """`gateways` is how many shared Redis when that was last known, 0 for never. `fd` is the memory's file."""
+    """`gateways` is how many shared Redis when that was last known, 0 when it never was. `fd` is the memory's file."""
 
     def __init__(self, fd: int, half_bytes: int = HALF_BYTES) -> None:
         self.fd = fd
@@ -26,14 +26,14 @@ class OutageMemory:
 
     @classmethod
     def shared(cls, half_bytes: int = HALF_BYTES) -> "OutageMemory":
-        """Empty. Made before the process that writes is forked."""
+        """Make empty memory, before the process that writes is forked."""
         fd = os.memfd_create("outage", os.MFD_CLOEXEC)
         os.ftruncate(fd, _HEAD_BYTES + 2 * half_bytes)
         return cls(fd, half_bytes)
 
     @classmethod
     def opened(cls, fd: int) -> "OutageMemory":
-        """Of another program. Raises ValueError when that keeps it in another way."""
+        """Open the memory of another program. Raises ValueError when that has another layout."""
         if os.fstat(fd).st_size != _HEAD_BYTES + 2 * HALF_BYTES:
             raise ValueError("not the memory of an outage, or of another release")
         return cls(fd)
@@ -43,7 +43,7 @@ class OutageMemory:
 
     @property
     def used(self) -> int:
-        """How many bytes there are."""
+        """How many bytes were written."""
         return self._used()[1]
 
     @property
@@ -55,12 +55,13 @@ class OutageMemory:
         self._head[_GATEWAYS] = count
 
     def read(self) -> bytes:
+        """Return all that was written."""
         half, used = self._used()
         start = _HEAD_BYTES + half * self._half_bytes
         return self._memory[start : start + used]
 
     def append(self, content: bytes) -> bool:
-        """False when there is no room."""
+        """Return False when there is no space left for `content`."""
         half, used = self._used()
         if used + len(content) > self._half_bytes:
             return False
@@ -68,7 +69,7 @@ class OutageMemory:
         return True
 
     def replace(self, content: bytes) -> bool:
-        """In place of all that there is. False when there is no room: then nothing has changed."""
+        """Replace all that was written. Return False when `content` does not fit: then nothing has changed."""
         half, used = self._used()
         if len(content) > self._half_bytes:
             return False
@@ -78,7 +79,7 @@ class OutageMemory:
         return True
 
     def close(self) -> None:
-        """Nobody will read it any more."""
+        """Give the memory back: nobody will read it any more."""
         self._head.release()
         self._memory.close()
         os.close(self.fd)

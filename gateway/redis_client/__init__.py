@@ -1,5 +1,6 @@
 """A client for any Redis: one multiplexed connection for each server.
 
-client is what its users see: one server, or a cluster of them. A server is found at an address, or by way of sentinel, and asked
-over a connection that all callers share; availability says when it is not asked at all.
+client is what its users see: one server, or a cluster of them. address and sentinel find a server, connection is the
+one connection that all callers share, and availability says when a server is not asked at all. blocking_client is for
+commands that ask a few things and end.
 """

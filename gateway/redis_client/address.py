@@ -1,4 +1,4 @@
-"""Where a Redis server is and how to be let in: redis-py's part, from the URL to a connection that is set up."""
+"""The address of a Redis server: redis-py's part, from the URL to a connection that is authenticated."""
 
 import asyncio
 import socket
@@ -14,12 +14,13 @@ from redis.backoff import NoBackoff
 from gateway.net.redis_url import parse, server_url, socket_url
 
 OURS = ("timeout", "socket_timeout", "socket_connect_timeout", "retry_on_timeout", "max_connections", "protocol", "health_check_interval")
-"""Parameters of a redis-py URL that are decided here, whatever the URL says."""
+"""Parameters of a redis-py URL that the gateway decides, whatever the URL has."""
 RESP_VERSION = 2
 
 
 class RedisConnectionError(Exception):
-    """Why there is no result. `reason`, the first word, is one of few: Redis's own (READONLY, OOM …) or one in lower case.
+    """Why there is no result. `reason`, the first word, is one of few: Redis's error code (READONLY, OOM …) or a word
+    in lower case.
 
     The text is for logs and holds no secret. Most are replies rather than raised: raising costs microseconds.
     """
@@ -43,11 +44,12 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
 )
 
 
-class Address(Protocol):
-    """Where a connection can be had. As a string it is for operators, and holds no secret."""
+class Endpoint(Protocol):
+    """Where connections can be opened. As a string it is for operators, and holds no secret."""
 
     async def open(self, timeout_s: float) -> asyncio.StreamWriter:
-        """A connection that is authenticated and on its database: nothing asked, nothing left to read.
+        """Open a connection that is authenticated and on its database, with no command under way and nothing left to
+        read.
 
         Raises RedisConnectionError.
         """
@@ -55,7 +57,9 @@ class Address(Protocol):
 
 
 def encoded(url: str) -> str:
-    """The URL of one server with its login percent-encoded: redis-py cannot read all that `redis_url.parse` accepts."""
+    """Return the URL of one server with its login percent-encoded: redis-py cannot read all that `redis_url.parse`
+    accepts.
+    """
     parsed = parse(url)
     return socket_url(parsed) if parsed.scheme == "unix" else server_url(parsed, *parsed.hosts[0])
 
@@ -81,13 +85,13 @@ class RedisAddress:
 
     @property
     def tls(self) -> dict[str, Any]:
-        """What redis-py's clients are told of TLS, for servers that are reached as this one is."""
+        """The TLS options for redis-py's clients, for servers that are reached as this one is."""
         if not issubclass(self._connection_class, redis_py.SSLConnection):
             return {}
         return {"ssl": True} | {name: value for name, value in self._options.items() if name.startswith("ssl_")}
 
     async def open(self, timeout_s: float) -> asyncio.StreamWriter:
-        """As `Address.open`."""
+        """As `Endpoint.open`."""
         connection = self._connection(timeout_s)
         try:
             async with asyncio.timeout(timeout_s):
@@ -99,7 +103,7 @@ class RedisAddress:
         return writer
 
     def _about_database(self, error: Exception) -> str:
-        """What is to be said of a connection that ends when it asks for a database: proxies refuse SELECT, or cut it."""
+        """Explain a connection that ends when it selects a database: proxies refuse SELECT, or cut the connection."""
         text = str(error)
         refused = self._options.get("db") and ("SELECT" in text or "closed by server" in text)
         return " (a proxy that refuses SELECT serves database 0 only)" if refused else ""
@@ -116,7 +120,9 @@ class RedisAddress:
 
 
 def text_of(error: BaseException) -> str:
-    """The text of a RedisConnectionError. redis-py hides what happened below its own errors, and Redis's own word for it in a class."""
+    """Return the text of a RedisConnectionError. redis-py hides the cause below its own errors, and Redis's code in a
+    class.
+    """
     below: BaseException | None = error
     while below is not None:
         for kind, reason in _REASONS:

@@ -1,4 +1,4 @@
-"""A Redis of any shape for programs that ask it a few things and end: redis-py's own client, which may wait."""
+"""A client for a Redis of any kind, for commands that ask it a few things and end: redis-py's own, which blocks."""
 
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -17,7 +17,10 @@ TIMEOUT_S = 5.0
 
 
 def client_for(url: str, key: str) -> redis.Redis:
-    """Of the server that has `key`. Raises RedisConnectionError when none can be found, ValueError for a URL that cannot be used."""
+    """Return a client of the server that has `key`.
+
+    Raises RedisConnectionError when none can be found, ValueError for a URL that cannot be used.
+    """
     parsed = parse(url)
     try:
         if parsed.kind == "cluster":
@@ -42,7 +45,7 @@ def _options(url: str) -> dict[str, Any]:
 
 
 def _behind_sentinels(url: RedisUrl) -> redis.Redis:
-    """As `SentinelAddress`: TLS is for the Sentinels too, the login of the primary is not."""
+    """Find the primary as `SentinelAddress` does: TLS is for the Sentinels too, the login of the primary is not."""
     given = dict(parse_qsl(url.query.removeprefix("?")))
     login = {name.removeprefix("sentinel_"): given.pop(name) for name in LOGIN if name in given}
     url = url._replace(query=f"?{urlencode(given)}" if given else "")

@@ -1,15 +1,15 @@
-"""A Redis of any shape, as those who use it see it: commands go in, replies come out, and which server did it is its own affair."""
+"""A Redis of any kind as its users see it: they send commands and get replies, whichever server makes them."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeAlias
 
 from gateway.net.redis_url import parse
-from gateway.redis_client.address import Address, RedisAddress
+from gateway.redis_client.address import Endpoint, RedisAddress
 from gateway.redis_client.cluster import RedisCluster
-from gateway.redis_client.connection import Reply
+from gateway.redis_client.connection import RedisReply
 from gateway.redis_client.sentinel import SentinelAddress
 from gateway.redis_client.server import RedisServer
-from gateway.redis_client.status import Server
+from gateway.redis_client.status import RedisServerStatus
 
 
 class RedisStore(Protocol):
@@ -20,20 +20,23 @@ class RedisStore(Protocol):
         """As a string it is for operators, and holds no secret."""
         ...
 
-    def servers(self) -> list[Server]:
-        """Those that are known, for operators."""
+    def servers(self) -> list[RedisServerStatus]:
+        """Return the state of each known server, for operators."""
         ...
 
     async def start(self) -> None:
-        """Returns when Redis was reached, or found away: after a few seconds at most."""
+        """Connect. Returns when Redis was reached or found away: after a few seconds at most."""
         ...
 
     async def close(self) -> None:
         """Cut all connections. Calls in flight and later ones fail."""
         ...
 
-    async def call(self, command: bytes, tag: str) -> Reply:
-        """The reply, or the RedisConnectionError that it or the way to it is. `tag` is the hash tag of all keys of `command`."""
+    async def call(self, command: bytes, tag: str) -> RedisReply:
+        """Return the reply, or a RedisConnectionError for why there is none.
+
+        `tag` is the hash tag of all keys of `command`.
+        """
         ...
 
 
@@ -44,16 +47,17 @@ def redis_store(
     probe_of: Callable[[str], bytes],
     on_state: Callable[[bool, str], None],
 ) -> RedisStore:
-    """Not connected yet. The parameters are those of RedisServer; `probe_of` makes a probe of a hash tag.
+    """Return a store that is not connected yet. The parameters are those of RedisServer; `probe_of` makes a probe of a
+    hash tag.
 
     Raises ValueError for a URL that cannot be used.
     """
     parsed = parse(url)
     if parsed.kind == "cluster":
         return RedisCluster(parsed, timeout_s, scripts, probe_of, on_state)
-    address: Address = SentinelAddress(parsed) if parsed.kind == "sentinel" else RedisAddress(url)
+    address: Endpoint = SentinelAddress(parsed) if parsed.kind == "sentinel" else RedisAddress(url)
     return RedisServer(address, timeout_s, scripts, lambda: probe_of("probe"), on_state)
 
 
-Call: TypeAlias = Callable[[bytes, str], Coroutine[Any, Any, Reply]]
+RedisCall: TypeAlias = Callable[[bytes, str], Coroutine[Any, Any, RedisReply]]
 """`RedisStore.call`."""

@@ -1,13 +1,14 @@
 """One connection to a Redis server that any number of callers share.
 
-redis-py opens it (address, TLS, AUTH, SELECT); then this protocol takes its transport over. Commands of one loop tick
-leave in one write, and replies come back in the order of the commands (RESP2), so a queue of waiters is all there is to
-match them: a waiter that gave up keeps its place in the queue, and its reply is thrown away.
+redis-py opens it (address, TLS, AUTH, SELECT); then this protocol takes its transport over. The commands of one turn of
+the loop are sent in one write, and replies come in the order of the commands (RESP2), so a queue of waiters is enough
+to match them: a waiter that gave up stays in the queue, and its reply is dropped.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
+from enum import Enum
 from hashlib import sha1
 from math import inf
 from typing import TypeAlias
@@ -17,25 +18,27 @@ import hiredis
 from gateway.redis_client.address import RedisConnectionError
 
 STUCK_AFTER_TIMEOUTS = 2
-"""A link is given up when its oldest reply is overdue by as many time-outs again."""
+"""A connection is given up when its oldest reply is overdue by as many time-outs again."""
 GRACE_S = 0.001
 _EVALSHA = b"$7\r\nEVALSHA\r\n$40\r\n"
 _LONGEST_COUNT = 10
-"""Bytes before the name of a command: how many parts it has."""
+"""Bytes before the name of a command, at most: they say how many parts it has."""
 TIMEOUT = RedisConnectionError("timeout")
 LOST = RedisConnectionError("lost")
 
-Reply: TypeAlias = list[int] | bytes | int | RedisConnectionError
-Waiter: TypeAlias = "asyncio.Future[Reply]"
+RedisReply: TypeAlias = list[int] | bytes | int | RedisConnectionError
+Waiter: TypeAlias = "asyncio.Future[RedisReply]"
 
 
 def pack(*parts: bytes) -> bytes:
-    """A command in Redis's wire format."""
+    """Return a command in Redis's wire format."""
     return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)
 
 
 def by_eval(command: bytes, scripts: Mapping[bytes, bytes]) -> bytes:
-    """An EVALSHA that brings its script along, as EVAL; any other command, and one of a script that is none of `scripts`, as it is."""
+    """Return an EVALSHA as the EVAL that carries its script; any other command, or script that is none of `scripts`, as
+    it is.
+    """
     begin = command.find(_EVALSHA)
     script = scripts.get(command[begin + len(_EVALSHA) :][:40]) if 0 < begin < _LONGEST_COUNT else None
     if script is None:
@@ -44,12 +47,28 @@ def by_eval(command: bytes, scripts: Mapping[bytes, bytes]) -> bytes:
 
 
 def sha_of(script: bytes) -> bytes:
-    """The name that Redis gives a script."""
+    """Return the name that Redis gives a script."""
     return sha1(script, usedforsecurity=False).hexdigest().encode()
 
 
+class RedisConnectionState(Enum):
+    """The states of a connection."""
+
+    NEW = "new"
+    """It has no transport yet: it takes no commands."""
+    OPEN = "open"
+    """Commands are sent and answered."""
+    OVERDUE = "overdue"
+    """The oldest reply is late: what lies in the socket is read once more before its caller gives up."""
+    CLOSED = "closed"
+    """It was lost, given up, or closed."""
+
+
 class RedisConnection(asyncio.Protocol):
-    """An open connection. `on_end(link, failure)` is called once, when it is lost or stuck, and not after `close`."""
+    """A connection in one of the states of RedisConnectionState.
+
+    `on_end(connection, failure)` is called once, when it is lost or stuck, and not after `close`.
+    """
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, timeout_s: float, on_end: Callable[["RedisConnection", RedisConnectionError], None]
@@ -62,25 +81,30 @@ class RedisConnection(asyncio.Protocol):
         self._unsent: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
         self._expires_at = inf
-        self._judging = False
+        self.state = RedisConnectionState.NEW
         self._transport: asyncio.WriteTransport | None = None
         self._owner: object = None
 
+    def __repr__(self) -> str:
+        return f"<RedisConnection {self.state.value}, {self.in_flight} in flight>"
+
     @property
     def in_flight(self) -> int:
-        """Replies that are still to come, for callers that gave up too."""
+        """How many replies are still to come, also for callers that gave up."""
         return len(self._waiters)
 
     def take_over(self, writer: asyncio.StreamWriter) -> None:
-        """Go on where the set-up of a connection ended: every reply read, nothing asked."""
+        """Go on where the set-up of a connection ended: every reply was read, and no command is under way."""
         self._owner = writer  # newer Pythons close the transport of a writer that nobody holds
         self._transport = writer.transport
         self._transport.set_protocol(self)
+        self.state = RedisConnectionState.OPEN
 
     def send(self, command: bytes, deadline: float) -> Waiter:
-        """The reply to `command`, as a future that is never an exception; TIMEOUT at `deadline` (of the loop's clock).
+        """Return a future of the reply to `command`, which is never an exception; TIMEOUT at `deadline` (of the loop's
+        clock).
 
-        Those who wait are answered in order, so of two the one that asked first should have the earlier deadline.
+        Callers are answered in order, so of two the one that asked first should have the earlier deadline.
         """
         waiter: Waiter = self._loop.create_future()
         if self._transport is None:
@@ -95,7 +119,7 @@ class RedisConnection(asyncio.Protocol):
         return waiter
 
     def close(self, failure: RedisConnectionError = LOST) -> None:
-        """Cut the connection. Everyone who waits gets `failure`."""
+        """Cut the connection. Every caller that waits gets `failure`."""
         self._on_end = None
         self._end(failure)
 
@@ -120,7 +144,7 @@ class RedisConnection(asyncio.Protocol):
         self._unsent.clear()
 
     def _expire_at(self, when: float) -> None:
-        """One timer for all: it is set for the oldest reply that is due, and not moved when that one comes."""
+        """Set the one timer: it is for the oldest reply that is due, and not moved when that one comes."""
         if self._timer is not None:
             self._timer.cancel()
         self._expires_at = when
@@ -128,7 +152,7 @@ class RedisConnection(asyncio.Protocol):
 
     def _expire(self) -> None:
         self._timer, self._expires_at = None, inf
-        judging, self._judging = self._judging, False
+        was_overdue, self.state = self.state is RedisConnectionState.OVERDUE, RedisConnectionState.OPEN
         if not self._waiters:
             return
         now = self._loop.time()
@@ -136,9 +160,9 @@ class RedisConnection(asyncio.Protocol):
         stuck_at = oldest + STUCK_AFTER_TIMEOUTS * self._timeout_s
         if oldest > now:
             self._expire_at(oldest)
-        elif not judging:
+        elif not was_overdue:
             # After a stall of this process the reply may lie in the socket: uvloop runs timers before it reads.
-            self._judging = True
+            self.state = RedisConnectionState.OVERDUE
             self._expire_at(now + GRACE_S)
         elif stuck_at <= now:
             self._end(TIMEOUT)
@@ -146,7 +170,10 @@ class RedisConnection(asyncio.Protocol):
             self._expire_at(min(stuck_at, self._give_up_on_due(now)))
 
     def _give_up_on_due(self, now: float) -> float:
-        """Returns when the next waiter is due; infinity when there is none."""
+        """Answer the callers whose time is up with TIMEOUT.
+
+        Return when the next one is due; infinity when there is none.
+        """
         for deadline, waiter in self._waiters:
             if deadline > now:
                 return deadline
@@ -155,6 +182,7 @@ class RedisConnection(asyncio.Protocol):
         return inf
 
     def _end(self, failure: RedisConnectionError) -> None:
+        self.state = RedisConnectionState.CLOSED
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.abort()

@@ -1,4 +1,6 @@
-"""The primary that Sentinels know: looked for by redis-py at each connection, so that a failover is one connection more."""
+"""The address of a primary that Sentinels know. redis-py asks them for each connection, so a failover is one connection
+more.
+"""
 
 import asyncio
 from urllib.parse import parse_qsl, urlencode
@@ -12,13 +14,14 @@ from gateway.net.redis_url import RedisUrl, server_url
 from gateway.redis_client.address import RESP_VERSION, RedisAddress, RedisConnectionError, text_of
 
 LOGIN = ("sentinel_username", "sentinel_password")
-"""Parameters of the URL that are for the Sentinels: they are not let in with what the primary asks for."""
+"""Parameters of the URL that are for the Sentinels: these do not accept the login of the primary."""
 
 
 class SentinelAddress:
-    """An Address whose server is whichever is the primary of a service now.
+    """An Endpoint: the server that is the primary of a service at the time.
 
-    TLS, where the URL asks for it, is used for the Sentinels too. Raises ValueError for parameters that redis-py does not take.
+    TLS, where the URL asks for it, is used for the Sentinels too. Raises ValueError for parameters that redis-py does
+    not take.
     """
 
     def __init__(self, url: RedisUrl) -> None:
@@ -32,7 +35,7 @@ class SentinelAddress:
         return f"{self._url.service} ({self._primary})"
 
     async def open(self, timeout_s: float) -> asyncio.StreamWriter:
-        """As `Address.open`, with a time-out for both: finding the primary, and connecting to it."""
+        """As `Endpoint.open`. The time-out is for both: finding the primary, and connecting to it."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         address = RedisAddress(server_url(self._url, *await self._find(timeout_s)))
@@ -40,7 +43,9 @@ class SentinelAddress:
         return await address.open(max(deadline - loop.time(), 0.001))
 
     async def _find(self, timeout_s: float) -> tuple[str, int]:
-        """Each Sentinel has a part of the time, so that one that hangs leaves some to the others."""
+        """Ask each Sentinel for the primary, in a part of the time each, so that one that hangs leaves time for the
+        others.
+        """
         part_s = timeout_s / (len(self._url.hosts) + 1)
         options = {"protocol": RESP_VERSION, "socket_timeout": part_s, "socket_connect_timeout": part_s, "retry": Retry(NoBackoff(), 0)}
         sentinels = Sentinel(self._url.hosts, sentinel_kwargs=self._options | options)  # type: ignore[no-untyped-call]

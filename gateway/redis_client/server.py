@@ -1,18 +1,18 @@
-"""A Redis server that is there or not: keeps a link to it, loads the script, and knows when not to ask.
+"""One Redis server: keeps a connection to it, loads the scripts, and knows when not to ask.
 
-A call never waits for a server that is known to be away: it is told so at once, and a task looks for the server outside
-of any request. Only when an open connection was lost do calls wait for the next one, each within its own budget, because
-a server that closed an idle connection is still there. A call that was sent is not sent again, because it may have been
-done; unless the server said that it was not: it has forgotten the script, or is a replica now.
+A call never waits for a server that is known to be away: it fails at once, and a task tries to reach the server outside
+of any request. Only when an open connection was lost do calls wait for the next one, each within its own budget,
+because a server that closed an idle connection is still there. A call that was sent is not sent again, because it may
+have been done; unless the server replied that it was not: it has forgotten the script, or is a replica now.
 """
 
 import asyncio
 from collections.abc import Callable
 
-from gateway.redis_client.address import Address, RedisConnectionError
+from gateway.redis_client.address import Endpoint, RedisConnectionError
 from gateway.redis_client.availability import Availability
-from gateway.redis_client.connection import LOST, TIMEOUT, RedisConnection, Reply, by_eval, pack, sha_of
-from gateway.redis_client.status import Server
+from gateway.redis_client.connection import LOST, TIMEOUT, RedisConnection, RedisReply, by_eval, pack, sha_of
+from gateway.redis_client.status import RedisServerStatus
 
 SETUP_TIMEOUT_S = 1.0
 """For connections that no request waits for: a TLS handshake may take longer than a decision."""
@@ -20,28 +20,31 @@ CANCEL_AGAIN_S = 0.05
 FOR_ALL = frozenset(
     {"BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "MOVED", "NOAUTH", "NOPERM", "NOREPLICAS", "NOSCRIPT", "OOM", "READONLY"}
 )
-"""Redis's words for what would have met every other call as well."""
+"""Redis's error codes for what every other call would have met as well."""
 ELSEWHERE = frozenset({"ASK", "MOVED", "TRYAGAIN"})
-"""What a node of a cluster says of a key that it does not have, or not all of. It is well, and the call was not done."""
+"""How a node of a cluster replies about a key that it does not have, or not all of.
+
+It is healthy, and the call was not done.
+"""
 AWAY = RedisConnectionError("away")
 ASKING = pack(b"ASKING")
 _NO_SUCH_COMMAND = frozenset({"ERR", "NOPERM"})
-"""How SCRIPT is refused where it is not known, or not allowed."""
+"""Error codes of SCRIPT where it is not known, or not allowed."""
 
 
 class RedisServer:
     """`start` before the first call, `close` after the last.
 
-    `scripts` are loaded into every server that is reached; where SCRIPT is refused, calls bring theirs along. `probe` returns a
-    command that uses one as calls will:
-    only a server that does it within `timeout_s`, the budget of a call, is up. `on_state(up, reason)` is called when the
-    server is reached or found away for the first time, and at each change after that. `reason` is the text of a
-    RedisConnectionError, "" when up. For a node `in_cluster` ELSEWHERE is an answer like others.
+    `scripts` are loaded into every server that is reached; where SCRIPT is refused, calls carry theirs. `probe` returns
+    a command that uses one as calls will: only a server that does it within `timeout_s`, the budget of a call, is up.
+    `on_state(up, reason)` is called when the server is reached or found away for the first time, and at each change
+    after that. `reason` is the text of a RedisConnectionError, "" when up. For a node `in_cluster` ELSEWHERE is a reply
+    like others.
     """
 
     def __init__(
         self,
-        address: Address,
+        address: Endpoint,
         timeout_s: float,
         scripts: tuple[bytes, ...],
         probe: Callable[[], bytes],
@@ -59,28 +62,28 @@ class RedisServer:
         self._elsewhere = ELSEWHERE if in_cluster else frozenset()
         self._reported: bool | None = None
         self._availability = Availability()
-        self._link: RedisConnection | None = None
+        self._connection: RedisConnection | None = None
         self._arrival = asyncio.Event()
-        self._seeker: asyncio.Task[None] | None = None
+        self._connecting: asyncio.Task[None] | None = None
         self._reloading = False
 
     @property
     def up(self) -> bool | None:
-        """What was last said of its state; None before that."""
+        """The state that was last reported; None before that."""
         return self._reported
 
     @property
     def in_flight(self) -> int:
         """Replies that are still to come."""
-        return self._link.in_flight if self._link else 0
+        return self._connection.in_flight if self._connection else 0
 
-    def servers(self) -> list[Server]:
+    def servers(self) -> list[RedisServerStatus]:
         """As `RedisStore.servers`: this one."""
-        breaker = self._availability
-        return [Server(str(self.address), self._reported, "open" if breaker.is_open else "closed", breaker.failures, self.in_flight)]
+        known = self._availability
+        return [RedisServerStatus(str(self.address), self._reported, "open" if known.is_away else "closed", known.failures, self.in_flight)]
 
     def __repr__(self) -> str:
-        return f"{self.address} {'down' if self._link is None else 'up'}, {self.in_flight} in flight"
+        return f"{self.address} {'down' if self._connection is None else 'up'}, {self.in_flight} in flight"
 
     async def start(self) -> None:
         """Returns when the server was reached, or was found away for the first time: after a few seconds at most."""
@@ -88,119 +91,127 @@ class RedisServer:
         await self._arrival.wait()
 
     def begin(self) -> None:
-        """As `start`, without waiting: until it is known whether the server is there, calls wait for it within their budget."""
+        """Connect without waiting: until it is known whether the server is there, calls wait for it within their
+        budget.
+        """
         self._loop = asyncio.get_running_loop()
-        self._availability.close()
-        self._seek(at_once=True)
+        self._availability.reached()
+        self._connect(at_once=True)
 
     async def close(self) -> None:
         """Cut the connection. Calls in flight and later ones fail."""
-        self._availability.open()
+        self._availability.lost()
         self._arrival.set()
-        while self._seeker is not None and not self._seeker.done():
-            self._seeker.cancel()  # again and again: redis-py's set-up can swallow one (asyncio.wait_for before Python 3.12)
-            await asyncio.wait([self._seeker], timeout=CANCEL_AGAIN_S)
-        self._availability.open()
+        while self._connecting is not None and not self._connecting.done():
+            self._connecting.cancel()  # again and again: redis-py's set-up can swallow one (asyncio.wait_for before Python 3.12)
+            await asyncio.wait([self._connecting], timeout=CANCEL_AGAIN_S)
+        self._availability.lost()
         self._give_up()
 
-    async def call(self, command: bytes, tag: str = "", *, deadline: float | None = None, asking: bool = False) -> Reply:  # noqa: ARG002
-        """The server's reply, or the RedisConnectionError that it or the way to it is. Raises nothing.
+    async def call(self, command: bytes, tag: str = "", *, deadline: float | None = None, asking: bool = False) -> RedisReply:  # noqa: ARG002
+        """Return the server's reply, or a RedisConnectionError for why there is none. Raises nothing.
 
-        `tag` is what leads to a node where there are several. `deadline` is of the loop's clock, None for a whole budget from
-        now. `asking` is for a node that is about to get the key, and was named by the one that still has it.
+        `tag` chooses the node where there are several. `deadline` is of the loop's clock, None for a whole budget from
+        now on. `asking` is for a node that is about to get the key, and was named by the one that still has it.
         """
-        if self._availability.is_open:
+        if self._availability.is_away:
             return AWAY
         if deadline is None:
             deadline = self._loop.time() + self._timeout_s
-        link = self._link or await self._next_link(deadline)
-        if link is None:
+        connection = self._connection or await self._next_connection(deadline)
+        if connection is None:
             return LOST
         if asking:
-            link.send(ASKING, deadline)
-        reply = await link.send(command, deadline)
+            connection.send(ASKING, deadline)
+        reply = await connection.send(command, deadline)
         if not isinstance(reply, RedisConnectionError):
             if self._availability.failures:
-                self._availability.close()
+                self._availability.reached()
             return reply
         if reply.reason in self._elsewhere:
             return reply
-        if reply.reason == "NOSCRIPT" and link is self._link:
+        if reply.reason == "NOSCRIPT" and connection is self._connection:
             if self._by_eval:
                 command = by_eval(command, self._scripts)
             else:
-                self._reload(link, deadline)
+                self._reload(connection, deadline)
             if asking:
-                link.send(ASKING, deadline)
-            reply = await link.send(command, deadline)
+                connection.send(ASKING, deadline)
+            reply = await connection.send(command, deadline)
         elif reply.reason == "READONLY":
-            self._leave(link, reply)
-            link = await self._next_link(deadline)
-            if link is None:
+            self._reconnect(connection, reply)
+            connection = await self._next_connection(deadline)
+            if connection is None:
                 return reply
-            reply = await link.send(command, deadline)
-        if isinstance(reply, RedisConnectionError) and link is self._link and reply.reason not in self._elsewhere:
+            reply = await connection.send(command, deadline)
+        if isinstance(reply, RedisConnectionError) and connection is self._connection and reply.reason not in self._elsewhere:
             self._failed(reply)
         return reply
 
-    def _reload(self, link: RedisConnection, deadline: float) -> None:
-        """Redis has forgotten the scripts. Its replies come in order, so one loading serves all that follows it."""
+    def _reload(self, connection: RedisConnection, deadline: float) -> None:
+        """Load the scripts that Redis has forgotten.
+
+        Replies come in order, so one loading serves all commands after it.
+        """
         if not self._reloading:
             self._reloading = True
-            loaded = [link.send(load, deadline) for load in self._loads]
+            loaded = [connection.send(load, deadline) for load in self._loads]
             loaded[-1].add_done_callback(self._reloaded)
 
     def _reloaded(self, _: object) -> None:
         self._reloading = False
 
-    def _leave(self, link: RedisConnection, readonly: RedisConnectionError) -> None:
-        """The server is a replica now: whoever is the primary is to be looked for, and calls wait for it.
+    def _reconnect(self, connection: RedisConnection, readonly: RedisConnectionError) -> None:
+        """The server is a replica now: find the present primary, for which calls wait.
 
         Replies come in order, so what was still to come was not done either.
         """
-        if link is self._link:
-            self._link = None
+        if connection is self._connection:
+            self._connection = None
             self._arrival.clear()
-            self._seek(at_once=True)
-            link.close(readonly)
+            self._connect(at_once=True)
+            connection.close(readonly)
 
-    async def _next_link(self, deadline: float) -> RedisConnection | None:
+    async def _next_connection(self, deadline: float) -> RedisConnection | None:
         try:
             async with asyncio.timeout_at(deadline):
                 await self._arrival.wait()
         except TimeoutError:
             self._away(TIMEOUT)
-        return self._link
+        return self._connection
 
     def _failed(self, failure: RedisConnectionError) -> None:
         if failure.reason in FOR_ALL:
-            self._availability.open()
+            self._availability.lost()
         else:
             self._availability.failed()
-        if self._availability.is_open:
+        if self._availability.is_away:
             self._give_up()
             self._away(failure)
-            self._seek(at_once=False)
+            self._connect(at_once=False)
 
-    def _ended(self, link: RedisConnection, failure: RedisConnectionError) -> None:
-        """`link` is gone. A time-out means a server that hangs, anything else one that may take the next connection."""
-        if link is not self._link:
+    def _ended(self, connection: RedisConnection, failure: RedisConnectionError) -> None:
+        """`connection` was lost.
+
+        A time-out means a server that hangs, anything else one that may take the next connection.
+        """
+        if connection is not self._connection:
             return
-        self._link = None
+        self._connection = None
         if failure is TIMEOUT:
             self._away(failure)
-            self._seek(at_once=False)
+            self._connect(at_once=False)
         else:
             self._arrival.clear()
-            self._seek(at_once=True)
+            self._connect(at_once=True)
 
     def _give_up(self) -> None:
-        link, self._link = self._link, None
-        if link is not None:
-            link.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def _away(self, failure: RedisConnectionError) -> None:
-        self._availability.open()
+        self._availability.lost()
         self._arrival.set()
         self._report(False, str(failure))
 
@@ -209,52 +220,55 @@ class RedisServer:
             self._reported = up
             self._on_state(up, reason)
 
-    def _seek(self, *, at_once: bool) -> None:
-        """Only without a link: the task ends when there is one, so that there are never two."""
-        self._seeker = self._loop.create_task(self._reach(at_once), name=f"reach {self.address}")
+    def _connect(self, *, at_once: bool) -> None:
+        """Begin to connect. Only without a connection: the task ends when there is one, so that there are never two."""
+        self._connecting = self._loop.create_task(self._connect_until_up(at_once=at_once), name=f"reach {self.address}")
 
-    async def _reach(self, at_once: bool) -> None:
-        """Until the server is up."""
+    async def _connect_until_up(self, *, at_once: bool) -> None:
+        """Try again and again, until the server is up."""
         while True:
             if not at_once:
                 await asyncio.sleep(self._availability.delay_s())
             at_once = False
             try:
-                self._link = await self._try_once()
+                self._connection = await self._open()
             except RedisConnectionError as failure:
                 self._away(failure)
-            except Exception as bug:  # nobody would look for the server again
+            except Exception as bug:  # nothing else would try the server again
                 self._away(RedisConnectionError(f"bug: {bug!r}"))
             else:
-                self._availability.close()
+                self._availability.reached()
                 self._arrival.set()
                 self._report(True, "")
                 return
 
-    async def _try_once(self) -> RedisConnection:
+    async def _open(self) -> RedisConnection:
         setup_s = max(SETUP_TIMEOUT_S, self._timeout_s)
         writer = await self.address.open(setup_s)
-        link = RedisConnection(self._loop, self._timeout_s, self._ended)
-        link.take_over(writer)
+        connection = RedisConnection(self._loop, self._timeout_s, self._ended)
+        connection.take_over(writer)
         try:
-            await self._load(link, setup_s)
+            await self._load(connection, setup_s)
             probe = by_eval(self._probe(), self._scripts) if self._by_eval else self._probe()
-            self._check(await link.send(probe, self._loop.time() + self._timeout_s))
+            self._raise_error(await connection.send(probe, self._loop.time() + self._timeout_s))
         except BaseException:
-            link.close()
+            connection.close()
             raise
-        return link
+        return connection
 
-    async def _load(self, link: RedisConnection, setup_s: float) -> None:
-        """Load the scripts. A proxy before Redis may know EVAL and not SCRIPT: some say so, others cut the connection."""
+    async def _load(self, connection: RedisConnection, setup_s: float) -> None:
+        """Load the scripts.
+
+        A proxy before Redis may know EVAL and not SCRIPT: some reply so, others cut the connection.
+        """
         for load in () if self._by_eval else self._loads:
-            reply = await link.send(load, self._loop.time() + setup_s)
+            reply = await connection.send(load, self._loop.time() + setup_s)
             if isinstance(reply, RedisConnectionError) and (reply is LOST or reply.reason in _NO_SUCH_COMMAND):
                 self._by_eval = True
                 if reply is not LOST:
                     return
-            self._check(reply)
+            self._raise_error(reply)
 
-    def _check(self, reply: Reply) -> None:
+    def _raise_error(self, reply: RedisReply) -> None:
         if isinstance(reply, RedisConnectionError) and reply.reason not in self._elsewhere:
             raise RedisConnectionError(str(reply))  # a new one: replies are shared, and would gather tracebacks

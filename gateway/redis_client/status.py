@@ -1,25 +1,34 @@
-"""What is known of the servers of a Redis, for operators."""
+"""The state of a Redis and its servers, for operators."""
 
 from typing import Literal
 
 import msgspec
+from msgspec import field
 
 
-class Server(msgspec.Struct):
-    """A Redis server as a gateway sees it. `up` is None before it was looked for, `failures` are those in a row."""
+class RedisServerStatus(msgspec.Struct):
+    """A Redis server as a gateway sees it.
+
+    `up` is None before the first attempt to reach it. `availability` is "open" while the server counts as away, and is
+    not asked; operators read it as `breaker`. `failures` counts those in a row.
+    """
 
     address: str
     up: bool | None
-    breaker: Literal["open", "closed"]
+    availability: Literal["open", "closed"] = field(name="breaker")
     failures: int
     in_flight: int
 
 
-class Redis(msgspec.Struct):
-    """`since` is when it came to be so, as an ISO date, `reason` why it is away; `gateways` are those that share it, as far as is known."""
+class RedisStatus(msgspec.Struct):
+    """Redis as a gateway sees it.
+
+    `since` is the ISO date of the last change of `up`, None before the first; `reason` is why it is away. `gateways`
+    counts those that share it, as far as is known.
+    """
 
     up: bool
     since: str | None
     reason: str
-    servers: list[Server]
+    servers: list[RedisServerStatus]
     gateways: int

@@ -21,7 +21,7 @@ from gateway.kernel.envelope.media_type import media
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.http.content_coding import decode, is_coded
 from gateway.kernel.http.status_rules import has_body
-from gateway.kernel.limits.quota import Amount, Reservation
+from gateway.kernel.limits.quota import AmountSource, Reservation
 from gateway.kernel.limits.reported_amount import amount_in_body, amount_in_header
 from gateway.upstream.call import Answer
 
@@ -35,27 +35,27 @@ Unmeasured: TypeAlias = Callable[[str], None]
 """Is called with the id of a quota whose amount is missing in a successful answer. The call counts as nothing then."""
 
 
-async def settle(x: Exchange, hold: Reservation, unmeasured: Unmeasured) -> None:
+async def settle(x: Exchange, reservation: Reservation, unmeasured: Unmeasured) -> None:
     """Settle the quotas of a reply that is complete, before it is sent.
 
     `conclude` settles streamed replies at their end.
     """
     if x.reply is not None and x.reply.stream is None:
-        settled, ended = _settle(x, hold, x.reply.status < 400, unmeasured), hold.end()
+        settled, ended = _settle(x, reservation, x.reply.status < 400, unmeasured), reservation.release()
         if settled is not None:
             await settled
         if ended is not None:
             await ended
 
 
-def conclude(x: Exchange, hold: Reservation, unmeasured: Unmeasured) -> None:
+def conclude(x: Exchange, reservation: Reservation, unmeasured: Unmeasured) -> None:
     """Settle what is still open when the exchange is over, with or without a reply. Waits for nothing."""
     handed = x.call is not None and x.call.handed
     succeeded = handed if x.reply is None else x.reply.status < 400 and (x.outcome != "cut" or _cut_by_client(x))
     try:
-        _settle(x, hold, succeeded, unmeasured)
+        _settle(x, reservation, succeeded, unmeasured)
     finally:
-        hold.end()
+        reservation.release()
 
 
 def _cut_by_client(x: Exchange) -> bool:
@@ -64,16 +64,16 @@ def _cut_by_client(x: Exchange) -> bool:
     return held_back or (x.error is not None and x.error.fault.source == "client")
 
 
-def _settle(x: Exchange, hold: Reservation, succeeded: bool, unmeasured: Unmeasured) -> Awaitable[None] | None:
-    if not hold.open:
+def _settle(x: Exchange, reservation: Reservation, succeeded: bool, unmeasured: Unmeasured) -> Awaitable[None] | None:
+    if not reservation.open:
         return None
-    return hold.settle(succeeded, _amounts(x, hold, unmeasured) if succeeded and x.answer is not None else {})
+    return reservation.commit(succeeded, _amounts(x, reservation, unmeasured) if succeeded and x.answer is not None else {})
 
 
-def _amounts(x: Exchange, hold: Reservation, unmeasured: Unmeasured) -> Mapping[str, int]:
+def _amounts(x: Exchange, reservation: Reservation, unmeasured: Unmeasured) -> Mapping[str, int]:
     """Return the amounts that the answer reports, by the ids of the meters that ask for one."""
     answer, found = x.answer, dict[str, int]()
-    for posting in hold.postings:
+    for posting in reservation.postings:
         wanted = posting.meter.amount
         if wanted is not None and answer is not None and (wanted.header is not None or has_body(x.method, answer.status)):
             amount = _reported_amount(answer, wanted, x.route.envelope.max_buffer if x.route else 0)
@@ -84,7 +84,7 @@ def _amounts(x: Exchange, hold: Reservation, unmeasured: Unmeasured) -> Mapping[
     return found
 
 
-def _reported_amount(answer: Answer, wanted: Amount, most_bytes: int) -> int | None:
+def _reported_amount(answer: Answer, wanted: AmountSource, most_bytes: int) -> int | None:
     if wanted.header is not None:
         return amount_in_header(answer.fields, wanted)
     if answer.stream is not None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from gateway.kernel.faults import CONCURRENCY_EXCEEDED, LIMIT_EXCEEDED, MESSAGES, QUOTA_SPENT, Fault, Link
-from gateway.kernel.limits.quota import LEASE_MS, Act, Amount, Meter, Posting
+from gateway.kernel.limits.quota import LEASE_MS, Act, AmountSource, Meter, Posting
 from gateway.settings import Config
 from gateway.settings.schema.quotas import Quota
 from gateway.table.keyring import Caller
@@ -92,7 +92,7 @@ def _meter(quota: Quota, plan: str, spent: Fault) -> Meter:
         _fault(quota, spent),
         quota.kind != "level" and quota.per != "ever",
         max(1, round(quota.lasts_s * 1000)) if quota.kind == "level" else LEASE_MS,
-        Amount(amount.header.lower().encode() if amount.header else None, tuple(amount.field.split(".")) if amount.field else ())
+        AmountSource(amount.header.lower().encode() if amount.header else None, tuple(amount.field.split(".")) if amount.field else ())
         if amount is not None
         else None,
     )

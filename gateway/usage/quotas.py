@@ -5,8 +5,8 @@ from typing import Literal
 
 import msgspec
 
-from gateway.kernel.limits.quota import Kind, MeterState, Posting
-from gateway.kernel.limits.token_bucket import Owner
+from gateway.kernel.limits.quota import MeterKind, MeterState, Posting
+from gateway.kernel.limits.token_bucket import LimitOwner
 from gateway.table.keyring import Caller
 from gateway.table.routes import Route
 
@@ -19,9 +19,9 @@ class Metered(msgspec.Struct, omit_defaults=True):
     """
 
     id: str
-    kind: Kind
+    kind: MeterKind
     code: int
-    scope: Owner
+    scope: LimitOwner
     max: int
     used: int
     remaining: int

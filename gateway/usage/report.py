@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from gateway.kernel.limits.token_bucket import Claim, Decision, Guarantee, Owner, Window, WindowState
+from gateway.kernel.limits.token_bucket import Claim, Decision, Guarantee, LimitOwner, Window, WindowState
 from gateway.kernel.memo import Memo
-from gateway.limiter.interface import Limiter
+from gateway.limiter.interface import Decider
 from gateway.table.keyring import Caller
 from gateway.table.limits import MAX_CLAIMS, claim_of, shadows_last
 from gateway.table.routes import Route
@@ -20,7 +20,7 @@ class LimitUsage(msgspec.Struct, omit_defaults=True):
 
     id: str
     name: str | None
-    scope: Owner
+    scope: LimitOwner
     max: int
     per_seconds: float
     guarantee: Guarantee
@@ -64,7 +64,7 @@ class _Lookup(msgspec.Struct, frozen=True):
 class Accounts:
     """Makes the reports about callers of `routes`."""
 
-    def __init__(self, limiter: Limiter, routes: Sequence[Route]) -> None:
+    def __init__(self, limiter: Decider, routes: Sequence[Route]) -> None:
         self._limiter = limiter
         self._routes = [route for route in routes if route.tariff is not None and route.upstream is not None and not route.open]
         self._known: Memo[Caller, _Lookup] = Memo(MAX_CLAIMS)

@@ -6,7 +6,7 @@ import msgspec
 
 from gateway.kernel.faults import GatewayError
 from gateway.keystore.cache import StoredKeys
-from gateway.limiter.interface import TendedLimiter
+from gateway.limiter.interface import Limiter
 from gateway.table.keyring import Caller, Keyring
 from gateway.table.routes import Route
 from gateway.table.upstreams import Called
@@ -15,7 +15,7 @@ from gateway.worker.query_server import About, QueryHandler
 
 
 def query_handlers(
-    limiter: TendedLimiter, keyring: Keyring, routes: Sequence[Route], stored: StoredKeys | None = None
+    limiter: Limiter, keyring: Keyring, routes: Sequence[Route], stored: StoredKeys | None = None
 ) -> dict[str, QueryHandler]:
     """`limiter` is how it is; `limits` are those of a `key`, on behalf of an `organization` or the default one; `reset` is for a `key`:
     of what it alone may use of rates, or of the one `quota` that is named.

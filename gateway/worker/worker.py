@@ -26,7 +26,8 @@ from gateway.exchange import Exchange, Send
 from gateway.kernel.clock import Clock
 from gateway.kernel.ids import Ids
 from gateway.keystore.reader import SCRIPTS as KEY_SCRIPTS
-from gateway.keystore.sync import key_watch
+from gateway.keystore.sync import key_sync
+from gateway.limiter.interface import Limiter, LimiterState
 from gateway.limiter.memory_limiter import LocalLimiter
 from gateway.limiter.outage_memory import OutageMemory
 from gateway.limiter.redis_limiter import RedisLimiter
@@ -120,7 +121,7 @@ class Worker:
         self.upstreams = build_upstreams(config, snapshot.shared_state, self.metrics, SYSTEM, self.outbox)
         self.rounds = build_health_checks(config, self.upstreams, snapshot.shared_state, self.metrics, SYSTEM) if post.checks else []
         self.limiter = self._limiter()
-        self.key_watch = key_watch(config, self.limiter, self.metrics, SYSTEM)
+        self.key_sync = key_sync(config, self.limiter, self.metrics, SYSTEM)
         self.channel = Channel(post.control)
         self._borrowed = BorrowedSockets(self.listeners)
         self._lags: deque[float] = deque(maxlen=BEATS_REMEMBERED)
@@ -136,10 +137,9 @@ class Worker:
         try:
             try:
                 self._open_listeners(self._gateway())
-                if isinstance(self.limiter, RedisLimiter):
-                    await self.limiter.start()
-                if self.key_watch is not None:
-                    self.key_watch.start()
+                await self.limiter.start()
+                if self.key_sync is not None:
+                    self.key_sync.start()
             except OSError as error:
                 self.channel.send(Failed(f"{error.filename}: {error.strerror}" if error.filename else str(error), error.errno or 0))
                 return 1
@@ -195,10 +195,9 @@ class Worker:
     async def _close(self) -> None:
         for upstream in self.upstreams.values():
             await upstream.close()
-        if self.key_watch is not None:
-            await self.key_watch.close()
-        if isinstance(self.limiter, RedisLimiter):
-            await self.limiter.close()
+        if self.key_sync is not None:
+            await self.key_sync.close()
+        await self.limiter.close()
         await asyncio.get_running_loop().run_in_executor(None, self.log.close)
         self.metrics.refresh()
         self.channel.close()
@@ -232,22 +231,14 @@ class Worker:
 
     def _handover_state(self) -> None:
         """From here on the heir decides, beginning with what we knew."""
-        keys = b"" if self.key_watch is None else self.key_watch.keys.export()
-        outage = self.limiter.hand_over() if isinstance(self.limiter, RedisLimiter) else b""
-        limits = b"" if outage else self._memory().export()
-        self.channel.send_file(Legacy(), msgspec.msgpack.encode(HandoverState(limits, keys, outage)))
+        keys = b"" if self.key_sync is None else self.key_sync.keys.export()
+        state = self.limiter.hand_over()
+        self.channel.send_file(Legacy(), msgspec.msgpack.encode(HandoverState(state.memory, keys, state.outage)))
 
     def _adopt(self, estate: HandoverState) -> None:
-        if estate.limits:
-            self._memory().adopt(estate.limits)
-        if estate.outage and isinstance(self.limiter, RedisLimiter):
-            self.limiter.adopt(estate.outage, share_only=estate.share_only)
-        if self.key_watch is not None and estate.keys:
-            self.key_watch.keys.adopt(estate.keys)
-
-    def _memory(self) -> LocalLimiter:
-        """The limiter that dies with this process."""
-        return self.limiter.fallback.memory if isinstance(self.limiter, RedisLimiter) else self.limiter
+        self.limiter.adopt(LimiterState(estate.limits, estate.outage), share_only=estate.share_only)
+        if self.key_sync is not None and estate.keys:
+            self.key_sync.keys.adopt(estate.keys)
 
     def _beat(self, due: float) -> None:
         now = SYSTEM.monotonic()
@@ -270,7 +261,7 @@ class Worker:
         self._watch()
         table = build_routes(config, self.upstreams, self.snapshot.faults)
         credentials = self.snapshot.credentials
-        stored = None if self.key_watch is None else self.key_watch.keys
+        stored = None if self.key_sync is None else self.key_sync.keys
         about_limits = query_handlers(self.limiter, credentials.keyring, table.routes, stored)
         self._query_server = QueryServer(self.channel, {**about_limits, "connections": connections_query(self.upstreams)})
         return Gateway(
@@ -285,7 +276,7 @@ class Worker:
             read_ahead=ReadAhead(config.server.limits.read_ahead),
         )
 
-    def _limiter(self) -> LocalLimiter | RedisLimiter:
+    def _limiter(self) -> Limiter:
         redis = self.config.redis
         if redis is None:
             return LocalLimiter(SYSTEM)
@@ -311,10 +302,10 @@ class Worker:
         for upstream in self.upstreams.values():
             for state in ("idle", "active", "pending"):
                 metrics.upstream_connections.labels(upstream.id, state).watch(partial(getattr, upstream, state))
-        if isinstance(self.limiter, RedisLimiter):
+        if self.config.redis is not None:
             metrics.redis_up.labels().set(0)
-            metrics.quota_owed.labels().watch(partial(getattr, self.limiter.quotas.settlements, "owed"))
-            metrics.quota_lost.labels().watch(partial(getattr, self.limiter.quotas.settlements, "lost"))
+            metrics.quota_owed.labels().watch(partial(getattr, self.limiter, "owed"))
+            metrics.quota_lost.labels().watch(partial(getattr, self.limiter, "lost"))
 
 
 def _serves(setting: ListenerSettings, gateway: Gateway) -> Callable[[Exchange, Send], Awaitable[None]]:

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.limits.token_bucket import Claim, Decision, Store, Window, claim
-from gateway.limiter.interface import Limiter, TendedLimiter
+from gateway.limiter.interface import Limiter
 from gateway.limiter.memory_limiter import LocalLimiter
 from gateway.limiter.redis_limiter import RedisLimiter
 from tests.redis_cluster import RedisCluster
@@ -50,7 +50,7 @@ def empty_url(kind: str, request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def limiter(kind: str, request: pytest.FixtureRequest) -> AsyncIterator[TendedLimiter]:
+async def limiter(kind: str, request: pytest.FixtureRequest) -> AsyncIterator[Limiter]:
     if kind == "local":
         yield LocalLimiter(CLOCK)
         return
@@ -89,7 +89,7 @@ async def test_no_windows_is_no_limit(limiter: Limiter) -> None:
     assert await limiter.decide(claim("a", ())) == Decision(True, "none", ())
 
 
-async def test_it_says_who_decided(limiter: Limiter, store: Store) -> None:
+async def test_the_decision_names_who_decided(limiter: Limiter, store: Store) -> None:
     assert (await limiter.decide(claim("a", (DAY,)))).store == store
 
 
@@ -160,7 +160,7 @@ async def test_what_a_refusal_promises_holds(limiter: Limiter) -> None:
     assert 0 < refused.states[0].retry_s <= QUICK.emission_us / 1e6
 
 
-async def test_a_cost_of_nothing_looks_and_takes_nothing(limiter: Limiter) -> None:
+async def test_a_cost_of_zero_asks_and_charges_nothing(limiter: Limiter) -> None:
     for _ in range(3):
         answer = await limiter.decide(claim("a", (HOUR,), 0))
         assert (answer.allowed, remaining(answer)) == (True, [3])
@@ -169,10 +169,10 @@ async def test_a_cost_of_nothing_looks_and_takes_nothing(limiter: Limiter) -> No
     assert (answer.allowed, remaining(answer)) == (True, [0])
 
 
-@pytest.mark.parametrize(("new_max", "left"), [(8, 6), (4, 2), (1, 0)])
-async def test_a_changed_limit_keeps_what_was_used(limiter: Limiter, new_max: int, left: int) -> None:
+@pytest.mark.parametrize(("new_max", "expected"), [(8, 6), (4, 2), (1, 0)])
+async def test_a_changed_limit_keeps_what_was_used(limiter: Limiter, new_max: int, expected: int) -> None:
     assert await admitted(limiter, 2, DAY) == 2
-    assert await admitted(limiter, 9, Window("day", new_max, DAY_US, "Day")) == left
+    assert await admitted(limiter, 9, Window("day", new_max, DAY_US, "Day")) == expected
 
 
 async def test_a_refusal_under_a_changed_limit_promises_what_holds(limiter: Limiter) -> None:
@@ -185,15 +185,15 @@ async def test_a_refusal_under_a_changed_limit_promises_what_holds(limiter: Limi
 
 
 @pytest.mark.parametrize(
-    ("window", "left"),
+    ("window", "expected"),
     [(Window("day", 5, 3 * DAY_US, None), 3), (Window("day", 5, DAY_US // 2, None), 3), (Window("day", 9, DAY_US, None, "key", "any-window"), 3)],
 )  # fmt: skip
-async def test_another_length_or_guarantee_keeps_it_too(limiter: Limiter, window: Window, left: int) -> None:
+async def test_another_length_or_guarantee_keeps_it_too(limiter: Limiter, window: Window, expected: int) -> None:
     assert await admitted(limiter, 2, DAY) == 2
-    assert await admitted(limiter, 9, window) == left
+    assert await admitted(limiter, 9, window) == expected
 
 
-async def test_a_renewed_bucket_is_as_good_as_never_used(limiter: TendedLimiter, kind: str) -> None:
+async def test_a_renewed_bucket_is_as_good_as_never_used(limiter: Limiter, kind: str) -> None:
     """Others are not. What is remembered of refusals does not stand in the way."""
     assert await admitted(limiter, 9, DAY, HOUR) == 3
     assert (await limiter.decide(claim("b", (DAY,)))).allowed
@@ -203,22 +203,22 @@ async def test_a_renewed_bucket_is_as_good_as_never_used(limiter: TendedLimiter,
     assert remaining(await limiter.decide(claim("b", (DAY,), 0))) == [4]
 
 
-async def test_operators_are_told_how_it_is(limiter: TendedLimiter, kind: str) -> None:
+async def test_operators_see_its_condition(limiter: Limiter, kind: str) -> None:
     await limiter.decide(claim("a", (DAY, HOUR)))
-    told = limiter.condition()
-    assert told.store == repr(limiter)
-    assert told.decides == {"local": "memory", "fallback": "local"}.get(kind, "redis")
-    assert (told.buckets, told.debts) == {"local": (2, 0), "fallback": (2, 2)}.get(kind, (0, 0))
-    assert (told.redis is None) is (kind == "local")
-    if told.redis is not None:
-        assert told.redis.up is (kind != "fallback")
-        assert bool(told.redis.reason) is (kind == "fallback")
-        assert told.redis.since is not None
-        assert {(server.up, server.breaker) for server in told.redis.servers} == {
+    condition = limiter.condition()
+    assert condition.store == repr(limiter)
+    assert condition.decides == {"local": "memory", "fallback": "local"}.get(kind, "redis")
+    assert (condition.buckets, condition.debts) == {"local": (2, 0), "fallback": (2, 2)}.get(kind, (0, 0))
+    assert (condition.redis is None) is (kind == "local")
+    if condition.redis is not None:
+        assert condition.redis.up is (kind != "fallback")
+        assert bool(condition.redis.reason) is (kind == "fallback")
+        assert condition.redis.since is not None
+        assert {(server.up, server.availability) for server in condition.redis.servers} == {
             (False, "open") if kind == "fallback" else (True, "closed")
         }
-        assert len(told.redis.servers) == (3 if kind == "cluster" else 1)
-        assert told.redis.gateways == 1
+        assert len(condition.redis.servers) == (3 if kind == "cluster" else 1)
+        assert condition.redis.gateways == 1
 
 
 class TestFaultsOfOtherLimiters:
@@ -239,7 +239,7 @@ class TestFaultsOfOtherLimiters:
         assert await admitted(limiter, 5, DAY, HOUR) == 0
         assert remaining(await limiter.decide(claim("a", (DAY,), 0))) == [5]
 
-    async def test_cost_looked_at_after_it_was_taken(self, limiter: Limiter) -> None:
+    async def test_cost_checked_after_it_was_charged(self, limiter: Limiter) -> None:
         assert await admitted(limiter, 1, DAY, cost=3) == 1
         assert await admitted(limiter, 3, DAY, cost=3) == 0
         assert await admitted(limiter, 1, DAY, cost=2) == 1

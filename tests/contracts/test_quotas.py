@@ -11,7 +11,7 @@ from gateway.kernel.clock import Clock
 from gateway.kernel.faults import QUOTA_SPENT
 from gateway.kernel.limits.quota import Meter, Posting
 from gateway.kernel.limits.token_bucket import Claim, Decision, Window
-from gateway.limiter.interface import Limiter, TendedLimiter
+from gateway.limiter.interface import Limiter
 from gateway.limiter.memory_limiter import LocalLimiter
 from gateway.limiter.redis_limiter import RedisLimiter
 from tests.redis_cluster import RedisCluster
@@ -30,7 +30,7 @@ KINDS = ("local", "redis", "cluster", "fallback")
 
 
 @pytest.fixture(params=KINDS)
-async def limiter(request: pytest.FixtureRequest) -> AsyncIterator[TendedLimiter]:
+async def limiter(request: pytest.FixtureRequest) -> AsyncIterator[Limiter]:
     if request.param == "local":
         yield LocalLimiter(CLOCK)
         return
@@ -56,11 +56,11 @@ def asks(*meters: Meter, windows: tuple[Window, ...] = (), release: tuple[Meter,
 
 async def finished(decision: Decision, succeeded: bool = True, amounts: Mapping[str, int] | None = None) -> None:
     """Settle and end what was let through."""
-    assert decision.hold is not None
-    settled = decision.hold.settle(succeeded, amounts or {})
+    assert decision.reservation is not None
+    settled = decision.reservation.commit(succeeded, amounts or {})
     if settled is not None:
         await settled
-    decision.hold.end()
+    decision.reservation.release()
 
 
 async def admitted(limiter: Limiter, claim: Claim, calls: int, succeeded: bool = True) -> int:
@@ -90,18 +90,18 @@ async def test_a_failed_call_costs_nothing(limiter: Limiter, meter: Meter) -> No
     assert await admitted(limiter, asks(meter), 9) == meter.max
 
 
-async def test_a_hold_is_settled_once(limiter: Limiter) -> None:
+async def test_a_reservation_is_committed_only_the_first_time(limiter: Limiter) -> None:
     first = await limiter.decide(asks(COUNT))
     await finished(first, succeeded=False)
     await finished(first, succeeded=False)
     assert await admitted(limiter, asks(COUNT), 9) == 3
 
 
-async def test_a_refusal_says_which_quota_how_much_is_used_and_when_it_opens(limiter: Limiter) -> None:
+async def test_a_refusal_names_the_quota_how_much_is_used_and_when_it_opens(limiter: Limiter) -> None:
     await admitted(limiter, asks(COUNT, EVER), 3)
     before = datetime.now(UTC)
     refused = await limiter.decide(asks(LEVEL, COUNT, EVER))
-    assert (refused.allowed, refused.hold) == (False, None)
+    assert (refused.allowed, refused.reservation) == (False, None)
     monthly, ever = refused.spent
     assert (monthly.meter, monthly.used, ever.meter, ever.used, ever.opens_s) == (COUNT, 3, EVER, 3, None)
     turn = datetime(before.year + before.month // 12, before.month % 12 + 1, 1, tzinfo=UTC)
@@ -169,7 +169,7 @@ async def test_a_call_that_a_window_refuses_reserves_nothing(limiter: Limiter) -
     six = asks(COUNT, LEVEL, CONCURRENCY, SUM, windows=(DAY,), cost=6)
     for _ in range(9):
         refused = await limiter.decide(six)
-        assert (refused.allowed, refused.spent, refused.hold) == (False, (), None)
+        assert (refused.allowed, refused.spent, refused.reservation) == (False, (), None)
         assert [(state.remaining, state.retry_s > 0) for state in refused.states] == [(0, True)]
     all_of_them = await limiter.decide(asks(COUNT, LEVEL, CONCURRENCY, windows=(DAY,)))
     assert (all_of_them.allowed, [state.remaining for state in all_of_them.states]) == (True, [4])
@@ -185,7 +185,7 @@ async def test_a_changed_quota_keeps_what_was_used(limiter: Limiter) -> None:
 ALL = (COUNT, EVER, SUM, LEVEL, CONCURRENCY)
 
 
-async def said(limiter: Limiter, *meters: Meter) -> dict[str, tuple[int, float | None]]:
+async def states(limiter: Limiter, *meters: Meter) -> dict[str, tuple[int, float | None]]:
     """What meters say that are read, by their ids."""
     states = await limiter.read(asks(*meters).postings)
     assert [state.meter for state in states] == list(meters)
@@ -193,30 +193,38 @@ async def said(limiter: Limiter, *meters: Meter) -> dict[str, tuple[int, float |
 
 
 async def test_what_meters_say_is_read_at_no_cost(limiter: Limiter) -> None:
-    assert [used for used, _ in (await said(limiter, *ALL)).values()] == [0] * 5
+    assert [used for used, _ in (await states(limiter, *ALL)).values()] == [0] * 5
     assert await limiter.read(()) == []
     decision = await limiter.decide(asks(*ALL))
-    assert decision.hold is not None
-    decision.hold.settle(True, {"sum": 70})
-    await said(limiter, *ALL)
-    found = await said(limiter, *ALL)
+    assert decision.reservation is not None
+    decision.reservation.commit(True, {"sum": 70})
+    await states(limiter, *ALL)
+    found = await states(limiter, *ALL)
     assert {name: used for name, (used, _) in found.items()} == {"count": 1, "ever": 1, "sum": 70, "level": 1, "concurrency": 1}
     month_s = found["count"][1]
     assert month_s is not None
     assert 0 < month_s <= 31 * 86_400
     assert found["ever"][1] is None
     assert 50 < (found["level"][1] or 0) <= 60
-    decision.hold.end()
+    decision.reservation.release()
     assert await admitted(limiter, asks(LEVEL), 9) == 1
     assert await admitted(limiter, asks(CONCURRENCY), 9) == 9
 
 
-async def test_a_meter_that_is_forgotten_says_nothing_and_others_stay(limiter: TendedLimiter, request: pytest.FixtureRequest) -> None:
+async def test_a_meter_that_is_reset_is_unused_and_others_stay(limiter: Limiter, request: pytest.FixtureRequest) -> None:
     kind = request.node.callspec.params["limiter"]
     for meter in (COUNT, EVER, LEVEL):
         await admitted(limiter, asks(meter), 9)
     for meter in (COUNT, LEVEL):
         assert await limiter.forget(asks(meter).postings[0].key) is (kind != "fallback")
-    assert [used for used, _ in (await said(limiter, COUNT, EVER, LEVEL)).values()] == [0, 3, 0]
+    assert [used for used, _ in (await states(limiter, COUNT, EVER, LEVEL)).values()] == [0, 3, 0]
     assert await admitted(limiter, asks(COUNT), 9) == 3
     assert await admitted(limiter, asks(LEVEL), 9) == 2
+
+
+async def test_a_shadow_beside_quotas_is_reported_and_refuses_nothing(limiter: Limiter) -> None:
+    windows = (Window("day", 9, 86_400_000_000, "Day"), Window("soon", 1, 86_400_000_000, None, shadow=True))
+    asked = Claim(("{a}:day", "{a}:soon"), windows, postings=(Posting("{a}:count", COUNT),))
+    decisions = [await limiter.decide(asked) for _ in range(2)]
+    assert [[shadow.id for shadow in each.shadows] for each in decisions] == [[], ["soon"]]
+    assert [(each.allowed, each.states[0].remaining) for each in decisions] == [(True, 8), (True, 7)]

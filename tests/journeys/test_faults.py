@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.kernel.faults import CATALOGUE
-from gateway.keystore.records import Names, proof_of_secret
+from gateway.keystore.records import KeyNames, proof_of_secret
 from tests.fakes import End, reply, until
 from tests.gateway_process import KEY
 from tests.journeys.backends import Place, ask, asking, clients, counted, counts, enveloped, fields
@@ -155,7 +155,7 @@ async def by_a_bug(here: Town) -> tuple[Place, RawReply]:
     return here.buggy, await ask(here.buggy, "GET", "/v1/a")
 
 
-PROOFS = Names.of("gw").proofs
+PROOFS = KeyNames.of("gw").proofs
 HUGE = b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: %b\r\n" % (number, b"a" * 1000) for number in range(80)) + b"\r\n"
 BOMB = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
 

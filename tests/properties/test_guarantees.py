@@ -42,7 +42,7 @@ def arrivals(draw: st.DrawFn, window: Window) -> list[tuple[int, int]]:
 def test_no_stretch_as_long_as_the_window_sees_more_than_max(data: st.DataObject, window: Window) -> None:
     taken, tats_us = [], [0]
     for now_us, cost in data.draw(arrivals(window)):
-        allowed, tats_us = decide(tats_us, (window,), cost, now_us)
+        allowed, tats_us, _ = decide(tats_us, (window,), cost, now_us)
         if allowed:
             taken.append((now_us, cost))
     assert worst_stretch(taken, window.per_us) <= window.max

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.limits.token_bucket import Claim, Window
-from gateway.limiter.redis_limiter import REFUSED_S, SCRIPT, RedisLimiter
+from gateway.limiter.redis_limiter import SCRIPT, RedisLimiter
+from gateway.limiter.refusals import REFUSED_S
 from tests.properties.test_limiter_model import EPOCH_US, TIME_SOURCE, Model, claims, limits
 from tests.redis_server import RedisProcess
 

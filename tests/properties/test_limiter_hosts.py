@@ -20,8 +20,8 @@ CALLS = 300
 
 def decisions(server: RedisProcess) -> list[tuple[Claim, list[int]]]:
     """What Redis was asked and what it said, in that order."""
-    reported = [msgspec.msgpack.decode(entry) for entry in server.ask("LRANGE", "{x}:history", 0, -1)]
-    named = [([key.removeprefix("gw:1:") for key in keys], argv, reply) for keys, argv, reply in reported]
+    entries = [msgspec.msgpack.decode(entry) for entry in server.ask("LRANGE", "{x}:history", 0, -1)]
+    named = [([key.removeprefix("gw:1:") for key in keys], argv, reply) for keys, argv, reply in entries]
     return [
         (Claim(tuple(keys), tuple(WINDOWS[key] for key in keys), int(argv[0])), reply)
         for keys, argv, reply in named
@@ -31,15 +31,15 @@ def decisions(server: RedisProcess) -> list[tuple[Claim, list[int]]]:
 
 def hold_to_the_oracle(made: list[tuple[Claim, list[int]]]) -> Counter[str]:
     """Every decision is the model's, at the time that Redis says it was. Returns what was taken of each bucket."""
-    model, taken = Model(), Counter[str]()
+    model, charged_tokens = Model(), Counter[str]()
     for claim, reply in made:
         assert reply == model.decide(claim, reply[1])
         if reply[0]:
-            taken.update(dict.fromkeys(claim.keys, claim.cost))
-    return taken
+            charged_tokens.update(dict.fromkeys(claim.keys, claim.cost))
+    return charged_tokens
 
 
-def taken(admitted: list[Admitted]) -> Counter[str]:
+def charged_tokens(admitted: list[Admitted]) -> Counter[str]:
     total: Counter[str] = Counter()
     for _, keys, cost, _ in admitted:
         total.update(dict.fromkeys(keys, cost))
@@ -63,7 +63,7 @@ def test_without_faults_they_are_one_limiter(redis_server: RedisProcess) -> None
     with hosts(redis_server.url) as run:
         wait_until(lambda: redis_server.ask("LLEN", "{x}:history") > CALLS)
         admitted = run.stop()
-    assert hold_to_the_oracle(decisions(redis_server)) == taken(admitted)
+    assert hold_to_the_oracle(decisions(redis_server)) == charged_tokens(admitted)
     assert {store for *_, store in admitted} == {"redis"}
 
 
@@ -71,15 +71,15 @@ def test_redis_restarts_with_its_data_and_without(tmp_path: Path) -> None:
     server = RedisProcess(tmp_path, appendonly="yes", appendfsync="always")
     with started(server), hosts(server.url) as run:
         server.kill()
-        run.all_told_by("fallback")
+        run.all_decided_by("fallback")
         server.start()
-        run.all_told_by("redis")
+        run.all_decided_by("redis")
         hold_to_the_oracle(decisions(server))
         server.kill()
         shutil.rmtree(tmp_path / "appendonlydir")
-        run.all_told_by("fallback")
+        run.all_decided_by("fallback")
         server.start()
-        run.all_told_by("redis")
+        run.all_decided_by("redis")
         admitted = run.stop()
     hold_to_the_bound(admitted, losses=1)
     assert {store for *_, store in admitted} == {"redis", "fallback"}
@@ -88,9 +88,9 @@ def test_redis_restarts_with_its_data_and_without(tmp_path: Path) -> None:
 def test_a_sentinel_failover(redis_sentinels: RedisSentinels) -> None:
     with hosts(redis_sentinels.url) as run:
         redis_sentinels.primary.kill()
-        run.all_told_by("fallback")
+        run.all_decided_by("fallback")
         wait_until(redis_sentinels.is_promoted)
-        run.all_told_by("redis")
+        run.all_decided_by("redis")
         admitted = run.stop()
     hold_to_the_bound(admitted, losses=1)
     assert {store for *_, store in admitted} == {"redis", "fallback"}

@@ -61,9 +61,9 @@ def claims(draw: st.DrawFn, limit: st.SearchStrategy[tuple[Window, ...]] = limit
 
 
 @st.composite
-def histories(draw: st.DrawFn, moves_us: st.SearchStrategy[int]) -> list[Step]:
+def histories(draw: st.DrawFn, steps_us: st.SearchStrategy[int]) -> list[Step]:
     possible = draw(st.lists(claims(), min_size=1, max_size=4))
-    return draw(st.lists(st.tuples(moves_us, st.sampled_from(possible)), min_size=1, max_size=30))
+    return draw(st.lists(st.tuples(steps_us, st.sampled_from(possible)), min_size=1, max_size=30))
 
 
 class Model:
@@ -81,13 +81,13 @@ class Model:
                 price_us = self._prices_us[key]
                 self._tats_us[key] = carry(tat_us, price_us, window.emission_us, now_us) if price_us != window.emission_us else tat_us
                 self._prices_us[key] = window.emission_us
-        allowed, tats_us = decide([self._tats_us[key] for key in asked.keys], asked.windows, asked.cost, now_us)
-        for key, window, tat_us in zip(asked.keys, asked.windows, tats_us, strict=True):
-            if tat_us > 0 or -tat_us > now_us:  # a shadow that has no room says so of a full bucket, too, and leaves it as it is
-                self._tats_us[key] = abs(tat_us)
-            if allowed and asked.cost and tat_us > 0:
+        allowed, tats_us, over = decide([self._tats_us[key] for key in asked.keys], asked.windows, asked.cost, now_us)
+        for index, (key, window, tat_us) in enumerate(zip(asked.keys, asked.windows, tats_us, strict=True)):
+            if index not in over or tat_us > now_us:  # a full bucket that is too small for the call stays as it is
+                self._tats_us[key] = tat_us
+            if allowed and asked.cost and index not in over:
                 self._prices_us[key] = window.emission_us
-        return [int(allowed), now_us, *(tat_us if tat_us < 0 else max(tat_us, now_us) for tat_us in tats_us)]
+        return [int(allowed), now_us, *(max(tat_us, now_us) for tat_us in tats_us), *(index + 1 for index in over)]
 
 
 @dataclass
@@ -109,13 +109,13 @@ class SharedModel:
     def decide(self, asked: Claim, now_us: int) -> list[int]:
         """What the script returns."""
         found = [self._find(key, window, now_us) for key, window in zip(asked.keys, asked.windows, strict=True)]
-        allowed, tats_us = decide([own.tat_us for own, _, _ in found], asked.windows, asked.cost, now_us)
-        for key, window, (own, others, changed), tat_us in zip(asked.keys, asked.windows, found, tats_us, strict=True):
-            over = tat_us < 0 or (tat_us == 0 and window.shadow and asked.cost > 0)
-            charged = allowed and asked.cost > 0 and not over
+        allowed, tats_us, over = decide([own.tat_us for own, _, _ in found], asked.windows, asked.cost, now_us)
+        for index, (own, others, changed) in enumerate(found):
+            key, window, tat_us = asked.keys[index], asked.windows[index], tats_us[index]
+            charged = allowed and asked.cost > 0 and index not in over
             if charged or changed:
                 cost = asked.cost if charged else 0
-                own = Version(max(abs(tat_us), now_us), window.emission_us, 0, 0)
+                own = Version(max(tat_us, now_us), window.emission_us, 0, 0)
                 if others:
                     own.full_us, own.until_us = window.full_us, now_us + window.full_us
                 for other in others if cost else []:
@@ -123,7 +123,7 @@ class SharedModel:
                     if other.full_us:
                         other.tat_us = min(other.tat_us, now_us + other.full_us)
                 self._versions[key] = [own, *others]
-        return [int(allowed), now_us, *(tat_us if tat_us < 0 else max(tat_us, now_us) for tat_us in tats_us)]
+        return [int(allowed), now_us, *(max(tat_us, now_us) for tat_us in tats_us), *(index + 1 for index in over)]
 
     def _find(self, key: str, window: Window, now_us: int) -> tuple[Version, list[Version], bool]:
         """The bucket of this version, those of others, and whether there is something to be written in any case."""
@@ -183,7 +183,7 @@ def test_the_script_is_the_model_whatever_the_clock_does(module_redis: RedisProc
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(claims(short_limits, 8), min_size=1, max_size=60))
-def test_the_script_as_it_is_agrees_with_the_model_at_the_time_that_it_reports(module_redis: RedisProcess, history: list[Claim]) -> None:
+def test_the_script_agrees_with_the_model_at_the_time_that_it_returns(module_redis: RedisProcess, history: list[Claim]) -> None:
     module_redis.ask("FLUSHALL")
     model = SharedModel()
     for asked in history:
@@ -202,21 +202,21 @@ def test_the_limiter_in_memory_is_the_model(history: list[Step]) -> None:
         allowed, now_us, *tats_us = model.decide(asked, time.now_us)
         assert answer.allowed == bool(allowed)
         assert [state.full_s for state in answer.states] == [(tat_us - now_us) / 1e6 for tat_us in tats_us[: asked.enforced]]
-        assert answer.shadows == tuple(window for window, tat_us in zip(asked.windows, tats_us, strict=True) if tat_us < 0)
+        assert answer.shadows == tuple(asked.windows[number - 1] for number in tats_us[len(asked.windows) :])
 
 
 @given(windows, st.lists(st.tuples(waits_us, st.integers(1, 60)), max_size=60))
 def test_no_caller_gets_more_than_a_full_bucket_and_the_refill(window: Window, history: list[tuple[int, int]]) -> None:
     """In any stretch of a history, whatever the arrival times."""
     now_us, tats_us = EPOCH_US, [0]
-    taken: list[tuple[int, int]] = []
+    admitted: list[tuple[int, int]] = []
     for wait_us, cost in history:
         now_us += wait_us
-        allowed, tats_us = decide(tats_us, (window,), cost, now_us)
+        allowed, tats_us, _ = decide(tats_us, (window,), cost, now_us)
         if allowed:
-            taken.append((now_us, cost))
-    for first, (from_us, _) in enumerate(taken):
+            admitted.append((now_us, cost))
+    for first, (from_us, _) in enumerate(admitted):
         total = 0
-        for until_us, cost in taken[first:]:
+        for until_us, cost in admitted[first:]:
             total += cost
             assert (total - window.burst) * window.emission_us <= until_us - from_us

@@ -52,14 +52,14 @@ def test_both_together_get_no_more_than_the_larger_limit(
 ) -> None:
     """Where one is the larger, in its burst and in its rate; in any stretch, whoever comes first."""
     both = [one, Window("w", max(one.max, other.max), one.per_us, None, guarantee=one.guarantee)]
-    larger, bucket, taken = both[1], Bucket(module_redis), []
-    for wait_us, step, cost in history:
+    larger, bucket, admitted = both[1], Bucket(module_redis), []
+    for wait_us, turn, cost in history:
         bucket.now_us += wait_us
-        if bucket.ask(both[step], cost)[0]:
-            taken.append((bucket.now_us, cost))
-    for first, (from_us, _) in enumerate(taken):
+        if bucket.ask(both[turn], cost)[0]:
+            admitted.append((bucket.now_us, cost))
+    for first, (from_us, _) in enumerate(admitted):
         total = 0
-        for until_us, cost in taken[first:]:
+        for until_us, cost in admitted[first:]:
             total += cost
             assert (total - larger.burst) * larger.emission_us <= until_us - from_us
 
@@ -72,20 +72,20 @@ def test_who_takes_nothing_changes_nothing(
     """`other` looks, and asks for more than it ever gets: `one` is told what it would be told without it."""
     replies = []
     for disturbed in (False, True):
-        bucket, reported = Bucket(module_redis), []
-        for wait_us, step, cost in history:
+        bucket, states = Bucket(module_redis), []
+        for wait_us, turn, cost in history:
             bucket.now_us += wait_us
-            if not step:
-                reported.append(bucket.ask(one, cost))
+            if not turn:
+                states.append(bucket.ask(one, cost))
             elif disturbed:
                 assert bucket.ask(other, cost and other.burst + cost)[0] == (not cost)
-        replies.append(reported)
+        replies.append(states)
     assert replies[0] == replies[1]
 
 
 @settings(max_examples=80, deadline=None)
 @given(versions, versions, st.lists(st.tuples(st.integers(0, 10**8), st.booleans(), st.integers(1, 12)), min_size=1, max_size=40))
-def test_a_refused_call_fits_when_it_was_reported_that_it_would(
+def test_a_refused_call_fits_at_the_time_that_it_was_given(
     module_redis: RedisProcess, one: Window, other: Window, history: list[tuple[int, bool, int]]
 ) -> None:
     bucket = Bucket(module_redis)
@@ -127,7 +127,7 @@ def test_the_same_price_of_a_token_is_not_the_same_limit(module_redis: RedisProc
     assert (bucket.take(small, 5), bucket.take(large, 5)) == (1, 0)
 
 
-def test_what_a_version_left_is_forgotten_when_nobody_has_it_any_more(module_redis: RedisProcess) -> None:
+def test_a_version_that_no_gateway_has_any_more_is_forgotten(module_redis: RedisProcess) -> None:
     """Ten changes of a limit in use, one an hour: the bucket stays as small as it was."""
     bucket = Bucket(module_redis)
     for limit in range(20, 30):
@@ -138,7 +138,7 @@ def test_what_a_version_left_is_forgotten_when_nobody_has_it_any_more(module_red
     assert module_redis.ask("GET", "gw:1:{x}:w").count(b":") == 1
 
 
-def test_a_hundred_versions_at_once_take_bounded_memory(module_redis: RedisProcess) -> None:
+def test_a_hundred_versions_at_one_time_take_bounded_space(module_redis: RedisProcess) -> None:
     bucket = Bucket(module_redis)
     for limit in range(1, 100):
         bucket.take(hourly(limit), 1)

@@ -5,13 +5,13 @@ import time
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import QUOTA_SPENT
-from gateway.kernel.limits.quota import Kind, Meter, Posting
+from gateway.kernel.limits.quota import Meter, MeterKind, Posting
 from gateway.kernel.limits.token_bucket import Claim
 from gateway.limiter.redis_limiter import RedisLimiter
 from tests.redis_server import RedisProcess
 
 CLOCK = Clock(time.monotonic, time.time)
-KINDS: tuple[Kind, ...] = ("count", "level", "concurrency")
+KINDS: tuple[MeterKind, ...] = ("count", "level", "concurrency")
 
 
 async def test_of_two_gateways_that_want_the_last_unit_one_gets_it_a_thousand_times(redis_server: RedisProcess) -> None:

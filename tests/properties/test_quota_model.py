@@ -6,7 +6,18 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 
 from gateway.kernel.faults import QUOTA_SPENT
-from gateway.kernel.limits.quota import Kind, Meter, MeterUpdate, Posting, Reservation, end_of, leavings, month_of, refunds, reports
+from gateway.kernel.limits.quota import (
+    Meter,
+    MeterKind,
+    MeterUpdate,
+    Posting,
+    Reservation,
+    concurrency_releases,
+    end_of,
+    month_of,
+    refunds,
+    reports,
+)
 from gateway.kernel.limits.token_bucket import Claim, Window, decision
 from gateway.limiter.memory_limiter import LocalLimiter
 from gateway.limiter.redis_limiter import SCRIPT
@@ -20,7 +31,7 @@ EPOCH_S = 4_000_000_000
 """Later than any test runs: for Redis, whose clock cannot be replaced, nothing expires."""
 TIME_SOURCE = b"redis.call('TIME')"
 
-KINDS: list[tuple[Kind, bool]] = [("count", True), ("count", False), ("sum", True), ("sum", False), ("level", False)]
+KINDS: list[tuple[MeterKind, bool]] = [("count", True), ("count", False), ("sum", True), ("sum", False), ("level", False)]
 KNOWN = [Meter(f"{kind}{most}{monthly}", kind, most, "key", QUOTA_SPENT, monthly, 90_000) for kind, monthly in KINDS for most in (1, 3)]
 WINDOWS = (Window("w", 4, 40_000_000, None), Window("v", 9, 90_000_000, None))
 POSTINGS = [Posting(f"{{x}}:{meter.id}", meter) for meter in KNOWN]
@@ -81,28 +92,26 @@ class Books:
         keys = [*call.claim.keys, *(posting.key for posting in charged), f"{{x}}:counted/{unit}"]
         reply = self.evaluate(quota_script(SCRIPT), keys, len(given), *given, *meters, 60_000, unit)
         after = len(call.claim.windows) + 2
-        reported = decision(reply[0] == 1, "local", reply[2:after], call.claim, reply[1])
+        decided = decision(reply[0] == 1, "local", reply[2:after], call.claim, reply[1])
         mine = self._memory.decide_now(call.claim)
-        assert (reported.allowed, reported.states) == (mine.allowed, mine.states)
+        assert (decided.allowed, decided.states) == (mine.allowed, mine.states)
         assert reply[after] == month_of(reply[1] // 1_000_000)
-        spent = {
-            p.key: used for p, used in zip(charged, reply[after + 1 :: 2], strict=True) if not reported.allowed and used >= p.meter.max
-        }
+        spent = {p.key: used for p, used in zip(charged, reply[after + 1 :: 2], strict=True) if not decided.allowed and used >= p.meter.max}
         assert spent == {p.key: state.used for p in charged for state in mine.spent if state.meter == p.meter}
         ends = dict(zip([p.key for p in charged], reply[after + 2 :: 2], strict=True))
         for p in charged:
             for state in mine.spent:
                 if state.meter == p.meter and not p.meter.tallied:
                     assert state.opens_s == ends[p.key] / 1000 - self.time.now_us / 1e6
-        return Open(call, unit, reply[after], mine.hold, self._calls) if mine.hold is not None else None
+        return Open(call, unit, reply[after], mine.reservation, self._calls) if mine.reservation is not None else None
 
     def settle(self, it: "Open") -> None:
         postings = it.call.claim.postings
         amounts = {posting.meter.id: it.call.amount for posting in postings}
-        it.hold.settle(it.call.succeeds, amounts)
-        it.hold.end()
+        it.reservation.commit(it.call.succeeds, amounts)
+        it.reservation.release()
         updates = reports(postings, amounts) if it.call.succeeds else refunds(postings, it.unit, it.month)
-        self.make(updates + leavings(postings, it.unit), it.unit)
+        self.make(updates + concurrency_releases(postings, it.unit), it.unit)
 
     def make(self, updates: list[MeterUpdate], name: str) -> None:
         """Twice, as when an answer was lost."""
@@ -115,7 +124,7 @@ class Open(NamedTuple):
     call: Call
     unit: str
     month: int
-    hold: Reservation
+    reservation: Reservation
     number: int
 
 

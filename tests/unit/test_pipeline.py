@@ -21,8 +21,8 @@ from gateway.kernel.limits.quota import MeterState, Posting
 from gateway.kernel.limits.token_bucket import Claim, Decision, Window
 from gateway.table.limits import Tariff
 from gateway.upstream.call import Answer, Call
+from tests.fake_key_store import FakeKeyStore, stored_keys
 from tests.samples import MINUTE, Echo, Pieces, exchange, route
-from tests.shelf import Shelf, stored_keys
 from tests.spine import GOOD, Away, Client, answered, gateway
 
 
@@ -91,13 +91,13 @@ async def test_a_route_without_upstream_reports_the_limits_at_no_cost() -> None:
 
 
 async def test_keys_in_redis_are_asked_for_before_anything_else_is_decided() -> None:
-    shelf, one = Shelf(), gateway()
-    shelf.put("good")
-    one.callers = stored_keys(shelf)
+    key_store, one = FakeKeyStore(), gateway()
+    key_store.put("good")
+    one.callers = stored_keys(key_store)
     assert [(await answered(one, exchange(GOOD)))[2]["X-RateLimit-Remaining-Minute"] for _ in range(2)] == ["299", "298"]
     status, _, fields = await answered(one, exchange(GOOD, path="/nowhere"))
     assert (status, fields["X-RateLimit-Remaining-Minute"]) == (404, "298")
-    shelf.away = True
+    key_store.away = True
     for path, expected in (("/v1/orders", (503, 1004)), ("/nowhere", (404, 1005))):
         status, body, fields = await answered(one, exchange([("X-Api-Key", "new")], path=path))
         assert ((status, body["data"]["code"]), "RateLimit" in fields) == (expected, False)

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.kernel.faults import CONCURRENCY_EXCEEDED, QUOTA_SPENT, UPSTREAM_INCOMPLETE, UPSTREAM_REFUSED, GatewayError
-from gateway.kernel.limits.quota import Amount, Meter, Posting, Reservation
+from gateway.kernel.limits.quota import AmountSource, Meter, Posting, Reservation
 from gateway.kernel.limits.token_bucket import Claim, Decision
 from gateway.pipeline import Gateway
 from gateway.table.limits import Tariff
@@ -38,7 +38,7 @@ async def test_a_quota_is_charged_for_successful_calls_and_refuses_with_its_own_
     assert (status, body["data"]["code"], body["data"]["message"], len(echo.calls)) == (429, 8006, "All done", 4)
     assert fields["X-RateLimit-Remaining-Minute"] == "296"
     assert one.recorder._metrics.quota_refused.labels("encodings").value == 1
-    assert x.hold is None
+    assert x.reservation is None
 
 
 @pytest.mark.parametrize("gone", [ConnectionResetError(), asyncio.CancelledError(), GatewayError(UPSTREAM_INCOMPLETE), None])
@@ -63,7 +63,7 @@ async def test_a_bug_in_the_accounts_costs_nobody_a_reply() -> None:
 
         async def decided(claim: Claim) -> Decision:
             decision = await decide(claim)
-            decision.hold = Reservation((), bug, bug)
+            decision.reservation = Reservation((), bug, bug)
             return decision
 
         one.limiter.decide = decided  # type: ignore[method-assign]
@@ -72,7 +72,7 @@ async def test_a_bug_in_the_accounts_costs_nobody_a_reply() -> None:
 
 
 async def test_a_quota_without_its_amount_is_in_the_metrics() -> None:
-    one = metered(Echo(), Meter("bytes", "sum", 1, "key", QUOTA_SPENT, amount=Amount(header=b"x-bytes")))
+    one = metered(Echo(), Meter("bytes", "sum", 1, "key", QUOTA_SPENT, amount=AmountSource(header=b"x-bytes")))
     assert (await answered(one, exchange(GOOD)))[0] == 200
     assert one.recorder._metrics.quota_unmeasured.labels("bytes").value == 1
 

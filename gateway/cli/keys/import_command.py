@@ -16,7 +16,7 @@ from gateway.cli.keys.import_sources import FORMS, Entry, entries, form_of
 from gateway.cli.keys.redis_registry import editing, instant_of
 from gateway.kernel.key_format import is_misspelt
 from gateway.keystore.records import MOST_BYTES, Secret, StoredKey
-from gateway.keystore.registry import TakenError
+from gateway.keystore.registry import DuplicateProofError
 from gateway.settings import Config, load
 from gateway.settings.checks.stored_keys import References, read_key
 from gateway.settings.schema.values import RefusedError
@@ -147,7 +147,7 @@ def _keep(config: Config, candidates: list[Candidate], problems: list[Problem], 
 
         try:
             registry.change(lines, decide)
-        except TakenError as taken:
+        except DuplicateProofError as taken:
             problems.append(Problem(lines[taken.key_id], str(taken)))
         return replaced
 

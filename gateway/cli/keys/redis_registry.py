@@ -9,8 +9,8 @@ import click
 import redis
 
 from gateway.cli.friendly_errors import explained
-from gateway.keystore.records import Names
-from gateway.keystore.registry import KeyRegistry, TakenError, UnreadableError
+from gateway.keystore.records import KeyNames
+from gateway.keystore.registry import DuplicateProofError, KeyRegistry, UnreadableError
 from gateway.redis_client.address import RedisConnectionError, text_of
 from gateway.redis_client.blocking_client import client_for
 from gateway.settings import Config, load
@@ -25,7 +25,7 @@ def editing(config: Config, otherwise: str = NO_STORE) -> Iterator[KeyRegistry]:
         raise click.ClickException(otherwise)
     url, prefix = config.redis.login_url(), config.redis.key_prefix
     try:
-        client = client_for(url, Names.of(prefix).ids)
+        client = client_for(url, KeyNames.of(prefix).ids)
         try:
             yield KeyRegistry(client, prefix)
         finally:
@@ -36,7 +36,7 @@ def editing(config: Config, otherwise: str = NO_STORE) -> Iterator[KeyRegistry]:
         raise click.ClickException(str(error)) from None
     except RedisConnectionError as error:
         raise click.ClickException(f"Redis: {error}") from None
-    except TakenError as error:
+    except DuplicateProofError as error:
         raise click.ClickException(f"{error.key_id}: {error}") from None
 
 

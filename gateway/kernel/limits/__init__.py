@@ -1,1 +1,1 @@
-"""Token buckets, quotas, and the header fields that report them."""
+"""What callers may do, as pure functions of state and time: token buckets, quotas, and what replies say about them."""

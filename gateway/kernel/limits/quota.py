@@ -1,19 +1,19 @@
 """Quotas and concurrency: what calls may do beyond their rate, and when that is given back.
 
-A meter counts in one of two ways. A tally is a number, of a calendar month or for ever (`count`, `sum`). A set of units has
-one for each thing that is there, and each ends by itself when its time is over (`level`, `concurrency`).
-`gateway/limiter/scripts/meters.lua` says the same in Lua, and `tests/properties/test_quota_model.py` holds the two against each other.
+A meter counts in one of two ways. A tally is a number, of a calendar month or for ever (`count`, `sum`). A set of units
+has one unit for each item in use, and each ends by itself when its time is over (`level`, `concurrency`).
+`gateway/limiter/scripts/meters.lua` is the same in Lua, and `tests/properties/test_quota_model.py` compares the two.
 
 Laws:
-1. A charge is refused when the meter has `max` or more. All meters and windows of a call are decided together: it is charged
-   to all of them or to none.
-2. `count`, `level` and `concurrency` are charged before the call goes on, so that of two calls for the last unit one gets it.
-   A call that fails gives back what it took. A `sum` learns what a call took from its answer: the last call that is let
-   through may go beyond `max`.
-3. A release takes the unit away that would end first. There are never less than none.
-4. Months are those of the calendar in UTC, by the store's clock. A clock that goes back begins no month anew. What is given
-   back in another month than it was taken in is forgotten with that month.
-5. Whoever holds a unit of `concurrency` says so every few seconds: those of a process that has died end by themselves.
+1. A charge is refused when the meter is at `max` or more. All meters and windows of a call are decided together: it is
+   charged to all of them or to none.
+2. `count`, `level` and `concurrency` are charged before the call goes on, so that of two calls for the last unit one
+   gets it. A call that fails gives back what it took. A `sum` learns from the reply what a call took: the last call
+   that is let through may exceed `max`.
+3. A release removes the unit that would end first. No meter is ever below 0.
+4. Months are those of the calendar in UTC, by the store's clock. A clock that goes back begins no new month. What is
+   given back in another month than it was taken in is ignored.
+5. A process renews its units of `concurrency` every few seconds: those of a process that has died end by themselves.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -24,17 +24,17 @@ import msgspec
 
 from gateway.kernel.faults import Fault
 
-Kind: TypeAlias = Literal["count", "sum", "level", "concurrency"]
+MeterKind: TypeAlias = Literal["count", "sum", "level", "concurrency"]
 Act: TypeAlias = Literal["charge", "release"]
 
 LEASE_MS = 7000
-"""How long a unit of concurrency lives without a word of its holder. Three of those words may get lost."""
+"""How long a unit of concurrency lives without a renewal. Three renewals may get lost."""
 MOST = 10**15
-"""More than this no tally says: Lua's doubles are exact so far."""
+"""The highest value of a tally: Lua's doubles are exact up to it."""
 
 
-class Amount(msgspec.Struct, frozen=True):
-    """Where an answer says how much it was: in a header field (its name in lower case), or in the JSON, by the way to it."""
+class AmountSource(msgspec.Struct, frozen=True):
+    """Where a reply has its amount: in a header field (its name in lower case), or in the JSON, at this path."""
 
     header: bytes | None = None
     field: tuple[str, ...] = ()
@@ -43,22 +43,22 @@ class Amount(msgspec.Struct, frozen=True):
 class Meter(msgspec.Struct, frozen=True):
     """One quota, or one limit of concurrency, of whoever it belongs to.
 
-    `id` is what log and metrics call it, `owner` whose it is; `fault` is what a call that finds it spent is answered with.
-    `monthly` begins anew with each month. `lasts_ms` is when a unit ends by itself. `amount` is for sums.
+    `id` is its name in the log and metrics, `owner` whose it is; `fault` is the error of a call that finds it spent. A
+    `monthly` one starts at 0 with each month. `lasts_ms` is after how long a unit ends by itself. `amount` is for sums.
     """
 
     id: str
-    kind: Kind
+    kind: MeterKind
     max: int
     owner: Literal["key", "organization"]
     fault: Fault
     monthly: bool = False
     lasts_ms: int = LEASE_MS
-    amount: Amount | None = None
+    amount: AmountSource | None = None
 
     @property
     def tallied(self) -> bool:
-        """Whether it is a number, not a set of units."""
+        """Whether it is a tally, not a set of units."""
         return self.kind in {"count", "sum"}
 
 
@@ -71,114 +71,126 @@ class Posting(msgspec.Struct, frozen=True):
 
 
 class MeterState(msgspec.Struct, frozen=True):
-    """A meter and what it says. `opens_s` is in how many seconds some of it is free again by itself; None: it never is."""
+    """A meter and how much of it is used.
+
+    `opens_s` is in how many seconds some is free again by itself; None: never.
+    """
 
     meter: Meter
     used: int
     opens_s: float | None
 
 
-What: TypeAlias = Literal["add", "refund", "put", "drop", "pop"]
+UpdateKind: TypeAlias = Literal["add", "refund", "put", "drop", "pop"]
 
 
 class MeterUpdate(NamedTuple):
     """One change of a meter.
 
-    `add` raises a tally by `number`, that of the current month when `month` is not 0. `refund` lowers it by one, if it is still
-    that of `month`. `put` adds or renews `unit`, to end in `number` ms; `drop` takes that one away, `pop` the one that ends first.
+    `add` raises a tally by `number`, that of the current month when `month` is not 0. `refund` lowers it by one, if it
+    is still that of `month`. `put` adds or renews `unit`, to end in `number` ms; `drop` removes it, `pop` removes the
+    one that ends first.
     """
 
     key: str
-    what: What
+    what: UpdateKind
     number: int = 0
     month: int = 0
     unit: str = ""
 
 
-Settle: TypeAlias = Callable[[bool, Mapping[str, int]], Awaitable[None] | None]
-Leave: TypeAlias = Callable[[], Awaitable[None] | None]
+Commit: TypeAlias = Callable[[bool, Mapping[str, int]], Awaitable[None] | None]
+Release: TypeAlias = Callable[[], Awaitable[None] | None]
 
 
 class Reservation:
-    """What a call that was let through has taken, until it is known what became of it. The store says what is done then."""
+    """What a call that was let through has taken, until it is known how it ended.
 
-    __slots__ = ("_leave", "_settle", "postings")
+    The store decides what is done then.
+    """
 
-    def __init__(self, postings: tuple[Posting, ...], settle: Settle, leave: Leave) -> None:
+    __slots__ = ("_commit", "_release", "postings")
+
+    def __init__(self, postings: tuple[Posting, ...], commit: Commit, release: Release) -> None:
         self.postings = postings
-        self._settle: Settle | None = settle
-        self._leave: Leave | None = leave
+        self._commit: Commit | None = commit
+        self._release: Release | None = release
 
     @property
     def open(self) -> bool:
-        """Whether it is not settled yet."""
-        return self._settle is not None
+        """Whether it was not committed yet."""
+        return self._commit is not None
 
-    def settle(self, succeeded: bool, amounts: Mapping[str, int]) -> Awaitable[None] | None:
+    def commit(self, succeeded: bool, amounts: Mapping[str, int]) -> Awaitable[None] | None:
         """Give back what a failed call took, or charge what a successful one says, `amounts` by the ids of meters.
 
         Only the first time. What is returned may be waited for: then everybody sees the change.
         """
-        settle, self._settle = self._settle, None
-        return None if settle is None else settle(succeeded, amounts)
+        commit, self._commit = self._commit, None
+        return None if commit is None else commit(succeeded, amounts)
 
-    def end(self) -> Awaitable[None] | None:
-        """The call is over: somebody else may take its place. What is returned is as for `settle`."""
-        leave, self._leave = self._leave, None
-        return None if leave is None else leave()
+    def release(self) -> Awaitable[None] | None:
+        """Give back the call's place, when it is over. What is returned is as for `commit`; only the first time."""
+        release, self._release = self._release, None
+        return None if release is None else release()
 
 
 def month_of(unix_s: int) -> int:
-    """The calendar month, as a number that goes up by one from each to the next."""
+    """Return the calendar month, as a number that goes up by one from each to the next."""
     moment = datetime.fromtimestamp(unix_s, UTC)
     return moment.year * 12 + moment.month - 1
 
 
 def end_of(month: int) -> int:
-    """The Unix time at which the next one begins."""
+    """Return the Unix time at which the next month begins."""
     year, index = divmod(month + 1, 12)
     return int(datetime(year, index + 1, 1, tzinfo=UTC).timestamp())
 
 
 def state(meter: Meter, used: int, ends_in_s: float, wall_s: float, month: int) -> MeterState:
-    """What a meter says. `ends_in_s` is when its first unit ends."""
+    """Return the state of a meter. `ends_in_s` is in how many seconds its first unit ends."""
     if not meter.tallied:
         return MeterState(meter, used, max(ends_in_s, 0.0))
     return MeterState(meter, used, max(end_of(month) - wall_s, 0.0) if meter.monthly else None)
 
 
 def carried(used: int, written: int, monthly: bool, month: int) -> tuple[int, int]:
-    """What a tally that was written in the month `written` says in `month`, and in which month it is to be written."""
+    """Return the value in `month` of a tally that was written in the month `written`, and the month to write it with."""
     if not monthly:
         return used, 0
     return (used, written) if written >= month else (0, month)
 
 
+def charged(postings: Iterable[Posting]) -> list[Posting]:
+    """Return the postings by which the call is charged."""
+    return [posting for posting in postings if posting.act == "charge"]
+
+
 def refunds(postings: Iterable[Posting], unit: str, month: int) -> list[MeterUpdate]:
-    """What a failed call gives back. It took `unit`, in `month`."""
-    charged = [posting for posting in postings if posting.act == "charge"]
-    counts = [MeterUpdate(each.key, "refund", month=month if each.meter.monthly else 0) for each in charged if each.meter.kind == "count"]
-    return counts + [MeterUpdate(each.key, "drop", unit=unit) for each in charged if each.meter.kind == "level"]
+    """Return the updates by which a failed call gives back what it took: `unit`, in `month`."""
+    found = charged(postings)
+    counts = [MeterUpdate(each.key, "refund", month=month if each.meter.monthly else 0) for each in found if each.meter.kind == "count"]
+    return counts + [MeterUpdate(each.key, "drop", unit=unit) for each in found if each.meter.kind == "level"]
 
 
 def reports(postings: Iterable[Posting], amounts: Mapping[str, int]) -> list[MeterUpdate]:
-    """What is known only when a call has succeeded: sums and releases."""
-    moves: list[MeterUpdate] = []
+    """Return the updates that are known only when a call has succeeded: sums and releases."""
+    updates: list[MeterUpdate] = []
     for posting in postings:
         if posting.act == "release":
-            moves.append(MeterUpdate(posting.key, "pop"))
+            updates.append(MeterUpdate(posting.key, "pop"))
         elif amount := posting.meter.kind == "sum" and amounts.get(posting.meter.id):
-            moves.append(MeterUpdate(posting.key, "add", amount, int(posting.meter.monthly)))
-    return moves
+            updates.append(MeterUpdate(posting.key, "add", amount, int(posting.meter.monthly)))
+    return updates
 
 
 def charges(postings: Iterable[Posting], unit: str) -> list[MeterUpdate]:
-    """What a successful call owes to a store that did not let it through itself."""
-    charged = [posting for posting in postings if posting.act == "charge"]
-    counts = [MeterUpdate(each.key, "add", 1, int(each.meter.monthly)) for each in charged if each.meter.kind == "count"]
-    return counts + [MeterUpdate(each.key, "put", each.meter.lasts_ms, unit=unit) for each in charged if each.meter.kind == "level"]
+    """Return the updates that a successful call owes to a store that did not let it through itself."""
+    found = charged(postings)
+    counts = [MeterUpdate(each.key, "add", 1, int(each.meter.monthly)) for each in found if each.meter.kind == "count"]
+    return counts + [MeterUpdate(each.key, "put", each.meter.lasts_ms, unit=unit) for each in found if each.meter.kind == "level"]
 
 
-def leavings(postings: Iterable[Posting], unit: str) -> list[MeterUpdate]:
-    """What every call gives back when it is over."""
+def concurrency_releases(postings: Iterable[Posting], unit: str) -> list[MeterUpdate]:
+    """Return the updates by which every call gives its units of concurrency back when it is over."""
     return [MeterUpdate(each.key, "drop", unit=unit) for each in postings if each.meter.kind == "concurrency"]

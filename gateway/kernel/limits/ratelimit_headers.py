@@ -1,4 +1,6 @@
-"""What a reply says about rate limits: the X-RateLimit-* fields, and draft-ietf-httpapi-ratelimit-headers-10."""
+"""The header fields of a reply about rate limits: the X-RateLimit-* fields, and
+draft-ietf-httpapi-ratelimit-headers-10.
+"""
 
 from collections.abc import Sequence
 from math import ceil
@@ -9,7 +11,10 @@ Fields = tuple[tuple[str, str], ...]
 
 
 def limit_fields(windows: Sequence[Window]) -> Fields:
-    """The part that is the same in every reply about a claim. Names that several windows have are left to `remaining_fields`."""
+    """Return the fields that are the same in every reply about a claim.
+
+    `remaining_fields` has names that several windows share.
+    """
     if not windows:
         return ()
     several = _shared_names(windows)
@@ -19,9 +24,9 @@ def limit_fields(windows: Sequence[Window]) -> Fields:
 
 
 def remaining_fields(states: Sequence[WindowState]) -> list[tuple[str, str]]:
-    """The part that tells what this call left over; `t` is when the bucket is full again.
+    """Return the fields about what this call has left; `t` is in how many seconds the bucket is full again.
 
-    Of several windows of one name, the tighter one speaks: that which has the least left, and of those the one that
+    Of several windows of one name, the tightest one is given: that which has the least left, and of those the one that
     is full again last.
     """
     if len(states) == 1 and (name := states[0].window.name):  # nearly every plan
@@ -53,5 +58,5 @@ def _shared_names(windows: Sequence[Window]) -> set[str]:
 
 
 def retry_after_s(states: Sequence[WindowState]) -> int:
-    """Whole seconds, 1 or more, after which this call fits into every window: never earlier than the next token."""
+    """Return the whole seconds, at least 1, after which this call fits into every window: never before the next token."""
     return max(1, ceil(max((state.retry_s for state in states), default=0.0)))

@@ -1,21 +1,26 @@
-"""How much an answer says that a call was, for quotas that are sums."""
+"""Reads from a reply how much a call used, for quotas that are sums."""
 
 import re
 
 from gateway.kernel.envelope.raw_json import members
-from gateway.kernel.limits.quota import MOST, Amount
+from gateway.kernel.limits.quota import MOST, AmountSource
 
 _WHOLE = re.compile(rb"[0-9]{1,16}")
 
 
-def amount_in_header(fields: list[tuple[bytes, bytes]], amount: Amount) -> int | None:
-    """From 0 to MOST. None when the field is not there, stands there twice, or is anything else. `fields` have lower-case names."""
+def amount_in_header(fields: list[tuple[bytes, bytes]], amount: AmountSource) -> int | None:
+    """Return an amount from 0 to MOST; None when the field is missing, given twice, or no such number.
+
+    `fields` have lower-case names.
+    """
     values = [value for name, value in fields if name == amount.header]
     return _whole(values[0]) if len(values) == 1 else None
 
 
-def amount_in_body(body: bytes, amount: Amount) -> int | None:
-    """The same of the JSON text `body`, which may be none: a number without sign, fraction and exponent."""
+def amount_in_body(body: bytes, amount: AmountSource) -> int | None:
+    """Return the amount in `body`, which may be no JSON: a number without sign, fraction and exponent; None when it is
+    missing.
+    """
     for name in amount.field:
         found = members(body)
         if found is None or name not in found:

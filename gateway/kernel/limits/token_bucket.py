@@ -1,23 +1,23 @@
-"""Token buckets in whole microseconds: the arithmetic that every limiter store shares.
+"""Token buckets in whole microseconds: the arithmetic that every limiter shares.
 
-A bucket is one number, its theoretical arrival time (GCRA): the instant at which it is full again.
-Whole microseconds, so that Lua's doubles and Python's integers agree to the last digit: `gateway/limiter/scripts/bucket.lua`
-says the same in Lua, and `tests/properties/test_limiter_model.py` holds the two against each other.
+A bucket is one number, its theoretical arrival time (GCRA): the instant at which it is full again. Whole microseconds,
+so that Lua's doubles and Python's integers agree to the last digit: `gateway/limiter/scripts/bucket.lua` is the same in
+Lua, and `tests/properties/test_limiter_model.py` compares the two.
 
 Laws:
 1. A bucket that was never used, or whose time has come, holds exactly `burst` tokens, and one comes back every
    `emission_us`: never faster than configured. So no stretch of time sees more than `burst` and what comes back in it.
 2. `guarantee: burst` is a bucket of `max` tokens, refilled at `max` per `per`: the worst `per` sees a full bucket and a
-   refill, at most 2 x `max`, and all time together no more than `max` per `per` beyond the first bucket.
-   `guarantee: any-window` is a bucket of half of that, rounded up, and a refill so slow that with it no stretch as long as `per`
+   refill, at most 2 x `max`, and all time together no more than `max` per `per` beyond the first bucket. `guarantee:
+   any-window` is a bucket of half of that, rounded up, and a refill so slow that with it no stretch as long as `per`
    sees more than `max`, wherever it begins and both of its ends included.
-3. The windows of a call are decided together, whoever they belong to: it is charged to all of them or to none.
-   Shadow windows have no say in that. Each is charged when the call is let through and fits it, so that it counts as it
-   would if it were enforced.
+3. The windows of a call are decided together, whoever they belong to: it is charged to all of them or to none. Shadow
+   windows do not decide. Each is charged when the call is let through and fits it, so that it counts as it would if it
+   were enforced.
 4. A clock that goes back gives no tokens, and locks nobody out for longer than an empty bucket does.
-5. A limit that is changed keeps the tokens that were used of it, as far as the new one has as many. While some gateways have one
-   version of it and others another, each version has a bucket of its own: every call is charged to all of them, and decided by
-   that of its gateway. What takes nothing changes nothing for the others.
+5. A limit that is changed keeps the tokens that were used of it, as far as the new one has as many. While some gateways
+   have one version of it and others another, each version has a bucket of its own: every call is charged to all of
+   them, and decided by that of its gateway. A call that takes nothing changes nothing for the others.
 """
 
 from collections.abc import Sequence
@@ -30,27 +30,29 @@ from msgspec.structs import force_setattr
 from gateway.kernel.limits.quota import MeterState, Posting, Reservation
 
 Store: TypeAlias = Literal["local", "redis", "cache", "fallback", "allow", "none"]
-"""Who decided: this process's memory, Redis, what Redis said a moment ago, memory or nobody while Redis is away, nobody at all."""
+"""Who decided: this process's memory, Redis, a refusal of Redis that is remembered, memory or nobody while Redis is
+away, nobody.
+"""
 
 
-Owner: TypeAlias = Literal["key", "organization", "route"]
-"""Whose bucket a window has: one for each key (or address), one that the keys of an organisation share, one for all callers."""
+LimitOwner: TypeAlias = Literal["key", "organization", "route"]
+"""Who shares a bucket: one for each key (or address), one for all keys of an organisation, one for all callers."""
 
 
 Guarantee: TypeAlias = Literal["burst", "any-window"]
-"""What a limit promises: law 2."""
+"""What a limit guarantees: law 2."""
 
 
 OnFailure: TypeAlias = Literal["local", "allow", "deny"]
-"""What a limit does while its store is away: counts this gateway's share of it, does not count, refuses."""
+"""What a limit does while Redis is away: count this gateway's share of it, not count, refuse."""
 
 
 class Window(msgspec.Struct, frozen=True):
     """One limit: `max` per `per_us`, in the sense of its `guarantee`.
 
-    `id` is what replies call it. `name` is the suffix of the X-RateLimit-* fields (Second, Minute, Hour, Day, Month), None
-    for other lengths. `on_failure` is None where the store's own setting holds. `burst` (how many tokens the bucket holds),
-    `emission_us` (what one costs in time) and `full_us` (from empty to full) follow from the others.
+    `id` is its name in replies. `name` is the suffix of the X-RateLimit-* fields (Second, Minute, Hour, Day, Month),
+    None for other lengths. `on_failure` is None where the store's own setting holds. `burst` (how many tokens the
+    bucket holds), `emission_us` (what one costs in time) and `full_us` (from empty to full) follow from the others.
     Raises ValueError unless `max` and `per_us` are 1 or more.
     """
 
@@ -58,7 +60,7 @@ class Window(msgspec.Struct, frozen=True):
     max: int
     per_us: int
     name: str | None
-    owner: Owner = "key"
+    owner: LimitOwner = "key"
     guarantee: Guarantee = "burst"
     shadow: bool = False
     on_failure: OnFailure | None = None
@@ -78,14 +80,16 @@ class Window(msgspec.Struct, frozen=True):
 
 
 def burst_of(limit: int, guarantee: Guarantee) -> int:
-    """How many tokens the bucket of a limit holds: the highest cost that a call may have."""
+    """Return how many tokens the bucket of a limit holds: the highest cost that a call may have."""
     return limit if guarantee == "burst" else (limit + 1) // 2
 
 
 def most(windows: Sequence[Window], cost: int, span_us: int) -> int | None:
-    """How many calls of `cost` a greedy caller gets through all `windows` in the worst stretch of `span_us`; None: any number.
+    """Return how many calls of `cost` a caller gets through all `windows` in the worst stretch of `span_us`; None: any
+    number.
 
-    Exact, not a bound: with full buckets at its beginning, whichever window is the tightest at a time is never full then.
+    Exact, not a bound: with full buckets at its beginning, whichever window is the tightest at a time is never full
+    then.
     """
     if not cost or not windows:
         return None
@@ -95,13 +99,14 @@ def most(windows: Sequence[Window], cost: int, span_us: int) -> int | None:
 
 
 class Claim(msgspec.Struct, frozen=True, eq=False):
-    """What a call needs to be let through: `cost` tokens of every window. Made once for a caller, a route and a method.
+    """What a call needs to be let through: `cost` tokens of every window. It is built once for a caller, a route and a
+    method.
 
-    `keys` has the name of each window's bucket in the store: no two are the same, and all have one hash `tag` (what stands
-    in the first braces), so that a cluster of Redis keeps them on one node. `fields` are those of every reply about the
-    claim that say the same each time. Shadow windows come last, after `enforced` others. `postings` are what the call does to
-    quotas and concurrency, under the same tag. Claims are told apart by identity.
-    Raises ValueError for a cost below 0, and for shadow windows in front of others.
+    `keys` has the name of each window's bucket in the store: no two are the same, and all have one hash `tag` (the text
+    in the first braces), so that a Redis Cluster keeps them on one node. `fields` are the header fields that every
+    reply about the claim has. Shadow windows come last, after `enforced` others. `postings` are what the call does to
+    quotas and concurrency, under the same tag. Claims are compared by identity. Raises ValueError for a cost below 0,
+    and for shadow windows in front of others.
     """
 
     keys: tuple[str, ...]
@@ -126,12 +131,12 @@ class Claim(msgspec.Struct, frozen=True, eq=False):
 
 
 def tag_of(key: str) -> str:
-    """What decides on which node of a cluster it lies."""
+    """Return the hash tag of a key, which decides on which node of a cluster it is stored."""
     return key.partition("{")[2].partition("}")[0]
 
 
 def claim(bucket: str, windows: Sequence[Window], cost: int = 1, fields: tuple[tuple[str, str], ...] = ()) -> Claim:
-    """A claim whose windows all belong to one `bucket`, which is its own hash tag unless it has one."""
+    """Return a claim whose windows all belong to one `bucket`, which is its own hash tag unless it has one."""
     name = bucket if "{" in bucket else f"{{{bucket}}}"
     return Claim(tuple([f"{name}:{window.id}" for window in windows]), tuple(windows), cost, fields)
 
@@ -155,11 +160,12 @@ class WindowState(msgspec.Struct):
 
 
 class Decision(msgspec.Struct):
-    """The one answer of a limiter to one call: all windows, decided together.
+    """The decision of a limiter about one call: all windows, decided together.
 
-    `states` has one entry a window that is enforced, in the claim's order; it is empty when there is no limit. `shadows`
-    are those that would have refused the call, had they been enforced; none when another one did. `spent` are the quotas
-    that refused it. `hold` is what has to be told how the call ends, None when nothing has.
+    `states` has one entry a window that is enforced, in the claim's order; it is empty when there is no limit.
+    `shadows` are those that would have refused the call, had they been enforced; none when another one did. `spent` are
+    the quotas that refused it. `reservation` has to be committed and released when the call ends; None when there is
+    nothing to do then.
     """
 
     allowed: bool
@@ -167,19 +173,19 @@ class Decision(msgspec.Struct):
     states: tuple[WindowState, ...]
     shadows: tuple[Window, ...] = ()
     spent: tuple[MeterState, ...] = ()
-    hold: Reservation | None = None
+    reservation: Reservation | None = None
 
 
 UNLIMITED = Decision(True, "none", ())
 """The decision where there is nothing to decide."""
 
 
-def decide(tats_us: Sequence[int], windows: Sequence[Window], cost: int, now_us: int) -> tuple[bool, list[int]]:
-    """Whether a call of `cost` tokens fits all `windows`, and the buckets' times after it, charged or not.
+def decide(tats_us: Sequence[int], windows: Sequence[Window], cost: int, now_us: int) -> tuple[bool, list[int], Sequence[int]]:
+    """Return whether a call of `cost` tokens fits all `windows`, the buckets' times after it, and the shadows it exceeds.
 
     `tats_us` has one time a window, on the same clock as `now_us`; 0 for a bucket that was never used. The times
     returned are to be kept after a refusal too: there is no other change then than that none lies too far ahead.
-    The time of a shadow window that would have refused what was let through is negated, and not charged.
+    The shadows, by index, are those that would have refused a call that was let through; they are not charged.
     A cost of 0 asks without spending. A cost above a window's `burst` never fits.
     """
     if len(windows) == 1:  # nearly every call: the same as below
@@ -189,8 +195,8 @@ def decide(tats_us: Sequence[int], windows: Sequence[Window], cost: int, now_us:
             tat_us = empty_us
         charged_us = (tat_us if tat_us > now_us else now_us) + cost * window.emission_us
         if charged_us > empty_us:
-            return (True, [-max(tat_us, now_us)]) if window.shadow else (False, [tat_us])
-        return True, [charged_us if cost else tat_us]
+            return (True, [max(tat_us, now_us)], (0,)) if window.shadow else (False, [tat_us], ())
+        return True, [charged_us if cost else tat_us], ()
     allowed = True
     kept: list[int] = []
     over: list[int] = []
@@ -209,12 +215,12 @@ def decide(tats_us: Sequence[int], windows: Sequence[Window], cost: int, now_us:
             tat_us = kept[index]
             kept[index] = (tat_us if tat_us > now_us else now_us) + cost * window.emission_us
         for index in over:
-            kept[index] = cost * windows[index].emission_us - kept[index]
-    return allowed, kept
+            kept[index] -= cost * windows[index].emission_us
+    return allowed, kept, over if allowed else ()
 
 
 def carry(tat_us: int, old_emission_us: int, emission_us: int, now_us: int) -> int:
-    """The time of a bucket whose limit was changed: as many tokens used as before, at the new price each.
+    """Return the time of a bucket whose limit was changed: as many tokens are used as before, at the new price each.
 
     One rounding a step, in doubles, because Lua has nothing else.
     """
@@ -223,8 +229,8 @@ def carry(tat_us: int, old_emission_us: int, emission_us: int, now_us: int) -> i
     return now_us + ceil((tat_us - now_us) / old_emission_us * emission_us)
 
 
-def decision(allowed: bool, store: Store, tats_us: Sequence[int], claim: Claim, now_us: int) -> Decision:
-    """What `decide` found, in the caller's terms. `tats_us` are the times that it returned."""
+def decision(allowed: bool, store: Store, tats_us: Sequence[int], claim: Claim, now_us: int, over: Sequence[int] = ()) -> Decision:
+    """Return the decision that `decide` found. `tats_us` and `over` are the times and indexes that it returned."""
     windows = claim.windows
     if allowed and len(windows) == 1 and not claim.shadowed:  # nearly every call: the same as below
         window = windows[0]
@@ -235,16 +241,16 @@ def decision(allowed: bool, store: Store, tats_us: Sequence[int], claim: Claim, 
     cost = claim.cost
     shadows: tuple[Window, ...] = ()
     if claim.shadowed:
-        shadows = tuple([window for index, window in enumerate(windows) if tats_us[index] < 0])
+        shadows = tuple([windows[index] for index in over])
         windows = windows[: claim.enforced]
     states: list[WindowState] = []
     for index, window in enumerate(windows):
         used_us = tats_us[index] - now_us
         if used_us < 0:
             used_us = 0
-        emission_us, room_us = window.emission_us, window.full_us - used_us
-        if not allowed and (short_us := cost * emission_us - room_us) > 0:
+        emission_us, free_us = window.emission_us, window.full_us - used_us
+        if not allowed and (short_us := cost * emission_us - free_us) > 0:
             states.append(WindowState(window, 0, used_us / 1e6, short_us / 1e6))
         else:
-            states.append(WindowState(window, room_us // emission_us, used_us / 1e6, 0.0))
+            states.append(WindowState(window, free_us // emission_us, used_us / 1e6, 0.0))
     return Decision(allowed, store, tuple(states), shadows)

@@ -5,7 +5,8 @@
 -- While gateways disagree about a limit (a change is rolled out) it holds one bucket for each version of the limit, the last
 -- writer's first: "<time>:<price>:<from empty to full, 0 if not known>:<until when the version is kept>,...". A call is charged
 -- to all of them and decided by that of its own version, and a gateway changes nothing else about the others.
--- Returns {1 if allowed else 0, now, the buckets' times after the call, negated where a shadow would have refused it ...}.
+-- Returns {1 if allowed else 0, now, the buckets' times after the call ..., the numbers of the shadows that would have
+-- refused it ...}.
 -- Needs Redis 6.2 (PXAT) or later, or Valkey.
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -89,7 +90,7 @@ for i = 1, #keys do
     call('SET', keys[i], value, 'PXAT', ceil(last / 1000) + 1000)
   end
   if shadowed then
-    reply[i + 2] = -reply[i + 2]
+    reply[#reply + 1] = i
   end
 end
 return reply

@@ -1,5 +1,5 @@
--- Says that a gateway is there, and asks how many are. KEYS: the sorted set of when each was last seen, ms of Redis's clock.
--- ARGV: its id, for how many ms it counts as there. Returns their number, 0 when the user may not use these commands.
+-- Announces a gateway, and counts all. KEYS: the sorted set of when each was last seen, ms of Redis's clock.
+-- ARGV: its id, for how many ms it counts as alive. Returns their number, 0 when the user may not use these commands.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.pcall('ZADD', KEYS[1], now, ARGV[1])

@@ -1,4 +1,4 @@
--- What gateway/kernel/limits/quota.py says of tallies and units. The scripts that need it begin with this.
+-- Tallies and units as in gateway/kernel/limits/quota.py. The scripts that need them begin with this.
 -- A tally's key holds "<used>:<month>", month 0 for one that is for ever. Units are a sorted set by when each ends, ms.
 local call, floor = redis.call, math.floor
 local MOST = 1e15

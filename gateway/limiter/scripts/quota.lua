@@ -1,10 +1,10 @@
 -- One decision for the windows of a claim and for the meters that it charges. After meters.lua, and after bucket.lua as the
--- function `windows(KEYS, ARGV)`, which is asked at no cost when a meter is spent: then nothing is charged.
--- KEYS: those of bucket.lua, one a meter, and a mark that says, for a while, that a call was counted whose gateway may not hear
--- of it. ARGV: how many of bucket.lua's arguments there are, they themselves, for each
+-- function `windows(KEYS, ARGV)`, which is called at no cost when a meter is spent: then nothing is charged.
+-- KEYS: those of bucket.lua, one for each meter, and a mark, kept for a while, that the call was counted, in case that its
+-- gateway does not get the reply. ARGV: how many of bucket.lua's arguments there are, they themselves, for each
 -- meter its max, 1 if it is monthly, in how many ms its units end (0: it is a tally), 1 if a call counts for one; then how long
 -- the mark is kept, ms, and the unit.
--- Returns what bucket.lua does, then the month, and for each meter what it says afterwards and when the first of its units ends.
+-- Returns what bucket.lua does, then the month, and for each meter how much is used afterwards and when the first of its units ends.
 local given = ARGV[1] + 0
 local rates, own = {}, {}
 for i = 1, given do

@@ -1,6 +1,6 @@
--- What meters say, at no cost. After meters.lua. KEYS: theirs. ARGV: for each 0 if it is a tally for ever, 1 if it is one of
+-- Reads meters at no cost. After meters.lua. KEYS: theirs. ARGV: for each 0 if it is a tally for ever, 1 if it is one of
 -- a month, 2 if it is a set of units.
--- Returns the month and the time, ms, and for each meter what it says and when the first of its units ends, ms.
+-- Returns the month and the time, ms, and for each meter how much is used and when the first of its units ends, ms.
 local reply = {this_month, now}
 for i = 1, #KEYS do
   local used, ends = 0, 0

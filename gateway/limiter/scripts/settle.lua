@@ -1,8 +1,8 @@
--- Moves of meters, as gateway/kernel/limits/quota.py has them, all or none. After meters.lua.
--- KEYS: one a move, and a mark, if there is one. ARGV: how long a mark is kept by which these moves are known to be made, ms;
--- 0: there is none; -1: the mark is that of the call which these moves undo, if it was counted. Then for each move what it is,
+-- Updates of meters, as gateway/kernel/limits/quota.py has them, all or none. After meters.lua.
+-- KEYS: one for each update, and a mark, if there is one. ARGV: how long the mark of these updates is kept, ms;
+-- 0: there is none; -1: the mark is that of the call which these updates undo, if it was counted. Then for each update its kind,
 -- its number, its month and its unit.
--- Returns 1, or 0 when they had been made before, or there is nothing to undo.
+-- Returns 1, or 0 when the updates were made before, or there is nothing to undo.
 if ARGV[1] == '-1' then
   if call('DEL', KEYS[#KEYS]) == 0 then
     return 0

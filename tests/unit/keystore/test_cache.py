@@ -17,121 +17,121 @@ from gateway.kernel.faults import (
 )
 from gateway.keystore.records import proof_of_secret
 from tests.fakes import turn
-from tests.unit.keystore.query_server import HERE, QueryServer
+from tests.unit.keystore.keys_under_test import HERE, KeysUnderTest
 
 
 @pytest.fixture
-def desk() -> QueryServer:
-    return QueryServer()
+def cache() -> KeysUnderTest:
+    return KeysUnderTest()
 
 
-async def test_a_key_is_asked_for_once(desk: QueryServer) -> None:
-    desk.shelf.put("good", organizations=["acme", "initech"], plan="gold")
+async def test_a_key_is_asked_for_once(cache: KeysUnderTest) -> None:
+    cache.key_store.put("good", organizations=["acme", "initech"], plan="gold")
     for _ in range(3):
-        caller = await desk.find("good")
+        caller = await cache.find("good")
         assert (caller.id, caller.organization, caller.plan) == ("good", "acme", "gold")
-    assert (await desk.find("good", "initech")).organization == "initech"
-    assert await desk.refused("good", "umbrella") is ORGANIZATION_FORBIDDEN
-    assert (desk.look_ups, desk.results) == (1, {"found": 1, "memory": 4})
-    assert (len(desk.keys), repr(desk.keys)) == (1, "<StoredKeys 1 known, 0 nobody's, 0 asked for>")
+    assert (await cache.find("good", "initech")).organization == "initech"
+    assert await cache.refused("good", "umbrella") is ORGANIZATION_FORBIDDEN
+    assert (cache.lookups, cache.results) == (1, {"found": 1, "memory": 4})
+    assert (len(cache.keys), repr(cache.keys)) == (1, "<StoredKeys 1 known, 0 nobody's, 0 asked for>")
 
 
-async def test_those_who_wait_for_the_same_key_share_one_question(desk: QueryServer) -> None:
-    desk.shelf.put("good")
-    desk.shelf.open.clear()
-    waiting = [asyncio.ensure_future(desk.find("good")) for _ in range(5)]
+async def test_those_who_wait_for_the_same_key_share_one_question(cache: KeysUnderTest) -> None:
+    cache.key_store.put("good")
+    cache.key_store.open.clear()
+    waiting = [asyncio.ensure_future(cache.find("good")) for _ in range(5)]
     await turn()
     waiting[0].cancel()  # the one that asked: the others are answered all the same
     await turn()
-    desk.shelf.open.set()
+    cache.key_store.open.set()
     assert [(await each).id for each in waiting[1:]] == ["good"] * 4
-    assert desk.look_ups == 1
+    assert cache.lookups == 1
 
 
-async def test_a_change_is_believed_at_once(desk: QueryServer) -> None:
-    proof = desk.shelf.put("good")
-    other = desk.shelf.put("other")
-    await desk.find("good")
-    await desk.find("other")
-    await desk.refused("bad")
-    desk.shelf.put("good", disabled=True)
-    bad = desk.shelf.put("bad")
-    desk.keys.forget([proof, bad])
-    assert await desk.refused("good") is KEY_DISABLED
-    assert (await desk.find("bad")).id == "bad"
-    del desk.shelf.entries[other]
-    assert (await desk.find("other")).id == "other"
-    desk.keys.forget(None)
-    assert await desk.refused("other") is KEY_UNKNOWN
-    assert await desk.refused("good") is KEY_DISABLED
-    assert len(desk.keys) == 2
+async def test_a_change_is_believed_at_once(cache: KeysUnderTest) -> None:
+    proof = cache.key_store.put("good")
+    other = cache.key_store.put("other")
+    await cache.find("good")
+    await cache.find("other")
+    await cache.refused("bad")
+    cache.key_store.put("good", disabled=True)
+    bad = cache.key_store.put("bad")
+    cache.keys.forget([proof, bad])
+    assert await cache.refused("good") is KEY_DISABLED
+    assert (await cache.find("bad")).id == "bad"
+    del cache.key_store.entries[other]
+    assert (await cache.find("other")).id == "other"
+    cache.keys.forget(None)
+    assert await cache.refused("other") is KEY_UNKNOWN
+    assert await cache.refused("good") is KEY_DISABLED
+    assert len(cache.keys) == 2
 
 
-async def test_an_answer_from_before_a_change_is_not_kept(desk: QueryServer) -> None:
-    desk.shelf.put("good")
-    desk.shelf.open.clear()
+async def test_an_answer_from_before_a_change_is_not_kept(cache: KeysUnderTest) -> None:
+    cache.key_store.put("good")
+    cache.key_store.open.clear()
     for secret in ("good", "bad"):
-        waiting = asyncio.ensure_future(desk.find(secret))
+        waiting = asyncio.ensure_future(cache.find(secret))
         await turn()
         await turn()
-        desk.keys.forget([proof_of_secret(secret)])
-        desk.shelf.open.set()
+        cache.keys.forget([proof_of_secret(secret)])
+        cache.key_store.open.set()
         await asyncio.wait([waiting])
         assert (waiting.exception() is None) == (secret == "good")
-        desk.shelf.open.clear()
-    assert repr(desk.keys) == "<StoredKeys 0 known, 0 nobody's, 0 asked for>"
-    waiting = asyncio.ensure_future(desk.find("good"))
+        cache.key_store.open.clear()
+    assert repr(cache.keys) == "<StoredKeys 0 known, 0 nobody's, 0 asked for>"
+    waiting = asyncio.ensure_future(cache.find("good"))
     await turn()
-    desk.keys.forget([proof_of_secret("another")])
-    desk.shelf.open.set()
+    cache.keys.forget([proof_of_secret("another")])
+    cache.key_store.open.set()
     await waiting
-    assert len(desk.keys) == 1
+    assert len(cache.keys) == 1
 
 
-async def test_who_comes_after_a_change_does_not_wait_for_an_answer_from_before(desk: QueryServer) -> None:
-    proof = desk.shelf.put("good")
-    desk.shelf.open.clear()
-    before = asyncio.ensure_future(desk.find("good"))
+async def test_who_comes_after_a_change_does_not_wait_for_an_answer_from_before(cache: KeysUnderTest) -> None:
+    proof = cache.key_store.put("good")
+    cache.key_store.open.clear()
+    before = asyncio.ensure_future(cache.find("good"))
     await turn()
     await turn()
-    desk.shelf.put("good", disabled=True)
-    desk.keys.forget([proof])
-    after = asyncio.ensure_future(desk.find("good"))
+    cache.key_store.put("good", disabled=True)
+    cache.keys.forget([proof])
+    after = asyncio.ensure_future(cache.find("good"))
     await turn()
-    desk.shelf.open.set()
+    cache.key_store.open.set()
     await asyncio.wait([before, after])
     assert before.exception() is None
     assert isinstance(after.exception(), GatewayError)
-    assert await desk.refused("good") is KEY_DISABLED
-    assert repr(desk.keys) == "<StoredKeys 1 known, 0 nobody's, 0 asked for>"
+    assert await cache.refused("good") is KEY_DISABLED
+    assert repr(cache.keys) == "<StoredKeys 1 known, 0 nobody's, 0 asked for>"
 
 
-async def test_without_redis_what_is_known_works_and_the_rest_cannot_be_checked(desk: QueryServer) -> None:
-    desk.shelf.put("good")
-    desk.shelf.put("new")
-    await desk.find("good")
-    await desk.refused("bad")
-    desk.shelf.away = True
-    assert (await desk.find("good")).id == "good"
-    assert await desk.refused("new") is KEYS_UNAVAILABLE
-    assert await desk.refused("bad") is KEY_UNKNOWN
-    desk.keys.forget(None)
-    assert (await desk.find("good")).id == "good"
-    assert await desk.refused("bad") is KEYS_UNAVAILABLE
-    assert desk.results["error"] == 3
-    desk.shelf.away = False
-    assert (await desk.find("new")).id == "new"
+async def test_without_redis_what_is_known_works_and_the_rest_cannot_be_checked(cache: KeysUnderTest) -> None:
+    cache.key_store.put("good")
+    cache.key_store.put("new")
+    await cache.find("good")
+    await cache.refused("bad")
+    cache.key_store.away = True
+    assert (await cache.find("good")).id == "good"
+    assert await cache.refused("new") is KEYS_UNAVAILABLE
+    assert await cache.refused("bad") is KEY_UNKNOWN
+    cache.keys.forget(None)
+    assert (await cache.find("good")).id == "good"
+    assert await cache.refused("bad") is KEYS_UNAVAILABLE
+    assert cache.results["error"] == 3
+    cache.key_store.away = False
+    assert (await cache.find("new")).id == "new"
 
 
-async def test_a_certificate_is_found_by_its_subject_only(desk: QueryServer) -> None:
-    desk.shelf.put_certified("CN=billing")
+async def test_a_certificate_is_found_by_its_subject_only(cache: KeysUnderTest) -> None:
+    cache.key_store.put_certified("CN=billing")
     for _ in range(2):
-        assert (await desk.keys.certified("CN=billing", None, 0.0, HERE)).id == "certified"
+        assert (await cache.keys.certified("CN=billing", None, 0.0, HERE)).id == "certified"
     with pytest.raises(GatewayError) as caught:
-        await desk.keys.certified("CN=stranger", None, 0.0, HERE)
+        await cache.keys.certified("CN=stranger", None, 0.0, HERE)
     assert caught.value.fault is KEY_MISSING
-    assert await desk.refused("CN=billing") is KEY_UNKNOWN
-    assert desk.look_ups == 3
+    assert await cache.refused("CN=billing") is KEY_UNKNOWN
+    assert cache.lookups == 3
 
 
 @pytest.mark.parametrize(
@@ -148,14 +148,14 @@ async def test_a_certificate_is_found_by_its_subject_only(desk: QueryServer) -> 
         (b"\xff", "JSON is malformed: invalid character (byte 0)"),
     ],
 )
-async def test_what_is_not_understood_gives_no_access_and_is_told_once(desk: QueryServer, content: bytes, problem: str) -> None:
-    proof = desk.shelf.put("odd")
-    desk.shelf.entries[proof] = content
+async def test_a_key_that_is_not_understood_gives_no_access_and_is_logged_once(cache: KeysUnderTest, content: bytes, problem: str) -> None:
+    proof = cache.key_store.put("odd")
+    cache.key_store.entries[proof] = content
     with structlog.testing.capture_logs() as lines:
         for _ in range(2):
-            assert await desk.refused("odd") is KEY_UNUSABLE
-        desk.keys.forget(None)
-        assert await desk.refused("odd") is KEY_UNUSABLE
+            assert await cache.refused("odd") is KEY_UNUSABLE
+        cache.keys.forget(None)
+        assert await cache.refused("odd") is KEY_UNUSABLE
     (line,) = lines
     assert (line["event"], line["problem"]) == ("key unusable", problem)
 
@@ -163,18 +163,18 @@ async def test_what_is_not_understood_gives_no_access_and_is_told_once(desk: Que
 @pytest.mark.parametrize(
     "content", [b'{"id": "\xff"}', b'{"id": ' + b"[" * 20_000, b'{"id": "long", "routes": [' + b'"a.b",' * 10_000 + b'"c"]}']
 )
-async def test_no_content_is_a_bug_or_holds_others_up(desk: QueryServer, content: bytes) -> None:
-    desk.shelf.entries[desk.shelf.put("odd")] = content
-    assert await desk.refused("odd") is KEY_UNUSABLE
+async def test_no_content_is_a_bug_or_holds_others_up(cache: KeysUnderTest, content: bytes) -> None:
+    cache.key_store.entries[cache.key_store.put("odd")] = content
+    assert await cache.refused("odd") is KEY_UNUSABLE
 
 
-async def test_a_key_that_is_wrong_in_another_way_is_told_again(desk: QueryServer) -> None:
+async def test_a_key_with_another_problem_is_logged_again(cache: KeysUnderTest) -> None:
     with structlog.testing.capture_logs() as lines:
         for plan in ("platinum", "platinum", "iron"):
-            desk.keys.forget([desk.shelf.put("odd", plan=plan)])
-            assert await desk.refused("odd") is KEY_UNUSABLE
-        desk.shelf.put("no id", id=7, **dict.fromkeys(map(str, range(500)), 0))
-        assert await desk.refused("no id") is KEY_UNUSABLE
+            cache.keys.forget([cache.key_store.put("odd", plan=plan)])
+            assert await cache.refused("odd") is KEY_UNUSABLE
+        cache.key_store.put("no id", id=7, **dict.fromkeys(map(str, range(500)), 0))
+        assert await cache.refused("no id") is KEY_UNUSABLE
     assert [(line["key_id"], line["problem"]) for line in lines][:2] == [
         ("odd", "there is no plan `platinum`"),
         ("odd", "there is no plan `iron`"),
@@ -182,81 +182,81 @@ async def test_a_key_that_is_wrong_in_another_way_is_told_again(desk: QueryServe
     assert [(line["key_id"], len(line["problem"])) for line in lines[2:]] == [("7", 500)]
 
 
-async def test_a_pattern_without_a_route_allows_nothing(desk: QueryServer) -> None:
-    desk.shelf.put("narrow", routes=["orders.*"])
-    assert (await desk.find("narrow")).routes == frozenset()
+async def test_a_pattern_without_a_route_allows_nothing(cache: KeysUnderTest) -> None:
+    cache.key_store.put("narrow", routes=["orders.*"])
+    assert (await cache.find("narrow")).routes == frozenset()
 
 
-async def test_both_secrets_of_a_key_have_one_bucket(desk: QueryServer) -> None:
+async def test_both_secrets_of_a_key_have_one_bucket(cache: KeysUnderTest) -> None:
     for secret in ("old", "new"):
-        proof = desk.shelf.put(secret)
-        desk.shelf.entries[proof] = json.dumps({"id": "k", "secret_sha256": proof}).encode()
-    old, new = await desk.find("old"), await desk.find("new")
+        proof = cache.key_store.put(secret)
+        cache.key_store.entries[proof] = json.dumps({"id": "k", "secret_sha256": proof}).encode()
+    old, new = await cache.find("old"), await cache.find("new")
     assert old.bucket == new.bucket
     assert old.claim.keys == new.claim.keys
 
 
-async def test_a_key_is_found_by_its_id_for_those_who_look_after_it(desk: QueryServer) -> None:
-    desk.shelf.put("k", plan="gold")
-    desk.shelf.name("k", plan="gold")
-    desk.shelf.name("odd", plan="platinum")
-    key = await desk.keys.named("k")
+async def test_a_key_is_found_by_its_id_for_operators(cache: KeysUnderTest) -> None:
+    cache.key_store.put("k", plan="gold")
+    cache.key_store.name("k", plan="gold")
+    cache.key_store.name("odd", plan="platinum")
+    key = await cache.keys.named("k")
     assert key is not None
-    assert key.callers[None].bucket == (await desk.find("k")).bucket
-    assert await desk.keys.named("odd") is None
-    assert await desk.keys.named("nobody") is None
-    desk.shelf.ids["torn"] = b"{"
-    assert await desk.keys.named("torn") is None
-    desk.shelf.away = True
+    assert key.callers[None].bucket == (await cache.find("k")).bucket
+    assert await cache.keys.named("odd") is None
+    assert await cache.keys.named("nobody") is None
+    cache.key_store.ids["torn"] = b"{"
+    assert await cache.keys.named("torn") is None
+    cache.key_store.away = True
     with pytest.raises(GatewayError) as caught:
-        await desk.keys.named("k")
+        await cache.keys.named("k")
     assert caught.value.fault is KEYS_UNAVAILABLE
 
 
-async def test_uses_are_told_once_a_minute(desk: QueryServer) -> None:
-    desk.shelf.put("a")
-    desk.shelf.put("b", disabled=True)
-    await desk.refused("b")
+async def test_uses_are_reported_once_a_minute(cache: KeysUnderTest) -> None:
+    cache.key_store.put("a")
+    cache.key_store.put("b", disabled=True)
+    await cache.refused("b")
     for wall_s in (1000.0, 1001.0, 1059.9):
-        await desk.find("a", wall_s=wall_s)
-    assert desk.keys.take_used(10) == {"a": 1000.0}
-    assert desk.keys.take_used(10) == {}
-    desk.keys.forget(None)
-    await desk.find("a", wall_s=1059.9)
-    assert desk.keys.take_used(10) == {}
-    await desk.find("a", wall_s=1060.0)
-    desk.shelf.put("c")
-    await desk.find("c", wall_s=1060.0)
-    assert [desk.keys.take_used(1) for _ in range(3)] == [{"a": 1060.0}, {"c": 1060.0}, {}]
+        await cache.find("a", wall_s=wall_s)
+    assert cache.keys.take_used(10) == {"a": 1000.0}
+    assert cache.keys.take_used(10) == {}
+    cache.keys.forget(None)
+    await cache.find("a", wall_s=1059.9)
+    assert cache.keys.take_used(10) == {}
+    await cache.find("a", wall_s=1060.0)
+    cache.key_store.put("c")
+    await cache.find("c", wall_s=1060.0)
+    assert [cache.keys.take_used(1) for _ in range(3)] == [{"a": 1060.0}, {"c": 1060.0}, {}]
 
 
-async def test_a_use_of_a_key_that_is_gone_is_not_told(desk: QueryServer) -> None:
-    proof = desk.shelf.put("a", plan="gold")
-    desk.shelf.put("b")
-    bad = desk.shelf.put("bad", plan="none")
-    await desk.find("a")
-    await desk.find("b")
-    await desk.refused("bad")
-    desk.keys.forget([proof, bad])
-    assert desk.keys.take_used(10) == {"b": 1000.0}
+async def test_a_use_of_a_deleted_key_is_not_reported(cache: KeysUnderTest) -> None:
+    proof = cache.key_store.put("a", plan="gold")
+    cache.key_store.put("b")
+    bad = cache.key_store.put("bad", plan="none")
+    await cache.find("a")
+    await cache.find("b")
+    await cache.refused("bad")
+    cache.keys.forget([proof, bad])
+    assert cache.keys.take_used(10) == {"b": 1000.0}
 
 
-async def test_what_another_one_knew_is_good_enough_while_redis_is_away(desk: QueryServer) -> None:
+async def test_what_another_one_knew_is_good_enough_while_redis_is_away(cache: KeysUnderTest) -> None:
     for secret in ("good", "changed", "other"):
-        desk.shelf.put(secret)
-        await desk.find(secret)
-    successor = QueryServer()
-    successor.keys.adopt(desk.keys.export())
-    successor.shelf.away = True
+        cache.key_store.put(secret)
+        await cache.find(secret)
+    successor = KeysUnderTest()
+    successor.keys.adopt(cache.keys.export())
+    successor.key_store.away = True
     successor.keys.forget([proof_of_secret("changed")])
     assert [caller.id for caller in await asyncio.gather(successor.find("good"), successor.find("good"))] == ["good", "good"]
     assert await successor.refused("changed") is KEYS_UNAVAILABLE
     assert len(successor.keys) == 1
-    grandchild = QueryServer()
+    grandchild = KeysUnderTest()
     grandchild.keys.adopt(successor.keys.export())
-    grandchild.shelf.away = True
+    grandchild.key_store.away = True
     assert [(await grandchild.find(secret)).id for secret in ("good", "other")] == ["good", "other"]
-    grandchild.shelf.away = False
+    grandchild.key_store.away = False
     assert await grandchild.refused("good") is KEY_UNKNOWN
-    grandchild.shelf.away = True
+    grandchild.key_store.away = True
     assert await grandchild.refused("good") is KEY_UNKNOWN

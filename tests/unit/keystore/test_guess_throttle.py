@@ -10,7 +10,7 @@ from tests.clocks import ManualClock
 def spent(address: str, clock: ManualClock) -> GuessThrottle:
     guesses = GuessThrottle(clock.clock)
     for _ in range(WINDOW.burst):
-        guesses.refuse(address)
+        guesses.check(address)
         guesses.count(address)
     return guesses
 
@@ -19,21 +19,21 @@ def test_an_address_waits_until_the_next_is_due() -> None:
     clock = ManualClock()
     guesses = spent("192.0.2.1", clock)
     with pytest.raises(GatewayError) as caught:
-        guesses.refuse("192.0.2.1")
+        guesses.check("192.0.2.1")
     assert (caught.value.fault, caught.value.retry_after_s) == (RATE_LIMITED, 1)
-    guesses.refuse("192.0.2.2")
+    guesses.check("192.0.2.2")
     clock.advance(WINDOW.emission_us / 1e6)
-    guesses.refuse("192.0.2.1")
+    guesses.check("192.0.2.1")
 
 
 def test_asking_costs_nothing() -> None:
     guesses = GuessThrottle(ManualClock().clock)
     for _ in range(2 * WINDOW.burst):
-        guesses.refuse("192.0.2.1")
+        guesses.check("192.0.2.1")
 
 
 def test_a_network_of_version_6_is_one_guesser() -> None:
     guesses = spent("2001:db8::1", ManualClock())
     with pytest.raises(GatewayError):
-        guesses.refuse("2001:db8::2")
-    guesses.refuse("2001:db8:0:1::1")
+        guesses.check("2001:db8::2")
+    guesses.check("2001:db8:0:1::1")

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.keystore.notifications import KeyNotices, addresses_of
+from gateway.keystore.notifications import KeyNotifications, addresses_of
 from tests.fakes import until
 from tests.redis_cluster import RedisCluster
 from tests.redis_sentinels import RedisSentinels
@@ -32,7 +32,7 @@ class Ear:
 async def listening(url: str) -> AsyncIterator[Ear]:
     """From when it listens."""
     ear = Ear()
-    task = asyncio.ensure_future(KeyNotices(addresses_of(url), CHANNEL).listen(ear.hear, ear.refusals.append))
+    task = asyncio.ensure_future(KeyNotifications(addresses_of(url), CHANNEL).listen(ear.hear, ear.refusals.append))
     await ear.hears(1)
     yield ear
     task.cancel()
@@ -62,10 +62,10 @@ async def test_a_connection_that_is_lost_is_made_again_and_that_is_a_notice(redi
         await ear.hears(1)
 
 
-async def test_who_may_not_listen_is_told_and_tries_again(redis_server: RedisProcess) -> None:
+async def test_a_refused_subscription_is_reported_and_tried_again(redis_server: RedisProcess) -> None:
     redis_server.ask("ACL", "SETUSER", "default", "-subscribe")
     ear = Ear()
-    task = asyncio.ensure_future(KeyNotices(addresses_of(redis_server.url), CHANNEL).listen(ear.hear, ear.refusals.append))
+    task = asyncio.ensure_future(KeyNotifications(addresses_of(redis_server.url), CHANNEL).listen(ear.hear, ear.refusals.append))
     await until(lambda: redis_server.ask("INFO", "stats")["total_connections_received"] > 3)
     assert ear.heard == 0
     assert ear.refusals[0].startswith("NOPERM")

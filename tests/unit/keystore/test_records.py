@@ -3,7 +3,7 @@
 import json
 from hashlib import sha256
 
-from gateway.keystore.records import Names, Secret, StoredKey, proof_of_certificate, proof_of_secret
+from gateway.keystore.records import KeyNames, Secret, StoredKey, proof_of_certificate, proof_of_secret
 
 KEY = {"id": "a", "plan": "gold"}
 
@@ -36,5 +36,5 @@ def test_a_secret_of_any_bytes_has_a_proof() -> None:
 
 
 def test_all_names_have_one_hash_tag() -> None:
-    assert {name.partition("{")[2].partition("}")[0] for name in Names.of("gw")} == {"keys"}
-    assert len(set(Names.of("gw"))) == 5
+    assert {name.partition("{")[2].partition("}")[0] for name in KeyNames.of("gw")} == {"keys"}
+    assert len(set(KeyNames.of("gw"))) == 5

@@ -7,13 +7,13 @@ import pytest
 import redis
 from msgspec.structs import replace
 
-from gateway.keystore.records import CHANGES_KEPT, Names, Secret, StoredKey
-from gateway.keystore.registry import MOST_NAMED, Decide, KeyRegistry, TakenError, UnreadableError
+from gateway.keystore.records import CHANGES_KEPT, KeyNames, Secret, StoredKey
+from gateway.keystore.registry import MAX_NAMED, Decide, DuplicateProofError, KeyRegistry, UnreadableError
 from gateway.redis_client.blocking_client import client_for
 from tests.redis_cluster import RedisCluster
 from tests.redis_server import RedisProcess
 
-NAMES = Names.of("gw")
+NAMES = KeyNames.of("gw")
 
 
 def stored(key_id: str, *digits: str, **key: object) -> StoredKey:
@@ -84,14 +84,14 @@ def test_a_change_whose_reply_is_lost_is_not_made_twice(redis_server: RedisProce
     pool.close()
 
 
-def test_each_change_has_a_name_and_says_what_it_is_about(registry: KeyRegistry, client: redis.Redis, redis_server: RedisProcess) -> None:
+def test_each_change_has_a_name_and_lists_its_proofs(registry: KeyRegistry, client: redis.Redis, redis_server: RedisProcess) -> None:
     listener = client.pubsub()  # type: ignore[no-untyped-call]
     listener.subscribe(NAMES.changed)
     assert listener.get_message(timeout=5) is not None
     registry.change(["a"], become({"a": stored("a", "1")}))
     registry.change(["a"], become({"a": stored("a", "2")}))
     registry.change(
-        [], become({f"k{number}": StoredKey({"id": f"k{number}"}, (Secret(f"{number:064}"),), "") for number in range(MOST_NAMED + 1)})
+        [], become({f"k{number}": StoredKey({"id": f"k{number}"}, (Secret(f"{number:064}"),), "") for number in range(MAX_NAMED + 1)})
     )
     assert redis_server.ask("LRANGE", NAMES.changes, 0, -1) == [b"n2 *", b"n1 " + b"1" * 64 + b" " + b"2" * 64, b"n0 " + b"1" * 64]
     for _ in range(3):
@@ -110,9 +110,9 @@ def test_the_list_of_changes_is_bounded(registry: KeyRegistry, redis_server: Red
 def test_a_proof_belongs_to_one_key(registry: KeyRegistry) -> None:
     registry.change([], become({"a": stored("a", "1", certificate_subject="CN=a")}))
     for other in (stored("b", "1"), stored("b", "2", certificate_subject="CN=a")):
-        with pytest.raises(TakenError, match="key `a` has the same"):
+        with pytest.raises(DuplicateProofError, match="key `a` has the same"):
             registry.change(["b"], become({"b": other}))
-    with pytest.raises(TakenError, match="key `c` has the same"):
+    with pytest.raises(DuplicateProofError, match="key `c` has the same"):
         registry.change([], become({"c": stored("c", "3"), "d": stored("d", "3")}))
     assert [key.key["id"] for key in registry.all()] == ["a"]
     registry.change(["a"], become({"a": stored("a", "2"), "b": stored("b", "1")}))  # they swap

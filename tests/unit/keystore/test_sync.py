@@ -8,9 +8,9 @@ import structlog
 
 from gateway.kernel.clock import Clock
 from gateway.keystore.cache import RESULTS, StoredKeys
-from gateway.keystore.notifications import KeyNotices, addresses_of
-from gateway.keystore.reader import SCRIPTS, KeyStore
-from gateway.keystore.sync import KeyWatch, key_watch
+from gateway.keystore.notifications import KeyNotifications, addresses_of
+from gateway.keystore.reader import SCRIPTS, KeyReader
+from gateway.keystore.sync import KeySync, key_sync
 from gateway.limiter.memory_limiter import LocalLimiter
 from gateway.limiter.redis_limiter import RedisLimiter
 from gateway.observe.metrics import Metrics
@@ -18,17 +18,17 @@ from gateway.settings import parse
 from gateway.settings.checks.stored_keys import References
 from gateway.table.keys import KeyMaker
 from tests.clocks import ManualClock
+from tests.fake_key_store import NAMES, STORED, FakeKeyStore, Uncounted
 from tests.fakes import until
 from tests.redis_server import RedisProcess, free_port
 from tests.rights import rights
-from tests.shelf import NAMES, STORED, Shelf, Uncounted
 from tests.yaml_files import LEAST
 
 
 class Told(StoredKeys):
     """Remembers what it was to forget."""
 
-    def __init__(self, store: KeyStore) -> None:
+    def __init__(self, store: KeyReader) -> None:
         super().__init__(store, References(STORED), KeyMaker(STORED).make, dict.fromkeys(RESULTS, Uncounted()), ManualClock().clock)
         self.forgotten: list[set[str] | None] = []
 
@@ -38,18 +38,18 @@ class Told(StoredKeys):
 
 
 class Watched:
-    """A watch over a Shelf, whose notices come from nowhere: it has to ask."""
+    """A watch over a FakeKeyStore, whose notices come from nowhere: it has to ask."""
 
     def __init__(self) -> None:
-        self.shelf = Shelf()
-        store = KeyStore(self.shelf.call, "gw")
+        self.key_store = FakeKeyStore()
+        store = KeyReader(self.key_store.call, "gw")
         self.keys = Told(store)
-        nowhere = KeyNotices(addresses_of(f"redis://127.0.0.1:{free_port()}"), NAMES.changed)
-        self.watch = KeyWatch(self.keys, store, nowhere, lambda: -1.4)  # a pause of 25 ms
+        nowhere = KeyNotifications(addresses_of(f"redis://127.0.0.1:{free_port()}"), NAMES.changed)
+        self.watch = KeySync(self.keys, store, nowhere, lambda: -1.4)  # a pause of 25 ms
 
     async def polls(self, more: int) -> None:
-        goal = self.shelf.asked["LINDEX"] + more
-        await until(lambda: self.shelf.asked["LINDEX"] >= goal)
+        goal = self.key_store.asked["LINDEX"] + more
+        await until(lambda: self.key_store.asked["LINDEX"] >= goal)
 
 
 @pytest.fixture
@@ -63,10 +63,10 @@ async def here() -> AsyncIterator[Watched]:
 async def test_changes_are_asked_for_again_and_again(here: Watched) -> None:
     await here.polls(3)
     assert here.keys.forgotten == []
-    here.shelf.change("n1", "a")
+    here.key_store.change("n1", "a")
     await until(lambda: here.keys.forgotten == [None])
-    here.shelf.change("n2", "b")
-    here.shelf.change("n3", "c")
+    here.key_store.change("n2", "b")
+    here.key_store.change("n3", "c")
     await until(lambda: len(here.keys.forgotten) == 2)
     assert here.keys.forgotten == [None, {"b", "c"}]
     await here.polls(3)
@@ -74,52 +74,52 @@ async def test_changes_are_asked_for_again_and_again(here: Watched) -> None:
 
 
 async def test_while_redis_is_away_nothing_is_forgotten(here: Watched) -> None:
-    here.shelf.away = True
+    here.key_store.away = True
     await here.polls(3)
     assert here.keys.forgotten == []
-    here.shelf.change("n1", "a")
-    here.shelf.away = False
+    here.key_store.change("n1", "a")
+    here.key_store.away = False
     await until(lambda: here.keys.forgotten == [None])
 
 
-async def test_who_may_not_hear_of_changes_believes_nothing_for_long_and_says_so_once(here: Watched) -> None:
+async def test_without_the_right_to_read_changes_every_key_is_looked_up_again_and_that_is_logged_once(here: Watched) -> None:
     with structlog.testing.capture_logs() as lines:
-        here.shelf.refuses = {"LINDEX", "HSET"}
-        here.shelf.put("good")
+        here.key_store.refuses = {"LINDEX", "HSET"}
+        here.key_store.put("good")
         await here.keys.find("good", None, 1000.0, "192.0.2.7")
         await until(lambda: len(here.keys.forgotten) >= 3)
         assert set(here.keys.forgotten) == {None}
-        here.shelf.refuses = set()
+        here.key_store.refuses = set()
         await here.polls(2)
-        here.shelf.refuses = {"LINDEX"}
+        here.key_store.refuses = {"LINDEX"}
         await until(lambda: len([line for line in lines if line["refused"] == "changes"]) == 2)
     assert [line["reason"] for line in lines] == ["NOPERM you may not"] * 3
 
 
-async def test_a_bug_is_told_and_ends_nothing(here: Watched) -> None:
+async def test_a_bug_is_logged_and_ends_nothing(here: Watched) -> None:
     with structlog.testing.capture_logs() as lines:
-        here.shelf.changes = [5]  # type: ignore[list-item]
+        here.key_store.changes = [5]  # type: ignore[list-item]
         await until(lambda: bool(here.keys.forgotten))
     assert "AttributeError" in lines[0]["reason"]
-    here.shelf.changes = [b"n1"]
+    here.key_store.changes = [b"n1"]
     await here.polls(2)
 
 
-async def test_uses_are_told_in_one_go(here: Watched) -> None:
+async def test_uses_are_written_together(here: Watched) -> None:
     for secret in ("a", "b"):
-        here.shelf.put(secret)
+        here.key_store.put(secret)
         await here.keys.find(secret, None, 1_700_000_000.5, "192.0.2.7")
-    await until(lambda: here.shelf.used == {"a": 1_700_000_000, "b": 1_700_000_000})
+    await until(lambda: here.key_store.used == {"a": 1_700_000_000, "b": 1_700_000_000})
     await here.polls(2)
-    assert here.shelf.asked["HSET"] == 1
+    assert here.key_store.asked["HSET"] == 1
 
 
-async def test_the_last_uses_are_told_at_the_end() -> None:
+async def test_the_last_uses_are_written_at_the_end() -> None:
     watched = Watched()
-    watched.shelf.put("a")
+    watched.key_store.put("a")
     await watched.keys.find("a", None, 1000.0, "192.0.2.7")
     await watched.watch.close()
-    assert watched.shelf.used == {"a": 1000}
+    assert watched.key_store.used == {"a": 1000}
 
 
 async def test_a_notice_is_quicker_than_the_next_time_and_the_rights_that_the_readme_asks_for_are_enough(
@@ -132,7 +132,7 @@ async def test_a_notice_is_quicker_than_the_next_time_and_the_rights_that_the_re
     metrics = Metrics()
     clock = Clock(asyncio.get_running_loop().time, lambda: 1000.0)
     limiter = RedisLimiter(url, "gw", 5.0, "deny", clock, more_scripts=SCRIPTS)
-    watch = key_watch(config, limiter, metrics, clock)
+    watch = key_sync(config, limiter, metrics, clock)
     assert watch is not None
     watch._chance = lambda: 100.0  # it asks by itself every half minute only
     await limiter.start()
@@ -144,23 +144,23 @@ async def test_a_notice_is_quicker_than_the_next_time_and_the_rights_that_the_re
             redis_server.ask("LPUSH", NAMES.changes, name)
             redis_server.ask("PUBLISH", NAMES.changed, "")
             await until(lambda name=name: watch._newest == name.encode())  # type: ignore[misc]
-        assert watch._told == set()
+        assert watch._logged == set()
     finally:
         await watch.close()
         await limiter.close()
 
 
 def test_there_is_none_where_keys_stand_in_the_file() -> None:
-    assert key_watch(parse(LEAST), LocalLimiter(ManualClock().clock), Metrics(), ManualClock().clock) is None
+    assert key_sync(parse(LEAST), LocalLimiter(ManualClock().clock), Metrics(), ManualClock().clock) is None
 
 
-async def test_that_notices_are_refused_is_said_once(redis_server: RedisProcess) -> None:
+async def test_a_refused_subscription_is_logged_once(redis_server: RedisProcess) -> None:
     redis_server.ask("ACL", "SETUSER", "default", "-subscribe")
     with structlog.testing.capture_logs() as lines:
-        watch = KeyWatch(
-            keys := Told(store := KeyStore(Shelf().call, "gw")),
+        watch = KeySync(
+            keys := Told(store := KeyReader(FakeKeyStore().call, "gw")),
             store,
-            KeyNotices(addresses_of(redis_server.url), NAMES.changed),
+            KeyNotifications(addresses_of(redis_server.url), NAMES.changed),
             lambda: 0.0,
         )
         watch.start()

@@ -5,7 +5,7 @@ import pytest
 from gateway.kernel.faults import QUOTA_SPENT
 from gateway.kernel.limits.quota import Meter, Posting
 from gateway.kernel.limits.token_bucket import Claim, OnFailure, Window, claim
-from gateway.limiter.failure_policy import MOST_STEPS, FailurePolicy
+from gateway.limiter.failure_policy import MAX_PLANS, FailurePolicy
 from gateway.limiter.fallback import Fallback
 from tests.clocks import ManualClock
 
@@ -26,7 +26,7 @@ def failure_policy(fallback: Fallback, on_failure: OnFailure = "local") -> Failu
     return FailurePolicy(on_failure, fallback)
 
 
-def told(made: FailurePolicy, asked: Claim) -> tuple[bool, str, list[tuple[str, int]]] | None:
+def summary(made: FailurePolicy, asked: Claim) -> tuple[bool, str, list[tuple[str, int]]] | None:
     decision = made.decide_now(asked)
     return (
         None if decision is None else (decision.allowed, decision.store, [(state.window.id, state.remaining) for state in decision.states])
@@ -34,7 +34,7 @@ def told(made: FailurePolicy, asked: Claim) -> tuple[bool, str, list[tuple[str, 
 
 
 @pytest.mark.parametrize("on_failure", ["local", "allow", "deny"])
-def test_a_limit_that_says_nothing_does_as_the_others(fallback: Fallback, on_failure: OnFailure) -> None:
+def test_a_limit_without_on_failure_uses_the_common_one(fallback: Fallback, on_failure: OnFailure) -> None:
     silent, spoken = (
         failure_policy(fallback, on_failure).decide_now(claim(name, (window("w", 9, way),)))
         for name, way in (("a", None), ("b", on_failure))
@@ -50,11 +50,11 @@ def test_one_that_denies_is_enough_and_nothing_is_counted(fallback: Fallback, wi
 
 
 @pytest.mark.parametrize("windows", [(ALLOW, LOCAL), (LOCAL, ALLOW)])
-def test_what_is_counted_decides_and_the_rest_looks_fresh(fallback: Fallback, windows: tuple[Window, ...]) -> None:
+def test_counted_limits_decide_and_the_others_appear_unused(fallback: Fallback, windows: tuple[Window, ...]) -> None:
     made, asked = failure_policy(fallback, "deny"), claim("a", windows)
-    left = [{"local": 4 - spent, "allow": 2} for spent in range(1, 5)] + [{"local": 0, "allow": 3}]
-    expected = [(number < 4, "fallback", [(each.id, states[each.id]) for each in windows]) for number, states in enumerate(left)]
-    assert [told(made, asked) for _ in range(5)] == expected
+    remaining = [{"local": 4 - spent, "allow": 2} for spent in range(1, 5)] + [{"local": 0, "allow": 3}]
+    expected = [(number < 4, "fallback", [(each.id, states[each.id]) for each in windows]) for number, states in enumerate(remaining)]
+    assert [summary(made, asked) for _ in range(5)] == expected
     assert "1 debtors" in repr(fallback)
 
 
@@ -89,13 +89,13 @@ def test_quotas_do_as_all_do(
     asked = Claim(tuple(f"{{a}}:{each.id}" for each in windows), windows, postings=(posting,))
     made = failure_policy(fallback, on_failure)
     decisions = [made.decide_now(asked) for _ in range(2)]
-    assert [each and (each.allowed, each.hold is not None) for each in decisions] == expected
+    assert [each and (each.allowed, each.reservation is not None) for each in decisions] == expected
     assert [each is not None and len(each.spent) for each in decisions][1] == (on_failure == "local" and own is not DENY)
 
 
-def test_a_shadow_denies_nobody_and_is_counted_where_it_says_local(fallback: Fallback) -> None:
+def test_a_shadow_denies_no_call_and_is_counted_under_local(fallback: Fallback) -> None:
     made = failure_policy(fallback, "deny")
-    assert told(made, claim("a", (ALLOW, window("s", 1, shadow=True)))) == (True, "allow", [("allow", 2)])
+    assert summary(made, claim("a", (ALLOW, window("s", 1, shadow=True)))) == (True, "allow", [("allow", 2)])
     asked = claim("b", (ALLOW, window("s", 1, "local", shadow=True)))
     decisions = [made.decide_now(asked) for _ in range(2)]
     assert [[shadow.id for shadow in decision.shadows] for decision in decisions if decision] == [[], ["s"]]
@@ -103,6 +103,6 @@ def test_a_shadow_denies_nobody_and_is_counted_where_it_says_local(fallback: Fal
 
 def test_claims_are_remembered_in_bounded_memory(fallback: Fallback) -> None:
     made = failure_policy(fallback)
-    for number in range(MOST_STEPS + 10):
+    for number in range(MAX_PLANS + 10):
         made.decide_now(claim(f"a{number}", (ALLOW,)))
-    assert len(made._steps) <= MOST_STEPS
+    assert len(made._plans) <= MAX_PLANS

@@ -5,8 +5,8 @@ from functools import partial
 import pytest
 
 from gateway.kernel.limits.token_bucket import Claim, Window, claim, decide
-from gateway.limiter.fallback import AT_ONCE, MOST_DEBTORS, MOST_SHARES, Fallback
-from gateway.redis_client.connection import Reply
+from gateway.limiter.fallback import BATCH, MAX_DEBTS, MAX_SHARES, Fallback
+from gateway.redis_client.connection import RedisReply
 from gateway.redis_client.server import AWAY
 from tests.clocks import ManualClock
 
@@ -14,8 +14,11 @@ MINUTE = (Window("minute", 60, 60_000_000, "Minute"),)
 BOTH = (*MINUTE, Window("second", 6, 1_000_000, "Second"))
 
 
-class MemoryQuotas:
-    """Stands for Redis: decides as the model does, at its own time. `away` counts the answers that it still owes nobody."""
+class ModelRedis:
+    """Stands for Redis: decides as the model does, at its own time.
+
+    `away` counts the answers that it still owes nobody.
+    """
 
     def __init__(self, time: ManualClock) -> None:
         self.time = time
@@ -30,7 +33,7 @@ class MemoryQuotas:
         self._asked[name] = (key, window, claim.cost)
         return name
 
-    async def call(self, command: bytes, tag: str) -> Reply:
+    async def call(self, command: bytes, tag: str) -> RedisReply:
         key, window, cost = self._asked[command]
         bucket = key.partition("}")[0][1:]
         assert tag == bucket
@@ -38,7 +41,7 @@ class MemoryQuotas:
             return AWAY
         self.answers_left -= 1
         now_us = self.time.now_us
-        allowed, (tat_us,) = decide([self.tats_us.get((bucket, window.id), 0)], (window,), cost, now_us)
+        allowed, (tat_us,), _ = decide([self.tats_us.get((bucket, window.id), 0)], (window,), cost, now_us)
         if allowed:
             self.tats_us[bucket, window.id] = tat_us
             self.charges.append((bucket, window.id, cost))
@@ -51,8 +54,8 @@ def time() -> ManualClock:
 
 
 @pytest.fixture
-def memory_quotas(time: ManualClock) -> MemoryQuotas:
-    return MemoryQuotas(time)
+def redis(time: ManualClock) -> ModelRedis:
+    return ModelRedis(time)
 
 
 @pytest.fixture
@@ -93,101 +96,101 @@ class TestShares:
     def test_shares_are_kept_for_so_many_plans(self, fallback: Fallback) -> None:
         fallback.gateways = 2
         assert admitted(fallback, 9, (Window("w", 10, 1_000_000, None),)) == 5
-        for number in range(1, MOST_SHARES + 10):
+        for number in range(1, MAX_SHARES + 10):
             assert admitted(fallback, 1, (Window("w", 10, 1_000_000 + number, None),)) == 0
-        assert len(fallback._shares) <= MOST_SHARES
+        assert len(fallback._shares) <= MAX_SHARES
 
 
-async def test_a_bucket_that_was_renewed_is_full_and_owes_nothing(fallback: Fallback, memory_quotas: MemoryQuotas) -> None:
+async def test_a_bucket_that_was_renewed_is_full_and_owes_nothing(fallback: Fallback, redis: ModelRedis) -> None:
     assert (admitted(fallback, 60), admitted(fallback, 5, bucket="b")) == (60, 5)
     assert fallback.debts == 2
     fallback.renew_now(["{a}:minute", "{c}:minute"])
     assert fallback.debts == 1
-    await fallback.settle(memory_quotas.call, memory_quotas.pack)
-    assert memory_quotas.charges == [("b", "minute", 5)]
+    await fallback.pay_debts(redis.call, redis.pack)
+    assert redis.charges == [("b", "minute", 5)]
     assert admitted(fallback, 99) == 60
 
 
 class TestSettling:
-    async def test_what_was_admitted_is_charged_once(self, fallback: Fallback, memory_quotas: MemoryQuotas) -> None:
+    async def test_admitted_calls_are_charged_only_the_first_time(self, fallback: Fallback, redis: ModelRedis) -> None:
         assert (admitted(fallback, 5), admitted(fallback, 3, bucket="b")) == (5, 3)
         assert repr(fallback) == "<Fallback 1/1 of each limit, 2 debtors>"
         for _ in range(2):
-            await fallback.settle(memory_quotas.call, memory_quotas.pack)
-        assert memory_quotas.charges == [("a", "minute", 5), ("b", "minute", 3)]
+            await fallback.pay_debts(redis.call, redis.pack)
+        assert redis.charges == [("a", "minute", 5), ("b", "minute", 3)]
         assert admitted(fallback, 2) == 2
-        await fallback.settle(memory_quotas.call, memory_quotas.pack)
-        assert memory_quotas.charges[2:] == [("a", "minute", 2)]
+        await fallback.pay_debts(redis.call, redis.pack)
+        assert redis.charges[2:] == [("a", "minute", 2)]
 
-    async def test_refused_calls_and_looks_owe_nothing(self, fallback: Fallback, memory_quotas: MemoryQuotas) -> None:
+    async def test_refused_calls_and_costs_of_zero_owe_nothing(self, fallback: Fallback, redis: ModelRedis) -> None:
         fallback.decide_now(claim("a", MINUTE, 0))
         fallback.decide_now(claim("a", MINUTE, 61))
-        await fallback.settle(memory_quotas.call, memory_quotas.pack)
-        assert memory_quotas.charges == []
+        await fallback.pay_debts(redis.call, redis.pack)
+        assert redis.charges == []
 
-    async def test_what_came_back_since_is_not_owed(self, fallback: Fallback, memory_quotas: MemoryQuotas, time: ManualClock) -> None:
+    async def test_tokens_that_were_refilled_since_are_not_owed(self, fallback: Fallback, redis: ModelRedis, time: ManualClock) -> None:
         for _ in range(600):
             assert admitted(fallback, 1) == 1
             time.advance(1.0)
         admitted(fallback, 10)
         time.advance(4.5)
-        await fallback.settle(memory_quotas.call, memory_quotas.pack)
-        assert memory_quotas.charges == [("a", "minute", 6)]
+        await fallback.pay_debts(redis.call, redis.pack)
+        assert redis.charges == [("a", "minute", 6)]
 
-    async def test_no_more_is_taken_than_is_there(self, fallback: Fallback, memory_quotas: MemoryQuotas) -> None:
-        assert isinstance(await memory_quotas.call(memory_quotas.pack(claim("a", MINUTE, 50)), "a"), list)
-        assert isinstance(await memory_quotas.call(memory_quotas.pack(claim("b", MINUTE, 60)), "b"), list)
+    async def test_no_more_is_charged_than_is_there(self, fallback: Fallback, redis: ModelRedis) -> None:
+        assert isinstance(await redis.call(redis.pack(claim("a", MINUTE, 50)), "a"), list)
+        assert isinstance(await redis.call(redis.pack(claim("b", MINUTE, 60)), "b"), list)
         assert (admitted(fallback, 30), admitted(fallback, 30, bucket="b")) == (30, 30)
-        memory_quotas.charges.clear()
-        await fallback.settle(memory_quotas.call, memory_quotas.pack)
-        assert memory_quotas.charges == [("a", "minute", 10)]
+        redis.charges.clear()
+        await fallback.pay_debts(redis.call, redis.pack)
+        assert redis.charges == [("a", "minute", 10)]
 
-    async def test_each_window_pays_for_itself(self, fallback: Fallback, memory_quotas: MemoryQuotas, time: ManualClock) -> None:
+    async def test_each_window_pays_for_itself(self, fallback: Fallback, redis: ModelRedis, time: ManualClock) -> None:
         for _ in range(3):
             assert admitted(fallback, 6, BOTH) == 6
             time.advance(1.002)
-        await fallback.settle(memory_quotas.call, memory_quotas.pack)
-        assert memory_quotas.charges == [("a", "minute", 15)]
+        await fallback.pay_debts(redis.call, redis.pack)
+        assert redis.charges == [("a", "minute", 15)]
 
-    async def test_three_gateways_leave_what_one_would_have(self, time: ManualClock, memory_quotas: MemoryQuotas) -> None:
+    async def test_three_gateways_leave_what_one_would_have(self, time: ManualClock, redis: ModelRedis) -> None:
         gateways = [Fallback(time.clock) for _ in range(3)]
         for each in gateways:
             each.gateways = 3
         assert sum(admitted(each, 100) for each in gateways) == 60
         time.advance(20.0)
         for each in gateways:
-            await each.settle(memory_quotas.call, memory_quotas.pack)
-        assert sum(tokens for _, _, tokens in memory_quotas.charges) == 42
+            await each.pay_debts(redis.call, redis.pack)
+        assert sum(tokens for _, _, tokens in redis.charges) == 42
 
-    async def test_redis_goes_away_again_meanwhile(self, fallback: Fallback, memory_quotas: MemoryQuotas) -> None:
-        for number in range(AT_ONCE * 2):
+    async def test_redis_goes_away_again_meanwhile(self, fallback: Fallback, redis: ModelRedis) -> None:
+        for number in range(BATCH * 2):
             admitted(fallback, 2, bucket=f"a{number}")
-        memory_quotas.answers_left = AT_ONCE + 5
-        await fallback.settle(memory_quotas.call, memory_quotas.pack)
-        assert len(memory_quotas.charges) == AT_ONCE + 5
-        admitted(fallback, 1, bucket=f"a{AT_ONCE * 2 - 1}")
-        memory_quotas.answers_left = 1000
-        await fallback.settle(memory_quotas.call, memory_quotas.pack)
-        assert len(memory_quotas.charges) == AT_ONCE * 2
-        assert sum(tokens for _, _, tokens in memory_quotas.charges) == 4 * AT_ONCE + 1
+        redis.answers_left = BATCH + 5
+        await fallback.pay_debts(redis.call, redis.pack)
+        assert len(redis.charges) == BATCH + 5
+        admitted(fallback, 1, bucket=f"a{BATCH * 2 - 1}")
+        redis.answers_left = 1000
+        await fallback.pay_debts(redis.call, redis.pack)
+        assert len(redis.charges) == BATCH * 2
+        assert sum(tokens for _, _, tokens in redis.charges) == 4 * BATCH + 1
 
-    async def test_a_debtor_who_called_again_meanwhile_owes_both(self, fallback: Fallback, memory_quotas: MemoryQuotas) -> None:
-        async def calls_again(command: bytes, tag: str, fallback: Fallback) -> Reply:
+    async def test_a_debtor_who_called_again_meanwhile_owes_both(self, fallback: Fallback, redis: ModelRedis) -> None:
+        async def calls_again(command: bytes, tag: str, fallback: Fallback) -> RedisReply:
             admitted(fallback, 1)
             return AWAY
 
         admitted(fallback, 2)
-        await fallback.settle(partial(calls_again, fallback=fallback), memory_quotas.pack)
-        await fallback.settle(memory_quotas.call, memory_quotas.pack)
-        assert memory_quotas.charges == [("a", "minute", 3)]
+        await fallback.pay_debts(partial(calls_again, fallback=fallback), redis.pack)
+        await fallback.pay_debts(redis.call, redis.pack)
+        assert redis.charges == [("a", "minute", 3)]
 
     def test_so_many_debtors_are_remembered(self, fallback: Fallback) -> None:
-        for number in range(MOST_DEBTORS + 10):
+        for number in range(MAX_DEBTS + 10):
             fallback.decide_now(claim(f"a{number}", MINUTE))
-        assert repr(fallback) == f"<Fallback 1/1 of each limit, {MOST_DEBTORS} debtors>"
+        assert repr(fallback) == f"<Fallback 1/1 of each limit, {MAX_DEBTS} debtors>"
 
-    async def test_shadows_owe_what_they_counted(self, fallback: Fallback, memory_quotas: MemoryQuotas) -> None:
+    async def test_shadows_owe_what_they_counted(self, fallback: Fallback, redis: ModelRedis) -> None:
         shadow = Window("shadow", 2, 60_000_000, None, shadow=True)
         assert admitted(fallback, 3, (*MINUTE, shadow)) == 3
-        await fallback.settle(memory_quotas.call, memory_quotas.pack)
-        assert memory_quotas.charges == [("a", "minute", 3), ("a", "shadow", 2)]
+        await fallback.pay_debts(redis.call, redis.pack)
+        assert redis.charges == [("a", "minute", 3), ("a", "shadow", 2)]

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.limiter.heartbeat import BEAT_S, REMEMBERED, SCRIPT, THERE_S, GatewayHeartbeat
+from gateway.limiter.heartbeat import ALIVE_S, BEAT_S, BEATS_REMEMBERED, SCRIPT, GatewayHeartbeat
 from gateway.redis_client.address import RedisConnectionError
 from gateway.redis_client.client import RedisStore, redis_store
-from gateway.redis_client.connection import Reply
+from gateway.redis_client.connection import RedisReply
 from gateway.redis_client.server import AWAY
 from tests.redis_server import RedisProcess
 
@@ -30,7 +30,7 @@ async def test_each_counts_once_until_it_leaves(store: RedisStore) -> None:
             assert await each.beat(store.call)
     assert [each.gateways for each in here] == [3, 3, 3]
     await here[0].leave(store.call)
-    for _ in range(REMEMBERED):
+    for _ in range(BEATS_REMEMBERED):
         await here[1].beat(store.call)
     assert here[1].gateways == 2
 
@@ -39,15 +39,15 @@ async def test_who_is_silent_is_gone_and_so_is_the_future(store: RedisStore, red
     here = GatewayHeartbeat(KEY)
     await here.beat(store.call)
     now_ms = int(redis_server.ask("ZSCORE", KEY, here._id))
-    for name, seen_ms in {"silent": now_ms - round(THERE_S * 1000), "ahead": now_ms + 3_600_000, "there": now_ms - 1000}.items():
+    for name, seen_ms in {"silent": now_ms - round(ALIVE_S * 1000), "ahead": now_ms + 3_600_000, "there": now_ms - 1000}.items():
         redis_server.ask("ZADD", KEY, seen_ms, name)
     await here.beat(store.call)
     assert here.gateways == 2
-    assert 0 < redis_server.ask("PTTL", KEY) <= THERE_S * 1000
+    assert 0 < redis_server.ask("PTTL", KEY) <= ALIVE_S * 1000
 
 
 async def test_what_was_known_stands_while_redis_is_away_and_a_while_after_it_forgot(store: RedisStore, redis_server: RedisProcess) -> None:
-    async def away(command: bytes, tag: str) -> Reply:
+    async def away(command: bytes, tag: str) -> RedisReply:
         return AWAY
 
     here, other = GatewayHeartbeat(KEY), GatewayHeartbeat(KEY)
@@ -56,7 +56,7 @@ async def test_what_was_known_stands_while_redis_is_away_and_a_while_after_it_fo
     assert not await here.beat(away)
     assert here.gateways == 2
     redis_server.ask("FLUSHALL")
-    for _ in range(REMEMBERED - 1):
+    for _ in range(BEATS_REMEMBERED - 1):
         await here.beat(store.call)
         assert here.gateways == 2
     await here.beat(store.call)

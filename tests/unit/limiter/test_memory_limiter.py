@@ -3,8 +3,10 @@
 import pytest
 
 from gateway.kernel.limits.token_bucket import Window, claim
+from gateway.limiter.interface import Condition, Limiter, LimiterState
 from gateway.limiter.memory_limiter import SHARED_SLOTS, SWEEP_BUCKETS, SWEEP_EVERY_CALLS, LocalLimiter
 from tests.clocks import ManualClock
+from tests.metered import COUNT, SUM, asks
 
 THREE = (Window("second", 3, 3_000_000, None),)
 SLOW = (Window("day", 3, 86_400_000_000, "Day"),)
@@ -94,7 +96,7 @@ def test_a_successor_goes_on_where_it_ended() -> None:
     first, second = LocalLimiter(clock.clock, max_buckets=1), LocalLimiter(clock.clock, max_buckets=1)
     for bucket in ("a", "b", "c"):
         assert first.decide_now(claim(bucket, SLOW)).allowed
-    second.adopt(first.export())
+    second.adopt(first.hand_over())
     for bucket in ("a", "b", "c", "a"):
         assert second.decide_now(claim(bucket, SLOW)) == first.decide_now(claim(bucket, SLOW))
 
@@ -106,5 +108,48 @@ def test_what_a_successor_knows_itself_it_knows_better() -> None:
     for _ in range(2):
         second.decide_now(claim("a", SLOW))
     before = second.decide_now(claim("a", SLOW, 0))
-    second.adopt(first.export())
+    second.adopt(first.hand_over())
     assert second.decide_now(claim("a", SLOW, 0)) == before
+
+
+async def test_it_is_a_limiter_like_others() -> None:
+    limiter: Limiter = LocalLimiter(ManualClock().clock)
+    await limiter.start()
+    assert (await limiter.decide(claim("a", SLOW, 3))).allowed
+    assert (await limiter.decide(claim("a", ()))).store == "none"
+    assert (await limiter.decide(asks(COUNT))).allowed
+    assert [state.used for state in await limiter.read((COUNT,))] == [1]
+    assert limiter.condition() == Condition("<LocalLimiter 1 buckets>", "memory", None, 1, 0, 0)
+    assert await limiter.renew(["{a}:day", "{b}:day"])
+    assert (await limiter.decide(claim("a", SLOW, 3))).allowed
+    assert await limiter.forget(COUNT.key)
+    assert [state.used for state in await limiter.read((COUNT,))] == [0]
+    assert (limiter.call, limiter.owed, limiter.lost) == (None, 0, 0)
+    await limiter.close()
+
+
+def test_what_another_process_took_is_taken_here_too() -> None:
+    time = ManualClock()
+    limiter = LocalLimiter(time.clock, max_buckets=1)
+    price_us = SLOW[0].emission_us
+    for key, tokens in (("{a}:day", 1), ("{a}:day", 1), ("{b}:day", 1), ("{a}:day", 0)):
+        limiter.add(key, time.now_us + tokens * price_us, price_us)
+    assert limiter.names() == ["{a}:day"]
+    assert limiter.bucket("{a}:day") == (time.now_us + 2 * price_us, price_us)
+    assert limiter.bucket("{b}:day") is None
+
+
+def test_every_so_many_metered_calls_sweep_too() -> None:
+    time = ManualClock()
+    limiter = LocalLimiter(time.clock)
+    limiter.decide_now(claim("a", THREE))
+    time.advance(10.0)
+    for _ in range(SWEEP_EVERY_CALLS):
+        limiter.decide_now(asks(SUM))
+    assert limiter.buckets == 0
+
+
+def test_nothing_to_adopt_changes_nothing() -> None:
+    limiter = LocalLimiter(ManualClock().clock)
+    limiter.adopt(LimiterState(), share_only=True)
+    assert limiter.buckets == 0

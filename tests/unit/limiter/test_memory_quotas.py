@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 import msgspec
 
 from gateway.kernel.faults import QUOTA_SPENT
-from gateway.kernel.limits.quota import MOST, Kind, Meter, MeterUpdate, Posting
+from gateway.kernel.limits.quota import MOST, Meter, MeterKind, MeterUpdate, Posting
 from gateway.limiter.memory_quotas import SHARED_SLOTS, Entries, MemoryQuotas
 from tests.clocks import ManualClock
 
 LAST_MINUTE = datetime(2026, 11, 30, 23, 59, tzinfo=UTC)
 
 
-def posting(kind: Kind, most: int = 2, *, monthly: bool = False, key: str = "") -> Posting:
+def posting(kind: MeterKind, most: int = 2, *, monthly: bool = False, key: str = "") -> Posting:
     return Posting(key or kind, Meter(kind, kind, most, "key", QUOTA_SPENT, monthly, 10_000))
 
 
@@ -31,25 +31,25 @@ def test_a_month_begins_anew_and_its_tallies_are_dropped() -> None:
     books, time = memory_quotas()
     monthly, ever = posting("count", monthly=True), posting("sum")
     for _ in range(2):
-        books.take((monthly,))
+        books.reserve((monthly,))
     books.apply([MeterUpdate("sum", "add", 2)])
     assert (used(books, monthly), used(books, ever)) == (2, 2)
     assert books.spent((monthly,))[0].opens_s == 60.0
     time.advance(60)
     assert (used(books, monthly), used(books, ever), repr(books)) == (None, 2, "<MemoryQuotas 1 tallies, 0 sets of units>")
     time.advance(-3600)
-    books.take((monthly,))
+    books.reserve((monthly,))
     assert (books.month, used(books, monthly)) == (2026 * 12 + 11, None)
 
 
 def test_what_is_given_back_in_another_month_is_forgotten() -> None:
     books, time = memory_quotas()
     monthly = posting("count", monthly=True)
-    before = books.take((monthly,))
+    before = books.reserve((monthly,))
     time.advance(60)
     for _ in range(2):
-        books.take((monthly,))
-    before.settle(False, {})
+        books.reserve((monthly,))
+    before.commit(False, {})
     assert used(books, monthly) == 2
 
 
@@ -57,7 +57,7 @@ def test_units_end_by_themselves_and_those_of_concurrency_do_not() -> None:
     books, time = memory_quotas()
     level, flights = posting("level"), posting("concurrency")
     for _ in range(2):
-        books.take((level, flights))
+        books.reserve((level, flights))
         time.advance(4)
     (first, second) = books.spent((level, flights))
     assert (first.opens_s, second.opens_s) == (2.0, 0.0)
@@ -87,10 +87,10 @@ def test_it_may_begin_where_another_has_counted() -> None:
     books.begin(flights, 3, ["ours"])
     assert [books.knows(each) for each in (monthly, level, flights)] == [True] * 3
     assert [used(books, each) for each in (monthly, level, flights)] == [None] * 3
-    hold = books.take((monthly, level, flights))
+    reservation = books.reserve((monthly, level, flights))
     assert [used(books, each) for each in (monthly, level, flights)] == [5, 5, 5]
-    hold.settle(False, {})
-    hold.end()
+    reservation.commit(False, {})
+    reservation.release()
     books.apply([MeterUpdate("concurrency", "drop", unit="ours")])
     assert [used(books, each) for each in (posting("level", 4), posting("concurrency", 3))] == [4, 3]
     time.advance(60)
@@ -99,14 +99,14 @@ def test_it_may_begin_where_another_has_counted() -> None:
     assert not books.knows(level)
 
 
-def test_an_heir_goes_on_with_all_but_the_calls_in_flight() -> None:
+def test_a_successor_has_everything_except_the_calls_in_flight() -> None:
     books, time = memory_quotas()
     everything = (posting("count", 1, monthly=True), posting("level", 1), posting("concurrency", 1))
-    books.take(everything)
+    books.reserve(everything)
     successor = MemoryQuotas(time.clock)
     successor.apply([MeterUpdate("known", "add", 1)])
-    told = books.export()
-    successor.adopt(msgspec.msgpack.decode(msgspec.msgpack.encode(told), type=Entries))
+    exported = books.export()
+    successor.adopt(msgspec.msgpack.decode(msgspec.msgpack.encode(exported), type=Entries))
     assert [used(successor, each) for each in (*everything, posting("count", 1, key="known"))] == [1, 1, None, 1]
     time.advance(10)
     assert used(successor, everything[1]) is None
@@ -115,7 +115,7 @@ def test_an_heir_goes_on_with_all_but_the_calls_in_flight() -> None:
 def test_memory_is_bounded_and_newcomers_share_entries_then() -> None:
     books, _ = memory_quotas(max_keys=10)
     for number in range(1000):
-        books.take((posting("count", key=f"{{{number}}}:count/x"), posting("level", key=f"{{{number}}}:level/x")))
+        books.reserve((posting("count", key=f"{{{number}}}:count/x"), posting("level", key=f"{{{number}}}:level/x")))
     assert len(books._tallies) <= 10 + SHARED_SLOTS
     assert len(books._units) <= 10 + SHARED_SLOTS
     assert used(books, posting("count", 1, key="{5}:count/x")) == 1

@@ -29,7 +29,7 @@ def test_all_is_replaced_at_once_and_begins_anew() -> None:
     assert (memory.read(), memory.used) == (b"", 0)
 
 
-def test_what_has_no_room_changes_nothing() -> None:
+def test_content_that_does_not_fit_changes_nothing() -> None:
     memory = OutageMemory.shared(half_bytes=16384)
     assert memory.append(b"x" * 16384)
     assert not memory.append(b"y")

@@ -10,9 +10,12 @@ import pytest
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import LIMITER_UNAVAILABLE, GatewayError
 from gateway.kernel.limits.token_bucket import OnFailure, Window, claim
+from gateway.limiter.interface import Limiter
+from gateway.limiter.memory_limiter import LocalLimiter
 from gateway.limiter.redis_limiter import MAX_COMMANDS, RedisLimiter
-from gateway.redis_client.status import Redis, Server
+from gateway.redis_client.status import RedisServerStatus, RedisStatus
 from tests.limiter_load import until
+from tests.metered import COUNT, asks
 from tests.redis_server import RedisProcess
 
 CLOCK = Clock(time.monotonic, time.time)
@@ -48,7 +51,7 @@ class TestWhatStandsInRedis:
                 full_ms = int(value.split(b":")[0]) / 1000
                 assert full_ms < ends_ms <= math.ceil(full_ms) + 1000
 
-    async def test_a_refused_call_and_a_look_write_nothing(self, limiter: RedisLimiter, redis_server: RedisProcess) -> None:
+    async def test_a_refused_call_and_a_cost_of_zero_write_nothing(self, limiter: RedisLimiter, redis_server: RedisProcess) -> None:
         for _ in range(3):
             await limiter.decide(claim(BUCKET, BOTH))
         before = stored(redis_server)
@@ -93,7 +96,7 @@ class TestWhatStandsInRedis:
         assert len(limiter._commands) <= MAX_COMMANDS
 
 
-class TestLadder:
+class TestOnFailure:
     @pytest.fixture
     def on_failure(self) -> OnFailure:
         return "local"
@@ -121,12 +124,12 @@ class TestLadder:
         assert [state.remaining for state in (await away.decide(claim(BUCKET, BOTH, 4))).states] == [1, 0]
 
     @pytest.mark.parametrize("on_failure", ["allow"])
-    async def test_allow_tells_nothing_of_shadows(self, away: RedisLimiter) -> None:
+    async def test_allow_reports_no_shadows(self, away: RedisLimiter) -> None:
         windows = (*DAY, Window("shadow", 1, 60_000_000, None, shadow=True))
         assert len((await away.decide(claim(BUCKET, windows))).states) == 1
 
     @pytest.mark.parametrize("on_failure", ["deny"])
-    async def test_deny_refuses_and_says_when_to_try_again(self, away: RedisLimiter) -> None:
+    async def test_deny_refuses_with_a_time_to_try_again(self, away: RedisLimiter) -> None:
         with pytest.raises(GatewayError) as raised:
             await away.decide(claim(BUCKET, DAY))
         assert raised.value.fault is LIMITER_UNAVAILABLE
@@ -135,7 +138,7 @@ class TestLadder:
         assert "s3cret" not in raised.value.cause
         assert (await away.decide(claim(BUCKET, ()))).allowed
 
-    async def test_before_it_was_started_calls_meet_the_ladder(self) -> None:
+    async def test_before_the_start_on_failure_decides(self) -> None:
         limiter = RedisLimiter("redis://127.0.0.1:1", "gw", 0.05, "local", CLOCK)
         assert (await limiter.decide(claim(BUCKET, DAY))).store == "fallback"
         await limiter.close()
@@ -144,9 +147,12 @@ class TestLadder:
         assert repr(away) == f"<RedisLimiter 127.0.0.1:{redis_server.port} down, 0 in flight>"
 
 
-async def test_before_it_was_looked_for_redis_is_said_to_be_away() -> None:
-    told = RedisLimiter("redis://127.0.0.1:1", "gw", 0.05, "deny", CLOCK).condition()
-    assert (told.decides, told.redis) == ("deny", Redis(False, None, "not looked for yet", [Server("127.0.0.1:1", None, "open", 0, 0)], 1))
+async def test_before_the_first_attempt_redis_counts_as_away() -> None:
+    condition = RedisLimiter("redis://127.0.0.1:1", "gw", 0.05, "deny", CLOCK).condition()
+    assert (condition.decides, condition.redis) == (
+        "deny",
+        RedisStatus(False, None, "not looked for yet", [RedisServerStatus("127.0.0.1:1", None, "open", 0, 0)], 1),
+    )
 
 
 async def test_the_repr_while_redis_is_there(limiter: RedisLimiter, redis_server: RedisProcess) -> None:
@@ -159,7 +165,7 @@ async def test_the_repr_while_redis_is_there(limiter: RedisLimiter, redis_server
     assert (await waiting).store == "redis"
 
 
-async def test_after_closing_calls_meet_the_ladder(limiter: RedisLimiter, redis_server: RedisProcess) -> None:
+async def test_after_closing_on_failure_decides(limiter: RedisLimiter, redis_server: RedisProcess) -> None:
     redis_server.hang()
     waiting = asyncio.ensure_future(limiter.decide(claim(BUCKET, DAY)))
     await asyncio.sleep(0)
@@ -178,7 +184,7 @@ class TestGatewaysTogether:
         for each in both:
             await each.start()
         try:
-            both[0]._woken.set()
+            both[0]._wake.set()
             await until(lambda: [each._heartbeat.gateways for each in both] == [2, 2])
             redis_server.kill()
             await until(lambda: states == [True, True, False, False])
@@ -198,3 +204,22 @@ class TestGatewaysTogether:
         finally:
             for each in both:
                 await each.close()
+
+
+async def test_it_is_a_limiter_like_others(redis_server: RedisProcess) -> None:
+    memory = LocalLimiter(CLOCK)
+    before, after = (RedisLimiter(redis_server.url, "gw", GENEROUS_S, "local", CLOCK) for _ in range(2))
+    limiters: list[Limiter] = [memory, before, after]
+    for each in limiters:
+        await each.start()
+        assert await each.read(()) == []
+        assert (await each.decide(asks(COUNT))).allowed
+        assert await each.renew(["{a}:never"])
+        assert (each.owed, each.lost) == (0, 0)
+    assert not (await after.decide(asks(COUNT))).allowed
+    for each in limiters[:2]:
+        after.adopt(each.hand_over())
+    for each in limiters:
+        assert await each.forget(COUNT.key)
+        await each.close()
+    assert (memory.call, callable(after.call)) == (None, True)

@@ -5,9 +5,9 @@ import time
 
 from gateway.kernel.limits.quota import LEASE_MS, MeterUpdate
 from gateway.limiter import settlements as module
-from gateway.limiter.settlements import AT_ONCE, MOST_PLACES, PLACES_AT_ONCE, SCRIPT, SCRIPT_SHA, Settlements
+from gateway.limiter.settlements import BATCH, MAX_RELEASES, RELEASES_AT_ONCE, SCRIPT, SCRIPT_SHA, Settlements
 from gateway.redis_client.address import RedisConnectionError
-from gateway.redis_client.connection import Reply
+from gateway.redis_client.connection import RedisReply
 from tests.clocks import ManualClock
 from tests.redis_server import RedisProcess
 
@@ -19,14 +19,14 @@ class Store:
 
     def __init__(self) -> None:
         self.there = True
-        self.taken: list[bytes] = []
+        self.accepted: list[bytes] = []
 
-    async def call(self, command: bytes, tag: str) -> Reply:
+    async def call(self, command: bytes, tag: str) -> RedisReply:
         assert tag == "a"
         await asyncio.sleep(0)
         if not self.there:
             return RedisConnectionError("away")
-        self.taken.append(command)
+        self.accepted.append(command)
         return 1
 
 
@@ -54,54 +54,54 @@ def test_what_was_not_counted_is_not_undone(redis_server: RedisProcess) -> None:
     assert redis_server.ask("GET", "sum") == b"6:0"
 
 
-async def test_places_are_given_back_when_redis_is_there_again() -> None:
+async def test_releases_are_sent_when_redis_is_back() -> None:
     store, clock = Store(), ManualClock()
     settlements = Settlements("gw:1:", store.call, clock.clock.monotonic)
-    drops = [MeterUpdate("{a}:c", "drop", unit=str(number)) for number in range(PLACES_AT_ONCE + 2)]
+    drops = [MeterUpdate("{a}:c", "drop", unit=str(number)) for number in range(RELEASES_AT_ONCE + 2)]
     store.there = False
     for drop in drops:
-        await settlements.leave([drop], "a")
-    settlements.give_places_back()
+        await settlements.send_releases([drop], "a")
+    settlements.send_kept_releases()
     await settlements.finish()
-    assert (store.taken, settlements.owed, settlements.lost) == ([], 0, 0)
+    assert (store.accepted, settlements.owed, settlements.lost) == ([], 0, 0)
     store.there = True
     await settlements.pay()
     await settlements.finish()
-    assert store.taken == [settlements.command(drops[:PLACES_AT_ONCE], "a"), settlements.command(drops[PLACES_AT_ONCE:], "a")]
+    assert store.accepted == [settlements.command(drops[:RELEASES_AT_ONCE], "a"), settlements.command(drops[RELEASES_AT_ONCE:], "a")]
 
 
-async def test_places_that_have_ended_by_themselves_are_not() -> None:
+async def test_releases_of_units_that_have_ended_are_not_sent() -> None:
     store, clock = Store(), ManualClock()
     settlements = Settlements("gw:1:", store.call, clock.clock.monotonic)
     store.there = False
-    await settlements.leave([MeterUpdate("{a}:c", "drop", unit="u")], "a")
+    await settlements.send_releases([MeterUpdate("{a}:c", "drop", unit="u")], "a")
     clock.advance(LEASE_MS / 1000)
     store.there = True
-    settlements.give_places_back()
+    settlements.send_kept_releases()
     await settlements.finish()
-    assert store.taken == []
+    assert store.accepted == []
 
 
-async def test_places_are_kept_in_bounded_memory() -> None:
+async def test_releases_are_kept_in_bounded_memory() -> None:
     store, clock = Store(), ManualClock()
     settlements = Settlements("gw:1:", store.call, clock.clock.monotonic)
     store.there = False
-    await settlements.leave([MeterUpdate("{a}:c", "drop", unit="u")] * (MOST_PLACES + 1), "a")
-    assert len(settlements._places) == MOST_PLACES
+    await settlements.send_releases([MeterUpdate("{a}:c", "drop", unit="u")] * (MAX_RELEASES + 1), "a")
+    assert len(settlements._releases) == MAX_RELEASES
 
 
-async def test_what_is_not_taken_is_kept_and_sent_again() -> None:
+async def test_settlements_that_redis_does_not_take_are_kept_and_sent_again() -> None:
     store = Store()
     settlements = Settlements("gw:1:", store.call, time.monotonic)
     store.there = False
-    for number in range(AT_ONCE + 3):
+    for number in range(BATCH + 3):
         await settlements.send(RAISE, "a", str(number))
     await settlements.pay()
-    assert (settlements.owed, store.taken) == (AT_ONCE + 3, [])
+    assert (settlements.owed, store.accepted) == (BATCH + 3, [])
     store.there = True
     await settlements.pay()
-    assert (settlements.owed, len(store.taken)) == (0, AT_ONCE + 3)
-    assert store.taken[0] == settlements.command(RAISE, "a", "0")
+    assert (settlements.owed, len(store.accepted)) == (0, BATCH + 3)
+    assert store.accepted[0] == settlements.command(RAISE, "a", "0")
 
 
 async def test_before_the_end_what_is_under_way_is_waited_for_and_what_is_owed_tried_once_more() -> None:
@@ -113,7 +113,7 @@ async def test_before_the_end_what_is_under_way_is_waited_for_and_what_is_owed_t
     settlements.send(RAISE, "a", "2")
     assert settlements.owed == 2
     await settlements.finish()
-    assert (settlements.owed, settlements.lost, len(store.taken)) == (0, 0, 2)
+    assert (settlements.owed, settlements.lost, len(store.accepted)) == (0, 0, 2)
     store.there = False
     settlements.send(RAISE, "a", "3")
     await settlements.finish()
@@ -124,6 +124,10 @@ async def test_what_is_kept_is_bounded() -> None:
     store = Store()
     store.there = False
     settlements = Settlements("gw:1:", store.call, time.monotonic)
-    settlements.entries.update(dict.fromkeys(range(module.MOST_OWED), (b"", "a")))
+    settlements.entries.update(dict.fromkeys(range(module.MAX_OWED), (b"", "a")))
     await settlements.send(RAISE, "a")
-    assert (settlements.owed, settlements.lost) == (module.MOST_OWED, 1)
+    assert (settlements.owed, settlements.lost) == (module.MAX_OWED, 1)
+
+
+async def test_the_repr_is_for_operators() -> None:
+    assert repr(Settlements("gw:1:", Store().call, time.monotonic)) == "<Settlements 0 owed, 0 lost>"

@@ -32,7 +32,7 @@ class Moving:
         self.target.ask("CLUSTER", "SETSLOT", self.slot, "IMPORTING", self.source.id)
         self.source.ask("CLUSTER", "SETSLOT", self.slot, "MIGRATING", self.target.id)
 
-    def move_keys(self) -> None:
+    def migrate_keys(self) -> None:
         if keys := self.source.ask("CLUSTER", "GETKEYSINSLOT", self.slot, 1000):
             self.source.ask("MIGRATE", "127.0.0.1", self.target.port, "", 0, 5000, "KEYS", *keys)
 
@@ -54,44 +54,44 @@ LOSSES: dict[str, Callable[[ClusterNode], None]] = {"killed": ClusterNode.kill, 
 @pytest.mark.parametrize("how", LOSSES)
 async def test_no_call_fails_when_a_primary_goes_and_its_replica_takes_over(redis_cluster: RedisCluster, how: str) -> None:
     async with limited(redis_cluster.url) as (limiter, states), Load(limiter).running() as load:
-        await load.all_told_by("redis")
+        await load.all_decided_by("redis")
         assert [await remaining(limiter, AT_FIRST) for _ in range(3)] == [4, 3, 2]
         await asyncio.to_thread(redis_cluster.primaries[0].ask, "WAIT", 1, 5000)
         LOSSES[how](redis_cluster.primaries[0])
         await asyncio.to_thread(wait_until, redis_cluster.is_promoted)
         await asyncio.to_thread(wait_until, redis_cluster.replica.is_well)
         well_at = time.monotonic()
-        assert await load.all_told_by("redis") - well_at < AGAIN_WITHIN_S
+        assert await load.all_decided_by("redis") - well_at < AGAIN_WITHIN_S
         await until(lambda: states == [True, False, True])
         assert await remaining(limiter, AT_FIRST, FEW, 0) == 2
         shown = f"<RedisLimiter cluster of 127.0.0.1:{redis_cluster.primaries[0].port} 3/3 up, "
         await until(lambda: repr(limiter).startswith(shown))
         redis_cluster.primaries[0].go_on()
-        await load.told_by("redis")
+        await load.decided_by("redis")
 
 
-async def test_slots_move_under_load_and_no_count_is_lost(calm_cluster: RedisCluster) -> None:
+async def test_no_count_is_lost_while_slots_migrate_under_load(calm_cluster: RedisCluster) -> None:
     async with limited(calm_cluster.url) as (limiter, states), Load(limiter).running() as load:
-        await load.all_told_by("redis")
+        await load.all_decided_by("redis")
         for number in range(4):
             moving = Moving(calm_cluster, slot_of(f"caller{number}"))
-            for step in (moving.begin, moving.move_keys, moving.end):
+            for step in (moving.begin, moving.migrate_keys, moving.end):
                 await asyncio.to_thread(step)
-                await load.told_by("redis")
+                await load.decided_by("redis")
     async with limited(calm_cluster.url) as (limiter, _):
         used = [MANY[0].max - await remaining(limiter, f"caller{number}", MANY, 0) for number in range(16)]
     assert load.stores == {"redis": sum(used)}
     assert states == [True]
 
 
-async def test_a_caller_is_counted_through_every_step_of_a_move(calm_cluster: RedisCluster) -> None:
+async def test_a_caller_is_counted_through_every_step_of_a_slot_migration(calm_cluster: RedisCluster) -> None:
     async with limited(calm_cluster.url) as (limiter, states):
         moving = Moving(calm_cluster, slot_of("few"))
         assert await remaining(limiter, "few") == 4
         moving.begin()
         assert await remaining(limiter, "few") == 3
         moving.target.ask("SCRIPT", "FLUSH")
-        moving.move_keys()
+        moving.migrate_keys()
         assert [await remaining(limiter, "few") for _ in range(2)] == [2, 1]
         moving.end()
         assert await remaining(limiter, "few") == 0
@@ -100,7 +100,7 @@ async def test_a_caller_is_counted_through_every_step_of_a_move(calm_cluster: Re
         assert moving.target.ask("EXISTS", "gw:1:{few}:day") == 1
 
 
-async def test_two_windows_that_are_apart_in_a_move_are_counted_here(calm_cluster: RedisCluster) -> None:
+async def test_two_windows_on_different_nodes_during_a_migration_are_counted_here(calm_cluster: RedisCluster) -> None:
     """Neither node can decide then (TRYAGAIN). That is one caller's trouble, and no outage."""
     async with limited(calm_cluster.url) as (limiter, states):
         moving = Moving(calm_cluster, slot_of("few"))
@@ -113,7 +113,7 @@ async def test_two_windows_that_are_apart_in_a_move_are_counted_here(calm_cluste
         assert states == [True]
 
 
-async def test_a_move_that_ends_while_a_call_tries_again(calm_cluster: RedisCluster) -> None:
+async def test_a_slot_migration_that_ends_while_a_call_tries_again(calm_cluster: RedisCluster) -> None:
     async with limited(calm_cluster.url) as (limiter, _):
         moving = Moving(calm_cluster, slot_of("few"))
         moving.begin()
@@ -138,7 +138,7 @@ async def test_one_primary_that_is_away_is_the_trouble_of_its_callers(redis_clus
         assert {(await limiter.decide(claim(caller, FEW))).store for caller in callers} == {"redis"}
 
 
-async def test_a_primary_whose_slots_all_went_is_let_go(redis_cluster: RedisCluster) -> None:
+async def test_a_primary_without_slots_is_disconnected(redis_cluster: RedisCluster) -> None:
     _, successor, other = redis_cluster.primaries
     in_heirs = next(f"few{number}" for number in range(99) if redis_cluster.owner(slot_of(f"few{number}")) is successor)
     async with limited(redis_cluster.url) as (limiter, states):

@@ -7,29 +7,29 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.redis_client.address import RedisConnectionError
-from gateway.redis_client.connection import LOST, TIMEOUT, RedisConnection, Waiter, by_eval, pack, sha_of
+from gateway.redis_client.connection import LOST, TIMEOUT, RedisConnection, RedisConnectionState, Waiter, by_eval, pack, sha_of
 
 TIMEOUT_S = 0.05
 LONG_S = 10.0
 
 
 class Peer:
-    """A server that says what a test tells it to, to the link that it is given."""
+    """A server that says what a test tells it to, to the connection that it is given."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, client: asyncio.StreamWriter, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         self.ended = asyncio.Event()
         self.why: RedisConnectionError | None = None
-        self.link = RedisConnection(loop, TIMEOUT_S, self._on_end)
-        self.link.take_over(client)
+        self.connection = RedisConnection(loop, TIMEOUT_S, self._on_end)
+        self.connection.take_over(client)
         self._reader, self._writer = reader, writer
 
     def _on_end(self, _: RedisConnection, why: RedisConnectionError) -> None:
         self.why = why
         self.ended.set()
 
-    def says(self, text: bytes) -> None:
+    def replies(self, text: bytes) -> None:
         self._writer.write(text)
 
     def hangs_up(self) -> None:
@@ -39,7 +39,7 @@ class Peer:
         return await self._reader.readexactly(size)
 
     def ask(self, within_s: float = LONG_S) -> Waiter:
-        return self.link.send(pack(b"PING"), asyncio.get_running_loop().time() + within_s)
+        return self.connection.send(pack(b"PING"), asyncio.get_running_loop().time() + within_s)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ async def peer() -> AsyncIterator[Peer]:
     _, client = await asyncio.open_connection(*server.sockets[0].getsockname())
     peer = Peer(loop, client, *await accepted)
     yield peer
-    peer.link.close()
+    peer.connection.close()
     peer.hangs_up()
     server.close()
     await server.wait_closed()
@@ -59,18 +59,18 @@ async def peer() -> AsyncIterator[Peer]:
 
 async def test_replies_come_in_the_order_of_the_commands(peer: Peer) -> None:
     waiters = [peer.ask() for _ in range(100)]
-    assert peer.link.in_flight == 100
+    assert peer.connection.in_flight == 100
     await peer.hears(100 * len(pack(b"PING")))
     for number in range(100):
-        peer.says(b":%d\r\n" % number)
+        peer.replies(b":%d\r\n" % number)
     assert [await waiter for waiter in waiters] == list(range(100))
-    assert peer.link.in_flight == 0
+    assert peer.connection.in_flight == 0
 
 
 async def test_a_reply_may_come_in_pieces(peer: Peer) -> None:
     waiter = peer.ask()
     for piece in (b"*2\r", b"\n:1\r\n:", b"22\r\n"):
-        peer.says(piece)
+        peer.replies(piece)
         await asyncio.sleep(0)
     assert await waiter == [1, 22]
 
@@ -78,7 +78,7 @@ async def test_a_reply_may_come_in_pieces(peer: Peer) -> None:
 async def test_a_cancelled_caller_does_not_shift_replies(peer: Peer) -> None:
     first, second, third = peer.ask(), peer.ask(), peer.ask()
     second.cancel()
-    peer.says(b":1\r\n:2\r\n:3\r\n")
+    peer.replies(b":1\r\n:2\r\n:3\r\n")
     assert (await first, await third) == (1, 3)
 
 
@@ -86,8 +86,8 @@ async def test_a_caller_that_timed_out_does_not_shift_replies(peer: Peer) -> Non
     early, cancelled, late = peer.ask(within_s=0.001), peer.ask(within_s=0.001), peer.ask()
     cancelled.cancel()
     assert await early is TIMEOUT
-    assert peer.link.in_flight == 3
-    peer.says(b":1\r\n:2\r\n:3\r\n")
+    assert peer.connection.in_flight == 3
+    peer.replies(b":1\r\n:2\r\n:3\r\n")
     assert await late == 3
     assert not peer.ended.is_set()
 
@@ -95,17 +95,17 @@ async def test_a_caller_that_timed_out_does_not_shift_replies(peer: Peer) -> Non
 async def test_one_timer_serves_callers_one_after_another(peer: Peer) -> None:
     for number in range(3):
         answered, unanswered = peer.ask(TIMEOUT_S), peer.ask(TIMEOUT_S)
-        peer.says(b":%d\r\n" % number)
+        peer.replies(b":%d\r\n" % number)
         assert await answered == number
         assert await unanswered is TIMEOUT
-        peer.says(b":0\r\n")
+        peer.replies(b":0\r\n")
 
 
 async def test_a_deadline_before_that_of_the_one_ahead(peer: Peer) -> None:
     first = peer.ask(LONG_S)
     asked_at = time.monotonic()
     second = peer.ask(TIMEOUT_S)
-    peer.says(b":1\r\n")
+    peer.replies(b":1\r\n")
     assert await first == 1
     assert await second is TIMEOUT
     assert time.monotonic() - asked_at < LONG_S / 2
@@ -113,7 +113,7 @@ async def test_a_deadline_before_that_of_the_one_ahead(peer: Peer) -> None:
 
 async def test_an_error_is_a_reply(peer: Peer) -> None:
     waiter = peer.ask()
-    peer.says(b"-READONLY You can't write against a read only replica.\r\n")
+    peer.replies(b"-READONLY You can't write against a read only replica.\r\n")
     reply = await waiter
     assert isinstance(reply, RedisConnectionError)
     assert reply.reason == "READONLY"
@@ -128,7 +128,7 @@ async def test_a_server_that_stays_silent_is_given_up(peer: Peer) -> None:
     assert await peer.ask() is LOST
 
 
-async def test_everyone_waiting_learns_that_the_link_is_lost(peer: Peer) -> None:
+async def test_everyone_waiting_learns_that_the_connection_is_lost(peer: Peer) -> None:
     waiters = [peer.ask(), peer.ask()]
     peer.hangs_up()
     assert [await waiter for waiter in waiters] == [LOST, LOST]
@@ -136,8 +136,8 @@ async def test_everyone_waiting_learns_that_the_link_is_lost(peer: Peer) -> None
 
 
 @pytest.mark.parametrize("unasked", [b":1\r\n", b"hello\r\n"], ids=["reply", "garbage"])
-async def test_what_nobody_asked_for_ends_the_link(peer: Peer, unasked: bytes) -> None:
-    peer.says(unasked)
+async def test_what_nobody_asked_for_ends_the_connection(peer: Peer, unasked: bytes) -> None:
+    peer.replies(unasked)
     await asyncio.wait_for(peer.ended.wait(), LONG_S)
     assert peer.why is not None
     assert peer.why.reason == "protocol"
@@ -147,8 +147,8 @@ async def test_closing_is_no_loss_to_report(peer: Peer) -> None:
     waiter = peer.ask()
     cancelled = peer.ask()
     cancelled.cancel()
-    peer.link.close()
-    peer.link.close()
+    peer.connection.close()
+    peer.connection.close()
     assert await waiter is LOST
     assert not peer.ended.is_set()
 
@@ -157,7 +157,7 @@ async def test_a_reply_that_waits_in_the_socket_is_not_late(peer: Peer) -> None:
     """This process stood still for longer than the time-out; the server did not."""
     waiter = peer.ask(TIMEOUT_S)
     await peer.hears(len(pack(b"PING")))
-    peer.says(b":1\r\n")
+    peer.replies(b":1\r\n")
     still_until = time.monotonic() + 2 * TIMEOUT_S
     while time.monotonic() < still_until:
         pass
@@ -171,3 +171,14 @@ def test_a_script_travels_with_its_call() -> None:
     assert by_eval(call, {}) == call
     other = pack(b"SET", b"key", call)
     assert by_eval(other, {sha_of(script): script}) == other
+
+
+async def test_a_connection_shows_its_state(peer: Peer) -> None:
+    made = RedisConnection(asyncio.get_running_loop(), TIMEOUT_S, lambda connection, failure: None)
+    assert (made.state, repr(made)) == (RedisConnectionState.NEW, "<RedisConnection new, 0 in flight>")
+    waiter = peer.ask()
+    assert repr(peer.connection) == "<RedisConnection open, 1 in flight>"
+    peer.replies(b":1\r\n")
+    assert await waiter == 1
+    peer.connection.close()
+    assert repr(peer.connection) == "<RedisConnection closed, 0 in flight>"

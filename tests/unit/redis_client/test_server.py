@@ -160,7 +160,7 @@ async def test_one_broken_key_is_one_callers_trouble(watch: Watch, redis_server:
     ],
 )
 async def test_a_server_that_takes_connections_and_does_nothing(watch: Watch, answer: bytes, reason: str) -> None:
-    async def says(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def reply_with(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while asked := await reader.read(65536):
             writer.write(
                 b"+OK\r\n" * asked.count(b"\r\nCLIENT\r\n") + answer * (asked.count(b"\r\nSCRIPT\r\n") + asked.count(b"\r\nEVAL\r\n"))
@@ -169,7 +169,7 @@ async def test_a_server_that_takes_connections_and_does_nothing(watch: Watch, an
                 break
         writer.close()
 
-    async with await asyncio.start_server(says, "127.0.0.1", 0) as server:
+    async with await asyncio.start_server(reply_with, "127.0.0.1", 0) as server:
         watched = await watch(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}")
         assert watched.states == [(False, reason)]
         assert not await watched.answers()
@@ -188,7 +188,7 @@ async def test_passwords(watch: Watch, tmp_path: Path, password: str, up: bool) 
     server.kill()
 
 
-async def test_closing_while_it_looks_for_the_server(watch: Watch, redis_server: RedisProcess) -> None:
+async def test_closing_while_it_connects(watch: Watch, redis_server: RedisProcess) -> None:
     redis_server.kill()
     watched = await watch(redis_server.url)
     await watched.node.close()

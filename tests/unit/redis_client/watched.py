@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from gateway.kernel.limits.token_bucket import Window, claim
 from gateway.limiter.redis_limiter import PROBE, SCRIPT, command
 from gateway.redis_client.address import RedisAddress
-from gateway.redis_client.connection import Reply
+from gateway.redis_client.connection import RedisReply
 from gateway.redis_client.server import RedisServer
 
 GENEROUS_S = 5.0
@@ -32,7 +32,7 @@ class Watched:
                 self._changed.clear()
                 await self._changed.wait()
 
-    async def call(self) -> Reply:
+    async def call(self) -> RedisReply:
         return await self.node.call(CALL)
 
     async def answers(self) -> bool:

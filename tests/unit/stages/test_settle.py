@@ -19,26 +19,26 @@ from gateway.kernel.faults import (
     Fault,
     GatewayError,
 )
-from gateway.kernel.limits.quota import Amount, Meter, Posting, Reservation
+from gateway.kernel.limits.quota import AmountSource, Meter, Posting, Reservation
 from gateway.stages.settle import conclude, settle
 from gateway.upstream.call import Answer, Call
 from tests.samples import Pieces, exchange, route
 
-HEADER = Meter("h", "sum", 9, "key", QUOTA_SPENT, amount=Amount(header=b"x-bytes"))
-FIELD = Meter("f", "sum", 9, "key", QUOTA_SPENT, amount=Amount(field=("bytes",)))
+HEADER = Meter("h", "sum", 9, "key", QUOTA_SPENT, amount=AmountSource(header=b"x-bytes"))
+FIELD = Meter("f", "sum", 9, "key", QUOTA_SPENT, amount=AmountSource(field=("bytes",)))
 POSTINGS = (Posting("a", Meter("c", "count", 9, "key", QUOTA_SPENT)), Posting("h", HEADER), Posting("f", FIELD))
 BOTH = [(b"x-bytes", b"5"), (b"content-type", b"application/json")]
 
 
 class Books:
-    """A reservation, and the calls that it received."""
+    """A reservation, and what was done with it."""
 
     def __init__(self, waits: Awaitable[None] | None = None, leaves: Awaitable[None] | None = None) -> None:
         self.calls: list[object] = []
         self.unmeasured: list[str] = []
         self._waits = waits
         self._leaves = leaves
-        self.hold = Reservation(POSTINGS, self._settle, self._leave)
+        self.reservation = Reservation(POSTINGS, self._settle, self._leave)
 
     def _settle(self, succeeded: bool, amounts: Mapping[str, int]) -> Awaitable[None] | None:
         self.calls.append((succeeded, dict(amounts)))
@@ -49,10 +49,10 @@ class Books:
         return self._leaves
 
     async def settle(self, **changes: Any) -> None:
-        await settle(exchange(route=route(), **changes), self.hold, self.unmeasured.append)
+        await settle(exchange(route=route(), **changes), self.reservation, self.unmeasured.append)
 
     def conclude(self, **changes: Any) -> None:
-        conclude(exchange(route=route(), **changes), self.hold, self.unmeasured.append)
+        conclude(exchange(route=route(), **changes), self.reservation, self.unmeasured.append)
 
 
 def answer(body: bytes = b'{"bytes":7}', stream: Pieces | None = None, fields: list[tuple[bytes, bytes]] = BOTH) -> Answer:
@@ -179,7 +179,7 @@ def test_the_call_is_over_even_if_its_amount_cannot_be_noticed() -> None:
         raise KeyError(quota)
 
     with pytest.raises(KeyError):
-        conclude(exchange(answer=answer(b"[]", fields=[]), reply=reply()), books.hold, fail)
+        conclude(exchange(answer=answer(b"[]", fields=[]), reply=reply()), books.reservation, fail)
     assert books.calls == ["over"]
 
 

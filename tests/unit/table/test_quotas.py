@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.kernel.faults import Link
-from gateway.kernel.limits.quota import LEASE_MS, Amount, Posting
+from gateway.kernel.limits.quota import LEASE_MS, AmountSource, Posting
 from gateway.settings import parse
 from gateway.table import Caller, Route
 from gateway.table.compile import build_faults, build_routes
@@ -95,7 +95,7 @@ def test_a_meter_is_what_the_configuration_states() -> None:
     jobs, size, reported, level, _ = (posting.meter for posting in DEPLOYMENT.postings("jobs", "POST", "a"))
     (total, *_) = (posting.meter for posting in DEPLOYMENT.postings("jobs", "GET", "a"))
     assert (jobs.max, jobs.owner, jobs.monthly, total.owner, total.monthly, size.monthly) == (5, "key", True, "organization", False, True)
-    assert (size.amount, reported.amount, jobs.amount) == (Amount(header=b"x-bytes"), Amount(field=("a", "b")), None)
+    assert (size.amount, reported.amount, jobs.amount) == (AmountSource(header=b"x-bytes"), AmountSource(field=("a", "b")), None)
     assert (level.lasts_ms, level.monthly, jobs.lasts_ms) == (3_600_000, False, LEASE_MS)
     assert (jobs.fault.code, jobs.fault.message) == (8001, "Limit of encodings exceeded")
     assert (total.fault.code, total.fault.message, total.fault.developer_message) == (4711, "Enough", "Ask.")

@@ -4,14 +4,14 @@ import msgspec
 import pytest
 
 from gateway.kernel.faults import QUOTA_SPENT
-from gateway.kernel.limits.quota import Kind, Meter, MeterState, Posting
+from gateway.kernel.limits.quota import Meter, MeterKind, MeterState, Posting
 from gateway.table.limits import Tariff
 from gateway.table.quotas import Metering
 from gateway.usage.quotas import Charged, charged_on, metered
 from tests.samples import caller, route
 
 
-def meter(kind: Kind, *, monthly: bool = False) -> Meter:
+def meter(kind: MeterKind, *, monthly: bool = False) -> Meter:
     return Meter(kind, kind, 3, "key", msgspec.structs.replace(QUOTA_SPENT, code=8004), monthly)
 
 
@@ -27,7 +27,7 @@ def meter(kind: Kind, *, monthly: bool = False) -> Meter:
     ],
 )
 def test_what_is_used_and_when_some_of_it_is_free_again(
-    kind: Kind, monthly: bool, used: int, remaining: int, opens_in_s: float | None, per: str | None
+    kind: MeterKind, monthly: bool, used: int, remaining: int, opens_in_s: float | None, per: str | None
 ) -> None:
     reported = metered(MeterState(meter(kind, monthly=monthly), used, None if per == "ever" else 5.0), ("r",))
     assert (reported.id, reported.kind, reported.code, reported.scope, reported.max) == (kind, kind, 8004, "key", 3)

@@ -8,15 +8,15 @@ import pytest
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.limits.token_bucket import Decision
-from gateway.limiter.interface import Condition, TendedLimiter
+from gateway.limiter.interface import Condition, Limiter
 from gateway.limiter.memory_limiter import LocalLimiter
 from gateway.limiter.redis_limiter import RedisLimiter
 from gateway.settings import parse
 from gateway.table.compile import build_credentials, build_routes
 from gateway.worker.queries import query_handlers
 from tests.clocks import ManualClock
+from tests.fake_key_store import FakeKeyStore, stored_keys
 from tests.samples import Echo
-from tests.shelf import Shelf, stored_keys
 
 CONFIG = parse(f"""
 version: 1
@@ -40,7 +40,7 @@ def away() -> RedisLimiter:
     return RedisLimiter("redis://127.0.0.1:1", "gw", 0.05, "deny", Clock(time.monotonic, time.time))
 
 
-async def asked(limiter: TendedLimiter, question: str, **about: str) -> tuple[int, Any]:
+async def asked(limiter: Limiter, question: str, **about: str) -> tuple[int, Any]:
     status, told = await query_handlers(limiter, KEYRING, ROUTES)[question](about)
     return status, told if isinstance(told, Condition) else msgspec.to_builtins(told)
 
@@ -105,10 +105,10 @@ async def test_while_redis_is_away_that_is_what_is_told() -> None:
 
 
 async def test_keys_in_redis_are_looked_up_there() -> None:
-    shelf, limiter = Shelf(), memory()
-    shelf.name("k", organizations=["acme"])
-    answers = query_handlers(limiter, KEYRING, [], stored_keys(shelf))
+    key_store, limiter = FakeKeyStore(), memory()
+    key_store.name("k", organizations=["acme"])
+    answers = query_handlers(limiter, KEYRING, [], stored_keys(key_store))
     assert [(await answers[question]({"key": "k"}))[0] for question in ("limits", "reset")] == [200, 200]
     assert [(await answers[question]({"key": "nobody"}))[0] for question in ("limits", "reset")] == [404, 404]
-    shelf.away = True
+    key_store.away = True
     assert [(await answers[question]({"key": "k"}))[0] for question in ("limits", "reset")] == [503, 503]

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from gateway.cli import secret
-from gateway.keystore.records import Names
+from gateway.keystore.records import KeyNames
 from tests.redis_server import RedisProcess
 from tests.unit.cli.stored import configuration, done, keys, secret_in
 
-NAMES = Names.of("gw")
+NAMES = KeyNames.of("gw")
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import pytest
 from click.testing import Result
 
 from gateway.cli import secret
-from gateway.keystore.records import Names
+from gateway.keystore.records import KeyNames
 from tests.redis_server import RedisProcess
 from tests.unit.cli.stored import configuration, done, keys
 
-NAMES = Names.of("gw")
+NAMES = KeyNames.of("gw")
 FOREIGN = "sk_live_ü 0123456789"
 
 

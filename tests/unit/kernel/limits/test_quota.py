@@ -8,16 +8,16 @@ import pytest
 from gateway.kernel.faults import QUOTA_SPENT
 from gateway.kernel.limits.quota import (
     Act,
-    Kind,
     Meter,
+    MeterKind,
     MeterState,
     MeterUpdate,
     Posting,
     Reservation,
     carried,
     charges,
+    concurrency_releases,
     end_of,
-    leavings,
     month_of,
     refunds,
     reports,
@@ -29,7 +29,7 @@ def unix(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
 
 
-def posting(kind: Kind, act: Act = "charge", *, monthly: bool = False) -> Posting:
+def posting(kind: MeterKind, act: Act = "charge", *, monthly: bool = False) -> Posting:
     return Posting(f"k/{kind}", Meter(kind, kind, 5, "key", QUOTA_SPENT, monthly, lasts_ms=9000), act)
 
 
@@ -72,7 +72,7 @@ def test_a_month_begins_anew_and_a_clock_that_goes_back_begins_none(
     assert carried(7, written, monthly, month) == expected
 
 
-def test_a_spent_meter_states_when_it_opens() -> None:
+def test_a_spent_meter_has_the_time_when_it_opens() -> None:
     wall_s, month = float(unix("2026-11-30T23:59:00")), month_of(unix("2026-11-30T23:59:00"))
     count, level = ALL[0].meter, ALL[2].meter
     assert state(count, 5, 0.0, wall_s, month) == MeterState(count, 5, 60.0)
@@ -86,7 +86,7 @@ def test_a_failed_call_gives_back_what_it_took_and_where_it_took_it() -> None:
     assert refunds((posting("count"), posting("level", "release")), "u", 24_300) == [MeterUpdate("k/count", "refund")]
 
 
-def test_a_successful_call_adds_what_it_states_and_releases() -> None:
+def test_a_successful_call_adds_its_amount_and_releases() -> None:
     assert reports(ALL, {"sum": 12, "count": 3}) == [MeterUpdate("k/sum", "add", 12, 1)]
     assert reports(ALL, {"sum": 0}) == reports(ALL, {}) == []
     assert reports((posting("sum"), posting("level", "release")), {"sum": 1}) == [
@@ -100,20 +100,20 @@ def test_what_was_let_through_elsewhere_is_owed() -> None:
 
 
 def test_every_call_leaves() -> None:
-    assert leavings(ALL, "u") == [MeterUpdate("k/concurrency", "drop", unit="u")]
+    assert concurrency_releases(ALL, "u") == [MeterUpdate("k/concurrency", "drop", unit="u")]
 
 
-def test_a_reservation_is_committed_and_released_once() -> None:
-    reported: list[object] = []
+def test_a_reservation_is_committed_and_released_only_the_first_time() -> None:
+    calls: list[object] = []
 
     def settle(succeeded: bool, amounts: Mapping[str, int]) -> None:
-        reported.append((succeeded, amounts))
+        calls.append((succeeded, amounts))
 
-    hold = Reservation(ALL, settle, lambda: reported.append("over"))
-    assert hold.open
-    hold.settle(True, {"sum": 1})
-    assert not hold.open
-    hold.settle(False, {})
-    hold.end()
-    hold.end()
-    assert reported == [(True, {"sum": 1}), "over"]
+    reservation = Reservation(ALL, settle, lambda: calls.append("over"))
+    assert reservation.open
+    reservation.commit(True, {"sum": 1})
+    assert not reservation.open
+    reservation.commit(False, {})
+    reservation.release()
+    reservation.release()
+    assert calls == [(True, {"sum": 1}), "over"]

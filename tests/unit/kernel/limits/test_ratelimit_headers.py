@@ -7,7 +7,7 @@ MINUTE = Window("minute", 300, 60_000_000, "Minute")
 ODD = Window("burst", 5, 500_000, None)
 
 
-def test_no_limit_states_nothing() -> None:
+def test_without_limits_there_are_no_fields() -> None:
     assert limit_fields(()) == ()
     assert remaining_fields(()) == []
     assert retry_after_s(()) == 1
@@ -33,8 +33,13 @@ def test_retry_after_is_whole_seconds_of_the_slowest_window() -> None:
 def test_of_two_windows_of_one_name_the_tighter_one_speaks() -> None:
     shared = Window("organization/minute", 1000, 60_000_000, "Minute", "organization")
     assert limit_fields((MINUTE, shared)) == (("RateLimit-Policy", '"minute";q=300;w=60, "organization/minute";q=1000;w=60'),)
-    for own, theirs, limit, left in ((5, 9, "300", "5"), (9, 5, "1000", "5"), (0, 0, "1000", "0")):
+    for own, theirs, limit, remaining in ((5, 9, "300", "5"), (9, 5, "1000", "5"), (0, 0, "1000", "0")):
         fields = dict(remaining_fields((WindowState(MINUTE, own, 1.0, 0.0), WindowState(shared, theirs, 2.0, 0.0))))
         assert fields["X-RateLimit-Limit-Minute"] == limit
-        assert fields["X-RateLimit-Remaining-Minute"] == left
+        assert fields["X-RateLimit-Remaining-Minute"] == remaining
         assert fields["RateLimit"] == f'"minute";r={own};t=1, "organization/minute";r={theirs};t=2'
+
+
+def test_one_window_alone_has_the_same_fields() -> None:
+    state = WindowState(MINUTE, 299, 0.2, 0.0)
+    assert remaining_fields((state,)) == [("X-RateLimit-Remaining-Minute", "299"), ("RateLimit", '"minute";r=299;t=1')]

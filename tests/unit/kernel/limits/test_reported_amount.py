@@ -2,11 +2,11 @@
 
 import pytest
 
-from gateway.kernel.limits.quota import MOST, Amount
+from gateway.kernel.limits.quota import MOST, AmountSource
 from gateway.kernel.limits.reported_amount import amount_in_body, amount_in_header
 
-HEADER = Amount(b"x-bytes")
-FIELD = Amount(field=("output", "bytes"))
+HEADER = AmountSource(b"x-bytes")
+FIELD = AmountSource(field=("output", "bytes"))
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ FIELD = Amount(field=("output", "bytes"))
         ([], None),
     ],
 )
-def test_a_field_is_a_whole_number_or_states_nothing(values: list[bytes], amount: int | None) -> None:
+def test_a_field_is_a_whole_number_or_ignored(values: list[bytes], amount: int | None) -> None:
     assert amount_in_header([(b"x-other", b"7"), *((b"x-bytes", value) for value in values)], HEADER) == amount
 
 
@@ -50,5 +50,5 @@ def test_a_field_is_a_whole_number_or_states_nothing(values: list[bytes], amount
         (b"", None),
     ],
 )
-def test_a_member_of_the_json_is_a_whole_number_or_states_nothing(body: bytes, amount: int | None) -> None:
+def test_a_member_of_the_json_is_a_whole_number_or_ignored(body: bytes, amount: int | None) -> None:
     assert amount_in_body(body, FIELD) == amount

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.kernel.limits.token_bucket import UNLIMITED, Decision, Window, carry, claim, decide, decision, most
+from gateway.kernel.limits.token_bucket import UNLIMITED, Decision, Window, WindowState, carry, claim, decide, decision, most
 
 MINUTE = Window("minute", 300, 60_000_000, "Minute")
 DAY = Window("day", 1000, 86_400_000_000, "Day")
@@ -10,14 +10,14 @@ NOW = 1_700_000_000_000_000
 
 
 def ask(tats_us: list[int], windows: tuple[Window, ...], cost: int = 1, now_us: int = NOW) -> tuple[Decision, list[int]]:
-    allowed, kept = decide(tats_us, windows, cost, now_us)
-    return decision(allowed, "local", kept, claim("a", windows, cost), now_us), kept
+    allowed, kept, over = decide(tats_us, windows, cost, now_us)
+    return decision(allowed, "local", kept, claim("a", windows, cost), now_us, over), kept
 
 
 def spend(window: Window, calls: int, now_us: int = NOW) -> list[int]:
     tats_us = [0]
     for _ in range(calls):
-        allowed, tats_us = decide(tats_us, (window,), 1, now_us)
+        allowed, tats_us, _ = decide(tats_us, (window,), 1, now_us)
         assert allowed
     return tats_us
 
@@ -46,14 +46,14 @@ def test_a_fresh_bucket_holds_exactly_max(limit: int) -> None:
 
 def test_remaining_counts_down_to_nothing() -> None:
     tats_us = [0]
-    left = []
+    states = []
     for _ in range(3):
         answer, tats_us = ask(tats_us, (Window("w", 3, 3_000_000, None),))
-        left.append((answer.states[0].remaining, answer.states[0].full_s, answer.states[0].retry_s))
-    assert left == [(2, 1.0, 0.0), (1, 2.0, 0.0), (0, 3.0, 0.0)]
+        states.append((answer.states[0].remaining, answer.states[0].full_s, answer.states[0].retry_s))
+    assert states == [(2, 1.0, 0.0), (1, 2.0, 0.0), (0, 3.0, 0.0)]
 
 
-def test_a_refused_call_costs_nothing_and_states_when_it_fits() -> None:
+def test_a_refused_call_costs_nothing_and_has_the_time_when_it_fits() -> None:
     tats_us = spend(MINUTE, 300)
     answer, kept = ask(tats_us, (MINUTE,), now_us=NOW + 50_000)
     assert kept == tats_us
@@ -72,12 +72,12 @@ def test_after_any_idle_time_a_bucket_is_full_once() -> None:
     for idle_us in (60_000_000, 10**13):
         again = tats_us
         for _ in range(300):
-            allowed, again = decide(again, (MINUTE,), 1, NOW + idle_us)
+            allowed, again, _ = decide(again, (MINUTE,), 1, NOW + idle_us)
             assert allowed
         assert not decide(again, (MINUTE,), 1, NOW + idle_us)[0]
 
 
-def test_a_cost_is_peeked_at_before_it_is_taken() -> None:
+def test_a_cost_is_checked_before_it_is_charged() -> None:
     tats_us = spend(MINUTE, 298)
     answer, kept = ask(tats_us, (MINUTE,), cost=3)
     assert (answer.allowed, kept) == (False, tats_us)
@@ -91,7 +91,7 @@ def test_a_cost_above_max_never_fits() -> None:
     assert (answer.allowed, answer.states[0].remaining, answer.states[0].retry_s) == (False, 0, 0.2)
 
 
-def test_a_cost_of_zero_peeks() -> None:
+def test_a_cost_of_zero_charges_nothing() -> None:
     tats_us = spend(MINUTE, 300)
     answer, kept = ask(tats_us, (MINUTE,), cost=0)
     assert (answer.allowed, kept) == (True, tats_us)
@@ -189,19 +189,19 @@ class TestShadows:
     FEW = Window("few", 2, 60_000_000, "Minute", shadow=True)
     NONE = Window("none", 1, 60_000_000, None, shadow=True)
 
-    def test_they_refuse_nothing_and_report_what_they_would_have(self) -> None:
+    def test_shadows_refuse_nothing_and_report_what_they_would_have(self) -> None:
         tats_us, reported = [0, 0, 0], []
         for _ in range(4):
             answer, kept = ask(tats_us, (MINUTE, self.FEW, self.NONE))
             assert answer.allowed
             assert [state.window for state in answer.states] == [MINUTE]
-            tats_us = [abs(tat_us) for tat_us in kept]
+            tats_us = kept
             reported.append([window.id for window in answer.shadows])
         assert reported == [[], ["none"], ["few", "none"], ["few", "none"]]
 
     def test_each_counts_what_it_alone_would_have_let_through(self) -> None:
         _, kept = ask([0, 0, NOW + 60_000_000], (MINUTE, self.FEW, self.NONE))
-        assert kept == [NOW + 200_000, NOW + 30_000_000, -(NOW + 60_000_000)]
+        assert kept == [NOW + 200_000, NOW + 30_000_000, NOW + 60_000_000]
 
     def test_a_call_that_another_limit_refuses_is_none_of_theirs(self) -> None:
         answer, kept = ask([NOW + 60_000_000, 0, NOW + 60_000_000], (MINUTE, self.FEW, self.NONE))
@@ -212,14 +212,18 @@ class TestShadows:
         answer, kept = ask([0], (self.NONE,))
         assert (answer.allowed, answer.states, answer.shadows, kept) == (True, (), (), [NOW + 60_000_000])
         answer, kept = ask(kept, (self.NONE,))
-        assert (answer.allowed, answer.states, answer.shadows, kept) == (True, (), (self.NONE,), [-(NOW + 60_000_000)])
+        assert (answer.allowed, answer.states, answer.shadows, kept) == (True, (), (self.NONE,), [NOW + 60_000_000])
 
     def test_one_that_lies_too_far_ahead_is_brought_back(self) -> None:
         assert ask([0, NOW + 10**12], (MINUTE, self.FEW), cost=0)[1] == [0, NOW + 60_000_000]
 
-    def test_a_peek_does_not_count_for_them(self) -> None:
+    def test_a_cost_of_zero_is_reported_by_no_shadow(self) -> None:
         assert ask([NOW + 60_000_000], (self.NONE,), cost=0)[0].shadows == ()
 
     def test_they_come_last(self) -> None:
         with pytest.raises(ValueError, match="come last"):
             claim("a", (self.FEW, MINUTE))
+
+
+def test_the_tokens_that_are_used_include_those_that_are_partly_refilled() -> None:
+    assert [WindowState(MINUTE, 0, full_s, 0.0).used for full_s in (0.0, 0.1, 0.2, 0.3)] == [0, 1, 1, 2]

@@ -7,9 +7,9 @@ from collections import Counter
 import hiredis
 
 from gateway.keystore.cache import RESULTS, StoredKeys
-from gateway.keystore.reader import FIND_SHA, KeyStore
-from gateway.keystore.records import Names, proof_of_certificate, proof_of_secret
-from gateway.redis_client.connection import Reply
+from gateway.keystore.reader import FIND_SHA, KeyReader
+from gateway.keystore.records import KeyNames, proof_of_certificate, proof_of_secret
+from gateway.redis_client.connection import RedisReply
 from gateway.redis_client.server import AWAY
 from gateway.settings import parse
 from gateway.settings.checks.stored_keys import References
@@ -17,11 +17,14 @@ from gateway.table.keys import KeyMaker
 from tests.clocks import ManualClock
 from tests.yaml_files import LEAST
 
-NAMES = Names.of("gw")
+NAMES = KeyNames.of("gw")
 
 
-class Shelf:
-    """`call` is that of a RedisStore that has nothing but keys. `asked` counts the commands, and keys that are looked for."""
+class FakeKeyStore:
+    """`call` is that of a RedisStore that has nothing but keys.
+
+    `asked` counts the commands, and keys that are looked for.
+    """
 
     def __init__(self) -> None:
         self.entries: dict[str, bytes] = {}
@@ -55,7 +58,7 @@ class Shelf:
     def change(self, name: str, *proofs: str) -> None:
         self.changes.insert(0, " ".join([name, *proofs]).encode())
 
-    async def call(self, command: bytes, tag: str) -> Reply:
+    async def call(self, command: bytes, tag: str) -> RedisReply:
         assert tag == "keys"
         reader = hiredis.Reader()
         reader.feed(command)
@@ -64,13 +67,13 @@ class Shelf:
         self.asked[name.decode()] += len(about) if script == FIND_SHA else 1
         self.commands += 1
         if script == FIND_SHA and "HGET" not in self.refuses:
-            reply: Reply = [1, [self.entries.get(each.decode()) for each in about]]  # type: ignore[list-item]
+            reply: RedisReply = [1, [self.entries.get(each.decode()) for each in about]]  # type: ignore[list-item]
         else:
             reply = self._reply(name.decode(), key.decode(), [each.decode() for each in about])
         await self.open.wait()
         return AWAY if self.away else reply
 
-    def _reply(self, name: str, key: str, arguments: list[str]) -> Reply:
+    def _reply(self, name: str, key: str, arguments: list[str]) -> RedisReply:
         if name in self.refuses:
             return [0, b"NOPERM you may not"]  # type: ignore[list-item]
         if name == "HSET":
@@ -92,8 +95,8 @@ class Uncounted:
 STORED = parse(LEAST + "redis: {url: 'redis://a'}\nkeys: {store: redis}\norganizations: [{id: acme}]\n")
 
 
-def stored_keys(shelf: Shelf) -> StoredKeys:
-    """Those on the shelf, by the least configuration that has its keys in Redis; time stands still."""
+def stored_keys(key_store: FakeKeyStore) -> StoredKeys:
+    """Those on the key_store, by the least configuration that has its keys in Redis; time stands still."""
     clock = ManualClock().clock
     results = dict.fromkeys(RESULTS, Uncounted())
-    return StoredKeys(KeyStore(shelf.call, "gw"), References(STORED), KeyMaker(STORED).make, results, clock)
+    return StoredKeys(KeyReader(key_store.call, "gw"), References(STORED), KeyMaker(STORED).make, results, clock)

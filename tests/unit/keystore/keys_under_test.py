@@ -1,4 +1,4 @@
-"""Stored keys over a Shelf, and what they count."""
+"""Stored keys over a FakeKeyStore, and what they count."""
 
 from collections import Counter
 
@@ -6,13 +6,13 @@ import pytest
 
 from gateway.kernel.faults import Fault, GatewayError
 from gateway.keystore.cache import RESULTS, StoredKeys
-from gateway.keystore.reader import KeyStore
+from gateway.keystore.reader import KeyReader
 from gateway.settings import parse
 from gateway.settings.checks.stored_keys import References
 from gateway.table import Caller
 from gateway.table.keys import KeyMaker
 from tests.clocks import ManualClock
-from tests.shelf import Shelf
+from tests.fake_key_store import FakeKeyStore
 from tests.yaml_files import LEAST
 
 CONFIG = parse(
@@ -37,15 +37,17 @@ class One:
         self._results[self._name] += 1
 
 
-class QueryServer:
-    """Stored keys over a Shelf."""
+class KeysUnderTest:
+    """Stored keys over a FakeKeyStore."""
 
     def __init__(self, most: int = 1000) -> None:
-        self.shelf = Shelf()
+        self.key_store = FakeKeyStore()
         self.clock = ManualClock()
         self.results = Results()
         tallies = {name: self.results.tally(name) for name in RESULTS}
-        self.keys = StoredKeys(KeyStore(self.shelf.call, "gw"), References(CONFIG), KeyMaker(CONFIG).make, tallies, self.clock.clock, most)
+        self.keys = StoredKeys(
+            KeyReader(self.key_store.call, "gw"), References(CONFIG), KeyMaker(CONFIG).make, tallies, self.clock.clock, most
+        )
 
     async def find(self, secret: str, organization: str | None = None, wall_s: float = 1000.0, client: str = HERE) -> Caller:
         return await self.keys.find(secret, organization, wall_s, client)
@@ -56,5 +58,5 @@ class QueryServer:
         return caught.value.fault
 
     @property
-    def look_ups(self) -> int:
-        return self.shelf.asked["HGET"]
+    def lookups(self) -> int:
+        return self.key_store.asked["HGET"]

@@ -1,4 +1,4 @@
-"""limiter/redis_limiter.py: what is remembered of refusals, and for how long."""
+"""limiter/refusals.py: what is remembered of refusals, and for how long."""
 
 import time
 from collections.abc import AsyncIterator
@@ -7,7 +7,8 @@ import pytest
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.limits.token_bucket import Claim, Decision, Window, claim
-from gateway.limiter.redis_limiter import CLOCK_RATE, MAX_REFUSALS, REFUSED_S, RedisLimiter
+from gateway.limiter.redis_limiter import RedisLimiter
+from gateway.limiter.refusals import CLOCK_RATE, MAX_REFUSALS, REFUSED_S, RememberedRefusals
 from tests.clocks import ManualClock
 from tests.redis_server import RedisProcess
 
@@ -84,11 +85,11 @@ class TestRefusalsAreRemembered:
         for _ in range(2):
             await limiter.decide(cheap)
         waits_s = []
-        for taken in range(4):
+        for number in range(4):
             answer = await limiter.decide(dear)
             waits_s.append(round(answer.states[0].retry_s / 600))
             assert (answer.allowed, answer.store) == (False, "redis")
-            assert (await (limiter if taken % 2 else other).decide(cheap)).allowed
+            assert (await (limiter if number % 2 else other).decide(cheap)).allowed
         assert waits_s == [1, 2, 3, 4]
         assert (await limiter.decide(dear)).store == "redis"
         assert (await limiter.decide(dear)).store == "cache", "nobody gets anything now"
@@ -103,7 +104,7 @@ class TestRefusalsAreRemembered:
         assert (await limiter.decide(Claim(keys[1:], (many,), 40))).allowed
         again = await limiter.decide(both)
         assert (again.store, again.states[1].remaining) == ("redis", 59)
-        assert limiter._refused.keys() == set(keys)
+        assert limiter._refusals._claims.keys() == set(keys)
 
     async def test_until_its_bucket_is_renewed(self, limiter: RedisLimiter, redis_server: RedisProcess) -> None:
         other = claim("other", self.SLOW.windows)
@@ -120,9 +121,11 @@ class TestRefusalsAreRemembered:
         limiter._changed(False, "lost")
         assert (await limiter.decide(self.SLOW)).store == "fallback"
 
-    async def test_in_bounded_memory(self, limiter: RedisLimiter) -> None:
+    def test_in_bounded_memory(self) -> None:
+        refusals = RememberedRefusals(CLOCK)
         none = claim(BUCKET, (Window("none", 1, 600_000_000, None),), 2)
         for _ in range(MAX_REFUSALS + 10):
-            limiter._remember(claim("a", none.windows), [0, 0, 600_000_000], 0.0)
-        assert 0 < len(limiter._refusals) <= MAX_REFUSALS
-        assert len(limiter._refused) <= MAX_REFUSALS
+            refusals.remember(claim("a", none.windows), [0, 0, 600_000_000], 0.0)
+        assert 0 < len(refusals.by_claim) <= MAX_REFUSALS
+        assert len(refusals._claims) <= MAX_REFUSALS
+        assert repr(refusals) == f"<RememberedRefusals {len(refusals.by_claim)}>"
