@@ -14,9 +14,6 @@ from gateway.kernel.faults import (
     KEY_AMBIGUOUS,
     LIMITER_UNAVAILABLE,
     RATE_LIMITED,
-    UPSTREAM_SATURATED,
-    UPSTREAM_SHARE_SPENT,
-    UPSTREAM_STREAMS_FULL,
 )
 from gateway.kernel.http.key_scrubbing import decode, fold
 from gateway.kernel.key_format import without_keys
@@ -27,7 +24,6 @@ from gateway.observe.recent_errors import ErrorLog, ErrorRecord, Lane, clipped
 
 ABANDONED = 499
 """The status recorded for a client that left before it was answered."""
-_OF_THE_POOL = frozenset(fault.name for fault in (UPSTREAM_SATURATED, UPSTREAM_SHARE_SPENT, UPSTREAM_STREAMS_FULL))
 _LONGEST_PATH = 512
 _LONGEST_METHOD = 16
 _IN_ANY_NUMBER = (ABANDONED, RATE_LIMITED.status)
@@ -141,7 +137,7 @@ class Recorder:
             if counter is None:
                 counter = series.requests[x.answer.status] = self._metrics.upstream_requests.labels(upstream, x.answer.status)
             counter.inc()
-        if x.error is not None and (x.error.fault.source == "upstream" or x.error.fault.name in _OF_THE_POOL):
+        if x.error is not None and x.error.fault.of_upstream:
             self._metrics.upstream_errors.labels(upstream, x.error.fault.name).inc()
 
     def _new_route(self, route: str) -> _Series:

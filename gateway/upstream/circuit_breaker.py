@@ -17,7 +17,6 @@ from gateway.kernel.backoff import backoff_s
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import UPSTREAM_CIRCUIT_OPEN, GatewayError
 from gateway.upstream.call import Answer, Call
-from gateway.upstream.outlier_detection import UNANSWERED
 from gateway.upstream.shared_state import UpstreamRow
 from gateway.upstream.target import Target
 from gateway.upstream.upstream import Upstream
@@ -81,7 +80,7 @@ class CircuitBreaker:
         try:
             answer = await self.behind.send(call)
         except GatewayError as error:
-            if error.fault.name in UNANSWERED:
+            if error.fault.against_target:
                 self._failed(trial)
             elif trial:
                 self._row.trial_until = 0.0

@@ -22,30 +22,9 @@ import msgspec
 
 from gateway.kernel.backoff import backoff_s
 from gateway.kernel.clock import Clock
-from gateway.kernel.faults import (
-    UPSTREAM_CONNECT_TIMEOUT,
-    UPSTREAM_INCOMPLETE,
-    UPSTREAM_NAME_UNRESOLVED,
-    UPSTREAM_PROTOCOL_ERROR,
-    UPSTREAM_REFUSED,
-    UPSTREAM_RESET,
-    UPSTREAM_TIMEOUT,
-    UPSTREAM_TLS_FAILED,
-    UPSTREAM_UNREACHABLE,
-    Fault,
-)
+from gateway.kernel.faults import Fault
 from gateway.kernel.load_balancing import Draw
 from gateway.upstream.shared_state import TargetRow, UpstreamRow
-
-UNANSWERED = frozenset(
-    fault.name
-    for fault in (
-        *(UPSTREAM_REFUSED, UPSTREAM_UNREACHABLE, UPSTREAM_NAME_UNRESOLVED, UPSTREAM_TLS_FAILED, UPSTREAM_CONNECT_TIMEOUT),
-        *(UPSTREAM_RESET, UPSTREAM_TIMEOUT, UPSTREAM_INCOMPLETE, UPSTREAM_PROTOCOL_ERROR),
-    )
-)
-"""Faults that speak against a target, by name: not those about the contents of an answer, nor want of a free connection."""
-
 
 _NEWEST = 1 / 16
 """What the newest answer counts in the share of errors of a target."""
@@ -136,7 +115,7 @@ class OutlierDetector:
     def failed(self, number: int, fault: Fault) -> None:
         """A call was not answered because of `fault`."""
         self.undecided(number)
-        if fault.name not in UNANSWERED:
+        if not fault.against_target:
             return
         self._errors[number] += (1.0 - self._errors[number]) * _NEWEST
         if not self._rules.consecutive_failures:

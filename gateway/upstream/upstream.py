@@ -12,7 +12,7 @@ Laws:
 from collections.abc import Callable, Sequence
 
 from gateway.kernel.clock import Clock
-from gateway.kernel.faults import NOT_REACHED, UPSTREAM_INCOMPLETE, UPSTREAM_RESET, Fault, GatewayError
+from gateway.kernel.faults import UPSTREAM_INCOMPLETE, UPSTREAM_RESET, Fault, GatewayError
 from gateway.kernel.load_balancing import Draw
 from gateway.upstream.call import Answer, Call, Observer
 from gateway.upstream.outlier_detection import OutlierDetector
@@ -120,4 +120,4 @@ class Upstream:
 def _may_go_elsewhere(fault: Fault, call: Call) -> bool:
     if fault.name == UPSTREAM_INCOMPLETE.name:
         return call.method in _ONLY_READ and not call.body
-    return fault.name in NOT_REACHED or (fault.name == UPSTREAM_RESET.name and call.idempotent and isinstance(call.body, bytes))
+    return not fault.reached_service or (fault.name == UPSTREAM_RESET.name and call.idempotent and isinstance(call.body, bytes))
