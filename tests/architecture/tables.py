@@ -1,4 +1,4 @@
-"""The README's tables, made from the code. `python -m tests.architecture.tables` writes them into the README.
+"""The tables of the README pages, made from the code. `python -m tests.architecture.tables` writes them into the pages.
 
 They stand between `<!-- table: NAME -->` and `<!-- end -->`.
 """
@@ -16,7 +16,10 @@ from gateway.observe.metrics import Metrics
 from gateway.observe.node_metrics import NodeMetrics
 from gateway.settings import json_schema
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+README, CONFIG, DEPLOY, TESTS = (ROOT / folder / "README.md" for folder in ("", "config", "deploy", "tests"))
+PAGES = (README, CONFIG, DEPLOY, TESTS)
+"""The front page, and the reference where it is used."""
 _TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -104,4 +107,5 @@ def with_tables(page: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(with_tables(README.read_text()))
+    for page in PAGES:
+        page.write_text(with_tables(page.read_text()))
