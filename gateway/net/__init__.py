@@ -1,1 +1,1 @@
-"""What all legs share: addresses, listening sockets, batched writes, PEM files."""
+"""Parts that all connections share: addresses, listening sockets, batched writes and PEM files."""

@@ -54,7 +54,7 @@ def told_targets(snapshot: Snapshot, clock: Clock, connections: Sequence[bytes])
 
 
 def _upstreams(snapshot: Snapshot) -> Iterator[tuple[Upstream, UpstreamRow]]:
-    return ((upstream, snapshot.board.upstreams[upstream.id]) for upstream in snapshot.config.upstreams)
+    return ((upstream, snapshot.shared_state.upstreams[upstream.id]) for upstream in snapshot.config.upstreams)
 
 
 def _sum(counts: list[dict[str, int]]) -> dict[str, int]:

@@ -213,7 +213,7 @@ class Supervisor:
             if admin is not self.admin:
                 await admin.close()
             raise
-        snapshot.board.adopt(self.snapshot.board)
+        snapshot.shared_state.adopt(self.snapshot.shared_state)
         await self.pool.succeed(members, before.server.drain_timeout)
         self.sockets.release(config.server.listeners)
         self.snapshot = snapshot

@@ -20,7 +20,7 @@ Reread: TypeAlias = Callable[[], tuple[Config, Origins | None]]
 class Snapshot(msgspec.Struct, frozen=True):
     """A configuration compiled as far as all workers can share it. `source` names it in the log, `digest` its content.
 
-    `origins` is None for one that stands in no file. `needs_redis`: while Redis is away some callers are refused. `board`
+    `origins` is None for one that stands in no file. `needs_redis`: while Redis is away some callers are refused. `shared_state`
     holds what is found out about its targets.
     """
 
@@ -31,7 +31,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     needs_redis: bool
     faults: dict[str, Fault]
     credentials: Credentials
-    board: SharedState
+    shared_state: SharedState
 
 
 def draw(config: Config, origins: Origins | None, source: str) -> Snapshot:
@@ -39,5 +39,5 @@ def draw(config: Config, origins: Origins | None, source: str) -> Snapshot:
     digest = sha256(repr(config).encode()).hexdigest()[:12]
     needs_redis = "deny" in config.ways_without_redis()
     urls = {upstream.id: [str(target.url) for target in upstream.targets] for upstream in config.upstreams}
-    board = SharedState(urls, [upstream.id for upstream in config.upstreams if upstream.health is not None])
-    return Snapshot(config, origins, source, digest, needs_redis, build_faults(config), build_credentials(config), board)
+    shared_state = SharedState(urls, [upstream.id for upstream in config.upstreams if upstream.health is not None])
+    return Snapshot(config, origins, source, digest, needs_redis, build_faults(config), build_credentials(config), shared_state)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gateway.net.write_batch import Outbox
+from gateway.net.write_batch import WriteBatch
 
 
 class Transport(asyncio.WriteTransport):
@@ -28,31 +28,31 @@ async def turn() -> None:
 
 
 async def test_what_is_put_in_leaves_in_order_at_the_end_of_the_turn() -> None:
-    outbox, one, two = Outbox(), Transport(), Transport()
+    write_batch, one, two = WriteBatch(), Transport(), Transport()
     for data in (b"a", b"b"):
-        outbox.put(one, data)
-        outbox.put(two, data)
+        write_batch.put(one, data)
+        write_batch.put(two, data)
     assert one.written == []
     await turn()
     assert one.written == two.written == [b"a", b"b"]
-    outbox.put(one, b"c")
+    write_batch.put(one, b"c")
     await turn()
     assert one.written == [b"a", b"b", b"c"]
 
 
 async def test_a_flush_leaves_nothing_for_later() -> None:
-    outbox, one = Outbox(), Transport()
-    outbox.put(one, b"a")
-    outbox.flush()
+    write_batch, one = WriteBatch(), Transport()
+    write_batch.put(one, b"a")
+    write_batch.flush()
     assert one.written == [b"a"]
     await turn()
     assert one.written == [b"a"]
 
 
 async def test_a_connection_that_has_closed_is_passed_over() -> None:
-    outbox, one, two = Outbox(), Transport(), Transport()
-    outbox.put(one, b"a")
-    outbox.put(two, b"a")
+    write_batch, one, two = WriteBatch(), Transport(), Transport()
+    write_batch.put(one, b"a")
+    write_batch.put(two, b"a")
     one.closing = True
     await turn()
     assert (one.written, two.written) == ([], [b"a"])

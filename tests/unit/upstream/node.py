@@ -2,9 +2,9 @@
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import UPSTREAM_REFUSED, Fault
-from gateway.upstream.outlier_detection import Ejection, OutlierDetector
+from gateway.upstream.outlier_detection import EjectionRules, OutlierDetector
 from gateway.upstream.shared_state import SharedState
-from tests.unit.upstream.calls import Told
+from tests.unit.upstream.calls import RecordingObserver
 
 
 class Node:
@@ -12,14 +12,14 @@ class Node:
 
     def __init__(self, count: int = 4, failures: int = 3, max_percent: int = 50) -> None:
         self.now = 1000.0
-        self.told = Told()
+        self.observer = RecordingObserver()
         self.row = SharedState({"u": [str(number) for number in range(count)]}).upstreams["u"]
-        self._rules = Ejection(failures, 10.0, 60.0, max_percent)
+        self._rules = EjectionRules(failures, 10.0, 60.0, max_percent)
 
     def worker(self, process: int = 7) -> OutlierDetector:
         clock = Clock(lambda: self.now, lambda: 0.0)
         return OutlierDetector(
-            self.row, dict.fromkeys(range(len(self.row.targets)), 1), self._rules, self.told, process, clock, lambda: 0.0
+            self.row, dict.fromkeys(range(len(self.row.targets)), 1), self._rules, self.observer, process, clock, lambda: 0.0
         )
 
     def fail(self, worker: OutlierDetector, number: int, times: int, fault: Fault = UPSTREAM_REFUSED) -> None:

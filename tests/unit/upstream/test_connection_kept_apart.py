@@ -61,7 +61,7 @@ async def held(make: Make, size: int, taken: int, *, chunked: bool = False) -> t
     async with RawBackend(script(large(size, chunked=chunked)), default=script(reply(b'"next"'))) as backend:
         upstream = make(backend.url, max_connections=2)
         sent = call()
-        sent.taken_bytes = taken
+        sent.read_ahead_bytes = taken
         answer = await upstream.send(sent)
         stream = streamed(answer)
         await until(lambda: upstream.idle == 1 or bool(getattr(stream, "paused", False)))
@@ -86,7 +86,7 @@ async def test_the_last_part_of_a_long_reply_is_taken_as_soon_as_it_fits(make: M
     async with RawBackend(script(large(size)), default=script(reply(b'"next"'))) as backend:
         upstream = make(backend.url, max_connections=1)
         sent = call()
-        sent.taken_bytes = 8 * PAUSE_BYTES
+        sent.read_ahead_bytes = 8 * PAUSE_BYTES
         answer = await upstream.send(sent)
         stream, read = streamed(answer), len(answer.body)
         while not upstream.idle:

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.kernel.faults import UPSTREAM_INCOMPLETE, UPSTREAM_SATURATED, UPSTREAM_SHARE_SPENT, UPSTREAM_STREAMS_FULL, GatewayError
 from gateway.upstream.call import Answer, Call
-from gateway.upstream.connection_shares import Shares, share
+from gateway.upstream.connection_shares import ConnectionShares, share
 from tests.fakes import End, RawBackend, reply, script, until
 from tests.samples import Pieces
 from tests.unit.upstream.calls import Make, call, rest, streamed
@@ -23,7 +23,7 @@ def binary(size: int) -> bytes:
 
 def of(caller: str, method: bytes = b"GET", body: Any = b"", *, taken: int = 0, **times: float) -> Call:
     made = call(method, body, **times)  # type: ignore[arg-type]
-    made.caller, made.taken_bytes = caller, taken
+    made.caller, made.read_ahead_bytes = caller, taken
     return made
 
 
@@ -123,7 +123,7 @@ async def test_a_caller_that_leaves_while_it_waits_takes_nothing_along(make: Mak
 
 
 async def test_a_share_that_nobody_waits_for_any_more_is_given_on() -> None:
-    shares = Shares("t", 1, 1, 9)
+    shares = ConnectionShares("t", 1, 1, 9)
     assert shares.take("a")
     first, second = (asyncio.ensure_future(shares.wait("a", 5)) for _ in range(2))
     await until(lambda: shares.waiting == 2)

@@ -33,8 +33,8 @@ def test_heads_are_mended_up_to_the_body() -> None:
     head = b"HTTP/1.1 200 OK\r\nX-A \t: 1 : 2\r\nContent-Length: 3\r\ncontent-length : 3, 3\r\n\r\n"
     body = b"X : 1\r\n\r\nX : 2"
     plain = b"HTTP/1.1 200 OK\r\nX-A: 1 : 2\r\nContent-Length:3\r\n\r\n"
-    assert framing.mended(early + head + body) == early.replace(b" :", b":") + plain + body
-    assert framing.mended(early) == early.replace(b" :", b":")
+    assert framing.repaired(early + head + body) == early.replace(b" :", b":") + plain + body
+    assert framing.repaired(early) == early.replace(b" :", b":")
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_heads_are_mended_up_to_the_body() -> None:
     ],
 )  # fmt: skip
 def test_what_cannot_be_mended_stays(head: bytes) -> None:
-    assert framing.mended(head) == head
+    assert framing.repaired(head) == head
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_what_cannot_be_mended_stays(head: bytes) -> None:
         (b"/api", b"?b", b"/api?b"),
     ],
 )
-@pytest.mark.parametrize(("host", "said"), [(b"", b"Host: own\r\n"), (b"Host: set\r\n", b"Host: set\r\n")])
-def test_a_target_puts_its_path_and_its_name_into_the_head(base: bytes, path: bytes, line: bytes, host: bytes, said: bytes) -> None:
+@pytest.mark.parametrize(("host", "host_line"), [(b"", b"Host: own\r\n"), (b"Host: set\r\n", b"Host: set\r\n")])
+def test_a_target_puts_its_path_and_its_name_into_the_head(base: bytes, path: bytes, line: bytes, host: bytes, host_line: bytes) -> None:
     made = msgspec.structs.replace(call(), path=path, host=host, head=b"A: b\r\n")
     head = framing.request_head(made, framing.Origin(base, b"Host: own\r\n"), 0)
-    assert head == b"GET " + line + b" HTTP/1.1\r\n" + said + b"A: b\r\n\r\n"
+    assert head == b"GET " + line + b" HTTP/1.1\r\n" + host_line + b"A: b\r\n\r\n"

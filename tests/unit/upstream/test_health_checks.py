@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.health import Verdict
-from gateway.upstream.health_checks import Checks, HealthChecks
+from gateway.upstream.health_checks import HealthCheckRules, HealthChecks
 from gateway.upstream.shared_state import SharedState
 from gateway.upstream.target import Target
 from tests.fakes import End, RawBackend, reply, script, until
@@ -23,11 +23,11 @@ class Heard:
         self.checks: list[bool] = []
         self.turns: list[str] = []
 
-    def checked(self, number: int, passed: bool) -> None:
+    def checked(self, number: int, *, passed: bool) -> None:
         if number == 0:
             self.checks.append(passed)
 
-    def turned(self, number: int, up: bool, result: int | str) -> None:
+    def changed(self, number: int, result: int | str, *, up: bool) -> None:
         self.turns.append(f"{number} {'up' if up else 'down'}: {result}")
 
 
@@ -36,17 +36,19 @@ class Ward:
 
     def __init__(self, target: Target, *expect: tuple[int, int], more: tuple[Target, ...] = ()) -> None:
         targets = (target, *more)
-        self.board = SharedState({"orders": [each.target for each in targets]}, ["orders"])
-        self.row = self.board.upstreams["orders"]
+        self.shared_state = SharedState({"orders": [each.target for each in targets]}, ["orders"])
+        self.row = self.shared_state.upstreams["orders"]
         self.heard = Heard()
-        checks = Checks("/healthz", 0.005, 1.0, 2, 2, expect or ((200, 399),))
-        self.rounds = HealthChecks(targets, self.row, checks, self.heard, Clock(time.monotonic, lambda: 1_800_000_000.0), lambda: 0.5)
+        checks = HealthCheckRules("/healthz", 0.005, 1.0, 2, 2, expect or ((200, 399),))
+        self.health_checks = HealthChecks(
+            targets, self.row, checks, self.heard, Clock(time.monotonic, lambda: 1_800_000_000.0), lambda: 0.5
+        )
 
     @asynccontextmanager
     async def checked(self) -> AsyncIterator["Ward"]:
-        self.rounds.start()
+        self.health_checks.start()
         yield self
-        await self.rounds.stop()
+        await self.health_checks.stop()
 
     async def after(self, checks: int) -> list[bool]:
         await until(lambda: len(self.heard.checks) >= checks)
@@ -60,8 +62,8 @@ async def test_a_target_goes_down_and_comes_back(make: Make) -> None:
         row = ward.row.targets[0]
         assert (row.checked_at, row.result, row.findings.verdict) == (1_800_000_000.0, 200, Verdict.UP)
         assert ward.row.version > 0
-        assert repr(ward.rounds) == "<HealthChecks /healthz of 1 targets, going on>"
-    assert repr(ward.rounds) == "<HealthChecks /healthz of 1 targets, not going on>"
+        assert repr(ward.health_checks) == "<HealthChecks /healthz of 1 targets, going on>"
+    assert repr(ward.health_checks) == "<HealthChecks /healthz of 1 targets, not going on>"
     assert {request.head.split(b" ")[1] for request in backend.requests} == {b"/healthz"}
 
 

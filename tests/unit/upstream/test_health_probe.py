@@ -18,18 +18,18 @@ from gateway.kernel.faults import (
     Fault,
     GatewayError,
 )
-from gateway.upstream.connect import address
+from gateway.upstream.connect import endpoint_of
 from gateway.upstream.framing import Origin
-from gateway.upstream.health_probe import look
-from gateway.upstream.names import Names
+from gateway.upstream.health_probe import probe
+from gateway.upstream.names import NameResolver
 from tests.fakes import End, RawBackend, Script, reply, script
 
-NAMES = Names(Clock(time.monotonic, time.time))
+NAMES = NameResolver(Clock(time.monotonic, time.time))
 ORIGIN = Origin(b"/base", b"Host: orders.internal\r\n")
 
 
 async def seen(backend: RawBackend, context: ssl.SSLContext | None = None, timeout_s: float = 5.0) -> int:
-    return await look(address(backend.url, context, None), ORIGIN, b"/healthz?full=1", timeout_s, NAMES)
+    return await probe(endpoint_of(backend.url, context, None), ORIGIN, b"/healthz?full=1", timeout_s, NAMES)
 
 
 async def test_what_is_asked(unused_tcp_port: int) -> None:
@@ -41,7 +41,7 @@ async def test_what_is_asked(unused_tcp_port: int) -> None:
             b"User-Agent: gateway-health-check\r\nAccept: */*\r\nConnection: close\r\n\r\n"
         )
     with pytest.raises(GatewayError) as caught:
-        await look(address(f"http://127.0.0.1:{unused_tcp_port}", None, None), ORIGIN, b"/", 5.0, NAMES)
+        await probe(endpoint_of(f"http://127.0.0.1:{unused_tcp_port}", None, None), ORIGIN, b"/", 5.0, NAMES)
     assert caught.value.fault is UPSTREAM_REFUSED
 
 

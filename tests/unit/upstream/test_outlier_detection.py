@@ -18,8 +18,8 @@ def test_a_target_that_fails_in_a_row_is_ejected_for_every_worker(node: Node) ->
     assert called(one, node.now) == {0, 1, 2, 3}
     node.fail(one, 2, 1, UPSTREAM_TIMEOUT)
     assert called(one, node.now) == called(other, node.now) == {0, 1, 3}
-    assert node.told.said == ["2 ejected: upstream_timeout"]
-    assert node.told.times_s == [10.0]
+    assert node.observer.events == ["2 ejected: upstream_timeout"]
+    assert node.observer.times_s == [10.0]
     row = node.row.targets[2]
     assert (row.ejected_by, row.reason) == (7.0, UPSTREAM_TIMEOUT)
     assert row.ejected_until == pytest.approx(node.now + 10)
@@ -30,19 +30,19 @@ def test_an_answer_in_between_begins_anew(node: Node) -> None:
     for _ in range(3):
         node.fail(worker, 0, 2)
         worker.answered(0, 200)
-    assert node.told.said == []
+    assert node.observer.events == []
 
 
 @pytest.mark.parametrize("fault", [UPSTREAM_SATURATED, UPSTREAM_BODY_INVALID])
 def test_some_faults_say_nothing_of_the_target(node: Node, fault: Fault) -> None:
     node.fail(node.worker(), 0, 9, fault)
-    assert node.told.said == []
+    assert node.observer.events == []
 
 
 def test_it_can_be_switched_off() -> None:
     node = Node(failures=0)
     node.fail(node.worker(), 0, 99)
-    assert node.told.said == []
+    assert node.observer.events == []
 
 
 def test_it_is_tried_again_by_itself_and_its_first_failure_ejects_it_for_longer(node: Node) -> None:
@@ -54,11 +54,11 @@ def test_it_is_tried_again_by_itself_and_its_first_failure_ejects_it_for_longer(
     assert other.trial(node.now, 5.0) == 2
     node.fail(other, 2, 1)
     assert called(one, node.now) == {0, 1, 3}
-    assert node.told.times_s == [10.0, 20.0]
+    assert node.observer.times_s == [10.0, 20.0]
     for longer in (40.0, 60.0, 60.0):
         node.now = node.row.targets[2].ejected_until
         node.fail(one, 2, 1)
-        assert node.told.times_s[-1] == longer
+        assert node.observer.times_s[-1] == longer
 
 
 def test_when_it_has_answered_all_is_forgotten(node: Node) -> None:
@@ -71,20 +71,20 @@ def test_when_it_has_answered_all_is_forgotten(node: Node) -> None:
     called(other, node.now)
     other.answered(2, 200)
     other.answered(2, 200)
-    assert node.told.said == ["2 ejected: upstream_refused", "2 returned"]
+    assert node.observer.events == ["2 ejected: upstream_refused", "2 returned"]
     node.now += 1.0
     called(one, node.now)
     node.fail(one, 2, 2)
     assert called(one, node.now) == {0, 1, 2, 3}
     node.fail(one, 2, 1)
-    assert node.told.times_s == [10.0, 10.0]
+    assert node.observer.times_s == [10.0, 10.0]
 
 
 def test_an_ejected_one_is_not_ejected_again_by_calls_that_were_under_way(node: Node) -> None:
     one, other = node.worker(), node.worker()
     node.fail(one, 2, 9)
     node.fail(other, 2, 9)
-    assert node.told.said == ["2 ejected: upstream_refused"]
+    assert node.observer.events == ["2 ejected: upstream_refused"]
 
 
 @pytest.mark.parametrize(("count", "max_percent", "most"), [(4, 50, 2), (4, 100, 3), (2, 50, 1), (3, 50, 1), (4, 0, 1), (2, 100, 1)])
@@ -93,9 +93,9 @@ def test_no_more_than_a_part_of_them_is_out(count: int, max_percent: int, most: 
     worker = node.worker()
     for number in range(count):
         node.fail(worker, number, 5)
-    assert len(node.told.said) == most
-    left = called(worker, node.now, count)
-    assert left == set(range(most, count))
+    assert len(node.observer.events) == most
+    remaining = called(worker, node.now, count)
+    assert remaining == set(range(most, count))
 
 
 def test_others_are_those_that_are_called_or_else_those_that_are_ejected(node: Node) -> None:
@@ -143,5 +143,5 @@ def test_the_only_one_that_is_well_is_not_ejected() -> None:
     node.row.targets[1].findings = Findings(Verdict.DOWN, 0)
     worker = node.worker()
     node.fail(worker, 0, 9)
-    assert node.told.said == []
+    assert node.observer.events == []
     assert called(worker, node.now, 2) == {0}

@@ -33,7 +33,7 @@ class TestTrials:
         one.trial(back.now, 5.0)
         back.now += 0.001
         one.answered(2, 503)  # an answered error is an answer
-        assert back.told.said[1:] == ["2 returned"]
+        assert back.observer.events[1:] == ["2 returned"]
         assert called(one, back.now) == called(other, back.now) == {0, 1, 2, 3}
         assert back.row.targets[2].trial_until == 0
 
@@ -47,7 +47,7 @@ class TestTrials:
         else:
             one.failed(2, fault)
         assert other.trial(back.now, 5.0) == 2
-        assert back.told.said == ["2 ejected: upstream_refused"]
+        assert back.observer.events == ["2 ejected: upstream_refused"]
 
     def test_when_nothing_is_heard_of_it_another_call_tries(self, back: Node) -> None:
         one, other = back.worker(), back.worker()
@@ -86,14 +86,14 @@ class TestTrials:
         assert called(worker, back.now) == {0, 1, 2, 3}
         back.now += 0.001
         back.fail(worker, 1, 1)
-        assert back.told.said == ["2 ejected: upstream_refused"]  # the last that might answer are not left alone
+        assert back.observer.events == ["2 ejected: upstream_refused"]  # the last that might answer are not left alone
 
     def test_those_on_probation_are_left_out_of_what_may_be_ejected(self, back: Node) -> None:
         """Two of four may be out: one is on probation, so one more is ejected, and no third one."""
         worker = back.worker()
         back.fail(worker, 0, 3)
         back.fail(worker, 1, 3)
-        assert back.told.said == ["2 ejected: upstream_refused", "0 ejected: upstream_refused"]
+        assert back.observer.events == ["2 ejected: upstream_refused", "0 ejected: upstream_refused"]
 
     def test_it_can_be_switched_off_but_one_that_was_down_is_tried_all_the_same(self) -> None:
         node = Node(failures=0)
@@ -103,7 +103,7 @@ class TestTrials:
         for _ in range(3):
             assert worker.trial(node.now, 5.0) == 1
             node.fail(worker, 1, 1)
-        assert node.told.said == []
+        assert node.observer.events == []
 
 
 class TestErrors:

@@ -22,7 +22,7 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 MIB = 1 << 20
 
 
-class Pieces:
+class BodyPieces:
     """A Body that hands out what it is given: bytes, an event to wait for, or an error."""
 
     def __init__(self, *pieces: bytes | asyncio.Event | Exception, length: int | None = None) -> None:
@@ -41,7 +41,7 @@ class Pieces:
         return piece
 
 
-class Cancelled(Pieces):
+class Cancelled(BodyPieces):
     """A Body whose reading is cancelled after its pieces."""
 
     async def read(self) -> bytes:
@@ -56,12 +56,12 @@ class Repeated:
     def __init__(self, piece: bytes, count: int, *, announced: bool) -> None:
         self.length = len(piece) * count if announced else None
         self.received = 0
-        self._piece, self._left = piece, count
+        self._piece, self._remaining = piece, count
 
     async def read(self) -> bytes:
-        if not self._left:
+        if not self._remaining:
             return b""
-        self._left -= 1
+        self._remaining -= 1
         self.received += len(self._piece)
         return self._piece
 
@@ -89,7 +89,7 @@ class TestUpload:
     async def test_of_nothing(self, make: Make, length: int | None, framing: bytes) -> None:
         async with RawBackend() as backend:
             upstream = make(backend.url)
-            await upstream.send(call(b"POST", Pieces(length=length)))
+            await upstream.send(call(b"POST", BodyPieces(length=length)))
             assert backend.requests[0].head.endswith(framing + b"\r\n")
             assert upstream.idle == 1
 
@@ -97,7 +97,7 @@ class TestUpload:
         gate = asyncio.Event()
         async with RawBackend() as backend:
             upstream = make(backend.url)
-            sending = asyncio.ensure_future(upstream.send(call(b"POST", Pieces(gate, b"ab", length=2))))
+            sending = asyncio.ensure_future(upstream.send(call(b"POST", BodyPieces(gate, b"ab", length=2))))
             gate.set()
             assert upstream.active == 0
             await sending
@@ -107,7 +107,7 @@ class TestUpload:
     async def test_not_as_long_as_announced(self, make: Make, pieces: tuple[bytes, ...]) -> None:
         async with RawBackend() as backend:
             upstream = make(backend.url)
-            error = await fails(upstream, call(b"POST", Pieces(*pieces, length=3)))
+            error = await fails(upstream, call(b"POST", BodyPieces(*pieces, length=3)))
             assert error.fault is MALFORMED_REQUEST
             await backend.closed(0)
             assert backend.requests == []
@@ -117,7 +117,7 @@ class TestUpload:
     async def test_the_clients_fault(self, make: Make, before: tuple[bytes, ...]) -> None:
         async with RawBackend() as backend:
             upstream = make(backend.url)
-            error = await fails(upstream, call(b"POST", Pieces(*before, GatewayError(BODY_TOO_LARGE))))
+            error = await fails(upstream, call(b"POST", BodyPieces(*before, GatewayError(BODY_TOO_LARGE))))
             assert error.fault is BODY_TOO_LARGE
             assert upstream.idle == 0
             assert (await upstream.send(call())).status == 200
@@ -126,7 +126,7 @@ class TestUpload:
         async with RawBackend() as backend:
             upstream = make(backend.url)
             with pytest.raises(ConnectionResetError):
-                await upstream.send(call(b"POST", Pieces(b"ab", ConnectionResetError())))
+                await upstream.send(call(b"POST", BodyPieces(b"ab", ConnectionResetError())))
             assert (upstream.active, upstream.idle) == (0, 0)
 
     async def test_an_early_refusal_stops_it(self, make: Make) -> None:
@@ -134,7 +134,7 @@ class TestUpload:
         refusal = reply(b'"too large"', status=b"413 Content Too Large")
         async with RawBackend(script(refusal, never, early=True)) as backend:
             upstream = make(backend.url)
-            answer = await upstream.send(call(b"POST", Pieces(b"ab", never, length=10)))
+            answer = await upstream.send(call(b"POST", BodyPieces(b"ab", never, length=10)))
             assert (answer.status, answer.body) == (413, b'"too large"')
             assert (upstream.active, upstream.idle) == (0, 0)
             await backend.closed(0)
@@ -144,8 +144,8 @@ class TestUpload:
         refusal = reply(b'"too large"', status=b"413 Content Too Large")
         async with RawBackend(script(refusal[:-5], gate, refusal[-5:], never, early=True)) as backend:
             upstream = make(backend.url)
-            sending = asyncio.ensure_future(upstream.send(call(b"POST", Pieces(b"ab", never, length=10))))
-            await until(lambda: bool(upstream._all) and next(iter(upstream._all))._cut_upload)
+            sending = asyncio.ensure_future(upstream.send(call(b"POST", BodyPieces(b"ab", never, length=10))))
+            await until(lambda: bool(upstream._all) and next(iter(upstream._all))._upload_cut)
             gate.set()
             assert (await sending).body == b'"too large"'
             assert upstream.idle == 0
@@ -168,7 +168,7 @@ class TestUpload:
         gate = asyncio.Event()
         async with RawBackend(script(echo, End.NEVER, early=True)) as backend:
             upstream = make(backend.url)
-            body = Pieces(b"ab", gate, b"cd", length=4)
+            body = BodyPieces(b"ab", gate, b"cd", length=4)
             answer = await upstream.send(call(b"POST", body, buffer_bytes=0))
             await until(lambda: body.received == 4)
             streamed(answer).close()
@@ -197,13 +197,13 @@ class TestUpload:
         async with RawBackend() as backend:
             upstream = make(backend.url)
             asyncio.get_running_loop().call_later(0.1, gate.set)
-            answer = await upstream.send(call(b"POST", Pieces(b"ab", gate, b"cd"), first_byte_s=0.05, total_s=0.05))
+            answer = await upstream.send(call(b"POST", BodyPieces(b"ab", gate, b"cd"), first_byte_s=0.05, total_s=0.05))
             assert answer.status == 200
 
     async def test_answered_before_the_body_says_that_it_ends(self, make: Make) -> None:
         async with RawBackend() as backend:
             upstream = make(backend.url)
-            await upstream.send(call(b"POST", Pieces(b"ab", b"cd", asyncio.Event(), length=4)))
+            await upstream.send(call(b"POST", BodyPieces(b"ab", b"cd", asyncio.Event(), length=4)))
             assert upstream.idle == 1
 
     async def test_the_body_is_cancelled(self, make: Make) -> None:
@@ -215,21 +215,21 @@ class TestUpload:
 
     async def test_no_reply_after_it(self, make: Make) -> None:
         async with RawBackend(script(End.NEVER)) as backend:
-            error = await fails(make(backend.url), call(b"POST", Pieces(b"ab"), first_byte_s=0.05))
+            error = await fails(make(backend.url), call(b"POST", BodyPieces(b"ab"), first_byte_s=0.05))
             assert error.fault is UPSTREAM_TIMEOUT
 
     @pytest.mark.parametrize("end", [End.CLOSE, End.RESET])
     async def test_the_upstream_leaves(self, make: Make, end: End) -> None:
         async with RawBackend(script(end, early=True)) as backend:
             upstream = make(backend.url)
-            error = await fails(upstream, call(b"PUT", Pieces(b"ab", asyncio.Event(), length=4)))
+            error = await fails(upstream, call(b"PUT", BodyPieces(b"ab", asyncio.Event(), length=4)))
             assert error.fault is UPSTREAM_RESET
             assert len(backend.requests) == 1
 
     async def test_cancelled(self, make: Make) -> None:
         async with RawBackend() as backend:
             upstream = make(backend.url)
-            sending = asyncio.ensure_future(upstream.send(call(b"POST", Pieces(b"ab", asyncio.Event()))))
+            sending = asyncio.ensure_future(upstream.send(call(b"POST", BodyPieces(b"ab", asyncio.Event()))))
             await until(lambda: backend.connections == 1)
             sending.cancel()
             await asyncio.wait([sending])

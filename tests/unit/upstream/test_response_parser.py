@@ -4,13 +4,13 @@ import pytest
 
 from gateway.kernel.faults import UPSTREAM_PROTOCOL_ERROR, GatewayError
 from gateway.upstream.framing import MAX_HEAD_BYTES
-from gateway.upstream.response_parser import ReplyReader
+from gateway.upstream.response_parser import ResponseParser
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-def reader() -> ReplyReader:
-    reading = ReplyReader()
+def reader() -> ResponseParser:
+    reading = ResponseParser()
     reading.feed(CHUNKED)
     return reading
 

@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from gateway.kernel.faults import UPSTREAM_INCOMPLETE, GatewayError
-from gateway.upstream.response_stream import PAUSE_BYTES, ReplyStream
+from gateway.upstream.response_stream import PAUSE_BYTES, ResponseStream
 from tests.clocks import ManualClock
 from tests.fakes import turn
 
 
-class Connection:
+class UpstreamConnection:
     """Keeps what a stream asks of it."""
 
     def __init__(self) -> None:
@@ -32,16 +32,16 @@ def time() -> ManualClock:
 
 
 @pytest.fixture
-def source() -> Connection:
-    return Connection()
+def source() -> UpstreamConnection:
+    return UpstreamConnection()
 
 
 @pytest.fixture
-async def stream(source: Connection, time: ManualClock) -> ReplyStream:
-    return ReplyStream(source, time.clock, asyncio.get_running_loop())
+async def stream(source: UpstreamConnection, time: ManualClock) -> ResponseStream:
+    return ResponseStream(source, time.clock, asyncio.get_running_loop())
 
 
-async def test_what_its_reader_waits_is_added_up(stream: ReplyStream, time: ManualClock) -> None:
+async def test_what_its_reader_waits_is_added_up(stream: ResponseStream, time: ManualClock) -> None:
     for _ in range(2):
         reading = asyncio.ensure_future(stream.read())
         await turn()
@@ -54,7 +54,7 @@ async def test_what_its_reader_waits_is_added_up(stream: ReplyStream, time: Manu
     assert stream.waited_s == 3
 
 
-async def test_a_reader_that_leaves_has_waited_too(stream: ReplyStream, source: Connection, time: ManualClock) -> None:
+async def test_a_reader_that_leaves_has_waited_too(stream: ResponseStream, source: UpstreamConnection, time: ManualClock) -> None:
     reading = asyncio.ensure_future(stream.read())
     await turn()
     time.advance(1.5)
@@ -63,7 +63,7 @@ async def test_a_reader_that_leaves_has_waited_too(stream: ReplyStream, source: 
     assert (stream.waited_s, source.asked) == (1.5, ["abandon"])
 
 
-async def test_how_long_a_service_is_held_back_is_added_up(stream: ReplyStream, source: Connection, time: ManualClock) -> None:
+async def test_how_long_a_service_is_held_back_is_added_up(stream: ResponseStream, source: UpstreamConnection, time: ManualClock) -> None:
     for held_s in (1, 4, 2):
         stream.feed(b"x" * (PAUSE_BYTES + 1))
         time.advance(held_s)
@@ -73,7 +73,7 @@ async def test_how_long_a_service_is_held_back_is_added_up(stream: ReplyStream, 
 
 
 @pytest.mark.parametrize("how", ["broken", "given up"])
-async def test_it_may_end_while_it_is_held_back(stream: ReplyStream, time: ManualClock, how: str) -> None:
+async def test_it_may_end_while_it_is_held_back(stream: ResponseStream, time: ManualClock, how: str) -> None:
     stream.feed(b"x" * (PAUSE_BYTES + 1))
     time.advance(6)
     if how == "broken":

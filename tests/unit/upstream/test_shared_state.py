@@ -8,15 +8,15 @@ from gateway.upstream.shared_state import SharedState
 
 
 def test_what_one_process_writes_another_one_reads() -> None:
-    board = SharedState({"orders": ["http://a", "http://b"], "users": ["http://a"]})
+    shared_state = SharedState({"orders": ["http://a", "http://b"], "users": ["http://a"]})
     pid = os.fork()
     if not pid:
-        row = board.upstreams["orders"].targets[1]
+        row = shared_state.upstreams["orders"].targets[1]
         row.ejected_until, row.reason = 12.5, UPSTREAM_RESET
-        board.upstreams["orders"].version = 3.25
+        shared_state.upstreams["orders"].version = 3.25
         os._exit(0)
     os.waitpid(pid, 0)
-    orders, users = board.upstreams["orders"], board.upstreams["users"]
+    orders, users = shared_state.upstreams["orders"], shared_state.upstreams["users"]
     assert (orders.version, orders.targets[1].ejected_until, orders.targets[1].reason) == (3.25, 12.5, UPSTREAM_RESET)
     assert (users.version, orders.targets[0].ejected_until, users.targets[0].ejected_until) == (0, 0, 0)
     assert [row.up(12.0) for row in orders.targets] == [True, False]
@@ -75,11 +75,11 @@ def test_nor_does_the_trial_of_a_target() -> None:
 
 
 def test_whoever_ends_while_it_tries_holds_up_nobody() -> None:
-    board = SharedState({"orders": ["http://a"]})
-    row = board.upstreams["orders"]
+    shared_state = SharedState({"orders": ["http://a"]})
+    row = shared_state.upstreams["orders"]
     row.opens, row.trial_until, row.targets[0].ejections, row.targets[0].trial_until = 2, 41.0, 1, 41.0
     version = row.version
-    board.writer_exited()
+    shared_state.writer_exited()
     assert (row.opens, row.trial_until, row.targets[0].ejections, row.targets[0].trial_until) == (2, 0.0, 1, 0.0)
     assert row.version != version
 

@@ -11,7 +11,7 @@ from gateway.kernel.faults import (
     GatewayError,
 )
 from gateway.upstream.call import Answer
-from gateway.upstream.names import Names
+from gateway.upstream.names import NameResolver
 from tests.fakes import End, RawBackend, reply, script, until
 from tests.unit.upstream.calls import Make, call
 
@@ -139,7 +139,7 @@ class TestIdling:
     async def test_those_to_an_address_that_vanished_finish_and_end(self, make: Make) -> None:
         answers, release = ["127.0.0.1"], asyncio.Event()
         async with RawBackend(script(release, reply()), script(reply())) as backend:
-            names = Names(Clock(time.monotonic, time.time), None, lambda _: [*answers], fresh_s=0.02)
+            names = NameResolver(Clock(time.monotonic, time.time), None, lambda _: [*answers], fresh_s=0.02)
             upstream = make(f"http://orders.internal:{backend.port}", names=names)
             busy = asyncio.ensure_future(upstream.send(call()))
             await until(lambda: len(backend.requests) == 1)
