@@ -114,11 +114,12 @@ def _hashed(plain: object) -> str:
 
 def _doubles(candidates: list[Candidate]) -> Iterator[Problem]:
     for what, of in (("id", "id"), ("secret", None), ("certificate", "certificate_subject")):
-        seen: dict[Any, int] = {}
+        seen: dict[Any, Candidate] = {}
         for each in candidates:
             value = each.digest if of is None else each.key.get(of)
-            if value is not None and (first := seen.setdefault(value, each.line)) != each.line:
-                yield Problem(each.line, f"the key in line {first} has the same {what}")
+            # Several may stand in one line.
+            if value is not None and (first := seen.setdefault(value, each)) is not each:
+                yield Problem(each.line, f"{'another' if first.line == each.line else 'the'} key in line {first.line} has the same {what}")
 
 
 def _strangers(config: Config, candidates: list[Candidate]) -> Iterator[Problem]:

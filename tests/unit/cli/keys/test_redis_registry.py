@@ -6,6 +6,7 @@ from click.testing import CliRunner
 
 from gateway.cli import main
 from tests.redis_server import RedisProcess, free_port
+from tests.refusing_proxy import proxy_before
 from tests.rights import rights
 from tests.unit.cli.stored import PREAMBLE, configuration, done, keys
 
@@ -35,6 +36,16 @@ def test_a_redis_that_is_away_is_told_without_its_password(tmp_path: Path) -> No
         assert refused.stderr.startswith("Error: Redis: ")
         assert "s3cret" not in refused.output
         assert "gw_" not in refused.output
+
+
+def test_a_proxy_before_redis_is_told_what_it_cannot_do(tmp_path: Path, redis_server: RedisProcess) -> None:
+    for cuts in (False, True):
+        with proxy_before(redis_server, cuts=cuts) as port:
+            file = tmp_path / "gateway.yaml"
+            file.write_text(PREAMBLE + f"redis: {{url: 'redis://127.0.0.1:{port}/0'}}\nkeys: {{store: redis}}\n")
+            refused = keys(file, "create", "--id", "a")
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert refused.stderr.endswith("; if this is a proxy, name Redis itself in a file of your own\n")
 
 
 def test_each_prefix_has_its_own_keys(tmp_path: Path, redis_server: RedisProcess) -> None:
