@@ -34,10 +34,12 @@ class Fault(msgspec.Struct, frozen=True):
 
     `message` is for the caller's user, `developer_message` is for the caller's developer and names what to do.
     `retryable` faults are answered with `Retry-After`. `proxy_status` is the RFC 9209 error type, if one fits.
-    `reached_service`: the service may have received the request or a part of it. Without it, another target may be tried.
-    `against_target`: the target did not answer. Outlier detection and circuit breakers count such faults; they do not count
-    faults in the contents of an answer, or a lack of free connections.
-    `ends_connection`: the client connection is closed after the reply, because it is not known where the next request begins.
+    `reached_service`: the service may have received the request or a part of it. Without it, another target may be
+    tried.
+    `against_target`: the target did not answer. Outlier detection and circuit breakers count such faults; they do not
+    count faults in the contents of an answer, or a lack of free connections.
+    `ends_connection`: the client connection is closed after the reply, because it is not known where the next request
+    begins.
     """
 
     name: str
@@ -55,21 +57,21 @@ class Fault(msgspec.Struct, frozen=True):
 
     @property
     def of_upstream(self) -> bool:
-        """Whether the fault occurs on the way to an upstream or in its answer, and counts as an error of that upstream."""
+        """Whether the fault occurs on the way to an upstream or in its answer, and counts as its error."""
         return self.name.startswith("upstream_")
 
 
 class GatewayError(Exception):
     """One occurrence of a fault.
 
-    `developer_message` replaces the text of the row where the occurrence has a more precise one; `row` is used in place of the
-    catalogue's row. `details` never contain a secret.
-    `allow` is the Allow field of a 405; `retry_after_s` is a whole number of seconds, 1 or more.
-    `cause` is for the log only: it may name hosts and operating system errors, but never a key.
+    `developer_message` replaces the text of the row where the occurrence has a more precise one; `row` is used in place
+    of the catalogue's row. `details` never contain a secret. `allow` is the Allow field of a 405; `retry_after_s` is a
+    whole number of seconds, 1 or more. `cause` is for the log only: it may name hosts and operating system errors, but
+    never a key.
 
-    Law: an error that is stored on an exchange, a connection or a stream is stored through `kept`. Its traceback refers to the
-    frames that it passed through, and these refer to the exchange, its body and the object that stores the error: a cycle that
-    only the garbage collector frees.
+    Law: an error that is stored on an exchange, a connection or a stream is stored through `kept`. Its traceback refers
+    to the frames that it passed through, and these refer to the exchange, its body and the object that stores the
+    error: a cycle that only the garbage collector frees.
     """
 
     def __init__(

@@ -85,7 +85,7 @@ def _tcp(address: Address, reuseport_sibling: socket.socket | None, alone: bool)
     if reuseport_sibling is not None:
         address = Address(address.host, reuseport_sibling.getsockname()[1])
     elif address.port:
-        # With SO_REUSEPORT alone, a second gateway of the same user would receive half of the connections of the first one.
+        # With SO_REUSEPORT alone, a second gateway of the same user would receive half of the connections.
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
@@ -130,7 +130,10 @@ def _unix(path: str, mode: int) -> Bound:
 
 
 def _remove_stale(path: str) -> None:
-    """Remove the file of a gateway that was killed. Raises OSError when a process listens there, or it is not a socket."""
+    """Remove the file of a gateway that was killed.
+
+    Raises OSError when a process listens there, or it is not a socket.
+    """
     try:
         found = os.lstat(path)
     except FileNotFoundError:

@@ -7,7 +7,10 @@ from gateway.kernel.certificates import Certificate, from_pem
 
 
 class PairError(OSError):
-    """The files cannot be used. The text contains neither names nor contents; `about_key` means that the private key is at fault."""
+    """The files cannot be used.
+
+    The text contains neither names nor contents; `about_key` means that the private key is at fault.
+    """
 
     def __init__(self, text: str, *, about_key: bool = False) -> None:
         super().__init__(text)
@@ -15,7 +18,10 @@ class PairError(OSError):
 
 
 def load_pair(context: ssl.SSLContext, certificate: str, private_key: str | None) -> Certificate:
-    """Do `load_chain`, and return what the certificate states. Raises PairError; the context must not be used after that."""
+    """Do `load_chain`, and return what the certificate states.
+
+    Raises PairError; the context must not be used after that.
+    """
     load_chain(context, certificate, private_key)
     try:
         return from_pem(Path(certificate).read_bytes())

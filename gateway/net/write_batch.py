@@ -1,7 +1,7 @@
 """Collects the writes of one iteration of the event loop and sends them one directly after the other.
 
-A write to a socket wakes the process at its other end, and a wake-up costs more than the write. While the writes of many
-connections follow one another closely, that process stays awake and only the first write pays for it: with 64
+A write to a socket wakes the process at its other end, and a wake-up costs more than the write. While the writes of
+many connections follow one another closely, that process stays awake and only the first write pays for it: with 64
 connections a proxied request costs a fifth less.
 """
 

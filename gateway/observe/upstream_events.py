@@ -8,7 +8,10 @@ from gateway.settings.schema.upstreams import Upstream as UpstreamSetting
 
 
 class UpstreamEvents:
-    """The observer of one upstream: of its retries, ejections, health checks and circuit. `number` is that of a target."""
+    """The observer of one upstream: of its retries, ejections, health checks and circuit.
+
+    `number` is that of a target.
+    """
 
     def __init__(self, setting: UpstreamSetting, metrics: Metrics) -> None:
         self._upstream = setting.id

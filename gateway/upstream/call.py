@@ -5,7 +5,10 @@ from typing import Protocol
 import msgspec
 
 Fields = list[tuple[bytes, bytes]]
-"""Header fields in the order in which they were received. Names keep their case, values have no surrounding white space."""
+"""Header fields in the order in which they were received.
+
+Names keep their case, values have no surrounding white space.
+"""
 
 
 BODY_PIECE_BYTES = 64 * 1024
@@ -65,16 +68,15 @@ class UpstreamStream(Stream, Protocol):
 class Call(msgspec.Struct):
     """One request to an upstream.
 
-    `path` is the request target with its query; a target puts its own path in front. It is "" or "?…" where that own path is
-    all. `host` is a complete Host line, b"" for the target's own. `head` are the other header lines without the framing of
-    the body. `body` is either complete or a Body that is passed on while it arrives. `idempotent`: the method allows that the
-    request is sent twice.
-    `buffer_bytes` is how much of the answer's body to wait for before `send` returns: with 0 it returns after the head, as it
-    does for types that are never buffered (events, binary data). `read_ahead_bytes` is how much of an answer's body is
-    received before the client reads it. `caller` owns the connection during the call.
-    Time-outs are in seconds: `first_byte` until the head of the answer, `total` until the end of an answer that is buffered.
-    An answer that is streamed ends when the service is silent for `idle_timeout_s`, a stream of events after
-    `events_idle_timeout_s`. `handed`: a target was sent the request, or a part of it.
+    `path` is the request target with its query; a target puts its own path in front. It is "" or "?…" where that own
+    path is all. `host` is a complete Host line, b"" for the target's own. `head` are the other header lines without the
+    framing of the body. `body` is either complete or a Body that is passed on while it arrives. `idempotent`: the
+    method allows that the request is sent twice. `buffer_bytes` is how much of the answer's body to wait for before
+    `send` returns: with 0 it returns after the head, as it does for types that are never buffered (events, binary
+    data). `read_ahead_bytes` is how much of an answer's body is received before the client reads it. `caller` owns the
+    connection during the call. Time-outs are in seconds: `first_byte` until the head of the answer, `total` until the
+    end of an answer that is buffered. An answer that is streamed ends when the service is silent for `idle_timeout_s`,
+    a stream of events after `events_idle_timeout_s`. `handed`: a target was sent the request, or a part of it.
     """
 
     method: bytes

@@ -28,9 +28,11 @@ class CallQueue:
         return len(self._waiting)
 
     async def wait(self, deadline: float, *, at_head: bool) -> Freed:
-        """Wait for `give`, at the head of the queue for a call that has waited before. `deadline` is a reading of the loop's clock.
+        """Wait for `give`, at the head of the queue for a call that has waited before.
 
-        Raises GatewayError (UPSTREAM_SATURATED) when the queue is full, which does not apply at its head, or at the deadline.
+        `deadline` is a reading of the loop's clock.
+        Raises GatewayError (UPSTREAM_SATURATED) when the queue is full, which does not apply at its head, or at the
+        deadline.
         """
         if len(self._waiting) >= self._most and not at_head:
             raise GatewayError(UPSTREAM_SATURATED, cause=f"{self._name}: all connections and the queue are full")

@@ -41,7 +41,10 @@ class Endpoint(msgspec.Struct, frozen=True):
 
 
 def endpoint_of(url: str, context: ssl.SSLContext | None, server_name: str | None) -> Endpoint:
-    """Return the endpoint of an http or https URL. `context` is used for https only. Raises ValueError for other URLs."""
+    """Return the endpoint of an http or https URL.
+
+    `context` is used for https only. Raises ValueError for other URLs.
+    """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or parts.hostname is None:
         raise ValueError(f"not an http or https URL: {url}")
@@ -53,8 +56,9 @@ def endpoint_of(url: str, context: ssl.SSLContext | None, server_name: str | Non
 
 
 async def connect(loop: asyncio.AbstractEventLoop, to: Endpoint, protocol: Callable[[], P], deadline: float, names: NameResolver) -> P:
-    """Return a connected protocol, after the TLS handshake if there is one. `deadline` is a reading of the loop's clock.
+    """Return a connected protocol, after the TLS handshake if there is one.
 
+    `deadline` is a reading of the loop's clock.
     All addresses of a name are tried in the resolver's order, each with an equal share of the remaining time.
     Raises GatewayError (UPSTREAM_NAME_UNRESOLVED, _REFUSED, _UNREACHABLE, _TLS_FAILED, _CONNECT_TIMEOUT).
     """

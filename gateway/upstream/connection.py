@@ -1,10 +1,11 @@
-"""One connection to an upstream: sends a call, receives its reply in time, and decides whether it may serve another call.
+"""One connection to an upstream: sends calls, receives the replies in time, and decides whether it may serve another.
 
 Laws:
- - It serves another call only after a reply that was complete, kept alive and followed by nothing, and only when both sides
-   agree where the request and the reply end: not after a body that the method does not define, nor after a body that a reply
-   of 300 or more may have left unread, nor after a reply without the body that it announces. Bytes that arrive between calls
-   close it. So does the end of a stream of events: services that write these by hand often ignore a second request.
+ - It serves another call only after a reply that was complete, kept alive and followed by nothing, and only when both
+   sides agree where the request and the reply end: not after a body that the method does not define, nor after a body
+   that a reply of 300 or more may have left unread, nor after a reply without the body that it announces. Bytes that
+   arrive between calls close it. So does the end of a stream of events: services that write these by hand often ignore
+   a second request.
  - A call that is given up, for whatever reason, closes its connection: `_discard` is the only way out, and runs once.
    Nothing refers in a circle to a discarded connection: it is freed at once, and the call with it.
 """
@@ -83,8 +84,9 @@ class UpstreamConnection(ConnectionSocket):
     # For the pool
 
     def begin(self, call: Call, first: bytes, now: float) -> asyncio.Future[Answer]:
-        """Send `call`. The future gets its answer or an exception. `first` is the piece that was already read of its Body.
+        """Send `call`.
 
+        The future gets its answer or an exception. `first` is the piece that was already read of its Body.
         Raises GatewayError when the connection has ended already.
         """
         if self.closed is not None:
@@ -198,7 +200,7 @@ class UpstreamConnection(ConnectionSocket):
         if self._upload is None:
             self._deadline.head_arrived()
         elif self._reply.status >= 300:
-            # The service will not read the rest (RFC 9112 9.3). With a status below 300 it may answer while it still reads.
+            # The service will not read the rest (RFC 9112 9.3). Below 300 it may answer while it still reads.
             self._stop_upload()
             self._deadline.all_sent(answered=True)
 
@@ -209,7 +211,7 @@ class UpstreamConnection(ConnectionSocket):
         self._waiter = self._stream = None
         if stream is not None and stream.paused:
             self._transport.resume_reading()
-        abandoned = stream is None and waiter.done()  # the caller was cancelled in this iteration: the reply belongs to no other one
+        abandoned = stream is None and waiter.done()  # cancelled just now: the reply belongs to no other caller
         busy = abandoned or self._upload is not None or self._upload_cut or self._transport.get_write_buffer_size()
         ambiguous = self._events or reply.ambiguous or reply.status >= self._ambiguous_from
         if reply.keep and reply.clean and not (busy or ambiguous):

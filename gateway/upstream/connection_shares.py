@@ -1,10 +1,10 @@
 """How many connections to one target a caller may use at a time.
 
 Laws:
- - One caller uses at most its share of the connections, so that other callers always find one. Its further calls wait for its
-   own to end, in a queue of their own, for as long and as many of them as may wait for a free connection.
- - Bodies that are passed on while they arrive, from a client or to one, use at most their share: clients decide how long such
-   bodies take.
+ - One caller uses at most its share of the connections, so that other callers always find one. Its further calls wait
+   for its own to end, in a queue of their own, for as long and as many of them as may wait for a free connection.
+ - Bodies that are passed on while they arrive, from a client or to one, use at most their share: clients decide how
+   long such bodies take.
 """
 
 import asyncio
@@ -22,7 +22,10 @@ class ConnectionOwner(Protocol):
     """The pool that a connection belongs to."""
 
     def release(self, connection: "UpstreamConnection", idle_hint_s: float | None) -> None:
-        """It is free for another call. The upstream keeps it for `idle_hint_s` seconds; None when it did not announce any."""
+        """It is free for another call.
+
+        The upstream keeps it for `idle_hint_s` seconds; None when it did not announce any.
+        """
         ...
 
     def discarded(self, connection: "UpstreamConnection") -> None:
@@ -30,19 +33,28 @@ class ConnectionOwner(Protocol):
         ...
 
     def may_stream(self, connection: "UpstreamConnection") -> bool:
-        """Whether the reply may be passed on while it arrives. It then counts until the connection is released or discarded."""
+        """Whether the reply may be passed on while it arrives.
+
+        It then counts until the connection is released or discarded.
+        """
         ...
 
 
 def share(most: int, percent: int) -> int:
-    """Return `percent` of `most` connections: at least one, but not all. At 100 percent, or of one, there is no bound."""
+    """Return `percent` of `most` connections: at least one, but not all.
+
+    At 100 percent, or of one, there is no bound.
+    """
     if percent >= 100 or most == 1:
         return sys.maxsize
     return min(-(-most * percent // 100), most - 1)
 
 
 class ConnectionShares:
-    """Counts the connections of each caller to the target called `name`. `most_waiting` calls of one caller may wait."""
+    """Counts the connections of each caller to the target called `name`.
+
+    `most_waiting` calls of one caller may wait.
+    """
 
     def __init__(self, name: str, most_of_a_caller: int, most_streams: int, most_waiting: int) -> None:
         self._name = name
@@ -102,7 +114,10 @@ class ConnectionShares:
             del self._used[caller]
 
     def may_stream(self, connection: "UpstreamConnection") -> bool:
-        """Count a connection that passes on a body while it arrives. False when such connections use their share already."""
+        """Count a connection that passes on a body while it arrives.
+
+        False when such connections use their share already.
+        """
         if not connection.streams and self._streams < self._most_streams:
             self._streams += 1
             connection.streams = True

@@ -31,10 +31,10 @@ class UpstreamConnectionState(Enum):
 class ConnectionSocket(asyncio.Protocol):
     """The transport of a connection, its flow control, and the bounds of its use.
 
-    `peer` is the address of the other end, None until it is connected. `closed` is the reason why it can serve no other call,
-    None while it can. `lost` is done when the socket is closed. The pool sets the others: `expires_at` is when it was idle for
-    too long and `ends_at` when it is too old, both readings of the pool's clock; `caller` is whose call it serves, None between
-    calls; `streams` means that it passes on a body while that arrives.
+    `peer` is the address of the other end, None until it is connected. `closed` is the reason why it can serve no other
+    call, None while it can. `lost` is done when the socket is closed. The pool sets the others: `expires_at` is when it
+    was idle for too long and `ends_at` when it is too old, both readings of the pool's clock; `caller` is whose call it
+    serves, None between calls; `streams` means that it passes on a body while that arrives.
     """
 
     _transport: asyncio.Transport
@@ -53,7 +53,10 @@ class ConnectionSocket(asyncio.Protocol):
         self.streams = False
 
     def usable(self, now: float) -> bool:
-        """Whether a call may be sent. It may not when bytes, or the end of the connection, wait unread in the kernel."""
+        """Whether a call may be sent.
+
+        It may not when bytes, or the end of the connection, wait unread in the kernel.
+        """
         return self.closed is None and now < self.expires_at and not self._transport.is_closing() and not self.input_waits()
 
     def input_waits(self) -> bool:

@@ -13,10 +13,11 @@ def _ignore() -> None:
 
 
 class Deadline:
-    """Calls `on_expiry` once the clock has reached `at`, a reading of `clock.monotonic`. It starts at infinity, which is never.
+    """Calls `on_expiry` once the clock has reached `at`, a reading of `clock.monotonic`.
 
-    A timer of the event loop costs more than all other time-keeping of a call. Therefore one timer serves many deadlines: a
-    later deadline only moves `at`, and a timer that fires too early is set again for the rest of the time.
+    It starts at infinity, which is never. A timer of the event loop costs more than all other time-keeping of a call.
+    Therefore one timer serves many deadlines: a later deadline only moves `at`, and a timer that fires too early is set
+    again for the rest of the time.
     """
 
     def __init__(self, on_expiry: Callable[[], None], clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
@@ -64,10 +65,11 @@ class Deadlines(Deadline):
     """The time-outs of one call after another.
 
     Laws:
-     - All of them measure the upstream only. The time that the upstream takes to accept a request counts; the time that a
-       client takes to send it does not. While a client does not read what has arrived of a reply, the time-out is suspended.
-     - `total` applies to a reply that is buffered. A reply that is streamed may last for any time, as long as the upstream is
-       never silent for `idle_s`.
+     - All of them measure the upstream only. The time that the upstream takes to accept a request counts; the time that
+       a client takes to send it does not. While a client does not read what has arrived of a reply, the time-out is
+       suspended.
+     - `total` applies to a reply that is buffered. A reply that is streamed may last for any time, as long as the
+       upstream is never silent for `idle_s`.
     """
 
     _call: Call

@@ -35,7 +35,7 @@ A body of another method is the last one on its connection.
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """What a target adds to the head of a request: `base` before every path ("" or "/…"), `host` as a complete header line."""
+    """What a target adds to a request: `base` before every path ("" or "/…"), `host` as a complete header line."""
 
     base: bytes
     host: bytes
@@ -84,7 +84,7 @@ def keeps_alive(version: str, fields: Fields) -> bool:
 
 
 def announced_idle_s(keep_alive: bytes) -> float | None:
-    """Return the seconds of idleness that a Keep-Alive field allows, less a fifth so that the server never closes first."""
+    """Return the idle seconds that a Keep-Alive field allows, less a fifth so that the server never closes first."""
     return _idle_s(keep_alive[:_LONGEST_KEEP_ALIVE])
 
 
@@ -100,8 +100,8 @@ def _idle_s(keep_alive: bytes) -> float | None:
 def ambiguous_from(method: bytes, *, with_body: bool) -> int:
     """Return the lowest status from which on it is unknown whether the service has read exactly the request.
 
-    A service that ignores a body would read it as the next request, and its answer to that would go to the next caller. It may
-    ignore any body where the method defines none, and a body that it has rejected.
+    A service that ignores a body would read it as the next request, and its answer to that would go to the next caller.
+    It may ignore any body where the method defines none, and a body that it has rejected.
     """
     return 1000 if not with_body else 300 if method in WITH_BODY else 0
 
@@ -109,7 +109,8 @@ def ambiguous_from(method: bytes, *, with_body: bool) -> int:
 def repaired(reply: bytes) -> bytes:
     """Return the beginning of a reply with heads that llhttp accepts; the same bytes where there is nothing to repair.
 
-    White space before the colon of a field is removed (RFC 9112 5.1), and equal Content-Lengths become one (RFC 9110 8.6).
+    White space before the colon of a field is removed (RFC 9112 5.1), and equal Content-Lengths become one (RFC 9110
+    8.6).
     """
     heads: list[bytes] = []
     rest = reply
@@ -144,6 +145,9 @@ STREAMED: frozenset[Kind] = frozenset({"events", "binary"})
 
 
 def kind_of(fields: Fields, begun: bytes | bytearray) -> Kind:
-    """Return the kind of body that `fields` announce. Octets whose first bytes, `begun`, do not look like JSON are binary."""
+    """Return the kind of body that `fields` announce.
+
+    Octets whose first bytes, `begun`, do not look like JSON are binary.
+    """
     kind = media(dict(fields).get(b"content-type", b"")).kind
     return "binary" if kind == "octets" and bytes(begun[:_BEGUN]).lstrip()[:1] not in _MAY_BE_JSON else kind

@@ -17,7 +17,7 @@ _SPREAD = 0.1
 
 
 class HealthCheckRules(msgspec.Struct, frozen=True):
-    """How to check: a target is healthy when `path` gives a status in `expect`, which are ranges including both ends."""
+    """How to check: a target is healthy when `path` gives a status in one of the inclusive ranges of `expect`."""
 
     path: str
     interval_s: float
@@ -36,7 +36,10 @@ class HealthObserver(Protocol):
 
 
 class HealthChecks:
-    """The checks of one upstream's targets. `chance` returns a random number in [0, 1), which spreads checks that begin together."""
+    """The checks of one upstream's targets.
+
+    `chance` returns a random number in [0, 1), which spreads checks that begin together.
+    """
 
     def __init__(
         self,

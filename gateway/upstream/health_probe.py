@@ -1,7 +1,7 @@
 """Probes a target once: sends a GET on a connection of its own and reads the status.
 
-The time-out covers everything from the connection to the end of the head. The head is bounded as in any other reply; the body
-is not read. Redirects are not followed.
+The time-out covers everything from the connection to the end of the head. The head is bounded as in any other reply;
+the body is not read. Redirects are not followed.
 """
 
 import asyncio

@@ -1,9 +1,9 @@
-"""The last successful look-up of each host name, in memory that all workers of a node share and that outlives each of them.
+"""The last successful look-up of each host name, in memory that all workers share and that outlives each of them.
 
-A worker that starts while the name server is away begins with the addresses that the others have found. An entry that its
-writer did not finish has a wrong checksum and is ignored.
+A worker that starts while the name server is away begins with the addresses that the others have found. An entry that
+its writer did not finish has a wrong checksum and is ignored.
 
-    entry    checksum of the rest (u32) · length (u16) · time by the monotonic clock (f64) · addresses, separated by commas
+    entry    checksum of the rest (u32) · length (u16) · monotonic time (f64) · addresses, separated by commas
 """
 
 import mmap

@@ -2,13 +2,13 @@
 
 Laws:
  - Only the first call to a name waits for a look-up. After that the last result is used, and renewed every few seconds.
- - There is one look-up of a name at a time, each in a thread of its own, and at most MOST_THREADS of them: a name server
-   that is slow for one name does not delay the others. A look-up that has not ended after LOST_S is given up. A name that
-   another worker has just resolved is not looked up again.
- - While the name servers are away the last successful result is used, however old it is. When they answer that the name does
-   not exist, it is used for GONE_S more.
- - An address that two look-ups in a row did not return has vanished, and the observers of the name are notified. (One look-up
-   is not enough: a name with many addresses may be answered with only some of them each time.)
+ - There is one look-up of a name at a time, each in a thread of its own, and at most MOST_THREADS of them: a name
+   server that is slow for one name does not delay the others. A look-up that has not ended after LOST_S is given up. A
+   name that another worker has just resolved is not looked up again.
+ - While the name servers are away the last successful result is used, however old it is. When they answer that the name
+   does not exist, it is used for GONE_S more.
+ - An address that two look-ups in a row did not return has vanished, and the observers of the name are notified. (One
+   look-up is not enough: a name with many addresses may be answered with only some of them each time.)
 """
 
 import asyncio

@@ -1,17 +1,17 @@
-"""Decides which targets of an upstream are called: those that are up, and that no worker has ejected for repeated failures.
+"""Decides which targets of an upstream are called: those that are up and not ejected for repeated failures.
 
 Laws:
- - A target is ejected after `consecutive_failures` calls in a row that it did not answer (an answered error is an answer),
-   and for longer each time.
- - A target whose ejection or downtime has ended is on probation: one call of the whole node at a time goes to it as a trial,
-   and the others go to other targets. (Two workers that read the state at the same instant may both send one.) An answer ends
-   the probation, a failure ejects the target again.
- - A target does not attract calls by answering errors: when it is less busy than another target, it gets a call in place of
-   that one only if that one answers errors as often or more often.
- - At most `max_percent` of the targets are ejected at the same time, though always one may be. The last target that is called
-   is never ejected.
- - When no other target remains, targets on probation are called; without any of these, those that are ejected but not down;
-   when all are down, all are called.
+ - A target is ejected after `consecutive_failures` calls in a row that it did not answer (an answered error is an
+   answer), and for longer each time.
+ - A target whose ejection or downtime has ended is on probation: one call of the whole node at a time goes to it as a
+   trial, and the others go to other targets. (Two workers that read the state at the same instant may both send one.)
+   An answer ends the probation, a failure ejects the target again.
+ - A target does not attract calls by answering errors: when it is less busy than another target, it gets a call in
+   place of that one only if that one answers errors as often or more often.
+ - At most `max_percent` of the targets are ejected at the same time, though always one may be. The last target that is
+   called is never ejected.
+ - When no other target remains, targets on probation are called; without any of these, those that are ejected but not
+   down; when all are down, all are called.
 """
 
 import math
@@ -33,7 +33,7 @@ _TOLERANCE = 0.1
 
 
 class EjectionRules(msgspec.Struct, frozen=True):
-    """When a target is ejected: after that many failures in a row (0 is never), for `first_s` at first and at most `longest_s`."""
+    """When a target is ejected, and for how long: `first_s` at first, at most `longest_s`. 0 failures in a row are never."""
 
     consecutive_failures: int
     first_s: float
@@ -82,7 +82,10 @@ class OutlierDetector:
         return self._draw
 
     def trial(self, now: float, trial_s: float) -> int | None:
-        """Return the number of a target for which the next call is the trial, or None. The trial counts as lost after `trial_s`."""
+        """Return the number of a target for which the next call is the trial, or None.
+
+        The trial counts as lost after `trial_s`.
+        """
         self.draw(now)
         if not self._due:
             return None

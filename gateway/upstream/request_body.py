@@ -52,7 +52,7 @@ async def send_body(head: bytes, first: bytes, body: BodySource, sink: BodySink)
         else:
             await sink.write(head + piece)
         if sent == length:
-            # The reply may arrive at any moment from here on, and must not find this task waiting for the end of the body.
+            # The reply may arrive at any moment now, and must not find this task waiting for the end of the body.
             return
         head = b""
         piece = await body.read()

@@ -2,8 +2,8 @@
 
 Laws:
  - A reply is complete only if its framing announced its end and it ended there (RFC 9112 8).
- - Any number of interim (1xx) replies may precede it (RFC 9110 15.2 sets no limit): each is bounded like a head, none is kept,
-   and the time-out until the final head ends an endless sequence of them.
+ - Any number of interim (1xx) replies may precede it (RFC 9110 15.2 sets no limit): each is bounded like a head, none
+   is kept, and the time-out until the final head ends an endless sequence of them.
 """
 
 import httptools
@@ -18,9 +18,9 @@ _HEAD_SLICE_BYTES = 16 * 1024
 class ResponseParser:
     """`status` is 0 until the final head is complete; after that `fields` and `length` are those of `Answer`.
 
-    `received` counts the bytes since `begin`. `complete`: the reply has ended. `clean`: nothing followed it. `keep`: its sender
-    keeps the connection open. `until_eof`: its body ends with the connection. `ambiguous`: by its method or its status it has
-    no body, but it announces one, which may follow or not.
+    `received` counts the bytes since `begin`. `complete`: the reply has ended. `clean`: nothing followed it. `keep`:
+    its sender keeps the connection open. `until_eof`: its body ends with the connection. `ambiguous`: by its method or
+    its status it has no body, but it announces one, which may follow or not.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,10 @@ class ResponseParser:
         self.begin(head_only=False)
 
     def begin(self, *, head_only: bool) -> None:
-        """Expect the next reply. `head_only` is for the reply to HEAD, which has no body whatever its fields announce."""
+        """Expect the next reply.
+
+        `head_only` is for the reply to HEAD, which has no body whatever its fields announce.
+        """
         if self._head_only:
             # llhttp still waits for the body that the last reply announced.
             self._parser = httptools.HttpResponseParser(self)
@@ -51,7 +54,10 @@ class ResponseParser:
         self._interim_ended = False
 
     def feed(self, data: bytes) -> None:
-        """Parse `data`. Raises GatewayError (UPSTREAM_PROTOCOL_ERROR, UPSTREAM_HEADERS_TOO_LARGE) when it cannot be a reply."""
+        """Parse `data`.
+
+        Raises GatewayError (UPSTREAM_PROTOCOL_ERROR, UPSTREAM_HEADERS_TOO_LARGE) when it cannot be a reply.
+        """
         received = self.received
         self.received = received + len(data)
         # The usual first segment passes the cheap test; only others need the exact one.
@@ -75,7 +81,10 @@ class ResponseParser:
             self._feed_slices(data)
 
     def _parse_repaired(self, data: bytes, error: Exception) -> None:
-        """Parse a head that llhttp rejects again, repaired where RFC 9112 defines how. `data` is the last received part of it."""
+        """Parse a head that llhttp rejects again, repaired where RFC 9112 defines how.
+
+        `data` is the last received part of it.
+        """
         begun = b"".join([*self._begun, data])
         repaired = begun if self.status or self.complete else framing.repaired(begun)
         if repaired != begun:
@@ -98,7 +107,10 @@ class ResponseParser:
         return self.complete
 
     def end_of_use(self) -> None:
-        """Drop the parser, after which nothing may be fed. It refers to this object, which is freed at once without it."""
+        """Drop the parser, after which nothing may be fed.
+
+        It refers to this object, which is freed at once without it.
+        """
         del self._parser
 
     def take(self) -> bytes:

@@ -1,7 +1,8 @@
 """The part of a reply's body that arrives after its Answer was made.
 
-Law: a slow client delays the service only as far as necessary. The rest of a reply is received at once when it fits together
-with what is unread already. Of a longer reply only PAUSE_BYTES are received ahead, and the service has to wait.
+Law: a slow client delays the service only as far as necessary. The rest of a reply is received at once when it fits
+together with what is unread already. Of a longer reply only PAUSE_BYTES are received ahead, and the service has to
+wait.
 """
 
 import asyncio
@@ -25,8 +26,8 @@ class StreamSource(Protocol):
 class ResponseStream:
     """An `UpstreamStream` (gateway.upstream.call) that one connection feeds and one task reads.
 
-    `remaining` is the number of bytes that are still to come, None when it is unknown. `max_unread` is how many unread bytes are
-    kept of a reply that fits. `unread` counts them. `paused`: the connection was asked to stop reading.
+    `remaining` is the number of bytes that are still to come, None when it is unknown. `max_unread` is how many unread
+    bytes are kept of a reply that fits. `unread` counts them. `paused`: the connection was asked to stop reading.
     """
 
     __slots__ = (

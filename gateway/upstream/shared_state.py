@@ -1,8 +1,9 @@
 """The state of all targets of a node, in memory that all its processes share.
 
-There is a row of numbers for each upstream and each of its targets. A process that changes a row changes the `version` of its
-upstream after that, so that the others need to compare only this number, without a system call. Each configuration has its
-own shared state, which begins with the rows of the targets that the last configuration had already.
+There is a row of numbers for each upstream and each of its targets. A process that changes a row changes the `version`
+of its upstream after that, so that the others need to compare only this number, without a system call. Each
+configuration has its own shared state, which begins with the rows of the targets that the last configuration had
+already.
 """
 
 import mmap
@@ -34,17 +35,23 @@ class _Number:
 
 
 class Row:
-    """A row of slots. Times are readings of the monotonic clock, which all processes of a machine share; 0 is in the past."""
+    """A row of slots.
+
+    Times are readings of the monotonic clock, which all processes of a machine share; 0 is in the past.
+    """
 
     def __init__(self, slots: "memoryview[float]") -> None:
         self.slots = slots
 
 
 class TargetRow(Row):
-    """`ejections` counts the ejections since the target last answered, `ejected_by` is the id of the process that ejected it.
+    """The row of a target.
 
-    While the count is not 0 the target is on probation, also after the ejection has ended: one call at a time is then a trial.
-    `trial_until` is when the trial under way counts as lost, 0 for none. `checked_at` is in Unix time, 0 for never.
+    `ejections` counts the ejections since the target last answered, `ejected_by` is the process that ejected it.
+
+    While the count is not 0 the target is on probation, also after the ejection has ended: one call at a time is then a
+    trial. `trial_until` is when the trial under way counts as lost, 0 for none. `checked_at` is in Unix time, 0 for
+    never.
     """
 
     ejected_until = _Number(0)
@@ -99,7 +106,10 @@ class TargetRow(Row):
 
 
 class UpstreamRow(Row):
-    """`opens` counts how often the circuit has opened in a row, 0 while it is closed. `targets` have the order of the configuration."""
+    """`opens` counts how often the circuit has opened in a row, 0 while it is closed.
+
+    `targets` have the order of the configuration.
+    """
 
     version = _Number(0)
     opens = _Number(1)
@@ -128,8 +138,9 @@ class UpstreamRow(Row):
 
 
 class SharedState:
-    """The rows of `upstreams`, which are given by id with the URLs of their targets. Those in `checked` have health checks.
+    """The rows of `upstreams`, which are given by id with the URLs of their targets.
 
+    Those in `checked` have health checks.
     It has to be made before the processes that share it are forked.
     """
 

@@ -1,14 +1,14 @@
 """One target of an upstream: a pool of keep-alive connections to it.
 
 Laws:
- - `max_connections` counts all connections: idle, in use and being made. Each of them occupies one slot, which is released
-   exactly once, whatever happens.
+ - `max_connections` counts all connections: idle, in use and being made. Each of them occupies one slot, which is
+   released exactly once, whatever happens.
  - Idle connections and waiting calls never exist at the same time.
  - A connection serves no other call after `max_age_s`, or when its host name no longer has its address.
- - A call counts towards its caller's share from before it has a connection until that connection is released or discarded,
-   which includes the body of its reply.
- - A call is sent a second time only if nothing of it can have been processed, or its method allows it (RFC 9110 9.2.2), and
-   never after a time-out. Both attempts together take no longer than one may.
+ - A call counts towards its caller's share from before it has a connection until that connection is released or
+   discarded, which includes the body of its reply.
+ - A call is sent a second time only if nothing of it can have been processed, or its method allows it (RFC 9110 9.2.2),
+   and never after a time-out. Both attempts together take no longer than one may.
 """
 
 import asyncio
@@ -34,11 +34,12 @@ _SHORTEST_S = 0.001
 class Target:
     """The pool of an http or https `url`, whose path is put before that of every call. `id` is that of the upstream.
 
-    `max_pending` calls may wait for a connection when all are in use. The percentages are of `max_connections`: the most that
-    one caller may use, and the most for bodies that are passed on while they arrive. An idle connection is closed after
-    `idle_timeout_s`, or earlier if the target announces less; no connection serves another call after `max_age_s`. `names`
-    resolves the host of the URL. `context` is for https, where the certificate must be for `server_name`, None for the host of
-    the URL. Calls are sent through `write_batch`, which the other writers of the event loop should share.
+    `max_pending` calls may wait for a connection when all are in use. The percentages are of `max_connections`: the
+    most that one caller may use, and the most for bodies that are passed on while they arrive. An idle connection is
+    closed after `idle_timeout_s`, or earlier if the target announces less; no connection serves another call after
+    `max_age_s`. `names` resolves the host of the URL. `context` is for https, where the certificate must be for
+    `server_name`, None for the host of the URL. Calls are sent through `write_batch`, which the other writers of the
+    event loop should share.
     Raises ValueError for a bad URL.
     """
 
@@ -183,8 +184,9 @@ class Target:
     # Calls
 
     async def _begin(self, call: Call, first: bytes, now: float, *, fresh: bool) -> tuple[UpstreamConnection, asyncio.Future[Answer], bool]:
-        """Send `call` on a connection. Return that, the future of the answer, and whether the connection served another call before.
+        """Send `call` on a connection.
 
+        Return that, the future of the answer, and whether the connection served another call before.
         `fresh` asks for a connection that did not.
         """
         if not self._shares.take(call.caller):

@@ -11,9 +11,9 @@ from gateway.net.pem import PairError, load_authorities, load_chain
 class TlsFiles(msgspec.Struct, frozen=True):
     """The files and options for https to an upstream.
 
-    `ca` is a PEM file of the only trusted authorities, None for those of the system. `certificate` and `private_key` are PEM
-    files for an upstream that requires a client certificate; the key may be in the same file as the certificate. Without
-    `verify` every certificate is accepted.
+    `ca` is a PEM file of the only trusted authorities, None for those of the system. `certificate` and `private_key`
+    are PEM files for an upstream that requires a client certificate; the key may be in the same file as the
+    certificate. Without `verify` every certificate is accepted.
     """
 
     ca: Path | None = None

@@ -2,10 +2,10 @@
 
 Laws:
  - A call of which nothing was sent may go to another target, whatever its method.
- - A call that was sent goes to another target only if nothing came back, its method may be sent twice (RFC 9110 9.2.2) and its
-   body is in memory. It never does after a time-out, because the target may still process it.
- - A call whose reply broke off goes to another target if it only reads (RFC 9110 9.2.1), has no body, and nothing of the reply
-   was passed on. (A call that changes something was processed by then, and would be processed twice.)
+ - A call that was sent goes to another target only if nothing came back, its method may be sent twice (RFC 9110 9.2.2)
+   and its body is in memory. It never does after a time-out, because the target may still process it.
+ - A call whose reply broke off goes to another target if it only reads (RFC 9110 9.2.1), has no body, and nothing of
+   the reply was passed on. (A call that changes something was processed by then, and would be processed twice.)
  - All attempts together take no longer than one target may.
 """
 
@@ -23,7 +23,10 @@ _ONLY_READ = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 
 
 class Upstream:
-    """Chooses a target for each call, of those that `outlier_detector` allows. `chance` returns a random number in [0, 1)."""
+    """Chooses a target for each call, of those that `outlier_detector` allows.
+
+    `chance` returns a random number in [0, 1).
+    """
 
     def __init__(
         self,
