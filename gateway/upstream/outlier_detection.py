@@ -33,7 +33,7 @@ _TOLERANCE = 0.1
 
 
 class EjectionRules(msgspec.Struct, frozen=True):
-    """When a target is ejected, and for how long: `first_s` at first, at most `longest_s`. 0 failures in a row are never."""
+    """When a target is ejected (0 failures: never), and for how long: `first_s` at first, at most `longest_s`."""
 
     consecutive_failures: int
     first_s: float

@@ -1,4 +1,4 @@
-"""net/write_batch.py: one turn of the loop, one burst of writes."""
+"""net/write_batch.py: the writes of one iteration of the event loop."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ from gateway.net.write_batch import WriteBatch
 
 
 class Transport(asyncio.WriteTransport):
-    """Keeps what is written."""
+    """Records what is written."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -21,13 +21,13 @@ class Transport(asyncio.WriteTransport):
 
 
 async def turn() -> None:
-    """Let everything run that is due now."""
+    """Wait for one iteration of the event loop."""
     done = asyncio.Event()
     asyncio.get_running_loop().call_soon(done.set)
     await done.wait()
 
 
-async def test_what_is_put_in_leaves_in_order_at_the_end_of_the_turn() -> None:
+async def test_writes_are_sent_in_order_at_the_end_of_the_iteration() -> None:
     write_batch, one, two = WriteBatch(), Transport(), Transport()
     for data in (b"a", b"b"):
         write_batch.put(one, data)
@@ -40,7 +40,7 @@ async def test_what_is_put_in_leaves_in_order_at_the_end_of_the_turn() -> None:
     assert one.written == [b"a", b"b", b"c"]
 
 
-async def test_a_flush_leaves_nothing_for_later() -> None:
+async def test_a_flush_sends_everything_at_once() -> None:
     write_batch, one = WriteBatch(), Transport()
     write_batch.put(one, b"a")
     write_batch.flush()

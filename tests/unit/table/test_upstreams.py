@@ -1,4 +1,4 @@
-"""table/upstreams.py: what the configuration's upstreams become."""
+"""table/upstreams.py: the upstreams that are built from a configuration."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ METRICS = Metrics()
 
 @pytest.fixture
 def refusing_port() -> int:
-    """Nobody listens there."""
+    """A port on which no process listens."""
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port: int = unused.getsockname()[1]
         return port
@@ -54,7 +54,7 @@ def built(targets: str, more: str = "") -> AnyUpstream:
     return build_upstreams(config, draw(config, None, "").shared_state, METRICS, Clock(time.monotonic, time.time), WriteBatch())["orders"]
 
 
-async def test_names_are_shared_and_known_to_the_next_configuration() -> None:
+async def test_names_are_shared_and_adopted_by_the_next_configuration() -> None:
     config = configured(
         '{url: "http://localhost:3000"}, {url: "http://localhost:3001"}, {url: "http://127.0.0.1:1"}', ", connections: {max_age: 1m}"
     )
@@ -78,19 +78,19 @@ def test_one_target_is_called_directly() -> None:
     assert repr(target) == "<Target orders 127.0.0.1:3000, 0 idle, 0 active, 0 pending>"
 
 
-def test_of_several_one_is_chosen() -> None:
+def test_several_targets_are_an_upstream() -> None:
     upstream = built('{url: "http://10.0.1.11:8080", weight: 2}, {url: "https://encoding.internal:8443"}')
     assert isinstance(upstream, Upstream)
     assert [target.target for target in upstream.targets] == ["10.0.1.11:8080", "encoding.internal:8443"]
 
 
-def test_a_breaker_stands_before_one_target_as_before_several() -> None:
+def test_a_circuit_breaker_precedes_one_target_or_several() -> None:
     breaker = built('{url: "http://a:1"}', ", breaker: {}")
     assert repr(breaker) == "<CircuitBreaker closed, 0 failures in a row, before <Target orders a:1, 0 idle, 0 active, 0 pending>>"
     assert isinstance(built('{url: "http://a"}, {url: "http://b"}', ", breaker: {}"), CircuitBreaker)
 
 
-async def test_what_happens_to_targets_is_counted_and_logged(refusing_port: int) -> None:
+async def test_events_of_targets_are_counted_and_logged(refusing_port: int) -> None:
     url = f"http://127.0.0.1:{refusing_port}"
     upstream = built(
         f'{{url: "{url}/a"}}, {{url: "{url}/b"}}',
@@ -113,7 +113,7 @@ async def test_what_happens_to_targets_is_counted_and_logged(refusing_port: int)
             await upstream.close()
 
 
-async def test_targets_are_checked_where_the_configuration_says_so() -> None:
+async def test_targets_have_health_checks_where_the_configuration_has_them() -> None:
     health = ", health: {path: /healthz, interval: 100ms, healthy: 1}"
     async with RawBackend(script(reply(status=b"503 Service Unavailable"))) as backend:
         config = configured(f'{{url: "{backend.url}"}}', f"{health}, breaker: {{}}")
@@ -135,7 +135,7 @@ def event_names(lines: Sequence[Mapping[str, object]]) -> set[object]:
     return {line["event"] for line in lines}
 
 
-async def test_a_worker_tells_its_connections_by_target() -> None:
+async def test_a_worker_reports_its_connections_by_target() -> None:
     async with RawBackend() as backend:
         config = configured(f'{{url: "{backend.url}"}}, {{url: "{backend.url}/b"}}', ", breaker: {}")
         upstreams = build_upstreams(config, draw(config, None, "").shared_state, METRICS, Clock(time.monotonic, time.time), WriteBatch())
@@ -146,7 +146,7 @@ async def test_a_worker_tells_its_connections_by_target() -> None:
         await upstreams["orders"].close()
 
 
-def test_files_that_are_of_no_use(tmp_path: Path) -> None:
+def test_unusable_files(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("")
     config = parse('version: 1\nupstreams: [{id: u, targets: [{url: "https://a"}]}]\nroutes: [{id: r, match: {prefix: /}, upstream: u}]\n')
     tls = config.upstreams[0].tls.model_copy(update={"ca": str(tmp_path / "ca.pem")})
@@ -161,7 +161,7 @@ def test_files_that_are_of_no_use(tmp_path: Path) -> None:
         )
 
 
-async def test_second_tries_are_counted() -> None:
+async def test_retries_are_counted() -> None:
     counter = METRICS.upstream_retries.labels("orders")
     before = counter.value
     async with RawBackend(script(reply()), script(End.CLOSE)) as backend:

@@ -1,4 +1,4 @@
-"""Short ways to call an upstream."""
+"""Helpers to call an upstream."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias

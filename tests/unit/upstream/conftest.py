@@ -1,4 +1,4 @@
-"""What is written against sockets is tested on both event loops: uvloop is what runs, asyncio is what is documented."""
+"""Tests with sockets run on both event loops: uvloop is used in production, asyncio is the documented one."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Workers of one node, and what each of them knows of targets."""
+"""The workers of one node, with the state of targets that they share."""
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import UPSTREAM_REFUSED, Fault

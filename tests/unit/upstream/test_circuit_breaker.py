@@ -1,4 +1,4 @@
-"""upstream/circuit_breaker.py: an upstream that is not called any more, and again."""
+"""upstream/circuit_breaker.py: when the circuit opens and when it closes."""
 
 import asyncio
 
@@ -76,7 +76,7 @@ async def test_a_failed_trial_opens_it_for_longer(make: Make, node: Node) -> Non
             assert node.observer.times_s[-1] == longer
 
 
-async def test_one_tries_at_a_time(make: Make, node: Node) -> None:
+async def test_there_is_one_trial_at_a_time(make: Make, node: Node) -> None:
     gate = asyncio.Event()
     async with RawBackend(HANG_UP, HANG_UP, HANG_UP, script(gate, reply())) as backend:
         breaker = node.worker(make(backend.url))
@@ -92,7 +92,7 @@ async def test_one_tries_at_a_time(make: Make, node: Node) -> None:
         assert (await trying).status == 200
 
 
-async def test_a_trial_that_is_given_up_leaves_the_next_one_to_try(make: Make, node: Node) -> None:
+async def test_after_a_cancelled_trial_the_next_call_is_the_trial(make: Make, node: Node) -> None:
     async with RawBackend(HANG_UP, HANG_UP, HANG_UP, script(End.NEVER)) as backend:
         breaker = node.worker(make(backend.url))
         for _ in range(3):
@@ -105,7 +105,7 @@ async def test_a_trial_that_is_given_up_leaves_the_next_one_to_try(make: Make, n
         assert (await breaker.send(call())).status == 200
 
 
-async def test_a_trial_that_found_no_free_connection_says_nothing(make: Make, node: Node) -> None:
+async def test_a_trial_that_found_no_free_connection_has_no_result(make: Make, node: Node) -> None:
     gate = asyncio.Event()
     async with RawBackend(HANG_UP, HANG_UP, HANG_UP, script(gate, reply())) as backend:
         target = make(backend.url, max_connections=1, max_pending=0)
@@ -122,7 +122,7 @@ async def test_a_trial_that_found_no_free_connection_says_nothing(make: Make, no
         assert node.observer.events == ["opened", "closed"]
 
 
-async def test_calls_that_were_under_way_when_it_opened_say_nothing(make: Make, node: Node) -> None:
+async def test_calls_that_were_under_way_when_it_opened_have_no_effect(make: Make, node: Node) -> None:
     good, bad = asyncio.Event(), asyncio.Event()
     async with RawBackend(script(good, reply()), script(bad, End.RESET), HANG_UP, HANG_UP, HANG_UP) as backend:
         breaker = node.worker(make(backend.url, max_connections=9))
@@ -140,6 +140,6 @@ async def test_calls_that_were_under_way_when_it_opened_say_nothing(make: Make, 
         assert node.observer.events == ["opened"]
 
 
-async def test_nothing_is_refused_before_it_was_tried(make: Make, node: Node, unused_tcp_port: int) -> None:
+async def test_the_circuit_opens_only_after_the_configured_failures(make: Make, node: Node, unused_tcp_port: int) -> None:
     breaker = node.worker(make(f"http://127.0.0.1:{unused_tcp_port}"))
     assert [await fault_of(breaker) for _ in range(4)] == [UPSTREAM_REFUSED.name] * 3 + [UPSTREAM_CIRCUIT_OPEN.name]

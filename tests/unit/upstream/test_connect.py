@@ -15,8 +15,8 @@ from gateway.upstream.names import NameResolver
 from tests.fakes import RawBackend
 
 
-def knowing(*hosts: str) -> NameResolver:
-    """What is asked for any name; with no addresses, one that never answers."""
+def resolver_of(*hosts: str) -> NameResolver:
+    """A resolver that returns `hosts` for any name; without any, one that never answers."""
 
     def lookup(_: str) -> list[str]:
         if not hosts:
@@ -38,12 +38,12 @@ def unused_port() -> int:
         return port
 
 
-class TestAddress:
+class TestEndpoint:
     @pytest.mark.parametrize(("url", "text"), [("http://h", "h:80"), ("http://h:3000/base", "h:3000"), ("http://[::1]:3000", "[::1]:3000")])
     def test_of_http(self, url: str, text: str) -> None:
         assert str(endpoint_of(url, None, None)) == text
 
-    def test_a_url_leaves_the_usual_port_out(self) -> None:
+    def test_the_authority_has_no_default_port(self) -> None:
         tls = ssl.create_default_context()
         known = [endpoint_of("http://h", None, None), endpoint_of("http://[::1]:443", None, None), endpoint_of("https://h:443", tls, None)]
         assert [each.authority for each in known] == ["h", "[::1]:443", "h"]
@@ -67,13 +67,13 @@ async def test_a_name(unused_port: int) -> None:
 async def test_the_next_address_is_tried() -> None:
     async with RawBackend() as backend:
         # The backend listens on the second one only
-        await connect_to(Endpoint("orders.internal", backend.port), knowing("127.0.0.2", "127.0.0.1"))
+        await connect_to(Endpoint("orders.internal", backend.port), resolver_of("127.0.0.2", "127.0.0.1"))
         assert backend.connections <= 1
 
 
-async def test_the_last_address_tells(unused_port: int) -> None:
+async def test_the_fault_is_that_of_the_last_address(unused_port: int) -> None:
     with pytest.raises(GatewayError) as caught:
-        await connect_to(Endpoint("orders.internal", unused_port), knowing("127.0.0.2", "127.0.0.3"))
+        await connect_to(Endpoint("orders.internal", unused_port), resolver_of("127.0.0.2", "127.0.0.3"))
     assert caught.value.fault is UPSTREAM_REFUSED
     assert caught.value.cause == f"orders.internal:{unused_port} (127.0.0.3): Connection refused"
 
@@ -86,13 +86,13 @@ async def test_no_such_name(name: str) -> None:
     assert caught.value.fault is UPSTREAM_NAME_UNRESOLVED
 
 
-async def test_a_name_look_up_without_end() -> None:
+async def test_a_name_lookup_that_never_ends() -> None:
     with pytest.raises(GatewayError) as caught:
-        await connect_to(Endpoint("orders.internal", 80), knowing(), 0.05)
+        await connect_to(Endpoint("orders.internal", 80), resolver_of(), 0.05)
     assert caught.value.fault is UPSTREAM_CONNECT_TIMEOUT
 
 
-class Cut:
+class LoopWithoutNetwork:
     """An event loop on a machine without a network."""
 
     def __init__(self) -> None:
@@ -107,6 +107,6 @@ class Cut:
 
 async def test_unreachable() -> None:
     with pytest.raises(GatewayError) as caught:
-        await connect_to(Endpoint("127.0.0.1", 80), loop=Cut())
+        await connect_to(Endpoint("127.0.0.1", 80), loop=LoopWithoutNetwork())
     assert caught.value.fault is UPSTREAM_UNREACHABLE
     assert caught.value.cause == "127.0.0.1:80: Network is unreachable"

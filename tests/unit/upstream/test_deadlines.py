@@ -24,7 +24,7 @@ async def deadline(expired: asyncio.Event) -> Deadline:
     return Deadline(expired.set, CLOCK, asyncio.get_running_loop())
 
 
-async def test_rings(deadline: Deadline, expired: asyncio.Event) -> None:
+async def test_expires(deadline: Deadline, expired: asyncio.Event) -> None:
     at = time.monotonic() + 0.02
     deadline.set(at)
     await expired.wait()
@@ -32,7 +32,7 @@ async def test_rings(deadline: Deadline, expired: asyncio.Event) -> None:
     assert deadline.at == math.inf
 
 
-async def test_put_off(deadline: Deadline, expired: asyncio.Event) -> None:
+async def test_moved_to_a_later_time(deadline: Deadline, expired: asyncio.Event) -> None:
     deadline.set(time.monotonic() + 0.02)
     at = time.monotonic() + 0.06
     deadline.set(at)
@@ -47,7 +47,7 @@ async def test_brought_forward(deadline: Deadline, expired: asyncio.Event) -> No
 
 
 @pytest.mark.parametrize("how", ["cancel", "clear"])
-async def test_silenced(deadline: Deadline, expired: asyncio.Event, how: str) -> None:
+async def test_cancelled(deadline: Deadline, expired: asyncio.Event, how: str) -> None:
     deadline.set(time.monotonic() + 0.01)
     if how == "cancel":
         deadline.cancel()
@@ -70,7 +70,7 @@ async def test_never(deadline: Deadline, expired: asyncio.Event) -> None:
 
 
 class TestDeadlines:
-    """Of a call with 2 s to the first byte and 5 s in all, sent from 100 on."""
+    """The deadlines of a call with 2 s to the first byte and 5 s in total, sent at 100."""
 
     CALL = call(first_byte_s=2, total_s=5)
 
@@ -97,7 +97,7 @@ class TestDeadlines:
             deadlines.heard()
         assert deadlines.reason(uploading=False) == "the reply went silent for 3 s"
 
-    async def test_while_nobody_reads_a_stream_the_clock_stands(self, time: ManualClock, deadlines: Deadlines) -> None:
+    async def test_an_unread_stream_suspends_the_time_out(self, time: ManualClock, deadlines: Deadlines) -> None:
         deadlines.sent(self.CALL, 100)
         deadlines.streams(3)
         deadlines.unread(waiting=True)
@@ -109,7 +109,7 @@ class TestDeadlines:
         assert deadlines.at == 703
 
     async def test_a_stream_while_the_request_still_goes_out(self, time: ManualClock, deadlines: Deadlines) -> None:
-        """The client's turn is nobody's silence; that the upstream takes nothing is."""
+        """A wait for the client is no silence of the upstream; a wait for the upstream to accept data is."""
         deadlines.sending(self.CALL)
         deadlines.streams(3)
         assert deadlines.at == math.inf
@@ -134,14 +134,14 @@ class TestDeadlines:
         deadlines.all_sent(answered=True)
         assert deadlines.at == 103
 
-    async def test_of_a_request_sent_at_once(self, deadlines: Deadlines) -> None:
+    async def test_a_request_that_is_sent_in_one_write(self, deadlines: Deadlines) -> None:
         deadlines.sent(self.CALL, 100)
         assert deadlines.at == 102
         assert deadlines.reason(uploading=False) == "no reply within 2 s"
         deadlines.head_arrived()
         assert deadlines.at == 105
 
-    async def test_what_the_upstream_takes_to_accept_a_request_counts(self, time: ManualClock, deadlines: Deadlines) -> None:
+    async def test_the_time_that_the_upstream_takes_to_accept_a_request_counts(self, time: ManualClock, deadlines: Deadlines) -> None:
         """Every wait is short enough for itself; all of them together are bounded by the total."""
         deadlines.sending(self.CALL)
         for at in (102, 103.5, 105):
@@ -156,7 +156,7 @@ class TestDeadlines:
         time.advance(0.5)
         assert deadlines.reason(uploading=True) == "no end of the reply within 5 s"
 
-    async def test_what_the_client_takes_does_not(self, time: ManualClock, deadlines: Deadlines) -> None:
+    async def test_the_time_that_the_client_takes_does_not_count(self, time: ManualClock, deadlines: Deadlines) -> None:
         deadlines.sending(self.CALL)
         deadlines.blocked()
         time.advance(1)

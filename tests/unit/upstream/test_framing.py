@@ -18,17 +18,17 @@ from tests.unit.upstream.calls import call
         (b"application/octet-stream", True),
     ],
 )
-def test_events_and_binary_data_are_never_held_back(content_type: bytes, streamed: bool) -> None:
+def test_events_and_binary_data_are_never_buffered(content_type: bytes, streamed: bool) -> None:
     assert (framing.kind_of([(b"server", b"x"), (b"content-type", content_type)], b"PK") in framing.STREAMED) is streamed
 
 
 @pytest.mark.parametrize("begun", [b"", b" \n", b'{"a"', b"\r\n [", b"\xef\xbb\xbf{"])
-def test_octets_that_may_be_json_are_held_back(begun: bytes) -> None:
+def test_octets_that_may_be_json_are_buffered(begun: bytes) -> None:
     assert framing.kind_of([(b"content-type", b"application/octet-stream")], begun) == "octets"
     assert framing.kind_of([(b"content-type", b"application/pdf")], begun) == "binary"
 
 
-def test_heads_are_mended_up_to_the_body() -> None:
+def test_heads_are_repaired_up_to_the_body() -> None:
     early = b"HTTP/1.1 103 Early Hints\r\nLink : </a>\r\n\r\n"
     head = b"HTTP/1.1 200 OK\r\nX-A \t: 1 : 2\r\nContent-Length: 3\r\ncontent-length : 3, 3\r\n\r\n"
     body = b"X : 1\r\n\r\nX : 2"
@@ -44,7 +44,7 @@ def test_heads_are_mended_up_to_the_body() -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: 3, 4\r\n\r\n", b"HTTP/1.1 200 OK\r\nA b\r\n\r\n", b"HTTP/1.1 200 OK\r\nA: b", b"",
     ],
 )  # fmt: skip
-def test_what_cannot_be_mended_stays(head: bytes) -> None:
+def test_a_head_that_cannot_be_repaired_is_unchanged(head: bytes) -> None:
     assert framing.repaired(head) == head
 
 

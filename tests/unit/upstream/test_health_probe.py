@@ -1,4 +1,4 @@
-"""upstream/health_probe.py: one health check, of targets that are well, ill, and malicious."""
+"""upstream/health_probe.py: one check of targets that are healthy, failing or malicious."""
 
 import asyncio
 import ssl
@@ -32,7 +32,7 @@ async def seen(backend: RawBackend, context: ssl.SSLContext | None = None, timeo
     return await probe(endpoint_of(backend.url, context, None), ORIGIN, b"/healthz?full=1", timeout_s, NAMES)
 
 
-async def test_what_is_asked(unused_tcp_port: int) -> None:
+async def test_the_request(unused_tcp_port: int) -> None:
     async with RawBackend() as backend:
         assert await seen(backend) == 200
         await backend.closed(0)
@@ -55,7 +55,7 @@ async def test_what_is_asked(unused_tcp_port: int) -> None:
     ],
     ids=["ill", "elsewhere", "after a 1xx", "a body that never ends"],
 )
-async def test_its_status_is_what_counts(played: Script, status: int) -> None:
+async def test_the_status_is_returned(played: Script, status: int) -> None:
     async with RawBackend(played) as backend:
         assert await seen(backend) == status
         await backend.closed(0)
@@ -88,7 +88,7 @@ async def drip(writer: asyncio.StreamWriter) -> None:
     ],
     ids=["silent", "dripping", "closed", "reset", "cut", "not HTTP", "endless head", "endless 1xx", "switching"],
 )
-async def test_what_is_no_answer(played: Script, fault: Fault) -> None:
+async def test_faults(played: Script, fault: Fault) -> None:
     async with RawBackend(played) as backend:
         with pytest.raises(GatewayError) as caught:
             await seen(backend, timeout_s=0.2 if fault is UPSTREAM_TIMEOUT else 5.0)

@@ -1,4 +1,4 @@
-"""Request bodies that do not fit into one piece."""
+"""upstream/request_body.py: request bodies that are sent in several pieces."""
 
 import asyncio
 import time
@@ -173,7 +173,7 @@ class TestUpload:
             await until(lambda: body.received == 4)
             streamed(answer).close()
 
-    async def test_not_taken(self, make: Make) -> None:
+    async def test_not_accepted(self, make: Make) -> None:
         async with RawBackend(script(End.NEVER, early=True)) as backend:
             upstream = make(backend.url)
             began = time.monotonic()
@@ -182,7 +182,7 @@ class TestUpload:
             assert "not taken for 0.1 s" in (error.cause or "")
             assert time.monotonic() - began < 3
 
-    async def test_not_taken_within_the_total(self, make: Make) -> None:
+    async def test_not_accepted_within_the_total(self, make: Make) -> None:
         async with RawBackend(script(End.NEVER, early=True)) as backend:
             upstream = make(backend.url)
             began = time.monotonic()
@@ -200,7 +200,7 @@ class TestUpload:
             answer = await upstream.send(call(b"POST", BodyPieces(b"ab", gate, b"cd"), first_byte_s=0.05, total_s=0.05))
             assert answer.status == 200
 
-    async def test_answered_before_the_body_says_that_it_ends(self, make: Make) -> None:
+    async def test_answered_before_the_end_of_the_body(self, make: Make) -> None:
         async with RawBackend() as backend:
             upstream = make(backend.url)
             await upstream.send(call(b"POST", BodyPieces(b"ab", b"cd", asyncio.Event(), length=4)))

@@ -1,4 +1,4 @@
-"""upstream/response_parser.py: what the cases of whole connections (test_upstream_replies.py) cannot show."""
+"""upstream/response_parser.py: what the cases of whole connections (test_target_replies.py) cannot show."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def reader() -> ResponseParser:
     return reading
 
 
-def test_a_stream_of_chunks_whose_sizes_come_by_themselves_has_no_end() -> None:
+def test_chunk_sizes_in_segments_of_their_own_are_not_bounded() -> None:
     reading = reader()
     for _ in range(MAX_HEAD_BYTES):
         reading.feed(b"1\r\n")
@@ -25,7 +25,7 @@ def test_a_stream_of_chunks_whose_sizes_come_by_themselves_has_no_end() -> None:
     assert reading.complete
 
 
-def test_framing_without_a_byte_of_the_body_has_one() -> None:
+def test_framing_without_any_byte_of_the_body_is_bounded() -> None:
     reading = reader()
     reading.feed(b"1\r\nx\r\n")
     reading.take()

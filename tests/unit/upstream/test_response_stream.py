@@ -1,4 +1,4 @@
-"""upstream/response_stream.py: who waits for whom."""
+"""upstream/response_stream.py: the waits of the reader and of the service."""
 
 import asyncio
 
@@ -10,8 +10,8 @@ from tests.clocks import ManualClock
 from tests.fakes import turn
 
 
-class UpstreamConnection:
-    """Keeps what a stream asks of it."""
+class RecordingSource:
+    """A StreamSource that records its calls."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -32,16 +32,16 @@ def time() -> ManualClock:
 
 
 @pytest.fixture
-def source() -> UpstreamConnection:
-    return UpstreamConnection()
+def source() -> RecordingSource:
+    return RecordingSource()
 
 
 @pytest.fixture
-async def stream(source: UpstreamConnection, time: ManualClock) -> ResponseStream:
+async def stream(source: RecordingSource, time: ManualClock) -> ResponseStream:
     return ResponseStream(source, time.clock, asyncio.get_running_loop())
 
 
-async def test_what_its_reader_waits_is_added_up(stream: ResponseStream, time: ManualClock) -> None:
+async def test_waits_of_the_reader_are_added_up(stream: ResponseStream, time: ManualClock) -> None:
     for _ in range(2):
         reading = asyncio.ensure_future(stream.read())
         await turn()
@@ -54,7 +54,7 @@ async def test_what_its_reader_waits_is_added_up(stream: ResponseStream, time: M
     assert stream.waited_s == 3
 
 
-async def test_a_reader_that_leaves_has_waited_too(stream: ResponseStream, source: UpstreamConnection, time: ManualClock) -> None:
+async def test_the_wait_of_a_cancelled_reader_counts(stream: ResponseStream, source: RecordingSource, time: ManualClock) -> None:
     reading = asyncio.ensure_future(stream.read())
     await turn()
     time.advance(1.5)
@@ -63,7 +63,9 @@ async def test_a_reader_that_leaves_has_waited_too(stream: ResponseStream, sourc
     assert (stream.waited_s, source.asked) == (1.5, ["abandon"])
 
 
-async def test_how_long_a_service_is_held_back_is_added_up(stream: ResponseStream, source: UpstreamConnection, time: ManualClock) -> None:
+async def test_the_time_for_which_a_service_is_paused_is_added_up(
+    stream: ResponseStream, source: RecordingSource, time: ManualClock
+) -> None:
     for held_s in (1, 4, 2):
         stream.feed(b"x" * (PAUSE_BYTES + 1))
         time.advance(held_s)
@@ -73,7 +75,7 @@ async def test_how_long_a_service_is_held_back_is_added_up(stream: ResponseStrea
 
 
 @pytest.mark.parametrize("how", ["broken", "given up"])
-async def test_it_may_end_while_it_is_held_back(stream: ResponseStream, time: ManualClock, how: str) -> None:
+async def test_it_may_end_while_it_is_paused(stream: ResponseStream, time: ManualClock, how: str) -> None:
     stream.feed(b"x" * (PAUSE_BYTES + 1))
     time.advance(6)
     if how == "broken":

@@ -1,4 +1,4 @@
-"""upstream/shared_state.py: what processes tell one another of targets."""
+"""upstream/shared_state.py: the state of targets that processes share."""
 
 import os
 
@@ -7,7 +7,7 @@ from gateway.kernel.health import Findings, Verdict
 from gateway.upstream.shared_state import SharedState
 
 
-def test_what_one_process_writes_another_one_reads() -> None:
+def test_rows_are_shared_between_processes() -> None:
     shared_state = SharedState({"orders": ["http://a", "http://b"], "users": ["http://a"]})
     pid = os.fork()
     if not pid:
@@ -23,7 +23,7 @@ def test_what_one_process_writes_another_one_reads() -> None:
     assert orders.targets[1].up(12.5)
 
 
-def test_a_new_board_begins_with_what_the_last_one_says_of_targets_that_stay() -> None:
+def test_a_new_shared_state_adopts_the_rows_of_targets_that_stay() -> None:
     before = SharedState({"orders": ["http://a", "http://b"], "gone": ["http://a"]})
     before.upstreams["orders"].opens = 2
     for number, row in enumerate(before.upstreams["orders"].targets):
@@ -42,7 +42,7 @@ def test_there_may_be_no_upstream() -> None:
     assert SharedState({}).upstreams == {}
 
 
-def test_what_checks_say_stays_while_there_are_checks() -> None:
+def test_findings_are_adopted_while_there_are_health_checks() -> None:
     before = SharedState({"orders": ["http://a"]}, ["orders"])
     row = before.upstreams["orders"].targets[0]
     row.findings, row.checked_at, row.result = Findings(Verdict.DOWN, 1), 1_800_000_000.0, "upstream_refused"
@@ -56,7 +56,7 @@ def test_what_checks_say_stays_while_there_are_checks() -> None:
     assert row.result == 204
 
 
-def test_a_trial_that_is_told_to_the_last_board_holds_up_nobody_on_the_next_one() -> None:
+def test_a_trial_of_the_last_configuration_does_not_block_the_next_one() -> None:
     before, after = SharedState({"orders": ["http://a"]}), SharedState({"orders": ["http://a"]})
     row = before.upstreams["orders"]
     row.opens, row.open_until, row.trial_until = 2, 10.0, 41.0
@@ -65,7 +65,7 @@ def test_a_trial_that_is_told_to_the_last_board_holds_up_nobody_on_the_next_one(
     assert (row.opens, row.open_until, row.trial_until) == (2, 10.0, 0.0)
 
 
-def test_nor_does_the_trial_of_a_target() -> None:
+def test_nor_does_the_trial_of_a_single_target() -> None:
     before, after = (SharedState({"orders": ["http://a", "http://b"]}) for _ in range(2))
     target = before.upstreams["orders"].targets[1]
     target.ejections, target.trial_until = 2, 41.0
@@ -74,7 +74,7 @@ def test_nor_does_the_trial_of_a_target() -> None:
     assert (target.ejections, target.trial_until) == (2, 0.0)
 
 
-def test_whoever_ends_while_it_tries_holds_up_nobody() -> None:
+def test_a_process_that_exits_during_its_trial_blocks_nobody() -> None:
     shared_state = SharedState({"orders": ["http://a"]})
     row = shared_state.upstreams["orders"]
     row.opens, row.trial_until, row.targets[0].ejections, row.targets[0].trial_until = 2, 41.0, 1, 41.0

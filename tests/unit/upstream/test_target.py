@@ -1,4 +1,4 @@
-"""The pool: taking, sending, retrying, leaving, closing."""
+"""upstream/target.py: connecting, sending, retrying, cancelling, closing."""
 
 import asyncio
 import re
@@ -80,7 +80,7 @@ class TestConnecting:
         assert error.fault is UPSTREAM_REFUSED
         assert error.cause == f"127.0.0.1:{port}: Connection refused"
 
-    async def test_what_is_said_before_the_call_is_not_its_answer(self, make: Make) -> None:
+    async def test_bytes_before_the_call_are_not_its_answer(self, make: Make) -> None:
         async with RawBackend() as backend:
             upstream = make(backend.url)
             await upstream.send(call())
@@ -98,7 +98,7 @@ class TestConnecting:
             assert backend.connections == 1
 
 
-class TestLeaving:
+class TestCancelling:
     async def test_cancelled_while_answered(self, make: Make) -> None:
         async with RawBackend(script(End.NEVER)) as backend:
             upstream = make(backend.url, max_connections=1)
@@ -152,7 +152,7 @@ class TestLeaving:
             assert (await upstream.send(call())).status == 200
 
 
-async def test_what_arrives_for_a_caller_that_leaves_in_the_same_turn_reaches_nobody_else(make: Make) -> None:
+async def test_the_reply_to_a_caller_cancelled_in_the_same_iteration_reaches_nobody_else(make: Make) -> None:
     begun = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{"a":"A"}\r\n'
     async with RawBackend(script(begun, asyncio.Event()), default=script(reply(b""))) as backend:
         upstream = make(backend.url)
@@ -168,7 +168,7 @@ async def test_what_arrives_for_a_caller_that_leaves_in_the_same_turn_reaches_no
         assert backend.connections == 2
 
 
-class TestSecondTry:
+class TestRetry:
     @pytest.mark.parametrize("end", [End.CLOSE, End.RESET])
     async def test_of_an_idempotent_call(self, make: Make, end: End) -> None:
         retries = RetryCounter()
@@ -209,7 +209,7 @@ class TestSecondTry:
             assert (await fails(upstream, call())).fault is UPSTREAM_RESET
             assert len(backend.requests) == 3
 
-    async def test_in_what_is_left_of_its_time(self, make: Make) -> None:
+    async def test_within_the_rest_of_its_time(self, make: Make) -> None:
         gate = asyncio.Event()
         async with RawBackend(script(reply()), script(gate, End.CLOSE), script(End.NEVER)) as backend:
             upstream = make(backend.url)

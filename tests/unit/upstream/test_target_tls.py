@@ -47,7 +47,7 @@ async def test_the_systems_authorities_do_not_know_it(make: Make, certificates: 
         assert "unable to get local issuer certificate" in (error.cause or "")
 
 
-async def test_anybody_is_believed_without_verification(make: Make, certificates: Certificates) -> None:
+async def test_every_certificate_is_accepted_without_verification(make: Make, certificates: Certificates) -> None:
     async with RawBackend(tls=server(certificates, "elsewhere.example")) as backend:
         assert (await make(backend.url, tls=TlsFiles(verify=False)).send(call())).status == 200
 
@@ -89,7 +89,7 @@ async def test_the_other_side_is_silent_during_the_handshake(make: Make) -> None
         await backend.closed(0)
 
 
-async def test_an_end_is_believed_only_with_close_notify(make: Make, certificates: Certificates) -> None:
+async def test_an_end_is_clean_only_with_close_notify(make: Make, certificates: Certificates) -> None:
     head = b"HTTP/1.1 200 OK\r\n\r\n"
     async with RawBackend(script(head, b"ab", End.CLOSE), script(head, b"ab", End.CUT), tls=server(certificates)) as backend:
         upstream = make(backend.url, tls=TlsFiles(ca=certificates.ca))

@@ -27,14 +27,14 @@ def folder(tmp_path: Path) -> Path:
         ("ca.pem", ("a.crt", None), "a.crt: this is not a certificate with its private key"),
     ],
 )
-def test_what_cannot_be_used_is_named(folder: Path, ca: str, pair: tuple[str, str | None] | tuple[()], named: str) -> None:
+def test_unusable_files_are_named(folder: Path, ca: str, pair: tuple[str, str | None] | tuple[()], named: str) -> None:
     certificate, key = (None if name is None else folder / name for name in pair or (None, None))
     with pytest.raises(PairError, match=f"{folder}/{named}"):
         ssl_context(TlsFiles(folder / ca, certificate, key))
 
 
 @pytest.mark.parametrize("own", [True, False])
-def test_what_can_is(folder: Path, own: bool) -> None:
+def test_usable_files(folder: Path, own: bool) -> None:
     context = ssl_context(TlsFiles(folder / "ca.pem" if own else None, folder / "a.crt", folder / "a.key"))
     assert context.check_hostname
     if own:

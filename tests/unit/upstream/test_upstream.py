@@ -1,4 +1,4 @@
-"""Several targets: who is called, and who is called instead."""
+"""upstream/upstream.py: which of several targets is called, and which one after a failure."""
 
 import asyncio
 import random
@@ -81,7 +81,7 @@ async def test_each_is_called_by_its_own_name_and_path(several: Several) -> None
         assert other.requests[0].head == b"GET /b/x HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % other.port
 
 
-async def test_the_one_with_less_to_do_is_called(several: Several) -> None:
+async def test_the_less_busy_target_is_called(several: Several) -> None:
     drawn = iter((0.0, 0.0, 0.0, 0.9))
     gate = asyncio.Event()
     async with RawBackend(script(gate, reply())) as one, RawBackend() as other:
@@ -99,7 +99,7 @@ BROKEN_OFF = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"
 
 class TestElsewhere:
     @pytest.mark.parametrize("sent", [call(), call(b"POST", b"x"), call(b"POST", b"x" * 200_000)], ids=["GET", "POST", "large POST"])
-    async def test_what_was_not_sent(self, several: Several, nobody: str, sent: Any) -> None:
+    async def test_a_call_that_was_not_sent(self, several: Several, nobody: str, sent: Any) -> None:
         retries, body = RetryCounter(), sent.body
         async with RawBackend() as other:
             answer = await several(nobody, other.url, observer=retries).send(sent)
@@ -107,13 +107,13 @@ class TestElsewhere:
             assert other.requests[0].body == body
             assert retries.count == 1
 
-    async def test_a_body_that_arrives_meanwhile_arrives_whole(self, several: Several, nobody: str) -> None:
+    async def test_a_streamed_body_is_sent_whole(self, several: Several, nobody: str) -> None:
         async with RawBackend() as other:
             sent = call(b"POST", Pieces(b"abc", b"def", length=6))
             assert (await several(nobody, other.url).send(sent)).status == 200
             assert other.requests[0].body == b"abcdef"
 
-    async def test_what_was_sent_and_may_be_sent_twice(self, several: Several) -> None:
+    async def test_a_call_that_may_be_sent_twice(self, several: Several) -> None:
         async with RawBackend(script(End.RESET)) as one, RawBackend() as other:
             assert (await several(one.url, other.url).send(call())).status == 200
             assert (len(one.requests), len(other.requests)) == (1, 1)
@@ -125,7 +125,7 @@ class TestElsewhere:
         [BROKEN_OFF, b"HTTP/1.1 200 OK\r\nContent-Le", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"],
         ids=["body", "head", "chunks"],
     )
-    async def test_what_only_reads_and_whose_reply_broke_off(self, several: Several, begun: bytes, method: bytes, end: End) -> None:
+    async def test_a_reading_call_whose_reply_broke_off(self, several: Several, begun: bytes, method: bytes, end: End) -> None:
         retries = RetryCounter()
         async with RawBackend(script(begun, end)) as one, RawBackend() as other:
             answer = await several(one.url, other.url, observer=retries).send(call(method))
@@ -137,7 +137,7 @@ class TestElsewhere:
             assert (await fails(several(*[bad.url] * 5), call())).fault is UPSTREAM_INCOMPLETE
             assert len(bad.requests) == 3
 
-    async def test_not_what_was_passed_on_already(self, several: Several) -> None:
+    async def test_not_after_a_part_was_passed_on(self, several: Several) -> None:
         async with RawBackend(script(BROKEN_OFF, End.RESET)) as one, RawBackend() as other:
             answer = await several(one.url, other.url).send(call(buffer_bytes=0))
             with pytest.raises(GatewayError, match=UPSTREAM_INCOMPLETE.name):
@@ -175,7 +175,7 @@ class TestElsewhere:
             assert (await fails(upstream, call(total_s=5.0))).fault is UPSTREAM_RESET
             assert not other.requests
 
-    async def test_a_full_one_is_passed_over(self, several: Several) -> None:
+    async def test_a_saturated_target_is_skipped(self, several: Several) -> None:
         gate = asyncio.Event()
         async with RawBackend(script(gate, reply())) as one, RawBackend() as other:
             upstream = several(one.url, other.url, max_connections=1, max_pending=0)
@@ -185,7 +185,7 @@ class TestElsewhere:
             gate.set()
             await busy
 
-    async def test_the_last_fault_is_told(self, several: Several, nobody: str) -> None:
+    async def test_the_last_fault_is_raised(self, several: Several, nobody: str) -> None:
         gate = asyncio.Event()
         async with RawBackend(script(gate, reply())) as full:
             upstream = several(full.url, nobody, max_connections=1, max_pending=0)
@@ -248,10 +248,10 @@ class TestEjected:
         assert retries.count == 3
 
 
-class TestBack:
+class TestOnProbation:
     """A target whose ejection is over at once."""
 
-    async def test_one_call_tries_it_while_others_go_elsewhere(self, several: Several) -> None:
+    async def test_one_call_is_the_trial_while_others_go_elsewhere(self, several: Several) -> None:
         gate, observer = asyncio.Event(), RecordingObserver()
         async with RawBackend(script(End.CLOSE), script(gate, reply())) as ill, RawBackend() as well:
             upstream = several(ill.url, well.url, failures=1, ejections=observer, ejected_s=0.0)
@@ -266,7 +266,7 @@ class TestBack:
             assert observer.events == ["0 ejected: upstream_reset", "0 returned"]
             assert (await upstream.send(call())).target == f"127.0.0.1:{ill.port}"
 
-    async def test_when_who_tries_leaves_the_next_one_does(self, several: Several) -> None:
+    async def test_after_a_cancelled_trial_the_next_call_is_one(self, several: Several) -> None:
         async with RawBackend(script(End.CLOSE), script(End.NEVER)) as ill, RawBackend() as well:
             upstream = several(ill.url, well.url, failures=1, ejected_s=0.0)
             await upstream.send(call())
@@ -276,7 +276,7 @@ class TestBack:
             await asyncio.wait([trial])
             assert (await upstream.send(call())).target == f"127.0.0.1:{ill.port}"
 
-    async def test_a_target_that_answers_errors_at_once_draws_no_calls(self, several: Several) -> None:
+    async def test_a_target_that_answers_errors_quickly_attracts_no_calls(self, several: Several) -> None:
         """Of two, one takes its time: the other one is never busy."""
 
         async def slowly(writer: asyncio.StreamWriter) -> None:

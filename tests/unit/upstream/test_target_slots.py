@@ -1,4 +1,4 @@
-"""Waiting for a connection, and keeping idle ones."""
+"""upstream/target.py: waiting for a free connection, and keeping idle ones."""
 
 import asyncio
 import time
@@ -55,7 +55,7 @@ class TestWaiting:
             gate.set()
             await busy
 
-    async def test_a_place_that_a_failure_frees_is_used(self, make: Make) -> None:
+    async def test_a_slot_that_a_failure_frees_is_used(self, make: Make) -> None:
         gate = asyncio.Event()
         async with RawBackend(script(gate, End.CLOSE)) as backend:
             upstream = make(backend.url, max_connections=1)
@@ -69,7 +69,7 @@ class TestWaiting:
 
 
 class TestIdling:
-    async def test_what_died_meanwhile_is_not_used(self, make: Make) -> None:
+    async def test_a_connection_that_died_is_not_used(self, make: Make) -> None:
         gate = asyncio.Event()
         async with RawBackend(script(reply(), gate, End.CLOSE)) as backend:
             upstream = make(backend.url)
@@ -118,7 +118,7 @@ class TestIdling:
             await backend.closed(last)
             assert upstream.idle == 0
 
-    async def test_none_is_used_beyond_its_greatest_age(self, make: Make) -> None:
+    async def test_no_connection_is_used_beyond_its_greatest_age(self, make: Make) -> None:
         release = asyncio.Event()
         async with RawBackend(script(reply()), script(reply()), script(release, reply()), script(reply())) as backend:
             upstream = make(backend.url, max_age_s=0.05)
