@@ -56,12 +56,12 @@ def large(size: int, *, chunked: bool = False) -> bytes:
     return head + b"Content-Length: %d\r\n\r\n" % size + b"x" * size
 
 
-async def held(make: Make, size: int, taken: int, *, chunked: bool = False) -> tuple[Answer, bool]:
+async def answer_and_freedom(make: Make, size: int, read_ahead: int, *, chunked: bool = False) -> tuple[Answer, bool]:
     """A reply that nobody reads, and whether its connection serves the next call all the same."""
     async with RawBackend(script(large(size, chunked=chunked)), default=script(reply(b'"next"'))) as backend:
         upstream = make(backend.url, max_connections=2)
         sent = call()
-        sent.read_ahead_bytes = taken
+        sent.read_ahead_bytes = read_ahead
         answer = await upstream.send(sent)
         stream = streamed(answer)
         await until(lambda: upstream.idle == 1 or bool(getattr(stream, "paused", False)))
@@ -74,10 +74,10 @@ async def held(make: Make, size: int, taken: int, *, chunked: bool = False) -> t
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-@pytest.mark.parametrize(("size", "taken", "free"), [(4, 8, True), (8, 8, True), (9, 8, False)])
-async def test_the_rest_of_a_reply_that_fits_is_received_at_once(make: Make, size: int, taken: int, free: bool, chunked: bool) -> None:
+@pytest.mark.parametrize(("size", "read_ahead", "free"), [(4, 8, True), (8, 8, True), (9, 8, False)])
+async def test_the_rest_of_a_reply_that_fits_is_received_at_once(make: Make, size: int, read_ahead: int, free: bool, chunked: bool) -> None:
     unit = 4 * PAUSE_BYTES
-    _, was_free = await held(make, size * unit, taken * unit, chunked=chunked)
+    _, was_free = await answer_and_freedom(make, size * unit, read_ahead * unit, chunked=chunked)
     assert was_free is free
 
 
