@@ -13,6 +13,25 @@ import msgspec
 FaultSource: TypeAlias = Literal["client", "upstream", "gateway"]
 """Who has to act: the sender of the request, the service behind the gateway, or the operator of the gateway."""
 
+ProxyStatus: TypeAlias = Literal[
+    "connection_limit_reached",
+    "connection_refused",
+    "connection_terminated",
+    "connection_timeout",
+    "destination_unavailable",
+    "dns_error",
+    "http_protocol_error",
+    "http_request_denied",
+    "http_response_body_size",
+    "http_response_content_coding",
+    "http_response_header_section_size",
+    "http_response_incomplete",
+    "http_response_timeout",
+    "proxy_internal_error",
+    "tls_certificate_error",
+]
+"""The error types of RFC 9209 2.3 that are used."""
+
 
 class Link(NamedTuple):
     """A Link of the contract. `title` is always sent."""
@@ -49,7 +68,7 @@ class Fault(msgspec.Struct, frozen=True):
     developer_message: str
     source: FaultSource
     retryable: bool = False
-    proxy_status: str | None = None
+    proxy_status: ProxyStatus | None = None
     links: tuple[Link, ...] = ()
     reached_service: bool = False
     against_target: bool = False
@@ -136,7 +155,7 @@ def _row(
     source: FaultSource = "client",
     *,
     retryable: bool = False,
-    proxy_status: str | None = None,
+    proxy_status: ProxyStatus | None = None,
     reached_service: bool = False,
     against_target: bool = False,
     ends_connection: bool = False,

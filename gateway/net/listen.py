@@ -45,7 +45,7 @@ def bind(
     try:
         if isinstance(address, UnixAddress):
             return _unix(address.path, int(mode, 8))
-        return _tcp(address, reuseport_sibling, alone)
+        return _tcp(address, reuseport_sibling, alone=alone)
     except socket.gaierror as error:  # its error numbers are not those of `errno`
         raise socket.gaierror(error.errno, f"{error.strerror}: {address}") from error
     except OSError as error:
@@ -80,7 +80,7 @@ def known(sock: socket.socket) -> Bound:
     return Bound(sock, name)
 
 
-def _tcp(address: Address, reuseport_sibling: socket.socket | None, alone: bool) -> Bound:
+def _tcp(address: Address, reuseport_sibling: socket.socket | None, *, alone: bool) -> Bound:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     if reuseport_sibling is not None:
         address = Address(address.host, reuseport_sibling.getsockname()[1])
@@ -98,7 +98,7 @@ def _tcp(address: Address, reuseport_sibling: socket.socket | None, alone: bool)
         if not (alone or address.port):
             # Bind again by number: a port that the system has chosen is lost when no process listens on it for a while.
             with sock as chosen:
-                bound = _tcp(address, chosen, alone)
+                bound = _tcp(address, chosen, alone=alone)
             bound.sock.listen(BACKLOG)
             return bound
         if reuseport_sibling is None:
@@ -151,7 +151,7 @@ def _remove_stale(path: str) -> None:
             return
         except BlockingIOError:
             pass
-    raise OSError(errno.EADDRINUSE, "somebody listens there")
+    raise OSError(errno.EADDRINUSE, "another process listens there")
 
 
 def _inode(path: str) -> tuple[int, int]:
