@@ -40,19 +40,23 @@ async def test_a_connection_names_its_state_during_a_call(make: Make) -> None:
         sending = asyncio.ensure_future(target.send(call(b"PUT", Gated(go), buffer_bytes=0)))
         await until(lambda: len(target._all) == 1)
         [connection] = target._all
-        await until(lambda: connection.state is UpstreamConnectionState.SENDING)
+
+        def state() -> UpstreamConnectionState:
+            return connection.state
+
+        await until(lambda: state() is UpstreamConnectionState.SENDING)
         assert repr(connection) == f"<UpstreamConnection to 127.0.0.1:{backend.port}, sending>"
         go.set()
-        await until(lambda: connection.state is UpstreamConnectionState.RECEIVING)
+        await until(lambda: state() is UpstreamConnectionState.RECEIVING)
         answer_now.set()
         answer = await sending
-        assert connection.state is UpstreamConnectionState.STREAMING
+        assert state() is UpstreamConnectionState.STREAMING
         end_now.set()
         assert answer.body + await rest(streamed(answer)) == b"a"
-        assert connection.state is UpstreamConnectionState.IDLE
+        assert state() is UpstreamConnectionState.IDLE
         assert connection.usable(time.monotonic())
         await target.close()
-        assert connection.state is UpstreamConnectionState.CLOSED
+        assert state() is UpstreamConnectionState.CLOSED
         assert not connection.usable(time.monotonic())
         assert connection.lost.done()
 
