@@ -1,6 +1,7 @@
 """Makes a connection to an endpoint, and finds the fault when that fails."""
 
 import asyncio
+import contextlib
 import os
 import ssl
 from collections.abc import Callable
@@ -69,21 +70,28 @@ async def connect(loop: asyncio.AbstractEventLoop, to: Endpoint, protocol: Calla
         raise GatewayError(UPSTREAM_CONNECT_TIMEOUT, cause=f"{to}: no answer to the name look-up in time") from None
     except (OSError, UnicodeError) as error:
         raise GatewayError(UPSTREAM_NAME_UNRESOLVED, cause=f"{to}: {getattr(error, 'strerror', None) or error}") from None
-    for remaining in range(len(hosts), 0, -1):
-        host = hosts[-remaining]
-        now = loop.time()
-        try:
-            async with asyncio.timeout_at(now + (deadline - now) / remaining):
-                _, connected = await loop.create_connection(
-                    protocol, host, to.port, ssl=to.context, server_hostname=to.server_name if to.context else None
-                )
-                return connected
-        except OSError as error:
-            if remaining == 1:
-                if host != to.host:
-                    names.refresh(to.host)
-                raise _fault(to, host, error) from None
-    raise GatewayError(UPSTREAM_NAME_UNRESOLVED, cause=f"{to}: no address")
+    *others, last = hosts
+    for tried, host in enumerate(others):
+        with contextlib.suppress(OSError):
+            return await _attempt(loop, to, host, protocol, deadline, len(hosts) - tried)
+    try:
+        return await _attempt(loop, to, last, protocol, deadline, 1)
+    except OSError as error:
+        if last != to.host:
+            names.refresh(to.host)
+        raise _fault(to, last, error) from None
+
+
+async def _attempt(
+    loop: asyncio.AbstractEventLoop, to: Endpoint, host: str, protocol: Callable[[], P], deadline: float, remaining: int
+) -> P:
+    """Connect to one address of `to`. It may take its share of the time, with `remaining` addresses to try."""
+    now = loop.time()
+    async with asyncio.timeout_at(now + (deadline - now) / remaining):
+        _, connected = await loop.create_connection(
+            protocol, host, to.port, ssl=to.context, server_hostname=to.server_name if to.context else None
+        )
+        return connected
 
 
 def _fault(to: Endpoint, host: str, error: OSError) -> GatewayError:

@@ -7,12 +7,21 @@ import time
 from typing import Any
 
 import pytest
+import trustme
 
 from gateway.kernel.clock import Clock
-from gateway.kernel.faults import UPSTREAM_CONNECT_TIMEOUT, UPSTREAM_NAME_UNRESOLVED, UPSTREAM_REFUSED, UPSTREAM_UNREACHABLE, GatewayError
+from gateway.kernel.faults import (
+    UPSTREAM_CONNECT_TIMEOUT,
+    UPSTREAM_NAME_UNRESOLVED,
+    UPSTREAM_REFUSED,
+    UPSTREAM_TLS_FAILED,
+    UPSTREAM_UNREACHABLE,
+    Fault,
+    GatewayError,
+)
 from gateway.upstream.connect import Endpoint, connect, endpoint_of
 from gateway.upstream.names import NameResolver
-from tests.fakes import RawBackend
+from tests.fakes import End, RawBackend, Script, script
 
 
 def resolver_of(*hosts: str) -> NameResolver:
@@ -110,3 +119,29 @@ async def test_unreachable() -> None:
         await connect_to(Endpoint("127.0.0.1", 80), loop=LoopWithoutNetwork())
     assert caught.value.fault is UPSTREAM_UNREACHABLE
     assert caught.value.cause == "127.0.0.1:80: Network is unreachable"
+
+
+@pytest.mark.parametrize(
+    ("greeting", "fault"),
+    [
+        (script(b"220 smtp ready\r\n", End.NEVER), UPSTREAM_TLS_FAILED),
+        (script(End.CLOSE), UPSTREAM_TLS_FAILED),
+        (script(End.NEVER), UPSTREAM_CONNECT_TIMEOUT),
+    ],
+    ids=["not TLS", "closed", "silent"],
+)
+async def test_a_failed_tls_handshake(greeting: Script, fault: Fault) -> None:
+    async with RawBackend(greeting=greeting) as backend:
+        with pytest.raises(GatewayError) as caught:
+            await connect_to(Endpoint("127.0.0.1", backend.port, ssl.create_default_context(), "127.0.0.1"), within_s=0.3)
+        assert caught.value.fault is fault
+
+
+async def test_a_certificate_of_an_unknown_authority() -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    async with RawBackend(tls=context) as backend:
+        with pytest.raises(GatewayError) as caught:
+            await connect_to(Endpoint("127.0.0.1", backend.port, ssl.create_default_context(), "127.0.0.1"))
+        assert caught.value.fault is UPSTREAM_TLS_FAILED
+        assert "unable to get local issuer certificate" in (caught.value.cause or "")
