@@ -17,7 +17,7 @@ ON_BOTH_LOOPS = (
     "test_connect",
     "test_deadlines",
     "test_health",
-    "test_request_body",
+    "test_response_parser_replies",
     "test_target",
     "test_upstream",
 )

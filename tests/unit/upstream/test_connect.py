@@ -1,3 +1,5 @@
+"""upstream/connect.py: endpoints, and connections to them."""
+
 import asyncio
 import errno
 import socket

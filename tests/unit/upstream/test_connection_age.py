@@ -1,3 +1,5 @@
+"""upstream/connection_age.py: the greatest ages of connections."""
+
 import math
 from itertools import pairwise
 

@@ -1,3 +1,5 @@
+"""upstream/deadlines.py: when deadlines expire, and what moves them during a call."""
+
 import asyncio
 import math
 import time
@@ -66,6 +68,17 @@ async def test_never(deadline: Deadline, expired: asyncio.Event) -> None:
     deadline.set(math.inf)
     deadline.cancel()
     await turn()
+    assert not expired.is_set()
+
+
+async def test_an_ended_deadline_drops_its_callback(deadline: Deadline, expired: asyncio.Event) -> None:
+    deadline.set(time.monotonic() + 0.01)
+    deadline.end()
+    deadline.set(time.monotonic())
+    later = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.03, later.set)
+    await later.wait()
+    assert deadline.at == math.inf
     assert not expired.is_set()
 
 

@@ -1,3 +1,5 @@
+"""upstream/name_memory.py: results that workers share."""
+
 import pytest
 
 from gateway.upstream.name_memory import ENTRY_BYTES, NameMemory

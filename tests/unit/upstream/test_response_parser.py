@@ -1,4 +1,4 @@
-"""upstream/response_parser.py: what the cases of whole connections (test_target_replies.py) cannot show."""
+"""upstream/response_parser.py: what the cases of whole connections (test_response_parser_replies.py) cannot show."""
 
 import pytest
 

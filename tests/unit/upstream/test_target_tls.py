@@ -1,3 +1,5 @@
+"""upstream/target.py and upstream/tls.py: calls over https."""
+
 import ssl
 from pathlib import Path
 from typing import NamedTuple

@@ -1,3 +1,5 @@
+"""upstream/connection.py: the time-outs of calls."""
+
 import asyncio
 import socket
 import time
