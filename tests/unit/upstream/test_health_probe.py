@@ -20,7 +20,7 @@ from gateway.kernel.faults import (
 )
 from gateway.upstream.connect import endpoint_of
 from gateway.upstream.framing import Origin
-from gateway.upstream.health_probe import probe
+from gateway.upstream.health_probe import _Head, probe
 from gateway.upstream.names import NameResolver
 from tests.fakes import End, RawBackend, Script, reply, script
 
@@ -107,3 +107,10 @@ async def test_https_must_prove_who_it_is() -> None:
         with pytest.raises(GatewayError) as caught:
             await seen(backend, other)
         assert caught.value.fault is UPSTREAM_TLS_FAILED
+
+
+async def test_bytes_after_the_status_are_ignored() -> None:
+    head = _Head(asyncio.get_running_loop(), "orders:80")
+    head.data_received(reply())
+    head.data_received(b"no reply at all")
+    assert await head.status == 200
