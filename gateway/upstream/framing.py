@@ -113,12 +113,17 @@ def repaired(reply: bytes) -> bytes:
     8.6).
     """
     heads: list[bytes] = []
-    rest = reply
-    while rest:
-        head, blank, rest = rest.partition(_BLANK)
-        heads.append(_repaired_head(head) + blank)
-        if head[9:10] != b"1":  # the final head: the body follows
-            return b"".join(heads) + rest
+    at = 0
+    while at < len(reply):
+        end = reply.find(_BLANK, at)
+        blank = b"" if end < 0 else _BLANK
+        end = len(reply) if end < 0 else end
+        heads.append(_repaired_head(reply[at:end]) + blank)
+        final = reply[at + 9 : at + 10] != b"1"
+        at = end + len(blank)
+        if final:  # the body follows
+            heads.append(reply[at:])
+            break
     return b"".join(heads)
 
 

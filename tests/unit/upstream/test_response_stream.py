@@ -84,3 +84,28 @@ async def test_it_may_end_while_it_is_paused(stream: ResponseStream, time: Manua
         stream.close()
     time.advance(6)
     assert stream.held_s == 6
+
+
+async def test_pieces_are_read_together_and_the_end_is_empty(stream: ResponseStream) -> None:
+    stream.feed(b"ab")
+    stream.feed(b"c")
+    stream.end(b"d")
+    assert await stream.read() == b"abcd"
+    assert await stream.read() == b""
+    stream.close()
+
+
+async def test_a_failed_stream_gives_what_has_arrived_and_then_the_error(stream: ResponseStream) -> None:
+    stream.feed(b"ab")
+    stream.fail(ValueError("broken"))
+    stream.fail(ValueError("later"))
+    assert await stream.read() == b"ab"
+    with pytest.raises(ValueError, match="broken"):
+        await stream.read()
+
+
+async def test_a_reader_is_woken_by_the_end(stream: ResponseStream) -> None:
+    reading = asyncio.ensure_future(stream.read())
+    await turn()
+    stream.end(b"")
+    assert await reading == b""

@@ -90,3 +90,10 @@ def test_one_target_alone_is_not_ejected_any_more() -> None:
     row.ejected_until, row.ejections = 99.0, 3
     after.adopt(before)
     assert after.upstreams["orders"].targets[0].up(0.0)
+
+
+def test_a_target_is_ejected_until_its_time_and_says_why() -> None:
+    target = SharedState({"orders": ["http://a"]}).upstreams["orders"].targets[0]
+    target.ejected_until, target.reason = 12.5, UPSTREAM_RESET
+    assert (target.ejected(12.4), target.ejected(12.5)) == (True, False)
+    assert target.reason is UPSTREAM_RESET
