@@ -6,11 +6,11 @@ from typing import Protocol, TypeAlias
 import msgspec
 
 from gateway.kernel.faults import GatewayError
-from gateway.kernel.http.public_urls import PublicOrigin, public_origin
 from gateway.kernel.http.request_headers import forwarded_prefix
 from gateway.kernel.limits.quota import Reservation
 from gateway.kernel.limits.token_bucket import Claim, Decision
 from gateway.table import Caller, Route
+from gateway.table.public_urls import PublicOrigin, public_origin
 from gateway.upstream.call import Answer, Call, Stream, TimedBody
 
 

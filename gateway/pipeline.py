@@ -187,7 +187,7 @@ class Gateway:
                 x.caller = (
                     identify(x, self.credentials, wall_s) if stored is None else await identify_stored(x, self.credentials, stored, wall_s)
                 )
-            x.claim = x.caller.look
+            x.claim = x.caller.peek
             x.decision = await self.limiter.decide(x.claim)
             x.looked = True
         except GatewayError:

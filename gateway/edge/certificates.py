@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from gateway.kernel.certificates import Certificate, from_der
+from gateway.net.certificates import Certificate, from_der
 from gateway.net.pem import PairError, load_authorities, load_pair
 
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"

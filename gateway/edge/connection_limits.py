@@ -4,8 +4,8 @@ import resource
 from collections.abc import Sequence
 from contextlib import suppress
 
-from gateway.settings.schema.server import Listener
-from gateway.settings.schema.upstreams import Upstream
+from gateway.settings.schema.server import ListenerSettings
+from gateway.settings.schema.upstreams import UpstreamSettings
 
 RESERVE = 64
 """Descriptors for whatever else a worker has open: its sockets, Redis, files that are read again."""
@@ -13,7 +13,7 @@ REJECTED = 64
 """Connections beyond the bound of a listener that are told so at one time. More wait in the system's queue until there is room."""
 
 
-def bounds(listeners: Sequence[Listener], upstreams: Sequence[Upstream]) -> list[int]:
+def bounds(listeners: Sequence[ListenerSettings], upstreams: Sequence[UpstreamSettings]) -> list[int]:
     """How many clients each of a worker's `listeners` may have in this process."""
     outgoing = sum(upstream.connections.max * len(upstream.targets) for upstream in upstreams)
     return shares([listener.limits.connections for listener in listeners], raise_descriptors(), outgoing)

@@ -8,15 +8,15 @@ from gateway.edge.certificates import Certificates, Pair, Terms
 from gateway.edge.handshake import HandshakeOptions
 from gateway.edge.listener_events import ListenerEvents
 from gateway.edge.request_head import Limits, RequestHeadChecker
-from gateway.kernel.http.node_names import unmapped_network
 from gateway.kernel.ids import Ids
 from gateway.net.address import UNIX
-from gateway.settings.schema.server import Listener, ListenerTls
+from gateway.net.node_names import unmapped_network
+from gateway.settings.schema.server import ListenerSettings, ListenerTls
 
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
-def door(setting: Listener, ids: Ids, monotonic: Callable[[], float], connections: int) -> RequestHeadChecker:
+def door(setting: ListenerSettings, ids: Ids, monotonic: Callable[[], float], connections: int) -> RequestHeadChecker:
     """What lets requests in, on as many `connections` at once. `monotonic` reads seconds."""
     limits = setting.limits
     sizes, times = (limits.header_bytes, limits.url_bytes, limits.body), (limits.header_timeout, limits.body_timeout, limits.idle_timeout)
@@ -29,7 +29,7 @@ def door(setting: Listener, ids: Ids, monotonic: Callable[[], float], connection
     )
 
 
-def options(setting: Listener, listener_events: ListenerEvents) -> HandshakeOptions | None:
+def options(setting: ListenerSettings, listener_events: ListenerEvents) -> HandshakeOptions | None:
     """What comes before HTTP, None for nothing. Reads certificates: raises PairError."""
     tls = setting.tls
     if tls is None and not setting.proxy_protocol:

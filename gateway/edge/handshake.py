@@ -16,9 +16,9 @@ import msgspec
 
 from gateway.edge import proxy_protocol
 from gateway.edge.certificates import Certificates
-from gateway.kernel.http.node_names import unmapped
 from gateway.net.address import UNIX
 from gateway.net.listen import BACKLOG, shut
+from gateway.net.node_names import unmapped
 
 SHUTDOWN_S = 1.0
 """How long a client may take to confirm that a TLS connection ends."""

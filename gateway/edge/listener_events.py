@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import structlog
 
-from gateway.kernel.certificates import Certificate
+from gateway.net.certificates import Certificate
 from gateway.observe.metrics import Metrics
 
 _SOON_S = 14 * 86400.0

@@ -20,10 +20,11 @@ from gateway.kernel.faults import (
     URL_TOO_LONG,
     GatewayError,
 )
-from gateway.kernel.http.node_names import chain
 from gateway.kernel.http.request_headers import connection_options
 from gateway.kernel.ids import Ids
+from gateway.kernel.memo import Memo
 from gateway.net.address import UNIX
+from gateway.net.node_names import chain
 from gateway.observe.trace import join
 
 ALL_METHODS = "DELETE, GET, HEAD, PATCH, POST, PUT"
@@ -76,7 +77,7 @@ class RequestHeadChecker(msgspec.Struct, frozen=True):
     ids: Ids
     monotonic: Callable[[], float]
     trusts_unix: bool = False
-    hosts: set[str] = msgspec.field(default_factory=set)
+    hosts: Memo[str, None] = msgspec.field(default_factory=lambda: Memo(_REMEMBERED_HOSTS))
     """Host fields that were found in order."""
 
     def trusts(self, address: str) -> bool:
@@ -194,9 +195,7 @@ class RequestHeadChecker(msgspec.Struct, frozen=True):
             if x.host is host:
                 x.host = host[:-1]
             return None
-        if len(self.hosts) >= _REMEMBERED_HOSTS:
-            self.hosts.clear()
-        self.hosts.add(host)
+        self.hosts.keep(host, None)
         return None
 
     def _client(self, headers: Any, peer: Peer) -> str:

@@ -18,8 +18,8 @@ from gateway.edge.certificates import verified_subject
 from gateway.edge.request_head import Peer, body_length
 from gateway.edge.write_progress import Outflow
 from gateway.kernel.faults import CLIENT_CLOSED, HEADERS_TOO_LARGE, MALFORMED_REQUEST, REQUEST_TIMEOUT, TOO_MANY_CONNECTIONS, GatewayError
-from gateway.kernel.http.node_names import unmapped
 from gateway.net.address import UNIX
+from gateway.net.node_names import unmapped
 
 if TYPE_CHECKING:
     from gateway.edge.listener import Listener

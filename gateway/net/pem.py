@@ -3,7 +3,7 @@
 import ssl
 from pathlib import Path
 
-from gateway.kernel.certificates import Certificate, from_pem
+from gateway.net.certificates import Certificate, from_pem
 
 
 class PairError(OSError):

@@ -11,7 +11,7 @@ from gateway.kernel.faults import (
     Fault,
     GatewayError,
 )
-from gateway.kernel.http.key_scrubbing import TooManyKeysError, decode, drop_copies, fold, holds, secrets_of, take_key
+from gateway.kernel.http.key_scrubbing import TooManyKeysError, contains_secret, decode, drop_copies, fold, secrets_of, take_key
 from gateway.keystore.cache import StoredKeys
 from gateway.table import Caller, Credentials, Route
 
@@ -41,14 +41,14 @@ def _take_copies(x: Exchange, keys: list[str], text: str, credentials: Credentia
     """`text` is all of `x` in which there might be copies."""
     try:
         secrets = secrets_of(keys)
-        if not holds(text.encode(errors="replace"), secrets):
+        if not contains_secret(text.encode(errors="replace"), secrets):
             return
         x.query = drop_copies(x.query, secrets)
     except TooManyKeysError:
         raise GatewayError(KEY_AMBIGUOUS) from None
-    if holds(x.path.encode(errors="replace"), secrets):
+    if contains_secret(x.path.encode(errors="replace"), secrets):
         raise _misplaced(MALFORMED_PATH, credentials)
-    if holds(f"{x.host} {x.query}".encode(errors="replace"), secrets):  # in the query only what its separators cut in two
+    if contains_secret(f"{x.host} {x.query}".encode(errors="replace"), secrets):  # in the query only what its separators cut in two
         raise _misplaced(MALFORMED_REQUEST, credentials)
 
 

@@ -18,10 +18,10 @@ from gateway.kernel.envelope.write import EMPTY_RESULT, error, message_ids, succ
 from gateway.kernel.errors.translate import Translation, code_of, generic, status_of, translate
 from gateway.kernel.faults import UNDEFINED, UPSTREAM_BODY_INVALID, UPSTREAM_PROTOCOL_ERROR, UPSTREAM_TYPE_REFUSED, GatewayError
 from gateway.kernel.http.content_coding import decode, decoder, is_coded
-from gateway.kernel.http.public_urls import with_public_urls
 from gateway.kernel.http.response_headers import LOCATION, Line, Screened, checked, replaced, screen
 from gateway.kernel.http.status_rules import WITHOUT_BODY, completed
 from gateway.table import Route
+from gateway.table.public_urls import with_public_urls
 from gateway.upstream.call import Answer, Stream
 
 _WITH_RESULT = frozenset(range(200, 300)) - {204, 205, 206}

@@ -6,10 +6,10 @@ from typing import TypeAlias
 from multidict import istr
 
 from gateway.exchange import Exchange, Headers
-from gateway.kernel.http.key_scrubbing import holds, secrets_of
-from gateway.kernel.http.node_names import chain
+from gateway.kernel.http.key_scrubbing import contains_secret, secrets_of
 from gateway.kernel.http.request_headers import forwarded_prefix
 from gateway.net.address import UNIX
+from gateway.net.node_names import chain
 from gateway.table import Caller, Route
 from gateway.upstream.call import BODY_PIECE_BYTES, Body, Call
 
@@ -115,9 +115,9 @@ def _kept(x: Exchange, route: Route) -> bytes:
         kept = _as_the_service_knows(kept, route, parts=_of_bytes(headers))
     lines = b"".join([b"%b: %b\r\n" % field for field in kept])
     keys = x.header_keys + x.query_keys if x.query_keys else x.header_keys
-    if keys and (secrets := secrets_of(keys)) and (holds(lines, secrets) if b"%" in lines else any(map(lines.count, secrets))):
+    if keys and (secrets := secrets_of(keys)) and (contains_secret(lines, secrets) if b"%" in lines else any(map(lines.count, secrets))):
         # a copy in a Referer, a cookie, a header of the client's own
-        kept = [field for field in kept if not holds(b"%b: %b" % field, secrets)]
+        kept = [field for field in kept if not contains_secret(b"%b: %b" % field, secrets)]
         lines = b"".join([b"%b: %b\r\n" % field for field in kept])
     return lines
 

@@ -36,7 +36,7 @@ from gateway.observe.metrics import Metrics
 from gateway.observe.recent_errors import ErrorLog, ErrorRing
 from gateway.observe.shared_memory import Region
 from gateway.pipeline import Gateway, Redirection
-from gateway.settings.schema.server import Listener as ListenerSetting
+from gateway.settings.schema.server import ListenerSettings
 from gateway.stages.prepare import Ahead
 from gateway.stages.record import Recorder
 from gateway.table.compile import build_routes
@@ -80,7 +80,7 @@ class Post(msgspec.Struct, frozen=True):
     One of the `workers` of the node `checks` the targets of upstreams. `outage` is where it writes what has to outlive it.
     """
 
-    sockets: list[tuple[ListenerSetting, list[socket.socket]]]
+    sockets: list[tuple[ListenerSettings, list[socket.socket]]]
     region: Region
     errors: ErrorRing
     heartbeat: Heartbeat
@@ -317,5 +317,5 @@ class Worker:
             metrics.quota_lost.labels().watch(partial(getattr, self.limiter.quotas.settlements, "lost"))
 
 
-def _serves(setting: ListenerSetting, gateway: Gateway) -> Callable[[Exchange, Send], Awaitable[None]]:
+def _serves(setting: ListenerSettings, gateway: Gateway) -> Callable[[Exchange, Send], Awaitable[None]]:
     return gateway.handle if setting.redirect is None else Redirection(gateway, setting.redirect_port).handle

@@ -23,7 +23,7 @@ from gateway.pipeline import Gateway
 from gateway.settings import parse
 from gateway.stages.record import Recorder
 from gateway.table.compile import build_routes
-from gateway.table.snapshot import draw
+from gateway.table.snapshot import compile_snapshot
 from gateway.table.upstreams import build_upstreams
 from gateway.upstream.call import Answer, Call
 from tests.gateway_process import KEY, configuration, digest
@@ -135,7 +135,7 @@ async def serving(folder: Path) -> AsyncIterator[tuple[int, Listener]]:
             ),
             "gateway.yaml",
         )
-        metrics, snapshot = Metrics(), draw(config, None, "gateway.yaml")
+        metrics, snapshot = Metrics(), compile_snapshot(config, None, "gateway.yaml")
         opened = os.open(folder / "log", os.O_WRONLY | os.O_CREAT)
         log = Log(clock.wall, format="json", fd=opened)
         log.install()

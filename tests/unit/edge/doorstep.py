@@ -12,7 +12,6 @@ from typing import Any
 from gateway.edge import Listener
 from gateway.edge.request_head import Limits, RequestHeadChecker
 from gateway.exchange import Exchange, Reply, Send
-from gateway.kernel.certificates import Certificate
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.ids import Ids
 from gateway.net.write_batch import WriteBatch

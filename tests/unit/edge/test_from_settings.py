@@ -11,12 +11,12 @@ from gateway.edge.handshake import HandshakeOptions
 from gateway.edge.listener_events import ListenerEvents
 from gateway.kernel.ids import Ids
 from gateway.observe.metrics import Metrics
-from gateway.settings.schema.server import Listener
+from gateway.settings.schema.server import ListenerSettings
 from tests.authority import Authority
 
 
 def made(**settings: Any) -> HandshakeOptions | None:
-    return options(Listener.model_validate(settings), ListenerEvents(Metrics(), "public", lambda: 0.0))
+    return options(ListenerSettings.model_validate(settings), ListenerEvents(Metrics(), "public", lambda: 0.0))
 
 
 def test_plain_http_asks_for_nothing() -> None:
@@ -54,11 +54,11 @@ def test_tls_is_as_strict_as_it_is_said_to_be(
 
 
 def test_a_range_of_mapped_addresses_is_one_of_ipv4() -> None:
-    way_in = door(Listener.model_validate({"trusted_proxies": ["::ffff:10.0.0.0/104"]}), Ids(bytes), lambda: 0.0, 7)
+    way_in = door(ListenerSettings.model_validate({"trusted_proxies": ["::ffff:10.0.0.0/104"]}), Ids(bytes), lambda: 0.0, 7)
     assert [way_in.trusts(address) for address in ("10.1.2.3", "11.1.2.3")] == [True, False]
 
 
 def test_a_door_trusts_networks_and_unix_sockets_alike() -> None:
-    way_in = door(Listener.model_validate({"trusted_proxies": ["unix", "10.0.0.0/8"]}), Ids(bytes), lambda: 0.0, 7)
+    way_in = door(ListenerSettings.model_validate({"trusted_proxies": ["unix", "10.0.0.0/8"]}), Ids(bytes), lambda: 0.0, 7)
     assert way_in.limits.connections == 7
     assert [way_in.trusts(address) for address in ("10.1.2.3", "11.1.2.3", "unix")] == [True, False, True]

@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from gateway.edge.listener_events import ListenerEvents
-from gateway.kernel.certificates import Certificate
+from gateway.net.certificates import Certificate
 from gateway.observe.log import Log
 from gateway.observe.metrics import Metrics
 from tests.scrape import scraped

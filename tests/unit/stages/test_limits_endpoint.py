@@ -18,7 +18,7 @@ HOUR = Window("route/dear/hour", 9, 3_600_000_000, "Hour")
 async def told(*routes: Route) -> dict[str, Any]:
     limiter, x, one = LocalLimiter(ManualClock().clock), exchange(), caller()
     await limiter.decide(one.claim)
-    reply = await tell(x, one, await limiter.decide(one.look), Accounts(limiter, routes))
+    reply = await tell(x, one, await limiter.decide(one.peek), Accounts(limiter, routes))
     assert (reply.status, reply.source, x.looked) == (200, "gateway", True)
     assert dict(reply.fields) == {"Content-Type": "application/json", "Cache-Control": "no-store"}
     body = json.loads(reply.body)

@@ -6,9 +6,9 @@ import json
 import pytest
 
 from gateway.kernel.faults import UPSTREAM_BODY_INVALID, UPSTREAM_PROTOCOL_ERROR
-from gateway.kernel.http.public_urls import url_mapping
 from gateway.kernel.http.response_headers import FieldRules
 from gateway.stages.normalize import normalize
+from gateway.table.public_urls import url_mapping
 from tests.answers import GZIP, JSON, PNG, TEXT, answer_of, normalized, refused, route_in, wrapped
 from tests.envelope_schema import check_envelope
 from tests.samples import REQUEST_ID, Pieces, exchange

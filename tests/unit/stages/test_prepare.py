@@ -6,9 +6,9 @@ import pytest
 
 from gateway.exchange import Exchange
 from gateway.kernel.faults import REQUEST_TIMEOUT, GatewayError
-from gateway.kernel.http.public_urls import UrlMapping
 from gateway.stages.prepare import READ_AHEAD_BYTES, Ahead, prepare
 from gateway.table import Envelope, Route
+from gateway.table.public_urls import UrlMapping
 from gateway.upstream.call import BODY_PIECE_BYTES, Call
 from tests.samples import REQUEST_ID, Pieces, caller, exchange, route
 

@@ -5,7 +5,7 @@ from gateway.kernel.health import Findings, Verdict
 from gateway.observe.node_metrics import NodeMetrics
 from gateway.settings import parse
 from gateway.supervisor.status import show, told_targets
-from gateway.table.snapshot import Snapshot, draw
+from gateway.table.snapshot import Snapshot, compile_snapshot
 from tests.clocks import ManualClock
 
 WORKERS = [
@@ -17,7 +17,7 @@ ROUTES = "routes: [{id: r, match: {prefix: /}, upstream: orders}]"
 
 def snapshot(*urls: str, more: str = "") -> Snapshot:
     targets = ", ".join(f'{{url: "{url}"}}' for url in urls)
-    return draw(parse(f"version: 1\nupstreams: [{{id: orders, targets: [{targets}]{more}}}]\n{ROUTES}\n"), None, "gateway.yaml")
+    return compile_snapshot(parse(f"version: 1\nupstreams: [{{id: orders, targets: [{targets}]{more}}}]\n{ROUTES}\n"), None, "gateway.yaml")
 
 
 def series(node: NodeMetrics) -> dict[str, float]:
