@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 
 from gateway.kernel.host_port import host_port
 
-Kind: TypeAlias = Literal["single", "sentinel", "cluster"]
+RedisKind: TypeAlias = Literal["single", "sentinel", "cluster"]
 
 PATTERN = r"^(rediss?(\+(sentinel|cluster))?|unix)://"
 """How they all begin, for the JSON Schema."""

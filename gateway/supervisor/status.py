@@ -53,7 +53,7 @@ def told_targets(snapshot: Snapshot, clock: Clock, connections: Sequence[bytes])
     ]
 
 
-def _upstreams(snapshot: Snapshot) -> Iterator[tuple[Upstream, UpstreamRow]]:
+def _upstreams(snapshot: Snapshot) -> Iterator[tuple[UpstreamSettings, UpstreamRow]]:
     return ((upstream, snapshot.shared_state.upstreams[upstream.id]) for upstream in snapshot.config.upstreams)
 
 

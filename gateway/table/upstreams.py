@@ -12,8 +12,7 @@ from gateway.observe.metrics import Metrics
 from gateway.observe.upstream_events import UpstreamEvents
 from gateway.settings import Config
 from gateway.settings.schema.health import Health
-from gateway.settings.schema.upstreams import Upstream as UpstreamSetting
-from gateway.settings.schema.upstreams import UpstreamTls
+from gateway.settings.schema.upstreams import UpstreamSettings, UpstreamTls
 from gateway.upstream.circuit_breaker import BreakerRules, CircuitBreaker
 from gateway.upstream.health_checks import HealthCheckRules, HealthChecks
 from gateway.upstream.names import NameResolver
@@ -51,7 +50,7 @@ def build_health_checks(
 
 
 def _upstream(
-    setting: UpstreamSetting, row: UpstreamRow, metrics: Metrics, clock: Clock, write_batch: WriteBatch, names: NameResolver
+    setting: UpstreamSettings, row: UpstreamRow, metrics: Metrics, clock: Clock, write_batch: WriteBatch, names: NameResolver
 ) -> AnyUpstream:
     """Build only the layers that are needed: a single target needs no choice, and the circuit breaker is optional."""
     events = UpstreamEvents(setting, metrics)
@@ -70,7 +69,7 @@ def _upstream(
 
 
 def _targets(
-    setting: UpstreamSetting, events: UpstreamEvents, clock: Clock, write_batch: WriteBatch, names: NameResolver
+    setting: UpstreamSettings, events: UpstreamEvents, clock: Clock, write_batch: WriteBatch, names: NameResolver
 ) -> Sequence[Target]:
     secure = any(target.url.scheme == "https" for target in setting.targets)
     context = ssl_context(_tls(setting.tls)) if secure else None

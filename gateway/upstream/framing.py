@@ -10,7 +10,7 @@ from functools import lru_cache
 import msgspec
 
 from gateway.kernel.envelope.charsets import BOM
-from gateway.kernel.envelope.media_type import Kind, media
+from gateway.kernel.envelope.media_type import MediaKind, media
 from gateway.upstream.call import Call, Fields
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -145,11 +145,11 @@ def _repaired_head(head: bytes) -> bytes:
     return b"\r\n".join(lines)
 
 
-STREAMED: frozenset[Kind] = frozenset({"events", "binary"})
+STREAMED: frozenset[MediaKind] = frozenset({"events", "binary"})
 """Kinds of bodies that are passed on while they arrive, because no later stage needs them whole."""
 
 
-def kind_of(fields: Fields, begun: bytes | bytearray) -> Kind:
+def kind_of(fields: Fields, begun: bytes | bytearray) -> MediaKind:
     """Return the kind of body that `fields` announce.
 
     Octets whose first bytes, `begun`, do not look like JSON are binary.

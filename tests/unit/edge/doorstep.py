@@ -14,6 +14,7 @@ from gateway.edge.request_head import Limits, RequestHeadChecker
 from gateway.exchange import Exchange, Reply, Send
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.ids import Ids
+from gateway.net.certificates import Certificate
 from gateway.net.write_batch import WriteBatch
 
 LIMITS = Limits(

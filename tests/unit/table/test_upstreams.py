@@ -17,7 +17,7 @@ from gateway.net.pem import PairError
 from gateway.net.write_batch import WriteBatch
 from gateway.observe.metrics import Metrics
 from gateway.settings import Config, parse
-from gateway.table.snapshot import draw
+from gateway.table.snapshot import compile_snapshot
 from gateway.table.upstreams import AnyUpstream, build_health_checks, build_upstreams
 from gateway.upstream.circuit_breaker import CircuitBreaker
 from gateway.upstream.target import Target
@@ -51,14 +51,16 @@ def configured(targets: str, more: str = "") -> Config:
 
 def built(targets: str, more: str = "") -> AnyUpstream:
     config = configured(targets, more)
-    return build_upstreams(config, draw(config, None, "").shared_state, METRICS, Clock(time.monotonic, time.time), WriteBatch())["orders"]
+    return build_upstreams(
+        config, compile_snapshot(config, None, "").shared_state, METRICS, Clock(time.monotonic, time.time), WriteBatch()
+    )["orders"]
 
 
 async def test_names_are_shared_and_adopted_by_the_next_configuration() -> None:
     config = configured(
         '{url: "http://localhost:3000"}, {url: "http://localhost:3001"}, {url: "http://127.0.0.1:1"}', ", connections: {max_age: 1m}"
     )
-    before, after = draw(config, None, ""), draw(config, None, "")
+    before, after = compile_snapshot(config, None, ""), compile_snapshot(config, None, "")
     targets = build_upstreams(config, before.shared_state, METRICS, Clock(time.monotonic, time.time), WriteBatch())["orders"].targets
     assert len({id(target.names) for target in targets}) == 1
     assert repr(before.shared_state.names) == "<NameMemory 1 names>"
@@ -117,7 +119,7 @@ async def test_targets_have_health_checks_where_the_configuration_has_them() -> 
     health = ", health: {path: /healthz, interval: 100ms, healthy: 1}"
     async with RawBackend(script(reply(status=b"503 Service Unavailable"))) as backend:
         config = configured(f'{{url: "{backend.url}"}}', f"{health}, breaker: {{}}")
-        shared_state, clock = draw(config, None, "").shared_state, Clock(time.monotonic, time.time)
+        shared_state, clock = compile_snapshot(config, None, "").shared_state, Clock(time.monotonic, time.time)
         upstreams = build_upstreams(config, shared_state, METRICS, clock, WriteBatch())
         (health_checks,) = build_health_checks(config, upstreams, shared_state, METRICS, clock)
         with capture_logs() as lines:
@@ -138,7 +140,9 @@ def event_names(lines: Sequence[Mapping[str, object]]) -> set[object]:
 async def test_a_worker_reports_its_connections_by_target() -> None:
     async with RawBackend() as backend:
         config = configured(f'{{url: "{backend.url}"}}, {{url: "{backend.url}/b"}}', ", breaker: {}")
-        upstreams = build_upstreams(config, draw(config, None, "").shared_state, METRICS, Clock(time.monotonic, time.time), WriteBatch())
+        upstreams = build_upstreams(
+            config, compile_snapshot(config, None, "").shared_state, METRICS, Clock(time.monotonic, time.time), WriteBatch()
+        )
         await upstreams["orders"].targets[1].send(call())
         status, shown = await connections_query(upstreams)({})
         none, one = {"idle": 0, "active": 0, "pending": 0}, {"idle": 1, "active": 0, "pending": 0}
@@ -154,7 +158,7 @@ def test_unusable_files(tmp_path: Path) -> None:
     with pytest.raises(PairError, match=r"ca\.pem"):
         build_upstreams(
             config.model_copy(update={"upstreams": (upstream,)}),
-            draw(config, None, "").shared_state,
+            compile_snapshot(config, None, "").shared_state,
             METRICS,
             Clock(time.monotonic, time.time),
             WriteBatch(),
