@@ -86,8 +86,8 @@ class Keyring:
         """Returns the key with this id, for operators, who do not know secrets."""
         return self._by_id[key_id]
 
-    def find(self, secret: str, organization: str | None, wall_s: float) -> Caller:
-        """Returns the caller of `secret` on behalf of `organization` (None: the key's default organisation).
+    def find(self, secret: str, organization: str | None, wall_s: float, _client: str = "") -> Caller:
+        """The caller that `secret` stands for, on behalf of `organization` (None: the key's default one).
 
         Raises GatewayError: KEY_UNKNOWN, KEY_EXPIRED, KEY_DISABLED, ORGANIZATION_FORBIDDEN or ORGANIZATION_DISABLED.
         """
@@ -96,11 +96,8 @@ class Keyring:
             raise GatewayError(KEY_UNKNOWN)
         return speaking_for(key, organization, wall_s)
 
-    def certified(self, subject: str, organization: str | None, wall_s: float) -> Caller:
-        """Returns the caller with this certificate subject.
-
-        Raises what `find` raises, and KEY_MISSING for an unknown subject.
-        """
+    def certified(self, subject: str, organization: str | None, wall_s: float, _client: str = "") -> Caller:
+        """The caller whose certificate says `subject`. Raises what `find` raises, KEY_MISSING when there is no such caller."""
         key = self._by_subject[subject]
         if key is None:
             raise GatewayError(KEY_MISSING)

@@ -17,11 +17,11 @@ import structlog
 import uvloop
 
 from gateway.edge import Listener
-from gateway.edge.borrowed_sockets import Borrowed
+from gateway.edge.borrowed_sockets import BorrowedSockets
 from gateway.edge.connection_limits import bounds
-from gateway.edge.from_settings import door, options
+from gateway.edge.from_settings import handshake_options, head_checker
 from gateway.edge.listener_events import ListenerEvents
-from gateway.edge.unread_replies import Unread
+from gateway.edge.unread_replies import UnreadReplies
 from gateway.exchange import Exchange, Send
 from gateway.kernel.clock import Clock
 from gateway.kernel.ids import Ids
@@ -35,9 +35,9 @@ from gateway.observe.log import Log
 from gateway.observe.metrics import Metrics
 from gateway.observe.recent_errors import ErrorLog, ErrorRing
 from gateway.observe.shared_memory import Region
-from gateway.pipeline import Gateway, Redirection
+from gateway.pipeline import Gateway
 from gateway.settings.schema.server import ListenerSettings
-from gateway.stages.prepare import Ahead
+from gateway.stages.prepare import ReadAhead
 from gateway.stages.record import Recorder
 from gateway.table.compile import build_routes
 from gateway.table.snapshot import Snapshot
@@ -122,7 +122,7 @@ class Worker:
         self.limiter = self._limiter()
         self.key_watch = key_watch(config, self.limiter, self.metrics, SYSTEM)
         self.channel = Channel(post.control)
-        self._borrowed = Borrowed(self.listeners)
+        self._borrowed = BorrowedSockets(self.listeners)
         self._lags: deque[float] = deque(maxlen=BEATS_REMEMBERED)
         self._go = asyncio.Event()
         self._stop = asyncio.Event()
@@ -162,8 +162,8 @@ class Worker:
         settings = [setting for setting, _ in self.post.sockets]
         for setting, most in zip(settings, bounds(settings, self.config.upstreams), strict=True):
             listener_events = ListenerEvents(self.metrics, setting.id, SYSTEM.wall)
-            before = options(setting, listener_events)
-            way_in = door(setting, ids, SYSTEM.monotonic, most)
+            before = handshake_options(setting, listener_events)
+            way_in = head_checker(setting, ids, SYSTEM.monotonic, most)
             serve = _serves(setting, gateway)
             self.listeners.append(Listener(way_in, serve, SYSTEM.wall, self.outbox, listener_events.rejected, before, self.unread))
 
@@ -281,8 +281,8 @@ class Worker:
             clock=SYSTEM,
             faults=self.snapshot.faults,
             id_field=config.observability.request_id.header,
-            stored=stored,
-            ahead=Ahead(config.server.limits.read_ahead),
+            callers=stored,
+            read_ahead=ReadAhead(config.server.limits.read_ahead),
         )
 
     def _limiter(self) -> LocalLimiter | RedisLimiter:
@@ -318,4 +318,4 @@ class Worker:
 
 
 def _serves(setting: ListenerSettings, gateway: Gateway) -> Callable[[Exchange, Send], Awaitable[None]]:
-    return gateway.handle if setting.redirect is None else Redirection(gateway, setting.redirect_port).handle
+    return (gateway if setting.redirect is None else gateway.redirecting(setting.redirect_port)).handle

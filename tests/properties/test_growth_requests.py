@@ -15,7 +15,7 @@ from aiohttp.http import HttpRequestParser
 
 from gateway.edge import proxy_protocol
 from gateway.edge.certificates import Certificates
-from gateway.edge.request_head import Limits, Peer, RequestHeadChecker
+from gateway.edge.request_head import ListenerLimits, Peer, RequestHeadChecker
 from gateway.exchange import Exchange
 from gateway.kernel.http.accept import quality
 from gateway.kernel.ids import Ids
@@ -37,7 +37,7 @@ class Front:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        limits = Limits(LARGE, LARGE, LARGE, 1.0, 1.0, 1.0, 100)
+        limits = ListenerLimits(LARGE, LARGE, LARGE, 1.0, 1.0, 1.0, 100)
         trusted = [spine.NETWORK]
         self._checker = RequestHeadChecker(limits, trusted, Ids(os.urandom), lambda: 1.0)
         everything = Envelope("auto", LARGE, "passthrough")
@@ -58,9 +58,9 @@ class Front:
         try:
             messages, _, _ = parser.feed_data(head)
         except Exception as error:
-            self._checker.unparsable(error, head)
+            self._checker.parse_error(error, head)
             return
-        x: Exchange = self._checker.admit(messages[0][0], Peer("10.0.0.9", "http", True))
+        x: Exchange = self._checker.to_exchange(messages[0][0], Peer("10.0.0.9", "http", True))
         self._loop.run_until_complete(self._gateway.handle(x, spine.Client().send))
 
 

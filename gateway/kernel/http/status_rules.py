@@ -14,8 +14,16 @@ The gateway's own are about now.
 RETRY_SHORTLY: Line = ("Retry-After", "1")
 """For errors that pass by themselves, nobody knows when."""
 
-WITHOUT_BODY = frozenset({204, 205, 304})
-"""Statuses of replies that never have one (RFC 9110, 15.3.5, 15.3.6 and 15.4.5)."""
+UNFRAMED = frozenset({204, 304})
+"""Statuses of replies that end with their header, whatever its framing fields say (RFC 9112, 6.3)."""
+
+WITHOUT_BODY = UNFRAMED | {205}
+"""Statuses of replies that never have a body (RFC 9110, 15.3.5, 15.3.6 and 15.4.5). That of a 205 is framed as empty."""
+
+
+def has_body(method: str, status: int) -> bool:
+    """Return whether a reply with `status` to a request with `method` may have a body."""
+    return method != "HEAD" and status not in WITHOUT_BODY
 
 
 def completed(lines: list[Line], status: int, allow: tuple[str, ...]) -> list[Line]:

@@ -11,14 +11,14 @@ from typing import Any
 import msgspec
 
 from gateway.edge import Listener
-from gateway.edge.request_head import Limits, RequestHeadChecker
+from gateway.edge.request_head import ListenerLimits, RequestHeadChecker
 from gateway.exchange import Exchange, Reply, Send
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.ids import Ids
 from gateway.net.write_batch import WriteBatch
 from tests.raw_client import RawClient
 
-LIMITS = Limits(
+LIMITS = ListenerLimits(
     header_bytes=4096, url_bytes=1024, body_bytes=1 << 20, header_timeout_s=10.0, body_timeout_s=10.0, idle_timeout_s=10.0, connections=1000
 )
 HURRIED = msgspec.structs.replace(LIMITS, header_timeout_s=0.1, body_timeout_s=0.1, idle_timeout_s=0.1)
@@ -28,7 +28,7 @@ Serve = Callable[[Exchange, Send], Awaitable[None]]
 
 
 async def echo(x: Exchange, send: Send) -> None:
-    """Answers with what arrived; a refusal at the door with its fault."""
+    """Answers with what arrived; a refusal at the checker of heads with its fault."""
     if x.head_error is not None:
         fault = x.head_error.fault
         await send(Reply(fault.status, [("X-Fault", fault.name)], b"{}"))
@@ -47,7 +47,7 @@ async def echo(x: Exchange, send: Send) -> None:
 @asynccontextmanager
 async def listening(
     serve: Serve = echo,
-    limits: Limits = LIMITS,
+    limits: ListenerLimits = LIMITS,
     trusted: tuple[str, ...] = (),
     host: str = "127.0.0.1",
     rejected: list[int] | None = None,
