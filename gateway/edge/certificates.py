@@ -60,7 +60,7 @@ class Certificates:
                 self._loaded.append(self._read(pair))
             except PairError as error:
                 raise PairError(f"{pair.certificate}: {error}", about_key=error.about_key) from error
-        self._arrange()
+        self._index_names()
 
     def __repr__(self) -> str:
         return f"<Certificates {' '.join(sorted(self._by_name))}>"

@@ -20,6 +20,7 @@ from gateway.kernel.faults import (
     KEY_AMBIGUOUS,
     LIMITER_UNAVAILABLE,
     RATE_LIMITED,
+    GatewayError,
 )
 from gateway.kernel.http.key_scrubbing import decode, fold
 from gateway.kernel.key_format import without_keys

@@ -11,6 +11,7 @@ import msgspec
 
 from gateway.kernel.envelope.charsets import BOM
 from gateway.kernel.envelope.media_type import MediaKind, media
+from gateway.kernel.http.status_rules import UNFRAMED
 from gateway.upstream.call import Call, Fields
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -74,7 +75,7 @@ def codings_supported(fields: Fields, version: str) -> bool:
 
 def bodiless(status: int) -> bool:
     """Whether a response ends with its head, whatever its fields announce (RFC 9112 6.3)."""
-    return status in (204, 304)
+    return status in UNFRAMED
 
 
 def keeps_alive(version: str, fields: Fields) -> bool:

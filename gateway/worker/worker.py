@@ -116,7 +116,7 @@ class Worker:
         )
         self.metrics = Metrics(buckets=observability.metrics.buckets, region=post.region.reopened())
         self.outbox = WriteBatch()
-        self.unread = Unread(config.server.limits.unread, self.metrics.replies_not_taken.inc)
+        self.unread = UnreadReplies(config.server.limits.unread, self.metrics.replies_not_taken.inc)
         self.upstreams = build_upstreams(config, snapshot.shared_state, self.metrics, SYSTEM, self.outbox)
         self.health_checks = build_health_checks(config, self.upstreams, snapshot.shared_state, self.metrics, SYSTEM) if post.checks else []
         self.limiter = self._limiter()

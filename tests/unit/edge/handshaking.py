@@ -93,7 +93,7 @@ async def listening(
     head_checker = RequestHeadChecker(
         limits, [ip_network(one) for one in trusted], Ids(lambda n: bytes(range(256)) * (n // 256)), loop.time, unix is not None
     )
-    listener = Listener(door, serve, lambda: 784111777.0, WriteBatch(), ([] if rejected is None else rejected).append, **more)
+    listener = Listener(head_checker, serve, lambda: 784111777.0, WriteBatch(), ([] if rejected is None else rejected).append, **more)
     if unix is None:
         sock = socket.create_server((host, 0), family=socket.AF_INET6 if host == "::" else socket.AF_INET, dualstack_ipv6=host == "::")
     else:

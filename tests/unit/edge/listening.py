@@ -52,9 +52,11 @@ async def listening(
     host: str = "127.0.0.1",
     rejected: list[int] | None = None,
 ) -> AsyncIterator[tuple[Listener, int]]:
-    """A listener on a free port; `::` stands for both versions of IP. `rejected` is told of each who is too many."""
-    door = RequestHeadChecker(limits, [ip_network(one) for one in trusted], Ids(lambda n: bytes(range(256)) * (n // 256)), time.monotonic)
-    listener = Listener(door, serve, lambda: 784111777.0, WriteBatch(), ([] if rejected is None else rejected).append)
+    """A listener on a free port; `::` stands for both versions of IP. `rejected` receives the limit for each connection beyond it."""
+    head_checker = RequestHeadChecker(
+        limits, [ip_network(one) for one in trusted], Ids(lambda n: bytes(range(256)) * (n // 256)), time.monotonic
+    )
+    listener = Listener(head_checker, serve, lambda: 784111777.0, WriteBatch(), ([] if rejected is None else rejected).append)
     sock = socket.create_server((host, 0), family=socket.AF_INET6 if host == "::" else socket.AF_INET, dualstack_ipv6=host == "::")
     await listener.start(sock)
     try:
