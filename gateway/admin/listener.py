@@ -21,6 +21,7 @@ from gateway.admin.connection import SERVER, AdminServer
 from gateway.admin.connection import json_reply as json_reply
 from gateway.admin.connection import lines_reply as lines_reply
 from gateway.kernel.http.accept import quality
+from gateway.net.listen import spelled
 from gateway.system.acceptor import Acceptor, room
 
 Readiness: TypeAlias = Callable[[], tuple[bool, list[str]]]
@@ -92,7 +93,7 @@ class Admin:
         server = AdminServer(self._serve, access_log=None, keepalive_timeout=_IDLE_TIMEOUT_S, auto_decompress=False)
         self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
         await self._runner.setup()
-        self.address = _spelled(sock)
+        self.address = spelled(sock)
         self._acceptor = Acceptor(sock, server, server, room(self._most_connections))
         self._sweep(server)
 
@@ -206,11 +207,3 @@ async def _bound(address: str) -> socket.socket:
         raise socket.gaierror(error.errno, f"{error.strerror}: {address}") from error
     family, _, _, _, place = found[0]
     return socket.create_server((str(place[0]), int(place[1])), family=family)
-
-
-def _spelled(sock: socket.socket) -> str:
-    address = sock.getsockname()
-    if isinstance(address, tuple):
-        host, port = address[:2]
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return f"unix:{address}"

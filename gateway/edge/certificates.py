@@ -59,7 +59,7 @@ class Certificates:
             try:
                 self._loaded.append(self._read(pair))
             except PairError as error:
-                raise PairError(f"{pair.certificate}: {error}", error.about_key) from error
+                raise PairError(f"{pair.certificate}: {error}", about_key=error.about_key) from error
         self._index_names()
 
     def __repr__(self) -> str:

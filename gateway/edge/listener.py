@@ -17,7 +17,7 @@ from gateway.edge.request_head import RequestHeadChecker
 from gateway.edge.unread_replies import UnreadReplies
 from gateway.exchange import Exchange, Send
 from gateway.net.listen import BACKLOG, shut
-from gateway.net.write_batch import Outbox
+from gateway.net.write_batch import WriteBatch
 from gateway.upstream.call import BODY_PIECE_BYTES
 
 
@@ -44,7 +44,7 @@ class Listener(Server):
         head_checker: RequestHeadChecker,
         serve: Callable[[Exchange, Send], Awaitable[None]],
         wall: Callable[[], float],
-        outbox: Outbox,
+        outbox: WriteBatch,
         on_rejected: Callable[[int], None],
         options: HandshakeOptions | None = None,
         unread: UnreadReplies | None = None,

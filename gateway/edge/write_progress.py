@@ -13,7 +13,7 @@ from gateway.edge.request_head import Peer, RequestHeadChecker
 from gateway.edge.unread_replies import UnreadReplies
 from gateway.exchange import Exchange, Send
 from gateway.kernel.faults import REPLY_NOT_TAKEN, GatewayError
-from gateway.net.write_batch import Outbox
+from gateway.net.write_batch import WriteBatch
 
 PACE_AFTER_S = 1.0
 """The pace of a client is measured when it has been behind for so many seconds."""
@@ -29,7 +29,7 @@ class ConnectionOwner(Protocol):
     SWEEP_S: float
     head_checker: RequestHeadChecker
     serve: Callable[[Exchange, Send], Awaitable[None]]
-    outbox: Outbox
+    outbox: WriteBatch
     unread: UnreadReplies
     draining: bool
     idle_timeout_s: float

@@ -1,16 +1,36 @@
-"""The catalogue of faults: every way in which the gateway itself answers an error, once.
+"""The catalogue of faults: one row for each error that the gateway itself answers with.
 
-A `Fault` is a row; a `GatewayError` is one occurrence of it. Status and code follow the table
-"Status and code" of the contract. Operators may override status, code, texts and links of a row
-by its name (`errors:` in the configuration): `table.build.build_faults` makes the rows in force.
+A `Fault` is a row; a `GatewayError` is one occurrence of it. Status and code follow the table "Status and code" of the
+contract. All that the rest of the gateway decides by fault stands in its row: there are no sets of faults elsewhere.
+Operators may override status, code, texts and links of a row by its name (`errors:` in the configuration):
+`table.compile.build_faults` makes the rows in force.
 """
 
 from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-Source: TypeAlias = Literal["client", "upstream", "gateway"]
-"""Who has to act: whoever sent the request, the service behind, or the operator of the gateway."""
+FaultSource: TypeAlias = Literal["client", "upstream", "gateway"]
+"""Who has to act: the sender of the request, the service behind the gateway, or the operator of the gateway."""
+
+ProxyStatus: TypeAlias = Literal[
+    "connection_limit_reached",
+    "connection_refused",
+    "connection_terminated",
+    "connection_timeout",
+    "destination_unavailable",
+    "dns_error",
+    "http_protocol_error",
+    "http_request_denied",
+    "http_response_body_size",
+    "http_response_content_coding",
+    "http_response_header_section_size",
+    "http_response_incomplete",
+    "http_response_timeout",
+    "proxy_internal_error",
+    "tls_certificate_error",
+]
+"""The error types of RFC 9209 2.3 that are used."""
 
 
 class Link(NamedTuple):
@@ -31,8 +51,14 @@ class Detail(NamedTuple):
 class Fault(msgspec.Struct, frozen=True):
     """A row of the catalogue.
 
-    `message` is for the caller's user, `developer_message` tells the caller's developer what to do.
+    `message` is for the caller's user, `developer_message` is for the caller's developer and names what to do.
     `retryable` faults are answered with `Retry-After`. `proxy_status` is the RFC 9209 error type, if one fits.
+    `reached_service`: the service may have received the request or a part of it. Without it, another target may be
+    tried.
+    `against_target`: the target did not answer. Outlier detection and circuit breakers count such faults; they do not
+    count faults in the contents of an answer, or a lack of free connections.
+    `ends_connection`: the client connection is closed after the reply, because it is not known where the next request
+    begins.
     """
 
     name: str
@@ -40,22 +66,31 @@ class Fault(msgspec.Struct, frozen=True):
     code: int
     message: str
     developer_message: str
-    source: Source
+    source: FaultSource
     retryable: bool = False
-    proxy_status: str | None = None
+    proxy_status: ProxyStatus | None = None
     links: tuple[Link, ...] = ()
+    reached_service: bool = False
+    against_target: bool = False
+    ends_connection: bool = False
+
+    @property
+    def of_upstream(self) -> bool:
+        """Whether the fault occurs on the way to an upstream or in its answer, and counts as its error."""
+        return self.name.startswith("upstream_")
 
 
 class GatewayError(Exception):
     """One occurrence of a fault.
 
-    `developer_message` replaces the row's own when the occurrence knows more; `row` is in force in place of the catalogue's.
-    `details` never hold a secret.
-    `allow` is the Allow field of a 405; `retry_after_s` is a whole number of seconds, 1 or more.
-    `cause` is for the log only: it may name hosts and operating system errors, never a key.
+    `developer_message` replaces the text of the row where the occurrence has a more precise one; `row` is used in place
+    of the catalogue's row. `details` never contain a secret. `allow` is the Allow field of a 405; `retry_after_s` is a
+    whole number of seconds, 1 or more. `cause` is for the log only: it may name hosts and operating system errors, but
+    never a key.
 
-    Law: an error that is kept, on an exchange, a connection or a stream, is kept through `kept`. Its traceback holds the frames that
-    it passed through, these hold the exchange, its body and whoever keeps the error: a cycle, which only the garbage collector frees.
+    Law: an error that is stored on an exchange, a connection or a stream is stored through `kept`. Its traceback refers
+    to the frames that it passed through, and these refer to the exchange, its body and the object that stores the
+    error: a cycle that only the garbage collector frees.
     """
 
     def __init__(
@@ -79,7 +114,7 @@ class GatewayError(Exception):
         self.cause = cause
 
     def kept(self) -> "GatewayError":
-        """This error, without its traceback and without the errors that it was made of."""
+        """Return this error without its traceback and without the errors that caused it."""
         self.__traceback__ = self.__context__ = self.__cause__ = None
         return self
 
@@ -109,7 +144,7 @@ MESSAGES = {
     FINISHED_SPENT: "Limit of finished VOD encodings exceeded",
     DEACTIVATED: "Account deactivated, please contact support",
 }
-"""What a code is called, for the gateway's own faults and for a backend's error that brings no text."""
+"""The message of each code, for the gateway's own faults and for a backend's error that has no text."""
 
 
 def _row(
@@ -117,23 +152,39 @@ def _row(
     status: int,
     code: int,
     developer_message: str,
-    source: Source = "client",
+    source: FaultSource = "client",
+    *,
     retryable: bool = False,
-    proxy_status: str | None = None,
+    proxy_status: ProxyStatus | None = None,
+    reached_service: bool = False,
+    against_target: bool = False,
+    ends_connection: bool = False,
 ) -> Fault:
-    return Fault(name, status, code, MESSAGES[code], developer_message, source, retryable, proxy_status)
+    return Fault(
+        name,
+        status,
+        code,
+        MESSAGES[code],
+        developer_message,
+        source,
+        retryable=retryable,
+        proxy_status=proxy_status,
+        reached_service=reached_service,
+        against_target=against_target,
+        ends_connection=ends_connection,
+    )
 
 
 # Malformed or oversized requests
-MALFORMED_REQUEST = _row("malformed_request", 400, 1001, "The request is not valid HTTP/1.1 (RFC 9112). Correct its request line, header fields or framing.")
+MALFORMED_REQUEST = _row("malformed_request", 400, 1001, "The request is not valid HTTP/1.1 (RFC 9112). Correct its request line, header fields or framing.", ends_connection=True, reached_service=True)
 MALFORMED_PATH = _row("malformed_path", 400, 1001, "The path can be read in more than one way. Send it without dot segments, empty segments, backslashes or needless percent-encoding.")
-REQUEST_TIMEOUT = _row("request_timeout", 408, 1001, "The request did not arrive in time. Send its head and body without long pauses.")
-BODY_TOO_LARGE = _row("body_too_large", 413, 1001, "The request body is larger than this gateway accepts. Send less, or ask for a higher `limits.body`.")
-URL_TOO_LONG = _row("url_too_long", 414, 1001, "The request URL is longer than this gateway accepts. Move parameters into the body.")
-EXPECTATION_FAILED = _row("expectation_failed", 417, 1001, "The only expectation supported is `Expect: 100-continue`.")
-HEADERS_TOO_LARGE = _row("headers_too_large", 431, 1001, "The request header fields are larger than this gateway accepts. Send fewer or smaller ones.")
-TRANSFER_CODING_UNSUPPORTED = _row("transfer_coding_unsupported", 501, 1001, "The only transfer coding supported is `chunked`.")
-HTTP_VERSION_UNSUPPORTED = _row("http_version_unsupported", 505, 1001, "Speak HTTP/1.1 or HTTP/1.0 to this address.")
+REQUEST_TIMEOUT = _row("request_timeout", 408, 1001, "The request did not arrive in time. Send its head and body without long pauses.", ends_connection=True, reached_service=True)
+BODY_TOO_LARGE = _row("body_too_large", 413, 1001, "The request body is larger than this gateway accepts. Send less, or ask for a higher `limits.body`.", ends_connection=True, reached_service=True)
+URL_TOO_LONG = _row("url_too_long", 414, 1001, "The request URL is longer than this gateway accepts. Move parameters into the body.", ends_connection=True)
+EXPECTATION_FAILED = _row("expectation_failed", 417, 1001, "The only expectation supported is `Expect: 100-continue`.", ends_connection=True)
+HEADERS_TOO_LARGE = _row("headers_too_large", 431, 1001, "The request header fields are larger than this gateway accepts. Send fewer or smaller ones.", ends_connection=True, reached_service=True)
+TRANSFER_CODING_UNSUPPORTED = _row("transfer_coding_unsupported", 501, 1001, "The only transfer coding supported is `chunked`.", ends_connection=True)
+HTTP_VERSION_UNSUPPORTED = _row("http_version_unsupported", 505, 1001, "Speak HTTP/1.1 or HTTP/1.0 to this address.", ends_connection=True)
 # Who calls
 KEY_MISSING = _row("key_missing", 401, 1002, "Send your API key in the X-Api-Key header field.")
 KEY_AMBIGUOUS = _row("key_ambiguous", 401, 1002, "More than one API key was sent. Send exactly one.")
@@ -155,39 +206,30 @@ QUOTA_SPENT = _row("quota_spent", 429, 8001, "A quota of your plan is spent. The
 CONCURRENCY_EXCEEDED = _row("concurrency_exceeded", 429, 8000, "As many requests are being answered as you may have at once. Wait for one of them.", retryable=True)
 LIMITER_UNAVAILABLE = _row("limiter_unavailable", 503, 1004, "The rate limit cannot be checked at present. Try again shortly.", "gateway", retryable=True)
 # The service behind
-UPSTREAM_REFUSED = _row("upstream_refused", 503, 1004, "The service refused the connection. Try again shortly.", "upstream", True, "connection_refused")
-UPSTREAM_UNREACHABLE = _row("upstream_unreachable", 503, 1004, "The service cannot be reached. Try again shortly.", "upstream", True, "destination_unavailable")
-UPSTREAM_NAME_UNRESOLVED = _row("upstream_name_unresolved", 503, 1004, "The service's name cannot be resolved. Try again shortly.", "upstream", True, "dns_error")
-UPSTREAM_TLS_FAILED = _row("upstream_tls_failed", 503, 1004, "No trusted connection to the service could be made. Try again later.", "upstream", True, "tls_certificate_error")
-UPSTREAM_CONNECT_TIMEOUT = _row("upstream_connect_timeout", 503, 1004, "The service did not accept a connection in time. Try again shortly.", "upstream", True, "connection_timeout")
-UPSTREAM_CIRCUIT_OPEN = _row("upstream_circuit_open", 503, 1004, "The service has failed too often and is left alone for a while. Wait as long as Retry-After says.", "upstream", True, "destination_unavailable")
-UPSTREAM_SATURATED = _row("upstream_saturated", 503, 1004, "All connections to the service are busy. Try again shortly.", "gateway", True, "connection_limit_reached")
-UPSTREAM_SHARE_SPENT = _row("upstream_share_spent", 503, 1004, "You have as many calls to the service under way as one caller may. Wait for one of them to end.", "gateway", True, "connection_limit_reached")
-UPSTREAM_STREAMS_FULL = _row("upstream_streams_full", 503, 1004, "As many long replies of the service are under way as may be. The request may have been processed. Try again shortly.", "gateway", True, "connection_limit_reached")
-UPSTREAM_RESET = _row("upstream_reset", 503, 1004, "The service closed the connection before it answered. The request may have been processed.", "upstream", True, "connection_terminated")
-UPSTREAM_TIMEOUT = _row("upstream_timeout", 503, 1004, "The service did not answer in time. The request may have been processed.", "upstream", True, "http_response_timeout")
-UPSTREAM_INCOMPLETE = _row("upstream_incomplete", 503, 1004, "The service's answer broke off. The request may have been processed.", "upstream", True, "http_response_incomplete")
-UPSTREAM_PROTOCOL_ERROR = _row("upstream_protocol_error", 503, 1004, "The service's answer is not valid HTTP. The request may have been processed.", "upstream", True, "http_protocol_error")
-UPSTREAM_HEADERS_TOO_LARGE = _row("upstream_headers_too_large", 503, 1004, "The service's answer has too large a header section. The request may have been processed.", "upstream", True, "http_response_header_section_size")
-UPSTREAM_BODY_INVALID = _row("upstream_body_invalid", 503, 1004, "The service's answer is not the JSON that it claims to be. The request may have been processed.", "upstream", True, "http_protocol_error")
-UPSTREAM_CODING_INVALID = _row("upstream_coding_invalid", 503, 1004, "The service's answer is in a content coding that cannot be decoded. The request may have been processed.", "upstream", True, "http_response_content_coding")
-UPSTREAM_BODY_TOO_LARGE = _row("upstream_body_too_large", 503, 1004, "The service's answer is larger than this gateway passes on. The request may have been processed.", "upstream", True, "http_response_body_size")
-UPSTREAM_TYPE_REFUSED = _row("upstream_type_refused", 503, 1004, "The service's answer is neither JSON nor plain text. The option `envelope.binary: passthrough` of the route passes such answers on as they are.", "upstream", True, "http_protocol_error")
+UPSTREAM_REFUSED = _row("upstream_refused", 503, 1004, "The service refused the connection. Try again shortly.", "upstream", retryable=True, proxy_status="connection_refused", against_target=True)
+UPSTREAM_UNREACHABLE = _row("upstream_unreachable", 503, 1004, "The service cannot be reached. Try again shortly.", "upstream", retryable=True, proxy_status="destination_unavailable", against_target=True)
+UPSTREAM_NAME_UNRESOLVED = _row("upstream_name_unresolved", 503, 1004, "The service's name cannot be resolved. Try again shortly.", "upstream", retryable=True, proxy_status="dns_error", against_target=True)
+UPSTREAM_TLS_FAILED = _row("upstream_tls_failed", 503, 1004, "No trusted connection to the service could be made. Try again later.", "upstream", retryable=True, proxy_status="tls_certificate_error", against_target=True)
+UPSTREAM_CONNECT_TIMEOUT = _row("upstream_connect_timeout", 503, 1004, "The service did not accept a connection in time. Try again shortly.", "upstream", retryable=True, proxy_status="connection_timeout", against_target=True)
+UPSTREAM_CIRCUIT_OPEN = _row("upstream_circuit_open", 503, 1004, "The service has failed too often and is left alone for a while. Wait as long as Retry-After says.", "upstream", retryable=True, proxy_status="destination_unavailable")
+UPSTREAM_SATURATED = _row("upstream_saturated", 503, 1004, "All connections to the service are busy. Try again shortly.", "gateway", retryable=True, proxy_status="connection_limit_reached")
+UPSTREAM_SHARE_SPENT = _row("upstream_share_spent", 503, 1004, "You have as many calls to the service under way as one caller may. Wait for one of them to end.", "gateway", retryable=True, proxy_status="connection_limit_reached")
+UPSTREAM_STREAMS_FULL = _row("upstream_streams_full", 503, 1004, "As many long replies of the service are under way as may be. The request may have been processed. Try again shortly.", "gateway", retryable=True, proxy_status="connection_limit_reached", reached_service=True)
+UPSTREAM_RESET = _row("upstream_reset", 503, 1004, "The service closed the connection before it answered. The request may have been processed.", "upstream", retryable=True, proxy_status="connection_terminated", reached_service=True, against_target=True)
+UPSTREAM_TIMEOUT = _row("upstream_timeout", 503, 1004, "The service did not answer in time. The request may have been processed.", "upstream", retryable=True, proxy_status="http_response_timeout", reached_service=True, against_target=True)
+UPSTREAM_INCOMPLETE = _row("upstream_incomplete", 503, 1004, "The service's answer broke off. The request may have been processed.", "upstream", retryable=True, proxy_status="http_response_incomplete", reached_service=True, against_target=True)
+UPSTREAM_PROTOCOL_ERROR = _row("upstream_protocol_error", 503, 1004, "The service's answer is not valid HTTP. The request may have been processed.", "upstream", retryable=True, proxy_status="http_protocol_error", reached_service=True, against_target=True)
+UPSTREAM_HEADERS_TOO_LARGE = _row("upstream_headers_too_large", 503, 1004, "The service's answer has too large a header section. The request may have been processed.", "upstream", retryable=True, proxy_status="http_response_header_section_size", reached_service=True)
+UPSTREAM_BODY_INVALID = _row("upstream_body_invalid", 503, 1004, "The service's answer is not the JSON that it claims to be. The request may have been processed.", "upstream", retryable=True, proxy_status="http_protocol_error", reached_service=True)
+UPSTREAM_CODING_INVALID = _row("upstream_coding_invalid", 503, 1004, "The service's answer is in a content coding that cannot be decoded. The request may have been processed.", "upstream", retryable=True, proxy_status="http_response_content_coding", reached_service=True)
+UPSTREAM_BODY_TOO_LARGE = _row("upstream_body_too_large", 503, 1004, "The service's answer is larger than this gateway passes on. The request may have been processed.", "upstream", retryable=True, proxy_status="http_response_body_size", reached_service=True)
+UPSTREAM_TYPE_REFUSED = _row("upstream_type_refused", 503, 1004, "The service's answer is neither JSON nor plain text. The option `envelope.binary: passthrough` of the route passes such answers on as they are.", "upstream", retryable=True, proxy_status="http_protocol_error", reached_service=True)
 # The gateway
-INTERNAL_ERROR = _row("internal_error", 500, 1004, "The gateway failed. Report the requestId to its operator.", "gateway", True, "proxy_internal_error")
-TOO_MANY_CONNECTIONS = _row("too_many_connections", 503, 1004, "The gateway has as many connections as it may. Try again shortly.", "gateway", True, "connection_limit_reached")
-SHUTTING_DOWN = _row("shutting_down", 503, 1004, "The gateway is shutting down and did not wait for the service any longer. The request may have been processed.", "gateway", True, "http_request_denied")
-REPLY_NOT_TAKEN = _row("reply_not_taken", 499, 1004, "The client left too much of its replies unread. Seen in logs and metrics only.")
-CLIENT_CLOSED = _row("client_closed", 499, 1004, "The client went away before it was answered. Seen in logs and metrics only.")
+INTERNAL_ERROR = _row("internal_error", 500, 1004, "The gateway failed. Report the requestId to its operator.", "gateway", retryable=True, proxy_status="proxy_internal_error", reached_service=True)
+TOO_MANY_CONNECTIONS = _row("too_many_connections", 503, 1004, "The gateway has as many connections as it may. Try again shortly.", "gateway", retryable=True, proxy_status="connection_limit_reached")
+SHUTTING_DOWN = _row("shutting_down", 503, 1004, "The gateway is shutting down and did not wait for the service any longer. The request may have been processed.", "gateway", retryable=True, proxy_status="http_request_denied", reached_service=True)
+REPLY_NOT_TAKEN = _row("reply_not_taken", 499, 1004, "The client left too much of its replies unread. Seen in logs and metrics only.", reached_service=True)
+CLIENT_CLOSED = _row("client_closed", 499, 1004, "The client went away before it was answered. Seen in logs and metrics only.", reached_service=True)
 
 CATALOGUE: dict[str, Fault] = {row.name: row for row in list(globals().values()) if isinstance(row, Fault)}
-"""Every row by its name, in the order of this file."""
-
-NOT_REACHED = frozenset(
-    row.name
-    for row in (
-        *(UPSTREAM_REFUSED, UPSTREAM_UNREACHABLE, UPSTREAM_NAME_UNRESOLVED, UPSTREAM_TLS_FAILED, UPSTREAM_CONNECT_TIMEOUT),
-        *(UPSTREAM_SATURATED, UPSTREAM_SHARE_SPENT, UPSTREAM_CIRCUIT_OPEN),
-    )
-)
-"""Names of the faults after which the service knows nothing of the request."""
+"""All rows by name, in the order of this file."""

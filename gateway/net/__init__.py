@@ -1,3 +1,1 @@
-"""What every connection shares: addresses, URLs of Redis, certificates, listening sockets, batched writes and PEM
-files.
-"""
+"""Parts that all connections share: addresses, listening sockets, batched writes and PEM files."""

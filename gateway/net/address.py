@@ -1,23 +1,25 @@
-"""Addresses as a configuration spells them, taken apart."""
+"""Addresses as a configuration spells them, split into their parts."""
 
 from typing import Final, NamedTuple
 
+from gateway.kernel.host_port import host_port
+
 UNIX: Final = "unix"
-"""Stands for the address of whoever comes through a unix socket: there is no other."""
+"""The peer address of every client of a unix socket, which has no address of its own."""
 
 
 class Address(NamedTuple):
-    """Where to listen. Port 0 lets the system choose."""
+    """A TCP address to listen on. With port 0 the system chooses the port."""
 
     host: str
     port: int
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return host_port(self.host, self.port)
 
 
 class TargetUrl(NamedTuple):
-    """Where an upstream's target listens. `path` is "" or begins with a slash and does not end in one."""
+    """The URL of an upstream's target. `path` is "" or begins with a slash and does not end in one."""
 
     scheme: str
     host: str
@@ -29,8 +31,8 @@ class TargetUrl(NamedTuple):
 
     @property
     def label(self) -> str:
-        """Host, port and path, as logs and metrics name the target."""
-        return f"{Address(self.host, self.port)}{self.path}"
+        """Host, port and path: the name of the target in logs and metrics."""
+        return f"{host_port(self.host, self.port)}{self.path}"
 
 
 class UnixAddress(NamedTuple):

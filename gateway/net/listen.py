@@ -1,4 +1,4 @@
-"""Listening addresses as the operating system gives them out."""
+"""Binds listening sockets, TCP and unix."""
 
 import contextlib
 import errno
@@ -13,18 +13,18 @@ from gateway.net.address import Address, UnixAddress
 
 BACKLOG = 1024
 _NOBODY = 0o777
-"""As a umask: nobody may connect before the permissions are set."""
+"""A umask: no process may connect before the permissions of the socket are set."""
 
 
 class Bound(msgspec.Struct, frozen=True):
-    """A bound socket, and how a log spells its address. `file` is the inode of a unix socket, None for TCP."""
+    """A bound socket. `name` is its address as logs spell it, `file` the inode of a unix socket, None for TCP."""
 
     sock: socket.socket
     name: str
     file: tuple[int, int] | None = None
 
     def release(self) -> None:
-        """Close it. The file of a unix socket goes, unless somebody else listens there by now."""
+        """Close it, and remove the file of a unix socket unless another process has bound the path since."""
         if self.file is not None:
             path = self.name.removeprefix("unix:")
             with contextlib.suppress(OSError):
@@ -36,35 +36,35 @@ class Bound(msgspec.Struct, frozen=True):
 def bind(
     address: Address | UnixAddress, *, mode: str = "0600", reuseport_sibling: socket.socket | None = None, alone: bool = False
 ) -> Bound:
-    """A socket that listens. With a `reuseport_sibling` it is another one on its port, which listens as soon as
-    somebody accepts on it.
+    """Return a listening socket.
 
-    `alone`: it never has a brother. `mode` is the permissions of a unix socket. Raises OSError that names the address.
+    With `reuseport_sibling` it is bound to the port of that socket, and listens only once a worker accepts on it.
+    `alone` leaves SO_REUSEPORT out, so that it can have no sibling. `mode` sets the permissions of a unix socket.
+    Raises OSError that names the address.
     """
     try:
         if isinstance(address, UnixAddress):
             return _unix(address.path, int(mode, 8))
-        return _tcp(address, reuseport_sibling, alone)
-    except socket.gaierror as error:  # its numbers are none of `errno`
+        return _tcp(address, reuseport_sibling, alone=alone)
+    except socket.gaierror as error:  # its error numbers are not those of `errno`
         raise socket.gaierror(error.errno, f"{error.strerror}: {address}") from error
     except OSError as error:
         raise OSError(error.errno, f"{os.strerror(error.errno or 0)}: {address}") from error
 
 
 def shut(sock: socket.socket) -> None:
-    """Whoever connects is refused at once, although other processes hold `sock`, too. It keeps its address, and may
-    listen again.
+    """Make the system refuse new connections at once, also where other processes have `sock` open.
 
-    One that does not listen is left alone: Linux would remember the shutdown, and whatever it accepts later would begin
-    with its end.
+    The socket keeps its address and may listen again. One that does not listen is not touched: Linux would remember the
+    shutdown, and every connection that it accepts later would be at its end from the beginning.
     """
     if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-        with contextlib.suppress(OSError):  # somebody else was faster
+        with contextlib.suppress(OSError):  # another process has shut it down already
             sock.shutdown(socket.SHUT_RD)
 
 
 def spelled(sock: socket.socket) -> str:
-    """Its address, as people write it."""
+    """Return its address as logs spell it: `host:port` or `unix:path`."""
     if sock.family == socket.AF_UNIX:
         return f"unix:{sock.getsockname()}"
     host, port = sock.getsockname()[:2]
@@ -72,7 +72,7 @@ def spelled(sock: socket.socket) -> str:
 
 
 def known(sock: socket.socket) -> Bound:
-    """One that somebody else has bound, on this machine."""
+    """Return a socket that another process of this machine has bound."""
     name = spelled(sock)
     with contextlib.suppress(OSError):
         if sock.family == socket.AF_UNIX:
@@ -80,12 +80,12 @@ def known(sock: socket.socket) -> Bound:
     return Bound(sock, name)
 
 
-def _tcp(address: Address, reuseport_sibling: socket.socket | None, alone: bool) -> Bound:
+def _tcp(address: Address, reuseport_sibling: socket.socket | None, *, alone: bool) -> Bound:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     if reuseport_sibling is not None:
         address = Address(address.host, reuseport_sibling.getsockname()[1])
     elif address.port:
-        # With SO_REUSEPORT alone, a second gateway of the same user would get half of the first one's connections.
+        # With SO_REUSEPORT alone, a second gateway of the same user would receive half of the connections.
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
@@ -96,9 +96,9 @@ def _tcp(address: Address, reuseport_sibling: socket.socket | None, alone: bool)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind(address)
         if not (alone or address.port):
-            # Once more, by number: a port that the system has chosen is lost when nobody listens for a while.
+            # Bind again by number: a port that the system has chosen is lost when no process listens on it for a while.
             with sock as chosen:
-                bound = _tcp(address, chosen, alone)
+                bound = _tcp(address, chosen, alone=alone)
             bound.sock.listen(BACKLOG)
             return bound
         if reuseport_sibling is None:
@@ -130,9 +130,9 @@ def _unix(path: str, mode: int) -> Bound:
 
 
 def _remove_stale(path: str) -> None:
-    """What a gateway that was killed has left behind.
+    """Remove the file of a gateway that was killed.
 
-    Raises OSError EADDRINUSE when somebody listens there, or it is no socket.
+    Raises OSError when a process listens there, or it is not a socket.
     """
     try:
         found = os.lstat(path)
@@ -141,7 +141,7 @@ def _remove_stale(path: str) -> None:
     if not stat.S_ISSOCK(found.st_mode):
         raise OSError(errno.EEXIST, "not a socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)  # who is too busy to accept listens all the same
+        probe.setblocking(False)  # a process that is too busy to accept does listen
         try:
             probe.connect(path)
         except ConnectionRefusedError:
@@ -151,7 +151,7 @@ def _remove_stale(path: str) -> None:
             return
         except BlockingIOError:
             pass
-    raise OSError(errno.EADDRINUSE, "somebody listens there")
+    raise OSError(errno.EADDRINUSE, "another process listens there")
 
 
 def _inode(path: str) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""PEM files for TLS, read by OpenSSL, with errors that say what is wrong with them."""
+"""Loads PEM files for TLS with OpenSSL, and explains what is wrong with them."""
 
 import ssl
 from pathlib import Path
@@ -7,18 +7,21 @@ from gateway.net.certificates import Certificate, from_pem
 
 
 class PairError(OSError):
-    """Files that cannot be used.
+    """The files cannot be used.
 
-    The text does not repeat their names or contents; `about_key` says which of the two it is.
+    The text contains neither names nor contents; `about_key` means that the private key is at fault.
     """
 
-    def __init__(self, text: str, about_key: bool = False) -> None:
+    def __init__(self, text: str, *, about_key: bool = False) -> None:
         super().__init__(text)
         self.about_key = about_key
 
 
 def load_pair(context: ssl.SSLContext, certificate: str, private_key: str | None) -> Certificate:
-    """`load_chain`, and what the certificate says. Raises PairError, after which the context is of no use any more."""
+    """Do `load_chain`, and return what the certificate states.
+
+    Raises PairError; the context must not be used after that.
+    """
     load_chain(context, certificate, private_key)
     try:
         return from_pem(Path(certificate).read_bytes())
@@ -27,7 +30,7 @@ def load_pair(context: ssl.SSLContext, certificate: str, private_key: str | None
 
 
 def load_chain(context: ssl.SSLContext, certificate: str, private_key: str | None) -> None:
-    """Give `context` a certificate and its key. Raises PairError, after which the context is of no use any more."""
+    """Load a certificate and its key into `context`. Raises PairError; the context must not be used after that."""
     try:
         context.load_cert_chain(certificate, private_key, _password)
     except PairError:
@@ -41,7 +44,7 @@ def load_chain(context: ssl.SSLContext, certificate: str, private_key: str | Non
 
 
 def load_authorities(context: ssl.SSLContext, file: str) -> None:
-    """Let `context` believe the authorities in `file`, and no others. Raises PairError."""
+    """Make `context` trust the authorities in `file`. Raises PairError."""
     try:
         context.load_verify_locations(file)
     except ssl.SSLError as error:

@@ -13,6 +13,8 @@ import re
 from typing import Literal, NamedTuple, TypeAlias
 from urllib.parse import quote, unquote
 
+from gateway.kernel.host_port import host_port
+
 RedisKind: TypeAlias = Literal["single", "sentinel", "cluster"]
 
 PATTERN = r"^(rediss?(\+(sentinel|cluster))?|unix)://"
@@ -105,8 +107,7 @@ def _login(username: str, colon: str, password: str) -> str:
 
 def server_url(url: RedisUrl, host: str, port: int) -> str:
     """One server of them, with the same login, database, and all that follows the question mark."""
-    shown = f"[{host}]" if ":" in host else host
-    return f"{url.scheme}://{url.login}{shown}:{port}/{url.path}{url.query}"
+    return f"{url.scheme}://{url.login}{host_port(host, port)}/{url.path}{url.query}"
 
 
 def socket_url(url: RedisUrl) -> str:

@@ -1,4 +1,4 @@
-"""What happens at upstreams beside the requests, counted and logged."""
+"""Counts and logs events at upstreams that no single request shows."""
 
 import structlog
 
@@ -8,16 +8,16 @@ from gateway.settings.schema.upstreams import UpstreamSettings
 
 
 class UpstreamEvents:
-    """Counts and logs what an upstream does unseen."""
+    """The observer of one upstream: of its retries, ejections, health checks and circuit.
+
+    `number` is that of a target.
+    """
 
     def __init__(self, setting: UpstreamSettings, metrics: Metrics) -> None:
         self._upstream = setting.id
         self._names = [target.url.label for target in setting.targets]
         self._metrics = metrics
         self._retries = metrics.upstream_retries.labels(setting.id)
-
-    def connected(self) -> None:
-        """Not counted: the pool's size shows it."""
 
     def retried(self) -> None:
         self._retries.inc()
@@ -30,11 +30,11 @@ class UpstreamEvents:
     def returned(self, number: int) -> None:
         structlog.get_logger().info("target is back", upstream=self._upstream, target=self._names[number])
 
-    def checked(self, number: int, passed: bool) -> None:
+    def checked(self, number: int, *, passed: bool) -> None:
         result = "passed" if passed else "failed"
         self._metrics.upstream_health_checks.labels(self._upstream, self._names[number], result).inc()
 
-    def turned(self, number: int, up: bool, result: int | str) -> None:
+    def changed(self, number: int, result: int | str, *, up: bool) -> None:
         log = structlog.get_logger().bind(upstream=self._upstream, target=self._names[number], result=result)
         if up:
             log.info("target up")

@@ -11,6 +11,7 @@ from redis import exceptions
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from gateway.kernel.host_port import host_port
 from gateway.net.redis_url import parse, server_url, socket_url
 
 OURS = ("timeout", "socket_timeout", "socket_connect_timeout", "retry_on_timeout", "max_connections", "protocol", "health_check_interval")
@@ -76,7 +77,7 @@ class RedisAddress:
         except TypeError as unknown:
             raise ValueError(f"the Redis URL has an unknown parameter: {unknown}") from None
         if isinstance(shown, redis_py.Connection):
-            self._shown = f"[{shown.host}]:{shown.port}" if ":" in shown.host else f"{shown.host}:{shown.port}"
+            self._shown = host_port(shown.host, shown.port)
         else:
             self._shown = str(options.get("path", ""))
 

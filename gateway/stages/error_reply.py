@@ -4,16 +4,9 @@ from functools import lru_cache
 
 from gateway.exchange import Reply
 from gateway.kernel.envelope.write import error as error_envelope
-from gateway.kernel.faults import ANALYTICS, INFRASTRUCTURE, MESSAGES, NOT_REACHED, NOTIFICATION, UNDEFINED, Fault, GatewayError
+from gateway.kernel.faults import ANALYTICS, INFRASTRUCTURE, MESSAGES, NOTIFICATION, UNDEFINED, Fault, GatewayError
 from gateway.kernel.http.response_headers import JSON_TYPE, Line
 from gateway.kernel.http.status_rules import CHALLENGE, NO_STORE, RETRY_SHORTLY
-
-_REQUEST_LOST = frozenset({
-    "malformed_request", "request_timeout", "body_too_large", "url_too_long", "expectation_failed", "headers_too_large",
-    "transfer_coding_unsupported", "http_version_unsupported",
-})  # fmt: skip
-"""Names of the faults after which the start of the next request on the connection is not known, or is not waited for.
-"""
 
 
 def error_reply(error: GatewayError, fault: Fault, request_id: str, family: str) -> Reply:
@@ -30,14 +23,14 @@ def error_reply(error: GatewayError, fault: Fault, request_id: str, family: str)
         fields.append(("Allow", error.allow or ""))
     developer_message = error.developer_message or fault.developer_message
     body = error_envelope(request_id, code, message, developer_message, fault.links, error.details)
-    return Reply(fault.status, fields, body, code=code, close=fault.name in _REQUEST_LOST)
+    return Reply(fault.status, fields, body, code=code, close=fault.ends_connection)
 
 
 def _code_and_message(fault: Fault, family: str) -> tuple[int, str]:
     """Return code and message of `fault` on a route of `family`. A message that the operator has configured is kept."""
     code = fault.code
-    if code == UNDEFINED and family != "general" and fault.name.startswith("upstream_"):
-        code = NOTIFICATION if family == "notification" else INFRASTRUCTURE if fault.name in NOT_REACHED else ANALYTICS
+    if code == UNDEFINED and family != "general" and fault.of_upstream:
+        code = NOTIFICATION if family == "notification" else ANALYTICS if fault.reached_service else INFRASTRUCTURE
     message = MESSAGES[code] if code != fault.code and fault.message == MESSAGES[UNDEFINED] else fault.message
     return code, message
 

@@ -20,9 +20,6 @@ from gateway.kernel.faults import (
     KEY_AMBIGUOUS,
     LIMITER_UNAVAILABLE,
     RATE_LIMITED,
-    UPSTREAM_SATURATED,
-    UPSTREAM_SHARE_SPENT,
-    UPSTREAM_STREAMS_FULL,
     GatewayError,
 )
 from gateway.kernel.http.key_scrubbing import decode, fold
@@ -35,7 +32,6 @@ from gateway.observe.recent_errors import ErrorLog, ErrorRecord, Lane, clipped
 
 ABANDONED = 499
 """The status recorded for a client that left before it was answered."""
-_POOL_FAULTS = frozenset(fault.name for fault in (UPSTREAM_SATURATED, UPSTREAM_SHARE_SPENT, UPSTREAM_STREAMS_FULL))
 _LONGEST_PATH = 512
 _LONGEST_METHOD = 16
 _UNBOUNDED_STATUSES = (ABANDONED, RATE_LIMITED.status)
@@ -213,7 +209,7 @@ class Recorder:
             if counter is None:
                 counter = series.requests[x.answer.status] = self._metrics.upstream_requests.labels(upstream, x.answer.status)
             counter.inc()
-        if x.error is not None and (x.error.fault.source == "upstream" or x.error.fault.name in _POOL_FAULTS):
+        if x.error is not None and x.error.fault.of_upstream:
             self._metrics.upstream_errors.labels(upstream, x.error.fault.name).inc()
 
     def _new_route(self, route: str) -> _RouteSeries:

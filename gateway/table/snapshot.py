@@ -21,8 +21,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     """A configuration compiled as far as all workers can share it. `source` names it in the log, `digest` identifies
     its content.
 
-    `origins` is None for a configuration that was not read from a file. `needs_redis` is true if some callers are
-    refused while Redis is away. `shared_state` holds what is known about the targets.
+    `origins` is None for one that stands in no file. `needs_redis`: while Redis is away some callers are refused. `shared_state`
+    holds what is found out about its targets.
     """
 
     config: Config

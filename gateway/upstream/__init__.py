@@ -1,5 +1,6 @@
-"""The leg to the services: circuit_breaker > upstream > target > connection, each over the next.
+"""The connections to the services: circuit_breaker > upstream > target > connection, each built on the next.
 
-A connection is made by connect, framed by framing and response_parser, and carries request_body and response_stream within their
-deadlines. outlier_detection and health_checks say which targets are called, in memory that all workers share (shared_state).
+`connect` makes a connection; `framing` and `response_parser` read and write its messages; `request_body` and
+`response_stream` carry the bodies, within the `deadlines` of the call. `outlier_detection` and `health_checks` decide
+which targets are called, on data that all workers share (`shared_state`).
 """

@@ -1,27 +1,30 @@
-"""What goes to an upstream and what comes back."""
+"""The types of a request to an upstream and of its answer."""
 
 from typing import Protocol
 
 import msgspec
 
 Fields = list[tuple[bytes, bytes]]
-"""Header fields in the order of the wire: names as written there, values without surrounding white space."""
+"""Header fields in the order in which they were received.
+
+Names keep their case, values have no surrounding white space.
+"""
 
 
 BODY_PIECE_BYTES = 64 * 1024
-"""No piece of a request's body is larger."""
+"""The largest piece that `Body.read` returns."""
 
 
 class Body(Protocol):
     """A request body that arrives from a client."""
 
     length: int | None
-    """In bytes, as announced; None when the client sends chunks."""
+    """The announced length in bytes; None when the client sends chunks."""
     received: int
-    """Bytes read so far."""
+    """The number of bytes read so far."""
 
     async def read(self) -> bytes:
-        """The next piece, b"" at the end. The first call tells a client that waits for it to go on (100-continue).
+        """Return the next piece, b"" at the end. The first call sends "100 Continue" to a client that waits for it.
 
         Raises GatewayError: BODY_TOO_LARGE, REQUEST_TIMEOUT or MALFORMED_REQUEST.
         """
@@ -29,51 +32,51 @@ class Body(Protocol):
 
 
 class TimedBody(Body, Protocol):
-    """One that knows how long its client was waited for."""
+    """A body that measures how long its client was waited for."""
 
     waited_s: float
-    """In all."""
+    """The total of all waits in seconds."""
 
 
 class Stream(Protocol):
-    """The part of a reply's body that had not arrived when its `Answer` was made. `unread` counts bytes that are here."""
+    """The part of an answer's body that had not arrived when its `Answer` was made. `unread` counts received bytes."""
 
     @property
     def unread(self) -> int: ...
 
     async def read(self) -> bytes:
-        """The next piece, b"" at the end. Not reading holds the upstream back.
+        """Return the next piece, b"" at the end. A reader that does not read slows the upstream down.
 
         Raises GatewayError when the body breaks off, breaks its framing or takes too long.
         """
         ...
 
     def close(self) -> None:
-        """Give up the rest. The connection is closed. After the end this does nothing."""
+        """Discard the rest and close the connection. After the end of the body this does nothing."""
         ...
 
 
 class UpstreamStream(Stream, Protocol):
-    """One that comes from an upstream, and knows who waited for whom."""
+    """A stream from an upstream, which measures the waits on both sides."""
 
     held_s: float
-    """For how long, in all, the service was held back because the reader did not read."""
+    """For how many seconds in total the service could not send because the reader did not read."""
     waited_s: float
-    """What its reader has waited for the service, in all."""
+    """For how many seconds in total the reader has waited for the service."""
 
 
 class Call(msgspec.Struct):
     """One request to an upstream.
 
-    `path` is what the request line asks for, query included, before a target puts its own path in front: "" or "?…" is all
-    of that. `host` is a complete Host line, b"" for the target's own. `head` are the other header lines but for the framing
-    of the body, `body` is either the whole of it or a Body that is passed on as it arrives. `idempotent` says that the
-    method may be sent twice. `buffer_bytes` is how much of the reply to wait for before `send` returns: 0 returns with the
-    head, and so do types that are never buffered (events, binary data). `taken_bytes` is how much of a reply the service may be rid
-    of before the client takes it. `caller` is who holds a connection meanwhile. Time-outs in seconds: `first_byte` until the head of
-    the reply, `total` until the end of a reply that is waited for as a whole. One that is streamed ends when the service is silent for
-    `idle_timeout_s`, or `events_idle_timeout_s` if it is a stream of events. `handed` says that some target was
-    given it, or a part of it.
+    `path` is the request target with its query; a target puts its own path in front. It is "" or "?…" where that own
+    path is all. `host` is a complete Host line, b"" for the target's own. `head` are the other header lines without the
+    framing of the body. `body` is either complete or a Body that is passed on while it arrives. `idempotent`: the
+    method allows that the request is sent twice. `buffer_bytes` is how much of the answer's body to wait for before
+    `send` returns: with 0 it returns after the head, as it does for types that are never buffered (events, binary
+    data). `read_ahead_bytes` is how much of an answer's body is received before the client reads it. `caller` owns the
+    connection during the call. Time-outs are in seconds: `first_byte` until the head of the answer, `total` until the
+    end of an answer that is buffered. An answer that is streamed ends when the service is silent for `idle_timeout_s`,
+    a stream of events after `events_idle_timeout_s`. `handed`: a target was sent the request, or a part of it.
     """
 
     method: bytes
@@ -90,15 +93,15 @@ class Call(msgspec.Struct):
     events_idle_timeout_s: float
     handed: bool = False
     caller: str = ""
-    taken_bytes: int = 0
+    read_ahead_bytes: int = 0
 
 
 class Answer(msgspec.Struct):
-    """One reply of an upstream, cleanly framed as far as it has come.
+    """The answer of an upstream, with valid framing as far as it has arrived.
 
-    `fields` have lower-case names. `body` is what had arrived of it; `stream` is None when that is all.
-    `length` is the announced length in bytes, None when the reply is chunked or ends with the connection.
-    `target` names the address that answered, for the log. `marks` are what `response_fields` found in `fields`.
+    `fields` have lower-case names. `body` is what has arrived of it; `stream` is None when the body is complete.
+    `length` is the announced length in bytes, None when the body is chunked or ends with the connection.
+    `target` is the address that answered, for the log. `marks` are what `response_fields` found in `fields`.
     """
 
     status: int
@@ -110,13 +113,9 @@ class Answer(msgspec.Struct):
     marks: int = 0
 
 
-class Observer(Protocol):
-    """Is told what cannot be seen in an answer."""
-
-    def connected(self) -> None:
-        """A new connection was made."""
-        ...
+class RetryObserver(Protocol):
+    """Is notified of retries, which cannot be seen in an answer."""
 
     def retried(self) -> None:
-        """A call was sent again, because its connection had ended unnoticed."""
+        """A call was sent again, on another connection or to another target."""
         ...

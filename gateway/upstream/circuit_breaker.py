@@ -1,10 +1,10 @@
-"""A circuit breaker: does not call an upstream that has failed too often, but answers at once.
+"""A circuit breaker: stops calls to an upstream that has failed too often, and answers them at once instead.
 
-    closed      calls go through; `consecutive_failures` of them in a row without an answer open it
-    open        no call goes through, for longer each time
-    half open   then one call tries: its answer closes the circuit, its failure opens it again
+    closed      calls pass; `consecutive_failures` of them in a row without an answer open the circuit
+    open        no call passes, for longer each time
+    half open   after that time one call is a trial: its answer closes the circuit, its failure opens it again
 
-All workers of the node have one circuit for an upstream. How many calls have failed each counts for itself.
+All workers of a node share one circuit per upstream. Each worker counts its own failures.
 """
 
 import math
@@ -17,22 +17,21 @@ from gateway.kernel.backoff import backoff_s
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import UPSTREAM_CIRCUIT_OPEN, GatewayError
 from gateway.upstream.call import Answer, Call
-from gateway.upstream.outlier_detection import UNANSWERED
 from gateway.upstream.shared_state import UpstreamRow
 from gateway.upstream.target import Target
 from gateway.upstream.upstream import Upstream
 
 
-class Breaking(msgspec.Struct, frozen=True):
-    """When the circuit opens, and for how long: `first_s`, and at most `longest_s`."""
+class BreakerRules(msgspec.Struct, frozen=True):
+    """When the circuit opens, and for how long: `first_s` at first, at most `longest_s`."""
 
     consecutive_failures: int
     first_s: float
     longest_s: float
 
 
-class Watcher(Protocol):
-    """Is told of changes, once each, by whoever brings them about."""
+class CircuitObserver(Protocol):
+    """Is notified of each change once, by the worker that causes it."""
 
     def opened(self, for_s: float) -> None: ...
 
@@ -40,16 +39,22 @@ class Watcher(Protocol):
 
 
 class CircuitBreaker:
-    """Calls `behind` unless its circuit is open."""
+    """Passes calls on to `behind` unless its circuit is open. `chance` returns a random number in [0, 1)."""
 
     def __init__(
-        self, behind: Target | Upstream, row: UpstreamRow, rules: Breaking, watcher: Watcher, clock: Clock, chance: Callable[[], float]
+        self,
+        behind: Target | Upstream,
+        row: UpstreamRow,
+        rules: BreakerRules,
+        observer: CircuitObserver,
+        clock: Clock,
+        chance: Callable[[], float],
     ) -> None:
         self.id = behind.id
         self.behind = behind
         self._row = row
         self._rules = rules
-        self._watcher = watcher
+        self._observer = observer
         self._clock = clock
         self._chance = chance
         self._failures = 0
@@ -74,42 +79,42 @@ class CircuitBreaker:
         return self.behind.pending
 
     async def send(self, call: Call) -> Answer:
-        """As what is behind does. Raises GatewayError (UPSTREAM_CIRCUIT_OPEN) as well."""
+        """Do what `behind.send` does. Raises GatewayError (UPSTREAM_CIRCUIT_OPEN) as well."""
         trial = self._row.opens > 0
         if trial:
             self._begin_trial(call)
         try:
             answer = await self.behind.send(call)
         except GatewayError as error:
-            if error.fault.name in UNANSWERED:
-                self._failed(trial)
+            if error.fault.against_target:
+                self._failed(trial=trial)
             elif trial:
                 self._row.trial_until = 0.0
             raise
-        except BaseException:  # whoever left says nothing of the upstream: the next one tries
+        except BaseException:  # a cancelled call proves nothing about the upstream: the next call is the trial
             if trial:
                 self._row.trial_until = 0.0
             raise
         self._failures = 0
         if trial and self._row.opens:
             self._row.opens = self._row.trial_until = 0.0
-            self._watcher.closed()
+            self._observer.closed()
         return answer
 
     async def close(self) -> None:
         await self.behind.close()
 
     def _begin_trial(self, call: Call) -> None:
-        """Raises GatewayError while the circuit is open, or somebody else tries."""
+        """Raises GatewayError while the circuit is open, or another trial is under way."""
         row, now = self._row, self._clock.monotonic()
         if now < row.open_until:
-            left_s = math.ceil(row.open_until - now)
-            raise GatewayError(UPSTREAM_CIRCUIT_OPEN, retry_after_s=left_s, cause=f"{self.id}: the circuit is open")
+            remaining_s = math.ceil(row.open_until - now)
+            raise GatewayError(UPSTREAM_CIRCUIT_OPEN, retry_after_s=remaining_s, cause=f"{self.id}: the circuit is open")
         if now < row.trial_until:
             raise GatewayError(UPSTREAM_CIRCUIT_OPEN, retry_after_s=1, cause=f"{self.id}: another call tries it at present")
         row.trial_until = now + call.connect_timeout_s + call.total_timeout_s
 
-    def _failed(self, trial: bool) -> None:
+    def _failed(self, *, trial: bool) -> None:
         self._failures += 1
         row, rules = self._row, self._rules
         if not trial and (row.opens or self._failures < rules.consecutive_failures):
@@ -119,4 +124,4 @@ class CircuitBreaker:
         for_s = backoff_s(rules.first_s, rules.longest_s, row.opens, self._chance())
         row.open_until = self._clock.monotonic() + for_s
         row.trial_until = 0.0
-        self._watcher.opened(for_s)
+        self._observer.opened(for_s)

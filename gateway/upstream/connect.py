@@ -1,6 +1,7 @@
-"""Makes a connection to an address, and says which fault it is when there is none."""
+"""Makes a connection to an endpoint, and finds the fault when that fails."""
 
 import asyncio
+import contextlib
 import os
 import ssl
 from collections.abc import Callable
@@ -17,13 +18,14 @@ from gateway.kernel.faults import (
     UPSTREAM_UNREACHABLE,
     GatewayError,
 )
-from gateway.upstream.names import Names, is_literal
+from gateway.kernel.host_port import host_port
+from gateway.upstream.names import NameResolver, is_literal
 
 P = TypeVar("P", bound=asyncio.Protocol)
 
 
-class Address(msgspec.Struct, frozen=True):
-    """Where an upstream listens. With `context` it is spoken to in TLS and must prove to be `server_name`."""
+class Endpoint(msgspec.Struct, frozen=True):
+    """Where a target listens. With `context` the connection uses TLS, and the certificate must be for `server_name`."""
 
     host: str
     port: int
@@ -31,30 +33,34 @@ class Address(msgspec.Struct, frozen=True):
     server_name: str | None = None
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return host_port(self.host, self.port)
 
     @property
     def authority(self) -> str:
-        """As a URL has it: without the port where that is the usual one (RFC 9110 7.2)."""
+        """The authority of a URL: without the port where it is the default one (RFC 9110 7.2)."""
         return str(self).removesuffix(":80" if self.context is None else ":443")
 
 
-def address(url: str, context: ssl.SSLContext | None, server_name: str | None) -> Address:
-    """The address in an http or https URL; `context` is for https only. Raises ValueError for anything else."""
+def endpoint_of(url: str, context: ssl.SSLContext | None, server_name: str | None) -> Endpoint:
+    """Return the endpoint of an http or https URL.
+
+    `context` is used for https only. Raises ValueError for other URLs.
+    """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or parts.hostname is None:
         raise ValueError(f"not an http or https URL: {url}")
     if parts.scheme == "http":
-        return Address(parts.hostname, 80 if parts.port is None else parts.port)
+        return Endpoint(parts.hostname, 80 if parts.port is None else parts.port)
     if context is None:
         raise ValueError("https needs a TLS context")
-    return Address(parts.hostname, 443 if parts.port is None else parts.port, context, server_name or parts.hostname)
+    return Endpoint(parts.hostname, 443 if parts.port is None else parts.port, context, server_name or parts.hostname)
 
 
-async def dial(loop: asyncio.AbstractEventLoop, to: Address, protocol: Callable[[], P], deadline: float, names: Names) -> P:
-    """A connected protocol, TLS included. `deadline` is a reading of the loop's clock.
+async def connect(loop: asyncio.AbstractEventLoop, to: Endpoint, protocol: Callable[[], P], deadline: float, names: NameResolver) -> P:
+    """Return a connected protocol, after the TLS handshake if there is one.
 
-    All addresses of a name are tried in the resolver's order, each with an even share of what time is left.
+    `deadline` is a reading of the loop's clock.
+    All addresses of a name are tried in the resolver's order, each with an equal share of the remaining time.
     Raises GatewayError (UPSTREAM_NAME_UNRESOLVED, _REFUSED, _UNREACHABLE, _TLS_FAILED, _CONNECT_TIMEOUT).
     """
     try:
@@ -64,35 +70,42 @@ async def dial(loop: asyncio.AbstractEventLoop, to: Address, protocol: Callable[
         raise GatewayError(UPSTREAM_CONNECT_TIMEOUT, cause=f"{to}: no answer to the name look-up in time") from None
     except (OSError, UnicodeError) as error:
         raise GatewayError(UPSTREAM_NAME_UNRESOLVED, cause=f"{to}: {getattr(error, 'strerror', None) or error}") from None
-    for left in range(len(hosts), 0, -1):
-        host = hosts[-left]
-        now = loop.time()
-        try:
-            async with asyncio.timeout_at(now + (deadline - now) / left):
-                _, connected = await loop.create_connection(
-                    protocol, host, to.port, ssl=to.context, server_hostname=to.server_name if to.context else None
-                )
-                return connected
-        except OSError as error:
-            if left == 1:
-                if host != to.host:
-                    names.doubt(to.host)
-                raise _fault(to, host, error) from None
-    raise GatewayError(UPSTREAM_NAME_UNRESOLVED, cause=f"{to}: no address")
+    *others, last = hosts
+    for tried, host in enumerate(others):
+        with contextlib.suppress(OSError):
+            return await _attempt(loop, to, host, protocol, deadline, len(hosts) - tried)
+    try:
+        return await _attempt(loop, to, last, protocol, deadline, 1)
+    except OSError as error:
+        if last != to.host:
+            names.refresh(to.host)
+        raise _fault(to, last, error) from None
 
 
-def _fault(to: Address, host: str, error: OSError) -> GatewayError:
-    # asyncio puts words of its own into strerror
+async def _attempt(
+    loop: asyncio.AbstractEventLoop, to: Endpoint, host: str, protocol: Callable[[], P], deadline: float, remaining: int
+) -> P:
+    """Connect to one address of `to`. It may take its share of the time, with `remaining` addresses to try."""
+    now = loop.time()
+    async with asyncio.timeout_at(now + (deadline - now) / remaining):
+        _, connected = await loop.create_connection(
+            protocol, host, to.port, ssl=to.context, server_hostname=to.server_name if to.context else None
+        )
+        return connected
+
+
+def _fault(to: Endpoint, host: str, error: OSError) -> GatewayError:
+    # asyncio replaces strerror with a text of its own.
     text = os.strerror(error.errno) if error.errno and not isinstance(error, ssl.SSLError) else error.strerror or type(error).__name__
     where = str(to) if host == to.host else f"{to} ({host})"
-    # asyncio.timeout and the kernel's ETIMEDOUT raise the same class
+    # asyncio.timeout and the system's ETIMEDOUT raise the same class.
     if isinstance(error, TimeoutError):
         return GatewayError(UPSTREAM_CONNECT_TIMEOUT, cause=f"{where}: not connected in time")
     if isinstance(error, ConnectionRefusedError):
         return GatewayError(UPSTREAM_REFUSED, cause=f"{where}: {text}")
     if isinstance(error, ssl.SSLCertVerificationError):
         return GatewayError(UPSTREAM_TLS_FAILED, cause=f"{where}: {error.verify_message}")
-    # Before the handshake a connection can be refused, but not reset
+    # Before the TLS handshake a connection can be refused, but it cannot be reset.
     if isinstance(error, ssl.SSLError) or (to.context is not None and isinstance(error, ConnectionError)):
         return GatewayError(UPSTREAM_TLS_FAILED, cause=f"{where}: TLS handshake failed: {text}")
     return GatewayError(UPSTREAM_UNREACHABLE, cause=f"{where}: {text}")

@@ -1,19 +1,17 @@
-"""One connection to an upstream: writes a call, reads its reply in time, and decides whether it may serve another.
+"""One connection to an upstream: sends calls, receives the replies in time, and decides whether it may serve another.
 
 Laws:
- - It serves another call only after a reply that was whole, kept alive and followed by nothing, and that leaves no doubt
-   whether both sides agree where the request and the reply end: not after a body that the method does not define, nor after one
-   that a reply of 300 or more may have left unread, nor after a reply without the body that it announces. Bytes that arrive
-   while no call is under way close it. So does the end of a stream of events: services that write these by hand often ignore
+ - It serves another call only after a reply that was complete, kept alive and followed by nothing, and only when both
+   sides agree where the request and the reply end: not after a body that the method does not define, nor after a body
+   that a reply of 300 or more may have left unread, nor after a reply without the body that it announces. Bytes that
+   arrive between calls close it. So does the end of a stream of events: services that write these by hand often ignore
    a second request.
- - Whoever gives up a call, for whatever reason, closes the connection: `_discard` is the one way out, and runs once.
-   Nothing refers in a circle to what is discarded: it is freed at once, and the call with it.
+ - A call that is given up, for whatever reason, closes its connection: `_discard` is the only way out, and runs once.
+   Nothing refers in a circle to a discarded connection: it is freed at once, and the call with it.
 """
 
 import asyncio
 import math
-import select
-from typing import cast
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import (
@@ -25,82 +23,93 @@ from gateway.kernel.faults import (
     UPSTREAM_TIMEOUT,
     GatewayError,
 )
-from gateway.net.write_batch import Outbox
+from gateway.net.write_batch import WriteBatch
 from gateway.upstream.call import Answer, Call
-from gateway.upstream.connection_shares import Owner
+from gateway.upstream.connection_shares import ConnectionOwner
+from gateway.upstream.connection_socket import ConnectionSocket, UpstreamConnectionState
 from gateway.upstream.deadlines import Deadlines
-from gateway.upstream.framing import STREAMED, Origin, doubtful_from, kind_of, request_head
-from gateway.upstream.request_body import PIECE_BYTES, Pieces, Source, upload
-from gateway.upstream.response_parser import ReplyReader
-from gateway.upstream.response_stream import ReplyStream
+from gateway.upstream.framing import STREAMED, Origin, ambiguous_from, kind_of, request_head
+from gateway.upstream.request_body import PIECE_BYTES, BodyPieces, BodySource, send_body
+from gateway.upstream.response_parser import ResponseParser
+from gateway.upstream.response_stream import ResponseStream
 from gateway.upstream.tls import ended_cleanly
 
 
-class Connection(asyncio.Protocol):
+class UpstreamConnection(ConnectionSocket):
     """`target` names the other end, `origin` is what it adds to heads. Deadlines are readings of `clock.monotonic`.
 
-    `closed` says why it is of no more use. `died_unanswered`: it ended, or broke, before a byte of the reply.
-    `lost` is done when its socket is closed. `peer` is its address. `expires_at`, `ends_at` (its greatest age), `caller` (who holds it,
-    None for nobody) and `streams` (it passes on a body while that arrives) are set by the pool.
+    `died_unanswered`: it ended, or broke, before the first byte of the reply.
     """
 
-    _transport: asyncio.Transport
-    peer: str
     _call: Call
 
-    def __init__(self, owner: Owner, target: str, origin: Origin, clock: Clock, loop: asyncio.AbstractEventLoop, outbox: Outbox) -> None:
+    def __init__(
+        self,
+        owner: ConnectionOwner,
+        target: str,
+        origin: Origin,
+        clock: Clock,
+        loop: asyncio.AbstractEventLoop,
+        write_batch: WriteBatch,
+    ) -> None:
+        super().__init__(loop)
         self._owner = owner
         self._target = target
         self._origin = origin
         self._clock = clock
-        self._loop = loop
-        self._outbox = outbox
-        self._readable = select.poll()
+        self._write_batch = write_batch
         self._waiter: asyncio.Future[Answer] | None = None
         self._buffer = bytearray()
-        self._stream: ReplyStream | None = None
+        self._stream: ResponseStream | None = None
         self._upload: asyncio.Task[None] | None = None
-        self._cut_upload = False
-        self._events, self._doubtful_from = False, 0
-        self._drained: asyncio.Future[None] | None = None
-        self.closed: GatewayError | None = None
-        self.lost, self.died_unanswered = loop.create_future(), False
-        self.expires_at = self.ends_at = math.inf
-        self.caller: str | None = None
-        self.streams = False
+        self._upload_cut = False
+        self._events, self._ambiguous_from = False, 0
+        self.died_unanswered = False
+
+    def __repr__(self) -> str:
+        return f"<UpstreamConnection to {self._target}, {self.state.value}>"
+
+    @property
+    def state(self) -> UpstreamConnectionState:
+        if self.closed is not None:
+            return UpstreamConnectionState.CLOSED
+        if self.peer is None:
+            return UpstreamConnectionState.CONNECTING
+        if self._waiter is None:
+            return UpstreamConnectionState.IDLE
+        if self._stream is not None:
+            return UpstreamConnectionState.STREAMING
+        return UpstreamConnectionState.RECEIVING if self._upload is None else UpstreamConnectionState.SENDING
 
     # For the pool
 
-    def usable(self, now: float) -> bool:
-        """Whether a call may be written. Bytes, or an end, that wait unread in the kernel say no as well."""
-        return self.closed is None and now < self.expires_at and not self._transport.is_closing() and not self._readable.poll(0)
-
     def begin(self, call: Call, first: bytes, now: float) -> asyncio.Future[Answer]:
-        """Send `call`; the future gets its answer, or an exception. `first` is what was already read of its Body.
+        """Send `call`.
 
-        Raises GatewayError when the connection has ended before.
+        The future gets its answer or an exception. `first` is the piece that was already read of its Body.
+        Raises GatewayError when the connection has ended already.
         """
         if self.closed is not None:
             raise self.closed
-        self._reply.begin(call.method == b"HEAD")
+        self._reply.begin(head_only=call.method == b"HEAD")
         self._buffer.clear()
         self._call = call
         call.handed = True
         self._waiter = waiter = self._loop.create_future()
         body = call.body
-        self._doubtful_from = doubtful_from(call.method, body != b"")
+        self._ambiguous_from = ambiguous_from(call.method, with_body=body != b"")
         if isinstance(body, bytes) and len(body) <= PIECE_BYTES:
-            self._outbox.put(self._transport, request_head(call, self._origin, len(body)) + body)
+            self._write_batch.put(self._transport, request_head(call, self._origin, len(body)) + body)
             self._deadline.sent(call, now)
         else:
-            source: Source = Pieces(body) if isinstance(body, bytes) else body
+            source: BodySource = BodyPieces(body) if isinstance(body, bytes) else body
             head = request_head(call, self._origin, source.length)
             self._deadline.sending(call)
             self._upload = self._loop.create_task(self._send(head, body[:PIECE_BYTES] if isinstance(body, bytes) else first, source))
         return waiter
 
     async def answer(self, call: Call, waiter: "asyncio.Future[Answer]") -> Answer:
-        """What comes back for `call`. Whoever is cancelled here has given it up."""
+        """Wait for the answer to `call`. A caller that is cancelled here has given the call up."""
         try:
             answer = await waiter
         except asyncio.CancelledError:
@@ -109,38 +118,18 @@ class Connection(asyncio.Protocol):
             if waiter.done() and not waiter.cancelled():
                 waiter.exception()
             raise
-        call.body = b""  # it will not be sent again, and a slow client must not hold it
+        call.body = b""  # it is not sent again, and a slow client must not keep it in memory
         return answer
-
-    def pause(self) -> None:
-        self._transport.pause_reading()
-        self._deadline.unread(True)
-
-    def resume(self) -> None:
-        if self.closed is None:
-            self._transport.resume_reading()
-            self._deadline.unread(False)
 
     def abandon(self) -> None:
         self._discard(GatewayError(UPSTREAM_INCOMPLETE, cause="given up"))
 
-    async def write(self, data: bytes) -> None:
-        if self._readable.poll(0):
-            await asyncio.sleep(0)  # a reply, or the end, is there: let it be read before a write meets a closed socket and loses it
-        self._transport.write(data)
-        if self._drained is not None:
-            self._deadline.held_back()
-            await self._drained
-            self._deadline.went_on()
-
     # Called by the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        self.peer = (transport.get_extra_info("peername") or ("",))[0]
-        self._reply = ReplyReader()  # not before: a connection that is refused is never discarded
-        self._deadline = Deadlines(self._rang, self._clock, self._loop)
-        self._readable.register(transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLRDHUP)
+        super().connection_made(transport)
+        self._reply = ResponseParser()  # not earlier: a connection that is refused is never discarded
+        self._deadline = Deadlines(self._expired, self._clock, self._loop)
 
     def data_received(self, data: bytes) -> None:
         if self._waiter is None:
@@ -170,25 +159,16 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._broke(f"the connection broke: {getattr(exc, 'strerror', None) or exc or 'cut off'}")
-        if not self.lost.done():
-            self.lost.set_result(None)
+        super().connection_lost(exc)
 
-    def pause_writing(self) -> None:
-        self._drained = self._loop.create_future()
-
-    def resume_writing(self) -> None:
-        drained, self._drained = self._drained, None
-        if drained is not None and not drained.done():
-            drained.set_result(None)
-
-    def _rang(self) -> None:
-        text = self._deadline.told(uploading=self._upload is not None)
+    def _expired(self) -> None:
+        text = self._deadline.reason(uploading=self._upload is not None)
         self.fail(GatewayError(UPSTREAM_TIMEOUT, cause=f"{self._target}: {text}"))
 
     # The reply
 
     def _progress(self) -> None:
-        """The final head is in, the body not all."""
+        """The final head is complete, the body is not."""
         data = self._reply.take()
         if self._stream is not None:
             if data:
@@ -205,12 +185,12 @@ class Connection(asyncio.Protocol):
         assert waiter is not None
         if waiter.done():
             return
-        left = None if self._reply.length is None else self._reply.length - len(self._buffer)
+        remaining = None if self._reply.length is None else self._reply.length - len(self._buffer)
         if not self._owner.may_stream(self):
-            if len(self._buffer) + (left or 0) > call.taken_bytes or kind == "events":
+            if len(self._buffer) + (remaining or 0) > call.read_ahead_bytes or kind == "events":
                 self.fail(GatewayError(UPSTREAM_STREAMS_FULL, cause=f"{self._target}: replies that stream have their share of connections"))
             return
-        self._stream = ReplyStream(self, self._clock, self._loop, left, call.taken_bytes)
+        self._stream = ResponseStream(self, self._clock, self._loop, remaining, call.read_ahead_bytes)
         self._events = kind == "events"
         self._deadline.streams(call.events_idle_timeout_s if self._events else call.idle_timeout_s)
         waiter.set_result(self._answer(bytes(self._buffer), self._stream))
@@ -220,7 +200,7 @@ class Connection(asyncio.Protocol):
         if self._upload is None:
             self._deadline.head_arrived()
         elif self._reply.status >= 300:
-            # RFC 9112 9.3: it will not take the rest. (Below 300 it may well answer while it reads.)
+            # The service will not read the rest (RFC 9112 9.3). Below 300 it may answer while it still reads.
             self._stop_upload()
             self._deadline.all_sent(answered=True)
 
@@ -231,10 +211,10 @@ class Connection(asyncio.Protocol):
         self._waiter = self._stream = None
         if stream is not None and stream.paused:
             self._transport.resume_reading()
-        abandoned = stream is None and waiter.done()  # whoever waited has left in this turn: what came is for nobody else
-        busy = abandoned or self._upload is not None or self._cut_upload or self._transport.get_write_buffer_size()
-        in_doubt = self._events or reply.in_doubt or reply.status >= self._doubtful_from
-        if reply.keep and reply.clean and not (busy or in_doubt):
+        abandoned = stream is None and waiter.done()  # cancelled just now: the reply belongs to no other caller
+        busy = abandoned or self._upload is not None or self._upload_cut or self._transport.get_write_buffer_size()
+        ambiguous = self._events or reply.ambiguous or reply.status >= self._ambiguous_from
+        if reply.keep and reply.clean and not (busy or ambiguous):
             self._deadline.at = math.inf
             self._owner.release(self, reply.idle_hint_s)
         else:
@@ -248,14 +228,14 @@ class Connection(asyncio.Protocol):
                 self._buffer.clear()
             waiter.set_result(self._answer(data, None))
 
-    def _answer(self, body: bytes, stream: ReplyStream | None) -> Answer:
+    def _answer(self, body: bytes, stream: ResponseStream | None) -> Answer:
         reply = self._reply
         return Answer(reply.status, reply.fields, body, stream, reply.length, self._target)
 
     # Endings
 
     def fail(self, error: Exception) -> None:
-        """End it now; a call under way fails with `error`."""
+        """Close it at once. A call under way fails with `error`."""
         waiter, stream = self._waiter, self._stream
         self._discard(error if isinstance(error, GatewayError) else GatewayError(UPSTREAM_INCOMPLETE, cause="given up"))
         if stream is not None:
@@ -263,14 +243,14 @@ class Connection(asyncio.Protocol):
         elif waiter is not None and not waiter.done():
             waiter.set_exception(error)
 
-    async def _send(self, head: bytes, first: bytes, body: Source) -> None:
+    async def _send(self, head: bytes, first: bytes, body: BodySource) -> None:
         try:
-            await upload(head, first, body, self)
+            await send_body(head, first, body, self)
         except Exception as error:
             self._upload = None
             self.fail(error.kept() if isinstance(error, GatewayError) else error)
         except asyncio.CancelledError:
-            # When it was not stopped here, the body itself was: there will be no more of it
+            # When the task was not cancelled by `_stop_upload`, the body itself was given up.
             if self._upload is not None:
                 self._upload = None
                 self.fail(GatewayError(CLIENT_CLOSED, cause="the request's body was given up"))
@@ -283,7 +263,7 @@ class Connection(asyncio.Protocol):
         if self._upload is not None:
             self._upload.cancel()
             self._upload = None
-            self._cut_upload = True
+            self._upload_cut = True
 
     def _broke(self, text: str) -> None:
         if self.closed is not None:

@@ -1,4 +1,4 @@
-"""One deadline that is moved far more often than it is met, and what moves it in the course of a call."""
+"""A deadline that is moved far more often than it expires, and the rules that move it during a call."""
 
 import asyncio
 import math
@@ -8,27 +8,28 @@ from gateway.kernel.clock import Clock
 from gateway.upstream.call import Call
 
 
-def _nobody() -> None:
-    """What an alarm that has ended rings."""
+def _ignore() -> None:
+    """The callback of a deadline that has ended."""
 
 
 class Deadline:
-    """Calls `ring` once the clock has reached `at`, a reading of `clock.monotonic`; infinity, as at first, is never.
+    """Calls `on_expiry` once the clock has reached `at`, a reading of `clock.monotonic`.
 
-    A timer of the event loop costs more than all else that a call does about time. So there is one for many
-    deadlines: a later one only moves `at`, and the timer, when it fires too early, is set again for what is left.
+    It starts at infinity, which is never. A timer of the event loop costs more than all other time-keeping of a call.
+    Therefore one timer serves many deadlines: a later deadline only moves `at`, and a timer that fires too early is set
+    again for the rest of the time.
     """
 
-    def __init__(self, ring: Callable[[], None], clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, on_expiry: Callable[[], None], clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
         self.at = math.inf
-        self._ring = ring
+        self._on_expiry = on_expiry
         self._clock = clock
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
 
     def set(self, at: float) -> None:
-        """Ring at `at`. (To put it off, or to clear it, assigning `at` is enough.)"""
+        """Expire at `at`. To move it to a later time, or to clear it, assigning `at` is enough."""
         self.at = at
         if self._timer is not None:
             if self._timer_at <= at:
@@ -37,7 +38,7 @@ class Deadline:
         elif at == math.inf:
             return
         self._timer_at = at
-        # The loop's clock is coarser than ours: never ask it for nothing
+        # The clock of the loop is coarser than `clock`: a delay of 0 would fire too early.
         self._timer = self._loop.call_later(max(0.001, at - self._clock.monotonic()), self._fired)
 
     def cancel(self) -> None:
@@ -47,9 +48,9 @@ class Deadline:
             self._timer = None
 
     def end(self) -> None:
-        """It never rings again, and whoever it rang for can be freed."""
+        """Never expire again, and drop the callback, so that its owner can be freed."""
         self.cancel()
-        self._ring = _nobody
+        self._on_expiry = _ignore
 
     def _fired(self) -> None:
         self._timer = None
@@ -57,92 +58,93 @@ class Deadline:
             self.set(self.at)
         else:
             self.at = math.inf
-            self._ring()
+            self._on_expiry()
 
 
 class Deadlines(Deadline):
     """The time-outs of one call after another.
 
     Laws:
-     - All of them are the upstream's time. What it takes to accept a request counts, what a client takes to send it does not;
-       and while a client does not take what has come of a reply, the clock stands.
-     - `total` ends with a reply that is waited for as a whole. One that is streamed may last as long as it likes, as long as
-       the upstream is never silent for `idle_s`.
+     - All of them measure the upstream only. The time that the upstream takes to accept a request counts; the time that
+       a client takes to send it does not. While a client does not read what has arrived of a reply, the time-out is
+       suspended.
+     - `total` applies to a reply that is buffered. A reply that is streamed may last for any time, as long as the
+       upstream is never silent for `idle_s`.
     """
 
     _call: Call
 
-    def __init__(self, ring: Callable[[], None], clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(ring, clock, loop)
+    def __init__(self, on_expiry: Callable[[], None], clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(on_expiry, clock, loop)
         self._ends_at = math.inf
-        self._left_s = 0.0
+        self._remaining_s = 0.0
         self._idle_s: float | None = None
-        self._clients_turn = self._unread = False
+        self._waits_for_client = self._unread = False
 
     def sent(self, call: Call, now: float) -> None:
-        """The whole request, at once."""
+        """The whole request was sent in one write."""
         self._call = call
         self._idle_s = None
-        self._clients_turn = False
-        self._expect(now, now + call.total_timeout_s, False)
+        self._waits_for_client = False
+        self._expect(now, now + call.total_timeout_s, answered=False)
 
     def sending(self, call: Call) -> None:
-        """The request goes out in pieces, until `all_sent`."""
+        """The request is sent in pieces, until `all_sent`."""
         self._call = call
         self._idle_s = None
         self._ends_at = math.inf
-        self._left_s = call.total_timeout_s
-        self._clients_turn = True
+        self._remaining_s = call.total_timeout_s
+        self._waits_for_client = True
 
-    def held_back(self) -> None:
-        """The upstream does not take what is sent, until `went_on`."""
-        self._clients_turn = False
+    def blocked(self) -> None:
+        """The upstream does not accept what is sent, until `unblocked`."""
+        self._waits_for_client = False
         if self._idle_s is not None:
             self.heard()
             return
         now = self._clock.monotonic()
-        self._expect(now, now + self._left_s, False)
+        self._expect(now, now + self._remaining_s, answered=False)
 
-    def went_on(self) -> None:
-        self._clients_turn = True
+    def unblocked(self) -> None:
+        self._waits_for_client = True
         if self._idle_s is not None:
             self.heard()
             return
-        self._left_s = self._ends_at - self._clock.monotonic()
+        self._remaining_s = self._ends_at - self._clock.monotonic()
         self.at = self._ends_at = math.inf
 
     def all_sent(self, *, answered: bool) -> None:
-        """There is nothing more to send; `answered`: the head of the reply is here already."""
-        self._clients_turn = False
+        """The whole request was sent. `answered`: the head of the reply has arrived already."""
+        self._waits_for_client = False
         if self._idle_s is not None:
             self.heard()
             return
         now = self._clock.monotonic()
-        self._expect(now, min(self._ends_at, now + self._left_s), answered)
+        self._expect(now, min(self._ends_at, now + self._remaining_s), answered=answered)
 
     def head_arrived(self) -> None:
         self.at = self._ends_at
 
     def streams(self, idle_s: float) -> None:
-        """The reply goes on as it comes, from now on."""
+        """From here on the reply is passed on while it arrives."""
         self._idle_s = idle_s
         self._unread = False
         self.heard()
 
     def heard(self) -> None:
-        """Something came of a reply that streams."""
-        if self._idle_s is not None and not (self._unread or self._clients_turn):
+        """A part of a streamed reply has arrived."""
+        if self._idle_s is not None and not (self._unread or self._waits_for_client):
             self.set(self._clock.monotonic() + self._idle_s)
         else:
             self.at = math.inf
 
-    def unread(self, waits: bool) -> None:
-        """Whether what has come of a reply that streams waits for its reader."""
-        self._unread = waits
+    def unread(self, *, waiting: bool) -> None:
+        """Whether received parts of a streamed reply wait for their reader."""
+        self._unread = waiting
         self.heard()
 
-    def told(self, *, uploading: bool) -> str:
-        """What the one that rang just now was for."""
+    def reason(self, *, uploading: bool) -> str:
+        """Return why the deadline has just expired."""
         call = self._call
         if self._idle_s is not None:
             return f"the reply went silent for {self._idle_s:g} s"
@@ -151,7 +153,7 @@ class Deadlines(Deadline):
         what = "the request was not taken for" if uploading else "no reply within"
         return f"{what} {call.first_byte_timeout_s:g} s"
 
-    def _expect(self, now: float, ends_at: float, answered: bool) -> None:
+    def _expect(self, now: float, ends_at: float, *, answered: bool) -> None:
         self._ends_at = ends_at
         first_by = now + self._call.first_byte_timeout_s
         self.set(first_by if first_by < ends_at and not answered else ends_at)

@@ -1,7 +1,7 @@
-"""Where messages begin and end on the wire, as far as llhttp does not already decide it. Pure.
+"""The framing rules of HTTP/1.1 messages that llhttp does not enforce. Pure.
 
-llhttp refuses Content-Length beside Transfer-Encoding, repeated or malformed Content-Length, bad chunk sizes, bare CR
-and LF, folded lines and bad names. It lets pass what is decided here: any list of transfer codings that holds
+llhttp rejects Content-Length beside Transfer-Encoding, repeated or malformed Content-Length, bad chunk sizes, bare CR
+and LF, folded lines and bad names. It accepts what is checked here: any list of transfer codings that contains
 `chunked`, RTSP and ICE start lines, status 000 and 600 and above, empty lines before the status line.
 """
 
@@ -10,7 +10,7 @@ from functools import lru_cache
 import msgspec
 
 from gateway.kernel.envelope.charsets import BOM
-from gateway.kernel.envelope.media_type import media
+from gateway.kernel.envelope.media_type import MediaKind, media
 from gateway.kernel.http.status_rules import UNFRAMED
 from gateway.upstream.call import Call, Fields
 
@@ -29,18 +29,21 @@ _EMPTY_BODY = b"Content-Length: 0\r\n\r\n"
 _CHUNKED_BODY = b"Transfer-Encoding: chunked\r\n\r\n"
 _LAST_BODY = b"Connection: close\r\n"
 WITH_BODY = frozenset((b"POST", b"PUT", b"PATCH"))
-"""RFC 9110 9.3: the methods that define a body, and 8.6: they should say when there is none. The others' is the last on its connection."""
+"""The methods that define a body (RFC 9110 9.3) and should announce an empty one (8.6).
+
+A body of another method is the last one on its connection.
+"""
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """What a target has of its own in the head of a request: `base` before every path ("" or "/…"), `host` as a complete line."""
+    """What a target adds to a request: `base` before every path ("" or "/…"), `host` as a complete header line."""
 
     base: bytes
     host: bytes
 
 
 def request_head(call: Call, to: Origin, length: int | None) -> bytes:
-    """The whole head of `call`; `length` of its body in bytes, None for chunks."""
+    """Return the complete head of `call`. `length` is that of its body in bytes, None for chunks."""
     path = call.path
     if to.base or path[:1] != b"/":
         path = (to.base or b"/") + path
@@ -54,14 +57,14 @@ def request_head(call: Call, to: Origin, length: int | None) -> bytes:
 
 
 def starts_wrong(received: int, data: bytes) -> bool:
-    """Whether `data`, the bytes after the first `received` ones, cannot be part of an HTTP/1.1 or 1.0 status line."""
+    """Whether `data`, which follows `received` earlier bytes, cannot be part of an HTTP/1.1 or 1.0 status line."""
     piece = data[: max(0, len(_VERSIONS[0]) - received)]
     end = received + len(piece)
     return all(piece != version[received:end] for version in _VERSIONS)
 
 
 def head_size(fields: Fields) -> int:
-    """Bytes that `fields` took on the wire, optional white space aside."""
+    """Return the bytes that `fields` took on the wire, without optional white space."""
     return sum(len(name) + len(value) + 4 for name, value in fields)
 
 
@@ -71,7 +74,7 @@ def codings_supported(fields: Fields, version: str) -> bool:
 
 
 def bodiless(status: int) -> bool:
-    """RFC 9112 6.3: these end with their head, whatever their fields say."""
+    """Whether a response ends with its head, whatever its fields announce (RFC 9112 6.3)."""
     return status in UNFRAMED
 
 
@@ -82,7 +85,7 @@ def keeps_alive(version: str, fields: Fields) -> bool:
 
 
 def announced_idle_s(keep_alive: bytes) -> float | None:
-    """Seconds of idleness that a Keep-Alive field allows, with a fifth off so that the server never closes first."""
+    """Return the idle seconds that a Keep-Alive field allows, less a fifth so that the server never closes first."""
     return _idle_s(keep_alive[:_LONGEST_KEEP_ALIVE])
 
 
@@ -95,19 +98,20 @@ def _idle_s(keep_alive: bytes) -> float | None:
     return None
 
 
-def doubtful_from(method: bytes, with_body: bool) -> int:
-    """The least status of a reply after which nobody knows whether the service has read all of the request, or more than that.
+def ambiguous_from(method: bytes, *, with_body: bool) -> int:
+    """Return the lowest status from which on it is unknown whether the service has read exactly the request.
 
-    A service that ignores a body would take it for the next request, and answer that to whoever calls next. It may ignore any
-    where the method defines none, and one that it has refused.
+    A service that ignores a body would read it as the next request, and its answer to that would go to the next caller.
+    It may ignore any body where the method defines none, and a body that it has rejected.
     """
     return 1000 if not with_body else 300 if method in WITH_BODY else 0
 
 
-def mended(reply: bytes) -> bytes:
-    """The beginning of a reply with its heads as llhttp takes them; the same bytes where there is nothing to mend.
+def repaired(reply: bytes) -> bytes:
+    """Return the beginning of a reply with heads that llhttp accepts; the same bytes where there is nothing to repair.
 
-    White space before a field's colon is removed (RFC 9112 5.1), and Content-Lengths that agree become one (RFC 9110 8.6).
+    White space before the colon of a field is removed (RFC 9112 5.1), and equal Content-Lengths become one (RFC 9110
+    8.6).
     """
     heads: list[bytes] = []
     at = 0
@@ -115,16 +119,16 @@ def mended(reply: bytes) -> bytes:
         end = reply.find(_BLANK, at)
         blank = b"" if end < 0 else _BLANK
         end = len(reply) if end < 0 else end
-        heads.append(_mended_head(reply[at:end]) + blank)
+        heads.append(_repaired_head(reply[at:end]) + blank)
         final = reply[at + 9 : at + 10] != b"1"
         at = end + len(blank)
-        if final:  # what follows is the body
+        if final:  # the body follows
             heads.append(reply[at:])
             break
     return b"".join(heads)
 
 
-def _mended_head(head: bytes) -> bytes:
+def _repaired_head(head: bytes) -> bytes:
     line, *fields = head.split(b"\r\n")
     lines, length = [line], b""
     for field in fields:
@@ -142,11 +146,14 @@ def _mended_head(head: bytes) -> bytes:
     return b"\r\n".join(lines)
 
 
-STREAMED = frozenset({"events", "binary"})
-"""Kinds of contents that go on as they come: nobody needs to see them whole."""
+STREAMED: frozenset[MediaKind] = frozenset({"events", "binary"})
+"""Kinds of bodies that are passed on while they arrive, because no later stage needs them whole."""
 
 
-def kind_of(fields: Fields, begun: bytes | bytearray) -> str:
-    """What sort of contents the body is said to have. Octets that do not begin like JSON, as `begun` tells, are binary."""
+def kind_of(fields: Fields, begun: bytes | bytearray) -> MediaKind:
+    """Return the kind of body that `fields` announce.
+
+    Octets whose first bytes, `begun`, do not look like JSON are binary.
+    """
     kind = media(dict(fields).get(b"content-type", b"")).kind
     return "binary" if kind == "octets" and bytes(begun[:_BEGUN]).lstrip()[:1] not in _MAY_BE_JSON else kind

@@ -1,26 +1,29 @@
-"""One look at a target: a GET on a connection of its own, of which only the status counts.
+"""Probes a target once: sends a GET on a connection of its own and reads the status.
 
-The time holds for all of it, however the reply trickles in; its head is bounded as in any other reply, and its body is
-not read. Redirects are not followed.
+The time-out covers everything from the connection to the end of the head. The head is bounded as in any other reply;
+the body is not read. Redirects are not followed.
 """
 
 import asyncio
 from typing import cast
 
 from gateway.kernel.faults import UPSTREAM_RESET, UPSTREAM_TIMEOUT, GatewayError
-from gateway.upstream.connect import Address, dial
+from gateway.upstream.connect import Endpoint, connect
 from gateway.upstream.framing import Origin
-from gateway.upstream.names import Names
-from gateway.upstream.response_parser import ReplyReader
+from gateway.upstream.names import NameResolver
+from gateway.upstream.response_parser import ResponseParser
 
 _FIELDS = b"User-Agent: gateway-health-check\r\nAccept: */*\r\nConnection: close\r\n\r\n"
 
 
-async def look(to: Address, origin: Origin, path: bytes, timeout_s: float, names: Names) -> int:
-    """The status of `path` at a target. Raises GatewayError: what `dial` does, UPSTREAM_TIMEOUT, _RESET, or about its head."""
+async def probe(to: Endpoint, origin: Origin, path: bytes, timeout_s: float, names: NameResolver) -> int:
+    """Return the status of `path` at a target.
+
+    Raises GatewayError: those of `connect`, UPSTREAM_TIMEOUT, UPSTREAM_RESET, and those of `ResponseParser.feed`.
+    """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout_s
-    head = await dial(loop, to, lambda: _Head(loop, str(to)), deadline, names)
+    head = await connect(loop, to, lambda: _Head(loop, str(to)), deadline, names)
     head.transport.write(b"".join((b"GET ", origin.base, path, b" HTTP/1.1\r\n", origin.host, _FIELDS)))
     try:
         async with asyncio.timeout_at(deadline):
@@ -32,14 +35,14 @@ async def look(to: Address, origin: Origin, path: bytes, timeout_s: float, names
 
 
 class _Head(asyncio.Protocol):
-    """Reads until a final status is there."""
+    """Reads a reply until its final status has arrived."""
 
     transport: asyncio.Transport
 
     def __init__(self, loop: asyncio.AbstractEventLoop, target: str) -> None:
         self.status: asyncio.Future[int] = loop.create_future()
         self._target = target
-        self._reader = ReplyReader()
+        self._reader = ResponseParser()
         self._reader.begin(head_only=True)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -56,6 +59,6 @@ class _Head(asyncio.Protocol):
             if self._reader.status:
                 self.status.set_result(self._reader.status)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - however it ended
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the reason makes no difference
         if not self.status.done():
             self.status.set_exception(GatewayError(UPSTREAM_RESET, cause=f"{self._target}: the upstream closed the connection"))

@@ -1,16 +1,16 @@
-"""Which targets of an upstream are called: not those that are down by their checks, and those that failed too often are
-left alone for a while, by every worker.
+"""Decides which targets of an upstream are called: those that are up and not ejected for repeated failures.
 
 Laws:
- - A target is ejected after `consecutive_failures` calls in a row that it did not answer (an answered error is an answer),
-   and for longer each time.
- - A target that is back, from an ejection or from being down, is on probation: of all calls of the node one at a time goes to
-   it, and the others go elsewhere. (Two workers that look at the same instant may both send one.) An answer ends the probation,
-   a failure ejects the target again.
- - A target attracts no calls by answering errors: being less busy gives it a call only in place of one that answers errors as
-   often or more often.
- - Never more than `max_percent` of the targets are ejected at once, but one may always be; the last one that is called never is.
- - When no other target is left, those on probation are called; when there are none of these, those that are ejected but not
+ - A target is ejected after `consecutive_failures` calls in a row that it did not answer (an answered error is an
+   answer), and for longer each time.
+ - A target whose ejection or downtime has ended is on probation: one call of the whole node at a time goes to it as a
+   trial, and the others go to other targets. (Two workers that read the state at the same instant may both send one.)
+   An answer ends the probation, a failure ejects the target again.
+ - A target does not attract calls by answering errors: when it is less busy than another target, it gets a call in
+   place of that one only if that one answers errors as often or more often.
+ - At most `max_percent` of the targets are ejected at the same time, though always one may be. The last target that is
+   called is never ejected.
+ - When no other target remains, targets on probation are called; without any of these, those that are ejected but not
    down; when all are down, all are called.
 """
 
@@ -22,39 +22,18 @@ import msgspec
 
 from gateway.kernel.backoff import backoff_s
 from gateway.kernel.clock import Clock
-from gateway.kernel.faults import (
-    UPSTREAM_CONNECT_TIMEOUT,
-    UPSTREAM_INCOMPLETE,
-    UPSTREAM_NAME_UNRESOLVED,
-    UPSTREAM_PROTOCOL_ERROR,
-    UPSTREAM_REFUSED,
-    UPSTREAM_RESET,
-    UPSTREAM_TIMEOUT,
-    UPSTREAM_TLS_FAILED,
-    UPSTREAM_UNREACHABLE,
-    Fault,
-)
+from gateway.kernel.faults import Fault
 from gateway.kernel.load_balancing import Draw
 from gateway.upstream.shared_state import TargetRow, UpstreamRow
 
-UNANSWERED = frozenset(
-    fault.name
-    for fault in (
-        *(UPSTREAM_REFUSED, UPSTREAM_UNREACHABLE, UPSTREAM_NAME_UNRESOLVED, UPSTREAM_TLS_FAILED, UPSTREAM_CONNECT_TIMEOUT),
-        *(UPSTREAM_RESET, UPSTREAM_TIMEOUT, UPSTREAM_INCOMPLETE, UPSTREAM_PROTOCOL_ERROR),
-    )
-)
-"""Faults that speak against a target, by name: not those about the contents of an answer, nor want of a free connection."""
-
-
 _NEWEST = 1 / 16
-"""What the newest answer counts in the share of errors of a target."""
+"""The weight of the newest answer in the error share of a target."""
 _TOLERANCE = 0.1
-"""Shares of errors that are closer than this tell nothing: few answers make them."""
+"""Error shares that differ by less count as equal, because a few answers make the difference."""
 
 
-class Ejection(msgspec.Struct, frozen=True):
-    """When a target is ejected: after that many failures in a row (0 is never), for `first_s` and at most `longest_s`."""
+class EjectionRules(msgspec.Struct, frozen=True):
+    """When a target is ejected (0 failures: never), and for how long: `first_s` at first, at most `longest_s`."""
 
     consecutive_failures: int
     first_s: float
@@ -62,25 +41,25 @@ class Ejection(msgspec.Struct, frozen=True):
     max_percent: int
 
 
-class Watcher(Protocol):
-    """Is told of changes, once each, by whoever brings them about. Targets are told by their number."""
+class EjectionObserver(Protocol):
+    """Is notified of each change once, by the worker that causes it. `number` is that of the target."""
 
     def ejected(self, number: int, fault: Fault, for_s: float) -> None: ...
 
     def returned(self, number: int) -> None:
-        """It has answered again."""
+        """The target has answered again."""
         ...
 
 
 class OutlierDetector:
-    """The targets of one upstream, by number, each with its weight. `process` is the id of this one."""
+    """The targets of one upstream, by number, each with its weight. `process` is the id of this process."""
 
     def __init__(
         self,
         row: UpstreamRow,
         weights: Mapping[int, int],
-        rules: Ejection,
-        watcher: Watcher,
+        rules: EjectionRules,
+        observer: EjectionObserver,
         process: int,
         clock: Clock,
         chance: Callable[[], float],
@@ -88,7 +67,7 @@ class OutlierDetector:
         self._row = row
         self._weights = dict(weights)
         self._rules = rules
-        self._watcher = watcher
+        self._observer = observer
         self._process = process
         self._clock = clock
         self._chance = chance
@@ -97,13 +76,16 @@ class OutlierDetector:
         self._review(clock.monotonic())
 
     def draw(self, now: float) -> Draw:
-        """Of those that are called."""
+        """Return the draw among the targets that are called."""
         if self._row.version != self._seen or now >= self._review_at:
             self._review(now)
         return self._draw
 
     def trial(self, now: float, trial_s: float) -> int | None:
-        """The number of a target that the next call has to try, None for none. That call counts as lost after `trial_s`."""
+        """Return the number of a target for which the next call is the trial, or None.
+
+        The trial counts as lost after `trial_s`.
+        """
         self.draw(now)
         if not self._due:
             return None
@@ -113,15 +95,18 @@ class OutlierDetector:
         return number
 
     def errs_more(self, number: int, than: int) -> bool:
-        """Whether it answers errors clearly more often than the other one."""
+        """Whether target `number` answers errors clearly more often than target `than`."""
         return self._errors[number] > self._errors[than] + _TOLERANCE
 
     def others(self, tried: Collection[int], now: float) -> dict[int, int]:
-        """Whom to try when those have failed, with their weights: rather one that is ejected than none, but none that is down."""
+        """Return the targets to try after `tried` have failed, with their weights.
+
+        They include ejected targets when there are no others, but none that is down.
+        """
         self.draw(now)
-        left = {number: weight for number, weight in self._weights.items() if number not in tried}
-        called = {number: weight for number, weight in left.items() if number in self._called}
-        return called or {number: weight for number, weight in left.items() if not self._target(number).down}
+        remaining = {number: weight for number, weight in self._weights.items() if number not in tried}
+        called = {number: weight for number, weight in remaining.items() if number in self._called}
+        return called or {number: weight for number, weight in remaining.items() if not self._target(number).down}
 
     def answered(self, number: int, status: int) -> None:
         self._failures[number] = 0
@@ -131,12 +116,12 @@ class OutlierDetector:
             self._target(number).ejections = 0
             self._target(number).trial_until = 0
             self._changed()
-            self._watcher.returned(number)
+            self._observer.returned(number)
 
     def failed(self, number: int, fault: Fault) -> None:
-        """A call was not answered because of `fault`."""
+        """A call to target `number` has failed with `fault`."""
         self.undecided(number)
-        if fault.name not in UNANSWERED:
+        if not fault.against_target:
             return
         self._errors[number] += (1.0 - self._errors[number]) * _NEWEST
         if not self._rules.consecutive_failures:
@@ -146,7 +131,7 @@ class OutlierDetector:
             self._eject(number, fault)
 
     def undecided(self, number: int) -> None:
-        """A call ended without telling anything of the target: if it was to try it, the next one does."""
+        """A call ended without a result that concerns the target. If it was a trial, the next call is the trial."""
         if number in self._suspects and self._target(number).trial_until:
             self._target(number).trial_until = 0
             self._changed()
@@ -165,7 +150,7 @@ class OutlierDetector:
         target.ejected_by = self._process
         target.reason = fault
         self._changed()
-        self._watcher.ejected(number, fault, for_s)
+        self._observer.ejected(number, fault, for_s)
 
     def _changed(self) -> None:
         self._row.version = now = self._clock.monotonic()

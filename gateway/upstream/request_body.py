@@ -1,31 +1,31 @@
-"""Passes a request body on, at the pace at which the upstream takes it."""
+"""Sends a request body to an upstream, as fast as the upstream accepts it."""
 
 from typing import Protocol
 
 from gateway.kernel.faults import MALFORMED_REQUEST, GatewayError
 
 PIECE_BYTES = 64 * 1024
-"""Bodies in memory up to this size are written together with the head; larger ones in pieces of it."""
+"""Bodies in memory are sent together with the head up to this size, larger ones in pieces of this size."""
 
 
-class Source(Protocol):
-    """As much of a Body (gateway.upstream.call) as is needed here."""
+class BodySource(Protocol):
+    """The part of a Body (gateway.upstream.call) that is needed here."""
 
     length: int | None
 
     async def read(self) -> bytes: ...
 
 
-class Sink(Protocol):
+class BodySink(Protocol):
     """The connection that a body is written to."""
 
     async def write(self, data: bytes) -> None:
-        """Returns when there is room for more."""
+        """Return when the connection accepts more."""
         ...
 
 
-class Pieces:
-    """A Source that is in memory already; its first piece counts as read."""
+class BodyPieces:
+    """A BodySource that is in memory. Its first piece counts as read."""
 
     def __init__(self, data: bytes) -> None:
         self.length: int | None = len(data)
@@ -37,10 +37,10 @@ class Pieces:
         return bytes(self._data[start : self._at])
 
 
-async def upload(head: bytes, first: bytes, body: Source, sink: Sink) -> None:
-    """Write `head`, then `first` and all that `body` still has, as chunks if its length is not known.
+async def send_body(head: bytes, first: bytes, body: BodySource, sink: BodySink) -> None:
+    """Write `head`, then `first` and the rest of `body`, in chunks if its length is unknown.
 
-    Raises GatewayError: what `body` raises, or MALFORMED_REQUEST when it is not as long as announced.
+    Raises GatewayError: those of `body.read`, or MALFORMED_REQUEST when the body is not as long as announced.
     """
     length, sent, piece = body.length, 0, first
     while piece:
@@ -52,7 +52,7 @@ async def upload(head: bytes, first: bytes, body: Source, sink: Sink) -> None:
         else:
             await sink.write(head + piece)
         if sent == length:
-            # The reply may come at any moment from now on: it shall not find the upload waiting for an end
+            # The reply may arrive at any moment now, and must not find this task waiting for the end of the body.
             return
         head = b""
         piece = await body.read()

@@ -1,26 +1,26 @@
-"""Reads the replies of one connection, one after the other. No I/O: bytes in, a reply out, or a fault.
+"""Parses the replies of one connection, one after the other. No I/O: it is fed bytes and gives a reply or a fault.
 
 Laws:
- - A reply is whole only if its framing said where it ends and it ended there (RFC 9112 8).
- - Interim (1xx) replies before it are as many as their sender likes (RFC 9110 15.2 sets no number): each has the bounds of a head,
-   none is kept, and the time-out until the final head ends an endless row of them.
+ - A reply is complete only if its framing announced its end and it ended there (RFC 9112 8).
+ - Any number of interim (1xx) replies may precede it (RFC 9110 15.2 sets no limit): each is bounded like a head, none
+   is kept, and the time-out until the final head ends an endless sequence of them.
 """
 
 import httptools
 
 from gateway.kernel.faults import UPSTREAM_HEADERS_TOO_LARGE, UPSTREAM_PROTOCOL_ERROR, Fault, GatewayError
-from gateway.upstream import framing as framing
+from gateway.upstream import framing
 from gateway.upstream.call import Fields
 
 _HEAD_SLICE_BYTES = 16 * 1024
 
 
-class ReplyReader:
-    """`status` is 0 until the final head is in; then `fields` and `length` are those of `Answer`.
+class ResponseParser:
+    """`status` is 0 until the final head is complete; after that `fields` and `length` are those of `Answer`.
 
-    `received` counts bytes since `begin`. `complete` says that the reply has ended, `clean` that nothing came after
-    it, `keep` that its sender keeps the connection. `until_eof`: its body ends with the connection. `in_doubt`: by its method or
-    its status it has no body, and it says that it has one, which may follow or not.
+    `received` counts the bytes since `begin`. `complete`: the reply has ended. `clean`: nothing followed it. `keep`:
+    its sender keeps the connection open. `until_eof`: its body ends with the connection. `ambiguous`: by its method or
+    its status it has no body, but it announces one, which may follow or not.
     """
 
     def __init__(self) -> None:
@@ -30,10 +30,13 @@ class ReplyReader:
         self._head_only = False
         self.begin(head_only=False)
 
-    def begin(self, head_only: bool) -> None:
-        """Expect the next reply; with `head_only` one to HEAD, which has no body whatever its fields say."""
+    def begin(self, *, head_only: bool) -> None:
+        """Expect the next reply.
+
+        `head_only` is for the reply to HEAD, which has no body whatever its fields announce.
+        """
         if self._head_only:
-            # llhttp still waits for the body that the last reply announced
+            # llhttp still waits for the body that the last reply announced.
             self._parser = httptools.HttpResponseParser(self)
         self._head_only = head_only
         self._tail = b""
@@ -45,22 +48,25 @@ class ReplyReader:
         self.fields: Fields = []
         self.length: int | None = None
         self.idle_hint_s: float | None = None
-        self.complete = self.keep = self.until_eof = self.in_doubt = False
+        self.complete = self.keep = self.until_eof = self.ambiguous = False
         self.clean = True
         self._begun: list[bytes] = []
         self._interim_ended = False
 
     def feed(self, data: bytes) -> None:
-        """Raises GatewayError (UPSTREAM_PROTOCOL_ERROR, UPSTREAM_HEADERS_TOO_LARGE) when it cannot be a reply."""
+        """Parse `data`.
+
+        Raises GatewayError (UPSTREAM_PROTOCOL_ERROR, UPSTREAM_HEADERS_TOO_LARGE) when it cannot be a reply.
+        """
         received = self.received
         self.received = received + len(data)
-        # The usual first segment passes the first test; only the others pay for an exact one
+        # The usual first segment passes the cheap test; only others need the exact one.
         if received < 9 and (received or not data.startswith(b"HTTP/1.1 ")) and framing.starts_wrong(received, data):
             raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause="the reply does not begin with an HTTP/1.x status line")
         try:
             self._parse(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self._try_mended(data, error)
+            self._parse_repaired(data, error)
         if self._problem is not None:
             raise self._problem
         if not self.complete:
@@ -74,17 +80,20 @@ class ReplyReader:
         else:
             self._feed_slices(data)
 
-    def _try_mended(self, data: bytes, error: Exception) -> None:
-        """Parse a head that llhttp refuses once more, mended where RFC 9112 says how. `data` is the last of what has come of it."""
+    def _parse_repaired(self, data: bytes, error: Exception) -> None:
+        """Parse a head that llhttp rejects again, repaired where RFC 9112 defines how.
+
+        `data` is the last received part of it.
+        """
         begun = b"".join([*self._begun, data])
-        mended = begun if self.status or self.complete else framing.mended(begun)
-        if mended != begun:
+        repaired = begun if self.status or self.complete else framing.repaired(begun)
+        if repaired != begun:
             self._parser = httptools.HttpResponseParser(self)
             self._parts.clear()
             self._collected, self._tail, self._begun = [], b"", []
             self._problem = None
             try:
-                self._parse(mended)
+                self._parse(repaired)
                 return
             except (httptools.HttpParserError, httptools.HttpParserUpgrade) as second:
                 error = second
@@ -93,16 +102,19 @@ class ReplyReader:
             raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause=f"the reply is not valid HTTP: {error}") from None
 
     def end(self) -> bool:
-        """The connection has ended, properly. Whether that is where the reply ends."""
+        """The connection has ended cleanly. Return whether the reply is complete with that."""
         self.complete = self.complete or self.until_eof
         return self.complete
 
     def end_of_use(self) -> None:
-        """No more is fed. The parser refers to this reader, which is freed at once without it."""
+        """Drop the parser, after which nothing may be fed.
+
+        It refers to this object, which is freed at once without it.
+        """
         del self._parser
 
     def take(self) -> bytes:
-        """The body bytes that were fed since the last call."""
+        """Return the body bytes that were parsed since the last call."""
         parts = self._parts
         if len(parts) == 1:
             data = parts[0]
@@ -114,7 +126,7 @@ class ReplyReader:
         return data
 
     def _feed_slices(self, data: bytes) -> None:
-        """A head of thousands of fields is refused before all of them were made into objects."""
+        """Parse in slices: a head of thousands of fields is rejected before an object is made of each."""
         for at in range(0, len(data), _HEAD_SLICE_BYTES):
             self._parser.feed_data(data[at : at + _HEAD_SLICE_BYTES])
             if self.status:
@@ -138,7 +150,7 @@ class ReplyReader:
             self.keep = framing.keeps_alive(self._parser.get_http_version(), self.fields)
 
     def _remember(self, data: bytes) -> None:
-        """Keep the beginning of the head that is not whole yet: what came before it is parsed for good."""
+        """Keep the beginning of the incomplete head. What preceded it will not be parsed again."""
         if self._interim_ended:
             data = b"".join([*self._begun, data]).rpartition(b"\r\n\r\n")[2]
             self._begun.clear()
@@ -151,16 +163,16 @@ class ReplyReader:
             if self.received - self._head_from > framing.MAX_HEAD_BYTES or len(self._collected) > framing.MAX_FIELDS:
                 raise GatewayError(UPSTREAM_HEADERS_TOO_LARGE, cause="the reply's head is too large")
         elif self._parts:
-            # What framed these bytes is behind us: a stream may go on for ever, in the smallest of chunks
+            # The framing of these bytes is done. A stream may continue for ever in the smallest chunks.
             self._overhead = 0
         else:
-            # Chunk extensions and trailers: nobody wants them, and nothing else bounds them
+            # Chunk extensions and trailers are dropped, and nothing else bounds them.
             self._overhead += len(data)
             if self._overhead > framing.MAX_HEAD_BYTES:
                 raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause="the reply's chunk extensions or trailers are too large")
 
-    def _refuse(self, fault: Fault, cause: str) -> None:
-        # An exception here would reach `feed` wrapped, and cost a traceback
+    def _report(self, fault: Fault, cause: str) -> None:
+        # An exception raised here would reach `feed` wrapped, and would cost a traceback.
         if self._problem is None:
             self._problem = GatewayError(fault, cause=cause)
 
@@ -168,7 +180,7 @@ class ReplyReader:
 
     def on_message_begin(self) -> None:
         if self.complete:
-            # Ends the parsing: nothing of a second reply may be taken for a part of the first
+            # End the parsing: no part of a second reply may be taken for a part of the first one.
             raise ValueError("unasked reply")
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -177,30 +189,30 @@ class ReplyReader:
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
         fields = self._collected
-        # What comes after the head are trailers: RFC 9110 6.5.1 lets a gateway drop them
+        # Fields after the head are trailers, which a gateway may drop (RFC 9110 6.5.1).
         self._collected = []
         if status < 200 or status > 599:
             self._not_final(status)
             return
-        # The start of the first head was looked at in `feed`
+        # `feed` has checked the start of the first head.
         if self._interim and self._parser.get_http_version() not in ("1.1", "1.0"):
-            self._refuse(UPSTREAM_PROTOCOL_ERROR, "the reply is not in HTTP/1.x")
+            self._report(UPSTREAM_PROTOCOL_ERROR, "the reply is not in HTTP/1.x")
         known = dict(fields)
         if b"content-length" in known:
             self.length = int(known[b"content-length"])
         elif b"transfer-encoding" in known:
             if not framing.codings_supported(fields, self._parser.get_http_version()):
-                self._refuse(UPSTREAM_PROTOCOL_ERROR, "the reply's transfer coding is not exactly chunked")
+                self._report(UPSTREAM_PROTOCOL_ERROR, "the reply's transfer coding is not exactly chunked")
         else:
             self.until_eof = not framing.bodiless(status)
         if self._head_only or framing.bodiless(status):
-            self.in_doubt = bool(self.length) or b"transfer-encoding" in known
+            self.ambiguous = bool(self.length) or b"transfer-encoding" in known
         if b"keep-alive" in known:
             self.idle_hint_s = framing.announced_idle_s(known[b"keep-alive"])
         if len(fields) > framing.MAX_FIELDS or (
             self.received > framing.MAX_HEAD_BYTES and framing.head_size(fields) > framing.MAX_HEAD_BYTES
         ):
-            self._refuse(UPSTREAM_HEADERS_TOO_LARGE, "the reply's head is too large")
+            self._report(UPSTREAM_HEADERS_TOO_LARGE, "the reply's head is too large")
         self.fields = fields
         self.status = status
 
@@ -213,6 +225,6 @@ class ReplyReader:
         self._interim = self._interim_ended = True
         self._head_from = self.received
         if status == 101:
-            self._refuse(UPSTREAM_PROTOCOL_ERROR, "the upstream switched protocols unasked")
+            self._report(UPSTREAM_PROTOCOL_ERROR, "the upstream switched protocols unasked")
         elif status < 100 or status > 599:
-            self._refuse(UPSTREAM_PROTOCOL_ERROR, f"status {status:03d} is none of HTTP's")
+            self._report(UPSTREAM_PROTOCOL_ERROR, f"status {status:03d} is none of HTTP's")

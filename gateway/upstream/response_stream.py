@@ -1,7 +1,8 @@
 """The part of a reply's body that arrives after its Answer was made.
 
-Law: how long a client takes holds the service only as far as it must. What is left of a reply is taken at once when it fits with
-what is unread already; of a longer one a little is, and the service waits.
+Law: a slow client delays the service only as far as necessary. The rest of a reply is received at once when it fits
+together with what is unread already. Of a longer reply only PAUSE_BYTES are received ahead, and the service has to
+wait.
 """
 
 import asyncio
@@ -11,10 +12,10 @@ from gateway.kernel.clock import Clock
 from gateway.kernel.faults import UPSTREAM_INCOMPLETE, GatewayError
 
 PAUSE_BYTES = 256 * 1024
-"""Unread bytes of a long reply at which the connection stops reading from its socket."""
+"""The number of unread bytes of a long reply at which the connection stops reading from its socket."""
 
 
-class Source(Protocol):
+class StreamSource(Protocol):
     """The connection that a stream is fed from."""
 
     def pause(self) -> None: ...
@@ -22,25 +23,32 @@ class Source(Protocol):
     def abandon(self) -> None: ...
 
 
-class ReplyStream:
-    """An `UpstreamStream` (gateway.upstream.call) fed by one connection and read by one task.
+class ResponseStream:
+    """An `UpstreamStream` (gateway.upstream.call) that one connection feeds and one task reads.
 
-    `left` is how many bytes are to come, None when nobody knows; `most` is how many unread ones are taken of what fits.
-    `unread` counts them. `paused` says that the connection was asked not to read on.
+    `remaining` is the number of bytes that are still to come, None when it is unknown. `max_unread` is how many unread
+    bytes are kept of a reply that fits. `unread` counts them. `paused`: the connection was asked to stop reading.
     """
 
     __slots__ = (
-        *("_clock", "_ended", "_error", "_left", "_loop", "_most", "_paused_at", "_pieces", "_reader", "_received", "_source"),
+        *("_clock", "_ended", "_error", "_loop", "_max_unread", "_paused_at", "_pieces", "_reader", "_received", "_remaining", "_source"),
         *("held_s", "paused", "unread", "waited_s"),
     )
 
-    def __init__(self, source: Source, clock: Clock, loop: asyncio.AbstractEventLoop, left: int | None = None, most: int = 0) -> None:
+    def __init__(
+        self,
+        source: StreamSource,
+        clock: Clock,
+        loop: asyncio.AbstractEventLoop,
+        remaining: int | None = None,
+        max_unread: int = 0,
+    ) -> None:
         self._clock = clock
         self.held_s = self.waited_s = self._paused_at = 0.0
-        self._source: Source | None = source
+        self._source: StreamSource | None = source
         self._loop = loop
-        self._left = left
-        self._most = most
+        self._remaining = remaining
+        self._max_unread = max_unread
         self._received = 0
         self._pieces: list[bytes] = []
         self.unread = 0
@@ -70,7 +78,7 @@ class ReplyStream:
         pieces.clear()
         self.unread = 0
         if self.paused:
-            self._go_on()
+            self._resumed()
             if self._source is not None:
                 self._source.resume()
         return data
@@ -79,7 +87,7 @@ class ReplyStream:
         source, self._source = self._source, None
         if source is None:
             return
-        self._go_on()
+        self._resumed()
         self._pieces.clear()
         self.unread = 0
         self._error = GatewayError(UPSTREAM_INCOMPLETE, cause="the reply was given up by its reader")
@@ -96,13 +104,13 @@ class ReplyStream:
         self._wake()
 
     def _fits(self) -> bool:
-        """Whether what is unread and all that is left may be held, as far as anybody knows."""
-        if self._left is None:
-            return self._received <= self._most
-        return self.unread + self._left - self._received <= self._most
+        """Whether the unread bytes and the rest of the reply, as far as its length is known, may be kept in memory."""
+        if self._remaining is None:
+            return self._received <= self._max_unread
+        return self.unread + self._remaining - self._received <= self._max_unread
 
     def end(self, data: bytes) -> None:
-        """`data` is the last of it. The connection is free."""
+        """`data` is the last piece. The connection is free for another call."""
         self._source = None
         if data:
             self._pieces.append(data)
@@ -111,14 +119,14 @@ class ReplyStream:
         self._wake()
 
     def fail(self, error: Exception) -> None:
-        """What had arrived can still be read; then `error` is raised."""
+        """Received bytes can still be read; after them `error` is raised."""
         self._source = None
-        self._go_on()
+        self._resumed()
         if self._error is None:
             self._error = error
         self._wake()
 
-    def _go_on(self) -> None:
+    def _resumed(self) -> None:
         if self.paused:
             self.paused = False
             self.held_s += self._clock.monotonic() - self._paused_at

@@ -1,8 +1,9 @@
-"""What is known of the targets of a node, in memory that all its processes share.
+"""The state of all targets of a node, in memory that all its processes share.
 
-A row of numbers for each upstream and each of its targets. Whoever finds something out writes it there and then changes
-the upstream's `version`: for all the others one look at that number is enough, without a system call. A configuration has
-a board of its own, which begins with what the last one said of the targets that stay.
+There is a row of numbers for each upstream and each of its targets. A process that changes a row changes the `version`
+of its upstream after that, so that the others need to compare only this number, without a system call. Each
+configuration has its own shared state, which begins with the rows of the targets that the last configuration had
+already.
 """
 
 import mmap
@@ -15,13 +16,13 @@ from gateway.upstream.name_memory import NameMemory
 from gateway.upstream.names import is_literal
 
 _WIDTH = 10
-"""Numbers in a row."""
+"""The number of slots in a row."""
 _NUMBER_BYTES = 8
 _FAULTS = tuple(CATALOGUE.values())
 
 
 class _Number:
-    """One place of a row."""
+    """A descriptor of one slot of a row."""
 
     def __init__(self, at: int) -> None:
         self._at = at
@@ -34,17 +35,23 @@ class _Number:
 
 
 class Row:
-    """Times are readings of the monotonic clock, which is one for all processes of a machine; 0 is long ago."""
+    """A row of slots.
+
+    Times are readings of the monotonic clock, which all processes of a machine share; 0 is in the past.
+    """
 
     def __init__(self, slots: "memoryview[float]") -> None:
         self.slots = slots
 
 
 class TargetRow(Row):
-    """`ejections` is how many there have been since the target last answered, `ejected_by` the id of the process that did it.
+    """The row of a target.
 
-    While there are any it is on probation, also when the last one is over: then one call at a time tries it. `trial_until` is
-    when the one under way counts as lost, 0 for none. `checked_at` is in Unix time, 0 for never.
+    `ejections` counts the ejections since the target last answered, `ejected_by` is the process that ejected it.
+
+    While the count is not 0 the target is on probation, also after the ejection has ended: one call at a time is then a
+    trial. `trial_until` is when the trial under way counts as lost, 0 for none. `checked_at` is in Unix time, 0 for
+    never.
     """
 
     ejected_until = _Number(0)
@@ -59,7 +66,7 @@ class TargetRow(Row):
 
     @property
     def reason(self) -> Fault:
-        """Of the last ejection."""
+        """The fault that caused the last ejection."""
         return _FAULTS[int(self._ejected_for)]
 
     @reason.setter
@@ -68,7 +75,7 @@ class TargetRow(Row):
 
     @property
     def result(self) -> int | str:
-        """Of the last check: a status, or the name of a fault."""
+        """The result of the last health check: a status, or the name of a fault."""
         number = int(self._result)
         return number if number >= 0 else _FAULTS[-1 - number].name
 
@@ -78,7 +85,7 @@ class TargetRow(Row):
 
     @property
     def findings(self) -> Findings:
-        """Of all its checks."""
+        """The findings from all health checks so far."""
         return Findings(Verdict(int(self._verdict)), int(self._against))
 
     @findings.setter
@@ -90,32 +97,35 @@ class TargetRow(Row):
 
     @property
     def down(self) -> bool:
-        """Its checks say so."""
+        """Whether its health checks have failed."""
         return self._verdict == Verdict.DOWN
 
     def up(self, now: float) -> bool:
-        """Whether it is called."""
+        """Whether calls may go to it."""
         return self.ejected_until <= now and self._verdict != Verdict.DOWN
 
 
 class UpstreamRow(Row):
-    """`opens` is how often its circuit has opened in a row, 0 while it is closed. `targets` are in the configuration's order."""
+    """`opens` counts how often the circuit has opened in a row, 0 while it is closed.
+
+    `targets` have the order of the configuration.
+    """
 
     version = _Number(0)
     opens = _Number(1)
     open_until = _Number(2)
     trial_until = _Number(3)
 
-    def __init__(self, slots: "memoryview[float]", targets: Mapping[str, TargetRow], checked: bool) -> None:
+    def __init__(self, slots: "memoryview[float]", targets: Mapping[str, TargetRow], *, checked: bool) -> None:
         super().__init__(slots)
         self._checked = checked
         self._targets = dict(targets)
         self.targets = tuple(targets.values())
 
     def adopt(self, before: "UpstreamRow") -> None:
-        """Begin with what `before` says of it, and of the targets that both have."""
+        """Copy the row of `before`, and those of the targets that both have."""
         self.slots[:] = before.slots
-        self.trial_until = 0.0  # what comes of that trial is written on the other board
+        self.trial_until = 0.0  # the result of that trial is written to the other shared state
         for url, row in self._targets.items():
             if url in before._targets:
                 row.slots[:] = before._targets[url].slots
@@ -123,14 +133,15 @@ class UpstreamRow(Row):
             if not self._checked:
                 row.findings = Findings(Verdict.UNKNOWN, 0)
                 row.checked_at = 0.0
-            if len(self._targets) == 1:  # which is called in any case
+            if len(self._targets) == 1:  # a single target is always called
                 row.ejected_until = row.ejections = 0.0
 
 
 class SharedState:
-    """Rows for `upstreams`, by id, each with the URLs of its targets, of which some are `checked`.
+    """The rows of `upstreams`, which are given by id with the URLs of their targets.
 
-    Made before the processes that share it are forked.
+    Those in `checked` have health checks.
+    It has to be made before the processes that share it are forked.
     """
 
     def __init__(self, upstreams: Mapping[str, Sequence[str]], checked: Collection[str] = ()) -> None:
@@ -139,24 +150,24 @@ class SharedState:
         hosts = [urlsplit(url).hostname or "" for urls in upstreams.values() for url in urls]
         self.names = NameMemory([host for host in hosts if not is_literal(host)])
         self.upstreams = {
-            name: UpstreamRow(self._row(), {url: TargetRow(self._row()) for url in urls}, name in checked)
+            name: UpstreamRow(self._row(), {url: TargetRow(self._row()) for url in urls}, checked=name in checked)
             for name, urls in upstreams.items()
         }
 
     def adopt(self, before: "SharedState") -> None:
-        """Begin with what `before` says of the upstreams, targets and names that both have."""
+        """Copy from `before` the rows of all upstreams, targets and names that both have."""
         self.names.adopt(before.names)
         for name, row in self.upstreams.items():
             if name in before.upstreams:
                 row.adopt(before.upstreams[name])
 
     def writer_exited(self) -> None:
-        """A process has ended. If a trial was its own nobody will tell what came of it: the next call tries."""
+        """A process has ended. A trial of its own will have no result, so that the next call is the trial."""
         for row in self.upstreams.values():
             row.trial_until = 0.0
             for target in row.targets:
                 target.trial_until = 0.0
-            row.version += 1e-6  # let the others look
+            row.version += 1e-6  # makes the other processes read the rows
 
     def _row(self) -> "memoryview[float]":
         row, self._free = self._free[:_WIDTH], self._free[_WIDTH:]

@@ -1,43 +1,46 @@
-"""One address of an upstream: a pool of keep-alive connections to it.
+"""One target of an upstream: a pool of keep-alive connections to it.
 
 Laws:
- - `max_connections` counts all connections: idle, answering and being made. Whoever holds one of these places gives it
-   back exactly once, whatever happens.
+ - `max_connections` counts all connections: idle, in use and being made. Each of them occupies one slot, which is
+   released exactly once, whatever happens.
  - Idle connections and waiting calls never exist at the same time.
- - A connection answers no other call after `max_age_s`, or when its address is none of its name's any more.
- - A call holds a part of its caller's share from before it has a connection until that is free or gone, its reply's body included.
- - A call is sent a second time only if nothing of it can have been processed, or its method says that it may be
-   (RFC 9110 9.2.2), and never after a time-out. Both times together take no longer than one may.
+ - A connection serves no other call after `max_age_s`, or when its host name no longer has its address.
+ - A call counts towards its caller's share from before it has a connection until that connection is released or
+   discarded, which includes the body of its reply.
+ - A call is sent a second time only if nothing of it can have been processed, or its method allows it (RFC 9110 9.2.2),
+   and never after a time-out. Both attempts together take no longer than one may.
 """
 
 import asyncio
 import math
 import ssl
-from collections import deque
 from urllib.parse import urlsplit
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import UPSTREAM_SATURATED, UPSTREAM_UNREACHABLE, GatewayError
-from gateway.net.write_batch import Outbox
-from gateway.upstream.call import Answer, Call, Observer
-from gateway.upstream.connect import address, dial
-from gateway.upstream.connection import Connection
-from gateway.upstream.connection_age import Ages
-from gateway.upstream.connection_shares import Shares, share
+from gateway.net.write_batch import WriteBatch
+from gateway.upstream.call import Answer, Call, RetryObserver
+from gateway.upstream.call_queue import CallQueue, Freed
+from gateway.upstream.connect import connect, endpoint_of
+from gateway.upstream.connection import UpstreamConnection
+from gateway.upstream.connection_age import ConnectionAges
+from gateway.upstream.connection_shares import ConnectionShares, share
 from gateway.upstream.framing import Origin
-from gateway.upstream.names import Names
+from gateway.upstream.names import NameResolver
 
 _SHORTEST_S = 0.001
 
 
 class Target:
-    """What listens at an http or https `url`, whose path is put before that of every call. `id` is the upstream's.
+    """The pool of an http or https `url`, whose path is put before that of every call. `id` is that of the upstream.
 
-    `max_pending` calls may wait for a connection when all are busy. The percentages are of `max_connections`: what one caller may
-    hold at most, and bodies that are passed on while they arrive. An idle connection is closed after `idle_timeout_s`, or earlier
-    if the target announces less; none answers another call after `max_age_s`. `names` knows the addresses of the URL's host.
-    `context` is for https, where the certificate must be for `server_name`, None for the host of the URL. Calls leave through
-    `outbox`, which the event loop's other writers should share. Raises ValueError for a bad URL.
+    `max_pending` calls may wait for a connection when all are in use. The percentages are of `max_connections`: the
+    most that one caller may use, and the most for bodies that are passed on while they arrive. An idle connection is
+    closed after `idle_timeout_s`, or earlier if the target announces less; no connection serves another call after
+    `max_age_s`. `names` resolves the host of the URL. `context` is for https, where the certificate must be for
+    `server_name`, None for the host of the URL. Calls are sent through `write_batch`, which the other writers of the
+    event loop should share.
+    Raises ValueError for a bad URL.
     """
 
     def __init__(
@@ -53,30 +56,29 @@ class Target:
         context: ssl.SSLContext | None,
         server_name: str | None,
         clock: Clock,
-        observer: Observer | None = None,
-        outbox: Outbox | None = None,
-        names: Names | None = None,
+        observer: RetryObserver | None = None,
+        write_batch: WriteBatch | None = None,
+        names: NameResolver | None = None,
         max_age_s: float = math.inf,
     ) -> None:
         self.id = id
-        self.address = address(url, context, server_name)
-        self.names = names or Names(clock)
-        self.names.watch(self.address.host, self._addresses_vanished)
-        self._ages = Ages(max_age_s)
-        self.origin = Origin(urlsplit(url).path.rstrip("/").encode(), f"Host: {self.address.authority}\r\n".encode())
-        self.target = str(self.address)
+        self.endpoint = endpoint_of(url, context, server_name)
+        self.names = names or NameResolver(clock)
+        self.names.watch(self.endpoint.host, self._addresses_vanished)
+        self._ages = ConnectionAges(max_age_s)
+        self.origin = Origin(urlsplit(url).path.rstrip("/").encode(), f"Host: {self.endpoint.authority}\r\n".encode())
+        self.target = str(self.endpoint)
         self._max_connections = max_connections
-        self._max_pending = max_pending
         self._idle_timeout_s = idle_timeout_s
         self._clock = clock
         self._observer = observer
-        self._outbox = outbox or Outbox()
+        self._write_batch = write_batch or WriteBatch()
         of_a_caller, streams = share(max_connections, max_caller_percent), share(max_connections, max_stream_percent)
-        self._shares = Shares(self.target, of_a_caller, streams, max_pending)
-        self._idle: list[Connection] = []
-        self._all: set[Connection] = set()
-        self._places = 0
-        self._queue: deque[asyncio.Future[Connection | None]] = deque()
+        self._shares = ConnectionShares(self.target, of_a_caller, streams, max_pending)
+        self._idle: list[UpstreamConnection] = []
+        self._all: set[UpstreamConnection] = set()
+        self._slots = 0
+        self._queue = CallQueue(self.target, max_pending, self._give_back)
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -89,32 +91,32 @@ class Target:
 
     @property
     def active(self) -> int:
-        """Connections that answer a call or are being made."""
-        return self._places - len(self._idle)
+        """The number of connections that serve a call or are being made."""
+        return self._slots - len(self._idle)
 
     @property
     def pending(self) -> int:
-        """Calls that wait for a connection."""
+        """The number of calls that wait for a connection."""
         return len(self._queue) + self._shares.waiting
 
     @property
     def targets(self) -> "tuple[Target, ...]":
-        """As an upstream of one."""
+        """The targets of an upstream that has only this one."""
         return (self,)
 
     @property
     def load(self) -> int:
-        """Calls that it has, or that wait for it."""
-        return self._places - len(self._idle) + self.pending
+        """The number of calls that it serves, or that wait for it."""
+        return self._slots - len(self._idle) + self.pending
 
     async def send(self, call: Call, first: bytes | None = None) -> Answer:
         """Send `call` and wait for its answer. Cancelling this closes the connection.
 
-        `first` is what was already read of the call's Body, None for nothing.
-        Raises GatewayError: any UPSTREAM_* row but those about contents, and whatever the call's Body raises.
+        `first` is the piece that was already read of the call's Body, None if none was.
+        Raises GatewayError: any UPSTREAM_* fault that does not concern the contents, and those of the call's Body.
         """
         body = call.body
-        # A slow client's first bytes are waited for without a connection
+        # Wait for the first bytes of a slow client without a connection.
         if first is None:
             first = b"" if isinstance(body, bytes) else await body.read()
         now = self._clock.monotonic()
@@ -132,30 +134,29 @@ class Target:
         return await connection.answer(call, waiter)
 
     async def close(self) -> None:
-        """Close every connection and wait until they are gone. Calls under way, waiting and to come fail with
-        UPSTREAM_UNREACHABLE: let them finish before."""
+        """Close all connections and wait until they are closed.
+
+        Calls that are under way or waiting, and later ones, fail with UPSTREAM_UNREACHABLE: let them finish before.
+        """
         self._closed = True
-        why = self._gone()
-        while self._queue:
-            waiting = self._queue.popleft()
-            if not waiting.done():
-                waiting.set_exception(why)
-        gone = list(self._all)
-        for connection in gone:
+        why = self._closed_error()
+        self._queue.fail(why)
+        closing = list(self._all)
+        for connection in closing:
             connection.fail(why)
-        for connection in gone:
+        for connection in closing:
             await connection.lost
         self.names.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
 
-    # For connections
+    # Called by connections: a ConnectionOwner
 
-    def may_stream(self, connection: Connection) -> bool:
+    def may_stream(self, connection: UpstreamConnection) -> bool:
         return self._shares.may_stream(connection)
 
-    def release(self, connection: Connection, idle_hint_s: float | None) -> None:
+    def release(self, connection: UpstreamConnection, idle_hint_s: float | None) -> None:
         self._shares.ended(connection)
         timeout_s = self._idle_timeout_s
         if idle_hint_s is not None and idle_hint_s < timeout_s:
@@ -165,25 +166,29 @@ class Target:
             connection.abandon()
             return
         connection.expires_at = min(now + timeout_s, connection.ends_at)
-        if self._queue and self._hand_over(connection):
+        if self._queue and self._queue.give(connection):
             return
         self._idle.append(connection)
         if self._sweeper is None:
             self._sweeper = asyncio.get_running_loop().call_later(self._idle_timeout_s, self._sweep)
 
-    def discarded(self, connection: Connection) -> None:
+    def discarded(self, connection: UpstreamConnection) -> None:
         self._shares.ended(connection)
-        # One that ended while it was being made has no place yet
+        # A connection that ended while it was being made is not in the set yet.
         if connection in self._all:
             self._all.discard(connection)
             if connection in self._idle:
                 self._idle.remove(connection)
-            self._free_place()
+            self._free_slot()
 
     # Calls
 
-    async def _begin(self, call: Call, first: bytes, now: float, *, fresh: bool) -> tuple[Connection, asyncio.Future[Answer], bool]:
-        """Write `call` to a connection, and say whether that served before; `fresh` asks for one that did not."""
+    async def _begin(self, call: Call, first: bytes, now: float, *, fresh: bool) -> tuple[UpstreamConnection, asyncio.Future[Answer], bool]:
+        """Send `call` on a connection.
+
+        Return that, the future of the answer, and whether the connection served another call before.
+        `fresh` asks for a connection that did not.
+        """
         if not self._shares.take(call.caller):
             await self._shares.wait(call.caller, call.connect_timeout_s)
             later = self._clock.monotonic()
@@ -204,10 +209,10 @@ class Target:
         connection.caller = call.caller
         return connection, waiter, pooled
 
-    # Places
+    # Slots
 
-    def _take(self, now: float) -> Connection | None:
-        """The idle connection that was used last: the others may then expire."""
+    def _take(self, now: float) -> UpstreamConnection | None:
+        """Return the idle connection that was used last, so that the others may expire."""
         while self._idle:
             connection = self._idle.pop()
             if connection.usable(now):
@@ -215,42 +220,40 @@ class Target:
             connection.abandon()
         return None
 
-    async def _connect(self, call: Call, *, fresh: bool) -> tuple[Connection, bool]:
-        """A connection to write `call` to, and whether it served before; `fresh` asks for one that did not.
+    async def _connect(self, call: Call, *, fresh: bool) -> tuple[UpstreamConnection, bool]:
+        """Return a connection for `call`, and whether it served another call before. `fresh` asks for one that did not.
 
-        Raises GatewayError when the target cannot be reached, or no place becomes free, within the connect time-out.
+        Raises GatewayError when the target cannot be reached, or no slot becomes free, within the connect time-out.
         """
         if self._closed:
-            raise self._gone()
+            raise self._closed_error()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + call.connect_timeout_s
-        if fresh and self._idle and self._places >= self._max_connections:
+        if fresh and self._idle and self._slots >= self._max_connections:
             self._idle[0].abandon()
-        turn_kept = fresh
-        while self._places >= self._max_connections:
-            handed = await self._wait(loop, deadline, turn_kept)
+        at_head = fresh
+        while self._slots >= self._max_connections:
+            handed = await self._queue.wait(deadline, at_head=at_head)
             if handed is None:
                 break
             if not fresh and handed.usable(self._clock.monotonic()):
                 return handed, True
             handed.abandon()
-            turn_kept = True
+            at_head = True
         else:
-            self._places += 1
+            self._slots += 1
         try:
-            connection = await dial(loop, self.address, lambda: self._connection(loop), deadline, self.names)
+            connection = await connect(loop, self.endpoint, lambda: self._connection(loop), deadline, self.names)
             if self._closed:
                 connection.abandon()
-                raise self._gone()
+                raise self._closed_error()
         except BaseException:
-            self._free_place()
+            self._free_slot()
             raise
         self._all.add(connection)
         connection.ends_at = self._ages.ends_at(self._clock.monotonic())
         if connection.closed is not None:
             self.discarded(connection)
-        if self._observer is not None:
-            self._observer.connected()
         return connection, False
 
     def _addresses_vanished(self, present: frozenset[str]) -> None:
@@ -260,48 +263,18 @@ class Target:
                 if connection in self._idle:
                     connection.abandon()
 
-    def _connection(self, loop: asyncio.AbstractEventLoop) -> Connection:
-        return Connection(self, self.target, self.origin, self._clock, loop, self._outbox)
+    def _connection(self, loop: asyncio.AbstractEventLoop) -> UpstreamConnection:
+        return UpstreamConnection(self, self.target, self.origin, self._clock, loop, self._write_batch)
 
-    async def _wait(self, loop: asyncio.AbstractEventLoop, deadline: float, turn_kept: bool) -> Connection | None:
-        """A connection that became free, or None for its place."""
-        if len(self._queue) >= self._max_pending and not turn_kept:
-            raise GatewayError(UPSTREAM_SATURATED, cause=f"{self.target}: all connections and the queue are full")
-        waiting: asyncio.Future[Connection | None] = loop.create_future()
-        if turn_kept:
-            self._queue.appendleft(waiting)
-        else:
-            self._queue.append(waiting)
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await waiting
-        except BaseException as error:
-            if waiting in self._queue:
-                self._queue.remove(waiting)
-            elif waiting.done() and not waiting.cancelled() and waiting.exception() is None:
-                self._give_back(waiting.result())
-            if isinstance(error, TimeoutError):
-                raise GatewayError(UPSTREAM_SATURATED, cause=f"{self.target}: no connection became free in time") from None
-            raise
-
-    def _give_back(self, handed: Connection | None) -> None:
+    def _give_back(self, handed: Freed) -> None:
         if handed is None:
-            self._free_place()
+            self._free_slot()
         elif handed.closed is None:
             self.release(handed, None)
 
-    def _free_place(self) -> None:
-        if not self._hand_over(None):
-            self._places -= 1
-
-    def _hand_over(self, freed: Connection | None) -> bool:
-        """Give a connection, or a place for one, to the call that has waited longest."""
-        while self._queue:
-            waiting = self._queue.popleft()
-            if not waiting.done():
-                waiting.set_result(freed)
-                return True
-        return False
+    def _free_slot(self) -> None:
+        if not self._queue.give(None):
+            self._slots -= 1
 
     def _sweep(self) -> None:
         now = self._clock.monotonic()
@@ -310,9 +283,9 @@ class Target:
         self._sweeper = None
         if self._idle:
             soonest = min(idle.expires_at for idle in self._idle) - now
-            # Not for every one of them its own ring
+            # One timer for many connections that expire shortly after one another.
             delay_s = max(soonest, self._idle_timeout_s / 10)
             self._sweeper = asyncio.get_running_loop().call_later(delay_s, self._sweep)
 
-    def _gone(self) -> GatewayError:
+    def _closed_error(self) -> GatewayError:
         return GatewayError(UPSTREAM_UNREACHABLE, cause=f"{self.target}: the upstream is closed")

@@ -1,4 +1,4 @@
-"""What the gateway demands of an upstream's certificate, and the one it shows itself."""
+"""The TLS settings for upstreams: which certificates are accepted, and which one the gateway presents."""
 
 import ssl
 from pathlib import Path
@@ -8,12 +8,12 @@ import msgspec
 from gateway.net.pem import PairError, load_authorities, load_chain
 
 
-class TLS(msgspec.Struct, frozen=True):
-    """How to speak https to an upstream.
+class TlsFiles(msgspec.Struct, frozen=True):
+    """The files and options for https to an upstream.
 
-    `ca` is a PEM file of the only authorities believed, None for the system's. `certificate` and `private_key` are PEM
-    files for an upstream that asks who calls; the key may be in the same file as the certificate. Without `verify`
-    anybody is believed.
+    `ca` is a PEM file of the only trusted authorities, None for those of the system. `certificate` and `private_key`
+    are PEM files for an upstream that requires a client certificate; the key may be in the same file as the
+    certificate. Without `verify` every certificate is accepted.
     """
 
     ca: Path | None = None
@@ -22,11 +22,11 @@ class TLS(msgspec.Struct, frozen=True):
     verify: bool = True
 
 
-def ssl_context(tls: TLS) -> ssl.SSLContext:
-    """Reads the files once. Raises PairError, which names the one that is not what it should be."""
+def ssl_context(tls: TlsFiles) -> ssl.SSLContext:
+    """Make a context, for which the files are read once. Raises PairError, which names the file that cannot be used."""
     try:
         if tls.ca is not None:
-            # On a context that is thrown away, for its errors
+            # Load it into a context that is not used, for its error messages.
             load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), str(tls.ca))
         context = ssl.create_default_context(cafile=tls.ca)
     except PairError as error:
@@ -38,7 +38,7 @@ def ssl_context(tls: TLS) -> ssl.SSLContext:
             load_chain(context, str(tls.certificate), None if tls.private_key is None else str(tls.private_key))
         except PairError as error:
             about = tls.private_key if error.about_key and tls.private_key is not None else tls.certificate
-            raise PairError(f"{about}: {error}", error.about_key) from None
+            raise PairError(f"{about}: {error}", about_key=error.about_key) from None
     if not tls.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -46,9 +46,9 @@ def ssl_context(tls: TLS) -> ssl.SSLContext:
 
 
 def ended_cleanly(peer: ssl.SSLObject) -> bool:
-    """Whether the peer said that it was done, when the end of the connection has been seen.
+    """Whether the peer sent close_notify, once the end of the connection was received.
 
-    An end without close_notify may be an attacker's (RFC 8446 6.1). uvloop reports only clean ends; asyncio both.
+    An end without close_notify may be an attack (RFC 8446 6.1). uvloop reports clean ends only, asyncio reports both.
     """
     try:
         return peer.read(1) == b""

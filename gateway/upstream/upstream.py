@@ -1,20 +1,20 @@
-"""Several targets that do the same.
+"""An upstream with several equal targets.
 
 Laws:
  - A call of which nothing was sent may go to another target, whatever its method.
- - One that was sent goes to another only if nothing came back, its method says that it may be sent twice (RFC 9110 9.2.2)
-   and its body is at hand: never after a time-out, which says that the target may still be at it.
- - One whose reply broke off goes to another if it only reads (RFC 9110 9.2.1), has no body, and nothing of the reply was passed on.
-   (A call that changes something has been processed by then, and would be processed twice.)
- - All of that takes no longer than one target may.
+ - A call that was sent goes to another target only if nothing came back, its method may be sent twice (RFC 9110 9.2.2)
+   and its body is in memory. It never does after a time-out, because the target may still process it.
+ - A call whose reply broke off goes to another target if it only reads (RFC 9110 9.2.1), has no body, and nothing of
+   the reply was passed on. (A call that changes something was processed by then, and would be processed twice.)
+ - All attempts together take no longer than one target may.
 """
 
 from collections.abc import Callable, Sequence
 
 from gateway.kernel.clock import Clock
-from gateway.kernel.faults import NOT_REACHED, UPSTREAM_INCOMPLETE, UPSTREAM_RESET, Fault, GatewayError
+from gateway.kernel.faults import UPSTREAM_INCOMPLETE, UPSTREAM_RESET, Fault, GatewayError
 from gateway.kernel.load_balancing import Draw
-from gateway.upstream.call import Answer, Call, Observer
+from gateway.upstream.call import Answer, Call, RetryObserver
 from gateway.upstream.outlier_detection import OutlierDetector
 from gateway.upstream.target import Target
 
@@ -23,7 +23,10 @@ _ONLY_READ = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 
 
 class Upstream:
-    """Chooses one of `targets` for every call; `outlier_detector` says which of them may be. `chance` returns a number from 0 up to 1."""
+    """Chooses a target for each call, of those that `outlier_detector` allows.
+
+    `chance` returns a random number in [0, 1).
+    """
 
     def __init__(
         self,
@@ -32,7 +35,7 @@ class Upstream:
         outlier_detector: OutlierDetector,
         clock: Clock,
         chance: Callable[[], float],
-        observer: Observer | None = None,
+        observer: RetryObserver | None = None,
     ) -> None:
         self.id = id
         self.targets = tuple(targets)
@@ -51,16 +54,16 @@ class Upstream:
 
     @property
     def active(self) -> int:
-        """Connections that answer a call or are being made."""
+        """The number of connections that serve a call or are being made."""
         return sum(target.active for target in self.targets)
 
     @property
     def pending(self) -> int:
-        """Calls that wait for a connection."""
+        """The number of calls that wait for a connection."""
         return sum(target.pending for target in self.targets)
 
     async def send(self, call: Call) -> Answer:
-        """As `Target.send`, by one target or another."""
+        """Do what `Target.send` does, with any of the targets."""
         body = call.body
         first = b"" if isinstance(body, bytes) else await body.read()
         now = self._clock.monotonic()
@@ -82,13 +85,16 @@ class Upstream:
         return await self._send_elsewhere(call, first, ends_at, number, failed)
 
     async def close(self) -> None:
-        """As `Target.close`, of them all."""
+        """Close all targets, as `Target.close` does."""
         self._closed = True
         for target in self.targets:
             await target.close()
 
     async def _send_elsewhere(self, call: Call, first: bytes, ends_at: float, number: int, failed: GatewayError) -> Answer:
-        """`failed` says why target `number` did not answer it. What the call has left of its time is halved again for the next one."""
+        """Send `call` to other targets, because target `number` did not answer it, as `failed` states.
+
+        Each attempt may use half of the connect time-out that is left, the last one all of it.
+        """
         tried: set[int] = set()
         while True:
             if self._closed:
@@ -97,14 +103,14 @@ class Upstream:
             tried.add(number)
             now = self._clock.monotonic()
             others = self._outlier_detector.others(tried, now)
-            left = min(MOST_TRIES - len(tried), len(others))
+            remaining = min(MOST_TRIES - len(tried), len(others))
             call.total_timeout_s = ends_at - now
-            if left <= 0 or call.total_timeout_s <= 0 or not _may_go_elsewhere(failed.fault, call):
+            if remaining <= 0 or call.total_timeout_s <= 0 or not _may_go_elsewhere(failed.fault, call):
                 raise failed
             if self._observer is not None:
                 self._observer.retried()
             number = Draw(others).one(self._load, self._chance, self._outlier_detector.errs_more)
-            call.connect_timeout_s /= 2 if left > 1 else 1
+            call.connect_timeout_s /= 2 if remaining > 1 else 1
             try:
                 answer = await self.targets[number].send(call, first)
             except GatewayError as error:
@@ -120,4 +126,4 @@ class Upstream:
 def _may_go_elsewhere(fault: Fault, call: Call) -> bool:
     if fault.name == UPSTREAM_INCOMPLETE.name:
         return call.method in _ONLY_READ and not call.body
-    return fault.name in NOT_REACHED or (fault.name == UPSTREAM_RESET.name and call.idempotent and isinstance(call.body, bytes))
+    return not fault.reached_service or (fault.name == UPSTREAM_RESET.name and call.idempotent and isinstance(call.body, bytes))

@@ -9,7 +9,7 @@ from gateway.keystore.cache import StoredKeys
 from gateway.limiter.interface import Limiter
 from gateway.table.keyring import Caller, Keyring
 from gateway.table.routes import Route
-from gateway.table.upstreams import Called
+from gateway.table.upstreams import AnyUpstream
 from gateway.usage.report import Accounts
 from gateway.worker.query_server import About, QueryHandler
 
@@ -68,7 +68,7 @@ async def _find(keyring: Keyring, stored: StoredKeys | None, about: About) -> Ca
     return key.callers.get(about.get("organization")) or "the key does not belong to this organisation"
 
 
-def connections_query(upstreams: Mapping[str, Called]) -> QueryHandler:
+def connections_query(upstreams: Mapping[str, AnyUpstream]) -> QueryHandler:
     """Tells how many connections this worker has to each target, by upstream, and how many calls wait for one."""
 
     async def connections(_: About) -> tuple[int, object]:

@@ -31,7 +31,7 @@ from gateway.limiter.interface import Limiter, LimiterState
 from gateway.limiter.memory_limiter import LocalLimiter
 from gateway.limiter.outage_memory import OutageMemory
 from gateway.limiter.redis_limiter import RedisLimiter
-from gateway.net.write_batch import Outbox
+from gateway.net.write_batch import WriteBatch
 from gateway.observe.log import Log
 from gateway.observe.metrics import Metrics
 from gateway.observe.recent_errors import ErrorLog, ErrorRing
@@ -116,10 +116,10 @@ class Worker:
             secret_names=(config.auth.key.header, config.auth.key.query),
         )
         self.metrics = Metrics(buckets=observability.metrics.buckets, region=post.region.reopened())
-        self.outbox = Outbox()
+        self.outbox = WriteBatch()
         self.unread = UnreadReplies(config.server.limits.unread, self.metrics.replies_not_taken.inc)
         self.upstreams = build_upstreams(config, snapshot.shared_state, self.metrics, SYSTEM, self.outbox)
-        self.rounds = build_health_checks(config, self.upstreams, snapshot.shared_state, self.metrics, SYSTEM) if post.checks else []
+        self.health_checks = build_health_checks(config, self.upstreams, snapshot.shared_state, self.metrics, SYSTEM) if post.checks else []
         self.limiter = self._limiter()
         self.key_sync = key_sync(config, self.limiter, self.metrics, SYSTEM)
         self.channel = Channel(post.control)
@@ -168,16 +168,16 @@ class Worker:
             self.listeners.append(Listener(way_in, serve, SYSTEM.wall, self.outbox, listener_events.rejected, before, self.unread))
 
     async def _listen(self) -> None:
-        for rounds in self.rounds:
-            rounds.start()
+        for health_checks in self.health_checks:
+            health_checks.start()
         for listener, (_, sockets) in zip(self.listeners, self.post.sockets, strict=True):
             for sock in sockets:
                 await listener.start(sock)
 
     async def _drain(self) -> None:
         """Requests in flight finish, until the time is up or there is a hurry."""
-        for rounds in self.rounds:
-            await rounds.stop()
+        for health_checks in self.health_checks:
+            await health_checks.stop()
         for number, listener in enumerate(self.listeners):
             listener.stop_accepting(last=number in self._retire.last)
         if self._retire.successor:

@@ -15,7 +15,7 @@ from gateway.exchange import Exchange
 from gateway.kernel.clock import Clock
 from gateway.kernel.ids import Ids
 from gateway.limiter.memory_limiter import LocalLimiter
-from gateway.net.write_batch import Outbox
+from gateway.net.write_batch import WriteBatch
 from gateway.observe.log import Log
 from gateway.observe.metrics import Metrics
 from gateway.observe.recent_errors import ErrorLog, ErrorRing
@@ -140,7 +140,7 @@ async def serving(folder: Path) -> AsyncIterator[tuple[int, Listener]]:
         log = Log(clock.wall, format="json", fd=opened)
         log.install()
         log.start()
-        outbox = Outbox()
+        outbox = WriteBatch()
         upstreams = build_upstreams(config, snapshot.shared_state, metrics, clock, outbox)
         gateway = Gateway(
             table=build_routes(config, {**upstreams, "buggy": Buggy()}, snapshot.faults),

@@ -14,7 +14,7 @@ from aiohttp import StreamReader
 from gateway.edge.request_body import ClientBody
 from gateway.exchange import Exchange, Reply
 from gateway.upstream.call import Answer, Call
-from gateway.upstream.response_stream import ReplyStream
+from gateway.upstream.response_stream import ResponseStream
 from tests.fakes import turn, until
 from tests.gateway_process import KEY
 from tests.journeys.endings import NARROW, SPENT, serving
@@ -23,7 +23,7 @@ from tests.raw_client import RawClient
 TIMES = 1000
 CONNECTIONS = 200
 AT_ONCE = 50
-PARTS = frozenset({Exchange, Reply, Call, Answer, ClientBody, StreamReader, ReplyStream})
+PARTS = frozenset({Exchange, Reply, Call, Answer, ClientBody, StreamReader, ResponseStream})
 
 
 def request(path: str, key: str = KEY, method: str = "GET", fields: str = "") -> bytes:

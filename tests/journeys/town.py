@@ -18,7 +18,7 @@ from gateway.edge.request_head import ListenerLimits, RequestHeadChecker
 from gateway.kernel.clock import Clock
 from gateway.kernel.ids import Ids
 from gateway.limiter.memory_limiter import LocalLimiter
-from gateway.net.write_batch import Outbox
+from gateway.net.write_batch import WriteBatch
 from gateway.observe.log import Log
 from gateway.observe.metrics import Metrics
 from gateway.pipeline import Gateway
@@ -131,7 +131,7 @@ class InProcess:
         limits = ListenerLimits(16384, 8192, 1 << 20, 5.0, 5.0, 5.0, MOST_CONNECTIONS)
         crowd: list[int] = []
         listener = Listener(
-            RequestHeadChecker(limits, (), Ids(os.urandom), clock.monotonic), gateway.handle, clock.wall, Outbox(), crowd.append
+            RequestHeadChecker(limits, (), Ids(os.urandom), clock.monotonic), gateway.handle, clock.wall, WriteBatch(), crowd.append
         )
         sock = socket.create_server(("127.0.0.1", 0))
         self.port: int = sock.getsockname()[1]

@@ -15,7 +15,7 @@ from gateway.exchange import Exchange, Reply, Send
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.ids import Ids
 from gateway.net.certificates import Certificate
-from gateway.net.write_batch import Outbox
+from gateway.net.write_batch import WriteBatch
 
 LIMITS = ListenerLimits(
     header_bytes=4096, url_bytes=1024, body_bytes=1 << 20, header_timeout_s=10.0, body_timeout_s=10.0, idle_timeout_s=10.0, connections=1000
@@ -93,7 +93,7 @@ async def listening(
     head_checker = RequestHeadChecker(
         limits, [ip_network(one) for one in trusted], Ids(lambda n: bytes(range(256)) * (n // 256)), loop.time, unix is not None
     )
-    listener = Listener(head_checker, serve, lambda: 784111777.0, Outbox(), ([] if rejected is None else rejected).append, **more)
+    listener = Listener(head_checker, serve, lambda: 784111777.0, WriteBatch(), ([] if rejected is None else rejected).append, **more)
     if unix is None:
         sock = socket.create_server((host, 0), family=socket.AF_INET6 if host == "::" else socket.AF_INET, dualstack_ipv6=host == "::")
     else:

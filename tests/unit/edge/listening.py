@@ -15,7 +15,7 @@ from gateway.edge.request_head import ListenerLimits, RequestHeadChecker
 from gateway.exchange import Exchange, Reply, Send
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.ids import Ids
-from gateway.net.write_batch import Outbox
+from gateway.net.write_batch import WriteBatch
 from tests.raw_client import RawClient
 
 LIMITS = ListenerLimits(
@@ -56,7 +56,7 @@ async def listening(
     head_checker = RequestHeadChecker(
         limits, [ip_network(one) for one in trusted], Ids(lambda n: bytes(range(256)) * (n // 256)), time.monotonic
     )
-    listener = Listener(head_checker, serve, lambda: 784111777.0, Outbox(), ([] if rejected is None else rejected).append)
+    listener = Listener(head_checker, serve, lambda: 784111777.0, WriteBatch(), ([] if rejected is None else rejected).append)
     sock = socket.create_server((host, 0), family=socket.AF_INET6 if host == "::" else socket.AF_INET, dualstack_ipv6=host == "::")
     await listener.start(sock)
     try:

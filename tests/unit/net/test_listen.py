@@ -1,4 +1,4 @@
-"""Addresses that are free, taken, or left behind by somebody who was killed."""
+"""net/listen.py: addresses that are free, in use, or left by a process that was killed."""
 
 import errno
 import os
@@ -24,7 +24,7 @@ def test_a_free_port(host: str, name: str) -> None:
     bound.release()
 
 
-def test_a_taken_port_is_named() -> None:
+def test_a_port_in_use_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         address = f"127.0.0.1:{other.getsockname()[1]}"
         with pytest.raises(OSError, match=f"Address already in use: {address}") as caught:
@@ -32,7 +32,7 @@ def test_a_taken_port_is_named() -> None:
         assert caught.value.errno == errno.EADDRINUSE
 
 
-def test_a_name_that_nobody_knows_is_reported_as_unknown() -> None:
+def test_an_unknown_host_name_is_named() -> None:
     with pytest.raises(socket.gaierror) as caught:
         bind("no-such-host.invalid:8080")
     assert "Unknown error" not in str(caught.value.strerror)
@@ -52,7 +52,7 @@ def test_a_unix_socket_has_its_permissions_and_goes_when_it_is_released(tmp_path
     bound.release()
 
 
-def test_what_a_killed_one_has_left_is_removed(tmp_path: Path) -> None:
+def test_the_file_of_a_killed_process_is_removed(tmp_path: Path) -> None:
     address = f"unix:{tmp_path / 's'}"
     bind(address).sock.close()
     again = bind(address)
@@ -73,7 +73,7 @@ def test_a_full_backlog_is_somebody_who_listens(tmp_path: Path) -> None:
     bound.release()
 
 
-def test_what_is_no_socket_is_left_alone(tmp_path: Path) -> None:
+def test_a_file_that_is_no_socket_is_kept(tmp_path: Path) -> None:
     (tmp_path / "s").write_text("mine")
     with pytest.raises(OSError, match="File exists: unix:"):
         bind(f"unix:{tmp_path / 's'}")

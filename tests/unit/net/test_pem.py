@@ -1,4 +1,4 @@
-"""Files that vanish, or hold something else, between two looks at them."""
+"""net/pem.py: files that are missing or have the wrong contents."""
 
 import ssl
 from pathlib import Path
@@ -13,18 +13,18 @@ def context() -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 
 
-def test_a_pair_is_described(tmp_path: Path) -> None:
+def test_a_loaded_pair_returns_its_certificate(tmp_path: Path) -> None:
     assert load_pair(context(), *Authority(tmp_path).write("a", "a.example")).names == ("a.example",)
 
 
-def test_files_that_are_gone(tmp_path: Path) -> None:
+def test_missing_files(tmp_path: Path) -> None:
     with pytest.raises(PairError, match="it cannot be read: No such file or directory"):
         load_pair(context(), str(tmp_path / "none"), None)
     with pytest.raises(PairError, match="it cannot be read: No such file or directory"):
         load_authorities(context(), str(tmp_path / "none"))
 
 
-def test_whose_key_it_is_not(tmp_path: Path) -> None:
+def test_a_key_of_another_certificate(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     with pytest.raises(PairError) as caught:
         load_pair(context(), authority.write("a", "a.example")[0], authority.write("b", "b.example")[1])

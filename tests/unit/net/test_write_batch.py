@@ -1,12 +1,12 @@
-"""net/write_batch.py: one turn of the loop, one burst of writes."""
+"""net/write_batch.py: the writes of one iteration of the event loop."""
 
 import asyncio
 
-from gateway.net.write_batch import Outbox
+from gateway.net.write_batch import WriteBatch
 
 
 class Transport(asyncio.WriteTransport):
-    """Keeps what is written."""
+    """Records what is written."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -21,38 +21,38 @@ class Transport(asyncio.WriteTransport):
 
 
 async def turn() -> None:
-    """Let everything run that is due now."""
+    """Wait for one iteration of the event loop."""
     done = asyncio.Event()
     asyncio.get_running_loop().call_soon(done.set)
     await done.wait()
 
 
-async def test_what_is_put_in_leaves_in_order_at_the_end_of_the_turn() -> None:
-    outbox, one, two = Outbox(), Transport(), Transport()
+async def test_writes_are_sent_in_order_at_the_end_of_the_iteration() -> None:
+    write_batch, one, two = WriteBatch(), Transport(), Transport()
     for data in (b"a", b"b"):
-        outbox.put(one, data)
-        outbox.put(two, data)
+        write_batch.put(one, data)
+        write_batch.put(two, data)
     assert one.written == []
     await turn()
     assert one.written == two.written == [b"a", b"b"]
-    outbox.put(one, b"c")
+    write_batch.put(one, b"c")
     await turn()
     assert one.written == [b"a", b"b", b"c"]
 
 
-async def test_a_flush_leaves_nothing_for_later() -> None:
-    outbox, one = Outbox(), Transport()
-    outbox.put(one, b"a")
-    outbox.flush()
+async def test_a_flush_sends_everything_at_once() -> None:
+    write_batch, one = WriteBatch(), Transport()
+    write_batch.put(one, b"a")
+    write_batch.flush()
     assert one.written == [b"a"]
     await turn()
     assert one.written == [b"a"]
 
 
 async def test_a_connection_that_has_closed_is_passed_over() -> None:
-    outbox, one, two = Outbox(), Transport(), Transport()
-    outbox.put(one, b"a")
-    outbox.put(two, b"a")
+    write_batch, one, two = WriteBatch(), Transport(), Transport()
+    write_batch.put(one, b"a")
+    write_batch.put(two, b"a")
     one.closing = True
     await turn()
     assert (one.written, two.written) == ([], [b"a"])

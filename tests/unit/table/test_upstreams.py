@@ -1,4 +1,4 @@
-"""table/upstreams.py: what the configuration's upstreams become."""
+"""table/upstreams.py: the upstreams that are built from a configuration."""
 
 import asyncio
 import contextlib
@@ -14,11 +14,11 @@ from structlog.testing import capture_logs
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import GatewayError
 from gateway.net.pem import PairError
-from gateway.net.write_batch import Outbox
+from gateway.net.write_batch import WriteBatch
 from gateway.observe.metrics import Metrics
 from gateway.settings import Config, parse
 from gateway.table.snapshot import compile_snapshot
-from gateway.table.upstreams import Called, build_health_checks, build_upstreams
+from gateway.table.upstreams import AnyUpstream, build_health_checks, build_upstreams
 from gateway.upstream.circuit_breaker import CircuitBreaker
 from gateway.upstream.target import Target
 from gateway.upstream.upstream import Upstream
@@ -31,7 +31,7 @@ METRICS = Metrics()
 
 @pytest.fixture
 def refusing_port() -> int:
-    """Nobody listens there."""
+    """A port on which no process listens."""
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port: int = unused.getsockname()[1]
         return port
@@ -49,19 +49,19 @@ def configured(targets: str, more: str = "") -> Config:
     )
 
 
-def built(targets: str, more: str = "") -> Called:
+def built(targets: str, more: str = "") -> AnyUpstream:
     config = configured(targets, more)
-    return build_upstreams(config, compile_snapshot(config, None, "").shared_state, METRICS, Clock(time.monotonic, time.time), Outbox())[
-        "orders"
-    ]
+    return build_upstreams(
+        config, compile_snapshot(config, None, "").shared_state, METRICS, Clock(time.monotonic, time.time), WriteBatch()
+    )["orders"]
 
 
-async def test_names_are_shared_and_known_to_the_next_configuration() -> None:
+async def test_names_are_shared_and_adopted_by_the_next_configuration() -> None:
     config = configured(
         '{url: "http://localhost:3000"}, {url: "http://localhost:3001"}, {url: "http://127.0.0.1:1"}', ", connections: {max_age: 1m}"
     )
     before, after = compile_snapshot(config, None, ""), compile_snapshot(config, None, "")
-    targets = build_upstreams(config, before.shared_state, METRICS, Clock(time.monotonic, time.time), Outbox())["orders"].targets
+    targets = build_upstreams(config, before.shared_state, METRICS, Clock(time.monotonic, time.time), WriteBatch())["orders"].targets
     assert len({id(target.names) for target in targets}) == 1
     assert repr(before.shared_state.names) == "<NameMemory 1 names>"
     found = await targets[0].names.addresses("localhost")
@@ -80,19 +80,19 @@ def test_one_target_is_called_directly() -> None:
     assert repr(target) == "<Target orders 127.0.0.1:3000, 0 idle, 0 active, 0 pending>"
 
 
-def test_of_several_one_is_chosen() -> None:
+def test_several_targets_are_an_upstream() -> None:
     upstream = built('{url: "http://10.0.1.11:8080", weight: 2}, {url: "https://encoding.internal:8443"}')
     assert isinstance(upstream, Upstream)
     assert [target.target for target in upstream.targets] == ["10.0.1.11:8080", "encoding.internal:8443"]
 
 
-def test_a_breaker_protects_one_target_as_before_several() -> None:
-    circuit = built('{url: "http://a:1"}', ", breaker: {}")
-    assert repr(circuit) == "<CircuitBreaker closed, 0 failures in a row, before <Target orders a:1, 0 idle, 0 active, 0 pending>>"
+def test_a_circuit_breaker_precedes_one_target_or_several() -> None:
+    breaker = built('{url: "http://a:1"}', ", breaker: {}")
+    assert repr(breaker) == "<CircuitBreaker closed, 0 failures in a row, before <Target orders a:1, 0 idle, 0 active, 0 pending>>"
     assert isinstance(built('{url: "http://a"}, {url: "http://b"}', ", breaker: {}"), CircuitBreaker)
 
 
-async def test_what_happens_to_targets_is_counted_and_logged(refusing_port: int) -> None:
+async def test_events_of_targets_are_counted_and_logged(refusing_port: int) -> None:
     url = f"http://127.0.0.1:{refusing_port}"
     upstream = built(
         f'{{url: "{url}/a"}}, {{url: "{url}/b"}}',
@@ -106,34 +106,34 @@ async def test_what_happens_to_targets_is_counted_and_logged(refusing_port: int)
         names = [f"127.0.0.1:{refusing_port}/{name}" for name in "ab"]
         assert sum(ejections.labels("orders", name, "upstream_refused").value for name in names) >= 1
         assert METRICS.upstream_breaker_opened.labels("orders").value == 1
-        assert events(lines) >= {"target ejected", "circuit opened"}
+        assert event_names(lines) >= {"target ejected", "circuit opened"}
         async with await asyncio.start_server(_answer, "127.0.0.1", refusing_port):
             async with asyncio.timeout(5):
-                while not events(lines) >= {"circuit closed", "target is back"}:
+                while not event_names(lines) >= {"circuit closed", "target is back"}:
                     with contextlib.suppress(GatewayError):
                         await upstream.send(call())
             await upstream.close()
 
 
-async def test_targets_are_checked_where_the_configuration_states_so() -> None:
+async def test_targets_have_health_checks_where_the_configuration_has_them() -> None:
     health = ", health: {path: /healthz, interval: 100ms, healthy: 1}"
     async with RawBackend(script(reply(status=b"503 Service Unavailable"))) as backend:
         config = configured(f'{{url: "{backend.url}"}}', f"{health}, breaker: {{}}")
         shared_state, clock = compile_snapshot(config, None, "").shared_state, Clock(time.monotonic, time.time)
-        upstreams = build_upstreams(config, shared_state, METRICS, clock, Outbox())
-        (rounds,) = build_health_checks(config, upstreams, shared_state, METRICS, clock)
+        upstreams = build_upstreams(config, shared_state, METRICS, clock, WriteBatch())
+        (health_checks,) = build_health_checks(config, upstreams, shared_state, METRICS, clock)
         with capture_logs() as lines:
-            rounds.start()
+            health_checks.start()
             count = METRICS.upstream_health_checks
             await until(lambda: count.labels("orders", f"127.0.0.1:{backend.port}", "passed").value > 0)
             assert count.labels("orders", f"127.0.0.1:{backend.port}", "failed").value == 1
-            await rounds.stop()
-    assert events(lines) >= {"target down", "target up"}
+            await health_checks.stop()
+    assert event_names(lines) >= {"target down", "target up"}
     unchecked = configured('{url: "http://a"}')
     assert build_health_checks(unchecked, {}, shared_state, METRICS, clock) == []
 
 
-def events(lines: Sequence[Mapping[str, object]]) -> set[object]:
+def event_names(lines: Sequence[Mapping[str, object]]) -> set[object]:
     return {line["event"] for line in lines}
 
 
@@ -141,16 +141,16 @@ async def test_a_worker_reports_its_connections_by_target() -> None:
     async with RawBackend() as backend:
         config = configured(f'{{url: "{backend.url}"}}, {{url: "{backend.url}/b"}}', ", breaker: {}")
         upstreams = build_upstreams(
-            config, compile_snapshot(config, None, "").shared_state, METRICS, Clock(time.monotonic, time.time), Outbox()
+            config, compile_snapshot(config, None, "").shared_state, METRICS, Clock(time.monotonic, time.time), WriteBatch()
         )
         await upstreams["orders"].targets[1].send(call())
-        status, reported = await connections_query(upstreams)({})
+        status, shown = await connections_query(upstreams)({})
         none, one = {"idle": 0, "active": 0, "pending": 0}, {"idle": 1, "active": 0, "pending": 0}
-        assert (status, msgspec.to_builtins(reported)) == (200, {"orders": [none, one]})
+        assert (status, msgspec.to_builtins(shown)) == (200, {"orders": [none, one]})
         await upstreams["orders"].close()
 
 
-def test_files_that_are_of_no_use(tmp_path: Path) -> None:
+def test_unusable_files(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("")
     config = parse('version: 1\nupstreams: [{id: u, targets: [{url: "https://a"}]}]\nroutes: [{id: r, match: {prefix: /}, upstream: u}]\n')
     tls = config.upstreams[0].tls.model_copy(update={"ca": str(tmp_path / "ca.pem")})
@@ -161,11 +161,11 @@ def test_files_that_are_of_no_use(tmp_path: Path) -> None:
             compile_snapshot(config, None, "").shared_state,
             METRICS,
             Clock(time.monotonic, time.time),
-            Outbox(),
+            WriteBatch(),
         )
 
 
-async def test_second_tries_are_counted() -> None:
+async def test_retries_are_counted() -> None:
     counter = METRICS.upstream_retries.labels("orders")
     before = counter.value
     async with RawBackend(script(reply()), script(End.CLOSE)) as backend:

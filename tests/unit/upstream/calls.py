@@ -1,4 +1,4 @@
-"""Short ways to call an upstream."""
+"""Helpers to call an upstream."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -11,42 +11,39 @@ from gateway.upstream.target import Target
 from gateway.upstream.upstream import Upstream
 
 Make: TypeAlias = Callable[..., Target]
-"""Makes a Target with some settings changed; the fixture `make` closes it and looks for leaks."""
+"""Makes a Target with some settings changed. The fixture `make` closes it and checks that no connection is left."""
 
 
-class Seen:
-    """An Observer that counts."""
+class RetryCounter:
+    """A RetryObserver that counts."""
 
     def __init__(self) -> None:
-        self.connections = self.retries = 0
-
-    def connected(self) -> None:
-        self.connections += 1
+        self.count = 0
 
     def retried(self) -> None:
-        self.retries += 1
+        self.count += 1
 
 
-class Told:
-    """A Watcher, of targets and circuits, that writes down what it is told."""
+class RecordingObserver:
+    """An observer of ejections and of circuits that records all events."""
 
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.events: list[str] = []
         self.times_s: list[float] = []
 
     def ejected(self, number: int, fault: Fault, for_s: float) -> None:
-        self.said.append(f"{number} ejected: {fault.name}")
+        self.events.append(f"{number} ejected: {fault.name}")
         self.times_s.append(for_s)
 
     def returned(self, number: int) -> None:
-        self.said.append(f"{number} returned")
+        self.events.append(f"{number} returned")
 
     def opened(self, for_s: float) -> None:
-        self.said.append("opened")
+        self.events.append("opened")
         self.times_s.append(for_s)
 
     def closed(self) -> None:
-        self.said.append("closed")
+        self.events.append("closed")
 
 
 def call(

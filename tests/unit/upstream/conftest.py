@@ -1,4 +1,4 @@
-"""What is written against sockets is tested on both event loops: uvloop is what runs, asyncio is what is documented."""
+"""Tests with sockets run on both event loops: uvloop is used in production, asyncio is the documented one."""
 
 import asyncio
 import time
@@ -10,14 +10,14 @@ import uvloop
 
 from gateway.kernel.clock import Clock
 from gateway.upstream.target import Target
-from gateway.upstream.tls import TLS, ssl_context
+from gateway.upstream.tls import TlsFiles, ssl_context
 from tests.unit.upstream.calls import Make
 
 ON_BOTH_LOOPS = (
     "test_connect",
     "test_deadlines",
     "test_health",
-    "test_request_body",
+    "test_response_parser_replies",
     "test_target",
     "test_upstream",
 )
@@ -32,8 +32,8 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[]
 async def make() -> AsyncIterator[Make]:
     made: list[Target] = []
 
-    def target(url: str, tls: TLS | None = None, **changed: Any) -> Target:
-        context = ssl_context(tls or TLS()) if url.startswith("https:") else None
+    def target(url: str, tls: TlsFiles | None = None, **changed: Any) -> Target:
+        context = ssl_context(tls or TlsFiles()) if url.startswith("https:") else None
         settings: dict[str, Any] = {"max_connections": 4, "max_pending": 4, "idle_timeout_s": 30.0, "server_name": None} | changed
         made.append(Target("orders", url, context=context, clock=Clock(time.monotonic, time.time), **settings))
         return made[-1]

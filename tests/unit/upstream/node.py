@@ -1,25 +1,25 @@
-"""Workers of one node, and what each of them knows of targets."""
+"""The workers of one node, with the state of targets that they share."""
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import UPSTREAM_REFUSED, Fault
-from gateway.upstream.outlier_detection import Ejection, OutlierDetector
+from gateway.upstream.outlier_detection import EjectionRules, OutlierDetector
 from gateway.upstream.shared_state import SharedState
-from tests.unit.upstream.calls import Told
+from tests.unit.upstream.calls import RecordingObserver
 
 
 class Node:
-    """Workers that share a board of `count` targets of weight 1, and a clock. A second target may be out, a third may not."""
+    """Workers that share the state of `count` targets of weight 1, and a clock. Two targets may be ejected, but not three."""
 
     def __init__(self, count: int = 4, failures: int = 3, max_percent: int = 50) -> None:
         self.now = 1000.0
-        self.told = Told()
+        self.observer = RecordingObserver()
         self.row = SharedState({"u": [str(number) for number in range(count)]}).upstreams["u"]
-        self._rules = Ejection(failures, 10.0, 60.0, max_percent)
+        self._rules = EjectionRules(failures, 10.0, 60.0, max_percent)
 
     def worker(self, process: int = 7) -> OutlierDetector:
         clock = Clock(lambda: self.now, lambda: 0.0)
         return OutlierDetector(
-            self.row, dict.fromkeys(range(len(self.row.targets)), 1), self._rules, self.told, process, clock, lambda: 0.0
+            self.row, dict.fromkeys(range(len(self.row.targets)), 1), self._rules, self.observer, process, clock, lambda: 0.0
         )
 
     def fail(self, worker: OutlierDetector, number: int, times: int, fault: Fault = UPSTREAM_REFUSED) -> None:

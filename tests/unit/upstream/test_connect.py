@@ -1,3 +1,5 @@
+"""upstream/connect.py: endpoints, and connections to them."""
+
 import asyncio
 import errno
 import socket
@@ -7,28 +9,37 @@ import time
 from typing import Any
 
 import pytest
+import trustme
 
 from gateway.kernel.clock import Clock
-from gateway.kernel.faults import UPSTREAM_CONNECT_TIMEOUT, UPSTREAM_NAME_UNRESOLVED, UPSTREAM_REFUSED, UPSTREAM_UNREACHABLE, GatewayError
-from gateway.upstream.connect import Address, address, dial
-from gateway.upstream.names import Names
-from tests.fakes import RawBackend
+from gateway.kernel.faults import (
+    UPSTREAM_CONNECT_TIMEOUT,
+    UPSTREAM_NAME_UNRESOLVED,
+    UPSTREAM_REFUSED,
+    UPSTREAM_TLS_FAILED,
+    UPSTREAM_UNREACHABLE,
+    Fault,
+    GatewayError,
+)
+from gateway.upstream.connect import Endpoint, connect, endpoint_of
+from gateway.upstream.names import NameResolver
+from tests.fakes import End, RawBackend, Script, script
 
 
-def knowing(*hosts: str) -> Names:
-    """What is asked for any name; with no addresses, one that never answers."""
+def resolver_of(*hosts: str) -> NameResolver:
+    """A resolver that returns `hosts` for any name; without any, one that never answers."""
 
-    def look_up(_: str) -> list[str]:
+    def lookup(_: str) -> list[str]:
         if not hosts:
             threading.Event().wait()
         return [*hosts]
 
-    return Names(Clock(time.monotonic, time.time), look_up=look_up)
+    return NameResolver(Clock(time.monotonic, time.time), lookup=lookup)
 
 
-async def connect(to: Address, names: Names | None = None, within_s: float = 1.0, loop: Any = None) -> asyncio.Protocol:
+async def connect_to(to: Endpoint, names: NameResolver | None = None, within_s: float = 1.0, loop: Any = None) -> asyncio.Protocol:
     loop = loop or asyncio.get_running_loop()
-    return await dial(loop, to, asyncio.Protocol, loop.time() + within_s, names or Names(Clock(time.monotonic, time.time)))
+    return await connect(loop, to, asyncio.Protocol, loop.time() + within_s, names or NameResolver(Clock(time.monotonic, time.time)))
 
 
 @pytest.fixture
@@ -38,28 +49,28 @@ def unused_port() -> int:
         return port
 
 
-class TestAddress:
+class TestEndpoint:
     @pytest.mark.parametrize(("url", "text"), [("http://h", "h:80"), ("http://h:3000/base", "h:3000"), ("http://[::1]:3000", "[::1]:3000")])
     def test_of_http(self, url: str, text: str) -> None:
-        assert str(address(url, None, None)) == text
+        assert str(endpoint_of(url, None, None)) == text
 
-    def test_a_url_leaves_the_usual_port_out(self) -> None:
+    def test_the_authority_has_no_default_port(self) -> None:
         tls = ssl.create_default_context()
-        known = [address("http://h", None, None), address("http://[::1]:443", None, None), address("https://h:443", tls, None)]
+        known = [endpoint_of("http://h", None, None), endpoint_of("http://[::1]:443", None, None), endpoint_of("https://h:443", tls, None)]
         assert [each.authority for each in known] == ["h", "[::1]:443", "h"]
-        assert address("https://h:80", tls, None).authority == "h:80"
+        assert endpoint_of("https://h:80", tls, None).authority == "h:80"
 
     @pytest.mark.parametrize("url", ["ftp://h", "h:80", "http://", "http://h:x", "https://h"])
     def test_bad(self, url: str) -> None:
         with pytest.raises(ValueError, match=r"URL|[Pp]ort|TLS"):
-            address(url, None, None)
+            endpoint_of(url, None, None)
 
 
 async def test_a_name(unused_port: int) -> None:
     async with RawBackend() as backend:
-        await connect(Address("localhost", backend.port))
+        await connect_to(Endpoint("localhost", backend.port))
     with pytest.raises(GatewayError) as caught:
-        await connect(Address("localhost", unused_port))
+        await connect_to(Endpoint("localhost", unused_port))
     assert caught.value.fault is UPSTREAM_REFUSED
     assert (caught.value.cause or "").startswith(f"localhost:{unused_port} (")
 
@@ -67,13 +78,13 @@ async def test_a_name(unused_port: int) -> None:
 async def test_the_next_address_is_tried() -> None:
     async with RawBackend() as backend:
         # The backend listens on the second one only
-        await connect(Address("orders.internal", backend.port), knowing("127.0.0.2", "127.0.0.1"))
+        await connect_to(Endpoint("orders.internal", backend.port), resolver_of("127.0.0.2", "127.0.0.1"))
         assert backend.connections <= 1
 
 
-async def test_the_last_address_tells(unused_port: int) -> None:
+async def test_the_fault_is_that_of_the_last_address(unused_port: int) -> None:
     with pytest.raises(GatewayError) as caught:
-        await connect(Address("orders.internal", unused_port), knowing("127.0.0.2", "127.0.0.3"))
+        await connect_to(Endpoint("orders.internal", unused_port), resolver_of("127.0.0.2", "127.0.0.3"))
     assert caught.value.fault is UPSTREAM_REFUSED
     assert caught.value.cause == f"orders.internal:{unused_port} (127.0.0.3): Connection refused"
 
@@ -82,17 +93,17 @@ async def test_the_last_address_tells(unused_port: int) -> None:
 @pytest.mark.parametrize("name", ["x" * 64, "a..b"])
 async def test_no_such_name(name: str) -> None:
     with pytest.raises(GatewayError) as caught:
-        await connect(Address(name, 80))
+        await connect_to(Endpoint(name, 80))
     assert caught.value.fault is UPSTREAM_NAME_UNRESOLVED
 
 
-async def test_a_name_look_up_without_end() -> None:
+async def test_a_name_lookup_that_never_ends() -> None:
     with pytest.raises(GatewayError) as caught:
-        await connect(Address("orders.internal", 80), knowing(), 0.05)
+        await connect_to(Endpoint("orders.internal", 80), resolver_of(), 0.05)
     assert caught.value.fault is UPSTREAM_CONNECT_TIMEOUT
 
 
-class Cut:
+class LoopWithoutNetwork:
     """An event loop on a machine without a network."""
 
     def __init__(self) -> None:
@@ -107,6 +118,32 @@ class Cut:
 
 async def test_unreachable() -> None:
     with pytest.raises(GatewayError) as caught:
-        await connect(Address("127.0.0.1", 80), loop=Cut())
+        await connect_to(Endpoint("127.0.0.1", 80), loop=LoopWithoutNetwork())
     assert caught.value.fault is UPSTREAM_UNREACHABLE
     assert caught.value.cause == "127.0.0.1:80: Network is unreachable"
+
+
+@pytest.mark.parametrize(
+    ("greeting", "fault"),
+    [
+        (script(b"220 smtp ready\r\n", End.NEVER), UPSTREAM_TLS_FAILED),
+        (script(End.CLOSE), UPSTREAM_TLS_FAILED),
+        (script(End.NEVER), UPSTREAM_CONNECT_TIMEOUT),
+    ],
+    ids=["not TLS", "closed", "silent"],
+)
+async def test_a_failed_tls_handshake(greeting: Script, fault: Fault) -> None:
+    async with RawBackend(greeting=greeting) as backend:
+        with pytest.raises(GatewayError) as caught:
+            await connect_to(Endpoint("127.0.0.1", backend.port, ssl.create_default_context(), "127.0.0.1"), within_s=0.3)
+        assert caught.value.fault is fault
+
+
+async def test_a_certificate_of_an_unknown_authority() -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    async with RawBackend(tls=context) as backend:
+        with pytest.raises(GatewayError) as caught:
+            await connect_to(Endpoint("127.0.0.1", backend.port, ssl.create_default_context(), "127.0.0.1"))
+        assert caught.value.fault is UPSTREAM_TLS_FAILED
+        assert "unable to get local issuer certificate" in (caught.value.cause or "")

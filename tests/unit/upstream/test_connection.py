@@ -1,4 +1,4 @@
-"""Replies that do not fit into one piece."""
+"""upstream/connection.py: replies that arrive in several pieces."""
 
 import asyncio
 import hashlib

@@ -1,4 +1,4 @@
-"""upstream/connection.py: what one caller sends, or does not read, never becomes another one's answer, nor makes it wait."""
+"""upstream/connection.py: no caller receives, or waits for, what belongs to another one."""
 
 import asyncio
 
@@ -56,12 +56,12 @@ def large(size: int, *, chunked: bool = False) -> bytes:
     return head + b"Content-Length: %d\r\n\r\n" % size + b"x" * size
 
 
-async def held(make: Make, size: int, taken: int, *, chunked: bool = False) -> tuple[Answer, bool]:
+async def answer_and_freedom(make: Make, size: int, read_ahead: int, *, chunked: bool = False) -> tuple[Answer, bool]:
     """A reply that nobody reads, and whether its connection serves the next call all the same."""
     async with RawBackend(script(large(size, chunked=chunked)), default=script(reply(b'"next"'))) as backend:
         upstream = make(backend.url, max_connections=2)
         sent = call()
-        sent.taken_bytes = taken
+        sent.read_ahead_bytes = read_ahead
         answer = await upstream.send(sent)
         stream = streamed(answer)
         await until(lambda: upstream.idle == 1 or bool(getattr(stream, "paused", False)))
@@ -74,19 +74,19 @@ async def held(make: Make, size: int, taken: int, *, chunked: bool = False) -> t
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-@pytest.mark.parametrize(("size", "taken", "free"), [(4, 8, True), (8, 8, True), (9, 8, False)])
-async def test_what_is_left_of_a_reply_that_fits_is_taken_at_once(make: Make, size: int, taken: int, free: bool, chunked: bool) -> None:
+@pytest.mark.parametrize(("size", "read_ahead", "free"), [(4, 8, True), (8, 8, True), (9, 8, False)])
+async def test_the_rest_of_a_reply_that_fits_is_received_at_once(make: Make, size: int, read_ahead: int, free: bool, chunked: bool) -> None:
     unit = 4 * PAUSE_BYTES
-    _, was_free = await held(make, size * unit, taken * unit, chunked=chunked)
+    _, was_free = await answer_and_freedom(make, size * unit, read_ahead * unit, chunked=chunked)
     assert was_free is free
 
 
-async def test_the_last_part_of_a_long_reply_is_taken_as_soon_as_it_fits(make: Make) -> None:
+async def test_the_last_part_of_a_long_reply_is_received_as_soon_as_it_fits(make: Make) -> None:
     size = 40 * PAUSE_BYTES
     async with RawBackend(script(large(size)), default=script(reply(b'"next"'))) as backend:
         upstream = make(backend.url, max_connections=1)
         sent = call()
-        sent.taken_bytes = 8 * PAUSE_BYTES
+        sent.read_ahead_bytes = 8 * PAUSE_BYTES
         answer = await upstream.send(sent)
         stream, read = streamed(answer), len(answer.body)
         while not upstream.idle:

@@ -1,4 +1,4 @@
-"""upstream/connection_shares.py: one caller never holds all connections, nor do bodies that stream."""
+"""upstream/connection_shares.py: neither one caller nor streamed bodies use all connections."""
 
 import asyncio
 import sys
@@ -9,7 +9,7 @@ import pytest
 
 from gateway.kernel.faults import UPSTREAM_INCOMPLETE, UPSTREAM_SATURATED, UPSTREAM_SHARE_SPENT, UPSTREAM_STREAMS_FULL, GatewayError
 from gateway.upstream.call import Answer, Call
-from gateway.upstream.connection_shares import Shares, share
+from gateway.upstream.connection_shares import ConnectionShares, share
 from tests.fakes import End, RawBackend, reply, script, until
 from tests.samples import Pieces
 from tests.unit.upstream.calls import Make, call, rest, streamed
@@ -23,7 +23,7 @@ def binary(size: int) -> bytes:
 
 def of(caller: str, method: bytes = b"GET", body: Any = b"", *, taken: int = 0, **times: float) -> Call:
     made = call(method, body, **times)  # type: ignore[arg-type]
-    made.caller, made.taken_bytes = caller, taken
+    made.caller, made.read_ahead_bytes = caller, taken
     return made
 
 
@@ -48,7 +48,7 @@ async def refused(sent: Coroutine[Any, Any, Answer]) -> GatewayError:
         (1, 50, sys.maxsize),
     ],
 )
-def test_what_a_share_is(most: int, percent: int, share_of_it: int) -> None:
+def test_share(most: int, percent: int, share_of_it: int) -> None:
     assert share(most, percent) == share_of_it
 
 
@@ -67,7 +67,7 @@ async def test_one_caller_leaves_connections_to_others(make: Make) -> None:
         assert upstream.active == upstream.pending == 0
 
 
-async def test_who_waits_too_long_for_its_share_is_told_so(make: Make) -> None:
+async def test_a_call_that_waits_too_long_for_its_share_fails(make: Make) -> None:
     async with RawBackend(default=script(End.NEVER)) as backend:
         upstream = make(backend.url, max_connections=2, max_pending=1, max_caller_percent=50)
         busy = asyncio.ensure_future(upstream.send(of("a")))
@@ -109,7 +109,7 @@ async def test_a_share_comes_back_when_the_service_is_not_there(make: Make) -> N
         assert (await refused(upstream.send(of("a")))).fault is not UPSTREAM_SHARE_SPENT
 
 
-async def test_a_caller_that_leaves_while_it_waits_takes_nothing_along(make: Make) -> None:
+async def test_a_caller_that_is_cancelled_while_it_waits_keeps_no_share(make: Make) -> None:
     gate = asyncio.Event()
     async with RawBackend(default=script(gate, reply())) as backend:
         upstream = make(backend.url, max_connections=2, max_caller_percent=50)
@@ -122,8 +122,8 @@ async def test_a_caller_that_leaves_while_it_waits_takes_nothing_along(make: Mak
         assert (await upstream.send(of("a"))).status == 200
 
 
-async def test_a_share_that_nobody_waits_for_any_more_is_given_on() -> None:
-    shares = Shares("t", 1, 1, 9)
+async def test_a_share_granted_to_a_cancelled_call_is_passed_on() -> None:
+    shares = ConnectionShares("t", 1, 1, 9)
     assert shares.take("a")
     first, second = (asyncio.ensure_future(shares.wait("a", 5)) for _ in range(2))
     await until(lambda: shares.waiting == 2)

@@ -1,3 +1,5 @@
+"""upstream/deadlines.py: when deadlines expire, and what moves them during a call."""
+
 import asyncio
 import math
 import time
@@ -15,62 +17,73 @@ CLOCK = Clock(time.monotonic, time.time)
 
 
 @pytest.fixture
-async def rung() -> asyncio.Event:
+async def expired() -> asyncio.Event:
     return asyncio.Event()
 
 
 @pytest.fixture
-async def alarm(rung: asyncio.Event) -> Deadline:
-    return Deadline(rung.set, CLOCK, asyncio.get_running_loop())
+async def deadline(expired: asyncio.Event) -> Deadline:
+    return Deadline(expired.set, CLOCK, asyncio.get_running_loop())
 
 
-async def test_rings(alarm: Deadline, rung: asyncio.Event) -> None:
+async def test_expires(deadline: Deadline, expired: asyncio.Event) -> None:
     at = time.monotonic() + 0.02
-    alarm.set(at)
-    await rung.wait()
+    deadline.set(at)
+    await expired.wait()
     assert time.monotonic() >= at
-    assert alarm.at == math.inf
+    assert deadline.at == math.inf
 
 
-async def test_put_off(alarm: Deadline, rung: asyncio.Event) -> None:
-    alarm.set(time.monotonic() + 0.02)
+async def test_moved_to_a_later_time(deadline: Deadline, expired: asyncio.Event) -> None:
+    deadline.set(time.monotonic() + 0.02)
     at = time.monotonic() + 0.06
-    alarm.set(at)
-    await rung.wait()
+    deadline.set(at)
+    await expired.wait()
     assert time.monotonic() >= at
 
 
-async def test_brought_forward(alarm: Deadline, rung: asyncio.Event) -> None:
-    alarm.set(time.monotonic() + 60)
-    alarm.set(time.monotonic() + 0.02)
-    await asyncio.wait_for(rung.wait(), 1)
+async def test_brought_forward(deadline: Deadline, expired: asyncio.Event) -> None:
+    deadline.set(time.monotonic() + 60)
+    deadline.set(time.monotonic() + 0.02)
+    await asyncio.wait_for(expired.wait(), 1)
 
 
 @pytest.mark.parametrize("how", ["cancel", "clear"])
-async def test_silenced(alarm: Deadline, rung: asyncio.Event, how: str) -> None:
-    alarm.set(time.monotonic() + 0.01)
+async def test_cancelled(deadline: Deadline, expired: asyncio.Event, how: str) -> None:
+    deadline.set(time.monotonic() + 0.01)
     if how == "cancel":
-        alarm.cancel()
+        deadline.cancel()
     else:
-        alarm.at = math.inf
+        deadline.at = math.inf
     later = asyncio.Event()
     asyncio.get_running_loop().call_later(0.03, later.set)
     await later.wait()
-    assert not rung.is_set()
+    assert not expired.is_set()
     # And it can be set again
-    alarm.set(time.monotonic())
-    await rung.wait()
+    deadline.set(time.monotonic())
+    await expired.wait()
 
 
-async def test_never(alarm: Deadline, rung: asyncio.Event) -> None:
-    alarm.set(math.inf)
-    alarm.cancel()
+async def test_never(deadline: Deadline, expired: asyncio.Event) -> None:
+    deadline.set(math.inf)
+    deadline.cancel()
     await turn()
-    assert not rung.is_set()
+    assert not expired.is_set()
+
+
+async def test_an_ended_deadline_drops_its_callback(deadline: Deadline, expired: asyncio.Event) -> None:
+    deadline.set(time.monotonic() + 0.01)
+    deadline.end()
+    deadline.set(time.monotonic())
+    later = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.03, later.set)
+    await later.wait()
+    assert deadline.at == math.inf
+    assert not expired.is_set()
 
 
 class TestDeadlines:
-    """Of a call with 2 s to the first byte and 5 s in all, sent from 100 on."""
+    """The deadlines of a call with 2 s to the first byte and 5 s in total, sent at 100."""
 
     CALL = call(first_byte_s=2, total_s=5)
 
@@ -95,28 +108,28 @@ class TestDeadlines:
             assert deadlines.at == time.clock.monotonic() + 3
             time.advance(2.9)
             deadlines.heard()
-        assert deadlines.told(uploading=False) == "the reply went silent for 3 s"
+        assert deadlines.reason(uploading=False) == "the reply went silent for 3 s"
 
-    async def test_while_nobody_reads_a_stream_the_clock_stands(self, time: ManualClock, deadlines: Deadlines) -> None:
+    async def test_an_unread_stream_suspends_the_time_out(self, time: ManualClock, deadlines: Deadlines) -> None:
         deadlines.sent(self.CALL, 100)
         deadlines.streams(3)
-        deadlines.unread(True)
+        deadlines.unread(waiting=True)
         assert deadlines.at == math.inf
         deadlines.heard()  # what was on its way
         assert deadlines.at == math.inf
         time.advance(600)
-        deadlines.unread(False)
+        deadlines.unread(waiting=False)
         assert deadlines.at == 703
 
     async def test_a_stream_while_the_request_still_goes_out(self, time: ManualClock, deadlines: Deadlines) -> None:
-        """The client's turn is nobody's silence; that the upstream takes nothing is."""
+        """A wait for the client is no silence of the upstream; a wait for the upstream to accept data is."""
         deadlines.sending(self.CALL)
         deadlines.streams(3)
         assert deadlines.at == math.inf
-        deadlines.held_back()
+        deadlines.blocked()
         assert deadlines.at == 103
         time.advance(2)
-        deadlines.went_on()
+        deadlines.unblocked()
         assert deadlines.at == math.inf
         deadlines.all_sent(answered=True)
         assert deadlines.at == 105
@@ -124,7 +137,7 @@ class TestDeadlines:
     async def test_a_stream_leaves_nothing_to_the_next_call(self, deadlines: Deadlines) -> None:
         deadlines.sending(self.CALL)
         deadlines.streams(3)
-        deadlines.unread(True)
+        deadlines.unread(waiting=True)
         deadlines.sent(self.CALL, 100)
         assert deadlines.at == 102
         deadlines.head_arrived()
@@ -134,45 +147,45 @@ class TestDeadlines:
         deadlines.all_sent(answered=True)
         assert deadlines.at == 103
 
-    async def test_of_a_request_sent_at_once(self, deadlines: Deadlines) -> None:
+    async def test_a_request_that_is_sent_in_one_write(self, deadlines: Deadlines) -> None:
         deadlines.sent(self.CALL, 100)
         assert deadlines.at == 102
-        assert deadlines.told(uploading=False) == "no reply within 2 s"
+        assert deadlines.reason(uploading=False) == "no reply within 2 s"
         deadlines.head_arrived()
         assert deadlines.at == 105
 
-    async def test_what_the_upstream_takes_to_accept_a_request_counts(self, time: ManualClock, deadlines: Deadlines) -> None:
+    async def test_the_time_that_the_upstream_takes_to_accept_a_request_counts(self, time: ManualClock, deadlines: Deadlines) -> None:
         """Every wait is short enough for itself; all of them together are bounded by the total."""
         deadlines.sending(self.CALL)
         for at in (102, 103.5, 105):
-            deadlines.held_back()
+            deadlines.blocked()
             assert deadlines.at == at
             time.advance(1.5)
-            deadlines.went_on()
+            deadlines.unblocked()
             assert deadlines.at == math.inf
-        deadlines.held_back()
+        deadlines.blocked()
         assert deadlines.at == 105  # 0.5 s of the total are left
-        assert deadlines.told(uploading=True) == "the request was not taken for 2 s"
+        assert deadlines.reason(uploading=True) == "the request was not taken for 2 s"
         time.advance(0.5)
-        assert deadlines.told(uploading=True) == "no end of the reply within 5 s"
+        assert deadlines.reason(uploading=True) == "no end of the reply within 5 s"
 
-    async def test_what_the_client_takes_does_not(self, time: ManualClock, deadlines: Deadlines) -> None:
+    async def test_the_time_that_the_client_takes_does_not_count(self, time: ManualClock, deadlines: Deadlines) -> None:
         deadlines.sending(self.CALL)
-        deadlines.held_back()
+        deadlines.blocked()
         time.advance(1)
-        deadlines.went_on()
+        deadlines.unblocked()
         time.advance(60)
         deadlines.all_sent(answered=False)
         assert deadlines.at == 163
         deadlines.head_arrived()
         assert deadlines.at == 165
 
-    @pytest.mark.parametrize("went_on", [True, False])
-    async def test_an_answer_in_between_gives_no_more_time(self, time: ManualClock, deadlines: Deadlines, went_on: bool) -> None:
+    @pytest.mark.parametrize("unblocked", [True, False])
+    async def test_an_answer_in_between_gives_no_more_time(self, time: ManualClock, deadlines: Deadlines, unblocked: bool) -> None:
         deadlines.sending(self.CALL)
-        deadlines.held_back()
+        deadlines.blocked()
         time.advance(1.5)
-        if went_on:
-            deadlines.went_on()
+        if unblocked:
+            deadlines.unblocked()
         deadlines.all_sent(answered=True)
         assert deadlines.at == 105

@@ -1,4 +1,4 @@
-"""upstream/health_probe.py: one health check, of targets that are well, ill, and malicious."""
+"""upstream/health_probe.py: one check of targets that are healthy, failing or malicious."""
 
 import asyncio
 import ssl
@@ -18,21 +18,21 @@ from gateway.kernel.faults import (
     Fault,
     GatewayError,
 )
-from gateway.upstream.connect import address
+from gateway.upstream.connect import endpoint_of
 from gateway.upstream.framing import Origin
-from gateway.upstream.health_probe import look
-from gateway.upstream.names import Names
+from gateway.upstream.health_probe import _Head, probe
+from gateway.upstream.names import NameResolver
 from tests.fakes import End, RawBackend, Script, reply, script
 
-NAMES = Names(Clock(time.monotonic, time.time))
+NAMES = NameResolver(Clock(time.monotonic, time.time))
 ORIGIN = Origin(b"/base", b"Host: orders.internal\r\n")
 
 
 async def seen(backend: RawBackend, context: ssl.SSLContext | None = None, timeout_s: float = 5.0) -> int:
-    return await look(address(backend.url, context, None), ORIGIN, b"/healthz?full=1", timeout_s, NAMES)
+    return await probe(endpoint_of(backend.url, context, None), ORIGIN, b"/healthz?full=1", timeout_s, NAMES)
 
 
-async def test_what_is_asked(unused_tcp_port: int) -> None:
+async def test_the_request(unused_tcp_port: int) -> None:
     async with RawBackend() as backend:
         assert await seen(backend) == 200
         await backend.closed(0)
@@ -41,7 +41,7 @@ async def test_what_is_asked(unused_tcp_port: int) -> None:
             b"User-Agent: gateway-health-check\r\nAccept: */*\r\nConnection: close\r\n\r\n"
         )
     with pytest.raises(GatewayError) as caught:
-        await look(address(f"http://127.0.0.1:{unused_tcp_port}", None, None), ORIGIN, b"/", 5.0, NAMES)
+        await probe(endpoint_of(f"http://127.0.0.1:{unused_tcp_port}", None, None), ORIGIN, b"/", 5.0, NAMES)
     assert caught.value.fault is UPSTREAM_REFUSED
 
 
@@ -55,7 +55,7 @@ async def test_what_is_asked(unused_tcp_port: int) -> None:
     ],
     ids=["ill", "elsewhere", "after a 1xx", "a body that never ends"],
 )
-async def test_its_status_is_what_counts(played: Script, status: int) -> None:
+async def test_the_status_is_returned(played: Script, status: int) -> None:
     async with RawBackend(played) as backend:
         assert await seen(backend) == status
         await backend.closed(0)
@@ -88,7 +88,7 @@ async def drip(writer: asyncio.StreamWriter) -> None:
     ],
     ids=["silent", "dripping", "closed", "reset", "cut", "not HTTP", "endless head", "endless 1xx", "switching"],
 )
-async def test_what_is_no_answer(played: Script, fault: Fault) -> None:
+async def test_faults(played: Script, fault: Fault) -> None:
     async with RawBackend(played) as backend:
         with pytest.raises(GatewayError) as caught:
             await seen(backend, timeout_s=0.2 if fault is UPSTREAM_TIMEOUT else 5.0)
@@ -107,3 +107,10 @@ async def test_https_must_prove_who_it_is() -> None:
         with pytest.raises(GatewayError) as caught:
             await seen(backend, other)
         assert caught.value.fault is UPSTREAM_TLS_FAILED
+
+
+async def test_bytes_after_the_status_are_ignored() -> None:
+    head = _Head(asyncio.get_running_loop(), "orders:80")
+    head.data_received(reply())
+    head.data_received(b"no reply at all")
+    assert await head.status == 200

@@ -1,4 +1,4 @@
-"""A resolver of the test's own: real threads, and answers that change."""
+"""upstream/names.py: a resolver with real threads, whose results change."""
 
 import asyncio
 import socket
@@ -10,7 +10,7 @@ import pytest
 
 from gateway.kernel.clock import Clock
 from gateway.upstream.name_memory import NameMemory
-from gateway.upstream.names import GONE_S, LOST_S, MOST_THREADS, RECENT_S, Names, is_literal, system_look_up
+from gateway.upstream.names import GONE_S, LOST_S, MOST_THREADS, RECENT_S, NameResolver, is_literal, system_lookup
 from tests.clocks import ManualClock
 from tests.fakes import until
 
@@ -19,7 +19,7 @@ NONE = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
 
 class Resolver:
-    """Answers what `answers` says of a name; those of `slow` names wait for `go`."""
+    """Returns the entry of `answers` for a name. Look-ups of `slow` names wait for `go`."""
 
     def __init__(self) -> None:
         self.answers: dict[str, list[str] | Exception] = {"orders": ["10.0.0.1"]}
@@ -56,28 +56,28 @@ def time_() -> ManualClock:
 
 
 @pytest.fixture
-def names(resolver: Resolver, time_: ManualClock) -> Iterator[Names]:
-    """They are renewed when a test moves the clock and asks, not by themselves."""
-    made = Names(time_.clock, None, resolver, fresh_s=1000.0)
+def names(resolver: Resolver, time_: ManualClock) -> Iterator[NameResolver]:
+    """A resolver that renews names only when a test moves the clock and calls it."""
+    made = NameResolver(time_.clock, None, resolver, fresh_s=1000.0)
     yield made
     made.close()
 
 
-async def renewed(names: Names, resolver: Resolver, time_: ManualClock, host: str = "orders", after_s: float = 1001.0) -> None:
-    """A look-up has begun and ended since."""
+async def renewed(names: NameResolver, resolver: Resolver, time_: ManualClock, host: str = "orders", after_s: float = 1001.0) -> None:
+    """Wait until another look-up has begun and ended."""
     before = len(resolver.asked)
     time_.advance(after_s)
-    names.doubt(host)
+    names.refresh(host)
     await until(lambda: len(resolver.asked) > before and not names._threads)
 
 
-async def test_one_look_up_for_all_who_ask_at_once_and_none_for_who_asks_later(names: Names, resolver: Resolver) -> None:
+async def test_concurrent_calls_share_one_lookup_and_later_calls_need_none(names: NameResolver, resolver: Resolver) -> None:
     assert await asyncio.gather(*[names.addresses("orders") for _ in range(100)]) == [["10.0.0.1"]] * 100
     assert await names.addresses("orders") == ["10.0.0.1"]
     assert resolver.asked == ["orders"]
 
 
-async def test_a_slow_name_holds_up_no_other_and_does_not_outlive_who_waits(names: Names, resolver: Resolver) -> None:
+async def test_a_slow_name_delays_no_other_name_and_its_caller_may_give_up(names: NameResolver, resolver: Resolver) -> None:
     resolver.slow = {f"slow{number}" for number in range(2 * MOST_THREADS - 1)}
     resolver.answers |= {host: ["10.0.0.9"] for host in resolver.slow}
     waiting = [asyncio.create_task(names.addresses(host)) for host in sorted(resolver.slow)[: MOST_THREADS - 1]]
@@ -94,7 +94,7 @@ async def test_a_slow_name_holds_up_no_other_and_does_not_outlive_who_waits(name
     assert repr(names) == f"<Names {1 + len(resolver.slow)} known, 0 being looked up>"
 
 
-async def test_who_asks_for_a_known_name_never_waits(names: Names, resolver: Resolver, time_: ManualClock) -> None:
+async def test_a_call_for_a_known_name_never_waits(names: NameResolver, resolver: Resolver, time_: ManualClock) -> None:
     await names.addresses("orders")
     resolver.slow, resolver.answers = {"orders"}, {"orders": ["10.0.0.2"]}
     time_.advance(1001)
@@ -107,8 +107,8 @@ async def test_who_asks_for_a_known_name_never_waits(names: Names, resolver: Res
 
 
 @pytest.mark.parametrize("why", [AWAY, OSError(5, "in words of the system"), KeyError("a bug"), []])
-async def test_while_the_name_server_is_away_the_last_answer_serves(
-    names: Names, resolver: Resolver, time_: ManualClock, why: Exception | list[str]
+async def test_while_the_name_server_is_away_the_last_result_is_used(
+    names: NameResolver, resolver: Resolver, time_: ManualClock, why: Exception | list[str]
 ) -> None:
     await names.addresses("orders")
     resolver.answers["orders"] = why
@@ -120,21 +120,21 @@ async def test_while_the_name_server_is_away_the_last_answer_serves(
     assert await names.addresses("orders") == ["10.0.0.2"]
 
 
-async def test_a_name_that_is_no_more_serves_a_little_longer(names: Names, resolver: Resolver, time_: ManualClock) -> None:
-    told: list[frozenset[str]] = []
-    names.watch("orders", told.append)
+async def test_a_name_that_no_longer_exists_is_used_a_little_longer(names: NameResolver, resolver: Resolver, time_: ManualClock) -> None:
+    notified: list[frozenset[str]] = []
+    names.watch("orders", notified.append)
     await names.addresses("orders")
     resolver.answers["orders"] = NONE
     await renewed(names, resolver, time_)
     await renewed(names, resolver, time_, after_s=GONE_S - 1)
-    assert (await names.addresses("orders"), told) == (["10.0.0.1"], [])
+    assert (await names.addresses("orders"), notified) == (["10.0.0.1"], [])
     await renewed(names, resolver, time_, after_s=2.0)
-    assert told == [frozenset()]
+    assert notified == [frozenset()]
     with pytest.raises(socket.gaierror, match="not known"):
         await names.addresses("orders")
 
 
-async def test_failures_are_told_and_tried_again_a_second_later(names: Names, resolver: Resolver, time_: ManualClock) -> None:
+async def test_failures_are_raised_and_tried_again_a_second_later(names: NameResolver, resolver: Resolver, time_: ManualClock) -> None:
     resolver.answers["orders"] = NONE
     for _ in range(3):
         with pytest.raises(socket.gaierror, match="not known"):
@@ -145,19 +145,19 @@ async def test_failures_are_told_and_tried_again_a_second_later(names: Names, re
     assert await names.addresses("orders") == ["10.0.0.3"]
 
 
-async def test_an_address_has_vanished_when_it_was_missed_twice(names: Names, resolver: Resolver, time_: ManualClock) -> None:
-    told: list[frozenset[str]] = []
-    names.watch("orders", told.append)
+async def test_an_address_has_vanished_when_it_was_missed_twice(names: NameResolver, resolver: Resolver, time_: ManualClock) -> None:
+    notified: list[frozenset[str]] = []
+    names.watch("orders", notified.append)
     for found in (["a", "b"], ["a", "c"], ["b", "c"], ["c"]):
         resolver.answers["orders"] = found
         await (renewed(names, resolver, time_) if resolver.asked else names.addresses("orders"))
-    assert told == [frozenset({"b", "c"})]
+    assert notified == [frozenset({"b", "c"})]
     await renewed(names, resolver, time_)
-    assert told[1:] == [frozenset({"c"})]
+    assert notified[1:] == [frozenset({"c"})]
 
 
-async def test_names_in_use_are_looked_up_again_by_themselves(resolver: Resolver) -> None:
-    names = Names(Clock(time.monotonic, time.time), None, resolver, fresh_s=0.02)
+async def test_names_in_use_are_renewed_without_a_call(resolver: Resolver) -> None:
+    names = NameResolver(Clock(time.monotonic, time.time), None, resolver, fresh_s=0.02)
     names.watch("never called", lambda _: None)
     await names.addresses("orders")
     resolver.answers["orders"] = ["10.0.0.2"]
@@ -167,17 +167,17 @@ async def test_names_in_use_are_looked_up_again_by_themselves(resolver: Resolver
     names.close()
 
 
-async def test_a_look_up_that_is_lost_is_begun_anew(names: Names, resolver: Resolver, time_: ManualClock) -> None:
+async def test_a_lookup_that_does_not_end_is_begun_anew(names: NameResolver, resolver: Resolver, time_: ManualClock) -> None:
     resolver.slow = {"orders"}
     waiting = asyncio.create_task(names.addresses("orders"))
     await until(lambda: resolver.at_work == 1)
-    names.doubt("orders")
+    names.refresh("orders")
     time_.advance(LOST_S - 1)
-    names.doubt("orders")
+    names.refresh("orders")
     assert resolver.asked == ["orders"]
     resolver.slow = set()
     time_.advance(2)
-    names.doubt("orders")
+    names.refresh("orders")
     assert await waiting == ["10.0.0.1"]
     resolver.answers["orders"] = AWAY  # what the lost one says comes too late
     resolver.go.set()
@@ -187,28 +187,28 @@ async def test_a_look_up_that_is_lost_is_begun_anew(names: Names, resolver: Reso
 
 async def test_a_worker_begins_with_what_others_have_found(resolver: Resolver, time_: ManualClock) -> None:
     memory = NameMemory(["orders"])
-    first = Names(time_.clock, memory, resolver)
+    first = NameResolver(time_.clock, memory, resolver)
     await first.addresses("orders")
     resolver.answers["orders"] = AWAY
-    second = Names(time_.clock, memory, resolver)
+    second = NameResolver(time_.clock, memory, resolver)
     assert await second.addresses("orders") == ["10.0.0.1"]
     time_.advance(RECENT_S)
-    third = Names(time_.clock, memory, resolver)
+    third = NameResolver(time_.clock, memory, resolver)
     assert await third.addresses("orders") == ["10.0.0.1"]
     resolver.answers["orders"] = NONE
-    fourth = Names(time_.clock, memory, resolver)
+    fourth = NameResolver(time_.clock, memory, resolver)
     with pytest.raises(socket.gaierror):
         await fourth.addresses("orders")
     for each in (first, second, third, fourth):
         each.close()
 
 
-async def test_what_another_worker_has_just_found_is_not_looked_up_again(resolver: Resolver) -> None:
+async def test_a_recent_result_of_another_worker_needs_no_lookup(resolver: Resolver) -> None:
     memory, clock, other = NameMemory(["orders"]), Clock(time.monotonic, time.time), Resolver()
-    names = Names(clock, memory, resolver, fresh_s=0.2)
+    names = NameResolver(clock, memory, resolver, fresh_s=0.2)
     await names.addresses("orders")
     other.answers["orders"] = ["10.0.0.7"]
-    others = Names(clock, memory, other, fresh_s=0.01)
+    others = NameResolver(clock, memory, other, fresh_s=0.01)
     await others.addresses("orders")
     await until(lambda: names._entries["orders"].found == ["10.0.0.7"])
     assert resolver.asked == ["orders"]
@@ -216,7 +216,7 @@ async def test_what_another_worker_has_just_found_is_not_looked_up_again(resolve
     others.close()
 
 
-async def test_no_thread_is_a_failure_like_others(names: Names) -> None:
+async def test_a_thread_that_cannot_start_is_a_failed_lookup(names: NameResolver) -> None:
     before = threading.stack_size(1 << 46)
     try:
         with pytest.raises(OSError, match="thread"):
@@ -226,13 +226,13 @@ async def test_no_thread_is_a_failure_like_others(names: Names) -> None:
 
 
 @pytest.mark.parametrize("host", ["x" * 64, "a..b"])
-async def test_what_is_no_name(host: str) -> None:
-    names = Names(Clock(time.monotonic, time.time))
+async def test_an_invalid_name(host: str) -> None:
+    names = NameResolver(Clock(time.monotonic, time.time))
     with pytest.raises(socket.gaierror):
         await names.addresses(host)
     names.close()
 
 
-def test_the_system_is_asked() -> None:
-    assert "127.0.0.1" in system_look_up("localhost")
+def test_the_system_resolver() -> None:
+    assert "127.0.0.1" in system_lookup("localhost")
     assert [is_literal(host) for host in ("127.0.0.1", "::1", "localhost", "1.2.3")] == [True, True, False, False]

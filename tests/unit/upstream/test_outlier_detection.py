@@ -1,4 +1,4 @@
-"""upstream/outlier_detection.py: who is left alone, and for how long."""
+"""upstream/outlier_detection.py: which targets are ejected, and for how long."""
 
 import pytest
 
@@ -18,31 +18,31 @@ def test_a_target_that_fails_in_a_row_is_ejected_for_every_worker(node: Node) ->
     assert called(one, node.now) == {0, 1, 2, 3}
     node.fail(one, 2, 1, UPSTREAM_TIMEOUT)
     assert called(one, node.now) == called(other, node.now) == {0, 1, 3}
-    assert node.told.said == ["2 ejected: upstream_timeout"]
-    assert node.told.times_s == [10.0]
+    assert node.observer.events == ["2 ejected: upstream_timeout"]
+    assert node.observer.times_s == [10.0]
     row = node.row.targets[2]
     assert (row.ejected_by, row.reason) == (7.0, UPSTREAM_TIMEOUT)
     assert row.ejected_until == pytest.approx(node.now + 10)
 
 
-def test_an_answer_in_between_begins_anew(node: Node) -> None:
+def test_an_answer_in_between_resets_the_count(node: Node) -> None:
     worker = node.worker()
     for _ in range(3):
         node.fail(worker, 0, 2)
         worker.answered(0, 200)
-    assert node.told.said == []
+    assert node.observer.events == []
 
 
 @pytest.mark.parametrize("fault", [UPSTREAM_SATURATED, UPSTREAM_BODY_INVALID])
-def test_some_faults_say_nothing_of_the_target(node: Node, fault: Fault) -> None:
+def test_some_faults_do_not_count_against_the_target(node: Node, fault: Fault) -> None:
     node.fail(node.worker(), 0, 9, fault)
-    assert node.told.said == []
+    assert node.observer.events == []
 
 
 def test_it_can_be_switched_off() -> None:
     node = Node(failures=0)
     node.fail(node.worker(), 0, 99)
-    assert node.told.said == []
+    assert node.observer.events == []
 
 
 def test_it_is_tried_again_by_itself_and_its_first_failure_ejects_it_for_longer(node: Node) -> None:
@@ -54,14 +54,14 @@ def test_it_is_tried_again_by_itself_and_its_first_failure_ejects_it_for_longer(
     assert other.trial(node.now, 5.0) == 2
     node.fail(other, 2, 1)
     assert called(one, node.now) == {0, 1, 3}
-    assert node.told.times_s == [10.0, 20.0]
+    assert node.observer.times_s == [10.0, 20.0]
     for longer in (40.0, 60.0, 60.0):
         node.now = node.row.targets[2].ejected_until
         node.fail(one, 2, 1)
-        assert node.told.times_s[-1] == longer
+        assert node.observer.times_s[-1] == longer
 
 
-def test_when_it_has_answered_all_is_forgotten(node: Node) -> None:
+def test_an_answer_ends_the_probation(node: Node) -> None:
     one, other = node.worker(), node.worker()
     node.fail(one, 2, 3)
     node.now += 1.0
@@ -71,31 +71,31 @@ def test_when_it_has_answered_all_is_forgotten(node: Node) -> None:
     called(other, node.now)
     other.answered(2, 200)
     other.answered(2, 200)
-    assert node.told.said == ["2 ejected: upstream_refused", "2 returned"]
+    assert node.observer.events == ["2 ejected: upstream_refused", "2 returned"]
     node.now += 1.0
     called(one, node.now)
     node.fail(one, 2, 2)
     assert called(one, node.now) == {0, 1, 2, 3}
     node.fail(one, 2, 1)
-    assert node.told.times_s == [10.0, 10.0]
+    assert node.observer.times_s == [10.0, 10.0]
 
 
 def test_an_ejected_one_is_not_ejected_again_by_calls_that_were_under_way(node: Node) -> None:
     one, other = node.worker(), node.worker()
     node.fail(one, 2, 9)
     node.fail(other, 2, 9)
-    assert node.told.said == ["2 ejected: upstream_refused"]
+    assert node.observer.events == ["2 ejected: upstream_refused"]
 
 
 @pytest.mark.parametrize(("count", "max_percent", "most"), [(4, 50, 2), (4, 100, 3), (2, 50, 1), (3, 50, 1), (4, 0, 1), (2, 100, 1)])
-def test_no_more_than_a_part_of_them_is_out(count: int, max_percent: int, most: int) -> None:
+def test_only_a_part_of_the_targets_is_ejected(count: int, max_percent: int, most: int) -> None:
     node = Node(count, max_percent=max_percent)
     worker = node.worker()
     for number in range(count):
         node.fail(worker, number, 5)
-    assert len(node.told.said) == most
-    left = called(worker, node.now, count)
-    assert left == set(range(most, count))
+    assert len(node.observer.events) == most
+    remaining = called(worker, node.now, count)
+    assert remaining == set(range(most, count))
 
 
 def test_others_are_those_that_are_called_or_else_those_that_are_ejected(node: Node) -> None:
@@ -106,12 +106,12 @@ def test_others_are_those_that_are_called_or_else_those_that_are_ejected(node: N
     assert worker.others({0, 1, 2, 3}, node.now) == {}
 
 
-def test_a_worker_that_comes_later_knows(node: Node) -> None:
+def test_a_worker_that_starts_later_has_the_same_state(node: Node) -> None:
     node.fail(node.worker(), 1, 3)
     assert called(node.worker(), node.now) == {0, 2, 3}
 
 
-def test_one_that_is_down_is_not_called_not_even_in_need(node: Node) -> None:
+def test_a_target_that_is_down_is_called_only_when_all_are(node: Node) -> None:
     worker = node.worker()
     node.row.targets[1].findings = Findings(Verdict.DOWN, 0)
     node.row.version += 1
@@ -138,10 +138,10 @@ def test_when_checks_leave_none_those_that_are_only_ejected_are_called() -> None
     assert called(worker, node.now, 2) == {0, 1}
 
 
-def test_the_only_one_that_is_well_is_not_ejected() -> None:
+def test_the_only_healthy_target_is_not_ejected() -> None:
     node = Node(count=2)
     node.row.targets[1].findings = Findings(Verdict.DOWN, 0)
     worker = node.worker()
     node.fail(worker, 0, 9)
-    assert node.told.said == []
+    assert node.observer.events == []
     assert called(worker, node.now, 2) == {0}

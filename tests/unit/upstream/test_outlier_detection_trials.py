@@ -1,4 +1,4 @@
-"""upstream/outlier_detection.py: who is back, and whose answers are errors."""
+"""upstream/outlier_detection.py: targets on probation, and targets that answer errors."""
 
 import pytest
 
@@ -21,24 +21,24 @@ class TestTrials:
         node.now += 10.0
         return node
 
-    def test_one_call_tries_it_of_all_workers(self, back: Node) -> None:
+    def test_there_is_one_trial_among_all_workers(self, back: Node) -> None:
         one, other = back.worker(), back.worker()
         assert one.trial(back.now, 5.0) == 2
         back.now += 0.001
         assert (one.trial(back.now, 5.0), other.trial(back.now, 5.0)) == (None, None)
         assert called(one, back.now) == called(other, back.now) == {0, 1, 3}
 
-    def test_its_answer_gives_it_its_share_again_at_every_worker(self, back: Node) -> None:
+    def test_its_answer_ends_the_probation_at_every_worker(self, back: Node) -> None:
         one, other = back.worker(), back.worker()
         one.trial(back.now, 5.0)
         back.now += 0.001
         one.answered(2, 503)  # an answered error is an answer
-        assert back.told.said[1:] == ["2 returned"]
+        assert back.observer.events[1:] == ["2 returned"]
         assert called(one, back.now) == called(other, back.now) == {0, 1, 2, 3}
         assert back.row.targets[2].trial_until == 0
 
     @pytest.mark.parametrize("fault", [None, UPSTREAM_SATURATED])
-    def test_when_it_tells_nothing_the_next_call_tries(self, back: Node, fault: Fault | None) -> None:
+    def test_without_a_result_the_next_call_is_the_trial(self, back: Node, fault: Fault | None) -> None:
         one, other = back.worker(), back.worker()
         one.trial(back.now, 5.0)
         back.now += 0.001
@@ -47,9 +47,9 @@ class TestTrials:
         else:
             one.failed(2, fault)
         assert other.trial(back.now, 5.0) == 2
-        assert back.told.said == ["2 ejected: upstream_refused"]
+        assert back.observer.events == ["2 ejected: upstream_refused"]
 
-    def test_when_nothing_is_heard_of_it_another_call_tries(self, back: Node) -> None:
+    def test_a_trial_without_a_result_in_time_is_lost(self, back: Node) -> None:
         one, other = back.worker(), back.worker()
         one.trial(back.now, 5.0)
         back.now += 4.9
@@ -64,7 +64,7 @@ class TestTrials:
         one.undecided(1)
         assert other.trial(back.now, 5.0) is None
 
-    def test_several_are_tried_at_once(self, back: Node) -> None:
+    def test_several_targets_have_trials_at_the_same_time(self, back: Node) -> None:
         worker = back.worker()
         back.row.targets[0].ejections = 1
         back.row.version += 1
@@ -86,14 +86,14 @@ class TestTrials:
         assert called(worker, back.now) == {0, 1, 2, 3}
         back.now += 0.001
         back.fail(worker, 1, 1)
-        assert back.told.said == ["2 ejected: upstream_refused"]  # the last that might answer are not left alone
+        assert back.observer.events == ["2 ejected: upstream_refused"]  # the last that might answer are not left alone
 
-    def test_those_on_probation_are_left_out_of_what_may_be_ejected(self, back: Node) -> None:
+    def test_targets_on_probation_count_as_ejected(self, back: Node) -> None:
         """Two of four may be out: one is on probation, so one more is ejected, and no third one."""
         worker = back.worker()
         back.fail(worker, 0, 3)
         back.fail(worker, 1, 3)
-        assert back.told.said == ["2 ejected: upstream_refused", "0 ejected: upstream_refused"]
+        assert back.observer.events == ["2 ejected: upstream_refused", "0 ejected: upstream_refused"]
 
     def test_it_can_be_switched_off_but_one_that_was_down_is_tried_all_the_same(self) -> None:
         node = Node(failures=0)
@@ -103,11 +103,11 @@ class TestTrials:
         for _ in range(3):
             assert worker.trial(node.now, 5.0) == 1
             node.fail(worker, 1, 1)
-        assert node.told.said == []
+        assert node.observer.events == []
 
 
 class TestErrors:
-    def test_one_that_answers_them_errs_more(self, node: Node) -> None:
+    def test_a_target_that_answers_errors_errs_more(self, node: Node) -> None:
         worker = node.worker()
         for _ in range(2):
             worker.answered(0, 500)
@@ -119,13 +119,13 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("status", "more"), [(200, False), (302, False), (400, True), (404, True), (429, True), (500, True), (503, True)]
     )
-    def test_every_error_is_one(self, node: Node, status: int, more: bool) -> None:
+    def test_every_error_status_counts(self, node: Node, status: int, more: bool) -> None:
         worker = node.worker()
         for _ in range(5):
             worker.answered(0, status)
         assert worker.errs_more(0, 1) is more
 
-    def test_not_answering_is_one_too_and_want_of_a_connection_is_not(self, node: Node) -> None:
+    def test_no_answer_counts_as_an_error_and_no_free_connection_does_not(self, node: Node) -> None:
         worker = node.worker()
         for _ in range(2):
             worker.failed(0, UPSTREAM_REFUSED)
@@ -133,14 +133,14 @@ class TestErrors:
         assert worker.errs_more(0, 1)
         assert not worker.errs_more(1, 2)
 
-    def test_what_all_answer_says_nothing_of_one(self, node: Node) -> None:
+    def test_errors_that_all_targets_answer_single_none_out(self, node: Node) -> None:
         worker = node.worker()
         for _ in range(20):
             worker.answered(0, 404)
             worker.answered(1, 404)
         assert not worker.errs_more(0, 1)
 
-    def test_it_is_forgotten(self, node: Node) -> None:
+    def test_errors_lose_their_weight_with_time(self, node: Node) -> None:
         worker = node.worker()
         for status in (500,) * 20 + (200,) * 40:
             worker.answered(0, status)

@@ -1,21 +1,21 @@
-"""upstream/response_parser.py: what the cases of whole connections (test_upstream_replies.py) cannot show."""
+"""upstream/response_parser.py: what the cases of whole connections (test_response_parser_replies.py) cannot show."""
 
 import pytest
 
 from gateway.kernel.faults import UPSTREAM_PROTOCOL_ERROR, GatewayError
 from gateway.upstream.framing import MAX_HEAD_BYTES
-from gateway.upstream.response_parser import ReplyReader
+from gateway.upstream.response_parser import ResponseParser
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-def reader() -> ReplyReader:
-    reading = ReplyReader()
+def reader() -> ResponseParser:
+    reading = ResponseParser()
     reading.feed(CHUNKED)
     return reading
 
 
-def test_a_stream_of_chunks_whose_sizes_come_by_themselves_has_no_end() -> None:
+def test_chunk_sizes_in_segments_of_their_own_are_not_bounded() -> None:
     reading = reader()
     for _ in range(MAX_HEAD_BYTES):
         reading.feed(b"1\r\n")
@@ -25,7 +25,7 @@ def test_a_stream_of_chunks_whose_sizes_come_by_themselves_has_no_end() -> None:
     assert reading.complete
 
 
-def test_framing_without_a_byte_of_the_body_has_one() -> None:
+def test_framing_without_any_byte_of_the_body_is_bounded() -> None:
     reading = reader()
     reading.feed(b"1\r\nx\r\n")
     reading.take()

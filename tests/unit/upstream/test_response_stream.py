@@ -1,17 +1,17 @@
-"""upstream/response_stream.py: who waits for whom."""
+"""upstream/response_stream.py: the waits of the reader and of the service."""
 
 import asyncio
 
 import pytest
 
 from gateway.kernel.faults import UPSTREAM_INCOMPLETE, GatewayError
-from gateway.upstream.response_stream import PAUSE_BYTES, ReplyStream
+from gateway.upstream.response_stream import PAUSE_BYTES, ResponseStream
 from tests.clocks import ManualClock
 from tests.fakes import turn
 
 
-class Connection:
-    """Keeps what a stream asks of it."""
+class RecordingSource:
+    """A StreamSource that records its calls."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -32,16 +32,16 @@ def time() -> ManualClock:
 
 
 @pytest.fixture
-def source() -> Connection:
-    return Connection()
+def source() -> RecordingSource:
+    return RecordingSource()
 
 
 @pytest.fixture
-async def stream(source: Connection, time: ManualClock) -> ReplyStream:
-    return ReplyStream(source, time.clock, asyncio.get_running_loop())
+async def stream(source: RecordingSource, time: ManualClock) -> ResponseStream:
+    return ResponseStream(source, time.clock, asyncio.get_running_loop())
 
 
-async def test_what_its_reader_waits_is_added_up(stream: ReplyStream, time: ManualClock) -> None:
+async def test_waits_of_the_reader_are_added_up(stream: ResponseStream, time: ManualClock) -> None:
     for _ in range(2):
         reading = asyncio.ensure_future(stream.read())
         await turn()
@@ -54,7 +54,7 @@ async def test_what_its_reader_waits_is_added_up(stream: ReplyStream, time: Manu
     assert stream.waited_s == 3
 
 
-async def test_a_reader_that_leaves_has_waited_too(stream: ReplyStream, source: Connection, time: ManualClock) -> None:
+async def test_the_wait_of_a_cancelled_reader_counts(stream: ResponseStream, source: RecordingSource, time: ManualClock) -> None:
     reading = asyncio.ensure_future(stream.read())
     await turn()
     time.advance(1.5)
@@ -63,7 +63,9 @@ async def test_a_reader_that_leaves_has_waited_too(stream: ReplyStream, source: 
     assert (stream.waited_s, source.asked) == (1.5, ["abandon"])
 
 
-async def test_how_long_a_service_is_held_back_is_added_up(stream: ReplyStream, source: Connection, time: ManualClock) -> None:
+async def test_the_time_for_which_a_service_is_paused_is_added_up(
+    stream: ResponseStream, source: RecordingSource, time: ManualClock
+) -> None:
     for held_s in (1, 4, 2):
         stream.feed(b"x" * (PAUSE_BYTES + 1))
         time.advance(held_s)
@@ -73,7 +75,7 @@ async def test_how_long_a_service_is_held_back_is_added_up(stream: ReplyStream, 
 
 
 @pytest.mark.parametrize("how", ["broken", "given up"])
-async def test_it_may_end_while_it_is_held_back(stream: ReplyStream, time: ManualClock, how: str) -> None:
+async def test_it_may_end_while_it_is_paused(stream: ResponseStream, time: ManualClock, how: str) -> None:
     stream.feed(b"x" * (PAUSE_BYTES + 1))
     time.advance(6)
     if how == "broken":
@@ -82,3 +84,28 @@ async def test_it_may_end_while_it_is_held_back(stream: ReplyStream, time: Manua
         stream.close()
     time.advance(6)
     assert stream.held_s == 6
+
+
+async def test_pieces_are_read_together_and_the_end_is_empty(stream: ResponseStream) -> None:
+    stream.feed(b"ab")
+    stream.feed(b"c")
+    stream.end(b"d")
+    assert await stream.read() == b"abcd"
+    assert await stream.read() == b""
+    stream.close()
+
+
+async def test_a_failed_stream_gives_what_has_arrived_and_then_the_error(stream: ResponseStream) -> None:
+    stream.feed(b"ab")
+    stream.fail(ValueError("broken"))
+    stream.fail(ValueError("later"))
+    assert await stream.read() == b"ab"
+    with pytest.raises(ValueError, match="broken"):
+        await stream.read()
+
+
+async def test_a_reader_is_woken_by_the_end(stream: ResponseStream) -> None:
+    reading = asyncio.ensure_future(stream.read())
+    await turn()
+    stream.end(b"")
+    assert await reading == b""

@@ -1,4 +1,4 @@
-"""upstream/shared_state.py: what processes tell one another of targets."""
+"""upstream/shared_state.py: the state of targets that processes share."""
 
 import os
 
@@ -7,23 +7,23 @@ from gateway.kernel.health import Findings, Verdict
 from gateway.upstream.shared_state import SharedState
 
 
-def test_what_one_process_writes_another_one_reads() -> None:
-    board = SharedState({"orders": ["http://a", "http://b"], "users": ["http://a"]})
+def test_rows_are_shared_between_processes() -> None:
+    shared_state = SharedState({"orders": ["http://a", "http://b"], "users": ["http://a"]})
     pid = os.fork()
     if not pid:
-        row = board.upstreams["orders"].targets[1]
+        row = shared_state.upstreams["orders"].targets[1]
         row.ejected_until, row.reason = 12.5, UPSTREAM_RESET
-        board.upstreams["orders"].version = 3.25
+        shared_state.upstreams["orders"].version = 3.25
         os._exit(0)
     os.waitpid(pid, 0)
-    orders, users = board.upstreams["orders"], board.upstreams["users"]
+    orders, users = shared_state.upstreams["orders"], shared_state.upstreams["users"]
     assert (orders.version, orders.targets[1].ejected_until, orders.targets[1].reason) == (3.25, 12.5, UPSTREAM_RESET)
     assert (users.version, orders.targets[0].ejected_until, users.targets[0].ejected_until) == (0, 0, 0)
     assert [row.up(12.0) for row in orders.targets] == [True, False]
     assert orders.targets[1].up(12.5)
 
 
-def test_a_new_board_begins_with_what_the_last_one_says_of_targets_that_stay() -> None:
+def test_a_new_shared_state_adopts_the_rows_of_targets_that_stay() -> None:
     before = SharedState({"orders": ["http://a", "http://b"], "gone": ["http://a"]})
     before.upstreams["orders"].opens = 2
     for number, row in enumerate(before.upstreams["orders"].targets):
@@ -42,7 +42,7 @@ def test_there_may_be_no_upstream() -> None:
     assert SharedState({}).upstreams == {}
 
 
-def test_what_checks_say_stays_while_there_are_checks() -> None:
+def test_findings_are_adopted_while_there_are_health_checks() -> None:
     before = SharedState({"orders": ["http://a"]}, ["orders"])
     row = before.upstreams["orders"].targets[0]
     row.findings, row.checked_at, row.result = Findings(Verdict.DOWN, 1), 1_800_000_000.0, "upstream_refused"
@@ -56,7 +56,7 @@ def test_what_checks_say_stays_while_there_are_checks() -> None:
     assert row.result == 204
 
 
-def test_a_trial_that_is_told_to_the_last_board_holds_up_nobody_on_the_next_one() -> None:
+def test_a_trial_of_the_last_configuration_does_not_block_the_next_one() -> None:
     before, after = SharedState({"orders": ["http://a"]}), SharedState({"orders": ["http://a"]})
     row = before.upstreams["orders"]
     row.opens, row.open_until, row.trial_until = 2, 10.0, 41.0
@@ -65,7 +65,7 @@ def test_a_trial_that_is_told_to_the_last_board_holds_up_nobody_on_the_next_one(
     assert (row.opens, row.open_until, row.trial_until) == (2, 10.0, 0.0)
 
 
-def test_nor_does_the_trial_of_a_target() -> None:
+def test_nor_does_the_trial_of_a_single_target() -> None:
     before, after = (SharedState({"orders": ["http://a", "http://b"]}) for _ in range(2))
     target = before.upstreams["orders"].targets[1]
     target.ejections, target.trial_until = 2, 41.0
@@ -74,12 +74,12 @@ def test_nor_does_the_trial_of_a_target() -> None:
     assert (target.ejections, target.trial_until) == (2, 0.0)
 
 
-def test_whoever_ends_while_it_tries_holds_up_nobody() -> None:
-    board = SharedState({"orders": ["http://a"]})
-    row = board.upstreams["orders"]
+def test_a_process_that_exits_during_its_trial_blocks_nobody() -> None:
+    shared_state = SharedState({"orders": ["http://a"]})
+    row = shared_state.upstreams["orders"]
     row.opens, row.trial_until, row.targets[0].ejections, row.targets[0].trial_until = 2, 41.0, 1, 41.0
     version = row.version
-    board.writer_exited()
+    shared_state.writer_exited()
     assert (row.opens, row.trial_until, row.targets[0].ejections, row.targets[0].trial_until) == (2, 0.0, 1, 0.0)
     assert row.version != version
 
@@ -90,3 +90,10 @@ def test_one_target_alone_is_not_ejected_any_more() -> None:
     row.ejected_until, row.ejections = 99.0, 3
     after.adopt(before)
     assert after.upstreams["orders"].targets[0].up(0.0)
+
+
+def test_a_target_is_ejected_until_its_time_and_says_why() -> None:
+    target = SharedState({"orders": ["http://a"]}).upstreams["orders"].targets[0]
+    target.ejected_until, target.reason = 12.5, UPSTREAM_RESET
+    assert (target.ejected(12.4), target.ejected(12.5)) == (True, False)
+    assert target.reason is UPSTREAM_RESET

@@ -1,4 +1,4 @@
-"""The pool: taking, sending, retrying, leaving, closing."""
+"""upstream/target.py: connecting, sending, retrying, cancelling, closing."""
 
 import asyncio
 import re
@@ -18,7 +18,7 @@ from gateway.kernel.faults import (
 )
 from gateway.upstream.call import Call
 from tests.fakes import End, RawBackend, reply, script, turn, until
-from tests.unit.upstream.calls import Make, Seen, call, fails
+from tests.unit.upstream.calls import Make, RetryCounter, call, fails
 
 
 async def test_reuses_the_connection_used_last(make: Make) -> None:
@@ -80,7 +80,7 @@ class TestConnecting:
         assert error.fault is UPSTREAM_REFUSED
         assert error.cause == f"127.0.0.1:{port}: Connection refused"
 
-    async def test_what_is_said_before_the_call_is_not_its_answer(self, make: Make) -> None:
+    async def test_bytes_before_the_call_are_not_its_answer(self, make: Make) -> None:
         async with RawBackend() as backend:
             upstream = make(backend.url)
             await upstream.send(call())
@@ -98,7 +98,7 @@ class TestConnecting:
             assert backend.connections == 1
 
 
-class TestLeaving:
+class TestCancelling:
     async def test_cancelled_while_answered(self, make: Make) -> None:
         async with RawBackend(script(End.NEVER)) as backend:
             upstream = make(backend.url, max_connections=1)
@@ -152,7 +152,7 @@ class TestLeaving:
             assert (await upstream.send(call())).status == 200
 
 
-async def test_what_arrives_for_a_caller_that_leaves_in_the_same_turn_reaches_nobody_else(make: Make) -> None:
+async def test_the_reply_to_a_caller_cancelled_in_the_same_iteration_reaches_nobody_else(make: Make) -> None:
     begun = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{"a":"A"}\r\n'
     async with RawBackend(script(begun, asyncio.Event()), default=script(reply(b""))) as backend:
         upstream = make(backend.url)
@@ -168,16 +168,16 @@ async def test_what_arrives_for_a_caller_that_leaves_in_the_same_turn_reaches_no
         assert backend.connections == 2
 
 
-class TestSecondTry:
+class TestRetry:
     @pytest.mark.parametrize("end", [End.CLOSE, End.RESET])
     async def test_of_an_idempotent_call(self, make: Make, end: End) -> None:
-        seen = Seen()
+        retries = RetryCounter()
         async with RawBackend(script(reply()), script(end)) as backend:
-            upstream = make(backend.url, observer=seen)
+            upstream = make(backend.url, observer=retries)
             await upstream.send(call())
             assert (await upstream.send(call())).status == 200
             assert [request.connection for request in backend.requests] == [0, 0, 1]
-            assert (seen.connections, seen.retries) == (2, 1)
+            assert (backend.connections, retries.count) == (2, 1)
 
     @pytest.mark.parametrize(
         ("second", "sent"),
@@ -189,13 +189,13 @@ class TestSecondTry:
         ids=["not idempotent", "a byte of reply", "time-out"],
     )
     async def test_never(self, make: Make, second: Any, sent: Call) -> None:
-        seen = Seen()
+        retries = RetryCounter()
         async with RawBackend(script(reply()), second) as backend:
-            upstream = make(backend.url, observer=seen)
+            upstream = make(backend.url, observer=retries)
             await upstream.send(call())
             await fails(upstream, sent)
             assert len(backend.requests) == 2
-            assert seen.retries == 0
+            assert retries.count == 0
 
     async def test_not_on_a_fresh_connection(self, make: Make) -> None:
         async with RawBackend(script(End.CLOSE)) as backend:
@@ -209,7 +209,7 @@ class TestSecondTry:
             assert (await fails(upstream, call())).fault is UPSTREAM_RESET
             assert len(backend.requests) == 3
 
-    async def test_in_what_is_left_of_its_time(self, make: Make) -> None:
+    async def test_within_the_rest_of_its_time(self, make: Make) -> None:
         gate = asyncio.Event()
         async with RawBackend(script(reply()), script(gate, End.CLOSE), script(End.NEVER)) as backend:
             upstream = make(backend.url)
@@ -219,9 +219,9 @@ class TestSecondTry:
             asyncio.get_running_loop().call_later(0.2, gate.set)
             error = await failing
             assert error.fault is UPSTREAM_TIMEOUT
-            left = re.search(r"no end of the reply within ([0-9.]+) s", error.cause or "")
-            assert left is not None
-            assert float(left[1]) < 0.5
+            remaining = re.search(r"no end of the reply within ([0-9.]+) s", error.cause or "")
+            assert remaining is not None
+            assert float(remaining[1]) < 0.5
             assert len(backend.requests) == 3
 
     async def test_on_a_fresh_connection_although_others_idle(self, make: Make) -> None:

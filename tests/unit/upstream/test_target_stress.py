@@ -1,4 +1,4 @@
-"""Whatever backends and callers do, no place for a connection is lost."""
+"""upstream/target.py: whatever backends and callers do, no slot for a connection is lost."""
 
 import asyncio
 import contextlib
@@ -35,7 +35,7 @@ def behaviour(chance: random.Random) -> Script:
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_no_place_is_lost(make: Make, seed: int) -> None:
+async def test_no_slot_is_lost(make: Make, seed: int) -> None:
     chance = random.Random(seed)
     async with RawBackend(*[behaviour(chance) for _ in range(300)], default=script(reply(b"fine"))) as backend:
         upstream = make(backend.url, max_connections=5, max_pending=20)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.net.pem import PairError
-from gateway.upstream.tls import TLS, ssl_context
+from gateway.upstream.tls import TlsFiles, ssl_context
 from tests.authority import Authority
 
 
@@ -27,15 +27,15 @@ def folder(tmp_path: Path) -> Path:
         ("ca.pem", ("a.crt", None), "a.crt: this is not a certificate with its private key"),
     ],
 )
-def test_what_cannot_be_used_is_named(folder: Path, ca: str, pair: tuple[str, str | None] | tuple[()], named: str) -> None:
+def test_unusable_files_are_named(folder: Path, ca: str, pair: tuple[str, str | None] | tuple[()], named: str) -> None:
     certificate, key = (None if name is None else folder / name for name in pair or (None, None))
     with pytest.raises(PairError, match=f"{folder}/{named}"):
-        ssl_context(TLS(folder / ca, certificate, key))
+        ssl_context(TlsFiles(folder / ca, certificate, key))
 
 
 @pytest.mark.parametrize("own", [True, False])
-def test_what_can_is(folder: Path, own: bool) -> None:
-    context = ssl_context(TLS(folder / "ca.pem" if own else None, folder / "a.crt", folder / "a.key"))
+def test_usable_files(folder: Path, own: bool) -> None:
+    context = ssl_context(TlsFiles(folder / "ca.pem" if own else None, folder / "a.crt", folder / "a.key"))
     assert context.check_hostname
     if own:
         assert len(context.get_ca_certs()) == 1

@@ -1,4 +1,4 @@
-"""Several targets: who is called, and who is called instead."""
+"""upstream/upstream.py: which of several targets is called, and which one after a failure."""
 
 import asyncio
 import random
@@ -19,12 +19,12 @@ from gateway.kernel.faults import (
     GatewayError,
 )
 from gateway.upstream.call import Answer
-from gateway.upstream.outlier_detection import Ejection, OutlierDetector
+from gateway.upstream.outlier_detection import EjectionRules, OutlierDetector
 from gateway.upstream.shared_state import SharedState
 from gateway.upstream.upstream import Upstream
 from tests.fakes import End, RawBackend, reply, script, turn, until
 from tests.samples import Pieces
-from tests.unit.upstream.calls import Make, Seen, Told, call, fails, rest, streamed
+from tests.unit.upstream.calls import Make, RecordingObserver, RetryCounter, call, fails, rest, streamed
 
 Several: TypeAlias = Callable[..., Upstream]
 
@@ -37,17 +37,17 @@ def several(make: Make) -> Several:
         *urls: str,
         chance: Callable[[], float] = lambda: 0.0,
         monotonic: Callable[[], float] = time.monotonic,
-        observer: Seen | None = None,
+        observer: RetryCounter | None = None,
         failures: int = 5,
-        watcher: Told | None = None,
+        ejections: RecordingObserver | None = None,
         ejected_s: float = 60.0,
         **changed: Any,
     ) -> Upstream:
-        rules = Ejection(failures, ejected_s, ejected_s, 50)
+        rules = EjectionRules(failures, ejected_s, ejected_s, 50)
         weights = dict.fromkeys(range(len(urls)), 1)
         row = SharedState({"orders": [f"{number} {url}" for number, url in enumerate(urls)]}).upstreams["orders"]
-        standing = OutlierDetector(row, weights, rules, watcher or Told(), 1, Clock(time.monotonic, time.time), lambda: 0.0)
-        return Upstream("orders", [make(url, **changed) for url in urls], standing, Clock(monotonic, time.time), chance, observer)
+        detector = OutlierDetector(row, weights, rules, ejections or RecordingObserver(), 1, Clock(time.monotonic, time.time), lambda: 0.0)
+        return Upstream("orders", [make(url, **changed) for url in urls], detector, Clock(monotonic, time.time), chance, observer)
 
     return upstream
 
@@ -81,7 +81,7 @@ async def test_each_is_called_by_its_own_name_and_path(several: Several) -> None
         assert other.requests[0].head == b"GET /b/x HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % other.port
 
 
-async def test_the_one_with_less_to_do_is_called(several: Several) -> None:
+async def test_the_less_busy_target_is_called(several: Several) -> None:
     drawn = iter((0.0, 0.0, 0.0, 0.9))
     gate = asyncio.Event()
     async with RawBackend(script(gate, reply())) as one, RawBackend() as other:
@@ -99,21 +99,21 @@ BROKEN_OFF = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"
 
 class TestElsewhere:
     @pytest.mark.parametrize("sent", [call(), call(b"POST", b"x"), call(b"POST", b"x" * 200_000)], ids=["GET", "POST", "large POST"])
-    async def test_what_was_not_sent(self, several: Several, nobody: str, sent: Any) -> None:
-        seen, body = Seen(), sent.body
+    async def test_a_call_that_was_not_sent(self, several: Several, nobody: str, sent: Any) -> None:
+        retries, body = RetryCounter(), sent.body
         async with RawBackend() as other:
-            answer = await several(nobody, other.url, observer=seen).send(sent)
+            answer = await several(nobody, other.url, observer=retries).send(sent)
             assert (answer.status, answer.target) == (200, f"127.0.0.1:{other.port}")
             assert other.requests[0].body == body
-            assert seen.retries == 1
+            assert retries.count == 1
 
-    async def test_a_body_that_arrives_meanwhile_arrives_whole(self, several: Several, nobody: str) -> None:
+    async def test_a_streamed_body_is_sent_whole(self, several: Several, nobody: str) -> None:
         async with RawBackend() as other:
             sent = call(b"POST", Pieces(b"abc", b"def", length=6))
             assert (await several(nobody, other.url).send(sent)).status == 200
             assert other.requests[0].body == b"abcdef"
 
-    async def test_what_was_sent_and_may_be_sent_twice(self, several: Several) -> None:
+    async def test_a_call_that_may_be_sent_twice(self, several: Several) -> None:
         async with RawBackend(script(End.RESET)) as one, RawBackend() as other:
             assert (await several(one.url, other.url).send(call())).status == 200
             assert (len(one.requests), len(other.requests)) == (1, 1)
@@ -125,19 +125,19 @@ class TestElsewhere:
         [BROKEN_OFF, b"HTTP/1.1 200 OK\r\nContent-Le", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"],
         ids=["body", "head", "chunks"],
     )
-    async def test_what_only_reads_and_whose_reply_broke_off(self, several: Several, begun: bytes, method: bytes, end: End) -> None:
-        seen = Seen()
+    async def test_a_reading_call_whose_reply_broke_off(self, several: Several, begun: bytes, method: bytes, end: End) -> None:
+        retries = RetryCounter()
         async with RawBackend(script(begun, end)) as one, RawBackend() as other:
-            answer = await several(one.url, other.url, observer=seen).send(call(method))
+            answer = await several(one.url, other.url, observer=retries).send(call(method))
             assert (answer.status, answer.body, answer.stream) == (200, b"{}", None)
-            assert (len(one.requests), len(other.requests), seen.retries) == (1, 1, 1)
+            assert (len(one.requests), len(other.requests), retries.count) == (1, 1, 1)
 
     async def test_three_break_off(self, several: Several) -> None:
         async with RawBackend(default=script(BROKEN_OFF, End.RESET)) as bad:
             assert (await fails(several(*[bad.url] * 5), call())).fault is UPSTREAM_INCOMPLETE
             assert len(bad.requests) == 3
 
-    async def test_not_what_was_passed_on_already(self, several: Several) -> None:
+    async def test_not_after_a_part_was_passed_on(self, several: Several) -> None:
         async with RawBackend(script(BROKEN_OFF, End.RESET)) as one, RawBackend() as other:
             answer = await several(one.url, other.url).send(call(buffer_bytes=0))
             with pytest.raises(GatewayError, match=UPSTREAM_INCOMPLETE.name):
@@ -175,7 +175,7 @@ class TestElsewhere:
             assert (await fails(upstream, call(total_s=5.0))).fault is UPSTREAM_RESET
             assert not other.requests
 
-    async def test_a_full_one_is_passed_over(self, several: Several) -> None:
+    async def test_a_saturated_target_is_skipped(self, several: Several) -> None:
         gate = asyncio.Event()
         async with RawBackend(script(gate, reply())) as one, RawBackend() as other:
             upstream = several(one.url, other.url, max_connections=1, max_pending=0)
@@ -185,7 +185,7 @@ class TestElsewhere:
             gate.set()
             await busy
 
-    async def test_the_last_fault_is_told(self, several: Several, nobody: str) -> None:
+    async def test_the_last_fault_is_raised(self, several: Several, nobody: str) -> None:
         gate = asyncio.Event()
         async with RawBackend(script(gate, reply())) as full:
             upstream = several(full.url, nobody, max_connections=1, max_pending=0)
@@ -197,9 +197,9 @@ class TestElsewhere:
             await busy
 
     async def test_three_are_tried(self, several: Several, nobody: str) -> None:
-        seen = Seen()
-        assert (await fails(several(*[nobody] * 5, observer=seen), call())).fault is UPSTREAM_REFUSED
-        assert seen.retries == 2
+        retries = RetryCounter()
+        assert (await fails(several(*[nobody] * 5, observer=retries), call())).fault is UPSTREAM_REFUSED
+        assert retries.count == 2
 
     async def test_all_tries_have_the_time_of_one_to_connect(self, several: Several) -> None:
         with socket.socket() as full:
@@ -231,30 +231,30 @@ async def test_close(several: Several) -> None:
 
 class TestEjected:
     async def test_is_not_called(self, several: Several, nobody: str) -> None:
-        told, seen = Told(), Seen()
+        observer, retries = RecordingObserver(), RetryCounter()
         async with RawBackend() as other:
-            upstream = several(nobody, other.url, failures=2, watcher=told, observer=seen)
+            upstream = several(nobody, other.url, failures=2, ejections=observer, observer=retries)
             for _ in range(5):
                 await upstream.send(call())
-            assert told.said == ["0 ejected: upstream_refused"]
-            assert seen.retries == 2
+            assert observer.events == ["0 ejected: upstream_refused"]
+            assert retries.count == 2
 
     async def test_is_called_rather_than_nobody(self, several: Several, nobody: str) -> None:
-        told, seen = Told(), Seen()
-        upstream = several(nobody, nobody, failures=1, watcher=told, observer=seen)
+        observer, retries = RecordingObserver(), RetryCounter()
+        upstream = several(nobody, nobody, failures=1, ejections=observer, observer=retries)
         for _ in range(3):
             assert (await fails(upstream, call())).fault is UPSTREAM_REFUSED
-        assert told.said == ["0 ejected: upstream_refused"]
-        assert seen.retries == 3
+        assert observer.events == ["0 ejected: upstream_refused"]
+        assert retries.count == 3
 
 
-class TestBack:
+class TestOnProbation:
     """A target whose ejection is over at once."""
 
-    async def test_one_call_tries_it_while_others_go_elsewhere(self, several: Several) -> None:
-        gate, told = asyncio.Event(), Told()
+    async def test_one_call_is_the_trial_while_others_go_elsewhere(self, several: Several) -> None:
+        gate, observer = asyncio.Event(), RecordingObserver()
         async with RawBackend(script(End.CLOSE), script(gate, reply())) as ill, RawBackend() as well:
-            upstream = several(ill.url, well.url, failures=1, watcher=told, ejected_s=0.0)
+            upstream = several(ill.url, well.url, failures=1, ejections=observer, ejected_s=0.0)
             await upstream.send(call())
             trial = asyncio.ensure_future(upstream.send(call()))
             await until(lambda: len(ill.requests) == 2)
@@ -263,10 +263,10 @@ class TestBack:
             assert len(ill.requests) == 2
             gate.set()
             assert (await trial).target == f"127.0.0.1:{ill.port}"
-            assert told.said == ["0 ejected: upstream_reset", "0 returned"]
+            assert observer.events == ["0 ejected: upstream_reset", "0 returned"]
             assert (await upstream.send(call())).target == f"127.0.0.1:{ill.port}"
 
-    async def test_when_who_tries_leaves_the_next_one_does(self, several: Several) -> None:
+    async def test_after_a_cancelled_trial_the_next_call_is_one(self, several: Several) -> None:
         async with RawBackend(script(End.CLOSE), script(End.NEVER)) as ill, RawBackend() as well:
             upstream = several(ill.url, well.url, failures=1, ejected_s=0.0)
             await upstream.send(call())
@@ -276,7 +276,7 @@ class TestBack:
             await asyncio.wait([trial])
             assert (await upstream.send(call())).target == f"127.0.0.1:{ill.port}"
 
-    async def test_a_target_that_answers_errors_at_once_draws_no_calls(self, several: Several) -> None:
+    async def test_a_target_that_answers_errors_quickly_attracts_no_calls(self, several: Several) -> None:
         """Of two, one takes its time: the other one is never busy."""
 
         async def slowly(writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""Waiting for a connection, and keeping idle ones."""
+"""upstream/target.py: waiting for a free connection, and keeping idle ones."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ from gateway.kernel.faults import (
     GatewayError,
 )
 from gateway.upstream.call import Answer
-from gateway.upstream.names import Names
+from gateway.upstream.names import NameResolver
 from tests.fakes import End, RawBackend, reply, script, until
 from tests.unit.upstream.calls import Make, call
 
@@ -55,7 +55,7 @@ class TestWaiting:
             gate.set()
             await busy
 
-    async def test_a_place_that_a_failure_frees_is_used(self, make: Make) -> None:
+    async def test_a_slot_that_a_failure_frees_is_used(self, make: Make) -> None:
         gate = asyncio.Event()
         async with RawBackend(script(gate, End.CLOSE)) as backend:
             upstream = make(backend.url, max_connections=1)
@@ -69,7 +69,7 @@ class TestWaiting:
 
 
 class TestIdling:
-    async def test_what_died_meanwhile_is_not_used(self, make: Make) -> None:
+    async def test_a_connection_that_died_is_not_used(self, make: Make) -> None:
         gate = asyncio.Event()
         async with RawBackend(script(reply(), gate, End.CLOSE)) as backend:
             upstream = make(backend.url)
@@ -118,7 +118,7 @@ class TestIdling:
             await backend.closed(last)
             assert upstream.idle == 0
 
-    async def test_none_is_used_beyond_its_greatest_age(self, make: Make) -> None:
+    async def test_no_connection_is_used_beyond_its_greatest_age(self, make: Make) -> None:
         release = asyncio.Event()
         async with RawBackend(script(reply()), script(reply()), script(release, reply()), script(reply())) as backend:
             upstream = make(backend.url, max_age_s=0.05)
@@ -139,7 +139,7 @@ class TestIdling:
     async def test_those_to_an_address_that_vanished_finish_and_end(self, make: Make) -> None:
         answers, release = ["127.0.0.1"], asyncio.Event()
         async with RawBackend(script(release, reply()), script(reply())) as backend:
-            names = Names(Clock(time.monotonic, time.time), None, lambda _: [*answers], fresh_s=0.02)
+            names = NameResolver(Clock(time.monotonic, time.time), None, lambda _: [*answers], fresh_s=0.02)
             upstream = make(f"http://orders.internal:{backend.port}", names=names)
             busy = asyncio.ensure_future(upstream.send(call()))
             await until(lambda: len(backend.requests) == 1)

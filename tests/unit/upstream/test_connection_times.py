@@ -1,3 +1,5 @@
+"""upstream/connection.py: the time-outs of calls."""
+
 import asyncio
 import socket
 import time
@@ -87,7 +89,7 @@ class TestTimeouts:
             await backend.closed(0)
             assert upstream.active == 0
 
-    async def test_what_is_no_part_of_the_body_is_silence(self, make: Make) -> None:
+    async def test_bytes_outside_the_body_count_as_silence(self, make: Make) -> None:
         async def drip(writer: asyncio.StreamWriter) -> None:
             writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n5;")
             for number in range(40):
@@ -101,7 +103,7 @@ class TestTimeouts:
                 await rest(streamed(answer))
             assert time.monotonic() - began < 0.6
 
-    async def test_the_clock_stands_while_nobody_reads(self, make: Make) -> None:
+    async def test_time_outs_are_suspended_while_nobody_reads(self, make: Make) -> None:
         later = asyncio.Event()
         async with RawBackend(script(reply(b"x" * 2_000_000))) as backend:
             answer = await make(backend.url).send(call(buffer_bytes=1000, idle_s=0.05, total_s=0.05))
@@ -110,7 +112,7 @@ class TestTimeouts:
             assert len(answer.body) + len(await rest(streamed(answer))) == 2_000_000
             assert streamed(answer).held_s > 0.1
 
-    async def test_what_a_reader_waits_is_told(self, make: Make) -> None:
+    async def test_the_wait_of_a_reader_is_measured(self, make: Make) -> None:
         gate = asyncio.Event()
         async with RawBackend(script(reply(b"abcd")[:-2], gate, b"cd")) as backend:
             answer = await make(backend.url).send(call(buffer_bytes=1))

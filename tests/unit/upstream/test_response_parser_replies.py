@@ -1,4 +1,4 @@
-"""What backends say that they should not, and what becomes of it. Every case is followed by an ordinary call."""
+"""Faulty replies of backends, and what becomes of them. Every case is followed by an ordinary call."""
 
 import asyncio
 from typing import NamedTuple
@@ -15,7 +15,7 @@ BROKEN, CUT, LARGE = UPSTREAM_PROTOCOL_ERROR, UPSTREAM_INCOMPLETE, UPSTREAM_HEAD
 
 
 class Case(NamedTuple):
-    """`expected` is a fault, or the body of an answer; `reused` says that the next call goes over the same connection."""
+    """`expected` is a fault, or the body of an answer. `reused`: the next call uses the same connection."""
 
     name: str
     steps: tuple[Step, ...]
@@ -161,7 +161,7 @@ CASES = [
 ]
 
 
-def test_there_are_enough() -> None:
+def test_there_are_enough_cases() -> None:
     assert len(CASES) > 100
     assert len({case.name for case in CASES}) == len(CASES)
 

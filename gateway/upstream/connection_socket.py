@@ -1,0 +1,101 @@
+"""The socket of one upstream connection, and how long it may be used.
+
+This module knows nothing of calls and replies; `connection.UpstreamConnection` adds them.
+"""
+
+import asyncio
+import math
+import select
+from enum import Enum
+from typing import cast
+
+from gateway.kernel.faults import GatewayError
+from gateway.upstream.deadlines import Deadlines
+
+
+class UpstreamConnectionState(Enum):
+    """What a connection to an upstream does."""
+
+    CONNECTING = "connecting"
+    IDLE = "idle"
+    """Between two calls."""
+    SENDING = "sending"
+    """The body of a request is being sent; the reply may have begun."""
+    RECEIVING = "receiving"
+    """The request was sent, and the reply is buffered."""
+    STREAMING = "streaming"
+    """The reply is passed on while it arrives."""
+    CLOSED = "closed"
+
+
+class ConnectionSocket(asyncio.Protocol):
+    """The transport of a connection, its flow control, and the bounds of its use.
+
+    `peer` is the address of the other end, None until it is connected. `closed` is the reason why it can serve no other
+    call, None while it can. `lost` is done when the socket is closed. The pool sets the others: `expires_at` is when it
+    was idle for too long and `ends_at` when it is too old, both readings of the pool's clock; `caller` is whose call it
+    serves, None between calls; `streams` means that it passes on a body while that arrives.
+    """
+
+    _transport: asyncio.Transport
+    _deadline: Deadlines
+    """That of the call under way; set when the connection is made."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._poll = select.poll()
+        self._drained: asyncio.Future[None] | None = None
+        self.peer: str | None = None
+        self.closed: GatewayError | None = None
+        self.lost: asyncio.Future[None] = loop.create_future()
+        self.expires_at = self.ends_at = math.inf
+        self.caller: str | None = None
+        self.streams = False
+
+    def usable(self, now: float) -> bool:
+        """Whether a call may be sent.
+
+        It may not when bytes, or the end of the connection, wait unread in the kernel.
+        """
+        return self.closed is None and now < self.expires_at and not self._transport.is_closing() and not self.input_waits()
+
+    def input_waits(self) -> bool:
+        """Whether received bytes, or the end of the connection, wait unread in the kernel."""
+        return bool(self._poll.poll(0))
+
+    def pause(self) -> None:
+        self._transport.pause_reading()
+        self._deadline.unread(waiting=True)
+
+    def resume(self) -> None:
+        if self.closed is None:
+            self._transport.resume_reading()
+            self._deadline.unread(waiting=False)
+
+    async def write(self, data: bytes) -> None:
+        if self.input_waits():
+            await asyncio.sleep(0)  # read the reply, or the end, first: a write to a closed socket would lose it
+        self._transport.write(data)
+        if self._drained is not None:
+            self._deadline.blocked()
+            await self._drained
+            self._deadline.unblocked()
+
+    # Called by the event loop
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self.peer = (transport.get_extra_info("peername") or ("",))[0]
+        self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLRDHUP)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the reason makes no difference here
+        if not self.lost.done():
+            self.lost.set_result(None)
+
+    def pause_writing(self) -> None:
+        self._drained = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        drained, self._drained = self._drained, None
+        if drained is not None and not drained.done():
+            drained.set_result(None)
