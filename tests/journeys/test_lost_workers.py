@@ -17,7 +17,7 @@ import pytest
 from tests.fakes import reply, until
 from tests.gateway_process import GatewayProcess, running
 from tests.journeys.backends import Service, asking
-from tests.journeys.crews import WORKERS_WITHIN_S, counted, workers, written
+from tests.journeys.multi_worker import WORKERS_WITHIN_S, counted, workers, written
 from tests.raw_client import RawClient
 from tests.redis_server import RedisProcess
 

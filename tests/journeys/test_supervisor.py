@@ -10,7 +10,7 @@ from typing import Any
 from tests.fakes import reply, until
 from tests.gateway_process import GatewayProcess, running
 from tests.journeys.backends import Service, asking
-from tests.journeys.crews import TOKEN, WORKERS_WITHIN_S, counted, redis, serving, workers, written
+from tests.journeys.multi_worker import TOKEN, WORKERS_WITHIN_S, counted, redis, serving, workers, written
 from tests.load import Load
 from tests.raw_client import RawClient
 from tests.redis_server import RedisProcess

@@ -22,9 +22,9 @@ from gateway.kernel.limits.token_bucket import Claim, Decision, Window
 from gateway.pipeline import Redirection
 from gateway.table.limits import Tariff
 from gateway.upstream.call import Answer, Call
+from tests.fake_key_store import FakeKeyStore, stored_keys
+from tests.in_memory_gateway import GOOD, Client, UnavailableLimiter, answered, gateway
 from tests.samples import MINUTE, Echo, Pieces, exchange, route
-from tests.shelf import Shelf, stored_keys
-from tests.spine import GOOD, Away, Client, answered, gateway
 
 
 async def test_a_request_goes_through_all_stages() -> None:
@@ -94,13 +94,13 @@ async def test_where_no_upstream_is_the_caller_is_told_its_limits_at_no_cost() -
 
 
 async def test_keys_in_redis_are_asked_for_before_anything_else_is_decided() -> None:
-    shelf, one = Shelf(), gateway()
-    shelf.put("good")
-    one.stored = stored_keys(shelf)
+    key_store, one = FakeKeyStore(), gateway()
+    key_store.put("good")
+    one.stored = stored_keys(key_store)
     assert [(await answered(one, exchange(GOOD)))[2]["X-RateLimit-Remaining-Minute"] for _ in range(2)] == ["299", "298"]
     status, _, fields = await answered(one, exchange(GOOD, path="/nowhere"))
     assert (status, fields["X-RateLimit-Remaining-Minute"]) == (404, "298")
-    shelf.away = True
+    key_store.away = True
     for path, expected in (("/v1/orders", (503, 1004)), ("/nowhere", (404, 1005))):
         status, body, fields = await answered(one, exchange([("X-Api-Key", "new")], path=path))
         assert ((status, body["data"]["code"]), "RateLimit" in fields) == (expected, False)
@@ -145,7 +145,7 @@ async def test_a_shadow_is_in_the_metrics_and_in_no_reply() -> None:
 
 
 async def test_a_limiter_that_is_away_under_deny() -> None:
-    status, body, fields = await answered(gateway(limiter=Away()), exchange(GOOD))
+    status, body, fields = await answered(gateway(limiter=UnavailableLimiter()), exchange(GOOD))
     assert (status, body["data"]["code"]) == (503, 1004)
     assert "X-RateLimit-Limit-Minute" not in fields
 

@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import web
-from tests.unit.admin.test_listener import raw
 
 from gateway.admin.listener import Admin, json_reply
 from gateway.observe.node_metrics import NodeMetrics
 from tests.fakes import until
+from tests.unit.admin.test_listener import raw
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 

@@ -12,7 +12,7 @@ from gateway.settings.checks.stored_keys import References
 from gateway.table import Caller
 from gateway.table.keys import KeyMaker
 from tests.clocks import ManualClock
-from tests.shelf import Shelf
+from tests.fake_key_store import FakeKeyStore
 from tests.yaml_files import LEAST
 
 CONFIG = parse(
@@ -41,7 +41,7 @@ class QueryServer:
     """Stored keys over a Shelf."""
 
     def __init__(self, most: int = 1000) -> None:
-        self.shelf = Shelf()
+        self.shelf = FakeKeyStore()
         self.clock = ManualClock()
         self.results = Results()
         tallies = {name: self.results.tally(name) for name in RESULTS}

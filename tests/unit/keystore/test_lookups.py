@@ -8,14 +8,14 @@ import pytest
 from gateway.keystore.lookups import AT_ONCE, KeyLookups
 from gateway.keystore.reader import KeyStore
 from gateway.redis_client.address import RedisConnectionError
+from tests.fake_key_store import FakeKeyStore
 from tests.fakes import turn
-from tests.shelf import Shelf
 
 
 class Counting(KeyStore):
     """Notes how many keys each command was about."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: FakeKeyStore) -> None:
         super().__init__(shelf.call, "gw")
         self.sizes: list[int] = []
 
@@ -29,7 +29,7 @@ def asked(lookups: KeyLookups, count: int) -> list[asyncio.Task[bytes | None]]:
 
 
 async def test_each_gets_what_it_asked_for() -> None:
-    shelf = Shelf()
+    shelf = FakeKeyStore()
     shelf.entries |= {f"p{number}": b"%d" % number for number in range(0, 100, 2)}
     store = Counting(shelf)
     lookups = KeyLookups(store, 4)
@@ -39,7 +39,7 @@ async def test_each_gets_what_it_asked_for() -> None:
 
 
 async def test_those_beyond_what_is_under_way_wait_for_it() -> None:
-    shelf = Shelf()
+    shelf = FakeKeyStore()
     shelf.open.clear()
     store = Counting(shelf)
     lookups = KeyLookups(store, 2)
@@ -54,7 +54,7 @@ async def test_those_beyond_what_is_under_way_wait_for_it() -> None:
 
 
 async def test_who_waits_when_redis_does_not_answer_is_told_at_once() -> None:
-    shelf = Shelf()
+    shelf = FakeKeyStore()
     shelf.open.clear()
     store = Counting(shelf)
     lookups = KeyLookups(store, 1)
@@ -82,14 +82,14 @@ class LateOnce(Counting):
 
 
 async def test_one_answer_that_is_late_is_asked_for_again() -> None:
-    shelf = Shelf()
+    shelf = FakeKeyStore()
     shelf.entries["p"] = b"found"
     store = LateOnce(shelf)
     assert (await KeyLookups(store, 1).find("p"), store.sizes) == (b"found", [1, 1])
 
 
 async def test_a_redis_that_refuses_is_not_asked_again() -> None:
-    shelf = Shelf()
+    shelf = FakeKeyStore()
     shelf.refuses.add("HGET")
     store = Counting(shelf)
     with pytest.raises(RedisConnectionError, match="NOPERM"):

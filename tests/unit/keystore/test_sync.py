@@ -18,10 +18,10 @@ from gateway.settings import parse
 from gateway.settings.checks.stored_keys import References
 from gateway.table.keys import KeyMaker
 from tests.clocks import ManualClock
+from tests.fake_key_store import NAMES, STORED, FakeKeyStore, Uncounted
 from tests.fakes import until
+from tests.redis_acl import acl_rules
 from tests.redis_server import RedisProcess, free_port
-from tests.rights import rights
-from tests.shelf import NAMES, STORED, Shelf, Uncounted
 from tests.yaml_files import LEAST
 
 
@@ -41,7 +41,7 @@ class Watched:
     """A watch over a Shelf, whose notices come from nowhere: it has to ask."""
 
     def __init__(self) -> None:
-        self.shelf = Shelf()
+        self.shelf = FakeKeyStore()
         store = KeyStore(self.shelf.call, "gw")
         self.keys = Told(store)
         nowhere = KeyNotices(addresses_of(f"redis://127.0.0.1:{free_port()}"), NAMES.changed)
@@ -125,7 +125,7 @@ async def test_the_last_uses_are_told_at_the_end() -> None:
 async def test_a_notice_is_quicker_than_the_next_time_and_the_rights_that_the_readme_asks_for_are_enough(
     redis_server: RedisProcess,
 ) -> None:
-    given = rights("limits", "quotas", "keys in Redis")
+    given = acl_rules("limits", "quotas", "keys in Redis")
     redis_server.ask("ACL", "SETUSER", "gateway", "on", ">pw", "~gw:*", "&gw:*", *given)
     url = redis_server.url.replace("//", "//gateway:pw@")
     config = parse(LEAST + f"redis: {{url: '{url}'}}\nkeys: {{store: redis}}\n")
@@ -158,7 +158,7 @@ async def test_that_notices_are_refused_is_said_once(redis_server: RedisProcess)
     redis_server.ask("ACL", "SETUSER", "default", "-subscribe")
     with structlog.testing.capture_logs() as lines:
         watch = KeyWatch(
-            keys := Told(store := KeyStore(Shelf().call, "gw")),
+            keys := Told(store := KeyStore(FakeKeyStore().call, "gw")),
             store,
             KeyNotices(addresses_of(redis_server.url), NAMES.changed),
             lambda: 0.0,

@@ -10,7 +10,7 @@ from gateway.kernel.limits.token_bucket import Claim, Decision, Window
 from gateway.limiter import redis_quotas as module
 from gateway.redis_client.connection import LOST, Reply, pack
 from tests.limiter_load import until
-from tests.metered import CLOCK, COUNT, FLIGHT, LEVEL, MONTHLY, RELEASE, SUM, Gateway, asks, posting, stored
+from tests.quota_limiter import CLOCK, COUNT, FLIGHT, LEVEL, MONTHLY, RELEASE, SUM, Gateway, asks, posting, stored
 from tests.redis_server import RedisProcess
 
 

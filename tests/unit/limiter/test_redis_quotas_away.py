@@ -7,7 +7,7 @@ from gateway.limiter import redis_quotas as module
 from gateway.limiter.memory_quotas import MemoryQuotas
 from gateway.redis_client.connection import Reply
 from tests.limiter_load import until
-from tests.metered import CLOCK, COUNT, FLIGHT, LEVEL, MONTHLY, RELEASE, SUM, Gateway, asks, posting, stored
+from tests.quota_limiter import CLOCK, COUNT, FLIGHT, LEVEL, MONTHLY, RELEASE, SUM, Gateway, asks, posting, stored
 from tests.redis_server import RedisProcess
 
 

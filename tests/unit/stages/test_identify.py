@@ -18,8 +18,8 @@ from gateway.kernel.faults import (
 )
 from gateway.stages.identify import authorize, identify, identify_stored, take_credentials
 from gateway.table import Credentials, Key
+from tests.fake_key_store import FakeKeyStore, stored_keys
 from tests.samples import caller, exchange, keyring, route
-from tests.shelf import Shelf, stored_keys
 
 KEYS = {sha256(b"good").digest(): Key("k", {None: caller(), "acme": caller()}, False, frozenset(), None)}
 CERTIFIED = {"CN=billing": Key("billing", {None: caller(id="billing"), "acme": caller(id="billing")}, False, frozenset(), None)}
@@ -179,16 +179,16 @@ def test_a_copy_of_a_key_elsewhere_is_refused(changes: dict[str, str], fault: Fa
     ],
 )
 async def test_keys_in_redis_are_found_by_the_same_rules(fields: list[tuple[str, str]], subject: str, found: str | Fault) -> None:
-    shelf = Shelf()
-    shelf.put("good", organizations=["acme"])
-    shelf.put_certified("CN=billing")
+    key_store = FakeKeyStore()
+    key_store.put("good", organizations=["acme"])
+    key_store.put_certified("CN=billing")
     x = exchange(fields, certificate_subject=subject)
     take_credentials(x, CREDENTIALS)
     if isinstance(found, str):
-        assert (await identify_stored(x, CREDENTIALS, stored_keys(shelf), 0.0)).id == found
+        assert (await identify_stored(x, CREDENTIALS, stored_keys(key_store), 0.0)).id == found
         return
     with pytest.raises(GatewayError) as raised:
-        await identify_stored(x, CREDENTIALS, stored_keys(shelf), 0.0)
+        await identify_stored(x, CREDENTIALS, stored_keys(key_store), 0.0)
     assert raised.value.fault is found
 
 

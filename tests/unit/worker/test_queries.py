@@ -15,8 +15,8 @@ from gateway.settings import parse
 from gateway.table.compile import build_credentials, build_routes
 from gateway.worker.queries import query_handlers
 from tests.clocks import ManualClock
+from tests.fake_key_store import FakeKeyStore, stored_keys
 from tests.samples import Echo
-from tests.shelf import Shelf, stored_keys
 
 CONFIG = parse(f"""
 version: 1
@@ -105,10 +105,10 @@ async def test_while_redis_is_away_that_is_what_is_told() -> None:
 
 
 async def test_keys_in_redis_are_looked_up_there() -> None:
-    shelf, limiter = Shelf(), memory()
-    shelf.name("k", organizations=["acme"])
-    answers = query_handlers(limiter, KEYRING, [], stored_keys(shelf))
+    key_store, limiter = FakeKeyStore(), memory()
+    key_store.name("k", organizations=["acme"])
+    answers = query_handlers(limiter, KEYRING, [], stored_keys(key_store))
     assert [(await answers[question]({"key": "k"}))[0] for question in ("limits", "reset")] == [200, 200]
     assert [(await answers[question]({"key": "nobody"}))[0] for question in ("limits", "reset")] == [404, 404]
-    shelf.away = True
+    key_store.away = True
     assert [(await answers[question]({"key": "k"}))[0] for question in ("limits", "reset")] == [503, 503]

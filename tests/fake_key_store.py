@@ -1,4 +1,4 @@
-"""A key store in the hands of a test: what it has, whether it is there, and when it answers."""
+"""A key store whose content, availability and delay a test controls."""
 
 import asyncio
 import json
@@ -20,8 +20,8 @@ from tests.yaml_files import LEAST
 NAMES = Names.of("gw")
 
 
-class Shelf:
-    """`call` is that of a RedisStore that has nothing but keys. `asked` counts the commands, and keys that are looked for."""
+class FakeKeyStore:
+    """`call` replaces that of the Redis client. `asked` counts commands by name, and for HGET the keys that are looked up."""
 
     def __init__(self) -> None:
         self.entries: dict[str, bytes] = {}
@@ -33,11 +33,11 @@ class Shelf:
         self.away = False
         self.refuses: set[str] = set()
         self.open = asyncio.Event()
-        """Answers wait for it."""
+        """Replies wait until it is set."""
         self.open.set()
 
     def put(self, secret: str, **key: object) -> str:
-        """A key that has `secret`; returns its proof."""
+        """Adds a key with `secret`; returns its proof."""
         proof = proof_of_secret(secret)
         self.entries[proof] = json.dumps({"id": secret, **key}).encode()
         return proof
@@ -48,7 +48,7 @@ class Shelf:
         return proof
 
     def name(self, key_id: str, **key: object) -> None:
-        """A key that is known by its id."""
+        """Adds a key that can be found by its id."""
         stored = {"key": {"id": key_id, **key}, "secrets": [{"sha256": "a" * 64}], "created": "2026-01-01T00:00:00Z"}
         self.ids[key_id] = json.dumps(stored).encode()
 
@@ -92,8 +92,8 @@ class Uncounted:
 STORED = parse(LEAST + "redis: {url: 'redis://a'}\nkeys: {store: redis}\norganizations: [{id: acme}]\n")
 
 
-def stored_keys(shelf: Shelf) -> StoredKeys:
-    """Those on the shelf, by the least configuration that has its keys in Redis; time stands still."""
+def stored_keys(key_store: FakeKeyStore) -> StoredKeys:
+    """The keys in `key_store`, read with the smallest configuration that keeps keys in Redis. The clock does not advance."""
     clock = ManualClock().clock
     results = dict.fromkeys(RESULTS, Uncounted())
-    return StoredKeys(KeyStore(shelf.call, "gw"), References(STORED), KeyMaker(STORED).make, results, clock)
+    return StoredKeys(KeyStore(key_store.call, "gw"), References(STORED), KeyMaker(STORED).make, results, clock)
