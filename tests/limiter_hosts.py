@@ -47,20 +47,20 @@ class Run:
         self._process = process
         self.last: dict[int, str] = {}
 
-    def all_told_by(self, store: str) -> None:
+    def all_decided_by(self, store: str) -> None:
         """Returns when that has decided on each host, or does so still."""
-        told = {number for number, last in self.last.items() if last == store}
-        while len(told) < len(SKEWS_S):
+        hosts = {number for number, last in self.last.items() if last == store}
+        while len(hosts) < len(SKEWS_S):
             assert self._process.stdout is not None
             number, decides = self._process.stdout.readline().decode().split()
             self.last[int(number)] = decides
             if decides == store:
-                told.add(int(number))
+                hosts.add(int(number))
 
     def stop(self) -> list[Admitted]:
         """What was admitted."""
-        told, _ = self._process.communicate(timeout=20)
-        return [(at_s, keys, cost, store) for at_s, keys, cost, store in json.loads(told.splitlines()[-1])]
+        output, _ = self._process.communicate(timeout=20)
+        return [(at_s, keys, cost, store) for at_s, keys, cost, store in json.loads(output.splitlines()[-1])]
 
 
 @contextmanager
@@ -69,7 +69,7 @@ def hosts(url: str) -> Iterator[Run]:
     with subprocess.Popen([sys.executable, "-m", "tests.limiter_hosts", url], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
             run = Run(process)
-            run.all_told_by("redis")
+            run.all_decided_by("redis")
             yield run
         finally:
             process.kill()
@@ -107,14 +107,14 @@ class Host:
             if decision.allowed:
                 self._admitted.append((time.monotonic(), list(claim.keys), claim.cost, decision.store))
             if decision.store != "cache":
-                self._tell(decision.store)
+                self._report(decision.store)
             await self._pause(self._chance.expovariate(CALLS_PER_S))
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._over.wait(), seconds)
 
-    def _tell(self, store: str) -> None:
+    def _report(self, store: str) -> None:
         before, count = self._streak
         self._streak = (store, count + 1 if store == before else 1)
         if self._streak[1] == CALLS:
@@ -130,8 +130,8 @@ def main(url: str) -> None:
             os._exit(0)
         os.close(ours)
         ends.append(theirs)
-    told = [json.loads(os.fdopen(end).read()) for end in ends]
-    print(json.dumps([admitted for one in told for admitted in one]))
+    output = [json.loads(os.fdopen(end).read()) for end in ends]
+    print(json.dumps([admitted for one in output for admitted in one]))
 
 
 if __name__ == "__main__":

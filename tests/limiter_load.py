@@ -43,13 +43,13 @@ class Load:
             finally:
                 self._over.set()
 
-    async def told_by(self, store: str, more: int = 50) -> float:
+    async def decided_by(self, store: str, more: int = 50) -> float:
         """Returns the time when so many more calls were decided by `store`."""
         goal = self.stores[store] + more
         await until(lambda: self.stores[store] >= goal)
         return time.monotonic()
 
-    async def all_told_by(self, store: str) -> float:
+    async def all_decided_by(self, store: str) -> float:
         """Returns the time when the last call of each caller was decided by `store`."""
         self.last.clear()
         await until(lambda: len(self.last) == 16 and set(self.last.values()) == {store})

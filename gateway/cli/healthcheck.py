@@ -1,13 +1,13 @@
 """gateway healthcheck
 
-Runs every few seconds in a container, so it imports nothing that is slow to import.
+It runs every few seconds in a container, so it imports nothing that is slow to import.
 """
 
 import http.client
 
 import click
 
-from gateway.cli.admin_client import address_option, ask
+from gateway.cli.admin_client import address_option, request
 
 TIMEOUT_S = 3.0
 
@@ -19,7 +19,7 @@ def command(url: str) -> None:
 
     Exits with 0 if it is, with 1 if it is starting, draining or not there.
     """
-    status, _ = ask(url, "GET", "/readyz", TIMEOUT_S, option="--url")
+    status, _ = request(url, "GET", "/readyz", TIMEOUT_S, option="--url")
     if status != http.client.OK:
         raise click.ClickException(f"the gateway at {url} is not ready: it answers {status}")
     click.echo("ready")

@@ -157,7 +157,7 @@ async def test_who_floods_the_admin_listener_takes_no_descriptor_that_others_nee
                 sock.close()
 
 
-async def test_while_a_reload_hangs_on_a_file_dead_workers_are_replaced_and_it_ends_when_told(tmp_path: Path) -> None:
+async def test_while_a_reload_hangs_on_a_file_dead_workers_are_replaced_and_it_still_stops(tmp_path: Path) -> None:
     async with Service() as service:
         service.on("/v1/x", reply())
         with running(written(service.port), tmp_path) as gateway:

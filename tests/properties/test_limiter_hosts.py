@@ -18,8 +18,8 @@ CALLS = 300
 
 def decisions(server: RedisProcess) -> list[tuple[Claim, list[int]]]:
     """What Redis was asked and what it said, in that order."""
-    told = [msgspec.msgpack.decode(entry) for entry in server.ask("LRANGE", "{x}:history", 0, -1)]
-    named = [([key.removeprefix("gw:1:") for key in keys], argv, reply) for keys, argv, reply in told]
+    output = [msgspec.msgpack.decode(entry) for entry in server.ask("LRANGE", "{x}:history", 0, -1)]
+    named = [([key.removeprefix("gw:1:") for key in keys], argv, reply) for keys, argv, reply in output]
     return [
         (Claim(tuple(keys), tuple(WINDOWS[key] for key in keys), int(argv[0])), reply)
         for keys, argv, reply in named
@@ -67,15 +67,15 @@ def test_redis_restarts_with_its_data_and_without(tmp_path: Path) -> None:
     server = RedisProcess(tmp_path, appendonly="yes", appendfsync="always")
     with started(server), hosts(server.url) as run:
         server.kill()
-        run.all_told_by("fallback")
+        run.all_decided_by("fallback")
         server.start()
-        run.all_told_by("redis")
+        run.all_decided_by("redis")
         hold_to_the_oracle(decisions(server))
         server.kill()
         shutil.rmtree(tmp_path / "appendonlydir")
-        run.all_told_by("fallback")
+        run.all_decided_by("fallback")
         server.start()
-        run.all_told_by("redis")
+        run.all_decided_by("redis")
         admitted = run.stop()
     hold_to_the_bound(admitted, losses=1)
     assert {store for *_, store in admitted} == {"redis", "fallback"}
@@ -84,9 +84,9 @@ def test_redis_restarts_with_its_data_and_without(tmp_path: Path) -> None:
 def test_a_sentinel_failover(redis_sentinels: RedisSentinels) -> None:
     with hosts(redis_sentinels.url) as run:
         redis_sentinels.primary.kill()
-        run.all_told_by("fallback")
+        run.all_decided_by("fallback")
         wait_until(redis_sentinels.is_promoted)
-        run.all_told_by("redis")
+        run.all_decided_by("redis")
         admitted = run.stop()
     hold_to_the_bound(admitted, losses=1)
     assert {store for *_, store in admitted} == {"redis", "fallback"}

@@ -54,30 +54,30 @@ LOSSES: dict[str, Callable[[ClusterNode], None]] = {"killed": ClusterNode.kill, 
 @pytest.mark.parametrize("how", LOSSES)
 async def test_no_call_fails_when_a_primary_goes_and_its_replica_takes_over(redis_cluster: RedisCluster, how: str) -> None:
     async with limited(redis_cluster.url) as (limiter, states), Load(limiter).running() as load:
-        await load.all_told_by("redis")
+        await load.all_decided_by("redis")
         assert [await remaining(limiter, AT_FIRST) for _ in range(3)] == [4, 3, 2]
         await asyncio.to_thread(redis_cluster.primaries[0].ask, "WAIT", 1, 5000)
         LOSSES[how](redis_cluster.primaries[0])
         await asyncio.to_thread(wait_until, redis_cluster.is_promoted)
         await asyncio.to_thread(wait_until, redis_cluster.replica.is_well)
         well_at = time.monotonic()
-        assert await load.all_told_by("redis") - well_at < AGAIN_WITHIN_S
+        assert await load.all_decided_by("redis") - well_at < AGAIN_WITHIN_S
         await until(lambda: states == [True, False, True])
         assert await remaining(limiter, AT_FIRST, FEW, 0) == 2
         shown = f"<RedisLimiter cluster of 127.0.0.1:{redis_cluster.primaries[0].port} 3/3 up, "
         await until(lambda: repr(limiter).startswith(shown))
         redis_cluster.primaries[0].go_on()
-        await load.told_by("redis")
+        await load.decided_by("redis")
 
 
 async def test_slots_move_under_load_and_no_count_is_lost(calm_cluster: RedisCluster) -> None:
     async with limited(calm_cluster.url) as (limiter, states), Load(limiter).running() as load:
-        await load.all_told_by("redis")
+        await load.all_decided_by("redis")
         for number in range(4):
             moving = Moving(calm_cluster, slot_of(f"caller{number}"))
             for step in (moving.begin, moving.move_keys, moving.end):
                 await asyncio.to_thread(step)
-                await load.told_by("redis")
+                await load.decided_by("redis")
     async with limited(calm_cluster.url) as (limiter, _):
         used = [MANY[0].max - await remaining(limiter, f"caller{number}", MANY, 0) for number in range(16)]
     assert load.stores == {"redis": sum(used)}

@@ -26,18 +26,18 @@ LOSSES: dict[str, Callable[[RedisSentinels], object]] = {
 @pytest.mark.parametrize("how", LOSSES)
 async def test_no_call_fails_in_a_failover_and_counting_is_shared_again(redis_sentinels: RedisSentinels, how: str) -> None:
     async with limited(redis_sentinels.url) as (limiter, states), Load(limiter).running() as load:
-        await load.told_by("redis")
+        await load.decided_by("redis")
         assert [(await limiter.decide(claim("few", FEW))).allowed for _ in range(3)] == [True] * 3
         await asyncio.to_thread(redis_sentinels.primary.ask, "WAIT", 1, 5000)
         LOSSES[how](redis_sentinels)
         await asyncio.to_thread(wait_until, redis_sentinels.is_promoted)
         promoted_at = time.monotonic()
         await until(lambda: f"{redis_sentinels.replica.port}) up" in repr(limiter))
-        assert await load.all_told_by("redis") - promoted_at < AGAIN_WITHIN_S
+        assert await load.all_decided_by("redis") - promoted_at < AGAIN_WITHIN_S
         assert states in ([True], [True, False, True])
         assert (await limiter.decide(claim("few", FEW, 0))).states[0].remaining == 2
         redis_sentinels.primary.go_on()
-        await load.told_by("redis")
+        await load.decided_by("redis")
     keys = {key for key in redis_sentinels.replica.ask("KEYS", "*") if b"caller" in key}
     assert len(keys) == 16
 

@@ -26,7 +26,7 @@ def test_a_configuration_that_is_wrong_is_explained(tmp_path: Path) -> None:
     assert "add `redis: {url: …}`" in refused.stderr
 
 
-def test_a_redis_that_is_away_is_told_without_its_password(tmp_path: Path) -> None:
+def test_the_error_for_an_unavailable_redis_hides_its_password(tmp_path: Path) -> None:
     for url in ("redis://:s3cret@127.0.0.1:{port}", "redis+cluster://:s3cret@127.0.0.1:{port}"):
         file = tmp_path / "gateway.yaml"
         file.write_text(PREAMBLE + f'redis: {{url: "{url.format(port=free_port())}"}}\nkeys: {{store: redis}}\n')
@@ -44,7 +44,7 @@ def test_each_prefix_has_its_own_keys(tmp_path: Path, redis_server: RedisProcess
     assert "no key `a`" in keys(file, "show", "a").stderr
 
 
-def test_what_cannot_be_read_is_told_with_what_to_do(tmp_path: Path, redis_server: RedisProcess) -> None:
+def test_an_unreadable_key_is_reported_with_a_hint(tmp_path: Path, redis_server: RedisProcess) -> None:
     redis_server.ask("HSET", "gw:1:{keys}:ids", "torn", "{")
     refused = keys(configuration(tmp_path, redis_server), "list")
     assert refused.exit_code == 1
