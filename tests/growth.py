@@ -18,8 +18,10 @@ GROWTH = 6.0
 """What four times as much may cost at most: four, and room for caches and for what is done at every size."""
 CHEAP_NS, CHEAP_RATE_NS = 200_000, 25.0
 """What costs no more than the first and the second for each byte is not looked at more closely."""
-RATE_NS = 75.0
-"""What a byte may cost at most beyond a harmless one. On a quiet machine the bound is 25."""
+RATE_NS = 50.0
+"""What a byte may cost at most beyond a harmless one: twice the 25 that are the law, for slow machines and busy ones."""
+TRIES = 3
+"""How often it is measured before it counts: what is too slow is so every time, what a neighbour's use of the caches costs is not."""
 
 
 def _once_ns(work: Work) -> int:
@@ -43,15 +45,21 @@ def check_growth(prepare: Prepare, size: int) -> None:
     """That the work grows no faster than its input, from `size` bytes to four times as many."""
     if _once_ns(prepare(4 * size)) <= CHEAP_NS + CHEAP_RATE_NS * 4 * size:
         return
-    large, small = cost_ns(prepare, 4 * size), cost_ns(prepare, size)
-    assert large <= max(CHEAP_NS + CHEAP_RATE_NS * 4 * size, GROWTH * small), (
-        f"{size} bytes cost {small / 1e6} ms, four times as many {large / 1e6} ms"
-    )
+    large = small = 0
+    for _ in range(TRIES):
+        large, small = cost_ns(prepare, 4 * size), cost_ns(prepare, size)
+        if large <= max(CHEAP_NS + CHEAP_RATE_NS * 4 * size, GROWTH * small):
+            return
+    raise AssertionError(f"{size} bytes cost {small / 1e6} ms, four times as many {large / 1e6} ms")
 
 
 def check_rate(prepare: Prepare, harmless: Prepare, size: int) -> None:
     """That `size` bytes cost no more, byte by byte, than harmless ones and a little."""
     if _once_ns(prepare(size)) <= CHEAP_NS + CHEAP_RATE_NS * size:
         return
-    beyond = cost_ns(prepare, size) - cost_ns(harmless, size)
-    assert beyond <= CHEAP_NS + RATE_NS * size, f"{beyond / size:.0f} ns a byte beyond the normal way"
+    beyond = 0
+    for _ in range(TRIES):
+        beyond = cost_ns(prepare, size) - cost_ns(harmless, size)
+        if beyond <= CHEAP_NS + RATE_NS * size:
+            return
+    raise AssertionError(f"{beyond / size:.0f} ns a byte beyond the normal way")

@@ -129,7 +129,7 @@ class AdminListener:
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         if not self._is_host_accepted(request):
-            return json_reply(421, {"error": "this name is not one of the admin listener; write it into admin.hosts"})
+            return json_reply(421, {"error": "the admin listener does not go by this name; write it into admin.hosts, or ask by address"})
         change = self.changes.get(request.path)
         if change is not None:
             return self._refusal(request) or await change(request)

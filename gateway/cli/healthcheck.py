@@ -7,7 +7,7 @@ import http.client
 
 import click
 
-from gateway.cli.admin_client import address_option, request
+from gateway.cli.admin_client import address_option, exit_with_errors, request
 
 TIMEOUT_S = 3.0
 
@@ -19,7 +19,9 @@ def command(url: str) -> None:
 
     Exits with 0 if it is, with 1 if it is starting, draining or not there.
     """
-    status, _ = request(url, "GET", "/readyz", TIMEOUT_S, option="--url")
+    status, body = request(url, "GET", "/readyz", TIMEOUT_S, option="--url")
+    if status == http.client.MISDIRECTED_REQUEST:
+        exit_with_errors(url, status, body)
     if status != http.client.OK:
         raise click.ClickException(f"the gateway at {url} is not ready: it answers {status}")
     click.echo("ready")

@@ -95,8 +95,14 @@ class RedisAddress:
             writer = cast("asyncio.StreamWriter", connection._writer)  # redis-py has no public way to give its transport away
             connection._reader = connection._writer = None
         except (OSError, exceptions.RedisError, hiredis.HiredisError) as error:
-            raise RedisConnectionError(text_of(error)) from None
+            raise RedisConnectionError(text_of(error) + self._about_database(error)) from None
         return writer
+
+    def _about_database(self, error: Exception) -> str:
+        """What is to be said of a connection that ends when it asks for a database: proxies refuse SELECT, or cut it."""
+        text = str(error)
+        refused = self._options.get("db") and ("SELECT" in text or "closed by server" in text)
+        return " (a proxy that refuses SELECT serves database 0 only)" if refused else ""
 
     def _connection(self, timeout_s: float) -> redis_py.AbstractConnection:
         return self._connection_class(

@@ -37,7 +37,8 @@ def _server(url: str) -> redis.Redis:
 def _options(url: str) -> dict[str, Any]:
     parsed = parse_url(encoded(url))  # type: ignore[no-untyped-call]
     given: dict[str, Any] = {name: value for name, value in parsed.items() if name not in OURS}
-    return given | {"protocol": RESP_VERSION, "socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S}
+    # twemproxy and others cut the connection over CLIENT SETINFO
+    return given | {"protocol": RESP_VERSION, "socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S, "driver_info": None}
 
 
 def _behind_sentinels(url: RedisUrl) -> redis.Redis:

@@ -1,14 +1,16 @@
 """Which keys of a configuration may be shown with their values: what the schema says, and what it cannot say."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
-from typing import Any, NamedTuple, get_args
+from itertools import product
+from typing import Any, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, SecretStr
 
 from gateway.kernel.faults import CATALOGUE
 from gateway.settings.schema.config import Config
+from gateway.settings.schema.values import nearest
 from gateway.settings.secret_patterns import holds_key
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}")
@@ -18,32 +20,50 @@ _URL_KEYS = frozenset({"url"})
 """Shown as a URL is, though some of them are secrets as a whole."""
 
 
-class _Disclosure(NamedTuple):
-    """The schema's keys: those whose values may be shown, and those that are sections."""
-
-    values: frozenset[str]
-    sections: frozenset[str]
+ROOT = ""
+"""Names the mapping that is the whole configuration."""
+Kind: TypeAlias = Literal["plain", "url", "section", "secret"]
+_STRICTEST: tuple[Kind, ...] = ("secret", "url", "plain", "section")
 
 
 @cache
-def _disclosure() -> _Disclosure:
-    values: set[str] = set()
-    sections: set[str] = set(CATALOGUE)
-    secret: set[str] = set(_SECRET_KEYS)
-    seen: set[type[BaseModel]] = set()
+def _fields() -> dict[str, dict[str, set[Kind]]]:
+    """The keys of a mapping by its name, and what they hold: several things where several mappings have that name."""
+    known: dict[str, dict[str, set[Kind]]] = {}
+    seen: set[tuple[str, type[BaseModel]]] = set()
 
-    def walk(model: type[BaseModel]) -> None:
-        seen.add(model)
+    def walk(parent: str, model: type[BaseModel]) -> None:
+        seen.add((parent, model))
+        fields = known.setdefault(parent, {})
         for name, field in model.model_fields.items():
+            key = str(field.validation_alias or name)
             inner = list(_parts(field.annotation))
             models = [part for part in inner if isinstance(part, type) and issubclass(part, BaseModel)]
-            (sections if models else secret if SecretStr in inner else values).add(name)
-            for part in models:
-                if part not in seen:
-                    walk(part)
+            kind: Kind = "section" if models else "secret" if SecretStr in inner or name in _SECRET_KEYS else "plain"
+            fields.setdefault(key, set()).add("url" if name in _URL_KEYS else kind)
+            if key == "errors":
+                known.setdefault(key, {}).update((fault, {"section"}) for fault in CATALOGUE)
+            for below, part in product(CATALOGUE if key == "errors" else (key,), models):
+                if (below, part) not in seen:
+                    walk(below, part)
 
-    walk(Config)
-    return _Disclosure(frozenset(values - secret | _URL_KEYS), frozenset(sections - {"set"}))
+    walk(ROOT, Config)
+    return known
+
+
+@cache
+def _anywhere() -> dict[str, set[Kind]]:
+    """The keys of all mappings."""
+    found: dict[str, set[Kind]] = {}
+    for fields in _fields().values():
+        for key, kinds in fields.items():
+            found.setdefault(key, set()).update(kinds)
+    return found
+
+
+def _kinds(key: str, parent: str | None) -> Collection[Kind]:
+    fields = _anywhere() if parent is None else _fields().get(parent, {})
+    return fields.get(key, ())
 
 
 def _parts(annotation: Any) -> Iterator[Any]:
@@ -52,17 +72,20 @@ def _parts(annotation: Any) -> Iterator[Any]:
         yield from _parts(part)
 
 
-def may_be_shown(key: str | None) -> bool:
-    """Whether values of `key` are no secrets, by what the schema says. None: a value that stands under no key."""
-    return key in _disclosure().values
+def kind_of(key: str, parent: str | None) -> Kind:
+    """What the value of `key` is in the mapping `parent`; None: its name is not known. What the schema does not know is a secret."""
+    kinds = _kinds(key, parent)
+    return next((kind for kind in _STRICTEST if kind in kinds), "secret")
 
 
-def opens(key: str) -> bool:
+def opens(key: str, parent: str | None = None) -> bool:
     """Whether what stands below the key may be shown at all."""
-    known = _disclosure()
-    return key in known.sections or key in known.values
+    return any(kind != "secret" for kind in _kinds(key, parent))
 
 
 def is_plain_key(name: str) -> bool:
     """Whether `name` can be the name of a key, known or misspelt, and no part of a secret."""
-    return _PLAIN_KEY.fullmatch(name) is not None and not holds_key(name)
+    if _PLAIN_KEY.fullmatch(name) is None or holds_key(name):
+        return False
+    # Few keys have digits, and most passwords do.
+    return name.isascii() and (not any(char.isdigit() for char in name) or nearest(name, _fields()["keys"]) is not None)

@@ -1,25 +1,25 @@
 """Source lines that are safe to show.
 
 Law: a line is shown with `***` in place of every value that is not plainly harmless: what stands under a key that the
-schema does not know, or knows as a secret; what looks like a secret (`secret_shapes`); the user part and the query of a
-URL; comments. When in doubt the value is masked: the place of a problem is known without it.
-
-Works on text, not on parsed YAML, because the lines that most need showing are those that cannot be parsed.
+schema does not know at that place, or knows as a secret; what continues a value of a line above; what looks like a secret
+(`secret_shapes`); the user part and the query of a URL; comments. When in doubt the value is masked: the place of a problem
+is known without it.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import pairwise
 
-from gateway.settings.disclosure import is_plain_key, may_be_shown, opens
-from gateway.settings.secret_patterns import MASK, holds_key, looks_secret, shown_url
+from gateway.settings.disclosure import ROOT, is_plain_key, opens
+from gateway.settings.secret_patterns import MASK, looks_secret
+from gateway.settings.shown_line import Line, Within, end_of_quoted
 
 _LONGEST = 160
-_LOOK_BACK = 200
+_LOOK_BACK = 2_000
 """Lines above in which the keys that a line stands under are looked for."""
-
-_REFERENCE = re.compile(r"\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?::(?:\?[^}]*|-(.*)))?|file:[^}]*)\}")
-_BLOCK = re.compile(r"[|>][+-]?[0-9]?[+-]?(?=\s*(?:#|$))")
-_CLOSES = {"[": "]", "{": "}"}
+_QUOTE_BACK = 200
+"""Lines above in which a quote is looked for that is still open."""
 
 
 def masked(lines: Sequence[str], line: int, column: int) -> tuple[str, int]:
@@ -27,18 +27,37 @@ def masked(lines: Sequence[str], line: int, column: int) -> tuple[str, int]:
     if not 1 <= line <= len(lines) or not lines[line - 1].strip():
         return "", column
     text = lines[line - 1].rstrip()
-    scanned = _Line(text, *_above(lines, line - 1))
-    pieces = list(scanned.pieces())
+    if _is_quoted(lines, line - 1):
+        indent = _start(text)[0]
+        return text[:indent] + MASK, min(column, indent + 1)
+    pieces = _pieces(text, _within(lines, line - 1))
     if not pieces:
         return "", column
-    if scanned.doubtful:  # what looks like the host of a URL may be the beginning of a password
-        pieces = [(start, MASK if "://" in piece else piece) for start, piece in pieces]
     shown = "".join(piece for _, piece in pieces).rstrip()
     before = min(_moved(pieces, len(text), max(column - 1, 0)), len(shown))
     if len(shown) > _LONGEST:
         start = max(0, before - _LONGEST // 2)
         shown, before = ("…" if start else "") + shown[start : start + _LONGEST] + "…", before - start + (1 if start else 0)
     return shown, before + 1
+
+
+@lru_cache(maxsize=64)
+def _pieces(text: str, within: Within) -> list[tuple[int, str]]:
+    """Kept, because a file may be one line with a thousand problems."""
+    scanned = Line(text, within)
+    pieces = list(scanned.pieces())
+    if scanned.doubtful:  # what looks like the host of a URL may be the beginning of a password
+        return [(start, MASK if "://" in piece else piece) for start, piece in pieces]
+    return pieces
+
+
+@lru_cache(maxsize=256)
+def _below(text: str, within: Within) -> tuple[Within, bool]:
+    """What stands below the line `text`, and whether a bracket is open at its end. Kept: many problems stand below the same lines."""
+    line = Line(text, within)
+    for _ in line.pieces():
+        pass
+    return line.below(), line.is_open
 
 
 def _moved(pieces: list[tuple[int, str]], length: int, column: int) -> int:
@@ -52,166 +71,61 @@ def _moved(pieces: list[tuple[int, str]], length: int, column: int) -> int:
     return at
 
 
-def _above(lines: Sequence[str], index: int) -> tuple[str | None, bool]:
-    """The key that a value at the beginning of the line would belong to, and whether some key above hides all below it."""
-    text = lines[index]
-    limit, in_list = _indent(text), text.lstrip().startswith("- ")
-    governing: str | None = None
-    sealed = False
-    for above in range(index - 1, max(-1, index - 1 - _LOOK_BACK), -1):
-        line = lines[above].rstrip()
-        if not line.strip() or line.lstrip().startswith("#"):
+def _within(lines: Sequence[str], index: int) -> Within:
+    """What the line stands in, by the lines above that are less far to the right."""
+    limit, in_list = _start(lines[index])
+    first = max(0, index - _LOOK_BACK)
+    before = index - 1
+    while before >= first and not lines[before].strip():
+        before -= 1
+    around = [index]
+    for above in range(before, first - 1, -1):
+        if limit == 0 and not in_list:
+            break
+        content = lines[above].lstrip()
+        if not content or content[0] == "#":
             continue
-        last = _last_key(line)
-        if governing is None and above == _before(lines, index) and last is not None and line.endswith(":"):
-            governing = last
-        dash = line.lstrip().startswith(("- ", "-\t"))
-        indent = _indent(line)
-        if indent > limit or (indent == limit and (dash or not in_list)):
+        indent, dash = _start(lines[above])
+        if indent < limit or (indent == limit and in_list and not dash):
+            around.append(above)
+            limit, in_list = indent, dash
+    within = Within(ROOT) if limit == 0 else Within(None, seal="all" if first > 0 else "")
+    for above, inner in pairwise(reversed(around)):
+        below, is_open = _below(lines[above].rstrip(), within)
+        # Behind a dash stands the first key of an entry, beside those below it.
+        beside = _start(lines[above])[1] and _content(lines[above]) == _content(lines[inner]) and not is_open
+        within = within._replace(bare="secret") if beside else below
+    follows = around[1:2] == [before]
+    return within if follows or within.in_list or _start(lines[index])[1] else within._replace(bare="secret")
+
+
+def _is_quoted(lines: Sequence[str], index: int) -> bool:
+    """Whether a quote is open where the line begins."""
+    quote = ""
+    for line in lines[max(0, index - _QUOTE_BACK) : index]:
+        at = end_of_quoted(line, -1, quote) if quote else 0
+        if at < 0:
             continue
-        content = indent + (len(line.lstrip()) - len(line.lstrip()[1:].lstrip()) if dash else 0)
-        if content == limit and dash:  # its first key stands beside this line's
-            limit, in_list = indent, True
-            continue
-        if last is not None:
-            governing = governing or last
-            sealed = sealed or not opens(last)
-        limit, in_list = indent, dash
-    return governing, sealed or (limit > 0 and index > _LOOK_BACK)
+        quote = ""
+        # Most lines close what they open, and can be passed over quickly.
+        if at or "\\" in line or line.count('"') % 2 or line.count("'") % 2:
+            rest = Line(line[at:].rstrip(), Within(None))
+            for _ in rest.pieces():
+                pass
+            quote = rest.open_quote
+    return quote != ""
 
 
-def _before(lines: Sequence[str], index: int) -> int:
-    return next((above for above in range(index - 1, -1, -1) if lines[above].strip()), -1)
+def _start(line: str) -> tuple[int, bool]:
+    """How far it is to the right, and whether it begins with the dash of a list."""
+    content = line.lstrip()
+    return len(line) - len(content), content.startswith(("- ", "-\t"))
 
 
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip())
-
-
-def _last_key(line: str) -> str | None:
-    scanned = _Line(line, None, False)
-    for _ in scanned.pieces():
-        pass
-    return scanned.last_key
-
-
-class _Line:
-    """One line, taken apart into what is shown of it. Looks at each character a bounded number of times."""
-
-    def __init__(self, text: str, governing: str | None, sealed: bool) -> None:
-        self._text = text
-        self._key = governing
-        self._sealed = sealed
-        self._open: list[tuple[str, str | None, bool]] = []
-        self._after_key = False
-        self.last_key: str | None = None
-        self.doubtful = False
-
-    def pieces(self) -> Iterator[tuple[int, str]]:
-        """Where each piece begins, and what is shown for it. A comment at the end is left out."""
-        at, text = 0, self._text
-        while at < len(text):
-            char = text[at]
-            if char.isspace():
-                end = at + 1
-                yield at, char
-            elif char == "#" and (at == 0 or text[at - 1].isspace()):
-                return
-            elif char in "-?:" and text[at + 1 : at + 2].strip() == "":
-                end = at + 1
-                yield at, char
-            elif char in "[{" or (self._open and char in (",", ":", _CLOSES[self._open[-1][0]])):
-                end = at + 1
-                yield at, char
-                self._punctuate(char)
-            elif char in "&*!":  # an anchor, an alias, a tag: or a secret that somebody did not put into quotes
-                end = next((place for place in range(at, len(text)) if text[place].isspace() or text[place] in "[]{},"), len(text))
-                yield at, char + MASK
-            elif block := _BLOCK.match(text, at):
-                end = block.end()
-                yield at, block[0]
-            else:
-                end, shown, whole = self._scalar(at)
-                yield at, shown
-                if not whole:
-                    self.doubtful = self.doubtful or end < len(text)
-                    return
-            at = end
-
-    def _punctuate(self, char: str) -> None:
-        self._after_key = False
-        if char in "[{":
-            self._open.append((char, self._key, self._sealed))
-            if char == "{":
-                self._sealed = self._sealed or (self._key is not None and not opens(self._key))
-                self._key = None
-        elif char in "]}":
-            _, self._key, self._sealed = self._open.pop()
-        elif char == "," and self._open[-1][0] == "{":
-            self._key = None
-
-    def _scalar(self, start: int) -> tuple[int, str, bool]:
-        """Where it ends, what is shown, and whether the rest of the line can be understood after it."""
-        text = self._text
-        quote = text[start] if text[start] in "\"'" else ""
-        end = self._end_of_quoted(start, quote) if quote else self._end_of_plain(start)
-        if end <= start:  # a quote that is never closed, or a bracket that closes another one
-            return len(text), MASK, False
-        written = text[start:end]
-        value = written[1:-1] if quote else written
-        after = text[end:].lstrip()
-        if after.startswith(":") and (quote or after[1:2].strip() == "" or (self._open and after[1:2] in "[]{},\"'")):
-            plain = is_plain_key(value) and not self._after_key and (not self._open or self._open[-1][0] == "{")
-            self._key, self._after_key = value, True
-            self.last_key = value
-            return end, written if plain else MASK, plain
-        shown = self._shown(value)
-        # Something else where a value ends: the line is not what it seems, and the value may go on.
-        whole = after[:1] in ("", "#") or (bool(self._open) and after[0] in (",", _CLOSES[self._open[-1][0]]))
-        if shown is None or not whole:
-            self.doubtful = self.doubtful or (self._key is None and bool(self._open))
-            return end, MASK, whole and not ("://" in value and not quote)
-        return end, quote + shown + quote, quote != "" or shown == value
-
-    def _shown(self, value: str) -> str | None:
-        """A value as it is shown under the key at hand; None masks it."""
-        reference = _REFERENCE.fullmatch(value)
-        if reference and reference[2] is None:
-            return value
-        if self._sealed or not may_be_shown(self._key):
-            return None
-        if reference:
-            default = self._shown(reference[2])
-            return None if default is None else value[: reference.start(2)] + default + "}"
-        if "://" in value and not holds_key(value):
-            return shown_url(value)
-        return None if looks_secret(value) or ("?" in value and "=" in value) else value
-
-    def _end_of_quoted(self, start: int, quote: str) -> int:
-        """Behind the closing quote; -1 when there is none."""
-        text, at = self._text, start + 1
-        while at < len(text):
-            if text[at] == "\\" and quote == '"':
-                at += 1
-            elif text[at] == quote:
-                if quote == '"' or text[at + 1 : at + 2] != "'":
-                    return at + 1
-                at += 1
-            at += 1
-        return -1
-
-    def _end_of_plain(self, start: int) -> int:
-        text, at = self._text, start
-        while at < len(text) and not self._ends_plain(at):
-            reference = text[at : at + 2] == "${" and text.find("}", at)
-            at = reference + 1 if reference and reference > 0 else at + 1
-        return start + len(text[start:at].rstrip())
-
-    def _ends_plain(self, at: int) -> bool:
-        char, after = self._text[at], self._text[at + 1 : at + 2]
-        if self._open and (char in "[]{}," or (char == ":" and after in ("[", "]", "{", "}", ","))):
-            return True
-        return (char == ":" and after.strip() == "") or (char == "#" and self._text[at - 1].isspace())
+def _content(line: str) -> int:
+    """Where it begins, behind the dash of a list."""
+    indent, dash = _start(line)
+    return indent + 1 + _start(line[indent + 1 :])[0] if dash else indent
 
 
 def shown_path(loc: Sequence[str | int], line: str) -> tuple[str | int, ...]:

@@ -26,7 +26,7 @@ class ProblemList:
 
     def redactor(self, value: str) -> None:
         """A value came from the environment or another file: it is not to be repeated anywhere."""
-        self._outside.add(value)
+        self._outside.add(value.casefold())
 
     def add(
         self,
@@ -42,19 +42,23 @@ class ProblemList:
 
         `veiled` is the same for a value from outside: no part of it is repeated, and no hint is made from it.
         """
-        own = "" if veiled is None else str(veiled)
-        text = _QUOTED.sub(lambda quoted: "`…`" if quoted[1] in own or self._is_outside(quoted[1]) else quoted[0], text)
+        own = "" if veiled is None else str(veiled).casefold()
+        text = _QUOTED.sub(lambda quoted: "`…`" if quoted[1].casefold() in own or self._is_outside(quoted[1]) else quoted[0], text)
         hint = "" if own else _QUOTED.sub(lambda quoted: "`…`" if self._is_outside(quoted[1]) else quoted[0], hint)
         quoted = [*_QUOTED.findall(f"{text} {hint}"), value if isinstance(value, str) else ""]
         text, hint = shown_text(text, quoted), shown_text(hint, quoted)
         self.open(place.source)
         raw = place.source.lines[place.line - 1] if 0 < place.line <= len(place.source.lines) else ""
+        way = shown_path(loc, raw)
+        for step, shown in zip(loc, way, strict=True):
+            if step != shown:  # what is hidden in the way is repeated in no sentence
+                text, hint = text.replace(f"`{step}`", "`…`"), hint.replace(f"`{step}`", "`…`")
         line, column = masked(place.source.lines, place.line, place.column)
         problem = Problem(
             place.source.name,
             place.line,
             place.column,
-            _one_line(spell(shown_path(loc, raw))),
+            _one_line(spell(way)),
             _one_line(text),
             _one_line(hint),
             _one_line(line, "\t"),
@@ -64,6 +68,7 @@ class ProblemList:
         self._found.append((self._order[place.source.name], problem))
 
     def _is_outside(self, quoted: str) -> bool:
+        quoted = quoted.casefold()  # names of hosts are told in lower case
         return quoted in self._outside or any(len(value) >= _TELLING and value in quoted for value in self._outside)
 
     def raise_if_any(self) -> None:

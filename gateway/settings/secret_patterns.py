@@ -16,6 +16,7 @@ _HARMLESS_REST = re.compile(
     r"|/[A-Za-z0-9._~%/-]*"
 )
 """Hosts with their ports, and a path; or a path alone (`unix://`)."""
+_SERVER = re.compile(r"[A-Za-z0-9.-]{1,253}:[0-9]{1,5}")
 
 
 def looks_secret(text: str) -> bool:
@@ -37,10 +38,19 @@ def _has_login(text: str) -> bool:
     return text.rpartition("@")[0].partition(":")[2] != ""
 
 
+def is_server(text: str) -> bool:
+    """Whether `text` is a host and its port: what somebody writes who forgets the beginning of a URL."""
+    return _SERVER.fullmatch(text) is not None
+
+
 def shown_url(text: str) -> str:
     """`text` as it may be shown: user part and query of a URL masked, and all behind `://` when that is not plainly harmless."""
-    begin = _URL.search(text)
-    if begin is None or begin.end() == len(text):
+    if "://" not in text:
+        return text
+    begin = _URL.match(text)
+    if begin is None:
+        return MASK
+    if begin.end() == len(text):
         return text
     rest, question, _ = text[begin.end() :].partition("?")
     before, at, place = rest.rpartition("@")
@@ -49,6 +59,8 @@ def shown_url(text: str) -> str:
         return text[: begin.end()] + MASK
     if question and "@" in text[begin.end() + len(rest) :]:  # a password may hold a question mark: what is what cannot be known
         return text[: begin.end()] + MASK
-    if not _HARMLESS_REST.fullmatch(place) or holds_key(place):
+    # Without a port it may be the end of a password with an @ in it, behind which no host was written.
+    doubtful = at and not place.startswith("/") and re.search(r":[0-9]", place) is None
+    if doubtful or not _HARMLESS_REST.fullmatch(place) or holds_key(place):
         return text[: begin.end()] + login + MASK
     return text[: begin.end()] + login + place + (f"?{MASK}" if question else "")

@@ -1,8 +1,9 @@
-"""The README's tables, made from the code. `python -m tests.architecture.tables` writes them into the README.
+"""The tables of the README pages, made from the code. `python -m tests.architecture.tables` writes them into the pages.
 
 They stand between `<!-- table: NAME -->` and `<!-- end -->`.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,8 +16,12 @@ from gateway.cli.tables import markdown
 from gateway.observe.metrics import Metrics
 from gateway.observe.node_metrics import NodeMetrics
 from gateway.settings import json_schema
+from tests.bench import report
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+README, CONFIG, DEPLOY, TESTS = (ROOT / folder / "README.md" for folder in ("", "config", "deploy", "tests"))
+PAGES = (README, CONFIG, DEPLOY, TESTS)
+"""The front page, and the reference where it is used."""
 _TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -95,7 +100,18 @@ def _default(node: dict[str, Any], required: bool) -> str:
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 
-TABLES: dict[str, Callable[[], str]] = {"faults": faults, "metrics": metrics, "commands": commands, "configuration": configuration}
+def bench() -> str:
+    """The results of the benchmark that were saved last."""
+    return markdown(*report.table(json.loads((ROOT / "tests" / "bench" / "results.json").read_text())))
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "faults": faults,
+    "metrics": metrics,
+    "commands": commands,
+    "configuration": configuration,
+    "bench": bench,
+}
 
 
 def with_tables(page: str) -> str:
@@ -104,4 +120,5 @@ def with_tables(page: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(with_tables(README.read_text()))
+    for page in PAGES:
+        page.write_text(with_tables(page.read_text()))

@@ -1,35 +1,47 @@
-"""The README says what the code does."""
+"""The README pages say what the code does."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from tests.architecture.tables import README, TABLES, with_tables
+from tests.architecture.tables import PAGES, README, ROOT, TABLES, with_tables
 
-ROOT = README.parent
+FRONT_PAGE_LINES = 300
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
-def test_its_tables_are_those_of_the_code() -> None:
-    page = README.read_text()
-    assert with_tables(page) == page, "renew them: python -m tests.architecture.tables"
+@pages
+def test_tables_are_those_of_the_code(page: Path) -> None:
+    text = page.read_text()
+    assert with_tables(text) == text, "renew them: python -m tests.architecture.tables"
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_it_has_every_table(name: str) -> None:
-    assert f"<!-- table: {name} -->" in README.read_text()
+def test_every_table_stands_on_one_page(name: str) -> None:
+    assert sum(page.read_text().count(f"<!-- table: {name} -->") for page in PAGES) == 1
 
 
-def test_its_links_lead_somewhere() -> None:
-    page = README.read_text()
-    anchors = {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.*)$", page, re.MULTILINE)}
-    for target in re.findall(r"\]\(([^)]+)\)", page):
-        if target.startswith("#"):
-            assert target[1:] in anchors
-        elif not target.startswith(("http://", "https://")):
-            assert (ROOT / target).exists(), target
+@pages
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        if not target.startswith(("http://", "https://")):
+            name, _, anchor = target.partition("#")
+            other = page.parent / name if name else page
+            assert other.exists(), target
+            assert not anchor or anchor in _anchors(other.read_text()), target
 
 
-def test_the_commands_that_it_tells_to_run_exist() -> None:
-    for script in re.findall(r"^sh (\S+)", README.read_text(), re.MULTILINE):
+def _anchors(text: str) -> set[str]:
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pages
+def test_the_commands_to_run_exist(page: Path) -> None:
+    for script in re.findall(r"^sh (\S+)", page.read_text(), re.MULTILINE):
         assert Path(ROOT / script).is_file()
+
+
+def test_the_front_page_is_short() -> None:
+    assert len(README.read_text().splitlines()) <= FRONT_PAGE_LINES

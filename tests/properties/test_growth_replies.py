@@ -16,6 +16,7 @@ import zstandard
 
 from gateway.kernel.envelope.splice import CheckedJson, Spliced
 from gateway.kernel.faults import GatewayError
+from gateway.kernel.http.caching import PRIVATE, kept_apart
 from gateway.kernel.http.content_coding import decode, decoder
 from gateway.stages.normalize import normalize
 from gateway.table import Envelope
@@ -57,6 +58,15 @@ def test_a_reply_field(unit: bytes) -> None:
             ),
             2 * HEAD_BYTES,
         )
+
+
+@pytest.mark.parametrize("unit", [*UNITS, b'a="', b'a="\\"', b"a=,", b"private=", b"public,s-maxage,"], ids=shown)
+def test_who_may_store_it(unit: bytes) -> None:
+    def work(size: int) -> Work:
+        text = fill(unit, size).decode("latin-1")
+        return lambda: kept_apart([("Vary", text), ("Cache-Control", text)], (("Vary", "X-Api-Key"), PRIVATE), "Origin")
+
+    check_growth(work, 2 * HEAD_BYTES)
 
 
 REPLY_HEADS: dict[str, Callable[[int], bytes]] = {
@@ -106,6 +116,7 @@ FRAMES: dict[str, tuple[bytes, bytes]] = {
     "fields": (b'{"errors":{', b'"a":"b"}}'),
     "envelope": (b'{"requestId":"\\ud800","status":"SUCCESS","data":{"result":"', b'"}}'),
     "messages": (b'{"requestId":"a","status":"SUCCESS","data":{"result":1,"messages":[', b'0]},"more":"\\ud800"}'),
+    "more": (b'{"requestId":"a","status":"SUCCESS","data":{},"more":[', b"0]}"),
     "error": (b'{"requestId":"a","status":"ERROR","data":{"details":[', b"0]}}"),
     "members": (b'{"requestId":"a","status":"SUCCESS","data":{},', b'"a":1}'),
 }

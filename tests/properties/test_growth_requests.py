@@ -16,7 +16,9 @@ from gateway.edge import proxy_protocol
 from gateway.edge.certificates import Certificates
 from gateway.edge.request_head import Limits, Peer, RequestHeadChecker
 from gateway.exchange import Exchange
+from gateway.kernel.http.accept import quality
 from gateway.kernel.ids import Ids
+from gateway.kernel.key_format import without_keys
 from gateway.observe.access_log import printable
 from gateway.observe.redact import redactor
 from gateway.pipeline import Gateway
@@ -163,6 +165,15 @@ def test_a_line_of_the_log(unit: bytes) -> None:
     text = unit.decode("latin-1")
     check_growth(lambda size: lambda: hide(None, "info", {"event": "=" + text * (size // len(unit))}), 4 * HEAD_BYTES)
     check_growth(lambda size: lambda: printable(text * (size // len(unit))), 4 * HEAD_BYTES)
+
+
+@pytest.mark.parametrize(
+    "unit", [*UNITS, b"gw_", b"gw_" + b"a" * 31 + b".", b"gw_" + b"a" * 40, b"gzip;q=", b"gzip;" * 3 + b","], ids=shown
+)
+def test_a_scrape_and_a_key_in_a_path(unit: bytes) -> None:
+    text = unit.decode("latin-1")
+    check_growth(lambda size: lambda: quality(text * (size // len(unit)), "gzip"), 2 * HEAD_BYTES)
+    check_growth(lambda size: lambda: without_keys(text * (size // len(unit))), 2 * HEAD_BYTES)
 
 
 def test_the_measure_itself() -> None:

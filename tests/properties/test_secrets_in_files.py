@@ -28,6 +28,7 @@ URLS = [
         ("redis://", "h/0?password=", "&x"),
     ]
 ]
+URLS += [f"{before}{password}" for password in PASSWORDS[::8] for before in ("redis ://u:", "redis://u:a@", "redis//", "u:a@")]
 GOOD = "version: 1\nupstreams: [{id: s, targets: [{url: 'http://127.0.0.1:1'}]}]\nroutes: [{id: r, upstream: s, match: {prefix: /}}]\n"
 FILES = {
     "redis.url, block": "redis:\n  url: %s\n",
@@ -53,6 +54,24 @@ SECRETS = {
     "header, block": "routes:\n  - id: q\n    headers:\n      request:\n        set:\n          id: 7\n          X-A: %s\n          X-B: [1]\n",
     "anchors": "x: &x {secret_sha256: %s}\nkeys: [{<<: *x, id: a}]\n",
     "a tab": "admin:\n\ttoken: %s\n",
+    "a name that other sections have": "admin: {auth: %s}\nredis: {url: 'redis://h', id: %s, path: %s}\n",
+    "a name that other sections have, below": "redis:\n  url: redis://h\n  auth: %s\nadmin:\n  - message: %s\n",
+    "a name that routes have, of a target": "upstreams: [{id: t, auth: %s, targets: [{url: 'http://h', auth: %s}]}]\n",
+    "at the edge": "admin:\n  address: h:1\nauth: %s\n",
+    "goes on at the edge": "admin:\n  token: [x\n%s]\n",
+    "goes on behind a tab": "routes:\n - id: q\n   headers: {request: {set: {id: x\n\t%s}}}\n",
+    "goes on like a key": "admin:\n  token: x\n    id: %s\n",
+    "goes on in quotes like a key": 'redis:\n  password: "x\n  key_prefix: %s"\n',
+    "without a blank": "redis:\n  url: redis://h\n  password:%s\n",
+    "without a colon": "redis:\n  url: redis://h\n  password %s\n",
+    "an equals sign": "redis:\n  url: redis://h\n  password = %s\n",
+    "password file": "redis: {url: 'redis://h', password_file: '%s'}\n",
+    "password file, block": "redis:\n  url: redis://h\n  password_file: %s\n",
+    "a tag": "redis: {url: 'redis://h', password: !%s}\n",
+    "a tag before quotes": 'redis:\n  url: !"redis ://u:%s@h"\n    key_prefix: a\n',
+    "two values": "redis:\n  url: redis://h\n  password: %s %s\n    timeout: 1s\n",
+    "name and value swapped": "redis: {url: 'redis://h', '%s': password}\n",
+    "name and value of a field swapped": "routes: [{id: q, upstream: s, match: {prefix: /q}, headers: {request: {set: {'Bearer %s': X-A}}}}]\n",
     "JSON": '{"version":1,"admin":{"token":"%s"},"keys":[{"id":7}]}\n',
 }
 KEYS = {
@@ -76,10 +95,22 @@ CASES = [
 ]
 
 
-def said_of(text: str) -> str:
+FROM_OUTSIDE = [
+    "upstreams: [{id: t, targets: [{url: 'http://${SECRET}'}]}]\n",
+    "upstreams: [{id: t, targets: [{url: 'http://a${SECRET}:1'}]}]\n",
+    "admin: {address: '${SECRET}', hosts: ['${SECRET}']}\n",
+    "redis: {url: 'redis://:${SECRET}@h:x'}\n",
+    "redis: {url: 'redis://h', password_file: '${SECRET}'}\n",
+    "keys: [{id: '${SECRET}', plan: '${SECRET}', expires: '2026-${SECRET}'}]\n",
+    "routes: [{id: q, upstream: '${SECRET}', match: {path: '/{${SECRET}'}}]\n",
+    "server: {listeners: [{id: a, address: 'h:1', tls: {certificates: [{certificate: '/${SECRET}'}]}}]}\n",
+]
+
+
+def said_of(text: str, **environment: str) -> str:
     """Everything that is said of a file, in every form; nothing when it is in order."""
     try:
-        parse(text)
+        parse(text, environ=environment)
     except ConfigError as error:
         return "\n".join((error.text(), error.text(color=True), error.json(), error.github(), json.dumps(str(error))))
     return ""
@@ -87,7 +118,7 @@ def said_of(text: str) -> str:
 
 @pytest.mark.parametrize("name", [*FILES, *SECRETS, *KEYS])
 def test_no_part_of_a_secret_is_repeated(name: str) -> None:
-    cases = [(text % secret, secret) for case, text, secret in CASES if case == name]
+    cases = [(text.replace("%s", secret), secret) for case, text, secret in CASES if case == name]
     assert cases
     for text, secret in cases:
         mark = "PLAINKEY" if KEY in secret else MARK
@@ -99,3 +130,16 @@ def test_no_part_of_a_secret_is_repeated(name: str) -> None:
         ):
             said = said_of(whole)
             assert mark not in said, f"{whole}\n---\n{said}"
+
+
+@pytest.mark.parametrize("text", FROM_OUTSIDE)
+def test_no_value_of_the_environment_is_repeated(text: str) -> None:
+    for secret in ("Hunter2;Xyz", "Hunter2-Xyz", "HUNTER2"):
+        said = said_of(text, SECRET=secret)
+        assert said
+        assert MARK not in said.lower(), said
+
+
+def test_what_looks_like_a_variable_and_is_none_is_not_repeated() -> None:
+    assert MARK not in said_of(f"{GOOD}admin: {{token: 'a${{{MARK}}}b'}}\n")
+    assert "`TOKEN` is not set" in said_of(f"{GOOD}admin: {{token: 'a${{TOKEN}}b'}}\n")

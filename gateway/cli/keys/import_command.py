@@ -114,11 +114,13 @@ def _hashed(plain: object) -> str:
 
 def _doubles(candidates: list[Candidate]) -> Iterator[ImportProblem]:
     for what, of in (("id", "id"), ("secret", None), ("certificate", "certificate_subject")):
-        seen: dict[Any, int] = {}
+        seen: dict[Any, Candidate] = {}
         for each in candidates:
             value = each.digest if of is None else each.key.get(of)
-            if value is not None and (first := seen.setdefault(value, each.line)) != each.line:
-                yield ImportProblem(each.line, f"the key in line {first} has the same {what}")
+            # Several may stand in one line.
+            if value is not None and (first := seen.setdefault(value, each)) is not each:
+                key = "another" if first.line == each.line else "the"
+                yield ImportProblem(each.line, f"{key} key in line {first.line} has the same {what}")
 
 
 def _strangers(config: Config, candidates: list[Candidate]) -> Iterator[ImportProblem]:

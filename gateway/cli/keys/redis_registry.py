@@ -31,13 +31,20 @@ def editing(config: Config, otherwise: str = NO_STORE) -> Iterator[KeyRegistry]:
         finally:
             client.close()
     except (redis.RedisError, OSError) as error:
-        raise click.ClickException(f"Redis: {text_of(error)}") from None
+        raise click.ClickException(f"Redis: {text_of(error)}{_about_proxies(error)}") from None
     except UnreadableError as error:
         raise click.ClickException(str(error)) from None
     except RedisConnectionError as error:
         raise click.ClickException(f"Redis: {error}") from None
     except TakenError as error:
         raise click.ClickException(f"{error.key_id}: {error}") from None
+
+
+def _about_proxies(error: Exception) -> str:
+    """A proxy that passes on what gateways ask may refuse what changes keys: by a reply, or by cutting the connection."""
+    text = str(error)
+    refused = "unknown command" in text or "closed by server" in text
+    return "; if this is a proxy, name Redis itself in a file of your own" if refused else ""
 
 
 @contextmanager

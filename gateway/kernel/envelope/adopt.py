@@ -32,6 +32,8 @@ _probe = _PROBE.decode
 
 _STATUSES = frozenset({b'"SUCCESS"', b'"ERROR"'})
 _ENVELOPE = frozenset({"requestId", "status", "data", "more"})
+_MOST_QUOTES = 10_000
+"""In an error that is read. Each string in it is looked at by itself, which costs more than its bytes."""
 _BRIEF = frozenset({"code", "message", "developerMessage"})
 _LARGEST_TEXT = 65_536
 _OPENING_BYTES = 65_536
@@ -92,13 +94,16 @@ def adopt(body: bytes, request_id: str, status: int, family: str, notices: list[
     if says_success and status < 400:
         written = success_data(data, notices, new_id)
         return Adopted(status, 0, _written(request_id, b"SUCCESS", written, found), own_id)
+    large = len(body) > LARGEST_BODY or body.count(b'"') > _MOST_QUOTES
+    if large:
+        found = {}
     if says_success:
-        result = (members(data) or {}).get("result", data)
+        result = data if len(data) > LARGEST_BODY else (members(data) or {}).get("result", data)
         told = translate(status, _JSON, result, family)
         more = fit_json(render(found))[1:-1]
         return Adopted(status, told.code, error(request_id, *told[:3], told.links, told.details, more), own_id)
-    if len(body) > LARGEST_BODY:
-        data, found = _abridged(data), {}
+    if large:
+        data = _abridged(data)
     code, written = error_data(fit_json(data), code_of(status if status >= 400 else 503, family), new_id)
     others = {name: fit_json(value) for name, value in found.items()}
     return Adopted(status if status >= 400 else status_of(code), code, _written(request_id, b"ERROR", written, others), own_id)

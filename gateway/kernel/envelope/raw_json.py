@@ -25,12 +25,13 @@ _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _HALF = rb"[dD][89a-fA-F][0-9a-fA-F]{2}"
 _SURROGATE = re.compile(rb"\\u" + _HALF)
-_BEFORE_SURROGATE = re.compile(rb"\\u(?=" + _HALF + b")")
 _REPLACEMENT = "\ufffd".encode()
-_SHIELD = b"\xff\xfe"
+_SHIELD = b"\xfe\xfe"
 """In place of a backslash and u. In no UTF-8, so it can be taken back; and only Raw takes it."""
 _PAIR = b"\xff\xff"
 """In place of an escaped backslash, likewise, while surrogates are looked for."""
+_NO_HALVES = b"01234567"
+"""What follows `\\ud` in the escape of a character."""
 
 
 def is_utf8(text: bytes) -> bool:
@@ -52,44 +53,67 @@ def is_json(text: bytes) -> bool:
     return is_syntax(text) and (text.isascii() or is_utf8(text))
 
 
-def items(text: bytes) -> list[bytes] | None:
-    """The elements of an array, as they were spelled; None for anything else. `text` is valid JSON."""
+def items(text: bytes, most: int) -> list[bytes] | None:
+    """The first `most` elements of an array, as they were spelled; None for anything else. `text` is valid JSON."""
     found = decode(_ITEMS, text, shielded)
     if found is None:
         return None
     spelled = _unshielded if _has_surrogates(text) else bytes
-    return [spelled(item) for item in found]
+    return [spelled(item) for item in found[:most]]
 
 
 def members(text: bytes) -> Members | None:
     """The members of an object; None for anything else. `text` is valid JSON."""
     found = decode(_MEMBERS, text, shielded)
+    halves = _has_surrogates(text)
+    if found is None and halves:  # perhaps for a name
+        found = decode(_MEMBERS, text, closely_shielded)
     if found is None:
         return None
-    spelled = _unshielded if _has_surrogates(text) else bytes
+    spelled = _unshielded if halves else bytes
     return {name: spelled(value) for name, value in found.items()}
 
 
 def replaced(text: bytes) -> bytes:
     """With U+FFFD in place of each half of a surrogate pair."""
-    return _SURROGATE.sub(_REPLACEMENT, text)
+    return _unpaired(_SURROGATE.sub(_REPLACEMENT, _paired(text)))
 
 
 def shielded(text: bytes) -> bytes:
+    """With `_SHIELD` in place of the first two characters of each half, and of some others: for whoever reads no names."""
+    return _unpaired(_paired(text).replace(rb"\ud", _SHIELD + b"d").replace(rb"\uD", _SHIELD + b"D"))
+
+
+def closely_shielded(text: bytes) -> bytes:
     """With `_SHIELD` in place of the first two characters of each half."""
-    return _BEFORE_SURROGATE.sub(_SHIELD, text)
+    text = shielded(text)
+    for digit in (b"d", b"D"):
+        for code in _NO_HALVES:
+            text = text.replace(b"%b%b%c" % (_SHIELD, digit, code), rb"\u%b%c" % (digit, code))
+    return text
 
 
 def displaced(text: bytes) -> bytes:
-    """With another character in place of each half, and of some others: for whoever does not look at strings."""
+    """With another character in place of each half, and of some others: for whoever does not look at strings.
+
+    What follows an escaped backslash is changed as well, into what is as valid.
+    """
     return text.replace(rb"\ud", rb"\ue").replace(rb"\uD", rb"\ue")
+
+
+def _paired(text: bytes) -> bytes:
+    return text.replace(rb"\\", _PAIR)
+
+
+def _unpaired(text: bytes) -> bytes:
+    return text.replace(_PAIR, rb"\\")
 
 
 def decode(decoder: "msgspec.json.Decoder[T]", text: bytes, without_halves: Callable[[bytes], bytes] = replaced) -> T | None:
     """What `decoder` makes of `text`; None when that is not JSON, or not of its type.
 
     msgspec refuses lone halves of surrogate pairs that are spelled as escapes. If there are any, it sees what `without_halves`
-    (`replaced`, `shielded` or `displaced`) makes of the text.
+    (`replaced`, `shielded`, `closely_shielded` or `displaced`) makes of the text.
     """
     try:
         return decoder.decode(text)
@@ -101,10 +125,10 @@ def decode(decoder: "msgspec.json.Decoder[T]", text: bytes, without_halves: Call
 
 def decode_without_halves(decoder: "msgspec.json.Decoder[T]", text: bytes, without_halves: Callable[[bytes], bytes]) -> T | None:
     """As `decode`, of a text that `decoder` has refused as it is."""
-    if not _has_surrogates(text) or b"\xff" in text:
+    if not _has_surrogates(text) or b"\xfe" in text or b"\xff" in text:
         return None
     try:
-        return decoder.decode(without_halves(text.replace(rb"\\", _PAIR)).replace(_PAIR, rb"\\"))
+        return decoder.decode(without_halves(text))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
 

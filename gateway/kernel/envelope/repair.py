@@ -6,12 +6,14 @@ from typing import Annotated, Literal
 import msgspec
 
 from gateway.kernel.envelope.dates import iso_date
-from gateway.kernel.envelope.raw_json import Members, array, decode, items, members, quote, render
+from gateway.kernel.envelope.raw_json import Members, array, decode, displaced, items, members, quote, render
 from gateway.kernel.envelope.write import EMPTY_RESULT
 from gateway.kernel.faults import MESSAGES, UNDEFINED
 
 MOST_MENDED = 1000
 """Messages, or links, of one list that are mended one by one, which costs more than their bytes. What follows is left out."""
+LARGEST_MENDED = 512 * 1024
+"""The longest such list in bytes. To take apart what may be a million elements is not worth it: a longer one is left out."""
 
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 _KINDS = ("INFO", "ERROR", "WARNING", "DEBUG", "TRACE")
@@ -56,7 +58,7 @@ _INTEGER = msgspec.json.Decoder(int)
 
 def success_data(data: bytes, notices: list[bytes], new_id: Callable[[], str]) -> bytes:
     """The `data` of a SUCCESS, in order. `notices` are Messages to add; `new_id` names those that have no id."""
-    sound = decode(_SUCCESS, data)
+    sound = decode(_SUCCESS, data, displaced)
     if sound is not None and not notices and _dates_are_sound(sound.messages):
         return data
     found = members(data)
@@ -71,7 +73,7 @@ def success_data(data: bytes, notices: list[bytes], new_id: Callable[[], str]) -
 
 def error_data(data: bytes, fallback: int, new_id: Callable[[], str]) -> tuple[int, bytes]:
     """The code and the `data` of an ERROR, in order. `fallback` is the code if there is none; `new_id` as above."""
-    sound = decode(_ERROR, data)
+    sound = decode(_ERROR, data, displaced)
     if sound is not None and _dates_are_sound(sound.details):
         return sound.code, data
     found = members(data) or {}
@@ -115,10 +117,7 @@ def _text(found: Members, name: str) -> str:
 
 
 def _messages(text: bytes, kind: str, new_id: Callable[[], str]) -> list[bytes]:
-    elements = items(text)
-    if elements is None:
-        elements = [text]
-    return [mended for element in elements[:MOST_MENDED] if (mended := _message(element, kind, new_id))]
+    return [mended for element in _elements(text) if (mended := _message(element, kind, new_id))]
 
 
 def _message(text: bytes, kind: str, new_id: Callable[[], str]) -> bytes:
@@ -150,10 +149,15 @@ def _message(text: bytes, kind: str, new_id: Callable[[], str]) -> bytes:
 
 
 def _links(text: bytes) -> list[bytes]:
-    elements = items(text)
-    if elements is None:
-        elements = [text]
-    return [mended for element in elements[:MOST_MENDED] if (mended := _link(element))]
+    return [mended for element in _elements(text) if (mended := _link(element))]
+
+
+def _elements(text: bytes) -> list[bytes]:
+    """Of a list, or the only one that stands where a list should be."""
+    if len(text) > LARGEST_MENDED:
+        return []
+    elements = items(text, MOST_MENDED)
+    return [text] if elements is None else elements
 
 
 def _link(text: bytes) -> bytes:

@@ -19,7 +19,6 @@ MOST_KEYS = 8
 """Keys, and parameters that look like one, in one request. Whoever sends more is not answered with any of them."""
 
 _MOST_COPIES = 64
-_NO_SEPARATORS = bytes(set(range(256)) - set(b"&;"))
 _PADDING = re.escape("".join(map(chr, range(2, 33))) + "\x7f\xa0'\"()[]{}<>.,:&=*!$\ufeff")
 _MARKS = bytes.maketrans(b"\0\1+&;=", b"\2\2 \0\0\1")
 """Separators and the sign behind a name become marks, so that they are not taken for the same characters escaped."""
@@ -51,13 +50,13 @@ def take_key(query: str, name: str) -> tuple[list[str], str]:
     taken = _resembling(query, folded)
     if not taken:
         return [], query
-    pieces = _pieces(query)
+    spans = _spans(query, taken)
     keys: list[str] = []
-    for number in sorted(taken):
-        raw_name, _, raw_value = pieces[2 * number].partition("=")
-        if decode(raw_name) == name and (number == 0 or pieces[2 * number - 1] == "&"):
+    for start, end in spans:
+        raw_name, _, raw_value = query[start:end].partition("=")
+        if decode(raw_name) == name and (start == 0 or query[start - 1] == "&"):
             keys.append(decode(raw_value))
-    return keys, _without(pieces, taken)
+    return keys, _without(query, spans)
 
 
 def _resembling(query: str, folded: str) -> set[int]:
@@ -108,7 +107,7 @@ def drop_copies(query: str, secrets: list[bytes]) -> str:
             dropped.update(islice(_parameters_with(secret, each), _MOST_COPIES + 1))
     if len(dropped) > _MOST_COPIES:
         raise TooManyKeysError
-    return _without(_pieces(query), dropped)
+    return _without(query, _spans(query, dropped))
 
 
 def _parameters_with(secret: bytes, marked: bytes) -> Iterator[int]:
@@ -121,27 +120,28 @@ def _parameters_with(secret: bytes, marked: bytes) -> Iterator[int]:
             return
 
 
-def _pieces(query: str) -> list[str]:
-    """The parameters, and between them the separators."""
-    parameters = query.replace(";", "&").split("&")
-    pieces = [""] * (2 * len(parameters) - 1)
-    pieces[::2] = parameters
-    pieces[1::2] = query.encode("latin-1", "replace").translate(None, _NO_SEPARATORS).decode()
-    return pieces
+def _spans(query: str, numbers: set[int]) -> list[tuple[int, int]]:
+    """Where the parameters that have these `numbers` begin and end, in order."""
+    parameters = query.replace(";", "&")
+    spans: list[tuple[int, int]] = []
+    start = before = 0
+    for number in sorted(numbers):
+        start = len(query) - len(parameters[start:].split("&", number - before)[-1])
+        end = parameters.find("&", start)
+        spans.append((start, end if end >= 0 else len(query)))
+        before = number
+    return spans
 
 
-def _without(pieces: list[str], numbers: set[int]) -> str:
-    """A query of `pieces` without the parameters that have these `numbers`, and without the separator before each."""
-    for number in numbers:
-        pieces[2 * number] = ""
-        if number:
-            pieces[2 * number - 1] = ""
-    first = 0
-    while first in numbers:
-        first += 1
-    if 0 < 2 * first < len(pieces):
-        pieces[2 * first - 1] = ""
-    return "".join(pieces)
+def _without(query: str, spans: list[tuple[int, int]]) -> str:
+    """`query` without what stands there, and without the separator before each; that behind it where it begins the query."""
+    kept: list[str] = []
+    last = 0
+    for start, end in spans:
+        kept.append(query[last : max(last, start - 1)])
+        last = end
+    rest = "".join([*kept, query[last:]])
+    return rest[1:] if spans and spans[0][0] == 0 else rest
 
 
 def fold(text: str) -> str:

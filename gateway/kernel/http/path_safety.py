@@ -12,24 +12,28 @@ Everything here takes time linear in the length of the path.
 
 import re
 from binascii import a2b_qp
-from urllib.parse import quote
 
 _SUSPECT = ("%", ";", "//", "/.")
-_UNSAFE = re.compile(r"[^!\"$->@-[\]-~]")
-"""What is not visible ASCII, and `#`, `?` and backslash."""
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_VISIBLE = bytes(code for code in range(0x21, 0x7F) if code not in b"#?\\")
+_NO_CONTROL = bytes(code for code in range(0x20, 0x100) if code != 0x7F)
 _NO_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SLASHES = re.compile("//+")
 _PARAMETERS = re.compile(";[^/]*")
 _DOT_SEGMENT = re.compile(r"/\.\.?(?=[/;?#\x00]|\Z)")
-_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 _OVERLONG = re.compile("[\xc0\xc1][\x80-\xbf]|\xe0[\x80-\x9f][\x80-\xbf]|\xf0[\x80-\x8f][\x80-\xbf]")
 """A dot or slash as UTF-8 must never spell it (RFC 3629 3), and as lax decoders read it all the same."""
 ROUNDS = 4
 """Rounds of decoding after which a path has to be plain. Nobody needs more, and each could be what some backend decodes to."""
 
-_PAIRS = [high + low for high in "0123456789abcdefABCDEF" for low in "0123456789abcdefABCDEF"]
-_PLAIN = {pair: chr(int(pair, 16)) if int(pair, 16) in _UNRESERVED else "%" + pair.upper() for pair in _PAIRS}
+_SAFE = _UNRESERVED + b"/!$&'()*+,=:@"
+_ESCAPES = [b"%%%02X" % code for code in range(256)]
+_FEW = 16
+_RESERVED = bytes(code for code in range(0x21, 0x7F) if code not in _UNRESERVED + b"%#?\\")
+"""What may stand in a path as it is, and differs from its escape."""
+_MARKS = bytes(code for code in range(0x20) if code not in b"\0\t\n\r")[: len(_RESERVED)]
+_ASIDE, _BACK = bytes.maketrans(_RESERVED + b"%", _MARKS + b"="), bytes.maketrans(_MARKS, _RESERVED)
+"""To marks and back; the escapes of quoted-printable meanwhile. No path has control characters in any reading."""
 
 
 def readings(path: str) -> tuple[str, str] | None:
@@ -39,14 +43,17 @@ def readings(path: str) -> tuple[str, str] | None:
     second is decoded once, with `;` parameters cut off and empty segments merged, and spelled like the first: where it leads to
     another route, whatever that asks for, a path is ambiguous. `path` has no two slashes in a row (`merged`).
     """
-    if path[:1] == "/" and not _UNSAFE.search(path) and not any(mark in path for mark in _SUSPECT):
+    if path[:1] != "/" or not path.isascii() or path.encode().translate(None, _VISIBLE):
+        return None
+    if not any(mark in path for mark in _SUSPECT):
         return path, path
     return _scrutinise(path)
 
 
 def spelled(decoded_path: str | bytes) -> str:
     """A decoded path, or a segment of one, as the first of its `readings` has it."""
-    return quote(decoded_path, safe="/!$&'()*+,=:@~")
+    raw = decoded_path.encode() if isinstance(decoded_path, str) else decoded_path
+    return _escaped(raw, _SAFE).decode("ascii")
 
 
 def merged(path: str) -> str:
@@ -69,14 +76,12 @@ def decoded(path: str) -> list[str]:
 
 
 def _scrutinise(path: str) -> tuple[str, str] | None:
-    if path[:1] != "/" or _UNSAFE.search(path) or "//" in path:
-        return None
-    if _NO_ESCAPE.search(path):
+    if "//" in path or _NO_ESCAPE.search(path):
         return None
     texts = decoded(path)
     if len(texts) > ROUNDS + 1 or any(_DOT_SEGMENT.search(text.replace("\\", "/")) for text in texts):
         return None
-    if _CONTROL.search(texts[-1]) or _OVERLONG.search(texts[-1]):
+    if texts[-1].encode("latin-1").translate(None, _NO_CONTROL) or (not texts[-1].isascii() and _OVERLONG.search(texts[-1])):
         return None
     once = texts[min(1, len(texts) - 1)]
     trimmed = _PARAMETERS.sub("", once) if ";" in once else once
@@ -97,5 +102,21 @@ def _decode(text: str) -> str:
 
 def _plain(path: str) -> str:
     """`path` with unreserved characters decoded and the other escapes in upper case. All escapes are in order."""
-    first, *pieces = path.split("%")
-    return first + "".join([_PLAIN[piece[:2]] + piece[2:] for piece in pieces])
+    raw = a2b_qp(path.encode("ascii").translate(_ASIDE))
+    return _escaped(raw, _UNRESERVED + _MARKS).translate(_BACK).decode("ascii")
+
+
+def _escaped(raw: bytes, safe: bytes) -> bytes:
+    """`raw` with an escape for everything that is not `safe`. A few characters, however often, need no step in Python for each."""
+    odd, found = raw.translate(None, safe), [b"%"]
+    while odd and len(found) <= _FEW:
+        found.append(odd[:1])
+        odd = odd.replace(found[-1], b"")
+    if odd:
+        spelled = _ESCAPES.copy()
+        for code in safe:
+            spelled[code] = bytes((code,))
+        return b"".join(map(spelled.__getitem__, raw))
+    for each in dict.fromkeys(found):
+        raw = raw.replace(each, _ESCAPES[each[0]])
+    return raw

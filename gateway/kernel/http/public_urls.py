@@ -26,6 +26,8 @@ _ANCHOR = re.compile(r'(\banchor=")([^"]*)', re.IGNORECASE)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1", "0.0.0.0", "::")  # noqa: S104  nothing is bound here
 """What a service calls itself that is called at one of these."""
 _MOST_DIGITS = 18
+_MOST_ATTRIBUTES = 32
+"""Attributes of one cookie that are passed on. There are ten that mean something."""
 _USUAL_PORTS = {"http": 80, "https": 443}
 
 
@@ -111,7 +113,7 @@ class UrlMapping(msgspec.Struct, frozen=True):
 
     def cookie(self, value: str, to: PublicOrigin) -> str:
         """A Set-Cookie field. One whose name begins with `__Host-` has the path / or is none (RFC 6265bis 4.1.3.2)."""
-        pair, *attributes = value.split(";")
+        pair, *attributes = value.split(";", _MOST_ATTRIBUTES + 1)[: _MOST_ATTRIBUTES + 1]
         pinned = pair.lstrip().lower().startswith("__host-")
         kept = [pair]
         for attribute in attributes:

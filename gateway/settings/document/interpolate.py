@@ -25,12 +25,14 @@ def interpolate(text: str, environ: Mapping[str, str], directory: Path) -> str:
         if match["name"] is None:
             return "$"
         value = environ.get(match["name"])
+        # A password may have this form by chance.
+        name = match["name"] if match["name"].isupper() or match[0] == text else "…"
         if match["kind"] == "-":
             return value or match["rest"]
         if match["kind"] == "?" and not value:
-            raise ValueError(f"`{match['name']}` is not set in the environment: {match['rest'] or 'it must be'}")
+            raise ValueError(f"`{name}` is not set in the environment: {match['rest'] or 'it must be'}")
         if value is None:
-            raise ValueError(f"`{match['name']}` is not set in the environment; set it, or write `${{{match['name']}:-default}}`")
+            raise ValueError(f"`{name}` is not set in the environment; set it, or write `${{{name}:-default}}`")
         return value
 
     return _REFERENCE.sub(replace, text)

@@ -19,6 +19,8 @@ Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The parser of libyaml where PyYAML has it; its own is the same, slower."""
 
 MOST_DEPTH = 64
+_UNCLOSED = "unexpected end of stream"
+"""The parser's words for the end of the file within quotes."""
 _SPARE_NODES = 10_000
 _NO_TAGS = "tags are not supported; write the value without it, or put a value that begins with `!` into quotes"
 """Neither a tag nor the name of an alias is repeated: it may be a password that somebody did not put into quotes."""
@@ -66,7 +68,9 @@ def read(source: Source, text: str, environ: Mapping[str, str], report: Report, 
         place = Place(source, before.count("\n") + 1, len(before) - before.rfind("\n"))
         report(place, (), "this character is not allowed in YAML; in double quotes, write `\\xNN` for it")
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        # A quote that is never closed is to be mended where it began.
+        mark = error.context_mark if _UNCLOSED in str(error.problem) else error.problem_mark
+        mark = mark or error.problem_mark or error.context_mark
         place = Place(source, mark.line + 1, mark.column + 1) if mark else Place(source, 1, 1)
         report(place, (), _explain(error, source, place))
     return BROKEN
@@ -75,6 +79,8 @@ def read(source: Source, text: str, environ: Mapping[str, str], report: Report, 
 def _explain(error: MarkedYAMLError, source: Source, place: Place) -> str:
     problem = str(error.problem or error.context)
     line = source.lines[place.line - 1] if place.line <= len(source.lines) else ""
+    if _UNCLOSED in problem:
+        return "not YAML: this quote is never closed"
     if "cannot start any token" in problem:
         if line[place.column - 1 : place.column] == "\t":
             return "a tab cannot indent YAML; use spaces"

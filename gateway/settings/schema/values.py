@@ -4,6 +4,7 @@ A text quotes what it repeats of a value in backquotes, and only there: whoever 
 from the environment. Values of secrets are never repeated.
 """
 
+import os
 import re
 from collections.abc import Iterable
 from datetime import datetime
@@ -155,16 +156,20 @@ def password(value: object) -> str:
 
 
 def password_file(value: object) -> str:
-    """What stands in the file, without the line break at its end."""
+    """What stands in the file, without the line break at its end. The name of a file that is not there may be the password itself."""
     path = Path(text_of(value, "the path of a file"))
     try:
         with path.open("rb") as stream:
             content = stream.read(_LONGEST_PASSWORD_BYTES + 3)
         text = content.decode().removesuffix("\n").removesuffix("\r")
     except OSError as error:
-        raise RefusedError(f"`{path}` cannot be read: {error.strerror}") from None
-    except ValueError:
+        name = f"`{path}`" if os.path.lexists(path) else "the file"
+        place = f"it is looked for in `{path.parent}`" if name == "the file" and path.parent.is_dir() else ""
+        raise RefusedError(f"{name} cannot be read: {error.strerror}", place) from None
+    except UnicodeDecodeError:
         raise RefusedError(f"`{path}` is not UTF-8 text") from None
+    except ValueError:
+        raise RefusedError("this is not the name of a file") from None
     if not text or len(text) > _LONGEST_PASSWORD_BYTES:
         raise RefusedError(f"`{path}` holds no password: 1 to {_LONGEST_PASSWORD_BYTES} characters are wanted")
     return text

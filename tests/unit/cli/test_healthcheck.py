@@ -22,6 +22,12 @@ def test_draining_is_1() -> None:
     assert f"the gateway at {address} is not ready: it answers 503" in done.stderr
 
 
+def test_a_name_that_the_gateway_does_not_know_is_not_called_unready() -> None:
+    with admin(421, b'{"error": "write it into admin.hosts"}') as (address, _):
+        done = check("--url", address)
+    assert (done.exit_code, done.stderr) == (1, "write it into admin.hosts\n")
+
+
 def test_a_url_may_name_another_path() -> None:
     with admin(200, b"") as (address, asked):
         assert check("--url", f"http://{address}/healthz").exit_code == 0

@@ -14,6 +14,7 @@ from gateway.redis_client.connection import RedisConnection, pack
 from gateway.settings.schema import redis_urls
 from gateway.settings.schema.values import RefusedError
 from tests.redis_server import RedisProcess
+from tests.refusing_proxy import proxy_before
 
 LONG_S = 5.0
 
@@ -160,3 +161,11 @@ async def test_a_set_up_that_is_given_up_leaves_no_connection() -> None:
             opening.cancel()
             await asyncio.wait([opening], timeout=0.01)
         await asyncio.wait_for(ended.wait(), LONG_S)
+
+
+@pytest.mark.parametrize("cuts", [False, True])
+async def test_a_proxy_that_refuses_databases_is_told(redis_server: RedisProcess, cuts: bool) -> None:
+    with proxy_before(redis_server, cuts=cuts) as port:
+        with pytest.raises(RedisConnectionError, match=r"a proxy that refuses SELECT serves database 0 only"):
+            await RedisAddress(f"redis://127.0.0.1:{port}/1").open(5.0)
+        (await RedisAddress(f"redis://127.0.0.1:{port}/0").open(5.0)).close()

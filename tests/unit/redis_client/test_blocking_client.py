@@ -9,6 +9,7 @@ from gateway.redis_client.blocking_client import client_for
 from tests.redis_cluster import RedisCluster
 from tests.redis_sentinels import RedisSentinels
 from tests.redis_server import RedisProcess, free_port
+from tests.refusing_proxy import proxy_before
 
 
 def asked(url: str, key: str = "k") -> bytes:
@@ -25,6 +26,11 @@ def asked(url: str, key: str = "k") -> bytes:
 def test_one_server_by_port_and_by_socket(redis_server: RedisProcess) -> None:
     assert asked(redis_server.url) == asked(f"unix://{redis_server.socket_path}?db=3") == b"v"
     assert redis_server.ask("INFO", "keyspace")["db3"]["keys"] == 1
+
+
+def test_through_a_proxy_that_takes_no_more_than_it_must(redis_server: RedisProcess) -> None:
+    with proxy_before(redis_server, cuts=True) as port:
+        assert asked(f"redis://127.0.0.1:{port}/0") == b"v"
 
 
 def test_with_a_password(tmp_path: Path) -> None:

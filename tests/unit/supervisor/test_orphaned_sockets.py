@@ -66,8 +66,8 @@ def test_each_ended_worker_has_a_substitute_until_its_successor_serves(sockets: 
 
 
 def test_substitutes_share_the_load(sockets: Sockets) -> None:
-    first, second, third, fourth = (FakeWorker(slot, state) for slot, state in enumerate(("serving", "serving", "ended", "ended")))
-    OrphanedSockets(sockets).assign(members(first, second, third, fourth))
+    first, second = FakeWorker(0, "serving"), FakeWorker(1, "serving")
+    OrphanedSockets(sockets).assign(members(first, second, FakeWorker(2, "ended"), FakeWorker(3, "ended")))
     assert (len(first.shared), len(second.shared)) == (1, 1)
 
 

@@ -178,3 +178,59 @@ def test_a_format_is_known_by_how_it_begins(text: str, form: str) -> None:
 def test_csv_as_spreadsheets_write_it(text: str) -> None:
     (entry,) = entries(text, "csv")
     assert entry.fields == {"id": "a", "organizations": ["acme"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("id|plan\na|b\n", [2]),
+        (" ID , Plan \na , b \n", [2]),
+        ("sep=;\r\nid;plan\r\na;b\r\n", [3]),
+        ("id,plan,,\na,b,,\n", [2]),
+        ("\n\nid\tplan\n\na\tb\n", [5]),
+        ('"Id","Organizations"\n"a","c\nd"\n', [3]),
+    ],
+)
+def test_csv_as_programs_export_it(text: str, lines: list[int]) -> None:
+    assert form_of("-", text) == "csv"
+    found = list(entries(text, "csv"))
+    assert [(entry.line, entry.fields["id"], entry.problem) for entry in found] == [(line, "a", "") for line in lines]
+    assert found[0].fields in ({"id": "a", "plan": "b"}, {"id": "a", "organizations": ["c", "d"]})
+
+
+def test_blanks_in_a_secret_stay_and_columns_without_a_name_are_empty() -> None:
+    assert list(entries('id,secret\na,"b "\n', "csv")) == [ImportEntry(2, {"id": "a", "secret": "b "})]
+    assert list(entries("id,,\na,b,\n", "csv")) == [ImportEntry(2, {}, "3 fields are wanted here")]
+
+
+def test_json_entries_one_after_another() -> None:
+    """As jq writes them."""
+    text = '{\n  "id": "a"\n}\n{\n  "id": "b"\n}\n'
+    assert form_of("-", text) == "json"
+    assert list(entries(text, "json")) == [ImportEntry(1, {"id": "a"}), ImportEntry(4, {"id": "b"})]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"id": "a"}] [{"id": "b"}]',
+        '[{"id": "a"}',
+        '{"keys": [{"id": "a"}], "more": 1',
+        '{"keys": [{"id": "a"}]} {"keys": []}',
+        '[{"id": "a"}]]',
+    ],
+)
+def test_no_key_is_lost_behind_a_list(text: str) -> None:
+    found = list(entries(text, "json"))
+    assert [entry.fields for entry in found] == [{"id": "a"}, {}]
+    assert found[1].problem == "not JSON; --format says which format it is"
+
+
+def test_what_stands_behind_a_list_in_its_object_is_of_no_interest() -> None:
+    assert list(entries('{"total": 1, "keys": [{"id": "a"}], "next": null}', "json")) == [ImportEntry(1, {"id": "a"})]
+
+
+@pytest.mark.parametrize("text", ["[[keys]]\nid = 'a'\n", "{id: a}", '["a"', "x: [", '{"id": 1}}', "insert into keys values ('a')"])
+def test_what_is_not_recognised_is_told_how_to_be_named(text: str) -> None:
+    problems = [entry.problem for entry in entries(text, form_of("-", text))]
+    assert any("--format says which format it is" in problem for problem in problems)

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from gateway.cli import main
 from tests.redis_acl import acl_rules
 from tests.redis_server import RedisProcess, free_port
+from tests.refusing_proxy import proxy_before
 from tests.unit.cli.stored import PREAMBLE, configuration, done, keys
 
 
@@ -26,7 +27,7 @@ def test_a_configuration_that_is_wrong_is_explained(tmp_path: Path) -> None:
     assert "add `redis: {url: …}`" in refused.stderr
 
 
-def test_the_error_for_an_unavailable_redis_hides_its_password(tmp_path: Path) -> None:
+def test_a_redis_that_is_away_is_told_without_its_password(tmp_path: Path) -> None:
     for url in ("redis://:s3cret@127.0.0.1:{port}", "redis+cluster://:s3cret@127.0.0.1:{port}"):
         file = tmp_path / "gateway.yaml"
         file.write_text(PREAMBLE + f'redis: {{url: "{url.format(port=free_port())}"}}\nkeys: {{store: redis}}\n')
@@ -37,6 +38,16 @@ def test_the_error_for_an_unavailable_redis_hides_its_password(tmp_path: Path) -
         assert "gw_" not in refused.output
 
 
+def test_a_proxy_before_redis_is_told_what_it_cannot_do(tmp_path: Path, redis_server: RedisProcess) -> None:
+    for cuts in (False, True):
+        with proxy_before(redis_server, cuts=cuts) as port:
+            file = tmp_path / "gateway.yaml"
+            file.write_text(PREAMBLE + f"redis: {{url: 'redis://127.0.0.1:{port}/0'}}\nkeys: {{store: redis}}\n")
+            refused = keys(file, "create", "--id", "a")
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert refused.stderr.endswith("; if this is a proxy, name Redis itself in a file of your own\n")
+
+
 def test_each_prefix_has_its_own_keys(tmp_path: Path, redis_server: RedisProcess) -> None:
     file = configuration(tmp_path, redis_server)
     done(keys(file, "create", "--id", "a"))
@@ -44,7 +55,7 @@ def test_each_prefix_has_its_own_keys(tmp_path: Path, redis_server: RedisProcess
     assert "no key `a`" in keys(file, "show", "a").stderr
 
 
-def test_an_unreadable_key_is_reported_with_a_hint(tmp_path: Path, redis_server: RedisProcess) -> None:
+def test_what_cannot_be_read_is_told_with_what_to_do(tmp_path: Path, redis_server: RedisProcess) -> None:
     redis_server.ask("HSET", "gw:1:{keys}:ids", "torn", "{")
     refused = keys(configuration(tmp_path, redis_server), "list")
     assert refused.exit_code == 1

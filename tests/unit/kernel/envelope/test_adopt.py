@@ -80,6 +80,20 @@ def test_an_error_too_large_to_be_read_keeps_its_code_and_texts() -> None:
     assert json.loads(adopted.body)["data"] == {"code": 2001, "message": "m", "developerMessage": "m"}
 
 
+@pytest.mark.parametrize("more", [b'"a",' * 6000 + b"0", b"0," * 200_000 + b"0"], ids=["strings", "bytes"])
+def test_an_error_of_more_than_can_be_looked_at_is_told_without_it(more: bytes) -> None:
+    failed = _adopt(b'{"requestId":"a","status":"SUCCESS","data":{"result":{"message":"m"}},"more":[%b]}' % more, 422)
+    assert json.loads(failed.body)["data"]["message"] == "m"
+    assert "more" not in json.loads(failed.body)
+    error = b'{"requestId":"a","status":"ERROR","data":{"code":2001,"message":"m","developerMessage":"d","links":[%b]}}' % more
+    assert json.loads(_adopt(error, 422).body)["data"] == {"code": 2001, "message": "m", "developerMessage": "d"}
+
+
+def test_a_bad_status_wins_over_a_large_success() -> None:
+    adopted = _adopt(b'{"requestId":"a","status":"SUCCESS","data":{"result":[%b0]}}' % (b"0," * 200_000), 500)
+    assert (adopted.status, adopted.code, json.loads(adopted.body)["data"]["message"]) == (500, 1004, "Undefined error")
+
+
 @pytest.mark.parametrize(
     ("code", "status"),
     [(b"1000", 400), (b"1001", 400), (b"1002", 401), (b"1003", 403), (b"1004", 503), (b"1005", 404), (b"1006", 405), (b"8000", 429), (b"8007", 403), (b"2001", 503), (b"null", 503)],

@@ -42,7 +42,11 @@ def test_invalid(text: bytes) -> None:
     ],
 )
 def test_items(text: bytes, elements: list[bytes] | None) -> None:
-    assert items(text) == elements
+    assert items(text, 3) == elements
+
+
+def test_the_first_items_of_many() -> None:
+    assert items(b"[0,1,2,3]", 2) == [b"0", b"1"]
 
 
 @pytest.mark.parametrize(
@@ -52,6 +56,8 @@ def test_items(text: bytes, elements: list[bytes] | None) -> None:
         (b'{"b" : 1.50 , "a":{ }}', {"b": b"1.50", "a": b"{ }"}),
         (b'{"a":1,"a":2}', {"a": b"2"}),
         (b'{"a":"\\ud800\\\\ud800","b":"\\ud83d\\ude00"}', {"a": b'"\\ud800\\\\ud800"', "b": b'"\\ud83d\\ude00"'}),
+        (b'{"\\uD55C":"\\uDC00\\ud55c","\\ud55c":1}', {"\ud55c": b"1"}),
+        (b'{"a":"\\ud800","\\uD55Cb":"\\uDC00\\ud55c\\\\uD800"}', {"a": b'"\\ud800"', "\ud55cb": b'"\\uDC00\\ud55c\\\\uD800"'}),
         (b'{"\\ud800":1}', None),
         (b"[]", None),
         (b'["\\ud800"]', None),

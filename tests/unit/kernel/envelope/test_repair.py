@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gateway.kernel.envelope.repair import MOST_MENDED, error_data, string, success_data
+from gateway.kernel.envelope.repair import LARGEST_MENDED, MOST_MENDED, error_data, string, success_data
 from gateway.kernel.envelope.write import error, message_ids, render_message, success
 from tests.envelope_schema import check_envelope
 from tests.samples import REQUEST_ID
@@ -128,6 +128,7 @@ def test_an_error_is_mended(data: bytes, mended: bytes) -> None:
 
 def test_string() -> None:
     assert string(b'"a\\u0041"') == "aA"
+    assert string(b'"a\\\\ud800\\ud800"') == "a\\ud800\ufffd"
     assert string(b"1") is None
 
 
@@ -149,3 +150,10 @@ def test_a_code_is_what_an_integer_of_32_bits_holds(exponent: int, sign: int) ->
 def test_of_endless_lists_the_first_are_mended() -> None:
     written = success_data(b'{"result":1,"messages":[%b"a"]}' % (b'"a",' * MOST_MENDED), [], message_ids(REQUEST_ID))
     assert len(json.loads(written)["messages"]) == MOST_MENDED
+
+
+def test_an_enormous_list_that_is_not_sound_is_left_out() -> None:
+    enormous = b'{"result":1,"messages":[%b"a"]}' % (b'"a",' * (LARGEST_MENDED // 4))
+    assert json.loads(success_data(enormous, [], message_ids(REQUEST_ID)))["messages"] == []
+    sound = b'{"result":1,"messages":[%b]}' % b",".join([b'{"id":"a","type":"INFO","text":"a"}'] * (LARGEST_MENDED // 35))
+    assert success_data(sound, [], message_ids(REQUEST_ID)) == sound

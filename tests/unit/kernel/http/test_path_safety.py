@@ -43,3 +43,9 @@ def test_other_paths_have_a_plain_and_a_liberal_reading(path: str, plain: str, l
 )  # fmt: skip
 def test_what_backends_might_read_differently_is_refused(path: str) -> None:
     assert readings(path) is None
+
+
+@pytest.mark.parametrize("codes", [range(0xC2, 0xCA), range(0xC2, 0x100)], ids=["a few characters", "many"])
+def test_every_escape_is_spelled_in_one_way(codes: range) -> None:
+    plain = "/v1/a" + "".join([f"%{code:02X}+%25" for code in codes])
+    assert readings(plain.lower().replace("a%", "%61%", 1)) == (plain, plain)

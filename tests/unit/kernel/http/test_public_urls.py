@@ -242,3 +242,7 @@ def test_large_values_take_no_longer_than_they_are_long(text: str) -> None:
     SHOP.refresh(text, API, "/items")
     SHOP.cookie(text, API)
     assert time.process_time() - began < 0.5
+
+
+def test_of_endless_attributes_of_a_cookie_some_are_passed_on() -> None:
+    assert PLAIN.cookie("a=1" + "; Secure" * 5000, API) == "a=1" + "; Secure" * 32

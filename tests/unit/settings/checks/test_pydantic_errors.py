@@ -107,7 +107,7 @@ def test_unknown_names_of_headers_are_told_at_their_place() -> None:
         """
     )
     assert said == [
-        "7:31 routes[0].headers.request.set.***: `bad name` is not the name of a header field; use letters, digits and `-`",
+        "7:31 routes[0].headers.request.set.***: `…` is not the name of a header field; use letters, digits and `-`",
         "7:54 routes[0].headers.request.set.X-Good: a value in quotes is wanted here, not a bare number",
     ]
 

@@ -75,6 +75,8 @@ def test_a_plain_scalar_from_a_variable_is_resolved_again(text: str, value: obje
         ("a:\n\t- b\n", ["2:1 : a tab cannot indent YAML; use spaces"]),
         ("a: @b\n", ["1:4 : a value cannot begin with this character; put it into quotes"]),
         ("a: b: c\n", ["1:5 : not YAML: a `:` is not expected here; check the indentation, or put the value into quotes"]),
+        ("a: 'x\nb: y\n", ["1:4 : not YAML: this quote is never closed"]),
+        ('b: 1\na: {c: "x\n', ["2:8 : not YAML: this quote is never closed"]),
         ("a: [1, 2\nb: 3\n", ["2:2 : not YAML: did not find expected ',' or ']' while parsing a flow sequence that began in line 1"]),
         ("ä: \x01\n", ["1:4 : this character is not allowed in YAML; in double quotes, write `\\xNN` for it"]),
         ("a: \ud800\n", ["1:4 : half of a surrogate pair is not a character"]),

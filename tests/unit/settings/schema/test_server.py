@@ -41,11 +41,17 @@ def test_a_file_may_hold_it(tmp_path: Path) -> None:
         ),
         ("{url: 'redis://h', username: b}", "redis: there is a `username` and no password; write `password` or `password_file`"),
         ("{url: 'redis://h', password: 7}", "redis.password: a password in quotes is wanted here, not a bare number"),
-        ("{url: 'redis://h', password_file: nowhere}", "redis.password_file: `{folder}/nowhere` cannot be read: No such file or directory"),
+        (
+            "{url: 'redis://h', password_file: nowhere}",
+            "redis.password_file: the file cannot be read: No such file or directory; it is looked for in `{folder}`",
+        ),
         (
             "{url: 'redis://h', password_file: empty}",
             "redis.password_file: `{folder}/empty` holds no password: 1 to 4096 characters are wanted",
         ),
+        ("{url: 'redis://h', password_file: none/where}", "redis.password_file: the file cannot be read: No such file or directory"),
+        ("{url: 'redis://h', password_file: .}", "redis.password_file: `{folder}` cannot be read: Is a directory"),
+        ('{url: "redis://h", password_file: "a\\0b"}', "redis.password_file: this is not the name of a file"),
         ("{url: 'redis://h', password_file: latin}", "redis.password_file: `{folder}/latin` is not UTF-8 text"),
     ],
 )
