@@ -109,4 +109,8 @@ class Acceptor:
 def connection_limit(wanted: int) -> int:
     """Returns `wanted`, or fewer if the process has not enough descriptors for so many connections; at least 4."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(4, min(wanted, soft - len([*Path("/proc/self/fd").iterdir()]) - _RESERVED))
+    try:
+        opened = len([*Path("/proc/self/fd").iterdir()])
+    except OSError:  # no descriptor is left to open the folder
+        opened = soft
+    return max(4, min(wanted, soft - opened - _RESERVED))
