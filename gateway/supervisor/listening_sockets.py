@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from gateway.net.address import UnixAddress
 from gateway.net.listen import BACKLOG, Bound, bind, known, shut, spelled
-from gateway.settings.schema.server import Listener
+from gateway.settings.schema.server import ListenerSettings
 
 
 class Sockets:
@@ -31,7 +31,7 @@ class Sockets:
         """The open sockets, by name."""
         return {name: [bound.sock for bound in each] for name, each in self._open.items()}
 
-    def provide(self, listeners: Sequence[Listener], count: int) -> None:
+    def provide(self, listeners: Sequence[ListenerSettings], count: int) -> None:
         """Ensures that there are `count` sockets for each listener. Raises an OSError that names the address, and has then opened
         none.
         """
@@ -51,7 +51,7 @@ class Sockets:
             self._open = {name: each for name, each in self._open.items() if each}
             raise
 
-    def share(self, listeners: Sequence[Listener], worker: int, count: int) -> list[tuple[Listener, list[socket.socket]]]:
+    def share(self, listeners: Sequence[ListenerSettings], worker: int, count: int) -> list[tuple[ListenerSettings, list[socket.socket]]]:
         """The sockets from which the worker number `worker` of `count` accepts."""
         found = []
         for listener in listeners:
@@ -66,7 +66,7 @@ class Sockets:
             for sock in self.inherited.pop(name):
                 sock.close()
 
-    def release(self, listeners: Sequence[Listener]) -> None:
+    def release(self, listeners: Sequence[ListenerSettings]) -> None:
         """Closes all sockets except those of `listeners`, and removes the files of unix sockets that are not systemd's."""
         names = {name_of(listener) for listener in listeners}
         for name in [name for name in self._open if name not in names]:
@@ -76,7 +76,7 @@ class Sockets:
                 else:
                     bound.release()
 
-    def ours(self, listeners: Sequence[Listener]) -> list[int]:
+    def ours(self, listeners: Sequence[ListenerSettings]) -> list[int]:
         """The numbers of the listeners whose sockets end with this process: those that are not systemd's."""
         return [number for number, listener in enumerate(listeners) if name_of(listener) not in self.lasting]
 
@@ -92,20 +92,20 @@ class Sockets:
                 else:
                     shut(bound.sock)
 
-    def reopen(self, listeners: Sequence[Listener]) -> None:
+    def reopen(self, listeners: Sequence[ListenerSettings]) -> None:
         """Creates the unix sockets that `refuse` has closed. Raises OSError."""
         for listener in listeners:
             name = name_of(listener)
             if self._open[name][0].sock.fileno() < 0:
                 self._open[name] = [bind(listener.address, mode=listener.mode)]
 
-    def listen(self, listeners: Sequence[Listener], worker: int, count: int) -> None:
+    def listen(self, listeners: Sequence[ListenerSettings], worker: int, count: int) -> None:
         """Has connections wait again for the worker number `worker` of `count`, which is about to accept them."""
         for _, sockets in self.share(listeners, worker, count):
             for sock in sockets:
                 sock.listen(BACKLOG)
 
-    def addresses(self, listeners: Sequence[Listener]) -> list[str]:
+    def addresses(self, listeners: Sequence[ListenerSettings]) -> list[str]:
         return [spelled(self._open[name_of(listener)][0].sock) for listener in listeners]
 
     def _adopted(self, *names: str) -> list[socket.socket]:
@@ -117,7 +117,7 @@ class Sockets:
         return []
 
 
-def name_of(listener: Listener) -> str:
+def name_of(listener: ListenerSettings) -> str:
     """The name of a listener's sockets: its address, preceded by its id if the system chooses the port."""
     if isinstance(listener.address, UnixAddress) or listener.address.port:
         return str(listener.address)

@@ -35,7 +35,7 @@ from gateway.supervisor.worker_process import WorkerProcess, WorkerStartError
 from gateway.system.clock import SYSTEM_CLOCK
 from gateway.system.signals import STOPS
 from gateway.system.systemd import Notifier
-from gateway.table.snapshot import Reread, Snapshot, draw
+from gateway.table.snapshot import ConfigSource, Snapshot, compile_snapshot
 
 TICK_S = 0.25
 PROGRESS_S = 3.0
@@ -51,7 +51,7 @@ class Supervisor:
     def __init__(
         self,
         snapshot: Snapshot,
-        reread: Reread,
+        reread: ConfigSource,
         stuck_after_s: float,
         environ: MutableMapping[str, str],
         watched: Path | None,
@@ -66,7 +66,7 @@ class Supervisor:
         self.pool = WorkerPool(self.sockets, self.metrics, stuck_after_s)
         self._restart = HotRestart(self._start_successor, self._give_way, alone=self._inherited.predecessor is None)
         self._reloader = Reloader(
-            lambda: draw(*reread(), self.snapshot.source),
+            lambda: compile_snapshot(*reread(), self.snapshot.source),
             self._replace,
             self._restart.changing,
             self.pool.threads,
@@ -185,7 +185,7 @@ class Supervisor:
             if admin is not self.admin:
                 await admin.close()
             raise
-        snapshot.board.adopt(self.snapshot.board)
+        snapshot.shared_state.adopt(self.snapshot.shared_state)
         await self.pool.switch_to(members, before.server.drain_timeout)
         self.sockets.release(config.server.listeners)
         self.snapshot = snapshot

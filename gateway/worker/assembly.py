@@ -10,9 +10,9 @@ import structlog
 
 from gateway.edge import Listener
 from gateway.edge.connection_limits import bounds
-from gateway.edge.from_settings import door, options
+from gateway.edge.from_settings import handshake_options, head_checker
 from gateway.edge.listener_events import ListenerEvents
-from gateway.edge.unread_replies import Unread
+from gateway.edge.unread_replies import UnreadReplies
 from gateway.exchange import Exchange, Send
 from gateway.kernel.ids import Ids
 from gateway.keystore.reader import SCRIPTS as KEY_SCRIPTS
@@ -25,9 +25,9 @@ from gateway.observe.log import Log
 from gateway.observe.metrics import Metrics
 from gateway.observe.recent_errors import ErrorLog, ErrorRing
 from gateway.observe.shared_memory import Region
-from gateway.pipeline import Gateway, Redirection
-from gateway.settings.schema.server import Listener as ListenerSetting
-from gateway.stages.prepare import Ahead
+from gateway.pipeline import Gateway
+from gateway.settings.schema.server import ListenerSettings
+from gateway.stages.prepare import ReadAhead
 from gateway.stages.record import Recorder
 from gateway.system.clock import SYSTEM_CLOCK
 from gateway.table.compile import build_routes
@@ -46,7 +46,7 @@ class WorkerContext(msgspec.Struct, frozen=True):
     shared memory for what has to survive this worker.
     """
 
-    sockets: list[tuple[ListenerSetting, list[socket.socket]]]
+    sockets: list[tuple[ListenerSettings, list[socket.socket]]]
     region: Region
     errors: ErrorRing
     heartbeat: Heartbeat
@@ -75,10 +75,10 @@ class Assembly:
         )
         self.metrics = Metrics(buckets=observability.metrics.buckets, region=context.region.reopened())
         self.outbox = Outbox()
-        self.unread = Unread(config.server.limits.unread, self.metrics.replies_not_taken.inc)
-        self.upstreams = build_upstreams(config, snapshot.board, self.metrics, SYSTEM_CLOCK, self.outbox)
+        self.unread = UnreadReplies(config.server.limits.unread, self.metrics.replies_not_taken.inc)
+        self.upstreams = build_upstreams(config, snapshot.shared_state, self.metrics, SYSTEM_CLOCK, self.outbox)
         self.health_checks = (
-            build_health_checks(config, self.upstreams, snapshot.board, self.metrics, SYSTEM_CLOCK) if context.checks_targets else []
+            build_health_checks(config, self.upstreams, snapshot.shared_state, self.metrics, SYSTEM_CLOCK) if context.checks_targets else []
         )
         self.limiter = self._limiter()
         self.key_watch = key_watch(config, self.limiter, self.metrics, SYSTEM_CLOCK)
@@ -92,8 +92,8 @@ class Assembly:
         settings = [setting for setting, _ in self.context.sockets]
         for setting, most in zip(settings, bounds(settings, config.upstreams), strict=True):
             events = ListenerEvents(self.metrics, setting.id, SYSTEM_CLOCK.wall)
-            handshake = options(setting, events)
-            request_heads = door(setting, ids, SYSTEM_CLOCK.monotonic, most)
+            handshake = handshake_options(setting, events)
+            request_heads = head_checker(setting, ids, SYSTEM_CLOCK.monotonic, most)
             handle = _handler(setting, gateway)
             self.listeners.append(Listener(request_heads, handle, SYSTEM_CLOCK.wall, self.outbox, events.rejected, handshake, self.unread))
 
@@ -119,8 +119,8 @@ class Assembly:
             clock=SYSTEM_CLOCK,
             faults=self.snapshot.faults,
             id_field=config.observability.request_id.header,
-            stored=stored,
-            ahead=Ahead(config.server.limits.read_ahead),
+            callers=stored,
+            read_ahead=ReadAhead(config.server.limits.read_ahead),
         )
 
     def _limiter(self) -> LocalLimiter | RedisLimiter:
@@ -156,5 +156,5 @@ class Assembly:
             metrics.quota_lost.labels().watch(partial(getattr, self.limiter.quotas.settlements, "lost"))
 
 
-def _handler(setting: ListenerSetting, gateway: Gateway) -> Callable[[Exchange, Send], Awaitable[None]]:
-    return gateway.handle if setting.redirect is None else Redirection(gateway, setting.redirect_port).handle
+def _handler(setting: ListenerSettings, gateway: Gateway) -> Callable[[Exchange, Send], Awaitable[None]]:
+    return (gateway if setting.redirect is None else gateway.redirecting(setting.redirect_port)).handle

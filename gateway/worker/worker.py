@@ -10,7 +10,7 @@ from collections import deque
 import msgspec
 import uvloop
 
-from gateway.edge.borrowed_sockets import Borrowed
+from gateway.edge.borrowed_sockets import BorrowedSockets
 from gateway.limiter.memory_limiter import LocalLimiter
 from gateway.limiter.redis_limiter import RedisLimiter
 from gateway.system.clock import SYSTEM_CLOCK
@@ -62,7 +62,7 @@ class Worker:
         self.key_watch = self.assembly.key_watch
         self.listeners = self.assembly.listeners
         self.channel = Channel(context.control)
-        self._borrowed = Borrowed(self.listeners)
+        self._borrowed = BorrowedSockets(self.listeners)
         self._lags: deque[float] = deque(maxlen=BEATS_REMEMBERED)
         self._serve = asyncio.Event()
         self._stop = asyncio.Event()

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gateway.settings.document.reader import read
-from gateway.settings.positions import Items, Source, Table
+from gateway.settings.positions import Items, SourceFile, Table
 
 _LISTS = ("organizations", "routes", "methods")
 _SEVERAL = re.compile(r"[\s;]+")
@@ -95,11 +95,11 @@ def _yaml(text: str) -> Iterator[ImportEntry]:
     def report(at: Any, _: object, message: str) -> None:
         problems.append(_yaml_problem(at.line, message))
 
-    root = read(Source.of("", written, Path()), written, {}, report, lambda _: None)
+    root = read(SourceFile.of("", written, Path()), written, {}, report, lambda _: None)
     yield from problems
     listed = root.get("keys") if isinstance(root, Table) else root
     if isinstance(listed, Items):
-        for place, fields in zip(listed.places, listed, strict=True):
+        for place, fields in zip(listed.positions, listed, strict=True):
             yield ImportEntry(place.line, fields) if isinstance(fields, Table) else ImportEntry(place.line, {}, "a mapping is wanted here")
     elif not problems:
         yield ImportEntry(1, {}, f"a list of keys is wanted, alone or under `keys:`; {_WHICH}")

@@ -10,11 +10,11 @@ from aiohttp import web
 
 from gateway import __version__
 from gateway.admin.listener import AdminListener
-from gateway.config_diff.inventory import Item, Preface, Redactor, things
+from gateway.config_diff.inventory import Item, Preface, Redactor, items_of
 from gateway.observe.node_metrics import NodeMetrics
 from gateway.settings import load_with_origins, parse
 from gateway.supervisor.config_views import configuration_views, masked, origins_of
-from gateway.table.snapshot import Snapshot, draw
+from gateway.table.snapshot import Snapshot, compile_snapshot
 from tests.yaml_files import DIGEST, LEAST
 
 TEXT = """
@@ -33,7 +33,7 @@ NOTHING_ASKED = cast(web.BaseRequest, None)
 
 @pytest.fixture
 def snapshot() -> Snapshot:
-    return draw(parse(LEAST + f"keys: [{{id: k, secret_sha256: {DIGEST}}}]\n"), None, "--upstream")
+    return compile_snapshot(parse(LEAST + f"keys: [{{id: k, secret_sha256: {DIGEST}}}]\n"), None, "--upstream")
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ async def test_the_inventory_is_one_item_a_line_after_its_salt(admin: AdminListe
     preface = msgspec.json.decode(first, type=Preface)
     assert (preface.release, len(preface.salt)) == (__version__, 32)
     shown = [msgspec.json.decode(line, type=Item) for line in rest]
-    assert shown == list(things(snapshot.config, Redactor(bytes.fromhex(preface.salt), at_home=False)))
+    assert shown == list(items_of(snapshot.config, Redactor(bytes.fromhex(preface.salt), local=False)))
 
 
 def test_the_effective_configuration_shows_defaults_and_no_secret() -> None:
@@ -87,7 +87,7 @@ async def test_the_whole_configuration_and_its_origins(admin: AdminListener, sna
 
 async def test_other_tasks_run_while_many_keys_are_shown() -> None:
     keys = "".join(f"- {{id: k{number}, secret_sha256: {number:063}a}}\n" for number in range(1000))
-    snapshot = draw(parse(LEAST + "keys:\n" + keys), None, "--upstream")
+    snapshot = compile_snapshot(parse(LEAST + "keys:\n" + keys), None, "--upstream")
     for path, view in configuration_views(lambda: snapshot).items():
         if path == "/config/origins":
             continue  # says one thing of all of them
@@ -103,7 +103,7 @@ def test_values_of_a_file_have_their_line_and_keys_one_a_file(tmp_path: Path) ->
         LEAST + f"keys:\n- {{id: k, secret_sha256: {DIGEST}}}\n- {{id: l, secret_sha256: {DIGEST[::-1]}}}\n"
     )
     config, origins = load_with_origins(tmp_path / "gateway.yaml", {})
-    shown = origins_of(draw(config, origins, "gateway.yaml"))
+    shown = origins_of(compile_snapshot(config, origins, "gateway.yaml"))
     assert shown["routes[0].match.prefix"] == f"{tmp_path}/gateway.yaml:3:36"
     assert shown["routes[0].auth"] == "default"
     assert {path: origin for path, origin in shown.items() if path.startswith("keys")} == {"keys": f"{tmp_path}/gateway.yaml:5:3"}

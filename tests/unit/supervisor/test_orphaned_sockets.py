@@ -10,10 +10,10 @@ from gateway.settings import parse
 from gateway.supervisor.listening_sockets import Sockets
 from gateway.supervisor.orphaned_sockets import OrphanedSockets
 from gateway.supervisor.worker_process import State, WorkerProcess
-from gateway.table.snapshot import draw
+from gateway.table.snapshot import compile_snapshot
 from tests.yaml_files import LEAST
 
-SNAPSHOT = draw(parse(LEAST + 'server: {listeners: [{id: public, address: "127.0.0.1:0"}]}\n'), None, "gateway.yaml")
+SNAPSHOT = compile_snapshot(parse(LEAST + 'server: {listeners: [{id: public, address: "127.0.0.1:0"}]}\n'), None, "gateway.yaml")
 LISTENERS = SNAPSHOT.config.server.listeners
 
 

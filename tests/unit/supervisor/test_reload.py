@@ -12,17 +12,17 @@ from gateway.supervisor.reload import Reloader
 from gateway.supervisor.worker_process import WorkerStartError
 from gateway.system.one_shot_thread import Threads
 from gateway.system.systemd import Notifier
-from gateway.table.snapshot import Snapshot, draw
+from gateway.table.snapshot import Snapshot, compile_snapshot
 from tests.fakes import until
 from tests.yaml_files import LEAST
 
 
 def read_valid() -> Snapshot:
-    return draw(parse(LEAST), None, "gateway.yaml")
+    return compile_snapshot(parse(LEAST), None, "gateway.yaml")
 
 
 def read_invalid() -> Snapshot:
-    return draw(parse(LEAST + "nonsense: 1\n"), None, "gateway.yaml")
+    return compile_snapshot(parse(LEAST + "nonsense: 1\n"), None, "gateway.yaml")
 
 
 def read_missing() -> Snapshot:

@@ -13,7 +13,7 @@ from gateway.limiter.outage_memory import OutageMemory
 from gateway.observe.recent_errors import ErrorRing
 from gateway.observe.shared_memory import Region
 from gateway.settings import parse
-from gateway.table.snapshot import draw
+from gateway.table.snapshot import compile_snapshot
 from gateway.worker.assembly import Assembly, WorkerContext
 from gateway.worker.channel import Channel
 from gateway.worker.heartbeat import Heartbeat
@@ -31,7 +31,7 @@ def assembled(text: str, *, checks_targets: bool = False, least: str = LEAST) ->
     with ours, theirs, socket.create_server(("127.0.0.1", 0)) as sock:
         sockets = [(listener, [sock]) for listener in config.server.listeners]
         context = WorkerContext(sockets, Region.shared(), ErrorRing(), Heartbeat(), theirs, 2, checks_targets, 1, OutageMemory.shared())
-        yield Assembly(draw(config, None, "gateway.yaml"), context)
+        yield Assembly(compile_snapshot(config, None, "gateway.yaml"), context)
 
 
 def test_without_redis_limits_are_counted_in_memory() -> None:
