@@ -35,8 +35,8 @@ class Authority:
     def subject(self, name: str) -> str:
         """Of the certificate `name`, as its configuration has it."""
         command = ["openssl", "x509", "-noout", "-subject", "-nameopt", "RFC2253", "-in", f"{self._folder}/{name}.crt"]
-        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        return told.removeprefix("subject=").strip()
+        printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return printed.removeprefix("subject=").strip()
 
     def client(self, *pair: str, alpn: tuple[str, ...] = ("h2", "http/1.1")) -> ssl.SSLContext:
         """A client that believes this authority, and shows `pair` if it is given."""

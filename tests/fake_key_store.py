@@ -1,4 +1,4 @@
-"""A key store in the hands of a test: what it has, whether it is there, and when it answers."""
+"""A key store whose content, availability and delay a test controls."""
 
 import asyncio
 import json
@@ -36,11 +36,11 @@ class FakeKeyStore:
         self.away = False
         self.refuses: set[str] = set()
         self.open = asyncio.Event()
-        """Answers wait for it."""
+        """Replies wait until it is set."""
         self.open.set()
 
     def put(self, secret: str, **key: object) -> str:
-        """A key that has `secret`; returns its proof."""
+        """Adds a key with `secret`; returns its proof."""
         proof = proof_of_secret(secret)
         self.entries[proof] = json.dumps({"id": secret, **key}).encode()
         return proof
@@ -51,7 +51,7 @@ class FakeKeyStore:
         return proof
 
     def name(self, key_id: str, **key: object) -> None:
-        """A key that is known by its id."""
+        """Adds a key that can be found by its id."""
         stored = {"key": {"id": key_id, **key}, "secrets": [{"sha256": "a" * 64}], "created": "2026-01-01T00:00:00Z"}
         self.ids[key_id] = json.dumps(stored).encode()
 

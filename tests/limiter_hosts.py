@@ -108,14 +108,14 @@ class Host:
             if decision.allowed:
                 self._admitted.append((time.monotonic(), list(claim.keys), claim.cost, decision.store))
             if decision.store != "cache":
-                self._tell(decision.store)
+                self._report(decision.store)
             await self._pause(self._chance.expovariate(CALLS_PER_S))
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._over.wait(), seconds)
 
-    def _tell(self, store: str) -> None:
+    def _report(self, store: str) -> None:
         before, count = self._streak
         self._streak = (store, count + 1 if store == before else 1)
         if self._streak[1] == CALLS:

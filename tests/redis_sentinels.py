@@ -33,8 +33,8 @@ class Sentinel(RedisProcess):
 
     def knows_all(self) -> bool:
         """Replica and other Sentinels."""
-        told = self.ask("SENTINEL", "MASTER", SERVICE)
-        state = dict(zip(told[::2], told[1::2], strict=True))
+        fields = self.ask("SENTINEL", "MASTER", SERVICE)
+        state = dict(zip(fields[::2], fields[1::2], strict=True))
         return (state[b"num-slaves"], state[b"num-other-sentinels"]) == (b"1", b"2")
 
     def _command(self) -> list[str]:

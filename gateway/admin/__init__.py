@@ -1,1 +1,1 @@
-"""The second listener: health, readiness, metrics, views and changes, for operators and never for clients."""
+"""The admin listener: health, readiness, metrics, pages about the gateway and changes to it, for operators only."""

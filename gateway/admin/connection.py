@@ -1,4 +1,4 @@
-"""Connections of the admin listener, and what their replies look like."""
+"""Connections of the admin listener, and the form of their replies."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 SERVER = "gateway"
-"""Or aiohttp names itself, its version and Python's."""
+"""The value of the header field Server; by default aiohttp would send its own version and Python's."""
 _HEAD_END = b"\r\n\r\n"
 
 
@@ -17,23 +17,20 @@ def json_reply(status: int, body: dict[str, object], **fields: str) -> web.Respo
 
 
 def lines_reply(body: bytes) -> web.Response:
-    """JSON, a value a line."""
+    """A reply of JSON lines."""
     headers = {"Server": SERVER, "Cache-Control": "no-store"}
     return web.Response(body=body, content_type="application/x-ndjson", headers=headers)
 
 
-class Connection(RequestHandler):
-    """aiohttp answers malformed requests, and failures of views, in plain text that shows what went wrong inside.
+class AdminConnection(RequestHandler):
+    """Adds to aiohttp's handler time limits for silent clients, and error replies in JSON that reveal nothing about the cause."""
 
-    It gives everybody all the time in the world, too.
-    """
-
-    __slots__ = ("_owes_since", "_stalled_since", "_tail", "last_at")
+    __slots__ = ("_incomplete_since", "_stalled_since", "_tail", "last_at")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.last_at = self._loop.time()
-        """When something last arrived."""
-        self._owes_since: float | None = self.last_at  # the rest of a head, or of a body
+        """The time at which data last arrived."""
+        self._incomplete_since: float | None = self.last_at  # the rest of a head or of a body is missing
         self._stalled_since: float | None = None
         self._tail = b""
         super().connection_made(transport)
@@ -42,9 +39,9 @@ class Connection(RequestHandler):
         self.last_at = self._loop.time()
         self._tail = (self._tail + data)[-len(_HEAD_END) :]
         if self._tail == _HEAD_END:
-            self._owes_since = None
-        elif self._owes_since is None:
-            self._owes_since = self.last_at
+            self._incomplete_since = None
+        elif self._incomplete_since is None:
+            self._incomplete_since = self.last_at
         super().data_received(data)
 
     def pause_writing(self) -> None:
@@ -57,20 +54,20 @@ class Connection(RequestHandler):
 
     @property
     def idle(self) -> bool:
-        """Whether it has no request that is being answered."""
-        here = self.transport is not None and not self.transport.is_closing()
-        return here and self._current_request is None and not self._messages
+        """Whether it is open and handles no request."""
+        is_open = self.transport is not None and not self.transport.is_closing()
+        return is_open and self._current_request is None and not self._messages
 
     def sweep(self, now: float, silent_s: float) -> None:
-        """End it if it has been silent for too long. `now` is the loop's time."""
+        """Closes it if the client has been silent for longer than `silent_s`. `now` is the time of the event loop."""
         request = self._current_request
-        owes = self.idle or (request is not None and not request.content.is_eof())
-        since = self._stalled_since if self._stalled_since is not None else self._owes_since if owes else None
+        is_incomplete = self.idle or (request is not None and not request.content.is_eof())
+        since = self._stalled_since if self._stalled_since is not None else self._incomplete_since if is_incomplete else None
         if since is not None and now - since > silent_s:
             self.cut()
 
     def cut(self) -> None:
-        """End it at once, whatever is unsent."""
+        """Closes it at once; unsent data is lost."""
         if self.transport is not None:
             self.transport.abort()
 
@@ -79,7 +76,7 @@ class Connection(RequestHandler):
         request: web.BaseRequest,
         status: int = 500,
         exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002  it repeats the malformed request
+        message: str | None = None,  # noqa: ARG002  it quotes the malformed request
     ) -> web.StreamResponse:
         if request.writer.output_size > 0:
             raise ConnectionError("A reply has begun: it cannot become an error")
@@ -91,17 +88,19 @@ class Connection(RequestHandler):
 
 
 class AdminServer(web.Server):
+    """Creates the connections, and knows those that are open."""
+
     def __call__(self) -> RequestHandler:
-        return Connection(self, loop=self._loop, **self._kwargs)
+        return AdminConnection(self, loop=self._loop, **self._kwargs)
 
     def __len__(self) -> int:
         return len(self._connections)
 
-    def open(self) -> list[Connection]:
-        return [connection for connection in self._connections if isinstance(connection, Connection)]
+    def open(self) -> list[AdminConnection]:
+        return [connection for connection in self._connections if isinstance(connection, AdminConnection)]
 
-    def clear_one(self) -> bool:
-        """End the connection that has been idle longest; False when none is idle."""
+    def close_idle(self) -> bool:
+        """Closes the connection that has been idle longest; returns False if none is idle."""
         idle = [connection for connection in self.open() if connection.idle]
         if idle:
             min(idle, key=lambda connection: connection.last_at).cut()

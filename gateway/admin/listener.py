@@ -1,10 +1,10 @@
-"""The second listener: health, readiness, metrics and changes, for the platform and operators and never for clients.
+"""The HTTP server of the admin listener: health, readiness, metrics, pages and changes.
 
 Laws:
- - Whoever does nothing for `silent_s` although it is its turn is cut off: a head or a body that does not go on, a reply that is
-   not taken. A connection that has had its reply may be idle for longer.
- - There are at most `most_connections`. Whoever comes then takes the place of the one that has been idle longest, so that a
-   probe is answered whatever others do.
+ - A connection on which the client is due to act and does nothing for `silent_s` is closed: a head or a body that does not go on,
+   a reply that is not read. A connection may be idle for longer after a reply.
+ - There are at most `most_connections`. A further one takes the place of the one that has been idle longest, so that a probe is
+   answered whatever other clients do.
 """
 
 import asyncio
@@ -22,24 +22,24 @@ from gateway.admin.connection import json_reply as json_reply
 from gateway.admin.connection import lines_reply as lines_reply
 from gateway.kernel.http.accept import quality
 from gateway.net.listen import spelled
-from gateway.system.acceptor import Acceptor, room
+from gateway.system.acceptor import Acceptor, connection_limit
 
 Readiness: TypeAlias = Callable[[], tuple[bool, list[str]]]
-"""Whether clients should be sent here, and if not, why: "starting", "draining" …"""
+"""Whether the platform should send clients here, and the reasons if not: "starting", "draining" …"""
 
 
-class Scraped(Protocol):
+class MetricsSource(Protocol):
     """What /metrics shows."""
 
     def pieces(self, accept: str) -> tuple[Generator[bytes, None, None], str]:
-        """The body in pieces that each take little time, and its content type."""
+        """The body in pieces that each take little time to create, and its content type."""
         ...
 
 
 View: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 _GZIP = 31
-"""zlib's window, with the frame of gzip."""
+"""The value of wbits with which zlib writes the gzip format."""
 _SHUTDOWN_TIMEOUT_S = 1.0
 _IDLE_TIMEOUT_S = 75.0
 SILENT_S = 10.0
@@ -47,18 +47,18 @@ SWEEP_S = 0.5
 MOST_CONNECTIONS = 128
 
 
-class Admin:
-    """Serves `metrics` and health at `address`: host:port, [v6]:port or unix:/path. Port 0 takes any free one.
+class AdminListener:
+    """Serves `metrics` and health at `address`: host:port, [v6]:port or unix:/path. Port 0 is any free port.
 
-    `token` is asked for before a change; None refuses every change. `hosts` are the names by which it may be asked, besides
-    localhost and its own: otherwise a page in a browser could read it by a name that its owner points here (DNS rebinding).
-    IP addresses cannot be pointed anywhere.
+    `token` is required for a change; None refuses every change. `hosts` are the names that requests may have in Host, besides
+    localhost and its own: otherwise a page in a browser could read it by a name whose owner lets it resolve to this address (DNS
+    rebinding). IP addresses are always accepted.
     """
 
     def __init__(
         self,
         address: str,
-        metrics: Scraped,
+        metrics: MetricsSource,
         readiness: Readiness,
         token: str | None = None,
         hosts: Iterable[str] = (),
@@ -72,9 +72,9 @@ class Admin:
         self._metrics = metrics
         self._readiness = readiness
         self.views: dict[str, View] = {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._scrape}
-        """By path. Whoever has more to show adds it before the start."""
+        """The pages by path. Others are added before the start."""
         self.changes: dict[str, View] = {}
-        """By path: what a POST with the token does."""
+        """The handlers of POST requests with the token, by path."""
         self._silent_s = silent_s
         self._most_connections = most_connections
         self._scraping = asyncio.Lock()
@@ -82,19 +82,19 @@ class Admin:
         self._acceptor: Acceptor | None = None
         self._sweeping: asyncio.TimerHandle | None = None
         self.address = address
-        """Where it listens, once started."""
+        """The address on which it listens, once started."""
 
     def __repr__(self) -> str:
-        return f"<Admin {self.address} {'listening' if self._runner else 'closed'}>"
+        return f"<AdminListener {self.address} {'listening' if self._runner else 'closed'}>"
 
     async def start(self, sock: socket.socket | None = None) -> None:
-        """Listen, on `sock` if somebody has bound it. Raises OSError when the address cannot be had, ValueError when it is none."""
+        """Listens on `sock`, or on a new socket. Raises OSError if the address is not available, ValueError if it is malformed."""
         sock = sock or await _bound(self._configured)
         server = AdminServer(self._serve, access_log=None, keepalive_timeout=_IDLE_TIMEOUT_S, auto_decompress=False)
         self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
         await self._runner.setup()
         self.address = spelled(sock)
-        self._acceptor = Acceptor(sock, server, server, room(self._most_connections))
+        self._acceptor = Acceptor(sock, server, server, connection_limit(self._most_connections))
         self._sweep(server)
 
     async def close(self) -> None:
@@ -115,7 +115,7 @@ class Admin:
 
     @property
     def hosts(self) -> frozenset[str]:
-        """In lower case."""
+        """The accepted names, in lower case."""
         return self._hosts
 
     @hosts.setter
@@ -123,13 +123,13 @@ class Admin:
         own = self._configured.rpartition(":")[0].strip("[]")
         self._hosts = frozenset(name.lower() for name in (*hosts, "localhost", own))
 
-    def _is_for_us(self, request: web.BaseRequest) -> bool:
-        """Whether whoever sent it knows where. HTTP/1.0 has no Host, and browsers speak neither that nor to unix sockets."""
+    def _is_host_accepted(self, request: web.BaseRequest) -> bool:
+        """True for requests without Host (HTTP/1.0) and on unix sockets, too, because browsers send neither."""
         names = map(_name, request.headers.getall("Host", []))
         return self._configured.startswith("unix:") or all(name in self._hosts or _is_address(name) for name in names)
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        if not self._is_for_us(request):
+        if not self._is_host_accepted(request):
             return json_reply(421, {"error": "the admin listener does not go by this name; write it into admin.hosts, or ask by address"})
         change = self.changes.get(request.path)
         if change is not None:
@@ -142,7 +142,7 @@ class Admin:
         return await view(request)
 
     def _refusal(self, request: web.BaseRequest) -> web.Response | None:
-        """Why this request may not change anything, None if it may."""
+        """The error reply for a request that may not change anything; None if it may."""
         if request.method != "POST":
             return json_reply(405, {"error": "method not allowed"}, Allow="POST")
         if self.token is None:
@@ -166,15 +166,15 @@ class Admin:
     async def _scrape(self, request: web.BaseRequest) -> web.Response:
         body = bytearray()
         headers = {"Server": SERVER, "Vary": "Accept, Accept-Encoding"}
-        packer = zlib.compressobj(1, wbits=_GZIP) if quality(",".join(request.headers.getall("Accept-Encoding", [])), "gzip") else None
+        compressor = zlib.compressobj(1, wbits=_GZIP) if quality(",".join(request.headers.getall("Accept-Encoding", [])), "gzip") else None
         async with self._scraping:
             pieces, headers["Content-Type"] = self._metrics.pieces(",".join(request.headers.getall("Accept", [])))
             for piece in pieces:
-                body += piece if packer is None else packer.compress(piece)
-                # Requests go first: a scrape of many series must not hold up the loop.
+                body += piece if compressor is None else compressor.compress(piece)
+                # Other tasks run between pieces: a scrape of many series must not block the event loop.
                 await asyncio.sleep(0)
-        if packer is not None:
-            body += packer.flush()
+        if compressor is not None:
+            body += compressor.flush()
             headers["Content-Encoding"] = "gzip"
         return web.Response(body=bytes(body), headers=headers)
 

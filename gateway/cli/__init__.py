@@ -1,18 +1,18 @@
 """The command line: `gateway COMMAND`, each command in the module of its name.
 
-A module is imported only when its command is called, because aiohttp, pydantic and structlog together take longer to
-import than most commands to run. Every command exits with 0 when all is well, 1 when it found a problem, 2 when it was
-called wrongly; `diff` with 3 or 4 when there are changes.
+A module is imported only when its command is called, because the import of aiohttp, pydantic and structlog takes longer than
+most commands. Every command exits with 0 on success, 1 if it has found a problem, 2 if it was called incorrectly; `diff` exits
+with 3 or 4 if there are changes.
 """
 
 import sys
 
-from gateway.system.signals import heed
-from gateway.system.stdio import occupy
+from gateway.system.signals import install_early_handlers
+from gateway.system.stdio import open_missing_streams
 
-# Before all other imports: they take time, and a signal may come at any.
-occupy()
-heed(sys.argv)
+# Before all other imports: they take time, and a signal may arrive meanwhile.
+open_missing_streams()
+install_early_handlers(sys.argv)
 
 from difflib import get_close_matches  # noqa: E402
 from importlib import import_module  # noqa: E402
@@ -22,7 +22,7 @@ import click  # noqa: E402
 from click.shell_completion import CompletionItem  # noqa: E402
 
 from gateway import __version__  # noqa: E402
-from gateway.cli.fast_import import quickly  # noqa: E402
+from gateway.cli.fast_import import fast_imports  # noqa: E402
 
 SUMMARIES = {
     "run": "Serve what a configuration file, or one URL, describes.",
@@ -38,7 +38,7 @@ SUMMARIES = {
     "healthcheck": "Ask a running gateway whether it is ready.",
     "completion": "Print the completion script of a shell.",
 }
-"""What help and completion show, so that neither imports a command. In the order of a first acquaintance."""
+"""The texts that help and completion show without the import of a command, in the order in which a new user needs them."""
 
 
 class Commands(click.Group):
@@ -50,7 +50,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's signature
         if cmd_name not in SUMMARIES:
             return None
-        with quickly():
+        with fast_imports():
             return cast(click.Command, import_module(f"gateway.cli.{cmd_name}").command)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:

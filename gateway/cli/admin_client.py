@@ -1,4 +1,4 @@
-"""Questions to the admin listener of a running gateway. Imports nothing that is slow to import."""
+"""Requests to the admin listener of a running gateway. Imports nothing that is slow to import."""
 
 import http.client
 import json
@@ -13,7 +13,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def address_option(name: str) -> Callable[[Command], Command]:
-    """Where the admin listener is, as the option `name`."""
+    """The option `name` for the address of the admin listener."""
     return click.option(
         name,
         envvar="GATEWAY_ADMIN",
@@ -33,13 +33,14 @@ token_option = click.option(
     metavar="TOKEN",
     help="What `admin.token` of the configuration in force says.",
 )
-"""What allows a change."""
+"""The option for the token that allows changes."""
 
 
-def ask(address: str, method: str, path: str, timeout_s: float | None, *, option: str, token: str = "") -> tuple[int, bytes]:
-    """Status and body. `address` is host:port or a URL; a path in it wins; `option` is where it was given.
+def request(address: str, method: str, path: str, timeout_s: float | None, *, option: str, token: str = "") -> tuple[int, bytes]:
+    """Returns the status and the body of the reply. `address` is host:port or a URL, whose path, if it has one, replaces `path`.
+    `option` is the name of the option for error messages. `timeout_s` limits each wait for data.
 
-    Raises click.ClickException when nobody answers, within `timeout_s` of silence.
+    Raises click.ClickException when no gateway replies.
     """
     parts = urlsplit(address if "://" in address else f"http://{address}")
     try:
@@ -58,11 +59,11 @@ def ask(address: str, method: str, path: str, timeout_s: float | None, *, option
         raise click.ClickException(f"no gateway answers at {parts.netloc}: {why}; say with {option} where its admin listener is") from None
 
 
-def refused(address: str, status: int, body: bytes) -> NoReturn:
-    """Say what the gateway at `address` has against it, and exit with 1."""
+def exit_with_errors(address: str, status: int, body: bytes) -> NoReturn:
+    """Prints the errors in the reply of the gateway at `address`, and exits with 1."""
     try:
-        told = json.loads(body)
-        lines = told.get("problems") or [told["error"]]
+        reply = json.loads(body)
+        lines = reply.get("problems") or [reply["error"]]
     except (ValueError, KeyError, AttributeError):
         lines = [f"the gateway at {address} answers {status}"]
     for line in lines:

@@ -51,7 +51,7 @@ def command(file: Path, output: str) -> None:
         if warnings:
             click.echo(as_text(warnings, color=sys.stdout.isatty()))
         counted = {"route": len(config.routes), "upstream": len(config.upstreams), "key": len(config.keys)}
-        told = [f"{number} {noun}{'' if number == 1 else 's'}" for noun, number in counted.items()]
+        counts = [f"{number} {noun}{'' if number == 1 else 's'}" for noun, number in counted.items()]
         if config.key_store is not None:
-            told[-1] = f"keys in {config.key_store.store}"
-        click.echo(f"{file}: fine: {', '.join(told)}")
+            counts[-1] = f"keys in {config.key_store.store}"
+        click.echo(f"{file}: fine: {', '.join(counts)}")

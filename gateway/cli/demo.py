@@ -7,7 +7,7 @@ import click
 from gateway.cli import secret
 from gateway.cli.demo_service import ENCODINGS, EXAMPLES, running
 from gateway.cli.free_port import free_port
-from gateway.cli.friendly_errors import explained
+from gateway.cli.friendly_errors import friendly_errors
 from gateway.settings import parse
 from gateway.supervisor import run
 
@@ -74,7 +74,7 @@ def command(host: str, port: int) -> None:
     Makes a key that is valid for this run, and keeps everything in memory.
     """
     key = secret.create()
-    with explained(), running() as service_port:
+    with friendly_errors(), running() as service_port:
         admin_port = free_port("127.0.0.1", 9901)
         listening = {"host": host, "port": free_port(host, port), "admin_port": admin_port}
         paths = {"encodings": ENCODINGS, "examples": EXAMPLES}

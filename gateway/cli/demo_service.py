@@ -1,7 +1,7 @@
-"""The service behind `gateway demo`: encodings in memory, and an example of each way a service goes wrong.
+"""The service behind `gateway demo`: encodings in memory, and an example of each way in which a service fails.
 
-Deliberately an ordinary service that knows nothing of the gateway or its envelope. Serves until its standard input
-ends, so that it never outlives the gateway, however that ends; says first on which port.
+It is an ordinary service that does not know the gateway or its envelope. It prints its port, and serves until its standard input
+ends, so that it never outlives the gateway.
 """
 
 import asyncio
@@ -20,11 +20,11 @@ from gateway.kernel.ids import Ids
 ENCODINGS = "/v1/encoding/encodings"
 EXAMPLES = "/v1/examples"
 _KEPT = 1000
-"""Encodings, the oldest goes first: a demo may run for weeks."""
+"""The number of encodings that are kept; the oldest is dropped first, because a demo may run for weeks."""
 
 
 class Encodings:
-    """The resource: created, read, listed, deleted."""
+    """The handlers that create, read, list and delete encodings."""
 
     def __init__(self) -> None:
         self._ids = Ids(os.urandom)
@@ -58,7 +58,7 @@ class Encodings:
 
 
 def _problem(status: int, detail: str, **more: object) -> web.Response:
-    """An error as RFC 9457 has it."""
+    """An error in the format of RFC 9457."""
     return web.json_response({"title": "Bad request", "detail": detail, **more}, status=status, content_type="application/problem+json")
 
 
@@ -82,7 +82,7 @@ async def never(request: web.Request) -> NoReturn:  # noqa: ARG001  aiohttp's si
 
 
 async def sign(request: web.Request, response: web.StreamResponse) -> None:  # noqa: ARG001  aiohttp's signature
-    """Say who answers, lest this service's library be taken for the gateway's."""
+    """Names the service in the header field Server, so that its library is not mistaken for the gateway's."""
     response.headers["Server"] = "example-service"
 
 
@@ -106,7 +106,7 @@ def application() -> web.Application:
 
 
 async def serve() -> None:
-    # Nobody is left to wait for replies: the gateway is gone, or has drained. (aiohttp takes 0 for no end.)
+    # No client waits for replies any more: the gateway has ended or has drained. (For aiohttp, 0 means no limit.)
     runner = web.AppRunner(application(), access_log=None, handler_cancellation=True, shutdown_timeout=0.05)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -118,8 +118,8 @@ async def serve() -> None:
 
 @contextmanager
 def running() -> Iterator[int]:
-    """Runs the service in a process of its own, out of reach of Ctrl-C; gives its port on 127.0.0.1."""
-    # -P: a folder called `gateway` where the command happens to be called is not this package.
+    """Runs the service in a process of its own, which Ctrl-C does not reach; gives its port on 127.0.0.1."""
+    # -P: a folder called `gateway` in the current directory is not this package.
     arguments = [sys.executable, "-P", "-m", __spec__.name]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True) as service:
         assert service.stdin is not None

@@ -12,15 +12,15 @@ import click
 import msgspec
 
 from gateway import __version__
-from gateway.cli.admin_client import address_option, ask
-from gateway.cli.friendly_errors import explained
+from gateway.cli.admin_client import address_option, request
+from gateway.cli.friendly_errors import friendly_errors
 from gateway.config_diff.changes import Change, changes, few
 from gateway.config_diff.effects import Effect
 from gateway.config_diff.inventory import Item, Preface, Redactor, items_of
 from gateway.settings import load
 
 CHANGES, BREAKING = 3, 4
-"""Exit codes: something changes, and something that callers may rely on."""
+"""The exit codes if something changes, and if a change breaks callers."""
 _TIMEOUT_S = 60.0
 
 
@@ -37,7 +37,7 @@ def command(file: Path, admin: str, against: Path | None, output: Literal["text"
 
     Exits with 0 if nothing changes, 3 if something does, 4 if any of it is breaking; with 1 if the file cannot be used.
     """
-    with explained():
+    with friendly_errors():
         config = load(file)
         if against is not None:
             redactor = Redactor(os.urandom(16), local=True)
@@ -53,8 +53,8 @@ def command(file: Path, admin: str, against: Path | None, output: Literal["text"
 
 
 def _in_force(admin: str) -> tuple[Preface, list[Item]]:
-    """What the gateway at `admin` says of its configuration. Raises click.ClickException."""
-    status, body = ask(admin, "GET", "/config/outline", _TIMEOUT_S, option="--admin")
+    """The inventory of the configuration in force at the gateway at `admin`. Raises click.ClickException."""
+    status, body = request(admin, "GET", "/config/outline", _TIMEOUT_S, option="--admin")
     if status != http.client.OK:
         raise click.ClickException(f"the gateway at {admin} answers {status}")
     first, *rest = body.splitlines() or [b""]
@@ -65,7 +65,7 @@ def _in_force(admin: str) -> tuple[Preface, list[Item]]:
 
 
 def text(found: Sequence[Change]) -> str:
-    """Grouped by effect; what changes in the same way at several things stands in one line."""
+    """The changes as text, grouped by effect; the same change of several items is one line."""
     if not found:
         return "nothing changes"
     alike: dict[tuple[Effect, str, str], list[str]] = {}
@@ -73,8 +73,8 @@ def text(found: Sequence[Change]) -> str:
         alike.setdefault((change.effect, change.kind, change.text), []).append(change.name)
     lines: list[str] = []
     for effect in get_args(Effect):
-        told = [f"  {kind} {few(names)}: {what}" for (each, kind, what), names in alike.items() if each == effect]
-        lines += [effect, *told] if told else []
+        of_effect = [f"  {kind} {few(names)}: {what}" for (each, kind, what), names in alike.items() if each == effect]
+        lines += [effect, *of_effect] if of_effect else []
     return "\n".join([*lines, ", ".join(f"{number} {effect}" for effect, number in _counted(found).items())])
 
 

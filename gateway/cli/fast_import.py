@@ -1,4 +1,4 @@
-"""Importing a command: most of the time that one takes to start."""
+"""Makes imports faster, which are most of the start time of a command."""
 
 import gc
 import ssl
@@ -7,15 +7,15 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def quickly() -> Iterator[None]:
-    """A fifth less. What is imported is no garbage, so nobody looks for any; and stays, so nobody looks through it later.
+def fast_imports() -> Iterator[None]:
+    """Saves a fifth of the time. Garbage collection is off during imports, and never visits the imported objects later.
 
-    aiohttp makes a context with all of the system's authorities for its client while it is imported. Nobody uses that
-    client here, and it gets a context that trusts nobody: whoever does use it fails, and is not deceived.
+    While aiohttp is imported it creates a TLS context with all certificate authorities of the system for its client. That client
+    is not used here, and gets a context without authorities: its connections would fail, and would not be insecure.
     """
     gc.disable()
     make = ssl.create_default_context
-    ssl.create_default_context = _trusting_nobody
+    ssl.create_default_context = _context_without_authorities
     try:
         yield
     finally:
@@ -24,5 +24,5 @@ def quickly() -> Iterator[None]:
         gc.enable()
 
 
-def _trusting_nobody(*_: object, **__: object) -> ssl.SSLContext:
+def _context_without_authorities(*_: object, **__: object) -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

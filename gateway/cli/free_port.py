@@ -1,4 +1,4 @@
-"""Which port is free."""
+"""Finds a free port."""
 
 import errno
 import socket
@@ -7,14 +7,14 @@ _TRIED = 100
 
 
 def free_port(host: str, wanted: int) -> int:
-    """`wanted`, or the next port above it on which this process could listen; 0 is any.
+    """Returns `wanted`, or the next port above it on which this process could listen; any port if `wanted` is 0.
 
-    Raises OSError when there is none among the next hundred, or when the address is not one of this machine.
+    Raises OSError when none of the next hundred ports is free, or when the address is not one of this machine.
     """
     family, _, _, _, address = socket.getaddrinfo(host, wanted, type=socket.SOCK_STREAM)[0]
     for port in range(wanted, min(wanted + _TRIED, 65536)):
         with socket.socket(family, socket.SOCK_STREAM) as probe:
-            # As the listener will: a port whose last connections are still closing is free.
+            # As the listener does: a port whose last connections are still closing is free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((address[0], port))

@@ -1,4 +1,4 @@
-"""Errors that the person at the terminal can mend, told in a line each instead of a traceback."""
+"""Prints errors that the user can correct as messages instead of tracebacks."""
 
 import errno
 import socket
@@ -20,8 +20,8 @@ _WHAT_TO_DO = {
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Turns a broken configuration and a refusal of the operating system into a message and exit code 1."""
+def friendly_errors() -> Iterator[None]:
+    """Turns ConfigError and OSError into a message, with a hint where there is one, and exit code 1."""
     try:
         yield
     except ConfigError as error:
@@ -29,5 +29,5 @@ def explained() -> Iterator[None]:
         sys.exit(1)
     except OSError as error:
         hint = _WHAT_TO_DO.get(error.errno or 0)
-        told = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
-        raise click.ClickException(f"{told}; {hint}" if hint else told) from None
+        message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+        raise click.ClickException(f"{message}; {hint}" if hint else message) from None

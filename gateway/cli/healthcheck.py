@@ -1,13 +1,13 @@
 """gateway healthcheck
 
-Runs every few seconds in a container, so it imports nothing that is slow to import.
+It runs every few seconds in a container, so it imports nothing that is slow to import.
 """
 
 import http.client
 
 import click
 
-from gateway.cli.admin_client import address_option, ask, refused
+from gateway.cli.admin_client import address_option, exit_with_errors, request
 
 TIMEOUT_S = 3.0
 
@@ -19,9 +19,9 @@ def command(url: str) -> None:
 
     Exits with 0 if it is, with 1 if it is starting, draining or not there.
     """
-    status, told = ask(url, "GET", "/readyz", TIMEOUT_S, option="--url")
+    status, body = request(url, "GET", "/readyz", TIMEOUT_S, option="--url")
     if status == http.client.MISDIRECTED_REQUEST:
-        refused(url, status, told)
+        exit_with_errors(url, status, body)
     if status != http.client.OK:
         raise click.ClickException(f"the gateway at {url} is not ready: it answers {status}")
     click.echo("ready")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import click
 
-from gateway.cli.friendly_errors import explained
+from gateway.cli.friendly_errors import friendly_errors
 from gateway.cli.limits_account import reset, show
 from gateway.cli.tables import aligned
 from gateway.kernel.limits.token_bucket import Window, most
@@ -22,8 +22,8 @@ _NAMED = 3
 SPANS_US = {"second": 1_000_000, "minute": 60_000_000, "hour": 3_600_000_000, "day": 86_400_000_000}
 
 
-class Worst(NamedTuple):
-    """What a greedy caller gets. `calls` by span, None for any number; `methods` are those for which it is the same."""
+class WorstCase(NamedTuple):
+    """The most calls that a caller can make. `calls` are by span, None for no limit; `methods` are those with the same result."""
 
     who: str
     route: str
@@ -33,10 +33,11 @@ class Worst(NamedTuple):
     limits: tuple[str, ...]
 
 
-def worst_cases(config: Config) -> Iterator[Worst]:
-    """Of plans, of organisations with limits, and of keys, on behalf of each organisation with limits; alone, and on routes that ask more.
+def worst_cases(config: Config) -> Iterator[WorstCase]:
+    """The worst cases of plans, of organisations with limits, and of keys on behalf of each organisation with limits: in general,
+    and on routes with limits or costs of their own.
 
-    Limits that are shared are taken as if nobody else used them; shadows limit nothing. Keys in Redis may be on any plan.
+    Shared limits are counted as if no other caller used them; shadow limits do not count. Keys in Redis may have any plan.
     """
     plans, organizations = plan_windows(config), organization_windows(config)
     used = {key.plan for key in config.keys.plain if not key.limits} if config.key_store is None else set(plans)
@@ -46,7 +47,7 @@ def worst_cases(config: Config) -> Iterator[Worst]:
     for organization, windows in organizations.items():
         if windows:
             yield from _of(f"organization {organization}", windows, ())
-    known: dict[tuple[object, ...], list[Worst]] = {}
+    known: dict[tuple[object, ...], list[WorstCase]] = {}
     for key in config.keys:
         alike = (key.plan, key.limits, key.organizations, key.routes)
         if alike not in known:
@@ -54,8 +55,8 @@ def worst_cases(config: Config) -> Iterator[Worst]:
         yield from (each._replace(who=f"key {key.id}{each.who}") for each in known[alike])
 
 
-def _of_key(config: Config, key: KeySettings, own: tuple[Window, ...], organizations: dict[str, tuple[Window, ...]]) -> Iterator[Worst]:
-    """`who` is what is to be said behind the name of the key."""
+def _of_key(config: Config, key: KeySettings, own: tuple[Window, ...], organizations: dict[str, tuple[Window, ...]]) -> Iterator[WorstCase]:
+    """`who` of the results is the text that follows the id of the key."""
     shared = {each: windows for each in key.organizations if (windows := organizations.get(each, ()))}
     routes = [route for route in config.routes if route.auth == "key" and _may(key, route)]
     if not key.organizations or len(shared) < len(key.organizations):
@@ -64,7 +65,7 @@ def _of_key(config: Config, key: KeySettings, own: tuple[Window, ...], organizat
         yield from _of(f", organization {organization}", own + windows, routes)
 
 
-def _of(who: str, windows: tuple[Window, ...], routes: Sequence[RouteSettings]) -> Iterator[Worst]:
+def _of(who: str, windows: tuple[Window, ...], routes: Sequence[RouteSettings]) -> Iterator[WorstCase]:
     yield _worst(who, "", (), 1, windows)
     for route in routes:
         alike: dict[tuple[int, tuple[Window, ...]], list[str]] = {}
@@ -75,10 +76,10 @@ def _of(who: str, windows: tuple[Window, ...], routes: Sequence[RouteSettings]) 
                 yield _worst(who, route.id, tuple(methods), cost, windows + more)
 
 
-def _worst(who: str, route: str, methods: tuple[str, ...], cost: int, windows: tuple[Window, ...]) -> Worst:
+def _worst(who: str, route: str, methods: tuple[str, ...], cost: int, windows: tuple[Window, ...]) -> WorstCase:
     windows = tuple(window for window in windows if not window.shadow)
     calls = {name: most(windows, cost, span_us) for name, span_us in SPANS_US.items()}
-    return Worst(who, route, methods, cost, calls, tuple(window.id for window in windows))
+    return WorstCase(who, route, methods, cost, calls, tuple(window.id for window in windows))
 
 
 def _may(key: KeySettings, route: RouteSettings) -> bool:
@@ -102,7 +103,7 @@ def worst_case(file: Path, output: str) -> None:
 
     In the worst stretch of that length, wherever it begins, counted by one Redis or one gateway.
     """
-    with explained():
+    with friendly_errors():
         found = list(worst_cases(load(file)))
     if output == "json":
         click.echo(json.dumps({"worst_cases": [each._asdict() for each in found]}, indent=2))
@@ -111,8 +112,8 @@ def worst_case(file: Path, output: str) -> None:
     click.echo(aligned(header, [(who, *row) for who, rows in _alike(found) for row in rows]))
 
 
-def _alike(found: Iterable[Worst]) -> Iterator[tuple[str, tuple[tuple[str, ...], ...]]]:
-    """For people: what is said of somebody, and once of all keys of which it is the same."""
+def _alike(found: Iterable[WorstCase]) -> Iterator[tuple[str, tuple[tuple[str, ...], ...]]]:
+    """The rows of the table by who they are about; keys with the same rows are grouped."""
     keys: dict[tuple[tuple[str, ...], ...], list[str]] = {}
     for who, cases in groupby(found, lambda each: each.who):
         rows = tuple(map(_row, cases))
@@ -125,7 +126,7 @@ def _alike(found: Iterable[Worst]) -> Iterator[tuple[str, tuple[tuple[str, ...],
         yield f"key {', '.join(names[:_NAMED])}" + (f" and {more} more" if more > 0 else ""), rows
 
 
-def _row(each: Worst) -> tuple[str, ...]:
+def _row(each: WorstCase) -> tuple[str, ...]:
     return (
         *(each.route or "-", ",".join(each.methods) or "-", str(each.cost)),
         *("no limit" if calls is None else str(calls) for calls in each.calls.values()),

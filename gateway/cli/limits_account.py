@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import click
 
-from gateway.cli.admin_client import address_option, ask, refused, token_option
+from gateway.cli.admin_client import address_option, exit_with_errors, request, token_option
 from gateway.cli.tables import aligned
 from gateway.kernel.key_format import PREFIX
 from gateway.kernel.units import format_duration
@@ -18,7 +18,7 @@ WITHIN_S = 10.0
 
 
 def key_id(_: click.Context, __: click.Parameter, value: str) -> str:
-    """Refuses what is a secret: it would stand in the shell's history, and has no business in a URL."""
+    """Rejects the secret of a key, which must not appear in a URL."""
     if value.startswith(PREFIX):
         raise click.BadParameter("this looks like the secret of a key; write its id, which the configuration and the log have")
     return value
@@ -39,8 +39,8 @@ def show(key: str, organization: str, admin: str, output: str) -> None:
 
     KEY is its id. The gateway that is asked looks it up at no cost.
     """
-    told = _asked(admin, "GET", _about("/limits", key=key, organization=organization))
-    click.echo(json.dumps(told, indent=2) if output == "json" else _for_people(told))
+    account = _requested(admin, "GET", _path("/limits", key=key, organization=organization))
+    click.echo(json.dumps(account, indent=2) if output == "json" else _text(account))
 
 
 @click.command()
@@ -56,40 +56,42 @@ def reset(key: str, quota: str, organization: str, admin: str, token: str, outpu
     KEY is its id. What it shares, with its organisation or with all callers of a route, stays as it is, and so do quotas,
     unless one is named, as `limits show` has it: it begins anew, for all who share it.
     """
-    told = _asked(admin, "POST", _about("/limits/reset", key=key, organization=organization, quota=quota), token)
+    done = _requested(admin, "POST", _path("/limits/reset", key=key, organization=organization, quota=quota), token)
     click.echo(
-        json.dumps(told, indent=2) if output == "json" else f"reset: {', '.join(told['reset']) or 'the key has no limits of its own'}"
+        json.dumps(done, indent=2) if output == "json" else f"reset: {', '.join(done['reset']) or 'the key has no limits of its own'}"
     )
 
 
-def _about(path: str, **about: str) -> str:
-    """With what is said of it."""
-    return f"{path}?{urlencode({name: value for name, value in about.items() if value})}"
+def _path(path: str, **parameters: str) -> str:
+    """`path` with the parameters that are not empty as its query."""
+    return f"{path}?{urlencode({name: value for name, value in parameters.items() if value})}"
 
 
-def _asked(admin: str, method: str, path: str, token: str = "") -> dict[str, Any]:
-    status, body = ask(admin, method, path, WITHIN_S, option="--admin", token=token)
+def _requested(admin: str, method: str, path: str, token: str = "") -> dict[str, Any]:
+    status, body = request(admin, method, path, WITHIN_S, option="--admin", token=token)
     if status != http.client.OK:
-        refused(admin, status, body)
+        exit_with_errors(admin, status, body)
     try:
-        told: dict[str, Any] = json.loads(body)
-        if "key" in told:
-            return told
+        reply: dict[str, Any] = json.loads(body)
+        if "key" in reply:
+            return reply
     except (ValueError, TypeError):
         pass
     raise click.ClickException(f"what answers at {admin} is no gateway")
 
 
-def _for_people(told: dict[str, Any]) -> str:
-    who = [f"key {told['key']}", *([f"organization {told['organization']}"] if told["organization"] else []), f"plan {told['plan']}"]
-    limits = [*told["limits"], *(limit for route in told["routes"] for limit in route["limits"])]
+def _text(account: dict[str, Any]) -> str:
+    organization = [f"organization {account['organization']}"] if account["organization"] else []
+    who = [f"key {account['key']}", *organization, f"plan {account['plan']}"]
+    limits = [*account["limits"], *(limit for route in account["routes"] for limit in route["limits"])]
     table = aligned(HEADER, [_row(limit) for limit in limits]) if limits else "no limits"
-    quotas = [aligned(QUOTAS, [_quota(quota) for quota in told["quotas"]])] if told["quotas"] else []
-    return "\n".join([f"{', '.join(who)}; counted by {told['store']}", table, *filter(None, map(_costs, told["routes"])), *quotas])
+    quotas = [aligned(QUOTAS, [_quota(quota) for quota in account["quotas"]])] if account["quotas"] else []
+    costs = [*filter(None, map(_costs, account["routes"]))]
+    return "\n".join([f"{', '.join(who)}; counted by {account['store']}", table, *costs, *quotas])
 
 
 def _costs(route: dict[str, Any]) -> str:
-    """Nothing where a call costs 1."""
+    """The costs that are not 1; "" if there are none."""
     other = [f"{method} {cost}" for method, cost in route["cost"].items() if cost != 1]
     return f"a call costs on route {route['id']}: {', '.join(other)}" if other else ""
 

@@ -4,7 +4,7 @@ import http.client
 
 import click
 
-from gateway.cli.admin_client import address_option, ask, refused, token_option
+from gateway.cli.admin_client import address_option, exit_with_errors, request, token_option
 
 
 @click.command()
@@ -16,7 +16,7 @@ def command(wait: bool, admin: str, token: str) -> None:
 
     All or nothing: if anything is wrong with it, the gateway goes on as before. SIGHUP does the same.
     """
-    status, body = ask(admin, "POST", "/reload?wait" if wait else "/reload", None, option="--admin", token=token)
+    status, body = request(admin, "POST", "/reload?wait" if wait else "/reload", None, option="--admin", token=token)
     if status not in (http.client.OK, http.client.ACCEPTED):
-        refused(admin, status, body)
+        exit_with_errors(admin, status, body)
     click.echo("reloaded" if wait else "reloading")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from gateway.cli.friendly_errors import explained
+from gateway.cli.friendly_errors import friendly_errors
 from gateway.cli.tables import aligned
 from gateway.settings import Config, load
 from gateway.settings.schema.config import LIMITS_ROUTE
@@ -13,10 +13,10 @@ HEADER = ("methods", "path", "id", "upstream", "auth", "plan", "envelope", "tota
 
 
 def rows(config: Config) -> list[tuple[str, ...]]:
-    """One row a route, a cell a column of `HEADER`. A prefix ends in `/**`; the plan of a key is the key's."""
+    """One row for each route, with the columns of `HEADER`. A prefix ends with `/**`. Routes with keys have no plan of their own."""
     path = config.server.limits_path
-    own: list[tuple[str, ...]] = [] if path is None else [("GET", path, LIMITS_ROUTE, "-", "key", "-", "wrap", "-")]
-    return own + [
+    limits_endpoint: list[tuple[str, ...]] = [] if path is None else [("GET", path, LIMITS_ROUTE, "-", "key", "-", "wrap", "-")]
+    return limits_endpoint + [
         (
             ",".join(route.match.methods),
             route.match.path or f"{(route.match.prefix or '').rstrip('/')}/**",
@@ -38,5 +38,5 @@ def command(file: Path) -> None:
 
     With what holds for each once `defaults` are filled in.
     """
-    with explained():
+    with friendly_errors():
         click.echo(aligned(HEADER, rows(load(file))))

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from pydantic import ValidationError
 
-from gateway.cli.friendly_errors import explained
+from gateway.cli.friendly_errors import friendly_errors
 from gateway.settings import Config, from_upstream, load_with_origins
 from gateway.settings.schema.server import AdminSettings, ListenerSettings, ServerSettings
 from gateway.supervisor import run
@@ -33,7 +33,7 @@ def command(file: Path | None, upstream: str | None, listen: str | None, admin: 
         raise click.UsageError("--listen and --admin belong to --upstream: a file says itself where to listen.")
     if upstream is not None and watch:
         raise click.UsageError("--watch belongs to -c: without a file there is nothing to watch.")
-    with explained():
+    with friendly_errors():
         if upstream is None:
             assert file is not None
             config, origins = load_with_origins(file)
@@ -43,7 +43,7 @@ def command(file: Path | None, upstream: str | None, listen: str | None, admin: 
 
 
 def at(config: Config, listen: str | None, admin: str | None) -> Config:
-    """The same gateway at other addresses; None leaves one as it is. Raises click.UsageError."""
+    """Returns `config` with other addresses; None leaves an address as it is. Raises click.UsageError."""
     try:
         server = (
             ServerSettings.model_validate({"listeners": [ListenerSettings.model_validate({"address": listen})]})

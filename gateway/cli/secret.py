@@ -1,4 +1,4 @@
-"""Makes secrets of API keys, in the form of `gateway.kernel.key_format`."""
+"""Creates secrets of API keys, in the format of `gateway.kernel.key_format`."""
 
 import hashlib
 import secrets
@@ -12,5 +12,5 @@ def create() -> str:
 
 
 def digest(secret: str) -> str:
-    """What a configuration holds of a secret: `secret_sha256`."""
+    """The value of `secret_sha256` in a configuration."""
     return hashlib.sha256(secret.encode()).hexdigest()

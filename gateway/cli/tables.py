@@ -1,10 +1,10 @@
-"""Tables, for a terminal and for a page."""
+"""Formats tables as text and as Markdown."""
 
 from collections.abc import Sequence
 
 
 def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as their widest cell, two spaces apart."""
+    """A text table: each column is as wide as its widest cell, and two spaces separate columns."""
     lines = [[cell.upper() for cell in header], *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)

@@ -1,22 +1,21 @@
-"""The process that owns what must outlive a worker: listening sockets, the memory of metrics, the configuration in force.
+"""The process that owns everything that has to survive a worker: listening sockets, the memory of metrics, the configuration.
 
-    run              what `gateway run` does
-    supervisor.py    starting, reloading, draining
-    views.py, configuration.py, limits.py   what the admin listener shows and changes
-    crew.py          the workers: forked, replaced when they die or stand still, succeeded by the next generation
-    worker.py        one of them, as seen from here        fork.py      how it comes to be
-    sockets.py       one for each listener and worker, bound once and handed from generation to generation
-    cover.py         who accepts in the place of one that is lost       reserve.py   descriptors kept for its successor
-    threads.py       work beside the loop, and when a fork is safe all the same
-    signals.py       what is done at each
-    succession.py    giving way to the next program
-    inheritance.py   handed from release to release, or by systemd, whom notify.py keeps informed
-    turns.py         reloads, one at a time                 watch.py     whether the files have changed
+    supervisor.py           starts, reloads and drains the gateway
+    reload.py               reads the configuration again            coalesce.py           reloads, one at a time
+    file_watch.py           finds changes of the configuration's files
+    worker_pool.py          forks and replaces workers               restart_backoff.py    delays between restarts
+    worker_process.py       one worker, as the supervisor sees it
+    listening_sockets.py    one socket for each listener and worker, handed from generation to generation
+    orphaned_sockets.py     has another worker accept for one that has ended
+    metric_regions.py       the memory in which workers count        outage_handover.py    their records of an outage of Redis
+    hot_restart.py          replaces this program by a new release   inherited_sockets.py  what the new program is given
+    signal_handlers.py      the actions of signals                   cpu_count.py          the default number of workers
+    admin_views.py, config_views.py, limit_views.py, status.py       the pages of the admin listener
 
-A worker is forked, not started: what was imported, read and compiled is there already, and its pages are shared. For
-that the supervisor keeps to one thread, but while a configuration is read; it does nothing that waits.
+Workers are forked, not started: everything that was imported, read and compiled is there already, and its pages of memory are
+shared. Therefore the supervisor has one thread, except while a configuration is read, and never blocks.
 
-The supervisor never touches a request. When it is killed its workers see the end of their control socket and drain.
+The supervisor handles no requests. When it is killed, its workers read the end of their control socket, and drain.
 """
 
 import asyncio
@@ -40,12 +39,12 @@ def run(
     watched: Path | None = None,
     stuck_after_s: float = STUCK_AFTER_S,
 ) -> int:
-    """Serve `config` until SIGTERM, SIGINT or SIGQUIT, then drain; returns the exit code. `source` names it in the log.
+    """Serves `config` until SIGTERM, SIGINT or SIGQUIT, then drains; returns the exit code. `source` names it in the log.
 
-    `origins` says where its values stand, None for a configuration without a file. `reread` gives both as they are at a
-    reload, None for what cannot change; `watched` is a file whose change is a reason for one. A worker whose loop stands still
-    for `stuck_after_s` is replaced. Raises OSError when an address cannot be had, or a file that the configuration names
-    cannot be read.
+    `origins` are the positions of its values, None for a configuration without a file. `reread` returns both as they are at a
+    reload; None if they cannot change. A change of the file `watched` causes a reload. A worker whose event loop is blocked for
+    `stuck_after_s` is replaced. Raises OSError when an address is not available, or a file that the configuration names cannot
+    be read.
     """
 
     async def serve() -> int:

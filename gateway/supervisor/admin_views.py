@@ -1,4 +1,4 @@
-"""What the admin listener shows of the node, beside health and metrics."""
+"""The pages of the admin listener about the node, besides health and metrics."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,59 +11,59 @@ from gateway.admin.listener import View, json_reply
 from gateway.observe.recent_errors import ErrorRecord
 from gateway.observe.timestamp import Timestamp
 from gateway.supervisor.config_views import configuration_views
-from gateway.supervisor.limit_views import limit_views, resetting
-from gateway.supervisor.status import told_targets
+from gateway.supervisor.limit_views import limit_views, reset_view
+from gateway.supervisor.status import target_states
 from gateway.supervisor.worker_pool import WorkerPool
+from gateway.system.clock import SYSTEM_CLOCK
 from gateway.table.snapshot import Snapshot
-from gateway.worker.worker import SYSTEM
 
 
 def views(snapshot: Callable[[], Snapshot], pool: WorkerPool) -> dict[str, View]:
-    """By path; of the configuration in force."""
+    """The pages by path, for the configuration in force."""
 
     async def workers(_: web.BaseRequest) -> web.Response:
-        return json_reply(200, {"workers": told(pool)})
+        return json_reply(200, {"workers": worker_states(pool)})
 
     async def targets(_: web.BaseRequest) -> web.Response:
         serving = snapshot()
-        asked = [worker.ask("connections", {}) for worker in pool.answering() if worker.snapshot is serving]
-        answers = [answer.body for answer in await asyncio.gather(*asked) if answer is not None]
-        return json_reply(200, {"upstreams": told_targets(serving, SYSTEM, answers)})
+        queries = [worker.query("connections", {}) for worker in pool.queryable() if worker.snapshot is serving]
+        responses = [response.body for response in await asyncio.gather(*queries) if response is not None]
+        return json_reply(200, {"upstreams": target_states(serving, SYSTEM_CLOCK, responses)})
 
     async def errors(request: web.BaseRequest) -> web.Response:
         found = pool.errors.records(request.query.get("request_id"))
-        return json_reply(200, {"errors": [error_told(record) for record in found]})
+        return json_reply(200, {"errors": [error_fields(record) for record in found]})
 
-    return {**configuration_views(snapshot), "/errors": errors, "/workers": workers, "/targets": targets, **limit_views(pool.answering)}
+    return {**configuration_views(snapshot), "/errors": errors, "/workers": workers, "/targets": targets, **limit_views(pool.queryable)}
 
 
 def changes(reload: "Callable[[], asyncio.Future[list[str]]]", pool: WorkerPool) -> dict[str, View]:
-    """By path."""
-    return {"/reload": reloading(reload), "/limits/reset": resetting(pool.answering)}
+    """What can be changed by POST, by path."""
+    return {"/reload": reload_view(reload), "/limits/reset": reset_view(pool.queryable)}
 
 
-def reloading(ask: "Callable[[], asyncio.Future[list[str]]]") -> View:
-    """What a POST does: `ask` for a reload, and with ?wait the answer says what came of it."""
+def reload_view(request_reload: "Callable[[], asyncio.Future[list[str]]]") -> View:
+    """Requests a reload; with ?wait the reply comes after the reload, and lists the problems of the configuration."""
 
     async def reload(request: web.BaseRequest) -> web.Response:
-        asked = ask()
+        result = request_reload()
         if "wait" not in request.query:
             return json_reply(202, {"reload": "begun"})
-        problems = await asyncio.shield(asked)
+        problems = await asyncio.shield(result)
         return json_reply(422, {"reload": "refused", "problems": problems}) if problems else json_reply(200, {"reload": "done"})
 
     return reload
 
 
-def error_told(record: ErrorRecord) -> dict[str, Any]:
-    """What is known of it, with its time as the log spells it."""
+def error_fields(record: ErrorRecord) -> dict[str, Any]:
+    """The fields of `record` that are not None, with the time in the format of the log."""
     plain = {name: value for name, value in msgspec.structs.asdict(record).items() if value is not None}
     return {"timestamp": Timestamp()(plain.pop("at")), **plain}
 
 
-def told(pool: WorkerPool) -> list[dict[str, Any]]:
-    """Every worker, the newest generation first."""
-    now = SYSTEM.monotonic()
+def worker_states(pool: WorkerPool) -> list[dict[str, Any]]:
+    """The state of every worker, the newest generation first."""
+    now = SYSTEM_CLOCK.monotonic()
     return [
         {
             "worker": worker.slot,

@@ -1,51 +1,51 @@
-"""One at a time, and whoever asks meanwhile shares the next one."""
+"""Runs a piece of work once at a time; requests that arrive meanwhile share the next run."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Generic, TypeVar
 
-T = TypeVar("T")
+ResultT = TypeVar("ResultT")
 
 
-class Coalescer(Generic[T]):
-    """Does `work` when asked. It begins after the question, so that its answer is never older."""
+class Coalescer(Generic[ResultT]):
+    """Runs `work` on request. A run always begins after the request that it answers, so that its result is never older."""
 
-    def __init__(self, work: Callable[[], Awaitable[T]]) -> None:
+    def __init__(self, work: Callable[[], Awaitable[ResultT]]) -> None:
         self._work = work
-        self._asked = asyncio.Event()
-        self._next: asyncio.Future[T] | None = None
+        self._requested = asyncio.Event()
+        self._next: asyncio.Future[ResultT] | None = None
 
-    def ask(self) -> "asyncio.Future[T]":
-        """What comes of the next turn."""
+    def request(self) -> "asyncio.Future[ResultT]":
+        """Returns the result of the next run."""
         if self._next is None:
             self._next = asyncio.get_running_loop().create_future()
-            self._asked.set()
+            self._requested.set()
         return self._next
 
     @contextlib.asynccontextmanager
-    async def taken(self) -> AsyncIterator[None]:
-        """Questions are answered while this lasts; one under way at the end is given up."""
-        turning = asyncio.get_running_loop().create_task(self._turn())
+    async def running(self) -> AsyncIterator[None]:
+        """Runs `work` on request inside the context; at the end a run that is under way is cancelled."""
+        loop_task = asyncio.get_running_loop().create_task(self._run())
         try:
             yield
         finally:
-            turning.cancel()
+            loop_task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await turning
+                await loop_task
             if self._next is not None:
                 self._next.cancel()
 
-    async def _turn(self) -> None:
+    async def _run(self) -> None:
         while True:
-            await self._asked.wait()
-            self._asked.clear()
-            asked, self._next = self._next, None
-            assert asked is not None
+            await self._requested.wait()
+            self._requested.clear()
+            requested, self._next = self._next, None
+            assert requested is not None
             try:
-                answer = await self._work()
+                result = await self._work()
             except BaseException:
-                asked.cancel()
+                requested.cancel()
                 raise
-            if not asked.done():
-                asked.set_result(answer)
+            if not requested.done():
+                requested.set_result(result)

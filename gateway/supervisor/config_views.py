@@ -1,4 +1,4 @@
-"""What the admin listener shows of the configuration in force."""
+"""The pages of the admin listener about the configuration in force."""
 
 import asyncio
 import os
@@ -20,11 +20,11 @@ from gateway.table.snapshot import Snapshot
 
 _SALT_BYTES = 16
 _AT_ONCE = 100
-"""Things or keys that are taken apart before others get their turn: a millisecond or two."""
+"""The number of items or keys that are encoded before other tasks run: this takes one or two milliseconds."""
 
 
 def configuration_views(snapshot: Callable[[], Snapshot]) -> dict[str, View]:
-    """By path: all of it, where each value comes from, and what `gateway diff` compares."""
+    """The pages by path: the whole configuration, the origin of each value, and the inventory that `gateway diff` compares."""
     salt = os.urandom(_SALT_BYTES)
 
     async def effective(_: web.BaseRequest) -> web.Response:
@@ -40,7 +40,7 @@ def configuration_views(snapshot: Callable[[], Snapshot]) -> dict[str, View]:
     async def origins(_: web.BaseRequest) -> web.Response:
         return json_reply(200, {**origins_of(snapshot())})
 
-    async def outline(_: web.BaseRequest) -> web.Response:
+    async def inventory(_: web.BaseRequest) -> web.Response:
         body = bytearray(msgspec.json.encode(Preface(__version__, salt.hex())) + b"\n")
         for count, item in enumerate(items_of(snapshot().config, Redactor(salt, local=False))):
             body += msgspec.json.encode(item) + b"\n"
@@ -48,17 +48,17 @@ def configuration_views(snapshot: Callable[[], Snapshot]) -> dict[str, View]:
                 await asyncio.sleep(0)
         return lines_reply(bytes(body))
 
-    return {"/config": effective, "/config/origins": origins, "/config/outline": outline}
+    return {"/config": effective, "/config/origins": origins, "/config/outline": inventory}
 
 
 def origins_of(snapshot: Snapshot) -> dict[str, str]:
-    """Where each value comes from, by its path in the configuration. Keys may be many: they have one origin a file."""
+    """The origin of each value by its path in the configuration. All keys of a file have one origin, because they may be many."""
     written = masked(snapshot.config.model_copy(update={"keys": ()}))
     return snapshot.origins.of(written) if snapshot.origins is not None else dict.fromkeys(paths(written), snapshot.source)
 
 
 def masked(config: Config) -> dict[str, Any]:
-    """The configuration with its defaults, without secrets: in the units of the program, seconds and bytes."""
+    """The configuration with its defaults and without secrets. Durations are seconds, sizes bytes."""
     plain: dict[str, Any] = _masked(config)
     store = plain.pop("key_store")
     if store is not None:

@@ -1,4 +1,4 @@
-"""How many CPUs there are for this process, and so how many workers."""
+"""The number of CPUs that this process may use, which is the default number of workers."""
 
 import os
 from math import ceil
@@ -11,19 +11,22 @@ OWN_CGROUP = Path("/proc/self/cgroup")
 
 
 def count_of(config: Config) -> int:
-    """How many workers a configuration asks for. Without a store that they share, limits hold for one only."""
+    """The number of workers of a configuration. Without Redis the default is 1, because workers do not share limits then."""
     return config.server.workers or (1 if config.redis is None else processors())
 
 
 def processors(root: Path = CGROUPS, own: Path = OWN_CGROUP) -> int:
-    """The CPUs that it may run on, or what the quota of its control group comes to, rounded up. At least 1."""
+    """The number of CPUs in the affinity mask, or the CPU quota of the control groups, rounded up, if that is less. At least 1.
+
+    `root` is the mount point of cgroups, `own` the file that lists the control groups of this process.
+    """
     allowed = len(os.sched_getaffinity(0))
     quota = min((quota for folder in _folders(root, own) if (quota := _quota(folder)) is not None), default=float(allowed))
     return max(1, min(allowed, ceil(quota)))
 
 
 def _folders(root: Path, own: Path) -> list[Path]:
-    """Of the control groups that this process is in, outermost last; those above it hold as well."""
+    """The folders of the control groups of this process and of all groups above them, whose quotas hold as well."""
     folders = [root, root / "cpu", root / "cpu,cpuacct"]
     try:
         lines = own.read_text().splitlines()
@@ -40,7 +43,7 @@ def _folders(root: Path, own: Path) -> list[Path]:
 
 
 def _quota(folder: Path) -> float | None:
-    """In CPUs; None for no quota."""
+    """The quota in CPUs; None for no quota."""
     try:
         if (folder / "cpu.max").exists():  # version 2: "max 100000", "150000 100000"
             most, period = (folder / "cpu.max").read_text().split()

@@ -1,7 +1,7 @@
-"""Whether the files of a configuration have changed, asked now and then: by what they are, not by what somebody reports.
+"""Finds out whether the files of a configuration have changed, by polling their metadata.
 
-So it does not matter how they change: written in place, renamed over, or by the symbolic links of a Kubernetes ConfigMap,
-which turn to another folder. A network file system that reports nothing is no exception.
+So it does not matter how they change: written in place, replaced by a rename, or by the symbolic links of a Kubernetes ConfigMap,
+which are switched to another folder. It works on network file systems too, which report no events.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,41 +11,43 @@ from typing import TypeAlias
 
 from gateway.system.one_shot_thread import Threads
 
-_Look: TypeAlias = dict[Path, tuple[int, int, int, int] | None]
+_Metadata: TypeAlias = dict[Path, tuple[int, int, int, int] | None]
 
 
-class Watch:
-    """`file`, and what `patterns` name, relative to it."""
+class FileWatch:
+    """Watches `file` and the files that `patterns` match, relative to its folder."""
 
     def __init__(self, file: Path, patterns: Iterable[str] = ()) -> None:
         self._file = file
         self.patterns = tuple(patterns)
-        self._looking = False
-        self._settled = self._last = self._look()
+        self._checking = False
+        self._reported = self._last = self._read()
 
-    async def look(self, threads: Threads, changed: Callable[[], object]) -> None:
-        """Call `changed` if they have. One look at a time, in a thread: a file system that does not answer holds up nobody."""
-        if self._looking:
+    async def check(self, threads: Threads, on_change: Callable[[], object]) -> None:
+        """Calls `on_change` if the files have changed. Runs in a thread, once at a time, so that a file system that does not answer
+        blocks nothing else.
+        """
+        if self._checking:
             return
-        self._looking = True
+        self._checking = True
         try:
             if await threads.run(self.changed):
-                changed()
-        except OSError:  # no thread: the next look may have one
+                on_change()
+        except OSError:  # no thread can be started; the next check may find one
             pass
         finally:
-            self._looking = False
+            self._checking = False
 
     def changed(self) -> bool:
-        """Whether they are others than when this last said so. They have settled then: two looks saw the same."""
-        now = self._look()
-        settled, self._last = now == self._last, now
-        if not settled or now == self._settled:
+        """Whether the files differ from those at the last True, and two calls in a row have found them the same."""
+        current = self._read()
+        settled, self._last = current == self._last, current
+        if not settled or current == self._reported:
             return False
-        self._settled = now
+        self._reported = current
         return True
 
-    def _look(self) -> _Look:
+    def _read(self) -> _Metadata:
         found = [name for pattern in self.patterns for name in glob(str(self._file.parent / pattern))]  # noqa: PTH207  may be absolute
         included = [Path(name) for name in found]
         return {path: _identity(path) for path in (self._file, *included)}

@@ -1,4 +1,4 @@
-"""The end of this program in favour of the next one: one at a time, and never together with a reload."""
+"""Replaces this program by a newly started one: once at a time, and never during a reload."""
 
 import asyncio
 import os
@@ -8,45 +8,45 @@ from typing import Generic, Protocol, TypeVar
 import structlog
 
 
-class Acceptable(Protocol):
-    """What `inheritance.Will` is."""
+class StartedProgram(Protocol):
+    """A program that was started to replace this one, such as `inherited_sockets.Successor`."""
 
     async def accepted(self) -> bool:
-        """Whether the next program serves."""
+        """Whether it serves; False if it has failed."""
         ...
 
 
-W = TypeVar("W", bound=Acceptable)
+ProgramT = TypeVar("ProgramT", bound=StartedProgram)
 
 
-class Succession(Generic[W]):
-    """`hand_over` starts the next program with what it needs, or raises OSError; `give_way` is called when that one serves.
+class HotRestart(Generic[ProgramT]):
+    """`start` starts the new program and gives it what it needs, or raises OSError; `give_way` is called when it serves.
 
-    `alone`: no earlier program lives whose workers count in what we have inherited.
+    `alone`: no earlier program is left whose workers count in the inherited memory.
     """
 
-    def __init__(self, hand_over: Callable[[], W], give_way: Callable[[W], Awaitable[None]], *, alone: bool) -> None:
-        self._handover_state = hand_over
+    def __init__(self, start: Callable[[], ProgramT], give_way: Callable[[ProgramT], Awaitable[None]], *, alone: bool) -> None:
+        self._start = start
         self._give_way = give_way
         self._under_way = False
         self.changing = asyncio.Lock()
-        """Held by a reload, too: neither could take along what the other one begins."""
+        """Held during a reload, too: neither could hand over what the other one begins."""
         self.alone = asyncio.Event()
         if alone:
             self.alone.set()
-        self._will: W | None = None
-        """Kept to the end: the line in it tells the next program that we live."""
+        self._successor: ProgramT | None = None
+        """Kept to the end: its socket shows the new program that this one lives."""
 
     @property
     def over(self) -> bool:
-        """Whether the next program speaks for the node."""
-        return self._will is not None
+        """Whether the new program has replaced this one."""
+        return self._successor is not None
 
     def __repr__(self) -> str:
-        return f"<Succession {'over' if self.over else 'under way' if self._under_way else 'not begun'}>"
+        return f"<HotRestart {'over' if self.over else 'under way' if self._under_way else 'not begun'}>"
 
     async def execute(self) -> None:
-        """Returns when the next program serves, or has failed to and nothing has changed."""
+        """Returns when the new program serves, or when it has failed and nothing has changed."""
         log = structlog.get_logger()
         if self._under_way:
             return
@@ -59,10 +59,10 @@ class Succession(Generic[W]):
                 log.info("hand-over waits for the end of the program before this one")
                 await self.alone.wait()
             async with self.changing:
-                will = self._handover_state()
-                if await will.accepted():
-                    self._will = will
-                    await self._give_way(will)
+                successor = self._start()
+                if await successor.accepted():
+                    self._successor = successor
+                    await self._give_way(successor)
         except OSError as error:
             log.error("no hand-over", reason=str(error))
         finally:

@@ -1,10 +1,10 @@
-"""What a supervisor begins with that somebody else has made: sockets, and the memory of metrics.
+"""What a supervisor inherits: bound sockets from systemd, or sockets and the memory of metrics from its predecessor.
 
-From systemd it is sockets that are bound already (sd_listen_fds(3)). From the supervisor of another release it is all
-that must not be lost when that one ends, and a line to it:
+systemd passes bound sockets as sd_listen_fds(3) says. The supervisor of another release passes everything that has to survive
+it, and a socket over which the two speak:
 
     new    ready     my workers accept connections, on the same sockets as yours
-    old    yours     the admin listener is closed, and nothing of mine speaks for the node any more
+    old    yours     my admin listener is closed, and I do not speak for the node any more
     old    (end)     my workers have finished and ended
 """
 
@@ -31,10 +31,9 @@ YOURS_WITHIN_S = 10.0
 _FIRST_FD = 3
 
 
-class Inheritance(msgspec.Struct):
-    """`sockets` by name, `regions` of those who counted before. `predecessor` is the line to the one who ends, None if nobody does.
-
-    `lasting` are the names of the sockets that are systemd's, which keeps them when we are gone.
+class InheritedSockets(msgspec.Struct):
+    """`sockets` by name, and `regions`, the memory of metrics. `predecessor` is the socket to the supervisor that is being replaced,
+    None if there is none. `lasting` are the names of the sockets that systemd keeps open after this process has ended.
     """
 
     sockets: dict[str, list[socket.socket]] = {}
@@ -43,29 +42,32 @@ class Inheritance(msgspec.Struct):
     predecessor: socket.socket | None = None
 
 
-def inherit(environ: MutableMapping[str, str]) -> Inheritance:
-    """What this process was given; nobody who is started from here will find it in `environ`."""
-    told = environ.pop(VARIABLE, "")
+def inherit(environ: MutableMapping[str, str]) -> InheritedSockets:
+    """Reads what `environ` says, and removes it there, so that no child process finds it."""
+    handed_over = environ.pop(VARIABLE, "")
     listen = {name: environ.pop(name, "") for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")}
-    if told:
-        given = json.loads(told)
+    if handed_over:
+        given = json.loads(handed_over)
         sockets = {name: [_socket(fd) for fd in fds] for name, fds in given["sockets"].items()}
-        return Inheritance(sockets, set(given.get("lasting", ())), list(_regions(given["regions"])), _socket(given["line"]))
+        return InheritedSockets(sockets, set(given.get("lasting", ())), list(_regions(given["regions"])), _socket(given["line"]))
     if listen["LISTEN_PID"] != str(os.getpid()):
-        return Inheritance()
+        return InheritedSockets()
     sockets = {}
     names = listen["LISTEN_FDNAMES"].split(":")
     for at in range(int(listen["LISTEN_FDS"] or 0)):
         sock = _socket(_FIRST_FD + at)
         name = names[at] if at < len(names) else ""
-        # systemd calls those that nobody named after their unit, or "unknown".
+        # systemd names a socket without FileDescriptorName= after its unit, or "unknown".
         known = name if name and not name.endswith(".socket") and name != "unknown" else spelled(sock)
         sockets.setdefault(known, []).append(sock)
-    return Inheritance(sockets, set(sockets))
+    return InheritedSockets(sockets, set(sockets))
 
 
-class Will:
-    """This program started again, as it is on disk by now, with all that it needs to take our place. Raises OSError."""
+class Successor:
+    """This program started again, from what is on disk now, with all that it needs to replace this process.
+
+    Raises OSError when it cannot be started.
+    """
 
     def __init__(
         self,
@@ -79,38 +81,36 @@ class Will:
         named = {name: [sock.fileno() for sock in each] for name, each in sockets.items()}
         counted = [region.fd for region in regions if region.fd is not None]
         fds = [*(fd for each in named.values() for fd in each), *counted, theirs.fileno()]
-        told = {"sockets": named, "lasting": sorted(lasting), "regions": counted, "line": theirs.fileno()}
-        environment = {**environ, VARIABLE: json.dumps(told)}
+        handed_over = {"sockets": named, "lasting": sorted(lasting), "regions": counted, "line": theirs.fileno()}
+        environment = {**environ, VARIABLE: json.dumps(handed_over)}
         environment.pop("WATCHDOG_PID", None)
         with theirs:
-            self._successor = subprocess.Popen([sys.executable, *sys.orig_argv[1:]], env=environment, pass_fds=fds)
-        self.pid = self._successor.pid
+            self._process = subprocess.Popen([sys.executable, *sys.orig_argv[1:]], env=environment, pass_fds=fds)
+        self.pid = self._process.pid
         structlog.get_logger().info("handing over", pid=self.pid)
 
     async def accepted(self) -> bool:
-        """Whether the new program serves. If it does not it has ended, and nothing has changed."""
-        told = b""
+        """Waits until the new program serves. Returns False if it does not become ready: then it is killed, and nothing has changed."""
+        message = b""
         try:
             with contextlib.suppress(OSError, TimeoutError):
-                told = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self._line, len(READY)), READY_WITHIN_S)
+                message = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self._line, len(READY)), READY_WITHIN_S)
         finally:
-            if told != READY:
-                self._successor.kill()
-                structlog.get_logger().error(
-                    "no hand-over: the new program did not become ready", pid=self.pid, code=self._successor.wait()
-                )
+            if message != READY:
+                self._process.kill()
+                structlog.get_logger().error("no hand-over: the new program did not become ready", pid=self.pid, code=self._process.wait())
                 self._line.close()
-        return told == READY
+        return message == READY
 
-    async def execute(self) -> None:
-        """From here on the new program speaks for the node."""
+    async def take_over(self) -> None:
+        """Tells the new program that it speaks for the node from now on."""
         with contextlib.suppress(OSError):
             await asyncio.get_running_loop().sock_sendall(self._line, YOURS)
         structlog.get_logger().info("handed over", pid=self.pid)
 
 
-async def succeed(predecessor: socket.socket, begin: Callable[[], Awaitable[None]], inherit_rest: Callable[[], None]) -> None:
-    """Tell the old program that we serve, `begin` when we are to speak for the node, and `inherit_rest` when it has ended."""
+async def take_over_from(predecessor: socket.socket, begin: Callable[[], Awaitable[None]], on_end: Callable[[], None]) -> None:
+    """Tells the old program that this one serves, calls `begin` when it answers, and `on_end` when it has ended."""
     loop = asyncio.get_running_loop()
     with contextlib.suppress(OSError, TimeoutError):
         await loop.sock_sendall(predecessor, READY)
@@ -120,7 +120,7 @@ async def succeed(predecessor: socket.socket, begin: Callable[[], Awaitable[None
     def ended() -> None:
         loop.remove_reader(predecessor.fileno())
         predecessor.close()
-        inherit_rest()
+        on_end()
 
     loop.add_reader(predecessor.fileno(), ended)
 
@@ -137,5 +137,5 @@ def _regions(fds: Iterable[int]) -> Iterable[Region]:
         os.set_inheritable(fd, False)
         try:
             yield Region.opened(fd)
-        except (OSError, ValueError):  # another release keeps its numbers in another way: they begin anew
+        except (OSError, ValueError):  # another release may use another format: then its counters start again at zero
             os.close(fd)

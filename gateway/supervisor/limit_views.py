@@ -1,4 +1,4 @@
-"""What the admin listener shows of limits, and may reset. Workers know: they are asked."""
+"""The pages of the admin listener that show and reset limits, by queries to the workers."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -8,70 +8,72 @@ import msgspec
 from aiohttp import web
 
 from gateway.admin.listener import View, json_reply
-from gateway.supervisor.worker_process import Answer
+from gateway.supervisor.worker_process import QueryResponse
 
-_NOBODY = "no worker answers"
+_NO_WORKER = "no worker answers"
 _NO_KEY: dict[str, object] = {"error": "say which key: ?key=ID"}
 
 
-class Asked(Protocol):
-    """What is needed of a worker."""
+class QueryableWorker(Protocol):
+    """The part of a worker that these pages need."""
 
     slot: int
     pid: int
 
-    async def ask(self, question: str, about: dict[str, str]) -> Answer | None:
-        """None if it does not answer."""
+    async def query(self, question: str, parameters: dict[str, str]) -> QueryResponse | None:
+        """None if it does not respond."""
         ...
 
 
-def limit_views(answering: Callable[[], Sequence[Asked]]) -> dict[str, View]:
-    """By path. `answering` are the workers that can be asked, those that serve first."""
+def limit_views(queryable: Callable[[], Sequence[QueryableWorker]]) -> dict[str, View]:
+    """The pages by path. `queryable` returns the workers that answer queries; those that serve come first."""
 
     async def limiter(_: web.BaseRequest) -> web.Response:
-        asked = answering()
-        answers = await _ask_all(asked, "limiter", {})
-        workers = [{"worker": worker.slot, "pid": worker.pid, **_told(answer)} for worker, answer in zip(asked, answers, strict=True)]
-        return json_reply(200, {"workers": workers})
+        workers = queryable()
+        responses = await _query_all(workers, "limiter", {})
+        states = [
+            {"worker": worker.slot, "pid": worker.pid, **_body(response)} for worker, response in zip(workers, responses, strict=True)
+        ]
+        return json_reply(200, {"workers": states})
 
     async def limits(request: web.BaseRequest) -> web.Response:
-        about = _about(request)
-        if about is None:
+        parameters = _parameters(request)
+        if parameters is None:
             return json_reply(400, _NO_KEY)
-        for worker in answering():
-            if (answer := await worker.ask("limits", about)) is not None:
-                return json_reply(answer.status, _told(answer))
-        return json_reply(503, {"error": _NOBODY})
+        for worker in queryable():
+            if (response := await worker.query("limits", parameters)) is not None:
+                return json_reply(response.status, _body(response))
+        return json_reply(503, {"error": _NO_WORKER})
 
     return {"/limiter": limiter, "/limits": limits}
 
 
-def resetting(answering: Callable[[], Sequence[Asked]]) -> View:
-    """What a POST does: each worker forgets what it knows of a key, and the first one says what was reset."""
+def reset_view(queryable: Callable[[], Sequence[QueryableWorker]]) -> View:
+    """Resets limits of a key at every worker; replies with the worst of the responses."""
 
     async def reset(request: web.BaseRequest) -> web.Response:
-        about = _about(request)
-        if about is None:
+        parameters = _parameters(request)
+        if parameters is None:
             return json_reply(400, _NO_KEY)
-        answers = [answer for answer in await _ask_all(answering(), "reset", about) if answer is not None]
-        if not answers:
-            return json_reply(503, {"error": _NOBODY})
-        worst = max(answers, key=lambda answer: answer.status)
-        return json_reply(worst.status, _told(worst))
+        responses = [response for response in await _query_all(queryable(), "reset", parameters) if response is not None]
+        if not responses:
+            return json_reply(503, {"error": _NO_WORKER})
+        worst = max(responses, key=lambda response: response.status)
+        return json_reply(worst.status, _body(worst))
 
     return reset
 
 
-def _about(request: web.BaseRequest) -> dict[str, str] | None:
-    """None without a key."""
-    about = {name: request.query[name] for name in ("key", "organization", "quota") if request.query.get(name)}
-    return about if "key" in about else None
+def _parameters(request: web.BaseRequest) -> dict[str, str] | None:
+    """None if the request names no key."""
+    parameters = {name: request.query[name] for name in ("key", "organization", "quota") if request.query.get(name)}
+    return parameters if "key" in parameters else None
 
 
-async def _ask_all(workers: Sequence[Asked], question: str, about: dict[str, str]) -> list[Answer | None]:
-    return await asyncio.gather(*[worker.ask(question, about) for worker in workers])
+async def _query_all(workers: Sequence[QueryableWorker], question: str, parameters: dict[str, str]) -> list[QueryResponse | None]:
+    return await asyncio.gather(*[worker.query(question, parameters) for worker in workers])
 
 
-def _told(answer: Answer | None) -> dict[str, Any]:
-    told: dict[str, Any] = {"error": _NOBODY} if answer is None else msgspec.json.decode(answer.body)
-    return told
+def _body(response: QueryResponse | None) -> dict[str, Any]:
+    body: dict[str, Any] = {"error": _NO_WORKER} if response is None else msgspec.json.decode(response.body)
+    return body

@@ -1,8 +1,8 @@
-"""The listening sockets: bound once, shared with whoever serves, never closed while somebody may connect.
+"""The listening sockets: bound once, shared with all generations of workers, and never closed while clients may connect.
 
-A listener has one socket for each worker (SO_REUSEPORT), so that the kernel spreads connections and each waits in the
-queue of one worker, whoever that is at the time: a queue outlives the process that takes from it. Where there are more
-sockets than workers, a worker has several.
+A listener has one socket for each worker (SO_REUSEPORT), so that the kernel distributes connections among the workers. Each
+connection waits in the queue of one socket, which survives the worker that accepts from it. If there are more sockets than
+workers, a worker has several.
 """
 
 import socket
@@ -14,9 +14,8 @@ from gateway.settings.schema.server import ListenerSettings
 
 
 class Sockets:
-    """Of all listeners, by `name_of`. `inherited` were bound by somebody else: by that name, their address or a listener's id.
-
-    Those of `lasting` names belong to somebody who keeps them when we are gone, and who has others serve on them: systemd.
+    """The sockets of all listeners, by `name_of`. `inherited` were bound by another process; their names are those of `name_of`,
+    addresses, or ids of listeners. Sockets with `lasting` names belong to systemd, which keeps them after this process has ended.
     """
 
     def __init__(self, inherited: dict[str, list[socket.socket]] | None = None, lasting: Iterable[str] = ()) -> None:
@@ -29,18 +28,20 @@ class Sockets:
 
     @property
     def open(self) -> dict[str, list[socket.socket]]:
-        """By name."""
+        """The open sockets, by name."""
         return {name: [bound.sock for bound in each] for name, each in self._open.items()}
 
     def provide(self, listeners: Sequence[ListenerSettings], count: int) -> None:
-        """Have `count` sockets for each listener. Raises OSError that names the address, and then has as many as before."""
+        """Ensures that there are `count` sockets for each listener. Raises an OSError that names the address, and has then opened
+        none.
+        """
         begun: list[tuple[str, Bound]] = []
         try:
             for listener in listeners:
                 name = name_of(listener)
                 have = self._open.get(name) or [known(sock) for sock in self._adopted(name, str(listener.address), listener.id)]
                 self._open[name] = have
-                while not have or (len(have) < count and _can_have_brothers(have[0].sock)):
+                while not have or (len(have) < count and _can_have_siblings(have[0].sock)):
                     have.append(bind(listener.address, mode=listener.mode, reuseport_sibling=have[0].sock if have else None))
                     begun.append((name, have[-1]))
         except OSError:
@@ -51,22 +52,22 @@ class Sockets:
             raise
 
     def share(self, listeners: Sequence[ListenerSettings], worker: int, count: int) -> list[tuple[ListenerSettings, list[socket.socket]]]:
-        """Those that `worker` of `count` accepts on."""
+        """The sockets from which the worker number `worker` of `count` accepts."""
         found = []
         for listener in listeners:
             sockets = [bound.sock for bound in self._open[name_of(listener)]]
-            # Fewer sockets than workers: some share one.
+            # With fewer sockets than workers, several workers share one.
             found.append((listener, sockets[worker::count] or [sockets[worker % len(sockets)]]))
         return found
 
-    def disown(self) -> None:
-        """Close what was inherited and that nobody wants."""
+    def close_unused(self) -> None:
+        """Closes the inherited sockets that no listener uses."""
         for name in [*self.inherited]:
             for sock in self.inherited.pop(name):
                 sock.close()
 
     def release(self, listeners: Sequence[ListenerSettings]) -> None:
-        """Close all but those of `listeners`; the files of unix sockets go, unless they are systemd's."""
+        """Closes all sockets except those of `listeners`, and removes the files of unix sockets that are not systemd's."""
         names = {name_of(listener) for listener in listeners}
         for name in [name for name in self._open if name not in names]:
             for bound in self._open.pop(name):
@@ -76,13 +77,13 @@ class Sockets:
                     bound.release()
 
     def ours(self, listeners: Sequence[ListenerSettings]) -> list[int]:
-        """The numbers of those whose sockets nobody keeps when we are gone."""
+        """The numbers of the listeners whose sockets end with this process: those that are not systemd's."""
         return [number for number, listener in enumerate(listeners) if name_of(listener) not in self.lasting]
 
     def refuse(self) -> None:
-        """Have connections refused at once, and reset those that wait: nobody is going to accept them.
+        """Has the kernel refuse new connections, and reset those that wait. No other process can bind the addresses meanwhile.
 
-        The addresses stay ours. `listen` ends this for TCP sockets; unix sockets have to be made anew, by `reopen`.
+        `listen` ends this for TCP sockets; unix sockets have to be created again, by `reopen`.
         """
         for name, each in self._open.items():
             for bound in each if name not in self.lasting else ():
@@ -92,14 +93,14 @@ class Sockets:
                     shut(bound.sock)
 
     def reopen(self, listeners: Sequence[ListenerSettings]) -> None:
-        """Unix sockets in the place of those that `refuse` has closed. Raises OSError."""
+        """Creates the unix sockets that `refuse` has closed. Raises OSError."""
         for listener in listeners:
             name = name_of(listener)
             if self._open[name][0].sock.fileno() < 0:
                 self._open[name] = [bind(listener.address, mode=listener.mode)]
 
     def listen(self, listeners: Sequence[ListenerSettings], worker: int, count: int) -> None:
-        """Have connections wait for `worker` of `count`, who is about to accept them."""
+        """Has connections wait again for the worker number `worker` of `count`, which is about to accept them."""
         for _, sockets in self.share(listeners, worker, count):
             for sock in sockets:
                 sock.listen(BACKLOG)
@@ -117,11 +118,11 @@ class Sockets:
 
 
 def name_of(listener: ListenerSettings) -> str:
-    """What tells listeners apart: the address, unless the system is to choose."""
+    """The name of a listener's sockets: its address, preceded by its id if the system chooses the port."""
     if isinstance(listener.address, UnixAddress) or listener.address.port:
         return str(listener.address)
     return f"{listener.id}@{listener.address}"
 
 
-def _can_have_brothers(sock: socket.socket) -> bool:
+def _can_have_siblings(sock: socket.socket) -> bool:
     return sock.family != socket.AF_UNIX and bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT))

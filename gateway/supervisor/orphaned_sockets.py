@@ -1,9 +1,9 @@
-"""Who accepts connections in the place of a worker that is lost.
+"""Has another worker accept the connections of a worker that has ended.
 
 Laws:
- - Every listening socket has somebody who accepts: when a worker ends, another one of its generation accepts from its
-   sockets too, until its successor serves. So a connection never waits for a process that cannot be started.
- - When there is no other one, and no successor can be started, connections are refused at once, those that wait included.
+ - Every listening socket has a worker that accepts: when a worker ends, another one of its generation accepts from its sockets
+   too, until the successor serves. So a connection never waits for a process that cannot be started.
+ - When there is no other worker, and no successor can be started, connections are refused at once, those that wait included.
 """
 
 from collections.abc import Mapping
@@ -12,46 +12,46 @@ from gateway.supervisor.listening_sockets import Sockets
 from gateway.supervisor.worker_process import WorkerProcess
 
 
-class Cover:
-    """For the workers of one generation, by slot."""
+class OrphanedSockets:
+    """The sockets of ended workers of one generation. `members` are always the workers of that generation, by slot."""
 
     def __init__(self, sockets: Sockets) -> None:
         self._sockets = sockets
-        self._by: dict[int, WorkerProcess] = {}
-        """Who stands in, by the slot of the one that is lost."""
+        self._substitutes: dict[int, WorkerProcess] = {}
+        """The worker that accepts instead, by the slot of the worker that has ended."""
 
     def __repr__(self) -> str:
-        return f"<Cover of slots {sorted(self._by)}>"
+        return f"<OrphanedSockets of slots {sorted(self._substitutes)}>"
 
-    def whole(self, members: Mapping[int, WorkerProcess]) -> bool:
-        """Whether every socket of `members` has somebody who accepts."""
-        return all(worker.state in ("ready", "serving") or self._stands_in(slot) for slot, worker in members.items())
+    def all_served(self, members: Mapping[int, WorkerProcess]) -> bool:
+        """Whether every socket of `members` has a worker that accepts."""
+        return all(worker.state in ("ready", "serving") or self._has_substitute(slot) for slot, worker in members.items())
 
-    def arrange(self, members: Mapping[int, WorkerProcess]) -> None:
-        """To be called whenever one of `members` has begun to serve, or has ended."""
+    def assign(self, members: Mapping[int, WorkerProcess]) -> None:
+        """Assigns sockets anew. To be called whenever one of `members` has begun to serve, or has ended."""
         serving = [worker for worker in members.values() if worker.state == "serving"]
-        for slot, worker in [*self._by.items()]:
+        for slot, worker in [*self._substitutes.items()]:
             if slot not in members or members[slot].state == "serving" or worker not in serving:
-                del self._by[slot]
-                worker.take_back(slot)
+                del self._substitutes[slot]
+                worker.reclaim_sockets(slot)
         for slot, worker in members.items():
-            if worker.state == "ended" and slot not in self._by and serving:
-                self._lend(worker, min(serving, key=self._burden), len(members))
+            if worker.state == "ended" and slot not in self._substitutes and serving:
+                self._share(worker, min(serving, key=self._load_of), len(members))
 
     def refuse(self, members: Mapping[int, WorkerProcess]) -> None:
-        """No successor can be started for the time being."""
+        """Refuses connections if none of `members` serves: no successor can be started at present."""
         if not any(worker.state == "serving" for worker in members.values()):
             self._sockets.refuse()
 
-    def _lend(self, lost: WorkerProcess, to: WorkerProcess, count: int) -> None:
-        listeners = lost.snapshot.config.server.listeners
-        own = {sock for _, shared in self._sockets.share(listeners, to.slot, count) for sock in shared}
-        for number, (_, sockets) in enumerate(self._sockets.share(listeners, lost.slot, count)):
-            to.seed_share(lost.slot, number, [sock for sock in sockets if sock not in own])
-        self._by[lost.slot] = to
+    def _share(self, ended: WorkerProcess, substitute: WorkerProcess, count: int) -> None:
+        listeners = ended.snapshot.config.server.listeners
+        has = {sock for _, shared in self._sockets.share(listeners, substitute.slot, count) for sock in shared}
+        for number, (_, sockets) in enumerate(self._sockets.share(listeners, ended.slot, count)):
+            substitute.share_sockets(ended.slot, number, [sock for sock in sockets if sock not in has])
+        self._substitutes[ended.slot] = substitute
 
-    def _stands_in(self, slot: int) -> bool:
-        return slot in self._by and self._by[slot].state == "serving"
+    def _has_substitute(self, slot: int) -> bool:
+        return slot in self._substitutes and self._substitutes[slot].state == "serving"
 
-    def _burden(self, worker: WorkerProcess) -> int:
-        return sum(each is worker for each in self._by.values())
+    def _load_of(self, worker: WorkerProcess) -> int:
+        return sum(each is worker for each in self._substitutes.values())

@@ -1,10 +1,10 @@
-"""What workers knew while Redis was away, on its way to those that come after them.
+"""Hands the records of an outage of Redis from workers that end to workers that stay.
 
-the worker         ends                  its knowledge goes
-of a slot          killed, crashed       to the one that is forked in its place, which begins with the same memory
-of a slot          at a reload           to the one that has its slot now; what it owes still when it has drained, too
-of no slot now     at a reload           to one of those that there are now
-of a new slot      (begins at a reload)  from one that there was: its share, not its debts
+the worker         ends                  its record goes
+of a slot          killed, crashed       to the worker that is forked in its place, which starts with the same memory
+of a slot          at a reload           to the new worker of the slot; what it still owes after it has drained, too
+of a removed slot  at a reload           to one of the new workers
+of a new slot      (starts at a reload)  it gets the record of an old worker without the debts, which another one has
 """
 
 import asyncio
@@ -20,71 +20,74 @@ from gateway.worker.channel import HandoverState
 Members = Mapping[int, WorkerProcess]
 
 
-class Handover:
-    """Of one generation of workers to the next, by slot."""
+class OutageHandover:
+    """From the workers `before` to `members`, both by slot."""
 
     def __init__(self, before: Members, members: Members) -> None:
         self._before = before
         self._members = members
         loop = asyncio.get_running_loop()
-        self._told: dict[int, asyncio.Future[None]] = {slot: loop.create_future() for slot in before}
+        self._passed_on: dict[int, asyncio.Future[None]] = {slot: loop.create_future() for slot in before}
 
-    def tell(self, slot: int, legacy: int | None) -> None:
-        """What the worker that had `slot` left, which stays open: whoever has a new slot knows it as well, or needs not wait."""
-        heirs = [new for at, new in self._members.items() if at not in self._before and at % len(self._before) == slot]
-        if legacy is not None and heirs:
-            estate = _read(legacy)
-            for successor in heirs:
-                successor.hand(HandoverState(outage=estate.outage, share_only=True))
-        if not self._told[slot].done():
-            self._told[slot].set_result(None)
+    def pass_on(self, slot: int, state_file: int | None) -> None:
+        """Gives the workers of new slots the state of the old worker of `slot`: None if it handed over nothing.
 
-    async def told(self, slot: int) -> None:
-        """Whoever has the new `slot` knows what it is to begin with."""
+        The descriptor `state_file` stays open.
+        """
+        successors = [new for at, new in self._members.items() if at not in self._before and at % len(self._before) == slot]
+        if state_file is not None and successors:
+            state = _read(state_file)
+            for successor in successors:
+                successor.give_state(HandoverState(outage=state.outage, share_only=True))
+        if not self._passed_on[slot].done():
+            self._passed_on[slot].set_result(None)
+
+    async def received(self, slot: int) -> None:
+        """Returns when the worker of the new `slot` has been given its state."""
         if self._before:
-            await self._told[slot % len(self._before)]
+            await self._passed_on[slot % len(self._before)]
 
-    async def leave(self, worker: WorkerProcess, timeout_s: float) -> None:
-        """`worker` retires, and has no successor in its slot: one of the others owes what it owes."""
-        legacy = None
+    async def retire_without_successor(self, worker: WorkerProcess, timeout_s: float) -> None:
+        """Retires a worker whose slot is removed, and gives one of the new workers its record, debts included."""
+        state_file = None
         if worker.state == "serving":
-            legacy = await worker.hand_over(timeout_s)
+            state_file = await worker.hand_over(timeout_s)
         else:
             worker.retire(timeout_s)
-        self.tell(worker.slot, legacy)
-        if legacy is not None:
-            estate = _read(legacy)
-            os.close(legacy)
-            self._members[worker.slot % len(self._members)].hand(HandoverState(outage=estate.outage))
+        self.pass_on(worker.slot, state_file)
+        if state_file is not None:
+            state = _read(state_file)
+            os.close(state_file)
+            self._members[worker.slot % len(self._members)].give_state(HandoverState(outage=state.outage))
 
 
-class Left:
-    """The memory of workers that have ended."""
+class OutageMemories:
+    """The outage memories of workers that have ended."""
 
     def __init__(self) -> None:
         self._memories: dict[int, OutageMemory] = {}
 
     def take(self, slot: int) -> OutageMemory:
-        """What a new worker for `slot` begins with."""
+        """The memory for a new worker of `slot`: that of its predecessor, if it was kept."""
         return self._memories.pop(slot, None) or OutageMemory.shared()
 
     def put_back(self, slot: int, memory: OutageMemory) -> None:
-        """It was taken for a worker that could not be started."""
+        """Keeps a memory whose worker could not be started."""
         self._memories[slot] = memory
 
     def keep(self, worker: WorkerProcess) -> None:
-        """`worker` is replaced."""
+        """Keeps the memory of a worker that is going to be replaced."""
         self._memories[worker.slot] = worker.outage
 
     @staticmethod
-    def give(worker: WorkerProcess, members: Members) -> None:
-        """`worker` is not: what it could not tell Redis any more is owed by one of `members`."""
+    def hand_on(worker: WorkerProcess, members: Members) -> None:
+        """Gives one of `members` what a worker that is not replaced still owes Redis."""
         content = worker.outage.read()
         worker.outage.close()
         successor = members[worker.slot % len(members)] if members else None
         if content and successor is not None and successor is not worker:
-            successor.hand(HandoverState(outage=content))
+            successor.give_state(HandoverState(outage=content))
 
 
-def _read(legacy: int) -> HandoverState:
-    return msgspec.msgpack.decode(os.pread(legacy, os.fstat(legacy).st_size, 0), type=HandoverState)
+def _read(state_file: int) -> HandoverState:
+    return msgspec.msgpack.decode(os.pread(state_file, os.fstat(state_file).st_size, 0), type=HandoverState)

@@ -1,4 +1,4 @@
-"""What the supervisor does at a signal."""
+"""Signal handlers of the supervisor's event loop."""
 
 import asyncio
 import contextlib
@@ -8,27 +8,27 @@ from typing import Any, TypeVar
 
 import structlog
 
-from gateway.system.signals import IGNORED, name_of, noted
+from gateway.system.signals import IGNORED, name_of, pending_signals
 
 T = TypeVar("T")
 
 
-def obey(actions: Mapping[signal.Signals, Callable[[], object]]) -> None:
-    """From now on the event loop does `actions`, by signal, at once for those that have come while the program started.
+def handle_signals(actions: Mapping[signal.Signals, Callable[[], object]]) -> None:
+    """Has the event loop run `actions`, by signal. Signals that arrived while the program started are handled at once.
 
-    Signals that mean nothing here leave a line in the log.
+    Signals without a meaning for the gateway are logged.
     """
     loop = asyncio.get_running_loop()
     for number, act in actions.items():
         loop.add_signal_handler(number, act)
     for ignored in IGNORED:
         loop.add_signal_handler(ignored, _ignored, ignored)
-    for early in noted():
+    for early in pending_signals():
         actions[signal.Signals(early)]()
 
 
 async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
-    """What comes of `work`; None if `stop` is set before its end, and then it is cancelled."""
+    """The result of `work`; None if `stop` is set before its end, and then `work` is cancelled."""
     loop = asyncio.get_running_loop()
     working, stopped = loop.create_task(work), loop.create_task(stop.wait())
     waited: set[asyncio.Task[Any]] = {working, stopped}

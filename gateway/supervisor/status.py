@@ -1,4 +1,4 @@
-"""What the supervisor shows of the configuration in force, and of the targets in it."""
+"""Metrics of the configuration in force, and the states of its targets."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ _decode = msgspec.json.Decoder(dict[str, list[dict[str, int]]]).decode
 
 
 def show(snapshot: Snapshot, metrics: NodeMetrics, clock: Clock) -> None:
-    """In metrics: from now on it is this one."""
+    """Shows `snapshot` in `metrics`, in place of the configuration before it."""
     config = snapshot.config
     upstreams = list(_upstreams(snapshot))
     targets: dict[tuple[str, ...], Callable[[], float]] = {
@@ -36,16 +36,16 @@ def show(snapshot: Snapshot, metrics: NodeMetrics, clock: Clock) -> None:
     )
 
 
-def told_targets(snapshot: Snapshot, clock: Clock, connections: Sequence[bytes]) -> list[dict[str, Any]]:
-    """To operators, by upstream. `connections` are what workers say of theirs, in JSON."""
+def target_states(snapshot: Snapshot, clock: Clock, connections: Sequence[bytes]) -> list[dict[str, Any]]:
+    """The states of all targets, by upstream. `connections` are the workers' responses to the query `connections`, in JSON."""
     now = clock.monotonic()
-    counts = [_decode(told) for told in connections]
+    counts = [_decode(response) for response in connections]
     return [
         {
             "id": upstream.id,
-            "circuit": None if upstream.breaker is None else _circuit(row, now),
+            "circuit": None if upstream.breaker is None else _circuit_breaker(row, now),
             "targets": [
-                _target(target, each, now) | {"connections": _sum([told[upstream.id][number] for told in counts])}
+                _target(target, each, now) | {"connections": _sum([count[upstream.id][number] for count in counts])}
                 for number, (target, each) in enumerate(zip(upstream.targets, row.targets, strict=True))
             ],
         }
@@ -69,7 +69,7 @@ def _open(row: UpstreamRow) -> float:
     return float(row.opens > 0)
 
 
-def _circuit(row: UpstreamRow, now: float) -> dict[str, Any]:
+def _circuit_breaker(row: UpstreamRow, now: float) -> dict[str, Any]:
     if not row.opens:
         return {"state": "closed"}
     if now < row.open_until:
@@ -79,11 +79,11 @@ def _circuit(row: UpstreamRow, now: float) -> dict[str, Any]:
 
 def _target(target: TargetSettings, row: TargetRow, now: float) -> dict[str, Any]:
     state = "down" if row.down else "ejected" if row.ejected(now) else "trial" if row.ejections else "up"
-    told: dict[str, Any] = {"url": str(target.url), "weight": target.weight, "state": state}
+    shown: dict[str, Any] = {"url": str(target.url), "weight": target.weight, "state": state}
     if row.checked_at:
         verdict, against = row.findings
         at = datetime.fromtimestamp(row.checked_at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        told["check"] = {"verdict": verdict.name.lower(), "against": against, "result": row.result, "at": at}
+        shown["check"] = {"verdict": verdict.name.lower(), "against": against, "result": row.result, "at": at}
     if row.ejected(now):
-        told["ejection"] = {"left_s": round(row.ejected_until - now, 3), "reason": row.reason.name, "by_pid": int(row.ejected_by)}
-    return told
+        shown["ejection"] = {"left_s": round(row.ejected_until - now, 3), "reason": row.reason.name, "by_pid": int(row.ejected_by)}
+    return shown

@@ -1,4 +1,4 @@
-"""The process that owns what must outlive a worker."""
+"""The process that owns everything that has to survive a worker."""
 
 import asyncio
 import contextlib
@@ -12,43 +12,40 @@ from pathlib import Path
 import structlog
 
 from gateway import __version__
-from gateway.admin.listener import Admin
+from gateway.admin.listener import AdminListener
 from gateway.edge.connection_limits import raise_descriptors
 from gateway.net.listen import bind, spelled
 from gateway.observe.direct_writer import DirectWriter
 from gateway.observe.log import Log, announce
 from gateway.observe.node_metrics import NodeMetrics
 from gateway.observe.shared_memory import Region
-from gateway.settings import Config, ConfigError
+from gateway.settings import Config
 from gateway.supervisor.admin_views import changes, views
 from gateway.supervisor.coalesce import Coalescer
 from gateway.supervisor.cpu_count import count_of
-from gateway.supervisor.file_watch import Watch
-from gateway.supervisor.hot_restart import Succession
-from gateway.supervisor.inherited_sockets import ADMIN, Will, inherit, succeed
+from gateway.supervisor.file_watch import FileWatch
+from gateway.supervisor.hot_restart import HotRestart
+from gateway.supervisor.inherited_sockets import ADMIN, Successor, inherit, take_over_from
 from gateway.supervisor.listening_sockets import Sockets
-from gateway.supervisor.node_log import node_log
-from gateway.supervisor.signal_handlers import obey, unless
+from gateway.supervisor.reload import Reloader
+from gateway.supervisor.signal_handlers import handle_signals, unless
 from gateway.supervisor.status import show
-from gateway.supervisor.systemd import Notifier
 from gateway.supervisor.worker_pool import WorkerPool
 from gateway.supervisor.worker_process import WorkerProcess, WorkerStartError
+from gateway.system.clock import SYSTEM_CLOCK
 from gateway.system.signals import STOPS
+from gateway.system.systemd import Notifier
 from gateway.table.snapshot import ConfigSource, Snapshot, compile_snapshot
-from gateway.worker.worker import SYSTEM
 
 TICK_S = 0.25
 PROGRESS_S = 3.0
-READ_WITHIN_S = 60.0
-"""How long a reload may take to read and to compile its files: a network file system may never answer."""
 _STDOUT = 1
 
 
 class Supervisor:
-    """Serves `snapshot` until it is told to stop; `reread` gives the configuration as it is now, or raises ConfigError.
+    """Serves `snapshot` until a signal to stop; `reread` returns the configuration as it is now, or raises ConfigError.
 
-    A worker whose loop stands still for `stuck_after_s` is replaced. When the file `watched` changes, it is as if somebody
-    had asked for a reload.
+    A worker whose event loop is blocked for `stuck_after_s` is replaced. A change of the file `watched` causes a reload.
     """
 
     def __init__(
@@ -60,54 +57,61 @@ class Supervisor:
         watched: Path | None,
     ) -> None:
         self.snapshot = snapshot
-        self._reread = reread
-        self._watch = None if watched is None else Watch(watched, snapshot.config.include)
+        self._watch = None if watched is None else FileWatch(watched, snapshot.config.include)
         self.metrics = NodeMetrics(Region.shared())
         self._environ = environ
-        self._inheritance = inherit(environ)
+        self._inherited = inherit(environ)
         self._notifier = Notifier(environ)
-        self.sockets = Sockets(self._inheritance.sockets, self._inheritance.lasting)
+        self.sockets = Sockets(self._inherited.sockets, self._inherited.lasting)
         self.pool = WorkerPool(self.sockets, self.metrics, stuck_after_s)
-        self._reloads = Coalescer(self._reload)
-        self._reload_due = False
-        self._succession = Succession(self._handover_state, self._give_way, alone=self._inheritance.predecessor is None)
+        self._restart = HotRestart(self._start_successor, self._give_way, alone=self._inherited.predecessor is None)
+        self._reloader = Reloader(
+            lambda: compile_snapshot(*reread(), self.snapshot.source),
+            self._replace,
+            self._restart.changing,
+            self.pool.threads,
+            self.metrics,
+            self._notifier,
+        )
+        self._reloads = Coalescer(self._reloader.reload)
         self.admin = self._admin(snapshot.config)
         self._admin_sock: socket.socket | None = None
-        self._reasons = ["starting"]
+        self._not_ready_reasons = ["starting"]
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._output = DirectWriter(_STDOUT)
         self._handles: list[asyncio.TimerHandle] = []
 
     async def serve(self) -> int:
-        """The exit code, in the end. Raises OSError when an address or a file cannot be had."""
+        """Returns the exit code when the gateway has been drained. Raises OSError when an address or a file is not available."""
         config = self.snapshot.config
-        changing = {signal.SIGHUP: self._reloads.ask, signal.SIGUSR2: self._hand_over, signal.SIGCHLD: self.pool.reap}
-        obey({**changing, **dict.fromkeys(STOPS, self._on_stop)})
+        changing = {signal.SIGHUP: self._reloads.request, signal.SIGUSR2: self._hand_over, signal.SIGCHLD: self.pool.reap}
+        handle_signals({**changing, **dict.fromkeys(STOPS, self._on_stop)})
         raise_descriptors()
         self.sockets.provide(config.server.listeners, count_of(config))
         (self._admin_sock,) = self.sockets.inherited.pop(_admin_name(config), None) or [bind(config.admin.address, alone=True).sock]
-        self.sockets.disown()
-        log = node_log(config, self._output)
+        self.sockets.close_unused()
+        log = _installed_log(config, self._output)
         try:
-            if self._inheritance.predecessor is None:
+            if self._inherited.predecessor is None:
                 await self.admin.start(self._admin_sock)
-            self._tick(SYSTEM.monotonic())
-            self.pool.show(self._inheritance.regions)
+            self._tick(SYSTEM_CLOCK.monotonic())
+            self.pool.metric_regions.add_foreign(self._inherited.regions)
             members = await self._first_members()
             if members is None:
                 structlog.get_logger().info("stopped before it served")
                 return 0
             self._in_force()
-            self._reasons.remove("starting")
-            if self._inheritance.predecessor is not None:
-                await self.pool.succeed(members, 0.0)
-                await succeed(self._inheritance.predecessor, partial(self.admin.start, self._admin_sock), self._inherit_rest)
+            self._not_ready_reasons.remove("starting")
+            if self._inherited.predecessor is not None:
+                await self.pool.switch_to(members, 0.0)
+                begin = partial(self.admin.start, self._admin_sock)
+                await take_over_from(self._inherited.predecessor, begin, self._on_predecessor_ended)
             self._announce(members[0].limiter)
-            if self._inheritance.predecessor is None:
-                await self.pool.succeed(members, 0.0)
-            self._notifier.tell("READY=1", f"MAINPID={os.getpid()}")
-            async with self._reloads.taken():
+            if self._inherited.predecessor is None:
+                await self.pool.switch_to(members, 0.0)
+            self._notifier.notify("READY=1", f"MAINPID={os.getpid()}")
+            async with self._reloads.running():
                 await self._stop.wait()
             await self._drain()
             return 0
@@ -115,9 +119,9 @@ class Supervisor:
             await self._close(log)
 
     async def _first_members(self) -> dict[int, WorkerProcess] | None:
-        """None when it is told to stop before they are ready. Raises OSError."""
+        """None if a signal to stop arrives before the workers are ready. Raises OSError."""
         try:
-            return await unless(self._stop, self.pool.raise_(self.snapshot, count_of(self.snapshot.config)))
+            return await unless(self._stop, self.pool.start_generation(self.snapshot, count_of(self.snapshot.config)))
         except WorkerStartError as error:
             raise OSError(error.errno, str(error)) from error
 
@@ -135,67 +139,35 @@ class Supervisor:
             version=__version__,
         )
 
-    def _inherit_rest(self) -> None:
-        self.pool.take_over()
-        self._succession.alone.set()
+    def _on_predecessor_ended(self) -> None:
+        self.pool.metric_regions.adopt_foreign()
+        self._restart.alone.set()
 
     def _hand_over(self) -> None:
-        if "starting" in self._reasons:
+        if "starting" in self._not_ready_reasons:
             structlog.get_logger().error("no hand-over: this program has not started yet")
         elif not self._stop.is_set():
-            self.pool.later(self._succession.execute())
+            self.pool.run_in_background(self._restart.execute())
 
-    def _handover_state(self) -> Will:
+    def _start_successor(self) -> Successor:
         assert self._admin_sock is not None
         self.sockets.reopen(self.snapshot.config.server.listeners)
         sockets = self.sockets.open | {_admin_name(self.snapshot.config): [self._admin_sock]}
-        will = Will(sockets, [self.metrics.region, *self.pool.regions], self._environ, self.sockets.lasting)
-        self.pool.spared.add(will.pid)
-        return will
+        successor = Successor(sockets, [self.metrics.region, *self.pool.regions], self._environ, self.sockets.lasting)
+        self.pool.spared.add(successor.pid)
+        return successor
 
-    async def _give_way(self, will: Will) -> None:
-        if self._reload_due:  # whoever serves is meant
-            os.kill(will.pid, signal.SIGHUP)
+    async def _give_way(self, successor: Successor) -> None:
+        if self._reloader.due:  # the reload was requested of whichever program serves
+            os.kill(successor.pid, signal.SIGHUP)
         await self.admin.close()
         self.metrics.region.writer_exited()
-        self._notifier.tell(f"MAINPID={will.pid}")
-        await will.execute()
+        self._notifier.notify(f"MAINPID={successor.pid}")
+        await successor.take_over()
         self._stop.set()
 
-    async def _reload(self) -> list[str]:
-        """All or nothing. What is wrong, if anything is."""
-        self._reload_due = True
-        async with self._succession.changing:
-            self._reload_due = False
-            self._notifier.reloading(SYSTEM.monotonic())
-            problems = await self._read_and_replace()
-            self._notifier.tell("READY=1")
-            return problems
-
-    async def _read_and_replace(self) -> list[str]:
-        log, metrics = structlog.get_logger(), self.metrics
-        try:
-            reading = self.pool.threads.run(lambda: compile_snapshot(*self._reread(), self.snapshot.source))
-            snapshot = await asyncio.wait_for(reading, READ_WITHIN_S)
-            await self._replace(snapshot)
-        except ConfigError as error:
-            problems = [str(problem) for problem in error.problems]
-        except TimeoutError as error:
-            problems = [str(error) or f"the files were not read within {READ_WITHIN_S:g} s"]
-        except (OSError, WorkerStartError, UnicodeError) as error:
-            problems = [str(error)]
-        else:
-            metrics.reloads.labels("success").inc()
-            log.info("reloaded", config=snapshot.source, routes=len(snapshot.config.routes), keys=len(snapshot.config.keys))
-            return []
-        for problem in problems:
-            log.error("configuration refused", problem=problem)
-        metrics.reload_successful.set(0)
-        metrics.reloads.labels("failure").inc()
-        return problems
-
     async def _replace(self, snapshot: Snapshot) -> None:
-        """Raises OSError or WorkerStartError, and then all is as before."""
+        """Puts `snapshot` into force. Raises OSError or WorkerStartError, and has then changed nothing."""
         before, config = self.snapshot.config, snapshot.config
         count = count_of(config)
         admin, admin_sock = self.admin, self._admin_sock
@@ -205,7 +177,7 @@ class Supervisor:
         try:
             self.sockets.provide(config.server.listeners, count)
             try:
-                members = await self.pool.raise_(snapshot, count)
+                members = await self.pool.start_generation(snapshot, count)
             except BaseException:
                 self.sockets.release(before.server.listeners)
                 raise
@@ -214,7 +186,7 @@ class Supervisor:
                 await admin.close()
             raise
         snapshot.shared_state.adopt(self.snapshot.shared_state)
-        await self.pool.succeed(members, before.server.drain_timeout)
+        await self.pool.switch_to(members, before.server.drain_timeout)
         self.sockets.release(config.server.listeners)
         self.snapshot = snapshot
         if admin is not self.admin:
@@ -224,32 +196,32 @@ class Supervisor:
         self._in_force()
 
     def _in_force(self) -> None:
-        show(self.snapshot, self.metrics, SYSTEM)
+        show(self.snapshot, self.metrics, SYSTEM_CLOCK)
         if self._watch is not None:
             self._watch.patterns = self.snapshot.config.include
         self.metrics.reload_successful.set(1)
-        self.metrics.reload_at.set(SYSTEM.wall())
+        self.metrics.reload_at.set(SYSTEM_CLOCK.wall())
 
     async def _drain(self) -> None:
-        """Readiness fails, new requests are taken a little longer, those in flight finish."""
+        """Reports that it is not ready, accepts requests for `drain_delay`, and then waits for those in flight."""
         server, log = self.snapshot.config.server, structlog.get_logger()
-        self._reasons.append("draining")
-        delay_s = 0.0 if self._succession.over else server.drain_delay
+        self._not_ready_reasons.append("draining")
+        delay_s = 0.0 if self._restart.over else server.drain_delay
         log.info("draining", in_flight=self._in_flight(), delay_s=delay_s, timeout_s=server.drain_timeout)
-        if not self._succession.over:
-            self._notifier.tell("STOPPING=1")
-        self.pool.part()
+        if not self._restart.over:
+            self._notifier.notify("STOPPING=1")
+        self.pool.disable_keep_alive()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._hurry.wait(), delay_s)
         self.pool.cut = 0
-        self._handles.append(asyncio.get_running_loop().call_later(PROGRESS_S, self._tell_progress))
-        await self.pool.drain(server.drain_timeout, self._hurry, last=not self._succession.over)
+        self._handles.append(asyncio.get_running_loop().call_later(PROGRESS_S, self._log_progress))
+        await self.pool.drain(server.drain_timeout, self._hurry, last=not self._restart.over)
         log.info("stopped", connections_cut=self.pool.cut)
 
-    def _tell_progress(self) -> None:
+    def _log_progress(self) -> None:
         connections = sum(worker.heartbeat.connections for worker in self.pool.everybody)
         structlog.get_logger().info("still draining", in_flight=self._in_flight(), connections=connections)
-        self._handles.append(asyncio.get_running_loop().call_later(PROGRESS_S, self._tell_progress))
+        self._handles.append(asyncio.get_running_loop().call_later(PROGRESS_S, self._log_progress))
 
     def _in_flight(self) -> int:
         return sum(worker.heartbeat.in_flight for worker in self.pool.everybody)
@@ -261,7 +233,7 @@ class Supervisor:
         for handle in self._handles:
             handle.cancel()
         await self.admin.close()
-        if not self._succession.over:
+        if not self._restart.over:
             self.sockets.release([])
         log.close()
 
@@ -269,25 +241,26 @@ class Supervisor:
         (self._hurry if self._stop.is_set() else self._stop).set()
 
     def _tick(self, due: float) -> None:
-        """What a clock has to do."""
-        now = SYSTEM.monotonic()
+        """Does the periodic work, every TICK_S."""
+        now = SYSTEM_CLOCK.monotonic()
         self._output.flush()
         self._notifier.alive(now)
         if self._watch is not None:
-            self.pool.later(self._watch.look(self.pool.threads, self._reloads.ask))
+            self.pool.run_in_background(self._watch.check(self.pool.threads, self._reloads.request))
         self.pool.reap()
-        if now - due < TICK_S and not self._succession.over:  # who was asleep himself, with the whole machine perhaps, judges nobody
-            self.pool.look_around(now)
+        # After a pause of this process, as when the machine was suspended, workers only seem to hang.
+        if now - due < TICK_S and not self._restart.over:
+            self.pool.check_workers(now)
         self._handles[:1] = [asyncio.get_running_loop().call_later(TICK_S, self._tick, now + TICK_S)]
 
     def _readiness(self) -> tuple[bool, list[str]]:
-        reasons = self._reasons or self.pool.not_ready_reasons
+        reasons = self._not_ready_reasons or self.pool.not_ready_reasons
         return not reasons, reasons
 
-    def _admin(self, config: Config) -> Admin:
-        admin = Admin(str(config.admin.address), self.metrics, self._readiness, _token(config), config.admin.hosts)
+    def _admin(self, config: Config) -> AdminListener:
+        admin = AdminListener(str(config.admin.address), self.metrics, self._readiness, _token(config), config.admin.hosts)
         admin.views |= views(lambda: self.snapshot, self.pool)
-        admin.changes |= changes(self._reloads.ask, self.pool)
+        admin.changes |= changes(self._reloads.request, self.pool)
         return admin
 
 
@@ -297,3 +270,11 @@ def _admin_name(config: Config) -> str:
 
 def _token(config: Config) -> str | None:
     return None if config.admin.token is None else config.admin.token.get_secret_value()
+
+
+def _installed_log(config: Config, writer: DirectWriter) -> Log:
+    """The log of this process, which structlog writes to from now on."""
+    settings, key = config.observability.log, config.auth.key
+    log = Log(SYSTEM_CLOCK.wall, format=settings.format, level=settings.level, secret_names=(key.header, key.query), writer=writer)
+    log.install()
+    return log

@@ -1,4 +1,4 @@
-"""The workers: one for each slot, of the generation in force, and those of earlier ones that still drain."""
+"""The worker processes: one for each slot of the current generation, and those of earlier generations that still drain."""
 
 import asyncio
 import contextlib
@@ -10,32 +10,30 @@ import structlog
 from gateway.observe.node_metrics import NodeMetrics
 from gateway.observe.recent_errors import ErrorRings
 from gateway.observe.shared_memory import Region
-from gateway.supervisor.fork import reap_strangers
 from gateway.supervisor.listening_sockets import Sockets
-from gateway.supervisor.orphaned_sockets import Cover
-from gateway.supervisor.outage_handover import Handover, Left
+from gateway.supervisor.metric_regions import MetricRegions
+from gateway.supervisor.orphaned_sockets import OrphanedSockets
+from gateway.supervisor.outage_handover import OutageHandover, OutageMemories
+from gateway.supervisor.restart_backoff import RestartBackoff
 from gateway.supervisor.worker_process import WorkerProcess, WorkerStartError
+from gateway.system.clock import SYSTEM_CLOCK
+from gateway.system.fork import reap_strangers
 from gateway.system.malloc import give_back
 from gateway.system.one_shot_thread import Threads
 from gateway.system.reserved_descriptors import Reserve
 from gateway.table.snapshot import Snapshot
-from gateway.worker.worker import BEAT_S, SYSTEM
+from gateway.worker.worker import BEAT_S
 
-YOUNG_S = 0.5
-"""Who dies before this age dies of itself: after a few of those in a row, the next one waits."""
-AT_ONCE = 5
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 1.0
-"""Between tries: what is wrong ends unseen, and the worker is to be back within two seconds of that."""
 REFUSE_AFTER_S = 1.0
-"""From the beginning of a drain, for workers that did not come to close their sockets by themselves."""
+"""From the beginning of a drain: then the sockets of workers that have not closed them refuse connections."""
 KILL_AFTER_S = 5.0
-"""How long after its time is up a worker that still drains is killed."""
+"""A draining worker is killed this time after its timeout."""
 STACK_WITHIN_S = 0.2
 READY_WITHIN_S = 60.0
 
 
 class WorkerPool:
-    """Forks workers, replaces those that die, and remembers the memory that each counted in."""
+    """Forks workers, replaces those that die or hang, and keeps the memory in which each of them counts."""
 
     def __init__(self, sockets: Sockets, metrics: NodeMetrics, stuck_after_s: float) -> None:
         self.sockets = sockets
@@ -43,20 +41,20 @@ class WorkerPool:
         self.stuck_after_s = stuck_after_s
         self.generation = 0
         self.members: dict[int, WorkerProcess] = {}
-        """Of the generation in force, by slot."""
+        """The workers of the current generation, by slot."""
         self.everybody: set[WorkerProcess] = set()
+        """All workers that have not ended."""
         self.cut = 0
-        """Requests that drains did not wait for."""
+        """The number of requests that drains have cut."""
         self.threads = Threads()
         self.spared: set[int] = set()
-        """The ids of children that are none of the workers, and that somebody else waits for."""
+        """The process ids of other children, which are not reaped here."""
         self.errors = ErrorRings()
-        self._free: list[Region] = []
-        self._foreign: list[Region] = []
-        self._deaths: dict[int, int] = {}
+        self.metric_regions = MetricRegions(metrics)
+        self._backoff = RestartBackoff()
         self._reserve = Reserve()
-        self._cover = Cover(sockets)
-        self._left = Left()
+        self._orphaned_sockets = OrphanedSockets(sockets)
+        self._outage_memories = OutageMemories()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
         metrics.workers.labels("serving").watch(lambda: float(self._count("serving")))
@@ -68,81 +66,76 @@ class WorkerPool:
 
     @property
     def not_ready_reasons(self) -> list[str]:
-        """Why clients should not be sent here; none when they should."""
+        """Why the platform should not send clients here; empty if it should."""
         serving = [worker for worker in self.members.values() if worker.state == "serving"]
         if not serving:
             return ["no worker is ready"]
-        if not self._cover.whole(self.members):
+        if not self._orphaned_sockets.all_served(self.members):
             return ["nobody accepts the connections of a worker that is lost"]
-        # Those that drain count: their successors may only just be connecting.
+        # Draining workers count: their successors may still be connecting to Redis.
         if serving[0].snapshot.needs_redis and not any(worker.heartbeat.redis_up for worker in self.everybody):
             return ["redis is away"]
         return []
 
     @property
     def regions(self) -> list[Region]:
-        """All that anybody has counted in, but for the supervisor."""
-        return [*self._free, *self._foreign, *(worker.region for worker in self.everybody)]
+        """The memory of all metrics, except the supervisor's own."""
+        return [*self.metric_regions.unused, *(worker.region for worker in self.everybody)]
 
-    def show(self, regions: list[Region]) -> None:
-        """Those of another supervisor's workers, who still count in them."""
-        self._foreign = regions
-        for region in regions:
-            self.metrics.add(region)
+    async def start_generation(self, snapshot: Snapshot, count: int) -> dict[int, WorkerProcess]:
+        """Starts `count` workers, and returns them by slot when all are ready; they do not serve yet.
 
-    def take_over(self) -> None:
-        """Those workers have ended."""
-        for region in self._foreign:
-            region.writer_exited()
-        self._free += self._foreign
-        self._foreign = []
-
-    async def raise_(self, snapshot: Snapshot, count: int) -> dict[int, WorkerProcess]:
-        """`count` workers of a new generation, ready and not yet serving. Raises WorkerStartError, OSError, and then has none of them."""
+        Raises WorkerStartError or OSError, after it has ended those that were started.
+        """
         self.generation += 1
         give_back()
-        raised: list[WorkerProcess] = []
+        started: list[WorkerProcess] = []
         try:
             await self.threads.quiet()
             for slot in range(count):
-                raised.append(self._fork(snapshot, self.generation, slot, count))  # noqa: PERF401  one by one: the next may fail
+                started.append(self._fork(snapshot, self.generation, slot, count))  # noqa: PERF401  one by one: the next may fail
             try:
-                await asyncio.wait_for(asyncio.gather(*[worker.ready for worker in raised]), READY_WITHIN_S)
+                await asyncio.wait_for(asyncio.gather(*[worker.ready for worker in started]), READY_WITHIN_S)
             except TimeoutError:
                 raise WorkerStartError(f"workers were not ready within {READY_WITHIN_S:g} s") from None
         except BaseException:
-            for worker in raised:
+            for worker in started:
                 worker.replace = False
                 worker.kill()
             raise
-        return {worker.slot: worker for worker in raised}
+        return {worker.slot: worker for worker in started}
 
-    async def succeed(self, members: dict[int, WorkerProcess], drain_timeout_s: float) -> None:
-        """`members` serve from now on, each with what its predecessor knew; the predecessors drain."""
+    async def switch_to(self, members: dict[int, WorkerProcess], drain_timeout_s: float) -> None:
+        """Makes `members` the current generation: each serves, with the state of its predecessor, which drains."""
         before, self.members = self.members, members
         for worker in members.values():
             if worker.state == "ended":
                 self._replace(worker, worker.exited.result())
-        handover = Handover(before, members)
+        handover = OutageHandover(before, members)
         for slot, worker in before.items():
             if slot not in members:
-                self.later(handover.leave(worker, drain_timeout_s))
+                self.run_in_background(handover.retire_without_successor(worker, drain_timeout_s))
                 self._kill_late(worker, drain_timeout_s)
                 self.metrics.lag(slot, None)
-        await asyncio.gather(*[self._succeed(before.get(slot), worker, drain_timeout_s, handover) for slot, worker in members.items()])
-        self._cover.arrange(members)
+        switches = [self._switch(before.get(slot), worker, drain_timeout_s, handover) for slot, worker in members.items()]
+        await asyncio.gather(*switches)
+        self._orphaned_sockets.assign(members)
 
-    def answering(self) -> list[WorkerProcess]:
-        """Those that can be asked something, who serves before who drains."""
+    def queryable(self) -> list[WorkerProcess]:
+        """The workers that answer queries; those that serve come first, those that drain last."""
         able = [worker for worker in self.everybody if worker.state in ("serving", "draining")]
         return sorted(able, key=lambda worker: (worker.state != "serving", worker.slot))
 
-    def part(self) -> None:
+    def disable_keep_alive(self) -> None:
+        """Has every worker close each connection after its next reply."""
         for worker in self.everybody:
-            worker.part()
+            worker.disable_keep_alive()
 
     async def drain(self, timeout_s: float, hurry: asyncio.Event, *, last: bool) -> None:
-        """Everybody finishes and ends, at once if there is a hurry. `last`: nobody accepts from the sockets any more."""
+        """Retires all workers and waits until they have ended; cuts what remains after `timeout_s`, or when `hurry` is set.
+
+        `last`: no other process accepts from the sockets.
+        """
         self._closed = True
         for task in self._tasks:
             task.cancel()
@@ -153,31 +146,31 @@ class WorkerPool:
                 self._retire(worker, timeout_s, last=last)
         loop = asyncio.get_running_loop()
         refusing = loop.call_later(REFUSE_AFTER_S, self.sockets.refuse) if last else None
-        gone, hurried = loop.create_task(self._gone()), loop.create_task(hurry.wait())
-        waited: set[asyncio.Task[Any]] = {gone, hurried}
+        all_ended, hurried = loop.create_task(self._all_ended()), loop.create_task(hurry.wait())
+        waited: set[asyncio.Task[Any]] = {all_ended, hurried}
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         hurried.cancel()
-        if not gone.done():
+        if not all_ended.done():
             for worker in self.everybody:
                 worker.cut()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(gone), KILL_AFTER_S)
+                await asyncio.wait_for(asyncio.shield(all_ended), KILL_AFTER_S)
             for worker in self.everybody:
                 worker.kill()
-        await gone
+        await all_ended
         if refusing is not None:
             refusing.cancel()
 
     def reap(self) -> None:
-        """Children have ended: SIGCHLD."""
+        """Handles SIGCHLD: children have ended."""
         for worker in [*self.everybody]:
             code = worker.reap()
             if code is not None:
                 self._ended(worker, code)
         reap_strangers({worker.pid for worker in self.everybody} | self.spared)
 
-    def look_around(self, now: float) -> None:
-        """What a clock has to find out: who is stuck, and how late the loops are."""
+    def check_workers(self, now: float) -> None:
+        """Updates the event loop lag of each worker, and replaces workers that hang. Called periodically."""
         for slot, worker in self.members.items():
             if worker.state != "ended":
                 self.metrics.lag(slot, worker.lag_s(now, BEAT_S))
@@ -185,7 +178,13 @@ class WorkerPool:
             silent = now - worker.started_at > READY_WITHIN_S if worker.state == "starting" else worker.silent_s(now) > self.stuck_after_s
             if silent and not worker.stuck:
                 worker.stuck = True
-                self.later(self._replace_stuck(worker))
+                self.run_in_background(self._replace_stuck(worker))
+
+    def run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs `work` in a task, and logs its exception, if there is one."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
 
     def _count(self, state: str) -> int:
         return sum(worker.state == state for worker in self.everybody)
@@ -193,40 +192,33 @@ class WorkerPool:
     def _fork(self, snapshot: Snapshot, generation: int, slot: int, count: int) -> WorkerProcess:
         """Raises OSError."""
         listeners = snapshot.config.server.listeners
-        with self._reserve.lent(), contextlib.ExitStack() as failed:
+        with self._reserve.released(), contextlib.ExitStack() as failed:
             self.sockets.reopen(listeners)
-            region = self._region()
-            failed.callback(self._free.append, region)
+            region = self.metric_regions.take()
+            failed.callback(self.metric_regions.give_back, region)
             errors = self.errors.take()
             failed.callback(self.errors.give_back, errors)
-            outage = self._left.take(slot)
-            failed.callback(self._left.put_back, slot, outage)
+            outage = self._outage_memories.take(slot)
+            failed.callback(self._outage_memories.put_back, slot, outage)
             listening = self.sockets.share(listeners, slot, count)
             worker = WorkerProcess(slot, generation, snapshot, region, errors, listening, count, outage)
             failed.pop_all()
         self.everybody.add(worker)
         return worker
 
-    def _region(self) -> Region:
-        if self._free:
-            return self._free.pop()
-        region = Region.shared()
-        self.metrics.add(region)
-        return region
-
-    async def _succeed(self, old: WorkerProcess | None, new: WorkerProcess, timeout_s: float, handover: Handover) -> None:
-        legacy = None
+    async def _switch(self, old: WorkerProcess | None, new: WorkerProcess, timeout_s: float, handover: OutageHandover) -> None:
+        state = None
         if old is None:
-            await handover.told(new.slot)
+            await handover.received(new.slot)
         elif old.state == "serving":
-            legacy = await old.hand_over(timeout_s)
+            state = await old.hand_over(timeout_s)
             self._kill_late(old, timeout_s)
-            handover.tell(old.slot, legacy)
+            handover.pass_on(old.slot, state)
         else:
             old.replace = False
             old.kill()
-            handover.tell(old.slot, None)
-        new.go(legacy)
+            handover.pass_on(old.slot, None)
+        new.serve(state)
 
     def _retire(self, worker: WorkerProcess, timeout_s: float, *, last: bool = False) -> None:
         worker.retire(timeout_s, self.sockets.ours(worker.snapshot.config.server.listeners) if last else ())
@@ -241,30 +233,28 @@ class WorkerPool:
         self.cut += worker.heartbeat.cut
         worker.region.writer_exited()
         worker.snapshot.shared_state.writer_exited()
-        self._free.append(worker.region)
+        self.metric_regions.give_back(worker.region)
         self.errors.give_back(worker.errors)
         if worker.replace and not self._closed and self.members.get(worker.slot) is worker:
-            self._cover.arrange(self.members)
-            self._left.keep(worker)
+            self._orphaned_sockets.assign(self.members)
+            self._outage_memories.keep(worker)
             self._replace(worker, code)
         else:
-            self._left.give(worker, {} if self._closed else self.members)
+            self._outage_memories.hand_on(worker, {} if self._closed else self.members)
 
     def _replace(self, worker: WorkerProcess, code: int) -> None:
         reason = "stuck" if worker.stuck else "killed" if code < 0 else "crashed" if code else "ended"
         self.metrics.restarts.labels(reason).inc()
         structlog.get_logger().error("worker ended", worker=worker.slot, pid=worker.pid, reason=reason, code=code)
-        old_enough = worker.serving_since is not None and SYSTEM.monotonic() - worker.serving_since > YOUNG_S
-        deaths = self._deaths[worker.slot] = 0 if old_enough else self._deaths.get(worker.slot, 0) + 1
-        wait_s = min(FIRST_WAIT_S * 2 ** (deaths - AT_ONCE), LONGEST_WAIT_S) if deaths >= AT_ONCE else 0.0
-        self.later(self._refill(worker, wait_s))
+        served_s = 0.0 if worker.serving_since is None else SYSTEM_CLOCK.monotonic() - worker.serving_since
+        self.run_in_background(self._refill(worker, self._backoff.after_death(worker.slot, served_s)))
 
     async def _refill(self, lost: WorkerProcess, wait_s: float) -> None:
-        """Start a successor; try again and again if there can be none."""
+        """Starts a successor of `lost` after `wait_s`; repeats the attempt until there is a process."""
         worker, failures = None, 0
         while worker is None:
             if wait_s:
-                self._cover.refuse(self.members)
+                self._orphaned_sockets.refuse(self.members)
                 await asyncio.sleep(wait_s)
             await self.threads.quiet()
             if self._closed or self.members.get(lost.slot) is not lost:
@@ -275,31 +265,25 @@ class WorkerPool:
                 if not failures:
                     structlog.get_logger().error("no worker can be started", worker=lost.slot, reason=str(error))
                 failures += 1
-                wait_s = min(FIRST_WAIT_S * 2**failures, LONGEST_WAIT_S)
+                wait_s = self._backoff.after_failures(failures)
         self.members[lost.slot] = worker
-        with contextlib.suppress(WorkerStartError):  # its end is seen, and replaced in its turn
+        with contextlib.suppress(WorkerStartError):  # its end is noticed by `reap`, which replaces it
             await worker.ready
             if worker.replace:
                 self.sockets.listen(worker.snapshot.config.server.listeners, worker.slot, len(self.members))
-                worker.go()
-                self._cover.arrange(self.members)
+                worker.serve()
+                self._orphaned_sockets.assign(self.members)
 
     async def _replace_stuck(self, worker: WorkerProcess) -> None:
-        worker.ask_where()
+        worker.dump_stacks()
         await asyncio.wait({worker.exited}, timeout=STACK_WITHIN_S)
         if worker.state != "ended":
             structlog.get_logger().error("worker stuck", worker=worker.slot, pid=worker.pid, stacks=worker.stacks())
             worker.kill()
 
-    async def _gone(self) -> None:
+    async def _all_ended(self) -> None:
         while self.everybody:
             await asyncio.wait({worker.exited for worker in self.everybody})
-
-    def later(self, work: Coroutine[Any, Any, None]) -> None:
-        """Have `work` done beside all else, and know of it if it fails."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

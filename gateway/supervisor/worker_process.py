@@ -1,4 +1,4 @@
-"""One worker as its supervisor sees it."""
+"""One worker process, as the supervisor sees it."""
 
 import asyncio
 import contextlib
@@ -16,57 +16,59 @@ from gateway.limiter.outage_memory import OutageMemory
 from gateway.observe.recent_errors import ErrorRing
 from gateway.observe.shared_memory import Region
 from gateway.settings.schema.server import ListenerSettings
-from gateway.supervisor.fork import fork
+from gateway.system.clock import SYSTEM_CLOCK
+from gateway.system.fork import fork
 from gateway.table.snapshot import Snapshot
+from gateway.worker.assembly import WorkerContext
 from gateway.worker.channel import (
-    Ask,
-    Bequest,
+    AdoptState,
     Channel,
     Cut,
+    DisableKeepAlive,
     Failed,
-    Go,
     HandoverState,
-    Legacy,
-    Lend,
     Message,
-    Part,
+    Query,
+    QueryResult,
     Ready,
+    ReclaimSockets,
     Retire,
-    TakeBack,
-    Told,
+    Serve,
+    ShareSockets,
+    StateHandedOver,
     content_of,
 )
 from gateway.worker.heartbeat import Heartbeat
-from gateway.worker.worker import SYSTEM, TELL_WHERE, Post, work
+from gateway.worker.worker import DUMP_STACKS, work
 
 State: TypeAlias = Literal["starting", "ready", "serving", "draining", "ended"]
 
-LEGACY_WITHIN_S = 5.0
-ANSWER_WITHIN_S = 2.0
-_LONGEST_STACK_BYTES = 64 << 10
+HANDOVER_WITHIN_S = 5.0
+RESPONSE_WITHIN_S = 2.0
+_MAX_STACK_BYTES = 64 << 10
 
 
 class WorkerStartError(Exception):
-    """A worker that never came to serve. `errno` is 0 when no system call was at fault."""
+    """A worker could not start. `errno` is 0 if the cause was not a system call."""
 
     def __init__(self, text: str, errno: int = 0) -> None:
         super().__init__(text)
         self.errno = errno
 
 
-class Answer(NamedTuple):
-    """What a worker said to a question: JSON, and what it is worth, as in HTTP."""
+class QueryResponse(NamedTuple):
+    """The response of a worker to a query: an HTTP status code, and JSON."""
 
     status: int
     body: bytes
 
 
 class WorkerProcess:
-    """A child, from its fork on. `slot` numbers the workers of one generation, from 0.
+    """A child process, forked by the constructor. `slot` numbers the workers of one generation, from 0.
 
-    `snapshot` is what it serves, `region` where it counts, `errors` where it keeps its last ones. It is one of `workers`.
-    `outage` is where the one before it wrote down what it knew while Redis was away, if there was one. Times are the monotonic
-    clock's, in seconds. Raises OSError when it cannot be started.
+    `snapshot` is the configuration that it serves, `region` the memory of its metrics, `errors` that of its recent errors.
+    `workers` is the number of workers of the generation. `outage` is the outage memory of its predecessor, None for a new one.
+    Times are seconds of the monotonic clock. Raises OSError when it cannot be started.
     """
 
     def __init__(
@@ -87,86 +89,89 @@ class WorkerProcess:
         self.errors = errors
         self.outage = outage or OutageMemory.shared()
         self.heartbeat = Heartbeat()
-        self.started_at = SYSTEM.monotonic()
+        self.started_at = SYSTEM_CLOCK.monotonic()
         self.serving_since: float | None = None
         self.state: State = "starting"
         self.replace = True
-        """Whether somebody is to take its place when it ends."""
+        """Whether it is replaced when it ends."""
         self.stuck = False
         self.limiter = ""
         loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[None] = loop.create_future()
         self.exited: asyncio.Future[int] = loop.create_future()
-        self._legacy: asyncio.Future[int | None] = loop.create_future()
+        self._handed_over: asyncio.Future[int | None] = loop.create_future()
         self._numbers = count()
-        self._asked: dict[int, asyncio.Future[Answer | None]] = {}
+        self._responses: dict[int, asyncio.Future[QueryResponse | None]] = {}
         listening = [sock.fileno() for _, sharing in sockets for sock in sharing]
         with contextlib.ExitStack() as failed:
-            self._where = os.memfd_create("stacks", os.MFD_CLOEXEC)
-            failed.callback(os.close, self._where)
+            self._stacks_fd = os.memfd_create("stacks", os.MFD_CLOEXEC)
+            failed.callback(os.close, self._stacks_fd)
             ours, theirs = Channel.pair()
             failed.callback(ours.close)
-            post = Post(sockets, region, errors, self.heartbeat, theirs, self._where, slot == 0, workers, self.outage)
+            context = WorkerContext(sockets, region, errors, self.heartbeat, theirs, self._stacks_fd, slot == 0, workers, self.outage)
             with theirs:
-                self.pid = fork(partial(work, snapshot, post), (theirs.fileno(), self._where, *listening))
+                self.pid = fork(partial(work, snapshot, context), (theirs.fileno(), self._stacks_fd, *listening))
             failed.pop_all()
         self._channel = Channel(ours)
         self._channel.start(self._on_message, lambda: None)
-        self.ready.add_done_callback(lambda done: done.cancelled() or done.exception())  # asked for or not
+        self.ready.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may await it
 
     def __repr__(self) -> str:
         return f"<WorkerProcess {self.generation}.{self.slot} pid {self.pid} {self.state}>"
 
-    def go(self, legacy: int | None = None) -> None:
-        """Accept connections; `legacy` is what a predecessor bequeathed, and is closed here."""
+    def serve(self, state_file: int | None = None) -> None:
+        """Has it accept connections; `state_file` holds the state of its predecessor, and is closed here."""
         if self.state == "ready":
             self.state = "serving"
-            self.serving_since = SYSTEM.monotonic()
-        self._channel.send(Go(), *(() if legacy is None else (legacy,)))
-        if legacy is not None:
-            os.close(legacy)
+            self.serving_since = SYSTEM_CLOCK.monotonic()
+        self._channel.send(Serve(), *(() if state_file is None else (state_file,)))
+        if state_file is not None:
+            os.close(state_file)
 
-    def hand(self, estate: HandoverState) -> None:
-        """Have it know what another one left."""
-        self._channel.send_file(Bequest(), msgspec.msgpack.encode(estate))
+    def give_state(self, state: HandoverState) -> None:
+        """Has it add the state of another worker to its own."""
+        self._channel.send_file(AdoptState(), msgspec.msgpack.encode(state))
 
-    def part(self) -> None:
-        """End connections with their next reply."""
-        self._channel.send(Part())
+    def disable_keep_alive(self) -> None:
+        """Has it close each connection after its next reply."""
+        self._channel.send(DisableKeepAlive())
 
-    def seed_share(self, slot: int, listener: int, sockets: list[socket.socket]) -> None:
-        """Accept from `sockets` too, of the worker in `slot`, until `take_back`. `listener` is a number."""
+    def share_sockets(self, slot: int, listener: int, sockets: list[socket.socket]) -> None:
+        """Has it accept also from `sockets`, of the worker in `slot` and the listener with the number `listener`."""
         for sock in sockets:
-            self._channel.send(Lend(slot, listener), sock.fileno())
+            self._channel.send(ShareSockets(slot, listener), sock.fileno())
 
-    def take_back(self, slot: int) -> None:
-        self._channel.send(TakeBack(slot))
+    def reclaim_sockets(self, slot: int) -> None:
+        """Ends what `share_sockets` began for `slot`."""
+        self._channel.send(ReclaimSockets(slot))
 
     def retire(self, timeout_s: float, last: Sequence[int] = ()) -> None:
-        """Accept no more, finish what there is within `timeout_s`, end. `last` are listeners on which nobody accepts after it."""
+        """Has it stop accepting, finish its requests within `timeout_s`, and exit. `last` are the numbers of listeners from which no
+        other process accepts afterwards.
+        """
         self._retire(timeout_s, successor=False, last=last)
 
     async def hand_over(self, timeout_s: float) -> int | None:
-        """As `retire`; the file with what its limiter knew, None if it did not live to tell."""
+        """As `retire`; returns a file with its `HandoverState`, None if it ended or did not send it in time."""
         self._retire(timeout_s, successor=True)
-        waited: set[asyncio.Future[Any]] = {self._legacy, self.exited}
-        await asyncio.wait(waited, timeout=LEGACY_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
-        return self._legacy.result() if self._legacy.done() else None
+        waited: set[asyncio.Future[Any]] = {self._handed_over, self.exited}
+        await asyncio.wait(waited, timeout=HANDOVER_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
+        return self._handed_over.result() if self._handed_over.done() else None
 
-    async def ask(self, question: str, about: dict[str, str]) -> Answer | None:
-        """None if it does not answer in time, or ends."""
+    async def query(self, question: str, parameters: dict[str, str]) -> QueryResponse | None:
+        """None if it does not respond in time, or ends."""
         number = next(self._numbers)
-        told = self._asked[number] = asyncio.get_running_loop().create_future()
-        self._channel.send(Ask(number, question, about))
+        response = self._responses[number] = asyncio.get_running_loop().create_future()
+        self._channel.send(Query(number, question, parameters))
         try:
-            return await asyncio.wait_for(told, ANSWER_WITHIN_S)
+            return await asyncio.wait_for(response, RESPONSE_WITHIN_S)
         except TimeoutError:
             return None
         finally:
-            del self._asked[number]
+            del self._responses[number]
 
     def cut(self) -> None:
-        """End at once."""
+        """Has it cut its requests, and exit."""
         self.replace = False
         self.state = "draining"
         self._channel.send(Cut())
@@ -175,37 +180,37 @@ class WorkerProcess:
         if self.state != "ended":
             os.kill(self.pid, signal.SIGKILL)
 
-    def ask_where(self) -> None:
-        """Have it write where it stands; `stacks` reads it a moment later."""
-        os.kill(self.pid, TELL_WHERE)
+    def dump_stacks(self) -> None:
+        """Has it write the stacks of its threads, which `stacks` reads a moment later."""
+        os.kill(self.pid, DUMP_STACKS)
 
     def stacks(self) -> str:
-        return os.pread(self._where, _LONGEST_STACK_BYTES, 0).decode(errors="replace")
+        return os.pread(self._stacks_fd, _MAX_STACK_BYTES, 0).decode(errors="replace")
 
     def silent_s(self, now: float) -> float:
-        """How long since its loop last turned."""
+        """The seconds since its last heartbeat."""
         return now - self.heartbeat.at if self.heartbeat.at else 0.0
 
     def lag_s(self, now: float, beat_s: float) -> float:
-        """How late its loop has been lately, or is."""
+        """The recent delay of its event loop, or the present one if that is longer. `beat_s` is the interval of heartbeats."""
         return max(self.heartbeat.lag_s, self.silent_s(now) - beat_s)
 
     def reap(self) -> int | None:
-        """The exit code, negative for a signal, if it has ended now; None while it lives."""
+        """Returns its exit code if it has ended, negative for a signal; None while it runs."""
         pid, status = os.waitpid(self.pid, os.WNOHANG)
         if not pid:
             return None
         code = os.waitstatus_to_exitcode(status)
         self.state = "ended"
-        # What it said last is still to be read.
+        # Messages that it sent before its end are still to be read.
         self._channel.drain()
         self._channel.close()
-        os.close(self._where)
+        os.close(self._stacks_fd)
         if not self.ready.done():
             self.ready.set_exception(WorkerStartError(f"a worker ended with {code} before it was ready"))
-        for told in self._asked.values():
-            if not told.done():
-                told.set_result(None)
+        for response in self._responses.values():
+            if not response.done():
+                response.set_result(None)
         self.exited.set_result(code)
         return code
 
@@ -221,9 +226,11 @@ class WorkerProcess:
             self.ready.set_result(None)
         elif isinstance(message, Failed) and not self.ready.done():
             self.ready.set_exception(WorkerStartError(message.text, message.errno))
-        elif isinstance(message, Legacy) and fds and not self._legacy.done():
-            self._legacy.set_result(fds.pop())
-        elif isinstance(message, Told) and fds and (told := self._asked.get(message.number)) is not None and not told.done():
-            told.set_result(Answer(message.status, content_of(fds.pop())))
+        elif isinstance(message, StateHandedOver) and fds and not self._handed_over.done():
+            self._handed_over.set_result(fds.pop())
+        elif isinstance(message, QueryResult) and fds:
+            response = self._responses.get(message.number)
+            if response is not None and not response.done():
+                response.set_result(QueryResponse(message.status, content_of(fds.pop())))
         for fd in fds:
             os.close(fd)

@@ -1,4 +1,4 @@
-"""What a process owes the operating system, whatever it does: its signals, and its first three descriptors.
+"""The interface to the operating system: signals, descriptors, processes, threads, memory, systemd.
 
-Nothing here imports anything that takes time: it runs before everything else of the program.
+`signals` and `stdio` import nothing that takes time: they run before the rest of the program is imported.
 """

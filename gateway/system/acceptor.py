@@ -1,8 +1,8 @@
 """Accepts connections for a process that must never run out of descriptors.
 
 Laws:
- - No more than `most` connections at once. Whoever comes then takes the place of one that nothing happens on.
- - When the system has no descriptor left nobody is accepted for a moment, and the log says so once in a while.
+ - There are at most `most` connections at once. A further one takes the place of one that is idle.
+ - When the system has no descriptor left, no connection is accepted for a moment, and the log says so at intervals.
 """
 
 import asyncio
@@ -17,51 +17,49 @@ from typing import Protocol
 import structlog
 
 BACKLOG = 128
-BREATH_S = 0.25
-"""Until the next try, when there was no descriptor or no place."""
-SILENT_S = 60.0
-"""How long the log does not repeat itself."""
+RETRY_S = 0.25
+"""The pause when there is no descriptor, or when no connection can be closed."""
+LOG_INTERVAL_S = 60.0
 _BATCH = 16
-_KEPT = 64
-"""Descriptors of the process that are for others."""
+_RESERVED = 64
+"""Descriptors that are left for other uses of the process."""
 
 
-class Places(Protocol):
-    """The connections that have been accepted."""
+class AcceptedConnections(Protocol):
+    """The connections that have been accepted and have not ended."""
 
     def __len__(self) -> int: ...
 
-    def clear_one(self) -> bool:
-        """End one that nothing happens on; False when there is none."""
+    def close_idle(self) -> bool:
+        """Ends an idle one; returns False if there is none."""
         ...
 
 
 class Acceptor:
-    """Connects what comes on `sock` to a protocol that `make` makes."""
+    """Accepts from `sock`, and connects each connection to a protocol that `make` creates."""
 
-    def __init__(self, sock: socket.socket, make: Callable[[], asyncio.Protocol], places: Places, most: int) -> None:
+    def __init__(self, sock: socket.socket, make: Callable[[], asyncio.Protocol], connections: AcceptedConnections, most: int) -> None:
         self._sock = sock
         self._make = make
-        self._places = places
+        self._connections = connections
         self._most = most
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[object]] = set()
         self._arriving = 0
-        """Connections that are none of the places yet."""
+        """The number of connections that have been accepted and have no protocol yet."""
         self._resuming: asyncio.TimerHandle | None = None
-        self._said_at = -SILENT_S
-        self._waiting = select.poll()
-        """Whether somebody waits to be accepted."""
-        self._waiting.register(sock.fileno(), select.POLLIN)
+        self._logged_at = -LOG_INTERVAL_S
+        self._poll = select.poll()
+        self._poll.register(sock.fileno(), select.POLLIN)
         sock.setblocking(False)
         sock.listen(BACKLOG)
         self._resume()
 
     def __repr__(self) -> str:
-        return f"<Acceptor {len(self._places)}/{self._most} connections{', waiting' if self._resuming else ''}>"
+        return f"<Acceptor {len(self._connections)}/{self._most} connections{', waiting' if self._resuming else ''}>"
 
     def close(self) -> None:
-        """Accept no more, and close the socket."""
+        """Stops accepting, and closes the socket."""
         if self._resuming is not None:
             self._resuming.cancel()
         if self._sock.fileno() >= 0:
@@ -74,11 +72,12 @@ class Acceptor:
 
     def _wait(self) -> None:
         self._loop.remove_reader(self._sock.fileno())
-        self._resuming = self._loop.call_later(BREATH_S, self._resume)
+        self._resuming = self._loop.call_later(RETRY_S, self._resume)
 
     def _accept(self) -> None:
         for _ in range(_BATCH):
-            if len(self._places) + self._arriving >= self._most and self._waiting.poll(0) and not self._places.clear_one():
+            is_full = len(self._connections) + self._arriving >= self._most
+            if is_full and self._poll.poll(0) and not self._connections.close_idle():
                 self._wait()
                 return
             try:
@@ -86,8 +85,8 @@ class Acceptor:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                self._say(error)
-                self._places.clear_one()
+                self._log(error)
+                self._connections.close_idle()
                 self._wait()
                 return
             sock.setblocking(False)
@@ -100,18 +99,18 @@ class Acceptor:
         self._arriving -= 1
         return self._make()
 
-    def _say(self, error: OSError) -> None:
+    def _log(self, error: OSError) -> None:
         now = self._loop.time()
-        if now - self._said_at >= SILENT_S:
-            self._said_at = now
+        if now - self._logged_at >= LOG_INTERVAL_S:
+            self._logged_at = now
             structlog.get_logger().error("a connection cannot be accepted", reason=os.strerror(error.errno or 0))
 
 
-def room(wanted: int) -> int:
-    """How many of `wanted` connections there are descriptors for, beside what this process has open and will open."""
+def connection_limit(wanted: int) -> int:
+    """Returns `wanted`, or fewer if the process has not enough descriptors for so many connections; at least 4."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         opened = len([*Path("/proc/self/fd").iterdir()])
-    except OSError:  # not one descriptor is left to look with
+    except OSError:  # no descriptor is left to open the folder
         opened = soft
-    return max(4, min(wanted, soft - opened - _KEPT))
+    return max(4, min(wanted, soft - opened - _RESERVED))

@@ -1,17 +1,17 @@
-"""Memory of the C library."""
+"""Settings of the memory allocator of the C library."""
 
 import ctypes
 
 _MMAP_THRESHOLD, LARGE_BYTES = -3, 128 * 1024
-"""The parameter of mallopt(3), and its first value."""
+"""The parameter M_MMAP_THRESHOLD of mallopt(3), and its default value."""
 
 
 def give_back() -> None:
-    """Return to the system what was freed and is still held: after a large configuration was read it is more than what is in use.
+    """Returns memory that was freed to the system, and has large blocks returned as soon as they are freed from now on.
 
-    Workers are forked and would carry it along. They inherit as well that large blocks go back as soon as they are freed: left to itself
-    the library would raise that bound with each of them, and keep hundreds of MiB after a crowd of large bodies. Where the C library
-    has no such calls nothing happens.
+    After a large configuration was read, more memory is free than in use, and forked workers would keep it. They inherit the
+    setting for large blocks: by default the library raises its threshold whenever one is freed, and would keep hundreds of MiB
+    after many large bodies. Does nothing if the C library has no such calls.
     """
     library = ctypes.CDLL(None)
     trim, option = getattr(library, "malloc_trim", None), getattr(library, "mallopt", None)

@@ -1,4 +1,4 @@
-"""Work that takes long, beside the loop, in a thread that is gone when it is done."""
+"""Runs blocking work in threads that end with it, in a process that forks."""
 
 import asyncio
 import contextlib
@@ -12,16 +12,16 @@ from typing import TypeAlias, TypeVar
 T = TypeVar("T")
 
 STILL_S = 0.25
-"""A thread that has not run for so long waits in a system call."""
-_Look: TypeAlias = tuple[object, ...]
+"""A thread that has not run for this time waits in a system call."""
+_ThreadState: TypeAlias = tuple[object, ...]
 
 
 class Threads:
-    """Those of a process that forks.
+    """The threads of a process that forks.
 
-    A child has a copy of every lock and of no other thread: what a thread holds at the moment of a fork stays locked in
-    the child. So a fork waits for the end of threads. It does not wait for one that stands still in a system call, as
-    when a file system does not answer: that one holds nothing that a child needs, and might never end.
+    A child gets a copy of every lock but of no other thread: a lock that a thread holds at the moment of a fork stays locked in
+    the child. So a fork waits until threads have ended. It does not wait for a thread that is blocked in a system call, as when
+    a file system does not answer: that one holds no lock that a child needs, and might never end.
     """
 
     def __init__(self) -> None:
@@ -31,16 +31,16 @@ class Threads:
         return f"<Threads {len(self._living)} at work>"
 
     async def run(self, work: Callable[[], T]) -> T:
-        """What `work` returns or raises. Unlike the loop's pool it leaves no thread behind, which a fork could not copy.
+        """Runs `work` in a new thread, and returns or raises what it returns or raises. When this returns, the thread has ended.
 
-        When this is cancelled the work goes on, and nobody is told what comes of it. Raises OSError when there is no thread.
+        After a cancellation the work goes on, and its result is dropped. Raises OSError when no thread can be started.
         """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
         ended: asyncio.Future[None] = loop.create_future()
 
-        def settle(result: T | None, error: BaseException | None) -> None:
-            thread.join()  # it has nothing left to do but end
+        def finish(result: T | None, error: BaseException | None) -> None:
+            thread.join()  # it is about to end
             del self._living[thread]
             ended.set_result(None)
             if done.cancelled():
@@ -56,10 +56,10 @@ class Threads:
                 result = work()
             except BaseException as error:
                 failed = error
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(settle, result, failed)
+            with contextlib.suppress(RuntimeError):  # the loop is closed: no task waits any more
+                loop.call_soon_threadsafe(finish, result, failed)
 
-        # A daemon: one that hangs must not keep the process from ending.
+        # A daemon, because a thread that hangs must not keep the process from exiting.
         thread = threading.Thread(target=run, name="work", daemon=True)
         try:
             thread.start()
@@ -69,16 +69,16 @@ class Threads:
         return await done
 
     async def quiet(self) -> None:
-        """Returns when no thread runs, and the caller may fork before anybody else's turn."""
+        """Returns when no thread runs; the caller may fork if it does so before it awaits anything."""
         while self._living:
-            looks = {thread: _look(thread) for thread in self._living}
+            before = {thread: _state(thread) for thread in self._living}
             await asyncio.wait(set(self._living.values()), timeout=STILL_S)
-            if all(thread in looks and _is_same(looks[thread], _look(thread)) for thread in self._living):
+            if all(thread in before and _is_same(before[thread], _state(thread)) for thread in self._living):
                 return
 
 
-def _look(thread: threading.Thread) -> _Look | None:
-    """Where it stands and how often it has been switched, None if that cannot be told."""
+def _state(thread: threading.Thread) -> _ThreadState | None:
+    """The current instruction and the number of context switches of a sleeping thread; None if it runs, or if that is unknown."""
     try:
         lines = Path(f"/proc/self/task/{thread.native_id}/status").read_text().splitlines()
     except OSError:
@@ -89,5 +89,5 @@ def _look(thread: threading.Thread) -> _Look | None:
     return (at, *[line for line in lines if "ctxt_switches" in line]) if asleep else None
 
 
-def _is_same(before: _Look | None, now: _Look | None) -> bool:
-    return before is not None and before == now
+def _is_same(before: _ThreadState | None, after: _ThreadState | None) -> bool:
+    return before is not None and before == after

@@ -1,15 +1,15 @@
-"""Descriptors that are kept free for what must not fail for want of them."""
+"""Reserves descriptors for work that must not fail because the process has none left."""
 
 import contextlib
 import os
 from collections.abc import Iterator
 
 RESERVED = 16
-"""More than it takes to start a worker: two sockets, two memory files, the list of what the child closes."""
+"""More than the start of a worker needs: two sockets, two memory files, the list of descriptors that the child closes."""
 
 
 class Reserve:
-    """`count` descriptors, held so that nobody else gets them."""
+    """Keeps `count` descriptors open, so that no other code gets them."""
 
     def __init__(self, count: int = RESERVED) -> None:
         self._count = count
@@ -20,8 +20,8 @@ class Reserve:
         return f"<Reserve {len(self._held)}/{self._count} descriptors>"
 
     @contextlib.contextmanager
-    def lent(self) -> Iterator[None]:
-        """They are free inside. Afterwards as many are held again as can be had."""
+    def released(self) -> Iterator[None]:
+        """Frees them inside the context; afterwards as many as possible are reserved again."""
         while self._held:
             os.close(self._held.pop())
         try:

@@ -1,12 +1,12 @@
-"""Signals, from the first line of the program to the event loop that takes them over.
+"""Signal handling from the start of the program until the event loop takes over.
 
 Laws:
- - A signal to stop counts whenever it comes. Process 1 of a container has no default handlers: what is sent to it
-   before it has set its own is lost. So handlers are set before anything that takes time is imported.
- - While `gateway run` starts, a signal to stop ends it at once with 0, for it has nothing to finish, and the others are
-   remembered for the event loop.
- - No signal that a person or a tool would send ends it without a line in the log: those that mean nothing here are
-   ignored. Not those that say that the program is broken (SIGSEGV, SIGABRT …), nor those of job control.
+ - A signal to stop is never lost. Process 1 of a container has no default handlers: a signal that arrives before it has set its
+   own is lost. So handlers are set before anything that takes time is imported.
+ - While `gateway run` starts, a signal to stop ends it at once with exit code 0, because it has nothing to finish; the other
+   signals are kept for the event loop.
+ - No signal that a person or a tool would send ends the program without a line in the log: signals without a meaning for it are
+   ignored. Exceptions are signals of a broken program (SIGSEGV, SIGABRT …) and those of job control.
 """
 
 import os
@@ -15,29 +15,29 @@ from collections.abc import Sequence
 from types import FrameType
 
 STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-"""Drain; a second one ends it at once."""
+"""They begin a drain; a second one ends the program at once."""
 CHANGES = (signal.SIGHUP, signal.SIGUSR2)
-"""Reload, hand over."""
+"""They cause a reload and a hand-over, in this order."""
 _BREAKDOWNS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSYS, signal.SIGTRAP, signal.SIGABRT}
 _HARMLESS = {
-    *(signal.SIGKILL, signal.SIGSTOP),  # nobody can do anything about these
+    *(signal.SIGKILL, signal.SIGSTOP),  # cannot be handled
     *(signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH),  # ignored by default
-    *(signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU),  # job control: it stands still until SIGCONT
-    *(signal.SIGPIPE, signal.SIGXFSZ),  # Python ignores them: the system call fails instead
+    *(signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU),  # job control: the program is stopped until SIGCONT
+    *(signal.SIGPIPE, signal.SIGXFSZ),  # ignored by Python: the system call fails instead
 }
 IGNORED = tuple(sorted(signal.valid_signals() - {*STOPS, *CHANGES} - _BREAKDOWNS - _HARMLESS))
-"""Those that would end a process by default, and that mean nothing here: SIGUSR1, SIGALRM, the real-time ones …"""
+"""Signals that would end a process by default and have no meaning for the gateway: SIGUSR1, SIGALRM, real-time signals …"""
 
-_noted: list[int] = []
+_pending: list[int] = []
 
 
-def heed(arguments: Sequence[str]) -> None:
-    """Set the first handlers. `arguments` are the program's, its name first."""
+def install_early_handlers(arguments: Sequence[str]) -> None:
+    """Sets the handlers of the starting program. `arguments` are those of the program; the first one is its name."""
     if list(arguments[1:2]) == ["run"]:
         for number in STOPS:
             signal.signal(number, _stop_starting)
         for number in CHANGES:
-            signal.signal(number, _note)
+            signal.signal(number, _keep)
         for number in IGNORED:
             signal.signal(number, signal.SIG_IGN)
     elif os.getpid() == 1:
@@ -45,22 +45,22 @@ def heed(arguments: Sequence[str]) -> None:
         signal.signal(signal.SIGQUIT, _end)
 
 
-def noted() -> list[int]:
-    """Those of CHANGES that have come since `heed`, in their order; each is told once."""
-    found, _noted[:] = list(dict.fromkeys(_noted)), []
+def pending_signals() -> list[int]:
+    """Returns the signals of CHANGES that have arrived while the program started, each once, and forgets them."""
+    found, _pending[:] = list(dict.fromkeys(_pending)), []
     return found
 
 
 def name_of(number: int) -> str:
-    """As people write it."""
+    """The name of a signal, such as "SIGTERM" or "SIGRTMIN+3"."""
     try:
         return signal.Signals(number).name
     except ValueError:  # a real-time signal
         return f"SIGRTMIN+{number - signal.SIGRTMIN}"
 
 
-def _note(number: int, _: FrameType | None) -> None:
-    _noted.append(number)
+def _keep(number: int, _: FrameType | None) -> None:
+    _pending.append(number)
 
 
 def _stop_starting(number: int, _: FrameType | None) -> None:

@@ -1,23 +1,23 @@
-"""Standard input, output and error."""
+"""Ensures that standard input, output and error are open."""
 
 import os
 import sys
 
-NOWHERE = "/dev/null"
+DEV_NULL = "/dev/null"
 
 
-def occupy() -> None:
-    """Open /dev/null for those of the three that are closed.
+def open_missing_streams() -> None:
+    """Opens /dev/null for those of the three that are closed.
 
-    Otherwise the next file or socket that is opened gets the number, and log lines are written to it.
+    Otherwise the next file or socket would get the free number, and log lines would be written to it.
     """
     for fd in range(3):
         try:
             os.fstat(fd)
         except OSError:
-            os.open(NOWHERE, os.O_RDWR)  # the lowest number that is free, which is this one
+            os.open(DEV_NULL, os.O_RDWR)  # gets the lowest free number, which is this one
             os.set_inheritable(fd, True)
-    # Python has found them closed, and has none of its own.
+    # Python has set those that were closed to None.
     if sys.stdin is None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115
     if sys.stdout is None:

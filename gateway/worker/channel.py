@@ -1,19 +1,21 @@
-"""What a supervisor and a worker say to one another, over a pair of sockets that keeps messages apart.
+"""The messages between a supervisor and a worker, over a pair of sockets that preserves message boundaries.
 
-    worker      Ready                       serves as soon as it may
-                Failed                      cannot serve at all
-                Legacy (a memory file)      what its limiter and keyring knew, once it decides no longer
-                Told (a memory file)        the answer to an Ask
-    supervisor  Go (a memory file or none)  accept connections, and begin with that knowledge
-                Bequest (a memory file)     know that as well: what another worker left
-                Part                        accept them still, and end each with its next reply
-                Lend (sockets)              accept from these too: they are those of a worker that is lost
-                TakeBack                    accept from those no longer
-                Retire                      accept no more, finish what there is, end
-                Cut                         end at once
-                Ask                         tell something, while serving
+    from the worker
+        Ready                               the worker can serve
+        Failed                              the worker cannot serve
+        StateHandedOver (a memory file)     the state of its limiter and its keys, which it does not change from then on
+        QueryResult (a memory file)         the response to a Query
+    from the supervisor
+        Serve (a memory file or none)       accept connections, starting with that state
+        AdoptState (a memory file)          add the state of another worker to your own
+        DisableKeepAlive                    accept connections still, and close each one after its next reply
+        ShareSockets (sockets)              accept connections also from these sockets, of a worker that has ended
+        ReclaimSockets                      stop accepting from the sockets of that worker
+        Retire                              stop accepting, finish the requests in flight, exit
+        Cut                                 exit at once
+        Query                               answer a question while serving
 
-Whoever reads the end of the other's messages is alone: a worker then retires by itself.
+A worker that reads the end of the supervisor's messages retires by itself.
 """
 
 import asyncio
@@ -27,51 +29,53 @@ import msgspec
 
 
 class Ready(msgspec.Struct, tag="ready"):
-    """`limiter` is for people."""
+    """`limiter` is a description for the log."""
 
     limiter: str
 
 
 class Failed(msgspec.Struct, tag="failed"):
-    """`errno` is 0 when no system call was at fault."""
+    """`errno` is 0 if the cause was not a system call."""
 
     text: str
     errno: int
 
 
-class Legacy(msgspec.Struct, tag="legacy"):
-    pass
+class StateHandedOver(msgspec.Struct, tag="state handed over"):
+    """The file holds a `HandoverState`."""
 
 
-class Go(msgspec.Struct, tag="go"):
-    pass
+class Serve(msgspec.Struct, tag="serve"):
+    """The file, if there is one, holds a `HandoverState`."""
 
 
-class Bequest(msgspec.Struct, tag="bequest"):
-    pass
+class AdoptState(msgspec.Struct, tag="adopt state"):
+    """The file holds a `HandoverState`."""
 
 
-class Part(msgspec.Struct, tag="part"):
+class DisableKeepAlive(msgspec.Struct, tag="disable keep-alive"):
     pass
 
 
 class Retire(msgspec.Struct, tag="retire"):
-    """`successor`: somebody takes over, and waits for a Legacy. `last` are the numbers of listeners on which nobody accepts any more."""
+    """`successor`: another worker takes over, and a `StateHandedOver` is expected. `last` are the numbers of the listeners from
+    which no other process accepts afterwards.
+    """
 
     timeout_s: float
     successor: bool
     last: list[int] = []
 
 
-class Lend(msgspec.Struct, tag="lend"):
-    """The sockets are of the worker in `slot` and of the listener with that number."""
+class ShareSockets(msgspec.Struct, tag="share sockets"):
+    """The sockets belong to the worker in `slot` and to the listener with the number `listener`."""
 
     slot: int
     listener: int
 
 
-class TakeBack(msgspec.Struct, tag="take back"):
-    """All that was lent of `slot`: another worker has taken that place."""
+class ReclaimSockets(msgspec.Struct, tag="reclaim sockets"):
+    """Ends the sharing of all sockets of `slot`, which has a new worker or belongs to another one."""
 
     slot: int
 
@@ -80,25 +84,25 @@ class Cut(msgspec.Struct, tag="cut"):
     pass
 
 
-class Ask(msgspec.Struct, tag="ask"):
-    """`number` comes back with the answer. `about` is what `question` is about."""
+class Query(msgspec.Struct, tag="query"):
+    """`number` is repeated in the response. `parameters` are those of `question`."""
 
     number: int
     question: str
-    about: dict[str, str]
+    parameters: dict[str, str]
 
 
-class Told(msgspec.Struct, tag="told"):
-    """The file holds JSON; `status` says what it is worth, as in HTTP."""
+class QueryResult(msgspec.Struct, tag="query result"):
+    """The file holds JSON; `status` is an HTTP status code."""
 
     number: int
     status: int
 
 
 class HandoverState(msgspec.Struct, frozen=True):
-    """What a worker leaves to its heir: what its limiter counted in memory, and the keys that it knew of those in Redis.
+    """What a worker hands over to its successor: what its limiter counted in memory, and the keys in Redis that it has cached.
 
-    `outage` is what it knows and owes of Redis; `share_only`: what it owes is owed by somebody else.
+    `outage` is its record of an outage of Redis. `share_only`: another worker owes Redis what this record says is owed.
     """
 
     limits: bytes = b""
@@ -107,16 +111,31 @@ class HandoverState(msgspec.Struct, frozen=True):
     share_only: bool = False
 
 
-Message: TypeAlias = Ready | Failed | Legacy | Go | Bequest | Part | Retire | Lend | TakeBack | Cut | Ask | Told
+Message: TypeAlias = (
+    Ready
+    | Failed
+    | StateHandedOver
+    | Serve
+    | AdoptState
+    | DisableKeepAlive
+    | Retire
+    | ShareSockets
+    | ReclaimSockets
+    | Cut
+    | Query
+    | QueryResult
+)
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Message).decode
-_LONGEST = 64 << 10
-_MOST_FILES = 4
+_MAX_MESSAGE_BYTES = 64 << 10
+_MAX_FILES = 4
 
 
 class Channel:
-    """One end. `on_message(message, fds)` is called on the loop and owns the descriptors; `on_end` once, at the end."""
+    """One end of the pair. `on_message(message, fds)` is called on the event loop and owns the descriptors; `on_end` is called once,
+    when the other end has closed.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
@@ -130,18 +149,18 @@ class Channel:
         return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
     def start(self, on_message: Callable[[Message, list[int]], None], on_end: Callable[[], None]) -> None:
-        """Begin to read."""
+        """Begins to read."""
         self._on_message, self._on_end = on_message, on_end
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self.sock.fileno(), self._read)
 
     def send(self, message: Message, *fds: int) -> None:
-        """Never waits. What the other end does not live to read is lost: its end tells."""
+        """Never blocks. A message that cannot be sent is lost: the receiver has ended, which `on_end` reports."""
         with contextlib.suppress(OSError):
             socket.send_fds(self.sock, [_encode(message)], fds, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
     def send_file(self, message: Message, content: bytes) -> None:
-        """As `send`, with a memory file."""
+        """As `send`, with a memory file that holds `content`."""
         fd = memory_file(content)
         try:
             self.send(message, fd)
@@ -149,7 +168,7 @@ class Channel:
             os.close(fd)
 
     def drain(self) -> None:
-        """Read what has arrived, to its end."""
+        """Reads everything that has arrived."""
         while self._loop is not None and self._read():
             pass
 
@@ -160,9 +179,9 @@ class Channel:
         self.sock.close()
 
     def _read(self) -> bool:
-        """Whether there was a message."""
+        """Returns whether there was a message."""
         try:
-            data, fds, _, _ = socket.recv_fds(self.sock, _LONGEST, _MOST_FILES, socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)
+            data, fds, _, _ = socket.recv_fds(self.sock, _MAX_MESSAGE_BYTES, _MAX_FILES, socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)
         except (BlockingIOError, InterruptedError):
             return False
         except OSError:
@@ -178,15 +197,15 @@ class Channel:
 
 
 def memory_file(content: bytes) -> int:
-    """A descriptor of a file in memory, which whoever gets it closes."""
-    fd = os.memfd_create("told", os.MFD_CLOEXEC)
+    """Returns the descriptor of a new file in memory, which the caller closes."""
+    fd = os.memfd_create("message", os.MFD_CLOEXEC)
     with open(fd, "wb", closefd=False) as file:
         file.write(content)
     return fd
 
 
 def content_of(fd: int) -> bytes:
-    """Of a memory file, which this closes."""
+    """Reads a memory file, and closes its descriptor."""
     try:
         return os.pread(fd, os.fstat(fd).st_size, 0)
     finally:

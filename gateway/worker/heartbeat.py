@@ -1,4 +1,4 @@
-"""What a worker says of itself several times a second, in a page of memory that its supervisor reads."""
+"""The state that a worker reports several times a second, in a page of memory that the supervisor reads."""
 
 import mmap
 
@@ -6,7 +6,7 @@ _BEAT, _LAG, _CONNECTIONS, _IN_FLIGHT, _CUT, _REDIS = range(6)
 
 
 class Heartbeat:
-    """Made before the fork; the worker writes, the supervisor reads. Times in seconds of the monotonic clock, 0.0 for never."""
+    """Created before the fork; the worker writes it, the supervisor reads it. Times are seconds of the monotonic clock, 0.0 for never."""
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, mmap.PAGESIZE)
@@ -16,7 +16,7 @@ class Heartbeat:
         return f"<Heartbeat at {self.at:.2f}, {self.connections} connections>"
 
     def beat(self, now: float, lag_s: float, connections: int, in_flight: int) -> None:
-        """`lag_s` is how late the loop has been lately."""
+        """`lag_s` is the recent delay of the event loop."""
         self._slots[_LAG] = lag_s
         self._slots[_CONNECTIONS] = connections
         self._slots[_IN_FLIGHT] = in_flight
@@ -40,7 +40,7 @@ class Heartbeat:
 
     @property
     def cut(self) -> int:
-        """Requests that a drain did not wait for."""
+        """The number of requests that the drain has cut."""
         return int(self._slots[_CUT])
 
     @cut.setter
@@ -49,7 +49,7 @@ class Heartbeat:
 
     @property
     def redis_up(self) -> bool:
-        """Whether Redis answers it. Without Redis it never does."""
+        """Whether Redis answers this worker; False if the configuration has no Redis."""
         return bool(self._slots[_REDIS])
 
     @redis_up.setter

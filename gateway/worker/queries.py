@@ -1,4 +1,4 @@
-"""What a worker tells its supervisor of the limiter and of keys' limits, by question."""
+"""The queries that a worker answers: the state of its limiter, the limits of a key, its connections to targets."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,25 +11,27 @@ from gateway.table.keyring import Caller, Keyring
 from gateway.table.routes import Route
 from gateway.table.upstreams import AnyUpstream
 from gateway.usage.report import Accounts
-from gateway.worker.query_server import About, QueryHandler
+from gateway.worker.query_server import QueryHandler, QueryParameters
 
 
 def query_handlers(
     limiter: Limiter, keyring: Keyring, routes: Sequence[Route], stored: StoredKeys | None = None
 ) -> dict[str, QueryHandler]:
-    """`limiter` is how it is; `limits` are those of a `key`, on behalf of an `organization` or the default one; `reset` is for a `key`:
-    of what it alone may use of rates, or of the one `quota` that is named.
+    """The handlers of three questions.
 
-    `stored` are the keys, where they are not in the configuration.
+    `limiter` describes the limiter. `limits` reports the limits of a `key`, on behalf of an `organization` or of the key's default
+    one. `reset` resets the rate limits that only the `key` uses, or the `quota` that is named.
+
+    `stored` are the keys in Redis, None if the keys stand in the configuration.
     """
     accounts = Accounts(limiter, routes)
 
-    async def condition(_: About) -> tuple[int, object]:
+    async def condition(_: QueryParameters) -> tuple[int, object]:
         return 200, limiter.condition()
 
-    async def show(about: About) -> tuple[int, object]:
+    async def show(parameters: QueryParameters) -> tuple[int, object]:
         try:
-            caller = await _find(keyring, stored, about)
+            caller = await _find(keyring, stored, parameters)
             if isinstance(caller, str):
                 return 404, {"error": caller}
             own = await limiter.decide(caller.peek)
@@ -37,14 +39,14 @@ def query_handlers(
         except GatewayError as error:
             return 503, {"error": error.fault.developer_message}
 
-    async def reset(about: About) -> tuple[int, object]:
+    async def reset(parameters: QueryParameters) -> tuple[int, object]:
         try:
-            caller = await _find(keyring, stored, about)
+            caller = await _find(keyring, stored, parameters)
         except GatewayError as error:
             return 503, {"error": error.fault.developer_message}
         if isinstance(caller, str):
             return 404, {"error": caller}
-        if quota := about.get("quota"):
+        if quota := parameters.get("quota"):
             key = accounts.quota(caller, quota)
             if key is None:
                 return 404, {"error": "the key has no quota of this id"}
@@ -59,23 +61,23 @@ def query_handlers(
     return {"limiter": condition, "limits": show, "reset": reset}
 
 
-async def _find(keyring: Keyring, stored: StoredKeys | None, about: About) -> Caller | str:
-    """Or why there is none. What was asked is not repeated: somebody may have taken a secret for the id."""
-    key_id = about.get("key", "")
+async def _find(keyring: Keyring, stored: StoredKeys | None, parameters: QueryParameters) -> Caller | str:
+    """The caller, or a message that says why there is none. The message does not repeat the id: it may be a secret, by mistake."""
+    key_id = parameters.get("key", "")
     key = keyring.named(key_id) if stored is None else await stored.named(key_id)
     if key is None:
         return "there is no key of this id"
-    return key.callers.get(about.get("organization")) or "the key does not belong to this organisation"
+    return key.callers.get(parameters.get("organization")) or "the key does not belong to this organisation"
 
 
 def connections_query(upstreams: Mapping[str, AnyUpstream]) -> QueryHandler:
-    """Tells how many connections this worker has to each target, by upstream, and how many calls wait for one."""
+    """Reports the number of connections of this worker to each target, by upstream, and of calls that wait for one."""
 
-    async def connections(_: About) -> tuple[int, object]:
-        told = {}
+    async def connections(_: QueryParameters) -> tuple[int, object]:
+        counts = {}
         for name, called in upstreams.items():
-            told[name] = [_Connections(target.idle, target.active, target.pending) for target in called.targets]
-        return 200, told
+            counts[name] = [_Connections(target.idle, target.active, target.pending) for target in called.targets]
+        return 200, counts
 
     return connections
 

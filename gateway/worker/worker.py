@@ -1,153 +1,94 @@
-"""One worker: a Config becomes a running gateway on sockets that somebody else has bound, until it is told to stop."""
+"""One worker process: serves a configuration on sockets that the supervisor has bound, until it is told to stop."""
 
 import asyncio
 import contextlib
 import faulthandler
 import gc
-import os
 import signal
-import socket
-import time
 from collections import deque
-from collections.abc import Awaitable, Callable
-from functools import partial
 
 import msgspec
-import structlog
 import uvloop
 
-from gateway.edge import Listener
 from gateway.edge.borrowed_sockets import BorrowedSockets
-from gateway.edge.connection_limits import bounds
-from gateway.edge.from_settings import handshake_options, head_checker
-from gateway.edge.listener_events import ListenerEvents
-from gateway.edge.unread_replies import UnreadReplies
-from gateway.exchange import Exchange, Send
-from gateway.kernel.clock import Clock
-from gateway.kernel.ids import Ids
-from gateway.keystore.reader import SCRIPTS as KEY_SCRIPTS
-from gateway.keystore.sync import key_sync
-from gateway.limiter.interface import Limiter, LimiterState
-from gateway.limiter.memory_limiter import LocalLimiter
-from gateway.limiter.outage_memory import OutageMemory
-from gateway.limiter.redis_limiter import RedisLimiter
-from gateway.net.write_batch import WriteBatch
-from gateway.observe.log import Log
-from gateway.observe.metrics import Metrics
-from gateway.observe.recent_errors import ErrorLog, ErrorRing
-from gateway.observe.shared_memory import Region
-from gateway.pipeline import Gateway
-from gateway.settings.schema.server import ListenerSettings
-from gateway.stages.prepare import ReadAhead
-from gateway.stages.record import Recorder
-from gateway.table.compile import build_routes
+from gateway.limiter.interface import LimiterState
+from gateway.system.clock import SYSTEM_CLOCK
 from gateway.table.snapshot import Snapshot
-from gateway.table.upstreams import build_health_checks, build_upstreams
+from gateway.worker.assembly import Assembly, WorkerContext
 from gateway.worker.channel import (
-    Ask,
-    Bequest,
+    AdoptState,
     Channel,
     Cut,
+    DisableKeepAlive,
     Failed,
-    Go,
     HandoverState,
-    Legacy,
-    Lend,
     Message,
-    Part,
+    Query,
     Ready,
+    ReclaimSockets,
     Retire,
-    TakeBack,
+    Serve,
+    ShareSockets,
+    StateHandedOver,
     content_of,
 )
-from gateway.worker.heartbeat import Heartbeat
-from gateway.worker.queries import connections_query, query_handlers
 from gateway.worker.query_server import QueryServer
 
-SYSTEM = Clock(time.monotonic, time.time)
 DRAIN_POLL_S = 0.05
 CUT_WITHIN_S = 2.0
-"""How long the replies to what a drain did not wait for may take."""
+"""The time for the error replies to requests that the drain has cut."""
 BEAT_S = 0.25
 BEATS_REMEMBERED = 60
 GC_ALLOCATIONS = 20_000
-TELL_WHERE = signal.SIGUSR1
-"""At this signal a worker writes where each of its threads stands, even if its loop does not turn."""
+DUMP_STACKS = signal.SIGUSR1
+"""At this signal a worker writes the stack of each of its threads to a file, even if its event loop is blocked."""
 
 
-class Post(msgspec.Struct, frozen=True):
-    """What a worker is given when it begins: `where` is the file for TELL_WHERE, `sockets` are bound, and by listener.
-
-    One of the `workers` of the node `checks` the targets of upstreams. `outage` is where it writes what has to outlive it.
-    """
-
-    sockets: list[tuple[ListenerSettings, list[socket.socket]]]
-    region: Region
-    errors: ErrorRing
-    heartbeat: Heartbeat
-    control: socket.socket
-    where: int
-    checks: bool
-    workers: int
-    outage: OutageMemory
-
-
-def work(snapshot: Snapshot, post: Post) -> int:
-    """A worker's life, in a process of its own; returns its exit code."""
-    faulthandler.register(TELL_WHERE, post.where, all_threads=True)
+def work(snapshot: Snapshot, context: WorkerContext) -> int:
+    """Runs a worker in the current process; returns the exit code."""
+    faulthandler.register(DUMP_STACKS, context.stacks_fd, all_threads=True)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(Worker(snapshot, post).serve())
+        return runner.run(Worker(snapshot, context).serve())
 
 
 class Worker:
-    """Everything that one process runs, wired together."""
+    """Runs the parts of an `Assembly` as the messages of the supervisor say."""
 
-    def __init__(self, snapshot: Snapshot, post: Post) -> None:
-        self.snapshot = snapshot
-        self.config = config = snapshot.config
-        self.post = post
-        self.listeners: list[Listener] = []
-        observability = config.observability
-        self.log = Log(
-            SYSTEM.wall,
-            format=observability.log.format,
-            level=observability.log.level,
-            access=observability.log.access,
-            secret_names=(config.auth.key.header, config.auth.key.query),
-        )
-        self.metrics = Metrics(buckets=observability.metrics.buckets, region=post.region.reopened())
-        self.outbox = WriteBatch()
-        self.unread = UnreadReplies(config.server.limits.unread, self.metrics.replies_not_taken.inc)
-        self.upstreams = build_upstreams(config, snapshot.shared_state, self.metrics, SYSTEM, self.outbox)
-        self.health_checks = build_health_checks(config, self.upstreams, snapshot.shared_state, self.metrics, SYSTEM) if post.checks else []
-        self.limiter = self._limiter()
-        self.key_sync = key_sync(config, self.limiter, self.metrics, SYSTEM)
-        self.channel = Channel(post.control)
+    def __init__(self, snapshot: Snapshot, context: WorkerContext) -> None:
+        self.context = context
+        self.assembly = Assembly(snapshot, context)
+        self.limiter = self.assembly.limiter
+        self.key_sync = self.assembly.key_sync
+        self.listeners = self.assembly.listeners
+        self.channel = Channel(context.control)
         self._borrowed = BorrowedSockets(self.listeners)
         self._lags: deque[float] = deque(maxlen=BEATS_REMEMBERED)
-        self._go = asyncio.Event()
+        self._serve = asyncio.Event()
         self._stop = asyncio.Event()
-        self._hurry = asyncio.Event()
-        self._retire = Retire(config.server.drain_timeout, successor=False)
+        self._cut = asyncio.Event()
+        self._retire = Retire(snapshot.config.server.drain_timeout, successor=False)
 
     async def serve(self) -> int:
-        """Get ready, wait for the word, serve, wait for the word to stop, drain."""
+        """Reports readiness, waits for `Serve`, serves, waits for `Retire`, and drains; returns the exit code."""
+        assembly = self.assembly
         self.channel.start(self._on_message, self._end)
-        self.log.install()
+        assembly.log.install()
         try:
             try:
-                self._open_listeners(self._gateway())
+                assembly.build_listeners()
+                self._query_server = QueryServer(self.channel, assembly.query_handlers)
                 await self.limiter.start()
                 if self.key_sync is not None:
                     self.key_sync.start()
             except OSError as error:
-                self.channel.send(Failed(f"{error.filename}: {error.strerror}" if error.filename else str(error), error.errno or 0))
+                text = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+                self.channel.send(Failed(text, error.errno or 0))
                 return 1
-            self._beat(SYSTEM.monotonic())
-            self._settle()
+            self._beat(SYSTEM_CLOCK.monotonic())
+            self._freeze_garbage_collector()
             self.channel.send(Ready(repr(self.limiter)))
-            await self._go.wait()
-            self.log.start()  # what was logged until here waits, so that the supervisor's first line is the first one
+            await self._serve.wait()
+            assembly.log.start()  # lines were held back until here, so that the supervisor's first line comes first
             if not self._stop.is_set():
                 await self._listen()
             await self._stop.wait()
@@ -156,157 +97,93 @@ class Worker:
         finally:
             await self._close()
 
-    def _open_listeners(self, gateway: Gateway) -> None:
-        """All that can fail of them: raises OSError."""
-        ids = Ids(os.urandom)
-        settings = [setting for setting, _ in self.post.sockets]
-        for setting, most in zip(settings, bounds(settings, self.config.upstreams), strict=True):
-            listener_events = ListenerEvents(self.metrics, setting.id, SYSTEM.wall)
-            before = handshake_options(setting, listener_events)
-            way_in = head_checker(setting, ids, SYSTEM.monotonic, most)
-            serve = _serves(setting, gateway)
-            self.listeners.append(Listener(way_in, serve, SYSTEM.wall, self.outbox, listener_events.rejected, before, self.unread))
-
     async def _listen(self) -> None:
-        for health_checks in self.health_checks:
-            health_checks.start()
-        for listener, (_, sockets) in zip(self.listeners, self.post.sockets, strict=True):
+        for checks in self.assembly.health_checks:
+            checks.start()
+        for listener, (_, sockets) in zip(self.listeners, self.context.sockets, strict=True):
             for sock in sockets:
                 await listener.start(sock)
 
     async def _drain(self) -> None:
-        """Requests in flight finish, until the time is up or there is a hurry."""
-        for health_checks in self.health_checks:
-            await health_checks.stop()
+        """Waits for requests in flight until the timeout or a `Cut`, and cuts those that remain."""
+        for checks in self.assembly.health_checks:
+            await checks.stop()
         for number, listener in enumerate(self.listeners):
             listener.stop_accepting(last=number in self._retire.last)
         if self._retire.successor:
-            self._handover_state()
-        deadline = SYSTEM.monotonic() + self._retire.timeout_s
-        await asyncio.sleep(DRAIN_POLL_S)  # what was accepted last is not among the connections yet
-        while any(listener.busy for listener in self.listeners) and SYSTEM.monotonic() < deadline and not self._hurry.is_set():
+            self._hand_over_state()
+        deadline = SYSTEM_CLOCK.monotonic() + self._retire.timeout_s
+        await asyncio.sleep(DRAIN_POLL_S)  # connections that were accepted last are not known to the listeners yet
+        while self._is_busy() and SYSTEM_CLOCK.monotonic() < deadline and not self._cut.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), DRAIN_POLL_S)
-        self.post.heartbeat.cut = sum(listener.cut() for listener in self.listeners)
-        deadline = SYSTEM.monotonic() + CUT_WITHIN_S
-        while any(listener.connections for listener in self.listeners) and SYSTEM.monotonic() < deadline:  # noqa: ASYNC110 - nobody tells
+                await asyncio.wait_for(self._cut.wait(), DRAIN_POLL_S)
+        self.context.heartbeat.cut = sum(listener.cut() for listener in self.listeners)
+        deadline = SYSTEM_CLOCK.monotonic() + CUT_WITHIN_S
+        while self.assembly.connections and SYSTEM_CLOCK.monotonic() < deadline:  # noqa: ASYNC110  no event reports it
             await asyncio.sleep(DRAIN_POLL_S)
 
     async def _close(self) -> None:
-        for upstream in self.upstreams.values():
+        for upstream in self.assembly.upstreams.values():
             await upstream.close()
         if self.key_sync is not None:
             await self.key_sync.close()
         await self.limiter.close()
-        await asyncio.get_running_loop().run_in_executor(None, self.log.close)
-        self.metrics.refresh()
+        await asyncio.get_running_loop().run_in_executor(None, self.assembly.log.close)
+        self.assembly.metrics.refresh()
         self.channel.close()
 
     def _on_message(self, message: Message, fds: list[int]) -> None:
-        if isinstance(message, Go | Bequest):
+        if isinstance(message, Serve | AdoptState):
             for fd in fds:
                 self._adopt(msgspec.msgpack.decode(content_of(fd), type=HandoverState))
-            if isinstance(message, Go):
-                self._go.set()
-        elif isinstance(message, Part):
+            if isinstance(message, Serve):
+                self._serve.set()
+        elif isinstance(message, DisableKeepAlive):
             for listener in self.listeners:
                 listener.draining = True
-        elif isinstance(message, Lend):
+        elif isinstance(message, ShareSockets):
             self._borrowed.take(message.slot, message.listener, fds)
-        elif isinstance(message, TakeBack):
+        elif isinstance(message, ReclaimSockets):
             self._borrowed.give_back(message.slot)
-        elif isinstance(message, Ask):
-            self._query_server.take(message)
+        elif isinstance(message, Query):
+            self._query_server.start(message)
         elif isinstance(message, Retire):
             self._retire = message
             self._end()
         elif isinstance(message, Cut):
-            self._hurry.set()
+            self._cut.set()
             self._end()
 
     def _end(self) -> None:
-        """We were told to, or nobody will tell us anything any more."""
+        """Begins the drain: by request of the supervisor, or because the supervisor has ended."""
         self._stop.set()
-        self._go.set()
+        self._serve.set()
 
-    def _handover_state(self) -> None:
-        """From here on the heir decides, beginning with what we knew."""
+    def _hand_over_state(self) -> None:
+        """Sends the state with which the successor decides from now on."""
         keys = b"" if self.key_sync is None else self.key_sync.keys.export()
         state = self.limiter.hand_over()
-        self.channel.send_file(Legacy(), msgspec.msgpack.encode(HandoverState(state.memory, keys, state.outage)))
+        self.channel.send_file(StateHandedOver(), msgspec.msgpack.encode(HandoverState(state.memory, keys, state.outage)))
 
-    def _adopt(self, estate: HandoverState) -> None:
-        self.limiter.adopt(LimiterState(estate.limits, estate.outage), share_only=estate.share_only)
-        if self.key_sync is not None and estate.keys:
-            self.key_sync.keys.adopt(estate.keys)
+    def _adopt(self, state: HandoverState) -> None:
+        self.limiter.adopt(LimiterState(state.limits, state.outage), share_only=state.share_only)
+        if self.key_sync is not None and state.keys:
+            self.key_sync.keys.adopt(state.keys)
 
     def _beat(self, due: float) -> None:
-        now = SYSTEM.monotonic()
+        now = SYSTEM_CLOCK.monotonic()
+        metrics = self.assembly.metrics
         self._lags.append(max(now - due, 0.0))
-        self.post.heartbeat.beat(now, max(self._lags), self._connections(), int(self.metrics.in_flight.value))
-        self.metrics.refresh()
+        self.context.heartbeat.beat(now, max(self._lags), self.assembly.connections, int(metrics.in_flight.value))
+        metrics.refresh()
         asyncio.get_running_loop().call_later(BEAT_S, self._beat, now + BEAT_S)
 
-    def _connections(self) -> int:
-        return sum(len(listener.connections) for listener in self.listeners)
+    def _is_busy(self) -> bool:
+        return any(listener.busy for listener in self.listeners)
 
-    def _settle(self) -> None:
-        """What was made until here stays; nobody needs to look through it again."""
+    @staticmethod
+    def _freeze_garbage_collector() -> None:
+        """Excludes all objects that exist by now from later collections: they live as long as the process."""
         gc.collect()
         gc.freeze()
         gc.set_threshold(GC_ALLOCATIONS, 20, 20)
-
-    def _gateway(self) -> Gateway:
-        config = self.config
-        self._watch()
-        table = build_routes(config, self.upstreams, self.snapshot.faults)
-        credentials = self.snapshot.credentials
-        stored = None if self.key_sync is None else self.key_sync.keys
-        about_limits = query_handlers(self.limiter, credentials.keyring, table.routes, stored)
-        self._query_server = QueryServer(self.channel, {**about_limits, "connections": connections_query(self.upstreams)})
-        return Gateway(
-            table=table,
-            credentials=credentials,
-            limiter=self.limiter,
-            recorder=Recorder(self.metrics, self.log.access, config.auth.key.query, ErrorLog(self.post.errors, SYSTEM.wall)),
-            clock=SYSTEM,
-            faults=self.snapshot.faults,
-            id_field=config.observability.request_id.header,
-            callers=stored,
-            read_ahead=ReadAhead(config.server.limits.read_ahead),
-        )
-
-    def _limiter(self) -> Limiter:
-        redis = self.config.redis
-        if redis is None:
-            return LocalLimiter(SYSTEM)
-        url, more = redis.login_url(), () if self.config.key_store is None else KEY_SCRIPTS
-        limiter = partial(RedisLimiter, more_scripts=more, workers=self.post.workers, memory=self.post.outage)
-        return limiter(url, redis.key_prefix, redis.timeout, redis.on_failure, SYSTEM, self._redis_changed)
-
-    def _redis_changed(self, up: bool, reason: str) -> None:
-        self.post.heartbeat.redis_up = up
-        self.metrics.redis_up.labels().set(up)
-        self.metrics.redis_state_changes.labels("up" if up else "down").inc()
-        if up:
-            structlog.get_logger().info("redis is up")
-        else:
-            structlog.get_logger().warning("redis is away", reason=reason, on_failure=", ".join(sorted(self.config.ways_without_redis())))
-
-    def _watch(self) -> None:
-        """Gauges that a scrape asks for."""
-        metrics = self.metrics
-        metrics.client_connections.watch(lambda: float(self._connections()))
-        metrics.unread_bytes.watch(lambda: float(self.unread.total))
-        metrics.log_dropped.watch(lambda: float(self.log.writer.dropped))
-        for upstream in self.upstreams.values():
-            for state in ("idle", "active", "pending"):
-                metrics.upstream_connections.labels(upstream.id, state).watch(partial(getattr, upstream, state))
-        if self.config.redis is not None:
-            metrics.redis_up.labels().set(0)
-            metrics.quota_owed.labels().watch(partial(getattr, self.limiter, "owed"))
-            metrics.quota_lost.labels().watch(partial(getattr, self.limiter, "lost"))
-
-
-def _serves(setting: ListenerSettings, gateway: Gateway) -> Callable[[Exchange, Send], Awaitable[None]]:
-    return (gateway if setting.redirect is None else gateway.redirecting(setting.redirect_port)).handle

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import uvloop
 
-from tests.editions import mixed
+from tests.config_editions import mixed
+from tests.disruptions import Findings, site
 from tests.load import Load
-from tests.ordeals import Findings, site
 
 CLIENTS = 64
 
@@ -22,7 +22,7 @@ CLIENTS = 64
 async def endure(folder: Path, times: dict[str, int], seconds: float) -> list[Findings]:
     """One kind after the other, under one load."""
     async with site(folder) as at, Load(at.gateway.port, CLIENTS, judge=mixed) as load:
-        return [await at.undergo(scenario, load, count, seconds / max(count, 1)) for scenario, count in times.items()]
+        return [await at.go_through(disruption, load, count, seconds / max(count, 1)) for disruption, count in times.items()]
 
 
 def main() -> int:
@@ -30,14 +30,16 @@ def main() -> int:
     parser.add_argument("--reloads", type=int, default=60)
     parser.add_argument("--kills", type=int, default=60)
     parser.add_argument("--releases", type=int, default=10)
-    parser.add_argument("--seconds", type=float, default=60, help="that each kind of scenario takes, at least")
+    parser.add_argument("--seconds", type=float, default=60, help="that each kind of disruption takes, at least")
     options = parser.parse_args()
-    times = {scenario: getattr(options, scenario) for scenario in ("reloads", "kills", "releases")}
+    times = {disruption: getattr(options, disruption) for disruption in ("reloads", "kills", "releases")}
     with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         found = runner.run(endure(Path(folder), times, options.seconds))
     print(f"{'':10} {'times':>6} {'seconds':>8} {'replies':>8} {'excused':>8} {'scrapes':>8} {'wrong':>6}")
     for each in found:
-        print(f"{each.ordeal:10} {each.times:6} {each.seconds:8.1f} {each.replies:8} {each.excused:8} {each.scrapes:8} {len(each.wrong):6}")
+        print(
+            f"{each.disruption:10} {each.times:6} {each.seconds:8.1f} {each.replies:8} {each.excused:8} {each.scrapes:8} {len(each.wrong):6}"
+        )
     wrong = [text for each in found for text in each.wrong]
     print(*wrong[:20], sep="\n", end="\n" if wrong else "")
     return int(bool(wrong))

@@ -15,8 +15,8 @@ from tempfile import TemporaryDirectory
 import uvloop
 
 from tests.bench.processes import cpu_s
+from tests.disruptions import site
 from tests.gateway_process import KEY, GatewayProcess
-from tests.ordeals import site
 
 ROUTES = 300
 CLIENTS = 8

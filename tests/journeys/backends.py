@@ -76,8 +76,8 @@ async def front(**sections: str) -> AsyncIterator[Front]:
     """Both running. `sections` as in `configuration`, with {backend} for the port of the service, whose upstream is called `backend`."""
     with TemporaryDirectory() as folder:
         async with Service() as service:
-            said = {name: text.replace("{backend}", str(service.port)) for name, text in sections.items()}
-            with running(configuration(service.port, **said), Path(folder)) as gateway:
+            filled_in = {name: text.replace("{backend}", str(service.port)) for name, text in sections.items()}
+            with running(configuration(service.port, **filled_in), Path(folder)) as gateway:
                 yield Front(service, gateway)
 
 

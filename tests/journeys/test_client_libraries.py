@@ -25,7 +25,7 @@ async def here() -> AsyncIterator[Front]:
         yield built
 
 
-def said(result: object, *, enveloped: bool, status: bytes = b"200 OK") -> bytes:
+def service_reply(result: object, *, enveloped: bool, status: bytes = b"200 OK") -> bytes:
     envelope = {"requestId": THEIR_ID, "status": "SUCCESS", "data": {"result": result}}
     return reply(json.dumps(envelope if enveloped else result).encode(), status=status)
 
@@ -49,11 +49,11 @@ async def called(library: Library, method: str, path: str, body: object = None) 
 async def test_create_read_list_delete(here: Front, name: str, enveloped: bool) -> None:
     library = LIBRARIES[name](here.gateway.port, KEY)
     path = "/v1/items"
-    here.service.on(path, said(ITEM, enveloped=enveloped, status=b"201 Created"))
+    here.service.on(path, service_reply(ITEM, enveloped=enveloped, status=b"201 Created"))
     assert await called(library, "POST", path, {"name": "first"}) == ITEM
-    here.service.on(path, said({"totalCount": 1, "items": [ITEM]}, enveloped=enveloped))
+    here.service.on(path, service_reply({"totalCount": 1, "items": [ITEM]}, enveloped=enveloped))
     assert await called(library, "GET", f"{path}?offset=0&limit=25") == {"totalCount": 1, "items": [ITEM]}
-    here.service.on(path, said({"id": "a1"}, enveloped=enveloped))
+    here.service.on(path, service_reply({"id": "a1"}, enveloped=enveloped))
     assert await called(library, "DELETE", path) == {"id": "a1"}
     here.service.on(path, b"HTTP/1.1 204 No Content\r\n\r\n")
     assert await called(library, "DELETE", path) == {}
@@ -150,9 +150,9 @@ async def test_many_at_once_with_aiohttp(here: Front) -> None:
     url = f"http://127.0.0.1:{here.gateway.port}/v1/fine"
     async with aiohttp.ClientSession(headers={"X-Api-Key": KEY}) as session:
 
-        async def once(method: str) -> object:
+        async def call(method: str) -> object:
             async with session.request(method, url, json={"name": "x"}) as found:
                 return read(found.status, await found.read())
 
-        results = await asyncio.gather(*(once(method) for method in ("GET", "POST", "PUT", "PATCH", "DELETE") * 20))
+        results = await asyncio.gather(*(call(method) for method in ("GET", "POST", "PUT", "PATCH", "DELETE") * 20))
     assert results == [{"a": 1}] * 100

@@ -31,24 +31,24 @@ async def reloaded(gateway: GatewayProcess) -> tuple[int, str]:
 async def diff(gateway: GatewayProcess, file: Path) -> tuple[int | None, str]:
     command = ("-m", "gateway", "diff", "-c", str(file), "--admin", f"127.0.0.1:{gateway.admin_port}")
     process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=asyncio.subprocess.PIPE)
-    told, _ = await process.communicate()
-    return process.returncode, told.decode()
+    output, _ = await process.communicate()
+    return process.returncode, output.decode()
 
 
-async def test_what_a_file_would_change_is_told_before_and_nothing_is_left_to_change_after(gateway: GatewayProcess, tmp_path: Path) -> None:
+async def test_diff_shows_changes_before_a_reload_and_none_after_it(gateway: GatewayProcess, tmp_path: Path) -> None:
     file = tmp_path / "gateway.yaml"
     assert await diff(gateway, file) == (0, "nothing changes\n")
     before = file.read_text()
     file.write_text(before.replace("match: {prefix: /v1}", "match: {prefix: /v1, methods: [GET]}").replace("id: tester", "id: tester2"))
-    told = (
+    output = (
         "breaking\n  route all: match.methods -POST, -PUT, -PATCH, -DELETE\n  key tester: removed\n"
         "widening\n  key tester2: added\n2 breaking, 1 widening, 0 other\n"
     )
-    assert await diff(gateway, file) == (4, told)
+    assert await diff(gateway, file) == (4, output)
     assert ((await reloaded(gateway))[0], await diff(gateway, file)) == (200, (0, "nothing changes\n"))
 
 
-async def test_origins_are_of_the_configuration_in_force_and_not_of_the_file_as_it_is_now(gateway: GatewayProcess, tmp_path: Path) -> None:
+async def test_origins_belong_to_the_configuration_in_force_not_to_the_current_file(gateway: GatewayProcess, tmp_path: Path) -> None:
     file = tmp_path / "gateway.yaml"
     lines = file.read_text().splitlines()
     (line,) = [number for number, text in enumerate(lines, 1) if text.startswith("redis:")]
@@ -62,7 +62,7 @@ async def test_origins_are_of_the_configuration_in_force_and_not_of_the_file_as_
 
 
 async def test_no_secret_leaves(gateway: GatewayProcess) -> None:
-    status, outline = gateway.admin("/config/outline")
-    shown = outline + gateway.admin("/config")[1]
-    assert (status, [json.loads(line) for line in outline.splitlines()][1]["kind"]) == (200, "section")
+    status, inventory = gateway.admin("/config/outline")
+    shown = inventory + gateway.admin("/config")[1]
+    assert (status, [json.loads(line) for line in inventory.splitlines()][1]["kind"]) == (200, "section")
     assert [secret for secret in (TOKEN, PASSWORD, digest(KEY)) if secret in shown] == []

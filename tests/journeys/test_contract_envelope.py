@@ -46,17 +46,17 @@ ITEM = b'{"id":"a1","name":"first"}'
 
 @pytest.mark.parametrize("speaks", ["raw", "enveloped"])
 async def test_create_read_list_delete(here: Front, speaks: str) -> None:
-    def says(result: bytes) -> bytes:
+    def envelope(result: bytes) -> bytes:
         return envelope_of(result) if speaks == "enveloped" else result
 
     path = f"/v1/{speaks}"
-    here.service.on(path, reply(says(ITEM), b"Location: /v1/items/a1", status=b"201 Created"))
+    here.service.on(path, reply(envelope(ITEM), b"Location: /v1/items/a1", status=b"201 Created"))
     created = await ask(here.gateway, "POST", path, "Content-Type: application/json", body=b'{"name":"first"}')
     assert (created.status, enveloped(created)["data"]["result"]) == (201, json.loads(ITEM))
     assert created.field("Location") == "/v1/items/a1"
-    here.service.on(path, reply(says(b'{"totalCount":1,"items":[%b]}' % ITEM)))
+    here.service.on(path, reply(envelope(b'{"totalCount":1,"items":[%b]}' % ITEM)))
     assert enveloped(await ask(here.gateway, "GET", path))["data"]["result"] == {"totalCount": 1, "items": [json.loads(ITEM)]}
-    here.service.on(path, reply(says(b'{"id":"a1"}')))
+    here.service.on(path, reply(envelope(b'{"id":"a1"}')))
     assert enveloped(await ask(here.gateway, "DELETE", path))["data"]["result"] == {"id": "a1"}
     assert [request.head.split(b" ")[0] for request in here.service.at(path)] == [b"POST", b"GET", b"DELETE"]
     assert here.service.at(path)[0].body == b'{"name":"first"}'

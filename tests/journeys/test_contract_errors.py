@@ -39,7 +39,7 @@ async def here() -> AsyncIterator[Front]:
         yield built
 
 
-class Told(NamedTuple):
+class ErrorSeen(NamedTuple):
     """What the client is told. `details` are texts with their fields."""
 
     code: int
@@ -48,13 +48,13 @@ class Told(NamedTuple):
     details: tuple[tuple[str, str | None], ...] = ()
 
 
-async def told(here: Front, status: int, kind: str, body: bytes | dict[str, Any]) -> tuple[int, Told]:
+async def error_seen(here: Front, status: int, kind: str, body: bytes | dict[str, Any]) -> tuple[int, ErrorSeen]:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     head = f"HTTP/1.1 {status} Error\r\nContent-Type: {kind}\r\nContent-Length: {len(raw)}\r\n\r\n".encode()
     answer = await ask(here.gateway, "GET", here.service.on("/v1/error", head, raw))
     data = enveloped(answer)["data"]
     details = tuple((detail["text"], detail.get("field")) for detail in data.get("details", ()))
-    return answer.status, Told(data["code"], data["message"], data["developerMessage"], details)
+    return answer.status, ErrorSeen(data["code"], data["message"], data["developerMessage"], details)
 
 
 PROBLEM = {"type": "https://example.com/probs/credit", "title": "Not enough credit", "status": 403, "detail": "Your balance is 30."}
@@ -68,32 +68,32 @@ LISTED = {"errors": [{"detail": "is too short", "source": {"pointer": "/data/att
 @pytest.mark.parametrize(
     ("status", "kind", "body", "expected"),
     [
-        (403, "application/problem+json", PROBLEM, Told(1003, "Not enough credit", "Your balance is 30.")),
-        (404, "application/json", {"detail": "No such order"}, Told(1001, "No such order", "No such order")),
-        (422, "application/json", MISSING, Told(1000, "Field required", "name: Field required", (("Field required", "name"),))),
+        (403, "application/problem+json", PROBLEM, ErrorSeen(1003, "Not enough credit", "Your balance is 30.")),
+        (404, "application/json", {"detail": "No such order"}, ErrorSeen(1001, "No such order", "No such order")),
+        (422, "application/json", MISSING, ErrorSeen(1000, "Field required", "name: Field required", (("Field required", "name"),))),
         (
             422,
             "application/json",
             TOO_SMALL,
-            Told(
+            ErrorSeen(
                 1001,
                 "Input should be greater than 0",
                 "limit: Input should be greater than 0",
                 (("Input should be greater than 0", "limit"),),
             ),
         ),
-        (404, "application/json", SPRING, Told(1001, "No order 7", "Not Found: No order 7")),
-        (429, "application/json", NESTED, Told(8000, "Quota spent", "quota: Quota spent", (("too large", "size"),))),
-        (500, "text/plain", b"database is down", Told(1004, "database is down", "database is down")),
+        (404, "application/json", SPRING, ErrorSeen(1001, "No order 7", "Not Found: No order 7")),
+        (429, "application/json", NESTED, ErrorSeen(8000, "Quota spent", "quota: Quota spent", (("too large", "size"),))),
+        (500, "text/plain", b"database is down", ErrorSeen(1004, "database is down", "database is down")),
     ],
     ids=["problem", "fastapi", "missing", "validation", "spring", "nested", "text"],
 )
-async def test_a_backends_error_is_translated(here: Front, status: int, kind: str, body: Any, expected: Told) -> None:
-    assert await told(here, status, kind, body) == (status, expected)
+async def test_a_backends_error_is_translated(here: Front, status: int, kind: str, body: Any, expected: ErrorSeen) -> None:
+    assert await error_seen(here, status, kind, body) == (status, expected)
 
 
 async def test_a_list_of_errors_becomes_details(here: Front) -> None:
-    status, found = await told(here, 400, "application/vnd.api+json", LISTED)
+    status, found = await error_seen(here, 400, "application/vnd.api+json", LISTED)
     assert (status, found.code) == (400, 1001)
     assert [text for text, _ in found.details] == ["is too short", "second"]
     assert (found.details[0][1] or "").endswith("name")
@@ -102,7 +102,7 @@ async def test_a_list_of_errors_becomes_details(here: Front) -> None:
 @pytest.mark.parametrize("status", [400, 404, 500, 502])
 async def test_html_is_never_shown(here: Front, status: int) -> None:
     for kind in ("text/html", "text/html; charset=utf-8", "application/json", "text/plain"):
-        found = await told(here, status, kind, b"<!DOCTYPE html><html><body><h1>Traceback of Tomcat</h1></body></html>")
+        found = await error_seen(here, status, kind, b"<!DOCTYPE html><html><body><h1>Traceback of Tomcat</h1></body></html>")
         assert found[0] == status
         assert "Tomcat" not in str(found)
         assert "<" not in str(found)
@@ -114,7 +114,7 @@ CODES = {400: 1001, 401: 1003, 403: 1003, 404: 1001, 405: 1006, 409: 1001, 413: 
 @pytest.mark.parametrize("status", CODES)
 @pytest.mark.parametrize("body", [b"", b"null", b"{}", b"[]", b"{not json", b'{"status":"ERROR"}'], ids=repr)
 async def test_an_error_that_says_nothing_keeps_its_status_and_has_texts(here: Front, status: int, body: bytes) -> None:
-    found = await told(here, status, "application/json", body)
+    found = await error_seen(here, status, "application/json", body)
     assert (found[0], found[1].code) == (status, CODES[status])
 
 

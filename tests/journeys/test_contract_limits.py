@@ -52,7 +52,7 @@ async def here() -> AsyncIterator[Front]:
         yield built
 
 
-def said(answer: RawReply) -> dict[str, str]:
+def limit_fields(answer: RawReply) -> dict[str, str]:
     """The fields about limits."""
     return {name: value for name, value in answer.fields if "ratelimit" in name}
 
@@ -92,7 +92,7 @@ async def test_every_reply_to_a_known_caller_says_what_is_left(
     here.service.on("/v1/garbage", reply(b"{", *THEIRS))
     answer = await ask(here.gateway, method, path, key=key, body=body)
     assert answer.status == status
-    found = said(answer)
+    found = limit_fields(answer)
     assert set(found) == {"x-ratelimit-limit-minute", "x-ratelimit-remaining-minute", "ratelimit", "ratelimit-policy"}
     assert (found["x-ratelimit-limit-minute"], found["ratelimit-policy"]) == ("300", '"minute";q=300;w=60')
     assert 0 < int(found["x-ratelimit-remaining-minute"]) <= 300
@@ -102,17 +102,17 @@ async def test_every_reply_to_a_known_caller_says_what_is_left(
 @pytest.mark.parametrize("lines", [(), ("X-Api-Key: unknown",), (f"X-Api-Key: {PLENTY}", f"X-Api-Key: {FEW}")])
 async def test_nobody_has_a_bucket_on_401(here: Front, lines: tuple[str, ...]) -> None:
     answer = await ask(here.gateway, "GET", "/v1/a", *lines, key=None)
-    assert (answer.status, said(answer)) == (401, {})
+    assert (answer.status, limit_fields(answer)) == (401, {})
 
 
 async def test_a_plan_without_limits_says_nothing(here: Front) -> None:
     here.service.on("/v1/a", reply(b"{}", *THEIRS))
-    assert said(await ask(here.gateway, "GET", "/v1/a")) == {}
+    assert limit_fields(await ask(here.gateway, "GET", "/v1/a")) == {}
 
 
 async def test_300_per_minute_unless_a_plan_says_otherwise(here: Front) -> None:
     here.service.on("/v1/a", reply())
-    found = said(await ask(here.gateway, "GET", "/v1/a", key=BUILT_IN))
+    found = limit_fields(await ask(here.gateway, "GET", "/v1/a", key=BUILT_IN))
     assert (found["x-ratelimit-limit-minute"], found["x-ratelimit-remaining-minute"]) == ("300", "299")
     assert found["ratelimit"] == '"minute";r=299;t=1'
 
@@ -121,26 +121,26 @@ async def test_remaining_counts_down_and_what_was_refused_costs_nothing(here: Fr
     here.service.on("/v1/a", reply())
     async with await RawClient.connect(here.gateway.port) as client:
 
-        async def once(path: str = "/v1/a") -> RawReply:
+        async def call(path: str = "/v1/a") -> RawReply:
             await client.send(asking("GET", path, key=FEW))
             return await client.reply()
 
         before = len(here.service.requests)
-        answers = [await once() for _ in range(3)]
-        assert [said(answer)["x-ratelimit-remaining-hour"] for answer in answers] == ["2", "1", "0"]
-        for refused in [await once() for _ in range(5)]:
+        answers = [await call() for _ in range(3)]
+        assert [limit_fields(answer)["x-ratelimit-remaining-hour"] for answer in answers] == ["2", "1", "0"]
+        for refused in [await call() for _ in range(5)]:
             assert (refused.status, enveloped(refused)["data"]["code"]) == (429, 8000)
-            assert said(refused)["x-ratelimit-remaining-hour"] == "0"
+            assert limit_fields(refused)["x-ratelimit-remaining-hour"] == "0"
             assert 1190 <= int(refused.field("Retry-After") or 0) <= 1200
             record = await here.gateway.record("request_id", refused.field("X-Request-Id"))
             assert (record["gateway.limiter.result"], record["gateway.limiter.remaining"]) == ("refused", 0)
         assert len(here.service.requests) == before + 3
-        assert (await once("/none")).status == 404
+        assert (await call("/none")).status == 404
 
 
 async def test_all_windows_of_a_plan_hold_and_a_refusal_charges_none(here: Front) -> None:
     here.service.on("/v1/a", reply())
-    found = said(await ask(here.gateway, "GET", "/v1/a", key=MANY_WINDOWS))
+    found = limit_fields(await ask(here.gateway, "GET", "/v1/a", key=MANY_WINDOWS))
     assert {name: value for name, value in found.items() if "-limit-" in name} == {
         "x-ratelimit-limit-second": "50",
         "x-ratelimit-limit-minute": "300",
@@ -152,24 +152,24 @@ async def test_all_windows_of_a_plan_hold_and_a_refusal_charges_none(here: Front
     for _ in range(4):
         refused = await ask(here.gateway, "GET", "/v1/a", key=MANY_WINDOWS)
         assert refused.status == 429
-        found = said(refused)
+        found = limit_fields(refused)
         assert (found["x-ratelimit-remaining-hour"], found["x-ratelimit-remaining-day"]) == ("0", "7")
         assert "hour" in enveloped(refused)["data"]["details"][0]["text"]
 
 
 async def test_an_odd_window_is_told_in_the_ietf_fields_only(here: Front) -> None:
     here.service.on("/v1/a", reply())
-    found = said(await ask(here.gateway, "GET", "/v1/a", key=ODD))
+    found = limit_fields(await ask(here.gateway, "GET", "/v1/a", key=ODD))
     assert found == {"ratelimit-policy": '"slow";q=10;w=90', "ratelimit": '"slow";r=9;t=9'}
 
 
 async def test_keys_of_an_organisation_share_its_limit_and_routes_have_their_own_costs(here: Front) -> None:
     here.service.on("/v1/a", reply())
     here.service.on("/dear", reply(), reply(), reply())
-    found = said(await ask(here.gateway, "GET", "/v1/a", key=ONE))
+    found = limit_fields(await ask(here.gateway, "GET", "/v1/a", key=ONE))
     assert (found["x-ratelimit-limit-minute"], found["x-ratelimit-remaining-minute"]) == ("20", "19")
     for left in ("11", "3"):
-        found = said(await ask(here.gateway, "DELETE", "/dear", key=OTHER))
+        found = limit_fields(await ask(here.gateway, "DELETE", "/dear", key=OTHER))
         assert (found["x-ratelimit-limit-minute"], found["x-ratelimit-remaining-minute"]) == ("20", left)
     assert found["x-ratelimit-limit-month"] == "100"
     assert found["ratelimit-policy"] == '"minute";q=300;w=60, "organization/minute";q=20;w=60, "route/dear/month";q=100;w=2592000'
@@ -178,4 +178,4 @@ async def test_keys_of_an_organisation_share_its_limit_and_routes_have_their_own
     (detail,) = enveloped(refused)["data"]["details"]
     assert "Your organisation's limit of 20 per minute (organization/minute)" in detail["text"]
     assert "this call costs 8" in detail["text"]
-    assert said(refused)["x-ratelimit-remaining-month"] == "84"
+    assert limit_fields(refused)["x-ratelimit-remaining-month"] == "84"

@@ -131,7 +131,7 @@ async def test_what_is_not_to_be_shown_is_shown_nowhere(here: Front, secret: str
         secret.encode(),
     )
     answer = await ask(here.gateway, "GET", here.service.on("/v1/secret", head, raw))
-    told = answer.body.decode() + str(answer.fields)
+    shown = answer.body.decode() + str(answer.fields)
     assert enveloped(answer)["status"] == "ERROR"
-    assert [word for word in ("onerror", "onload", "iframe", "javascript", "s3cret", "@db", "Secret", "s.py") if word in told] == []
+    assert [word for word in ("onerror", "onload", "iframe", "javascript", "s3cret", "@db", "Secret", "s.py") if word in shown] == []
     assert enveloped(answer)["data"]["code"] == (4711 if enveloped_by == "the service" else 1004)

@@ -5,11 +5,11 @@ import os
 import signal
 from pathlib import Path
 
-from tests.editions import mixed
+from tests.config_editions import mixed
+from tests.disruptions import WITHIN_S, site
 from tests.fakes import until
 from tests.gateway_process import GatewayProcess
 from tests.load import Load
-from tests.ordeals import WITHIN_S, site
 
 
 def counted(gateway: GatewayProcess, name: str) -> float:
@@ -20,7 +20,7 @@ def counted(gateway: GatewayProcess, name: str) -> float:
 async def test_ten_reloads_lose_nothing_and_mix_nothing(tmp_path: Path) -> None:
     async with site(tmp_path) as at:
         async with Load(at.gateway.port, judge=mixed) as load:
-            found = await at.undergo("reloads", load, 10)
+            found = await at.go_through("reloads", load, 10)
         assert (found.wrong, found.excused) == ([], 0)
         assert load.answered.keys() == {200}, load.first
         await until(lambda: counted(at.gateway, "gateway_requests_total") == load.total)  # a reply is counted after it was sent
@@ -32,7 +32,7 @@ async def test_ten_reloads_lose_nothing_and_mix_nothing(tmp_path: Path) -> None:
 async def test_ten_killed_workers_lose_what_they_had_accepted_and_no_count(tmp_path: Path) -> None:
     async with site(tmp_path) as at:
         async with Load(at.gateway.port, judge=mixed) as load:
-            found = await at.undergo("kills", load, 10)
+            found = await at.go_through("kills", load, 10)
         assert found.wrong == []
         assert load.answered.keys() == {200}, load.first
         assert counted(at.gateway, "gateway_worker_restarts_total") == 10
@@ -44,7 +44,7 @@ async def test_ten_killed_workers_lose_what_they_had_accepted_and_no_count(tmp_p
 async def test_two_new_releases_take_over_and_count_on(tmp_path: Path) -> None:
     async with site(tmp_path) as at:
         async with Load(at.gateway.port, judge=mixed) as load:
-            found = await at.undergo("releases", load, 2)
+            found = await at.go_through("releases", load, 2)
         assert (found.wrong, found.excused) == ([], 0)
         assert load.answered.keys() == {200}, load.first
         places = {(line["admin"], *line["listeners"]) for line in map(json.loads, at.gateway.lines) if line["event"] == "started"}

@@ -13,12 +13,24 @@ from gateway.keystore.records import KeyNames, proof_of_secret
 from tests.fakes import End, reply, until
 from tests.gateway_process import KEY
 from tests.journeys.backends import Place, ask, asking, clients, counted, counts, enveloped, fields
-from tests.journeys.town import ALONE, DISABLED, EXPIRED, MOST_CONNECTIONS, NARROW, OF_A_DISABLED, ONCE, READER, SPENT, Town, town
+from tests.journeys.fault_scenarios import (
+    ALONE,
+    DISABLED,
+    EXPIRED,
+    MOST_CONNECTIONS,
+    NARROW,
+    OF_A_DISABLED,
+    ONCE,
+    READER,
+    SPENT,
+    FaultScenarios,
+    fault_scenarios,
+)
 from tests.raw_client import RawClient, RawReply
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-Provoke: TypeAlias = Callable[[Town], Awaitable[tuple[Place, RawReply]]]
+Provoke: TypeAlias = Callable[[FaultScenarios], Awaitable[tuple[Place, RawReply]]]
 
 
 class Journey(NamedTuple):
@@ -32,15 +44,15 @@ class Journey(NamedTuple):
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def here() -> AsyncIterator[Town]:
-    async with town() as built:
+async def here() -> AsyncIterator[FaultScenarios]:
+    async with fault_scenarios() as built:
         yield built
 
 
 def sending(request: bytes, *, method: str = "GET") -> Provoke:
     """These bytes."""
 
-    async def provoke(here: Town) -> tuple[Place, RawReply]:
+    async def provoke(here: FaultScenarios) -> tuple[Place, RawReply]:
         async with await RawClient.connect(here.gateway.port) as client:
             await client.send(request)
             return here.gateway, await client.reply(method)
@@ -56,7 +68,7 @@ def calling(method: str, path: str, *lines: str, key: str | None = KEY, body: by
 def answered(path: str, *steps: bytes | asyncio.Event | End) -> Provoke:
     """A request that the backend answers like this."""
 
-    async def provoke(here: Town) -> tuple[Place, RawReply]:
+    async def provoke(here: FaultScenarios) -> tuple[Place, RawReply]:
         here.service.on(path, *steps)
         return here.gateway, await ask(here.gateway, "GET", path)
 
@@ -66,7 +78,7 @@ def answered(path: str, *steps: bytes | asyncio.Event | End) -> Provoke:
 def calling_again(key: str) -> Provoke:
     """After a first call that was served."""
 
-    async def provoke(here: Town) -> tuple[Place, RawReply]:
+    async def provoke(here: FaultScenarios) -> tuple[Place, RawReply]:
         here.service.on("/v1/a", reply())
         await ask(here.gateway, "GET", "/v1/a", key=key)
         return here.gateway, await ask(here.gateway, "GET", "/v1/a", key=key)
@@ -74,7 +86,7 @@ def calling_again(key: str) -> Provoke:
     return provoke
 
 
-async def two_at_once(here: Town) -> tuple[Place, RawReply]:
+async def two_at_once(here: FaultScenarios) -> tuple[Place, RawReply]:
     release = asyncio.Event()
     here.service.on("/v1/slow", release, reply())
     first = asyncio.ensure_future(ask(here.gateway, "GET", "/v1/slow", key=ALONE))
@@ -85,16 +97,16 @@ async def two_at_once(here: Town) -> tuple[Place, RawReply]:
     return here.gateway, refused
 
 
-async def without_store(here: Town) -> tuple[Place, RawReply]:
+async def without_store(here: FaultScenarios) -> tuple[Place, RawReply]:
     return here.storeless, await ask(here.storeless, "GET", "/v1/a", key=ONCE)
 
 
-async def with_a_plan_that_there_is_not(here: Town) -> tuple[Place, RawReply]:
+async def with_a_plan_that_there_is_not(here: FaultScenarios) -> tuple[Place, RawReply]:
     here.redis.ask("HSET", PROOFS, proof_of_secret("odd"), '{"id": "odd", "plan": "platinum"}')
     return here.stored, await ask(here.stored, "GET", "/v1/a", key="odd")
 
 
-async def without_keys(here: Town) -> tuple[Place, RawReply]:
+async def without_keys(here: FaultScenarios) -> tuple[Place, RawReply]:
     here.redis.ask("DEL", PROOFS)
     here.redis.ask("SET", PROOFS, "what gateways cannot read")
     try:
@@ -103,7 +115,7 @@ async def without_keys(here: Town) -> tuple[Place, RawReply]:
         here.redis.ask("DEL", PROOFS)
 
 
-async def without_connection(here: Town) -> tuple[Place, RawReply]:
+async def without_connection(here: FaultScenarios) -> tuple[Place, RawReply]:
     release = asyncio.Event()
     here.service.on("/single", release, reply())
     first = asyncio.ensure_future(ask(here.gateway, "GET", "/single"))
@@ -114,7 +126,7 @@ async def without_connection(here: Town) -> tuple[Place, RawReply]:
     return here.gateway, refused
 
 
-async def beyond_its_share(here: Town) -> tuple[Place, RawReply]:
+async def beyond_its_share(here: FaultScenarios) -> tuple[Place, RawReply]:
     release = asyncio.Event()
     here.service.on("/shared", release, reply())
     first = asyncio.ensure_future(ask(here.gateway, "GET", "/shared"))
@@ -125,7 +137,7 @@ async def beyond_its_share(here: Town) -> tuple[Place, RawReply]:
     return here.gateway, refused
 
 
-async def beside_a_stream(here: Town) -> tuple[Place, RawReply]:
+async def beside_a_stream(here: FaultScenarios) -> tuple[Place, RawReply]:
     begun = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
     here.service.on("/streaming", begun, asyncio.Event())
     async with await RawClient.connect(here.gateway.port) as client:
@@ -134,24 +146,24 @@ async def beside_a_stream(here: Town) -> tuple[Place, RawReply]:
         return here.gateway, await ask(here.gateway, "GET", "/streaming")
 
 
-async def too_often(here: Town) -> tuple[Place, RawReply]:
+async def too_often(here: FaultScenarios) -> tuple[Place, RawReply]:
     await ask(here.gateway, "GET", "/broken")
     return here.gateway, await ask(here.gateway, "GET", "/broken")
 
 
-async def cut_off(here: Town) -> tuple[Place, RawReply]:
+async def cut_off(here: FaultScenarios) -> tuple[Place, RawReply]:
     waiting = asyncio.ensure_future(ask(here.buggy, "GET", "/v1/wait"))
     await here.buggy.upstream.asked.wait()
     here.buggy.cut()
     return here.buggy, await waiting
 
 
-async def in_a_crowd(here: Town) -> tuple[Place, RawReply]:
+async def in_a_crowd(here: FaultScenarios) -> tuple[Place, RawReply]:
     async with clients(here.buggy, MOST_CONNECTIONS):
         return here.buggy, await ask(here.buggy, "GET", "/v1/a")
 
 
-async def by_a_bug(here: Town) -> tuple[Place, RawReply]:
+async def by_a_bug(here: FaultScenarios) -> tuple[Place, RawReply]:
     return here.buggy, await ask(here.buggy, "GET", "/v1/a")
 
 
@@ -233,7 +245,7 @@ async def test_every_row_of_the_catalogue_has_its_journey() -> None:
 
 
 @pytest.mark.parametrize("fault", JOURNEYS)
-async def test_a_fault_is_answered_logged_and_counted(here: Town, fault: str) -> None:
+async def test_a_fault_is_answered_logged_and_counted(here: FaultScenarios, fault: str) -> None:
     journey = JOURNEYS[fault]
     labels = {"reason": fault, "code": str(journey.code)}
     before = sum(counted(place, "gateway_rejected_total", **labels) for place in (here.gateway, here.storeless, here.stored, here.buggy))
@@ -262,7 +274,7 @@ async def test_retryable_is_what_the_contract_answers_with_503_429_and_500() -> 
     assert {CATALOGUE[fault].retryable for fault, journey in JOURNEYS.items() if journey.status not in {429, 503, 500}} == {False}
 
 
-async def test_a_client_that_leaves_is_logged_counted_and_its_upstream_call_cancelled(here: Town) -> None:
+async def test_a_client_that_leaves_is_logged_counted_and_its_upstream_call_cancelled(here: FaultScenarios) -> None:
     here.service.on("/json-only/left", asyncio.Event())
     async with await RawClient.connect(here.gateway.port) as client:
         await client.send(asking("GET", "/json-only/left", "User-Agent: leaver"))
@@ -276,7 +288,7 @@ async def test_a_client_that_leaves_is_logged_counted_and_its_upstream_call_canc
     assert counted(here.gateway, "gateway_rejected_total", reason=UNANSWERED) == 0  # the gateway refused nothing
 
 
-async def test_a_bug_leaves_its_traceback_in_the_log_under_the_request_id(here: Town) -> None:
+async def test_a_bug_leaves_its_traceback_in_the_log_under_the_request_id(here: FaultScenarios) -> None:
     envelope = enveloped(await ask(here.buggy, "GET", "/v1/a"))
     await here.buggy.record("request_id", envelope["requestId"])
     (line,) = [line for line in here.buggy.lines if line["event"] == "bug" and line["request_id"] == envelope["requestId"]]

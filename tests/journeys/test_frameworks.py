@@ -54,7 +54,7 @@ async def gateway(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield stack.enter_context(running(configuration(0, **sections), tmp_path_factory.mktemp("frameworks")))
 
 
-async def told(gateway: GatewayProcess, method: str, path: str, body: object = None) -> tuple[int, dict[str, Any], str]:
+async def response(gateway: GatewayProcess, method: str, path: str, body: object = None) -> tuple[int, dict[str, Any], str]:
     """Status, envelope, and its text."""
     content = None if body is None else json.dumps(body).encode()
     answer = await ask(gateway, method, path, *(["Content-Type: application/json"] if content else []), body=content)
@@ -63,9 +63,9 @@ async def told(gateway: GatewayProcess, method: str, path: str, body: object = N
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_success_is_wrapped(gateway: GatewayProcess, service: str) -> None:
-    status, envelope, _ = await told(gateway, "GET", f"/{service}/v1/orders/7")
+    status, envelope, _ = await response(gateway, "GET", f"/{service}/v1/orders/7")
     assert (status, envelope["data"]) == (200, {"result": {"number": 7}})
-    status, envelope, _ = await told(gateway, "POST", f"/{service}/v1/orders", {"name": "a", "lines": []})
+    status, envelope, _ = await response(gateway, "POST", f"/{service}/v1/orders", {"name": "a", "lines": []})
     assert (status, envelope["data"]) == (201, {"result": {"name": "a"}})
 
 
@@ -83,7 +83,7 @@ async def test_a_success_is_wrapped(gateway: GatewayProcess, service: str) -> No
     ],
 )
 async def test_every_wrong_field_is_a_detail(gateway: GatewayProcess, path: str, status: int) -> None:
-    answered, envelope, _ = await told(gateway, "POST", path, WRONG)
+    answered, envelope, _ = await response(gateway, "POST", path, WRONG)
     data = envelope["data"]
     assert answered == status
     assert {detail["field"] for detail in data["details"]} == {"name", "lines.1.quantity"}
@@ -93,10 +93,10 @@ async def test_every_wrong_field_is_a_detail(gateway: GatewayProcess, path: str,
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_what_does_not_exist_is_404_with_the_services_text(gateway: GatewayProcess, service: str) -> None:
-    status, envelope, _ = await told(gateway, "GET", f"/{service}/v1/orders/8")
+    status, envelope, _ = await response(gateway, "GET", f"/{service}/v1/orders/8")
     assert status == 404
     assert envelope["data"]["message"] == ("Not Found" if service == "flask" else "No order 8")
-    status, envelope, text = await told(gateway, "GET", f"/{service}/v1/nowhere")  # the framework's own: HTML, text or JSON
+    status, envelope, text = await response(gateway, "GET", f"/{service}/v1/nowhere")  # the framework's own: HTML, text or JSON
     assert (status, envelope["data"]["code"]) == (404, 1001)
     assert "<" not in text
 
@@ -105,6 +105,6 @@ async def test_what_does_not_exist_is_404_with_the_services_text(gateway: Gatewa
     "path", ["/fastapi/v1/crash", "/django/v1/crash", "/flask/v1/crash", "/express/v1/crash", "/express/v1/told", "/hono/v1/crash"]
 )
 async def test_a_crash_tells_nothing_of_the_inside(gateway: GatewayProcess, path: str) -> None:
-    status, envelope, text = await told(gateway, "GET", path)
+    status, envelope, text = await response(gateway, "GET", path)
     assert (status, envelope["data"]["code"]) == (500, 1004)
     assert [word for word in INSIDE if word in text] == []

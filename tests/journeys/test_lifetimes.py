@@ -17,7 +17,7 @@ from gateway.upstream.call import Answer, Call
 from gateway.upstream.response_stream import ResponseStream
 from tests.fakes import turn, until
 from tests.gateway_process import KEY
-from tests.journeys.endings import NARROW, SPENT, serving
+from tests.journeys.exchange_outcomes import NARROW, SPENT, serving
 from tests.raw_client import RawClient
 
 TIMES = 1000

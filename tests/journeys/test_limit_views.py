@@ -38,7 +38,7 @@ async def limited(folder: Path, workers: int = 1, **sections: str) -> AsyncItera
             yield gateway, service.port
 
 
-async def told(gateway: GatewayProcess, path: str, method: str = "GET") -> tuple[int, Any]:
+async def response(gateway: GatewayProcess, path: str, method: str = "GET") -> tuple[int, Any]:
     status, text = await asyncio.to_thread(gateway.admin, path, method, BEARER if method == "POST" else None)
     return status, json.loads(text)
 
@@ -52,26 +52,26 @@ async def test_a_reset_gives_a_key_its_limits_back_on_every_worker(tmp_path: Pat
     async with limited(tmp_path, 2, redis=f'{{url: "{redis_server.url}"}}') as (gateway, _):
         await gateway.line(lambda line: '"redis is up"' in line)
         assert sorted(await spent(gateway)) == [200] * 3 + [429] * 5
-        status, shown = await told(gateway, "/limits?key=tester")
+        status, shown = await response(gateway, "/limits?key=tester")
         assert (status, shown["store"], [(each["id"], each["used"], each["remaining"]) for each in shown["limits"]]) == (
             200,
             "redis",
             [("day", 3, 0)],
         )
-        assert await told(gateway, "/limits/reset?key=tester", "POST") == (200, {"key": "tester", "reset": ["day"]})
+        assert await response(gateway, "/limits/reset?key=tester", "POST") == (200, {"key": "tester", "reset": ["day"]})
         assert sorted(await spent(gateway)) == [200] * 3 + [429] * 5
-        assert await told(gateway, "/limits/reset?key=nobody", "POST") == (404, {"error": "there is no key of this id"})
+        assert await response(gateway, "/limits/reset?key=nobody", "POST") == (404, {"error": "there is no key of this id"})
 
 
-async def test_every_worker_tells_how_its_limiter_is_unless_it_stands_still(tmp_path: Path, redis_server: RedisProcess) -> None:
+async def test_every_worker_reports_its_limiter_unless_it_hangs(tmp_path: Path, redis_server: RedisProcess) -> None:
     async with limited(tmp_path, 2, redis=f'{{url: "{redis_server.url}", on_failure: deny}}') as (gateway, _):
         await gateway.line(lambda line: '"redis is up"' in line)
-        workers = (await told(gateway, "/limiter"))[1]["workers"]
+        workers = (await response(gateway, "/limiter"))[1]["workers"]
         assert [(each["worker"], each["decides"], each["redis"]["up"]) for each in workers] == [(0, "redis", True), (1, "redis", True)]
         redis_server.kill()
         await until(lambda: sum('"redis is away"' in line for line in gateway.lines) == 2)
         os.kill(workers[1]["pid"], signal.SIGSTOP)
-        first, second = (await told(gateway, "/limiter"))[1]["workers"]
+        first, second = (await response(gateway, "/limiter"))[1]["workers"]
         assert (first["decides"], first["redis"]["up"], first["redis"]["servers"][0]["breaker"]) == ("deny", False, "open")
         assert first["redis"]["reason"]
         assert second == {"worker": 1, "pid": workers[1]["pid"], "error": "no worker answers"}
@@ -81,9 +81,9 @@ async def test_every_worker_tells_how_its_limiter_is_unless_it_stands_still(tmp_
 async def test_limits_in_memory_are_shown_and_reset_as_well(tmp_path: Path) -> None:
     async with limited(tmp_path) as (gateway, _):
         assert sorted(await spent(gateway)) == [200] * 3 + [429] * 5
-        assert (await told(gateway, "/limiter"))[1]["workers"][0]["decides"] == "memory"
-        assert (await told(gateway, "/limits?key=tester"))[1]["limits"][0]["used"] == 3
-        assert (await told(gateway, "/limits/reset?key=tester", "POST"))[0] == 200
+        assert (await response(gateway, "/limiter"))[1]["workers"][0]["decides"] == "memory"
+        assert (await response(gateway, "/limits?key=tester"))[1]["limits"][0]["used"] == 3
+        assert (await response(gateway, "/limits/reset?key=tester", "POST"))[0] == 200
         assert sorted(await spent(gateway)) == [200] * 3 + [429] * 5
 
 
@@ -94,5 +94,5 @@ async def test_a_changed_limit_keeps_what_was_used(tmp_path: Path) -> None:
         changed = [same, same, written(backend, plans=PLANS.replace("3", "5")), written(backend, keys=OWN)]
         for text, left in zip(changed, (3, 0, 2, 2), strict=True):
             (tmp_path / "gateway.yaml").write_text(text)
-            assert await told(gateway, "/reload?wait", "POST") == (200, {"reload": "done"})
+            assert await response(gateway, "/reload?wait", "POST") == (200, {"reload": "done"})
             assert await spent(gateway) == [200] * left + [429] * (8 - left)

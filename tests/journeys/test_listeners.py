@@ -76,8 +76,8 @@ async def test_a_listener_that_sends_everybody_to_https(tmp_path: Path) -> None:
             await client.send(f"GET /v1/a%2Fb?a=1&X-Api-Key={KEY}&b=2 HTTP/1.1\r\nHost: localhost:80\r\n\r\n".encode())
             reply = await client.reply()
             assert (reply.status, reply.field("Location")) == (308, "https://localhost:8443/v1/a%2Fb?a=1&b=2")
-            told = json.loads(reply.body)
-            assert (told["status"], told["requestId"]) == ("SUCCESS", reply.field("X-Request-Id"))
+            envelope = json.loads(reply.body)
+            assert (envelope["status"], envelope["requestId"]) == ("SUCCESS", reply.field("X-Request-Id"))
             await client.send(b"POST /v1/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc")
             assert (await client.reply()).status == 308
         for wrong in (b"GET /v1/a HTTP/1.1\r\nHost: evil/@a\r\n\r\n", b"GET /v1/a HTTP/1.0\r\n\r\n"):

@@ -17,7 +17,7 @@ import pytest
 from tests.fakes import reply, until
 from tests.gateway_process import GatewayProcess, running
 from tests.journeys.backends import Service, asking
-from tests.journeys.crews import WORKERS_WITHIN_S, counted, workers, written
+from tests.journeys.multi_worker import WORKERS_WITHIN_S, counted, workers, written
 from tests.raw_client import RawClient
 from tests.redis_server import RedisProcess
 
@@ -157,7 +157,7 @@ async def test_who_floods_the_admin_listener_takes_no_descriptor_that_others_nee
                 sock.close()
 
 
-async def test_while_a_reload_hangs_on_a_file_dead_workers_are_replaced_and_it_ends_when_told(tmp_path: Path) -> None:
+async def test_while_a_reload_hangs_on_a_file_dead_workers_are_replaced_and_it_still_stops(tmp_path: Path) -> None:
     async with Service() as service:
         service.on("/v1/x", reply())
         with running(written(service.port), tmp_path) as gateway:

@@ -11,7 +11,7 @@ import pytest
 from tests.fakes import reply, until
 from tests.gateway_process import GatewayProcess, digest, running
 from tests.journeys.backends import Service, ask
-from tests.journeys.crews import counted, workers, written
+from tests.journeys.multi_worker import counted, workers, written
 from tests.journeys.test_supervisor import reloaded
 from tests.redis_server import RedisProcess
 

@@ -74,7 +74,7 @@ def handles(pid: int, number: int) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
-async def test_as_process_1_it_ends_whenever_it_is_told_to(tmp_path: Path, number: int) -> None:
+async def test_as_process_1_it_ends_at_every_signal_to_stop(tmp_path: Path, number: int) -> None:
     file, output = written(tmp_path), tmp_path / "output"
     for waits in (0.0, 0.1, 0.3, 0.6):
         with first_process(*GATEWAY, "run", "-c", str(file), output=output) as (process, pid):
@@ -86,17 +86,17 @@ async def test_as_process_1_it_ends_whenever_it_is_told_to(tmp_path: Path, numbe
 
 
 def test_it_has_handlers_before_it_imports_what_takes_time() -> None:
-    told = subprocess.run(
+    output = subprocess.run(
         [
             sys.executable,
             "-c",
-            "import sys; sys.argv[1:] = ['run']\nimport gateway.system.signals as s; s.heed(sys.argv); print(*sys.modules)",
+            "import sys; sys.argv[1:] = ['run']\nimport gateway.system.signals as s; s.install_early_handlers(sys.argv); print(*sys.modules)",
         ],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert not {"click", "asyncio", "pydantic", "structlog", "aiohttp"} & {*told.stdout.split()}
+    assert not {"click", "asyncio", "pydantic", "structlog", "aiohttp"} & {*output.stdout.split()}
 
 
 async def test_other_commands_as_process_1_end_too(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ async def test_as_process_1_it_buries_orphans(tmp_path: Path) -> None:
         assert await asyncio.to_thread(process.wait, ENDS_WITHIN_S) == 0
 
 
-async def test_what_a_shell_has_left_behind_by_exec_is_buried(tmp_path: Path) -> None:
+async def test_children_of_a_shell_that_used_exec_are_reaped(tmp_path: Path) -> None:
     output = tmp_path / "output"
     command = ["sh", "-c", 'sleep 0.1 & exec "$@"', "sh", *GATEWAY, "run", "-c", str(written(tmp_path))]
     with output.open("wb") as file, started(*command, stdout=file) as process:
@@ -181,8 +181,8 @@ async def test_who_stops_it_while_it_starts_reads_so(tmp_path: Path) -> None:
     with started(*GATEWAY, "run", "-c", str(written(tmp_path)), stderr=subprocess.PIPE) as process:
         await until(lambda: handles(process.pid, signal.SIGTERM), ENDS_WITHIN_S)
         process.terminate()
-        _, told = await asyncio.to_thread(process.communicate, None, ENDS_WITHIN_S)
-        assert (process.returncode, told) == (0, b"gateway: stopped by SIGTERM before it served\n")
+        _, output = await asyncio.to_thread(process.communicate, None, ENDS_WITHIN_S)
+        assert (process.returncode, output) == (0, b"gateway: stopped by SIGTERM before it served\n")
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&-", "<&- >&- 2>&-"])
@@ -201,10 +201,10 @@ async def test_what_is_closed_of_its_standard_descriptors_leads_nowhere(tmp_path
 def test_two_of_three_are_kept_as_they_are() -> None:
     program = """
 import os, sys
-from gateway.system.stdio import occupy
+from gateway.system.stdio import open_missing_streams
 os.close(1)
 sys.stdout = None
-occupy()
+open_missing_streams()
 print("lost")
 sys.stderr.write(os.readlink("/proc/self/fd/1"))
 """

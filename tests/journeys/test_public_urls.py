@@ -80,7 +80,7 @@ async def test_who_follows_redirects_comes_back_to_the_gateway(here: Front) -> N
 @pytest.mark.parametrize("name", [b"Location", b"Content-Location", b"Operation-Location"])
 async def test_urls_of_the_service_are_public(here: Front, name: bytes) -> None:
     port = here.service.port
-    for said, wanted in (
+    for written, wanted in (
         (b"http://127.0.0.1:%d/items/17?a#b" % port, "http://api.example.com/shop/items/17?a#b"),
         (b"https://localhost:%d/items/17" % port, "http://api.example.com/shop/items/17"),
         (b"//127.0.0.1:%d/items/17" % port, "http://api.example.com/shop/items/17"),
@@ -89,7 +89,7 @@ async def test_urls_of_the_service_are_public(here: Front, name: bytes) -> None:
         (b"https://other.example/items", "https://other.example/items"),
     ):
         for status in (b"201 Created", b"302 Found", b"409 Conflict"):
-            answer = await asked(here, "/shop/items/5", json_with((name, said), status=status), at="/items/5")
+            answer = await asked(here, "/shop/items/5", json_with((name, written), status=status), at="/items/5")
             assert answer.field(name.decode()) == wanted
 
 

@@ -63,8 +63,8 @@ class Client:
         """What it makes of the reply: a `result`, or the parts of an error."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        said = {"do": do, "base": f"http://127.0.0.1:{self._port}{at}", "key": key, "id": "a1", "name": "first", **more}
-        self._process.stdin.write(json.dumps(said).encode() + b"\n")
+        command = {"do": do, "base": f"http://127.0.0.1:{self._port}{at}", "key": key, "id": "a1", "name": "first", **more}
+        self._process.stdin.write(json.dumps(command).encode() + b"\n")
         async with asyncio.timeout(CALLED_WITHIN_S):
             return dict(json.loads(await self._process.stdout.readline()))
 
@@ -101,7 +101,7 @@ async def stage() -> AsyncIterator[Stage]:
         yield Stage(built, clients)
 
 
-def said(result: object, *, enveloped: bool, status: bytes = b"200 OK") -> bytes:
+def service_reply(result: object, *, enveloped: bool, status: bytes = b"200 OK") -> bytes:
     envelope = {"requestId": THEIR_ID, "status": "SUCCESS", "data": {"result": result}}
     return reply(json.dumps(envelope if enveloped else result).encode(), status=status)
 
@@ -120,17 +120,17 @@ def refused(status: bytes, code: int, *, enveloped: bool) -> bytes:
 async def test_create_read_list_replace_delete(stage: Stage, language: str, enveloped: bool) -> None:
     client, service = stage.clients[language], stage.front.service
     for at in ("/v1", "/mounted"):
-        service.on(PATH, said(ITEM, enveloped=enveloped, status=b"201 Created"))
+        service.on(PATH, service_reply(ITEM, enveloped=enveloped, status=b"201 Created"))
         assert await client.call("create", at=at, name="first") == {"result": SHOWN}
         assert json.loads(service.requests[-1].body) == {"type": "HTTP", "name": "first", "host": "origin.example"}
-        service.on(f"{PATH}/a1", said(ITEM, enveloped=enveloped))
+        service.on(f"{PATH}/a1", service_reply(ITEM, enveloped=enveloped))
         assert await client.call("read", at=at) == {"result": SHOWN}
-        service.on(PATH, said({"totalCount": 1, "offset": 0, "limit": 25, "items": [ITEM]}, enveloped=enveloped))
+        service.on(PATH, service_reply({"totalCount": 1, "offset": 0, "limit": 25, "items": [ITEM]}, enveloped=enveloped))
         assert await client.call("list", at=at) == {"result": {"total": 1, "items": [SHOWN]}}
         assert target(service.requests[-1]).partition("?")[2] in ("offset=0&limit=25", "limit=25&offset=0")
-        service.on(HOOK, said({"id": "h1"}, enveloped=enveloped))
+        service.on(HOOK, service_reply({"id": "h1"}, enveloped=enveloped))
         assert await client.call("replace", at=at, id="h1") == {"result": {"id": "h1", "name": None}}
-        service.on(f"{PATH}/a1", said({"id": "a1"}, enveloped=enveloped))
+        service.on(f"{PATH}/a1", service_reply({"id": "a1"}, enveloped=enveloped))
         assert await client.call("delete", at=at) == {"result": {"id": "a1", "name": None}}
 
 
@@ -144,7 +144,7 @@ async def test_replies_without_a_result(stage: Stage, language: str) -> None:
 
 @pytest.mark.parametrize("language", COMMANDS)
 async def test_the_organisation_that_counts_is_told(stage: Stage, language: str) -> None:
-    stage.front.service.on(f"{PATH}/a1", said(ITEM, enveloped=True))
+    stage.front.service.on(f"{PATH}/a1", service_reply(ITEM, enveloped=True))
     for more, organization in (({}, "acme"), ({"organization": "globex"}, "globex"), ({"organization": "acme"}, "acme")):
         assert await stage.clients[language].call("read", **more) == {"result": SHOWN}
         request = stage.front.service.requests[-1]
@@ -160,7 +160,7 @@ async def test_a_redirect_to_the_service_leads_to_the_gateway(stage: Stage, lang
         f"{PATH}/a1",
         b"HTTP/1.1 %b\r\nLocation: http://127.0.0.1:%d%b/a2\r\nContent-Length: 0\r\n\r\n" % (status, service.port, PATH.encode()),
     )
-    service.on(f"{PATH}/a2", said(ITEM, enveloped=False))
+    service.on(f"{PATH}/a2", service_reply(ITEM, enveloped=False))
     for at in ("/v1", "/mounted"):
         assert await stage.clients[language].call("read", at=at) == {"result": SHOWN}
         assert fields(service.requests[-1], "X-Caller-Id") == ["tester"]
@@ -238,6 +238,6 @@ async def test_every_failure_is_read_as_one_of_the_api(stage: Stage, language: s
 
 @pytest.mark.parametrize("language", COMMANDS)
 async def test_a_spent_limit_is_read_as_one_of_the_api(stage: Stage, language: str) -> None:
-    stage.front.service.on(f"{PATH}/a1", said(ITEM, enveloped=False))
+    stage.front.service.on(f"{PATH}/a1", service_reply(ITEM, enveloped=False))
     outcomes = [await stage.clients[language].call("read", key=ONCE) for _ in range(2)]
     assert (outcomes[-1]["status"], outcomes[-1]["code"]) == (429, 8000)

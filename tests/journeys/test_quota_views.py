@@ -43,9 +43,9 @@ async def admin(here: Front, path: str, method: str = "GET") -> Any:
 
 async def used(here: Front) -> dict[str, int]:
     """Callers and operators are told the same."""
-    told = {each["id"]: each["used"] for each in (await own(here))["quotas"]}
-    assert {each["id"]: each["used"] for each in (await admin(here, "/limits?key=tester"))["quotas"]} == told
-    return told
+    shown = {each["id"]: each["used"] for each in (await own(here))["quotas"]}
+    assert {each["id"]: each["used"] for each in (await admin(here, "/limits?key=tester"))["quotas"]} == shown
+    return shown
 
 
 async def test_what_is_used_is_told_at_no_cost_and_begins_anew_only_by_name(redis_server: RedisProcess) -> None:

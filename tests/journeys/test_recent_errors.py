@@ -19,10 +19,10 @@ UNKNOWN = "gw_of_nobody_0123456789abcdefghij"
 
 
 def errors(gateway: GatewayProcess, request_id: str = "") -> list[dict[str, Any]]:
-    status, told = gateway.admin(f"/errors?request_id={request_id}" if request_id else "/errors")
+    status, response = gateway.admin(f"/errors?request_id={request_id}" if request_id else "/errors")
     assert status == 200
-    assert KEY not in told
-    found: list[dict[str, Any]] = json.loads(told)["errors"]
+    assert KEY not in response
+    found: list[dict[str, Any]] = json.loads(response)["errors"]
     return found
 
 

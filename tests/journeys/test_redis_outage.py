@@ -161,8 +161,8 @@ async def test_no_request_fails_when_a_primary_is_killed_and_another_takes_over(
 
 
 def readiness(here: Front) -> tuple[int, list[str]]:
-    status, told = here.gateway.admin("/readyz")
-    return status, json.loads(told)["reasons"]
+    status, body = here.gateway.admin("/readyz")
+    return status, json.loads(body)["reasons"]
 
 
 async def test_with_deny_a_caller_is_refused_until_redis_is_back(redis_server: RedisProcess) -> None:

@@ -19,7 +19,7 @@ from tests.raw_client import RawClient
 from tests.redis_server import RedisProcess
 
 WITHIN_S = 1.0
-GUESSES, AT_ONCE = 800, 50
+ATTEMPTS, AT_ONCE = 800, 50
 CONNECTIONS = 6
 """To each gateway, so that each of its workers is met."""
 
@@ -171,13 +171,13 @@ async def test_guessing_costs_redis_next_to_nothing(tmp_path: Path, redis_server
         await here.remember(key)
         async with await RawClient.connect(gateway.port) as guesser:
             statuses = []
-            for first in range(0, GUESSES, AT_ONCE):
-                guesses = [asking("GET", "/v1/a", key=f"guess-{number}") for number in range(first, first + AT_ONCE)]
-                await guesser.send(b"".join(guesses))
-                statuses += [(await guesser.reply()).status for _ in guesses]
+            for first in range(0, ATTEMPTS, AT_ONCE):
+                attempts = [asking("GET", "/v1/a", key=f"guess-{number}") for number in range(first, first + AT_ONCE)]
+                await guesser.send(b"".join(attempts))
+                statuses += [(await guesser.reply()).status for _ in attempts]
         assert statuses[:600] == [401] * 600
         assert 429 in statuses[600:]
         assert await here.statuses(key) == {200}
-        told = {result: counted(gateway, "gateway_key_lookups_total", result=result) for result in ("unknown", "throttled")}
-        assert told["unknown"] + told["throttled"] == GUESSES
-        assert told["throttled"] > 0
+        lookups = {result: counted(gateway, "gateway_key_lookups_total", result=result) for result in ("unknown", "throttled")}
+        assert lookups["unknown"] + lookups["throttled"] == ATTEMPTS
+        assert lookups["throttled"] > 0

@@ -128,7 +128,7 @@ async def test_what_is_waited_for_as_a_whole_ends_with_the_total(here: Front) ->
     assert "http_response_timeout" in (found.field("Proxy-Status") or "")
 
 
-async def taken(client: RawClient, size: int, after: asyncio.Event) -> int:
+async def bytes_read(client: RawClient, size: int, after: asyncio.Event) -> int:
     """How much comes of a body when the client takes a little, waits, and then takes all that there is."""
     got = len(await client.take(100_000))
     client.stop_reading()
@@ -149,7 +149,7 @@ async def test_a_client_that_takes_its_time_gets_everything_and_it_is_its_own_ti
     here.service.on(path, head(kind, f"Content-Length: {LARGE_BYTES}"), b"x" * LARGE_BYTES)
     async with await RawClient.connect(here.gateway.port) as client:
         await client.send(asking("GET", path))
-        assert await taken(client, LARGE_BYTES, later(2.5 * LIMIT_S)) == LARGE_BYTES
+        assert await bytes_read(client, LARGE_BYTES, later(2.5 * LIMIT_S)) == LARGE_BYTES
         record = await here.gateway.record("http.response.body.size", LARGE_BYTES)
     assert record["gateway.outcome"] == "answered"
     assert record["gateway.duration.client_ms"] > LIMIT_S * 1000 > record["gateway.duration.upstream_ms"]

@@ -10,7 +10,7 @@ from typing import Any
 from tests.fakes import reply, until
 from tests.gateway_process import GatewayProcess, running
 from tests.journeys.backends import Service, asking
-from tests.journeys.crews import TOKEN, WORKERS_WITHIN_S, counted, redis, serving, workers, written
+from tests.journeys.multi_worker import TOKEN, WORKERS_WITHIN_S, counted, redis, serving, workers, written
 from tests.load import Load
 from tests.raw_client import RawClient
 from tests.redis_server import RedisProcess
@@ -23,14 +23,14 @@ async def reloaded(gateway: GatewayProcess) -> tuple[int, dict[str, Any]]:
     return status, json.loads(text)
 
 
-async def test_a_configuration_that_is_wrong_changes_nothing_and_says_why(tmp_path: Path) -> None:
+async def test_an_invalid_configuration_changes_nothing_and_is_explained(tmp_path: Path) -> None:
     async with serving(tmp_path) as (gateway, service), Load(gateway.port, 4) as load:
         file = tmp_path / "gateway.yaml"
         before, pids = gateway.admin("/config"), [worker["pid"] for worker in workers(gateway)]
         file.write_text(file.read_text().replace("upstream: backend", "upstream: bakend") + "nonsense: 1\n")
-        status, told = await reloaded(gateway)
-        assert (status, told["reload"], len(told["problems"])) == (422, "refused", 2)
-        assert any("did you mean `backend`?" in problem for problem in told["problems"])
+        status, answer = await reloaded(gateway)
+        assert (status, answer["reload"], len(answer["problems"])) == (422, "refused", 2)
+        assert any("did you mean `backend`?" in problem for problem in answer["problems"])
         await gateway.line(lambda line: '"configuration refused"' in line and "nonsense" in line)
         assert (counted(gateway, "gateway_config_last_reload_successful"), gateway.admin("/readyz")[0]) == (0, 200)
         await load.more(20)
@@ -196,7 +196,7 @@ if __name__ == "__main__":
 """
 
 
-async def test_a_worker_that_stands_still_is_replaced_and_says_where(tmp_path: Path) -> None:
+async def test_a_worker_that_hangs_is_replaced_and_its_stacks_are_logged(tmp_path: Path) -> None:
     async with Service() as service:
         service.on("/v1/x", reply())
         with running(written(service.port), tmp_path, program=STANDS_STILL) as gateway:

@@ -61,7 +61,7 @@ def shown(gateway: GatewayProcess) -> list[dict[str, Any]]:
     return targets
 
 
-async def said(gateway: GatewayProcess, event: str) -> dict[str, Any]:
+async def log_line(gateway: GatewayProcess, event: str) -> dict[str, Any]:
     """The first line of its log about that."""
     return dict(json.loads(await gateway.line(lambda line: f'"event":"{event}"' in line)))
 
@@ -75,7 +75,7 @@ async def test_what_failed_too_often_is_left_alone_and_a_reload_does_not_change_
             assert counted(gateway, "gateway_upstream_target_up", **up) == 1
             leaves.kill()
             async with Load(gateway.port, connections=4) as load:
-                line = await said(gateway, "target ejected")
+                line = await log_line(gateway, "target ejected")
                 await load.more(50)
             assert load.failures == []
             assert load.answered.keys() == {200}
@@ -84,7 +84,7 @@ async def test_what_failed_too_often_is_left_alone_and_a_reload_does_not_change_
             before = counted(gateway, "gateway_upstream_retries_total")
 
             gateway.signal(signal.SIGHUP)
-            await said(gateway, "reloaded")
+            await log_line(gateway, "reloaded")
             for _ in range(20):
                 assert (await ask(gateway, "GET", "/v1/x")).status == 200
             assert counted(gateway, "gateway_upstream_retries_total") == before
@@ -110,7 +110,7 @@ async def test_what_is_found_out_while_a_reload_is_under_way_is_not_forgotten(tm
             await until(lambda: len(json.loads(gateway.admin("/workers")[1])["workers"]) == 2, 20)
             while not any('"event":"target ejected"' in line for line in gateway.lines):
                 assert (await ask(gateway, "GET", "/v1/x")).status == 200
-            await said(gateway, "reloaded")
+            await log_line(gateway, "reloaded")
             assert [target["state"] for target in shown(gateway)] == ["ejected", "up"]
 
 
@@ -125,7 +125,7 @@ async def test_an_open_circuit_outlives_a_reload_and_closes_by_itself(tmp_path: 
             ]
             target.start()
             gateway.signal(signal.SIGHUP)
-            await said(gateway, "reloaded")
+            await log_line(gateway, "reloaded")
             assert counted(gateway, "gateway_upstream_breaker_open", upstream="backend") == 1
             while (answer := await ask(gateway, "GET", "/v1/x")).status == 503:
                 assert answer.field("Retry-After") == "1"
@@ -149,7 +149,7 @@ async def test_a_worker_that_dies_while_it_tries_leaves_the_next_call_to_try(tmp
             await until(lambda: len(backend.requests) == 3)
             (worker,) = json.loads(gateway.admin("/workers")[1])["workers"]
             os.kill(worker["pid"], signal.SIGKILL)
-            await said(gateway, "worker ended")
+            await log_line(gateway, "worker ended")
             await asyncio.wait([trying])
             assert isinstance(trying.exception(), OSError | EOFError)
             assert (await ask(gateway, "GET", "/v1/x")).status == 200
@@ -163,18 +163,18 @@ async def test_a_sick_target_is_taken_out_and_brought_back_by_its_checks(tmp_pat
             await counts(gateway, "gateway_upstream_health_checks_total", 2, result="passed", **up)
             async with Load(gateway.port, connections=4) as load:
                 sick.be(503)
-                line = await said(gateway, "target down")
+                line = await log_line(gateway, "target down")
                 assert (line["target"], line["result"]) == (up["target"], 503)
                 assert counted(gateway, "gateway_upstream_target_up", **up) == 0
                 gateway.signal(signal.SIGHUP)
-                await said(gateway, "reloaded")
+                await log_line(gateway, "reloaded")
                 for _ in range(20):
                     answer = await ask(gateway, "GET", "/v1/x")
                     assert enveloped(answer)["data"]["result"] == {"port": well.port}
                 down, _ = shown(gateway)
                 assert (down["state"], down["check"]["result"]) == ("down", 503)
                 sick.be(200)
-                await said(gateway, "target up")
+                await log_line(gateway, "target up")
                 await load.more(50)
             assert load.failures == []
             assert load.answered.keys() == {200}
@@ -188,9 +188,9 @@ async def test_checks_go_on_when_the_worker_that_makes_them_dies(tmp_path: Path)
             await counts(gateway, "gateway_upstream_health_checks_total", 1, result="passed")
             (worker,) = json.loads(gateway.admin("/workers")[1])["workers"]
             os.kill(worker["pid"], signal.SIGKILL)
-            await said(gateway, "worker ended")
+            await log_line(gateway, "worker ended")
             target.kill()
-            assert (await said(gateway, "target down"))["result"] in ("upstream_refused", "upstream_reset")
+            assert (await log_line(gateway, "target down"))["result"] in ("upstream_refused", "upstream_reset")
             target.start()
             # One target alone is called all the same
             assert (await ask(gateway, "GET", "/v1/x")).status == 200

@@ -24,7 +24,7 @@ from gateway.observe.access_log import printable
 from gateway.observe.redact import redactor
 from gateway.pipeline import Gateway
 from gateway.table import Envelope
-from tests import spine
+from tests import in_memory_gateway
 from tests.growth import Work, check_growth, check_rate
 from tests.samples import route
 from tests.untrusted import BODY_BYTES, HEAD_BYTES, LARGE, NOTHING, REQUEST_FIELDS, TARGET_UNITS, UNITS, fill, shown
@@ -38,10 +38,10 @@ class Front:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         limits = ListenerLimits(LARGE, LARGE, LARGE, 1.0, 1.0, 1.0, 100)
-        trusted = [spine.NETWORK]
+        trusted = [in_memory_gateway.NETWORK]
         self._checker = RequestHeadChecker(limits, trusted, Ids(os.urandom), lambda: 1.0)
         everything = Envelope("auto", LARGE, "passthrough")
-        self._gateway: Gateway = spine.gateway(
+        self._gateway: Gateway = in_memory_gateway.gateway(
             route("/keyed", prefix=True, envelope=everything), route("/open", id="open", prefix=True, open=True, envelope=everything)
         )
 
@@ -61,7 +61,7 @@ class Front:
             self._checker.parse_error(error, head)
             return
         x: Exchange = self._checker.to_exchange(messages[0][0], Peer("10.0.0.9", "http", True))
-        self._loop.run_until_complete(self._gateway.handle(x, spine.Client().send))
+        self._loop.run_until_complete(self._gateway.handle(x, in_memory_gateway.Client().send))
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,8 @@ from gateway.kernel.limits.token_bucket import Claim, Decision, Window
 from gateway.table.limits import Tariff
 from gateway.upstream.call import Answer, Call
 from tests.fake_key_store import FakeKeyStore, stored_keys
+from tests.in_memory_gateway import GOOD, Client, UnavailableLimiter, answered, gateway
 from tests.samples import MINUTE, Echo, Pieces, exchange, route
-from tests.spine import GOOD, Away, Client, answered, gateway
 
 
 async def test_a_request_goes_through_all_stages() -> None:
@@ -142,7 +142,7 @@ async def test_a_shadow_is_in_the_metrics_and_in_no_reply() -> None:
 
 
 async def test_a_limiter_whose_store_is_away_under_deny() -> None:
-    status, body, fields = await answered(gateway(limiter=Away()), exchange(GOOD))
+    status, body, fields = await answered(gateway(limiter=UnavailableLimiter()), exchange(GOOD))
     assert (status, body["data"]["code"]) == (503, 1004)
     assert "X-RateLimit-Limit-Minute" not in fields
 

@@ -3,8 +3,8 @@
 import json
 
 from tests.answers import JSON, answer_of
+from tests.in_memory_gateway import GOOD, gateway
 from tests.samples import Echo, exchange, route
-from tests.spine import GOOD, gateway
 
 
 async def test_the_body_of_a_large_answer_is_released_before_its_reply_is_sent() -> None:

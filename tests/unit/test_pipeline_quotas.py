@@ -14,8 +14,8 @@ from gateway.pipeline import Gateway
 from gateway.table.limits import Tariff
 from gateway.table.quotas import Metering
 from gateway.upstream.call import Answer, Call
+from tests.in_memory_gateway import GOOD, Client, answered, gateway
 from tests.samples import Echo, Pieces, exchange, route
-from tests.spine import GOOD, Client, answered, gateway
 
 ENCODINGS = Meter("encodings", "count", 1, "key", msgspec.structs.replace(QUOTA_SPENT, code=8006, message="All done"))
 AT_ONCE = Meter("concurrency", "concurrency", 1, "key", CONCURRENCY_EXCEEDED)

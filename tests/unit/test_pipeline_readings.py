@@ -1,7 +1,7 @@
 """pipeline.py, where paths can be read in several ways."""
 
+from tests.in_memory_gateway import GOOD, answered, gateway
 from tests.samples import Echo, exchange, route
-from tests.spine import GOOD, answered, gateway
 
 
 async def test_no_reading_of_a_path_gets_a_key_to_a_route_that_it_may_not_use() -> None:

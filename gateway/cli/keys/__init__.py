@@ -1,4 +1,4 @@
-"""`gateway keys`: keys made here, kept in Redis, changed and imported."""
+"""`gateway keys`: creates keys, and lists, changes and imports those that are kept in Redis."""
 
 from gateway.cli.keys.create import command
 

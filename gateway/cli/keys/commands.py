@@ -1,4 +1,4 @@
-"""gateway keys list, show, rotate, disable, enable, delete: of keys that are kept in Redis."""
+"""gateway keys list, show, rotate, disable, enable, delete: the commands for keys that are kept in Redis."""
 
 import json
 from collections.abc import Callable
@@ -34,7 +34,7 @@ id_argument = click.argument("key_id", metavar="ID")
 
 
 def _seconds(_: click.Context, __: click.Parameter, written: str) -> float:
-    """Of a duration, written as in the configuration."""
+    """Parses a duration, written as in the configuration."""
     try:
         return parse_duration(written)
     except ValueError as error:
@@ -50,13 +50,13 @@ def list_(file: Path, output: str) -> None:
         keys = sorted(registry.all(), key=lambda stored: str(stored.key["id"]))
         used = registry.used(stored.key["id"] for stored in keys)
         now_s = registry.now_s()
-    told = [_told(stored, used.get(stored.key["id"]), now_s) for stored in keys]
+    shown = [_description(stored, used.get(stored.key["id"]), now_s) for stored in keys]
     if output == "json":
-        click.echo(json.dumps({"keys": told}, indent=2))
+        click.echo(json.dumps({"keys": shown}, indent=2))
         return
     rows = [
         (each["id"], each["state"], ",".join(each.get("organizations", ())) or "-", each["plan"], each["created"], each["last_used"] or "-")
-        for each in told
+        for each in shown
     ]
     click.echo(aligned(HEADER, rows))
 
@@ -69,12 +69,12 @@ def show(key_id: str, file: Path, output: str) -> None:
     """Show one key in Redis, without its secret: what it may do, and when it was last used."""
     with registry_of(file) as registry:
         stored = _existing(registry.find(key_id), key_id)
-        told = _told(stored, registry.used([key_id]).get(key_id), registry.now_s())
+        description = _description(stored, registry.used([key_id]).get(key_id), registry.now_s())
     if output == "json":
-        click.echo(json.dumps(told, indent=2))
+        click.echo(json.dumps(description, indent=2))
         return
-    for name, value in told.items():
-        click.echo(f"{name.replace('_', ' ')}: {_shown(value)}")
+    for name, value in description.items():
+        click.echo(f"{name.replace('_', ' ')}: {_text(value)}")
 
 
 @click.command()
@@ -91,7 +91,7 @@ def rotate(key_id: str, file: Path, overlap: float, yes: bool) -> None:
     made = secret.create()
     with registry_of(file) as registry:
         now_s = registry.now_s()
-        ends = instant_of(ceil(now_s + overlap) if overlap else now_s)  # in whole seconds, and never earlier than was said
+        ends = instant_of(ceil(now_s + overlap) if overlap else now_s)  # whole seconds, rounded up
 
         def renewed(stored: StoredKey) -> StoredKey:
             old = [replace(each, until=min(filter(None, (each.until, ends)), key=instant)) for each in stored.secrets]
@@ -157,7 +157,7 @@ def _ask(question: str, yes: bool) -> None:
         raise click.ClickException("nothing was changed; with --yes nobody is asked") from None
 
 
-def _told(stored: StoredKey, used_s: float | None, now_s: float) -> dict[str, Any]:
+def _description(stored: StoredKey, used_s: float | None, now_s: float) -> dict[str, Any]:
     key = {name: value for name, value in stored.key.items() if name not in ("id", "disabled")}
     expires = key.get("expires")
     ended = expires is not None and instant(expires).timestamp() <= now_s
@@ -173,9 +173,9 @@ def _told(stored: StoredKey, used_s: float | None, now_s: float) -> dict[str, An
     }
 
 
-def _shown(value: Any) -> str:
+def _text(value: Any) -> str:
     if isinstance(value, list):
-        return ", ".join(_shown(each) for each in value) or "-"
+        return ", ".join(_text(each) for each in value) or "-"
     if isinstance(value, dict):
-        return " ".join(f"{name} {_shown(each)}" for name, each in value.items() if each is not None)
+        return " ".join(f"{name} {_text(each)}" for name, each in value.items() if each is not None)
     return "-" if value is None else str(value)

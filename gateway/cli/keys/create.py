@@ -7,7 +7,7 @@ import click
 import yaml
 
 from gateway.cli import secret
-from gateway.cli.friendly_errors import explained
+from gateway.cli.friendly_errors import friendly_errors
 from gateway.cli.keys.commands import delete, disable, enable, list_, rotate, show
 from gateway.cli.keys.import_command import import_
 from gateway.cli.keys.redis_registry import NO_STORE, editing, instant_of
@@ -42,20 +42,20 @@ def create(file: Path | None, **options: Any) -> None:
     key = _described(options, digest)
     if file is None:
         _read(key | {"secret_sha256": digest})
-        _tell(made)
+        _print_secret(made)
         click.echo("For the configuration:\n")
         click.echo(as_yaml(_block(key, digest)))
         return
-    with explained():
+    with friendly_errors():
         config = load(file)
     _check(config, _read(key | {"secret_sha256": digest}))
     if config.key_store is None:
-        _tell(made)
+        _print_secret(made)
         click.echo(f"For {file}:\n")
         click.echo(as_yaml(_block(key, digest)))
         return
     _keep(config, key, digest)
-    _tell(made)
+    _print_secret(made)
     click.echo(f"The key `{key['id']}` is valid at every gateway within a second.")
 
 
@@ -64,7 +64,7 @@ for each in (list_, show, rotate, disable, enable, delete, import_):
 
 
 def _described(options: dict[str, Any], digest: str) -> dict[str, Any]:
-    """As an entry of `keys`, without the digest."""
+    """An entry of `keys` without the digest."""
     key: dict[str, Any] = {"id": options.pop("key_id") or f"key-{digest[:8]}"}
     return key | {name: list(value) if isinstance(value, tuple) else value for name, value in options.items() if value}
 
@@ -101,18 +101,18 @@ def _keep(config: Config, key: dict[str, Any], digest: str) -> None:
         registry.change([key["id"]], decide)
 
 
-def _tell(made: str) -> None:
+def _print_secret(made: str) -> None:
     click.echo("The secret, for whoever will use the key. It is not shown again:\n")
     click.echo(f"    {made}\n")
 
 
 def as_yaml(key: dict[str, Any]) -> str:
-    """A `keys:` block with one entry, written as people write it."""
+    """A `keys:` block with one entry, in the usual style of YAML."""
     lines = [f"{name}: {_inline(value)}" for name, value in key.items()]
     return "keys:\n  - " + "\n    ".join(lines)
 
 
 def _inline(value: object) -> str:
-    # The list around it keeps PyYAML from adding its end-of-document mark to a bare scalar.
+    # Inside a list, because PyYAML adds an end-of-document mark to a bare scalar.
     text: str = yaml.safe_dump([value], default_flow_style=True, width=10_000, allow_unicode=True)
     return text.strip()[1:-1]

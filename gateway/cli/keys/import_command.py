@@ -1,4 +1,4 @@
-"""gateway keys import: keys from elsewhere, into Redis."""
+"""gateway keys import: imports keys from a file or from standard input into Redis."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -10,9 +10,9 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.cli import secret
-from gateway.cli.friendly_errors import explained
+from gateway.cli.friendly_errors import friendly_errors
 from gateway.cli.keys.commands import config_option
-from gateway.cli.keys.import_sources import FORMS, Entry, entries, form_of
+from gateway.cli.keys.import_sources import FORMS, ImportEntry, entries, form_of
 from gateway.cli.keys.redis_registry import editing, instant_of
 from gateway.kernel.key_format import is_misspelt
 from gateway.keystore.records import MOST_BYTES, Secret, StoredKey
@@ -25,18 +25,18 @@ _NO_PROOF = "missing: a `secret_sha256`, a `certificate_subject` or, from standa
 
 
 _ROOM_BYTES = 1024
-"""For what an entry gets later: another digest, an earlier end."""
+"""Left free for what is added to an entry later: another digest, an earlier end."""
 
 
 class Candidate(NamedTuple):
-    """A key that may be imported. `key` is an entry of `keys` without `digest`, which is None where it has no secret."""
+    """A key that may be imported. `key` is an entry of `keys` without its digest; `digest` is None if it has no secret."""
 
     line: int
     key: dict[str, Any]
     digest: str | None
 
 
-class Problem(NamedTuple):
+class ImportProblem(NamedTuple):
     line: int
     text: str
 
@@ -56,26 +56,26 @@ def import_(source: str, file: Path, form: str, replacing: bool, dry_run: bool) 
     an entry may have a `secret`, of whatever form, which is hashed at once. With --replace an entry without a secret keeps
     those that its key has.
     """
-    with explained():
+    with friendly_errors():
         config = load(file)
         text = _read(source)
     candidates: list[Candidate] = []
-    problems: list[Problem] = []
+    problems: list[ImportProblem] = []
     for entry in entries(text, form_of(source, text) if form == "auto" else form):
         try:
             candidates.append(_candidate(entry, typed=source == "-"))
         except RefusedError as error:
-            problems.append(Problem(entry.line, str(error)))
+            problems.append(ImportProblem(entry.line, str(error)))
     problems += _doubles(candidates)
     problems += _strangers(config, candidates)
     replaced = _keep(config, candidates, problems, replacing, dry_run)
     if problems:
-        for line, told in sorted(set(problems)):
-            click.echo(f"{'<stdin>' if source == '-' else source}:{line}: error: {told}", err=True)
+        for line, text in sorted(set(problems)):
+            click.echo(f"{'<stdin>' if source == '-' else source}:{line}: error: {text}", err=True)
         sys.exit(1)
     done = "could be imported" if dry_run else "imported"
-    told = f"{len(candidates)} key{'' if len(candidates) == 1 else 's'} {done}"
-    click.echo(f"{told}, {replaced} of them in place of others" if replaced else told)
+    summary = f"{len(candidates)} key{'' if len(candidates) == 1 else 's'} {done}"
+    click.echo(f"{summary}, {replaced} of them in place of others" if replaced else summary)
 
 
 def _read(source: str) -> str:
@@ -86,8 +86,8 @@ def _read(source: str) -> str:
         raise click.ClickException(f"{source}: this is not UTF-8 text") from None
 
 
-def _candidate(entry: Entry, typed: bool) -> Candidate:
-    """Raises RefusedError. `typed`: plain secrets are taken."""
+def _candidate(entry: ImportEntry, typed: bool) -> Candidate:
+    """Raises RefusedError. `typed`: the entry comes from standard input, and may have a plain secret."""
     if entry.problem:
         raise RefusedError(entry.problem)
     key = dict(entry.fields)
@@ -112,26 +112,27 @@ def _hashed(plain: object) -> str:
     return secret.digest(plain)
 
 
-def _doubles(candidates: list[Candidate]) -> Iterator[Problem]:
+def _doubles(candidates: list[Candidate]) -> Iterator[ImportProblem]:
     for what, of in (("id", "id"), ("secret", None), ("certificate", "certificate_subject")):
         seen: dict[Any, Candidate] = {}
         for each in candidates:
             value = each.digest if of is None else each.key.get(of)
             # Several may stand in one line.
             if value is not None and (first := seen.setdefault(value, each)) is not each:
-                yield Problem(each.line, f"{'another' if first.line == each.line else 'the'} key in line {first.line} has the same {what}")
+                key = "another" if first.line == each.line else "the"
+                yield ImportProblem(each.line, f"{key} key in line {first.line} has the same {what}")
 
 
-def _strangers(config: Config, candidates: list[Candidate]) -> Iterator[Problem]:
+def _strangers(config: Config, candidates: list[Candidate]) -> Iterator[ImportProblem]:
     references = References(config)
     for line, entry, _ in candidates:
         key = read_key(entry)
         for text in (*references.wrong(key), *references.doubtful(key)):
-            yield Problem(line, text)
+            yield ImportProblem(line, text)
 
 
-def _keep(config: Config, candidates: list[Candidate], problems: list[Problem], replacing: bool, dry_run: bool) -> int:
-    """How many take the place of others. Writes nothing when there are problems, and adds those that only Redis knows of."""
+def _keep(config: Config, candidates: list[Candidate], problems: list[ImportProblem], replacing: bool, dry_run: bool) -> int:
+    """Returns the number of keys that replace others. Writes nothing if there are problems; appends those that only Redis shows."""
     with editing(config) as registry:
         now, lines = instant_of(registry.now_s()), {each.key["id"]: each.line for each in candidates}
         replaced, known = 0, len(problems)
@@ -140,15 +141,18 @@ def _keep(config: Config, candidates: list[Candidate], problems: list[Problem], 
             nonlocal replaced
             replaced = len(there)
             after = {each.key["id"]: _stored(each, there.get(each.key["id"]), now) for each in candidates}
-            problems[known:] = [Problem(lines[key_id], _NO_PROOF) for key_id, stored in after.items() if not stored.entries()]
+            without_proof = [key_id for key_id, stored in after.items() if not stored.entries()]
+            problems[known:] = [ImportProblem(lines[key_id], _NO_PROOF) for key_id in without_proof]
             if not replacing:
-                problems.extend(Problem(lines[key_id], f"there is a key `{key_id}` already; --replace takes its place") for key_id in there)
+                problems.extend(
+                    ImportProblem(lines[key_id], f"there is a key `{key_id}` already; --replace takes its place") for key_id in there
+                )
             return {} if problems or dry_run else after
 
         try:
             registry.change(lines, decide)
         except DuplicateProofError as taken:
-            problems.append(Problem(lines[taken.key_id], str(taken)))
+            problems.append(ImportProblem(lines[taken.key_id], str(taken)))
         return replaced
 
 

@@ -1,11 +1,11 @@
-"""Keys that come from elsewhere, in the formats in which people have them: each entry with the line that it stands in.
+"""Reads keys for import, each with the number of its line.
 
     YAML        a `keys:` block, or the list alone
     JSON        an object with a list of `keys`, or the list alone; or entries one after another, as jq writes them
-    JSON lines  one entry a line
-    CSV         a header with the names of the fields, apart by commas, semicolons, tabs or bars; several organisations, routes
-                or methods stand apart by spaces or semicolons. What spreadsheets add does not count: a line `sep=;` before
-                the header, columns without a name
+    JSON lines  one entry in each line
+    CSV         a header with the names of the fields, separated by commas, semicolons, tabs or bars; several organisations, routes
+                or methods are separated by spaces or semicolons. A line `sep=;` before the header and empty columns without a
+                name, which spreadsheets add, are ignored
 
 The fields are those of `keys[]` in the configuration.
 """
@@ -29,21 +29,21 @@ _WHICH = "--format says which format it is"
 _NO_LIST = f"a list of keys is wanted, alone or under `keys`; {_WHICH}"
 
 
-class Entry(NamedTuple):
-    """What stands in a line, counted from 1. `problem` is why it cannot be read, "" if it can."""
+class ImportEntry(NamedTuple):
+    """The entry in a line, counted from 1. `problem` says why it cannot be read, "" if it can."""
 
     line: int
     fields: dict[str, Any]
     problem: str = ""
 
 
-def entries(text: str, form: str) -> Iterator[Entry]:
+def entries(text: str, form: str) -> Iterator[ImportEntry]:
     """`form` is one of FORMS."""
     return FORMS[form](text)
 
 
 def form_of(name: str, text: str) -> str:
-    """By the name of the file, or by how the text begins."""
+    """The format of a file, found by its name or by the beginning of the text."""
     suffix = name.rpartition(".")[2].lower()
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix]
@@ -54,7 +54,7 @@ def form_of(name: str, text: str) -> str:
 
 
 def _is_entry(line: str) -> bool:
-    """Whether the line is one key by itself."""
+    """Whether the line is a complete key."""
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError):
@@ -63,7 +63,7 @@ def _is_entry(line: str) -> bool:
 
 
 def _columns(header: str) -> list[str]:
-    """The names in the first line of a CSV file, in lower case; nothing for a line that is none."""
+    """The names in the first line of a CSV file, in lower case; empty if the line is not CSV."""
     try:
         return [_field(name) for name in next(csv.reader([header], delimiter=_delimiter(header), skipinitialspace=True), [])]
     except csv.Error:
@@ -79,7 +79,7 @@ def _delimiter(header: str) -> str:
 
 
 def _header(text: str) -> tuple[str, int]:
-    """The first line that says something, and where it begins."""
+    """The first line that is not blank and no `sep=;`, and its position."""
     begin = len(text) - len(text.lstrip())
     line, _, rest = text[begin:].partition("\n")
     if line.startswith("sep=") and len(line.strip()) == len("sep=;"):  # a spreadsheet's
@@ -87,31 +87,33 @@ def _header(text: str) -> tuple[str, int]:
     return line, begin
 
 
-def _yaml(text: str) -> Iterator[Entry]:
-    """As the configuration is read, but for variables: a secret may have dollar signs."""
-    problems: list[Entry] = []
+def _yaml(text: str) -> Iterator[ImportEntry]:
+    """Reads as the configuration is read, but without variables: a secret may contain dollar signs."""
+    problems: list[ImportEntry] = []
     written = text.replace("$", "$$")
-    root = read(
-        SourceFile.of("", written, Path()), written, {}, lambda at, _, told: problems.append(_unlike(at.line, told)), lambda _: None
-    )
+
+    def report(at: Any, _: object, message: str) -> None:
+        problems.append(_yaml_problem(at.line, message))
+
+    root = read(SourceFile.of("", written, Path()), written, {}, report, lambda _: None)
     yield from problems
     listed = root.get("keys") if isinstance(root, Table) else root
     if isinstance(listed, Items):
         for place, fields in zip(listed.positions, listed, strict=True):
-            yield Entry(place.line, fields) if isinstance(fields, Table) else Entry(place.line, {}, "a mapping is wanted here")
+            yield ImportEntry(place.line, fields) if isinstance(fields, Table) else ImportEntry(place.line, {}, "a mapping is wanted here")
     elif not problems:
-        yield Entry(1, {}, f"a list of keys is wanted, alone or under `keys:`; {_WHICH}")
+        yield ImportEntry(1, {}, f"a list of keys is wanted, alone or under `keys:`; {_WHICH}")
 
 
-def _unlike(line: int, told: str) -> Entry:
-    return Entry(line, {}, f"{told}; {_WHICH}" if told.startswith("not YAML") else told)
+def _yaml_problem(line: int, message: str) -> ImportEntry:
+    return ImportEntry(line, {}, f"{message}; {_WHICH}" if message.startswith("not YAML") else message)
 
 
-def _json(text: str) -> Iterator[Entry]:
-    """Entries of a document over several lines, each at the line in which it begins."""
+def _json(text: str) -> Iterator[ImportEntry]:
+    """Entries of a document over several lines, each with the line in which it begins."""
     if not text.strip():
-        yield Entry(1, {}, _NO_LIST)
-    decoder = json.JSONDecoder(object_pairs_hook=_once)
+        yield ImportEntry(1, {}, _NO_LIST)
+    decoder = json.JSONDecoder(object_pairs_hook=_without_duplicates)
     at = 0
     try:
         begin = _list_of_keys(text, decoder)
@@ -130,21 +132,21 @@ def _json(text: str) -> Iterator[Entry]:
         if ends:
             _end(text, at + 1, decoder)
     except _TwiceError as error:
-        yield Entry(text.count("\n", 0, at) + 1, {}, str(error))
+        yield ImportEntry(text.count("\n", 0, at) + 1, {}, str(error))
     except (ValueError, RecursionError) as error:
         at = error.pos if isinstance(error, json.JSONDecodeError) else at
-        yield Entry(text.count("\n", 0, at) + 1, {}, f"not JSON; {_WHICH}")
+        yield ImportEntry(text.count("\n", 0, at) + 1, {}, f"not JSON; {_WHICH}")
 
 
-def _json_entry(line: int, fields: object, *, alone: bool) -> Entry:
-    """`alone`: it stands in no list, and may be something else."""
+def _json_entry(line: int, fields: object, *, alone: bool) -> ImportEntry:
+    """`alone`: it is not part of a list, and may be something else than a key."""
     if isinstance(fields, dict) and (not alone or "id" in fields):
-        return Entry(line, fields)
-    return Entry(line, {}, _NO_LIST if alone else "an object is wanted here")
+        return ImportEntry(line, fields)
+    return ImportEntry(line, {}, _NO_LIST if alone else "an object is wanted here")
 
 
 def _list_of_keys(text: str, decoder: json.JSONDecoder) -> int:
-    """Where the first entry of the list may stand, 0 where there is none. Raises ValueError."""
+    """The position of the first entry of the list, 0 if there is no list. Raises ValueError."""
     at = _behind_blanks(text, 0)
     if text[at : at + 1] == "[":
         return at + 1
@@ -160,7 +162,7 @@ def _list_of_keys(text: str, decoder: json.JSONDecoder) -> int:
 
 
 def _end(text: str, at: int, decoder: json.JSONDecoder) -> None:
-    """Nothing but the rest of the object, if it is one, may stand behind its list of keys. Raises ValueError, _TwiceError."""
+    """Checks that only the rest of the object, if it is one, follows the list of keys. Raises ValueError, _TwiceError."""
     rest = text[at:]
     if text.lstrip().startswith("{"):
         before = '{"keys":0'
@@ -175,25 +177,25 @@ def _behind_blanks(text: str, at: int) -> int:
     return at
 
 
-def _json_lines(text: str) -> Iterator[Entry]:
+def _json_lines(text: str) -> Iterator[ImportEntry]:
     for line, written in enumerate(text.splitlines(), 1):
         if not written.strip():
             continue
         try:
-            fields = json.loads(written, object_pairs_hook=_once)
+            fields = json.loads(written, object_pairs_hook=_without_duplicates)
         except _TwiceError as error:
-            yield Entry(line, {}, str(error))
+            yield ImportEntry(line, {}, str(error))
         except (ValueError, RecursionError):
-            yield Entry(line, {}, f"not JSON; {_WHICH}")
+            yield ImportEntry(line, {}, f"not JSON; {_WHICH}")
         else:
-            yield Entry(line, fields) if isinstance(fields, dict) else Entry(line, {}, "an object is wanted here")
+            yield ImportEntry(line, fields) if isinstance(fields, dict) else ImportEntry(line, {}, "an object is wanted here")
 
 
 class _TwiceError(Exception):
-    """A name stands twice where it may stand once."""
+    """A name appears twice where it may appear once."""
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     seen: dict[str, Any] = {}
     for name, value in pairs:
         if name in seen:
@@ -202,23 +204,23 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return seen
 
 
-def _csv(text: str) -> Iterator[Entry]:
+def _csv(text: str) -> Iterator[ImportEntry]:
     header, begin = _header(text)
     above = text.count("\n", 0, begin)
     reader = csv.DictReader(io.StringIO(text[begin:]), delimiter=_delimiter(header), skipinitialspace=True, strict=True)
     try:
         reader.fieldnames = [_field(name) or f"{_NAMELESS}{place}" for place, name in enumerate(reader.fieldnames or ())]
-        _once([(name, "") for name in reader.fieldnames])
+        _without_duplicates([(name, "") for name in reader.fieldnames])
         for row in reader:
             line = above + reader.line_num
             if None in row or None in row.values() or any(row[name].strip() for name in row if name.startswith(_NAMELESS)):
-                yield Entry(line, {}, f"{len(reader.fieldnames or ())} fields are wanted here")
+                yield ImportEntry(line, {}, f"{len(reader.fieldnames or ())} fields are wanted here")
             else:
-                yield Entry(line, {name: _cell(name, value) for name, value in row.items() if value.strip()})
+                yield ImportEntry(line, {name: _cell(name, value) for name, value in row.items() if value.strip()})
     except _TwiceError as error:
-        yield Entry(above + 1, {}, str(error))
+        yield ImportEntry(above + 1, {}, str(error))
     except csv.Error as error:
-        yield Entry(above + reader.line_num, {}, f"not CSV: {error}; {_WHICH}")
+        yield ImportEntry(above + reader.line_num, {}, f"not CSV: {error}; {_WHICH}")
 
 
 def _cell(name: str, value: str) -> Any:
@@ -230,5 +232,5 @@ def _cell(name: str, value: str) -> Any:
     return {"true": True, "false": False}.get(value.lower(), value) if name == "disabled" else value
 
 
-FORMS: dict[str, Callable[[str], Iterator[Entry]]] = {"yaml": _yaml, "json": _json, "jsonl": _json_lines, "csv": _csv}
+FORMS: dict[str, Callable[[str], Iterator[ImportEntry]]] = {"yaml": _yaml, "json": _json, "jsonl": _json_lines, "csv": _csv}
 _SUFFIXES = {"yaml": "yaml", "yml": "yaml", "json": "json", "jsonl": "jsonl", "ndjson": "jsonl", "csv": "csv"}

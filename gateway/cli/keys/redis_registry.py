@@ -1,4 +1,4 @@
-"""The keys in Redis that a configuration file leads to, for the commands that edit them."""
+"""Opens the keys in Redis that a configuration names, for the commands that edit them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import redis
 
-from gateway.cli.friendly_errors import explained
+from gateway.cli.friendly_errors import friendly_errors
 from gateway.keystore.records import KeyNames
 from gateway.keystore.registry import DuplicateProofError, KeyRegistry, UnreadableError
 from gateway.redis_client.address import RedisConnectionError, text_of
@@ -20,7 +20,7 @@ NO_STORE = "the keys of this configuration stand in its files: edit them there, 
 
 @contextmanager
 def editing(config: Config, otherwise: str = NO_STORE) -> Iterator[KeyRegistry]:
-    """Raises click.ClickException, with `otherwise` when the keys are not in Redis."""
+    """Raises click.ClickException for errors of Redis, and with the message `otherwise` if the keys are not in Redis."""
     if config.key_store is None or config.redis is None:
         raise click.ClickException(otherwise)
     url, prefix = config.redis.login_url(), config.redis.key_prefix
@@ -49,13 +49,13 @@ def _about_proxies(error: Exception) -> str:
 
 @contextmanager
 def registry_of(file: Path) -> Iterator[KeyRegistry]:
-    """As `editing`, of what a file says; exits with what is wrong with it."""
-    with explained():
+    """As `editing`, for the configuration in `file`; prints its problems and exits if it has any."""
+    with friendly_errors():
         config = load(file)
     with editing(config) as registry:
         yield registry
 
 
 def instant_of(wall_s: float) -> str:
-    """RFC 3339, in whole seconds."""
+    """An instant in the format of RFC 3339, in whole seconds."""
     return datetime.fromtimestamp(wall_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

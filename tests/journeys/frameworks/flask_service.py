@@ -55,7 +55,7 @@ def crash() -> Response:
 
 
 @app.errorhandler(RuntimeError)
-def told(error: RuntimeError) -> tuple[Response, int]:
+def traced(error: RuntimeError) -> tuple[Response, int]:
     return jsonify(message=str(error), error=traceback.format_exc(), details=[{"text": traceback.format_exc().replace("\n", " ")}]), 500
 
 

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from gateway.admin.listener import Admin, json_reply
+from gateway.admin.listener import AdminListener, json_reply
 from gateway.observe.metrics import Metrics
 from gateway.observe.node_metrics import NodeMetrics
 
@@ -36,20 +36,20 @@ def state() -> State:
 
 
 @pytest.fixture
-async def admin(state: State) -> AsyncIterator[Admin]:
-    admin = Admin("127.0.0.1:0", state.node, state.readiness)
+async def admin(state: State) -> AsyncIterator[AdminListener]:
+    admin = AdminListener("127.0.0.1:0", state.node, state.readiness)
     await admin.start()
     yield admin
     await admin.close()
 
 
 @pytest.fixture
-async def client(admin: Admin) -> AsyncIterator[aiohttp.ClientSession]:
+async def client(admin: AdminListener) -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession(f"http://{admin.address}") as session:
         yield session
 
 
-async def raw(admin: Admin, request: bytes) -> bytes:
+async def raw(admin: AdminListener, request: bytes) -> bytes:
     url = urlsplit(f"//{admin.address}")
     reader, writer = await asyncio.open_connection(url.hostname, url.port)
     try:
@@ -60,13 +60,13 @@ async def raw(admin: Admin, request: bytes) -> bytes:
         await writer.wait_closed()
 
 
-async def test_it_says_where_it_listens(admin: Admin) -> None:
+async def test_it_shows_its_address(admin: AdminListener) -> None:
     assert admin.address.startswith("127.0.0.1:")
     assert not admin.address.endswith(":0")
-    assert repr(admin) == f"<Admin {admin.address} listening>"
+    assert repr(admin) == f"<AdminListener {admin.address} listening>"
 
 
-async def test_alive_whatever_readiness_says(client: aiohttp.ClientSession) -> None:
+async def test_it_is_alive_whether_ready_or_not(client: aiohttp.ClientSession) -> None:
     async with client.get("/healthz") as reply:
         assert (reply.status, reply.content_type) == (200, "application/json")
         assert await reply.json() == {"status": "alive"}
@@ -142,7 +142,9 @@ async def test_head_is_get_without_the_body(client: aiohttp.ClientSession, path:
 @pytest.mark.parametrize(
     "request_", [b"CANARY\r\n\r\n", b"GET /CANARY HTTP/1.1\r\nHost a\r\n\r\n", b"GET / HTTP/1.1\r\nX-Api-Key: CAN\0ARY\r\n\r\n"]
 )
-async def test_a_malformed_request_gets_json_and_is_not_repeated(admin: Admin, request_: bytes, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_malformed_request_gets_json_and_is_not_repeated(
+    admin: AdminListener, request_: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     head, _, body = (await raw(admin, request_)).partition(b"\r\n\r\n")
     assert head.split(b" ")[1] == b"400"
@@ -155,7 +157,7 @@ async def test_a_failure_inside_is_logged_and_not_shown(caplog: pytest.LogCaptur
     def broken() -> tuple[bool, list[str]]:
         raise RuntimeError("what nobody outside should read")
 
-    admin = Admin("127.0.0.1:0", NodeMetrics(), broken)
+    admin = AdminListener("127.0.0.1:0", NodeMetrics(), broken)
     await admin.start()
     try:
         head, _, body = (await raw(admin, b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/html\r\n\r\n")).partition(b"\r\n\r\n")
@@ -174,7 +176,7 @@ async def test_a_reply_that_fails_on_its_way_is_cut_and_gets_no_second_head(stat
         await reply.write(b"half")
         raise RuntimeError("broken halfway")
 
-    admin = Admin("127.0.0.1:0", state.node, state.readiness)
+    admin = AdminListener("127.0.0.1:0", state.node, state.readiness)
     admin.views["/halfway"] = halfway
     await admin.start()
     try:
@@ -193,7 +195,7 @@ async def test_probes_leave_no_lines(client: aiohttp.ClientSession, caplog: pyte
 
 
 async def test_closing_frees_the_address_and_open_connections(state: State) -> None:
-    admin = Admin("127.0.0.1:0", state.node, state.readiness)
+    admin = AdminListener("127.0.0.1:0", state.node, state.readiness)
     await admin.start()
     host, _, port = admin.address.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
@@ -204,13 +206,13 @@ async def test_closing_frees_the_address_and_open_connections(state: State) -> N
     assert await asyncio.wait_for(reader.read(), 10) == b""
     writer.close()
     assert repr(admin).endswith(" closed>")
-    again = Admin(f"{host}:{port}", state.node, state.readiness)
+    again = AdminListener(f"{host}:{port}", state.node, state.readiness)
     await again.start()
     await again.close()
 
 
-async def test_an_address_in_use_is_an_error_and_leaves_nothing_behind(admin: Admin, state: State) -> None:
-    second = Admin(admin.address, state.node, state.readiness)
+async def test_an_address_in_use_is_an_error_and_leaves_nothing_behind(admin: AdminListener, state: State) -> None:
+    second = AdminListener(admin.address, state.node, state.readiness)
     with pytest.raises(OSError, match="in use"):
         await second.start()
     await second.close()
@@ -218,17 +220,17 @@ async def test_an_address_in_use_is_an_error_and_leaves_nothing_behind(admin: Ad
 
 async def test_a_name_that_nobody_knows_is_named(state: State) -> None:
     with pytest.raises(OSError, match=r"no-such-host\.invalid:81"):
-        await Admin("no-such-host.invalid:81", state.node, state.readiness).start()
+        await AdminListener("no-such-host.invalid:81", state.node, state.readiness).start()
 
 
 @pytest.mark.parametrize("address", ["", "localhost", "127.0.0.1:", "127.0.0.1:http", ":"])
 async def test_what_is_no_address_is_an_error(address: str, state: State) -> None:
     with pytest.raises(ValueError, match="not an address"):
-        await Admin(address, state.node, state.readiness).start()
+        await AdminListener(address, state.node, state.readiness).start()
 
 
 async def test_ipv6(state: State) -> None:
-    admin = Admin("[::1]:0", state.node, state.readiness)
+    admin = AdminListener("[::1]:0", state.node, state.readiness)
     await admin.start()
     try:
         assert admin.address.startswith("[::1]:")
@@ -246,7 +248,7 @@ def folder() -> Iterator[Path]:
 
 
 async def test_a_unix_socket(state: State, folder: Path) -> None:
-    admin = Admin(f"unix:{folder}/admin.sock", state.node, state.readiness)
+    admin = AdminListener(f"unix:{folder}/admin.sock", state.node, state.readiness)
     await admin.start()
     try:
         assert admin.address == f"unix:{folder}/admin.sock"
@@ -263,7 +265,7 @@ async def test_changes_ask_for_the_token(state: State) -> None:
         return json_reply(200, {"changed": True})
 
     done: list[bool] = []
-    admin = Admin("127.0.0.1:0", state.node, state.readiness, "sesame")
+    admin = AdminListener("127.0.0.1:0", state.node, state.readiness, "sesame")
     admin.changes["/change"] = change
     await admin.start()
     try:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from gateway.admin.listener import Admin
+from gateway.admin.listener import AdminListener
 from gateway.observe.metrics import Metrics
 from gateway.observe.node_metrics import NodeMetrics
 
@@ -31,20 +31,20 @@ def state() -> State:
 
 
 @pytest.fixture
-async def admin(state: State) -> AsyncIterator[Admin]:
-    admin = Admin("127.0.0.1:0", state.node, state.readiness)
+async def admin(state: State) -> AsyncIterator[AdminListener]:
+    admin = AdminListener("127.0.0.1:0", state.node, state.readiness)
     await admin.start()
     yield admin
     await admin.close()
 
 
 @pytest.fixture
-async def client(admin: Admin) -> AsyncIterator[aiohttp.ClientSession]:
+async def client(admin: AdminListener) -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession(f"http://{admin.address}") as session:
         yield session
 
 
-async def raw(admin: Admin, request: bytes) -> bytes:
+async def raw(admin: AdminListener, request: bytes) -> bytes:
     url = urlsplit(f"//{admin.address}")
     reader, writer = await asyncio.open_connection(url.hostname, url.port)
     try:
@@ -73,7 +73,7 @@ async def raw(admin: Admin, request: bytes) -> bytes:
 )
 async def test_only_names_that_it_was_given_are_answered(state: State, host: str, status: int) -> None:
     """A page in a browser could point a name of its own here, and read what is answered."""
-    admin = Admin("127.0.0.1:0", state.node, state.readiness, hosts=["gateway.internal"])
+    admin = AdminListener("127.0.0.1:0", state.node, state.readiness, hosts=["gateway.internal"])
     await admin.start()
     try:
         reply = await raw(admin, f"GET /healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import web
 
-from gateway.admin.listener import Admin, json_reply
+from gateway.admin.listener import AdminListener, json_reply
 from gateway.observe.node_metrics import NodeMetrics
 from tests.fakes import until
 from tests.unit.admin.test_listener import raw
@@ -16,7 +16,7 @@ from tests.unit.admin.test_listener import raw
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
-async def opened(stack: AsyncExitStack, admin: Admin) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def opened(stack: AsyncExitStack, admin: AdminListener) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     url = urlsplit(f"//{admin.address}")
     reader, writer = await asyncio.open_connection(url.hostname, url.port, limit=1 << 12)
     stack.callback(writer.close)
@@ -24,16 +24,16 @@ async def opened(stack: AsyncExitStack, admin: Admin) -> tuple[asyncio.StreamRea
 
 
 @pytest.fixture
-async def impatient() -> AsyncIterator[Admin]:
+async def impatient() -> AsyncIterator[AdminListener]:
     """Whoever does nothing for half a second is cut off; four connections at most."""
-    admin = Admin("127.0.0.1:0", NodeMetrics(), lambda: (True, []), silent_s=0.5, most_connections=4)
+    admin = AdminListener("127.0.0.1:0", NodeMetrics(), lambda: (True, []), silent_s=0.5, most_connections=4)
     await admin.start()
     yield admin
     await admin.close()
 
 
 @pytest.mark.parametrize(
-    "said",
+    "sent",
     [
         b"",
         b"GET /healthz HTTP/1.1\r\nHost: localhost",
@@ -42,11 +42,11 @@ async def impatient() -> AsyncIterator[Admin]:
         b"POST /reload HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{",
     ],
 )
-async def test_what_is_not_said_to_its_end_is_cut_off(impatient: Admin, said: bytes) -> None:
-    await raw(impatient, said)
+async def test_incomplete_requests_are_cut_off(impatient: AdminListener, sent: bytes) -> None:
+    await raw(impatient, sent)
 
 
-async def test_a_body_that_a_view_waits_for_is_cut_off(impatient: Admin) -> None:
+async def test_a_body_that_a_view_waits_for_is_cut_off(impatient: AdminListener) -> None:
     ended = asyncio.Event()
 
     async def reads(request: web.BaseRequest) -> web.StreamResponse:
@@ -60,7 +60,7 @@ async def test_a_body_that_a_view_waits_for_is_cut_off(impatient: Admin) -> None
     await asyncio.wait_for(ended.wait(), 5)
 
 
-async def test_a_reply_that_nobody_takes_is_cut_off(impatient: Admin) -> None:
+async def test_a_reply_that_nobody_takes_is_cut_off(impatient: AdminListener) -> None:
     async def endless(request: web.BaseRequest) -> web.StreamResponse:
         reply = web.StreamResponse()
         await reply.prepare(request)
@@ -78,7 +78,7 @@ async def test_a_reply_that_nobody_takes_is_cut_off(impatient: Admin) -> None:
         await asyncio.wait_for(ended.wait(), 10)
 
 
-async def test_a_head_in_pieces_is_no_half_head_and_a_kept_connection_may_rest(impatient: Admin) -> None:
+async def test_a_head_in_pieces_is_no_half_head_and_a_kept_connection_may_rest(impatient: AdminListener) -> None:
     async with AsyncExitStack() as stack:
         reader, writer = await opened(stack, impatient)
         for piece in (HEALTH[:9], HEALTH[9:-1], HEALTH[-1:]):
@@ -92,7 +92,7 @@ async def test_a_head_in_pieces_is_no_half_head_and_a_kept_connection_may_rest(i
         await asyncio.wait_for(reader.readuntil(b"}\n"), 5)
 
 
-async def test_who_does_nothing_makes_room_for_who_asks(impatient: Admin) -> None:
+async def test_an_idle_connection_is_closed_for_a_new_one(impatient: AdminListener) -> None:
     async with AsyncExitStack() as stack:
         silent = [await opened(stack, impatient) for _ in range(4)]
         silent[0][1].write(HEALTH[:9])
@@ -101,7 +101,7 @@ async def test_who_does_nothing_makes_room_for_who_asks(impatient: Admin) -> Non
         assert await silent[0][0].read() == b""
 
 
-async def test_when_all_are_busy_others_wait_for_their_end(impatient: Admin) -> None:
+async def test_when_all_are_busy_others_wait_for_their_end(impatient: AdminListener) -> None:
     async def held(request: web.BaseRequest) -> web.StreamResponse:
         here.append(request)
         await release.wait()

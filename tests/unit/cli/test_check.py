@@ -35,7 +35,7 @@ def test_keys_that_are_elsewhere_are_not_counted(file: Path) -> None:
     assert done.stdout == f"{file}: fine: 2 routes, 1 upstream, keys in redis\n"
 
 
-def test_problems_are_1_and_told_with_their_place(file: Path) -> None:
+def test_problems_exit_with_1_and_show_their_positions(file: Path) -> None:
     done = check(file, BROKEN)
     assert done.exit_code == 1
     assert f"{file}:3:" in done.stdout
@@ -53,19 +53,19 @@ def test_github_shows_problems_beside_their_lines(file: Path) -> None:
     assert check(file, BROKEN, "--output", "github").stdout.startswith("::error file=")
 
 
-def test_warnings_are_told_and_are_0(file: Path) -> None:
+def test_warnings_are_printed_and_exit_with_0(file: Path) -> None:
     open_around = FINE.replace("match: {prefix: /}", "auth: none, match: {prefix: /}")
     done = check(file, open_around)
-    told = done.stdout.splitlines()
+    lines = done.stdout.splitlines()
     assert done.exit_code == 0
-    assert told[0].startswith(f"{file}:3:24: warning: routes[0].auth: no key is asked for around routes that ask for one: `s`; ")
-    assert told[-1] == f"{file}: fine: 2 routes, 1 upstream, 0 keys"
+    assert lines[0].startswith(f"{file}:3:24: warning: routes[0].auth: no key is asked for around routes that ask for one: `s`; ")
+    assert lines[-1] == f"{file}: fine: 2 routes, 1 upstream, 0 keys"
     found = json.loads(check(file, open_around, "--output", "json").stdout)
     assert (found["problems"], [warning["line"] for warning in found["warnings"]]) == ([], [3])
     assert check(file, open_around, "--output", "github").stdout.startswith("::warning file=")
 
 
-def test_a_file_with_problems_tells_no_warnings(file: Path) -> None:
+def test_a_file_with_problems_shows_no_warnings(file: Path) -> None:
     done = check(file, BROKEN.replace("match: {prefix: /}", "auth: none, match: {prefix: /}"))
     assert (done.exit_code, "warning" in done.stdout) == (1, False)
 

@@ -16,7 +16,7 @@ def test_help_lists_every_command_in_order() -> None:
 
 
 @pytest.mark.parametrize("name", SUMMARIES)
-def test_a_command_says_of_itself_what_the_list_says(name: str) -> None:
+def test_the_help_of_a_command_matches_the_list(name: str) -> None:
     done = CliRunner().invoke(main, [name, "--help"])
     assert done.exit_code == 0
     assert SUMMARIES[name] in " ".join(done.stdout.split())

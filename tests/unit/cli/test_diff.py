@@ -37,9 +37,9 @@ def diff(old: Path, text: str, *arguments: str) -> Result:
     return CliRunner(env={"GATEWAY_ADMIN": None}).invoke(main, ["diff", "-c", str(file), *where])
 
 
-def outline(file: Path, release: str = __version__) -> bytes:
-    told = [Preface(release, SALT.hex()), *items_of(load(file), Redactor(SALT, local=False))]
-    return b"\n".join(map(msgspec.json.encode, told))
+def inventory(file: Path, release: str = __version__) -> bytes:
+    lines = [Preface(release, SALT.hex()), *items_of(load(file), Redactor(SALT, local=False))]
+    return b"\n".join(map(msgspec.json.encode, lines))
 
 
 def test_nothing_is_0(old: Path) -> None:
@@ -57,7 +57,7 @@ def test_a_change_that_breaks_nothing_is_3(old: Path) -> None:
     )
 
 
-def test_one_that_breaks_something_is_4_and_what_is_alike_is_told_at_once(old: Path) -> None:
+def test_a_breaking_change_exits_with_4_and_equal_changes_share_a_line(old: Path) -> None:
     done = diff(old, OLD.replace("[GET, PUT]", "[GET]"))
     assert done.exit_code == 4
     assert done.stdout == "breaking\n  route s, t: match.methods -PUT\n2 breaking, 0 widening, 0 other\n"
@@ -71,12 +71,12 @@ def test_a_few_names_stand_for_many(old: Path) -> None:
 
 
 def test_json_is_for_programs(old: Path) -> None:
-    told = json.loads(diff(old, OLD.replace("max: 9", "max: 8"), "--output", "json").stdout)
+    printed = json.loads(diff(old, OLD.replace("max: 9", "max: 8"), "--output", "json").stdout)
     change = {"effect": "breaking", "kind": "limit", "name": "second of route r", "aspect": "max", "before": 9, "after": 8}
-    assert told == {"changes": [change | {"text": "max 9 -> 8", "concerned": []}], "breaking": 1, "widening": 0, "other": 0}
+    assert printed == {"changes": [change | {"text": "max 9 -> 8", "concerned": []}], "breaking": 1, "widening": 0, "other": 0}
 
 
-def test_all_that_is_wrong_with_a_file_is_told_and_1(old: Path) -> None:
+def test_all_problems_of_a_file_are_printed_with_exit_code_1(old: Path) -> None:
     done = diff(old, OLD.replace("upstream: u}", "upstraem: u}") + "nonsense: 1\n")
     assert done.exit_code == 1
     assert "new.yaml:6:" in done.stderr
@@ -84,29 +84,29 @@ def test_all_that_is_wrong_with_a_file_is_told_and_1(old: Path) -> None:
 
 
 def test_a_running_gateway_is_asked_and_keeps_its_secrets(old: Path) -> None:
-    with admin(200, outline(old)) as (address, asked):
+    with admin(200, inventory(old)) as (address, asked):
         assert diff(old, OLD, "--admin", address).exit_code == 0
         assert diff(old, OLD.replace("open-sesame", "open-barley"), "--admin", address).exit_code == 0
         done = diff(old, OLD.replace("max: 9", "max: 8"), "--admin", address)
     assert (done.exit_code, done.stderr) == (4, "")
     assert {path for path, _ in asked} == {"/config/outline"}
-    assert b"open-sesame" not in outline(old)
+    assert b"open-sesame" not in inventory(old)
 
 
-def test_a_gateway_of_another_release_may_know_different_things(old: Path) -> None:
-    with admin(200, outline(old, "0.0.1")) as (address, _):
+def test_a_gateway_of_another_release_causes_a_warning(old: Path) -> None:
+    with admin(200, inventory(old, "0.0.1")) as (address, _):
         done = diff(old, OLD, "--admin", address)
     assert (done.exit_code, done.stderr.startswith("the gateway is release 0.0.1, and this is")) == (0, True)
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "said"), [(b"", 404, "answers 404"), (b"", 200, "no gateway"), (b"<html>\n", 200, "no gateway")]
+    ("body", "status", "message"), [(b"", 404, "answers 404"), (b"", 200, "no gateway"), (b"<html>\n", 200, "no gateway")]
 )
-def test_what_is_no_gateway_is_1(old: Path, body: bytes, status: int, said: str) -> None:
+def test_an_address_without_a_gateway_exits_with_1(old: Path, body: bytes, status: int, message: str) -> None:
     with admin(status, body) as (address, _):
         done = diff(old, OLD, "--admin", address)
     assert done.exit_code == 1
-    assert said in done.stderr
+    assert message in done.stderr
 
 
 def test_no_file_is_a_usage_error() -> None:

@@ -3,12 +3,12 @@
 import gc
 import ssl
 
-from gateway.cli.fast_import import quickly
+from gateway.cli.fast_import import fast_imports
 
 
 def test_meanwhile_nothing_is_collected_and_no_authority_is_read() -> None:
     make = ssl.create_default_context
-    with quickly():
+    with fast_imports():
         assert not gc.isenabled()
         assert ssl.create_default_context().get_ca_certs() == []
     assert gc.isenabled()
@@ -20,7 +20,7 @@ def test_meanwhile_nothing_is_collected_and_no_authority_is_read() -> None:
 def test_a_command_that_cannot_be_imported_changes_nothing_either() -> None:
     make = ssl.create_default_context
     try:
-        with quickly():
+        with fast_imports():
             raise ImportError
     except ImportError:
         pass

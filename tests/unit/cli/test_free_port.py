@@ -8,18 +8,18 @@ from gateway.cli.free_port import free_port
 
 
 @pytest.fixture
-def taken() -> Iterator[int]:
+def used() -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
 
-def test_a_free_port_is_taken_as_wanted(taken: int) -> None:
-    following = free_port("127.0.0.1", taken)
+def test_a_free_port_is_returned_as_wanted(used: int) -> None:
+    following = free_port("127.0.0.1", used)
     assert free_port("127.0.0.1", following) == following
 
 
-def test_a_taken_port_gives_the_next_one(taken: int) -> None:
-    assert taken < free_port("127.0.0.1", taken) < taken + 100
+def test_a_used_port_gives_the_next_one(used: int) -> None:
+    assert used < free_port("127.0.0.1", used) < used + 100
 
 
 def test_an_address_of_another_machine_is_an_error() -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 import click
 import pytest
 
-from gateway.cli.friendly_errors import explained
+from gateway.cli.friendly_errors import friendly_errors
 
 
 @pytest.mark.parametrize(
-    ("number", "told"),
+    ("number", "hint"),
     [
         (errno.EADDRINUSE, "another program listens there"),
         (errno.EADDRNOTAVAIL, "this machine has no such address"),
@@ -18,23 +18,23 @@ from gateway.cli.friendly_errors import explained
         (errno.EMFILE, "raise the limit on open files"),
     ],
 )
-def test_a_refusal_of_the_system_says_what_to_do(number: int, told: str) -> None:
-    with pytest.raises(click.ClickException, match=told) as raised, explained():
+def test_an_error_of_the_system_comes_with_a_hint(number: int, hint: str) -> None:
+    with pytest.raises(click.ClickException, match=hint) as raised, friendly_errors():
         raise OSError(number, "what the system says")
     assert raised.value.exit_code == 1
     assert raised.value.message.startswith("what the system says; ")
 
 
-def test_another_refusal_is_told_as_it_is() -> None:
-    with pytest.raises(click.ClickException, match=r"^No space left$"), explained():
+def test_an_error_without_a_hint_is_printed_as_it_is() -> None:
+    with pytest.raises(click.ClickException, match=r"^No space left$"), friendly_errors():
         raise OSError(errno.ENOSPC, "No space left")
 
 
 def test_a_file_is_named() -> None:
-    with pytest.raises(click.ClickException, match=r"ca\.pem: No such file"), explained():
+    with pytest.raises(click.ClickException, match=r"ca\.pem: No such file"), friendly_errors():
         Path("ca.pem").read_text()
 
 
 def test_a_bug_stays_a_bug() -> None:
-    with pytest.raises(ZeroDivisionError), explained():
+    with pytest.raises(ZeroDivisionError), friendly_errors():
         raise ZeroDivisionError

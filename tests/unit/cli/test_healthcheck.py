@@ -34,7 +34,7 @@ def test_a_url_may_name_another_path() -> None:
     assert asked == [("/healthz", None)]
 
 
-def test_the_environment_says_where() -> None:
+def test_the_address_comes_from_the_environment() -> None:
     with admin(200, b"") as (address, asked):
         assert check(GATEWAY_ADMIN=address).exit_code == 0
     assert asked == [("/readyz", None)]

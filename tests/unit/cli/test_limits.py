@@ -42,7 +42,7 @@ def worst(file: Path) -> dict[tuple[str, str, str], list[Any]]:
     }
 
 
-def test_what_a_greedy_caller_gets_is_told_of_every_plan_and_key(file: Path) -> None:
+def test_every_plan_and_key_has_its_worst_case(file: Path) -> None:
     assert worst(file) == {
         ("plan standard", "", ""): [305, 600, 10416, 20000],
         ("plan standard", "dear", "PUT"): [None, None, None, None],
@@ -64,18 +64,18 @@ def test_what_a_greedy_caller_gets_is_told_of_every_plan_and_key(file: Path) -> 
     }
 
 
-def test_a_key_with_limits_of_its_own_is_told_apart_from_its_plan(file: Path) -> None:
+def test_a_key_with_its_own_limits_is_distinguished_from_its_plan(file: Path) -> None:
     own = "plan: internal, limits: [{id: minute, max: 30, per: 1m}]"
     file.write_text(
         CONFIGURATION.replace("plan: internal, organizations: [acme]", f"{own}, organizations: [acme, initech]")
         .replace("keys:\n", f"keys:\n- {{id: lone, secret_sha256: {'e' * 64}, {own}, routes: [dear]}}\n")
     )  # fmt: skip
-    told = worst(file)
-    assert told["key i", "", ""] == [30, 60, 1830, 43230]
-    assert told["key i, organization acme", "", ""] == [30, 60, 1830, 25000]
-    assert told["key lone", "", ""] == [30, 60, 1830, 43230]
-    assert told["key lone", "dear", "DELETE"] == [6, 12, 366, 8646]
-    assert ("plan internal", "dear", "DELETE") not in told
+    printed = worst(file)
+    assert printed["key i", "", ""] == [30, 60, 1830, 43230]
+    assert printed["key i, organization acme", "", ""] == [30, 60, 1830, 25000]
+    assert printed["key lone", "", ""] == [30, 60, 1830, 43230]
+    assert printed["key lone", "dear", "DELETE"] == [6, 12, 366, 8646]
+    assert ("plan internal", "dear", "DELETE") not in printed
 
 
 def test_keys_in_redis_may_be_on_any_plan(file: Path) -> None:
@@ -97,7 +97,7 @@ def test_for_people_it_is_a_table(file: Path) -> None:
     assert "no limit" in done.stdout
 
 
-def test_people_are_told_once_of_keys_that_are_alike(file: Path) -> None:
+def test_keys_with_equal_limits_share_a_row(file: Path) -> None:
     """`a` is one of them."""
     keys = "".join(f"- {{id: k{number}, secret_sha256: {number:063}a}}\n" for number in range(5))
     file.write_text(CONFIGURATION.replace("keys:\n", f"keys:\n{keys}"))

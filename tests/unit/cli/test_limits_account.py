@@ -17,7 +17,7 @@ def limit(name: str, **more: Any) -> dict[str, Any]:
 
 ON_ROUTE = {"id": "orders", "cost": {"GET": 1, "DELETE": 5}, "limits": [limit("route/orders/minute", methods=["DELETE"])]}
 WHO = {"store": "redis", "key": "acme-ci", "organization": "acme", "plan": "gold"}
-TOLD = {**WHO, "limits": [limit("minute")], "quotas": [], "routes": [ON_ROUTE]}
+ACCOUNT = {**WHO, "limits": [limit("minute")], "quotas": [], "routes": [ON_ROUTE]}
 
 
 def quota(name: str, **more: Any) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def limits(*arguments: str, **environment: str) -> Result:
 
 
 def test_what_a_key_has_is_a_table() -> None:
-    with admin(200, json.dumps(TOLD).encode()) as (address, asked):
+    with admin(200, json.dumps(ACCOUNT).encode()) as (address, asked):
         done = limits("show", "acme-ci", "--organization", "acme", "--admin", address)
     assert done.exit_code == 0
     who, header, own, on_route, cost = done.stdout.splitlines()
@@ -48,7 +48,7 @@ def test_what_a_key_has_is_a_table() -> None:
 def test_quotas_are_another_table() -> None:
     month = quota("encodings", kind="count", per="month", opens_in_seconds=864_000.0, routes=["vod", "live"])
     quotas = [month, *(quota(f"q{opens_s}", opens_in_seconds=opens_s) for opens_s in (7200, 3600, 119)), quota("concurrency")]
-    with admin(200, json.dumps({**TOLD, "quotas": quotas}).encode()) as (address, _):
+    with admin(200, json.dumps({**ACCOUNT, "quotas": quotas}).encode()) as (address, _):
         header, *rows = limits("show", "acme-ci", "--admin", address).stdout.splitlines()[-6:]
     assert header.split() == ["QUOTA", "KIND", "SCOPE", "MAX", "PER", "USED", "LEFT", "OPENS", "IN", "ROUTES"]
     assert rows[0].split() == ["encodings", "count", "key", "9", "month", "5", "4", "10.0d", "vod,live"]
@@ -56,23 +56,23 @@ def test_quotas_are_another_table() -> None:
 
 
 def test_a_key_may_have_no_limit_and_no_organisation() -> None:
-    with admin(200, json.dumps({**TOLD, "organization": None, "limits": [], "routes": []}).encode()) as (address, asked):
+    with admin(200, json.dumps({**ACCOUNT, "organization": None, "limits": [], "routes": []}).encode()) as (address, asked):
         done = limits("show", "a b", GATEWAY_ADMIN=address)
     assert done.stdout == "key acme-ci, plan gold; counted by redis\nno limits\n"
     assert asked == [("/limits?key=a+b", None)]
 
 
-def test_programs_get_what_the_gateway_said() -> None:
-    with admin(200, json.dumps(TOLD).encode()) as (address, _):
-        assert json.loads(limits("show", "acme-ci", "--admin", address, "--output", "json").stdout) == TOLD
+def test_json_output_is_the_reply_of_the_gateway() -> None:
+    with admin(200, json.dumps(ACCOUNT).encode()) as (address, _):
+        assert json.loads(limits("show", "acme-ci", "--admin", address, "--output", "json").stdout) == ACCOUNT
 
 
-def test_a_reset_needs_the_token_and_says_of_what_it_was() -> None:
-    told = b'{"key": "acme-ci", "reset": ["minute", "day"]}'
-    with admin(200, told) as (address, asked):
+def test_a_reset_needs_the_token_and_lists_what_was_reset() -> None:
+    printed = b'{"key": "acme-ci", "reset": ["minute", "day"]}'
+    with admin(200, printed) as (address, asked):
         assert limits("reset", "acme-ci", "--admin", address, "--token", "sesame").stdout == "reset: minute, day\n"
         done = limits("reset", "acme-ci", "--admin", address, "--output", "json", GATEWAY_ADMIN_TOKEN="sesame")
-    assert json.loads(done.stdout) == json.loads(told)
+    assert json.loads(done.stdout) == json.loads(printed)
     assert asked == [("/limits/reset?key=acme-ci", "Bearer sesame")] * 2
 
 
@@ -83,13 +83,13 @@ def test_a_quota_is_reset_when_it_is_named() -> None:
     assert asked == [("/limits/reset?key=acme-ci&organization=acme&quota=encodings", "Bearer sesame")]
 
 
-def test_a_key_without_limits_of_its_own_is_told_as_that() -> None:
+def test_a_reset_reports_a_key_without_its_own_limits() -> None:
     with admin(200, b'{"key": "acme-ci", "reset": []}') as (address, _):
         assert limits("reset", "acme-ci", "--admin", address).stdout == "reset: the key has no limits of its own\n"
 
 
 @pytest.mark.parametrize("command", ["show", "reset"])
-def test_a_refusal_is_1_and_told(command: str) -> None:
+def test_a_refusal_is_printed_and_exits_with_1(command: str) -> None:
     with admin(404, b'{"error": "there is no key of this id"}') as (address, _):
         done = limits(command, "nobody", "--admin", address)
     assert (done.exit_code, done.stderr) == (1, "there is no key of this id\n")
@@ -106,7 +106,7 @@ def test_a_secret_is_refused_sent_nowhere_and_not_repeated(command: str) -> None
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"1", b'{"status": "ok"}'])
-def test_who_is_no_gateway_is_told(body: bytes) -> None:
+def test_an_address_without_a_gateway_is_reported(body: bytes) -> None:
     with admin(200, body) as (address, _):
         for command in ("show", "reset"):
             done = limits(command, "acme-ci", "--admin", address)

@@ -9,7 +9,7 @@ def reload(*arguments: str, **environment: str) -> Result:
     return CliRunner(env={"GATEWAY_ADMIN": None, "GATEWAY_ADMIN_TOKEN": None, **environment}).invoke(main, ["reload", *arguments])
 
 
-def test_it_asks_and_does_not_wait_unless_told_to() -> None:
+def test_it_requests_a_reload_and_waits_only_with_wait() -> None:
     with admin(202, b'{"reload": "begun"}') as (address, asked):
         done = reload("--admin", address, "--token", "sesame")
     assert (done.exit_code, done.stdout) == (0, "reloading\n")
@@ -24,7 +24,7 @@ def test_it_waits_and_the_environment_knows_the_rest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "told"),
+    ("status", "body", "printed"),
     [
         (
             422,
@@ -35,11 +35,11 @@ def test_it_waits_and_the_environment_knows_the_rest() -> None:
         (500, b"<html>", "answers 500\n"),
     ],
 )
-def test_a_refusal_is_1_and_told(status: int, body: bytes, told: str) -> None:
+def test_a_refusal_is_printed_and_exits_with_1(status: int, body: bytes, printed: str) -> None:
     with admin(status, body) as (address, _):
         done = reload("--wait", "--admin", address)
     assert done.exit_code == 1
-    assert done.stderr.endswith(told)
+    assert done.stderr.endswith(printed)
 
 
 def test_nobody_there_is_1() -> None:

@@ -20,7 +20,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "gateway.yaml"
 
 
-def test_a_route_is_shown_with_what_holds_for_it(file: Path) -> None:
+def test_a_route_is_shown_with_its_effective_settings(file: Path) -> None:
     file.write_text(CONFIGURATION)
     shown = CliRunner().invoke(main, ["routes", "-c", str(file)])
     assert shown.exit_code == 0
@@ -30,7 +30,7 @@ def test_a_route_is_shown_with_what_holds_for_it(file: Path) -> None:
     ]
 
 
-def test_the_gateways_own_is_shown_too(file: Path) -> None:
+def test_the_limits_endpoint_of_the_gateway_is_shown_too(file: Path) -> None:
     file.write_text(CONFIGURATION + "server: {limits_path: /_gateway/limits}\n")
     shown = CliRunner().invoke(main, ["routes", "-c", str(file)])
     assert shown.stdout.splitlines()[1].split() == ["GET", "/_gateway/limits", "gateway.limits", "-", "key", "-", "wrap", "-"]

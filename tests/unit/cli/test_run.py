@@ -21,7 +21,7 @@ def test_either_a_file_or_a_url(arguments: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("option", ["--listen", "--admin"])
-def test_a_file_says_itself_where_to_listen(option: str) -> None:
+def test_addresses_cannot_be_given_beside_a_file(option: str) -> None:
     done = run("-c", "gateway.yaml", option, "127.0.0.1:1")
     assert done.exit_code == 2
     assert "--listen and --admin belong to --upstream" in done.stderr

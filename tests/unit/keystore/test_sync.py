@@ -20,8 +20,8 @@ from gateway.table.keys import KeyMaker
 from tests.clocks import ManualClock
 from tests.fake_key_store import NAMES, STORED, FakeKeyStore, Uncounted
 from tests.fakes import until
+from tests.redis_acl import acl_rules
 from tests.redis_server import RedisProcess, free_port
-from tests.rights import rights
 from tests.yaml_files import LEAST
 
 
@@ -125,7 +125,7 @@ async def test_the_last_uses_are_written_at_the_end() -> None:
 async def test_a_notice_is_quicker_than_the_next_time_and_the_rights_that_the_readme_asks_for_are_enough(
     redis_server: RedisProcess,
 ) -> None:
-    given = rights("limits", "quotas", "keys in Redis")
+    given = acl_rules("limits", "quotas", "keys in Redis")
     redis_server.ask("ACL", "SETUSER", "gateway", "on", ">pw", "~gw:*", "&gw:*", *given)
     url = redis_server.url.replace("//", "//gateway:pw@")
     config = parse(LEAST + f"redis: {{url: '{url}'}}\nkeys: {{store: redis}}\n")

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.metered import Gateway
+from tests.quota_limiter import Gateway
 from tests.redis_server import RedisProcess
 
 

@@ -10,7 +10,7 @@ from gateway.limiter.memory_quotas import MemoryQuotas
 from gateway.limiter.settlements import Settlements
 from gateway.redis_client.connection import LOST, RedisReply, pack
 from tests.limiter_load import until
-from tests.metered import CLOCK, FLIGHT, Gateway, asks, posting, stored
+from tests.quota_limiter import CLOCK, FLIGHT, Gateway, asks, posting, stored
 from tests.redis_server import RedisProcess
 
 

@@ -6,7 +6,7 @@ from gateway.kernel.limits.token_bucket import Window, claim
 from gateway.limiter.interface import Condition, Limiter, LimiterState
 from gateway.limiter.memory_limiter import SHARED_SLOTS, SWEEP_BUCKETS, SWEEP_EVERY_CALLS, LocalLimiter
 from tests.clocks import ManualClock
-from tests.metered import COUNT, SUM, asks
+from tests.quota_limiter import COUNT, SUM, asks
 
 THREE = (Window("second", 3, 3_000_000, None),)
 SLOW = (Window("day", 3, 86_400_000_000, "Day"),)

@@ -12,7 +12,7 @@ from gateway.limiter.outage_memory import OutageMemory
 from gateway.limiter.redis_limiter import RedisLimiter
 from tests.fakes import turn
 from tests.limiter_load import until
-from tests.metered import CLOCK, GENEROUS_S, asks, posting
+from tests.quota_limiter import CLOCK, GENEROUS_S, asks, posting
 from tests.redis_server import RedisProcess
 
 HOUR_US = 3_600_000_000

@@ -13,7 +13,7 @@ from gateway.limiter.settlements import Settlements
 from gateway.redis_client.connection import RedisReply
 from gateway.redis_client.server import AWAY
 from tests.fakes import turn
-from tests.metered import CLOCK, COUNT, FLIGHT, LEVEL
+from tests.quota_limiter import CLOCK, COUNT, FLIGHT, LEVEL
 
 HOURLY = claim("a", (Window("hour", 24, 3_600_000_000, None),))
 

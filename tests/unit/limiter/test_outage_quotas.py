@@ -4,7 +4,7 @@ import pytest
 
 from gateway.kernel.faults import GatewayError
 from tests.limiter_load import until
-from tests.metered import COUNT, FLIGHT, LEVEL, MONTHLY, RELEASE, SUM, Gateway, asks, posting, stored
+from tests.quota_limiter import COUNT, FLIGHT, LEVEL, MONTHLY, RELEASE, SUM, Gateway, asks, posting, stored
 from tests.redis_server import RedisProcess
 
 

@@ -6,7 +6,7 @@ from gateway.limiter.quota_shares import MAX_KNOWN, QuotaShares
 from gateway.limiter.settlements import Settlements
 from gateway.redis_client.connection import RedisReply
 from gateway.redis_client.server import AWAY
-from tests.metered import CLOCK, FLIGHT, LEVEL, asks
+from tests.quota_limiter import CLOCK, FLIGHT, LEVEL, asks
 
 
 async def no_redis(command: bytes, tag: str) -> RedisReply:

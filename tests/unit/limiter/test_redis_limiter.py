@@ -15,7 +15,7 @@ from gateway.limiter.memory_limiter import LocalLimiter
 from gateway.limiter.redis_limiter import MAX_COMMANDS, RedisLimiter
 from gateway.redis_client.status import RedisServerStatus, RedisStatus
 from tests.limiter_load import until
-from tests.metered import COUNT, asks
+from tests.quota_limiter import COUNT, asks
 from tests.redis_server import RedisProcess
 
 CLOCK = Clock(time.monotonic, time.time)

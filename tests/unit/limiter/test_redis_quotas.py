@@ -7,7 +7,7 @@ from gateway.kernel.limits.quota import LEASE_MS, Posting
 from gateway.kernel.limits.token_bucket import Claim, Window
 from gateway.limiter import redis_quotas as module
 from tests.limiter_load import until
-from tests.metered import COUNT, FLIGHT, LEVEL, MONTHLY, RELEASE, SUM, Gateway, asks, posting, stored
+from tests.quota_limiter import COUNT, FLIGHT, LEVEL, MONTHLY, RELEASE, SUM, Gateway, asks, posting, stored
 from tests.redis_server import RedisProcess
 
 

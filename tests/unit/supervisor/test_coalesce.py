@@ -6,7 +6,7 @@ from gateway.supervisor.coalesce import Coalescer
 from tests.fakes import until
 
 
-async def test_who_asks_during_a_turn_shares_the_next_one() -> None:
+async def test_requests_during_a_run_share_the_next_one() -> None:
     begun: list[asyncio.Event] = []
 
     async def work() -> int:
@@ -15,11 +15,11 @@ async def test_who_asks_during_a_turn_shares_the_next_one() -> None:
         await begun[number].wait()
         return number
 
-    turns = Coalescer(work)
-    async with turns.taken():
-        first = turns.ask()
+    coalescer = Coalescer(work)
+    async with coalescer.running():
+        first = coalescer.request()
         await until(lambda: bool(begun))
-        second, third = turns.ask(), turns.ask()
+        second, third = coalescer.request(), coalescer.request()
         assert second is third is not first
         begun[0].set()
         assert await first == 0
@@ -28,13 +28,13 @@ async def test_who_asks_during_a_turn_shares_the_next_one() -> None:
         assert await second == 1
 
 
-async def test_at_the_end_nobody_is_left_waiting() -> None:
-    turns: Coalescer[int] = Coalescer(lambda: asyncio.get_running_loop().create_future())
-    async with turns.taken():
-        first = turns.ask()
+async def test_at_the_end_all_waiting_requests_are_cancelled() -> None:
+    coalescer: Coalescer[int] = Coalescer(lambda: asyncio.get_running_loop().create_future())
+    async with coalescer.running():
+        first = coalescer.request()
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        second = turns.ask()
-    for asked in (first, second):
+        second = coalescer.request()
+    for requested in (first, second):
         with pytest.raises(asyncio.CancelledError):
-            await asked
+            await requested

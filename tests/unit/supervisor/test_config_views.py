@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from gateway import __version__
-from gateway.admin.listener import Admin
+from gateway.admin.listener import AdminListener
 from gateway.config_diff.inventory import Item, Preface, Redactor, items_of
 from gateway.observe.node_metrics import NodeMetrics
 from gateway.settings import load_with_origins, parse
@@ -37,8 +37,8 @@ def snapshot() -> Snapshot:
 
 
 @pytest.fixture
-async def admin(snapshot: Snapshot) -> AsyncIterator[Admin]:
-    admin = Admin("127.0.0.1:0", NodeMetrics(), lambda: (True, []))
+async def admin(snapshot: Snapshot) -> AsyncIterator[AdminListener]:
+    admin = AdminListener("127.0.0.1:0", NodeMetrics(), lambda: (True, []))
     admin.views |= configuration_views(lambda: snapshot)
     await admin.start()
     yield admin
@@ -54,18 +54,18 @@ def _get(address: str, path: str) -> tuple[int, bytes]:
     return reply.status, body
 
 
-async def asked(admin: Admin, path: str) -> bytes:
+async def asked(admin: AdminListener, path: str) -> bytes:
     status, body = await asyncio.to_thread(_get, admin.address, path)
     assert status == 200
     return body
 
 
-async def test_the_outline_is_a_thing_a_line_after_the_salt_that_it_was_made_with(admin: Admin, snapshot: Snapshot) -> None:
+async def test_the_inventory_is_one_item_a_line_after_its_salt(admin: AdminListener, snapshot: Snapshot) -> None:
     first, *rest = (await asked(admin, "/config/outline")).splitlines()
     preface = msgspec.json.decode(first, type=Preface)
     assert (preface.release, len(preface.salt)) == (__version__, 32)
-    told = [msgspec.json.decode(line, type=Item) for line in rest]
-    assert told == list(items_of(snapshot.config, Redactor(bytes.fromhex(preface.salt), local=False)))
+    shown = [msgspec.json.decode(line, type=Item) for line in rest]
+    assert shown == list(items_of(snapshot.config, Redactor(bytes.fromhex(preface.salt), local=False)))
 
 
 def test_the_effective_configuration_shows_defaults_and_no_secret() -> None:
@@ -78,24 +78,24 @@ def test_the_effective_configuration_shows_defaults_and_no_secret() -> None:
     assert (shown["routes"][0]["auth"], shown["auth"]["key"]["header"], shown["redis"]["key_prefix"]) == ("key", "X-Api-Key", "gw")
 
 
-async def test_all_of_it_and_where_it_comes_from(admin: Admin, snapshot: Snapshot) -> None:
+async def test_the_whole_configuration_and_its_origins(admin: AdminListener, snapshot: Snapshot) -> None:
     assert msgspec.json.decode(await asked(admin, "/config")) == masked(snapshot.config)
     origins = msgspec.json.decode(await asked(admin, "/config/origins"))
     assert origins == origins_of(snapshot)
     assert (origins["routes[0].match.prefix"], origins["server.workers"]) == ("--upstream", "--upstream")
 
 
-async def test_others_get_their_turn_while_many_keys_are_told() -> None:
+async def test_other_tasks_run_while_many_keys_are_shown() -> None:
     keys = "".join(f"- {{id: k{number}, secret_sha256: {number:063}a}}\n" for number in range(1000))
     snapshot = compile_snapshot(parse(LEAST + "keys:\n" + keys), None, "--upstream")
     for path, view in configuration_views(lambda: snapshot).items():
         if path == "/config/origins":
             continue  # says one thing of all of them
-        telling, turns = asyncio.ensure_future(view(NOTHING_ASKED)), 0
-        while not telling.done():
+        showing, runs = asyncio.ensure_future(view(NOTHING_ASKED)), 0
+        while not showing.done():
             await asyncio.sleep(0)
-            turns += 1
-        assert turns > 10
+            runs += 1
+        assert runs > 10
 
 
 def test_values_of_a_file_have_their_line_and_keys_one_a_file(tmp_path: Path) -> None:
@@ -103,10 +103,10 @@ def test_values_of_a_file_have_their_line_and_keys_one_a_file(tmp_path: Path) ->
         LEAST + f"keys:\n- {{id: k, secret_sha256: {DIGEST}}}\n- {{id: l, secret_sha256: {DIGEST[::-1]}}}\n"
     )
     config, origins = load_with_origins(tmp_path / "gateway.yaml", {})
-    told = origins_of(compile_snapshot(config, origins, "gateway.yaml"))
-    assert told["routes[0].match.prefix"] == f"{tmp_path}/gateway.yaml:3:36"
-    assert told["routes[0].auth"] == "default"
-    assert {path: origin for path, origin in told.items() if path.startswith("keys")} == {"keys": f"{tmp_path}/gateway.yaml:5:3"}
+    shown = origins_of(compile_snapshot(config, origins, "gateway.yaml"))
+    assert shown["routes[0].match.prefix"] == f"{tmp_path}/gateway.yaml:3:36"
+    assert shown["routes[0].auth"] == "default"
+    assert {path: origin for path, origin in shown.items() if path.startswith("keys")} == {"keys": f"{tmp_path}/gateway.yaml:5:3"}
 
 
 def test_keys_are_shown_where_the_file_has_them() -> None:

@@ -25,7 +25,7 @@ def test_the_quota_of_version_2(tmp_path: Path, text: str, wanted: int) -> None:
     assert counted(tmp_path, "0::/\n", cpu_max=text) == wanted
 
 
-def test_the_tightest_of_all_groups_above_holds(tmp_path: Path) -> None:
+def test_the_lowest_quota_of_all_parent_groups_counts(tmp_path: Path) -> None:
     assert counted(tmp_path, "0::/a/b\n", a__cpu_max="100000 100000", a__b__cpu_max="max 100000") == 1
 
 

@@ -1,11 +1,11 @@
 import asyncio
 
-from gateway.supervisor.hot_restart import Succession
+from gateway.supervisor.hot_restart import HotRestart
 from tests.fakes import turn, until
 
 
-class Will:
-    """Accepted, or not, when the test says so."""
+class FakeProgram:
+    """`accepted` returns when the test sets `decided`."""
 
     def __init__(self) -> None:
         self.decided: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
@@ -15,67 +15,67 @@ class Will:
 
 
 class Program:
-    """One that is told to give way."""
+    """A program that is asked to give way."""
 
     def __init__(self, *, alone: bool = True) -> None:
-        self.wills: list[Will] = []
-        self.gave_way: list[Will] = []
-        self.succession = Succession(self._handover_state, self._give_way, alone=alone)
+        self.started: list[FakeProgram] = []
+        self.gave_way: list[FakeProgram] = []
+        self.restart = HotRestart(self._start, self._give_way, alone=alone)
 
-    def _handover_state(self) -> Will:
-        self.wills.append(Will())
-        return self.wills[-1]
+    def _start(self) -> FakeProgram:
+        self.started.append(FakeProgram())
+        return self.started[-1]
 
-    async def _give_way(self, will: Will) -> None:
-        self.gave_way.append(will)
+    async def _give_way(self, program: FakeProgram) -> None:
+        self.gave_way.append(program)
 
 
-async def test_who_is_told_twice_gives_way_once() -> None:
+async def test_a_second_signal_starts_no_second_program() -> None:
     program = Program()
-    assert repr(program.succession) == "<Succession not begun>"
+    assert repr(program.restart) == "<HotRestart not begun>"
     async with asyncio.TaskGroup() as tasks:
         for _ in range(2):
-            tasks.create_task(program.succession.execute())
-        await until(lambda: bool(program.wills))
-        assert repr(program.succession) == "<Succession under way>"
-        program.wills[0].decided.set_result(True)
-    await program.succession.execute()
-    assert len(program.gave_way) == len(program.wills) == 1
-    assert repr(program.succession) == "<Succession over>"
+            tasks.create_task(program.restart.execute())
+        await until(lambda: bool(program.started))
+        assert repr(program.restart) == "<HotRestart under way>"
+        program.started[0].decided.set_result(True)
+    await program.restart.execute()
+    assert len(program.gave_way) == len(program.started) == 1
+    assert repr(program.restart) == "<HotRestart over>"
 
 
-async def test_after_a_next_program_that_failed_another_one_may_come() -> None:
+async def test_after_a_program_that_failed_another_one_is_started() -> None:
     program = Program()
     for accepted in (False, True):
-        executing = asyncio.create_task(program.succession.execute())
-        await until(lambda: bool(program.wills) and not program.wills[-1].decided.done())
-        program.wills[-1].decided.set_result(accepted)
+        executing = asyncio.create_task(program.restart.execute())
+        await until(lambda: bool(program.started) and not program.started[-1].decided.done())
+        program.started[-1].decided.set_result(accepted)
         await executing
-        assert program.succession.over is accepted
-    assert program.gave_way == program.wills[1:]
+        assert program.restart.over is accepted
+    assert program.gave_way == program.started[1:]
 
 
 async def test_it_waits_for_a_reload_and_for_the_end_of_an_earlier_program() -> None:
     program = Program(alone=False)
     async with asyncio.TaskGroup() as tasks:
-        async with program.succession.changing:
-            tasks.create_task(program.succession.execute())
+        async with program.restart.changing:
+            tasks.create_task(program.restart.execute())
             await turn()
-            program.succession.alone.set()
+            program.restart.alone.set()
             await turn()
             await turn()
-            assert program.wills == []
-        await until(lambda: bool(program.wills))
-        assert program.succession.changing.locked()
-        program.wills[0].decided.set_result(True)
+            assert program.started == []
+        await until(lambda: bool(program.started))
+        assert program.restart.changing.locked()
+        program.started[0].decided.set_result(True)
 
 
-async def test_what_cannot_be_started_changes_nothing() -> None:
-    def hand_over() -> Will:
+async def test_a_program_that_cannot_be_started_changes_nothing() -> None:
+    def start() -> FakeProgram:
         raise OSError("no such file")
 
     program = Program()
-    succession = Succession(hand_over, program._give_way, alone=True)
-    await succession.execute()
-    assert not succession.over
-    assert repr(succession) == "<Succession not begun>"
+    restart = HotRestart(start, program._give_way, alone=True)
+    await restart.execute()
+    assert not restart.over
+    assert repr(restart) == "<HotRestart not begun>"

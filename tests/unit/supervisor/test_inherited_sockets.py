@@ -25,8 +25,12 @@ def test_sockets_counts_and_a_line_of_another_supervisor() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         address = spelled(listening)
         ours, theirs = socket.socketpair()
-        told = {"sockets": {"public": [os.dup(listening.fileno())]}, "regions": [os.dup(region.fd), strange], "line": theirs.detach()}
-        environ = {VARIABLE: json.dumps(told)}
+        handed_over = {
+            "sockets": {"public": [os.dup(listening.fileno())]},
+            "regions": [os.dup(region.fd), strange],
+            "line": theirs.detach(),
+        }
+        environ = {VARIABLE: json.dumps(handed_over)}
         found = inherit(environ)
         assert environ == {}
         assert [spelled(sock) for sock in found.sockets["public"]] == [address]

@@ -43,7 +43,7 @@ def test_fewer_workers_leave_no_socket_alone(sockets: Sockets) -> None:
     assert len({fd for each in shared for fd in each}) == 5
 
 
-def test_a_socket_that_can_have_no_brother_is_shared_by_all() -> None:
+def test_a_socket_without_reuseport_is_shared_by_all_workers() -> None:
     with socket.create_server(("127.0.0.1", 0)) as given:
         address = spelled(given)
         wanted = [listener(address=address)]
@@ -57,7 +57,7 @@ def test_what_is_inherited_is_known_by_its_name_address_or_id(known_as: str) -> 
     with bind(Address("127.0.0.1", 0)).sock as given, bind(Address("127.0.0.1", 0)).sock as unwanted:
         sockets = Sockets({known_as: [given], "another": [unwanted]})
         sockets.provide([listener()], 1)
-        sockets.disown()
+        sockets.close_unused()
         assert sockets.share([listener()], 0, 1)[0][1] == [given]
         assert unwanted.fileno() == -1
 
@@ -107,7 +107,7 @@ def refused(address: str) -> bool:
         return True
 
 
-def test_who_comes_when_nobody_will_accept_is_refused_until_somebody_will(sockets: Sockets) -> None:
+def test_connections_are_refused_until_a_worker_accepts_again(sockets: Sockets) -> None:
     wanted = [listener()]
     sockets.provide(wanted, 2)
     (address,) = sockets.addresses(wanted)
@@ -127,7 +127,7 @@ def test_who_comes_when_nobody_will_accept_is_refused_until_somebody_will(socket
         accepted, _ = sock.accept()
         with accepted:
             accepted.setblocking(False)
-            with pytest.raises(BlockingIOError):  # nothing has been said, nor ended
+            with pytest.raises(BlockingIOError):  # no data has arrived, and no end
                 accepted.recv(1)
 
 
@@ -145,7 +145,7 @@ def test_a_unix_socket_is_made_anew(sockets: Sockets) -> None:
             client.connect(f"{folder}/gateway.sock")
 
 
-def test_those_that_are_systemd_s_are_never_refused_nor_removed() -> None:
+def test_sockets_of_systemd_are_never_refused_nor_removed() -> None:
     with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as given:
         given.bind(f"{folder}/gateway.sock")
         given.listen(8)

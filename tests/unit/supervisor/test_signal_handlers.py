@@ -5,17 +5,17 @@ import signal
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.supervisor.signal_handlers import obey, unless
+from gateway.supervisor.signal_handlers import handle_signals, unless
 from gateway.system import signals
 from tests.fakes import until
 
 
-async def test_what_came_before_is_done_and_what_means_nothing_leaves_a_line() -> None:
+async def test_early_signals_are_handled_and_signals_without_a_meaning_are_logged() -> None:
     done: list[str] = []
-    signals._noted.append(signal.SIGHUP)
+    signals._pending.append(signal.SIGHUP)
     loop = asyncio.get_running_loop()
     with capture_logs() as lines:
-        obey({signal.SIGHUP: lambda: done.append("reload"), signal.SIGQUIT: lambda: done.append("stop")})
+        handle_signals({signal.SIGHUP: lambda: done.append("reload"), signal.SIGQUIT: lambda: done.append("stop")})
         try:
             assert done == ["reload"]
             os.kill(os.getpid(), signal.SIGQUIT)
@@ -34,7 +34,7 @@ async def test_work_that_ends_first_counts() -> None:
     assert await unless(asyncio.Event(), work()) == 7
 
 
-async def test_work_that_fails_says_why() -> None:
+async def test_an_exception_of_the_work_is_raised() -> None:
     async def work() -> int:
         raise OSError("in use")
 
@@ -42,7 +42,7 @@ async def test_work_that_fails_says_why() -> None:
         await unless(asyncio.Event(), work())
 
 
-async def test_work_that_nobody_wants_any_more_is_cancelled() -> None:
+async def test_work_is_cancelled_when_the_event_is_set() -> None:
     ended, stop = asyncio.Event(), asyncio.Event()
 
     async def work() -> int:

@@ -4,7 +4,7 @@ from gateway.kernel.faults import UPSTREAM_RESET
 from gateway.kernel.health import Findings, Verdict
 from gateway.observe.node_metrics import NodeMetrics
 from gateway.settings import parse
-from gateway.supervisor.status import show, told_targets
+from gateway.supervisor.status import show, target_states
 from gateway.table.snapshot import Snapshot, compile_snapshot
 from tests.clocks import ManualClock
 
@@ -35,7 +35,7 @@ def test_targets_are_told_as_they_are_now() -> None:
     made = snapshot("http://a", "https://b:8443/base", more=", breaker: {}")
     row = made.shared_state.upstreams["orders"]
     row.targets[1].ejected_until, row.targets[1].ejected_by, row.targets[1].reason = time.clock.monotonic() + 2.5, 77, UPSTREAM_RESET
-    assert told_targets(made, time.clock, WORKERS) == [
+    assert target_states(made, time.clock, WORKERS) == [
         {
             "id": "orders",
             "circuit": {"state": "closed"},
@@ -52,9 +52,9 @@ def test_targets_are_told_as_they_are_now() -> None:
         }
     ]
     time.advance(2.5)
-    assert [target["state"] for target in told_targets(made, time.clock, [])[0]["targets"]] == ["up", "up"]
+    assert [target["state"] for target in target_states(made, time.clock, [])[0]["targets"]] == ["up", "up"]
     row.targets[1].ejections = 1
-    assert [target["state"] for target in told_targets(made, time.clock, [])[0]["targets"]] == ["up", "trial"]
+    assert [target["state"] for target in target_states(made, time.clock, [])[0]["targets"]] == ["up", "trial"]
 
 
 def test_checks_are_told_with_what_came_of_the_last_one() -> None:
@@ -64,7 +64,7 @@ def test_checks_are_told_with_what_came_of_the_last_one() -> None:
     first.findings, first.checked_at, first.result = Findings(Verdict.DOWN, 1), 1_800_000_000.25, "upstream_refused"
     second.findings, second.checked_at, second.result = Findings(Verdict.UP, 0), 1_800_000_000.0, 204
     second.ejected_until = time.clock.monotonic() + 1
-    assert [(target["state"], target["check"]) for target in told_targets(made, time.clock, [])[0]["targets"]] == [
+    assert [(target["state"], target["check"]) for target in target_states(made, time.clock, [])[0]["targets"]] == [
         ("down", {"verdict": "down", "against": 1, "result": "upstream_refused", "at": "2027-01-15T08:00:00.250Z"}),
         ("ejected", {"verdict": "up", "against": 0, "result": 204, "at": "2027-01-15T08:00:00.000Z"}),
     ]
@@ -74,10 +74,10 @@ def test_a_circuit_is_told_as_it_is_now() -> None:
     time = ManualClock()
     made = snapshot("http://a", more=", breaker: {}")
     made.shared_state.upstreams["orders"].opens, made.shared_state.upstreams["orders"].open_until = 1, time.clock.monotonic() + 4
-    assert told_targets(made, time.clock, [])[0]["circuit"] == {"state": "open", "left_s": 4.0}
+    assert target_states(made, time.clock, [])[0]["circuit"] == {"state": "open", "left_s": 4.0}
     time.advance(4)
-    assert told_targets(made, time.clock, [])[0]["circuit"] == {"state": "half open"}
-    assert told_targets(snapshot("http://a"), time.clock, [])[0]["circuit"] is None
+    assert target_states(made, time.clock, [])[0]["circuit"] == {"state": "half open"}
+    assert target_states(snapshot("http://a"), time.clock, [])[0]["circuit"] is None
 
 
 def test_metrics_follow_the_targets_of_the_configuration_in_force() -> None:

@@ -14,7 +14,7 @@ from gateway.observe.shared_memory import Region
 from gateway.settings import load_with_origins
 from gateway.supervisor.worker_pool import WorkerPool
 from gateway.supervisor.listening_sockets import Sockets
-from gateway.table.snapshot import draw
+from gateway.table.snapshot import compile_snapshot
 from tests.fakes import until
 
 async def main():
@@ -24,10 +24,10 @@ async def main():
     pool = WorkerPool(sockets, NodeMetrics(Region.shared()), 10.0)
     asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, pool.reap)
     try:
-        members = await pool.raise_(draw(config, origins, sys.argv[1]), 1)
+        members = await pool.start_generation(compile_snapshot(config, origins, sys.argv[1]), 1)
         os.kill(members[0].pid, signal.SIGKILL)
         await members[0].exited
-        await pool.succeed(members, 0.0)
+        await pool.switch_to(members, 0.0)
         await until(lambda: not pool.not_ready_reasons, 20)
         print(repr(pool))
     finally:

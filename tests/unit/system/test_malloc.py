@@ -14,7 +14,7 @@ def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
-def test_what_was_freed_between_things_in_use_is_given_back() -> None:
+def test_freed_memory_between_used_blocks_is_returned() -> None:
     libc = ctypes.CDLL(None)
     libc.malloc.restype = ctypes.c_void_p
     libc.free.argtypes = [ctypes.c_void_p]

@@ -15,14 +15,14 @@ def threads() -> Threads:
     return Threads()
 
 
-async def test_it_brings_back_what_comes_of_it_and_leaves_no_thread(threads: Threads) -> None:
+async def test_it_returns_the_result_and_leaves_no_thread(threads: Threads) -> None:
     before = threading.active_count()
     assert await threads.run(threading.get_ident) != threading.get_ident()
     assert threading.active_count() == before
     await threads.quiet()
 
 
-async def test_it_brings_back_what_is_raised(threads: Threads) -> None:
+async def test_it_raises_the_exception_of_the_work(threads: Threads) -> None:
     def fail() -> None:
         raise KeyError("lost")
 
@@ -57,7 +57,7 @@ async def test_a_fork_waits_for_a_thread_that_works(threads: Threads) -> None:
     await asyncio.wait_for(quiet, 5)
 
 
-async def test_a_fork_does_not_wait_for_a_thread_that_a_file_keeps(threads: Threads, tmp_path: Path) -> None:
+async def test_a_fork_does_not_wait_for_a_thread_that_is_blocked_by_a_file(threads: Threads, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reading = asyncio.create_task(threads.run(pipe.read_text))
@@ -69,7 +69,7 @@ async def test_a_fork_does_not_wait_for_a_thread_that_a_file_keeps(threads: Thre
     assert await reading == "here it is"
 
 
-async def test_nobody_is_told_what_comes_of_work_that_was_given_up(threads: Threads, tmp_path: Path) -> None:
+async def test_the_result_of_cancelled_work_is_dropped(threads: Threads, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with pytest.raises(TimeoutError):

@@ -4,25 +4,25 @@ import sys
 
 import pytest
 
-from gateway.system.signals import CHANGES, IGNORED, STOPS, name_of, noted
+from gateway.system.signals import CHANGES, IGNORED, STOPS, name_of, pending_signals
 
 PROGRAM = """
 import os, signal, sys
 from gateway.system import signals
-signals.heed(["gateway", {command!r}])
+signals.install_early_handlers(["gateway", {command!r}])
 {body}
 """
 
 
 def ends(body: str, command: str = "run") -> tuple[int, str]:
-    """The exit code and what is told."""
+    """The exit code and the output."""
     program = PROGRAM.format(command=command, body=body)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
     return done.returncode, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("number", STOPS)
-def test_whoever_stops_it_while_it_starts_does_so_at_once(number: int) -> None:
+def test_a_signal_to_stop_ends_a_starting_program_at_once(number: int) -> None:
     assert ends(f"os.kill(os.getpid(), {int(number)})") == (0, f"gateway: stopped by {name_of(number)} before it served\n")
 
 
@@ -30,18 +30,21 @@ def test_changes_are_remembered_once_and_the_rest_is_ignored() -> None:
     body = f"""
 for number in (*signals.IGNORED, *{[int(number) for number in CHANGES]}, signal.SIGUSR2):
     os.kill(os.getpid(), number)
-print(signals.noted(), signals.noted())
+print(signals.pending_signals(), signals.pending_signals())
 """
     assert ends(body) == (0, f"{[int(number) for number in CHANGES]} []\n")
 
 
 def test_other_commands_are_ended_as_ever_unless_they_are_process_1() -> None:
     assert ends("os.kill(os.getpid(), signal.SIGTERM)", "check") == (-signal.SIGTERM, "")
-    assert ends("os.getpid = lambda: 1; signals.heed(['gateway']); signal.raise_signal(signal.SIGTERM)", "check") == (143, "")
+    assert ends("os.getpid = lambda: 1; signals.install_early_handlers(['gateway']); signal.raise_signal(signal.SIGTERM)", "check") == (
+        143,
+        "",
+    )
 
 
-def test_every_signal_that_ends_a_process_is_thought_of() -> None:
+def test_every_signal_that_ends_a_process_is_handled() -> None:
     for number in IGNORED:
         assert signal.getsignal(number) is not None
-    assert noted() == []
+    assert pending_signals() == []
     assert [name_of(number) for number in (signal.SIGUSR1, signal.SIGRTMIN + 3)] == ["SIGUSR1", "SIGRTMIN+3"]

@@ -1,7 +1,7 @@
 import asyncio
 import os
 
-from gateway.worker.channel import Channel, Go, Legacy, Message, Part, Ready, Retire, Told, content_of
+from gateway.worker.channel import Channel, DisableKeepAlive, Message, QueryResult, Ready, Retire, Serve, StateHandedOver, content_of
 from tests.fakes import until
 
 
@@ -21,14 +21,14 @@ class End:
 async def test_messages_arrive_whole_and_in_order() -> None:
     ours, theirs = map(Channel, Channel.pair())
     end = End(theirs)
-    sent: list[Message] = [Ready("<LocalLimiter>"), Part(), Retire(2.5, successor=True), Go()]
+    sent: list[Message] = [Ready("<LocalLimiter>"), DisableKeepAlive(), Retire(2.5, successor=True), Serve()]
     for message in sent:
         ours.send(message)
     await until(lambda: len(end.read) == 4)
     assert [message for message, _ in end.read] == sent
     ours.close()
     await until(lambda: end.ended == 1)
-    theirs.send(Part())
+    theirs.send(DisableKeepAlive())
     theirs.close()
 
 
@@ -37,11 +37,11 @@ async def test_a_file_goes_with_a_message() -> None:
     end = End(theirs)
     fd = os.memfd_create("legacy")
     os.write(fd, b"what I knew")
-    ours.send(Legacy(), fd)
+    ours.send(StateHandedOver(), fd)
     os.close(fd)
     await until(lambda: bool(end.read))
     ((message, (given,)),) = end.read
-    assert (message, os.pread(given, 100, 0)) == (Legacy(), b"what I knew")
+    assert (message, os.pread(given, 100, 0)) == (StateHandedOver(), b"what I knew")
     os.close(given)
     ours.close()
     theirs.close()
@@ -51,10 +51,10 @@ async def test_a_file_is_made_of_what_is_too_long_for_a_message() -> None:
     ours, theirs = map(Channel, Channel.pair())
     end = End(theirs)
     content = b"0123456789" * 100_000
-    ours.send_file(Told(3, 200), content)
+    ours.send_file(QueryResult(3, 200), content)
     await until(lambda: bool(end.read))
     ((message, (given,)),) = end.read
-    assert (message, content_of(given)) == (Told(3, 200), content)
+    assert (message, content_of(given)) == (QueryResult(3, 200), content)
     ours.close()
     theirs.close()
 
@@ -62,9 +62,9 @@ async def test_a_file_is_made_of_what_is_too_long_for_a_message() -> None:
 async def test_what_arrived_before_the_end_can_still_be_read() -> None:
     ours, theirs = map(Channel, Channel.pair())
     end = End(theirs)
-    ours.send(Part())
+    ours.send(DisableKeepAlive())
     ours.close()
     theirs.drain()
-    assert ([message for message, _ in end.read], end.ended) == ([Part()], 1)
+    assert ([message for message, _ in end.read], end.ended) == ([DisableKeepAlive()], 1)
     await asyncio.sleep(0)
     theirs.close()

@@ -3,7 +3,7 @@ import os
 from gateway.worker.heartbeat import Heartbeat
 
 
-def test_a_child_s_heart_is_heard_here() -> None:
+def test_the_parent_reads_what_the_child_writes() -> None:
     heartbeat = Heartbeat()
     assert (heartbeat.at, heartbeat.cut, heartbeat.redis_up) == (0.0, 0, False)
     child = os.fork()

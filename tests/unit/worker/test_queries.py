@@ -1,4 +1,4 @@
-"""worker/queries.py: what a worker tells of the limiter and of keys' limits."""
+"""worker/queries.py: the queries about the limiter and about limits of keys."""
 
 import time
 from typing import Any
@@ -53,7 +53,7 @@ async def spend(limiter: LocalLimiter) -> Decision:
     return await limiter.decide(tariff.claim(key.callers[None], "GET"))
 
 
-async def test_the_limiter_is_in_its_condition() -> None:
+async def test_the_limiter_reports_its_condition() -> None:
     limiter = memory()
     assert await asked(limiter, "limiter") == (200, limiter.condition())
 
@@ -61,19 +61,19 @@ async def test_the_limiter_is_in_its_condition() -> None:
 async def test_limits_of_a_key_for_each_of_its_organisations() -> None:
     limiter = memory()
     await spend(limiter)
-    status, told = await asked(limiter, "limits", key="k")
-    assert (status, told["store"], told["key"], told["organization"], told["routes"]) == (200, "local", "k", "acme", [])
-    assert [(each["id"], each["used"]) for each in told["limits"]] == [("minute", 1), ("organization/day", 1)]
-    _, told = await asked(limiter, "limits", key="k", organization="initech")
-    assert [(each["id"], each["used"]) for each in told["limits"]] == [("minute", 1)]
+    status, response = await asked(limiter, "limits", key="k")
+    assert (status, response["store"], response["key"], response["organization"], response["routes"]) == (200, "local", "k", "acme", [])
+    assert [(each["id"], each["used"]) for each in response["limits"]] == [("minute", 1), ("organization/day", 1)]
+    _, response = await asked(limiter, "limits", key="k", organization="initech")
+    assert [(each["id"], each["used"]) for each in response["limits"]] == [("minute", 1)]
 
 
 async def test_a_reset_is_of_what_the_key_alone_has_used() -> None:
     limiter = memory()
     await spend(limiter)
     assert await asked(limiter, "reset", key="k") == (200, {"key": "k", "reset": ["minute"]})
-    _, told = await asked(limiter, "limits", key="k")
-    assert [each["used"] for each in told["limits"]] == [0, 1]
+    _, response = await asked(limiter, "limits", key="k")
+    assert [each["used"] for each in response["limits"]] == [0, 1]
 
 
 async def test_a_quota_is_reset_only_when_it_is_named_and_rates_stay_then() -> None:
@@ -83,8 +83,8 @@ async def test_a_quota_is_reset_only_when_it_is_named_and_rates_stay_then() -> N
     await spend(limiter)
     assert await asked(limiter, "reset", key="k", quota="concurrency") == (404, {"error": "the key has no quota of this id"})
     for used in (2, 0):
-        _, told = await asked(limiter, "limits", key="k")
-        assert ([each["used"] for each in told["quotas"]], told["limits"][0]["used"]) == ([used], 1)
+        _, response = await asked(limiter, "limits", key="k")
+        assert ([each["used"] for each in response["quotas"]], response["limits"][0]["used"]) == ([used], 1)
         assert await asked(limiter, "reset", key="k", quota="calls") == (200, {"key": "k", "reset": ["calls"]})
 
 
@@ -96,12 +96,12 @@ async def test_an_unknown_key_is_not_repeated(question: str) -> None:
     assert await asked(memory(), question, key="k", organization="umbrella") == (404, error)
 
 
-async def test_while_redis_is_away_that_is_what_is_told() -> None:
-    status, told = await asked(away(), "limits", key="k")
-    assert (status, told) == (503, {"error": "The rate limit cannot be checked at present. Try again shortly."})
-    for about in ({"key": "k"}, {"key": "k", "quota": "calls"}):
-        status, told = await asked(away(), "reset", **about)
-        assert (status, told) == (503, {"error": "Redis is away: only what this gateway counts in memory was reset"})
+async def test_queries_report_that_redis_is_away() -> None:
+    status, response = await asked(away(), "limits", key="k")
+    assert (status, response) == (503, {"error": "The rate limit cannot be checked at present. Try again shortly."})
+    for parameters in ({"key": "k"}, {"key": "k", "quota": "calls"}):
+        status, response = await asked(away(), "reset", **parameters)
+        assert (status, response) == (503, {"error": "Redis is away: only what this gateway counts in memory was reset"})
 
 
 async def test_keys_in_redis_are_looked_up_there() -> None:

@@ -8,21 +8,21 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.worker.channel import Ask, Channel, Message, Told, content_of
-from gateway.worker.query_server import About, QueryServer
+from gateway.worker.channel import Channel, Message, Query, QueryResult, content_of
+from gateway.worker.query_server import QueryParameters, QueryServer
 from tests.fakes import until
 
 
 class Asker:
-    """The supervisor's end: `told` are the answers by number."""
+    """The supervisor's end: `responses` are the answers by number."""
 
     def __init__(self, channel: Channel) -> None:
-        self.told: dict[int, tuple[int, Any]] = {}
+        self.responses: dict[int, tuple[int, Any]] = {}
         channel.start(self._on_message, lambda: None)
 
     def _on_message(self, message: Message, fds: list[int]) -> None:
-        assert isinstance(message, Told)
-        self.told[message.number] = (message.status, json.loads(content_of(*fds)))
+        assert isinstance(message, QueryResult)
+        self.responses[message.number] = (message.status, json.loads(content_of(*fds)))
 
 
 @pytest.fixture
@@ -33,26 +33,30 @@ async def channels() -> AsyncIterator[tuple[Channel, Channel]]:
     theirs.close()
 
 
-async def test_each_question_has_its_clerk_and_each_answer_its_number(channels: tuple[Channel, Channel]) -> None:
+async def test_each_query_has_its_handler_and_each_response_its_number(channels: tuple[Channel, Channel]) -> None:
     patience = asyncio.Event()
 
-    async def slow(about: About) -> tuple[int, object]:
+    async def slow(parameters: QueryParameters) -> tuple[int, object]:
         await patience.wait()
-        return 200, {"about": about}
+        return 200, {"about": parameters}
 
-    async def quick(_: About) -> tuple[int, object]:
+    async def quick(_: QueryParameters) -> tuple[int, object]:
         return 404, {"error": "no"}
 
-    async def broken(_: About) -> tuple[int, object]:
+    async def broken(_: QueryParameters) -> tuple[int, object]:
         raise RuntimeError("a bug")
 
-    asker, desk = Asker(channels[0]), QueryServer(channels[1], {"slow": slow, "quick": quick, "broken": broken})
+    asker, server = Asker(channels[0]), QueryServer(channels[1], {"slow": slow, "quick": quick, "broken": broken})
     with capture_logs() as logged:
         for number, question in enumerate(("slow", "quick", "broken", "unknown")):
-            desk.take(Ask(number, question, {"key": "a"}))
-        await until(lambda: len(asker.told) == 3)
-    assert asker.told == {1: (404, {"error": "no"}), 2: (500, {"error": "internal error"}), 3: (404, {"error": "nobody here knows that"})}
+            server.start(Query(number, question, {"key": "a"}))
+        await until(lambda: len(asker.responses) == 3)
+    assert asker.responses == {
+        1: (404, {"error": "no"}),
+        2: (500, {"error": "internal error"}),
+        3: (404, {"error": "nobody here knows that"}),
+    }
     assert [(line["event"], line["question"]) for line in logged] == [("bug", "broken")]
     patience.set()
-    await until(lambda: 0 in asker.told)
-    assert asker.told[0] == (200, {"about": {"key": "a"}})
+    await until(lambda: 0 in asker.responses)
+    assert asker.responses[0] == (200, {"about": {"key": "a"}})

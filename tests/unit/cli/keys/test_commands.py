@@ -70,7 +70,7 @@ def test_where_nobody_answers_nothing_is_changed(file: Path) -> None:
     assert shown(file, "a")["state"] == "valid"
 
 
-def test_a_disabled_key_says_so_until_it_is_enabled(file: Path, redis_server: RedisProcess) -> None:
+def test_a_disabled_key_is_shown_as_disabled_until_it_is_enabled(file: Path, redis_server: RedisProcess) -> None:
     done(keys(file, "create", "--id", "a"))
     done(keys(file, "disable", "a", "--yes"))
     assert (shown(file, "a")["state"], [entry["disabled"] for entry in proofs(redis_server).values()]) == ("disabled", [True])
@@ -80,11 +80,11 @@ def test_a_disabled_key_says_so_until_it_is_enabled(file: Path, redis_server: Re
 
 def test_a_rotated_key_has_two_secrets_for_a_while(file: Path, redis_server: RedisProcess) -> None:
     old = secret.digest(secret_in(done(keys(file, "create", "--id", "a"))))
-    said = done(keys(file, "rotate", "a", "--overlap", "2h"))
-    new = secret.digest(secret_in(said))
+    printed = done(keys(file, "rotate", "a", "--overlap", "2h"))
+    new = secret.digest(secret_in(printed))
     first, second = shown(file, "a")["secrets"]
     assert (first, second["sha256"]) == ({"sha256": new, "until": None}, old)
-    assert f"valid until {second['until']}." in said
+    assert f"valid until {second['until']}." in printed
     assert {proof: entry.get("expires") for proof, entry in proofs(redis_server).items()} == {new: None, old: second["until"]}
     newest = secret.digest(secret_in(done(keys(file, "rotate", "a", "--overlap", "3h"))))
     until = {each["sha256"]: each["until"] for each in shown(file, "a")["secrets"]}
@@ -94,7 +94,7 @@ def test_a_rotated_key_has_two_secrets_for_a_while(file: Path, redis_server: Red
     assert list(proofs(redis_server)) == [last]
 
 
-def test_an_overlap_is_never_shorter_than_was_said(file: Path, redis_server: RedisProcess) -> None:
+def test_an_overlap_is_never_shorter_than_requested(file: Path, redis_server: RedisProcess) -> None:
     done(keys(file, "create", "--id", "a"))
     for _ in range(3):
         seconds, micros = redis_server.ask("TIME")
@@ -110,7 +110,7 @@ def test_a_deleted_key_is_gone(file: Path, redis_server: RedisProcess) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("delete", "a"), ("disable", "a"), ("rotate", "a", "--overlap", "0s")])
-def test_what_cannot_be_taken_back_is_asked_about(file: Path, redis_server: RedisProcess, arguments: tuple[str, ...]) -> None:
+def test_irreversible_commands_ask_for_confirmation(file: Path, redis_server: RedisProcess, arguments: tuple[str, ...]) -> None:
     done(keys(file, "create", "--id", "a"))
     before = proofs(redis_server)
     asked = keys(file, *arguments, typed="n\n")

@@ -31,7 +31,7 @@ def test_the_secret_is_shown_once_and_only_its_digest_goes_into_the_block() -> N
     assert key == {"id": f"key-{secret.digest(made)[:8]}", "secret_sha256": secret.digest(made)}
 
 
-def test_the_block_says_what_was_asked_for() -> None:
+def test_the_block_contains_the_options() -> None:
     shown = create("--id", "acme-ci", "--organization", "acme", "--organization", "initech", "--plan", "internal")
     assert shown.endswith("    organizations: [acme, initech]\n    plan: internal\n")
     assert "  - id: acme-ci\n" in shown
@@ -49,7 +49,7 @@ def test_the_block_is_accepted_by_the_configuration(tmp_path: Path) -> None:
     assert CliRunner().invoke(main, ["check", "-c", str(file)]).exit_code == 0
 
 
-def test_a_name_that_the_configuration_would_refuse_is_refused_here() -> None:
+def test_a_name_that_the_configuration_would_reject_is_rejected() -> None:
     done = CliRunner().invoke(main, ["keys", "create", "--id", "a b"])
     assert done.exit_code == 2
     assert "`a b` is not an id" in done.stderr
@@ -62,13 +62,13 @@ def test_a_key_that_the_configuration_could_not_have_is_refused(tmp_path: Path) 
     wrong = ("--id", "a", "--organization", "acne", "--plan", "gold", "--route", "orders")
     refused = keys(file, "create", *wrong)
     assert refused.exit_code == 2
-    for said in (
+    for message in (
         "no plan `gold`",
         "no organization `acne`; did you mean `acme`?",
         "`orders` matches no route",
         "`a` is the id of another one",
     ):
-        assert said in refused.stderr
+        assert message in refused.stderr
     assert "gw_" not in refused.output
     shown = done(keys(file, "create", "--id", "b", "--organization", "acme"))
     assert yaml.safe_load(shown[shown.index("keys:") :])["keys"][0]["organizations"] == ["acme"]

@@ -46,7 +46,7 @@ def test_a_foreign_secret_is_hashed_at_once(file: Path, redis_server: RedisProce
     assert not any(FOREIGN.encode() in redis_server.ask("DUMP", name) for name in redis_server.ask("KEYS", "*"))
 
 
-def test_all_that_is_wrong_is_told_with_its_line_and_nothing_is_imported(file: Path, redis_server: RedisProcess, tmp_path: Path) -> None:
+def test_all_problems_are_reported_with_their_lines_and_nothing_is_imported(file: Path, redis_server: RedisProcess, tmp_path: Path) -> None:
     done(keys(file, "create", "--id", "there"))
     before = redis_server.ask("HGETALL", NAMES.ids)
     lines = [
@@ -100,7 +100,7 @@ def test_a_secret_does_not_come_from_a_file(file: Path, tmp_path: Path) -> None:
     assert "plain-one" not in refused.output
 
 
-def test_a_secret_of_another_key_is_told(file: Path, redis_server: RedisProcess) -> None:
+def test_a_secret_of_another_key_is_reported(file: Path, redis_server: RedisProcess) -> None:
     done(typed(file, f"- {{id: a, secret_sha256: {'a' * 64}}}"))
     refused = typed(file, f"- {{id: b, secret_sha256: {'a' * 64}}}")
     assert refused.stderr == "<stdin>:1: error: key `a` has the same secret or certificate\n"
@@ -110,14 +110,14 @@ def test_a_secret_of_another_key_is_told(file: Path, redis_server: RedisProcess)
 def test_keys_may_take_the_place_of_others_and_keep_their_secrets(file: Path, redis_server: RedisProcess) -> None:
     done(typed(file, f"- {{id: a, secret_sha256: {'a' * 64}, plan: gold}}\n- {{id: b, secret_sha256: {'b' * 64}}}"))
     created = stored(redis_server)["a"]["created"]
-    said = done(
+    printed = done(
         typed(
             file,
             f"- {{id: a, organizations: [acme]}}\n- {{id: b, secret_sha256: {'d' * 64}}}\n- {{id: c, secret_sha256: {'c' * 64}}}",
             "--replace",
         )
     )
-    assert said == "3 keys imported, 2 of them in place of others\n"
+    assert printed == "3 keys imported, 2 of them in place of others\n"
     now = stored(redis_server)
     assert now["a"] == {"key": {"id": "a", "organizations": ["acme"]}, "secrets": [{"sha256": "a" * 64}], "created": created}
     assert set(redis_server.ask("HKEYS", NAMES.proofs)) == {b"a" * 64, b"d" * 64, b"c" * 64}
@@ -128,18 +128,18 @@ def test_a_dry_run_imports_nothing(file: Path, redis_server: RedisProcess) -> No
     assert redis_server.ask("KEYS", "*") == []
 
 
-def test_the_format_may_be_said(file: Path) -> None:
+def test_the_format_may_be_chosen(file: Path) -> None:
     refused = typed(file, "- {id: a}", "--format", "jsonl")
     assert refused.stderr == "<stdin>:1: error: not JSON; --format says which format it is\n"
 
 
-def test_a_source_that_cannot_be_read_is_told(file: Path, tmp_path: Path) -> None:
+def test_an_unreadable_source_is_reported(file: Path, tmp_path: Path) -> None:
     source = tmp_path / "keys.csv"
-    for content, said in ((None, "No such file"), (b"\xff", "this is not UTF-8 text")):
+    for content, message in ((None, "No such file"), (b"\xff", "this is not UTF-8 text")):
         if content is not None:
             source.write_bytes(content)
         refused = keys(file, "import", str(source))
-        assert (refused.exit_code, said in refused.stderr) == (1, True)
+        assert (refused.exit_code, message in refused.stderr) == (1, True)
 
 
 def test_an_entry_that_gateways_would_not_read_is_not_imported(file: Path, redis_server: RedisProcess) -> None:

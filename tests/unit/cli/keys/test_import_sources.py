@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.cli.keys.import_sources import Entry, entries, form_of
+from gateway.cli.keys.import_sources import ImportEntry, entries, form_of
 
 A = {"id": "a", "secret_sha256": "1" * 63 + "a", "organizations": ["acme", "initech"], "disabled": True}
 YAML = f"""\
@@ -21,23 +21,23 @@ CSV = f'id, secret_sha256, organizations, plan, disabled\na,{"1" * 63}a,"acme; i
 
 def test_yaml_is_read_as_in_the_configuration() -> None:
     assert list(entries(YAML, "yaml")) == [
-        Entry(3, A),
-        Entry(7, {"id": "2", "expires": "2030-01-01T00:00:00Z", "limits": [{"id": "minute", "max": 5, "per": "1m"}]}),
-        Entry(8, {}, "a mapping is wanted here"),
+        ImportEntry(3, A),
+        ImportEntry(7, {"id": "2", "expires": "2030-01-01T00:00:00Z", "limits": [{"id": "minute", "max": 5, "per": "1m"}]}),
+        ImportEntry(8, {}, "a mapping is wanted here"),
     ]
-    assert list(entries("- {id: a}\n", "yaml")) == [Entry(1, {"id": "a"})]
+    assert list(entries("- {id: a}\n", "yaml")) == [ImportEntry(1, {"id": "a"})]
 
 
 @pytest.mark.parametrize("text", ["", "plans: []", "keys: {store: redis}", "5"])
-def test_yaml_without_a_list_of_keys_is_told(text: str) -> None:
+def test_yaml_without_a_list_of_keys_is_reported(text: str) -> None:
     assert list(entries(text, "yaml")) == [
-        Entry(1, {}, "a list of keys is wanted, alone or under `keys:`; --format says which format it is")
+        ImportEntry(1, {}, "a list of keys is wanted, alone or under `keys:`; --format says which format it is")
     ]
 
 
 def test_yaml_keeps_dollar_signs_and_takes_aliases() -> None:
     text = "of: &of {organizations: [acme]}\nkeys:\n- {<<: *of, id: a, secret: 'a$$b${c}'}\n"
-    assert list(entries(text, "yaml")) == [Entry(3, {"organizations": ["acme"], "id": "a", "secret": "a$$b${c}"})]
+    assert list(entries(text, "yaml")) == [ImportEntry(3, {"organizations": ["acme"], "id": "a", "secret": "a$$b${c}"})]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_yaml_keeps_dollar_signs_and_takes_aliases() -> None:
         ("csv", "id, id\na,b\n"),
     ],
 )
-def test_a_field_that_stands_twice_is_told(form: str, text: str) -> None:
+def test_a_duplicate_field_is_reported(form: str, text: str) -> None:
     problems = [entry for entry in entries(text, form) if entry.problem]
     assert [(entry.line, "twice" in entry.problem) for entry in problems] == [(1 if form == "csv" else 2, True)]
 
@@ -71,7 +71,7 @@ def test_what_would_have_no_end_is_a_problem_as_any_other(form: str, text: str) 
     assert any(entry.problem for entry in entries(text, form))
 
 
-def test_text_that_is_none_is_told_with_its_line() -> None:
+def test_malformed_csv_is_reported_with_its_line() -> None:
     (entry,) = entries("keys:\n- {id: a\n", "yaml")
     assert (entry.line, entry.problem[:8]) == (3, "not YAML")
     (entry,) = entries("keys: \x00", "yaml")
@@ -80,17 +80,17 @@ def test_text_that_is_none_is_told_with_its_line() -> None:
 
 def test_json_has_an_entry_a_line() -> None:
     assert list(entries(JSON, "jsonl")) == [
-        Entry(1, A),
-        Entry(3, {}, "an object is wanted here"),
-        Entry(4, {}, "not JSON; --format says which format it is"),
+        ImportEntry(1, A),
+        ImportEntry(3, {}, "an object is wanted here"),
+        ImportEntry(4, {}, "not JSON; --format says which format it is"),
     ]
 
 
 def test_csv_has_the_names_in_its_first_line() -> None:
     assert list(entries(CSV, "csv")) == [
-        Entry(2, A),
-        Entry(3, {"id": "b", "organizations": ["acme"], "plan": "gold", "disabled": False}),
-        Entry(4, {}, "5 fields are wanted here"),
+        ImportEntry(2, A),
+        ImportEntry(3, {"id": "b", "organizations": ["acme"], "plan": "gold", "disabled": False}),
+        ImportEntry(4, {}, "5 fields are wanted here"),
     ]
     (entry,) = entries('id\n"a"b\n', "csv")
     assert entry.problem.startswith("not CSV")
@@ -127,13 +127,17 @@ PRETTY = """{
 
 
 def test_json_over_several_lines() -> None:
-    wanted = [Entry(4, {"id": "a\U0001f600", "organizations": ["acme"]}), Entry(8, {}, "an object is wanted here"), Entry(9, {"id": "b"})]
+    wanted = [
+        ImportEntry(4, {"id": "a\U0001f600", "organizations": ["acme"]}),
+        ImportEntry(8, {}, "an object is wanted here"),
+        ImportEntry(9, {"id": "b"}),
+    ]
     assert list(entries(PRETTY, "json")) == wanted
-    assert list(entries('[\n{"id": "b"}\n]', "json")) == [Entry(2, {"id": "b"})]
+    assert list(entries('[\n{"id": "b"}\n]', "json")) == [ImportEntry(2, {"id": "b"})]
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "said"),
+    ("text", "line", "message"),
     [
         ("{}", 1, "a list of keys is wanted"),
         ('{"plans": []}', 1, "a list of keys is wanted"),
@@ -143,9 +147,9 @@ def test_json_over_several_lines() -> None:
         ('[\n{"id": "a", "id": "b"}]', 2, "twice"),
     ],
 )
-def test_json_that_is_none_is_told_with_its_line(text: str, line: int, said: str) -> None:
+def test_malformed_json_is_reported_with_its_line(text: str, line: int, message: str) -> None:
     last = list(entries(text, "json"))[-1]
-    assert (last.line, said in last.problem) == (line, True)
+    assert (last.line, message in last.problem) == (line, True)
 
 
 @pytest.mark.parametrize(
@@ -195,15 +199,15 @@ def test_csv_as_programs_export_it(text: str, lines: list[int]) -> None:
 
 
 def test_blanks_in_a_secret_stay_and_columns_without_a_name_are_empty() -> None:
-    assert list(entries('id,secret\na,"b "\n', "csv")) == [Entry(2, {"id": "a", "secret": "b "})]
-    assert list(entries("id,,\na,b,\n", "csv")) == [Entry(2, {}, "3 fields are wanted here")]
+    assert list(entries('id,secret\na,"b "\n', "csv")) == [ImportEntry(2, {"id": "a", "secret": "b "})]
+    assert list(entries("id,,\na,b,\n", "csv")) == [ImportEntry(2, {}, "3 fields are wanted here")]
 
 
 def test_json_entries_one_after_another() -> None:
     """As jq writes them."""
     text = '{\n  "id": "a"\n}\n{\n  "id": "b"\n}\n'
     assert form_of("-", text) == "json"
-    assert list(entries(text, "json")) == [Entry(1, {"id": "a"}), Entry(4, {"id": "b"})]
+    assert list(entries(text, "json")) == [ImportEntry(1, {"id": "a"}), ImportEntry(4, {"id": "b"})]
 
 
 @pytest.mark.parametrize(
@@ -223,7 +227,7 @@ def test_no_key_is_lost_behind_a_list(text: str) -> None:
 
 
 def test_what_stands_behind_a_list_in_its_object_is_of_no_interest() -> None:
-    assert list(entries('{"total": 1, "keys": [{"id": "a"}], "next": null}', "json")) == [Entry(1, {"id": "a"})]
+    assert list(entries('{"total": 1, "keys": [{"id": "a"}], "next": null}', "json")) == [ImportEntry(1, {"id": "a"})]
 
 
 @pytest.mark.parametrize("text", ["[[keys]]\nid = 'a'\n", "{id: a}", '["a"', "x: [", '{"id": 1}}', "insert into keys values ('a')"])

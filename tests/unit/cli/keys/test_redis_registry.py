@@ -5,9 +5,9 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from gateway.cli import main
+from tests.redis_acl import acl_rules
 from tests.redis_server import RedisProcess, free_port
 from tests.refusing_proxy import proxy_before
-from tests.rights import rights
 from tests.unit.cli.stored import PREAMBLE, configuration, done, keys
 
 
@@ -67,7 +67,7 @@ def test_without_a_file_nobody_knows_where_keys_are() -> None:
 
 
 def test_the_rights_that_the_readme_asks_for_are_enough(tmp_path: Path, redis_server: RedisProcess) -> None:
-    redis_server.ask("ACL", "SETUSER", "editor", "on", ">pw", "~gw:*", "&gw:*", *rights("`gateway keys`"))
+    redis_server.ask("ACL", "SETUSER", "editor", "on", ">pw", "~gw:*", "&gw:*", *acl_rules("`gateway keys`"))
     file = configuration(tmp_path, redis_server)
     file.write_text(file.read_text().replace("redis://", "redis://editor:pw@"))
     done(keys(file, "create", "--id", "a"))

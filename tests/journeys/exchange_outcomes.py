@@ -1,4 +1,4 @@
-"""A gateway in this process, in front of whatever can end an exchange: for what has to be looked at from inside."""
+"""A gateway in this process, with services that end exchanges in every way, for tests that inspect its objects."""
 
 import asyncio
 import os
@@ -33,7 +33,7 @@ FLAWED = "flawed"
 
 
 class Service(asyncio.Protocol):
-    """Answers by path, or does not: what a service may do that ends an exchange in another way."""
+    """A service whose behaviour is chosen by the path: it replies, breaks off, stays silent or sends garbage."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -71,7 +71,7 @@ class Service(asyncio.Protocol):
 
 
 class Buggy:
-    """A sender that raises what none should."""
+    """An upstream that raises an unexpected exception."""
 
     id = "backend"
 
@@ -80,7 +80,7 @@ class Buggy:
 
 
 class Flawed(Recorder):
-    """Has a bug for one kind of request."""
+    """A recorder with a bug for requests whose path contains FLAWED."""
 
     def _record(self, x: Exchange, now_s: float) -> None:
         if FLAWED in x.path:
@@ -97,7 +97,7 @@ def closed_port() -> Iterator[int]:
 
 @asynccontextmanager
 async def serving(folder: Path) -> AsyncIterator[tuple[int, Listener]]:
-    """A gateway in this process, and its port."""
+    """Starts the gateway; gives its port and listener."""
     loop = asyncio.get_running_loop()
     clock = Clock(time.monotonic, time.time)
     service = await loop.create_server(Service, "127.0.0.1", 0)

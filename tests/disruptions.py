@@ -1,10 +1,10 @@
-"""What a gateway has to live through while it serves: reloads, workers that are killed, new releases.
+"""Disruptions of a gateway under load: reloads, killed workers, hot restarts.
 
     async with site(folder) as at, Load(at.gateway.port, judge=mixed) as load:
-        findings = await at.undergo("kills", load, 10)
+        findings = await at.go_through("kills", load, 10)
     assert findings.wrong == []
 
-Each reload and each release brings the other edition of the configuration.
+Each reload and each release switches to the other edition of the configuration.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.editions import services, written
+from tests.config_editions import services, written
 from tests.fakes import until
 from tests.gateway_process import GatewayProcess, running
 from tests.load import Load
@@ -31,9 +31,11 @@ _COUNTERS = ("_total", "_bucket", "_count", "_sum")
 
 @dataclass
 class Findings:
-    """Of one kind of ordeal. `held` connections were of workers that were killed, `excused` requests in flight on them."""
+    """The outcome of one kind of disruption. `held` is the number of connections that killed workers had accepted,
+    `excused` the number of failed requests on those connections.
+    """
 
-    ordeal: str
+    disruption: str
     times: int = 0
     seconds: float = 0.0
     replies: int = 0
@@ -44,7 +46,7 @@ class Findings:
 
 
 class Scraper:
-    """Reads /metrics again and again, and says which counters went back."""
+    """Reads /metrics repeatedly; `wrong` lists failed scrapes and counters that went backwards."""
 
     def __init__(self, gateway: GatewayProcess) -> None:
         self.scrapes = 0
@@ -78,20 +80,20 @@ class Site:
     def __init__(self, gateway: GatewayProcess, file: Path, texts: dict[str, str]) -> None:
         self.gateway = gateway
         self.pids = [gateway.pid]
-        """Of its supervisors, the one in charge last."""
+        """The ids of its supervisors; the current one is last."""
         self._file = file
         self._texts = texts
         self._edition = "a"
 
-    async def undergo(self, ordeal: str, load: Load, times: int, every_s: float = 0.0) -> Findings:
-        """`times` reloads, kills or releases, one every `every_s` seconds or when the one before is over."""
-        found = Findings(ordeal, times)
+    async def go_through(self, disruption: str, load: Load, times: int, every_s: float = 0.0) -> Findings:
+        """Performs `times` reloads, kills or releases, one every `every_s` seconds, or later if the previous one takes longer."""
+        found = Findings(disruption, times)
         begun, replies, failures = time.monotonic(), load.total, len(load.failures)
         scraper = Scraper(self.gateway)
         scraping = asyncio.create_task(scraper.run())
         try:
             for number in range(times):
-                excused = await getattr(self, f"_{ordeal}")(number)
+                excused = await getattr(self, f"_{disruption}")(number)
                 found.held += len(excused)
                 await load.more(100)
                 await self._pause(begun + (number + 1) * every_s)
@@ -113,9 +115,9 @@ class Site:
         return [worker for worker in found if worker["state"] == state]
 
     async def _reloads(self, number: int) -> set[int]:
-        self._turn()
-        told = await asyncio.to_thread(self.gateway.admin, "/reload?wait", "POST", {"Authorization": f"Bearer {TOKEN}"})
-        assert told[0] == 200, told
+        self._switch_edition()
+        status_and_body = await asyncio.to_thread(self.gateway.admin, "/reload?wait", "POST", {"Authorization": f"Bearer {TOKEN}"})
+        assert status_and_body[0] == 200, status_and_body
         return set()
 
     async def _kills(self, number: int) -> set[int]:
@@ -129,13 +131,13 @@ class Site:
         return accepted
 
     async def _releases(self, number: int) -> set[int]:
-        self._turn()
+        self._switch_edition()
         os.kill(self.pids[-1], signal.SIGUSR2)
         line = await self.gateway.line(lambda line: '"started"' in line and json.loads(line)["pid"] not in self.pids, WITHIN_S)
         self.pids.append(json.loads(line)["pid"])
         return set()
 
-    def _turn(self) -> None:
+    def _switch_edition(self) -> None:
         self._edition = "b" if self._edition == "a" else "a"
         self._file.write_text(self._texts[self._edition])
 
@@ -147,7 +149,7 @@ class Site:
 
 @asynccontextmanager
 async def site(folder: Path, **more: str) -> AsyncIterator[Site]:
-    """All of it running; `more` are sections of the configuration."""
+    """Starts everything; `more` are additional sections of the configuration."""
     listeners = '[{id: public, address: "127.0.0.1:0"}]'
     with started(RedisProcess(folder)) as redis:
         async with services() as ports:
@@ -163,13 +165,13 @@ async def site(folder: Path, **more: str) -> AsyncIterator[Site]:
 
 
 def _series(text: str) -> list[tuple[str, float]]:
-    """Those that may only go up."""
+    """The series of counters, with their values."""
     lines = [line.rpartition(" ") for line in text.splitlines() if line.startswith("gateway_")]
     return [(name, float(value)) for name, _, value in lines if name.partition("{")[0].endswith(_COUNTERS)]
 
 
 def _clients(pid: int, port: int) -> set[int]:
-    """Ports of the clients whose connections to `port` a process has accepted."""
+    """The client ports of the connections to `port` that process `pid` has accepted."""
     sockets = set()
     for link in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(OSError):

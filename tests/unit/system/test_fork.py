@@ -5,12 +5,12 @@ import sys
 
 import pytest
 
-from gateway.supervisor.fork import EXIT_BUG
+from gateway.system.fork import EXIT_BUG
 from gateway.system.signals import CHANGES, STOPS
 
 PROGRAM = """
 import os, signal, sys
-from gateway.supervisor.fork import fork
+from gateway.system.fork import fork
 
 kept, closed = os.memfd_create("kept"), os.memfd_create("closed")
 signal.signal(signal.SIGTERM, lambda *_: print("never in a child"))
@@ -23,30 +23,30 @@ print(os.waitstatus_to_exitcode(status))
 """
 
 
-def told(body: str) -> list[str]:
+def output(body: str) -> list[str]:
     """What a program prints that forks a child which does this."""
     done = subprocess.run([sys.executable, "-c", PROGRAM.format(body=body)], capture_output=True, text=True, timeout=30)
     return [*done.stdout.splitlines(), *done.stderr.splitlines()[-1:]]
 
 
 def test_a_child_ends_with_what_it_returns_and_goes_nowhere_else() -> None:
-    assert told("return 7") == ["7"]
+    assert output("return 7") == ["7"]
 
 
 def test_it_has_none_of_the_parent_s_descriptors_but_those_it_is_given() -> None:
     body = "os.fstat(kept)\n    try: os.fstat(closed)\n    except OSError: return 3"
-    assert told(body) == ["3"]
+    assert output(body) == ["3"]
 
 
 @pytest.mark.parametrize("number", [*STOPS, *CHANGES, signal.SIGUSR1, signal.SIGALRM])
-def test_what_is_sent_to_all_of_a_group_is_the_parent_s_affair(number: int) -> None:
-    assert told(f"os.kill(os.getpid(), {int(number)}); return 4") == ["4"]
+def test_a_child_ignores_signals_to_its_process_group(number: int) -> None:
+    assert output(f"os.kill(os.getpid(), {int(number)}); return 4") == ["4"]
 
 
-def test_where_there_is_no_process_the_parent_still_hears_its_signals() -> None:
+def test_after_a_failed_fork_the_parent_still_gets_signals() -> None:
     program = """
 import errno, signal, sys
-from gateway.supervisor.fork import fork
+from gateway.system.fork import fork
 
 def refuse(event, _):
     if event == "os.fork":
@@ -61,10 +61,10 @@ except OSError as error:
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30).stdout == "True set()\n"
 
 
-def test_strangers_are_buried_and_ours_are_left_to_us() -> None:
+def test_foreign_children_are_reaped_and_own_children_are_not() -> None:
     program = """
 import os, signal
-from gateway.supervisor.fork import fork, reap_strangers
+from gateway.system.fork import fork, reap_strangers
 
 ours = fork(lambda: 5, [])
 os.waitid(os.P_PID, ours, os.WEXITED | os.WNOWAIT)
@@ -83,8 +83,8 @@ reap_strangers(())
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30).stdout == "5\nnone left\n"
 
 
-def test_a_bug_ends_it_with_a_code_of_its_own_and_a_traceback() -> None:
-    assert told("raise KeyError('lost')") == [str(EXIT_BUG), "KeyError: 'lost'"]
+def test_a_bug_ends_the_child_with_its_own_exit_code_and_a_traceback() -> None:
+    assert output("raise KeyError('lost')") == [str(EXIT_BUG), "KeyError: 'lost'"]
 
 
 def test_codes_are_those_of_sysexits() -> None:

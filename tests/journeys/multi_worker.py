@@ -1,4 +1,4 @@
-"""Whole gateways of several workers, and what they say of themselves."""
+"""Gateway processes with several workers, and their state as the admin listener shows it."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -36,7 +36,7 @@ def written(backend: int, workers: int = 1, redis: RedisProcess | None = None, t
         "upstreams": f'[{{id: backend, targets: [{{url: "http://127.0.0.1:{backend}"}}], timeouts: {{connect: 10s}}}}]',
     } | sections
     if redis is not None:
-        # As long as a busy machine may take: who does not wait for an answer is charged here and there.
+        # Long enough for a busy machine: a call whose answer is not awaited is charged both in Redis and in memory.
         sections["redis"] = f'{{url: "{redis.url}", timeout: 2s}}'
     return configuration(backend, **sections)
 

@@ -5,8 +5,8 @@ import re
 from tests.architecture.tables import DEPLOY
 
 
-def rights(*purposes: str) -> list[str]:
-    """Those of a user that is for `purposes`, as ACL SETUSER takes them."""
+def acl_rules(*purposes: str) -> list[str]:
+    """The rules of a user for `purposes`, as arguments of ACL SETUSER."""
     rows = dict(re.findall(r"^\| (.+?) \| (.+) \|$", DEPLOY.read_text(), re.MULTILINE))
     commands = re.findall("`([A-Z ]+)`", " ".join(rows[purpose] for purpose in purposes))
     return ["-@all", *(f"+{command.lower().replace(' ', '|')}" for command in commands)]

@@ -1,4 +1,4 @@
-"""A Gateway with everything about it faked or in memory, and what it answers."""
+"""A `Gateway` whose parts are fakes or in memory."""
 
 import json
 import os
@@ -28,7 +28,7 @@ CLOCK = Clock(lambda: 1.0, lambda: 1_700_000_000.0)
 
 
 class Client:
-    """The other end of `send`; `gone` is what sending raises."""
+    """Receives replies; `send` raises `gone`, if given, after it has kept the reply."""
 
     def __init__(self, gone: BaseException | None = None) -> None:
         self.replies: list[Reply] = []
@@ -41,8 +41,8 @@ class Client:
         return len(reply.body) + len(reply.content) + len(reply.tail)
 
 
-class Away:
-    """A Limiter whose store is away under `deny`."""
+class UnavailableLimiter:
+    """A limiter whose store is unavailable, with the failure policy `deny`."""
 
     async def decide(self, claim: Claim) -> Decision:
         raise GatewayError(LIMITER_UNAVAILABLE)
@@ -69,7 +69,7 @@ def gateway(*routes: Route, limiter: Decider | None = None, allowed: frozenset[s
 
 
 async def answered(one: Gateway, x: Exchange) -> tuple[int, dict[str, Any], dict[str, str]]:
-    """Status, envelope and fields of the reply to `x`."""
+    """The status, envelope and header fields of the reply to `x`."""
     client = Client()
     await one.handle(x, client.send)
     (reply,) = client.replies

@@ -1,7 +1,7 @@
-"""Two editions of one configuration, and services that repeat what they are told: each part of a reply says whose it is.
+"""Two editions of one configuration; each part of a reply identifies the edition that produced it.
 
-The plan stands in the limit's field and is told to the service, the upstream in the body, the route in a field of its own.
-A reply whose parts belong to different editions was decided by a mixture of the two.
+The limit's header field identifies the plan, the service repeats the caller's plan, the body identifies the upstream, and a
+header field of its own the route. A reply whose parts belong to different editions was decided by a mixture of the two.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import cast
 from tests.gateway_process import KEY, configuration, digest
 
 EDITIONS = {"a": 1_000_001, "b": 2_000_002}
-"""By name, with how much a caller may do in a minute."""
+"""The limit of calls in a minute, by the name of the edition."""
 _PARTS = (
     re.compile(rb"\r\nx-edition: (\w+)"),
     re.compile(rb"\r\nx-ratelimit-limit-minute: (\d+)"),
@@ -21,11 +21,11 @@ _PARTS = (
     re.compile(rb'"plan":"(\w+)"'),
 )
 _WHOLE = {(name.encode(), str(limit).encode(), name.encode(), name.encode()) for name, limit in EDITIONS.items()}
-_TOLD = re.compile(rb"\r\nx-caller-plan: (\w+)", re.IGNORECASE)
+_CALLER_PLAN = re.compile(rb"\r\nx-caller-plan: (\w+)", re.IGNORECASE)
 
 
 def written(edition: str, services: Mapping[str, int], **sections: str) -> str:
-    """The YAML of an edition; `services` are ports by edition, `sections` as in `configuration`."""
+    """The YAML text of an edition. `services` are ports by edition; `sections` are those of `configuration`."""
     return configuration(
         services[edition],
         **{
@@ -39,14 +39,14 @@ def written(edition: str, services: Mapping[str, int], **sections: str) -> str:
 
 
 def mixed(head: bytes, body: bytes) -> str:
-    """What is wrong with a reply: "" if all of it is of one edition."""
+    """A description of what is wrong with a reply, "" if all of it belongs to one edition."""
     found = tuple(match[1] if (match := part.search(head + body)) else b"" for part in _PARTS)
     return "" if found in _WHOLE else f"of no single edition {found}"
 
 
 @asynccontextmanager
 async def services() -> AsyncIterator[dict[str, int]]:
-    """One for each edition, by port."""
+    """Starts one service for each edition; gives their ports by edition."""
     async with AsyncExitStack() as stack:
         found = {}
         for name in EDITIONS:
@@ -69,7 +69,7 @@ class _Service(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         *heads, self._unread = (self._unread + data).split(b"\r\n\r\n")
         for head in heads:
-            told = _TOLD.search(head)
-            body = b'{"service":"%b","plan":"%b"}' % (self._name, told[1] if told else b"")
+            plan = _CALLER_PLAN.search(head)
+            body = b'{"service":"%b","plan":"%b"}' % (self._name, plan[1] if plan else b"")
             lines = (b"HTTP/1.1 200 OK", b"Content-Type: application/json", b"Content-Length: %d" % len(body), b"", body)
             self._transport.write(b"\r\n".join(lines))

@@ -1,4 +1,4 @@
-"""One gateway in front of everything that can go wrong, for the journeys through the catalogue of faults."""
+"""Gateways in front of services that fail in every way, for the journeys through the catalogue of faults."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ from tests.redis_server import RedisProcess, started
 from tests.scrape import scraped
 
 EXPIRED, DISABLED, OF_A_DISABLED, READER, NARROW, ONCE, SPENT, ALONE = (f"gw_test_key_of_somebody_{name}" for name in "abcdefgh")
-"""Keys beside KEY, which may do everything and has no limit. ONCE may call once a day, SPENT once a month, ALONE once at a time."""
+"""Keys besides KEY, which is not restricted or limited. ONCE may call once a day, SPENT once a month, ALONE once at a time."""
 
 _KEYS = f"""
 - {{id: tester, secret_sha256: {digest(KEY)}, organizations: [acme], plan: unlimited}}
@@ -83,11 +83,11 @@ _SERVER = """{drain_delay: 0s, listeners: [{id: public, address: "127.0.0.1:0",
   limits: {header_bytes: 2KiB, url_bytes: 512B, body: 1KiB, header_timeout: 300ms, body_timeout: 300ms}}]}"""
 
 MOST_CONNECTIONS = 8
-"""Of the gateway in this process."""
+"""The connection limit of the gateway in this process."""
 
 
 class Buggy:
-    """An upstream that raises what no code should raise, and waits for ever when it is asked for /v1/wait."""
+    """An upstream that raises an unexpected exception, and never answers calls for /v1/wait."""
 
     id = "backend"
 
@@ -102,7 +102,7 @@ class Buggy:
 
 
 class InProcess:
-    """A gateway in this process, for what cannot be brought about, or not be watched to its end, from outside."""
+    """A gateway in this process, for faults that cannot be caused, or not be observed, from outside."""
 
     def __init__(self, log_file: Path) -> None:
         self._file = log_file
@@ -161,10 +161,9 @@ class InProcess:
         return 200, scraped(self._metrics).decode()
 
 
-class Town(NamedTuple):
-    """`gateway` has no Redis; `storeless` is told to use one that is away, and to deny then; `stored` has its keys in `redis`.
-
-    `buggy` raises, and can be cut off.
+class FaultScenarios(NamedTuple):
+    """`gateway` has no Redis. `storeless` has a Redis that does not answer, with the failure policy `deny`. `stored` keeps its keys
+    in `redis`. `buggy` raises, and its connections can be cut.
     """
 
     service: Service
@@ -176,7 +175,7 @@ class Town(NamedTuple):
 
 
 @asynccontextmanager
-async def town() -> AsyncIterator[Town]:
+async def fault_scenarios() -> AsyncIterator[FaultScenarios]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         for name in ("whole", "storeless", "stored"):
@@ -199,12 +198,12 @@ async def town() -> AsyncIterator[Town]:
             redis = stack.enter_context(started(RedisProcess(folder)))
             sections |= {"redis": f'{{url: "{redis.url}"}}', "keys": "{store: redis}"}
             stored = stack.enter_context(running(configuration(0, **sections), folder / "stored"))
-            yield Town(service, gateway, storeless, stored, redis, buggy)
+            yield FaultScenarios(service, gateway, storeless, stored, redis, buggy)
 
 
 @contextmanager
 def _closed_port() -> Iterator[int]:
-    """A port that refuses connections, and is nobody else's."""
+    """A port that refuses connections and that no other process can bind."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]
@@ -212,7 +211,7 @@ def _closed_port() -> Iterator[int]:
 
 @contextmanager
 def _full_port() -> Iterator[int]:
-    """A port whose backlog is full: connections to it are neither made nor refused."""
+    """A port whose backlog is full, so that connections are neither established nor refused."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))

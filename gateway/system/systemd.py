@@ -1,4 +1,4 @@
-"""What systemd is told: sd_notify(3), in the few lines that it takes."""
+"""Notifications to systemd, by the protocol of sd_notify(3)."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ MICROSECONDS = 1_000_000
 
 
 class Notifier:
-    """Speaks to $NOTIFY_SOCKET; without one it says nothing."""
+    """Sends to the socket in $NOTIFY_SOCKET; does nothing if there is none."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         path = environ.get("NOTIFY_SOCKET", "")
@@ -20,19 +20,19 @@ class Notifier:
         self._watchdog_s = int(interval) / MICROSECONDS / 2 if interval.isdecimal() and ours else None
         self._due = 0.0
 
-    def tell(self, *lines: str) -> None:
-        """Never waits, never fails."""
+    def notify(self, *lines: str) -> None:
+        """Never blocks, and ignores errors."""
         if not self._address:
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock, contextlib.suppress(OSError):
             sock.sendto("\n".join(lines).encode(), self._address)
 
     def alive(self, now: float) -> None:
-        """Called often; says so as often as systemd wants to hear it. `now` is the monotonic clock's reading in seconds."""
+        """Called often; notifies the watchdog twice in each of its intervals. `now` is in seconds of the monotonic clock."""
         if self._watchdog_s is not None and now >= self._due:
             self._due = now + self._watchdog_s
-            self.tell("WATCHDOG=1")
+            self.notify("WATCHDOG=1")
 
     def reloading(self, now: float) -> None:
-        """`now` is the monotonic clock's reading in seconds."""
-        self.tell("RELOADING=1", f"MONOTONIC_USEC={int(now * MICROSECONDS)}")
+        """`now` is in seconds of the monotonic clock."""
+        self.notify("RELOADING=1", f"MONOTONIC_USEC={int(now * MICROSECONDS)}")

@@ -1,4 +1,4 @@
-"""A gateway's limiter with quotas on a Redis of a test."""
+"""A Redis limiter with quotas, for tests with a real Redis."""
 
 import time
 from typing import Self
@@ -29,7 +29,7 @@ RELEASE = Posting(LEVEL.key, LEVEL.meter, "release")
 
 
 class Gateway:
-    """A limiter, and what it says of the state of Redis."""
+    """A limiter, and the states of Redis that it has reported."""
 
     def __init__(self, url: str, on_failure: OnFailure = "local", timeout_s: float = GENEROUS_S) -> None:
         self.states: list[bool] = []
@@ -61,5 +61,5 @@ class Gateway:
 
 
 def stored(server: RedisProcess) -> set[str]:
-    """The names of all keys but those of the gateways, and marks."""
+    """The names of all keys in Redis except heartbeats of gateways and marks."""
     return {key.decode() for key in server.ask("KEYS", "*") if b"{a}" in key and b"/" not in key}

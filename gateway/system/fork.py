@@ -1,4 +1,4 @@
-"""A child that runs one function and nothing else of its parent."""
+"""Child processes that run one function and share nothing else with their parent."""
 
 import contextlib
 import os
@@ -15,10 +15,10 @@ EXIT_BUG = 70
 
 
 def fork(run: Callable[[], int], keep: Iterable[int]) -> int:
-    """Start a child that ends with what `run` returns; it has standard input and output and the descriptors `keep`. Its id.
+    """Starts a child that exits with what `run` returns; returns its id. It keeps the standard streams and the descriptors `keep`.
 
-    For a process without other threads: what they hold at this instant would be held in the child for ever. The child
-    ignores signals: a terminal and a service manager send them to all of us, and what to do is the parent's to say.
+    For a process without other threads: a lock that one of them holds at this moment would stay locked in the child. The child
+    ignores signals, because a terminal and a service manager send them to the whole group; the parent decides what happens.
     Raises OSError when the system has no more processes or no memory.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -32,7 +32,7 @@ def fork(run: Callable[[], int], keep: Iterable[int]) -> int:
         return pid
     code = EXIT_BUG
     try:
-        # Before any signal: the parent's handlers would write into the parent's loop.
+        # Before signals are unblocked: the parent's handlers would write into the parent's event loop.
         signal.set_wakeup_fd(-1)
         for number in (*STOPS, *CHANGES, *IGNORED):
             signal.signal(number, signal.SIG_IGN)
@@ -48,9 +48,10 @@ def fork(run: Callable[[], int], keep: Iterable[int]) -> int:
 
 
 def reap_strangers(own: Collection[int]) -> None:
-    """Take away what is left of children that nobody here has started, all but `own` ids.
+    """Reaps ended children that this program has not started: all except those with the ids `own`.
 
-    Process 1 of a container becomes the parent of every orphan; so does a program that a shell became by `exec`.
+    Process 1 of a container becomes the parent of every orphan; a program that a shell has executed with `exec` inherits the
+    children of the shell.
     """
     with contextlib.suppress(ChildProcessError):
         while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None and ended.si_pid not in own:

@@ -1,0 +1,72 @@
+"""Reads the configuration again while the gateway serves, and puts it into force as a whole or not at all."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from gateway.observe.node_metrics import NodeMetrics
+from gateway.settings import ConfigError
+from gateway.supervisor.worker_process import WorkerStartError
+from gateway.system.clock import SYSTEM_CLOCK
+from gateway.system.one_shot_thread import Threads
+from gateway.system.systemd import Notifier
+from gateway.table.snapshot import Snapshot
+
+READ_WITHIN_S = 60.0
+"""The time to read and to compile the files: a network file system may never answer."""
+
+
+class Reloader:
+    """`read` reads and compiles the configuration in a thread; it raises ConfigError, OSError or UnicodeError. `put_into_force`
+    raises OSError or WorkerStartError, and has then changed nothing. `changing` is held during a reload.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], Snapshot],
+        put_into_force: Callable[[Snapshot], Awaitable[None]],
+        changing: asyncio.Lock,
+        threads: Threads,
+        metrics: NodeMetrics,
+        notifier: Notifier,
+    ) -> None:
+        self._read = read
+        self._put_into_force = put_into_force
+        self._changing = changing
+        self._threads = threads
+        self._metrics = metrics
+        self._notifier = notifier
+        self.due = False
+        """Whether a reload waits for the lock `changing`."""
+
+    async def reload(self) -> list[str]:
+        """Returns what is wrong with the configuration; empty if it is in force."""
+        self.due = True
+        async with self._changing:
+            self.due = False
+            self._notifier.reloading(SYSTEM_CLOCK.monotonic())
+            problems = await self._read_and_replace()
+            self._notifier.notify("READY=1")
+            return problems
+
+    async def _read_and_replace(self) -> list[str]:
+        log, metrics = structlog.get_logger(), self._metrics
+        try:
+            snapshot = await asyncio.wait_for(self._threads.run(self._read), READ_WITHIN_S)
+            await self._put_into_force(snapshot)
+        except ConfigError as error:
+            problems = [str(problem) for problem in error.problems]
+        except TimeoutError as error:
+            problems = [str(error) or f"the files were not read within {READ_WITHIN_S:g} s"]
+        except (OSError, WorkerStartError, UnicodeError) as error:
+            problems = [str(error)]
+        else:
+            metrics.reloads.labels("success").inc()
+            log.info("reloaded", config=snapshot.source, routes=len(snapshot.config.routes), keys=len(snapshot.config.keys))
+            return []
+        for problem in problems:
+            log.error("configuration refused", problem=problem)
+        metrics.reload_successful.set(0)
+        metrics.reloads.labels("failure").inc()
+        return problems

@@ -1,0 +1,161 @@
+"""Builds the parts of one worker from a configuration, and connects them."""
+
+import os
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+
+import msgspec
+import structlog
+
+from gateway.edge import Listener
+from gateway.edge.connection_limits import bounds
+from gateway.edge.from_settings import handshake_options, head_checker
+from gateway.edge.listener_events import ListenerEvents
+from gateway.edge.unread_replies import UnreadReplies
+from gateway.exchange import Exchange, Send
+from gateway.kernel.ids import Ids
+from gateway.keystore.reader import SCRIPTS as KEY_SCRIPTS
+from gateway.keystore.sync import key_sync
+from gateway.limiter.interface import Limiter
+from gateway.limiter.memory_limiter import LocalLimiter
+from gateway.limiter.outage_memory import OutageMemory
+from gateway.limiter.redis_limiter import RedisLimiter
+from gateway.net.write_batch import WriteBatch
+from gateway.observe.log import Log
+from gateway.observe.metrics import Metrics
+from gateway.observe.recent_errors import ErrorLog, ErrorRing
+from gateway.observe.shared_memory import Region
+from gateway.pipeline import Gateway
+from gateway.settings.schema.server import ListenerSettings
+from gateway.stages.prepare import ReadAhead
+from gateway.stages.record import Recorder
+from gateway.system.clock import SYSTEM_CLOCK
+from gateway.table.compile import build_routes
+from gateway.table.snapshot import Snapshot
+from gateway.table.upstreams import build_health_checks, build_upstreams
+from gateway.worker.heartbeat import Heartbeat
+from gateway.worker.queries import connections_query, query_handlers
+from gateway.worker.query_server import QueryHandler
+
+
+class WorkerContext(msgspec.Struct, frozen=True):
+    """What the supervisor gives a worker besides the configuration.
+
+    `sockets` are the bound sockets of each listener. `control` is the worker's end of the channel. `stacks_fd` is the file to which
+    the signal DUMP_STACKS writes. `workers` is the number of workers of this node, one of which `checks_targets`. `outage` is the
+    shared memory for what has to survive this worker.
+    """
+
+    sockets: list[tuple[ListenerSettings, list[socket.socket]]]
+    region: Region
+    errors: ErrorRing
+    heartbeat: Heartbeat
+    control: socket.socket
+    stacks_fd: int
+    checks_targets: bool
+    workers: int
+    outage: OutageMemory
+
+
+class Assembly:
+    """All parts of one worker. Nothing is started, and no listener exists before `build_listeners`."""
+
+    def __init__(self, snapshot: Snapshot, context: WorkerContext) -> None:
+        config = snapshot.config
+        self.snapshot = snapshot
+        self.context = context
+        self.listeners: list[Listener] = []
+        observability = config.observability
+        self.log = Log(
+            SYSTEM_CLOCK.wall,
+            format=observability.log.format,
+            level=observability.log.level,
+            access=observability.log.access,
+            secret_names=(config.auth.key.header, config.auth.key.query),
+        )
+        self.metrics = Metrics(buckets=observability.metrics.buckets, region=context.region.reopened())
+        self.outbox = WriteBatch()
+        self.unread = UnreadReplies(config.server.limits.unread, self.metrics.replies_not_taken.inc)
+        self.upstreams = build_upstreams(config, snapshot.shared_state, self.metrics, SYSTEM_CLOCK, self.outbox)
+        self.health_checks = (
+            build_health_checks(config, self.upstreams, snapshot.shared_state, self.metrics, SYSTEM_CLOCK) if context.checks_targets else []
+        )
+        self.limiter = self._limiter()
+        self.key_sync = key_sync(config, self.limiter, self.metrics, SYSTEM_CLOCK)
+        self.query_handlers: Mapping[str, QueryHandler] = {}
+        """By question; filled by `build_listeners`."""
+
+    def build_listeners(self) -> None:
+        """Builds the gateway, and the listeners that pass requests to it. Raises OSError, for example for a certificate's file."""
+        gateway = self._gateway()
+        config, ids = self.snapshot.config, Ids(os.urandom)
+        settings = [setting for setting, _ in self.context.sockets]
+        for setting, most in zip(settings, bounds(settings, config.upstreams), strict=True):
+            events = ListenerEvents(self.metrics, setting.id, SYSTEM_CLOCK.wall)
+            handshake = handshake_options(setting, events)
+            request_heads = head_checker(setting, ids, SYSTEM_CLOCK.monotonic, most)
+            handle = _handler(setting, gateway)
+            self.listeners.append(Listener(request_heads, handle, SYSTEM_CLOCK.wall, self.outbox, events.rejected, handshake, self.unread))
+
+    @property
+    def connections(self) -> int:
+        """The number of connections of clients."""
+        return sum(len(listener.connections) for listener in self.listeners)
+
+    def _gateway(self) -> Gateway:
+        config = self.snapshot.config
+        self._watch_gauges()
+        table = build_routes(config, self.upstreams, self.snapshot.faults)
+        credentials = self.snapshot.credentials
+        stored = None if self.key_sync is None else self.key_sync.keys
+        handlers = query_handlers(self.limiter, credentials.keyring, table.routes, stored)
+        self.query_handlers = {**handlers, "connections": connections_query(self.upstreams)}
+        errors = ErrorLog(self.context.errors, SYSTEM_CLOCK.wall)
+        return Gateway(
+            table=table,
+            credentials=credentials,
+            limiter=self.limiter,
+            recorder=Recorder(self.metrics, self.log.access, config.auth.key.query, errors),
+            clock=SYSTEM_CLOCK,
+            faults=self.snapshot.faults,
+            id_field=config.observability.request_id.header,
+            callers=stored,
+            read_ahead=ReadAhead(config.server.limits.read_ahead),
+        )
+
+    def _limiter(self) -> Limiter:
+        redis = self.snapshot.config.redis
+        if redis is None:
+            return LocalLimiter(SYSTEM_CLOCK)
+        url, more = redis.login_url(), () if self.snapshot.config.key_store is None else KEY_SCRIPTS
+        limiter = partial(RedisLimiter, more_scripts=more, workers=self.context.workers, memory=self.context.outage)
+        return limiter(url, redis.key_prefix, redis.timeout, redis.on_failure, SYSTEM_CLOCK, self._redis_changed)
+
+    def _redis_changed(self, up: bool, reason: str) -> None:
+        self.context.heartbeat.redis_up = up
+        self.metrics.redis_up.labels().set(up)
+        self.metrics.redis_state_changes.labels("up" if up else "down").inc()
+        if up:
+            structlog.get_logger().info("redis is up")
+        else:
+            ways = ", ".join(sorted(self.snapshot.config.ways_without_redis()))
+            structlog.get_logger().warning("redis is away", reason=reason, on_failure=ways)
+
+    def _watch_gauges(self) -> None:
+        """Connects the gauges that are read at each scrape to what they show."""
+        metrics = self.metrics
+        metrics.client_connections.watch(lambda: float(self.connections))
+        metrics.unread_bytes.watch(lambda: float(self.unread.total))
+        metrics.log_dropped.watch(lambda: float(self.log.writer.dropped))
+        for upstream in self.upstreams.values():
+            for state in ("idle", "active", "pending"):
+                metrics.upstream_connections.labels(upstream.id, state).watch(partial(getattr, upstream, state))
+        if self.snapshot.config.redis is not None:
+            metrics.redis_up.labels().set(0)
+            metrics.quota_owed.labels().watch(partial(getattr, self.limiter, "owed"))
+            metrics.quota_lost.labels().watch(partial(getattr, self.limiter, "lost"))
+
+
+def _handler(setting: ListenerSettings, gateway: Gateway) -> Callable[[Exchange, Send], Awaitable[None]]:
+    return (gateway if setting.redirect is None else gateway.redirecting(setting.redirect_port)).handle

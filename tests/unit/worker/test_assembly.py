@@ -1,0 +1,89 @@
+"""worker/assembly.py: which parts a configuration needs, and how they are connected."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+from structlog.testing import capture_logs
+
+from gateway.limiter.outage_memory import OutageMemory
+from gateway.observe.recent_errors import ErrorRing
+from gateway.observe.shared_memory import Region
+from gateway.settings import parse
+from gateway.table.snapshot import compile_snapshot
+from gateway.worker.assembly import Assembly, WorkerContext
+from gateway.worker.channel import Channel
+from gateway.worker.heartbeat import Heartbeat
+from tests.authority import Authority
+from tests.scrape import scraped
+from tests.yaml_files import LEAST
+
+REDIS = "redis: {url: 'redis://127.0.0.1:1'}\n"
+
+
+@contextmanager
+def assembled(text: str, *, checks_targets: bool = False, least: str = LEAST) -> Iterator[Assembly]:
+    config = parse(least + text)
+    ours, theirs = Channel.pair()
+    with ours, theirs, socket.create_server(("127.0.0.1", 0)) as sock:
+        sockets = [(listener, [sock]) for listener in config.server.listeners]
+        context = WorkerContext(sockets, Region.shared(), ErrorRing(), Heartbeat(), theirs, 2, checks_targets, 1, OutageMemory.shared())
+        yield Assembly(compile_snapshot(config, None, "gateway.yaml"), context)
+
+
+def test_without_redis_limits_are_counted_in_memory() -> None:
+    with assembled("") as assembly:
+        assert assembly.limiter.condition().decides == "memory"
+        assert (assembly.key_sync, assembly.health_checks, assembly.listeners) == (None, [], [])
+
+
+async def test_listeners_and_query_handlers_exist_after_build_listeners() -> None:
+    with assembled("") as assembly:
+        assembly.build_listeners()
+        assert (len(assembly.listeners), assembly.connections) == (1, 0)
+        assert set(assembly.query_handlers) == {"limiter", "limits", "reset", "connections"}
+        status, connections = await assembly.query_handlers["connections"]({})
+        assert (status, msgspec.to_builtins(connections)) == (200, {"service": [{"idle": 0, "active": 0, "pending": 0}]})
+        shown = scraped(assembly.metrics)
+        assert b"gateway_client_connections 0" in shown
+        assert b"gateway_redis_up" not in shown
+
+
+async def test_a_listener_may_redirect_to_https() -> None:
+    with assembled('server: {listeners: [{id: a, address: "127.0.0.1:0", redirect: https}]}\n') as assembly:
+        assembly.build_listeners()
+        assert len(assembly.listeners) == 1
+
+
+async def test_a_certificate_that_breaks_after_the_check_is_an_error_of_the_system(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    certificate, private_key = authority.write("a", "localhost")
+    pair = f"{{certificate: {certificate}, private_key: {private_key}}}"
+    text = f'server: {{listeners: [{{id: a, address: "127.0.0.1:0", tls: {{certificates: [{pair}]}}}}]}}\n'
+    with assembled(text) as assembly:
+        authority.spoil("a")
+        with pytest.raises(OSError, match=r"a\.crt"):
+            assembly.build_listeners()
+
+
+@pytest.mark.parametrize(("checks_targets", "count"), [(True, 1), (False, 0)])
+def test_one_worker_of_a_node_checks_the_targets(checks_targets: bool, count: int) -> None:
+    checked = LEAST.replace("}]}]\nroutes", "}], health: {path: /healthz}}]\nroutes")
+    with assembled("", checks_targets=checks_targets, least=checked) as assembly:
+        assert len(assembly.health_checks) == count
+
+
+async def test_with_redis_the_state_of_redis_is_shown_and_logged() -> None:
+    with assembled(REDIS + "keys: {store: redis}\n") as assembly:
+        assert assembly.key_sync is not None
+        assembly.build_listeners()
+        assert b"gateway_redis_up 0" in scraped(assembly.metrics)
+        with capture_logs() as lines:
+            assembly._redis_changed(True, "")
+            assembly._redis_changed(False, "refused")
+        assert [line["event"] for line in lines] == ["redis is up", "redis is away"]
+        assert lines[1]["reason"] == "refused"
+        assert not assembly.context.heartbeat.redis_up
