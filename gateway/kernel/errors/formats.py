@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from gateway.kernel.errors import words as words
-from gateway.kernel.errors.fields import add, field_of, path_of, several
+from gateway.kernel.errors.fields import add, concerned, path_of, several
 from gateway.kernel.errors.links import links_in
 from gateway.kernel.errors.objects import (
     Head,
@@ -133,8 +133,9 @@ class _Reader:
         for name, member in fields:
             if trust is _Trust.LISTS or word(name) not in words.UNTOLD:
                 self._leaves(member, "" if places and isinstance(member, dict) else add("", name), trust, depth + 1)
-        if head.text and len(self.entries) == before and (field := field_of(named, words.SURE_FIELDS)):
-            self._emit(head.text, field, named)
+        if head.text and len(self.entries) == before:
+            for field in concerned(named):
+                self._emit(head.text, field, named)
         return head
 
     def _part(self, name: str, member: "Object | list[object]", named: Object, head: Head, depth: int) -> Head:
@@ -142,6 +143,8 @@ class _Reader:
         if isinstance(member, list):
             if name in words.LISTS or name in words.BY_FIELD:
                 self._leaves(member, "", _Trust.ALL, depth)
+            return head
+        if concerned({name: member}):
             return head
         by_field = name in words.BY_FIELD or (name == "data" and named.get("status") == "fail")
         if by_field and is_form(member):

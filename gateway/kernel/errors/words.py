@@ -44,11 +44,11 @@ ERRORS = frozenset(_words("error detail fault err"))
 LISTS = frozenset(_words(
     "detail errors details message messages msg err error errormessages invalidparams violations fieldviolations parameterviolations"
     " propertyviolations suberrors issues issue reasons errorcauses causes rootcause inner unionerrors errordetails problems extra"
-    " embedded extensions fault zoderror body response result data meta envelope status children"
+    " embedded extensions fault zoderror body response responsemetadata result data meta envelope status children"
 ))  # fmt: skip
 """What may hold single errors, or another error."""
 
-WRAPPERS = frozenset(_words("extensions body response result data meta envelope status extra"))
+WRAPPERS = frozenset(_words("extensions body response responsemetadata result data meta envelope status extra"))
 """Of those, what may hold anything else as well."""
 
 BY_FIELD = frozenset(_words(
@@ -89,7 +89,7 @@ PLACES = frozenset(
 
 WHOLE = frozenset({
     "", "$", "*", "base", "__all__", "_schema", "non_field_errors", "nonFieldErrors", "_errors", "_error", "formErrors", "__root__",
-    "errors",
+    "errors", "_empty", "_required",
 })  # fmt: skip
 """In place of a field: the error is about all of what stands around it."""
 
@@ -108,6 +108,8 @@ MISSING_KINDS = frozenset(_words(
 
 MISSING_TEXT = re.compile(
     r"\bis (?:required|missing)\b|\bfield required\b|\brequired (?:field|propert|parameter)|\bfor required field\b|\breceived undefined\b"
-    r"|can'?t be blank|(?:may|must|should) not be (?:null|blank|empty)|\ARequired\Z",
+    r"|\bmissing (?:field|propert|parameter|attribute)|\bcan'?t be (?:left )?(?:null|blank|empty)\b"
+    r"|\b(?:may not|must not|should not|cannot|can not) be (?:left )?(?:null|blank|empty)\b|\ARequired\Z"
+    r"|\Aerror\.(?:path\.missing|required)\Z",
     re.IGNORECASE,
 )

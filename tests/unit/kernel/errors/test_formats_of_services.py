@@ -111,6 +111,13 @@ def told(value: object, status: int = 400) -> Translation:
         ('deep', {'errors': {'a': {'b': {'c': {'d': {'e': {'f': ['deep leaf']}}}}}}}, 'deep leaf', [('deep leaf', 'a.b.c.d.e.f')]),
         ('error map', {'error': {'email': 'is invalid', 'name': ['too short']}}, 'Parameter not valid', [('is invalid', 'email'), ('too short', 'name')]),
         ('errors map in detail', {'detail': {'errors': {'a': ['x y']}}}, 'x y', [('x y', 'a')]),
+        ('sap odata 2', {'error': {'code': 'SY/530', 'message': {'lang': 'en', 'value': 'Order is bad'}, 'innererror': {'transactionid': 'se cret', 'errordetails': [{'code': 'X', 'message': 'Enter a customer', 'propertyref': 'Order/CustomerId', 'severity': 'error'}, {'code': 'Y', 'message': 'Must be positive', 'target': '/Items/Qty'}]}}}, 'Order is bad', [('Enter a customer', 'Order.CustomerId'), ('Must be positive', 'Items.Qty')]),
+        ('odata target', {'error': {'code': 'B', 'message': 'Bad', 'target': 'Order', 'innererror': {'errordetails': 'se cret'}, 'details': [{'code': 'N', 'target': 'Address/Zip', 'message': 'is bad'}, {'target': 'the whole / order', 'message': 'is odd'}]}}, 'Bad', [('is bad', 'Address.Zip'), ('is odd', 'the whole / order')]),
+        ('twirp', {'code': 'invalid_argument', 'msg': 'size must be > 0', 'meta': {'argument': 'size'}}, 'size must be > 0', [('size must be > 0', 'size')]),
+        ('twirp whole', {'code': 'internal', 'msg': 'it broke', 'meta': {'argument': ''}}, 'it broke', []),
+        ('hapi keys', {'statusCode': 400, 'error': 'Bad Request', 'message': 'Invalid request payload input', 'validation': {'source': 'payload', 'keys': ['a.b', 'c', 7, '']}}, 'Invalid request payload input', [('Invalid request payload input', 'a.b'), ('Invalid request payload input', 'c')]),
+        ('slack', {'ok': False, 'error': 'invalid_arguments', 'response_metadata': {'messages': ['[ERROR] missing required field: channel']}}, '[ERROR] missing required field: channel', [('[ERROR] missing required field: channel', None)]),
+        ('cakephp', {'message': 'A validation error occurred', 'code': 422, 'errors': {'email': {'_empty': 'This field cannot be left empty'}}}, 'A validation error occurred', [('This field cannot be left empty', 'email')]),
         ('exc', {'error': {'message': 'boom\n    at secret (/x.js:1:1)', 'stack': 'se'}}, 'boom', []),
     ],
 )  # fmt: skip
@@ -136,6 +143,28 @@ def test_of_many_services(name: str, value: object, message: str, details: list[
 )  # fmt: skip
 def test_forms_in_forms(value: object, details: list[tuple[str, str | None]]) -> None:
     assert [(detail.text, detail.field) for detail in told(value).details] == details
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cannot be blank",
+        "User.name cannot be null",
+        "This field can not be left empty",
+        "Name can't be empty",
+        "error.path.missing",
+        "error.required",
+        "missing field `name` at line 1",
+        "Missing parameter: size",
+    ],
+)
+def test_what_is_missing_is_told_by_the_code(text: str) -> None:
+    assert told({"errors": {"name": [text]}}).code == 1000
+
+
+@pytest.mark.parametrize("text", ["cannot be blankets", "error.path.missingno", "permission error.required", "is not blank enough"])
+def test_what_is_not_missing_is_not_told_by_the_code(text: str) -> None:
+    assert told({"errors": {"name": [text]}}).code == 1001
 
 
 def test_fields_have_dots_at_any_depth() -> None:
