@@ -15,7 +15,7 @@ _NO_LABEL = re.compile(
 )
 _INDEX = re.compile(r"\[[\"']?([\w-]{1,64})[\"']?\]")
 _CLASS = re.compile(r"\w{1,100}(?:Error|Exception)")
-_LISTED = ("fields", "keys", "params", "expression")
+_LISTED = ("fields", "keys", "params", "expression", "members", "membernames")
 """Names of lists that hold one field in each element."""
 
 _SLASHED = ("target", "propertyref")

@@ -87,7 +87,9 @@ def found_in(value: object) -> Found:
     reader = _Reader()
     head = reader.head(value, 0)
     text = head.text or ("" if reader.entries else head.label)
-    return Found(head.title if head.title != text else "", text, head.explanation or text, list(reader.entries), reader.links)
+    placed = {entry.text for entry in reader.entries if entry.field}
+    entries = [entry for entry in reader.entries if entry.field or entry.text not in placed]
+    return Found(head.title if head.title != text else "", text, head.explanation or text, entries, reader.links)
 
 
 class _Reader:
@@ -189,7 +191,11 @@ class _Reader:
                 inside = (
                     name in words.WHOLE or (form and not isinstance(member, str)) or (known in words.BY_FIELD and trust is _Trust.SENTENCES)
                 )
-                self._leaves(member, path if inside else add(path, name), trust, depth)
+                if form and isinstance(member, list) and known in words.BRANCHES:
+                    for index, element in enumerate(member[:_MOST_NODES]):
+                        self._leaves(element, add(path, str(index)), trust, depth + 1)
+                else:
+                    self._leaves(member, path if inside else add(path, name), trust, depth)
 
     def _single(self, value: Object, path: str, depth: int, *, listed: bool) -> bool:
         """Reads `value` as one single error, and says whether it is one."""
@@ -212,7 +218,9 @@ class _Reader:
         before = len(self.entries)
         for name, member in nested:
             wrapped = name in words.WRAPPERS
-            self._leaves(member, "" if wrapped else field, _Trust.SENTENCES if wrapped else _Trust.ALL, depth + 1)
+            about = bool(text) and name in ("detail", "details") and isinstance(member, dict)  # data, or an explanation
+            trust = _Trust.SENTENCES if wrapped else _Trust.LISTS if about else _Trust.ALL
+            self._leaves(member, "" if wrapped else field, trust, depth + 1)
         if isinstance(constraints, dict):  # class-validator
             self._fields({"": list(constraints.values())}, field, _Trust.ALL, depth + 1)
         if text and len(self.entries) == before:

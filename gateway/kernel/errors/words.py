@@ -60,9 +60,12 @@ BY_FIELD = frozenset(_words(
 FORM = frozenset(_words("errors children properties items"))
 """The members of a node in the tree of a form: those under `children`, `properties` and `items` are fields of it."""
 
+BRANCHES = frozenset(_words("children properties items"))
+"""Those of `FORM` that hold more nodes."""
+
 FIELDS = _words(
     "loc field fieldname property propertyname propertypath param parameter attr attribute path instancepath instancelocation datapath"
-    " pointer expression header name target location key errorpath propertyref keys params fields"
+    " pointer expression header name target location key errorpath propertyref keys params fields members membernames"
 )
 """The field that a single error is about, the best first."""
 
@@ -89,7 +92,7 @@ PLACES = frozenset(
 
 WHOLE = frozenset({
     "", "$", "*", "base", "__all__", "_schema", "non_field_errors", "nonFieldErrors", "_errors", "_error", "formErrors", "__root__",
-    "errors", "_empty", "_required",
+    "errors", "_empty", "_required", "_server_messages",
 })  # fmt: skip
 """In place of a field: the error is about all of what stands around it."""
 
