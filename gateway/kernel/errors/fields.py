@@ -15,8 +15,11 @@ _NO_LABEL = re.compile(
 )
 _INDEX = re.compile(r"\[[\"']?([\w-]{1,64})[\"']?\]")
 _CLASS = re.compile(r"\w{1,100}(?:Error|Exception)")
-_LISTED = ("fields", "keys", "params", "expression")
+_LISTED = ("fields", "keys", "params", "expression", "members", "membernames")
 """Names of lists that hold one field in each element."""
+
+_SLASHED = ("target", "propertyref")
+"""Where OData writes the path of a property, with slashes between its steps."""
 
 _Object = dict[str, object]
 
@@ -39,6 +42,18 @@ def path_of(value: _Object, named: _Object) -> str:
 def field_of(named: _Object, names: tuple[str, ...]) -> str:
     """The first of `names` under which a field stands, "" for none."""
     return next((field for name in names if (field := _field(name, named.get(name)))), "")
+
+
+def concerned(named: _Object) -> tuple[str, ...]:
+    """The fields that the one sentence about the whole error is about: said beside it, by hapi in `validation`, by Twirp in `meta`."""
+    field = field_of(named, words.SURE_FIELDS)
+    if field:
+        return (field,)
+    validation, meta = named.get("validation"), named.get("meta")
+    if isinstance(validation, dict) and isinstance(validation.get("source"), str) and isinstance(keys := validation.get("keys"), list):
+        return tuple(field for key in keys[:_MOST_STEPS] if isinstance(key, str) and (field := add("", key)))
+    argument = meta.get("argument") if isinstance(meta, dict) else None
+    return (add("", argument),) if isinstance(argument, str) and add("", argument) else ()
 
 
 def several(named: _Object) -> tuple[str, ...]:
@@ -73,7 +88,7 @@ def _field(name: str, part: object) -> str:
         return clean(".".join(steps), LONGEST_FIELD)
     if not isinstance(part, str) or (name == "location" and part in words.REQUEST_PARTS) or (name == "name" and _CLASS.fullmatch(part)):
         return ""
-    return add("", part)
+    return add("", part.replace("/", ".") if name in _SLASHED and " " not in part and not part.startswith("/") else part)
 
 
 def _step(step: object) -> str:

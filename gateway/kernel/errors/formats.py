@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from gateway.kernel.errors import words as words
-from gateway.kernel.errors.fields import add, field_of, path_of, several
+from gateway.kernel.errors.fields import add, concerned, path_of, several
 from gateway.kernel.errors.links import links_in
 from gateway.kernel.errors.objects import (
     Head,
@@ -90,7 +90,9 @@ def found_in(value: object) -> ErrorContents:
     reader = _Reader()
     head = reader.head(value, 0)
     text = head.text or ("" if reader.entries else head.label)
-    return ErrorContents(head.title if head.title != text else "", text, head.explanation or text, list(reader.entries), reader.links)
+    placed = {entry.text for entry in reader.entries if entry.field}
+    entries = [entry for entry in reader.entries if entry.field or entry.text not in placed]
+    return ErrorContents(head.title if head.title != text else "", text, head.explanation or text, entries, reader.links)
 
 
 class _Reader:
@@ -136,8 +138,9 @@ class _Reader:
         for name, member in fields:
             if trust is _Trust.LISTS or word(name) not in words.UNTOLD:
                 self._leaves(member, "" if parts and isinstance(member, dict) else add("", name), trust, depth + 1)
-        if head.text and len(self.entries) == before and (field := field_of(named, words.SURE_FIELDS)):
-            self._emit(head.text, field, named)
+        if head.text and len(self.entries) == before:
+            for field in concerned(named):
+                self._emit(head.text, field, named)
         return head
 
     def _part(self, name: str, member: "Object | list[object]", named: Object, head: Head, depth: int) -> Head:
@@ -145,6 +148,8 @@ class _Reader:
         if isinstance(member, list):
             if name in words.LISTS or name in words.BY_FIELD:
                 self._leaves(member, "", _Trust.ALL, depth)
+            return head
+        if concerned({name: member}):
             return head
         by_field = name in words.BY_FIELD or (name == "data" and named.get("status") == "fail")
         if by_field and is_form(member):
@@ -189,7 +194,11 @@ class _Reader:
                 inside = (
                     name in words.WHOLE or (form and not isinstance(member, str)) or (known in words.BY_FIELD and trust is _Trust.SENTENCES)
                 )
-                self._leaves(member, path if inside else add(path, name), trust, depth)
+                if form and isinstance(member, list) and known in words.BRANCHES:
+                    for index, element in enumerate(member[:_MOST_NODES]):
+                        self._leaves(element, add(path, str(index)), trust, depth + 1)
+                else:
+                    self._leaves(member, path if inside else add(path, name), trust, depth)
 
     def _single(self, value: Object, path: str, depth: int, *, listed: bool) -> bool:
         """Reads `value` as a single error. Returns whether it is one."""
@@ -212,7 +221,9 @@ class _Reader:
         before = len(self.entries)
         for name, member in nested:
             wrapped = name in words.WRAPPERS
-            self._leaves(member, "" if wrapped else field, _Trust.SENTENCES if wrapped else _Trust.ALL, depth + 1)
+            about = bool(text) and name in ("detail", "details") and isinstance(member, dict)  # data, or an explanation
+            trust = _Trust.SENTENCES if wrapped else _Trust.LISTS if about else _Trust.ALL
+            self._leaves(member, "" if wrapped else field, trust, depth + 1)
         if isinstance(constraints, dict):  # class-validator
             self._fields({"": list(constraints.values())}, field, _Trust.ALL, depth + 1)
         if text and len(self.entries) == before:

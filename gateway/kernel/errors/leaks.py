@@ -54,11 +54,13 @@ _OPAQUE = re.compile(
 )
 _LOGIN = re.compile(r"[^\s@:/]*[:/][^\s@]*@(?:\w{2,5}\(|//|[\w.-]+(?::\d|/\w))")
 
-_SECRET_KEY = re.compile(
-    r"(?<![a-z])(?:password|passwd|pwd|passphrase|pass|account_?key|shared_?access_?(?:key|signature)|secret(?:_?(?:access_?)?key)?"
-    r"|client_?secret|access_?key|api_?key|private_?key|auth_?token)\s?=\s?[^\s=]",
-    re.IGNORECASE,
+_SECRETS = (
+    r"(?:password|passwd|pwd|passphrase|pass|account_?key|shared_?access_?(?:key|signature)|secret(?:_?(?:access_?)?key)?"
+    r"|client_?secret|access_?key|api_?key|private_?key|auth_?token)"
 )
+_SECRET_KEY = re.compile(rf"(?<![a-z]){_SECRETS}\s?=\s?[^\s=]", re.IGNORECASE)
+_SECRET_MEMBER = re.compile(rf"[\"']{_SECRETS}\\?[\"']\s?:\s?\\?[\"'][^\"'\\]", re.IGNORECASE)
+"""As in the settings of a connection, written out by JSON or Python."""
 _PLACE_KEY = re.compile(
     r"(?<![a-z])(?:data source|server|host(?:name|addr)?|endpoint"
     r"|default ?endpoints ?protocol|db_?name|database|initial catalog|driver)\s?=\s?[^\s=]",
@@ -83,7 +85,7 @@ def without_trace(text: str) -> str:
 def without_connections(text: str) -> str:
     """`text` with its connection strings replaced by `REDACTED`."""
     if ":" in text:
-        text = _OPAQUE.sub(REDACTED, text)
+        text = _without_members(_OPAQUE.sub(REDACTED, text))
     if "=" in text:
         text = _without_pairs(text)
     if ":" in text:
@@ -123,6 +125,15 @@ def _without_pairs(text: str) -> str:
     if secret is None and (location is None or (login is None and _PLACE_KEY.search(text, location.end()) is None)):
         return text
     return text[: min(found)] + REDACTED
+
+
+def _without_members(text: str) -> str:
+    """Cut before the object that has a secret among its members."""
+    secret = _SECRET_MEMBER.search(text)
+    if secret is None:
+        return text
+    opened = text.rfind("{", 0, secret.start())
+    return text[: opened if opened >= 0 else secret.start()] + REDACTED
 
 
 def _without_url(token: str) -> str:

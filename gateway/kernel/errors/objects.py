@@ -38,6 +38,8 @@ def named_by_words(value: Object) -> Object:
         key = word(name)
         if key not in words.INTERNAL or key == "stackentries":
             named.setdefault(key, text_member(key, member) if key in words.TEXTS else member)
+        elif key == "innererror" and isinstance(member, dict) and isinstance(listed := member.get("errordetails"), list):
+            named.setdefault("errordetails", listed)  # OData 2 keeps its single errors there
     return named
 
 

@@ -46,11 +46,11 @@ ERRORS = frozenset(_words("error detail fault err"))
 LISTS = frozenset(_words(
     "detail errors details message messages msg err error errormessages invalidparams violations fieldviolations parameterviolations"
     " propertyviolations suberrors issues issue reasons errorcauses causes rootcause inner unionerrors errordetails problems extra"
-    " embedded extensions fault zoderror body response result data meta envelope status children"
+    " embedded extensions fault zoderror body response responsemetadata result data meta envelope status children"
 ))  # fmt: skip
 """What may hold single errors, or another error."""
 
-WRAPPERS = frozenset(_words("extensions body response result data meta envelope status extra"))
+WRAPPERS = frozenset(_words("extensions body response responsemetadata result data meta envelope status extra"))
 """Of those, what may hold anything else as well."""
 
 BY_FIELD = frozenset(_words(
@@ -62,9 +62,12 @@ BY_FIELD = frozenset(_words(
 FORM = frozenset(_words("errors children properties items"))
 """The members of a node in the tree of a form: those under `children`, `properties` and `items` are fields of it."""
 
+BRANCHES = frozenset(_words("children properties items"))
+"""Those of `FORM` that hold more nodes."""
+
 FIELDS = _words(
     "loc field fieldname property propertyname propertypath param parameter attr attribute path instancepath instancelocation datapath"
-    " pointer expression header name target location key errorpath propertyref keys params fields"
+    " pointer expression header name target location key errorpath propertyref keys params fields members membernames"
 )
 """The field that a single error is about, the best first."""
 
@@ -91,7 +94,7 @@ REQUEST_PARTS = frozenset(
 
 WHOLE = frozenset({
     "", "$", "*", "base", "__all__", "_schema", "non_field_errors", "nonFieldErrors", "_errors", "_error", "formErrors", "__root__",
-    "errors",
+    "errors", "_empty", "_required", "_server_messages",
 })  # fmt: skip
 """In place of a field: the error is about all of what stands around it."""
 
@@ -110,6 +113,8 @@ MISSING_KINDS = frozenset(_words(
 
 MISSING_TEXT = re.compile(
     r"\bis (?:required|missing)\b|\bfield required\b|\brequired (?:field|propert|parameter)|\bfor required field\b|\breceived undefined\b"
-    r"|can'?t be blank|(?:may|must|should) not be (?:null|blank|empty)|\ARequired\Z",
+    r"|\bmissing (?:field|propert|parameter|attribute)|\bcan'?t be (?:left )?(?:null|blank|empty)\b"
+    r"|\b(?:may not|must not|should not|cannot|can not) be (?:left )?(?:null|blank|empty)\b|\ARequired\Z"
+    r"|\Aerror\.(?:path\.missing|required)\Z",
     re.IGNORECASE,
 )

@@ -35,7 +35,7 @@ def reported(value: object, status: int = 400) -> Translation:
         ('zod4', {'success': False, 'error': {'name': 'ZodError', 'message': '[\n {"code":"invalid_type","path":["email"],"message":"expected string"}\n]'}}, 'expected string', [('expected string', 'email')]),
         ('zod flat', {'formErrors': [], 'fieldErrors': {'name': ['Required'], 'user': ['Bad']}}, 'Missing attribute or field', [('Required', 'name'), ('Bad', 'user')]),
         ('zod format', {'_errors': [], 'name': {'_errors': ['Required']}, 'user': {'_errors': [], 'email': {'_errors': ['Bad email']}}}, 'Missing attribute or field', [('Required', 'name'), ('Bad email', 'user.email')]),
-        ('zod tree', {'errors': [], 'properties': {'name': {'errors': ['Too short']}, 'tags': {'errors': [], 'items': [None, {'errors': ['bad']}]}}}, 'Parameter not valid', [('Too short', 'name'), ('bad', 'tags')]),
+        ('zod tree', {'errors': [], 'properties': {'name': {'errors': ['Too short']}, 'tags': {'errors': [], 'items': [None, {'errors': ['bad']}]}}}, 'Parameter not valid', [('Too short', 'name'), ('bad', 'tags.1')]),
         ('zod union', {'error': {'issues': [{'code': 'invalid_union', 'unionErrors': [{'issues': [{'path': ['a'], 'message': 'x bad'}], 'name': 'ZodError'}], 'path': [], 'message': 'Invalid input'}]}}, 'x bad', [('x bad', 'a')]),
         ('odata4', {'error': {'code': 'SY/530', 'message': {'lang': 'en', 'value': "Resource not found for segment 'Order'."}}}, "Resource not found for segment 'Order'.", []),
         ('odata3', {'odata.error': {'code': '', 'message': {'lang': 'en-US', 'value': 'No HTTP resource'}}}, 'No HTTP resource', []),
@@ -114,6 +114,19 @@ def reported(value: object, status: int = 400) -> Translation:
         ('deep', {'errors': {'a': {'b': {'c': {'d': {'e': {'f': ['deep leaf']}}}}}}}, 'deep leaf', [('deep leaf', 'a.b.c.d.e.f')]),
         ('error map', {'error': {'email': 'is invalid', 'name': ['too short']}}, 'Parameter not valid', [('is invalid', 'email'), ('too short', 'name')]),
         ('errors map in detail', {'detail': {'errors': {'a': ['x y']}}}, 'x y', [('x y', 'a')]),
+        ('sap odata 2', {'error': {'code': 'SY/530', 'message': {'lang': 'en', 'value': 'Order is bad'}, 'innererror': {'transactionid': 'se cret', 'errordetails': [{'code': 'X', 'message': 'Enter a customer', 'propertyref': 'Order/CustomerId', 'severity': 'error'}, {'code': 'Y', 'message': 'Must be positive', 'target': '/Items/Qty'}]}}}, 'Order is bad', [('Enter a customer', 'Order.CustomerId'), ('Must be positive', 'Items.Qty')]),
+        ('odata target', {'error': {'code': 'B', 'message': 'Bad', 'target': 'Order', 'innererror': {'errordetails': 'se cret'}, 'details': [{'code': 'N', 'target': 'Address/Zip', 'message': 'is bad'}, {'target': 'the whole / order', 'message': 'is odd'}]}}, 'Bad', [('is bad', 'Address.Zip'), ('is odd', 'the whole / order')]),
+        ('twirp', {'code': 'invalid_argument', 'msg': 'size must be > 0', 'meta': {'argument': 'size'}}, 'size must be > 0', [('size must be > 0', 'size')]),
+        ('twirp whole', {'code': 'internal', 'msg': 'it broke', 'meta': {'argument': ''}}, 'it broke', []),
+        ('hapi keys', {'statusCode': 400, 'error': 'Bad Request', 'message': 'Invalid request payload input', 'validation': {'source': 'payload', 'keys': ['a.b', 'c', 7, '']}}, 'Invalid request payload input', [('Invalid request payload input', 'a.b'), ('Invalid request payload input', 'c')]),
+        ('slack', {'ok': False, 'error': 'invalid_arguments', 'response_metadata': {'messages': ['[ERROR] missing required field: channel']}}, '[ERROR] missing required field: channel', [('[ERROR] missing required field: channel', None)]),
+        ('cakephp', {'message': 'A validation error occurred', 'code': 422, 'errors': {'email': {'_empty': 'This field cannot be left empty'}}}, 'A validation error occurred', [('This field cannot be left empty', 'email')]),
+        ('oci registry', {'errors': [{'code': 'MANIFEST_UNKNOWN', 'message': 'manifest unknown', 'detail': {'Tag': 'se cret'[:2], 'Name': 'library/x'}}]}, 'manifest unknown', [('manifest unknown', None)]),
+        ('details of one', {'errors': [{'message': 'Invalid order', 'details': {'name': ['Required'], 'qty': 'must be positive'}}]}, 'Missing attribute or field', [('Required', 'name'), ('must be positive', 'qty')]),
+        ('abp', {'error': {'message': 'Not valid!', 'validationErrors': [{'message': 'Name is odd', 'members': ['name', 'title']}]}}, 'Not valid!', [('Name is odd', 'name'), ('Name is odd', 'title')]),
+        ('data annotations', [{'memberNames': ['Name'], 'errorMessage': 'The Name is odd.'}], 'The Name is odd.', [('The Name is odd.', 'Name')]),
+        ('yup inner', {'name': 'ValidationError', 'errors': ['name is odd', 'age is odd', 'all is odd'], 'inner': [{'path': 'name', 'message': 'name is odd'}, {'path': 'age', 'message': 'age is odd'}]}, 'Parameter not valid', [('all is odd', None), ('name is odd', 'name'), ('age is odd', 'age')]),
+        ('frappe', {'exc_type': 'ValidationError', '_server_messages': '["{\\"message\\": \\"Customer is odd\\"}"]'}, 'Customer is odd', [('Customer is odd', None)]),
         ('exc', {'error': {'message': 'boom\n    at secret (/x.js:1:1)', 'stack': 'se'}}, 'boom', []),
     ],
 )  # fmt: skip
@@ -139,6 +152,28 @@ def test_of_many_services(name: str, value: object, message: str, details: list[
 )  # fmt: skip
 def test_forms_in_forms(value: object, details: list[tuple[str, str | None]]) -> None:
     assert [(detail.text, detail.field) for detail in reported(value).details] == details
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cannot be blank",
+        "User.name cannot be null",
+        "This field can not be left empty",
+        "Name can't be empty",
+        "error.path.missing",
+        "error.required",
+        "missing field `name` at line 1",
+        "Missing parameter: size",
+    ],
+)
+def test_what_is_missing_is_told_by_the_code(text: str) -> None:
+    assert reported({"errors": {"name": [text]}}).code == 1000
+
+
+@pytest.mark.parametrize("text", ["cannot be blankets", "error.path.missingno", "permission error.required", "is not blank enough"])
+def test_what_is_not_missing_is_not_told_by_the_code(text: str) -> None:
+    assert reported({"errors": {"name": [text]}}).code == 1001
 
 
 def test_fields_have_dots_at_any_depth() -> None:

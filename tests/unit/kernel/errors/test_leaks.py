@@ -92,6 +92,10 @@ def test_what_is_no_trace_stays(text: str) -> None:
         ("x Endpoint=sb://a/;SharedAccessKeyName=b;SharedAccessKey=c", "x […]"),
         ("x DB_PASSWORD=p", "x DB_[…]"),
         ("x Host=a;Database=b", "x […]"),
+        ("boom: {'host': 'db', 'user': 'app', 'password': 'x'} is bad", "boom: […]"),
+        ('boom: {"host":"db","password":"x"}', "boom: […]"),
+        ('boom: {\\"host\\":\\"db\\",\\"pwd\\": \\"x\\"}', "boom: […]"),
+        ("boom 'client_secret': 'x'", "boom […]"),
     ],
 )
 def test_a_connection_string_is_replaced(text: str, kept: str) -> None:
@@ -103,6 +107,7 @@ def test_a_connection_string_is_replaced(text: str, kept: str) -> None:
     [
         "see https://medium.com/@user/x", "mail a@b.com or mailto:a@b.com", "email:foo@bar.com is odd", "limit=5; offset=3", "host=a is odd", "app://callback is fine",
         "a :// b", "://x", "1://x", "", "pkg@1.2", "@", "user=a; port=b", "password is too short",
+        "{'password': ['too short']}", "password: must be longer", '"password": null', "{'user': 'a'}",
     ],
 )  # fmt: skip
 def test_what_is_none_stays(text: str) -> None:
@@ -113,7 +118,7 @@ def test_what_is_none_stays(text: str) -> None:
     "atom",
     [
         "a", "://", " at ", "at a.", "#1 ", "host=", "password", "a:b@", "a://@ ", ".py:", ".py:1 ", "thread '", "panic", "\n ", "(", '"', "jdbc:", "at a(", "@", "file ", "x=",
-        "user ", "data source", "Uncaught ", "a.", "goroutine 1", "\n\t", "secret_", "-", "sb",
+        "user ", "data source", "Uncaught ", "a.", "goroutine 1", "\n\t", "secret_", "-", "sb", "{", "{\"password\":", "'pass' : ",
     ],
 )  # fmt: skip
 def test_any_text_costs_its_length(atom: str) -> None:
