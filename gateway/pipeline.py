@@ -9,6 +9,7 @@ from gateway.kernel.http.path_safety import merged
 from gateway.kernel.limits.quota import Reservation
 from gateway.keystore.cache import StoredKeys
 from gateway.limiter.interface import Limiter
+from gateway.net.turns import Turns
 from gateway.stages.error_reply import refuse
 from gateway.stages.identify import authorize, identify, identify_stored, take_credentials
 from gateway.stages.limit import refuse_spent
@@ -27,7 +28,7 @@ ANSWERED_WITHIN_S = 55.0
 """Clients commonly give up after 60 s: the time that a body took to arrive is taken from the upstream's, unless a route has more."""
 SHORTEST_CALL_S = 5.0
 LARGE_BYTES = 64 * 1024
-"""A body beyond this size is not held longer than somebody needs it."""
+"""A body beyond this size is not held longer than somebody needs it, and a reply's is worked on in a turn of its own."""
 
 
 def _hurry(call: Call, spent_s: float) -> None:
@@ -66,6 +67,7 @@ class Gateway:
         self.id_field = id_field
         self.stored = stored
         self.ahead = Ahead() if ahead is None else ahead
+        self._turns = Turns()
         self._visitors = Visitors()
         self._accounts = Accounts(limiter, table.routes)
 
@@ -175,6 +177,8 @@ class Gateway:
             if x.body is not None:  # what was waited for the rest of one that is passed on as it comes
                 x.upstream_s -= x.body.waited_s - x.client_s
                 x.client_s = x.body.waited_s
+        if len(x.answer.body) > LARGE_BYTES and x.answer.stream is None:
+            await self._turns.take(len(x.answer.body))
         return normalize(x.answer, x, route)
 
     async def _look(self, x: Exchange) -> None:

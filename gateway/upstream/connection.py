@@ -25,6 +25,7 @@ from gateway.kernel.faults import (
     UPSTREAM_TIMEOUT,
     GatewayError,
 )
+from gateway.net.turns import LARGE_BYTES, Turns
 from gateway.net.write_batch import Outbox
 from gateway.upstream.call import Answer, Call
 from gateway.upstream.connection_shares import Owner
@@ -48,13 +49,15 @@ class Connection(asyncio.Protocol):
     peer: str
     _call: Call
 
-    def __init__(self, owner: Owner, target: str, origin: Origin, clock: Clock, loop: asyncio.AbstractEventLoop, outbox: Outbox) -> None:
+    def __init__(
+        self, owner: Owner, target: str, origin: Origin, clock: Clock, loop: asyncio.AbstractEventLoop, outbox: Outbox, turns: Turns
+    ) -> None:
         self._owner = owner
         self._target = target
         self._origin = origin
         self._clock = clock
         self._loop = loop
-        self._outbox = outbox
+        self._outbox, self._turns = outbox, turns
         self._readable = select.poll()
         self._waiter: asyncio.Future[Answer] | None = None
         self._buffer = bytearray()
@@ -200,6 +203,9 @@ class Connection(asyncio.Protocol):
         self._buffer += data
         call, kind = self._call, kind_of(self._reply.fields, self._buffer)
         if len(self._buffer) <= call.buffer_bytes and call.buffer_bytes and kind not in STREAMED:
+            if len(self._buffer) > LARGE_BYTES and self._turns.spent(len(data)):
+                self._transport.pause_reading()
+                self._turns.later(self._read_on)
             return
         waiter = self._waiter
         assert waiter is not None
@@ -215,6 +221,10 @@ class Connection(asyncio.Protocol):
         self._deadline.streams(call.events_idle_timeout_s if self._events else call.idle_timeout_s)
         waiter.set_result(self._answer(bytes(self._buffer), self._stream))
         self._buffer.clear()
+
+    def _read_on(self) -> None:
+        if self.closed is None:
+            self._transport.resume_reading()
 
     def _head_arrived(self) -> None:
         if self._upload is None:

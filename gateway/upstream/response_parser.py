@@ -20,7 +20,8 @@ class ReplyReader:
 
     `received` counts bytes since `begin`. `complete` says that the reply has ended, `clean` that nothing came after
     it, `keep` that its sender keeps the connection. `until_eof`: its body ends with the connection. `in_doubt`: by its method or
-    its status it has no body, and it says that it has one, which may follow or not.
+    its status it has no body, and it says that it has one, or to HEAD that another method's reply has one. That may follow, however
+    late: when it comes, the next call may be under way, whose reply it would be taken for.
     """
 
     def __init__(self) -> None:
@@ -193,8 +194,10 @@ class ReplyReader:
                 self._refuse(UPSTREAM_PROTOCOL_ERROR, "the reply's transfer coding is not exactly chunked")
         else:
             self.until_eof = not framing.bodiless(status)
-        if self._head_only or framing.bodiless(status):
+        if framing.bodiless(status):
             self.in_doubt = bool(self.length) or b"transfer-encoding" in known
+        elif self._head_only:
+            self.in_doubt = self.length != 0
         if b"keep-alive" in known:
             self.idle_hint_s = framing.announced_idle_s(known[b"keep-alive"])
         if len(fields) > framing.MAX_FIELDS or (

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import UPSTREAM_SATURATED, UPSTREAM_UNREACHABLE, GatewayError
+from gateway.net.turns import Turns
 from gateway.net.write_batch import Outbox
 from gateway.upstream.call import Answer, Call, Observer
 from gateway.upstream.connect import address, dial
@@ -70,7 +71,7 @@ class Target:
         self._idle_timeout_s = idle_timeout_s
         self._clock = clock
         self._observer = observer
-        self._outbox = outbox or Outbox()
+        self._outbox, self._turns = outbox or Outbox(), Turns()
         of_a_caller, streams = share(max_connections, max_caller_percent), share(max_connections, max_stream_percent)
         self._shares = Shares(self.target, of_a_caller, streams, max_pending)
         self._idle: list[Connection] = []
@@ -261,7 +262,7 @@ class Target:
                     connection.abandon()
 
     def _connection(self, loop: asyncio.AbstractEventLoop) -> Connection:
-        return Connection(self, self.target, self.origin, self._clock, loop, self._outbox)
+        return Connection(self, self.target, self.origin, self._clock, loop, self._outbox, self._turns)
 
     async def _wait(self, loop: asyncio.AbstractEventLoop, deadline: float, turn_kept: bool) -> Connection | None:
         """A connection that became free, or None for its place."""
