@@ -110,4 +110,8 @@ class Acceptor:
 def room(wanted: int) -> int:
     """How many of `wanted` connections there are descriptors for, beside what this process has open and will open."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(4, min(wanted, soft - len([*Path("/proc/self/fd").iterdir()]) - _KEPT))
+    try:
+        opened = len([*Path("/proc/self/fd").iterdir()])
+    except OSError:  # not one descriptor is left to look with
+        opened = soft
+    return max(4, min(wanted, soft - opened - _KEPT))

@@ -109,12 +109,17 @@ def mended(reply: bytes) -> bytes:
     White space before a field's colon is removed (RFC 9112 5.1), and Content-Lengths that agree become one (RFC 9110 8.6).
     """
     heads: list[bytes] = []
-    rest = reply
-    while rest:
-        head, blank, rest = rest.partition(_BLANK)
-        heads.append(_mended_head(head) + blank)
-        if head[9:10] != b"1":  # the final head: what follows is the body
-            return b"".join(heads) + rest
+    at = 0
+    while at < len(reply):
+        end = reply.find(_BLANK, at)
+        blank = b"" if end < 0 else _BLANK
+        end = len(reply) if end < 0 else end
+        heads.append(_mended_head(reply[at:end]) + blank)
+        final = reply[at + 9 : at + 10] != b"1"
+        at = end + len(blank)
+        if final:  # what follows is the body
+            heads.append(reply[at:])
+            break
     return b"".join(heads)
 
 

@@ -3,6 +3,7 @@
 They stand between `<!-- table: NAME -->` and `<!-- end -->`.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from gateway.cli.tables import markdown
 from gateway.observe.metrics import Metrics
 from gateway.observe.node_metrics import NodeMetrics
 from gateway.settings import json_schema
+from tests.bench import report
 
 ROOT = Path(__file__).parents[2]
 README, CONFIG, DEPLOY, TESTS = (ROOT / folder / "README.md" for folder in ("", "config", "deploy", "tests"))
@@ -98,7 +100,18 @@ def _default(node: dict[str, Any], required: bool) -> str:
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 
-TABLES: dict[str, Callable[[], str]] = {"faults": faults, "metrics": metrics, "commands": commands, "configuration": configuration}
+def bench() -> str:
+    """The results of the benchmark that were saved last."""
+    return markdown(*report.table(json.loads((ROOT / "tests" / "bench" / "results.json").read_text())))
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "faults": faults,
+    "metrics": metrics,
+    "commands": commands,
+    "configuration": configuration,
+    "bench": bench,
+}
 
 
 def with_tables(page: str) -> str:

@@ -1,65 +1,119 @@
-"""python -m tests.bench: CPU per request of the whole job, against a plain nginx proxy in the same run.
+"""python -m tests.bench: what a request costs, beside nginx, nginx with Lua, the usual proxy in Python, or another revision.
 
-One core for what is measured, the other for load and backend. Rounds are interleaved and the median is taken, so that
-a noisy minute falls on all alike; the ratio to nginx is what to look at.
+Each peer has one core, and load, service and Redis have the other. In each round every scenario asks every peer, in random order,
+and a peer is compared with the plain proxy of the same round, so that a noisy minute falls on both. CPU is user and system
+time of all of a peer's processes, from when all connections stand; latencies are those of as much load as it takes.
 """
 
 import argparse
 import json
+import random
+import signal
+import sys
 import tempfile
+from collections.abc import Callable, Collection, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from statistics import median
 
-from tests.bench.peers import asked, peers
-from tests.bench.processes import LOAD_CORE, Program
+from tests.bench import chart, instructions, report
+from tests.bench.peers import BASE, GATEWAYS, PEERS, peer, site
+from tests.bench.processes import program
+from tests.bench.revision import Code, checked_out, here
+from tests.bench.rounds import Samples, measured
+from tests.bench.scenarios import MANY_KEYS, QUICK, SCENARIOS, ZIPF_KEYS, Scenario
 
-BUDGETS = {"gateway, embedded limiter": 4.5, "gateway, Redis per request": 5.5}
-"""Most that each may cost, in times the cost of the plain nginx proxy."""
-
-CONNECTIONS = 64
+RESULTS = Path(__file__).parent
 
 
-def load(peer: Program, seconds: int) -> tuple[int, float]:
-    """Requests answered with 2xx, and CPU seconds they cost the peer. Raises SystemExit when one failed."""
-    before = peer.cpu_s()
-    requests = asked(peer.port, seconds, CONNECTIONS, LOAD_CORE)
-    return requests, peer.cpu_s() - before
+def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.partition("\n")[0])
+    parser.add_argument("--scenarios", type=_names(SCENARIOS), metavar="A,B", help=f"or `all`; left out: {','.join(QUICK)}")
+    parser.add_argument(
+        "--peers", type=_names(PEERS), metavar="A,B", help=f"of {','.join(PEERS)}; left out: all, with --compare those that change"
+    )
+    parser.add_argument("--rounds", type=_positive, default=7)
+    parser.add_argument("--seconds", type=_positive, default=1, help="of load, for each peer, scenario and round")
+    parser.add_argument("--compare", metavar="REV", help="the gateway of another revision runs in the same rounds")
+    parser.add_argument("--python", default=sys.executable, help="the interpreter that runs the gateways; left out: this one")
+    parser.add_argument("--instructions", action="store_true", help="count instructions for a request, too")
+    parser.add_argument("--seed", type=int, help="of the order of rounds")
+    parser.add_argument(
+        "--save",
+        nargs="?",
+        type=Path,
+        const=RESULTS,
+        metavar="FOLDER",
+        help="write results.json and results.svg, here if no folder is named",
+    )
+    parser.add_argument("--json", action="store_true", help="print the figures for a machine")
+    parser.add_argument("--strict", action="store_true", help="end with 1 when a goal is missed")
+    parser.add_argument("--list", action="store_true", help="name scenarios and peers, and end")
+    return parser.parse_args(arguments)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=int, default=2, help="of load, per peer and round")
-    parser.add_argument("--bytes", type=int, default=1000, help="size of the backend's reply")
-    parser.add_argument("--no-redis", action="store_true")
-    parser.add_argument("--json", action="store_true", help="print the figures for a machine")
-    options = parser.parse_args()
-
-    costs_us: dict[str, list[float]] = {}
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        peers(Path(folder), with_redis=not options.no_redis, size_bytes=options.bytes) as all_peers,
-    ):
-        for peer in all_peers.values():
-            load(peer, 1)
-        for _ in range(options.rounds):
-            for name, peer in all_peers.items():
-                requests, cost_s = load(peer, options.seconds)
-                costs_us.setdefault(name, []).append(cost_s / requests * 1e6)
-    return report(costs_us, as_json=options.json)
+    chosen = options()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the programs are ended, and the rounds so far reported
+    if chosen.list:
+        print(*[f"{each.name:10} {each.about}" for each in SCENARIOS.values()], sep="\n", end="\n\n")
+        print(*[f"{name:10} {about}" for name, about in PEERS.items()], sep="\n")
+        return 0
+    scenarios = [SCENARIOS[name] for name in chosen.scenarios or QUICK]
+    names = chosen.peers or ([BASE, *GATEWAYS] if chosen.compare else list(PEERS))
+    for needed in ("nginx", "wrk", *(["redis-server"] if set(names) - {BASE, "embedded"} else [])):
+        program(needed)
+    found = run(chosen, scenarios, [BASE, *(name for name in names if name != BASE)])
+    if chosen.save:
+        chosen.save.mkdir(parents=True, exist_ok=True)
+        (chosen.save / "results.json").write_text(json.dumps(found, indent=1) + "\n")
+        (chosen.save / "results.svg").write_text(chart.svg(found))
+    print(json.dumps(found) if chosen.json else report.text(found))
+    return int(chosen.strict and bool(report.missed(found)))
 
 
-def report(costs_us: dict[str, list[float]], *, as_json: bool) -> int:
-    """Print the table; 1 when a budget is broken."""
-    base = median(next(iter(costs_us.values())))
-    rows = [(name, median(values), median(values) / base, BUDGETS.get(name)) for name, values in costs_us.items()]
-    if as_json:
-        print(json.dumps([{"peer": n, "us": round(us, 2), "ratio": round(r, 3), "budget": b} for n, us, r, b in rows]))
-    else:
-        print(f"{'':28} {'CPU µs/request':>15} {'times nginx':>12} {'budget':>7}")
-        for name, us, ratio, budget in rows:
-            print(f"{name:28} {us:15.1f} {ratio:12.2f} {budget or '':>7}")
-    return int(any(budget is not None and ratio > budget for _, _, ratio, budget in rows))
+def run(chosen: argparse.Namespace, scenarios: list[Scenario], names: list[str]) -> report.Results:
+    """All rounds. Says on standard error how far they are."""
+    count = MANY_KEYS if any(scenario.callers == "many" for scenario in scenarios) else ZIPF_KEYS
+    with ExitStack() as trees:
+        codes: list[Code] = [here(chosen.python)]
+        if chosen.compare:
+            codes.append(trees.enter_context(checked_out(chosen.compare, chosen.python)))
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            at = stack.enter_context(site(folder, count))
+            peers = [stack.enter_context(peer(at, name, code)) for name in names for code in (codes if name in GATEWAYS else codes[:1])]
+            samples: Samples = {}
+            chance = random.Random(chosen.seed)
+            try:
+                for number, so_far in enumerate(measured(peers, scenarios, chosen.rounds, chosen.seconds, folder, chance), 1):
+                    samples = so_far
+                    print(f"round {number} of {chosen.rounds}", file=sys.stderr)
+            except KeyboardInterrupt:
+                if not samples:
+                    raise SystemExit("stopped before the first round was over") from None
+            abouts = {each.name: each.about for each in peers}
+        counted = instructions.counted(names, codes, scenarios, count) if chosen.instructions else {}
+        return report.results(samples, abouts, scenarios, chosen, codes, counted)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+    return int(text)
+
+
+def _names(known: Collection[str]) -> Callable[[str], list[str]]:
+    """Makes a list of `a,b`, or of `all`, and says which names there are when one is not known."""
+
+    def names(text: str) -> list[str]:
+        found = list(known) if text == "all" else text.split(",")
+        for name in found:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"there is no {name!r}, but {', '.join(known)}")
+        return list(dict.fromkeys(found))
+
+    return names
 
 
 if __name__ == "__main__":

@@ -1,61 +1,163 @@
-"""The peers of one comparison: a backend, a plain nginx in front of it, and the gateway in front of it."""
+"""The peers of one comparison: a service, a plain nginx in front of it, and gateways in front of it."""
 
-import hashlib
+import json
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.bench.processes import ANY_CORE, LOAD_CORE, SERVED_CORE, Program, free_port, program, python, running
+import trustme
 
-KEY = "gw_benchmark_benchmark_benchmark"
-PATH = "/v1/orders"
+from tests.bench import nginx
+from tests.bench.processes import ANY_CORE, LOAD_CORE, READY_WITHIN_S, SERVED_CORE, Program, free_port, program, python, running
+from tests.bench.revision import ROOT, Code
+from tests.bench.traffic import Key, keys, secret
 
-_NGINX = """
-worker_processes 1; daemon off; pid {folder}/{name}.pid; error_log {folder}/{name}.log crit;
-events {{ worker_connections 4096; }}
-http {{
-  access_log off; keepalive_requests 1000000000; client_body_temp_path {folder}; proxy_temp_path {folder};
-  fastcgi_temp_path {folder}; uwsgi_temp_path {folder}; scgi_temp_path {folder};
-  {body}
-}}
-"""
-_BACKEND = "server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ default_type application/json; return 200 '{reply}'; }} }}"
-_PROXY = """
-upstream backend {{ server 127.0.0.1:{backend}; keepalive 128; keepalive_requests 1000000000; }}
-server {{ listen 127.0.0.1:{port} backlog=4096;
-  location / {{ proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection ""; }} }}
-"""
-_GATEWAY = """
-version: 1
-server:
-  workers: {workers}
-  drain_delay: 0s
-  listeners: [{{id: public, address: "127.0.0.1:{port}"}}]
-admin: {{address: "127.0.0.1:{admin}"}}
-{redis}
-organizations: [{{id: acme}}]
-plans: [{{id: standard, limits: [{{id: minute, max: 1000000000, per: 1d}}]}}]
-keys: [{{id: bench, secret_sha256: {digest}, organizations: [acme], plan: standard}}]
-upstreams: [{{id: backend, targets: [{{url: "http://127.0.0.1:{backend}"}}]}}]
-routes: [{{id: orders, match: {{path: {path}}}, upstream: backend}}]
-observability: {{log: {{format: json, access: true}}}}
-"""
+BASE = "nginx"
+PEERS = {
+    BASE: "nginx, plain proxy",
+    "lua": "nginx + Lua, Redis",
+    "lua-checked": "nginx + Lua, Redis, JSON parsed",
+    "aiohttp": "aiohttp as usual, Redis",
+    "embedded": "gateway, limits in memory",
+    "redis": "gateway, Redis",
+}
+"""The plain proxy comes first: everything is said in times of it."""
+
+GATEWAYS = ("embedded", "redis")
+"""Those of which another revision can run, too."""
+UNDER_READY_S = 600.0
+"""Within which a peer answers when something watches each of its instructions."""
+
+_KEY = secret("caller0")
+_PATH = "/v1/orders/1kb/1"
 
 
-def reply_of(size_bytes: int) -> str:
-    """A JSON object of about `size_bytes`."""
-    item = '{"id":"6d84e126","name":"an order","total":12.5,"paid":true}'
-    count = max(1, size_bytes // (len(item) + 1))
-    return f'{{"items":[{",".join([item] * count)}]}}'
+@dataclass(frozen=True)
+class Peer:
+    """`store` is the Redis that is asked by this peer alone."""
+
+    name: str
+    about: str
+    program: Program
+    tls_port: int
+    store: Program | None = None
+
+    @property
+    def port(self) -> int:
+        return self.program.port
+
+
+@dataclass(frozen=True)
+class Site:
+    """What all peers have in common. `under` is put before their commands."""
+
+    folder: Path
+    backend: int
+    keys: list[Key]
+    certificate: Path
+    under: Sequence[str] = field(default=())
+
+    @contextmanager
+    def runs(self, name: str, command: list[str], port: int, code: Code | None = None) -> Iterator[Program]:
+        """The command as a peer, whose standard output is a file."""
+        where = code.folder if code else ROOT
+        with running(
+            [*self.under, *command],
+            port,
+            SERVED_CORE,
+            log=self.folder / f"{name}.log",
+            folder=where,
+            environ={"PYTHONPATH": str(where)},
+            ready_s=UNDER_READY_S if self.under else READY_WITHIN_S,
+        ) as started:
+            yield started
+
+
+@contextmanager
+def site(folder: Path, key_count: int, under: Sequence[str] = ()) -> Iterator[Site]:
+    """With its service running."""
+    certificate = folder / "certificate.pem"
+    trustme.CA().issue_cert("127.0.0.1", "localhost").private_key_and_cert_chain_pem.write_to_path(certificate)
+    backend = free_port()
+    with running(nginx.service(folder, backend), backend, LOAD_CORE):
+        yield Site(folder, backend, keys(key_count), certificate, under)
+
+
+@contextmanager
+def peer(at: Site, name: str, code: Code) -> Iterator[Peer]:
+    """One of `PEERS`, running; of the gateways the one of `code`. Raises SystemExit with what is missing for it."""
+    with ExitStack() as stack:
+        store = stack.enter_context(_redis(LOAD_CORE)) if name in ("lua", "lua-checked", "aiohttp", "redis") else None
+        port, tls_port = free_port(), free_port()
+        from_here: Code | None = None
+        label, about = name, PEERS[name]
+        if name == BASE:
+            command = nginx.proxy(at.folder, port, tls_port, at.backend, at.certificate)
+        elif name in ("lua", "lua-checked", "aiohttp"):
+            assert store is not None
+            file = nginx.key_lines(at.folder, at.keys)
+            if name != "aiohttp":
+                command = nginx.lua(at.folder, port, tls_port, at.backend, at.certificate, file, store.port, thorough=name == "lua-checked")
+            else:
+                arguments = (port, tls_port, at.backend, store.port, file, at.certificate)
+                command = python("tests.bench.usual", *map(str, arguments))
+        else:
+            from_here = code
+            label, about = code.labels(name, about)
+            config = at.folder / f"{label}.yaml"
+            config.write_text(configuration(at.backend, port, tls_port, at.keys, at.certificate, store.port if store else None))
+            command = [code.python, "-m", "gateway", "run", "-c", str(config)]
+        started = stack.enter_context(at.runs(label, command, port, from_here))
+        yield Peer(label, about, started, tls_port, store)
+
+
+def configuration(
+    backend: int, port: int, tls_port: int, keys: list[Key], certificate: Path, redis: int | None = None, workers: int = 1
+) -> str:
+    """A gateway's, in JSON, which is YAML. It uses what every revision has."""
+    plans = {(key.most, key.per_s): f"plan{key.most}" for key in keys}
+    tls = {"certificates": [{"certificate": str(certificate), "private_key": str(certificate)}]}
+    whole = {
+        "version": 1,
+        "server": {
+            "workers": workers,
+            "drain_delay": "0s",
+            "listeners": [
+                {"id": "public", "address": f"127.0.0.1:{port}"},
+                {"id": "tls", "address": f"127.0.0.1:{tls_port}", "tls": tls},
+            ],
+        },
+        "admin": {"address": f"127.0.0.1:{free_port()}"},
+        "organizations": [{"id": each} for each in sorted({key.organization for key in keys})],
+        "plans": [{"id": plan, "limits": [{"id": "minute", "max": most, "per": f"{s}s"}]} for (most, s), plan in plans.items()],
+        "keys": [
+            {"id": key.id, "secret_sha256": key.digest, "organizations": [key.organization], "plan": plans[key.most, key.per_s]}
+            for key in keys
+        ],
+        "upstreams": [
+            {
+                "id": "backend",
+                "targets": [{"url": f"http://127.0.0.1:{backend}"}],
+                "connections": {"max": 512, "max_pending": 8192},
+                "timeouts": {"connect": "20s", "first_byte": "20s"},
+            }
+        ],
+        "routes": [{"id": "orders", "match": {"prefix": "/v1/orders"}, "upstream": "backend"}],
+        "observability": {"log": {"format": "json", "access": True}},
+    }
+    if redis is not None:
+        whole["redis"] = {"url": f"redis://127.0.0.1:{redis}/0", "timeout": "500ms"}
+    return json.dumps(whole, indent=1)
 
 
 def asked(port: int, seconds: int, connections: int, core: str) -> int:
-    """How many requests were answered with 2xx in that time. Raises SystemExit when one failed."""
+    """How many requests of one key for one path were answered with 2xx in that time. Raises SystemExit when one failed."""
     command = [
-        *("taskset", "-c", core, program("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "-H", f"X-Api-Key: {KEY}"),
-        f"http://127.0.0.1:{port}{PATH}",
+        *("taskset", "-c", core, program("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "-H", f"X-Api-Key: {_KEY}"),
+        f"http://127.0.0.1:{port}{_PATH}",
     ]
     out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 30).stdout
     if "Non-2xx" in out or "Socket errors" in out:
@@ -66,53 +168,24 @@ def asked(port: int, seconds: int, connections: int, core: str) -> int:
 
 
 @contextmanager
-def peers(folder: Path, *, with_redis: bool, size_bytes: int = 1000) -> Iterator[dict[str, Program]]:
-    """All peers by name, running at once; the load is for one at a time."""
+def by_workers(folder: Path, counts: Sequence[int]) -> Iterator[dict[int, Program]]:
+    """Gateways with so many workers each, on one Redis, before one backend; nobody is pinned to a core."""
     with ExitStack() as stack:
-        backend = free_port()
-        nginx = _nginx(folder, "backend", _BACKEND.format(port=backend, reply=reply_of(size_bytes)))
-        stack.enter_context(running(nginx, backend, LOAD_CORE))
-        port = free_port()
-        proxy = _nginx(folder, "proxy", _PROXY.format(port=port, backend=backend))
-        found = {"nginx, plain proxy": stack.enter_context(running(proxy, port, SERVED_CORE))}
-        found["gateway, embedded limiter"] = stack.enter_context(_gateway(folder, "local", backend, ""))
-        if with_redis:
-            section = stack.enter_context(_redis(LOAD_CORE))
-            found["gateway, Redis per request"] = stack.enter_context(_gateway(folder, "redis", backend, section))
+        at = stack.enter_context(site(folder, 1))
+        store = stack.enter_context(_redis(ANY_CORE))
+        found = {}
+        for count in counts:
+            port = free_port()
+            config = folder / f"workers-{count}.yaml"
+            config.write_text(configuration(at.backend, port, free_port(), at.keys[:1], at.certificate, store.port, count))
+            found[count] = stack.enter_context(running(python("gateway", "run", "-c", str(config)), port, ANY_CORE))
         yield found
 
 
 @contextmanager
-def by_workers(folder: Path, counts: Sequence[int]) -> Iterator[dict[int, Program]]:
-    """Gateways with so many workers each, on one Redis, before one backend; nobody is pinned to a core."""
-    with ExitStack() as stack:
-        backend = free_port()
-        nginx = _nginx(folder, "backend", _BACKEND.format(port=backend, reply=reply_of(1000)))
-        stack.enter_context(running(nginx, backend, ANY_CORE))
-        section = stack.enter_context(_redis(ANY_CORE))
-        yield {count: stack.enter_context(_gateway(folder, f"workers-{count}", backend, section, count, ANY_CORE)) for count in counts}
-
-
-@contextmanager
-def _redis(core: str) -> Iterator[str]:
-    """One that is empty; the section of a configuration that names it."""
+def _redis(core: str) -> Iterator[Program]:
+    """One that is empty."""
     port = free_port()
-    server = [program("redis-server"), "--port", str(port), "--save", "", "--bind", "127.0.0.1"]
-    with running(server, port, core):
-        yield f'redis: {{url: "redis://127.0.0.1:{port}/0", timeout: 500ms}}'
-
-
-def _nginx(folder: Path, name: str, body: str) -> list[str]:
-    file = folder / f"{name}.conf"
-    file.write_text(_NGINX.format(folder=folder, name=name, body=body))
-    return [program("nginx"), "-p", str(folder), "-c", str(file)]
-
-
-@contextmanager
-def _gateway(folder: Path, name: str, backend: int, redis: str, workers: int = 1, core: str = SERVED_CORE) -> Iterator[Program]:
-    port, admin = free_port(), free_port()
-    digest = hashlib.sha256(KEY.encode()).hexdigest()
-    file = folder / f"{name}.yaml"
-    file.write_text(_GATEWAY.format(port=port, admin=admin, backend=backend, redis=redis, digest=digest, path=PATH, workers=workers))
-    with running(python("gateway", "run", "-c", str(file)), port, core) as started:
+    server = [program("redis-server"), "--port", str(port), "--save", "", "--tcp-backlog", "4096", "--bind", "127.0.0.1"]
+    with running(server, port, core) as started:
         yield started

@@ -1,0 +1,106 @@
+"""Instructions for a request, in user mode: counted by the processor through perf, or by callgrind where it does not let perf count."""
+
+import re
+import signal
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tests.bench.peers import GATEWAYS, Peer, peer, site
+from tests.bench.processes import missing, path_of, program
+from tests.bench.revision import Code
+from tests.bench.scenarios import Scenario
+from tests.bench.traffic import Answers, Asking, written
+
+EVENT = "instructions:u"
+SECONDS = {"perf": 1, "callgrind": 15}
+CONNECTIONS = 16
+"""At most: callgrind makes everything some fifty times slower, and what it takes to open them is counted, too."""
+
+Counted = dict[tuple[str, str], float]
+"""By the names of scenario and peer."""
+
+
+def tool() -> str:
+    """Which of the two can count here. Raises SystemExit when there is none."""
+    if path_of("perf"):
+        done = subprocess.run([program("perf"), "stat", "-x,", "-e", EVENT, "true"], capture_output=True, text=True, check=False)
+        if re.match(r"\d+,", done.stderr.strip()):
+            return "perf"
+    if path_of("valgrind") is None:
+        raise SystemExit(missing("valgrind"))
+    return "callgrind"
+
+
+def counted(names: Sequence[str], codes: Sequence[Code], scenarios: Sequence[Scenario], key_count: int) -> Counted:
+    """Peers run one after the other, each by itself. LuaJIT does not run under callgrind, so that there the Lua gateway is left out."""
+    by = tool()
+    found: Counted = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        under = (
+            "valgrind",
+            "--tool=callgrind",
+            "--trace-children=yes",
+            "--instr-atstart=no",
+            f"--callgrind-out-file={folder}/callgrind.%p",
+        )
+        with site(folder, key_count, under if by == "callgrind" else ()) as at:
+            for each, code in [(name, code) for name in names for code in (codes if name in GATEWAYS else codes[:1])]:
+                if each.startswith("lua") and by == "callgrind":
+                    continue
+                with peer(at, each, code) as running:
+                    for scenario in scenarios:
+                        found[scenario.name, running.name] = _count(running, scenario, folder, by)
+    return found
+
+
+def _count(peer: Peer, scenario: Scenario, folder: Path, by: str) -> float:
+    scenario = replace(scenario, connections=min(scenario.connections, CONNECTIONS))
+    file = written(scenario, folder)
+    _load(peer, scenario, file, SECONDS[by])  # what is made once is made
+    pids = peer.program.tree()
+    if by == "callgrind":
+        return _by_callgrind(peer, scenario, file, pids, folder)
+    return _by_perf(peer, scenario, file, pids, folder)
+
+
+def _load(peer: Peer, scenario: Scenario, file: Path, seconds: int) -> Answers:
+    answers = Asking(scenario, file, peer.tls_port if scenario.tls else peer.port, seconds, 0).end()
+    if answers.failures or not answers.all_replies:
+        raise SystemExit(f"{scenario.name}, {peer.name}: {answers}")
+    return answers
+
+
+def _by_perf(peer: Peer, scenario: Scenario, file: Path, pids: list[int], folder: Path) -> float:
+    output = folder / "perf.csv"
+    command = [program("perf"), "stat", "-x,", "-e", EVENT, "-o", str(output), "-p", ",".join(map(str, pids))]
+    with subprocess.Popen(command) as perf:
+        try:
+            answers = _load(peer, scenario, file, SECONDS["perf"])
+        finally:
+            perf.send_signal(signal.SIGINT)
+    found = re.search(r"^(\d+),", output.read_text(), re.MULTILINE)
+    if found is None:
+        raise SystemExit(f"perf counted nothing: {output.read_text()}")
+    return int(found[1]) / answers.all_replies
+
+
+def _by_callgrind(peer: Peer, scenario: Scenario, file: Path, pids: list[int], folder: Path) -> float:
+    before = set(folder.glob("callgrind.*"))
+    _control("--instr=on", pids)
+    answers = _load(peer, scenario, file, SECONDS["callgrind"])
+    _control("--instr=off", pids)
+    _control("--dump", pids)
+    dumps = set(folder.glob("callgrind.*")) - before
+    totals = [int(total) for dump in dumps for total in re.findall(r"^totals: (\d+)", dump.read_text(), re.MULTILINE)]
+    return sum(totals) / answers.all_replies
+
+
+def _control(command: str, pids: list[int]) -> None:
+    for pid in pids:
+        done = subprocess.run([program("callgrind_control"), command, str(pid)], capture_output=True, text=True, check=False, timeout=120)
+        if "OK" not in done.stdout:
+            raise SystemExit(f"callgrind_control {command} {pid}: {done.stdout}{done.stderr}")

@@ -1,0 +1,71 @@
+"""What is asked of each peer, by name."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Callers = Literal["zipf", "ten", "many", "spent", "unknown"]
+"""Who asks: 4,000 keys by Zipf's law, 10 or 16,000 keys alike, keys whose limit is spent, or nobody that is known."""
+
+MANY_KEYS, ZIPF_KEYS, TEN_KEYS, SPENT_KEYS = 16_000, 4_000, 10, 20
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One kind of request. The plain proxy knows no limits and passes everything on, so it answers 200 in each of them."""
+
+    name: str
+    about: str
+    status: int = 200
+    """What everybody but the plain proxy answers."""
+    method: Literal["GET", "POST"] = "GET"
+    path: str = "/v1/orders/1kb/"
+    """A number is put behind it."""
+    callers: Callers = "zipf"
+    connections: int = 64
+    close: bool = False
+    tls: bool = False
+    least_s: int = 1
+    """Shortest load that gets beyond opening the connections."""
+
+
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario("100b", "reply of 100 bytes", path="/v1/orders/100b/"),
+        Scenario("1kb", "reply of 1 KB"),
+        Scenario("10kb", "reply of 10 KB", path="/v1/orders/10kb/"),
+        Scenario("100kb", "reply of 100 KB", path="/v1/orders/100kb/"),
+        Scenario("1mb", "reply of 1 MB", path="/v1/orders/1mb/"),
+        Scenario("post", "POST of 1 KB", method="POST"),
+        Scenario("enveloped", "reply in the envelope already", path="/v1/orders/enveloped/"),
+        Scenario("401", "unknown key", status=401, callers="unknown"),
+        Scenario("404", "no such route", status=404, path="/elsewhere/"),
+        Scenario("429", "limit spent", status=429, callers="spent"),
+        Scenario("keys10", "10 active keys", callers="ten"),
+        Scenario("keys16k", "16,000 active keys", callers="many"),
+        Scenario("tls", "clients over TLS", tls=True),
+        Scenario("close", "a connection for each request", close=True),
+        Scenario("conns1024", "1,024 connections", connections=1024, least_s=3),
+        Scenario("conns4096", "4,096 connections", connections=4096, least_s=10),
+    )
+}
+"""All have 64 connections, which are kept, a reply of 1 KB and 4,000 keys by Zipf's law, but for what `about` says."""
+
+QUICK = ("1kb", "401", "429")
+"""What is measured unless somebody chooses."""
+
+GOALS = {
+    ("1kb", "embedded"): 2.7,
+    ("1kb", "redis"): 2.9,
+    ("1mb", "embedded"): 1.6,
+    ("1mb", "redis"): 1.6,
+    ("post", "embedded"): 3.2,
+    ("post", "redis"): 3.2,
+    ("401", "embedded"): 2.2,
+    ("401", "redis"): 2.2,
+    ("404", "embedded"): 2.2,
+    ("404", "redis"): 2.2,
+    ("429", "embedded"): 2.8,
+    ("429", "redis"): 2.8,
+}
+"""What a scenario should cost a peer at most, in times of the plain proxy."""

@@ -1,0 +1,115 @@
+"""The benchmark's own laws: what it draws, how it compares, what it says when something is missing. It is not run here."""
+
+import json
+import random
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.bench import chart, peers, processes, report, revision
+from tests.bench.__main__ import RESULTS, options
+from tests.bench.rounds import Sample, Samples, ratios
+from tests.bench.scenarios import GOALS, MANY_KEYS, SCENARIOS, SPENT_KEYS, Scenario
+from tests.bench.traffic import REQUESTS, keys, names, requests, secret
+
+FOUND: report.Results = json.loads((RESULTS / "results.json").read_text())
+
+
+def test_the_figure_is_drawn_from_the_figures() -> None:
+    assert (RESULTS / "results.svg").read_text() == chart.svg(FOUND)
+
+
+def test_the_figure_has_a_dot_for_every_row_and_a_line_of_text_for_every_scenario() -> None:
+    tree = ElementTree.fromstring(chart.svg(FOUND))
+    dots = [each for each in tree.iter("{http://www.w3.org/2000/svg}circle") if len(each)]
+    assert len(dots) == sum(row["peer"] != peers.BASE for row in FOUND["rows"])
+    texts = {each.text for each in tree.iter("{http://www.w3.org/2000/svg}text")}
+    assert set(FOUND["scenarios"].values()) <= texts
+
+
+def test_what_is_published_says_which_interpreter_ran_and_on_what() -> None:
+    assert {"version", "pgo", "lto", "loop_ms"} <= FOUND["interpreter"].keys()
+    assert {"processor", "cores", "load"} <= FOUND["machine"].keys()
+    assert revision.interpreter(sys.executable)["version"] == sys.version.split()[0]
+
+
+def test_a_peer_is_compared_within_the_round() -> None:
+    def sample(cpu_us: float) -> Sample:
+        return Sample(cpu_us, 0, 0, 0, 0, 0)
+
+    samples: Samples = {("1kb", "nginx"): [sample(10), sample(20), sample(40)], ("1kb", "redis"): [sample(50), sample(100), sample(120)]}
+    assert ratios(samples, ("1kb", "redis"), ("1kb", "nginx")) == (4.0, 5.0, 5.0)  # not 100 / 20 of the medians' rounds alone
+
+
+def test_keys_are_asked_by_zipfs_law() -> None:
+    asked = Counter(names("zipf", random.Random(1)))
+    assert 0.08 < asked["caller0"] / REQUESTS < 0.15
+    assert 1.5 < asked["caller0"] / asked["caller1"] < 2.5
+    assert len(asked) > 2_000
+
+
+def test_every_one_of_many_keys_is_active() -> None:
+    assert len(set(names("many", random.Random(1)))) == MANY_KEYS
+    assert len(set(names("spent", random.Random(1)))) == SPENT_KEYS
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=lambda scenario: scenario.name)
+def test_who_is_to_be_known_is_configured(scenario: Scenario) -> None:
+    known = {key.secret for key in keys(MANY_KEYS if scenario.callers == "many" else 4_000)}
+    asked = {key for key, _ in requests(scenario, random.Random(1))}
+    assert asked.isdisjoint(known) if scenario.callers == "unknown" else asked <= known
+
+
+def test_goals_are_of_scenarios_and_peers_that_exist() -> None:
+    assert all(scenario in SCENARIOS and peer in peers.PEERS for scenario, peer in GOALS)
+
+
+def test_what_is_missing_is_named_with_its_package() -> None:
+    with pytest.raises(SystemExit, match=r"needs no-such-program: apt-get install .* no-such-program"):
+        processes.program("no-such-program")
+    listed = set(re.findall(r"^[a-z][\w-]+", processes.APT_PACKAGES.read_text(), re.MULTILINE))
+    code = "".join(file.read_text() for file in Path(__file__).parent.glob("[!t]*.py"))
+    named = set(re.findall(r'missing\("([\w-]+)"\)|\("(lib[\w-]+|lua-[\w-]+)", ', code))
+    assert {package for pair in named for package in pair if package} <= listed
+
+
+@pytest.mark.parametrize("arguments", [["--scenarios", "2kb"], ["--peers", "envoy"], ["--rounds", "0"], ["--seconds", "soon"]])
+def test_what_does_not_exist_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        options(arguments)
+    assert arguments[1] in capsys.readouterr().err
+
+
+def test_cpu_is_that_of_all_processes_those_that_ended_included() -> None:
+    burn = "n = 0\nwhile time.process_time() < 0.1: n += 1"
+    code = f"""import subprocess, sys, time
+subprocess.run([sys.executable, "-c", '''import time\n{burn}'''])
+with subprocess.Popen([sys.executable, "-c", '''import time\n{burn}\nprint(flush=True); input()'''], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+    child.stdout.readline()
+    print(flush=True)
+    input()
+    child.communicate(b"\\n")
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        program = processes.Program(process, 0)
+        assert len(program.tree()) == 2
+        assert program.cpu_s() > 0.19
+        assert program.rss_bytes() > 2 * 2**20
+        process.communicate(b"\n")
+
+
+def test_another_revision_is_not_mixed_up_with_what_is_installed(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="does not run with the packages"):
+        revision.check(revision.Code(tmp_path, sys.executable, "abc1234"))
+    revision.check(revision.here(sys.executable))
+
+
+def test_the_secret_of_a_caller_is_the_same_at_each_run() -> None:
+    assert secret("caller0") == secret("caller0") != secret("caller1")
