@@ -1,21 +1,25 @@
-"""Exchange and Reply: one request from a client and what it is answered."""
+"""Exchange and Reply: one request of a client and the answer to it."""
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
 from gateway.kernel.faults import GatewayError
-from gateway.kernel.http.public_urls import PublicOrigin, public_origin
 from gateway.kernel.http.request_headers import forwarded_prefix
 from gateway.kernel.limits.quota import Reservation
 from gateway.kernel.limits.token_bucket import Claim, Decision
 from gateway.table import Caller, Route
+from gateway.table.public_urls import PublicOrigin, public_origin
 from gateway.upstream.call import Answer, Call, Stream, TimedBody
+
+Outcome: TypeAlias = Literal["answered", "abandoned", "cut"]
+"""How an exchange ended: with a whole reply, with a client that left before its end, or with a reply that broke off."""
+ReplySource: TypeAlias = Literal["gateway", "upstream"]
 
 
 class Headers(Protocol):
-    """Request header fields, looked up without regard to case."""
+    """Request header fields. Names are compared without regard to case."""
 
     def get(self, name: str, /) -> str | None: ...
     def getall(self, name: str, default: list[str], /) -> list[str]: ...
@@ -23,23 +27,27 @@ class Headers(Protocol):
 
 
 class Exchange(msgspec.Struct):
-    """One request, filled from top to bottom during its life.
+    """One request. The stages fill its fields from top to bottom.
 
-    `path` and `query` are as the client spelled them (ASCII, the query without "?"). `raw_headers` are the field
-    lines as received. `peer` is the address that connected, `client` the one it speaks for (the same, unless the
-    peer is a trusted proxy). `head_error` is why the edge refused the request before anybody looked at it.
-    `withheld` names fields (in lower case) that this one request forbids to pass on.
-    `header_keys` and `query_keys` are the secrets that came with it: for identify and for scrubbing, nobody else.
-    `ended` is why the gateway itself gives the exchange up, set before its task is cancelled.
-    `certificate_subject` is what the client has proved to be by its certificate (RFC 4514), "" without one.
-    `near` is a route for the path of a request whose method none has.
-    `hold` is what has to be told how the exchange ends, None when nothing has. `looked` says that `decision` was only
-    looked up, at no cost. `call` is what goes to the upstream. `client_s` is what waiting for the client took: for its body
-    until the upstream answered, and until it had taken what was written of the reply. `upstream_s` is what waiting for the
-    upstream took: for its answer, and for the rest of one that is streamed. `sent_bytes` is what was sent of the reply's body,
-    however it ended: `send` keeps it up to date.
-    `ahead` is how many bytes of its body are counted as read ahead.
-    `started` is a reading of the monotonic clock; durations are in seconds.
+    `path` and `query` are as the client sent them (ASCII, the query without "?"). `raw_headers` are the field lines as
+    received. `peer` is the address that connected, and `client` the address that it forwards for, which is the same
+    unless the peer is a trusted proxy. `withheld` holds names of fields (in lower case) that this request forbids to
+    forward. `head_error` is the reason why the edge rejects the request. `certificate_subject` is that of the client
+    certificate that was verified (RFC 4514), "" without one.
+
+    `near` is a route for the path of a request whose method no route has. `header_keys` and `query_keys` are the
+    secrets of the request, for identify and for scrubbing only. `hold` has to be settled when the exchange ends; it is
+    None when nothing has been reserved. `peeked` says that `decision` was made at no cost. `call` is what is sent to
+    the upstream.
+
+    All durations are in seconds, and `started` is a reading of the monotonic clock. `client_s` is the time spent
+    waiting for the client: for its body until the upstream answered, and until it had received most of the reply.
+    `upstream_s` is the time spent waiting for the upstream: for its answer, and for the rest of an answer that is
+    streamed.
+
+    `ended` is the reason why the gateway itself gives the exchange up; it is set before the task is cancelled.
+    `sent_bytes` counts the bytes of the reply's body that were sent, also when it broke off; `send` keeps it up to
+    date. `read_ahead` is the number of bytes of its body that count against the budget of bodies read ahead.
     """
 
     request_id: str
@@ -72,18 +80,18 @@ class Exchange(msgspec.Struct):
     limiter_s: float = 0.0
     call: Call | None = None
     answer: Answer | None = None
-    looked: bool = False
+    peeked: bool = False
     upstream_s: float = 0.0
     client_s: float = 0.0
     ended: GatewayError | None = None
     error: GatewayError | None = None
     reply: "Reply | None" = None
     sent_bytes: int = 0
-    outcome: str = "answered"
-    ahead: int = 0
+    outcome: Outcome = "answered"
+    read_ahead: int = 0
 
     def public_origin(self) -> PublicOrigin:
-        """What the client has called: as trusted proxies tell it, or as the request does."""
+        """Return the origin that the client has called, as a trusted proxy or else the request names it."""
         if not self.trusted_peer:
             return public_origin(self.scheme, self.host)
         first = {name: (self.headers.get(f"X-Forwarded-{name}") or "").partition(",")[0].strip() for name in ("Proto", "Host", "Port")}
@@ -91,26 +99,26 @@ class Exchange(msgspec.Struct):
         return public_origin(self.scheme, self.host, first["Proto"], first["Host"], first["Port"], prefix)
 
     def __repr__(self) -> str:
-        """Without header fields and query: keys stand there."""
+        """Leave out the header fields and the query, which may contain keys."""
         return f"<Exchange {self.request_id} {self.method} {self.route.id if self.route else '-'}>"
 
 
 class Reply(msgspec.Struct):
-    """What goes back to the client.
+    """The answer to the client.
 
-    `fields` are complete header lines but for Content-Length, Transfer-Encoding and Connection, which the edge
-    decides: `(name, value)` in Latin-1. The body is `body`, then `content` or the stream, then `tail`; `length` is the length of
-    all that in bytes when it is known, and always with `content`, which is large and never copied. `code` is the contract's code, 0
-    for a success.
-    `source` says who made the status: "gateway" or "upstream". `close` ends the connection afterwards.
-    `upstream_request_id` is the id that the backend gave the exchange, for the log.
+    `fields` are the header lines as `(name, value)` in Latin-1, without Content-Length, Transfer-Encoding and
+    Connection, which the edge decides. The body consists of `body`, then `content` or the stream, then `tail`;
+    `content` is large and never copied. `length` is the length of the whole body in bytes; it may be None with a
+    stream, when it is not known. `code` is the contract's error code, 0 for a success. `source` says who made the
+    status. `close` ends the connection afterwards. `upstream_request_id` is the id that the backend gave to the
+    exchange, for the log.
     """
 
     status: int
     fields: list[tuple[str, str]]
     body: bytes
     code: int = 0
-    source: str = "gateway"
+    source: ReplySource = "gateway"
     stream: Stream | None = None
     tail: bytes = b""
     length: int | None = None
@@ -120,6 +128,7 @@ class Reply(msgspec.Struct):
 
 
 Send: TypeAlias = Callable[[Reply], Awaitable[int]]
-"""Writes a reply to the client; returns the bytes of body sent. Raises ConnectionError when the client is gone.
+"""Writes a reply to the client and returns the bytes of body sent. Raises ConnectionError when the client has left.
 
-One that raises has told the exchange how many there were, and how long the client was waited for."""
+When it raises, the exchange holds the number of bytes sent and the time spent waiting for the client.
+"""

@@ -16,7 +16,7 @@ from gateway.net.address import Address, TargetUrl
 from gateway.settings import Config
 from gateway.settings.schema.health import Statuses
 from gateway.settings.schema.key_list import KeyList
-from gateway.settings.schema.routing import Route
+from gateway.settings.schema.routing import RouteSettings
 from gateway.settings.schema.types import Section
 
 TEXT = "/x"
@@ -48,7 +48,7 @@ class Variant(NamedTuple):
 def whole() -> Config:
     """With a route that asks for a key, and an open one for a prefix."""
     config: Config = _section(Config)
-    route: Route = config.routes[0]
+    route: RouteSettings = config.routes[0]
     closed = route.model_copy(update={"match": route.match.model_copy(update={"prefix": None})})
     opened = route.model_copy(
         update={"id": "open", "auth": "none", "limits": (), "match": route.match.model_copy(update={"path": None, "prefix": "/open"})}

@@ -9,12 +9,12 @@ from multidict import CIMultiDict
 
 from gateway.exchange import Exchange
 from gateway.kernel.faults import CATALOGUE
-from gateway.kernel.http.public_urls import UrlMapping
 from gateway.kernel.http.request_headers import FieldFilter
 from gateway.kernel.http.response_headers import FieldRules
 from gateway.kernel.limits.ratelimit_headers import limit_fields
 from gateway.kernel.limits.token_bucket import Window, claim
 from gateway.table import Caller, Envelope, Key, Keyring, Route
+from gateway.table.public_urls import UrlMapping
 from gateway.upstream.call import Answer, Call
 
 T = TypeVar("T")

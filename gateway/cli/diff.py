@@ -16,7 +16,7 @@ from gateway.cli.admin_client import address_option, ask
 from gateway.cli.friendly_errors import explained
 from gateway.config_diff.changes import Change, changes, few
 from gateway.config_diff.effects import Effect
-from gateway.config_diff.inventory import Item, Preface, Redactor, things
+from gateway.config_diff.inventory import Item, Preface, Redactor, items_of
 from gateway.settings import load
 
 CHANGES, BREAKING = 3, 4
@@ -40,14 +40,14 @@ def command(file: Path, admin: str, against: Path | None, output: Literal["text"
     with explained():
         config = load(file)
         if against is not None:
-            redactor = Redactor(os.urandom(16), at_home=True)
-            before: Iterable[Item] = things(load(against), redactor)
+            redactor = Redactor(os.urandom(16), local=True)
+            before: Iterable[Item] = items_of(load(against), redactor)
         else:
             preface, before = _in_force(admin)
-            redactor = Redactor(bytes.fromhex(preface.salt), at_home=False)
+            redactor = Redactor(bytes.fromhex(preface.salt), local=False)
             if preface.release != __version__:
                 click.echo(f"the gateway is release {preface.release}, and this is {__version__}: they may know different things", err=True)
-    found = changes(before, things(config, redactor))
+    found = changes(before, items_of(config, redactor))
     click.echo(_json(found) if output == "json" else text(found))
     sys.exit(BREAKING if any(change.effect == "breaking" for change in found) else CHANGES if found else 0)
 

@@ -14,8 +14,8 @@ from gateway.cli.limits_account import reset, show
 from gateway.cli.tables import aligned
 from gateway.kernel.limits.token_bucket import Window, most
 from gateway.settings import Config, load
-from gateway.settings.schema.access import Key
-from gateway.settings.schema.routing import Route
+from gateway.settings.schema.access import KeySettings
+from gateway.settings.schema.routing import RouteSettings
 from gateway.table.limits import key_windows, organization_windows, plan_windows, route_windows
 
 _NAMED = 3
@@ -54,7 +54,7 @@ def worst_cases(config: Config) -> Iterator[Worst]:
         yield from (each._replace(who=f"key {key.id}{each.who}") for each in known[alike])
 
 
-def _of_key(config: Config, key: Key, own: tuple[Window, ...], organizations: dict[str, tuple[Window, ...]]) -> Iterator[Worst]:
+def _of_key(config: Config, key: KeySettings, own: tuple[Window, ...], organizations: dict[str, tuple[Window, ...]]) -> Iterator[Worst]:
     """`who` is what is to be said behind the name of the key."""
     shared = {each: windows for each in key.organizations if (windows := organizations.get(each, ()))}
     routes = [route for route in config.routes if route.auth == "key" and _may(key, route)]
@@ -64,7 +64,7 @@ def _of_key(config: Config, key: Key, own: tuple[Window, ...], organizations: di
         yield from _of(f", organization {organization}", own + windows, routes)
 
 
-def _of(who: str, windows: tuple[Window, ...], routes: Sequence[Route]) -> Iterator[Worst]:
+def _of(who: str, windows: tuple[Window, ...], routes: Sequence[RouteSettings]) -> Iterator[Worst]:
     yield _worst(who, "", (), 1, windows)
     for route in routes:
         alike: dict[tuple[int, tuple[Window, ...]], list[str]] = {}
@@ -81,7 +81,7 @@ def _worst(who: str, route: str, methods: tuple[str, ...], cost: int, windows: t
     return Worst(who, route, methods, cost, calls, tuple(window.id for window in windows))
 
 
-def _may(key: Key, route: Route) -> bool:
+def _may(key: KeySettings, route: RouteSettings) -> bool:
     return key.routes is None or any(fnmatchcase(route.id, pattern) for pattern in key.routes)
 
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from gateway.cli.friendly_errors import explained
 from gateway.settings import Config, from_upstream, load_with_origins
-from gateway.settings.schema.server import Admin, Listener, Server
+from gateway.settings.schema.server import AdminSettings, ListenerSettings, ServerSettings
 from gateway.supervisor import run
 
 
@@ -45,7 +45,13 @@ def command(file: Path | None, upstream: str | None, listen: str | None, admin: 
 def at(config: Config, listen: str | None, admin: str | None) -> Config:
     """The same gateway at other addresses; None leaves one as it is. Raises click.UsageError."""
     try:
-        server = Server.model_validate({"listeners": [Listener.model_validate({"address": listen})]}) if listen else config.server
-        return config.model_copy(update={"server": server, "admin": Admin.model_validate({"address": admin}) if admin else config.admin})
+        server = (
+            ServerSettings.model_validate({"listeners": [ListenerSettings.model_validate({"address": listen})]})
+            if listen
+            else config.server
+        )
+        return config.model_copy(
+            update={"server": server, "admin": AdminSettings.model_validate({"address": admin}) if admin else config.admin}
+        )
     except ValidationError as error:
         raise click.UsageError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None

@@ -1,4 +1,4 @@
-"""What is different between two configurations, in the terms of those who look after one."""
+"""The differences between two configurations, reported as changes of routes, plans, keys and so on."""
 
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
@@ -6,22 +6,23 @@ from typing import Any
 
 import msgspec
 
-from gateway.config_diff.effects import Effect, effect_of, effect_of_coming, effect_of_going, effect_on_allowance
+from gateway.config_diff.effects import Effect, effect_of, effect_of_adding, effect_of_removing, effect_on_allowance
 from gateway.config_diff.inventory import MASK, Item
-from gateway.config_diff.route_takeover import taker
+from gateway.config_diff.route_takeover import route_taking_over
 from gateway.settings.schema.values import METHODS
 
 _ALLOWANCE = ("max", "per", "guarantee", "shadow")
-"""Aspects of a limit that are judged together."""
+"""Aspects of a limit whose effect is computed together."""
 _STORE = "store keys"
 _NAMED = 5
-_TOLD_OTHERWISE = frozenset({("key", "routes"), ("key", "methods")})
+_REPORTED_BY_ACCESS = frozenset({("key", "routes"), ("key", "methods")})
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One difference: `aspect` is "" for the whole thing. `before` and `after` are None where there is nothing.
+    """One difference between two configurations.
 
-    `concerned` are the routes or methods that a key may no longer, or newly, use.
+    `aspect` is "" when the whole item was added or removed. `before` and `after` are None where there is no value.
+    `concerned` lists the routes or methods that a key may use no longer, or may use from now on.
     """
 
     effect: Effect
@@ -35,12 +36,12 @@ class Change(msgspec.Struct, frozen=True):
 
 
 def changes(before: Iterable[Item], after: Iterable[Item]) -> list[Change]:
-    """In the order of `after`, and then what is gone."""
-    return list(_Comparison({str(thing): thing for thing in before}, {str(thing): thing for thing in after}).run())
+    """Returns the changes in the order of `after`, followed by the items that were removed."""
+    return list(_Comparison({str(item): item for item in before}, {str(item): item for item in after}).run())
 
 
 def few(names: list[str]) -> str:
-    """For a line of text."""
+    """Returns a comma-separated list that names at most `_NAMED` entries and counts the rest."""
     more = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
@@ -56,97 +57,103 @@ def spelled(value: Any) -> str:
 
 
 class _Comparison:
-    """Of two outlines.
+    """Compares the items of two configurations.
 
-    A route that has another name, but takes what it took, is still the same route. One that comes may take calls from
-    another one, and one that goes may leave them to another.
+    A route with a new name that still matches the same requests counts as the same route. An added route may take over
+    the calls of an existing one, and the calls of a removed route may be taken over by another one.
     """
 
     def __init__(self, before: dict[str, Item], after: dict[str, Item]) -> None:
         self._stored = _STORE in before and _STORE in after
         self._renamed = _renamed(before, after)
-        """The name that a route had, by the name that it has."""
+        """Maps the new name of a renamed route to its old name."""
         self._before, self._after = _with_new_names(before, self._renamed), after
         old, new = ([each for each in side.values() if each.kind == "route"] for side in (self._before, self._after))
-        self._taken = {str(each): other for each in new if str(each) not in self._before and (other := taker(each, old))}
-        """By a route that is new, the one that took its calls before."""
-        self._left = {str(each): other for each in old if str(each) not in self._after and (other := taker(each, new))}
-        """By a route that is gone, the one that takes its calls now."""
+        self._route_taken_over = {
+            str(each): other for each in new if str(each) not in self._before and (other := route_taking_over(each, old))
+        }
+        """Maps an added route to the route that took its calls before."""
+        self._successor_route = {
+            str(each): other for each in old if str(each) not in self._after and (other := route_taking_over(each, new))
+        }
+        """Maps a removed route to the route that takes its calls afterwards."""
         self._pairs = [
             *((self._before[str(each)], each) for each in new if str(each) in self._before),
-            *((once, self._after[label]) for label, once in self._taken.items()),
-            *((self._before[label], now) for label, now in self._left.items()),
+            *((previous, self._after[label]) for label, previous in self._route_taken_over.items()),
+            *((self._before[label], successor) for label, successor in self._successor_route.items()),
         ]
         self._access: dict[tuple[object, object], tuple[list[str], list[str]]] = {}
         self._plans: dict[tuple[str, str], Effect] = {}
 
     def run(self) -> Iterator[Change]:
-        for label, thing in self._after.items():
-            once = self._before.get(label)
-            if once is not None:
-                yield from self._of_two(once, thing)
-            elif thing.of not in self._after or thing.of in self._before:
-                yield self._came(thing)
-        for label, thing in self._before.items():
-            if label not in self._after and (thing.of not in self._before or thing.of in self._after):
-                yield self._went(thing)
+        for label, item in self._after.items():
+            previous = self._before.get(label)
+            if previous is not None:
+                yield from self._of_both(previous, item)
+            elif item.of not in self._after or item.of in self._before:
+                yield self._added(item)
+        for label, item in self._before.items():
+            if label not in self._after and (item.of not in self._before or item.of in self._after):
+                yield self._removed(item)
 
-    def _came(self, thing: Item) -> Change:
-        instead = self._instead_of(thing, self._before)
-        effect = effect_on_allowance(instead, [thing.aspects]) if thing.kind == "limit" else effect_of_coming(thing.kind)
-        taken = self._taken.get(str(thing))
-        if taken is not None and self._breaks(taken, thing):
+    def _added(self, item: Item) -> Change:
+        instead = self._instead_of(item, self._before)
+        effect = effect_on_allowance(instead, [item.aspects]) if item.kind == "limit" else effect_of_adding(item.kind)
+        previous = self._route_taken_over.get(str(item))
+        if previous is not None and self._breaks(previous, item):
             effect = "breaking"
-        gist = _gist(thing) + (f", taken from {taken.name}" if taken is not None else "")
-        return Change(effect, thing.kind, thing.name, "", None, thing.aspects, _text("added", gist))
+        gist = _gist(item) + (f", taken from {previous.name}" if previous is not None else "")
+        return Change(effect, item.kind, item.name, "", None, item.aspects, _text("added", gist))
 
-    def _breaks(self, taken: Item, route: Item) -> bool:
-        """Whether calls that `taken` took may be worse off with `route`."""
-        old, new = taken.aspects, route.aspects
+    def _breaks(self, previous: Item, route: Item) -> bool:
+        """Whether calls that `previous` took may be refused, or answered in another form, by `route`."""
+        old, new = previous.aspects, route.aspects
         other = [aspect for aspect in {**old, **new} if old.get(aspect) != new.get(aspect) and aspect not in ("path", "match.methods")]
         if any(
-            self._effect(taken, route, aspect) == "breaking"
+            self._effect(previous, route, aspect) == "breaking"
             for aspect in other
             if aspect != "plan" or None not in (old[aspect], new[aspect])
         ):
             return True
         limits = (
-            [each.aspects for each in side.values() if each.of == str(of)] for side, of in ((self._before, taken), (self._after, route))
+            [each.aspects for each in side.values() if each.of == str(of)] for side, of in ((self._before, previous), (self._after, route))
         )
         return effect_on_allowance(*limits) == "breaking"
 
-    def _went(self, thing: Item) -> Change:
-        instead = self._instead_of(thing, self._after)
-        effect = effect_on_allowance([thing.aspects], instead) if thing.kind == "limit" else effect_of_going(thing.kind)
-        left = self._left.get(str(thing))
-        gist = _gist(thing) + (f", left to {left.name}" if left is not None else "")
-        if thing.kind in ("plan", "organization") and self._stored:
+    def _removed(self, item: Item) -> Change:
+        instead = self._instead_of(item, self._after)
+        effect = effect_on_allowance([item.aspects], instead) if item.kind == "limit" else effect_of_removing(item.kind)
+        successor = self._successor_route.get(str(item))
+        gist = _gist(item) + (f", left to {successor.name}" if successor is not None else "")
+        if item.kind in ("plan", "organization") and self._stored:
             effect, gist = "breaking", "keys in the store may have it"
-        return Change(effect, thing.kind, thing.name, "", thing.aspects, None, _text("removed", gist))
+        return Change(effect, item.kind, item.name, "", item.aspects, None, _text("removed", gist))
 
     @staticmethod
     def _instead_of(limit: Item, side: dict[str, Item]) -> list[dict[str, Any]]:
-        """What holds where a key does not have this limit: that of its plan with the same id, if there is one."""
+        """The limit of the plan with the same id, which applies to a key without this limit; empty if there is none."""
         key = side.get(limit.of)
         plan = key.aspects["plan"] if key is not None and key.kind == "key" else None
-        standing = side.get(f"limit {limit.name.partition(' of ')[0]} of plan {plan}")
-        return [] if standing is None else [standing.aspects]
+        plan_limit = side.get(f"limit {limit.name.partition(' of ')[0]} of plan {plan}")
+        return [] if plan_limit is None else [plan_limit.aspects]
 
-    def _of_two(self, before: Item, after: Item) -> Iterator[Change]:
+    def _of_both(self, before: Item, after: Item) -> Iterator[Change]:
         kind, name = after.kind, after.name
         if kind == "route" and name in self._renamed:
-            told = f"was called {self._renamed[name]}" + (", as keys in the store may have it" if self._stored else "")
-            yield Change("breaking" if self._stored else "other", kind, name, "id", self._renamed[name], name, told)
+            text = f"was called {self._renamed[name]}" + (", as keys in the store may have it" if self._stored else "")
+            yield Change("breaking" if self._stored else "other", kind, name, "id", self._renamed[name], name, text)
         if kind == "key":
             yield from self._of_access(before, after)
         old, new = before.aspects, after.aspects
         if old == new:
             return
-        for aspect in [*new, *(gone for gone in old if gone not in new)]:
-            once, now = old.get(aspect), new.get(aspect)
-            if once == now or (kind, aspect) in _TOLD_OTHERWISE or (aspect == "plan" and None in (once, now)):
+        for aspect in [*new, *(removed for removed in old if removed not in new)]:
+            old_value, new_value = old.get(aspect), new.get(aspect)
+            if old_value == new_value or (kind, aspect) in _REPORTED_BY_ACCESS or (aspect == "plan" and None in (old_value, new_value)):
                 continue
-            yield Change(self._effect(before, after, aspect), kind, name, aspect, once, now, _difference(aspect, once, now))
+            yield Change(
+                self._effect(before, after, aspect), kind, name, aspect, old_value, new_value, _difference(aspect, old_value, new_value)
+            )
 
     def _effect(self, before: Item, after: Item, aspect: str) -> Effect:
         if after.kind == "limit" and aspect in _ALLOWANCE:
@@ -156,19 +163,19 @@ class _Comparison:
         return effect_of(after.kind, after.name, aspect, before.aspects.get(aspect), after.aspects.get(aspect))
 
     def _of_plans(self, before: str, after: str) -> Effect:
-        """Of being on another plan."""
+        """The effect of moving a key from one plan to another."""
         if (before, after) not in self._plans:
             old, new = (
-                [thing for thing in side.values() if thing.of == f"plan {plan}"]
+                [item for item in side.values() if item.of == f"plan {plan}"]
                 for side, plan in ((self._before, before), (self._after, after))
             )
-            effect = effect_on_allowance(*([thing.aspects for thing in each if thing.kind == "limit"] for each in (old, new)))
+            effect = effect_on_allowance(*([item.aspects for item in each if item.kind == "limit"] for each in (old, new)))
             more = _quotas(new) - _quotas(old)
             self._plans[before, after] = "breaking" if more else effect
         return self._plans[before, after]
 
     def _of_access(self, before: Item, after: Item) -> Iterator[Change]:
-        """What a key may use of that which is there before and after."""
+        """Changes of the routes and methods that a key may use."""
         old, new = before.aspects, after.aspects
         for aspect, (lost, gained) in {"routes": self._routes(old["routes"], new["routes"]), "methods": _methods(old, new)}.items():
             about = ("key", after.name, aspect, old[aspect], new[aspect])
@@ -180,24 +187,24 @@ class _Comparison:
                 yield Change("other", *about, _difference(aspect, old[aspect], new[aspect]))
 
     def _routes(self, before: list[str] | None, after: list[str] | None) -> tuple[list[str], list[str]]:
-        """What patterns let through no longer, and newly, of routes that ask for a key."""
-        asked = (None if before is None else tuple(before), None if after is None else tuple(after))
-        if asked not in self._access:
+        """Routes that require a key and that the patterns match no longer, and those that they match from now on."""
+        patterns = (None if before is None else tuple(before), None if after is None else tuple(after))
+        if patterns not in self._access:
             lost, gained = [], []
-            for once, now in self._pairs:
-                could, can = _matches(self._renamed.get(once.name, once.name), before), _matches(now.name, after)
-                if could and not can and now.aspects["auth"] == "key":
-                    lost.append(now.name)
-                elif can and not could and once.aspects["auth"] == "key":
-                    gained.append(now.name)
-            self._access[asked] = lost, gained
-        return self._access[asked]
+            for old, new in self._pairs:
+                could, can = _matches(self._renamed.get(old.name, old.name), before), _matches(new.name, after)
+                if could and not can and new.aspects["auth"] == "key":
+                    lost.append(new.name)
+                elif can and not could and old.aspects["auth"] == "key":
+                    gained.append(new.name)
+            self._access[patterns] = lost, gained
+        return self._access[patterns]
 
 
 def _renamed(before: dict[str, Item], after: dict[str, Item]) -> dict[str, str]:
-    gone = {_takes(each): each.name for label, each in before.items() if each.kind == "route" and label not in after}
-    came = [each for label, each in after.items() if each.kind == "route" and label not in before]
-    return {each.name: gone[_takes(each)] for each in came if _takes(each) in gone}
+    removed = {_takes(each): each.name for label, each in before.items() if each.kind == "route" and label not in after}
+    added = [each for label, each in after.items() if each.kind == "route" and label not in before]
+    return {each.name: removed[_takes(each)] for each in added if _takes(each) in removed}
 
 
 def _takes(route: Item) -> tuple[object, ...]:
@@ -205,18 +212,18 @@ def _takes(route: Item) -> tuple[object, ...]:
 
 
 def _with_new_names(before: dict[str, Item], renamed: dict[str, str]) -> dict[str, Item]:
-    """Routes and their limits, under the names that they have afterwards."""
+    """Returns the items with the routes, and their limits, under the names they have in the new configuration."""
     named = {f"route {old}": f"route {new}" for new, old in renamed.items()}
     if not named:
         return before
-    moved: dict[str, Item] = {}
-    for label, thing in before.items():
+    renamed_items: dict[str, Item] = {}
+    for label, item in before.items():
         if label in named:
-            thing = msgspec.structs.replace(thing, name=named[label].removeprefix("route "))
-        elif thing.of in named:
-            thing = msgspec.structs.replace(thing, name=thing.name.replace(thing.of, named[thing.of]), of=named[thing.of])
-        moved[str(thing)] = thing
-    return moved
+            item = msgspec.structs.replace(item, name=named[label].removeprefix("route "))
+        elif item.of in named:
+            item = msgspec.structs.replace(item, name=item.name.replace(item.of, named[item.of]), of=named[item.of])
+        renamed_items[str(item)] = item
+    return renamed_items
 
 
 def _matches(route: str, patterns: list[str] | None) -> bool:
@@ -228,23 +235,23 @@ def _methods(before: dict[str, Any], after: dict[str, Any]) -> tuple[list[str], 
     return [each for each in could if each not in can], [each for each in can if each not in could]
 
 
-def _gist(thing: Item) -> str:
-    """What one needs to know of a thing that comes or goes."""
-    aspects = thing.aspects
-    if thing.kind == "route":
+def _gist(item: Item) -> str:
+    """A short description of an item that was added or removed, "" when its name is enough."""
+    aspects = item.aspects
+    if item.kind == "route":
         return f"{','.join(aspects['match.methods'])} {aspects['path']}" + (", no key asked" if aspects["auth"] == "none" else "")
-    if thing.kind == "limit":
+    if item.kind == "limit":
         return f"{aspects['max']} per {aspects['per']}" + (", in shadow" if aspects["shadow"] else "")
-    if thing.kind == "quota":
+    if item.kind == "quota":
         return f"{aspects['kind']} up to {aspects['max']}, code {aspects['code']}"
-    if thing.kind == "store":
+    if item.kind == "store":
         return str(aspects["store"])
     return ""
 
 
-def _quotas(things: list[Item]) -> set[str]:
-    """What is said of each, whatever plan it is of."""
-    return {f"{thing.name.partition(' of ')[0]} {spelled(thing.aspects)}" for thing in things if thing.kind == "quota"}
+def _quotas(items: list[Item]) -> set[str]:
+    """A text for each quota that does not depend on its plan."""
+    return {f"{item.name.partition(' of ')[0]} {spelled(item.aspects)}" for item in items if item.kind == "quota"}
 
 
 def _text(what: str, gist: str) -> str:
@@ -257,8 +264,8 @@ def _difference(aspect: str, before: Any, after: Any) -> str:
     if isinstance(before, str) and isinstance(after, str) and before.startswith(MASK) and after.startswith(MASK):
         return f"another {aspect}"
     if isinstance(before, list) and isinstance(after, list):
-        gone = [f"-{spelled(each)}" for each in before if each not in after]
-        moves = [*gone, *(f"+{spelled(each)}" for each in after if each not in before)]
-        if moves:
-            return f"{aspect} {', '.join(moves)}"
+        removed = [f"-{spelled(each)}" for each in before if each not in after]
+        differences = [*removed, *(f"+{spelled(each)}" for each in after if each not in before)]
+        if differences:
+            return f"{aspect} {', '.join(differences)}"
     return f"{aspect} {spelled(before)} -> {spelled(after)}"

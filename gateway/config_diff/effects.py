@@ -1,7 +1,7 @@
-"""What a change means to callers: somebody may do less, somebody may do more, or neither.
+"""The effect of a change on callers: somebody may do less, somebody may do more, or neither.
 
-breaking    a call that was answered well may not be any more, or its answer has another form
-widening    somebody may do what they might not before: for whoever looks after security
+breaking    a call that succeeded may be refused now, or its reply has another form
+widening    somebody may do what was refused before, which matters for security
 other       everything else
 """
 
@@ -16,34 +16,39 @@ from gateway.settings.schema.upstreams import Timeouts
 
 Effect: TypeAlias = Literal["breaking", "widening", "other"]
 Judge: TypeAlias = Callable[[Any, Any], Effect]
-"""Of an aspect, before and after. None stands for an aspect that is not there."""
+"""Judges an aspect by its old and its new value. None stands for a missing aspect."""
 
 _SPANS_US = (1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000, 2_592_000_000_000)
 
 
 def effect_of(kind: str, name: str, aspect: str, before: Any, after: Any) -> Effect:
-    """Of an aspect that is not what it was."""
+    """Returns the effect of a changed aspect."""
     path = f"{name if kind == 'section' else kind}.{aspect}"
     judge = _JUDGES.get(path) or _JUDGES.get(f"{path.rpartition('.')[0]}.*")
     return "other" if judge is None else judge(before, after)
 
 
-def effect_of_coming(kind: str) -> Effect:
+def effect_of_adding(kind: str) -> Effect:
+    """Returns the effect of adding an item of this kind."""
     return "widening" if kind in _USED_BY_CALLERS else "breaking" if kind == "quota" else "other"
 
 
-def effect_of_going(kind: str) -> Effect:
+def effect_of_removing(kind: str) -> Effect:
+    """Returns the effect of removing an item of this kind."""
     return "breaking" if kind in _USED_BY_CALLERS else "widening" if kind == "quota" else "other"
 
 
 def effect_on_allowance(before: Iterable[dict[str, Any]], after: Iterable[dict[str, Any]]) -> Effect:
-    """Of other limits, given their aspects: by what a greedy caller gets through all of them, in any stretch that counts."""
+    """Returns the effect of changed limits, given their aspects.
+
+    Compares how many calls a greedy caller gets through all of them in each time span that matters.
+    """
     old, new = _windows(before), _windows(after)
     spans = {*_SPANS_US, *(window.per_us for window in (*old, *new))}
     pairs = [(most(old, 1, span), most(new, 1, span)) for span in spans]
-    if any(now is not None and (once is None or now < once) for once, now in pairs):
+    if any(new_rate is not None and (old_rate is None or new_rate < old_rate) for old_rate, new_rate in pairs):
         return "breaking"
-    return "widening" if any(once != now for once, now in pairs) else "other"
+    return "widening" if any(old_rate != new_rate for old_rate, new_rate in pairs) else "other"
 
 
 def _windows(limits: Iterable[dict[str, Any]]) -> list[Window]:
@@ -59,7 +64,7 @@ def _always(effect: Effect) -> Judge:
 
 
 def _towards(effects: dict[Any, Effect], otherwise: Effect = "other") -> Judge:
-    """By the value after the change."""
+    """Judges by the new value alone."""
     return lambda _before, after: effects.get(after, otherwise)
 
 
@@ -77,20 +82,20 @@ def _less_breaks(before: Any, after: Any) -> Effect:
 
 
 def _idle(before: str | None, after: str | None) -> Effect:
-    """None has one value for streams of events and another one for other streams: who shortens either breaks something."""
-    once, now = (Timeouts.model_validate({"idle": each}) for each in (before, after))
-    return "breaking" if now.idle_s < once.idle_s or now.events_idle_s < once.events_idle_s else "widening"
+    """None means one default for event streams and another for other streams. Shortening either of them is breaking."""
+    old, new = (Timeouts.model_validate({"idle": each}) for each in (before, after))
+    return "breaking" if new.idle_s < old.idle_s or new.events_idle_s < old.events_idle_s else "widening"
 
 
 def _lower_breaks(before: int | None, after: int | None) -> Effect:
-    """None is no limit."""
+    """None means that there is no limit."""
     return "breaking" if after is not None and (before is None or after < before) else "widening"
 
 
 def _later_breaks(before: str | None, after: str | None) -> Effect:
-    """Of when what is used is forgotten: None is a day."""
-    once, now = (parse_duration(each or "24h") for each in (before, after))
-    return "breaking" if now > once else "widening" if now < once else "other"
+    """Judges the time after which a unit is forgotten. None means one day."""
+    old, new = (parse_duration(each or "24h") for each in (before, after))
+    return "breaking" if new > old else "widening" if new < old else "other"
 
 
 def _dearer_breaks(before: Any, after: Any) -> Effect:
@@ -98,30 +103,30 @@ def _dearer_breaks(before: Any, after: Any) -> Effect:
 
 
 def _loss_breaks(before: list[Any] | None, after: list[Any] | None) -> Effect:
-    gone = [each for each in before or () if each not in (after or ())]
-    return "breaking" if gone else "widening" if len(after or ()) > len(before or ()) else "other"
+    lost = [each for each in before or () if each not in (after or ())]
+    return "breaking" if lost else "widening" if len(after or ()) > len(before or ()) else "other"
 
 
 def _organizations(before: list[str] | None, after: list[str] | None) -> Effect:
-    """The first one is what a key acts for unless it says otherwise."""
+    """The first organisation is the default of the key."""
     first_before, first_after = (next(iter(each or ()), None) for each in (before, after))
     return "breaking" if first_before != first_after else _loss_breaks(before, after)
 
 
 def _loss_of_it_breaks(before: str | None, _after: str | None) -> Effect:
-    """Of something that may be there or not, and is not what it was."""
+    """Judges an optional value that was added, changed or removed."""
     return "widening" if before is None else "breaking"
 
 
 def _limited_methods(before: list[str] | None, after: list[str] | None) -> Effect:
-    """None are all."""
+    """None means all methods."""
     if after is None or (before is not None and set(after) - set(before)):
         return "breaking"
     return "other" if before is not None and set(before) == set(after) else "widening"
 
 
 def _scope(before: str, after: str) -> Effect:
-    """The more share a bucket, the less each of them has."""
+    """The more callers share a bucket, the less each of them has."""
     order = ("key", "organization", "route")
     return "breaking" if order.index(after) > order.index(before) else "widening"
 
@@ -138,7 +143,7 @@ def _on_failure(before: str | None, after: str | None) -> Effect:
 
 
 def _path(before: str, after: str) -> Effect:
-    """Parameters may have other names, and a prefix may stand for more than it did."""
+    """Renamed parameters change nothing, and a prefix may cover more paths than before."""
     if shape_of(before) == shape_of(after):
         return "other"
     return "widening" if covers(after, before) else "breaking"
@@ -195,4 +200,4 @@ _JUDGES: dict[str, Judge] = {
     "auth.organization_header": _BREAKING,
     "observability.request_id.header": _BREAKING,
 }
-"""By kind (of a section: its name) and aspect; `*` is any last word. What is not here is `other`."""
+"""Judges by kind (for a section: its name) and aspect. `*` matches any last part. Anything else is `other`."""

@@ -1,8 +1,8 @@
-"""A configuration taken apart into things, so that two of them can be compared and neither tells a secret.
+"""Splits a configuration into items, so that two configurations can be compared without revealing secrets.
 
-A thing is what an operator has a word for: the route `orders.item`, the limit `minute` of the plan `standard`, the key `acme-ci`.
-Its aspects are what holds for it once defaults are filled in, spelled as in a file (`30s`, `8MiB`). Every field of the
-schema is an aspect of something, those that nobody thought of here too.
+An item is a named part of a configuration: the route `orders.item`, the limit `minute` of the plan `standard`, the key
+`acme-ci`. Its aspects are its values with defaults filled in, written as in a file (`30s`, `8MiB`). Every field of the
+schema becomes an aspect of some item, including fields that were added to the schema later.
 """
 
 import re
@@ -13,27 +13,31 @@ from typing import Any
 import msgspec
 from pydantic import SecretStr
 
-from gateway.kernel import redis_url
+from gateway.net import redis_url
 from gateway.settings import Config
 from gateway.settings.schema.config import LISTS
-from gateway.settings.schema.routing import Route
+from gateway.settings.schema.routing import RouteSettings
 from gateway.settings.schema.types import Section
 from gateway.table.compile import build_faults
 
 MASK = "***"
-"""Stands for what is not shown."""
+"""Replaces a value that must not be shown."""
 _FINGERPRINT_BYTES = 4
 _SECRET_NAME = re.compile(r"secret|token|passw|auth|cookie|key|credential|signature|session", re.IGNORECASE)
 _SECRET_VALUE = re.compile(r"(basic|bearer|digest)\s", re.IGNORECASE)
 
 
 def is_secret(name: str, value: str) -> bool:
-    """Whether the value of a header field is for nobody to see, by the looks of it."""
+    """Whether the value of a header field is probably a secret, judged by its name and its form."""
     return _SECRET_NAME.search(name) is not None or _SECRET_VALUE.match(value) is not None
 
 
 class Item(msgspec.Struct, frozen=True):
-    """`name` tells it apart from others of its `kind`; `of` is what it goes with when that comes or goes, "" for nothing."""
+    """One named part of a configuration.
+
+    `name` is unique among the items of its `kind`. `of` is the item that it belongs to and with which it is added or
+    removed, "" for none.
+    """
 
     kind: str
     name: str
@@ -45,44 +49,44 @@ class Item(msgspec.Struct, frozen=True):
 
 
 class Preface(msgspec.Struct, frozen=True):
-    """What a gateway says before its outline: which release made it, and the salt (hexadecimal) of its veil."""
+    """Precedes the inventory of a running gateway: its release, and the salt (hexadecimal) of its Redactor."""
 
     release: str
     salt: str
 
 
 class Redactor:
-    """Stands in for secrets, so that it shows whether two are the same one.
+    """Replaces secrets by values that only show whether two secrets are equal.
 
-    Digests of keys become a few bytes of a hash with `salt`: keys are random, and nobody finds one by that. What people
-    think of themselves, tokens and passwords, could be guessed: that is told apart where the outline stays at home
-    (`at_home`), and looks alike elsewhere.
+    A key digest becomes a few bytes of a hash with `salt`, which is safe because keys are random. Tokens and passwords
+    are chosen by people and could be guessed from such a hash. They get one only if the inventory does not leave this
+    process (`local`), otherwise all of them look the same.
     """
 
-    def __init__(self, salt: bytes, *, at_home: bool) -> None:
+    def __init__(self, salt: bytes, *, local: bool) -> None:
         self._salt = salt
-        self._at_home = at_home
+        self._local = local
 
     def digest(self, digest: str) -> str:
         return blake2b(digest.encode(), key=self._salt, digest_size=_FINGERPRINT_BYTES).hexdigest()
 
     def word(self, word: str) -> str:
-        return f"{MASK} ({self.digest(word)})" if self._at_home else MASK
+        return f"{MASK} ({self.digest(word)})" if self._local else MASK
 
     def url(self, url: str) -> str:
-        """Of Redis: all of it but the login can be seen."""
-        return f"{redis_url.masked(url)} ({self.digest(url)})" if self._at_home else redis_url.masked(url)
+        """Redacts a Redis URL: everything but the login stays readable."""
+        return f"{redis_url.masked(url)} ({self.digest(url)})" if self._local else redis_url.masked(url)
 
 
-def things(config: Config, redactor: Redactor) -> Iterator[Item]:
-    """Everything in `config` but the names of the files that it stands in."""
+def items_of(config: Config, redactor: Redactor) -> Iterator[Item]:
+    """Yields everything in `config` except the names of its files."""
     for name, value in config:
         if name in LISTS:
             for entry in value:
                 yield from _entry(config, name.removesuffix("s"), entry, redactor)
         elif isinstance(value, Section):
             kind, name = ("store", "keys") if name == "key_store" else ("section", name)
-            yield from _taken_apart(kind, name, value, redactor)
+            yield from _items_of_section(kind, name, value, redactor)
     for fault in build_faults(config).values():
         links = [f"{link.title}: {link.href}" for link in fault.links]
         aspects = {"status": fault.status, "code": fault.code, "message": fault.message, "developer_message": fault.developer_message}
@@ -90,16 +94,16 @@ def things(config: Config, redactor: Redactor) -> Iterator[Item]:
 
 
 def _entry(config: Config, kind: str, entry: Any, redactor: Redactor) -> Iterator[Item]:
-    thing, *below = _taken_apart(kind, entry.id, entry, redactor)
-    if isinstance(entry, Route):
-        thing.aspects.update(_of_route(config, entry, redactor))
-        del thing.aspects["match.path"], thing.aspects["match.prefix"]
-    yield thing
+    item, *below = _items_of_section(kind, entry.id, entry, redactor)
+    if isinstance(entry, RouteSettings):
+        item.aspects.update(_of_route(config, entry, redactor))
+        del item.aspects["match.path"], item.aspects["match.prefix"]
+    yield item
     yield from below
 
 
-def _of_route(config: Config, route: Route, redactor: Redactor) -> dict[str, Any]:
-    """What a route inherits, and its path as it is shown elsewhere."""
+def _of_route(config: Config, route: RouteSettings, redactor: Redactor) -> dict[str, Any]:
+    """The aspects that a route inherits, and its path in the form shown elsewhere."""
     headers = config.headers_of(route)
     inherited = {"envelope": config.envelope_of(route), "timeouts": config.timeouts_of(route)}
     return {
@@ -110,8 +114,8 @@ def _of_route(config: Config, route: Route, redactor: Redactor) -> dict[str, Any
     }
 
 
-def _taken_apart(kind: str, name: str, section: Section, redactor: Redactor) -> Iterator[Item]:
-    """The section as a thing, and then those that it is a list of."""
+def _items_of_section(kind: str, name: str, section: Section, redactor: Redactor) -> Iterator[Item]:
+    """Yields the section as an item, followed by the items of its lists."""
     aspects: dict[str, Any] = {}
     below: list[tuple[str, Any]] = []
     for path, value, spelled in _leaves(section, section.model_dump(mode="json"), redactor):
@@ -122,14 +126,14 @@ def _taken_apart(kind: str, name: str, section: Section, redactor: Redactor) -> 
     yield Item(kind, name, aspects)
     for part_kind, part in below:
         if kind == "section":
-            yield from _taken_apart(part_kind, part.id, part, redactor)
+            yield from _items_of_section(part_kind, part.id, part, redactor)
         else:
-            for thing in _taken_apart(part_kind, f"{part.id} of {kind} {name}", part, redactor):
-                yield msgspec.structs.replace(thing, of=f"{kind} {name}")
+            for item in _items_of_section(part_kind, f"{part.id} of {kind} {name}", part, redactor):
+                yield msgspec.structs.replace(item, of=f"{kind} {name}")
 
 
 def _leaves(value: Any, spelled: Any, redactor: Redactor, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """The way to each value in a section, the value, and how it is shown."""
+    """Yields the path of each value in a section, the value, and its displayed form."""
     if isinstance(value, Section | dict):
         for name, part in value if isinstance(value, Section) else value.items():
             yield from _leaves(part, spelled[name], redactor, f"{path}.{name}" if path else name)

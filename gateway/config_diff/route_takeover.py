@@ -1,4 +1,4 @@
-"""Which route takes the calls of another one, where that is not there."""
+"""Finds the route that takes the calls of another route when that one is missing."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -12,12 +12,12 @@ _SHAPES = 10_000
 
 @lru_cache(_SHAPES)
 def shape_of(path: str) -> Shape:
-    """Of a path as an outline has it: a prefix ends in `/**`."""
+    """Returns the shape of a path as an inventory spells it, where a prefix ends in `/**`."""
     return shape(Match(prefix=path.removesuffix("/**") or "/") if path.endswith("/**") else Match(path=path))
 
 
 def covers(general: str, special: str) -> bool:
-    """Whether every path that `special` stands for is one of those that `general` does."""
+    """Whether `general` matches every path that `special` matches."""
     wide, narrow = shape_of(general), shape_of(special)
     for index, segment in enumerate(wide):
         if segment == ALL:
@@ -27,13 +27,13 @@ def covers(general: str, special: str) -> bool:
     return len(wide) == len(narrow)
 
 
-def taker(route: Item, others: Iterable[Item]) -> Item | None:
-    """The most specific of the `others` that takes all its paths, with one of its methods at least."""
+def route_taking_over(route: Item, others: Iterable[Item]) -> Item | None:
+    """Returns the most specific of `others` that matches all paths of `route` and at least one of its methods."""
     methods, path = set(route.aspects["match.methods"]), route.aspects["path"]
     able = [each for each in others if covers(each.aspects["path"], path) and methods.intersection(each.aspects["match.methods"])]
     return min(able, key=_breadth, default=None)
 
 
 def _breadth(route: Item) -> tuple[int, ...]:
-    """Segment by segment: a literal, a parameter, all that is left."""
+    """Sort key, segment by segment: literals first, then parameters, then a rest or prefix."""
     return tuple(1 if segment is None else 2 if segment == ALL else 0 for segment in shape_of(route.aspects["path"]))

@@ -1,12 +1,12 @@
-"""The client side: socket -> Exchange, Reply -> socket, on aiohttp's low-level `web.Server`.
+"""The client side: reads an Exchange from a socket and writes its Reply, on aiohttp's low-level `web.Server`.
 
 Of aiohttp's `RequestHandler` we keep the C parser, its queue and its back-pressure, and replace the loop that serves
-requests. So nothing is made per request but the Exchange, malformed requests go through the same pipeline as all
-others, and no text, version or traceback of aiohttp's reaches a client or a log.
+requests. So the only object made for a request is the Exchange, malformed requests pass through the same pipeline as
+all others, and no text, version or traceback of aiohttp reaches a client or a log.
 
-Laws: a connection closes after a request whose body came in chunks (aiohttp's parser lets a trailer field become the
-first field of the next request); after anything malformed; after a request that asked for another protocol; and when
-a body was left unread. Every request is answered before that.
+Laws: every request is answered before its connection closes. A connection closes after a request with a body in chunks,
+because aiohttp's parser lets a trailer field become the first field of the next request; after a malformed request;
+after a request that asks for another protocol; and when a part of a body was not read.
 """
 
 from gateway.edge.listener import Listener

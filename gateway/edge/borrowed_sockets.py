@@ -1,4 +1,4 @@
-"""Sockets of workers that are lost, from which another one accepts meanwhile."""
+"""Sockets of workers that have exited, from which another worker accepts until they are replaced."""
 
 import socket
 from collections.abc import Iterable, Sequence
@@ -6,18 +6,21 @@ from collections.abc import Iterable, Sequence
 from gateway.edge.listener import Listener
 
 
-class Borrowed:
-    """Of one worker with these `listeners`."""
+class BorrowedSockets:
+    """The borrowed sockets of one worker with these `listeners`."""
 
     def __init__(self, listeners: Sequence[Listener]) -> None:
         self._listeners = listeners
         self._by_slot: dict[int, list[tuple[Listener, socket.socket]]] = {}
 
     def __repr__(self) -> str:
-        return f"<Borrowed of slots {sorted(self._by_slot)}>"
+        return f"<BorrowedSockets of slots {sorted(self._by_slot)}>"
 
     def take(self, slot: int, number: int, fds: Iterable[int]) -> None:
-        """Accept from `fds` too: those of the worker in `slot` and the listener with that `number`. They are closed in the end."""
+        """Accept also from `fds`, the sockets of the worker in `slot` for the listener with that `number`.
+
+        They are closed at the end.
+        """
         listener = self._listeners[number]
         for fd in fds:
             sock = socket.socket(fileno=fd)
@@ -28,6 +31,6 @@ class Borrowed:
                 listener.borrow(sock)
 
     def give_back(self, slot: int) -> None:
-        """Accept no longer from what is borrowed of `slot`."""
+        """Stop to accept from the sockets of the worker in `slot`."""
         for listener, sock in self._by_slot.pop(slot, ()):
             listener.leave(sock)

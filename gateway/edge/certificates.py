@@ -1,4 +1,4 @@
-"""The certificates that a listener shows, chosen by the name that the client asks for, and read again when they change."""
+"""The certificates of a listener, chosen by the name that the client asks for and read again when files change."""
 
 import ssl
 from collections.abc import Sequence
@@ -7,113 +7,120 @@ from typing import Protocol
 
 import msgspec
 
-from gateway.kernel.certificates import Certificate, from_der
+from gateway.net.certificates import Certificate, from_der
 from gateway.net.pem import PairError, load_authorities, load_pair
 
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
-"""Of TLS 1.2: authenticated encryption with forward secrecy only. Those of 1.3 are all like that."""
+"""The ciphers for TLS 1.2: only authenticated encryption with forward secrecy. All ciphers of TLS 1.3 have both."""
 
 
-class Pair(msgspec.Struct, frozen=True):
-    """PEM files. The key may be in the same file as the certificate."""
+class CertificateFiles(msgspec.Struct, frozen=True):
+    """Paths of PEM files. Without `private_key` the key is in the file of the certificate."""
 
     certificate: str
     private_key: str | None = None
 
 
-class Terms(msgspec.Struct, frozen=True):
-    """What is asked of clients. `client_ca` is a PEM file, None asks for no certificate."""
+class TlsRequirements(msgspec.Struct, frozen=True):
+    """What clients have to fulfil. `client_ca` is the path of a PEM file; None asks for no client certificate."""
 
     minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
     client_ca: str | None = None
     client_required: bool = True
 
 
-class Watcher(Protocol):
-    """Is told of certificates, by the path of their file."""
+class CertificateEvents(Protocol):
+    """Receives what happens to certificates, by the path of their file."""
 
     def certificate_read(self, path: str, certificate: Certificate) -> None: ...
-    def certificate_refused(self, path: str, why: str) -> None: ...
+    def certificate_rejected(self, path: str, why: str) -> None: ...
 
 
-class _Shown(msgspec.Struct, frozen=True):
+class _Loaded(msgspec.Struct, frozen=True):
     context: ssl.SSLContext
     names: tuple[str, ...]
 
 
 class Certificates:
-    """`context` is for the next connection. Every change makes new contexts, so that handshakes under way are not disturbed.
+    """Holds the TLS contexts. A change makes new ones, so that handshakes under way are not disturbed.
 
-    The constructor raises PairError when a file is not what it should be; `refresh` keeps what was in force.
+    The constructor raises PairError when a file cannot be used. `refresh` keeps the previous certificate then.
     """
 
-    def __init__(self, pairs: Sequence[Pair], terms: Terms, watcher: Watcher) -> None:
+    def __init__(self, pairs: Sequence[CertificateFiles], requirements: TlsRequirements, events: CertificateEvents) -> None:
         self._pairs = pairs
-        self._terms = terms
-        self._watcher = watcher
-        self._stamps: list[object] = [None] * len(pairs)
-        self._shown: list[_Shown] = []
+        self._requirements = requirements
+        self._events = events
+        self._versions: list[object] = [None] * len(pairs)
+        self._loaded: list[_Loaded] = []
         self._by_name: dict[str, ssl.SSLContext] = {}
         for index, pair in enumerate(pairs):
-            self._stamps[index] = self._stamp(pair)
+            self._versions[index] = self._version(pair)
             try:
-                self._shown.append(self._read(pair))
+                self._loaded.append(self._read(pair))
             except PairError as error:
                 raise PairError(f"{pair.certificate}: {error}", error.about_key) from error
-        self._arrange()
+        self._index_names()
 
     def __repr__(self) -> str:
         return f"<Certificates {' '.join(sorted(self._by_name))}>"
 
     @property
     def context(self) -> ssl.SSLContext:
-        return self._shown[0].context
+        """The context for the next connection."""
+        return self._loaded[0].context
 
     def refresh(self) -> None:
-        """Look whether files have changed, and read those again that have."""
+        """Read the files again that have changed."""
         changed = False
         for index, pair in enumerate(self._pairs):
-            # Taken before the files are read: what changes meanwhile is seen the next time.
-            stamp = self._stamp(pair)
-            if stamp == self._stamps[index]:
+            # Determined before the files are read, so that a change meanwhile is found the next time.
+            version = self._version(pair)
+            if version == self._versions[index]:
                 continue
-            self._stamps[index] = stamp
+            self._versions[index] = version
             try:
-                self._shown[index] = self._read(pair)
+                self._loaded[index] = self._read(pair)
                 changed = True
             except PairError as error:
-                self._watcher.certificate_refused(pair.certificate, str(error))
+                self._events.certificate_rejected(pair.certificate, str(error))
         if changed:
-            self._arrange()
+            self._index_names()
 
-    def _stamp(self, pair: Pair) -> object:
-        """Differs when one of the files is another, or has been written to. Links are followed: ConfigMaps are swapped by link."""
-        return [_stamp_of(path) for path in (pair.certificate, pair.private_key, self._terms.client_ca) if path is not None]
+    def _version(self, pair: CertificateFiles) -> object:
+        """Return a value that changes with each of the files.
 
-    def _read(self, pair: Pair) -> _Shown:
-        terms = self._terms
+        Links are followed, because ConfigMaps are replaced by a link.
+        """
+        return [_version_of(path) for path in (pair.certificate, pair.private_key, self._requirements.client_ca) if path is not None]
+
+    def _read(self, pair: CertificateFiles) -> _Loaded:
+        requirements = self._requirements
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = terms.minimum
+        context.minimum_version = requirements.minimum
         context.set_ciphers(_CIPHERS)
         context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
         context.set_alpn_protocols(["http/1.1"])
         context.sni_callback = self._choose
-        if terms.client_ca is not None:
-            load_authorities(context, terms.client_ca)
-            context.verify_mode = ssl.CERT_REQUIRED if terms.client_required else ssl.CERT_OPTIONAL
+        if requirements.client_ca is not None:
+            load_authorities(context, requirements.client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED if requirements.client_required else ssl.CERT_OPTIONAL
         certificate = load_pair(context, pair.certificate, pair.private_key)
-        self._watcher.certificate_read(pair.certificate, certificate)
-        return _Shown(context, certificate.names)
+        self._events.certificate_read(pair.certificate, certificate)
+        return _Loaded(context, certificate.names)
 
-    def _arrange(self) -> None:
+    def _index_names(self) -> None:
         by_name: dict[str, ssl.SSLContext] = {}
-        for shown in self._shown:
-            for name in shown.names:
-                by_name.setdefault(name, shown.context)
+        for loaded in self._loaded:
+            for name in loaded.names:
+                by_name.setdefault(name, loaded.context)
         self._by_name = by_name
 
     def _choose(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
-        """RFC 6066 3. A name that no certificate is for gets the first one: the client judges."""
+        """Choose the context by server name (RFC 6066 3).
+
+        For an unknown name it is the first one, and the client decides.
+        """
         if name is None:
             return
         name = name.lower()
@@ -123,12 +130,14 @@ class Certificates:
 
 
 def verified_subject(connection: ssl.SSLObject) -> str:
-    """RFC 4514 text of who the client has proved to be, "" when it has shown no certificate: OpenSSL lets no other pass."""
+    """RFC 4514 text of who the client has proved to be, "" when it has loaded no certificate: OpenSSL lets no other
+    pass.
+    """
     der = connection.getpeercert(binary_form=True)
     return "" if der is None else from_der(der).subject
 
 
-def _stamp_of(path: str) -> object:
+def _version_of(path: str) -> object:
     try:
         found = Path(path).stat()
     except OSError as error:

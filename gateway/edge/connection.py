@@ -1,11 +1,13 @@
-"""What is answered on a client connection: its requests in order, one reply each.
+"""A client connection: answers its requests in order, with one reply each.
 
-Law: no connection takes the loop. After a few requests that were there already, or a stretch of a stream, it is others' turn.
+Law: no connection occupies the event loop. After a few requests that had arrived already, or a part of a stream, other
+connections are served.
 """
 
 import asyncio
 import socket
 import struct
+from enum import Enum
 from functools import partial
 from typing import Any
 
@@ -15,66 +17,95 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from gateway.edge.request_body import ClientBody
 from gateway.edge.request_head import body_length
 from gateway.edge.request_reader import RequestReader
-from gateway.edge.response_head import head_bytes, may_have_body
+from gateway.edge.response_head import head_bytes
 from gateway.exchange import Exchange, Reply
 from gateway.kernel.faults import MALFORMED_REQUEST, SHUTTING_DOWN, GatewayError
+from gateway.kernel.http.status_rules import UNFRAMED
 from gateway.upstream.call import Stream
 
 LINGER_S = 1.0
-"""How long to go on reading, and throwing away, after an answer that ends the connection: closing at once may reset it under the answer."""
+"""For how many seconds to go on reading and discarding after the last reply. Closing at once may reset the connection
+before the reply has arrived.
+"""
 TURN_REQUESTS, TURN_S = 4, 0.001
-"""How many requests of one connection that are there already are answered, or how long that may take, before it is others' turn."""
+"""How many requests of one connection that have arrived already are answered in a row, and for how many seconds."""
 TURN_BYTES = 256 * 1024
-"""The same of a stream that is there already, or comes of inflating what is."""
+"""How many bytes of a stream that are available already are sent in a row."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER on, for no time: closing sends RST."""
-_SPEAK_TLS = partial(
+"""SO_LINGER with a time of 0: closing sends RST."""
+_TLS_REQUIRED = partial(
     GatewayError, MALFORMED_REQUEST, developer_message="This address speaks https only. Write https:// at the beginning of the URL."
 )
 _PIECE_BYTES = 256 * 1024
-"""A larger reply is handed to the transport in pieces."""
+"""A larger reply is given to the transport in pieces."""
 _SMALL_BYTES = 32 * 1024
-"""A reply up to this size may wait for the end of the loop's turn."""
+"""A reply up to this size may be sent together with others, at the end of the loop's iteration."""
 
 
-class Connection(RequestReader):
-    """aiohttp's connection with our loop. `_keep` says whether it goes on after the exchange under way.
+class ConnectionState(Enum):
+    """What a client connection does."""
 
-    `plain` is a client that speaks http where https is spoken: each of its requests is refused.
+    CLOSED = "closed"
+    IDLE = "idle"
+    READING_HEAD = "reading a head"
+    ANSWERING = "answering"
+    LINGERING = "lingering"
+    """The last reply was sent, and the rest of what the client sends is discarded."""
+
+
+class ClientConnection(RequestReader):
+    """aiohttp's connection with our own loop. `_keep` says whether it stays open after the exchange under way.
+
+    `plain` is set for a client that sends http where https is required: each of its requests is answered with an error.
     """
 
     __slots__ = ("_http10", "_keep")
 
     def __init__(self, *arguments: Any, plain: bool = False, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._refusal = _SPEAK_TLS if plain else None
+        self._rejection = _TLS_REQUIRED if plain else None
         self._keep = True
         self._http10 = False
 
+    @property
+    def state(self) -> ConnectionState:
+        """What the connection does at present."""
+        if self.transport is None:
+            return ConnectionState.CLOSED
+        if self._client_done is not None:
+            return ConnectionState.LINGERING
+        if self._exchange is not None:
+            return ConnectionState.ANSWERING
+        return ConnectionState.IDLE if self._head_since is None else ConnectionState.READING_HEAD
+
+    def __repr__(self) -> str:
+        return f"<ClientConnection {self.state.value}{', closing' if self._close or not self._keep else ''}>"
+
     async def start(self) -> None:
-        began, answered = 0.0, 0  # of this turn of the loop, as far as this connection knows
+        """Serve the requests of the queue until the connection ends. aiohttp runs this as a task."""
+        began, answered = 0.0, 0  # of the requests that are answered in a row
         try:
             while self._keep and not self._force_close:
                 if not self._messages:
                     if self._eof and not self._close and self._head_since is not None:
-                        self._refuse_half_a_head()
+                        self._reject_incomplete_head()
                         continue
                     if self._close or self._eof:
                         break
-                    self._since = self._listener.door.monotonic()
+                    self._idle_since = self._listener.head_checker.monotonic()
                     self._waiter = self._loop.create_future()
                     try:
                         await self._waiter
                     finally:
                         self._waiter = None
                     answered = 0
-                elif answered >= TURN_REQUESTS or (answered and self._listener.door.monotonic() - began > TURN_S):
+                elif answered >= TURN_REQUESTS or (answered and self._listener.head_checker.monotonic() - began > TURN_S):
                     answered = 0
                     await asyncio.sleep(0)
                     continue
                 if not answered:
-                    began = self._listener.door.monotonic()
+                    began = self._listener.head_checker.monotonic()
                 message, payload = self._messages.popleft()
                 if self._parser is not None:
                     self._parser.message_consumed()
@@ -87,22 +118,22 @@ class Connection(RequestReader):
             self.force_close()
 
     async def _answer(self, message: Any, payload: StreamReader) -> None:
-        """Serve one request; `_keep` says afterwards whether the connection goes on."""
+        """Serve one request. `_keep` says afterwards whether the connection stays open."""
         listener = self._listener
         if isinstance(message, GatewayError):
-            x = listener.door.refuse(message, self._peer)
+            x = listener.head_checker.error_exchange(message, self._peer)
             self._keep = self._http10 = False
         else:
-            x = listener.door.admit(message, self._peer)
-            if self._refusal is not None:
-                x.head_error = self._refusal()
+            x = listener.head_checker.to_exchange(message, self._peer)
+            if self._rejection is not None:
+                x.head_error = self._rejection()
             self._keep = not (message.should_close or message.chunked or message.upgrade) and x.head_error is None
             self._http10 = message.version == (1, 0)
             if payload is not EMPTY_PAYLOAD:
                 self._body_since = x.started
                 confirm = self._confirm if "Expect" in message.headers and not self._http10 else None
-                door = listener.door
-                x.body = ClientBody(payload, body_length(message.headers), door.limits.body_bytes, confirm, door.monotonic)
+                head_checker = listener.head_checker
+                x.body = ClientBody(payload, body_length(message.headers), head_checker.limits.body_bytes, confirm, head_checker.monotonic)
         self._exchange, self._payload = x, payload
         try:
             await listener.serve(x, self._send)
@@ -112,15 +143,19 @@ class Connection(RequestReader):
             await self._linger()
 
     async def _send(self, reply: Reply) -> int:
+        """Write `reply`, and return the bytes of its body that were sent.
+
+        Raises ConnectionError and what its stream raises.
+        """
         x, transport = self._exchange, self.transport
         if x is None or transport is None or transport.is_closing():
             raise ConnectionResetError("the client is gone")
-        bodiless = x.method == "HEAD" or not may_have_body(reply.status)
+        bodiless = x.method == "HEAD" or reply.status in UNFRAMED
         endless = reply.stream is not None and reply.length is None and not bodiless
         if reply.close or self._listener.draining or not self._payload.is_eof() or (endless and self._http10):
             self._keep = False
         chunked = endless and not self._http10
-        head = head_bytes(reply, self._keep, self._http10, chunked, self._listener.date(), bodiless)
+        head = head_bytes(reply, self._listener.date(), keep=self._keep, http10=self._http10, chunked=chunked, bodiless=bodiless)
         self._written += 1
         if bodiless:
             if reply.stream is not None:
@@ -129,7 +164,7 @@ class Connection(RequestReader):
             transport.write(head)
             return 0
         if reply.stream is not None:
-            return await self._stream(x, reply, reply.stream, head, chunked)
+            return await self._stream(x, reply, reply.stream, head, chunked=chunked)
         if len(reply.body) > _PIECE_BYTES or reply.content:
             return await self._send_large(x, reply, head)
         data = head + reply.body
@@ -144,32 +179,34 @@ class Connection(RequestReader):
         return x.sent_bytes
 
     async def _send_large(self, x: Exchange, reply: Reply, head: bytes) -> int:
-        """Piece by piece as the client takes them: nothing but the reply itself holds what it does not take."""
+        """Write a large reply in pieces as the client reads them, so that only the reply itself holds what the client
+        has not read.
+        """
         self._listener.outbox.flush()
         parts = (head, reply.body, reply.content, reply.tail)
-        self._owed = sum(map(len, parts))
-        x.sent_bytes = self._owed - len(head)
+        self._unwritten = sum(map(len, parts))
+        x.sent_bytes = self._unwritten - len(head)
         try:
             for part in parts:
                 view = memoryview(part)
                 for at in range(0, len(view), _PIECE_BYTES):
                     transport = self.transport
                     if transport is None or transport.is_closing():
-                        x.sent_bytes = max(0, x.sent_bytes - self._owed)
+                        x.sent_bytes = max(0, x.sent_bytes - self._unwritten)
                         raise ConnectionResetError("the client is gone")
                     piece = view[at : at + _PIECE_BYTES]
-                    self._owed -= len(piece)
+                    self._unwritten -= len(piece)
                     transport.write(piece)
                     self._written += 1
                     if self._paused:
                         await self._wait_for_client(x)
         finally:
-            self._owed = 0
-            self._taken()
+            self._unwritten = 0
+            self._caught_up()
         return x.sent_bytes
 
-    async def _stream(self, x: Exchange, reply: Reply, stream: Stream, head: bytes, chunked: bool) -> int:
-        """Head and first part at once, then piece by piece as the client takes them."""
+    async def _stream(self, x: Exchange, reply: Reply, stream: Stream, head: bytes, *, chunked: bool) -> int:
+        """Write the head with the first part of the body, then further pieces as the client reads them."""
         piece, last, ahead = reply.body, False, 0
         self._listener.outbox.flush()
         try:
@@ -193,10 +230,10 @@ class Connection(RequestReader):
                 piece = await stream.read()
                 if not piece:
                     piece, last = reply.tail, True
-        except GatewayError:  # half an answer: the client must see that it is cut
+        except GatewayError:  # the client must see that the reply is not complete
             self._keep = False
             if self.transport is not None:
-                if self._http10:  # such a reply ends with the connection: only a reset tells a cut from an end
+                if self._http10:  # such a reply ends with the connection: only a reset shows that it is not complete
                     self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                     self.transport.abort()
                 else:
@@ -206,39 +243,45 @@ class Connection(RequestReader):
             stream.close()
 
     async def _wait_for_client(self, x: Exchange) -> None:
-        """Until it has taken most of what was written. `x` is told how long that took, and how much it has if it takes no more."""
-        began = self._listener.door.monotonic()
+        """Wait until the client has received most of what was written.
+
+        The time is added to `client_s` of `x`. When the client leaves, `sent_bytes` is reduced by what it has not
+        received.
+        """
+        began = self._listener.head_checker.monotonic()
         try:
-            await self._drained()
+            await self._wait_until_drained()
         except BaseException:
-            x.sent_bytes = max(0, x.sent_bytes - self._untaken)
+            x.sent_bytes = max(0, x.sent_bytes - self._unacknowledged)
             raise
         finally:
-            x.client_s += self._listener.door.monotonic() - began
+            x.client_s += self._listener.head_checker.monotonic() - began
 
     def _confirm(self) -> None:
+        """Ask the client for the body of its request."""
         if self.transport is not None:
             self._listener.outbox.flush()
             self.transport.write(_CONTINUE)
 
     async def _linger(self) -> None:
+        """Discard what the client still sends, until it has closed or LINGER_S has passed."""
         transport = self.transport
         if transport is None or transport.is_closing():
             return
         if not transport.can_write_eof() and self._payload.is_eof() and not self._close:
-            return  # TLS says by itself that it ends, and there is nothing unread that could reset the connection
+            return  # TLS has an end of its own, and nothing is unread that could reset the connection
         self._close = True
         self._listener.outbox.flush()
         if transport.can_write_eof():
             transport.write_eof()
         transport.resume_reading()
-        self._lost = self._loop.create_future()
-        await asyncio.wait([self._lost], timeout=LINGER_S)
+        self._client_done = self._loop.create_future()
+        await asyncio.wait([self._client_done], timeout=LINGER_S)
 
     def cut(self) -> bool:
-        """Do not wait any longer: what is in flight is answered with SHUTTING_DOWN, or broken off within its reply.
+        """End the connection. A request in flight is answered with SHUTTING_DOWN, or its reply is broken off.
 
-        Says whether anything was.
+        Return whether a request was in flight.
         """
         if self._exchange is None or self._task_handler is None:
             self.force_close()

@@ -1,27 +1,27 @@
-"""A listener's settings become the parts that serve it."""
+"""Makes the parts of a listener from its settings."""
 
 import math
 import ssl
 from collections.abc import Callable
 
-from gateway.edge.certificates import Certificates, Pair, Terms
+from gateway.edge.certificates import CertificateFiles, Certificates, TlsRequirements
 from gateway.edge.handshake import HandshakeOptions
 from gateway.edge.listener_events import ListenerEvents
-from gateway.edge.request_head import Limits, RequestHeadChecker
-from gateway.kernel.http.node_names import unmapped_network
+from gateway.edge.request_head import ListenerLimits, RequestHeadChecker
 from gateway.kernel.ids import Ids
 from gateway.net.address import UNIX
-from gateway.settings.schema.server import Listener, ListenerTls
+from gateway.net.node_names import unmapped_network
+from gateway.settings.schema.server import ListenerSettings, ListenerTls
 
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
-def door(setting: Listener, ids: Ids, monotonic: Callable[[], float], connections: int) -> RequestHeadChecker:
-    """What lets requests in, on as many `connections` at once. `monotonic` reads seconds."""
+def head_checker(setting: ListenerSettings, ids: Ids, monotonic: Callable[[], float], connections: int) -> RequestHeadChecker:
+    """Return the checker of request heads. `connections` is the limit of clients. `monotonic` reads seconds."""
     limits = setting.limits
     sizes, times = (limits.header_bytes, limits.url_bytes, limits.body), (limits.header_timeout, limits.body_timeout, limits.idle_timeout)
     return RequestHeadChecker(
-        Limits(*sizes, *times, connections),
+        ListenerLimits(*sizes, *times, connections),
         [unmapped_network(each) for each in setting.trusted_proxies if not isinstance(each, str)],
         ids,
         monotonic,
@@ -29,8 +29,8 @@ def door(setting: Listener, ids: Ids, monotonic: Callable[[], float], connection
     )
 
 
-def options(setting: Listener, listener_events: ListenerEvents) -> HandshakeOptions | None:
-    """What comes before HTTP, None for nothing. Reads certificates: raises PairError."""
+def handshake_options(setting: ListenerSettings, listener_events: ListenerEvents) -> HandshakeOptions | None:
+    """Return what comes before HTTP, or None for nothing. Reads the certificates, and raises PairError."""
     tls = setting.tls
     if tls is None and not setting.proxy_protocol:
         return None
@@ -44,5 +44,5 @@ def options(setting: Listener, listener_events: ListenerEvents) -> HandshakeOpti
 
 
 def _certificates(tls: ListenerTls, listener_events: ListenerEvents) -> Certificates:
-    pairs = [Pair(pair.certificate, pair.private_key) for pair in tls.certificates]
-    return Certificates(pairs, Terms(_VERSIONS[tls.min_version], tls.client_ca, tls.client_auth == "required"), listener_events)
+    pairs = [CertificateFiles(pair.certificate, pair.private_key) for pair in tls.certificates]
+    return Certificates(pairs, TlsRequirements(_VERSIONS[tls.min_version], tls.client_ca, tls.client_auth == "required"), listener_events)

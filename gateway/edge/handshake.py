@@ -1,7 +1,7 @@
-"""What comes before HTTP on a connection: the header of a proxy, and TLS.
+"""Accepts connections that begin with the header of a proxy or with TLS.
 
-The listener accepts such connections here, one task each until HTTP begins, so that every failure is seen and counted.
-aiohttp and asyncio would drop them without a word.
+Each connection has a task until HTTP begins, so that every failure is counted. aiohttp and asyncio would drop such
+connections without a message.
 """
 
 import asyncio
@@ -16,16 +16,16 @@ import msgspec
 
 from gateway.edge import proxy_protocol
 from gateway.edge.certificates import Certificates
-from gateway.kernel.http.node_names import unmapped
 from gateway.net.address import UNIX
 from gateway.net.listen import BACKLOG, shut
+from gateway.net.node_names import unmapped
 
 SHUTDOWN_S = 1.0
-"""How long a client may take to confirm that a TLS connection ends."""
+"""How many seconds a client may take to confirm the end of a TLS connection."""
 _BATCH = 64
-_BREATH_S = 0.5
-"""A pause in accepting when there is no room, or no file descriptor left."""
-_HANDSHAKE = b"\x16"  # RFC 8446 5.1: the first byte of whatever begins TLS
+_PAUSE_S = 0.5
+"""How many seconds to stop accepting when the limit of connections or of file descriptors is reached."""
+_HANDSHAKE = b"\x16"  # RFC 8446 5.1: the first byte of a TLS connection
 
 _REASONS = {
     "UNSUPPORTED_PROTOCOL": "version",
@@ -36,38 +36,50 @@ _REASONS = {
 }
 
 
-class Counts(Protocol):
-    """Is told what came to nothing."""
+class HandshakeEvents(Protocol):
+    """Receives the failures of handshakes."""
 
     def handshake_failed(self, reason: str) -> None: ...
-    def proxy_refused(self, reason: str) -> None: ...
+    def proxy_rejected(self, reason: str) -> None: ...
     def cannot_accept(self, reason: str) -> None: ...
 
 
 class HandshakeOptions(msgspec.Struct, frozen=True):
-    """What a connection has to do before HTTP. `certificates` None: no TLS. Times are for the whole of each, in seconds."""
+    """What a connection has to do before HTTP.
 
-    counts: Counts
+    Time-outs are in seconds, for the whole step. Without `certificates` there is no TLS.
+    """
+
+    events: HandshakeEvents
     certificates: Certificates | None = None
     handshake_timeout_s: float = 10.0
     proxy_protocol: bool = False
     proxy_timeout_s: float = 10.0
 
 
-MakeProtocol = Callable[[str, bool], asyncio.Protocol]
-"""A connection for the address of a client, and whether it has sent plain HTTP where TLS was due."""
+class MakeProtocol(Protocol):
+    """Makes a connection for the address of a client.
+
+    `plain` says that it has sent plain HTTP where TLS was expected.
+    """
+
+    def __call__(self, client: str, *, plain: bool) -> asyncio.Protocol: ...
 
 
 class HandshakeAcceptor:
-    """Accepts on the sockets it is given while `has_room`. `trusts` says whether a peer may speak for others."""
+    """Accepts on the sockets that it is given.
+
+    `has_capacity` says whether another connection may be accepted, beside so many that are arriving. `trusts` says
+    whether the peer at an address may send the header of a proxy.
+    """
 
     def __init__(
-        self, make: MakeProtocol, options: HandshakeOptions, trusts: Callable[[str], bool], has_room: Callable[[int], bool]
+        self, make: MakeProtocol, options: HandshakeOptions, trusts: Callable[[str], bool], has_capacity: Callable[[int], bool]
     ) -> None:
         self._make = make
-        self._has_room = has_room
-        self._threshold = options
-        self._counts = options.counts
+        self._has_capacity = has_capacity
+        self._options = options
+        self._events = options.events
         self._trusts = trusts
         self._loop = asyncio.get_running_loop()
         self._sockets: list[socket.socket] = []
@@ -78,27 +90,27 @@ class HandshakeAcceptor:
 
     @property
     def arriving(self) -> int:
-        """Connections on which HTTP has not begun yet."""
+        """How many connections there are on which HTTP has not begun."""
         return len(self._arriving)
 
     def open(self, sock: socket.socket) -> None:
-        """Begin to accept on `sock`, which is bound."""
+        """Start to accept on `sock`, which is bound."""
         sock.setblocking(False)
         sock.listen(BACKLOG)
         self._sockets.append(sock)
         self._loop.add_reader(sock.fileno(), self._accept, sock)
 
     def leave(self, sock: socket.socket) -> None:
-        """Accept on `sock` no longer."""
+        """Stop to accept on `sock`, and close it."""
         if sock in self._sockets:
             self._sockets.remove(sock)
             self._loop.remove_reader(sock.fileno())
             sock.close()
 
     def close(self, *, last: bool = False) -> None:
-        """Accept no more. What has arrived goes on, what the system has accepted for us already included.
+        """Accept no more, except for connections that wait in the queue of the operating system. Handshakes go on.
 
-        `last`: nobody else accepts from the sockets, and whoever comes later is refused at once.
+        `last` says that no other process accepts from the sockets. Later connections are refused at once then.
         """
         for sock in [*self._sockets]:
             arrived = -1
@@ -110,14 +122,14 @@ class HandshakeAcceptor:
             self.leave(sock)
 
     def cut(self) -> None:
-        """End what is on its way."""
+        """Cancel the handshakes under way."""
         for task in self._arriving:
             task.cancel()
 
     def _accept(self, listening: socket.socket) -> None:
         for _ in range(_BATCH):
-            if not self._has_room(len(self._arriving)):
-                self._breathe(listening)
+            if not self._has_capacity(len(self._arriving)):
+                self._pause(listening)
                 return
             try:
                 sock, address = listening.accept()
@@ -126,58 +138,61 @@ class HandshakeAcceptor:
             except OSError as error:
                 if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
                     raise
-                self._counts.cannot_accept(error.strerror or "")
-                self._breathe(listening)
+                self._events.cannot_accept(error.strerror or "")
+                self._pause(listening)
                 return
             sock.setblocking(False)
-            task = self._loop.create_task(self._welcome(sock, address))
+            task = self._loop.create_task(self._handshake(sock, address))
             self._arriving.add(task)
             task.add_done_callback(partial(self._arrived, sock))
 
     def _arrived(self, sock: socket.socket, task: "asyncio.Task[None]") -> None:
         self._arriving.discard(task)
-        if task.cancelled():  # perhaps before it began
+        if task.cancelled():  # possibly before the task has started
             sock.close()
 
-    def _breathe(self, listening: socket.socket) -> None:
+    def _pause(self, listening: socket.socket) -> None:
         self._loop.remove_reader(listening.fileno())
-        self._loop.call_later(_BREATH_S, self._resume, listening)
+        self._loop.call_later(_PAUSE_S, self._resume, listening)
 
     def _resume(self, listening: socket.socket) -> None:
         if listening in self._sockets:
             self._loop.add_reader(listening.fileno(), self._accept, listening)
 
-    async def _welcome(self, sock: socket.socket, address: Any) -> None:
-        """As far as HTTP, or not."""
-        told: str | None = unmapped(address[0]) if isinstance(address, tuple) else UNIX
+    async def _handshake(self, sock: socket.socket, address: Any) -> None:
+        """Read the header of the proxy, do the TLS handshake and start HTTP. Close the socket when that fails."""
+        client: str | None = unmapped(address[0]) if isinstance(address, tuple) else UNIX
         try:
-            if self._threshold.proxy_protocol:
-                told = await self._introduced(sock, told or UNIX)
-            if told is None or not await self._secured(sock, told):
+            if self._options.proxy_protocol:
+                client = await self._proxied_address(sock, client or UNIX)
+            if client is None or not await self._start_http(sock, client):
                 sock.close()
         except BaseException:
             sock.close()
             raise
 
-    async def _introduced(self, sock: socket.socket, peer: str) -> str | None:
-        """For whom the proxy speaks, None when it is to be refused."""
+    async def _proxied_address(self, sock: socket.socket, peer: str) -> str | None:
+        """Return the address of the client that the proxy names, or None when the connection is to be rejected."""
         if not self._trusts(peer):
-            self._counts.proxy_refused("untrusted")
+            self._events.proxy_rejected("untrusted")
             return None
         try:
-            async with asyncio.timeout(self._threshold.proxy_timeout_s):
+            async with asyncio.timeout(self._options.proxy_timeout_s):
                 header = await self._header(sock)
             return (proxy_protocol.client_address(header) or peer) if header else None
         except TimeoutError:
-            self._counts.proxy_refused("timeout")
+            self._events.proxy_rejected("timeout")
         except proxy_protocol.ProxyHeaderError:
-            self._counts.proxy_refused("malformed")
+            self._events.proxy_rejected("malformed")
         except OSError:
-            self._counts.proxy_refused("closed")
+            self._events.proxy_rejected("closed")
         return None
 
     async def _header(self, sock: socket.socket) -> bytes:
-        """The header and not a byte more: TLS may follow in the same piece. b"" when the proxy only looks whether the port is open."""
+        """Read the header and no further, because TLS may follow.
+
+        Return b"" for a connection that is closed without a byte.
+        """
         header, size = b"", None
         while len(header) != size:
             piece = await self._peek(sock, proxy_protocol.MOST_BYTES - len(header))
@@ -189,37 +204,37 @@ class HandshakeAcceptor:
             header += sock.recv(len(piece) if size is None else min(len(piece), size - len(header)))
         return header
 
-    async def _secured(self, sock: socket.socket, told: str) -> bool:
-        """Whether HTTP begins."""
-        certificates, timeout_s = self._threshold.certificates, self._threshold.handshake_timeout_s
+    async def _start_http(self, sock: socket.socket, client: str) -> bool:
+        """Do the TLS handshake, if there is TLS, and return whether HTTP has begun."""
+        certificates, timeout_s = self._options.certificates, self._options.handshake_timeout_s
         if certificates is None:
-            await self._loop.connect_accepted_socket(lambda: self._make(told, False), sock)
+            await self._loop.connect_accepted_socket(lambda: self._make(client, plain=False), sock)
             return True
         try:
             async with asyncio.timeout(timeout_s):
                 first = await self._peek(sock, 1)
                 if first == _HANDSHAKE:
                     await self._loop.connect_accepted_socket(
-                        lambda: self._make(told, False),
+                        lambda: self._make(client, plain=False),
                         sock,
                         ssl=certificates.context,
                         ssl_handshake_timeout=timeout_s,
                         ssl_shutdown_timeout=SHUTDOWN_S,
                     )
                 elif first:
-                    self._counts.handshake_failed("not_tls")
-                    await self._loop.connect_accepted_socket(lambda: self._make(told, True), sock)
-                return bool(first)  # nothing: somebody looks whether the port is open
+                    self._events.handshake_failed("not_tls")
+                    await self._loop.connect_accepted_socket(lambda: self._make(client, plain=True), sock)
+                return bool(first)  # nothing arrives when a client only checks that the port is open
         except TimeoutError:
-            self._counts.handshake_failed("timeout")
+            self._events.handshake_failed("timeout")
         except ssl.SSLError as error:
-            self._counts.handshake_failed(_reason(error))
+            self._events.handshake_failed(_reason(error))
         except OSError:
-            self._counts.handshake_failed("closed")
+            self._events.handshake_failed("closed")
         return False
 
     async def _peek(self, sock: socket.socket, most: int) -> bytes:
-        """What has arrived, left where it is; b"" when the client has closed. Raises OSError."""
+        """Return what has arrived without removing it, or b"" when the client has closed. Raises OSError."""
         while True:
             try:
                 return sock.recv(most, socket.MSG_PEEK)
@@ -228,20 +243,20 @@ class HandshakeAcceptor:
 
     async def _readable(self, sock: socket.socket) -> None:
         ready = self._loop.create_future()
-        self._loop.add_reader(sock.fileno(), _settle, ready)
+        self._loop.add_reader(sock.fileno(), _set_ready, ready)
         try:
             await ready
         finally:
             self._loop.remove_reader(sock.fileno())
 
 
-def _settle(ready: "asyncio.Future[None]") -> None:
+def _set_ready(ready: "asyncio.Future[None]") -> None:
     if not ready.done():
         ready.set_result(None)
 
 
 def _reason(error: ssl.SSLError) -> str:
-    """One of a few words."""
+    """Return the label of `error` in the metrics."""
     if isinstance(error, ssl.SSLEOFError):
         return "closed"
     reason = error.reason or ""

@@ -1,4 +1,4 @@
-"""One listening address and its connections."""
+"""One address to listen on, and its connections."""
 
 import asyncio
 import math
@@ -10,11 +10,11 @@ from email.utils import formatdate
 from aiohttp.web import BaseRequest, StreamResponse
 from aiohttp.web_server import Server
 
-from gateway.edge.connection import Connection
+from gateway.edge.connection import ClientConnection
 from gateway.edge.connection_limits import REJECTED
 from gateway.edge.handshake import HandshakeAcceptor, HandshakeOptions
 from gateway.edge.request_head import RequestHeadChecker
-from gateway.edge.unread_replies import Unread
+from gateway.edge.unread_replies import UnreadReplies
 from gateway.exchange import Exchange, Send
 from gateway.net.listen import BACKLOG, shut
 from gateway.net.write_batch import Outbox
@@ -22,79 +22,84 @@ from gateway.upstream.call import BODY_PIECE_BYTES
 
 
 class Listener(Server):
-    """Accepts on sockets that somebody else has bound, and serves what comes.
+    """Accepts connections on sockets that are already bound, and serves their requests.
 
-    `serve` answers one Exchange through the `Send` it is given. `unread` counts what clients leave unread, those of all
-    listeners. `wall` reads Unix time in seconds. `on_rejected` is called for
-    each connection beyond as many as there may be, with that number: its request is refused. Beyond a few of those,
-    connections wait in the queue of the system.
+    `serve` answers one Exchange through the `Send` that it is given. `wall` reads Unix time in seconds. `unread` counts
+    the bytes that the clients of all listeners have not read. `on_rejected` is called with the limit for each
+    connection that exceeds it; the request on such a connection is answered with an error. Beyond REJECTED such
+    connections, further ones wait in the queue of the operating system.
     """
 
     SWEEP_S = 0.25
-    PARTING_S = 1.0
-    """After `stop_accepting`, how long a connection may be idle. Closed at once it would meet the next request on its way."""
+    IDLE_AFTER_STOP_S = 1.0
+    """How long a connection may be idle after `stop_accepting`.
+
+    Closing it at once would break a request that is on its way.
+    """
     CERTIFICATES_S = 2.0
-    """How often the files of certificates are looked at."""
+    """How often the files of certificates are checked for changes, in seconds."""
 
     def __init__(
         self,
-        door: RequestHeadChecker,
+        head_checker: RequestHeadChecker,
         serve: Callable[[Exchange, Send], Awaitable[None]],
         wall: Callable[[], float],
         outbox: Outbox,
         on_rejected: Callable[[int], None],
         options: HandshakeOptions | None = None,
-        unread: Unread | None = None,
+        unread: UnreadReplies | None = None,
     ) -> None:
         super().__init__(_unused, handler_cancellation=True)
-        self.door = door
+        self.head_checker = head_checker
         self.serve = serve
         self.outbox = outbox
-        self.unread = Unread() if unread is None else unread
+        self.unread = UnreadReplies() if unread is None else unread
         self.draining = False
         self.closed = False
-        """Whether it accepts no more."""
-        self.idle_timeout_s = door.limits.idle_timeout_s
-        self.parted_at = -math.inf
-        """When the last connections were accepted, a reading of the door's clock."""
+        """Whether the listener has stopped to accept."""
+        self.idle_timeout_s = head_checker.limits.idle_timeout_s
+        self.stopped_at = -math.inf
+        """When the listener has stopped to accept, a reading of the head checker's clock."""
         self._wall = wall
         self._date = ""
         self._date_for = 0
         self._on_rejected = on_rejected
         self._sockets: list[socket.socket] = []
         self._servers: dict[socket.socket, asyncio.Server] = {}
-        """By the socket that each accepts from."""
+        """asyncio's servers by the sockets that they accept from."""
         self._arriving: set[asyncio.Task[object]] = set()
         self._resuming: asyncio.Task[None] | None = None
         self.rejected = 0
-        """Connections that are still there although they were too many: nobody else is turned away because of them."""
+        """Open connections beyond the limit. They do not count towards it."""
         self._timer: asyncio.TimerHandle | None = None
         self._certificates = None if options is None else options.certificates
-        self._looked = door.monotonic()
+        self._certificates_checked = head_checker.monotonic()
         self._acceptor: HandshakeAcceptor | None = None
         if options is not None:
-            self._acceptor = HandshakeAcceptor(self._connection, options, door.trusts, self._has_room)
+            self._acceptor = HandshakeAcceptor(self._connection, options, head_checker.trusts, self._has_capacity)
 
-    def __call__(self) -> Connection:
-        return self._connection(None, False)
+    def __call__(self) -> ClientConnection:
+        return self._connection(None, plain=False)
 
-    def _connection(self, told: str | None, plain: bool) -> Connection:
-        limits = self.door.limits
-        return Connection(
+    def _connection(self, client: str | None, *, plain: bool) -> ClientConnection:
+        limits = self.head_checker.limits
+        return ClientConnection(
             self,
-            told,
+            client,
             plain=plain,
+            manager=self,
             loop=self._loop,
             keepalive_timeout=0,
             access_log=None,
             auto_decompress=False,
-            read_bufsize=BODY_PIECE_BYTES,  # twice as much of a body waits unread, and what one more read of the socket brings
-            max_line_size=self.door.line_limit,
+            # Up to twice as much of a body is buffered, and what one more read of the socket brings.
+            read_bufsize=BODY_PIECE_BYTES,
+            max_line_size=self.head_checker.line_limit,
             max_field_size=limits.header_bytes,
         )
 
     async def start(self, sock: socket.socket) -> None:
-        """Begin to accept on `sock`, which is bound."""
+        """Start to accept on `sock`, which is bound."""
         if self._acceptor is not None:
             self._acceptor.open(sock)
         else:
@@ -104,7 +109,7 @@ class Listener(Server):
             self._sweep()
 
     def borrow(self, sock: socket.socket) -> None:
-        """Accept on `sock` too, which is another worker's, until `leave`."""
+        """Accept also on `sock`, the socket of another worker, until `leave`."""
         if self._acceptor is not None:
             self._acceptor.open(sock)
         else:
@@ -112,7 +117,7 @@ class Listener(Server):
             self._resume_soon()
 
     def leave(self, sock: socket.socket) -> None:
-        """Accept on a borrowed `sock` no longer. It is closed, if it was not before."""
+        """Stop to accept on a borrowed `sock`, and close it."""
         if self._acceptor is not None:
             self._acceptor.leave(sock)
         elif sock in self._sockets:
@@ -123,26 +128,26 @@ class Listener(Server):
 
     async def _accept_on(self, sock: socket.socket) -> None:
         serve = self._loop.create_unix_server if sock.family is socket.AF_UNIX else self._loop.create_server
-        server = await serve(self, sock=sock.dup(), backlog=BACKLOG)  # the server closes its own
+        server = await serve(self, sock=sock.dup(), backlog=BACKLOG)  # the server closes its socket itself
         if sock in self._sockets and sock not in self._servers:
             self._servers[sock] = server
-        else:  # it was taken back meanwhile
+        else:  # `leave` was called meanwhile
             server.close()
 
     def rejects(self) -> bool:
-        """Whether a connection that has just begun is one too many."""
-        most = self.door.limits.connections
+        """Return whether a connection that has just begun exceeds the limit. It is counted then."""
+        most = self.head_checker.limits.connections
         if len(self._connections) - self.rejected <= most:
             return False
         self.rejected += 1
         self._on_rejected(most)
-        if self._servers and not self._has_room(0):
+        if self._servers and not self._has_capacity(0):
             self._pause()
         return True
 
-    def _has_room(self, arriving: int) -> bool:
-        """Whether more connections can be told that they are too many, beside so many that have not begun."""
-        return len(self._connections) + arriving < self.door.limits.connections + REJECTED
+    def _has_capacity(self, arriving: int) -> bool:
+        """Return whether another connection can be accepted, beside `arriving` ones on which HTTP has not begun."""
+        return len(self._connections) + arriving < self.head_checker.limits.connections + REJECTED
 
     def _pause(self) -> None:
         for server in self._servers.values():
@@ -157,11 +162,11 @@ class Listener(Server):
         try:
             while waiting := [sock for sock in self._sockets if sock not in self._servers]:
                 await self._accept_on(waiting[0])
-        except OSError:  # no descriptor: the next sweep tries again
+        except OSError:  # no file descriptor is free: the next sweep tries again
             self._pause()
 
     def date(self) -> str:
-        """The Date line, made once a second."""
+        """Return the Date line, which is made once a second."""
         now = int(self._wall())
         if now != self._date_for:
             self._date_for = now
@@ -169,14 +174,14 @@ class Listener(Server):
         return self._date
 
     def stop_accepting(self, *, last: bool = False) -> None:
-        """No new connections. Those that there are end with their next reply, or soon if nothing comes.
+        """Accept no new connections. Open ones end with their next reply, or soon if no request arrives.
 
-        `last`: nobody else accepts from the sockets. Then what waits in their queues is accepted still, and whoever comes
-        later is refused at once, although others hold the sockets, too.
+        `last` says that no other process accepts from the sockets. Then what waits in their queues is still accepted,
+        and later connections are refused at once, although other processes have the sockets open.
         """
         self.draining = self.closed = True
-        self.idle_timeout_s = min(self.idle_timeout_s, self.PARTING_S)
-        self.parted_at = self.door.monotonic()
+        self.idle_timeout_s = min(self.idle_timeout_s, self.IDLE_AFTER_STOP_S)
+        self.stopped_at = self.head_checker.monotonic()
         if self._acceptor is not None:
             self._acceptor.close(last=last)
         if self._resuming is not None:
@@ -192,7 +197,7 @@ class Listener(Server):
     def _accept_rest(self, sock: socket.socket) -> None:
         with suppress(BlockingIOError):
             for _ in range(BACKLOG):
-                if not self._has_room(len(self._arriving)):
+                if not self._has_capacity(len(self._arriving)):
                     return
                 with suppress(ConnectionAbortedError):
                     accepted, _ = sock.accept()
@@ -203,29 +208,29 @@ class Listener(Server):
 
     @property
     def busy(self) -> bool:
-        """Whether there is anybody left to serve."""
+        """Whether there are connections to serve."""
         return bool(self._connections or self._arriving) or (self._acceptor is not None and self._acceptor.arriving > 0)
 
     def cut(self) -> int:
-        """End what is left, in flight or not; returns how many requests were in flight."""
+        """End all connections, and return how many requests were in flight."""
         if self._timer is not None:
             self._timer.cancel()
         if self._acceptor is not None:
             self._acceptor.cut()
         return sum(connection.cut() for connection in self._open())
 
-    def _open(self) -> list[Connection]:
-        return [connection for connection in self._connections if isinstance(connection, Connection)]
+    def _open(self) -> list[ClientConnection]:
+        return [connection for connection in self._connections if isinstance(connection, ClientConnection)]
 
     def _sweep(self) -> None:
-        now = self.door.monotonic()
+        now = self.head_checker.monotonic()
         for connection in self._open():
             connection.sweep(now)
-        self.unread.relieve(now)
-        if self._certificates is not None and now - self._looked >= self.CERTIFICATES_S:
-            self._looked = now
+        self.unread.enforce(now)
+        if self._certificates is not None and now - self._certificates_checked >= self.CERTIFICATES_S:
+            self._certificates_checked = now
             self._certificates.refresh()
-        if len(self._servers) < len(self._sockets) and self._has_room(0):
+        if len(self._servers) < len(self._sockets) and self._has_capacity(0):
             self._resume_soon()
         self._timer = self._loop.call_later(self.SWEEP_S, self._sweep)
 
@@ -233,5 +238,5 @@ class Listener(Server):
         return f"<Listener {len(self._connections)} connections{', draining' if self.draining else ''}>"
 
 
-async def _unused(_: BaseRequest) -> StreamResponse:  # aiohttp wants a handler; Connection never calls it
+async def _unused(_: BaseRequest) -> StreamResponse:  # aiohttp requires a handler; ClientConnection never calls it
     raise AssertionError

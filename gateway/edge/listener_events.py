@@ -1,50 +1,50 @@
-"""What happens on a listener outside of requests, in metrics and log."""
+"""Writes events of a listener that belong to no request to metrics and log."""
 
 from collections.abc import Callable
 
 import structlog
 
-from gateway.kernel.certificates import Certificate
+from gateway.net.certificates import Certificate
 from gateway.observe.metrics import Metrics
 
 _SOON_S = 14 * 86400.0
-_TOLD_AGAIN_S = 60.0
-"""What goes on is told at most so often."""
+_LOG_AGAIN_S = 60.0
+"""A state that persists is logged once in so many seconds."""
 
 
 class ListenerEvents:
-    """Of the listener `listener`. `wall` reads Unix time in seconds."""
+    """The events of the listener with the name `listener`. `wall` reads Unix time in seconds."""
 
     def __init__(self, metrics: Metrics, listener: str, wall: Callable[[], float]) -> None:
         self._metrics = metrics
         self._listener = listener
         self._wall = wall
         self._warned: set[str] = set()
-        self._told: dict[str, float] = {}
-        # There from the start: an increase from nothing to 1 is none to Prometheus.
+        self._logged: dict[str, float] = {}
+        # The series exists from the start, because Prometheus sees no increase from a missing series to 1.
         self._rejected = metrics.connections_refused.labels(listener)
 
     def rejected(self, most: int) -> None:
-        """A client was one more than the `most` that there may be."""
+        """Count a client beyond the limit of `most`."""
         self._rejected.inc()
-        if self._is_news("turned away"):
+        if self._is_due("rejected"):
             structlog.get_logger().warning("too many connections, told once a minute", listener=self._listener, connections=most)
 
     def cannot_accept(self, reason: str) -> None:
-        if self._is_news("cannot accept"):
+        if self._is_due("cannot accept"):
             structlog.get_logger().error("cannot accept connections, told once a minute", listener=self._listener, reason=reason)
 
-    def _is_news(self, what: str) -> bool:
+    def _is_due(self, what: str) -> bool:
         now = self._wall()
-        if now - self._told.get(what, -_TOLD_AGAIN_S) < _TOLD_AGAIN_S:
+        if now - self._logged.get(what, -_LOG_AGAIN_S) < _LOG_AGAIN_S:
             return False
-        self._told[what] = now
+        self._logged[what] = now
         return True
 
     def handshake_failed(self, reason: str) -> None:
         self._metrics.tls_handshake_failures.labels(self._listener, reason).inc()
 
-    def proxy_refused(self, reason: str) -> None:
+    def proxy_rejected(self, reason: str) -> None:
         self._metrics.proxy_protocol_refused.labels(self._listener, reason).inc()
         if reason not in self._warned:
             self._warned.add(reason)
@@ -64,7 +64,7 @@ class ListenerEvents:
         else:
             log.info("certificate read", **about)
 
-    def certificate_refused(self, path: str, why: str) -> None:
+    def certificate_rejected(self, path: str, why: str) -> None:
         self._metrics.tls_certificate_reads.labels(self._listener, "refused").inc()
         structlog.get_logger().error(
             "certificate not usable, the one before stays in force", listener=self._listener, certificate=path, reason=why

@@ -1,4 +1,4 @@
-"""The header by which a proxy says whose connection it passes on: PROXY protocol, versions 1 and 2.
+"""Reads the header with which a proxy names the client of a connection: PROXY protocol, versions 1 and 2.
 
 https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt
 """
@@ -6,7 +6,10 @@ https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt
 from ipaddress import IPv4Address, IPv6Address
 
 MOST_BYTES = 4096
-"""Of a header. Version 1 has at most 107; 2 may have fields of the proxy's own, which are not looked at."""
+"""The longest header.
+
+One of version 1 has at most 107 bytes; one of version 2 may have more fields, which are ignored.
+"""
 _MOST_LINE_BYTES = 107
 _LINE = b"PROXY "
 _SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
@@ -19,11 +22,11 @@ _WITHOUT_ADDRESS = (0x00, 0x31)
 
 
 class ProxyHeaderError(Exception):
-    """What came is no such header."""
+    """The bytes are not a valid header."""
 
 
 def size(begin: bytes) -> int | None:
-    """How many bytes the header has that begins so; None while that cannot be told, and all of `begin` belongs to it.
+    """Return the size in bytes of the header that starts with `begin`, or None when more bytes are needed to know it.
 
     Raises ProxyHeaderError.
     """
@@ -43,7 +46,7 @@ def size(begin: bytes) -> int | None:
 
 
 def client_address(header: bytes) -> str | None:
-    """The address of the client; None where the proxy speaks for itself or does not know. Raises ProxyHeaderError."""
+    """Return the address of the client, or None when the header has none. Raises ProxyHeaderError."""
     try:
         address = _from_line(header.decode("ascii")) if header.startswith(_LINE) else _from_bytes(header)
     except ValueError as wrong:

@@ -1,4 +1,4 @@
-"""A request body on its way in."""
+"""Reads the body of a request from the client."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,10 @@ from gateway.upstream.call import BODY_PIECE_BYTES
 
 
 class ClientBody:
-    """Reads what the client sends, up to a limit in bytes; `confirm` answers an `Expect: 100-continue` once."""
+    """Reads what the client sends, up to `limit` bytes. `confirm` answers `Expect: 100-continue`, and is called once.
+
+    `length` is the announced length in bytes, None for chunks. `waited_s` is the time spent waiting for the client.
+    """
 
     __slots__ = ("_confirm", "_limit", "_monotonic", "_payload", "length", "received", "waited_s")
 
@@ -26,7 +29,10 @@ class ClientBody:
         self.waited_s = 0.0
 
     async def read(self) -> bytes:
-        """The next piece, b"" at the end. Raises GatewayError BODY_TOO_LARGE, REQUEST_TIMEOUT or MALFORMED_REQUEST."""
+        """Return the next piece, or b"" at the end.
+
+        Raises GatewayError BODY_TOO_LARGE, REQUEST_TIMEOUT or MALFORMED_REQUEST.
+        """
         if self.length is not None and self.length > self._limit:
             raise GatewayError(BODY_TOO_LARGE)
         if self._confirm is not None:
@@ -36,7 +42,7 @@ class ClientBody:
         try:
             piece = await self._payload.read(BODY_PIECE_BYTES)
         except RequestPayloadError as broken:
-            broken.__traceback__ = None  # the payload keeps the error, whose frames would keep the payload
+            broken.__traceback__ = None  # the payload refers to the error, whose frames would refer to the payload
             raise GatewayError(MALFORMED_REQUEST, cause="the body breaks its framing") from None
         finally:
             self.waited_s += self._monotonic() - began

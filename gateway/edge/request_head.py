@@ -1,4 +1,4 @@
-"""What the parser lets through and HTTP does not: checks on a request's head, and the Exchange made of it."""
+"""Makes an Exchange of the head of a request, and checks in it what the parser accepts and HTTP forbids."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -20,18 +20,18 @@ from gateway.kernel.faults import (
     URL_TOO_LONG,
     GatewayError,
 )
-from gateway.kernel.http.node_names import chain
 from gateway.kernel.http.request_headers import connection_options
 from gateway.kernel.ids import Ids
+from gateway.kernel.memo import Memo
 from gateway.net.address import UNIX
+from gateway.net.node_names import chain
 from gateway.observe.trace import join
 
 ALL_METHODS = "DELETE, GET, HEAD, PATCH, POST, PUT"
-_AUTHORITY = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~-]{1,255})(?::(\d{0,5}))?")  # RFC 9112 3.2: anything else is a 400
+_AUTHORITY = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~-]{1,255})(?::(\d{0,5}))?")
+"""RFC 9112 3.2: anything else is answered with 400."""
 _ABSOLUTE = re.compile(r"https?://([^/?#@]+)(/[^?#]*)?(?:\?([^#]*))?", re.IGNORECASE)
 _REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~]+ HTTP/1\.[01]\r?\n")
-_BEGUN_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: [!-~]*(?: [HTP/1.0]*\r?)?)?")
-_NOT_IN_A_LINE = re.compile(rb"[^ -~\r]")
 _MOST_DIGITS = 18
 _MOST_PORT = 65535
 _REMEMBERED_HOSTS = 256
@@ -44,8 +44,8 @@ _PLAIN_CONNECTION = frozenset({"keep-alive", "close", "Keep-Alive", "Close"})
 Network = IPv4Network | IPv6Network
 
 
-class Limits(msgspec.Struct, frozen=True):
-    """Of one listener. Sizes in bytes, times in seconds."""
+class ListenerLimits(msgspec.Struct, frozen=True):
+    """The limits of one listener. Sizes are in bytes, times in seconds."""
 
     header_bytes: int
     url_bytes: int
@@ -57,9 +57,9 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Peer(msgspec.Struct, frozen=True):
-    """Who is at the other end of a connection. `trusted` peers may say for whom they speak.
+    """The other end of a connection. A `trusted` peer may name the client that it forwards for.
 
-    `certificate_subject` is of the certificate that was verified, "" without one.
+    `certificate_subject` is the subject of the certificate that was verified, "" without one.
     """
 
     address: str
@@ -69,18 +69,21 @@ class Peer(msgspec.Struct, frozen=True):
 
 
 class RequestHeadChecker(msgspec.Struct, frozen=True):
-    """Makes an Exchange of each request. One for each listener."""
+    """Makes an Exchange of each request of a listener.
 
-    limits: Limits
+    `trusted` are the networks of peers that may set X-Forwarded-* and Forwarded; `trusts_unix` says the same of peers
+    on a unix socket. `monotonic` reads seconds. `hosts` remembers Host fields that were found to be valid.
+    """
+
+    limits: ListenerLimits
     trusted: Sequence[Network]
     ids: Ids
     monotonic: Callable[[], float]
     trusts_unix: bool = False
-    hosts: set[str] = msgspec.field(default_factory=set)
-    """Host fields that were found in order."""
+    hosts: Memo[str, None] = msgspec.field(default_factory=lambda: Memo(_REMEMBERED_HOSTS))
 
     def trusts(self, address: str) -> bool:
-        """Whether a peer at `address` may set X-Forwarded-* and Forwarded. "unix" has come through a unix socket."""
+        """Return whether a peer at `address` may set X-Forwarded-* and Forwarded. "unix" stands for a unix socket."""
         if address == UNIX:
             return self.trusts_unix
         try:
@@ -89,15 +92,18 @@ class RequestHeadChecker(msgspec.Struct, frozen=True):
             return False
         return any(parsed in network for network in self.trusted)
 
-    def admit(self, message: Any, peer: Peer) -> Exchange:
-        """The Exchange for a parsed head (aiohttp's RawRequestMessage); what is wrong with it stands in `head_error`."""
+    def to_exchange(self, message: Any, peer: Peer) -> Exchange:
+        """Return the Exchange for a parsed head (aiohttp's RawRequestMessage).
+
+        Its `head_error` says what is wrong with it.
+        """
         headers = message.headers
         parent = headers.get(_TRACEPARENT)
         traceparent, trace_id = join(parent, self.ids)
         target = message.path
         path, _, query = target.partition("?")
         host = headers.get(_HOST, "")
-        x = Exchange(  # by position: three times as fast as by name, and once a request
+        x = Exchange(  # by position: three times as fast as by name, and made for each request
             self.ids.request(),
             self.monotonic(),
             message.method,
@@ -129,7 +135,7 @@ class RequestHeadChecker(msgspec.Struct, frozen=True):
             x.head_error = _wrong("request target")
         elif (
             (x.host not in self.hosts and (wrong := self._wrong_host(x, x.host, version)))
-            or (x.host is not host and (wrong := self._wrong_host(x, host, version)))  # RFC 9112 3.2: also where the target replaces it
+            or (x.host is not host and (wrong := self._wrong_host(x, host, version)))  # also where the target replaces it
             or ((message.chunked or _TRANSFER_ENCODING in headers) and (wrong := _wrong_coding(headers, version)))
         ):
             x.head_error = wrong
@@ -139,8 +145,8 @@ class RequestHeadChecker(msgspec.Struct, frozen=True):
             x.head_error = GatewayError(EXPECTATION_FAILED)
         return x
 
-    def refuse(self, error: GatewayError, peer: Peer) -> Exchange:
-        """An Exchange for something that never became a request."""
+    def error_exchange(self, error: GatewayError, peer: Peer) -> Exchange:
+        """Return the Exchange for `error`, when what has arrived is not a request."""
         traceparent, trace_id = join(None, self.ids)
         return Exchange(
             request_id=self.ids.request(),
@@ -160,16 +166,11 @@ class RequestHeadChecker(msgspec.Struct, frozen=True):
             head_error=error,
         )
 
-    def undecided(self, error: Exception, data: bytes) -> bool:
-        """Whether the rest of the line decides what to answer: an unknown method, or no request at all."""
-        return isinstance(error, BadHttpMethod) and len(data) <= self.limits.url_bytes and _BEGUN_LINE.fullmatch(data) is not None
+    def parse_error(self, error: Exception, data: bytes) -> GatewayError:
+        """Return the answer when the parser has raised `error` for `data`.
 
-    def still_undecided(self, length: int, data: bytes) -> bool:
-        """The same of a line of `length` bytes that was undecided before `data`, its newest part: only that is looked at."""
-        return length <= self.limits.url_bytes and _NOT_IN_A_LINE.search(data) is None
-
-    def unparsable(self, error: Exception, data: bytes) -> GatewayError:
-        """What to answer when the parser raised `error` over `data`. Neither is quoted: a key may stand there."""
+        Neither is quoted, because they may contain a key.
+        """
         if isinstance(error, LineTooLong):
             return GatewayError(URL_TOO_LONG if error.args[1] == self.line_limit else HEADERS_TOO_LARGE)
         if isinstance(error, BadHttpMethod) and _REQUEST_LINE.match(data):
@@ -180,11 +181,17 @@ class RequestHeadChecker(msgspec.Struct, frozen=True):
 
     @property
     def line_limit(self) -> int:
-        """The parser's limit on the URL; never equal to that on a field, so that its error tells which was broken."""
+        """The parser's limit for the URL.
+
+        It differs from that for a field, so that the error shows which one was exceeded.
+        """
         return self.limits.url_bytes + (self.limits.url_bytes == self.limits.header_bytes)
 
     def _wrong_host(self, x: Exchange, host: str, version: tuple[int, int]) -> GatewayError | None:
-        """What is wrong with a Host field or authority. A colon without a port (RFC 3986 3.2.3) is left out of that of `x`."""
+        """Return what is wrong with a Host field or authority, or None.
+
+        A colon without a port (RFC 3986 3.2.3) is removed from `x`.
+        """
         parts = _AUTHORITY.fullmatch(host)
         if parts is None:
             return None if not host and version == _HTTP10 else _wrong("Host field")
@@ -194,13 +201,11 @@ class RequestHeadChecker(msgspec.Struct, frozen=True):
             if x.host is host:
                 x.host = host[:-1]
             return None
-        if len(self.hosts) >= _REMEMBERED_HOSTS:
-            self.hosts.clear()
-        self.hosts.add(host)
+        self.hosts.keep(host, None)
         return None
 
     def _client(self, headers: Any, peer: Peer) -> str:
-        """The nearest address in X-Forwarded-For that is not a trusted proxy's."""
+        """Return the last address in X-Forwarded-For that is not one of a trusted proxy."""
         for address in reversed(chain(headers.getall("X-Forwarded-For", []))):
             try:
                 ip_address(address)
@@ -211,7 +216,10 @@ class RequestHeadChecker(msgspec.Struct, frozen=True):
         return peer.address
 
     def _absolute(self, x: Exchange, target: str) -> bool:
-        """Read an absolute-form target: its authority replaces Host (RFC 9112 3.2.2)."""
+        """Read a target in absolute form, whose authority replaces Host (RFC 9112 3.2.2).
+
+        Return whether it has that form.
+        """
         parts = _ABSOLUTE.fullmatch(target)
         if parts is None:
             return False
@@ -220,7 +228,10 @@ class RequestHeadChecker(msgspec.Struct, frozen=True):
 
 
 def body_length(headers: Any) -> int | None:
-    """The announced length in bytes, None for a body in chunks. The parser has checked that it is digits."""
+    """Return Content-Length in bytes, or None for a body in chunks.
+
+    The parser has checked that it consists of digits.
+    """
     announced = headers.get("Content-Length")
     return None if announced is None else int(announced.lstrip("0")[: _MOST_DIGITS + 1] or "0")
 

@@ -1,7 +1,8 @@
-"""What clients leave unread of their replies.
+"""Limits how much memory the replies occupy that clients have not read.
 
-Law: all clients of a worker together leave at most so much of it in memory. Beyond half of that, the replies of clients that take
-them slowly are cut, beginning with the caller that leaves most; beyond the whole, of any. Nobody else waits because of them.
+Law: the unread bytes of all clients of a worker stay below a limit. Beyond half of the limit, the replies of clients
+that read slowly are cut, beginning with the caller that has most unread; beyond the limit, those of any client. Other
+clients never wait because of them.
 """
 
 import math
@@ -10,27 +11,27 @@ from collections.abc import Callable
 from typing import Protocol
 
 SLOW_BYTES_PER_S = 64 * 1024
-"""A client that takes less of its reply is cut before others."""
+"""A client that reads more slowly is cut before others."""
 
 
 class Reader(Protocol):
     """The connection of a client."""
 
     def pace(self, now: float) -> float:
-        """How many bytes it takes a second, infinity for one that keeps up."""
+        """Return how many bytes the client reads a second, infinity when it keeps up."""
         ...
 
     def owner(self) -> str:
-        """Whose it is: a caller, or an address."""
+        """Return the caller, or the address of a client that is not known."""
         ...
 
     def cut_unread(self) -> None:
-        """Give it up."""
+        """Cut the reply, and close the connection."""
         ...
 
 
-class Unread:
-    """Counts bytes, up to `limit`; `on_cut` is told of every reply that was given up. `total` is what there is."""
+class UnreadReplies:
+    """Counts the unread bytes in `total`, up to `limit`. `on_cut` is called for each reply that is cut."""
 
     def __init__(self, limit: float = math.inf, on_cut: Callable[[], None] = lambda: None) -> None:
         self.total = 0
@@ -39,22 +40,25 @@ class Unread:
         self._by_reader: dict[Reader, int] = {}
 
     def __repr__(self) -> str:
-        return f"<Unread {self.total} bytes of {self._limit}, {len(self._by_reader)} readers>"
+        return f"<UnreadReplies {self.total} bytes of {self._limit}, {len(self._by_reader)} readers>"
 
-    def note(self, reader: Reader, size: int) -> None:
-        """`reader` leaves so many bytes now."""
+    def update(self, reader: Reader, size: int) -> None:
+        """Set the number of bytes that `reader` has not read."""
         before = self._by_reader.pop(reader, 0)
         self.total += size - before
         if size:
             self._by_reader[reader] = size
 
     @property
-    def too_much(self) -> bool:
-        """Whether `relieve` cannot wait for its turn."""
+    def over_limit(self) -> bool:
+        """Whether `enforce` has to be called at once."""
         return self.total > self._limit
 
-    def relieve(self, now: float) -> None:
-        """Keep the law: at once when there is too much, otherwise a few times a second. `now` is of the clock of paces."""
+    def enforce(self, now: float) -> None:
+        """Cut replies until the law holds. Call it at once when `over_limit`, otherwise a few times a second.
+
+        `now` is a reading of the clock of `Reader.pace`.
+        """
         if self.total * 2 <= self._limit:
             return
         owners: defaultdict[str, list[tuple[float, int, Reader]]] = defaultdict(list)
@@ -68,11 +72,11 @@ class Unread:
             greediest = max(owners, key=left.__getitem__)
             pace, _, reader = owners[greediest].pop()
             if pace >= SLOW_BYTES_PER_S and self.total <= self._limit:
-                del owners[greediest]  # it leaves much, and takes it
+                del owners[greediest]  # it has much unread, but it reads fast
                 continue
             if not owners[greediest]:
                 del owners[greediest]
             left[greediest] -= self._by_reader[reader]
-            self.note(reader, 0)
+            self.update(reader, 0)
             reader.cut_unread()
             self._on_cut()

@@ -1,84 +1,122 @@
-"""What leaves on a client connection: how much of it the client has not taken, and at what pace it does."""
+"""Tracks what is written to a client connection: how much of it the client has not received, and how fast it reads."""
 
 import fcntl
 import math
 import sys
 import termios
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
 
 from aiohttp.web_protocol import RequestHandler
 
-from gateway.edge.request_head import Peer
-from gateway.exchange import Exchange
+from gateway.edge.request_head import Peer, RequestHeadChecker
+from gateway.edge.unread_replies import UnreadReplies
+from gateway.exchange import Exchange, Send
 from gateway.kernel.faults import REPLY_NOT_TAKEN, GatewayError
+from gateway.net.write_batch import Outbox
 
-if TYPE_CHECKING:
-    from gateway.edge.listener import Listener
-
-SOON_S = 1.0
-"""A client that has not taken something for less than this has no pace yet."""
+PACE_AFTER_S = 1.0
+"""The pace of a client is measured when it has been behind for so many seconds."""
 
 
-class Outflow(RequestHandler):
-    """The sending half of a connection. `_exchange` is the one that is served, None for none.
+class ConnectionOwner(Protocol):
+    """What a connection needs of its listener.
 
-    `_owed` are the bytes of a large reply that the transport was not given yet. `_stalled_since` is when the client first fell behind,
-    None while it does not; `_stalled_bytes` were untaken then. `_untaken`
-    is how many bytes a client that is waited for had not acknowledged when that was last checked. `_written` counts writes.
+    `serve` answers an exchange. `idle_timeout_s` is how long a connection may be idle since its last reply, or since
+    `stopped_at`, the time at which the listener stopped to accept. `rejected` counts open connections beyond the limit.
+    """
+
+    SWEEP_S: float
+    head_checker: RequestHeadChecker
+    serve: Callable[[Exchange, Send], Awaitable[None]]
+    outbox: Outbox
+    unread: UnreadReplies
+    draining: bool
+    idle_timeout_s: float
+    stopped_at: float
+    rejected: int
+
+    def rejects(self) -> bool:
+        """Return whether a connection that has just begun exceeds the limit. It is counted then."""
+        ...
+
+    def date(self) -> str:
+        """Return the Date line of a reply."""
+        ...
+
+
+class WriteProgress(RequestHandler):
+    """The sending half of a connection. `options` are those of aiohttp's RequestHandler.
+
+    `_exchange` is the one that is served, None when there is none. `_unwritten` counts the bytes of a large reply that
+    the transport has not received yet. `_stalled_since` is when the client first fell behind, None while it keeps up;
+    at that time it had not acknowledged `_stalled_bytes`. `_unacknowledged` is the same number when it was last
+    checked, for a client that is waited for. `_unread` is the number of bytes that is counted in `UnreadReplies`.
+    `_written` counts writes.
     """
 
     _peer: Peer
-    __slots__ = ("_exchange", "_listener", "_owed", "_peer", "_stalled_bytes", "_stalled_since", "_unread", "_untaken", "_written")
+    __slots__ = (
+        "_exchange",
+        "_listener",
+        "_peer",
+        "_stalled_bytes",
+        "_stalled_since",
+        "_unacknowledged",
+        "_unread",
+        "_unwritten",
+        "_written",
+    )
 
-    def __init__(self, listener: "Listener", **options: Any) -> None:
-        super().__init__(listener, **options)
+    def __init__(self, listener: ConnectionOwner, **options: Any) -> None:
+        super().__init__(**options)
         self._listener = listener
         self._exchange: Exchange | None = None
-        self._owed = 0
+        self._unwritten = 0
         self._stalled_since: float | None = None
         self._stalled_bytes = 0
-        self._unread = self._untaken = 0
+        self._unread = self._unacknowledged = 0
         self._written = 0
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
-        self._owed = 0
-        self._taken()
+        self._unwritten = 0
+        self._caught_up()
 
     def pause_writing(self) -> None:
         super().pause_writing()
         if self._stalled_since is None:
-            self._stalled_since = self._listener.door.monotonic()
-            self._stalled_bytes = self._untaken = self._untaken_bytes()
+            self._stalled_since = self._listener.head_checker.monotonic()
+            self._stalled_bytes = self._unacknowledged = self._unacknowledged_bytes()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if not self._owed:
-            self._taken()
+        if not self._unwritten:
+            self._caught_up()
 
-    def _taken(self) -> None:
-        """The client has as much as there is for it, but for what is in flight."""
+    def _caught_up(self) -> None:
+        """Note that the client has received all that was written, except for what is in flight."""
         self._stalled_since = None
         if self._unread:
             self._unread = 0
-            self._listener.unread.note(self, 0)
+            self._listener.unread.update(self, 0)
 
-    async def _drained(self) -> None:
-        """The client takes what was written."""
-        self._note_unread()
-        if self._listener.unread.too_much:
-            self._listener.unread.relieve(self._listener.door.monotonic())
+    async def _wait_until_drained(self) -> None:
+        """Wait until the client has received most of what was written."""
+        self._update_unread()
+        if self._listener.unread.over_limit:
+            self._listener.unread.enforce(self._listener.head_checker.monotonic())
         await self._drain_helper()
 
-    def _note_unread(self) -> None:
-        """Count what the client leaves: of the reply under way, and of those before."""
+    def _update_unread(self) -> None:
+        """Count what the client has not read of the reply under way and of those before."""
         x, transport = self._exchange, self.transport
-        size = 0 if transport is None else transport.get_write_buffer_size() + self._owed
+        size = 0 if transport is None else transport.get_write_buffer_size() + self._unwritten
         if x is not None and x.reply is not None and x.reply.stream is not None:
             size += x.reply.stream.unread
         if size != self._unread:
             self._unread = size
-            self._listener.unread.note(self, size)
+            self._listener.unread.update(self, size)
 
     def owner(self) -> str:
         x = self._exchange
@@ -86,9 +124,9 @@ class Outflow(RequestHandler):
 
     def pace(self, now: float) -> float:
         since = self._stalled_since
-        if since is None or now - since < SOON_S:
+        if since is None or now - since < PACE_AFTER_S:
             return math.inf
-        return (self._stalled_bytes - self._untaken_bytes()) / (now - since)
+        return (self._stalled_bytes - self._unacknowledged_bytes()) / (now - since)
 
     def cut_unread(self) -> None:
         if self._exchange is not None and self._exchange.ended is None:
@@ -96,9 +134,9 @@ class Outflow(RequestHandler):
         if self.transport is not None:
             self.transport.abort()
 
-    def _untaken_bytes(self) -> int:
-        """What was written and the client has not acknowledged: in our buffer and in the kernel's."""
+    def _unacknowledged_bytes(self) -> int:
+        """Return how many bytes the client has not acknowledged: those in our buffer and in the kernel's."""
         if self.transport is None:
             return 0
         queued = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
-        return self._owed + self.transport.get_write_buffer_size() + int.from_bytes(queued, sys.byteorder)
+        return self._unwritten + self.transport.get_write_buffer_size() + int.from_bytes(queued, sys.byteorder)

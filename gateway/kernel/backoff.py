@@ -1,10 +1,11 @@
-"""How long to leave alone what has failed. Pure."""
+"""The time to wait after a failure."""
 
 _CHANCE = 0.2
 
 
 def backoff_s(first_s: float, longest_s: float, times: float, chance: float) -> float:
-    """After failing `times` times in a row, 1 or more: twice as long each time, and up to a fifth less by `chance`, from 0 up to 1.
+    """After failing `times` times in a row, 1 or more: twice as long each time, and up to a fifth less by `chance`,
+    from 0 up to 1.
 
     The chance keeps many who have seen the same failure from coming back in the same instant.
     """

@@ -1,4 +1,4 @@
-"""Time as a parameter.
+"""The clock as a parameter.
 
 The kernel may not ask what time it is; whoever needs time is handed a `Clock`.
 """

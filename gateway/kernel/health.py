@@ -1,27 +1,28 @@
-"""What the checks of a target say of it. Pure."""
+"""The verdict of health checks about a target."""
 
 from enum import IntEnum
 from typing import NamedTuple
 
 
 class Verdict(IntEnum):
-    """As numbers, which fit into shared memory."""
+    """The verdicts, as numbers that fit into shared memory."""
 
     UNKNOWN = 0
-    """Not checked yet, or not any more."""
+    """Not checked."""
     UP = 1
     DOWN = 2
 
 
 class Findings(NamedTuple):
-    """`against` is how many checks in a row have said otherwise than `verdict`."""
+    """A verdict, and the number of consecutive checks against it."""
 
     verdict: Verdict
     against: int
 
 
 def judged(before: Findings, passed: bool, healthy: int, unhealthy: int) -> Findings:
-    """After one more check: `healthy` passed ones in a row bring up what is down, `unhealthy` failed ones down what is up.
+    """After one more check: `healthy` passed ones in a row bring up what is down, `unhealthy` failed ones down what is
+    up.
 
     The first of all decides alone.
     """

@@ -55,9 +55,9 @@ class Ids:
             if at > _BATCH_DIGITS - digits:
                 at = self._refill()
             self._at = at + digits
-            taken = self._digits[at : at + digits]
-            if taken.strip("0"):
-                return taken
+            digits_read = self._digits[at : at + digits]
+            if digits_read.strip("0"):
+                return digits_read
 
     def _refill(self) -> int:
         self._digits = self._entropy(_BATCH_BYTES).hex()

@@ -1,8 +1,8 @@
-"""Which of several targets a call goes to. Pure: how busy they are and the chance come in.
+"""Chooses one of several targets for a call. The load and the random numbers are parameters.
 
-Two different ones are drawn by weight, and the one with fewer calls for its weight takes it ("the power of two choices",
-Mitzenmacher 2001). Drawing one would let queues grow by bad luck, asking all would send every worker to the same idle target at
-once. That they differ matters where one hangs: it gets no more calls than others have under way.
+Two different ones are drawn by weight, and the one with fewer calls for its weight takes it ("the power of two
+choices", Mitzenmacher 2001). Drawing one would let queues grow by bad luck, asking all would send every worker to the
+same idle target at once. That they differ matters where one hangs: it gets no more calls than others have under way.
 """
 
 from bisect import bisect_right
@@ -11,7 +11,7 @@ from itertools import accumulate
 
 
 class Draw:
-    """Some targets, by number, each with its weight: one at least."""
+    """At least one target, by number, each with its weight."""
 
     __slots__ = ("_bounds", "_numbers", "_total", "_weights")
 
@@ -22,10 +22,11 @@ class Draw:
         self._total = self._bounds[-1]
 
     def one(self, load: Callable[[int], int], chance: Callable[[], float], errs_more: Callable[[int, int], bool]) -> int:
-        """The number of one of them. `load` tells how many calls a target has; `chance` is from 0 up to 1, and asked twice.
+        """The number of one of them. `load` tells how many calls a target has; `chance` is from 0 up to 1, and asked
+        twice.
 
-        While nobody is busy, targets are chosen as their weights say. `errs_more` says whether the first of two answers errors
-        clearly more often than the second: such a one is never busy, and gets no more than its weight for that.
+        While nobody is busy, targets are chosen as their weights say. `errs_more` says whether the first of two answers
+        errors clearly more often than the second: such a one is never busy, and gets no more than its weight for that.
         """
         numbers, weights, bounds = self._numbers, self._weights, self._bounds
         first = bisect_right(bounds, chance() * self._total)

@@ -25,7 +25,7 @@ from gateway.keystore.reader import KeyStore
 from gateway.keystore.records import MOST_BYTES, proof_of_certificate, proof_of_secret
 from gateway.redis_client.address import RedisConnectionError
 from gateway.settings.checks.stored_keys import References, read_key
-from gateway.settings.schema.access import Key as KeySetting
+from gateway.settings.schema.access import KeySettings
 from gateway.settings.schema.values import RefusedError
 from gateway.table.keyring import Caller, Key, speaking_for
 
@@ -80,7 +80,7 @@ class StoredKeys:
         self,
         store: KeyStore,
         references: References,
-        make: Callable[[KeySetting], Key],
+        make: Callable[[KeySettings], Key],
         results: Mapping[str, Counter],
         clock: Clock,
         most: int = MOST,

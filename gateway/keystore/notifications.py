@@ -10,7 +10,7 @@ from itertools import cycle
 
 import hiredis
 
-from gateway.kernel.redis_url import parse, server_url
+from gateway.net.redis_url import parse, server_url
 from gateway.redis_client.address import Address, RedisAddress, RedisConnectionError
 from gateway.redis_client.availability import Availability
 from gateway.redis_client.connection import pack

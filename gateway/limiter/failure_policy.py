@@ -8,6 +8,7 @@ in one decision. A shadow refuses nothing: under `deny` it is not counted. Quota
 import msgspec
 
 from gateway.kernel.limits.token_bucket import Claim, Decision, OnFailure, Window, WindowState
+from gateway.kernel.memo import Memo
 from gateway.limiter.fallback import Fallback
 
 MOST_STEPS = 8192
@@ -28,7 +29,7 @@ class FailurePolicy:
     def __init__(self, on_failure: OnFailure, fallback: Fallback) -> None:
         self.on_failure: OnFailure = on_failure
         self._fallback = fallback
-        self._steps: dict[Claim, _Step] = {}
+        self._steps: Memo[Claim, _Step] = Memo(MOST_STEPS)
 
     def decide_now(self, claim: Claim) -> Decision | None:
         """None: it is to be refused, because nobody knows. States of limits that are not counted are those of fresh buckets."""
@@ -54,12 +55,8 @@ class FailurePolicy:
         if len(local) < len(ways) or len(postings) < len(claim.postings):
             windows = tuple([claim.windows[index] for index in local])
             counted = Claim(tuple([claim.keys[index] for index in local]), windows, claim.cost, postings=postings)
-        if len(self._steps) >= MOST_STEPS:
-            self._steps.clear()
         denied = "deny" in ways[: claim.enforced] or (self.on_failure == "deny" and bool(claim.postings))
-        step = _Step(denied, counted, tuple([index for index in local if index < claim.enforced]))
-        self._steps[claim] = step
-        return step
+        return self._steps.keep(claim, _Step(denied, counted, tuple([index for index in local if index < claim.enforced])))
 
 
 def _as_if_fresh(window: Window, cost: int) -> WindowState:

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.limits.token_bucket import Claim, Decision, Window, carry
+from gateway.kernel.memo import Memo
 from gateway.limiter.memory_limiter import LocalLimiter
 from gateway.redis_client.client import Call
 
@@ -57,7 +58,7 @@ class Fallback:
         self.on_change: Callable[[str], None] = ignore_key
         """Called with each bucket of which something was taken, or told to Redis."""
         self._monotonic = clock.monotonic
-        self._shares: dict[tuple[int, Claim], Claim] = {}
+        self._shares: Memo[tuple[int, Claim], Claim] = Memo(MOST_SHARES)
         self._debts: dict[str, Debt] = {}
 
     def __repr__(self) -> str:
@@ -131,11 +132,8 @@ class Fallback:
             return claim
         known = self._shares.get((self.gateways, claim))
         if known is None:
-            if len(self._shares) >= MOST_SHARES:
-                self._shares.clear()
-            known = self._shares[self.gateways, claim] = Claim(
-                claim.keys, tuple(map(self._part, claim.windows)), claim.cost, postings=claim.postings
-            )
+            share = Claim(claim.keys, tuple(map(self._part, claim.windows)), claim.cost, postings=claim.postings)
+            known = self._shares.keep((self.gateways, claim), share)
         return known
 
     def _part(self, window: Window) -> Window:

@@ -27,6 +27,7 @@ from gateway.kernel.envelope.dates import unix_date
 from gateway.kernel.faults import LIMITER_UNAVAILABLE, GatewayError
 from gateway.kernel.limits.quota import MeterState, Posting
 from gateway.kernel.limits.token_bucket import UNLIMITED, Claim, Decision, OnFailure, Window, claim, decision, tag_of
+from gateway.kernel.memo import Memo
 from gateway.limiter.failure_policy import FailurePolicy
 from gateway.limiter.fallback import Fallback
 from gateway.limiter.heartbeat import SCRIPT as PRESENCE
@@ -108,7 +109,7 @@ class RedisLimiter:
         self.fallback.gateways = workers
         self._woken = asyncio.Event()
         self._tender: asyncio.Task[None] | None = None
-        self._commands: dict[Claim, bytes] = {}
+        self._commands: Memo[Claim, bytes] = Memo(MAX_COMMANDS)
         self._refusals: dict[Claim, _Refusal] = {}
         self._refused: dict[str, set[Claim]] = {}
         self._sha = sha_of(script)
@@ -286,11 +287,7 @@ class RedisLimiter:
         return command(self._key_prefix, claim(tag, PROBE.windows), self._sha)
 
     def _pack(self, claim: Claim) -> bytes:
-        packed = command(self._key_prefix, claim, self._sha)
-        if len(self._commands) >= MAX_COMMANDS:
-            self._commands.clear()
-        self._commands[claim] = packed
-        return packed
+        return self._commands.keep(claim, command(self._key_prefix, claim, self._sha))
 
 
 def command(key_prefix: str, claim: Claim, sha: bytes = SCRIPT_SHA) -> bytes:

@@ -24,6 +24,7 @@ from gateway.kernel.limits.quota import (
     state,
 )
 from gateway.kernel.limits.token_bucket import Claim, Decision, decision, tag_of
+from gateway.kernel.memo import Memo
 from gateway.limiter.memory_quotas import NAME_LENGTH, MemoryQuotas, Names
 from gateway.limiter.settlements import MARKED_MS, METERS, Settlements
 from gateway.redis_client.address import RedisConnectionError
@@ -64,7 +65,7 @@ class RedisQuotas:
         self._call = call
         self._sha = sha_of(quota_script(bucket))
         self._names = Names()
-        self._commands: dict[Claim, list[bytes]] = {}
+        self._commands: Memo[Claim, list[bytes]] = Memo(MAX_COMMANDS)
         self._asking: set[asyncio.Task[Reply]] = set()
         self.known: dict[str, tuple[int, int]] = {}
         """What meters said last, and in which month."""
@@ -244,9 +245,7 @@ class RedisQuotas:
     def _command(self, claim: Claim, unit: str) -> bytes:
         pieces = self._commands.get(claim)
         if pieces is None:
-            if len(self._commands) >= MAX_COMMANDS:
-                self._commands.clear()
-            pieces = self._commands[claim] = self._pack(claim, _ANY).split(_ANY.encode())
+            pieces = self._commands.keep(claim, self._pack(claim, _ANY).split(_ANY.encode()))
         return unit.encode().join(pieces)
 
     def _pack(self, claim: Claim, unit: str) -> bytes:

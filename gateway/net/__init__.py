@@ -1,1 +1,3 @@
-"""What all legs share: addresses, listening sockets, batched writes, PEM files."""
+"""What every connection shares: addresses, URLs of Redis, certificates, listening sockets, batched writes and PEM
+files.
+"""

@@ -36,7 +36,8 @@ class Bound(msgspec.Struct, frozen=True):
 def bind(
     address: Address | UnixAddress, *, mode: str = "0600", reuseport_sibling: socket.socket | None = None, alone: bool = False
 ) -> Bound:
-    """A socket that listens. With a `reuseport_sibling` it is another one on its port, which listens as soon as somebody accepts on it.
+    """A socket that listens. With a `reuseport_sibling` it is another one on its port, which listens as soon as
+    somebody accepts on it.
 
     `alone`: it never has a brother. `mode` is the permissions of a unix socket. Raises OSError that names the address.
     """
@@ -51,9 +52,11 @@ def bind(
 
 
 def shut(sock: socket.socket) -> None:
-    """Whoever connects is refused at once, although other processes hold `sock`, too. It keeps its address, and may listen again.
+    """Whoever connects is refused at once, although other processes hold `sock`, too. It keeps its address, and may
+    listen again.
 
-    One that does not listen is left alone: Linux would remember the shutdown, and whatever it accepts later would begin with its end.
+    One that does not listen is left alone: Linux would remember the shutdown, and whatever it accepts later would begin
+    with its end.
     """
     if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
         with contextlib.suppress(OSError):  # somebody else was faster
@@ -127,7 +130,10 @@ def _unix(path: str, mode: int) -> Bound:
 
 
 def _remove_stale(path: str) -> None:
-    """What a gateway that was killed has left behind. Raises OSError EADDRINUSE when somebody listens there, or it is no socket."""
+    """What a gateway that was killed has left behind.
+
+    Raises OSError EADDRINUSE when somebody listens there, or it is no socket.
+    """
     try:
         found = os.lstat(path)
     except FileNotFoundError:

@@ -3,11 +3,14 @@
 import ssl
 from pathlib import Path
 
-from gateway.kernel.certificates import Certificate, from_pem
+from gateway.net.certificates import Certificate, from_pem
 
 
 class PairError(OSError):
-    """Files that cannot be used. The text does not repeat their names or contents; `about_key` says which of the two it is."""
+    """Files that cannot be used.
+
+    The text does not repeat their names or contents; `about_key` says which of the two it is.
+    """
 
     def __init__(self, text: str, about_key: bool = False) -> None:
         super().__init__(text)

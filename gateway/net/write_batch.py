@@ -17,7 +17,10 @@ class Outbox:
         self._due: list[tuple[asyncio.WriteTransport, bytes]] = []
 
     def put(self, transport: asyncio.WriteTransport, data: bytes) -> None:
-        """Write `data` to `transport` at the end of this turn. Whoever writes or closes by another way flushes before."""
+        """Write `data` to `transport` at the end of this turn.
+
+        Whoever writes or closes by another way flushes before.
+        """
         if not self._due:
             asyncio.get_running_loop().call_soon(self.flush)
         self._due.append((transport, data))

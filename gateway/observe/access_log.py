@@ -37,13 +37,14 @@ _NAMES = {
 
 
 class AccessRecord(msgspec.Struct, gc=False, omit_defaults=True, rename=_NAMES, tag_field="event", tag="request"):
-    """What is written about one request. None leaves a field out.
+    """The access record of one request. A field that is None is left out.
 
     Give the fields by position, in this order: msgspec takes 0.15 µs for that, and 0.8 for as many names. `timestamp`
-    and `level` are left empty: `AccessLog.write` fills them in. `code` is the contract's, None for a success; `reason` the name
-    of the fault and `cause` what is known about it. `total_ms` is `upstream_ms`, `client_ms` and `overhead_ms` together: what waiting for
-    the upstream took and for the client, and what the gateway itself did. `limiter_shadows` names the limits in shadow mode that would have
-    refused it, `limiter_spent` the quotas that did. `target` is the upstream's address.
+    and `level` are left empty: `AccessLog.write` fills them in. `code` is the contract's, None for a success; `reason`
+    the name of the fault and `cause` what is known about it. `total_ms` is `upstream_ms`, `client_ms` and `overhead_ms`
+    together: what waiting for the upstream took and for the client, and what the gateway itself did. `limiter_shadows`
+    names the limits in shadow mode that would have refused it, `limiter_spent` the quotas that did. `target` is the
+    upstream's address.
     """
 
     timestamp: str = ""
@@ -92,13 +93,13 @@ class AccessLog:
     ) -> None:
         self.enabled = enabled
         self._wall = wall
-        self._stamp = Timestamp()
+        self._timestamp = Timestamp()
         self._put = writer.put
         self._console = console
         self._colour = colour
 
     def write(self, record: AccessRecord) -> None:
-        record.timestamp = self._stamp(self._wall())
+        record.timestamp = self._timestamp(self._wall())
         record.level = "info" if record.status < 500 else "error"
         if self._console:
             self._put(self._line(record).encode(errors="backslashreplace"))

@@ -1,4 +1,6 @@
-"""Lines written by the thread that makes them, as far as nobody has to wait: for a process that forks, and so has no threads."""
+"""Lines written by the thread that makes them, as far as nobody has to wait: for a process that forks, and so has no
+threads.
+"""
 
 import fcntl
 import os
@@ -10,7 +12,10 @@ CAPACITY_BYTES = 1 << 20
 
 
 class DirectWriter:
-    """As `Writer`, for few lines. What cannot be written at once is kept until `flush`, which somebody calls now and then."""
+    """As `Writer`, for few lines.
+
+    What cannot be written at once is kept until `flush`, which somebody calls now and then.
+    """
 
     def __init__(self, fd: int, *, capacity_bytes: int = CAPACITY_BYTES) -> None:
         self._fd = fd

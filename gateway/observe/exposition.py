@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from prometheus_client.exposition import choose_encoder
 
 from gateway.kernel.http.accept import quality
-from gateway.observe.shared_memory import Declaration, Entry, Region
-from gateway.observe.text_format import Place, Snapshot, Summed, Told, escaped, on_one_line
+from gateway.observe.shared_memory import Declaration, DirectoryEntry, Region
+from gateway.observe.text_format import CounterRows, GaugeRows, SeriesLocation, SlotValues, escaped, on_one_line
 
 _OPENMETRICS = "application/openmetrics-text"
 _READ_BYTES = 4 << 10
@@ -21,7 +21,8 @@ _READ_BYTES = 4 << 10
 _ALWAYS_KNOWN = frozenset(("-", "other"))
 """What stands for no route, and for series beyond a family's cap."""
 
-# Else every counter of prometheus-client doubles (https://github.com/prometheus/client_python, "Disabling _created metrics").
+# Else every counter of prometheus-client doubles (https://github.com/prometheus/client_python, "Disabling _created
+# metrics").
 disable_created_metrics()  # type: ignore[no-untyped-call]  # it takes and returns nothing
 
 
@@ -30,25 +31,25 @@ class _Merged:
 
     def __init__(self, declaration: Declaration) -> None:
         self.declaration = declaration
-        self._rows = Told(declaration) if declaration.kind in ("gauge", "info") else Summed(declaration)
-        self._series: dict[tuple[str, ...], list[Place]] = {}
+        self._rows = GaugeRows(declaration) if declaration.kind in ("gauge", "info") else CounterRows(declaration)
+        self._series: dict[tuple[str, ...], list[SeriesLocation]] = {}
         self._known: list[tuple[int, Container[str]]] = []
 
     def show(self, known: Mapping[str, Container[str]]) -> None:
         """Only series whose labels have these values, where `known` says which a label may have."""
         self._known = [(at, known[name]) for at, name in enumerate(self.declaration.labels) if name in known]
         self._rows.clear()
-        for values, places in self._series.items():
+        for values, locations in self._series.items():
             if self._shows(values):
-                for place in places:
-                    self._rows.lay(values, place)
+                for location in locations:
+                    self._rows.add_location(values, location)
 
-    def add(self, values: tuple[str, ...], place: Place) -> None:
-        self._series.setdefault(values, []).append(place)
+    def add(self, values: tuple[str, ...], location: SeriesLocation) -> None:
+        self._series.setdefault(values, []).append(location)
         if self._shows(values):
-            self._rows.lay(values, place)
+            self._rows.add_location(values, location)
 
-    def write(self, snapshots: Sequence[Snapshot], *, openmetrics: bool) -> Iterator[bytes]:
+    def write(self, snapshots: Sequence[SlotValues], *, openmetrics: bool) -> Iterator[bytes]:
         """In pieces; nothing as long as there is no series."""
         if self._series:
             yield self._head(openmetrics)
@@ -127,7 +128,7 @@ class Exposition:
                     self._learn(at, entry)
                 yield
 
-    def _learn(self, at: int, entry: Entry) -> None:
+    def _learn(self, at: int, entry: DirectoryEntry) -> None:
         if isinstance(entry, Declaration):
             self._declared[at].append(entry)
             if entry.name not in self._families:
@@ -136,11 +137,14 @@ class Exposition:
         else:
             declaration = self._declared[at][entry.family]
             family = self._families[declaration.name]
-            family.add(entry.values, Place(at, entry.slot, _elements(declaration, family.declaration)))
+            family.add(entry.values, SeriesLocation(at, entry.slot, _elements(declaration, family.declaration)))
 
 
 def _elements(source: Declaration, target: Declaration) -> Sequence[int]:
-    """Where the slots of a series belong. Those of a histogram with other buckets: into the first bucket that holds them all."""
+    """Where the slots of a series belong.
+
+    Those of a histogram with other buckets: into the first bucket that holds them all.
+    """
     if source.buckets == target.buckets:
         return range(target.width)
     bounds = (*target.buckets, math.inf)

@@ -1,4 +1,4 @@
-"""How a process declares what it counts."""
+"""Declares the metrics of a process."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,7 +17,10 @@ class Families:
         self.families: list[Family[Any]] = []
 
     def refresh(self) -> None:
-        """Ask every watched source: gauges, and counters without labels. A process whose region others read does it often."""
+        """Ask every watched source: gauges, and counters without labels.
+
+        A process whose region others read does it often.
+        """
         for family in self.families:
             if family.declaration.kind == "gauge" or not family.declaration.labels:
                 family.refresh()

@@ -25,7 +25,7 @@ def method_label(method: str) -> str:
 
 
 class Counter:
-    """Only goes up."""
+    """A value that only goes up."""
 
     __slots__ = ("_slot", "_slots", "_source", "_start")
 
@@ -39,7 +39,7 @@ class Counter:
         self._slots[self._slot] += n
 
     def watch(self, source: Callable[[], float]) -> None:
-        """At every scrape ask `source`, which counts from 0 in this process, instead of being told."""
+        """Read `source`, which counts from 0 in this process, at every scrape."""
         self._source = source
         self._start = self._slots[self._slot]
 
@@ -53,7 +53,7 @@ class Counter:
 
 
 class Gauge:
-    """Goes up and down."""
+    """A value that goes up and down."""
 
     __slots__ = ("_slot", "_slots", "_source")
 
@@ -74,7 +74,7 @@ class Gauge:
         self._slots[self._slot] = value
 
     def watch(self, source: Callable[[], float]) -> None:
-        """Ask `source` at every scrape instead of being told."""
+        """Read `source` at every scrape."""
         self._source = source
 
     def refresh(self) -> None:
@@ -104,7 +104,7 @@ class Histogram:
         slots[self._sum] += value
 
     def refresh(self) -> None:
-        """Nothing: histograms are always told."""
+        """Does nothing: histograms have no source."""
 
     @property
     def count(self) -> float:

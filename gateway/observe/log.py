@@ -63,12 +63,12 @@ class Log:
 
     def install(self) -> None:
         render = _Console(self._colour) if self.console else _to_json
-        stamp = Timestamp()
+        timestamp = Timestamp()
 
         def arrange(_logger: object, method: str, event: _Event) -> _Event:
-            """The fields of every line first, in one order."""
+            """Puts the common fields of every line first, in one order."""
             name = event.pop("event", "")
-            return {"timestamp": stamp(self._wall()), "level": _level_name(method), "event": name, **event}
+            return {"timestamp": timestamp(self._wall()), "level": _level_name(method), "event": name, **event}
 
         structlog.configure(
             processors=[_explain, arrange, redactor(self._secret_names), render],
@@ -90,7 +90,7 @@ class Log:
 
 
 class _Lines:
-    """What structlog calls with a rendered line."""
+    """The logger that structlog calls with a rendered line."""
 
     def __init__(self, writer: Output) -> None:
         self._put = writer.put_from_anywhere
@@ -159,9 +159,9 @@ class _Console:
         exception = event.pop("exception", None)
         level = event.pop("level")
         mark = f"\x1b[{_COLOURS.get(level, 0)}m{level:<7}\x1b[0m" if self._colour else f"{level:<7}"
-        stamp, text = event.pop("timestamp"), event.pop("event")
+        timestamp, text = event.pop("timestamp"), event.pop("event")
         fields = "".join([f" {name}={value}" for name, value in event.items()])
-        lines = [f"{stamp[11:-1]} {mark} {printable(f'{text}{fields}')}"]
+        lines = [f"{timestamp[11:-1]} {mark} {printable(f'{text}{fields}')}"]
         if exception:
             lines += [f"    {printable(line)}" for line in str(exception).splitlines()]
         return ("\n".join(lines) + "\n").encode(errors="backslashreplace")
@@ -170,7 +170,7 @@ class _Console:
 def announce(
     *, config: str, listeners: Iterable[str], admin: str | None, limiter: str, routes: int, keys: int, workers: int, version: str
 ) -> None:
-    """The first line: what runs here."""
+    """Logs the first line, which describes the gateway."""
     structlog.get_logger().info(
         "started",
         version=version,

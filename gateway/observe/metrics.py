@@ -1,7 +1,7 @@
 """Every series of a worker, named once. Those of the node, whose workers are many, are in `observe/node_metrics.py`.
 
-Labels are bounded: configuration ids and targets, methods, statuses, codes and names of faults; never a path, a key or a
-client's address.
+Labels are bounded: configuration ids and targets, methods, statuses, codes and names of faults; never a path, a key or
+a client's address.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _ROUTES, _UPSTREAMS, _FEW = 2000, 200, 100
 
 
 class Metrics(Families):
-    """What one worker counts. Bucket bounds in seconds, ascending.
+    """The metrics of one worker. Bucket bounds are ascending seconds.
 
     `region` is the memory to count in, handed down by whoever reads it; None makes a new one.
     """

@@ -15,7 +15,7 @@ _MOST_TARGETS = 4000
 
 
 class NodeMetrics(Families):
-    """What the supervisor counts in `region`, None for a new one, and what a scrape of the node shows."""
+    """The supervisor's metrics in `region` (None: a new one), and the text of a scrape of the node."""
 
     def __init__(self, region: Region | None = None) -> None:
         super().__init__(region or Region.create())
@@ -69,10 +69,10 @@ class NodeMetrics(Families):
         targets: Mapping[tuple[str, ...], Callable[[], float]],
         breakers: Mapping[tuple[str, ...], Callable[[], float]],
     ) -> None:
-        """A configuration is in force: `digest` tells two contents of `file` apart, `keys` is how many it has.
+        """A configuration is in force: `digest` distinguishes two contents of `file`, `keys` is how many it has.
 
-        `targets` tells whether each target is up, by upstream and name, `breakers` whether the circuit is open, by upstream.
-        Series of other routes, upstreams and targets are no longer shown.
+        `targets` tells whether each target is up, by upstream and name, `breakers` whether the circuit is open, by
+        upstream. Series of other routes, upstreams and targets are no longer shown.
         """
         if self._config_in_force is not None:
             self._config_in_force.set(0)

@@ -1,8 +1,8 @@
 """The last errors, for whoever is given a `requestId` and asks what happened: in memory that outlives the worker.
 
-Each worker writes into a ring of its own, which its supervisor owns and reads. A ring has lanes, so that what strangers can
-bring about in any number does not wash out what an operator looks for. A record that its writer did not finish is known by
-its checksum and passed over.
+Each worker writes into a ring of its own, which its supervisor owns and reads. A ring has lanes, so that what strangers
+can bring about in any number does not wash out what an operator looks for. A record that its writer did not finish is
+known by its checksum and passed over.
 
     lane      256 records of 1 KiB, the oldest of which is written over
     record    its number in the lane, from 1, 0 for none (u64) · length (u32) · checksum (u32) · MessagePack
@@ -25,7 +25,9 @@ _LANE_BYTES = ENTRIES * RECORD_BYTES
 
 
 class Lane(IntEnum):
-    """What errors have in common: `fault` is 5xx and broken replies, `caller` other errors of known callers, `stranger` all else."""
+    """What errors have in common: `fault` is 5xx and broken replies, `caller` other errors of known callers, `stranger`
+    all else.
+    """
 
     fault = 0
     caller = 1
@@ -33,7 +35,8 @@ class Lane(IntEnum):
 
 
 class ErrorRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One exchange that ended in an error. `at` is Unix time in seconds; `reason` the name of the fault, `code` the contract's.
+    """One exchange that ended in an error. `at` is Unix time in seconds; `reason` the name of the fault, `code` the
+    contract's.
 
     No header field, no query and no body is part of it. `path` is None where a key may stand in it.
     """
@@ -71,7 +74,7 @@ class ErrorRing:
         return f"<ErrorRing {sum(1 for _ in self.records())} records>"
 
     def records(self) -> Iterator[ErrorRecord]:
-        """All that are whole, in no order."""
+        """Yields all complete records in no particular order."""
         for lane in Lane:
             for _, payload in self.entries(lane):
                 yield _decode(payload)
@@ -103,21 +106,21 @@ class ErrorLog:
 
 
 class ErrorRings:
-    """Those of all workers, which come and go."""
+    """The rings of all workers."""
 
     def __init__(self) -> None:
         self._all: list[ErrorRing] = []
         self._idle: list[ErrorRing] = []
 
     def take(self) -> ErrorRing:
-        """For a worker that is about to begin."""
+        """Returns a ring for a new worker."""
         if self._idle:
             return self._idle.pop(0)
         self._all.append(ErrorRing())
         return self._all[-1]
 
     def give_back(self, ring: ErrorRing) -> None:
-        """Its worker has ended. What it wrote stays until others write over it."""
+        """Takes back the ring of a worker that ended. Its records stay until they are overwritten."""
         self._idle.append(ring)
 
     def records(self, request_id: str | None = None) -> list[ErrorRecord]:

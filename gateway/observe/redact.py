@@ -1,4 +1,4 @@
-"""Keeps secrets out of operational lines.
+"""Redacts secrets in log lines.
 
 The gateway's own lines never name a key; this is for what others log: a library's warning with a URL in it, the message
 of an exception that quotes a header.

@@ -1,4 +1,4 @@
-"""The memory of the metrics: one float slot per number, in a region that processes can share.
+"""The shared memory of the metrics: one float slot per number.
 
 A region has one writer and any number of readers. It describes itself: beside the slots lies a directory, to which
 the writer appends a line for every family it declares and every series it begins. So a reader needs nothing but the
@@ -18,7 +18,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-Kind: TypeAlias = Literal["counter", "gauge", "info", "histogram"]
+MetricKind: TypeAlias = Literal["counter", "gauge", "info", "histogram"]
 Merge: TypeAlias = Literal["sum", "min", "max"]
 
 SLOTS = 1 << 18
@@ -26,7 +26,7 @@ DIRECTORY_BYTES = 16 << 20
 """Address space only: pages that were never written cost nothing."""
 
 ABSENT = -sys.float_info.max
-"""In the slot of a gauge: nobody says what it is. Its writer has ended, or a successor has not come to it."""
+"""The value of a gauge without a writer: its writer has ended, or a new one has not set it yet."""
 
 _PUBLISHED, _USED, _FIRST = 0, 1, 2
 
@@ -35,7 +35,7 @@ class Declaration(msgspec.Struct, frozen=True, tag="family"):
     """A family of series. `buckets` are upper bounds, ascending, without infinity; `merge` is how regions add up."""
 
     name: str
-    kind: Kind
+    kind: MetricKind
     help: str
     labels: tuple[str, ...]
     buckets: tuple[float, ...] = ()
@@ -55,10 +55,10 @@ class Series(msgspec.Struct, frozen=True, tag="series"):
     values: tuple[str, ...]
 
 
-Entry: TypeAlias = Declaration | Series
+DirectoryEntry: TypeAlias = Declaration | Series
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Entry).decode
+_decode = msgspec.json.Decoder(DirectoryEntry).decode
 
 
 class RegionFullError(Exception):
@@ -106,7 +106,7 @@ class Region:
 
     def writer_exited(self) -> None:
         """The writer has ended: its counts stay, its gauges say nothing any more."""
-        kinds: list[Kind] = []
+        kinds: list[MetricKind] = []
         for entry in self.entries(0)[0]:
             if isinstance(entry, Declaration):
                 kinds.append(entry.kind)
@@ -116,8 +116,10 @@ class Region:
     def __repr__(self) -> str:
         return f"<Region {len(self._families)} families, {len(self._series)} series, {int(self.slots[_USED])}/{len(self.slots)} slots>"
 
-    def entries(self, start: int, most_bytes: int = DIRECTORY_BYTES) -> tuple[list[Entry], int]:
-        """What follows the first `start` bytes of the directory, and where that ends: whole lines, one or up to `most_bytes`."""
+    def entries(self, start: int, most_bytes: int = DIRECTORY_BYTES) -> tuple[list[DirectoryEntry], int]:
+        """What follows the first `start` bytes of the directory, and where that ends: whole lines, one or up to
+        `most_bytes`.
+        """
         end = int(self.slots[_PUBLISHED])
         lines = bytes(self._directory[start : min(end, start + most_bytes)])
         size = lines.rfind(b"\n") + 1
@@ -153,7 +155,7 @@ class Region:
             self._append(Series(family, slot, values))
         return slot
 
-    def _append(self, entry: Entry) -> None:
+    def _append(self, entry: DirectoryEntry) -> None:
         line = _encode(entry) + b"\n"
         start = int(self.slots[_PUBLISHED])
         if start + len(line) > len(self._directory):
@@ -162,7 +164,7 @@ class Region:
         self.slots[_PUBLISHED] = start + len(line)
         self._remember(entry)
 
-    def _remember(self, entry: Entry) -> None:
+    def _remember(self, entry: DirectoryEntry) -> None:
         if isinstance(entry, Declaration):
             self._families[entry] = len(self._families)
         else:

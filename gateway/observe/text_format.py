@@ -1,8 +1,8 @@
-"""The rows of a family over all regions: added up and written out.
+"""The rows of a family, summed over all regions and written as text.
 
-What only ever counts is added up in bulk. Each region has a column of slots in the order of the rows, which `itemgetter`
-fetches at once, and some hundred rows are written by one template; where no number has changed, the text of last time
-is used again. Gauges are few, and may be told by nobody: they are taken one by one.
+What only ever counts is added up in bulk. Each region has a column of slots in the order of the rows, which
+`itemgetter` fetches at once, and some hundred rows are written by one template; where no number has changed, the text
+of last time is used again. Gauges are few and may be absent, so they are summed one by one.
 """
 
 import math
@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from gateway.observe.shared_memory import ABSENT, Declaration
 
-Snapshot: TypeAlias = Sequence[float]
+SlotValues: TypeAlias = Sequence[float]
 """The slots of a region at one time, and a zero after them."""
 
 _ZERO = -1
@@ -26,8 +26,8 @@ _PIECE_CHARACTERS = 32 << 10
 _MERGES: dict[str, Callable[[Iterable[float]], float]] = {"sum": sum, "min": min, "max": max}
 
 
-class Place:
-    """Where a series lies in one region. `elements` says to which of the family's slots each of its own belongs."""
+class SeriesLocation:
+    """The slots of a series in one region. `elements` maps each of them to a slot of the family."""
 
     __slots__ = ("elements", "region", "slot")
 
@@ -37,35 +37,35 @@ class Place:
         self.elements = elements
 
 
-class Told:
-    """Gauges and infos."""
+class GaugeRows:
+    """The rows of a family of gauges or infos."""
 
     def __init__(self, declaration: Declaration) -> None:
         self._declaration = declaration
         self._info = declaration.kind == "info"
         self._merge = _MERGES[declaration.merge]
-        self._rows: dict[str, list[Place]] = {}
+        self._rows: dict[str, list[SeriesLocation]] = {}
 
     def clear(self) -> None:
-        """No series is shown any more."""
+        """Removes all rows."""
         self._rows.clear()
 
-    def lay(self, values: tuple[str, ...], place: Place) -> None:
-        """One more place of the series with these label values."""
-        self._rows.setdefault(f"{self._declaration.name}{labels(self._declaration, values)}", []).append(place)
+    def add_location(self, values: tuple[str, ...], location: SeriesLocation) -> None:
+        """Adds a location of the series with these label values."""
+        self._rows.setdefault(f"{self._declaration.name}{labels(self._declaration, values)}", []).append(location)
 
-    def lines(self, snapshots: Sequence[Snapshot]) -> Iterator[bytes]:
+    def lines(self, snapshots: Sequence[SlotValues]) -> Iterator[bytes]:
         written = []
-        for name, places in self._rows.items():
-            told = [value for place in places if (value := snapshots[place.region][place.slot]) != ABSENT]
+        for name, locations in self._rows.items():
+            values = [value for location in locations if (value := snapshots[location.region][location.slot]) != ABSENT]
             # An info that no longer holds was set to 0.
-            if told and not (self._info and max(told) <= 0):
-                written.append(f"{name} {number(self._merge(told))}\n")
+            if values and not (self._info and max(values) <= 0):
+                written.append(f"{name} {number(self._merge(values))}\n")
         yield "".join(written).encode()
 
 
-class Summed:
-    """Counters and histograms."""
+class CounterRows:
+    """The rows of a family of counters or histograms."""
 
     def __init__(self, declaration: Declaration) -> None:
         self._declaration = declaration
@@ -81,28 +81,28 @@ class Summed:
         self._rows: dict[tuple[str, ...], int] = {}
         self._columns: dict[tuple[int, int], list[int]] = {}
         """By region. A second one holds what shares an element there with something in the first."""
-        self._pickers: list[tuple[int, Callable[[Snapshot], Sequence[float]]]] = []
+        self._pickers: list[tuple[int, Callable[[SlotValues], Sequence[float]]]] = []
         self._pieces: list[_Piece] = []
 
-    def lay(self, values: tuple[str, ...], place: Place) -> None:
-        """One more place of the series with these label values."""
+    def add_location(self, values: tuple[str, ...], location: SeriesLocation) -> None:
+        """Adds a location of the series with these label values."""
         row = self._rows.get(values)
         if row is None:
             row = self._rows[values] = len(self._rows)
             self._begin(values)
         self._pickers.clear()
         start = row * self._width
-        first = self._column(place.region, 0)
-        if place.elements == self._order and first[start : start + self._width] == self._nothing:
-            first[start : start + self._width] = range(place.slot, place.slot + self._width)
+        first = self._column(location.region, 0)
+        if location.elements == self._order and first[start : start + self._width] == self._nothing:
+            first[start : start + self._width] = range(location.slot, location.slot + self._width)
             return
-        for slot, element in enumerate(place.elements, place.slot):
+        for slot, element in enumerate(location.elements, location.slot):
             nth = 0
-            while (column := self._column(place.region, nth))[start + element] != _ZERO:
+            while (column := self._column(location.region, nth))[start + element] != _ZERO:
                 nth += 1
             column[start + element] = slot
 
-    def lines(self, snapshots: Sequence[Snapshot]) -> Iterator[bytes]:
+    def lines(self, snapshots: Sequence[SlotValues]) -> Iterator[bytes]:
         if not self._rows:
             return
         if not self._pickers:
@@ -148,7 +148,7 @@ class Summed:
 
 
 class _Piece:
-    """Some rows and what was last written of them."""
+    """Some rows and their last text."""
 
     __slots__ = ("_slots", "_text", "rows", "template")
 
@@ -167,12 +167,12 @@ class _Piece:
         return self._text
 
 
-def _added(left: Iterable[float], right: Iterable[float]) -> Iterable[float]:
-    return map(add, left, right)
+def _added(first: Iterable[float], second: Iterable[float]) -> Iterable[float]:
+    return map(add, first, second)
 
 
 def labels(declaration: Declaration, values: Sequence[str], **more: str) -> str:
-    """In order of their names and in braces; nothing if there are none."""
+    """Returns the labels in order of their names and in braces, "" if there are none."""
     pairs = sorted([*zip(declaration.labels, map(escaped, values), strict=True), *more.items()])
     return "{" + ",".join([f'{name}="{value}"' for name, value in pairs]) + "}" if pairs else ""
 

@@ -1,4 +1,4 @@
-"""Time stamps for lines of a log."""
+"""Timestamps for log lines."""
 
 from datetime import UTC, datetime
 

@@ -4,13 +4,13 @@ import structlog
 
 from gateway.kernel.faults import Fault
 from gateway.observe.metrics import Metrics
-from gateway.settings.schema.upstreams import Upstream as UpstreamSetting
+from gateway.settings.schema.upstreams import UpstreamSettings
 
 
 class UpstreamEvents:
     """Counts and logs what an upstream does unseen."""
 
-    def __init__(self, setting: UpstreamSetting, metrics: Metrics) -> None:
+    def __init__(self, setting: UpstreamSettings, metrics: Metrics) -> None:
         self._upstream = setting.id
         self._names = [target.url.label for target in setting.targets]
         self._metrics = metrics

@@ -4,7 +4,8 @@ A pipe that nobody reads blocks whoever writes to it. So the event loop only put
 writes them. What does not fit is dropped and counted: a gateway that waits for its log has stopped being a gateway.
 
 Several processes share one output. Each takes it in turn, by a lock on the pipe or file itself, and gives a pipe whole
-lines in pieces that it takes at once (PIPE_BUF): so no line stands within another, and one who is killed leaves no half.
+lines in pieces that it takes at once (PIPE_BUF): so no line stands within another, and one who is killed leaves no
+half.
 """
 
 import contextlib
@@ -57,7 +58,7 @@ class Writer:
         self._elsewhere = threading.RLock()
         self._put_bytes_elsewhere = 0
         self._refused_elsewhere = 0
-        self._taken_bytes = 0
+        self._written_bytes = 0
         self._lost = 0
         self._asleep = False
         self._wake = threading.Event()
@@ -69,12 +70,12 @@ class Writer:
 
     @property
     def dropped(self) -> int:
-        """Lines that nobody will read."""
+        """The number of lines that were dropped."""
         return self._refused + self._refused_elsewhere + self._lost
 
     @property
     def waiting_bytes(self) -> int:
-        return self._put_bytes + self._put_bytes_elsewhere - self._taken_bytes
+        return self._put_bytes + self._put_bytes_elsewhere - self._written_bytes
 
     def start(self) -> threading.Thread:
         if self._thread is None:
@@ -85,7 +86,7 @@ class Writer:
     def put(self, line: bytes) -> None:
         """Send `line`, which ends in a newline. Never waits. For one thread only: the event loop's."""
         size = len(line)
-        if self._put_bytes + self._put_bytes_elsewhere - self._taken_bytes + size > self._capacity:
+        if self._put_bytes + self._put_bytes_elsewhere - self._written_bytes + size > self._capacity:
             self._refused += 1
             return
         self._put_bytes += size
@@ -135,10 +136,10 @@ class Writer:
             while lines and (not batch or size + len(lines[0]) <= self._piece_bytes):
                 batch.append(lines.popleft())
                 size += len(batch[-1])
-            with _turn(self._fd):
+            with _exclusive_lock(self._fd):
                 rest = self._write(memoryview(b"".join(batch)))
             self._lost += bytes(rest).count(b"\n")
-            self._taken_bytes += size
+            self._written_bytes += size
 
     def _write(self, data: memoryview) -> memoryview:
         """What could not be written: nothing, unless the other end is closed, the disk is full …"""
@@ -156,7 +157,7 @@ class Writer:
 
 
 @contextlib.contextmanager
-def _turn(fd: int) -> Iterator[None]:
+def _exclusive_lock(fd: int) -> Iterator[None]:
     """The output is ours alone, as far as processes ask: one that ends loses it."""
     try:
         fcntl.lockf(fd, fcntl.LOCK_EX)

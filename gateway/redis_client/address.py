@@ -11,7 +11,7 @@ from redis import exceptions
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from gateway.kernel.redis_url import parse, server_url, socket_url
+from gateway.net.redis_url import parse, server_url, socket_url
 
 OURS = ("timeout", "socket_timeout", "socket_connect_timeout", "retry_on_timeout", "max_connections", "protocol", "health_check_interval")
 """Parameters of a redis-py URL that are decided here, whatever the URL says."""

@@ -9,7 +9,7 @@ from redis.connection import parse_url
 from redis.exceptions import RedisClusterException
 from redis.sentinel import Sentinel
 
-from gateway.kernel.redis_url import RedisUrl, parse, server_url
+from gateway.net.redis_url import RedisUrl, parse, server_url
 from gateway.redis_client.address import OURS, RESP_VERSION, RedisConnectionError, encoded, text_of
 from gateway.redis_client.sentinel import LOGIN
 

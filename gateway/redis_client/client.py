@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeAlias
 
-from gateway.kernel.redis_url import parse
+from gateway.net.redis_url import parse
 from gateway.redis_client.address import Address, RedisAddress
 from gateway.redis_client.cluster import RedisCluster
 from gateway.redis_client.connection import Reply

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import TypeAlias, cast
 
-from gateway.kernel.redis_url import RedisUrl, server_url
+from gateway.net.redis_url import RedisUrl, server_url
 from gateway.redis_client.address import RedisAddress, RedisConnectionError
 from gateway.redis_client.availability import Availability
 from gateway.redis_client.connection import LOST, TIMEOUT, RedisConnection, Reply, pack

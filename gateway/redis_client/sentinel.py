@@ -8,7 +8,7 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import MasterNotFoundError, Sentinel
 from redis.backoff import NoBackoff
 
-from gateway.kernel.redis_url import RedisUrl, server_url
+from gateway.net.redis_url import RedisUrl, server_url
 from gateway.redis_client.address import RESP_VERSION, RedisAddress, RedisConnectionError, text_of
 
 LOGIN = ("sentinel_username", "sentinel_password")

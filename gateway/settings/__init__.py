@@ -1,11 +1,16 @@
-"""The configuration: every key of the YAML file, and reading it with all problems told at once.
+"""The configuration: the schema of the YAML file, and a reader that reports all problems in one run.
 
-`load` goes through the modules in this order: includes (files) > thinning (many keys that are alike) >
-tree (YAML to data with places, by way of scalars and interpolate) > schema (what each value may be) >
-explain (pydantic's words into ours, prune leaves out what is wrong) > checks, with limits, quotas, listeners (which reads
-certificates by way of pairs), overlap and enclosure (what the parts mean together) > problems (how it is told, secrets masked).
+`load` uses the modules in this order:
 
-`origins` keeps where values came from, `document` makes the JSON Schema, and `records` reads keys that stand in Redis.
+    document/   includes (files), key_folding (many similar keys), reader (YAML into data with positions; scalars and
+                interpolate read single values)
+    schema/     the keys of the file and the rules for their values
+    checks/     pydantic_errors (translates errors of the schema), prune (removes invalid values), semantics with limits,
+                quotas, listeners, route_conflicts and open_routes (checks the parts against one another)
+    problems    formats the problems; problem_list collects them, masking hides secrets in source lines
+
+`origins` records where values came from, `json_schema` makes the JSON Schema, and `checks/stored_keys` reads keys that
+are stored in Redis.
 """
 
 from gateway.settings.json_schema import json_schema, json_schema_text

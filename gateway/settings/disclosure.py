@@ -1,4 +1,4 @@
-"""Which keys of a configuration may be shown with their values: what the schema says, and what it cannot say."""
+"""Decides which keys of a configuration may be shown with their values, from the schema and a list of exceptions."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -15,21 +15,23 @@ from gateway.settings.secret_patterns import holds_key
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}")
 _SECRET_KEYS = frozenset({"key", "secret_sha256", "private_key", "set"})
-"""Values that the types of the schema do not tell for secrets: somebody's key may stand there by mistake, or credentials in a field."""
+"""Values that the types of the schema do not tell for secrets: somebody's key may stand there by mistake, or
+credentials in a field.
+"""
 _URL_KEYS = frozenset({"url"})
 """Shown as a URL is, though some of them are secrets as a whole."""
 
 
 ROOT = ""
 """Names the mapping that is the whole configuration."""
-Kind: TypeAlias = Literal["plain", "url", "section", "secret"]
-_STRICTEST: tuple[Kind, ...] = ("secret", "url", "plain", "section")
+ValueKind: TypeAlias = Literal["plain", "url", "section", "secret"]
+_STRICTEST: tuple[ValueKind, ...] = ("secret", "url", "plain", "section")
 
 
 @cache
-def _fields() -> dict[str, dict[str, set[Kind]]]:
+def _fields() -> dict[str, dict[str, set[ValueKind]]]:
     """The keys of a mapping by its name, and what they hold: several things where several mappings have that name."""
-    known: dict[str, dict[str, set[Kind]]] = {}
+    known: dict[str, dict[str, set[ValueKind]]] = {}
     seen: set[tuple[str, type[BaseModel]]] = set()
 
     def walk(parent: str, model: type[BaseModel]) -> None:
@@ -39,7 +41,7 @@ def _fields() -> dict[str, dict[str, set[Kind]]]:
             key = str(field.validation_alias or name)
             inner = list(_parts(field.annotation))
             models = [part for part in inner if isinstance(part, type) and issubclass(part, BaseModel)]
-            kind: Kind = "section" if models else "secret" if SecretStr in inner or name in _SECRET_KEYS else "plain"
+            kind: ValueKind = "section" if models else "secret" if SecretStr in inner or name in _SECRET_KEYS else "plain"
             fields.setdefault(key, set()).add("url" if name in _URL_KEYS else kind)
             if key == "errors":
                 known.setdefault(key, {}).update((fault, {"section"}) for fault in CATALOGUE)
@@ -52,16 +54,16 @@ def _fields() -> dict[str, dict[str, set[Kind]]]:
 
 
 @cache
-def _anywhere() -> dict[str, set[Kind]]:
+def _anywhere() -> dict[str, set[ValueKind]]:
     """The keys of all mappings."""
-    found: dict[str, set[Kind]] = {}
+    found: dict[str, set[ValueKind]] = {}
     for fields in _fields().values():
         for key, kinds in fields.items():
             found.setdefault(key, set()).update(kinds)
     return found
 
 
-def _kinds(key: str, parent: str | None) -> Collection[Kind]:
+def _kinds(key: str, parent: str | None) -> Collection[ValueKind]:
     fields = _anywhere() if parent is None else _fields().get(parent, {})
     return fields.get(key, ())
 
@@ -72,8 +74,11 @@ def _parts(annotation: Any) -> Iterator[Any]:
         yield from _parts(part)
 
 
-def kind_of(key: str, parent: str | None) -> Kind:
-    """What the value of `key` is in the mapping `parent`; None: its name is not known. What the schema does not know is a secret."""
+def kind_of(key: str, parent: str | None) -> ValueKind:
+    """What the value of `key` is in the mapping `parent`; None: its name is not known.
+
+    What the schema does not know is a secret.
+    """
     kinds = _kinds(key, parent)
     return next((kind for kind in _STRICTEST if kind in kinds), "secret")
 

@@ -1,4 +1,4 @@
-"""The JSON Schema of the configuration, from which editors complete and check while one types."""
+"""The JSON Schema of the configuration, which editors use for completion and checks."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""From a file to a `Config`, or to everything that is wrong with it."""
+"""Reads a file into a `Config`, or reports all its problems."""
 
 import contextlib
 import gc
@@ -17,7 +17,7 @@ from gateway.settings.checks.semantics import check
 from gateway.settings.document.includes import read_file, read_text
 from gateway.settings.document.key_folding import Alike, with_alike
 from gateway.settings.origins import Origins
-from gateway.settings.positions import Items, Source, Table
+from gateway.settings.positions import Items, SourceFile, Table
 from gateway.settings.problem_list import ProblemList
 from gateway.settings.problems import ConfigError, Problem
 from gateway.settings.schema.config import Config
@@ -26,8 +26,8 @@ from gateway.settings.schema.config import Config
 def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None, content: bytes | None = None) -> Config:
     """The configuration in a file. `environ` is what `${VAR}` refers to, None the environment of this process.
 
-    `content` is what has been read already, from standard input for example; None: the file is read. Raises ConfigError with
-    everything that is wrong.
+    `content` is what has been read already, from standard input for example; None: the file is read. Raises ConfigError
+    with everything that is wrong.
     """
     return _load(path, environ, content).config
 
@@ -35,13 +35,13 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None,
 def load_with_warnings(
     path: str | os.PathLike[str], environ: Mapping[str, str] | None = None, content: bytes | None = None
 ) -> tuple[Config, tuple[Problem, ...]]:
-    """As `load`, and what is doubtful in it."""
+    """Like `load`, and also returns the warnings."""
     loaded = _load(path, environ, content)
     return loaded.config, loaded.warnings
 
 
 def load_with_origins(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> tuple[Config, Origins]:
-    """As `load`, and where the values come from."""
+    """Like `load`, and also returns the origins of the values."""
     loaded = _load(path, environ)
     return loaded.config, Origins(loaded.root)
 
@@ -60,7 +60,7 @@ def _load(path: str | os.PathLike[str], environ: Mapping[str, str] | None, conte
 
 @contextlib.contextmanager
 def _uncollected() -> Iterator[None]:
-    """What is read stays: to look through it for garbage meanwhile takes a sixth of the time."""
+    """Disables the garbage collector while a file is read, which saves a sixth of the time."""
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -87,9 +87,9 @@ def _load_thinned(name: str, environ: Mapping[str, str], content: bytes | None) 
 
 
 def _read(name: str, environ: Mapping[str, str], groups: list[Alike] | None, content: bytes | None) -> tuple[Any, ProblemList, bool]:
-    notes = ProblemList()
-    root, whole = read_file(name, environ, notes, groups, content)
-    return root, notes, whole
+    problem_list = ProblemList()
+    root, whole = read_file(name, environ, problem_list, groups, content)
+    return root, problem_list, whole
 
 
 def parse(text: str, name: str = "gateway.yaml", environ: Mapping[str, str] | None = None, directory: Path = Path()) -> Config:
@@ -97,13 +97,16 @@ def parse(text: str, name: str = "gateway.yaml", environ: Mapping[str, str] | No
 
     `directory` is what `${file:…}` and the paths of certificates are relative to. Raises ConfigError.
     """
-    notes = ProblemList()
-    root = read_text(Source.of(name, text, directory), text, environ or {}, notes)
-    return _built(root, notes, whole=True).config
+    problem_list = ProblemList()
+    root = read_text(SourceFile.of(name, text, directory), text, environ or {}, problem_list)
+    return _built(root, problem_list, whole=True).config
 
 
 def from_upstream(url: str, address: str = "127.0.0.1:8080") -> Config:
-    """A gateway without a file: it listens on `address`, and every path goes to `url`, no key asked. Raises ConfigError."""
+    """A gateway without a file: it listens on `address`, and every path goes to `url`, no key asked.
+
+    Raises ConfigError.
+    """
     listen, target = (json.dumps(value.replace("$", "$$")) for value in (address, url))
     text = f"""
         version: 1
@@ -118,18 +121,18 @@ def from_upstream(url: str, address: str = "127.0.0.1:8080") -> Config:
         raise ConfigError([Problem("command line", 0, 0, "", problem.text, problem.hint) for problem in error.problems]) from None
 
 
-def _built(root: Any, notes: ProblemList, whole: bool) -> _Loaded:
+def _built(root: Any, problem_list: ProblemList, whole: bool) -> _Loaded:
     if not isinstance(root, Table):
-        notes.raise_if_any()
+        problem_list.raise_if_any()
         raise AssertionError("what cannot be read has a problem")
     _anchor_paths(root)
     try:
-        draft = CheckContext(Config.model_validate(root), root, {}, notes, whole)
+        context = CheckContext(Config.model_validate(root), root, {}, problem_list, whole)
     except ValidationError as error:
-        draft = CheckContext(*pruned(root, explain(error, root, Config, notes)), notes, whole)
-    check(draft)
-    notes.raise_if_any()
-    return _Loaded(draft.config, root, notes.warnings())
+        context = CheckContext(*pruned(root, explain(error, root, Config, problem_list)), problem_list, whole)
+    check(context)
+    problem_list.raise_if_any()
+    return _Loaded(context.config, root, problem_list.warnings())
 
 
 def _anchor_paths(root: Table) -> None:
@@ -154,4 +157,4 @@ def _anchor(table: object, *names: str) -> None:
     for name in names:
         path = table.get(name)
         if isinstance(path, str) and path and "\n" not in path:
-            table[name] = str(table.places[name][1].source.directory / path)
+            table[name] = str(table.positions[name][1].source.directory / path)

@@ -1,9 +1,9 @@
 """Source lines that are safe to show.
 
 Law: a line is shown with `***` in place of every value that is not plainly harmless: what stands under a key that the
-schema does not know at that place, or knows as a secret; what continues a value of a line above; what looks like a secret
-(`secret_shapes`); the user part and the query of a URL; comments. When in doubt the value is masked: the place of a problem
-is known without it.
+schema does not know at that place, or knows as a secret; what continues a value of a line above; what looks like a
+secret (`secret_patterns`); the user part and the query of a URL; comments. When in doubt the value is masked: the place
+of a problem is known without it.
 """
 
 import re
@@ -13,17 +13,20 @@ from itertools import pairwise
 
 from gateway.settings.disclosure import ROOT, is_plain_key, opens
 from gateway.settings.secret_patterns import MASK, looks_secret
-from gateway.settings.shown_line import Line, Within, end_of_quoted
+from gateway.settings.shown_line import ShownLine, Within, end_of_quoted
 
 _LONGEST = 160
-_LOOK_BACK = 2_000
+_LINES_ABOVE = 2_000
 """Lines above in which the keys that a line stands under are looked for."""
 _QUOTE_BACK = 200
 """Lines above in which a quote is looked for that is still open."""
 
 
 def masked(lines: Sequence[str], line: int, column: int) -> tuple[str, int]:
-    """The line to show, and where the column is in it now. Both count from 1; ("", column) where there is nothing to show."""
+    """The line to show, and where the column is in it now.
+
+    Both count from 1; ("", column) where there is nothing to show.
+    """
     if not 1 <= line <= len(lines) or not lines[line - 1].strip():
         return "", column
     text = lines[line - 1].rstrip()
@@ -44,7 +47,7 @@ def masked(lines: Sequence[str], line: int, column: int) -> tuple[str, int]:
 @lru_cache(maxsize=64)
 def _pieces(text: str, within: Within) -> list[tuple[int, str]]:
     """Kept, because a file may be one line with a thousand problems."""
-    scanned = Line(text, within)
+    scanned = ShownLine(text, within)
     pieces = list(scanned.pieces())
     if scanned.doubtful:  # what looks like the host of a URL may be the beginning of a password
         return [(start, MASK if "://" in piece else piece) for start, piece in pieces]
@@ -53,8 +56,11 @@ def _pieces(text: str, within: Within) -> list[tuple[int, str]]:
 
 @lru_cache(maxsize=256)
 def _below(text: str, within: Within) -> tuple[Within, bool]:
-    """What stands below the line `text`, and whether a bracket is open at its end. Kept: many problems stand below the same lines."""
-    line = Line(text, within)
+    """What stands below the line `text`, and whether a bracket is open at its end.
+
+    Kept: many problems stand below the same lines.
+    """
+    line = ShownLine(text, within)
     for _ in line.pieces():
         pass
     return line.below(), line.is_open
@@ -74,7 +80,7 @@ def _moved(pieces: list[tuple[int, str]], length: int, column: int) -> int:
 def _within(lines: Sequence[str], index: int) -> Within:
     """What the line stands in, by the lines above that are less far to the right."""
     limit, in_list = _start(lines[index])
-    first = max(0, index - _LOOK_BACK)
+    first = max(0, index - _LINES_ABOVE)
     before = index - 1
     while before >= first and not lines[before].strip():
         before -= 1
@@ -109,7 +115,7 @@ def _is_quoted(lines: Sequence[str], index: int) -> bool:
         quote = ""
         # Most lines close what they open, and can be passed over quickly.
         if at or "\\" in line or line.count('"') % 2 or line.count("'") % 2:
-            rest = Line(line[at:].rstrip(), Within(None))
+            rest = ShownLine(line[at:].rstrip(), Within(None))
             for _ in rest.pieces():
                 pass
             quote = rest.open_quote
@@ -129,8 +135,9 @@ def _content(line: str) -> int:
 
 
 def shown_path(loc: Sequence[str | int], line: str) -> tuple[str | int, ...]:
-    """The way to a value as it may be shown. What is no plain name, stands below a secret, or is followed by no colon in `line`,
-    where the value stands, may be part of a secret."""
+    """The way to a value as it may be shown. What is no plain name, stands below a secret, or is followed by no colon
+    in `line`, where the value stands, may be part of a secret.
+    """
     shown: list[str | int] = []
     sealed = False
     for step in loc:

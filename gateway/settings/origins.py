@@ -1,4 +1,4 @@
-"""Where the values of a configuration come from: file, line, column, and the variables and files that are part of one.
+"""The origins of the values of a configuration: file, line, column, and the variables and files that they refer to.
 
 Kept packed, because a configuration is in force for a long time and seldom asked about. Of `keys`, which may be many,
 only where those of each file begin is remembered.
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.settings.document.interpolate import references
-from gateway.settings.positions import Items, Loc, Place, Table, spell
+from gateway.settings.positions import Items, Loc, Position, Table, spell
 
 DEFAULT = "default"
 _ELSEWHERE = "${…}"
@@ -19,7 +19,7 @@ _SCALAR = re.compile(r"""(?:[&!]\S*\s+)*("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|.*?(?=
 
 
 class Origins:
-    """Of one configuration."""
+    """The origins of the values of one configuration."""
 
     def __init__(self, root: Table) -> None:
         self._packed = zlib.compress(json.dumps(dict(_found(root, ()))).encode(), 1)
@@ -59,35 +59,35 @@ def _found(value: Any, loc: Loc) -> Iterator[tuple[str, str]]:
         yield "keys", _of_keys(value)
     elif isinstance(value, Table) and value:
         for name, part in value.items():
-            yield from _below(part, (*loc, name), value.places[name][1], name in value.veiled)
+            yield from _below(part, (*loc, name), value.positions[name][1], name in value.redacted)
     elif isinstance(value, Items):
         for index, part in enumerate(value):
-            yield from _below(part, (*loc, index), value.places[index], index in value.veiled)
+            yield from _below(part, (*loc, index), value.positions[index], index in value.redacted)
 
 
-def _below(value: Any, loc: Loc, place: Place, veiled: bool) -> Iterator[tuple[str, str]]:
+def _below(value: Any, loc: Loc, position: Position, redacted: bool) -> Iterator[tuple[str, str]]:
     if isinstance(value, Items) and not any(isinstance(part, Table | Items) for part in value):
-        inside = [_referred(value.places[index]) for index in sorted(value.veiled)]
-        yield spell(loc), " ".join([_place(place), *inside])
+        inside = [_referred(value.positions[index]) for index in sorted(value.redacted)]
+        yield spell(loc), " ".join([_position(position), *inside])
     elif isinstance(value, Table | Items) and value:
         yield from _found(value, loc)
     else:
-        yield spell(loc), f"{_place(place)} {_referred(place)}".rstrip() if veiled else _place(place)
+        yield spell(loc), f"{_position(position)} {_referred(position)}".rstrip() if redacted else _position(position)
 
 
 def _of_keys(keys: Items) -> str:
-    first = {place.source.name: place for place in reversed(keys.places)}
-    return ", ".join(map(_place, reversed(first.values())))
+    first = {position.source.name: position for position in reversed(keys.positions)}
+    return ", ".join(map(_position, reversed(first.values())))
 
 
-def _place(place: Place) -> str:
-    return f"{place.source.name}:{place.line}:{place.column}"
+def _position(position: Position) -> str:
+    return f"{position.source.name}:{position.line}:{position.column}"
 
 
-def _referred(place: Place) -> str:
-    """What the scalar there takes from outside, by name."""
-    line = place.source.lines[place.line - 1]
-    found = _SCALAR.match(line, place.column - 1)
+def _referred(position: Position) -> str:
+    """The variables and files that the scalar at this position refers to, by name."""
+    line = position.source.lines[position.line - 1]
+    found = _SCALAR.match(line, position.column - 1)
     text = found[1] if found else ""
     # It may stand further down, or where an alias leads to.
     return " ".join(references(text)) if "$" in text else _ELSEWHERE

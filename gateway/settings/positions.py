@@ -1,4 +1,4 @@
-"""Data that remembers where it stands in its file.
+"""Data that knows its position in its file.
 
 `Table` and `Items` are dict and list to everyone else. Looking a place up costs only when there is a problem to show.
 """
@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
 
-class Source(NamedTuple):
+class SourceFile(NamedTuple):
     """One file: its name as the operator knows it, its lines, and the directory that its paths are relative to."""
 
     name: str
@@ -18,72 +18,78 @@ class Source(NamedTuple):
     directory: Path
 
     @classmethod
-    def of(cls, name: str, text: str, directory: Path) -> "Source":
+    def of(cls, name: str, text: str, directory: Path) -> "SourceFile":
         """Lines end where YAML 1.1 ends them, which is what libyaml counts by."""
         return cls(name, tuple(_LINE_BREAK.split(text)), directory)
 
 
-class Place(NamedTuple):
-    """Where something stands; line and column count from 1."""
+class Position(NamedTuple):
+    """A position in a file. Line and column count from 1."""
 
-    source: Source
+    source: SourceFile
     line: int
     column: int
 
 
 class Broken:
-    """Stands for a value whose problem has been reported already."""
+    """Replaces a value whose problem was reported already."""
 
 
 BROKEN: Final = Broken()
 Loc: TypeAlias = tuple[str | int, ...]
-"""Keys and indexes that lead to a value."""
+"""The keys and indexes that lead to a value."""
 
 
 class Table(dict[str, Any]):
-    """A YAML mapping. `places` holds where each key and each value stands, `veiled` keys whose values are from outside."""
+    """A YAML mapping.
 
-    __slots__ = ("place", "places", "veiled")
+    `positions` holds the positions of each key and value, `redacted` the keys whose values are from outside.
+    """
 
-    def __init__(self, place: Place) -> None:
+    __slots__ = ("position", "positions", "redacted")
+
+    def __init__(self, position: Position) -> None:
         super().__init__()
-        self.place = place
-        self.places: dict[str, tuple[Place, Place]] = {}
-        self.veiled: set[str] = set()
+        self.position = position
+        self.positions: dict[str, tuple[Position, Position]] = {}
+        self.redacted: set[str] = set()
 
 
 class Items(list[Any]):
-    """A YAML sequence. `places` holds where each item stands, `veiled` the indexes whose values are from outside."""
+    """A YAML sequence.
 
-    __slots__ = ("place", "places", "veiled")
-
-    def __init__(self, place: Place) -> None:
-        super().__init__()
-        self.place = place
-        self.places: list[Place] = []
-        self.veiled: set[int] = set()
-
-
-def locate(root: Any, loc: Loc) -> tuple[Place, Any, bool]:
-    """Where the value at `loc` stands, or the key if it is there without being known, with the value and whether it is veiled.
-
-    When the way ends early, that is where what is missing would have to be: the innermost collection that is there.
+    `positions` holds the position of each item, `redacted` the indexes whose values are from outside.
     """
-    place, value, veiled = root.place, root, False
+
+    __slots__ = ("position", "positions", "redacted")
+
+    def __init__(self, position: Position) -> None:
+        super().__init__()
+        self.position = position
+        self.positions: list[Position] = []
+        self.redacted: set[int] = set()
+
+
+def locate(root: Any, loc: Loc) -> tuple[Position, Any, bool]:
+    """Returns the position of the value at `loc`, the value, and whether it is redacted.
+
+    If the value is missing, the position is that of the innermost collection that exists.
+    """
+    position, value, redacted = root.position, root, False
     for step in loc:
         if isinstance(value, Table) and isinstance(step, str) and step in value:
-            place, veiled, value = value.places[step][1], step in value.veiled, value[step]
+            position, redacted, value = value.positions[step][1], step in value.redacted, value[step]
         elif isinstance(value, Items) and isinstance(step, int) and step < len(value):
-            place, veiled, value = value.places[step], step in value.veiled, value[step]
+            position, redacted, value = value.positions[step], step in value.redacted, value[step]
         else:
-            return place, None, False
-    return place, value, veiled
+            return position, None, False
+    return position, value, redacted
 
 
-def place_of_key(root: Any, loc: Loc) -> Place:
-    """Where the key that is the last step of `loc` stands."""
-    place, parent, _ = locate(root, loc[:-1])
-    return parent.places[loc[-1]][0] if isinstance(parent, Table) and loc[-1] in parent.places else place
+def position_of_key(root: Any, loc: Loc) -> Position:
+    """Returns the position of the key that is the last step of `loc`."""
+    position, parent, _ = locate(root, loc[:-1])
+    return parent.positions[loc[-1]][0] if isinstance(parent, Table) and loc[-1] in parent.positions else position
 
 
 def spell(loc: Loc) -> str:

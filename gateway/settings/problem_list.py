@@ -4,10 +4,10 @@ import re
 from typing import Literal
 
 from gateway.settings.masking import masked, shown_path, shown_text
-from gateway.settings.positions import Loc, Place, Source, spell
+from gateway.settings.positions import Loc, Position, SourceFile, spell
 from gateway.settings.problems import ConfigError, Problem
 
-_TELLING = 4
+_SHORTEST_REDACTED = 4
 """Characters from which on a value from outside is looked for inside longer texts."""
 _QUOTED = re.compile(r"`([^`]+)`")
 
@@ -20,44 +20,46 @@ class ProblemList:
         self._order: dict[str, int] = {}
         self._outside: set[str] = set()
 
-    def open(self, source: Source) -> None:
-        """Problems of sources are told in the order in which they were opened."""
+    def open(self, source: SourceFile) -> None:
+        """Problems are listed in the order in which their files were opened."""
         self._order.setdefault(source.name, len(self._order))
 
     def redactor(self, value: str) -> None:
-        """A value came from the environment or another file: it is not to be repeated anywhere."""
+        """Register a value from the environment or another file, which must not be repeated in any text."""
         self._outside.add(value.casefold())
 
     def add(
         self,
-        place: Place,
+        position: Position,
         loc: Loc,
         text: str,
         hint: str = "",
-        veiled: object = None,
+        redacted: object = None,
         value: object = None,
         severity: Literal["error", "warning"] = "error",
     ) -> None:
         """Take note of a problem. `value` is what it is about, if that may be repeated unless it looks like a secret.
 
-        `veiled` is the same for a value from outside: no part of it is repeated, and no hint is made from it.
+        `redacted` is the same for a value from outside: no part of it is repeated, and no hint is made from it.
         """
-        own = "" if veiled is None else str(veiled).casefold()
-        text = _QUOTED.sub(lambda quoted: "`…`" if quoted[1].casefold() in own or self._is_outside(quoted[1]) else quoted[0], text)
-        hint = "" if own else _QUOTED.sub(lambda quoted: "`…`" if self._is_outside(quoted[1]) else quoted[0], hint)
+        redacted_value = "" if redacted is None else str(redacted).casefold()
+        text = _QUOTED.sub(
+            lambda quoted: "`…`" if quoted[1].casefold() in redacted_value or self._is_outside(quoted[1]) else quoted[0], text
+        )
+        hint = "" if redacted_value else _QUOTED.sub(lambda quoted: "`…`" if self._is_outside(quoted[1]) else quoted[0], hint)
         quoted = [*_QUOTED.findall(f"{text} {hint}"), value if isinstance(value, str) else ""]
         text, hint = shown_text(text, quoted), shown_text(hint, quoted)
-        self.open(place.source)
-        raw = place.source.lines[place.line - 1] if 0 < place.line <= len(place.source.lines) else ""
+        self.open(position.source)
+        raw = position.source.lines[position.line - 1] if 0 < position.line <= len(position.source.lines) else ""
         way = shown_path(loc, raw)
         for step, shown in zip(loc, way, strict=True):
             if step != shown:  # what is hidden in the way is repeated in no sentence
                 text, hint = text.replace(f"`{step}`", "`…`"), hint.replace(f"`{step}`", "`…`")
-        line, column = masked(place.source.lines, place.line, place.column)
+        line, column = masked(position.source.lines, position.line, position.column)
         problem = Problem(
-            place.source.name,
-            place.line,
-            place.column,
+            position.source.name,
+            position.line,
+            position.column,
             _one_line(spell(way)),
             _one_line(text),
             _one_line(hint),
@@ -65,11 +67,11 @@ class ProblemList:
             column,
             severity,
         )
-        self._found.append((self._order[place.source.name], problem))
+        self._found.append((self._order[position.source.name], problem))
 
     def _is_outside(self, quoted: str) -> bool:
-        quoted = quoted.casefold()  # names of hosts are told in lower case
-        return quoted in self._outside or any(len(value) >= _TELLING and value in quoted for value in self._outside)
+        quoted = quoted.casefold()  # host names are shown in lower case
+        return quoted in self._outside or any(len(value) >= _SHORTEST_REDACTED and value in quoted for value in self._outside)
 
     def raise_if_any(self) -> None:
         """Raises ConfigError with the problems."""
@@ -88,5 +90,5 @@ class ProblemList:
 
 
 def _one_line(text: str, kept: str = "") -> str:
-    """What is not printable could move a terminal's cursor or begin a line of its own: it is shown as one sign."""
+    """Replaces characters that are not printable, which could move a terminal's cursor or begin a line."""
     return text if text.isprintable() else "".join(char if char.isprintable() or char in kept else "�" for char in text)

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, and how it is told to people, programs and GitHub.
+"""The problems of a configuration, formatted for people, programs and GitHub.
 
 No text made here repeats a secret: source lines are masked before they become part of a `Problem`.
 """
@@ -31,13 +31,13 @@ class Problem(msgspec.Struct, frozen=True):
 
     @property
     def sentence(self) -> str:
-        """Everything but the place."""
+        """The problem without its position."""
         subject = f"{self.path}: " if self.path else ""
         return subject + (f"{self.text}; {self.hint}" if self.hint else self.text)
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        return f"{place}: {self.severity}: {self.sentence}"
+        position = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{position}: {self.severity}: {self.sentence}"
 
 
 class ConfigError(Exception):
@@ -86,9 +86,9 @@ def as_commands(problems: Sequence[Problem]) -> str:
 def _paragraph(problem: Problem, color: bool) -> str:
     head = str(problem)
     if color:
-        place, _, rest = head.partition(f": {problem.severity}: ")
+        position, _, rest = head.partition(f": {problem.severity}: ")
         shade = 31 if problem.severity == "error" else 35
-        head = f"\x1b[1m{place}:\x1b[0m \x1b[1;{shade}m{problem.severity}:\x1b[0m {rest}"
+        head = f"\x1b[1m{position}:\x1b[0m \x1b[1;{shade}m{problem.severity}:\x1b[0m {rest}"
     if not problem.source_line:
         return head
     gutter = f"{problem.line:>5} | "

@@ -1,4 +1,6 @@
-"""What a secret looks like, wherever it stands in a configuration: one of our keys, credentials in a URL, random characters."""
+"""What a secret looks like, wherever it stands in a configuration: one of our keys, credentials in a URL, random
+characters.
+"""
 
 import re
 
@@ -44,7 +46,9 @@ def is_server(text: str) -> bool:
 
 
 def shown_url(text: str) -> str:
-    """`text` as it may be shown: user part and query of a URL masked, and all behind `://` when that is not plainly harmless."""
+    """`text` as it may be shown: user part and query of a URL masked, and all behind `://` when that is not plainly
+    harmless.
+    """
     if "://" not in text:
         return text
     begin = _URL.match(text)
@@ -53,14 +57,14 @@ def shown_url(text: str) -> str:
     if begin.end() == len(text):
         return text
     rest, question, _ = text[begin.end() :].partition("?")
-    before, at, place = rest.rpartition("@")
+    before, at, host = rest.rpartition("@")
     login = MASK + "@" if at else ""
     if before.endswith(":"):  # nobody's password is empty: it may begin with an @ that is not percent-encoded
         return text[: begin.end()] + MASK
     if question and "@" in text[begin.end() + len(rest) :]:  # a password may hold a question mark: what is what cannot be known
         return text[: begin.end()] + MASK
     # Without a port it may be the end of a password with an @ in it, behind which no host was written.
-    doubtful = at and not place.startswith("/") and re.search(r":[0-9]", place) is None
-    if doubtful or not _HARMLESS_REST.fullmatch(place) or holds_key(place):
+    doubtful = at and not host.startswith("/") and re.search(r":[0-9]", host) is None
+    if doubtful or not _HARMLESS_REST.fullmatch(host) or holds_key(host):
         return text[: begin.end()] + login + MASK
-    return text[: begin.end()] + login + place + (f"?{MASK}" if question else "")
+    return text[: begin.end()] + login + host + (f"?{MASK}" if question else "")

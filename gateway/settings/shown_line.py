@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
-from gateway.settings.disclosure import Kind, is_plain_key, kind_of, opens
+from gateway.settings.disclosure import ValueKind, is_plain_key, kind_of, opens
 from gateway.settings.secret_patterns import MASK, holds_key, is_server, looks_secret, shown_url
 
 _REFERENCE = re.compile(r"\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?::(?:\?[^}]*|-(.*)))?|file:[^}]*)\}")
@@ -20,10 +20,12 @@ Seal: TypeAlias = Literal["", "values", "all"]
 
 
 class Within(NamedTuple):
-    """What a line stands in: the name of its mapping (None where it is not known), and what a value is that stands there alone."""
+    """What a line stands in: the name of its mapping (None where it is not known), and what a value is that stands
+    there alone.
+    """
 
     parent: str | None
-    bare: Kind = "secret"
+    bare: ValueKind = "secret"
     seal: Seal = ""
     in_list: bool = False
 
@@ -43,16 +45,16 @@ def end_of_quoted(text: str, start: int, quote: str) -> int:
 
 
 class _Open(NamedTuple):
-    """What held before a bracket."""
+    """The state of a line before a bracket."""
 
     bracket: str
     key: str | None
-    kind: Kind
+    kind: ValueKind
     parent: str | None
     seal: Seal
 
 
-class Line:
+class ShownLine:
     """Looks at each character a bounded number of times."""
 
     def __init__(self, text: str, within: Within) -> None:
@@ -73,7 +75,10 @@ class Line:
         return bool(self._open)
 
     def below(self) -> Within:
-        """What a line stands in that is below this one and further to the right. To be asked when all pieces have been taken."""
+        """What a line stands in that is below this one and further to the right.
+
+        To be asked when all pieces have been taken.
+        """
         if self._open and self._open[-1].bracket == "[":
             seal = self._seal if self._key is None else self._sealed_by(self._key)
             return Within(self._parent if self._key is None else self._key, self._kind, seal, True)
@@ -107,7 +112,9 @@ class Line:
                 yield at, char
                 self._punctuate(char)
             elif char in "&*!":  # an anchor, an alias, a tag: or a secret that somebody did not put into quotes
-                end = next((place for place in range(at, len(text)) if text[place].isspace() or text[place] in "[]{},"), len(text))
+                end = next(
+                    (position for position in range(at, len(text)) if text[position].isspace() or text[position] in "[]{},"), len(text)
+                )
                 yield at, char + MASK
                 if not _NAME.fullmatch(text, at + 1, end):
                     return

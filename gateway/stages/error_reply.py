@@ -12,12 +12,17 @@ _REQUEST_LOST = frozenset({
     "malformed_request", "request_timeout", "body_too_large", "url_too_long", "expectation_failed", "headers_too_large",
     "transfer_coding_unsupported", "http_version_unsupported",
 })  # fmt: skip
-"""Faults after which nobody can say where the next request on the connection begins, or waits for it."""
+"""Names of the faults after which the start of the next request on the connection is not known, or is not waited for.
+"""
 
 
-def refuse(error: GatewayError, fault: Fault, request_id: str, family: str) -> Reply:
-    """The reply to `error`. `fault` is its row in force, with the operator's overrides; `family` is the route's error family."""
-    code, message = _named(fault, family)
+def error_reply(error: GatewayError, fault: Fault, request_id: str, family: str) -> Reply:
+    """Return the reply for `error`.
+
+    `fault` is the row of the catalogue in force, with the operator's overrides. `family` is the error family of the
+    route.
+    """
+    code, message = _code_and_message(fault, family)
     fields = list(_fields(fault))
     if fault.retryable or error.retry_after_s is not None:
         fields.append(("Retry-After", str(max(1, error.retry_after_s or 1))) if error.retry_after_s else RETRY_SHORTLY)
@@ -28,8 +33,8 @@ def refuse(error: GatewayError, fault: Fault, request_id: str, family: str) -> R
     return Reply(fault.status, fields, body, code=code, close=fault.name in _REQUEST_LOST)
 
 
-def _named(fault: Fault, family: str) -> tuple[int, str]:
-    """Code and message of `fault` on a route of `family`. What an operator wrote instead of the row's own stays."""
+def _code_and_message(fault: Fault, family: str) -> tuple[int, str]:
+    """Return code and message of `fault` on a route of `family`. A message that the operator has configured is kept."""
     code = fault.code
     if code == UNDEFINED and family != "general" and fault.name.startswith("upstream_"):
         code = NOTIFICATION if family == "notification" else INFRASTRUCTURE if fault.name in NOT_REACHED else ANALYTICS
@@ -39,7 +44,7 @@ def _named(fault: Fault, family: str) -> tuple[int, str]:
 
 @lru_cache(maxsize=256)
 def _fields(fault: Fault) -> tuple[Line, ...]:
-    """What does not depend on the occurrence."""
+    """Return the header fields that depend on the fault only and not on the occurrence."""
     fields = [JSON_TYPE, NO_STORE]
     if fault.status == 401:
         fields.append(CHALLENGE)

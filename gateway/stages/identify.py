@@ -1,4 +1,7 @@
-"""Who calls: the key in header or URL, the organisation, and whether they may."""
+"""Identifies the caller by the key in header or URL and by the organisation, and checks what the caller may use."""
+
+from collections.abc import Awaitable
+from typing import Protocol
 
 from gateway.exchange import Exchange
 from gateway.kernel.faults import (
@@ -11,16 +14,31 @@ from gateway.kernel.faults import (
     Fault,
     GatewayError,
 )
-from gateway.kernel.http.key_scrubbing import TooManyKeysError, decode, drop_copies, fold, holds, secrets_of, take_key
-from gateway.keystore.cache import StoredKeys
+from gateway.kernel.http.key_scrubbing import TooManyKeysError, contains_secret, decode, drop_copies, fold, secrets_of, take_key
 from gateway.table import Caller, Credentials, Route
 
 
-def take_credentials(x: Exchange, credentials: Credentials) -> None:
-    """Note the keys that came with the exchange, and take them and their copies out of its query for good.
+class CallerSource(Protocol):
+    """Finds callers: the keyring of the configuration, or the cache of the keys that are kept in Redis.
 
-    Raises GatewayError KEY_AMBIGUOUS for more keys than anybody has, and MALFORMED_PATH or MALFORMED_REQUEST when one stands
-    in the path or in Host: it would reach the upstream.
+    The keyring returns the caller itself, so that a request does not pay for a coroutine. Both methods raise
+    GatewayError. `client` is the address that is charged for unknown keys, and `wall_s` is the Unix time in seconds.
+    """
+
+    def find(self, secret: str, organization: str | None, wall_s: float, client: str, /) -> Caller | Awaitable[Caller]:
+        """Return the caller with the key `secret`."""
+        ...
+
+    def certified(self, subject: str, organization: str | None, wall_s: float, client: str, /) -> Caller | Awaitable[Caller]:
+        """Return the caller whose verified certificate has this `subject`."""
+        ...
+
+
+def take_credentials(x: Exchange, credentials: Credentials) -> None:
+    """Store the keys of the request on the exchange, and remove them and their copies from its query.
+
+    Raises GatewayError KEY_AMBIGUOUS for more keys than a request may have, and MALFORMED_PATH or MALFORMED_REQUEST
+    when a key is in the path or in Host, where it would reach the upstream.
     """
     x.header_keys = x.headers.getall(credentials.key_header, [])
     if x.query:
@@ -33,26 +51,26 @@ def take_credentials(x: Exchange, credentials: Credentials) -> None:
         text = f"{x.path} {x.host} {x.query}"
         if len(keys) > 1 or "%" in text or keys[0] in text:
             _take_copies(x, keys, text, credentials)
-    if ("%" in x.path or ";" in x.path) and _names_a_key(fold(decode(decode(x.path))), fold(credentials.key_query)):
+    if ("%" in x.path or ";" in x.path) and _has_key_parameter(fold(decode(decode(x.path))), fold(credentials.key_query)):
         raise _misplaced(MALFORMED_PATH, credentials)
 
 
 def _take_copies(x: Exchange, keys: list[str], text: str, credentials: Credentials) -> None:
-    """`text` is all of `x` in which there might be copies."""
+    """Remove copies of `keys` from the query. `text` is all of `x` that may contain copies."""
     try:
         secrets = secrets_of(keys)
-        if not holds(text.encode(errors="replace"), secrets):
+        if not contains_secret(text.encode(errors="replace"), secrets):
             return
         x.query = drop_copies(x.query, secrets)
     except TooManyKeysError:
         raise GatewayError(KEY_AMBIGUOUS) from None
-    if holds(x.path.encode(errors="replace"), secrets):
+    if contains_secret(x.path.encode(errors="replace"), secrets):
         raise _misplaced(MALFORMED_PATH, credentials)
-    if holds(f"{x.host} {x.query}".encode(errors="replace"), secrets):  # in the query only what its separators cut in two
+    if contains_secret(f"{x.host} {x.query}".encode(errors="replace"), secrets):  # in the query: cut in two by a separator
         raise _misplaced(MALFORMED_REQUEST, credentials)
 
 
-def _names_a_key(path: str, name: str) -> bool:
+def _has_key_parameter(path: str, name: str) -> bool:
     return any(f"{separator}{name}=" in path for separator in ";?&")
 
 
@@ -60,29 +78,21 @@ def _misplaced(fault: Fault, credentials: Credentials) -> GatewayError:
     return GatewayError(fault, developer_message=f"Send your API key in the {credentials.key_header} header field, and nowhere else.")
 
 
-def identify(x: Exchange, credentials: Credentials, wall_s: float) -> Caller:
-    """The caller behind the keys of the exchange. The header field wins over the URL, and any key over a certificate.
+def identify(x: Exchange, credentials: Credentials, callers: CallerSource, wall_s: float) -> Caller | Awaitable[Caller]:
+    """Return the caller of the exchange. A key in the header field is preferred to one in the URL, and a key to a
+    certificate.
 
-    Raises GatewayError: KEY_MISSING, KEY_AMBIGUOUS, MALFORMED_REQUEST for two organisations, and what the keyring says.
+    Raises GatewayError KEY_MISSING, KEY_AMBIGUOUS, MALFORMED_REQUEST for two organisations, and what `callers` raises.
     """
     keys = x.header_keys
     secret = keys[0] if len(keys) == 1 and keys[0] else _secret(x)
     if secret is None:
-        return credentials.keyring.certified(x.certificate_subject, _organization(x, credentials), wall_s)
-    return credentials.keyring.find(secret, _organization(x, credentials), wall_s)
-
-
-async def identify_stored(x: Exchange, credentials: Credentials, keys: StoredKeys, wall_s: float) -> Caller:
-    """As `identify`, where keys are kept in Redis; raises what they say."""
-    found = x.header_keys
-    secret = found[0] if len(found) == 1 and found[0] else _secret(x)
-    if secret is None:
-        return await keys.certified(x.certificate_subject, _organization(x, credentials), wall_s, x.client)
-    return await keys.find(secret, _organization(x, credentials), wall_s, x.client)
+        return callers.certified(x.certificate_subject, _organization(x, credentials), wall_s, x.client)
+    return callers.find(secret, _organization(x, credentials), wall_s, x.client)
 
 
 def _secret(x: Exchange) -> str | None:
-    """The one key that counts; None where a certificate does instead."""
+    """Return the key to identify by, or None when a certificate is used instead."""
     keys = list(dict.fromkeys(filter(None, x.header_keys)) or dict.fromkeys(filter(None, x.query_keys)))
     if len(keys) > 1:
         raise GatewayError(KEY_AMBIGUOUS)
@@ -99,7 +109,10 @@ def _organization(x: Exchange, credentials: Credentials) -> str | None:
 
 
 def authorize(caller: Caller, route: Route, method: str) -> None:
-    """Raises GatewayError ROUTE_FORBIDDEN or METHOD_FORBIDDEN when the key may not do this. What the gateway tells is for everybody."""
+    """Raise GatewayError ROUTE_FORBIDDEN or METHOD_FORBIDDEN when the key may not call this.
+
+    Every key may use the limits endpoint.
+    """
     if caller.routes is not None and route.id not in caller.routes and route.upstream is not None:
         raise GatewayError(ROUTE_FORBIDDEN)
     if caller.methods is not None and method not in caller.methods and route.upstream is not None:

@@ -1,4 +1,4 @@
-"""Whether the caller may, now: one decision for all of its windows and quotas."""
+"""Refuses calls that exceed a rate limit or a quota, and says which limits refused them and when the call fits."""
 
 from math import ceil
 
@@ -7,23 +7,23 @@ from gateway.kernel.limits.quota import MeterState
 from gateway.kernel.limits.ratelimit_headers import retry_after_s
 from gateway.kernel.limits.token_bucket import Decision, WindowState
 
-_NEVER_S = 86_400
-"""When to come back to a quota that does not open by itself: somebody may have raised it by then."""
-_ANY_TIME_S = 60
-"""The same for one that opens when something is released, at any time."""
-_AT_ONCE_S = 1
-"""The same for concurrency: calls are short."""
+_BLOCKED_RETRY_S = 86_400
+"""Retry-After in seconds for a quota that does not open by itself. An operator may have raised it by then."""
+_RELEASE_RETRY_S = 60
+"""Retry-After in seconds, at most, for a quota that opens as soon as a unit is released."""
+_CONCURRENCY_RETRY_S = 1
+"""Retry-After in seconds for a limit of concurrency. Calls are short."""
 
-_WHOSE = {"key": "Your limit", "organization": "Your organisation's limit", "route": "The limit of all callers of this route"}
+_LIMIT_NAMES = {"key": "Your limit", "organization": "Your organisation's limit", "route": "The limit of all callers of this route"}
 _UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"))
-_NAMED = {1.0: "second", 60.0: "minute", 3600.0: "hour", 86400.0: "day"}
+_SPAN_NAMES = {1.0: "second", 60.0: "minute", 3600.0: "hour", 86400.0: "day"}
 
 
-def refuse_spent(decision: Decision, cost: int) -> None:
-    """Raises GatewayError when `decision` says no to a call of `cost`: which limits, and when it fits.
+def require_allowed(decision: Decision, cost: int) -> None:
+    """Raise GatewayError when `decision` refuses a call of `cost` tokens.
 
-    It is RATE_LIMITED, where the limit that is waited for the longest comes first, unless quotas refuse: then it is the fault
-    of the first of them.
+    The fault is that of the first quota that refuses, or else RATE_LIMITED. The details name each limit that refuses,
+    the one with the longest wait first, and when the call fits.
     """
     if decision.allowed:
         return
@@ -33,19 +33,20 @@ def refuse_spent(decision: Decision, cost: int) -> None:
         raise GatewayError(
             first,
             row=first,
-            details=tuple([_told(state) for state in decision.spent]),
+            details=tuple([_quota_detail(state) for state in decision.spent]),
             retry_after_s=max(wait_s, retry_after_s(decision.states)),
             cause=", ".join([state.meter.id for state in decision.spent]),
         )
     spent = sorted([state for state in decision.states if state.retry_s > 0], key=lambda state: -state.retry_s)
-    raise GatewayError(RATE_LIMITED, details=tuple(_taught(state, cost) for state in spent), retry_after_s=retry_after_s(decision.states))
+    details = tuple(_window_detail(state, cost) for state in spent)
+    raise GatewayError(RATE_LIMITED, details=details, retry_after_s=retry_after_s(decision.states))
 
 
-def _taught(state: WindowState, cost: int) -> Detail:
+def _window_detail(state: WindowState, cost: int) -> Detail:
     window = state.window
     promise = f"{window.max} per {_span(window.per_us)} ({window.id})"
     return Detail(
-        f"{_WHOSE[window.owner]} of {promise} has no room for this call: {state.used} of {window.burst} at once are used, "
+        f"{_LIMIT_NAMES[window.owner]} of {promise} has no room for this call: {state.used} of {window.burst} at once are used, "
         f"this call costs {cost}, and it fits in {_wait(state.retry_s)}."
     )
 
@@ -53,22 +54,22 @@ def _taught(state: WindowState, cost: int) -> Detail:
 def _retry_s(state: MeterState) -> int:
     kind, opens_s = state.meter.kind, state.opens_s
     if opens_s is None:
-        return _NEVER_S
+        return _BLOCKED_RETRY_S
     if kind == "concurrency":
-        return _AT_ONCE_S
-    return max(1, ceil(opens_s) if kind != "level" else min(ceil(opens_s), _ANY_TIME_S))
+        return _CONCURRENCY_RETRY_S
+    return max(1, ceil(opens_s) if kind != "level" else min(ceil(opens_s), _RELEASE_RETRY_S))
 
 
-def _told(state: MeterState) -> Detail:
+def _quota_detail(state: MeterState) -> Detail:
     meter = state.meter
-    whose = "Your organisation's" if meter.owner == "organization" else "Your"
+    owner = "Your organisation's" if meter.owner == "organization" else "Your"
     if meter.kind == "concurrency":
         return Detail(
-            f"{whose} limit of {meter.max} requests at once ({meter.id}) has no room for this call: {state.used} are in flight, "
+            f"{owner} limit of {meter.max} requests at once ({meter.id}) has no room for this call: {state.used} are in flight, "
             "and it fits when one of them has ended."
         )
     span = "" if not meter.tallied else " this month" if meter.monthly else " in all"
-    return Detail(f"{whose} quota {meter.id} is spent: {state.used} of {meter.max} are used{span}, and {_opening(state)}.")
+    return Detail(f"{owner} quota {meter.id} is spent: {state.used} of {meter.max} are used{span}, and {_opening(state)}.")
 
 
 def _opening(state: MeterState) -> str:
@@ -80,7 +81,10 @@ def _opening(state: MeterState) -> str:
 
 
 def _wait(seconds: float) -> str:
-    """Rounded up, so that nobody comes too early: 0.3 seconds, 2.5 minutes, 3.5 hours."""
+    """Return a duration as text, such as 0.3 seconds, 2.5 minutes or 3.5 hours.
+
+    It is rounded up, so that no retry is too early.
+    """
     unit_s, name = next((unit for unit in _UNITS if seconds > 2 * unit[0]), (1, "seconds"))
     tenths = -(-round(seconds * 1e6) // (unit_s * 100_000))
     return f"{tenths / 10:.10g} {name}"
@@ -88,4 +92,4 @@ def _wait(seconds: float) -> str:
 
 def _span(per_us: int) -> str:
     seconds = per_us / 1_000_000
-    return _NAMED.get(seconds) or f"{seconds:g} seconds"
+    return _SPAN_NAMES.get(seconds) or f"{seconds:g} seconds"

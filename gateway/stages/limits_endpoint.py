@@ -1,4 +1,4 @@
-"""What the gateway itself answers: a caller's limits, without spending any."""
+"""The endpoint that the gateway serves itself: a caller's limits, at no cost."""
 
 from typing import Any
 
@@ -13,18 +13,21 @@ from gateway.table import Caller
 from gateway.usage.report import Accounts
 
 
-async def tell(x: Exchange, caller: Caller, decision: Decision, accounts: Accounts) -> Reply:
-    """The account of `caller`; `decision` is about its own limits, at no cost. Raises what deciding raises."""
-    x.looked = True
+async def limits_endpoint(x: Exchange, caller: Caller, decision: Decision, accounts: Accounts) -> Reply:
+    """Return the account of `caller` as a reply.
+
+    `decision` holds the state of the caller's own limits and was made at no cost. Raises what `Limiter.decide` raises.
+    """
+    x.peeked = True
     account = msgspec.to_builtins(await accounts.of(caller, decision))
-    return Reply(200, [JSON_TYPE, NO_STORE], success(x.request_id, msgspec.json.encode(_in_camels(account))))
+    return Reply(200, [JSON_TYPE, NO_STORE], success(x.request_id, msgspec.json.encode(_with_camel_case(account))))
 
 
-def _in_camels(value: Any) -> Any:
-    """With names as the contract spells them: `perSeconds`."""
+def _with_camel_case(value: Any) -> Any:
+    """Return `value` with member names as the contract spells them, such as `perSeconds`."""
     if isinstance(value, dict):
-        return {_camel(name): _in_camels(each) for name, each in value.items()}
-    return [_in_camels(each) for each in value] if isinstance(value, list) else value
+        return {_camel(name): _with_camel_case(each) for name, each in value.items()}
+    return [_with_camel_case(each) for each in value] if isinstance(value, list) else value
 
 
 def _camel(name: str) -> str:

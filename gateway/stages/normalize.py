@@ -1,8 +1,8 @@
-"""Turns what a backend answered into what the contract promises.
+"""Turns the answer of a backend into the reply that the contract promises.
 
-Most answers are whole JSON texts with a status below 300: they take the short way in `normalize`. The rest is sorted by what
-can be known first: the status, then the type, then whether all of the body is here. Nothing waits: a body too large to hold
-goes on as a stream that checks itself while it is read (`gateway.kernel.envelope.splice`).
+Most answers are complete JSON texts with a status below 300: `normalize` handles them directly. All others are decided
+by what is known first: the status, then the media type, then whether the body is complete. Nothing waits: a body that
+is too large to be held is passed on as a stream that is checked while it is read (`gateway.kernel.envelope.splice`).
 """
 
 from collections.abc import Iterator
@@ -18,28 +18,27 @@ from gateway.kernel.envelope.write import EMPTY_RESULT, error, message_ids, succ
 from gateway.kernel.errors.translate import Translation, code_of, generic, status_of, translate
 from gateway.kernel.faults import UNDEFINED, UPSTREAM_BODY_INVALID, UPSTREAM_PROTOCOL_ERROR, UPSTREAM_TYPE_REFUSED, GatewayError
 from gateway.kernel.http.content_coding import decode, decoder, is_coded
-from gateway.kernel.http.public_urls import with_public_urls
 from gateway.kernel.http.response_headers import LOCATION, Line, Screened, checked, replaced, screen
-from gateway.kernel.http.status_rules import WITHOUT_BODY, completed
+from gateway.kernel.http.status_rules import WITHOUT_BODY, completed, has_body
 from gateway.table import Route
+from gateway.table.public_urls import with_public_urls
 from gateway.upstream.call import Answer, Stream
 
 _WITH_RESULT = frozenset(range(200, 300)) - {204, 205, 206}
-
 _PARTIAL = 206
 _COPIED_BYTES = 64 * 1024
-"""A result up to this size is copied into its envelope."""
+"""A result up to this size is copied into its envelope. A larger one is sent beside it without a copy."""
 _COMMON_TYPE = b"application/json"
-_UNSAID = frozenset({"unknown", "octets"})
-_OCTETS: Line = ("Content-Type", "application/octet-stream")
+_UNTYPED = frozenset({"unknown", "octets"})
+_OCTET_STREAM: Line = ("Content-Type", "application/octet-stream")
 _OPENERS = frozenset({b"{", b"["})
 
 
 def normalize(answer: Answer, x: Exchange, route: Route) -> Reply:
-    """The reply that `answer` makes. Its `length` is None on HEAD when nobody knows how much GET would give.
+    """Return the reply for `answer`. For HEAD its `length` is None when the length of the reply to GET is not known.
 
-    Raises GatewayError, and closes the stream of `answer` then: UPSTREAM_PROTOCOL_ERROR, UPSTREAM_BODY_INVALID,
-    UPSTREAM_CODING_INVALID, UPSTREAM_BODY_TOO_LARGE or UPSTREAM_TYPE_REFUSED.
+    Raises GatewayError UPSTREAM_PROTOCOL_ERROR, UPSTREAM_BODY_INVALID, UPSTREAM_CODING_INVALID, UPSTREAM_BODY_TOO_LARGE
+    or UPSTREAM_TYPE_REFUSED, and closes the stream of `answer` then.
     """
     request_id, method = x.request_id, x.method
     try:
@@ -61,20 +60,20 @@ def normalize(answer: Answer, x: Exchange, route: Route) -> Reply:
             return _json(answer, answer.body, screened, request_id, route)
         if not 200 <= status <= 599:
             raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause=f"status {status}")
-        return _sorted_out(answer, screened, request_id, route, method)
+        return _by_type(answer, screened, request_id, route, method)
     except GatewayError:
         _drop(answer.stream)
         raise
 
 
-def _sorted_out(answer: Answer, screened: Screened, request_id: str, route: Route, method: str) -> Reply:
+def _by_type(answer: Answer, screened: Screened, request_id: str, route: Route, method: str) -> Reply:
     status = answer.status
     if route.envelope.mode == "passthrough":
         return _untouched(answer, screened, route)
     kind = media(screened.content_type)
     if status < 300 and kind.kind != "json" and is_attachment(answer.fields):
         kind = BINARY
-    if status in WITHOUT_BODY or method == "HEAD":
+    if not has_body(method, status):
         _drop(answer.stream)
         return _bodiless(answer, kind, screened, route)
     if status >= 400:
@@ -89,7 +88,7 @@ def _sorted_out(answer: Answer, screened: Screened, request_id: str, route: Rout
     if answer.stream is not None:
         return _streamed(answer, answer.stream, kind, screened, request_id, route)
     body = decode(answer.body, screened.coding, route.envelope.max_buffer) if is_coded(screened.coding) else answer.body
-    if kind.kind in _UNSAID:
+    if kind.kind in _UNTYPED:
         kind = sniffed(body, kind)
     if kind.kind == "json":
         return _json(answer, body if kind is JSON else json_in_utf8(body, kind.charset), screened, request_id, route)
@@ -99,7 +98,7 @@ def _sorted_out(answer: Answer, screened: Screened, request_id: str, route: Rout
 
 
 def _json(answer: Answer, body: bytes, screened: Screened, request_id: str, route: Route) -> Reply:
-    """A whole body that has to be JSON, with a status below 400."""
+    """Return the reply for a complete body that must be JSON, with a status below 400."""
     text, first = body, body[:1]
     if first not in _OPENERS:
         text = body.strip(WHITE)
@@ -107,22 +106,22 @@ def _json(answer: Answer, body: bytes, screened: Screened, request_id: str, rout
             text = text[len(BOM) :].strip(WHITE)
         first = text[:1]
     if first == b"{" and route.envelope.mode == "auto":
-        enveloped = probe(text)
-        if enveloped is None:
-            return _json(answer, _wide(body), screened, request_id, route)
-        if enveloped:
+        envelope = probe(text)
+        if envelope is None:
+            return _json(answer, _in_utf8(body), screened, request_id, route)
+        if envelope:
             reply = _adopted(answer, text, screened, request_id, route)
             if reply is not None:
                 return reply
     elif not text or text == b"null":
         text = EMPTY_RESULT
     elif not is_json(text):
-        return _json(answer, _wide(body), screened, request_id, route)
+        return _json(answer, _in_utf8(body), screened, request_id, route)
     return _success(answer, text, screened, request_id, route)
 
 
-def _wide(body: bytes) -> bytes:
-    """What is no JSON in UTF-8, in UTF-8 if it is in UTF-16 or UTF-32. Raises GatewayError UPSTREAM_BODY_INVALID."""
+def _in_utf8(body: bytes) -> bytes:
+    """Return JSON in UTF-16 or UTF-32 as UTF-8. Raises GatewayError UPSTREAM_BODY_INVALID for anything else."""
     text = wide_json(body)
     if text is None:
         raise GatewayError(UPSTREAM_BODY_INVALID, cause="not JSON")
@@ -140,7 +139,7 @@ def _success(answer: Answer, result: bytes, screened: Screened, request_id: str,
 
 
 def _adopted(answer: Answer, text: bytes, screened: Screened, request_id: str, route: Route) -> Reply | None:
-    """A reply that is an envelope already; None when it turns out to be none."""
+    """Return the reply for a body that is an envelope already, or None when it turns out not to be one."""
     new_id = message_ids(request_id)
     announced = notices(answer.fields, new_id) if screened.notices else []
     adopted = adopt(text, request_id, answer.status, route.family, announced, new_id)
@@ -149,13 +148,13 @@ def _adopted(answer: Answer, text: bytes, screened: Screened, request_id: str, r
     lines = _lines(screened, route)
     if adopted.status >= 400:
         lines = completed(lines, adopted.status, route.methods)
-    own_id = adopted.request_id or screened.request_id
-    return Reply(adopted.status, lines, adopted.body, adopted.code, "upstream", upstream_request_id=own_id)
+    service_id = adopted.request_id or screened.request_id
+    return Reply(adopted.status, lines, adopted.body, adopted.code, "upstream", upstream_request_id=service_id)
 
 
 def _error(answer: Answer, kind: Media, screened: Screened, request_id: str, route: Route) -> Reply:
-    """A status of 400 or more. What cannot be read is told by its status alone."""
-    told = generic(answer.status, route.family)
+    """Return the reply for a status of 400 or more. A body that cannot be read is ignored."""
+    translation = generic(answer.status, route.family)
     body = _readable(answer, screened, route)
     if body and route.envelope.mode == "auto":
         text = json_in_utf8(body, kind.charset).strip(WHITE)
@@ -164,18 +163,18 @@ def _error(answer: Answer, kind: Media, screened: Screened, request_id: str, rou
             if reply is not None:
                 return reply
     if body:
-        told = translate(answer.status, screened.content_type, body, route.family)
-    return _told(answer.status, told, screened, request_id, route)
+        translation = translate(answer.status, screened.content_type, body, route.family)
+    return _error_reply(answer.status, translation, screened, request_id, route)
 
 
-def _told(status: int, told: Translation, screened: Screened, request_id: str, route: Route) -> Reply:
+def _error_reply(status: int, translation: Translation, screened: Screened, request_id: str, route: Route) -> Reply:
     lines = completed(_lines(screened, route), status, route.methods)
-    body = error(request_id, told.code, told.message, told.developer_message, told.links, told.details)
-    return Reply(status, lines, body, told.code, "upstream", upstream_request_id=screened.request_id)
+    body = error(request_id, translation.code, translation.message, translation.developer_message, translation.links, translation.details)
+    return Reply(status, lines, body, translation.code, "upstream", upstream_request_id=screened.request_id)
 
 
 def _readable(answer: Answer, screened: Screened, route: Route) -> bytes:
-    """The body of an error, b"" if it cannot be had."""
+    """Return the decoded body of an error, or b"" when it is not complete or cannot be decoded."""
     if answer.stream is not None:
         _drop(answer.stream)
         return b""
@@ -188,7 +187,7 @@ def _readable(answer: Answer, screened: Screened, route: Route) -> bytes:
 
 
 def _bodiless(answer: Answer, kind: Media, screened: Screened, route: Route) -> Reply:
-    """The reply to HEAD, or one whose status allows no body (rule 5)."""
+    """Return the reply to HEAD, or the one for a status that allows no body (rule 5 of the contract)."""
     status = answer.status
     if status in WITHOUT_BODY:
         return _upstream(status, _lines(screened, route)[1:], screened, length=0)
@@ -205,95 +204,82 @@ def _bodiless(answer: Answer, kind: Media, screened: Screened, route: Route) -> 
 
 
 def _streamed(answer: Answer, stream: Stream, kind: Media, screened: Screened, request_id: str, route: Route) -> Reply:
-    """A success too large to hold. What has come of it is checked before the status is on its way."""
+    """Return the reply for a success that is too large to hold. Its first part is checked before the status is sent."""
     inflater = decoder(screened.coding) if is_coded(screened.coding) else None
     pieces: Iterator[bytes] = iter(()) if inflater is None else inflater.feed(answer.body)
     first = answer.body if inflater is None else next(pieces, b"")
-    if kind.kind in _UNSAID:
+    if kind.kind in _UNTYPED:
         kind = sniffed(first, kind, whole=False)
     if kind.kind == "binary":
         return _binary(answer, screened, route)
     is_a_json = kind.kind == "json"
-    way: Pass = QuotedText(kind.charset) if not is_a_json else CheckedJson() if kind is JSON else TranscodedJson(kind.charset)
-    begun = way.feed(first.removeprefix(BOM) if kind is JSON else first)
-    enveloped = opening(begun) if is_a_json and route.envelope.mode == "auto" else None
-    own_id = screened.request_id
-    if enveloped is None:
+    transform: Pass = QuotedText(kind.charset) if not is_a_json else CheckedJson() if kind is JSON else TranscodedJson(kind.charset)
+    started = transform.feed(first.removeprefix(BOM) if kind is JSON else first)
+    envelope = opening(started) if is_a_json and route.envelope.mode == "auto" else None
+    service_id = screened.request_id
+    if envelope is None:
         messages = array(notices(answer.fields, message_ids(request_id))) if screened.notices else b""
-        head = success_head(request_id) + (begun if is_a_json else b'"' + begun)
+        head = success_head(request_id) + (started if is_a_json else b'"' + started)
         tail = success_tail(messages)
-    elif enveloped.success:
-        own_id = enveloped.request_id or own_id
-        head, tail = b'%b"%b"%b' % (begun[: enveloped.start], request_id.encode(), begun[enveloped.end :]), b""
+    elif envelope.success:
+        service_id = envelope.request_id or service_id
+        head, tail = b'%b"%b"%b' % (started[: envelope.start], request_id.encode(), started[envelope.end :]), b""
     else:
         _drop(stream)
         status = status_of(UNDEFINED)
-        return _told(status, generic(status, route.family), screened, request_id, route)
-    known = inflater is None and kind is JSON and answer.length is not None
-    return Reply(
-        answer.status,
-        _lines(screened, route),
-        head,
-        source="upstream",
-        stream=Spliced(stream, inflater, pieces, way),
-        tail=tail,
-        length=len(head) - len(first) + answer.length + len(tail) if known and answer.length is not None else None,
-        upstream_request_id=own_id,
-    )
+        return _error_reply(status, generic(status, route.family), screened, request_id, route)
+    length = None
+    if inflater is None and kind is JSON and answer.length is not None:
+        length = len(head) - len(first) + answer.length + len(tail)
+    spliced = Spliced(stream, inflater, pieces, transform)
+    return Reply(answer.status, _lines(screened, route), head, 0, "upstream", spliced, tail, length, False, service_id)
 
 
 def _binary(answer: Answer, screened: Screened, route: Route) -> Reply:
-    """A success that is neither JSON nor plain text."""
+    """Return the reply for a success that is neither JSON nor plain text."""
     if route.envelope.binary == "refuse":
         raise GatewayError(UPSTREAM_TYPE_REFUSED, cause=screened.content_type.decode("latin-1")[:100])
     return _unwrapped(answer, screened, route)
 
 
 def _unwrapped(answer: Answer, screened: Screened, route: Route) -> Reply:
-    """A success outside of the envelope. Ranges of it cannot be asked for (`gateway.stages.prepare`), so none are promised."""
+    """Return the reply for a success without an envelope. `prepare` removes Range fields, so no ranges are offered."""
     screened.of_the_body = [line for line in screened.of_the_body if line[0] != "Accept-Ranges"]
     reply = _untouched(answer, screened, route)
     if not screened.content_type:
-        reply.fields.insert(0, _OCTETS)
+        reply.fields.insert(0, _OCTET_STREAM)
     return reply
 
 
 def _untouched(answer: Answer, screened: Screened, route: Route) -> Reply:
-    """Status and body as they came."""
+    """Return the reply with the status and the body of the answer."""
     about = [("Content-Type", screened.content_type), ("Content-Encoding", screened.coding)]
     lines = [(name, checked(value)) for name, value in about if value] + screened.of_the_body + screened.lines[1:]
     if route.response_set:
         lines = replaced(lines, route.response_set)
-    return Reply(
-        answer.status,
-        lines,
-        answer.body,
-        code_of(answer.status, route.family) if answer.status >= 400 else 0,
-        "upstream",
-        answer.stream,
-        length=answer.length,
-        upstream_request_id=screened.request_id,
-    )
+    code = code_of(answer.status, route.family) if answer.status >= 400 else 0
+    reply = Reply(answer.status, lines, answer.body, code, "upstream", answer.stream, length=answer.length)
+    reply.upstream_request_id = screened.request_id
+    return reply
 
 
 def _upstream(status: int, lines: list[Line], screened: Screened, length: int | None = None) -> Reply:
-    """A reply without a body."""
+    """Return a reply without a body."""
     return Reply(status, lines, b"", source="upstream", length=length, upstream_request_id=screened.request_id)
 
 
 def _lines(screened: Screened, route: Route) -> list[Line]:
-    """The header fields of an envelope, its Content-Type first."""
+    """Return the header fields of an envelope, Content-Type first."""
     lines = screened.lines + [(name, route.entity_tags.weakened(value)) for name, value in screened.of_the_body if name == "ETag"]
     if route.response_set:
-        by = tuple(line for line in route.response_set if line[0].lower() != "content-type")
-        lines = replaced(lines, by)
+        lines = replaced(lines, tuple(line for line in route.response_set if line[0].lower() != "content-type"))
     return lines
 
 
 def _quoted(body: bytes, charset: str) -> bytes:
-    """A text as a JSON string; an empty one gives an empty result (rule 3)."""
-    way = QuotedText(charset)
-    text = way.feed(body) + way.finish()
+    """Return a text as a JSON string. An empty text gives an empty result (rule 3 of the contract)."""
+    transform = QuotedText(charset)
+    text = transform.feed(body) + transform.finish()
     return b'"' + text if len(text) > 1 else EMPTY_RESULT
 
 

@@ -1,4 +1,4 @@
-"""The exchange as the upstream gets to see it: safe path, clean fields, who calls, and the body."""
+"""Makes the request for the upstream: a safe path, clean header fields, the identity of the caller, and the body."""
 
 import math
 from typing import TypeAlias
@@ -6,17 +6,18 @@ from typing import TypeAlias
 from multidict import istr
 
 from gateway.exchange import Exchange, Headers
-from gateway.kernel.http.key_scrubbing import holds, secrets_of
-from gateway.kernel.http.node_names import chain
+from gateway.kernel.http.key_scrubbing import contains_secret, secrets_of
 from gateway.kernel.http.request_headers import forwarded_prefix
 from gateway.net.address import UNIX
+from gateway.net.node_names import chain
 from gateway.table import Caller, Route
 from gateway.upstream.call import BODY_PIECE_BYTES, Body, Call
 
 Field: TypeAlias = tuple[bytes, bytes]
 
 READ_AHEAD_BYTES = 256 * 1024
-"""A body up to this size is read before a connection is taken: a slow upload must not hold one. No more of a body is read than that."""
+"""At most this much of a body is read before an upstream connection is used, so that a slow upload does not occupy one.
+"""
 
 _IF_MATCH, _IF_NONE_MATCH, _RANGE = istr("If-Match"), istr("If-None-Match"), istr("Range")
 _TAGGED = frozenset({b"if-match", b"if-none-match", b"if-range"})
@@ -24,29 +25,33 @@ _PARTS = frozenset({b"range", b"if-range"})
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})  # RFC 9110 9.2.2
 
 
-class Ahead:
-    """What all requests of a worker have read ahead, or are about to: at most `most_bytes`. `taken` is how much it is."""
+class ReadAhead:
+    """The budget in bytes for the bodies that all requests of a worker have read ahead, or are about to.
 
-    __slots__ = ("_most_bytes", "taken")
+    At most `most_bytes` are `reserved` at one time.
+    """
+
+    __slots__ = ("_most_bytes", "reserved")
 
     def __init__(self, most_bytes: float = math.inf) -> None:
         self._most_bytes = most_bytes
-        self.taken = 0
+        self.reserved = 0
 
-    def grow(self, x: Exchange, size: int) -> bool:
-        """Whether `x` may hold `size` bytes; it then counts them."""
-        taken = self.taken + size - x.ahead
-        if taken > self._most_bytes:
+    def reserve(self, x: Exchange, size: int) -> bool:
+        """Return whether `x` may read ahead `size` bytes in all. If it may, they are reserved."""
+        reserved = self.reserved + size - x.read_ahead
+        if reserved > self._most_bytes:
             return False
-        self.taken, x.ahead = taken, size
+        self.reserved, x.read_ahead = reserved, size
         return True
 
-    def give_back(self, x: Exchange) -> None:
-        self.taken -= x.ahead
-        x.ahead = 0
+    def release(self, x: Exchange) -> None:
+        """Give back all that `x` has reserved."""
+        self.reserved -= x.read_ahead
+        x.read_ahead = 0
 
 
-_UNBOUNDED = Ahead()
+_UNBOUNDED = ReadAhead()
 
 
 class _Resumed:
@@ -67,8 +72,11 @@ class _Resumed:
         return await self._rest.read()
 
 
-async def prepare(x: Exchange, route: Route, caller: Caller, id_field: str, ahead: Ahead = _UNBOUNDED) -> Call:
-    """The call that forwards `x`, with as much of its body as `ahead` has room for. Raises what reading that raises."""
+async def prepare(x: Exchange, route: Route, caller: Caller, id_field: str, read_ahead: ReadAhead = _UNBOUNDED) -> Call:
+    """Return the call that forwards `x`, with as much of its body as `read_ahead` allows.
+
+    Raises what `Body.read` raises.
+    """
     passthrough = route.envelope.mode == "passthrough"
     path = route.upstream_path(x.path)
     return Call(
@@ -76,7 +84,7 @@ async def prepare(x: Exchange, route: Route, caller: Caller, id_field: str, ahea
         (f"{path}?{x.query}" if x.query else path).encode(),
         route.host,
         _head(x, route, caller, id_field),
-        b"" if x.body is None else await _read_ahead(x, x.body, ahead),
+        b"" if x.body is None else await _read_ahead(x, x.body, read_ahead),
         x.method in _IDEMPOTENT,
         0 if passthrough else route.envelope.max_buffer,
         route.connect_timeout_s,
@@ -105,53 +113,60 @@ def _head(x: Exchange, route: Route, caller: Caller, id_field: str) -> bytes:
 
 
 def _kept(x: Exchange, route: Route) -> bytes:
-    """The header lines of the client that go on."""
+    """Return the header lines of the client that are forwarded."""
     passes = route.request_filter
     kept = [field for field in x.raw_headers if passes[field[0]]]
     if x.withheld:
         kept = [field for field in kept if field[0].lower() not in x.withheld]
     headers = x.headers
     if (_IF_NONE_MATCH in headers or _RANGE in headers or _IF_MATCH in headers) and route.envelope.mode != "passthrough":
-        kept = _as_the_service_knows(kept, route, parts=_of_bytes(headers))
+        kept = _with_service_tags(kept, route, parts=_asks_for_bytes(headers))
     lines = b"".join([b"%b: %b\r\n" % field for field in kept])
     keys = x.header_keys + x.query_keys if x.query_keys else x.header_keys
-    if keys and (secrets := secrets_of(keys)) and (holds(lines, secrets) if b"%" in lines else any(map(lines.count, secrets))):
-        # a copy in a Referer, a cookie, a header of the client's own
-        kept = [field for field in kept if not holds(b"%b: %b" % field, secrets)]
+    if keys and (secrets := secrets_of(keys)) and (contains_secret(lines, secrets) if b"%" in lines else any(map(lines.count, secrets))):
+        # A copy may stand in a Referer, in a cookie or in a header of the client's own.
+        kept = [field for field in kept if not contains_secret(b"%b: %b" % field, secrets)]
         lines = b"".join([b"%b: %b\r\n" % field for field in kept])
     return lines
 
 
-def _as_the_service_knows(fields: list[Field], route: Route, *, parts: bool) -> list[Field]:
-    """Entity tags that were weakened on their way out, as the service gave them; with `parts` without what asks for a range of bytes.
+def _with_service_tags(fields: list[Field], route: Route, *, parts: bool) -> list[Field]:
+    """Return `fields` with the entity tags as the service issued them. They were weakened in the reply.
 
-    A part of a body cannot stand in an envelope: without these fields a service answers with the whole of it.
+    With `parts`, fields that ask for a range of bytes are left out: a part of a body cannot stand in an envelope, and
+    without these fields a service answers with the whole body.
     """
-    known = [(name.lower(), (name, value)) for name, value in fields]
+    named = [(name.lower(), (name, value)) for name, value in fields]
     return [
         (name, route.entity_tags.restored(value)) if lower in _TAGGED else (name, value)
-        for lower, (name, value) in known
+        for lower, (name, value) in named
         if not (parts and lower in _PARTS)
     ]
 
 
-def _of_bytes(headers: Headers) -> bool:
-    """Whether a range is asked for in bytes, or in no unit at all. Other units are a service's own: pages, items."""
+def _asks_for_bytes(headers: Headers) -> bool:
+    """Return whether a range is in bytes, or has no unit.
+
+    Other units, such as pages or items, are defined by the service.
+    """
     return any(not (unit := value.partition("=")[0].strip().lower()) or unit == "bytes" for value in headers.getall(_RANGE, []))
 
 
 def _forwarded(x: Exchange, route: Route) -> str:
-    """X-Forwarded-* and Forwarded (RFC 7239): what a trusted proxy said is continued, anybody else's is not."""
+    """Return X-Forwarded-* and Forwarded (RFC 7239).
+
+    Values of a trusted proxy are continued, all others are replaced.
+    """
     named = x.peer != UNIX
     node = (f'"[{x.peer}]"' if ":" in x.peer else x.peer) if named else "unknown"
     own = f'for={node};host="{x.host}";proto={x.scheme}'
-    told, host, scheme, more = x.peer if named else "unknown", x.host, x.scheme, route.prefix_field
+    address, host, scheme, more = x.peer if named else "unknown", x.host, x.scheme, route.prefix_field
     if x.trusted_peer:
         get = x.headers.getall
         before = chain(get("X-Forwarded-For", []))
         if named or not before:  # a peer without an address adds nothing to the chain
-            before.append(told)
-        told = ", ".join(before)
+            before.append(address)
+        address = ", ".join(before)
         host = x.headers.get("X-Forwarded-Host") or host
         scheme = x.headers.get("X-Forwarded-Proto") or scheme
         own = ", ".join([*get("Forwarded", []), own])
@@ -159,14 +174,14 @@ def _forwarded(x: Exchange, route: Route) -> str:
         port = x.headers.get("X-Forwarded-Port") or ""
         more = f"X-Forwarded-Prefix: {prefix}\r\n" if prefix else ""
         more += f"X-Forwarded-Port: {port}\r\n" if port.isascii() and port.isdecimal() else ""
-    lines = f"X-Forwarded-For: {told}\r\nX-Forwarded-Proto: {scheme}\r\nX-Forwarded-Host: {host}\r\n{more}Forwarded: {own}\r\n"
+    lines = f"X-Forwarded-For: {address}\r\nX-Forwarded-Proto: {scheme}\r\nX-Forwarded-Host: {host}\r\n{more}Forwarded: {own}\r\n"
     if route.unsaid:
         lines = "".join([f"{line}\r\n" for line in lines.split("\r\n")[:-1] if not line.lower().startswith(route.unsaid)])
     return lines
 
 
-async def _read_ahead(x: Exchange, body: Body, ahead: Ahead) -> bytes | Body:
-    """The whole body when it is small, otherwise one that begins with what was read."""
+async def _read_ahead(x: Exchange, body: Body, read_ahead: ReadAhead) -> bytes | Body:
+    """Return the whole body when it is small, otherwise a Body that begins with the part that was read."""
     piece = await body.read()
     if body.length is not None and len(piece) == body.length:
         return piece
@@ -175,12 +190,13 @@ async def _read_ahead(x: Exchange, body: Body, ahead: Ahead) -> bytes | Body:
     pieces, size = [piece], len(piece)
     try:
         while piece and size != body.length:
-            if size >= most or not (small or size + BODY_PIECE_BYTES <= most) or not ahead.grow(x, min(size + BODY_PIECE_BYTES, most)):
+            next_size = min(size + BODY_PIECE_BYTES, most)
+            if size >= most or not (small or size + BODY_PIECE_BYTES <= most) or not read_ahead.reserve(x, next_size):
                 return _Resumed(b"".join(pieces), body)
             piece = await body.read()
             pieces.append(piece)
             size += len(piece)
     except BaseException:
-        ahead.give_back(x)
+        read_ahead.release(x)
         raise
     return b"".join(pieces)

@@ -1,4 +1,4 @@
-"""The same URL with https: for listeners that serve nothing else."""
+"""Redirects to the same URL with https, for listeners that serve nothing else."""
 
 from gateway.exchange import Exchange, Reply
 from gateway.kernel.envelope.write import EMPTY_RESULT, success
@@ -10,9 +10,10 @@ _HTTPS_PORT = 443
 
 
 def redirect(x: Exchange, port: int) -> Reply:
-    """308 (method and body stay) to `port`. Keys have been taken out of the query: one that came in plain text is not repeated.
+    """Return a 308 to `port`, which keeps method and body.
 
-    Raises GatewayError MALFORMED_REQUEST without a host. The door has checked its form, and the target's.
+    Keys have been removed from the query before, so that a key sent in plain text is not repeated. The edge has checked
+    the syntax of the host and of the target. Raises GatewayError MALFORMED_REQUEST when there is no host.
     """
     host = x.host[: x.host.find("]") + 1] or x.host.partition(":")[0]
     if not host:

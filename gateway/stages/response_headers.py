@@ -1,8 +1,9 @@
-"""Adds the header fields that every reply has: the request id, the caller's limits, what the route sets, and what caches may do.
+"""Adds the header fields that every reply has: the request id, the caller's limits, the route's fields, and cache
+rules.
 
-Laws: what a route sets is on the gateway's own errors as well, because a browser cannot read an error without its CORS fields.
-A reply to a key is private to its caller, unless the service allows shared caches explicitly (RFC 9111 3.5: `public` with
-`s-maxage`), and it varies by key.
+Laws: the fields that a route sets are also on the gateway's own errors, because a browser cannot read an error without
+its CORS fields. A reply to a key is private to its caller, unless the service allows shared caches explicitly (RFC 9111
+3.5: `public` with `s-maxage`), and it varies by key.
 """
 
 from gateway.exchange import Exchange, Reply
@@ -11,10 +12,11 @@ from gateway.kernel.http.response_headers import SHARED, Line
 from gateway.kernel.limits.ratelimit_headers import remaining_fields
 
 
-def dress(reply: Reply, x: Exchange, id_field: str, unrouted: tuple[Line, ...] = ()) -> Reply:
-    """Add the gateway's own fields to `reply`; they replace a backend's, which normalize has dropped.
+def response_headers(reply: Reply, x: Exchange, id_field: str, unrouted: tuple[Line, ...] = ()) -> Reply:
+    """Add the gateway's own fields to `reply` and return it.
 
-    `unrouted` are the fields that are set on replies without a route.
+    They replace the backend's fields of the same names, which normalize has dropped. `unrouted` are the fields that are
+    set on replies without a route.
     """
     fields = reply.fields
     route = x.route

@@ -1,14 +1,15 @@
-"""What became of the call, for the quotas that it was charged to: only what succeeded costs.
+"""Settles the quotas that a call was charged to: only calls that succeed cost something.
 
-A call has succeeded when its reply has a status below 400 and comes to its end. It has failed when its status is 400 or more,
-whoever made it, and when a streamed reply breaks off, unless the client caused that. A streamed reply that the client gave up
-counts as delivered. Leaving early must not be a way to have work done for nothing, so these stay charged as well:
- - a call that had been handed to the service when the client left before there was a reply;
- - a streamed reply that broke off because of what the client did: it held the service back until the service may have lost
-   patience, or it broke the request body that it was still sending.
+A call has succeeded when its reply has a status below 400 and is complete. It has failed when its status is 400 or
+more, whether the gateway or the service made it, and when a streamed reply breaks off, unless the client caused that. A
+streamed reply that the client has abandoned counts as delivered. A client must not get work done for nothing by leaving
+early, so these calls stay charged as well: - a call that had been sent to the service when the client left before there
+was a reply; - a streamed reply that broke off because of the client: it did not read and so held the service back for
+longer than a service may wait, or it broke the request body that it was still sending.
 
-What a failed call gives back, what a release lowers, and that the call is over, is in the store before the reply is sent,
-unless the store is away: whoever has the reply finds it so at every gateway. A streamed reply is in flight until its end.
+Refunds of failed calls, released units and the end of the call are in the store before the reply is sent, unless the
+store is away, so that a client that has its reply finds them at every gateway. A streamed reply is in flight until its
+end.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,20 +20,26 @@ from gateway.kernel.envelope.charsets import utf8_of
 from gateway.kernel.envelope.media_type import media
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.http.content_coding import decode, is_coded
-from gateway.kernel.http.status_rules import WITHOUT_BODY
+from gateway.kernel.http.status_rules import has_body
 from gateway.kernel.limits.quota import Amount, Reservation
 from gateway.kernel.limits.reported_amount import amount_in_body, amount_in_header
 from gateway.upstream.call import Answer
 
 HELD_BACK_S = 5.0
-"""A service that was held back for this long, in all, may have lost patience: none that serves slow clients at all has less."""
+"""A service that was held back for so many seconds in all may have given up.
+
+No service that serves slow clients waits less.
+"""
 
 Unmeasured: TypeAlias = Callable[[str], None]
-"""Is told of a quota whose amount a successful answer did not tell; the call counts as nothing then."""
+"""Is called with the id of a quota whose amount is missing in a successful answer. The call counts as nothing then."""
 
 
 async def settle(x: Exchange, hold: Reservation, unmeasured: Unmeasured) -> None:
-    """Once the reply is there. One that is streamed is judged when it has ended, by `conclude`."""
+    """Settle the quotas of a reply that is complete, before it is sent.
+
+    `conclude` settles streamed replies at their end.
+    """
     if x.reply is not None and x.reply.stream is None:
         settled, ended = _settle(x, hold, x.reply.status < 400, unmeasured), hold.end()
         if settled is not None:
@@ -42,7 +49,7 @@ async def settle(x: Exchange, hold: Reservation, unmeasured: Unmeasured) -> None
 
 
 def conclude(x: Exchange, hold: Reservation, unmeasured: Unmeasured) -> None:
-    """Once the exchange is over, whatever became of it. Waits for nothing."""
+    """Settle what is still open when the exchange is over, with or without a reply. Waits for nothing."""
     handed = x.call is not None and x.call.handed
     succeeded = handed if x.reply is None else x.reply.status < 400 and (x.outcome != "cut" or _cut_by_client(x))
     try:
@@ -64,25 +71,20 @@ def _settle(x: Exchange, hold: Reservation, succeeded: bool, unmeasured: Unmeasu
 
 
 def _amounts(x: Exchange, hold: Reservation, unmeasured: Unmeasured) -> Mapping[str, int]:
-    """What the answer says, by the ids of the meters that want to know."""
+    """Return the amounts that the answer reports, by the ids of the meters that ask for one."""
     answer, found = x.answer, dict[str, int]()
     for posting in hold.postings:
         wanted = posting.meter.amount
-        if wanted is not None and answer is not None and (wanted.header is not None or _has_body(x, answer)):
-            said = _said(answer, wanted, x.route.envelope.max_buffer if x.route else 0)
-            if said is None:
+        if wanted is not None and answer is not None and (wanted.header is not None or has_body(x.method, answer.status)):
+            amount = _reported_amount(answer, wanted, x.route.envelope.max_buffer if x.route else 0)
+            if amount is None:
                 unmeasured(posting.meter.id)
             else:
-                found[posting.meter.id] = said
+                found[posting.meter.id] = amount
     return found
 
 
-def _has_body(x: Exchange, answer: Answer) -> bool:
-    """Whether there is one in replies of this kind. Those without are nothing to notice."""
-    return x.method != "HEAD" and answer.status not in WITHOUT_BODY
-
-
-def _said(answer: Answer, wanted: Amount, most_bytes: int) -> int | None:
+def _reported_amount(answer: Answer, wanted: Amount, most_bytes: int) -> int | None:
     if wanted.header is not None:
         return amount_in_header(answer.fields, wanted)
     if answer.stream is not None:

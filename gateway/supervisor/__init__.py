@@ -26,7 +26,7 @@ from pathlib import Path
 from gateway.settings import Config
 from gateway.settings.origins import Origins
 from gateway.supervisor.supervisor import Supervisor
-from gateway.table.snapshot import Reread, draw
+from gateway.table.snapshot import ConfigSource, compile_snapshot
 
 STUCK_AFTER_S = 10.0
 
@@ -36,7 +36,7 @@ def run(
     *,
     source: str,
     origins: Origins | None = None,
-    reread: Reread | None = None,
+    reread: ConfigSource | None = None,
     watched: Path | None = None,
     stuck_after_s: float = STUCK_AFTER_S,
 ) -> int:
@@ -49,7 +49,7 @@ def run(
     """
 
     async def serve() -> int:
-        snapshot = draw(config, origins, source)
+        snapshot = compile_snapshot(config, origins, source)
         return await Supervisor(snapshot, reread or (lambda: (config, origins)), stuck_after_s, os.environ, watched).serve()
 
     return asyncio.run(serve())

@@ -11,8 +11,8 @@ from pydantic import BaseModel, SecretStr
 
 from gateway import __version__
 from gateway.admin.listener import View, json_reply, lines_reply
-from gateway.config_diff.inventory import MASK, Preface, Redactor, is_secret, things
-from gateway.kernel import redis_url
+from gateway.config_diff.inventory import MASK, Preface, Redactor, is_secret, items_of
+from gateway.net import redis_url
 from gateway.settings import Config
 from gateway.settings.origins import paths
 from gateway.settings.schema.key_list import KeyList
@@ -42,8 +42,8 @@ def configuration_views(snapshot: Callable[[], Snapshot]) -> dict[str, View]:
 
     async def outline(_: web.BaseRequest) -> web.Response:
         body = bytearray(msgspec.json.encode(Preface(__version__, salt.hex())) + b"\n")
-        for count, thing in enumerate(things(snapshot().config, Redactor(salt, at_home=False))):
-            body += msgspec.json.encode(thing) + b"\n"
+        for count, item in enumerate(items_of(snapshot().config, Redactor(salt, local=False))):
+            body += msgspec.json.encode(item) + b"\n"
             if not count % _AT_ONCE:
                 await asyncio.sleep(0)
         return lines_reply(bytes(body))

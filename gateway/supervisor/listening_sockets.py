@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from gateway.net.address import UnixAddress
 from gateway.net.listen import BACKLOG, Bound, bind, known, shut, spelled
-from gateway.settings.schema.server import Listener
+from gateway.settings.schema.server import ListenerSettings
 
 
 class Sockets:
@@ -32,7 +32,7 @@ class Sockets:
         """By name."""
         return {name: [bound.sock for bound in each] for name, each in self._open.items()}
 
-    def provide(self, listeners: Sequence[Listener], count: int) -> None:
+    def provide(self, listeners: Sequence[ListenerSettings], count: int) -> None:
         """Have `count` sockets for each listener. Raises OSError that names the address, and then has as many as before."""
         begun: list[tuple[str, Bound]] = []
         try:
@@ -50,7 +50,7 @@ class Sockets:
             self._open = {name: each for name, each in self._open.items() if each}
             raise
 
-    def share(self, listeners: Sequence[Listener], worker: int, count: int) -> list[tuple[Listener, list[socket.socket]]]:
+    def share(self, listeners: Sequence[ListenerSettings], worker: int, count: int) -> list[tuple[ListenerSettings, list[socket.socket]]]:
         """Those that `worker` of `count` accepts on."""
         found = []
         for listener in listeners:
@@ -65,7 +65,7 @@ class Sockets:
             for sock in self.inherited.pop(name):
                 sock.close()
 
-    def release(self, listeners: Sequence[Listener]) -> None:
+    def release(self, listeners: Sequence[ListenerSettings]) -> None:
         """Close all but those of `listeners`; the files of unix sockets go, unless they are systemd's."""
         names = {name_of(listener) for listener in listeners}
         for name in [name for name in self._open if name not in names]:
@@ -75,7 +75,7 @@ class Sockets:
                 else:
                     bound.release()
 
-    def ours(self, listeners: Sequence[Listener]) -> list[int]:
+    def ours(self, listeners: Sequence[ListenerSettings]) -> list[int]:
         """The numbers of those whose sockets nobody keeps when we are gone."""
         return [number for number, listener in enumerate(listeners) if name_of(listener) not in self.lasting]
 
@@ -91,20 +91,20 @@ class Sockets:
                 else:
                     shut(bound.sock)
 
-    def reopen(self, listeners: Sequence[Listener]) -> None:
+    def reopen(self, listeners: Sequence[ListenerSettings]) -> None:
         """Unix sockets in the place of those that `refuse` has closed. Raises OSError."""
         for listener in listeners:
             name = name_of(listener)
             if self._open[name][0].sock.fileno() < 0:
                 self._open[name] = [bind(listener.address, mode=listener.mode)]
 
-    def listen(self, listeners: Sequence[Listener], worker: int, count: int) -> None:
+    def listen(self, listeners: Sequence[ListenerSettings], worker: int, count: int) -> None:
         """Have connections wait for `worker` of `count`, who is about to accept them."""
         for _, sockets in self.share(listeners, worker, count):
             for sock in sockets:
                 sock.listen(BACKLOG)
 
-    def addresses(self, listeners: Sequence[Listener]) -> list[str]:
+    def addresses(self, listeners: Sequence[ListenerSettings]) -> list[str]:
         return [spelled(self._open[name_of(listener)][0].sock) for listener in listeners]
 
     def _adopted(self, *names: str) -> list[socket.socket]:
@@ -116,7 +116,7 @@ class Sockets:
         return []
 
 
-def name_of(listener: Listener) -> str:
+def name_of(listener: ListenerSettings) -> str:
     """What tells listeners apart: the address, unless the system is to choose."""
     if isinstance(listener.address, UnixAddress) or listener.address.port:
         return str(listener.address)

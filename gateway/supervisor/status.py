@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.kernel.clock import Clock
 from gateway.observe.node_metrics import NodeMetrics
-from gateway.settings.schema.upstreams import Target, Upstream
+from gateway.settings.schema.upstreams import TargetSettings, UpstreamSettings
 from gateway.table.snapshot import Snapshot
 from gateway.upstream.shared_state import TargetRow, UpstreamRow
 
@@ -53,8 +53,8 @@ def told_targets(snapshot: Snapshot, clock: Clock, connections: Sequence[bytes])
     ]
 
 
-def _upstreams(snapshot: Snapshot) -> Iterator[tuple[Upstream, UpstreamRow]]:
-    return ((upstream, snapshot.board.upstreams[upstream.id]) for upstream in snapshot.config.upstreams)
+def _upstreams(snapshot: Snapshot) -> Iterator[tuple[UpstreamSettings, UpstreamRow]]:
+    return ((upstream, snapshot.shared_state.upstreams[upstream.id]) for upstream in snapshot.config.upstreams)
 
 
 def _sum(counts: list[dict[str, int]]) -> dict[str, int]:
@@ -77,7 +77,7 @@ def _circuit(row: UpstreamRow, now: float) -> dict[str, Any]:
     return {"state": "half open"}
 
 
-def _target(target: Target, row: TargetRow, now: float) -> dict[str, Any]:
+def _target(target: TargetSettings, row: TargetRow, now: float) -> dict[str, Any]:
     state = "down" if row.down else "ejected" if row.ejected(now) else "trial" if row.ejections else "up"
     told: dict[str, Any] = {"url": str(target.url), "weight": target.weight, "state": state}
     if row.checked_at:

@@ -34,7 +34,7 @@ from gateway.supervisor.systemd import Notifier
 from gateway.supervisor.worker_pool import WorkerPool
 from gateway.supervisor.worker_process import WorkerProcess, WorkerStartError
 from gateway.system.signals import STOPS
-from gateway.table.snapshot import Reread, Snapshot, draw
+from gateway.table.snapshot import ConfigSource, Snapshot, compile_snapshot
 from gateway.worker.worker import SYSTEM
 
 TICK_S = 0.25
@@ -54,7 +54,7 @@ class Supervisor:
     def __init__(
         self,
         snapshot: Snapshot,
-        reread: Reread,
+        reread: ConfigSource,
         stuck_after_s: float,
         environ: MutableMapping[str, str],
         watched: Path | None,
@@ -175,7 +175,7 @@ class Supervisor:
     async def _read_and_replace(self) -> list[str]:
         log, metrics = structlog.get_logger(), self.metrics
         try:
-            reading = self.pool.threads.run(lambda: draw(*self._reread(), self.snapshot.source))
+            reading = self.pool.threads.run(lambda: compile_snapshot(*self._reread(), self.snapshot.source))
             snapshot = await asyncio.wait_for(reading, READ_WITHIN_S)
             await self._replace(snapshot)
         except ConfigError as error:
@@ -213,7 +213,7 @@ class Supervisor:
             if admin is not self.admin:
                 await admin.close()
             raise
-        snapshot.board.adopt(self.snapshot.board)
+        snapshot.shared_state.adopt(self.snapshot.shared_state)
         await self.pool.succeed(members, before.server.drain_timeout)
         self.sockets.release(config.server.listeners)
         self.snapshot = snapshot

@@ -240,7 +240,7 @@ class WorkerPool:
         self.everybody.discard(worker)
         self.cut += worker.heartbeat.cut
         worker.region.writer_exited()
-        worker.snapshot.board.writer_exited()
+        worker.snapshot.shared_state.writer_exited()
         self._free.append(worker.region)
         self.errors.give_back(worker.errors)
         if worker.replace and not self._closed and self.members.get(worker.slot) is worker:

@@ -15,7 +15,7 @@ import msgspec
 from gateway.limiter.outage_memory import OutageMemory
 from gateway.observe.recent_errors import ErrorRing
 from gateway.observe.shared_memory import Region
-from gateway.settings.schema.server import Listener
+from gateway.settings.schema.server import ListenerSettings
 from gateway.supervisor.fork import fork
 from gateway.table.snapshot import Snapshot
 from gateway.worker.channel import (
@@ -76,7 +76,7 @@ class WorkerProcess:
         snapshot: Snapshot,
         region: Region,
         errors: ErrorRing,
-        sockets: list[tuple[Listener, list[socket.socket]]],
+        sockets: list[tuple[ListenerSettings, list[socket.socket]]],
         workers: int = 1,
         outage: OutageMemory | None = None,
     ) -> None:

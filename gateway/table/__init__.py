@@ -1,6 +1,6 @@
-"""The configuration compiled: everything that can be decided before a request arrives, decided."""
+"""The compiled configuration: everything that can be decided before a request arrives."""
 
 from gateway.table.keyring import Caller, Credentials, Key, Keyring, Visitors
-from gateway.table.routes import Envelope, Family, Mode, Route, RouteTable, Sender
+from gateway.table.routes import Envelope, Mode, Route, RouteTable, Sender
 
-__all__ = ["Caller", "Credentials", "Envelope", "Family", "Key", "Keyring", "Mode", "Route", "RouteTable", "Sender", "Visitors"]
+__all__ = ["Caller", "Credentials", "Envelope", "Key", "Keyring", "Mode", "Route", "RouteTable", "Sender", "Visitors"]

@@ -10,28 +10,27 @@ from gateway.kernel.faults import CATALOGUE, Fault, Link
 from gateway.kernel.http.caching import PRIVATE, VARY, varying
 from gateway.kernel.http.path_patterns import parse_prefix
 from gateway.kernel.http.path_safety import spelled
-from gateway.kernel.http.public_urls import UrlMapping, url_mapping
 from gateway.kernel.http.request_headers import FieldFilter
 from gateway.kernel.http.response_headers import FieldRules, Line
 from gateway.settings import Config
-from gateway.settings.schema.routing import HeaderRules
-from gateway.settings.schema.routing import Route as RouteSetting
-from gateway.settings.schema.upstreams import Upstream
+from gateway.settings.schema.routing import HeaderRules, RouteSettings
+from gateway.settings.schema.upstreams import UpstreamSettings
 from gateway.table.keyring import Credentials, Keyring
 from gateway.table.keys import KeyMaker, Made
 from gateway.table.limits import one_tag, plan_windows, tariff
 from gateway.table.limits_route import limits_route
+from gateway.table.public_urls import UrlMapping, url_mapping
 from gateway.table.quotas import Meters
-from gateway.table.reading_law import Places
+from gateway.table.reading_law import ServiceAddresses
 from gateway.table.routes import Envelope, Route, RouteTable, Sender
 
 _FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-prefix", "x-forwarded-port", "forwarded")
-"""What the gateway says of clients, unless a route has a rule for it."""
+"""Fields in which the gateway describes the client, unless a route has a rule for them."""
 _OF_THE_STATUS = frozenset({"content-type", "cache-control", "retry-after", "www-authenticate", "allow", "proxy-status", "location"})
 
 
 def build_faults(config: Config) -> dict[str, Fault]:
-    """The catalogue with the operator's overrides."""
+    """Returns the catalogue of faults with the overrides of the configuration."""
     faults = dict(CATALOGUE)
     for name, override in config.errors.items():
         changes = {field: value for field, value in override if value is not None}
@@ -42,7 +41,7 @@ def build_faults(config: Config) -> dict[str, Fault]:
 
 
 def build_credentials(config: Config) -> Credentials:
-    """The keys of the configuration, and where a request carries one."""
+    """Returns the keys of the configuration, and where a request carries one."""
     keys, maker = config.keys, KeyMaker(config)
     by_digest = {bytes.fromhex(key.secret_sha256): key for key in keys.plain if key.secret_sha256 is not None}
     by_subject = {key.certificate_subject: key for key in keys.plain if key.certificate_subject is not None}
@@ -52,26 +51,26 @@ def build_credentials(config: Config) -> Credentials:
 
 
 def build_routes(config: Config, upstreams: Mapping[str, Sender], faults: dict[str, Fault]) -> RouteTable:
-    """The table of all routes; `upstreams` by id."""
+    """Returns the table of all routes. `upstreams` maps ids to upstreams."""
     maker = _RouteMaker(config, faults)
     routes = [maker.make(route, upstreams[route.upstream]) for route in config.routes]
     path = config.server.limits_path
     privacy, response_set = _privacy(tuple(config.defaults.headers.response.set.items()), config.auth.key.header)
     keyed = _own_set(response_set, privacy)
-    own = () if path is None else (limits_route(path, faults, keyed),)
-    services = {each.id: _places(each) for each in config.upstreams}
+    limits_routes = () if path is None else (limits_route(path, faults, keyed),)
+    services = {each.id: _addresses(each) for each in config.upstreams}
     merges = config.server.paths.empty_segments == "merge"
-    return RouteTable([*routes, *own], keyed, merges=merges, services=services)
+    return RouteTable([*routes, *limits_routes], keyed, merges=merges, services=services)
 
 
-def _places(upstream: Upstream) -> Places:
-    """Where its targets are. The scheme does not count: it is the same service."""
+def _addresses(upstream: UpstreamSettings) -> ServiceAddresses:
+    """The addresses of the targets. The scheme is left out, because it does not change which service is called."""
     urls = [urlsplit(str(target.url)) for target in upstream.targets]
     return tuple(dict.fromkeys((url.netloc.lower(), url.path.rstrip("/")) for url in urls))
 
 
 class _RouteMaker:
-    """Makes routes by the rules of a configuration. Those with the same rules for header fields share a filter."""
+    """Compiles the routes of a configuration. Routes with the same rules for header fields share a filter."""
 
     def __init__(self, config: Config, faults: dict[str, Fault]) -> None:
         self._config = config
@@ -82,9 +81,9 @@ class _RouteMaker:
         self._filters: dict[tuple[bytes, ...], FieldFilter] = {}
         self._rules: dict[tuple[str, ...], FieldRules] = {}
         self._between: dict[tuple[str | None, ...], UrlMapping] = {}
-        self._said: dict[tuple[tuple[Line, ...], str | None], tuple[tuple[Line, ...], ...]] = {}
+        self._response_lines: dict[tuple[tuple[Line, ...], str | None], tuple[tuple[Line, ...], ...]] = {}
 
-    def make(self, route: RouteSetting, upstream: Sender) -> Route:
+    def make(self, route: RouteSettings, upstream: Sender) -> Route:
         config = self._config
         envelope, timeouts = config.envelope_of(route), config.timeouts_of(route)
         plan = config.plan_of(route) if route.auth == "none" else None
@@ -137,7 +136,7 @@ class _RouteMaker:
             known = self._filters[withheld] = FieldFilter(withheld)
         return known
 
-    def _ways(self, route: RouteSetting, host: str | None) -> UrlMapping:
+    def _ways(self, route: RouteSettings, host: str | None) -> UrlMapping:
         stripped, added = (route.rewrite.strip_prefix or "").rstrip("/"), (route.rewrite.add_prefix or "").rstrip("/")
         alike = (route.upstream, host, stripped, added)
         known = self._between.get(alike)
@@ -148,10 +147,10 @@ class _RouteMaker:
 
     def _responses(self, response_set: tuple[Line, ...], key_field: str | None) -> tuple[tuple[Line, ...], ...]:
         """`privacy`, `response_set` and `own_set` of a route."""
-        known = self._said.get((response_set, key_field))
+        known = self._response_lines.get((response_set, key_field))
         if known is None:
             privacy, merged = _privacy(response_set, key_field)
-            known = self._said[response_set, key_field] = (privacy, merged, _own_set(merged, privacy))
+            known = self._response_lines[response_set, key_field] = (privacy, merged, _own_set(merged, privacy))
         return known
 
     def _rules_without(self, removed: tuple[str, ...]) -> FieldRules:
@@ -162,22 +161,27 @@ class _RouteMaker:
 
 
 def _privacy(response_set: tuple[Line, ...], key_field: str | None) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
-    """What replies of a route say to caches, and `response_set` with that in it. `key_field` is None where no key is asked for."""
+    """Returns the caching fields of a route's replies, and `response_set` merged with them.
+
+    `key_field` is None where no key is required.
+    """
     if key_field is None:
         return (), response_set
     names = {name.lower() for name, _ in response_set}
-    said = tuple(line for line in ((VARY, key_field), PRIVATE) if line[0].lower() not in names)
+    privacy_lines = tuple(line for line in ((VARY, key_field), PRIVATE) if line[0].lower() not in names)
     merged = tuple((name, varying(value, key_field) if name.lower() == "vary" else value) for name, value in response_set)
-    return said, merged
+    return privacy_lines, merged
 
 
 def _own_set(response_set: tuple[Line, ...], privacy: tuple[Line, ...]) -> tuple[Line, ...]:
-    """What of `response_set` and `privacy` the gateway's own replies have: all but what their status decides."""
+    """The fields of `response_set` and `privacy` that the gateway's own replies carry: all but those decided by the
+    status.
+    """
     return tuple(line for line in response_set + privacy if line[0].lower() not in _OF_THE_STATUS)
 
 
 def _spelled(path: str) -> str:
-    """A path of the configuration as it stands in a URL."""
+    """Returns a path of the configuration in the spelling of a URL."""
     return "".join(f"/{spelled(segment)}" for segment in parse_prefix(path)) if path else ""
 
 
@@ -186,7 +190,7 @@ def _stands_in(name: str, ruled: set[str]) -> bool:
 
 
 def _withheld(config: Config, request: HeaderRules, passthrough: bool) -> list[bytes]:
-    """Request fields of clients that stay here, on top of those that always do."""
+    """Request fields of clients that are not forwarded, in addition to those that never are."""
     auth = config.auth
     names = [
         *(auth.key.header, auth.organization_header, config.observability.request_id.header, "X-Request-Id", "traceparent"),

@@ -1,4 +1,4 @@
-"""Who may call: keys by the SHA-256 of their secret."""
+"""The callers of the configuration: keys, found by the SHA-256 of their secret."""
 
 from hashlib import sha256
 from ipaddress import IPv6Address, IPv6Network, ip_address
@@ -17,17 +17,18 @@ from gateway.kernel.faults import (
 )
 from gateway.kernel.limits.ratelimit_headers import limit_fields
 from gateway.kernel.limits.token_bucket import Claim, Window, claim
+from gateway.kernel.memo import Memo
 
 T = TypeVar("T", contravariant=True)
 
 
 class Caller(msgspec.Struct, frozen=True, eq=False):
-    """Who sent a request, as far as the gateway cares: a key on behalf of an organisation, or an address on an open route.
+    """The sender of a request: a key on behalf of an organisation, or a client address on an open route.
 
     `id` goes to the log, `bucket` and `organization_bucket` (hashes, never the secret) to the limiter's store, `head`
     (complete header lines that say who calls) to the upstream. `claim` is what a call needs where the route asks for
-    nothing more, `look` the same at no cost. `routes` and `methods` are None when all are allowed. `several` says that its
-    key has other organisations, too.
+    nothing more, `peek` the same at no cost. `routes` and `methods` are None when all are allowed. `several` says that
+    its key has other organisations, too.
     """
 
     id: str
@@ -36,7 +37,7 @@ class Caller(msgspec.Struct, frozen=True, eq=False):
     bucket: str
     organization_bucket: str
     claim: Claim
-    look: Claim
+    peek: Claim
     head: bytes
     routes: frozenset[str] | None = None
     methods: frozenset[str] | None = None
@@ -44,7 +45,7 @@ class Caller(msgspec.Struct, frozen=True, eq=False):
 
 
 ONE_TAG = "all"
-"""The hash tag of everything, where something is shared by everybody."""
+"""The hash tag of all buckets, where all callers share one of them."""
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -61,7 +62,7 @@ class Key(msgspec.Struct, frozen=True):
 
 
 class Known(Protocol[T]):
-    """Keys by what shows them, None where nobody has shown that."""
+    """Maps the proof of a key (a digest or a certificate subject) to the key, or to None for an unknown proof."""
 
     def __getitem__(self, shown: T, /) -> Key | None: ...
 
@@ -69,23 +70,23 @@ class Known(Protocol[T]):
 class Keyring:
     """Finds the key for a secret.
 
-    Look-up goes by digest: how long it takes depends on the digest of what was sent, which tells nothing about the
-    digest or the secret of any key.
+    The look-up is by digest. Its duration depends on the digest of the given secret only, so it reveals nothing about
+    the digest or the secret of any key.
     """
 
     __slots__ = ("_by_digest", "_by_id", "_by_subject")
 
     def __init__(self, keys: Known[bytes], certified: Known[str], named: Known[str]) -> None:
-        """`keys` by the digest of their secret, `certified` by the subject of a certificate that does instead, `named` by their id."""
+        """Takes the keys by the digest of their secret, by the subject of their certificate, and by their id."""
         self._by_digest = keys
         self._by_subject = certified
         self._by_id = named
 
     def named(self, key_id: str) -> Key | None:
-        """For operators, who never know a secret."""
+        """Returns the key with this id, for operators, who do not know secrets."""
         return self._by_id[key_id]
 
-    def find(self, secret: str, organization: str | None, wall_s: float) -> Caller:
+    def find(self, secret: str, organization: str | None, wall_s: float, _client: str = "") -> Caller:
         """The caller that `secret` stands for, on behalf of `organization` (None: the key's default one).
 
         Raises GatewayError: KEY_UNKNOWN, KEY_EXPIRED, KEY_DISABLED, ORGANIZATION_FORBIDDEN or ORGANIZATION_DISABLED.
@@ -95,7 +96,7 @@ class Keyring:
             raise GatewayError(KEY_UNKNOWN)
         return speaking_for(key, organization, wall_s)
 
-    def certified(self, subject: str, organization: str | None, wall_s: float) -> Caller:
+    def certified(self, subject: str, organization: str | None, wall_s: float, _client: str = "") -> Caller:
         """The caller whose certificate says `subject`. Raises what `find` raises, KEY_MISSING when there is no such caller."""
         key = self._by_subject[subject]
         if key is None:
@@ -117,7 +118,7 @@ def speaking_for(key: Key, organization: str | None, wall_s: float) -> Caller:
 
 
 class Credentials(msgspec.Struct, frozen=True):
-    """Where credentials stand in a request, and what they are checked against."""
+    """Where a request carries its credentials, and the keyring they are checked against."""
 
     keyring: Keyring
     key_header: str
@@ -133,34 +134,34 @@ class Visitors:
     REMEMBERED = 4096
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], Caller] = {}
+        self._known: Memo[tuple[str, str], Caller] = Memo(self.REMEMBERED)
 
     def find(self, address: str, plan: str, windows: tuple[Window, ...], tag: str | None = None) -> Caller:
-        """The caller for a client at `address` (numeric, or a socket's path). `tag` is as for `bucket_name`."""
+        """Returns the caller for a client at `address` (numeric, or a socket's path). `tag` is as for `bucket_name`."""
         known = self._known.get((address, plan))
         if known is not None and known.claim.windows is windows:
             return known
-        if len(self._known) >= self.REMEMBERED:
-            self._known.clear()
         bucket = bucket_name(tag, bucket_of(f"{plan} {network_of(address)}"))
         fields = limit_fields([window for window in windows if not window.shadow])
         caller = Caller("anonymous", None, plan, bucket, bucket, claim(bucket, windows, 1, fields), claim(bucket, windows, 0, fields), b"")
-        self._known[address, plan] = caller
-        return caller
+        return self._known.keep((address, plan), caller)
 
 
 def bucket_name(tag: str | None, owner: str = "") -> str:
-    """A bucket in the store. `tag` decides on which node of a cluster it lies, None leaves that to the owner."""
+    """Returns the name of a bucket in the store.
+
+    `tag` decides on which node of a cluster the bucket lies; None derives that from the owner.
+    """
     return f"{{{owner}}}" if tag is None else f"{{{tag}}}:{owner}".removesuffix(":")
 
 
 def bucket_of(owner: str) -> str:
-    """What the store knows the owner of a bucket by: a hash, so that nothing about callers can be read there."""
+    """Returns the name of an owner in the store: a hash, so that the store reveals nothing about callers."""
     return sha256(owner.encode()).hexdigest()[:32]
 
 
 def network_of(address: str) -> str:
-    """Of a client: its address, an IPv6 one's /64; what is no address stays as it is."""
+    """Returns the address of an IPv4 client, the /64 network of an IPv6 client, and any other text unchanged."""
     try:
         parsed = ip_address(address)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Keys of the configuration compiled one by one, when somebody comes with them: most of many may never come."""
+"""Keys of the configuration, each compiled when it is first used, because most of many keys may never be used."""
 
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
@@ -6,27 +6,28 @@ from typing import TypeVar
 
 from gateway.kernel.limits.ratelimit_headers import Fields
 from gateway.kernel.limits.token_bucket import Claim, Window
+from gateway.kernel.memo import Memo
 from gateway.settings import Config
-from gateway.settings.schema.access import Key as KeySetting
+from gateway.settings.schema.access import KeySettings
 from gateway.settings.schema.limits import KeyLimit
 from gateway.table.keyring import Caller, Key, bucket_name, bucket_of
-from gateway.table.limits import Tags, claim_of, key_windows, organization_windows, plan_windows, shadows_last, told
+from gateway.table.limits import Tags, claim_of, key_windows, organization_windows, plan_windows, reply_fields, shadows_last
 
 T = TypeVar("T")
 MOST_MADE = 4096
-"""Keys that are kept once they were made, some 3 KB each."""
+"""Compiled keys that are remembered, about 3 KB each."""
 
 
-class Made(dict[T, Key | None]):
-    """Keys by what shows them, made from their settings when they are first asked for. `find` gives the setting, None for nobody.
+class Made(Memo[T, Key | None]):
+    """Maps proofs to keys that are compiled on first use. `find` returns the settings of a key, None if there is none.
 
-    A dict that fills itself, up to a bound: a key that was seen before costs one look-up.
+    Fills itself up to a bound, so that a key that was used before costs one look-up.
     """
 
     __slots__ = ("_find", "_make")
 
-    def __init__(self, find: Callable[[T], KeySetting | None], make: Callable[[KeySetting], Key]) -> None:
-        super().__init__()
+    def __init__(self, find: Callable[[T], KeySettings | None], make: Callable[[KeySettings], Key]) -> None:
+        super().__init__(MOST_MADE)
         self._find = find
         self._make = make
 
@@ -34,14 +35,11 @@ class Made(dict[T, Key | None]):
         setting = self._find(shown)
         if setting is None:
             return None
-        if len(self) >= MOST_MADE:
-            self.clear()
-        made = self[shown] = self._make(setting)
-        return made
+        return self.keep(shown, self._make(setting))
 
 
 class KeyMaker:
-    """Makes keys by the rules of a configuration: its plans, organisations and routes."""
+    """Compiles keys with the plans, organisations and routes of a configuration."""
 
     def __init__(self, config: Config) -> None:
         self._names = config.auth.caller_headers
@@ -52,11 +50,11 @@ class KeyMaker:
         self._organizations = organization_windows(config)
         self._tags = Tags(config)
         self._stored = config.key_store is not None
-        self._windows: dict[tuple[str, tuple[KeyLimit, ...], str | None], tuple[tuple[Window, ...], Fields]] = {}
-        self._allowed: dict[tuple[str, ...], frozenset[str]] = {}
+        self._windows: Memo[tuple[str, tuple[KeyLimit, ...], str | None], tuple[tuple[Window, ...], Fields]] = Memo(MOST_MADE)
+        self._allowed: Memo[tuple[str, ...], frozenset[str]] = Memo(MOST_MADE)
 
-    def make(self, setting: KeySetting) -> Key:
-        """`setting` names plans and organisations that there are."""
+    def make(self, setting: KeySettings) -> Key:
+        """Compiles a key whose plan and organisations exist."""
         methods = None if setting.methods is None else frozenset(setting.methods) | ({"HEAD"} if "GET" in setting.methods else frozenset())
         tag = self._tags.of(setting)
         bucket = bucket_name(tag, bucket_of(self._owner(setting)))
@@ -65,22 +63,25 @@ class KeyMaker:
         several = len(setting.organizations) > 1
         for organization in setting.organizations or (None,):
             shared = bucket if organization is None else bucket_name(tag, bucket_of(f"organization {organization}"))
-            claim, look = self._claims(setting, organization, bucket, shared)
+            claim, peek = self._claims(setting, organization, bucket, shared)
             head = self._head(setting, organization)
             callers[organization] = Caller(
-                setting.id, organization, setting.plan, bucket, shared, claim, look, head, allowed, methods, several
+                setting.id, organization, setting.plan, bucket, shared, claim, peek, head, allowed, methods, several
             )
         callers[None] = next(iter(callers.values()))
         return Key(setting.id, callers, setting.disabled, self._disabled, setting.expires.timestamp() if setting.expires else None)
 
-    def _owner(self, setting: KeySetting) -> str:
-        """Of the bucket: a key that may get another secret takes it along."""
+    def _owner(self, setting: KeySettings) -> str:
+        """The owner of the bucket. A stored key keeps its bucket when it gets another secret."""
         if self._stored:
             return f"id {setting.id}"
         return f"key {setting.secret_sha256}" if setting.secret_sha256 is not None else f"certificate {setting.certificate_subject}"
 
-    def _head(self, setting: KeySetting, organization: str | None) -> bytes:
-        """How the upstream is told who calls. A service that speaks this API itself reads the organisation where clients write it."""
+    def _head(self, setting: KeySettings, organization: str | None) -> bytes:
+        """The header lines that name the caller to the upstream.
+
+        The organisation is also sent in the field that clients use, for services that read it there.
+        """
         about: Mapping[str, str | None] = {
             self._names.id: setting.id,
             self._names.organization: organization,
@@ -89,15 +90,13 @@ class KeyMaker:
         }
         return "".join(f"{name}: {value}\r\n" for name, value in about.items() if value is not None).encode("latin-1")
 
-    def _claims(self, setting: KeySetting, organization: str | None, bucket: str, organization_bucket: str) -> tuple[Claim, Claim]:
-        """For a call, and for a look."""
+    def _claims(self, setting: KeySettings, organization: str | None, bucket: str, organization_bucket: str) -> tuple[Claim, Claim]:
+        """The claims for a call and for reading the limits at no cost."""
         alike = (setting.plan, setting.limits, organization)
         if alike not in self._windows:
-            if len(self._windows) >= MOST_MADE:
-                self._windows.clear()
-            own = key_windows(self._plans[setting.plan], setting)
-            windows = shadows_last(own + self._organizations.get(organization or "", ()))
-            self._windows[alike] = (windows, told(windows))
+            limits_routes = key_windows(self._plans[setting.plan], setting)
+            windows = shadows_last(limits_routes + self._organizations.get(organization or "", ()))
+            self._windows.keep(alike, (windows, reply_fields(windows)))
         windows, fields = self._windows[alike]
         one, none = (claim_of(bucket, organization_bucket, windows, cost, fields) for cost in (1, 0))
         return one, none
@@ -106,7 +105,5 @@ class KeyMaker:
         if patterns is None:
             return None
         if patterns not in self._allowed:
-            if len(self._allowed) >= MOST_MADE:
-                self._allowed.clear()
-            self._allowed[patterns] = frozenset(route for route in self._routes if any(fnmatchcase(route, one) for one in patterns))
+            self._allowed.keep(patterns, frozenset(route for route in self._routes if any(fnmatchcase(route, one) for one in patterns)))
         return self._allowed[patterns]

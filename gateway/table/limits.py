@@ -1,10 +1,10 @@
-"""Whose buckets a call is charged to, and how much.
+"""Which buckets a call is charged to, and how much.
 
-Each limit has one bucket for each of its owners: a key (or an address), an organisation, or the route itself. All the
-buckets of one claim have one hash tag, because a cluster of Redis runs a script on one node only. It is the organisation,
-which its keys share, and the key where there is none. Organisations that one key may act for share a tag, and a
-route's bucket, which everybody meets, puts all of them under one. Of keys that are kept in Redis nobody knows beforehand which
-organisations they will join: where organisations have buckets all are under one tag, otherwise each key is by itself.
+Each limit has one bucket for each of its owners: a key (or an address), an organisation, or the route itself. All
+buckets of one claim have the same hash tag, because a Redis Cluster runs a script on one node only. The tag is derived
+from the organisation, or from the key if it has none. Organisations that share a key share a tag, and a limit with a
+bucket for a whole route puts all callers under one tag. For keys stored in Redis the organisations are not known
+beforehand: if organisations have buckets, all keys share one tag, otherwise each key has its own.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping
 from gateway.kernel.limits.quota import Posting
 from gateway.kernel.limits.ratelimit_headers import Fields, limit_fields
 from gateway.kernel.limits.token_bucket import Claim, Window
+from gateway.kernel.memo import Memo
 from gateway.settings import Config
-from gateway.settings.schema.access import Key
+from gateway.settings.schema.access import KeySettings
 from gateway.settings.schema.limits import Limit
-from gateway.settings.schema.routing import Route
+from gateway.settings.schema.routing import RouteSettings
 from gateway.table.keyring import ONE_TAG, Caller, bucket_name, bucket_of
 from gateway.table.quotas import Metering, Meters
 
@@ -24,9 +25,9 @@ MAX_CLAIMS = 8192
 
 
 class Tariff:
-    """What a route asks beyond its callers' own limits: `costs` and `limits` by method, and what it does to their meters.
+    """The demands of a route beyond its callers' own limits: `costs` and `limits` by method, and changes of meters.
 
-    Remembers the claims it made.
+    Remembers the claims that it made.
     """
 
     __slots__ = ("_known", "_metering", "costs", "limits")
@@ -35,34 +36,31 @@ class Tariff:
         self.costs = costs
         self.limits = limits
         self._metering = metering
-        self._known: dict[tuple[Caller, str], Claim] = {}
+        self._known: Memo[tuple[Caller, str], Claim] = Memo(MAX_CLAIMS)
 
     def claim(self, caller: Caller, method: str) -> Claim:
-        """For a call of `caller` with one of the route's methods."""
+        """Returns the claim of a call of `caller` with one of the route's methods."""
         known = self._known.get((caller, method))
         if known is not None:
             return known
-        if len(self._known) >= MAX_CLAIMS:
-            self._known.clear()
         windows = shadows_last([*caller.claim.windows, *self.limits[method]])
         postings = self.postings(caller, method)
-        made = claim_of(caller.bucket, caller.organization_bucket, windows, self.costs[method], told(windows), postings)
-        self._known[caller, method] = made
-        return made
+        made = claim_of(caller.bucket, caller.organization_bucket, windows, self.costs[method], reply_fields(windows), postings)
+        return self._known.keep((caller, method), made)
 
     def charges(self, method: str) -> frozenset[tuple[str, str]]:
-        """What a call with that method takes from meters, whoever calls: names of meters, each with its plan or organisation."""
+        """The names of the meters that a call with that method charges, each with its plan or organisation."""
         return frozenset() if self._metering is None else self._metering.charges(method)
 
     def postings(self, caller: Caller, method: str) -> tuple[Posting, ...]:
-        """What such a call does to meters."""
+        """The changes of meters that such a call makes."""
         return () if self._metering is None else self._metering.postings(caller, method)
 
 
 def claim_of(
     bucket: str, organization_bucket: str, windows: tuple[Window, ...], cost: int, fields: Fields, postings: tuple[Posting, ...] = ()
 ) -> Claim:
-    """A claim on the buckets that a key and its organisation have, and on those of routes."""
+    """Returns a claim on the buckets of a key, its organisation and a route."""
     buckets = {"key": bucket, "organization": organization_bucket, "route": bucket_name(ONE_TAG)}
     return Claim(tuple([f"{buckets[window.owner]}:{window.id}" for window in windows]), windows, cost, fields, postings)
 
@@ -71,13 +69,13 @@ def shadows_last(windows: Iterable[Window]) -> tuple[Window, ...]:
     return tuple(sorted(windows, key=lambda window: window.shadow))
 
 
-def told(windows: tuple[Window, ...]) -> Fields:
-    """What replies say of the limits, whatever is left of them. Shadows are not told."""
+def reply_fields(windows: tuple[Window, ...]) -> Fields:
+    """The constant part of the rate limit fields of replies. Shadow limits are left out."""
     return limit_fields([window for window in windows if not window.shadow])
 
 
-def tariff(route: Route, meters: Meters) -> Tariff | None:
-    """None for a route that asks for nothing of its own."""
+def tariff(route: RouteSettings, meters: Meters) -> Tariff | None:
+    """Returns the tariff of a route, None for a route without demands of its own."""
     methods = route.match.served
     costs = {method: route.cost_of(method) for method in methods}
     metering = meters.moved_by(route.id, methods)
@@ -86,13 +84,13 @@ def tariff(route: Route, meters: Meters) -> Tariff | None:
     return Tariff(costs, {method: route_windows(route, method) for method in methods}, metering)
 
 
-def route_windows(route: Route, method: str) -> tuple[Window, ...]:
-    """What the route asks of a call on top of its caller's own."""
+def route_windows(route: RouteSettings, method: str) -> tuple[Window, ...]:
+    """The windows of the route for a call with this method."""
     return tuple(_window(limit, f"route/{route.id}/{limit.id}") for limit in route.limits_of(method))
 
 
 def plan_windows(config: Config) -> dict[str, tuple[Window, ...]]:
-    """By id of the plan."""
+    """Returns the windows of each plan by its id."""
     return {
         plan.id: shadows_last(
             _window(limit, limit.id if limit.scope == "key" else f"organization/{plan.id}/{limit.id}") for limit in plan.limits
@@ -101,8 +99,8 @@ def plan_windows(config: Config) -> dict[str, tuple[Window, ...]]:
     }
 
 
-def key_windows(plan: tuple[Window, ...], key: Key) -> tuple[Window, ...]:
-    """What a key meets whose plan has the windows `plan`: its own limits come in place of the plan's of the same id, or after them."""
+def key_windows(plan: tuple[Window, ...], key: KeySettings) -> tuple[Window, ...]:
+    """Returns the windows of a key: its own limits replace those of the plan with the same id, or follow them."""
     if not key.limits:
         return plan
     own = {limit.id: _window(limit, limit.id) for limit in key.limits}
@@ -110,7 +108,7 @@ def key_windows(plan: tuple[Window, ...], key: Key) -> tuple[Window, ...]:
 
 
 def organization_windows(config: Config) -> dict[str, tuple[Window, ...]]:
-    """By id of the organisation."""
+    """Returns the windows of each organisation by its id."""
     return {each.id: tuple(_window(limit, f"organization/{limit.id}") for limit in each.limits) for each in config.organizations}
 
 
@@ -120,7 +118,7 @@ def _window(limit: Limit, name: str) -> Window:
 
 
 class Tags:
-    """Hash tags, from the organisations that keys belong to."""
+    """Derives hash tags from the organisations that keys belong to."""
 
     def __init__(self, config: Config) -> None:
         self._stored = config.key_store is not None
@@ -130,8 +128,8 @@ class Tags:
             for organization in key.organizations:
                 self._join(key.organizations[0], organization)
 
-    def of(self, key: Key) -> str | None:
-        """None when the key's bucket is its own."""
+    def of(self, key: KeySettings) -> str | None:
+        """Returns the hash tag of a key, None if its bucket has a tag of its own."""
         if self._one is not None or self._stored or not key.organizations:
             return self._one
         return bucket_of(f"organization {self._find(key.organizations[0])}")
@@ -147,7 +145,7 @@ class Tags:
 
 
 def _organizations_share(config: Config) -> bool:
-    """Whether a limit or a quota has buckets that several keys share."""
+    """Whether some limit or quota has a bucket that several keys share."""
     limits: list[Limit] = [limit for each in config.plans for limit in each.limits]
     limits += [limit for each in config.routes for limit in each.limits]
     limits += [limit for each in config.organizations for limit in each.limits]
@@ -158,5 +156,5 @@ def _organizations_share(config: Config) -> bool:
 
 
 def one_tag(config: Config) -> str | None:
-    """The tag of all buckets, where a limit is shared by all callers of a route."""
+    """Returns the tag of all buckets if some limit is shared by all callers of a route, otherwise None."""
     return ONE_TAG if any(limit.scope == "route" for route in config.routes for limit in route.limits) else None

@@ -1,18 +1,21 @@
-"""The route that the gateway itself answers, and no upstream: where callers look up their limits."""
+"""The route on which the gateway itself reports the limits of a caller."""
 
 from gateway.kernel.faults import Fault
-from gateway.kernel.http.public_urls import UrlMapping
 from gateway.kernel.http.request_headers import FieldFilter
 from gateway.kernel.http.response_headers import FieldRules, Line
 from gateway.settings.schema.config import LIMITS_ROUTE
 from gateway.table.limits import Tariff
+from gateway.table.public_urls import UrlMapping
 from gateway.table.routes import Envelope, Route
 
 _METHODS = ("GET", "HEAD")
 
 
 def limits_route(path: str, faults: dict[str, Fault], own_set: tuple[Line, ...] = ()) -> Route:
-    """At no cost: what its callers meet are their own limits. `own_set` is on its replies. What is about upstreams has no meaning."""
+    """Returns the route.
+
+    A call costs nothing, `own_set` is added to replies, and fields about upstreams have no meaning.
+    """
     return Route(
         id=LIMITS_ROUTE,
         pattern=path,

@@ -1,4 +1,4 @@
-"""Which quotas and limits of concurrency a call meets, and what it does to them."""
+"""Which quotas and concurrency limits apply to a call, and how the call changes them."""
 
 from collections.abc import Iterable, Mapping
 
@@ -12,9 +12,9 @@ from gateway.table.keyring import Caller
 
 
 class Metering:
-    """What the calls of one route do to meters: `plans` by plan and method, `organizations` by id.
+    """How the calls of one route change meters: `plans` by plan and method, `organizations` by id.
 
-    The postings' keys lack their owner.
+    The keys of the postings are completed with their owner in `postings`.
     """
 
     __slots__ = ("_organizations", "_plans")
@@ -24,14 +24,14 @@ class Metering:
         self._organizations = organizations
 
     def charges(self, method: str) -> frozenset[tuple[str, str]]:
-        """Keys of the postings of a call with that method that take something, each with its plan or organisation."""
+        """The keys of the postings of a call with that method that charge a meter, each with its plan or organisation."""
         plans = {
             (plan, each.key) for (plan, known), found in self._plans.items() for each in found if known == method and each.act == "charge"
         }
         return frozenset(plans | {(organization, each.key) for organization, each in self._organizations.items()})
 
     def postings(self, caller: Caller, method: str) -> tuple[Posting, ...]:
-        """Of a call of `caller`."""
+        """Returns the postings of a call of `caller`."""
         found = list(self._plans.get((caller.plan, method), ()))
         if (shared := self._organizations.get(caller.organization or "")) is not None:
             found.append(shared)
@@ -40,7 +40,7 @@ class Metering:
 
 
 class Meters:
-    """All that there are. `faults` is the catalogue with the operator's overrides."""
+    """All meters of a configuration. `faults` is the catalogue with the operator's overrides."""
 
     def __init__(self, config: Config, faults: Mapping[str, Fault]) -> None:
         exceeded = faults.get(CONCURRENCY_EXCEEDED.name, CONCURRENCY_EXCEEDED)
@@ -62,13 +62,13 @@ class Meters:
         }
 
     def moved_by(self, route: str, methods: Iterable[str]) -> Metering | None:
-        """What the calls of the route with that id do, None when they do nothing."""
+        """Returns how calls of the route with that id change meters, None if they do not."""
         plans: dict[tuple[str, str], tuple[Posting, ...]] = {}
         for plan, quotas in self._quotas.items():
             for method in methods:
-                postings = [_posting(meter) for quota, meter in quotas if any(calls.hold(route, method) for calls in quota.charge)]
+                postings = [_posting(meter) for quota, meter in quotas if any(calls.includes(route, method) for calls in quota.charge)]
                 postings += [
-                    _posting(meter, "release") for quota, meter in quotas if any(c.hold(route, method) for c in quota.release or ())
+                    _posting(meter, "release") for quota, meter in quotas if any(c.includes(route, method) for c in quota.release or ())
                 ]
                 postings += [_posting(meter) for meter in self._concurrency[plan]]
                 if postings:
@@ -77,7 +77,7 @@ class Meters:
 
 
 def _posting(meter: Meter, act: Act = "charge") -> Posting:
-    """A quota that becomes one of another kind begins anew: calls are no bytes."""
+    """Makes a posting. Its key names the kind, so that a quota that changes its kind starts from zero."""
     return Posting(f"{meter.kind}/{meter.id}", meter, act)
 
 
@@ -99,7 +99,10 @@ def _meter(quota: Quota, plan: str, spent: Fault) -> Meter:
 
 
 def _fault(quota: Quota, spent: Fault) -> Fault:
-    """The row in force with the quota's own words. A message that an operator wrote for all quotas stays."""
+    """The fault of a spent quota with the texts of that quota.
+
+    A message that an operator wrote for all quotas stays.
+    """
     own = spent.message != QUOTA_SPENT.message
     return msgspec.structs.replace(
         spent,

@@ -1,17 +1,18 @@
-"""No reading of a path gets around a route.
+"""Refuses paths that some service could read as a path of a stricter route.
 
-Law: a request is served by the route that its path spells only if no reading of that path (`kernel/http/path_readings.py`) leads to a
-route that asks for more: a key, a route that this key may not use, or a limit, a quota or a cost that the matched one has not.
-The same holds for a more specific route of the same path that lacks the method, so that no method falls through to a route
-that asks for less. HEAD goes with GET. What is refused is refused for everybody, with a key or without one:
+Law: a request is served by the route that its path spells only if no reading of that path (`table/path_readings.py`)
+leads to a route that asks for more: a key, a route that this key may not use, or a limit, a quota or a cost that the
+matched one has not. The same holds for a more specific route of the same path that lacks the method, so that no method
+falls through to a route that asks for less. HEAD goes with GET. What is refused is refused for everybody, with a key or
+without one:
 
     405/1006   the stricter route has the path and not the method; Allow names those that there are before another route's turn
     403/1003   the key may not use the stricter route
     400/1001   the path can be read as one of the stricter route, or in more ways than can be compared
 
-What the service gets counts too: where routes of one service rewrite paths, a route must not lead to what a more specific one
-guards. There only keys and the routes of keys are compared, since several ways to one path, each with limits of its own, are
-what rewriting is for. Of two routes that lead to a path equally well each is right.
+What the service gets counts too: where routes of one service rewrite paths, a route must not lead to what a more
+specific one guards. There only keys and the routes of keys are compared, since several ways to one path, each with
+limits of its own, are what rewriting is for. Of two routes that lead to a path equally well each is right.
 
 Routes whose demands nobody exceeds cost a request nothing: that is decided when the table is made.
 """
@@ -21,14 +22,15 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, ROUTE_FORBIDDEN, GatewayError
 from gateway.kernel.http.path_safety import merged
+from gateway.kernel.memo import Memo
 from gateway.table.requirements import Demand
 from gateway.table.rival_routes import Rival, Rivals, image_of, pattern_of
 
 if TYPE_CHECKING:
     from gateway.table.routes import Route
 
-Places: TypeAlias = tuple[tuple[str, str], ...]
-"""Of the targets of an upstream: `host:port`, and the path of the URL without a slash at its end."""
+ServiceAddresses: TypeAlias = tuple[tuple[str, str], ...]
+"""The targets of an upstream: `host:port`, and the path of the URL without a slash at its end."""
 
 _MOST_KNOWN = 1024
 _LONGEST_KNOWN = 256
@@ -40,11 +42,11 @@ _LEADS_ELSEWHERE = "The path leads to what another route guards. Use that route,
 
 
 class Law:
-    """Compares the route that was matched with its rivals."""
+    """Compares a matched route with the other routes that readings of the path lead to."""
 
-    __slots__ = ("_contested", "_demands", "_guarded", "_permitted", "_places", "_rivals", "_services")
+    __slots__ = ("_addresses", "_contested", "_demands", "_guarded", "_permitted", "_rivals", "_services")
 
-    def __init__(self, routes: "Iterable[Route]", services: Mapping[str, Places]) -> None:
+    def __init__(self, routes: "Iterable[Route]", services: Mapping[str, ServiceAddresses]) -> None:
         routes = tuple(routes)
         self._rivals = Rivals()
         for route in routes:
@@ -52,55 +54,57 @@ class Law:
         known: dict[Demand, Demand] = {}
         self._demands = {route: known.setdefault(demand, demand) for route in routes for demand in (Demand(route),)}
         self._contested = {demand for demand in known if any(other.may_exceed(demand) for other in known)}
-        self._places = {
+        self._addresses = {
             route: services.get(route.upstream.id, ((route.upstream.id, ""),)) for route in routes if route.upstream is not None
         }
         self._services = self._rewritten()
-        self._guarded = {origin for route, places in self._places.items() if not route.open for origin, _ in places}
-        self._permitted: dict[tuple[str, str], list[Rival]] = {}
+        self._guarded = {origin for route, addresses in self._addresses.items() if not route.open for origin, _ in addresses}
+        self._permitted: Memo[tuple[str, str], list[Rival]] = Memo(_MOST_KNOWN)
 
     def is_clear(self, route: "Route", method: str, path: str) -> bool:
-        """Whether `hold` has no objection."""
+        """Whether `check` would raise nothing."""
         try:
-            self.hold(route, method, path)
+            self.check(route, method, path)
         except GatewayError:
             return False
         return True
 
-    def hold(self, route: "Route", method: str, path: str) -> None:
-        """Raises GatewayError METHOD_NOT_ALLOWED, MALFORMED_PATH or ROUTE_FORBIDDEN when a rival of `route` asks everybody for more."""
+    def check(self, route: "Route", method: str, path: str) -> None:
+        """Raises GatewayError METHOD_NOT_ALLOWED, MALFORMED_PATH or ROUTE_FORBIDDEN when a rival of `route` asks
+        everybody for more.
+        """
         demand = self._demands[route]
         if demand in self._contested and route.upstream is not None:
-            self._refuse(self._rivals_of(route, method, path), lambda rival: self._demands[rival].exceeds(demand, method), _otherwise)
+            self._reject(self._rivals_of(route, method, path), lambda rival: self._demands[rival].exceeds(demand, method), _otherwise)
         if route.open and self._services:
-            self._refuse(self._behind(route, method, path), lambda rival: not rival.open, _elsewhere)
+            self._reject(self._behind(route, method, path), lambda rival: not rival.open, _elsewhere)
 
     def permit(self, allowed: frozenset[str], route: "Route", method: str, path: str) -> None:
-        """Raises GatewayError ROUTE_FORBIDDEN, METHOD_NOT_ALLOWED or MALFORMED_PATH when a rival of `route` is not among `allowed`."""
+        """Raises GatewayError ROUTE_FORBIDDEN, METHOD_NOT_ALLOWED or MALFORMED_PATH when a rival of `route` is not
+        among `allowed`.
+        """
         if route.upstream is None:
             return
         found = self._permitted.get((method, path))
         if found is None:
             found = [*self._rivals_of(route, method, path), *self._behind(route, method, path)]
             if len(path) <= _LONGEST_KNOWN:
-                if len(self._permitted) >= _MOST_KNOWN:
-                    self._permitted.clear()
-                self._permitted[method, path] = found
+                self._permitted.keep((method, path), found)
         if found:
-            self._refuse(found, lambda rival: not (rival.open or rival.upstream is None or rival.id in allowed), _forbidden)
+            self._reject(found, lambda rival: not (rival.open or rival.upstream is None or rival.id in allowed), _forbidden)
 
     def _rivals_of(self, route: "Route", method: str, path: str) -> list[Rival]:
         return _few(self._rivals.of(route, method, path))
 
     def _behind(self, route: "Route", method: str, path: str) -> list[Rival]:
-        """Rivals for what the service gets."""
+        """Rivals by the path that the service gets."""
         found: list[Rival] = []
-        for origin, base in self._places.get(route, ()):
+        for origin, base in self._addresses.get(route, ()):
             if origin in self._services and origin in self._guarded:
                 found += _few(self._services[origin].of(route, method, base + route.upstream_path(merged(path)) or "/", ties=False))
         return found
 
-    def _refuse(self, rivals: list[Rival], asks_more: "Callable[[Route], bool]", error: Callable[[], GatewayError]) -> None:
+    def _reject(self, rivals: list[Rival], asks_more: "Callable[[Route], bool]", error: Callable[[], GatewayError]) -> None:
         stricter = [rival for rival in rivals if asks_more(rival.route)]
         if any(rival.serves for rival in stricter):
             raise error()
@@ -109,10 +113,10 @@ class Law:
             raise GatewayError(METHOD_NOT_ALLOWED, allow=", ".join(sorted(available)))
 
     def _rewritten(self) -> dict[str, Rivals]:
-        """By origin, of the services that do not get all paths as clients spell them."""
+        """Rivals by the origin of each service that gets some paths in another form than clients send."""
         routes: dict[str, list[tuple[Route, str]]] = {}
-        for route, places in self._places.items():
-            for origin, base in places:
+        for route, addresses in self._addresses.items():
+            for origin, base in addresses:
                 routes.setdefault(origin, []).append((route, base))
         found = {}
         for origin, served in routes.items():

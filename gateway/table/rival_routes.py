@@ -1,7 +1,7 @@
-"""Which other routes a path leads to, if a service behind reads it in another way than the gateway does.
+"""Finds the other routes that a path leads to if a service reads it in another way than the gateway.
 
-The routes stand in a tree of their own, whose literals are folded (`kernel/http/path_readings.py`) and which knows no slash at the end:
-routes that only case, accents or such a slash tell apart stand at one place.
+The routes form a tree whose literals are folded (`table/path_readings.py`) and which ignores a slash at the end. Routes
+that differ only in case, accents or such a slash share a node.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,62 +9,67 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from gateway.kernel.http.path_patterns import Rest, Segment, parse, parse_prefix
-from gateway.kernel.http.path_readings import Segments, every_reading, fold, is_calm
+from gateway.table.path_readings import Segments, every_reading, fold, is_calm
 
 if TYPE_CHECKING:
     from gateway.table.routes import Route
 
 
 class Rival(NamedTuple):
-    """A route that some reading leads to. `serves` says whether it has the method; without it, it stands before the one that has."""
+    """A route that some reading leads to.
+
+    `serves` tells whether it has the method. A route without the method is listed if it precedes the one that has it.
+    """
 
     route: "Route"
     serves: bool
 
 
-class _Place:
-    """One position in the tree. `below` are routes that take all that is left, or nothing of it."""
+class _TreeNode:
+    """One node of the tree. `below` holds the routes that match any rest of the path, including none."""
 
     __slots__ = ("below", "here", "literal", "param")
 
     def __init__(self) -> None:
-        self.literal: dict[str, _Place] = {}
-        self.param: _Place | None = None
+        self.literal: dict[str, _TreeNode] = {}
+        self.param: _TreeNode | None = None
         self.here: list[Route] = []
         self.below: list[Route] = []
 
 
 class Rivals:
-    """Finds the routes that the readings of a path lead to: for each reading those that would take it, the most specific first."""
+    """Finds the routes that the readings of a path lead to: for each reading those that would take it, the most
+    specific first.
+    """
 
     __slots__ = ("_root",)
 
     def __init__(self) -> None:
-        self._root = _Place()
+        self._root = _TreeNode()
 
     def add(self, route: "Route", segments: Iterable[Segment], below: bool) -> None:
         """`segments` are those of its path, without a rest; `below` that it takes all paths that begin so."""
-        place = self._root
+        node = self._root
         for segment in segments:
             if isinstance(segment, str):
-                place = place.literal.setdefault(fold(segment), _Place())
+                node = node.literal.setdefault(fold(segment), _TreeNode())
             else:
-                place.param = place.param or _Place()
-                place = place.param
-        (place.below if below else place.here).append(route)
+                node.param = node.param or _TreeNode()
+                node = node.param
+        (node.below if below else node.here).append(route)
 
     def of(self, route: "Route", method: str, path: str, *, ties: bool = True) -> list[Rival] | None:
         """Those of `route`, which takes `path` as it is spelled; None when the path has too many readings.
 
-        A reading whose most specific route with the method is `route` has no other rivals than those before it that lack the
-        method and, with `ties`, those at the same place.
+        A reading whose most specific route with the method is `route` has no other rivals than those before it that
+        lack the method and, with `ties`, those at the same place.
         """
         readings = [tuple(path[1:].split("/"))] if is_calm(path) else every_reading(path)
         if readings is None:
             return None
         found: dict[Rival, None] = {}
         for reading in readings:
-            for routes in _places(self._root, reading, 0):
+            for routes in _candidates(self._root, reading, 0):
                 serving = [each for each in routes if method in each.methods]
                 for each in serving or routes:
                     if each is not route and (ties or route not in serving):
@@ -89,17 +94,17 @@ def image_of(route: "Route", base: str) -> tuple[list[Segment], bool]:
     return [*(unquote(segment) for segment in (base + route.base).split("/") if segment), *segments[route.strip_segments :]], below
 
 
-def _places(place: _Place, segments: Segments, at: int) -> Iterator[list["Route"]]:
+def _candidates(node: _TreeNode, segments: Segments, at: int) -> Iterator[list["Route"]]:
     """What takes segments[at:] below `place`, the most specific first. An empty last segment is a slash at the end."""
     if at == len(segments) or (at == len(segments) - 1 and not segments[at]):
-        if place.here:
-            yield place.here
+        if node.here:
+            yield node.here
     else:
         segment = segments[at]
-        child = place.literal.get(segment)
+        child = node.literal.get(segment)
         if child is not None:
-            yield from _places(child, segments, at + 1)
-        if place.param is not None and segment:
-            yield from _places(place.param, segments, at + 1)
-    if place.below:
-        yield place.below
+            yield from _candidates(child, segments, at + 1)
+        if node.param is not None and segment:
+            yield from _candidates(node.param, segments, at + 1)
+    if node.below:
+        yield node.below

@@ -1,28 +1,29 @@
-"""Routes, and the table that finds one for a method and a path."""
+"""Compiled routes, and the table that finds one for a method and a path."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
+from gateway.kernel.errors.translate import ErrorFamily
 from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, NO_ROUTE, Fault, GatewayError
 from gateway.kernel.http.entity_tags import EntityTags
 from gateway.kernel.http.path_patterns import Param, Rest, parse, parse_prefix
 from gateway.kernel.http.path_safety import merged, readings, spelled
-from gateway.kernel.http.public_urls import UrlMapping
 from gateway.kernel.http.request_headers import FieldFilter
 from gateway.kernel.http.response_headers import FieldRules
 from gateway.kernel.limits.token_bucket import Window
+from gateway.kernel.memo import Memo
 from gateway.table.limits import Tariff
-from gateway.table.reading_law import Law, Places
+from gateway.table.public_urls import UrlMapping
+from gateway.table.reading_law import Law, ServiceAddresses
 from gateway.upstream.call import Answer, Call
 
 Mode: TypeAlias = Literal["auto", "wrap", "passthrough"]
-Family: TypeAlias = Literal["general", "analytics", "notification"]
 
 
 class Sender(Protocol):
-    """What a route needs of an upstream."""
+    """The part of an upstream that a route uses."""
 
     id: str
 
@@ -45,18 +46,17 @@ class Envelope(msgspec.Struct, frozen=True):
 class Route(msgspec.Struct, frozen=True, eq=False):
     """One way through the gateway.
 
-    `upstream` is None for what the gateway answers itself: a path that is nobody else's, whatever the method.
-    `methods` holds HEAD beside GET. `pattern` is its path with `{param}` and `{rest*}`; with `prefix` it also covers everything below.
-    `strip_segments` are cut off the front of the path and `base` is put there instead. `host` is a complete Host line, b""
-    for that of the target. `faults` is the catalogue with
-    the operator's overrides, by name. `request_fields` are complete header lines. `own_set` are the fields that the gateway's own
-    replies have, `privacy` the Vary and Cache-Control of replies to keys; `organization_field` is the other field by which
-    replies to one key vary. `prefix_field` is the X-Forwarded-Prefix line for clients without
-    proxies, "" for none; lines of X-Forwarded-* and Forwarded that begin with one of `unsaid` (lower case) are not sent.
-    `url_mapping` makes URLs of the service public.
+    `upstream` is None for what the gateway answers itself: a path that is nobody else's, whatever the method. `methods`
+    holds HEAD beside GET. `pattern` is its path with `{param}` and `{rest*}`; with `prefix` it also covers everything
+    below. `strip_segments` are cut off the front of the path and `base` is put there instead. `host` is a complete Host
+    line, b"" for that of the target. `faults` is the catalogue with the operator's overrides, by name. `request_fields`
+    are complete header lines. `own_set` are the fields that the gateway's own replies have, `privacy` the Vary and
+    Cache-Control of replies to keys; `organization_field` is the other field by which replies to one key vary.
+    `prefix_field` is the X-Forwarded-Prefix line for clients without proxies, "" for none; lines of X-Forwarded-* and
+    Forwarded that begin with one of `unsaid` (lower case) are not sent. `url_mapping` makes URLs of the service public.
     `open_windows` limit each client address of a route that asks for no key; `open_tag` is the hash tag of its buckets,
-    None for one each. `tariff` is what is asked of every caller on top, None for nothing. `subject_field` is the name of
-    the header field that tells the subject of a client's certificate.
+    None for one each. `tariff` is what is asked of every caller on top, None for nothing. `subject_field` is the name
+    of the header field that tells the subject of a client's certificate.
     """
 
     id: str
@@ -68,7 +68,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     base: str
     strip_segments: int
     envelope: Envelope
-    family: Family
+    family: ErrorFamily
     faults: dict[str, Fault]
     open: bool
     open_plan: str
@@ -106,7 +106,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
 
 
 class _Node:
-    """One position in the tree of patterns. `tip` are prefixes that end here, `below` everything that takes what is left."""
+    """One node of the tree of patterns. `tip` holds prefixes that end here, `below` all routes that match any rest."""
 
     __slots__ = ("below", "here", "literal", "param", "tip")
 
@@ -121,8 +121,8 @@ class _Node:
 class RouteTable:
     """Finds the route for a request. The most specific pattern that has the method wins.
 
-    More specific means, from left to right: a literal segment, then a parameter, then a rest or prefix. A path of which another
-    reading leads to a route that asks for more is refused (`table/reading_law.py`).
+    More specific means, from left to right: a literal segment, then a parameter, then a rest or prefix. A path of which
+    another reading leads to a route that asks for more is refused (`table/reading_law.py`).
     """
 
     __slots__ = ("_known", "_law", "_literal", "_merges", "_root", "routes", "unrouted")
@@ -137,12 +137,13 @@ class RouteTable:
         unrouted: tuple[tuple[str, str], ...] = (),
         *,
         merges: bool = True,
-        services: Mapping[str, Places] | None = None,
+        services: Mapping[str, ServiceAddresses] | None = None,
     ) -> None:
-        """`merges`: two slashes in a row count as one, where they are refused otherwise. `unrouted` are the fields that are set on
-        replies without a route.
+        """`merges`: two slashes in a row count as one, where they are refused otherwise. `unrouted` are the fields that
+        are set on replies without a route.
 
-        `services` says by id of an upstream where its targets are: upstreams with a target in common lead to the same service.
+        `services` says by id of an upstream where its targets are: upstreams with a target in common lead to the same
+        service.
         """
         self.routes = tuple(routes)
         self.unrouted = unrouted
@@ -156,10 +157,11 @@ class RouteTable:
             path: {method: route for method, route in methods.items() if self._law.is_clear(route, method, path)}
             for path, methods in exact.items()
         }
-        self._known = dict(self._literal)
+        self._known = Memo(len(self._literal) + self.MOST_KNOWN, self._literal)
 
     def match(self, method: str, path: str) -> Route:
-        """The route for `method` and `path` as spelled by the client. What is matched is the `merged` path, and so is what goes on.
+        """The route for `method` and `path` as spelled by the client. What is matched is the `merged` path, and so is
+        what goes on.
 
         Raises GatewayError: MALFORMED_PATH, NO_ROUTE, METHOD_NOT_ALLOWED or ROUTE_FORBIDDEN.
         """
@@ -170,15 +172,14 @@ class RouteTable:
                 return route
         route = self._match(method, path)
         if len(path) <= self.LONGEST_KNOWN:
-            if len(self._known) >= len(self._literal) + self.MOST_KNOWN:
-                self._known = dict(self._literal)
-            self._known[path] = {**self._known.get(path, {}), method: route}
+            self._known.keep(path, {**self._known.get(path, {}), method: route})
         return route
 
     def permit(self, allowed: frozenset[str], route: Route, method: str, path: str) -> None:
         """For a key that may use the routes `allowed` only, of which `route` is one that was matched.
 
-        Raises GatewayError ROUTE_FORBIDDEN, METHOD_NOT_ALLOWED or MALFORMED_PATH when a reading of `path` leads to one that it may not use.
+        Raises GatewayError ROUTE_FORBIDDEN, METHOD_NOT_ALLOWED or MALFORMED_PATH when a reading of `path` leads to one
+        that it may not use.
         """
         self._law.permit(allowed, route, method, path)
 
@@ -195,7 +196,7 @@ class RouteTable:
             if (other is None and others) or other not in {None, route}:
                 raise GatewayError(MALFORMED_PATH)
         if route is not None:
-            self._law.hold(route, method, path)
+            self._law.check(route, method, path)
             return route
         if allowed:
             raise GatewayError(METHOD_NOT_ALLOWED, allow=", ".join(sorted(allowed)))

@@ -1,4 +1,4 @@
-"""What all workers share of a compiled configuration."""
+"""The part of a compiled configuration that all workers share."""
 
 from collections.abc import Callable
 from hashlib import sha256
@@ -13,15 +13,16 @@ from gateway.table.compile import build_credentials, build_faults
 from gateway.table.keyring import Credentials
 from gateway.upstream.shared_state import SharedState
 
-Reread: TypeAlias = Callable[[], tuple[Config, Origins | None]]
-"""Gives a configuration as it is now, and where it stands. Raises ConfigError."""
+ConfigSource: TypeAlias = Callable[[], tuple[Config, Origins | None]]
+"""Reads the current configuration and its origins. Raises ConfigError."""
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """A configuration compiled as far as all workers can share it. `source` names it in the log, `digest` its content.
+    """A configuration compiled as far as all workers can share it. `source` names it in the log, `digest` identifies
+    its content.
 
-    `origins` is None for one that stands in no file. `needs_redis`: while Redis is away some callers are refused. `board`
-    holds what is found out about its targets.
+    `origins` is None for a configuration that was not read from a file. `needs_redis` is true if some callers are
+    refused while Redis is away. `shared_state` holds what is known about the targets.
     """
 
     config: Config
@@ -31,13 +32,13 @@ class Snapshot(msgspec.Struct, frozen=True):
     needs_redis: bool
     faults: dict[str, Fault]
     credentials: Credentials
-    board: SharedState
+    shared_state: SharedState
 
 
-def draw(config: Config, origins: Origins | None, source: str) -> Snapshot:
+def compile_snapshot(config: Config, origins: Origins | None, source: str) -> Snapshot:
     """Compile `config`."""
     digest = sha256(repr(config).encode()).hexdigest()[:12]
     needs_redis = "deny" in config.ways_without_redis()
     urls = {upstream.id: [str(target.url) for target in upstream.targets] for upstream in config.upstreams}
-    board = SharedState(urls, [upstream.id for upstream in config.upstreams if upstream.health is not None])
-    return Snapshot(config, origins, source, digest, needs_redis, build_faults(config), build_credentials(config), board)
+    shared_state = SharedState(urls, [upstream.id for upstream in config.upstreams if upstream.health is not None])
+    return Snapshot(config, origins, source, digest, needs_redis, build_faults(config), build_credentials(config), shared_state)

@@ -12,8 +12,7 @@ from gateway.observe.metrics import Metrics
 from gateway.observe.upstream_events import UpstreamEvents
 from gateway.settings import Config
 from gateway.settings.schema.health import Health
-from gateway.settings.schema.upstreams import Upstream as UpstreamSetting
-from gateway.settings.schema.upstreams import UpstreamTls
+from gateway.settings.schema.upstreams import UpstreamSettings, UpstreamTls
 from gateway.upstream.circuit_breaker import Breaking, CircuitBreaker
 from gateway.upstream.health_checks import Checks, HealthChecks
 from gateway.upstream.names import Names
@@ -44,7 +43,7 @@ def build_health_checks(
     return rounds
 
 
-def _upstream(setting: UpstreamSetting, row: UpstreamRow, metrics: Metrics, clock: Clock, outbox: Outbox, names: Names) -> Called:
+def _upstream(setting: UpstreamSettings, row: UpstreamRow, metrics: Metrics, clock: Clock, outbox: Outbox, names: Names) -> Called:
     """Only what is needed: one target needs nobody who chooses."""
     watching = UpstreamEvents(setting, metrics)
     targets = _targets(setting, watching, clock, outbox, names)
@@ -61,7 +60,7 @@ def _upstream(setting: UpstreamSetting, row: UpstreamRow, metrics: Metrics, cloc
     return CircuitBreaker(called, row, breaking, watching, clock, random.random)
 
 
-def _targets(setting: UpstreamSetting, watching: "UpstreamEvents", clock: Clock, outbox: Outbox, names: Names) -> Sequence[Target]:
+def _targets(setting: UpstreamSettings, watching: "UpstreamEvents", clock: Clock, outbox: Outbox, names: Names) -> Sequence[Target]:
     secure = any(target.url.scheme == "https" for target in setting.targets)
     context = ssl_context(_tls(setting.tls)) if secure else None
     return [

@@ -11,6 +11,7 @@ import msgspec
 
 from gateway.kernel.envelope.charsets import BOM
 from gateway.kernel.envelope.media_type import media
+from gateway.kernel.http.status_rules import UNFRAMED
 from gateway.upstream.call import Call, Fields
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -71,7 +72,7 @@ def codings_supported(fields: Fields, version: str) -> bool:
 
 def bodiless(status: int) -> bool:
     """RFC 9112 6.3: these end with their head, whatever their fields say."""
-    return status in (204, 304)
+    return status in UNFRAMED
 
 
 def keeps_alive(version: str, fields: Fields) -> bool:

@@ -1,1 +1,1 @@
-"""What callers have used of their limits and quotas, for themselves and for operators."""
+"""Reports how much callers have used of their limits and quotas."""

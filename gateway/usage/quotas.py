@@ -1,4 +1,4 @@
-"""What callers have of quotas and concurrency, on routes that they may use."""
+"""Reports the quotas and concurrency limits of a caller on the routes that it may use."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -12,10 +12,10 @@ from gateway.table.routes import Route
 
 
 class Metered(msgspec.Struct, omit_defaults=True):
-    """One quota, or one limit of concurrency. `per` is of a `count` or a `sum`.
+    """The state of one quota or one concurrency limit. `per` is set for a `count` or a `sum`.
 
-    Some of it is free again by itself in `opens_in_seconds`, None: never, or when a call is over. `routes` are those whose calls
-    are charged; concurrency is the same on all.
+    `opens_in_seconds` is the time until some of it becomes free without a call ending, None if that does not happen.
+    `routes` are the routes whose calls are charged; it is empty for concurrency, which is the same on all routes.
     """
 
     id: str
@@ -31,14 +31,14 @@ class Metered(msgspec.Struct, omit_defaults=True):
 
 
 class Charged(msgspec.Struct, frozen=True):
-    """A meter that a caller has, and the ids of the routes where it is charged."""
+    """A meter of a caller, and the ids of the routes where it is charged."""
 
     posting: Posting
     routes: tuple[str, ...]
 
 
 def charged_on(caller: Caller, usable: Sequence[tuple[Route, Sequence[str]]]) -> tuple[Charged, ...]:
-    """Every meter once. `usable` are routes, and the methods that the caller may use there."""
+    """Returns every meter once. `usable` holds routes with the methods that the caller may use there."""
     postings: dict[str, Posting] = {}
     routes: dict[str, dict[str, None]] = {}
     for route, methods in usable:
@@ -51,6 +51,7 @@ def charged_on(caller: Caller, usable: Sequence[tuple[Route, Sequence[str]]]) ->
 
 
 def metered(state: MeterState, routes: tuple[str, ...]) -> Metered:
+    """Returns the report of one meter."""
     meter, used = state.meter, state.used
     passes = meter.tallied or (meter.kind == "level" and used > 0)
     return Metered(

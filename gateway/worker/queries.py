@@ -32,7 +32,7 @@ def query_handlers(
             caller = await _find(keyring, stored, about)
             if isinstance(caller, str):
                 return 404, {"error": caller}
-            own = await limiter.decide(caller.look)
+            own = await limiter.decide(caller.peek)
             return 200, {"store": own.store, **msgspec.structs.asdict(await accounts.of(caller, own))}
         except GatewayError as error:
             return 503, {"error": error.fault.developer_message}

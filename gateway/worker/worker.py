@@ -17,11 +17,11 @@ import structlog
 import uvloop
 
 from gateway.edge import Listener
-from gateway.edge.borrowed_sockets import Borrowed
+from gateway.edge.borrowed_sockets import BorrowedSockets
 from gateway.edge.connection_limits import bounds
-from gateway.edge.from_settings import door, options
+from gateway.edge.from_settings import handshake_options, head_checker
 from gateway.edge.listener_events import ListenerEvents
-from gateway.edge.unread_replies import Unread
+from gateway.edge.unread_replies import UnreadReplies
 from gateway.exchange import Exchange, Send
 from gateway.kernel.clock import Clock
 from gateway.kernel.ids import Ids
@@ -35,9 +35,9 @@ from gateway.observe.log import Log
 from gateway.observe.metrics import Metrics
 from gateway.observe.recent_errors import ErrorLog, ErrorRing
 from gateway.observe.shared_memory import Region
-from gateway.pipeline import Gateway, Redirection
-from gateway.settings.schema.server import Listener as ListenerSetting
-from gateway.stages.prepare import Ahead
+from gateway.pipeline import Gateway
+from gateway.settings.schema.server import ListenerSettings
+from gateway.stages.prepare import ReadAhead
 from gateway.stages.record import Recorder
 from gateway.table.compile import build_routes
 from gateway.table.snapshot import Snapshot
@@ -80,7 +80,7 @@ class Post(msgspec.Struct, frozen=True):
     One of the `workers` of the node `checks` the targets of upstreams. `outage` is where it writes what has to outlive it.
     """
 
-    sockets: list[tuple[ListenerSetting, list[socket.socket]]]
+    sockets: list[tuple[ListenerSettings, list[socket.socket]]]
     region: Region
     errors: ErrorRing
     heartbeat: Heartbeat
@@ -116,13 +116,13 @@ class Worker:
         )
         self.metrics = Metrics(buckets=observability.metrics.buckets, region=post.region.reopened())
         self.outbox = Outbox()
-        self.unread = Unread(config.server.limits.unread, self.metrics.replies_not_taken.inc)
-        self.upstreams = build_upstreams(config, snapshot.board, self.metrics, SYSTEM, self.outbox)
-        self.rounds = build_health_checks(config, self.upstreams, snapshot.board, self.metrics, SYSTEM) if post.checks else []
+        self.unread = UnreadReplies(config.server.limits.unread, self.metrics.replies_not_taken.inc)
+        self.upstreams = build_upstreams(config, snapshot.shared_state, self.metrics, SYSTEM, self.outbox)
+        self.rounds = build_health_checks(config, self.upstreams, snapshot.shared_state, self.metrics, SYSTEM) if post.checks else []
         self.limiter = self._limiter()
         self.key_watch = key_watch(config, self.limiter, self.metrics, SYSTEM)
         self.channel = Channel(post.control)
-        self._borrowed = Borrowed(self.listeners)
+        self._borrowed = BorrowedSockets(self.listeners)
         self._lags: deque[float] = deque(maxlen=BEATS_REMEMBERED)
         self._go = asyncio.Event()
         self._stop = asyncio.Event()
@@ -162,8 +162,8 @@ class Worker:
         settings = [setting for setting, _ in self.post.sockets]
         for setting, most in zip(settings, bounds(settings, self.config.upstreams), strict=True):
             listener_events = ListenerEvents(self.metrics, setting.id, SYSTEM.wall)
-            before = options(setting, listener_events)
-            way_in = door(setting, ids, SYSTEM.monotonic, most)
+            before = handshake_options(setting, listener_events)
+            way_in = head_checker(setting, ids, SYSTEM.monotonic, most)
             serve = _serves(setting, gateway)
             self.listeners.append(Listener(way_in, serve, SYSTEM.wall, self.outbox, listener_events.rejected, before, self.unread))
 
@@ -281,8 +281,8 @@ class Worker:
             clock=SYSTEM,
             faults=self.snapshot.faults,
             id_field=config.observability.request_id.header,
-            stored=stored,
-            ahead=Ahead(config.server.limits.read_ahead),
+            callers=stored,
+            read_ahead=ReadAhead(config.server.limits.read_ahead),
         )
 
     def _limiter(self) -> LocalLimiter | RedisLimiter:
@@ -317,5 +317,5 @@ class Worker:
             metrics.quota_lost.labels().watch(partial(getattr, self.limiter.quotas.settlements, "lost"))
 
 
-def _serves(setting: ListenerSetting, gateway: Gateway) -> Callable[[Exchange, Send], Awaitable[None]]:
-    return gateway.handle if setting.redirect is None else Redirection(gateway, setting.redirect_port).handle
+def _serves(setting: ListenerSettings, gateway: Gateway) -> Callable[[Exchange, Send], Awaitable[None]]:
+    return (gateway if setting.redirect is None else gateway.redirecting(setting.redirect_port)).handle

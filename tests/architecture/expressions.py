@@ -1,10 +1,10 @@
 """How a regular expression can make Python's engine try again: read from the expression itself, without running it.
 
-An expression becomes an automaton whose states are places in it. Trying again costs more than linear time when some text can
-lead from one repeat into itself, from that into another, and from the other into itself: then where the first ends and the
-second begins is a free choice, made for every character (the criterion of Weber and Seidl for infinite ambiguity). Whoever
-searches has a repeat in front of everything, that of the places where to begin. What is possessive or atomic gives nothing
-back, so it is no first.
+An expression becomes an automaton whose states are places in it. Trying again costs more than linear time when some
+text can lead from one repeat into itself, from that into another, and from the other into itself: then where the first
+ends and the second begins is a free choice, made for every character (the criterion of Weber and Seidl for infinite
+ambiguity). Whoever searches has a repeat in front of everything, that of the places where to begin. What is possessive
+or atomic gives nothing back, so it is no first.
 
 A bounded repeat of up to `FEW` is written out; of more it counts as unbounded.
 """
@@ -27,7 +27,7 @@ _NOTHING_MORE = {op.AT, op.ASSERT, op.ASSERT_NOT, op.GROUPREF}
 """What takes no character, or one that is not known: passed over, which can only find too much."""
 
 
-class Place(NamedTuple):
+class Node(NamedTuple):
     """A state that takes a character of `takes`. `held` are the atomic groups that it is in."""
 
     number: int
@@ -37,14 +37,14 @@ class Place(NamedTuple):
 
 class _Automaton:
     def __init__(self, flags: int) -> None:
-        self.places: list[Place] = []
+        self.nodes: list[Node] = []
         self.follow: dict[int, set[int]] = {}
         self.doubled = False
         """Whether one repeat is another one's whole inside, so that a character belongs to either."""
         self._atoms = 0
         self._flags = flags
 
-    def place(self, takes: frozenset[int], held: frozenset[int]) -> int:
+    def node(self, takes: frozenset[int], held: frozenset[int]) -> int:
         if self._flags & re.IGNORECASE:
             takes |= {
                 ord(other)
@@ -53,9 +53,9 @@ class _Automaton:
                 for other in (chr(code).lower(), chr(code).upper())
                 if len(other) == 1 and ord(other) < 256
             }
-        self.places.append(Place(len(self.places), takes, held))
-        self.follow[len(self.places) - 1] = set()
-        return len(self.places) - 1
+        self.nodes.append(Node(len(self.nodes), takes, held))
+        self.follow[len(self.nodes) - 1] = set()
+        return len(self.nodes) - 1
 
     def link(self, ends: Iterable[int], firsts: Iterable[int]) -> None:
         for end in ends:
@@ -79,7 +79,7 @@ class _Automaton:
     def item(self, item: Any, held: frozenset[int]) -> tuple[set[int], set[int], bool]:
         kind, value = item
         if kind is op.AT and value in _AT_THE_BEGINNING and not self._flags & re.MULTILINE:
-            number = self.place(frozenset(), held)  # nobody who searches comes here again
+            number = self.node(frozenset(), held)  # nobody who searches comes here again
             return {number}, {number}, False
         if kind in _NOTHING_MORE:
             return set(), set(), True
@@ -94,7 +94,7 @@ class _Automaton:
         if kind in {op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT}:
             least, most, inside = value
             return self._repeat(least, most, inside, held | self._atom() if kind is op.POSSESSIVE_REPEAT else held)
-        number = self.place(_taken(kind, value), held)
+        number = self.node(_taken(kind, value), held)
         return {number}, {number}, False
 
     def _repeat(self, least: int, most: Any, items: Any, held: frozenset[int]) -> tuple[set[int], set[int], bool]:
@@ -152,22 +152,22 @@ def ambiguity(pattern: str | bytes, flags: int = 0, *, searched: bool) -> str | 
     start = -1
     committed: set[int] = set()
     if searched:
-        start = automaton.place(_ALPHABET, frozenset())
+        start = automaton.node(_ALPHABET, frozenset())
         committed = _closure(
-            {place: after - {start} if place not in lasts else set() for place, after in automaton.follow.items()} | {start: firsts}
+            {node: after - {start} if node not in lasts else set() for node, after in automaton.follow.items()} | {start: firsts}
         )[start]
         automaton.follow[start] = {start, *firsts}
-    places, follow = automaton.places, automaton.follow
+    nodes, follow = automaton.nodes, automaton.follow
     reach = _closure(follow)
-    for first in places:
-        for second in places:
+    for first in nodes:
+        for second in nodes:
             if first.number == second.number or first.held - second.held:
                 continue
             if first.number == start and second.number not in committed - lasts:
                 continue  # the search has succeeded before it can fail there
             if not (first.number in reach[first.number] and second.number in reach[first.number] & reach[second.number]):
                 continue
-            if _shared(places, follow, reach, first.number, second.number):
+            if _shared(nodes, follow, reach, first.number, second.number):
                 return f"{_shown(first.takes)} and then {_shown(second.takes)}"
     return None
 
@@ -178,30 +178,30 @@ def _closure(follow: dict[int, set[int]]) -> dict[int, set[int]]:
         seen: set[int] = set()
         waiting = list(follow[start])
         while waiting:
-            place = waiting.pop()
-            if place not in seen:
-                seen.add(place)
-                waiting += follow[place]
+            node = waiting.pop()
+            if node not in seen:
+                seen.add(node)
+                waiting += follow[node]
         reach[start] = seen
     return reach
 
 
-def _shared(places: list[Place], follow: dict[int, set[int]], reach: dict[int, set[int]], first: int, second: int) -> bool:
+def _shared(nodes: list[Node], follow: dict[int, set[int]], reach: dict[int, set[int]], first: int, second: int) -> bool:
     """Whether one text leads from `first` to itself, from `first` to `second`, and from `second` to itself."""
     begin, goal = (first, first, second), (first, second, second)
-    around, after = {place for place in reach[first] if first in reach[place]}, {place for place in reach[second] if second in reach[place]}
-    between = {place for place in reach[first] if second in reach[place]}
+    around, after = {node for node in reach[first] if first in reach[node]}, {node for node in reach[second] if second in reach[node]}
+    between = {node for node in reach[first] if second in reach[node]}
     seen = {begin}
     waiting = [begin]
     while waiting:
         a, b, c = waiting.pop()
         for x in follow[a] & around:
             for y in follow[b] & between:
-                both = places[x].takes & places[y].takes
+                both = nodes[x].takes & nodes[y].takes
                 if not both:
                     continue
                 for z in follow[c] & after:
-                    if both & places[z].takes:
+                    if both & nodes[z].takes:
                         if (x, y, z) == goal:
                             return True
                         if (x, y, z) not in seen:

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from gateway.cli import main
 from gateway.observe.metrics import Metrics
 from gateway.observe.node_metrics import NodeMetrics
-from gateway.settings.schema.server import Server
+from gateway.settings.schema.server import ServerSettings
 from tests.architecture.files import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -98,9 +98,9 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
 def test_systemd_lets_the_service_do_very_little() -> None:
     analyze = shutil.which("systemd-analyze")
     assert analyze, "see tests/apt-packages.txt"
-    told = _run(analyze, "security", "--offline=true", DEPLOY / "systemd" / "gateway.service")
-    exposure = re.search(r"exposure level for gateway\.service: ([0-9.]+)", told)
-    assert exposure, told
+    reported = _run(analyze, "security", "--offline=true", DEPLOY / "systemd" / "gateway.service")
+    exposure = re.search(r"exposure level for gateway\.service: ([0-9.]+)", reported)
+    assert exposure, reported
     assert float(exposure[1]) < 2.0
 
 
@@ -111,7 +111,7 @@ def _seconds(text: str) -> int:
 
 
 def test_whatever_stops_the_gateway_waits_until_it_is_drained() -> None:
-    server = Server()
+    server = ServerSettings()
     drained_s = server.drain_delay + server.drain_timeout
     unit = dict(re.findall(r"^(\w+)=(.*)$", (DEPLOY / "systemd" / "gateway.service").read_text(), re.MULTILINE))
     assert _seconds(unit["TimeoutStopSec"]) > drained_s

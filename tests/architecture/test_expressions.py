@@ -16,7 +16,7 @@ from gateway.observe.redact import _NAMES, _field_of
 from tests.architecture.expressions import ambiguity
 from tests.architecture.files import ROOT, module_name, sources
 
-TRUSTED = ("gateway/settings/", "gateway/cli/", "gateway/kernel/redis_url.py")
+TRUSTED = ("gateway/settings/", "gateway/cli/", "gateway/net/redis_url.py")
 """These read the operator's own files and arguments."""
 
 MADE = {
@@ -41,7 +41,10 @@ def _calls(tree: ast.AST) -> Iterator[ast.Call]:
 
 
 def _found(path: Path) -> Iterator[tuple[str | bytes, int, bool]]:
-    """Every expression of a module, its flags, and whether it is searched for. Raises AssertionError for one that cannot be read."""
+    """Every expression of a module, its flags, and whether it is searched for.
+
+    Raises AssertionError for one that cannot be read.
+    """
     text = (ROOT / path).read_text()
     if "import re\n" not in text:
         return

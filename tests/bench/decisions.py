@@ -25,7 +25,7 @@ async def ask(limiter: RedisLimiter, caller: Claim, times: int) -> None:
         assert decision.store == "redis", decision
 
 
-async def measure(redis: RedisProcess, rounds: int, times: int) -> tuple[float, float, float]:
+async def measure(redis: RedisProcess, repetitions: int, times: int) -> tuple[float, float, float]:
     """CPU here and time in the script, in µs, and commands that Redis got, for one decision.
 
     Redis measures by the clock on the wall, so of the script it is the quietest round that counts.
@@ -34,7 +34,7 @@ async def measure(redis: RedisProcess, rounds: int, times: int) -> tuple[float, 
     await limiter.start()
     callers = [claim(f"caller{number}", MANY) for number in range(CALLERS)]
     found = []
-    for _ in range(rounds):
+    for _ in range(repetitions):
         redis.ask("CONFIG", "RESETSTAT")
         before = time.process_time()
         await asyncio.gather(*[ask(limiter, caller, times) for caller in callers])
@@ -49,7 +49,7 @@ async def measure(redis: RedisProcess, rounds: int, times: int) -> tuple[float, 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.decisions", description=__doc__.partition(":")[2] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--rounds", dest="repetitions", type=int, default=25)
     parser.add_argument("--times", type=int, default=200, help="that each caller asks, in a round")
     options = parser.parse_args()
     with (
@@ -57,7 +57,7 @@ def main() -> int:
         started(RedisProcess(Path(folder))) as redis,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        here, there, commands = runner.run(measure(redis, options.rounds, options.times))
+        here, there, commands = runner.run(measure(redis, options.repetitions, options.times))
     print(f"{here:.1f} µs of CPU here and {there:.1f} µs in Redis for one decision, budget {BUDGET_US:g} each; {commands:.3f} commands")
     return int(max(here, there) > BUDGET_US)
 

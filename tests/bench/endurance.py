@@ -22,7 +22,7 @@ CLIENTS = 64
 async def endure(folder: Path, times: dict[str, int], seconds: float) -> list[Findings]:
     """One kind after the other, under one load."""
     async with site(folder) as at, Load(at.gateway.port, CLIENTS, judge=mixed) as load:
-        return [await at.undergo(ordeal, load, count, seconds / max(count, 1)) for ordeal, count in times.items()]
+        return [await at.undergo(scenario, load, count, seconds / max(count, 1)) for scenario, count in times.items()]
 
 
 def main() -> int:
@@ -30,9 +30,9 @@ def main() -> int:
     parser.add_argument("--reloads", type=int, default=60)
     parser.add_argument("--kills", type=int, default=60)
     parser.add_argument("--releases", type=int, default=10)
-    parser.add_argument("--seconds", type=float, default=60, help="that each kind of ordeal takes, at least")
+    parser.add_argument("--seconds", type=float, default=60, help="that each kind of scenario takes, at least")
     options = parser.parse_args()
-    times = {ordeal: getattr(options, ordeal) for ordeal in ("reloads", "kills", "releases")}
+    times = {scenario: getattr(options, scenario) for scenario in ("reloads", "kills", "releases")}
     with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         found = runner.run(endure(Path(folder), times, options.seconds))
     print(f"{'':10} {'times':>6} {'seconds':>8} {'replies':>8} {'excused':>8} {'scrapes':>8} {'wrong':>6}")

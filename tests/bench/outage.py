@@ -20,7 +20,7 @@ BUDGET_S = 0.05
 PHASE_S = 1.0
 
 
-class Callers:
+class Traffic:
     """`took` is the seconds of each decision since it was last emptied, with the name of who decided."""
 
     def __init__(self, limiter: RedisLimiter) -> None:
@@ -50,16 +50,16 @@ class Callers:
             await asyncio.wait_for(self._over.wait(), seconds)
 
 
-async def measure(redis: RedisProcess, rounds: int) -> tuple[list[float], list[float], list[float]]:
+async def measure(redis: RedisProcess, repetitions: int) -> tuple[list[float], list[float], list[float]]:
     """Of each round: while Redis answers, when it begins to hang, and while it is known to."""
     limiter = RedisLimiter(redis.url, "gw", BUDGET_S, "local", CLOCK)
     await limiter.start()
-    callers = Callers(limiter)
+    callers = Traffic(limiter)
     found: tuple[list[float], list[float], list[float]] = ([], [], [])
     async with asyncio.TaskGroup() as tasks:
         for number in range(CALLERS):
             tasks.create_task(callers.call(number))
-        for _ in range(rounds):
+        for _ in range(repetitions):
             while (await callers.phase(PHASE_S / 4))[0] != {"redis"}:
                 pass
             found[0].append((await callers.phase(PHASE_S))[1])
@@ -76,14 +76,14 @@ async def measure(redis: RedisProcess, rounds: int) -> tuple[list[float], list[f
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.outage", description=__doc__.partition(":")[2] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", dest="repetitions", type=int, default=9)
     options = parser.parse_args()
     with (
         TemporaryDirectory() as folder,
         started(RedisProcess(Path(folder))) as redis,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        before, hung, known = (median(column) for column in runner.run(measure(redis, options.rounds)))
+        before, hung, known = (median(column) for column in runner.run(measure(redis, options.repetitions)))
     print(
         f"p99 of a decision: {before:.1f} ms; when Redis hangs {hung:.1f} ms (budget {BUDGET_S * 1e3:g} ms); once that is known {known:.2f} ms"
     )

@@ -53,7 +53,7 @@ async def traffic(gateway: GatewayProcess, seconds: float, *, scraped: bool) -> 
     return [took for each in found for took in each]
 
 
-async def measure(folder: Path, rounds: int, seconds: float) -> None:
+async def measure(folder: Path, repetitions: int, seconds: float) -> None:
     async with site(folder, routes=f"[{_ROUTES}]") as at:
         for _ in range(CLIENTS):
             await ask(at.gateway.port, [f"/v1/{n}" for n in range(ROUTES)], time.monotonic() + 60)
@@ -67,7 +67,7 @@ async def measure(folder: Path, rounds: int, seconds: float) -> None:
         cost_ms = (cpu_s(at.gateway.pid) - before) / 50 * 1e3
         print(f"{series} series, {len(text)} bytes: {median(walls) * 1e3:.1f} ms (least {min(walls) * 1e3:.1f}), {cost_ms:.1f} ms of CPU")
         p99s: dict[bool, list[float]] = {False: [], True: []}
-        for _ in range(rounds):
+        for _ in range(repetitions):
             for scraped in (False, True):
                 p99s[scraped].append(quantiles(await traffic(at.gateway, seconds, scraped=scraped), n=100)[98] * 1e3)
         print(f"p99 of traffic: {median(p99s[False]):.2f} ms, scraped once a second {median(p99s[True]):.2f} ms")
@@ -75,11 +75,11 @@ async def measure(folder: Path, rounds: int, seconds: float) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.scrape", description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", dest="repetitions", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5, help="of traffic, with and without scrapes, in each round")
     options = parser.parse_args()
     with TemporaryDirectory() as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(measure(Path(folder), options.rounds, options.seconds))
+        runner.run(measure(Path(folder), options.repetitions, options.seconds))
 
 
 if __name__ == "__main__":

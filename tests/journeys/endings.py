@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from gateway.edge import Listener
-from gateway.edge.request_head import Limits, RequestHeadChecker
+from gateway.edge.request_head import ListenerLimits, RequestHeadChecker
 from gateway.exchange import Exchange
 from gateway.kernel.clock import Clock
 from gateway.kernel.ids import Ids
@@ -23,7 +23,7 @@ from gateway.pipeline import Gateway
 from gateway.settings import parse
 from gateway.stages.record import Recorder
 from gateway.table.compile import build_routes
-from gateway.table.snapshot import draw
+from gateway.table.snapshot import compile_snapshot
 from gateway.table.upstreams import build_upstreams
 from gateway.upstream.call import Answer, Call
 from tests.gateway_process import KEY, configuration, digest
@@ -135,13 +135,13 @@ async def serving(folder: Path) -> AsyncIterator[tuple[int, Listener]]:
             ),
             "gateway.yaml",
         )
-        metrics, snapshot = Metrics(), draw(config, None, "gateway.yaml")
+        metrics, snapshot = Metrics(), compile_snapshot(config, None, "gateway.yaml")
         opened = os.open(folder / "log", os.O_WRONLY | os.O_CREAT)
         log = Log(clock.wall, format="json", fd=opened)
         log.install()
         log.start()
         outbox = Outbox()
-        upstreams = build_upstreams(config, snapshot.board, metrics, clock, outbox)
+        upstreams = build_upstreams(config, snapshot.shared_state, metrics, clock, outbox)
         gateway = Gateway(
             table=build_routes(config, {**upstreams, "buggy": Buggy()}, snapshot.faults),
             credentials=snapshot.credentials,
@@ -151,7 +151,7 @@ async def serving(folder: Path) -> AsyncIterator[tuple[int, Listener]]:
             faults=snapshot.faults,
             id_field="X-Request-Id",
         )
-        limits = Limits(16384, 8192, 1 << 20, 5.0, 5.0, 5.0, 4000)
+        limits = ListenerLimits(16384, 8192, 1 << 20, 5.0, 5.0, 5.0, 4000)
         listener = Listener(
             RequestHeadChecker(limits, (), Ids(os.urandom), clock.monotonic), gateway.handle, clock.wall, outbox, lambda _: None
         )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.kernel.envelope.json_scanner import Scanner
 from gateway.kernel.envelope.raw_json import is_json
 from gateway.kernel.faults import GatewayError
-from gateway.stages.error_reply import refuse
+from gateway.stages.error_reply import error_reply
 from gateway.stages.normalize import normalize
 from gateway.table import Envelope
 from gateway.upstream.call import Answer
@@ -159,7 +159,7 @@ def test_every_reply_keeps_the_contract(status: int, content_type: bytes, coding
     try:
         reply = normalize(answer, exchange(), way)
     except GatewayError as error:
-        reply = refuse(error, error.fault, REQUEST_ID, "general")
+        reply = error_reply(error, error.fault, REQUEST_ID, "general")
         assert reply.status == 503
     if reply.stream is not None or reply.status in {204, 205, 304}:
         assert reply.status == status

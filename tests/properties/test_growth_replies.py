@@ -1,7 +1,8 @@
 """Whatever comes from a service costs time linear in its bytes, and little for each.
 
-Each input is filled with what is known to hurt somebody: what opens and never closes, what separates, what escapes, what is
-empty. The whole way is taken: the parser, the door, the stages; not one function that the next change may step around.
+Each input is filled with what is known to hurt somebody: what opens and never closes, what separates, what escapes,
+what is empty. The whole way is taken: the parser, the door, the stages; not one function that the next change may step
+around.
 """
 
 import asyncio

@@ -1,7 +1,8 @@
 """Whatever comes from a client costs time linear in its bytes, and little for each.
 
-Each input is filled with what is known to hurt somebody: what opens and never closes, what separates, what escapes, what is
-empty. The whole way is taken: the parser, the door, the stages; not one function that the next change may step around.
+Each input is filled with what is known to hurt somebody: what opens and never closes, what separates, what escapes,
+what is empty. The whole way is taken: the parser, the door, the stages; not one function that the next change may step
+around.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from aiohttp.http import HttpRequestParser
 
 from gateway.edge import proxy_protocol
 from gateway.edge.certificates import Certificates
-from gateway.edge.request_head import Limits, Peer, RequestHeadChecker
+from gateway.edge.request_head import ListenerLimits, Peer, RequestHeadChecker
 from gateway.exchange import Exchange
 from gateway.kernel.http.accept import quality
 from gateway.kernel.ids import Ids
@@ -30,13 +31,15 @@ from tests.untrusted import BODY_BYTES, HEAD_BYTES, LARGE, NOTHING, REQUEST_FIEL
 
 
 class Front:
-    """The way of a request's head: aiohttp's parser, the door of a listener that trusts its peer, and the stages, up to an echo."""
+    """The way of a request's head: aiohttp's parser, the door of a listener that trusts its peer, and the stages, up to
+    an echo.
+    """
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        limits = Limits(LARGE, LARGE, LARGE, 1.0, 1.0, 1.0, 100)
+        limits = ListenerLimits(LARGE, LARGE, LARGE, 1.0, 1.0, 1.0, 100)
         trusted = [spine.NETWORK]
-        self._door = RequestHeadChecker(limits, trusted, Ids(os.urandom), lambda: 1.0)
+        self._checker = RequestHeadChecker(limits, trusted, Ids(os.urandom), lambda: 1.0)
         everything = Envelope("auto", LARGE, "passthrough")
         self._gateway: Gateway = spine.gateway(
             route("/keyed", prefix=True, envelope=everything), route("/open", id="open", prefix=True, open=True, envelope=everything)
@@ -55,9 +58,9 @@ class Front:
         try:
             messages, _, _ = parser.feed_data(head)
         except Exception as error:
-            self._door.unparsable(error, head)
+            self._checker.parse_error(error, head)
             return
-        x: Exchange = self._door.admit(messages[0][0], Peer("10.0.0.9", "http", True))
+        x: Exchange = self._checker.to_exchange(messages[0][0], Peer("10.0.0.9", "http", True))
         self._loop.run_until_complete(self._gateway.handle(x, spine.Client().send))
 
 
@@ -84,9 +87,9 @@ TARGETS: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("unit", TARGET_UNITS, ids=shown)
-@pytest.mark.parametrize("place", TARGETS)
-def test_a_target(front: Front, place: str, unit: bytes) -> None:
-    check_growth(lambda size: front.work(TARGETS[place](fill(unit, size))), HEAD_BYTES)
+@pytest.mark.parametrize("location", TARGETS)
+def test_a_target(front: Front, location: str, unit: bytes) -> None:
+    check_growth(lambda size: front.work(TARGETS[location](fill(unit, size))), HEAD_BYTES)
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=shown)

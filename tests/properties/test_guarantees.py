@@ -51,9 +51,9 @@ def test_no_stretch_as_long_as_the_window_sees_more_than_max(data: st.DataObject
 @given(st.lists(either, min_size=1, max_size=3), st.integers(1, 3), st.integers(0, 600))
 def test_the_worst_case_is_what_a_greedy_caller_gets_and_no_more(windows: list[Window], cost: int, span_us: int) -> None:
     """Greedy: it asks at every microsecond until it is refused."""
-    told = most(windows, cost, span_us)
+    reported = most(windows, cost, span_us)
     tats_us, got = [0] * len(windows), 0
     for now_us in range(START_US, START_US + span_us + 1):
         while (answer := decide(tats_us, windows, cost, now_us))[0]:
             tats_us, got = answer[1], got + 1
-    assert got == told
+    assert got == reported

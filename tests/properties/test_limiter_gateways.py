@@ -1,4 +1,5 @@
-"""Three gateways on one Redis are one limiter, call by call, whatever their clocks say and whatever they remember of refusals.
+"""Three gateways on one Redis are one limiter, call by call, whatever their clocks say and whatever they remember of
+refusals.
 
 Redis's time is in the hands of the test; each gateway's clock has a time of its own and runs at a speed of its own.
 """

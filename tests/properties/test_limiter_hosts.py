@@ -1,4 +1,6 @@
-"""Three gateways on hosts whose clocks are 10 s apart: the oracle's limiter while Redis is there, and within what is stated when it goes."""
+"""Three gateways on hosts whose clocks are 10 s apart: the oracle's limiter while Redis is there, and within what is
+stated when it goes.
+"""
 
 import shutil
 from collections import Counter
@@ -18,8 +20,8 @@ CALLS = 300
 
 def decisions(server: RedisProcess) -> list[tuple[Claim, list[int]]]:
     """What Redis was asked and what it said, in that order."""
-    told = [msgspec.msgpack.decode(entry) for entry in server.ask("LRANGE", "{x}:history", 0, -1)]
-    named = [([key.removeprefix("gw:1:") for key in keys], argv, reply) for keys, argv, reply in told]
+    reported = [msgspec.msgpack.decode(entry) for entry in server.ask("LRANGE", "{x}:history", 0, -1)]
+    named = [([key.removeprefix("gw:1:") for key in keys], argv, reply) for keys, argv, reply in reported]
     return [
         (Claim(tuple(keys), tuple(WINDOWS[key] for key in keys), int(argv[0])), reply)
         for keys, argv, reply in named
@@ -45,7 +47,9 @@ def taken(admitted: list[Admitted]) -> Counter[str]:
 
 
 def hold_to_the_bound(admitted: list[Admitted], losses: int) -> None:
-    """In every stretch: a full bucket and its refill in Redis, the same once more in shares, and a full bucket each time that Redis forgot."""
+    """In every stretch: a full bucket and its refill in Redis, the same once more in shares, and a full bucket each
+    time that Redis forgot.
+    """
     for key, window in WINDOWS.items():
         calls = sorted((at_s, cost) for at_s, keys, cost, _ in admitted if key in keys)
         for first, (from_s, _) in enumerate(calls):

@@ -183,7 +183,7 @@ def test_the_script_is_the_model_whatever_the_clock_does(module_redis: RedisProc
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(claims(short_limits, 8), min_size=1, max_size=60))
-def test_the_script_as_it_is_agrees_with_the_model_at_the_time_it_says_it_is(module_redis: RedisProcess, history: list[Claim]) -> None:
+def test_the_script_as_it_is_agrees_with_the_model_at_the_time_that_it_reports(module_redis: RedisProcess, history: list[Claim]) -> None:
     module_redis.ask("FLUSHALL")
     model = SharedModel()
     for asked in history:

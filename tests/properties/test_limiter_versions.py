@@ -1,7 +1,7 @@
 """Two gateways have different versions of a limit, as in every roll-out: neither spoils the promise of the other.
 
-Each version has a bucket of its own, and every call is charged to both. So what one takes counts for the other, and what one
-only asks, or is refused, changes nothing for it.
+Each version has a bucket of its own, and every call is charged to both. So what one takes counts for the other, and
+what one only asks, or is refused, changes nothing for it.
 """
 
 import hypothesis.strategies as st
@@ -53,9 +53,9 @@ def test_both_together_get_no_more_than_the_larger_limit(
     """Where one is the larger, in its burst and in its rate; in any stretch, whoever comes first."""
     both = [one, Window("w", max(one.max, other.max), one.per_us, None, guarantee=one.guarantee)]
     larger, bucket, taken = both[1], Bucket(module_redis), []
-    for wait_us, turn, cost in history:
+    for wait_us, step, cost in history:
         bucket.now_us += wait_us
-        if bucket.ask(both[turn], cost)[0]:
+        if bucket.ask(both[step], cost)[0]:
             taken.append((bucket.now_us, cost))
     for first, (from_us, _) in enumerate(taken):
         total = 0
@@ -72,26 +72,26 @@ def test_who_takes_nothing_changes_nothing(
     """`other` looks, and asks for more than it ever gets: `one` is told what it would be told without it."""
     replies = []
     for disturbed in (False, True):
-        bucket, told = Bucket(module_redis), []
-        for wait_us, turn, cost in history:
+        bucket, reported = Bucket(module_redis), []
+        for wait_us, step, cost in history:
             bucket.now_us += wait_us
-            if not turn:
-                told.append(bucket.ask(one, cost))
+            if not step:
+                reported.append(bucket.ask(one, cost))
             elif disturbed:
                 assert bucket.ask(other, cost and other.burst + cost)[0] == (not cost)
-        replies.append(told)
+        replies.append(reported)
     assert replies[0] == replies[1]
 
 
 @settings(max_examples=80, deadline=None)
 @given(versions, versions, st.lists(st.tuples(st.integers(0, 10**8), st.booleans(), st.integers(1, 12)), min_size=1, max_size=40))
-def test_a_refused_call_fits_when_it_was_told_that_it_would(
+def test_a_refused_call_fits_when_it_was_reported_that_it_would(
     module_redis: RedisProcess, one: Window, other: Window, history: list[tuple[int, bool, int]]
 ) -> None:
     bucket = Bucket(module_redis)
-    for wait_us, turn, cost in history:
+    for wait_us, step, cost in history:
         bucket.now_us += wait_us
-        window = (one, other)[turn]
+        window = (one, other)[step]
         allowed, now_us, tat_us = bucket.ask(window, cost)
         if not allowed and cost <= window.burst:
             bucket.now_us += cost * window.emission_us - (now_us + window.full_us - tat_us)
@@ -138,7 +138,7 @@ def test_what_a_version_left_is_forgotten_when_nobody_has_it_any_more(module_red
     assert module_redis.ask("GET", "gw:1:{x}:w").count(b":") == 1
 
 
-def test_a_hundred_versions_at_once_take_bounded_room(module_redis: RedisProcess) -> None:
+def test_a_hundred_versions_at_once_take_bounded_memory(module_redis: RedisProcess) -> None:
     bucket = Bucket(module_redis)
     for limit in range(1, 100):
         bucket.take(hourly(limit), 1)

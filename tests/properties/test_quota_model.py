@@ -81,11 +81,13 @@ class Books:
         keys = [*call.claim.keys, *(posting.key for posting in charged), f"{{x}}:counted/{unit}"]
         reply = self.evaluate(quota_script(SCRIPT), keys, len(given), *given, *meters, 60_000, unit)
         after = len(call.claim.windows) + 2
-        told = decision(reply[0] == 1, "local", reply[2:after], call.claim, reply[1])
+        reported = decision(reply[0] == 1, "local", reply[2:after], call.claim, reply[1])
         mine = self._memory.decide_now(call.claim)
-        assert (told.allowed, told.states) == (mine.allowed, mine.states)
+        assert (reported.allowed, reported.states) == (mine.allowed, mine.states)
         assert reply[after] == month_of(reply[1] // 1_000_000)
-        spent = {p.key: used for p, used in zip(charged, reply[after + 1 :: 2], strict=True) if not told.allowed and used >= p.meter.max}
+        spent = {
+            p.key: used for p, used in zip(charged, reply[after + 1 :: 2], strict=True) if not reported.allowed and used >= p.meter.max
+        }
         assert spent == {p.key: state.used for p in charged for state in mine.spent if state.meter == p.meter}
         ends = dict(zip([p.key for p in charged], reply[after + 2 :: 2], strict=True))
         for p in charged:
@@ -99,13 +101,13 @@ class Books:
         amounts = {posting.meter.id: it.call.amount for posting in postings}
         it.hold.settle(it.call.succeeds, amounts)
         it.hold.end()
-        moves = reports(postings, amounts) if it.call.succeeds else refunds(postings, it.unit, it.month)
-        self.make(moves + leavings(postings, it.unit), it.unit)
+        updates = reports(postings, amounts) if it.call.succeeds else refunds(postings, it.unit, it.month)
+        self.make(updates + leavings(postings, it.unit), it.unit)
 
-    def make(self, moves: list[MeterUpdate], name: str) -> None:
+    def make(self, updates: list[MeterUpdate], name: str) -> None:
         """Twice, as when an answer was lost."""
-        numbers = [part for move in moves for part in (move.what, move.number, move.month, move.unit)]
-        keys = [*(move.key for move in moves), f"{{x}}:settled/{name}"]
+        numbers = [part for update in updates for part in (update.what, update.number, update.month, update.unit)]
+        keys = [*(update.key for update in updates), f"{{x}}:settled/{name}"]
         assert [self.evaluate(SETTLE, keys, 60_000, *numbers) for _ in range(2)] == [1, 0]
 
 

@@ -128,17 +128,17 @@ def test_what_is_refused_in_its_plain_spelling_is_reached_in_no_other(name: str)
     assert stopped > COUNT / 20  # or the spellings are harmless
 
 
-def check(table: RouteTable, found: Route, method: str, reached: Reached, caller: Caller, told: str) -> None:
+def check(table: RouteTable, found: Route, method: str, reached: Reached, caller: Caller, reported: str) -> None:
     """What `found` leads to is not refused in its plain spelling, and asks for no more there."""
     plain = matched(table, method, reached.plain)
     if isinstance(plain, Fault):
-        assert plain is NO_ROUTE or found.pattern == f"{reached.handler}/", told  # what guards it is spelled with a slash
+        assert plain is NO_ROUTE or found.pattern == f"{reached.handler}/", reported  # what guards it is spelled with a slash
     elif found.strip_segments:  # another route of its own to this path; what has one that is more specific is guarded by that
-        assert plain.open or plain.pattern != reached.handler or not found.open, told
-        assert plain.pattern != reached.handler or caller.allowed is None or plain.id in caller.allowed, told
+        assert plain.open or plain.pattern != reached.handler or not found.open, reported
+        assert plain.pattern != reached.handler or caller.allowed is None or plain.id in caller.allowed, reported
     else:
-        assert served(table, method, reached.plain, caller) is not None, told
-        assert not Demand(plain).exceeds(Demand(found), method), told
+        assert served(table, method, reached.plain, caller) is not None, reported
+        assert not Demand(plain).exceeds(Demand(found), method), reported
 
 
 @pytest.mark.parametrize("name", TABLES)

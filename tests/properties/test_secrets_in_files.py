@@ -107,7 +107,7 @@ FROM_OUTSIDE = [
 ]
 
 
-def said_of(text: str, **environment: str) -> str:
+def messages_of(text: str, **environment: str) -> str:
     """Everything that is said of a file, in every form; nothing when it is in order."""
     try:
         parse(text, environ=environment)
@@ -128,18 +128,18 @@ def test_no_part_of_a_secret_is_repeated(name: str) -> None:
             GOOD + "redis: {timeout: 1parsec}\n" + text,
             GOOD.replace("\n", "\r\n") + text.replace("\n", "\r\n"),
         ):
-            said = said_of(whole)
-            assert mark not in said, f"{whole}\n---\n{said}"
+            message = messages_of(whole)
+            assert mark not in message, f"{whole}\n---\n{message}"
 
 
 @pytest.mark.parametrize("text", FROM_OUTSIDE)
 def test_no_value_of_the_environment_is_repeated(text: str) -> None:
     for secret in ("Hunter2;Xyz", "Hunter2-Xyz", "HUNTER2"):
-        said = said_of(text, SECRET=secret)
-        assert said
-        assert MARK not in said.lower(), said
+        message = messages_of(text, SECRET=secret)
+        assert message
+        assert MARK not in message.lower(), message
 
 
 def test_what_looks_like_a_variable_and_is_none_is_not_repeated() -> None:
-    assert MARK not in said_of(f"{GOOD}admin: {{token: 'a${{{MARK}}}b'}}\n")
-    assert "`TOKEN` is not set" in said_of(f"{GOOD}admin: {{token: 'a${{TOKEN}}b'}}\n")
+    assert MARK not in messages_of(f"{GOOD}admin: {{token: 'a${{{MARK}}}b'}}\n")
+    assert "`TOKEN` is not set" in messages_of(f"{GOOD}admin: {{token: 'a${{TOKEN}}b'}}\n")

@@ -19,7 +19,6 @@ from gateway.kernel.faults import (
 )
 from gateway.kernel.limits.quota import MeterState, Posting
 from gateway.kernel.limits.token_bucket import Claim, Decision, Window
-from gateway.pipeline import Redirection
 from gateway.table.limits import Tariff
 from gateway.upstream.call import Answer, Call
 from tests.samples import MINUTE, Echo, Pieces, exchange, route
@@ -52,12 +51,10 @@ async def test_an_open_route_asks_for_no_key_and_limits_each_address() -> None:
         (GOOD, {"head_error": GatewayError(MALFORMED_REQUEST)}, 400, 1001),
     ],
 )
-async def test_a_refused_stranger_is_told_of_no_limits(
-    fields: list[tuple[str, str]], changes: dict[str, Any], status: int, code: int
-) -> None:
-    got, body, told = await answered(gateway(), exchange(fields, **changes))
+async def test_an_unknown_caller_gets_no_limits(fields: list[tuple[str, str]], changes: dict[str, Any], status: int, code: int) -> None:
+    got, body, limits = await answered(gateway(), exchange(fields, **changes))
     assert (got, body["data"]["code"]) == (status, code)
-    assert not [name for name in told if "RateLimit" in name]
+    assert not [name for name in limits if "RateLimit" in name]
 
 
 @pytest.mark.parametrize(("changes", "status"), [({"path": "/nowhere"}, 404), ({"method": "BREW"}, 405)])
@@ -82,13 +79,13 @@ async def test_a_route_that_the_key_may_not_use_costs_nothing() -> None:
         assert (status, body["data"]["code"], fields["X-RateLimit-Remaining-Minute"]) == (403, 1003, "300")
 
 
-async def test_where_no_upstream_is_the_caller_is_told_its_limits_at_no_cost() -> None:
+async def test_a_route_without_upstream_reports_the_limits_at_no_cost() -> None:
     free = Tariff({"GET": 0, "HEAD": 0}, {"GET": (), "HEAD": ()})
     one = gateway(route(), route("/limits", id="gateway.limits", methods=("GET",), upstream=None, tariff=free), allowed=frozenset())
     for _ in range(2):
         x = exchange(GOOD, path="/limits")
         status, body, fields = await answered(one, x)
-        assert (status, fields["X-RateLimit-Remaining-Minute"], x.looked) == (200, "300", True)
+        assert (status, fields["X-RateLimit-Remaining-Minute"], x.peeked) == (200, "300", True)
         assert [limit["remaining"] for limit in body["data"]["result"]["limits"]] == [300]
     assert (await answered(one, exchange(path="/limits")))[0] == 401
 
@@ -96,7 +93,7 @@ async def test_where_no_upstream_is_the_caller_is_told_its_limits_at_no_cost() -
 async def test_keys_in_redis_are_asked_for_before_anything_else_is_decided() -> None:
     shelf, one = Shelf(), gateway()
     shelf.put("good")
-    one.stored = stored_keys(shelf)
+    one.callers = stored_keys(shelf)
     assert [(await answered(one, exchange(GOOD)))[2]["X-RateLimit-Remaining-Minute"] for _ in range(2)] == ["299", "298"]
     status, _, fields = await answered(one, exchange(GOOD, path="/nowhere"))
     assert (status, fields["X-RateLimit-Remaining-Minute"]) == (404, "298")
@@ -144,7 +141,7 @@ async def test_a_shadow_is_in_the_metrics_and_in_no_reply() -> None:
     assert one.recorder._metrics.limiter_shadow_refused.labels("route/orders/soon").value == 2
 
 
-async def test_a_limiter_that_is_away_under_deny() -> None:
+async def test_a_limiter_whose_store_is_away_under_deny() -> None:
     status, body, fields = await answered(gateway(limiter=Away()), exchange(GOOD))
     assert (status, body["data"]["code"]) == (503, 1004)
     assert "X-RateLimit-Limit-Minute" not in fields
@@ -160,7 +157,7 @@ class Broken:
         raise ZeroDivisionError
 
 
-async def test_a_bug_in_a_look_costs_nobody_the_reply() -> None:
+async def test_a_bug_while_limits_are_peeked_at_costs_no_reply() -> None:
     status, body, _ = await answered(gateway(limiter=Broken()), exchange(GOOD, path="/nowhere"))
     assert (status, body["data"]["code"]) == (404, 1005)
 
@@ -168,7 +165,7 @@ async def test_a_bug_in_a_look_costs_nobody_the_reply() -> None:
 @pytest.mark.parametrize(
     ("arrived", "total_s", "expected"), [(0.5, 30.0, 30.0), (-39.0, 30.0, 15.0), (-80.0, 30.0, 5.0), (-39.0, 600.0, 600.0)]
 )
-async def test_what_a_body_took_to_arrive_is_taken_from_the_upstreams_time(arrived: float, total_s: float, expected: float) -> None:
+async def test_the_time_in_which_a_body_arrives_shortens_the_upstreams_time(arrived: float, total_s: float, expected: float) -> None:
     echo = Echo()
     await answered(
         gateway(route(upstream=echo, total_timeout_s=total_s)), exchange(GOOD, method="POST", started=arrived, body=Pieces(b"{}", length=2))
@@ -291,7 +288,7 @@ async def test_a_reply_that_breaks_off_is_recorded_as_cut() -> None:
 
 
 async def test_a_redirection_asks_nobody_and_repeats_no_key() -> None:
-    one = Redirection(gateway(), 8443)
+    one = gateway().redirecting(8443)
     status, body, fields = await answered(one, exchange(path="/nowhere", query="a=1&X-Api-Key=good"))
     assert (status, body["status"], body["requestId"]) == (308, "SUCCESS", fields["X-Request-Id"])
     assert fields["Location"] == "https://api.example.com:8443/nowhere?a=1"

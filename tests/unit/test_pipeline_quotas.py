@@ -27,7 +27,7 @@ def metered(upstream: Echo, *meters: Meter) -> Gateway:
     return gateway(route(upstream=upstream, tariff=Tariff({"GET": 1}, {"GET": ()}, Metering({("standard", "GET"): postings}, {}))))
 
 
-async def test_a_quota_is_charged_for_what_succeeded_and_refuses_in_its_own_words() -> None:
+async def test_a_quota_is_charged_for_successful_calls_and_refuses_with_its_own_error() -> None:
     echo = Echo(GatewayError(UPSTREAM_REFUSED))
     one = metered(echo, ENCODINGS)
     assert [(await answered(one, exchange(GOOD)))[0] for _ in range(3)] == [503] * 3
@@ -82,11 +82,11 @@ async def test_what_was_read_ahead_is_counted_until_the_service_has_answered() -
 
     class Watching(Echo):
         async def send(self, call: Call) -> Answer:
-            seen.append(one.ahead.taken)
+            seen.append(one.read_ahead.reserved)
             return await super().send(call)
 
     one = gateway(route(upstream=Watching()))
     x = exchange(GOOD, method="POST", body=Pieces(b"x" * 50_000, b"x" * 50_000, length=100_000))
     assert (await answered(one, x))[0] == 200
     assert seen == [100_000]
-    assert (one.ahead.taken, x.ahead) == (0, 0)
+    assert (one.read_ahead.reserved, x.read_ahead) == (0, 0)

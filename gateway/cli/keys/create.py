@@ -14,7 +14,7 @@ from gateway.cli.keys.redis_registry import NO_STORE, editing, instant_of
 from gateway.keystore.records import Secret, StoredKey
 from gateway.settings import Config, load
 from gateway.settings.checks.stored_keys import References, read_key
-from gateway.settings.schema.access import Key
+from gateway.settings.schema.access import KeySettings
 from gateway.settings.schema.values import RefusedError
 
 
@@ -73,14 +73,14 @@ def _block(key: dict[str, Any], digest: str) -> dict[str, Any]:
     return {"id": key["id"], "secret_sha256": digest, **key}
 
 
-def _read(entry: dict[str, Any]) -> Key:
+def _read(entry: dict[str, Any]) -> KeySettings:
     try:
         return read_key(entry)
     except RefusedError as error:
         raise click.UsageError(str(error)) from None
 
 
-def _check(config: Config, key: Key) -> None:
+def _check(config: Config, key: KeySettings) -> None:
     references = References(config)
     wrong = [*references.wrong(key), *references.doubtful(key)]
     if config.key_store is None and any(key.id == other.id for other in config.keys):

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gateway.settings.document.reader import read
-from gateway.settings.positions import Items, Source, Table
+from gateway.settings.positions import Items, SourceFile, Table
 
 _LISTS = ("organizations", "routes", "methods")
 _SEVERAL = re.compile(r"[\s;]+")
@@ -91,11 +91,13 @@ def _yaml(text: str) -> Iterator[Entry]:
     """As the configuration is read, but for variables: a secret may have dollar signs."""
     problems: list[Entry] = []
     written = text.replace("$", "$$")
-    root = read(Source.of("", written, Path()), written, {}, lambda at, _, told: problems.append(_unlike(at.line, told)), lambda _: None)
+    root = read(
+        SourceFile.of("", written, Path()), written, {}, lambda at, _, told: problems.append(_unlike(at.line, told)), lambda _: None
+    )
     yield from problems
     listed = root.get("keys") if isinstance(root, Table) else root
     if isinstance(listed, Items):
-        for place, fields in zip(listed.places, listed, strict=True):
+        for place, fields in zip(listed.positions, listed, strict=True):
             yield Entry(place.line, fields) if isinstance(fields, Table) else Entry(place.line, {}, "a mapping is wanted here")
     elif not problems:
         yield Entry(1, {}, f"a list of keys is wanted, alone or under `keys:`; {_WHICH}")

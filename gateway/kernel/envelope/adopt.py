@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from gateway.kernel.envelope.raw_json import Members, decode_without_halves, displaced, is_utf8, members, render
+from gateway.kernel.envelope.raw_json import JsonMembers, decode_without_halves, displaced, is_utf8, members, render
 from gateway.kernel.envelope.repair import error_data, string, success_data
 from gateway.kernel.envelope.write import error
 from gateway.kernel.errors.sanitize import fit_json
@@ -18,7 +18,7 @@ _JSON = b"application/json"
 
 
 class _Probe(msgspec.Struct):
-    """What tells an envelope from a resource, as it was spelled."""
+    """The members by which an envelope is recognized, as they were spelled."""
 
     requestId: msgspec.Raw | UnsetType = UNSET  # noqa: N815  # the contract's spelling
     status: msgspec.Raw | UnsetType = UNSET
@@ -46,7 +46,10 @@ _NESTED = JSONDecoder()
 
 
 class Adopted(NamedTuple):
-    """A backend's envelope with our id. `code` is 0 for a SUCCESS, rarely for an ERROR. `request_id` is the backend's own, for the log."""
+    """A backend's envelope with our id.
+
+    `code` is 0 for a SUCCESS, rarely for an ERROR. `request_id` is the backend's own, for the log.
+    """
 
     status: int
     code: int
@@ -89,19 +92,19 @@ def adopt(body: bytes, request_id: str, status: int, family: str, notices: list[
     if found is None:
         return None
     own_id = string(found.pop("requestId"))
-    says_success = found.pop("status") == b'"SUCCESS"'
+    is_success = found.pop("status") == b'"SUCCESS"'
     data = found.pop("data", b"null")
-    if says_success and status < 400:
+    if is_success and status < 400:
         written = success_data(data, notices, new_id)
         return Adopted(status, 0, _written(request_id, b"SUCCESS", written, found), own_id)
     large = len(body) > LARGEST_BODY or body.count(b'"') > _MOST_QUOTES
     if large:
         found = {}
-    if says_success:
+    if is_success:
         result = data if len(data) > LARGEST_BODY else (members(data) or {}).get("result", data)
-        told = translate(status, _JSON, result, family)
+        translation = translate(status, _JSON, result, family)
         more = fit_json(render(found))[1:-1]
-        return Adopted(status, told.code, error(request_id, *told[:3], told.links, told.details, more), own_id)
+        return Adopted(status, translation.code, error(request_id, *translation[:3], translation.links, translation.details, more), own_id)
     if large:
         data = _abridged(data)
     code, written = error_data(fit_json(data), code_of(status if status >= 400 else 503, family), new_id)
@@ -111,11 +114,11 @@ def adopt(body: bytes, request_id: str, status: int, family: str, notices: list[
 
 def _abridged(data: bytes) -> bytes:
     """The code and the texts of an error that is too large to be read."""
-    told = {name: value for name, value in (members(data) or {}).items() if name in _BRIEF and len(value) <= _LARGEST_TEXT}
-    return render(told)
+    translation = {name: value for name, value in (members(data) or {}).items() if name in _BRIEF and len(value) <= _LARGEST_TEXT}
+    return render(translation)
 
 
-def _written(request_id: str, status: bytes, data: bytes, others: Members) -> bytes:
+def _written(request_id: str, status: bytes, data: bytes, others: JsonMembers) -> bytes:
     rest = b"," + render(others)[1:-1] if others else b""
     return b'{"requestId":"%b","status":"%b","data":%b%b}' % (request_id.encode(), status, data, rest)
 
@@ -155,6 +158,6 @@ def _opening(text: bytes, seen: dict[bytes, tuple[int, int]]) -> Opening | None:
 
 
 def _skip(text: bytes, at: int) -> int:
-    """Past the white space."""
+    """The position after white space."""
     white = _WHITE.match(text, at)
     return white.end() if white else at

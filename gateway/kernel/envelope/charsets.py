@@ -1,6 +1,7 @@
 """Text in the charset that a backend declares, turned into UTF-8 without a byte order mark.
 
-A mark is believed before any declaration, and dropped. Only charsets of text are known: Python has codecs that are none.
+A mark is believed before any declaration, and dropped. Only charsets of text are known: Python has codecs that are
+none.
 """
 
 import codecs
@@ -30,7 +31,10 @@ _BY_NAME = {
     "x_mac_roman": "mac_roman", "x_mac_cyrillic": "mac_cyrillic", "koi8_u": "koi8_u", "koi8_t": "koi8_t", "tis_620": "tis_620",
     "unicode": "utf_16", "ucs_2": "utf_16", "iso_10646_ucs_2": "utf_16", "csunicode": "utf_16", "ucs_4": "utf_32",
 }  # fmt: skip
-"""Names of the IANA registry and of the wild, in lower case with underscores. The charsets of Windows contain those they extend."""
+"""Names of the IANA registry and of the wild, in lower case with underscores.
+
+The charsets of Windows contain those they extend.
+"""
 
 _WIDE = {"utf_16": ("utf-16-le", "utf-16-be"), "utf_32": ("utf-32-le", "utf-32-be")}
 _ALIKE = str.maketrans("-.: ", "____")
@@ -42,7 +46,9 @@ def codec_of(charset: str) -> str:
 
 
 def codec_for(codec: str, first: bytes) -> str:
-    """The codec that fits a body which was declared to be in `codec` and begins with `first`: its mark decides, or its first character."""
+    """The codec that fits a body which was declared to be in `codec` and begins with `first`: its mark decides, or its
+    first character.
+    """
     for mark, marked in _MARKS:
         if first.startswith(mark):
             return marked + "-sig" if marked == "utf-8" else _WIDE_WITH_MARK[marked]

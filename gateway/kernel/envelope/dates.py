@@ -2,28 +2,27 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate
 
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_FIXDATE = re.compile(r"[A-Za-z]{3,9}, (\d{2})[ -]([A-Z][a-z]{2})[ -](\d{4}|\d{2}) (\d{2}):(\d{2}):(\d{2}) GMT")
-_ASCTIME = re.compile(r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) ([ \d]\d) (\d{2}):(\d{2}):(\d{2}) (\d{4})")
+_HTTP_DATE = re.compile(
+    r"[A-Za-z]{3,9}, \d{2}[ -][A-Z][a-z]{2}[ -](?:(?!00)\d{4}|\d{2}) \d{2}:\d{2}:\d{2} GMT"
+    r"|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} (?!00)\d{4}",
+    re.ASCII,
+)
+"""The three forms of an HTTP-date. The standard library reads many more, which are none."""
 _CONTRACT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def http_date(text: str) -> str | None:
-    """An HTTP-date in any of its three forms (RFC 9110, 5.6.7) as ISO 8601; None when it is none."""
-    if (match := _FIXDATE.fullmatch(text)) is not None:
-        day, month, year, hour, minute, second = match.groups()
-    elif (match := _ASCTIME.fullmatch(text)) is not None:
-        month, day, hour, minute, second, year = match.groups()
-    else:
+    """Returns an HTTP-date in any of its three forms (RFC 9110, 5.6.7) as ISO 8601; None for any other text."""
+    fields = parsedate(text) if _HTTP_DATE.fullmatch(text) else None
+    if fields is None:
         return None
-    full_year = int(year) if len(year) == 4 else 1900 + int(year) + (100 if int(year) < 70 else 0)
     try:
-        moment = datetime(full_year, _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second), tzinfo=UTC)
+        return _written(datetime(*fields[:6], tzinfo=UTC))
     except ValueError:
         return None
-    return _written(moment)
 
 
 def unix_date(seconds: int) -> str | None:
@@ -35,7 +34,10 @@ def unix_date(seconds: int) -> str | None:
 
 
 def iso_date(text: str) -> str | None:
-    """A date in some form of ISO 8601, or an HTTP-date, as the contract wants it; None when it is none. UTC if it names no zone."""
+    """A date in some form of ISO 8601, or an HTTP-date, as the contract wants it; None when it is none.
+
+    UTC if it names no zone.
+    """
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -1,4 +1,6 @@
-"""Rule 9: what a backend announces in header fields, as Messages: Deprecation (RFC 9745), Sunset (RFC 8594), Warning (RFC 9111)."""
+"""Rule 9: what a backend announces in header fields, as Messages: Deprecation (RFC 9745), Sunset (RFC 8594), Warning
+(RFC 9111).
+"""
 
 import re
 from collections.abc import Callable, Iterable

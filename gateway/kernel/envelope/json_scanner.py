@@ -1,11 +1,11 @@
-"""JSON checked while it passes, in constant memory.
+"""Checks JSON while it is streamed, in constant memory.
 
-How: msgspec checks JSON many times faster than anything written in Python could, but only whole texts. So a window of the
-document is cut off before a comma that stands outside of every string, and checked as a text of its own: with the brackets
-that were open before it put in front (and a value for the comma to follow), and those that are open after it closed behind.
-Which are open after it is guessed first (most documents are long lists of the same thing) and counted only when that fails.
-The check cannot be fooled by a bad guess: a text that begins in a known state and ends well with given brackets had just
-these open. So what passes is what `is_json` passes, with two limits:
+How: msgspec checks JSON many times faster than anything written in Python could, but only whole texts. So a window of
+the document is cut off before a comma that stands outside of every string, and checked as a text of its own: with the
+brackets that were open before it put in front (and a value for the comma to follow), and those that are open after it
+closed behind. Which are open after it is guessed first (most documents are long lists of the same thing) and counted
+only when that fails. The check cannot be fooled by a bad guess: a text that begins in a known state and ends well with
+given brackets had just these open. So what passes is what `is_json` passes, with two limits:
 
 1. A number, or white space, longer than `LONGEST_TOKEN` bytes is refused. Strings may have any length.
 2. Nesting is limited as in `gateway.kernel.envelope.raw_json`.
@@ -20,9 +20,9 @@ from gateway.kernel.faults import UPSTREAM_BODY_INVALID, GatewayError
 WINDOW = 65_536
 LONGEST_TOKEN = 4 * WINDOW
 
-_GUESSES = 4
+_ATTEMPTS = 4
 _DEEPEST = 1000
-_ROUNDS = 16
+_MOST_PASSES = 16
 """How often pairs are taken out everywhere at once: enough for almost any document."""
 _RUN = re.compile(rb"\[+|\]+|\{+|\}+")
 _ESCAPE_BYTES = 6
@@ -90,7 +90,10 @@ class Scanner:
             self._elide(len(parts[-1]), parts[-1])
 
     def _to_last_comma(self, text: bytes, parts: list[bytes]) -> None:
-        """Checks up to the last comma outside of strings. `parts` is the text cut at its quotes: every other one is a string."""
+        """Checks up to the last comma outside of strings.
+
+        `parts` is the text cut at its quotes: every other one is a string.
+        """
         outside = b'"'.join(parts[::2])
         comma = outside.rfind(b",")
         if comma < 0:
@@ -122,7 +125,7 @@ class Scanner:
             self._stack = stack
             self._opening = _opening(stack)
         if not self._seen or self._seen[0] != stack:
-            self._seen = [stack, *[seen for seen in self._seen if seen != stack]][:_GUESSES]
+            self._seen = [stack, *[seen for seen in self._seen if seen != stack]][:_ATTEMPTS]
 
 
 def _likely_cut(text: bytes) -> int:
@@ -138,7 +141,7 @@ def _likely_cut(text: bytes) -> int:
 def _open_after(stack: bytes, outside: bytes) -> bytes | None:
     """The brackets open after `outside`, a text without strings, if `stack` were before; None when they do not match."""
     brackets = stack + outside.translate(None, _NO_BRACKETS)
-    for _ in range(_ROUNDS):
+    for _ in range(_MOST_PASSES):
         paired = brackets.replace(b"[]", b"").replace(b"{}", b"")
         if len(paired) == len(brackets):
             break
@@ -149,24 +152,27 @@ def _open_after(stack: bytes, outside: bytes) -> bytes | None:
 
 
 def _unpaired(brackets: bytes) -> bytes:
-    """What is left when all pairs are taken out, run by run: nests are deep here, so the runs are long. b"]" when they do not match."""
-    left: list[bytes] = []
+    """The brackets that remain once all pairs are removed, or b"]" when they do not match.
+
+    Works run by run, because the text nests deeply when this is called and its runs are long.
+    """
+    unpaired: list[bytes] = []
     for run in _RUN.findall(brackets):
         if run[:1] in b"[{":
-            left.append(run)
+            unpaired.append(run)
             continue
         opener = b"[" if run[:1] == b"]" else b"{"
         missing = len(run)
         while missing:
-            if not left or left[-1][:1] != opener:
+            if not unpaired or unpaired[-1][:1] != opener:
                 return b"]"
-            open_here = len(left[-1])
+            open_here = len(unpaired[-1])
             if open_here > missing:
-                left[-1] = left[-1][missing:]
+                unpaired[-1] = unpaired[-1][missing:]
             else:
-                left.pop()
+                unpaired.pop()
             missing -= min(missing, open_here)
-    return b"".join(left)
+    return b"".join(unpaired)
 
 
 def _opening(stack: bytes) -> bytes:

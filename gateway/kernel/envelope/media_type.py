@@ -1,7 +1,7 @@
-"""What a backend's Content-Type means for the envelope.
+"""Classifies a backend's Content-Type for the envelope.
 
-JSON is what calls itself so in any part of its type, or turns out to be under a type that says nothing. A type that is a medium
-of its own (pictures, archives, HTML, CSV, a sequence of JSON texts …) is never looked into: it is binary.
+JSON is what calls itself so in any part of its type, or turns out to be under a type that says nothing. A type that is
+a medium of its own (pictures, archives, HTML, CSV, a sequence of JSON texts …) is never looked into: it is binary.
 """
 
 import re
@@ -13,18 +13,18 @@ from typing import Literal, NamedTuple, TypeAlias
 from gateway.kernel.envelope.charsets import BOM, UTF8, codec_of, guessed, utf8_of
 from gateway.kernel.envelope.raw_json import WHITE, is_json
 
-Kind: TypeAlias = Literal["json", "text", "events", "binary", "unknown", "octets"]
+MediaKind: TypeAlias = Literal["json", "text", "events", "binary", "unknown", "octets"]
 """`json` is spliced, `text` becomes a JSON string, the rest passes through or is refused.
 
-`unknown`: the backend does not say, so that it may be JSON, text or binary. `octets`: it says no more than that these are bytes;
-an object or an array of JSON they may be, but text they are not.
+`unknown`: the backend does not say, so that it may be JSON, text or binary. `octets`: it says no more than that these
+are bytes; an object or an array of JSON they may be, but text they are not.
 """
 
 
 class Media(NamedTuple):
     """`charset` is a codec of Python. `shown` says whether an error text of this type may be shown to a client."""
 
-    kind: Kind
+    kind: MediaKind
     charset: str = UTF8
     shown: bool = False
 
@@ -43,7 +43,10 @@ _OWN_MEDIA = re.compile(
     r"|font-.*|zstd|mpegurl|parquet)\Z|(?:xhtml|xml-|java-|dash|x-java-|x-shockwave|x-msdownload|x-apple|grpc|vnd\.(?:ms-|openxml|oasis\.|apple\.mpegurl"
     r"|google-earth|android\.|rar|apache\.(?:arrow|parquet)|amazon\.eventstream|google\.protobuf|msgpack|debian|sqlite)))"
 )
-"""Types of `application` that say what stands in them. All others may well be JSON, if it begins like it and is valid."""
+"""Types of `application` that say what stands in them.
+
+All others may well be JSON, if it begins like it and is valid.
+"""
 _JSON_PART = re.compile(r"(?:\A|[/.+_-])json(?=[.+_-]|\Z)")
 _SEQUENCE = frozenset({
     "application/stream+json", "application/json-seq", "application/geo+json-seq", "application/x-json-stream", "application/json-stream",
@@ -53,7 +56,10 @@ _SEQUENCE = frozenset({
 
 
 LONGEST_TYPE = 256
-"""What is read of a Content-Type, in bytes. A type has at most 127 characters on each side of its slash (RFC 6838 4.2)."""
+"""What is read of a Content-Type, in bytes.
+
+A type has at most 127 characters on each side of its slash (RFC 6838 4.2).
+"""
 
 
 def media(content_type: bytes) -> Media:
@@ -99,7 +105,10 @@ _LOOKS_LIKE_MARKUP = re.compile(rb"<(?:!doctype|!--|html|head|body|\?xml|svg|scr
 
 
 def sniffed(body: bytes, kind: Media = _UNKNOWN, *, whole: bool = True) -> Media:
-    """What a body of a type that the backend does not say, or of mere octets, is. Without `whole`, `body` is its beginning."""
+    """What a body of a type that the backend does not say, or of mere octets, is.
+
+    Without `whole`, `body` is its beginning.
+    """
     json = JSON if kind.charset == UTF8 else Media("json", kind.charset)
     try:
         text = utf8_of(body, kind.charset).strip(WHITE) if whole else body.removeprefix(BOM).strip(WHITE)

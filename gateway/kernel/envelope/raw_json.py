@@ -2,7 +2,8 @@
 
 Laws:
 1. What is passed on is what came: no number, escape, key order or duplicate key changes (a parser keeps none of them).
-2. Strict RFC 8259 in UTF-8: no BOM, no NaN, nothing after the end. Lone surrogate escapes are valid by its grammar (8.2).
+2. Strict RFC 8259 in UTF-8: no BOM, no NaN, nothing after the end. Lone surrogate escapes are valid by its grammar
+   (8.2).
 3. Nesting too deep for the checker is invalid, not a crash. 900 levels pass.
 """
 
@@ -14,8 +15,11 @@ import msgspec
 
 T = TypeVar("T")
 
-Members: TypeAlias = dict[str, bytes]
-"""The members of one object, in order, by decoded name; values as they were spelled. Of duplicate names the last counts."""
+JsonMembers: TypeAlias = dict[str, bytes]
+"""The members of one object, in order, by decoded name; values as they were spelled.
+
+Of duplicate names the last counts.
+"""
 
 WHITE = b" \t\r\n"
 """RFC 8259, 2: insignificant white space."""
@@ -62,7 +66,7 @@ def items(text: bytes, most: int) -> list[bytes] | None:
     return [spelled(item) for item in found[:most]]
 
 
-def members(text: bytes) -> Members | None:
+def members(text: bytes) -> JsonMembers | None:
     """The members of an object; None for anything else. `text` is valid JSON."""
     found = decode(_MEMBERS, text, shielded)
     halves = _has_surrogates(text)
@@ -75,7 +79,7 @@ def members(text: bytes) -> Members | None:
 
 
 def replaced(text: bytes) -> bytes:
-    """With U+FFFD in place of each half of a surrogate pair."""
+    """Returns `text` with U+FFFD in place of each half of a surrogate pair."""
     return _unpaired(_SURROGATE.sub(_REPLACEMENT, _paired(text)))
 
 
@@ -85,7 +89,7 @@ def shielded(text: bytes) -> bytes:
 
 
 def closely_shielded(text: bytes) -> bytes:
-    """With `_SHIELD` in place of the first two characters of each half."""
+    """Returns `text` with `_SHIELD` in place of the first two characters of each half."""
     text = shielded(text)
     for digit in (b"d", b"D"):
         for code in _NO_HALVES:
@@ -112,8 +116,8 @@ def _unpaired(text: bytes) -> bytes:
 def decode(decoder: "msgspec.json.Decoder[T]", text: bytes, without_halves: Callable[[bytes], bytes] = replaced) -> T | None:
     """What `decoder` makes of `text`; None when that is not JSON, or not of its type.
 
-    msgspec refuses lone halves of surrogate pairs that are spelled as escapes. If there are any, it sees what `without_halves`
-    (`replaced`, `shielded`, `closely_shielded` or `displaced`) makes of the text.
+    msgspec refuses lone halves of surrogate pairs that are spelled as escapes. If there are any, it sees what
+    `without_halves` (`replaced`, `shielded`, `closely_shielded` or `displaced`) makes of the text.
     """
     try:
         return decoder.decode(text)
@@ -124,7 +128,7 @@ def decode(decoder: "msgspec.json.Decoder[T]", text: bytes, without_halves: Call
 
 
 def decode_without_halves(decoder: "msgspec.json.Decoder[T]", text: bytes, without_halves: Callable[[bytes], bytes]) -> T | None:
-    """As `decode`, of a text that `decoder` has refused as it is."""
+    """Like `decode`, for a text that `decoder` refused as it is."""
     if not _has_surrogates(text) or b"\xfe" in text or b"\xff" in text:
         return None
     try:
@@ -141,7 +145,7 @@ def _unshielded(raw: msgspec.Raw) -> bytes:
     return bytes(raw).replace(_SHIELD, rb"\u")
 
 
-def render(members: Members) -> bytes:
+def render(members: JsonMembers) -> bytes:
     """The object that has `members`."""
     return b"{%b}" % b",".join([b"%b:%b" % (quote(name), value) for name, value in members.items()])
 

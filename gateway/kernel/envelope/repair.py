@@ -6,14 +6,20 @@ from typing import Annotated, Literal
 import msgspec
 
 from gateway.kernel.envelope.dates import iso_date
-from gateway.kernel.envelope.raw_json import Members, array, decode, displaced, items, members, quote, render
+from gateway.kernel.envelope.raw_json import JsonMembers, array, decode, displaced, items, members, quote, render
 from gateway.kernel.envelope.write import EMPTY_RESULT
 from gateway.kernel.faults import MESSAGES, UNDEFINED
 
 MOST_MENDED = 1000
-"""Messages, or links, of one list that are mended one by one, which costs more than their bytes. What follows is left out."""
+"""Messages, or links, of one list that are mended one by one, which costs more than their bytes.
+
+What follows is left out.
+"""
 LARGEST_MENDED = 512 * 1024
-"""The longest such list in bytes. To take apart what may be a million elements is not worth it: a longer one is left out."""
+"""The longest such list in bytes.
+
+To take apart what may be a million elements is not worth it: a longer one is left out.
+"""
 
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 _KINDS = ("INFO", "ERROR", "WARNING", "DEBUG", "TRACE")
@@ -112,7 +118,7 @@ def _code(text: bytes, fallback: int) -> int:
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 10 else fallback
 
 
-def _text(found: Members, name: str) -> str:
+def _text(found: JsonMembers, name: str) -> str:
     return string(found.get(name, b'""')) or ""
 
 
@@ -131,7 +137,7 @@ def _message(text: bytes, kind: str, new_id: Callable[[], str]) -> bytes:
     if written not in _KINDS:
         written = kind
     identity = _text(found, "id") or (str(number) if (number := decode(_INTEGER, found.get("id", b""))) is not None else new_id())
-    mended: Members = {
+    mended: JsonMembers = {
         "id": found["id"] if _text(found, "id") else quote(identity),
         "type": quote(written),
         "text": found["text"] if _text(found, "text") else quote(_text(found, "message") or "No text."),

@@ -1,7 +1,8 @@
 """Bodies too large to hold: passed into an envelope while they arrive, and checked on the way.
 
 The envelope's first bytes are on their way to the client before its end is known. So when the backend dies, or what it
-sends turns out not to be what it said, `read` raises: the edge cuts the connection, and the closing brackets are never sent.
+sends turns out not to be what it said, `read` raises: the edge cuts the connection, and the closing brackets are never
+sent.
 """
 
 from codecs import IncrementalDecoder, getincrementaldecoder
@@ -15,8 +16,8 @@ from gateway.kernel.faults import UPSTREAM_BODY_INVALID, GatewayError
 from gateway.kernel.http.content_coding import Decoder
 
 
-class Source(Protocol):
-    """Where the rest of a body comes from (a Stream of gateway.upstream.call)."""
+class BodySource(Protocol):
+    """The source of the rest of a body (a Stream of gateway.upstream.call)."""
 
     @property
     def unread(self) -> int: ...
@@ -25,7 +26,7 @@ class Source(Protocol):
 
 
 class Pass(Protocol):
-    """What becomes of a body on its way. Both methods raise GatewayError."""
+    """A transformation of a body. Both methods raise GatewayError."""
 
     def feed(self, data: bytes) -> bytes: ...
     def finish(self) -> bytes: ...
@@ -89,10 +90,11 @@ class QuotedText:
 class Spliced:
     """The rest of a body on its way into an envelope: decoded, then passed through `way`.
 
-    `pieces` is what has come of it already and is decoded, but has not gone through `way`; `decoder` is None when the body is not coded.
+    `pieces` is what has come of it already and is decoded, but has not gone through `way`; `decoder` is None when the
+    body is not coded.
     """
 
-    def __init__(self, source: Source, decoder: Decoder | None, pieces: Iterator[bytes], way: Pass) -> None:
+    def __init__(self, source: BodySource, decoder: Decoder | None, pieces: Iterator[bytes], way: Pass) -> None:
         self._source = source
         self._decoder = decoder
         self._pieces = pieces

@@ -1,4 +1,4 @@
-"""The envelope of the contract, written around texts that are JSON already."""
+"""Writes the envelope of the contract around texts that are JSON already."""
 
 from collections.abc import Callable, Iterable
 from hashlib import sha256
@@ -74,7 +74,9 @@ def render_message(
 
 
 def message_ids(request_id: str) -> Callable[[], str]:
-    """Gives out an id for each Message of one reply: UUIDs that follow from `request_id`, so nothing here is left to chance."""
+    """Gives out an id for each Message of one reply: UUIDs that follow from `request_id`, so nothing here is left to
+    chance.
+    """
     count = 0
 
     def new_id() -> str:

@@ -1,4 +1,4 @@
-"""Which field of a request a single error is about, however it is written: names, paths, pointers, lists of steps."""
+"""Finds the field of a request that an error is about, in all notations: names, paths, pointers, lists of steps."""
 
 import re
 
@@ -29,8 +29,8 @@ def add(path: str, step: str) -> str:
 
 def path_of(value: _Object, named: _Object) -> str:
     """The field of one single error, "" when it names none. `named` are its members by their words."""
-    places = [{words.word(name): member for name, member in inner.items()} for inner in _around(value)]
-    own = next((field for place in (*places, named) if (field := field_of(place, words.FIELDS))), "")
+    parts = [{words.word(name): member for name, member in inner.items()} for inner in _around(value)]
+    own = next((field for part in (*parts, named) if (field := field_of(part, words.FIELDS))), "")
     missing = named.get("params")
     lacking = missing.get("missingProperty") if isinstance(missing, dict) else None
     return add(own, lacking) if isinstance(lacking, str) else own
@@ -60,20 +60,20 @@ def plain(label: object) -> str:
 
 def _around(value: _Object) -> list[_Object]:
     inner = [value.get(name) for name in ("source", "extensions")]
-    return [place for place in inner if isinstance(place, dict)]
+    return [part for part in inner if isinstance(part, dict)]
 
 
-def _field(name: str, place: object) -> str:
-    if isinstance(place, list):
-        steps = [step for step in map(_step, place[:_MOST_STEPS]) if step]
+def _field(name: str, part: object) -> str:
+    if isinstance(part, list):
+        steps = [step for step in map(_step, part[:_MOST_STEPS]) if step]
         if name in _LISTED:
             return add("", steps[0]) if len(steps) == 1 else ""
-        if steps and steps[0] in words.PLACES:
+        if steps and steps[0] in words.REQUEST_PARTS:
             del steps[0]
         return clean(".".join(steps), LONGEST_FIELD)
-    if not isinstance(place, str) or (name == "location" and place in words.PLACES) or (name == "name" and _CLASS.fullmatch(place)):
+    if not isinstance(part, str) or (name == "location" and part in words.REQUEST_PARTS) or (name == "name" and _CLASS.fullmatch(part)):
         return ""
-    return add("", place)
+    return add("", part)
 
 
 def _step(step: object) -> str:

@@ -1,12 +1,14 @@
 """The forms in which backends write errors, read for what a client can use.
 
-RFC 9457 problem+json · FastAPI and pydantic · Spring, Express, NestJS, hapi · Google, AWS and Azure · OAuth · JSON:API · GraphQL ·
-Rails, Laravel, Django REST, marshmallow, ASP.NET · Zod, Joi, class-validator · OData, FHIR, Hydra, Apigee · and their relatives.
-They share few names, so one reader knows them all (`gateway.kernel.errors.words`): what is a text, what holds single errors, what is
-a link; anything else beside them may be a map of fields. Each leaf text becomes one entry, with the path to it as its field.
+RFC 9457 problem+json · FastAPI and pydantic · Spring, Express, NestJS, hapi · Google, AWS and Azure · OAuth · JSON:API
+· GraphQL · Rails, Laravel, Django REST, marshmallow, ASP.NET · Zod, Joi, class-validator · OData, FHIR, Hydra, Apigee ·
+and their relatives. They share few names, so one reader knows them all (`gateway.kernel.errors.words`): what is a text,
+what holds single errors, what is a link; anything else beside them may be a map of fields. Each leaf text becomes one
+entry, with the path to it as its field.
 
-Laws: taken are texts, fields and links; never a stack trace, a class name or a rejected value. One part that cannot be read hides no
-other. `_DEEPEST`, `MOST_ENTRIES` and `_MOST_NODES` bound the work, which is linear in the size of the error.
+Laws: taken are texts, fields and links; never a stack trace, a class name or a rejected value. One part that cannot be
+read hides no other. `_DEEPEST`, `MOST_ENTRIES` and `_MOST_NODES` bound the work, which is linear in the size of the
+error.
 """
 
 from enum import IntEnum
@@ -45,24 +47,25 @@ _DEEPEST = 24
 _MOST_NODES = 4000
 
 
-class Entry(NamedTuple):
-    """One single fault. `missing` says that it is the absence of a field."""
+class ErrorEntry(NamedTuple):
+    """A single fault. `missing` is true if it is the absence of a field."""
 
     text: str
     field: str | None
     missing: bool
 
 
-class Found(msgspec.Struct):
-    """What an error says. All texts are fit to be shown; "" where it says nothing.
+class ErrorContents(msgspec.Struct):
+    """The contents of an error. All texts are safe to show; "" where there is none.
 
-    `title` names the kind of error, `text` is the one sentence about it, `explanation` the most that it says in one line.
+    `title` names the kind of error, `text` is the one sentence about it, `explanation` the most that it says in one
+    line.
     """
 
     title: str = ""
     text: str = ""
     explanation: str = ""
-    entries: list[Entry] = []
+    entries: list[ErrorEntry] = []
     links: list[Link] = []
 
     @property
@@ -82,24 +85,24 @@ class _Trust(IntEnum):
     """All: an object under a name that is known to hold a text for each field."""
 
 
-def found_in(value: object) -> Found:
-    """What `value`, decoded JSON or a text, says of an error."""
+def found_in(value: object) -> ErrorContents:
+    """Returns the contents of an error, given as decoded JSON or as a text."""
     reader = _Reader()
     head = reader.head(value, 0)
     text = head.text or ("" if reader.entries else head.label)
-    return Found(head.title if head.title != text else "", text, head.explanation or text, list(reader.entries), reader.links)
+    return ErrorContents(head.title if head.title != text else "", text, head.explanation or text, list(reader.entries), reader.links)
 
 
 class _Reader:
     """Reads one error."""
 
     def __init__(self) -> None:
-        self.entries: dict[Entry, None] = {}
+        self.entries: dict[ErrorEntry, None] = {}
         self.links: list[Link] = []
         self._nodes = 0
 
     def head(self, value: object, depth: int) -> Head:
-        """What `value` says as a whole; its single errors go to `entries`."""
+        """Returns the texts about `value` as a whole, and adds its single errors to `entries`."""
         if isinstance(value, str):
             value = unwrapped(value)
         if isinstance(value, str):
@@ -127,12 +130,12 @@ class _Reader:
         for name, member in named.items():
             if isinstance(member, dict | list) and member:
                 head = self._part(name, member, named, head, depth + 1)
-        told = head.text or head.label or len(self.entries) > before or any(is_datum(*member) for member in named.items())
-        trust = _Trust.SENTENCES if told else _Trust.LISTS
-        places = trust is _Trust.LISTS and all(word(name) in words.PLACES for name, _ in fields)
+        reported = head.text or head.label or len(self.entries) > before or any(is_datum(*member) for member in named.items())
+        trust = _Trust.SENTENCES if reported else _Trust.LISTS
+        parts = trust is _Trust.LISTS and all(word(name) in words.REQUEST_PARTS for name, _ in fields)
         for name, member in fields:
             if trust is _Trust.LISTS or word(name) not in words.UNTOLD:
-                self._leaves(member, "" if places and isinstance(member, dict) else add("", name), trust, depth + 1)
+                self._leaves(member, "" if parts and isinstance(member, dict) else add("", name), trust, depth + 1)
         if head.text and len(self.entries) == before and (field := field_of(named, words.SURE_FIELDS)):
             self._emit(head.text, field, named)
         return head
@@ -147,9 +150,9 @@ class _Reader:
         if by_field and is_form(member):
             self._fields(member, "", _Trust.ALL, depth)
         elif by_field and not is_report(member):
-            places = all(word(key) in words.PLACES and isinstance(value, dict) for key, value in member.items())
+            parts = all(word(key) in words.REQUEST_PARTS and isinstance(value, dict) for key, value in member.items())
             for key, value in members(member):
-                self._leaves(value, "" if places else add("", key), _Trust.ALL, depth)
+                self._leaves(value, "" if parts else add("", key), _Trust.ALL, depth)
         elif by_field or name in words.LISTS:
             inner = self.head(member, depth)
             if inner.text and (name in words.ERRORS or not head.text):
@@ -189,7 +192,7 @@ class _Reader:
                 self._leaves(member, path if inside else add(path, name), trust, depth)
 
     def _single(self, value: Object, path: str, depth: int, *, listed: bool) -> bool:
-        """Reads `value` as one single error, and says whether it is one."""
+        """Reads `value` as a single error. Returns whether it is one."""
         named = named_by_words(value)
         if not named or (self._is_too_much(depth) or "stackentries" in named):
             return True
@@ -221,7 +224,7 @@ class _Reader:
         if len(self.entries) < MOST_ENTRIES:
             kinds = {word(kind) for name in words.KINDS if isinstance(kind := named.get(name), str)}
             missing = not kinds.isdisjoint(words.MISSING_KINDS) or words.MISSING_TEXT.search(text) is not None
-            self.entries[Entry(text, field, missing)] = None
+            self.entries[ErrorEntry(text, field, missing)] = None
 
     def _is_too_much(self, depth: int) -> bool:
         self._nodes += 1

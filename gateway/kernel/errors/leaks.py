@@ -1,4 +1,4 @@
-"""Finds what a service's errors tell about its inside: stack traces and connection strings.
+"""Finds internal details in the errors of a service: stack traces and connection strings.
 
 A stack trace is cut off, a connection string is replaced. Every search takes time linear in the length of the text: a
 position such as `app.py:12` is looked for by its ending, and its beginning by going back.
@@ -48,7 +48,7 @@ _INTERNAL_SCHEMES = frozenset({
     "sb", "stomp", "mqtt", "mqtts", "pulsar", "zookeeper", "etcd", "snowflake", "bigquery", "trino", "hive", "db2", "firebird", "odbc",
     "jdbc", "smtp", "smtps", "imap", "file", "unix", "sentinel", "sftp",
 })  # fmt: skip
-"""Nobody outside connects to these: they are told without a password, too."""
+"""Schemes of internal services, whose URLs are hidden even without a password."""
 _OPAQUE = re.compile(
     r"\b(?:jdbc|odbc|dsn):[a-z]\S*|\b(?:mysql|pgsql|sqlsrv|oci|sqlite|dblib):(?:host|dbname|server|unix_socket|database)=\S*", re.IGNORECASE
 )
@@ -118,9 +118,9 @@ def _position_start(text: str, at: int) -> int:
 
 def _without_pairs(text: str) -> str:
     """Cut before the first of the pairs that say how to connect."""
-    secret, place, login = _SECRET_KEY.search(text), _PLACE_KEY.search(text), _LOGIN_KEY.search(text)
-    found = [pair.start() for pair in (secret, place, login) if pair is not None]
-    if secret is None and (place is None or (login is None and _PLACE_KEY.search(text, place.end()) is None)):
+    secret, location, login = _SECRET_KEY.search(text), _PLACE_KEY.search(text), _LOGIN_KEY.search(text)
+    found = [pair.start() for pair in (secret, location, login) if pair is not None]
+    if secret is None and (location is None or (login is None and _PLACE_KEY.search(text, location.end()) is None)):
         return text
     return text[: min(found)] + REDACTED
 

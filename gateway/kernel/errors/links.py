@@ -1,4 +1,4 @@
-"""The links in errors of backends."""
+"""Extracts links from errors of backends."""
 
 import re
 
@@ -11,7 +11,10 @@ _MOST = 100
 
 
 def links_in(named: dict[str, object]) -> list[Link]:
-    """The links of one error, `named` by the words of its members. They lead to http and https, and always have a title."""
+    """The links of one error, `named` by the words of its members.
+
+    They lead to http and https, and always have a title.
+    """
     found = [Link(url, _title(named) if name == "type" else _title({})) for name in _NAMES if (url := _url(named.get(name)))]
     links = named.get("links")
     if isinstance(links, dict):  # JSON:API

@@ -1,8 +1,8 @@
 """Finds HTML, XML and script links in a text, also where they are written with entities, percent or backslash escapes.
 
-A placeholder such as `<id>`, `List<String>` or `<title>` is no markup. Markup is what a browser would act on or lay out: a tag
-that has attributes, a closing tag of HTML, an element that no text uses as a placeholder, an event handler, a `javascript:` link.
-Every search takes time linear in the length of the text.
+A placeholder such as `<id>`, `List<String>` or `<title>` is no markup. Markup is what a browser would act on or lay
+out: a tag that has attributes, a closing tag of HTML, an element that no text uses as a placeholder, an event handler,
+a `javascript:` link. Every search takes time linear in the length of the text.
 """
 
 import html
@@ -16,7 +16,10 @@ _ELEMENT = re.compile(
     r"|/?[abipqsu]\s?/?>)",
     re.IGNORECASE,
 )
-"""Elements that are markup even without attributes. In the last row a letter needs its `>`: `x <p and q` compares numbers."""
+"""Elements that are markup even without attributes.
+
+In the last row a letter needs its `>`: `x <p and q` compares numbers.
+"""
 
 _ATTRIBUTE = re.compile(r"<[a-z][^\s<>/]*[\s/][^<>]*=", re.IGNORECASE)
 _HANDLER = re.compile(r"[\s/\"'>]on[a-z]{3,30}\s?=", re.IGNORECASE)
@@ -39,7 +42,7 @@ _ESCAPE = re.compile(r"\\(?:u\{?00|x)([0-9a-f]{2})\}?", re.IGNORECASE)
 _ENDLESS_ENTITY = re.compile(r"&#(?:\d{8}|x[0-9a-f]{8})", re.IGNORECASE)
 _NOT_SEEN = dict.fromkeys([*range(0x20), 0x7F, 0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF])
 """Characters that browsers skip within the scheme of a link, or that nobody sees."""
-_ROUNDS = 3
+_MOST_PASSES = 3
 
 
 def has_markup(text: str) -> bool:
@@ -55,8 +58,10 @@ def has_markup(text: str) -> bool:
 
 
 def spelled_out(text: str) -> str | None:
-    """`text` with its entities, percent and backslash escapes replaced, three deep; None when an entity is longer than any character's."""
-    for _ in range(_ROUNDS):
+    """`text` with its entities, percent and backslash escapes replaced, three deep; None when an entity is longer than
+    any character's.
+    """
+    for _ in range(_MOST_PASSES):
         before = text
         if "&" in text:
             if _ENDLESS_ENTITY.search(text):

@@ -1,4 +1,4 @@
-"""One object in an error of a backend: what it says as a whole, and what kind of object it is."""
+"""Classifies an object in an error of a backend, and extracts its texts."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -19,7 +19,7 @@ _ANY = msgspec.json.Decoder(object)
 
 
 class Head(NamedTuple):
-    """What one object says about the error as a whole."""
+    """The texts of one object about the error as a whole."""
 
     title: str = ""
     text: str = ""
@@ -37,11 +37,11 @@ def named_by_words(value: Object) -> Object:
     for name, member in members(value):
         key = word(name)
         if key not in words.INTERNAL or key == "stackentries":
-            named.setdefault(key, told(key, member) if key in words.TEXTS else member)
+            named.setdefault(key, text_member(key, member) if key in words.TEXTS else member)
     return named
 
 
-def told(name: str, member: object) -> object:
+def text_member(name: str, member: object) -> object:
     """A text that stands in an object for itself: `{"lang": "en", "value": "…"}` of OData, `{"text": "…"}` of FHIR."""
     if isinstance(member, str):
         return unwrapped(member)
@@ -67,7 +67,7 @@ def first_text(named: Object) -> str:
 def own_head(named: Object) -> Head:
     text, title = first_text(named), clean(named.get("title"))
     label = next((label for name in words.LABELS if (label := plain(named.get(name))) and label != text), "")
-    explanation = next((told for name in words.EXPLANATIONS if (told := clean(named.get(name)))), "")
+    explanation = next((text_member for name in words.EXPLANATIONS if (text_member := clean(named.get(name)))), "")
     if not explanation:
         explanation = f"{label}: {text}" if label and text and not title else text
     return Head(title if title != text else "", text or explanation, explanation, label)

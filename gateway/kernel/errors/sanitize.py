@@ -1,4 +1,6 @@
-"""Texts of a backend, made fit to be shown to a client: one line, bounded, no markup, no inside of the service, no control characters."""
+"""Texts of a backend, made fit to be shown to a client: one line, bounded, no markup, no inside of the service, no
+control characters.
+"""
 
 import re
 
@@ -23,7 +25,8 @@ _NOTHING = " \t\r\n.,:;!?()[]…'\"`-"
 
 
 def fit(text: str) -> str:
-    """`text` without stack trace and connection strings, otherwise as it stands; "" where it holds markup, or nothing else is left.
+    """`text` without stack trace and connection strings, otherwise as it stands; "" where it holds markup, or nothing
+    else is left.
 
     Takes time linear in the length of `text`.
     """

@@ -1,4 +1,7 @@
-"""Rule 7: what a backend says of its own error, in the terms of the contract. And the contract's table "Status and code"."""
+"""Rule 7: translates errors of backends into those of the contract.
+
+And the contract's table "Status and code".
+"""
 
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -7,7 +10,7 @@ import msgspec
 from gateway.kernel.envelope.charsets import BOM, guessed, utf8_of
 from gateway.kernel.envelope.media_type import media
 from gateway.kernel.envelope.raw_json import WHITE, decode
-from gateway.kernel.errors.formats import Found, found_in
+from gateway.kernel.errors.formats import ErrorContents, found_in
 from gateway.kernel.errors.sanitize import clean
 from gateway.kernel.faults import (
     ANALYTICS,
@@ -23,7 +26,7 @@ from gateway.kernel.faults import (
     Link,
 )
 
-Family: TypeAlias = Literal["general", "analytics", "notification"]
+ErrorFamily: TypeAlias = Literal["general", "analytics", "notification"]
 
 LARGEST_BODY = 262_144
 """In bytes. An error is not read further than this: what is larger gets the generic texts."""
@@ -70,7 +73,10 @@ def generic(status: int, family: str) -> Translation:
 
 
 def translate(status: int, content_type: bytes, body: bytes, family: str) -> Translation:
-    """The translation of an error of a backend. `status` is 400 or more, `body` as large as it likes, and in no coding."""
+    """The translation of an error of a backend.
+
+    `status` is 400 or more, `body` as large as it likes, and in no coding.
+    """
     plain = generic(status, family)
     found = _read(content_type, body) if len(body) <= LARGEST_BODY else None
     if found is None or not (found.text or found.details):
@@ -83,7 +89,7 @@ def translate(status: int, content_type: bytes, body: bytes, family: str) -> Tra
     return Translation(code, message, developer_message, tuple(found.details), tuple(found.links))
 
 
-def _read(content_type: bytes, body: bytes) -> Found | None:
+def _read(content_type: bytes, body: bytes) -> ErrorContents | None:
     """What the body says; None for nothing. A body that is JSON is read as JSON, whatever its type."""
     kind = media(content_type)
     try:

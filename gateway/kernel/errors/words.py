@@ -1,4 +1,4 @@
-"""The names under which backends tell what is wrong. They are compared in the form that `word` gives them."""
+"""The member names that backends use in errors, in the normalized form that `word` returns."""
 
 import re
 from functools import lru_cache
@@ -10,7 +10,9 @@ _LONGEST_NAME = 60
 
 
 def word(name: str) -> str:
-    """`name` in lower case without separators and namespace: `error_message`, `ErrorMessage` and `s:errorMessage` are one word."""
+    """`name` in lower case without separators and namespace: `error_message`, `ErrorMessage` and `s:errorMessage` are
+    one word.
+    """
     return _word(name) if len(name) <= _LONGEST_NAME else ""
 
 
@@ -82,7 +84,7 @@ UNTOLD = frozenset(_words(
 ))  # fmt: skip
 """Values that were sent, and what is no error: not read beside the text of an error."""
 
-PLACES = frozenset(
+REQUEST_PARTS = frozenset(
     _words("json query querystring form headers cookies files jsonorform path matchinfo viewargs body cookie header root params")
 )
 """Parts of a request. Some forms begin the path of a field with it."""

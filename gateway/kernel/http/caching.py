@@ -1,7 +1,7 @@
 """Cache-Control and Vary of a reply that belongs to one caller.
 
-Law (RFC 9111 5.2.2): `private` keeps shared caches from storing it, `no-store` all of them. A service that means to share
-what keys have opened says so with `public` and `s-maxage`, and is believed; then `Vary` keeps keys apart.
+Law (RFC 9111 5.2.2): `private` keeps shared caches from storing it, `no-store` all of them. A service that means to
+share what keys have opened says so with `public` and `s-maxage`, and is believed; then `Vary` keeps keys apart.
 """
 
 import re
@@ -45,7 +45,8 @@ _varying, _private = lru_cache(maxsize=256)(varying), lru_cache(maxsize=256)(pri
 
 
 def kept_apart(lines: list[Line], own: tuple[Line, ...], more: str) -> list[Line]:
-    """`lines` of a service's reply and what is its `own` to say of Vary and Cache-Control, merged; `more` is one more name for Vary.
+    """`lines` of a service's reply and what is its `own` to say of Vary and Cache-Control, merged; `more` is one more
+    name for Vary.
 
     Without a Cache-Control of its own that of `lines` stands: somebody has decided it.
     """
@@ -61,11 +62,11 @@ def kept_apart(lines: list[Line], own: tuple[Line, ...], more: str) -> list[Line
             cache.append(line[1])
         else:
             (targeted if name in _TARGETED else kept).append(line)
-    said = dict(own)
-    names, varies, control = f"{said.get(VARY, '')}, {more}", ", ".join(vary), ", ".join(cache)
+    own_values = dict(own)
+    names, varies, control = f"{own_values.get(VARY, '')}, {more}", ", ".join(vary), ", ".join(cache)
     kept.append((VARY, (_varying if len(varies) <= _LONGEST_KNOWN else varying)(varies, names)))
     for_one = None
-    if CACHE_CONTROL in said:
+    if CACHE_CONTROL in own_values:
         for_one = (_private if len(control) <= _LONGEST_KNOWN else private)(control)
     if for_one is None:
         kept += targeted

@@ -3,9 +3,11 @@
 Laws:
 1. A coded body ends where its coding says so: what is cut off, or followed by anything, is invalid (rule 8).
 2. Nothing is ever inflated by more than a piece at a time, so a bomb costs time, not memory; and it is cut off early.
-3. Time is linear in what comes in and what goes out. A decoder is given a slice at a time, because it copies what it has not used
-   at every member, frame and full piece; and each coding has to yield something for what it takes, because empty members,
-   skippable frames, metadata and empty blocks cost time without limit and come to no output that could be rationed.
+3. Time is linear in what comes in and what goes out. A decoder is given a slice at a time, because it copies what it
+   has not used
+   at every member, frame and full piece; and each coding has to yield something for what it takes, because empty
+   members, skippable frames, metadata and empty blocks cost time without limit and come to no output that could be
+   rationed.
 """
 
 import zlib
@@ -24,13 +26,19 @@ MOST_CODINGS = 3
 """Stacked on one another. Nobody needs two."""
 
 RATIO, RATIO_FROM_BYTES = 200, 16 * 1024 * 1024
-"""A stream that inflated to more than the second may not be more than the first times its coded size. JSON does not reach 50."""
+"""A stream that inflated to more than the second may not be more than the first times its coded size.
+
+JSON does not reach 50.
+"""
 
 _SLICE_BYTES = 4096
 """What a decoder is given at once."""
 
 _GROWTH, _GROWTH_FROM_BYTES = 4, 16 * 1024
-"""How many times its decoded size a coding may have, beyond the second. Text that is flushed word by word does not reach it."""
+"""How many times its decoded size a coding may have, beyond the second.
+
+Text that is flushed word by word does not reach it.
+"""
 
 _ZSTD_INPUT_BYTES = 128
 """zstd says no output limit: a block is 3 bytes or more, and at most 128 KiB of output."""
@@ -220,7 +228,10 @@ _UNDONE_BY_NOBODY = frozenset({
     "compress", "x-compress", "exi", "pack200", "pack200-gzip", "aes128gcm", "dcb", "dcz", "bzip2", "x-bzip2", "bz2", "lzma", "xz", "x-xz",
     "lz4", "snappy", "x-snappy", "x-snappy-framed", "sdch", "br64",
 })  # fmt: skip
-"""Codings that exist and are not known here. Any other word is no coding: a charset, `none`, `aws-chunked` … and means nothing."""
+"""Codings that exist and are not known here.
+
+Any other word is no coding: a charset, `none`, `aws-chunked` … and means nothing.
+"""
 
 
 def is_coded(codings: bytes) -> bool:

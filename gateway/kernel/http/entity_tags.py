@@ -1,11 +1,13 @@
 """Entity tags on both sides of an envelope.
 
-A strong tag names the bytes of a service's body, which an envelope changes: to clients it becomes weak (RFC 9110, 8.8.1). What a
-client sends back is for the service, which compares with its own: a tag that was weakened here is strong again, one that the
-service itself gave weak stays weak.
+A strong tag names the bytes of a service's body, which an envelope changes: to clients it becomes weak (RFC 9110,
+8.8.1). What a client sends back is for the service, which compares with its own: a tag that was weakened here is strong
+again, one that the service itself gave weak stays weak.
 """
 
 import re
+
+from gateway.kernel.memo import Memo
 
 _MOST = 1024
 
@@ -21,15 +23,13 @@ class EntityTags:
     __slots__ = ("_last", "_weak")
 
     def __init__(self) -> None:
-        self._weak: dict[str, bool] = {}
+        self._weak: Memo[str, bool] = Memo(_MOST)
         self._last = False
 
     def weakened(self, tag: str) -> str:
         """The tag for clients. `tag` is the service's."""
         weak = tag.startswith("W/")
-        if len(self._weak) >= _MOST:
-            self._weak.clear()
-        self._last = self._weak[tag.removeprefix("W/")] = weak
+        self._last = self._weak.keep(tag.removeprefix("W/"), weak)
         return tag if weak else "W/" + tag
 
     def restored(self, tags: bytes) -> bytes:

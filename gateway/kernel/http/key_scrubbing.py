@@ -1,4 +1,4 @@
-"""The API key in a URL: found in every spelling, and taken out of what goes on.
+"""Finds the API key in a URL in every spelling, and removes it from what is forwarded.
 
 Law: all of this runs before anybody has been identified, for every request. It takes time linear in the length of the
 query, and no step in Python for each parameter or escape: the query is decoded and searched as a whole, and only the
@@ -47,10 +47,10 @@ def take_key(query: str, name: str) -> tuple[list[str], str]:
     folded = fold(name)
     if "%" not in query and "+" not in query and folded not in fold(query):
         return [], query
-    taken = _resembling(query, folded)
-    if not taken:
+    matched = _resembling(query, folded)
+    if not matched:
         return [], query
-    spans = _spans(query, taken)
+    spans = _spans(query, matched)
     keys: list[str] = []
     for start, end in spans:
         raw_name, _, raw_value = query[start:end].partition("=")
@@ -84,21 +84,27 @@ def _resemblance(folded: str) -> re.Pattern[str]:
 
 
 def secrets_of(keys: Iterable[str]) -> list[bytes]:
-    """Those of `keys` that are long enough to be searched for, each once, as `copies_in` wants them. Raises TooManyKeysError."""
+    """Those of `keys` that are long enough to be searched for, each once, as `copies_in` wants them.
+
+    Raises TooManyKeysError.
+    """
     found = {key.encode("utf-8", "surrogateescape") for key in keys if len(key) >= SHORTEST_SECRET}
     if len(found) > MOST_KEYS:
         raise TooManyKeysError
     return [secret.translate(_SPACES) for secret in found]
 
 
-def holds(text: bytes, secrets: list[bytes]) -> bool:
+def contains_secret(text: bytes, secrets: list[bytes]) -> bool:
     """Whether one of `secrets` stands in `text`, percent-encoded once or twice too."""
     return any(each.find(secret) >= 0 for each in spellings(text) for secret in secrets)
 
 
 def drop_copies(query: str, secrets: list[bytes]) -> str:
-    """`query` without the parameters in which one of `secrets` stands, percent-encoded once or twice too. Raises TooManyKeysError."""
-    if not holds(query.encode("latin-1", "replace"), secrets):
+    """`query` without the parameters in which one of `secrets` stands, percent-encoded once or twice too.
+
+    Raises TooManyKeysError.
+    """
+    if not contains_secret(query.encode("latin-1", "replace"), secrets):
         return query
     marked = query.encode("latin-1", "replace").translate(_SEPARATED)
     dropped: set[int] = set()
@@ -134,7 +140,9 @@ def _spans(query: str, numbers: set[int]) -> list[tuple[int, int]]:
 
 
 def _without(query: str, spans: list[tuple[int, int]]) -> str:
-    """`query` without what stands there, and without the separator before each; that behind it where it begins the query."""
+    """`query` without what stands there, and without the separator before each; that behind it where it begins the
+    query.
+    """
     kept: list[str] = []
     last = 0
     for start, end in spans:

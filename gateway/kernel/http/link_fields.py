@@ -10,7 +10,8 @@ from gateway.kernel.errors.sanitize import fit
 _LINK = re.compile(r'<([^<>]*+)>((?:\s*+;\s*+[\w*!#$&+.^`|~-]++\s*+(?:=\s*+(?:"(?:[^"\\]|\\.)*+"|[^\s",;]*+))?+)*+)')
 _PARAMETER = re.compile(r';\s*+([\w*!#$&+.^`|~-]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^\s",;]*+))')
 _MOST_LINKS = 64
-"""Links that are read, and parameters of one of them: a field may hold thousands, and each costs more than its bytes."""
+"""Links that are read, and parameters of one of them: a field may hold thousands, and each costs more than its bytes.
+"""
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,30}:", re.IGNORECASE)
 _SAFE_SCHEMES = frozenset({"http:", "https:", "mailto:", "urn:", "tel:"})

@@ -1,7 +1,7 @@
 """Path patterns of routes: `/v1/encodings/{id}`, `/v1/downloads/{rest*}`.
 
-A pattern is a sequence of segments. Literal segments are kept decoded, so that `/caf%C3%A9` and `/café` are one pattern.
-A trailing slash is a last, empty literal: `/a` and `/a/` are different paths, as they are for most services.
+A pattern is a sequence of segments. Literal segments are kept decoded, so that `/caf%C3%A9` and `/café` are one
+pattern. A trailing slash is a last, empty literal: `/a` and `/a/` are different paths, as they are for most services.
 """
 
 import re

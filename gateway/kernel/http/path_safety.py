@@ -6,7 +6,7 @@ Encoded bytes are never rewritten on the way; what is refused is refused whole. 
 the second and later slashes of a row (`merged`).
 
 This module refuses what no client needs: dot segments in any reading, control characters, overlong UTF-8, backslashes,
-and paths that still change after four rounds of decoding. `kernel/http/path_readings.py` lists what is left to compare.
+and paths that still change after four rounds of decoding. `table/path_readings.py` lists what is left to compare.
 Everything here takes time linear in the length of the path.
 """
 
@@ -23,8 +23,11 @@ _DOT_SEGMENT = re.compile(r"/\.\.?(?=[/;?#\x00]|\Z)")
 _UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 _OVERLONG = re.compile("[\xc0\xc1][\x80-\xbf]|\xe0[\x80-\x9f][\x80-\xbf]|\xf0[\x80-\x8f][\x80-\xbf]")
 """A dot or slash as UTF-8 must never spell it (RFC 3629 3), and as lax decoders read it all the same."""
-ROUNDS = 4
-"""Rounds of decoding after which a path has to be plain. Nobody needs more, and each could be what some backend decodes to."""
+DECODING_PASSES = 4
+"""Rounds of decoding after which a path has to be plain.
+
+Nobody needs more, and each could be what some backend decodes to.
+"""
 
 _SAFE = _UNRESERVED + b"/!$&'()*+,=:@"
 _ESCAPES = [b"%%%02X" % code for code in range(256)]
@@ -39,9 +42,9 @@ _ASIDE, _BACK = bytes.maketrans(_RESERVED + b"%", _MARKS + b"="), bytes.maketran
 def readings(path: str) -> tuple[str, str] | None:
     """How `path` is matched, and how a liberal backend would read it; None when it must be refused.
 
-    The first has only unreserved characters decoded (RFC 3986 6.2.2.2), so that it names the same resource. The
-    second is decoded once, with `;` parameters cut off and empty segments merged, and spelled like the first: where it leads to
-    another route, whatever that asks for, a path is ambiguous. `path` has no two slashes in a row (`merged`).
+    The first has only unreserved characters decoded (RFC 3986 6.2.2.2), so that it names the same resource. The second
+    is decoded once, with `;` parameters cut off and empty segments merged, and spelled like the first: where it leads
+    to another route, whatever that asks for, a path is ambiguous. `path` has no two slashes in a row (`merged`).
     """
     if path[:1] != "/" or not path.isascii() or path.encode().translate(None, _VISIBLE):
         return None
@@ -62,12 +65,13 @@ def merged(path: str) -> str:
 
 
 def decoded(path: str) -> list[str]:
-    """`path`, and what each round of percent-decoding makes of it until nothing changes, with bytes as Latin-1 characters.
+    """`path`, and what each round of percent-decoding makes of it until nothing changes, with bytes as Latin-1
+    characters.
 
     At most `ROUNDS` + 1 texts after the first: the last one then still changes.
     """
     texts = [path]
-    while len(texts) <= ROUNDS + 1:
+    while len(texts) <= DECODING_PASSES + 1:
         text = _decode(texts[-1])
         if text == texts[-1]:
             break
@@ -79,19 +83,20 @@ def _scrutinise(path: str) -> tuple[str, str] | None:
     if "//" in path or _NO_ESCAPE.search(path):
         return None
     texts = decoded(path)
-    if len(texts) > ROUNDS + 1 or any(_DOT_SEGMENT.search(text.replace("\\", "/")) for text in texts):
+    if len(texts) > DECODING_PASSES + 1 or any(_DOT_SEGMENT.search(text.replace("\\", "/")) for text in texts):
         return None
     if texts[-1].encode("latin-1").translate(None, _NO_CONTROL) or (not texts[-1].isascii() and _OVERLONG.search(texts[-1])):
         return None
-    once = texts[min(1, len(texts) - 1)]
-    trimmed = _PARAMETERS.sub("", once) if ";" in once else once
+    passes = texts[min(1, len(texts) - 1)]
+    trimmed = _PARAMETERS.sub("", passes) if ";" in passes else passes
     return _plain(path), spelled(merged(trimmed).encode("latin-1"))
 
 
 def _decode(text: str) -> str:
     """`text` with every escape decoded once. What is no escape stays.
 
-    Quoted-printable is percent-encoding with another sign, and has a decoder in C: twenty times as fast as one written here.
+    Quoted-printable is percent-encoding with another sign, and has a decoder in C: twenty times as fast as one written
+    here.
     """
     if "%" not in text:
         return text
@@ -107,7 +112,10 @@ def _plain(path: str) -> str:
 
 
 def _escaped(raw: bytes, safe: bytes) -> bytes:
-    """`raw` with an escape for everything that is not `safe`. A few characters, however often, need no step in Python for each."""
+    """`raw` with an escape for everything that is not `safe`.
+
+    A few characters, however often, need no step in Python for each.
+    """
     odd, found = raw.translate(None, safe), [b"%"]
     while odd and len(found) <= _FEW:
         found.append(odd[:1])

@@ -9,6 +9,8 @@ which other proxies say whom they have recognised: a service that was behind one
 import re
 from collections.abc import Iterable
 
+from gateway.kernel.memo import Memo
+
 HOP_BY_HOP = frozenset({
     b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"te", b"trailer",
     b"transfer-encoding", b"upgrade", b"http2-settings",
@@ -41,7 +43,8 @@ STEERING = frozenset({
     b"x-auth-id", b"x-auth-name", b"x-auth-role", b"x-auth-sub", b"x-token-subject", b"x-scope-orgid", b"eppn",
     b"tenant-org-id", b"caller-id", b"caller-plan",
 })  # fmt: skip
-"""Obeyed by some backends in place of the request line, of the peer address, or of who was recognised in front of them."""
+"""Obeyed by some backends in place of the request line, of the peer address, or of who was recognised in front of them.
+"""
 
 STEERING_PREFIXES = (
     b"x-forwarded-", b"x-original-", b"x-rewrite-", b"x-real-", b"x-remote-", b"remote-", b"x-caller-", b"x-middleware-",
@@ -67,7 +70,7 @@ _REMEMBERED = 1024
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9!$&'()*+:=@._~%-]+)*")
 
 
-class FieldFilter(dict[bytes, bool]):
+class FieldFilter(Memo[bytes, bool]):
     """Says for each request field of a client, by its name as received, whether it goes to the upstream.
 
     `drop` are those that stay; one with `*` at its end stands for all that begin so. A name with underscores, dots and
@@ -79,7 +82,7 @@ class FieldFilter(dict[bytes, bool]):
     __slots__ = ("_drop", "_drop_prefixes")
 
     def __init__(self, drop: Iterable[bytes]) -> None:
-        super().__init__()
+        super().__init__(_REMEMBERED)
         named = list(drop)
         families = [name[:-1] for name in named if name.endswith(b"*")]
         self._drop = HOP_BY_HOP | FRAMING | STEERING | {name.lower().translate(_ALIKE) for name in named if not name.endswith(b"*")}
@@ -88,10 +91,7 @@ class FieldFilter(dict[bytes, bool]):
     def __missing__(self, name: bytes) -> bool:
         plain = name.lower().translate(_ALIKE)
         bare = plain.rstrip(b"-")
-        if len(self) >= _REMEMBERED:
-            self.clear()
-        verdict = self[name] = plain not in self._drop and bare not in self._drop and not plain.startswith(self._drop_prefixes)
-        return verdict
+        return self.keep(name, plain not in self._drop and bare not in self._drop and not plain.startswith(self._drop_prefixes))
 
 
 def forwarded_prefix(values: Iterable[str]) -> str:

@@ -1,8 +1,9 @@
 """Response header fields on their way to a client: which go on, which describe a body that is no longer there.
 
-Laws: RFC 9110 7.6.1 (fields meant for one hop, and every field that Connection names, are not forwarded); the framing is
-the edge's; what limits a caller, and the id of the exchange, can only come from the gateway; a validator or digest of a
-body says nothing of the envelope around it. What a key has opened is for its caller: no cache gives it to anybody else.
+Laws: RFC 9110 7.6.1 (fields meant for one hop, and every field that Connection names, are not forwarded); the framing
+is the edge's; what limits a caller, and the id of the exchange, can only come from the gateway; a validator or digest
+of a body says nothing of the envelope around it. What a key has opened is for its caller: no cache gives it to anybody
+else.
 """
 
 import re
@@ -14,8 +15,9 @@ import msgspec
 from gateway.kernel.errors.sanitize import fit
 from gateway.kernel.faults import UPSTREAM_PROTOCOL_ERROR, GatewayError
 from gateway.kernel.http.link_fields import safe_links
+from gateway.kernel.memo import Memo
 
-Fields: TypeAlias = list[tuple[bytes, bytes]]
+BackendFields: TypeAlias = list[tuple[bytes, bytes]]
 """As they came from a backend: names in lower case."""
 
 Line: TypeAlias = tuple[str, str]
@@ -23,7 +25,7 @@ Line: TypeAlias = tuple[str, str]
 JSON_TYPE: Line = ("Content-Type", "application/json")
 
 NOTICE, LOCATION, SHARED = 1, 2, 4
-"""Marks of a reply: it announces something, it may send its client somewhere, it says who may store it."""
+"""Marks of a reply: it has a notice, a location, or a rule for caches."""
 
 _TYPE, _CODING, _CONNECTION, _ENTITY_TAG, _BODY, _REQUEST_ID = range(6)
 
@@ -82,36 +84,31 @@ _TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQR
 _PLAIN_CONNECTION = frozenset({b"keep-alive", b"close", b"Keep-Alive", b"Close"})
 
 
-class FieldRules(dict[bytes, Rule]):
+class FieldRules(Memo[bytes, Rule]):
     """Says for each field of a reply, by its name in lower case, what to do with it.
 
     Those named in `removed` do not go on; a name with `*` at its end stands for all that begin so. A dict that fills
     itself, up to a bound: a name that was seen before costs one look-up.
     """
 
-    __slots__ = ("_dropped", "_known")
+    __slots__ = ("_dropped",)
 
     def __init__(self, removed: Iterable[str] = ()) -> None:
-        super().__init__()
         names = [name.lower().encode() for name in removed]
         self._dropped = tuple(name[:-1] for name in names if name.endswith(b"*"))
         exact = frozenset(name for name in names if not name.endswith(b"*"))
-        self._known: dict[bytes, Rule] = {
+        known: dict[bytes, Rule] = {
             name: None if rule not in _READ and (name in exact or name.startswith(self._dropped)) else rule for name, rule in _RULES.items()
         }
-        self._known.update(dict.fromkeys(exact - _RULES.keys()))
-        self.update(self._known)
+        known.update(dict.fromkeys(exact - _RULES.keys()))
+        super().__init__(_REMEMBERED, known)
 
     def __missing__(self, name: bytes) -> Rule:
         """Raises GatewayError UPSTREAM_PROTOCOL_ERROR for what is no name."""
         if not name or name.translate(None, _TOKEN):
             raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause="control character in a header field")
-        if len(self) >= _REMEMBERED:
-            self.clear()
-            self.update(self._known)
         dropped = name.startswith((b"x-ratelimit-", *self._dropped))
-        rule = self[name] = None if dropped else name.decode("latin-1")
-        return rule
+        return self.keep(name, None if dropped else name.decode("latin-1"))
 
 
 class Screened(msgspec.Struct, gc=False):
@@ -135,11 +132,14 @@ class Screened(msgspec.Struct, gc=False):
 
     @property
     def is_range(self) -> bool:
-        """Whether a 206 is a range of bytes (RFC 9110, 14.4 and 15.3.7.2). Ranges in other units are whole bodies of their own."""
+        """Whether a 206 is a range of bytes (RFC 9110, 14.4 and 15.3.7.2).
+
+        Ranges in other units are whole bodies of their own.
+        """
         return self.content_type[:20].lower() == b"multipart/byteranges" or any(name == "Content-Range" for name, _ in self.of_the_body)
 
 
-def screen(fields: Fields, rules: FieldRules) -> Screened:
+def screen(fields: BackendFields, rules: FieldRules) -> Screened:
     """Sorts out `fields` by `rules`.
 
     Raises GatewayError UPSTREAM_PROTOCOL_ERROR for what is no field.
@@ -189,7 +189,10 @@ def screen(fields: Fields, rules: FieldRules) -> Screened:
 
 
 def _shown(name: bytes, mark: int, text: str) -> str | None:
-    """A marked field as it may be shown: it runs nothing in a browser, and a notice tells nothing of the service. None for not at all."""
+    """A marked field as it may be shown: it runs nothing in a browser, and a notice tells nothing of the service.
+
+    None for not at all.
+    """
     if mark == NOTICE:
         return text if fit(text) == text else None
     if name == b"link":
@@ -213,8 +216,10 @@ def replaced(lines: list[Line], by: tuple[Line, ...]) -> list[Line]:
     return [line for line in lines if line[0].lower() not in names] + list(by)
 
 
-def rewritten(fields: Fields, rewrite: Callable[[str, str], str]) -> Fields:
-    """`fields`, with what `rewrite` makes of each that may send a client somewhere, given its name in lower case and its value."""
+def rewritten(fields: BackendFields, rewrite: Callable[[str, str], str]) -> BackendFields:
+    """`fields`, with what `rewrite` makes of each that may send a client somewhere, given its name in lower case and
+    its value.
+    """
     return [
         (name, rewrite(name.decode("latin-1"), value.decode("latin-1")).encode("latin-1") if _is_location(_RULES.get(name)) else value)
         for name, value in fields

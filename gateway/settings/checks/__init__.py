@@ -1,1 +1,1 @@
-"""What the parts of a configuration mean together."""
+"""Checks of a configuration beyond its schema."""

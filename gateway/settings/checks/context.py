@@ -1,9 +1,9 @@
-"""A configuration on its way from data that fits the schema to one that makes sense."""
+"""The state that the checks of a configuration share."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
-from gateway.settings.positions import Items, Loc, Place, Table, locate, place_of_key
+from gateway.settings.positions import Items, Loc, Position, Table, locate, position_of_key
 from gateway.settings.problem_list import ProblemList
 from gateway.settings.schema.config import Config
 from gateway.settings.schema.types import Section
@@ -12,30 +12,30 @@ T = TypeVar("T", bound=Section)
 
 
 class CheckContext:
-    """What fits the schema, and where it stands.
+    """The configuration that fits the schema, and the positions of its values.
 
-    `indexes` says, for a list that has lost entries, which index each of the others has in the file. `whole` is false
+    `indexes` maps the entries of a shortened list to their indexes in the file. `whole` is false
     when a file that belongs to it could not be read.
     """
 
-    def __init__(self, config: Config, root: Table, indexes: dict[str, list[int]], notes: ProblemList, whole: bool) -> None:
+    def __init__(self, config: Config, root: Table, indexes: dict[str, list[int]], problem_list: ProblemList, whole: bool) -> None:
         self.config = config
         self._root = root
         self._indexes = indexes
-        self._notes = notes
+        self._problem_list = problem_list
         self._whole = whole
         self._ids: dict[str, dict[str, list[Loc]]] = {}
         self._complete: dict[str, bool] = {}
 
     def entries(self, name: str, section: Sequence[T]) -> Iterator[tuple[Loc, T]]:
-        """The entries of a list with the way to each. Those that are built in stand nowhere and are left out."""
+        """Yields the entries of a list with their paths. Built-in entries are left out."""
         written = self._root.get(name)
         indexes = self._indexes.get(name, range(len(written) if isinstance(written, Items) else 0))
         for index, entry in zip(indexes, section, strict=False):
             yield (name, index), entry
 
     def ids(self, name: str) -> dict[str, list[Loc]]:
-        """The ids of a list, of entries that do not fit the schema too, with where they stand."""
+        """Returns the ids of a list with their paths, including entries that do not fit the schema."""
         if name not in self._ids:
             written = self._root.get(name)
             found: dict[str, list[Loc]] = {}
@@ -47,7 +47,7 @@ class CheckContext:
         return self._ids[name]
 
     def knows_all(self, name: str) -> bool:
-        """Whether every entry of a list could be read as far as its id: only then can one be said not to exist."""
+        """Whether the ids of all entries of a list are known. Only then can an id be reported as missing."""
         if name not in self._complete:
             written = self._root.get(name, [])
             count = sum(map(len, self.ids(name).values()))
@@ -55,25 +55,25 @@ class CheckContext:
         return self._complete[name]
 
     def raw(self, *loc: str | int) -> Any:
-        """What the file says there, None if nothing."""
+        """Returns the value in the file, None if there is none."""
         return locate(self._root, loc)[1]
 
-    def place(self, loc: Loc) -> Place:
+    def position(self, loc: Loc) -> Position:
         return locate(self._root, loc)[0]
 
     def where(self, loc: Loc, beside: Loc) -> str:
         """`line 12`, or `conf.d/a.yaml:12` when that is another file than the one that `beside` stands in."""
-        place, here = self.place(loc), self.place(beside)
-        return f"line {place.line}" if place.source.name == here.source.name else f"{place.source.name}:{place.line}"
+        position, here = self.position(loc), self.position(beside)
+        return f"line {position.line}" if position.source.name == here.source.name else f"{position.source.name}:{position.line}"
 
-    def refuse(self, loc: Loc, text: str, hint: str = "", at_key: bool = False) -> None:
-        """Takes note of a problem with the value at `loc`, or with its key."""
-        place, value, veiled = locate(self._root, loc)
+    def report(self, loc: Loc, text: str, hint: str = "", at_key: bool = False) -> None:
+        """Reports a problem with the value at `loc`, or with its key."""
+        position, value, redacted = locate(self._root, loc)
         if at_key:
-            place = place_of_key(self._root, loc)
-        self._notes.add(place, loc, text, hint, value if veiled else None)
+            position = position_of_key(self._root, loc)
+        self._problem_list.add(position, loc, text, hint, value if redacted else None)
 
     def warn(self, loc: Loc, text: str, hint: str = "") -> None:
-        """Takes note of a value at `loc` that may be meant, and has consequences that somebody may not have thought of."""
-        place, value, veiled = locate(self._root, loc)
-        self._notes.add(place, loc, text, hint, value if veiled else None, severity="warning")
+        """Reports a value at `loc` that is allowed but may have unexpected consequences."""
+        position, value, redacted = locate(self._root, loc)
+        self._problem_list.add(position, loc, text, hint, value if redacted else None, severity="warning")

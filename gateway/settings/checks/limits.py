@@ -1,4 +1,4 @@
-"""What limits and costs mean to one another: doubles, methods that a route does not have, calls that could never fit."""
+"""Checks limits and costs: duplicates, methods that a route does not have, and calls that could never be allowed."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
@@ -7,39 +7,39 @@ from typing import NamedTuple
 from gateway.kernel.limits.token_bucket import burst_of
 from gateway.settings.checks.context import CheckContext
 from gateway.settings.positions import Loc
-from gateway.settings.schema.access import Key
+from gateway.settings.schema.access import KeySettings
 from gateway.settings.schema.config import Config
 from gateway.settings.schema.limits import Limit, RouteLimit
-from gateway.settings.schema.routing import Route
+from gateway.settings.schema.routing import RouteSettings
 
 
-def check_limits(draft: CheckContext) -> None:
-    config = draft.config
-    for loc, plan in draft.entries("plans", config.plans):
-        _refuse_doubles(draft, loc, plan.limits, "plan")
-    for loc, organization in draft.entries("organizations", config.organizations):
-        _refuse_doubles(draft, loc, organization.limits, "organization")
-    for loc, key in draft.entries("keys", config.keys):
+def check_limits(context: CheckContext) -> None:
+    config = context.config
+    for loc, plan in context.entries("plans", config.plans):
+        _refuse_doubles(context, loc, plan.limits, "plan")
+    for loc, organization in context.entries("organizations", config.organizations):
+        _refuse_doubles(context, loc, organization.limits, "organization")
+    for loc, key in context.entries("keys", config.keys):
         for at, text, hint in own_limits(config, key) if key.limits else ():
-            draft.refuse((*loc, "limits", *at), text, hint)
-    for loc, route in draft.entries("routes", config.routes):
-        _refuse_doubles(draft, loc, route.limits, "route")
-        _methods(draft, loc, route)
-        _costs(draft, loc, route)
+            context.report((*loc, "limits", *at), text, hint)
+    for loc, route in context.entries("routes", config.routes):
+        _refuse_doubles(context, loc, route.limits, "route")
+        _methods(context, loc, route)
+        _costs(context, loc, route)
 
 
 class Complaint(NamedTuple):
-    """What is wrong with some limits: where among them, what, and what to write instead."""
+    """A problem with some limits: its path among them, its text, and a hint what to write instead."""
 
     at: Loc
     text: str
     hint: str = ""
 
 
-def own_limits(config: Config, key: Key) -> Iterator[Complaint]:
-    """Of the limits of a key: among themselves, and beside those of its plan."""
+def own_limits(config: Config, key: KeySettings) -> Iterator[Complaint]:
+    """Checks the limits of a key against one another and against those of its plan."""
     yield from _doubles(key.limits, "key")
-    own = {limit.id for limit in key.limits}
+    own_limits = {limit.id for limit in key.limits}
     for index, limit in enumerate(key.limits):
         for other in config.plan_limits(key.plan):
             if other.id == limit.id and other.scope != "key":
@@ -48,14 +48,14 @@ def own_limits(config: Config, key: Key) -> Iterator[Complaint]:
             elif other.id == limit.id and limit.shadow and not other.shadow:
                 text = f"in place of `{limit.id}` of plan `{key.plan}` it would leave the key without that limit"
                 yield Complaint((index, "shadow"), text, "choose another id")
-            elif other.id not in own and (other.per, other.scope, other.shadow) == (limit.per, limit.scope, limit.shadow):
+            elif other.id not in own_limits and (other.per, other.scope, other.shadow) == (limit.per, limit.scope, limit.shadow):
                 text = f"`{other.id}` of plan `{key.plan}` has the same `per`"
                 yield Complaint((index, "per"), text, f"write `id: {other.id}` to have this one in its place")
 
 
-def _refuse_doubles(draft: CheckContext, loc: Loc, limits: Sequence[Limit], what: str) -> None:
+def _refuse_doubles(context: CheckContext, loc: Loc, limits: Sequence[Limit], what: str) -> None:
     for at, text, hint in _doubles(limits, what):
-        draft.refuse((*loc, "limits", *at), text, hint)
+        context.report((*loc, "limits", *at), text, hint)
 
 
 def _doubles(limits: Sequence[Limit], what: str) -> Iterator[Complaint]:
@@ -72,37 +72,37 @@ def _doubles(limits: Sequence[Limit], what: str) -> Iterator[Complaint]:
         spans.add(span)
 
 
-def _methods(draft: CheckContext, loc: Loc, route: Route) -> None:
+def _methods(context: CheckContext, loc: Loc, route: RouteSettings) -> None:
     known = route.match.served
     for index, limit in enumerate(route.limits):
         if limit.scope == "organization" and route.auth == "none":
-            draft.refuse((*loc, "limits", index, "scope"), "callers of a route with `auth: none` have no organisation")
-        for place, method in enumerate(limit.methods or ()):
+            context.report((*loc, "limits", index, "scope"), "callers of a route with `auth: none` have no organisation")
+        for position, method in enumerate(limit.methods or ()):
             if method not in known:
-                draft.refuse((*loc, "limits", index, "methods", place), f"`{method}` is none of the route's methods")
+                context.report((*loc, "limits", index, "methods", position), f"`{method}` is none of the route's methods")
     for method in route.cost:
         if method != "default" and method not in known:
-            draft.refuse((*loc, "cost", method), f"`{method}` is none of the route's methods", at_key=True)
+            context.report((*loc, "cost", method), f"`{method}` is none of the route's methods", at_key=True)
 
 
-def _costs(draft: CheckContext, loc: Loc, route: Route) -> None:
-    """A cost above what a bucket holds would never be let through."""
+def _costs(context: CheckContext, loc: Loc, route: RouteSettings) -> None:
+    """Reports costs that exceed a bucket, because such calls would never be allowed."""
     for method in route.match.served:
         cost = route.cost_of(method)
         if cost < 2:
             continue
-        for limit, whose in _met(draft.config, route, method):
+        for limit, whose in _met(context.config, route, method):
             if cost > burst_of(limit.max, limit.guarantee) and not limit.shadow:
                 at = (*loc, "cost", method) if method in route.cost else (*loc, "cost")
-                draft.refuse(
+                context.report(
                     at,
                     f"a {method} would cost {cost}, and `{limit.id}` of {whose} never has more than {burst_of(limit.max, limit.guarantee)}",
                 )
                 return
 
 
-def _met(config: Config, route: Route, method: str) -> Iterable[tuple[Limit, str]]:
-    """The limits that some call of the route can meet, and whose they are."""
+def _met(config: Config, route: RouteSettings, method: str) -> Iterable[tuple[Limit, str]]:
+    """Yields the limits that may apply to a call of the route, and their owners."""
     yield from ((limit, "this route") for limit in route.limits_of(method))
     if route.auth == "none":
         yield from ((limit, f"plan `{route.plan or 'anonymous'}`") for limit in config.plan_limits(route.plan or "anonymous"))

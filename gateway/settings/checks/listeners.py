@@ -1,4 +1,4 @@
-"""Whether listeners can do what is asked of them: their addresses, their certificates."""
+"""Checks the addresses and certificates of listeners."""
 
 import ssl
 from collections.abc import Callable
@@ -15,56 +15,56 @@ Load: TypeAlias = Callable[[ssl.SSLContext, str, str | None], object]
 """`load_pair` or `load_chain`."""
 
 
-def check_listeners(draft: CheckContext) -> None:
-    """Takes note of listeners that contradict each other, and of files that TLS cannot use."""
-    config = draft.config
-    taken: dict[Address | UnixAddress, str] = {}
+def check_listeners(context: CheckContext) -> None:
+    """Reports listeners that contradict each other, and files that TLS cannot use."""
+    config = context.config
+    addresses: dict[Address | UnixAddress, str] = {}
     ids: set[str] = set()
     for index, listener in enumerate(config.server.listeners):
         loc: Loc = ("server", "listeners", index)
         if listener.id in ids:
-            draft.refuse((*loc, "id"), f"`{listener.id}` is the id of another listener")
+            context.report((*loc, "id"), f"`{listener.id}` is the id of another listener")
         ids.add(listener.id)
-        if listener.address in taken and (isinstance(listener.address, UnixAddress) or listener.address.port):
-            draft.refuse((*loc, "address"), f"`{listener.address}` is the address of {taken[listener.address]} as well")
-        taken[listener.address] = f"listener `{listener.id}`"
+        if listener.address in addresses and (isinstance(listener.address, UnixAddress) or listener.address.port):
+            context.report((*loc, "address"), f"`{listener.address}` is the address of {addresses[listener.address]} as well")
+        addresses[listener.address] = f"listener `{listener.id}`"
         if listener.tls is not None:
-            _tls(draft, (*loc, "tls"), listener.tls)
-    if config.admin.address.port and config.admin.address in taken:
-        draft.refuse(("admin", "address"), f"`{config.admin.address}` is the address of {taken[config.admin.address]} as well")
+            _tls(context, (*loc, "tls"), listener.tls)
+    if config.admin.address.port and config.admin.address in addresses:
+        context.report(("admin", "address"), f"`{config.admin.address}` is the address of {addresses[config.admin.address]} as well")
 
 
-def check_file(draft: CheckContext, loc: Loc, path: str | None) -> bool:
-    """Whether `path` (None: there need be none) is a file that can be read; if not, that is noted."""
+def check_file(context: CheckContext, loc: Loc, path: str | None) -> bool:
+    """Whether `path` is None or a readable file. Reports a problem if it is not."""
     if path is None or (readable := _readable(path)):
         return True
     if "-----BEGIN" in path or "\n" in path:
-        draft.refuse(loc, "the path of a file is wanted here, not its content")
+        context.report(loc, "the path of a file is wanted here, not its content")
     elif not readable:
-        draft.refuse(loc, f"there is no readable file `{path}`")
+        context.report(loc, f"there is no readable file `{path}`")
     return False
 
 
-def check_pair(draft: CheckContext, loc: Loc, certificate: str | None, private_key: str | None, load: Load) -> None:
-    """Takes note of files of a certificate and its key that `load` cannot use. They stand at `loc`."""
-    readable = [check_file(draft, (*loc, name), path) for name, path in (("certificate", certificate), ("private_key", private_key))]
+def check_pair(context: CheckContext, loc: Loc, certificate: str | None, private_key: str | None, load: Load) -> None:
+    """Reports files of a certificate and its key at `loc` that `load` cannot use."""
+    readable = [check_file(context, (*loc, name), path) for name, path in (("certificate", certificate), ("private_key", private_key))]
     if certificate is None or not all(readable):
         return
     try:
         load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), certificate, private_key)
     except PairError as error:
         about_key = error.about_key and private_key is not None
-        draft.refuse((*loc, "private_key" if about_key else "certificate"), f"`{private_key if about_key else certificate}`: {error}")
+        context.report((*loc, "private_key" if about_key else "certificate"), f"`{private_key if about_key else certificate}`: {error}")
 
 
-def check_authorities(draft: CheckContext, loc: Loc, path: str | None) -> None:
-    """Takes note of a file, if there is to be one, that holds no certificates."""
-    if path is None or not check_file(draft, loc, path):
+def check_authorities(context: CheckContext, loc: Loc, path: str | None) -> None:
+    """Reports a file that holds no certificates. None means that there is no file."""
+    if path is None or not check_file(context, loc, path):
         return
     try:
         load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), path)
     except PairError as error:
-        draft.refuse(loc, f"`{path}`: {error}")
+        context.report(loc, f"`{path}`: {error}")
 
 
 def _readable(path: str) -> bool:
@@ -75,7 +75,7 @@ def _readable(path: str) -> bool:
         return False
 
 
-def _tls(draft: CheckContext, loc: Loc, tls: ListenerTls) -> None:
+def _tls(context: CheckContext, loc: Loc, tls: ListenerTls) -> None:
     for index, pair in enumerate(tls.certificates):
-        check_pair(draft, (*loc, "certificates", index), pair.certificate, pair.private_key, load_pair)
-    check_authorities(draft, (*loc, "client_ca"), tls.client_ca)
+        check_pair(context, (*loc, "certificates", index), pair.certificate, pair.private_key, load_pair)
+    check_authorities(context, (*loc, "client_ca"), tls.client_ca)

@@ -1,27 +1,29 @@
-"""Warns of routes that ask for no key and take everything around one that does, or lead to the same paths of its service.
+"""Warns of routes that ask for no key and take everything around one that does, or lead to the same paths of its
+service.
 
-What a service could read as a path of the inner route is refused there (`table/reading_law.py`), so nobody gets in; but such requests,
-and those with a method that the inner route lacks, are then answered 400 or 405, which may surprise. Where paths are rewritten, two
-routes may lead to the same paths of a service; each is then right, and one without a key is a way around the other.
+What a service could read as a path of the inner route is refused there (`table/reading_law.py`), so nobody gets in; but
+such requests, and those with a method that the inner route lacks, are then answered 400 or 405, which may surprise.
+Where paths are rewritten, two routes may lead to the same paths of a service; each is then right, and one without a key
+is a way around the other.
 """
 
 from gateway.kernel.http.path_patterns import parse_prefix
 from gateway.settings.checks.context import CheckContext
 from gateway.settings.checks.route_conflicts import ALL, Shape, shape
 from gateway.settings.positions import Loc
-from gateway.settings.schema.routing import Route
+from gateway.settings.schema.routing import RouteSettings
 
 _NAMED = 3
-"""Inner routes that a warning names; of the others it tells the number."""
+"""Inner routes that a warning names. Of the others it gives the number."""
 _CONSEQUENCE = "what could be read as a path of theirs, or has a method that they lack, is refused here; narrower paths take nothing of it"
 
 
-def check_enclosures(draft: CheckContext) -> None:
-    """Takes note of each route without a key that encloses routes with one, or leads where they do."""
-    _check_images(draft)
+def check_enclosures(context: CheckContext) -> None:
+    """Reports each route without a key that encloses routes with one, or leads to the same paths."""
+    _check_images(context)
     outer: dict[str | None, list[tuple[Loc, Shape, list[str]]]] = {}
-    inner: list[tuple[Shape, Route]] = []
-    for loc, route in draft.entries("routes", draft.config.routes):
+    inner: list[tuple[Shape, RouteSettings]] = []
+    for loc, route in context.entries("routes", context.config.routes):
         form = shape(route.match)
         if route.auth == "key":
             inner.append((form, route))
@@ -36,30 +38,30 @@ def check_enclosures(draft: CheckContext) -> None:
         if found:
             named = ", ".join(f"`{each}`" for each in found[:_NAMED])
             more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-            draft.warn((*loc, "auth"), f"no key is asked for around routes that ask for one: {named}{more}", _CONSEQUENCE)
+            context.warn((*loc, "auth"), f"no key is asked for around routes that ask for one: {named}{more}", _CONSEQUENCE)
 
 
-def _check_images(draft: CheckContext) -> None:
-    keyed: dict[tuple[str, Shape], tuple[Route, Shape]] = {}
-    for _, route in draft.entries("routes", draft.config.routes):
+def _check_images(context: CheckContext) -> None:
+    keyed: dict[tuple[str, Shape], tuple[RouteSettings, Shape]] = {}
+    for _, route in context.entries("routes", context.config.routes):
         if route.auth == "key":
             keyed.setdefault((route.upstream, _image(route)), (route, shape(route.match)))
-    for loc, route in draft.entries("routes", draft.config.routes):
+    for loc, route in context.entries("routes", context.config.routes):
         known = keyed.get((route.upstream, _image(route))) if route.auth == "none" else None
         if known is not None and known[1] != shape(route.match):
             text = f"no key is asked for on a way to the same paths of `{route.upstream}` as by route `{known[0].id}`, which asks for one"
-            draft.warn((*loc, "auth"), text, "ask for a key here too, or let `rewrite` lead elsewhere")
+            context.warn((*loc, "auth"), text, "ask for a key here too, or let `rewrite` lead elsewhere")
 
 
-def _image(route: Route) -> Shape:
-    """What its upstream gets, as a shape."""
+def _image(route: RouteSettings) -> Shape:
+    """The shape of the paths that the upstream gets."""
     form, rewrite = shape(route.match), route.rewrite
     stripped = len(parse_prefix(rewrite.strip_prefix)) if rewrite.strip_prefix else 0
     return (*(parse_prefix(rewrite.add_prefix) if rewrite.add_prefix else ()), *form[stripped:])
 
 
 def _begins(form: Shape, head: Shape) -> bool:
-    """Whether every path of `form` begins with `head`."""
+    """Whether every path of the shape `form` begins with `head`."""
     return (
         len(form) >= len(head)
         and all(wide is None or wide == narrow for wide, narrow in zip(head, form, strict=False))

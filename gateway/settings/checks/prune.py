@@ -1,4 +1,4 @@
-"""Leaving out what is wrong, so that the rest can be checked in the same run."""
+"""Removes invalid values, so that the rest can be checked in the same run."""
 
 from typing import Any
 
@@ -9,9 +9,11 @@ from gateway.settings.schema.config import LISTS, Config
 
 
 def pruned(root: Table, wrong: list[Loc]) -> tuple[Config, Table, dict[str, list[int]]]:
-    """What is left without the fields that are wrong, the root, and the index in the file of every entry left.
+    """Returns the configuration without the invalid fields, the root, and the index in the file of every remaining
+    entry.
 
-    A field goes alone where its entry or section can do without it, otherwise the whole entry or section goes.
+    A field is removed alone if its entry or section is valid without it, otherwise the whole entry or section is
+    removed.
     """
     data: dict[str, Any] = {name: list(value) if name in LISTS and isinstance(value, Items) else value for name, value in root.items()}
     indexes = {name: list(range(len(data[name]))) for name in LISTS if isinstance(data.get(name), list)}
@@ -20,7 +22,7 @@ def pruned(root: Table, wrong: list[Loc]) -> tuple[Config, Table, dict[str, list
         for loc in wrong:
             depth = 2 if loc[0] in indexes and len(loc) > 1 else 1
             fields.setdefault(loc[:depth], set()).add(loc[depth] if len(loc) > depth else None)
-        # From behind, so that the indexes of what is still to go stay right.
+        # From the end, so that the indexes of the remaining entries stay right.
         for holder in sorted(fields, key=lambda loc: (loc[0], *(step for step in loc[1:] if isinstance(step, int))), reverse=True):
             _prune(data, indexes, holder, fields[holder])
         data["version"] = 1

@@ -1,4 +1,4 @@
-"""What pydantic found, in the words of the configuration, at the place in the file."""
+"""Translates errors of pydantic into problems with a position in the file."""
 
 import re
 from typing import Any, get_args
@@ -6,9 +6,9 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from gateway.settings.positions import Broken, Loc, Table, locate, place_of_key
+from gateway.settings.positions import Broken, Loc, Table, locate, position_of_key
 from gateway.settings.problem_list import ProblemList
-from gateway.settings.schema.access import KeyStore
+from gateway.settings.schema.access import KeyStoreSettings
 from gateway.settings.schema.types import Section
 from gateway.settings.schema.values import RefusedError, did_you_mean, nearest
 
@@ -29,8 +29,8 @@ _FIXED = {
 }
 
 
-def explain(error: ValidationError, root: Table, model: type[Section], notes: ProblemList) -> list[Loc]:
-    """Takes note of every error; returns where they are."""
+def explain(error: ValidationError, root: Table, model: type[Section], problem_list: ProblemList) -> list[Loc]:
+    """Reports every error and returns the paths of the invalid values."""
     found: list[Loc] = []
     errors = error.errors(include_url=False)
     meant = {(*entry["loc"][:-1], _near(entry["loc"], model)) for entry in errors if entry["type"] == "extra_forbidden"}
@@ -40,18 +40,18 @@ def explain(error: ValidationError, root: Table, model: type[Section], notes: Pr
         if loc[-1:] == ("[key]",):
             loc = loc[:-1]
         found.append(loc)
-        place, value, veiled = locate(root, loc)
+        position, value, redacted = locate(root, loc)
         if (isinstance(value, Broken) and not of_key) or (details["type"] == "missing" and loc in meant):
             continue
         # Entries that do not fit are not counted by pydantic, but they are there.
         if details["type"] == "too_short" and value:
             continue
         if of_key:
-            place = place_of_key(root, loc)
+            position = position_of_key(root, loc)
         text, hint = _words(details, loc, value, model)
-        if veiled and details["type"] in {"int_type", "bool_type"}:
+        if redacted and details["type"] in {"int_type", "bool_type"}:
             text += "; a variable is one where it stands without quotes"
-        notes.add(place, loc, text, hint, value if veiled else None, value)
+        problem_list.add(position, loc, text, hint, value if redacted else None, value)
     return found
 
 
@@ -91,7 +91,7 @@ def _words(details: ErrorDetails, loc: Loc, value: Any, model: type[Section]) ->
 
 
 def _near(loc: Loc, model: type[Section]) -> str | None:
-    """The known key that an unknown one comes close to."""
+    """The known key that is closest to an unknown one."""
     return nearest(str(loc[-1]), _model_at(model, loc[:-1]).model_fields)
 
 
@@ -120,7 +120,7 @@ def _not_a_list(value: Any) -> tuple[str, str]:
 def _model_at(model: type[Section], loc: Loc) -> type[Section]:
     """The section that holds the keys at `loc`."""
     if loc == ("keys",):
-        return KeyStore
+        return KeyStoreSettings
     at = model
     for step in loc:
         if isinstance(step, str) and step in at.model_fields:

@@ -1,4 +1,4 @@
-"""Routes that take the same requests.
+"""Finds routes that match the same requests.
 
 The most specific route wins: at the first segment that differs, a literal comes before a parameter and a parameter
 before `{rest*}` or a prefix. So two routes are in each other's way only when they have the same shape, the names of
@@ -16,11 +16,13 @@ from gateway.settings.schema.routing import Match
 Shape: TypeAlias = tuple[str | None, ...]
 _ONE = None
 ALL = "/*"
-"""In a `Shape`: all that is left. No segment has a slash."""
+"""The last segment of the `Shape` of a rest or prefix. No real segment has a slash."""
 
 
 def shape(match: Match) -> Shape:
-    """What a route takes, without names: a literal, None for a parameter, `/*` (no segment has a slash) for all that is left."""
+    """Returns the shape of a match: a literal, None for a parameter, `/*` (no segment has a slash) for a rest or
+    prefix.
+    """
     if match.prefix is not None:
         return (*parse_prefix(match.prefix), ALL)
     return tuple(
@@ -28,27 +30,27 @@ def shape(match: Match) -> Shape:
     )
 
 
-def check_overlaps(draft: CheckContext) -> None:
-    """Takes note of every route that an earlier one, or the gateway's own, leaves nothing of, or not all."""
-    own = draft.config.server.limits_path
-    own_form = None if own is None else shape(Match(path=own))
-    for loc in draft.ids("routes").get(LIMITS_ROUTE, []) if own is not None else []:
-        draft.refuse(loc, f"`{LIMITS_ROUTE}` is the id of the route at `server.limits_path`", "choose another id")
-    taken: dict[tuple[Shape, str], tuple[Loc, str]] = {}
-    for loc, route in draft.entries("routes", draft.config.routes):
+def check_overlaps(context: CheckContext) -> None:
+    """Reports every route of which an earlier one, or the gateway's own, takes some or all requests."""
+    limits_path = context.config.server.limits_path
+    limits_shape = None if limits_path is None else shape(Match(path=limits_path))
+    for loc in context.ids("routes").get(LIMITS_ROUTE, []) if limits_path is not None else []:
+        context.report(loc, f"`{LIMITS_ROUTE}` is the id of the route at `server.limits_path`", "choose another id")
+    claimed: dict[tuple[Shape, str], tuple[Loc, str]] = {}
+    for loc, route in context.entries("routes", context.config.routes):
         form = shape(route.match)
-        if form == own_form:
-            draft.refuse((*loc, "match", "path"), f"`{route.match.path}` is `server.limits_path`", "choose another path for one of them")
+        if form == limits_shape:
+            context.report((*loc, "match", "path"), f"`{route.match.path}` is `server.limits_path`", "choose another path for one of them")
         methods = dict.fromkeys(route.match.methods)
         if "GET" in methods:
             methods["HEAD"] = None
         clashes: dict[str, tuple[Loc, list[str]]] = {}
         for method in methods:
-            first_loc, first_id = taken.setdefault((form, method), (loc, route.id))
+            first_loc, first_id = claimed.setdefault((form, method), (loc, route.id))
             if first_loc != loc:
                 clashes.setdefault(first_id, (first_loc, []))[1].append(method)
         for first_id, (first_loc, shared) in clashes.items():
             kind = "path" if route.match.path is not None else "prefix"
             every = len(shared) == len(methods)
             what = "takes every request that this one could" if every else f"takes the same paths for {', '.join(shared)}"
-            draft.refuse((*loc, "match", kind), f"route `{first_id}` in {draft.where((*first_loc, 'match'), loc)} {what}")
+            context.report((*loc, "match", kind), f"route `{first_id}` in {context.where((*first_loc, 'match'), loc)} {what}")

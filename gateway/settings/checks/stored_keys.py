@@ -1,4 +1,4 @@
-"""Keys that stand outside of the configuration: entries of `keys` by their form, checked against one configuration."""
+"""Keys stored outside of the configuration: entries in the form of `keys`, checked against one configuration."""
 
 from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
@@ -7,15 +7,15 @@ from pydantic import ValidationError
 
 from gateway.settings.checks.limits import own_limits
 from gateway.settings.positions import spell
-from gateway.settings.schema.access import Key
+from gateway.settings.schema.access import KeySettings
 from gateway.settings.schema.config import Config
 from gateway.settings.schema.values import RefusedError, did_you_mean
 
 
-def read_key(entry: Mapping[str, object]) -> Key:
-    """The entry as one of `keys`. Raises RefusedError with all that is wrong with it; no text repeats a secret."""
+def read_key(entry: Mapping[str, object]) -> KeySettings:
+    """Returns the entry as a key. Raises RefusedError with all its problems; no text repeats a secret."""
     try:
-        return Key.model_validate(entry)
+        return KeySettings.model_validate(entry)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
         raise RefusedError("; ".join(f"{spell(each['loc'])}: {_text(each['type'], each['msg'])}" for each in found)) from None
@@ -28,7 +28,7 @@ def _text(kind: str, message: str) -> str:
 
 
 class References:
-    """What keys may refer to in a configuration."""
+    """The parts of a configuration that keys may refer to."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -37,8 +37,8 @@ class References:
         self._routes = tuple(route.id for route in config.routes)
         self._certificates = any(each.tls and each.tls.client_ca for each in config.server.listeners)
 
-    def wrong(self, key: Key) -> Iterator[str]:
-        """Why nobody can say what the key may do, or it would have more than it may."""
+    def wrong(self, key: KeySettings) -> Iterator[str]:
+        """Yields problems because of which the key cannot be used, or would be allowed too much."""
         if key.plan not in self._plans:
             yield _there_is_no("plan", key.plan, self._plans)
         for organization in key.organizations:
@@ -46,8 +46,8 @@ class References:
                 yield _there_is_no("organization", organization, self._organizations)
         yield from self._own_limits(key, lambda field: field != "per")
 
-    def doubtful(self, key: Key) -> Iterator[str]:
-        """What is not meant, probably, and does no harm: what allows nothing here, and two limits of the same length."""
+    def doubtful(self, key: KeySettings) -> Iterator[str]:
+        """Yields harmless problems: patterns that match nothing, and two limits with the same `per`."""
         for pattern in key.routes or ():
             if not any(fnmatchcase(route, pattern) for route in self._routes):
                 yield f"`{pattern}` matches no route{_hint(pattern, self._routes)}"
@@ -55,7 +55,7 @@ class References:
             yield "no listener asks clients for certificates; set `tls.client_ca` of one"
         yield from self._own_limits(key, lambda field: field == "per")
 
-    def _own_limits(self, key: Key, about: Callable[[object], bool]) -> Iterator[str]:
+    def _own_limits(self, key: KeySettings, about: Callable[[object], bool]) -> Iterator[str]:
         for at, text, hint in own_limits(self._config, key) if key.limits else ():
             if about(at[-1]):
                 yield f"{spell(('limits', *at))}: {text}" + (f"; {hint}" if hint else "")

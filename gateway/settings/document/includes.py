@@ -1,4 +1,4 @@
-"""Files that are read as one: `include` adds the lists of other files to those of the first."""
+"""Reads a file and the files that it includes. `include` adds the lists of other files to those of the first."""
 
 from collections.abc import Mapping
 from glob import escape, glob, has_magic
@@ -7,42 +7,44 @@ from typing import Any
 
 from gateway.settings.document.key_folding import Alike, thin
 from gateway.settings.document.reader import read
-from gateway.settings.positions import BROKEN, Items, Place, Source, Table
+from gateway.settings.positions import BROKEN, Items, Position, SourceFile, Table
 from gateway.settings.problem_list import ProblemList
 from gateway.settings.schema.config import LISTS
 
 STANDARD_INPUT = "-"
 EXTENSION = "x-"
-"""What a key at the top level begins with that means nothing: a home for anchors."""
+"""The prefix of top-level keys without a meaning, which are used for anchors."""
 
 
 def read_file(
-    name: str, environ: Mapping[str, str], notes: ProblemList, groups: list[Alike] | None = None, content: bytes | None = None
+    name: str, environ: Mapping[str, str], problem_list: ProblemList, groups: list[Alike] | None = None, content: bytes | None = None
 ) -> tuple[Any, bool]:
-    """The data of the file and of those that it includes, and whether all of them could be read; BROKEN when it has none.
+    """The data of the file and of those that it includes, and whether all of them could be read; BROKEN when it has
+    none.
 
-    With `groups` keys that are like others are left out and go there. `content` is what the first file holds, None to read it.
+    With `groups` keys that are like others are left out and go there. `content` is what the first file holds, None to
+    read it.
     """
-    root, whole = _read_one(name, environ, notes, groups, content), True
+    root, whole = _read_one(name, environ, problem_list, groups, content), True
     if isinstance(root, Table) and isinstance(root.get("include"), Items):
-        for file in _included(name, root["include"], notes):
-            part = _read_one(file, environ, notes, groups)
+        for file in _included(name, root["include"], problem_list):
+            part = _read_one(file, environ, problem_list, groups)
             if isinstance(part, Table):
-                _merge(root, part, notes)
+                _merge(root, part, problem_list)
             else:
                 whole = False
     return root, whole
 
 
-def read_text(source: Source, text: str, environ: Mapping[str, str], notes: ProblemList) -> Any:
-    """The data of the text, which is a mapping; BROKEN when it is none."""
-    notes.open(source)
-    root = read(source, text, environ, notes.add, notes.redactor)
-    start = Place(source, 1, 1)
+def read_text(source: SourceFile, text: str, environ: Mapping[str, str], problem_list: ProblemList) -> Any:
+    """Returns the data of the text, which must be a mapping; BROKEN if it is not."""
+    problem_list.open(source)
+    root = read(source, text, environ, problem_list.add, problem_list.redactor)
+    start = Position(source, 1, 1)
     if root is None:
-        notes.add(start, (), "nothing is written here", "a configuration begins with `version: 1`")
+        problem_list.add(start, (), "nothing is written here", "a configuration begins with `version: 1`")
     elif root is not BROKEN and not isinstance(root, Table):
-        notes.add(start, (), "a configuration is a mapping", "it begins with `version: 1`")
+        problem_list.add(start, (), "a configuration is a mapping", "it begins with `version: 1`")
     if not isinstance(root, Table):
         return BROKEN
     for key in [key for key in root if key.startswith(EXTENSION)]:
@@ -50,34 +52,36 @@ def read_text(source: Source, text: str, environ: Mapping[str, str], notes: Prob
     return root
 
 
-def _read_one(name: str, environ: Mapping[str, str], notes: ProblemList, groups: list[Alike] | None, content: bytes | None = None) -> Any:
+def _read_one(
+    name: str, environ: Mapping[str, str], problem_list: ProblemList, groups: list[Alike] | None, content: bytes | None = None
+) -> Any:
     file = Path(name)
-    empty = Source(name, (), file.parent)
+    empty = SourceFile(name, (), file.parent)
     try:
         content = file.read_bytes() if content is None else content
     except IsADirectoryError:
-        notes.add(Place(empty, 0, 0), (), "this is a directory, not a file")
+        problem_list.add(Position(empty, 0, 0), (), "this is a directory, not a file")
         return BROKEN
     except OSError as error:
-        notes.add(Place(empty, 0, 0), (), f"cannot be read: {error.strerror}")
+        problem_list.add(Position(empty, 0, 0), (), f"cannot be read: {error.strerror}")
         return BROKEN
     except ValueError:
-        notes.add(Place(empty, 0, 0), (), "this is not the name of a file")
+        problem_list.add(Position(empty, 0, 0), (), "this is not the name of a file")
         return BROKEN
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = content[: error.start]
         line, column = before.count(b"\n") + 1, len(before[before.rfind(b"\n") + 1 :].decode(errors="replace")) + 1
-        notes.add(Place(empty, line, column), (), f"byte 0x{content[error.start]:02x} is not UTF-8", "save the file as UTF-8")
+        problem_list.add(Position(empty, line, column), (), f"byte 0x{content[error.start]:02x} is not UTF-8", "save the file as UTF-8")
         return BROKEN
     if groups is not None:
         text = thin(text, groups)
-    return read_text(Source.of(name, text, file.parent), text, environ, notes)
+    return read_text(SourceFile.of(name, text, file.parent), text, environ, problem_list)
 
 
-def _included(main: str, patterns: Items, notes: ProblemList) -> list[str]:
-    """The names of the files meant, in the order of the patterns and then of the alphabet, each once."""
+def _included(main: str, patterns: Items, problem_list: ProblemList) -> list[str]:
+    """The names of the matching files, each once, in the order of the patterns and then of the alphabet."""
     found: dict[str, None] = {}
     directory = Path(main).parent
     for index, pattern in enumerate(patterns):
@@ -87,56 +91,60 @@ def _included(main: str, patterns: Items, notes: ProblemList) -> list[str]:
         names = sorted(glob(str(Path(escape(str(directory))) / pattern), recursive=True))  # noqa: PTH207
         files = [file for file in map(Path, names) if not file.is_dir()]
         if not files and not has_magic(pattern):
-            veiled = pattern if index in patterns.veiled else None
-            notes.add(patterns.places[index], ("include", index), f"there is no file `{directory / pattern}`", veiled=veiled)
+            redacted = pattern if index in patterns.redacted else None
+            problem_list.add(patterns.positions[index], ("include", index), f"there is no file `{directory / pattern}`", redacted=redacted)
         found.update((str(file), None) for file in files if main == STANDARD_INPUT or not file.samefile(main))
     return list(found)
 
 
-def _merge(root: Table, part: Table, notes: ProblemList) -> None:
-    """Lists grow, `errors` gains names, and every other section may stand in one file only."""
+def _merge(root: Table, part: Table, problem_list: ProblemList) -> None:
+    """Merges an included file: lists and `errors` are extended, every other section may occur in one file only."""
     for key, value in part.items():
-        key_place, value_place = part.places[key]
+        key_position, value_position = part.positions[key]
         if key == "version" and value == root.get("version", value):
             continue
         if key == "include":
-            notes.add(key_place, (key,), "an included file cannot include others")
+            problem_list.add(key_position, (key,), "an included file cannot include others")
         elif key not in root:
             root[key] = value
-            root.places[key] = (key_place, value_place)
-            if key in part.veiled:
-                root.veiled.add(key)
+            root.positions[key] = (key_position, value_position)
+            if key in part.redacted:
+                root.redacted.add(key)
         elif key in LISTS and isinstance(root[key], Items) and isinstance(value, Items):
             _extend(root, key, value)
         elif key == "keys" and isinstance(root[key], Table | Items) and isinstance(value, Table | Items):
-            first = root.places[key][0]
-            notes.add(key_place, (key,), f"keys stand in files or in a store, not in both; {first.source.name}:{first.line} says otherwise")
+            first = root.positions[key][0]
+            problem_list.add(
+                key_position, (key,), f"keys stand in files or in a store, not in both; {first.source.name}:{first.line} says otherwise"
+            )
         elif key in LISTS:
-            notes.add(value_place, (key,), "a list is wanted in both files")
+            problem_list.add(value_position, (key,), "a list is wanted in both files")
         elif key == "errors" and isinstance(root[key], Table) and isinstance(value, Table):
-            _merge_errors(root, value, notes)
+            _merge_errors(root, value, problem_list)
         else:
-            first = root.places[key][0]
-            notes.add(key_place, (key,), f"written twice; the first stands in {first.source.name}:{first.line}")
+            first = root.positions[key][0]
+            problem_list.add(key_position, (key,), f"written twice; the first stands in {first.source.name}:{first.line}")
 
 
 def _extend(root: Table, key: str, value: Items) -> None:
-    before, grown = root[key], Items(root[key].place)
+    before, grown = root[key], Items(root[key].position)
     grown.extend([*before, *value])
-    grown.places = [*before.places, *value.places]
-    grown.veiled = before.veiled | {len(before) + index for index in value.veiled}
+    grown.positions = [*before.positions, *value.positions]
+    grown.redacted = before.redacted | {len(before) + index for index in value.redacted}
     root[key] = grown
 
 
-def _merge_errors(root: Table, value: Table, notes: ProblemList) -> None:
-    before, grown = root["errors"], Table(root["errors"].place)
+def _merge_errors(root: Table, value: Table, problem_list: ProblemList) -> None:
+    before, grown = root["errors"], Table(root["errors"].position)
     grown.update(before)
-    grown.places = dict(before.places)
+    grown.positions = dict(before.positions)
     for name, override in value.items():
         if name in before:
-            first = before.places[name][0]
-            notes.add(value.places[name][0], ("errors", name), f"written twice; the first stands in {first.source.name}:{first.line}")
+            first = before.positions[name][0]
+            problem_list.add(
+                value.positions[name][0], ("errors", name), f"written twice; the first stands in {first.source.name}:{first.line}"
+            )
         else:
             grown[name] = override
-            grown.places[name] = value.places[name]
+            grown.positions[name] = value.positions[name]
     root["errors"] = grown

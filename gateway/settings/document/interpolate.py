@@ -39,7 +39,7 @@ def interpolate(text: str, environ: Mapping[str, str], directory: Path) -> str:
 
 
 def references(text: str) -> list[str]:
-    """What a text refers to, by name only: a default may be a secret, too."""
+    """Returns the references of a text by name, without defaults, which may be secrets."""
     found = _REFERENCE.finditer(text)
     return [f"${{file:{match['file']}}}" if match["file"] else f"${{{match['name']}}}" for match in found if match["file"] or match["name"]]
 

@@ -1,10 +1,10 @@
 """Reading a long list of keys once for all of those that differ in id and digest only.
 
-A parser takes some 60 microseconds for a key, which is seconds for a hundred thousand. So of entries that are the same text but
-for those two values, the first one stays in the text and the others become blank lines: what is left has every line where
-it was, and is read, checked and explained like any other text. Nothing is taken for granted: unless the entries that
-stayed turn out to have the id and the digest that were seen in them, the whole text is read after all. So it is when
-anything is wrong with what was left, for then there may be more.
+A parser takes some 60 microseconds for a key, which is seconds for a hundred thousand. So of entries that are the same
+text but for those two values, the first one stays in the text and the others become blank lines: what is left has every
+line where it was, and is read, checked and explained like any other text. Nothing is taken for granted: unless the
+entries that stayed turn out to have the id and the digest that were seen in them, the whole text is read after all. So
+it is when anything is wrong with what was left, for then there may be more.
 """
 
 import re
@@ -25,13 +25,17 @@ _ENTRY = re.compile(
         (["']?[,\s].*?\bsecret_sha256:[ ]+["']?)  (?![0-9]+(?:e[0-9]+)?\b)([0-9a-f]{64})  (?![0-9a-f])(.*)""",
     re.DOTALL | re.VERBOSE,
 )
-"""An id and a digest that YAML reads as the same text, whatever stands around them. `1e9` is a number, and so may a digest be."""
+"""An id and a digest that YAML reads as the same text, whatever stands around them.
+
+`1e9` is a number, and so may a digest be.
+"""
 _WORDS = frozenset({"true", "false", "null"})
 """Ids that are none."""
 
 
 class Alike(NamedTuple):
-    """What was left out of a text: `rows` are like those of `first` (digest and id of entries that stayed) whose numbers they say.
+    """What was left out of a text: `rows` are like those of `first` (digest and id of entries that stayed) whose
+    numbers they say.
 
     `distinct`: no two of them all have the same id or digest.
     """
@@ -89,7 +93,9 @@ def thin(text: str, groups: list[Alike], worth: int = WORTH_ENTRIES) -> str:
 
 
 def with_alike(keys: KeyList, groups: Sequence[Alike]) -> KeyList | None:
-    """`keys` and all that are like one of them; None if that cannot be said for sure, or two have the same id, digest or certificate."""
+    """`keys` and all that are like one of them; None if that cannot be said for sure, or two have the same id, digest
+    or certificate.
+    """
     known = {(key.secret_sha256, key.id): key for key in keys}
     if not all(first in known for group in groups for first in group.first):
         return None

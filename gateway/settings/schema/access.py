@@ -21,7 +21,7 @@ from gateway.settings.schema.types import (
 )
 
 
-class KeyPlaces(Section):
+class KeyLocations(Section):
     """Where a request carries its key."""
 
     header: HeaderName = Field(default="X-Api-Key", description="Header field that carries the key. It wins over the URL.")
@@ -43,7 +43,7 @@ class CallerHeaders(Section):
 class Auth(Section):
     """How callers say who they are, and how upstreams are told."""
 
-    key: KeyPlaces = section(KeyPlaces, "Where a request carries its key.")
+    key: KeyLocations = section(KeyLocations, "Where a request carries its key.")
     organization_header: HeaderName = Field(
         default="X-Tenant-Org-Id", description="Header field in which a caller chooses another of its organisations."
     )
@@ -75,7 +75,7 @@ class Plan(Section):
     concurrency: Concurrency | None = Field(default=None, description="How many calls may be in flight at once, in all gateways together.")
 
 
-class Key(Section):
+class KeySettings(Section):
     """A caller. The key itself is not written here, only its digest."""
 
     model_config = ConfigDict(
@@ -106,7 +106,7 @@ class Key(Section):
     disabled: bool = Field(default=False, description="Calls with it get 403 with code 8007.")
 
 
-class KeyStore(Section):
+class KeyStoreSettings(Section):
     """Where keys are that do not stand in this file."""
 
     store: Literal["redis"] = Field(
@@ -117,4 +117,5 @@ class KeyStore(Section):
 _PER_MINUTE = (PlanLimit.model_construct(id="minute", max=300, per=60.0),)
 
 BUILT_IN_PLANS = (Plan.model_construct(id="standard", limits=_PER_MINUTE), Plan.model_construct(id="anonymous", limits=_PER_MINUTE))
-"""Plans in force unless the configuration declares one of that id: for keys, and for client addresses on open routes."""
+"""Plans in force unless the configuration declares one of that id: for keys, and for client addresses on open routes.
+"""

@@ -1,4 +1,6 @@
-"""Where to listen, where services are, which peers to trust, and who a certificate is for: values that say who is at either end."""
+"""Where to listen, where services are, which peers to trust, and who a certificate is for: values that say who is at
+either end.
+"""
 
 import re
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network

@@ -6,13 +6,13 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from gateway.kernel.faults import CATALOGUE
 from gateway.kernel.limits.token_bucket import OnFailure
-from gateway.settings.schema.access import BUILT_IN_PLANS, Auth, Key, KeyStore, Organization, Plan
+from gateway.settings.schema.access import BUILT_IN_PLANS, Auth, KeySettings, KeyStoreSettings, Organization, Plan
 from gateway.settings.schema.key_list import KeyList
 from gateway.settings.schema.limits import Limit, PlanLimit
-from gateway.settings.schema.routing import Defaults, Envelope, ErrorOverride, Route, RouteHeaders
-from gateway.settings.schema.server import Admin, Observability, Redis, Server
+from gateway.settings.schema.routing import Defaults, EnvelopeSettings, ErrorOverride, RouteHeaders, RouteSettings
+from gateway.settings.schema.server import AdminSettings, Observability, RedisSettings, ServerSettings
 from gateway.settings.schema.types import Many, Section, Version, section
-from gateway.settings.schema.upstreams import Timeouts, Upstream
+from gateway.settings.schema.upstreams import Timeouts, UpstreamSettings
 
 
 class Config(Section):
@@ -20,9 +20,9 @@ class Config(Section):
 
     version: Version = Field(description="Format of this file, not of the product.")
     include: Many[str] = Field(default=(), description="Files to read as well, relative to this one; `*` and `?` stand for names.")
-    server: Server = section(Server, "The processes and their listeners.")
-    admin: Admin = section(Admin, "The second listener, for operators.")
-    redis: Redis | None = Field(
+    server: ServerSettings = section(ServerSettings, "The processes and their listeners.")
+    admin: AdminSettings = section(AdminSettings, "The second listener, for operators.")
+    redis: RedisSettings | None = Field(
         default=None, description="The store that gateways share for limits. Left out: limits in memory, one worker."
     )
     auth: Auth = section(Auth, "How callers say who they are.")
@@ -33,12 +33,14 @@ class Config(Section):
         default_factory=KeyList, description="The callers."
     )
     key_store: Annotated[
-        KeyStore | None,
-        BeforeValidator(lambda written: written if isinstance(written, dict) else None, json_schema_input_type=list[Key] | KeyStore),
+        KeyStoreSettings | None,
+        BeforeValidator(
+            lambda written: written if isinstance(written, dict) else None, json_schema_input_type=list[KeySettings] | KeyStoreSettings
+        ),
     ] = Field(default=None, validation_alias="keys", description="The callers, or where they are.")
-    upstreams: Many[Upstream] = Field(default=(), description="The services behind the gateway.")
+    upstreams: Many[UpstreamSettings] = Field(default=(), description="The services behind the gateway.")
     defaults: Defaults = section(Defaults, "What every route inherits, and may override field by field.")
-    routes: Many[Route] = Field(default=(), description="The ways through the gateway. Their order means nothing.")
+    routes: Many[RouteSettings] = Field(default=(), description="The ways through the gateway. Their order means nothing.")
     errors: dict[str, ErrorOverride] = Field(
         default_factory=dict,
         json_schema_extra={"propertyNames": {"enum": list(CATALOGUE)}},
@@ -52,7 +54,7 @@ class Config(Section):
         declared = {plan.id for plan in plans}
         return (*plans, *(plan for plan in BUILT_IN_PLANS if plan.id not in declared))
 
-    def plan_of(self, caller: Key | Route) -> Plan:
+    def plan_of(self, caller: KeySettings | RouteSettings) -> Plan:
         """The plan of a key, or of the client addresses on an open route."""
         wanted = caller.plan or "anonymous"
         return next(plan for plan in self.plans if plan.id == wanted)
@@ -61,16 +63,24 @@ class Config(Section):
         """Those of the plan of that id; none if there is no such plan."""
         return next((known.limits for known in self.plans if known.id == plan), ())
 
-    def limits_of(self, key: Key) -> tuple[Limit, ...]:
+    def limits_of(self, key: KeySettings) -> tuple[Limit, ...]:
         """Those of its plan, and its own, which come in place of the plan's of the same id or after them."""
         own = {limit.id: limit for limit in key.limits}
         return (*(own.pop(limit.id, limit) for limit in self.plan_limits(key.plan)), *own.values())
 
     def ways_without_redis(self) -> frozenset[OnFailure]:
-        """What limits do while Redis is away, all of them; nothing without Redis. With `deny` among them some callers are refused then."""
+        """What limits do while Redis is away, all of them; nothing without Redis.
+
+        With `deny` among them some callers are refused then.
+        """
         if self.redis is None:
             return frozenset()
-        owners: tuple[Plan | Organization | Key | Route, ...] = (*self.plans, *self.organizations, *self.keys.plain, *self.routes)
+        owners: tuple[Plan | Organization | KeySettings | RouteSettings, ...] = (
+            *self.plans,
+            *self.organizations,
+            *self.keys.plain,
+            *self.routes,
+        )
         return frozenset(limit.on_failure or self.redis.on_failure for owner in owners for limit in owner.limits if not limit.shadow)
 
     def route_ids(self) -> frozenset[str]:
@@ -78,19 +88,19 @@ class Config(Section):
         own = () if self.server.limits_path is None else (LIMITS_ROUTE,)
         return frozenset((*(route.id for route in self.routes), *own))
 
-    def upstream_of(self, route: Route) -> Upstream:
+    def upstream_of(self, route: RouteSettings) -> UpstreamSettings:
         return next(upstream for upstream in self.upstreams if upstream.id == route.upstream)
 
-    def envelope_of(self, route: Route) -> Envelope:
+    def envelope_of(self, route: RouteSettings) -> EnvelopeSettings:
         """The route's envelope, `defaults` filled in."""
         return self.defaults.envelope.model_copy(update=route.envelope.model_dump(exclude_none=True))
 
-    def headers_of(self, route: Route) -> RouteHeaders:
+    def headers_of(self, route: RouteSettings) -> RouteHeaders:
         """The route's rules for header fields, and those of `defaults` that it has none for."""
         own, inherited = route.headers, self.defaults.headers
         return RouteHeaders.model_construct(request=own.request.over(inherited.request), response=own.response.over(inherited.response))
 
-    def timeouts_of(self, route: Route) -> Timeouts:
+    def timeouts_of(self, route: RouteSettings) -> Timeouts:
         """The route's time-outs: its own, else those of `defaults`, else those of its upstream."""
         own, inherited = route.timeouts.model_dump(exclude_none=True), self.defaults.timeouts.model_dump(exclude_none=True)
         return self.upstream_of(route).timeouts.model_copy(update=inherited | own)

@@ -12,7 +12,7 @@ SHORTEST_S = 0.1
 
 
 class Statuses(NamedTuple):
-    """From `first` to `last`, both included."""
+    """The statuses from `first` to `last`, both included."""
 
     first: int
     last: int

@@ -10,14 +10,14 @@ from typing import Any, ClassVar, NamedTuple, overload
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from gateway.settings.schema.access import Key
+from gateway.settings.schema.access import KeySettings
 from gateway.settings.schema.types import Many
 
 _DIGEST_BYTES = 32
 
 
 class Rows:
-    """Ids and digests, about 50 bytes a key, in the order of the digests. `numbers` says of each row what it is like.
+    """Ids and digests, about 50 bytes a key, in the order of the digests. `numbers` holds the model of each row.
 
     Made from columns of the same length; `digests` are 64 hexadecimal digits each.
     """
@@ -51,55 +51,56 @@ class Rows:
         return None if at < 0 or "\n" in key_id else bisect_left(self._begins, at + 1)
 
     def fingerprint(self) -> str:
-        told = sha256(self._digests)
+        digest = sha256(self._digests)
         for part in (self._names.encode(), self._begins.tobytes(), self.numbers.tobytes()):
-            told.update(part)
-        return told.hexdigest()[:16]
+            digest.update(part)
+        return digest.hexdigest()[:16]
 
 
 class Likeness(NamedTuple):
-    """Keys that are, but for id and digest, like one of `models`: the one that the number of their row says."""
+    """Keys that differ from one of `models` in id and digest only. The number of a row selects the model."""
 
-    models: Sequence[Key]
+    models: Sequence[KeySettings]
     rows: Rows
 
-    def made(self, index: int) -> Key:
+    def made(self, index: int) -> KeySettings:
         rows = self.rows
         return self.models[rows.numbers[index]].model_copy(update={"id": rows.id(index), "secret_sha256": rows.digest(index).hex()})
 
 
-class KeyList(Sequence[Key]):
-    """The keys of a configuration: `plain` ones, and then those that are like one of them, made when they are asked for.
+class KeyList(Sequence[KeySettings]):
+    """The keys of a configuration: `plain` ones, and then those that are like one of them, made when they are asked
+    for.
 
     The order of keys means nothing.
     """
 
-    SECTION: ClassVar[type[Key]] = Key
-    """What an entry is, for those who look for it in the annotation."""
+    SECTION: ClassVar[type[KeySettings]] = KeySettings
+    """The type of an entry, for code that inspects the annotation."""
 
     __slots__ = ("_alike", "plain")
 
-    def __init__(self, plain: Iterable[Key] = (), alike: Iterable[Likeness] = ()) -> None:
+    def __init__(self, plain: Iterable[KeySettings] = (), alike: Iterable[Likeness] = ()) -> None:
         self.plain = tuple(plain)
         self._alike = tuple(alike)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(cls, handler.generate_schema(Many[Key]))
+        return core_schema.no_info_after_validator_function(cls, handler.generate_schema(Many[KeySettings]))
 
     def __len__(self) -> int:
         return len(self.plain) + sum(len(rows) for _, rows in self._alike)
 
-    def __iter__(self) -> Iterator[Key]:
+    def __iter__(self) -> Iterator[KeySettings]:
         yield from self.plain
         for likeness in self._alike:
             yield from map(likeness.made, range(len(likeness.rows)))
 
     @overload
-    def __getitem__(self, index: int) -> Key: ...
+    def __getitem__(self, index: int) -> KeySettings: ...
     @overload
-    def __getitem__(self, index: slice) -> Sequence[Key]: ...
-    def __getitem__(self, index: int | slice) -> Key | Sequence[Key]:
+    def __getitem__(self, index: slice) -> Sequence[KeySettings]: ...
+    def __getitem__(self, index: int | slice) -> KeySettings | Sequence[KeySettings]:
         at = range(len(self))[index]
         if isinstance(at, range):
             return [self[each] for each in at]
@@ -119,10 +120,10 @@ class KeyList(Sequence[Key]):
 
     def __repr__(self) -> str:
         """Short, and another one for other keys."""
-        told = repr((self.plain, [([model.id for model in models], rows.fingerprint()) for models, rows in self._alike]))
-        return f"<KeyList {len(self)} keys, {sha256(told.encode()).hexdigest()[:16]}>"
+        digest = repr((self.plain, [([model.id for model in models], rows.fingerprint()) for models, rows in self._alike]))
+        return f"<KeyList {len(self)} keys, {sha256(digest.encode()).hexdigest()[:16]}>"
 
-    def find(self, digest: bytes) -> Key | None:
+    def find(self, digest: bytes) -> KeySettings | None:
         """The key that has the secret with this digest (SHA-256), unless it is one of the plain ones."""
         for likeness in self._alike:
             at = likeness.rows.find(digest)
@@ -130,7 +131,7 @@ class KeyList(Sequence[Key]):
                 return likeness.made(at)
         return None
 
-    def named(self, key_id: str) -> Key | None:
+    def named(self, key_id: str) -> KeySettings | None:
         """The key with this id."""
         for likeness in self._alike:
             at = likeness.rows.named(key_id)

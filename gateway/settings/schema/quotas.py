@@ -33,13 +33,13 @@ class Calls(Section):
     routes: Annotated[Many[IdPattern], Field(min_length=1)] = Field(description="Ids of routes, or patterns such as `encoding.*`.")
     methods: Annotated[Many[Method], Field(min_length=1)] | None = Field(default=None, description="HEAD counts as GET. Left out: all.")
 
-    def hold(self, route: str, method: str) -> bool:
+    def includes(self, route: str, method: str) -> bool:
         """Whether a call of the route with that id is one of them."""
         meant = {method, "GET"} if method == "HEAD" else {method}
         return (self.methods is None or not meant.isdisjoint(self.methods)) and any(fnmatchcase(route, one) for one in self.routes)
 
 
-class Amount(Section):
+class AmountSettings(Section):
     """Where a reply of the service says how much it was. Exactly one of `header` and `field`."""
 
     header: HeaderName | None = Field(default=None, description="A header field, whose value is a whole number.")
@@ -48,7 +48,7 @@ class Amount(Section):
     )
 
     @model_validator(mode="after")
-    def _one_of_two(self) -> "Amount":
+    def _one_of_two(self) -> "AmountSettings":
         if (self.header is None) == (self.field is None):
             raise RefusedError("exactly one of `header` and `field` is wanted here")
         return self
@@ -73,7 +73,7 @@ class Quota(Section):
     release: Annotated[Many[Calls], Field(min_length=1)] | None = Field(
         default=None, description="Of a `level`: the calls that lower it by one."
     )
-    amount: Amount | None = Field(default=None, description="Of a `sum`: where replies tell the amount.")
+    amount: AmountSettings | None = Field(default=None, description="Of a `sum`: where replies tell the amount.")
     expires: PositiveDuration | None = Field(
         default=None, description="Of a `level`: each unit is forgotten after this long, whatever became of it. Left out: `24h`."
     )

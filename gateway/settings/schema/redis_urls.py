@@ -3,7 +3,7 @@
 import re
 from urllib.parse import parse_qsl
 
-from gateway.kernel.redis_url import RedisUrl, parse
+from gateway.net.redis_url import RedisUrl, parse
 from gateway.settings.schema.values import RefusedError, text_of
 
 _NUMBER = "[0-9]{1,9}"

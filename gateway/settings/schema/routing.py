@@ -33,7 +33,7 @@ class TimeoutOverrides(Section):
     idle: PositiveDuration | None = Field(default=None, description="How long the upstream may be silent within a reply that is streamed.")
 
 
-class Envelope(Section):
+class EnvelopeSettings(Section):
     """How replies are put into the envelope."""
 
     mode: Literal["auto", "wrap", "passthrough"] = Field(
@@ -128,7 +128,10 @@ class RouteHeaders(Section):
 
 
 class DefaultResponseRules(HeaderRules):
-    """Header fields changed on the way back. Which software serves is nobody's business, unless `remove` says otherwise."""
+    """Header fields changed on the way back.
+
+    Which software serves is nobody's business, unless `remove` says otherwise.
+    """
 
     remove: Many[HeaderNames] = default(
         ["Server", "X-Powered-By", "X-AspNet-Version", "X-AspNetMvc-Version"],
@@ -146,12 +149,12 @@ class DefaultHeaders(Section):
 class Defaults(Section):
     """What every route inherits, and may override field by field."""
 
-    envelope: Envelope = section(Envelope, "How replies are put into the envelope.")
+    envelope: EnvelopeSettings = section(EnvelopeSettings, "How replies are put into the envelope.")
     timeouts: TimeoutOverrides = section(TimeoutOverrides, "Time-outs that differ from those of the upstream.")
     headers: DefaultHeaders = section(DefaultHeaders, "Header fields that every route changes, unless it has a rule of its own for them.")
 
 
-class Route(Section):
+class RouteSettings(Section):
     """One way through the gateway. The most specific match wins: literal, then `{name}`, then `{rest*}` and prefix."""
 
     LATER: ClassVar[frozenset[str]] = frozenset({"quotas", "concurrency", "cache", "cors", "retries", "request_schema", "schema"})
@@ -178,7 +181,7 @@ class Route(Section):
     timeouts: TimeoutOverrides = section(TimeoutOverrides, "Time-outs that differ from those of `defaults` and the upstream.")
 
     @model_validator(mode="after")
-    def _plan_for_open_routes(self) -> "Route":
+    def _plan_for_open_routes(self) -> "RouteSettings":
         if self.plan is not None and self.auth == "key":
             raise RefusedError("`plan` is for routes with `auth: none`; elsewhere the key has the plan")
         return self

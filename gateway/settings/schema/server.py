@@ -7,10 +7,10 @@ from pydantic import Field, field_validator, model_validator
 
 from gateway.kernel.http.path_patterns import parse
 from gateway.kernel.limits.token_bucket import OnFailure
-from gateway.kernel.redis_url import with_login
 from gateway.net.address import Address as TcpAddress
+from gateway.net.redis_url import with_login
 from gateway.settings.schema.types import (
-    Address,
+    AddressValue,
     Duration,
     HeaderName,
     Id,
@@ -20,7 +20,7 @@ from gateway.settings.schema.types import (
     PasswordFile,
     PathPattern,
     PositiveDuration,
-    RedisUrl,
+    RedisUrlValue,
     Section,
     ServerName,
     Size,
@@ -33,7 +33,7 @@ from gateway.settings.schema.types import (
 from gateway.settings.schema.values import RefusedError
 
 
-class Limits(Section):
+class ListenerLimits(Section):
     """How much a client may send, and how slowly."""
 
     header_bytes: Size = default("16KiB", "Largest request line and header section; larger ones get 431.")
@@ -78,7 +78,7 @@ class ListenerTls(Section):
         return self
 
 
-class Listener(Section):
+class ListenerSettings(Section):
     """One address where clients are served."""
 
     id: Id = Field(default="public", description="Name of the listener, for logs and metrics.")
@@ -95,7 +95,7 @@ class Listener(Section):
         default=False,
         description="Connections begin with a PROXY header (version 1 or 2) that says who the client is. Only trusted proxies may connect.",
     )
-    limits: Limits = section(Limits, "How much a client may send, and how slowly.")
+    limits: ListenerLimits = section(ListenerLimits, "How much a client may send, and how slowly.")
     tls: ListenerTls | None = Field(default=None, description="https. Left out: http.")
     redirect: Literal["https"] | None = Field(
         default=None, description="`https` answers every request with 308 to the same URL with https. Left out: serves them."
@@ -103,7 +103,7 @@ class Listener(Section):
     redirect_port: int = Field(default=443, ge=1, le=65535, description="The port of that https, as clients see it.")
 
     @model_validator(mode="after")
-    def _fits(self) -> "Listener":
+    def _fits(self) -> "ListenerSettings":
         if self.proxy_protocol and not self.trusted_proxies:
             raise RefusedError("`proxy_protocol` without `trusted_proxies` lets nobody in")
         if self.redirect is not None and self.tls is not None:
@@ -138,7 +138,7 @@ class Paths(Section):
     )
 
 
-class Server(Section):
+class ServerSettings(Section):
     """The processes and their listeners."""
 
     workers: Workers = Field(
@@ -148,8 +148,8 @@ class Server(Section):
     )
     drain_delay: Duration = default("5s", "Keep accepting this long after /readyz fails: lists of endpoints lag.")
     drain_timeout: Duration = default("30s", "Requests in flight at the end of `drain_delay` finish within this.")
-    listeners: Annotated[Many[Listener], Field(min_length=1)] = Field(
-        default_factory=lambda: (Listener(),), description="Where clients are served."
+    listeners: Annotated[Many[ListenerSettings], Field(min_length=1)] = Field(
+        default_factory=lambda: (ListenerSettings(),), description="Where clients are served."
     )
     limits: WorkerLimits = section(WorkerLimits, "How much memory clients may take, of each worker.")
     paths: Paths = section(Paths, "How the paths of requests are taken.")
@@ -166,12 +166,12 @@ class Server(Section):
         return path
 
 
-class Admin(Section):
+class AdminSettings(Section):
     """The second listener, for operators: /healthz, /readyz, /metrics."""
 
     LATER: ClassVar[frozenset[str]] = frozenset({"tls"})
 
-    address: Address = default("127.0.0.1:9901", "`host:port` of health, readiness and metrics.")
+    address: AddressValue = default("127.0.0.1:9901", "`host:port` of health, readiness and metrics.")
     hosts: Many[ServerName] = Field(
         default=(),
         description="Names by which it may be asked, besides `localhost`, that of `address` and IP addresses. By any other name a page in "
@@ -180,10 +180,10 @@ class Admin(Section):
     token: Token | None = Field(default=None, description="Asked for by whatever changes something. Left out, nothing can be changed.")
 
 
-class Redis(Section):
+class RedisSettings(Section):
     """The store that gateways share for limits."""
 
-    url: RedisUrl = Field(
+    url: RedisUrlValue = Field(
         description=(
             "`redis://host:port/database`, `redis+sentinel://host:port,host:port/service/database`, "
             "`redis+cluster://host:port,host:port` or `unix:///path`; `user:password@` before the hosts, `rediss` for TLS."
@@ -202,7 +202,7 @@ class Redis(Section):
     )
 
     @model_validator(mode="after")
-    def _one_login(self) -> "Redis":
+    def _one_login(self) -> "RedisSettings":
         if self.password is not None and self.password_file is not None:
             raise RefusedError("`password` and `password_file` are two ways to say one thing", "leave one of them out")
         if self.username is not None and self.password is None and self.password_file is None:
@@ -222,7 +222,7 @@ class Redis(Section):
             raise RefusedError(str(error)) from None
 
 
-class Log(Section):
+class LogSettings(Section):
     """What is written to standard output."""
 
     format: Literal["auto", "json", "console"] = Field(
@@ -232,7 +232,7 @@ class Log(Section):
     access: bool = Field(default=True, description="One line for every request.")
 
 
-class Metrics(Section):
+class MetricsSettings(Section):
     """What /metrics shows."""
 
     buckets: Annotated[Many[PositiveDuration], Field(min_length=1, max_length=64)] = default(
@@ -259,6 +259,6 @@ class Observability(Section):
 
     LATER: ClassVar[frozenset[str]] = frozenset({"traces", "tracing"})
 
-    log: Log = section(Log, "What is written to standard output.")
-    metrics: Metrics = section(Metrics, "What /metrics shows.")
+    log: LogSettings = section(LogSettings, "What is written to standard output.")
+    metrics: MetricsSettings = section(MetricsSettings, "What /metrics shows.")
     request_id: RequestId = section(RequestId, "How a request is named everywhere.")

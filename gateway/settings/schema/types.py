@@ -1,4 +1,4 @@
-"""The types of the schema's fields: a value's rule, and how an editor is told of it."""
+"""The types of the schema's fields: the rule for a value, and its JSON Schema for editors."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -7,8 +7,9 @@ from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, PlainValidator, SecretStr, WithJsonSchema
 
-from gateway.kernel import redis_url, units
+from gateway.kernel import units
 from gateway.net import address as net
+from gateway.net import redis_url
 from gateway.settings.schema import addresses, redis_urls, values
 
 T = TypeVar("T")
@@ -59,14 +60,14 @@ QueryName: TypeAlias = Annotated[str, PlainValidator(values.query_name), _shape(
 Method: TypeAlias = Annotated[str, PlainValidator(values.method), _shape(enum=list(values.METHODS))]
 PathPattern: TypeAlias = Annotated[str, PlainValidator(values.path_pattern), _shape(pattern="^/")]
 PathPrefix: TypeAlias = Annotated[str, PlainValidator(values.path_prefix), _shape(pattern="^/")]
-Address: TypeAlias = Annotated[net.Address, PlainValidator(addresses.address), spelled, _shape(pattern=":[0-9]{1,5}$")]
+AddressValue: TypeAlias = Annotated[net.Address, PlainValidator(addresses.address), spelled, _shape(pattern=":[0-9]{1,5}$")]
 ListenAddress: TypeAlias = Annotated[
     net.Address | net.UnixAddress, PlainValidator(addresses.listen_address), spelled, _shape(pattern="^unix:/|:[0-9]{1,5}$")
 ]
 TrustedProxy: TypeAlias = Annotated[IPv4Network | IPv6Network | str, PlainValidator(addresses.trusted_proxy), spelled, _shape()]
 """An address range, or "unix" for whoever comes through a unix socket."""
-TargetUrl: TypeAlias = Annotated[net.TargetUrl, PlainValidator(addresses.target_url), spelled, _shape(pattern="^https?://")]
-RedisUrl: TypeAlias = Annotated[SecretStr, _secret(redis_urls.redis_url), _hidden, _shape(pattern=redis_url.PATTERN)]
+TargetUrlValue: TypeAlias = Annotated[net.TargetUrl, PlainValidator(addresses.target_url), spelled, _shape(pattern="^https?://")]
+RedisUrlValue: TypeAlias = Annotated[SecretStr, _secret(redis_urls.redis_url), _hidden, _shape(pattern=redis_url.PATTERN)]
 Password: TypeAlias = Annotated[SecretStr, _secret(values.password), _hidden, _shape()]
 PasswordFile: TypeAlias = Annotated[SecretStr, _secret(values.password_file), _hidden, _shape()]
 """The password in the file that is named."""

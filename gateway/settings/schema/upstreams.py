@@ -5,14 +5,14 @@ from typing import Annotated, ClassVar
 from pydantic import Field, model_validator
 
 from gateway.settings.schema.health import Health
-from gateway.settings.schema.types import Id, Many, PositiveDuration, Section, ServerName, TargetUrl, default, section
+from gateway.settings.schema.types import Id, Many, PositiveDuration, Section, ServerName, TargetUrlValue, default, section
 from gateway.settings.schema.values import RefusedError
 
 
-class Target(Section):
+class TargetSettings(Section):
     """One address of an upstream."""
 
-    url: TargetUrl = Field(description="`http://` or `https://`, host, port, and a path that is put before every other if needed.")
+    url: TargetUrlValue = Field(description="`http://` or `https://`, host, port, and a path that is put before every other if needed.")
     weight: int = Field(default=1, ge=1, le=1000, description="Share of the requests among several targets.")
 
 
@@ -102,7 +102,7 @@ class OutlierDetection(Section):
         return self
 
 
-class Breaker(Section):
+class CircuitBreakerSettings(Section):
     """When an upstream is not called any more, because it does not answer."""
 
     consecutive_failures: int = Field(
@@ -114,22 +114,24 @@ class Breaker(Section):
     max_open_time: PositiveDuration = default("1m", "The longest that becomes.")
 
     @model_validator(mode="after")
-    def _ascending(self) -> "Breaker":
+    def _ascending(self) -> "CircuitBreakerSettings":
         if self.max_open_time < self.base_open_time:
             raise RefusedError("`max_open_time` is shorter than `base_open_time`")
         return self
 
 
-class Upstream(Section):
+class UpstreamSettings(Section):
     """A service behind the gateway."""
 
     LATER: ClassVar[frozenset[str]] = frozenset({"balance", "balancer", "retries"})
 
     id: Id = Field(description="What routes refer to.")
-    targets: Annotated[Many[Target], Field(min_length=1)] = Field(description="Its addresses.")
+    targets: Annotated[Many[TargetSettings], Field(min_length=1)] = Field(description="Its addresses.")
     connections: Connections = section(Connections, "The pool of connections to each target.")
     timeouts: Timeouts = section(Timeouts, "How long it may take.")
     tls: UpstreamTls = section(UpstreamTls, "How its https is checked.")
     outlier_detection: OutlierDetection = section(OutlierDetection, "When one of several targets is left alone.")
     health: Health | None = Field(default=None, description="How its targets are checked. Left out: they are not.")
-    breaker: Breaker | None = Field(default=None, description="When it is not called any more. Left out: it is always tried.")
+    breaker: CircuitBreakerSettings | None = Field(
+        default=None, description="When it is not called any more. Left out: it is always tried."
+    )

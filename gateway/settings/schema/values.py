@@ -1,6 +1,6 @@
-"""One value of the configuration at a time: what is accepted, and the text that says why something is not.
+"""Rules for single values of the configuration, with texts that explain why a value is refused.
 
-A text quotes what it repeats of a value in backquotes, and only there: whoever shows it can veil values that came
+A text quotes what it repeats of a value in backquotes, and only there: whoever shows it can redact values that came
 from the environment. Values of secrets are never repeated.
 """
 
@@ -16,7 +16,7 @@ from gateway.kernel.http import path_patterns as patterns
 
 
 class RefusedError(ValueError):
-    """A value that will not do. The hint says what to write instead, or is ""."""
+    """An invalid value. The hint tells what to write instead, or is ""."""
 
     def __init__(self, text: str, hint: str = "") -> None:
         super().__init__(text)
@@ -24,7 +24,7 @@ class RefusedError(ValueError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """What was probably meant, None when nothing known comes close."""
+    """Returns the known name that is closest to `name`, None if none is close."""
     lower = {candidate.lower(): candidate for candidate in known}
     close = get_close_matches(name.lower(), lower, n=1)
     return lower[close[0]] if close else None
@@ -156,7 +156,10 @@ def password(value: object) -> str:
 
 
 def password_file(value: object) -> str:
-    """What stands in the file, without the line break at its end. The name of a file that is not there may be the password itself."""
+    """What stands in the file, without the line break at its end.
+
+    The name of a file that is not there may be the password itself.
+    """
     path = Path(text_of(value, "the path of a file"))
     try:
         with path.open("rb") as stream:
@@ -164,8 +167,8 @@ def password_file(value: object) -> str:
         text = content.decode().removesuffix("\n").removesuffix("\r")
     except OSError as error:
         name = f"`{path}`" if os.path.lexists(path) else "the file"
-        place = f"it is looked for in `{path.parent}`" if name == "the file" and path.parent.is_dir() else ""
-        raise RefusedError(f"{name} cannot be read: {error.strerror}", place) from None
+        position = f"it is looked for in `{path.parent}`" if name == "the file" and path.parent.is_dir() else ""
+        raise RefusedError(f"{name} cannot be read: {error.strerror}", position) from None
     except UnicodeDecodeError:
         raise RefusedError(f"`{path}` is not UTF-8 text") from None
     except ValueError:
@@ -207,7 +210,7 @@ def version(value: object) -> int:
 
 
 def workers(value: object) -> int | None:
-    """None is `auto`."""
+    """Returns the number of workers, None for `auto`."""
     if value == "auto":
         return None
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_WORKERS:

@@ -7,7 +7,7 @@ import traceback
 from typing import Any
 
 from flask import Flask, Response, abort, jsonify, request
-from flask_smorest import Api, Snapshot
+from flask_smorest import Api, Blueprint
 from marshmallow import Schema, ValidationError, fields, validate
 from werkzeug.serving import make_server
 
@@ -24,7 +24,7 @@ class Order(Schema):
 
 app = Flask(__name__)
 app.config |= {"API_TITLE": "Orders", "API_VERSION": "v1", "OPENAPI_VERSION": "3.0.2", "PROPAGATE_EXCEPTIONS": False}
-smorest = Snapshot("smorest", "smorest", url_prefix="/v1/smorest")
+smorest = Blueprint("smorest", "smorest", url_prefix="/v1/smorest")
 
 
 @smorest.route("/orders", methods=["POST"])

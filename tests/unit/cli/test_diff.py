@@ -7,7 +7,7 @@ from click.testing import CliRunner, Result
 
 from gateway import __version__
 from gateway.cli import main
-from gateway.config_diff.inventory import Preface, Redactor, things
+from gateway.config_diff.inventory import Preface, Redactor, items_of
 from gateway.settings import load
 from tests.canned_admin import admin
 
@@ -38,7 +38,7 @@ def diff(old: Path, text: str, *arguments: str) -> Result:
 
 
 def outline(file: Path, release: str = __version__) -> bytes:
-    told = [Preface(release, SALT.hex()), *things(load(file), Redactor(SALT, at_home=False))]
+    told = [Preface(release, SALT.hex()), *items_of(load(file), Redactor(SALT, local=False))]
     return b"\n".join(map(msgspec.json.encode, told))
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.config_diff.effects import Effect, effect_of, effect_of_coming, effect_of_going, effect_on_allowance
+from gateway.config_diff.effects import Effect, effect_of, effect_of_adding, effect_of_removing, effect_on_allowance
 
 BREAKING, WIDENING, OTHER = "breaking", "widening", "other"
 
@@ -95,9 +95,9 @@ def test_a_change_and_its_reverse(kind: str, aspect: str, before: Any, after: An
     assert effect_of(kind, name or "x", aspect, after, before) == back
 
 
-def test_what_callers_use_may_come_and_not_go() -> None:
-    assert [(effect_of_coming(kind), effect_of_going(kind)) for kind in ("route", "key", "listener")] == [(WIDENING, BREAKING)] * 3
-    assert [(effect_of_coming(kind), effect_of_going(kind)) for kind in ("plan", "upstream", "section")] == [(OTHER, OTHER)] * 3
+def test_what_callers_use_may_be_added_and_not_removed() -> None:
+    assert [(effect_of_adding(kind), effect_of_removing(kind)) for kind in ("route", "key", "listener")] == [(WIDENING, BREAKING)] * 3
+    assert [(effect_of_adding(kind), effect_of_removing(kind)) for kind in ("plan", "upstream", "section")] == [(OTHER, OTHER)] * 3
 
 
 def limit(most: int, per: str, guarantee: str = "burst", shadow: bool = False) -> dict[str, Any]:

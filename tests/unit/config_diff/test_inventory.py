@@ -1,9 +1,9 @@
-"""config_diff/inventory.py: things and their aspects, and no secret in them."""
+"""config_diff/inventory.py: items and their aspects, and no secret in them."""
 
 import msgspec
 import pytest
 
-from gateway.config_diff.inventory import Item, Redactor, is_secret, things
+from gateway.config_diff.inventory import Item, Redactor, is_secret, items_of
 from gateway.settings import Config, parse
 from tests.yaml_files import DIGEST
 
@@ -21,29 +21,29 @@ routes:
 errors: {{rate_limited: {{status: 503}}}}
 """
 SECRETS = ("open-sesame", "hunter2", "somebody", DIGEST[:8], "Zm9v")
-AWAY, AT_HOME = Redactor(b"salt", at_home=False), Redactor(b"salt", at_home=True)
+REMOTE, LOCAL = Redactor(b"salt", local=False), Redactor(b"salt", local=True)
 
 
-def outline(text: str = TEXT, redactor: Redactor = AWAY) -> dict[str, Item]:
-    found = {str(thing): thing for thing in things(parse(text), redactor)}
-    assert len(found) == len(list(things(parse(text), redactor)))
+def inventory(text: str = TEXT, redactor: Redactor = REMOTE) -> dict[str, Item]:
+    found = {str(item): item for item in items_of(parse(text), redactor)}
+    assert len(found) == len(list(items_of(parse(text), redactor)))
     return found
 
 
-def test_things_have_the_words_that_an_operator_has_for_them() -> None:
-    names = [name for name in outline() if not name.startswith("error ")]
+def test_items_have_the_words_that_an_operator_has_for_them() -> None:
+    names = [name for name in inventory() if not name.startswith("error ")]
     assert names == [
         *("section server", "listener public", "section admin", "section redis", "section auth"),
         *("organization acme", "limit day of organization acme"),
         *("plan standard", "limit minute of plan standard", "plan anonymous", "limit minute of plan anonymous"),
         *("key k", "upstream u", "section defaults", "route r", "route s", "section observability"),
     ]
-    assert outline()["limit day of organization acme"].of == "organization acme"
-    assert outline()["listener public"].of == ""
+    assert inventory()["limit day of organization acme"].of == "organization acme"
+    assert inventory()["listener public"].of == ""
 
 
 def test_aspects_are_what_holds_spelled_as_in_a_file() -> None:
-    found = outline()
+    found = inventory()
     route = found["route s"].aspects
     assert (route["path"], route["auth"], route["plan"], route["match.methods"][:2]) == ("/s/{id}", "none", "anonymous", ["GET", "POST"])
     assert (route["envelope.mode"], route["envelope.max_buffer"], route["timeouts.total"], route["timeouts.connect"]) == (
@@ -60,11 +60,11 @@ def test_aspects_are_what_holds_spelled_as_in_a_file() -> None:
 
 
 def test_no_secret_is_in_it() -> None:
-    for redactor in (AWAY, AT_HOME):
-        told = msgspec.json.encode(list(outline(redactor=redactor).values())).decode()
-        assert [secret for secret in SECRETS if secret in told] == []
-        assert "redis://***@cache:6379/0" in told
-        assert '"headers.request.set.X-Service":"api"' in told
+    for redactor in (REMOTE, LOCAL):
+        reported = msgspec.json.encode(list(inventory(redactor=redactor).values())).decode()
+        assert [secret for secret in SECRETS if secret in reported] == []
+        assert "redis://***@cache:6379/0" in reported
+        assert '"headers.request.set.X-Service":"api"' in reported
 
 
 @pytest.mark.parametrize(
@@ -86,18 +86,18 @@ def test_a_secret_is_known_by_the_name_of_its_field_or_by_how_it_begins(name: st
     assert is_secret(name, value) == secret
 
 
-def test_what_people_think_of_is_told_apart_at_home_only() -> None:
+def test_what_people_think_of_is_distinguished_locally_only() -> None:
     other = TEXT.replace("open-sesame", "open-barley").replace("hunter2", "hunter3").replace("Zm9v", "YmFy")
-    assert outline(other) == outline()
-    changed = {name for name, thing in outline(other, AT_HOME).items() if thing != outline(redactor=AT_HOME)[name]}
+    assert inventory(other) == inventory()
+    changed = {name for name, item in inventory(other, LOCAL).items() if item != inventory(redactor=LOCAL)[name]}
     assert changed == {"section admin", "section redis", "route r"}
 
 
-def test_digests_of_keys_are_told_apart_everywhere_by_who_knows_the_salt() -> None:
+def test_digests_of_keys_are_distinguished_everywhere_with_the_salt() -> None:
     other = TEXT.replace(DIGEST, DIGEST[::-1])
-    assert outline(other)["key k"] != outline()["key k"]
-    assert outline(redactor=Redactor(b"pepper", at_home=False))["key k"] != outline()["key k"]
+    assert inventory(other)["key k"] != inventory()["key k"]
+    assert inventory(redactor=Redactor(b"pepper", local=False))["key k"] != inventory()["key k"]
 
 
 def test_a_configuration_of_nothing_but_defaults_has_them() -> None:
-    assert {thing.kind for thing in things(Config(version=1), AWAY)} == {"section", "listener", "plan", "limit", "error"}
+    assert {item.kind for item in items_of(Config(version=1), REMOTE)} == {"section", "listener", "plan", "limit", "error"}

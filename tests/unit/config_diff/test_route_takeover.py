@@ -1,7 +1,7 @@
 import pytest
 
 from gateway.config_diff.inventory import Item
-from gateway.config_diff.route_takeover import covers, taker
+from gateway.config_diff.route_takeover import covers, route_taking_over
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def route(path: str, *methods: str) -> Item:
 
 def test_the_most_specific_one_with_one_of_the_methods_takes_the_calls() -> None:
     others = [route("/**", "GET", "PUT"), route("/a/**", "GET"), route("/{x}/b", "GET"), route("/a/{x}", "PUT"), route("/b", "GET")]
-    assert taker(route("/a/b", "GET"), others) is others[1]
-    assert taker(route("/a/b", "GET", "PUT"), others) is others[3]
-    assert taker(route("/c", "PUT"), others) is others[0]
-    assert taker(route("/c", "POST"), others) is None
+    assert route_taking_over(route("/a/b", "GET"), others) is others[1]
+    assert route_taking_over(route("/a/b", "GET", "PUT"), others) is others[3]
+    assert route_taking_over(route("/c", "PUT"), others) is others[0]
+    assert route_taking_over(route("/c", "POST"), others) is None

@@ -11,14 +11,14 @@ from typing import Any
 import msgspec
 
 from gateway.edge import Listener
-from gateway.edge.request_head import Limits, RequestHeadChecker
+from gateway.edge.request_head import ListenerLimits, RequestHeadChecker
 from gateway.exchange import Exchange, Reply, Send
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.ids import Ids
 from gateway.net.write_batch import Outbox
 from tests.raw_client import RawClient
 
-LIMITS = Limits(
+LIMITS = ListenerLimits(
     header_bytes=4096, url_bytes=1024, body_bytes=1 << 20, header_timeout_s=10.0, body_timeout_s=10.0, idle_timeout_s=10.0, connections=1000
 )
 HURRIED = msgspec.structs.replace(LIMITS, header_timeout_s=0.1, body_timeout_s=0.1, idle_timeout_s=0.1)
@@ -28,7 +28,7 @@ Serve = Callable[[Exchange, Send], Awaitable[None]]
 
 
 async def echo(x: Exchange, send: Send) -> None:
-    """Answers with what arrived; a refusal at the door with its fault."""
+    """Answers with what arrived; a refusal at the checker of heads with its fault."""
     if x.head_error is not None:
         fault = x.head_error.fault
         await send(Reply(fault.status, [("X-Fault", fault.name)], b"{}"))
@@ -47,14 +47,16 @@ async def echo(x: Exchange, send: Send) -> None:
 @asynccontextmanager
 async def listening(
     serve: Serve = echo,
-    limits: Limits = LIMITS,
+    limits: ListenerLimits = LIMITS,
     trusted: tuple[str, ...] = (),
     host: str = "127.0.0.1",
     rejected: list[int] | None = None,
 ) -> AsyncIterator[tuple[Listener, int]]:
-    """A listener on a free port; `::` stands for both versions of IP. `rejected` is told of each who is too many."""
-    door = RequestHeadChecker(limits, [ip_network(one) for one in trusted], Ids(lambda n: bytes(range(256)) * (n // 256)), time.monotonic)
-    listener = Listener(door, serve, lambda: 784111777.0, Outbox(), ([] if rejected is None else rejected).append)
+    """A listener on a free port; `::` stands for both versions of IP. `rejected` receives the limit for each connection beyond it."""
+    head_checker = RequestHeadChecker(
+        limits, [ip_network(one) for one in trusted], Ids(lambda n: bytes(range(256)) * (n // 256)), time.monotonic
+    )
+    listener = Listener(head_checker, serve, lambda: 784111777.0, Outbox(), ([] if rejected is None else rejected).append)
     sock = socket.create_server((host, 0), family=socket.AF_INET6 if host == "::" else socket.AF_INET, dualstack_ipv6=host == "::")
     await listener.start(sock)
     try:

@@ -7,11 +7,11 @@ from contextlib import AsyncExitStack
 import pytest
 
 from gateway.edge import Listener
-from gateway.edge.borrowed_sockets import Borrowed
+from gateway.edge.borrowed_sockets import BorrowedSockets
 from gateway.edge.handshake import HandshakeOptions
 from tests.raw_client import RawClient
-from tests.unit.edge.doorstep import Told
-from tests.unit.edge.doorstep import listening as on_the_doorstep
+from tests.unit.edge.handshaking import RecordedEvents
+from tests.unit.edge.handshaking import listening as on_the_doorstep
 from tests.unit.edge.listening import GET, listening
 
 PROXY = b"PROXY UNKNOWN\r\n"
@@ -20,7 +20,9 @@ PROXY = b"PROXY UNKNOWN\r\n"
 async def a_listener(stack: AsyncExitStack, way: str) -> tuple[Listener, int]:
     if way == "plain":
         return await stack.enter_async_context(listening())
-    return await stack.enter_async_context(on_the_doorstep(trusted=("127.0.0.1",), options=HandshakeOptions(Told(), proxy_protocol=True)))
+    return await stack.enter_async_context(
+        on_the_doorstep(trusted=("127.0.0.1",), options=HandshakeOptions(RecordedEvents(), proxy_protocol=True))
+    )
 
 
 async def asked(port: int, way: str) -> int:
@@ -35,15 +37,15 @@ def lent() -> tuple[socket.socket, int]:
     return sock, sock.getsockname()[1]
 
 
-@pytest.mark.parametrize("way", ["plain", "porch"])
-async def test_it_accepts_from_another_s_socket_until_it_is_taken_back(way: str) -> None:
+@pytest.mark.parametrize("way", ["plain", "handshake"])
+async def test_it_accepts_from_a_borrowed_socket_until_it_is_given_back(way: str) -> None:
     async with AsyncExitStack() as stack:
         listener, own = await a_listener(stack, way)
-        borrowed = Borrowed([listener])
+        borrowed = BorrowedSockets([listener])
         sock, port = lent()
         with sock:
             borrowed.take(3, 0, [sock.dup().detach()])
-            assert repr(borrowed) == "<Borrowed of slots [3]>"
+            assert repr(borrowed) == "<BorrowedSockets of slots [3]>"
             assert [await asked(port, way) for _ in range(3)] == [200] * 3
             borrowed.give_back(3)
             borrowed.give_back(3)
@@ -54,10 +56,10 @@ async def test_it_accepts_from_another_s_socket_until_it_is_taken_back(way: str)
                 theirs.close()
 
 
-async def test_what_is_taken_back_at_once_is_not_accepted_from() -> None:
+async def test_a_socket_that_is_returned_immediately_is_not_accepted_from() -> None:
     async with AsyncExitStack() as stack:
         listener, own = await a_listener(stack, "plain")
-        borrowed = Borrowed([listener])
+        borrowed = BorrowedSockets([listener])
         sock, port = lent()
         with sock:
             borrowed.take(0, 0, [sock.dup().detach()])
@@ -69,26 +71,26 @@ async def test_what_is_taken_back_at_once_is_not_accepted_from() -> None:
                 theirs.close()
 
 
-@pytest.mark.parametrize("way", ["plain", "porch"])
+@pytest.mark.parametrize("way", ["plain", "handshake"])
 async def test_who_accepts_no_more_borrows_nothing(way: str) -> None:
     async with AsyncExitStack() as stack:
         listener, _ = await a_listener(stack, way)
         listener.stop_accepting()
         sock, port = lent()
         with sock:
-            Borrowed([listener]).take(0, 0, [sock.dup().detach()])
+            BorrowedSockets([listener]).take(0, 0, [sock.dup().detach()])
             async with await RawClient.connect(port):
                 theirs, _ = sock.accept()
                 theirs.close()
 
 
-@pytest.mark.parametrize("way", ["plain", "porch"])
-async def test_the_last_to_accept_takes_who_waits_and_refuses_who_comes_later(way: str) -> None:
+@pytest.mark.parametrize("way", ["plain", "handshake"])
+async def test_the_last_to_accept_serves_waiting_connections_and_refuses_later_ones(way: str) -> None:
     async with AsyncExitStack() as stack:
         listener, _ = await a_listener(stack, way)
         sock, port = lent()
         with sock:
-            Borrowed([listener]).take(0, 0, [sock.dup().detach()])
+            BorrowedSockets([listener]).take(0, 0, [sock.dup().detach()])
             assert await asked(port, way) == 200
             clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(100)]  # in one turn of the loop
             listener.stop_accepting(last=True)

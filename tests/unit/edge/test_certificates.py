@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.edge.certificates import Certificates, Pair, Terms
+from gateway.edge.certificates import CertificateFiles, Certificates, TlsRequirements
 from gateway.net.pem import PairError
 from tests.authority import Authority, serial_number
-from tests.unit.edge.doorstep import Told
+from tests.unit.edge.handshaking import RecordedEvents
 
 
 @pytest.fixture
@@ -46,7 +46,9 @@ def test_the_name_asked_for_chooses(authority: Authority) -> None:
         authority.write("wild", "*.api.example"),
         authority.write("exact", "a.api.example", "b.example"),
     )
-    certificates = Certificates([Pair(*first), Pair(*wild), Pair(*exact)], Terms(), Told())
+    certificates = Certificates(
+        [CertificateFiles(*first), CertificateFiles(*wild), CertificateFiles(*exact)], TlsRequirements(), RecordedEvents()
+    )
     for name, pair in {
         "first.example": first,
         "x.api.example": wild,
@@ -62,8 +64,8 @@ def test_the_name_asked_for_chooses(authority: Authority) -> None:
     assert repr(certificates) == "<Certificates *.api.example a.api.example b.example first.example>"
 
 
-def test_only_modern_terms_are_agreed_to(authority: Authority) -> None:
-    certificates = Certificates([Pair(*authority.write("a", "a.example"))], Terms(), Told())
+def test_only_modern_protocols_are_accepted(authority: Authority) -> None:
+    certificates = Certificates([CertificateFiles(*authority.write("a", "a.example"))], TlsRequirements(), RecordedEvents())
     near, _ = meet(certificates, authority.client(), "a.example")
     assert (near.version(), near.selected_alpn_protocol()) == ("TLSv1.3", "http/1.1")
     older = authority.client()
@@ -81,22 +83,22 @@ def test_only_modern_terms_are_agreed_to(authority: Authority) -> None:
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
 def test_versions_below_the_lowest_are_refused(authority: Authority) -> None:
-    pair = Pair(*authority.write("a", "a.example"))
+    pair = CertificateFiles(*authority.write("a", "a.example"))
     old = authority.client()
     old.set_ciphers("DEFAULT:@SECLEVEL=0")
     old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
     with pytest.raises(ssl.SSLError, match=r"UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION"):
-        meet(Certificates([pair], Terms(), Told()), old, "a.example")
+        meet(Certificates([pair], TlsRequirements(), RecordedEvents()), old, "a.example")
     newer = authority.client()
     newer.maximum_version = ssl.TLSVersion.TLSv1_2
     with pytest.raises(ssl.SSLError, match=r"UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION"):
-        meet(Certificates([pair], Terms(ssl.TLSVersion.TLSv1_3), Told()), newer, "a.example")
+        meet(Certificates([pair], TlsRequirements(ssl.TLSVersion.TLSv1_3), RecordedEvents()), newer, "a.example")
 
 
-def test_a_changed_pair_is_shown_at_once(authority: Authority) -> None:
-    told = Told()
+def test_a_changed_certificate_is_used_immediately(authority: Authority) -> None:
+    events = RecordedEvents()
     a, b = authority.write("a", "a.example"), authority.write("b", "b.example")
-    certificates = Certificates([Pair(*a), Pair(*b)], Terms(), told)
+    certificates = Certificates([CertificateFiles(*a), CertificateFiles(*b)], TlsRequirements(), events)
     before = certificates.context
     certificates.refresh()
     assert certificates.context is before
@@ -105,7 +107,7 @@ def test_a_changed_pair_is_shown_at_once(authority: Authority) -> None:
     assert certificates.context is before
     assert shown(certificates, authority, "new.example") == serial_number(b[0])
     assert shown(certificates, authority, "b.example") == serial_number(a[0])
-    assert [each.names for each in told.read] == [("a.example",), ("b.example",), ("new.example",)]
+    assert [each.names for each in events.read] == [("a.example",), ("b.example",), ("new.example",)]
 
 
 def test_folders_that_are_swapped_by_a_link_are_seen(tmp_path: Path) -> None:
@@ -113,7 +115,7 @@ def test_folders_that_are_swapped_by_a_link_are_seen(tmp_path: Path) -> None:
         Authority(tmp_path / version).write("tls", "a.example")
     link = tmp_path / "now"
     link.symlink_to("1")
-    certificates = Certificates([Pair(str(link / "tls.crt"), str(link / "tls.key"))], Terms(), Told())
+    certificates = Certificates([CertificateFiles(str(link / "tls.crt"), str(link / "tls.key"))], TlsRequirements(), RecordedEvents())
     (tmp_path / "next").symlink_to("2")
     (tmp_path / "next").rename(link)
     certificates.refresh()
@@ -127,9 +129,9 @@ def test_folders_that_are_swapped_by_a_link_are_seen(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["mismatched", "garbage", "gone", "empty"])
 def test_a_broken_pair_leaves_the_one_before_in_force(authority: Authority, tmp_path: Path, damage: str) -> None:
-    told = Told()
+    events = RecordedEvents()
     certificate, key = authority.write("a", "a.example")
-    certificates = Certificates([Pair(certificate, key)], Terms(), told)
+    certificates = Certificates([CertificateFiles(certificate, key)], TlsRequirements(), events)
     before = serial_number(certificate)
     whole = Path(key).read_bytes()
     if damage == "gone":
@@ -140,24 +142,24 @@ def test_a_broken_pair_leaves_the_one_before_in_force(authority: Authority, tmp_
     for _ in range(3):
         certificates.refresh()
         assert shown(certificates, authority, "a.example") == before
-    assert len(told.refused) == 1  # not once a look
+    assert len(events.refused) == 1  # not once a look
     Path(key).write_bytes(whole)
     certificates.refresh()
-    assert (len(told.read), len(told.refused)) == (2, 1)
+    assert (len(events.read), len(events.refused)) == (2, 1)
 
 
 def test_at_the_start_a_broken_pair_is_an_error(authority: Authority) -> None:
     certificate, key = authority.write("a", "a.example")
     authority.write("b", "b.example")
     with pytest.raises(PairError, match=r"a\.crt: this is not the private key"):
-        Certificates([Pair(certificate, key.replace("a.key", "b.key"))], Terms(), Told())
+        Certificates([CertificateFiles(certificate, key.replace("a.key", "b.key"))], TlsRequirements(), RecordedEvents())
 
 
 def test_clients_show_certificates_of_the_authority_named(authority: Authority, tmp_path: Path) -> None:
     ours, stranger = authority.write("client", "client.example"), Authority(tmp_path / "other").write("client", "client.example")
     for required in (True, False):
-        terms = Terms(client_ca=str(authority.ca), client_required=required)
-        certificates = Certificates([Pair(*authority.write("a", "a.example"))], terms, Told())
+        requirements = TlsRequirements(client_ca=str(authority.ca), client_required=required)
+        certificates = Certificates([CertificateFiles(*authority.write("a", "a.example"))], requirements, RecordedEvents())
         meet(certificates, authority.client(*ours), "a.example")
         with pytest.raises(ssl.SSLError, match="CERTIFICATE_VERIFY_FAILED"):
             meet(certificates, authority.client(*stranger), "a.example")
@@ -170,7 +172,9 @@ def test_clients_show_certificates_of_the_authority_named(authority: Authority, 
 
 def test_another_authority_for_clients_is_seen(authority: Authority, tmp_path: Path) -> None:
     other = Authority(tmp_path / "other")
-    certificates = Certificates([Pair(*authority.write("a", "a.example"))], Terms(client_ca=str(authority.ca)), Told())
+    certificates = Certificates(
+        [CertificateFiles(*authority.write("a", "a.example"))], TlsRequirements(client_ca=str(authority.ca)), RecordedEvents()
+    )
     believed = authority.client()
     authority.ca.write_bytes(other.ca.read_bytes())
     certificates.refresh()

@@ -51,7 +51,7 @@ async def test_http_1_0_keeps_alive_when_asked() -> None:
             assert (await client.reply()).field("Connection") == "keep-alive"
 
 
-async def test_a_client_that_expects_it_is_told_to_go_on() -> None:
+async def test_a_client_that_expects_it_gets_100_continue() -> None:
     async with listening() as (_, port), await RawClient.connect(port) as client:
         await client.send(b"POST /a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
         assert await client.interim() == 100
@@ -128,7 +128,7 @@ class Left(NamedTuple):
 
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("slow", [False, True])
-async def test_what_a_client_took_before_it_left_is_known_and_how_long_that_was(streamed: bool, slow: bool) -> None:
+async def test_the_bytes_and_the_time_of_a_client_that_closes_early_are_recorded(streamed: bool, slow: bool) -> None:
     """It leaves by itself, or takes nothing for so long that it is given up."""
     left: asyncio.Future[Left] = asyncio.get_running_loop().create_future()
 
@@ -155,7 +155,7 @@ async def test_what_a_client_took_before_it_left_is_known_and_how_long_that_was(
     assert seen.cause == ("the client took the reply too slowly" if slow else None)
 
 
-async def test_a_client_that_reads_at_once_is_not_waited_for() -> None:
+async def test_a_client_that_reads_immediately_is_not_waited_for() -> None:
     waited: list[float] = []
 
     async def answer(x: Exchange, send: Send) -> None:
@@ -183,7 +183,7 @@ async def test_head_and_no_content_have_no_body() -> None:
         assert (reply.status, reply.field("Content-Length")) == (204, None)
 
 
-async def test_what_is_not_waited_for_is_told_so() -> None:
+async def test_a_request_that_is_cut_gets_an_error() -> None:
     begun = asyncio.Event()
     ended = []
 

@@ -3,8 +3,8 @@ import resource
 import pytest
 
 from gateway.edge.connection_limits import bounds, raise_descriptors, shares
-from gateway.settings.schema.server import Listener
-from gateway.settings.schema.upstreams import Upstream
+from gateway.settings.schema.server import ListenerSettings
+from gateway.settings.schema.upstreams import UpstreamSettings
 
 
 @pytest.mark.parametrize(
@@ -24,10 +24,10 @@ def test_descriptors_are_shared(wanted: list[int | None], descriptors: int, upst
 
 
 def test_an_upstream_takes_its_part() -> None:
-    upstream = Upstream.model_validate(
+    upstream = UpstreamSettings.model_validate(
         {"id": "a", "targets": [{"url": "http://127.0.0.1:1"}, {"url": "http://127.0.0.1:2"}], "connections": {"max": 100}}
     )
-    one, two = Listener.model_validate({"limits": {"connections": 7}}), Listener.model_validate({})
+    one, two = ListenerSettings.model_validate({"limits": {"connections": 7}}), ListenerSettings.model_validate({})
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     assert bounds([one, two], [upstream]) == shares([7, None], hard, 200)
 

@@ -15,12 +15,12 @@ import msgspec
 import pytest
 
 from gateway.edge import Listener
-from gateway.edge.certificates import Certificates, Pair, Terms
+from gateway.edge.certificates import CertificateFiles, Certificates, TlsRequirements
 from gateway.edge.handshake import HandshakeOptions
 from tests.authority import Authority
 from tests.fakes import until
 from tests.raw_client import RawClient
-from tests.unit.edge.doorstep import GET, LIMITS, Told, listening
+from tests.unit.edge.handshaking import GET, LIMITS, RecordedEvents, listening
 
 
 @pytest.fixture
@@ -30,12 +30,12 @@ def authority(tmp_path: Path) -> Authority:
 
 @asynccontextmanager
 async def secure(
-    authority: Authority, terms: Terms | None = None, timeout_s: float = 10.0, **more: Any
-) -> AsyncIterator[tuple[Listener, int, Told]]:
-    told = Told()
-    certificates = Certificates([Pair(*authority.write("localhost", "localhost"))], terms or Terms(), told)
-    async with listening(options=HandshakeOptions(told, certificates, timeout_s), **more) as (listener, port):
-        yield listener, port, told
+    authority: Authority, requirements: TlsRequirements | None = None, timeout_s: float = 10.0, **more: Any
+) -> AsyncIterator[tuple[Listener, int, RecordedEvents]]:
+    events = RecordedEvents()
+    certificates = Certificates([CertificateFiles(*authority.write("localhost", "localhost"))], requirements or TlsRequirements(), events)
+    async with listening(options=HandshakeOptions(events, certificates, timeout_s), **more) as (listener, port):
+        yield listener, port, events
 
 
 async def call(port: int, client: ssl.SSLContext) -> RawClient:
@@ -44,7 +44,7 @@ async def call(port: int, client: ssl.SSLContext) -> RawClient:
 
 
 async def test_requests_come_by_https(authority: Authority) -> None:
-    async with secure(authority) as (listener, port, told):
+    async with secure(authority) as (listener, port, events):
         async with await call(port, authority.client()) as client:
             for _ in range(3):
                 await client.send(GET)
@@ -52,11 +52,11 @@ async def test_requests_come_by_https(authority: Authority) -> None:
                 assert (seen["scheme"], seen["peer"]) == ("https", "127.0.0.1")
             assert listener.busy
         await until(lambda: not listener.busy)
-        assert told.failed == []
+        assert events.failed == []
 
 
 async def test_an_ipv4_peer_of_a_socket_for_both_versions_is_an_ipv4_peer(authority: Authority) -> None:
-    async with secure(authority, host="::", trusted=("127.0.0.0/8",)) as (_, port, _told), await call(port, authority.client()) as client:
+    async with secure(authority, host="::", trusted=("127.0.0.0/8",)) as (_, port, _events), await call(port, authority.client()) as client:
         await client.send(b"GET /a HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.1\r\n\r\n")
         seen = json.loads((await client.reply()).body)
         assert (seen["peer"], seen["client"], seen["trusted"]) == ("127.0.0.1", "203.0.113.1", True)
@@ -64,7 +64,7 @@ async def test_an_ipv4_peer_of_a_socket_for_both_versions_is_an_ipv4_peer(author
 
 async def test_a_refused_upload_is_answered(authority: Authority) -> None:
     limits = msgspec.structs.replace(LIMITS, body_bytes=1000)
-    async with secure(authority, limits=limits) as (_, port, _told), await call(port, authority.client()) as client:
+    async with secure(authority, limits=limits) as (_, port, _events), await call(port, authority.client()) as client:
         await client.send(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3000000\r\n\r\n" + b"x" * 3_000_000)
         reply = await client.reply()
         assert (reply.status, reply.field("X-Fault"), reply.field("Connection")) == (413, "body_too_large", "close")
@@ -81,13 +81,13 @@ async def test_the_end_of_sending_is_the_end(authority: Authority, caplog: pytes
 
 
 async def test_plain_http_is_answered_in_plain_words(authority: Authority) -> None:
-    async with secure(authority) as (_, port, told), await RawClient.connect(port) as client:
+    async with secure(authority) as (_, port, events), await RawClient.connect(port) as client:
         await client.send(GET)
         reply = await client.reply()
         assert (reply.status, reply.field("X-Fault"), reply.field("Connection")) == (400, "malformed_request", "close")
         assert b"https" in reply.body
         assert await client.at_eof()
-        assert told.failed == ["not_tls"]
+        assert events.failed == ["not_tls"]
 
 
 async def test_tls_on_a_plain_port_is_refused(authority: Authority) -> None:
@@ -97,13 +97,13 @@ async def test_tls_on_a_plain_port_is_refused(authority: Authority) -> None:
 
 
 async def test_somebody_who_only_asks_whether_the_port_is_open_is_not_a_failure(authority: Authority) -> None:
-    async with secure(authority) as (listener, port, told):
+    async with secure(authority) as (listener, port, events):
         (await RawClient.connect(port)).abort()
         async with await RawClient.connect(port) as client:
             client.finish_sending()
             assert await client.at_eof()
         await until(lambda: not listener.busy)
-        assert set(told.failed) <= {"closed"}  # a reset, where the end of sending would be quiet
+        assert set(events.failed) <= {"closed"}  # a reset, where the end of sending would be quiet
 
 
 @pytest.mark.parametrize(
@@ -115,20 +115,20 @@ async def test_somebody_who_only_asks_whether_the_port_is_open_is_not_a_failure(
     ],
 )
 async def test_what_is_no_handshake_ends(authority: Authority, begin: bytes, reason: str) -> None:
-    async with secure(authority, timeout_s=0.1) as (_, port, told), await RawClient.connect(port) as client:
+    async with secure(authority, timeout_s=0.1) as (_, port, events), await RawClient.connect(port) as client:
         await client.send(begin)
         await client.rest()
-        assert told.failed == [reason]
+        assert events.failed == [reason]
 
 
 async def test_a_client_that_breaks_off_is_counted(authority: Authority) -> None:
-    async with secure(authority) as (listener, port, told):
+    async with secure(authority) as (listener, port, events):
         async with await RawClient.connect(port) as client:
             await client.send(b"\x16\x03\x01")
             client.finish_sending()
             await client.rest()
         await until(lambda: not listener.busy)
-        assert told.failed == ["closed"]
+        assert events.failed == ["closed"]
 
 
 async def test_a_client_that_does_not_believe_us_is_counted(authority: Authority, tmp_path: Path) -> None:
@@ -141,10 +141,10 @@ async def test_a_client_that_does_not_believe_us_is_counted(authority: Authority
         ):
             pass
 
-    async with secure(authority) as (_, port, told):
+    async with secure(authority) as (_, port, events):
         await asyncio.to_thread(disbelieve, port)
-        await until(lambda: bool(told.failed))
-        assert told.failed == ["refused_by_client"]
+        await until(lambda: bool(events.failed))
+        assert events.failed == ["refused_by_client"]
 
 
 @pytest.mark.parametrize("stranger", [True, False])
@@ -156,28 +156,28 @@ async def test_a_client_without_a_certificate_that_counts_is_refused(authority: 
             await client.send(GET)
             await client.reply()
 
-    async with secure(authority, Terms(client_ca=str(authority.ca))) as (_, port, told):
+    async with secure(authority, TlsRequirements(client_ca=str(authority.ca))) as (_, port, events):
         with pytest.raises((ssl.SSLError, EOFError, ConnectionError)):
             await ask(port)
-        await until(lambda: bool(told.failed))
-        assert told.failed == ["client_certificate_refused" if stranger else "client_certificate_missing"]
+        await until(lambda: bool(events.failed))
+        assert events.failed == ["client_certificate_refused" if stranger else "client_certificate_missing"]
 
 
 @pytest.mark.parametrize("known", [True, False])
 async def test_the_subject_of_a_certificate_is_noted(authority: Authority, known: bool) -> None:
     pair = authority.write("client", "client.example", common_name="billing") if known else ()
-    async with secure(authority, Terms(client_ca=str(authority.ca), client_required=False)) as (_, port, told):
+    async with secure(authority, TlsRequirements(client_ca=str(authority.ca), client_required=False)) as (_, port, events):
         context = authority.client(*pair)
         for _round in range(2):
             async with await call(port, context) as client:
                 await client.send(GET)
                 subject = json.loads((await client.reply()).body)["subject"]
                 assert subject.startswith("CN=billing,") if known else subject == ""
-        assert told.failed == []
+        assert events.failed == []
 
 
 async def test_a_connection_that_is_to_close_does(authority: Authority) -> None:
-    async with secure(authority) as (_, port, _told), await call(port, authority.client()) as client:
+    async with secure(authority) as (_, port, _events), await call(port, authority.client()) as client:
         await client.send(b"GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
         assert (await client.reply()).status == 200
         assert await client.at_eof()
@@ -219,8 +219,8 @@ async def test_what_waits_in_the_backlog_is_served_while_draining(authority: Aut
                 assert (await client.reply()).status == 200
 
 
-async def test_without_file_descriptors_left_connections_wait(authority: Authority) -> None:
-    async with secure(authority) as (_, port, told):
+async def test_without_free_file_descriptors_connections_wait(authority: Authority) -> None:
+    async with secure(authority) as (_, port, events):
         sock = socket.socket()
         sock.setblocking(False)
         free = os.dup(0)
@@ -229,7 +229,7 @@ async def test_without_file_descriptors_left_connections_wait(authority: Authori
         resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
         try:
             sock.connect_ex(("127.0.0.1", port))
-            await until(lambda: bool(told.held_up))
+            await until(lambda: bool(events.held_up))
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         async with asyncio.timeout(10):
@@ -237,11 +237,11 @@ async def test_without_file_descriptors_left_connections_wait(authority: Authori
         async with client:
             await client.send(GET)
             assert (await client.reply()).status == 200
-        assert told.failed == []
+        assert events.failed == []
 
 
 async def test_no_handshake_fails_while_certificates_are_exchanged(authority: Authority) -> None:
-    async with secure(authority) as (listener, port, told):
+    async with secure(authority) as (listener, port, events):
         listener.CERTIFICATES_S = 0.0  # at every sweep
         listener.SWEEP_S = 0.005
         listener._sweep()
@@ -260,6 +260,6 @@ async def test_no_handshake_fails_while_certificates_are_exchanged(authority: Au
                 await asyncio.gather(*(one() for _ in range(6)))
                 await lasting.send(GET)
                 assert (await lasting.reply()).status == 200
-        assert told.failed == []
-        assert len(told.read) > 5
-        assert told.refused
+        assert events.failed == []
+        assert len(events.read) > 5
+        assert events.refused

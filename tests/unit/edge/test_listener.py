@@ -9,8 +9,8 @@ from gateway.edge.connection_limits import REJECTED
 from gateway.edge.handshake import HandshakeOptions
 from tests.fakes import until
 from tests.raw_client import RawClient
-from tests.unit.edge.doorstep import Told
-from tests.unit.edge.doorstep import listening as on_the_doorstep
+from tests.unit.edge.handshaking import RecordedEvents
+from tests.unit.edge.handshaking import listening as on_the_doorstep
 from tests.unit.edge.listening import GET, LIMITS, listening
 
 FEW = msgspec.structs.replace(LIMITS, connections=3)
@@ -20,7 +20,7 @@ async def connected(stack: AsyncExitStack, port: int, count: int) -> list[RawCli
     return [await stack.enter_async_context(await RawClient.connect(port)) for _ in range(count)]
 
 
-async def test_who_is_too_many_is_answered_and_makes_room() -> None:
+async def test_a_connection_beyond_the_limit_is_answered_and_closed() -> None:
     rejected: list[int] = []
     async with listening(limits=FEW, rejected=rejected) as (_, port), AsyncExitStack() as stack:
         *welcome, crowded = await connected(stack, port, 4)
@@ -80,24 +80,24 @@ async def test_a_flood_that_waits_is_not_lost_when_the_listener_stops() -> None:
 
 
 async def test_handshakes_are_bounded_with_the_connections() -> None:
-    told = Told()
-    options = HandshakeOptions(told, proxy_protocol=True)
+    events = RecordedEvents()
+    options = HandshakeOptions(events, proxy_protocol=True)
     limits = msgspec.structs.replace(FEW, connections=1)
     async with on_the_doorstep(limits=limits, trusted=("127.0.0.1",), options=options) as (listener, port):
         clients = [await RawClient.connect(port) for _ in range(2 * REJECTED)]
-        porch = listener._acceptor
-        assert porch is not None
-        await until(lambda: porch.arriving == 1 + REJECTED)
+        acceptor = listener._acceptor
+        assert acceptor is not None
+        await until(lambda: acceptor.arriving == 1 + REJECTED)
         await clients[-1].send(b"PROXY UNKNOWN\r\n" + GET)
         for client in clients[:-1]:
             client.abort()
         assert (await clients[-1].reply()).status == 200
         clients[-1].abort()
-    assert told.held_up == []
+    assert events.held_up == []
 
 
-async def test_nobody_is_left_open_who_came_at_the_last_moment() -> None:
-    options = HandshakeOptions(Told(), proxy_protocol=True)
+async def test_no_connection_stays_open_that_arrives_at_the_last_moment() -> None:
+    options = HandshakeOptions(RecordedEvents(), proxy_protocol=True)
     async with on_the_doorstep(trusted=("127.0.0.1",), options=options) as (listener, port):
         client = await RawClient.connect(port)
         listener.stop_accepting()

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.edge.certificates import Certificates, Pair, Terms
+from gateway.edge.certificates import CertificateFiles, Certificates, TlsRequirements
 from gateway.edge.handshake import HandshakeOptions
 from gateway.edge.proxy_protocol import MOST_BYTES, ProxyHeaderError, client_address, size
 from tests.authority import Authority
 from tests.fakes import until
 from tests.raw_client import RawClient
-from tests.unit.edge.doorstep import GET, Told, listening
+from tests.unit.edge.handshaking import GET, RecordedEvents, listening
 
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 LOCAL, PROXIED = 0x20, 0x21
@@ -80,7 +80,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("header", "address"), TELLING)
-def test_what_a_header_says(header: bytes, address: str | None) -> None:
+def test_the_address_in_a_header(header: bytes, address: str | None) -> None:
     assert size(header) == size(header + GET) == len(header)
     assert client_address(header) == address
     assert all(size(header[:end]) in (None, len(header)) for end in range(1, len(header)))
@@ -108,24 +108,27 @@ def test_whatever_comes_is_a_header_or_refused(begin: bytes) -> None:
         pass
 
 
-def expecting(told: Told, timeout_s: float = 10.0) -> HandshakeOptions:
-    return HandshakeOptions(told, proxy_protocol=True, proxy_timeout_s=timeout_s)
+def expecting(events: RecordedEvents, timeout_s: float = 10.0) -> HandshakeOptions:
+    return HandshakeOptions(events, proxy_protocol=True, proxy_timeout_s=timeout_s)
 
 
 @pytest.mark.parametrize(("header", "address"), TELLING)
-async def test_the_address_that_a_trusted_proxy_tells_is_the_peers(header: bytes, address: str | None) -> None:
-    told = Told()
-    async with listening(options=expecting(told), trusted=("127.0.0.1/32",)) as (_, port), await RawClient.connect(port) as client:
+async def test_the_address_from_a_trusted_proxy_is_the_peers(header: bytes, address: str | None) -> None:
+    events = RecordedEvents()
+    async with listening(options=expecting(events), trusted=("127.0.0.1/32",)) as (_, port), await RawClient.connect(port) as client:
         await client.send(header + GET)
         seen = json.loads((await client.reply()).body)
         assert seen["peer"] == seen["client"] == (address or "127.0.0.1")
         assert seen["trusted"] is (address is None)
-        assert told.failed == []
+        assert events.failed == []
 
 
 @pytest.mark.parametrize("header", [V1, V2, tcp("203.0.113.9", b"\x00" * 4000)])
 async def test_a_header_may_come_byte_by_byte(header: bytes) -> None:
-    async with listening(options=expecting(Told()), trusted=("127.0.0.1/32",)) as (_, port), await RawClient.connect(port) as client:
+    async with (
+        listening(options=expecting(RecordedEvents()), trusted=("127.0.0.1/32",)) as (_, port),
+        await RawClient.connect(port) as client,
+    ):
         step = 1 if len(header) < 100 else 500
         for at in range(0, len(header), step):
             await client.send(header[at : at + step])
@@ -137,56 +140,56 @@ async def test_a_header_may_come_byte_by_byte(header: bytes) -> None:
 
 @pytest.mark.parametrize("begin", [*WRONG, GET])
 async def test_without_a_header_a_connection_is_closed_without_a_word(begin: bytes) -> None:
-    told = Told()
-    async with listening(options=expecting(told), trusted=("127.0.0.1/32",)) as (_, port), await RawClient.connect(port) as client:
+    events = RecordedEvents()
+    async with listening(options=expecting(events), trusted=("127.0.0.1/32",)) as (_, port), await RawClient.connect(port) as client:
         await client.send(begin + GET)
         assert await client.rest() == b""
-        assert told.failed == ["malformed"]
+        assert events.failed == ["malformed"]
 
 
 async def test_a_proxy_of_ipv4_is_known_at_a_socket_for_both_versions() -> None:
-    told = Told()
-    async with listening(options=expecting(told), trusted=("127.0.0.1/32",), host="::") as (_, port):
+    events = RecordedEvents()
+    async with listening(options=expecting(events), trusted=("127.0.0.1/32",), host="::") as (_, port):
         for header, peer in ((V1, "203.0.113.9"), (b"PROXY UNKNOWN\r\n", "127.0.0.1")):
             async with await RawClient.connect(port) as client:
                 await client.send(header + GET)
                 assert json.loads((await client.reply()).body)["peer"] == peer
-    assert told.failed == []
+    assert events.failed == []
 
 
 async def test_others_than_trusted_proxies_are_refused() -> None:
-    told = Told()
-    async with listening(options=expecting(told), trusted=("192.0.2.0/24",)) as (_, port), await RawClient.connect(port) as client:
+    events = RecordedEvents()
+    async with listening(options=expecting(events), trusted=("192.0.2.0/24",)) as (_, port), await RawClient.connect(port) as client:
         await client.send(V1 + GET)
         assert await client.rest() == b""
-        assert told.failed == ["untrusted"]
+        assert events.failed == ["untrusted"]
 
 
 @pytest.mark.parametrize("part", [b"", V1[:-1], V2[:-1]])
 async def test_a_header_has_its_time(part: bytes) -> None:
-    told = Told()
-    async with listening(options=expecting(told, 0.1), trusted=("127.0.0.1/32",)) as (_, port), await RawClient.connect(port) as client:
+    events = RecordedEvents()
+    async with listening(options=expecting(events, 0.1), trusted=("127.0.0.1/32",)) as (_, port), await RawClient.connect(port) as client:
         await client.send(part)
         assert await client.rest() == b""
-        assert told.failed == ["timeout"]
+        assert events.failed == ["timeout"]
 
 
 @pytest.mark.parametrize(("part", "counted"), [(b"", []), (V1[:-1], ["malformed"])])
 async def test_a_proxy_that_leaves_early(part: bytes, counted: list[str]) -> None:
-    told = Told()
-    async with listening(options=expecting(told), trusted=("127.0.0.1/32",)) as (listener, port), await RawClient.connect(port) as client:
+    events = RecordedEvents()
+    async with listening(options=expecting(events), trusted=("127.0.0.1/32",)) as (listener, port), await RawClient.connect(port) as client:
         await client.send(part)
         client.finish_sending()
         assert await client.rest() == b""
         await until(lambda: not listener.busy)
-        assert told.failed == counted
+        assert events.failed == counted
 
 
 @pytest.mark.parametrize("header", [V1, V2])
 async def test_tls_follows_the_header(tmp_path: Path, header: bytes) -> None:
-    authority, told = Authority(tmp_path), Told()
-    certificates = Certificates([Pair(*authority.write("localhost", "localhost"))], Terms(), told)
-    both = HandshakeOptions(told, certificates, proxy_protocol=True)
+    authority, events = Authority(tmp_path), RecordedEvents()
+    certificates = Certificates([CertificateFiles(*authority.write("localhost", "localhost"))], TlsRequirements(), events)
+    both = HandshakeOptions(events, certificates, proxy_protocol=True)
     async with listening(options=both, trusted=("127.0.0.1/32",)) as (_, port):
         sock = socket.create_connection(("127.0.0.1", port))
         sock.sendall(header)
@@ -197,15 +200,15 @@ async def test_tls_follows_the_header(tmp_path: Path, header: bytes) -> None:
             await client.send(GET)
             seen = json.loads((await client.reply()).body)
             assert (seen["scheme"], seen["peer"]) == ("https", "203.0.113.9")
-        assert told.failed == []
+        assert events.failed == []
 
 
 @pytest.mark.parametrize("header", [b"", V1])
 async def test_a_proxy_may_come_through_a_unix_socket(tmp_path: Path, header: bytes) -> None:
-    path, told = tmp_path / "s", Told()
-    async with listening(options=expecting(told) if header else None, unix=path):
+    path, events = tmp_path / "s", RecordedEvents()
+    async with listening(options=expecting(events) if header else None, unix=path):
         async with RawClient(*await asyncio.open_unix_connection(str(path))) as client:
             await client.send(header + GET)
             seen = json.loads((await client.reply()).body)
             assert (seen["peer"], seen["trusted"]) == (("203.0.113.9", False) if header else ("unix", True))
-        assert told.failed == []
+        assert events.failed == []

@@ -21,7 +21,7 @@ async def test_pipelined_requests_are_answered_in_order() -> None:
             assert (seen["path"], seen["body"]) == (f"/{number}", "\r\n\r\n")
 
 
-async def test_what_came_before_garbage_is_answered() -> None:
+async def test_requests_before_garbage_are_answered() -> None:
     async with listening() as (_, port), await RawClient.connect(port) as client:
         await client.send(GET + b"\x00\x01garbage\r\n\r\n")
         assert (await client.reply()).status == 200
@@ -35,6 +35,7 @@ async def test_what_came_before_garbage_is_answered() -> None:
         ([GET * 80 + b"bad\r\n\r\n"], 80),
         ([GET[:-1], GET[-1:] + b"bad\r\n\r\n"], 1),
         ([GET[:-3], GET[-3:] + GET + b"bad\r\n\r\n"], 2),
+        ([GET[:-4], GET[-4:] + b"bad\r\n\r\n"], 1),
         ([b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n", b"hibad\r\n"], 1),
         ([GET + b"GET /half HTT"], 1),
     ],
@@ -50,7 +51,7 @@ async def test_every_good_request_before_a_bad_one_is_answered(pieces: list[byte
 
 
 @pytest.mark.parametrize(("line", "fault"), [(b"BREW /pot HTTP/1.1\r\n", "method_not_allowed"), (b"SSH-2.0-x\r\n", "malformed_request")])
-async def test_the_whole_line_tells_an_unknown_method_from_no_request(line: bytes, fault: str) -> None:
+async def test_the_whole_line_distinguishes_an_unknown_method_from_no_request(line: bytes, fault: str) -> None:
     async with listening() as (_, port), await RawClient.connect(port) as client:
         for at in range(len(line)):
             await client.send(line[at : at + 1])
@@ -123,7 +124,7 @@ async def test_other_authorities_are_in_order(host: str) -> None:
     assert (await ask(f"GET /a HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()))[0] == 200
 
 
-async def test_only_a_trusted_peer_says_for_whom_it_speaks() -> None:
+async def test_only_a_trusted_peer_names_the_client_it_forwards_for() -> None:
     request = b"GET /a HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.1, 198.51.100.9, 127.0.0.9\r\n\r\n"
     for trusted, client in (((), "127.0.0.1"), (("127.0.0.0/8",), "198.51.100.9"), (("0.0.0.0/0",), "127.0.0.1")):
         async with listening(trusted=trusted) as (_, port), await RawClient.connect(port) as raw:
@@ -170,7 +171,7 @@ async def test_a_request_that_breaks_off_is_answered(part: bytes) -> None:
 
 
 @pytest.mark.parametrize("leave", [RawClient.abort, RawClient.finish_sending])
-async def test_work_for_a_client_that_left_is_cancelled(leave: Callable[[RawClient], None]) -> None:
+async def test_work_for_a_client_that_closed_is_cancelled(leave: Callable[[RawClient], None]) -> None:
     begun, cancelled = asyncio.Event(), asyncio.Event()
 
     async def hang(_: Exchange, send: Send) -> None:
@@ -235,7 +236,7 @@ async def test_what_follows_a_refusal_is_not_kept() -> None:
         for _ in range(8):
             await client.send(b"x" * 65536)
         assert await client.at_eof()
-        assert connection._garbled is None
+        assert connection._splitter.rejected_line is None
         assert not connection._messages
 
 
@@ -245,32 +246,32 @@ async def test_an_ipv4_peer_of_a_socket_for_both_versions_is_an_ipv4_peer() -> N
         assert json.loads((await client.reply()).body)["client"] == "203.0.113.1"
 
 
-async def test_a_request_that_came_after_a_long_pause_is_answered_though_the_sweep_comes_first() -> None:
+async def test_a_request_after_a_long_pause_is_answered_even_if_the_sweep_runs_first() -> None:
     async with listening() as (listener, port), await RawClient.connect(port) as client:
         await client.send(GET)
         assert (await client.reply()).status == 200
         (connection,) = listener._open()
         await until(lambda: connection._waiter is not None)
         connection.data_received(GET)
-        connection.sweep(listener.door.monotonic() + 2 * LIMITS.idle_timeout_s)
+        connection.sweep(listener.head_checker.monotonic() + 2 * LIMITS.idle_timeout_s)
         assert (await client.reply()).status == 200
 
 
-async def test_a_body_that_looks_like_heads_is_fed_as_it_comes() -> None:
+async def test_a_body_that_resembles_heads_is_fed_as_it_arrives() -> None:
     body = b"\r\n\r\n" * 20_000
     async with listening() as (listener, port), await RawClient.connect(port) as client:
         await client.send(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % len(body))
         await until(lambda: any(connection._exchange is not None for connection in listener._open()))
         (connection,) = listener._open()
         connection.data_received(body[:100])
-        assert connection._body_left == len(body) - 100
+        assert connection._splitter.body_missing == len(body) - 100
         connection.data_received(body[100:] + GET)
-        assert connection._body_left == 0
+        assert connection._splitter.body_missing == 0
         assert (await client.reply()).status == 200
         assert (await client.reply()).status == 200
 
 
-async def test_bodies_and_requests_in_one_piece_are_told_apart() -> None:
+async def test_bodies_and_requests_in_one_piece_are_separated() -> None:
     both = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\n\r\n\r\nxy" + b"\r\n\r\n" + GET
     async with listening() as (_, port), await RawClient.connect(port) as client:
         await client.send(both * 3 + b"bad\r\n\r\n")

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from gateway.edge.unread_replies import SLOW_BYTES_PER_S, Unread
+from gateway.edge.unread_replies import SLOW_BYTES_PER_S, UnreadReplies
 from gateway.exchange import Exchange, Reply, Send
 from gateway.kernel.faults import REPLY_NOT_TAKEN
 from tests.fakes import until
@@ -35,14 +35,14 @@ class Reading:
 
 def noted(limit: float, *readers: tuple[str, float, int]) -> list[bool]:
     """Which of these (owner, pace, bytes) are cut."""
-    told: list[None] = []
-    unread = Unread(limit, lambda: told.append(None))
+    events: list[None] = []
+    unread = UnreadReplies(limit, lambda: events.append(None))
     reading = [Reading(owner, pace) for owner, pace, _ in readers]
     for reader, (_, _, size) in zip(reading, readers, strict=True):
-        unread.note(reader, size)
-    unread.relieve(0.0)
+        unread.update(reader, size)
+    unread.enforce(0.0)
     cut = [reader.cut for reader in reading]
-    assert len(told) == sum(cut)
+    assert len(events) == sum(cut)
     assert unread.total == sum(size for gone, (_, _, size) in zip(cut, readers, strict=True) if not gone)
     return cut
 
@@ -66,13 +66,13 @@ def test_beyond_the_whole_anybody_is_cut_of_the_caller_that_leaves_most() -> Non
 
 
 def test_who_is_gone_leaves_nothing() -> None:
-    unread = Unread(100)
+    unread = UnreadReplies(100)
     reader = Reading("a", SLOW)
-    unread.note(reader, 90)
-    unread.note(reader, 70)
-    assert repr(unread) == "<Unread 70 bytes of 100, 1 readers>"
-    unread.note(reader, 0)
-    unread.relieve(0.0)
+    unread.update(reader, 90)
+    unread.update(reader, 70)
+    assert repr(unread) == "<UnreadReplies 70 bytes of 100, 1 readers>"
+    unread.update(reader, 0)
+    unread.enforce(0.0)
     assert (unread.total, reader.cut) == (0, False)
 
 
@@ -80,7 +80,7 @@ def test_who_is_gone_leaves_nothing() -> None:
 async def test_a_client_that_does_not_read_is_cut_and_others_are_served(streamed: bool) -> None:
     size = 8 << 20
     ended: list[Exchange] = []
-    told: list[None] = []
+    events: list[None] = []
 
     class Stream:
         unread = 0
@@ -100,11 +100,11 @@ async def test_a_client_that_does_not_read_is_cut_and_others_are_served(streamed
             ended.append(x)
 
     async with listening(serve) as (listener, port):
-        listener.unread = Unread(1 << 17, lambda: told.append(None))
+        listener.unread = UnreadReplies(1 << 17, lambda: events.append(None))
         async with await RawClient.connect(port) as client, await RawClient.connect(port) as other:
             client.stop_reading()
             await client.send(GET.replace(b"/a", b"/large"))
-            await until(lambda: bool(told))
+            await until(lambda: bool(events))
             await until(lambda: bool(ended))
             assert ended[0].ended is not None
             assert ended[0].ended.fault is REPLY_NOT_TAKEN
@@ -122,9 +122,9 @@ async def test_a_large_reply_arrives_whole_and_is_counted_while_it_is_on_its_way
         sent = await send(Reply(200, [], body, tail=tail, length=len(body) + len(content) + len(tail), content=content))
         assert sent == len(body) + len(content) + len(tail)
 
-    class Watched(Unread):
+    class Watched(UnreadReplies):
         @property
-        def too_much(self) -> bool:
+        def over_limit(self) -> bool:
             sizes.append(self.total)
             return False
 

@@ -110,7 +110,7 @@ def test_sizes_survive_a_round_trip(size: int) -> None:
 
 
 @given(st.text())
-def test_whatever_is_read_fits_the_pattern_that_editors_are_told(text: str) -> None:
+def test_whatever_is_read_fits_the_pattern_that_editors_get(text: str) -> None:
     for parse, pattern in ((parse_duration, DURATION_PATTERN), (parse_size, SIZE_PATTERN)):
         try:
             parse(text)

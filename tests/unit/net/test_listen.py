@@ -32,7 +32,7 @@ def test_a_taken_port_is_named() -> None:
         assert caught.value.errno == errno.EADDRINUSE
 
 
-def test_a_name_that_nobody_knows_is_told_as_that() -> None:
+def test_a_name_that_nobody_knows_is_reported_as_unknown() -> None:
     with pytest.raises(socket.gaierror) as caught:
         bind("no-such-host.invalid:8080")
     assert "Unknown error" not in str(caught.value.strerror)

@@ -13,7 +13,7 @@ def context() -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 
 
-def test_a_pair_says_what_it_is(tmp_path: Path) -> None:
+def test_a_pair_is_described(tmp_path: Path) -> None:
     assert load_pair(context(), *Authority(tmp_path).write("a", "a.example")).names == ("a.example",)
 
 

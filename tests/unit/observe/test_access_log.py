@@ -126,7 +126,7 @@ def test_the_form_for_people() -> None:
 
 
 @pytest.mark.parametrize(("status", "colour"), [(200, 32), (304, 36), (404, 33), (503, 31), (101, 0)])
-def test_colours_tell_the_status(status: int, colour: int) -> None:
+def test_colours_show_the_status(status: int, colour: int) -> None:
     assert f"\x1b[{colour}m{status}\x1b[0m" in written(AccessRecord(request_id=ID, method="GET", status=status), console=True, colour=True)
 
 

@@ -61,12 +61,12 @@ def test_a_full_pipe_is_not_waited_for(pipe: Pipe) -> None:
     assert "0 bytes waiting, 1 lines dropped" in repr(writer)
 
 
-def test_another_process_s_turn_is_waited_out(pipe: Pipe) -> None:
-    asks, says = os.pipe()
+def test_another_process_s_lock_is_waited_for(pipe: Pipe) -> None:
+    asks, text = os.pipe()
     child = os.fork()
     if not child:
         fcntl.lockf(pipe.writing, fcntl.LOCK_EX)
-        os.write(says, b"!")
+        os.write(text, b"!")
         os.read(asks, 0)
         select.select([], [], [], 30)
         os._exit(0)
@@ -79,7 +79,7 @@ def test_another_process_s_turn_is_waited_out(pipe: Pipe) -> None:
     assert writer.flush()
     assert pipe.read() == b"mine\n"
     os.close(asks)
-    os.close(says)
+    os.close(text)
 
 
 def test_a_long_line_is_written_whole_into_a_file(tmp_path: Path) -> None:

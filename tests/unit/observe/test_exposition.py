@@ -17,7 +17,7 @@ class Worker:
 
     def __init__(self, buckets: tuple[float, ...] = (0.00005, 0.1, 2.0), region: Region | None = None) -> None:
         self.region = region or Region.create(2000, 1 << 18)
-        self.things = Family(self.region, Counter, Declaration("things_total", "counter", "Things\\counted.", ("zone", "kind")), 1000)
+        self.samples = Family(self.region, Counter, Declaration("things_total", "counter", "Things\\counted.", ("zone", "kind")), 1000)
         self.bytes = Family(self.region, Counter, Declaration("bytes_total", "counter", "Bytes.", ()), 1)
         self.level = self.gauge("level", "sum")
         self.lowest = self.gauge("lowest", "min")
@@ -51,8 +51,8 @@ class Parsed:
 @pytest.fixture
 def worker() -> Worker:
     worker = Worker()
-    worker.things.labels(AWKWARD, "x").inc(3)
-    worker.things.labels("z", "y").inc(12_345_678)
+    worker.samples.labels(AWKWARD, "x").inc(3)
+    worker.samples.labels("z", "y").inc(12_345_678)
     worker.bytes.labels().inc(0.5)
     worker.level.labels().set(float("nan"))
     worker.lowest.labels().set(float("-inf"))
@@ -138,9 +138,9 @@ def test_a_process_adds_its_own_metrics() -> None:
 
 def test_regions_add_up() -> None:
     one, two = Worker(), Worker()
-    one.things.labels("a", "x").inc(1)
-    two.things.labels("b", "x").inc(10)
-    two.things.labels("a", "x").inc(100)
+    one.samples.labels("a", "x").inc(1)
+    two.samples.labels("b", "x").inc(10)
+    two.samples.labels("a", "x").inc(100)
     for worker, value in ((one, 1), (two, 2)):
         worker.level.labels().set(value)
         worker.lowest.labels().set(value)
@@ -177,10 +177,10 @@ def test_a_reader_follows_series_that_begin_later() -> None:
     worker = Worker()
     exposition = Exposition([worker.region], process=False)
     assert written(exposition) == ""
-    worker.things.labels("a", "x").inc()
+    worker.samples.labels("a", "x").inc()
     assert 'things_total{kind="x",zone="a"} 1.0' in written(exposition)
-    worker.things.labels("a", "x").inc()
-    worker.things.labels("b", "x").inc()
+    worker.samples.labels("a", "x").inc()
+    worker.samples.labels("b", "x").inc()
     again = written(exposition)
     assert 'things_total{kind="x",zone="a"} 2.0' in again
     assert 'things_total{kind="x",zone="b"} 1.0' in again
@@ -189,7 +189,7 @@ def test_a_reader_follows_series_that_begin_later() -> None:
 def test_many_series_come_in_pieces_and_survive_a_reader_that_gives_up() -> None:
     worker = Worker()
     for n in range(1000):
-        worker.things.labels(n, "a kind with a name that makes for many bytes").inc()
+        worker.samples.labels(n, "a kind with a name that makes for many bytes").inc()
     exposition = Exposition([worker.region], process=False)
     abandoned, _ = exposition.pieces("")
     next(abandoned)
@@ -202,24 +202,24 @@ def test_many_series_come_in_pieces_and_survive_a_reader_that_gives_up() -> None
 def test_what_changes_between_two_pieces_is_seen_by_the_next_reader() -> None:
     worker = Worker()
     for n in range(1000):
-        worker.things.labels(n, "50 % of a kind with a name that makes for many bytes").inc()
+        worker.samples.labels(n, "50 % of a kind with a name that makes for many bytes").inc()
     exposition = Exposition([worker.region], process=False)
     pieces, _ = exposition.pieces("")
     begun = [piece for _, piece in zip(range(60), pieces, strict=False)]
     exposition.show({"zone": frozenset(("1", "999"))})
     assert b"".join([*begun, *pieces]).count(b"things_total{") == 1000
-    worker.things.labels(999, "50 % of a kind with a name that makes for many bytes").inc()
+    worker.samples.labels(999, "50 % of a kind with a name that makes for many bytes").inc()
     assert [line.rpartition(" ")[2] for line in written(exposition).splitlines() if not line.startswith("#")] == ["1.0", "2.0"]
 
 
 def test_a_successor_in_the_same_region_loses_no_counts() -> None:
     worker = Worker()
-    worker.things.labels("a", "x").inc(5)
+    worker.samples.labels("a", "x").inc(5)
     worker.level.labels().set(3)
     exposition = Exposition([worker.region], process=False)
     written(exposition)
     successor = Worker(region=Region(worker.region.memory, 2000))
-    successor.things.labels("a", "x").inc()
+    successor.samples.labels("a", "x").inc()
     lines = written(exposition).splitlines()
     assert 'things_total{kind="x",zone="a"} 6.0' in lines
     assert not any(line.startswith("level ") for line in lines)

@@ -80,7 +80,7 @@ def test_what_is_no_terminal_gets_json(printing: Callable[..., Printed]) -> None
     ]
 
 
-def test_the_first_line_says_what_runs(printing: Callable[..., Printed]) -> None:
+def test_the_first_line_states_what_runs(printing: Callable[..., Printed]) -> None:
     printed = printing()
     announce(
         config="gateway.yaml",

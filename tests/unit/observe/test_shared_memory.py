@@ -15,10 +15,10 @@ def everything(region: Region) -> list[Declaration | Series]:
 
 def test_a_region_describes_itself() -> None:
     region = Region.create(100, 4096)
-    things, wait = region.declare(COUNTER), region.declare(HISTOGRAM)
-    a = region.series(things, ("a",), COUNTER.width)
+    samples, wait = region.declare(COUNTER), region.declare(HISTOGRAM)
+    a = region.series(samples, ("a",), COUNTER.width)
     w = region.series(wait, (), HISTOGRAM.width)
-    b = region.series(things, ("b",), COUNTER.width)
+    b = region.series(samples, ("b",), COUNTER.width)
     assert everything(region) == [COUNTER, HISTOGRAM, Series(0, a, ("a",)), Series(1, w, ()), Series(0, b, ("b",))]
     assert b - w == HISTOGRAM.width == 4
     assert repr(region) == "<Region 2 families, 3 series, 8/100 slots>"
@@ -59,7 +59,7 @@ def test_a_line_longer_than_a_part_is_read_alone() -> None:
     assert len(region.entries(read, 1024)[0]) == 1
 
 
-def test_a_region_without_room_says_so() -> None:
+def test_a_region_without_space_states_so() -> None:
     region = Region.create(4, 4096)
     number = region.declare(COUNTER)
     region.series(number, ("a",), 2)

@@ -3,36 +3,36 @@
 from collections.abc import Sequence
 
 from gateway.observe.shared_memory import Declaration
-from gateway.observe.text_format import Place, Summed
+from gateway.observe.text_format import CounterRows, SeriesLocation
 
 COUNTER = Declaration("things_total", "counter", "Things.", ("zone",))
 HISTOGRAM = Declaration("wait_seconds", "histogram", "Waiting.", (), (0.1, 1.0))
 
 
-def written(rows: Summed, *regions: Sequence[float]) -> list[str]:
+def written(rows: CounterRows, *regions: Sequence[float]) -> list[str]:
     return b"".join(rows.lines([[*region, 0.0] for region in regions])).decode().splitlines()
 
 
 def test_a_series_that_a_region_holds_twice_is_counted_twice() -> None:
-    rows = Summed(COUNTER)
+    rows = CounterRows(COUNTER)
     for slot in (0, 2):
-        rows.lay(("a",), Place(0, slot, range(1)))
-    rows.lay(("b",), Place(1, 0, range(1)))
+        rows.add_location(("a",), SeriesLocation(0, slot, range(1)))
+    rows.add_location(("b",), SeriesLocation(1, 0, range(1)))
     assert written(rows, [1.0, 8.0, 2.0], [5.0]) == ['things_total{zone="a"} 3.0', 'things_total{zone="b"} 5.0']
 
 
 def test_text_is_used_again_only_while_no_number_has_changed() -> None:
-    rows = Summed(COUNTER)
-    rows.lay(("a",), Place(0, 0, range(1)))
+    rows = CounterRows(COUNTER)
+    rows.add_location(("a",), SeriesLocation(0, 0, range(1)))
     first, again, changed = (next(iter(rows.lines([[value, 0.0]]))) for value in (1.0, 1.0, 2.0))
     assert first is again
     assert changed == b'things_total{zone="a"} 2.0\n'
 
 
 def test_slots_of_other_buckets_find_their_place_beside_those_that_fit() -> None:
-    rows = Summed(HISTOGRAM)
-    rows.lay((), Place(0, 0, (1, 1, 2, 3)))
-    rows.lay((), Place(0, 4, range(4)))
+    rows = CounterRows(HISTOGRAM)
+    rows.add_location((), SeriesLocation(0, 0, (1, 1, 2, 3)))
+    rows.add_location((), SeriesLocation(0, 4, range(4)))
     assert written(rows, [1.0, 2.0, 4.0, 0.5, 10.0, 20.0, 40.0, 2.5]) == [
         'wait_seconds_bucket{le="0.1"} 10.0',
         'wait_seconds_bucket{le="1.0"} 33.0',
@@ -43,13 +43,13 @@ def test_slots_of_other_buckets_find_their_place_beside_those_that_fit() -> None
 
 
 def test_numbers_without_end() -> None:
-    rows = Summed(HISTOGRAM)
-    rows.lay((), Place(0, 0, range(4)))
+    rows = CounterRows(HISTOGRAM)
+    rows.add_location((), SeriesLocation(0, 0, range(4)))
     assert written(rows, [1.0, 0.0, 0.0, float("inf")])[-1] == "wait_seconds_sum +Inf"
 
 
 def test_what_is_cleared_is_gone() -> None:
-    rows = Summed(COUNTER)
-    rows.lay(("a",), Place(0, 0, range(1)))
+    rows = CounterRows(COUNTER)
+    rows.add_location(("a",), SeriesLocation(0, 0, range(1)))
     rows.clear()
     assert written(rows, [1.0]) == []

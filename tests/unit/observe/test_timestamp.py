@@ -15,14 +15,14 @@ from gateway.observe.timestamp import Timestamp
     ],
 )
 def test_it_spells_utc_to_the_millisecond(wall: float, text: str) -> None:
-    stamp = Timestamp()
-    assert stamp(wall) == text
-    assert stamp(wall) == text
+    timestamp = Timestamp()
+    assert timestamp(wall) == text
+    assert timestamp(wall) == text
     assert datetime.fromisoformat(text).timestamp() == pytest.approx(wall, abs=0.001)
 
 
 def test_it_follows_a_clock_that_is_set_back() -> None:
-    stamp = Timestamp()
-    assert stamp(100.001) == "1970-01-01T00:01:40.001Z"
-    assert stamp(100.002) == "1970-01-01T00:01:40.002Z"
-    assert stamp(99.5) == "1970-01-01T00:01:39.500Z"
+    timestamp = Timestamp()
+    assert timestamp(100.001) == "1970-01-01T00:01:40.001Z"
+    assert timestamp(100.002) == "1970-01-01T00:01:40.002Z"
+    assert timestamp(99.5) == "1970-01-01T00:01:39.500Z"

@@ -1,4 +1,6 @@
-"""The cases of the W3C's own test suite (https://github.com/w3c/trace-context/blob/main/test/test.py) that concern traceparent."""
+"""The cases of the W3C's own test suite (https://github.com/w3c/trace-context/blob/main/test/test.py) that concern
+traceparent.
+"""
 
 import os
 

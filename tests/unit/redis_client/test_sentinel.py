@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.kernel.limits.token_bucket import claim
-from gateway.kernel.redis_url import parse
+from gateway.net.redis_url import parse
 from gateway.redis_client.address import RedisConnectionError
 from gateway.redis_client.sentinel import SentinelAddress
 from tests.limiter_load import AGAIN_WITHIN_S, FEW, MANY, Load, limited, until

@@ -18,7 +18,7 @@ def test_the_shipped_schema_is_that_of_the_code() -> None:
     assert (FOLDER / "gateway.schema.json").read_text() == json_schema_text(), "run: gateway schema > config/gateway.schema.json"
 
 
-def test_it_is_a_schema_and_says_what_everything_is() -> None:
+def test_it_is_a_schema_and_states_what_everything_is() -> None:
     schema = json_schema()
     Draft202012Validator.check_schema(schema)
     for name, section in schema["$defs"].items():

@@ -14,14 +14,14 @@ from gateway.settings import ConfigError, from_upstream, load, parse
 from tests.yaml_files import DIGEST, LEAST, complaints
 
 
-def told(file: Path) -> list[str]:
+def reported(file: Path) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         load(file, {})
     return [str(problem).replace(f"{file.parent}/", "") for problem in caught.value.problems]
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "f.yaml:1:1: error: nothing is written here; a configuration begins with `version: 1`"),
         (b"# nothing\n", "f.yaml:1:1: error: nothing is written here; a configuration begins with `version: 1`"),
@@ -34,17 +34,17 @@ def told(file: Path) -> list[str]:
         (b"version: 1\n\x00", "f.yaml:2:1: error: this character is not allowed in YAML; in double quotes, write `\\xNN` for it"),
     ],
 )
-def test_files_that_are_no_configuration(tmp_path: Path, content: bytes, said: str) -> None:
+def test_files_that_are_no_configuration(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "f.yaml").write_bytes(content)
-    assert told(tmp_path / "f.yaml") == [said]
+    assert reported(tmp_path / "f.yaml") == [message]
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "loop").symlink_to("loop")
-    assert told(tmp_path / "none.yaml") == ["none.yaml: error: cannot be read: No such file or directory"]
-    assert told(tmp_path / "folder") == ["folder: error: this is a directory, not a file"]
-    assert told(tmp_path / "loop") == ["loop: error: cannot be read: Too many levels of symbolic links"]
+    assert reported(tmp_path / "none.yaml") == ["none.yaml: error: cannot be read: No such file or directory"]
+    assert reported(tmp_path / "folder") == ["folder: error: this is a directory, not a file"]
+    assert reported(tmp_path / "loop") == ["loop: error: cannot be read: Too many levels of symbolic links"]
     with pytest.raises(ConfigError, match="this is not the name of a file"):
         load("a\0b", {})
 
@@ -61,9 +61,11 @@ def test_the_environment_is_that_of_the_process_unless_another_is_given(tmp_path
     assert load(tmp_path / "f.yaml").organizations[0].name == os.environ["PATH"]
 
 
-def test_nothing_told_can_move_a_cursor_or_begin_a_line(tmp_path: Path) -> None:
+def test_nothing_reported_can_move_a_cursor_or_begin_a_line(tmp_path: Path) -> None:
     (tmp_path / "f.yaml").write_bytes(b"version: 1\n\x1b[2J: 1\n")
-    assert told(tmp_path / "f.yaml") == ["f.yaml:2:1: error: this character is not allowed in YAML; in double quotes, write `\\xNN` for it"]
+    assert reported(tmp_path / "f.yaml") == [
+        "f.yaml:2:1: error: this character is not allowed in YAML; in double quotes, write `\\xNN` for it"
+    ]
     assert complaints(LEAST + '"a\\nb\\e[2J": 1\nkeys: [{id: "\\e[2J\\n::error::"}]\n') == [
         "4:1 ***: unknown key",
         "5:8 keys[0].secret_sha256: missing; `gateway keys create` prints one",
@@ -140,7 +142,7 @@ def test_one_url_is_a_configuration() -> None:
 
 
 @pytest.mark.parametrize("url", ["localhost:3000", "http://${HOME}", 'http://"', "http://a\n", "", "http://é"])
-def test_what_is_no_url_is_told_without_a_file(url: str) -> None:
+def test_what_is_no_url_is_reported_without_a_file(url: str) -> None:
     with pytest.raises(ConfigError) as caught:
         from_upstream(url)
     assert {problem.file for problem in caught.value.problems} == {"command line"}
@@ -171,7 +173,8 @@ def large(routes: int) -> str:
 
 def test_a_thousand_routes_are_read_in_a_fraction_of_a_second(tmp_path: Path) -> None:
     (tmp_path / "f.yaml").write_text(large(1_000))
-    # A process of its own, because measuring coverage is slower than what is measured. Its CPU time, because others run here.
+    # A process of its own, because measuring coverage is slower than what is measured. Its CPU time, because others run
+    # here.
     code = (
         "import sys; from time import process_time; from gateway.settings import load; started = process_time();"
         " load(sys.argv[1], {}); print(process_time() - started)"
@@ -211,10 +214,10 @@ def test_any_text_is_a_configuration_or_has_problems(text: str) -> None:
     try:
         parse(text, environ={"A": "x"})
     except ConfigError as error:
-        told = {error.text(), error.json(), error.github()}
+        reported = {error.text(), error.json(), error.github()}
     else:
         return
-    assert all(told)
+    assert all(reported)
 
 
 VALUES = st.recursive(
@@ -248,7 +251,7 @@ def test_any_data_is_a_configuration_or_has_problems(data: dict[str, object]) ->
     try:
         parse(json.dumps(data))
     except ConfigError as error:
-        told = error.problems
+        reported = error.problems
     else:
         return
-    assert told
+    assert reported

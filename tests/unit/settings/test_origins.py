@@ -40,9 +40,9 @@ def origins(tmp_path: Path) -> Origins:
     (tmp_path / "gateway.yaml").write_text(MAIN)
     (tmp_path / "more.yaml").write_text(MORE)
     (tmp_path / "token").write_text("sesame")
-    notes = ProblemList()
-    root, whole = read_file(str(tmp_path / "gateway.yaml"), ENVIRON, notes)
-    notes.raise_if_any()
+    problem_list = ProblemList()
+    root, whole = read_file(str(tmp_path / "gateway.yaml"), ENVIRON, problem_list)
+    problem_list.raise_if_any()
     assert whole
     return Origins(root)
 
@@ -86,12 +86,12 @@ def _nested(path: str, value: Any) -> Any:
     return value
 
 
-def test_keys_have_the_place_where_those_of_a_file_begin(origins: Origins, tmp_path: Path) -> None:
-    told = {path: origin.replace(f"{tmp_path}/", "") for path, origin in origins.of({"keys": []}).items()}
-    assert told == {"keys": "gateway.yaml:13:3, more.yaml:3:3"}
+def test_keys_have_the_position_where_those_of_a_file_begin(origins: Origins, tmp_path: Path) -> None:
+    reported = {path: origin.replace(f"{tmp_path}/", "") for path, origin in origins.of({"keys": []}).items()}
+    assert reported == {"keys": "gateway.yaml:13:3, more.yaml:3:3"}
 
 
 def test_nothing_from_outside_is_kept(origins: Origins) -> None:
-    told = str(origins.of({"admin": {"address": "", "token": ""}, "redis": {"url": ""}}))
-    assert [secret for secret in ("hunter2", "sesame", "a-secret", "is missing") if secret in told] == []
+    reported = str(origins.of({"admin": {"address": "", "token": ""}, "redis": {"url": ""}}))
+    assert [secret for secret in ("hunter2", "sesame", "a-secret", "is missing") if secret in reported] == []
     assert repr(origins).startswith("<Origins, ")

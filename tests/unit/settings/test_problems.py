@@ -15,7 +15,7 @@ def test_people_see_the_line_and_a_caret() -> None:
     )
 
 
-def test_the_error_itself_says_the_same() -> None:
+def test_the_error_itself_states_the_same() -> None:
     error = ConfigError([MISSPELT])
     assert str(error) == error.text()
     assert error.problems == (MISSPELT,)
@@ -31,7 +31,7 @@ def test_terminals_get_colours_around_the_same_text() -> None:
     assert text == ConfigError([MISSPELT]).text()
 
 
-def test_a_warning_says_that_it_is_one() -> None:
+def test_a_warning_states_that_it_is_one() -> None:
     doubtful = Problem("f", 1, 2, "routes", "surprising", severity="warning")
     assert as_text([doubtful]) == "f:1:2: warning: routes: surprising"
     assert as_text([doubtful], color=True) == "\x1b[1mf:1:2:\x1b[0m \x1b[1;35mwarning:\x1b[0m routes: surprising"

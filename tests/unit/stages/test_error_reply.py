@@ -22,7 +22,7 @@ from gateway.kernel.faults import (
     GatewayError,
     Link,
 )
-from gateway.stages.error_reply import refuse
+from gateway.stages.error_reply import error_reply
 from tests.envelope_schema import check_envelope
 from tests.samples import REQUEST_ID
 
@@ -30,7 +30,7 @@ from tests.samples import REQUEST_ID
 @pytest.mark.parametrize("fault", CATALOGUE.values(), ids=list(CATALOGUE))
 @pytest.mark.parametrize("family", ["general", "analytics", "notification"])
 def test_every_fault(fault: Fault, family: str) -> None:
-    reply = refuse(GatewayError(fault), fault, REQUEST_ID, family)
+    reply = error_reply(GatewayError(fault), fault, REQUEST_ID, family)
     fields = dict(reply.fields)
     data = check_envelope(reply.status, reply.fields, reply.body, foreign=False)["data"]
     assert (reply.status, reply.code, reply.source) == (fault.status, data["code"], "gateway")
@@ -55,22 +55,22 @@ def test_every_fault(fault: Fault, family: str) -> None:
     ],
 )
 def test_families(fault: Fault, analytics: int, notification: int) -> None:
-    assert refuse(GatewayError(fault), fault, REQUEST_ID, "analytics").code == analytics
-    assert refuse(GatewayError(fault), fault, REQUEST_ID, "notification").code == notification
+    assert error_reply(GatewayError(fault), fault, REQUEST_ID, "analytics").code == analytics
+    assert error_reply(GatewayError(fault), fault, REQUEST_ID, "notification").code == notification
 
 
 def test_an_operators_row_is_in_force() -> None:
     own = msgspec.structs.replace(UPSTREAM_TIMEOUT, status=504, message="Slow", developer_message="Wait", links=(Link("https://x", "X"),))
-    reply = refuse(GatewayError(UPSTREAM_TIMEOUT), own, REQUEST_ID, "analytics")
+    reply = error_reply(GatewayError(UPSTREAM_TIMEOUT), own, REQUEST_ID, "analytics")
     data = check_envelope(504, reply.fields, reply.body, foreign=False)["data"]
     assert data == {"code": 5000, "message": "Slow", "developerMessage": "Wait", "links": [{"href": "https://x", "title": "X"}]}
     other_code = msgspec.structs.replace(UPSTREAM_TIMEOUT, code=4711)
-    assert refuse(GatewayError(UPSTREAM_TIMEOUT), other_code, REQUEST_ID, "analytics").code == 4711
+    assert error_reply(GatewayError(UPSTREAM_TIMEOUT), other_code, REQUEST_ID, "analytics").code == 4711
 
 
 def test_the_occurrence_knows_more() -> None:
     error = GatewayError(MALFORMED_REQUEST, developer_message="Not so", details=(Detail("is missing", "name"),), cause="secret")
-    reply = refuse(error, MALFORMED_REQUEST, REQUEST_ID, "general")
+    reply = error_reply(error, MALFORMED_REQUEST, REQUEST_ID, "general")
     data = check_envelope(400, reply.fields, reply.body, foreign=False)["data"]
     assert (data["developerMessage"], data["details"][0]["field"]) == ("Not so", "name")
     assert b"secret" not in reply.body
@@ -79,19 +79,22 @@ def test_the_occurrence_knows_more() -> None:
 @pytest.mark.parametrize(("seconds", "value"), [(7, "7"), (1, "1"), (0, "1"), (None, "1"), (-3, "1")])
 def test_retry_after_is_a_second_or_more(seconds: int | None, value: str) -> None:
     assert (
-        dict(refuse(GatewayError(RATE_LIMITED, retry_after_s=seconds), RATE_LIMITED, REQUEST_ID, "general").fields)["Retry-After"] == value
+        dict(error_reply(GatewayError(RATE_LIMITED, retry_after_s=seconds), RATE_LIMITED, REQUEST_ID, "general").fields)["Retry-After"]
+        == value
     )
-    own = dict(refuse(GatewayError(NO_ROUTE, retry_after_s=seconds), NO_ROUTE, REQUEST_ID, "general").fields)
+    own = dict(error_reply(GatewayError(NO_ROUTE, retry_after_s=seconds), NO_ROUTE, REQUEST_ID, "general").fields)
     assert own.get("Retry-After") == (None if seconds is None else value)
 
 
 def test_allow_and_challenge() -> None:
-    fields = dict(refuse(GatewayError(METHOD_NOT_ALLOWED, allow="GET, PUT"), METHOD_NOT_ALLOWED, REQUEST_ID, "general").fields)
+    fields = dict(error_reply(GatewayError(METHOD_NOT_ALLOWED, allow="GET, PUT"), METHOD_NOT_ALLOWED, REQUEST_ID, "general").fields)
     assert fields["Allow"] == "GET, PUT"
-    assert dict(refuse(GatewayError(METHOD_NOT_ALLOWED), METHOD_NOT_ALLOWED, REQUEST_ID, "general").fields)["Allow"] == ""
-    assert dict(refuse(GatewayError(KEY_MISSING), KEY_MISSING, REQUEST_ID, "general").fields)["WWW-Authenticate"] == 'ApiKey realm="api"'
+    assert dict(error_reply(GatewayError(METHOD_NOT_ALLOWED), METHOD_NOT_ALLOWED, REQUEST_ID, "general").fields)["Allow"] == ""
+    assert (
+        dict(error_reply(GatewayError(KEY_MISSING), KEY_MISSING, REQUEST_ID, "general").fields)["WWW-Authenticate"] == 'ApiKey realm="api"'
+    )
 
 
-def test_what_leaves_the_connection_in_doubt_closes_it() -> None:
-    assert refuse(GatewayError(MALFORMED_REQUEST), MALFORMED_REQUEST, REQUEST_ID, "general").close
-    assert not refuse(GatewayError(NO_ROUTE), NO_ROUTE, REQUEST_ID, "general").close
+def test_errors_after_which_the_next_request_is_not_found_close_the_connection() -> None:
+    assert error_reply(GatewayError(MALFORMED_REQUEST), MALFORMED_REQUEST, REQUEST_ID, "general").close
+    assert not error_reply(GatewayError(NO_ROUTE), NO_ROUTE, REQUEST_ID, "general").close

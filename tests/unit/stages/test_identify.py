@@ -4,6 +4,7 @@ from hashlib import sha256
 
 import pytest
 
+from gateway.exchange import Exchange
 from gateway.kernel.faults import (
     KEY_AMBIGUOUS,
     KEY_MISSING,
@@ -16,14 +17,26 @@ from gateway.kernel.faults import (
     Fault,
     GatewayError,
 )
-from gateway.stages.identify import authorize, identify, identify_stored, take_credentials
-from gateway.table import Credentials, Key
+from gateway.stages.identify import CallerSource, authorize, identify, take_credentials
+from gateway.table import Caller, Credentials, Key
 from tests.samples import caller, exchange, keyring, route
 from tests.shelf import Shelf, stored_keys
 
 KEYS = {sha256(b"good").digest(): Key("k", {None: caller(), "acme": caller()}, False, frozenset(), None)}
 CERTIFIED = {"CN=billing": Key("billing", {None: caller(id="billing"), "acme": caller(id="billing")}, False, frozenset(), None)}
 CREDENTIALS = Credentials(keyring(KEYS, CERTIFIED), "X-Api-Key", "X-Api-Key", "X-Tenant-Org-Id")
+
+
+def known(x: Exchange) -> Caller:
+    """The caller in the keyring of the configuration, which is found at once."""
+    found = identify(x, CREDENTIALS, CREDENTIALS.keyring, 0.0)
+    assert isinstance(found, Caller)
+    return found
+
+
+async def identified(x: Exchange, callers: CallerSource) -> Caller:
+    found = identify(x, CREDENTIALS, callers, 0.0)
+    return found if isinstance(found, Caller) else await found
 
 
 @pytest.mark.parametrize(
@@ -43,7 +56,7 @@ CREDENTIALS = Credentials(keyring(KEYS, CERTIFIED), "X-Api-Key", "X-Api-Key", "X
 def test_a_known_key_is_found_and_leaves_the_url(fields: list[tuple[str, str]], query: str, rest: str) -> None:
     x = exchange(fields, query=query)
     take_credentials(x, CREDENTIALS)
-    assert identify(x, CREDENTIALS, 0.0).id == "acme-ci"
+    assert known(x).id == "acme-ci"
     assert x.query == rest
 
 
@@ -67,7 +80,7 @@ def test_what_is_no_credential_is_refused(fields: list[tuple[str, str]], query: 
     x = exchange(fields, query=query)
     take_credentials(x, CREDENTIALS)
     with pytest.raises(GatewayError) as raised:
-        identify(x, CREDENTIALS, 0.0)
+        known(x)
     assert raised.value.fault is fault
 
 
@@ -82,7 +95,7 @@ def test_a_key_may_be_held_to_some_routes_and_methods() -> None:
     assert raised.value.fault is METHOD_FORBIDDEN
 
 
-def test_what_the_gateway_itself_tells_is_for_every_caller() -> None:
+def test_the_limits_endpoint_is_for_every_caller() -> None:
     authorize(caller(routes=frozenset({"invoices"}), methods=frozenset({"DELETE"})), route(upstream=None), "GET")
 
 
@@ -107,7 +120,7 @@ def test_a_certificate_does_instead_of_a_key() -> None:
     for organization in ("", "acme"):
         x = exchange([("X-Tenant-Org-Id", organization)], certificate_subject="CN=billing")
         take_credentials(x, CREDENTIALS)
-        assert identify(x, CREDENTIALS, 0.0).id == "billing"
+        assert known(x).id == "billing"
 
 
 @pytest.mark.parametrize(
@@ -122,14 +135,14 @@ def test_a_certificate_that_does_not(fields: list[tuple[str, str]], subject: str
     x = exchange(fields, certificate_subject=subject)
     take_credentials(x, CREDENTIALS)
     with pytest.raises(GatewayError) as caught:
-        identify(x, CREDENTIALS, 0.0)
+        known(x)
     assert caught.value.fault is fault
 
 
 def test_a_key_wins_over_a_certificate() -> None:
     x = exchange([("X-Api-Key", "good")], certificate_subject="CN=billing")
     take_credentials(x, CREDENTIALS)
-    assert identify(x, CREDENTIALS, 0.0).id == "acme-ci"
+    assert known(x).id == "acme-ci"
 
 
 LONG = "gw_canary_canary_canary"
@@ -185,10 +198,10 @@ async def test_keys_in_redis_are_found_by_the_same_rules(fields: list[tuple[str,
     x = exchange(fields, certificate_subject=subject)
     take_credentials(x, CREDENTIALS)
     if isinstance(found, str):
-        assert (await identify_stored(x, CREDENTIALS, stored_keys(shelf), 0.0)).id == found
+        assert (await identified(x, stored_keys(shelf))).id == found
         return
     with pytest.raises(GatewayError) as raised:
-        await identify_stored(x, CREDENTIALS, stored_keys(shelf), 0.0)
+        await identified(x, stored_keys(shelf))
     assert raised.value.fault is found
 
 
@@ -200,7 +213,7 @@ async def test_keys_in_redis_are_found_by_the_same_rules(fields: list[tuple[str,
         ([("X-Api-Key", "a-secret")], "&".join(["a=a-secret"] * 100)),
     ],
 )
-def test_more_keys_than_anybody_has_are_refused_before_they_are_looked_for(fields: list[tuple[str, str]], query: str) -> None:
+def test_too_many_keys_are_refused_before_they_are_searched_for(fields: list[tuple[str, str]], query: str) -> None:
     with pytest.raises(GatewayError) as refused:
         take_credentials(exchange(fields, query=query), CREDENTIALS)
     assert refused.value.fault is KEY_AMBIGUOUS

@@ -5,7 +5,7 @@ import pytest
 from gateway.kernel.faults import CONCURRENCY_EXCEEDED, QUOTA_SPENT, RATE_LIMITED, GatewayError
 from gateway.kernel.limits.quota import Meter, MeterState
 from gateway.kernel.limits.token_bucket import Decision, Window, WindowState
-from gateway.stages.limit import refuse_spent
+from gateway.stages.limit import require_allowed
 from tests.samples import MINUTE
 
 ODD = Window("burst", 5, 2_500_000, None)
@@ -15,13 +15,13 @@ OF_ROUTE = Window("route/orders/slow", 2, 864_000_000_000, None, "route")
 
 def refused(*states: WindowState, cost: int = 1) -> GatewayError:
     with pytest.raises(GatewayError) as raised:
-        refuse_spent(Decision(False, "local", states), cost)
+        require_allowed(Decision(False, "local", states), cost)
     assert raised.value.fault is RATE_LIMITED
     return raised.value
 
 
 def test_an_allowed_call_passes() -> None:
-    refuse_spent(Decision(True, "local", (WindowState(MINUTE, 1, 1.0, 0.0),)), 1)
+    require_allowed(Decision(True, "local", (WindowState(MINUTE, 1, 1.0, 0.0),)), 1)
 
 
 def test_a_refused_call_names_the_windows_that_are_spent_and_when_to_come_back() -> None:
@@ -32,13 +32,13 @@ def test_a_refused_call_names_the_windows_that_are_spent_and_when_to_come_back()
     ]
 
 
-def test_what_is_used_and_what_the_call_costs_is_told_when_some_is_left() -> None:
+def test_a_refusal_reports_the_used_tokens_and_the_cost_of_the_call() -> None:
     error = refused(WindowState(MINUTE, 0, 59.5, 0.3), cost=5)
     assert "per minute (minute)" in error.details[0].text
     assert "298 of 300 at once are used, this call costs 5, and it fits in 0.3 seconds." in error.details[0].text
 
 
-def test_the_tightest_window_speaks_first_and_says_whose_it_is() -> None:
+def test_the_tightest_window_comes_first_and_names_its_owner() -> None:
     error = refused(
         WindowState(ODD, 0, 2.5, 0.5), WindowState(SHARED, 0, 86_227.0, 172.0), WindowState(OF_ROUTE, 0, 864_000.0, 432_000.0), cost=2
     )
@@ -74,7 +74,7 @@ AT_ONCE = Meter("concurrency", "concurrency", 5, "key", CONCURRENCY_EXCEEDED)
 
 def over(*spent: MeterState, states: tuple[WindowState, ...] = ()) -> GatewayError:
     with pytest.raises(GatewayError) as raised:
-        refuse_spent(Decision(False, "local", states, spent=spent), 1)
+        require_allowed(Decision(False, "local", states, spent=spent), 1)
     return raised.value
 
 
@@ -89,14 +89,14 @@ def over(*spent: MeterState, states: tuple[WindowState, ...] = ()) -> GatewayErr
         (MeterState(AT_ONCE, 5, 7.0), 1, "Your limit of 5 requests at once (concurrency) has no room for this call: 5 are in flight, and it fits when one of them has ended."),
     ],
 )  # fmt: skip
-def test_a_spent_quota_says_how_much_is_used_and_when_it_opens(state: MeterState, retry_after_s: int, text: str) -> None:
+def test_an_exhausted_quota_reports_its_use_and_when_it_opens(state: MeterState, retry_after_s: int, text: str) -> None:
     error = over(state)
     assert (error.fault, error.row, error.retry_after_s) == (state.meter.fault, state.meter.fault, retry_after_s)
     assert [detail.text for detail in error.details] == [text]
     assert error.cause == state.meter.id
 
 
-def test_the_first_of_several_names_the_fault_and_all_are_told() -> None:
+def test_the_first_of_several_names_the_fault_and_all_are_reported() -> None:
     window = WindowState(MINUTE, 0, 60.0, 7200.0)
     error = over(MeterState(AT_ONCE, 5, 7.0), MeterState(LEVEL, 2, 3600.0), states=(window,))
     assert (error.fault, error.retry_after_s, len(error.details)) == (CONCURRENCY_EXCEEDED, 7200, 2)

@@ -5,7 +5,7 @@ from typing import Any
 
 from gateway.kernel.limits.token_bucket import Window
 from gateway.limiter.memory_limiter import LocalLimiter
-from gateway.stages.limits_endpoint import tell
+from gateway.stages.limits_endpoint import limits_endpoint
 from gateway.table import Route
 from gateway.table.limits import Tariff
 from gateway.usage.report import Accounts
@@ -18,8 +18,8 @@ HOUR = Window("route/dear/hour", 9, 3_600_000_000, "Hour")
 async def told(*routes: Route) -> dict[str, Any]:
     limiter, x, one = LocalLimiter(ManualClock().clock), exchange(), caller()
     await limiter.decide(one.claim)
-    reply = await tell(x, one, await limiter.decide(one.look), Accounts(limiter, routes))
-    assert (reply.status, reply.source, x.looked) == (200, "gateway", True)
+    reply = await limits_endpoint(x, one, await limiter.decide(one.peek), Accounts(limiter, routes))
+    assert (reply.status, reply.source, x.peeked) == (200, "gateway", True)
     assert dict(reply.fields) == {"Content-Type": "application/json", "Cache-Control": "no-store"}
     body = json.loads(reply.body)
     assert (body["requestId"], body["status"]) == (REQUEST_ID, "SUCCESS")
@@ -27,7 +27,7 @@ async def told(*routes: Route) -> dict[str, Any]:
     return result
 
 
-async def test_a_caller_is_told_what_it_has() -> None:
+async def test_a_caller_gets_its_account() -> None:
     minute = {
         "id": "minute",
         "name": "Minute",

@@ -6,9 +6,9 @@ import json
 import pytest
 
 from gateway.kernel.faults import UPSTREAM_BODY_INVALID, UPSTREAM_PROTOCOL_ERROR
-from gateway.kernel.http.public_urls import url_mapping
 from gateway.kernel.http.response_headers import FieldRules
 from gateway.stages.normalize import normalize
+from gateway.table.public_urls import url_mapping
 from tests.answers import GZIP, JSON, PNG, TEXT, answer_of, normalized, refused, route_in, wrapped
 from tests.envelope_schema import check_envelope
 from tests.samples import REQUEST_ID, Pieces, exchange
@@ -92,13 +92,13 @@ class TestEnveloped:
         assert reply.body == self.BODY.replace(b"theirs", REQUEST_ID.encode())
         assert reply.upstream_request_id == "theirs"
 
-    def test_unless_the_route_says_wrap(self) -> None:
+    def test_unless_the_route_wraps(self) -> None:
         reply = normalized(answer_of(self.BODY, JSON, (b"x-request-id", b"header")), route_in("wrap"))
         assert reply.body.count(b"requestId") == 2
         assert reply.upstream_request_id == "header"
         assert wrapped(answer_of(self.BODY.replace(b"SUCCESS", b"ERROR"), status=500), route_in("wrap"))["data"]["code"] == 1004
 
-    def test_or_its_members_cannot_be_told_apart(self) -> None:
+    def test_or_its_members_are_ambiguous(self) -> None:
         body = self.BODY[:-1] + b',"\\ud800":1}'
         assert normalized(answer_of(body)).body.count(b"requestId") == 2
         assert wrapped(answer_of(body, status=404))["data"]["code"] == 1001
@@ -171,14 +171,14 @@ class TestErrors:
         ("status", "field", "value"),
         [(401, b"www-authenticate", b"Basic"), (405, b"allow", b"GET"), (429, b"retry-after", b"7"), (503, b"retry-after", b"9")],
     )
-    def test_own_fields_are_kept(self, status: int, field: bytes, value: bytes) -> None:
+    def test_fields_of_the_service_are_kept(self, status: int, field: bytes, value: bytes) -> None:
         fields = normalized(answer_of(b"{}", JSON, (field, value), status=status)).fields
         assert [kept for name, kept in fields if name.lower().encode() == field] == [value.decode()]
 
     def test_allow_lists_the_routes_methods(self) -> None:
         assert ("Allow", "GET, PUT, HEAD") in normalized(answer_of(status=405), route_in(methods=("GET", "PUT"))).fields
 
-    def test_too_large_to_hold_is_told_by_its_status(self) -> None:
+    def test_an_error_too_large_to_buffer_is_reported_by_its_status(self) -> None:
         stream = Pieces(b"x")
         assert wrapped(answer_of(b'{"message":"m', stream=stream, status=500))["data"]["message"] == "Undefined error"
         assert stream.closed

@@ -145,7 +145,7 @@ class TestTextAndBinary:
         assert wrapped(answer_of(b"m", *fields, status=404))["data"]["message"] == message
         assert wrapped(answer_of(b"[1]", JSON, fields[1]))["data"]["result"] == [1]
 
-    def test_head_of_mere_octets_is_as_the_route_says(self) -> None:
+    def test_head_of_octets_follows_the_route(self) -> None:
         answer = answer_of(b"", (b"content-type", b"application/octet-stream"))
         assert normalized(answer, route_in(), "HEAD").fields == [("Content-Type", "application/octet-stream")]
         assert normalized(answer, route_in(binary="refuse"), "HEAD").fields == [("Content-Type", "application/json")]

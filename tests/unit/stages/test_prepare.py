@@ -6,9 +6,9 @@ import pytest
 
 from gateway.exchange import Exchange
 from gateway.kernel.faults import REQUEST_TIMEOUT, GatewayError
-from gateway.kernel.http.public_urls import UrlMapping
-from gateway.stages.prepare import READ_AHEAD_BYTES, Ahead, prepare
+from gateway.stages.prepare import READ_AHEAD_BYTES, ReadAhead, prepare
 from gateway.table import Envelope, Route
+from gateway.table.public_urls import UrlMapping
 from gateway.upstream.call import BODY_PIECE_BYTES, Call
 from tests.samples import REQUEST_ID, Pieces, caller, exchange, route
 
@@ -45,7 +45,7 @@ async def test_a_plain_call() -> None:
     assert (made.idle_timeout_s, made.events_idle_timeout_s) == (60.0, 600.0)
 
 
-async def test_the_subject_of_a_clients_certificate_is_told() -> None:
+async def test_the_subject_of_a_clients_certificate_is_forwarded() -> None:
     made = await call(exchange(certificate_subject="CN=billing,O=ACME"))
     assert "X-Client-Certificate-Subject: CN=billing,O=ACME" in lines(made)
 
@@ -106,7 +106,7 @@ async def test_copies_of_the_key_in_other_fields_stay(place: str) -> None:
     assert "Accept: */*" in lines(made)
 
 
-async def test_every_key_that_came_is_looked_for_however_it_is_spelled() -> None:
+async def test_every_key_of_the_request_is_found_in_any_spelling() -> None:
     escaped = "".join([f"%{ord(letter):02x}" for letter in SECRET])
     fields = [("Referer", f"http://h/?k={escaped}"), ("Cookie", escaped.replace("%", "%25")), (SECRET, "a"), ("Accept", "a%20b")]
     made = await call(exchange(fields, header_keys=["another key"], query_keys=[SECRET]))
@@ -134,7 +134,7 @@ async def test_a_trusted_proxy_is_continued() -> None:
     ]
 
 
-async def test_a_trusted_proxy_that_says_nothing_is_a_client() -> None:
+async def test_a_trusted_proxy_without_forwarding_fields_is_a_client() -> None:
     unix = exchange([("X-Forwarded-For", "203.0.113.9")], trusted_peer=True, peer="unix", client="203.0.113.9")
     assert lines(await call(unix))[2] == "X-Forwarded-For: 203.0.113.9"
     for trusted in (True, False):
@@ -144,7 +144,7 @@ async def test_a_trusted_proxy_that_says_nothing_is_a_client() -> None:
     assert lines(await call(exchange(trusted_peer=True)))[2:4] == ["X-Forwarded-For: 192.0.2.7", "X-Forwarded-Proto: http"]
 
 
-async def test_a_prefix_that_is_stripped_is_told() -> None:
+async def test_a_stripped_prefix_is_forwarded() -> None:
     stripped = route(url_mapping=UrlMapping(stripped="/shop"), prefix_field="X-Forwarded-Prefix: /shop\r\n")
     fields = [("X-Forwarded-Prefix", "/public/"), ("X-Forwarded-Port", "8443")]
     assert [line for line in lines(await call(exchange(fields), stripped)) if "X-Forwarded-P" in line][1:] == ["X-Forwarded-Prefix: /shop"]
@@ -170,7 +170,7 @@ async def test_elements_of_the_chain_lose_their_ports() -> None:
     assert lines(await call(exchange(fields, trusted_peer=True)))[2] == "X-Forwarded-For: 203.0.113.9, 2001:db8::1, 10.0.0.2, 192.0.2.7"
 
 
-async def test_what_a_route_has_rules_for_is_not_told_beside_them() -> None:
+async def test_fields_with_rules_are_not_added_beside_them() -> None:
     made = lines(await call(exchange(), route(unsaid=("x-forwarded-host:", "forwarded:"), request_fields=b"X-Forwarded-Host: own\r\n")))
     assert [line for line in made if "orward" in line] == [
         "X-Forwarded-For: 192.0.2.7",
@@ -179,7 +179,7 @@ async def test_what_a_route_has_rules_for_is_not_told_beside_them() -> None:
     ]
 
 
-async def test_bytes_that_are_no_text_go_on_as_they_came() -> None:
+async def test_bytes_that_are_no_text_are_forwarded_unchanged() -> None:
     made = await call(exchange([("X-Name", "caf\udce9"), ("X-Forwarded-For", "\udcff")], trusted_peer=True))
     assert b"X-Name: caf\xe9\r\n" in made.head
     assert b"X-Forwarded-For: \xff, 192.0.2.7\r\n" in made.head
@@ -212,22 +212,22 @@ async def test_a_body_that_never_comes_never_costs_a_connection() -> None:
     assert raised.value.fault is REQUEST_TIMEOUT
 
 
-async def read_ahead(ahead: Ahead, size: int, *, announced: bool = True) -> tuple[Exchange, Call, int]:
+async def prepared(budget: ReadAhead, size: int, *, announced: bool = True) -> tuple[Exchange, Call, int]:
     """An upload in pieces as large as they come, and how much of it was read before it is sent."""
     pieces = [b"x" * BODY_PIECE_BYTES] * (size // BODY_PIECE_BYTES) + [b"x" * (size % BODY_PIECE_BYTES)]
     body = Pieces(*[piece for piece in pieces if piece], length=size if announced else None)
     x = exchange(method="POST", body=body)
-    made = await prepare(x, route(), caller(), "X-Request-Id", ahead)
+    made = await prepare(x, route(), caller(), "X-Request-Id", budget)
     return x, made, body.received
 
 
 @pytest.mark.parametrize("size", [1, 65_536, 65_537, 200_000, READ_AHEAD_BYTES - 1, READ_AHEAD_BYTES, READ_AHEAD_BYTES + 1, 10_000_000])
 @pytest.mark.parametrize("announced", [True, False])
-async def test_no_more_is_read_ahead_than_it_says(size: int, announced: bool) -> None:
-    x, made, read = await read_ahead(Ahead(), size, announced=announced)
+async def test_no_more_is_read_ahead_than_is_reserved(size: int, announced: bool) -> None:
+    x, made, read = await prepared(ReadAhead(), size, announced=announced)
     assert read <= READ_AHEAD_BYTES
     assert isinstance(made.body, bytes) == (size <= READ_AHEAD_BYTES - (0 if announced else BODY_PIECE_BYTES))
-    assert x.ahead <= READ_AHEAD_BYTES
+    assert x.read_ahead <= READ_AHEAD_BYTES
     if isinstance(made.body, bytes):
         assert made.body == b"x" * size
     else:
@@ -235,24 +235,24 @@ async def test_no_more_is_read_ahead_than_it_says(size: int, announced: bool) ->
 
 
 async def test_all_requests_together_read_ahead_no_more_than_they_may() -> None:
-    ahead, held, read = Ahead(5 * READ_AHEAD_BYTES), [], 0
+    ahead, held, read = ReadAhead(5 * READ_AHEAD_BYTES), [], 0
     for number in range(20):
-        x, made, size = await read_ahead(ahead, 250_000)
+        x, made, size = await prepared(ahead, 250_000)
         held.append(x)
         read += size
         assert isinstance(made.body, bytes) == (number < 5)
-    assert ahead.taken <= 5 * READ_AHEAD_BYTES
+    assert ahead.reserved <= 5 * READ_AHEAD_BYTES
     assert read <= 5 * READ_AHEAD_BYTES + 20 * BODY_PIECE_BYTES
     for x in held:
-        ahead.give_back(x)
-    assert ahead.taken == 0
-    _, made, _ = await read_ahead(ahead, 250_000)
+        ahead.release(x)
+    assert ahead.reserved == 0
+    _, made, _ = await prepared(ahead, 250_000)
     assert isinstance(made.body, bytes)
 
 
 async def test_what_breaks_off_is_counted_no_longer() -> None:
-    ahead = Ahead()
+    ahead = ReadAhead()
     x = exchange(method="POST", body=Pieces(b"a", GatewayError(REQUEST_TIMEOUT), length=3))
     with pytest.raises(GatewayError):
         await prepare(x, route(), caller(), "X-Request-Id", ahead)
-    assert (x.ahead, ahead.taken) == (0, 0)
+    assert (x.read_ahead, ahead.reserved) == (0, 0)

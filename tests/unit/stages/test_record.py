@@ -31,7 +31,7 @@ from tests.scrape import scraped
 SECRET = "gw_canary_canary_canary"
 
 
-class QueryServer:
+class Recording:
     """A Recorder with what it writes on."""
 
     def __init__(self, *, access: bool = True) -> None:
@@ -62,8 +62,8 @@ class QueryServer:
 
 
 @pytest.fixture
-def desk() -> QueryServer:
-    return QueryServer()
+def recording() -> Recording:
+    return Recording()
 
 
 def served(**changes: Any) -> Exchange:
@@ -74,8 +74,8 @@ def served(**changes: Any) -> Exchange:
     return x
 
 
-def test_an_answered_exchange(desk: QueryServer) -> None:
-    line = desk.record(served(body=Pieces()))
+def test_an_answered_exchange(recording: Recording) -> None:
+    line = recording.record(served(body=Pieces()))
     assert line["http.route"] == "orders"
     assert line["http.response.status_code"] == 200
     assert (line["gateway.key_id"], line["gateway.organization"], line["gateway.limiter.remaining"]) == ("acme-ci", "acme", 299)
@@ -85,94 +85,94 @@ def test_an_answered_exchange(desk: QueryServer) -> None:
         6.0,
     )
     assert (line["server.address"], line["http.response.body.size"], line["url.path"]) == ("127.0.0.1:3000", 5, "/v1/orders")
-    assert desk.value("gateway_requests_total", route="orders", method="GET", code="200", source="upstream") == 1
-    assert desk.value("gateway_limiter_decisions_total", store="local", result="allowed") == 1
-    assert desk.value("gateway_upstream_requests_total", upstream="orders", code="200") == 1
-    assert desk.value("gateway_overhead_seconds_count", route="orders") == 1
-    assert desk.value("gateway_rejected_total") == 0
+    assert recording.value("gateway_requests_total", route="orders", method="GET", code="200", source="upstream") == 1
+    assert recording.value("gateway_limiter_decisions_total", store="local", result="allowed") == 1
+    assert recording.value("gateway_upstream_requests_total", upstream="orders", code="200") == 1
+    assert recording.value("gateway_overhead_seconds_count", route="orders") == 1
+    assert recording.value("gateway_rejected_total") == 0
 
 
-def test_whose_time_it_was(desk: QueryServer) -> None:
+def test_whose_time_it_was(recording: Recording) -> None:
     x = served(client_s=0.003)
     x.reply = Reply(200, [], b"", source="upstream", stream=Pieces())
-    line = desk.record(x)
+    line = recording.record(x)
     parts = [line[f"gateway.duration.{name}_ms"] for name in ("total", "upstream", "client", "overhead")]
     assert parts == [10.0, 4.0, 3.0, 3.0]
-    assert desk.value("gateway_client_wait_seconds_sum", route="orders") == pytest.approx(0.003)
-    assert desk.value("gateway_overhead_seconds_sum", route="orders") == pytest.approx(0.003)
+    assert recording.value("gateway_client_wait_seconds_sum", route="orders") == pytest.approx(0.003)
+    assert recording.value("gateway_overhead_seconds_sum", route="orders") == pytest.approx(0.003)
 
 
-def test_who_never_kept_us_waiting_is_no_part_of_that(desk: QueryServer) -> None:
-    desk.record(served())
-    assert desk.value("gateway_client_wait_seconds_count") == 0
+def test_who_never_kept_us_waiting_is_no_part_of_that(recording: Recording) -> None:
+    recording.record(served())
+    assert recording.value("gateway_client_wait_seconds_count") == 0
 
 
-async def test_bytes_are_counted(desk: QueryServer) -> None:
+async def test_bytes_are_counted(recording: Recording) -> None:
     body = Pieces(b"1234567")
     await body.read()
-    assert desk.record(served(body=body))["http.request.body.size"] == 7
-    assert desk.value("gateway_request_bytes_total") == 7
-    assert desk.value("gateway_response_bytes_total") == 5
+    assert recording.record(served(body=body))["http.request.body.size"] == 7
+    assert recording.value("gateway_request_bytes_total") == 7
+    assert recording.value("gateway_response_bytes_total") == 5
 
 
-def test_series_are_found_again(desk: QueryServer) -> None:
-    desk.recorder.begin()
-    desk.recorder.record(served(), 0.010)
-    desk.record(served())
-    assert desk.value("gateway_requests_total") == 2
-    assert desk.value("gateway_upstream_duration_seconds_count") == 2
+def test_series_are_found_again(recording: Recording) -> None:
+    recording.recorder.begin()
+    recording.recorder.record(served(), 0.010)
+    recording.record(served())
+    assert recording.value("gateway_requests_total") == 2
+    assert recording.value("gateway_upstream_duration_seconds_count") == 2
 
 
-def test_an_error_whose_code_is_0_has_a_code(desk: QueryServer) -> None:
-    assert desk.record(exchange(route=route(), reply=Reply(503, [], b"", code=0)))["gateway.code"] == 0
+def test_an_error_whose_code_is_0_has_a_code(recording: Recording) -> None:
+    assert recording.record(exchange(route=route(), reply=Reply(503, [], b"", code=0)))["gateway.code"] == 0
 
 
-def test_a_refused_exchange(desk: QueryServer) -> None:
+def test_a_refused_exchange(recording: Recording) -> None:
     x = exchange(error=GatewayError(NO_ROUTE), reply=Reply(404, [], b"", code=1005))
-    line = desk.record(x)
+    line = recording.record(x)
     assert (line["gateway.reason"], line["gateway.code"], line["gateway.source"]) == ("no_route", 1005, "gateway")
-    assert desk.value("gateway_rejected_total", reason="no_route", code="1005") == 1
-    assert desk.value("gateway_requests_total", route="-", method="GET", code="404", source="gateway") == 1
+    assert recording.value("gateway_rejected_total", reason="no_route", code="1005") == 1
+    assert recording.value("gateway_requests_total", route="-", method="GET", code="404", source="gateway") == 1
 
 
-def test_an_upstream_that_failed(desk: QueryServer) -> None:
+def test_an_upstream_that_failed(recording: Recording) -> None:
     x = exchange(
         route=route(), upstream_s=0.1, error=GatewayError(UPSTREAM_REFUSED, cause="errno 111"), reply=Reply(503, [], b"", code=1004)
     )
-    assert desk.record(x)["gateway.cause"] == "errno 111"
-    assert desk.value("gateway_upstream_errors_total", upstream="orders", reason="upstream_refused") == 1
-    assert desk.value("gateway_upstream_requests_total") == 0
+    assert recording.record(x)["gateway.cause"] == "errno 111"
+    assert recording.value("gateway_upstream_errors_total", upstream="orders", reason="upstream_refused") == 1
+    assert recording.value("gateway_upstream_requests_total") == 0
 
 
-def test_a_client_that_left(desk: QueryServer) -> None:
-    line = desk.record(exchange(route=route(), outcome="abandoned", error=GatewayError(CLIENT_CLOSED)))
+def test_a_client_that_closed_its_connection(recording: Recording) -> None:
+    line = recording.record(exchange(route=route(), outcome="abandoned", error=GatewayError(CLIENT_CLOSED)))
     assert (line["http.response.status_code"], line["gateway.outcome"]) == (499, "abandoned")
-    assert desk.value("gateway_requests_total", route="orders", method="GET", code="499", source="gateway") == 1
-    assert desk.value("gateway_overhead_seconds_count") == 0
+    assert recording.value("gateway_requests_total", route="orders", method="GET", code="499", source="gateway") == 1
+    assert recording.value("gateway_overhead_seconds_count") == 0
 
 
-def test_a_reply_that_broke_off(desk: QueryServer) -> None:
+def test_a_reply_that_broke_off(recording: Recording) -> None:
     x = served(outcome="cut", error=GatewayError(UPSTREAM_INCOMPLETE))
-    assert desk.record(x)["gateway.reason"] == "upstream_incomplete"
-    assert desk.value("gateway_upstream_errors_total", upstream="orders", reason="upstream_incomplete") == 1
+    assert recording.record(x)["gateway.reason"] == "upstream_incomplete"
+    assert recording.value("gateway_upstream_errors_total", upstream="orders", reason="upstream_incomplete") == 1
 
 
-def test_a_client_that_leaves_is_no_failure_of_the_upstream(desk: QueryServer) -> None:
-    desk.record(served(outcome="abandoned", error=GatewayError(CLIENT_CLOSED)))
-    assert desk.value("gateway_upstream_errors_total") == 0
-    assert desk.value("gateway_rejected_total") == 0
+def test_a_client_that_leaves_is_no_failure_of_the_upstream(recording: Recording) -> None:
+    recording.record(served(outcome="abandoned", error=GatewayError(CLIENT_CLOSED)))
+    assert recording.value("gateway_upstream_errors_total") == 0
+    assert recording.value("gateway_rejected_total") == 0
 
 
-def test_a_look_at_the_limiter_is_no_decision(desk: QueryServer) -> None:
-    line = desk.record(served(looked=True))
-    assert desk.value("gateway_limiter_decisions_total") == 0
+def test_limits_that_were_only_peeked_at_are_no_decision(recording: Recording) -> None:
+    line = recording.record(served(peeked=True))
+    assert recording.value("gateway_limiter_decisions_total") == 0
     assert "gateway.limiter.result" not in line
     assert line["gateway.limiter.remaining"] == 299
 
 
-def test_a_limiter_that_cannot_decide_is_counted(desk: QueryServer) -> None:
-    desk.record(exchange(error=GatewayError(LIMITER_UNAVAILABLE), reply=Reply(503, [], b"", code=1004)))
-    assert desk.value("gateway_limiter_decisions_total", store="redis", result="error") == 1
+def test_a_limiter_that_cannot_decide_is_counted(recording: Recording) -> None:
+    recording.record(exchange(error=GatewayError(LIMITER_UNAVAILABLE), reply=Reply(503, [], b"", code=1004)))
+    assert recording.value("gateway_limiter_decisions_total", store="redis", result="error") == 1
 
 
 def test_an_exchange_in_words_shows_no_key() -> None:
@@ -180,15 +180,15 @@ def test_an_exchange_in_words_shows_no_key() -> None:
     assert repr(x) == f"<Exchange {x.request_id} GET ->"
 
 
-def test_methods_that_a_client_invents_make_no_series(desk: QueryServer) -> None:
+def test_methods_that_a_client_invents_make_no_series(recording: Recording) -> None:
     for method in ("BREW", "WHEN"):
-        desk.recorder.begin()
-        desk.recorder.record(exchange(method=method, reply=Reply(405, [], b"")), 0.0)
-    assert desk.value("gateway_requests_total", route="-", method="other", code="405", source="gateway") == 2
+        recording.recorder.begin()
+        recording.recorder.record(exchange(method=method, reply=Reply(405, [], b"")), 0.0)
+    assert recording.value("gateway_requests_total", route="-", method="other", code="405", source="gateway") == 2
 
 
 def test_no_line_when_access_lines_are_off() -> None:
-    assert QueryServer(access=False).record(served()) == {}
+    assert Recording(access=False).record(served()) == {}
 
 
 MADE_HERE = "gw_" + "Ab1" * 13
@@ -206,11 +206,11 @@ MADE_HERE = "gw_" + "Ab1" * 13
         {"path": f"/v1/{SECRET}", "head_error": GatewayError(NO_ROUTE)},
     ],
 )
-def test_a_path_that_may_hold_a_key_is_not_written(desk: QueryServer, changes: dict[str, Any]) -> None:
-    line = desk.record(exchange(**changes))
+def test_a_path_that_may_contain_a_key_is_not_written(recording: Recording, changes: dict[str, Any]) -> None:
+    line = recording.record(exchange(**changes))
     assert "url.path" not in line
     assert "canary" not in json.dumps(line)
-    (kept,) = desk.errors.records()
+    (kept,) = recording.errors.records()
     assert (kept.path, "canary" in repr(kept)) == (None, False)
 
 
@@ -223,19 +223,19 @@ def test_a_path_that_may_hold_a_key_is_not_written(desk: QueryServer, changes: d
         ("/v1/%67w_orders", "/v1/%67w_orders"),
     ],
 )
-def test_a_key_that_nobody_sent_as_one_is_masked_in_a_path(desk: QueryServer, path: str, shown: str | None) -> None:
-    line = desk.record(exchange(path=path))
+def test_a_key_that_nobody_sent_as_one_is_masked_in_a_path(recording: Recording, path: str, shown: str | None) -> None:
+    line = recording.record(exchange(path=path))
     assert line.get("url.path") == shown
-    (kept,) = desk.errors.records()
+    (kept,) = recording.errors.records()
     assert kept.path == shown
 
 
 def test_an_error_is_kept_with_what_is_known_about_it() -> None:
-    desk = QueryServer(access=False)
+    recording = Recording(access=False)
     x = served(error=GatewayError(UPSTREAM_REFUSED, cause="errno 111"))
     x.reply = Reply(503, [], b"", code=1004)
-    desk.record(x)
-    (kept,) = desk.errors.records()
+    recording.record(x)
+    (kept,) = recording.errors.records()
     assert (kept.at, kept.request_id, kept.trace_id, kept.status, kept.code, kept.method) == (
         *(1_800_000_000.0, x.request_id, x.trace_id),
         *(503, 1004, "GET"),
@@ -260,33 +260,33 @@ def test_an_error_is_kept_with_what_is_known_about_it() -> None:
     ],
 )
 def test_what_can_be_brought_about_in_any_number_is_kept_apart(
-    desk: QueryServer, changes: dict[str, Any], status: int, lane: Lane | None
+    recording: Recording, changes: dict[str, Any], status: int, lane: Lane | None
 ) -> None:
     x = served()
     x.reply = Reply(status, [], b"")
     for name, value in changes.items():
         setattr(x, name, value)
-    desk.record(x)
-    assert [each for each in Lane if list(desk.errors.entries(each))] == ([] if lane is None else [lane])
+    recording.record(x)
+    assert [each for each in Lane if list(recording.errors.entries(each))] == ([] if lane is None else [lane])
 
 
-def test_errors_are_kept_only_where_there_is_a_place_for_them(desk: QueryServer) -> None:
+def test_errors_are_kept_only_where_there_is_a_place_for_them(recording: Recording) -> None:
     x = exchange(reply=Reply(404, [], b""))
-    desk.recorder.begin()
-    Recorder(desk.metrics, AccessLog(Writer(1), lambda: 0.0, enabled=False), "X-Api-Key").record(x, 0.0)
-    assert list(desk.errors.records()) == []
+    recording.recorder.begin()
+    Recorder(recording.metrics, AccessLog(Writer(1), lambda: 0.0, enabled=False), "X-Api-Key").record(x, 0.0)
+    assert list(recording.errors.records()) == []
 
 
-def test_a_bug_is_logged_with_where_it_happened(desk: QueryServer) -> None:
+def test_a_bug_is_logged_with_where_it_happened(recording: Recording) -> None:
     with capture_logs() as lines:
         try:
             raise ZeroDivisionError
         except ZeroDivisionError as bug:
-            desk.recorder.bug(bug, "the-id")
+            recording.recorder.bug(bug, "the-id")
     (line,) = lines
     assert (line["event"], line["request_id"], line["log_level"]) == ("bug", "the-id", "error")
     assert isinstance(line["exc_info"], ZeroDivisionError)
 
 
-def test_a_path_beside_more_keys_than_were_looked_at_is_not_written(desk: QueryServer) -> None:
-    assert "url.path" not in desk.record(exchange(error=GatewayError(KEY_AMBIGUOUS), reply=Reply(401, [], b"", code=1002)))
+def test_a_path_beside_too_many_keys_is_not_written(recording: Recording) -> None:
+    assert "url.path" not in recording.record(exchange(error=GatewayError(KEY_AMBIGUOUS), reply=Reply(401, [], b"", code=1002)))

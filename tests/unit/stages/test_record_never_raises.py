@@ -3,16 +3,16 @@
 import pytest
 from structlog.testing import capture_logs
 
-from tests.unit.stages.test_record import QueryServer, served
+from tests.unit.stages.test_record import Recording, served
 
 
 @pytest.fixture
-def desk() -> QueryServer:
-    return QueryServer()
+def recording() -> Recording:
+    return Recording()
 
 
 @pytest.mark.parametrize("part", ["count", "write", "keep", "log"])
-def test_it_never_raises(desk: QueryServer, part: str) -> None:
+def test_it_never_raises(recording: Recording, part: str) -> None:
     x = served()
     if part == "count":
         x.sent_bytes = "many"  # type: ignore[assignment]
@@ -24,8 +24,8 @@ def test_it_never_raises(desk: QueryServer, part: str) -> None:
         x.outcome, x.answer.target = "cut", 7  # type: ignore[assignment]
     else:
         x.started = "never"  # type: ignore[assignment]
-        desk.recorder.bug = lambda *_: 1 / 0  # type: ignore[assignment, method-assign]
+        recording.recorder.bug = lambda *_: 1 / 0  # type: ignore[assignment, method-assign]
     with capture_logs() as logs:
-        desk.record(x)
+        recording.record(x)
     assert [line["event"] for line in logs] == (["bug"] if part != "log" else [])
-    assert desk.value("gateway_requests_unrecorded_total") == 1
+    assert recording.value("gateway_requests_unrecorded_total") == 1

@@ -4,23 +4,23 @@ from typing import Any
 
 import pytest
 
-from gateway.exchange import Reply
+from gateway.exchange import Reply, ReplySource
 from gateway.kernel.http.response_headers import SHARED, Line
 from gateway.kernel.limits.token_bucket import Decision, WindowState
-from gateway.stages.response_headers import dress
+from gateway.stages.response_headers import response_headers
 from gateway.upstream.call import Answer
 from tests.samples import MINUTE, REQUEST_ID, caller, exchange, route
 
 
 def test_a_stranger_gets_the_request_id_only() -> None:
-    reply = dress(Reply(401, [("Content-Type", "application/json")], b""), exchange(), "X-Request-Id")
+    reply = response_headers(Reply(401, [("Content-Type", "application/json")], b""), exchange(), "X-Request-Id")
     assert reply.fields == [("Content-Type", "application/json"), ("X-Request-Id", REQUEST_ID)]
 
 
-def test_a_known_caller_is_told_what_is_left() -> None:
+def test_a_known_caller_gets_its_remaining_limits() -> None:
     x = exchange()
     x.claim, x.decision = caller().claim, Decision(True, "local", (WindowState(MINUTE, 299, 0.2, 0.0),))
-    assert dress(Reply(200, [], b""), x, "X-Id").fields == [
+    assert response_headers(Reply(200, [], b""), x, "X-Id").fields == [
         ("X-Id", REQUEST_ID),
         ("X-RateLimit-Limit-Minute", "300"),
         ("RateLimit-Policy", '"minute";q=300;w=60'),
@@ -33,11 +33,11 @@ OWN = ("X-Id", REQUEST_ID)
 PRIVACY = (("Vary", "X-Api-Key"), ("Cache-Control", "private"))
 
 
-def dressed(*fields: Line, source: str = "upstream", marks: int = 0, several: bool = False, **more: Any) -> list[Line]:
+def fields_of(*fields: Line, source: ReplySource = "upstream", marks: int = 0, several: bool = False, **more: Any) -> list[Line]:
     x = exchange()
     x.route, x.caller = route(privacy=PRIVACY, own_set=(("X-Own", "1"),), **more), caller(several=several)
     x.answer = Answer(200, [], b"", None, 0, "t", marks)
-    return dress(Reply(200, list(fields), b"", source=source), x, "X-Id", (("X-Nowhere", "1"),)).fields
+    return response_headers(Reply(200, list(fields), b"", source=source), x, "X-Id", (("X-Nowhere", "1"),)).fields
 
 
 @pytest.mark.parametrize(
@@ -50,24 +50,24 @@ def dressed(*fields: Line, source: str = "upstream", marks: int = 0, several: bo
     ],
 )
 def test_what_a_key_has_opened_is_for_its_caller(fields: list[Line], marks: int, several: bool, wanted: list[Line]) -> None:
-    assert dressed(("X-A", "1"), *fields, marks=marks, several=several) == [("X-A", "1"), *wanted, OWN]
+    assert fields_of(("X-A", "1"), *fields, marks=marks, several=several) == [("X-A", "1"), *wanted, OWN]
 
 
-def test_the_gateways_own_replies_have_what_the_route_sets() -> None:
-    assert dressed(source="gateway", marks=SHARED) == [("X-Own", "1"), OWN]
+def test_replies_of_the_gateway_have_the_fields_that_the_route_sets() -> None:
+    assert fields_of(source="gateway", marks=SHARED) == [("X-Own", "1"), OWN]
     x = exchange()
-    assert dress(Reply(404, [], b""), x, "X-Id", (("X-Nowhere", "1"),)).fields == [("X-Nowhere", "1"), OWN]
+    assert response_headers(Reply(404, [], b""), x, "X-Id", (("X-Nowhere", "1"),)).fields == [("X-Nowhere", "1"), OWN]
     x.near = route(own_set=(("X-Own", "1"),))
-    assert dress(Reply(405, [], b""), x, "X-Id", (("X-Nowhere", "1"),)).fields == [("X-Own", "1"), OWN]
+    assert response_headers(Reply(405, [], b""), x, "X-Id", (("X-Nowhere", "1"),)).fields == [("X-Own", "1"), OWN]
 
 
-def test_an_open_route_says_nothing_of_keys() -> None:
+def test_an_open_route_does_not_vary_by_key() -> None:
     x = exchange()
     x.route = route()
-    assert dress(Reply(200, [], b"", source="upstream"), x, "X-Id").fields == [OWN]
+    assert response_headers(Reply(200, [], b"", source="upstream"), x, "X-Id").fields == [OWN]
 
 
-def test_who_left_before_the_answer_is_dressed_alike() -> None:
+def test_a_reply_without_an_answer_has_the_same_fields() -> None:
     x = exchange()
     x.route = route(privacy=PRIVACY)
-    assert dress(Reply(200, [], b"", source="upstream"), x, "X-Id").fields == [*PRIVACY, OWN]
+    assert response_headers(Reply(200, [], b"", source="upstream"), x, "X-Id").fields == [*PRIVACY, OWN]

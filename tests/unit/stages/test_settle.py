@@ -31,21 +31,21 @@ BOTH = [(b"x-bytes", b"5"), (b"content-type", b"application/json")]
 
 
 class Books:
-    """A hold, and what it was told."""
+    """A reservation, and the calls that it received."""
 
     def __init__(self, waits: Awaitable[None] | None = None, leaves: Awaitable[None] | None = None) -> None:
-        self.told: list[object] = []
+        self.calls: list[object] = []
         self.unmeasured: list[str] = []
         self._waits = waits
         self._leaves = leaves
         self.hold = Reservation(POSTINGS, self._settle, self._leave)
 
     def _settle(self, succeeded: bool, amounts: Mapping[str, int]) -> Awaitable[None] | None:
-        self.told.append((succeeded, dict(amounts)))
+        self.calls.append((succeeded, dict(amounts)))
         return self._waits
 
     def _leave(self) -> Awaitable[None] | None:
-        self.told.append("over")
+        self.calls.append("over")
         return self._leaves
 
     async def settle(self, **changes: Any) -> None:
@@ -67,9 +67,9 @@ def reply(status: int = 200, stream: Pieces | None = None) -> Reply:
 async def test_a_status_below_400_is_a_success(status: int, succeeded: bool) -> None:
     books = Books()
     await books.settle(answer=answer(), reply=reply(status))
-    assert books.told == [(succeeded, {"h": 5, "f": 7} if succeeded else {}), "over"]
+    assert books.calls == [(succeeded, {"h": 5, "f": 7} if succeeded else {}), "over"]
     books.conclude(answer=answer(), reply=reply(status))
-    assert len(books.told) == 2
+    assert len(books.calls) == 2
     assert books.unmeasured == []
 
 
@@ -79,7 +79,7 @@ async def test_what_others_have_to_see_is_waited_for() -> None:
     settling = asyncio.ensure_future(books.settle(reply=reply(500)))
     for each in (done, over):
         await asyncio.sleep(0)
-        assert (books.told, settling.done()) == ([(False, {}), "over"], False)
+        assert (books.calls, settling.done()) == ([(False, {}), "over"], False)
         each.set_result(None)
     await settling
 
@@ -87,7 +87,7 @@ async def test_what_others_have_to_see_is_waited_for() -> None:
 async def test_what_the_answer_does_not_say_counts_as_nothing_and_is_noticed() -> None:
     books = Books()
     await books.settle(answer=answer(b"[]", fields=[]), reply=reply())
-    assert (books.told, books.unmeasured) == ([(True, {}), "over"], ["h", "f"])
+    assert (books.calls, books.unmeasured) == ([(True, {}), "over"], ["h", "f"])
 
 
 @pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 304), ("DELETE", 204)])
@@ -95,7 +95,7 @@ async def test_a_reply_that_cannot_have_a_body_need_not_say_anything_there(metho
     books, found = Books(), answer(b"")
     found.status = status
     await books.settle(method=method, answer=found, reply=reply(status))
-    assert (books.told, books.unmeasured) == ([(True, {"h": 5}), "over"], [])
+    assert (books.calls, books.unmeasured) == ([(True, {"h": 5}), "over"], [])
 
 
 async def test_a_coded_body_is_read_and_one_that_cannot_be_is_not() -> None:
@@ -103,7 +103,7 @@ async def test_a_coded_body_is_read_and_one_that_cannot_be_is_not() -> None:
     for body, amounts in ((compress(b'{"bytes":3}'), {"h": 5, "f": 3}), (b"no gzip", {"h": 5})):
         books = Books()
         await books.settle(answer=answer(body, fields=coded), reply=reply())
-        assert books.told == [(True, amounts), "over"]
+        assert books.calls == [(True, amounts), "over"]
 
 
 @pytest.mark.parametrize(
@@ -117,16 +117,16 @@ async def test_a_coded_body_is_read_and_one_that_cannot_be_is_not() -> None:
 async def test_a_body_is_read_in_its_charset(content_type: bytes, body: bytes, amounts: dict[str, int]) -> None:
     books = Books()
     await books.settle(answer=answer(body, fields=[*BOTH, (b"content-type", content_type)]), reply=reply())
-    assert books.told == [(True, amounts), "over"]
+    assert books.calls == [(True, amounts), "over"]
 
 
 async def test_a_streamed_reply_is_judged_at_its_end_and_by_its_head() -> None:
-    for outcome, told in (("answered", (True, {"h": 5})), ("abandoned", (True, {"h": 5})), ("cut", (False, {}))):
+    for outcome, calls in (("answered", (True, {"h": 5})), ("abandoned", (True, {"h": 5})), ("cut", (False, {}))):
         books, stream = Books(), Pieces(b"x")
         await books.settle(answer=answer(stream=stream), reply=reply(stream=stream))
-        assert books.told == []
+        assert books.calls == []
         books.conclude(answer=answer(stream=stream), reply=reply(stream=stream), outcome=outcome)
-        assert books.told == [told, "over"]
+        assert books.calls == [calls, "over"]
 
 
 @pytest.mark.parametrize(
@@ -148,20 +148,20 @@ def test_a_stream_that_breaks_off_costs_nothing_unless_the_client_brought_it_abo
     books, stream = Books(), Pieces(b"x")
     stream.held_s = held_s
     books.conclude(answer=answer(stream=stream), reply=reply(stream=stream), outcome="cut", error=GatewayError(fault))
-    assert books.told == [(charged, {"h": 5} if charged else {}), "over"]
+    assert books.calls == [(charged, {"h": 5} if charged else {}), "over"]
 
 
 def test_an_error_that_breaks_off_costs_nothing_whoever_brought_it_about() -> None:
     books, stream = Books(), Pieces(b"x")
     stream.held_s = 60.0
     books.conclude(answer=answer(stream=stream), reply=reply(500, stream), outcome="cut", error=GatewayError(UPSTREAM_TIMEOUT))
-    assert books.told == [(False, {}), "over"]
+    assert books.calls == [(False, {}), "over"]
 
 
 def test_a_reply_that_is_cut_without_a_stream_costs_nothing() -> None:
     books = Books()
     books.conclude(reply=reply(), outcome="cut", error=GatewayError(SHUTTING_DOWN))
-    assert books.told == [(False, {}), "over"]
+    assert books.calls == [(False, {}), "over"]
 
 
 @pytest.mark.parametrize("handed", [None, False, True])
@@ -169,7 +169,7 @@ def test_who_leaves_early_pays_for_what_the_service_was_handed(handed: bool | No
     """A call that still waits for a connection was not."""
     books, call = Books(), None if handed is None else Call(b"GET", b"/", b"", b"", b"", True, 0, 1.0, 1.0, 1.0, 1.0, 1.0, handed)
     books.conclude(call=call, upstream_s=0.1, outcome="abandoned")
-    assert (books.told, books.unmeasured) == ([(bool(handed), {}), "over"], [])
+    assert (books.calls, books.unmeasured) == ([(bool(handed), {}), "over"], [])
 
 
 def test_the_call_is_over_even_if_its_amount_cannot_be_noticed() -> None:
@@ -180,10 +180,10 @@ def test_the_call_is_over_even_if_its_amount_cannot_be_noticed() -> None:
 
     with pytest.raises(KeyError):
         conclude(exchange(answer=answer(b"[]", fields=[]), reply=reply()), books.hold, fail)
-    assert books.told == ["over"]
+    assert books.calls == ["over"]
 
 
 async def test_nothing_is_settled_without_a_reply() -> None:
     books = Books()
     await books.settle()
-    assert books.told == []
+    assert books.calls == []

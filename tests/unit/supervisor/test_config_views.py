@@ -10,11 +10,11 @@ from aiohttp import web
 
 from gateway import __version__
 from gateway.admin.listener import Admin
-from gateway.config_diff.inventory import Item, Preface, Redactor, things
+from gateway.config_diff.inventory import Item, Preface, Redactor, items_of
 from gateway.observe.node_metrics import NodeMetrics
 from gateway.settings import load_with_origins, parse
 from gateway.supervisor.config_views import configuration_views, masked, origins_of
-from gateway.table.snapshot import Snapshot, draw
+from gateway.table.snapshot import Snapshot, compile_snapshot
 from tests.yaml_files import DIGEST, LEAST
 
 TEXT = """
@@ -33,7 +33,7 @@ NOTHING_ASKED = cast(web.BaseRequest, None)
 
 @pytest.fixture
 def snapshot() -> Snapshot:
-    return draw(parse(LEAST + f"keys: [{{id: k, secret_sha256: {DIGEST}}}]\n"), None, "--upstream")
+    return compile_snapshot(parse(LEAST + f"keys: [{{id: k, secret_sha256: {DIGEST}}}]\n"), None, "--upstream")
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ async def test_the_outline_is_a_thing_a_line_after_the_salt_that_it_was_made_wit
     preface = msgspec.json.decode(first, type=Preface)
     assert (preface.release, len(preface.salt)) == (__version__, 32)
     told = [msgspec.json.decode(line, type=Item) for line in rest]
-    assert told == list(things(snapshot.config, Redactor(bytes.fromhex(preface.salt), at_home=False)))
+    assert told == list(items_of(snapshot.config, Redactor(bytes.fromhex(preface.salt), local=False)))
 
 
 def test_the_effective_configuration_shows_defaults_and_no_secret() -> None:
@@ -87,7 +87,7 @@ async def test_all_of_it_and_where_it_comes_from(admin: Admin, snapshot: Snapsho
 
 async def test_others_get_their_turn_while_many_keys_are_told() -> None:
     keys = "".join(f"- {{id: k{number}, secret_sha256: {number:063}a}}\n" for number in range(1000))
-    snapshot = draw(parse(LEAST + "keys:\n" + keys), None, "--upstream")
+    snapshot = compile_snapshot(parse(LEAST + "keys:\n" + keys), None, "--upstream")
     for path, view in configuration_views(lambda: snapshot).items():
         if path == "/config/origins":
             continue  # says one thing of all of them
@@ -103,7 +103,7 @@ def test_values_of_a_file_have_their_line_and_keys_one_a_file(tmp_path: Path) ->
         LEAST + f"keys:\n- {{id: k, secret_sha256: {DIGEST}}}\n- {{id: l, secret_sha256: {DIGEST[::-1]}}}\n"
     )
     config, origins = load_with_origins(tmp_path / "gateway.yaml", {})
-    told = origins_of(draw(config, origins, "gateway.yaml"))
+    told = origins_of(compile_snapshot(config, origins, "gateway.yaml"))
     assert told["routes[0].match.prefix"] == f"{tmp_path}/gateway.yaml:3:36"
     assert told["routes[0].auth"] == "default"
     assert {path: origin for path, origin in told.items() if path.startswith("keys")} == {"keys": f"{tmp_path}/gateway.yaml:5:3"}

@@ -7,12 +7,12 @@ import pytest
 
 from gateway.net.address import Address
 from gateway.net.listen import bind, spelled
-from gateway.settings.schema.server import Listener
+from gateway.settings.schema.server import ListenerSettings
 from gateway.supervisor.listening_sockets import Sockets, name_of
 
 
-def listener(name: str = "public", address: str = "127.0.0.1:0") -> Listener:
-    return Listener.model_validate({"id": name, "address": address})
+def listener(name: str = "public", address: str = "127.0.0.1:0") -> ListenerSettings:
+    return ListenerSettings.model_validate({"id": name, "address": address})
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from gateway.kernel.health import Findings, Verdict
 from gateway.observe.node_metrics import NodeMetrics
 from gateway.settings import parse
 from gateway.supervisor.status import show, told_targets
-from gateway.table.snapshot import Snapshot, draw
+from gateway.table.snapshot import Snapshot, compile_snapshot
 from tests.clocks import ManualClock
 
 WORKERS = [
@@ -17,7 +17,7 @@ ROUTES = "routes: [{id: r, match: {prefix: /}, upstream: orders}]"
 
 def snapshot(*urls: str, more: str = "") -> Snapshot:
     targets = ", ".join(f'{{url: "{url}"}}' for url in urls)
-    return draw(parse(f"version: 1\nupstreams: [{{id: orders, targets: [{targets}]{more}}}]\n{ROUTES}\n"), None, "gateway.yaml")
+    return compile_snapshot(parse(f"version: 1\nupstreams: [{{id: orders, targets: [{targets}]{more}}}]\n{ROUTES}\n"), None, "gateway.yaml")
 
 
 def series(node: NodeMetrics) -> dict[str, float]:
@@ -33,7 +33,7 @@ def series(node: NodeMetrics) -> dict[str, float]:
 def test_targets_are_told_as_they_are_now() -> None:
     time = ManualClock()
     made = snapshot("http://a", "https://b:8443/base", more=", breaker: {}")
-    row = made.board.upstreams["orders"]
+    row = made.shared_state.upstreams["orders"]
     row.targets[1].ejected_until, row.targets[1].ejected_by, row.targets[1].reason = time.clock.monotonic() + 2.5, 77, UPSTREAM_RESET
     assert told_targets(made, time.clock, WORKERS) == [
         {
@@ -60,7 +60,7 @@ def test_targets_are_told_as_they_are_now() -> None:
 def test_checks_are_told_with_what_came_of_the_last_one() -> None:
     time = ManualClock()
     made = snapshot("http://a", "http://b", more=", health: {path: /healthz}")
-    first, second = made.board.upstreams["orders"].targets
+    first, second = made.shared_state.upstreams["orders"].targets
     first.findings, first.checked_at, first.result = Findings(Verdict.DOWN, 1), 1_800_000_000.25, "upstream_refused"
     second.findings, second.checked_at, second.result = Findings(Verdict.UP, 0), 1_800_000_000.0, 204
     second.ejected_until = time.clock.monotonic() + 1
@@ -73,7 +73,7 @@ def test_checks_are_told_with_what_came_of_the_last_one() -> None:
 def test_a_circuit_is_told_as_it_is_now() -> None:
     time = ManualClock()
     made = snapshot("http://a", more=", breaker: {}")
-    made.board.upstreams["orders"].opens, made.board.upstreams["orders"].open_until = 1, time.clock.monotonic() + 4
+    made.shared_state.upstreams["orders"].opens, made.shared_state.upstreams["orders"].open_until = 1, time.clock.monotonic() + 4
     assert told_targets(made, time.clock, [])[0]["circuit"] == {"state": "open", "left_s": 4.0}
     time.advance(4)
     assert told_targets(made, time.clock, [])[0]["circuit"] == {"state": "half open"}
@@ -86,7 +86,7 @@ def test_metrics_follow_the_targets_of_the_configuration_in_force() -> None:
     show(made, node, time.clock)
     up = 'gateway_upstream_target_up{target="%s",upstream="orders"}'
     assert series(node) == {up % "a:80": 1, up % "b:80": 1, 'gateway_upstream_breaker_open{upstream="orders"}': 0}
-    row = made.board.upstreams["orders"]
+    row = made.shared_state.upstreams["orders"]
     row.targets[1].ejected_until, row.opens = time.clock.monotonic() + 1, 1
     assert series(node) == {up % "a:80": 1, up % "b:80": 0, 'gateway_upstream_breaker_open{upstream="orders"}': 1}
     show(snapshot("http://b", "http://c"), node, time.clock)

@@ -1,10 +1,10 @@
 """table/compile.py: what a configuration says of header fields, decided before any request."""
 
-from gateway.kernel.http.public_urls import PublicOrigin
 from gateway.kernel.http.response_headers import screen
 from gateway.settings import parse
 from gateway.table import Route, RouteTable
 from gateway.table.compile import build_routes
+from gateway.table.public_urls import PublicOrigin
 from tests.samples import Echo
 
 TEXT = """
@@ -90,7 +90,7 @@ def test_what_is_no_routes_has_what_defaults_set() -> None:
     assert own.own_set == (("X-A", "a"), ("Vary", "X-Api-Key"))
 
 
-def test_what_a_route_has_a_rule_for_is_not_said_of_the_client() -> None:
+def test_fields_that_a_route_has_a_rule_for_are_not_added() -> None:
     assert made().unsaid == ()
     assert made("headers: {request: {set: {X-Forwarded-Prefix: /x}, remove: [forwarded]}}").unsaid == ("x-forwarded-prefix:", "forwarded:")
     assert len(made("headers: {request: {remove: [X-Forwarded-*]}}").unsaid) == 5

@@ -71,7 +71,7 @@ def test_what_is_refused(secret: str, organization: str | None, fault: Fault) ->
     assert raised.value.fault is fault
 
 
-def test_visitors_are_told_apart_by_address_and_ipv6_ones_by_network() -> None:
+def test_visitors_are_distinguished_by_address_and_ipv6_ones_by_network() -> None:
     visitors, windows = Visitors(), (MINUTE,)
 
     def bucket(address: str) -> str:

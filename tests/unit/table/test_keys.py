@@ -1,7 +1,7 @@
 """table/keys.py: keys are made when somebody comes with them."""
 
 from gateway.settings import parse
-from gateway.settings.schema.access import Key as KeySetting
+from gateway.settings.schema.access import KeySettings
 from gateway.table import Key
 from gateway.table import keys as module
 from gateway.table.keys import KeyMaker, Made
@@ -35,7 +35,7 @@ def test_a_key_has_a_caller_for_each_of_its_organisations() -> None:
     assert caller.routes == frozenset({"orders.item", "orders.all"})
     assert caller.methods == frozenset({"GET", "HEAD"})
     assert [window.max for window in caller.claim.windows] == [500]
-    assert (caller.claim.cost, caller.look.cost) == (1, 0)
+    assert (caller.claim.cost, caller.peek.cost) == (1, 0)
 
 
 def test_a_key_without_an_organisation_may_do_all_that_nobody_denies() -> None:
@@ -49,7 +49,7 @@ def test_a_key_without_an_organisation_may_do_all_that_nobody_denies() -> None:
 def test_a_key_is_made_once_while_it_is_remembered() -> None:
     made: list[str] = []
 
-    def make(setting: KeySetting) -> Key:
+    def make(setting: KeySettings) -> Key:
         made.append(setting.id)
         return MAKER.make(setting)
 

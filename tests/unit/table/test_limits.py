@@ -43,7 +43,7 @@ for letter in "abcd":
 FOR_ALL = "  - {id: all, max: 9, per: 1h, scope: route}\n- {id: open, match: {path: /open}, upstream: orders, auth: none}\n"
 
 
-class Town:
+class Deployment:
     def __init__(self, config: Config) -> None:
         self.routes = {route.id: route for route in build_routes(config, {"orders": Echo()}, {}).routes}
         maker = KeyMaker(config)
@@ -53,7 +53,7 @@ class Town:
         return self.callers[key][organization]
 
 
-TOWN = Town(parse(CONFIGURATION))
+DEPLOYMENT = Deployment(parse(CONFIGURATION))
 
 
 def claim(route: Route, caller: Caller, method: str = "GET") -> Claim:
@@ -65,38 +65,38 @@ def tags(*claims: Claim) -> set[str]:
 
 
 def test_a_key_meets_the_limits_of_its_plan_and_its_organisation() -> None:
-    caller = TOWN.caller("a1")
+    caller = DEPLOYMENT.caller("a1")
     assert [window.id for window in caller.claim.windows] == ["minute", "organization/minute"]
     assert [window.owner for window in caller.claim.windows] == ["key", "organization"]
     assert caller.claim.keys == (f"{caller.bucket}:minute", f"{caller.organization_bucket}:organization/minute")
-    assert (caller.look.keys, caller.look.windows, caller.look.cost) == (caller.claim.keys, caller.claim.windows, 0)
+    assert (caller.peek.keys, caller.peek.windows, caller.peek.cost) == (caller.claim.keys, caller.claim.windows, 0)
 
 
 def test_keys_of_an_organisation_share_its_buckets_and_not_their_own() -> None:
-    one, other = TOWN.caller("a1"), TOWN.caller("a2")
-    assert one.organization_bucket == other.organization_bucket != TOWN.caller("a2", "initech").organization_bucket
-    assert one.bucket != other.bucket == TOWN.caller("a2", "initech").bucket
+    one, other = DEPLOYMENT.caller("a1"), DEPLOYMENT.caller("a2")
+    assert one.organization_bucket == other.organization_bucket != DEPLOYMENT.caller("a2", "initech").organization_bucket
+    assert one.bucket != other.bucket == DEPLOYMENT.caller("a2", "initech").bucket
     assert [window.id for window in other.claim.windows] == ["organization/team/day", "organization/minute"]
 
 
 def test_a_keys_own_limit_comes_in_place_of_its_plans_in_the_same_bucket_and_others_after_it() -> None:
     own = "limits: [{id: minute, max: 7, per: 1m}, {id: second, max: 6, per: 1s}]"
-    caller = Town(parse(CONFIGURATION.replace("organizations: [acme]}", f"organizations: [acme], {own}}}"))).caller("a1")
+    caller = Deployment(parse(CONFIGURATION.replace("organizations: [acme]}", f"organizations: [acme], {own}}}"))).caller("a1")
     assert [(window.id, window.max) for window in caller.claim.windows] == [("minute", 7), ("second", 6), ("organization/minute", 500)]
-    assert caller.claim.keys[0] == TOWN.caller("a1").claim.keys[0]
+    assert caller.claim.keys[0] == DEPLOYMENT.caller("a1").claim.keys[0]
     assert ("RateLimit-Policy", '"minute";q=7;w=60, "second";q=6;w=1, "organization/minute";q=500;w=60') in caller.claim.fields
-    assert caller.look.windows == caller.claim.windows
+    assert caller.peek.windows == caller.claim.windows
 
 
 def test_a_key_without_organisation_is_its_own() -> None:
-    caller = TOWN.caller("lone")
+    caller = DEPLOYMENT.caller("lone")
     assert caller.claim.keys == (f"{caller.bucket}:organization/team/day",)
 
 
 def test_no_claim_needs_two_tags_and_strangers_have_different_ones() -> None:
-    callers = {name: [TOWN.caller(name, organization) for organization in known] for name, known in TOWN.callers.items()}
+    callers = {name: [DEPLOYMENT.caller(name, organization) for organization in known] for name, known in DEPLOYMENT.callers.items()}
     made = {
-        name: tags(*[claim(route, caller, method) for caller in known for route in TOWN.routes.values() for method in route.methods])
+        name: tags(*[claim(route, caller, method) for caller in known for route in DEPLOYMENT.routes.values() for method in route.methods])
         for name, known in callers.items()
     }
     assert all(len(found) == 1 for found in made.values())
@@ -111,19 +111,19 @@ def test_organisations_that_hang_together_through_others_have_one_tag() -> None:
     )
     organizations = "[{id: a}, {id: b}, {id: c}, {id: d}, {id: e}]"
     text = re.sub(r"organizations:\n(- .*\n)+", f"organizations: {organizations}\n", CONFIGURATION)
-    town = Town(parse(re.sub(r"keys:\n(- .*\n)+", f"keys:\n{keys}", text)))
-    found = [tags(*[caller.claim for caller in town.callers[f"k{n}"].values()]) for n in range(4)]
+    deployment = Deployment(parse(re.sub(r"keys:\n(- .*\n)+", f"keys:\n{keys}", text)))
+    found = [tags(*[caller.claim for caller in deployment.callers[f"k{n}"].values()]) for n in range(4)]
     assert found[0] == found[1] == found[2] != found[3]
 
 
 def test_what_is_shared_by_all_callers_puts_them_under_one_tag() -> None:
-    town = Town(parse(CONFIGURATION + FOR_ALL))
-    open_route = town.routes["open"]
+    deployment = Deployment(parse(CONFIGURATION + FOR_ALL))
+    open_route = deployment.routes["open"]
     visitor = Visitors().find("192.0.2.1", open_route.open_plan, open_route.open_windows, open_route.open_tag)
-    assert tags(visitor.claim, *(claim(town.routes["narrow"], town.caller(name)) for name in town.callers)) == {"all"}
-    shared = {claim(town.routes["narrow"], town.caller(name)).keys[-1] for name in town.callers}
+    assert tags(visitor.claim, *(claim(deployment.routes["narrow"], deployment.caller(name)) for name in deployment.callers)) == {"all"}
+    shared = {claim(deployment.routes["narrow"], deployment.caller(name)).keys[-1] for name in deployment.callers}
     assert shared == {"{all}:route/narrow/all"}
-    assert len({town.caller(name).bucket for name in town.callers}) == 4
+    assert len({deployment.caller(name).bucket for name in deployment.callers}) == 4
 
 
 def test_keys_in_redis_are_each_by_themselves_unless_organisations_have_limits_or_quotas() -> None:
@@ -149,18 +149,18 @@ def test_keys_in_redis_are_each_by_themselves_unless_organisations_have_limits_o
 
 
 def test_a_route_without_a_tariff_claims_what_the_caller_has() -> None:
-    assert TOWN.routes["plain"].tariff is None
+    assert DEPLOYMENT.routes["plain"].tariff is None
 
 
 def test_costs_go_by_method_and_head_costs_what_get_does() -> None:
-    caller = TOWN.caller("a1")
-    assert [claim(TOWN.routes["dear"], caller, method).cost for method in ("GET", "HEAD", "POST", "DELETE")] == [2, 2, 2, 5]
-    assert [claim(TOWN.routes["narrow"], caller, method).cost for method in ("GET", "HEAD", "POST")] == [0, 0, 1]
+    caller = DEPLOYMENT.caller("a1")
+    assert [claim(DEPLOYMENT.routes["dear"], caller, method).cost for method in ("GET", "HEAD", "POST", "DELETE")] == [2, 2, 2, 5]
+    assert [claim(DEPLOYMENT.routes["narrow"], caller, method).cost for method in ("GET", "HEAD", "POST")] == [0, 0, 1]
 
 
 def test_limits_of_a_route_come_on_top_and_hold_for_their_methods() -> None:
-    caller = TOWN.caller("a1")
-    get, head, post = (claim(TOWN.routes["narrow"], caller, method) for method in ("GET", "HEAD", "POST"))
+    caller = DEPLOYMENT.caller("a1")
+    get, head, post = (claim(DEPLOYMENT.routes["narrow"], caller, method) for method in ("GET", "HEAD", "POST"))
     assert [window.id for window in get.windows] == ["minute", "organization/minute", "route/narrow/minute"]
     assert head.windows == get.windows
     assert [window.id for window in post.windows] == [*(window.id for window in get.windows), "route/narrow/posts"]
@@ -169,21 +169,21 @@ def test_limits_of_a_route_come_on_top_and_hold_for_their_methods() -> None:
 
 
 def test_a_claim_is_made_once_and_the_memory_for_them_is_bounded() -> None:
-    tariff = TOWN.routes["narrow"].tariff
+    tariff = DEPLOYMENT.routes["narrow"].tariff
     assert tariff is not None
-    visitors, caller = Visitors(), TOWN.caller("a1")
+    visitors, caller = Visitors(), DEPLOYMENT.caller("a1")
     assert tariff.claim(caller, "GET") is tariff.claim(caller, "GET")
     for number in range(module.MAX_CLAIMS + 1):
         tariff.claim(visitors.find(f"10.0.{number >> 8}.{number & 255}", "p", ()), "GET")
     assert len(tariff._known) <= module.MAX_CLAIMS
 
 
-def test_shadows_come_last_and_replies_do_not_tell_of_them() -> None:
+def test_shadows_come_last_and_replies_do_not_show_them() -> None:
     text = CONFIGURATION.replace(
         "{id: minute, max: 300, per: 1m}", "{id: soon, max: 3, per: 1m, shadow: true}, {id: day, max: 300, per: 1d}"
     )
-    town = Town(parse(text))
-    for made in (town.caller("a1").claim, claim(town.routes["narrow"], town.caller("a1"))):
+    deployment = Deployment(parse(text))
+    for made in (deployment.caller("a1").claim, claim(deployment.routes["narrow"], deployment.caller("a1"))):
         assert made.windows[-1].id == "soon"
-        assert made.keys[-1] == f"{town.caller('a1').bucket}:soon"
+        assert made.keys[-1] == f"{deployment.caller('a1').bucket}:soon"
         assert "soon" not in str(made.fields)

@@ -38,7 +38,7 @@ routes:
 """
 
 
-class Town:
+class Deployment:
     def __init__(self, text: str = CONFIGURATION) -> None:
         config = parse(text)
         maker = KeyMaker(config)
@@ -56,7 +56,7 @@ class Town:
         return made.postings
 
 
-TOWN = Town()
+DEPLOYMENT = Deployment()
 
 
 def named(postings: tuple[Posting, ...]) -> list[tuple[str, str]]:
@@ -65,37 +65,37 @@ def named(postings: tuple[Posting, ...]) -> list[tuple[str, str]]:
 
 def test_a_call_charges_the_quotas_of_its_plan_that_name_its_route_and_method() -> None:
     charged = [(name, "charge") for name in ("jobs", "bytes", "told", "open")]
-    assert named(TOWN.postings("jobs", "POST", "a", "initech")) == charged
-    assert named(TOWN.postings("jobs", "HEAD", "a", "initech")) == [("organization/gold/total", "charge")]
-    assert named(TOWN.postings("jobs", "DELETE", "a", "initech")) == [("open", "release")]
-    assert named(TOWN.postings("rest", "DELETE", "a", "initech")) == []
-    assert named(TOWN.postings("jobs", "POST", "c")) == []
+    assert named(DEPLOYMENT.postings("jobs", "POST", "a", "initech")) == charged
+    assert named(DEPLOYMENT.postings("jobs", "HEAD", "a", "initech")) == [("organization/gold/total", "charge")]
+    assert named(DEPLOYMENT.postings("jobs", "DELETE", "a", "initech")) == [("open", "release")]
+    assert named(DEPLOYMENT.postings("rest", "DELETE", "a", "initech")) == []
+    assert named(DEPLOYMENT.postings("jobs", "POST", "c")) == []
 
 
 def test_concurrency_counts_on_every_route_for_key_and_organisation() -> None:
     both = [("concurrency", "charge"), ("organization/silver/concurrency", "charge")]
-    assert named(TOWN.postings("jobs", "GET", "b")) == named(TOWN.postings("rest", "PUT", "b")) == both
-    assert named(TOWN.postings("rest", "DELETE", "a", "acme")) == [("organization/concurrency", "charge")]
+    assert named(DEPLOYMENT.postings("jobs", "GET", "b")) == named(DEPLOYMENT.postings("rest", "PUT", "b")) == both
+    assert named(DEPLOYMENT.postings("rest", "DELETE", "a", "acme")) == [("organization/concurrency", "charge")]
 
 
 def test_keys_are_those_of_the_owner_and_of_what_is_stored() -> None:
-    caller = TOWN.callers["a"]["acme"]
-    keys = [posting.key for posting in TOWN.postings("jobs", "POST", "a", "acme")]
+    caller = DEPLOYMENT.callers["a"]["acme"]
+    keys = [posting.key for posting in DEPLOYMENT.postings("jobs", "POST", "a", "acme")]
     expected = ["count/jobs", "sum/bytes", "sum/told", "level/open"]
     assert keys == [*(f"{caller.bucket}:{name}" for name in expected), f"{caller.organization_bucket}:concurrency/organization/concurrency"]
 
 
 def test_a_visitor_has_the_quotas_of_the_routes_plan() -> None:
-    route = TOWN.routes["open"]
+    route = DEPLOYMENT.routes["open"]
     visitor = Visitors().find("192.0.2.1", route.open_plan, route.open_windows, route.open_tag)
-    assert [name for name, _ in named(TOWN._of("open", "GET", visitor))] == ["concurrency", "organization/silver/concurrency"]
+    assert [name for name, _ in named(DEPLOYMENT._of("open", "GET", visitor))] == ["concurrency", "organization/silver/concurrency"]
 
 
-def test_a_meter_is_what_the_configuration_says() -> None:
-    jobs, size, told, level, _ = (posting.meter for posting in TOWN.postings("jobs", "POST", "a"))
-    (total, *_) = (posting.meter for posting in TOWN.postings("jobs", "GET", "a"))
+def test_a_meter_is_what_the_configuration_states() -> None:
+    jobs, size, reported, level, _ = (posting.meter for posting in DEPLOYMENT.postings("jobs", "POST", "a"))
+    (total, *_) = (posting.meter for posting in DEPLOYMENT.postings("jobs", "GET", "a"))
     assert (jobs.max, jobs.owner, jobs.monthly, total.owner, total.monthly, size.monthly) == (5, "key", True, "organization", False, True)
-    assert (size.amount, told.amount, jobs.amount) == (Amount(header=b"x-bytes"), Amount(field=("a", "b")), None)
+    assert (size.amount, reported.amount, jobs.amount) == (Amount(header=b"x-bytes"), Amount(field=("a", "b")), None)
     assert (level.lasts_ms, level.monthly, jobs.lasts_ms) == (3_600_000, False, LEASE_MS)
     assert (jobs.fault.code, jobs.fault.message) == (8001, "Limit of encodings exceeded")
     assert (total.fault.code, total.fault.message, total.fault.developer_message) == (4711, "Enough", "Ask.")
@@ -105,17 +105,19 @@ def test_a_meter_is_what_the_configuration_says() -> None:
 
 @pytest.mark.parametrize(("code", "message"), [(8001, "Limit of encodings exceeded"), (4712, "Limit exceeded")])
 def test_a_quota_without_words_has_those_of_its_code(code: int, message: str) -> None:
-    town = Town(CONFIGURATION.replace("code: 8001", f"code: {code}"))
-    assert town.postings("jobs", "POST", "a")[0].meter.fault.message == message
+    deployment = Deployment(CONFIGURATION.replace("code: 8001", f"code: {code}"))
+    assert deployment.postings("jobs", "POST", "a")[0].meter.fault.message == message
 
 
 def test_an_operators_words_for_all_quotas_stay() -> None:
-    town = Town(CONFIGURATION + "errors: {quota_spent: {message: No more, status: 402, links: [{href: 'https://b.example', title: B}]}}\n")
-    jobs = town.postings("jobs", "POST", "a")[0].meter.fault
+    deployment = Deployment(
+        CONFIGURATION + "errors: {quota_spent: {message: No more, status: 402, links: [{href: 'https://b.example', title: B}]}}\n"
+    )
+    jobs = deployment.postings("jobs", "POST", "a")[0].meter.fault
     assert (jobs.status, jobs.code, jobs.message, jobs.links) == (402, 8001, "No more", (Link("https://b.example", "B"),))
 
 
 def test_where_there_are_none_nobody_asks() -> None:
     plain = CONFIGURATION[: CONFIGURATION.index("  quotas:")] + CONFIGURATION[CONFIGURATION.index("- {id: silver") :]
     plain = plain.replace(", concurrency: {key: 2, organization: 3}", "").replace(", concurrency: 9", "")
-    assert {route.tariff for route in Town(plain).routes.values()} == {None}
+    assert {route.tariff for route in Deployment(plain).routes.values()} == {None}

@@ -112,7 +112,7 @@ def test_a_route_without_a_key_beside_others_with_limits_of_their_own() -> None:
     assert answer(table, "GET", "/B/x") == "open"
 
 
-def test_two_routes_that_only_case_or_a_slash_tells_apart_are_as_strict_as_the_stricter() -> None:
+def test_two_routes_that_only_case_or_a_slash_distinguishes_are_as_strict_as_the_stricter() -> None:
     table = RouteTable(
         [opened("/A", id="a", prefix=False), route("/a", id="key"), opened("/b/", id="slash", prefix=False), route("/b", id="b")]
     )
@@ -170,7 +170,7 @@ def test_nothing_leads_to_what_another_route_of_the_service_guards() -> None:
     assert answer(table, "GET", "/public" + "/%2F" * 1500) is MALFORMED_PATH
 
 
-def test_services_are_told_apart_by_where_they_are() -> None:
+def test_services_are_distinguished_by_where_they_are() -> None:
     other = Echo()
     other.id = "other"
     routes = [opened(upstream=other), route("/api", id="api", prefix=True, strip_segments=1)]

@@ -53,7 +53,7 @@ def test_for_each_reading_it_is_who_would_take_it_and_who_lacks_the_method(
     assert {each.route.id: each.serves for each in found if each.route.id != "all"} == expected
 
 
-def test_without_ties_whoever_shares_the_place_is_no_rival(rivals: Rivals) -> None:
+def test_without_ties_whoever_shares_the_position_is_no_rival(rivals: Rivals) -> None:
     assert rivals.of(BY_ID["orders"], "GET", "/v1/orders", ties=False) == []
 
 

@@ -67,7 +67,7 @@ def test_the_most_specific_route_with_the_method_wins(method: str, path: str, ex
         ("DELETE", "/v1/encodings/7%2Fstreams", MALFORMED_PATH),
     ],
 )
-def test_what_has_no_route_says_why(method: str, path: str, fault: object) -> None:
+def test_what_has_no_route_states_why(method: str, path: str, fault: object) -> None:
     with pytest.raises(GatewayError) as raised:
         TABLE.match(method, path)
     assert raised.value.fault is fault

@@ -17,7 +17,7 @@ from gateway.net.pem import PairError
 from gateway.net.write_batch import Outbox
 from gateway.observe.metrics import Metrics
 from gateway.settings import Config, parse
-from gateway.table.snapshot import draw
+from gateway.table.snapshot import compile_snapshot
 from gateway.table.upstreams import Called, build_health_checks, build_upstreams
 from gateway.upstream.circuit_breaker import CircuitBreaker
 from gateway.upstream.target import Target
@@ -51,20 +51,22 @@ def configured(targets: str, more: str = "") -> Config:
 
 def built(targets: str, more: str = "") -> Called:
     config = configured(targets, more)
-    return build_upstreams(config, draw(config, None, "").board, METRICS, Clock(time.monotonic, time.time), Outbox())["orders"]
+    return build_upstreams(config, compile_snapshot(config, None, "").shared_state, METRICS, Clock(time.monotonic, time.time), Outbox())[
+        "orders"
+    ]
 
 
 async def test_names_are_shared_and_known_to_the_next_configuration() -> None:
     config = configured(
         '{url: "http://localhost:3000"}, {url: "http://localhost:3001"}, {url: "http://127.0.0.1:1"}', ", connections: {max_age: 1m}"
     )
-    before, after = draw(config, None, ""), draw(config, None, "")
-    targets = build_upstreams(config, before.board, METRICS, Clock(time.monotonic, time.time), Outbox())["orders"].targets
+    before, after = compile_snapshot(config, None, ""), compile_snapshot(config, None, "")
+    targets = build_upstreams(config, before.shared_state, METRICS, Clock(time.monotonic, time.time), Outbox())["orders"].targets
     assert len({id(target.names) for target in targets}) == 1
-    assert repr(before.board.names) == "<NameMemory 1 names>"
+    assert repr(before.shared_state.names) == "<NameMemory 1 names>"
     found = await targets[0].names.addresses("localhost")
-    after.board.adopt(before.board)
-    known = after.board.names.get("localhost")
+    after.shared_state.adopt(before.shared_state)
+    known = after.shared_state.names.get("localhost")
     assert known is not None
     assert known[0] == found
     assert 54 <= targets[0]._ages.ends_at(0.0) <= 60
@@ -84,7 +86,7 @@ def test_of_several_one_is_chosen() -> None:
     assert [target.target for target in upstream.targets] == ["10.0.1.11:8080", "encoding.internal:8443"]
 
 
-def test_a_breaker_stands_before_one_target_as_before_several() -> None:
+def test_a_breaker_protects_one_target_as_before_several() -> None:
     circuit = built('{url: "http://a:1"}', ", breaker: {}")
     assert repr(circuit) == "<CircuitBreaker closed, 0 failures in a row, before <Target orders a:1, 0 idle, 0 active, 0 pending>>"
     assert isinstance(built('{url: "http://a"}, {url: "http://b"}', ", breaker: {}"), CircuitBreaker)
@@ -104,45 +106,47 @@ async def test_what_happens_to_targets_is_counted_and_logged(refusing_port: int)
         names = [f"127.0.0.1:{refusing_port}/{name}" for name in "ab"]
         assert sum(ejections.labels("orders", name, "upstream_refused").value for name in names) >= 1
         assert METRICS.upstream_breaker_opened.labels("orders").value == 1
-        assert said(lines) >= {"target ejected", "circuit opened"}
+        assert events(lines) >= {"target ejected", "circuit opened"}
         async with await asyncio.start_server(_answer, "127.0.0.1", refusing_port):
             async with asyncio.timeout(5):
-                while not said(lines) >= {"circuit closed", "target is back"}:
+                while not events(lines) >= {"circuit closed", "target is back"}:
                     with contextlib.suppress(GatewayError):
                         await upstream.send(call())
             await upstream.close()
 
 
-async def test_targets_are_checked_where_the_configuration_says_so() -> None:
+async def test_targets_are_checked_where_the_configuration_states_so() -> None:
     health = ", health: {path: /healthz, interval: 100ms, healthy: 1}"
     async with RawBackend(script(reply(status=b"503 Service Unavailable"))) as backend:
         config = configured(f'{{url: "{backend.url}"}}', f"{health}, breaker: {{}}")
-        board, clock = draw(config, None, "").board, Clock(time.monotonic, time.time)
-        upstreams = build_upstreams(config, board, METRICS, clock, Outbox())
-        (rounds,) = build_health_checks(config, upstreams, board, METRICS, clock)
+        shared_state, clock = compile_snapshot(config, None, "").shared_state, Clock(time.monotonic, time.time)
+        upstreams = build_upstreams(config, shared_state, METRICS, clock, Outbox())
+        (rounds,) = build_health_checks(config, upstreams, shared_state, METRICS, clock)
         with capture_logs() as lines:
             rounds.start()
             count = METRICS.upstream_health_checks
             await until(lambda: count.labels("orders", f"127.0.0.1:{backend.port}", "passed").value > 0)
             assert count.labels("orders", f"127.0.0.1:{backend.port}", "failed").value == 1
             await rounds.stop()
-    assert said(lines) >= {"target down", "target up"}
+    assert events(lines) >= {"target down", "target up"}
     unchecked = configured('{url: "http://a"}')
-    assert build_health_checks(unchecked, {}, board, METRICS, clock) == []
+    assert build_health_checks(unchecked, {}, shared_state, METRICS, clock) == []
 
 
-def said(lines: Sequence[Mapping[str, object]]) -> set[object]:
+def events(lines: Sequence[Mapping[str, object]]) -> set[object]:
     return {line["event"] for line in lines}
 
 
-async def test_a_worker_tells_its_connections_by_target() -> None:
+async def test_a_worker_reports_its_connections_by_target() -> None:
     async with RawBackend() as backend:
         config = configured(f'{{url: "{backend.url}"}}, {{url: "{backend.url}/b"}}', ", breaker: {}")
-        upstreams = build_upstreams(config, draw(config, None, "").board, METRICS, Clock(time.monotonic, time.time), Outbox())
+        upstreams = build_upstreams(
+            config, compile_snapshot(config, None, "").shared_state, METRICS, Clock(time.monotonic, time.time), Outbox()
+        )
         await upstreams["orders"].targets[1].send(call())
-        status, told = await connections_query(upstreams)({})
+        status, reported = await connections_query(upstreams)({})
         none, one = {"idle": 0, "active": 0, "pending": 0}, {"idle": 1, "active": 0, "pending": 0}
-        assert (status, msgspec.to_builtins(told)) == (200, {"orders": [none, one]})
+        assert (status, msgspec.to_builtins(reported)) == (200, {"orders": [none, one]})
         await upstreams["orders"].close()
 
 
@@ -154,7 +158,7 @@ def test_files_that_are_of_no_use(tmp_path: Path) -> None:
     with pytest.raises(PairError, match=r"ca\.pem"):
         build_upstreams(
             config.model_copy(update={"upstreams": (upstream,)}),
-            draw(config, None, "").board,
+            compile_snapshot(config, None, "").shared_state,
             METRICS,
             Clock(time.monotonic, time.time),
             Outbox(),

@@ -29,13 +29,13 @@ def meter(kind: Kind, *, monthly: bool = False) -> Meter:
 def test_what_is_used_and_when_some_of_it_is_free_again(
     kind: Kind, monthly: bool, used: int, remaining: int, opens_in_s: float | None, per: str | None
 ) -> None:
-    told = metered(MeterState(meter(kind, monthly=monthly), used, None if per == "ever" else 5.0), ("r",))
-    assert (told.id, told.kind, told.code, told.scope, told.max) == (kind, kind, 8004, "key", 3)
-    assert (told.used, told.remaining, told.opens_in_seconds, told.per) == (used, remaining, opens_in_s, per)
-    assert told.routes == (() if kind == "concurrency" else ("r",))
+    reported = metered(MeterState(meter(kind, monthly=monthly), used, None if per == "ever" else 5.0), ("r",))
+    assert (reported.id, reported.kind, reported.code, reported.scope, reported.max) == (kind, kind, 8004, "key", 3)
+    assert (reported.used, reported.remaining, reported.opens_in_seconds, reported.per) == (used, remaining, opens_in_s, per)
+    assert reported.routes == (() if kind == "concurrency" else ("r",))
 
 
-def test_each_meter_is_told_once_with_the_routes_where_it_is_charged() -> None:
+def test_each_meter_is_reported_once_with_the_routes_where_it_is_charged() -> None:
     count, level = Posting("c", meter("count")), Posting("l", meter("level"))
     release = Posting("l", level.meter, "release")
     both = Metering({("standard", "GET"): (count, level), ("standard", "POST"): (count,)}, {})

@@ -55,10 +55,10 @@ class Counting(LocalLimiter):
 
     def __init__(self) -> None:
         super().__init__(ManualClock().clock)
-        self.asked: list[Claim] = []
+        self.requested: list[Claim] = []
 
     async def decide(self, claim: Claim) -> Decision:
-        self.asked.append(claim)
+        self.requested.append(claim)
         return await super().decide(claim)
 
 
@@ -68,18 +68,18 @@ def caller(name: str) -> Caller:
     return key.callers[None]
 
 
-async def told(limiter: LocalLimiter, name: str) -> Account:
+async def reported(limiter: LocalLimiter, name: str) -> Account:
     one = caller(name)
-    return await Accounts(limiter, list(ROUTES.values())).of(one, await limiter.decide(one.look))
+    return await Accounts(limiter, list(ROUTES.values())).of(one, await limiter.decide(one.peek))
 
 
-async def test_an_account_tells_of_own_limits_and_of_those_on_routes_and_spends_nothing() -> None:
+async def test_an_account_reports_of_own_limits_and_of_those_on_routes_and_spends_nothing() -> None:
     limiter = LocalLimiter(ManualClock().clock)
     tariff = ROUTES["dear"].tariff
     assert tariff is not None
     assert (await limiter.decide(tariff.claim(caller("all"), "DELETE"))).allowed
-    first = await told(limiter, "all")
-    assert await told(limiter, "all") == first
+    first = await reported(limiter, "all")
+    assert await reported(limiter, "all") == first
     assert (first.key, first.organization, first.plan) == ("all", "acme", "standard")
     assert [(each.id, each.name, each.scope, each.used, each.remaining, each.burst, each.max) for each in first.limits] == [
         ("minute", "Minute", "key", 5, 10, 15, 30),
@@ -95,42 +95,42 @@ async def test_an_account_tells_of_own_limits_and_of_those_on_routes_and_spends_
 
 
 async def test_methods_stand_with_limits_of_routes_only() -> None:
-    written = msgspec.json.decode(msgspec.json.encode(await told(LocalLimiter(ManualClock().clock), "all")))
+    written = msgspec.json.decode(msgspec.json.encode(await reported(LocalLimiter(ManualClock().clock), "all")))
     assert "methods" not in written["limits"][0]
     assert "methods" in written["routes"][0]["limits"][0]
 
 
-async def test_of_routes_only_what_the_caller_may_use_is_told() -> None:
+async def test_of_routes_only_what_the_caller_may_use_is_reported() -> None:
     limiter = Counting()
-    assert (await told(limiter, "narrow")).routes == []
-    assert [claim.cost for claim in limiter.asked] == [0]
-    (dear,) = (await told(limiter, "reader")).routes
+    assert (await reported(limiter, "narrow")).routes == []
+    assert [claim.cost for claim in limiter.requested] == [0]
+    (dear,) = (await reported(limiter, "reader")).routes
     assert (dict(dear.cost), [each.id for each in dear.limits]) == ({"GET": 1, "HEAD": 1}, ["route/dear/second"])
 
 
-async def test_all_routes_are_one_look_which_is_known_the_next_time() -> None:
+async def test_all_routes_are_one_lookup_which_is_known_the_next_time() -> None:
     limiter, one = Counting(), caller("all")
     accounts = Accounts(limiter, list(ROUTES.values()))
-    own = await limiter.decide(one.look)
+    own_decision = await limiter.decide(one.peek)
     for _ in range(2):
-        await accounts.of(one, own)
-    assert limiter.asked == [one.look, limiter.asked[1], limiter.asked[1]]
+        await accounts.of(one, own_decision)
+    assert limiter.requested == [one.peek, limiter.requested[1], limiter.requested[1]]
 
 
-async def test_quotas_and_concurrency_are_told_and_not_charged() -> None:
+async def test_quotas_and_concurrency_are_reported_and_not_charged() -> None:
     limiter, one = LocalLimiter(ManualClock().clock), caller("metered")
     tariff = ROUTES["dear"].tariff
     assert tariff is not None
     assert (await limiter.decide(tariff.claim(one, "GET"))).allowed
-    first = await told(limiter, "metered")
-    assert await told(limiter, "metered") == first
+    first = await reported(limiter, "metered")
+    assert await reported(limiter, "metered") == first
     assert [(each.id, each.used, each.remaining, each.routes) for each in first.quotas] == [
         ("orders", 1, 8, ("plain", "dear")),
         ("concurrency", 1, 3, ()),
         ("organization/metered/live", 1, 1, ("dear",)),
     ]
-    assert [each.id for each in (await told(limiter, "releasing")).quotas] == ["concurrency"]
-    assert (await told(limiter, "all")).quotas == []
+    assert [each.id for each in (await reported(limiter, "releasing")).quotas] == ["concurrency"]
+    assert (await reported(limiter, "all")).quotas == []
 
 
 async def test_a_quota_is_found_by_its_id_and_concurrency_is_none() -> None:
@@ -140,7 +140,7 @@ async def test_a_quota_is_found_by_its_id_and_concurrency_is_none() -> None:
     assert found == [f"{one.bucket}:count/orders", f"{one.organization_bucket}:level/organization/metered/live", None, None]
 
 
-def test_looks_are_kept_in_bounded_memory() -> None:
+def test_lookups_are_kept_in_bounded_memory() -> None:
     accounts, visitors = Accounts(Counting(), list(ROUTES.values())), Visitors()
     for number in range(MAX_CLAIMS + 10):
         accounts.own_buckets(visitors.find(f"10.0.{number >> 8}.{number & 255}", "p", ()))

@@ -81,7 +81,7 @@ def test_an_error_too_large_to_be_read_keeps_its_code_and_texts() -> None:
 
 
 @pytest.mark.parametrize("more", [b'"a",' * 6000 + b"0", b"0," * 200_000 + b"0"], ids=["strings", "bytes"])
-def test_an_error_of_more_than_can_be_looked_at_is_told_without_it(more: bytes) -> None:
+def test_an_error_of_more_than_can_be_peeked_at_is_reported_without_it(more: bytes) -> None:
     failed = _adopt(b'{"requestId":"a","status":"SUCCESS","data":{"result":{"message":"m"}},"more":[%b]}' % more, 422)
     assert json.loads(failed.body)["data"]["message"] == "m"
     assert "more" not in json.loads(failed.body)
@@ -122,7 +122,7 @@ def test_a_bad_status_wins_over_success(data: bytes, message: str) -> None:
     assert adopted.body.endswith(b',"more":{"a":1e400}}')
 
 
-def test_members_that_cannot_be_told_apart() -> None:
+def test_members_that_cannot_be_distinguished() -> None:
     text = b'{"requestId":"a","status":"SUCCESS","data":{},"\\ud800":1}'
     assert probe(text)
     assert adopt(text, REQUEST_ID, 200, "general", [], message_ids(REQUEST_ID)) is None

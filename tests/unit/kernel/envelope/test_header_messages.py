@@ -95,6 +95,6 @@ def test_what_stands_between_warnings_costs_its_length(between: str) -> None:
     assert time.process_time() - began < 1
 
 
-def test_of_endless_warnings_the_first_are_told() -> None:
+def test_of_endless_warnings_the_first_are_reported() -> None:
     found = _read(("Warning", ", ".join(['299 - "say \\"a\\\\\\""'] * 50)))
     assert [message["text"] for message in found] == ['say "a\\"'] * MOST_NOTICES

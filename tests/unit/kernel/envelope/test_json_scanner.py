@@ -38,7 +38,7 @@ def test_valid(text: bytes, step: int) -> None:
 
 
 @EACH
-def test_one_byte_wrong_at_any_place(text: bytes) -> None:
+def test_one_byte_wrong_at_any_position(text: bytes) -> None:
     for at in range(0, len(text), len(text) // 7):
         for wrong in (b"\x00", b"\xff", b'"', b"]"):
             broken = text[:at] + wrong + text[at + 1 :]

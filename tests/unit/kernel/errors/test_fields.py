@@ -22,13 +22,13 @@ def test_a_path_is_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "field"),
+    ("part", "field"),
     [
         (["body", "a", 0, "b"], "a.0.b"), (["body"], ""), ([], ""), ([{"key": "a"}, {"key": 1}, {"x": 1}, None, 10**9, -1], "a.1"), ("a", "a"), (7, ""), (None, ""), ({"a": 1}, ""),
     ],
 )  # fmt: skip
-def test_a_list_of_steps(place: object, field: str) -> None:
-    assert field_of({"path": place}, FIELDS) == field
+def test_a_list_of_steps(part: object, field: str) -> None:
+    assert field_of({"path": part}, FIELDS) == field
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def test_several() -> None:
 
 
 @pytest.mark.parametrize(
-    ("label", "told"),
+    ("label", "reported"),
     [("Bad Request", "Bad Request"), ("com.x#NotFound", "NotFound"), ("java.lang.Secret", ""), ("App\\Secret", ""), ("404", ""), ("error", ""), ("https://x", ""), (7, ""), (None, "")],
 )  # fmt: skip
-def test_plain(label: object, told: str) -> None:
-    assert plain(label) == told
+def test_plain(label: object, reported: str) -> None:
+    assert plain(label) == reported

@@ -9,7 +9,7 @@ from gateway.kernel.errors.translate import Translation, translate
 from gateway.kernel.faults import Detail, Link
 
 
-def told(value: object, status: int = 400) -> Translation:
+def reported(value: object, status: int = 400) -> Translation:
     body = value if isinstance(value, bytes) else json.dumps(value).encode()
     return translate(status, b"application/problem+json", body, "general")
 
@@ -64,7 +64,7 @@ def told(value: object, status: int = 400) -> Translation:
     ],
 )  # fmt: skip
 def test_forms(value: object, message: str, developer_message: str, details: list[tuple[str, str | None]]) -> None:
-    translation = told(value)
+    translation = reported(value)
     assert (translation.message, translation.developer_message) == (message, developer_message)
     assert [(detail.text, detail.field) for detail in translation.details] == details
     assert translation.code == 1001
@@ -90,14 +90,14 @@ def test_forms(value: object, message: str, developer_message: str, details: lis
 )
 @pytest.mark.parametrize("status", [400, 422])
 def test_a_missing_field_is_1000(value: object, status: int) -> None:
-    translation = told(value, status)
+    translation = reported(value, status)
     assert translation.code == 1000
     assert "name" in [str(detail.field or detail.text.split()[0]).lower() for detail in translation.details]
 
 
 def test_a_missing_field_is_1000_for_validation_only() -> None:
-    assert told({"errors": ["name is required"]}, 404).code == 1001
-    assert told({"errors": ["name is required"]}, 500).code == 1004
+    assert reported({"errors": ["name is required"]}, 404).code == 1001
+    assert reported({"errors": ["name is required"]}, 500).code == 1004
 
 
 @pytest.mark.parametrize(
@@ -116,16 +116,16 @@ def test_a_missing_field_is_1000_for_validation_only() -> None:
     ],
 )  # fmt: skip
 def test_links(value: object, links: list[tuple[str, str]]) -> None:
-    assert told(value).links == tuple(Link(*link) for link in links)
+    assert reported(value).links == tuple(Link(*link) for link in links)
 
 
 def test_not_without_bound() -> None:
     nested: Any = {"message": "m"}
     for _ in range(50):
         nested = {"error": nested, "message": "outer", "errors": [[[[[["deep"]]]]]]}
-    assert told(nested).message == "outer"
-    many = told({"errors": [{"message": "x" * 2100, "field": f"f{i}" * 60} for i in range(105)]})
+    assert reported(nested).message == "outer"
+    many = reported({"errors": [{"message": "x" * 2100, "field": f"f{i}" * 60} for i in range(105)]})
     assert len(many.details) == 100
     assert all(len(detail.text) <= 2000 and len(detail.field or "") <= 200 for detail in many.details)
     assert len(many.developer_message) <= 2000
-    assert told({"errors": ["same"] * 500}).details == (Detail("same"),)
+    assert reported({"errors": ["same"] * 500}).details == (Detail("same"),)

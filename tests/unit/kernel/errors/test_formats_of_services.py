@@ -1,4 +1,7 @@
-"""kernel/errors/formats.py: what services send whose errors are known, each as a client is told. Nothing below says "se cret"."""
+"""kernel/errors/formats.py: what services send whose errors are known, each as a client is told.
+
+Nothing below says "se cret".
+"""
 
 import json
 
@@ -7,7 +10,7 @@ import pytest
 from gateway.kernel.errors.translate import Translation, translate
 
 
-def told(value: object, status: int = 400) -> Translation:
+def reported(value: object, status: int = 400) -> Translation:
     return translate(status, b"application/json", json.dumps(value).encode(), "general")
 
 
@@ -115,7 +118,7 @@ def told(value: object, status: int = 400) -> Translation:
     ],
 )  # fmt: skip
 def test_of_many_services(name: str, value: object, message: str, details: list[tuple[str, str | None]]) -> None:
-    translation = told(value)
+    translation = reported(value)
     assert translation.message == message
     assert [(detail.text, detail.field) for detail in translation.details] == details
     assert "se cret" not in str(translation)
@@ -135,14 +138,14 @@ def test_of_many_services(name: str, value: object, message: str, details: list[
     ],
 )  # fmt: skip
 def test_forms_in_forms(value: object, details: list[tuple[str, str | None]]) -> None:
-    assert [(detail.text, detail.field) for detail in told(value).details] == details
+    assert [(detail.text, detail.field) for detail in reported(value).details] == details
 
 
 def test_fields_have_dots_at_any_depth() -> None:
     value: object = ["leaf text"]
     for name in reversed([f"f{n}" for n in range(20)]):
         value = {name: value}
-    (detail,) = told({"errors": value}).details
+    (detail,) = reported({"errors": value}).details
     assert detail.field == ".".join([f"f{n}" for n in range(20)])
 
 
@@ -155,13 +158,13 @@ def test_fields_have_dots_at_any_depth() -> None:
         {"message": "m", "errors": [{"message": "x", "field": "f", "context": {"label": "Jane Doe"}, "input": "Jane Doe"}]},
     ],
 )
-def test_what_was_sent_is_not_told(value: object) -> None:
-    assert "Jane" not in str(told(value)) or (isinstance(value, dict) and "id" in value)
-    assert "Jane Doe" not in [detail.text for detail in told(value).details]
+def test_what_was_sent_is_not_reported(value: object) -> None:
+    assert "Jane" not in str(reported(value)) or (isinstance(value, dict) and "id" in value)
+    assert "Jane Doe" not in [detail.text for detail in reported(value).details]
 
 
 def test_no_more_than_a_hundred_details() -> None:
-    assert len(told([{"message": f"m{n}", "fields": [f"a{n}", f"b{n}", f"c{n}"]} for n in range(90)]).details) == 100
+    assert len(reported([{"message": f"m{n}", "fields": [f"a{n}", f"b{n}", f"c{n}"]} for n in range(90)]).details) == 100
 
 
 @pytest.mark.parametrize(
@@ -175,4 +178,4 @@ def test_no_more_than_a_hundred_details() -> None:
     ids=["lists", "members", "unfit", "fields"],
 )
 def test_a_large_error_costs_little(value: object) -> None:
-    assert len(told(value).details) <= 100
+    assert len(reported(value).details) <= 100

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.kernel.http.caching import PRIVATE, VARY, kept_apart, private, varying
 
-OWN = ((VARY, "X-Api-Key"), PRIVATE)
+OWN_LINES = ((VARY, "X-Api-Key"), PRIVATE)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_reply_is_kept_apart() -> None:
         ("Cache-Control", "max-age=5"),
         ("CDN-Cache-Control", "max-age=9"),
     ]
-    assert kept_apart(lines, OWN, "X-Tenant-Org-Id") == [
+    assert kept_apart(lines, OWN_LINES, "X-Tenant-Org-Id") == [
         ("X-A", "1"),
         ("Vary", "Accept, Origin, X-Api-Key, X-Tenant-Org-Id"),
         ("Cache-Control", "private, max-age=5"),
@@ -66,7 +66,7 @@ def test_a_reply_is_kept_apart() -> None:
 
 def test_a_service_that_shares_is_believed() -> None:
     lines = [("Cache-Control", "public, s-maxage=5"), ("CDN-Cache-Control", "max-age=9")]
-    assert kept_apart(lines, OWN, "") == [
+    assert kept_apart(lines, OWN_LINES, "") == [
         ("Vary", "X-Api-Key"),
         ("CDN-Cache-Control", "max-age=9"),
         ("Cache-Control", "public, s-maxage=5"),
@@ -75,17 +75,17 @@ def test_a_service_that_shares_is_believed() -> None:
 
 def test_what_an_operator_has_decided_stands() -> None:
     lines = [("Cache-Control", "public, max-age=5"), ("Surrogate-Control", "max-age=9")]
-    assert kept_apart(lines, OWN[:1], "") == [
+    assert kept_apart(lines, OWN_LINES[:1], "") == [
         ("Vary", "X-Api-Key"),
         ("Surrogate-Control", "max-age=9"),
         ("Cache-Control", "public, max-age=5"),
     ]
-    assert kept_apart([], OWN[:1], "") == [("Vary", "X-Api-Key")]
+    assert kept_apart([], OWN_LINES[:1], "") == [("Vary", "X-Api-Key")]
 
 
 def test_values_of_any_length_are_read_in_time() -> None:
     began = time.process_time()
     for value in ('a="' + "x" * 60_000, 'a="\\"' * 10_000, "a=," * 20_000, "public," * 8_000, " " * 60_000):
-        (_, (_, control)) = kept_apart([("Vary", "Accept," * 8_000), ("Cache-Control", value)], OWN, "")
+        (_, (_, control)) = kept_apart([("Vary", "Accept," * 8_000), ("Cache-Control", value)], OWN_LINES, "")
         assert control.startswith("private")
     assert time.process_time() - began < 1

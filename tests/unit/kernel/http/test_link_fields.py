@@ -35,7 +35,7 @@ def test_fields_stay_as_they_are(value: str) -> None:
         '</a>; title="&lt;img src=x onerror=alert(1)&gt;"', '</a>; title="x=1 onerror=alert(1) &lt;b onerror=1"', "<https://x/?password=s3cret>",
     ],
 )  # fmt: skip
-def test_links_that_run_or_tell_are_dropped(link: str) -> None:
+def test_links_that_run_code_or_reveal_the_service_are_dropped(link: str) -> None:
     assert safe_links(link) == ""
     assert safe_links(f"{link}, </next>; rel=next, {link}") == "</next>; rel=next"
 

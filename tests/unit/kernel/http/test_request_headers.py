@@ -44,7 +44,7 @@ def test_fields_that_are_not_a_clients_to_send_stay(name: bytes) -> None:
         b"Akamai-Client-Ip", b"CF-Visitor", b"AJP_eppn", b"X-Cf-Forwarded-Url", b"X-User-Id_", b"Forwarded-", b"X_Caller_Id.",
     ],
 )  # fmt: skip
-def test_no_client_says_whom_another_proxy_has_recognised(name: bytes) -> None:
+def test_no_client_names_the_caller_that_another_proxy_has_authenticated(name: bytes) -> None:
     assert not FieldFilter([])[name]
 
 
@@ -87,7 +87,7 @@ def test_a_family_of_names_stays() -> None:
         (["/\udcff"], ""),
     ],
 )
-def test_the_prefix_that_proxies_tell(values: list[str], path: str) -> None:
+def test_the_prefix_that_proxies_send(values: list[str], path: str) -> None:
     assert forwarded_prefix(values) == path
 
 

@@ -184,7 +184,7 @@ def test_the_memory_for_names_is_bounded() -> None:
         (b"x-a", 0),
     ],
 )
-def test_what_needs_a_second_look_is_marked(name: bytes, mark: int) -> None:
+def test_what_needs_a_second_check_is_marked(name: bytes, mark: int) -> None:
     assert _screen((name, b"v")).marks == mark
     assert _screen((name, b"v"), removed=frozenset({name})).marks == 0
 

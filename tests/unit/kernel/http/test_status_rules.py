@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.kernel.http.response_headers import JSON_TYPE
-from gateway.kernel.http.status_rules import CHALLENGE, RETRY_SHORTLY, completed
+from gateway.kernel.http.status_rules import CHALLENGE, RETRY_SHORTLY, completed, has_body
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,11 @@ def test_an_error_has_what_its_status_needs(status: int, line: tuple[str, str] |
     if line is not None:
         own = [(line[0].lower(), "own")]
         assert completed(own, status, ("GET",)) == own
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "expected"),
+    [("GET", 200, True), ("GET", 404, True), ("HEAD", 200, False), ("GET", 204, False), ("GET", 205, False), ("GET", 304, False)],
+)
+def test_whether_a_reply_may_have_a_body(method: str, status: int, expected: bool) -> None:
+    assert has_body(method, status) is expected

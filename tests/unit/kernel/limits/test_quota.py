@@ -42,7 +42,7 @@ ALL = (
 
 
 @pytest.mark.parametrize(
-    ("moment", "turns"),
+    ("moment", "turns_over"),
     [
         ("2026-01-31T23:59:59", "2026-02-01T00:00:00"),
         ("2024-02-29T00:00:00", "2024-03-01T00:00:00"),
@@ -50,10 +50,10 @@ ALL = (
         ("2026-12-31T23:59:59", "2027-01-01T00:00:00"),
     ],
 )
-def test_months_are_those_of_the_calendar(moment: str, turns: str) -> None:
+def test_months_are_those_of_the_calendar(moment: str, turns_over: str) -> None:
     month = month_of(unix(moment))
-    assert end_of(month) == unix(turns)
-    assert month_of(unix(turns)) == month + 1
+    assert end_of(month) == unix(turns_over)
+    assert month_of(unix(turns_over)) == month + 1
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_month_begins_anew_and_a_clock_that_goes_back_begins_none(
     assert carried(7, written, monthly, month) == expected
 
 
-def test_a_spent_meter_says_when_it_opens() -> None:
+def test_a_spent_meter_states_when_it_opens() -> None:
     wall_s, month = float(unix("2026-11-30T23:59:00")), month_of(unix("2026-11-30T23:59:00"))
     count, level = ALL[0].meter, ALL[2].meter
     assert state(count, 5, 0.0, wall_s, month) == MeterState(count, 5, 60.0)
@@ -86,7 +86,7 @@ def test_a_failed_call_gives_back_what_it_took_and_where_it_took_it() -> None:
     assert refunds((posting("count"), posting("level", "release")), "u", 24_300) == [MeterUpdate("k/count", "refund")]
 
 
-def test_a_successful_call_adds_what_it_says_and_releases() -> None:
+def test_a_successful_call_adds_what_it_states_and_releases() -> None:
     assert reports(ALL, {"sum": 12, "count": 3}) == [MeterUpdate("k/sum", "add", 12, 1)]
     assert reports(ALL, {"sum": 0}) == reports(ALL, {}) == []
     assert reports((posting("sum"), posting("level", "release")), {"sum": 1}) == [
@@ -103,17 +103,17 @@ def test_every_call_leaves() -> None:
     assert leavings(ALL, "u") == [MeterUpdate("k/concurrency", "drop", unit="u")]
 
 
-def test_a_hold_is_settled_and_ended_once() -> None:
-    told: list[object] = []
+def test_a_reservation_is_committed_and_released_once() -> None:
+    reported: list[object] = []
 
     def settle(succeeded: bool, amounts: Mapping[str, int]) -> None:
-        told.append((succeeded, amounts))
+        reported.append((succeeded, amounts))
 
-    hold = Reservation(ALL, settle, lambda: told.append("over"))
+    hold = Reservation(ALL, settle, lambda: reported.append("over"))
     assert hold.open
     hold.settle(True, {"sum": 1})
     assert not hold.open
     hold.settle(False, {})
     hold.end()
     hold.end()
-    assert told == [(True, {"sum": 1}), "over"]
+    assert reported == [(True, {"sum": 1}), "over"]

@@ -7,7 +7,7 @@ MINUTE = Window("minute", 300, 60_000_000, "Minute")
 ODD = Window("burst", 5, 500_000, None)
 
 
-def test_no_limit_says_nothing() -> None:
+def test_no_limit_states_nothing() -> None:
     assert limit_fields(()) == ()
     assert remaining_fields(()) == []
     assert retry_after_s(()) == 1

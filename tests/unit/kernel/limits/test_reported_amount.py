@@ -26,7 +26,7 @@ FIELD = Amount(field=("output", "bytes"))
         ([], None),
     ],
 )
-def test_a_field_is_a_whole_number_or_says_nothing(values: list[bytes], amount: int | None) -> None:
+def test_a_field_is_a_whole_number_or_states_nothing(values: list[bytes], amount: int | None) -> None:
     assert amount_in_header([(b"x-other", b"7"), *((b"x-bytes", value) for value in values)], HEADER) == amount
 
 
@@ -50,5 +50,5 @@ def test_a_field_is_a_whole_number_or_says_nothing(values: list[bytes], amount: 
         (b"", None),
     ],
 )
-def test_a_member_of_the_json_is_a_whole_number_or_says_nothing(body: bytes, amount: int | None) -> None:
+def test_a_member_of_the_json_is_a_whole_number_or_states_nothing(body: bytes, amount: int | None) -> None:
     assert amount_in_body(body, FIELD) == amount

@@ -53,7 +53,7 @@ def test_remaining_counts_down_to_nothing() -> None:
     assert left == [(2, 1.0, 0.0), (1, 2.0, 0.0), (0, 3.0, 0.0)]
 
 
-def test_a_refused_call_costs_nothing_and_says_when_it_fits() -> None:
+def test_a_refused_call_costs_nothing_and_states_when_it_fits() -> None:
     tats_us = spend(MINUTE, 300)
     answer, kept = ask(tats_us, (MINUTE,), now_us=NOW + 50_000)
     assert kept == tats_us
@@ -77,7 +77,7 @@ def test_after_any_idle_time_a_bucket_is_full_once() -> None:
         assert not decide(again, (MINUTE,), 1, NOW + idle_us)[0]
 
 
-def test_a_cost_is_looked_at_before_it_is_taken() -> None:
+def test_a_cost_is_peeked_at_before_it_is_taken() -> None:
     tats_us = spend(MINUTE, 298)
     answer, kept = ask(tats_us, (MINUTE,), cost=3)
     assert (answer.allowed, kept) == (False, tats_us)
@@ -91,7 +91,7 @@ def test_a_cost_above_max_never_fits() -> None:
     assert (answer.allowed, answer.states[0].remaining, answer.states[0].retry_s) == (False, 0, 0.2)
 
 
-def test_a_cost_of_nothing_looks() -> None:
+def test_a_cost_of_zero_peeks() -> None:
     tats_us = spend(MINUTE, 300)
     answer, kept = ask(tats_us, (MINUTE,), cost=0)
     assert (answer.allowed, kept) == (True, tats_us)
@@ -189,15 +189,15 @@ class TestShadows:
     FEW = Window("few", 2, 60_000_000, "Minute", shadow=True)
     NONE = Window("none", 1, 60_000_000, None, shadow=True)
 
-    def test_they_refuse_nothing_and_tell_what_they_would_have(self) -> None:
-        tats_us, told = [0, 0, 0], []
+    def test_they_refuse_nothing_and_report_what_they_would_have(self) -> None:
+        tats_us, reported = [0, 0, 0], []
         for _ in range(4):
             answer, kept = ask(tats_us, (MINUTE, self.FEW, self.NONE))
             assert answer.allowed
             assert [state.window for state in answer.states] == [MINUTE]
             tats_us = [abs(tat_us) for tat_us in kept]
-            told.append([window.id for window in answer.shadows])
-        assert told == [[], ["none"], ["few", "none"], ["few", "none"]]
+            reported.append([window.id for window in answer.shadows])
+        assert reported == [[], ["none"], ["few", "none"], ["few", "none"]]
 
     def test_each_counts_what_it_alone_would_have_let_through(self) -> None:
         _, kept = ask([0, 0, NOW + 60_000_000], (MINUTE, self.FEW, self.NONE))
@@ -217,7 +217,7 @@ class TestShadows:
     def test_one_that_lies_too_far_ahead_is_brought_back(self) -> None:
         assert ask([0, NOW + 10**12], (MINUTE, self.FEW), cost=0)[1] == [0, NOW + 60_000_000]
 
-    def test_a_look_is_none_of_theirs(self) -> None:
+    def test_a_peek_does_not_count_for_them(self) -> None:
         assert ask([NOW + 60_000_000], (self.NONE,), cost=0)[0].shadows == ()
 
     def test_they_come_last(self) -> None:

@@ -22,7 +22,7 @@ def routes(text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("organizations: [{id: o, limits: [{id: a, max: 1, per: 1s}, {id: a, max: 2, per: 1m}]}]", "4:65 organizations[0].limits[1].id: `a` is the id of another limit of this organization"),
         ("organizations: [{id: o, limits: [{id: a, max: 1, per: 1s, scope: key}]}]", "4:66 organizations[0].limits[0].scope: `organization` is wanted here"),
@@ -32,8 +32,8 @@ def routes(text: str) -> str:
         ("plans: [{id: p, limits: [{id: a, max: 1, per: 1s, methods: [GET]}]}]", "4:51 plans[0].limits[0].methods: unknown key; known here: `id`, `max`, `per`, `guarantee`, `shadow`, `on_failure`, `scope`"),
     ],
 )  # fmt: skip
-def test_limits_of_plans_and_organisations(text: str, said: str) -> None:
-    assert added(text) == [said]
+def test_limits_of_plans_and_organisations(text: str, message: str) -> None:
+    assert added(text) == [message]
 
 
 PLANS = "plans: [{id: p, limits: [{id: minute, max: 3, per: 1m}, {id: day, max: 9, per: 1d, scope: organization}]}]"
@@ -44,7 +44,7 @@ def own(limits: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("limits", "said"),
+    ("limits", "message"),
     [
         ("[{id: a, max: 1, per: 1s}, {id: a, max: 2, per: 1h}]", "5:146 keys[0].limits[1].id: `a` is the id of another limit of this key"),
         ("[{id: a, max: 1, per: 1s, scope: organization}]", "5:147 keys[0].limits[0].scope: `key` is wanted here"),
@@ -53,8 +53,8 @@ def own(limits: str) -> str:
         ("[{id: minute, max: 1, per: 1m, shadow: true}]", "5:153 keys[0].limits[0].shadow: in place of `minute` of plan `p` it would leave the key without that limit; choose another id"),
     ],
 )  # fmt: skip
-def test_limits_of_keys(limits: str, said: str) -> None:
-    assert added(own(limits)) == [said]
+def test_limits_of_keys(limits: str, message: str) -> None:
+    assert added(own(limits)) == [message]
 
 
 def test_a_key_has_its_own_limits_in_place_of_those_of_its_plan_and_on_top() -> None:
@@ -99,7 +99,7 @@ def test_one_length_may_be_limited_for_the_key_and_for_the_organisation() -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("limits: [{id: a, max: 1, per: 1s, methods: [GET, POST]}]", "8:116 routes[1].limits[0].methods[1]: `POST` is none of the route's methods"),
         ("limits: [{id: a, max: 1, per: 1s}, {id: a, max: 1, per: 1m}]", "8:107 routes[1].limits[1].id: `a` is the id of another limit of this route"),
@@ -118,8 +118,8 @@ def test_one_length_may_be_limited_for_the_key_and_for_the_organisation() -> Non
         ("cost: 301, auth: none", "8:73 routes[1].cost: a GET would cost 301, and `minute` of plan `anonymous` never has more than 300"),
     ],
 )  # fmt: skip
-def test_limits_and_costs_of_routes(text: str, said: str) -> None:
-    assert complaints(routes(text)) == [said]
+def test_limits_and_costs_of_routes(text: str, message: str) -> None:
+    assert complaints(routes(text)) == [message]
 
 
 @pytest.mark.parametrize(

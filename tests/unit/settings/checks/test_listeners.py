@@ -10,7 +10,7 @@ from tests.yaml_files import LEAST, added
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("server: {listeners: [{address: 'a:1'}, {id: b, address: 'a:1'}]}", ["4:57 server.listeners[1].address: `a:1` is the address of listener `public` as well"]),
         ("server: {listeners: [{address: 'unix:/a'}, {id: b, address: 'unix:/a'}]}", ["4:61 server.listeners[1].address: `unix:/a` is the address of listener `public` as well"]),
@@ -25,8 +25,8 @@ from tests.yaml_files import LEAST, added
         ("admin: {address: '127.0.0.1:8080'}", ["4:18 admin.address: `127.0.0.1:8080` is the address of listener `public` as well"]),
     ],
 )  # fmt: skip
-def test_contradictions_are_told_where_they_stand(text: str, said: list[str]) -> None:
-    assert added(text) == said
+def test_contradictions_are_reported_where_they_stand(text: str, message: list[str]) -> None:
+    assert added(text) == message
 
 
 def tls(text: str, directory: Path) -> list[str]:
@@ -34,7 +34,7 @@ def tls(text: str, directory: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("certificates: []", "7:25 server.listeners[0].tls.certificates: at least one is needed here"),
         ("certificates: [{certificate: a.crt, private_key: b.key}]", "7:60 server.listeners[0].tls.certificates[0].private_key: `{folder}/b.key`: this is not the private key of the certificate"),
@@ -49,14 +49,14 @@ def tls(text: str, directory: Path) -> list[str]:
         ("certificates: [{certificate: both.pem}], min_version: 1.1", "7:65 server.listeners[0].tls.min_version: `1.2` or `1.3` is wanted here"),
     ],
 )  # fmt: skip
-def test_files_are_tried_before_they_are_needed(tmp_path: Path, text: str, said: str) -> None:
+def test_files_are_tried_before_they_are_needed(tmp_path: Path, text: str, message: str) -> None:
     authority = Authority(tmp_path)
     certificate, key = authority.write("a", "a.example")
     authority.write("b", "b.example")
     (tmp_path / "both.pem").write_bytes(Path(certificate).read_bytes() + Path(key).read_bytes())
     (tmp_path / "locked.key").write_bytes(encrypted(key))
-    if said:
-        assert tls(text, tmp_path) == [said.replace("{folder}", str(tmp_path))]
+    if message:
+        assert tls(text, tmp_path) == [message.replace("{folder}", str(tmp_path))]
     else:
         parse(f"{LEAST}server: {{listeners: [{{tls: {{{text}}}}}]}}", "f", {}, tmp_path)
 
@@ -75,7 +75,7 @@ def test_paths_are_relative_to_the_file_they_stand_in(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("keys", "said"),
+    ("keys", "message"),
     [
         ("[{id: k}]", ["5:8 keys[0].secret_sha256: missing; `gateway keys create` prints one"]),
         ("[{id: k, certificate_subject: CN=a}, {id: l, certificate_subject: CN=b}]", []),
@@ -85,11 +85,11 @@ def test_paths_are_relative_to_the_file_they_stand_in(tmp_path: Path) -> None:
         ("[{id: k, secret_sha256: x}]", ["5:31 keys[0].secret_sha256: a SHA-256 digest is 64 lower-case hexadecimal digits; `gateway keys create` prints one"]),
     ],
 )  # fmt: skip
-def test_a_key_has_a_secret_or_a_certificate(tmp_path: Path, keys: str, said: list[str]) -> None:
+def test_a_key_has_a_secret_or_a_certificate(tmp_path: Path, keys: str, message: list[str]) -> None:
     Authority(tmp_path).write("a", "a.example")
     text = f"server: {{listeners: [{{tls: {{certificates: [{{certificate: a.crt, private_key: a.key}}], client_ca: ca.pem}}}}]}}\nkeys: {keys}\n"
-    if said:
-        assert added(text, directory=tmp_path) == said
+    if message:
+        assert added(text, directory=tmp_path) == message
     else:
         parse(LEAST + text, "f", {}, tmp_path)
 

@@ -6,7 +6,7 @@ from tests.yaml_files import DIGEST, added, complaints, refusal
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         # keys of mappings
         ("sever: {}", "4:1 sever: unknown key; did you mean `server`?"),
@@ -60,8 +60,8 @@ from tests.yaml_files import DIGEST, added, complaints, refusal
         ("keys: 5", "4:7 keys: a list is wanted here; put it into brackets: `[…]`"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_is_told_where_it_stands(text: str, said: str) -> None:
-    assert added(text) == [said]
+def test_what_does_not_fit_is_reported_where_it_stands(text: str, message: str) -> None:
+    assert added(text) == [message]
 
 
 def test_a_misspelt_key_is_not_missing_as_well() -> None:
@@ -80,7 +80,7 @@ def test_there_is_one_version(version: str) -> None:
     ) == ["1:10 version: only version 1 of the format is known; write `version: 1`"]
 
 
-def test_too_many_are_told_from_too_few() -> None:
+def test_too_many_are_distinguished_from_too_few() -> None:
     buckets = ", ".join(f"{n}s" for n in range(1, 66))
     assert added(f"observability: {{metrics: {{buckets: [{buckets}]}}}}") == [
         "4:36 observability.metrics.buckets: at most 64 are possible here"
@@ -94,8 +94,8 @@ def test_a_key_that_may_do_nothing_is_no_key(name: str) -> None:
     ]
 
 
-def test_unknown_names_of_headers_are_told_at_their_place() -> None:
-    said = complaints(
+def test_unknown_names_of_headers_are_reported_at_their_position() -> None:
+    message = complaints(
         """\
         version: 1
         upstreams: [{id: u, targets: [{url: "http://a"}]}]
@@ -106,7 +106,7 @@ def test_unknown_names_of_headers_are_told_at_their_place() -> None:
             headers: {request: {set: {"bad name": x, X-Good: 5}}}
         """
     )
-    assert said == [
+    assert message == [
         "7:31 routes[0].headers.request.set.***: `…` is not the name of a header field; use letters, digits and `-`",
         "7:54 routes[0].headers.request.set.X-Good: a value in quotes is wanted here, not a bare number",
     ]

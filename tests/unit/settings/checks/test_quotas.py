@@ -28,13 +28,13 @@ def test_what_is_left_out_has_its_meaning() -> None:
         if found.id == "p"
     )
     assert (count.per, count.scope, level.lasts_s, level.release) == (None, "key", 86_400.0, None)
-    assert [count.charge[0].hold("jobs.all", method) for method in ("GET", "HEAD", "POST")] == [False, False, True]
-    assert [level.charge[0].hold(route, "HEAD") for route in ("jobs.all", "jobs.one", "raw")] == [True, True, False]
+    assert [count.charge[0].includes("jobs.all", method) for method in ("GET", "HEAD", "POST")] == [False, False, True]
+    assert [level.charge[0].includes(route, "HEAD") for route in ("jobs.all", "jobs.one", "raw")] == [True, True, False]
 
 
 def test_head_counts_as_get() -> None:
     (quota,) = parse(plan(COUNT.replace("POST", "GET"))).plans[0].quotas
-    assert [quota.charge[0].hold("jobs.all", method) for method in ("GET", "HEAD", "POST")] == [True, True, False]
+    assert [quota.charge[0].includes("jobs.all", method) for method in ("GET", "HEAD", "POST")] == [True, True, False]
 
 
 LEVEL = "id: q, code: 8004, kind: level, max: 2, charge: [{routes: ['jobs.*'], methods: [POST]}]"
@@ -42,7 +42,7 @@ SUM = "id: q, code: 8003, kind: sum, max: 2, charge: [{routes: [jobs.all]}]"
 
 
 @pytest.mark.parametrize(
-    ("quotas", "said"),
+    ("quotas", "message"),
     [
         ((COUNT, COUNT), "12:10 plans[0].quotas[1].id: `q` is the id of another quota of this plan"),
         ((COUNT.replace("jobs.all", "job.all"),), "11:65 plans[0].quotas[0].charge[0].routes[0]: `job.all` matches no route; did you mean `jobs.all`?"),
@@ -62,17 +62,17 @@ SUM = "id: q, code: 8003, kind: sum, max: 2, charge: [{routes: [jobs.all]}]"
         ((COUNT.replace("count", "counter"),), "11:31 plans[0].quotas[0].kind: `count`, `sum` or `level` is wanted here; did you mean `count`?"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_is_told_where_it_stands(quotas: tuple[str, ...], said: str) -> None:
-    assert complaints(plan(*quotas)) == [said]
+def test_what_does_not_fit_is_reported_where_it_stands(quotas: tuple[str, ...], message: str) -> None:
+    assert complaints(plan(*quotas)) == [message]
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("plans: [{id: p, limits: [], concurrency: {}}]", "4:42 plans[0].concurrency: `key` or `organization` is wanted here"),
         ("plans: [{id: p, limits: [], concurrency: {key: 0}}]", "4:48 plans[0].concurrency.key: must be 1 or more"),
         ("organizations: [{id: o, concurrency: 0}]", "4:38 organizations[0].concurrency: must be 1 or more"),
     ],
 )
-def test_concurrency_is_one_or_more(text: str, said: str) -> None:
-    assert added(text) == [said]
+def test_concurrency_is_one_or_more(text: str, message: str) -> None:
+    assert added(text) == [message]

@@ -60,7 +60,7 @@ def test_it_has_no_parameters(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "said"),
+    ("first", "second", "message"),
     [
         ("{path: /a}", "{path: /a}", "5:39 routes[1].match.path: route `r0` in line 4 takes every request that this one could"),
         ("{path: '/a/{x}'}", "{path: '/a/{y}'}", "5:39 routes[1].match.path: route `r0` in line 4 takes every request that this one could"),
@@ -72,8 +72,8 @@ def test_it_has_no_parameters(path: str) -> None:
         ("{prefix: /}", "{path: '/{rest*}'}", "5:39 routes[1].match.path: route `r0` in line 4 takes every request that this one could"),
     ],
 )  # fmt: skip
-def test_routes_of_the_same_shape_are_in_each_others_way(first: str, second: str, said: str) -> None:
-    assert complaints(configuration(first, second)) == [said]
+def test_routes_of_the_same_shape_are_in_each_others_way(first: str, second: str, message: str) -> None:
+    assert complaints(configuration(first, second)) == [message]
 
 
 def test_several_routes_can_be_in_the_way_of_one() -> None:

@@ -12,7 +12,7 @@ OTHER = "f" * 64
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         # ids
         ("organizations: [{id: a}, {id: b}, {id: a}]", ["4:40 organizations[2].id: `a` is the id of another one, in line 4"]),
@@ -63,8 +63,8 @@ OTHER = "f" * 64
         ("observability: {metrics: {buckets: [1s, 1s]}}", ["4:36 observability.metrics.buckets: the bounds of buckets ascend"]),
     ],
 )  # fmt: skip
-def test_contradictions_are_told_where_they_stand(text: str, said: list[str]) -> None:
-    assert added(text) == said
+def test_contradictions_are_reported_where_they_stand(text: str, message: list[str]) -> None:
+    assert added(text) == message
 
 
 def route(text: str) -> list[str]:
@@ -76,7 +76,7 @@ def route(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("plan: p", "4:3 routes[0]: `plan` is for routes with `auth: none`; elsewhere the key has the plan"),
         ("auth: none, plan: p", "4:80 routes[0].plan: there is no plan `p`; declare it under `plans`"),
@@ -97,12 +97,12 @@ def route(text: str) -> list[str]:
         ("timeouts: {total: 0s}", "4:80 routes[0].timeouts.total: must be longer than 0"),
     ],
 )  # fmt: skip
-def test_routes_are_consistent(text: str, said: str) -> None:
-    assert route(text) == [said]
+def test_routes_are_consistent(text: str, message: str) -> None:
+    assert route(text) == [message]
 
 
 @pytest.mark.parametrize(
-    ("match", "said"),
+    ("match", "message"),
     [
         ("{}", "4:18 routes[0].match: exactly one of `path` and `prefix` is wanted here"),
         ("{path: /a, prefix: /a}", "4:18 routes[0].match: exactly one of `path` and `prefix` is wanted here"),
@@ -114,10 +114,10 @@ def test_routes_are_consistent(text: str, said: str) -> None:
         ("{prefix: /a, host: b}", "4:31 routes[0].match.host: not supported yet"),
     ],
 )
-def test_what_a_route_matches_is_checked(match: str, said: str) -> None:
+def test_what_a_route_matches_is_checked(match: str, message: str) -> None:
     assert complaints(
         f"version: 1\nupstreams: [{{id: u, targets: [{{url: 'http://a'}}]}}]\nroutes:\n- {{id: r, match: {match}, upstream: u}}\n"
-    ) == [said]
+    ) == [message]
 
 
 def upstream(text: str, directory: Path = Path()) -> list[str]:
@@ -127,7 +127,7 @@ def upstream(text: str, directory: Path = Path()) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (
             "targets: [{url: 'http://a'}, {url: 'http://b'}, {url: 'http://A:80/'}]",
@@ -153,8 +153,8 @@ def upstream(text: str, directory: Path = Path()) -> list[str]:
         ("targets: [{url: 'http://a'}], retries: {}", "3:41 upstreams[0].retries: not supported yet"),
     ],
 )
-def test_upstreams_are_consistent(text: str, said: str) -> None:
-    assert upstream(text) == [said]
+def test_upstreams_are_consistent(text: str, message: str) -> None:
+    assert upstream(text) == [message]
 
 
 def test_certificates_are_there(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_certificates_are_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tls", "said"),
+    ("tls", "message"),
     [
         (
             "ca: a.key",
@@ -185,12 +185,12 @@ def test_certificates_are_there(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_certificates_are_tried(tmp_path: Path, tls: str, said: str) -> None:
+def test_certificates_are_tried(tmp_path: Path, tls: str, message: str) -> None:
     authority = Authority(tmp_path)
     key = authority.write("a", "a.example")[1]
     authority.write("b", "b.example")
     (tmp_path / "locked.key").write_bytes(encrypted(key))
-    assert upstream(f"targets: [{{url: 'https://a'}}], tls: {{{tls}}}", tmp_path) == [said.replace("{folder}", str(tmp_path))]
+    assert upstream(f"targets: [{{url: 'https://a'}}], tls: {{{tls}}}", tmp_path) == [message.replace("{folder}", str(tmp_path))]
 
 
 def test_the_authorities_that_a_redis_url_names_are_tried(tmp_path: Path) -> None:
@@ -210,8 +210,8 @@ def test_there_is_something_to_serve() -> None:
     assert complaints("version: 1\nroutes: []\n") == ["1:1 there are no routes, so nothing can be served; declare one under `routes`"]
 
 
-def test_everything_is_told_in_one_run_in_the_order_of_the_file() -> None:
-    said = complaints(
+def test_everything_is_reported_in_one_run_in_the_order_of_the_file() -> None:
+    message = complaints(
         f"""\
         version: 1
         server: {{drain_delay: 5}}
@@ -228,7 +228,7 @@ def test_everything_is_told_in_one_run_in_the_order_of_the_file() -> None:
         observabilty: {{}}
         """
     )
-    assert [line.split(" ")[1].rstrip(":") for line in said] == [
+    assert [line.split(" ")[1].rstrip(":") for line in message] == [
         "server.drain_delay",
         "keys[0].expires",
         "keys[1].id",
@@ -242,7 +242,7 @@ def test_everything_is_told_in_one_run_in_the_order_of_the_file() -> None:
     ]  # not keys[0].plan: what `plans` would declare cannot be known
 
 
-def test_what_cannot_be_read_is_not_said_to_be_missing() -> None:
+def test_what_cannot_be_read_is_not_reported_as_missing() -> None:
     assert complaints(
         f"""\
         version: 1

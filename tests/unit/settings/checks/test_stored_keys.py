@@ -17,7 +17,7 @@ def test_a_key_is_read_as_in_the_file() -> None:
 
 
 @pytest.mark.parametrize(
-    ("entry", "said"),
+    ("entry", "message"),
     [
         ({}, "id: missing"),
         (
@@ -28,10 +28,10 @@ def test_a_key_is_read_as_in_the_file() -> None:
         ({"id": "a", "secret_sha256": "s3cret"}, "secret_sha256: a SHA-256 digest is 64 lower-case hexadecimal digits"),
     ],
 )
-def test_all_that_is_wrong_is_told_without_secrets(entry: dict[str, object], said: str) -> None:
+def test_all_that_is_wrong_is_reported_without_secrets(entry: dict[str, object], message: str) -> None:
     with pytest.raises(RefusedError) as caught:
         read_key(entry)
-    assert str(caught.value) == said
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize(

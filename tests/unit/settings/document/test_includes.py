@@ -77,7 +77,7 @@ def test_a_pattern_may_match_nothing_but_a_name_may_not(folder: Folder) -> None:
     ]
 
 
-def test_what_stands_in_two_files_is_told_with_both_places(folder: Folder) -> None:
+def test_what_stands_in_two_files_is_reported_with_both_positions(folder: Folder) -> None:
     folder.write("gateway.yaml", LEAST + 'include: ["conf.d/*"]\nerrors: {no_route: {code: 5}}\nadmin: {}\n')
     folder.write(
         "conf.d/a.yaml",
@@ -94,7 +94,7 @@ def test_what_stands_in_two_files_is_told_with_both_places(folder: Folder) -> No
     ]
 
 
-def test_a_file_that_cannot_be_read_is_told_once_and_the_rest_is_still_checked(folder: Folder) -> None:
+def test_a_file_that_cannot_be_read_is_reported_once_and_the_rest_is_still_checked(folder: Folder) -> None:
     folder.write("gateway.yaml", LEAST + 'include: ["conf.d/*"]\nkeys: [{id: k, secret_sha256: x, plan: elsewhere}]\n')
     folder.write("conf.d/a.yaml", "plans: [\n")
     folder.write("conf.d/b.yaml", "routes: 5\n")

@@ -49,7 +49,7 @@ def test_references_are_replaced_once(text: str, result: str, tmp_path: Path) ->
         ("${file:a\0b}", "`a\0b` cannot be read: not a path"),
     ],
 )
-def test_what_cannot_be_replaced_is_told(text: str, complaint: str, tmp_path: Path) -> None:
+def test_what_cannot_be_replaced_is_reported(text: str, complaint: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(complaint)}"):
         interpolate(text, ENVIRON, tmp_path)
 

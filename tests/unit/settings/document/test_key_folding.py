@@ -9,7 +9,7 @@ from hypothesis import given
 
 from gateway.settings import Config, ConfigError, load, parse
 from gateway.settings.document.key_folding import WORTH_ENTRIES, Alike, thin, with_alike
-from gateway.settings.schema.access import Key
+from gateway.settings.schema.access import KeySettings
 from gateway.settings.schema.key_list import KeyList
 from tests.yaml_files import LEAST
 
@@ -41,7 +41,7 @@ def read(text: str) -> tuple[Config, list[Alike]] | None:
     return None if keys is None else (config.model_copy(update={"keys": keys}), groups)
 
 
-def told(config: Config) -> list[Key]:
+def reported(config: Config) -> list[KeySettings]:
     return sorted(config.keys, key=lambda key: key.id)
 
 
@@ -52,7 +52,7 @@ def test_entries_that_are_alike_are_read_once(entry: object) -> None:
     found = read(text)
     assert found is not None
     config, (group,) = found
-    assert told(config) == told(parse(text))
+    assert reported(config) == reported(parse(text))
     assert (len(group.first), len(group.rows)) == (1, 19)
     assert config.keys.find(bytes.fromhex(digest("k7"))) == next(key for key in config.keys if key.id == "k7")
     assert config.keys.find(bytes(32)) is None
@@ -120,13 +120,15 @@ def test_what_is_not_what_it_seemed_is_read_whole(section: str) -> None:
 def test_keys_that_are_alike_down_to_the_certificate_are_read_whole() -> None:
     """All of them but one are mistakes."""
     for subject, whole in (("CN=one", True), (None, False)):
-        first = Key.model_validate({"id": "a", "secret_sha256": digest("a")} | ({"certificate_subject": subject} if subject else {}))
+        first = KeySettings.model_validate(
+            {"id": "a", "secret_sha256": digest("a")} | ({"certificate_subject": subject} if subject else {})
+        )
         groups: list[Alike] = []
         thin("keys:\n" + "".join(flow(name, f", certificate_subject: {subject}" if subject else "") for name in "abc"), groups, worth=1)
         assert (with_alike(KeyList([first]), groups) is None) == whole
 
 
-def test_all_problems_are_told_where_they_are(tmp_path: Path) -> None:
+def test_all_problems_are_reported_where_they_are(tmp_path: Path) -> None:
     """One stands in an entry that is like another."""
     file = tmp_path / "gateway.yaml"
     lines = LEAST + "keys:\n" + "".join(flow(f"k{number}", ", plan: gold") for number in range(WORTH_ENTRIES))
@@ -186,4 +188,4 @@ def test_a_text_means_what_the_parser_makes_of_it(section: list[str]) -> None:
         found = None
     if found is not None:
         assert expected is not None
-        assert told(found[0]) == told(expected)
+        assert reported(found[0]) == reported(expected)

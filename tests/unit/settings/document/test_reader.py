@@ -4,17 +4,17 @@ from typing import Any
 import pytest
 
 from gateway.settings.document.reader import read
-from gateway.settings.positions import BROKEN, Items, Loc, Place, Source, Table, locate, place_of_key, spell
+from gateway.settings.positions import BROKEN, Items, Loc, Position, SourceFile, Table, locate, position_of_key, spell
 
 
 def reading(text: str, **environ: str) -> tuple[Any, list[str]]:
-    said: list[str] = []
+    message: list[str] = []
     outside: list[str] = []
 
-    def report(place: Place, loc: Loc, problem: str) -> None:
-        said.append(f"{place.line}:{place.column} {spell(loc)}: {problem}")
+    def report(position: Position, loc: Loc, problem: str) -> None:
+        message.append(f"{position.line}:{position.column} {spell(loc)}: {problem}")
 
-    return read(Source.of("f", text, Path()), text, environ, report, outside.append), said
+    return read(SourceFile.of("f", text, Path()), text, environ, report, outside.append), message
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_plain_scalar_from_a_variable_is_resolved_again(text: str, value: obje
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("a: 1\nb: 2\na: 3\n", ["3:1 a: written twice; the first stands in line 1"]),
         ("a: {b: {c: 1, c: 2}}\n", ["1:15 a.b.c: written twice; the first stands in line 1"]),
@@ -88,51 +88,51 @@ def test_a_plain_scalar_from_a_variable_is_resolved_again(text: str, value: obje
         ("- " * 5_000, ["1:129 : nested more than 64 levels deep"]),
     ],
 )  # fmt: skip
-def test_what_is_wrong_has_a_place(text: str, said: list[str]) -> None:
-    assert reading(text)[1] == said
+def test_what_is_wrong_has_a_position(text: str, message: list[str]) -> None:
+    assert reading(text)[1] == message
 
 
 def test_aliases_cannot_make_much_of_little() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
-    value, said = reading("\n".join(lines))
+    value, message = reading("\n".join(lines))
     assert value is BROKEN
-    assert said == ["4:5 a3: aliases make this too large"]
+    assert message == ["4:5 a3: aliases make this too large"]
 
 
 def test_reading_goes_on_after_a_problem_with_a_value() -> None:
-    value, said = reading("a: ${NONE}\nb: ${NOR_THIS}\nc: 1\n")
+    value, message = reading("a: ${NONE}\nb: ${NOR_THIS}\nc: 1\n")
     assert value == {"a": BROKEN, "b": BROKEN, "c": 1}
-    assert len(said) == 2
+    assert len(message) == 2
 
 
-def test_places_are_looked_up_by_the_way_to_them() -> None:
+def test_positions_are_looked_up_by_the_way_to_them() -> None:
     root, _ = reading("a:\n  - b: ${X}\n    c: [1, '${X}']\n", X="5")
-    assert locate(root, ("a", 0, "b")) == (Place(root.place.source, 2, 8), 5, True)
-    assert locate(root, ("a", 0, "c", 0)) == (Place(root.place.source, 3, 9), 1, False)
+    assert locate(root, ("a", 0, "b")) == (Position(root.position.source, 2, 8), 5, True)
+    assert locate(root, ("a", 0, "c", 0)) == (Position(root.position.source, 3, 9), 1, False)
     assert locate(root, ("a", 0, "c", 1))[1:] == ("5", True)
-    assert locate(root, ("a", 0, "missing")) == (Place(root.place.source, 2, 5), None, False)
-    assert place_of_key(root, ("a", 0, "c")) == Place(root.place.source, 3, 5)
-    assert place_of_key(root, ("a", 7)) == Place(root.place.source, 2, 3)
+    assert locate(root, ("a", 0, "missing")) == (Position(root.position.source, 2, 5), None, False)
+    assert position_of_key(root, ("a", 0, "c")) == Position(root.position.source, 3, 5)
+    assert position_of_key(root, ("a", 7)) == Position(root.position.source, 2, 3)
 
 
-def test_merged_keys_keep_their_places() -> None:
+def test_merged_keys_keep_their_positions() -> None:
     root, _ = reading("a: &a\n  x: ${X}\nb: {<<: *a}\n", X="5")
-    assert locate(root, ("b", "x")) == (Place(root.place.source, 2, 6), 5, True)
+    assert locate(root, ("b", "x")) == (Position(root.position.source, 2, 6), 5, True)
 
 
 def test_lines_are_counted_as_the_parser_counts_them() -> None:
     text = "# a\u2028# b\x85# c\r\n# d\re: @\n"
     assert reading(text)[1] == ["5:4 : a value cannot begin with this character; put it into quotes"]
-    assert Source.of("f", text, Path()).lines[4] == "e: @"
+    assert SourceFile.of("f", text, Path()).lines[4] == "e: @"
 
 
 def test_collections_know_where_they_begin() -> None:
     root, _ = reading("\n  a: [1]\n")
     assert isinstance(root, Table)
     assert isinstance(root["a"], Items)
-    assert (root.place.line, root.place.column) == (2, 3)
-    assert (root["a"].place.line, root["a"].place.column) == (2, 6)
+    assert (root.position.line, root.position.column) == (2, 3)
+    assert (root["a"].position.line, root["a"].position.column) == (2, 6)
 
 
 @pytest.mark.parametrize("end", ["---\n", "...\n", "---\n...\n", "---\n---\n# why\n"])

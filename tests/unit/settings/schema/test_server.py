@@ -29,7 +29,7 @@ def test_a_file_may_hold_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("redis", "said"),
+    ("redis", "message"),
     [
         (
             "{url: 'redis://:a@h', password: b}",
@@ -55,10 +55,10 @@ def test_a_file_may_hold_it(tmp_path: Path) -> None:
         ("{url: 'redis://h', password_file: latin}", "redis.password_file: `{folder}/latin` is not UTF-8 text"),
     ],
 )
-def test_what_will_not_do(redis: str, said: str, tmp_path: Path) -> None:
+def test_what_will_not_do(redis: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("\n")
     (tmp_path / "latin").write_bytes(b"\xff")
     (tmp_path / "c").write_text("c")
     with pytest.raises(ConfigError) as raised:
         read(redis, tmp_path)
-    assert [problem.sentence for problem in raised.value.problems if "redis" in problem.path] == [said.format(folder=tmp_path)]
+    assert [problem.sentence for problem in raised.value.problems if "redis" in problem.path] == [message.format(folder=tmp_path)]

@@ -1,4 +1,4 @@
-"""Every reading of a path that some service behind may have, as segments without regard to case.
+"""Lists every reading of a path that some service may have, as segments without regard to case.
 
 Law: for each combination of
     - rounds of percent-decoding, from none until nothing changes (`%uXXXX` too),
@@ -7,20 +7,20 @@ Law: for each combination of
     - the path ended at a decoded `?`, `#` or NUL, or not,
     - empty segments merged or kept, or `//name` taken for an authority,
     - dots and spaces at the end of segments, and spaces before them, dropped or kept,
-there is a reading that a service with these habits has. Letter case, and what Unicode has in more than one form (compatibility
-forms such as full width, accents, invisible characters), is folded in all of them (`fold`), and so it is in the routes that
-readings are compared with. Trailing slashes are left to whoever compares.
+there is a reading that a service with these habits has. Letter case, and what Unicode has in more than one form
+(compatibility forms such as full width, accents, invisible characters), is folded in all of them (`fold`), and so it is
+in the routes that readings are compared with. Trailing slashes are left to whoever compares.
 
-Both are bounded, so that a comparison costs no more than reading the request does: a path with more than `MOST_READINGS`, or
-with several of more than `MOST_CHARACTERS` in all, is doubtful by itself.
-So is one with a dot segment that only a folding or a trimming brings to light.
+Both are bounded, so that a comparison costs no more than reading the request does: a path with more than
+`MOST_READINGS`, or with several of more than `MOST_CHARACTERS` in all, is doubtful by itself. So is one with a dot
+segment that only a folding or a trimming brings to light.
 """
 
 import re
 import unicodedata
 from itertools import product
 
-from gateway.kernel.http.path_safety import ROUNDS, decoded, merged
+from gateway.kernel.http.path_safety import DECODING_PASSES, decoded, merged
 
 MOST_READINGS = 32
 MOST_CHARACTERS = 2048
@@ -100,7 +100,7 @@ def _texts(path: str) -> list[str]:
 
 def _decoded_whole(folded: str) -> str:
     """`folded` without the escapes that a percent sign of full width has begun."""
-    for _ in range(ROUNDS):
+    for _ in range(DECODING_PASSES):
         folded = fold(_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), folded))
     return folded
 

@@ -1,4 +1,4 @@
-"""What an X.509 certificate (RFC 5280) says of itself: the names it is for, its subject, and how long it is valid.
+"""Reads X.509 certificates (RFC 5280): their names, their subject, and how long they are valid.
 
 Only certificates that OpenSSL has accepted already are read here, so nothing is verified; but nothing is read past its
 end either, whatever the bytes say.

@@ -1,7 +1,8 @@
-"""Maps URLs and paths of a service to those that its clients have to use.
+"""Maps URLs and paths of a service to the public ones.
 
 Laws:
- - A reply that sends its client somewhere sends it to the public origin and path: whoever follows a URL of the service's
+ - A reply that sends its client somewhere sends it to the public origin and path: whoever follows a URL of the
+   service's
    own hands its API key to the service. A URL names the service if its host and port are a target's, or those that the
    route says in Host; without a port (or with the usual one) the host alone, unless clients call the gateway by it.
  - The way back is the way there, reversed: a target's own path and `add_prefix` are taken away, `strip_prefix` is put
@@ -16,7 +17,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from gateway.kernel.http.response_headers import Fields, rewritten
+from gateway.kernel.http.response_headers import BackendFields, rewritten
 
 _AUTHORITY = re.compile(r"(?:https?:[/\\]*|[/\\]{2,})([^/\\?#]*)", re.IGNORECASE)
 """How browsers read it: with any slashes, in any number."""
@@ -32,7 +33,10 @@ _USUAL_PORTS = {"http": 80, "https": 443}
 
 
 class PublicOrigin(msgspec.Struct, frozen=True):
-    """The origin that a client calls. `authority` is "" if the request has no Host; `prefix` was stripped by proxies in front."""
+    """The origin that a client calls.
+
+    `authority` is "" if the request has no Host; `prefix` was stripped by proxies in front.
+    """
 
     scheme: str
     authority: str
@@ -40,18 +44,18 @@ class PublicOrigin(msgspec.Struct, frozen=True):
 
 
 def public_origin(
-    scheme: str, host: str, told_scheme: str = "", told_host: str = "", told_port: str = "", prefix: str = ""
+    scheme: str, host: str, forwarded_scheme: str = "", forwarded_host: str = "", forwarded_port: str = "", prefix: str = ""
 ) -> PublicOrigin:
     """`told_…` is what proxies in front say, "" for nothing: what is no scheme, authority or port is passed over.
 
     So is a usual port, which goes without saying: with the other scheme it is a mistake.
     """
-    scheme = told_scheme.lower() if told_scheme.lower() in _USUAL_PORTS else scheme
-    parts = _SAFE_AUTHORITY.fullmatch(told_host) or _SAFE_AUTHORITY.fullmatch(host)
+    scheme = forwarded_scheme.lower() if forwarded_scheme.lower() in _USUAL_PORTS else scheme
+    parts = _SAFE_AUTHORITY.fullmatch(forwarded_host) or _SAFE_AUTHORITY.fullmatch(host)
     if parts is None:
         return PublicOrigin(scheme, "", prefix)
-    unusual = told_port.isdecimal() and len(told_port) <= len("65535") and int(told_port) not in _USUAL_PORTS.values()
-    port = parts[2] or (told_port if unusual else "")
+    unusual = forwarded_port.isdecimal() and len(forwarded_port) <= len("65535") and int(forwarded_port) not in _USUAL_PORTS.values()
+    port = parts[2] or (forwarded_port if unusual else "")
     return PublicOrigin(scheme, f"{parts[1]}:{port}" if port else parts[1], prefix)
 
 
@@ -63,7 +67,7 @@ class UrlMapping(msgspec.Struct, frozen=True):
     of them that belongs to the route.
     """
 
-    places: frozenset[tuple[str, int]] = frozenset()
+    addresses: frozenset[tuple[str, int]] = frozenset()
     hosts: frozenset[str] = frozenset()
     bases: tuple[str, ...] = ("",)
     stripped: str = ""
@@ -117,8 +121,8 @@ class UrlMapping(msgspec.Struct, frozen=True):
         pinned = pair.lstrip().lower().startswith("__host-")
         kept = [pair]
         for attribute in attributes:
-            name, sign, said = attribute.partition("=")
-            text = said.strip().strip('"')
+            name, sign, value = attribute.partition("=")
+            text = value.strip().strip('"')
             kind = name.strip().lower()
             if kind == "path" and text[:1] == "/" and not pinned:
                 kept.append(f"{name}{sign}{self._cookie_path(text, to)}")
@@ -135,7 +139,7 @@ class UrlMapping(msgspec.Struct, frozen=True):
         text, port = _split(unquote(authority[1]).rpartition("@")[2])
         host, usual = _host(text), _USUAL_PORTS.get(scheme)
         number = usual if not port else int(port) if port.isdecimal() and len(port) <= _MOST_DIGITS else -1
-        if (host, number) in self.places:
+        if (host, number) in self.addresses:
             return True
         return (number is None or number == usual) and host in self.hosts and host != _host(_split(to.authority)[0])
 
@@ -168,24 +172,28 @@ class UrlMapping(msgspec.Struct, frozen=True):
 def url_mapping(
     targets: Iterable[tuple[str, int, str]], host: str | None, stripped: str, added: str, spell: Callable[[str], str] = str
 ) -> UrlMapping:
-    """`targets` are hosts, ports and paths ("" or "/…"), `host` the value of Host that is set for them all, `stripped` and
-    `added` the prefixes of the route. `spell` gives a path as it stands in a URL."""
+    """`targets` are hosts, ports and paths ("" or "/…"), `host` the value of Host that is set for them all, `stripped`
+    and `added` the prefixes of the route. `spell` gives a path as it stands in a URL.
+    """
     known = list(targets)
-    places: set[tuple[str, int]] = set()
+    addresses: set[tuple[str, int]] = set()
     for name, port, _ in known:
         named = _host(name)
-        places.update((alias, port) for alias in (_LOOPBACK if named in _LOOPBACK else (named,)))
+        addresses.update((alias, port) for alias in (_LOOPBACK if named in _LOOPBACK else (named,)))
     hosts = {_host(name) for name, _, _ in known}
     if host is not None:
         name, port_text = _split(host)
         hosts.add(_host(name))
-        places.update((_host(name), port) for port in ([int(port_text)] if port_text.isdecimal() else _USUAL_PORTS.values()))
+        addresses.update((_host(name), port) for port in ([int(port_text)] if port_text.isdecimal() else _USUAL_PORTS.values()))
     bases = sorted({spell(path) + spell(added) for _, _, path in known} or {spell(added)}, key=len, reverse=True)
-    return UrlMapping(frozenset(places), frozenset(hosts), tuple(bases), spell(stripped), spell(added))
+    return UrlMapping(frozenset(addresses), frozenset(hosts), tuple(bases), spell(stripped), spell(added))
 
 
-def with_public_urls(fields: Fields, mapping: UrlMapping, to: PublicOrigin, path: str) -> Fields:
-    """The fields of a reply with URLs of the service in the terms of the client. `path` is what the service was asked for."""
+def with_public_urls(fields: BackendFields, mapping: UrlMapping, to: PublicOrigin, path: str) -> BackendFields:
+    """The fields of a reply with URLs of the service in the terms of the client.
+
+    `path` is what the service was asked for.
+    """
 
     def rewrite(name: str, value: str) -> str:
         if name == "set-cookie":

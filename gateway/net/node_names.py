@@ -1,14 +1,17 @@
-"""Addresses as proxies and sockets write them.
+"""Normalizes addresses as proxies and sockets write them.
 
-Law: an IPv4 address has one spelling wherever it counts (limits, trust, the log, what services are told). A socket for both
-versions of IP puts `::ffff:` before it, and some proxies put the port behind it.
+Law: an IPv4 address has one spelling wherever it counts (limits, trust, the log, what services are told). A socket for
+both versions of IP puts `::ffff:` before it, and some proxies put the port behind it.
 """
 
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 MOST_HOPS = 32
-"""Proxies that may stand behind one another: each element costs more than its bytes. What is said to lie beyond is not believed."""
+"""Proxies that may stand behind one another: each element costs more than its bytes.
+
+What is said to lie beyond is not believed.
+"""
 _WITH_PORT = re.compile(r"(\d{1,3}(?:\.\d{1,3}){3}):\d*|\[([0-9A-Fa-f:.]+(?:%[^\]]*)?)\](?::\d*)?")
 _MAPPED_NETWORK = IPv6Network("::ffff:0:0/96")
 
@@ -40,5 +43,8 @@ def without_port(element: str) -> str:
 
 
 def chain(values: list[str]) -> list[str]:
-    """The last `MOST_HOPS` elements of all X-Forwarded-For fields, the client first. Empty ones count for nothing (RFC 9110 5.6.1)."""
+    """The last `MOST_HOPS` elements of all X-Forwarded-For fields, the client first.
+
+    Empty ones count for nothing (RFC 9110 5.6.1).
+    """
     return [name for element in ",".join(values).rsplit(",", MOST_HOPS)[-MOST_HOPS:] if (name := without_port(element))]

@@ -28,7 +28,7 @@ def test_statuses() -> None:
 
 
 @pytest.mark.parametrize(
-    ("health", "said"),
+    ("health", "message"),
     [
         ("", "2:59 upstreams[0].health.path: missing"),
         ("path: healthz", "2:66 upstreams[0].health.path: `healthz` is not a path in printable ASCII that begins with `/`"),
@@ -45,9 +45,9 @@ def test_statuses() -> None:
         ),
     ],
 )
-def test_what_is_refused(health: str, said: str) -> None:
+def test_what_is_refused(health: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         read(health)
     assert [
         f"{each.line}:{each.column} {each.path}: {each.text}" + (f"; {each.hint}" if each.hint else "") for each in caught.value.problems
-    ] == [said]
+    ] == [message]

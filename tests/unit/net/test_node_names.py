@@ -1,10 +1,10 @@
-"""kernel/http/node_names.py: addresses as sockets and proxies write them."""
+"""net/node_names.py: addresses as sockets and proxies write them."""
 
 from ipaddress import ip_network
 
 import pytest
 
-from gateway.kernel.http.node_names import chain, unmapped, unmapped_network, without_port
+from gateway.net.node_names import chain, unmapped, unmapped_network, without_port
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
-"""kernel/redis_url.py: every way to write where Redis is, and what is said to the others."""
+"""net/redis_url.py: every way to write where Redis is, and what is said to the others."""
 
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from gateway.kernel.redis_url import ENCODE, RedisUrl, masked, parse, server_url, socket_url, with_login
+from gateway.net.redis_url import ENCODE, RedisUrl, masked, parse, server_url, socket_url, with_login
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from gateway.kernel.redis_url import ENCODE, RedisUrl, masked, parse, server_url
         ("rediss+cluster://u@a/0?x=y", RedisUrl("cluster", "rediss", "u@", (("a", 6379),), "", "0", "?x=y")),
     ],
 )
-def test_what_a_url_says(text: str, url: RedisUrl) -> None:
+def test_what_a_url_states(text: str, url: RedisUrl) -> None:
     assert parse(text) == url
 
 
@@ -35,7 +35,7 @@ SCHEMES = "a Redis URL begins with `redis://`, `rediss://`, `unix://`, `redis+se
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", SCHEMES),
         ("a:6379", SCHEMES),
@@ -63,10 +63,10 @@ SCHEMES = "a Redis URL begins with `redis://`, `rediss://`, `unix://`, `redis+se
         ("redis+cluster://a/1", "a Redis Cluster has no other database than 0"),
     ],
 )
-def test_what_is_said_to_the_others(text: str, said: str) -> None:
+def test_what_each_server_is_given(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=r"\w") as raised:
         parse(text)
-    assert str(raised.value) == said
+    assert str(raised.value) == message
 
 
 @pytest.mark.parametrize(

@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from gateway.edge import Listener
-from gateway.edge.request_head import Limits, RequestHeadChecker
+from gateway.edge.request_head import ListenerLimits, RequestHeadChecker
 from gateway.exchange import Exchange, Reply, Send
-from gateway.kernel.certificates import Certificate
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.ids import Ids
+from gateway.net.certificates import Certificate
 from gateway.net.write_batch import Outbox
 
-LIMITS = Limits(
+LIMITS = ListenerLimits(
     header_bytes=4096, url_bytes=1024, body_bytes=1 << 20, header_timeout_s=10.0, body_timeout_s=10.0, idle_timeout_s=10.0, connections=1000
 )
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 
 
-class Told:
+class RecordedEvents:
     """Keeps what a ListenerEvents would count."""
 
     def __init__(self) -> None:
@@ -38,18 +38,18 @@ class Told:
     def cannot_accept(self, reason: str) -> None:
         self.held_up.append(reason)
 
-    def proxy_refused(self, reason: str) -> None:
+    def proxy_rejected(self, reason: str) -> None:
         self.failed.append(reason)
 
     def certificate_read(self, path: str, certificate: Certificate) -> None:
         self.read.append(certificate)
 
-    def certificate_refused(self, path: str, why: str) -> None:
+    def certificate_rejected(self, path: str, why: str) -> None:
         self.refused.append(why)
 
 
 async def echo(x: Exchange, send: Send) -> None:
-    """Answers who asked, or the fault that the door found; as the pipeline does, it bears a client that has left."""
+    """Answers who asked, or the fault that the checker of heads found; as the pipeline does, it bears a client that has left."""
     with suppress(ConnectionError):
         await _echo(x, send)
 
@@ -80,7 +80,7 @@ async def _echo(x: Exchange, send: Send) -> None:
 @asynccontextmanager
 async def listening(
     *,
-    limits: Limits = LIMITS,
+    limits: ListenerLimits = LIMITS,
     trusted: tuple[str, ...] = (),
     serve: Any = echo,
     unix: Path | None = None,
@@ -88,12 +88,12 @@ async def listening(
     host: str = "127.0.0.1",
     **more: Any,
 ) -> AsyncIterator[tuple[Listener, int]]:
-    """A listener, and its port; on the unix socket `unix` instead, which is trusted. `::` stands for both versions of IP. `rejected` is told of each who is too many."""
+    """A listener, and its port; on the unix socket `unix` instead, which is trusted. `::` stands for both versions of IP. `rejected` receives the limit for each connection beyond it."""
     loop = asyncio.get_running_loop()
-    door = RequestHeadChecker(
+    head_checker = RequestHeadChecker(
         limits, [ip_network(one) for one in trusted], Ids(lambda n: bytes(range(256)) * (n // 256)), loop.time, unix is not None
     )
-    listener = Listener(door, serve, lambda: 784111777.0, Outbox(), ([] if rejected is None else rejected).append, **more)
+    listener = Listener(head_checker, serve, lambda: 784111777.0, Outbox(), ([] if rejected is None else rejected).append, **more)
     if unix is None:
         sock = socket.create_server((host, 0), family=socket.AF_INET6 if host == "::" else socket.AF_INET, dualstack_ipv6=host == "::")
     else:

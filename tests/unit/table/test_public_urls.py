@@ -1,4 +1,4 @@
-"""kernel/http/public_urls.py: where a client is sent, in its own terms."""
+"""table/public_urls.py: where a client is sent, in its own terms."""
 
 import time
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.kernel.http.public_urls import PublicOrigin, UrlMapping, public_origin, url_mapping
+from gateway.table.public_urls import PublicOrigin, UrlMapping, public_origin, url_mapping
 
 API = PublicOrigin("https", "api.example.com", "")
 PLAIN = url_mapping([("orders.internal", 3000, "")], None, "", "")
@@ -97,7 +97,7 @@ def test_relative_to_a_prefix_without_a_slash() -> None:
         ("../../../login", "/login"),
     ],
 )
-def test_what_was_put_before_a_path_is_taken_away(reference: str, wanted: str) -> None:
+def test_what_was_put_before_a_path_is_removed(reference: str, wanted: str) -> None:
     assert sent(reference, DEEP, path="/v2/items/5") == wanted
 
 
@@ -127,7 +127,7 @@ def test_a_loopback_address_has_many_names() -> None:
     assert sent("http://[::zz]/x", way) == "http://[::zz]/x"
 
 
-def test_what_proxies_in_front_took_away_is_put_back_as_well() -> None:
+def test_what_proxies_in_front_removed_is_put_back_as_well() -> None:
     behind = PublicOrigin("https", "api.example.com", "/public")
     assert sent("/items", SHOP, behind) == "/public/shop/items"
     assert sent("/shop/items", SHOP, behind) == "/public/shop/items"
@@ -136,7 +136,7 @@ def test_what_proxies_in_front_took_away_is_put_back_as_well() -> None:
     assert sent("http://orders.internal:3000/items", PLAIN, behind) == "https://api.example.com/public/items"
 
 
-def test_who_has_not_said_how_it_calls_the_gateway_gets_a_path() -> None:
+def test_a_client_without_a_host_gets_a_path() -> None:
     assert sent("http://orders.internal:3000/items", SHOP, PublicOrigin("http", "", "")) == "/shop/items"
 
 
@@ -203,7 +203,7 @@ def test_no_cookie_is_for_what_browsers_take_for_no_domain(authority: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("said", "wanted"),
+    ("message", "wanted"),
     [
         (("http", "h:8080"), PublicOrigin("http", "h:8080", "")),
         (("https", "h:"), PublicOrigin("https", "h", "")),
@@ -218,15 +218,19 @@ def test_no_cookie_is_for_what_browsers_take_for_no_domain(authority: str) -> No
         (("http", "h", "", "", "123456"), PublicOrigin("http", "h", "")),
     ],
 )
-def test_what_a_client_has_called(said: tuple[str, ...], wanted: PublicOrigin) -> None:
-    assert public_origin(*said) == wanted
+def test_what_a_client_has_called(message: tuple[str, ...], wanted: PublicOrigin) -> None:
+    assert public_origin(*message) == wanted
 
 
 @given(st.text(alphabet="/\\.:@?#<>;=ahttporders.internal3000%2e\" ,'", max_size=60))
 def test_nothing_raises_and_nothing_leads_to_the_target(text: str) -> None:
     for way in (PLAIN, SHOP, DEEP):
-        once = way.url(text, API, "/items")
-        assert way.url(once, API, "/items") == once or once.startswith(("/", "?", "#")) or not once.startswith("https://api.example.com")
+        mapped_once = way.url(text, API, "/items")
+        assert (
+            way.url(mapped_once, API, "/items") == mapped_once
+            or mapped_once.startswith(("/", "?", "#"))
+            or not mapped_once.startswith("https://api.example.com")
+        )
         way.link(text, API, "/items")
         way.refresh(text, API, "/items")
         way.cookie(text, API)

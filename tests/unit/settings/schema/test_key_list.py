@@ -2,10 +2,10 @@
 
 import pytest
 
-from gateway.settings.schema.access import Key
+from gateway.settings.schema.access import KeySettings
 from gateway.settings.schema.key_list import KeyList, Likeness, Rows
 
-MODELS = [Key(id="model-0", secret_sha256="0" * 64, plan="gold"), Key(id="model-1", secret_sha256="1" * 64, disabled=True)]
+MODELS = [KeySettings(id="model-0", secret_sha256="0" * 64, plan="gold"), KeySettings(id="model-1", secret_sha256="1" * 64, disabled=True)]
 ROWS = Rows(["cc" * 32, "aa" * 32, "bb" * 32], ["third", "first", "second"], [0, 1, 0])
 KEYS = KeyList(MODELS, [Likeness(MODELS, ROWS)])
 
@@ -20,8 +20,8 @@ def test_it_is_a_sequence() -> None:
 
 
 def test_a_key_has_all_of_its_model_but_id_and_digest() -> None:
-    assert KEYS[2] == Key(id="first", secret_sha256="aa" * 32, disabled=True)
-    assert KEYS[4] == Key(id="third", secret_sha256="cc" * 32, plan="gold")
+    assert KEYS[2] == KeySettings(id="first", secret_sha256="aa" * 32, disabled=True)
+    assert KEYS[4] == KeySettings(id="third", secret_sha256="cc" * 32, plan="gold")
     assert KEYS[4].model_fields_set == {"id", "secret_sha256", "plan"}
 
 

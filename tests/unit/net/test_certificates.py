@@ -15,11 +15,11 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.kernel.certificates import Certificate, _dotted, from_der, from_pem
+from gateway.net.certificates import Certificate, _dotted, from_der, from_pem
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 FROM, UNTIL = datetime(2020, 1, 1, tzinfo=UTC), datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC)
-OWN = x509.ObjectIdentifier("1.3.6.1.4.1.55555.1")
+OWN_LINES = x509.ObjectIdentifier("1.3.6.1.4.1.55555.1")
 JOINT = x509.ObjectIdentifier("2.999.3")
 
 Attribute = tuple[x509.ObjectIdentifier, str]
@@ -92,7 +92,7 @@ def test_a_certificate_of_version_1_does_not_say_its_version() -> None:
         ((((NameOID.COMMON_NAME, "#x"), (NameOID.USER_ID, "u")),), "UID=u+CN=\\#x"),
         ((((NameOID.EMAIL_ADDRESS, "a@b"),), ((NameOID.DOMAIN_COMPONENT, "com"),)), "DC=com,emailAddress=a@b"),
         ((((NameOID.COMMON_NAME, " "),),), "CN=\\ "),
-        ((((OWN, "zz"),),), "1.3.6.1.4.1.55555.1=#0C027A7A"),
+        ((((OWN_LINES, "zz"),),), "1.3.6.1.4.1.55555.1=#0C027A7A"),
         ((((JOINT, "z"),),), "2.999.3=#0C017A"),
         ((((NameOID.COMMON_NAME, "a\nb\x7f"),),), "CN=a\\0Ab\\7F"),
     ],
@@ -182,7 +182,7 @@ _ISSUED: list[bytes] = []
 def issue_once() -> bytes:
     if not _ISSUED:
         _ISSUED.append(
-            issue(((NameOID.COMMON_NAME, "abc"), (OWN, "x")), names=(x509.DNSName("a.example"), x509.IPAddress(ip_address("::1"))))
+            issue(((NameOID.COMMON_NAME, "abc"), (OWN_LINES, "x")), names=(x509.DNSName("a.example"), x509.IPAddress(ip_address("::1"))))
         )
     return _ISSUED[0]
 

@@ -13,12 +13,12 @@ import re
 from typing import Literal, NamedTuple, TypeAlias
 from urllib.parse import quote, unquote
 
-Kind: TypeAlias = Literal["single", "sentinel", "cluster"]
+RedisKind: TypeAlias = Literal["single", "sentinel", "cluster"]
 
 PATTERN = r"^(rediss?(\+(sentinel|cluster))?|unix)://"
 """How they all begin, for the JSON Schema."""
 
-_KINDS: dict[str, tuple[Kind, int]] = {"": ("single", 6379), "+sentinel": ("sentinel", 26379), "+cluster": ("cluster", 6379)}
+_KINDS: dict[str, tuple[RedisKind, int]] = {"": ("single", 6379), "+sentinel": ("sentinel", 26379), "+cluster": ("cluster", 6379)}
 _SCHEME = re.compile(r"(rediss?|unix)(\+[a-z]+)?://")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s\[\]:,/@%]+)(?::([0-9]{1,5}))?")
 _DATABASE = re.compile(r"[0-9]{0,3}")
@@ -27,7 +27,7 @@ _SERVICE = re.compile(r"[A-Za-z0-9._-]+")
 
 ENCODE = "percent-encode what a password has of # / ? % @ and blanks, or give it apart as `redis.password`"
 """What to do about a URL that is none."""
-_EXAMPLES: dict[Kind, str] = {
+_EXAMPLES: dict[RedisKind, str] = {
     "single": f"this is not a Redis URL; write `redis://host:port/database`, and {ENCODE}",
     "sentinel": f"this is not the URL of a Redis with Sentinels; write `redis+sentinel://host:port,host:port/service`, and {ENCODE}",
     "cluster": f"this is not the URL of a Redis Cluster; write `redis+cluster://host:port,host:port`, and {ENCODE}",
@@ -39,14 +39,14 @@ _UNRESERVED = re.compile("%(?:2[DEde]|3[0-9]|4[1-9A-Fa-f]|5[0-9AaFf]|6[1-9A-Fa-f
 class RedisUrl(NamedTuple):
     """A URL, taken apart. `login` ends in "@" or is "", `query` begins with "?" or is "".
 
-    User name and password in `login` are percent-encoded, whatever stood in the URL: every URL that is accepted here can be read
-    by urllib, and so by the client library.
+    User name and password in `login` are percent-encoded, whatever stood in the URL: every URL that is accepted here
+    can be read by urllib, and so by the client library.
 
-    `hosts` are names or addresses without brackets, none for a Unix socket, whose path is `path`. `service` is Sentinel's
-    name of the primary.
+    `hosts` are names or addresses without brackets, none for a Unix socket, whose path is `path`. `service` is
+    Sentinel's name of the primary.
     """
 
-    kind: Kind
+    kind: RedisKind
     scheme: Literal["redis", "rediss", "unix"]
     login: str
     hosts: tuple[tuple[str, int], ...]
@@ -119,7 +119,7 @@ def masked(text: str) -> str:
     return _LOGIN.sub(lambda found: f"{found[1]}=***" if found[1] else "***@", text)
 
 
-def _host(text: str, default_port: int, kind: Kind) -> tuple[str, int]:
+def _host(text: str, default_port: int, kind: RedisKind) -> tuple[str, int]:
     match = _HOST.fullmatch(text)
     if match is None:
         raise ValueError(_EXAMPLES[kind])

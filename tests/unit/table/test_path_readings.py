@@ -1,8 +1,8 @@
-"""kernel/http/path_readings.py: what services may make of a path."""
+"""table/path_readings.py: what services may make of a path."""
 
 import pytest
 
-from gateway.kernel.http.path_readings import MOST_CHARACTERS, every_reading, fold, is_calm
+from gateway.table.path_readings import MOST_CHARACTERS, every_reading, fold, is_calm
 
 
 def read(path: str) -> set[str]:
@@ -103,5 +103,5 @@ def test_folding(one: str, other: str) -> None:
     assert fold(one) == fold(other)
 
 
-def test_folding_tells_letters_apart() -> None:
+def test_folding_keeps_different_letters_apart() -> None:
     assert len({fold(letter) for letter in "abcдж中"}) == 6

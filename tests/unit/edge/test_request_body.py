@@ -1,0 +1,47 @@
+"""edge/request_body.py: a body is read piece by piece, up to its limit."""
+
+import asyncio
+
+import pytest
+from aiohttp import StreamReader
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.web_protocol import RequestPayloadError
+
+from gateway.edge.request_body import ClientBody
+from gateway.kernel.faults import BODY_TOO_LARGE, MALFORMED_REQUEST, Fault, GatewayError
+
+
+def payload() -> StreamReader:
+    loop = asyncio.get_running_loop()
+    return StreamReader(BaseProtocol(loop), 1 << 16, loop=loop)
+
+
+async def test_a_body_is_read_to_its_end_and_confirmed_one_time() -> None:
+    confirmed: list[None] = []
+    times = iter((1.0, 3.0, 3.0, 3.5))
+    stream = payload()
+    body = ClientBody(stream, 3, 10, lambda: confirmed.append(None), lambda: next(times))
+    stream.feed_data(b"abc")
+    stream.feed_eof()
+    assert (await body.read(), await body.read()) == (b"abc", b"")
+    assert (body.length, body.received, body.waited_s, len(confirmed)) == (3, 3, 2.5, 1)
+
+
+@pytest.mark.parametrize(("length", "data"), [(11, b""), (None, b"x" * 11)])
+async def test_more_than_the_limit_is_refused(length: int | None, data: bytes) -> None:
+    stream = payload()
+    stream.feed_data(data)
+    with pytest.raises(GatewayError) as raised:
+        await ClientBody(stream, length, 10, None, lambda: 0.0).read()
+    assert raised.value.fault is BODY_TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    ("error", "fault"), [(RequestPayloadError("x"), MALFORMED_REQUEST), (GatewayError(BODY_TOO_LARGE), BODY_TOO_LARGE)]
+)
+async def test_a_body_that_breaks_raises(error: Exception, fault: Fault) -> None:
+    stream = payload()
+    stream.set_exception(error)
+    with pytest.raises(GatewayError) as raised:
+        await ClientBody(stream, None, 10, None, lambda: 0.0).read()
+    assert raised.value.fault is fault
