@@ -11,6 +11,7 @@ from gateway.kernel.faults import CLIENT_CLOSED, INTERNAL_ERROR, METHOD_NOT_ALLO
 from gateway.kernel.http.path_safety import merged
 from gateway.kernel.limits.quota import Reservation
 from gateway.limiter.interface import Decider
+from gateway.net.loop_budget import LoopBudget
 from gateway.stages.error_reply import error_reply
 from gateway.stages.identify import CallerSource, authorize, identify, take_credentials
 from gateway.stages.limit import require_allowed
@@ -31,7 +32,7 @@ has more.
 """
 SHORTEST_CALL_S = 5.0
 LARGE_BYTES = 64 * 1024
-"""The body of an answer beyond this size is released before the reply is sent."""
+"""The body of an answer beyond this size takes a turn of the event loop, and is released before the reply is sent."""
 
 
 def _shorten_timeout(call: Call, spent_s: float) -> None:
@@ -70,6 +71,7 @@ class Gateway:
         self.id_field = id_field
         self.callers: CallerSource = credentials.keyring if callers is None else callers
         self.read_ahead = ReadAhead() if read_ahead is None else read_ahead
+        self._loop_budget = LoopBudget()
         self._visitors = Visitors()
         self._accounts = Accounts(limiter, table.routes)
         self._respond: Callable[[Exchange], Awaitable[Reply]] = self._forward
@@ -195,6 +197,8 @@ class Gateway:
             if x.body is not None:  # while a body is passed on, waiting for its rest is not the upstream's time
                 x.upstream_s -= x.body.waited_s - x.client_s
                 x.client_s = x.body.waited_s
+        if len(x.answer.body) > LARGE_BYTES and x.answer.stream is None:
+            await self._loop_budget.take(len(x.answer.body))
         return normalize(x.answer, x, route)
 
     async def _peek(self, x: Exchange) -> None:

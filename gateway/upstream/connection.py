@@ -23,6 +23,7 @@ from gateway.kernel.faults import (
     UPSTREAM_TIMEOUT,
     GatewayError,
 )
+from gateway.net.loop_budget import LARGE_BYTES, LoopBudget
 from gateway.net.write_batch import WriteBatch
 from gateway.upstream.call import Answer, Call
 from gateway.upstream.connection_shares import ConnectionOwner
@@ -51,6 +52,7 @@ class UpstreamConnection(ConnectionSocket):
         clock: Clock,
         loop: asyncio.AbstractEventLoop,
         write_batch: WriteBatch,
+        loop_budget: LoopBudget,
     ) -> None:
         super().__init__(loop)
         self._owner = owner
@@ -58,6 +60,7 @@ class UpstreamConnection(ConnectionSocket):
         self._origin = origin
         self._clock = clock
         self._write_batch = write_batch
+        self._loop_budget = loop_budget
         self._waiter: asyncio.Future[Answer] | None = None
         self._buffer = bytearray()
         self._stream: ResponseStream | None = None
@@ -180,6 +183,9 @@ class UpstreamConnection(ConnectionSocket):
         self._buffer += data
         call, kind = self._call, kind_of(self._reply.fields, self._buffer)
         if len(self._buffer) <= call.buffer_bytes and call.buffer_bytes and kind not in STREAMED:
+            if len(self._buffer) > LARGE_BYTES and self._loop_budget.spent(len(data)):
+                self._transport.pause_reading()
+                self._loop_budget.later(self._read_on)
             return
         waiter = self._waiter
         assert waiter is not None
@@ -195,6 +201,10 @@ class UpstreamConnection(ConnectionSocket):
         self._deadline.streams(call.events_idle_timeout_s if self._events else call.idle_timeout_s)
         waiter.set_result(self._answer(bytes(self._buffer), self._stream))
         self._buffer.clear()
+
+    def _read_on(self) -> None:
+        if self.closed is None:
+            self._transport.resume_reading()
 
     def _head_arrived(self) -> None:
         if self._upload is None:

@@ -20,7 +20,8 @@ class ResponseParser:
 
     `received` counts the bytes since `begin`. `complete`: the reply has ended. `clean`: nothing followed it. `keep`:
     its sender keeps the connection open. `until_eof`: its body ends with the connection. `ambiguous`: by its method or
-    its status it has no body, but it announces one, which may follow or not.
+    its status it has no body, but it announces one, or the reply to another method than HEAD would have one. Such a body
+    may follow at any time, when the next call may be under way, whose reply it would be taken for.
     """
 
     def __init__(self) -> None:
@@ -205,8 +206,10 @@ class ResponseParser:
                 self._report(UPSTREAM_PROTOCOL_ERROR, "the reply's transfer coding is not exactly chunked")
         else:
             self.until_eof = not framing.bodiless(status)
-        if self._head_only or framing.bodiless(status):
+        if framing.bodiless(status):
             self.ambiguous = bool(self.length) or b"transfer-encoding" in known
+        elif self._head_only:
+            self.ambiguous = self.length != 0
         if b"keep-alive" in known:
             self.idle_hint_s = framing.announced_idle_s(known[b"keep-alive"])
         if len(fields) > framing.MAX_FIELDS or (

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import UPSTREAM_SATURATED, UPSTREAM_UNREACHABLE, GatewayError
+from gateway.net.loop_budget import LoopBudget
 from gateway.net.write_batch import WriteBatch
 from gateway.upstream.call import Answer, Call, RetryObserver
 from gateway.upstream.call_queue import CallQueue, Freed
@@ -73,6 +74,7 @@ class Target:
         self._clock = clock
         self._observer = observer
         self._write_batch = write_batch or WriteBatch()
+        self._loop_budget = LoopBudget()
         of_a_caller, streams = share(max_connections, max_caller_percent), share(max_connections, max_stream_percent)
         self._shares = ConnectionShares(self.target, of_a_caller, streams, max_pending)
         self._idle: list[UpstreamConnection] = []
@@ -264,7 +266,7 @@ class Target:
                     connection.abandon()
 
     def _connection(self, loop: asyncio.AbstractEventLoop) -> UpstreamConnection:
-        return UpstreamConnection(self, self.target, self.origin, self._clock, loop, self._write_batch)
+        return UpstreamConnection(self, self.target, self.origin, self._clock, loop, self._write_batch, self._loop_budget)
 
     def _give_back(self, handed: Freed) -> None:
         if handed is None:

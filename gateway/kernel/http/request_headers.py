@@ -32,6 +32,16 @@ STEERING = frozenset({
     b"x-amzn-request-context", b"x-amzn-lambda-context", b"x-istio-attributes", b"teleport-jwt-assertion",
     b"x-client-dn", b"x-client-cn", b"x-client-s-dn", b"x-client-subject", b"x-client-verify", b"x-arr-clientcert", b"x-arr-ssl",
     b"x-ssl", b"x-mtls-subject", b"x-peer-certificate",
+    b"x-requested-method", b"x-http-verb", b"http-method-override", b"method-override", b"x-http-destinationurl",
+    b"x-backend-host", b"x-backend-url", b"proxy-host", b"proxy-url", b"x-script-name", b"script-name", b"x-path-info", b"path-info",
+    b"x-servlet-path", b"x-context-path", b"x-replaced-path", b"x-ingress-path", b"x-waws-unencoded-url", b"request-uri",
+    b"x-true-client-ip", b"x-true-ip", b"x-forwarder-for", b"http-client-ip", b"x-source-ip", b"x-cdn-src-ip", b"cdn-src-ip",
+    b"ali-cdn-real-ip", b"x-nf-client-connection-ip", b"fly-client-ip", b"do-connecting-ip", b"x-client-real-ip", b"cf-visitor",
+    b"x-user", b"x-user-id", b"x-userid", b"x-user-name", b"x-username", b"x-user-email", b"x-user-mail", b"x-user-login", b"x-user-dn",
+    b"x-user-role", b"x-user-roles", b"x-user-group", b"x-user-groups", b"x-user-scope", b"x-user-scopes", b"x-user-permissions",
+    b"x-user-claims", b"x-user-info", b"x-user-sub", b"x-user-subject", b"x-rstudio-username", b"x-auth-audience", b"x-auth-expiresin",
+    b"x-auth-id", b"x-auth-name", b"x-auth-role", b"x-auth-sub", b"x-token-subject", b"x-scope-orgid", b"eppn",
+    b"tenant-org-id", b"caller-id", b"caller-plan",
 })  # fmt: skip
 """Obeyed by some backends in place of the request line, of the peer address, or of who was recognised in front of them.
 """
@@ -41,13 +51,17 @@ STEERING_PREFIXES = (
     # proxies and gateways: Kong, OAuth2 Proxy, Envoy, nginx, Linkerd, Vouch, Pomerium, authentik
     b"x-consumer-", b"x-credential-", b"x-authenticated-", b"x-auth-request-", b"x-envoy-", b"x-accel-", b"l5d-", b"x-vouch-",
     b"x-pomerium-", b"x-authentik-", b"x-jwt-claim-",
+    # Caddy, Tyk, Gravitee, 3scale, Cloud Foundry, OpenSearch and NiFi, ASP.NET Core, Kubernetes
+    b"x-token-user-", b"x-tyk-", b"x-gravitee-", b"x-3scale-", b"x-cf-", b"x-proxy", b"x-proxied", b"ms-aspnetcore-", b"impersonate-",
     # TLS ended in front: HAProxy, nginx, Apache, RFC 9440, F5, WebLogic, WebSphere
     b"x-ssl-", b"ssl-", b"x-client-cert", b"client-cert", b"x-tls-client-", b"tls-client-", b"wl-proxy-", b"-ws",
     # clouds: Azure, Google, AWS, Cloudflare, Tailscale
     b"x-ms-client-principal", b"x-ms-token-", b"x-goog-iap-", b"x-goog-authenticated-user-", b"x-appengine-", b"x-amzn-oidc-",
-    b"x-amzn-mtls-", b"cf-access-", b"cf-connecting-", b"tailscale-",
-    # single sign-on: Grafana, Apache's modules, Shibboleth, SiteMinder, WebSEAL, Oracle
-    b"x-webauth-", b"oidc-", b"mellon-", b"shib-", b"sm-", b"iv-", b"oam-",
+    b"x-amzn-mtls-", b"cf-access-", b"cf-connecting-", b"tailscale-", b"incap-", b"x-sucuri-", b"fastly-", b"akamai-", b"x-akamai-",
+    b"x-vercel-", b"x-ms-proxy", b"x-ms-forwarded-", b"x-ms-endpoint-",
+    # single sign-on: Grafana, Apache's modules, Shibboleth, SiteMinder, WebSEAL, Oracle, F5, CAS, Teleport
+    b"x-webauth-", b"oidc-", b"x-oidc-", b"mellon-", b"x-mellon-", b"shib-", b"x-shib-", b"ajp-", b"sm-", b"iv-", b"oam-", b"saml-",
+    b"x-saml-", b"x-sso-", b"x-f5-", b"x-cas-", b"cas-", b"teleport-",
 )  # fmt: skip
 """Families of such fields. `$WS…` of WebSphere begins with a hyphen here, because it is compared as its twin."""
 
@@ -60,7 +74,8 @@ class FieldFilter(Memo[bytes, bool]):
     """Says for each request field of a client, by its name as received, whether it goes to the upstream.
 
     `drop` are those that stay; one with `*` at its end stands for all that begin so. A name with underscores, dots and
-    the like counts as its twin with hyphens: CGI and WSGI backends cannot tell them apart. A dict that fills itself, up
+    the like counts as its twin with hyphens: CGI and WSGI backends cannot tell them apart. One with more of these at its end
+    counts as the one without, which some of them cut off. A dict that fills itself, up
     to a bound: a name that was seen before costs one look-up.
     """
 
@@ -75,7 +90,8 @@ class FieldFilter(Memo[bytes, bool]):
 
     def __missing__(self, name: bytes) -> bool:
         plain = name.lower().translate(_ALIKE)
-        return self.keep(name, plain not in self._drop and not plain.startswith(self._drop_prefixes))
+        bare = plain.rstrip(b"-")
+        return self.keep(name, plain not in self._drop and bare not in self._drop and not plain.startswith(self._drop_prefixes))
 
 
 def forwarded_prefix(values: Iterable[str]) -> str:

@@ -94,3 +94,37 @@ async def test_the_last_part_of_a_long_reply_is_received_as_soon_as_it_fits(make
             await asyncio.sleep(0)
         assert size - read <= 8 * PAUSE_BYTES
         assert read + len(await rest(stream)) == size
+
+
+async def test_a_reply_to_head_that_may_have_a_body_later_is_the_last_on_its_connection(make: Make) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+    for framing in (b"Content-Length: 9\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n", b"\r\n"):
+        late = Script((head + framing,))
+        async with RawBackend(late, default=script(reply(b'"victim"'))) as backend:
+            upstream = make(backend.url, max_connections=1)
+            answers = await asyncio.gather(upstream.send(call(b"HEAD")), upstream.send(call()))
+            assert answers[1].body == b'"victim"'
+            assert backend.connections == 2
+
+
+async def test_many_large_replies_at_once_are_read_whole_and_in_turns(make: Make) -> None:
+    size = 3 << 20
+    async with RawBackend(default=script(reply(b"[" + b" " * size + b"]"))) as backend:
+        upstream = make(backend.url, max_connections=8)
+        whole = [call(buffer_bytes=2 * size) for _ in range(8)]
+        assert {len(answer.body) for answer in await asyncio.gather(*map(upstream.send, whole))} == {size + 2}
+        assert (await upstream.send(call(buffer_bytes=2 * size))).status == 200
+        assert backend.connections == 8
+
+
+async def test_a_large_reply_that_is_given_up_while_it_waits_for_its_turn_is_not_read_on(make: Make) -> None:
+    size = 6 << 20
+    async with RawBackend(default=script(reply(b"[" + b" " * size + b"]"))) as backend:
+        upstream = make(backend.url, max_connections=8)
+        for _ in range(20):
+            tasks = [asyncio.ensure_future(upstream.send(call(buffer_bytes=2 * size))) for _ in range(4)]
+            done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+            assert all(len(task.result().body) == size + 2 for task in done)

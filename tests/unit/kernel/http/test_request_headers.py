@@ -38,6 +38,10 @@ def test_fields_that_are_not_a_clients_to_send_stay(name: bytes) -> None:
         b"X-Original-URL", b"X-Original-Method", b"X-Rewrite-URL", b"X-Middleware-Subrequest", b"Tailscale-User-Login", b"OIDC_CLAIM_sub",
         b"Shib-Session-ID", b"SM_USER", b"iv-user", b"$WSRU", b"WL-Proxy-Client-Cert", b"X-Authentik-Username", b"X-Pomerium-Claim-Email",
         b"l5d-client-id", b"X-Forwarded-Prefix", b"X-Forwarded-Port", b"X-Forwarded", b"X-AppEngine-User-Email", b"X-ARR-ClientCert",
+        b"X-User", b"X-User-Id", b"x_user_roles", b"X-Username", b"X-Token-User-Email", b"X-Requested-Method", b"Incap-Client-IP",
+        b"X-Backend-Host", b"Tenant-Org-Id", b"X-Script-Name", b"X-Replaced-Path", b"X-ProxiedEntitiesChain", b"X-Proxy-Roles", b"X-SSO-User",
+        b"MS-ASPNETCORE-WINAUTHTOKEN", b"Impersonate-User", b"X-SAML-Subject", b"Fly-Client-IP", b"X-Vercel-Forwarded-For", b"X-Scope-OrgID",
+        b"Akamai-Client-Ip", b"CF-Visitor", b"AJP_eppn", b"X-Cf-Forwarded-Url", b"X-User-Id_", b"Forwarded-", b"X_Caller_Id.",
     ],
 )  # fmt: skip
 def test_no_client_names_the_caller_that_another_proxy_has_authenticated(name: bytes) -> None:
@@ -47,7 +51,7 @@ def test_no_client_names_the_caller_that_another_proxy_has_authenticated(name: b
 @pytest.mark.parametrize(
     "name",
     [
-        b"X-Ms-Client-Request-Id", b"X-Client-Version", b"X-Api-Client", b"X-Auth-Token", b"X-User-Id", b"X-Amz-Date", b"X-Goog-Api-Key", b"WS-Thing",
+        b"X-Ms-Client-Request-Id", b"X-Client-Version", b"X-Api-Client", b"X-Auth-Token", b"X-User-Agent", b"X-Amz-Date", b"X-Goog-Api-Key", b"WS-Thing",
         b"X-Correlation-Id", b"Sec-WebSocket-Key", b"Idempotency-Key", b"X-Requested-With", b"Origin", b"Authorization", b"X-Hub-Signature",
     ],
 )  # fmt: skip
