@@ -1,6 +1,7 @@
 """The compiled configuration: everything that can be decided before a request arrives."""
 
 from gateway.table.keyring import Caller, Credentials, Key, Keyring, Visitors
-from gateway.table.routes import Envelope, Mode, Route, RouteTable, Sender
+from gateway.table.route_table import RouteTable
+from gateway.table.routes import Envelope, Mode, Route, Sender
 
 __all__ = ["Caller", "Credentials", "Envelope", "Key", "Keyring", "Mode", "Route", "RouteTable", "Sender", "Visitors"]

@@ -22,7 +22,8 @@ from gateway.table.limits_route import limits_route
 from gateway.table.public_urls import UrlMapping, url_mapping
 from gateway.table.quotas import Meters
 from gateway.table.reading_law import ServiceAddresses
-from gateway.table.routes import Envelope, Route, RouteTable, Sender
+from gateway.table.route_table import RouteTable
+from gateway.table.routes import Envelope, Route, Sender
 
 _FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-prefix", "x-forwarded-port", "forwarded")
 """Fields in which the gateway describes the client, unless a route has a rule for them."""

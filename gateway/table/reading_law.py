@@ -18,16 +18,14 @@ Routes whose demands nobody exceeds cost a request nothing: that is decided when
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, ROUTE_FORBIDDEN, GatewayError
 from gateway.kernel.http.path_safety import merged
 from gateway.kernel.memo import Memo
 from gateway.table.requirements import Demand
 from gateway.table.rival_routes import Rival, Rivals, image_of, pattern_of
-
-if TYPE_CHECKING:
-    from gateway.table.routes import Route
+from gateway.table.routes import Route
 
 ServiceAddresses: TypeAlias = tuple[tuple[str, str], ...]
 """The targets of an upstream: `host:port`, and the path of the URL without a slash at its end."""
@@ -61,7 +59,7 @@ class Law:
         self._guarded = {origin for route, addresses in self._addresses.items() if not route.open for origin, _ in addresses}
         self._permitted: Memo[tuple[str, str], list[Rival]] = Memo(_MOST_KNOWN)
 
-    def is_clear(self, route: "Route", method: str, path: str) -> bool:
+    def is_clear(self, route: Route, method: str, path: str) -> bool:
         """Whether `check` would raise nothing."""
         try:
             self.check(route, method, path)
@@ -69,7 +67,7 @@ class Law:
             return False
         return True
 
-    def check(self, route: "Route", method: str, path: str) -> None:
+    def check(self, route: Route, method: str, path: str) -> None:
         """Raises GatewayError METHOD_NOT_ALLOWED, MALFORMED_PATH or ROUTE_FORBIDDEN when a rival of `route` asks
         everybody for more.
         """
@@ -79,7 +77,7 @@ class Law:
         if route.open and self._services:
             self._reject(self._behind(route, method, path), lambda rival: not rival.open, _elsewhere)
 
-    def permit(self, allowed: frozenset[str], route: "Route", method: str, path: str) -> None:
+    def permit(self, allowed: frozenset[str], route: Route, method: str, path: str) -> None:
         """Raises GatewayError ROUTE_FORBIDDEN, METHOD_NOT_ALLOWED or MALFORMED_PATH when a rival of `route` is not
         among `allowed`.
         """
@@ -93,10 +91,10 @@ class Law:
         if found:
             self._reject(found, lambda rival: not (rival.open or rival.upstream is None or rival.id in allowed), _forbidden)
 
-    def _rivals_of(self, route: "Route", method: str, path: str) -> list[Rival]:
+    def _rivals_of(self, route: Route, method: str, path: str) -> list[Rival]:
         return _few(self._rivals.of(route, method, path))
 
-    def _behind(self, route: "Route", method: str, path: str) -> list[Rival]:
+    def _behind(self, route: Route, method: str, path: str) -> list[Rival]:
         """Rivals by the path that the service gets."""
         found: list[Rival] = []
         for origin, base in self._addresses.get(route, ()):

@@ -1,11 +1,8 @@
 """The demands of routes on calls, in a form in which two routes can be compared."""
 
-from typing import TYPE_CHECKING
-
 import msgspec
 
-if TYPE_CHECKING:
-    from gateway.table.routes import Route
+from gateway.table.routes import Route
 
 
 class MethodDemand(msgspec.Struct, frozen=True):
@@ -24,7 +21,7 @@ class Demand:
 
     __slots__ = ("by_method", "key", "plan")
 
-    def __init__(self, route: "Route") -> None:
+    def __init__(self, route: Route) -> None:
         tariff = route.tariff
         self.key = not route.open
         self.plan = route.open_plan if route.open and any(not window.shadow for window in route.open_windows) else None
@@ -52,7 +49,7 @@ class Demand:
         return any(self.exceeds(other, method) for method in {*self.by_method, *other.by_method, ""})
 
 
-def _method_demand(route: "Route", method: str) -> MethodDemand:
+def _method_demand(route: Route, method: str) -> MethodDemand:
     tariff = route.tariff
     assert tariff is not None
     windows = frozenset(window.id for window in tariff.limits.get(method, ()) if not window.shadow)

@@ -5,14 +5,12 @@ that differ only in case, accents or such a slash share a node.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from gateway.kernel.http.path_patterns import Rest, Segment, parse, parse_prefix
 from gateway.table.path_readings import Segments, every_reading, fold, is_calm
-
-if TYPE_CHECKING:
-    from gateway.table.routes import Route
+from gateway.table.routes import Route
 
 
 class Rival(NamedTuple):
@@ -21,7 +19,7 @@ class Rival(NamedTuple):
     `serves` tells whether it has the method. A route without the method is listed if it precedes the one that has it.
     """
 
-    route: "Route"
+    route: Route
     serves: bool
 
 
@@ -47,7 +45,7 @@ class Rivals:
     def __init__(self) -> None:
         self._root = _TreeNode()
 
-    def add(self, route: "Route", segments: Iterable[Segment], below: bool) -> None:
+    def add(self, route: Route, segments: Iterable[Segment], below: bool) -> None:
         """`segments` are those of its path, without a rest; `below` that it takes all paths that begin so."""
         node = self._root
         for segment in segments:
@@ -58,7 +56,7 @@ class Rivals:
                 node = node.param
         (node.below if below else node.here).append(route)
 
-    def of(self, route: "Route", method: str, path: str, *, ties: bool = True) -> list[Rival] | None:
+    def of(self, route: Route, method: str, path: str, *, ties: bool = True) -> list[Rival] | None:
         """Those of `route`, which takes `path` as it is spelled; None when the path has too many readings.
 
         A reading whose most specific route with the method is `route` has no other rivals than those before it that
@@ -79,7 +77,7 @@ class Rivals:
         return list(found)
 
 
-def pattern_of(route: "Route") -> tuple[list[Segment], bool]:
+def pattern_of(route: Route) -> tuple[list[Segment], bool]:
     """The segments of a route's path, without a rest and a slash at its end, and whether it takes all that begins so."""
     segments: list[Segment] = [*(parse_prefix(route.pattern) if route.prefix else parse(route.pattern))]
     below = route.prefix or isinstance(segments[-1], Rest)
@@ -88,13 +86,13 @@ def pattern_of(route: "Route") -> tuple[list[Segment], bool]:
     return segments, below
 
 
-def image_of(route: "Route", base: str) -> tuple[list[Segment], bool]:
+def image_of(route: Route, base: str) -> tuple[list[Segment], bool]:
     """As `pattern_of`, of the path that the service gets at a target whose URL has the path `base`."""
     segments, below = pattern_of(route)
     return [*(unquote(segment) for segment in (base + route.base).split("/") if segment), *segments[route.strip_segments :]], below
 
 
-def _candidates(node: _TreeNode, segments: Segments, at: int) -> Iterator[list["Route"]]:
+def _candidates(node: _TreeNode, segments: Segments, at: int) -> Iterator[list[Route]]:
     """What takes segments[at:] below `place`, the most specific first. An empty last segment is a slash at the end."""
     if at == len(segments) or (at == len(segments) - 1 and not segments[at]):
         if node.here:

@@ -46,7 +46,7 @@ class UpstreamConnection(ConnectionSocket):
 
     def __init__(
         self,
-        owner: ConnectionOwner,
+        owner: ConnectionOwner["UpstreamConnection"],
         target: str,
         origin: Origin,
         clock: Clock,

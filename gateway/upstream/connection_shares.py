@@ -10,29 +10,30 @@ Laws:
 import asyncio
 import sys
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol, TypeVar
 
 from gateway.kernel.faults import UPSTREAM_SHARE_SPENT, GatewayError
+from gateway.upstream.connection_socket import ConnectionSocket
 
-if TYPE_CHECKING:
-    from gateway.upstream.connection import UpstreamConnection
+C = TypeVar("C", contravariant=True)
+"""The connections of the pool."""
 
 
-class ConnectionOwner(Protocol):
+class ConnectionOwner(Protocol[C]):
     """The pool that a connection belongs to."""
 
-    def release(self, connection: "UpstreamConnection", idle_hint_s: float | None) -> None:
+    def release(self, connection: C, idle_hint_s: float | None) -> None:
         """It is free for another call.
 
         The upstream keeps it for `idle_hint_s` seconds; None when it did not announce any.
         """
         ...
 
-    def discarded(self, connection: "UpstreamConnection") -> None:
+    def discarded(self, connection: C) -> None:
         """It can serve no other call. Called once for each connection."""
         ...
 
-    def may_stream(self, connection: "UpstreamConnection") -> bool:
+    def may_stream(self, connection: C) -> bool:
         """Whether the reply may be passed on while it arrives.
 
         It then counts until the connection is released or discarded.
@@ -113,7 +114,7 @@ class ConnectionShares:
         else:
             del self._used[caller]
 
-    def may_stream(self, connection: "UpstreamConnection") -> bool:
+    def may_stream(self, connection: ConnectionSocket) -> bool:
         """Count a connection that passes on a body while it arrives.
 
         False when such connections use their share already.
@@ -123,7 +124,7 @@ class ConnectionShares:
             connection.streams = True
         return connection.streams
 
-    def ended(self, connection: "UpstreamConnection") -> None:
+    def ended(self, connection: ConnectionSocket) -> None:
         """The call on `connection` has ended: its caller uses it no longer, and it streams no longer."""
         caller, connection.caller = connection.caller, None
         if caller is not None:

@@ -1,0 +1,164 @@
+"""All routes, and the search for the one that a request takes."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, NO_ROUTE, GatewayError
+from gateway.kernel.http.path_patterns import Param, Rest, parse, parse_prefix
+from gateway.kernel.http.path_safety import merged, readings, spelled
+from gateway.kernel.memo import Memo
+from gateway.table.reading_law import Law, ServiceAddresses
+from gateway.table.routes import Route
+
+
+class _Node:
+    """One node of the tree of patterns. `tip` holds prefixes that end here, `below` all routes that match any rest."""
+
+    __slots__ = ("below", "here", "literal", "param", "tip")
+
+    def __init__(self) -> None:
+        self.literal: dict[str, _Node] = {}
+        self.param: _Node | None = None
+        self.here: dict[str, Route] = {}
+        self.tip: dict[str, Route] = {}
+        self.below: dict[str, Route] = {}
+
+
+class RouteTable:
+    """Finds the route for a request. The most specific pattern that has the method wins.
+
+    More specific means, from left to right: a literal segment, then a parameter, then a rest or prefix. A path of which
+    another reading leads to a route that asks for more is refused (`table/reading_law.py`).
+    """
+
+    __slots__ = ("_known", "_law", "_literal", "_merges", "_root", "routes", "unrouted")
+
+    MOST_KNOWN = 1024
+    LONGEST_KNOWN = 256
+    """Paths that are remembered beside those of routes, and the characters of the longest."""
+
+    def __init__(
+        self,
+        routes: Iterable[Route],
+        unrouted: tuple[tuple[str, str], ...] = (),
+        *,
+        merges: bool = True,
+        services: Mapping[str, ServiceAddresses] | None = None,
+    ) -> None:
+        """`merges`: two slashes in a row count as one, where they are refused otherwise. `unrouted` are the fields that
+        are set on replies without a route.
+
+        `services` says by id of an upstream where its targets are: upstreams with a target in common lead to the same
+        service.
+        """
+        self.routes = tuple(routes)
+        self.unrouted = unrouted
+        self._merges = merges
+        self._root = _Node()
+        exact: dict[str, dict[str, Route]] = {}
+        for route in self.routes:
+            self._plant(route, exact)
+        self._law = Law(self.routes, services or {})
+        self._literal = {
+            path: {method: route for method, route in methods.items() if self._law.is_clear(route, method, path)}
+            for path, methods in exact.items()
+        }
+        self._known = Memo(len(self._literal) + self.MOST_KNOWN, self._literal)
+
+    def match(self, method: str, path: str) -> Route:
+        """The route for `method` and `path` as spelled by the client. What is matched is the `merged` path, and so is
+        what goes on.
+
+        Raises GatewayError: MALFORMED_PATH, NO_ROUTE, METHOD_NOT_ALLOWED or ROUTE_FORBIDDEN.
+        """
+        known = self._known.get(path)
+        if known is not None:
+            route = known.get(method)
+            if route is not None:
+                return route
+        route = self._match(method, path)
+        if len(path) <= self.LONGEST_KNOWN:
+            self._known.keep(path, {**self._known.get(path, {}), method: route})
+        return route
+
+    def permit(self, allowed: frozenset[str], route: Route, method: str, path: str) -> None:
+        """For a key that may use the routes `allowed` only, of which `route` is one that was matched.
+
+        Raises GatewayError ROUTE_FORBIDDEN, METHOD_NOT_ALLOWED or MALFORMED_PATH when a reading of `path` leads to one
+        that it may not use.
+        """
+        self._law.permit(allowed, route, method, path)
+
+    def _match(self, method: str, path: str) -> Route:
+        read = readings(merged(path) if self._merges else path)
+        if read is None:
+            raise GatewayError(MALFORMED_PATH)
+        plain, liberal = read
+        allowed: set[str] = set()
+        route = self._find(method, plain, allowed)
+        if liberal != plain:
+            others: set[str] = set()
+            other = self._find(method, liberal, others)
+            if (other is None and others) or other not in {None, route}:
+                raise GatewayError(MALFORMED_PATH)
+        if route is not None:
+            self._law.check(route, method, path)
+            return route
+        if allowed:
+            raise GatewayError(METHOD_NOT_ALLOWED, allow=", ".join(sorted(allowed)))
+        raise GatewayError(NO_ROUTE)
+
+    def near(self, path: str) -> Route | None:
+        """The most specific route for `path`, whatever its methods."""
+        read = readings(merged(path) if self._merges else path)
+        found = None if read is None else next(_candidates(self._root, read[0].split("/"), 1), None)
+        return next(iter(found.values()), None) if found else None
+
+    def _plant(self, route: Route, exact: dict[str, dict[str, Route]]) -> None:
+        methods = dict.fromkeys(route.methods, route)
+        segments = parse_prefix(route.pattern) if route.prefix else parse(route.pattern)
+        node, below = self._root, route.prefix
+        for segment in segments:
+            if isinstance(segment, Rest):
+                below = True
+            elif isinstance(segment, Param):
+                node.param = node.param or _Node()
+                node = node.param
+            else:
+                node = node.literal.setdefault(spelled(segment), _Node())
+        if below:
+            node.below = methods | node.below
+        if route.prefix:
+            node.tip = methods | node.tip
+        elif not below:
+            node.here = methods | node.here
+        if not below and all(isinstance(segment, str) for segment in segments):
+            path = "/" + "/".join([spelled(str(segment)) for segment in segments])
+            exact[path] = methods | exact.get(path, {})
+
+    def _find(self, method: str, path: str, allowed: set[str]) -> Route | None:
+        for candidates in _candidates(self._root, path.split("/"), 1):
+            route = candidates.get(method)
+            if route is not None:
+                return route
+            allowed.update(candidates)
+            if any(found.upstream is None for found in candidates.values()):
+                return None
+        return None
+
+
+def _candidates(node: _Node, segments: list[str], at: int) -> Iterator[dict[str, Route]]:
+    """What matches segments[at:] below `node`, the most specific first."""
+    if at == len(segments):
+        if node.here:
+            yield node.here
+        if node.tip:
+            yield node.tip
+        return
+    segment = segments[at]
+    child = node.literal.get(segment)
+    if child is not None:
+        yield from _candidates(child, segments, at + 1)
+    if node.param is not None and segment:
+        yield from _candidates(node.param, segments, at + 1)
+    if node.below:
+        yield node.below
