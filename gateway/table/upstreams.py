@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from gateway.kernel.clock import Clock
+from gateway.net.name_resolver import NameResolver
 from gateway.net.write_batch import WriteBatch
 from gateway.observe.metrics import Metrics
 from gateway.observe.upstream_events import UpstreamEvents
@@ -15,7 +16,6 @@ from gateway.settings.schema.health import Health
 from gateway.settings.schema.upstreams import UpstreamSettings, UpstreamTls
 from gateway.upstream.circuit_breaker import BreakerRules, CircuitBreaker
 from gateway.upstream.health_checks import HealthCheckRules, HealthChecks
-from gateway.upstream.names import NameResolver
 from gateway.upstream.outlier_detection import EjectionRules, OutlierDetector
 from gateway.upstream.shared_state import SharedState, UpstreamRow
 from gateway.upstream.target import Target

@@ -19,7 +19,7 @@ from gateway.kernel.faults import (
     GatewayError,
 )
 from gateway.kernel.host_port import host_port
-from gateway.upstream.names import NameResolver, is_literal
+from gateway.net.name_resolver import NameResolver, is_literal
 
 P = TypeVar("P", bound=asyncio.Protocol)
 

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from gateway.kernel.faults import CATALOGUE, Fault
 from gateway.kernel.health import Findings, Verdict
-from gateway.upstream.name_memory import NameMemory
-from gateway.upstream.names import is_literal
+from gateway.net.name_memory import NameMemory
+from gateway.net.name_resolver import is_literal
 
 _WIDTH = 10
 """The number of slots in a row."""

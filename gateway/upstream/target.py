@@ -19,15 +19,15 @@ from urllib.parse import urlsplit
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import UPSTREAM_SATURATED, UPSTREAM_UNREACHABLE, GatewayError
 from gateway.net.loop_budget import LoopBudget
+from gateway.net.name_resolver import NameResolver
 from gateway.net.write_batch import WriteBatch
 from gateway.upstream.call import Answer, Call, RetryObserver
 from gateway.upstream.call_queue import CallQueue, Freed
 from gateway.upstream.connect import connect, endpoint_of
 from gateway.upstream.connection import UpstreamConnection
-from gateway.upstream.connection_age import ConnectionAges
 from gateway.upstream.connection_shares import ConnectionShares, share
+from gateway.upstream.connection_socket import ConnectionAges
 from gateway.upstream.framing import Origin
-from gateway.upstream.names import NameResolver
 
 _SHORTEST_S = 0.001
 

@@ -21,8 +21,8 @@ from gateway.kernel.faults import (
     Fault,
     GatewayError,
 )
+from gateway.net.name_resolver import NameResolver
 from gateway.upstream.connect import Endpoint, connect, endpoint_of
-from gateway.upstream.names import NameResolver
 from tests.fakes import End, RawBackend, Script, script
 
 

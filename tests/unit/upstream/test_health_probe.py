@@ -18,10 +18,10 @@ from gateway.kernel.faults import (
     Fault,
     GatewayError,
 )
+from gateway.net.name_resolver import NameResolver
 from gateway.upstream.connect import endpoint_of
 from gateway.upstream.framing import Origin
 from gateway.upstream.health_probe import _Head, probe
-from gateway.upstream.names import NameResolver
 from tests.fakes import End, RawBackend, Script, reply, script
 
 NAMES = NameResolver(Clock(time.monotonic, time.time))

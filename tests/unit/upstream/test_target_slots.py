@@ -10,8 +10,8 @@ from gateway.kernel.faults import (
     UPSTREAM_SATURATED,
     GatewayError,
 )
+from gateway.net.name_resolver import NameResolver
 from gateway.upstream.call import Answer
-from gateway.upstream.names import NameResolver
 from tests.fakes import End, RawBackend, reply, script, until
 from tests.unit.upstream.calls import Make, call
 

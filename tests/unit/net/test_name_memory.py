@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.upstream.name_memory import ENTRY_BYTES, NameMemory
+from gateway.net.name_memory import ENTRY_BYTES, NameMemory
 
 
 def test_workers_share_their_results() -> None:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.kernel.clock import Clock
-from gateway.upstream.name_memory import NameMemory
-from gateway.upstream.names import GONE_S, LOST_S, MOST_THREADS, RECENT_S, NameResolver, is_literal, system_lookup
+from gateway.net.name_memory import NameMemory
+from gateway.net.name_resolver import GONE_S, LOST_S, MOST_THREADS, RECENT_S, NameResolver, is_literal, system_lookup
 from tests.clocks import ManualClock
 from tests.fakes import until
 

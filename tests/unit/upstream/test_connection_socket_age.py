@@ -3,7 +3,7 @@
 import math
 from itertools import pairwise
 
-from gateway.upstream.connection_age import SPREAD, ConnectionAges
+from gateway.upstream.connection_socket import SPREAD, ConnectionAges
 
 
 def test_none_is_older_than_allowed_and_they_do_not_end_together() -> None:

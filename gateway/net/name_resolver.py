@@ -23,7 +23,7 @@ from typing import TypeAlias
 import structlog
 
 from gateway.kernel.clock import Clock
-from gateway.upstream.name_memory import NameMemory
+from gateway.net.name_memory import NameMemory
 
 FRESH_S = 5.0
 RETRY_S = 1.0
