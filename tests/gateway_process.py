@@ -175,14 +175,14 @@ class GatewayProcess:
 
 @contextmanager
 def running(
-    yaml: str, folder: Path, *arguments: str, place: Path = Path("gateway.yaml"), program: str | None = None
+    yaml: str, folder: Path, *arguments: str, at: Path = Path("gateway.yaml"), program: str | None = None
 ) -> Iterator[GatewayProcess]:
     """`gateway run -c` a file with `yaml` in `folder`, from when it serves until the end of the block.
 
     `place` is where the file is in there. `program` is a text that runs instead, and is given the file alone.
     What it prints on stderr is among its lines. At the end it is killed, unless the block has ended it.
     """
-    file = folder / place
+    file = folder / at
     file.write_text(yaml)
     command = [sys.executable, "-m", "gateway", "run", "-c", str(file), *arguments]
     if program is not None:

@@ -93,8 +93,8 @@ def exchange(fields: Iterable[tuple[str, str]] = (), **changes: Any) -> Exchange
 
 def caller(**changes: Any) -> Caller:
     """The key acme-ci with 300 a minute."""
-    call, look = (claim(BUCKET, (MINUTE,), cost, limit_fields((MINUTE,))) for cost in (1, 0))
-    ordinary = Caller("acme-ci", "acme", "standard", BUCKET, ORGANIZATION_BUCKET, call, look, b"X-Caller-Id: acme-ci\r\n")
+    call, peek = (claim(BUCKET, (MINUTE,), cost, limit_fields((MINUTE,))) for cost in (1, 0))
+    ordinary = Caller("acme-ci", "acme", "standard", BUCKET, ORGANIZATION_BUCKET, call, peek, b"X-Caller-Id: acme-ci\r\n")
     return msgspec.structs.replace(ordinary, **changes)
 
 

@@ -205,5 +205,5 @@ async def _bound(address: str) -> socket.socket:
         found = await asyncio.get_running_loop().getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         raise socket.gaierror(error.errno, f"{error.strerror}: {address}") from error
-    family, _, _, _, place = found[0]
-    return socket.create_server((str(place[0]), int(place[1])), family=family)
+    family, _, _, _, position = found[0]
+    return socket.create_server((str(position[0]), int(position[1])), family=family)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from gateway.edge.certificates import CertificateFiles, Certificates, TlsRequirements
 from gateway.edge.handshake import HandshakeOptions
 from gateway.edge.listener_events import ListenerEvents
-from gateway.edge.request_head import ListenerLimits, RequestHeadChecker
+from gateway.edge.request_head import HeadLimits, RequestHeadChecker
 from gateway.kernel.ids import Ids
 from gateway.net.address import UNIX
 from gateway.net.node_names import unmapped_network
@@ -21,7 +21,7 @@ def head_checker(setting: ListenerSettings, ids: Ids, monotonic: Callable[[], fl
     limits = setting.limits
     sizes, times = (limits.header_bytes, limits.url_bytes, limits.body), (limits.header_timeout, limits.body_timeout, limits.idle_timeout)
     return RequestHeadChecker(
-        ListenerLimits(*sizes, *times, connections),
+        HeadLimits(*sizes, *times, connections),
         [unmapped_network(each) for each in setting.trusted_proxies if not isinstance(each, str)],
         ids,
         monotonic,

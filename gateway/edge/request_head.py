@@ -44,7 +44,7 @@ _PLAIN_CONNECTION = frozenset({"keep-alive", "close", "Keep-Alive", "Close"})
 Network = IPv4Network | IPv6Network
 
 
-class ListenerLimits(msgspec.Struct, frozen=True):
+class HeadLimits(msgspec.Struct, frozen=True):
     """The limits of one listener. Sizes are in bytes, times in seconds."""
 
     header_bytes: int
@@ -75,7 +75,7 @@ class RequestHeadChecker(msgspec.Struct, frozen=True):
     on a unix socket. `monotonic` reads seconds. `hosts` remembers Host fields that were found to be valid.
     """
 
-    limits: ListenerLimits
+    limits: HeadLimits
     trusted: Sequence[Network]
     ids: Ids
     monotonic: Callable[[], float]

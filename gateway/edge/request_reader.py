@@ -13,7 +13,7 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from gateway.edge.certificates import verified_subject
 from gateway.edge.head_splitter import HeadSplitter
 from gateway.edge.request_head import Peer, body_length
-from gateway.edge.write_progress import ConnectionOwner, WriteProgress
+from gateway.edge.write_progress import ClientConnectionOwner, WriteProgress
 from gateway.kernel.faults import CLIENT_CLOSED, HEADERS_TOO_LARGE, MALFORMED_REQUEST, REQUEST_TIMEOUT, TOO_MANY_CONNECTIONS, GatewayError
 from gateway.net.address import UNIX
 from gateway.net.node_names import unmapped
@@ -48,7 +48,7 @@ class RequestReader(WriteProgress):
         "_payload", "_rejection", "_secure", "_splitter",
     )  # fmt: skip
 
-    def __init__(self, listener: ConnectionOwner, client_address: str | None = None, **options: Any) -> None:
+    def __init__(self, listener: ClientConnectionOwner, client_address: str | None = None, **options: Any) -> None:
         super().__init__(listener, **options)
         self._client_address = client_address
         self._secure = False

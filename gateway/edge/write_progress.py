@@ -19,7 +19,7 @@ PACE_AFTER_S = 1.0
 """The pace of a client is measured when it has been behind for so many seconds."""
 
 
-class ConnectionOwner(Protocol):
+class ClientConnectionOwner(Protocol):
     """What a connection needs of its listener.
 
     `serve` answers an exchange. `idle_timeout_s` is how long a connection may be idle since its last reply, or since
@@ -68,7 +68,7 @@ class WriteProgress(RequestHandler):
         "_written",
     )
 
-    def __init__(self, listener: ConnectionOwner, **options: Any) -> None:
+    def __init__(self, listener: ClientConnectionOwner, **options: Any) -> None:
         super().__init__(**options)
         self._listener = listener
         self._exchange: Exchange | None = None

@@ -193,7 +193,7 @@ class StoredKeys:
 
         `stale` is what was known, and is used while Redis is away. `nobody` is raised for no key.
         """
-        throttled = self._admit(proof, client, nobody) if stale is None and proof not in self._inherited else None
+        throttled = self._accept(proof, client, nobody) if stale is None and proof not in self._inherited else None
         lookup = self._pending.get(proof)
         if lookup is None:
             lookups = self._lookups if throttled is None else self._throttled_lookups
@@ -224,7 +224,7 @@ class StoredKeys:
         put_bounded(self._known, proof, known, self._most)
         return known
 
-    def _admit(self, proof: str, client: str, nobody: Fault) -> GatewayError | None:
+    def _accept(self, proof: str, client: str, nobody: Fault) -> GatewayError | None:
         """Return what to raise if no key has `proof`, because `client` guesses; None when it does not.
 
         Raises GatewayError for what is not to be looked up.

@@ -11,7 +11,7 @@ from itertools import cycle
 import hiredis
 
 from gateway.net.redis_url import parse, server_url
-from gateway.redis_client.address import Endpoint, RedisAddress, RedisConnectionError
+from gateway.redis_client.address import RedisAddress, RedisConnectionError, RedisEndpoint
 from gateway.redis_client.availability import Availability
 from gateway.redis_client.connection import pack
 from gateway.redis_client.sentinel import SentinelAddress
@@ -19,7 +19,7 @@ from gateway.redis_client.sentinel import SentinelAddress
 SETUP_TIMEOUT_S = 1.0
 
 
-def addresses_of(url: str) -> Sequence[Endpoint]:
+def addresses_of(url: str) -> Sequence[RedisEndpoint]:
     """Return where notifications can be received: from any node of a Cluster.
 
     Raises ValueError for a URL that cannot be used.
@@ -33,7 +33,7 @@ def addresses_of(url: str) -> Sequence[Endpoint]:
 class KeyNotifications:
     """Subscribes to `channel` at one of `addresses`."""
 
-    def __init__(self, addresses: Sequence[Endpoint], channel: str) -> None:
+    def __init__(self, addresses: Sequence[RedisEndpoint], channel: str) -> None:
         self._addresses = cycle(addresses)
         self._command = pack(b"SUBSCRIBE", channel.encode())
 

@@ -45,7 +45,7 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
 )
 
 
-class Endpoint(Protocol):
+class RedisEndpoint(Protocol):
     """Where connections can be opened. As a string it is for operators, and holds no secret."""
 
     async def open(self, timeout_s: float) -> asyncio.StreamWriter:

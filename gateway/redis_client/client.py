@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeAlias
 
 from gateway.net.redis_url import parse
-from gateway.redis_client.address import Endpoint, RedisAddress
+from gateway.redis_client.address import RedisAddress, RedisEndpoint
 from gateway.redis_client.cluster import RedisCluster
 from gateway.redis_client.connection import RedisReply
 from gateway.redis_client.sentinel import SentinelAddress
@@ -55,7 +55,7 @@ def redis_store(
     parsed = parse(url)
     if parsed.kind == "cluster":
         return RedisCluster(parsed, timeout_s, scripts, probe_of, on_state)
-    address: Endpoint = SentinelAddress(parsed) if parsed.kind == "sentinel" else RedisAddress(url)
+    address: RedisEndpoint = SentinelAddress(parsed) if parsed.kind == "sentinel" else RedisAddress(url)
     return RedisServer(address, timeout_s, scripts, lambda: probe_of("probe"), on_state)
 
 

@@ -115,7 +115,7 @@ class RedisCluster:
         later (TRYAGAIN).
         """
         for _ in range(MOST_REDIRECTIONS):
-            asking = reply.reason == "ASK"
+            after_ask = reply.reason == "ASK"
             if reply.reason == "TRYAGAIN":
                 await asyncio.sleep(TRY_AGAIN_S)
                 address = self._owners[slot] or address
@@ -127,7 +127,7 @@ class RedisCluster:
                 self._wanted.set()
             if self._closed or self._loop.time() >= deadline:
                 return TIMEOUT
-            answer = await self._node(address).call(command, deadline=deadline, asking=asking)
+            answer = await self._node(address).call(command, deadline=deadline, after_ask=after_ask)
             if not isinstance(answer, RedisConnectionError) or answer.reason not in ELSEWHERE:
                 return answer
             reply = answer

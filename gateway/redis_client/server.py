@@ -9,7 +9,7 @@ have been done; unless the server replied that it was not: it has forgotten the 
 import asyncio
 from collections.abc import Callable
 
-from gateway.redis_client.address import Endpoint, RedisConnectionError
+from gateway.redis_client.address import RedisConnectionError, RedisEndpoint
 from gateway.redis_client.availability import Availability
 from gateway.redis_client.connection import LOST, TIMEOUT, RedisConnection, RedisReply, by_eval, pack, sha_of
 from gateway.redis_client.status import RedisServerStatus
@@ -44,7 +44,7 @@ class RedisServer:
 
     def __init__(
         self,
-        address: Endpoint,
+        address: RedisEndpoint,
         timeout_s: float,
         scripts: tuple[bytes, ...],
         probe: Callable[[], bytes],
@@ -108,7 +108,7 @@ class RedisServer:
         self._availability.lost()
         self._give_up()
 
-    async def call(self, command: bytes, tag: str = "", *, deadline: float | None = None, asking: bool = False) -> RedisReply:  # noqa: ARG002
+    async def call(self, command: bytes, tag: str = "", *, deadline: float | None = None, after_ask: bool = False) -> RedisReply:  # noqa: ARG002
         """Return the server's reply, or a RedisConnectionError for why there is none. Raises nothing.
 
         `tag` chooses the node where there are several. `deadline` is of the loop's clock, None for a whole budget from
@@ -121,7 +121,7 @@ class RedisServer:
         connection = self._connection or await self._next_connection(deadline)
         if connection is None:
             return LOST
-        if asking:
+        if after_ask:
             connection.send(ASKING, deadline)
         reply = await connection.send(command, deadline)
         if not isinstance(reply, RedisConnectionError):
@@ -135,7 +135,7 @@ class RedisServer:
                 command = by_eval(command, self._scripts)
             else:
                 self._reload(connection, deadline)
-            if asking:
+            if after_ask:
                 connection.send(ASKING, deadline)
             reply = await connection.send(command, deadline)
         elif reply.reason == "READONLY":

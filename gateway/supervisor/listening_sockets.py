@@ -80,7 +80,7 @@ class Sockets:
         """The numbers of the listeners whose sockets end with this process: those that are not systemd's."""
         return [number for number, listener in enumerate(listeners) if name_of(listener) not in self.lasting]
 
-    def refuse(self) -> None:
+    def reject(self) -> None:
         """Has the kernel refuse new connections, and reset those that wait. No other process can bind the addresses meanwhile.
 
         `listen` ends this for TCP sockets; unix sockets have to be created again, by `reopen`.

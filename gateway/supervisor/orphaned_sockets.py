@@ -38,10 +38,10 @@ class OrphanedSockets:
             if worker.state == "ended" and slot not in self._substitutes and serving:
                 self._share(worker, min(serving, key=self._load_of), len(members))
 
-    def refuse(self, members: Mapping[int, WorkerProcess]) -> None:
+    def reject(self, members: Mapping[int, WorkerProcess]) -> None:
         """Refuses connections if none of `members` serves: no successor can be started at present."""
         if not any(worker.state == "serving" for worker in members.values()):
-            self._sockets.refuse()
+            self._sockets.reject()
 
     def _share(self, ended: WorkerProcess, substitute: WorkerProcess, count: int) -> None:
         listeners = ended.snapshot.config.server.listeners

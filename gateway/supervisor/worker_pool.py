@@ -145,7 +145,7 @@ class WorkerPool:
             elif worker.replace:
                 self._retire(worker, timeout_s, last=last)
         loop = asyncio.get_running_loop()
-        refusing = loop.call_later(REFUSE_AFTER_S, self.sockets.refuse) if last else None
+        refusing = loop.call_later(REFUSE_AFTER_S, self.sockets.reject) if last else None
         all_ended, hurried = loop.create_task(self._all_ended()), loop.create_task(hurry.wait())
         waited: set[asyncio.Task[Any]] = {all_ended, hurried}
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
@@ -254,7 +254,7 @@ class WorkerPool:
         worker, failures = None, 0
         while worker is None:
             if wait_s:
-                self._orphaned_sockets.refuse(self.members)
+                self._orphaned_sockets.reject(self.members)
                 await asyncio.sleep(wait_s)
             await self.threads.quiet()
             if self._closed or self.members.get(lost.slot) is not lost:

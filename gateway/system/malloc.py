@@ -2,7 +2,7 @@
 
 import ctypes
 
-_MMAP_THRESHOLD, LARGE_BYTES = -3, 128 * 1024
+_MMAP_PARAMETER, LARGE_BYTES = -3, 128 * 1024
 """The parameter M_MMAP_THRESHOLD of mallopt(3), and its default value."""
 
 
@@ -16,6 +16,6 @@ def give_back() -> None:
     library = ctypes.CDLL(None)
     trim, option = getattr(library, "malloc_trim", None), getattr(library, "mallopt", None)
     if option is not None:
-        option(_MMAP_THRESHOLD, LARGE_BYTES)
+        option(_MMAP_PARAMETER, LARGE_BYTES)
     if trim is not None:
         trim(0)

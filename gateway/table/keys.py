@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
-from gateway.kernel.limits.ratelimit_headers import Fields
+from gateway.kernel.limits.ratelimit_headers import RateLimitFields
 from gateway.kernel.limits.token_bucket import Claim, Window
 from gateway.kernel.memo import Memo
 from gateway.settings import Config
@@ -50,7 +50,7 @@ class KeyMaker:
         self._organizations = organization_windows(config)
         self._tags = Tags(config)
         self._stored = config.key_store is not None
-        self._windows: Memo[tuple[str, tuple[KeyLimit, ...], str | None], tuple[tuple[Window, ...], Fields]] = Memo(MOST_MADE)
+        self._windows: Memo[tuple[str, tuple[KeyLimit, ...], str | None], tuple[tuple[Window, ...], RateLimitFields]] = Memo(MOST_MADE)
         self._allowed: Memo[tuple[str, ...], frozenset[str]] = Memo(MOST_MADE)
 
     def make(self, setting: KeySettings) -> Key:

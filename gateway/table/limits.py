@@ -10,7 +10,7 @@ beforehand: if organisations have buckets, all keys share one tag, otherwise eac
 from collections.abc import Iterable, Mapping
 
 from gateway.kernel.limits.quota import Posting
-from gateway.kernel.limits.ratelimit_headers import Fields, limit_fields
+from gateway.kernel.limits.ratelimit_headers import RateLimitFields, limit_fields
 from gateway.kernel.limits.token_bucket import Claim, Window
 from gateway.kernel.memo import Memo
 from gateway.settings import Config
@@ -58,7 +58,12 @@ class Tariff:
 
 
 def claim_of(
-    bucket: str, organization_bucket: str, windows: tuple[Window, ...], cost: int, fields: Fields, postings: tuple[Posting, ...] = ()
+    bucket: str,
+    organization_bucket: str,
+    windows: tuple[Window, ...],
+    cost: int,
+    fields: RateLimitFields,
+    postings: tuple[Posting, ...] = (),
 ) -> Claim:
     """Returns a claim on the buckets of a key, its organisation and a route."""
     buckets = {"key": bucket, "organization": organization_bucket, "route": bucket_name(ONE_TAG)}
@@ -69,7 +74,7 @@ def shadows_last(windows: Iterable[Window]) -> tuple[Window, ...]:
     return tuple(sorted(windows, key=lambda window: window.shadow))
 
 
-def reply_fields(windows: tuple[Window, ...]) -> Fields:
+def reply_fields(windows: tuple[Window, ...]) -> RateLimitFields:
     """The constant part of the rate limit fields of replies. Shadow limits are left out."""
     return limit_fields([window for window in windows if not window.shadow])
 

@@ -60,15 +60,15 @@ def _axis(found: dict[str, Any], least: float, most: float) -> Iterator[str]:
             x = _x(step, least, most)
             yield f'<line x1="{x}" y1="{TOP - 14}" x2="{x}" y2="{bottom}" stroke="{"#888888" if step == 1 else "#dddddd"}"/>'
             yield _text(x, TOP - 18, f"{step:g}", anchor="middle")
-    for place, about in enumerate(found["scenarios"].values()):
-        yield _text(LEFT - 12, TOP + ROW * place + 8, about, anchor="end")
+    for position, about in enumerate(found["scenarios"].values()):
+        yield _text(LEFT - 12, TOP + ROW * position + 8, about, anchor="end")
 
 
 def _dots(found: dict[str, Any], least: float, most: float) -> Iterator[str]:
-    colours, places = _peers(found), {name: place for place, name in enumerate(found["scenarios"])}
+    colours, positions = _peers(found), {name: position for position, name in enumerate(found["scenarios"])}
     for row in found["rows"]:
         if row["peer"] in colours:
-            colour, y = colours[row["peer"]], TOP + ROW * places[row["scenario"]] + 4
+            colour, y = colours[row["peer"]], TOP + ROW * positions[row["scenario"]] + 4
             low, middle, high = (_x(ratio, least, most) for ratio in row["ratio"])
             yield f'<line x1="{low}" y1="{y}" x2="{high}" y2="{y}" stroke="{colour}" stroke-width="2"/>'
             yield f'<circle cx="{middle}" cy="{y}" r="5" fill="{colour}"><title>{row["ratio"][1]:.2f}</title></circle>'

@@ -71,15 +71,15 @@ def measured(
 
 def load(peer: Peer, scenario: Scenario, file: Path, seconds: int, first: int) -> tuple[Sample, int]:
     """One load on one peer, and its seconds: more than were asked for if not all connections stood by then. Raises SystemExit when a reply is missing, or of the wrong kind."""
-    asking = _ask(peer, scenario, file, seconds, first)
-    while not asking.stands():
-        answers = asking.end()
+    requesting = _ask(peer, scenario, file, seconds, first)
+    while not requesting.stands():
+        answers = requesting.end()
         if seconds > LONGEST_S:
             raise SystemExit(f"{scenario.name}: {peer.name} is too slow for {scenario.connections} connections: {answers}")
         seconds *= 2
-        asking = _ask(peer, scenario, file, seconds, first)
+        requesting = _ask(peer, scenario, file, seconds, first)
     before, redis_before = peer.program.cpu_s(), peer.store.cpu_s() if peer.store else 0.0
-    answers = asking.end()
+    answers = requesting.end()
     cost_s, redis_s = peer.program.cpu_s() - before, (peer.store.cpu_s() if peer.store else 0.0) - redis_before
     refused = answers.all_replies if expected(peer, scenario) >= 400 else 0
     if answers.failures or answers.refusals != refused:

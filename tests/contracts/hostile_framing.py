@@ -173,8 +173,8 @@ def _both() -> list[Variant]:
     """Content-Length and every spelling of Transfer-Encoding, in both orders: a refusal, whatever the lengths say."""
     found = []
     for spelling in CODINGS:
-        for place, length in enumerate(_PARTS):
-            name = f"CL{place} + {spelling[:60]!r}"
+        for position, length in enumerate(_PARTS):
+            name = f"CL{position} + {spelling[:60]!r}"
             found.append(Variant(name, post(CHUNKED_HELLO + SMUGGLED, length, spelling), "400|501 end", ()))
         found.append(Variant(f"{spelling[:60]!r} + CL", post(CHUNKED_HELLO + SMUGGLED, spelling, _PARTS[0]), "400|501 end", ()))
     return found

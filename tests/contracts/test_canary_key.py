@@ -79,11 +79,11 @@ async def sent(gateway: GatewayProcess, requests: Iterator[tuple[str, bytes]]) -
     return replies
 
 
-def combined(places: dict[str, Place]) -> Iterator[tuple[str, bytes]]:
+def combined(carriers: dict[str, Place]) -> Iterator[tuple[str, bytes]]:
     """The valid secret for every path, every other secret for one."""
-    for (name, place), (secret, key) in itertools.product(places.items(), SECRETS.items()):
+    for (name, carry), (secret, key) in itertools.product(carriers.items(), SECRETS.items()):
         for path in PATHS if secret == "valid" else PATHS[:1]:
-            yield f"{name}, {secret}, {path.decode()}", place(path, key)
+            yield f"{name}, {secret}, {path.decode()}", carry(path, key)
 
 
 @contextlib.asynccontextmanager

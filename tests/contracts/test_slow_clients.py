@@ -78,7 +78,7 @@ async def drip(clients: Iterable[RawClient], over: asyncio.Event, piece: bytes =
             return
 
 
-async def told_in_time(client: RawClient, since: float) -> RawReply:
+async def reported_in_time(client: RawClient, since: float) -> RawReply:
     """The 408 that a slow client gets, and the end of its connection."""
     reply = await client.reply()
     assert reply.status == 408
@@ -144,9 +144,9 @@ async def wave(world: World) -> list[float]:
         async with asyncio.TaskGroup() as group:
             waited = group.create_task(latencies(world, lambda: all(event.is_set() for event in over)))
             group.create_task(all_gone(used + unused, closed_in_time, over[0]))
-            group.create_task(all_gone(heads + dripped_heads, told_in_time, over[1]))
-            group.create_task(all_gone(bodies, told_in_time, over[2]))
-            group.create_task(all_gone(chunks, told_in_time, over[3]))
+            group.create_task(all_gone(heads + dripped_heads, reported_in_time, over[1]))
+            group.create_task(all_gone(bodies, reported_in_time, over[2]))
+            group.create_task(all_gone(chunks, reported_in_time, over[3]))
             group.create_task(drip(dripped_heads, over[1]))
             group.create_task(drip(bodies, over[2]))
             group.create_task(drip(chunks, over[3], b"1\r\na\r\n"))
@@ -193,7 +193,7 @@ PARTS = {
 }
 
 
-async def test_who_stops_in_the_middle_is_told(world: World) -> None:
+async def test_who_stops_in_the_middle_is_reported(world: World) -> None:
     async def stop(part: str) -> None:
         async with await world.connect() as client:
             await client.send(PARTS[part])
@@ -201,7 +201,7 @@ async def test_who_stops_in_the_middle_is_told(world: World) -> None:
             if PARTS[part].startswith(get()):
                 assert (await client.reply()).status == 200
             try:
-                await told_in_time(client, since)
+                await reported_in_time(client, since)
             except (AssertionError, EOFError) as error:
                 error.add_note(part)
                 raise
@@ -215,7 +215,7 @@ async def test_a_head_must_arrive_whole_within_its_time_however_it_is_dripped(wo
         since = now()
         await client.send(b"GET /v1/")
         dripping = asyncio.create_task(drip([client], over))
-        await told_in_time(client, since)
+        await reported_in_time(client, since)
         over.set()
         await dripping
 

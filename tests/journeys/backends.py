@@ -105,7 +105,7 @@ def fields(request: Request, name: str) -> list[str]:
     return [value for found, _, value in lines if found.lower() == name.lower()]
 
 
-def asking(method: str, path: str, *lines: str, body: bytes | None = None, key: str | None = KEY) -> bytes:
+def requesting(method: str, path: str, *lines: str, body: bytes | None = None, key: str | None = KEY) -> bytes:
     """A request as bytes; `lines` are header lines."""
     head = [f"{method} {path} HTTP/1.1", "Host: api.example.com", *lines]
     if key is not None:
@@ -115,10 +115,10 @@ def asking(method: str, path: str, *lines: str, body: bytes | None = None, key: 
     return "\r\n".join([*head, "", ""]).encode() + (body or b"")
 
 
-async def ask(place: Place, method: str, path: str, *lines: str, body: bytes | None = None, key: str | None = KEY) -> RawReply:
+async def ask(gateway: Place, method: str, path: str, *lines: str, body: bytes | None = None, key: str | None = KEY) -> RawReply:
     """One request on a connection of its own."""
-    async with await RawClient.connect(place.port) as client:
-        await client.send(asking(method, path, *lines, body=body, key=key))
+    async with await RawClient.connect(gateway.port) as client:
+        await client.send(requesting(method, path, *lines, body=body, key=key))
         return await client.reply(method)
 
 
@@ -129,9 +129,9 @@ def enveloped(answer: RawReply) -> dict[str, Any]:
     return envelope
 
 
-def counted(place: Place, name: str, **labels: str) -> float:
+def counted(gateway: Place, name: str, **labels: str) -> float:
     """The sum of the series of that name with these labels."""
-    status, text = place.admin("/metrics")
+    status, text = gateway.admin("/metrics")
     assert status == 200
     return sum(
         sample.value
@@ -141,17 +141,17 @@ def counted(place: Place, name: str, **labels: str) -> float:
     )
 
 
-async def counts(place: Place, name: str, at_least: float, **labels: str) -> None:
+async def counts(gateway: Place, name: str, at_least: float, **labels: str) -> None:
     """Wait until a series has reached a number."""
     async with asyncio.timeout(5):
-        while (await asyncio.to_thread(counted, place, name, **labels)) < at_least:
+        while (await asyncio.to_thread(counted, gateway, name, **labels)) < at_least:
             pass
 
 
 @asynccontextmanager
-async def clients(place: Place, count: int) -> AsyncIterator[list[RawClient]]:
+async def clients(gateway: Place, count: int) -> AsyncIterator[list[RawClient]]:
     """Connections that all end with the block."""
-    opened = await asyncio.gather(*(RawClient.connect(place.port) for _ in range(count)))
+    opened = await asyncio.gather(*(RawClient.connect(gateway.port) for _ in range(count)))
     try:
         yield opened
     finally:

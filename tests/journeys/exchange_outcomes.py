@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from gateway.edge import Listener
-from gateway.edge.request_head import ListenerLimits, RequestHeadChecker
+from gateway.edge.request_head import HeadLimits, RequestHeadChecker
 from gateway.exchange import Exchange
 from gateway.kernel.clock import Clock
 from gateway.kernel.ids import Ids
@@ -151,7 +151,7 @@ async def serving(folder: Path) -> AsyncIterator[tuple[int, Listener]]:
             faults=snapshot.faults,
             id_field="X-Request-Id",
         )
-        limits = ListenerLimits(16384, 8192, 1 << 20, 5.0, 5.0, 5.0, 4000)
+        limits = HeadLimits(16384, 8192, 1 << 20, 5.0, 5.0, 5.0, 4000)
         listener = Listener(
             RequestHeadChecker(limits, (), Ids(os.urandom), clock.monotonic), gateway.handle, clock.wall, outbox, lambda _: None
         )

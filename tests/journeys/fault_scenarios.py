@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import trustme
 
 from gateway.edge import Listener
-from gateway.edge.request_head import ListenerLimits, RequestHeadChecker
+from gateway.edge.request_head import HeadLimits, RequestHeadChecker
 from gateway.kernel.clock import Clock
 from gateway.kernel.ids import Ids
 from gateway.limiter.memory_limiter import LocalLimiter
@@ -128,7 +128,7 @@ class InProcess:
             faults=faults,
             id_field="X-Request-Id",
         )
-        limits = ListenerLimits(16384, 8192, 1 << 20, 5.0, 5.0, 5.0, MOST_CONNECTIONS)
+        limits = HeadLimits(16384, 8192, 1 << 20, 5.0, 5.0, 5.0, MOST_CONNECTIONS)
         crowd: list[int] = []
         listener = Listener(
             RequestHeadChecker(limits, (), Ids(os.urandom), clock.monotonic), gateway.handle, clock.wall, WriteBatch(), crowd.append

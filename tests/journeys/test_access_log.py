@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from tests.fakes import End, reply, until
 from tests.gateway_process import KEY, digest
-from tests.journeys.backends import Front, ask, asking, counted, counts, enveloped, fields, front
+from tests.journeys.backends import Front, ask, counted, counts, enveloped, fields, front, requesting
 from tests.raw_client import RawClient
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -70,16 +70,16 @@ async def test_the_line_of_an_ordinary_request_has_every_field(here: Front) -> N
 
 
 REFUSED = {
-    "key_missing": asking("GET", "/v1/a", key=None),
-    "method_forbidden": asking("POST", "/v1/a", key=READER),
-    "no_route": asking("GET", "/none"),
-    "method_not_allowed": asking("TRACE", "/v1/a"),
+    "key_missing": requesting("GET", "/v1/a", key=None),
+    "method_forbidden": requesting("POST", "/v1/a", key=READER),
+    "no_route": requesting("GET", "/none"),
+    "method_not_allowed": requesting("TRACE", "/v1/a"),
     "malformed_request": b"GARBAGE\r\n\r\n",
-    "malformed_path": asking("GET", "/v1/%2e%2e/b"),
+    "malformed_path": requesting("GET", "/v1/%2e%2e/b"),
     "request_timeout": b"GET /v1/a HTTP/1.1\r\nHost: h\r\n",
-    "body_too_large": asking("POST", "/v1/a", body=b"a" * 2000),
-    "upstream_reset": asking("POST", "/v1/reset", body=b"{}"),
-    "rate_limited": asking("GET", "/v1/a", key=ONCE),
+    "body_too_large": requesting("POST", "/v1/a", body=b"a" * 2000),
+    "upstream_reset": requesting("POST", "/v1/reset", body=b"{}"),
+    "rate_limited": requesting("GET", "/v1/a", key=ONCE),
 }
 
 
@@ -107,7 +107,7 @@ async def test_a_backends_own_error_is_the_backends(here: Front) -> None:
 async def test_an_abandoned_request_has_its_line(here: Front) -> None:
     here.service.on("/v1/slow", asyncio.Event())
     async with await RawClient.connect(here.gateway.port) as client:
-        await client.send(asking("GET", "/v1/slow"))
+        await client.send(requesting("GET", "/v1/slow"))
         await until(lambda: bool(here.service.at("/v1/slow")))
     record = await here.gateway.record("request_id", fields(here.service.at("/v1/slow")[0], "X-Request-Id")[0])
     assert set(record) >= ALWAYS
@@ -116,7 +116,12 @@ async def test_an_abandoned_request_has_its_line(here: Front) -> None:
 
 async def test_as_many_lines_as_requests(here: Front) -> None:
     before = len(here.gateway.records)
-    requests = [asking("GET", "/v1/a"), asking("GET", "/none"), asking("GET", "/v1/a", key=None), asking("GET", "/v1/error")] * 25
+    requests = [
+        requesting("GET", "/v1/a"),
+        requesting("GET", "/none"),
+        requesting("GET", "/v1/a", key=None),
+        requesting("GET", "/v1/error"),
+    ] * 25
     async with await RawClient.connect(here.gateway.port) as client:
         await client.send(b"".join(requests))
         ids = [enveloped(await client.reply())["requestId"] for _ in requests]

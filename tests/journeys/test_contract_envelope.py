@@ -11,7 +11,7 @@ import pytest_asyncio
 import zstandard
 
 from tests.fakes import End, reply
-from tests.journeys.backends import Front, ask, asking, chunked, enveloped, fields, front
+from tests.journeys.backends import Front, ask, chunked, enveloped, fields, front, requesting
 from tests.raw_client import RawClient
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -134,11 +134,11 @@ BROKEN = {
 async def test_a_broken_reply_is_no_success_and_the_next_one_is_untouched(here: Front, how: str) -> None:
     broken, whole = here.service.on("/v1/broken", *BROKEN[how]), here.service.on("/v1/whole", reply(b'{"whole":1}'))
     async with await RawClient.connect(here.gateway.port) as client:
-        await client.send(asking("GET", broken))
+        await client.send(requesting("GET", broken))
         answer = await client.reply()
         assert (answer.status, enveloped(answer)["data"]["code"]) == (503, 1004)
         assert answer.field("Retry-After")
-        await client.send(asking("GET", whole))
+        await client.send(requesting("GET", whole))
         assert enveloped(await client.reply())["data"]["result"] == {"whole": 1}
 
 
@@ -181,7 +181,7 @@ async def test_204_stays_204(here: Front) -> None:
     path = here.service.on("/v1/gone", b"HTTP/1.1 204 No Content\r\n\r\n")
     async with await RawClient.connect(here.gateway.port) as client:
         for _ in range(2):
-            await client.send(asking("DELETE", path))
+            await client.send(requesting("DELETE", path))
             answer = await client.reply()
             assert (answer.status, answer.body) == (204, b"")
             assert answer.field("X-Request-Id")
@@ -194,7 +194,7 @@ async def test_head_is_get_without_the_body(here: Front) -> None:
     here.service.on(path, reply(b'{"a":1}', b"ETag: W/1")[: -len(b'{"a":1}')])
     async with await RawClient.connect(here.gateway.port) as client:
         for _ in range(2):
-            await client.send(asking("HEAD", path))
+            await client.send(requesting("HEAD", path))
             headed = await client.reply("HEAD")
             assert headed.status == 200
             assert {name for name, _ in headed.fields} - {"transfer-encoding"} >= {name for name, _ in got.fields} - {"content-length"}

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from tests.fakes import reply
-from tests.journeys.backends import Front, ask, asking, clients, enveloped, fields, front
+from tests.journeys.backends import Front, ask, clients, enveloped, fields, front, requesting
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -36,7 +36,7 @@ async def test_ids_are_unique_and_the_same_everywhere(here: Front) -> None:
         async def twenty_five(number: int) -> list[str]:
             found = []
             for _ in range(25):
-                await opened[number].send(asking("GET", path, "X-Request-Id: mine"))
+                await opened[number].send(requesting("GET", path, "X-Request-Id: mine"))
                 found.append(str(enveloped(await opened[number].reply())["requestId"]))
             return found
 

@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from tests.fakes import reply
 from tests.gateway_process import KEY, digest
-from tests.journeys.backends import Front, ask, asking, enveloped, front
+from tests.journeys.backends import Front, ask, enveloped, front, requesting
 from tests.raw_client import RawClient, RawReply
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -122,7 +122,7 @@ async def test_remaining_counts_down_and_what_was_refused_costs_nothing(here: Fr
     async with await RawClient.connect(here.gateway.port) as client:
 
         async def call(path: str = "/v1/a") -> RawReply:
-            await client.send(asking("GET", path, key=FEW))
+            await client.send(requesting("GET", path, key=FEW))
             return await client.reply()
 
         before = len(here.service.requests)
@@ -157,7 +157,7 @@ async def test_all_windows_of_a_plan_hold_and_a_refusal_charges_none(here: Front
         assert "hour" in enveloped(refused)["data"]["details"][0]["text"]
 
 
-async def test_an_odd_window_is_told_in_the_ietf_fields_only(here: Front) -> None:
+async def test_an_odd_window_is_reported_in_the_ietf_fields_only(here: Front) -> None:
     here.service.on("/v1/a", reply())
     found = limit_fields(await ask(here.gateway, "GET", "/v1/a", key=ODD))
     assert found == {"ratelimit-policy": '"slow";q=10;w=90', "ratelimit": '"slow";r=9;t=9'}

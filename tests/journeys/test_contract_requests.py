@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from tests.fakes import reply
 from tests.gateway_process import KEY, digest
-from tests.journeys.backends import Front, ask, asking, enveloped, fields, front, target
+from tests.journeys.backends import Front, ask, enveloped, fields, front, requesting, target
 from tests.raw_client import RawClient
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -91,8 +91,8 @@ async def test_without_one_good_key_there_is_a_401(here: Front, path: str, lines
 
 async def test_the_canary_is_in_no_line_and_no_metric(here: Front) -> None:
     for request in (
-        asking("GET", f"/v1/{KEY}"),
-        asking("GET", f"/v1/a?x-api-key={KEY}"),
+        requesting("GET", f"/v1/{KEY}"),
+        requesting("GET", f"/v1/a?x-api-key={KEY}"),
         f"GET /v1/a?X-Api-Key={KEY} b HTTP/1.1\r\nHost: h\r\n\r\n".encode(),
         f"GET /v1/a HTTP/1.1\r\nHost: h\r\nX-Api-Key {KEY}\r\n\r\n".encode(),
         f"POST /v1/a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Api-Key: {KEY}\r\n\r\n".encode(),
@@ -214,10 +214,10 @@ async def test_methods(here: Front) -> None:
 # Expect: 100-continue
 
 
-async def test_a_client_that_waits_is_told_to_go_on_once_it_is_known(here: Front) -> None:
+async def test_a_client_that_waits_is_reported_to_go_on_once_it_is_known(here: Front) -> None:
     body = b'{"big":1}'
     async with await RawClient.connect(here.gateway.port) as client:
-        await client.send(asking("POST", "/v1/a", "Expect: 100-continue", body=body)[: -len(body)])
+        await client.send(requesting("POST", "/v1/a", "Expect: 100-continue", body=body)[: -len(body)])
         assert await client.interim() == 100
         await client.send(body)
         assert (await client.reply()).status == 200
@@ -230,7 +230,7 @@ async def test_a_client_that_waits_is_told_to_go_on_once_it_is_known(here: Front
 )
 async def test_a_refused_upload_is_never_sent(here: Front, path: str, key: str | None, length: int, status: int) -> None:
     async with await RawClient.connect(here.gateway.port) as client:
-        await client.send(asking("POST", path, "Expect: 100-continue", f"Content-Length: {length}", key=key))
+        await client.send(requesting("POST", path, "Expect: 100-continue", f"Content-Length: {length}", key=key))
         assert await client.interim() == status
 
 
@@ -257,7 +257,7 @@ async def test_bodies_and_fields_arrive_as_they_were_sent(here: Front) -> None:
 
 async def test_a_chunked_body_is_read_and_its_connection_closed(here: Front) -> None:
     async with await RawClient.connect(here.gateway.port) as client:
-        await client.send(asking("POST", "/v1/a", "Transfer-Encoding: chunked") + b'3\r\n{"a\r\n4\r\n":1}\r\n0\r\n\r\n')
+        await client.send(requesting("POST", "/v1/a", "Transfer-Encoding: chunked") + b'3\r\n{"a\r\n4\r\n":1}\r\n0\r\n\r\n')
         assert (await client.reply()).status == 200
         assert await client.at_eof()
     assert here.service.requests[-1].body == b'{"a":1}'
@@ -267,6 +267,6 @@ async def test_pipelined_requests_are_answered_in_order(here: Front) -> None:
     for number in range(10):
         here.service.on(f"/v1/p{number}", reply(b"%d" % number))
     async with await RawClient.connect(here.gateway.port) as client:
-        await client.send(b"".join(asking("GET", f"/v1/p{number}") for number in range(10)))
+        await client.send(b"".join(requesting("GET", f"/v1/p{number}") for number in range(10)))
         async with asyncio.timeout(5):
             assert [enveloped(await client.reply())["data"]["result"] for _ in range(10)] == list(range(10))

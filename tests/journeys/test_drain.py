@@ -17,7 +17,7 @@ import pytest
 
 from tests.fakes import RawBackend, reply, script, until
 from tests.gateway_process import GatewayProcess, configuration, running
-from tests.journeys.backends import asking, enveloped
+from tests.journeys.backends import enveloped, requesting
 from tests.raw_client import RawClient
 
 
@@ -35,9 +35,9 @@ async def test_requests_in_flight_finish_and_idle_connections_close(tmp_path: Pa
         with running(configuration(backend.port), tmp_path) as gateway:
             assert gateway.admin("/readyz")[0] == 200
             async with await RawClient.connect(gateway.port) as idle, await RawClient.connect(gateway.port) as busy:
-                await idle.send(asking("GET", "/v1/a"))
+                await idle.send(requesting("GET", "/v1/a"))
                 assert (await idle.reply()).status == 200
-                await busy.send(asking("GET", "/v1/a"))
+                await busy.send(requesting("GET", "/v1/a"))
                 await until(lambda: len(backend.requests) == 2)
                 gateway.signal(signal.SIGTERM)
                 assert await idle.at_eof()
@@ -59,7 +59,7 @@ async def test_readiness_fails_at_once_while_requests_are_still_taken(tmp_path: 
             assert (status, "draining" in text) == (503, True)
             assert gateway.admin("/healthz")[0] == 200
             async with await RawClient.connect(gateway.port) as late:
-                await late.send(asking("GET", "/v1/a"))
+                await late.send(requesting("GET", "/v1/a"))
                 answer = await late.reply()
                 assert (answer.status, answer.field("Connection")) == (200, "close")
             gateway.signal(signal.SIGTERM)
@@ -72,7 +72,7 @@ async def test_what_a_drain_does_not_wait_for_is_answered(tmp_path: Path, why: s
     async with RawBackend(default=script(asyncio.Event())) as backend:
         with running(configuration(backend.port, server=draining("0s", timeout)), tmp_path) as gateway:
             async with await RawClient.connect(gateway.port) as stuck:
-                await stuck.send(asking("POST", "/v1/a", body=b"{}"))
+                await stuck.send(requesting("POST", "/v1/a", body=b"{}"))
                 await until(lambda: len(backend.requests) == 1)
                 gateway.signal(signal.SIGTERM)
                 await gateway.line(lambda line: '"draining"' in line)
@@ -108,7 +108,7 @@ async def drained_while_one_is_busy(folder: Path, listener: str, **sections: str
         with running(configuration(backend.port, server=server, **sections), folder) as gateway:
             other = int(gateway.started["listeners"][1].rpartition(":")[2])
             async with await RawClient.connect(other) as busy:
-                await busy.send(asking("GET", "/v1/a"))
+                await busy.send(requesting("GET", "/v1/a"))
                 await until(lambda: len(backend.requests) == 1)
                 gateway.signal(signal.SIGTERM)
                 yield gateway, gateway.started["listeners"][0]
@@ -128,7 +128,7 @@ async def arrives(address: str) -> str:
     except (ConnectionRefusedError, FileNotFoundError):
         return "refused"
     try:
-        writer.write(asking("GET", "/v1/a").replace(b"/v1/a", b"/nothing"))
+        writer.write(requesting("GET", "/v1/a").replace(b"/v1/a", b"/nothing"))
         await reader.read(1)
     finally:
         writer.close()
@@ -161,9 +161,9 @@ async def test_idle_connections_have_a_second_from_the_end_of_the_delay_on(tmp_p
     async with RawBackend(script(reply(b"1")), script(asyncio.Event())) as backend:
         with running(configuration(backend.port, server=draining("500ms")), tmp_path) as gateway:
             async with await RawClient.connect(gateway.port) as idle, await RawClient.connect(gateway.port) as busy:
-                await idle.send(asking("GET", "/v1/a"))
+                await idle.send(requesting("GET", "/v1/a"))
                 assert (await idle.reply()).status == 200
-                await busy.send(asking("GET", "/v1/a"))
+                await busy.send(requesting("GET", "/v1/a"))
                 await until(lambda: len(backend.requests) == 2)
                 long_ago = asyncio.get_running_loop().create_future()
                 asyncio.get_running_loop().call_later(1.2, long_ago.set_result, None)

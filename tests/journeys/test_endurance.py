@@ -47,8 +47,8 @@ async def test_two_new_releases_take_over_and_count_on(tmp_path: Path) -> None:
             found = await at.go_through("releases", load, 2)
         assert (found.wrong, found.excused) == ([], 0)
         assert load.answered.keys() == {200}, load.first
-        places = {(line["admin"], *line["listeners"]) for line in map(json.loads, at.gateway.lines) if line["event"] == "started"}
-        assert len(places) == 1
+        positions = {(line["admin"], *line["listeners"]) for line in map(json.loads, at.gateway.lines) if line["event"] == "started"}
+        assert len(positions) == 1
         await until(lambda: counted(at.gateway, "gateway_requests_total") == load.total)
         assert at.gateway.wait() == 0
         os.kill(at.pids[-1], signal.SIGTERM)

@@ -12,7 +12,7 @@ from gateway.kernel.faults import CATALOGUE
 from gateway.keystore.records import KeyNames, proof_of_secret
 from tests.fakes import End, reply, until
 from tests.gateway_process import KEY
-from tests.journeys.backends import Place, ask, asking, clients, counted, counts, enveloped, fields
+from tests.journeys.backends import Place, ask, clients, counted, counts, enveloped, fields, requesting
 from tests.journeys.fault_scenarios import (
     ALONE,
     DISABLED,
@@ -62,7 +62,7 @@ def sending(request: bytes, *, method: str = "GET") -> Provoke:
 
 def calling(method: str, path: str, *lines: str, key: str | None = KEY, body: bytes | None = None) -> Provoke:
     """A well-formed request."""
-    return sending(asking(method, path, *lines, key=key, body=body), method=method)
+    return sending(requesting(method, path, *lines, key=key, body=body), method=method)
 
 
 def answered(path: str, *steps: bytes | asyncio.Event | End) -> Provoke:
@@ -141,7 +141,7 @@ async def beside_a_stream(here: FaultScenarios) -> tuple[Place, RawReply]:
     begun = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
     here.service.on("/streaming", begun, asyncio.Event())
     async with await RawClient.connect(here.gateway.port) as client:
-        await client.send(asking("GET", "/streaming"))
+        await client.send(requesting("GET", "/streaming"))
         assert await client.interim() == 200
         return here.gateway, await ask(here.gateway, "GET", "/streaming")
 
@@ -248,8 +248,10 @@ async def test_every_row_of_the_catalogue_has_its_journey() -> None:
 async def test_a_fault_is_answered_logged_and_counted(here: FaultScenarios, fault: str) -> None:
     journey = JOURNEYS[fault]
     labels = {"reason": fault, "code": str(journey.code)}
-    before = sum(counted(place, "gateway_rejected_total", **labels) for place in (here.gateway, here.storeless, here.stored, here.buggy))
-    place, answer = await journey.provoke(here)
+    before = sum(
+        counted(position, "gateway_rejected_total", **labels) for position in (here.gateway, here.storeless, here.stored, here.buggy)
+    )
+    position, answer = await journey.provoke(here)
 
     envelope = enveloped(answer)
     assert (answer.status, envelope["data"]["code"]) == (journey.status, journey.code)
@@ -261,7 +263,7 @@ async def test_a_fault_is_answered_logged_and_counted(here: FaultScenarios, faul
     assert int(answer.field("Retry-After") or 1) >= 1
     assert answer.field("Proxy-Status") == (None if journey.proxy is None else f"gateway; error={journey.proxy}")
 
-    record = await place.record("request_id", envelope["requestId"])
+    record = await position.record("request_id", envelope["requestId"])
     assert (record["gateway.reason"], record["gateway.code"], record["gateway.source"]) == (fault, journey.code, "gateway")
     assert record["http.response.status_code"] == journey.status
     assert record.get("http.route") == journey.route
@@ -277,7 +279,7 @@ async def test_retryable_is_what_the_contract_answers_with_503_429_and_500() -> 
 async def test_a_client_that_leaves_is_logged_counted_and_its_upstream_call_cancelled(here: FaultScenarios) -> None:
     here.service.on("/json-only/left", asyncio.Event())
     async with await RawClient.connect(here.gateway.port) as client:
-        await client.send(asking("GET", "/json-only/left", "User-Agent: leaver"))
+        await client.send(requesting("GET", "/json-only/left", "User-Agent: leaver"))
         await until(lambda: bool(here.service.at("/json-only/left")))
     (request,) = here.service.at("/json-only/left")
     await here.service.closed(request.connection)

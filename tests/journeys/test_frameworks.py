@@ -104,7 +104,7 @@ async def test_what_does_not_exist_is_404_with_the_services_text(gateway: Gatewa
 @pytest.mark.parametrize(
     "path", ["/fastapi/v1/crash", "/django/v1/crash", "/flask/v1/crash", "/express/v1/crash", "/express/v1/told", "/hono/v1/crash"]
 )
-async def test_a_crash_tells_nothing_of_the_inside(gateway: GatewayProcess, path: str) -> None:
+async def test_a_crash_shows_nothing_of_the_inside(gateway: GatewayProcess, path: str) -> None:
     status, envelope, text = await response(gateway, "GET", path)
     assert (status, envelope["data"]["code"]) == (500, 1004)
     assert [word for word in INSIDE if word in text] == []

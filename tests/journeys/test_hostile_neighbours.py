@@ -20,7 +20,7 @@ import pytest_asyncio
 
 from tests.fakes import reply
 from tests.gateway_process import KEY
-from tests.journeys.backends import Front, asking, front
+from tests.journeys.backends import Front, front, requesting
 from tests.raw_client import RawClient
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -44,7 +44,7 @@ Worst: TypeAlias = Callable[[Front], Awaitable[None]]
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def place() -> AsyncIterator[Front]:
+async def position() -> AsyncIterator[Front]:
     async with front(server=SERVER) as both:
         for path, fields, body in (
             ("/v1/large", (), b'"' + b"a" * LARGE + b'"'),
@@ -72,9 +72,9 @@ def filled(before: bytes, unit: bytes, after: bytes) -> bytes:
 def sends(raw: bytes, times: int = 3, replies: int = 1) -> Worst:
     """It sends that, and waits for so many replies."""
 
-    async def work(place: Front) -> None:
+    async def work(position: Front) -> None:
         for _ in range(times):
-            async with await RawClient.connect(place.gateway.port) as client:
+            async with await RawClient.connect(position.gateway.port) as client:
                 with suppress(ConnectionError, EOFError):
                     await client.send(raw)
                     for _ in range(replies):
@@ -84,49 +84,49 @@ def sends(raw: bytes, times: int = 3, replies: int = 1) -> Worst:
 
 
 def gets(path: str, times: int = 2) -> Worst:
-    return sends(asking("GET", path), times)
+    return sends(requesting("GET", path), times)
 
 
 def posts(body: bytes, times: int = 2) -> Worst:
-    return sends(asking("POST", "/v1/up", "Content-Type: application/json", body=body), times)
+    return sends(requesting("POST", "/v1/up", "Content-Type: application/json", body=body), times)
 
 
-async def half_heads(place: Front) -> None:
+async def half_heads(position: Front) -> None:
     async with AsyncExitStack() as stack:
-        clients = [await stack.enter_async_context(await RawClient.connect(place.gateway.port)) for _ in range(200)]
+        clients = [await stack.enter_async_context(await RawClient.connect(position.gateway.port)) for _ in range(200)]
         for piece in (b"GET /v1/a HTTP/1.1\r\n", *[b"A: " + b"%41" * 100 + b"\r\n"] * 20):
             for client in clients:
                 await client.send(piece)
 
 
-async def slow_bodies(place: Front) -> None:
+async def slow_bodies(position: Front) -> None:
     async with AsyncExitStack() as stack:
-        clients = [await stack.enter_async_context(await RawClient.connect(place.gateway.port)) for _ in range(50)]
-        for piece in (asking("POST", "/v1/up", "Transfer-Encoding: chunked"), *[b"1\r\na\r\n"] * 50):
+        clients = [await stack.enter_async_context(await RawClient.connect(position.gateway.port)) for _ in range(50)]
+        for piece in (requesting("POST", "/v1/up", "Transfer-Encoding: chunked"), *[b"1\r\na\r\n"] * 50):
             for client in clients:
                 await client.send(piece)
 
 
-async def slow_readers(place: Front) -> None:
+async def slow_readers(position: Front) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(10):
-            client = await stack.enter_async_context(await RawClient.connect(place.gateway.port))
+            client = await stack.enter_async_context(await RawClient.connect(position.gateway.port))
             client.stop_reading()
-            await client.send(asking("GET", "/v1/large"))
-        async with await RawClient.connect(place.gateway.port) as reader:
-            await reader.send(asking("GET", "/v1/large"))
+            await client.send(requesting("GET", "/v1/large"))
+        async with await RawClient.connect(position.gateway.port) as reader:
+            await reader.send(requesting("GET", "/v1/large"))
             await reader.reply()
 
 
-async def resets(place: Front) -> None:
+async def resets(position: Front) -> None:
     for _ in range(300):
-        client = await RawClient.connect(place.gateway.port)
-        await client.send(asking("GET", "/v1/up"))
+        client = await RawClient.connect(position.gateway.port)
+        await client.send(requesting("GET", "/v1/up"))
         client.reset()
 
 
-async def unfinished_proxy_headers(place: Front) -> None:
-    behind = int(place.gateway.started["listeners"][1].rpartition(":")[2])
+async def unfinished_proxy_headers(position: Front) -> None:
+    behind = int(position.gateway.started["listeners"][1].rpartition(":")[2])
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(await RawClient.connect(behind)) for _ in range(200)]
         for piece in (b"PROXY", b" TCP4 ", b"1", b"0.0.0.1 "):
@@ -136,22 +136,22 @@ async def unfinished_proxy_headers(place: Front) -> None:
 
 
 WORST: dict[str, Worst] = {
-    "pipelines": sends(asking("GET", "/nowhere") * 400, replies=400),
-    "pipelines to a service": sends(asking("GET", "/v1/up") * 400, times=1, replies=400),
-    "brackets": sends(asking("GET", "/v1/a?+" + "[" * 6000 + "]a", key=None), 20),
-    "escapes": sends(asking("GET", "/v1/" + "%2541" * 1300), 50),
-    "escapes of every kind": sends(asking("GET", "/v1/" + "%5Ca%2F;%C3%A9.%20/" * 370), 50),
-    "keys and escapes": sends(asking("GET", "/" + "%41" * 2000, *[f"X-Api-Key: k{number:07}" for number in range(120)]), 50),
-    "keys in a query": sends(asking("GET", "/?" + "&".join([f"X-Api-Key=k{number:07}" for number in range(300)])), 50),
-    "copies of a key": sends(asking("GET", "/v1/up?" + f"{KEY};" * 200), 50),
-    "long keys": sends(asking("GET", "/v1/up?" + "ab" * 3000, key="ab" * 3000), 50),
-    "cookies": sends(asking("GET", "/v1/up", "Cookie: " + "a=1; " * 2500), 50),
-    "3,000 fields": sends(asking("GET", "/v1/up", *[f"a{number}: 1" for number in range(3000)]), 20),
-    "empty lines": sends(b"\r\n" * 500_000 + asking("GET", "/v1/up"), 2),
+    "pipelines": sends(requesting("GET", "/nowhere") * 400, replies=400),
+    "pipelines to a service": sends(requesting("GET", "/v1/up") * 400, times=1, replies=400),
+    "brackets": sends(requesting("GET", "/v1/a?+" + "[" * 6000 + "]a", key=None), 20),
+    "escapes": sends(requesting("GET", "/v1/" + "%2541" * 1300), 50),
+    "escapes of every kind": sends(requesting("GET", "/v1/" + "%5Ca%2F;%C3%A9.%20/" * 370), 50),
+    "keys and escapes": sends(requesting("GET", "/" + "%41" * 2000, *[f"X-Api-Key: k{number:07}" for number in range(120)]), 50),
+    "keys in a query": sends(requesting("GET", "/?" + "&".join([f"X-Api-Key=k{number:07}" for number in range(300)])), 50),
+    "copies of a key": sends(requesting("GET", "/v1/up?" + f"{KEY};" * 200), 50),
+    "long keys": sends(requesting("GET", "/v1/up?" + "ab" * 3000, key="ab" * 3000), 50),
+    "cookies": sends(requesting("GET", "/v1/up", "Cookie: " + "a=1; " * 2500), 50),
+    "3,000 fields": sends(requesting("GET", "/v1/up", *[f"a{number}: 1" for number in range(3000)]), 20),
+    "empty lines": sends(b"\r\n" * 500_000 + requesting("GET", "/v1/up"), 2),
     "a body of CRLF": posts(b"\r\n" * (2 << 20)),
     "a body of backslashes": posts(b'"' + rb"\\" * (2 << 20) + b'\\ud800"'),
     "a body of halves": posts(b'"' + rb"\ud800" * 600_000 + b'"'),
-    "chunks of a byte": sends(asking("POST", "/v1/up", "Transfer-Encoding: chunked") + b"1\r\na\r\n" * 200_000 + b"0\r\n\r\n", 2),
+    "chunks of a byte": sends(requesting("POST", "/v1/up", "Transfer-Encoding: chunked") + b"1\r\na\r\n" * 200_000 + b"0\r\n\r\n", 2),
     "half heads": half_heads,
     "slow bodies": slow_bodies,
     "slow readers": slow_readers,
@@ -174,10 +174,10 @@ WORST: dict[str, Worst] = {
 class Neighbour(threading.Thread):
     """Asks again and again, in a thread of its own; `held_s` is the most that one answer has taken, in CPU time of the worker."""
 
-    def __init__(self, place: Front) -> None:
+    def __init__(self, position: Front) -> None:
         super().__init__()
-        self._connection = http.client.HTTPConnection("127.0.0.1", place.gateway.port, timeout=30)
-        supervisor = place.gateway.pid
+        self._connection = http.client.HTTPConnection("127.0.0.1", position.gateway.port, timeout=30)
+        supervisor = position.gateway.pid
         self._worker = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()[0]
         self._over = threading.Event()
         self.held_s = 0.0
@@ -201,11 +201,11 @@ class Neighbour(threading.Thread):
         return (int(spent[11]) + int(spent[12])) * TICK_S
 
 
-async def held_s(place: Front, worst: Worst) -> float:
-    neighbour = Neighbour(place)
+async def held_s(position: Front, worst: Worst) -> float:
+    neighbour = Neighbour(position)
     neighbour.start()
     try:
-        await worst(place)
+        await worst(position)
     finally:
         await asyncio.to_thread(neighbour.end)
     assert neighbour.answered
@@ -213,8 +213,8 @@ async def held_s(place: Front, worst: Worst) -> float:
 
 
 @pytest.mark.parametrize("kind", WORST)
-async def test_neighbours_are_answered(place: Front, kind: str) -> None:
+async def test_neighbours_are_answered(position: Front, kind: str) -> None:
     found: list[float] = []
     while len(found) < TRIES and (not found or min(found) >= HELD_S):
-        found.append(await held_s(place, WORST[kind]))
+        found.append(await held_s(position, WORST[kind]))
     assert min(found) < HELD_S, f"the loop was held for {min(found):.2f} s"

@@ -34,7 +34,7 @@ async def here() -> AsyncIterator[Front]:
         yield built
 
 
-async def test_a_caller_is_told_its_limits_and_spends_nothing(here: Front) -> None:
+async def test_a_caller_is_reported_its_limits_and_spends_nothing(here: Front) -> None:
     assert (await ask(here.gateway, "DELETE", "/dear")).status == 200
     for _ in range(3):
         answer = await ask(here.gateway, "GET", PATH)
@@ -59,13 +59,13 @@ async def test_a_caller_is_told_its_limits_and_spends_nothing(here: Front) -> No
     assert (head.status, head.body, head.field("X-RateLimit-Remaining-Hour")) == (200, b"", "2")
 
 
-async def test_a_key_that_may_do_little_is_told_of_that(here: Front) -> None:
+async def test_a_key_that_may_do_little_is_reported_of_that(here: Front) -> None:
     answer = await ask(here.gateway, "GET", PATH, key=NARROW)
     assert (answer.status, [route["cost"] for route in enveloped(answer)["data"]["result"]["routes"]]) == (200, [{"DELETE": 5}])
 
 
 @pytest.mark.parametrize("key", [None, "gw_unknown"])
-async def test_strangers_are_told_nothing(here: Front, key: str | None) -> None:
+async def test_strangers_are_reported_nothing(here: Front, key: str | None) -> None:
     answer = await ask(here.gateway, "GET", PATH, key=key)
     assert (answer.status, enveloped(answer)["data"]["code"]) == (401, 1002)
 

@@ -19,7 +19,7 @@ def server(listener: str, address: str = "127.0.0.1:0") -> str:
     return f'{{drain_delay: 0s, drain_timeout: 5s, listeners: [{{id: public, address: "{address}", {listener}}}]}}'
 
 
-async def test_https_from_the_client_to_the_header_that_tells_the_service(tmp_path: Path) -> None:
+async def test_https_from_the_client_to_the_header_that_shows_the_service(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     authority.write("tls", "localhost")
     with_tls = server("tls: {certificates: [{certificate: tls.crt, private_key: tls.key}]}")
@@ -96,11 +96,11 @@ async def test_a_certificate_that_says_who_calls(tmp_path: Path) -> None:
     ours = authority.write("billing", "billing.example", common_name="billing")
     other = authority.write("other", "other.example", common_name="other")
     subject = authority.subject("billing")
-    asking = server("tls: {certificates: [{certificate: tls.crt, private_key: tls.key}], client_ca: ca.pem, client_auth: optional}")
+    requesting = server("tls: {certificates: [{certificate: tls.crt, private_key: tls.key}], client_ca: ca.pem, client_auth: optional}")
     keys = f'[{{id: billing, certificate_subject: "{subject}", organizations: [acme], plan: unlimited}}]'
     request = b"GET /v1/a HTTP/1.1\r\nHost: localhost\r\nX-Client-Certificate-Subject: CN=forged\r\n\r\n"
     async with RawBackend() as backend:
-        with running(configuration(backend.port, server=asking, keys=keys), tmp_path) as gateway:
+        with running(configuration(backend.port, server=requesting, keys=keys), tmp_path) as gateway:
             for pair, status in ((ours, 200), (other, 401), ((), 401)):
                 client_tls = authority.client(*pair)
                 async with await RawClient.connect(gateway.port, ssl=client_tls, server_hostname="localhost") as client:
@@ -112,7 +112,7 @@ async def test_a_certificate_that_says_who_calls(tmp_path: Path) -> None:
             assert b"forged" not in forwarded.head
 
 
-async def test_who_is_too_many_is_told_so_and_the_others_are_served(tmp_path: Path) -> None:
+async def test_who_is_too_many_is_reported_so_and_the_others_are_served(tmp_path: Path) -> None:
     most, more = 4, 200
     async with RawBackend() as backend:
         with running(configuration(backend.port, server=server(f"limits: {{connections: {most}}}")), tmp_path) as gateway:

@@ -16,7 +16,7 @@ import pytest
 
 from tests.fakes import reply, until
 from tests.gateway_process import GatewayProcess, running
-from tests.journeys.backends import Service, asking
+from tests.journeys.backends import Service, requesting
 from tests.journeys.multi_worker import WORKERS_WITHIN_S, counted, workers, written
 from tests.raw_client import RawClient
 from tests.redis_server import RedisProcess
@@ -53,7 +53,7 @@ async def without_forks(folder: Path, count: int, redis: RedisProcess | None = N
 async def answers(gateway: GatewayProcess) -> int:
     """The status that a new connection gets, in time."""
     async with asyncio.timeout(AT_ONCE_S), await RawClient.connect(gateway.port) as client:
-        await client.send(asking("GET", "/v1/x"))
+        await client.send(requesting("GET", "/v1/x"))
         return (await client.reply()).status
 
 
@@ -91,16 +91,16 @@ async def test_others_accept_in_its_place_until_there_is_a_new_one(tmp_path: Pat
 
 
 @pytest.mark.parametrize("place", ["tcp", "unix"])
-async def test_connections_are_refused_when_there_is_no_other_worker(tmp_path: Path, place: str) -> None:
+async def test_connections_are_refused_when_there_is_no_other_worker(tmp_path: Path, position: str) -> None:
     path = f"{tempfile.gettempdir()}/gateway-test-{os.getpid()}.sock"  # pytest's own folders have names too long for a socket
-    address = "127.0.0.1:0" if place == "tcp" else f"unix:{path}"
+    address = "127.0.0.1:0" if position == "tcp" else f"unix:{path}"
     server = f'{{workers: 1, drain_delay: 0s, drain_timeout: 5s, listeners: [{{id: public, address: "{address}"}}]}}'
 
     async def status() -> int:
         async with asyncio.timeout(AT_ONCE_S):
-            way = asyncio.open_unix_connection(path) if place == "unix" else asyncio.open_connection("127.0.0.1", gateway.port)
+            way = asyncio.open_unix_connection(path) if position == "unix" else asyncio.open_connection("127.0.0.1", gateway.port)
             async with RawClient(*await way) as client:
-                await client.send(asking("GET", "/v1/x"))
+                await client.send(requesting("GET", "/v1/x"))
                 return (await client.reply()).status
 
     async with without_forks(tmp_path, 1, server=server) as gateway:

@@ -17,7 +17,7 @@ import pytest
 from gateway.system.signals import IGNORED, name_of
 from tests.fakes import reply, until
 from tests.gateway_process import GatewayProcess, configuration, running
-from tests.journeys.backends import Service, asking
+from tests.journeys.backends import Service, requesting
 from tests.raw_client import RawClient
 
 GATEWAY = [sys.executable, "-m", "gateway"]
@@ -151,7 +151,7 @@ async def test_signals_that_mean_nothing_here_leave_a_line_and_nothing_else(tmp_
                 await until(lambda pid=pid: state(pid) == "T")  # type: ignore[misc]
                 os.kill(pid, signal.SIGCONT)
             async with await RawClient.connect(gateway.port) as client:
-                await client.send(asking("GET", "/v1/x"))
+                await client.send(requesting("GET", "/v1/x"))
                 assert (await client.reply()).status == 200
             assert children(gateway.pid) == [worker]
             gateway.signal(signal.SIGQUIT)

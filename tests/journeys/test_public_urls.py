@@ -176,7 +176,7 @@ async def test_what_defaults_set_is_on_replies_that_are_no_routes(here: Front) -
         assert (answer.field("Strict-Transport-Security"), answer.field("Access-Control-Allow-Origin")) == ("max-age=9", None)
 
 
-async def test_which_software_serves_is_not_told(here: Front) -> None:
+async def test_which_software_serves_is_not_reported(here: Front) -> None:
     names = (b"Server", b"X-Powered-By", b"X-AspNet-Version", b"X-AspNetMvc-Version")
     answer = await asked(here, "/v1/x", json_with(*((name, b"9") for name in names), (b"X-Kept", b"9")))
     assert [name for name, value in answer.fields if value == "9"] == ["x-kept"]

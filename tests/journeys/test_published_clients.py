@@ -143,7 +143,7 @@ async def test_replies_without_a_result(stage: Stage, language: str) -> None:
 
 
 @pytest.mark.parametrize("language", COMMANDS)
-async def test_the_organisation_that_counts_is_told(stage: Stage, language: str) -> None:
+async def test_the_organisation_that_counts_is_reported(stage: Stage, language: str) -> None:
     stage.front.service.on(f"{PATH}/a1", service_reply(ITEM, enveloped=True))
     for more, organization in (({}, "acme"), ({"organization": "globex"}, "globex"), ({"organization": "acme"}, "acme")):
         assert await stage.clients[language].call("read", **more) == {"result": SHOWN}

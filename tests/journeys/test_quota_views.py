@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.fakes import End, reply, until
 from tests.gateway_process import KEY, digest
-from tests.journeys.backends import Front, ask, asking, enveloped, front
+from tests.journeys.backends import Front, ask, enveloped, front, requesting
 from tests.raw_client import RawClient
 from tests.redis_server import RedisProcess
 
@@ -48,14 +48,14 @@ async def used(here: Front) -> dict[str, int]:
     return shown
 
 
-async def test_what_is_used_is_told_at_no_cost_and_begins_anew_only_by_name(redis_server: RedisProcess) -> None:
+async def test_what_is_used_is_reported_at_no_cost_and_begins_anew_only_by_name(redis_server: RedisProcess) -> None:
     async with front(**SECTIONS, redis=f'{{url: "{redis_server.url}", timeout: 500ms}}') as here:
         for path in ("/encodings", "/start"):
             here.service.on(path, reply())
         assert [(await ask(here.gateway, "POST", "/encodings")).status for _ in range(3)] == [200, 200, 429]
         here.service.on("/start", End.NEVER)
         async with await RawClient.connect(here.gateway.port) as client:
-            await client.send(asking("POST", "/start"))
+            await client.send(requesting("POST", "/start"))
             await until(lambda: len(here.service.at("/start")) == 1)
             expected = {"encodings": 2, "concurrency": 1, "organization/metered/queued": 1}
             assert [await used(here) for _ in range(3)] == [expected] * 3

@@ -14,7 +14,7 @@ import pytest_asyncio
 from gateway.kernel.limits.quota import LEASE_MS
 from tests.fakes import End, reply, until
 from tests.gateway_process import KEY, configuration, digest, running
-from tests.journeys.backends import Front, Service, ask, asking, clients, counted, counts, enveloped
+from tests.journeys.backends import Front, Service, ask, clients, counted, counts, enveloped, requesting
 from tests.raw_client import RawClient, RawReply
 from tests.redis_server import RedisProcess
 
@@ -115,7 +115,7 @@ async def test_8001_encodings_of_a_month(here: Front) -> None:
     assert await statuses(here, 4, "POST", "/encodings", COLLEAGUE) == [201, 201, 201, 429]
 
 
-async def test_8003_bytes_told_in_a_header(here: Front) -> None:
+async def test_8003_bytes_reported_in_a_header(here: Front) -> None:
     for amount in (b"600", b"-5", b"1e3", b"0"):
         here.service.on("/outputs", reply(b"{}", b"X-Encoded-Bytes: " + amount))
         assert await statuses(here, 1, "POST", "/outputs") == [200]
@@ -129,7 +129,7 @@ async def test_8003_bytes_told_in_a_header(here: Front) -> None:
     assert counted(here.gateway, "gateway_quota_unmeasured_total", quota="bytes") == 2
 
 
-async def test_8003_bytes_told_in_the_json(here: Front) -> None:
+async def test_8003_bytes_reported_in_the_json(here: Front) -> None:
     for body in (b'{"output":{"bytes":999}}', b"{}", b'{"output":{"bytes":"1"}}', b'{"output":[1]}', b'{"output":{"bytes":1}}'):
         here.service.on("/results", reply(body))
         assert await statuses(here, 1, "GET", "/results") == [200]
@@ -184,7 +184,7 @@ async def test_who_leaves_early_is_charged_for_what_the_service_was_handed(here:
     for calls in (1, 2, 3):
         before = len(here.service.at(path))
         async with await RawClient.connect(here.gateway.port) as client:
-            await client.send(asking("POST", path, key=key))
+            await client.send(requesting("POST", path, key=key))
             await until(lambda before=before: len(here.service.at(path)) > before)  # type: ignore[misc]
         await counts(here.gateway, "gateway_requests_total", left + calls, route="encodings", code="499")
     await refused(here, "POST", path, 8001, "encodings", key)
@@ -196,8 +196,8 @@ async def test_so_many_at_once_and_no_more(here: Front) -> None:
     here.service.on("/jobs/fast", reply())
     before = len(here.service.at(path))
     async with clients(here.gateway, 2) as (first, second):
-        await first.send(asking("GET", path, key=NARROW))
-        await second.send(asking("GET", path, key=NARROW))
+        await first.send(requesting("GET", path, key=NARROW))
+        await second.send(requesting("GET", path, key=NARROW))
         await until(lambda: len(here.service.at(path)) == before + 2)
         answer, data = await refused(here, "GET", "/jobs/fast", 8000, "concurrency", NARROW)
         assert (answer.field("Retry-After"), data["message"]) == ("1", "Limit exceeded")
@@ -217,7 +217,7 @@ async def test_a_place_is_free_again_whatever_ended_the_call(here: Front) -> Non
         before = len(here.service.at("/jobs/never"))
         async with clients(here.gateway, 2) as both:
             for client in both:
-                await client.send(asking("GET", "/jobs/never", key=NARROW))
+                await client.send(requesting("GET", "/jobs/never", key=NARROW))
             await until(lambda before=before: len(here.service.at("/jobs/never")) == before + 2)  # type: ignore[misc]
         await until_served(here, "/jobs/fast")
         assert await statuses(here, 3, "GET", "/jobs/reset", NARROW) == [503] * 3
@@ -231,7 +231,7 @@ async def test_a_streamed_reply_is_in_flight_until_its_end(here: Front) -> None:
     here.service.on("/jobs/fast", reply())
     async with clients(here.gateway, 2) as both:
         for client in both:
-            await client.send(asking("GET", "/jobs/stream", key=NARROW))
+            await client.send(requesting("GET", "/jobs/stream", key=NARROW))
             assert await client.interim() == 200
         await refused(here, "GET", "/jobs/fast", 8000, "concurrency", NARROW)
         may_end.set()
@@ -263,7 +263,7 @@ async def test_what_was_used_outlives_a_killed_gateway_and_its_places_do_not(mod
                 assert await statuses(here, 1, "POST", "/outputs") == [200]
                 async with clients(gateway, 2) as both:
                     for client in both:
-                        await client.send(asking("GET", "/jobs/never", key=NARROW))
+                        await client.send(requesting("GET", "/jobs/never", key=NARROW))
                     await until(lambda: len(service.at("/jobs/never")) == 2)
                     await refused(there, "GET", "/jobs/fast", 8000, "concurrency", NARROW)
                     killed_at = time.monotonic()

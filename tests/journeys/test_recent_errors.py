@@ -10,7 +10,7 @@ from typing import Any
 from gateway.observe.recent_errors import ENTRIES
 from tests.fakes import until
 from tests.gateway_process import KEY, GatewayProcess, configuration, running
-from tests.journeys.backends import ask, asking
+from tests.journeys.backends import ask, requesting
 from tests.raw_client import RawClient
 
 TOKEN = "sesame-open-the-door"
@@ -63,7 +63,7 @@ async def test_an_error_is_found_by_its_id_after_the_worker_s_death_a_reload_and
 
         async with await RawClient.connect(gateway.port) as client:
             for _ in range(ENTRIES + 1):
-                await client.send(asking("GET", "/v1/x", key=UNKNOWN))
+                await client.send(requesting("GET", "/v1/x", key=UNKNOWN))
                 assert (await client.reply()).status == 401
         assert [errors(gateway, fault), len(errors(gateway, mine))] == [[found], 1]
         await until(lambda: sum(each["status"] == 401 for each in errors(gateway)) == ENTRIES)

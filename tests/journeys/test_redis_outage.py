@@ -13,7 +13,7 @@ import pytest
 
 from tests.fakes import reply, until
 from tests.gateway_process import KEY, digest
-from tests.journeys.backends import Front, ask, asking, clients, counted, counts, enveloped, front
+from tests.journeys.backends import Front, ask, clients, counted, counts, enveloped, front, requesting
 from tests.raw_client import RawClient, RawReply
 from tests.redis_cluster import RedisCluster
 from tests.redis_sentinels import RedisSentinels
@@ -67,7 +67,7 @@ class Load:
     async def _call(self, client: RawClient) -> None:
         while self._going:
             began = asyncio.get_running_loop().time()
-            await client.send(asking("GET", "/v1/a"))
+            await client.send(requesting("GET", "/v1/a"))
             self.answers.append(await client.reply())
             self.slowest_s = max(self.slowest_s, asyncio.get_running_loop().time() - began)
 

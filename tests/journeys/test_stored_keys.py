@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from gateway.cli import main
 from tests.fakes import reply
 from tests.gateway_process import GatewayProcess, configuration, running
-from tests.journeys.backends import Service, ask, asking, counted, counts, enveloped, fields
+from tests.journeys.backends import Service, ask, counted, counts, enveloped, fields, requesting
 from tests.raw_client import RawClient
 from tests.redis_server import RedisProcess
 
@@ -77,12 +77,12 @@ async def street(folder: Path, redis: RedisProcess, gateways: int = 3) -> AsyncI
         }
         started: list[GatewayProcess] = []
         for number in range(gateways):
-            place = folder / str(number)
-            place.mkdir()
+            position = folder / str(number)
+            position.mkdir()
             yaml = configuration(service.port, **sections)
             if number == 0 and gateways > 1:
                 yaml = yaml.replace("workers: 1", "workers: 2")
-            started.append(stack.enter_context(running(yaml, place)))
+            started.append(stack.enter_context(running(yaml, position)))
         yield Street(service, started, folder / "0" / "gateway.yaml")
 
 
@@ -132,7 +132,7 @@ async def test_a_lost_notice_costs_a_moment_only(tmp_path: Path, redis_server: R
         await here.say(key, 200)
 
 
-async def test_without_redis_known_keys_work_and_others_are_told_to_come_back(tmp_path: Path, redis_server: RedisProcess) -> None:
+async def test_without_redis_known_keys_work_and_others_are_reported_to_come_back(tmp_path: Path, redis_server: RedisProcess) -> None:
     async with street(tmp_path, redis_server, gateways=1) as here:
         (gateway,) = here.gateways
         known, cold = await here.create("--id", "known"), await here.create("--id", "cold")
@@ -172,7 +172,7 @@ async def test_guessing_costs_redis_next_to_nothing(tmp_path: Path, redis_server
         async with await RawClient.connect(gateway.port) as guesser:
             statuses = []
             for first in range(0, ATTEMPTS, AT_ONCE):
-                attempts = [asking("GET", "/v1/a", key=f"guess-{number}") for number in range(first, first + AT_ONCE)]
+                attempts = [requesting("GET", "/v1/a", key=f"guess-{number}") for number in range(first, first + AT_ONCE)]
                 await guesser.send(b"".join(attempts))
                 statuses += [(await guesser.reply()).status for _ in attempts]
         assert statuses[:600] == [401] * 600

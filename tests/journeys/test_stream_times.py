@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from tests.fakes import End, Step, reply
 from tests.gateway_process import KEY
-from tests.journeys.backends import Front, ask, asking, chunked, counted, enveloped, front
+from tests.journeys.backends import Front, ask, chunked, counted, enveloped, front, requesting
 from tests.raw_client import RawClient
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -104,7 +104,7 @@ async def test_a_service_that_falls_silent_ends_a_stream_and_the_reason_says_so(
     errors = counted(here.gateway, "gateway_upstream_errors_total", upstream="backend", reason="upstream_timeout")
     before = used(here)
     async with await RawClient.connect(here.gateway.port) as client:
-        await client.send(asking("GET", here.service.on(path, begin + some, End.NEVER)))
+        await client.send(requesting("GET", here.service.on(path, begin + some, End.NEVER)))
         got = await client.rest()
     assert got.startswith(b"HTTP/1.1 200 ")
     assert not got.endswith(b"0\r\n\r\n")
@@ -148,7 +148,7 @@ async def test_a_client_that_takes_its_time_gets_everything_and_it_is_its_own_ti
     before = used(here)
     here.service.on(path, head(kind, f"Content-Length: {LARGE_BYTES}"), b"x" * LARGE_BYTES)
     async with await RawClient.connect(here.gateway.port) as client:
-        await client.send(asking("GET", path))
+        await client.send(requesting("GET", path))
         assert await bytes_read(client, LARGE_BYTES, later(2.5 * LIMIT_S)) == LARGE_BYTES
         record = await here.gateway.record("http.response.body.size", LARGE_BYTES)
     assert record["gateway.outcome"] == "answered"
@@ -162,7 +162,7 @@ async def test_what_a_client_gives_up_is_charged_and_what_it_took_is_in_the_log(
     path = here.service.on(f"/v1/given-up-{how}", head("application/zip", f"Content-Length: {LARGE_BYTES}"), b"x" * LARGE_BYTES)
     before = used(here)
     async with await RawClient.connect(here.gateway.port) as client:
-        await client.send(asking("GET", path))
+        await client.send(requesting("GET", path))
         await client.take(8_000_000)
         client.stop_reading()
         if how == "leaves":
@@ -180,7 +180,7 @@ async def test_breaking_the_request_does_not_make_a_reply_free(here: Front, how:
     before, path = used(here), f"/raw/early-{how[:2]}"
     here.service.on(path, head("application/zip", f"Content-Length: {LARGE_BYTES}"), b"x" * 1_000_000, End.NEVER, early=True)
     async with await RawClient.connect(here.gateway.port) as client:
-        await client.send(asking("POST", path, "Transfer-Encoding: chunked") + chunked([b"x" * 300_000])[:-5])
+        await client.send(requesting("POST", path, "Transfer-Encoding: chunked") + chunked([b"x" * 300_000])[:-5])
         await client.take(1_000_000)
         if how == "no end":
             client.finish_sending()

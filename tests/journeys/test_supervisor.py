@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.fakes import reply, until
 from tests.gateway_process import GatewayProcess, running
-from tests.journeys.backends import Service, asking
+from tests.journeys.backends import Service, requesting
 from tests.journeys.multi_worker import TOKEN, WORKERS_WITHIN_S, counted, redis, serving, workers, written
 from tests.load import Load
 from tests.raw_client import RawClient
@@ -88,7 +88,7 @@ async def test_a_drain_finishes_what_it_has_and_a_second_signal_ends_it(tmp_path
     async with serving(tmp_path, timeout="60s") as (gateway, service):
         held = asyncio.Event()
         async with await RawClient.connect(gateway.port) as client:
-            await client.send(asking("GET", service.on("/v1/held", held)))
+            await client.send(requesting("GET", service.on("/v1/held", held)))
             await until(lambda: bool(service.at("/v1/held")))
             gateway.signal(signal.SIGTERM)
             await gateway.line(lambda line: '"draining"' in line)
@@ -121,7 +121,7 @@ async def test_watched_files_are_read_again_however_they_change(tmp_path: Path) 
         service.on("/v1/x", reply())
         text = written(service.port)
         swapped(tmp_path, "..first", text)
-        with running(text, tmp_path, "--watch", place=Path("..data") / "gateway.yaml") as gateway:
+        with running(text, tmp_path, "--watch", at=Path("..data") / "gateway.yaml") as gateway:
             async with Load(gateway.port, 2) as load:
                 swapped(tmp_path, "..second", text.replace("id: all", "id: second"))
                 await until(lambda: 'route="second"' in gateway.admin("/metrics")[1], WORKERS_WITHIN_S)
@@ -160,7 +160,7 @@ async def test_a_hand_over_waits_while_workers_of_an_earlier_release_still_count
     async with serving(tmp_path, 2, redis, timeout="60s") as (gateway, service):
         pids, held = [gateway.pid], asyncio.Event()
         async with await RawClient.connect(gateway.port) as client:
-            await client.send(asking("GET", service.on("/v1/held", held, reply())))
+            await client.send(requesting("GET", service.on("/v1/held", held, reply())))
             await until(lambda: bool(service.at("/v1/held")))
             gateway.signal(signal.SIGUSR2)
             await released(gateway, pids)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.fakes import RawBackend, reply, script, until
 from tests.gateway_process import KEY, configuration, digest, running
-from tests.journeys.backends import asking, clients, counted
+from tests.journeys.backends import clients, counted, requesting
 from tests.raw_client import RawClient
 
 MIB = 1 << 20
@@ -22,7 +22,7 @@ async def test_uploads_that_are_given_up_leave_nothing_in_memory(tmp_path: Path)
 
             async def given_up() -> None:
                 async with await RawClient.connect(gateway.port) as client:
-                    await client.send(asking("POST", "/v1/a", "Content-Length: 260000") + b"x" * 250_000)
+                    await client.send(requesting("POST", "/v1/a", "Content-Length: 260000") + b"x" * 250_000)
 
             await asyncio.gather(*(given_up() for _ in range(50)))
             before = gateway.rss_bytes()
@@ -32,18 +32,18 @@ async def test_uploads_that_are_given_up_leave_nothing_in_memory(tmp_path: Path)
             assert gateway.rss_bytes() - before < 20 * MIB
 
 
-async def test_who_leaves_too_much_unread_is_cut_and_told_of_in_the_log(tmp_path: Path) -> None:
+async def test_who_leaves_too_much_unread_is_cut_and_reported_of_in_the_log(tmp_path: Path) -> None:
     async with RawBackend(default=script(reply(LARGE))) as backend:
         with running(configuration(backend.port, server=SERVER), tmp_path) as gateway:
             async with clients(gateway, 20) as readers:
                 for client in readers:
                     client.stop_reading()
-                    await client.send(asking("GET", "/v1/a"))
+                    await client.send(requesting("GET", "/v1/a"))
                 line = json.loads(await gateway.line(lambda line: '"reply_not_taken"' in line, within_s=20))
                 assert (line["http.response.status_code"], line["gateway.outcome"]) == (499, "abandoned")
                 await until(lambda: counted(gateway, "gateway_unread_bytes") <= 8 * MIB)
                 async with await RawClient.connect(gateway.port) as other:
-                    await other.send(asking("GET", "/v1/b"))
+                    await other.send(requesting("GET", "/v1/b"))
                     assert LARGE in (await other.reply()).body
                 assert "gateway_replies_not_taken_total 0" not in gateway.admin("/metrics")[1]
             await until(lambda: counted(gateway, "gateway_unread_bytes") == 0)
@@ -60,16 +60,16 @@ async def test_clients_that_do_not_read_leave_connections_to_others(tmp_path: Pa
         ) as gateway:
             two = [await RawClient.connect(gateway.port) for _ in range(2)]
             for client in two:
-                await client.send(asking("GET", "/v1/image"))
+                await client.send(requesting("GET", "/v1/image"))
                 assert await client.interim() == 200
                 client.stop_reading()
             async with await RawClient.connect(gateway.port) as same:
-                await same.send(asking("GET", "/v1/image"))
+                await same.send(requesting("GET", "/v1/image"))
                 refused = await same.reply()
                 assert (refused.status, b"as one caller may" in refused.body) == (503, True)
             async with await RawClient.connect(gateway.port) as other:
                 for _ in range(4):
-                    await other.send(asking("GET", "/v1/a", key=KEYS["other"]))
+                    await other.send(requesting("GET", "/v1/a", key=KEYS["other"]))
                     assert (await other.reply()).status == 200
             for client in two:
                 client.abort()

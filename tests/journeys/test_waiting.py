@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from tests.fakes import End, Request, reply, until
 from tests.gateway_process import KEY
-from tests.journeys.backends import Front, ask, asking, clients, fields, front
+from tests.journeys.backends import Front, ask, clients, fields, front, requesting
 from tests.raw_client import RawClient
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -57,7 +57,7 @@ async def test_slow_uploads_do_not_hold_the_pool(here: Front) -> None:
     path = here.service.on("/narrow/a", reply(b'{"a":1}'))
     async with clients(here.gateway, 20) as slow:
         for client in slow:
-            await client.send(asking("POST", path, "Content-Length: 1000") + b"a" * 500)
+            await client.send(requesting("POST", path, "Content-Length: 1000") + b"a" * 500)
         for _ in range(5):
             assert (await ask(here.gateway, "GET", path)).status == 200
         assert {request.size for request in here.service.at(path)} == {0}
@@ -86,7 +86,7 @@ async def test_a_client_that_leaves_within_its_upload_ends_the_upstream_call(
 ) -> None:
     path = here.service.on("/v1/upload", asyncio.Event(), early=True)
     async with await RawClient.connect(here.gateway.port) as client:
-        await client.send(asking("POST", path, f"Content-Length: {1 << 30}") + b"a" * (1 << 20))
+        await client.send(requesting("POST", path, f"Content-Length: {1 << 30}") + b"a" * (1 << 20))
         await until(lambda: bool(here.service.at(path)))
         leave(client)
     record = await left(here, path)
@@ -103,7 +103,7 @@ async def test_a_client_that_leaves_within_its_reply_ends_the_upstream_call(here
 
     path = here.service.on("/v1/endless", endless)
     async with await RawClient.connect(here.gateway.port) as client:
-        await client.send(asking("GET", path))
+        await client.send(requesting("GET", path))
         assert await client.interim() == 200
     record = await left(here, path)
     assert (record["http.response.status_code"], record["gateway.outcome"]) == (499, "abandoned")

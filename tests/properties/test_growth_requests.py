@@ -15,7 +15,7 @@ from aiohttp.http import HttpRequestParser
 
 from gateway.edge import proxy_protocol
 from gateway.edge.certificates import Certificates
-from gateway.edge.request_head import ListenerLimits, Peer, RequestHeadChecker
+from gateway.edge.request_head import HeadLimits, Peer, RequestHeadChecker
 from gateway.exchange import Exchange
 from gateway.kernel.http.accept import quality
 from gateway.kernel.ids import Ids
@@ -37,7 +37,7 @@ class Front:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        limits = ListenerLimits(LARGE, LARGE, LARGE, 1.0, 1.0, 1.0, 100)
+        limits = HeadLimits(LARGE, LARGE, LARGE, 1.0, 1.0, 1.0, 100)
         trusted = [in_memory_gateway.NETWORK]
         self._checker = RequestHeadChecker(limits, trusted, Ids(os.urandom), lambda: 1.0)
         everything = Envelope("auto", LARGE, "passthrough")

@@ -99,8 +99,12 @@ def _yaml(text: str) -> Iterator[ImportEntry]:
     yield from problems
     listed = root.get("keys") if isinstance(root, Table) else root
     if isinstance(listed, Items):
-        for place, fields in zip(listed.positions, listed, strict=True):
-            yield ImportEntry(place.line, fields) if isinstance(fields, Table) else ImportEntry(place.line, {}, "a mapping is wanted here")
+        for position, fields in zip(listed.positions, listed, strict=True):
+            yield (
+                ImportEntry(position.line, fields)
+                if isinstance(fields, Table)
+                else ImportEntry(position.line, {}, "a mapping is wanted here")
+            )
     elif not problems:
         yield ImportEntry(1, {}, f"a list of keys is wanted, alone or under `keys:`; {_WHICH}")
 
@@ -209,7 +213,7 @@ def _csv(text: str) -> Iterator[ImportEntry]:
     above = text.count("\n", 0, begin)
     reader = csv.DictReader(io.StringIO(text[begin:]), delimiter=_delimiter(header), skipinitialspace=True, strict=True)
     try:
-        reader.fieldnames = [_field(name) or f"{_NAMELESS}{place}" for place, name in enumerate(reader.fieldnames or ())]
+        reader.fieldnames = [_field(name) or f"{_NAMELESS}{position}" for position, name in enumerate(reader.fieldnames or ())]
         _without_duplicates([(name, "") for name in reader.fieldnames])
         for row in reader:
             line = above + reader.line_num

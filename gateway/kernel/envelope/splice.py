@@ -16,7 +16,7 @@ from gateway.kernel.faults import UPSTREAM_BODY_INVALID, GatewayError
 from gateway.kernel.http.content_coding import Decoder
 
 
-class BodySource(Protocol):
+class ByteSource(Protocol):
     """The source of the rest of a body (a Stream of gateway.upstream.call)."""
 
     @property
@@ -94,7 +94,7 @@ class Spliced:
     body is not coded.
     """
 
-    def __init__(self, source: BodySource, decoder: Decoder | None, pieces: Iterator[bytes], way: Pass) -> None:
+    def __init__(self, source: ByteSource, decoder: Decoder | None, pieces: Iterator[bytes], way: Pass) -> None:
         self._source = source
         self._decoder = decoder
         self._pieces = pieces

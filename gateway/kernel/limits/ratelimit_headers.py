@@ -7,10 +7,10 @@ from math import ceil
 
 from gateway.kernel.limits.token_bucket import Window, WindowState
 
-Fields = tuple[tuple[str, str], ...]
+RateLimitFields = tuple[tuple[str, str], ...]
 
 
-def limit_fields(windows: Sequence[Window]) -> Fields:
+def limit_fields(windows: Sequence[Window]) -> RateLimitFields:
     """Return the fields that are the same in every reply about a claim.
 
     `remaining_fields` has names that several windows share.

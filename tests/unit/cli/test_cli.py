@@ -11,8 +11,8 @@ def test_the_version_is_that_of_the_package() -> None:
 
 def test_help_lists_every_command_in_order() -> None:
     shown = CliRunner().invoke(main, ["--help"]).stdout
-    places = [shown.index(f"  {name} ") for name in SUMMARIES]
-    assert places == sorted(places)
+    positions = [shown.index(f"  {name} ") for name in SUMMARIES]
+    assert positions == sorted(positions)
 
 
 @pytest.mark.parametrize("name", SUMMARIES)

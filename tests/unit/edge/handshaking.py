@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from gateway.edge import Listener
-from gateway.edge.request_head import ListenerLimits, RequestHeadChecker
+from gateway.edge.request_head import HeadLimits, RequestHeadChecker
 from gateway.exchange import Exchange, Reply, Send
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.ids import Ids
 from gateway.net.certificates import Certificate
 from gateway.net.write_batch import WriteBatch
 
-LIMITS = ListenerLimits(
+LIMITS = HeadLimits(
     header_bytes=4096, url_bytes=1024, body_bytes=1 << 20, header_timeout_s=10.0, body_timeout_s=10.0, idle_timeout_s=10.0, connections=1000
 )
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -80,7 +80,7 @@ async def _echo(x: Exchange, send: Send) -> None:
 @asynccontextmanager
 async def listening(
     *,
-    limits: ListenerLimits = LIMITS,
+    limits: HeadLimits = LIMITS,
     trusted: tuple[str, ...] = (),
     serve: Any = echo,
     unix: Path | None = None,

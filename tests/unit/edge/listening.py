@@ -11,14 +11,14 @@ from typing import Any
 import msgspec
 
 from gateway.edge import Listener
-from gateway.edge.request_head import ListenerLimits, RequestHeadChecker
+from gateway.edge.request_head import HeadLimits, RequestHeadChecker
 from gateway.exchange import Exchange, Reply, Send
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.ids import Ids
 from gateway.net.write_batch import WriteBatch
 from tests.raw_client import RawClient
 
-LIMITS = ListenerLimits(
+LIMITS = HeadLimits(
     header_bytes=4096, url_bytes=1024, body_bytes=1 << 20, header_timeout_s=10.0, body_timeout_s=10.0, idle_timeout_s=10.0, connections=1000
 )
 HURRIED = msgspec.structs.replace(LIMITS, header_timeout_s=0.1, body_timeout_s=0.1, idle_timeout_s=0.1)
@@ -47,7 +47,7 @@ async def echo(x: Exchange, send: Send) -> None:
 @asynccontextmanager
 async def listening(
     serve: Serve = echo,
-    limits: ListenerLimits = LIMITS,
+    limits: HeadLimits = LIMITS,
     trusted: tuple[str, ...] = (),
     host: str = "127.0.0.1",
     rejected: list[int] | None = None,

@@ -60,19 +60,19 @@ async def test_a_client_that_expects_it_gets_100_continue() -> None:
 
 
 async def test_a_refused_upload_is_never_asked_for() -> None:
-    async def refuse(_: Exchange, send: Send) -> None:
+    async def reject(_: Exchange, send: Send) -> None:
         await send(Reply(401, [], b"{}"))
 
-    async with listening(refuse) as (_, port), await RawClient.connect(port) as client:
+    async with listening(reject) as (_, port), await RawClient.connect(port) as client:
         await client.send(b"POST /a HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
         assert await client.interim() == 401
 
 
 async def test_an_answer_before_the_end_of_the_body_survives_the_rest_of_it() -> None:
-    async def refuse(_: Exchange, send: Send) -> None:
+    async def reject(_: Exchange, send: Send) -> None:
         await send(Reply(413, [], b"{}"))
 
-    async with listening(refuse) as (_, port), await RawClient.connect(port) as client:
+    async with listening(reject) as (_, port), await RawClient.connect(port) as client:
         await client.send(b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 9000000\r\n\r\n" + b"x" * 4_000_000)
         reply = await client.reply()
         assert (reply.status, reply.field("Connection")) == (413, "close")

@@ -8,32 +8,32 @@ from tests.clocks import ManualClock
 
 
 def spent(address: str, clock: ManualClock) -> GuessThrottle:
-    guesses = GuessThrottle(clock.clock)
+    attempts = GuessThrottle(clock.clock)
     for _ in range(WINDOW.burst):
-        guesses.check(address)
-        guesses.count(address)
-    return guesses
+        attempts.check(address)
+        attempts.count(address)
+    return attempts
 
 
 def test_an_address_waits_until_the_next_is_due() -> None:
     clock = ManualClock()
-    guesses = spent("192.0.2.1", clock)
+    attempts = spent("192.0.2.1", clock)
     with pytest.raises(GatewayError) as caught:
-        guesses.check("192.0.2.1")
+        attempts.check("192.0.2.1")
     assert (caught.value.fault, caught.value.retry_after_s) == (RATE_LIMITED, 1)
-    guesses.check("192.0.2.2")
+    attempts.check("192.0.2.2")
     clock.advance(WINDOW.emission_us / 1e6)
-    guesses.check("192.0.2.1")
+    attempts.check("192.0.2.1")
 
 
 def test_asking_costs_nothing() -> None:
-    guesses = GuessThrottle(ManualClock().clock)
+    attempts = GuessThrottle(ManualClock().clock)
     for _ in range(2 * WINDOW.burst):
-        guesses.check("192.0.2.1")
+        attempts.check("192.0.2.1")
 
 
 def test_a_network_of_version_6_is_one_guesser() -> None:
-    guesses = spent("2001:db8::1", ManualClock())
+    attempts = spent("2001:db8::1", ManualClock())
     with pytest.raises(GatewayError):
-        guesses.check("2001:db8::2")
-    guesses.check("2001:db8:0:1::1")
+        attempts.check("2001:db8::2")
+    attempts.check("2001:db8:0:1::1")

@@ -120,11 +120,11 @@ def test_a_proof_belongs_to_one_key(registry: KeyRegistry) -> None:
 
 
 def test_what_decide_refuses_changes_nothing(registry: KeyRegistry, redis_server: RedisProcess) -> None:
-    def refuse(_: dict[str, StoredKey]) -> dict[str, StoredKey | None]:
+    def reject(_: dict[str, StoredKey]) -> dict[str, StoredKey | None]:
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        registry.change(["a"], refuse)
+        registry.change(["a"], reject)
     assert redis_server.ask("KEYS", "*") == []
 
 

@@ -25,7 +25,7 @@ from tests.redis_server import RedisProcess, free_port
 from tests.yaml_files import LEAST
 
 
-class Told(StoredKeys):
+class Reported(StoredKeys):
     """Remembers what it was to forget."""
 
     def __init__(self, store: KeyReader) -> None:
@@ -43,7 +43,7 @@ class Watched:
     def __init__(self) -> None:
         self.key_store = FakeKeyStore()
         store = KeyReader(self.key_store.call, "gw")
-        self.keys = Told(store)
+        self.keys = Reported(store)
         nowhere = KeyNotifications(addresses_of(f"redis://127.0.0.1:{free_port()}"), NAMES.changed)
         self.watch = KeySync(self.keys, store, nowhere, lambda: -1.4)  # a pause of 25 ms
 
@@ -158,7 +158,7 @@ async def test_a_refused_subscription_is_logged_once(redis_server: RedisProcess)
     redis_server.ask("ACL", "SETUSER", "default", "-subscribe")
     with structlog.testing.capture_logs() as lines:
         watch = KeySync(
-            keys := Told(store := KeyReader(FakeKeyStore().call, "gw")),
+            keys := Reported(store := KeyReader(FakeKeyStore().call, "gw")),
             store,
             KeyNotifications(addresses_of(redis_server.url), NAMES.changed),
             lambda: 0.0,

@@ -20,24 +20,24 @@ async def turns_of(loop: asyncio.AbstractEventLoop, done: asyncio.Event) -> list
 
 
 async def test_what_fits_in_a_turn_waits_for_none() -> None:
-    turns = LoopBudget()
-    assert [turns.spent(LARGE_BYTES) for _ in range(4)] == [False, False, False, True]
+    budget = LoopBudget()
+    assert [budget.spent(LARGE_BYTES) for _ in range(4)] == [False, False, False, True]
     await asyncio.sleep(0)
-    assert not turns.spent(LARGE_BYTES)
-    await turns.take(1)
+    assert not budget.spent(LARGE_BYTES)
+    await budget.take(1)
 
 
 async def test_of_many_large_ones_two_go_on_in_a_turn_in_order() -> None:
-    turns, went, done = LoopBudget(), [], asyncio.Event()
+    budget, went, done = LoopBudget(), [], asyncio.Event()
 
     async def work(number: int) -> None:
-        await turns.take(20 * LARGE_BYTES)
+        await budget.take(20 * LARGE_BYTES)
         went.append(number)
         if len(went) == 20:
             done.set()
 
     tasks = [asyncio.ensure_future(work(number)) for number in range(20)]
-    assert "left" in repr(turns)
+    assert "left" in repr(budget)
     count = await turns_of(asyncio.get_running_loop(), done)
     await asyncio.gather(*tasks)
     assert went == [*range(20)]
@@ -45,11 +45,11 @@ async def test_of_many_large_ones_two_go_on_in_a_turn_in_order() -> None:
 
 
 async def test_who_was_cancelled_takes_no_turn() -> None:
-    turns = LoopBudget()
-    gone = asyncio.ensure_future(turns.take(20 * LARGE_BYTES))
+    budget = LoopBudget()
+    gone = asyncio.ensure_future(budget.take(20 * LARGE_BYTES))
     await asyncio.sleep(0)
     gone.cancel()
-    later = asyncio.ensure_future(turns.take(20 * LARGE_BYTES))
+    later = asyncio.ensure_future(budget.take(20 * LARGE_BYTES))
     await asyncio.wait([gone, later])
     assert gone.cancelled()
     assert later.exception() is None

@@ -177,5 +177,5 @@ async def test_a_server_that_is_no_cluster(redis_server: RedisProcess) -> None:
         ("MOVED 7 ?:7000", ("a", 7000)),
     ],
 )
-def test_where_a_redirection_leads(text: str, place: tuple[str, int]) -> None:
-    assert named(str(RedisConnectionError(text)), ("a", 1)) == place
+def test_where_a_redirection_leads(text: str, position: tuple[str, int]) -> None:
+    assert named(str(RedisConnectionError(text)), ("a", 1)) == position

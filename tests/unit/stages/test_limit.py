@@ -62,8 +62,8 @@ def test_the_tightest_window_comes_first_and_names_its_owner() -> None:
         (1e7, "115.8 days"),
     ],
 )
-def test_waits_are_rounded_up(retry_s: float, said: str) -> None:
-    assert refused(WindowState(MINUTE, 0, 60.0, retry_s)).details[0].text.endswith(f"fits in {said}.")
+def test_waits_are_rounded_up(retry_s: float, message: str) -> None:
+    assert refused(WindowState(MINUTE, 0, 60.0, retry_s)).details[0].text.endswith(f"fits in {message}.")
 
 
 MONTHLY = Meter("encodings", "count", 3, "key", QUOTA_SPENT, monthly=True)

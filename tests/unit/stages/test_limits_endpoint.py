@@ -15,7 +15,7 @@ from tests.samples import REQUEST_ID, caller, exchange, route
 HOUR = Window("route/dear/hour", 9, 3_600_000_000, "Hour")
 
 
-async def told(*routes: Route) -> dict[str, Any]:
+async def reported(*routes: Route) -> dict[str, Any]:
     limiter, x, one = LocalLimiter(ManualClock().clock), exchange(), caller()
     await limiter.decide(one.claim)
     reply = await limits_endpoint(x, one, await limiter.decide(one.peek), Accounts(limiter, routes))
@@ -40,7 +40,7 @@ async def test_a_caller_gets_its_account() -> None:
         "remaining": 299,
         "fullInSeconds": 0.2,
     }
-    assert await told(route()) == {
+    assert await reported(route()) == {
         "key": "acme-ci",
         "organization": "acme",
         "plan": "standard",
@@ -51,7 +51,7 @@ async def test_a_caller_gets_its_account() -> None:
 
 
 async def test_methods_are_no_names_of_the_contract() -> None:
-    result = await told(
+    result = await reported(
         route(
             id="dear",
             methods=("GET", "DELETE"),

@@ -231,7 +231,7 @@ class TestFields:
             assert json.loads(reply.body)["data"]["messages"][0]["links"][0]["href"] == "/v1/e"
 
     def test_it_leads_where_trusted_proxies_say_that_clients_are(self) -> None:
-        told = [
+        reported = [
             ("X-Forwarded-Proto", "https"),
             ("X-Forwarded-Host", "shop.example, inner"),
             ("X-Forwarded-Prefix", "/p"),
@@ -240,7 +240,7 @@ class TestFields:
         way = route_in(url_mapping=url_mapping([("backend", 81, "")], None, "", ""))
         for trusted, wanted in ((True, "https://shop.example:444/p/a"), (False, "http://api.example.com/a")):
             answer = answer_of(b"{}", JSON, (b"location", b"http://backend:81/a"))
-            assert ("Location", wanted) in normalize(answer, exchange(told, trusted_peer=trusted), way).fields
+            assert ("Location", wanted) in normalize(answer, exchange(reported, trusted_peer=trusted), way).fields
 
     def test_a_changed_body_has_another_tag_and_no_digest(self) -> None:
         fields = normalized(answer_of(b"{}", JSON, (b"etag", b'"e"'), (b"content-md5", b"x"), (b"accept-ranges", b"bytes"))).fields

@@ -99,8 +99,8 @@ async def test_only_ranges_of_bytes_are_withheld(value: str, goes_on: bool) -> N
 
 
 @pytest.mark.parametrize("place", ["header_keys", "query_keys"])
-async def test_copies_of_the_key_in_other_fields_stay(place: str) -> None:
-    x = exchange([("Referer", f"http://h/?k={SECRET}"), ("Accept", "*/*")], **{place: [SECRET]})
+async def test_copies_of_the_key_in_other_fields_stay(position: str) -> None:
+    x = exchange([("Referer", f"http://h/?k={SECRET}"), ("Accept", "*/*")], **{position: [SECRET]})
     made = await call(x)
     assert SECRET.encode() not in made.head
     assert "Accept: */*" in lines(made)
@@ -138,9 +138,9 @@ async def test_a_trusted_proxy_without_forwarding_fields_is_a_client() -> None:
     unix = exchange([("X-Forwarded-For", "203.0.113.9")], trusted_peer=True, peer="unix", client="203.0.113.9")
     assert lines(await call(unix))[2] == "X-Forwarded-For: 203.0.113.9"
     for trusted in (True, False):
-        told = lines(await call(exchange(trusted_peer=trusted, peer="unix", client="unix")))
-        assert told[2] == "X-Forwarded-For: unknown"
-        assert told[5].startswith("Forwarded: for=unknown;")
+        reported = lines(await call(exchange(trusted_peer=trusted, peer="unix", client="unix")))
+        assert reported[2] == "X-Forwarded-For: unknown"
+        assert reported[5].startswith("Forwarded: for=unknown;")
     assert lines(await call(exchange(trusted_peer=True)))[2:4] == ["X-Forwarded-For: 192.0.2.7", "X-Forwarded-Proto: http"]
 
 
@@ -149,8 +149,8 @@ async def test_a_stripped_prefix_is_forwarded() -> None:
     fields = [("X-Forwarded-Prefix", "/public/"), ("X-Forwarded-Port", "8443")]
     assert [line for line in lines(await call(exchange(fields), stripped)) if "X-Forwarded-P" in line][1:] == ["X-Forwarded-Prefix: /shop"]
     for to, wanted in ((stripped, "/public/shop"), (route(), "/public")):
-        told = lines(await call(exchange(fields, trusted_peer=True), to))
-        assert told[3:7] == [
+        reported = lines(await call(exchange(fields, trusted_peer=True), to))
+        assert reported[3:7] == [
             "X-Forwarded-Proto: http",
             "X-Forwarded-Host: api.example.com",
             f"X-Forwarded-Prefix: {wanted}",

@@ -11,9 +11,9 @@ ALL = len(os.sched_getaffinity(0))
 
 def counted(folder: Path, own: str, **files: str) -> int:
     for name, text in files.items():
-        place = folder / "cgroup" / name.replace("__", "/").replace("_max", ".max").replace("cpu_cfs", "cpu.cfs")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text)
+        position = folder / "cgroup" / name.replace("__", "/").replace("_max", ".max").replace("cpu_cfs", "cpu.cfs")
+        position.parent.mkdir(parents=True, exist_ok=True)
+        position.write_text(text)
     (folder / "own").write_text(own)
     return processors(folder / "cgroup", folder / "own")
 

@@ -112,12 +112,12 @@ def test_connections_are_refused_until_a_worker_accepts_again(sockets: Sockets) 
     sockets.provide(wanted, 2)
     (address,) = sockets.addresses(wanted)
     with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))) as waiting:
-        sockets.refuse()
+        sockets.reject()
         assert refused(address)
         waiting.settimeout(5)
         with pytest.raises(ConnectionResetError):
             waiting.recv(1)
-    sockets.refuse()
+    sockets.reject()
     sockets.reopen(wanted)
     assert refused(address)
     assert sockets.addresses(wanted) == [address]
@@ -135,7 +135,7 @@ def test_a_unix_socket_is_made_anew(sockets: Sockets) -> None:
     with tempfile.TemporaryDirectory() as folder:
         wanted = [listener(address=f"unix:{folder}/gateway.sock")]
         sockets.provide(wanted, 2)
-        sockets.refuse()
+        sockets.reject()
         with socket.socket(socket.AF_UNIX) as client, pytest.raises(FileNotFoundError):
             client.connect(f"{folder}/gateway.sock")
         sockets.reopen(wanted)
@@ -154,7 +154,7 @@ def test_sockets_of_systemd_are_never_refused_nor_removed() -> None:
         sockets.provide(wanted, 1)
         assert sockets.ours(wanted) == [1]
         assert name_of(wanted[0]) in sockets.lasting
-        sockets.refuse()
+        sockets.reject()
         sockets.release([])
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(f"{folder}/gateway.sock")

@@ -81,7 +81,7 @@ def test_a_slot_that_is_removed_needs_no_substitute(sockets: Sockets) -> None:
 @pytest.mark.parametrize(("state", "is_refused"), [("serving", False), ("ended", True)])
 def test_connections_are_refused_only_when_no_worker_serves(sockets: Sockets, state: State, is_refused: bool) -> None:
     orphaned = OrphanedSockets(sockets)
-    orphaned.refuse(members(FakeWorker(0, "ended"), FakeWorker(1, state)))
+    orphaned.reject(members(FakeWorker(0, "ended"), FakeWorker(1, state)))
     (address,) = sockets.addresses(LISTENERS)
     with socket.socket() as client:
         assert (client.connect_ex(("127.0.0.1", int(address.rpartition(":")[2]))) != 0) is is_refused

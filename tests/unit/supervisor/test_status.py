@@ -30,7 +30,7 @@ def series(node: NodeMetrics) -> dict[str, float]:
     }
 
 
-def test_targets_are_told_as_they_are_now() -> None:
+def test_targets_are_reported_as_they_are_now() -> None:
     time = ManualClock()
     made = snapshot("http://a", "https://b:8443/base", more=", breaker: {}")
     row = made.shared_state.upstreams["orders"]
@@ -57,7 +57,7 @@ def test_targets_are_told_as_they_are_now() -> None:
     assert [target["state"] for target in target_states(made, time.clock, [])[0]["targets"]] == ["up", "trial"]
 
 
-def test_checks_are_told_with_what_came_of_the_last_one() -> None:
+def test_checks_are_reported_with_what_came_of_the_last_one() -> None:
     time = ManualClock()
     made = snapshot("http://a", "http://b", more=", health: {path: /healthz}")
     first, second = made.shared_state.upstreams["orders"].targets
@@ -70,7 +70,7 @@ def test_checks_are_told_with_what_came_of_the_last_one() -> None:
     ]
 
 
-def test_a_circuit_is_told_as_it_is_now() -> None:
+def test_a_circuit_is_reported_as_it_is_now() -> None:
     time = ManualClock()
     made = snapshot("http://a", more=", breaker: {}")
     made.shared_state.upstreams["orders"].opens, made.shared_state.upstreams["orders"].open_until = 1, time.clock.monotonic() + 4

@@ -142,9 +142,9 @@ class TestCancelling:
     async def test_cancelled_while_connecting(self, make: Make) -> None:
         async with RawBackend() as backend:
             upstream = make(backend.url, max_connections=1)
-            for turns in range(12):
+            for iterations in range(12):
                 task = asyncio.ensure_future(upstream.send(call()))
-                for _ in range(turns):
+                for _ in range(iterations):
                     await turn()
                 task.cancel()
                 await asyncio.wait([task])

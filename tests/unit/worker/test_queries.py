@@ -41,8 +41,8 @@ def away() -> RedisLimiter:
 
 
 async def asked(limiter: Limiter, question: str, **about: str) -> tuple[int, Any]:
-    status, told = await query_handlers(limiter, KEYRING, ROUTES)[question](about)
-    return status, told if isinstance(told, Condition) else msgspec.to_builtins(told)
+    status, reported = await query_handlers(limiter, KEYRING, ROUTES)[question](about)
+    return status, reported if isinstance(reported, Condition) else msgspec.to_builtins(reported)
 
 
 async def spend(limiter: LocalLimiter) -> Decision:

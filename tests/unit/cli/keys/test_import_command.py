@@ -86,7 +86,7 @@ def test_all_problems_are_reported_with_their_lines_and_nothing_is_imported(file
     assert redis_server.ask("HGETALL", NAMES.ids) == before
 
 
-def test_keys_of_one_line_are_told_apart(file: Path) -> None:
+def test_keys_of_one_line_are_reported_apart(file: Path) -> None:
     refused = typed(file, json.dumps([{"id": "a", "secret": "b"}, {"id": "a", "secret": "c"}]))
     assert (refused.exit_code, refused.stderr) == (1, "<stdin>:1: error: another key in line 1 has the same id\n")
 

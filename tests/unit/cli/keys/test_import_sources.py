@@ -231,6 +231,6 @@ def test_what_stands_behind_a_list_in_its_object_is_of_no_interest() -> None:
 
 
 @pytest.mark.parametrize("text", ["[[keys]]\nid = 'a'\n", "{id: a}", '["a"', "x: [", '{"id": 1}}', "insert into keys values ('a')"])
-def test_what_is_not_recognised_is_told_how_to_be_named(text: str) -> None:
+def test_what_is_not_recognised_is_reported_how_to_be_named(text: str) -> None:
     problems = [entry.problem for entry in entries(text, form_of("-", text))]
     assert any("--format says which format it is" in problem for problem in problems)

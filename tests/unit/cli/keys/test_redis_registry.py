@@ -27,7 +27,7 @@ def test_a_configuration_that_is_wrong_is_explained(tmp_path: Path) -> None:
     assert "add `redis: {url: …}`" in refused.stderr
 
 
-def test_a_redis_that_is_away_is_told_without_its_password(tmp_path: Path) -> None:
+def test_a_redis_that_is_away_is_reported_without_its_password(tmp_path: Path) -> None:
     for url in ("redis://:s3cret@127.0.0.1:{port}", "redis+cluster://:s3cret@127.0.0.1:{port}"):
         file = tmp_path / "gateway.yaml"
         file.write_text(PREAMBLE + f'redis: {{url: "{url.format(port=free_port())}"}}\nkeys: {{store: redis}}\n')
@@ -38,7 +38,7 @@ def test_a_redis_that_is_away_is_told_without_its_password(tmp_path: Path) -> No
         assert "gw_" not in refused.output
 
 
-def test_a_proxy_before_redis_is_told_what_it_cannot_do(tmp_path: Path, redis_server: RedisProcess) -> None:
+def test_a_proxy_before_redis_is_reported_what_it_cannot_do(tmp_path: Path, redis_server: RedisProcess) -> None:
     for cuts in (False, True):
         with proxy_before(redis_server, cuts=cuts) as port:
             file = tmp_path / "gateway.yaml"
@@ -55,7 +55,7 @@ def test_each_prefix_has_its_own_keys(tmp_path: Path, redis_server: RedisProcess
     assert "no key `a`" in keys(file, "show", "a").stderr
 
 
-def test_what_cannot_be_read_is_told_with_what_to_do(tmp_path: Path, redis_server: RedisProcess) -> None:
+def test_what_cannot_be_read_is_reported_with_what_to_do(tmp_path: Path, redis_server: RedisProcess) -> None:
     redis_server.ask("HSET", "gw:1:{keys}:ids", "torn", "{")
     refused = keys(configuration(tmp_path, redis_server), "list")
     assert refused.exit_code == 1

@@ -167,12 +167,12 @@ def test_forms_in_forms(value: object, details: list[tuple[str, str | None]]) ->
         "Missing parameter: size",
     ],
 )
-def test_what_is_missing_is_told_by_the_code(text: str) -> None:
+def test_what_is_missing_is_reported_by_the_code(text: str) -> None:
     assert reported({"errors": {"name": [text]}}).code == 1000
 
 
 @pytest.mark.parametrize("text", ["cannot be blankets", "error.path.missingno", "permission error.required", "is not blank enough"])
-def test_what_is_not_missing_is_not_told_by_the_code(text: str) -> None:
+def test_what_is_not_missing_is_not_reported_by_the_code(text: str) -> None:
     assert reported({"errors": {"name": [text]}}).code == 1001
 
 
