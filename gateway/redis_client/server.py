@@ -112,7 +112,7 @@ class RedisServer:
         """Return the server's reply, or a RedisConnectionError for why there is none. Raises nothing.
 
         `tag` chooses the node where there are several. `deadline` is of the loop's clock, None for a whole budget from
-        now on. `asking` is for a node that is about to get the key, and was named by the one that still has it.
+        now on. `after_ask` is for a node that is about to get the key, and was named by the one that still has it.
         """
         if self._availability.is_away:
             return AWAY

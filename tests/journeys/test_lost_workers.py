@@ -90,7 +90,7 @@ async def test_others_accept_in_its_place_until_there_is_a_new_one(tmp_path: Pat
         assert [await answers(gateway) for _ in range(40)] == [200] * 40
 
 
-@pytest.mark.parametrize("place", ["tcp", "unix"])
+@pytest.mark.parametrize("position", ["tcp", "unix"])
 async def test_connections_are_refused_when_there_is_no_other_worker(tmp_path: Path, position: str) -> None:
     path = f"{tempfile.gettempdir()}/gateway-test-{os.getpid()}.sock"  # pytest's own folders have names too long for a socket
     address = "127.0.0.1:0" if position == "tcp" else f"unix:{path}"

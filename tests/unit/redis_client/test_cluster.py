@@ -169,7 +169,7 @@ async def test_a_server_that_is_no_cluster(redis_server: RedisProcess) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "place"),
+    ("text", "position"),
     [
         ("MOVED 7 10.0.0.1:7000", ("10.0.0.1", 7000)),
         ("ASK 7 ::1:7000", ("::1", 7000)),

@@ -52,7 +52,7 @@ def test_the_tightest_window_comes_first_and_names_its_owner() -> None:
 
 
 @pytest.mark.parametrize(
-    ("retry_s", "said"),
+    ("retry_s", "message"),
     [
         (0.000001, "0.1 seconds"),
         (120.0, "120 seconds"),

@@ -98,7 +98,7 @@ async def test_only_ranges_of_bytes_are_withheld(value: str, goes_on: bool) -> N
     assert f"Range: {value}" in passed
 
 
-@pytest.mark.parametrize("place", ["header_keys", "query_keys"])
+@pytest.mark.parametrize("position", ["header_keys", "query_keys"])
 async def test_copies_of_the_key_in_other_fields_stay(position: str) -> None:
     x = exchange([("Referer", f"http://h/?k={SECRET}"), ("Accept", "*/*")], **{position: [SECRET]})
     made = await call(x)
