@@ -179,7 +179,7 @@ def running(
 ) -> Iterator[GatewayProcess]:
     """`gateway run -c` a file with `yaml` in `folder`, from when it serves until the end of the block.
 
-    `place` is where the file is in there. `program` is a text that runs instead, and is given the file alone.
+    `at` is where the file is in there. `program` is a text that runs instead, and is given the file alone.
     What it prints on stderr is among its lines. At the end it is killed, unless the block has ended it.
     """
     file = folder / at

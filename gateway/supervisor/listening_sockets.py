@@ -93,7 +93,7 @@ class Sockets:
                     shut(bound.sock)
 
     def reopen(self, listeners: Sequence[ListenerSettings]) -> None:
-        """Creates the unix sockets that `refuse` has closed. Raises OSError."""
+        """Creates the unix sockets that `reject` has closed. Raises OSError."""
         for listener in listeners:
             name = name_of(listener)
             if self._open[name][0].sock.fileno() < 0:

@@ -93,7 +93,7 @@ def image_of(route: Route, base: str) -> tuple[list[Segment], bool]:
 
 
 def _candidates(node: _TreeNode, segments: Segments, at: int) -> Iterator[list[Route]]:
-    """What takes segments[at:] below `place`, the most specific first. An empty last segment is a slash at the end."""
+    """What takes segments[at:] below `node`, the most specific first. An empty last segment is a slash at the end."""
     if at == len(segments) or (at == len(segments) - 1 and not segments[at]):
         if node.here:
             yield node.here

@@ -1,7 +1,6 @@
 """Client libraries of the contract against the gateway, before raw and before enveloped backends."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -12,10 +11,10 @@ from tests.fakes import End, Step, reply
 from tests.gateway_process import KEY
 from tests.journeys.backends import Front, front
 from tests.journeys.client_libraries import LIBRARIES, ApiError, JavaLibrary, Library, PythonLibrary, read
+from tests.journeys.service_replies import refused, service_reply
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-THEIR_ID = "11111111-2222-4333-8444-555555555555"
 ITEM = {"id": "a1", "name": "first", "big": 2**53 + 1, "description": "é"}
 
 
@@ -23,21 +22,6 @@ ITEM = {"id": "a1", "name": "first", "big": 2**53 + 1, "description": "é"}
 async def here() -> AsyncIterator[Front]:
     async with front() as built:
         yield built
-
-
-def service_reply(result: object, *, enveloped: bool, status: bytes = b"200 OK") -> bytes:
-    envelope = {"requestId": THEIR_ID, "status": "SUCCESS", "data": {"result": result}}
-    return reply(json.dumps(envelope if enveloped else result).encode(), status=status)
-
-
-def refused(status: bytes, code: int, *, enveloped: bool) -> bytes:
-    """Why a name is not valid, as an envelope or as a FastAPI service says it."""
-    detail = {"id": THEIR_ID, "type": "ERROR", "text": "is required", "field": "name", "date": "2016-06-25T20:09:23.69Z"}
-    link = {"href": "https://example.com/names", "title": "Names"}
-    texts = {"code": code, "message": "No name", "developerMessage": "Send a name"}
-    envelope = {"requestId": THEIR_ID, "status": "ERROR", "data": {**texts, "links": [link], "details": [detail]}}
-    raw = {"detail": [{"loc": ["body", "name"], "msg": "is required", "type": "missing"}]}
-    return reply(json.dumps(envelope if enveloped else raw).encode(), status=status)
 
 
 async def called(library: Library, method: str, path: str, body: object = None) -> object:

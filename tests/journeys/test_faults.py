@@ -115,26 +115,24 @@ async def without_keys(here: FaultScenarios) -> tuple[Place, RawReply]:
         here.redis.ask("DEL", PROOFS)
 
 
-async def without_connection(here: FaultScenarios) -> tuple[Place, RawReply]:
+async def _beside_a_call(here: FaultScenarios, path: str) -> tuple[Place, RawReply]:
+    """The reply to a second call of `path` while the first is with the service."""
     release = asyncio.Event()
-    here.service.on("/single", release, reply())
-    first = asyncio.ensure_future(ask(here.gateway, "GET", "/single"))
-    await until(lambda: bool(here.service.at("/single")))
-    refused = await ask(here.gateway, "GET", "/single")
+    here.service.on(path, release, reply())
+    first = asyncio.ensure_future(ask(here.gateway, "GET", path))
+    await until(lambda: bool(here.service.at(path)))
+    refused = await ask(here.gateway, "GET", path)
     release.set()
     assert (await first).status == 200
     return here.gateway, refused
+
+
+async def without_connection(here: FaultScenarios) -> tuple[Place, RawReply]:
+    return await _beside_a_call(here, "/single")
 
 
 async def beyond_its_share(here: FaultScenarios) -> tuple[Place, RawReply]:
-    release = asyncio.Event()
-    here.service.on("/shared", release, reply())
-    first = asyncio.ensure_future(ask(here.gateway, "GET", "/shared"))
-    await until(lambda: bool(here.service.at("/shared")))
-    refused = await ask(here.gateway, "GET", "/shared")
-    release.set()
-    assert (await first).status == 200
-    return here.gateway, refused
+    return await _beside_a_call(here, "/shared")
 
 
 async def beside_a_stream(here: FaultScenarios) -> tuple[Place, RawReply]:

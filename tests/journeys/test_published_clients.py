@@ -15,6 +15,7 @@ import pytest_asyncio
 from tests.fakes import End, Step, reply
 from tests.gateway_process import KEY, digest
 from tests.journeys.backends import Front, fields, front, target
+from tests.journeys.service_replies import refused, service_reply
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -47,7 +48,6 @@ ROUTES = """
 """
 PATH = "/v1/encoding/inputs/http"
 HOOK = "/v1/notifications/webhooks/encoding/manifest/finished/h1"
-THEIR_ID = "11111111-2222-4333-8444-555555555555"
 ITEM = {"id": "a1", "name": "first é", "host": "origin.example", "createdAt": "2016-06-25T20:09:23Z", "big": 2**53 + 1}
 SHOWN = {"id": "a1", "name": "first é"}
 
@@ -99,20 +99,6 @@ async def stage() -> AsyncIterator[Stage]:
     }
     async with front(**sections) as built, started(built.gateway.port) as clients:
         yield Stage(built, clients)
-
-
-def service_reply(result: object, *, enveloped: bool, status: bytes = b"200 OK") -> bytes:
-    envelope = {"requestId": THEIR_ID, "status": "SUCCESS", "data": {"result": result}}
-    return reply(json.dumps(envelope if enveloped else result).encode(), status=status)
-
-
-def refused(status: bytes, code: int, *, enveloped: bool) -> bytes:
-    detail = {"id": THEIR_ID, "type": "ERROR", "text": "is required", "field": "name", "date": "2016-06-25T20:09:23.69Z"}
-    link = {"href": "https://example.com/names", "title": "Names"}
-    texts = {"code": code, "message": "No name", "developerMessage": "Send a name"}
-    envelope = {"requestId": THEIR_ID, "status": "ERROR", "data": {**texts, "links": [link], "details": [detail]}}
-    raw = {"detail": [{"loc": ["body", "name"], "msg": "is required", "type": "missing"}]}
-    return reply(json.dumps(envelope if enveloped else raw).encode(), status=status)
 
 
 @pytest.mark.parametrize("enveloped", [False, True], ids=["raw", "enveloped"])

@@ -1,58 +1,10 @@
 """admin.py: by which names it is asked, and in which form it answers."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from urllib.parse import urlsplit
-
 import aiohttp
 import pytest
 
 from gateway.admin.listener import AdminListener
-from gateway.observe.metrics import Metrics
-from gateway.observe.node_metrics import NodeMetrics
-
-
-class State:
-    """What the admin listener asks about."""
-
-    def __init__(self) -> None:
-        self.node = NodeMetrics()
-        self.metrics = Metrics()
-        self.node.add(self.metrics.region)
-        self.reasons = ["starting"]
-
-    def readiness(self) -> tuple[bool, list[str]]:
-        return not self.reasons, self.reasons
-
-
-@pytest.fixture
-def state() -> State:
-    return State()
-
-
-@pytest.fixture
-async def admin(state: State) -> AsyncIterator[AdminListener]:
-    admin = AdminListener("127.0.0.1:0", state.node, state.readiness)
-    await admin.start()
-    yield admin
-    await admin.close()
-
-
-@pytest.fixture
-async def client(admin: AdminListener) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(f"http://{admin.address}") as session:
-        yield session
-
-
-async def raw(admin: AdminListener, request: bytes) -> bytes:
-    url = urlsplit(f"//{admin.address}")
-    reader, writer = await asyncio.open_connection(url.hostname, url.port)
-    try:
-        writer.write(request)
-        return await asyncio.wait_for(reader.read(), 10)
-    finally:
-        writer.close()
-        await writer.wait_closed()
+from tests.unit.admin.asked import State, raw
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from aiohttp import web
 from gateway.admin.listener import AdminListener, json_reply
 from gateway.observe.node_metrics import NodeMetrics
 from tests.fakes import until
-from tests.unit.admin.test_listener import raw
+from tests.unit.admin.asked import raw
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 

@@ -11,8 +11,9 @@ from gateway.kernel.limits.token_bucket import Window, claim
 from gateway.limiter.redis_limiter import PROBE, SCRIPT, command
 from gateway.redis_client.address import RedisAddress, RedisConnectionError
 from gateway.redis_client.server import RedisServer
+from tests.limiter_load import until
 from tests.redis_server import RedisProcess
-from tests.unit.redis_client.watched import GENEROUS_S, Watch, until
+from tests.unit.redis_client.watched import GENEROUS_S, Watch
 
 BUDGET_S = 0.05
 SLACK_S = 1.0

@@ -39,12 +39,4 @@ class Watched:
         return isinstance(await self.call(), list)
 
 
-async def until(reached: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while True:
-            await asyncio.sleep(0)
-            if reached():
-                return
-
-
 Watch = Callable[..., Awaitable[Watched]]
