@@ -46,7 +46,7 @@ class Exchange(msgspec.Struct):
     streamed.
 
     `ended` is the reason why the gateway itself gives the exchange up; it is set before the task is cancelled.
-    `sent_bytes` counts the bytes of the reply's body that were sent, also when it broke off; `send` keeps it up to
+    `sent_bytes` counts the bytes of the reply's body that were sent, also when it broke off; the connection keeps it up to
     date. `read_ahead` is the number of bytes of its body that count against the budget of bodies read ahead.
     """
 

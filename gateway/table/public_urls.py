@@ -62,7 +62,7 @@ def public_origin(
 class UrlMapping(msgspec.Struct, frozen=True):
     """How the URLs of a route's service map to public ones.
 
-    `places` are the hosts (lower case, without brackets) and ports of its targets, `hosts` the hosts alone. `bases` are
+    `addresses` are the hosts (lower case, without brackets) and ports of its targets, `hosts` the hosts alone. `bases` are
     the paths that stand before what is left of a public path without `stripped`, the longest first; `added` is the part
     of them that belongs to the route.
     """

@@ -101,7 +101,7 @@ class Answer(msgspec.Struct):
 
     `fields` have lower-case names. `body` is what has arrived of it; `stream` is None when the body is complete.
     `length` is the announced length in bytes, None when the body is chunked or ends with the connection.
-    `target` is the address that answered, for the log. `marks` are what `response_fields` found in `fields`.
+    `target` is the address that answered, for the log. `marks` are what `screen` of kernel/http/response_headers found in `fields`.
     """
 
     status: int

@@ -84,7 +84,7 @@ def _resemblance(folded: str) -> re.Pattern[str]:
 
 
 def secrets_of(keys: Iterable[str]) -> list[bytes]:
-    """Those of `keys` that are long enough to be searched for, each once, as `copies_in` wants them.
+    """Those of `keys` that are long enough to be searched for, each once, as `contains_secret` and `drop_copies` take them.
 
     Raises TooManyKeysError.
     """
