@@ -36,9 +36,9 @@ class Exchange(msgspec.Struct):
     certificate that was verified (RFC 4514), "" without one.
 
     `near` is a route for the path of a request whose method no route has. `header_keys` and `query_keys` are the
-    secrets of the request, for identify and for scrubbing only. `reservation` has to be settled when the exchange ends; it is
-    None when nothing has been reserved. `peeked` says that `decision` was made at no cost. `call` is what is sent to
-    the upstream.
+    secrets of the request, for identify and for scrubbing only. `reservation` has to be settled when the exchange ends;
+    it is None when nothing has been reserved. `peeked` says that `decision` was made at no cost. `call` is what is sent
+    to the upstream.
 
     All durations are in seconds, and `started` is a reading of the monotonic clock. `client_s` is the time spent
     waiting for the client: for its body until the upstream answered, and until it had received most of the reply.
@@ -46,8 +46,8 @@ class Exchange(msgspec.Struct):
     streamed.
 
     `ended` is the reason why the gateway itself gives the exchange up; it is set before the task is cancelled.
-    `sent_bytes` counts the bytes of the reply's body that were sent, also when it broke off; the connection keeps it up to
-    date. `read_ahead` is the number of bytes of its body that count against the budget of bodies read ahead.
+    `sent_bytes` counts the bytes of the reply's body that were sent, also when it broke off; the connection keeps it up
+    to date. `read_ahead` is the number of bytes of its body that count against the budget of bodies read ahead.
     """
 
     request_id: str
@@ -94,7 +94,10 @@ class Exchange(msgspec.Struct):
         """Return the origin that the client has called, as a trusted proxy or else the request names it."""
         if not self.trusted_peer:
             return public_origin(self.scheme, self.host)
-        first = {name: (self.headers.get(f"X-Forwarded-{name}") or "").partition(",")[0].strip() for name in ("Proto", "Host", "Port")}
+        first = {
+            name: (self.headers.get(f"X-Forwarded-{name}") or "").partition(",")[0].strip()
+            for name in ("Proto", "Host", "Port")
+        }
         prefix = forwarded_prefix(self.headers.getall("X-Forwarded-Prefix", []))
         return public_origin(self.scheme, self.host, first["Proto"], first["Host"], first["Port"], prefix)
 

@@ -71,5 +71,11 @@ class _Service(asyncio.Protocol):
         for head in heads:
             plan = _CALLER_PLAN.search(head)
             body = b'{"service":"%b","plan":"%b"}' % (self._name, plan[1] if plan else b"")
-            lines = (b"HTTP/1.1 200 OK", b"Content-Type: application/json", b"Content-Length: %d" % len(body), b"", body)
+            lines = (
+                b"HTTP/1.1 200 OK",
+                b"Content-Type: application/json",
+                b"Content-Length: %d" % len(body),
+                b"",
+                body,
+            )
             self._transport.write(b"\r\n".join(lines))

@@ -62,7 +62,9 @@ class Scraper:
             return
         self.scrapes += 1
         now = dict(_series(text))
-        gone = [f"{name} {value} -> {now.get(name)}" for name, value in self._last.items() if now.get(name, -1.0) < value]
+        gone = [
+            f"{name} {value} -> {now.get(name)}" for name, value in self._last.items() if now.get(name, -1.0) < value
+        ]
         self.wrong += [f"went back: {each}" for each in gone] if status == 200 else [f"scrape: {status}"]
         self._last |= now
 
@@ -116,7 +118,9 @@ class Site:
 
     async def _reloads(self, number: int) -> set[int]:
         self._switch_edition()
-        status_and_body = await asyncio.to_thread(self.gateway.admin, "/reload?wait", "POST", {"Authorization": f"Bearer {TOKEN}"})
+        status_and_body = await asyncio.to_thread(
+            self.gateway.admin, "/reload?wait", "POST", {"Authorization": f"Bearer {TOKEN}"}
+        )
         assert status_and_body[0] == 200, status_and_body
         return set()
 
@@ -133,7 +137,9 @@ class Site:
     async def _releases(self, number: int) -> set[int]:
         self._switch_edition()
         os.kill(self.pids[-1], signal.SIGUSR2)
-        line = await self.gateway.line(lambda line: '"started"' in line and json.loads(line)["pid"] not in self.pids, WITHIN_S)
+        line = await self.gateway.line(
+            lambda line: '"started"' in line and json.loads(line)["pid"] not in self.pids, WITHIN_S
+        )
         self.pids.append(json.loads(line)["pid"])
         return set()
 
@@ -178,5 +184,7 @@ def _clients(pid: int, port: int) -> set[int]:
             sockets.add(link.readlink().name.removeprefix("socket:[").removesuffix("]"))
     entries = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return {
-        int(entry[2].rpartition(":")[2], 16) for entry in entries if entry[9] in sockets and int(entry[1].rpartition(":")[2], 16) == port
+        int(entry[2].rpartition(":")[2], 16)
+        for entry in entries
+        if entry[9] in sockets and int(entry[1].rpartition(":")[2], 16) == port
     }

@@ -16,7 +16,9 @@ class EnvelopeError(AssertionError):
     """A reply that breaks a rule of the contract."""
 
 
-def check_envelope(status: int, headers: Iterable[tuple[str, str]], body: bytes, *, foreign: bool = True) -> dict[str, Any]:
+def check_envelope(
+    status: int, headers: Iterable[tuple[str, str]], body: bytes, *, foreign: bool = True
+) -> dict[str, Any]:
     """The parsed envelope of a reply with a body. Raises EnvelopeError, with the rule in its text.
 
     `foreign` allows members that the contract does not name, as a backend's own envelope may have.
@@ -27,7 +29,10 @@ def check_envelope(status: int, headers: Iterable[tuple[str, str]], body: bytes,
     envelope: dict[str, Any] = parse(body)
     _must(isinstance(envelope, dict), "rule 1: not an object")
     _must(foreign or set(envelope) <= _TOP, f"unknown members {set(envelope) - _TOP}")
-    _must(isinstance(envelope.get("requestId"), str) and bool(_UUID4.fullmatch(envelope["requestId"])), "rule 2: requestId is no UUID v4")
+    _must(
+        isinstance(envelope.get("requestId"), str) and bool(_UUID4.fullmatch(envelope["requestId"])),
+        "rule 2: requestId is no UUID v4",
+    )
     ids = [value for name, value in fields if name == "x-request-id"]
     _must(not ids or ids == [envelope["requestId"]], f"rule 2: X-Request-Id is {ids}")
     _must(isinstance(envelope.get("data"), dict), "data is no object")
@@ -67,7 +72,10 @@ def _check_messages(data: dict[str, Any], name: str) -> None:
     for message in data[name]:
         _must(isinstance(message, dict), f"{name}: not an object")
         for member in ("id", "type", "text"):
-            _must(isinstance(message.get(member), str) and message[member] != "", f"{name}: {member} is {message.get(member)!r}")
+            _must(
+                isinstance(message.get(member), str) and message[member] != "",
+                f"{name}: {member} is {message.get(member)!r}",
+            )
         _must(message["type"] in _MESSAGE_TYPES, f"{name}: type {message['type']}")
         _must("field" not in message or isinstance(message["field"], str), f"{name}: field is {message.get('field')!r}")
         if "date" in message:

@@ -51,12 +51,21 @@ def whole() -> Config:
     route: RouteSettings = config.routes[0]
     closed = route.model_copy(update={"match": route.match.model_copy(update={"prefix": None})})
     opened = route.model_copy(
-        update={"id": "open", "auth": "none", "limits": (), "match": route.match.model_copy(update={"path": None, "prefix": "/open"})}
+        update={
+            "id": "open",
+            "auth": "none",
+            "limits": (),
+            "match": route.match.model_copy(update={"path": None, "prefix": "/open"}),
+        }
     )
     others = {
-        name: (*each, each[0].model_copy(update={"id": OTHER})) for name in ("plans", "upstreams") for each in [getattr(config, name)]
+        name: (*each, each[0].model_copy(update={"id": OTHER}))
+        for name in ("plans", "upstreams")
+        for each in [getattr(config, name)]
     }
-    return config.model_copy(update={"routes": (closed, opened), "errors": {"rate_limited": config.errors[TEXT]}, **others})
+    return config.model_copy(
+        update={"routes": (closed, opened), "errors": {"rate_limited": config.errors[TEXT]}, **others}
+    )
 
 
 def variants(config: Config) -> Iterator[Variant]:
@@ -134,7 +143,9 @@ def _others(value: Any, field: FieldInfo) -> list[Any]:
     """Values that are not `value`; none for a field that can have no other."""
     choices = [choice for part in _parts(field.annotation) if get_origin(part) is Literal for choice in get_args(part)]
     if choices:
-        return [other for other in [*choices, *([None] if NoneType in get_args(field.annotation) else [])] if other != value]
+        return [
+            other for other in [*choices, *([None] if NoneType in get_args(field.annotation) else [])] if other != value
+        ]
     if value is None or isinstance(value, bool):
         return [] if value is None else [not value]
     if isinstance(value, Address | TargetUrl):

@@ -81,7 +81,11 @@ class RawBackend:
     KEPT_BYTES = 1 << 20
 
     def __init__(
-        self, *scripts: Script, default: Script | None = None, greeting: Script | None = None, tls: ssl.SSLContext | None = None
+        self,
+        *scripts: Script,
+        default: Script | None = None,
+        greeting: Script | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.requests: list[Request] = []
         self._scripts = iter(scripts)
@@ -96,7 +100,9 @@ class RawBackend:
         self.port: int = self._server.sockets[0].getsockname()[1]
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._server.close()
         for peer in self._peers:
             peer.leave()
@@ -129,7 +135,9 @@ class RawBackend:
             await self._play(current, writer)
 
     async def _body(self, head: bytes, reader: asyncio.StreamReader) -> tuple[bytes, int]:
-        fields = {name.lower(): value.strip() for name, _, value in (line.partition(b":") for line in head.split(b"\r\n")[1:])}
+        fields = {
+            name.lower(): value.strip() for name, _, value in (line.partition(b":") for line in head.split(b"\r\n")[1:])
+        }
         body, size = bytearray(), 0
 
         async def take(left: int) -> int:
@@ -167,7 +175,9 @@ class RawBackend:
                     await writer.wait_closed()
                 else:
                     if step is End.RESET:
-                        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                        writer.get_extra_info("socket").setsockopt(
+                            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                        )
                     writer.transport.abort()
                 raise ConnectionAbortedError("the script ends here")
             else:

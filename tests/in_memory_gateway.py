@@ -51,7 +51,9 @@ class UnavailableLimiter:
         raise GatewayError(LIMITER_UNAVAILABLE)
 
 
-def gateway(*routes: Route, limiter: Decider | None = None, allowed: frozenset[str] | None = None, **faults: Any) -> Gateway:
+def gateway(
+    *routes: Route, limiter: Decider | None = None, allowed: frozenset[str] | None = None, **faults: Any
+) -> Gateway:
     """A Gateway with one known key, `good`, that may call the routes `allowed`."""
     one = caller(routes=allowed)
     keys = keyring({sha256(b"good").digest(): Key("acme-ci", {None: one, "acme": one}, False, frozenset(), None)})

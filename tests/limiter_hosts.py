@@ -33,9 +33,16 @@ WINDOWS = {
 }
 CLAIMS = [
     Claim(keys, tuple(WINDOWS[key] for key in keys), cost)
-    for keys, cost in ((("{x}:slow",), 1), (("{x}:quick",), 2), (("{x}:quick", "{x}:anywhere"), 1), (("{x}:slow", "{x}:anywhere"), 3))
+    for keys, cost in (
+        (("{x}:slow",), 1),
+        (("{x}:quick",), 2),
+        (("{x}:quick", "{x}:anywhere"), 1),
+        (("{x}:slow", "{x}:anywhere"), 3),
+    )
 ]
-LOGGED = SCRIPT.replace(b"return reply", b"call('RPUSH', '{x}:history', cmsgpack.pack({KEYS, ARGV, reply}))\nreturn reply")
+LOGGED = SCRIPT.replace(
+    b"return reply", b"call('RPUSH', '{x}:history', cmsgpack.pack({KEYS, ARGV, reply}))\nreturn reply"
+)
 """Redis keeps what it decided, in the order in which it did."""
 
 Admitted: TypeAlias = tuple[float, list[str], int, str]
@@ -67,7 +74,9 @@ class Run:
 @contextmanager
 def hosts(url: str) -> Iterator[Run]:
     """Running, and all of them know how many they are."""
-    with subprocess.Popen([sys.executable, "-m", "tests.limiter_hosts", url], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.limiter_hosts", url], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
         try:
             run = Run(process)
             run.all_decided_by("redis")

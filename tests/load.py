@@ -36,7 +36,12 @@ class Load:
     """`answered` counts replies by status. `judge` says what is wrong with a reply (its head in lower case, its body), "" if nothing."""
 
     def __init__(
-        self, port: int, connections: int = 16, path: str = "/v1/x", key: str = KEY, judge: Callable[[bytes, bytes], str] = content
+        self,
+        port: int,
+        connections: int = 16,
+        path: str = "/v1/x",
+        key: str = KEY,
+        judge: Callable[[bytes, bytes], str] = content,
     ) -> None:
         self.port = port
         self.answered: dict[int, int] = {}
@@ -66,7 +71,9 @@ class Load:
         await self.more(self._connections)
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._stopping = True
         await asyncio.wait_for(asyncio.gather(*self._tasks), REPLY_WITHIN_S)
 

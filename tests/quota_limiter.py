@@ -16,7 +16,10 @@ GENEROUS_S = 5.0
 
 
 def posting(kind: MeterKind, most: int = 2, *, monthly: bool = False) -> Posting:
-    return Posting(f"{{a}}:{kind}", Meter(kind, kind, most, "key", QUOTA_SPENT, monthly, LEASE_MS if kind == "concurrency" else 60_000))
+    return Posting(
+        f"{{a}}:{kind}",
+        Meter(kind, kind, most, "key", QUOTA_SPENT, monthly, LEASE_MS if kind == "concurrency" else 60_000),
+    )
 
 
 def asks(*postings: Posting) -> Claim:

@@ -61,7 +61,9 @@ class RedisProcess:
     def ask(self, *command: str | bytes | int) -> Any:
         """The reply to a command, by redis-py. Raises what redis-py raises."""
         if self._client is None:
-            self._client = redis.Redis(port=self.port, username="default", password=self.options.get("requirepass"), protocol=2)
+            self._client = redis.Redis(
+                port=self.port, username="default", password=self.options.get("requirepass"), protocol=2
+            )
         return self._client.execute_command(*command)  # type: ignore[no-untyped-call]
 
     def _command(self) -> list[str]:

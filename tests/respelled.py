@@ -9,7 +9,16 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 from urllib.parse import quote, unquote, unquote_to_bytes
 
-HANDLERS = ("/v1/orders", "/v1/orders/{id}", "/v1/admin", "/v1/items/{id}/parts", "/files/{rest*}", "/v1/Reports", "/caf%C3%A9/menu", "/")
+HANDLERS = (
+    "/v1/orders",
+    "/v1/orders/{id}",
+    "/v1/admin",
+    "/v1/items/{id}/parts",
+    "/files/{rest*}",
+    "/v1/Reports",
+    "/caf%C3%A9/menu",
+    "/",
+)
 """What the services behind have, in the gateway's words."""
 
 
@@ -58,7 +67,9 @@ def _wsgi(target: str) -> str:
 
 MODELS: dict[str, Model] = {
     # Not decoded before it is matched; any case; a slash at the end or none (path-to-regexp, not strict)
-    "express": _model(str, {each: _pattern(each, "[^/#?]+?", ".*", r"/?", re.IGNORECASE) for each in HANDLERS}, encoded=True),
+    "express": _model(
+        str, {each: _pattern(each, "[^/#?]+?", ".*", r"/?", re.IGNORECASE) for each in HANDLERS}, encoded=True
+    ),
     # The same after decoding, as Spring's older matcher, ASP.NET and servlets with a lenient mapping do, parameters cut off
     "lenient": _model(
         lambda target: re.sub("/+", "/", re.sub(";[^/]*", "", unquote(unquote(target)).replace("\\", "/"))),
@@ -107,7 +118,16 @@ _PARTS = (
     "/.", "/..", "%2F..", "/%2e%2e", "/..;", "/.;x", "/x/..", "%C2%A0", "%E2%80%8B", "%CC%81", "%C2%AD", "%FF", "%C0%AF", "%EF%BC%8F", "%E3%80%82",
     "%u002f", "%25u0061", "+", "!", "~", "%", "%7E", ",", "\\", "%5C..%5C", "%2525", "é",
 )  # fmt: skip
-_TWINS = {"k": "%E2%84%AA", "s": "%C5%BF", "i": "%C4%B1", "o": "%C2%BA", "1": "%C2%B9", "a": "%C3%A1", "e": "%C3%A9", "r": "%E1%B5%A3"}
+_TWINS = {
+    "k": "%E2%84%AA",
+    "s": "%C5%BF",
+    "i": "%C4%B1",
+    "o": "%C2%BA",
+    "1": "%C2%B9",
+    "a": "%C3%A1",
+    "e": "%C3%A9",
+    "r": "%E1%B5%A3",
+}
 
 
 def respelled(chance: random.Random, path: str) -> str:
@@ -124,7 +144,9 @@ _CHANGES: tuple[Callable[[random.Random, str], str], ...] = (
     lambda chance, path: path.rstrip("/") or "/",
     lambda chance, path: _at(chance, path, _escaped),
     lambda chance, path: _at(chance, path, _escaped),
-    lambda chance, path: path.replace("/", chance.choice(("%2F", "%2f", "%5C", "//", "/./", "/;/")), chance.choice([1, 2])),
+    lambda chance, path: path.replace(
+        "/", chance.choice(("%2F", "%2f", "%5C", "//", "/./", "/;/")), chance.choice([1, 2])
+    ),
     _deeper,
     _deeper,
     lambda chance, path: _at(chance, path, _full_width),

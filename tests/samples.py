@@ -30,7 +30,9 @@ class Echo:
     def __init__(self, answer: Answer | BaseException | None = None) -> None:
         self.id = "orders"
         self.calls: list[Call] = []
-        self.answer = answer or Answer(200, [(b"content-type", b"application/json")], b'{"a":1}', None, 7, "127.0.0.1:1")
+        self.answer = answer or Answer(
+            200, [(b"content-type", b"application/json")], b'{"a":1}', None, 7, "127.0.0.1:1"
+        )
 
     async def send(self, call: Call) -> Answer:
         self.calls.append(call)
@@ -60,7 +62,9 @@ class Pieces:
         self.closed = True
 
 
-def keyring(shown: Mapping[bytes, Key], certified: Mapping[str, Key] | None = None, named: Mapping[str, Key] | None = None) -> Keyring:
+def keyring(
+    shown: Mapping[bytes, Key], certified: Mapping[str, Key] | None = None, named: Mapping[str, Key] | None = None
+) -> Keyring:
     """Of these keys by the digest of their secret, by the subject of their certificate, and by their id."""
     return Keyring(_or_none(shown), _or_none(certified or {}), _or_none(named or {}))
 
@@ -94,7 +98,9 @@ def exchange(fields: Iterable[tuple[str, str]] = (), **changes: Any) -> Exchange
 def caller(**changes: Any) -> Caller:
     """The key acme-ci with 300 a minute."""
     call, peek = (claim(BUCKET, (MINUTE,), cost, limit_fields((MINUTE,))) for cost in (1, 0))
-    ordinary = Caller("acme-ci", "acme", "standard", BUCKET, ORGANIZATION_BUCKET, call, peek, b"X-Caller-Id: acme-ci\r\n")
+    ordinary = Caller(
+        "acme-ci", "acme", "standard", BUCKET, ORGANIZATION_BUCKET, call, peek, b"X-Caller-Id: acme-ci\r\n"
+    )
     return msgspec.structs.replace(ordinary, **changes)
 
 

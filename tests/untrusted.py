@@ -12,7 +12,9 @@ UNITS = [
     b'<a>;rel="sunset ', b"x-api-key", b"x-api-key[", b"&x-api-key=k1234567", b"known-key", b"known-key&", b"0", b"a=1; ", b"a/b;", b"charset=", b"gzip,", b"\xc3\xa9", b"\xff",
     b"\xed\xa0\x80",
 ]  # fmt: skip
-TARGET_UNITS = [unit for unit in UNITS if unit.isascii() and unit.decode().isprintable() and b" " not in unit and b"#" not in unit]
+TARGET_UNITS = [
+    unit for unit in UNITS if unit.isascii() and unit.decode().isprintable() and b" " not in unit and b"#" not in unit
+]
 REQUEST_FIELDS = [
     "Host", "X-Api-Key", "X-Tenant-Org-Id", "Cookie", "If-Match", "Connection", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded",
     "traceparent", "tracestate", "Expect", "TE", "Upgrade", "Content-Type", "Accept-Encoding", "Authorization", "Referer", "X-Anything",

@@ -27,7 +27,10 @@ def refusal(text: str, environ: Mapping[str, str] | None = None, directory: Path
 
 def complaints(text: str, environ: Mapping[str, str] | None = None, directory: Path = Path()) -> list[str]:
     """`line:column path: text; hint` of every problem of a text."""
-    return [str(problem).removeprefix("f:").replace(": error: ", " ", 1) for problem in refusal(text, environ, directory).problems]
+    return [
+        str(problem).removeprefix("f:").replace(": error: ", " ", 1)
+        for problem in refusal(text, environ, directory).problems
+    ]
 
 
 def added(text: str, environ: Mapping[str, str] | None = None, directory: Path = Path()) -> list[str]:

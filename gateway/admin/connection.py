@@ -12,8 +12,14 @@ _HEAD_END = b"\r\n\r\n"
 
 
 def json_reply(status: int, body: dict[str, object], **fields: str) -> web.Response:
-    headers = {"Server": SERVER, "Cache-Control": "no-store", **{name.replace("_", "-"): value for name, value in fields.items()}}
-    return web.Response(status=status, body=msgspec.json.encode(body) + b"\n", content_type="application/json", headers=headers)
+    headers = {
+        "Server": SERVER,
+        "Cache-Control": "no-store",
+        **{name.replace("_", "-"): value for name, value in fields.items()},
+    }
+    return web.Response(
+        status=status, body=msgspec.json.encode(body) + b"\n", content_type="application/json", headers=headers
+    )
 
 
 def lines_reply(body: bytes) -> web.Response:
@@ -62,7 +68,13 @@ class AdminConnection(RequestHandler):
         """Closes it if the client has been silent for longer than `silent_s`. `now` is the time of the event loop."""
         request = self._current_request
         is_incomplete = self.idle or (request is not None and not request.content.is_eof())
-        since = self._stalled_since if self._stalled_since is not None else self._incomplete_since if is_incomplete else None
+        since = (
+            self._stalled_since
+            if self._stalled_since is not None
+            else self._incomplete_since
+            if is_incomplete
+            else None
+        )
         if since is not None and now - since > silent_s:
             self.cut()
 

@@ -50,9 +50,9 @@ MOST_CONNECTIONS = 128
 class AdminListener:
     """Serves `metrics` and health at `address`: host:port, [v6]:port or unix:/path. Port 0 is any free port.
 
-    `token` is required for a change; None refuses every change. `hosts` are the names that requests may have in Host, besides
-    localhost and its own: otherwise a page in a browser could read it by a name whose owner lets it resolve to this address (DNS
-    rebinding). IP addresses are always accepted.
+    `token` is required for a change; None refuses every change. `hosts` are the names that requests may have in Host,
+    besides localhost and its own: otherwise a page in a browser could read it by a name whose owner lets it resolve to
+    this address (DNS rebinding). IP addresses are always accepted.
     """
 
     def __init__(
@@ -88,7 +88,10 @@ class AdminListener:
         return f"<AdminListener {self.address} {'listening' if self._runner else 'closed'}>"
 
     async def start(self, sock: socket.socket | None = None) -> None:
-        """Listens on `sock`, or on a new socket. Raises OSError if the address is not available, ValueError if it is malformed."""
+        """Listens on `sock`, or on a new socket.
+
+        Raises OSError if the address is not available, ValueError if it is malformed.
+        """
         sock = sock or await _bound(self._configured)
         server = AdminServer(self._serve, access_log=None, keepalive_timeout=_IDLE_TIMEOUT_S, auto_decompress=False)
         self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
@@ -130,7 +133,10 @@ class AdminListener:
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         if not self._is_host_accepted(request):
-            return json_reply(421, {"error": "the admin listener does not go by this name; write it into admin.hosts, or ask by address"})
+            return json_reply(
+                421,
+                {"error": "the admin listener does not go by this name; write it into admin.hosts, or ask by address"},
+            )
         change = self.changes.get(request.path)
         if change is not None:
             return self._refusal(request) or await change(request)
@@ -147,13 +153,20 @@ class AdminListener:
             return json_reply(405, {"error": "method not allowed"}, Allow="POST")
         if self.token is None:
             return json_reply(
-                403, {"error": "no change is allowed: the configuration has no admin.token; give it one, and reload it with SIGHUP"}
+                403,
+                {
+                    "error": "no change is allowed: the configuration has no admin.token; give it one, and reload it with SIGHUP"
+                },
             )
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
-            return json_reply(401, {"error": "this asks for the token, as Authorization: Bearer"}, WWW_Authenticate="Bearer")
+            return json_reply(
+                401, {"error": "this asks for the token, as Authorization: Bearer"}, WWW_Authenticate="Bearer"
+            )
         if not hmac.compare_digest(token.strip().encode(errors="replace"), self.token.encode()):
-            return json_reply(401, {"error": "that is not the admin.token of the configuration in force"}, WWW_Authenticate="Bearer")
+            return json_reply(
+                401, {"error": "that is not the admin.token of the configuration in force"}, WWW_Authenticate="Bearer"
+            )
         return None
 
     async def _healthz(self, _: web.BaseRequest) -> web.Response:
@@ -166,7 +179,11 @@ class AdminListener:
     async def _scrape(self, request: web.BaseRequest) -> web.Response:
         body = bytearray()
         headers = {"Server": SERVER, "Vary": "Accept, Accept-Encoding"}
-        compressor = zlib.compressobj(1, wbits=_GZIP) if quality(",".join(request.headers.getall("Accept-Encoding", [])), "gzip") else None
+        compressor = (
+            zlib.compressobj(1, wbits=_GZIP)
+            if quality(",".join(request.headers.getall("Accept-Encoding", [])), "gzip")
+            else None
+        )
         async with self._scraping:
             pieces, headers["Content-Type"] = self._metrics.pieces(",".join(request.headers.getall("Accept", [])))
             for piece in pieces:

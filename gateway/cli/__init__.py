@@ -1,8 +1,8 @@
 """The command line: `gateway COMMAND`, each command in the module of its name.
 
-A module is imported only when its command is called, because the import of aiohttp, pydantic and structlog takes longer than
-most commands. Every command exits with 0 on success, 1 if it has found a problem, 2 if it was called incorrectly; `diff` exits
-with 3 or 4 if there are changes.
+A module is imported only when its command is called, because the import of aiohttp, pydantic and structlog takes longer
+than most commands. Every command exits with 0 on success, 1 if it has found a problem, 2 if it was called incorrectly;
+`diff` exits with 3 or 4 if there are changes.
 """
 
 import sys
@@ -53,7 +53,9 @@ class Commands(click.Group):
         with fast_imports():
             return cast(click.Command, import_module(f"gateway.cli.{cmd_name}").command)
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         close = get_close_matches(args[0], SUMMARIES, n=1)
         if close and args[0] not in SUMMARIES:
             ctx.fail(f"No such command '{args[0]}'. Did you mean '{close[0]}'?")

@@ -36,9 +36,13 @@ token_option = click.option(
 """The option for the token that allows changes."""
 
 
-def request(address: str, method: str, path: str, timeout_s: float | None, *, option: str, token: str = "") -> tuple[int, bytes]:
-    """Returns the status and the body of the reply. `address` is host:port or a URL, whose path, if it has one, replaces `path`.
-    `option` is the name of the option for error messages. `timeout_s` limits each wait for data.
+def request(
+    address: str, method: str, path: str, timeout_s: float | None, *, option: str, token: str = ""
+) -> tuple[int, bytes]:
+    """Returns the status and the body of the reply.
+
+    `address` is host:port or a URL, whose path, if it has one, replaces `path`. `option` is the name of the option for
+    error messages. `timeout_s` limits each wait for data.
 
     Raises click.ClickException when no gateway replies.
     """
@@ -51,12 +55,16 @@ def request(address: str, method: str, path: str, timeout_s: float | None, *, op
         raise click.BadParameter("write host:port, or a URL that begins with http://", param_hint=option)
     try:
         connection = http.client.HTTPConnection(host, port or 80, timeout=timeout_s)
-        connection.request(method, parts.path.rstrip("/") or path, headers={"Authorization": f"Bearer {token}"} if token else {})
+        connection.request(
+            method, parts.path.rstrip("/") or path, headers={"Authorization": f"Bearer {token}"} if token else {}
+        )
         reply = connection.getresponse()
         return reply.status, reply.read()
     except (OSError, http.client.HTTPException) as error:
         why = getattr(error, "strerror", None) or error
-        raise click.ClickException(f"no gateway answers at {parts.netloc}: {why}; say with {option} where its admin listener is") from None
+        raise click.ClickException(
+            f"no gateway answers at {parts.netloc}: {why}; say with {option} where its admin listener is"
+        ) from None
 
 
 def exit_with_errors(address: str, status: int, body: bytes) -> NoReturn:

@@ -34,7 +34,9 @@ def command(file: Path, output: str) -> None:
     the exit code 0.
     """
     try:
-        config, warnings = load_with_warnings(file, content=sys.stdin.buffer.read() if str(file) == STANDARD_INPUT else None)
+        config, warnings = load_with_warnings(
+            file, content=sys.stdin.buffer.read() if str(file) == STANDARD_INPUT else None
+        )
     except ConfigError as error:
         if output == "json":
             click.echo(error.json())

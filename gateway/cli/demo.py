@@ -67,7 +67,13 @@ Ctrl-C stops both.
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port to listen on, or the next free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    help="Port to listen on, or the next free one.",
+)
 def command(host: str, port: int) -> None:
     """Serve an example service, and print requests to try.
 

@@ -1,7 +1,7 @@
 """The service behind `gateway demo`: encodings in memory, and an example of each way in which a service fails.
 
-It is an ordinary service that does not know the gateway or its envelope. It prints its port, and serves until its standard input
-ends, so that it never outlives the gateway.
+It is an ordinary service that does not know the gateway or its envelope. It prints its port, and serves until its
+standard input ends, so that it never outlives the gateway.
 """
 
 import asyncio
@@ -59,11 +59,15 @@ class Encodings:
 
 def _problem(status: int, detail: str, **more: object) -> web.Response:
     """An error in the format of RFC 9457."""
-    return web.json_response({"title": "Bad request", "detail": detail, **more}, status=status, content_type="application/problem+json")
+    return web.json_response(
+        {"title": "Bad request", "detail": detail, **more}, status=status, content_type="application/problem+json"
+    )
 
 
 async def crash(request: web.Request) -> web.Response:  # noqa: ARG001  aiohttp's signature
-    return web.Response(status=500, content_type="text/html", text="<html><body><h1>Internal Server Error</h1></body></html>")
+    return web.Response(
+        status=500, content_type="text/html", text="<html><body><h1>Internal Server Error</h1></body></html>"
+    )
 
 
 async def garbage(request: web.Request) -> web.Response:  # noqa: ARG001  aiohttp's signature
@@ -121,7 +125,9 @@ def running() -> Iterator[int]:
     """Runs the service in a process of its own, which Ctrl-C does not reach; gives its port on 127.0.0.1."""
     # -P: a folder called `gateway` in the current directory is not this package.
     arguments = [sys.executable, "-P", "-m", __spec__.name]
-    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True) as service:
+    with subprocess.Popen(
+        arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as service:
         assert service.stdin is not None
         assert service.stdout is not None
         try:

@@ -25,10 +25,29 @@ _TIMEOUT_S = 60.0
 
 
 @click.command()
-@click.option("-c", "--config", "file", type=click.Path(path_type=Path), required=True, metavar="NEW", help="The configuration to come.")
+@click.option(
+    "-c",
+    "--config",
+    "file",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="NEW",
+    help="The configuration to come.",
+)
 @address_option("--admin")
-@click.option("--against", type=click.Path(path_type=Path), metavar="OLD", help="Compare with this file, and not with a running gateway.")
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="For people, or for programs.")
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="OLD",
+    help="Compare with this file, and not with a running gateway.",
+)
+@click.option(
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people, or for programs.",
+)
 def command(file: Path, admin: str, against: Path | None, output: Literal["text", "json"]) -> None:
     """Say what another configuration file would change.
 
@@ -46,7 +65,10 @@ def command(file: Path, admin: str, against: Path | None, output: Literal["text"
             preface, before = _in_force(admin)
             redactor = Redactor(bytes.fromhex(preface.salt), local=False)
             if preface.release != __version__:
-                click.echo(f"the gateway is release {preface.release}, and this is {__version__}: they may know different things", err=True)
+                click.echo(
+                    f"the gateway is release {preface.release}, and this is {__version__}: they may know different things",
+                    err=True,
+                )
     found = changes(before, items_of(config, redactor))
     click.echo(_json(found) if output == "json" else text(found))
     sys.exit(BREAKING if any(change.effect == "breaking" for change in found) else CHANGES if found else 0)
@@ -61,7 +83,9 @@ def _in_force(admin: str) -> tuple[Preface, list[Item]]:
     try:
         return msgspec.json.decode(first, type=Preface), [msgspec.json.decode(line, type=Item) for line in rest]
     except msgspec.DecodeError:
-        raise click.ClickException(f"what answers at {admin} is no gateway, or one of a release that cannot be compared with") from None
+        raise click.ClickException(
+            f"what answers at {admin} is no gateway, or one of a release that cannot be compared with"
+        ) from None
 
 
 def text(found: Sequence[Change]) -> str:

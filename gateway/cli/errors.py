@@ -12,7 +12,10 @@ HEADER = ("name", "status", "code", "who has to act", "developerMessage")
 
 def rows() -> list[tuple[str, ...]]:
     """The rows of the catalogue, with the columns of `HEADER`."""
-    return [(fault.name, str(fault.status), str(fault.code), fault.source, fault.developer_message) for fault in CATALOGUE.values()]
+    return [
+        (fault.name, str(fault.status), str(fault.code), fault.source, fault.developer_message)
+        for fault in CATALOGUE.values()
+    ]
 
 
 @click.command()

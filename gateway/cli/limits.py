@@ -23,7 +23,10 @@ SPANS_US = {"second": 1_000_000, "minute": 60_000_000, "hour": 3_600_000_000, "d
 
 
 class WorstCase(NamedTuple):
-    """The most calls that a caller can make. `calls` are by span, None for no limit; `methods` are those with the same result."""
+    """The most calls that a caller can make.
+
+    `calls` are by span, None for no limit; `methods` are those with the same result.
+    """
 
     who: str
     route: str
@@ -37,12 +40,15 @@ def worst_cases(config: Config) -> Iterator[WorstCase]:
     """The worst cases of plans, of organisations with limits, and of keys on behalf of each organisation with limits: in general,
     and on routes with limits or costs of their own.
 
-    Shared limits are counted as if no other caller used them; shadow limits do not count. Keys in Redis may have any plan.
+    Shared limits are counted as if no other caller used them; shadow limits do not count. Keys in Redis may have any
+    plan.
     """
     plans, organizations = plan_windows(config), organization_windows(config)
     used = {key.plan for key in config.keys.plain if not key.limits} if config.key_store is None else set(plans)
     for plan, windows in plans.items():
-        routes = [each for each in config.routes if (plan in used if each.auth == "key" else config.plan_of(each).id == plan)]
+        routes = [
+            each for each in config.routes if (plan in used if each.auth == "key" else config.plan_of(each).id == plan)
+        ]
         yield from _of(f"plan {plan}", windows, routes)
     for organization, windows in organizations.items():
         if windows:
@@ -55,7 +61,9 @@ def worst_cases(config: Config) -> Iterator[WorstCase]:
         yield from (each._replace(who=f"key {key.id}{each.who}") for each in known[alike])
 
 
-def _of_key(config: Config, key: KeySettings, own: tuple[Window, ...], organizations: dict[str, tuple[Window, ...]]) -> Iterator[WorstCase]:
+def _of_key(
+    config: Config, key: KeySettings, own: tuple[Window, ...], organizations: dict[str, tuple[Window, ...]]
+) -> Iterator[WorstCase]:
     """`who` of the results is the text that follows the id of the key."""
     shared = {each: windows for each in key.organizations if (windows := organizations.get(each, ()))}
     routes = [route for route in config.routes if route.auth == "key" and _may(key, route)]
@@ -96,8 +104,16 @@ command.add_command(reset)
 
 
 @command.command("worst-case")
-@click.option("-c", "--config", "file", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The configuration.")
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="For people, or for programs.")
+@click.option(
+    "-c", "--config", "file", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The configuration."
+)
+@click.option(
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people, or for programs.",
+)
 def worst_case(file: Path, output: str) -> None:
     """Say what a greedy caller can get in any second, minute, hour and day.
 

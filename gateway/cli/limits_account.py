@@ -20,7 +20,9 @@ WITHIN_S = 10.0
 def key_id(_: click.Context, __: click.Parameter, value: str) -> str:
     """Rejects the secret of a key, which must not appear in a URL."""
     if value.startswith(PREFIX):
-        raise click.BadParameter("this looks like the secret of a key; write its id, which the configuration and the log have")
+        raise click.BadParameter(
+            "this looks like the secret of a key; write its id, which the configuration and the log have"
+        )
     return value
 
 
@@ -33,7 +35,13 @@ organization_option = click.option(
 @click.argument("key", metavar="KEY", callback=key_id)
 @organization_option
 @address_option("--admin")
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="For people, or for programs.")
+@click.option(
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people, or for programs.",
+)
 def show(key: str, organization: str, admin: str, output: str) -> None:
     """Say what a key has used of its limits.
 
@@ -49,16 +57,24 @@ def show(key: str, organization: str, admin: str, output: str) -> None:
 @organization_option
 @address_option("--admin")
 @token_option
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="For people, or for programs.")
+@click.option(
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people, or for programs.",
+)
 def reset(key: str, quota: str, organization: str, admin: str, token: str, output: str) -> None:
     """Give a key all of its limits back, or one quota.
 
-    KEY is its id. What it shares, with its organisation or with all callers of a route, stays as it is, and so do quotas,
-    unless one is named, as `limits show` has it: it begins anew, for all who share it.
+    KEY is its id. What it shares, with its organisation or with all callers of a route, stays as it is, and so do
+    quotas, unless one is named, as `limits show` has it: it begins anew, for all who share it.
     """
     done = _requested(admin, "POST", _path("/limits/reset", key=key, organization=organization, quota=quota), token)
     click.echo(
-        json.dumps(done, indent=2) if output == "json" else f"reset: {', '.join(done['reset']) or 'the key has no limits of its own'}"
+        json.dumps(done, indent=2)
+        if output == "json"
+        else f"reset: {', '.join(done['reset']) or 'the key has no limits of its own'}"
     )
 
 
@@ -98,8 +114,19 @@ def _costs(route: dict[str, Any]) -> str:
 
 def _row(limit: dict[str, Any]) -> tuple[str, ...]:
     return (
-        *(limit["id"], ",".join(limit.get("methods", ())) or "-", limit["scope"], str(limit["max"]), format_duration(limit["per_seconds"])),
-        *(limit["guarantee"], f"{limit['used']}/{limit['burst']}", str(limit["remaining"]), f"{limit['full_in_seconds']:.1f}s"),
+        *(
+            limit["id"],
+            ",".join(limit.get("methods", ())) or "-",
+            limit["scope"],
+            str(limit["max"]),
+            format_duration(limit["per_seconds"]),
+        ),
+        *(
+            limit["guarantee"],
+            f"{limit['used']}/{limit['burst']}",
+            str(limit["remaining"]),
+            f"{limit['full_in_seconds']:.1f}s",
+        ),
     )
 
 
@@ -107,7 +134,11 @@ def _quota(quota: dict[str, Any]) -> tuple[str, ...]:
     opens_s = quota["opens_in_seconds"]
     return (
         *(quota["id"], quota["kind"], quota["scope"], str(quota["max"]), quota.get("per", "-"), str(quota["used"])),
-        *(str(quota["remaining"]), "-" if opens_s is None else _span(opens_s), ",".join(quota.get("routes", ())) or "-"),
+        *(
+            str(quota["remaining"]),
+            "-" if opens_s is None else _span(opens_s),
+            ",".join(quota.get("routes", ())) or "-",
+        ),
     )
 
 

@@ -13,9 +13,14 @@ HEADER = ("methods", "path", "id", "upstream", "auth", "plan", "envelope", "tota
 
 
 def rows(config: Config) -> list[tuple[str, ...]]:
-    """One row for each route, with the columns of `HEADER`. A prefix ends with `/**`. Routes with keys have no plan of their own."""
+    """One row for each route, with the columns of `HEADER`.
+
+    A prefix ends with `/**`. Routes with keys have no plan of their own.
+    """
     path = config.server.limits_path
-    limits_endpoint: list[tuple[str, ...]] = [] if path is None else [("GET", path, LIMITS_ROUTE, "-", "key", "-", "wrap", "-")]
+    limits_endpoint: list[tuple[str, ...]] = (
+        [] if path is None else [("GET", path, LIMITS_ROUTE, "-", "key", "-", "wrap", "-")]
+    )
     return limits_endpoint + [
         (
             ",".join(route.match.methods),
@@ -32,7 +37,9 @@ def rows(config: Config) -> list[tuple[str, ...]]:
 
 
 @click.command()
-@click.option("-c", "--config", "file", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The configuration.")
+@click.option(
+    "-c", "--config", "file", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The configuration."
+)
 def command(file: Path) -> None:
     """List the routes of a configuration file.
 

@@ -17,15 +17,18 @@ from gateway.supervisor import run
 @click.option("-c", "--config", "file", type=click.Path(path_type=Path), metavar="FILE", help="The configuration.")
 @click.option("--upstream", metavar="URL", help="Instead of a file: the one service that every request goes to.")
 @click.option("--listen", metavar="ADDRESS", help="With --upstream: host:port for clients.  [default: 127.0.0.1:8080]")
-@click.option("--admin", metavar="ADDRESS", help="With --upstream: host:port of health and metrics.  [default: 127.0.0.1:9901]")
+@click.option(
+    "--admin", metavar="ADDRESS", help="With --upstream: host:port of health and metrics.  [default: 127.0.0.1:9901]"
+)
 @click.option("--watch", is_flag=True, help="With -c: reload when the file, or one that it includes, has changed.")
 def command(file: Path | None, upstream: str | None, listen: str | None, admin: str | None, watch: bool) -> None:
     """Serve what a configuration file, or one URL, describes.
 
     With --upstream no key is asked, and every client address has 300 requests a minute.
 
-    SIGTERM, SIGQUIT and Ctrl-C drain: readiness fails, requests in flight are finished, the exit code is 0. SIGHUP reloads
-    the configuration, SIGUSR2 starts the program anew and hands over to it; neither loses a connection. Other signals are ignored.
+    SIGTERM, SIGQUIT and Ctrl-C drain: readiness fails, requests in flight are finished, the exit code is 0. SIGHUP
+    reloads the configuration, SIGUSR2 starts the program anew and hands over to it; neither loses a connection. Other
+    signals are ignored.
     """
     if (file is None) == (upstream is None):
         raise click.UsageError("Say what to serve: either -c FILE or --upstream URL.")
@@ -51,7 +54,10 @@ def at(config: Config, listen: str | None, admin: str | None) -> Config:
             else config.server
         )
         return config.model_copy(
-            update={"server": server, "admin": AdminSettings.model_validate({"address": admin}) if admin else config.admin}
+            update={
+                "server": server,
+                "admin": AdminSettings.model_validate({"address": admin}) if admin else config.admin,
+            }
         )
     except ValidationError as error:
         raise click.UsageError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None

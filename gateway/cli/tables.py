@@ -7,7 +7,9 @@ def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A text table: each column is as wide as its widest cell, and two spaces separate columns."""
     lines = [[cell.upper() for cell in header], *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -70,7 +70,9 @@ class _Comparison:
         self._before, self._after = _with_new_names(before, self._renamed), after
         old, new = ([each for each in side.values() if each.kind == "route"] for side in (self._before, self._after))
         self._route_taken_over = {
-            str(each): other for each in new if str(each) not in self._before and (other := route_taking_over(each, old))
+            str(each): other
+            for each in new
+            if str(each) not in self._before and (other := route_taking_over(each, old))
         }
         """Maps an added route to the route that took its calls before."""
         self._successor_route = {
@@ -108,7 +110,11 @@ class _Comparison:
     def _breaks(self, previous: Item, route: Item) -> bool:
         """Whether calls that `previous` took may be refused, or answered in another form, by `route`."""
         old, new = previous.aspects, route.aspects
-        other = [aspect for aspect in {**old, **new} if old.get(aspect) != new.get(aspect) and aspect not in ("path", "match.methods")]
+        other = [
+            aspect
+            for aspect in {**old, **new}
+            if old.get(aspect) != new.get(aspect) and aspect not in ("path", "match.methods")
+        ]
         if any(
             self._effect(previous, route, aspect) == "breaking"
             for aspect in other
@@ -116,7 +122,8 @@ class _Comparison:
         ):
             return True
         limits = (
-            [each.aspects for each in side.values() if each.of == str(of)] for side, of in ((self._before, previous), (self._after, route))
+            [each.aspects for each in side.values() if each.of == str(of)]
+            for side, of in ((self._before, previous), (self._after, route))
         )
         return effect_on_allowance(*limits) == "breaking"
 
@@ -149,10 +156,20 @@ class _Comparison:
             return
         for aspect in [*new, *(removed for removed in old if removed not in new)]:
             old_value, new_value = old.get(aspect), new.get(aspect)
-            if old_value == new_value or (kind, aspect) in _REPORTED_BY_ACCESS or (aspect == "plan" and None in (old_value, new_value)):
+            if (
+                old_value == new_value
+                or (kind, aspect) in _REPORTED_BY_ACCESS
+                or (aspect == "plan" and None in (old_value, new_value))
+            ):
                 continue
             yield Change(
-                self._effect(before, after, aspect), kind, name, aspect, old_value, new_value, _difference(aspect, old_value, new_value)
+                self._effect(before, after, aspect),
+                kind,
+                name,
+                aspect,
+                old_value,
+                new_value,
+                _difference(aspect, old_value, new_value),
             )
 
     def _effect(self, before: Item, after: Item, aspect: str) -> Effect:
@@ -169,7 +186,9 @@ class _Comparison:
                 [item for item in side.values() if item.of == f"plan {plan}"]
                 for side, plan in ((self._before, before), (self._after, after))
             )
-            effect = effect_on_allowance(*([item.aspects for item in each if item.kind == "limit"] for each in (old, new)))
+            effect = effect_on_allowance(
+                *([item.aspects for item in each if item.kind == "limit"] for each in (old, new))
+            )
             more = _quotas(new) - _quotas(old)
             self._plans[before, after] = "breaking" if more else effect
         return self._plans[before, after]
@@ -177,7 +196,10 @@ class _Comparison:
     def _of_access(self, before: Item, after: Item) -> Iterator[Change]:
         """Changes of the routes and methods that a key may use."""
         old, new = before.aspects, after.aspects
-        for aspect, (lost, gained) in {"routes": self._routes(old["routes"], new["routes"]), "methods": _methods(old, new)}.items():
+        for aspect, (lost, gained) in {
+            "routes": self._routes(old["routes"], new["routes"]),
+            "methods": _methods(old, new),
+        }.items():
             about = ("key", after.name, aspect, old[aspect], new[aspect])
             if lost:
                 yield Change("breaking", *about, f"may no longer use {few(lost)}", lost)
@@ -239,7 +261,9 @@ def _gist(item: Item) -> str:
     """A short description of an item that was added or removed, "" when its name is enough."""
     aspects = item.aspects
     if item.kind == "route":
-        return f"{','.join(aspects['match.methods'])} {aspects['path']}" + (", no key asked" if aspects["auth"] == "none" else "")
+        return f"{','.join(aspects['match.methods'])} {aspects['path']}" + (
+            ", no key asked" if aspects["auth"] == "none" else ""
+        )
     if item.kind == "limit":
         return f"{aspects['max']} per {aspects['per']}" + (", in shadow" if aspects["shadow"] else "")
     if item.kind == "quota":

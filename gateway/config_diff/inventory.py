@@ -89,7 +89,12 @@ def items_of(config: Config, redactor: Redactor) -> Iterator[Item]:
             yield from _items_of_section(kind, name, value, redactor)
     for fault in build_faults(config).values():
         links = [f"{link.title}: {link.href}" for link in fault.links]
-        aspects = {"status": fault.status, "code": fault.code, "message": fault.message, "developer_message": fault.developer_message}
+        aspects = {
+            "status": fault.status,
+            "code": fault.code,
+            "message": fault.message,
+            "developer_message": fault.developer_message,
+        }
         yield Item("error", fault.name, aspects | {"links": links})
 
 
@@ -109,8 +114,16 @@ def _of_route(config: Config, route: RouteSettings, redactor: Redactor) -> dict[
     return {
         "path": route.match.path or f"{(route.match.prefix or '').rstrip('/')}/**",
         "plan": config.plan_of(route).id if route.auth == "none" else None,
-        **{path: spelled for path, value, spelled in _leaves(headers, headers.model_dump(mode="json"), redactor, "headers") if value != ()},
-        **{f"{name}.{field}": value for name, part in inherited.items() for field, value in part.model_dump(mode="json").items()},
+        **{
+            path: spelled
+            for path, value, spelled in _leaves(headers, headers.model_dump(mode="json"), redactor, "headers")
+            if value != ()
+        },
+        **{
+            f"{name}.{field}": value
+            for name, part in inherited.items()
+            for field, value in part.model_dump(mode="json").items()
+        },
     }
 
 

@@ -30,7 +30,11 @@ def covers(general: str, special: str) -> bool:
 def route_taking_over(route: Item, others: Iterable[Item]) -> Item | None:
     """Returns the most specific of `others` that matches all paths of `route` and at least one of its methods."""
     methods, path = set(route.aspects["match.methods"]), route.aspects["path"]
-    able = [each for each in others if covers(each.aspects["path"], path) and methods.intersection(each.aspects["match.methods"])]
+    able = [
+        each
+        for each in others
+        if covers(each.aspects["path"], path) and methods.intersection(each.aspects["match.methods"])
+    ]
     return min(able, key=_breadth, default=None)
 
 

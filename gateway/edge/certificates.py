@@ -47,7 +47,9 @@ class Certificates:
     The constructor raises PairError when a file cannot be used. `refresh` keeps the previous certificate then.
     """
 
-    def __init__(self, pairs: Sequence[CertificateFiles], requirements: TlsRequirements, events: CertificateEvents) -> None:
+    def __init__(
+        self, pairs: Sequence[CertificateFiles], requirements: TlsRequirements, events: CertificateEvents
+    ) -> None:
         self._pairs = pairs
         self._requirements = requirements
         self._events = events
@@ -92,7 +94,11 @@ class Certificates:
 
         Links are followed, because ConfigMaps are replaced by a link.
         """
-        return [_version_of(path) for path in (pair.certificate, pair.private_key, self._requirements.client_ca) if path is not None]
+        return [
+            _version_of(path)
+            for path in (pair.certificate, pair.private_key, self._requirements.client_ca)
+            if path is not None
+        ]
 
     def _read(self, pair: CertificateFiles) -> _Loaded:
         requirements = self._requirements

@@ -35,7 +35,9 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER with a time of 0: closing sends RST."""
 _TLS_REQUIRED = partial(
-    GatewayError, MALFORMED_REQUEST, developer_message="This address speaks https only. Write https:// at the beginning of the URL."
+    GatewayError,
+    MALFORMED_REQUEST,
+    developer_message="This address speaks https only. Write https:// at the beginning of the URL.",
 )
 _PIECE_BYTES = 256 * 1024
 """A larger reply is given to the transport in pieces."""
@@ -100,7 +102,9 @@ class ClientConnection(RequestReader):
                     finally:
                         self._waiter = None
                     answered = 0
-                elif answered >= TURN_REQUESTS or (answered and self._listener.head_checker.monotonic() - began > TURN_S):
+                elif answered >= TURN_REQUESTS or (
+                    answered and self._listener.head_checker.monotonic() - began > TURN_S
+                ):
                     answered = 0
                     await asyncio.sleep(0)
                     continue
@@ -133,7 +137,13 @@ class ClientConnection(RequestReader):
                 self._body_since = x.started
                 confirm = self._confirm if "Expect" in message.headers and not self._http10 else None
                 head_checker = listener.head_checker
-                x.body = ClientBody(payload, body_length(message.headers), head_checker.limits.body_bytes, confirm, head_checker.monotonic)
+                x.body = ClientBody(
+                    payload,
+                    body_length(message.headers),
+                    head_checker.limits.body_bytes,
+                    confirm,
+                    head_checker.monotonic,
+                )
         self._exchange, self._payload = x, payload
         try:
             await listener.serve(x, self._send)
@@ -155,7 +165,9 @@ class ClientConnection(RequestReader):
         if reply.close or self._listener.draining or not self._payload.is_eof() or (endless and self._http10):
             self._keep = False
         chunked = endless and not self._http10
-        head = head_bytes(reply, self._listener.date(), keep=self._keep, http10=self._http10, chunked=chunked, bodiless=bodiless)
+        head = head_bytes(
+            reply, self._listener.date(), keep=self._keep, http10=self._http10, chunked=chunked, bodiless=bodiless
+        )
         self._written += 1
         if bodiless:
             if reply.stream is not None:

@@ -16,10 +16,15 @@ from gateway.settings.schema.server import ListenerSettings, ListenerTls
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
-def head_checker(setting: ListenerSettings, ids: Ids, monotonic: Callable[[], float], connections: int) -> RequestHeadChecker:
+def head_checker(
+    setting: ListenerSettings, ids: Ids, monotonic: Callable[[], float], connections: int
+) -> RequestHeadChecker:
     """Return the checker of request heads. `connections` is the limit of clients. `monotonic` reads seconds."""
     limits = setting.limits
-    sizes, times = (limits.header_bytes, limits.url_bytes, limits.body), (limits.header_timeout, limits.body_timeout, limits.idle_timeout)
+    sizes, times = (
+        (limits.header_bytes, limits.url_bytes, limits.body),
+        (limits.header_timeout, limits.body_timeout, limits.idle_timeout),
+    )
     return RequestHeadChecker(
         HeadLimits(*sizes, *times, connections),
         [unmapped_network(each) for each in setting.trusted_proxies if not isinstance(each, str)],
@@ -45,4 +50,8 @@ def handshake_options(setting: ListenerSettings, listener_events: ListenerEvents
 
 def _certificates(tls: ListenerTls, listener_events: ListenerEvents) -> Certificates:
     pairs = [CertificateFiles(pair.certificate, pair.private_key) for pair in tls.certificates]
-    return Certificates(pairs, TlsRequirements(_VERSIONS[tls.min_version], tls.client_ca, tls.client_auth == "required"), listener_events)
+    return Certificates(
+        pairs,
+        TlsRequirements(_VERSIONS[tls.min_version], tls.client_ca, tls.client_auth == "required"),
+        listener_events,
+    )

@@ -74,7 +74,11 @@ class HandshakeAcceptor:
     """
 
     def __init__(
-        self, make: MakeProtocol, options: HandshakeOptions, trusts: Callable[[str], bool], has_capacity: Callable[[int], bool]
+        self,
+        make: MakeProtocol,
+        options: HandshakeOptions,
+        trusts: Callable[[str], bool],
+        has_capacity: Callable[[int], bool],
     ) -> None:
         self._make = make
         self._has_capacity = has_capacity

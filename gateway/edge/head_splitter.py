@@ -39,7 +39,13 @@ class HeadSplitter:
 
     def __repr__(self) -> str:
         where = (
-            "in a rejected line" if self.rejected_line else "in a body" if self.body_missing else "in a head" if self.in_head else "between"
+            "in a rejected line"
+            if self.rejected_line
+            else "in a body"
+            if self.body_missing
+            else "in a head"
+            if self.in_head
+            else "between"
         )
         return f"<HeadSplitter {where}, {len(self._data) - self._at} bytes waiting>"
 
@@ -94,7 +100,11 @@ class HeadSplitter:
 
         If it does, the line is kept, and `extend_line` adds to it. `error` is what the parser has raised.
         """
-        undecided = isinstance(error, BadHttpMethod) and len(line) <= self._line_bytes and _STARTED_LINE.fullmatch(line) is not None
+        undecided = (
+            isinstance(error, BadHttpMethod)
+            and len(line) <= self._line_bytes
+            and _STARTED_LINE.fullmatch(line) is not None
+        )
         if undecided:
             self.rejected_line = (error, line)
         return undecided

@@ -202,7 +202,9 @@ class Listener(Server):
                 with suppress(ConnectionAbortedError):
                     accepted, _ = sock.accept()
                     accepted.setblocking(False)
-                    task: asyncio.Task[object] = self._loop.create_task(self._loop.connect_accepted_socket(self, accepted))
+                    task: asyncio.Task[object] = self._loop.create_task(
+                        self._loop.connect_accepted_socket(self, accepted)
+                    )
                     self._arriving.add(task)
                     task.add_done_callback(self._arriving.discard)
 

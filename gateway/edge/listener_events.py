@@ -28,11 +28,15 @@ class ListenerEvents:
         """Count a client beyond the limit of `most`."""
         self._rejected.inc()
         if self._is_due("rejected"):
-            structlog.get_logger().warning("too many connections, told once a minute", listener=self._listener, connections=most)
+            structlog.get_logger().warning(
+                "too many connections, told once a minute", listener=self._listener, connections=most
+            )
 
     def cannot_accept(self, reason: str) -> None:
         if self._is_due("cannot accept"):
-            structlog.get_logger().error("cannot accept connections, told once a minute", listener=self._listener, reason=reason)
+            structlog.get_logger().error(
+                "cannot accept connections, told once a minute", listener=self._listener, reason=reason
+            )
 
     def _is_due(self, what: str) -> bool:
         now = self._wall()
@@ -55,7 +59,12 @@ class ListenerEvents:
         self._metrics.tls_certificate_reads.labels(self._listener, "read").inc()
         self._metrics.tls_certificate_reads.labels(self._listener, "refused").inc(0)
         left_s = certificate.not_after - self._wall()
-        about = {"listener": self._listener, "certificate": path, "names": list(certificate.names), "days_left": int(left_s // 86400)}
+        about = {
+            "listener": self._listener,
+            "certificate": path,
+            "names": list(certificate.names),
+            "days_left": int(left_s // 86400),
+        }
         log = structlog.get_logger()
         if left_s <= 0:
             log.error("certificate has expired", **about)
@@ -67,5 +76,8 @@ class ListenerEvents:
     def certificate_rejected(self, path: str, why: str) -> None:
         self._metrics.tls_certificate_reads.labels(self._listener, "refused").inc()
         structlog.get_logger().error(
-            "certificate not usable, the one before stays in force", listener=self._listener, certificate=path, reason=why
+            "certificate not usable, the one before stays in force",
+            listener=self._listener,
+            certificate=path,
+            reason=why,
         )

@@ -61,7 +61,11 @@ def _from_line(line: str) -> IPv4Address | IPv6Address | None:
         return None
     _, family, source, destination, *ports = line.removesuffix("\r\n").split(" ")
     kind = IPv4Address if family == "TCP4" else IPv6Address
-    if family not in ("TCP4", "TCP6") or len(ports) != 2 or not all(port.isdecimal() and int(port) <= _MOST_PORT for port in ports):
+    if (
+        family not in ("TCP4", "TCP6")
+        or len(ports) != 2
+        or not all(port.isdecimal() and int(port) <= _MOST_PORT for port in ports)
+    ):
         raise ProxyHeaderError
     kind(destination)
     return kind(source)

@@ -18,7 +18,12 @@ class ClientBody:
     __slots__ = ("_confirm", "_limit", "_monotonic", "_payload", "length", "received", "waited_s")
 
     def __init__(
-        self, payload: StreamReader, length: int | None, limit: int, confirm: Callable[[], None] | None, monotonic: Callable[[], float]
+        self,
+        payload: StreamReader,
+        length: int | None,
+        limit: int,
+        confirm: Callable[[], None] | None,
+        monotonic: Callable[[], float],
     ) -> None:
         self._payload = payload
         self._limit = limit

@@ -135,7 +135,9 @@ class RequestHeadChecker(msgspec.Struct, frozen=True):
             x.head_error = _wrong("request target")
         elif (
             (x.host not in self.hosts and (wrong := self._wrong_host(x, x.host, version)))
-            or (x.host is not host and (wrong := self._wrong_host(x, host, version)))  # also where the target replaces it
+            or (
+                x.host is not host and (wrong := self._wrong_host(x, host, version))
+            )  # also where the target replaces it
             or ((message.chunked or _TRANSFER_ENCODING in headers) and (wrong := _wrong_coding(headers, version)))
         ):
             x.head_error = wrong

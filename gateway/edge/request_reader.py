@@ -14,7 +14,14 @@ from gateway.edge.certificates import verified_subject
 from gateway.edge.head_splitter import HeadSplitter
 from gateway.edge.request_head import Peer, body_length
 from gateway.edge.write_progress import ClientConnectionOwner, WriteProgress
-from gateway.kernel.faults import CLIENT_CLOSED, HEADERS_TOO_LARGE, MALFORMED_REQUEST, REQUEST_TIMEOUT, TOO_MANY_CONNECTIONS, GatewayError
+from gateway.kernel.faults import (
+    CLIENT_CLOSED,
+    HEADERS_TOO_LARGE,
+    MALFORMED_REQUEST,
+    REQUEST_TIMEOUT,
+    TOO_MANY_CONNECTIONS,
+    GatewayError,
+)
 from gateway.net.address import UNIX
 from gateway.net.node_names import unmapped
 
@@ -107,7 +114,9 @@ class RequestReader(WriteProgress):
             if between and self._splitter.reject_line(error, data):
                 self._head_since = self._head_since or self._listener.head_checker.monotonic()
             else:
-                self._reject(self._listener.head_checker.parse_error(error, data), in_body=not self._last_payload.is_eof())
+                self._reject(
+                    self._listener.head_checker.parse_error(error, data), in_body=not self._last_payload.is_eof()
+                )
             return
         limits = self._listener.head_checker.limits
         if messages:
@@ -212,7 +221,10 @@ class RequestReader(WriteProgress):
             if self._head_since is not None:
                 if now - self._head_since > limits.header_timeout_s:
                     self._reject(GatewayError(REQUEST_TIMEOUT), in_body=False)
-            elif now - max(self._idle_since, self._listener.stopped_at) > self._longest_idle_s() and not self._has_unread():
+            elif (
+                now - max(self._idle_since, self._listener.stopped_at) > self._longest_idle_s()
+                and not self._has_unread()
+            ):
                 self.force_close()
 
     def _cut_slow_reader(self) -> None:
@@ -225,7 +237,11 @@ class RequestReader(WriteProgress):
     def _longest_idle_s(self) -> float:
         """Return for how many seconds the connection may be idle."""
         longest_s = self._listener.idle_timeout_s
-        return longest_s if self._rejection is None else min(longest_s, self._listener.head_checker.limits.header_timeout_s)
+        return (
+            longest_s
+            if self._rejection is None
+            else min(longest_s, self._listener.head_checker.limits.header_timeout_s)
+        )
 
     def _has_unread(self) -> bool:
         """Return whether the socket holds bytes that the event loop has not read yet."""

@@ -21,7 +21,9 @@ class Draw:
         self._bounds = list(accumulate(self._weights))
         self._total = self._bounds[-1]
 
-    def one(self, load: Callable[[int], int], chance: Callable[[], float], errs_more: Callable[[int, int], bool]) -> int:
+    def one(
+        self, load: Callable[[int], int], chance: Callable[[], float], errs_more: Callable[[int, int], bool]
+    ) -> int:
         """The number of one of them. `load` tells how many calls a target has; `chance` is from 0 up to 1, and asked
         twice.
 

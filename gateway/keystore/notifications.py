@@ -49,7 +49,9 @@ class KeyNotifications:
                 await self._listen_once(pace, on_notification, on_refusal)
             await asyncio.sleep(pace.delay_s())
 
-    async def _listen_once(self, pace: Availability, on_notification: Callable[[], None], on_refusal: Callable[[str], None]) -> None:
+    async def _listen_once(
+        self, pace: Availability, on_notification: Callable[[], None], on_refusal: Callable[[str], None]
+    ) -> None:
         writer = await next(self._addresses).open(SETUP_TIMEOUT_S)
         subscription = _Subscription(on_notification, pace.reached, on_refusal)
         writer.transport.set_protocol(subscription)
@@ -63,7 +65,9 @@ class KeyNotifications:
 class _Subscription(asyncio.Protocol):
     """A subscribed connection."""
 
-    def __init__(self, on_message: Callable[[], None], on_accepted: Callable[[], None], on_refusal: Callable[[str], None]) -> None:
+    def __init__(
+        self, on_message: Callable[[], None], on_accepted: Callable[[], None], on_refusal: Callable[[str], None]
+    ) -> None:
         self.ended = asyncio.Event()
         self._on_message = on_message
         self._on_accepted = on_accepted

@@ -48,7 +48,10 @@ class KeyReader:
 
     async def find(self, proofs: Sequence[str]) -> list[bytes | None]:
         """Return the key of each proof, an entry of `keys` as JSON; None where there is none."""
-        return cast("list[bytes | None]", await self._result(FIND_SHA, self._names.proofs, *[proof.encode() for proof in proofs]))
+        return cast(
+            "list[bytes | None]",
+            await self._result(FIND_SHA, self._names.proofs, *[proof.encode() for proof in proofs]),
+        )
 
     async def named(self, key_id: str) -> bytes | None:
         """As `find`, by the id of the key. Raises msgspec.DecodeError for what no KeyRegistry has written."""
@@ -74,7 +77,9 @@ class KeyReader:
 
     async def note_used(self, times: Mapping[str, float]) -> None:
         """Write when keys were used, by id, in seconds of Unix time: at most a few hundred in one call."""
-        await self._do(b"HSET", self._names.used, *(part for key_id, at in times.items() for part in (key_id.encode(), b"%d" % at)))
+        await self._do(
+            b"HSET", self._names.used, *(part for key_id, at in times.items() for part in (key_id.encode(), b"%d" % at))
+        )
 
     async def _do(self, command: bytes, key: str, *arguments: bytes) -> Any:
         return await self._result(_PCALL_SHA, key, command, *arguments)

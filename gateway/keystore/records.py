@@ -69,7 +69,8 @@ class StoredKey(msgspec.Struct, frozen=True, omit_defaults=True):
     def entries(self) -> dict[str, bytes]:
         """Return what gateways find, by proof."""
         found = {
-            secret.sha256: msgspec.json.encode({**self._until(secret.until), "secret_sha256": secret.sha256}) for secret in self.secrets
+            secret.sha256: msgspec.json.encode({**self._until(secret.until), "secret_sha256": secret.sha256})
+            for secret in self.secrets
         }
         subject = self.key.get("certificate_subject")
         if subject is not None:

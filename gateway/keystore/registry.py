@@ -41,7 +41,9 @@ class KeyRegistry:
     Its methods raise UnreadableError, and what redis-py raises.
     """
 
-    def __init__(self, client: redis.Redis, key_prefix: str, nonce: Callable[[], str] = lambda: secrets.token_hex(8)) -> None:
+    def __init__(
+        self, client: redis.Redis, key_prefix: str, nonce: Callable[[], str] = lambda: secrets.token_hex(8)
+    ) -> None:
         self._client = client
         self._names = KeyNames.of(key_prefix)
         self._nonce = nonce
@@ -85,7 +87,11 @@ class KeyRegistry:
             if sent and any(entry.split()[0] == change for entry in pipe.lrange(names.changes, 0, -1)):
                 return  # it was made, and the reply was lost
             contents = [content for some in _batches(wanted) for content in pipe.hmget(names.ids, some)]
-            before = {key_id: self._read(key_id, content) for key_id, content in zip(wanted, contents, strict=True) if content is not None}
+            before = {
+                key_id: self._read(key_id, content)
+                for key_id, content in zip(wanted, contents, strict=True)
+                if content is not None
+            }
             after = decide(before)
             removed = {proof for key_id in after if key_id in before for proof in before[key_id].entries()}
             entries = _entries(after)
@@ -139,7 +145,10 @@ def _entries(after: Mapping[str, StoredKey | None]) -> dict[str, tuple[str, byte
 
 
 def _check_unique(
-    entries: dict[str, tuple[str, bytes]], proofs: list[str], stored: list[bytes | None], after: Mapping[str, StoredKey | None]
+    entries: dict[str, tuple[str, bytes]],
+    proofs: list[str],
+    stored: list[bytes | None],
+    after: Mapping[str, StoredKey | None],
 ) -> None:
     for proof, entry in zip(proofs, stored, strict=True):
         if entry is not None and (other := msgspec.json.decode(entry)["id"]) not in after:

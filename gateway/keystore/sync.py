@@ -36,9 +36,13 @@ def key_sync(config: Config, limiter: Limiter, metrics: Metrics, clock: Clock) -
     if config.redis is None or config.key_store is None or limiter.call is None:
         return None
     store, maker = KeyReader(limiter.call, config.redis.key_prefix), KeyMaker(config)
-    keys = StoredKeys(store, References(config), maker.make, {result: metrics.key_lookups.labels(result) for result in RESULTS}, clock)
+    keys = StoredKeys(
+        store, References(config), maker.make, {result: metrics.key_lookups.labels(result) for result in RESULTS}, clock
+    )
     metrics.keys_in_memory.watch(lambda: float(len(keys)))
-    notifications = KeyNotifications(addresses_of(config.redis.login_url()), KeyNames.of(config.redis.key_prefix).changed)
+    notifications = KeyNotifications(
+        addresses_of(config.redis.login_url()), KeyNames.of(config.redis.key_prefix).changed
+    )
     return KeySync(keys, store, notifications)
 
 
@@ -46,7 +50,11 @@ class KeySync:
     """Keeps `keys`, those of `store`, up to date. `chance` returns a number from 0 up to 1."""
 
     def __init__(
-        self, keys: StoredKeys, store: KeyReader, notifications: KeyNotifications, chance: Callable[[], float] = random.random
+        self,
+        keys: StoredKeys,
+        store: KeyReader,
+        notifications: KeyNotifications,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self.keys = keys
         self._store = store
@@ -63,7 +71,8 @@ class KeySync:
         self._tasks = [
             loop.create_task(self._maintain(), name="changes of keys"),
             loop.create_task(
-                self._notifications.listen(self._wake.set, partial(self._log_problem, "notices")), name="notices of changes of keys"
+                self._notifications.listen(self._wake.set, partial(self._log_problem, "notices")),
+                name="notices of changes of keys",
             ),
         ]
 

@@ -51,7 +51,9 @@ class FailurePolicy:
         states = [_as_if_fresh(window, claim.cost if decided.allowed else 0) for window in enforced]
         for position, state in zip(plan.positions, decided.states, strict=True):
             states[position] = state
-        return Decision(decided.allowed, decided.store, tuple(states), decided.shadows, decided.spent, decided.reservation)
+        return Decision(
+            decided.allowed, decided.store, tuple(states), decided.shadows, decided.spent, decided.reservation
+        )
 
     def _plan(self, claim: Claim) -> _Plan:
         ways = [window.on_failure or self.on_failure for window in claim.windows]
@@ -62,7 +64,9 @@ class FailurePolicy:
             windows = tuple([claim.windows[index] for index in local])
             counted = Claim(tuple([claim.keys[index] for index in local]), windows, claim.cost, postings=postings)
         denied = "deny" in ways[: claim.enforced] or (self.on_failure == "deny" and bool(claim.postings))
-        return self._plans.keep(claim, _Plan(denied, counted, tuple([index for index in local if index < claim.enforced])))
+        return self._plans.keep(
+            claim, _Plan(denied, counted, tuple([index for index in local if index < claim.enforced]))
+        )
 
 
 def _as_if_fresh(window: Window, cost: int) -> WindowState:

@@ -106,7 +106,9 @@ class LocalLimiter:
             # A shared bucket is named by its window and a number.
             key = name if isinstance(name, str) else (windows.setdefault(name[0], len(windows)), name[1])  # type: ignore[index]
             entries.append((key, bucket.tat_us, bucket.emission_us))
-        return LimiterState(memory=msgspec.msgpack.encode(_Content(list(windows), entries, self.memory_quotas.export())))
+        return LimiterState(
+            memory=msgspec.msgpack.encode(_Content(list(windows), entries, self.memory_quotas.export()))
+        )
 
     def adopt(self, state: LimiterState, *, share_only: bool = False) -> None:  # noqa: ARG002 - nothing is owed here
         """As `Limiter.adopt`. Buckets that are known here stay as they are."""

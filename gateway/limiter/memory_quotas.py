@@ -123,7 +123,9 @@ class MemoryQuotas:
             elif posting.act == "charge" and meter.kind != "sum":
                 lasts_s = inf if meter.kind == "concurrency" else meter.lasts_ms / 1000
                 self._units_of(posting.key).ends_s[unit] = now_s + lasts_s
-        return Reservation(postings, partial(self._commit, postings, unit, month), partial(self._release, postings, unit))
+        return Reservation(
+            postings, partial(self._commit, postings, unit, month), partial(self._release, postings, unit)
+        )
 
     def apply(self, updates: Iterable[MeterUpdate]) -> None:
         """Make all updates that `gateway.kernel.limits.quota` knows."""
@@ -139,7 +141,11 @@ class MemoryQuotas:
                 self._units_of(update.key).ends_s[update.unit] = now_s + update.number / 1000
             elif (units := self._units.get(self._name(update.key, self._units))) is not None:
                 self._drop_ended(units, now_s)
-                dropped = update.unit if update.what == "drop" else min(units.ends_s, key=units.ends_s.__getitem__, default="")
+                dropped = (
+                    update.unit
+                    if update.what == "drop"
+                    else min(units.ends_s, key=units.ends_s.__getitem__, default="")
+                )
                 units.ends_s.pop(dropped, None)
                 if not units.ends_s and not units.others:
                     del self._units[self._name(update.key, self._units)]
@@ -206,7 +212,9 @@ class MemoryQuotas:
         self._tallies = entries.tallies | self._tallies
         self._units = entries.levels | self._units
 
-    def _commit(self, postings: tuple[Posting, ...], unit: str, month: int, succeeded: bool, amounts: Mapping[str, int]) -> None:
+    def _commit(
+        self, postings: tuple[Posting, ...], unit: str, month: int, succeeded: bool, amounts: Mapping[str, int]
+    ) -> None:
         self.apply(reports(postings, amounts) if succeeded else refunds(postings, unit, month))
 
     def _release(self, postings: tuple[Posting, ...], unit: str) -> None:

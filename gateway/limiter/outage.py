@@ -55,7 +55,13 @@ class Outage:
     """
 
     def __init__(
-        self, on_failure: OnFailure, call: RedisCall, prefix: str, clock: Clock, memory: OutageMemory | None, workers: int
+        self,
+        on_failure: OnFailure,
+        call: RedisCall,
+        prefix: str,
+        clock: Clock,
+        memory: OutageMemory | None,
+        workers: int,
     ) -> None:
         self.phase: Phase = "shared"
         self.on_failure: OnFailure = on_failure
@@ -68,7 +74,9 @@ class Outage:
         self.in_flight = CallsInFlight(call, self.settlements, quotas)
         self.shares = QuotaShares(quotas, self.in_flight)
         self._names = UnitNames()
-        self._journal = OutageJournal(self.fallback, self.shares, self.settlements, memory, workers, self._is_known_beside_redis)
+        self._journal = OutageJournal(
+            self.fallback, self.shares, self.settlements, memory, workers, self._is_known_beside_redis
+        )
 
     def __repr__(self) -> str:
         return f"<Outage {self.phase}, {self.fallback.debts} debts, {self.settlements.owed} settlements>"
@@ -94,7 +102,9 @@ class Outage:
         if decided.reservation is not None:
             decided.reservation = self._deferred(claim, decided.reservation)
         elif decided.allowed:  # nobody has counted it, and Redis has to know its sums and releases all the same
-            decided.reservation = Reservation(claim.postings, partial(self._commit, claim, self._names.next(), None), _release_nothing)
+            decided.reservation = Reservation(
+                claim.postings, partial(self._commit, claim, self._names.next(), None), _release_nothing
+            )
         return decided
 
     def read(self, postings: Sequence[Posting]) -> list[MeterState] | None:
@@ -153,7 +163,9 @@ class Outage:
 
         return Reservation(claim.postings, partial(self._commit, claim, unit, counted), release)
 
-    def _commit(self, claim: Claim, unit: str, counted: Reservation | None, succeeded: bool, amounts: Mapping[str, int]) -> None:
+    def _commit(
+        self, claim: Claim, unit: str, counted: Reservation | None, succeeded: bool, amounts: Mapping[str, int]
+    ) -> None:
         """Nobody waits for Redis to hear of it: Redis has cost this call its time already."""
         updates = reports(claim.postings, amounts) if succeeded else []
         if counted is not None:

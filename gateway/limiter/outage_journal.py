@@ -190,7 +190,10 @@ class OutageJournal:
         entries = self._settlements.entries
         records: list[Record] = [self._bucket(key) for key in self._buckets]
         records += [record for key in self._meters if (record := self._meter(key)) is not None]
-        records += [OwedRecord(number, *entries[number]) if number in entries else PaidRecord(number) for number in self._numbers]
+        records += [
+            OwedRecord(number, *entries[number]) if number in entries else PaidRecord(number)
+            for number in self._numbers
+        ]
         if not self._memory.used:
             records.insert(0, self._gateways_record())
         changed = bool(self._buckets or self._meters or self._numbers)

@@ -117,7 +117,9 @@ def name_of(record: Record) -> tuple[type, str | int]:
 def debt_record(debt: Debt) -> DebtRecord:
     """Return `debt` as a record."""
     window = debt.window
-    return DebtRecord(window.id, window.max, window.per_us, window.guarantee, debt.tokens, debt.tat_us, debt.emission_us)
+    return DebtRecord(
+        window.id, window.max, window.per_us, window.guarantee, debt.tokens, debt.tat_us, debt.emission_us
+    )
 
 
 def debt_of(record: DebtRecord) -> Debt:

@@ -63,4 +63,8 @@ class QuotaShares:
         Calls in flight of other gateways will have ended: only those of this one are known.
         """
         used, known_month = self.last.get(posting.key, (0, 0))
-        return 0 if posting.meter.kind == "concurrency" or (posting.meter.monthly and known_month < self.memory.month) else used
+        return (
+            0
+            if posting.meter.kind == "concurrency" or (posting.meter.monthly and known_month < self.memory.month)
+            else used
+        )

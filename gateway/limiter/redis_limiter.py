@@ -115,7 +115,9 @@ class RedisLimiter:
         redis = RedisStatus(self._up, since, self._reason, self._store.servers(), self.outage.gateways)
         decides = "redis" if self._up else self.outage.on_failure
         fallback = self.outage.fallback
-        return Condition(repr(self), decides, redis, fallback.memory.buckets, fallback.debts, len(self._refusals.by_claim))
+        return Condition(
+            repr(self), decides, redis, fallback.memory.buckets, fallback.debts, len(self._refusals.by_claim)
+        )
 
     async def renew(self, keys: Sequence[str]) -> bool:
         """As `Limiter.renew`.
@@ -124,7 +126,10 @@ class RedisLimiter:
         """
         self.outage.fallback.renew_now(keys)
         names = [f"{self._key_prefix}:{VERSION}:{key}".encode() for key in keys]
-        calls = [self._store.call(pack(b"SET", name, b"0:1", b"PX", b"1"), tag_of(key)) for name, key in zip(names, keys, strict=True)]
+        calls = [
+            self._store.call(pack(b"SET", name, b"0:1", b"PX", b"1"), tag_of(key))
+            for name, key in zip(names, keys, strict=True)
+        ]
         replies = await asyncio.gather(*calls)
         self._refusals.forget(keys)
         return not any(isinstance(reply, RedisConnectionError) for reply in replies)
@@ -209,7 +214,9 @@ class RedisLimiter:
         return decided
 
     def _unavailable(self, failure: RedisReply) -> GatewayError:
-        return GatewayError(LIMITER_UNAVAILABLE, retry_after_s=RETRY_AFTER_S, cause=f"redis {self._store.address}: {failure!s}")
+        return GatewayError(
+            LIMITER_UNAVAILABLE, retry_after_s=RETRY_AFTER_S, cause=f"redis {self._store.address}: {failure!s}"
+        )
 
     async def _maintain(self) -> None:
         """Do what is done outside of requests: say that this gateway is there, renew calls in flight, and pay what it

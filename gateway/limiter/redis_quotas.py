@@ -119,11 +119,16 @@ class RedisQuotas:
             return reply
         month, now_ms = reply[:2]
         found = zip(postings, reply[2::2], reply[3::2], strict=True)
-        return [state(posting.meter, used, (ends_ms - now_ms) / 1e3, now_ms / 1e3, month) for posting, used, ends_ms in found]
+        return [
+            state(posting.meter, used, (ends_ms - now_ms) / 1e3, now_ms / 1e3, month)
+            for posting, used, ends_ms in found
+        ]
 
     async def forget(self, key: str) -> bool:
         """As `Limiter.forget`."""
-        return not isinstance(await self._call(pack(b"DEL", f"{self._prefix}{key}".encode()), tag_of(key)), RedisConnectionError)
+        return not isinstance(
+            await self._call(pack(b"DEL", f"{self._prefix}{key}".encode()), tag_of(key)), RedisConnectionError
+        )
 
     async def finish(self) -> None:
         """Wait for the decisions that are under way, before the connection is cut."""
@@ -152,9 +157,13 @@ class RedisQuotas:
         decided.reservation = Reservation(claim.postings, partial(self._commit, claim, unit, month), release)
         return decided
 
-    def _commit(self, claim: Claim, unit: str, month: int, succeeded: bool, amounts: Mapping[str, int]) -> Awaitable[None] | None:
+    def _commit(
+        self, claim: Claim, unit: str, month: int, succeeded: bool, amounts: Mapping[str, int]
+    ) -> Awaitable[None] | None:
         """Return None when nobody needs to wait: a call that only adds to meters has been let through already."""
-        updates: list[MeterUpdate] = reports(claim.postings, amounts) if succeeded else refunds(claim.postings, unit, month)
+        updates: list[MeterUpdate] = (
+            reports(claim.postings, amounts) if succeeded else refunds(claim.postings, unit, month)
+        )
         if not updates:
             return None
         sent = self._settlements.send(updates, claim.tag, unit)
@@ -172,7 +181,9 @@ class RedisQuotas:
         """Redis did not answer. If the command was sent, Redis may have charged the call: that is taken back."""
         if reply is AWAY:
             return
-        updates = refunds(claim.postings, unit, month_of(int(self._wall()))) + concurrency_releases(claim.postings, unit)
+        updates = refunds(claim.postings, unit, month_of(int(self._wall()))) + concurrency_releases(
+            claim.postings, unit
+        )
         if updates:
             counted = any(update.what == "refund" for update in updates)
             self._settlements.send(updates, claim.tag, unit if counted else "", undoing=counted)

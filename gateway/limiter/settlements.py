@@ -65,7 +65,9 @@ class Settlements:
         """How many settlements Redis has not taken yet."""
         return len(self.entries) + len(self._sending)
 
-    def send(self, updates: list[MeterUpdate], tag: str, name: str = "", *, undoing: bool = False) -> asyncio.Task[None]:
+    def send(
+        self, updates: list[MeterUpdate], tag: str, name: str = "", *, undoing: bool = False
+    ) -> asyncio.Task[None]:
         """Send updates of keys under `tag`; the task ends when Redis has made them, or they are kept.
 
         With a `name`, which no other updates have, they are never made twice; `undoing` makes them only if the call of

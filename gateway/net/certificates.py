@@ -17,7 +17,15 @@ _OID, _SEQUENCE, _SET, _OCTETS = 0x06, 0x30, 0x31, 0x04
 _VERSION, _EXTENSIONS = 0xA0, 0xA3
 _DNS_NAME, _IP_ADDRESS = 0x82, 0x87
 _UTC_TIME = 0x17
-_TEXTS = {0x0C: "utf-8", 0x12: "ascii", 0x13: "ascii", 0x14: "latin-1", 0x16: "ascii", 0x1C: "utf-32-be", 0x1E: "utf-16-be"}
+_TEXTS = {
+    0x0C: "utf-8",
+    0x12: "ascii",
+    0x13: "ascii",
+    0x14: "latin-1",
+    0x16: "ascii",
+    0x1C: "utf-32-be",
+    0x1E: "utf-16-be",
+}
 """String types by tag."""
 _SUBJECT_ALT_NAME = bytes.fromhex("551d11")
 _COMMON_NAME = bytes.fromhex("550403")

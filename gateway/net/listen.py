@@ -34,7 +34,11 @@ class Bound(msgspec.Struct, frozen=True):
 
 
 def bind(
-    address: Address | UnixAddress, *, mode: str = "0600", reuseport_sibling: socket.socket | None = None, alone: bool = False
+    address: Address | UnixAddress,
+    *,
+    mode: str = "0600",
+    reuseport_sibling: socket.socket | None = None,
+    alone: bool = False,
 ) -> Bound:
     """Return a listening socket.
 

@@ -1,7 +1,7 @@
 """Bounds the work on large replies in one iteration of the event loop.
 
-Law: however many large replies arrive at once, the loop spends a bounded amount of work on them in one iteration. Further work
-waits for a later iteration, in order, and everything else is served in between.
+Law: however many large replies arrive at once, the loop spends a bounded amount of work on them in one iteration.
+Further work waits for a later iteration, in order, and everything else is served in between.
 """
 
 import asyncio

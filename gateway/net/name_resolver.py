@@ -78,7 +78,14 @@ class NameResolver:
     A result is renewed after `fresh_s`.
     """
 
-    def __init__(self, clock: Clock, memory: NameMemory | None = None, lookup: Lookup = system_lookup, *, fresh_s: float = FRESH_S) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        memory: NameMemory | None = None,
+        lookup: Lookup = system_lookup,
+        *,
+        fresh_s: float = FRESH_S,
+    ) -> None:
         self._clock = clock
         self._fresh_s = fresh_s
         self._memory = memory or NameMemory()
@@ -158,7 +165,12 @@ class NameResolver:
         now = self._clock.monotonic()
         for entry in self._entries.values():
             known = self._memory.get(entry.host)
-            if known is not None and known[1] > entry.answered_at and now - known[1] < self._fresh_s and entry.lookup_ended is None:
+            if (
+                known is not None
+                and known[1] > entry.answered_at
+                and now - known[1] < self._fresh_s
+                and entry.lookup_ended is None
+            ):
                 self._found(entry, *known)
             elif entry.began_at:
                 self._renew(entry)
@@ -210,7 +222,12 @@ class NameResolver:
             log.info("name is looked up again", name=entry.host)
         vanished = entry.previous - frozenset(found) - frozenset(entry.found)
         if vanished:
-            log.info("addresses have changed", name=entry.host, addresses=", ".join(found), vanished=", ".join(sorted(vanished)))
+            log.info(
+                "addresses have changed",
+                name=entry.host,
+                addresses=", ".join(found),
+                vanished=", ".join(sorted(vanished)),
+            )
         entry.previous, entry.found = frozenset(entry.found), found
         entry.failure = entry.gone_since = None
         entry.renew_at = now + self._fresh_s
@@ -221,7 +238,9 @@ class NameResolver:
     def _failed(self, entry: _Entry, error: OSError, now: float) -> None:
         if entry.failure is None and entry.found:
             log = structlog.get_logger()
-            log.warning("name cannot be looked up", name=entry.host, reason=error.strerror, serving=", ".join(entry.found))
+            log.warning(
+                "name cannot be looked up", name=entry.host, reason=error.strerror, serving=", ".join(entry.found)
+            )
         entry.failure = type(error)(*error.args)
         entry.renew_at = now + RETRY_S
         if not entry.found and error.errno not in _GONE and (known := self._memory.get(entry.host)) is not None:

@@ -38,7 +38,9 @@ def load_chain(context: ssl.SSLContext, certificate: str, private_key: str | Non
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
             raise PairError("this is not the private key of the certificate", about_key=True) from None
-        raise PairError(f"this is not a certificate with its private key in PEM form ({error.reason or 'not PEM'})") from None
+        raise PairError(
+            f"this is not a certificate with its private key in PEM form ({error.reason or 'not PEM'})"
+        ) from None
     except OSError as error:
         raise PairError(f"it cannot be read: {error.strerror}") from None
 

@@ -20,7 +20,11 @@ RedisKind: TypeAlias = Literal["single", "sentinel", "cluster"]
 PATTERN = r"^(rediss?(\+(sentinel|cluster))?|unix)://"
 """How they all begin, for the JSON Schema."""
 
-_KINDS: dict[str, tuple[RedisKind, int]] = {"": ("single", 6379), "+sentinel": ("sentinel", 26379), "+cluster": ("cluster", 6379)}
+_KINDS: dict[str, tuple[RedisKind, int]] = {
+    "": ("single", 6379),
+    "+sentinel": ("sentinel", 26379),
+    "+cluster": ("cluster", 6379),
+}
 _SCHEME = re.compile(r"(rediss?|unix)(\+[a-z]+)?://")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s\[\]:,/@%]+)(?::([0-9]{1,5}))?")
 _DATABASE = re.compile(r"[0-9]{0,3}")
@@ -61,8 +65,12 @@ def parse(text: str) -> RedisUrl:
     """Raises ValueError with a text that says what to write, and holds no secret."""
     begin = _SCHEME.match(text)
     if begin is None or (begin[2] or "") not in _KINDS or (begin[1] == "unix" and begin[2]):
-        raise ValueError("a Redis URL begins with `redis://`, `rediss://`, `unix://`, `redis+sentinel://` or `redis+cluster://`")
-    scheme: Literal["redis", "rediss", "unix"] = "unix" if begin[1] == "unix" else "rediss" if begin[1] == "rediss" else "redis"
+        raise ValueError(
+            "a Redis URL begins with `redis://`, `rediss://`, `unix://`, `redis+sentinel://` or `redis+cluster://`"
+        )
+    scheme: Literal["redis", "rediss", "unix"] = (
+        "unix" if begin[1] == "unix" else "rediss" if begin[1] == "rediss" else "redis"
+    )
     kind, default_port = _KINDS[begin[2] or ""]
     rest, mark, query = text[begin.end() :].partition("?")
     authority, _, path = rest.partition("/")
@@ -78,12 +86,16 @@ def parse(text: str) -> RedisUrl:
         return RedisUrl(kind, scheme, login, (), "", f"/{path}", mark + query)
     hosts = tuple(_host(server, default_port, kind) for server in servers.split(","))
     if kind == "single" and len(hosts) > 1:
-        raise ValueError("several servers are Sentinels (`redis+sentinel://`) or nodes of a Cluster (`redis+cluster://`)")
+        raise ValueError(
+            "several servers are Sentinels (`redis+sentinel://`) or nodes of a Cluster (`redis+cluster://`)"
+        )
     service = ""
     if kind == "sentinel":
         service, _, path = path.partition("/")
         if not _SERVICE.fullmatch(service):
-            raise ValueError("the URL of a Redis with Sentinels names the primary: `redis+sentinel://host:port,host:port/service`")
+            raise ValueError(
+                "the URL of a Redis with Sentinels names the primary: `redis+sentinel://host:port,host:port/service`"
+            )
     if not _DATABASE.fullmatch(path):
         raise ValueError("the path of a Redis URL is the number of a database, such as `/0`")
     if kind == "cluster" and path.strip("0"):

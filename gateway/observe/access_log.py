@@ -89,7 +89,13 @@ class AccessLog:
     """
 
     def __init__(
-        self, writer: Output, wall: Callable[[], float], *, enabled: bool = True, console: bool = False, colour: bool = False
+        self,
+        writer: Output,
+        wall: Callable[[], float],
+        *,
+        enabled: bool = True,
+        console: bool = False,
+        colour: bool = False,
     ) -> None:
         self.enabled = enabled
         self._wall = wall

@@ -66,7 +66,9 @@ class _Merged:
             name = name.removesuffix("_total").removesuffix("_info") if kind in ("counter", "info") else name
         elif kind == "info":
             kind = "gauge"
-        return f"# HELP {name} {escaped(d.help) if openmetrics else on_one_line(d.help)}\n# TYPE {name} {kind}\n".encode()
+        return (
+            f"# HELP {name} {escaped(d.help) if openmetrics else on_one_line(d.help)}\n# TYPE {name} {kind}\n".encode()
+        )
 
 
 class Exposition:

@@ -28,16 +28,22 @@ class Families:
     def _counter(self, name: str, text: str, labels: tuple[str, ...] = (), cap: int = 1) -> Family[Counter]:
         return self._family(Counter, Declaration(name, "counter", text, labels), cap)
 
-    def _gauge(self, name: str, text: str, labels: tuple[str, ...] = (), cap: int = 1, merge: Merge = "sum") -> Family[Gauge]:
+    def _gauge(
+        self, name: str, text: str, labels: tuple[str, ...] = (), cap: int = 1, merge: Merge = "sum"
+    ) -> Family[Gauge]:
         return self._family(Gauge, Declaration(name, "gauge", text, labels, merge=merge), cap)
 
     def _info(self, name: str, text: str, labels: tuple[str, ...]) -> Family[Gauge]:
         return self._family(Gauge, Declaration(name, "info", text, labels, merge="max"), _VALUES_OF_INFO)
 
-    def _histogram(self, name: str, text: str, labels: tuple[str, ...], cap: int, buckets: Sequence[float]) -> Family[Histogram]:
+    def _histogram(
+        self, name: str, text: str, labels: tuple[str, ...], cap: int, buckets: Sequence[float]
+    ) -> Family[Histogram]:
         return self._family(Histogram, Declaration(name, "histogram", text, labels, tuple(buckets)), cap)
 
-    def _family(self, make: Callable[[Slots, int, Declaration], Child], declaration: Declaration, cap: int) -> Family[Child]:
+    def _family(
+        self, make: Callable[[Slots, int, Declaration], Child], declaration: Declaration, cap: int
+    ) -> Family[Child]:
         family = Family(self.region, make, declaration, cap)
         self.families.append(family)
         return family

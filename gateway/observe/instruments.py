@@ -121,7 +121,9 @@ Child = TypeVar("Child", bound=_Refreshable)
 class Family(Generic[Child]):
     """All series of one name. At most `cap` of them: the rest is counted together, every label "other"."""
 
-    def __init__(self, region: Region, make: Callable[[Slots, int, Declaration], Child], declaration: Declaration, cap: int) -> None:
+    def __init__(
+        self, region: Region, make: Callable[[Slots, int, Declaration], Child], declaration: Declaration, cap: int
+    ) -> None:
         self._region = region
         self._make = make
         self.declaration = declaration

@@ -146,7 +146,10 @@ def _to_json(_logger: object, _method: str, event: _Event) -> bytes:
     try:
         return _json(event) + b"\n"
     except UnicodeEncodeError:
-        return _json({name: str(value).encode(errors="backslashreplace").decode() for name, value in event.items()}) + b"\n"
+        return (
+            _json({name: str(value).encode(errors="backslashreplace").decode() for name, value in event.items()})
+            + b"\n"
+        )
 
 
 class _Console:
@@ -168,7 +171,15 @@ class _Console:
 
 
 def announce(
-    *, config: str, listeners: Iterable[str], admin: str | None, limiter: str, routes: int, keys: int, workers: int, version: str
+    *,
+    config: str,
+    listeners: Iterable[str],
+    admin: str | None,
+    limiter: str,
+    routes: int,
+    keys: int,
+    workers: int,
+    version: str,
 ) -> None:
     """Logs the first line, which describes the gateway."""
     structlog.get_logger().info(

@@ -43,10 +43,17 @@ class Metrics(Families):
             10 * _ROUTES,
         )
         self.rejected = self._counter(
-            "gateway_rejected_total", "Requests that the gateway itself refused, by fault and error code.", ("reason", "code"), 5 * _FEW
+            "gateway_rejected_total",
+            "Requests that the gateway itself refused, by fault and error code.",
+            ("reason", "code"),
+            5 * _FEW,
         )
         self.request_duration = self._histogram(
-            "gateway_request_duration_seconds", "From the request's head to the end of the reply.", ("route",), _ROUTES, buckets
+            "gateway_request_duration_seconds",
+            "From the request's head to the end of the reply.",
+            ("route",),
+            _ROUTES,
+            buckets,
         )
         self.overhead = self._histogram(
             "gateway_overhead_seconds",
@@ -64,13 +71,21 @@ class Metrics(Families):
         )
         self.in_flight = self._gauge("gateway_requests_in_flight", "Requests being answered.").labels()
         self.unrecorded = self._counter(
-            "gateway_requests_unrecorded_total", "Requests that could not be counted or logged, in whole or in part, because of a bug."
+            "gateway_requests_unrecorded_total",
+            "Requests that could not be counted or logged, in whole or in part, because of a bug.",
         ).labels()
-        self.request_bytes = self._counter("gateway_request_bytes_total", "Bytes of request bodies.", ("route",), _ROUTES)
-        self.response_bytes = self._counter("gateway_response_bytes_total", "Bytes of reply bodies sent to clients.", ("route",), _ROUTES)
-        self.unread_bytes = self._gauge("gateway_unread_bytes", "Bytes of replies that clients have not taken.").labels()
+        self.request_bytes = self._counter(
+            "gateway_request_bytes_total", "Bytes of request bodies.", ("route",), _ROUTES
+        )
+        self.response_bytes = self._counter(
+            "gateway_response_bytes_total", "Bytes of reply bodies sent to clients.", ("route",), _ROUTES
+        )
+        self.unread_bytes = self._gauge(
+            "gateway_unread_bytes", "Bytes of replies that clients have not taken."
+        ).labels()
         self.replies_not_taken = self._counter(
-            "gateway_replies_not_taken_total", "Replies that were cut because clients left too much unread (`server.limits.unread`)."
+            "gateway_replies_not_taken_total",
+            "Replies that were cut because clients left too much unread (`server.limits.unread`).",
         ).labels()
         self.client_connections = self._gauge("gateway_client_connections", "Open connections of clients.").labels()
 
@@ -115,7 +130,9 @@ class Metrics(Families):
             ("result",),
             _FEW,
         )
-        self.keys_in_memory = self._gauge("gateway_keys_in_memory", "Keys of those in Redis that workers know.").labels()
+        self.keys_in_memory = self._gauge(
+            "gateway_keys_in_memory", "Keys of those in Redis that workers know."
+        ).labels()
 
         # Limiter
         self.limiter_decisions = self._counter(
@@ -125,7 +142,11 @@ class Metrics(Families):
             _FEW,
         )
         self.limiter_duration = self._histogram(
-            "gateway_limiter_duration_seconds", "Time taken by a decision of the rate limiter.", ("store",), _FEW, overhead_buckets
+            "gateway_limiter_duration_seconds",
+            "Time taken by a decision of the rate limiter.",
+            ("store",),
+            _FEW,
+            overhead_buckets,
         )
         self.limiter_shadow_refused = self._counter(
             "gateway_limiter_shadow_refused_total",
@@ -134,7 +155,10 @@ class Metrics(Families):
             _ROUTES,
         )
         self.quota_refused = self._counter(
-            "gateway_quota_refused_total", "Requests refused because a quota, or concurrency, was spent, by its name.", ("quota",), _ROUTES
+            "gateway_quota_refused_total",
+            "Requests refused because a quota, or concurrency, was spent, by its name.",
+            ("quota",),
+            _ROUTES,
         )
         self.quota_unmeasured = self._counter(
             "gateway_quota_unmeasured_total",
@@ -142,24 +166,42 @@ class Metrics(Families):
             ("quota",),
             _ROUTES,
         )
-        self.quota_owed = self._gauge("gateway_quota_settlements_owed", "Calls whose end is still to be told to the quotas in Redis.")
-        self.quota_lost = self._counter(
-            "gateway_quota_settlements_lost_total", "Calls whose end the quotas in Redis will never be told: it was away for too long."
+        self.quota_owed = self._gauge(
+            "gateway_quota_settlements_owed", "Calls whose end is still to be told to the quotas in Redis."
         )
-        self.redis_up = self._gauge("gateway_redis_up", "1 while Redis answers, 0 while it does not; absent without Redis.", merge="min")
+        self.quota_lost = self._counter(
+            "gateway_quota_settlements_lost_total",
+            "Calls whose end the quotas in Redis will never be told: it was away for too long.",
+        )
+        self.redis_up = self._gauge(
+            "gateway_redis_up", "1 while Redis answers, 0 while it does not; absent without Redis.", merge="min"
+        )
         self.redis_state_changes = self._counter(
-            "gateway_redis_state_changes_total", "Changes of the breaker before Redis, by the state it entered.", ("to",), _FEW
+            "gateway_redis_state_changes_total",
+            "Changes of the breaker before Redis, by the state it entered.",
+            ("to",),
+            _FEW,
         )
 
         # Upstreams
         self.upstream_requests = self._counter(
-            "gateway_upstream_requests_total", "Replies of upstreams, by HTTP status.", ("upstream", "code"), 20 * _UPSTREAMS
+            "gateway_upstream_requests_total",
+            "Replies of upstreams, by HTTP status.",
+            ("upstream", "code"),
+            20 * _UPSTREAMS,
         )
         self.upstream_errors = self._counter(
-            "gateway_upstream_errors_total", "Requests that an upstream did not answer, by fault.", ("upstream", "reason"), 20 * _UPSTREAMS
+            "gateway_upstream_errors_total",
+            "Requests that an upstream did not answer, by fault.",
+            ("upstream", "reason"),
+            20 * _UPSTREAMS,
         )
         self.upstream_duration = self._histogram(
-            "gateway_upstream_duration_seconds", "Time spent waiting for an upstream.", ("upstream",), _UPSTREAMS, buckets
+            "gateway_upstream_duration_seconds",
+            "Time spent waiting for an upstream.",
+            ("upstream",),
+            _UPSTREAMS,
+            buckets,
         )
         self.upstream_connections = self._gauge(
             "gateway_upstream_connections",
@@ -190,4 +232,6 @@ class Metrics(Families):
         )
 
         # The worker itself
-        self.log_dropped = self._counter("gateway_log_dropped_total", "Log lines dropped because nobody read them in time.").labels()
+        self.log_dropped = self._counter(
+            "gateway_log_dropped_total", "Log lines dropped because nobody read them in time."
+        ).labels()

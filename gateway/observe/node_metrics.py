@@ -21,21 +21,31 @@ class NodeMetrics(Families):
         super().__init__(region or Region.create())
         self.workers = self._gauge("gateway_workers", "Workers, by what they are doing.", ("state",), 4)
         self.restarts = self._counter(
-            "gateway_worker_restarts_total", "Workers that ended by themselves and were replaced, by how they ended.", ("reason",), 4
+            "gateway_worker_restarts_total",
+            "Workers that ended by themselves and were replaced, by how they ended.",
+            ("reason",),
+            4,
         )
         # There from the start: an increase from nothing to 1 is none to Prometheus.
         for reason in ("ended", "crashed", "killed", "stuck"):
             self.restarts.labels(reason)
         self.loop_lag = self._gauge(
-            "gateway_event_loop_lag_seconds", "Longest delay of a worker's event loop in the last 15 s.", ("worker",), _MOST_WORKERS
+            "gateway_event_loop_lag_seconds",
+            "Longest delay of a worker's event loop in the last 15 s.",
+            ("worker",),
+            _MOST_WORKERS,
         )
         self.reload_successful = self._gauge(
-            "gateway_config_last_reload_successful", "1 if the configuration that was read last is in force, 0 if it was refused."
+            "gateway_config_last_reload_successful",
+            "1 if the configuration that was read last is in force, 0 if it was refused.",
         ).labels()
         self.reload_at = self._gauge(
-            "gateway_config_last_reload_success_timestamp_seconds", "When the configuration in force was read, in Unix time."
+            "gateway_config_last_reload_success_timestamp_seconds",
+            "When the configuration in force was read, in Unix time.",
         ).labels()
-        self.reloads = self._counter("gateway_config_reloads_total", "Configurations read, by what came of it.", ("result",), 4)
+        self.reloads = self._counter(
+            "gateway_config_reloads_total", "Configurations read, by what came of it.", ("result",), 4
+        )
         self.config_routes = self._gauge("gateway_config_routes", "Routes in the configuration in force.").labels()
         self.config_keys = self._gauge("gateway_config_keys", "API keys in the configuration in force.").labels()
         self.targets_up = self._gauge(
@@ -82,7 +92,9 @@ class NodeMetrics(Families):
         self.config_keys.set(keys)
         self._watch(self.targets_up, targets)
         self._watch(self.breaker_open, breakers)
-        self._exposition.show({"route": routes, "upstream": upstreams, "target": frozenset(names[1] for names in targets)})
+        self._exposition.show(
+            {"route": routes, "upstream": upstreams, "target": frozenset(names[1] for names in targets)}
+        )
 
     def lag(self, worker: int, lag_s: float | None) -> None:
         """None: there is no such worker any more."""

@@ -102,7 +102,9 @@ class ErrorLog:
         self._next[lane] = number + 1
         payload = _encode(record)
         at = lane * _LANE_BYTES + number % ENTRIES * RECORD_BYTES
-        self._memory[at : at + _HEAD.size + len(payload)] = _HEAD.pack(number, len(payload), _checksum(number, payload)) + payload
+        self._memory[at : at + _HEAD.size + len(payload)] = (
+            _HEAD.pack(number, len(payload), _checksum(number, payload)) + payload
+        )
 
 
 class ErrorRings:

@@ -11,7 +11,18 @@ from typing import Any
 HIDDEN = "[redacted]"
 
 _NAMES = frozenset(
-    ("key", "apikey", "api_key", "x_api_key", "token", "authorization", "proxy_authorization", "cookie", "set_cookie", "passwd")
+    (
+        "key",
+        "apikey",
+        "api_key",
+        "x_api_key",
+        "token",
+        "authorization",
+        "proxy_authorization",
+        "cookie",
+        "set_cookie",
+        "passwd",
+    )
 )
 _PARTS = ("secret", "password", "credential")
 _ENDINGS = ("_key", "_apikey", "_token", "_authorization", "_cookie")
@@ -26,8 +37,12 @@ def _plain(name: str) -> str:
 
 def _field_of(names: Iterable[str]) -> re.Pattern[str]:
     """A secret behind one of `names`, whatever stands between them."""
-    spelled = "|".join(sorted((re.escape(name).replace("_", "[-_]") for name in {*names} - {"key", "token"}), key=len, reverse=True))
-    return re.compile(rf"""(?i)(\b(?:{spelled})\b["']?\)?\s*+[:=,]\s*+(?:b?["'])?)(?:(?:bearer|basic)\s++)?[^\s"',;&)]++""")
+    spelled = "|".join(
+        sorted((re.escape(name).replace("_", "[-_]") for name in {*names} - {"key", "token"}), key=len, reverse=True)
+    )
+    return re.compile(
+        rf"""(?i)(\b(?:{spelled})\b["']?\)?\s*+[:=,]\s*+(?:b?["'])?)(?:(?:bearer|basic)\s++)?[^\s"',;&)]++"""
+    )
 
 
 def redactor(secret_names: Iterable[str] = ()) -> Callable[[object, str, MutableMapping[str, Any]], dict[str, Any]]:

@@ -7,7 +7,9 @@ import re
 
 from gateway.kernel.ids import Ids
 
-_parent = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?", re.DOTALL).fullmatch
+_parent = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?", re.DOTALL
+).fullmatch
 """Version, trace id, parent id, flags, and what a later version may add. Lower case only, and no id of zeros."""
 
 _LENGTH_00 = 55

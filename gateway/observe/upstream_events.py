@@ -25,7 +25,9 @@ class UpstreamEvents:
     def ejected(self, number: int, fault: Fault, for_s: float) -> None:
         name = self._names[number]
         self._metrics.upstream_ejections.labels(self._upstream, name, fault.name).inc()
-        structlog.get_logger().warning("target ejected", upstream=self._upstream, target=name, reason=fault.name, for_s=round(for_s, 1))
+        structlog.get_logger().warning(
+            "target ejected", upstream=self._upstream, target=name, reason=fault.name, for_s=round(for_s, 1)
+        )
 
     def returned(self, number: int) -> None:
         structlog.get_logger().info("target is back", upstream=self._upstream, target=self._names[number])

@@ -14,7 +14,15 @@ from redis.backoff import NoBackoff
 from gateway.kernel.host_port import host_port
 from gateway.net.redis_url import parse, server_url, socket_url
 
-OURS = ("timeout", "socket_timeout", "socket_connect_timeout", "retry_on_timeout", "max_connections", "protocol", "health_check_interval")
+OURS = (
+    "timeout",
+    "socket_timeout",
+    "socket_connect_timeout",
+    "retry_on_timeout",
+    "max_connections",
+    "protocol",
+    "health_check_interval",
+)
 """Parameters of a redis-py URL that the gateway decides, whatever the URL has."""
 RESP_VERSION = 2
 
@@ -97,7 +105,9 @@ class RedisAddress:
         try:
             async with asyncio.timeout(timeout_s):
                 await connection.connect()  # type: ignore[no-untyped-call]
-            writer = cast("asyncio.StreamWriter", connection._writer)  # redis-py has no public way to give its transport away
+            writer = cast(
+                "asyncio.StreamWriter", connection._writer
+            )  # redis-py has no public way to give its transport away
             connection._reader = connection._writer = None
         except (OSError, exceptions.RedisError, hiredis.HiredisError) as error:
             raise RedisConnectionError(text_of(error) + self._about_database(error)) from None

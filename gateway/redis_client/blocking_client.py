@@ -41,7 +41,12 @@ def _options(url: str) -> dict[str, Any]:
     parsed = parse_url(encoded(url))  # type: ignore[no-untyped-call]
     given: dict[str, Any] = {name: value for name, value in parsed.items() if name not in OURS}
     # twemproxy and others cut the connection over CLIENT SETINFO
-    return given | {"protocol": RESP_VERSION, "socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S, "driver_info": None}
+    return given | {
+        "protocol": RESP_VERSION,
+        "socket_timeout": TIMEOUT_S,
+        "socket_connect_timeout": TIMEOUT_S,
+        "driver_info": None,
+    }
 
 
 def _behind_sentinels(url: RedisUrl) -> redis.Redis:

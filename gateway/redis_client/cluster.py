@@ -57,7 +57,9 @@ class RedisCluster:
     ) -> None:
         self.address = f"cluster of {url.hosts[0][0]}:{url.hosts[0][1]}"
         self._url = url
-        self._addresses = {address: self._redis_address(address) for address in url.hosts}  # raises at once for a URL that is wrong
+        self._addresses = {
+            address: self._redis_address(address) for address in url.hosts
+        }  # raises at once for a URL that is wrong
         self._timeout_s = timeout_s
         self._scripts = scripts
         self._probe_of = probe_of
@@ -110,7 +112,9 @@ class RedisCluster:
             return await self._follow(reply, command, slot, address, deadline)
         return reply
 
-    async def _follow(self, reply: RedisConnectionError, command: bytes, slot: int, address: NodeAddress, deadline: float) -> RedisReply:
+    async def _follow(
+        self, reply: RedisConnectionError, command: bytes, slot: int, address: NodeAddress, deadline: float
+    ) -> RedisReply:
         """Send the call where the node at `address` redirects it: for good (MOVED), this once (ASK), or again a little
         later (TRYAGAIN).
         """
@@ -154,7 +158,10 @@ class RedisCluster:
     def _tag_at(self, address: NodeAddress) -> str:
         """Return a hash tag in a slot of that node; any tag when it has few: the node replies MOVED then."""
         tags = (f"probe{number}" for number in count())
-        return next((tag for tag, _ in zip(tags, range(PROBE_TAGS), strict=False) if self._owners[slot_of(tag)] == address), "probe")
+        return next(
+            (tag for tag, _ in zip(tags, range(PROBE_TAGS), strict=False) if self._owners[slot_of(tag)] == address),
+            "probe",
+        )
 
     def _node_changed(self, address: NodeAddress | None, reason: str) -> None:
         """Report whether the cluster is up, after a change at `address`, or (None) in the slot map."""
@@ -191,7 +198,10 @@ class RedisCluster:
 
     async def _ask_for_map(self) -> list[tuple[int, int, NodeAddress]]:
         """Ask the nodes one after another, those first that are up. Raises RedisConnectionError when none answers."""
-        addresses = sorted({*self._nodes, *self._url.hosts}, key=lambda address: address not in self._nodes or not self._nodes[address].up)
+        addresses = sorted(
+            {*self._nodes, *self._url.hosts},
+            key=lambda address: address not in self._nodes or not self._nodes[address].up,
+        )
         failure = AWAY
         for address in addresses:
             try:

@@ -43,7 +43,12 @@ def by_eval(command: bytes, scripts: Mapping[bytes, bytes]) -> bytes:
     script = scripts.get(command[begin + len(_EVALSHA) :][:40]) if 0 < begin < _LONGEST_COUNT else None
     if script is None:
         return command
-    return b"%b$4\r\nEVAL\r\n$%d\r\n%b%b" % (command[:begin], len(script), script, command[begin + len(_EVALSHA) + 40 :])
+    return b"%b$4\r\nEVAL\r\n$%d\r\n%b%b" % (
+        command[:begin],
+        len(script),
+        script,
+        command[begin + len(_EVALSHA) + 40 :],
+    )
 
 
 def sha_of(script: bytes) -> bytes:
@@ -71,7 +76,10 @@ class RedisConnection(asyncio.Protocol):
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, timeout_s: float, on_end: Callable[["RedisConnection", RedisConnectionError], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        timeout_s: float,
+        on_end: Callable[["RedisConnection", RedisConnectionError], None],
     ) -> None:
         self._loop = loop
         self._timeout_s = timeout_s

@@ -47,12 +47,19 @@ class SentinelAddress:
         others.
         """
         part_s = timeout_s / (len(self._url.hosts) + 1)
-        options = {"protocol": RESP_VERSION, "socket_timeout": part_s, "socket_connect_timeout": part_s, "retry": Retry(NoBackoff(), 0)}
+        options = {
+            "protocol": RESP_VERSION,
+            "socket_timeout": part_s,
+            "socket_connect_timeout": part_s,
+            "retry": Retry(NoBackoff(), 0),
+        }
         sentinels = Sentinel(self._url.hosts, sentinel_kwargs=self._options | options)  # type: ignore[no-untyped-call]
         try:
             host, port = await sentinels.discover_master(self._url.service)
         except MasterNotFoundError:
-            raise RedisConnectionError(f"no-primary: no Sentinel of {len(self._url.hosts)} knows one of {self._url.service}") from None
+            raise RedisConnectionError(
+                f"no-primary: no Sentinel of {len(self._url.hosts)} knows one of {self._url.service}"
+            ) from None
         except (OSError, exceptions.RedisError) as error:
             raise RedisConnectionError(text_of(error)) from None
         finally:

@@ -18,7 +18,20 @@ SETUP_TIMEOUT_S = 1.0
 """For connections that no request waits for: a TLS handshake may take longer than a decision."""
 CANCEL_AGAIN_S = 0.05
 FOR_ALL = frozenset(
-    {"BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "MOVED", "NOAUTH", "NOPERM", "NOREPLICAS", "NOSCRIPT", "OOM", "READONLY"}
+    {
+        "BUSY",
+        "CLUSTERDOWN",
+        "LOADING",
+        "MASTERDOWN",
+        "MISCONF",
+        "MOVED",
+        "NOAUTH",
+        "NOPERM",
+        "NOREPLICAS",
+        "NOSCRIPT",
+        "OOM",
+        "READONLY",
+    }
 )
 """Redis's error codes for what every other call would have met as well."""
 ELSEWHERE = frozenset({"ASK", "MOVED", "TRYAGAIN"})
@@ -80,7 +93,11 @@ class RedisServer:
     def servers(self) -> list[RedisServerStatus]:
         """As `RedisStore.servers`: this one."""
         known = self._availability
-        return [RedisServerStatus(str(self.address), self._reported, "open" if known.is_away else "closed", known.failures, self.in_flight)]
+        return [
+            RedisServerStatus(
+                str(self.address), self._reported, "open" if known.is_away else "closed", known.failures, self.in_flight
+            )
+        ]
 
     def __repr__(self) -> str:
         return f"{self.address} {'down' if self._connection is None else 'up'}, {self.in_flight} in flight"
@@ -108,7 +125,9 @@ class RedisServer:
         self._availability.lost()
         self._give_up()
 
-    async def call(self, command: bytes, tag: str = "", *, deadline: float | None = None, after_ask: bool = False) -> RedisReply:  # noqa: ARG002
+    async def call(
+        self, command: bytes, tag: str = "", *, deadline: float | None = None, after_ask: bool = False
+    ) -> RedisReply:  # noqa: ARG002
         """Return the server's reply, or a RedisConnectionError for why there is none. Raises nothing.
 
         `tag` chooses the node where there are several. `deadline` is of the loop's clock, None for a whole budget from
@@ -144,7 +163,11 @@ class RedisServer:
             if connection is None:
                 return reply
             reply = await connection.send(command, deadline)
-        if isinstance(reply, RedisConnectionError) and connection is self._connection and reply.reason not in self._elsewhere:
+        if (
+            isinstance(reply, RedisConnectionError)
+            and connection is self._connection
+            and reply.reason not in self._elsewhere
+        ):
             self._failed(reply)
         return reply
 

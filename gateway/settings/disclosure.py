@@ -41,7 +41,9 @@ def _fields() -> dict[str, dict[str, set[ValueKind]]]:
             key = str(field.validation_alias or name)
             inner = list(_parts(field.annotation))
             models = [part for part in inner if isinstance(part, type) and issubclass(part, BaseModel)]
-            kind: ValueKind = "section" if models else "secret" if SecretStr in inner or name in _SECRET_KEYS else "plain"
+            kind: ValueKind = (
+                "section" if models else "secret" if SecretStr in inner or name in _SECRET_KEYS else "plain"
+            )
             fields.setdefault(key, set()).add("url" if name in _URL_KEYS else kind)
             if key == "errors":
                 known.setdefault(key, {}).update((fault, {"section"}) for fault in CATALOGUE)

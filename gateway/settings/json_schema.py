@@ -21,7 +21,10 @@ def json_schema() -> dict[str, Any]:
         "pattern": r"\$\{",
         "description": "`${VAR}`, `${VAR:-default}`, `${VAR:?message}` or `${file:path}`",
     }
-    whole = {**_section(generated), "patternProperties": {f"^{EXTENSION}": {"description": "Means nothing: a home for anchors."}}}
+    whole = {
+        **_section(generated),
+        "patternProperties": {f"^{EXTENSION}": {"description": "Means nothing: a home for anchors."}},
+    }
     return {"$schema": _DIALECT, "title": "Configuration of the gateway", **whole, "$defs": definitions}
 
 
@@ -38,7 +41,9 @@ def _section(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def _field(schema: dict[str, Any]) -> dict[str, Any]:
-    beside: dict[str, Any] = {key: schema[key] for key in ("description", "default") if key in schema and schema[key] is not None}
+    beside: dict[str, Any] = {
+        key: schema[key] for key in ("description", "default") if key in schema and schema[key] is not None
+    }
     if isinstance(beside.get("default"), dict) or beside.get("default") == []:
         del beside["default"]
     return {**beside, **_value({key: value for key, value in schema.items() if key not in _KEPT_BESIDE})}

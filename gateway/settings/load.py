@@ -23,7 +23,9 @@ from gateway.settings.problems import ConfigError, Problem
 from gateway.settings.schema.config import Config
 
 
-def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None, content: bytes | None = None) -> Config:
+def load(
+    path: str | os.PathLike[str], environ: Mapping[str, str] | None = None, content: bytes | None = None
+) -> Config:
     """The configuration in a file. `environ` is what `${VAR}` refers to, None the environment of this process.
 
     `content` is what has been read already, from standard input for example; None: the file is read. Raises ConfigError
@@ -86,13 +88,17 @@ def _load_thinned(name: str, environ: Mapping[str, str], content: bytes | None) 
     return None if keys is None else loaded._replace(config=loaded.config.model_copy(update={"keys": keys}))
 
 
-def _read(name: str, environ: Mapping[str, str], groups: list[Alike] | None, content: bytes | None) -> tuple[Any, ProblemList, bool]:
+def _read(
+    name: str, environ: Mapping[str, str], groups: list[Alike] | None, content: bytes | None
+) -> tuple[Any, ProblemList, bool]:
     problem_list = ProblemList()
     root, whole = read_file(name, environ, problem_list, groups, content)
     return root, problem_list, whole
 
 
-def parse(text: str, name: str = "gateway.yaml", environ: Mapping[str, str] | None = None, directory: Path = Path()) -> Config:
+def parse(
+    text: str, name: str = "gateway.yaml", environ: Mapping[str, str] | None = None, directory: Path = Path()
+) -> Config:
     """The configuration in a text; other files are not included. `environ` None is an empty environment.
 
     `directory` is what `${file:…}` and the paths of certificates are relative to. Raises ConfigError.
@@ -118,7 +124,9 @@ def from_upstream(url: str, address: str = "127.0.0.1:8080") -> Config:
         return parse(text)
     except ConfigError as error:
         # There is no file to point into.
-        raise ConfigError([Problem("command line", 0, 0, "", problem.text, problem.hint) for problem in error.problems]) from None
+        raise ConfigError(
+            [Problem("command line", 0, 0, "", problem.text, problem.hint) for problem in error.problems]
+        ) from None
 
 
 def _built(root: Any, problem_list: ProblemList, whole: bool) -> _Loaded:

@@ -40,7 +40,10 @@ def masked(lines: Sequence[str], line: int, column: int) -> tuple[str, int]:
     before = min(_moved(pieces, len(text), max(column - 1, 0)), len(shown))
     if len(shown) > _LONGEST:
         start = max(0, before - _LONGEST // 2)
-        shown, before = ("…" if start else "") + shown[start : start + _LONGEST] + "…", before - start + (1 if start else 0)
+        shown, before = (
+            ("…" if start else "") + shown[start : start + _LONGEST] + "…",
+            before - start + (1 if start else 0),
+        )
     return shown, before + 1
 
 
@@ -141,7 +144,9 @@ def shown_path(loc: Sequence[str | int], line: str) -> tuple[str | int, ...]:
     shown: list[str | int] = []
     sealed = False
     for step in loc:
-        shown.append(step if isinstance(step, int) or (not sealed and is_plain_key(step) and _is_named(step, line)) else MASK)
+        shown.append(
+            step if isinstance(step, int) or (not sealed and is_plain_key(step) and _is_named(step, line)) else MASK
+        )
         sealed = sealed or (isinstance(step, str) and not opens(step) and step != "set") or (shown[-2:-1] == ["set"])
     return tuple(shown)
 

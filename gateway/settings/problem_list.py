@@ -44,9 +44,16 @@ class ProblemList:
         """
         redacted_value = "" if redacted is None else str(redacted).casefold()
         text = _QUOTED.sub(
-            lambda quoted: "`…`" if quoted[1].casefold() in redacted_value or self._is_outside(quoted[1]) else quoted[0], text
+            lambda quoted: (
+                "`…`" if quoted[1].casefold() in redacted_value or self._is_outside(quoted[1]) else quoted[0]
+            ),
+            text,
         )
-        hint = "" if redacted_value else _QUOTED.sub(lambda quoted: "`…`" if self._is_outside(quoted[1]) else quoted[0], hint)
+        hint = (
+            ""
+            if redacted_value
+            else _QUOTED.sub(lambda quoted: "`…`" if self._is_outside(quoted[1]) else quoted[0], hint)
+        )
         quoted = [*_QUOTED.findall(f"{text} {hint}"), value if isinstance(value, str) else ""]
         text, hint = shown_text(text, quoted), shown_text(hint, quoted)
         self.open(position.source)
@@ -71,7 +78,9 @@ class ProblemList:
 
     def _is_outside(self, quoted: str) -> bool:
         quoted = quoted.casefold()  # host names are shown in lower case
-        return quoted in self._outside or any(len(value) >= _SHORTEST_REDACTED and value in quoted for value in self._outside)
+        return quoted in self._outside or any(
+            len(value) >= _SHORTEST_REDACTED and value in quoted for value in self._outside
+        )
 
     def raise_if_any(self) -> None:
         """Raises ConfigError with the problems."""

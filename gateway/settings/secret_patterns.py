@@ -61,7 +61,9 @@ def shown_url(text: str) -> str:
     login = MASK + "@" if at else ""
     if before.endswith(":"):  # nobody's password is empty: it may begin with an @ that is not percent-encoded
         return text[: begin.end()] + MASK
-    if question and "@" in text[begin.end() + len(rest) :]:  # a password may hold a question mark: what is what cannot be known
+    if (
+        question and "@" in text[begin.end() + len(rest) :]
+    ):  # a password may hold a question mark: what is what cannot be known
         return text[: begin.end()] + MASK
     # Without a port it may be the end of a password with an @ in it, behind which no host was written.
     doubtful = at and not host.startswith("/") and re.search(r":[0-9]", host) is None

@@ -113,7 +113,12 @@ class ShownLine:
                 self._punctuate(char)
             elif char in "&*!":  # an anchor, an alias, a tag: or a secret that somebody did not put into quotes
                 end = next(
-                    (position for position in range(at, len(text)) if text[position].isspace() or text[position] in "[]{},"), len(text)
+                    (
+                        position
+                        for position in range(at, len(text))
+                        if text[position].isspace() or text[position] in "[]{},"
+                    ),
+                    len(text),
                 )
                 yield at, char + MASK
                 if not _NAME.fullmatch(text, at + 1, end):

@@ -14,7 +14,15 @@ from gateway.kernel.faults import (
     Fault,
     GatewayError,
 )
-from gateway.kernel.http.key_scrubbing import TooManyKeysError, contains_secret, decode, drop_copies, fold, secrets_of, take_key
+from gateway.kernel.http.key_scrubbing import (
+    TooManyKeysError,
+    contains_secret,
+    decode,
+    drop_copies,
+    fold,
+    secrets_of,
+    take_key,
+)
 from gateway.table import Caller, Credentials, Route
 
 
@@ -29,7 +37,9 @@ class CallerSource(Protocol):
         """Return the caller with the key `secret`."""
         ...
 
-    def certified(self, subject: str, organization: str | None, wall_s: float, client: str, /) -> Caller | Awaitable[Caller]:
+    def certified(
+        self, subject: str, organization: str | None, wall_s: float, client: str, /
+    ) -> Caller | Awaitable[Caller]:
         """Return the caller whose verified certificate has this `subject`."""
         ...
 
@@ -51,7 +61,9 @@ def take_credentials(x: Exchange, credentials: Credentials) -> None:
         text = f"{x.path} {x.host} {x.query}"
         if len(keys) > 1 or "%" in text or keys[0] in text:
             _take_copies(x, keys, text, credentials)
-    if ("%" in x.path or ";" in x.path) and _has_key_parameter(fold(decode(decode(x.path))), fold(credentials.key_query)):
+    if ("%" in x.path or ";" in x.path) and _has_key_parameter(
+        fold(decode(decode(x.path))), fold(credentials.key_query)
+    ):
         raise _misplaced(MALFORMED_PATH, credentials)
 
 
@@ -66,7 +78,9 @@ def _take_copies(x: Exchange, keys: list[str], text: str, credentials: Credentia
         raise GatewayError(KEY_AMBIGUOUS) from None
     if contains_secret(x.path.encode(errors="replace"), secrets):
         raise _misplaced(MALFORMED_PATH, credentials)
-    if contains_secret(f"{x.host} {x.query}".encode(errors="replace"), secrets):  # in the query: cut in two by a separator
+    if contains_secret(
+        f"{x.host} {x.query}".encode(errors="replace"), secrets
+    ):  # in the query: cut in two by a separator
         raise _misplaced(MALFORMED_REQUEST, credentials)
 
 
@@ -75,7 +89,9 @@ def _has_key_parameter(path: str, name: str) -> bool:
 
 
 def _misplaced(fault: Fault, credentials: Credentials) -> GatewayError:
-    return GatewayError(fault, developer_message=f"Send your API key in the {credentials.key_header} header field, and nowhere else.")
+    return GatewayError(
+        fault, developer_message=f"Send your API key in the {credentials.key_header} header field, and nowhere else."
+    )
 
 
 def identify(x: Exchange, credentials: Credentials, callers: CallerSource, wall_s: float) -> Caller | Awaitable[Caller]:
@@ -104,7 +120,9 @@ def _secret(x: Exchange) -> str | None:
 def _organization(x: Exchange, credentials: Credentials) -> str | None:
     found = x.headers.getall(credentials.organization_header, [])
     if len(found) > 1 and len(set(found)) > 1:
-        raise GatewayError(MALFORMED_REQUEST, developer_message=f"Send the {credentials.organization_header} header field once.")
+        raise GatewayError(
+            MALFORMED_REQUEST, developer_message=f"Send the {credentials.organization_header} header field once."
+        )
     return (found[0] or None) if found else None
 
 

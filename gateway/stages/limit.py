@@ -14,7 +14,11 @@ _RELEASE_RETRY_S = 60
 _CONCURRENCY_RETRY_S = 1
 """Retry-After in seconds for a limit of concurrency. Calls are short."""
 
-_LIMIT_NAMES = {"key": "Your limit", "organization": "Your organisation's limit", "route": "The limit of all callers of this route"}
+_LIMIT_NAMES = {
+    "key": "Your limit",
+    "organization": "Your organisation's limit",
+    "route": "The limit of all callers of this route",
+}
 _UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"))
 _SPAN_NAMES = {1.0: "second", 60.0: "minute", 3600.0: "hour", 86400.0: "day"}
 
@@ -69,7 +73,9 @@ def _quota_detail(state: MeterState) -> Detail:
             "and it fits when one of them has ended."
         )
     span = "" if not meter.tallied else " this month" if meter.monthly else " in all"
-    return Detail(f"{owner} quota {meter.id} is spent: {state.used} of {meter.max} are used{span}, and {_opening(state)}.")
+    return Detail(
+        f"{owner} quota {meter.id} is spent: {state.used} of {meter.max} are used{span}, and {_opening(state)}."
+    )
 
 
 def _opening(state: MeterState) -> str:

@@ -11,12 +11,27 @@ from gateway.exchange import Exchange, Reply
 from gateway.kernel.envelope.adopt import adopt, opening, probe
 from gateway.kernel.envelope.charsets import BOM
 from gateway.kernel.envelope.header_messages import notices
-from gateway.kernel.envelope.media_type import BINARY, JSON, Media, is_attachment, json_in_utf8, media, sniffed, wide_json
+from gateway.kernel.envelope.media_type import (
+    BINARY,
+    JSON,
+    Media,
+    is_attachment,
+    json_in_utf8,
+    media,
+    sniffed,
+    wide_json,
+)
 from gateway.kernel.envelope.raw_json import WHITE, array, is_json
 from gateway.kernel.envelope.splice import CheckedJson, Pass, QuotedText, Spliced, TranscodedJson
 from gateway.kernel.envelope.write import EMPTY_RESULT, error, message_ids, success, success_head, success_tail
 from gateway.kernel.errors.translate import Translation, code_of, generic, status_of, translate
-from gateway.kernel.faults import UNDEFINED, UPSTREAM_BODY_INVALID, UPSTREAM_PROTOCOL_ERROR, UPSTREAM_TYPE_REFUSED, GatewayError
+from gateway.kernel.faults import (
+    UNDEFINED,
+    UPSTREAM_BODY_INVALID,
+    UPSTREAM_PROTOCOL_ERROR,
+    UPSTREAM_TYPE_REFUSED,
+    GatewayError,
+)
 from gateway.kernel.http.content_coding import decode, decoder, is_coded
 from gateway.kernel.http.response_headers import LOCATION, Line, Screened, checked, replaced, screen
 from gateway.kernel.http.status_rules import WITHOUT_BODY, completed, has_body
@@ -47,7 +62,9 @@ def normalize(answer: Answer, x: Exchange, route: Route) -> Reply:
         if screened.marks:
             answer.marks = screened.marks
             if screened.marks & LOCATION:
-                answer.fields = with_public_urls(answer.fields, route.url_mapping, x.public_origin(), route.upstream_path(x.path))
+                answer.fields = with_public_urls(
+                    answer.fields, route.url_mapping, x.public_origin(), route.upstream_path(x.path)
+                )
                 screened = screen(answer.fields, route.response_rules)
         if (
             status in _WITH_RESULT
@@ -135,7 +152,13 @@ def _success(answer: Answer, result: bytes, screened: Screened, request_id: str,
         head, tail = success_head(request_id), success_tail(messages)
         length = len(head) + len(result) + len(tail)
         return Reply(answer.status, lines, head, 0, "upstream", None, tail, length, False, screened.request_id, result)
-    return Reply(answer.status, lines, success(request_id, result, messages), source="upstream", upstream_request_id=screened.request_id)
+    return Reply(
+        answer.status,
+        lines,
+        success(request_id, result, messages),
+        source="upstream",
+        upstream_request_id=screened.request_id,
+    )
 
 
 def _adopted(answer: Answer, text: bytes, screened: Screened, request_id: str, route: Route) -> Reply | None:
@@ -169,7 +192,14 @@ def _error(answer: Answer, kind: Media, screened: Screened, request_id: str, rou
 
 def _error_reply(status: int, translation: Translation, screened: Screened, request_id: str, route: Route) -> Reply:
     lines = completed(_lines(screened, route), status, route.methods)
-    body = error(request_id, translation.code, translation.message, translation.developer_message, translation.links, translation.details)
+    body = error(
+        request_id,
+        translation.code,
+        translation.message,
+        translation.developer_message,
+        translation.links,
+        translation.details,
+    )
     return Reply(status, lines, body, translation.code, "upstream", upstream_request_id=screened.request_id)
 
 
@@ -213,7 +243,9 @@ def _streamed(answer: Answer, stream: Stream, kind: Media, screened: Screened, r
     if kind.kind == "binary":
         return _binary(answer, screened, route)
     is_a_json = kind.kind == "json"
-    transform: Pass = QuotedText(kind.charset) if not is_a_json else CheckedJson() if kind is JSON else TranscodedJson(kind.charset)
+    transform: Pass = (
+        QuotedText(kind.charset) if not is_a_json else CheckedJson() if kind is JSON else TranscodedJson(kind.charset)
+    )
     started = transform.feed(first.removeprefix(BOM) if kind is JSON else first)
     envelope = opening(started) if is_a_json and route.envelope.mode == "auto" else None
     service_id = screened.request_id
@@ -270,7 +302,9 @@ def _upstream(status: int, lines: list[Line], screened: Screened, length: int | 
 
 def _lines(screened: Screened, route: Route) -> list[Line]:
     """Return the header fields of an envelope, Content-Type first."""
-    lines = screened.lines + [(name, route.entity_tags.weakened(value)) for name, value in screened.of_the_body if name == "ETag"]
+    lines = screened.lines + [
+        (name, route.entity_tags.weakened(value)) for name, value in screened.of_the_body if name == "ETag"
+    ]
     if route.response_set:
         lines = replaced(lines, tuple(line for line in route.response_set if line[0].lower() != "content-type"))
     return lines

@@ -119,11 +119,17 @@ def _kept(x: Exchange, route: Route) -> bytes:
     if x.withheld:
         kept = [field for field in kept if field[0].lower() not in x.withheld]
     headers = x.headers
-    if (_IF_NONE_MATCH in headers or _RANGE in headers or _IF_MATCH in headers) and route.envelope.mode != "passthrough":
+    if (
+        _IF_NONE_MATCH in headers or _RANGE in headers or _IF_MATCH in headers
+    ) and route.envelope.mode != "passthrough":
         kept = _with_service_tags(kept, route, parts=_asks_for_bytes(headers))
     lines = b"".join([b"%b: %b\r\n" % field for field in kept])
     keys = x.header_keys + x.query_keys if x.query_keys else x.header_keys
-    if keys and (secrets := secrets_of(keys)) and (contains_secret(lines, secrets) if b"%" in lines else any(map(lines.count, secrets))):
+    if (
+        keys
+        and (secrets := secrets_of(keys))
+        and (contains_secret(lines, secrets) if b"%" in lines else any(map(lines.count, secrets)))
+    ):
         # A copy may stand in a Referer, in a cookie or in a header of the client's own.
         kept = [field for field in kept if not contains_secret(b"%b: %b" % field, secrets)]
         lines = b"".join([b"%b: %b\r\n" % field for field in kept])
@@ -149,7 +155,9 @@ def _asks_for_bytes(headers: Headers) -> bool:
 
     Other units, such as pages or items, are defined by the service.
     """
-    return any(not (unit := value.partition("=")[0].strip().lower()) or unit == "bytes" for value in headers.getall(_RANGE, []))
+    return any(
+        not (unit := value.partition("=")[0].strip().lower()) or unit == "bytes" for value in headers.getall(_RANGE, [])
+    )
 
 
 def _forwarded(x: Exchange, route: Route) -> str:
@@ -176,7 +184,9 @@ def _forwarded(x: Exchange, route: Route) -> str:
         more += f"X-Forwarded-Port: {port}\r\n" if port.isascii() and port.isdecimal() else ""
     lines = f"X-Forwarded-For: {address}\r\nX-Forwarded-Proto: {scheme}\r\nX-Forwarded-Host: {host}\r\n{more}Forwarded: {own}\r\n"
     if route.unsaid:
-        lines = "".join([f"{line}\r\n" for line in lines.split("\r\n")[:-1] if not line.lower().startswith(route.unsaid)])
+        lines = "".join(
+            [f"{line}\r\n" for line in lines.split("\r\n")[:-1] if not line.lower().startswith(route.unsaid)]
+        )
     return lines
 
 

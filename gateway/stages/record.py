@@ -186,7 +186,9 @@ class Recorder:
             series.response_bytes.inc(x.sent_bytes)
 
     def _count_decision(self, x: Exchange, decision: Decision) -> None:
-        decided = self._limiter.get((decision.store, decision.allowed)) or self._new_limiter(decision.store, decision.allowed)
+        decided = self._limiter.get((decision.store, decision.allowed)) or self._new_limiter(
+            decision.store, decision.allowed
+        )
         decided[0].inc()
         decided[1].observe(x.limiter_s)
         for window in decision.shadows:
@@ -207,7 +209,9 @@ class Recorder:
         if x.answer is not None:
             counter = series.requests.get(x.answer.status)
             if counter is None:
-                counter = series.requests[x.answer.status] = self._metrics.upstream_requests.labels(upstream, x.answer.status)
+                counter = series.requests[x.answer.status] = self._metrics.upstream_requests.labels(
+                    upstream, x.answer.status
+                )
             counter.inc()
         if x.error is not None and x.error.fault.of_upstream:
             self._metrics.upstream_errors.labels(upstream, x.error.fault.name).inc()
@@ -248,7 +252,9 @@ class Recorder:
         else:
             lane = Lane.caller
         total_us, upstream_us, client_us = int(total_s * 1e6), int(x.upstream_s * 1e6), int(x.client_s * 1e6)
-        errors.write(lane, _error_record(x, status, source, total_us, upstream_us, client_us, self._path(x), errors.wall()))
+        errors.write(
+            lane, _error_record(x, status, source, total_us, upstream_us, client_us, self._path(x), errors.wall())
+        )
 
     def _path(self, x: Exchange) -> str | None:
         """Return the path, or None when it may contain a key."""

@@ -17,6 +17,8 @@ def redirect(x: Exchange, port: int) -> Reply:
     """
     host = x.host[: x.host.find("]") + 1] or x.host.partition(":")[0]
     if not host:
-        raise GatewayError(MALFORMED_REQUEST, developer_message="This address redirects to https and needs a Host field for it.")
+        raise GatewayError(
+            MALFORMED_REQUEST, developer_message="This address redirects to https and needs a Host field for it."
+        )
     location = f"https://{host}{'' if port == _HTTPS_PORT else f':{port}'}{x.path}{f'?{x.query}' if x.query else ''}"
     return Reply(308, [JSON_TYPE, NO_STORE, ("Location", location)], success(x.request_id, EMPTY_RESULT))

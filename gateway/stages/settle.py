@@ -67,7 +67,9 @@ def _cut_by_client(x: Exchange) -> bool:
 def _settle(x: Exchange, reservation: Reservation, succeeded: bool, unmeasured: Unmeasured) -> Awaitable[None] | None:
     if not reservation.open:
         return None
-    return reservation.commit(succeeded, _amounts(x, reservation, unmeasured) if succeeded and x.answer is not None else {})
+    return reservation.commit(
+        succeeded, _amounts(x, reservation, unmeasured) if succeeded and x.answer is not None else {}
+    )
 
 
 def _amounts(x: Exchange, reservation: Reservation, unmeasured: Unmeasured) -> Mapping[str, int]:
@@ -75,7 +77,11 @@ def _amounts(x: Exchange, reservation: Reservation, unmeasured: Unmeasured) -> M
     answer, found = x.answer, dict[str, int]()
     for posting in reservation.postings:
         wanted = posting.meter.amount
-        if wanted is not None and answer is not None and (wanted.header is not None or has_body(x.method, answer.status)):
+        if (
+            wanted is not None
+            and answer is not None
+            and (wanted.header is not None or has_body(x.method, answer.status))
+        ):
             amount = _reported_amount(answer, wanted, x.route.envelope.max_buffer if x.route else 0)
             if amount is None:
                 unmeasured(posting.meter.id)

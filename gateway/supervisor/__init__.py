@@ -12,8 +12,8 @@
     signal_handlers.py      the actions of signals                   cpu_count.py          the default number of workers
     admin_views.py, config_views.py, limit_views.py, status.py       the pages of the admin listener
 
-Workers are forked, not started: everything that was imported, read and compiled is there already, and its pages of memory are
-shared. Therefore the supervisor has one thread, except while a configuration is read, and never blocks.
+Workers are forked, not started: everything that was imported, read and compiled is there already, and its pages of
+memory are shared. Therefore the supervisor has one thread, except while a configuration is read, and never blocks.
 
 The supervisor handles no requests. When it is killed, its workers read the end of their control socket, and drain.
 """
@@ -39,16 +39,20 @@ def run(
     watched: Path | None = None,
     stuck_after_s: float = STUCK_AFTER_S,
 ) -> int:
-    """Serves `config` until SIGTERM, SIGINT or SIGQUIT, then drains; returns the exit code. `source` names it in the log.
+    """Serves `config` until SIGTERM, SIGINT or SIGQUIT, then drains; returns the exit code.
 
-    `origins` are the positions of its values, None for a configuration without a file. `reread` returns both as they are at a
-    reload; None if they cannot change. A change of the file `watched` causes a reload. A worker whose event loop is blocked for
-    `stuck_after_s` is replaced. Raises OSError when an address is not available, or a file that the configuration names cannot
-    be read.
+    `source` names it in the log.
+
+    `origins` are the positions of its values, None for a configuration without a file. `reread` returns both as they
+    are at a reload; None if they cannot change. A change of the file `watched` causes a reload. A worker whose event
+    loop is blocked for `stuck_after_s` is replaced. Raises OSError when an address is not available, or a file that the
+    configuration names cannot be read.
     """
 
     async def serve() -> int:
         snapshot = compile_snapshot(config, origins, source)
-        return await Supervisor(snapshot, reread or (lambda: (config, origins)), stuck_after_s, os.environ, watched).serve()
+        return await Supervisor(
+            snapshot, reread or (lambda: (config, origins)), stuck_after_s, os.environ, watched
+        ).serve()
 
     return asyncio.run(serve())

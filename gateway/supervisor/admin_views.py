@@ -34,7 +34,13 @@ def views(snapshot: Callable[[], Snapshot], pool: WorkerPool) -> dict[str, View]
         found = pool.errors.records(request.query.get("request_id"))
         return json_reply(200, {"errors": [error_fields(record) for record in found]})
 
-    return {**configuration_views(snapshot), "/errors": errors, "/workers": workers, "/targets": targets, **limit_views(pool.queryable)}
+    return {
+        **configuration_views(snapshot),
+        "/errors": errors,
+        "/workers": workers,
+        "/targets": targets,
+        **limit_views(pool.queryable),
+    }
 
 
 def changes(reload: "Callable[[], asyncio.Future[list[str]]]", pool: WorkerPool) -> dict[str, View]:
@@ -50,7 +56,11 @@ def reload_view(request_reload: "Callable[[], asyncio.Future[list[str]]]") -> Vi
         if "wait" not in request.query:
             return json_reply(202, {"reload": "begun"})
         problems = await asyncio.shield(result)
-        return json_reply(422, {"reload": "refused", "problems": problems}) if problems else json_reply(200, {"reload": "done"})
+        return (
+            json_reply(422, {"reload": "refused", "problems": problems})
+            if problems
+            else json_reply(200, {"reload": "done"})
+        )
 
     return reload
 

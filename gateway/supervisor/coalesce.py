@@ -9,7 +9,10 @@ ResultT = TypeVar("ResultT")
 
 
 class Coalescer(Generic[ResultT]):
-    """Runs `work` on request. A run always begins after the request that it answers, so that its result is never older."""
+    """Runs `work` on request.
+
+    A run always begins after the request that it answers, so that its result is never older.
+    """
 
     def __init__(self, work: Callable[[], Awaitable[ResultT]]) -> None:
         self._work = work

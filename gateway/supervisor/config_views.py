@@ -52,9 +52,14 @@ def configuration_views(snapshot: Callable[[], Snapshot]) -> dict[str, View]:
 
 
 def origins_of(snapshot: Snapshot) -> dict[str, str]:
-    """The origin of each value by its path in the configuration. All keys of a file have one origin, because they may be many."""
+    """The origin of each value by its path in the configuration.
+
+    All keys of a file have one origin, because they may be many.
+    """
     written = masked(snapshot.config.model_copy(update={"keys": ()}))
-    return snapshot.origins.of(written) if snapshot.origins is not None else dict.fromkeys(paths(written), snapshot.source)
+    return (
+        snapshot.origins.of(written) if snapshot.origins is not None else dict.fromkeys(paths(written), snapshot.source)
+    )
 
 
 def masked(config: Config) -> dict[str, Any]:
@@ -72,7 +77,10 @@ def _masked(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return {name: MASK if name == "secret_sha256" and each is not None else _masked(each) for name, each in value}
     if isinstance(value, dict):
-        return {name: MASK if isinstance(each, str) and is_secret(name, each) else _masked(each) for name, each in value.items()}
+        return {
+            name: MASK if isinstance(each, str) and is_secret(name, each) else _masked(each)
+            for name, each in value.items()
+        }
     if isinstance(value, tuple | list | KeyList) and not hasattr(value, "_fields"):
         return [_masked(each) for each in value]
     if isinstance(value, SecretStr):

@@ -11,17 +11,24 @@ OWN_CGROUP = Path("/proc/self/cgroup")
 
 
 def count_of(config: Config) -> int:
-    """The number of workers of a configuration. Without Redis the default is 1, because workers do not share limits then."""
+    """The number of workers of a configuration.
+
+    Without Redis the default is 1, because workers do not share limits then.
+    """
     return config.server.workers or (1 if config.redis is None else processors())
 
 
 def processors(root: Path = CGROUPS, own: Path = OWN_CGROUP) -> int:
-    """The number of CPUs in the affinity mask, or the CPU quota of the control groups, rounded up, if that is less. At least 1.
+    """The number of CPUs in the affinity mask, or the CPU quota of the control groups, rounded up, if that is less.
+
+    At least 1.
 
     `root` is the mount point of cgroups, `own` the file that lists the control groups of this process.
     """
     allowed = len(os.sched_getaffinity(0))
-    quota = min((quota for folder in _folders(root, own) if (quota := _quota(folder)) is not None), default=float(allowed))
+    quota = min(
+        (quota for folder in _folders(root, own) if (quota := _quota(folder)) is not None), default=float(allowed)
+    )
     return max(1, min(allowed, ceil(quota)))
 
 

@@ -1,7 +1,7 @@
 """Finds out whether the files of a configuration have changed, by polling their metadata.
 
-So it does not matter how they change: written in place, replaced by a rename, or by the symbolic links of a Kubernetes ConfigMap,
-which are switched to another folder. It works on network file systems too, which report no events.
+So it does not matter how they change: written in place, replaced by a rename, or by the symbolic links of a Kubernetes
+ConfigMap, which are switched to another folder. It works on network file systems too, which report no events.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,8 +24,9 @@ class FileWatch:
         self._reported = self._last = self._read()
 
     async def check(self, threads: Threads, on_change: Callable[[], object]) -> None:
-        """Calls `on_change` if the files have changed. Runs in a thread, once at a time, so that a file system that does not answer
-        blocks nothing else.
+        """Calls `on_change` if the files have changed.
+
+        Runs in a thread, once at a time, so that a file system that does not answer blocks nothing else.
         """
         if self._checking:
             return

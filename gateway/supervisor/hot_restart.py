@@ -25,7 +25,9 @@ class HotRestart(Generic[ProgramT]):
     `alone`: no earlier program is left whose workers count in the inherited memory.
     """
 
-    def __init__(self, start: Callable[[], ProgramT], give_way: Callable[[ProgramT], Awaitable[None]], *, alone: bool) -> None:
+    def __init__(
+        self, start: Callable[[], ProgramT], give_way: Callable[[ProgramT], Awaitable[None]], *, alone: bool
+    ) -> None:
         self._start = start
         self._give_way = give_way
         self._under_way = False

@@ -1,7 +1,7 @@
 """What a supervisor inherits: bound sockets from systemd, or sockets and the memory of metrics from its predecessor.
 
-systemd passes bound sockets as sd_listen_fds(3) says. The supervisor of another release passes everything that has to survive
-it, and a socket over which the two speak:
+systemd passes bound sockets as sd_listen_fds(3) says. The supervisor of another release passes everything that has to
+survive it, and a socket over which the two speak:
 
     new    ready     my workers accept connections, on the same sockets as yours
     old    yours     my admin listener is closed, and I do not speak for the node any more
@@ -32,8 +32,10 @@ _FIRST_FD = 3
 
 
 class InheritedSockets(msgspec.Struct):
-    """`sockets` by name, and `regions`, the memory of metrics. `predecessor` is the socket to the supervisor that is being replaced,
-    None if there is none. `lasting` are the names of the sockets that systemd keeps open after this process has ended.
+    """`sockets` by name, and `regions`, the memory of metrics.
+
+    `predecessor` is the socket to the supervisor that is being replaced, None if there is none. `lasting` are the names
+    of the sockets that systemd keeps open after this process has ended.
     """
 
     sockets: dict[str, list[socket.socket]] = {}
@@ -49,7 +51,9 @@ def inherit(environ: MutableMapping[str, str]) -> InheritedSockets:
     if handed_over:
         given = json.loads(handed_over)
         sockets = {name: [_socket(fd) for fd in fds] for name, fds in given["sockets"].items()}
-        return InheritedSockets(sockets, set(given.get("lasting", ())), list(_regions(given["regions"])), _socket(given["line"]))
+        return InheritedSockets(
+            sockets, set(given.get("lasting", ())), list(_regions(given["regions"])), _socket(given["line"])
+        )
     if listen["LISTEN_PID"] != str(os.getpid()):
         return InheritedSockets()
     sockets = {}
@@ -90,15 +94,22 @@ class Successor:
         structlog.get_logger().info("handing over", pid=self.pid)
 
     async def accepted(self) -> bool:
-        """Waits until the new program serves. Returns False if it does not become ready: then it is killed, and nothing has changed."""
+        """Waits until the new program serves.
+
+        Returns False if it does not become ready: then it is killed, and nothing has changed.
+        """
         message = b""
         try:
             with contextlib.suppress(OSError, TimeoutError):
-                message = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self._line, len(READY)), READY_WITHIN_S)
+                message = await asyncio.wait_for(
+                    asyncio.get_running_loop().sock_recv(self._line, len(READY)), READY_WITHIN_S
+                )
         finally:
             if message != READY:
                 self._process.kill()
-                structlog.get_logger().error("no hand-over: the new program did not become ready", pid=self.pid, code=self._process.wait())
+                structlog.get_logger().error(
+                    "no hand-over: the new program did not become ready", pid=self.pid, code=self._process.wait()
+                )
                 self._line.close()
         return message == READY
 
@@ -109,7 +120,9 @@ class Successor:
         structlog.get_logger().info("handed over", pid=self.pid)
 
 
-async def take_over_from(predecessor: socket.socket, begin: Callable[[], Awaitable[None]], on_end: Callable[[], None]) -> None:
+async def take_over_from(
+    predecessor: socket.socket, begin: Callable[[], Awaitable[None]], on_end: Callable[[], None]
+) -> None:
     """Tells the old program that this one serves, calls `begin` when it answers, and `on_end` when it has ended."""
     loop = asyncio.get_running_loop()
     with contextlib.suppress(OSError, TimeoutError):

@@ -32,7 +32,8 @@ def limit_views(queryable: Callable[[], Sequence[QueryableWorker]]) -> dict[str,
         workers = queryable()
         responses = await _query_all(workers, "limiter", {})
         states = [
-            {"worker": worker.slot, "pid": worker.pid, **_body(response)} for worker, response in zip(workers, responses, strict=True)
+            {"worker": worker.slot, "pid": worker.pid, **_body(response)}
+            for worker, response in zip(workers, responses, strict=True)
         ]
         return json_reply(200, {"workers": states})
 
@@ -55,7 +56,9 @@ def reset_view(queryable: Callable[[], Sequence[QueryableWorker]]) -> View:
         parameters = _parameters(request)
         if parameters is None:
             return json_reply(400, _NO_KEY)
-        responses = [response for response in await _query_all(queryable(), "reset", parameters) if response is not None]
+        responses = [
+            response for response in await _query_all(queryable(), "reset", parameters) if response is not None
+        ]
         if not responses:
             return json_reply(503, {"error": _NO_WORKER})
         worst = max(responses, key=lambda response: response.status)
@@ -70,7 +73,9 @@ def _parameters(request: web.BaseRequest) -> dict[str, str] | None:
     return parameters if "key" in parameters else None
 
 
-async def _query_all(workers: Sequence[QueryableWorker], question: str, parameters: dict[str, str]) -> list[QueryResponse | None]:
+async def _query_all(
+    workers: Sequence[QueryableWorker], question: str, parameters: dict[str, str]
+) -> list[QueryResponse | None]:
     return await asyncio.gather(*[worker.query(question, parameters) for worker in workers])
 
 

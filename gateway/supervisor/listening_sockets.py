@@ -1,8 +1,8 @@
 """The listening sockets: bound once, shared with all generations of workers, and never closed while clients may connect.
 
-A listener has one socket for each worker (SO_REUSEPORT), so that the kernel distributes connections among the workers. Each
-connection waits in the queue of one socket, which survives the worker that accepts from it. If there are more sockets than
-workers, a worker has several.
+A listener has one socket for each worker (SO_REUSEPORT), so that the kernel distributes connections among the workers.
+Each connection waits in the queue of one socket, which survives the worker that accepts from it. If there are more
+sockets than workers, a worker has several.
 """
 
 import socket
@@ -14,8 +14,10 @@ from gateway.settings.schema.server import ListenerSettings
 
 
 class Sockets:
-    """The sockets of all listeners, by `name_of`. `inherited` were bound by another process; their names are those of `name_of`,
-    addresses, or ids of listeners. Sockets with `lasting` names belong to systemd, which keeps them after this process has ended.
+    """The sockets of all listeners, by `name_of`.
+
+    `inherited` were bound by another process; their names are those of `name_of`, addresses, or ids of listeners.
+    Sockets with `lasting` names belong to systemd, which keeps them after this process has ended.
     """
 
     def __init__(self, inherited: dict[str, list[socket.socket]] | None = None, lasting: Iterable[str] = ()) -> None:
@@ -32,17 +34,22 @@ class Sockets:
         return {name: [bound.sock for bound in each] for name, each in self._open.items()}
 
     def provide(self, listeners: Sequence[ListenerSettings], count: int) -> None:
-        """Ensures that there are `count` sockets for each listener. Raises an OSError that names the address, and has then opened
-        none.
+        """Ensures that there are `count` sockets for each listener.
+
+        Raises an OSError that names the address, and has then opened none.
         """
         begun: list[tuple[str, Bound]] = []
         try:
             for listener in listeners:
                 name = name_of(listener)
-                have = self._open.get(name) or [known(sock) for sock in self._adopted(name, str(listener.address), listener.id)]
+                have = self._open.get(name) or [
+                    known(sock) for sock in self._adopted(name, str(listener.address), listener.id)
+                ]
                 self._open[name] = have
                 while not have or (len(have) < count and _can_have_siblings(have[0].sock)):
-                    have.append(bind(listener.address, mode=listener.mode, reuseport_sibling=have[0].sock if have else None))
+                    have.append(
+                        bind(listener.address, mode=listener.mode, reuseport_sibling=have[0].sock if have else None)
+                    )
                     begun.append((name, have[-1]))
         except OSError:
             for name, bound in begun:
@@ -51,7 +58,9 @@ class Sockets:
             self._open = {name: each for name, each in self._open.items() if each}
             raise
 
-    def share(self, listeners: Sequence[ListenerSettings], worker: int, count: int) -> list[tuple[ListenerSettings, list[socket.socket]]]:
+    def share(
+        self, listeners: Sequence[ListenerSettings], worker: int, count: int
+    ) -> list[tuple[ListenerSettings, list[socket.socket]]]:
         """The sockets from which the worker number `worker` of `count` accepts."""
         found = []
         for listener in listeners:
@@ -81,7 +90,9 @@ class Sockets:
         return [number for number, listener in enumerate(listeners) if name_of(listener) not in self.lasting]
 
     def reject(self) -> None:
-        """Has the kernel refuse new connections, and reset those that wait. No other process can bind the addresses meanwhile.
+        """Has the kernel refuse new connections, and reset those that wait.
+
+        No other process can bind the addresses meanwhile.
 
         `listen` ends this for TCP sockets; unix sockets have to be created again, by `reopen`.
         """

@@ -5,7 +5,10 @@ from gateway.observe.shared_memory import Region
 
 
 class MetricRegions:
-    """Regions that no worker uses, and regions of another supervisor's workers. All are part of what `metrics` shows."""
+    """Regions that no worker uses, and regions of another supervisor's workers.
+
+    All are part of what `metrics` shows.
+    """
 
     def __init__(self, metrics: NodeMetrics) -> None:
         self._metrics = metrics

@@ -25,7 +25,9 @@ class OrphanedSockets:
 
     def all_served(self, members: Mapping[int, WorkerProcess]) -> bool:
         """Whether every socket of `members` has a worker that accepts."""
-        return all(worker.state in ("ready", "serving") or self._has_substitute(slot) for slot, worker in members.items())
+        return all(
+            worker.state in ("ready", "serving") or self._has_substitute(slot) for slot, worker in members.items()
+        )
 
     def assign(self, members: Mapping[int, WorkerProcess]) -> None:
         """Assigns sockets anew. To be called whenever one of `members` has begun to serve, or has ended."""

@@ -34,7 +34,9 @@ class OutageHandover:
 
         The descriptor `state_file` stays open.
         """
-        successors = [new for at, new in self._members.items() if at not in self._before and at % len(self._before) == slot]
+        successors = [
+            new for at, new in self._members.items() if at not in self._before and at % len(self._before) == slot
+        ]
         if state_file is not None and successors:
             state = _read(state_file)
             for successor in successors:

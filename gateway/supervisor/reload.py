@@ -18,8 +18,10 @@ READ_WITHIN_S = 60.0
 
 
 class Reloader:
-    """`read` reads and compiles the configuration in a thread; it raises ConfigError, OSError or UnicodeError. `put_into_force`
-    raises OSError or WorkerStartError, and has then changed nothing. `changing` is held during a reload.
+    """`read` reads and compiles the configuration in a thread; it raises ConfigError, OSError or UnicodeError.
+
+    `put_into_force` raises OSError or WorkerStartError, and has then changed nothing. `changing` is held during a
+    reload.
     """
 
     def __init__(
@@ -63,7 +65,9 @@ class Reloader:
             problems = [str(error)]
         else:
             metrics.reloads.labels("success").inc()
-            log.info("reloaded", config=snapshot.source, routes=len(snapshot.config.routes), keys=len(snapshot.config.keys))
+            log.info(
+                "reloaded", config=snapshot.source, routes=len(snapshot.config.routes), keys=len(snapshot.config.keys)
+            )
             return []
         for problem in problems:
             log.error("configuration refused", problem=problem)

@@ -16,7 +16,9 @@ class RestartBackoff:
     def after_death(self, slot: int, served_s: float) -> float:
         """The seconds to wait before a worker is started in `slot`, whose last worker died after it had served for `served_s`."""
         deaths = self._early_deaths[slot] = 0 if served_s > MIN_AGE_S else self._early_deaths.get(slot, 0) + 1
-        return min(FIRST_WAIT_S * 2 ** (deaths - IMMEDIATE_RESTARTS), MAX_WAIT_S) if deaths >= IMMEDIATE_RESTARTS else 0.0
+        return (
+            min(FIRST_WAIT_S * 2 ** (deaths - IMMEDIATE_RESTARTS), MAX_WAIT_S) if deaths >= IMMEDIATE_RESTARTS else 0.0
+        )
 
     @staticmethod
     def after_failures(count: int) -> float:

@@ -37,7 +37,10 @@ def show(snapshot: Snapshot, metrics: NodeMetrics, clock: Clock) -> None:
 
 
 def target_states(snapshot: Snapshot, clock: Clock, connections: Sequence[bytes]) -> list[dict[str, Any]]:
-    """The states of all targets, by upstream. `connections` are the workers' responses to the query `connections`, in JSON."""
+    """The states of all targets, by upstream.
+
+    `connections` are the workers' responses to the query `connections`, in JSON.
+    """
     now = clock.monotonic()
     counts = [_decode(response) for response in connections]
     return [
@@ -85,5 +88,9 @@ def _target(target: TargetSettings, row: TargetRow, now: float) -> dict[str, Any
         at = datetime.fromtimestamp(row.checked_at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         shown["check"] = {"verdict": verdict.name.lower(), "against": against, "result": row.result, "at": at}
     if row.ejected(now):
-        shown["ejection"] = {"left_s": round(row.ejected_until - now, 3), "reason": row.reason.name, "by_pid": int(row.ejected_by)}
+        shown["ejection"] = {
+            "left_s": round(row.ejected_until - now, 3),
+            "reason": row.reason.name,
+            "by_pid": int(row.ejected_by),
+        }
     return shown

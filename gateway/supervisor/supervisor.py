@@ -45,7 +45,8 @@ _STDOUT = 1
 class Supervisor:
     """Serves `snapshot` until a signal to stop; `reread` returns the configuration as it is now, or raises ConfigError.
 
-    A worker whose event loop is blocked for `stuck_after_s` is replaced. A change of the file `watched` causes a reload.
+    A worker whose event loop is blocked for `stuck_after_s` is replaced. A change of the file `watched` causes a
+    reload.
     """
 
     def __init__(
@@ -83,13 +84,22 @@ class Supervisor:
         self._handles: list[asyncio.TimerHandle] = []
 
     async def serve(self) -> int:
-        """Returns the exit code when the gateway has been drained. Raises OSError when an address or a file is not available."""
+        """Returns the exit code when the gateway has been drained.
+
+        Raises OSError when an address or a file is not available.
+        """
         config = self.snapshot.config
-        changing = {signal.SIGHUP: self._reloads.request, signal.SIGUSR2: self._hand_over, signal.SIGCHLD: self.pool.reap}
+        changing = {
+            signal.SIGHUP: self._reloads.request,
+            signal.SIGUSR2: self._hand_over,
+            signal.SIGCHLD: self.pool.reap,
+        }
         handle_signals({**changing, **dict.fromkeys(STOPS, self._on_stop)})
         raise_descriptors()
         self.sockets.provide(config.server.listeners, count_of(config))
-        (self._admin_sock,) = self.sockets.inherited.pop(_admin_name(config), None) or [bind(config.admin.address, alone=True).sock]
+        (self._admin_sock,) = self.sockets.inherited.pop(_admin_name(config), None) or [
+            bind(config.admin.address, alone=True).sock
+        ]
         self.sockets.close_unused()
         log = _installed_log(config, self._output)
         try:
@@ -258,7 +268,9 @@ class Supervisor:
         return not reasons, reasons
 
     def _admin(self, config: Config) -> AdminListener:
-        admin = AdminListener(str(config.admin.address), self.metrics, self._readiness, _token(config), config.admin.hosts)
+        admin = AdminListener(
+            str(config.admin.address), self.metrics, self._readiness, _token(config), config.admin.hosts
+        )
         admin.views |= views(lambda: self.snapshot, self.pool)
         admin.changes |= changes(self._reloads.request, self.pool)
         return admin
@@ -275,6 +287,12 @@ def _token(config: Config) -> str | None:
 def _installed_log(config: Config, writer: DirectWriter) -> Log:
     """The log of this process, which structlog writes to from now on."""
     settings, key = config.observability.log, config.auth.key
-    log = Log(SYSTEM_CLOCK.wall, format=settings.format, level=settings.level, secret_names=(key.header, key.query), writer=writer)
+    log = Log(
+        SYSTEM_CLOCK.wall,
+        format=settings.format,
+        level=settings.level,
+        secret_names=(key.header, key.query),
+        writer=writer,
+    )
     log.install()
     return log

@@ -117,7 +117,9 @@ class WorkerPool:
                 self.run_in_background(handover.retire_without_successor(worker, drain_timeout_s))
                 self._kill_late(worker, drain_timeout_s)
                 self.metrics.lag(slot, None)
-        switches = [self._switch(before.get(slot), worker, drain_timeout_s, handover) for slot, worker in members.items()]
+        switches = [
+            self._switch(before.get(slot), worker, drain_timeout_s, handover) for slot, worker in members.items()
+        ]
         await asyncio.gather(*switches)
         self._orphaned_sockets.assign(members)
 
@@ -175,7 +177,11 @@ class WorkerPool:
             if worker.state != "ended":
                 self.metrics.lag(slot, worker.lag_s(now, BEAT_S))
         for worker in self.everybody:
-            silent = now - worker.started_at > READY_WITHIN_S if worker.state == "starting" else worker.silent_s(now) > self.stuck_after_s
+            silent = (
+                now - worker.started_at > READY_WITHIN_S
+                if worker.state == "starting"
+                else worker.silent_s(now) > self.stuck_after_s
+            )
             if silent and not worker.stuck:
                 worker.stuck = True
                 self.run_in_background(self._replace_stuck(worker))
@@ -206,7 +212,9 @@ class WorkerPool:
         self.everybody.add(worker)
         return worker
 
-    async def _switch(self, old: WorkerProcess | None, new: WorkerProcess, timeout_s: float, handover: OutageHandover) -> None:
+    async def _switch(
+        self, old: WorkerProcess | None, new: WorkerProcess, timeout_s: float, handover: OutageHandover
+    ) -> None:
         state = None
         if old is None:
             await handover.received(new.slot)

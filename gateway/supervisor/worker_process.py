@@ -66,9 +66,9 @@ class QueryResponse(NamedTuple):
 class WorkerProcess:
     """A child process, forked by the constructor. `slot` numbers the workers of one generation, from 0.
 
-    `snapshot` is the configuration that it serves, `region` the memory of its metrics, `errors` that of its recent errors.
-    `workers` is the number of workers of the generation. `outage` is the outage memory of its predecessor, None for a new one.
-    Times are seconds of the monotonic clock. Raises OSError when it cannot be started.
+    `snapshot` is the configuration that it serves, `region` the memory of its metrics, `errors` that of its recent
+    errors. `workers` is the number of workers of the generation. `outage` is the outage memory of its predecessor, None
+    for a new one. Times are seconds of the monotonic clock. Raises OSError when it cannot be started.
     """
 
     def __init__(
@@ -108,7 +108,9 @@ class WorkerProcess:
             failed.callback(os.close, self._stacks_fd)
             ours, theirs = Channel.pair()
             failed.callback(ours.close)
-            context = WorkerContext(sockets, region, errors, self.heartbeat, theirs, self._stacks_fd, slot == 0, workers, self.outage)
+            context = WorkerContext(
+                sockets, region, errors, self.heartbeat, theirs, self._stacks_fd, slot == 0, workers, self.outage
+            )
             with theirs:
                 self.pid = fork(partial(work, snapshot, context), (theirs.fileno(), self._stacks_fd, *listening))
             failed.pop_all()
@@ -146,8 +148,9 @@ class WorkerProcess:
         self._channel.send(ReclaimSockets(slot))
 
     def retire(self, timeout_s: float, last: Sequence[int] = ()) -> None:
-        """Has it stop accepting, finish its requests within `timeout_s`, and exit. `last` are the numbers of listeners from which no
-        other process accepts afterwards.
+        """Has it stop accepting, finish its requests within `timeout_s`, and exit.
+
+        `last` are the numbers of listeners from which no other process accepts afterwards.
         """
         self._retire(timeout_s, successor=False, last=last)
 
@@ -192,7 +195,10 @@ class WorkerProcess:
         return now - self.heartbeat.at if self.heartbeat.at else 0.0
 
     def lag_s(self, now: float, beat_s: float) -> float:
-        """The recent delay of its event loop, or the present one if that is longer. `beat_s` is the interval of heartbeats."""
+        """The recent delay of its event loop, or the present one if that is longer.
+
+        `beat_s` is the interval of heartbeats.
+        """
         return max(self.heartbeat.lag_s, self.silent_s(now) - beat_s)
 
     def reap(self) -> int | None:

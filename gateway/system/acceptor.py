@@ -38,7 +38,9 @@ class AcceptedConnections(Protocol):
 class Acceptor:
     """Accepts from `sock`, and connects each connection to a protocol that `make` creates."""
 
-    def __init__(self, sock: socket.socket, make: Callable[[], asyncio.Protocol], connections: AcceptedConnections, most: int) -> None:
+    def __init__(
+        self, sock: socket.socket, make: Callable[[], asyncio.Protocol], connections: AcceptedConnections, most: int
+    ) -> None:
         self._sock = sock
         self._make = make
         self._connections = connections
@@ -91,7 +93,9 @@ class Acceptor:
                 return
             sock.setblocking(False)
             self._arriving += 1
-            task: asyncio.Task[object] = self._loop.create_task(self._loop.connect_accepted_socket(self._protocol, sock))
+            task: asyncio.Task[object] = self._loop.create_task(
+                self._loop.connect_accepted_socket(self._protocol, sock)
+            )
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 

@@ -15,11 +15,13 @@ EXIT_BUG = 70
 
 
 def fork(run: Callable[[], int], keep: Iterable[int]) -> int:
-    """Starts a child that exits with what `run` returns; returns its id. It keeps the standard streams and the descriptors `keep`.
+    """Starts a child that exits with what `run` returns; returns its id.
 
-    For a process without other threads: a lock that one of them holds at this moment would stay locked in the child. The child
-    ignores signals, because a terminal and a service manager send them to the whole group; the parent decides what happens.
-    Raises OSError when the system has no more processes or no memory.
+    It keeps the standard streams and the descriptors `keep`.
+
+    For a process without other threads: a lock that one of them holds at this moment would stay locked in the child.
+    The child ignores signals, because a terminal and a service manager send them to the whole group; the parent decides
+    what happens. Raises OSError when the system has no more processes or no memory.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
@@ -50,11 +52,13 @@ def fork(run: Callable[[], int], keep: Iterable[int]) -> int:
 def reap_strangers(own: Collection[int]) -> None:
     """Reaps ended children that this program has not started: all except those with the ids `own`.
 
-    Process 1 of a container becomes the parent of every orphan; a program that a shell has executed with `exec` inherits the
-    children of the shell.
+    Process 1 of a container becomes the parent of every orphan; a program that a shell has executed with `exec`
+    inherits the children of the shell.
     """
     with contextlib.suppress(ChildProcessError):
-        while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None and ended.si_pid not in own:
+        while (
+            ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        ) is not None and ended.si_pid not in own:
             os.waitpid(ended.si_pid, os.WNOHANG)
 
 

@@ -9,9 +9,9 @@ _MMAP_PARAMETER, LARGE_BYTES = -3, 128 * 1024
 def give_back() -> None:
     """Returns memory that was freed to the system, and has large blocks returned as soon as they are freed from now on.
 
-    After a large configuration was read, more memory is free than in use, and forked workers would keep it. They inherit the
-    setting for large blocks: by default the library raises its threshold whenever one is freed, and would keep hundreds of MiB
-    after many large bodies. Does nothing if the C library has no such calls.
+    After a large configuration was read, more memory is free than in use, and forked workers would keep it. They
+    inherit the setting for large blocks: by default the library raises its threshold whenever one is freed, and would
+    keep hundreds of MiB after many large bodies. Does nothing if the C library has no such calls.
     """
     library = ctypes.CDLL(None)
     trim, option = getattr(library, "malloc_trim", None), getattr(library, "mallopt", None)

@@ -19,9 +19,9 @@ _ThreadState: TypeAlias = tuple[object, ...]
 class Threads:
     """The threads of a process that forks.
 
-    A child gets a copy of every lock but of no other thread: a lock that a thread holds at the moment of a fork stays locked in
-    the child. So a fork waits until threads have ended. It does not wait for a thread that is blocked in a system call, as when
-    a file system does not answer: that one holds no lock that a child needs, and might never end.
+    A child gets a copy of every lock but of no other thread: a lock that a thread holds at the moment of a fork stays
+    locked in the child. So a fork waits until threads have ended. It does not wait for a thread that is blocked in a
+    system call, as when a file system does not answer: that one holds no lock that a child needs, and might never end.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,9 @@ class Threads:
         return f"<Threads {len(self._living)} at work>"
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Runs `work` in a new thread, and returns or raises what it returns or raises. When this returns, the thread has ended.
+        """Runs `work` in a new thread, and returns or raises what it returns or raises.
+
+        When this returns, the thread has ended.
 
         After a cancellation the work goes on, and its result is dropped. Raises OSError when no thread can be started.
         """

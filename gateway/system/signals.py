@@ -18,7 +18,15 @@ STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 """They begin a drain; a second one ends the program at once."""
 CHANGES = (signal.SIGHUP, signal.SIGUSR2)
 """They cause a reload and a hand-over, in this order."""
-_BREAKDOWNS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSYS, signal.SIGTRAP, signal.SIGABRT}
+_BREAKDOWNS = {
+    signal.SIGSEGV,
+    signal.SIGBUS,
+    signal.SIGFPE,
+    signal.SIGILL,
+    signal.SIGSYS,
+    signal.SIGTRAP,
+    signal.SIGABRT,
+}
 _HARMLESS = {
     *(signal.SIGKILL, signal.SIGSTOP),  # cannot be handled
     *(signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH),  # ignored by default
@@ -26,7 +34,10 @@ _HARMLESS = {
     *(signal.SIGPIPE, signal.SIGXFSZ),  # ignored by Python: the system call fails instead
 }
 IGNORED = tuple(sorted(signal.valid_signals() - {*STOPS, *CHANGES} - _BREAKDOWNS - _HARMLESS))
-"""Signals that would end a process by default and have no meaning for the gateway: SIGUSR1, SIGALRM, real-time signals …"""
+"""Signals that would end a process by default and have no meaning for the gateway:
+
+SIGUSR1, SIGALRM, real-time signals …
+"""
 
 _pending: list[int] = []
 

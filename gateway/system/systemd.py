@@ -24,11 +24,17 @@ class Notifier:
         """Never blocks, and ignores errors."""
         if not self._address:
             return
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock, contextlib.suppress(OSError):
+        with (
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock,
+            contextlib.suppress(OSError),
+        ):
             sock.sendto("\n".join(lines).encode(), self._address)
 
     def alive(self, now: float) -> None:
-        """Called often; notifies the watchdog twice in each of its intervals. `now` is in seconds of the monotonic clock."""
+        """Called often; notifies the watchdog twice in each of its intervals.
+
+        `now` is in seconds of the monotonic clock.
+        """
         if self._watchdog_s is not None and now >= self._due:
             self._due = now + self._watchdog_s
             self.notify("WATCHDOG=1")

@@ -25,9 +25,18 @@ from gateway.table.reading_law import ServiceAddresses
 from gateway.table.route_table import RouteTable
 from gateway.table.routes import Envelope, Route, Sender
 
-_FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-prefix", "x-forwarded-port", "forwarded")
+_FORWARDED = (
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-forwarded-host",
+    "x-forwarded-prefix",
+    "x-forwarded-port",
+    "forwarded",
+)
 """Fields in which the gateway describes the client, unless a route has a rule for them."""
-_OF_THE_STATUS = frozenset({"content-type", "cache-control", "retry-after", "www-authenticate", "allow", "proxy-status", "location"})
+_OF_THE_STATUS = frozenset(
+    {"content-type", "cache-control", "retry-after", "www-authenticate", "allow", "proxy-status", "location"}
+)
 
 
 def build_faults(config: Config) -> dict[str, Fault]:
@@ -48,7 +57,9 @@ def build_credentials(config: Config) -> Credentials:
     by_subject = {key.certificate_subject: key for key in keys.plain if key.certificate_subject is not None}
     shown: Made[bytes] = Made(lambda digest: by_digest.get(digest) or keys.find(digest), maker.make)
     keyring = Keyring(shown, Made(by_subject.get, maker.make), Made(keys.named, maker.make))
-    return Credentials(keyring, istr(config.auth.key.header), config.auth.key.query, istr(config.auth.organization_header))
+    return Credentials(
+        keyring, istr(config.auth.key.header), config.auth.key.query, istr(config.auth.organization_header)
+    )
 
 
 def build_routes(config: Config, upstreams: Mapping[str, Sender], faults: dict[str, Fault]) -> RouteTable:
@@ -94,7 +105,9 @@ class _RouteMaker:
         request, response = headers.request, headers.response
         host = next((value for name, value in request.set.items() if name.lower() == "host"), None)
         between = self._ways(route, host)
-        privacy, response_set, own_set = self._responses(tuple(response.set.items()), None if plan is not None else config.auth.key.header)
+        privacy, response_set, own_set = self._responses(
+            tuple(response.set.items()), None if plan is not None else config.auth.key.header
+        )
         ruled = {name.lower() for name in (*request.set, *request.remove)}
         return Route(
             id=route.id,
@@ -142,7 +155,10 @@ class _RouteMaker:
         alike = (route.upstream, host, stripped, added)
         known = self._between.get(alike)
         if known is None:
-            targets = [(target.url.host, target.url.port, target.url.path) for target in self._config.upstream_of(route).targets]
+            targets = [
+                (target.url.host, target.url.port, target.url.path)
+                for target in self._config.upstream_of(route).targets
+            ]
             known = self._between[alike] = url_mapping(targets, host, stripped, added, _spelled)
         return known
 
@@ -170,7 +186,9 @@ def _privacy(response_set: tuple[Line, ...], key_field: str | None) -> tuple[tup
         return (), response_set
     names = {name.lower() for name, _ in response_set}
     privacy_lines = tuple(line for line in ((VARY, key_field), PRIVATE) if line[0].lower() not in names)
-    merged = tuple((name, varying(value, key_field) if name.lower() == "vary" else value) for name, value in response_set)
+    merged = tuple(
+        (name, varying(value, key_field) if name.lower() == "vary" else value) for name, value in response_set
+    )
     return privacy_lines, merged
 
 
@@ -194,7 +212,13 @@ def _withheld(config: Config, request: HeaderRules, passthrough: bool) -> list[b
     """Request fields of clients that are not forwarded, in addition to those that never are."""
     auth = config.auth
     names = [
-        *(auth.key.header, auth.organization_header, config.observability.request_id.header, "X-Request-Id", "traceparent"),
+        *(
+            auth.key.header,
+            auth.organization_header,
+            config.observability.request_id.header,
+            "X-Request-Id",
+            "traceparent",
+        ),
         *auth.caller_headers.model_dump().values(),
         *request.remove,
         *request.set,

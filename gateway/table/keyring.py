@@ -97,7 +97,10 @@ class Keyring:
         return speaking_for(key, organization, wall_s)
 
     def certified(self, subject: str, organization: str | None, wall_s: float, _client: str = "") -> Caller:
-        """The caller whose certificate says `subject`. Raises what `find` raises, KEY_MISSING when there is no such caller."""
+        """The caller whose certificate says `subject`.
+
+        Raises what `find` raises, KEY_MISSING when there is no such caller.
+        """
         key = self._by_subject[subject]
         if key is None:
             raise GatewayError(KEY_MISSING)
@@ -143,7 +146,16 @@ class Visitors:
             return known
         bucket = bucket_name(tag, bucket_of(f"{plan} {network_of(address)}"))
         fields = limit_fields([window for window in windows if not window.shadow])
-        caller = Caller("anonymous", None, plan, bucket, bucket, claim(bucket, windows, 1, fields), claim(bucket, windows, 0, fields), b"")
+        caller = Caller(
+            "anonymous",
+            None,
+            plan,
+            bucket,
+            bucket,
+            claim(bucket, windows, 1, fields),
+            claim(bucket, windows, 0, fields),
+            b"",
+        )
         return self._known.keep((address, plan), caller)
 
 

@@ -11,7 +11,15 @@ from gateway.settings import Config
 from gateway.settings.schema.access import KeySettings
 from gateway.settings.schema.limits import KeyLimit
 from gateway.table.keyring import Caller, Key, bucket_name, bucket_of
-from gateway.table.limits import Tags, claim_of, key_windows, organization_windows, plan_windows, reply_fields, shadows_last
+from gateway.table.limits import (
+    Tags,
+    claim_of,
+    key_windows,
+    organization_windows,
+    plan_windows,
+    reply_fields,
+    shadows_last,
+)
 
 T = TypeVar("T")
 MOST_MADE = 4096
@@ -50,12 +58,18 @@ class KeyMaker:
         self._organizations = organization_windows(config)
         self._tags = Tags(config)
         self._stored = config.key_store is not None
-        self._windows: Memo[tuple[str, tuple[KeyLimit, ...], str | None], tuple[tuple[Window, ...], RateLimitFields]] = Memo(MOST_MADE)
+        self._windows: Memo[
+            tuple[str, tuple[KeyLimit, ...], str | None], tuple[tuple[Window, ...], RateLimitFields]
+        ] = Memo(MOST_MADE)
         self._allowed: Memo[tuple[str, ...], frozenset[str]] = Memo(MOST_MADE)
 
     def make(self, setting: KeySettings) -> Key:
         """Compiles a key whose plan and organisations exist."""
-        methods = None if setting.methods is None else frozenset(setting.methods) | ({"HEAD"} if "GET" in setting.methods else frozenset())
+        methods = (
+            None
+            if setting.methods is None
+            else frozenset(setting.methods) | ({"HEAD"} if "GET" in setting.methods else frozenset())
+        )
         tag = self._tags.of(setting)
         bucket = bucket_name(tag, bucket_of(self._owner(setting)))
         allowed = self._routes_of(setting.routes)
@@ -69,13 +83,23 @@ class KeyMaker:
                 setting.id, organization, setting.plan, bucket, shared, claim, peek, head, allowed, methods, several
             )
         callers[None] = next(iter(callers.values()))
-        return Key(setting.id, callers, setting.disabled, self._disabled, setting.expires.timestamp() if setting.expires else None)
+        return Key(
+            setting.id,
+            callers,
+            setting.disabled,
+            self._disabled,
+            setting.expires.timestamp() if setting.expires else None,
+        )
 
     def _owner(self, setting: KeySettings) -> str:
         """The owner of the bucket. A stored key keeps its bucket when it gets another secret."""
         if self._stored:
             return f"id {setting.id}"
-        return f"key {setting.secret_sha256}" if setting.secret_sha256 is not None else f"certificate {setting.certificate_subject}"
+        return (
+            f"key {setting.secret_sha256}"
+            if setting.secret_sha256 is not None
+            else f"certificate {setting.certificate_subject}"
+        )
 
     def _head(self, setting: KeySettings, organization: str | None) -> bytes:
         """The header lines that name the caller to the upstream.
@@ -90,7 +114,9 @@ class KeyMaker:
         }
         return "".join(f"{name}: {value}\r\n" for name, value in about.items() if value is not None).encode("latin-1")
 
-    def _claims(self, setting: KeySettings, organization: str | None, bucket: str, organization_bucket: str) -> tuple[Claim, Claim]:
+    def _claims(
+        self, setting: KeySettings, organization: str | None, bucket: str, organization_bucket: str
+    ) -> tuple[Claim, Claim]:
         """The claims for a call and for reading the limits at no cost."""
         alike = (setting.plan, setting.limits, organization)
         if alike not in self._windows:
@@ -105,5 +131,7 @@ class KeyMaker:
         if patterns is None:
             return None
         if patterns not in self._allowed:
-            self._allowed.keep(patterns, frozenset(route for route in self._routes if any(fnmatchcase(route, one) for one in patterns)))
+            self._allowed.keep(
+                patterns, frozenset(route for route in self._routes if any(fnmatchcase(route, one) for one in patterns))
+            )
         return self._allowed[patterns]

@@ -20,7 +20,13 @@ from gateway.settings.schema.routing import RouteSettings
 from gateway.table.keyring import ONE_TAG, Caller, bucket_name, bucket_of
 from gateway.table.quotas import Metering, Meters
 
-_SPANS = {1_000_000: "Second", 60_000_000: "Minute", 3_600_000_000: "Hour", 86_400_000_000: "Day", 2_592_000_000_000: "Month"}
+_SPANS = {
+    1_000_000: "Second",
+    60_000_000: "Minute",
+    3_600_000_000: "Hour",
+    86_400_000_000: "Day",
+    2_592_000_000_000: "Month",
+}
 MAX_CLAIMS = 8192
 
 
@@ -32,7 +38,9 @@ class Tariff:
 
     __slots__ = ("_known", "_metering", "costs", "limits")
 
-    def __init__(self, costs: Mapping[str, int], limits: Mapping[str, tuple[Window, ...]], metering: Metering | None = None) -> None:
+    def __init__(
+        self, costs: Mapping[str, int], limits: Mapping[str, tuple[Window, ...]], metering: Metering | None = None
+    ) -> None:
         self.costs = costs
         self.limits = limits
         self._metering = metering
@@ -45,7 +53,9 @@ class Tariff:
             return known
         windows = shadows_last([*caller.claim.windows, *self.limits[method]])
         postings = self.postings(caller, method)
-        made = claim_of(caller.bucket, caller.organization_bucket, windows, self.costs[method], reply_fields(windows), postings)
+        made = claim_of(
+            caller.bucket, caller.organization_bucket, windows, self.costs[method], reply_fields(windows), postings
+        )
         return self._known.keep((caller, method), made)
 
     def charges(self, method: str) -> frozenset[tuple[str, str]]:
@@ -98,7 +108,8 @@ def plan_windows(config: Config) -> dict[str, tuple[Window, ...]]:
     """Returns the windows of each plan by its id."""
     return {
         plan.id: shadows_last(
-            _window(limit, limit.id if limit.scope == "key" else f"organization/{plan.id}/{limit.id}") for limit in plan.limits
+            _window(limit, limit.id if limit.scope == "key" else f"organization/{plan.id}/{limit.id}")
+            for limit in plan.limits
         )
         for plan in config.plans
     }
@@ -114,12 +125,17 @@ def key_windows(plan: tuple[Window, ...], key: KeySettings) -> tuple[Window, ...
 
 def organization_windows(config: Config) -> dict[str, tuple[Window, ...]]:
     """Returns the windows of each organisation by its id."""
-    return {each.id: tuple(_window(limit, f"organization/{limit.id}") for limit in each.limits) for each in config.organizations}
+    return {
+        each.id: tuple(_window(limit, f"organization/{limit.id}") for limit in each.limits)
+        for each in config.organizations
+    }
 
 
 def _window(limit: Limit, name: str) -> Window:
     per_us = round(limit.per * 1_000_000)
-    return Window(name, limit.max, per_us, _SPANS.get(per_us), limit.scope, limit.guarantee, limit.shadow, limit.on_failure)
+    return Window(
+        name, limit.max, per_us, _SPANS.get(per_us), limit.scope, limit.guarantee, limit.shadow, limit.on_failure
+    )
 
 
 class Tags:
@@ -155,7 +171,9 @@ def _organizations_share(config: Config) -> bool:
     limits += [limit for each in config.routes for limit in each.limits]
     limits += [limit for each in config.organizations for limit in each.limits]
     quotas = any(quota.scope == "organization" for plan in config.plans for quota in plan.quotas)
-    concurrency = any(plan.concurrency is not None and plan.concurrency.organization is not None for plan in config.plans)
+    concurrency = any(
+        plan.concurrency is not None and plan.concurrency.organization is not None for plan in config.plans
+    )
     concurrency = concurrency or any(each.concurrency is not None for each in config.organizations)
     return quotas or concurrency or any(limit.scope == "organization" for limit in limits)
 

@@ -44,7 +44,12 @@ class PublicOrigin(msgspec.Struct, frozen=True):
 
 
 def public_origin(
-    scheme: str, host: str, forwarded_scheme: str = "", forwarded_host: str = "", forwarded_port: str = "", prefix: str = ""
+    scheme: str,
+    host: str,
+    forwarded_scheme: str = "",
+    forwarded_host: str = "",
+    forwarded_port: str = "",
+    prefix: str = "",
 ) -> PublicOrigin:
     """`told_…` is what proxies in front say, "" for nothing: what is no scheme, authority or port is passed over.
 
@@ -54,7 +59,11 @@ def public_origin(
     parts = _SAFE_AUTHORITY.fullmatch(forwarded_host) or _SAFE_AUTHORITY.fullmatch(host)
     if parts is None:
         return PublicOrigin(scheme, "", prefix)
-    unusual = forwarded_port.isdecimal() and len(forwarded_port) <= len("65535") and int(forwarded_port) not in _USUAL_PORTS.values()
+    unusual = (
+        forwarded_port.isdecimal()
+        and len(forwarded_port) <= len("65535")
+        and int(forwarded_port) not in _USUAL_PORTS.values()
+    )
     port = parts[2] or (forwarded_port if unusual else "")
     return PublicOrigin(scheme, f"{parts[1]}:{port}" if port else parts[1], prefix)
 
@@ -62,9 +71,9 @@ def public_origin(
 class UrlMapping(msgspec.Struct, frozen=True):
     """How the URLs of a route's service map to public ones.
 
-    `addresses` are the hosts (lower case, without brackets) and ports of its targets, `hosts` the hosts alone. `bases` are
-    the paths that stand before what is left of a public path without `stripped`, the longest first; `added` is the part
-    of them that belongs to the route.
+    `addresses` are the hosts (lower case, without brackets) and ports of its targets, `hosts` the hosts alone. `bases`
+    are the paths that stand before what is left of a public path without `stripped`, the longest first; `added` is the
+    part of them that belongs to the route.
     """
 
     addresses: frozenset[tuple[str, int]] = frozenset()
@@ -170,7 +179,11 @@ class UrlMapping(msgspec.Struct, frozen=True):
 
 
 def url_mapping(
-    targets: Iterable[tuple[str, int, str]], host: str | None, stripped: str, added: str, spell: Callable[[str], str] = str
+    targets: Iterable[tuple[str, int, str]],
+    host: str | None,
+    stripped: str,
+    added: str,
+    spell: Callable[[str], str] = str,
 ) -> UrlMapping:
     """`targets` are hosts, ports and paths ("" or "/…"), `host` the value of Host that is set for them all, `stripped`
     and `added` the prefixes of the route. `spell` gives a path as it stands in a URL.
@@ -184,7 +197,9 @@ def url_mapping(
     if host is not None:
         name, port_text = _split(host)
         hosts.add(_host(name))
-        addresses.update((_host(name), port) for port in ([int(port_text)] if port_text.isdecimal() else _USUAL_PORTS.values()))
+        addresses.update(
+            (_host(name), port) for port in ([int(port_text)] if port_text.isdecimal() else _USUAL_PORTS.values())
+        )
     bases = sorted({spell(path) + spell(added) for _, _, path in known} or {spell(added)}, key=len, reverse=True)
     return UrlMapping(frozenset(addresses), frozenset(hosts), tuple(bases), spell(stripped), spell(added))
 

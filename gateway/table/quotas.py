@@ -19,14 +19,19 @@ class Metering:
 
     __slots__ = ("_organizations", "_plans")
 
-    def __init__(self, plans: Mapping[tuple[str, str], tuple[Posting, ...]], organizations: Mapping[str, Posting]) -> None:
+    def __init__(
+        self, plans: Mapping[tuple[str, str], tuple[Posting, ...]], organizations: Mapping[str, Posting]
+    ) -> None:
         self._plans = plans
         self._organizations = organizations
 
     def charges(self, method: str) -> frozenset[tuple[str, str]]:
         """The keys of the postings of a call with that method that charge a meter, each with its plan or organisation."""
         plans = {
-            (plan, each.key) for (plan, known), found in self._plans.items() for each in found if known == method and each.act == "charge"
+            (plan, each.key)
+            for (plan, known), found in self._plans.items()
+            for each in found
+            if known == method and each.act == "charge"
         }
         return frozenset(plans | {(organization, each.key) for organization, each in self._organizations.items()})
 
@@ -45,7 +50,9 @@ class Meters:
     def __init__(self, config: Config, faults: Mapping[str, Fault]) -> None:
         exceeded = faults.get(CONCURRENCY_EXCEEDED.name, CONCURRENCY_EXCEEDED)
         spent = faults.get(QUOTA_SPENT.name, QUOTA_SPENT)
-        self._quotas = {plan.id: [(quota, _meter(quota, plan.id, spent)) for quota in plan.quotas] for plan in config.plans}
+        self._quotas = {
+            plan.id: [(quota, _meter(quota, plan.id, spent)) for quota in plan.quotas] for plan in config.plans
+        }
         self._concurrency: dict[str, list[Meter]] = {}
         for plan in config.plans:
             most = plan.concurrency
@@ -53,10 +60,20 @@ class Meters:
             if most is not None and most.key is not None:
                 meters.append(Meter("concurrency", "concurrency", most.key, "key", exceeded))
             if most is not None and most.organization is not None:
-                meters.append(Meter(f"organization/{plan.id}/concurrency", "concurrency", most.organization, "organization", exceeded))
+                meters.append(
+                    Meter(
+                        f"organization/{plan.id}/concurrency",
+                        "concurrency",
+                        most.organization,
+                        "organization",
+                        exceeded,
+                    )
+                )
             self._concurrency[plan.id] = meters
         self._organizations = {
-            each.id: _posting(Meter("organization/concurrency", "concurrency", each.concurrency, "organization", exceeded))
+            each.id: _posting(
+                Meter("organization/concurrency", "concurrency", each.concurrency, "organization", exceeded)
+            )
             for each in config.organizations
             if each.concurrency is not None
         }
@@ -66,9 +83,15 @@ class Meters:
         plans: dict[tuple[str, str], tuple[Posting, ...]] = {}
         for plan, quotas in self._quotas.items():
             for method in methods:
-                postings = [_posting(meter) for quota, meter in quotas if any(calls.includes(route, method) for calls in quota.charge)]
+                postings = [
+                    _posting(meter)
+                    for quota, meter in quotas
+                    if any(calls.includes(route, method) for calls in quota.charge)
+                ]
                 postings += [
-                    _posting(meter, "release") for quota, meter in quotas if any(c.includes(route, method) for c in quota.release or ())
+                    _posting(meter, "release")
+                    for quota, meter in quotas
+                    if any(c.includes(route, method) for c in quota.release or ())
                 ]
                 postings += [_posting(meter) for meter in self._concurrency[plan]]
                 if postings:
@@ -92,7 +115,10 @@ def _meter(quota: Quota, plan: str, spent: Fault) -> Meter:
         _fault(quota, spent),
         quota.kind != "level" and quota.per != "ever",
         max(1, round(quota.lasts_s * 1000)) if quota.kind == "level" else LEASE_MS,
-        AmountSource(amount.header.lower().encode() if amount.header else None, tuple(amount.field.split(".")) if amount.field else ())
+        AmountSource(
+            amount.header.lower().encode() if amount.header else None,
+            tuple(amount.field.split(".")) if amount.field else (),
+        )
         if amount is not None
         else None,
     )

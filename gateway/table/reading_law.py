@@ -53,10 +53,14 @@ class Law:
         self._demands = {route: known.setdefault(demand, demand) for route in routes for demand in (Demand(route),)}
         self._contested = {demand for demand in known if any(other.may_exceed(demand) for other in known)}
         self._addresses = {
-            route: services.get(route.upstream.id, ((route.upstream.id, ""),)) for route in routes if route.upstream is not None
+            route: services.get(route.upstream.id, ((route.upstream.id, ""),))
+            for route in routes
+            if route.upstream is not None
         }
         self._services = self._rewritten()
-        self._guarded = {origin for route, addresses in self._addresses.items() if not route.open for origin, _ in addresses}
+        self._guarded = {
+            origin for route, addresses in self._addresses.items() if not route.open for origin, _ in addresses
+        }
         self._permitted: Memo[tuple[str, str], list[Rival]] = Memo(_MOST_KNOWN)
 
     def is_clear(self, route: Route, method: str, path: str) -> bool:
@@ -73,7 +77,11 @@ class Law:
         """
         demand = self._demands[route]
         if demand in self._contested and route.upstream is not None:
-            self._reject(self._rivals_of(route, method, path), lambda rival: self._demands[rival].exceeds(demand, method), _otherwise)
+            self._reject(
+                self._rivals_of(route, method, path),
+                lambda rival: self._demands[rival].exceeds(demand, method),
+                _otherwise,
+            )
         if route.open and self._services:
             self._reject(self._behind(route, method, path), lambda rival: not rival.open, _elsewhere)
 
@@ -89,7 +97,9 @@ class Law:
             if len(path) <= _LONGEST_KNOWN:
                 self._permitted.keep((method, path), found)
         if found:
-            self._reject(found, lambda rival: not (rival.open or rival.upstream is None or rival.id in allowed), _forbidden)
+            self._reject(
+                found, lambda rival: not (rival.open or rival.upstream is None or rival.id in allowed), _forbidden
+            )
 
     def _rivals_of(self, route: Route, method: str, path: str) -> list[Rival]:
         return _few(self._rivals.of(route, method, path))
@@ -99,10 +109,16 @@ class Law:
         found: list[Rival] = []
         for origin, base in self._addresses.get(route, ()):
             if origin in self._services and origin in self._guarded:
-                found += _few(self._services[origin].of(route, method, base + route.upstream_path(merged(path)) or "/", ties=False))
+                found += _few(
+                    self._services[origin].of(
+                        route, method, base + route.upstream_path(merged(path)) or "/", ties=False
+                    )
+                )
         return found
 
-    def _reject(self, rivals: list[Rival], asks_more: "Callable[[Route], bool]", error: Callable[[], GatewayError]) -> None:
+    def _reject(
+        self, rivals: list[Rival], asks_more: "Callable[[Route], bool]", error: Callable[[], GatewayError]
+    ) -> None:
         stricter = [rival for rival in rivals if asks_more(rival.route)]
         if any(rival.serves for rival in stricter):
             raise error()

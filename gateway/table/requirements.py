@@ -28,7 +28,11 @@ class Demand:
         self.by_method = {} if tariff is None else {method: _method_demand(route, method) for method in route.methods}
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Demand) and (self.key, self.plan, self.by_method) == (other.key, other.plan, other.by_method)
+        return isinstance(other, Demand) and (self.key, self.plan, self.by_method) == (
+            other.key,
+            other.plan,
+            other.by_method,
+        )
 
     def __hash__(self) -> int:
         return hash((self.key, self.plan, frozenset(self.by_method.items())))
@@ -41,8 +45,13 @@ class Demand:
         if not other.key and (self.key or self.plan not in {None, other.plan}):
             return True
         passed = other.by_method.get(method, _NOTHING)
-        candidates = [self.by_method[method]] if method in self.by_method else list(self.by_method.values()) or [_NOTHING]
-        return any(each.cost > passed.cost or each.windows - passed.windows or each.charges - passed.charges for each in candidates)
+        candidates = (
+            [self.by_method[method]] if method in self.by_method else list(self.by_method.values()) or [_NOTHING]
+        )
+        return any(
+            each.cost > passed.cost or each.windows - passed.windows or each.charges - passed.charges
+            for each in candidates
+        )
 
     def may_exceed(self, other: "Demand") -> bool:
         """Whether this demand exceeds the other one with some method."""

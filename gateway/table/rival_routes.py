@@ -89,7 +89,10 @@ def pattern_of(route: Route) -> tuple[list[Segment], bool]:
 def image_of(route: Route, base: str) -> tuple[list[Segment], bool]:
     """As `pattern_of`, of the path that the service gets at a target whose URL has the path `base`."""
     segments, below = pattern_of(route)
-    return [*(unquote(segment) for segment in (base + route.base).split("/") if segment), *segments[route.strip_segments :]], below
+    return [
+        *(unquote(segment) for segment in (base + route.base).split("/") if segment),
+        *segments[route.strip_segments :],
+    ], below
 
 
 def _candidates(node: _TreeNode, segments: Segments, at: int) -> Iterator[list[Route]]:

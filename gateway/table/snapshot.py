@@ -21,8 +21,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     """A configuration compiled as far as all workers can share it. `source` names it in the log, `digest` identifies
     its content.
 
-    `origins` is None for one that stands in no file. `needs_redis`: while Redis is away some callers are refused. `shared_state`
-    holds what is found out about its targets.
+    `origins` is None for one that stands in no file. `needs_redis`: while Redis is away some callers are refused.
+    `shared_state` holds what is found out about its targets.
     """
 
     config: Config
@@ -41,4 +41,6 @@ def compile_snapshot(config: Config, origins: Origins | None, source: str) -> Sn
     needs_redis = "deny" in config.ways_without_redis()
     urls = {upstream.id: [str(target.url) for target in upstream.targets] for upstream in config.upstreams}
     shared_state = SharedState(urls, [upstream.id for upstream in config.upstreams if upstream.health is not None])
-    return Snapshot(config, origins, source, digest, needs_redis, build_faults(config), build_credentials(config), shared_state)
+    return Snapshot(
+        config, origins, source, digest, needs_redis, build_faults(config), build_credentials(config), shared_state
+    )

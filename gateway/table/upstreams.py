@@ -50,7 +50,12 @@ def build_health_checks(
 
 
 def _upstream(
-    setting: UpstreamSettings, row: UpstreamRow, metrics: Metrics, clock: Clock, write_batch: WriteBatch, names: NameResolver
+    setting: UpstreamSettings,
+    row: UpstreamRow,
+    metrics: Metrics,
+    clock: Clock,
+    write_batch: WriteBatch,
+    names: NameResolver,
 ) -> AnyUpstream:
     """Build only the layers that are needed: a single target needs no choice, and the circuit breaker is optional."""
     events = UpstreamEvents(setting, metrics)
@@ -58,13 +63,17 @@ def _upstream(
     upstream: Target | Upstream = targets[0]
     if len(targets) > 1:
         rules = setting.outlier_detection
-        ejection = EjectionRules(rules.consecutive_failures, rules.base_ejection_time, rules.max_ejection_time, rules.max_ejection_percent)
+        ejection = EjectionRules(
+            rules.consecutive_failures, rules.base_ejection_time, rules.max_ejection_time, rules.max_ejection_percent
+        )
         weights = {number: target.weight for number, target in enumerate(setting.targets)}
         outlier_detector = OutlierDetector(row, weights, ejection, events, os.getpid(), clock, random.random)
         upstream = Upstream(setting.id, targets, outlier_detector, clock, random.random, events)
     if setting.breaker is None:
         return upstream
-    breaking = BreakerRules(setting.breaker.consecutive_failures, setting.breaker.base_open_time, setting.breaker.max_open_time)
+    breaking = BreakerRules(
+        setting.breaker.consecutive_failures, setting.breaker.base_open_time, setting.breaker.max_open_time
+    )
     return CircuitBreaker(upstream, row, breaking, events, clock, random.random)
 
 
@@ -95,7 +104,9 @@ def _targets(
 
 
 def _checks(health: Health) -> HealthCheckRules:
-    return HealthCheckRules(health.path, health.interval, health.timeout, health.healthy, health.unhealthy, health.expect)
+    return HealthCheckRules(
+        health.path, health.interval, health.timeout, health.healthy, health.unhealthy, health.expect
+    )
 
 
 def _tls(files: UpstreamTls) -> TlsFiles:

@@ -100,8 +100,8 @@ class Answer(msgspec.Struct):
     """The answer of an upstream, with valid framing as far as it has arrived.
 
     `fields` have lower-case names. `body` is what has arrived of it; `stream` is None when the body is complete.
-    `length` is the announced length in bytes, None when the body is chunked or ends with the connection.
-    `target` is the address that answered, for the log. `marks` are what `screen` of kernel/http/response_headers found in `fields`.
+    `length` is the announced length in bytes, None when the body is chunked or ends with the connection. `target` is
+    the address that answered, for the log. `marks` are what `screen` of kernel/http/response_headers found in `fields`.
     """
 
     status: int

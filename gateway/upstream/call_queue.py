@@ -50,7 +50,9 @@ class CallQueue:
             elif waiting.done() and not waiting.cancelled() and waiting.exception() is None:
                 self._give_back(waiting.result())
             if isinstance(error, TimeoutError):
-                raise GatewayError(UPSTREAM_SATURATED, cause=f"{self._name}: no connection became free in time") from None
+                raise GatewayError(
+                    UPSTREAM_SATURATED, cause=f"{self._name}: no connection became free in time"
+                ) from None
             raise
 
     def give(self, freed: Freed) -> bool:

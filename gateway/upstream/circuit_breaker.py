@@ -109,9 +109,13 @@ class CircuitBreaker:
         row, now = self._row, self._clock.monotonic()
         if now < row.open_until:
             remaining_s = math.ceil(row.open_until - now)
-            raise GatewayError(UPSTREAM_CIRCUIT_OPEN, retry_after_s=remaining_s, cause=f"{self.id}: the circuit is open")
+            raise GatewayError(
+                UPSTREAM_CIRCUIT_OPEN, retry_after_s=remaining_s, cause=f"{self.id}: the circuit is open"
+            )
         if now < row.trial_until:
-            raise GatewayError(UPSTREAM_CIRCUIT_OPEN, retry_after_s=1, cause=f"{self.id}: another call tries it at present")
+            raise GatewayError(
+                UPSTREAM_CIRCUIT_OPEN, retry_after_s=1, cause=f"{self.id}: another call tries it at present"
+            )
         row.trial_until = now + call.connect_timeout_s + call.total_timeout_s
 
     def _failed(self, *, trial: bool) -> None:

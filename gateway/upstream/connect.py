@@ -56,7 +56,9 @@ def endpoint_of(url: str, context: ssl.SSLContext | None, server_name: str | Non
     return Endpoint(parts.hostname, 443 if parts.port is None else parts.port, context, server_name or parts.hostname)
 
 
-async def connect(loop: asyncio.AbstractEventLoop, to: Endpoint, protocol: Callable[[], P], deadline: float, names: NameResolver) -> P:
+async def connect(
+    loop: asyncio.AbstractEventLoop, to: Endpoint, protocol: Callable[[], P], deadline: float, names: NameResolver
+) -> P:
     """Return a connected protocol, after the TLS handshake if there is one.
 
     `deadline` is a reading of the loop's clock.
@@ -69,7 +71,9 @@ async def connect(loop: asyncio.AbstractEventLoop, to: Endpoint, protocol: Calla
     except TimeoutError:
         raise GatewayError(UPSTREAM_CONNECT_TIMEOUT, cause=f"{to}: no answer to the name look-up in time") from None
     except (OSError, UnicodeError) as error:
-        raise GatewayError(UPSTREAM_NAME_UNRESOLVED, cause=f"{to}: {getattr(error, 'strerror', None) or error}") from None
+        raise GatewayError(
+            UPSTREAM_NAME_UNRESOLVED, cause=f"{to}: {getattr(error, 'strerror', None) or error}"
+        ) from None
     *others, last = hosts
     for tried, host in enumerate(others):
         with contextlib.suppress(OSError):
@@ -96,7 +100,11 @@ async def _attempt(
 
 def _fault(to: Endpoint, host: str, error: OSError) -> GatewayError:
     # asyncio replaces strerror with a text of its own.
-    text = os.strerror(error.errno) if error.errno and not isinstance(error, ssl.SSLError) else error.strerror or type(error).__name__
+    text = (
+        os.strerror(error.errno)
+        if error.errno and not isinstance(error, ssl.SSLError)
+        else error.strerror or type(error).__name__
+    )
     where = str(to) if host == to.host else f"{to} ({host})"
     # asyncio.timeout and the system's ETIMEDOUT raise the same class.
     if isinstance(error, TimeoutError):

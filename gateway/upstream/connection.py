@@ -108,7 +108,9 @@ class UpstreamConnection(ConnectionSocket):
             source: BodySource = BodyPieces(body) if isinstance(body, bytes) else body
             head = request_head(call, self._origin, source.length)
             self._deadline.sending(call)
-            self._upload = self._loop.create_task(self._send(head, body[:PIECE_BYTES] if isinstance(body, bytes) else first, source))
+            self._upload = self._loop.create_task(
+                self._send(head, body[:PIECE_BYTES] if isinstance(body, bytes) else first, source)
+            )
         return waiter
 
     async def answer(self, call: Call, waiter: "asyncio.Future[Answer]") -> Answer:
@@ -194,7 +196,12 @@ class UpstreamConnection(ConnectionSocket):
         remaining = None if self._reply.length is None else self._reply.length - len(self._buffer)
         if not self._owner.may_stream(self):
             if len(self._buffer) + (remaining or 0) > call.read_ahead_bytes or kind == "events":
-                self.fail(GatewayError(UPSTREAM_STREAMS_FULL, cause=f"{self._target}: replies that stream have their share of connections"))
+                self.fail(
+                    GatewayError(
+                        UPSTREAM_STREAMS_FULL,
+                        cause=f"{self._target}: replies that stream have their share of connections",
+                    )
+                )
             return
         self._stream = ResponseStream(self, self._clock, self._loop, remaining, call.read_ahead_bytes)
         self._events = kind == "events"
@@ -279,7 +286,11 @@ class UpstreamConnection(ConnectionSocket):
         if self.closed is not None:
             return
         self.died_unanswered = not self._reply.received
-        self.fail(GatewayError(UPSTREAM_INCOMPLETE if self._reply.received else UPSTREAM_RESET, cause=f"{self._target}: {text}"))
+        self.fail(
+            GatewayError(
+                UPSTREAM_INCOMPLETE if self._reply.received else UPSTREAM_RESET, cause=f"{self._target}: {text}"
+            )
+        )
 
     def _discard(self, why: GatewayError) -> None:
         if self.closed is not None:

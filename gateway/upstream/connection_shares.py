@@ -139,4 +139,6 @@ class ConnectionShares:
 
     def _spent(self, caller: str, why: str) -> GatewayError:
         self._drop_empty_queue(caller)
-        return GatewayError(UPSTREAM_SHARE_SPENT, cause=f"{self._name}: the caller has its share of the connections, {why}")
+        return GatewayError(
+            UPSTREAM_SHARE_SPENT, cause=f"{self._name}: the caller has its share of the connections, {why}"
+        )

@@ -57,7 +57,12 @@ class ConnectionSocket(asyncio.Protocol):
 
         It may not when bytes, or the end of the connection, wait unread in the kernel.
         """
-        return self.closed is None and now < self.expires_at and not self._transport.is_closing() and not self.input_waits()
+        return (
+            self.closed is None
+            and now < self.expires_at
+            and not self._transport.is_closing()
+            and not self.input_waits()
+        )
 
     def input_waits(self) -> bool:
         """Whether received bytes, or the end of the connection, wait unread in the kernel."""

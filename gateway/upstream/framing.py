@@ -70,7 +70,9 @@ def head_size(fields: Fields) -> int:
 
 def codings_supported(fields: Fields, version: str) -> bool:
     """Whether the transfer codings are exactly `chunked`. HTTP/1.0 has none (RFC 9112 6.1: such framing is faulty)."""
-    return version == "1.1" and [value.lower() for name, value in fields if name == b"transfer-encoding"] == [b"chunked"]
+    return version == "1.1" and [value.lower() for name, value in fields if name == b"transfer-encoding"] == [
+        b"chunked"
+    ]
 
 
 def bodiless(status: int) -> bool:
@@ -80,7 +82,9 @@ def bodiless(status: int) -> bool:
 
 def keeps_alive(version: str, fields: Fields) -> bool:
     """Whether the connection outlives a reply without a body (RFC 9112 9.3)."""
-    options = set(map(bytes.strip, b",".join([value for name, value in fields if name == b"connection"]).lower().split(b",")))
+    options = set(
+        map(bytes.strip, b",".join([value for name, value in fields if name == b"connection"]).lower().split(b","))
+    )
     return b"close" not in options and (version == "1.1" or b"keep-alive" in options)
 
 

@@ -100,7 +100,9 @@ class HealthChecks:
             if up:  # a healthy target need not wait for the end of its ejection
                 row.ejected_until = row.trial_until = 0.0
                 # One of several targets is tried by one call first.
-                row.ejections = max(row.ejections, float(before.verdict is Verdict.DOWN)) if len(self._row.targets) > 1 else 0.0
+                row.ejections = (
+                    max(row.ejections, float(before.verdict is Verdict.DOWN)) if len(self._row.targets) > 1 else 0.0
+                )
             self._row.version = self._clock.monotonic()
             if not up or before.verdict is Verdict.DOWN:
                 self._observer.changed(number, result, up=up)

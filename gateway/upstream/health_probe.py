@@ -61,4 +61,6 @@ class _Head(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the reason makes no difference
         if not self.status.done():
-            self.status.set_exception(GatewayError(UPSTREAM_RESET, cause=f"{self._target}: the upstream closed the connection"))
+            self.status.set_exception(
+                GatewayError(UPSTREAM_RESET, cause=f"{self._target}: the upstream closed the connection")
+            )

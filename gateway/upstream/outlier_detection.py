@@ -162,10 +162,19 @@ class OutlierDetector:
         weights = self._weights
         up = {number: weight for number, weight in weights.items() if targets[number].up(now)}
         proven = {number: weight for number, weight in up.items() if not targets[number].ejections}
-        self._called = proven or up or {number: weight for number, weight in weights.items() if not targets[number].down} or weights
+        self._called = (
+            proven
+            or up
+            or {number: weight for number, weight in weights.items() if not targets[number].down}
+            or weights
+        )
         self._draw = Draw(self._called)
         self._suspects = frozenset(number for number in weights if targets[number].ejections)
-        self._due = [number for number in up if number in self._suspects and targets[number].trial_until <= now] if proven else []
+        self._due = (
+            [number for number in up if number in self._suspects and targets[number].trial_until <= now]
+            if proven
+            else []
+        )
         times = (time for row in targets for time in (row.ejected_until, row.trial_until) if time > now)
         self._review_at = min(times, default=math.inf)
 

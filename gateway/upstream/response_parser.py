@@ -20,8 +20,8 @@ class ResponseParser:
 
     `received` counts the bytes since `begin`. `complete`: the reply has ended. `clean`: nothing followed it. `keep`:
     its sender keeps the connection open. `until_eof`: its body ends with the connection. `ambiguous`: by its method or
-    its status it has no body, but it announces one, or the reply to another method than HEAD would have one. Such a body
-    may follow at any time, when the next call may be under way, whose reply it would be taken for.
+    its status it has no body, but it announces one, or the reply to another method than HEAD would have one. Such a
+    body may follow at any time, when the next call may be under way, whose reply it would be taken for.
     """
 
     def __init__(self) -> None:
@@ -170,7 +170,9 @@ class ResponseParser:
             # Chunk extensions and trailers are dropped, and nothing else bounds them.
             self._overhead += len(data)
             if self._overhead > framing.MAX_HEAD_BYTES:
-                raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause="the reply's chunk extensions or trailers are too large")
+                raise GatewayError(
+                    UPSTREAM_PROTOCOL_ERROR, cause="the reply's chunk extensions or trailers are too large"
+                )
 
     def _report(self, fault: Fault, cause: str) -> None:
         # An exception raised here would reach `feed` wrapped, and would cost a traceback.

@@ -31,7 +31,19 @@ class ResponseStream:
     """
 
     __slots__ = (
-        *("_clock", "_ended", "_error", "_loop", "_max_unread", "_paused_at", "_pieces", "_reader", "_received", "_remaining", "_source"),
+        *(
+            "_clock",
+            "_ended",
+            "_error",
+            "_loop",
+            "_max_unread",
+            "_paused_at",
+            "_pieces",
+            "_reader",
+            "_received",
+            "_remaining",
+            "_source",
+        ),
         *("held_s", "paused", "unread", "waited_s"),
     )
 

@@ -185,7 +185,9 @@ class Target:
 
     # Calls
 
-    async def _begin(self, call: Call, first: bytes, now: float, *, fresh: bool) -> tuple[UpstreamConnection, asyncio.Future[Answer], bool]:
+    async def _begin(
+        self, call: Call, first: bytes, now: float, *, fresh: bool
+    ) -> tuple[UpstreamConnection, asyncio.Future[Answer], bool]:
         """Send `call` on a connection.
 
         Return that, the future of the answer, and whether the connection served another call before.
@@ -203,7 +205,9 @@ class Target:
                 now = self._clock.monotonic()
             if not isinstance(call.body, bytes) and connection.closed is None and not self.may_stream(connection):
                 self.release(connection, None)
-                raise GatewayError(UPSTREAM_SATURATED, cause=f"{self.target}: bodies that stream have their share of connections")
+                raise GatewayError(
+                    UPSTREAM_SATURATED, cause=f"{self.target}: bodies that stream have their share of connections"
+                )
             waiter = connection.begin(call, first, now)
         except BaseException:
             self._shares.give_back(call.caller)
@@ -266,7 +270,9 @@ class Target:
                     connection.abandon()
 
     def _connection(self, loop: asyncio.AbstractEventLoop) -> UpstreamConnection:
-        return UpstreamConnection(self, self.target, self.origin, self._clock, loop, self._write_batch, self._loop_budget)
+        return UpstreamConnection(
+            self, self.target, self.origin, self._clock, loop, self._write_batch, self._loop_budget
+        )
 
     def _give_back(self, handed: Freed) -> None:
         if handed is None:

@@ -70,7 +70,11 @@ class Upstream:
         ends_at = now + call.total_timeout_s
         outlier_detector = self._outlier_detector
         tried = outlier_detector.trial(now, call.connect_timeout_s + call.total_timeout_s)
-        number = outlier_detector.draw(now).one(self._load, self._chance, outlier_detector.errs_more) if tried is None else tried
+        number = (
+            outlier_detector.draw(now).one(self._load, self._chance, outlier_detector.errs_more)
+            if tried is None
+            else tried
+        )
         call.connect_timeout_s /= 2
         try:
             answer = await self.targets[number].send(call, first)
@@ -90,7 +94,9 @@ class Upstream:
         for target in self.targets:
             await target.close()
 
-    async def _send_elsewhere(self, call: Call, first: bytes, ends_at: float, number: int, failed: GatewayError) -> Answer:
+    async def _send_elsewhere(
+        self, call: Call, first: bytes, ends_at: float, number: int, failed: GatewayError
+    ) -> Answer:
         """Send `call` to other targets, because target `number` did not answer it, as `failed` states.
 
         Each attempt may use half of the connect time-out that is left, the last one all of it.
@@ -126,4 +132,6 @@ class Upstream:
 def _may_go_elsewhere(fault: Fault, call: Call) -> bool:
     if fault.name == UPSTREAM_INCOMPLETE.name:
         return call.method in _ONLY_READ and not call.body
-    return not fault.reached_service or (fault.name == UPSTREAM_RESET.name and call.idempotent and isinstance(call.body, bytes))
+    return not fault.reached_service or (
+        fault.name == UPSTREAM_RESET.name and call.idempotent and isinstance(call.body, bytes)
+    )

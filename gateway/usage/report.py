@@ -66,7 +66,9 @@ class Accounts:
 
     def __init__(self, limiter: Decider, routes: Sequence[Route]) -> None:
         self._limiter = limiter
-        self._routes = [route for route in routes if route.tariff is not None and route.upstream is not None and not route.open]
+        self._routes = [
+            route for route in routes if route.tariff is not None and route.upstream is not None and not route.open
+        ]
         self._known: Memo[Caller, _Lookup] = Memo(MAX_CLAIMS)
 
     async def of(self, caller: Caller, own_decision: Decision) -> Account:
@@ -84,7 +86,12 @@ class Accounts:
         routes = [_on_route(route, methods, states) for route, methods in self._usable(caller)]
         with_own_demands = [each for each in routes if each.limits or set(each.cost.values()) != {1}]
         return Account(
-            caller.id, caller.organization, caller.plan, [limit_usage(state) for state in own_decision.states], quotas, with_own_demands
+            caller.id,
+            caller.organization,
+            caller.plan,
+            [limit_usage(state) for state in own_decision.states],
+            quotas,
+            with_own_demands,
         )
 
     def own_buckets(self, caller: Caller) -> dict[str, str]:
@@ -149,5 +156,9 @@ def _windows(route: Route, methods: Sequence[str]) -> dict[Window, list[str]]:
 
 def _on_route(route: Route, methods: Sequence[str], states: Mapping[str, WindowState]) -> OnRoute:
     assert route.tariff is not None
-    limits = [limit_usage(states[window.id], tuple(those)) for window, those in _windows(route, methods).items() if window.id in states]
+    limits = [
+        limit_usage(states[window.id], tuple(those))
+        for window, those in _windows(route, methods).items()
+        if window.id in states
+    ]
     return OnRoute(route.id, {method: route.tariff.costs[method] for method in methods}, limits)

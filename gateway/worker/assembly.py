@@ -42,9 +42,9 @@ from gateway.worker.query_server import QueryHandler
 class WorkerContext(msgspec.Struct, frozen=True):
     """What the supervisor gives a worker besides the configuration.
 
-    `sockets` are the bound sockets of each listener. `control` is the worker's end of the channel. `stacks_fd` is the file to which
-    the signal DUMP_STACKS writes. `workers` is the number of workers of this node, one of which `checks_targets`. `outage` is the
-    shared memory for what has to survive this worker.
+    `sockets` are the bound sockets of each listener. `control` is the worker's end of the channel. `stacks_fd` is the
+    file to which the signal DUMP_STACKS writes. `workers` is the number of workers of this node, one of which
+    `checks_targets`. `outage` is the shared memory for what has to survive this worker.
     """
 
     sockets: list[tuple[ListenerSettings, list[socket.socket]]]
@@ -79,7 +79,9 @@ class Assembly:
         self.unread = UnreadReplies(config.server.limits.unread, self.metrics.replies_not_taken.inc)
         self.upstreams = build_upstreams(config, snapshot.shared_state, self.metrics, SYSTEM_CLOCK, self.outbox)
         self.health_checks = (
-            build_health_checks(config, self.upstreams, snapshot.shared_state, self.metrics, SYSTEM_CLOCK) if context.checks_targets else []
+            build_health_checks(config, self.upstreams, snapshot.shared_state, self.metrics, SYSTEM_CLOCK)
+            if context.checks_targets
+            else []
         )
         self.limiter = self._limiter()
         self.key_sync = key_sync(config, self.limiter, self.metrics, SYSTEM_CLOCK)
@@ -87,7 +89,10 @@ class Assembly:
         """By question; filled by `build_listeners`."""
 
     def build_listeners(self) -> None:
-        """Builds the gateway, and the listeners that pass requests to it. Raises OSError, for example for a certificate's file."""
+        """Builds the gateway, and the listeners that pass requests to it.
+
+        Raises OSError, for example for a certificate's file.
+        """
         gateway = self._gateway()
         config, ids = self.snapshot.config, Ids(os.urandom)
         settings = [setting for setting, _ in self.context.sockets]
@@ -96,7 +101,9 @@ class Assembly:
             handshake = handshake_options(setting, events)
             request_heads = head_checker(setting, ids, SYSTEM_CLOCK.monotonic, most)
             handle = _handler(setting, gateway)
-            self.listeners.append(Listener(request_heads, handle, SYSTEM_CLOCK.wall, self.outbox, events.rejected, handshake, self.unread))
+            self.listeners.append(
+                Listener(request_heads, handle, SYSTEM_CLOCK.wall, self.outbox, events.rejected, handshake, self.unread)
+            )
 
     @property
     def connections(self) -> int:

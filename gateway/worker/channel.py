@@ -58,8 +58,9 @@ class DisableKeepAlive(msgspec.Struct, tag="disable keep-alive"):
 
 
 class Retire(msgspec.Struct, tag="retire"):
-    """`successor`: another worker takes over, and a `StateHandedOver` is expected. `last` are the numbers of the listeners from
-    which no other process accepts afterwards.
+    """`successor`: another worker takes over, and a `StateHandedOver` is expected.
+
+    `last` are the numbers of the listeners from which no other process accepts afterwards.
     """
 
     timeout_s: float
@@ -133,8 +134,10 @@ _MAX_FILES = 4
 
 
 class Channel:
-    """One end of the pair. `on_message(message, fds)` is called on the event loop and owns the descriptors; `on_end` is called once,
-    when the other end has closed.
+    """One end of the pair.
+
+    `on_message(message, fds)` is called on the event loop and owns the descriptors; `on_end` is called once, when the
+    other end has closed.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -181,7 +184,9 @@ class Channel:
     def _read(self) -> bool:
         """Returns whether there was a message."""
         try:
-            data, fds, _, _ = socket.recv_fds(self.sock, _MAX_MESSAGE_BYTES, _MAX_FILES, socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC)
+            data, fds, _, _ = socket.recv_fds(
+                self.sock, _MAX_MESSAGE_BYTES, _MAX_FILES, socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
+            )
         except (BlockingIOError, InterruptedError):
             return False
         except OSError:

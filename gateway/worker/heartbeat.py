@@ -6,7 +6,10 @@ _BEAT, _LAG, _CONNECTIONS, _IN_FLIGHT, _CUT, _REDIS = range(6)
 
 
 class Heartbeat:
-    """Created before the fork; the worker writes it, the supervisor reads it. Times are seconds of the monotonic clock, 0.0 for never."""
+    """Created before the fork; the worker writes it, the supervisor reads it.
+
+    Times are seconds of the monotonic clock, 0.0 for never.
+    """
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, mmap.PAGESIZE)

@@ -19,8 +19,8 @@ def query_handlers(
 ) -> dict[str, QueryHandler]:
     """The handlers of three questions.
 
-    `limiter` describes the limiter. `limits` reports the limits of a `key`, on behalf of an `organization` or of the key's default
-    one. `reset` resets the rate limits that only the `key` uses, or the `quota` that is named.
+    `limiter` describes the limiter. `limits` reports the limits of a `key`, on behalf of an `organization` or of the
+    key's default one. `reset` resets the rate limits that only the `key` uses, or the `quota` that is named.
 
     `stored` are the keys in Redis, None if the keys stand in the configuration.
     """
@@ -62,7 +62,10 @@ def query_handlers(
 
 
 async def _find(keyring: Keyring, stored: StoredKeys | None, parameters: QueryParameters) -> Caller | str:
-    """The caller, or a message that says why there is none. The message does not repeat the id: it may be a secret, by mistake."""
+    """The caller, or a message that says why there is none.
+
+    The message does not repeat the id: it may be a secret, by mistake.
+    """
     key_id = parameters.get("key", "")
     key = keyring.named(key_id) if stored is None else await stored.named(key_id)
     if key is None:

@@ -31,7 +31,9 @@ class QueryServer:
     async def _answer(self, query: Query) -> None:
         handler = self._query_handlers.get(query.question)
         try:
-            status, body = await handler(query.parameters) if handler is not None else (404, {"error": "nobody here knows that"})
+            status, body = (
+                await handler(query.parameters) if handler is not None else (404, {"error": "nobody here knows that"})
+            )
         except Exception as bug:  # the supervisor waits for a response
             structlog.get_logger().error("bug", question=query.question, exc_info=bug)
             status, body = 500, {"error": "internal error"}

@@ -163,7 +163,9 @@ class Worker:
         """Sends the state with which the successor decides from now on."""
         keys = b"" if self.key_sync is None else self.key_sync.keys.export()
         state = self.limiter.hand_over()
-        self.channel.send_file(StateHandedOver(), msgspec.msgpack.encode(HandoverState(state.memory, keys, state.outage)))
+        self.channel.send_file(
+            StateHandedOver(), msgspec.msgpack.encode(HandoverState(state.memory, keys, state.outage))
+        )
 
     def _adopt(self, state: HandoverState) -> None:
         self.limiter.adopt(LimiterState(state.limits, state.outage), share_only=state.share_only)

@@ -90,7 +90,11 @@ class _Automaton:
         if kind is op.BRANCH:
             found = [self.sequence(branch, held) for branch in value[1]]
             self.doubled = self.doubled or sum(optional for _, _, optional in found) > 1
-            return set().union(*(each[0] for each in found)), set().union(*(each[1] for each in found)), any(each[2] for each in found)
+            return (
+                set().union(*(each[0] for each in found)),
+                set().union(*(each[1] for each in found)),
+                any(each[2] for each in found),
+            )
         if kind in {op.MAX_REPEAT, op.MIN_REPEAT, op.POSSESSIVE_REPEAT}:
             least, most, inside = value
             return self._repeat(least, most, inside, held | self._atom() if kind is op.POSSESSIVE_REPEAT else held)
@@ -154,7 +158,8 @@ def ambiguity(pattern: str | bytes, flags: int = 0, *, searched: bool) -> str | 
     if searched:
         start = automaton.node(_ALPHABET, frozenset())
         committed = _closure(
-            {node: after - {start} if node not in lasts else set() for node, after in automaton.follow.items()} | {start: firsts}
+            {node: after - {start} if node not in lasts else set() for node, after in automaton.follow.items()}
+            | {start: firsts}
         )[start]
         automaton.follow[start] = {start, *firsts}
     nodes, follow = automaton.nodes, automaton.follow
@@ -165,7 +170,9 @@ def ambiguity(pattern: str | bytes, flags: int = 0, *, searched: bool) -> str | 
                 continue
             if first.number == start and second.number not in committed - lasts:
                 continue  # the search has succeeded before it can fail there
-            if not (first.number in reach[first.number] and second.number in reach[first.number] & reach[second.number]):
+            if not (
+                first.number in reach[first.number] and second.number in reach[first.number] & reach[second.number]
+            ):
                 continue
             if _shared(nodes, follow, reach, first.number, second.number):
                 return f"{_shown(first.takes)} and then {_shown(second.takes)}"
@@ -186,10 +193,15 @@ def _closure(follow: dict[int, set[int]]) -> dict[int, set[int]]:
     return reach
 
 
-def _shared(nodes: list[Node], follow: dict[int, set[int]], reach: dict[int, set[int]], first: int, second: int) -> bool:
+def _shared(
+    nodes: list[Node], follow: dict[int, set[int]], reach: dict[int, set[int]], first: int, second: int
+) -> bool:
     """Whether one text leads from `first` to itself, from `first` to `second`, and from `second` to itself."""
     begin, goal = (first, first, second), (first, second, second)
-    around, after = {node for node in reach[first] if first in reach[node]}, {node for node in reach[second] if second in reach[node]}
+    around, after = (
+        {node for node in reach[first] if first in reach[node]},
+        {node for node in reach[second] if second in reach[node]},
+    )
     between = {node for node in reach[first] if second in reach[node]}
     seen = {begin}
     waiting = [begin]

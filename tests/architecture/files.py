@@ -8,7 +8,11 @@ _LEFT_BEHIND = {".git", "build", "dist", "__pycache__", ".hypothesis", "node_mod
 
 
 def _kept(name: str) -> bool:
-    return not (name in _LEFT_BEHIND or name.endswith((".egg-info", "_cache", ".pyc")) or name.startswith((".venv", ".coverage")))
+    return not (
+        name in _LEFT_BEHIND
+        or name.endswith((".egg-info", "_cache", ".pyc"))
+        or name.startswith((".venv", ".coverage"))
+    )
 
 
 def all_files() -> list[Path]:

@@ -149,7 +149,9 @@ def public_types() -> Iterator[Named]:
                     pass
                 case ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Name(id="TypeAlias")):
                     pass
-                case ast.Assign(targets=[ast.Name(id=name)], value=ast.Subscript()) if name[0].isupper() and not name.isupper():
+                case ast.Assign(targets=[ast.Name(id=name)], value=ast.Subscript()) if (
+                    name[0].isupper() and not name.isupper()
+                ):
                     pass
                 case _:
                     continue

@@ -33,7 +33,10 @@ def metrics() -> str:
     declared = [family.declaration for family in (*Metrics().families, *NodeMetrics().families)]
     return markdown(
         ("metric", "kind", "labels", "what it says"),
-        [(f"`{each.name}`", each.kind, ", ".join(f"`{label}`" for label in each.labels), each.help) for each in declared],
+        [
+            (f"`{each.name}`", each.kind, ", ".join(f"`{label}`" for label in each.labels), each.help)
+            for each in declared
+        ],
     )
 
 
@@ -50,7 +53,9 @@ def _commands(command: click.Command, name: str) -> Iterator[tuple[str, str, str
             assert found is not None
             yield from _commands(found, f"{name} {each}")
         return
-    arguments = [parameter.make_metavar(context) for parameter in command.params if isinstance(parameter, click.Argument)]
+    arguments = [
+        parameter.make_metavar(context) for parameter in command.params if isinstance(parameter, click.Argument)
+    ]
     options = [f"`{parameter.opts[-1]}`" for parameter in command.params if isinstance(parameter, click.Option)]
     assert command.help is not None
     yield f"`{' '.join((name, *arguments))}`", ", ".join(options), command.help.partition("\n\n")[0].replace("\n", " ")
@@ -71,7 +76,9 @@ def _keys(schema: dict[str, Any], node: dict[str, Any], path: str) -> Iterator[t
         below = list(_keys(schema, given, here))
         if "items" in shown:
             below = list(_keys(schema, shown["items"], f"{here}[]"))
-            below += [row for choice in given.get("anyOf", ()) if "$ref" in choice for row in _keys(schema, choice, here)]
+            below += [
+                row for choice in given.get("anyOf", ()) if "$ref" in choice for row in _keys(schema, choice, here)
+            ]
         if isinstance(shown.get("additionalProperties"), dict):
             below = list(_keys(schema, shown["additionalProperties"], f"{here}.NAME"))
         if not below or "items" in shown:
@@ -93,7 +100,11 @@ def _default(node: dict[str, Any], required: bool) -> str:
     if required:
         return "required"
     default = node.get("default")
-    if default in (None, [], {}, "") or isinstance(default, dict) or (isinstance(default, list) and isinstance(default[0], dict)):
+    if (
+        default in (None, [], {}, "")
+        or isinstance(default, dict)
+        or (isinstance(default, list) and isinstance(default[0], dict))
+    ):
         return ""
     if isinstance(default, list):
         return "`[" + ", ".join(map(str, default)) + "]`"

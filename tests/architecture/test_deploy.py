@@ -90,7 +90,10 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
     assert text.count("/opt/gateway/.venv/bin/gateway") == 1
     (tmp_path / "gateway.service").write_text(text.replace("/opt/gateway/.venv/bin/gateway", sys.executable))
     done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", tmp_path / "gateway.service"], capture_output=True, text=True, timeout=60
+        ["systemd-analyze", "verify", "--man=no", tmp_path / "gateway.service"],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

@@ -50,7 +50,12 @@ def _found(path: Path) -> Iterator[tuple[str | bytes, int, bool]]:
         return
     tree = ast.parse(text)
     module = importlib.import_module(module_name(path))
-    at_the_top = {id(node) for statement in tree.body if isinstance(statement, ast.Assign | ast.AnnAssign) for node in ast.walk(statement)}
+    at_the_top = {
+        id(node)
+        for statement in tree.body
+        if isinstance(statement, ast.Assign | ast.AnnAssign)
+        for node in ast.walk(statement)
+    }
     for name, value in vars(module).items():
         pattern = value if isinstance(value, re.Pattern) else getattr(value, "__self__", None)
         if isinstance(pattern, re.Pattern):
@@ -89,7 +94,9 @@ def test_what_is_found(pattern: str, searched: bool) -> None:
     assert ambiguity(pattern, searched=searched) is not None
 
 
-@pytest.mark.parametrize("pattern", [r"\[[^\]]*\]?\W*$", r"[^<>]*>", r"\s+$", r"\s*+x", r"[?;][^;]*=", r"a{7,}b", r"(?m)^a*b", r"<.*?>"])
+@pytest.mark.parametrize(
+    "pattern", [r"\[[^\]]*\]?\W*$", r"[^<>]*>", r"\s+$", r"\s*+x", r"[?;][^;]*=", r"a{7,}b", r"(?m)^a*b", r"<.*?>"]
+)
 def test_what_is_found_where_one_searches(pattern: str) -> None:
     assert ambiguity(pattern, searched=True) is not None
 

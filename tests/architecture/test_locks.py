@@ -21,7 +21,10 @@ def numbers(version: str) -> tuple[int, ...]:
 
 def required(*groups: str) -> dict[str, str]:
     """Names as a lock spells them, and their ranges."""
-    found = [*PYPROJECT["project"]["dependencies"], *(line for group in groups for line in PYPROJECT["dependency-groups"][group])]
+    found = [
+        *PYPROJECT["project"]["dependencies"],
+        *(line for group in groups for line in PYPROJECT["dependency-groups"][group]),
+    ]
     split = [re.fullmatch(r"([A-Za-z0-9-]+)(?:\[.*\])?(.*)", line) for line in found]
     return {match[1].lower(): match[2] for match in split if match}
 

@@ -25,12 +25,25 @@ for name in sys.argv[1:]:
 sys.exit(bool(failed))
 """
 
-HEAVY = {"aiohttp", "asyncio", "hiredis", "msgspec", "prometheus_client", "pydantic", "redis", "structlog", "uvloop", "yaml"}
+HEAVY = {
+    "aiohttp",
+    "asyncio",
+    "hiredis",
+    "msgspec",
+    "prometheus_client",
+    "pydantic",
+    "redis",
+    "structlog",
+    "uvloop",
+    "yaml",
+}
 
 
 def _python(*arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
-    return subprocess.run([sys.executable, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
+    )
 
 
 def test_every_module_is_importable_alone() -> None:

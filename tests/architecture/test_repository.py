@@ -10,7 +10,9 @@ TOP_LEVEL = {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "config",
 LONGER_THAN_300_LINES: dict[str, str] = {}
 """A file and the reason why it is longer."""
 
-PACKAGE_REGISTRY = re.compile(r"(pypi\.(org|python)|pythonhosted|registry\.npmjs|deb\.debian|artifactory|nexus)", re.IGNORECASE)
+PACKAGE_REGISTRY = re.compile(
+    r"(pypi\.(org|python)|pythonhosted|registry\.npmjs|deb\.debian|artifactory|nexus)", re.IGNORECASE
+)
 MACHINE_PATH = re.compile(r"(?<![\w.])/(root|work|tmp/venv|home/\w+)/")
 TEXT_SUFFIXES = {"", ".cfg", ".json", ".lock", ".lua", ".md", ".py", ".service", ".toml", ".txt", ".yaml", ".yml"}
 
@@ -44,7 +46,9 @@ def test_nothing_names_a_place_that_others_do_not_have(pattern: re.Pattern[str])
 )
 def test_no_test_resorts_to(forbidden: str) -> None:
     this = "tests/architecture/test_repository.py"
-    assert [str(path) for path in sources("tests") if str(path) != this and re.search(forbidden, (ROOT / path).read_text())] == []
+    assert [
+        str(path) for path in sources("tests") if str(path) != this and re.search(forbidden, (ROOT / path).read_text())
+    ] == []
 
 
 def test_every_unit_test_mirrors_a_module() -> None:

@@ -28,14 +28,21 @@ RESULTS = Path(__file__).parent
 def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     assert __doc__ is not None
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.partition("\n")[0])
-    parser.add_argument("--scenarios", type=_names(SCENARIOS), metavar="A,B", help=f"or `all`; left out: {','.join(QUICK)}")
     parser.add_argument(
-        "--peers", type=_names(PEERS), metavar="A,B", help=f"of {','.join(PEERS)}; left out: all, with --compare those that change"
+        "--scenarios", type=_names(SCENARIOS), metavar="A,B", help=f"or `all`; left out: {','.join(QUICK)}"
+    )
+    parser.add_argument(
+        "--peers",
+        type=_names(PEERS),
+        metavar="A,B",
+        help=f"of {','.join(PEERS)}; left out: all, with --compare those that change",
     )
     parser.add_argument("--rounds", type=_positive, default=7)
     parser.add_argument("--seconds", type=_positive, default=1, help="of load, for each peer, scenario and round")
     parser.add_argument("--compare", metavar="REV", help="the gateway of another revision runs in the same rounds")
-    parser.add_argument("--python", default=sys.executable, help="the interpreter that runs the gateways; left out: this one")
+    parser.add_argument(
+        "--python", default=sys.executable, help="the interpreter that runs the gateways; left out: this one"
+    )
     parser.add_argument("--instructions", action="store_true", help="count instructions for a request, too")
     parser.add_argument("--seed", type=int, help="of the order of rounds")
     parser.add_argument(
@@ -82,11 +89,17 @@ def run(chosen: argparse.Namespace, scenarios: list[Scenario], names: list[str])
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             at = stack.enter_context(site(folder, count))
-            peers = [stack.enter_context(peer(at, name, code)) for name in names for code in (codes if name in GATEWAYS else codes[:1])]
+            peers = [
+                stack.enter_context(peer(at, name, code))
+                for name in names
+                for code in (codes if name in GATEWAYS else codes[:1])
+            ]
             samples: Samples = {}
             chance = random.Random(chosen.seed)
             try:
-                for number, so_far in enumerate(measured(peers, scenarios, chosen.rounds, chosen.seconds, folder, chance), 1):
+                for number, so_far in enumerate(
+                    measured(peers, scenarios, chosen.rounds, chosen.seconds, folder, chance), 1
+                ):
                     samples = so_far
                     print(f"round {number} of {chosen.rounds}", file=sys.stderr)
             except KeyboardInterrupt:

@@ -48,7 +48,9 @@ async def measure(redis: RedisProcess, repetitions: int, times: int) -> tuple[fl
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.decisions", description=__doc__.partition(":")[2] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench.decisions", description=__doc__.partition(":")[2] if __doc__ else None
+    )
     parser.add_argument("--rounds", dest="repetitions", type=int, default=25)
     parser.add_argument("--times", type=int, default=200, help="that each caller asks, in a round")
     options = parser.parse_args()
@@ -58,7 +60,9 @@ def main() -> int:
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         here, there, commands = runner.run(measure(redis, options.repetitions, options.times))
-    print(f"{here:.1f} µs of CPU here and {there:.1f} µs in Redis for one decision, budget {BUDGET_US:g} each; {commands:.3f} commands")
+    print(
+        f"{here:.1f} µs of CPU here and {there:.1f} µs in Redis for one decision, budget {BUDGET_US:g} each; {commands:.3f} commands"
+    )
     return int(max(here, there) > BUDGET_US)
 
 

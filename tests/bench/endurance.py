@@ -22,11 +22,15 @@ CLIENTS = 64
 async def endure(folder: Path, times: dict[str, int], seconds: float) -> list[Findings]:
     """One kind after the other, under one load."""
     async with site(folder) as at, Load(at.gateway.port, CLIENTS, judge=mixed) as load:
-        return [await at.go_through(disruption, load, count, seconds / max(count, 1)) for disruption, count in times.items()]
+        return [
+            await at.go_through(disruption, load, count, seconds / max(count, 1)) for disruption, count in times.items()
+        ]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.endurance", description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench.endurance", description=__doc__.partition("\n")[0] if __doc__ else None
+    )
     parser.add_argument("--reloads", type=int, default=60)
     parser.add_argument("--kills", type=int, default=60)
     parser.add_argument("--releases", type=int, default=10)

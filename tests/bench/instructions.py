@@ -26,7 +26,9 @@ Counted = dict[tuple[str, str], float]
 def tool() -> str:
     """Which of the two can count here. Raises SystemExit when there is none."""
     if path_of("perf"):
-        done = subprocess.run([program("perf"), "stat", "-x,", "-e", EVENT, "true"], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [program("perf"), "stat", "-x,", "-e", EVENT, "true"], capture_output=True, text=True, check=False
+        )
         if re.match(r"\d+,", done.stderr.strip()):
             return "perf"
     if path_of("valgrind") is None:
@@ -101,6 +103,8 @@ def _by_callgrind(peer: Peer, scenario: Scenario, file: Path, pids: list[int], f
 
 def _control(command: str, pids: list[int]) -> None:
     for pid in pids:
-        done = subprocess.run([program("callgrind_control"), command, str(pid)], capture_output=True, text=True, check=False, timeout=120)
+        done = subprocess.run(
+            [program("callgrind_control"), command, str(pid)], capture_output=True, text=True, check=False, timeout=120
+        )
         if "OK" not in done.stdout:
             raise SystemExit(f"callgrind_control {command} {pid}: {done.stdout}{done.stderr}")

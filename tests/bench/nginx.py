@@ -88,7 +88,11 @@ def service(folder: Path, port: int) -> list[str]:
 
 def proxy(folder: Path, port: int, tls_port: int, backend: int, certificate: Path) -> list[str]:
     """The command of a plain proxy."""
-    return _command(folder, "proxy", _PROXY.format(folder=folder, port=port, tls_port=tls_port, backend=backend, certificate=certificate))
+    return _command(
+        folder,
+        "proxy",
+        _PROXY.format(folder=folder, port=port, tls_port=tls_port, backend=backend, certificate=certificate),
+    )
 
 
 def key_lines(folder: Path, keys: list[Key]) -> Path:
@@ -98,7 +102,9 @@ def key_lines(folder: Path, keys: list[Key]) -> Path:
     return file
 
 
-def lua(folder: Path, port: int, tls_port: int, backend: int, certificate: Path, keys: Path, redis: int, *, thorough: bool) -> list[str]:
+def lua(
+    folder: Path, port: int, tls_port: int, backend: int, certificate: Path, keys: Path, redis: int, *, thorough: bool
+) -> list[str]:
     """The command of the gateway in Lua, which parses bodies if it is `thorough`. Raises SystemExit with what is missing for it."""
     modules = [MODULES / "ndk_http_module.so", MODULES / "ngx_http_lua_module.so"]
     cjson = sorted(Path("/usr/lib").glob("*/lua/5.1/cjson.so"))

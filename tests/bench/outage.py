@@ -75,7 +75,9 @@ async def measure(redis: RedisProcess, repetitions: int) -> tuple[list[float], l
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.outage", description=__doc__.partition(":")[2] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench.outage", description=__doc__.partition(":")[2] if __doc__ else None
+    )
     parser.add_argument("--rounds", dest="repetitions", type=int, default=9)
     options = parser.parse_args()
     with (

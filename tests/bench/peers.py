@@ -11,7 +11,17 @@ from pathlib import Path
 import trustme
 
 from tests.bench import nginx
-from tests.bench.processes import ANY_CORE, LOAD_CORE, READY_WITHIN_S, SERVED_CORE, Program, free_port, program, python, running
+from tests.bench.processes import (
+    ANY_CORE,
+    LOAD_CORE,
+    READY_WITHIN_S,
+    SERVED_CORE,
+    Program,
+    free_port,
+    program,
+    python,
+    running,
+)
 from tests.bench.revision import ROOT, Code
 from tests.bench.traffic import Key, keys, secret
 
@@ -100,7 +110,16 @@ def peer(at: Site, name: str, code: Code) -> Iterator[Peer]:
             assert store is not None
             file = nginx.key_lines(at.folder, at.keys)
             if name != "aiohttp":
-                command = nginx.lua(at.folder, port, tls_port, at.backend, at.certificate, file, store.port, thorough=name == "lua-checked")
+                command = nginx.lua(
+                    at.folder,
+                    port,
+                    tls_port,
+                    at.backend,
+                    at.certificate,
+                    file,
+                    store.port,
+                    thorough=name == "lua-checked",
+                )
             else:
                 arguments = (port, tls_port, at.backend, store.port, file, at.certificate)
                 command = python("tests.bench.usual", *map(str, arguments))
@@ -108,14 +127,22 @@ def peer(at: Site, name: str, code: Code) -> Iterator[Peer]:
             from_here = code
             label, about = code.labels(name, about)
             config = at.folder / f"{label}.yaml"
-            config.write_text(configuration(at.backend, port, tls_port, at.keys, at.certificate, store.port if store else None))
+            config.write_text(
+                configuration(at.backend, port, tls_port, at.keys, at.certificate, store.port if store else None)
+            )
             command = [code.python, "-m", "gateway", "run", "-c", str(config)]
         started = stack.enter_context(at.runs(label, command, port, from_here))
         yield Peer(label, about, started, tls_port, store)
 
 
 def configuration(
-    backend: int, port: int, tls_port: int, keys: list[Key], certificate: Path, redis: int | None = None, workers: int = 1
+    backend: int,
+    port: int,
+    tls_port: int,
+    keys: list[Key],
+    certificate: Path,
+    redis: int | None = None,
+    workers: int = 1,
 ) -> str:
     """A gateway's, in JSON, which is YAML. It uses what every revision has."""
     plans = {(key.most, key.per_s): f"plan{key.most}" for key in keys}
@@ -132,9 +159,16 @@ def configuration(
         },
         "admin": {"address": f"127.0.0.1:{free_port()}"},
         "organizations": [{"id": each} for each in sorted({key.organization for key in keys})],
-        "plans": [{"id": plan, "limits": [{"id": "minute", "max": most, "per": f"{s}s"}]} for (most, s), plan in plans.items()],
+        "plans": [
+            {"id": plan, "limits": [{"id": "minute", "max": most, "per": f"{s}s"}]} for (most, s), plan in plans.items()
+        ],
         "keys": [
-            {"id": key.id, "secret_sha256": key.digest, "organizations": [key.organization], "plan": plans[key.most, key.per_s]}
+            {
+                "id": key.id,
+                "secret_sha256": key.digest,
+                "organizations": [key.organization],
+                "plan": plans[key.most, key.per_s],
+            }
             for key in keys
         ],
         "upstreams": [
@@ -156,7 +190,17 @@ def configuration(
 def asked(port: int, seconds: int, connections: int, core: str) -> int:
     """How many requests of one key for one path were answered with 2xx in that time. Raises SystemExit when one failed."""
     command = [
-        *("taskset", "-c", core, program("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "-H", f"X-Api-Key: {_KEY}"),
+        *(
+            "taskset",
+            "-c",
+            core,
+            program("wrk"),
+            "-t1",
+            f"-c{connections}",
+            f"-d{seconds}s",
+            "-H",
+            f"X-Api-Key: {_KEY}",
+        ),
         f"http://127.0.0.1:{port}{_PATH}",
     ]
     out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 30).stdout
@@ -177,7 +221,9 @@ def by_workers(folder: Path, counts: Sequence[int]) -> Iterator[dict[int, Progra
         for count in counts:
             port = free_port()
             config = folder / f"workers-{count}.yaml"
-            config.write_text(configuration(at.backend, port, free_port(), at.keys[:1], at.certificate, store.port, count))
+            config.write_text(
+                configuration(at.backend, port, free_port(), at.keys[:1], at.certificate, store.port, count)
+            )
             found[count] = stack.enter_context(running(python("gateway", "run", "-c", str(config)), port, ANY_CORE))
         yield found
 
@@ -186,6 +232,16 @@ def by_workers(folder: Path, counts: Sequence[int]) -> Iterator[dict[int, Progra
 def _redis(core: str) -> Iterator[Program]:
     """One that is empty."""
     port = free_port()
-    server = [program("redis-server"), "--port", str(port), "--save", "", "--tcp-backlog", "4096", "--bind", "127.0.0.1"]
+    server = [
+        program("redis-server"),
+        "--port",
+        str(port),
+        "--save",
+        "",
+        "--tcp-backlog",
+        "4096",
+        "--bind",
+        "127.0.0.1",
+    ]
     with running(server, port, core) as started:
         yield started

@@ -41,7 +41,9 @@ def results(
                     "p50_ms": round(median(each.p50_ms for each in found), 2),
                     "p99_ms": round(median(each.p99_ms for each in found), 2),
                     "rss_mib": round(median(each.rss_mib for each in found), 1),
-                    "instructions": round(instructions[scenario.name, peer]) if (scenario.name, peer) in instructions else None,
+                    "instructions": round(instructions[scenario.name, peer])
+                    if (scenario.name, peer) in instructions
+                    else None,
                     "goal": GOALS.get((scenario.name, peer)),
                 }
             )
@@ -82,7 +84,9 @@ def text(found: Results) -> str:
             )
     for each in found["compared"]:
         low, middle, high = each["ratio"]
-        lines.append(f"\n{each['scenario']}, {each['peer']}: {middle:.3f} ({low:.3f}–{high:.3f}) times the CPU of {found['compared_with']}")
+        lines.append(
+            f"\n{each['scenario']}, {each['peer']}: {middle:.3f} ({low:.3f}–{high:.3f}) times the CPU of {found['compared_with']}"
+        )
     for peer, (low, middle, high) in found["many_keys"].items():
         lines.append(f"\n16,000 active keys, {peer}: {middle:.3f} ({low:.3f}–{high:.3f}) times the CPU of 10")
     return "\n".join(lines)
@@ -115,7 +119,11 @@ def _rounded(values: Spread) -> list[float]:
 def _compared(samples: Samples, peers: Mapping[str, str], scenarios: Sequence[Scenario]) -> list[dict[str, Any]]:
     """What this tree costs in times of the other revision, within the round."""
     return [
-        {"scenario": scenario.name, "peer": peer, "ratio": _rounded(ratios(samples, (scenario.name, peer), (scenario.name, other)))}
+        {
+            "scenario": scenario.name,
+            "peer": peer,
+            "ratio": _rounded(ratios(samples, (scenario.name, peer), (scenario.name, other))),
+        }
         for scenario in scenarios
         for peer in peers
         for other in peers
@@ -124,12 +132,22 @@ def _compared(samples: Samples, peers: Mapping[str, str], scenarios: Sequence[Sc
 
 
 def _many_keys(samples: Samples, peers: Mapping[str, str]) -> dict[str, list[float]]:
-    if not any(scenario == "keys16k" for scenario, _ in samples) or not any(scenario == "keys10" for scenario, _ in samples):
+    if not any(scenario == "keys16k" for scenario, _ in samples) or not any(
+        scenario == "keys10" for scenario, _ in samples
+    ):
         return {}
     return {peer: _rounded(ratios(samples, ("keys16k", peer), ("keys10", peer))) for peer in peers}
 
 
 def _machine() -> dict[str, object]:
     info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    model = next((line.partition(":")[2].strip() for line in info.splitlines() if line.startswith("model name")), platform.machine())
-    return {"processor": model, "cores": os.cpu_count(), "load": round(os.getloadavg()[0], 1), "kernel": platform.release()}
+    model = next(
+        (line.partition(":")[2].strip() for line in info.splitlines() if line.startswith("model name")),
+        platform.machine(),
+    )
+    return {
+        "processor": model,
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1),
+        "kernel": platform.release(),
+    }

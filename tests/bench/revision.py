@@ -86,9 +86,13 @@ def spelled(facts: dict[str, object]) -> str:
 def check(code: Code) -> None:
     """Raises SystemExit unless that interpreter runs the gateway of that folder, and not an installed one."""
     command = [code.python, "-c", "import gateway.cli; print(gateway.__file__)"]
-    done = subprocess.run(command, cwd=code.folder, env={"PYTHONPATH": str(code.folder)}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=code.folder, env={"PYTHONPATH": str(code.folder)}, capture_output=True, text=True, check=False
+    )
     if done.returncode or not Path(done.stdout.strip()).is_relative_to(code.folder):
-        raise SystemExit(f"{code.revision} does not run with the packages of {code.python}:\n{done.stdout}{done.stderr}")
+        raise SystemExit(
+            f"{code.revision} does not run with the packages of {code.python}:\n{done.stdout}{done.stderr}"
+        )
 
 
 def _git(*arguments: str) -> str:

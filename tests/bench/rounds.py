@@ -39,7 +39,11 @@ Samples = dict[tuple[str, str], list[Sample]]
 
 
 def spread(values: Sequence[float]) -> Spread:
-    return Spread(*quantiles(values, n=4, method="inclusive")) if len(values) > 1 else Spread(values[0], values[0], values[0])
+    return (
+        Spread(*quantiles(values, n=4, method="inclusive"))
+        if len(values) > 1
+        else Spread(values[0], values[0], values[0])
+    )
 
 
 def ratios(samples: Samples, over: tuple[str, str], under: tuple[str, str]) -> Spread:
@@ -75,7 +79,9 @@ def load(peer: Peer, scenario: Scenario, file: Path, seconds: int, first: int) -
     while not requesting.stands():
         answers = requesting.end()
         if seconds > LONGEST_S:
-            raise SystemExit(f"{scenario.name}: {peer.name} is too slow for {scenario.connections} connections: {answers}")
+            raise SystemExit(
+                f"{scenario.name}: {peer.name} is too slow for {scenario.connections} connections: {answers}"
+            )
         seconds *= 2
         requesting = _ask(peer, scenario, file, seconds, first)
     before, redis_before = peer.program.cpu_s(), peer.store.cpu_s() if peer.store else 0.0
@@ -83,7 +89,9 @@ def load(peer: Peer, scenario: Scenario, file: Path, seconds: int, first: int) -
     cost_s, redis_s = peer.program.cpu_s() - before, (peer.store.cpu_s() if peer.store else 0.0) - redis_before
     refused = answers.all_replies if expected(peer, scenario) >= 400 else 0
     if answers.failures or answers.refusals != refused:
-        raise SystemExit(f"{scenario.name}, {peer.name}: {answers}, where {refused} should be refused and nothing should fail")
+        raise SystemExit(
+            f"{scenario.name}, {peer.name}: {answers}, where {refused} should be refused and nothing should fail"
+        )
     sample = Sample(
         cost_s / answers.replies * 1e6,
         redis_s / answers.replies * 1e6,
@@ -113,7 +121,9 @@ def check(peer: Peer, scenario: Scenario) -> None:
     wrong = status != expected(peer, scenario)
     if peer.name != BASE:
         wrong |= body.count(b'"requestId"') != 1
-        wrong |= scenario.status in (200, 429) and not any(name.lower().startswith("x-ratelimit-remaining-") for name in fields)
+        wrong |= scenario.status in (200, 429) and not any(
+            name.lower().startswith("x-ratelimit-remaining-") for name in fields
+        )
     if wrong:
         raise SystemExit(f"{scenario.name}: {peer.name} answers {status}\n{fields}\n{body[:500]!r}")
 
@@ -122,7 +132,9 @@ def _reply(peer: Peer, scenario: Scenario, key: str, path: str) -> tuple[int, ht
     if scenario.tls:
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        connection: http.client.HTTPConnection = http.client.HTTPSConnection("127.0.0.1", peer.tls_port, timeout=20, context=context)
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+            "127.0.0.1", peer.tls_port, timeout=20, context=context
+        )
     else:
         connection = http.client.HTTPConnection("127.0.0.1", peer.port, timeout=20)
     body = b'{"name":"an order"}' if scenario.method == "POST" else None

@@ -27,17 +27,24 @@ def served(gateway: Program, seconds: int) -> float:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.scaling", description=__doc__.partition(":")[2] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench.scaling", description=__doc__.partition(":")[2] if __doc__ else None
+    )
     parser.add_argument("--rounds", dest="repetitions", type=int, default=7)
     parser.add_argument("--seconds", type=int, default=2, help="of load, for each of the two and each round")
     options = parser.parse_args()
     with TemporaryDirectory() as folder, by_workers(Path(folder), (ONE, TWO)) as gateways:
         for gateway in gateways.values():
             served(gateway, 1)
-        repetitions = [{count: served(gateway, options.seconds) for count, gateway in gateways.items()} for _ in range(options.repetitions)]
+        repetitions = [
+            {count: served(gateway, options.seconds) for count, gateway in gateways.items()}
+            for _ in range(options.repetitions)
+        ]
     one, two = (median(found[count] for found in repetitions) for count in (ONE, TWO))
     times = median(found[TWO] / found[ONE] for found in repetitions)
-    print(f"one worker {one:.0f}, two workers {two:.0f} requests a second of a core each: {times:.2f} times, at least {BUDGET}")
+    print(
+        f"one worker {one:.0f}, two workers {two:.0f} requests a second of a core each: {times:.2f} times, at least {BUDGET}"
+    )
     return int(times < BUDGET)
 
 

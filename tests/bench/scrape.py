@@ -65,7 +65,9 @@ async def measure(folder: Path, repetitions: int, seconds: float) -> None:
             await asyncio.to_thread(at.gateway.admin, "/metrics")
             walls.append(time.perf_counter() - begun)
         cost_ms = (cpu_s(at.gateway.pid) - before) / 50 * 1e3
-        print(f"{series} series, {len(text)} bytes: {median(walls) * 1e3:.1f} ms (least {min(walls) * 1e3:.1f}), {cost_ms:.1f} ms of CPU")
+        print(
+            f"{series} series, {len(text)} bytes: {median(walls) * 1e3:.1f} ms (least {min(walls) * 1e3:.1f}), {cost_ms:.1f} ms of CPU"
+        )
         p99s: dict[bool, list[float]] = {False: [], True: []}
         for _ in range(repetitions):
             for scraped in (False, True):
@@ -74,7 +76,9 @@ async def measure(folder: Path, repetitions: int, seconds: float) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.scrape", description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench.scrape", description=__doc__.partition("\n")[0] if __doc__ else None
+    )
     parser.add_argument("--rounds", dest="repetitions", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5, help="of traffic, with and without scrapes, in each round")
     options = parser.parse_args()

@@ -92,7 +92,17 @@ class Asking:
         scheme, close = ("https" if scenario.tls else "http"), ("close" if scenario.close else "keep")
         self._scenario = scenario
         self._command = [
-            *("taskset", "-c", LOAD_CORE, program("wrk"), "-t1", f"-c{scenario.connections}", f"-d{seconds}s", "--timeout", "30s"),
+            *(
+                "taskset",
+                "-c",
+                LOAD_CORE,
+                program("wrk"),
+                "-t1",
+                f"-c{scenario.connections}",
+                f"-d{seconds}s",
+                "--timeout",
+                "30s",
+            ),
             *("-s", str(_ASK), f"{scheme}://127.0.0.1:{port}"),
             *("--", str(file), scenario.method, close, str(first), str(2 * scenario.connections)),
         ]
@@ -115,4 +125,6 @@ class Asking:
         if not last.startswith("{"):
             raise SystemExit(f"{self._command} failed:\n{output}")
         found = json.loads(last)
-        return Answers(all_replies=found["replies"], **found | {"replies": found["replies"] - self._scenario.connections})
+        return Answers(
+            all_replies=found["replies"], **found | {"replies": found["replies"] - self._scenario.connections}
+        )

@@ -36,8 +36,27 @@ full = full + price
 redis.call('SET', KEYS[1], string.format('%.0f', full), 'PXAT', math.ceil(full / 1000) + 1000)
 return {1, full - now}
 """
-NOT_PASSED_ON = {"connection", "keep-alive", "te", "transfer-encoding", "upgrade", "x-api-key", "host", "content-length", "accept-encoding"}
-NOT_PASSED_BACK = {"connection", "keep-alive", "transfer-encoding", "content-length", "content-type", "date", "etag", "server"}
+NOT_PASSED_ON = {
+    "connection",
+    "keep-alive",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+    "x-api-key",
+    "host",
+    "content-length",
+    "accept-encoding",
+}
+NOT_PASSED_BACK = {
+    "connection",
+    "keep-alive",
+    "transfer-encoding",
+    "content-length",
+    "content-type",
+    "date",
+    "etag",
+    "server",
+}
 
 requests_total = Counter("requests_total", "Requests.", ["method", "status", "source"])
 duration = Histogram("duration_seconds", "Duration of requests.", ["method"])
@@ -50,13 +69,23 @@ def error(status: int, code: int, text: str) -> web.Response:
 
 
 @web.middleware
-async def recorded(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
+async def recorded(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
     begun = time.perf_counter()
     response = await handler(request)
     took = time.perf_counter() - begun
-    requests_total.labels(request.method, str(response.status), "upstream" if response.status < 400 else "gateway").inc()
+    requests_total.labels(
+        request.method, str(response.status), "upstream" if response.status < 400 else "gateway"
+    ).inc()
     duration.labels(request.method).observe(took)
-    line = {"method": request.method, "path": request.path, "status": response.status, "ms": took * 1e3, "client": request.remote}
+    line = {
+        "method": request.method,
+        "path": request.path,
+        "status": response.status,
+        "ms": took * 1e3,
+        "client": request.remote,
+    }
     log.info(json.dumps({**line, "caller": request.get("caller"), "remaining": request.get("remaining")}))
     return response
 
@@ -87,14 +116,22 @@ class Proxy:
             return refused
         return await self.forwarded(request, name, organization, limits)
 
-    async def forwarded(self, request: web.Request, name: str, organization: str, limits: dict[str, str]) -> web.StreamResponse:
+    async def forwarded(
+        self, request: web.Request, name: str, organization: str, limits: dict[str, str]
+    ) -> web.StreamResponse:
         self.session = self.session or aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=256))
         request_id = str(uuid.uuid4())
         headers = {each: value for each, value in request.headers.items() if each.lower() not in NOT_PASSED_ON}
         headers |= {"X-Caller-Id": name, "X-Caller-Organization": organization, "X-Request-Id": request_id}
-        headers |= {"X-Forwarded-For": request.remote or "", "X-Forwarded-Proto": request.scheme, "X-Forwarded-Host": request.host}
+        headers |= {
+            "X-Forwarded-For": request.remote or "",
+            "X-Forwarded-Proto": request.scheme,
+            "X-Forwarded-Host": request.host,
+        }
         data = await request.read() or None
-        async with self.session.request(request.method, self.service + request.raw_path, headers=headers, data=data) as answer:
+        async with self.session.request(
+            request.method, self.service + request.raw_path, headers=headers, data=data
+        ) as answer:
             found: Any = await answer.json()
             passed = {each: value for each, value in answer.headers.items() if each.lower() not in NOT_PASSED_BACK}
         if not (isinstance(found, dict) and {"requestId", "status", "data"} <= found.keys()):
@@ -106,7 +143,10 @@ class Proxy:
 def main(port: int, tls_port: int, service: int, store: int, keys: str, certificate: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     with Path(keys).open() as lines:
-        known = {digest: (name, organization, int(most), int(s)) for digest, name, organization, most, s in map(str.split, lines)}
+        known = {
+            digest: (name, organization, int(most), int(s))
+            for digest, name, organization, most, s in map(str.split, lines)
+        }
     proxy = Proxy(service, store, known)
 
     async def serve() -> None:

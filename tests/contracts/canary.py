@@ -8,7 +8,10 @@ from urllib.parse import unquote_to_bytes
 MARK = b"canary7qp"
 """Part of every secret; nothing else is called so."""
 
-SECRETS = {name: b"gw_Canary7Qp_%b_0123456789" % name.encode() for name in ("valid", "spent", "barred", "disabled", "expired", "unknown")}
+SECRETS = {
+    name: b"gw_Canary7Qp_%b_0123456789" % name.encode()
+    for name in ("valid", "spent", "barred", "disabled", "expired", "unknown")
+}
 ORDINARY = b"gw_ordinary_0123456789abcdefghij"
 """A key that may be seen nowhere either; but it is not what these tests look for."""
 
@@ -45,7 +48,9 @@ def query(text: bytes, encode: Callable[[bytes], bytes] = bytes) -> Place:
 
 def ordinary_and(text: bytes, encode: Callable[[bytes], bytes] = bytes) -> Place:
     """The secret in the URL, and the key that counts in the header."""
-    return lambda path, key: head(b"GET %b%b HTTP/1.1" % (path, text.replace(b"$K", encode(key))), b"X-Api-Key: " + ORDINARY)
+    return lambda path, key: head(
+        b"GET %b%b HTTP/1.1" % (path, text.replace(b"$K", encode(key))), b"X-Api-Key: " + ORDINARY
+    )
 
 
 def whole(text: bytes) -> Place:
@@ -64,7 +69,10 @@ PLACES: dict[str, Place] = {
         f"field {name!r}": field(name + b": $K")
         for name in (b"X-Api-Key", b"x-api-key", b"X-API-KEY", b"X_Api_Key", b"x_api_key", b"X-Api_Key")
     },
-    **{f"field {text!r}": field(text) for text in (b"X-Tenant-Org-Id: $K", b"X-Request-Id: $K", b"X-Caller-Id: $K", b"traceparent: $K")},
+    **{
+        f"field {text!r}": field(text)
+        for text in (b"X-Tenant-Org-Id: $K", b"X-Request-Id: $K", b"X-Caller-Id: $K", b"traceparent: $K")
+    },
     "field, spaces": field(b"X-Api-Key:   $K\t "),
     "field, with quotes": field(b'X-Api-Key: "$K"'),
     "field, with a scheme": field(b"X-Api-Key: Bearer $K"),
@@ -128,7 +136,9 @@ PLACES: dict[str, Place] = {
     "extension of a chunk": whole(
         b"POST $P HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nX-Api-Key: $K\r\n\r\n1;X-Api-Key=$K\r\na\r\n0\r\n\r\n"
     ),
-    "broken chunk": whole(b"POST $P HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nX-Api-Key: $K\r\n\r\nX-Api-Key: $K\r\n"),
+    "broken chunk": whole(
+        b"POST $P HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nX-Api-Key: $K\r\n\r\nX-Api-Key: $K\r\n"
+    ),
     "broken body": whole(b"POST $P HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nX-Api-Key: $K\r\n\r\na"),
     "Host": whole(b"GET $P HTTP/1.1\r\nHost: u@$K\r\n\r\n"),
     "Host twice": whole(_START + b"Host: $K\r\nX-Api-Key: $K\r\n\r\n"),
@@ -171,7 +181,9 @@ SHOWN: dict[str, Place] = {
     "a URL as another parameter": ordinary_and(b"?next=/a%3Fb%26X-Api-Key=$K"),
     "Authorization, no key": field(b"Authorization: Bearer $K"),
     "Cookie, no key": field(b"Cookie: key=$K"),
-    "body": lambda path, key: head(b"POST %b HTTP/1.1" % path, b"X-Api-Key: " + key, b"Content-Length: %d" % len(key)) + key,
+    "body": lambda path, key: (
+        head(b"POST %b HTTP/1.1" % path, b"X-Api-Key: " + key, b"Content-Length: %d" % len(key)) + key
+    ),
 }
 """Where a client shows its key to the backend on purpose: that arrives as it was sent, and is still nobody else's business."""
 

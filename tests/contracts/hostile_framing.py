@@ -176,17 +176,31 @@ def _both() -> list[Variant]:
         for position, length in enumerate(_PARTS):
             name = f"CL{position} + {spelling[:60]!r}"
             found.append(Variant(name, post(CHUNKED_HELLO + SMUGGLED, length, spelling), "400|501 end", ()))
-        found.append(Variant(f"{spelling[:60]!r} + CL", post(CHUNKED_HELLO + SMUGGLED, spelling, _PARTS[0]), "400|501 end", ()))
+        found.append(
+            Variant(f"{spelling[:60]!r} + CL", post(CHUNKED_HELLO + SMUGGLED, spelling, _PARTS[0]), "400|501 end", ())
+        )
     return found
 
 
 def _look_alikes() -> list[Variant]:
     """Fields that are no framing here and may be for a backend: forwarded with the framing that counts, without them."""
-    names = [b"Transfer_Encoding", b"TRANSFER_ENCODING", b"Transfer-_Encoding", b"Transfer\xad-Encoding", b"X-Transfer-Encoding", b"TE"]
-    found = [Variant(f"look-alike {name!r}", post(b"hello", b"Content-Length: 5", name + b": chunked"), "200|400", HELLO) for name in names]
+    names = [
+        b"Transfer_Encoding",
+        b"TRANSFER_ENCODING",
+        b"Transfer-_Encoding",
+        b"Transfer\xad-Encoding",
+        b"X-Transfer-Encoding",
+        b"TE",
+    ]
+    found = [
+        Variant(f"look-alike {name!r}", post(b"hello", b"Content-Length: 5", name + b": chunked"), "200|400", HELLO)
+        for name in names
+    ]
     return [
         *found,
-        Variant("look-alike Content_Length", post(b"hello", b"Content-Length: 5", b"Content_Length: 50"), "200|400", HELLO),
+        Variant(
+            "look-alike Content_Length", post(b"hello", b"Content-Length: 5", b"Content_Length: 50"), "200|400", HELLO
+        ),
         Variant("only Content_Length", post(b"", b"Content_Length: 50"), "200|400", ("POST /v1/t",)),
         Variant("only Transfer_Encoding", post(b"", b"Transfer_Encoding: chunked"), "200|400", ("POST /v1/t",)),
     ]
@@ -194,8 +208,14 @@ def _look_alikes() -> list[Variant]:
 
 FRAMING: list[Variant] = [
     *_both(),
-    *(Variant(f"TE {field[:60]!r}", post(CHUNKED_HELLO, field), f"{replies} end", HELLO) for field, replies in CODINGS.items()),
-    *(Variant(f"CL {value[:40]!r}", post(b"hello", b"Content-Length: " + value), replies, HELLO) for value, replies in LENGTHS.items()),
+    *(
+        Variant(f"TE {field[:60]!r}", post(CHUNKED_HELLO, field), f"{replies} end", HELLO)
+        for field, replies in CODINGS.items()
+    ),
+    *(
+        Variant(f"CL {value[:40]!r}", post(b"hello", b"Content-Length: " + value), replies, HELLO)
+        for value, replies in LENGTHS.items()
+    ),
     *_look_alikes(),
     Variant("CL twice, the same", post(b"hello", b"Content-Length: 5", b"Content-Length: 5"), "400 end"),
     Variant("CL twice, different", post(b"hello" + SMUGGLED, b"Content-Length: 5", b"Content-Length: 80"), "400 end"),
@@ -213,11 +233,20 @@ FRAMING: list[Variant] = [
         "200 open",
         ("GET /v1/t " + SMUGGLED.decode().rstrip(),),
     ),
-    Variant("GET with a chunked body", get(b"Transfer-Encoding: chunked") + CHUNKED_HELLO, "200 end", ("GET /v1/t hello",)),
-    Variant("HEAD with a body", get(b"Content-Length: 5", method=b"HEAD") + b"hello", "200", ("HEAD /v1/t hello",), "HEAD"),
+    Variant(
+        "GET with a chunked body", get(b"Transfer-Encoding: chunked") + CHUNKED_HELLO, "200 end", ("GET /v1/t hello",)
+    ),
+    Variant(
+        "HEAD with a body", get(b"Content-Length: 5", method=b"HEAD") + b"hello", "200", ("HEAD /v1/t hello",), "HEAD"
+    ),
     Variant("DELETE with CL 0", get(b"Content-Length: 0", method=b"DELETE"), "200 open", ("DELETE /v1/t",)),
     Variant("POST without framing", post(b""), "200 open", ("POST /v1/t",)),
-    Variant("TE in HTTP/1.0", get(b"Transfer-Encoding: chunked", version=b"HTTP/1.0") + CHUNKED_HELLO + SMUGGLED, "400 end", ()),
+    Variant(
+        "TE in HTTP/1.0",
+        get(b"Transfer-Encoding: chunked", version=b"HTTP/1.0") + CHUNKED_HELLO + SMUGGLED,
+        "400 end",
+        (),
+    ),
     Variant(
         "TE and CL in HTTP/1.0",
         get(b"Transfer-Encoding: chunked", b"Content-Length: 5", version=b"HTTP/1.0") + CHUNKED_HELLO,
@@ -227,14 +256,20 @@ FRAMING: list[Variant] = [
 ]
 
 CHUNKING: list[Variant] = [
-    *(Variant(f"chunks {body[:50]!r}", chunked(body), f"{replies} end", HELLO, unfinished=True) for body, replies in CHUNKS.items()),
+    *(
+        Variant(f"chunks {body[:50]!r}", chunked(body), f"{replies} end", HELLO, unfinished=True)
+        for body, replies in CHUNKS.items()
+    ),
     *(
         Variant(f"trailer {field[:50]!r}", chunked(b"5\r\nhello\r\n0\r\n" + field + b"\r\n"), f"{replies} end", HELLO)
         for field, replies in TRAILERS.items()
     ),
     *(
         Variant(
-            f"trailer {field[:50]!r}, then a request", chunked(b"5\r\nhello\r\n0\r\n" + field + b"\r\n" + SMUGGLED), f"{replies} end", HELLO
+            f"trailer {field[:50]!r}, then a request",
+            chunked(b"5\r\nhello\r\n0\r\n" + field + b"\r\n" + SMUGGLED),
+            f"{replies} end",
+            HELLO,
         )
         for field, replies in TRAILERS.items()
     ),
@@ -244,8 +279,15 @@ CHUNKING: list[Variant] = [
         "200|400 end",
         HELLO,
     ),
-    Variant("2,000 chunks of a byte", chunked(b"1\r\na\r\n" * 2000 + b"0\r\n\r\n"), "200 end", ("POST /v1/t " + "a" * 2000,)),
-    Variant("chunks beyond the limit", chunked(b"%x\r\n%b\r\n0\r\n\r\n" % (BODY_BYTES + 1, b"a" * (BODY_BYTES + 1))), "413 end", ()),
+    Variant(
+        "2,000 chunks of a byte", chunked(b"1\r\na\r\n" * 2000 + b"0\r\n\r\n"), "200 end", ("POST /v1/t " + "a" * 2000,)
+    ),
+    Variant(
+        "chunks beyond the limit",
+        chunked(b"%x\r\n%b\r\n0\r\n\r\n" % (BODY_BYTES + 1, b"a" * (BODY_BYTES + 1))),
+        "413 end",
+        (),
+    ),
     Variant("chunks that break off", chunked(b"5\r\nhel"), "400 end", (), unfinished=True),
     Variant("no last chunk", chunked(b"5\r\nhello\r\n"), "400 end", (), unfinished=True),
     Variant("half a last chunk", chunked(b"5\r\nhello\r\n0\r\n"), "400 end", (), unfinished=True),

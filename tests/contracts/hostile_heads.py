@@ -108,7 +108,9 @@ def _claims() -> list[Variant]:
     spelled: dict[str, None] = {}
     for name in CLAIMS:
         cgi = name.replace("-", "_")
-        spelled |= dict.fromkeys([name, name.lower(), cgi, cgi.upper(), name.replace("-", "_", 1), name.replace("-", ".")])
+        spelled |= dict.fromkeys(
+            [name, name.lower(), cgi, cgi.upper(), name.replace("-", "_", 1), name.replace("-", ".")]
+        )
     return [Variant(f"claim {name}", get(name.encode() + b": smuggled"), "200 open") for name in spelled]
 
 

@@ -15,9 +15,23 @@ MIXES: list[Variant] = [
     Variant("50 good, then a bad one", _MANY + _BAD, "200 " * 50 + "400 end", _ALL_50),
     Variant("good, bad, good", get() + _BAD + SMUGGLED, "200 400 end"),
     Variant("bad, good", _BAD + SMUGGLED, "400 end", ()),
-    Variant("good, refused, good", get() + get(target=b"/") + get(target=b"/v1/u"), "200 404 200 open", ("GET /v1/t", "GET /v1/u")),
-    Variant("good, ambiguous, good", get() + get(target=b"/v1/../t") + get(target=b"/v1/u"), "200 400 200", ("GET /v1/t", "GET /v1/u")),
-    Variant("unknown key, good", request(b"GET /v1/smuggled HTTP/1.1", HOST_FIELD, b"X-Api-Key: nobody") + get(), "401 200 open"),
+    Variant(
+        "good, refused, good",
+        get() + get(target=b"/") + get(target=b"/v1/u"),
+        "200 404 200 open",
+        ("GET /v1/t", "GET /v1/u"),
+    ),
+    Variant(
+        "good, ambiguous, good",
+        get() + get(target=b"/v1/../t") + get(target=b"/v1/u"),
+        "200 400 200",
+        ("GET /v1/t", "GET /v1/u"),
+    ),
+    Variant(
+        "unknown key, good",
+        request(b"GET /v1/smuggled HTTP/1.1", HOST_FIELD, b"X-Api-Key: nobody") + get(),
+        "401 200 open",
+    ),
     Variant("no key after a key", get() + request(b"GET /v1/smuggled HTTP/1.1", HOST_FIELD), "200 401 open"),
     Variant("good, garbage", get() + b"\x00\x01\x02\r\n\r\n", "200 400 end"),
     Variant("good, a word", get() + b"quit\r\n\r\n", "200 400 end"),
@@ -25,7 +39,11 @@ MIXES: list[Variant] = [
     Variant("body, body", _HELLO + _HELLO, "200 200 open", ("POST /v1/t hello",) * 2),
     Variant("chunked body, request", chunked(b"5\r\nhello\r\n0\r\n\r\n") + SMUGGLED, "200 end", ("POST /v1/t hello",)),
     Variant("bad chunks, request", chunked(b"5\r\nhelloX\r\n0\r\n\r\n") + SMUGGLED, "400 end", ()),
-    Variant("refused body, request", post(b"hello" + get(), b"Content-Length: 5").replace(b"/v1/t", b"/", 1), "404 200 or 404 end"),
+    Variant(
+        "refused body, request",
+        post(b"hello" + get(), b"Content-Length: 5").replace(b"/v1/t", b"/", 1),
+        "404 200 or 404 end",
+    ),
     Variant("too large a body, request", post(b"", b"Content-Length: 200000") + SMUGGLED, "413 end", ()),
     Variant("close, request", get(b"Connection: close") + SMUGGLED, "200 end"),
     Variant("Close in other words, request", get(b"Connection: x, CLOSE") + SMUGGLED, "200 end"),
@@ -60,7 +78,12 @@ MIXES: list[Variant] = [
     Variant("body, half-closed", _HELLO, "200 end", ("POST /v1/t hello",), unfinished=True),
     # Expectations
     Variant("Expect", post(b"hello", b"Content-Length: 5", b"Expect: 100-continue"), "200", ("POST /v1/t hello",)),
-    Variant("Expect in capitals", post(b"hello", b"Content-Length: 5", b"EXPECT: 100-CONTINUE"), "200", ("POST /v1/t hello",)),
+    Variant(
+        "Expect in capitals",
+        post(b"hello", b"Content-Length: 5", b"EXPECT: 100-CONTINUE"),
+        "200",
+        ("POST /v1/t hello",),
+    ),
     Variant("Expect without a body", get(b"Expect: 100-continue"), "200"),
     Variant(
         "Expect in HTTP/1.0",
@@ -77,17 +100,30 @@ MIXES: list[Variant] = [
     Variant("Expect something else", get(b"Expect: smuggled"), "417 end", ()),
     Variant("Expect more", get(b"Expect: 100-continue, smuggled"), "417 end", ()),
     Variant(
-        "Expect twice", post(b"hello", b"Content-Length: 5", b"Expect: 100-continue", b"Expect: smuggled"), "200|417", ("POST /v1/t hello",)
+        "Expect twice",
+        post(b"hello", b"Content-Length: 5", b"Expect: 100-continue", b"Expect: smuggled"),
+        "200|417",
+        ("POST /v1/t hello",),
     ),
     Variant("Expect nothing", get(b"Expect:"), "200|417"),
     Variant(
-        "Expect where there is no route", post(b"", b"Content-Length: 5", b"Expect: 100-continue").replace(b"/v1/t", b"/"), "404 end", ()
+        "Expect where there is no route",
+        post(b"", b"Content-Length: 5", b"Expect: 100-continue").replace(b"/v1/t", b"/"),
+        "404 end",
+        (),
     ),
     Variant(
-        "Expect without a key", request(b"POST /v1/t HTTP/1.1", HOST_FIELD, b"Content-Length: 5", b"Expect: 100-continue"), "401 end", ()
+        "Expect without a key",
+        request(b"POST /v1/t HTTP/1.1", HOST_FIELD, b"Content-Length: 5", b"Expect: 100-continue"),
+        "401 end",
+        (),
     ),
     # Other protocols
-    Variant("h2c", get(b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABkAAQAAP__"), "200 end"),
+    Variant(
+        "h2c",
+        get(b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABkAAQAAP__"),
+        "200 end",
+    ),
     Variant(
         "h2c, request",
         get(b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABkAAQAAP__") + SMUGGLED,
@@ -112,12 +148,18 @@ MIXES: list[Variant] = [
     ),
     Variant(
         "websocket",
-        get(b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Version: 13", b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="),
+        get(
+            b"Connection: Upgrade",
+            b"Upgrade: websocket",
+            b"Sec-WebSocket-Version: 13",
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        ),
         "200|400|501 end",
     ),
     Variant(
         "websocket, frames",
-        get(b"Connection: upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Version: 13", b"Sec-WebSocket-Key: a") + b"\x81\x85abcdsmuggled",
+        get(b"Connection: upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Version: 13", b"Sec-WebSocket-Key: a")
+        + b"\x81\x85abcdsmuggled",
         "200|400|501 end",
     ),
     Variant("TLS as protocol", get(b"Connection: Upgrade", b"Upgrade: TLS/1.2"), "200|400|501 end"),
@@ -133,6 +175,13 @@ MIXES: list[Variant] = [
     Variant("a reply", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "400 end", ()),
     Variant("nothing but NUL", bytes(100_000), "400 end", (), unfinished=True),
     Variant("a megabyte without a line", b"a" * 1_000_000, "400|414|431 end", (), unfinished=True),
-    Variant("a megabyte of fields", b"GET /v1/t HTTP/1.1\r\n" + b"X: y\r\n" * 160_000, "400|431 end", (), unfinished=True),
-    Variant("a split key", request(b"GET /v1/smuggled HTTP/1.1", HOST_FIELD, KEY_FIELD.replace(b": ", b":\r\n ")), "400 end", ()),
+    Variant(
+        "a megabyte of fields", b"GET /v1/t HTTP/1.1\r\n" + b"X: y\r\n" * 160_000, "400|431 end", (), unfinished=True
+    ),
+    Variant(
+        "a split key",
+        request(b"GET /v1/smuggled HTTP/1.1", HOST_FIELD, KEY_FIELD.replace(b": ", b":\r\n ")),
+        "400 end",
+        (),
+    ),
 ]

@@ -87,7 +87,9 @@ def combined(carriers: dict[str, Place]) -> Iterator[tuple[str, bytes]]:
 
 
 @contextlib.asynccontextmanager
-async def world(folder: Path, redis_server: RedisProcess) -> AsyncIterator[tuple[GatewayProcess, StrictBackend, Monitor]]:
+async def world(
+    folder: Path, redis_server: RedisProcess
+) -> AsyncIterator[tuple[GatewayProcess, StrictBackend, Monitor]]:
     async with StrictBackend() as backend, Monitor(redis_server) as monitor:
         upstreams = f'[{{id: backend, targets: [{{url: "http://127.0.0.1:{backend.port}"}}]}}, {{id: dead, targets: [{{url: "http://127.0.0.1:1"}}]}}]'
         redis = f'{{url: "{redis_server.url}", timeout: 2s}}'
@@ -120,13 +122,29 @@ async def test_a_key_is_seen_nowhere(tmp_path: Path, redis_server: RedisProcess)
         statuses = {reply[9:12] for reply in replies.values()}
         assert {name: reply for name, reply in replies.items() if not reply.startswith(b"HTTP/1.1 ")} == {}
         assert {name: excerpt(reply) for name, reply in replies.items() if leaks(reply)} == {}
-        assert statuses >= {b"200", b"400", b"401", b"403", b"404", b"405", b"413", b"414", b"417", b"429", b"431", b"503", b"505"}
+        assert statuses >= {
+            b"200",
+            b"400",
+            b"401",
+            b"403",
+            b"404",
+            b"405",
+            b"413",
+            b"414",
+            b"417",
+            b"429",
+            b"431",
+            b"503",
+            b"505",
+        }
         assert backend.ambiguous == []
         assert [seen.head for seen in backend.requests if leaks(seen.head)] == []
         await search(gateway, monitor, redis_server)
 
 
-async def test_a_key_that_a_client_shows_to_the_backend_is_seen_nowhere_else(tmp_path: Path, redis_server: RedisProcess) -> None:
+async def test_a_key_that_a_client_shows_to_the_backend_is_seen_nowhere_else(
+    tmp_path: Path, redis_server: RedisProcess
+) -> None:
     async with world(tmp_path, redis_server) as (gateway, backend, monitor):
         replies = await sent(gateway, combined(SHOWN))
         assert backend.ambiguous == []
@@ -138,6 +156,12 @@ async def test_a_key_that_a_client_shows_to_the_backend_is_seen_nowhere_else(tmp
 
 @pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)
 def test_what_is_looked_for_is_found(secret: bytes) -> None:
-    for spelled in (secret, secret.upper(), escaped(secret), twice(secret), hashlib.sha256(secret).hexdigest().encode()):
+    for spelled in (
+        secret,
+        secret.upper(),
+        escaped(secret),
+        twice(secret),
+        hashlib.sha256(secret).hexdigest().encode(),
+    ):
         assert leaks(b"a" + spelled)
     assert not leaks(ORDINARY)

@@ -62,7 +62,9 @@ async def test_it_is_refused_or_arrives_as_one_request(world: World, variant: Va
     await judge(world, variant)
 
 
-@pytest.mark.parametrize("variant", [pytest.param(variant, id=variant.name) for variant in VARIANTS if len(variant.raw) < 3000])
+@pytest.mark.parametrize(
+    "variant", [pytest.param(variant, id=variant.name) for variant in VARIANTS if len(variant.raw) < 3000]
+)
 async def test_it_does_so_in_pieces_of_any_size(world: World, variant: Variant) -> None:
     await judge(world, variant, pieces_of=7)
 
@@ -81,7 +83,11 @@ async def judge(world: World, variant: Variant, pieces_of: int | None = None) ->
         await _ask_afresh(world.gateway)
     for reply in replies:
         check(reply, variant.method)
-    assert any(way.allows([reply.status for reply in replies], ended) for way in ways), (replies, ended, variant.replies)
+    assert any(way.allows([reply.status for reply in replies], ended) for way in ways), (
+        replies,
+        ended,
+        variant.replies,
+    )
     assert backend.ambiguous == []
     arrived = [seen for seen in backend.requests if seen.target != SENTINEL]
     assert len(arrived) == sum(reply.status < 400 for reply in replies)
@@ -98,7 +104,9 @@ class Way(NamedTuple):
     ends: bool | None
 
     def allows(self, found: list[int], ended: bool) -> bool:
-        matches = len(found) == len(self.statuses) and all(one in allowed for one, allowed in zip(found, self.statuses, strict=True))
+        matches = len(found) == len(self.statuses) and all(
+            one in allowed for one, allowed in zip(found, self.statuses, strict=True)
+        )
         return matches and self.ends in {None, ended}
 
 
@@ -128,14 +136,18 @@ def check(reply: RawReply, method: str) -> None:
 
 def check_arrived(seen: Seen) -> None:
     """What a backend may believe comes from the gateway alone, and nothing comes that should not."""
-    assert MARK.encode() not in seen.head.replace(b"%20smuggled", b"")  # as the value of a parameter it is nobody's business
+    assert MARK.encode() not in seen.head.replace(
+        b"%20smuggled", b""
+    )  # as the value of a parameter it is nobody's business
     assert KEY.encode() not in seen.head
     assert seen.values("X-Caller-Id") == ["tester"]
     assert seen.values("X-Caller-Organization") == ["acme"]
     assert seen.values("X-Caller-Plan") == ["unlimited"]
     assert seen.values("X-Forwarded-For") == ["127.0.0.1"]
     assert seen.values("X-Forwarded-Proto") == ["http"]
-    assert len(seen.values("X-Forwarded-Host")) == len(seen.values("Forwarded")) == len(seen.values("X-Request-Id")) == 1
+    assert (
+        len(seen.values("X-Forwarded-Host")) == len(seen.values("Forwarded")) == len(seen.values("X-Request-Id")) == 1
+    )
     assert len(seen.values("traceparent")) == 1
 
 

@@ -25,7 +25,13 @@ HOUR = Window("hour", 3, 3_600_000_000, "Hour")
 QUICK = Window("quick", 4, 80_000, None)
 
 
-KINDS: dict[str, Store] = {"local": "local", "redis": "redis", "sentinel": "redis", "cluster": "redis", "fallback": "fallback"}
+KINDS: dict[str, Store] = {
+    "local": "local",
+    "redis": "redis",
+    "sentinel": "redis",
+    "cluster": "redis",
+    "fallback": "fallback",
+}
 
 
 @pytest.fixture(params=KINDS)
@@ -41,7 +47,9 @@ def store(kind: str) -> Store:
 def empty_url(kind: str, request: pytest.FixtureRequest) -> str:
     """Where a Redis of that kind is that holds nothing."""
     if kind in {"sentinel", "cluster"}:
-        servers: RedisSentinels | RedisCluster = request.getfixturevalue("calm_sentinels" if kind == "sentinel" else "calm_cluster")
+        servers: RedisSentinels | RedisCluster = request.getfixturevalue(
+            "calm_sentinels" if kind == "sentinel" else "calm_cluster"
+        )
         return servers.url
     server: RedisProcess = request.getfixturevalue("redis_server")
     if kind == "fallback":

@@ -15,7 +15,13 @@ def scrape() -> bytes:
     """Every family, each with two series where it has labels."""
     metrics, node = Metrics(), NodeMetrics()
     node.config_loaded(
-        file="config/gateway.yaml", digest="5139e9b7", routes=frozenset(), upstreams=frozenset(), keys=1, targets={}, breakers={}
+        file="config/gateway.yaml",
+        digest="5139e9b7",
+        routes=frozenset(),
+        upstreams=frozenset(),
+        keys=1,
+        targets={},
+        breakers={},
     )
     families = [*metrics.families, *node.families]
     for family in families:
@@ -37,7 +43,9 @@ def scrape() -> bytes:
 
 
 def test_promtool_has_no_findings(scrape: bytes) -> None:
-    checked = subprocess.run(["promtool", "check", "metrics"], input=scrape, capture_output=True, timeout=30, check=False)
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"], input=scrape, capture_output=True, timeout=30, check=False
+    )
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
 
 
@@ -45,5 +53,7 @@ def test_promtool_would_have_found_something(scrape: bytes) -> None:
     spoilt = scrape.replace(b"# HELP gateway_requests_total", b"# HELP gateway_requests_sum").replace(
         b"gateway_log_dropped_total", b"gateway_log_dropped"
     )
-    checked = subprocess.run(["promtool", "check", "metrics"], input=spoilt, capture_output=True, timeout=30, check=False)
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"], input=spoilt, capture_output=True, timeout=30, check=False
+    )
     assert checked.returncode == 3

@@ -200,7 +200,13 @@ async def test_what_meters_say_is_read_at_no_cost(limiter: Limiter) -> None:
     decision.reservation.commit(True, {"sum": 70})
     await states(limiter, *ALL)
     found = await states(limiter, *ALL)
-    assert {name: used for name, (used, _) in found.items()} == {"count": 1, "ever": 1, "sum": 70, "level": 1, "concurrency": 1}
+    assert {name: used for name, (used, _) in found.items()} == {
+        "count": 1,
+        "ever": 1,
+        "sum": 70,
+        "level": 1,
+        "concurrency": 1,
+    }
     month_s = found["count"][1]
     assert month_s is not None
     assert 0 < month_s <= 31 * 86_400
@@ -211,7 +217,9 @@ async def test_what_meters_say_is_read_at_no_cost(limiter: Limiter) -> None:
     assert await admitted(limiter, asks(CONCURRENCY), 9) == 9
 
 
-async def test_a_meter_that_is_reset_is_unused_and_others_stay(limiter: Limiter, request: pytest.FixtureRequest) -> None:
+async def test_a_meter_that_is_reset_is_unused_and_others_stay(
+    limiter: Limiter, request: pytest.FixtureRequest
+) -> None:
     kind = request.node.callspec.params["limiter"]
     for meter in (COUNT, EVER, LEVEL):
         await admitted(limiter, asks(meter), 9)

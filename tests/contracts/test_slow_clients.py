@@ -124,7 +124,9 @@ async def wave(world: World) -> list[float]:
                 await client.send(first)
             return clients
 
-        async def all_gone(clients: list[RawClient], gone: Callable[[RawClient, float], Awaitable[object]], over: asyncio.Event) -> None:
+        async def all_gone(
+            clients: list[RawClient], gone: Callable[[RawClient, float], Awaitable[object]], over: asyncio.Event
+        ) -> None:
             try:
                 await asyncio.gather(*[gone(client, since) for client in clients])
             finally:
@@ -259,9 +261,13 @@ async def test_who_sends_and_never_reads_is_cut(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "body", "steps"), [(b"/v1/medium", MEDIUM, 15), (b"/v1/large", LARGE, 30)], ids=["in memory", "as a stream"]
+    ("target", "body", "steps"),
+    [(b"/v1/medium", MEDIUM, 15), (b"/v1/large", LARGE, 30)],
+    ids=["in memory", "as a stream"],
 )
-async def test_who_reads_slowly_and_steadily_gets_everything(world: World, target: bytes, body: bytes, steps: int) -> None:
+async def test_who_reads_slowly_and_steadily_gets_everything(
+    world: World, target: bytes, body: bytes, steps: int
+) -> None:
     """As long as something moves within the time-out."""
     with socket.socket() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 15)  # what the system buffers moves at once
@@ -287,7 +293,8 @@ async def test_who_reads_slowly_and_steadily_gets_everything(world: World, targe
 
 
 @pytest.mark.parametrize(
-    "sent", [get(), post(b"hello", b"Content-Length: 5"), chunked(b"5\r\nhello\r\n0\r\n\r\n"), get(target=b"/v1/medium")]
+    "sent",
+    [get(), post(b"hello", b"Content-Length: 5"), chunked(b"5\r\nhello\r\n0\r\n\r\n"), get(target=b"/v1/medium")],
 )
 async def test_who_has_said_all_is_answered(world: World, sent: bytes) -> None:
     async with await world.connect() as client:

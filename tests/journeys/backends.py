@@ -115,7 +115,9 @@ def requesting(method: str, path: str, *lines: str, body: bytes | None = None, k
     return "\r\n".join([*head, "", ""]).encode() + (body or b"")
 
 
-async def ask(gateway: Place, method: str, path: str, *lines: str, body: bytes | None = None, key: str | None = KEY) -> RawReply:
+async def ask(
+    gateway: Place, method: str, path: str, *lines: str, body: bytes | None = None, key: str | None = KEY
+) -> RawReply:
     """One request on a connection of its own."""
     async with await RawClient.connect(gateway.port) as client:
         await client.send(requesting(method, path, *lines, body=body, key=key))

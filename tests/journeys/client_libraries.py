@@ -73,7 +73,12 @@ class PythonLibrary:
 
     def __init__(self, port: int, key: str) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
-        self._fields = {"X-Api-Key": key, "Content-Type": "application/json", "Accept-Encoding": "gzip, deflate", "Accept": "*/*"}
+        self._fields = {
+            "X-Api-Key": key,
+            "Content-Type": "application/json",
+            "Accept-Encoding": "gzip, deflate",
+            "Accept": "*/*",
+        }
 
     def call(self, method: str, path: str, body: object = None) -> Any:
         fields = self._fields | ({"Content-Length": "0"} if method == "DELETE" else {})

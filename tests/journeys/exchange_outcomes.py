@@ -52,22 +52,31 @@ class Service(asyncio.Protocol):
             case b"/v1/silent" | b"/timed":
                 pass
             case b"/v1/cut":
-                self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 9999\r\n\r\ndata: 1\n\n")
+                self._transport.write(
+                    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 9999\r\n\r\ndata: 1\n\n"
+                )
                 self._transport.close()
             case b"/v1/stream":
                 self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 9999\r\n\r\nGIF")
             case b"/v1/garbage":
-                self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 3\r\n\r\n{a}")
+                self._transport.write(
+                    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 3\r\n\r\n{a}"
+                )
             case b"/v1/broken":
                 self._transport.write(b"HTTP/9 what\r\n\r\n")
             case b"/v1/error":
-                self._transport.write(b'HTTP/1.1 409 Conflict\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{"error":1}')
+                self._transport.write(
+                    b'HTTP/1.1 409 Conflict\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{"error":1}'
+                )
             case b"/v1/large":
                 self._transport.write(
-                    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99002\r\n\r\n[%b]" % (b" " * 99000)
+                    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99002\r\n\r\n[%b]"
+                    % (b" " * 99000)
                 )
             case _:
-                self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
+                self._transport.write(
+                    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+                )
 
 
 class Buggy:
@@ -153,7 +162,11 @@ async def serving(folder: Path) -> AsyncIterator[tuple[int, Listener]]:
         )
         limits = HeadLimits(16384, 8192, 1 << 20, 5.0, 5.0, 5.0, 4000)
         listener = Listener(
-            RequestHeadChecker(limits, (), Ids(os.urandom), clock.monotonic), gateway.handle, clock.wall, outbox, lambda _: None
+            RequestHeadChecker(limits, (), Ids(os.urandom), clock.monotonic),
+            gateway.handle,
+            clock.wall,
+            outbox,
+            lambda _: None,
         )
         sock = socket.create_server(("127.0.0.1", 0))
         await listener.start(sock)

@@ -32,7 +32,9 @@ from tests.journeys.backends import Service
 from tests.redis_server import RedisProcess, started
 from tests.scrape import scraped
 
-EXPIRED, DISABLED, OF_A_DISABLED, READER, NARROW, ONCE, SPENT, ALONE = (f"gw_test_key_of_somebody_{name}" for name in "abcdefgh")
+EXPIRED, DISABLED, OF_A_DISABLED, READER, NARROW, ONCE, SPENT, ALONE = (
+    f"gw_test_key_of_somebody_{name}" for name in "abcdefgh"
+)
 """Keys besides KEY, which is not restricted or limited. ONCE may call once a day, SPENT once a month, ALONE once at a time."""
 
 _KEYS = f"""
@@ -131,7 +133,11 @@ class InProcess:
         limits = HeadLimits(16384, 8192, 1 << 20, 5.0, 5.0, 5.0, MOST_CONNECTIONS)
         crowd: list[int] = []
         listener = Listener(
-            RequestHeadChecker(limits, (), Ids(os.urandom), clock.monotonic), gateway.handle, clock.wall, WriteBatch(), crowd.append
+            RequestHeadChecker(limits, (), Ids(os.urandom), clock.monotonic),
+            gateway.handle,
+            clock.wall,
+            WriteBatch(),
+            crowd.append,
         )
         sock = socket.create_server(("127.0.0.1", 0))
         self.port: int = sock.getsockname()[1]

@@ -27,7 +27,9 @@ def redis(tmp_path: Path) -> Iterator[RedisProcess]:
     server.kill()
 
 
-def written(backend: int, workers: int = 1, redis: RedisProcess | None = None, timeout: str = "5s", **sections: str) -> str:
+def written(
+    backend: int, workers: int = 1, redis: RedisProcess | None = None, timeout: str = "5s", **sections: str
+) -> str:
     sections = {
         "server": SERVER.format(workers=workers, timeout=timeout),
         "admin": f'{{address: "127.0.0.1:0", token: {TOKEN}}}',

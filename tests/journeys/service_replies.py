@@ -14,7 +14,13 @@ def service_reply(result: object, *, enveloped: bool, status: bytes = b"200 OK")
 
 def refused(status: bytes, code: int, *, enveloped: bool) -> bytes:
     """Why a name is not valid, as an envelope or as a FastAPI service says it."""
-    detail = {"id": THEIR_ID, "type": "ERROR", "text": "is required", "field": "name", "date": "2016-06-25T20:09:23.69Z"}
+    detail = {
+        "id": THEIR_ID,
+        "type": "ERROR",
+        "text": "is required",
+        "field": "name",
+        "date": "2016-06-25T20:09:23.69Z",
+    }
     link = {"href": "https://example.com/names", "title": "Names"}
     texts = {"code": code, "message": "No name", "developerMessage": "Send a name"}
     envelope = {"requestId": THEIR_ID, "status": "ERROR", "data": {**texts, "links": [link], "details": [detail]}}

@@ -45,7 +45,9 @@ async def here() -> AsyncIterator[Front]:
 async def test_the_line_of_an_ordinary_request_has_every_field(here: Front) -> None:
     answer = await ask(here.gateway, "POST", "/v1/a", key=ONCE, body=b"[1,2]")
     record = await here.gateway.record("request_id", enveloped(answer)["requestId"])
-    assert {name: record[name] for name in set(record) - {"timestamp", "trace_id", "request_id"} if not name.endswith("_ms")} == {
+    assert {
+        name: record[name] for name in set(record) - {"timestamp", "trace_id", "request_id"} if not name.endswith("_ms")
+    } == {
         "event": "request",
         "level": "info",
         "http.request.method": "POST",
@@ -100,7 +102,11 @@ async def test_refused_requests_have_their_line_as_well(here: Front) -> None:
 async def test_a_backends_own_error_is_the_backends(here: Front) -> None:
     answer = await ask(here.gateway, "GET", "/v1/error")
     record = await here.gateway.record("request_id", enveloped(answer)["requestId"])
-    assert (record["gateway.source"], record["http.response.status_code"], record["gateway.code"]) == ("upstream", 404, 1001)
+    assert (record["gateway.source"], record["http.response.status_code"], record["gateway.code"]) == (
+        "upstream",
+        404,
+        1001,
+    )
     assert "gateway.reason" not in record
 
 
@@ -111,7 +117,11 @@ async def test_an_abandoned_request_has_its_line(here: Front) -> None:
         await until(lambda: bool(here.service.at("/v1/slow")))
     record = await here.gateway.record("request_id", fields(here.service.at("/v1/slow")[0], "X-Request-Id")[0])
     assert set(record) >= ALWAYS
-    assert (record["gateway.outcome"], record["http.response.status_code"], record["gateway.key_id"]) == ("abandoned", 499, "tester")
+    assert (record["gateway.outcome"], record["http.response.status_code"], record["gateway.key_id"]) == (
+        "abandoned",
+        499,
+        "tester",
+    )
 
 
 async def test_as_many_lines_as_requests(here: Front) -> None:
@@ -147,10 +157,21 @@ async def test_metrics_are_clean_and_add_up(here: Front) -> None:
     assert counted(here.gateway, "gateway_requests_in_flight") == 0
     text = here.gateway.admin("/metrics")[1]
     checked = await asyncio.to_thread(
-        subprocess.run, ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, timeout=20, check=False
+        subprocess.run,
+        ["promtool", "check", "metrics"],
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
     )
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
-    for name in ("gateway_build_info", "gateway_config_info", "gateway_limiter_decisions_total", "gateway_overhead_seconds_bucket"):
+    for name in (
+        "gateway_build_info",
+        "gateway_config_info",
+        "gateway_limiter_decisions_total",
+        "gateway_overhead_seconds_bucket",
+    ):
         assert name in text
     assert "/v1/a" not in text
     assert "127.0.0.1" not in re.sub(r'target="[^"]*"', "", text)  # clients come from there, too
@@ -179,7 +200,8 @@ async def test_a_trace_is_passed_on(here: Front) -> None:
 
 
 @pytest.mark.parametrize(
-    "lines", [(), ("traceparent: nonsense", "tracestate: vendor=1"), (f"traceparent: 00-{'0' * 32}-00f067aa0ba902b7-01",)]
+    "lines",
+    [(), ("traceparent: nonsense", "tracestate: vendor=1"), (f"traceparent: 00-{'0' * 32}-00f067aa0ba902b7-01",)],
 )
 async def test_a_trace_is_begun(here: Front, lines: tuple[str, ...]) -> None:
     parent, logged, state = await traced(here, *lines)

@@ -141,14 +141,18 @@ def test_one_url_is_enough() -> None:
     admin = f"127.0.0.1:{free_port('127.0.0.1', 9901)}"
     with (
         running() as port,
-        gateway("run", "--upstream", f"http://127.0.0.1:{port}", "--listen", "127.0.0.1:0", "--admin", admin) as started,
+        gateway(
+            "run", "--upstream", f"http://127.0.0.1:{port}", "--listen", "127.0.0.1:0", "--admin", admin
+        ) as started,
     ):
         (address,) = started.first_line["listeners"]
         with Client(address) as client:
             status, headers, body = client.ask("GET", ENCODINGS)
         assert (status, json.loads(body)["status"]) == (200, "SUCCESS")
         assert headers["X-RateLimit-Limit-Minute"] == "300"
-        asked = subprocess.run([sys.executable, "-m", "gateway", "healthcheck", "--url", admin], capture_output=True, text=True, timeout=20)
+        asked = subprocess.run(
+            [sys.executable, "-m", "gateway", "healthcheck", "--url", admin], capture_output=True, text=True, timeout=20
+        )
         assert (asked.returncode, asked.stdout) == (0, "ready\n")
 
 

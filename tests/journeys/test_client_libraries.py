@@ -96,7 +96,12 @@ async def test_a_bad_key(here: Front, name: str) -> None:
 
 async def test_who_tries_again_at_every_broken_connection_never_has_to(here: Front) -> None:
     """A backend that cuts every connection is asked once for each call: a POST is not repeated by anybody."""
-    for steps in ((End.RESET,), (End.CLOSE,), (b"HTTP/1.1 200 OK\r\nContent-Le", End.CLOSE), (reply(b'{"a":1}')[:-3], End.RESET)):
+    for steps in (
+        (End.RESET,),
+        (End.CLOSE,),
+        (b"HTTP/1.1 200 OK\r\nContent-Le", End.CLOSE),
+        (reply(b'{"a":1}')[:-3], End.RESET),
+    ):
         here.service.on("/v1/order", *steps)
         library = JavaLibrary(here.gateway.port, KEY)
         before = len(here.service.at("/v1/order"))

@@ -39,7 +39,11 @@ async def test_diff_shows_changes_before_a_reload_and_none_after_it(gateway: Gat
     file = tmp_path / "gateway.yaml"
     assert await diff(gateway, file) == (0, "nothing changes\n")
     before = file.read_text()
-    file.write_text(before.replace("match: {prefix: /v1}", "match: {prefix: /v1, methods: [GET]}").replace("id: tester", "id: tester2"))
+    file.write_text(
+        before.replace("match: {prefix: /v1}", "match: {prefix: /v1, methods: [GET]}").replace(
+            "id: tester", "id: tester2"
+        )
+    )
     output = (
         "breaking\n  route all: match.methods -POST, -PUT, -PATCH, -DELETE\n  key tester: removed\n"
         "widening\n  key tester2: added\n2 breaking, 1 widening, 0 other\n"
@@ -48,12 +52,17 @@ async def test_diff_shows_changes_before_a_reload_and_none_after_it(gateway: Gat
     assert ((await reloaded(gateway))[0], await diff(gateway, file)) == (200, (0, "nothing changes\n"))
 
 
-async def test_origins_belong_to_the_configuration_in_force_not_to_the_current_file(gateway: GatewayProcess, tmp_path: Path) -> None:
+async def test_origins_belong_to_the_configuration_in_force_not_to_the_current_file(
+    gateway: GatewayProcess, tmp_path: Path
+) -> None:
     file = tmp_path / "gateway.yaml"
     lines = file.read_text().splitlines()
     (line,) = [number for number, text in enumerate(lines, 1) if text.startswith("redis:")]
     before = json.loads(gateway.admin("/config/origins")[1])
-    assert (before["redis.url"], before["redis.timeout"]) == (f"{file}:{line}:{lines[line - 1].index('url: ') + 6}", "default")
+    assert (before["redis.url"], before["redis.timeout"]) == (
+        f"{file}:{line}:{lines[line - 1].index('url: ') + 6}",
+        "default",
+    )
     file.write_text("# one line more\n" + file.read_text())
     assert json.loads(gateway.admin("/config/origins")[1]) == before
     assert (await reloaded(gateway))[0] == 200

@@ -32,7 +32,12 @@ async def here() -> AsyncIterator[Front]:
 
 def typed(kind: str, body: bytes, *more: bytes) -> bytes:
     """A reply of a content type; "" for none."""
-    lines = [b"HTTP/1.1 200 OK", b"Content-Length: %d" % len(body), *([b"Content-Type: " + kind.encode()] if kind else []), *more]
+    lines = [
+        b"HTTP/1.1 200 OK",
+        b"Content-Length: %d" % len(body),
+        *([b"Content-Type: " + kind.encode()] if kind else []),
+        *more,
+    ]
     return b"\r\n".join([*lines, b"", body])
 
 
@@ -55,7 +60,10 @@ async def test_create_read_list_delete(here: Front, speaks: str) -> None:
     assert (created.status, enveloped(created)["data"]["result"]) == (201, json.loads(ITEM))
     assert created.field("Location") == "/v1/items/a1"
     here.service.on(path, reply(envelope(b'{"totalCount":1,"items":[%b]}' % ITEM)))
-    assert enveloped(await ask(here.gateway, "GET", path))["data"]["result"] == {"totalCount": 1, "items": [json.loads(ITEM)]}
+    assert enveloped(await ask(here.gateway, "GET", path))["data"]["result"] == {
+        "totalCount": 1,
+        "items": [json.loads(ITEM)],
+    }
     here.service.on(path, reply(envelope(b'{"id":"a1"}')))
     assert enveloped(await ask(here.gateway, "DELETE", path))["data"]["result"] == {"id": "a1"}
     assert [request.head.split(b" ")[0] for request in here.service.at(path)] == [b"POST", b"GET", b"DELETE"]
@@ -119,7 +127,11 @@ async def test_garbage_is_no_success(here: Front, body: bytes, speaks: str) -> N
 PACKED = gzip.compress(b'{"a":1}', mtime=0)
 BROKEN = {
     "length": (reply(b'{"a":1}')[:-1], End.CLOSE),
-    "chunks": (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n7\r\n", b'{"a":1}', End.CLOSE),
+    "chunks": (
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n7\r\n",
+        b'{"a":1}',
+        End.CLOSE,
+    ),
     "reset": (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{", End.RESET),
     "gzip": (reply(PACKED[:-4], b"Content-Encoding: gzip"),),
     "more than gzip": (reply(PACKED + b"more", b"Content-Encoding: gzip"),),
@@ -166,7 +178,9 @@ async def test_what_is_coded_unasked_is_decoded(here: Front, coding: str) -> Non
 
 @pytest.mark.parametrize("body", [b"", b"null", b" null\n", b"  "])
 @pytest.mark.parametrize("status", [b"200 OK", b"201 Created", b"202 Accepted"])
-async def test_an_empty_or_null_body_is_an_empty_result_and_keeps_its_status(here: Front, body: bytes, status: bytes) -> None:
+async def test_an_empty_or_null_body_is_an_empty_result_and_keeps_its_status(
+    here: Front, body: bytes, status: bytes
+) -> None:
     path = here.service.on("/v1/empty", reply(body, status=status))
     answer = await ask(here.gateway, "GET", path)
     assert (answer.status, enveloped(answer)["data"]["result"]) == (int(status[:3]), {})
@@ -197,14 +211,19 @@ async def test_head_is_get_without_the_body(here: Front) -> None:
             await client.send(requesting("HEAD", path))
             headed = await client.reply("HEAD")
             assert headed.status == 200
-            assert {name for name, _ in headed.fields} - {"transfer-encoding"} >= {name for name, _ in got.fields} - {"content-length"}
+            assert {name for name, _ in headed.fields} - {"transfer-encoding"} >= {name for name, _ in got.fields} - {
+                "content-length"
+            }
     nowhere = await ask(here.gateway, "HEAD", "/nowhere")
     assert (nowhere.status, nowhere.body, nowhere.field("Content-Type")) == (404, b"", "application/json")
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirection_keeps_its_location(here: Front, status: int) -> None:
-    raw = b"HTTP/1.1 %d Moved\r\nLocation: /v1/elsewhere?x=%%2F\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\n<a/>" % status
+    raw = (
+        b"HTTP/1.1 %d Moved\r\nLocation: /v1/elsewhere?x=%%2F\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\n<a/>"
+        % status
+    )
     path = here.service.on("/v1/moved", raw)
     answer = await ask(here.gateway, "GET", path)
     assert (answer.status, answer.field("Location")) == (status, "/v1/elsewhere?x=%2F")
@@ -233,7 +252,10 @@ async def test_other_types_become_results(here: Front, kind: str, body: bytes, r
 
 
 async def test_parts_are_asked_for_only_where_nothing_is_wrapped(here: Front) -> None:
-    for path, passed in ((here.service.on("/v1/part", reply()), []), (here.service.on("/through/part", reply()), ["bytes=0-3"])):
+    for path, passed in (
+        (here.service.on("/v1/part", reply()), []),
+        (here.service.on("/through/part", reply()), ["bytes=0-3"]),
+    ):
         await ask(here.gateway, "GET", path, "Range: bytes=0-3")
         assert fields(here.service.at(path)[0], "Range") == passed
 

@@ -50,7 +50,9 @@ async def test_ids_are_unique_and_the_same_everywhere(here: Front) -> None:
 async def test_an_enveloped_reply_keeps_its_data_and_more_and_gets_our_id(here: Front) -> None:
     message = {"id": THEIR_ID, "type": "INFO", "text": "Done", "date": "2016-06-25T20:09:23.69Z"}
     data = {"result": {"id": "a"}, "messages": [message]}
-    path = here.service.on("/v1/kept", reply(speaking("SUCCESS", data, more={"trace": [1, 2]}), b"X-Request-Id: " + THEIR_ID.encode()))
+    path = here.service.on(
+        "/v1/kept", reply(speaking("SUCCESS", data, more={"trace": [1, 2]}), b"X-Request-Id: " + THEIR_ID.encode())
+    )
     envelope = enveloped(await ask(here.gateway, "GET", path))
     assert (envelope["data"], envelope["more"]) == (data, {"trace": [1, 2]})
     assert envelope["requestId"] != THEIR_ID
@@ -86,8 +88,12 @@ async def test_an_error_wins_over_http_200(here: Front) -> None:
         (9999, 503, "Retry-After"),
     ],
 )
-async def test_an_error_over_http_200_gets_the_status_of_its_code(here: Front, code: int, status: int, needed: str) -> None:
-    path = here.service.on("/v1/liar", reply(speaking("ERROR", {"code": code, "message": "No", "developerMessage": "Because"})))
+async def test_an_error_over_http_200_gets_the_status_of_its_code(
+    here: Front, code: int, status: int, needed: str
+) -> None:
+    path = here.service.on(
+        "/v1/liar", reply(speaking("ERROR", {"code": code, "message": "No", "developerMessage": "Because"}))
+    )
     answer = await ask(here.gateway, "GET", path)
     assert (answer.status, enveloped(answer)["data"]["code"]) == (status, code)
     assert answer.field(needed)
@@ -103,8 +109,18 @@ async def test_an_http_error_wins_over_success(here: Front) -> None:
     "data",
     [
         {"code": "1001", "message": "", "developerMessage": None, "links": None, "details": None},
-        {"code": 1001.0, "message": "No", "links": [{"href": "https://example.com"}], "details": [{"text": "only text"}]},
-        {"code": 1001, "message": "No", "developerMessage": "No", "details": [{"text": "x", "type": "FATAL", "date": "yesterday"}]},
+        {
+            "code": 1001.0,
+            "message": "No",
+            "links": [{"href": "https://example.com"}],
+            "details": [{"text": "only text"}],
+        },
+        {
+            "code": 1001,
+            "message": "No",
+            "developerMessage": "No",
+            "details": [{"text": "x", "type": "FATAL", "date": "yesterday"}],
+        },
         {},
         None,
         "text",
@@ -117,7 +133,8 @@ async def test_a_sloppy_error_envelope_is_repaired(here: Front, data: object) ->
 
 
 @pytest.mark.parametrize(
-    "data", [{}, None, [], {"result": None}, {"messages": None, "result": 1}, {"result": 1, "messages": [{"text": "x"}]}]
+    "data",
+    [{}, None, [], {"result": None}, {"messages": None, "result": 1}, {"result": 1, "messages": [{"text": "x"}]}],
 )
 async def test_a_sloppy_success_envelope_is_repaired(here: Front, data: object) -> None:
     path = here.service.on("/v1/sloppy", reply(speaking("SUCCESS", data)))
@@ -142,7 +159,9 @@ async def test_a_resource_is_no_envelope(here: Front, resource: object) -> None:
 
 async def test_a_route_may_wrap_whatever_comes(here: Front) -> None:
     path = here.service.on("/wrap/x", reply(speaking("SUCCESS", {"result": 1})))
-    assert enveloped(await ask(here.gateway, "GET", path))["data"]["result"] == json.loads(speaking("SUCCESS", {"result": 1}))
+    assert enveloped(await ask(here.gateway, "GET", path))["data"]["result"] == json.loads(
+        speaking("SUCCESS", {"result": 1})
+    )
 
 
 ANNOUNCED = [

@@ -57,10 +57,21 @@ async def error_seen(here: Front, status: int, kind: str, body: bytes | dict[str
     return answer.status, ErrorSeen(data["code"], data["message"], data["developerMessage"], details)
 
 
-PROBLEM = {"type": "https://example.com/probs/credit", "title": "Not enough credit", "status": 403, "detail": "Your balance is 30."}
+PROBLEM = {
+    "type": "https://example.com/probs/credit",
+    "title": "Not enough credit",
+    "status": 403,
+    "detail": "Your balance is 30.",
+}
 MISSING = {"detail": [{"loc": ["body", "name"], "msg": "Field required", "type": "missing"}]}
 TOO_SMALL = {"detail": [{"loc": ["query", "limit"], "msg": "Input should be greater than 0", "type": "greater_than"}]}
-SPRING = {"timestamp": "2026-01-01T00:00:00.000+00:00", "status": 404, "error": "Not Found", "message": "No order 7", "path": "/orders/7"}
+SPRING = {
+    "timestamp": "2026-01-01T00:00:00.000+00:00",
+    "status": 404,
+    "error": "Not Found",
+    "message": "No order 7",
+    "path": "/orders/7",
+}
 NESTED = {"error": {"code": "quota", "message": "Quota spent", "details": [{"field": "size", "message": "too large"}]}}
 LISTED = {"errors": [{"detail": "is too short", "source": {"pointer": "/data/attributes/name"}}, {"message": "second"}]}
 
@@ -70,7 +81,12 @@ LISTED = {"errors": [{"detail": "is too short", "source": {"pointer": "/data/att
     [
         (403, "application/problem+json", PROBLEM, ErrorSeen(1003, "Not enough credit", "Your balance is 30.")),
         (404, "application/json", {"detail": "No such order"}, ErrorSeen(1001, "No such order", "No such order")),
-        (422, "application/json", MISSING, ErrorSeen(1000, "Field required", "name: Field required", (("Field required", "name"),))),
+        (
+            422,
+            "application/json",
+            MISSING,
+            ErrorSeen(1000, "Field required", "name: Field required", (("Field required", "name"),)),
+        ),
         (
             422,
             "application/json",
@@ -83,12 +99,19 @@ LISTED = {"errors": [{"detail": "is too short", "source": {"pointer": "/data/att
             ),
         ),
         (404, "application/json", SPRING, ErrorSeen(1001, "No order 7", "Not Found: No order 7")),
-        (429, "application/json", NESTED, ErrorSeen(8000, "Quota spent", "quota: Quota spent", (("too large", "size"),))),
+        (
+            429,
+            "application/json",
+            NESTED,
+            ErrorSeen(8000, "Quota spent", "quota: Quota spent", (("too large", "size"),)),
+        ),
         (500, "text/plain", b"database is down", ErrorSeen(1004, "database is down", "database is down")),
     ],
     ids=["problem", "fastapi", "missing", "validation", "spring", "nested", "text"],
 )
-async def test_a_backends_error_is_translated(here: Front, status: int, kind: str, body: Any, expected: ErrorSeen) -> None:
+async def test_a_backends_error_is_translated(
+    here: Front, status: int, kind: str, body: Any, expected: ErrorSeen
+) -> None:
     assert await error_seen(here, status, kind, body) == (status, expected)
 
 
@@ -102,13 +125,28 @@ async def test_a_list_of_errors_becomes_details(here: Front) -> None:
 @pytest.mark.parametrize("status", [400, 404, 500, 502])
 async def test_html_is_never_shown(here: Front, status: int) -> None:
     for kind in ("text/html", "text/html; charset=utf-8", "application/json", "text/plain"):
-        found = await error_seen(here, status, kind, b"<!DOCTYPE html><html><body><h1>Traceback of Tomcat</h1></body></html>")
+        found = await error_seen(
+            here, status, kind, b"<!DOCTYPE html><html><body><h1>Traceback of Tomcat</h1></body></html>"
+        )
         assert found[0] == status
         assert "Tomcat" not in str(found)
         assert "<" not in str(found)
 
 
-CODES = {400: 1001, 401: 1003, 403: 1003, 404: 1001, 405: 1006, 409: 1001, 413: 1001, 422: 1001, 429: 8000, 500: 1004, 502: 1004, 503: 1004}
+CODES = {
+    400: 1001,
+    401: 1003,
+    403: 1003,
+    404: 1001,
+    405: 1006,
+    409: 1001,
+    413: 1001,
+    422: 1001,
+    429: 8000,
+    500: 1004,
+    502: 1004,
+    503: 1004,
+}
 
 
 @pytest.mark.parametrize("status", CODES)
@@ -127,7 +165,8 @@ async def test_an_error_gets_the_fields_that_its_status_needs(here: Front) -> No
 
 
 @pytest.mark.parametrize(
-    ("family", "undefined", "unreachable"), [("v1", 1004, 1004), ("analytics", 5000, 5001), ("notification", 7000, 7000)]
+    ("family", "undefined", "unreachable"),
+    [("v1", 1004, 1004), ("analytics", 5000, 5001), ("notification", 7000, 7000)],
 )
 async def test_error_families(here: Front, family: str, undefined: int, unreachable: int) -> None:
     answer = await ask(here.gateway, "GET", here.service.on(f"/{family}/a", reply(b"", status=b"502 Bad Gateway")))
@@ -143,7 +182,12 @@ async def test_error_families(here: Front, family: str, undefined: int, unreacha
 async def test_operators_override_status_texts_and_links(here: Front) -> None:
     answer = await ask(here.gateway, "GET", "/nowhere")
     data = enveloped(answer)["data"]
-    assert (answer.status, data["code"], data["message"], data["developerMessage"]) == (410, 1005, "Gone", "Read the list of paths.")
+    assert (answer.status, data["code"], data["message"], data["developerMessage"]) == (
+        410,
+        1005,
+        "Gone",
+        "Read the list of paths.",
+    )
     assert data["links"] == [{"href": "https://docs.example.com/paths", "title": "Paths"}]
     answer = await ask(here.gateway, "GET", here.service.on("/v1/reset", End.RESET))
     assert (answer.status, enveloped(answer)["data"]["code"]) == (504, 4711)

@@ -172,7 +172,10 @@ async def test_keys_of_an_organisation_share_its_limit_and_routes_have_their_own
         found = limit_fields(await ask(here.gateway, "DELETE", "/dear", key=OTHER))
         assert (found["x-ratelimit-limit-minute"], found["x-ratelimit-remaining-minute"]) == ("20", left)
     assert found["x-ratelimit-limit-month"] == "100"
-    assert found["ratelimit-policy"] == '"minute";q=300;w=60, "organization/minute";q=20;w=60, "route/dear/month";q=100;w=2592000'
+    assert (
+        found["ratelimit-policy"]
+        == '"minute";q=300;w=60, "organization/minute";q=20;w=60, "route/dear/month";q=100;w=2592000'
+    )
     refused = await ask(here.gateway, "DELETE", "/dear", key=ONE)
     assert refused.status == 429
     (detail,) = enveloped(refused)["data"]["details"]

@@ -26,7 +26,9 @@ async def here() -> AsyncIterator[Front]:
 
 def typed(kind: str, body: bytes, *more: bytes) -> bytes:
     """A reply of a content type."""
-    return b"\r\n".join([b"HTTP/1.1 200 OK", b"Content-Length: %d" % len(body), b"Content-Type: " + kind.encode(), *more, b"", body])
+    return b"\r\n".join(
+        [b"HTTP/1.1 200 OK", b"Content-Length: %d" % len(body), b"Content-Type: " + kind.encode(), *more, b"", body]
+    )
 
 
 @pytest.mark.parametrize("kind", ["image/png", "text/html", "application/xml", "text/csv", "application/x-ndjson"])
@@ -87,7 +89,9 @@ async def test_a_304_never_has_a_length(here: Front) -> None:
 )
 @pytest.mark.parametrize("coding", [b"UTF-8", b"none", b"binary, aws-chunked", b"identity, utf8"])
 async def test_json_in_every_guise_is_json(here: Front, kind: str, body: bytes, coding: bytes) -> None:
-    answer = await ask(here.gateway, "GET", here.service.on("/v1/guise", typed(kind, body, b"Content-Encoding: " + coding)))
+    answer = await ask(
+        here.gateway, "GET", here.service.on("/v1/guise", typed(kind, body, b"Content-Encoding: " + coding))
+    )
     assert (answer.status, enveloped(answer)["data"]["result"]) == (200, {"a": "ü"})
     assert answer.field("Content-Encoding") is None
 
@@ -124,14 +128,25 @@ async def test_what_is_not_to_be_shown_is_shown_nowhere(here: Front, secret: str
         "code": 4711, "message": secret, "developerMessage": secret, "links": [link, {"href": f"https://x/{secret}", "title": "t"}],
         "details": [{"id": "1", "type": "ERROR", "text": secret, "field": secret, "links": [link], "more": {"a": [secret]}}],
     }  # fmt: skip
-    body = data if enveloped_by == "nobody" else {"requestId": "a", "status": "ERROR", "data": data, "more": {secret: secret}}
+    body = (
+        data
+        if enveloped_by == "nobody"
+        else {"requestId": "a", "status": "ERROR", "data": data, "more": {secret: secret}}
+    )
     raw = json.dumps(body).encode()
-    head = b'HTTP/1.1 500 Oops\r\nContent-Type: application/json\r\nContent-Length: %d\r\nWarning: 299 - "%b"\r\n\r\n' % (
-        len(raw),
-        secret.encode(),
+    head = (
+        b'HTTP/1.1 500 Oops\r\nContent-Type: application/json\r\nContent-Length: %d\r\nWarning: 299 - "%b"\r\n\r\n'
+        % (
+            len(raw),
+            secret.encode(),
+        )
     )
     answer = await ask(here.gateway, "GET", here.service.on("/v1/secret", head, raw))
     shown = answer.body.decode() + str(answer.fields)
     assert enveloped(answer)["status"] == "ERROR"
-    assert [word for word in ("onerror", "onload", "iframe", "javascript", "s3cret", "@db", "Secret", "s.py") if word in shown] == []
+    assert [
+        word
+        for word in ("onerror", "onload", "iframe", "javascript", "s3cret", "@db", "Secret", "s.py")
+        if word in shown
+    ] == []
     assert enveloped(answer)["data"]["code"] == (4711 if enveloped_by == "the service" else 1004)

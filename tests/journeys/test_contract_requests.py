@@ -57,7 +57,9 @@ def callers(here: Front) -> list[str]:
         ("/v1/a?X-Api-Key=unknown", KEY, "tester"),
     ],
 )
-async def test_a_key_in_header_or_url_names_the_caller_and_stays_here(here: Front, path: str, header: str | None, caller: str) -> None:
+async def test_a_key_in_header_or_url_names_the_caller_and_stays_here(
+    here: Front, path: str, header: str | None, caller: str
+) -> None:
     answer = await ask(here.gateway, "GET", path, key=header)
     assert enveloped(answer)["data"]["result"] == {"a": 1}
     assert callers(here) == [caller]
@@ -228,7 +230,9 @@ async def test_a_client_that_waits_is_reported_to_go_on_once_it_is_known(here: F
 @pytest.mark.parametrize(
     ("path", "key", "length", "status"), [("/v1/a", None, 9, 401), ("/none", KEY, 9, 404), ("/v1/a", KEY, 1 << 30, 413)]
 )
-async def test_a_refused_upload_is_never_sent(here: Front, path: str, key: str | None, length: int, status: int) -> None:
+async def test_a_refused_upload_is_never_sent(
+    here: Front, path: str, key: str | None, length: int, status: int
+) -> None:
     async with await RawClient.connect(here.gateway.port) as client:
         await client.send(requesting("POST", path, "Expect: 100-continue", f"Content-Length: {length}", key=key))
         assert await client.interim() == status
@@ -257,7 +261,9 @@ async def test_bodies_and_fields_arrive_as_they_were_sent(here: Front) -> None:
 
 async def test_a_chunked_body_is_read_and_its_connection_closed(here: Front) -> None:
     async with await RawClient.connect(here.gateway.port) as client:
-        await client.send(requesting("POST", "/v1/a", "Transfer-Encoding: chunked") + b'3\r\n{"a\r\n4\r\n":1}\r\n0\r\n\r\n')
+        await client.send(
+            requesting("POST", "/v1/a", "Transfer-Encoding: chunked") + b'3\r\n{"a\r\n4\r\n":1}\r\n0\r\n\r\n'
+        )
         assert (await client.reply()).status == 200
         assert await client.at_eof()
     assert here.service.requests[-1].body == b'{"a":1}'

@@ -100,7 +100,9 @@ async def test_the_first_line_names_what_is_served(tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def drained_while_one_is_busy(folder: Path, listener: str, **sections: str) -> AsyncIterator[tuple[GatewayProcess, str]]:
+async def drained_while_one_is_busy(
+    folder: Path, listener: str, **sections: str
+) -> AsyncIterator[tuple[GatewayProcess, str]]:
     """A gateway on one `listener` past its drain_delay, with a request in flight; and its address."""
     server = f"{{drain_delay: 300ms, drain_timeout: 60s, workers: 1, listeners: [{listener}, {{id: other, address: '127.0.0.1:0'}}]}}"
     release = asyncio.Event()
@@ -199,7 +201,10 @@ def activated(file: Path, listening: socket.socket) -> Iterator["subprocess.Pope
 async def test_sockets_that_are_systemd_s_wait_for_the_next_start(tmp_path: Path, kind: str) -> None:
     file = tmp_path / "gateway.yaml"
     file.write_text(configuration(9, server=draining("0s")))
-    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX if kind == "unix" else socket.AF_INET) as listening:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        socket.socket(socket.AF_UNIX if kind == "unix" else socket.AF_INET) as listening,
+    ):
         listening.bind(f"{folder}/sock" if kind == "unix" else ("127.0.0.1", 0))
         listening.listen(8)
         with activated(file, listening) as process:

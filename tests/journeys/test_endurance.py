@@ -23,7 +23,9 @@ async def test_ten_reloads_lose_nothing_and_mix_nothing(tmp_path: Path) -> None:
             found = await at.go_through("reloads", load, 10)
         assert (found.wrong, found.excused) == ([], 0)
         assert load.answered.keys() == {200}, load.first
-        await until(lambda: counted(at.gateway, "gateway_requests_total") == load.total)  # a reply is counted after it was sent
+        await until(
+            lambda: counted(at.gateway, "gateway_requests_total") == load.total
+        )  # a reply is counted after it was sent
         assert counted(at.gateway, "gateway_config_reloads_total") == 10
         await until(lambda: at.workers("draining") == [], WITHIN_S)
         assert [worker["generation"] for worker in at.workers()] == [11, 11]
@@ -47,7 +49,11 @@ async def test_two_new_releases_take_over_and_count_on(tmp_path: Path) -> None:
             found = await at.go_through("releases", load, 2)
         assert (found.wrong, found.excused) == ([], 0)
         assert load.answered.keys() == {200}, load.first
-        positions = {(line["admin"], *line["listeners"]) for line in map(json.loads, at.gateway.lines) if line["event"] == "started"}
+        positions = {
+            (line["admin"], *line["listeners"])
+            for line in map(json.loads, at.gateway.lines)
+            if line["event"] == "started"
+        }
         assert len(positions) == 1
         await until(lambda: counted(at.gateway, "gateway_requests_total") == load.total)
         assert at.gateway.wait() == 0

@@ -204,7 +204,9 @@ JOURNEYS: dict[str, Journey] = {
     "concurrency_exceeded": Journey(two_at_once, 429, 8000, "all"),
     "limiter_unavailable": Journey(without_store, 503, 1004, "all"),
     "upstream_refused": Journey(calling("GET", "/refused"), 503, 1004, "refused", "connection_refused"),
-    "upstream_unreachable": Journey(calling("GET", "/unreachable"), 503, 1004, "unreachable", "destination_unavailable"),
+    "upstream_unreachable": Journey(
+        calling("GET", "/unreachable"), 503, 1004, "unreachable", "destination_unavailable"
+    ),
     "upstream_name_unresolved": Journey(calling("GET", "/unresolved"), 503, 1004, "unresolved", "dns_error"),
     "upstream_tls_failed": Journey(calling("GET", "/untrusted"), 503, 1004, "untrusted", "tls_certificate_error"),
     "upstream_connect_timeout": Journey(calling("GET", "/full"), 503, 1004, "full", "connection_timeout"),
@@ -214,9 +216,15 @@ JOURNEYS: dict[str, Journey] = {
     "upstream_streams_full": Journey(beside_a_stream, 503, 1004, "streaming", "connection_limit_reached"),
     "upstream_reset": Journey(answered("/v1/reset", End.RESET), 503, 1004, "all", "connection_terminated"),
     "upstream_timeout": Journey(answered("/v1/late", asyncio.Event()), 503, 1004, "all", "http_response_timeout"),
-    "upstream_incomplete": Journey(answered("/v1/cut", reply(b'{"a":1}')[:-1], End.CLOSE), 503, 1004, "all", "http_response_incomplete"),
-    "upstream_protocol_error": Journey(answered("/v1/odd", b"SIP/2.0 200 OK\r\n\r\n"), 503, 1004, "all", "http_protocol_error"),
-    "upstream_headers_too_large": Journey(answered("/v1/huge", HUGE), 503, 1004, "all", "http_response_header_section_size"),
+    "upstream_incomplete": Journey(
+        answered("/v1/cut", reply(b'{"a":1}')[:-1], End.CLOSE), 503, 1004, "all", "http_response_incomplete"
+    ),
+    "upstream_protocol_error": Journey(
+        answered("/v1/odd", b"SIP/2.0 200 OK\r\n\r\n"), 503, 1004, "all", "http_protocol_error"
+    ),
+    "upstream_headers_too_large": Journey(
+        answered("/v1/huge", HUGE), 503, 1004, "all", "http_response_header_section_size"
+    ),
     "upstream_body_invalid": Journey(answered("/v1/garbage", reply(b"{")), 503, 1004, "all", "http_protocol_error"),
     "upstream_coding_invalid": Journey(
         answered("/v1/coded", reply(b"{}", b"Content-Encoding: gzip")), 503, 1004, "all", "http_response_content_coding"
@@ -247,7 +255,8 @@ async def test_a_fault_is_answered_logged_and_counted(here: FaultScenarios, faul
     journey = JOURNEYS[fault]
     labels = {"reason": fault, "code": str(journey.code)}
     before = sum(
-        counted(position, "gateway_rejected_total", **labels) for position in (here.gateway, here.storeless, here.stored, here.buggy)
+        counted(position, "gateway_rejected_total", **labels)
+        for position in (here.gateway, here.storeless, here.stored, here.buggy)
     )
     position, answer = await journey.provoke(here)
 
@@ -262,16 +271,27 @@ async def test_a_fault_is_answered_logged_and_counted(here: FaultScenarios, faul
     assert answer.field("Proxy-Status") == (None if journey.proxy is None else f"gateway; error={journey.proxy}")
 
     record = await position.record("request_id", envelope["requestId"])
-    assert (record["gateway.reason"], record["gateway.code"], record["gateway.source"]) == (fault, journey.code, "gateway")
+    assert (record["gateway.reason"], record["gateway.code"], record["gateway.source"]) == (
+        fault,
+        journey.code,
+        "gateway",
+    )
     assert record["http.response.status_code"] == journey.status
     assert record.get("http.route") == journey.route
-    after = sum(counted(each, "gateway_rejected_total", **labels) for each in (here.gateway, here.storeless, here.stored, here.buggy))
+    after = sum(
+        counted(each, "gateway_rejected_total", **labels)
+        for each in (here.gateway, here.storeless, here.stored, here.buggy)
+    )
     assert after == before + 1
 
 
 async def test_retryable_is_what_the_contract_answers_with_503_429_and_500() -> None:
-    assert {CATALOGUE[fault].retryable for fault, journey in JOURNEYS.items() if journey.status in {429, 503, 500}} == {True}
-    assert {CATALOGUE[fault].retryable for fault, journey in JOURNEYS.items() if journey.status not in {429, 503, 500}} == {False}
+    assert {CATALOGUE[fault].retryable for fault, journey in JOURNEYS.items() if journey.status in {429, 503, 500}} == {
+        True
+    }
+    assert {
+        CATALOGUE[fault].retryable for fault, journey in JOURNEYS.items() if journey.status not in {429, 503, 500}
+    } == {False}
 
 
 async def test_a_client_that_leaves_is_logged_counted_and_its_upstream_call_cancelled(here: FaultScenarios) -> None:
@@ -291,6 +311,8 @@ async def test_a_client_that_leaves_is_logged_counted_and_its_upstream_call_canc
 async def test_a_bug_leaves_its_traceback_in_the_log_under_the_request_id(here: FaultScenarios) -> None:
     envelope = enveloped(await ask(here.buggy, "GET", "/v1/a"))
     await here.buggy.record("request_id", envelope["requestId"])
-    (line,) = [line for line in here.buggy.lines if line["event"] == "bug" and line["request_id"] == envelope["requestId"]]
+    (line,) = [
+        line for line in here.buggy.lines if line["event"] == "bug" and line["request_id"] == envelope["requestId"]
+    ]
     assert "RuntimeError: a bug" in line["exception"]
     assert "a bug" not in str(envelope)

@@ -25,7 +25,11 @@ def fastapi_app() -> FastAPI:
     @app.get("/items/")
     async def items(request: Request, response: Response) -> dict[str, Any]:
         response.set_cookie("seen", "1")
-        return {"url": str(request.url), "keys": request.headers.getlist("x-api-key"), "seen": request.cookies.get("seen")}
+        return {
+            "url": str(request.url),
+            "keys": request.headers.getlist("x-api-key"),
+            "seen": request.cookies.get("seen"),
+        }
 
     @app.post("/items/", status_code=201)
     async def create(request: Request, response: Response) -> dict[str, Any]:
@@ -40,7 +44,11 @@ def flask_app() -> flask.Flask:
 
     @app.get("/items/")
     def items() -> Any:
-        seen = {"url": flask.request.url, "keys": flask.request.headers.getlist("X-Api-Key"), "seen": flask.request.cookies.get("seen")}
+        seen = {
+            "url": flask.request.url,
+            "keys": flask.request.headers.getlist("X-Api-Key"),
+            "seen": flask.request.cookies.get("seen"),
+        }
         answer = flask.jsonify(seen)
         answer.set_cookie("seen", "1", path=flask.url_for("items"))
         return answer

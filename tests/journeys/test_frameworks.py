@@ -49,12 +49,17 @@ async def gateway(tmp_path_factory: pytest.TempPathFactory) -> Any:
         services = {name: stack.enter_context(serving(command)) for name, command in SERVICES.items()}
         ports = {name: port_of(process) for name, process in services.items()}
         upstreams = [f'{{id: {name}, targets: [{{url: "http://127.0.0.1:{port}"}}]}}' for name, port in ports.items()]
-        routes = [f"{{id: {name}, match: {{prefix: /{name}}}, upstream: {name}, rewrite: {{strip_prefix: /{name}}}}}" for name in ports]
+        routes = [
+            f"{{id: {name}, match: {{prefix: /{name}}}, upstream: {name}, rewrite: {{strip_prefix: /{name}}}}}"
+            for name in ports
+        ]
         sections = {"upstreams": f"[{', '.join(upstreams)}]", "routes": f"[{', '.join(routes)}]"}
         yield stack.enter_context(running(configuration(0, **sections), tmp_path_factory.mktemp("frameworks")))
 
 
-async def response(gateway: GatewayProcess, method: str, path: str, body: object = None) -> tuple[int, dict[str, Any], str]:
+async def response(
+    gateway: GatewayProcess, method: str, path: str, body: object = None
+) -> tuple[int, dict[str, Any], str]:
     """Status, envelope, and its text."""
     content = None if body is None else json.dumps(body).encode()
     answer = await ask(gateway, method, path, *(["Content-Type: application/json"] if content else []), body=content)
@@ -96,13 +101,23 @@ async def test_what_does_not_exist_is_404_with_the_services_text(gateway: Gatewa
     status, envelope, _ = await response(gateway, "GET", f"/{service}/v1/orders/8")
     assert status == 404
     assert envelope["data"]["message"] == ("Not Found" if service == "flask" else "No order 8")
-    status, envelope, text = await response(gateway, "GET", f"/{service}/v1/nowhere")  # the framework's own: HTML, text or JSON
+    status, envelope, text = await response(
+        gateway, "GET", f"/{service}/v1/nowhere"
+    )  # the framework's own: HTML, text or JSON
     assert (status, envelope["data"]["code"]) == (404, 1001)
     assert "<" not in text
 
 
 @pytest.mark.parametrize(
-    "path", ["/fastapi/v1/crash", "/django/v1/crash", "/flask/v1/crash", "/express/v1/crash", "/express/v1/told", "/hono/v1/crash"]
+    "path",
+    [
+        "/fastapi/v1/crash",
+        "/django/v1/crash",
+        "/flask/v1/crash",
+        "/express/v1/crash",
+        "/express/v1/told",
+        "/hono/v1/crash",
+    ],
 )
 async def test_a_crash_shows_nothing_of_the_inside(gateway: GatewayProcess, path: str) -> None:
     status, envelope, text = await response(gateway, "GET", path)

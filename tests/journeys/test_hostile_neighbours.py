@@ -50,8 +50,16 @@ async def position() -> AsyncIterator[Front]:
             ("/v1/large", (), b'"' + b"a" * LARGE + b'"'),
             ("/v1/halves", (), filled(b'{"a":"', rb"\ud800", b'"}')),
             ("/v1/backslashes", (), filled(b'{"a":"\\ud800', rb"\\", b'"}')),
-            ("/v1/envelope", (), filled(b'{"requestId":"a","status":"SUCCESS","data":{"result":"', rb"\\\ud800", b'"}}')),
-            ("/v1/envelope-of-halves", (), filled(b'{"requestId":"a","status":"SUCCESS","data":{"result":"', rb"\ud800", b'"}}')),
+            (
+                "/v1/envelope",
+                (),
+                filled(b'{"requestId":"a","status":"SUCCESS","data":{"result":"', rb"\\\ud800", b'"}}'),
+            ),
+            (
+                "/v1/envelope-of-halves",
+                (),
+                filled(b'{"requestId":"a","status":"SUCCESS","data":{"result":"', rb"\ud800", b'"}}'),
+            ),
             ("/v1/messages", (), filled(b'{"requestId":"a","status":"SUCCESS","data":{"messages":[', b"[],", b"0]}}")),
             ("/v1/details", (), filled(b'{"requestId":"a","status":"ERROR","data":{"details":[', b"0,", b"0]}}")),
             ("/v1/members", (), gzip.compress(b"") * 120_000),
@@ -141,8 +149,12 @@ WORST: dict[str, Worst] = {
     "brackets": sends(requesting("GET", "/v1/a?+" + "[" * 6000 + "]a", key=None), 20),
     "escapes": sends(requesting("GET", "/v1/" + "%2541" * 1300), 50),
     "escapes of every kind": sends(requesting("GET", "/v1/" + "%5Ca%2F;%C3%A9.%20/" * 370), 50),
-    "keys and escapes": sends(requesting("GET", "/" + "%41" * 2000, *[f"X-Api-Key: k{number:07}" for number in range(120)]), 50),
-    "keys in a query": sends(requesting("GET", "/?" + "&".join([f"X-Api-Key=k{number:07}" for number in range(300)])), 50),
+    "keys and escapes": sends(
+        requesting("GET", "/" + "%41" * 2000, *[f"X-Api-Key: k{number:07}" for number in range(120)]), 50
+    ),
+    "keys in a query": sends(
+        requesting("GET", "/?" + "&".join([f"X-Api-Key=k{number:07}" for number in range(300)])), 50
+    ),
     "copies of a key": sends(requesting("GET", "/v1/up?" + f"{KEY};" * 200), 50),
     "long keys": sends(requesting("GET", "/v1/up?" + "ab" * 3000, key="ab" * 3000), 50),
     "cookies": sends(requesting("GET", "/v1/up", "Cookie: " + "a=1; " * 2500), 50),
@@ -151,7 +163,9 @@ WORST: dict[str, Worst] = {
     "a body of CRLF": posts(b"\r\n" * (2 << 20)),
     "a body of backslashes": posts(b'"' + rb"\\" * (2 << 20) + b'\\ud800"'),
     "a body of halves": posts(b'"' + rb"\ud800" * 600_000 + b'"'),
-    "chunks of a byte": sends(requesting("POST", "/v1/up", "Transfer-Encoding: chunked") + b"1\r\na\r\n" * 200_000 + b"0\r\n\r\n", 2),
+    "chunks of a byte": sends(
+        requesting("POST", "/v1/up", "Transfer-Encoding: chunked") + b"1\r\na\r\n" * 200_000 + b"0\r\n\r\n", 2
+    ),
     "half heads": half_heads,
     "slow bodies": slow_bodies,
     "slow readers": slow_readers,

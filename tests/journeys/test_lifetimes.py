@@ -118,7 +118,9 @@ ENDED = {
     "upload given up": Part(POST + PIECE),
     "upload given up, politely": Part(POST + PIECE, rude=False),
     "upload given up in chunks": Part(CHUNKS + b"11170\r\n" + PIECE),
-    "large upload given up": Part(request("/v1/silent", method="POST", fields="Content-Length: 900000\r\n") + PIECE * 5),
+    "large upload given up": Part(
+        request("/v1/silent", method="POST", fields="Content-Length: 900000\r\n") + PIECE * 5
+    ),
     "left without waiting": Part(request("/v1/silent")),
     "left, with more requests waiting": Part(request("/v1/silent") * 5),
     "timed out": Part(request("/timed"), b"HTTP/1.1 503"),

@@ -53,26 +53,40 @@ async def test_a_reset_gives_a_key_its_limits_back_on_every_worker(tmp_path: Pat
         await gateway.line(lambda line: '"redis is up"' in line)
         assert sorted(await spent(gateway)) == [200] * 3 + [429] * 5
         status, shown = await response(gateway, "/limits?key=tester")
-        assert (status, shown["store"], [(each["id"], each["used"], each["remaining"]) for each in shown["limits"]]) == (
+        assert (
+            status,
+            shown["store"],
+            [(each["id"], each["used"], each["remaining"]) for each in shown["limits"]],
+        ) == (
             200,
             "redis",
             [("day", 3, 0)],
         )
         assert await response(gateway, "/limits/reset?key=tester", "POST") == (200, {"key": "tester", "reset": ["day"]})
         assert sorted(await spent(gateway)) == [200] * 3 + [429] * 5
-        assert await response(gateway, "/limits/reset?key=nobody", "POST") == (404, {"error": "there is no key of this id"})
+        assert await response(gateway, "/limits/reset?key=nobody", "POST") == (
+            404,
+            {"error": "there is no key of this id"},
+        )
 
 
 async def test_every_worker_reports_its_limiter_unless_it_hangs(tmp_path: Path, redis_server: RedisProcess) -> None:
     async with limited(tmp_path, 2, redis=f'{{url: "{redis_server.url}", on_failure: deny}}') as (gateway, _):
         await gateway.line(lambda line: '"redis is up"' in line)
         workers = (await response(gateway, "/limiter"))[1]["workers"]
-        assert [(each["worker"], each["decides"], each["redis"]["up"]) for each in workers] == [(0, "redis", True), (1, "redis", True)]
+        assert [(each["worker"], each["decides"], each["redis"]["up"]) for each in workers] == [
+            (0, "redis", True),
+            (1, "redis", True),
+        ]
         redis_server.kill()
         await until(lambda: sum('"redis is away"' in line for line in gateway.lines) == 2)
         os.kill(workers[1]["pid"], signal.SIGSTOP)
         first, second = (await response(gateway, "/limiter"))[1]["workers"]
-        assert (first["decides"], first["redis"]["up"], first["redis"]["servers"][0]["breaker"]) == ("deny", False, "open")
+        assert (first["decides"], first["redis"]["up"], first["redis"]["servers"][0]["breaker"]) == (
+            "deny",
+            False,
+            "open",
+        )
         assert first["redis"]["reason"]
         assert second == {"worker": 1, "pid": workers[1]["pid"], "error": "no worker answers"}
         os.kill(workers[1]["pid"], signal.SIGCONT)

@@ -53,7 +53,9 @@ async def test_a_caller_is_reported_its_limits_and_spends_nothing(here: Front) -
         assert 2500 < hour["fullInSeconds"] <= 2572
         (dear,) = result["routes"]
         assert (dear["id"], dear["cost"]) == ("dear", {"GET": 1, "DELETE": 5, "HEAD": 1})
-        assert [(limit["id"], limit["used"], limit["methods"]) for limit in dear["limits"]] == [("route/dear/day", 5, ["DELETE"])]
+        assert [(limit["id"], limit["used"], limit["methods"]) for limit in dear["limits"]] == [
+            ("route/dear/day", 5, ["DELETE"])
+        ]
         assert (answer.field("X-RateLimit-Limit-Hour"), answer.field("X-RateLimit-Remaining-Hour")) == ("7", "2")
     head = await ask(here.gateway, "HEAD", PATH)
     assert (head.status, head.body, head.field("X-RateLimit-Remaining-Hour")) == (200, b"", "2")
@@ -61,7 +63,10 @@ async def test_a_caller_is_reported_its_limits_and_spends_nothing(here: Front) -
 
 async def test_a_key_that_may_do_little_is_reported_of_that(here: Front) -> None:
     answer = await ask(here.gateway, "GET", PATH, key=NARROW)
-    assert (answer.status, [route["cost"] for route in enveloped(answer)["data"]["result"]["routes"]]) == (200, [{"DELETE": 5}])
+    assert (answer.status, [route["cost"] for route in enveloped(answer)["data"]["result"]["routes"]]) == (
+        200,
+        [{"DELETE": 5}],
+    )
 
 
 @pytest.mark.parametrize("key", [None, "gw_unknown"])
@@ -77,11 +82,15 @@ async def test_it_is_for_looking_only_although_another_route_has_everything(here
 
 
 async def test_it_counts_under_a_route_of_its_own_and_no_upstream_hears_of_it(here: Front) -> None:
-    before = counted(here.gateway, "gateway_requests_total", route="gateway.limits", method="GET", code="200", source="gateway")
+    before = counted(
+        here.gateway, "gateway_requests_total", route="gateway.limits", method="GET", code="200", source="gateway"
+    )
     answer = await ask(here.gateway, "GET", PATH)
     record = await here.gateway.record("request_id", answer.field("X-Request-Id"))
     assert (record["http.route"], record["gateway.key_id"]) == ("gateway.limits", "tester")
     assert "gateway.limiter.result" not in record
-    after = counted(here.gateway, "gateway_requests_total", route="gateway.limits", method="GET", code="200", source="gateway")
+    after = counted(
+        here.gateway, "gateway_requests_total", route="gateway.limits", method="GET", code="200", source="gateway"
+    )
     assert after == before + 1
     assert here.service.at(PATH) == []

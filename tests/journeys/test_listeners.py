@@ -25,12 +25,17 @@ async def test_https_from_the_client_to_the_header_that_shows_the_service(tmp_pa
     with_tls = server("tls: {certificates: [{certificate: tls.crt, private_key: tls.key}]}")
     async with RawBackend() as backend:
         with running(configuration(backend.port, server=with_tls), tmp_path) as gateway:
-            async with await RawClient.connect(gateway.port, ssl=authority.client(), server_hostname="localhost") as client:
+            async with await RawClient.connect(
+                gateway.port, ssl=authority.client(), server_hostname="localhost"
+            ) as client:
                 await client.send(CALL)
                 assert (await client.reply()).status == 200
             assert b"X-Forwarded-Proto: https\r\n" in backend.requests[0].head
             metrics = gateway.admin("/metrics")[1]
-            assert f'gateway_tls_certificate_expiry_timestamp_seconds{{certificate="{tmp_path}/tls.crt",listener="public"}}' in metrics
+            assert (
+                f'gateway_tls_certificate_expiry_timestamp_seconds{{certificate="{tmp_path}/tls.crt",listener="public"}}'
+                in metrics
+            )
             assert gateway.terminate() == 0
 
 
@@ -40,7 +45,9 @@ async def test_a_unix_socket_from_its_start_to_its_end(tmp_path: Path) -> None:
     stale.bind(str(path))
     stale.close()
     trusting = server('mode: "0600", trusted_proxies: [unix]', f"unix:{path}")
-    with running(configuration(1, server=trusting, routes="[{id: all, match: {prefix: /}, upstream: backend}]"), tmp_path) as gateway:
+    with running(
+        configuration(1, server=trusting, routes="[{id: all, match: {prefix: /}, upstream: backend}]"), tmp_path
+    ) as gateway:
         assert gateway.started["listeners"] == [f"unix:{path}"]
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         async with RawClient(*await asyncio.open_unix_connection(str(path))) as client:
@@ -66,7 +73,10 @@ async def test_the_client_that_a_proxy_speaks_for(tmp_path: Path) -> None:
             async with await RawClient.connect(gateway.port) as client:
                 await client.send(CALL)
                 assert await client.rest() == b""
-            assert 'gateway_proxy_protocol_refused_total{listener="public",reason="malformed"} 1' in gateway.admin("/metrics")[1]
+            assert (
+                'gateway_proxy_protocol_refused_total{listener="public",reason="malformed"} 1'
+                in gateway.admin("/metrics")[1]
+            )
 
 
 async def test_a_listener_that_sends_everybody_to_https(tmp_path: Path) -> None:
@@ -96,7 +106,9 @@ async def test_a_certificate_that_says_who_calls(tmp_path: Path) -> None:
     ours = authority.write("billing", "billing.example", common_name="billing")
     other = authority.write("other", "other.example", common_name="other")
     subject = authority.subject("billing")
-    requesting = server("tls: {certificates: [{certificate: tls.crt, private_key: tls.key}], client_ca: ca.pem, client_auth: optional}")
+    requesting = server(
+        "tls: {certificates: [{certificate: tls.crt, private_key: tls.key}], client_ca: ca.pem, client_auth: optional}"
+    )
     keys = f'[{{id: billing, certificate_subject: "{subject}", organizations: [acme], plan: unlimited}}]'
     request = b"GET /v1/a HTTP/1.1\r\nHost: localhost\r\nX-Client-Certificate-Subject: CN=forged\r\n\r\n"
     async with RawBackend() as backend:
@@ -115,7 +127,9 @@ async def test_a_certificate_that_says_who_calls(tmp_path: Path) -> None:
 async def test_who_is_too_many_is_reported_so_and_the_others_are_served(tmp_path: Path) -> None:
     most, more = 4, 200
     async with RawBackend() as backend:
-        with running(configuration(backend.port, server=server(f"limits: {{connections: {most}}}")), tmp_path) as gateway:
+        with running(
+            configuration(backend.port, server=server(f"limits: {{connections: {most}}}")), tmp_path
+        ) as gateway:
 
             async def call(client: RawClient) -> int:
                 await client.send(CALL)
@@ -134,6 +148,10 @@ async def test_who_is_too_many_is_reported_so_and_the_others_are_served(tmp_path
                 while await crowded() != 200:
                     pass
             metrics = gateway.admin("/metrics")[1].splitlines()
-            (refused,) = [float(line.split()[1]) for line in metrics if line.startswith("gateway_client_connections_refused_total{")]
+            (refused,) = [
+                float(line.split()[1])
+                for line in metrics
+                if line.startswith("gateway_client_connections_refused_total{")
+            ]
             assert refused >= more
             assert sum('"too many connections' in line for line in gateway.lines) == 1

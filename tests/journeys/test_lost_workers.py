@@ -43,7 +43,9 @@ AT_ONCE_S = 2.0
 
 
 @asynccontextmanager
-async def without_forks(folder: Path, count: int, redis: RedisProcess | None = None, **options: str) -> AsyncIterator[GatewayProcess]:
+async def without_forks(
+    folder: Path, count: int, redis: RedisProcess | None = None, **options: str
+) -> AsyncIterator[GatewayProcess]:
     async with Service() as service:
         service.on("/v1/x", reply())
         with running(written(service.port, count, redis, **options), folder, program=FORKS_FAIL) as gateway:
@@ -67,7 +69,9 @@ def pids(gateway: GatewayProcess) -> list[int]:
 
 
 @pytest.mark.parametrize("why", ["EAGAIN", "ENOMEM"])
-async def test_others_accept_in_its_place_until_there_is_a_new_one(tmp_path: Path, redis_server: RedisProcess, why: str) -> None:
+async def test_others_accept_in_its_place_until_there_is_a_new_one(
+    tmp_path: Path, redis_server: RedisProcess, why: str
+) -> None:
     async with without_forks(tmp_path, 3, redis_server) as gateway:
         (tmp_path / "no-forks").write_text(why)
         lost = pids(gateway)[:2]
@@ -98,7 +102,11 @@ async def test_connections_are_refused_when_there_is_no_other_worker(tmp_path: P
 
     async def status() -> int:
         async with asyncio.timeout(AT_ONCE_S):
-            way = asyncio.open_unix_connection(path) if position == "unix" else asyncio.open_connection("127.0.0.1", gateway.port)
+            way = (
+                asyncio.open_unix_connection(path)
+                if position == "unix"
+                else asyncio.open_connection("127.0.0.1", gateway.port)
+            )
             async with RawClient(*await way) as client:
                 await client.send(requesting("GET", "/v1/x"))
                 return (await client.reply()).status

@@ -23,7 +23,14 @@ from tests.raw_client import RawClient
 GATEWAY = [sys.executable, "-m", "gateway"]
 ENDS_WITHIN_S = 15.0
 ROOT = os.geteuid() == 0
-NAMESPACE = ["unshare", *([] if ROOT else ["--user", "--map-root-user"]), "--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc"]
+NAMESPACE = [
+    "unshare",
+    *([] if ROOT else ["--user", "--map-root-user"]),
+    "--pid",
+    "--fork",
+    "--kill-child=SIGKILL",
+    "--mount-proc",
+]
 
 
 def written(folder: Path) -> Path:
@@ -112,7 +119,9 @@ async def test_as_process_1_it_buries_orphans(tmp_path: Path) -> None:
         await until(lambda: b'"started"' in output.read_bytes(), ENDS_WITHIN_S)
         workers = children(pid)
         inside = [str(shutil.which("nsenter")), "-t", str(pid), *([] if ROOT else ["-U"]), "-p", "-m"]
-        await asyncio.to_thread(subprocess.run, [*inside, "sh", "-c", "for i in 1 2 3; do (sleep 0.3 &); done"], check=True)
+        await asyncio.to_thread(
+            subprocess.run, [*inside, "sh", "-c", "for i in 1 2 3; do (sleep 0.3 &); done"], check=True
+        )
         await until(lambda: len(children(pid)) > len(workers))
         await until(lambda: children(pid) == workers)
         os.kill(workers[0], signal.SIGKILL)  # and it still knows whose end is its affair
@@ -140,8 +149,17 @@ async def test_signals_that_mean_nothing_here_leave_a_line_and_nothing_else(tmp_
             for number in IGNORED:
                 gateway.signal(number)
                 os.kill(worker, number)
-            await until(lambda: all(any(f'"{name_of(number)}"' in line for line in gateway.lines) for number in IGNORED))
-            for number in (signal.SIGWINCH, signal.SIGURG, signal.SIGCONT, signal.SIGPIPE, signal.SIGCHLD, signal.SIGXFSZ):
+            await until(
+                lambda: all(any(f'"{name_of(number)}"' in line for line in gateway.lines) for number in IGNORED)
+            )
+            for number in (
+                signal.SIGWINCH,
+                signal.SIGURG,
+                signal.SIGCONT,
+                signal.SIGPIPE,
+                signal.SIGCHLD,
+                signal.SIGXFSZ,
+            ):
                 gateway.signal(number)
                 os.kill(worker, number)
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR2):
@@ -161,7 +179,17 @@ async def test_signals_that_mean_nothing_here_leave_a_line_and_nothing_else(tmp_
 
 def test_the_ignored_ones_are_those_that_would_end_it() -> None:
     names = {name_of(number) for number in IGNORED}
-    assert {"SIGUSR1", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGPWR", "SIGXCPU", "SIGRTMIN+1", "SIGRTMAX"} <= names
+    assert {
+        "SIGUSR1",
+        "SIGALRM",
+        "SIGVTALRM",
+        "SIGPROF",
+        "SIGIO",
+        "SIGPWR",
+        "SIGXCPU",
+        "SIGRTMIN+1",
+        "SIGRTMAX",
+    } <= names
     assert not {"SIGTERM", "SIGHUP", "SIGUSR2", "SIGSEGV", "SIGABRT", "SIGKILL", "SIGCHLD", "SIGTSTP"} & names
 
 

@@ -50,7 +50,12 @@ async def here() -> AsyncIterator[Front]:
 
 def json_with(*lines: tuple[bytes, bytes], status: bytes = b"200 OK", body: bytes = b'{"a":1}') -> bytes:
     head = b"".join([b"%b: %b\r\n" % line for line in lines])
-    return b"HTTP/1.1 %b\r\nContent-Type: application/json\r\n%bContent-Length: %d\r\n\r\n%b" % (status, head, len(body), body)
+    return b"HTTP/1.1 %b\r\nContent-Type: application/json\r\n%bContent-Length: %d\r\n\r\n%b" % (
+        status,
+        head,
+        len(body),
+        body,
+    )
 
 
 async def asked(
@@ -68,7 +73,9 @@ def values(answer: RawReply, name: str) -> list[str]:
 async def test_who_follows_redirects_comes_back_to_the_gateway(here: Front) -> None:
     """As FastAPI and Django redirect: to an absolute URL made from the Host that they were called by."""
     service = here.service
-    service.on("/items", b"HTTP/1.1 307 T\r\nLocation: http://127.0.0.1:%d/items/\r\nContent-Length: 0\r\n\r\n" % service.port)
+    service.on(
+        "/items", b"HTTP/1.1 307 T\r\nLocation: http://127.0.0.1:%d/items/\r\nContent-Length: 0\r\n\r\n" % service.port
+    )
     service.on("/items/", reply(b"[]"))
     url = f"http://127.0.0.1:{here.gateway.port}/shop/items"
     async with aiohttp.ClientSession(headers={"X-Api-Key": KEY}) as session, session.get(url) as found:
@@ -94,8 +101,16 @@ async def test_urls_of_the_service_are_public(here: Front, name: bytes) -> None:
 
 
 async def test_a_trusted_proxy_says_where_the_public_is(here: Front) -> None:
-    lines = ("X-Forwarded-Proto: https", "X-Forwarded-Host: shop.example", "X-Forwarded-Prefix: /eu", "X-Forwarded-For: 203.0.113.1:5")
-    step = json_with((b"Location", b"http://127.0.0.1:%d/items" % here.service.port), (b"Set-Cookie", b"a=1; Path=/; Domain=127.0.0.1"))
+    lines = (
+        "X-Forwarded-Proto: https",
+        "X-Forwarded-Host: shop.example",
+        "X-Forwarded-Prefix: /eu",
+        "X-Forwarded-For: 203.0.113.1:5",
+    )
+    step = json_with(
+        (b"Location", b"http://127.0.0.1:%d/items" % here.service.port),
+        (b"Set-Cookie", b"a=1; Path=/; Domain=127.0.0.1"),
+    )
     answer = await asked(here, "/shop/x", step, at="/x", lines=lines)
     assert answer.field("Location") == "https://shop.example/eu/shop/items"
     assert answer.field("Set-Cookie") == "a=1; Path=/eu/shop; Domain=shop.example"
@@ -105,7 +120,9 @@ async def test_a_trusted_proxy_says_where_the_public_is(here: Front) -> None:
 
 
 async def test_a_prefix_that_a_service_minds_is_not_put_there_twice(here: Front) -> None:
-    answer = await asked(here, "/shop/x", json_with((b"Location", b"/shop/items"), (b"Set-Cookie", b"a=1; Path=/shop")), at="/x")
+    answer = await asked(
+        here, "/shop/x", json_with((b"Location", b"/shop/items"), (b"Set-Cookie", b"a=1; Path=/shop")), at="/x"
+    )
     assert (answer.field("Location"), answer.field("Set-Cookie")) == ("/shop/items", "a=1; Path=/shop")
     assert fields(here.service.requests[-1], "X-Forwarded-Prefix") == ["/shop"]
 
@@ -130,7 +147,9 @@ async def test_it_is_so_on_streams_and_untouched_replies(here: Front) -> None:
     ],
 )
 @pytest.mark.parametrize("status", [b"200 OK", b"304 Not Modified", b"404 Not Found", b"302 Found"])
-async def test_caches_keep_keys_apart(here: Front, status: bytes, lines: list[tuple[bytes, bytes]], vary: str, control: str) -> None:
+async def test_caches_keep_keys_apart(
+    here: Front, status: bytes, lines: list[tuple[bytes, bytes]], vary: str, control: str
+) -> None:
     body = b"" if status.startswith(b"304") else b"{}"
     answer = await asked(here, "/v1/x", json_with(*lines, status=status, body=body))
     assert (answer.field("Vary"), answer.field("Cache-Control")) == (vary, control)
@@ -138,7 +157,10 @@ async def test_caches_keep_keys_apart(here: Front, status: bytes, lines: list[tu
 
 async def test_a_key_of_several_organisations_is_kept_apart_by_them_too(here: Front) -> None:
     answer = await asked(here, "/v1/x", json_with(SHARED_WORDS), key=SEVERAL)
-    assert (answer.field("Vary"), answer.field("Cache-Control")) == ("X-Api-Key, X-Tenant-Org-Id", "public, s-maxage=60")
+    assert (answer.field("Vary"), answer.field("Cache-Control")) == (
+        "X-Api-Key, X-Tenant-Org-Id",
+        "public, s-maxage=60",
+    )
 
 
 async def test_open_routes_say_what_the_service_says(here: Front) -> None:
@@ -173,7 +195,10 @@ async def test_what_defaults_set_is_on_replies_that_are_no_routes(here: Front) -
     for path, key in (("/nowhere", KEY), ("/v1/../x", None)):
         answer = await ask(here.gateway, "GET", path, key=key)
         assert answer.status in (400, 404)
-        assert (answer.field("Strict-Transport-Security"), answer.field("Access-Control-Allow-Origin")) == ("max-age=9", None)
+        assert (answer.field("Strict-Transport-Security"), answer.field("Access-Control-Allow-Origin")) == (
+            "max-age=9",
+            None,
+        )
 
 
 async def test_which_software_serves_is_not_reported(here: Front) -> None:

@@ -63,7 +63,14 @@ class Client:
         """What it makes of the reply: a `result`, or the parts of an error."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        command = {"do": do, "base": f"http://127.0.0.1:{self._port}{at}", "key": key, "id": "a1", "name": "first", **more}
+        command = {
+            "do": do,
+            "base": f"http://127.0.0.1:{self._port}{at}",
+            "key": key,
+            "id": "a1",
+            "name": "first",
+            **more,
+        }
         self._process.stdin.write(json.dumps(command).encode() + b"\n")
         async with asyncio.timeout(CALLED_WITHIN_S):
             return dict(json.loads(await self._process.stdout.readline()))
@@ -79,7 +86,10 @@ class Stage(NamedTuple):
 @asynccontextmanager
 async def started(port: int) -> AsyncIterator[dict[str, Client]]:
     pipe = asyncio.subprocess.PIPE
-    processes = {name: await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe) for name, command in COMMANDS.items()}
+    processes = {
+        name: await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
+        for name, command in COMMANDS.items()
+    }
     try:
         yield {name: Client(process, port) for name, process in processes.items()}
     finally:
@@ -111,7 +121,9 @@ async def test_create_read_list_replace_delete(stage: Stage, language: str, enve
         assert json.loads(service.requests[-1].body) == {"type": "HTTP", "name": "first", "host": "origin.example"}
         service.on(f"{PATH}/a1", service_reply(ITEM, enveloped=enveloped))
         assert await client.call("read", at=at) == {"result": SHOWN}
-        service.on(PATH, service_reply({"totalCount": 1, "offset": 0, "limit": 25, "items": [ITEM]}, enveloped=enveloped))
+        service.on(
+            PATH, service_reply({"totalCount": 1, "offset": 0, "limit": 25, "items": [ITEM]}, enveloped=enveloped)
+        )
         assert await client.call("list", at=at) == {"result": {"total": 1, "items": [SHOWN]}}
         assert target(service.requests[-1]).partition("?")[2] in ("offset=0&limit=25", "limit=25&offset=0")
         service.on(HOOK, service_reply({"id": "h1"}, enveloped=enveloped))
@@ -131,20 +143,27 @@ async def test_replies_without_a_result(stage: Stage, language: str) -> None:
 @pytest.mark.parametrize("language", COMMANDS)
 async def test_the_organisation_that_counts_is_reported(stage: Stage, language: str) -> None:
     stage.front.service.on(f"{PATH}/a1", service_reply(ITEM, enveloped=True))
-    for more, organization in (({}, "acme"), ({"organization": "globex"}, "globex"), ({"organization": "acme"}, "acme")):
+    for more, organization in (
+        ({}, "acme"),
+        ({"organization": "globex"}, "globex"),
+        ({"organization": "acme"}, "acme"),
+    ):
         assert await stage.clients[language].call("read", **more) == {"result": SHOWN}
         request = stage.front.service.requests[-1]
         assert fields(request, "X-Tenant-Org-Id") == fields(request, "X-Caller-Organization") == [organization]
         assert fields(request, "X-Api-Key") == []
 
 
-@pytest.mark.parametrize("status", [b"307 Temporary Redirect", b"308 Permanent Redirect", b"302 Found", b"301 Moved Permanently"])
+@pytest.mark.parametrize(
+    "status", [b"307 Temporary Redirect", b"308 Permanent Redirect", b"302 Found", b"301 Moved Permanently"]
+)
 @pytest.mark.parametrize("language", COMMANDS)
 async def test_a_redirect_to_the_service_leads_to_the_gateway(stage: Stage, language: str, status: bytes) -> None:
     service = stage.front.service
     service.on(
         f"{PATH}/a1",
-        b"HTTP/1.1 %b\r\nLocation: http://127.0.0.1:%d%b/a2\r\nContent-Length: 0\r\n\r\n" % (status, service.port, PATH.encode()),
+        b"HTTP/1.1 %b\r\nLocation: http://127.0.0.1:%d%b/a2\r\nContent-Length: 0\r\n\r\n"
+        % (status, service.port, PATH.encode()),
     )
     service.on(f"{PATH}/a2", service_reply(ITEM, enveloped=False))
     for at in ("/v1", "/mounted"):
@@ -179,7 +198,9 @@ async def test_an_error_of_the_service_arrives_with_all_its_parts(
     else:
         assert isinstance(error["code"], int)
     if "request_id" in error:
-        assert (await stage.front.gateway.record("request_id", error["request_id"]))["http.response.status_code"] == error["status"]
+        assert (await stage.front.gateway.record("request_id", error["request_id"]))[
+            "http.response.status_code"
+        ] == error["status"]
 
 
 FAILING: dict[str, tuple[str, dict[str, str], tuple[Step, ...], int, int]] = {

@@ -60,7 +60,12 @@ def sections(**more: str) -> dict[str, str]:
     ]
     lines.append(f"- {{id: narrow, secret_sha256: {digest(NARROW)}, organizations: [acme], plan: narrow}}")
     organizations = ", ".join(["{id: acme}", *(f"{{id: org{n}}}" for n in range(len(OTHERS)))])
-    return {"plans": PLANS, "routes": ROUTES, "keys": "\n" + "\n".join(lines), "organizations": f"[{organizations}]"} | more
+    return {
+        "plans": PLANS,
+        "routes": ROUTES,
+        "keys": "\n" + "\n".join(lines),
+        "organizations": f"[{organizations}]",
+    } | more
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["memory", "redis"])
@@ -78,16 +83,25 @@ async def statuses(here: Front, calls: int, method: str, path: str, key: str = K
     return [(await ask(here.gateway, method, path, key=key)).status for _ in range(calls)]
 
 
-async def refused(here: Front, method: str, path: str, code: int, quota: str, key: str = KEY) -> tuple[RawReply, dict[str, Any]]:
+async def refused(
+    here: Front, method: str, path: str, code: int, quota: str, key: str = KEY
+) -> tuple[RawReply, dict[str, Any]]:
     """A call that is answered 429 in the envelope, and never reaches the service; the reply, and its data."""
-    before, counts_before = len(here.service.at(path)), counted(here.gateway, "gateway_quota_refused_total", quota=quota)
+    before, counts_before = (
+        len(here.service.at(path)),
+        counted(here.gateway, "gateway_quota_refused_total", quota=quota),
+    )
     answer = await ask(here.gateway, method, path, key=key)
     envelope = enveloped(answer)
     assert (answer.status, envelope["data"]["code"]) == (429, code)
     assert len(here.service.at(path)) == before
     assert int(answer.field("Retry-After") or 0) >= 1
     record = await here.gateway.record("request_id", envelope["requestId"])
-    assert (record["gateway.code"], record["gateway.limiter.result"], record["gateway.limiter.spent"]) == (code, "refused", [quota])
+    assert (record["gateway.code"], record["gateway.limiter.result"], record["gateway.limiter.spent"]) == (
+        code,
+        "refused",
+        [quota],
+    )
     await counts(here.gateway, "gateway_quota_refused_total", counts_before + 1, quota=quota)
     assert counted(here.gateway, "gateway_quota_refused_total", quota=quota) == counts_before + 1
     return answer, envelope["data"]
@@ -130,11 +144,20 @@ async def test_8003_bytes_reported_in_a_header(here: Front) -> None:
 
 
 async def test_8003_bytes_reported_in_the_json(here: Front) -> None:
-    for body in (b'{"output":{"bytes":999}}', b"{}", b'{"output":{"bytes":"1"}}', b'{"output":[1]}', b'{"output":{"bytes":1}}'):
+    for body in (
+        b'{"output":{"bytes":999}}',
+        b"{}",
+        b'{"output":{"bytes":"1"}}',
+        b'{"output":[1]}',
+        b'{"output":{"bytes":1}}',
+    ):
         here.service.on("/results", reply(body))
         assert await statuses(here, 1, "GET", "/results") == [200]
     answer, data = await refused(here, "GET", "/results", 8003, "told")
-    assert (answer.field("Retry-After"), "does not open again by itself" in data["details"][0]["text"]) == ("86400", True)
+    assert (answer.field("Retry-After"), "does not open again by itself" in data["details"][0]["text"]) == (
+        "86400",
+        True,
+    )
     here.service.on("/results", reply(b'{"output":{"bytes":5000},"rest":"%b"}' % (b"x" * 3_000_000)))
     assert await statuses(here, 2, "GET", "/results", OTHERS[0]) == [200, 200]  # streamed: what it says is not read
     # A streamed reply is settled after its last byte
@@ -146,7 +169,10 @@ async def test_8004_queued_vod(here: Front) -> None:
         here.service.on(path, reply())
     assert await statuses(here, 2, "POST", "/vod/start") == [200, 200]
     _, data = await refused(here, "POST", "/vod/start", 8004, "queued")
-    assert "2 of 2 are used, and it opens when one of them is released, in 24 hours at the latest" in data["details"][0]["text"]
+    assert (
+        "2 of 2 are used, and it opens when one of them is released, in 24 hours at the latest"
+        in data["details"][0]["text"]
+    )
     here.service.on("/vod/run", reply(status=b"500 Internal Server Error"))
     assert await statuses(here, 1, "POST", "/vod/run") == [500]
     await refused(here, "POST", "/vod/start", 8004, "queued")
@@ -162,7 +188,9 @@ async def test_8005_started_live_of_an_organisation(here: Front) -> None:
     assert await statuses(here, 1, "POST", "/live") == [200]
     assert await statuses(here, 1, "POST", "/live", COLLEAGUE) == [200]
     answer, data = await refused(here, "POST", "/live", 8005, "organization/metered/live")
-    assert data["details"][0]["text"].startswith("Your organisation's quota organization/metered/live is spent: 2 of 2 are used")
+    assert data["details"][0]["text"].startswith(
+        "Your organisation's quota organization/metered/live is spent: 2 of 2 are used"
+    )
     assert answer.field("Retry-After") == "60"
     assert await statuses(here, 1, "POST", "/live", OTHERS[1]) == [200]
     assert await statuses(here, 1, "DELETE", "/live", COLLEAGUE) == [200]
@@ -201,7 +229,10 @@ async def test_so_many_at_once_and_no_more(here: Front) -> None:
         await until(lambda: len(here.service.at(path)) == before + 2)
         answer, data = await refused(here, "GET", "/jobs/fast", 8000, "concurrency", NARROW)
         assert (answer.field("Retry-After"), data["message"]) == ("1", "Limit exceeded")
-        assert "limit of 2 requests at once (concurrency) has no room for this call: 2 are in flight" in data["details"][0]["text"]
+        assert (
+            "limit of 2 requests at once (concurrency) has no room for this call: 2 are in flight"
+            in data["details"][0]["text"]
+        )
         assert await statuses(here, 1, "GET", "/jobs/fast") == [200]  # another caller
         may_go_on.set()
         assert [(await first.reply()).status, (await second.reply()).status] == [200, 200]
@@ -245,7 +276,9 @@ async def until_served(here: Front, path: str, within_s: float = 5.0) -> None:
             pass
 
 
-async def test_what_was_used_outlives_a_killed_gateway_and_its_places_do_not(module_redis: RedisProcess, tmp_path: Path) -> None:
+async def test_what_was_used_outlives_a_killed_gateway_and_its_places_do_not(
+    module_redis: RedisProcess, tmp_path: Path
+) -> None:
     module_redis.ask("FLUSHALL")
     for folder in ("one", "other"):
         (tmp_path / folder).mkdir()
@@ -285,7 +318,10 @@ async def test_a_reload_hands_on_what_is_in_memory(tmp_path: Path) -> None:
             service.on(path, reply())
         with running(configuration(service.port, **sections()), tmp_path) as gateway:
             here = Front(service, gateway)
-            assert await statuses(here, 3, "POST", "/encodings") + await statuses(here, 1, "POST", "/vod/start") == [200] * 4
+            assert (
+                await statuses(here, 3, "POST", "/encodings") + await statuses(here, 1, "POST", "/vod/start")
+                == [200] * 4
+            )
             gateway.signal(signal.SIGHUP)
             await gateway.line(lambda line: '"reloaded"' in line, 20)
             await refused(here, "POST", "/encodings", 8001, "encodings")

@@ -51,7 +51,9 @@ async def here(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 async def asked(port: int, path: str, key: str | None, method: str = "GET") -> RawReply:
     async with await RawClient.connect(port) as client:
         field = f"X-Api-Key: {key}\r\n" if key else ""
-        await client.send(f"{method} {path} HTTP/1.1\r\nHost: h\r\n{field}Connection: close\r\nContent-Length: 0\r\n\r\n".encode())
+        await client.send(
+            f"{method} {path} HTTP/1.1\r\nHost: h\r\n{field}Connection: close\r\nContent-Length: 0\r\n\r\n".encode()
+        )
         return await client.reply(method)
 
 

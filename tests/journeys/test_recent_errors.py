@@ -27,7 +27,9 @@ def errors(gateway: GatewayProcess, request_id: str = "") -> list[dict[str, Any]
 
 
 def pids(gateway: GatewayProcess) -> set[int]:
-    return {worker["pid"] for worker in json.loads(gateway.admin("/workers")[1])["workers"] if worker["state"] == "serving"}
+    return {
+        worker["pid"] for worker in json.loads(gateway.admin("/workers")[1])["workers"] if worker["state"] == "serving"
+    }
 
 
 async def failed(gateway: GatewayProcess, path: str, key: str = KEY) -> str:
@@ -43,13 +45,24 @@ async def test_an_error_is_found_by_its_id_after_the_worker_s_death_a_reload_and
     admin = f'{{address: "127.0.0.1:0", token: {TOKEN}}}'
     # Nobody listens on port 1.
     with running(
-        configuration(1, admin=admin, routes="[{id: all, match: {prefix: /v1, methods: [GET]}, upstream: backend}]"), tmp_path
+        configuration(1, admin=admin, routes="[{id: all, match: {prefix: /v1, methods: [GET]}, upstream: backend}]"),
+        tmp_path,
     ) as gateway:
         fault = await failed(gateway, f"/v1/x?X-Api-Key={KEY}&name=of-somebody")
         mine = await failed(gateway, f"/v2/{KEY}")
         (found,) = errors(gateway, fault)
-        assert (found["status"], found["code"], found["reason"], found["source"]) == (503, 1004, "upstream_refused", "gateway")
-        assert (found["route"], found["path"], found["key_id"], found["organization"]) == ("all", "/v1/x", "tester", "acme")
+        assert (found["status"], found["code"], found["reason"], found["source"]) == (
+            503,
+            1004,
+            "upstream_refused",
+            "gateway",
+        )
+        assert (found["route"], found["path"], found["key_id"], found["organization"]) == (
+            "all",
+            "/v1/x",
+            "tester",
+            "acme",
+        )
         assert "somebody" not in json.dumps(found)
         assert "path" not in errors(gateway, mine)[0]
 

@@ -111,7 +111,9 @@ AWAY: dict[str, tuple[Callable[[RedisProcess], None], Callable[[RedisProcess], N
 
 @pytest.mark.parametrize(("on_failure", "store"), [("local", "fallback"), ("allow", "allow")])
 @pytest.mark.parametrize("how", AWAY)
-async def test_no_request_fails_while_redis_is_away(redis_server: RedisProcess, how: str, on_failure: str, store: str) -> None:
+async def test_no_request_fails_while_redis_is_away(
+    redis_server: RedisProcess, how: str, on_failure: str, store: str
+) -> None:
     leave, come_back = AWAY[how]
     async with limited(redis_server.url, on_failure) as here:
         await is_up(here)
@@ -139,7 +141,9 @@ async def test_no_request_fails_while_redis_is_away(redis_server: RedisProcess, 
 
 
 @pytest.mark.parametrize("kind", ["redis_sentinels", "redis_cluster"])
-async def test_no_request_fails_when_a_primary_is_killed_and_another_takes_over(kind: str, request: pytest.FixtureRequest) -> None:
+async def test_no_request_fails_when_a_primary_is_killed_and_another_takes_over(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
     servers: RedisSentinels | RedisCluster = request.getfixturevalue(kind)
     async with limited(servers.url, "local") as here:
         await is_up(here)
@@ -234,7 +238,9 @@ async def test_a_wrong_password_is_an_outage_and_in_no_line(tmp_path: Path) -> N
         server.kill()
 
 
-@pytest.mark.parametrize("trouble", [("SCRIPT", "FLUSH"), ("CLIENT", "KILL", "TYPE", "normal"), ("FLUSHALL",), ("CLIENT", "PAUSE", "50")])
+@pytest.mark.parametrize(
+    "trouble", [("SCRIPT", "FLUSH"), ("CLIENT", "KILL", "TYPE", "normal"), ("FLUSHALL",), ("CLIENT", "PAUSE", "50")]
+)
 async def test_small_troubles_are_not_noticed(redis_server: RedisProcess, trouble: tuple[str, ...]) -> None:
     async with limited(redis_server.url, "local") as here:
         await is_up(here)

@@ -86,7 +86,9 @@ async def street(folder: Path, redis: RedisProcess, gateways: int = 3) -> AsyncI
         yield Street(service, started, folder / "0" / "gateway.yaml")
 
 
-async def test_what_becomes_of_a_key_is_known_everywhere_within_a_second(tmp_path: Path, redis_server: RedisProcess) -> None:
+async def test_what_becomes_of_a_key_is_known_everywhere_within_a_second(
+    tmp_path: Path, redis_server: RedisProcess
+) -> None:
     async with street(tmp_path, redis_server) as here:
         key = await here.create("--id", "acme-ci", "--organization", "acme")
         await here.say(key, 200)
@@ -132,7 +134,9 @@ async def test_a_lost_notice_costs_a_moment_only(tmp_path: Path, redis_server: R
         await here.say(key, 200)
 
 
-async def test_without_redis_known_keys_work_and_others_are_reported_to_come_back(tmp_path: Path, redis_server: RedisProcess) -> None:
+async def test_without_redis_known_keys_work_and_others_are_reported_to_come_back(
+    tmp_path: Path, redis_server: RedisProcess
+) -> None:
     async with street(tmp_path, redis_server, gateways=1) as here:
         (gateway,) = here.gateways
         known, cold = await here.create("--id", "known"), await here.create("--id", "cold")
@@ -157,7 +161,9 @@ async def test_two_secrets_of_a_key_have_one_limit_and_end_with_it(tmp_path: Pat
     async with street(tmp_path, redis_server, gateways=1) as here:
         old = await here.create("--id", "a", "--plan", "few")
         new = secret_in(await here.keys("rotate", "a"))
-        statuses = [(await ask(here.gateways[0], "GET", "/v1/a", key=key)).status for key in (old, new, old, new, old, new)]
+        statuses = [
+            (await ask(here.gateways[0], "GET", "/v1/a", key=key)).status for key in (old, new, old, new, old, new)
+        ]
         assert statuses == [200] * 4 + [429] * 2
         redis_server.ask("FLUSHALL")
         await here.say(old, 401)
@@ -172,12 +178,16 @@ async def test_guessing_costs_redis_next_to_nothing(tmp_path: Path, redis_server
         async with await RawClient.connect(gateway.port) as guesser:
             statuses = []
             for first in range(0, ATTEMPTS, AT_ONCE):
-                attempts = [requesting("GET", "/v1/a", key=f"guess-{number}") for number in range(first, first + AT_ONCE)]
+                attempts = [
+                    requesting("GET", "/v1/a", key=f"guess-{number}") for number in range(first, first + AT_ONCE)
+                ]
                 await guesser.send(b"".join(attempts))
                 statuses += [(await guesser.reply()).status for _ in attempts]
         assert statuses[:600] == [401] * 600
         assert 429 in statuses[600:]
         assert await here.statuses(key) == {200}
-        lookups = {result: counted(gateway, "gateway_key_lookups_total", result=result) for result in ("unknown", "throttled")}
+        lookups = {
+            result: counted(gateway, "gateway_key_lookups_total", result=result) for result in ("unknown", "throttled")
+        }
         assert lookups["unknown"] + lookups["throttled"] == ATTEMPTS
         assert lookups["throttled"] > 0

@@ -78,7 +78,10 @@ async def test_what_comes_steadily_arrives_whole_however_long_it_takes(here: Fro
     path, kind, pieces = STEADY[what]
     whole, before = b"".join(pieces), used(here)
     if framing == "chunks":
-        begin, parts = head(kind, "Transfer-Encoding: chunked"), [chunked([piece])[:-5] for piece in pieces] + [b"0\r\n\r\n"]
+        begin, parts = (
+            head(kind, "Transfer-Encoding: chunked"),
+            [chunked([piece])[:-5] for piece in pieces] + [b"0\r\n\r\n"],
+        )
     else:
         begin, parts = head(kind, f"Content-Length: {len(whole)}"), pieces
     found = await ask(here.gateway, "GET", here.service.on(path, begin, steadily(parts)))
@@ -114,7 +117,10 @@ async def test_a_service_that_falls_silent_ends_a_stream_and_the_reason_says_so(
     assert record["gateway.cause"] == f"127.0.0.1:{here.service.port}: the reply went silent for 0.4 s"
     assert record["http.response.body.size"] >= len(some)
     assert record["gateway.duration.upstream_ms"] > LIMIT_S * 900
-    assert counted(here.gateway, "gateway_upstream_errors_total", upstream="backend", reason="upstream_timeout") == errors + 1
+    assert (
+        counted(here.gateway, "gateway_upstream_errors_total", upstream="backend", reason="upstream_timeout")
+        == errors + 1
+    )
     (kept,) = json.loads(here.gateway.admin(f"/errors?request_id={request_id}")[1])["errors"]
     assert (kept["reason"], kept["outcome"]) == ("upstream_timeout", "cut")
     assert used(here) == before  # it was not delivered, and that is not the client's doing
@@ -144,7 +150,9 @@ def later(seconds: float) -> asyncio.Event:
 
 
 @pytest.mark.parametrize(("path", "kind"), [("/v1/large", "application/zip"), ("/raw/large", "application/json")])
-async def test_a_client_that_takes_its_time_gets_everything_and_it_is_its_own_time(here: Front, path: str, kind: str) -> None:
+async def test_a_client_that_takes_its_time_gets_everything_and_it_is_its_own_time(
+    here: Front, path: str, kind: str
+) -> None:
     before = used(here)
     here.service.on(path, head(kind, f"Content-Length: {LARGE_BYTES}"), b"x" * LARGE_BYTES)
     async with await RawClient.connect(here.gateway.port) as client:
@@ -159,7 +167,9 @@ async def test_a_client_that_takes_its_time_gets_everything_and_it_is_its_own_ti
 
 @pytest.mark.parametrize("how", ["stalls", "leaves"])
 async def test_what_a_client_gives_up_is_charged_and_what_it_took_is_in_the_log(here: Front, how: str) -> None:
-    path = here.service.on(f"/v1/given-up-{how}", head("application/zip", f"Content-Length: {LARGE_BYTES}"), b"x" * LARGE_BYTES)
+    path = here.service.on(
+        f"/v1/given-up-{how}", head("application/zip", f"Content-Length: {LARGE_BYTES}"), b"x" * LARGE_BYTES
+    )
     before = used(here)
     async with await RawClient.connect(here.gateway.port) as client:
         await client.send(requesting("GET", path))
@@ -178,7 +188,9 @@ async def test_what_a_client_gives_up_is_charged_and_what_it_took_is_in_the_log(
 async def test_breaking_the_request_does_not_make_a_reply_free(here: Front, how: str) -> None:
     """The service answers while it is still being sent the body."""
     before, path = used(here), f"/raw/early-{how[:2]}"
-    here.service.on(path, head("application/zip", f"Content-Length: {LARGE_BYTES}"), b"x" * 1_000_000, End.NEVER, early=True)
+    here.service.on(
+        path, head("application/zip", f"Content-Length: {LARGE_BYTES}"), b"x" * 1_000_000, End.NEVER, early=True
+    )
     async with await RawClient.connect(here.gateway.port) as client:
         await client.send(requesting("POST", path, "Transfer-Encoding: chunked") + chunked([b"x" * 300_000])[:-5])
         await client.take(1_000_000)
@@ -201,7 +213,9 @@ async def test_fifty_interim_replies_are_no_error(here: Front) -> None:
 
 async def test_interim_replies_without_end_end_in_time(here: Front) -> None:
     found = await ask(
-        here.gateway, "GET", here.service.on("/v1/processing", steadily([b"HTTP/1.1 102 Processing\r\n\r\n"] * 50), End.NEVER)
+        here.gateway,
+        "GET",
+        here.service.on("/v1/processing", steadily([b"HTTP/1.1 102 Processing\r\n\r\n"] * 50), End.NEVER),
     )
     assert enveloped(found)["data"]["code"] == 1004
     assert "http_response_timeout" in (found.field("Proxy-Status") or "")

@@ -44,7 +44,9 @@ async def here() -> AsyncIterator[Front]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def session(here: Front) -> AsyncIterator[aiohttp.ClientSession]:
     base = f"http://127.0.0.1:{here.gateway.port}"
-    async with aiohttp.ClientSession(base, headers={"X-Api-Key": KEY}, timeout=aiohttp.ClientTimeout(total=300)) as opened:
+    async with aiohttp.ClientSession(
+        base, headers={"X-Api-Key": KEY}, timeout=aiohttp.ClientTimeout(total=300)
+    ) as opened:
         yield opened
 
 
@@ -92,7 +94,9 @@ class Digest:
         return self.size, self._hash.hexdigest()
 
 
-async def test_a_large_request_and_a_large_reply_pass_in_constant_memory(here: Front, session: aiohttp.ClientSession) -> None:
+async def test_a_large_request_and_a_large_reply_pass_in_constant_memory(
+    here: Front, session: aiohttp.ClientSession
+) -> None:
     uploaded, received, answered, arrived = Digest(), Digest(), Digest(), Digest()
 
     async def upload() -> AsyncIterator[bytes]:
@@ -132,7 +136,9 @@ MIDDLE = 20 << 20
 
 
 @pytest.mark.parametrize("framing", ["length", "chunks", "end"])
-async def test_a_reply_larger_than_the_buffer_is_valid_json(here: Front, session: aiohttp.ClientSession, framing: str) -> None:
+async def test_a_reply_larger_than_the_buffer_is_valid_json(
+    here: Front, session: aiohttp.ClientSession, framing: str
+) -> None:
     body = b"".join(strings(MIDDLE))
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
     steps: dict[str, tuple[Step, ...]] = {
@@ -143,7 +149,10 @@ async def test_a_reply_larger_than_the_buffer_is_valid_json(here: Front, session
     async with session.get(here.service.on("/v1/middle", *steps[framing])) as found:
         envelope = json.loads(await found.read())
         assert envelope["requestId"] == found.headers["X-Request-Id"]
-    assert hashlib.sha256(json.dumps(envelope["data"]["result"], separators=(",", ":")).encode()).digest() == hashlib.sha256(body).digest()
+    assert (
+        hashlib.sha256(json.dumps(envelope["data"]["result"], separators=(",", ":")).encode()).digest()
+        == hashlib.sha256(body).digest()
+    )
 
 
 FORMS = {
@@ -154,7 +163,9 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-async def test_large_replies_of_every_form_pass_in_constant_memory(here: Front, session: aiohttp.ClientSession, form: str) -> None:
+async def test_large_replies_of_every_form_pass_in_constant_memory(
+    here: Front, session: aiohttp.ClientSession, form: str
+) -> None:
     kind, first, block, last = FORMS[form]
     count = (64 << 20) // len(block)
 
@@ -176,12 +187,17 @@ async def test_large_replies_of_every_form_pass_in_constant_memory(here: Front, 
     assert growth.bytes_() < MOST_GROWTH_BYTES
 
 
-async def test_an_envelope_larger_than_the_buffer_is_not_wrapped_again(here: Front, session: aiohttp.ClientSession) -> None:
+async def test_an_envelope_larger_than_the_buffer_is_not_wrapped_again(
+    here: Front, session: aiohttp.ClientSession
+) -> None:
     theirs = "11111111-2222-4333-8444-555555555555"
     body = b'{"requestId":"%b","status":"SUCCESS","data":{"result":%b}}' % (theirs.encode(), b"".join(strings(MIDDLE)))
     async with session.get(here.service.on("/v1/enveloped", reply(body))) as found:
         ours = found.headers["X-Request-Id"]
-        assert hashlib.sha256(await found.read()).digest() == hashlib.sha256(body.replace(theirs.encode(), ours.encode())).digest()
+        assert (
+            hashlib.sha256(await found.read()).digest()
+            == hashlib.sha256(body.replace(theirs.encode(), ours.encode())).digest()
+        )
     assert (await here.gateway.record("request_id", ours))["upstream_request_id"] == theirs
 
 
@@ -221,7 +237,9 @@ def ending(how: str) -> tuple[Step, ...]:
         "not UTF-8",
     ],
 )
-async def test_a_large_reply_that_breaks_is_never_ended_as_if_it_were_whole(here: Front, session: aiohttp.ClientSession, how: str) -> None:
+async def test_a_large_reply_that_breaks_is_never_ended_as_if_it_were_whole(
+    here: Front, session: aiohttp.ClientSession, how: str
+) -> None:
     path = here.service.on("/v1/breaks", *ending(how))
     got = bytearray()
     with pytest.raises((aiohttp.ClientPayloadError, ConnectionError)):  # noqa: PT012  the context managers belong to the call

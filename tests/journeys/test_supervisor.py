@@ -105,7 +105,9 @@ async def test_workers_do_not_outlive_their_supervisor(tmp_path: Path) -> None:
     async with serving(tmp_path) as (gateway, _):
         (pid,) = [worker["pid"] for worker in workers(gateway)]
         gateway.kill()
-        await until(lambda: not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split(")")[1])
+        await until(
+            lambda: not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split(")")[1]
+        )
 
 
 def swapped(folder: Path, name: str, text: str) -> None:
@@ -137,11 +139,15 @@ async def test_watched_files_are_read_again_however_they_change(tmp_path: Path) 
 
 async def released(gateway: GatewayProcess, known: list[int]) -> None:
     """Wait for the next program to serve; `known` are the ids of those before it."""
-    line = await gateway.line(lambda line: '"started"' in line and json.loads(line)["pid"] not in known, WORKERS_WITHIN_S)
+    line = await gateway.line(
+        lambda line: '"started"' in line and json.loads(line)["pid"] not in known, WORKERS_WITHIN_S
+    )
     known.append(json.loads(line)["pid"])
 
 
-async def test_a_reload_during_a_hand_over_is_done_by_the_new_release_and_loses_no_count(tmp_path: Path, redis: RedisProcess) -> None:
+async def test_a_reload_during_a_hand_over_is_done_by_the_new_release_and_loses_no_count(
+    tmp_path: Path, redis: RedisProcess
+) -> None:
     async with serving(tmp_path, 2, redis) as (gateway, _):
         pids = [gateway.pid]
         async with Load(gateway.port, 8) as load:
@@ -156,7 +162,9 @@ async def test_a_reload_during_a_hand_over_is_done_by_the_new_release_and_loses_
         await until(lambda: counted(gateway, "gateway_requests_total") == load.total)
 
 
-async def test_a_hand_over_waits_while_workers_of_an_earlier_release_still_count(tmp_path: Path, redis: RedisProcess) -> None:
+async def test_a_hand_over_waits_while_workers_of_an_earlier_release_still_count(
+    tmp_path: Path, redis: RedisProcess
+) -> None:
     async with serving(tmp_path, 2, redis, timeout="60s") as (gateway, service):
         pids, held = [gateway.pid], asyncio.Event()
         async with await RawClient.connect(gateway.port) as client:

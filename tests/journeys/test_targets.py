@@ -17,7 +17,9 @@ from tests.target_process import TargetProcess
 
 def of(*urls: str, weights: tuple[int, ...] = (), **settings: str) -> str:
     """The section `upstreams`: one, called `backend`."""
-    targets = ", ".join([f'{{url: "{url}", weight: {weight}}}' for url, weight in zip(urls, weights or (1,) * len(urls), strict=True)])
+    targets = ", ".join(
+        [f'{{url: "{url}", weight: {weight}}}' for url, weight in zip(urls, weights or (1,) * len(urls), strict=True)]
+    )
     more = "".join([f", {name}: {text}" for name, text in settings.items()])
     return f"[{{id: backend, targets: [{targets}]{more}}}]"
 

@@ -52,10 +52,18 @@ async def test_who_leaves_too_much_unread_is_cut_and_reported_of_in_the_log(tmp_
 async def test_clients_that_do_not_read_leave_connections_to_others(tmp_path: Path) -> None:
     image = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: %d\r\n\r\n" % (64 * MIB) + b"x" * (12 * MIB)
     async with RawBackend(*[script(image, asyncio.Event())] * 2, default=script(reply(b"{}"))) as backend:
-        keys = [f"{{id: {name}, secret_sha256: {digest(key)}, organizations: [acme], plan: unlimited}}" for name, key in KEYS.items()]
+        keys = [
+            f"{{id: {name}, secret_sha256: {digest(key)}, organizations: [acme], plan: unlimited}}"
+            for name, key in KEYS.items()
+        ]
         upstreams = f'[{{id: backend, targets: [{{url: "http://127.0.0.1:{backend.port}"}}], connections: {{max: 4}}}}]'
         with running(
-            configuration(backend.port, defaults="{envelope: {binary: passthrough}}", upstreams=upstreams, keys=f"[{', '.join(keys)}]"),
+            configuration(
+                backend.port,
+                defaults="{envelope: {binary: passthrough}}",
+                upstreams=upstreams,
+                keys=f"[{', '.join(keys)}]",
+            ),
             tmp_path,
         ) as gateway:
             two = [await RawClient.connect(gateway.port) for _ in range(2)]

@@ -78,7 +78,10 @@ async def left(here: Front, path: str) -> dict[str, object]:
     ("leave", "seen"),
     [
         (RawClient.reset, (499, "client_closed")),
-        (RawClient.abort, (400, "malformed_request")),  # an end in order, in the middle of the body: the client may still be reading
+        (
+            RawClient.abort,
+            (400, "malformed_request"),
+        ),  # an end in order, in the middle of the body: the client may still be reading
     ],
 )
 async def test_a_client_that_leaves_within_its_upload_ends_the_upstream_call(
@@ -96,7 +99,9 @@ async def test_a_client_that_leaves_within_its_upload_ends_the_upstream_call(
 
 async def test_a_client_that_leaves_within_its_reply_ends_the_upstream_call(here: Front) -> None:
     async def endless(writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n[\r\n")
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n[\r\n"
+        )
         while True:
             writer.write(b"%x\r\n" % BLOCK_BYTES + b"1," * (BLOCK_BYTES // 2) + b"\r\n")
             await writer.drain()

@@ -43,7 +43,11 @@ def strings(draw: st.DrawFn) -> str:
     for character in draw(st.text(max_size=12)):
         spelled = draw(
             st.sampled_from(
-                [json.dumps(character)[1:-1], json.dumps(character, ensure_ascii=False)[1:-1], "\\u%04X" % (ord(character) & 0xFFFF)]
+                [
+                    json.dumps(character)[1:-1],
+                    json.dumps(character, ensure_ascii=False)[1:-1],
+                    "\\u%04X" % (ord(character) & 0xFFFF),
+                ]
             )
         )
         parts.append(spelled)
@@ -59,7 +63,9 @@ def _containers(children: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
-documents = st.recursive(st.one_of(numbers, strings(), st.sampled_from(["true", "false"])), _containers, max_leaves=20).map(str.encode)
+documents = st.recursive(
+    st.one_of(numbers, strings(), st.sampled_from(["true", "false"])), _containers, max_leaves=20
+).map(str.encode)
 
 values: st.SearchStrategy[Any] = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20)),
@@ -107,7 +113,16 @@ bodies = st.one_of(
     st.text(max_size=100).map(lambda text: text.encode("utf-8", "surrogatepass")),
 )
 types = st.sampled_from(
-    [b"application/json", b"application/problem+json", b"text/plain", b"text/html", b"text/plain; charset=utf-16", b"image/png", b"", b"x"]
+    [
+        b"application/json",
+        b"application/problem+json",
+        b"text/plain",
+        b"text/html",
+        b"text/plain; charset=utf-16",
+        b"image/png",
+        b"",
+        b"x",
+    ]
 )
 codings = st.sampled_from([b"", b"", b"", b"gzip", b"deflate", b"br", b"zstd", b"gzip, br", b"identity"])
 statuses = st.one_of(st.integers(0, 999), st.sampled_from([200, 201, 400, 404, 422, 500, 503]))
@@ -127,7 +142,10 @@ def test_a_result_is_identical_bytes(document: bytes, status: int) -> None:
     assert is_json(document)
     for way in (WRAP, AUTO):
         reply = normalize(Answer(status, JSON, document, None, len(document), "t"), exchange(), way)
-        assert reply.body == b'{"requestId":"%b","status":"SUCCESS","data":{"result":%b}}' % (REQUEST_ID.encode(), document)
+        assert reply.body == b'{"requestId":"%b","status":"SUCCESS","data":{"result":%b}}' % (
+            REQUEST_ID.encode(),
+            document,
+        )
         check_envelope(status, reply.fields, reply.body, foreign=False)
 
 
@@ -148,7 +166,9 @@ def test_a_streamed_result_is_checked_alike(document: bytes) -> None:
 
 @settings(UNHURRIED, max_examples=400)
 @given(statuses, types, codings, bodies, st.booleans(), st.sampled_from(["auto", "wrap"]))
-def test_every_reply_keeps_the_contract(status: int, content_type: bytes, coding: bytes, body: bytes, large: bool, mode: Any) -> None:
+def test_every_reply_keeps_the_contract(
+    status: int, content_type: bytes, coding: bytes, body: bytes, large: bool, mode: Any
+) -> None:
     if coding == b"gzip":
         body = gzip.compress(body, mtime=0)
     elif coding == b"deflate":

@@ -150,7 +150,9 @@ def test_a_body_of_every_type(content_type: bytes, status: int) -> None:
 def test_a_body_too_large_to_hold(unit: bytes) -> None:
     for frame in ("string", "string with half a pair", "array", "envelope", "members"):
         before, after = FRAMES[frame]
-        check_growth(lambda size, before=before, after=after: _checked(before + fill(unit, size) + after), 3 * BODY_BYTES)  # type: ignore[misc]
+        check_growth(
+            lambda size, before=before, after=after: _checked(before + fill(unit, size) + after), 3 * BODY_BYTES
+        )  # type: ignore[misc]
 
 
 NESTED: dict[str, bytes] = {
@@ -165,7 +167,11 @@ NESTED: dict[str, bytes] = {
 @pytest.mark.parametrize("kind", NESTED)
 def test_a_nested_body_too_large_to_hold(kind: str) -> None:
     check_growth(lambda size: _checked(b"[" + fill(NESTED[kind], size)), 3 * BODY_BYTES)
-    check_rate(lambda size: _checked(b"[" + fill(NESTED[kind], size)), lambda size: _checked(b'["' + bytes(size)), 12 * BODY_BYTES)
+    check_rate(
+        lambda size: _checked(b"[" + fill(NESTED[kind], size)),
+        lambda size: _checked(b'["' + bytes(size)),
+        12 * BODY_BYTES,
+    )
 
 
 def _checked(data: bytes) -> Work:
@@ -204,7 +210,10 @@ CODED: dict[str, tuple[str, Callable[[int], bytes]]] = {
     "members of members": ("gzip, gzip", lambda size: gzip.compress(gzip.compress(b"") * size, 1)),
     "frames of members": ("gzip, zstd", lambda size: zstandard.ZstdCompressor().compress(gzip.compress(b"") * size)),
     "three times": ("gzip, gzip, gzip", lambda size: gzip.compress(gzip.compress(gzip.compress(bytes(100 * size)), 1))),
-    "random": ("gzip", lambda size: gzip.compress(b"".join([sha256(b"%d" % number).digest() for number in range(size // 32)]))),
+    "random": (
+        "gzip",
+        lambda size: gzip.compress(b"".join([sha256(b"%d" % number).digest() for number in range(size // 32)])),
+    ),
     "nothing but zeros": ("br", lambda size: bytes(brotli.compress(bytes(10 * size), quality=1))),
     "a text of one letter": ("zstd", lambda size: zstandard.ZstdCompressor().compress(b"a" * (10 * size))),
 }

@@ -42,7 +42,8 @@ class Front:
         self._checker = RequestHeadChecker(limits, trusted, Ids(os.urandom), lambda: 1.0)
         everything = Envelope("auto", LARGE, "passthrough")
         self._gateway: Gateway = in_memory_gateway.gateway(
-            route("/keyed", prefix=True, envelope=everything), route("/open", id="open", prefix=True, open=True, envelope=everything)
+            route("/keyed", prefix=True, envelope=everything),
+            route("/open", id="open", prefix=True, open=True, envelope=everything),
         )
 
     def close(self) -> None:
@@ -95,21 +96,29 @@ def test_a_target(front: Front, location: str, unit: bytes) -> None:
 @pytest.mark.parametrize("unit", UNITS, ids=shown)
 def test_a_request_field(front: Front, unit: bytes) -> None:
     for name in REQUEST_FIELDS:
-        check_growth(lambda size, name=name: front.work(get(b"/keyed", KEY, name.encode() + b": " + fill(unit, size))), HEAD_BYTES)  # type: ignore[misc]
+        check_growth(
+            lambda size, name=name: front.work(get(b"/keyed", KEY, name.encode() + b": " + fill(unit, size))),
+            HEAD_BYTES,
+        )  # type: ignore[misc]
 
 
 MANY: dict[str, Callable[[int], bytes]] = {
     "fields": lambda size: get(b"/open", *[b"a%06d: 1" % number for number in range(size // 12)]),
     "of one name": lambda size: get(b"/open", *[b"a: 1"] * (size // 6)),
     "cookies": lambda size: get(b"/keyed", KEY, *[b"Cookie: a=known-key"] * (size // 21)),
-    "keys": lambda size: get(b"/" + fill(b"%41", size // 2), *[b"X-Api-Key: k%07d" % number for number in range(size // 42)]),
+    "keys": lambda size: get(
+        b"/" + fill(b"%41", size // 2), *[b"X-Api-Key: k%07d" % number for number in range(size // 42)]
+    ),
     "keys in a query": lambda size: get(
         b"/" + fill(b"%41", size // 2) + b"?" + b"&".join([b"X-Api-Key=k%07d" % number for number in range(size // 38)])
     ),
     "keys and fields": lambda size: get(
-        b"/open?" + b"&".join([b"X-Api-Key=k%07d" % number for number in range(8)]), *[b"A: " + fill(b"%41", 60)] * (size // 66)
+        b"/open?" + b"&".join([b"X-Api-Key=k%07d" % number for number in range(8)]),
+        *[b"A: " + fill(b"%41", 60)] * (size // 66),
     ),
-    "organisations": lambda size: get(b"/keyed", KEY, *[b"X-Tenant-Org-Id: o%d" % number for number in range(size // 24)]),
+    "organisations": lambda size: get(
+        b"/keyed", KEY, *[b"X-Tenant-Org-Id: o%d" % number for number in range(size // 24)]
+    ),
     "hops": lambda size: get(b"/open", *[b"X-Forwarded-For: 10.0.0.1"] * (size // 27)),
     "options": lambda size: get(b"/open", *[b"Connection: a%d" % number for number in range(size // 18)]),
 }
@@ -137,7 +146,11 @@ def test_a_head_costs_little(front: Front) -> None:
 @pytest.mark.parametrize("unit", UNITS, ids=shown)
 def test_the_header_of_a_proxy(unit: bytes) -> None:
     def work(size: int) -> Work:
-        begins = [b"PROXY " + fill(unit, size), b"PROXY TCP4 " + fill(unit, size), b"\r\n\r\n\0\r\nQUIT\n!\x11" + fill(unit, size)]
+        begins = [
+            b"PROXY " + fill(unit, size),
+            b"PROXY TCP4 " + fill(unit, size),
+            b"\r\n\r\n\0\r\nQUIT\n!\x11" + fill(unit, size),
+        ]
 
         def read() -> None:
             for begin in begins:
@@ -161,7 +174,9 @@ def test_the_name_that_a_client_asks_for(unit: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", [*UNITS, b"api_key ", b"api_key: ", b"x-api-key =", b"bearer ", b"authorization: basic ", b"?a=", b"://a@"], ids=shown
+    "unit",
+    [*UNITS, b"api_key ", b"api_key: ", b"x-api-key =", b"bearer ", b"authorization: basic ", b"?a=", b"://a@"],
+    ids=shown,
 )
 def test_a_line_of_the_log(unit: bytes) -> None:
     hide = redactor(["X-Api-Key"])

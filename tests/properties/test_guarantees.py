@@ -23,7 +23,9 @@ either = st.builds(
 
 def worst_stretch(taken: Sequence[tuple[int, int]], span_us: int) -> int:
     """The most that was taken between two instants `span_us` apart, both included."""
-    return max((sum(cost for at_us, cost in taken if from_us <= at_us <= from_us + span_us) for from_us, _ in taken), default=0)
+    return max(
+        (sum(cost for at_us, cost in taken if from_us <= at_us <= from_us + span_us) for from_us, _ in taken), default=0
+    )
 
 
 @st.composite
@@ -49,7 +51,9 @@ def test_no_stretch_as_long_as_the_window_sees_more_than_max(data: st.DataObject
 
 
 @given(st.lists(either, min_size=1, max_size=3), st.integers(1, 3), st.integers(0, 600))
-def test_the_worst_case_is_what_a_greedy_caller_gets_and_no_more(windows: list[Window], cost: int, span_us: int) -> None:
+def test_the_worst_case_is_what_a_greedy_caller_gets_and_no_more(
+    windows: list[Window], cost: int, span_us: int
+) -> None:
     """Greedy: it asks at every microsecond until it is refused."""
     reported = most(windows, cost, span_us)
     tats_us, got = [0] * len(windows), 0

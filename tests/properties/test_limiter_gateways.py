@@ -80,7 +80,9 @@ async def replay(server: RedisProcess, skewed: list[tuple[int, float]], history:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(clocks, min_size=3, max_size=3), histories())
-def test_three_gateways_are_one_limiter(module_redis: RedisProcess, skewed: list[tuple[int, float]], history: list[Step]) -> None:
+def test_three_gateways_are_one_limiter(
+    module_redis: RedisProcess, skewed: list[tuple[int, float]], history: list[Step]
+) -> None:
     asyncio.run(replay(module_redis, skewed, history))
 
 

@@ -56,7 +56,9 @@ def hold_to_the_bound(admitted: list[Admitted], losses: int) -> None:
             total = 0
             for until_s, cost in calls[first:]:
                 total += cost
-                assert total <= (2 + losses) * window.burst + 2 * (until_s - from_s + 0.1) * 1e6 / window.emission_us, key
+                assert total <= (2 + losses) * window.burst + 2 * (until_s - from_s + 0.1) * 1e6 / window.emission_us, (
+                    key
+                )
 
 
 def test_without_faults_they_are_one_limiter(redis_server: RedisProcess) -> None:

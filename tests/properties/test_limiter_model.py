@@ -36,7 +36,10 @@ windows = st.builds(
 limits = st.lists(windows, min_size=1, max_size=3, unique_by=lambda window: window.id).map(tuple)
 short_limits = st.lists(
     st.builds(
-        lambda name, limit, per_us: Window(name, limit, per_us, None), st.sampled_from(["a", "b"]), st.integers(1, 5), st.integers(1, 4000)
+        lambda name, limit, per_us: Window(name, limit, per_us, None),
+        st.sampled_from(["a", "b"]),
+        st.integers(1, 5),
+        st.integers(1, 4000),
     ),
     min_size=1,
     max_size=2,
@@ -79,7 +82,9 @@ class Model:
             tat_us = self._tats_us.setdefault(key, 0)
             if tat_us >= now_us:
                 price_us = self._prices_us[key]
-                self._tats_us[key] = carry(tat_us, price_us, window.emission_us, now_us) if price_us != window.emission_us else tat_us
+                self._tats_us[key] = (
+                    carry(tat_us, price_us, window.emission_us, now_us) if price_us != window.emission_us else tat_us
+                )
                 self._prices_us[key] = window.emission_us
         allowed, tats_us, over = decide([self._tats_us[key] for key in asked.keys], asked.windows, asked.cost, now_us)
         for index, (key, window, tat_us) in enumerate(zip(asked.keys, asked.windows, tats_us, strict=True)):
@@ -141,7 +146,9 @@ class SharedModel:
         own: Version | None = None
         others: list[Version] = []
         for each in kept:
-            mine = each.price_us == price_us and (each.full_us == window.full_us or (each.full_us == 0 and each.tat_us <= empty_us))
+            mine = each.price_us == price_us and (
+                each.full_us == window.full_us or (each.full_us == 0 and each.tat_us <= empty_us)
+            )
             if mine and own is None:
                 own = each
             elif each.tat_us > now_us and each.until_us > now_us and len(others) < 7:
@@ -183,7 +190,9 @@ def test_the_script_is_the_model_whatever_the_clock_does(module_redis: RedisProc
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(claims(short_limits, 8), min_size=1, max_size=60))
-def test_the_script_agrees_with_the_model_at_the_time_that_it_returns(module_redis: RedisProcess, history: list[Claim]) -> None:
+def test_the_script_agrees_with_the_model_at_the_time_that_it_returns(
+    module_redis: RedisProcess, history: list[Claim]
+) -> None:
     module_redis.ask("FLUSHALL")
     model = SharedModel()
     for asked in history:
@@ -201,7 +210,9 @@ def test_the_limiter_in_memory_is_the_model(history: list[Step]) -> None:
         answer = limiter.decide_now(asked)
         allowed, now_us, *tats_us = model.decide(asked, time.now_us)
         assert answer.allowed == bool(allowed)
-        assert [state.full_s for state in answer.states] == [(tat_us - now_us) / 1e6 for tat_us in tats_us[: asked.enforced]]
+        assert [state.full_s for state in answer.states] == [
+            (tat_us - now_us) / 1e6 for tat_us in tats_us[: asked.enforced]
+        ]
         assert answer.shadows == tuple(asked.windows[number - 1] for number in tats_us[len(asked.windows) :])
 
 

@@ -35,7 +35,9 @@ class Bucket:
         server.ask("FLUSHALL")
 
     def ask(self, window: Window, cost: int) -> list[int]:
-        return evaluate(self._server, TIMED, Claim(KEYS, (window,), cost), self.now_us // 1_000_000, self.now_us % 1_000_000)
+        return evaluate(
+            self._server, TIMED, Claim(KEYS, (window,), cost), self.now_us // 1_000_000, self.now_us % 1_000_000
+        )
 
     def take(self, window: Window, times: int, cost: int = 1) -> int:
         return sum(self.ask(window, cost)[0] for _ in range(times)) if cost else 0
@@ -84,7 +86,11 @@ def test_who_takes_nothing_changes_nothing(
 
 
 @settings(max_examples=80, deadline=None)
-@given(versions, versions, st.lists(st.tuples(st.integers(0, 10**8), st.booleans(), st.integers(1, 12)), min_size=1, max_size=40))
+@given(
+    versions,
+    versions,
+    st.lists(st.tuples(st.integers(0, 10**8), st.booleans(), st.integers(1, 12)), min_size=1, max_size=40),
+)
 def test_a_refused_call_fits_at_the_time_that_it_was_given(
     module_redis: RedisProcess, one: Window, other: Window, history: list[tuple[int, bool, int]]
 ) -> None:
@@ -98,7 +104,9 @@ def test_a_refused_call_fits_at_the_time_that_it_was_given(
             assert bucket.ask(window, cost)[0] == 1
 
 
-@pytest.mark.parametrize("small", [hourly(20), Window("w", 20, HOUR_US, None, guarantee="any-window"), Window("w", 20, HOUR_US // 2, None)])
+@pytest.mark.parametrize(
+    "small", [hourly(20), Window("w", 20, HOUR_US, None, guarantee="any-window"), Window("w", 20, HOUR_US // 2, None)]
+)
 def test_a_day_of_a_roll_out(module_redis: RedisProcess, small: Window) -> None:
     """Once a minute the smaller one asks for one, and the larger one for many."""
     large, bucket = hourly(40), Bucket(module_redis)
@@ -116,13 +124,20 @@ def test_a_change_that_is_rolled_out_and_back_keeps_what_was_used(module_redis: 
     assert bucket.take(small, 5) == 0
     assert bucket.take(large, 50) == 10
     bucket.now_us += large.emission_us
-    assert (bucket.take(small, 5), bucket.take(large, 5)) == (0, 1), "of the larger one a token has come back, of the smaller one half"
+    assert (bucket.take(small, 5), bucket.take(large, 5)) == (0, 1), (
+        "of the larger one a token has come back, of the smaller one half"
+    )
 
 
 def test_the_same_price_of_a_token_is_not_the_same_limit(module_redis: RedisProcess) -> None:
     bucket, small, large = Bucket(module_redis), hourly(20), Window("w", 40, 2 * HOUR_US, None)
     assert small.emission_us == large.emission_us
-    assert (bucket.take(small, 30), bucket.take(large, 30), bucket.take(small, 30), bucket.take(large, 30)) == (20, 20, 0, 0)
+    assert (bucket.take(small, 30), bucket.take(large, 30), bucket.take(small, 30), bucket.take(large, 30)) == (
+        20,
+        20,
+        0,
+        0,
+    )
     bucket.now_us += small.emission_us
     assert (bucket.take(small, 5), bucket.take(large, 5)) == (1, 0)
 

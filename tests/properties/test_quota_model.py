@@ -31,8 +31,18 @@ EPOCH_S = 4_000_000_000
 """Later than any test runs: for Redis, whose clock cannot be replaced, nothing expires."""
 TIME_SOURCE = b"redis.call('TIME')"
 
-KINDS: list[tuple[MeterKind, bool]] = [("count", True), ("count", False), ("sum", True), ("sum", False), ("level", False)]
-KNOWN = [Meter(f"{kind}{most}{monthly}", kind, most, "key", QUOTA_SPENT, monthly, 90_000) for kind, monthly in KINDS for most in (1, 3)]
+KINDS: list[tuple[MeterKind, bool]] = [
+    ("count", True),
+    ("count", False),
+    ("sum", True),
+    ("sum", False),
+    ("level", False),
+]
+KNOWN = [
+    Meter(f"{kind}{most}{monthly}", kind, most, "key", QUOTA_SPENT, monthly, 90_000)
+    for kind, monthly in KINDS
+    for most in (1, 3)
+]
 WINDOWS = (Window("w", 4, 40_000_000, None), Window("v", 9, 90_000_000, None))
 POSTINGS = [Posting(f"{{x}}:{meter.id}", meter) for meter in KNOWN]
 RELEASES = [Posting(posting.key, posting.meter, "release") for posting in POSTINGS if posting.meter.kind == "level"]
@@ -51,7 +61,9 @@ class Call(NamedTuple):
 def claim(charged: list[Posting], released: list[Posting], windows: int, cost: int) -> Claim:
     charged_keys = {posting.key for posting in charged}
     postings = (*charged, *(posting for posting in released if posting.key not in charged_keys))
-    return Claim(tuple(f"{{x}}:{window.id}" for window in WINDOWS[:windows]), WINDOWS[:windows], cost, postings=postings)
+    return Claim(
+        tuple(f"{{x}}:{window.id}" for window in WINDOWS[:windows]), WINDOWS[:windows], cost, postings=postings
+    )
 
 
 claims = st.builds(
@@ -96,7 +108,11 @@ class Books:
         mine = self._memory.decide_now(call.claim)
         assert (decided.allowed, decided.states) == (mine.allowed, mine.states)
         assert reply[after] == month_of(reply[1] // 1_000_000)
-        spent = {p.key: used for p, used in zip(charged, reply[after + 1 :: 2], strict=True) if not decided.allowed and used >= p.meter.max}
+        spent = {
+            p.key: used
+            for p, used in zip(charged, reply[after + 1 :: 2], strict=True)
+            if not decided.allowed and used >= p.meter.max
+        }
         assert spent == {p.key: state.used for p in charged for state in mine.spent if state.meter == p.meter}
         ends = dict(zip([p.key for p in charged], reply[after + 2 :: 2], strict=True))
         for p in charged:

@@ -28,7 +28,13 @@ def limited(name: str) -> Tariff:
 
 
 def opened(pattern: str = "/", **changes: object) -> Route:
-    ordinary = {"id": f"open {pattern}", "prefix": True, "open": True, "open_plan": "anonymous", "open_windows": (MINUTE,)}
+    ordinary = {
+        "id": f"open {pattern}",
+        "prefix": True,
+        "open": True,
+        "open_plan": "anonymous",
+        "open_windows": (MINUTE,),
+    }
     return route(pattern, **(ordinary | changes))
 
 
@@ -119,7 +125,9 @@ def test_what_is_refused_in_its_plain_spelling_is_reached_in_no_other(name: str)
     for path in spellings(COUNT, seed=len(name)):
         method, caller = chance.choice(METHODS), chance.choice(CALLERS)
         found = served(table, method, path, caller)
-        reached = {framework: model(path if found is None else arrives(found, path)) for framework, model in MODELS.items()}
+        reached = {
+            framework: model(path if found is None else arrives(found, path)) for framework, model in MODELS.items()
+        }
         for framework, one in reached.items():
             if found is None:
                 stopped += one is not None
@@ -132,8 +140,12 @@ def check(table: RouteTable, found: Route, method: str, reached: Reached, caller
     """What `found` leads to is not refused in its plain spelling, and asks for no more there."""
     plain = matched(table, method, reached.plain)
     if isinstance(plain, Fault):
-        assert plain is NO_ROUTE or found.pattern == f"{reached.handler}/", reported  # what guards it is spelled with a slash
-    elif found.strip_segments:  # another route of its own to this path; what has one that is more specific is guarded by that
+        assert plain is NO_ROUTE or found.pattern == f"{reached.handler}/", (
+            reported
+        )  # what guards it is spelled with a slash
+    elif (
+        found.strip_segments
+    ):  # another route of its own to this path; what has one that is more specific is guarded by that
         assert plain.open or plain.pattern != reached.handler or not found.open, reported
         assert plain.pattern != reached.handler or caller.allowed is None or plain.id in caller.allowed, reported
     else:
@@ -151,5 +163,10 @@ def test_plain_spellings_are_served_to_those_who_may(name: str) -> None:
 REFUSED = {
     "an open route around single paths with few methods": ["/v1/admin"],  # a GET, which only the open route has
     "open routes with limits of their own": ["/v1/admin"],  # a slash is missing
-    "paths that are rewritten": ["/files/a/b", "/caf%C3%A9/menu", "/public/v1/admin", "/"],  # the last but one leads to what `admin` guards
+    "paths that are rewritten": [
+        "/files/a/b",
+        "/caf%C3%A9/menu",
+        "/public/v1/admin",
+        "/",
+    ],  # the last but one leads to what `admin` guards
 }

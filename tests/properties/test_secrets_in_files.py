@@ -28,7 +28,11 @@ URLS = [
         ("redis://", "h/0?password=", "&x"),
     ]
 ]
-URLS += [f"{before}{password}" for password in PASSWORDS[::8] for before in ("redis ://u:", "redis://u:a@", "redis//", "u:a@")]
+URLS += [
+    f"{before}{password}"
+    for password in PASSWORDS[::8]
+    for before in ("redis ://u:", "redis://u:a@", "redis//", "u:a@")
+]
 GOOD = "version: 1\nupstreams: [{id: s, targets: [{url: 'http://127.0.0.1:1'}]}]\nroutes: [{id: r, upstream: s, match: {prefix: /}}]\n"
 FILES = {
     "redis.url, block": "redis:\n  url: %s\n",

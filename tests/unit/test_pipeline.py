@@ -51,7 +51,9 @@ async def test_an_open_route_asks_for_no_key_and_limits_each_address() -> None:
         (GOOD, {"head_error": GatewayError(MALFORMED_REQUEST)}, 400, 1001),
     ],
 )
-async def test_an_unknown_caller_gets_no_limits(fields: list[tuple[str, str]], changes: dict[str, Any], status: int, code: int) -> None:
+async def test_an_unknown_caller_gets_no_limits(
+    fields: list[tuple[str, str]], changes: dict[str, Any], status: int, code: int
+) -> None:
     got, body, limits = await answered(gateway(), exchange(fields, **changes))
     assert (got, body["data"]["code"]) == (status, code)
     assert not [name for name in limits if "RateLimit" in name]
@@ -81,7 +83,11 @@ async def test_a_route_that_the_key_may_not_use_costs_nothing() -> None:
 
 async def test_a_route_without_upstream_reports_the_limits_at_no_cost() -> None:
     free = Tariff({"GET": 0, "HEAD": 0}, {"GET": (), "HEAD": ()})
-    one = gateway(route(), route("/limits", id="gateway.limits", methods=("GET",), upstream=None, tariff=free), allowed=frozenset())
+    one = gateway(
+        route(),
+        route("/limits", id="gateway.limits", methods=("GET",), upstream=None, tariff=free),
+        allowed=frozenset(),
+    )
     for _ in range(2):
         x = exchange(GOOD, path="/limits")
         status, body, fields = await answered(one, x)
@@ -94,7 +100,10 @@ async def test_keys_in_redis_are_asked_for_before_anything_else_is_decided() -> 
     key_store, one = FakeKeyStore(), gateway()
     key_store.put("good")
     one.callers = stored_keys(key_store)
-    assert [(await answered(one, exchange(GOOD)))[2]["X-RateLimit-Remaining-Minute"] for _ in range(2)] == ["299", "298"]
+    assert [(await answered(one, exchange(GOOD)))[2]["X-RateLimit-Remaining-Minute"] for _ in range(2)] == [
+        "299",
+        "298",
+    ]
     status, _, fields = await answered(one, exchange(GOOD, path="/nowhere"))
     assert (status, fields["X-RateLimit-Remaining-Minute"]) == (404, "298")
     key_store.away = True
@@ -109,7 +118,12 @@ async def test_a_spent_limit_is_refused_before_the_upstream_is_called() -> None:
     for _ in range(300):
         await answered(one, exchange(GOOD))
     status, body, fields = await answered(one, exchange(GOOD))
-    assert (status, body["data"]["code"], fields["Retry-After"], fields["X-RateLimit-Remaining-Minute"]) == (429, 8000, "1", "0")
+    assert (status, body["data"]["code"], fields["Retry-After"], fields["X-RateLimit-Remaining-Minute"]) == (
+        429,
+        8000,
+        "1",
+        "0",
+    )
     assert len(echo.calls) == 300
 
 
@@ -127,7 +141,10 @@ async def test_a_route_may_ask_more_of_a_caller_than_its_plan_does() -> None:
 
 async def test_a_call_is_charged_what_the_route_costs() -> None:
     one = gateway(route(tariff=Tariff({"GET": 100, "DELETE": 0}, {"GET": (), "DELETE": ()})))
-    left = [(await answered(one, exchange(GOOD, method=method)))[2]["X-RateLimit-Remaining-Minute"] for method in ("GET", "DELETE", "GET")]
+    left = [
+        (await answered(one, exchange(GOOD, method=method)))[2]["X-RateLimit-Remaining-Minute"]
+        for method in ("GET", "DELETE", "GET")
+    ]
     assert left == ["200", "200", "100"]
 
 
@@ -136,7 +153,11 @@ async def test_a_shadow_is_in_the_metrics_and_in_no_reply() -> None:
     one = gateway(route(tariff=Tariff({"GET": 1}, {"GET": (shadow,)})))
     for left in ("299", "298", "297"):
         status, _, fields = await answered(one, exchange(GOOD))
-        assert (status, fields["X-RateLimit-Limit-Minute"], fields["X-RateLimit-Remaining-Minute"]) == (200, "300", left)
+        assert (status, fields["X-RateLimit-Limit-Minute"], fields["X-RateLimit-Remaining-Minute"]) == (
+            200,
+            "300",
+            left,
+        )
         assert "soon" not in str(fields)
     assert one.recorder._metrics.limiter_shadow_refused.labels("route/orders/soon").value == 2
 
@@ -163,12 +184,16 @@ async def test_a_bug_while_limits_are_peeked_at_costs_no_reply() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arrived", "total_s", "expected"), [(0.5, 30.0, 30.0), (-39.0, 30.0, 15.0), (-80.0, 30.0, 5.0), (-39.0, 600.0, 600.0)]
+    ("arrived", "total_s", "expected"),
+    [(0.5, 30.0, 30.0), (-39.0, 30.0, 15.0), (-80.0, 30.0, 5.0), (-39.0, 600.0, 600.0)],
 )
-async def test_the_time_in_which_a_body_arrives_shortens_the_upstreams_time(arrived: float, total_s: float, expected: float) -> None:
+async def test_the_time_in_which_a_body_arrives_shortens_the_upstreams_time(
+    arrived: float, total_s: float, expected: float
+) -> None:
     echo = Echo()
     await answered(
-        gateway(route(upstream=echo, total_timeout_s=total_s)), exchange(GOOD, method="POST", started=arrived, body=Pieces(b"{}", length=2))
+        gateway(route(upstream=echo, total_timeout_s=total_s)),
+        exchange(GOOD, method="POST", started=arrived, body=Pieces(b"{}", length=2)),
     )
     assert echo.calls[0].total_timeout_s == expected
 

@@ -24,7 +24,9 @@ AT_ONCE = Meter("concurrency", "concurrency", 1, "key", CONCURRENCY_EXCEEDED)
 def metered(upstream: Echo, *meters: Meter) -> Gateway:
     """A Gateway whose caller has these meters on its route."""
     postings = tuple([Posting(f"m/{meter.id}", meter) for meter in meters])
-    return gateway(route(upstream=upstream, tariff=Tariff({"GET": 1}, {"GET": ()}, Metering({("standard", "GET"): postings}, {}))))
+    return gateway(
+        route(upstream=upstream, tariff=Tariff({"GET": 1}, {"GET": ()}, Metering({("standard", "GET"): postings}, {})))
+    )
 
 
 async def test_a_quota_is_charged_for_successful_calls_and_refuses_with_its_own_error() -> None:
@@ -41,7 +43,9 @@ async def test_a_quota_is_charged_for_successful_calls_and_refuses_with_its_own_
     assert x.reservation is None
 
 
-@pytest.mark.parametrize("gone", [ConnectionResetError(), asyncio.CancelledError(), GatewayError(UPSTREAM_INCOMPLETE), None])
+@pytest.mark.parametrize(
+    "gone", [ConnectionResetError(), asyncio.CancelledError(), GatewayError(UPSTREAM_INCOMPLETE), None]
+)
 async def test_a_place_is_given_back_whatever_ends_the_exchange(gone: BaseException | None) -> None:
     one = metered(Echo(), AT_ONCE)
     for _ in range(3):

@@ -6,7 +6,9 @@ from tests.samples import Echo, exchange, route
 
 async def test_no_reading_of_a_path_gets_a_key_to_a_route_that_it_may_not_use() -> None:
     echo = Echo()
-    one = gateway(route("/v1", id="all", prefix=True, upstream=echo), route("/v1/admin", id="admin"), allowed=frozenset({"all"}))
+    one = gateway(
+        route("/v1", id="all", prefix=True, upstream=echo), route("/v1/admin", id="admin"), allowed=frozenset({"all"})
+    )
     for path in ("/v1/admin/", "/v1/Admin", "/v1/%2561dmin"):
         status, body, fields = await answered(one, exchange(GOOD, path=path))
         assert (status, body["data"]["code"], fields["X-RateLimit-Remaining-Minute"]) == (403, 1003, "300")

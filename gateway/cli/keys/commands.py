@@ -27,7 +27,11 @@ config_option = click.option(
     help="The configuration that says where.",
 )
 output_option = click.option(
-    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="For people, or for programs."
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people, or for programs.",
 )
 yes_option = click.option("--yes", is_flag=True, help="Do not ask whether that is meant.")
 id_argument = click.argument("key_id", metavar="ID")
@@ -55,7 +59,14 @@ def list_(file: Path, output: str) -> None:
         click.echo(json.dumps({"keys": shown}, indent=2))
         return
     rows = [
-        (each["id"], each["state"], ",".join(each.get("organizations", ())) or "-", each["plan"], each["created"], each["last_used"] or "-")
+        (
+            each["id"],
+            each["state"],
+            ",".join(each.get("organizations", ())) or "-",
+            each["plan"],
+            each["created"],
+            each["last_used"] or "-",
+        )
         for each in shown
     ]
     click.echo(aligned(HEADER, rows))
@@ -81,7 +92,12 @@ def show(key_id: str, file: Path, output: str) -> None:
 @id_argument
 @config_option
 @click.option(
-    "--overlap", callback=_seconds, default="24h", show_default=True, metavar="DURATION", help="How long the old one is valid, too."
+    "--overlap",
+    callback=_seconds,
+    default="24h",
+    show_default=True,
+    metavar="DURATION",
+    help="How long the old one is valid, too.",
 )
 @yes_option
 def rotate(key_id: str, file: Path, overlap: float, yes: bool) -> None:

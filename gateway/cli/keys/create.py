@@ -24,18 +24,44 @@ def command() -> None:
 
 
 @command.command()
-@click.option("-c", "--config", "file", type=click.Path(path_type=Path), metavar="FILE", help="The configuration that the key is for.")
-@click.option("--id", "key_id", metavar="ID", help="Its name in the configuration and in the log.  [default: made from the digest]")
-@click.option("--organization", "organizations", metavar="ORG", multiple=True, help="May be repeated; the first one is the default.")
+@click.option(
+    "-c",
+    "--config",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The configuration that the key is for.",
+)
+@click.option(
+    "--id",
+    "key_id",
+    metavar="ID",
+    help="Its name in the configuration and in the log.  [default: made from the digest]",
+)
+@click.option(
+    "--organization",
+    "organizations",
+    metavar="ORG",
+    multiple=True,
+    help="May be repeated; the first one is the default.",
+)
 @click.option("--plan", metavar="PLAN", help="The plan whose limits hold.  [default: 300 requests a minute]")
-@click.option("--route", "routes", metavar="PATTERN", multiple=True, help="A route, or a pattern. May be repeated.  [default: all]")
+@click.option(
+    "--route",
+    "routes",
+    metavar="PATTERN",
+    multiple=True,
+    help="A route, or a pattern. May be repeated.  [default: all]",
+)
 @click.option("--method", "methods", metavar="METHOD", multiple=True, help="May be repeated.  [default: all]")
-@click.option("--expires", metavar="INSTANT", help="Not valid from then on, such as 2027-06-30T00:00:00Z.  [default: never]")
+@click.option(
+    "--expires", metavar="INSTANT", help="Not valid from then on, such as 2027-06-30T00:00:00Z.  [default: never]"
+)
 def create(file: Path | None, **options: Any) -> None:
     """Make a new API key.
 
-    Prints its secret, which is stored nowhere and cannot be shown again. With -c FILE, and `keys: {store: redis}` in it, the
-    key is valid at every gateway within a second; otherwise what to add to the configuration is printed, too.
+    Prints its secret, which is stored nowhere and cannot be shown again. With -c FILE, and `keys: {store: redis}` in
+    it, the key is valid at every gateway within a second; otherwise what to add to the configuration is printed, too.
     """
     made = secret.create()
     digest = secret.digest(made)

@@ -29,7 +29,10 @@ _ROOM_BYTES = 1024
 
 
 class Candidate(NamedTuple):
-    """A key that may be imported. `key` is an entry of `keys` without its digest; `digest` is None if it has no secret."""
+    """A key that may be imported.
+
+    `key` is an entry of `keys` without its digest; `digest` is None if it has no secret.
+    """
 
     line: int
     key: dict[str, Any]
@@ -45,16 +48,23 @@ class ImportProblem(NamedTuple):
 @click.argument("source", type=click.Path(allow_dash=True), metavar="SOURCE")
 @config_option
 @click.option(
-    "--format", "form", type=click.Choice(["auto", *FORMS]), default="auto", show_default=True, help="By name or content, or said."
+    "--format",
+    "form",
+    type=click.Choice(["auto", *FORMS]),
+    default="auto",
+    show_default=True,
+    help="By name or content, or said.",
 )
-@click.option("--replace", "replacing", is_flag=True, help="Take the place of keys of the same id; left out, those are errors.")
+@click.option(
+    "--replace", "replacing", is_flag=True, help="Take the place of keys of the same id; left out, those are errors."
+)
 @click.option("--dry-run", is_flag=True, help="Say what is wrong, and import nothing.")
 def import_(source: str, file: Path, form: str, replacing: bool, dry_run: bool) -> None:
     """Import keys into Redis, all of them or none. SOURCE is a file, or - for standard input.
 
-    YAML (`keys:` as in the configuration), JSON, JSON lines, or CSV with the names of the fields in its first line. From standard input
-    an entry may have a `secret`, of whatever form, which is hashed at once. With --replace an entry without a secret keeps
-    those that its key has.
+    YAML (`keys:` as in the configuration), JSON, JSON lines, or CSV with the names of the fields in its first line.
+    From standard input an entry may have a `secret`, of whatever form, which is hashed at once. With --replace an entry
+    without a secret keeps those that its key has.
     """
     with friendly_errors():
         config = load(file)
@@ -100,7 +110,9 @@ def _candidate(entry: ImportEntry, typed: bool) -> Candidate:
         key["secret_sha256"] = _hashed(plain)
     read_key(key)
     if len(msgspec.json.encode(key)) > MOST_BYTES - _ROOM_BYTES:
-        raise RefusedError(f"its text is longer than {MOST_BYTES - _ROOM_BYTES} bytes; patterns such as `orders.*` are shorter than lists")
+        raise RefusedError(
+            f"its text is longer than {MOST_BYTES - _ROOM_BYTES} bytes; patterns such as `orders.*` are shorter than lists"
+        )
     return Candidate(entry.line, key, key.pop("secret_sha256", None))
 
 
@@ -131,8 +143,13 @@ def _strangers(config: Config, candidates: list[Candidate]) -> Iterator[ImportPr
             yield ImportProblem(line, text)
 
 
-def _keep(config: Config, candidates: list[Candidate], problems: list[ImportProblem], replacing: bool, dry_run: bool) -> int:
-    """Returns the number of keys that replace others. Writes nothing if there are problems; appends those that only Redis shows."""
+def _keep(
+    config: Config, candidates: list[Candidate], problems: list[ImportProblem], replacing: bool, dry_run: bool
+) -> int:
+    """Returns the number of keys that replace others.
+
+    Writes nothing if there are problems; appends those that only Redis shows.
+    """
     with editing(config) as registry:
         now, lines = instant_of(registry.now_s()), {each.key["id"]: each.line for each in candidates}
         replaced, known = 0, len(problems)
@@ -145,7 +162,8 @@ def _keep(config: Config, candidates: list[Candidate], problems: list[ImportProb
             problems[known:] = [ImportProblem(lines[key_id], _NO_PROOF) for key_id in without_proof]
             if not replacing:
                 problems.extend(
-                    ImportProblem(lines[key_id], f"there is a key `{key_id}` already; --replace takes its place") for key_id in there
+                    ImportProblem(lines[key_id], f"there is a key `{key_id}` already; --replace takes its place")
+                    for key_id in there
                 )
             return {} if problems or dry_run else after
 

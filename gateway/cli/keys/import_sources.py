@@ -65,7 +65,9 @@ def _is_entry(line: str) -> bool:
 def _columns(header: str) -> list[str]:
     """The names in the first line of a CSV file, in lower case; empty if the line is not CSV."""
     try:
-        return [_field(name) for name in next(csv.reader([header], delimiter=_delimiter(header), skipinitialspace=True), [])]
+        return [
+            _field(name) for name in next(csv.reader([header], delimiter=_delimiter(header), skipinitialspace=True), [])
+        ]
     except csv.Error:
         return []
 
@@ -166,7 +168,10 @@ def _list_of_keys(text: str, decoder: json.JSONDecoder) -> int:
 
 
 def _end(text: str, at: int, decoder: json.JSONDecoder) -> None:
-    """Checks that only the rest of the object, if it is one, follows the list of keys. Raises ValueError, _TwiceError."""
+    """Checks that only the rest of the object, if it is one, follows the list of keys.
+
+    Raises ValueError, _TwiceError.
+    """
     rest = text[at:]
     if text.lstrip().startswith("{"):
         before = '{"keys":0'
@@ -192,7 +197,11 @@ def _json_lines(text: str) -> Iterator[ImportEntry]:
         except (ValueError, RecursionError):
             yield ImportEntry(line, {}, f"not JSON; {_WHICH}")
         else:
-            yield ImportEntry(line, fields) if isinstance(fields, dict) else ImportEntry(line, {}, "an object is wanted here")
+            yield (
+                ImportEntry(line, fields)
+                if isinstance(fields, dict)
+                else ImportEntry(line, {}, "an object is wanted here")
+            )
 
 
 class _TwiceError(Exception):
@@ -213,11 +222,17 @@ def _csv(text: str) -> Iterator[ImportEntry]:
     above = text.count("\n", 0, begin)
     reader = csv.DictReader(io.StringIO(text[begin:]), delimiter=_delimiter(header), skipinitialspace=True, strict=True)
     try:
-        reader.fieldnames = [_field(name) or f"{_NAMELESS}{position}" for position, name in enumerate(reader.fieldnames or ())]
+        reader.fieldnames = [
+            _field(name) or f"{_NAMELESS}{position}" for position, name in enumerate(reader.fieldnames or ())
+        ]
         _without_duplicates([(name, "") for name in reader.fieldnames])
         for row in reader:
             line = above + reader.line_num
-            if None in row or None in row.values() or any(row[name].strip() for name in row if name.startswith(_NAMELESS)):
+            if (
+                None in row
+                or None in row.values()
+                or any(row[name].strip() for name in row if name.startswith(_NAMELESS))
+            ):
                 yield ImportEntry(line, {}, f"{len(reader.fieldnames or ())} fields are wanted here")
             else:
                 yield ImportEntry(line, {name: _cell(name, value) for name, value in row.items() if value.strip()})
@@ -236,5 +251,10 @@ def _cell(name: str, value: str) -> Any:
     return {"true": True, "false": False}.get(value.lower(), value) if name == "disabled" else value
 
 
-FORMS: dict[str, Callable[[str], Iterator[ImportEntry]]] = {"yaml": _yaml, "json": _json, "jsonl": _json_lines, "csv": _csv}
+FORMS: dict[str, Callable[[str], Iterator[ImportEntry]]] = {
+    "yaml": _yaml,
+    "json": _json,
+    "jsonl": _json_lines,
+    "csv": _csv,
+}
 _SUFFIXES = {"yaml": "yaml", "yml": "yaml", "json": "json", "jsonl": "jsonl", "ndjson": "jsonl", "csv": "csv"}

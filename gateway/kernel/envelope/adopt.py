@@ -82,7 +82,9 @@ def probe(text: bytes) -> bool | None:
     return found.data is not UNSET or _ENVELOPE.issuperset(members(text) or {"": b""})
 
 
-def adopt(body: bytes, request_id: str, status: int, family: str, notices: list[bytes], new_id: Callable[[], str]) -> Adopted | None:
+def adopt(
+    body: bytes, request_id: str, status: int, family: str, notices: list[bytes], new_id: Callable[[], str]
+) -> Adopted | None:
     """`body`, which is valid JSON, with our id; None when its members cannot be told apart.
 
     `notices` are Messages to add to a SUCCESS, `new_id` names those that have no id.
@@ -104,17 +106,26 @@ def adopt(body: bytes, request_id: str, status: int, family: str, notices: list[
         result = data if len(data) > LARGEST_BODY else (members(data) or {}).get("result", data)
         translation = translate(status, _JSON, result, family)
         more = fit_json(render(found))[1:-1]
-        return Adopted(status, translation.code, error(request_id, *translation[:3], translation.links, translation.details, more), own_id)
+        return Adopted(
+            status,
+            translation.code,
+            error(request_id, *translation[:3], translation.links, translation.details, more),
+            own_id,
+        )
     if large:
         data = _abridged(data)
     code, written = error_data(fit_json(data), code_of(status if status >= 400 else 503, family), new_id)
     others = {name: fit_json(value) for name, value in found.items()}
-    return Adopted(status if status >= 400 else status_of(code), code, _written(request_id, b"ERROR", written, others), own_id)
+    return Adopted(
+        status if status >= 400 else status_of(code), code, _written(request_id, b"ERROR", written, others), own_id
+    )
 
 
 def _abridged(data: bytes) -> bytes:
     """The code and the texts of an error that is too large to be read."""
-    translation = {name: value for name, value in (members(data) or {}).items() if name in _BRIEF and len(value) <= _LARGEST_TEXT}
+    translation = {
+        name: value for name, value in (members(data) or {}).items() if name in _BRIEF and len(value) <= _LARGEST_TEXT
+    }
     return render(translation)
 
 

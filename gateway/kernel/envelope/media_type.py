@@ -35,7 +35,15 @@ BINARY = Media("binary")
 _UNKNOWN = Media("unknown")
 
 _UNKNOWN_TYPES = frozenset(
-    {"*/*", "application/*", "text/*", "unknown/unknown", "application/unknown", "application/x-unknown", "content/unknown"}
+    {
+        "*/*",
+        "application/*",
+        "text/*",
+        "unknown/unknown",
+        "application/unknown",
+        "application/x-unknown",
+        "content/unknown",
+    }
 )
 _OWN_MEDIA = re.compile(
     r"\Aapplication/(?:.*\+(?:xml|zip|cbor|yaml|wbxml|gzip|zstd|protobuf)\Z|(?:x-)?(?:ndjson|jsonl|jsonlines|json5|yaml|xml|javascript|ecmascript"
@@ -88,15 +96,26 @@ def _named(essence: str, charset: str) -> Media:
     if essence == "text/event-stream":
         return Media("events")
     if essence == "binary/octet-stream" or (
-        essence.startswith("application/") and essence not in _SEQUENCE and not essence.endswith("-seq") and not _OWN_MEDIA.match(essence)
+        essence.startswith("application/")
+        and essence not in _SEQUENCE
+        and not essence.endswith("-seq")
+        and not _OWN_MEDIA.match(essence)
     ):
         return Media("octets", charset)
-    return Media("text", charset, shown=True) if essence == "text/plain" else BINARY if charset == UTF8 else Media("binary", charset)
+    return (
+        Media("text", charset, shown=True)
+        if essence == "text/plain"
+        else BINARY
+        if charset == UTF8
+        else Media("binary", charset)
+    )
 
 
 def is_attachment(fields: Iterable[tuple[bytes, bytes]]) -> bool:
     """Whether a body is a file to be saved (RFC 6266). `fields` are those of its reply, their names in lower case."""
-    return any(name == b"content-disposition" and value.lstrip()[:10].lower() == b"attachment" for name, value in fields)
+    return any(
+        name == b"content-disposition" and value.lstrip()[:10].lower() == b"attachment" for name, value in fields
+    )
 
 
 _WIDE_MARKS = frozenset({BOM_UTF16_LE, BOM_UTF16_BE})

@@ -113,7 +113,9 @@ def _unpaired(text: bytes) -> bytes:
     return text.replace(_PAIR, rb"\\")
 
 
-def decode(decoder: "msgspec.json.Decoder[T]", text: bytes, without_halves: Callable[[bytes], bytes] = replaced) -> T | None:
+def decode(
+    decoder: "msgspec.json.Decoder[T]", text: bytes, without_halves: Callable[[bytes], bytes] = replaced
+) -> T | None:
     """What `decoder` makes of `text`; None when that is not JSON, or not of its type.
 
     msgspec refuses lone halves of surrogate pairs that are spelled as escapes. If there are any, it sees what
@@ -127,7 +129,9 @@ def decode(decoder: "msgspec.json.Decoder[T]", text: bytes, without_halves: Call
         return decode_without_halves(decoder, text, without_halves)
 
 
-def decode_without_halves(decoder: "msgspec.json.Decoder[T]", text: bytes, without_halves: Callable[[bytes], bytes]) -> T | None:
+def decode_without_halves(
+    decoder: "msgspec.json.Decoder[T]", text: bytes, without_halves: Callable[[bytes], bytes]
+) -> T | None:
     """Like `decode`, for a text that `decoder` refused as it is."""
     if not _has_surrogates(text) or b"\xfe" in text or b"\xff" in text:
         return None

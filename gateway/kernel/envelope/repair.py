@@ -136,7 +136,9 @@ def _message(text: bytes, kind: str, new_id: Callable[[], str]) -> bytes:
     written = _text(found, "type").upper()
     if written not in _KINDS:
         written = kind
-    identity = _text(found, "id") or (str(number) if (number := decode(_INTEGER, found.get("id", b""))) is not None else new_id())
+    identity = _text(found, "id") or (
+        str(number) if (number := decode(_INTEGER, found.get("id", b""))) is not None else new_id()
+    )
     mended: JsonMembers = {
         "id": found["id"] if _text(found, "id") else quote(identity),
         "type": quote(written),
@@ -150,7 +152,9 @@ def _message(text: bytes, kind: str, new_id: Callable[[], str]) -> bytes:
     links = _links(found.get("links", b"null"))
     if links:
         mended["links"] = array(links)
-    rest = {name: value for name, value in found.items() if name not in {"id", "type", "text", "date", "field", "links"}}
+    rest = {
+        name: value for name, value in found.items() if name not in {"id", "type", "text", "date", "field", "links"}
+    }
     return render(mended | rest)
 
 

@@ -60,7 +60,13 @@ def render_details(details: Iterable[Detail], new_id: Callable[[], str]) -> byte
 
 
 def render_message(
-    message_id: str, kind: str, text: str, *, date: str | None = None, field: str | None = None, links: Iterable[Link] = ()
+    message_id: str,
+    kind: str,
+    text: str,
+    *,
+    date: str | None = None,
+    field: str | None = None,
+    links: Iterable[Link] = (),
 ) -> bytes:
     """One Message. `date` ends in Z."""
     written = b'"id":"%b","type":"%b","text":%b' % (message_id.encode(), kind.encode(), quote(text))

@@ -11,7 +11,8 @@ LONGEST_FIELD = 200
 _LARGEST_INDEX = 1_000_000
 _MOST_STEPS = 32
 _NO_LABEL = re.compile(
-    r"\d*+|about:blank|https?://.*+|error|err|fail(?:ed|ure)?|true|false|[^\\/]*+[\\/].*+|(?:\w{1,80}\.){2,20}\w{1,80}", re.IGNORECASE
+    r"\d*+|about:blank|https?://.*+|error|err|fail(?:ed|ure)?|true|false|[^\\/]*+[\\/].*+|(?:\w{1,80}\.){2,20}\w{1,80}",
+    re.IGNORECASE,
 )
 _INDEX = re.compile(r"\[[\"']?([\w-]{1,64})[\"']?\]")
 _CLASS = re.compile(r"\w{1,100}(?:Error|Exception)")
@@ -50,7 +51,11 @@ def concerned(named: _Object) -> tuple[str, ...]:
     if field:
         return (field,)
     validation, meta = named.get("validation"), named.get("meta")
-    if isinstance(validation, dict) and isinstance(validation.get("source"), str) and isinstance(keys := validation.get("keys"), list):
+    if (
+        isinstance(validation, dict)
+        and isinstance(validation.get("source"), str)
+        and isinstance(keys := validation.get("keys"), list)
+    ):
         return tuple(field for key in keys[:_MOST_STEPS] if isinstance(key, str) and (field := add("", key)))
     argument = meta.get("argument") if isinstance(meta, dict) else None
     return (add("", argument),) if isinstance(argument, str) and add("", argument) else ()
@@ -86,9 +91,15 @@ def _field(name: str, part: object) -> str:
         if steps and steps[0] in words.REQUEST_PARTS:
             del steps[0]
         return clean(".".join(steps), LONGEST_FIELD)
-    if not isinstance(part, str) or (name == "location" and part in words.REQUEST_PARTS) or (name == "name" and _CLASS.fullmatch(part)):
+    if (
+        not isinstance(part, str)
+        or (name == "location" and part in words.REQUEST_PARTS)
+        or (name == "name" and _CLASS.fullmatch(part))
+    ):
         return ""
-    return add("", part.replace("/", ".") if name in _SLASHED and " " not in part and not part.startswith("/") else part)
+    return add(
+        "", part.replace("/", ".") if name in _SLASHED and " " not in part and not part.startswith("/") else part
+    )
 
 
 def _step(step: object) -> str:

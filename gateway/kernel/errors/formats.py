@@ -92,7 +92,9 @@ def found_in(value: object) -> ErrorContents:
     text = head.text or ("" if reader.entries else head.label)
     placed = {entry.text for entry in reader.entries if entry.field}
     entries = [entry for entry in reader.entries if entry.field or entry.text not in placed]
-    return ErrorContents(head.title if head.title != text else "", text, head.explanation or text, entries, reader.links)
+    return ErrorContents(
+        head.title if head.title != text else "", text, head.explanation or text, entries, reader.links
+    )
 
 
 class _Reader:
@@ -127,12 +129,18 @@ class _Reader:
         fields = [(name, member) for name, member in members(value) if may_be_field(word(name), member)]
         if not (head.text or head.label) and any(isinstance(member, list) for _, member in fields):
             # A map of fields, of which one may be called `message`; other names for lists keep their meaning
-            fields += [(name, named.pop(word(name))) for name in value if word(name) in words.MAPPED and is_texts(named.get(word(name)))]
+            fields += [
+                (name, named.pop(word(name)))
+                for name in value
+                if word(name) in words.MAPPED and is_texts(named.get(word(name)))
+            ]
         before = len(self.entries)
         for name, member in named.items():
             if isinstance(member, dict | list) and member:
                 head = self._part(name, member, named, head, depth + 1)
-        reported = head.text or head.label or len(self.entries) > before or any(is_datum(*member) for member in named.items())
+        reported = (
+            head.text or head.label or len(self.entries) > before or any(is_datum(*member) for member in named.items())
+        )
         trust = _Trust.SENTENCES if reported else _Trust.LISTS
         parts = trust is _Trust.LISTS and all(word(name) in words.REQUEST_PARTS for name, _ in fields)
         for name, member in fields:
@@ -174,7 +182,11 @@ class _Reader:
             return
         if isinstance(value, str):
             text = clean(value)
-            if text and (trust is _Trust.ALL or (" " in text and (listed or trust is _Trust.LISTS)) or (listed and trust is _Trust.LISTS)):
+            if text and (
+                trust is _Trust.ALL
+                or (" " in text and (listed or trust is _Trust.LISTS))
+                or (listed and trust is _Trust.LISTS)
+            ):
                 self._emit(text, path or None, {})
         elif isinstance(value, list):
             for index, element in enumerate(value[:_MOST_NODES]):
@@ -190,9 +202,13 @@ class _Reader:
         form = is_form(value)
         for name, member in members(value):
             known = word(name)
-            if known not in words.INTERNAL and not (trust is not _Trust.ALL and isinstance(member, str) and known in words.NOT_FIELDS):
+            if known not in words.INTERNAL and not (
+                trust is not _Trust.ALL and isinstance(member, str) and known in words.NOT_FIELDS
+            ):
                 inside = (
-                    name in words.WHOLE or (form and not isinstance(member, str)) or (known in words.BY_FIELD and trust is _Trust.SENTENCES)
+                    name in words.WHOLE
+                    or (form and not isinstance(member, str))
+                    or (known in words.BY_FIELD and trust is _Trust.SENTENCES)
                 )
                 if form and isinstance(member, list) and known in words.BRANCHES:
                     for index, element in enumerate(member[:_MOST_NODES]):
@@ -209,12 +225,21 @@ class _Reader:
         if not (listed or (text and is_report(value))) and "constraints" not in named:
             return False
         own = path_of(value, named)
-        nested = [(name, member) for name, member in named.items() if name in words.LISTS and isinstance(member, dict | list) and member]
+        nested = [
+            (name, member)
+            for name, member in named.items()
+            if name in words.LISTS and isinstance(member, dict | list) and member
+        ]
         constraints = named.get("constraints")
         if not text and not nested:
-            text = next((label for name in ("error", *(("code", "type") if own else ())) if (label := clean(named.get(name)))), "")
+            text = next(
+                (label for name in ("error", *(("code", "type") if own else ())) if (label := clean(named.get(name)))),
+                "",
+            )
         links = links_in(named)
-        if not (text or isinstance(constraints, dict) or links) and (not nested or any(is_unknown(*member) for member in named.items())):
+        if not (text or isinstance(constraints, dict) or links) and (
+            not nested or any(is_unknown(*member) for member in named.items())
+        ):
             return False
         self.links += links[: MOST_ENTRIES - len(self.links)]
         field = add(path, own) if constraints is not None or "children" in named else own or path

@@ -32,7 +32,23 @@ _POSITION = re.compile(
 )
 """The end of a file's name and a line in it."""
 
-_BEFORE_POSITION = (" at", " in", " from", " File", " async", " thrown", " defined", " called", "(", "[", '"', "'", "`", ",", ":")
+_BEFORE_POSITION = (
+    " at",
+    " in",
+    " from",
+    " File",
+    " async",
+    " thrown",
+    " defined",
+    " called",
+    "(",
+    "[",
+    '"',
+    "'",
+    "`",
+    ",",
+    ":",
+)
 _NEAR = 200
 
 _TOKEN = re.compile(r"\S+")
@@ -50,7 +66,8 @@ _INTERNAL_SCHEMES = frozenset({
 })  # fmt: skip
 """Schemes of internal services, whose URLs are hidden even without a password."""
 _OPAQUE = re.compile(
-    r"\b(?:jdbc|odbc|dsn):[a-z]\S*|\b(?:mysql|pgsql|sqlsrv|oci|sqlite|dblib):(?:host|dbname|server|unix_socket|database)=\S*", re.IGNORECASE
+    r"\b(?:jdbc|odbc|dsn):[a-z]\S*|\b(?:mysql|pgsql|sqlsrv|oci|sqlite|dblib):(?:host|dbname|server|unix_socket|database)=\S*",
+    re.IGNORECASE,
 )
 _LOGIN = re.compile(r"[^\s@:/]*[:/][^\s@]*@(?:\w{2,5}\(|//|[\w.-]+(?::\d|/\w))")
 

@@ -38,7 +38,9 @@ def named_by_words(value: Object) -> Object:
         key = word(name)
         if key not in words.INTERNAL or key == "stackentries":
             named.setdefault(key, text_member(key, member) if key in words.TEXTS else member)
-        elif key == "innererror" and isinstance(member, dict) and isinstance(listed := member.get("errordetails"), list):
+        elif (
+            key == "innererror" and isinstance(member, dict) and isinstance(listed := member.get("errordetails"), list)
+        ):
             named.setdefault("errordetails", listed)  # OData 2 keeps its single errors there
     return named
 
@@ -48,7 +50,13 @@ def text_member(name: str, member: object) -> object:
     if isinstance(member, str):
         return unwrapped(member)
     if isinstance(member, dict):
-        text = member.get("text") if name == "details" else member.get("value") if "lang" in member or len(member) == 1 else None
+        text = (
+            member.get("text")
+            if name == "details"
+            else member.get("value")
+            if "lang" in member or len(member) == 1
+            else None
+        )
         return text if isinstance(text, str) else member
     return member
 
@@ -81,7 +89,12 @@ def is_texts(member: object) -> bool:
 
 def may_be_field(name: str, member: object) -> bool:
     """Whether a member of an error may be a field of the request with what is wrong in it."""
-    if name in words.INTERNAL or name in words.LISTS or name in words.BY_FIELD or name in words.NOT_FIELDS & {"statuscode"}:
+    if (
+        name in words.INTERNAL
+        or name in words.LISTS
+        or name in words.BY_FIELD
+        or name in words.NOT_FIELDS & {"statuscode"}
+    ):
         return False
     return name not in words.KNOWN or isinstance(member, dict | list)
 
@@ -109,4 +122,7 @@ def is_report(value: Object) -> bool:
     if all(name in words.KNOWN for name in named):
         return True
     signs = (*words.FIELDS, *words.KINDS, "value")
-    return any(isinstance(sign := named.get(name), str | list | int) and not (isinstance(sign, str) and " " in sign) for name in signs)
+    return any(
+        isinstance(sign := named.get(name), str | list | int) and not (isinstance(sign, str) and " " in sign)
+        for name in signs
+    )

@@ -69,7 +69,9 @@ def status_of(code: int) -> int:
 def generic(status: int, family: str) -> Translation:
     """The translation of an error of which nothing but the status is known."""
     code = code_of(status, family)
-    return Translation(code, MESSAGES[code], f"The service answered with status {status}, and no explanation that could be passed on.")
+    return Translation(
+        code, MESSAGES[code], f"The service answered with status {status}, and no explanation that could be passed on."
+    )
 
 
 def translate(status: int, content_type: bytes, body: bytes, family: str) -> Translation:

@@ -88,7 +88,9 @@ UNTOLD = frozenset(_words(
 """Values that were sent, and what is no error: not read beside the text of an error."""
 
 REQUEST_PARTS = frozenset(
-    _words("json query querystring form headers cookies files jsonorform path matchinfo viewargs body cookie header root params")
+    _words(
+        "json query querystring form headers cookies files jsonorform path matchinfo viewargs body cookie header root params"
+    )
 )
 """Parts of a request. Some forms begin the path of a field with it."""
 
@@ -99,7 +101,9 @@ WHOLE = frozenset({
 """In place of a field: the error is about all of what stands around it."""
 
 NOT_FIELDS = frozenset(
-    _words("success ok timestamp statuscode httpstatus httpcode instance requestid traceid correlationid id status code")
+    _words(
+        "success ok timestamp statuscode httpstatus httpcode instance requestid traceid correlationid id status code"
+    )
 )
 
 KNOWN = frozenset((*TEXTS, *EXPLANATIONS, *LABELS, *LISTS, *BY_FIELD, *INTERNAL, *UNTOLD, *NOT_FIELDS))

@@ -9,7 +9,9 @@ def quality(field: str, name: str) -> float:
     for part in field.split(","):
         token, *parameters = part.split(";")
         if token.strip().lower() == name:
-            weights = [value for key, _, value in (each.partition("=") for each in parameters) if key.strip().lower() == "q"]
+            weights = [
+                value for key, _, value in (each.partition("=") for each in parameters) if key.strip().lower() == "q"
+            ]
             return _weight(weights[0].strip()) if weights else 1.0
     return 0.0
 

@@ -27,18 +27,24 @@ def varying(value: str, names: str) -> str:
     if "*" in listed:
         return "*"
     known = {name.lower() for name in listed}
-    return ", ".join([*listed, *(name for name in map(str.strip, names.split(",")) if name and name.lower() not in known)])
+    return ", ".join(
+        [*listed, *(name for name in map(str.strip, names.split(",")) if name and name.lower() not in known)]
+    )
 
 
 def private(value: str) -> str | None:
     """A Cache-Control field of `value` for one caller; None when `value` shares the reply in so many words."""
     directives = _DIRECTIVE.findall(value)
-    names = {directive.partition("=")[0].lower() for directive in directives if not directive.lower().startswith("private=")}
+    names = {
+        directive.partition("=")[0].lower() for directive in directives if not directive.lower().startswith("private=")
+    }
     if "no-store" in names or "private" in names:
         return value
     if {"public", "s-maxage"} <= names:
         return None
-    return ", ".join(["private", *(one for one in directives if one.partition("=")[0].lower() not in _OF_SHARED_CACHES)])
+    return ", ".join(
+        ["private", *(one for one in directives if one.partition("=")[0].lower() not in _OF_SHARED_CACHES)]
+    )
 
 
 _varying, _private = lru_cache(maxsize=256)(varying), lru_cache(maxsize=256)(private)

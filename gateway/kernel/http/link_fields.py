@@ -15,7 +15,9 @@ _MOST_LINKS = 64
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,30}:", re.IGNORECASE)
 _SAFE_SCHEMES = frozenset({"http:", "https:", "mailto:", "urn:", "tel:"})
-_DOUBTFUL = re.compile(r"[%\\(@]|&(?:[lgac]|#|tab|new|quot)|:(?!//)|<(?!https?://|[/?#.])|(?:pass|pwd|secret|key)|on[a-z]", re.IGNORECASE)
+_DOUBTFUL = re.compile(
+    r"[%\\(@]|&(?:[lgac]|#|tab|new|quot)|:(?!//)|<(?!https?://|[/?#.])|(?:pass|pwd|secret|key)|on[a-z]", re.IGNORECASE
+)
 """Without any of these no link can be unsafe: most fields are not looked at twice."""
 
 
@@ -33,7 +35,9 @@ def parsed(value: str) -> list[WebLink]:
     for match in islice(_LINK.finditer(value), _MOST_LINKS):
         parameters: dict[str, str] = {}
         for parameter in islice(_PARAMETER.finditer(match[2]), _MOST_LINKS):
-            parameters.setdefault(parameter[1].lower(), _QUOTED_PAIR.sub(r"\1", parameter[2] or "") or parameter[3] or "")
+            parameters.setdefault(
+                parameter[1].lower(), _QUOTED_PAIR.sub(r"\1", parameter[2] or "") or parameter[3] or ""
+            )
         links.append(WebLink(match[1].strip(), parameters, match[0]))
     return links
 
@@ -41,7 +45,12 @@ def parsed(value: str) -> list[WebLink]:
 def is_safe(href: str) -> bool:
     """Whether `href` leads somewhere, by a scheme that runs nothing, and tells nothing that is not to be shown."""
     scheme = _SCHEME.match(href)
-    return bool(href) and href.isprintable() and (scheme is None or scheme[0].lower() in _SAFE_SCHEMES) and fit(href) == href
+    return (
+        bool(href)
+        and href.isprintable()
+        and (scheme is None or scheme[0].lower() in _SAFE_SCHEMES)
+        and fit(href) == href
+    )
 
 
 def safe_links(value: str) -> str:
@@ -58,4 +67,6 @@ def safe_links(value: str) -> str:
 def _may_go_on(link: WebLink) -> bool:
     if link.href and not is_safe(link.href):
         return False
-    return all(fit(text) == text for text in link.parameters.values()) and (bool(link.parameters) or not has_markup(link.spelled))
+    return all(fit(text) == text for text in link.parameters.values()) and (
+        bool(link.parameters) or not has_markup(link.spelled)
+    )

@@ -85,7 +85,9 @@ def _scrutinise(path: str) -> tuple[str, str] | None:
     texts = decoded(path)
     if len(texts) > DECODING_PASSES + 1 or any(_DOT_SEGMENT.search(text.replace("\\", "/")) for text in texts):
         return None
-    if texts[-1].encode("latin-1").translate(None, _NO_CONTROL) or (not texts[-1].isascii() and _OVERLONG.search(texts[-1])):
+    if texts[-1].encode("latin-1").translate(None, _NO_CONTROL) or (
+        not texts[-1].isascii() and _OVERLONG.search(texts[-1])
+    ):
         return None
     passes = texts[min(1, len(texts) - 1)]
     trimmed = _PARAMETERS.sub("", passes) if ";" in passes else passes

@@ -74,9 +74,9 @@ class FieldFilter(Memo[bytes, bool]):
     """Says for each request field of a client, by its name as received, whether it goes to the upstream.
 
     `drop` are those that stay; one with `*` at its end stands for all that begin so. A name with underscores, dots and
-    the like counts as its twin with hyphens: CGI and WSGI backends cannot tell them apart. One with more of these at its end
-    counts as the one without, which some of them cut off. A dict that fills itself, up
-    to a bound: a name that was seen before costs one look-up.
+    the like counts as its twin with hyphens: CGI and WSGI backends cannot tell them apart. One with more of these at
+    its end counts as the one without, which some of them cut off. A dict that fills itself, up to a bound: a name that
+    was seen before costs one look-up.
     """
 
     __slots__ = ("_drop", "_drop_prefixes")
@@ -85,13 +85,20 @@ class FieldFilter(Memo[bytes, bool]):
         super().__init__(_REMEMBERED)
         named = list(drop)
         families = [name[:-1] for name in named if name.endswith(b"*")]
-        self._drop = HOP_BY_HOP | FRAMING | STEERING | {name.lower().translate(_ALIKE) for name in named if not name.endswith(b"*")}
+        self._drop = (
+            HOP_BY_HOP
+            | FRAMING
+            | STEERING
+            | {name.lower().translate(_ALIKE) for name in named if not name.endswith(b"*")}
+        )
         self._drop_prefixes = (*STEERING_PREFIXES, *(family.lower().translate(_ALIKE) for family in families))
 
     def __missing__(self, name: bytes) -> bool:
         plain = name.lower().translate(_ALIKE)
         bare = plain.rstrip(b"-")
-        return self.keep(name, plain not in self._drop and bare not in self._drop and not plain.startswith(self._drop_prefixes))
+        return self.keep(
+            name, plain not in self._drop and bare not in self._drop and not plain.startswith(self._drop_prefixes)
+        )
 
 
 def forwarded_prefix(values: Iterable[str]) -> str:

@@ -49,9 +49,16 @@ _MARKED = {
     **dict.fromkeys(("Deprecation", "Sunset", "Warning"), NOTICE),
     **dict.fromkeys(("Location", "Content-Location", "Refresh", "Link", "Set-Cookie"), LOCATION),
     # URLs that clients go on to call with their key: long-running operations, uploads, pages that are exchanged in part
-    **dict.fromkeys(("Operation-Location", "Azure-AsyncOperation", "X-Goog-Upload-URL", "X-Goog-Upload-Control-URL"), LOCATION),
-    **dict.fromkeys(("HX-Location", "HX-Redirect", "HX-Push-Url", "HX-Replace-Url", "Turbo-Location", "X-Inertia-Location"), LOCATION),
-    **dict.fromkeys(("Vary", "Cache-Control", "CDN-Cache-Control", "Cloudflare-CDN-Cache-Control", "Surrogate-Control"), SHARED),
+    **dict.fromkeys(
+        ("Operation-Location", "Azure-AsyncOperation", "X-Goog-Upload-URL", "X-Goog-Upload-Control-URL"), LOCATION
+    ),
+    **dict.fromkeys(
+        ("HX-Location", "HX-Redirect", "HX-Push-Url", "HX-Replace-Url", "Turbo-Location", "X-Inertia-Location"),
+        LOCATION,
+    ),
+    **dict.fromkeys(
+        ("Vary", "Cache-Control", "CDN-Cache-Control", "Cloudflare-CDN-Cache-Control", "Surrogate-Control"), SHARED
+    ),
 }
 
 Rule: TypeAlias = str | int | tuple[str, int] | None
@@ -98,7 +105,8 @@ class FieldRules(Memo[bytes, Rule]):
         self._dropped = tuple(name[:-1] for name in names if name.endswith(b"*"))
         exact = frozenset(name for name in names if not name.endswith(b"*"))
         known: dict[bytes, Rule] = {
-            name: None if rule not in _READ and (name in exact or name.startswith(self._dropped)) else rule for name, rule in _RULES.items()
+            name: None if rule not in _READ and (name in exact or name.startswith(self._dropped)) else rule
+            for name, rule in _RULES.items()
         }
         known.update(dict.fromkeys(exact - _RULES.keys()))
         super().__init__(_REMEMBERED, known)
@@ -136,7 +144,9 @@ class Screened(msgspec.Struct, gc=False):
 
         Ranges in other units are whole bodies of their own.
         """
-        return self.content_type[:20].lower() == b"multipart/byteranges" or any(name == "Content-Range" for name, _ in self.of_the_body)
+        return self.content_type[:20].lower() == b"multipart/byteranges" or any(
+            name == "Content-Range" for name, _ in self.of_the_body
+        )
 
 
 def screen(fields: BackendFields, rules: FieldRules) -> Screened:
@@ -221,7 +231,12 @@ def rewritten(fields: BackendFields, rewrite: Callable[[str, str], str]) -> Back
     its value.
     """
     return [
-        (name, rewrite(name.decode("latin-1"), value.decode("latin-1")).encode("latin-1") if _is_location(_RULES.get(name)) else value)
+        (
+            name,
+            rewrite(name.decode("latin-1"), value.decode("latin-1")).encode("latin-1")
+            if _is_location(_RULES.get(name))
+            else value,
+        )
         for name, value in fields
     ]
 

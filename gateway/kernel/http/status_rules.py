@@ -18,7 +18,10 @@ UNFRAMED = frozenset({204, 304})
 """Statuses of replies that end with their header, whatever its framing fields say (RFC 9112, 6.3)."""
 
 WITHOUT_BODY = UNFRAMED | {205}
-"""Statuses of replies that never have a body (RFC 9110, 15.3.5, 15.3.6 and 15.4.5). That of a 205 is framed as empty."""
+"""Statuses of replies that never have a body (RFC 9110, 15.3.5, 15.3.6 and 15.4.5).
+
+That of a 205 is framed as empty.
+"""
 
 
 def has_body(method: str, status: int) -> bool:

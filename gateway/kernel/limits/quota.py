@@ -169,7 +169,11 @@ def charged(postings: Iterable[Posting]) -> list[Posting]:
 def refunds(postings: Iterable[Posting], unit: str, month: int) -> list[MeterUpdate]:
     """Return the updates by which a failed call gives back what it took: `unit`, in `month`."""
     found = charged(postings)
-    counts = [MeterUpdate(each.key, "refund", month=month if each.meter.monthly else 0) for each in found if each.meter.kind == "count"]
+    counts = [
+        MeterUpdate(each.key, "refund", month=month if each.meter.monthly else 0)
+        for each in found
+        if each.meter.kind == "count"
+    ]
     return counts + [MeterUpdate(each.key, "drop", unit=unit) for each in found if each.meter.kind == "level"]
 
 
@@ -188,7 +192,9 @@ def charges(postings: Iterable[Posting], unit: str) -> list[MeterUpdate]:
     """Return the updates that a successful call owes to a store that did not let it through itself."""
     found = charged(postings)
     counts = [MeterUpdate(each.key, "add", 1, int(each.meter.monthly)) for each in found if each.meter.kind == "count"]
-    return counts + [MeterUpdate(each.key, "put", each.meter.lasts_ms, unit=unit) for each in found if each.meter.kind == "level"]
+    return counts + [
+        MeterUpdate(each.key, "put", each.meter.lasts_ms, unit=unit) for each in found if each.meter.kind == "level"
+    ]
 
 
 def concurrency_releases(postings: Iterable[Posting], unit: str) -> list[MeterUpdate]:

@@ -19,7 +19,11 @@ def limit_fields(windows: Sequence[Window]) -> RateLimitFields:
         return ()
     several = _shared_names(windows)
     policies = ", ".join(f'"{window.id}";q={window.max};w={max(1, window.per_us // 1_000_000)}' for window in windows)
-    named = tuple((f"X-RateLimit-Limit-{window.name}", str(window.max)) for window in windows if window.name and window.name not in several)
+    named = tuple(
+        (f"X-RateLimit-Limit-{window.name}", str(window.max))
+        for window in windows
+        if window.name and window.name not in several
+    )
     return (*named, ("RateLimit-Policy", policies))
 
 

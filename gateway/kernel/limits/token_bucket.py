@@ -180,7 +180,9 @@ UNLIMITED = Decision(True, "none", ())
 """The decision where there is nothing to decide."""
 
 
-def decide(tats_us: Sequence[int], windows: Sequence[Window], cost: int, now_us: int) -> tuple[bool, list[int], Sequence[int]]:
+def decide(
+    tats_us: Sequence[int], windows: Sequence[Window], cost: int, now_us: int
+) -> tuple[bool, list[int], Sequence[int]]:
     """Return whether a call of `cost` tokens fits all `windows`, the buckets' times after it, and the shadows it exceeds.
 
     `tats_us` has one time a window, on the same clock as `now_us`; 0 for a bucket that was never used. The times
@@ -229,7 +231,9 @@ def carry(tat_us: int, old_emission_us: int, emission_us: int, now_us: int) -> i
     return now_us + ceil((tat_us - now_us) / old_emission_us * emission_us)
 
 
-def decision(allowed: bool, store: Store, tats_us: Sequence[int], claim: Claim, now_us: int, over: Sequence[int] = ()) -> Decision:
+def decision(
+    allowed: bool, store: Store, tats_us: Sequence[int], claim: Claim, now_us: int, over: Sequence[int] = ()
+) -> Decision:
     """Return the decision that `decide` found. `tats_us` and `over` are the times and indexes that it returned."""
     windows = claim.windows
     if allowed and len(windows) == 1 and not claim.shadowed:  # nearly every call: the same as below
@@ -237,7 +241,9 @@ def decision(allowed: bool, store: Store, tats_us: Sequence[int], claim: Claim, 
         used_us = tats_us[0] - now_us
         if used_us < 0:
             used_us = 0
-        return Decision(True, store, (WindowState(window, (window.full_us - used_us) // window.emission_us, used_us / 1e6, 0.0),))
+        return Decision(
+            True, store, (WindowState(window, (window.full_us - used_us) // window.emission_us, used_us / 1e6, 0.0),)
+        )
     cost = claim.cost
     shadows: tuple[Window, ...] = ()
     if claim.shadowed:

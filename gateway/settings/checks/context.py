@@ -18,7 +18,9 @@ class CheckContext:
     when a file that belongs to it could not be read.
     """
 
-    def __init__(self, config: Config, root: Table, indexes: dict[str, list[int]], problem_list: ProblemList, whole: bool) -> None:
+    def __init__(
+        self, config: Config, root: Table, indexes: dict[str, list[int]], problem_list: ProblemList, whole: bool
+    ) -> None:
         self.config = config
         self._root = root
         self._indexes = indexes
@@ -64,7 +66,11 @@ class CheckContext:
     def where(self, loc: Loc, beside: Loc) -> str:
         """`line 12`, or `conf.d/a.yaml:12` when that is another file than the one that `beside` stands in."""
         position, here = self.position(loc), self.position(beside)
-        return f"line {position.line}" if position.source.name == here.source.name else f"{position.source.name}:{position.line}"
+        return (
+            f"line {position.line}"
+            if position.source.name == here.source.name
+            else f"{position.source.name}:{position.line}"
+        )
 
     def report(self, loc: Loc, text: str, hint: str = "", at_key: bool = False) -> None:
         """Reports a problem with the value at `loc`, or with its key."""

@@ -48,7 +48,11 @@ def own_limits(config: Config, key: KeySettings) -> Iterator[Complaint]:
             elif other.id == limit.id and limit.shadow and not other.shadow:
                 text = f"in place of `{limit.id}` of plan `{key.plan}` it would leave the key without that limit"
                 yield Complaint((index, "shadow"), text, "choose another id")
-            elif other.id not in own_limits and (other.per, other.scope, other.shadow) == (limit.per, limit.scope, limit.shadow):
+            elif other.id not in own_limits and (other.per, other.scope, other.shadow) == (
+                limit.per,
+                limit.scope,
+                limit.shadow,
+            ):
                 text = f"`{other.id}` of plan `{key.plan}` has the same `per`"
                 yield Complaint((index, "per"), text, f"write `id: {other.id}` to have this one in its place")
 
@@ -76,10 +80,14 @@ def _methods(context: CheckContext, loc: Loc, route: RouteSettings) -> None:
     known = route.match.served
     for index, limit in enumerate(route.limits):
         if limit.scope == "organization" and route.auth == "none":
-            context.report((*loc, "limits", index, "scope"), "callers of a route with `auth: none` have no organisation")
+            context.report(
+                (*loc, "limits", index, "scope"), "callers of a route with `auth: none` have no organisation"
+            )
         for position, method in enumerate(limit.methods or ()):
             if method not in known:
-                context.report((*loc, "limits", index, "methods", position), f"`{method}` is none of the route's methods")
+                context.report(
+                    (*loc, "limits", index, "methods", position), f"`{method}` is none of the route's methods"
+                )
     for method in route.cost:
         if method != "default" and method not in known:
             context.report((*loc, "cost", method), f"`{method}` is none of the route's methods", at_key=True)
@@ -105,7 +113,9 @@ def _met(config: Config, route: RouteSettings, method: str) -> Iterable[tuple[Li
     """Yields the limits that may apply to a call of the route, and their owners."""
     yield from ((limit, "this route") for limit in route.limits_of(method))
     if route.auth == "none":
-        yield from ((limit, f"plan `{route.plan or 'anonymous'}`") for limit in config.plan_limits(route.plan or "anonymous"))
+        yield from (
+            (limit, f"plan `{route.plan or 'anonymous'}`") for limit in config.plan_limits(route.plan or "anonymous")
+        )
         return
     seen: set[object] = set()
     limits = {organization.id: organization.limits for organization in config.organizations}

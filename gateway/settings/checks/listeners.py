@@ -26,12 +26,17 @@ def check_listeners(context: CheckContext) -> None:
             context.report((*loc, "id"), f"`{listener.id}` is the id of another listener")
         ids.add(listener.id)
         if listener.address in addresses and (isinstance(listener.address, UnixAddress) or listener.address.port):
-            context.report((*loc, "address"), f"`{listener.address}` is the address of {addresses[listener.address]} as well")
+            context.report(
+                (*loc, "address"), f"`{listener.address}` is the address of {addresses[listener.address]} as well"
+            )
         addresses[listener.address] = f"listener `{listener.id}`"
         if listener.tls is not None:
             _tls(context, (*loc, "tls"), listener.tls)
     if config.admin.address.port and config.admin.address in addresses:
-        context.report(("admin", "address"), f"`{config.admin.address}` is the address of {addresses[config.admin.address]} as well")
+        context.report(
+            ("admin", "address"),
+            f"`{config.admin.address}` is the address of {addresses[config.admin.address]} as well",
+        )
 
 
 def check_file(context: CheckContext, loc: Loc, path: str | None) -> bool:
@@ -47,14 +52,20 @@ def check_file(context: CheckContext, loc: Loc, path: str | None) -> bool:
 
 def check_pair(context: CheckContext, loc: Loc, certificate: str | None, private_key: str | None, load: Load) -> None:
     """Reports files of a certificate and its key at `loc` that `load` cannot use."""
-    readable = [check_file(context, (*loc, name), path) for name, path in (("certificate", certificate), ("private_key", private_key))]
+    readable = [
+        check_file(context, (*loc, name), path)
+        for name, path in (("certificate", certificate), ("private_key", private_key))
+    ]
     if certificate is None or not all(readable):
         return
     try:
         load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), certificate, private_key)
     except PairError as error:
         about_key = error.about_key and private_key is not None
-        context.report((*loc, "private_key" if about_key else "certificate"), f"`{private_key if about_key else certificate}`: {error}")
+        context.report(
+            (*loc, "private_key" if about_key else "certificate"),
+            f"`{private_key if about_key else certificate}`: {error}",
+        )
 
 
 def check_authorities(context: CheckContext, loc: Loc, path: str | None) -> None:

@@ -38,7 +38,9 @@ def check_enclosures(context: CheckContext) -> None:
         if found:
             named = ", ".join(f"`{each}`" for each in found[:_NAMED])
             more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-            context.warn((*loc, "auth"), f"no key is asked for around routes that ask for one: {named}{more}", _CONSEQUENCE)
+            context.warn(
+                (*loc, "auth"), f"no key is asked for around routes that ask for one: {named}{more}", _CONSEQUENCE
+            )
 
 
 def _check_images(context: CheckContext) -> None:

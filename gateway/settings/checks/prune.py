@@ -15,7 +15,9 @@ def pruned(root: Table, wrong: list[Loc]) -> tuple[Config, Table, dict[str, list
     A field is removed alone if its entry or section is valid without it, otherwise the whole entry or section is
     removed.
     """
-    data: dict[str, Any] = {name: list(value) if name in LISTS and isinstance(value, Items) else value for name, value in root.items()}
+    data: dict[str, Any] = {
+        name: list(value) if name in LISTS and isinstance(value, Items) else value for name, value in root.items()
+    }
     indexes = {name: list(range(len(data[name]))) for name in LISTS if isinstance(data.get(name), list)}
     while True:
         fields: dict[Loc, set[object]] = {}
@@ -23,7 +25,9 @@ def pruned(root: Table, wrong: list[Loc]) -> tuple[Config, Table, dict[str, list
             depth = 2 if loc[0] in indexes and len(loc) > 1 else 1
             fields.setdefault(loc[:depth], set()).add(loc[depth] if len(loc) > depth else None)
         # From the end, so that the indexes of the remaining entries stay right.
-        for holder in sorted(fields, key=lambda loc: (loc[0], *(step for step in loc[1:] if isinstance(step, int))), reverse=True):
+        for holder in sorted(
+            fields, key=lambda loc: (loc[0], *(step for step in loc[1:] if isinstance(step, int))), reverse=True
+        ):
             _prune(data, indexes, holder, fields[holder])
         data["version"] = 1
         try:

@@ -72,7 +72,10 @@ def _words(details: ErrorDetails, loc: Loc, value: Any, model: type[Section]) ->
             return _not_a_list(value)
         case "too_short":
             optional = loc[0] == "keys"
-            return "an empty list allows nothing" if optional else "at least one is needed here", "leave it out for all" if optional else ""
+            return (
+                "an empty list allows nothing" if optional else "at least one is needed here",
+                "leave it out for all" if optional else "",
+            )
         case "too_long":
             return f"at most {context['max_length']} are possible here", ""
         case "bool_type":

@@ -34,7 +34,9 @@ def _check(context: CheckContext, loc: Loc, quota: Quota) -> None:
 def _readable(context: CheckContext, loc: Loc, quota: Quota, charged: set[str]) -> None:
     for route in context.config.routes if quota.amount is not None and quota.amount.field is not None else ():
         if route.id in charged and context.config.envelope_of(route).mode == "passthrough":
-            context.report((*loc, "amount", "field"), f"replies of `{route.id}` are passed through unread", "use `header`")
+            context.report(
+                (*loc, "amount", "field"), f"replies of `{route.id}` are passed through unread", "use `header`"
+            )
 
 
 def _meant(context: CheckContext, loc: Loc, several: Sequence[Calls], first: int = 0) -> Iterator[tuple[str, str]]:
@@ -44,7 +46,9 @@ def _meant(context: CheckContext, loc: Loc, several: Sequence[Calls], first: int
         routes: list[RouteSettings] = []
         for position, pattern in enumerate(calls.routes):
             if context.knows_all("routes") and not any(fnmatchcase(route, pattern) for route in known):
-                context.report((*loc, index, "routes", position), f"`{pattern}` matches no route", did_you_mean(pattern, known))
+                context.report(
+                    (*loc, index, "routes", position), f"`{pattern}` matches no route", did_you_mean(pattern, known)
+                )
             routes += [route for route in context.config.routes if fnmatchcase(route.id, pattern)]
         for position, method in enumerate(calls.methods or ()):
             if routes and not any(method in route.match.served for route in routes):

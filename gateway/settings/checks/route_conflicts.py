@@ -26,7 +26,8 @@ def shape(match: Match) -> Shape:
     if match.prefix is not None:
         return (*parse_prefix(match.prefix), ALL)
     return tuple(
-        _ONE if isinstance(segment, Param) else ALL if isinstance(segment, Rest) else segment for segment in parse(match.path or "/")
+        _ONE if isinstance(segment, Param) else ALL if isinstance(segment, Rest) else segment
+        for segment in parse(match.path or "/")
     )
 
 
@@ -40,7 +41,11 @@ def check_overlaps(context: CheckContext) -> None:
     for loc, route in context.entries("routes", context.config.routes):
         form = shape(route.match)
         if form == limits_shape:
-            context.report((*loc, "match", "path"), f"`{route.match.path}` is `server.limits_path`", "choose another path for one of them")
+            context.report(
+                (*loc, "match", "path"),
+                f"`{route.match.path}` is `server.limits_path`",
+                "choose another path for one of them",
+            )
         methods = dict.fromkeys(route.match.methods)
         if "GET" in methods:
             methods["HEAD"] = None
@@ -52,5 +57,9 @@ def check_overlaps(context: CheckContext) -> None:
         for first_id, (first_loc, shared) in clashes.items():
             kind = "path" if route.match.path is not None else "prefix"
             every = len(shared) == len(methods)
-            what = "takes every request that this one could" if every else f"takes the same paths for {', '.join(shared)}"
-            context.report((*loc, "match", kind), f"route `{first_id}` in {context.where((*first_loc, 'match'), loc)} {what}")
+            what = (
+                "takes every request that this one could" if every else f"takes the same paths for {', '.join(shared)}"
+            )
+            context.report(
+                (*loc, "match", kind), f"route `{first_id}` in {context.where((*first_loc, 'match'), loc)} {what}"
+            )

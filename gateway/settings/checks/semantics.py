@@ -72,7 +72,9 @@ def _keys(context: CheckContext) -> None:
                 context.report((*loc, "organizations", index), f"`{organization}` stands here twice")
         for index, pattern in enumerate(key.routes or ()):
             if pattern not in useless:
-                useless[pattern] = context.knows_all("routes") and not any(fnmatchcase(route, pattern) for route in routes)
+                useless[pattern] = context.knows_all("routes") and not any(
+                    fnmatchcase(route, pattern) for route in routes
+                )
             if useless[pattern]:
                 context.report((*loc, "routes", index), f"`{pattern}` matches no route", did_you_mean(pattern, routes))
 
@@ -84,8 +86,12 @@ def _proofs(context: CheckContext, loc: Loc, key: KeySettings, seen: dict[str, L
         first = seen.setdefault(proof, (*loc, name)) if proof is not None else loc
         if first[1] != loc[1]:
             context.report((*loc, name), f"another key has the same {what}, in {context.where(first, loc)}")
-    if key.certificate_subject is not None and not any(each.tls and each.tls.client_ca for each in context.config.server.listeners):
-        context.report((*loc, "certificate_subject"), "no listener asks clients for certificates", "set `tls.client_ca` of one")
+    if key.certificate_subject is not None and not any(
+        each.tls and each.tls.client_ca for each in context.config.server.listeners
+    ):
+        context.report(
+            (*loc, "certificate_subject"), "no listener asks clients for certificates", "set `tls.client_ca` of one"
+        )
 
 
 def _key_store(context: CheckContext) -> None:
@@ -177,7 +183,18 @@ def _redis(context: CheckContext) -> None:
 
 _MEANT_OTHERWISE = frozenset(
     {
-        *("accept", "accept-encoding", "authorization", "content-encoding", "content-type", "cookie", "date", "expect", "host", "location"),
+        *(
+            "accept",
+            "accept-encoding",
+            "authorization",
+            "content-encoding",
+            "content-type",
+            "cookie",
+            "date",
+            "expect",
+            "host",
+            "location",
+        ),
         *("retry-after", "server", "set-cookie", "via", "x-forwarded-for", *FRAMING),
     }
 )

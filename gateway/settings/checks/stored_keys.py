@@ -18,7 +18,9 @@ def read_key(entry: Mapping[str, object]) -> KeySettings:
         return KeySettings.model_validate(entry)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
-        raise RefusedError("; ".join(f"{spell(each['loc'])}: {_text(each['type'], each['msg'])}" for each in found)) from None
+        raise RefusedError(
+            "; ".join(f"{spell(each['loc'])}: {_text(each['type'], each['msg'])}" for each in found)
+        ) from None
 
 
 def _text(kind: str, message: str) -> str:

@@ -17,7 +17,11 @@ EXTENSION = "x-"
 
 
 def read_file(
-    name: str, environ: Mapping[str, str], problem_list: ProblemList, groups: list[Alike] | None = None, content: bytes | None = None
+    name: str,
+    environ: Mapping[str, str],
+    problem_list: ProblemList,
+    groups: list[Alike] | None = None,
+    content: bytes | None = None,
 ) -> tuple[Any, bool]:
     """The data of the file and of those that it includes, and whether all of them could be read; BROKEN when it has
     none.
@@ -53,7 +57,11 @@ def read_text(source: SourceFile, text: str, environ: Mapping[str, str], problem
 
 
 def _read_one(
-    name: str, environ: Mapping[str, str], problem_list: ProblemList, groups: list[Alike] | None, content: bytes | None = None
+    name: str,
+    environ: Mapping[str, str],
+    problem_list: ProblemList,
+    groups: list[Alike] | None,
+    content: bytes | None = None,
 ) -> Any:
     file = Path(name)
     empty = SourceFile(name, (), file.parent)
@@ -73,7 +81,12 @@ def _read_one(
     except UnicodeDecodeError as error:
         before = content[: error.start]
         line, column = before.count(b"\n") + 1, len(before[before.rfind(b"\n") + 1 :].decode(errors="replace")) + 1
-        problem_list.add(Position(empty, line, column), (), f"byte 0x{content[error.start]:02x} is not UTF-8", "save the file as UTF-8")
+        problem_list.add(
+            Position(empty, line, column),
+            (),
+            f"byte 0x{content[error.start]:02x} is not UTF-8",
+            "save the file as UTF-8",
+        )
         return BROKEN
     if groups is not None:
         text = thin(text, groups)
@@ -92,7 +105,12 @@ def _included(main: str, patterns: Items, problem_list: ProblemList) -> list[str
         files = [file for file in map(Path, names) if not file.is_dir()]
         if not files and not has_magic(pattern):
             redacted = pattern if index in patterns.redacted else None
-            problem_list.add(patterns.positions[index], ("include", index), f"there is no file `{directory / pattern}`", redacted=redacted)
+            problem_list.add(
+                patterns.positions[index],
+                ("include", index),
+                f"there is no file `{directory / pattern}`",
+                redacted=redacted,
+            )
         found.update((str(file), None) for file in files if main == STANDARD_INPUT or not file.samefile(main))
     return list(found)
 
@@ -115,7 +133,9 @@ def _merge(root: Table, part: Table, problem_list: ProblemList) -> None:
         elif key == "keys" and isinstance(root[key], Table | Items) and isinstance(value, Table | Items):
             first = root.positions[key][0]
             problem_list.add(
-                key_position, (key,), f"keys stand in files or in a store, not in both; {first.source.name}:{first.line} says otherwise"
+                key_position,
+                (key,),
+                f"keys stand in files or in a store, not in both; {first.source.name}:{first.line} says otherwise",
             )
         elif key in LISTS:
             problem_list.add(value_position, (key,), "a list is wanted in both files")
@@ -123,7 +143,9 @@ def _merge(root: Table, part: Table, problem_list: ProblemList) -> None:
             _merge_errors(root, value, problem_list)
         else:
             first = root.positions[key][0]
-            problem_list.add(key_position, (key,), f"written twice; the first stands in {first.source.name}:{first.line}")
+            problem_list.add(
+                key_position, (key,), f"written twice; the first stands in {first.source.name}:{first.line}"
+            )
 
 
 def _extend(root: Table, key: str, value: Items) -> None:
@@ -142,7 +164,9 @@ def _merge_errors(root: Table, value: Table, problem_list: ProblemList) -> None:
         if name in before:
             first = before.positions[name][0]
             problem_list.add(
-                value.positions[name][0], ("errors", name), f"written twice; the first stands in {first.source.name}:{first.line}"
+                value.positions[name][0],
+                ("errors", name),
+                f"written twice; the first stands in {first.source.name}:{first.line}",
             )
         else:
             grown[name] = override

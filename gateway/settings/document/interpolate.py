@@ -19,7 +19,9 @@ def interpolate(text: str, environ: Mapping[str, str], directory: Path) -> str:
 
     def replace(match: re.Match[str]) -> str:
         if match["bad"] is not None:
-            raise ValueError("`${…}` is one of `${VAR}`, `${VAR:-default}`, `${VAR:?message}`, `${file:path}`; a dollar sign is `$$`")
+            raise ValueError(
+                "`${…}` is one of `${VAR}`, `${VAR:-default}`, `${VAR:?message}`, `${file:path}`; a dollar sign is `$$`"
+            )
         if match["file"] is not None:
             return _read(match["file"], directory)
         if match["name"] is None:
@@ -41,7 +43,11 @@ def interpolate(text: str, environ: Mapping[str, str], directory: Path) -> str:
 def references(text: str) -> list[str]:
     """Returns the references of a text by name, without defaults, which may be secrets."""
     found = _REFERENCE.finditer(text)
-    return [f"${{file:{match['file']}}}" if match["file"] else f"${{{match['name']}}}" for match in found if match["file"] or match["name"]]
+    return [
+        f"${{file:{match['file']}}}" if match["file"] else f"${{{match['name']}}}"
+        for match in found
+        if match["file"] or match["name"]
+    ]
 
 
 def _read(name: str, directory: Path) -> str:
@@ -54,7 +60,9 @@ def _read(name: str, directory: Path) -> str:
     except UnicodeDecodeError:
         raise ValueError(f"`{name}` is not UTF-8 text") from None
     except (OSError, ValueError) as error:
-        raise ValueError(f"`{name}` cannot be read: {error.strerror if isinstance(error, OSError) else 'not a path'}") from None
+        raise ValueError(
+            f"`{name}` cannot be read: {error.strerror if isinstance(error, OSError) else 'not a path'}"
+        ) from None
     if len(content) > _LARGEST_FILE:
         raise ValueError(f"`{name}` is larger than 1 MiB")
     return text.removesuffix("\n").removesuffix("\r")

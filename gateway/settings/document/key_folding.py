@@ -99,9 +99,15 @@ def with_alike(keys: KeyList, groups: Sequence[Alike]) -> KeyList | None:
     known = {(key.secret_sha256, key.id): key for key in keys}
     if not all(first in known for group in groups for first in group.first):
         return None
-    if any(known[group.first[number]].certificate_subject is not None for group in groups for number in set(group.rows.numbers)):
+    if any(
+        known[group.first[number]].certificate_subject is not None
+        for group in groups
+        for number in set(group.rows.numbers)
+    ):
         return None
-    if not all(group.distinct for group in groups) or (len(known) > len(groups[0].first) and not _distinct(keys, groups)):
+    if not all(group.distinct for group in groups) or (
+        len(known) > len(groups[0].first) and not _distinct(keys, groups)
+    ):
         return None
     return KeyList(keys, [Likeness([known[first] for first in group.first], group.rows) for group in groups])
 

@@ -55,7 +55,9 @@ class _Read(NamedTuple):
     size: int = 1
 
 
-def read(source: SourceFile, text: str, environ: Mapping[str, str], report: Report, redactor: Callable[[str], None]) -> Any:
+def read(
+    source: SourceFile, text: str, environ: Mapping[str, str], report: Report, redactor: Callable[[str], None]
+) -> Any:
     """Returns the data of one YAML document; BROKEN if it is none.
 
     Every problem goes to `report`, every text with a value from outside to `redactor`.
@@ -65,7 +67,9 @@ def read(source: SourceFile, text: str, environ: Mapping[str, str], report: Repo
     except UnicodeEncodeError as error:
         before = text[: error.start]
         report(
-            Position(source, before.count("\n") + 1, len(before) - before.rfind("\n")), (), "half of a surrogate pair is not a character"
+            Position(source, before.count("\n") + 1, len(before) - before.rfind("\n")),
+            (),
+            "half of a surrogate pair is not a character",
         )
     except ReaderError as error:
         # libyaml counts bytes.
@@ -102,7 +106,9 @@ def _explain(error: MarkedYAMLError, source: SourceFile, position: Position) -> 
 class _Reading:
     """One pass over the events of a document."""
 
-    def __init__(self, source: SourceFile, environ: Mapping[str, str], report: Report, redactor: Callable[[str], None]) -> None:
+    def __init__(
+        self, source: SourceFile, environ: Mapping[str, str], report: Report, redactor: Callable[[str], None]
+    ) -> None:
         self._source = source
         self._redactor = redactor
         self._environ = environ
@@ -222,7 +228,11 @@ class _Reading:
             self._report(position, self._loc(), "this alias stands inside what it refers to")
             return False
         if event.anchor not in self._anchors:
-            self._report(position, self._loc(), "there is no anchor of this name before it; a value that begins with `*` stands in quotes")
+            self._report(
+                position,
+                self._loc(),
+                "there is no anchor of this name before it; a value that begins with `*` stands in quotes",
+            )
             return False
         self._put(self._anchors[event.anchor], position)
         return True

@@ -24,7 +24,9 @@ from gateway.settings.schema.types import (
 class KeyLocations(Section):
     """Where a request carries its key."""
 
-    header: HeaderName = Field(default="X-Api-Key", description="Header field that carries the key. It wins over the URL.")
+    header: HeaderName = Field(
+        default="X-Api-Key", description="Header field that carries the key. It wins over the URL."
+    )
     query: QueryName = Field(default="X-Api-Key", description="Query parameter that carries the key.")
 
 
@@ -32,7 +34,9 @@ class CallerHeaders(Section):
     """How the upstream is told who calls."""
 
     id: HeaderName = Field(default="X-Caller-Id", description="Carries the id of the key.")
-    organization: HeaderName = Field(default="X-Caller-Organization", description="Carries the organisation that the request is for.")
+    organization: HeaderName = Field(
+        default="X-Caller-Organization", description="Carries the organisation that the request is for."
+    )
     plan: HeaderName = Field(default="X-Caller-Plan", description="Carries the id of the plan.")
     certificate_subject: HeaderName = Field(
         default="X-Client-Certificate-Subject",
@@ -58,9 +62,14 @@ class Organization(Section):
     id: Id = Field(description="What X-Tenant-Org-Id says and the upstream is told.")
     name: str = Field(default="", description="For people.")
     disabled: bool = Field(default=False, description="Its callers get 403 with code 8007.")
-    limits: Many[OrganizationLimit] = Field(default=(), description="What all its keys together may, on top of the limits of their plans.")
+    limits: Many[OrganizationLimit] = Field(
+        default=(), description="What all its keys together may, on top of the limits of their plans."
+    )
     concurrency: int | None = Field(
-        default=None, ge=1, le=MAX_UNITS, description="How many calls of all its keys may be in flight at once, in all gateways together."
+        default=None,
+        ge=1,
+        le=MAX_UNITS,
+        description="How many calls of all its keys may be in flight at once, in all gateways together.",
     )
 
 
@@ -72,14 +81,18 @@ class Plan(Section):
     id: Id = Field(description="What keys refer to, and the upstream is told.")
     limits: Many[PlanLimit] = Field(description="All of them hold at once. `[]` is no limit.")
     quotas: Many[Quota] = Field(default=(), description="What a caller may do in all, on some routes.")
-    concurrency: Concurrency | None = Field(default=None, description="How many calls may be in flight at once, in all gateways together.")
+    concurrency: Concurrency | None = Field(
+        default=None, description="How many calls may be in flight at once, in all gateways together."
+    )
 
 
 class KeySettings(Section):
     """A caller. The key itself is not written here, only its digest."""
 
     model_config = ConfigDict(
-        json_schema_extra={"allOf": [{"anyOf": [{"required": ["secret_sha256"]}, {"required": ["certificate_subject"]}]}]}
+        json_schema_extra={
+            "allOf": [{"anyOf": [{"required": ["secret_sha256"]}, {"required": ["certificate_subject"]}]}]
+        }
     )
     LATER: ClassVar[frozenset[str]] = frozenset({"concurrency", "quotas"})
 
@@ -93,16 +106,23 @@ class KeySettings(Section):
         description="Subject of the certificate with which the caller needs no secret, as `openssl x509 -noout -subject -nameopt RFC2253` "
         "prints it. Needs a listener with `client_ca`.",
     )
-    organizations: Many[Id] = Field(default=(), description="Organisations it may act for. The first one is the default.")
-    plan: Id = Field(default="standard", description="Its plan. `standard` is built in (300 per minute) unless `plans` declares it.")
+    organizations: Many[Id] = Field(
+        default=(), description="Organisations it may act for. The first one is the default."
+    )
+    plan: Id = Field(
+        default="standard", description="Its plan. `standard` is built in (300 per minute) unless `plans` declares it."
+    )
     limits: Many[KeyLimit] = Field(
-        default=(), description="Its own limits: in place of the limit of its plan that has the same id, and on top of the others."
+        default=(),
+        description="Its own limits: in place of the limit of its plan that has the same id, and on top of the others.",
     )
     routes: Annotated[Many[IdPattern], Field(min_length=1)] | None = Field(
         default=None, description="Ids of routes or patterns such as `encoding.*`. Left out: all."
     )
     methods: Annotated[Many[Method], Field(min_length=1)] | None = Field(default=None, description="Left out: all.")
-    expires: Instant | None = Field(default=None, description="Not valid from this instant on: RFC 3339 with an offset. Left out: never.")
+    expires: Instant | None = Field(
+        default=None, description="Not valid from this instant on: RFC 3339 with an offset. Left out: never."
+    )
     disabled: bool = Field(default=False, description="Calls with it get 403 with code 8007.")
 
 
@@ -116,6 +136,9 @@ class KeyStoreSettings(Section):
 
 _PER_MINUTE = (PlanLimit.model_construct(id="minute", max=300, per=60.0),)
 
-BUILT_IN_PLANS = (Plan.model_construct(id="standard", limits=_PER_MINUTE), Plan.model_construct(id="anonymous", limits=_PER_MINUTE))
+BUILT_IN_PLANS = (
+    Plan.model_construct(id="standard", limits=_PER_MINUTE),
+    Plan.model_construct(id="anonymous", limits=_PER_MINUTE),
+)
 """Plans in force unless the configuration declares one of that id: for keys, and for client addresses on open routes.
 """

@@ -50,7 +50,9 @@ def listen_address(value: object) -> Address | UnixAddress:
         return address(value)
     path = value.removeprefix("unix:")
     if not path.startswith("/") or path.endswith("/") or not path.isprintable():
-        raise RefusedError("the path of a unix socket begins with `/`", "write one such as `unix:/run/gateway/gateway.sock`")
+        raise RefusedError(
+            "the path of a unix socket begins with `/`", "write one such as `unix:/run/gateway/gateway.sock`"
+        )
     if len(path.encode()) > _MOST_PATH_BYTES:
         raise RefusedError(f"the path of a unix socket has at most {_MOST_PATH_BYTES} bytes")
     return UnixAddress(path)
@@ -85,7 +87,9 @@ def target_url(value: object) -> TargetUrl:
     if url.scheme not in {"http", "https"} or not text.lower().startswith(("http://", "https://")):
         raise RefusedError("a target's URL begins with `http://` or `https://`")
     if "@" in url.netloc:
-        raise RefusedError("a target's URL holds no user name or password", "set an Authorization header in `headers.request.set`")
+        raise RefusedError(
+            "a target's URL holds no user name or password", "set an Authorization header in `headers.request.set`"
+        )
     if "?" in text or "#" in text:
         raise RefusedError("a target's URL has no query and no fragment")
     if port == 0 or url.netloc.endswith(":"):
@@ -102,9 +106,15 @@ def target_url(value: object) -> TargetUrl:
 
 def subject(value: object) -> str:
     text = text_of(value, "the subject of a certificate such as `CN=billing,O=ACME`")
-    if not text.isascii() or not text.isprintable() or not re.match(r"[A-Za-z0-9.]+=", text) or re.search(r"(?<!\\), ", text):
+    if (
+        not text.isascii()
+        or not text.isprintable()
+        or not re.match(r"[A-Za-z0-9.]+=", text)
+        or re.search(r"(?<!\\), ", text)
+    ):
         raise RefusedError(
-            f"`{text}` is not the subject of a certificate (RFC 4514)", "`openssl x509 -noout -subject -nameopt RFC2253` prints it"
+            f"`{text}` is not the subject of a certificate (RFC 4514)",
+            "`openssl x509 -noout -subject -nameopt RFC2253` prints it",
         )
     return text
 
@@ -112,5 +122,8 @@ def subject(value: object) -> str:
 def server_name(value: object) -> str:
     text = text_of(value, "a host name")
     if not re.fullmatch(SERVER_NAME_PATTERN, text) or len(text) > _LONGEST_NAME:
-        raise RefusedError(f"`{text}` is not a host name", "its parts have 1 to 63 letters, digits and hyphens, with a dot between them")
+        raise RefusedError(
+            f"`{text}` is not a host name",
+            "its parts have 1 to 63 letters, digits and hyphens, with a dot between them",
+        )
     return text

@@ -19,7 +19,9 @@ class Config(Section):
     """A gateway's configuration: the names are those of the YAML file, durations in seconds, sizes in bytes."""
 
     version: Version = Field(description="Format of this file, not of the product.")
-    include: Many[str] = Field(default=(), description="Files to read as well, relative to this one; `*` and `?` stand for names.")
+    include: Many[str] = Field(
+        default=(), description="Files to read as well, relative to this one; `*` and `?` stand for names."
+    )
     server: ServerSettings = section(ServerSettings, "The processes and their listeners.")
     admin: AdminSettings = section(AdminSettings, "The second listener, for operators.")
     redis: RedisSettings | None = Field(
@@ -35,12 +37,15 @@ class Config(Section):
     key_store: Annotated[
         KeyStoreSettings | None,
         BeforeValidator(
-            lambda written: written if isinstance(written, dict) else None, json_schema_input_type=list[KeySettings] | KeyStoreSettings
+            lambda written: written if isinstance(written, dict) else None,
+            json_schema_input_type=list[KeySettings] | KeyStoreSettings,
         ),
     ] = Field(default=None, validation_alias="keys", description="The callers, or where they are.")
     upstreams: Many[UpstreamSettings] = Field(default=(), description="The services behind the gateway.")
     defaults: Defaults = section(Defaults, "What every route inherits, and may override field by field.")
-    routes: Many[RouteSettings] = Field(default=(), description="The ways through the gateway. Their order means nothing.")
+    routes: Many[RouteSettings] = Field(
+        default=(), description="The ways through the gateway. Their order means nothing."
+    )
     errors: dict[str, ErrorOverride] = Field(
         default_factory=dict,
         json_schema_extra={"propertyNames": {"enum": list(CATALOGUE)}},
@@ -81,7 +86,9 @@ class Config(Section):
             *self.keys.plain,
             *self.routes,
         )
-        return frozenset(limit.on_failure or self.redis.on_failure for owner in owners for limit in owner.limits if not limit.shadow)
+        return frozenset(
+            limit.on_failure or self.redis.on_failure for owner in owners for limit in owner.limits if not limit.shadow
+        )
 
     def route_ids(self) -> frozenset[str]:
         """Those that logs and metrics know: of `routes`, and of the route that the gateway answers itself."""
@@ -98,11 +105,16 @@ class Config(Section):
     def headers_of(self, route: RouteSettings) -> RouteHeaders:
         """The route's rules for header fields, and those of `defaults` that it has none for."""
         own, inherited = route.headers, self.defaults.headers
-        return RouteHeaders.model_construct(request=own.request.over(inherited.request), response=own.response.over(inherited.response))
+        return RouteHeaders.model_construct(
+            request=own.request.over(inherited.request), response=own.response.over(inherited.response)
+        )
 
     def timeouts_of(self, route: RouteSettings) -> Timeouts:
         """The route's time-outs: its own, else those of `defaults`, else those of its upstream."""
-        own, inherited = route.timeouts.model_dump(exclude_none=True), self.defaults.timeouts.model_dump(exclude_none=True)
+        own, inherited = (
+            route.timeouts.model_dump(exclude_none=True),
+            self.defaults.timeouts.model_dump(exclude_none=True),
+        )
         return self.upstream_of(route).timeouts.model_copy(update=inherited | own)
 
 

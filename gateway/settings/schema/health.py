@@ -22,7 +22,11 @@ class Statuses(NamedTuple):
 
 
 def statuses(value: object) -> Statuses:
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else text_of(value, "a status or a range of them")
+    text = (
+        str(value)
+        if isinstance(value, int) and not isinstance(value, bool)
+        else text_of(value, "a status or a range of them")
+    )
     first, dash, last = text.partition("-")
     if first.isdecimal() and (last.isdecimal() if dash else True) and text.isascii():
         found = Statuses(int(first), int(last or first))
@@ -50,7 +54,12 @@ StatusRange: TypeAlias = Annotated[
     PlainValidator(statuses),
     spelled,
     WithJsonSchema(
-        {"anyOf": [{"type": "integer", "minimum": 200, "maximum": 599}, {"type": "string", "pattern": "^[2-5][0-9]{2}(-[2-5][0-9]{2})?$"}]}
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 200, "maximum": 599},
+                {"type": "string", "pattern": "^[2-5][0-9]{2}(-[2-5][0-9]{2})?$"},
+            ]
+        }
     ),
 ]
 HealthPath: TypeAlias = Annotated[str, PlainValidator(health_path), WithJsonSchema({"type": "string", "pattern": "^/"})]
@@ -62,10 +71,14 @@ Interval: TypeAlias = Annotated[
 class Health(Section):
     """How targets are asked whether they are well: a GET on a connection of its own, from one worker of each node."""
 
-    path: HealthPath = Field(description="What is asked for, below the path of each target's URL. Redirects are not followed.")
+    path: HealthPath = Field(
+        description="What is asked for, below the path of each target's URL. Redirects are not followed."
+    )
     interval: Interval = default("5s", "How often, give or take a tenth.")
     timeout: PositiveDuration = default("1s", "The head of the reply has arrived by then, connecting included.")
-    healthy: int = Field(default=2, ge=1, le=100, description="Good replies in a row until a target that was down is called again.")
+    healthy: int = Field(
+        default=2, ge=1, le=100, description="Good replies in a row until a target that was down is called again."
+    )
     unhealthy: int = Field(
         default=3,
         ge=1,
@@ -73,5 +86,7 @@ class Health(Section):
         description="Failed checks in a row until one is not called any more. The first of all decides alone.",
     )
     expect: Annotated[Many[StatusRange], Field(min_length=1)] = Field(
-        default=("200-399",), validate_default=True, description="Statuses of good replies, such as `204` and `200-399`."
+        default=("200-399",),
+        validate_default=True,
+        description="Statuses of good replies, such as `204` and `200-399`.",
     )

@@ -65,7 +65,9 @@ class Likeness(NamedTuple):
 
     def made(self, index: int) -> KeySettings:
         rows = self.rows
-        return self.models[rows.numbers[index]].model_copy(update={"id": rows.id(index), "secret_sha256": rows.digest(index).hex()})
+        return self.models[rows.numbers[index]].model_copy(
+            update={"id": rows.id(index), "secret_sha256": rows.digest(index).hex()}
+        )
 
 
 class KeyList(Sequence[KeySettings]):
@@ -114,13 +116,19 @@ class KeyList(Sequence[KeySettings]):
         raise AssertionError("an index in range has a key")
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, KeyList) and len(self) == len(other) and all(one == two for one, two in zip(self, other, strict=True))
+        return (
+            isinstance(other, KeyList)
+            and len(self) == len(other)
+            and all(one == two for one, two in zip(self, other, strict=True))
+        )
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         """Short, and another one for other keys."""
-        digest = repr((self.plain, [([model.id for model in models], rows.fingerprint()) for models, rows in self._alike]))
+        digest = repr(
+            (self.plain, [([model.id for model in models], rows.fingerprint()) for models, rows in self._alike])
+        )
         return f"<KeyList {len(self)} keys, {sha256(digest.encode()).hexdigest()[:16]}>"
 
     def find(self, digest: bytes) -> KeySettings | None:

@@ -16,16 +16,21 @@ class Limit(Section):
 
     id: Id = Field(description="Names the limit in RateLimit-Policy and in metrics.")
     max: int = Field(ge=1, le=10**12, description="Calls per `per`, in the sense of `guarantee`.")
-    per: PositiveDuration = Field(description="The length that `max` is about: `1s`, `1m`, `1h`, `1d`, `30d` have X-RateLimit-* fields.")
+    per: PositiveDuration = Field(
+        description="The length that `max` is about: `1s`, `1m`, `1h`, `1d`, `30d` have X-RateLimit-* fields."
+    )
 
     guarantee: Literal["burst", "any-window"] = Field(
         default="burst",
         description="`burst`: a bucket of `max`, refilled at `max` per `per`. `any-window`: never more than `max` in any stretch of `per`.",
     )
     shadow: bool = Field(
-        default=False, description="Counts, and log and metrics say what it would have refused; refuses nothing, and no reply tells of it."
+        default=False,
+        description="Counts, and log and metrics say what it would have refused; refuses nothing, and no reply tells of it.",
     )
-    on_failure: OnFailure | None = Field(default=None, description="While Redis is away. Left out: as `redis.on_failure` has it.")
+    on_failure: OnFailure | None = Field(
+        default=None, description="While Redis is away. Left out: as `redis.on_failure` has it."
+    )
     scope: Literal["key", "organization", "route"] = Field(default="key", description="Whose bucket.")
 
     @model_validator(mode="after")
@@ -41,7 +46,8 @@ class PlanLimit(Limit):
     """A limit of a plan."""
 
     scope: Literal["key", "organization"] = Field(
-        default="key", description="Whose bucket: one for each key, or one that all keys of an organisation on this plan share."
+        default="key",
+        description="Whose bucket: one for each key, or one that all keys of an organisation on this plan share.",
     )
 
 
@@ -61,7 +67,8 @@ class RouteLimit(Limit):
     """A limit of a route, on top of its callers' own."""
 
     scope: Literal["key", "organization", "route"] = Field(
-        default="key", description="Whose bucket on this route: one for each key, one for each organisation, or one for all callers."
+        default="key",
+        description="Whose bucket on this route: one for each key, one for each organisation, or one for all callers.",
     )
     methods: Annotated[Many[Method], Field(min_length=1)] | None = Field(
         default=None, description="Holds for these only; HEAD counts as GET. Left out: all of the route's."

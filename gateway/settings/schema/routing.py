@@ -28,9 +28,15 @@ class TimeoutOverrides(Section):
     """Time-outs that differ from those of the upstream."""
 
     connect: PositiveDuration | None = Field(default=None, description="Until a connection stands, TLS included.")
-    first_byte: PositiveDuration | None = Field(default=None, description="From the request sent to the first byte of the reply.")
-    total: PositiveDuration | None = Field(default=None, description="The whole exchange with the upstream, unless its reply is streamed.")
-    idle: PositiveDuration | None = Field(default=None, description="How long the upstream may be silent within a reply that is streamed.")
+    first_byte: PositiveDuration | None = Field(
+        default=None, description="From the request sent to the first byte of the reply."
+    )
+    total: PositiveDuration | None = Field(
+        default=None, description="The whole exchange with the upstream, unless its reply is streamed."
+    )
+    idle: PositiveDuration | None = Field(
+        default=None, description="How long the upstream may be silent within a reply that is streamed."
+    )
 
 
 class EnvelopeSettings(Section):
@@ -40,7 +46,9 @@ class EnvelopeSettings(Section):
         default="auto",
         description="`auto` wraps replies that are not enveloped yet, `wrap` wraps all, `passthrough` leaves all as they are.",
     )
-    max_buffer: Size = default("8MiB", "Replies up to this size are checked whole before the first byte is sent; larger ones are streamed.")
+    max_buffer: Size = default(
+        "8MiB", "Replies up to this size are checked whole before the first byte is sent; larger ones are streamed."
+    )
     binary: Literal["passthrough", "refuse"] = Field(
         default="refuse",
         description="Successes that are neither JSON nor plain text (HTML, XML, CSV, files): passed on as they are, or answered 503.",
@@ -50,7 +58,9 @@ class EnvelopeSettings(Section):
 class EnvelopeOverrides(Section):
     """What differs from `defaults.envelope`."""
 
-    mode: Literal["auto", "wrap", "passthrough"] | None = Field(default=None, description="See `defaults.envelope.mode`.")
+    mode: Literal["auto", "wrap", "passthrough"] | None = Field(
+        default=None, description="See `defaults.envelope.mode`."
+    )
     max_buffer: Size | None = Field(default=None, description="See `defaults.envelope.max_buffer`.")
     binary: Literal["passthrough", "refuse"] | None = Field(default=None, description="See `defaults.envelope.binary`.")
 
@@ -87,15 +97,21 @@ class Rewrite(Section):
     add_prefix: PathPrefix | None = Field(default=None, description="Put before the path, after `strip_prefix`.")
 
 
-FRAMING = frozenset({"connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"})
+FRAMING = frozenset(
+    {"connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+)
 """Header fields of one connection, in lower case. The gateway writes them itself."""
 
 
 class HeaderRules(Section):
     """Header fields changed on the way. `set` replaces every field of that name."""
 
-    set: dict[HeaderName, HeaderValue] = Field(default_factory=dict, description="Name and value; replaces what was there.")
-    remove: Many[HeaderNames] = Field(default=(), description="Names, without regard to case. `X-Internal-*` stands for all that begin so.")
+    set: dict[HeaderName, HeaderValue] = Field(
+        default_factory=dict, description="Name and value; replaces what was there."
+    )
+    remove: Many[HeaderNames] = Field(
+        default=(), description="Names, without regard to case. `X-Internal-*` stands for all that begin so."
+    )
 
     @model_validator(mode="after")
     def _sound(self) -> "HeaderRules":
@@ -111,7 +127,9 @@ class HeaderRules(Section):
     def over(self, inherited: "HeaderRules") -> "HeaderRules":
         """These rules, and those of `inherited` that they do not speak of."""
         own = {name.lower() for name in (*self.set, *self.remove)}
-        kept = {name: value for name, value in inherited.set.items() if not any(_names(rule, name.lower()) for rule in own)}
+        kept = {
+            name: value for name, value in inherited.set.items() if not any(_names(rule, name.lower()) for rule in own)
+        }
         removed = [name for name in inherited.remove if name.lower() not in own]
         return HeaderRules.model_construct(set=kept | self.set, remove=(*removed, *self.remove))
 
@@ -143,7 +161,9 @@ class DefaultHeaders(Section):
     """Header fields that every route changes, unless it has a rule of its own for them."""
 
     request: HeaderRules = section(HeaderRules, "On the way to the upstream.")
-    response: DefaultResponseRules = section(DefaultResponseRules, "On the way back to the client, on the gateway's own replies too.")
+    response: DefaultResponseRules = section(
+        DefaultResponseRules, "On the way back to the client, on the gateway's own replies too."
+    )
 
 
 class Defaults(Section):
@@ -151,13 +171,17 @@ class Defaults(Section):
 
     envelope: EnvelopeSettings = section(EnvelopeSettings, "How replies are put into the envelope.")
     timeouts: TimeoutOverrides = section(TimeoutOverrides, "Time-outs that differ from those of the upstream.")
-    headers: DefaultHeaders = section(DefaultHeaders, "Header fields that every route changes, unless it has a rule of its own for them.")
+    headers: DefaultHeaders = section(
+        DefaultHeaders, "Header fields that every route changes, unless it has a rule of its own for them."
+    )
 
 
 class RouteSettings(Section):
     """One way through the gateway. The most specific match wins: literal, then `{name}`, then `{rest*}` and prefix."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"quotas", "concurrency", "cache", "cors", "retries", "request_schema", "schema"})
+    LATER: ClassVar[frozenset[str]] = frozenset(
+        {"quotas", "concurrency", "cache", "cors", "retries", "request_schema", "schema"}
+    )
 
     id: Id = Field(description="Names the route in logs and metrics, and for the `routes` of keys.")
     match: Match = Field(description="Which requests it takes.")
@@ -167,7 +191,9 @@ class RouteSettings(Section):
         default=None,
         description="Only with `auth: none`: the plan of each client address. Left out: `anonymous`, which is built in (300 per minute).",
     )
-    limits: Many[RouteLimit] = Field(default=(), description="On top of the limits of the caller's plan and organisation.")
+    limits: Many[RouteLimit] = Field(
+        default=(), description="On top of the limits of the caller's plan and organisation."
+    )
     cost: Cost = Field(
         default_factory=dict,
         description="Tokens that a call takes from each of its limits: a number, or one by method. `default`, or left out: 1. 0 is free.",
@@ -178,7 +204,9 @@ class RouteSettings(Section):
     )
     headers: RouteHeaders = section(RouteHeaders, "Header fields changed on the way.")
     envelope: EnvelopeOverrides = section(EnvelopeOverrides, "What differs from `defaults.envelope`.")
-    timeouts: TimeoutOverrides = section(TimeoutOverrides, "Time-outs that differ from those of `defaults` and the upstream.")
+    timeouts: TimeoutOverrides = section(
+        TimeoutOverrides, "Time-outs that differ from those of `defaults` and the upstream."
+    )
 
     @model_validator(mode="after")
     def _plan_for_open_routes(self) -> "RouteSettings":

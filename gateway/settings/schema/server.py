@@ -40,7 +40,9 @@ class ListenerLimits(Section):
     url_bytes: Size = default("8KiB", "Longest URL; longer ones get 414.")
     body: Size = default("10MiB", "Largest request body; larger ones get 413.")
     header_timeout: PositiveDuration = default("10s", "A request's head has arrived by then, or gets 408.")
-    body_timeout: PositiveDuration = default("30s", "A request body has arrived by then, or comes at 16 KiB a second; slower ones get 408.")
+    body_timeout: PositiveDuration = default(
+        "30s", "A request body has arrived by then, or comes at 16 KiB a second; slower ones get 408."
+    )
     idle_timeout: PositiveDuration = default("75s", "A connection without a request is closed after this long.")
     connections: int | None = Field(
         default=None,
@@ -53,7 +55,9 @@ class CertificatePair(Section):
     """A certificate that clients are shown, and its key. Paths are relative to the file they stand in."""
 
     certificate: str = Field(description="PEM file of the certificate, followed by those between it and its authority.")
-    private_key: str | None = Field(default=None, description="PEM file of its private key, unless `certificate` holds it.")
+    private_key: str | None = Field(
+        default=None, description="PEM file of its private key, unless `certificate` holds it."
+    )
 
 
 class ListenerTls(Section):
@@ -64,10 +68,12 @@ class ListenerTls(Section):
     )
     min_version: Literal["1.2", "1.3"] = Field(default="1.2", description="Lowest version of TLS that is spoken.")
     client_ca: str | None = Field(
-        default=None, description="PEM file of the authorities of clients' certificates. Left out, clients are asked for none."
+        default=None,
+        description="PEM file of the authorities of clients' certificates. Left out, clients are asked for none.",
     )
     client_auth: Literal["required", "optional"] = Field(
-        default="required", description="With `client_ca`: whether a client may come without a certificate. A wrong one is always refused."
+        default="required",
+        description="With `client_ca`: whether a client may come without a certificate. A wrong one is always refused.",
     )
     handshake_timeout: PositiveDuration = default("10s", "TLS stands by then, or the connection is closed.")
 
@@ -82,9 +88,13 @@ class ListenerSettings(Section):
     """One address where clients are served."""
 
     id: Id = Field(default="public", description="Name of the listener, for logs and metrics.")
-    address: ListenAddress = default("127.0.0.1:8080", "`host:port`, where port 0 lets the system choose, or `unix:/path`.")
+    address: ListenAddress = default(
+        "127.0.0.1:8080", "`host:port`, where port 0 lets the system choose, or `unix:/path`."
+    )
     mode: str = Field(
-        default="0660", pattern="^0?[0-7]{3}$", description="Permission bits of a unix socket: who may connect needs to write."
+        default="0660",
+        pattern="^0?[0-7]{3}$",
+        description="Permission bits of a unix socket: who may connect needs to write.",
     )
     trusted_proxies: Many[TrustedProxy] = Field(
         default=(),
@@ -98,7 +108,8 @@ class ListenerSettings(Section):
     limits: ListenerLimits = section(ListenerLimits, "How much a client may send, and how slowly.")
     tls: ListenerTls | None = Field(default=None, description="https. Left out: http.")
     redirect: Literal["https"] | None = Field(
-        default=None, description="`https` answers every request with 308 to the same URL with https. Left out: serves them."
+        default=None,
+        description="`https` answers every request with 308 to the same URL with https. Left out: serves them.",
     )
     redirect_port: int = Field(default=443, ge=1, le=65535, description="The port of that https, as clients see it.")
 
@@ -177,7 +188,9 @@ class AdminSettings(Section):
         description="Names by which it may be asked, besides `localhost`, that of `address` and IP addresses. By any other name a page in "
         "somebody's browser could read it.",
     )
-    token: Token | None = Field(default=None, description="Asked for by whatever changes something. Left out, nothing can be changed.")
+    token: Token | None = Field(
+        default=None, description="Asked for by whatever changes something. Left out, nothing can be changed."
+    )
 
 
 class RedisSettings(Section):
@@ -190,11 +203,16 @@ class RedisSettings(Section):
         )
     )
     username: Password | None = Field(default=None, description="Of the login, where it does not stand in `url`.")
-    password: Password | None = Field(default=None, description="Of the login, as it is: nothing in it is percent-encoded.")
-    password_file: PasswordFile | None = Field(
-        default=None, description="A file with the password, relative to this one. A line break at its end does not count."
+    password: Password | None = Field(
+        default=None, description="Of the login, as it is: nothing in it is percent-encoded."
     )
-    key_prefix: str = Field(default="gw", pattern=r"^[A-Za-z0-9._:-]{1,64}$", description="First part of every key written to Redis.")
+    password_file: PasswordFile | None = Field(
+        default=None,
+        description="A file with the password, relative to this one. A line break at its end does not count.",
+    )
+    key_prefix: str = Field(
+        default="gw", pattern=r"^[A-Za-z0-9._:-]{1,64}$", description="First part of every key written to Redis."
+    )
     timeout: PositiveDuration = default("50ms", "The whole budget of one decision, connecting included.")
     on_failure: OnFailure = Field(
         default="local",
@@ -228,7 +246,9 @@ class LogSettings(Section):
     format: Literal["auto", "json", "console"] = Field(
         default="auto", description="`auto`: JSON unless standard output is a terminal, then for people (`console`)."
     )
-    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="The least severe that is written.")
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least severe that is written."
+    )
     access: bool = Field(default=True, description="One line for every request.")
 
 
@@ -251,7 +271,9 @@ class MetricsSettings(Section):
 class RequestId(Section):
     """How a request is named everywhere."""
 
-    header: HeaderName = Field(default="X-Request-Id", description="Carries the request id to the client and to the upstream.")
+    header: HeaderName = Field(
+        default="X-Request-Id", description="Carries the request id to the client and to the upstream."
+    )
 
 
 class Observability(Section):

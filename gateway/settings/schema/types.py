@@ -46,33 +46,56 @@ Many: TypeAlias = Annotated[tuple[T, ...], Field(strict=False)]
 
 Duration: TypeAlias = Annotated[float, PlainValidator(values.duration), in_time, _shape(pattern=units.DURATION_PATTERN)]
 """Seconds."""
-PositiveDuration: TypeAlias = Annotated[float, PlainValidator(values.positive_duration), in_time, _shape(pattern=units.DURATION_PATTERN)]
+PositiveDuration: TypeAlias = Annotated[
+    float, PlainValidator(values.positive_duration), in_time, _shape(pattern=units.DURATION_PATTERN)
+]
 """Seconds, more than 0."""
 Size: TypeAlias = Annotated[int, PlainValidator(values.size), _in_bytes, _shape(pattern=units.SIZE_PATTERN)]
 """Bytes."""
-Id: TypeAlias = Annotated[str, PlainValidator(values.identifier), _shape(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$")]
-IdPattern: TypeAlias = Annotated[str, PlainValidator(values.identifier_pattern), _shape(pattern=r"^[A-Za-z0-9.*_:@-]{1,128}$")]
-HeaderName: TypeAlias = Annotated[str, PlainValidator(values.header_name), _shape(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
-HeaderNames: TypeAlias = Annotated[str, PlainValidator(values.header_names), _shape(pattern=r"^[!#$%&'+.^_`|~0-9A-Za-z-]+\*?$")]
+Id: TypeAlias = Annotated[
+    str, PlainValidator(values.identifier), _shape(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$")
+]
+IdPattern: TypeAlias = Annotated[
+    str, PlainValidator(values.identifier_pattern), _shape(pattern=r"^[A-Za-z0-9.*_:@-]{1,128}$")
+]
+HeaderName: TypeAlias = Annotated[
+    str, PlainValidator(values.header_name), _shape(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+]
+HeaderNames: TypeAlias = Annotated[
+    str, PlainValidator(values.header_names), _shape(pattern=r"^[!#$%&'+.^_`|~0-9A-Za-z-]+\*?$")
+]
 """One name, or with `*` at its end all that begin so."""
 HeaderValue: TypeAlias = Annotated[str, PlainValidator(values.header_value), _shape()]
 QueryName: TypeAlias = Annotated[str, PlainValidator(values.query_name), _shape(pattern=r"^[A-Za-z0-9._~-]+$")]
 Method: TypeAlias = Annotated[str, PlainValidator(values.method), _shape(enum=list(values.METHODS))]
 PathPattern: TypeAlias = Annotated[str, PlainValidator(values.path_pattern), _shape(pattern="^/")]
 PathPrefix: TypeAlias = Annotated[str, PlainValidator(values.path_prefix), _shape(pattern="^/")]
-AddressValue: TypeAlias = Annotated[net.Address, PlainValidator(addresses.address), spelled, _shape(pattern=":[0-9]{1,5}$")]
-ListenAddress: TypeAlias = Annotated[
-    net.Address | net.UnixAddress, PlainValidator(addresses.listen_address), spelled, _shape(pattern="^unix:/|:[0-9]{1,5}$")
+AddressValue: TypeAlias = Annotated[
+    net.Address, PlainValidator(addresses.address), spelled, _shape(pattern=":[0-9]{1,5}$")
 ]
-TrustedProxy: TypeAlias = Annotated[IPv4Network | IPv6Network | str, PlainValidator(addresses.trusted_proxy), spelled, _shape()]
+ListenAddress: TypeAlias = Annotated[
+    net.Address | net.UnixAddress,
+    PlainValidator(addresses.listen_address),
+    spelled,
+    _shape(pattern="^unix:/|:[0-9]{1,5}$"),
+]
+TrustedProxy: TypeAlias = Annotated[
+    IPv4Network | IPv6Network | str, PlainValidator(addresses.trusted_proxy), spelled, _shape()
+]
 """An address range, or "unix" for whoever comes through a unix socket."""
-TargetUrlValue: TypeAlias = Annotated[net.TargetUrl, PlainValidator(addresses.target_url), spelled, _shape(pattern="^https?://")]
-RedisUrlValue: TypeAlias = Annotated[SecretStr, _secret(redis_urls.redis_url), _hidden, _shape(pattern=redis_url.PATTERN)]
+TargetUrlValue: TypeAlias = Annotated[
+    net.TargetUrl, PlainValidator(addresses.target_url), spelled, _shape(pattern="^https?://")
+]
+RedisUrlValue: TypeAlias = Annotated[
+    SecretStr, _secret(redis_urls.redis_url), _hidden, _shape(pattern=redis_url.PATTERN)
+]
 Password: TypeAlias = Annotated[SecretStr, _secret(values.password), _hidden, _shape()]
 PasswordFile: TypeAlias = Annotated[SecretStr, _secret(values.password_file), _hidden, _shape()]
 """The password in the file that is named."""
 Token: TypeAlias = Annotated[SecretStr, _secret(values.token), _hidden, _shape()]
-ServerName: TypeAlias = Annotated[str, PlainValidator(addresses.server_name), _shape(pattern=addresses.SERVER_NAME_PATTERN)]
+ServerName: TypeAlias = Annotated[
+    str, PlainValidator(addresses.server_name), _shape(pattern=addresses.SERVER_NAME_PATTERN)
+]
 Digest: TypeAlias = Annotated[str, PlainValidator(values.digest), _shape(pattern="^[0-9a-f]{64}$")]
 Subject: TypeAlias = Annotated[str, PlainValidator(addresses.subject), _shape(pattern="^[A-Za-z0-9.]+=")]
 Instant: TypeAlias = Annotated[datetime, PlainValidator(values.instant), _in_utc, _shape(format="date-time")]
@@ -88,7 +111,9 @@ Workers: TypeAlias = Annotated[
 
 def default(written: JsonValue, description: str) -> Any:
     """A field's default as YAML has it (`30s`, `8MiB`), which is how the JSON Schema shows it, too."""
-    return Field(default=written, validate_default=True, description=description, json_schema_extra={"default": written})
+    return Field(
+        default=written, validate_default=True, description=description, json_schema_extra={"default": written}
+    )
 
 
 def section(kind: type[Section], description: str) -> Any:

@@ -5,22 +5,37 @@ from typing import Annotated, ClassVar
 from pydantic import Field, model_validator
 
 from gateway.settings.schema.health import Health
-from gateway.settings.schema.types import Id, Many, PositiveDuration, Section, ServerName, TargetUrlValue, default, section
+from gateway.settings.schema.types import (
+    Id,
+    Many,
+    PositiveDuration,
+    Section,
+    ServerName,
+    TargetUrlValue,
+    default,
+    section,
+)
 from gateway.settings.schema.values import RefusedError
 
 
 class TargetSettings(Section):
     """One address of an upstream."""
 
-    url: TargetUrlValue = Field(description="`http://` or `https://`, host, port, and a path that is put before every other if needed.")
+    url: TargetUrlValue = Field(
+        description="`http://` or `https://`, host, port, and a path that is put before every other if needed."
+    )
     weight: int = Field(default=1, ge=1, le=1000, description="Share of the requests among several targets.")
 
 
 class Connections(Section):
     """The pool of connections to a target."""
 
-    max: int = Field(default=256, ge=1, le=65536, description="Most connections at once, of each worker to each target.")
-    max_pending: int = Field(default=1024, ge=0, le=1_000_000, description="Most requests that wait for one of them; more get 503 at once.")
+    max: int = Field(
+        default=256, ge=1, le=65536, description="Most connections at once, of each worker to each target."
+    )
+    max_pending: int = Field(
+        default=1024, ge=0, le=1_000_000, description="Most requests that wait for one of them; more get 503 at once."
+    )
     max_caller_percent: int = Field(
         default=50,
         ge=1,
@@ -67,9 +82,13 @@ class UpstreamTls(Section):
 
     ca: str | None = Field(default=None, description="PEM file of the authorities to trust, instead of the system's.")
     certificate: str | None = Field(default=None, description="PEM file of the certificate that the gateway shows.")
-    private_key: str | None = Field(default=None, description="PEM file of its private key, unless `certificate` holds it.")
+    private_key: str | None = Field(
+        default=None, description="PEM file of its private key, unless `certificate` holds it."
+    )
     verify: bool = Field(default=True, description="Check the upstream's certificate and name.")
-    server_name: ServerName | None = Field(default=None, description="Name to ask for and to check, if not the URL's host.")
+    server_name: ServerName | None = Field(
+        default=None, description="Name to ask for and to check, if not the URL's host."
+    )
 
     @model_validator(mode="after")
     def _of_use(self) -> "UpstreamTls":
@@ -84,9 +103,14 @@ class OutlierDetection(Section):
     """When one of several targets is left alone because it does not answer."""
 
     consecutive_failures: int = Field(
-        default=5, ge=0, le=1000, description="Calls in a row that a target did not answer; then it is ejected. 0: never."
+        default=5,
+        ge=0,
+        le=1000,
+        description="Calls in a row that a target did not answer; then it is ejected. 0: never.",
     )
-    base_ejection_time: PositiveDuration = default("10s", "How long, the first time; twice as long each time until it answers.")
+    base_ejection_time: PositiveDuration = default(
+        "10s", "How long, the first time; twice as long each time until it answers."
+    )
     max_ejection_time: PositiveDuration = default("5m", "The longest that becomes.")
     max_ejection_percent: int = Field(
         default=50,

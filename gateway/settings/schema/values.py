@@ -77,7 +77,9 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:
 def identifier(value: object) -> str:
     text = text_of(value, "an id in quotes")
     if not _ID.fullmatch(text):
-        raise RefusedError(f"`{text}` is not an id; use up to 128 letters, digits and `._:@-`, beginning with a letter or digit")
+        raise RefusedError(
+            f"`{text}` is not an id; use up to 128 letters, digits and `._:@-`, beginning with a letter or digit"
+        )
     return text
 
 
@@ -98,7 +100,10 @@ def header_name(value: object) -> str:
 def header_names(value: object) -> str:
     text = header_name(value)
     if "*" in text[:-1] or text == "*":
-        raise RefusedError(f"`{text}`: a `*` stands at the end only, behind what the names begin with", "write one such as `X-Internal-*`")
+        raise RefusedError(
+            f"`{text}`: a `*` stands at the end only, behind what the names begin with",
+            "write one such as `X-Internal-*`",
+        )
     return text
 
 
@@ -189,7 +194,9 @@ def digest(value: object) -> str:
 def instant(value: object) -> datetime:
     text = text_of(value, "a date and time such as `2027-06-30T00:00:00Z`")
     if not _RFC3339.fullmatch(text):
-        raise RefusedError(f"`{text}` is not a date and time with its offset (RFC 3339)", "write one such as `2027-06-30T00:00:00Z`")
+        raise RefusedError(
+            f"`{text}` is not a date and time with its offset (RFC 3339)", "write one such as `2027-06-30T00:00:00Z`"
+        )
     try:
         return datetime.fromisoformat(_MORE_THAN_MICROSECONDS.sub(r"\1", text.upper()))
     except ValueError as error:

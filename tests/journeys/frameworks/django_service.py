@@ -54,7 +54,11 @@ class Crash(APIView):
         raise RuntimeError("cannot reach postgres://app:s3cret@db:5432/orders")
 
 
-urlpatterns = [path("v1/orders/<int:number>", Orders.as_view()), path("v1/orders", Orders.as_view()), path("v1/crash", Crash.as_view())]
+urlpatterns = [
+    path("v1/orders/<int:number>", Orders.as_view()),
+    path("v1/orders", Orders.as_view()),
+    path("v1/crash", Crash.as_view()),
+]
 
 if __name__ == "__main__":
     server = make_server("127.0.0.1", 0, get_wsgi_application(), threaded=True)

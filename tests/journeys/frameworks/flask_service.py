@@ -56,7 +56,9 @@ def crash() -> Response:
 
 @app.errorhandler(RuntimeError)
 def traced(error: RuntimeError) -> tuple[Response, int]:
-    return jsonify(message=str(error), error=traceback.format_exc(), details=[{"text": traceback.format_exc().replace("\n", " ")}]), 500
+    return jsonify(
+        message=str(error), error=traceback.format_exc(), details=[{"text": traceback.format_exc().replace("\n", " ")}]
+    ), 500
 
 
 Api(app).register_blueprint(smorest)

@@ -17,9 +17,18 @@ REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 def test_replies_are_json_and_are_not_stored() -> None:
     reply = json_reply(403, {"error": "no"}, WWW_Authenticate="Bearer")
     assert (reply.status, reply.body, reply.content_type) == (403, b'{"error":"no"}\n', "application/json")
-    assert (reply.headers["WWW-Authenticate"], reply.headers["Cache-Control"], reply.headers["Server"]) == ("Bearer", "no-store", "gateway")
+    assert (reply.headers["WWW-Authenticate"], reply.headers["Cache-Control"], reply.headers["Server"]) == (
+        "Bearer",
+        "no-store",
+        "gateway",
+    )
     lines = lines_reply(b"1\n2\n")
-    assert (lines.status, lines.body, lines.content_type, lines.headers["Server"]) == (200, b"1\n2\n", "application/x-ndjson", "gateway")
+    assert (lines.status, lines.body, lines.content_type, lines.headers["Server"]) == (
+        200,
+        b"1\n2\n",
+        "application/x-ndjson",
+        "gateway",
+    )
 
 
 class Served:

@@ -53,7 +53,9 @@ async def test_readiness_follows_the_gateway(client: aiohttp.ClientSession, stat
         ),
     ],
 )
-async def test_metrics_in_the_form_asked_for(client: aiohttp.ClientSession, state: State, accept: str, content_type: str) -> None:
+async def test_metrics_in_the_form_asked_for(
+    client: aiohttp.ClientSession, state: State, accept: str, content_type: str
+) -> None:
     state.metrics.requests.labels("orders", "GET", 200, "upstream").inc(3)
     async with client.get("/metrics", headers={"Accept": accept}) as reply:
         assert (reply.status, reply.headers["Content-Type"]) == (200, content_type)
@@ -96,7 +98,8 @@ async def test_head_is_get_without_the_body(client: aiohttp.ClientSession, path:
 
 
 @pytest.mark.parametrize(
-    "request_", [b"CANARY\r\n\r\n", b"GET /CANARY HTTP/1.1\r\nHost a\r\n\r\n", b"GET / HTTP/1.1\r\nX-Api-Key: CAN\0ARY\r\n\r\n"]
+    "request_",
+    [b"CANARY\r\n\r\n", b"GET /CANARY HTTP/1.1\r\nHost a\r\n\r\n", b"GET / HTTP/1.1\r\nX-Api-Key: CAN\0ARY\r\n\r\n"],
 )
 async def test_a_malformed_request_gets_json_and_is_not_repeated(
     admin: AdminListener, request_: bytes, caplog: pytest.LogCaptureFixture
@@ -116,7 +119,9 @@ async def test_a_failure_inside_is_logged_and_not_shown(caplog: pytest.LogCaptur
     admin = AdminListener("127.0.0.1:0", NodeMetrics(), broken)
     await admin.start()
     try:
-        head, _, body = (await raw(admin, b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/html\r\n\r\n")).partition(b"\r\n\r\n")
+        head, _, body = (
+            await raw(admin, b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/html\r\n\r\n")
+        ).partition(b"\r\n\r\n")
     finally:
         await admin.close()
     assert head.startswith(b"HTTP/1.1 500 ")
@@ -209,7 +214,10 @@ async def test_a_unix_socket(state: State, folder: Path) -> None:
     try:
         assert admin.address == f"unix:{folder}/admin.sock"
         connector = aiohttp.UnixConnector(f"{folder}/admin.sock")
-        async with aiohttp.ClientSession(connector=connector) as session, session.get("http://gateway/healthz") as reply:
+        async with (
+            aiohttp.ClientSession(connector=connector) as session,
+            session.get("http://gateway/healthz") as reply,
+        ):
             assert reply.status == 200
     finally:
         await admin.close()
@@ -234,9 +242,14 @@ async def test_changes_ask_for_the_token(state: State) -> None:
                 ("POST", "sesame"),
                 ("POST", "Basic sesame"),
             ):
-                async with session.request(method, "/change", headers={"Authorization": token} if token else {}) as reply:
+                async with session.request(
+                    method, "/change", headers={"Authorization": token} if token else {}
+                ) as reply:
                     found.append((reply.status, (await reply.json())["error"]))
-            asked, wrong = "this asks for the token, as Authorization: Bearer", "that is not the admin.token of the configuration in force"
+            asked, wrong = (
+                "this asks for the token, as Authorization: Bearer",
+                "that is not the admin.token of the configuration in force",
+            )
             assert found == [(405, "method not allowed"), (401, asked), (401, wrong), (401, asked), (401, asked)]
             assert done == []
             async with session.post("/change", headers={"Authorization": "Bearer sesame"}) as reply:

@@ -35,7 +35,9 @@ def test_an_address_without_a_gateway_is_reported() -> None:
         (500, b"[]", "the gateway at a:1 answers 500\n"),
     ],
 )
-def test_errors_are_printed_and_exit_with_1(status: int, body: bytes, printed: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_errors_are_printed_and_exit_with_1(
+    status: int, body: bytes, printed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ended:
         exit_with_errors("a:1", status, body)
     assert (ended.value.code, capsys.readouterr().err) == (1, printed)

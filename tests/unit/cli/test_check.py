@@ -58,7 +58,9 @@ def test_warnings_are_printed_and_exit_with_0(file: Path) -> None:
     done = check(file, open_around)
     lines = done.stdout.splitlines()
     assert done.exit_code == 0
-    assert lines[0].startswith(f"{file}:3:24: warning: routes[0].auth: no key is asked for around routes that ask for one: `s`; ")
+    assert lines[0].startswith(
+        f"{file}:3:24: warning: routes[0].auth: no key is asked for around routes that ask for one: `s`; "
+    )
     assert lines[-1] == f"{file}: fine: 2 routes, 1 upstream, 0 keys"
     found = json.loads(check(file, open_around, "--output", "json").stdout)
     assert (found["problems"], [warning["line"] for warning in found["warnings"]]) == ([], [3])

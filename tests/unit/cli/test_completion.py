@@ -14,7 +14,10 @@ def test_each_shell_has_its_script(shell: str, mark: str) -> None:
 
 def completions(*arguments: str) -> list[str]:
     *before, incomplete = arguments
-    return [item.value for item in ShellComplete(main, {}, "gateway", "_GATEWAY_COMPLETE").get_completions(list(before), incomplete)]
+    return [
+        item.value
+        for item in ShellComplete(main, {}, "gateway", "_GATEWAY_COMPLETE").get_completions(list(before), incomplete)
+    ]
 
 
 def test_commands_are_completed() -> None:

@@ -37,7 +37,9 @@ def test_an_encoding_lives_and_dies(port: int) -> None:
     assert ask(port, "DELETE", f"{ENCODINGS}/{made['id']}")[0] == 404
 
 
-@pytest.mark.parametrize(("body", "detail"), [({}, "is required"), (["name"], "is required"), ({"name": 5}, "must be a string")])
+@pytest.mark.parametrize(
+    ("body", "detail"), [({}, "is required"), (["name"], "is required"), ({"name": 5}, "must be a string")]
+)
 def test_an_encoding_needs_a_name(port: int, body: object, detail: str) -> None:
     status, problem = ask(port, "POST", ENCODINGS, body)
     assert status == 422

@@ -64,7 +64,9 @@ def test_a_breaking_change_exits_with_4_and_equal_changes_share_a_line(old: Path
 
 
 def test_a_few_names_stand_for_many(old: Path) -> None:
-    many = OLD + "".join(f"  - {{id: n{number}, match: {{path: /{number}x, methods: [GET]}}, upstream: u}}\n" for number in range(7))
+    many = OLD + "".join(
+        f"  - {{id: n{number}, match: {{path: /{number}x, methods: [GET]}}, upstream: u}}\n" for number in range(7)
+    )
     new = many.replace("x, methods: [GET]", "x, methods: [GET, PUT]")
     old.write_text(many)
     assert "  route n0, n1, n2, n3, n4 and 2 more: match.methods +PUT\n" in diff(old, new).stdout
@@ -72,8 +74,20 @@ def test_a_few_names_stand_for_many(old: Path) -> None:
 
 def test_json_is_for_programs(old: Path) -> None:
     printed = json.loads(diff(old, OLD.replace("max: 9", "max: 8"), "--output", "json").stdout)
-    change = {"effect": "breaking", "kind": "limit", "name": "second of route r", "aspect": "max", "before": 9, "after": 8}
-    assert printed == {"changes": [change | {"text": "max 9 -> 8", "concerned": []}], "breaking": 1, "widening": 0, "other": 0}
+    change = {
+        "effect": "breaking",
+        "kind": "limit",
+        "name": "second of route r",
+        "aspect": "max",
+        "before": 9,
+        "after": 8,
+    }
+    assert printed == {
+        "changes": [change | {"text": "max 9 -> 8", "concerned": []}],
+        "breaking": 1,
+        "widening": 0,
+        "other": 0,
+    }
 
 
 def test_all_problems_of_a_file_are_printed_with_exit_code_1(old: Path) -> None:
@@ -100,7 +114,8 @@ def test_a_gateway_of_another_release_causes_a_warning(old: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "message"), [(b"", 404, "answers 404"), (b"", 200, "no gateway"), (b"<html>\n", 200, "no gateway")]
+    ("body", "status", "message"),
+    [(b"", 404, "answers 404"), (b"", 200, "no gateway"), (b"<html>\n", 200, "no gateway")],
 )
 def test_an_address_without_a_gateway_exits_with_1(old: Path, body: bytes, status: int, message: str) -> None:
     with admin(status, body) as (address, _):

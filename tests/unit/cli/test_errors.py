@@ -19,5 +19,9 @@ def test_every_output_says_what_to_do(output: str) -> None:
 
 
 def test_json_is_for_programs() -> None:
-    (row,) = (row for row in json.loads(CliRunner().invoke(main, ["errors", "--output", "json"]).stdout) if row["name"] == "rate_limited")
+    (row,) = (
+        row
+        for row in json.loads(CliRunner().invoke(main, ["errors", "--output", "json"]).stdout)
+        if row["name"] == "rate_limited"
+    )
     assert (row["status"], row["code"]) == ("429", "8000")

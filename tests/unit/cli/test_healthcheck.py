@@ -45,7 +45,10 @@ def test_nobody_there_is_1() -> None:
         pass
     done = check("--url", address)
     assert done.exit_code == 1
-    assert f"no gateway answers at {address}: Connection refused; say with --url where its admin listener is" in done.stderr
+    assert (
+        f"no gateway answers at {address}: Connection refused; say with --url where its admin listener is"
+        in done.stderr
+    )
 
 
 @pytest.mark.parametrize("url", ["https://127.0.0.1:9901", "127.0.0.1:none", "http://", "ftp://x"])

@@ -81,9 +81,15 @@ def test_a_key_with_its_own_limits_is_distinguished_from_its_plan(file: Path) ->
 def test_keys_in_redis_may_be_on_any_plan(file: Path) -> None:
     before = worst(file)
     text = file.read_text()
-    file.write_text(text[: text.index("keys:")] + "redis: {url: 'redis://a'}\nkeys: {store: redis}\n" + text[text.index("upstreams:") :])
+    file.write_text(
+        text[: text.index("keys:")]
+        + "redis: {url: 'redis://a'}\nkeys: {store: redis}\n"
+        + text[text.index("upstreams:") :]
+    )
     found = worst(file)
-    assert {key: found[key] for key in found if key in before} == {key: before[key] for key in before if not key[0].startswith("key ")}
+    assert {key: found[key] for key in found if key in before} == {
+        key: before[key] for key in before if not key[0].startswith("key ")
+    }
     assert ("plan strict", "dear", "DELETE") in found
 
 

@@ -15,13 +15,26 @@ def limit(name: str, **more: Any) -> dict[str, Any]:
     return {**about, "burst": 300, "used": 5, "remaining": 295, "full_in_seconds": 0.98, **more}
 
 
-ON_ROUTE = {"id": "orders", "cost": {"GET": 1, "DELETE": 5}, "limits": [limit("route/orders/minute", methods=["DELETE"])]}
+ON_ROUTE = {
+    "id": "orders",
+    "cost": {"GET": 1, "DELETE": 5},
+    "limits": [limit("route/orders/minute", methods=["DELETE"])],
+}
 WHO = {"store": "redis", "key": "acme-ci", "organization": "acme", "plan": "gold"}
 ACCOUNT = {**WHO, "limits": [limit("minute")], "quotas": [], "routes": [ON_ROUTE]}
 
 
 def quota(name: str, **more: Any) -> dict[str, Any]:
-    about = {"id": name, "kind": "level", "code": 8004, "scope": "key", "max": 9, "used": 5, "remaining": 4, "opens_in_seconds": None}
+    about = {
+        "id": name,
+        "kind": "level",
+        "code": 8004,
+        "scope": "key",
+        "max": 9,
+        "used": 5,
+        "remaining": 4,
+        "opens_in_seconds": None,
+    }
     return {**about, **more}
 
 
@@ -29,7 +42,9 @@ SECRET = "gw_0123456789abcdefghijklmnopqrstuvwxyzAB"
 
 
 def limits(*arguments: str, **environment: str) -> Result:
-    return CliRunner(env={"GATEWAY_ADMIN": None, "GATEWAY_ADMIN_TOKEN": None, **environment}).invoke(main, ["limits", *arguments])
+    return CliRunner(env={"GATEWAY_ADMIN": None, "GATEWAY_ADMIN_TOKEN": None, **environment}).invoke(
+        main, ["limits", *arguments]
+    )
 
 
 def test_what_a_key_has_is_a_table() -> None:
@@ -47,16 +62,25 @@ def test_what_a_key_has_is_a_table() -> None:
 
 def test_quotas_are_another_table() -> None:
     month = quota("encodings", kind="count", per="month", opens_in_seconds=864_000.0, routes=["vod", "live"])
-    quotas = [month, *(quota(f"q{opens_s}", opens_in_seconds=opens_s) for opens_s in (7200, 3600, 119)), quota("concurrency")]
+    quotas = [
+        month,
+        *(quota(f"q{opens_s}", opens_in_seconds=opens_s) for opens_s in (7200, 3600, 119)),
+        quota("concurrency"),
+    ]
     with admin(200, json.dumps({**ACCOUNT, "quotas": quotas}).encode()) as (address, _):
         header, *rows = limits("show", "acme-ci", "--admin", address).stdout.splitlines()[-6:]
     assert header.split() == ["QUOTA", "KIND", "SCOPE", "MAX", "PER", "USED", "LEFT", "OPENS", "IN", "ROUTES"]
     assert rows[0].split() == ["encodings", "count", "key", "9", "month", "5", "4", "10.0d", "vod,live"]
-    assert [row.split()[4:] for row in rows[1:]] == [["-", "5", "4", opens, "-"] for opens in ("2.0h", "60.0m", "119.0s", "-")]
+    assert [row.split()[4:] for row in rows[1:]] == [
+        ["-", "5", "4", opens, "-"] for opens in ("2.0h", "60.0m", "119.0s", "-")
+    ]
 
 
 def test_a_key_may_have_no_limit_and_no_organisation() -> None:
-    with admin(200, json.dumps({**ACCOUNT, "organization": None, "limits": [], "routes": []}).encode()) as (address, asked):
+    with admin(200, json.dumps({**ACCOUNT, "organization": None, "limits": [], "routes": []}).encode()) as (
+        address,
+        asked,
+    ):
         done = limits("show", "a b", GATEWAY_ADMIN=address)
     assert done.stdout == "key acme-ci, plan gold; counted by redis\nno limits\n"
     assert asked == [("/limits?key=a+b", None)]
@@ -78,7 +102,18 @@ def test_a_reset_needs_the_token_and_lists_what_was_reset() -> None:
 
 def test_a_quota_is_reset_when_it_is_named() -> None:
     with admin(200, b'{"key": "acme-ci", "reset": ["encodings"]}') as (address, asked):
-        done = limits("reset", "acme-ci", "--quota", "encodings", "--organization", "acme", "--admin", address, "--token", "sesame")
+        done = limits(
+            "reset",
+            "acme-ci",
+            "--quota",
+            "encodings",
+            "--organization",
+            "acme",
+            "--admin",
+            address,
+            "--token",
+            "sesame",
+        )
     assert (done.exit_code, done.stdout) == (0, "reset: encodings\n")
     assert asked == [("/limits/reset?key=acme-ci&organization=acme&quota=encodings", "Bearer sesame")]
 

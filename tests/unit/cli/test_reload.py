@@ -6,7 +6,9 @@ from tests.canned_admin import admin
 
 
 def reload(*arguments: str, **environment: str) -> Result:
-    return CliRunner(env={"GATEWAY_ADMIN": None, "GATEWAY_ADMIN_TOKEN": None, **environment}).invoke(main, ["reload", *arguments])
+    return CliRunner(env={"GATEWAY_ADMIN": None, "GATEWAY_ADMIN_TOKEN": None, **environment}).invoke(
+        main, ["reload", *arguments]
+    )
 
 
 def test_it_requests_a_reload_and_waits_only_with_wait() -> None:
@@ -31,7 +33,11 @@ def test_it_waits_and_the_environment_knows_the_rest() -> None:
             b'{"reload": "refused", "problems": ["a.yaml:1:1: error: no", "a.yaml:2:1: error: no"]}',
             "a.yaml:1:1: error: no\na.yaml:2:1: error: no\n",
         ),
-        (401, b'{"error": "this asks for the token"}', "this asks for the token\nsay it with --token, or in GATEWAY_ADMIN_TOKEN\n"),
+        (
+            401,
+            b'{"error": "this asks for the token"}',
+            "this asks for the token\nsay it with --token, or in GATEWAY_ADMIN_TOKEN\n",
+        ),
         (500, b"<html>", "answers 500\n"),
     ],
 )
@@ -47,4 +53,7 @@ def test_nobody_there_is_1() -> None:
         pass
     done = reload("--admin", address)
     assert done.exit_code == 1
-    assert f"no gateway answers at {address}: Connection refused; say with --admin where its admin listener is" in done.stderr
+    assert (
+        f"no gateway answers at {address}: Connection refused; say with --admin where its admin listener is"
+        in done.stderr
+    )

@@ -25,7 +25,16 @@ def test_a_route_is_shown_with_its_effective_settings(file: Path) -> None:
     shown = CliRunner().invoke(main, ["routes", "-c", str(file)])
     assert shown.exit_code == 0
     assert [line.split() for line in shown.stdout.splitlines()[1:]] == [
-        ["GET,POST,PUT,PATCH,DELETE", "/open/**", "open", "http://127.0.0.1:1", "none", "anonymous", "passthrough", "600s"],
+        [
+            "GET,POST,PUT,PATCH,DELETE",
+            "/open/**",
+            "open",
+            "http://127.0.0.1:1",
+            "none",
+            "anonymous",
+            "passthrough",
+            "600s",
+        ],
         ["GET,DELETE", "/orders/{id}", "orders.item", "http://127.0.0.1:1", "key", "-", "auto", "20s"],
     ]
 
@@ -33,7 +42,16 @@ def test_a_route_is_shown_with_its_effective_settings(file: Path) -> None:
 def test_the_limits_endpoint_of_the_gateway_is_shown_too(file: Path) -> None:
     file.write_text(CONFIGURATION + "server: {limits_path: /_gateway/limits}\n")
     shown = CliRunner().invoke(main, ["routes", "-c", str(file)])
-    assert shown.stdout.splitlines()[1].split() == ["GET", "/_gateway/limits", "gateway.limits", "-", "key", "-", "wrap", "-"]
+    assert shown.stdout.splitlines()[1].split() == [
+        "GET",
+        "/_gateway/limits",
+        "gateway.limits",
+        "-",
+        "key",
+        "-",
+        "wrap",
+        "-",
+    ]
 
 
 def test_a_broken_file_is_1_and_explained(file: Path) -> None:

@@ -66,7 +66,9 @@ def test_what_keys_in_the_store_may_have_breaks_them_when_it_goes() -> None:
         ("  - {id: odd, limits: [{id: hour, max: 300, per: 1h}]}\n", "plan odd"),
         (", {id: initech}", "organization initech"),
     ):
-        assert reported_of(text, text.replace(removed, "")) == [f"breaking: {name}: removed (keys in the store may have it)"]
+        assert reported_of(text, text.replace(removed, "")) == [
+            f"breaking: {name}: removed (keys in the store may have it)"
+        ]
     assert reported_of(text, text.replace("id: o.item", "id: o.one")) == [
         "breaking: route o.one: was called o.item, as keys in the store may have it"
     ]
@@ -114,11 +116,17 @@ def test_a_new_route_takes_calls_from_another_one_and_one_that_goes_leaves_them(
     methods, status = "GET,POST,PUT,PATCH,DELETE", "  - {id: status, match: {path: /status}, upstream: u, auth: none}\n"
     with_all = SAMPLE + "  - {id: all, match: {prefix: /}, upstream: u}\n"
     without = with_all.replace(status, "")
-    assert reported_of(with_all, without) == [f"breaking: route status: removed ({methods} /status, no key asked, left to all)"]
-    assert reported_of(without, with_all) == [f"widening: route status: added ({methods} /status, no key asked, taken from all)"]
+    assert reported_of(with_all, without) == [
+        f"breaking: route status: removed ({methods} /status, no key asked, left to all)"
+    ]
+    assert reported_of(without, with_all) == [
+        f"widening: route status: added ({methods} /status, no key asked, taken from all)"
+    ]
     opened = without.replace("match: {prefix: /}, upstream: u", "match: {prefix: /}, upstream: u, auth: none")
     asking_for_keys = opened + "  - {id: status, match: {path: /status}, upstream: u}\n"
-    assert reported_of(opened, asking_for_keys) == [f"breaking: route status: added ({methods} /status, taken from all)"]
+    assert reported_of(opened, asking_for_keys) == [
+        f"breaking: route status: added ({methods} /status, taken from all)"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +144,9 @@ def test_a_new_route_takes_calls_from_another_one_and_one_that_goes_leaves_them(
 def test_a_new_route_breaks_the_calls_that_it_takes_where_they_have_less_of_it(more: str, effect: str) -> None:
     before = SAMPLE.replace("match: {path: /o, methods", "match: {prefix: /o, methods")
     limits = "" if "limits" in more else ", limits: [{id: second, max: 5, per: 1s}]"
-    (reported,) = reported_of(before, before + f"  - {{id: o.new, match: {{path: /o/a/b, methods: [GET]}}, upstream: u{more}{limits}}}\n")
+    (reported,) = reported_of(
+        before, before + f"  - {{id: o.new, match: {{path: /o/a/b, methods: [GET]}}, upstream: u{more}{limits}}}\n"
+    )
     assert reported == f"{effect}: route o.new: added (GET /o/a/b, taken from o.list)"
 
 
@@ -149,7 +159,10 @@ def test_a_key_that_may_use_the_route_that_calls_used_and_not_the_new_one_loses_
 
 
 def test_what_belongs_to_an_item_is_added_and_removed_with_it() -> None:
-    sections = "routes:\n", "routes:\n  - {id: x, match: {path: /x, methods: [GET]}, upstream: u, limits: [{id: l, max: 1, per: 1s}]}\n"
+    sections = (
+        "routes:\n",
+        "routes:\n  - {id: x, match: {path: /x, methods: [GET]}, upstream: u, limits: [{id: l, max: 1, per: 1s}]}\n",
+    )
     assert reported(sections) == ["widening: route x: added (GET /x)"]
     assert reported(("  - {id: odd, limits: [{id: hour, max: 300, per: 1h}]}\n", "")) == ["other: plan odd: removed"]
 
@@ -167,14 +180,18 @@ def test_a_route_under_another_name_is_still_the_same_one() -> None:
 
 
 def test_keys_lose_and_gain_access() -> None:
-    assert reported(('["o.*"]', "[o.item, status]"), ("methods: [GET, POST]}\n  - {id: all", "methods: [GET, PUT]}\n  - {id: all")) == [
+    assert reported(
+        ('["o.*"]', "[o.item, status]"), ("methods: [GET, POST]}\n  - {id: all", "methods: [GET, PUT]}\n  - {id: all")
+    ) == [
         "breaking: key ci: may no longer use o.list",
         "breaking: key ci: may no longer use POST",
         "widening: key ci: may also use PUT",
     ]
     assert reported(('["o.*"]', '["o.*", "o.i*"]')) == ["other: key ci: routes +o.i*"]
     assert reported((', routes: ["o.*"]', ""), ("auth: none", "auth: key"))[0] == "other: key ci: routes [o.*] -> none"
-    assert reported((f"{DIGEST[::-1]}, ", f"{DIGEST[::-1]}, routes: [status], ")) == ["breaking: key all: may no longer use o.list, o.item"]
+    assert reported((f"{DIGEST[::-1]}, ", f"{DIGEST[::-1]}, routes: [status], ")) == [
+        "breaking: key all: may no longer use o.list, o.item"
+    ]
 
 
 def test_all_routes_that_a_key_loses_are_known_and_a_few_are_reported() -> None:
@@ -185,7 +202,9 @@ def test_all_routes_that_a_key_loses_are_known_and_a_few_are_reported() -> None:
 
 
 def test_keys_come_go_and_change() -> None:
-    assert reported((f"secret_sha256: {DIGEST},", f"secret_sha256: {'0a' * 32}, disabled: true,"), ("[acme]", "[initech, acme]")) == [
+    assert reported(
+        (f"secret_sha256: {DIGEST},", f"secret_sha256: {'0a' * 32}, disabled: true,"), ("[acme]", "[initech, acme]")
+    ) == [
         "breaking: key ci: another secret",
         "breaking: key ci: organizations +initech",
         "breaking: key ci: disabled false -> true",
@@ -205,10 +224,12 @@ def test_another_plan_is_judged_by_its_limits(plan: str, effect: str) -> None:
 
 
 def test_limits_come_go_and_change() -> None:
-    assert reported((", limits: [{id: second, max: 5, per: 1s}]", "")) == ["widening: limit second of route o.list: removed (5 per 1s)"]
-    assert reported(("organizations: [{id: acme}", "organizations: [{id: acme, limits: [{id: d, max: 9, per: 1d}]}")) == [
-        "breaking: limit d of organization acme: added (9 per 1d)"
+    assert reported((", limits: [{id: second, max: 5, per: 1s}]", "")) == [
+        "widening: limit second of route o.list: removed (5 per 1s)"
     ]
+    assert reported(
+        ("organizations: [{id: acme}", "organizations: [{id: acme, limits: [{id: d, max: 9, per: 1d}]}")
+    ) == ["breaking: limit d of organization acme: added (9 per 1d)"]
     assert reported(("max: 5, per: 1s", "max: 5, per: 1s, shadow: true")) == [
         "widening: limit second of route o.list: shadow false -> true"
     ]
@@ -217,7 +238,10 @@ def test_limits_come_go_and_change() -> None:
         "widening: limit second of route o.list: per 1s -> 1m",
     ]
     assert reported(
-        ("limits: [{id: minute, max: 30, per: 1m}]", "limits: [{id: minute, max: 30, per: 1m}, {id: x, max: 9, per: 1s, shadow: true}]")
+        (
+            "limits: [{id: minute, max: 30, per: 1m}]",
+            "limits: [{id: minute, max: 30, per: 1m}, {id: x, max: 9, per: 1s, shadow: true}]",
+        )
     ) == ["other: limit x of plan small: added (9 per 1s, in shadow)"]
 
 
@@ -225,9 +249,15 @@ def test_a_key_s_own_limit_is_judged_by_the_one_of_its_plan_that_it_replaces() -
     def own_limits(limit: str) -> tuple[str, str]:
         return "id: all,", f"id: all, limits: [{{{limit}}}],"
 
-    assert reported(own_limits("id: minute, max: 600, per: 1m")) == ["widening: limit minute of key all: added (600 per 1m)"]
-    assert reported(own_limits("id: minute, max: 60, per: 1m")) == ["breaking: limit minute of key all: added (60 per 1m)"]
-    assert reported(own_limits("id: other, max: 600, per: 1h")) == ["breaking: limit other of key all: added (600 per 1h)"]
+    assert reported(own_limits("id: minute, max: 600, per: 1m")) == [
+        "widening: limit minute of key all: added (600 per 1m)"
+    ]
+    assert reported(own_limits("id: minute, max: 60, per: 1m")) == [
+        "breaking: limit minute of key all: added (60 per 1m)"
+    ]
+    assert reported(own_limits("id: other, max: 600, per: 1h")) == [
+        "breaking: limit other of key all: added (600 per 1h)"
+    ]
     with_own = SAMPLE.replace(*own_limits("id: minute, max: 600, per: 1m"))
     assert [change.effect for change in found(with_own, SAMPLE)] == ["breaking"]
 
@@ -250,7 +280,9 @@ def test_changed_secrets_are_reported_and_not_shown() -> None:
 
 
 def test_values_are_spelled_for_people() -> None:
-    assert [spelled(value) for value in (None, True, False, "", [1, "a"], {"url": "http://a", "weight": 2, "x": None})] == [
+    assert [
+        spelled(value) for value in (None, True, False, "", [1, "a"], {"url": "http://a", "weight": 2, "x": None})
+    ] == [
         *("none", "true", "false", '""', "[1, a]"),
         "url=http://a weight=2",
     ]

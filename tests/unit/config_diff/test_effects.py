@@ -96,8 +96,12 @@ def test_a_change_and_its_reverse(kind: str, aspect: str, before: Any, after: An
 
 
 def test_what_callers_use_may_be_added_and_not_removed() -> None:
-    assert [(effect_of_adding(kind), effect_of_removing(kind)) for kind in ("route", "key", "listener")] == [(WIDENING, BREAKING)] * 3
-    assert [(effect_of_adding(kind), effect_of_removing(kind)) for kind in ("plan", "upstream", "section")] == [(OTHER, OTHER)] * 3
+    assert [(effect_of_adding(kind), effect_of_removing(kind)) for kind in ("route", "key", "listener")] == [
+        (WIDENING, BREAKING)
+    ] * 3
+    assert [(effect_of_adding(kind), effect_of_removing(kind)) for kind in ("plan", "upstream", "section")] == [
+        (OTHER, OTHER)
+    ] * 3
 
 
 def limit(most: int, per: str, guarantee: str = "burst", shadow: bool = False) -> dict[str, Any]:

@@ -45,8 +45,18 @@ def test_items_have_the_words_that_an_operator_has_for_them() -> None:
 def test_aspects_are_what_holds_spelled_as_in_a_file() -> None:
     found = inventory()
     route = found["route s"].aspects
-    assert (route["path"], route["auth"], route["plan"], route["match.methods"][:2]) == ("/s/{id}", "none", "anonymous", ["GET", "POST"])
-    assert (route["envelope.mode"], route["envelope.max_buffer"], route["timeouts.total"], route["timeouts.connect"]) == (
+    assert (route["path"], route["auth"], route["plan"], route["match.methods"][:2]) == (
+        "/s/{id}",
+        "none",
+        "anonymous",
+        ["GET", "POST"],
+    )
+    assert (
+        route["envelope.mode"],
+        route["envelope.max_buffer"],
+        route["timeouts.total"],
+        route["timeouts.connect"],
+    ) == (
         *("auto", "2MiB"),
         *("5s", "1s"),
     )
@@ -100,4 +110,10 @@ def test_digests_of_keys_are_distinguished_everywhere_with_the_salt() -> None:
 
 
 def test_a_configuration_of_nothing_but_defaults_has_them() -> None:
-    assert {item.kind for item in items_of(Config(version=1), REMOTE)} == {"section", "listener", "plan", "limit", "error"}
+    assert {item.kind for item in items_of(Config(version=1), REMOTE)} == {
+        "section",
+        "listener",
+        "plan",
+        "limit",
+        "error",
+    }

@@ -33,7 +33,13 @@ def route(path: str, *methods: str) -> Item:
 
 
 def test_the_most_specific_one_with_one_of_the_methods_takes_the_calls() -> None:
-    others = [route("/**", "GET", "PUT"), route("/a/**", "GET"), route("/{x}/b", "GET"), route("/a/{x}", "PUT"), route("/b", "GET")]
+    others = [
+        route("/**", "GET", "PUT"),
+        route("/a/**", "GET"),
+        route("/{x}/b", "GET"),
+        route("/a/{x}", "PUT"),
+        route("/b", "GET"),
+    ]
     assert route_taking_over(route("/a/b", "GET"), others) is others[1]
     assert route_taking_over(route("/a/b", "GET", "PUT"), others) is others[3]
     assert route_taking_over(route("/c", "PUT"), others) is others[0]

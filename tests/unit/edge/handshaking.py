@@ -18,7 +18,13 @@ from gateway.net.certificates import Certificate
 from gateway.net.write_batch import WriteBatch
 
 LIMITS = HeadLimits(
-    header_bytes=4096, url_bytes=1024, body_bytes=1 << 20, header_timeout_s=10.0, body_timeout_s=10.0, idle_timeout_s=10.0, connections=1000
+    header_bytes=4096,
+    url_bytes=1024,
+    body_bytes=1 << 20,
+    header_timeout_s=10.0,
+    body_timeout_s=10.0,
+    idle_timeout_s=10.0,
+    connections=1000,
 )
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
 
@@ -91,11 +97,19 @@ async def listening(
     """A listener, and its port; on the unix socket `unix` instead, which is trusted. `::` stands for both versions of IP. `rejected` receives the limit for each connection beyond it."""
     loop = asyncio.get_running_loop()
     head_checker = RequestHeadChecker(
-        limits, [ip_network(one) for one in trusted], Ids(lambda n: bytes(range(256)) * (n // 256)), loop.time, unix is not None
+        limits,
+        [ip_network(one) for one in trusted],
+        Ids(lambda n: bytes(range(256)) * (n // 256)),
+        loop.time,
+        unix is not None,
     )
-    listener = Listener(head_checker, serve, lambda: 784111777.0, WriteBatch(), ([] if rejected is None else rejected).append, **more)
+    listener = Listener(
+        head_checker, serve, lambda: 784111777.0, WriteBatch(), ([] if rejected is None else rejected).append, **more
+    )
     if unix is None:
-        sock = socket.create_server((host, 0), family=socket.AF_INET6 if host == "::" else socket.AF_INET, dualstack_ipv6=host == "::")
+        sock = socket.create_server(
+            (host, 0), family=socket.AF_INET6 if host == "::" else socket.AF_INET, dualstack_ipv6=host == "::"
+        )
     else:
         sock = socket.socket(socket.AF_UNIX)
         sock.bind(str(unix))

@@ -19,7 +19,13 @@ from gateway.net.write_batch import WriteBatch
 from tests.raw_client import RawClient
 
 LIMITS = HeadLimits(
-    header_bytes=4096, url_bytes=1024, body_bytes=1 << 20, header_timeout_s=10.0, body_timeout_s=10.0, idle_timeout_s=10.0, connections=1000
+    header_bytes=4096,
+    url_bytes=1024,
+    body_bytes=1 << 20,
+    header_timeout_s=10.0,
+    body_timeout_s=10.0,
+    idle_timeout_s=10.0,
+    connections=1000,
 )
 HURRIED = msgspec.structs.replace(LIMITS, header_timeout_s=0.1, body_timeout_s=0.1, idle_timeout_s=0.1)
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -40,7 +46,14 @@ async def echo(x: Exchange, send: Send) -> None:
     except GatewayError as error:
         await send(Reply(error.fault.status, [("X-Fault", error.fault.name)], b"{}"))
         return
-    seen = {"method": x.method, "path": x.path, "query": x.query, "host": x.host, "body": body.decode("latin-1"), "client": x.client}
+    seen = {
+        "method": x.method,
+        "path": x.path,
+        "query": x.query,
+        "host": x.host,
+        "body": body.decode("latin-1"),
+        "client": x.client,
+    }
     await send(Reply(200, [("Content-Type", "application/json")], json.dumps(seen).encode()))
 
 
@@ -56,8 +69,12 @@ async def listening(
     head_checker = RequestHeadChecker(
         limits, [ip_network(one) for one in trusted], Ids(lambda n: bytes(range(256)) * (n // 256)), time.monotonic
     )
-    listener = Listener(head_checker, serve, lambda: 784111777.0, WriteBatch(), ([] if rejected is None else rejected).append)
-    sock = socket.create_server((host, 0), family=socket.AF_INET6 if host == "::" else socket.AF_INET, dualstack_ipv6=host == "::")
+    listener = Listener(
+        head_checker, serve, lambda: 784111777.0, WriteBatch(), ([] if rejected is None else rejected).append
+    )
+    sock = socket.create_server(
+        (host, 0), family=socket.AF_INET6 if host == "::" else socket.AF_INET, dualstack_ipv6=host == "::"
+    )
     await listener.start(sock)
     try:
         yield listener, sock.getsockname()[1]

@@ -47,7 +47,9 @@ def test_the_name_asked_for_chooses(authority: Authority) -> None:
         authority.write("exact", "a.api.example", "b.example"),
     )
     certificates = Certificates(
-        [CertificateFiles(*first), CertificateFiles(*wild), CertificateFiles(*exact)], TlsRequirements(), RecordedEvents()
+        [CertificateFiles(*first), CertificateFiles(*wild), CertificateFiles(*exact)],
+        TlsRequirements(),
+        RecordedEvents(),
     )
     for name, pair in {
         "first.example": first,
@@ -65,7 +67,9 @@ def test_the_name_asked_for_chooses(authority: Authority) -> None:
 
 
 def test_only_modern_protocols_are_accepted(authority: Authority) -> None:
-    certificates = Certificates([CertificateFiles(*authority.write("a", "a.example"))], TlsRequirements(), RecordedEvents())
+    certificates = Certificates(
+        [CertificateFiles(*authority.write("a", "a.example"))], TlsRequirements(), RecordedEvents()
+    )
     near, _ = meet(certificates, authority.client(), "a.example")
     assert (near.version(), near.selected_alpn_protocol()) == ("TLSv1.3", "http/1.1")
     older = authority.client()
@@ -115,7 +119,9 @@ def test_folders_that_are_swapped_by_a_link_are_seen(tmp_path: Path) -> None:
         Authority(tmp_path / version).write("tls", "a.example")
     link = tmp_path / "now"
     link.symlink_to("1")
-    certificates = Certificates([CertificateFiles(str(link / "tls.crt"), str(link / "tls.key"))], TlsRequirements(), RecordedEvents())
+    certificates = Certificates(
+        [CertificateFiles(str(link / "tls.crt"), str(link / "tls.key"))], TlsRequirements(), RecordedEvents()
+    )
     (tmp_path / "next").symlink_to("2")
     (tmp_path / "next").rename(link)
     certificates.refresh()
@@ -152,14 +158,21 @@ def test_at_the_start_a_broken_pair_is_an_error(authority: Authority) -> None:
     certificate, key = authority.write("a", "a.example")
     authority.write("b", "b.example")
     with pytest.raises(PairError, match=r"a\.crt: this is not the private key"):
-        Certificates([CertificateFiles(certificate, key.replace("a.key", "b.key"))], TlsRequirements(), RecordedEvents())
+        Certificates(
+            [CertificateFiles(certificate, key.replace("a.key", "b.key"))], TlsRequirements(), RecordedEvents()
+        )
 
 
 def test_clients_show_certificates_of_the_authority_named(authority: Authority, tmp_path: Path) -> None:
-    ours, stranger = authority.write("client", "client.example"), Authority(tmp_path / "other").write("client", "client.example")
+    ours, stranger = (
+        authority.write("client", "client.example"),
+        Authority(tmp_path / "other").write("client", "client.example"),
+    )
     for required in (True, False):
         requirements = TlsRequirements(client_ca=str(authority.ca), client_required=required)
-        certificates = Certificates([CertificateFiles(*authority.write("a", "a.example"))], requirements, RecordedEvents())
+        certificates = Certificates(
+            [CertificateFiles(*authority.write("a", "a.example"))], requirements, RecordedEvents()
+        )
         meet(certificates, authority.client(*ours), "a.example")
         with pytest.raises(ssl.SSLError, match="CERTIFICATE_VERIFY_FAILED"):
             meet(certificates, authority.client(*stranger), "a.example")
@@ -173,7 +186,9 @@ def test_clients_show_certificates_of_the_authority_named(authority: Authority, 
 def test_another_authority_for_clients_is_seen(authority: Authority, tmp_path: Path) -> None:
     other = Authority(tmp_path / "other")
     certificates = Certificates(
-        [CertificateFiles(*authority.write("a", "a.example"))], TlsRequirements(client_ca=str(authority.ca)), RecordedEvents()
+        [CertificateFiles(*authority.write("a", "a.example"))],
+        TlsRequirements(client_ca=str(authority.ca)),
+        RecordedEvents(),
     )
     believed = authority.client()
     authority.ca.write_bytes(other.ca.read_bytes())

@@ -35,7 +35,10 @@ async def test_a_connection_serves_request_after_request() -> None:
         (GET, False),
         (b"GET /a HTTP/1.0\r\n\r\n", True),
         (b"GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", True),
-        (b"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Api-Key: k\r\n\r\n", True),
+        (
+            b"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Api-Key: k\r\n\r\n",
+            True,
+        ),
         (b"GET /a HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", True),
         (b"DELETE /a HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", False),
     ],
@@ -82,7 +85,9 @@ async def test_an_answer_before_the_end_of_the_body_survives_the_rest_of_it() ->
     ("request_bytes", "length", "framing"),
     [(GET, None, "chunked"), (GET, 10, None), (b"GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", None, None)],
 )
-async def test_a_stream_is_framed_as_the_client_understands(request_bytes: bytes, length: int | None, framing: str | None) -> None:
+async def test_a_stream_is_framed_as_the_client_understands(
+    request_bytes: bytes, length: int | None, framing: str | None
+) -> None:
     stream = Pieces(b"cdef", b"gh")
 
     async def answer(_: Exchange, send: Send) -> None:
@@ -171,7 +176,9 @@ async def test_a_client_that_reads_immediately_is_not_waited_for() -> None:
 async def test_head_and_no_content_have_no_body() -> None:
     async def answer(x: Exchange, send: Send) -> None:
         body = b"" if x.path == "/unknown" else b"{}"
-        await send(Reply(204 if x.path == "/none" else 200, [], body, stream=Pieces(b"x") if x.path == "/stream" else None))
+        await send(
+            Reply(204 if x.path == "/none" else 200, [], body, stream=Pieces(b"x") if x.path == "/stream" else None)
+        )
 
     async with listening(answer) as (_, port), await RawClient.connect(port) as client:
         for path, length in ((b"/a", "2"), (b"/stream", None), (b"/unknown", None)):
@@ -195,7 +202,11 @@ async def test_a_request_that_is_cut_gets_an_error() -> None:
             ended.append(x.ended)
             await send(Reply(503, [], b"{}"))
 
-    async with listening(slow) as (listener, port), await RawClient.connect(port) as busy, await RawClient.connect(port) as idle:
+    async with (
+        listening(slow) as (listener, port),
+        await RawClient.connect(port) as busy,
+        await RawClient.connect(port) as idle,
+    ):
         await busy.send(GET)
         await begun.wait()
         listener.stop_accepting()
@@ -216,7 +227,11 @@ async def test_draining_lets_requests_finish_and_closes_the_rest() -> None:
         await go.wait()
         await send(Reply(200, [], b"{}"))
 
-    async with listening(slow) as (listener, port), await RawClient.connect(port) as busy, await RawClient.connect(port) as idle:
+    async with (
+        listening(slow) as (listener, port),
+        await RawClient.connect(port) as busy,
+        await RawClient.connect(port) as idle,
+    ):
         await busy.send(GET)
         await begun.wait()
         listener.stop_accepting()
@@ -235,7 +250,11 @@ async def test_a_pipeline_leaves_others_their_turn() -> None:
         order.append(x.path)
         await send(Reply(200, [], b""))
 
-    async with listening(serve=note) as (_, port), await RawClient.connect(port) as greedy, await RawClient.connect(port) as other:
+    async with (
+        listening(serve=note) as (_, port),
+        await RawClient.connect(port) as greedy,
+        await RawClient.connect(port) as other,
+    ):
         await other.send(GET)
         await other.reply()
         order.clear()

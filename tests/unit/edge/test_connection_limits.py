@@ -25,7 +25,11 @@ def test_descriptors_are_shared(wanted: list[int | None], descriptors: int, upst
 
 def test_an_upstream_takes_its_part() -> None:
     upstream = UpstreamSettings.model_validate(
-        {"id": "a", "targets": [{"url": "http://127.0.0.1:1"}, {"url": "http://127.0.0.1:2"}], "connections": {"max": 100}}
+        {
+            "id": "a",
+            "targets": [{"url": "http://127.0.0.1:1"}, {"url": "http://127.0.0.1:2"}],
+            "connections": {"max": 100},
+        }
     )
     one, two = ListenerSettings.model_validate({"limits": {"connections": 7}}), ListenerSettings.model_validate({})
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -16,7 +16,9 @@ from tests.authority import Authority
 
 
 def made(**settings: Any) -> HandshakeOptions | None:
-    return handshake_options(ListenerSettings.model_validate(settings), ListenerEvents(Metrics(), "public", lambda: 0.0))
+    return handshake_options(
+        ListenerSettings.model_validate(settings), ListenerEvents(Metrics(), "public", lambda: 0.0)
+    )
 
 
 def test_plain_http_asks_for_nothing() -> None:
@@ -37,7 +39,9 @@ def test_a_proxy_has_the_time_of_a_head() -> None:
         ({"client_ca": "ca.pem", "client_auth": "optional"}, ssl.TLSVersion.TLSv1_2, ssl.CERT_OPTIONAL),
     ],
 )
-def test_tls_is_as_strict_as_configured(tmp_path: Path, more: dict[str, str], version: ssl.TLSVersion, verify: ssl.VerifyMode) -> None:
+def test_tls_is_as_strict_as_configured(
+    tmp_path: Path, more: dict[str, str], version: ssl.TLSVersion, verify: ssl.VerifyMode
+) -> None:
     authority = Authority(tmp_path)
     certificate, key = authority.write("a", "a.example")
     tls = {"certificates": [{"certificate": certificate, "private_key": key}], "handshake_timeout": "5s", **more}
@@ -52,11 +56,15 @@ def test_tls_is_as_strict_as_configured(tmp_path: Path, more: dict[str, str], ve
 
 
 def test_a_range_of_mapped_addresses_is_one_of_ipv4() -> None:
-    way_in = head_checker(ListenerSettings.model_validate({"trusted_proxies": ["::ffff:10.0.0.0/104"]}), Ids(bytes), lambda: 0.0, 7)
+    way_in = head_checker(
+        ListenerSettings.model_validate({"trusted_proxies": ["::ffff:10.0.0.0/104"]}), Ids(bytes), lambda: 0.0, 7
+    )
     assert [way_in.trusts(address) for address in ("10.1.2.3", "11.1.2.3")] == [True, False]
 
 
 def test_networks_and_unix_sockets_are_trusted_alike() -> None:
-    way_in = head_checker(ListenerSettings.model_validate({"trusted_proxies": ["unix", "10.0.0.0/8"]}), Ids(bytes), lambda: 0.0, 7)
+    way_in = head_checker(
+        ListenerSettings.model_validate({"trusted_proxies": ["unix", "10.0.0.0/8"]}), Ids(bytes), lambda: 0.0, 7
+    )
     assert way_in.limits.connections == 7
     assert [way_in.trusts(address) for address in ("10.1.2.3", "11.1.2.3", "unix")] == [True, False, True]

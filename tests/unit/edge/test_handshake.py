@@ -33,7 +33,9 @@ async def secure(
     authority: Authority, requirements: TlsRequirements | None = None, timeout_s: float = 10.0, **more: Any
 ) -> AsyncIterator[tuple[Listener, int, RecordedEvents]]:
     events = RecordedEvents()
-    certificates = Certificates([CertificateFiles(*authority.write("localhost", "localhost"))], requirements or TlsRequirements(), events)
+    certificates = Certificates(
+        [CertificateFiles(*authority.write("localhost", "localhost"))], requirements or TlsRequirements(), events
+    )
     async with listening(options=HandshakeOptions(events, certificates, timeout_s), **more) as (listener, port):
         yield listener, port, events
 
@@ -56,7 +58,10 @@ async def test_requests_come_by_https(authority: Authority) -> None:
 
 
 async def test_an_ipv4_peer_of_a_socket_for_both_versions_is_an_ipv4_peer(authority: Authority) -> None:
-    async with secure(authority, host="::", trusted=("127.0.0.0/8",)) as (_, port, _events), await call(port, authority.client()) as client:
+    async with (
+        secure(authority, host="::", trusted=("127.0.0.0/8",)) as (_, port, _events),
+        await call(port, authority.client()) as client,
+    ):
         await client.send(b"GET /a HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.1\r\n\r\n")
         seen = json.loads((await client.reply()).body)
         assert (seen["peer"], seen["client"], seen["trusted"]) == ("127.0.0.1", "203.0.113.1", True)
@@ -148,11 +153,15 @@ async def test_a_client_that_does_not_believe_us_is_counted(authority: Authority
 
 
 @pytest.mark.parametrize("stranger", [True, False])
-async def test_a_client_without_a_certificate_that_counts_is_refused(authority: Authority, tmp_path: Path, stranger: bool) -> None:
+async def test_a_client_without_a_certificate_that_counts_is_refused(
+    authority: Authority, tmp_path: Path, stranger: bool
+) -> None:
     pair = Authority(tmp_path / "other").write("c", "c.example") if stranger else ()
 
     async def ask(port: int) -> None:
-        async with await call(port, authority.client(*pair)) as client:  # TLS 1.3: the client learns of it when it reads
+        async with await call(
+            port, authority.client(*pair)
+        ) as client:  # TLS 1.3: the client learns of it when it reads
             await client.send(GET)
             await client.reply()
 
@@ -166,7 +175,11 @@ async def test_a_client_without_a_certificate_that_counts_is_refused(authority: 
 @pytest.mark.parametrize("known", [True, False])
 async def test_the_subject_of_a_certificate_is_noted(authority: Authority, known: bool) -> None:
     pair = authority.write("client", "client.example", common_name="billing") if known else ()
-    async with secure(authority, TlsRequirements(client_ca=str(authority.ca), client_required=False)) as (_, port, events):
+    async with secure(authority, TlsRequirements(client_ca=str(authority.ca), client_required=False)) as (
+        _,
+        port,
+        events,
+    ):
         context = authority.client(*pair)
         for _round in range(2):
             async with await call(port, context) as client:
@@ -200,7 +213,9 @@ async def test_what_has_arrived_is_served_while_draining(authority: Authority) -
         listener.stop_accepting()
         sock.setblocking(False)
         async with asyncio.timeout(10):
-            client = RawClient(*await asyncio.open_connection(sock=sock, ssl=authority.client(), server_hostname="localhost"))
+            client = RawClient(
+                *await asyncio.open_connection(sock=sock, ssl=authority.client(), server_hostname="localhost")
+            )
         async with client:
             await client.send(GET)
             assert (await client.reply()).field("Connection") == "close"
@@ -213,7 +228,9 @@ async def test_what_waits_in_the_backlog_is_served_while_draining(authority: Aut
         for sock in waiting:
             sock.setblocking(False)
             async with asyncio.timeout(10):
-                client = RawClient(*await asyncio.open_connection(sock=sock, ssl=authority.client(), server_hostname="localhost"))
+                client = RawClient(
+                    *await asyncio.open_connection(sock=sock, ssl=authority.client(), server_hostname="localhost")
+                )
             async with client:
                 await client.send(GET)
                 assert (await client.reply()).status == 200
@@ -233,7 +250,9 @@ async def test_without_free_file_descriptors_connections_wait(authority: Authori
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         async with asyncio.timeout(10):
-            client = RawClient(*await asyncio.open_connection(sock=sock, ssl=authority.client(), server_hostname="localhost"))
+            client = RawClient(
+                *await asyncio.open_connection(sock=sock, ssl=authority.client(), server_hostname="localhost")
+            )
         async with client:
             await client.send(GET)
             assert (await client.reply()).status == 200

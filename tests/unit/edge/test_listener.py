@@ -26,7 +26,11 @@ async def test_a_connection_beyond_the_limit_is_answered_and_closed() -> None:
         *welcome, crowded = await connected(stack, port, 4)
         await crowded.send(GET)
         refused = await crowded.reply()
-        assert (refused.status, refused.field("X-Fault"), refused.field("Connection")) == (503, "too_many_connections", "close")
+        assert (refused.status, refused.field("X-Fault"), refused.field("Connection")) == (
+            503,
+            "too_many_connections",
+            "close",
+        )
         assert await crowded.at_eof()
         for client in welcome:
             await client.send(GET)

@@ -36,7 +36,9 @@ class LoggedEvents:
 
     def counted(self) -> list[str]:
         return [
-            line for line in scraped(self.metrics).decode().splitlines() if line.startswith("gateway_tls") and not line.endswith(" 0.0")
+            line
+            for line in scraped(self.metrics).decode().splitlines()
+            if line.startswith("gateway_tls") and not line.endswith(" 0.0")
         ]
 
 
@@ -63,8 +65,14 @@ def test_rejected_connections_are_counted_and_logged_once_in_a_while(events: Log
     for _ in range(3):
         events.listener_events.rejected(100)
         events.listener_events.cannot_accept("Too many open files")
-    assert 'gateway_client_connections_refused_total{listener="public"} 3.0' in scraped(events.metrics).decode().splitlines()
-    assert [(line["event"].__str__().partition(",")[0], line.get("connections"), line.get("reason")) for line in events.logged()] == [
+    assert (
+        'gateway_client_connections_refused_total{listener="public"} 3.0'
+        in scraped(events.metrics).decode().splitlines()
+    )
+    assert [
+        (line["event"].__str__().partition(",")[0], line.get("connections"), line.get("reason"))
+        for line in events.logged()
+    ] == [
         ("too many connections", 100, None),
         ("cannot accept connections", None, "Too many open files"),
     ]
@@ -82,13 +90,20 @@ def test_failures_are_counted_by_reason(events: LoggedEvents) -> None:
 def test_a_missing_proxy_header_is_counted_each_time_and_logged_one_time(events: LoggedEvents) -> None:
     for reason in ("untrusted", "untrusted", "malformed"):
         events.listener_events.proxy_rejected(reason)
-    assert 'gateway_proxy_protocol_refused_total{listener="public",reason="untrusted"} 2.0' in scraped(events.metrics).decode()
+    assert (
+        'gateway_proxy_protocol_refused_total{listener="public",reason="untrusted"} 2.0'
+        in scraped(events.metrics).decode()
+    )
     assert [line["reason"] for line in events.logged()] == ["untrusted", "malformed"]
 
 
 @pytest.mark.parametrize(
     ("days", "level", "event"),
-    [(90, "info", "certificate read"), (13, "warning", "certificate expires soon"), (-1, "error", "certificate has expired")],
+    [
+        (90, "info", "certificate read"),
+        (13, "warning", "certificate expires soon"),
+        (-1, "error", "certificate has expired"),
+    ],
 )
 def test_the_expiry_of_a_certificate_is_logged(events: LoggedEvents, days: float, level: str, event: str) -> None:
     events.listener_events.certificate_read("/tls.crt", certificate(days))

@@ -115,7 +115,10 @@ def expecting(events: RecordedEvents, timeout_s: float = 10.0) -> HandshakeOptio
 @pytest.mark.parametrize(("header", "address"), TELLING)
 async def test_the_address_from_a_trusted_proxy_is_the_peers(header: bytes, address: str | None) -> None:
     events = RecordedEvents()
-    async with listening(options=expecting(events), trusted=("127.0.0.1/32",)) as (_, port), await RawClient.connect(port) as client:
+    async with (
+        listening(options=expecting(events), trusted=("127.0.0.1/32",)) as (_, port),
+        await RawClient.connect(port) as client,
+    ):
         await client.send(header + GET)
         seen = json.loads((await client.reply()).body)
         assert seen["peer"] == seen["client"] == (address or "127.0.0.1")
@@ -141,7 +144,10 @@ async def test_a_header_may_come_byte_by_byte(header: bytes) -> None:
 @pytest.mark.parametrize("begin", [*WRONG, GET])
 async def test_without_a_header_a_connection_is_closed_without_a_word(begin: bytes) -> None:
     events = RecordedEvents()
-    async with listening(options=expecting(events), trusted=("127.0.0.1/32",)) as (_, port), await RawClient.connect(port) as client:
+    async with (
+        listening(options=expecting(events), trusted=("127.0.0.1/32",)) as (_, port),
+        await RawClient.connect(port) as client,
+    ):
         await client.send(begin + GET)
         assert await client.rest() == b""
         assert events.failed == ["malformed"]
@@ -159,7 +165,10 @@ async def test_a_proxy_of_ipv4_is_known_at_a_socket_for_both_versions() -> None:
 
 async def test_others_than_trusted_proxies_are_refused() -> None:
     events = RecordedEvents()
-    async with listening(options=expecting(events), trusted=("192.0.2.0/24",)) as (_, port), await RawClient.connect(port) as client:
+    async with (
+        listening(options=expecting(events), trusted=("192.0.2.0/24",)) as (_, port),
+        await RawClient.connect(port) as client,
+    ):
         await client.send(V1 + GET)
         assert await client.rest() == b""
         assert events.failed == ["untrusted"]
@@ -168,7 +177,10 @@ async def test_others_than_trusted_proxies_are_refused() -> None:
 @pytest.mark.parametrize("part", [b"", V1[:-1], V2[:-1]])
 async def test_a_header_has_its_time(part: bytes) -> None:
     events = RecordedEvents()
-    async with listening(options=expecting(events, 0.1), trusted=("127.0.0.1/32",)) as (_, port), await RawClient.connect(port) as client:
+    async with (
+        listening(options=expecting(events, 0.1), trusted=("127.0.0.1/32",)) as (_, port),
+        await RawClient.connect(port) as client,
+    ):
         await client.send(part)
         assert await client.rest() == b""
         assert events.failed == ["timeout"]
@@ -177,7 +189,10 @@ async def test_a_header_has_its_time(part: bytes) -> None:
 @pytest.mark.parametrize(("part", "counted"), [(b"", []), (V1[:-1], ["malformed"])])
 async def test_a_proxy_that_leaves_early(part: bytes, counted: list[str]) -> None:
     events = RecordedEvents()
-    async with listening(options=expecting(events), trusted=("127.0.0.1/32",)) as (listener, port), await RawClient.connect(port) as client:
+    async with (
+        listening(options=expecting(events), trusted=("127.0.0.1/32",)) as (listener, port),
+        await RawClient.connect(port) as client,
+    ):
         await client.send(part)
         client.finish_sending()
         assert await client.rest() == b""
@@ -188,14 +203,18 @@ async def test_a_proxy_that_leaves_early(part: bytes, counted: list[str]) -> Non
 @pytest.mark.parametrize("header", [V1, V2])
 async def test_tls_follows_the_header(tmp_path: Path, header: bytes) -> None:
     authority, events = Authority(tmp_path), RecordedEvents()
-    certificates = Certificates([CertificateFiles(*authority.write("localhost", "localhost"))], TlsRequirements(), events)
+    certificates = Certificates(
+        [CertificateFiles(*authority.write("localhost", "localhost"))], TlsRequirements(), events
+    )
     both = HandshakeOptions(events, certificates, proxy_protocol=True)
     async with listening(options=both, trusted=("127.0.0.1/32",)) as (_, port):
         sock = socket.create_connection(("127.0.0.1", port))
         sock.sendall(header)
         sock.setblocking(False)
         async with asyncio.timeout(10):
-            client = RawClient(*await asyncio.open_connection(sock=sock, ssl=authority.client(), server_hostname="localhost"))
+            client = RawClient(
+                *await asyncio.open_connection(sock=sock, ssl=authority.client(), server_hostname="localhost")
+            )
         async with client:
             await client.send(GET)
             seen = json.loads((await client.reply()).body)

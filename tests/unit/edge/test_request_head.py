@@ -22,7 +22,9 @@ TRUSTED = Peer("10.0.0.9", "https", trusted=True, certificate_subject="CN=a")
 
 
 def checker(**changes: Any) -> RequestHeadChecker:
-    ordinary = RequestHeadChecker(LIMITS, [ip_network("10.0.0.0/8")], Ids(lambda n: bytes(range(256)) * (n // 256)), lambda: 7.0)
+    ordinary = RequestHeadChecker(
+        LIMITS, [ip_network("10.0.0.0/8")], Ids(lambda n: bytes(range(256)) * (n // 256)), lambda: 7.0
+    )
     return msgspec.structs.replace(ordinary, **changes)
 
 
@@ -43,19 +45,34 @@ def fault_of(x: Exchange) -> str | None:
 def test_an_exchange_has_what_the_head_has() -> None:
     x = made(b"GET /a?b=%20 HTTP/1.1\r\nHost: h:80\r\nX-A: b\r\n\r\n")
     assert (x.method, x.path, x.query, x.host, x.scheme, x.started) == ("GET", "/a", "b=%20", "h:80", "http", 7.0)
-    assert (x.peer, x.client, x.trusted_peer, x.certificate_subject, x.head_error) == ("10.0.0.9", "10.0.0.9", False, "", None)
+    assert (x.peer, x.client, x.trusted_peer, x.certificate_subject, x.head_error) == (
+        "10.0.0.9",
+        "10.0.0.9",
+        False,
+        "",
+        None,
+    )
     assert x.raw_headers == ((b"Host", b"h:80"), (b"X-A", b"b"))
 
 
 def test_a_trusted_peer_names_its_client() -> None:
     x = made(b"GET /a HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.1, 198.51.100.9, 10.1.1.1\r\n\r\n", TRUSTED)
     assert (x.client, x.certificate_subject) == ("198.51.100.9", "CN=a")
-    assert made(b"GET /a HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.1, unknown\r\n\r\n", TRUSTED).client == "10.0.0.9"
+    assert (
+        made(b"GET /a HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.1, unknown\r\n\r\n", TRUSTED).client
+        == "10.0.0.9"
+    )
 
 
 @pytest.mark.parametrize(
     ("address", "trusts_unix", "trusted"),
-    [("10.1.2.3", False, True), ("192.0.2.1", False, False), ("unix", True, True), ("unix", False, False), ("?", True, False)],
+    [
+        ("10.1.2.3", False, True),
+        ("192.0.2.1", False, False),
+        ("unix", True, True),
+        ("unix", False, False),
+        ("?", True, False),
+    ],
 )
 def test_who_is_trusted(address: str, trusts_unix: bool, trusted: bool) -> None:
     assert checker(trusts_unix=trusts_unix).trusts(address) is trusted
@@ -72,7 +89,9 @@ def test_who_is_trusted(address: str, trusts_unix: bool, trusted: bool) -> None:
 )
 def test_fields_that_are_not_forwarded(fields: bytes, withheld: frozenset[bytes]) -> None:
     assert made(b"GET /a HTTP/1.1\r\nHost: h\r\n%b\r\n" % fields).withheld >= withheld
-    assert (b"tracestate" in withheld) == (b"tracestate" in made(b"GET /a HTTP/1.1\r\nHost: h\r\n%b\r\n" % fields).withheld)
+    assert (b"tracestate" in withheld) == (
+        b"tracestate" in made(b"GET /a HTTP/1.1\r\nHost: h\r\n%b\r\n" % fields).withheld
+    )
 
 
 @pytest.mark.parametrize(

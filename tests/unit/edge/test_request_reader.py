@@ -15,7 +15,11 @@ from tests.unit.edge.listening import GET, HURRIED, LIMITS, ask, listening
 
 async def test_pipelined_requests_are_answered_in_order() -> None:
     async with listening() as (_, port), await RawClient.connect(port) as client:
-        await client.send(b"".join(b"POST /%d HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n\r\n\r\n" % number for number in range(60)))
+        await client.send(
+            b"".join(
+                b"POST /%d HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n\r\n\r\n" % number for number in range(60)
+            )
+        )
         for number in range(60):
             seen = json.loads((await client.reply()).body)
             assert (seen["path"], seen["body"]) == (f"/{number}", "\r\n\r\n")
@@ -50,7 +54,9 @@ async def test_every_good_request_before_a_bad_one_is_answered(pieces: list[byte
         assert await client.at_eof()
 
 
-@pytest.mark.parametrize(("line", "fault"), [(b"BREW /pot HTTP/1.1\r\n", "method_not_allowed"), (b"SSH-2.0-x\r\n", "malformed_request")])
+@pytest.mark.parametrize(
+    ("line", "fault"), [(b"BREW /pot HTTP/1.1\r\n", "method_not_allowed"), (b"SSH-2.0-x\r\n", "malformed_request")]
+)
 async def test_the_whole_line_distinguishes_an_unknown_method_from_no_request(line: bytes, fault: str) -> None:
     async with listening() as (_, port), await RawClient.connect(port) as client:
         for at in range(len(line)):
@@ -90,7 +96,9 @@ async def test_the_whole_line_distinguishes_an_unknown_method_from_no_request(li
         (b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 00000000000000000000000009999999\r\n\r\nabc", 413, "body_too_large"),
     ],
 )  # fmt: skip
-async def test_what_is_refused_is_answered_and_the_connection_closed(request_bytes: bytes, status: int, fault: str) -> None:
+async def test_what_is_refused_is_answered_and_the_connection_closed(
+    request_bytes: bytes, status: int, fault: str
+) -> None:
     assert await ask(request_bytes) == (status, fault, True)
 
 
@@ -102,7 +110,9 @@ async def test_a_port_may_be_empty(host: bytes) -> None:
 
 async def test_an_absolute_target_replaces_host() -> None:
     async with listening() as (_, port), await RawClient.connect(port) as client:
-        await client.send(b"GET http://other:1/a?b HTTP/1.1\r\nHost: h\r\n\r\nGET https://other HTTP/1.1\r\nHost: h\r\n\r\n")
+        await client.send(
+            b"GET http://other:1/a?b HTTP/1.1\r\nHost: h\r\n\r\nGET https://other HTTP/1.1\r\nHost: h\r\n\r\n"
+        )
         first, second = json.loads((await client.reply()).body), json.loads((await client.reply()).body)
         assert (first["host"], first["path"], first["query"]) == ("other:1", "/a", "b")
         assert (second["host"], second["path"]) == ("other", "/")
@@ -280,7 +290,9 @@ async def test_bodies_and_requests_in_one_piece_are_separated() -> None:
 
 async def test_what_is_behind_chunks_is_never_a_request() -> None:
     async with listening() as (_, port), await RawClient.connect(port) as client:
-        await client.send(b"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n\r\n\r\n\r\n0\r\n\r\n" + GET * 3)
+        await client.send(
+            b"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n\r\n\r\n\r\n0\r\n\r\n" + GET * 3
+        )
         assert (await client.reply()).status == 200
         assert await client.at_eof()
 

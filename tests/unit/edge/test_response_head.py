@@ -9,7 +9,9 @@ from tests.samples import Pieces
 DATE = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
 
 
-def head(reply: Reply, *, keep: bool = True, http10: bool = False, chunked: bool = False, bodiless: bool = False) -> list[str]:
+def head(
+    reply: Reply, *, keep: bool = True, http10: bool = False, chunked: bool = False, bodiless: bool = False
+) -> list[str]:
     text = head_bytes(reply, DATE, keep=keep, http10=http10, chunked=chunked, bodiless=bodiless).decode("latin-1")
     assert text.endswith("\r\n\r\n")
     return text.removesuffix("\r\n\r\n").split("\r\n")
@@ -40,7 +42,8 @@ def test_how_the_body_is_framed(reply: Reply, chunked: bool, bodiless: bool, fra
 
 
 @pytest.mark.parametrize(
-    ("keep", "http10", "line"), [(True, False, []), (True, True, ["Connection: keep-alive"]), (False, False, ["Connection: close"])]
+    ("keep", "http10", "line"),
+    [(True, False, []), (True, True, ["Connection: keep-alive"]), (False, False, ["Connection: close"])],
 )
 def test_whether_the_connection_stays_open(keep: bool, http10: bool, line: list[str]) -> None:
     assert head(Reply(204, [], b""), keep=keep, http10=http10)[2:] == line

@@ -46,7 +46,9 @@ def test_faults_after_which_the_service_has_received_nothing() -> None:
     assert {name for name, row in CATALOGUE.items() if row.of_upstream and not row.reached_service} == NOT_SENT
 
 
-@pytest.mark.parametrize("name", ["malformed_request", "request_timeout", "body_too_large", "headers_too_large", "client_closed"])
+@pytest.mark.parametrize(
+    "name", ["malformed_request", "request_timeout", "body_too_large", "headers_too_large", "client_closed"]
+)
 def test_a_fault_of_a_request_body_may_occur_after_a_part_was_sent(name: str) -> None:
     assert CATALOGUE[name].reached_service
 

@@ -45,7 +45,9 @@ def test_of_two_the_one_that_is_less_busy_for_its_weight(loads: dict[int, int], 
     drawn = iter((0.1, 0.9))
     assert Draw({0: 2, 1: 1}).one(loads.__getitem__, drawn.__next__, alike) == expected
     drawn = iter((0.9, 0.1))
-    assert Draw({0: 2, 1: 1}).one(loads.__getitem__, drawn.__next__, alike) == (1 if loads == {0: 4, 1: 2} else expected)
+    assert Draw({0: 2, 1: 1}).one(loads.__getitem__, drawn.__next__, alike) == (
+        1 if loads == {0: 4, 1: 2} else expected
+    )
 
 
 def test_a_busy_one_gets_nothing() -> None:
@@ -67,7 +69,9 @@ def test_two_different_ones_are_drawn(weights: dict[int, int]) -> None:
 
 
 @pytest.mark.parametrize(("weight", "others"), [(1, (1, 1)), (2, (1, 1)), (1, (3, 1))])
-def test_one_that_answers_errors_gets_no_more_than_its_weight_for_being_never_busy(weight: int, others: tuple[int, ...]) -> None:
+def test_one_that_answers_errors_gets_no_more_than_its_weight_for_being_never_busy(
+    weight: int, others: tuple[int, ...]
+) -> None:
     weights = dict(enumerate((weight, *others)))
     loads = dict.fromkeys(weights, 7) | {0: 0}
     share = weight / sum(weights.values())

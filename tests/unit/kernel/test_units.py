@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.kernel.units import DURATION_PATTERN, SIZE_PATTERN, format_duration, format_size, parse_duration, parse_size
+from gateway.kernel.units import (
+    DURATION_PATTERN,
+    SIZE_PATTERN,
+    format_duration,
+    format_size,
+    parse_duration,
+    parse_size,
+)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +83,10 @@ def test_what_is_no_duration_is_refused_with_what_to_write(text: str, complaint:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("8M", "`M` is not a unit of a size; write one of `B`, `KiB`, `MiB`, `GiB`, `TiB`, `kB`, `KB`, `MB`, `GB`, `TB`"),
+        (
+            "8M",
+            "`M` is not a unit of a size; write one of `B`, `KiB`, `MiB`, `GiB`, `TiB`, `kB`, `KB`, `MB`, `GB`, `TB`",
+        ),
         ("0.5B", "too fine; a size is counted in whole bytes"),
         ("1025TiB", "too large; a size goes up to 1024TiB"),
     ],
@@ -87,13 +97,16 @@ def test_what_is_no_size_is_refused_with_what_to_write(text: str, complaint: str
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.0, "0s"), (0.5, "500ms"), (60.0, "1m"), (90.0, "90s"), (86400.0, "1d"), (0.00001, "10us"), (2.5, "2500ms")]
+    ("seconds", "text"),
+    [(0.0, "0s"), (0.5, "500ms"), (60.0, "1m"), (90.0, "90s"), (86400.0, "1d"), (0.00001, "10us"), (2.5, "2500ms")],
 )
 def test_durations_are_printed_short(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
 
 
-@pytest.mark.parametrize(("size", "text"), [(0, "0B"), (1023, "1023B"), (8388608, "8MiB"), (10**6, "1MB"), (1536, "1536B")])
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, "0B"), (1023, "1023B"), (8388608, "8MiB"), (10**6, "1MB"), (1536, "1536B")]
+)
 def test_sizes_are_printed_short(size: int, text: str) -> None:
     assert format_size(size) == text
 

@@ -16,7 +16,8 @@ from tests.fake_key_store import FakeKeyStore
 from tests.yaml_files import LEAST
 
 CONFIG = parse(
-    LEAST + "redis: {url: 'redis://a'}\nkeys: {store: redis}\norganizations: [{id: acme}, {id: initech}]\nplans: [{id: gold, limits: []}]\n"
+    LEAST
+    + "redis: {url: 'redis://a'}\nkeys: {store: redis}\norganizations: [{id: acme}, {id: initech}]\nplans: [{id: gold, limits: []}]\n"
 )
 HERE = "192.0.2.7"
 
@@ -46,10 +47,17 @@ class KeysUnderTest:
         self.results = Results()
         tallies = {name: self.results.tally(name) for name in RESULTS}
         self.keys = StoredKeys(
-            KeyReader(self.key_store.call, "gw"), References(CONFIG), KeyMaker(CONFIG).make, tallies, self.clock.clock, most
+            KeyReader(self.key_store.call, "gw"),
+            References(CONFIG),
+            KeyMaker(CONFIG).make,
+            tallies,
+            self.clock.clock,
+            most,
         )
 
-    async def find(self, secret: str, organization: str | None = None, wall_s: float = 1000.0, client: str = HERE) -> Caller:
+    async def find(
+        self, secret: str, organization: str | None = None, wall_s: float = 1000.0, client: str = HERE
+    ) -> Caller:
         return await self.keys.find(secret, organization, wall_s, client)
 
     async def refused(self, secret: str, organization: str | None = None, client: str = HERE) -> Fault:

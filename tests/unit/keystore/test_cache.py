@@ -148,7 +148,9 @@ async def test_a_certificate_is_found_by_its_subject_only(cache: KeysUnderTest) 
         (b"\xff", "JSON is malformed: invalid character (byte 0)"),
     ],
 )
-async def test_a_key_that_is_not_understood_gives_no_access_and_is_logged_once(cache: KeysUnderTest, content: bytes, problem: str) -> None:
+async def test_a_key_that_is_not_understood_gives_no_access_and_is_logged_once(
+    cache: KeysUnderTest, content: bytes, problem: str
+) -> None:
     proof = cache.key_store.put("odd")
     cache.key_store.entries[proof] = content
     with structlog.testing.capture_logs() as lines:
@@ -161,7 +163,8 @@ async def test_a_key_that_is_not_understood_gives_no_access_and_is_logged_once(c
 
 
 @pytest.mark.parametrize(
-    "content", [b'{"id": "\xff"}', b'{"id": ' + b"[" * 20_000, b'{"id": "long", "routes": [' + b'"a.b",' * 10_000 + b'"c"]}']
+    "content",
+    [b'{"id": "\xff"}', b'{"id": ' + b"[" * 20_000, b'{"id": "long", "routes": [' + b'"a.b",' * 10_000 + b'"c"]}'],
 )
 async def test_no_content_is_a_bug_or_holds_others_up(cache: KeysUnderTest, content: bytes) -> None:
     cache.key_store.entries[cache.key_store.put("odd")] = content
@@ -249,7 +252,10 @@ async def test_what_another_one_knew_is_good_enough_while_redis_is_away(cache: K
     successor.keys.adopt(cache.keys.export())
     successor.key_store.away = True
     successor.keys.forget([proof_of_secret("changed")])
-    assert [caller.id for caller in await asyncio.gather(successor.find("good"), successor.find("good"))] == ["good", "good"]
+    assert [caller.id for caller in await asyncio.gather(successor.find("good"), successor.find("good"))] == [
+        "good",
+        "good",
+    ]
     assert await successor.refused("changed") is KEYS_UNAVAILABLE
     assert len(successor.keys) == 1
     grandchild = KeysUnderTest()

@@ -98,7 +98,10 @@ async def test_memory_for_keys_and_for_guesses_is_bounded() -> None:
 
 async def test_so_many_are_asked_for_at_one_time(cache: KeysUnderTest) -> None:
     cache.key_store.open.clear()
-    waiting = [asyncio.ensure_future(cache.find(f"k{number}", client=f"10.0.{number % 250}.0")) for number in range(module.MOST_ASKED)]
+    waiting = [
+        asyncio.ensure_future(cache.find(f"k{number}", client=f"10.0.{number % 250}.0"))
+        for number in range(module.MOST_ASKED)
+    ]
     await turn()
     assert await cache.refused("one more") is KEYS_UNAVAILABLE
     cache.key_store.open.set()

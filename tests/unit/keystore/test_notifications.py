@@ -50,7 +50,9 @@ async def test_each_message_is_heard(redis_server: RedisProcess) -> None:
 
 
 @pytest.mark.parametrize("how", ["killed", "restarted"])
-async def test_a_connection_that_is_lost_is_made_again_and_that_is_a_notice(redis_server: RedisProcess, how: str) -> None:
+async def test_a_connection_that_is_lost_is_made_again_and_that_is_a_notice(
+    redis_server: RedisProcess, how: str
+) -> None:
     async with listening(redis_server.url) as ear:
         if how == "killed":
             redis_server.ask("CLIENT", "KILL", "TYPE", "pubsub")
@@ -65,7 +67,9 @@ async def test_a_connection_that_is_lost_is_made_again_and_that_is_a_notice(redi
 async def test_a_refused_subscription_is_reported_and_tried_again(redis_server: RedisProcess) -> None:
     redis_server.ask("ACL", "SETUSER", "default", "-subscribe")
     ear = Ear()
-    task = asyncio.ensure_future(KeyNotifications(addresses_of(redis_server.url), CHANNEL).listen(ear.hear, ear.refusals.append))
+    task = asyncio.ensure_future(
+        KeyNotifications(addresses_of(redis_server.url), CHANNEL).listen(ear.hear, ear.refusals.append)
+    )
     await until(lambda: redis_server.ask("INFO", "stats")["total_connections_received"] > 3)
     assert ear.heard == 0
     assert ear.refusals[0].startswith("NOPERM")

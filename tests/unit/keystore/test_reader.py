@@ -20,7 +20,13 @@ STATES: list[tuple[bool, str]] = []
 @pytest.fixture
 async def connection(redis_server: RedisProcess) -> AsyncIterator[RedisStore]:
     STATES.clear()
-    store = redis_store(redis_server.url, 5.0, SCRIPTS, lambda tag: b"*1\r\n$4\r\nPING\r\n", lambda up, reason: STATES.append((up, reason)))
+    store = redis_store(
+        redis_server.url,
+        5.0,
+        SCRIPTS,
+        lambda tag: b"*1\r\n$4\r\nPING\r\n",
+        lambda up, reason: STATES.append((up, reason)),
+    )
     await store.start()
     yield store
     await store.close()
@@ -40,7 +46,9 @@ async def test_a_key_is_found_by_its_proof(store: KeyReader, redis_server: Redis
 async def test_a_key_is_found_by_its_id_as_the_registry_wrote_it(store: KeyReader, redis_server: RedisProcess) -> None:
     assert await store.named("a") is None
     client = client_for(redis_server.url, NAMES.ids)
-    KeyRegistry(client, "gw").change(["a"], lambda _: {"a": StoredKey({"id": "a", "plan": "gold"}, (Secret("1" * 64),), "")})
+    KeyRegistry(client, "gw").change(
+        ["a"], lambda _: {"a": StoredKey({"id": "a", "plan": "gold"}, (Secret("1" * 64),), "")}
+    )
     client.close()
     assert await store.named("a") == b'{"id":"a","plan":"gold"}'
 
@@ -69,7 +77,9 @@ async def test_uses_are_noted(store: KeyReader, redis_server: RedisProcess) -> N
     assert redis_server.ask("HGETALL", NAMES.used) == {b"a": b"1700000000", b"b": b"5"}
 
 
-async def test_a_server_that_refuses_is_no_worse_for_others(store: KeyReader, connection: RedisStore, redis_server: RedisProcess) -> None:
+async def test_a_server_that_refuses_is_no_worse_for_others(
+    store: KeyReader, connection: RedisStore, redis_server: RedisProcess
+) -> None:
     redis_server.ask("SET", NAMES.proofs, "something else")
     with pytest.raises(RefusedCommandError, match="WRONGTYPE"):
         await store.find(["p"])
@@ -89,7 +99,9 @@ async def test_a_server_that_is_away_raises(store: KeyReader, redis_server: Redi
 
 
 async def test_in_a_cluster_it_asks_the_node_that_has_them(calm_cluster: RedisCluster) -> None:
-    connection = redis_store(calm_cluster.url, 5.0, SCRIPTS, lambda tag: b"*1\r\n$4\r\nPING\r\n", lambda up, reason: None)
+    connection = redis_store(
+        calm_cluster.url, 5.0, SCRIPTS, lambda tag: b"*1\r\n$4\r\nPING\r\n", lambda up, reason: None
+    )
     await connection.start()
     try:
         store = KeyReader(connection.call, "gw")

@@ -10,7 +10,10 @@ KEY = {"id": "a", "plan": "gold"}
 
 def entries(**changes: object) -> dict[str, dict[str, object]]:
     secrets = (Secret("1" * 64), Secret("2" * 64, "2030-01-01T00:00:00Z"))
-    return {proof: json.loads(entry) for proof, entry in StoredKey(KEY | changes, secrets, "2026-01-01T00:00:00Z").entries().items()}
+    return {
+        proof: json.loads(entry)
+        for proof, entry in StoredKey(KEY | changes, secrets, "2026-01-01T00:00:00Z").entries().items()
+    }
 
 
 def test_each_secret_finds_the_key_for_as_long_as_both_are_valid() -> None:

@@ -84,16 +84,28 @@ def test_a_change_whose_reply_is_lost_is_not_made_twice(redis_server: RedisProce
     pool.close()
 
 
-def test_each_change_has_a_name_and_lists_its_proofs(registry: KeyRegistry, client: redis.Redis, redis_server: RedisProcess) -> None:
+def test_each_change_has_a_name_and_lists_its_proofs(
+    registry: KeyRegistry, client: redis.Redis, redis_server: RedisProcess
+) -> None:
     listener = client.pubsub()  # type: ignore[no-untyped-call]
     listener.subscribe(NAMES.changed)
     assert listener.get_message(timeout=5) is not None
     registry.change(["a"], become({"a": stored("a", "1")}))
     registry.change(["a"], become({"a": stored("a", "2")}))
     registry.change(
-        [], become({f"k{number}": StoredKey({"id": f"k{number}"}, (Secret(f"{number:064}"),), "") for number in range(MAX_NAMED + 1)})
+        [],
+        become(
+            {
+                f"k{number}": StoredKey({"id": f"k{number}"}, (Secret(f"{number:064}"),), "")
+                for number in range(MAX_NAMED + 1)
+            }
+        ),
     )
-    assert redis_server.ask("LRANGE", NAMES.changes, 0, -1) == [b"n2 *", b"n1 " + b"1" * 64 + b" " + b"2" * 64, b"n0 " + b"1" * 64]
+    assert redis_server.ask("LRANGE", NAMES.changes, 0, -1) == [
+        b"n2 *",
+        b"n1 " + b"1" * 64 + b" " + b"2" * 64,
+        b"n0 " + b"1" * 64,
+    ]
     for _ in range(3):
         message = listener.get_message(timeout=5)
         assert message is not None
@@ -167,8 +179,16 @@ def test_in_a_cluster_all_of_them_are_on_one_node(calm_cluster: RedisCluster) ->
     client.close()
 
 
-def test_what_somebody_else_has_written_is_named_with_the_way_to_be_rid_of_it(registry: KeyRegistry, redis_server: RedisProcess) -> None:
+def test_what_somebody_else_has_written_is_named_with_the_way_to_be_rid_of_it(
+    registry: KeyRegistry, redis_server: RedisProcess
+) -> None:
     redis_server.ask("HSET", NAMES.ids, "torn", "{")
-    for ask in (lambda: registry.find("torn"), lambda: list(registry.all()), lambda: registry.change(["torn"], become({}))):
-        with pytest.raises(UnreadableError, match=r"`torn` cannot be read .*; take it away with HDEL gw:1:\{keys\}:ids torn"):
+    for ask in (
+        lambda: registry.find("torn"),
+        lambda: list(registry.all()),
+        lambda: registry.change(["torn"], become({})),
+    ):
+        with pytest.raises(
+            UnreadableError, match=r"`torn` cannot be read .*; take it away with HDEL gw:1:\{keys\}:ids torn"
+        ):
             ask()

@@ -29,7 +29,9 @@ class Reported(StoredKeys):
     """Remembers what it was to forget."""
 
     def __init__(self, store: KeyReader) -> None:
-        super().__init__(store, References(STORED), KeyMaker(STORED).make, dict.fromkeys(RESULTS, Uncounted()), ManualClock().clock)
+        super().__init__(
+            store, References(STORED), KeyMaker(STORED).make, dict.fromkeys(RESULTS, Uncounted()), ManualClock().clock
+        )
         self.forgotten: list[set[str] | None] = []
 
     def forget(self, proofs: Iterable[str] | None) -> None:
@@ -82,7 +84,9 @@ async def test_while_redis_is_away_nothing_is_forgotten(here: Watched) -> None:
     await until(lambda: here.keys.forgotten == [None])
 
 
-async def test_without_the_right_to_read_changes_every_key_is_looked_up_again_and_that_is_logged_once(here: Watched) -> None:
+async def test_without_the_right_to_read_changes_every_key_is_looked_up_again_and_that_is_logged_once(
+    here: Watched,
+) -> None:
     with structlog.testing.capture_logs() as lines:
         here.key_store.refuses = {"LINDEX", "HSET"}
         here.key_store.put("good")
@@ -167,4 +171,6 @@ async def test_a_refused_subscription_is_logged_once(redis_server: RedisProcess)
         await until(lambda: redis_server.ask("INFO", "stats")["total_connections_received"] > 4)
         await watch.close()
     assert keys.forgotten == []
-    assert [(line["refused"], line["reason"][:6]) for line in lines if line["event"] == "keys in redis"] == [("notices", "NOPERM")]
+    assert [(line["refused"], line["reason"][:6]) for line in lines if line["event"] == "keys in redis"] == [
+        ("notices", "NOPERM")
+    ]

@@ -14,7 +14,9 @@ from tests.quota_limiter import CLOCK, FLIGHT, Gateway, asks, posting, stored
 from tests.redis_server import RedisProcess
 
 
-async def test_calls_are_renewed_also_in_a_redis_that_lost_its_data(gateway: Gateway, redis_server: RedisProcess) -> None:
+async def test_calls_are_renewed_also_in_a_redis_that_lost_its_data(
+    gateway: Gateway, redis_server: RedisProcess
+) -> None:
     many = posting("concurrency", 1000)
     reservations = [await gateway.allowed(many) for _ in range(RENEWALS + 1)]
     redis_server.ask("FLUSHALL")

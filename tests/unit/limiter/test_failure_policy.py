@@ -29,7 +29,9 @@ def failure_policy(fallback: Fallback, on_failure: OnFailure = "local") -> Failu
 def summary(made: FailurePolicy, asked: Claim) -> tuple[bool, str, list[tuple[str, int]]] | None:
     decision = made.decide_now(asked)
     return (
-        None if decision is None else (decision.allowed, decision.store, [(state.window.id, state.remaining) for state in decision.states])
+        None
+        if decision is None
+        else (decision.allowed, decision.store, [(state.window.id, state.remaining) for state in decision.states])
     )
 
 
@@ -53,7 +55,10 @@ def test_one_that_denies_is_enough_and_nothing_is_counted(fallback: Fallback, wi
 def test_counted_limits_decide_and_the_others_appear_unused(fallback: Fallback, windows: tuple[Window, ...]) -> None:
     made, asked = failure_policy(fallback, "deny"), claim("a", windows)
     remaining = [{"local": 4 - spent, "allow": 2} for spent in range(1, 5)] + [{"local": 0, "allow": 3}]
-    expected = [(number < 4, "fallback", [(each.id, states[each.id]) for each in windows]) for number, states in enumerate(remaining)]
+    expected = [
+        (number < 4, "fallback", [(each.id, states[each.id]) for each in windows])
+        for number, states in enumerate(remaining)
+    ]
     assert [summary(made, asked) for _ in range(5)] == expected
     assert "1 debtors" in repr(fallback)
 
@@ -90,7 +95,9 @@ def test_quotas_do_as_all_do(
     made = failure_policy(fallback, on_failure)
     decisions = [made.decide_now(asked) for _ in range(2)]
     assert [each and (each.allowed, each.reservation is not None) for each in decisions] == expected
-    assert [each is not None and len(each.spent) for each in decisions][1] == (on_failure == "local" and own is not DENY)
+    assert [each is not None and len(each.spent) for each in decisions][1] == (
+        on_failure == "local" and own is not DENY
+    )
 
 
 def test_a_shadow_denies_no_call_and_is_counted_under_local(fallback: Fallback) -> None:

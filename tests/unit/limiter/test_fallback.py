@@ -69,7 +69,9 @@ def admitted(fallback: Fallback, calls: int, windows: tuple[Window, ...] = MINUT
 
 class TestShares:
     @pytest.mark.parametrize(("gateways", "share"), [(1, 60), (2, 30), (7, 8), (60, 1), (500, 1)])
-    def test_a_share_is_the_limit_divided_and_at_least_one(self, fallback: Fallback, time: ManualClock, gateways: int, share: int) -> None:
+    def test_a_share_is_the_limit_divided_and_at_least_one(
+        self, fallback: Fallback, time: ManualClock, gateways: int, share: int
+    ) -> None:
         fallback.gateways = gateways
         assert admitted(fallback, 100) == share
         time.advance(60.0)
@@ -128,7 +130,9 @@ class TestSettling:
         await fallback.pay_debts(redis.call, redis.pack)
         assert redis.charges == []
 
-    async def test_tokens_that_were_refilled_since_are_not_owed(self, fallback: Fallback, redis: ModelRedis, time: ManualClock) -> None:
+    async def test_tokens_that_were_refilled_since_are_not_owed(
+        self, fallback: Fallback, redis: ModelRedis, time: ManualClock
+    ) -> None:
         for _ in range(600):
             assert admitted(fallback, 1) == 1
             time.advance(1.0)

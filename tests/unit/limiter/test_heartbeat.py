@@ -39,14 +39,20 @@ async def test_who_is_silent_is_gone_and_so_is_the_future(store: RedisStore, red
     here = GatewayHeartbeat(KEY)
     await here.beat(store.call)
     now_ms = int(redis_server.ask("ZSCORE", KEY, here._id))
-    for name, seen_ms in {"silent": now_ms - round(ALIVE_S * 1000), "ahead": now_ms + 3_600_000, "there": now_ms - 1000}.items():
+    for name, seen_ms in {
+        "silent": now_ms - round(ALIVE_S * 1000),
+        "ahead": now_ms + 3_600_000,
+        "there": now_ms - 1000,
+    }.items():
         redis_server.ask("ZADD", KEY, seen_ms, name)
     await here.beat(store.call)
     assert here.gateways == 2
     assert 0 < redis_server.ask("PTTL", KEY) <= ALIVE_S * 1000
 
 
-async def test_what_was_known_stands_while_redis_is_away_and_a_while_after_it_forgot(store: RedisStore, redis_server: RedisProcess) -> None:
+async def test_what_was_known_stands_while_redis_is_away_and_a_while_after_it_forgot(
+    store: RedisStore, redis_server: RedisProcess
+) -> None:
     async def away(command: bytes, tag: str) -> RedisReply:
         return AWAY
 

@@ -36,7 +36,11 @@ def test_a_month_begins_anew_and_its_tallies_are_dropped() -> None:
     assert (used(books, monthly), used(books, ever)) == (2, 2)
     assert books.spent((monthly,))[0].opens_s == 60.0
     time.advance(60)
-    assert (used(books, monthly), used(books, ever), repr(books)) == (None, 2, "<MemoryQuotas 1 tallies, 0 sets of units>")
+    assert (used(books, monthly), used(books, ever), repr(books)) == (
+        None,
+        2,
+        "<MemoryQuotas 1 tallies, 0 sets of units>",
+    )
     time.advance(-3600)
     books.reserve((monthly,))
     assert (books.month, used(books, monthly)) == (2026 * 12 + 11, None)
@@ -71,7 +75,11 @@ def test_a_tally_stops_at_what_redis_can_count_and_nothing_goes_below_nothing() 
     books.apply([MeterUpdate("sum", "add", MOST), MeterUpdate("sum", "add", MOST)])
     assert used(books, posting("sum")) == MOST
     books.apply(
-        [MeterUpdate("level", "put", 5000, unit="a"), MeterUpdate("level", "put", 5000, unit="b"), MeterUpdate("level", "drop", unit="x")]
+        [
+            MeterUpdate("level", "put", 5000, unit="a"),
+            MeterUpdate("level", "put", 5000, unit="b"),
+            MeterUpdate("level", "drop", unit="x"),
+        ]
     )
     assert used(books, posting("level")) == 2
     books.apply([MeterUpdate("level", "pop"), MeterUpdate("level", "pop"), MeterUpdate("level", "pop")])

@@ -34,7 +34,9 @@ async def closing() -> AsyncIterator[None]:
 class Process:
     """A limiter as a worker has it, with the memory that outlives it."""
 
-    def __init__(self, url: str, workers: int = 1, memory: OutageMemory | None = None, on_failure: OnFailure = "local") -> None:
+    def __init__(
+        self, url: str, workers: int = 1, memory: OutageMemory | None = None, on_failure: OnFailure = "local"
+    ) -> None:
         self.memory = memory or OutageMemory.shared()
         self.limiter = RedisLimiter(url, "gw", GENEROUS_S, on_failure, CLOCK, workers=workers, memory=self.memory)
         ALL.append(self)
@@ -163,7 +165,9 @@ async def test_what_a_worker_takes_while_it_drains_is_owed_by_the_next_one(redis
 
 
 @pytest.mark.parametrize("on_failure", ["allow", "deny"])
-async def test_whatever_limits_do_meanwhile_settlements_are_handed_on(redis_server: RedisProcess, on_failure: OnFailure) -> None:
+async def test_whatever_limits_do_meanwhile_settlements_are_handed_on(
+    redis_server: RedisProcess, on_failure: OnFailure
+) -> None:
     process = Process(redis_server.url, on_failure=on_failure)
     total = posting("sum", 100)
     await process.start()

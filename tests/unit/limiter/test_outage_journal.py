@@ -7,7 +7,15 @@ from gateway.limiter.calls_in_flight import CallsInFlight
 from gateway.limiter.fallback import Fallback
 from gateway.limiter.outage_journal import OutageJournal
 from gateway.limiter.outage_memory import OutageMemory
-from gateway.limiter.outage_records import BucketRecord, GatewaysRecord, OwedRecord, PaidRecord, TallyRecord, UnitsRecord, decoded
+from gateway.limiter.outage_records import (
+    BucketRecord,
+    GatewaysRecord,
+    OwedRecord,
+    PaidRecord,
+    TallyRecord,
+    UnitsRecord,
+    decoded,
+)
 from gateway.limiter.quota_shares import QuotaShares
 from gateway.limiter.settlements import Settlements
 from gateway.redis_client.connection import RedisReply

@@ -9,7 +9,9 @@ from tests.redis_server import RedisProcess
 
 
 class TestWithoutRedis:
-    async def test_a_gateway_has_its_share_of_what_was_available(self, gateway: Gateway, redis_server: RedisProcess) -> None:
+    async def test_a_gateway_has_its_share_of_what_was_available(
+        self, gateway: Gateway, redis_server: RedisProcess
+    ) -> None:
         eight, ten = posting("level", 8), posting("count", 10)
         for _ in range(4):
             await gateway.allowed(eight, ten)
@@ -33,7 +35,9 @@ class TestWithoutRedis:
         assert not await gateway.limiter.forget(eight.key)
         assert [state.used for state in await gateway.limiter.read((eight,))] == [4]
 
-    async def test_a_share_is_at_least_one_unless_nothing_was_available(self, gateway: Gateway, redis_server: RedisProcess) -> None:
+    async def test_a_share_is_at_least_one_unless_nothing_was_available(
+        self, gateway: Gateway, redis_server: RedisProcess
+    ) -> None:
         for _ in range(2):
             await gateway.allowed(COUNT)
         gateway.limiter.outage.fallback.gateways = 9
@@ -43,7 +47,9 @@ class TestWithoutRedis:
         await gateway.allowed(LEVEL)
         await gateway.refused(LEVEL)
 
-    async def test_calls_in_flight_count_wherever_they_began(self, gateway: Gateway, redis_server: RedisProcess) -> None:
+    async def test_calls_in_flight_count_wherever_they_began(
+        self, gateway: Gateway, redis_server: RedisProcess
+    ) -> None:
         before = await gateway.allowed(FLIGHT)
         redis_server.kill()
         await gateway.is_up(False)
@@ -75,7 +81,9 @@ class TestWithoutRedis:
             await gateway.is_up(True)
             (await gateway.allowed(one)).release()
 
-    async def test_redis_gets_the_releases_of_units_that_it_may_have(self, gateway: Gateway, redis_server: RedisProcess) -> None:
+    async def test_redis_gets_the_releases_of_units_that_it_may_have(
+        self, gateway: Gateway, redis_server: RedisProcess
+    ) -> None:
         """Those that nobody has told it of, and those that it may have been told of."""
         redis_server.kill()
         await gateway.is_up(False)
@@ -91,7 +99,9 @@ class TestWithoutRedis:
         await gateway.is_settled()
         assert redis_server.ask("EXISTS", "gw:1:{a}:concurrency") == 0
 
-    async def test_what_it_let_through_is_charged_when_redis_is_back(self, gateway: Gateway, redis_server: RedisProcess) -> None:
+    async def test_what_it_let_through_is_charged_when_redis_is_back(
+        self, gateway: Gateway, redis_server: RedisProcess
+    ) -> None:
         early = await gateway.allowed(RELEASE, SUM)
         redis_server.kill()
         await gateway.is_up(False)
@@ -99,7 +109,10 @@ class TestWithoutRedis:
         for succeeded in (True, False):
             reservation = await gateway.allowed(COUNT, LEVEL, SUM, FLIGHT)
             for _ in range(2):
-                assert (reservation.commit(succeeded, {"sum": 1}), reservation.release()) == (None, None)  # nothing to wait for
+                assert (reservation.commit(succeeded, {"sum": 1}), reservation.release()) == (
+                    None,
+                    None,
+                )  # nothing to wait for
         await gateway.allowed(COUNT)
         redis_server.start()
         await gateway.is_up(True)
@@ -116,7 +129,9 @@ class TestWithoutRedis:
             await gateway.is_settled()
             assert redis_server.ask("GET", "gw:1:{a}:count").partition(b":")[0] == b"1"
 
-    async def test_what_was_never_sent_leaves_nothing_to_take_back(self, gateway: Gateway, redis_server: RedisProcess) -> None:
+    async def test_what_was_never_sent_leaves_nothing_to_take_back(
+        self, gateway: Gateway, redis_server: RedisProcess
+    ) -> None:
         redis_server.kill()
         await gateway.is_up(False)
         (await gateway.allowed(COUNT, LEVEL, FLIGHT)).release()

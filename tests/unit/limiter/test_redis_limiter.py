@@ -44,14 +44,18 @@ class TestWhatStandsInRedis:
         await limiter.decide(claim(BUCKET, BOTH))
         assert set(stored(redis_server)) == {"gw:1:{0b5b2a9a6cf6}:day", "gw:1:{0b5b2a9a6cf6}:minute"}
 
-    async def test_a_key_lives_until_its_bucket_is_full_and_not_for_ever(self, limiter: RedisLimiter, redis_server: RedisProcess) -> None:
+    async def test_a_key_lives_until_its_bucket_is_full_and_not_for_ever(
+        self, limiter: RedisLimiter, redis_server: RedisProcess
+    ) -> None:
         for _ in range(3):
             await limiter.decide(claim(BUCKET, BOTH))
             for value, ends_ms in stored(redis_server).values():
                 full_ms = int(value.split(b":")[0]) / 1000
                 assert full_ms < ends_ms <= math.ceil(full_ms) + 1000
 
-    async def test_a_refused_call_and_a_cost_of_zero_write_nothing(self, limiter: RedisLimiter, redis_server: RedisProcess) -> None:
+    async def test_a_refused_call_and_a_cost_of_zero_write_nothing(
+        self, limiter: RedisLimiter, redis_server: RedisProcess
+    ) -> None:
         for _ in range(3):
             await limiter.decide(claim(BUCKET, BOTH))
         before = stored(redis_server)
@@ -63,7 +67,9 @@ class TestWhatStandsInRedis:
     async def test_the_probe_expires_too(self, limiter: RedisLimiter, redis_server: RedisProcess) -> None:
         assert 0 < redis_server.ask("PTTL", "gw:1:{probe}:probe") <= 1002
 
-    async def test_a_value_that_is_none_of_ours_is_replaced(self, limiter: RedisLimiter, redis_server: RedisProcess) -> None:
+    async def test_a_value_that_is_none_of_ours_is_replaced(
+        self, limiter: RedisLimiter, redis_server: RedisProcess
+    ) -> None:
         redis_server.ask("SET", "gw:1:{0b5b2a9a6cf6}:day", "corrupt")
         assert (await limiter.decide(claim(BUCKET, DAY))).states[0].remaining == 4
         assert (await limiter.decide(claim(BUCKET, DAY))).states[0].remaining == 3
@@ -86,7 +92,9 @@ class TestWhatStandsInRedis:
         await other.start()
         single = (Window("day", 1, 86_400_000_000, None),)
         for number in range(1000):
-            one, two = await asyncio.gather(limiter.decide(claim(f"race{number}", single)), other.decide(claim(f"race{number}", single)))
+            one, two = await asyncio.gather(
+                limiter.decide(claim(f"race{number}", single)), other.decide(claim(f"race{number}", single))
+            )
             assert one.allowed is not two.allowed
         await other.close()
 
@@ -160,7 +168,9 @@ async def test_the_repr_while_redis_is_there(limiter: RedisLimiter, redis_server
     waiting = asyncio.ensure_future(limiter.decide(claim(BUCKET, DAY)))
     await asyncio.sleep(0)
     # The call, and perhaps a heartbeat
-    assert repr(limiter) in {f"<RedisLimiter 127.0.0.1:{redis_server.port} up, {number} in flight>" for number in (1, 2)}
+    assert repr(limiter) in {
+        f"<RedisLimiter 127.0.0.1:{redis_server.port} up, {number} in flight>" for number in (1, 2)
+    }
     redis_server.go_on()
     assert (await waiting).store == "redis"
 
@@ -177,10 +187,15 @@ async def test_after_closing_on_failure_decides(limiter: RedisLimiter, redis_ser
 class TestGatewaysTogether:
     """Two of them on one Redis, through an outage."""
 
-    async def test_they_share_the_limit_while_redis_is_away_and_pay_when_it_is_back(self, redis_server: RedisProcess) -> None:
+    async def test_they_share_the_limit_while_redis_is_away_and_pay_when_it_is_back(
+        self, redis_server: RedisProcess
+    ) -> None:
         ten = (Window("day", 10, 86_400_000_000, "Day"),)
         states: list[bool] = []
-        both = [RedisLimiter(redis_server.url, "gw", GENEROUS_S, "local", CLOCK, lambda up, reason: states.append(up)) for _ in range(2)]
+        both = [
+            RedisLimiter(redis_server.url, "gw", GENEROUS_S, "local", CLOCK, lambda up, reason: states.append(up))
+            for _ in range(2)
+        ]
         for each in both:
             await each.start()
         try:
@@ -188,12 +203,17 @@ class TestGatewaysTogether:
             await until(lambda: [each._heartbeat.gateways for each in both] == [2, 2])
             redis_server.kill()
             await until(lambda: states == [True, True, False, False])
-            assert [sum([(await each.decide(claim(BUCKET, ten))).allowed for _ in range(20)]) for each in both] == [5, 5]
+            assert [sum([(await each.decide(claim(BUCKET, ten))).allowed for _ in range(20)]) for each in both] == [
+                5,
+                5,
+            ]
             assert [(await each.decide(claim("other", ten))).states[0].remaining for each in both] == [4, 4]
             redis_server.start()
             await until(lambda: states == [True, True, False, False, True, True])
             async with asyncio.timeout(20):
-                while [(await both[0].decide(claim(bucket, ten, 0))).states[0].remaining for bucket in (BUCKET, "other")] != [0, 8]:
+                while [
+                    (await both[0].decide(claim(bucket, ten, 0))).states[0].remaining for bucket in (BUCKET, "other")
+                ] != [0, 8]:
                     pass
             answers = [await each.decide(claim(BUCKET, ten)) for each in both]
             assert [(answer.allowed, answer.store) for answer in answers] == [(False, "redis")] * 2

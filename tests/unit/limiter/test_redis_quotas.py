@@ -12,7 +12,9 @@ from tests.redis_server import RedisProcess
 
 
 class TestWhatStandsInRedis:
-    async def test_a_month_expires_with_it_and_what_is_for_ever_does_not(self, gateway: Gateway, redis_server: RedisProcess) -> None:
+    async def test_a_month_expires_with_it_and_what_is_for_ever_does_not(
+        self, gateway: Gateway, redis_server: RedisProcess
+    ) -> None:
         now = datetime.now(UTC)
         turn = datetime(now.year + now.month // 12, now.month % 12 + 1, 1, tzinfo=UTC)
         await gateway.allowed(MONTHLY)
@@ -33,7 +35,9 @@ class TestWhatStandsInRedis:
         assert refused.reservation is None
         assert stored(redis_server) == {"gw:1:{a}:full"}
 
-    async def test_a_failed_and_a_finished_call_leave_nothing(self, gateway: Gateway, redis_server: RedisProcess) -> None:
+    async def test_a_failed_and_a_finished_call_leave_nothing(
+        self, gateway: Gateway, redis_server: RedisProcess
+    ) -> None:
         reservation = await gateway.allowed(COUNT, LEVEL, FLIGHT)
         settled = reservation.commit(False, {})
         assert settled is not None
@@ -75,7 +79,10 @@ class TestWhoLeavesBeforeTheAnswer:
         await until(lambda: not gateway.limiter._quotas._pending)
         await gateway.is_settled()
         assert redis_server.ask("GET", "gw:1:{a}:count") == b"0:0"
-        assert (gateway.limiter.outage.in_flight._units, redis_server.ask("EXISTS", "gw:1:{a}:level", "gw:1:{a}:concurrency")) == ({}, 0)
+        assert (
+            gateway.limiter.outage.in_flight._units,
+            redis_server.ask("EXISTS", "gw:1:{a}:level", "gw:1:{a}:concurrency"),
+        ) == ({}, 0)
 
     async def test_or_is_refused(self, gateway: Gateway, redis_server: RedisProcess) -> None:
         for _ in range(2):

@@ -52,7 +52,9 @@ class TestRefusalsAreRemembered:
         time.advance(0.000001)
         assert (await limiter.decide(self.SLOW)).store == "redis"
 
-    async def test_not_beyond_the_next_token(self, redis_server: RedisProcess, limiter: RedisLimiter, time: ManualClock) -> None:
+    async def test_not_beyond_the_next_token(
+        self, redis_server: RedisProcess, limiter: RedisLimiter, time: ManualClock
+    ) -> None:
         asked = claim(BUCKET, (Window("w", 1, 400_000, None),))
         retry_s = (await self.refused(limiter, asked)).states[0].retry_s
         time.advance(retry_s * CLOCK_RATE - 0.000002)
@@ -76,7 +78,9 @@ class TestRefusalsAreRemembered:
         raised = claim(BUCKET, (Window("two", 9, 600_000_000, None),), 2)
         assert (await limiter.decide(raised)).allowed
 
-    async def test_not_while_a_cheaper_call_may_be_let_through(self, limiter: RedisLimiter, redis_server: RedisProcess) -> None:
+    async def test_not_while_a_cheaper_call_may_be_let_through(
+        self, limiter: RedisLimiter, redis_server: RedisProcess
+    ) -> None:
         """By anybody: what this one has to wait for is longer then."""
         six = (Window("hour", 6, 3_600_000_000, "Hour"),)
         cheap, dear = claim(BUCKET, six, 1), claim(BUCKET, six, 5)

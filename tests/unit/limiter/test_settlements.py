@@ -67,7 +67,10 @@ async def test_releases_are_sent_when_redis_is_back() -> None:
     store.there = True
     await settlements.pay()
     await settlements.finish()
-    assert store.accepted == [settlements.command(drops[:RELEASES_AT_ONCE], "a"), settlements.command(drops[RELEASES_AT_ONCE:], "a")]
+    assert store.accepted == [
+        settlements.command(drops[:RELEASES_AT_ONCE], "a"),
+        settlements.command(drops[RELEASES_AT_ONCE:], "a"),
+    ]
 
 
 async def test_releases_of_units_that_have_ended_are_not_sent() -> None:

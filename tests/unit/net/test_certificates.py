@@ -26,11 +26,17 @@ Attribute = tuple[x509.ObjectIdentifier, str]
 
 
 def issue(
-    *rdns: tuple[Attribute, ...], names: tuple[x509.GeneralName, ...] = (), until: datetime = UNTIL, kind: _ASN1Type | None = None
+    *rdns: tuple[Attribute, ...],
+    names: tuple[x509.GeneralName, ...] = (),
+    until: datetime = UNTIL,
+    kind: _ASN1Type | None = None,
 ) -> bytes:
     """A self-signed certificate as DER."""
     name = x509.Name(
-        [x509.RelativeDistinguishedName([x509.NameAttribute(oid, text, kind) for oid, text in attributes]) for attributes in rdns]
+        [
+            x509.RelativeDistinguishedName([x509.NameAttribute(oid, text, kind) for oid, text in attributes])
+            for attributes in rdns
+        ]
     )
     builder = x509.CertificateBuilder(name, name, KEY.public_key(), 5, FROM, until)
     builder = builder.add_extension(x509.BasicConstraints(False, None), critical=True)
@@ -42,7 +48,10 @@ def issue(
 def openssl(der: bytes) -> str:
     """The subject as its command line prints it."""
     done = subprocess.run(
-        ["openssl", "x509", "-inform", "DER", "-noout", "-subject", "-nameopt", "RFC2253"], input=der, capture_output=True, check=True
+        ["openssl", "x509", "-inform", "DER", "-noout", "-subject", "-nameopt", "RFC2253"],
+        input=der,
+        capture_output=True,
+        check=True,
     )
     return done.stdout.decode().removeprefix("subject=").removesuffix("\n")
 
@@ -55,19 +64,24 @@ def test_names_and_times() -> None:
         x509.IPAddress(ip_address("10.0.0.1")),
     )
     der = issue(((NameOID.COMMON_NAME, "c.example"),), names=(*names, x509.RFC822Name("a@b.example")))
-    expected = Certificate(("a.example", "*.b.example", "::1", "10.0.0.1"), "CN=c.example", FROM.timestamp(), UNTIL.timestamp())
+    expected = Certificate(
+        ("a.example", "*.b.example", "::1", "10.0.0.1"), "CN=c.example", FROM.timestamp(), UNTIL.timestamp()
+    )
     assert from_der(der) == expected
     assert from_pem(b"Some words\n" + ssl.DER_cert_to_PEM_cert(der).encode() * 2) == expected
 
 
 def test_without_alternative_names_the_common_name_counts() -> None:
-    assert from_der(issue(((NameOID.COUNTRY_NAME, "DE"),), ((NameOID.COMMON_NAME, "C.example"),))).names == ("c.example",)
+    assert from_der(issue(((NameOID.COUNTRY_NAME, "DE"),), ((NameOID.COMMON_NAME, "C.example"),))).names == (
+        "c.example",
+    )
     assert from_der(issue(((NameOID.COUNTRY_NAME, "DE"),))).names == ()
 
 
 def test_times_after_2049_have_four_digits() -> None:
     assert (
-        from_der(issue(until=datetime(2099, 5, 6, 7, 8, 9, tzinfo=UTC))).not_after == datetime(2099, 5, 6, 7, 8, 9, tzinfo=UTC).timestamp()
+        from_der(issue(until=datetime(2099, 5, 6, 7, 8, 9, tzinfo=UTC))).not_after
+        == datetime(2099, 5, 6, 7, 8, 9, tzinfo=UTC).timestamp()
     )
 
 
@@ -88,7 +102,10 @@ def test_a_certificate_of_version_1_does_not_say_its_version() -> None:
     [
         ((), ""),
         ((((NameOID.COUNTRY_NAME, "DE"),), ((NameOID.COMMON_NAME, "a"),)), "CN=a,C=DE"),
-        ((((NameOID.ORGANIZATION_NAME, ' #A, "B" + C; <é> \\ = '),),), '\\ #A\\, \\"B\\" \\+ C\\; \\<\\C3\\A9\\> \\\\ =\\ '),
+        (
+            (((NameOID.ORGANIZATION_NAME, ' #A, "B" + C; <é> \\ = '),),),
+            '\\ #A\\, \\"B\\" \\+ C\\; \\<\\C3\\A9\\> \\\\ =\\ ',
+        ),
         ((((NameOID.COMMON_NAME, "#x"), (NameOID.USER_ID, "u")),), "UID=u+CN=\\#x"),
         ((((NameOID.EMAIL_ADDRESS, "a@b"),), ((NameOID.DOMAIN_COMPONENT, "com"),)), "DC=com,emailAddress=a@b"),
         ((((NameOID.COMMON_NAME, " "),),), "CN=\\ "),
@@ -104,7 +121,9 @@ def test_subjects_are_written_as_openssl_writes_them(rdns: tuple[tuple[Attribute
 
 
 # OpenSSL leaves a value that is only "#" as it is, against RFC 4514 2.4.
-_TEXTS = st.text(st.characters(min_codepoint=1, max_codepoint=0x10FFFF, exclude_categories=["Cs"]), min_size=1, max_size=20)
+_TEXTS = st.text(
+    st.characters(min_codepoint=1, max_codepoint=0x10FFFF, exclude_categories=["Cs"]), min_size=1, max_size=20
+)
 
 
 @settings(max_examples=15, deadline=None)
@@ -115,11 +134,20 @@ def test_any_text_is_written_as_openssl_writes_it(texts: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [_ASN1Type.PrintableString, _ASN1Type.IA5String, _ASN1Type.T61String, _ASN1Type.BMPString, _ASN1Type.UniversalString]
+    "kind",
+    [
+        _ASN1Type.PrintableString,
+        _ASN1Type.IA5String,
+        _ASN1Type.T61String,
+        _ASN1Type.BMPString,
+        _ASN1Type.UniversalString,
+    ],
 )
 def test_every_kind_of_string_is_read(kind: _ASN1Type) -> None:
     der = issue(((NameOID.COMMON_NAME, "abc"),))
-    value = {"BMPString": "abc".encode("utf-16-be"), "UniversalString": "abc".encode("utf-32-be")}.get(kind.name, b"abc")
+    value = {"BMPString": "abc".encode("utf-16-be"), "UniversalString": "abc".encode("utf-32-be")}.get(
+        kind.name, b"abc"
+    )
     # Built by hand: cryptography does not write all of them.
     assert from_der(_with_value(der, bytes([kind.value, len(value)]) + value)).subject == "CN=abc"
 
@@ -182,7 +210,10 @@ _ISSUED: list[bytes] = []
 def issue_once() -> bytes:
     if not _ISSUED:
         _ISSUED.append(
-            issue(((NameOID.COMMON_NAME, "abc"), (OWN_LINES, "x")), names=(x509.DNSName("a.example"), x509.IPAddress(ip_address("::1"))))
+            issue(
+                ((NameOID.COMMON_NAME, "abc"), (OWN_LINES, "x")),
+                names=(x509.DNSName("a.example"), x509.IPAddress(ip_address("::1"))),
+            )
         )
     return _ISSUED[0]
 

@@ -63,7 +63,9 @@ def names(resolver: Resolver, time_: ManualClock) -> Iterator[NameResolver]:
     made.close()
 
 
-async def renewed(names: NameResolver, resolver: Resolver, time_: ManualClock, host: str = "orders", after_s: float = 1001.0) -> None:
+async def renewed(
+    names: NameResolver, resolver: Resolver, time_: ManualClock, host: str = "orders", after_s: float = 1001.0
+) -> None:
     """Wait until another look-up has begun and ended."""
     before = len(resolver.asked)
     time_.advance(after_s)
@@ -71,13 +73,17 @@ async def renewed(names: NameResolver, resolver: Resolver, time_: ManualClock, h
     await until(lambda: len(resolver.asked) > before and not names._threads)
 
 
-async def test_concurrent_calls_share_one_lookup_and_later_calls_need_none(names: NameResolver, resolver: Resolver) -> None:
+async def test_concurrent_calls_share_one_lookup_and_later_calls_need_none(
+    names: NameResolver, resolver: Resolver
+) -> None:
     assert await asyncio.gather(*[names.addresses("orders") for _ in range(100)]) == [["10.0.0.1"]] * 100
     assert await names.addresses("orders") == ["10.0.0.1"]
     assert resolver.asked == ["orders"]
 
 
-async def test_a_slow_name_delays_no_other_name_and_its_caller_may_give_up(names: NameResolver, resolver: Resolver) -> None:
+async def test_a_slow_name_delays_no_other_name_and_its_caller_may_give_up(
+    names: NameResolver, resolver: Resolver
+) -> None:
     resolver.slow = {f"slow{number}" for number in range(2 * MOST_THREADS - 1)}
     resolver.answers |= {host: ["10.0.0.9"] for host in resolver.slow}
     waiting = [asyncio.create_task(names.addresses(host)) for host in sorted(resolver.slow)[: MOST_THREADS - 1]]
@@ -120,7 +126,9 @@ async def test_while_the_name_server_is_away_the_last_result_is_used(
     assert await names.addresses("orders") == ["10.0.0.2"]
 
 
-async def test_a_name_that_no_longer_exists_is_used_a_little_longer(names: NameResolver, resolver: Resolver, time_: ManualClock) -> None:
+async def test_a_name_that_no_longer_exists_is_used_a_little_longer(
+    names: NameResolver, resolver: Resolver, time_: ManualClock
+) -> None:
     notified: list[frozenset[str]] = []
     names.watch("orders", notified.append)
     await names.addresses("orders")
@@ -134,7 +142,9 @@ async def test_a_name_that_no_longer_exists_is_used_a_little_longer(names: NameR
         await names.addresses("orders")
 
 
-async def test_failures_are_raised_and_tried_again_a_second_later(names: NameResolver, resolver: Resolver, time_: ManualClock) -> None:
+async def test_failures_are_raised_and_tried_again_a_second_later(
+    names: NameResolver, resolver: Resolver, time_: ManualClock
+) -> None:
     resolver.answers["orders"] = NONE
     for _ in range(3):
         with pytest.raises(socket.gaierror, match="not known"):
@@ -145,7 +155,9 @@ async def test_failures_are_raised_and_tried_again_a_second_later(names: NameRes
     assert await names.addresses("orders") == ["10.0.0.3"]
 
 
-async def test_an_address_has_vanished_when_it_was_missed_twice(names: NameResolver, resolver: Resolver, time_: ManualClock) -> None:
+async def test_an_address_has_vanished_when_it_was_missed_twice(
+    names: NameResolver, resolver: Resolver, time_: ManualClock
+) -> None:
     notified: list[frozenset[str]] = []
     names.watch("orders", notified.append)
     for found in (["a", "b"], ["a", "c"], ["b", "c"], ["c"]):
@@ -167,7 +179,9 @@ async def test_names_in_use_are_renewed_without_a_call(resolver: Resolver) -> No
     names.close()
 
 
-async def test_a_lookup_that_does_not_end_is_begun_anew(names: NameResolver, resolver: Resolver, time_: ManualClock) -> None:
+async def test_a_lookup_that_does_not_end_is_begun_anew(
+    names: NameResolver, resolver: Resolver, time_: ManualClock
+) -> None:
     resolver.slow = {"orders"}
     waiting = asyncio.create_task(names.addresses("orders"))
     await until(lambda: resolver.at_work == 1)

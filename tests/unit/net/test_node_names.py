@@ -47,12 +47,21 @@ def test_an_element_loses_its_port(written: str, meant: str) -> None:
 
 
 def test_a_chain_is_of_all_fields_without_the_empty_elements() -> None:
-    assert chain(["203.0.113.1:1, [2001:db8::1]:5,, ", "198.51.100.9"]) == ["203.0.113.1", "2001:db8::1", "198.51.100.9"]
+    assert chain(["203.0.113.1:1, [2001:db8::1]:5,, ", "198.51.100.9"]) == [
+        "203.0.113.1",
+        "2001:db8::1",
+        "198.51.100.9",
+    ]
 
 
 @pytest.mark.parametrize(
     ("written", "meant"),
-    [("::ffff:10.0.0.0/104", "10.0.0.0/8"), ("::ffff:10.0.0.1/128", "10.0.0.1/32"), ("::/0", "::/0"), ("10.0.0.0/8", "10.0.0.0/8")],
+    [
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ("::ffff:10.0.0.1/128", "10.0.0.1/32"),
+        ("::/0", "::/0"),
+        ("10.0.0.0/8", "10.0.0.0/8"),
+    ],
 )
 def test_a_range_is_spelled_like_its_addresses(written: str, meant: str) -> None:
     assert unmapped_network(ip_network(written)) == ip_network(meant)

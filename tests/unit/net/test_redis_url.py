@@ -29,7 +29,9 @@ def test_what_a_url_states(text: str, url: RedisUrl) -> None:
 
 
 SINGLE = f"this is not a Redis URL; write `redis://host:port/database`, and {ENCODE}"
-SENTINEL = f"this is not the URL of a Redis with Sentinels; write `redis+sentinel://host:port,host:port/service`, and {ENCODE}"
+SENTINEL = (
+    f"this is not the URL of a Redis with Sentinels; write `redis+sentinel://host:port,host:port/service`, and {ENCODE}"
+)
 CLUSTER = f"this is not the URL of a Redis Cluster; write `redis+cluster://host:port,host:port`, and {ENCODE}"
 SCHEMES = "a Redis URL begins with `redis://`, `rediss://`, `unix://`, `redis+sentinel://` or `redis+cluster://`"
 
@@ -53,11 +55,17 @@ SCHEMES = "a Redis URL begins with `redis://`, `rediss://`, `unix://`, `redis+se
         ("redis://:p/ss@a", SINGLE),
         ("redis://:p%41ss@a", f"a percent sign in a user name or password is `%25`; {ENCODE}"),
         ("redis://a/x", "the path of a Redis URL is the number of a database, such as `/0`"),
-        ("redis://a,b", "several servers are Sentinels (`redis+sentinel://`) or nodes of a Cluster (`redis+cluster://`)"),
+        (
+            "redis://a,b",
+            "several servers are Sentinels (`redis+sentinel://`) or nodes of a Cluster (`redis+cluster://`)",
+        ),
         ("unix://", "the URL of a Unix socket is `unix://` and its path, which begins with a slash"),
         ("unix://run/redis", "the URL of a Unix socket is `unix://` and its path, which begins with a slash"),
         ("redis+sentinel://a,", SENTINEL),
-        ("redis+sentinel://a", "the URL of a Redis with Sentinels names the primary: `redis+sentinel://host:port,host:port/service`"),
+        (
+            "redis+sentinel://a",
+            "the URL of a Redis with Sentinels names the primary: `redis+sentinel://host:port,host:port/service`",
+        ),
         ("redis+sentinel://a/main/x", "the path of a Redis URL is the number of a database, such as `/0`"),
         ("redis+cluster://a,,b", CLUSTER),
         ("redis+cluster://a/1", "a Redis Cluster has no other database than 0"),
@@ -100,7 +108,10 @@ def test_a_url_that_is_shown_has_no_login(text: str, shown: str) -> None:
 @pytest.mark.parametrize("password", ["pa[word", "pa\uff03word", "p@ss", "a%2Fb", "a%zz", "[::1]:7@"])
 def test_a_password_is_read_by_urllib_as_it_is_meant(password: str) -> None:
     url = server_url(parse(f"redis://us]er:{password}@a:1/0"), "a", 1)
-    assert (unquote(urlsplit(url).username or ""), unquote(urlsplit(url).password or "")) == ("us]er", unquote(password))
+    assert (unquote(urlsplit(url).username or ""), unquote(urlsplit(url).password or "")) == (
+        "us]er",
+        unquote(password),
+    )
 
 
 def test_a_login_may_be_given_apart() -> None:

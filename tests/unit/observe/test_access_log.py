@@ -105,7 +105,9 @@ def test_bytes_that_are_no_text_are_spelled_out() -> None:
     line = written(AccessRecord(request_id=ID, method="GET", status=404, path="/caf\udce9", cause="\ud83d"))
     assert msgspec.json.decode(line)["url.path"] == "/caf\\udce9"
     assert msgspec.json.decode(line)["gateway.cause"] == "\\ud83d"
-    assert "/caf\\udce9" in written(AccessRecord(request_id=ID, method="GET", status=404, path="/caf\udce9"), console=True)
+    assert "/caf\\udce9" in written(
+        AccessRecord(request_id=ID, method="GET", status=404, path="/caf\udce9"), console=True
+    )
 
 
 def test_a_line_is_one_line() -> None:
@@ -122,12 +124,17 @@ def test_the_form_for_people() -> None:
         "12:00:00.250 429 POST /v1/orders 12.3 ms route=orders code=8000 reason=rate_limited cause=spent key=acme-ci "
         f"remaining=0 target=10.0.0.1:80 outcome=answered id={ID}\n"
     )
-    assert written(AccessRecord(request_id=ID, method="GET", status=200), console=True) == f"12:00:00.250 200 GET - id={ID}\n"
+    assert (
+        written(AccessRecord(request_id=ID, method="GET", status=200), console=True)
+        == f"12:00:00.250 200 GET - id={ID}\n"
+    )
 
 
 @pytest.mark.parametrize(("status", "colour"), [(200, 32), (304, 36), (404, 33), (503, 31), (101, 0)])
 def test_colours_show_the_status(status: int, colour: int) -> None:
-    assert f"\x1b[{colour}m{status}\x1b[0m" in written(AccessRecord(request_id=ID, method="GET", status=status), console=True, colour=True)
+    assert f"\x1b[{colour}m{status}\x1b[0m" in written(
+        AccessRecord(request_id=ID, method="GET", status=status), console=True, colour=True
+    )
 
 
 def test_printable_leaves_text_alone() -> None:

@@ -17,14 +17,22 @@ class Worker:
 
     def __init__(self, buckets: tuple[float, ...] = (0.00005, 0.1, 2.0), region: Region | None = None) -> None:
         self.region = region or Region.create(2000, 1 << 18)
-        self.samples = Family(self.region, Counter, Declaration("things_total", "counter", "Things\\counted.", ("zone", "kind")), 1000)
+        self.samples = Family(
+            self.region, Counter, Declaration("things_total", "counter", "Things\\counted.", ("zone", "kind")), 1000
+        )
         self.bytes = Family(self.region, Counter, Declaration("bytes_total", "counter", "Bytes.", ()), 1)
         self.level = self.gauge("level", "sum")
         self.lowest = self.gauge("lowest", "min")
         self.highest = self.gauge("highest", "max")
-        self.info = Family(self.region, Gauge, Declaration("build_info", "info", "The build.", ("version",), merge="max"), 9)
-        self.wait = Family(self.region, Histogram, Declaration("wait_seconds", "histogram", "Waiting.", ("zone", "code"), buckets), 100)
-        self.pause = Family(self.region, Histogram, Declaration("pause_seconds", "histogram", "Pausing.", (), buckets), 1)
+        self.info = Family(
+            self.region, Gauge, Declaration("build_info", "info", "The build.", ("version",), merge="max"), 9
+        )
+        self.wait = Family(
+            self.region, Histogram, Declaration("wait_seconds", "histogram", "Waiting.", ("zone", "code"), buckets), 100
+        )
+        self.pause = Family(
+            self.region, Histogram, Declaration("pause_seconds", "histogram", "Pausing.", (), buckets), 1
+        )
 
     def gauge(self, name: str, merge: Merge) -> Family[Gauge]:
         return Family(self.region, Gauge, Declaration(name, "gauge", f"Of {name}.", (), merge=merge), 1)
@@ -97,7 +105,9 @@ def test_prometheus_client_reads_it_and_writes_the_same(worker: Worker) -> None:
     mine = text(worker)
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Parsed(list(parse_text(mine))))
-    assert sorted(generate_latest(registry).decode().splitlines()) == sorted(mine.replace("12345678.0", "1.2345678e+07").splitlines())
+    assert sorted(generate_latest(registry).decode().splitlines()) == sorted(
+        mine.replace("12345678.0", "1.2345678e+07").splitlines()
+    )
 
 
 def test_openmetrics_is_what_prometheus_client_writes(worker: Worker) -> None:
@@ -209,7 +219,10 @@ def test_what_changes_between_two_pieces_is_seen_by_the_next_reader() -> None:
     exposition.show({"zone": frozenset(("1", "999"))})
     assert b"".join([*begun, *pieces]).count(b"things_total{") == 1000
     worker.samples.labels(999, "50 % of a kind with a name that makes for many bytes").inc()
-    assert [line.rpartition(" ")[2] for line in written(exposition).splitlines() if not line.startswith("#")] == ["1.0", "2.0"]
+    assert [line.rpartition(" ")[2] for line in written(exposition).splitlines() if not line.startswith("#")] == [
+        "1.0",
+        "2.0",
+    ]
 
 
 def test_a_successor_in_the_same_region_loses_no_counts() -> None:

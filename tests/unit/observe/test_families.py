@@ -31,4 +31,8 @@ def test_gauges_and_counters_without_labels_are_refreshed() -> None:
     sample.by_name.labels("a").watch(lambda: 4.0)
     sample.level.labels("a").watch(lambda: 5.0)
     sample.refresh()
-    assert (sample.total.labels().value, sample.by_name.labels("a").value, sample.level.labels("a").value) == (3.0, 0.0, 5.0)
+    assert (sample.total.labels().value, sample.by_name.labels("a").value, sample.level.labels("a").value) == (
+        3.0,
+        0.0,
+        5.0,
+    )

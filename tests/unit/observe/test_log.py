@@ -100,7 +100,8 @@ def test_the_first_line_states_what_runs(printing: Callable[..., Printed]) -> No
 
 
 @pytest.mark.parametrize(
-    ("level", "seen"), [("debug", ["d", "i", "w", "e"]), ("info", ["i", "w", "e"]), ("warning", ["w", "e"]), ("error", ["e"])]
+    ("level", "seen"),
+    [("debug", ["d", "i", "w", "e"]), ("info", ["i", "w", "e"]), ("warning", ["w", "e"]), ("error", ["e"])],
 )
 def test_lower_levels_are_left_out(printing: Callable[..., Printed], level: str, seen: list[str]) -> None:
     printed = printing(level=level)
@@ -190,7 +191,9 @@ def test_what_aiohttp_quotes_of_a_request_stays_out(printing: Callable[..., Prin
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_secrets_are_hidden(printing: Callable[..., Printed], form: str) -> None:
     printed = printing(format=form)
-    printed.out.info("url http://h/?X-Api-Key=gw_CANARY", api_key=CANARY, headers={"X-Api-Key": CANARY}, raw=b"X-Api-Key: gw_CANARY")
+    printed.out.info(
+        "url http://h/?X-Api-Key=gw_CANARY", api_key=CANARY, headers={"X-Api-Key": CANARY}, raw=b"X-Api-Key: gw_CANARY"
+    )
     assert CANARY not in printed.text()
     assert printed.text().count("[redacted]") == 4
 

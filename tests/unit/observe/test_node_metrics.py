@@ -8,11 +8,21 @@ from gateway.observe.shared_memory import Region
 
 def shown(node: NodeMetrics) -> dict[str, float]:
     lines = b"".join(node.pieces()[0]).decode().splitlines()
-    return {name: float(value) for line in lines if line.startswith("gateway_") for name, _, value in [line.rpartition(" ")]}
+    return {
+        name: float(value) for line in lines if line.startswith("gateway_") for name, _, value in [line.rpartition(" ")]
+    }
 
 
 def loaded(node: NodeMetrics, digest: str, routes: set[str], upstreams: frozenset[str] = frozenset()) -> None:
-    node.config_loaded(file="gateway.yaml", digest=digest, routes=frozenset(routes), upstreams=upstreams, keys=9, targets={}, breakers={})
+    node.config_loaded(
+        file="gateway.yaml",
+        digest=digest,
+        routes=frozenset(routes),
+        upstreams=upstreams,
+        keys=9,
+        targets={},
+        breakers={},
+    )
 
 
 def worker(node: NodeMetrics) -> Metrics:
@@ -26,13 +36,20 @@ def test_only_the_configuration_in_force_is_named() -> None:
     loaded(node, "aaaa", {"a"})
     loaded(node, "bbbb", {"a", "b"})
     found = shown(node)
-    assert [name for name in found if name.startswith("gateway_config_info")] == ['gateway_config_info{file="gateway.yaml",hash="bbbb"}']
+    assert [name for name in found if name.startswith("gateway_config_info")] == [
+        'gateway_config_info{file="gateway.yaml",hash="bbbb"}'
+    ]
     assert (found["gateway_config_routes"], found["gateway_config_keys"]) == (2, 9)
 
 
 def test_the_program_names_itself() -> None:
     implementation, python = platform.python_implementation(), platform.python_version()
-    assert shown(NodeMetrics())[f'gateway_build_info{{implementation="{implementation}",python="{python}",version="{__version__}"}}'] == 1
+    assert (
+        shown(NodeMetrics())[
+            f'gateway_build_info{{implementation="{implementation}",python="{python}",version="{__version__}"}}'
+        ]
+        == 1
+    )
 
 
 def test_deaths_of_workers_are_counted_from_nothing() -> None:

@@ -3,7 +3,17 @@ from typing import Any
 
 import msgspec
 
-from gateway.observe.recent_errors import ENTRIES, LONGEST_TEXT, RECORD_BYTES, ErrorLog, ErrorRecord, ErrorRing, ErrorRings, Lane, clipped
+from gateway.observe.recent_errors import (
+    ENTRIES,
+    LONGEST_TEXT,
+    RECORD_BYTES,
+    ErrorLog,
+    ErrorRecord,
+    ErrorRing,
+    ErrorRings,
+    Lane,
+    clipped,
+)
 
 LONGEST_ID = "i" * 128
 
@@ -70,7 +80,9 @@ def test_records_that_were_not_finished_are_passed_over() -> None:
     log = ErrorLog(ring, lambda: 0.0)
     for name in ("first", "second", "third"):
         log.write(Lane.caller, record(name))
-    second = next(at for at in range(0, len(ring.memory), RECORD_BYTES) if b"second" in ring.memory[at : at + RECORD_BYTES])
+    second = next(
+        at for at in range(0, len(ring.memory), RECORD_BYTES) if b"second" in ring.memory[at : at + RECORD_BYTES]
+    )
     whole = ring.memory[second : second + RECORD_BYTES]
     end = whole.rstrip(b"\0")
     for size in range(len(end)):

@@ -17,7 +17,9 @@ def clean(**event: object) -> dict[str, object]:
 def test_a_field_with_such_a_name_is_hidden(name: str) -> None:
     assert clean(**{name: CANARY}) == {name: HIDDEN}
     assert clean(headers={name: [CANARY]}) == {"headers": {name: HIDDEN}}
-    assert clean(pairs=[(name, CANARY), (name.encode(), CANARY.encode())]) == {"pairs": [[name, HIDDEN], [name, HIDDEN]]}
+    assert clean(pairs=[(name, CANARY), (name.encode(), CANARY.encode())]) == {
+        "pairs": [[name, HIDDEN], [name, HIDDEN]]
+    }
 
 
 @pytest.mark.parametrize("name", ["key_id", "keys", "key_prefix", "event", "tokens", "monkey", "organization"])
@@ -70,4 +72,10 @@ def test_other_text_is_left_alone(text: str) -> None:
 
 
 def test_values_that_are_no_text_keep_their_type() -> None:
-    assert clean(n=1, x=1.5, yes=True, none=None, names=["a", 2]) == {"n": 1, "x": 1.5, "yes": True, "none": None, "names": ["a", 2]}
+    assert clean(n=1, x=1.5, yes=True, none=None, names=["a", 2]) == {
+        "n": 1,
+        "x": 1.5,
+        "yes": True,
+        "none": None,
+        "names": ["a", 2],
+    }

@@ -26,7 +26,9 @@ def begun(header: str | None, ids: Ids) -> bool:
     return trace_id != TRACE
 
 
-@pytest.mark.parametrize(("flags", "sent"), [("00", "00"), ("01", "01"), ("02", "02"), ("03", "03"), ("ff", "03"), ("fc", "00")])
+@pytest.mark.parametrize(
+    ("flags", "sent"), [("00", "00"), ("01", "01"), ("02", "02"), ("03", "03"), ("ff", "03"), ("fc", "00")]
+)
 def test_a_valid_parent_is_continued_with_a_span_of_ours(ids: Ids, flags: str, sent: str) -> None:
     out, trace_id = join(f"00-{TRACE}-{PARENT}-{flags}", ids)
     version, trace, parent, out_flags = out.split("-")

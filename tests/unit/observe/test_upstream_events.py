@@ -30,7 +30,9 @@ def test_retries_are_counted(events: UpstreamEvents, metrics: Metrics) -> None:
     assert metrics.upstream_retries.labels("orders").value == 1
 
 
-def test_an_ejection_is_counted_and_logged_with_the_name_of_the_target(events: UpstreamEvents, metrics: Metrics) -> None:
+def test_an_ejection_is_counted_and_logged_with_the_name_of_the_target(
+    events: UpstreamEvents, metrics: Metrics
+) -> None:
     with capture_logs() as lines:
         events.ejected(1, UPSTREAM_REFUSED, 9.96)
         events.returned(1)
@@ -49,7 +51,10 @@ def test_health_checks_are_counted_and_only_changes_are_logged(events: UpstreamE
         events.checked(0, passed=False)
         events.changed(0, 503, up=False)
         events.changed(0, 200, up=True)
-    counts = [metrics.upstream_health_checks.labels("orders", "10.0.0.1:80/a", result).value for result in ("passed", "failed")]
+    counts = [
+        metrics.upstream_health_checks.labels("orders", "10.0.0.1:80/a", result).value
+        for result in ("passed", "failed")
+    ]
     assert counts == [1, 2]
     target = {"upstream": "orders", "target": "10.0.0.1:80/a"}
     assert lines == [

@@ -68,7 +68,12 @@ async def test_tls_proves_who_is_there(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         tls_port = free.getsockname()[1]
-    options = {"tls-port": str(tls_port), "tls-cert-file": str(files["chain"]), "tls-key-file": str(files["key"]), "tls-auth-clients": "no"}
+    options = {
+        "tls-port": str(tls_port),
+        "tls-cert-file": str(files["chain"]),
+        "tls-key-file": str(files["key"]),
+        "tls-auth-clients": "no",
+    }
     server = RedisProcess(tmp_path, **options)
     server.start()
     url = f"rediss://127.0.0.1:{tls_port}"
@@ -96,14 +101,20 @@ def test_what_the_configuration_may_say_can_be_used(scheme: str) -> None:
     tried = 0
     for name in (*redis_urls._PARAMETERS, *redis_urls._OF_TLS):
         for value in ("0", "1", "999", "0.5", "true", "no", "none", "required", "a b%20", "+3", "1e3", "-1", "٣"):
-            url = f"{scheme}:///run/redis?{name}={quote(value)}" if scheme == "unix" else f"{scheme}://a?{name}={quote(value)}"
+            url = (
+                f"{scheme}:///run/redis?{name}={quote(value)}"
+                if scheme == "unix"
+                else f"{scheme}://a?{name}={quote(value)}"
+            )
             with contextlib.suppress(RefusedError):
                 RedisAddress(redis_urls.redis_url(url))
                 tried += 1
     assert tried > 30
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1", "redis://127.0.0.1?socket_type=abc&colour=red", "redis://127.0.0.1:port", ""])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1", "redis://127.0.0.1?socket_type=abc&colour=red", "redis://127.0.0.1:port", ""]
+)
 def test_a_url_that_cannot_be_used(url: str) -> None:
     with pytest.raises(ValueError, match=r"URL|[Pp]ort"):
         RedisAddress(url)
@@ -155,7 +166,9 @@ async def test_a_set_up_that_is_given_up_leaves_no_connection() -> None:
         writer.close()
 
     async with await asyncio.start_server(stays_silent, "127.0.0.1", 0) as server:
-        opening = asyncio.ensure_future(RedisAddress(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/3").open(LONG_S))
+        opening = asyncio.ensure_future(
+            RedisAddress(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/3").open(LONG_S)
+        )
         await asyncio.wait_for(asked.wait(), LONG_S)
         while not opening.done():
             opening.cancel()

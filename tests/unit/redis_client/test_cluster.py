@@ -52,7 +52,9 @@ LOSSES: dict[str, Callable[[ClusterNode], None]] = {"killed": ClusterNode.kill, 
 
 
 @pytest.mark.parametrize("how", LOSSES)
-async def test_no_call_fails_when_a_primary_goes_and_its_replica_takes_over(redis_cluster: RedisCluster, how: str) -> None:
+async def test_no_call_fails_when_a_primary_goes_and_its_replica_takes_over(
+    redis_cluster: RedisCluster, how: str
+) -> None:
     async with limited(redis_cluster.url) as (limiter, states), Load(limiter).running() as load:
         await load.all_decided_by("redis")
         assert [await remaining(limiter, AT_FIRST) for _ in range(3)] == [4, 3, 2]
@@ -132,7 +134,9 @@ async def test_one_primary_that_is_away_is_the_trouble_of_its_callers(redis_clus
         assert states == [False]
         callers = [f"caller{number}" for number in range(30)]
         stores = {caller: (await limiter.decide(claim(caller, FEW))).store for caller in callers}
-        assert stores == {caller: "fallback" if redis_cluster.owner(slot_of(caller)) is away else "redis" for caller in callers}
+        assert stores == {
+            caller: "fallback" if redis_cluster.owner(slot_of(caller)) is away else "redis" for caller in callers
+        }
         away.go_on()
         await until(lambda: states == [False, True])
         assert {(await limiter.decide(claim(caller, FEW))).store for caller in callers} == {"redis"}
@@ -146,7 +150,9 @@ async def test_a_primary_without_slots_is_disconnected(redis_cluster: RedisClust
             node.ask("CLUSTER", "DELSLOTSRANGE", 2 * SLOTS // 3, SLOTS - 1)
         successor.ask("CLUSTER", "ADDSLOTSRANGE", 2 * SLOTS // 3, SLOTS - 1)
         successor.ask("CLUSTER", "BUMPEPOCH")
-        await asyncio.to_thread(wait_until, lambda: all(node.is_well() and other.port not in node.owners() for node in redis_cluster.nodes))
+        await asyncio.to_thread(
+            wait_until, lambda: all(node.is_well() and other.port not in node.owners() for node in redis_cluster.nodes)
+        )
         for number in range(30):
             await limiter.decide(claim(f"caller{number}", FEW))
         await until(lambda: "2/2 up" in repr(limiter) and states in ([True], [True, False, True]))
@@ -159,7 +165,12 @@ async def test_a_primary_without_slots_is_disconnected(redis_cluster: RedisClust
 async def test_a_server_that_is_no_cluster(redis_server: RedisProcess) -> None:
     reasons: list[str] = []
     limiter = RedisLimiter(
-        f"redis+cluster://127.0.0.1:{redis_server.port}", "gw", 1.0, "local", CLOCK, lambda up, reason: reasons.append(reason)
+        f"redis+cluster://127.0.0.1:{redis_server.port}",
+        "gw",
+        1.0,
+        "local",
+        CLOCK,
+        lambda up, reason: reasons.append(reason),
     )
     await limiter.start()
     assert (await limiter.decide(claim("few", FEW))).store == "fallback"

@@ -7,7 +7,16 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.redis_client.address import RedisConnectionError
-from gateway.redis_client.connection import LOST, TIMEOUT, RedisConnection, RedisConnectionState, Waiter, by_eval, pack, sha_of
+from gateway.redis_client.connection import (
+    LOST,
+    TIMEOUT,
+    RedisConnection,
+    RedisConnectionState,
+    Waiter,
+    by_eval,
+    pack,
+    sha_of,
+)
 
 TIMEOUT_S = 0.05
 LONG_S = 10.0
@@ -17,7 +26,11 @@ class Peer:
     """A server that says what a test tells it to, to the connection that it is given."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, client: asyncio.StreamWriter, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        loop: asyncio.AbstractEventLoop,
+        client: asyncio.StreamWriter,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> None:
         self.ended = asyncio.Event()
         self.why: RedisConnectionError | None = None

@@ -24,7 +24,9 @@ LOSSES: dict[str, Callable[[RedisSentinels], object]] = {
 
 
 @pytest.mark.parametrize("how", LOSSES)
-async def test_no_call_fails_in_a_failover_and_counting_is_shared_again(redis_sentinels: RedisSentinels, how: str) -> None:
+async def test_no_call_fails_in_a_failover_and_counting_is_shared_again(
+    redis_sentinels: RedisSentinels, how: str
+) -> None:
     async with limited(redis_sentinels.url) as (limiter, states), Load(limiter).running() as load:
         await load.decided_by("redis")
         assert [(await limiter.decide(claim("few", FEW))).allowed for _ in range(3)] == [True] * 3
@@ -61,7 +63,9 @@ async def reason(url: str) -> str:
     return raised.value.reason
 
 
-async def test_a_service_that_no_sentinel_knows_and_sentinels_that_are_not_there(tmp_path: Path, redis_server: RedisProcess) -> None:
+async def test_a_service_that_no_sentinel_knows_and_sentinels_that_are_not_there(
+    tmp_path: Path, redis_server: RedisProcess
+) -> None:
     sentinel = Sentinel(tmp_path / "", redis_server.port)
     sentinel.start()
     try:

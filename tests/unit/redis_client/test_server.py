@@ -31,7 +31,9 @@ async def test_it_starts_without_redis_and_finds_it_by_itself(watch: Watch, redi
     assert watched.states == [(False, "refused"), (True, "")]
 
 
-async def test_a_server_that_hangs_costs_some_callers_their_budget_and_the_others_nothing(watch: Watch, redis_server: RedisProcess) -> None:
+async def test_a_server_that_hangs_costs_some_callers_their_budget_and_the_others_nothing(
+    watch: Watch, redis_server: RedisProcess
+) -> None:
     watched = await watch(redis_server.url, BUDGET_S)
     redis_server.hang()
     asked_at = time.monotonic()
@@ -68,7 +70,9 @@ async def test_a_server_that_comes_back_without_its_data(watch: Watch, redis_ser
     assert reply[2] - reply[1] == 86_400_000
 
 
-async def test_an_idle_connection_that_the_server_closed_is_replaced_unnoticed(watch: Watch, redis_server: RedisProcess) -> None:
+async def test_an_idle_connection_that_the_server_closed_is_replaced_unnoticed(
+    watch: Watch, redis_server: RedisProcess
+) -> None:
     watched = await watch(redis_server.url)
     for _ in range(5):
         redis_server.ask("CLIENT", "KILL", "TYPE", "normal")
@@ -77,7 +81,9 @@ async def test_an_idle_connection_that_the_server_closed_is_replaced_unnoticed(w
     assert watched.states == [(True, "")]
 
 
-async def test_calls_wait_for_the_next_connection_but_no_longer_than_they_may(watch: Watch, redis_server: RedisProcess) -> None:
+async def test_calls_wait_for_the_next_connection_but_no_longer_than_they_may(
+    watch: Watch, redis_server: RedisProcess
+) -> None:
     watched = await watch(redis_server.url, BUDGET_S)
     redis_server.kill()
     with socket.create_server(("127.0.0.1", redis_server.port)):  # takes connections and never says a word
@@ -119,9 +125,14 @@ async def test_a_cancelled_caller_leaves_the_others_theirs(watch: Watch, redis_s
 REFUSALS = [
     pytest.param(["REPLICAOF", "127.0.0.1", "1"], ["REPLICAOF", "NO", "ONE"], "READONLY", id="a replica"),
     pytest.param(["CONFIG", "SET", "maxmemory", "1"], ["CONFIG", "SET", "maxmemory", "0"], "OOM", id="no memory"),
-    pytest.param(["ACL", "SETUSER", "default", "-evalsha"], ["ACL", "SETUSER", "default", "+evalsha"], "NOPERM", id="no right"),
     pytest.param(
-        ["CONFIG", "SET", "min-replicas-to-write", "1"], ["CONFIG", "SET", "min-replicas-to-write", "0"], "NOREPLICAS", id="no replicas"
+        ["ACL", "SETUSER", "default", "-evalsha"], ["ACL", "SETUSER", "default", "+evalsha"], "NOPERM", id="no right"
+    ),
+    pytest.param(
+        ["CONFIG", "SET", "min-replicas-to-write", "1"],
+        ["CONFIG", "SET", "min-replicas-to-write", "0"],
+        "NOREPLICAS",
+        id="no replicas",
     ),
 ]
 
@@ -164,7 +175,8 @@ async def test_a_server_that_takes_connections_and_does_nothing(watch: Watch, an
     async def reply_with(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while asked := await reader.read(65536):
             writer.write(
-                b"+OK\r\n" * asked.count(b"\r\nCLIENT\r\n") + answer * (asked.count(b"\r\nSCRIPT\r\n") + asked.count(b"\r\nEVAL\r\n"))
+                b"+OK\r\n" * asked.count(b"\r\nCLIENT\r\n")
+                + answer * (asked.count(b"\r\nSCRIPT\r\n") + asked.count(b"\r\nEVAL\r\n"))
             )
             if b"SCRIPT" in asked and not answer:
                 break
@@ -212,7 +224,13 @@ class Broken(RedisAddress):
 
 async def test_a_bug_does_not_end_the_search_for_the_server(redis_server: RedisProcess) -> None:
     states: list[tuple[bool, str]] = []
-    node = RedisServer(Broken(redis_server.url), GENEROUS_S, (SCRIPT,), lambda: command("gw", PROBE), lambda *state: states.append(state))
+    node = RedisServer(
+        Broken(redis_server.url),
+        GENEROUS_S,
+        (SCRIPT,),
+        lambda: command("gw", PROBE),
+        lambda *state: states.append(state),
+    )
     await node.start()
     await until(lambda: len(states) == 2)
     assert states == [(False, "bug: RuntimeError('unforeseen')"), (True, "")]

@@ -15,7 +15,9 @@ async def test_a_user_who_may_not_load_scripts_needs_not_to(watch: Watch, redis_
     assert watched.states == [(True, "")]
 
 
-async def test_a_proxy_that_cuts_the_connection_over_script_is_asked_without(watch: Watch, redis_server: RedisProcess) -> None:
+async def test_a_proxy_that_cuts_the_connection_over_script_is_asked_without(
+    watch: Watch, redis_server: RedisProcess
+) -> None:
     """twemproxy does."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

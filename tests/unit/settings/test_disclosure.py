@@ -34,7 +34,14 @@ def test_what_stands_below_a_key_may_be_shown_unless_it_is_a_secret() -> None:
 
 @pytest.mark.parametrize(
     ("name", "plain"),
-    [("routes", True), ("misspelt_key", True), ("secret_sha256", True), ("a b", False), ("x7k2", False), ("gw_0123456789", False)],
+    [
+        ("routes", True),
+        ("misspelt_key", True),
+        ("secret_sha256", True),
+        ("a b", False),
+        ("x7k2", False),
+        ("gw_0123456789", False),
+    ],
 )
 def test_names_that_can_be_keys(name: str, plain: bool) -> None:
     assert is_plain_key(name) is plain

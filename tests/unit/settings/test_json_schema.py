@@ -15,7 +15,9 @@ VALIDATOR = Draft202012Validator(json_schema())
 
 
 def test_the_shipped_schema_is_that_of_the_code() -> None:
-    assert (FOLDER / "gateway.schema.json").read_text() == json_schema_text(), "run: gateway schema > config/gateway.schema.json"
+    assert (FOLDER / "gateway.schema.json").read_text() == json_schema_text(), (
+        "run: gateway schema > config/gateway.schema.json"
+    )
 
 
 def test_it_is_a_schema_and_states_what_everything_is() -> None:

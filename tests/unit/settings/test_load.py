@@ -31,7 +31,10 @@ def reported(file: Path) -> list[str]:
         (b"version: 1\nname: caf\xe9\n", "f.yaml:2:10: error: byte 0xe9 is not UTF-8; save the file as UTF-8"),
         (b"\xff\xfev\x00", "f.yaml:1:1: error: byte 0xff is not UTF-8; save the file as UTF-8"),
         (b"version: 1\nadmin:\n\taddress: a\n", "f.yaml:3:1: error: a tab cannot indent YAML; use spaces"),
-        (b"version: 1\n\x00", "f.yaml:2:1: error: this character is not allowed in YAML; in double quotes, write `\\xNN` for it"),
+        (
+            b"version: 1\n\x00",
+            "f.yaml:2:1: error: this character is not allowed in YAML; in double quotes, write `\\xNN` for it",
+        ),
     ],
 )
 def test_files_that_are_no_configuration(tmp_path: Path, content: bytes, message: str) -> None:
@@ -55,7 +58,9 @@ def test_a_byte_order_mark_and_other_line_ends_are_fine(tmp_path: Path) -> None:
 
 
 def test_the_environment_is_that_of_the_process_unless_another_is_given(tmp_path: Path) -> None:
-    (tmp_path / "f.yaml").write_text(LEAST + "redis: {url: 'redis://a', key_prefix: '${PATH:+}'}\n".replace(":+", ":-none"))
+    (tmp_path / "f.yaml").write_text(
+        LEAST + "redis: {url: 'redis://a', key_prefix: '${PATH:+}'}\n".replace(":+", ":-none")
+    )
     assert load(tmp_path / "f.yaml", {}).redis is not None
     (tmp_path / "f.yaml").write_text(LEAST + "organizations:\n- id: a\n  name: ${PATH}\n")
     assert load(tmp_path / "f.yaml").organizations[0].name == os.environ["PATH"]
@@ -128,7 +133,9 @@ def test_names_are_those_of_the_file_in_seconds_and_bytes() -> None:
 
 def test_left_out_is_the_same_as_made_empty_by_a_variable() -> None:
     assert parse(LEAST + "admin:\n  token: ${TOKEN:-}\n").admin.token is None
-    assert parse(LEAST + "admin:\n  token: ${TOKEN:-}\n", environ={"TOKEN": "s3cr3t"}).admin.token == SecretStr("s3cr3t")
+    assert parse(LEAST + "admin:\n  token: ${TOKEN:-}\n", environ={"TOKEN": "s3cr3t"}).admin.token == SecretStr(
+        "s3cr3t"
+    )
     assert parse(LEAST + "server:\n  drain_delay: ${DELAY:-}\n").server.drain_delay == 5.0
 
 
@@ -151,7 +158,9 @@ def test_what_is_no_url_is_reported_without_a_file(url: str) -> None:
 
 def test_problems_of_the_last_entry_have_its_index() -> None:
     text = LEAST.replace("routes: [", "routes: [{id: 5, match: 5, upstream: 5}, {}, ")
-    assert [line.split(":")[1].split(" ")[1] for line in complaints(text.replace("upstream: service", "upstream: servise"))] == [
+    assert [
+        line.split(":")[1].split(" ")[1] for line in complaints(text.replace("upstream: service", "upstream: servise"))
+    ] == [
         "routes[0].id",
         "routes[0].match",
         "routes[0].upstream",
@@ -179,7 +188,9 @@ def test_a_thousand_routes_are_read_in_a_fraction_of_a_second(tmp_path: Path) ->
         "import sys; from time import process_time; from gateway.settings import load; started = process_time();"
         " load(sys.argv[1], {}); print(process_time() - started)"
     )
-    measured = [subprocess.check_output([sys.executable, "-c", code, str(tmp_path / "f.yaml")], text=True) for _ in range(2)]
+    measured = [
+        subprocess.check_output([sys.executable, "-c", code, str(tmp_path / "f.yaml")], text=True) for _ in range(2)
+    ]
     assert min(map(float, measured)) < 0.5
 
 
@@ -187,7 +198,20 @@ def test_a_thousand_routes_may_each_have_its_problems() -> None:
     assert len(complaints(large(1_000).replace("upstream: u", "upstream: w").replace("10s", "10"))) == 2_000
 
 
-_SYNTAX = (*"{}[]:,-#&*!|>'\"%@`?\n\t ~$", "  ", "\n  ", "- ", ": ", "<<: ", "&a ", "*a", "${A}", "${B:-}", "${file:/}", "!!str ")
+_SYNTAX = (
+    *"{}[]:,-#&*!|>'\"%@`?\n\t ~$",
+    "  ",
+    "\n  ",
+    "- ",
+    ": ",
+    "<<: ",
+    "&a ",
+    "*a",
+    "${A}",
+    "${B:-}",
+    "${file:/}",
+    "!!str ",
+)
 _CONTENT = (
     "version: 1\n",
     "routes:",
@@ -208,7 +232,11 @@ WORDS = st.sampled_from([*_SYNTAX, *_CONTENT])
 
 @settings(max_examples=150, deadline=None)
 @given(
-    st.one_of(st.text(), st.lists(WORDS, max_size=40).map("".join), st.lists(WORDS, max_size=40).map(lambda words: LEAST + "".join(words)))
+    st.one_of(
+        st.text(),
+        st.lists(WORDS, max_size=40).map("".join),
+        st.lists(WORDS, max_size=40).map(lambda words: LEAST + "".join(words)),
+    )
 )
 def test_any_text_is_a_configuration_or_has_problems(text: str) -> None:
     try:
@@ -221,7 +249,12 @@ def test_any_text_is_a_configuration_or_has_problems(text: str) -> None:
 
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["a", "/a", "1s", "GET"]),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["a", "/a", "1s", "GET"]),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(st.sampled_from(["id", "match", "path", "tls", "limits", "url", "x"]), inner, max_size=3)
@@ -245,7 +278,11 @@ SECTIONS = [
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.dictionaries(st.sampled_from([*SECTIONS, "version", "include"]), VALUES | st.lists(VALUES, max_size=3), max_size=5))
+@given(
+    st.dictionaries(
+        st.sampled_from([*SECTIONS, "version", "include"]), VALUES | st.lists(VALUES, max_size=3), max_size=5
+    )
+)
 def test_any_data_is_a_configuration_or_has_problems(data: dict[str, object]) -> None:
 
     try:

@@ -136,7 +136,9 @@ def test_what_stands_under_a_key_that_is_out_of_sight_is_hidden() -> None:
         (("headers", "set", 1, "word"), "", ("headers", "set", 1, "***")),
     ],
 )
-def test_the_way_to_a_value_holds_no_part_of_a_secret(loc: tuple[str | int, ...], line: str, shown: tuple[str | int, ...]) -> None:
+def test_the_way_to_a_value_holds_no_part_of_a_secret(
+    loc: tuple[str | int, ...], line: str, shown: tuple[str | int, ...]
+) -> None:
     assert shown_path(loc, line) == shown
 
 

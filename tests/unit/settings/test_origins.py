@@ -32,7 +32,13 @@ errors:
     message: >-
       from ${ELSEWHERE}
 """
-ENVIRON = {"HOST": "127.0.0.1", "URL": "redis://u:hunter2@a", "PREFIX": "p", "PROXY": "10.1.1.1/32", "ELSEWHERE": "elsewhere"}
+ENVIRON = {
+    "HOST": "127.0.0.1",
+    "URL": "redis://u:hunter2@a",
+    "PREFIX": "p",
+    "PROXY": "10.1.1.1/32",
+    "ELSEWHERE": "elsewhere",
+}
 
 
 @pytest.fixture

@@ -24,7 +24,11 @@ def test_problems_come_in_the_order_in_which_their_files_were_opened_and_once() 
     problem_list.add(Position(FIRST, 2, 9), ("server",), "second")
     problem_list.add(Position(FIRST, 1, 1), (), "first")
     problem_list.add(Position(FIRST, 1, 1), (), "first")
-    assert errors(problem_list) == ["a.yaml:1:1: error: first", "a.yaml:2:9: error: server: second", "b.yaml:1:1: error: server: late"]
+    assert errors(problem_list) == [
+        "a.yaml:1:1: error: first",
+        "a.yaml:2:9: error: server: second",
+        "b.yaml:1:1: error: server: late",
+    ]
 
 
 def test_warnings_end_nothing() -> None:

@@ -2,7 +2,9 @@ import json
 
 from gateway.settings.problems import ConfigError, Problem, as_commands, as_data, as_text
 
-MISSPELT = Problem("conf.d/a.yaml", 3, 5, "routes[0].upstreem", "unknown key", "did you mean `upstream`?", "    upstreem: x", 5)
+MISSPELT = Problem(
+    "conf.d/a.yaml", 3, 5, "routes[0].upstreem", "unknown key", "did you mean `upstream`?", "    upstreem: x", 5
+)
 MISSING = Problem("gateway.yaml", 0, 0, "", "cannot be read: No such file or directory")
 
 
@@ -36,7 +38,9 @@ def test_a_warning_states_that_it_is_one() -> None:
     assert as_text([doubtful]) == "f:1:2: warning: routes: surprising"
     assert as_text([doubtful], color=True) == "\x1b[1mf:1:2:\x1b[0m \x1b[1;35mwarning:\x1b[0m routes: surprising"
     assert as_commands([doubtful]) == "::warning file=f,line=1,col=2,title=gateway configuration::routes: surprising"
-    assert as_data([doubtful]) == [{"file": "f", "line": 1, "column": 2, "path": "routes", "text": "surprising", "hint": ""}]
+    assert as_data([doubtful]) == [
+        {"file": "f", "line": 1, "column": 2, "path": "routes", "text": "surprising", "hint": ""}
+    ]
 
 
 def test_a_tab_before_the_caret_stays_a_tab() -> None:

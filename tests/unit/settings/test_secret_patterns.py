@@ -5,13 +5,23 @@ import pytest
 from gateway.settings.secret_patterns import MASK, holds_key, is_server, looks_secret, shown_url
 
 
-@pytest.mark.parametrize("text", ["gw_abcdefgh", "x abcdefghijklmnopqrst1 y", "user:password@host", "redis://u:p@h:1/0", "http://h/?q=1"])
+@pytest.mark.parametrize(
+    "text", ["gw_abcdefgh", "x abcdefghijklmnopqrst1 y", "user:password@host", "redis://u:p@h:1/0", "http://h/?q=1"]
+)
 def test_forms_of_secrets(text: str) -> None:
     assert looks_secret(text)
 
 
 @pytest.mark.parametrize(
-    "text", ["orders.item", "redis://host:port/database", "abcdefghijklmnopqrstuvwxyz", "12345678901234567890", "gw_", "http://h:1/p"]
+    "text",
+    [
+        "orders.item",
+        "redis://host:port/database",
+        "abcdefghijklmnopqrstuvwxyz",
+        "12345678901234567890",
+        "gw_",
+        "http://h:1/p",
+    ],
 )
 def test_harmless_texts(text: str) -> None:
     assert not looks_secret(text)

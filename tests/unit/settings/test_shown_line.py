@@ -11,7 +11,8 @@ def shown(text: str, within: Within | None = None) -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "quote", "end"), [('"a" b', '"', 3), ('"a\\" b"', '"', 7), ("'it''s' b", "'", 7), ("'open", "'", -1), ('"open\\', '"', -1)]
+    ("text", "quote", "end"),
+    [('"a" b', '"', 3), ('"a\\" b"', '"', 7), ("'it''s' b", "'", 7), ("'open", "'", -1), ('"open\\', '"', -1)],
 )
 def test_the_end_of_a_quoted_scalar(text: str, quote: str, end: int) -> None:
     assert end_of_quoted(text, 0, quote) == end

@@ -60,16 +60,25 @@ def test_families(fault: Fault, analytics: int, notification: int) -> None:
 
 
 def test_an_operators_row_is_in_force() -> None:
-    own = msgspec.structs.replace(UPSTREAM_TIMEOUT, status=504, message="Slow", developer_message="Wait", links=(Link("https://x", "X"),))
+    own = msgspec.structs.replace(
+        UPSTREAM_TIMEOUT, status=504, message="Slow", developer_message="Wait", links=(Link("https://x", "X"),)
+    )
     reply = error_reply(GatewayError(UPSTREAM_TIMEOUT), own, REQUEST_ID, "analytics")
     data = check_envelope(504, reply.fields, reply.body, foreign=False)["data"]
-    assert data == {"code": 5000, "message": "Slow", "developerMessage": "Wait", "links": [{"href": "https://x", "title": "X"}]}
+    assert data == {
+        "code": 5000,
+        "message": "Slow",
+        "developerMessage": "Wait",
+        "links": [{"href": "https://x", "title": "X"}],
+    }
     other_code = msgspec.structs.replace(UPSTREAM_TIMEOUT, code=4711)
     assert error_reply(GatewayError(UPSTREAM_TIMEOUT), other_code, REQUEST_ID, "analytics").code == 4711
 
 
 def test_the_occurrence_knows_more() -> None:
-    error = GatewayError(MALFORMED_REQUEST, developer_message="Not so", details=(Detail("is missing", "name"),), cause="secret")
+    error = GatewayError(
+        MALFORMED_REQUEST, developer_message="Not so", details=(Detail("is missing", "name"),), cause="secret"
+    )
     reply = error_reply(error, MALFORMED_REQUEST, REQUEST_ID, "general")
     data = check_envelope(400, reply.fields, reply.body, foreign=False)["data"]
     assert (data["developerMessage"], data["details"][0]["field"]) == ("Not so", "name")
@@ -79,7 +88,9 @@ def test_the_occurrence_knows_more() -> None:
 @pytest.mark.parametrize(("seconds", "value"), [(7, "7"), (1, "1"), (0, "1"), (None, "1"), (-3, "1")])
 def test_retry_after_is_a_second_or_more(seconds: int | None, value: str) -> None:
     assert (
-        dict(error_reply(GatewayError(RATE_LIMITED, retry_after_s=seconds), RATE_LIMITED, REQUEST_ID, "general").fields)["Retry-After"]
+        dict(
+            error_reply(GatewayError(RATE_LIMITED, retry_after_s=seconds), RATE_LIMITED, REQUEST_ID, "general").fields
+        )["Retry-After"]
         == value
     )
     own = dict(error_reply(GatewayError(NO_ROUTE, retry_after_s=seconds), NO_ROUTE, REQUEST_ID, "general").fields)
@@ -87,11 +98,19 @@ def test_retry_after_is_a_second_or_more(seconds: int | None, value: str) -> Non
 
 
 def test_allow_and_challenge() -> None:
-    fields = dict(error_reply(GatewayError(METHOD_NOT_ALLOWED, allow="GET, PUT"), METHOD_NOT_ALLOWED, REQUEST_ID, "general").fields)
+    fields = dict(
+        error_reply(
+            GatewayError(METHOD_NOT_ALLOWED, allow="GET, PUT"), METHOD_NOT_ALLOWED, REQUEST_ID, "general"
+        ).fields
+    )
     assert fields["Allow"] == "GET, PUT"
-    assert dict(error_reply(GatewayError(METHOD_NOT_ALLOWED), METHOD_NOT_ALLOWED, REQUEST_ID, "general").fields)["Allow"] == ""
     assert (
-        dict(error_reply(GatewayError(KEY_MISSING), KEY_MISSING, REQUEST_ID, "general").fields)["WWW-Authenticate"] == 'ApiKey realm="api"'
+        dict(error_reply(GatewayError(METHOD_NOT_ALLOWED), METHOD_NOT_ALLOWED, REQUEST_ID, "general").fields)["Allow"]
+        == ""
+    )
+    assert (
+        dict(error_reply(GatewayError(KEY_MISSING), KEY_MISSING, REQUEST_ID, "general").fields)["WWW-Authenticate"]
+        == 'ApiKey realm="api"'
     )
 
 

@@ -23,7 +23,9 @@ from tests.fake_key_store import FakeKeyStore, stored_keys
 from tests.samples import caller, exchange, keyring, route
 
 KEYS = {sha256(b"good").digest(): Key("k", {None: caller(), "acme": caller()}, False, frozenset(), None)}
-CERTIFIED = {"CN=billing": Key("billing", {None: caller(id="billing"), "acme": caller(id="billing")}, False, frozenset(), None)}
+CERTIFIED = {
+    "CN=billing": Key("billing", {None: caller(id="billing"), "acme": caller(id="billing")}, False, frozenset(), None)
+}
 CREDENTIALS = Credentials(keyring(KEYS, CERTIFIED), "X-Api-Key", "X-Api-Key", "X-Tenant-Org-Id")
 
 
@@ -99,7 +101,9 @@ def test_the_limits_endpoint_is_for_every_caller() -> None:
     authorize(caller(routes=frozenset({"invoices"}), methods=frozenset({"DELETE"})), route(upstream=None), "GET")
 
 
-@pytest.mark.parametrize("path", ["/a;X-Api-Key=good", "/a;b;x_api_key=good", "/a%3FX-Api-Key=good", "/a%253Fx-api-key%253Dgood"])
+@pytest.mark.parametrize(
+    "path", ["/a;X-Api-Key=good", "/a;b;x_api_key=good", "/a%3FX-Api-Key=good", "/a%253Fx-api-key%253Dgood"]
+)
 def test_a_key_in_the_path_goes_no_further(path: str) -> None:
     x = exchange([("X-Api-Key", "good")], path=path)
     with pytest.raises(GatewayError) as caught:
@@ -191,7 +195,9 @@ def test_a_copy_of_a_key_elsewhere_is_refused(changes: dict[str, str], fault: Fa
         ([], "", KEY_MISSING),
     ],
 )
-async def test_keys_in_redis_are_found_by_the_same_rules(fields: list[tuple[str, str]], subject: str, found: str | Fault) -> None:
+async def test_keys_in_redis_are_found_by_the_same_rules(
+    fields: list[tuple[str, str]], subject: str, found: str | Fault
+) -> None:
     key_store = FakeKeyStore()
     key_store.put("good", organizations=["acme"])
     key_store.put_certified("CN=billing")

@@ -40,7 +40,10 @@ def test_a_refusal_reports_the_used_tokens_and_the_cost_of_the_call() -> None:
 
 def test_the_tightest_window_comes_first_and_names_its_owner() -> None:
     error = refused(
-        WindowState(ODD, 0, 2.5, 0.5), WindowState(SHARED, 0, 86_227.0, 172.0), WindowState(OF_ROUTE, 0, 864_000.0, 432_000.0), cost=2
+        WindowState(ODD, 0, 2.5, 0.5),
+        WindowState(SHARED, 0, 86_227.0, 172.0),
+        WindowState(OF_ROUTE, 0, 864_000.0, 432_000.0),
+        cost=2,
     )
     assert error.retry_after_s == 432_000
     route, organization, key = [detail.text for detail in error.details]

@@ -60,4 +60,6 @@ async def test_methods_are_no_names_of_the_contract() -> None:
     )
     (dear,) = result["routes"]
     assert dear["cost"] == {"GET": 1, "DELETE": 5, "HEAD": 1}
-    assert [(limit["id"], limit["fullInSeconds"], limit["methods"]) for limit in dear["limits"]] == [("route/dear/hour", 0.0, ["DELETE"])]
+    assert [(limit["id"], limit["fullInSeconds"], limit["methods"]) for limit in dear["limits"]] == [
+        ("route/dear/hour", 0.0, ["DELETE"])
+    ]

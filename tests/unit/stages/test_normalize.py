@@ -57,10 +57,15 @@ class TestWholeJson:
         assert wrapped(answer_of(b"\xef\xbb\xbf"))["data"]["result"] == {}
 
     def test_an_envelope_needs_no_data(self) -> None:
-        assert wrapped(answer_of(b'\xef\xbb\xbf{"requestId":"a","status":"SUCCESS","more":{"b":1.0}}'))["data"] == {"result": {}}
+        assert wrapped(answer_of(b'\xef\xbb\xbf{"requestId":"a","status":"SUCCESS","more":{"b":1.0}}'))["data"] == {
+            "result": {}
+        }
         assert wrapped(answer_of(b'{"requestId":"a","status":"ERROR"}'))["data"]["code"] == 1004
         assert (
-            wrapped(answer_of(b'{"requestId":"a","status":"ERROR"}', (b"content-type", b"text/html"), status=404))["data"]["code"] == 1001
+            wrapped(answer_of(b'{"requestId":"a","status":"ERROR"}', (b"content-type", b"text/html"), status=404))[
+                "data"
+            ]["code"]
+            == 1001
         )
 
     def test_white_space_around_is_no_matter(self) -> None:
@@ -79,7 +84,9 @@ class TestWholeJson:
     def test_garbage_is_never_a_success(self, body: bytes, mode: str) -> None:
         assert refused(answer_of(body), route_in(mode)) is UPSTREAM_BODY_INVALID
 
-    @pytest.mark.parametrize("content_type", [b"application/problem+json", b"application/hal+json; charset=utf-8", b"text/json", b""])
+    @pytest.mark.parametrize(
+        "content_type", [b"application/problem+json", b"application/hal+json; charset=utf-8", b"text/json", b""]
+    )
     def test_every_json_type(self, content_type: bytes) -> None:
         assert wrapped(answer_of(b'{"a":1}', (b"content-type", content_type)))["data"]["result"] == {"a": 1}
 
@@ -96,7 +103,10 @@ class TestEnveloped:
         reply = normalized(answer_of(self.BODY, JSON, (b"x-request-id", b"header")), route_in("wrap"))
         assert reply.body.count(b"requestId") == 2
         assert reply.upstream_request_id == "header"
-        assert wrapped(answer_of(self.BODY.replace(b"SUCCESS", b"ERROR"), status=500), route_in("wrap"))["data"]["code"] == 1004
+        assert (
+            wrapped(answer_of(self.BODY.replace(b"SUCCESS", b"ERROR"), status=500), route_in("wrap"))["data"]["code"]
+            == 1004
+        )
 
     def test_or_its_members_are_ambiguous(self) -> None:
         body = self.BODY[:-1] + b',"\\ud800":1}'
@@ -104,7 +114,11 @@ class TestEnveloped:
         assert wrapped(answer_of(body, status=404))["data"]["code"] == 1001
 
     def test_a_notice_is_added(self) -> None:
-        envelope = wrapped(answer_of(b'{"requestId":"a","status":"SUCCESS","data":{"messages":["own"]}}', JSON, (b"warning", b'299 - "w"')))
+        envelope = wrapped(
+            answer_of(
+                b'{"requestId":"a","status":"SUCCESS","data":{"messages":["own"]}}', JSON, (b"warning", b'299 - "w"')
+            )
+        )
         assert [message["text"] for message in envelope["data"]["messages"]] == ["own", "w"]
         assert len({message["id"] for message in envelope["data"]["messages"]}) == 2
 
@@ -129,11 +143,17 @@ class TestEnveloped:
     def test_an_error_keeps_its_status(self) -> None:
         body = b'{"requestId":"a","status":"ERROR","data":{"code":2001,"message":"m","developerMessage":"d"}}'
         reply = normalized(answer_of(body, status=404))
-        assert (reply.status, reply.code, reply.body) == (404, 2001, body.replace(b'"a"', b'"%b"' % REQUEST_ID.encode()))
+        assert (reply.status, reply.code, reply.body) == (
+            404,
+            2001,
+            body.replace(b'"a"', b'"%b"' % REQUEST_ID.encode()),
+        )
 
     def test_a_success_with_500_becomes_an_error(self) -> None:
         assert (
-            wrapped(answer_of(b'{"requestId":"a","status":"SUCCESS","data":{"result":{"message":"m"}}}', status=500))["data"]["message"]
+            wrapped(answer_of(b'{"requestId":"a","status":"SUCCESS","data":{"result":{"message":"m"}}}', status=500))[
+                "data"
+            ]["message"]
             == "m"
         )
 
@@ -169,7 +189,12 @@ class TestErrors:
 
     @pytest.mark.parametrize(
         ("status", "field", "value"),
-        [(401, b"www-authenticate", b"Basic"), (405, b"allow", b"GET"), (429, b"retry-after", b"7"), (503, b"retry-after", b"9")],
+        [
+            (401, b"www-authenticate", b"Basic"),
+            (405, b"allow", b"GET"),
+            (429, b"retry-after", b"7"),
+            (503, b"retry-after", b"9"),
+        ],
     )
     def test_fields_of_the_service_are_kept(self, status: int, field: bytes, value: bytes) -> None:
         fields = normalized(answer_of(b"{}", JSON, (field, value), status=status)).fields
@@ -198,11 +223,16 @@ class TestFields:
 
     def test_the_routes_rules(self) -> None:
         rules = route_in(
-            response_rules=FieldRules(["Server", "x-a"]), response_set=(("X-B", "new"), ("X-C", "c"), ("Content-Type", "text/html"))
+            response_rules=FieldRules(["Server", "x-a"]),
+            response_set=(("X-B", "new"), ("X-C", "c"), ("Content-Type", "text/html")),
         )
         own = ((b"server", b"s"), (b"x-a", b"1"), (b"x-b", b"2"))
         kept = [("X-B", "new"), ("X-C", "c")]
-        for answer in (answer_of(b"{}", JSON, *own), answer_of(b"hi", TEXT, *own), answer_of(b"{}", JSON, *own, status=404)):
+        for answer in (
+            answer_of(b"{}", JSON, *own),
+            answer_of(b"hi", TEXT, *own),
+            answer_of(b"{}", JSON, *own, status=404),
+        ):
             assert normalized(answer, rules).fields == [("Content-Type", "application/json"), *kept]
         assert normalized(answer_of(b"x", PNG, *own), rules).fields == [*kept, ("Content-Type", "text/html")]
 
@@ -216,7 +246,11 @@ class TestFields:
                 (b"set-cookie", b"c=1; Path=/"),
                 (b"refresh", b"1; url=/d"),
             ),
-            *((b"link", b'</e>; rel="sunset"'), (b"sunset", b"Sun, 06 Nov 1994 08:49:37 GMT"), (b"operation-location", b"//backend:81/f")),
+            *(
+                (b"link", b'</e>; rel="sunset"'),
+                (b"sunset", b"Sun, 06 Nov 1994 08:49:37 GMT"),
+                (b"operation-location", b"//backend:81/f"),
+            ),
         ]
         reply = normalized(answer_of(b"{}", JSON, *own, status=status), way)
         assert [line for line in reply.fields if line[0] not in ("Content-Type", "Sunset")] == [
@@ -243,13 +277,21 @@ class TestFields:
             assert ("Location", wanted) in normalize(answer, exchange(reported, trusted_peer=trusted), way).fields
 
     def test_a_changed_body_has_another_tag_and_no_digest(self) -> None:
-        fields = normalized(answer_of(b"{}", JSON, (b"etag", b'"e"'), (b"content-md5", b"x"), (b"accept-ranges", b"bytes"))).fields
+        fields = normalized(
+            answer_of(b"{}", JSON, (b"etag", b'"e"'), (b"content-md5", b"x"), (b"accept-ranges", b"bytes"))
+        ).fields
         assert fields == [("Content-Type", "application/json"), ("ETag", 'W/"e"')]
 
     def test_notices_become_messages(self) -> None:
-        envelope = wrapped(answer_of(b"[1]", JSON, (b"deprecation", b"@1688169599"), (b"link", b'<https://x>; rel="deprecation"')))
+        envelope = wrapped(
+            answer_of(b"[1]", JSON, (b"deprecation", b"@1688169599"), (b"link", b'<https://x>; rel="deprecation"'))
+        )
         (message,) = envelope["data"]["messages"]
-        assert (message["type"], message["date"], message["links"][0]["href"]) == ("WARNING", "2023-06-30T23:59:59Z", "https://x")
+        assert (message["type"], message["date"], message["links"][0]["href"]) == (
+            "WARNING",
+            "2023-06-30T23:59:59Z",
+            "https://x",
+        )
 
     def test_the_backends_id_goes_to_the_log_only(self) -> None:
         for status in (200, 204, 302, 404):

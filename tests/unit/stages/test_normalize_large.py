@@ -29,7 +29,9 @@ class TestLarge:
         assert reply.length == len(whole)
 
     async def test_chunked_and_with_notices(self) -> None:
-        reply = normalized(answer_of(b'{"requestId":1,', JSON, (b"sunset", b"x"), (b"etag", b'"e"'), stream=Pieces(b'"b":2}')))
+        reply = normalized(
+            answer_of(b'{"requestId":1,', JSON, (b"sunset", b"x"), (b"etag", b'"e"'), stream=Pieces(b'"b":2}'))
+        )
         assert reply.length is None
         assert ("ETag", 'W/"e"') in reply.fields
         data = check_envelope(200, [("Content-Type", "application/json")], await read_all(reply))["data"]
@@ -69,7 +71,11 @@ class TestLarge:
         text = json.dumps(list(range(100_000))).encode()
         coded = gzip.compress(text, mtime=0)
         for fields in ((JSON, GZIP), (GZIP,)):
-            reply = normalized(answer_of(coded[:50_000], *fields, stream=Pieces(coded[50_000:90_000], coded[90_000:]), length=len(coded)))
+            reply = normalized(
+                answer_of(
+                    coded[:50_000], *fields, stream=Pieces(coded[50_000:90_000], coded[90_000:]), length=len(coded)
+                )
+            )
             assert text in await read_all(reply)
 
     @pytest.mark.parametrize("charset", ["iso-8859-1", "utf-16", "utf-16le", "gb18030", "utf-32"])
@@ -77,7 +83,9 @@ class TestLarge:
         text = json.dumps(["ü"] * 50_000, ensure_ascii=False)
         coded = text.encode(charset)
         fields = ((b"content-type", b"application/json; charset=" + charset.encode()),)
-        reply = normalized(answer_of(coded[:1001], *fields, stream=Pieces(coded[1001:5002], coded[5002:]), length=len(coded)))
+        reply = normalized(
+            answer_of(coded[:1001], *fields, stream=Pieces(coded[1001:5002], coded[5002:]), length=len(coded))
+        )
         assert reply.length is None
         assert text.encode() in await read_all(reply)
 

@@ -23,7 +23,9 @@ class TestWithoutBody:
     @pytest.mark.parametrize(("status", "body"), [(204, b""), (205, b""), (304, b""), (205, b"x")])
     @pytest.mark.parametrize("method", ["GET", "HEAD"])
     def test_statuses(self, status: int, body: bytes, method: str) -> None:
-        reply = normalized(answer_of(body, JSON, (b"etag", b'"e"'), (b"cache-control", b"x"), status=status), method=method)
+        reply = normalized(
+            answer_of(body, JSON, (b"etag", b'"e"'), (b"cache-control", b"x"), status=status), method=method
+        )
         assert (reply.status, reply.body, reply.stream, reply.code) == (status, b"", None, 0)
         assert reply.fields == [("Cache-Control", "x"), ("ETag", 'W/"e"')]
 
@@ -47,7 +49,13 @@ class TestWithoutBody:
     )
     def test_head(self, answer: Answer, fields: list[tuple[str, str]], length: int | None, code: int) -> None:
         reply = normalized(answer, method="HEAD")
-        assert (reply.status, reply.fields, reply.body, reply.length, reply.code) == (answer.status, fields, b"", length, code)
+        assert (reply.status, reply.fields, reply.body, reply.length, reply.code) == (
+            answer.status,
+            fields,
+            b"",
+            length,
+            code,
+        )
 
     def test_head_of_what_is_refused(self) -> None:
         assert refused(answer_of(b"", PNG), route_in(binary="refuse"), "HEAD") is UPSTREAM_TYPE_REFUSED
@@ -62,7 +70,9 @@ class TestRedirects:
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     def test_location_is_kept(self, status: int) -> None:
         location = b"/a b?x=\xe9#f"
-        reply = normalized(answer_of(b"<a>moved</a>", (b"content-type", b"text/html"), (b"location", location), status=status))
+        reply = normalized(
+            answer_of(b"<a>moved</a>", (b"content-type", b"text/html"), (b"location", location), status=status)
+        )
         assert check_envelope(status, reply.fields, reply.body)["data"] == {"result": {}}
         assert dict(reply.fields)["Location"].encode("latin-1") == location
 
@@ -96,17 +106,27 @@ class TestTextAndBinary:
         assert wrapped(answer_of(body, (b"content-type", content_type)))["data"]["result"] == result
 
     @pytest.mark.parametrize(
-        ("body", "charset"), [(b"\xff", b""), (b"\xc3", b""), (b"abc", b";charset=utf-16"), (b"\xff\xfea", b";charset=utf-16")]
+        ("body", "charset"),
+        [(b"\xff", b""), (b"\xc3", b""), (b"abc", b";charset=utf-16"), (b"\xff\xfea", b";charset=utf-16")],
     )
     def test_bad_text_is_garbage(self, body: bytes, charset: bytes) -> None:
         assert refused(answer_of(body, (b"content-type", b"text/plain" + charset))) is UPSTREAM_BODY_INVALID
-        assert wrapped(answer_of(body, (b"content-type", b"text/plain" + charset), status=404))["data"]["message"] == "Parameter not valid"
+        assert (
+            wrapped(answer_of(body, (b"content-type", b"text/plain" + charset), status=404))["data"]["message"]
+            == "Parameter not valid"
+        )
 
     @pytest.mark.parametrize(
         "content_type", [b"image/png", b"application/xml", b"text/html", b"text/csv", b"application/octet-stream", b""]
     )
     def test_the_rest_passes_or_is_refused(self, content_type: bytes) -> None:
-        answer = answer_of(b"\x89PNG", (b"content-type", content_type), (b"etag", b'"e"'), (b"accept-ranges", b"bytes"), (b"digest", b"d"))
+        answer = answer_of(
+            b"\x89PNG",
+            (b"content-type", content_type),
+            (b"etag", b'"e"'),
+            (b"accept-ranges", b"bytes"),
+            (b"digest", b"d"),
+        )
         reply = normalized(answer)
         assert (reply.status, reply.body, reply.length, reply.code) == (200, b"\x89PNG", 4, 0)
         shown = content_type.decode() or "application/octet-stream"
@@ -114,11 +134,14 @@ class TestTextAndBinary:
         assert refused(answer, route_in(binary="refuse")) is UPSTREAM_TYPE_REFUSED
 
     @pytest.mark.parametrize(
-        "fields", [(JSON, (b"content-range", b"bytes 0-3/9")), ((b"content-type", b"multipart/byteranges; boundary=x"),)]
+        "fields",
+        [(JSON, (b"content-range", b"bytes 0-3/9")), ((b"content-type", b"multipart/byteranges; boundary=x"),)],
     )
     @pytest.mark.parametrize("binary", ["passthrough", "refuse"])
     def test_a_range_of_bytes_passes(self, fields: tuple[tuple[bytes, bytes], ...], binary: str) -> None:
-        reply = normalized(answer_of(b'"par', *fields, (b"accept-ranges", b"bytes"), status=206), route_in(binary=binary))
+        reply = normalized(
+            answer_of(b'"par', *fields, (b"accept-ranges", b"bytes"), status=206), route_in(binary=binary)
+        )
         assert (reply.status, reply.body) == (206, b'"par')
         assert ("Content-Range" in dict(reply.fields)) == (fields[0] is JSON)
         assert "Accept-Ranges" not in dict(reply.fields)
@@ -133,7 +156,9 @@ class TestTextAndBinary:
     def test_another_206_is_wrapped(self, fields: tuple[tuple[bytes, bytes], ...]) -> None:
         reply = normalized(answer_of(b"[1,2]", JSON, *fields, status=206))
         assert check_envelope(206, reply.fields, reply.body)["data"]["result"] == [1, 2]
-        assert [value.encode() for name, value in reply.fields if name.lower() == "content-range"] == [value for _, value in fields]
+        assert [value.encode() for name, value in reply.fields if name.lower() == "content-range"] == [
+            value for _, value in fields
+        ]
         assert refused(answer_of(b"[1,", JSON, *fields, status=206)) is UPSTREAM_BODY_INVALID
 
     @pytest.mark.parametrize("kind", [b"text/plain", b"application/octet-stream", b""])
@@ -164,7 +189,9 @@ class TestPassthrough:
     @pytest.mark.parametrize("status", [200, 204, 206, 302, 304, 404, 500])
     def test_nothing_is_touched(self, status: int) -> None:
         stream = Pieces(b"x")
-        answer = answer_of(b"NaN", JSON, GZIP, (b"etag", b'"e"'), (b"connection", b"x-a"), (b"x-a", b"1"), stream=stream, status=status)
+        answer = answer_of(
+            b"NaN", JSON, GZIP, (b"etag", b'"e"'), (b"connection", b"x-a"), (b"x-a", b"1"), stream=stream, status=status
+        )
         reply = normalized(answer, route_in("passthrough"))
         assert (reply.status, reply.body, reply.stream, reply.tail, reply.length) == (status, b"NaN", stream, b"", None)
         assert reply.fields == [("Content-Type", "application/json"), ("Content-Encoding", "gzip"), ("ETag", '"e"')]

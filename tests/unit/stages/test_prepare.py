@@ -52,7 +52,8 @@ async def test_the_subject_of_a_clients_certificate_is_forwarded() -> None:
 
 async def test_a_passthrough_route_waits_for_nothing() -> None:
     made = await call(
-        exchange(method="POST"), route(envelope=Envelope("passthrough", 1 << 20, "passthrough"), request_fields=b"X-A: b\r\n")
+        exchange(method="POST"),
+        route(envelope=Envelope("passthrough", 1 << 20, "passthrough"), request_fields=b"X-A: b\r\n"),
     )
     assert (made.buffer_bytes, made.idempotent) == (0, False)
     assert lines(made)[-1] == "X-A: b"
@@ -61,7 +62,11 @@ async def test_a_passthrough_route_waits_for_nothing() -> None:
 async def test_fields_that_this_request_withholds_stay() -> None:
     made = await call(exchange([("X-Hop", "1"), ("X-End", "2"), ("Via", "1.0 before")], withheld=frozenset({b"x-hop"})))
     assert "X-Hop: 1" not in lines(made)
-    assert [line for line in lines(made) if line.startswith(("X-End", "Via"))] == ["X-End: 2", "Via: 1.0 before", "Via: 1.1 gateway"]
+    assert [line for line in lines(made) if line.startswith(("X-End", "Via"))] == [
+        "X-End: 2",
+        "Via: 1.0 before",
+        "Via: 1.1 gateway",
+    ]
 
 
 async def test_a_tag_that_was_weakened_on_the_way_out_is_strong_again() -> None:
@@ -108,7 +113,12 @@ async def test_copies_of_the_key_in_other_fields_stay(position: str) -> None:
 
 async def test_every_key_of_the_request_is_found_in_any_spelling() -> None:
     escaped = "".join([f"%{ord(letter):02x}" for letter in SECRET])
-    fields = [("Referer", f"http://h/?k={escaped}"), ("Cookie", escaped.replace("%", "%25")), (SECRET, "a"), ("Accept", "a%20b")]
+    fields = [
+        ("Referer", f"http://h/?k={escaped}"),
+        ("Cookie", escaped.replace("%", "%25")),
+        (SECRET, "a"),
+        ("Accept", "a%20b"),
+    ]
     made = await call(exchange(fields, header_keys=["another key"], query_keys=[SECRET]))
     assert SECRET.encode() not in unquote_to_bytes(unquote_to_bytes(made.head))
     assert "Accept: a%20b" in lines(made)
@@ -141,13 +151,18 @@ async def test_a_trusted_proxy_without_forwarding_fields_is_a_client() -> None:
         reported = lines(await call(exchange(trusted_peer=trusted, peer="unix", client="unix")))
         assert reported[2] == "X-Forwarded-For: unknown"
         assert reported[5].startswith("Forwarded: for=unknown;")
-    assert lines(await call(exchange(trusted_peer=True)))[2:4] == ["X-Forwarded-For: 192.0.2.7", "X-Forwarded-Proto: http"]
+    assert lines(await call(exchange(trusted_peer=True)))[2:4] == [
+        "X-Forwarded-For: 192.0.2.7",
+        "X-Forwarded-Proto: http",
+    ]
 
 
 async def test_a_stripped_prefix_is_forwarded() -> None:
     stripped = route(url_mapping=UrlMapping(stripped="/shop"), prefix_field="X-Forwarded-Prefix: /shop\r\n")
     fields = [("X-Forwarded-Prefix", "/public/"), ("X-Forwarded-Port", "8443")]
-    assert [line for line in lines(await call(exchange(fields), stripped)) if "X-Forwarded-P" in line][1:] == ["X-Forwarded-Prefix: /shop"]
+    assert [line for line in lines(await call(exchange(fields), stripped)) if "X-Forwarded-P" in line][1:] == [
+        "X-Forwarded-Prefix: /shop"
+    ]
     for to, wanted in ((stripped, "/public/shop"), (route(), "/public")):
         reported = lines(await call(exchange(fields, trusted_peer=True), to))
         assert reported[3:7] == [
@@ -159,19 +174,29 @@ async def test_a_stripped_prefix_is_forwarded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("X-Forwarded-Prefix", "//evil.example"), ("X-Forwarded-Prefix", "x"), ("X-Forwarded-Port", "1, 2")]
+    ("name", "value"),
+    [("X-Forwarded-Prefix", "//evil.example"), ("X-Forwarded-Prefix", "x"), ("X-Forwarded-Port", "1, 2")],
 )
 async def test_what_is_no_path_and_no_port_is_not_passed_on(name: str, value: str) -> None:
-    assert not [line for line in lines(await call(exchange([(name, value)], trusted_peer=True))) if line.startswith(name)]
+    assert not [
+        line for line in lines(await call(exchange([(name, value)], trusted_peer=True))) if line.startswith(name)
+    ]
 
 
 async def test_elements_of_the_chain_lose_their_ports() -> None:
     fields = [("X-Forwarded-For", "203.0.113.9:1, [2001:db8::1]:5"), ("X-Forwarded-For", "::ffff:10.0.0.2,")]
-    assert lines(await call(exchange(fields, trusted_peer=True)))[2] == "X-Forwarded-For: 203.0.113.9, 2001:db8::1, 10.0.0.2, 192.0.2.7"
+    assert (
+        lines(await call(exchange(fields, trusted_peer=True)))[2]
+        == "X-Forwarded-For: 203.0.113.9, 2001:db8::1, 10.0.0.2, 192.0.2.7"
+    )
 
 
 async def test_fields_with_rules_are_not_added_beside_them() -> None:
-    made = lines(await call(exchange(), route(unsaid=("x-forwarded-host:", "forwarded:"), request_fields=b"X-Forwarded-Host: own\r\n")))
+    made = lines(
+        await call(
+            exchange(), route(unsaid=("x-forwarded-host:", "forwarded:"), request_fields=b"X-Forwarded-Host: own\r\n")
+        )
+    )
     assert [line for line in made if "orward" in line] == [
         "X-Forwarded-For: 192.0.2.7",
         "X-Forwarded-Proto: http",
@@ -200,7 +225,9 @@ async def test_a_small_body_is_read_first(body: Pieces, whole: bytes) -> None:
 
 
 async def test_a_large_body_begins_with_what_was_read() -> None:
-    made = await call(exchange(method="POST", body=Pieces(b"x" * READ_AHEAD_BYTES, b"y", b"z", length=READ_AHEAD_BYTES + 2)))
+    made = await call(
+        exchange(method="POST", body=Pieces(b"x" * READ_AHEAD_BYTES, b"y", b"z", length=READ_AHEAD_BYTES + 2))
+    )
     assert not isinstance(made.body, bytes)
     assert made.body.length == READ_AHEAD_BYTES + 2
     assert [await made.body.read() for _ in range(4)] == [b"x" * READ_AHEAD_BYTES, b"y", b"z", b""]
@@ -221,7 +248,9 @@ async def prepared(budget: ReadAhead, size: int, *, announced: bool = True) -> t
     return x, made, body.received
 
 
-@pytest.mark.parametrize("size", [1, 65_536, 65_537, 200_000, READ_AHEAD_BYTES - 1, READ_AHEAD_BYTES, READ_AHEAD_BYTES + 1, 10_000_000])
+@pytest.mark.parametrize(
+    "size", [1, 65_536, 65_537, 200_000, READ_AHEAD_BYTES - 1, READ_AHEAD_BYTES, READ_AHEAD_BYTES + 1, 10_000_000]
+)
 @pytest.mark.parametrize("announced", [True, False])
 async def test_no_more_is_read_ahead_than_is_reserved(size: int, announced: bool) -> None:
     x, made, read = await prepared(ReadAhead(), size, announced=announced)

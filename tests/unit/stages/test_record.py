@@ -78,13 +78,25 @@ def test_an_answered_exchange(recording: Recording) -> None:
     line = recording.record(served(body=Pieces()))
     assert line["http.route"] == "orders"
     assert line["http.response.status_code"] == 200
-    assert (line["gateway.key_id"], line["gateway.organization"], line["gateway.limiter.remaining"]) == ("acme-ci", "acme", 299)
-    assert (line["gateway.duration.total_ms"], line["gateway.duration.upstream_ms"], line["gateway.duration.overhead_ms"]) == (
+    assert (line["gateway.key_id"], line["gateway.organization"], line["gateway.limiter.remaining"]) == (
+        "acme-ci",
+        "acme",
+        299,
+    )
+    assert (
+        line["gateway.duration.total_ms"],
+        line["gateway.duration.upstream_ms"],
+        line["gateway.duration.overhead_ms"],
+    ) == (
         10.0,
         4.0,
         6.0,
     )
-    assert (line["server.address"], line["http.response.body.size"], line["url.path"]) == ("127.0.0.1:3000", 5, "/v1/orders")
+    assert (line["server.address"], line["http.response.body.size"], line["url.path"]) == (
+        "127.0.0.1:3000",
+        5,
+        "/v1/orders",
+    )
     assert recording.value("gateway_requests_total", route="orders", method="GET", code="200", source="upstream") == 1
     assert recording.value("gateway_limiter_decisions_total", store="local", result="allowed") == 1
     assert recording.value("gateway_upstream_requests_total", upstream="orders", code="200") == 1
@@ -137,7 +149,10 @@ def test_a_refused_exchange(recording: Recording) -> None:
 
 def test_an_upstream_that_failed(recording: Recording) -> None:
     x = exchange(
-        route=route(), upstream_s=0.1, error=GatewayError(UPSTREAM_REFUSED, cause="errno 111"), reply=Reply(503, [], b"", code=1004)
+        route=route(),
+        upstream_s=0.1,
+        error=GatewayError(UPSTREAM_REFUSED, cause="errno 111"),
+        reply=Reply(503, [], b"", code=1004),
     )
     assert recording.record(x)["gateway.cause"] == "errno 111"
     assert recording.value("gateway_upstream_errors_total", upstream="orders", reason="upstream_refused") == 1
@@ -289,4 +304,6 @@ def test_a_bug_is_logged_with_where_it_happened(recording: Recording) -> None:
 
 
 def test_a_path_beside_too_many_keys_is_not_written(recording: Recording) -> None:
-    assert "url.path" not in recording.record(exchange(error=GatewayError(KEY_AMBIGUOUS), reply=Reply(401, [], b"", code=1002)))
+    assert "url.path" not in recording.record(
+        exchange(error=GatewayError(KEY_AMBIGUOUS), reply=Reply(401, [], b"", code=1002))
+    )

@@ -27,7 +27,13 @@ def test_the_table_names_the_fields_of_both_records_and_no_others() -> None:
 
 
 def test_every_field_of_an_access_record() -> None:
-    x = served(method="PUT", client="192.0.2.9", client_s=0.001, outcome="cut", error=GatewayError(UPSTREAM_REFUSED, cause="errno 111"))
+    x = served(
+        method="PUT",
+        client="192.0.2.9",
+        client_s=0.001,
+        outcome="cut",
+        error=GatewayError(UPSTREAM_REFUSED, cause="errno 111"),
+    )
     x.request_id, x.trace_id, x.body = "the-id", "the-trace", Pieces()
     x.body.received = 9
     spent = MeterState(Meter("jobs", "count", 5, "key", UPSTREAM_REFUSED), 5, None)

@@ -33,7 +33,9 @@ OWN = ("X-Id", REQUEST_ID)
 PRIVACY = (("Vary", "X-Api-Key"), ("Cache-Control", "private"))
 
 
-def fields_of(*fields: Line, source: ReplySource = "upstream", marks: int = 0, several: bool = False, **more: Any) -> list[Line]:
+def fields_of(
+    *fields: Line, source: ReplySource = "upstream", marks: int = 0, several: bool = False, **more: Any
+) -> list[Line]:
     x = exchange()
     x.route, x.caller = route(privacy=PRIVACY, own_set=(("X-Own", "1"),), **more), caller(several=several)
     x.answer = Answer(200, [], b"", None, 0, "t", marks)
@@ -45,11 +47,18 @@ def fields_of(*fields: Line, source: ReplySource = "upstream", marks: int = 0, s
     [
         ([], 0, False, [*PRIVACY]),
         ([("Vary", "Accept")], SHARED, False, [("Vary", "Accept, X-Api-Key"), ("Cache-Control", "private")]),
-        ([("Cache-Control", "max-age=9")], SHARED, False, [("Vary", "X-Api-Key"), ("Cache-Control", "private, max-age=9")]),
+        (
+            [("Cache-Control", "max-age=9")],
+            SHARED,
+            False,
+            [("Vary", "X-Api-Key"), ("Cache-Control", "private, max-age=9")],
+        ),
         ([], 0, True, [("Vary", "X-Api-Key, X-Tenant-Org-Id"), ("Cache-Control", "private")]),
     ],
 )
-def test_what_a_key_has_opened_is_for_its_caller(fields: list[Line], marks: int, several: bool, wanted: list[Line]) -> None:
+def test_what_a_key_has_opened_is_for_its_caller(
+    fields: list[Line], marks: int, several: bool, wanted: list[Line]
+) -> None:
     assert fields_of(("X-A", "1"), *fields, marks=marks, several=several) == [("X-A", "1"), *wanted, OWN]
 
 

@@ -55,7 +55,9 @@ class Books:
         conclude(exchange(route=route(), **changes), self.reservation, self.unmeasured.append)
 
 
-def answer(body: bytes = b'{"bytes":7}', stream: Pieces | None = None, fields: list[tuple[bytes, bytes]] = BOTH) -> Answer:
+def answer(
+    body: bytes = b'{"bytes":7}', stream: Pieces | None = None, fields: list[tuple[bytes, bytes]] = BOTH
+) -> Answer:
     return Answer(200, fields, body, stream, None, "127.0.0.1:1")
 
 
@@ -63,7 +65,9 @@ def reply(status: int = 200, stream: Pieces | None = None) -> Reply:
     return Reply(status, [], b"", stream=stream)
 
 
-@pytest.mark.parametrize(("status", "succeeded"), [(200, True), (201, True), (304, True), (400, False), (404, False), (503, False)])
+@pytest.mark.parametrize(
+    ("status", "succeeded"), [(200, True), (201, True), (304, True), (400, False), (404, False), (503, False)]
+)
 async def test_a_status_below_400_is_a_success(status: int, succeeded: bool) -> None:
     books = Books()
     await books.settle(answer=answer(), reply=reply(status))
@@ -144,7 +148,9 @@ async def test_a_streamed_reply_is_judged_at_its_end_and_by_its_head() -> None:
     ],
     ids=lambda value: value.name if isinstance(value, Fault) else None,
 )
-def test_a_stream_that_breaks_off_costs_nothing_unless_the_client_brought_it_about(fault: Fault, held_s: float, charged: bool) -> None:
+def test_a_stream_that_breaks_off_costs_nothing_unless_the_client_brought_it_about(
+    fault: Fault, held_s: float, charged: bool
+) -> None:
     books, stream = Books(), Pieces(b"x")
     stream.held_s = held_s
     books.conclude(answer=answer(stream=stream), reply=reply(stream=stream), outcome="cut", error=GatewayError(fault))
@@ -154,7 +160,9 @@ def test_a_stream_that_breaks_off_costs_nothing_unless_the_client_brought_it_abo
 def test_an_error_that_breaks_off_costs_nothing_whoever_brought_it_about() -> None:
     books, stream = Books(), Pieces(b"x")
     stream.held_s = 60.0
-    books.conclude(answer=answer(stream=stream), reply=reply(500, stream), outcome="cut", error=GatewayError(UPSTREAM_TIMEOUT))
+    books.conclude(
+        answer=answer(stream=stream), reply=reply(500, stream), outcome="cut", error=GatewayError(UPSTREAM_TIMEOUT)
+    )
     assert books.calls == [(False, {}), "over"]
 
 
@@ -167,7 +175,10 @@ def test_a_reply_that_is_cut_without_a_stream_costs_nothing() -> None:
 @pytest.mark.parametrize("handed", [None, False, True])
 def test_who_leaves_early_pays_for_what_the_service_was_handed(handed: bool | None) -> None:
     """A call that still waits for a connection was not."""
-    books, call = Books(), None if handed is None else Call(b"GET", b"/", b"", b"", b"", True, 0, 1.0, 1.0, 1.0, 1.0, 1.0, handed)
+    books, call = (
+        Books(),
+        None if handed is None else Call(b"GET", b"/", b"", b"", b"", True, 0, 1.0, 1.0, 1.0, 1.0, 1.0, handed),
+    )
     books.conclude(call=call, upstream_s=0.1, outcome="abandoned")
     assert (books.calls, books.unmeasured) == ([(bool(handed), {}), "over"], [])
 

@@ -75,7 +75,11 @@ def test_the_effective_configuration_shows_defaults_and_no_secret() -> None:
     assert shown["redis"]["url"] == "redis+sentinel://***@cache:6379/main?sentinel_password=***"
     assert shown["routes"][0]["headers"]["request"]["set"] == {"Authorization": "***", "X-Service": "api"}
     assert (shown["server"]["drain_timeout"], shown["plans"][0]["id"]) == (30.0, "standard")
-    assert (shown["routes"][0]["auth"], shown["auth"]["key"]["header"], shown["redis"]["key_prefix"]) == ("key", "X-Api-Key", "gw")
+    assert (shown["routes"][0]["auth"], shown["auth"]["key"]["header"], shown["redis"]["key_prefix"]) == (
+        "key",
+        "X-Api-Key",
+        "gw",
+    )
 
 
 async def test_the_whole_configuration_and_its_origins(admin: AdminListener, snapshot: Snapshot) -> None:
@@ -106,7 +110,9 @@ def test_values_of_a_file_have_their_line_and_keys_one_a_file(tmp_path: Path) ->
     shown = origins_of(compile_snapshot(config, origins, "gateway.yaml"))
     assert shown["routes[0].match.prefix"] == f"{tmp_path}/gateway.yaml:3:36"
     assert shown["routes[0].auth"] == "default"
-    assert {path: origin for path, origin in shown.items() if path.startswith("keys")} == {"keys": f"{tmp_path}/gateway.yaml:5:3"}
+    assert {path: origin for path, origin in shown.items() if path.startswith("keys")} == {
+        "keys": f"{tmp_path}/gateway.yaml:5:3"
+    }
 
 
 def test_keys_are_shown_where_the_file_has_them() -> None:

@@ -19,7 +19,8 @@ def counted(folder: Path, own: str, **files: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("text", "wanted"), [("max 100000\n", ALL), ("100000 100000\n", 1), ("50000 100000\n", 1), ("99900000 100000\n", ALL), ("what\n", ALL)]
+    ("text", "wanted"),
+    [("max 100000\n", ALL), ("100000 100000\n", 1), ("50000 100000\n", 1), ("99900000 100000\n", ALL), ("what\n", ALL)],
 )
 def test_the_quota_of_version_2(tmp_path: Path, text: str, wanted: int) -> None:
     assert counted(tmp_path, "0::/\n", cpu_max=text) == wanted

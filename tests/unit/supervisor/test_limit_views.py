@@ -60,7 +60,9 @@ async def test_limits_come_from_the_first_worker_that_responds() -> None:
     workers = [FakeWorker(0, None), FakeWorker(1, response(404, error="no")), FakeWorker(2, response())]
     async with admin(*workers) as ask:
         assert await ask("/limits?key=a&organization=acme&quota=q&x=y") == (404, {"error": "no"})
-    assert [worker.asked for worker in workers] == [[("limits", {"key": "a", "organization": "acme", "quota": "q"})]] * 2 + [[]]
+    assert [worker.asked for worker in workers] == [
+        [("limits", {"key": "a", "organization": "acme", "quota": "q"})]
+    ] * 2 + [[]]
 
 
 async def test_every_worker_resets_and_the_worst_response_counts() -> None:

@@ -13,7 +13,9 @@ from gateway.supervisor.worker_process import State, WorkerProcess
 from gateway.table.snapshot import compile_snapshot
 from tests.yaml_files import LEAST
 
-SNAPSHOT = compile_snapshot(parse(LEAST + 'server: {listeners: [{id: public, address: "127.0.0.1:0"}]}\n'), None, "gateway.yaml")
+SNAPSHOT = compile_snapshot(
+    parse(LEAST + 'server: {listeners: [{id: public, address: "127.0.0.1:0"}]}\n'), None, "gateway.yaml"
+)
 LISTENERS = SNAPSHOT.config.server.listeners
 
 

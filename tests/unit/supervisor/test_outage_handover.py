@@ -51,7 +51,9 @@ async def test_new_slots_start_with_a_share_and_without_debts() -> None:
         handover.pass_on(slot, fd)
         os.close(fd)  # it was left open
     await asyncio.gather(*waiting)
-    assert [worker.given for worker in new] == [[], []] + [[HandoverState(outage=each, share_only=True)] for each in (b"a", b"b", b"a")]
+    assert [worker.given for worker in new] == [[], []] + [
+        [HandoverState(outage=each, share_only=True)] for each in (b"a", b"b", b"a")
+    ]
 
 
 async def test_new_slots_do_not_wait_when_there_is_no_state() -> None:

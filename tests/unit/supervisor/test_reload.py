@@ -66,7 +66,9 @@ async def test_a_valid_configuration_is_put_into_force() -> None:
         (read_valid, TimeoutError(), "the files were not read within 60 s"),
     ],
 )
-async def test_every_failure_is_reported_and_changes_nothing(read: Callable[[], Snapshot], error: Exception | None, problem: str) -> None:
+async def test_every_failure_is_reported_and_changes_nothing(
+    read: Callable[[], Snapshot], error: Exception | None, problem: str
+) -> None:
     node = Node(read, error)
     with capture_logs() as lines:
         (found,) = await node.reloader.reload()

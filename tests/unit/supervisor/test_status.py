@@ -17,7 +17,9 @@ ROUTES = "routes: [{id: r, match: {prefix: /}, upstream: orders}]"
 
 def snapshot(*urls: str, more: str = "") -> Snapshot:
     targets = ", ".join(f'{{url: "{url}"}}' for url in urls)
-    return compile_snapshot(parse(f"version: 1\nupstreams: [{{id: orders, targets: [{targets}]{more}}}]\n{ROUTES}\n"), None, "gateway.yaml")
+    return compile_snapshot(
+        parse(f"version: 1\nupstreams: [{{id: orders, targets: [{targets}]{more}}}]\n{ROUTES}\n"), None, "gateway.yaml"
+    )
 
 
 def series(node: NodeMetrics) -> dict[str, float]:
@@ -34,13 +36,22 @@ def test_targets_are_reported_as_they_are_now() -> None:
     time = ManualClock()
     made = snapshot("http://a", "https://b:8443/base", more=", breaker: {}")
     row = made.shared_state.upstreams["orders"]
-    row.targets[1].ejected_until, row.targets[1].ejected_by, row.targets[1].reason = time.clock.monotonic() + 2.5, 77, UPSTREAM_RESET
+    row.targets[1].ejected_until, row.targets[1].ejected_by, row.targets[1].reason = (
+        time.clock.monotonic() + 2.5,
+        77,
+        UPSTREAM_RESET,
+    )
     assert target_states(made, time.clock, WORKERS) == [
         {
             "id": "orders",
             "circuit": {"state": "closed"},
             "targets": [
-                {"url": "http://a:80", "weight": 1, "state": "up", "connections": {"idle": 3, "active": 1, "pending": 0}},
+                {
+                    "url": "http://a:80",
+                    "weight": 1,
+                    "state": "up",
+                    "connections": {"idle": 3, "active": 1, "pending": 0},
+                },
                 {
                     "url": "https://b:8443/base",
                     "weight": 1,
@@ -73,7 +84,10 @@ def test_checks_are_reported_with_what_came_of_the_last_one() -> None:
 def test_a_circuit_is_reported_as_it_is_now() -> None:
     time = ManualClock()
     made = snapshot("http://a", more=", breaker: {}")
-    made.shared_state.upstreams["orders"].opens, made.shared_state.upstreams["orders"].open_until = 1, time.clock.monotonic() + 4
+    made.shared_state.upstreams["orders"].opens, made.shared_state.upstreams["orders"].open_until = (
+        1,
+        time.clock.monotonic() + 4,
+    )
     assert target_states(made, time.clock, [])[0]["circuit"] == {"state": "open", "left_s": 4.0}
     time.advance(4)
     assert target_states(made, time.clock, [])[0]["circuit"] == {"state": "half open"}

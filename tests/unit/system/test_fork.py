@@ -58,7 +58,10 @@ try:
 except OSError as error:
     print(error.errno == errno.EAGAIN, signal.pthread_sigmask(signal.SIG_BLOCK, []))
 """
-    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30).stdout == "True set()\n"
+    assert (
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30).stdout
+        == "True set()\n"
+    )
 
 
 def test_foreign_children_are_reaped_and_own_children_are_not() -> None:
@@ -80,7 +83,10 @@ except ChildProcessError:
     print("none left")
 reap_strangers(())
 """
-    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30).stdout == "5\nnone left\n"
+    assert (
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30).stdout
+        == "5\nnone left\n"
+    )
 
 
 def test_a_bug_ends_the_child_with_its_own_exit_code_and_a_traceback() -> None:

@@ -23,7 +23,10 @@ def ends(body: str, command: str = "run") -> tuple[int, str]:
 
 @pytest.mark.parametrize("number", STOPS)
 def test_a_signal_to_stop_ends_a_starting_program_at_once(number: int) -> None:
-    assert ends(f"os.kill(os.getpid(), {int(number)})") == (0, f"gateway: stopped by {name_of(number)} before it served\n")
+    assert ends(f"os.kill(os.getpid(), {int(number)})") == (
+        0,
+        f"gateway: stopped by {name_of(number)} before it served\n",
+    )
 
 
 def test_changes_are_remembered_once_and_the_rest_is_ignored() -> None:
@@ -37,7 +40,10 @@ print(signals.pending_signals(), signals.pending_signals())
 
 def test_other_commands_are_ended_as_ever_unless_they_are_process_1() -> None:
     assert ends("os.kill(os.getpid(), signal.SIGTERM)", "check") == (-signal.SIGTERM, "")
-    assert ends("os.getpid = lambda: 1; signals.install_early_handlers(['gateway']); signal.raise_signal(signal.SIGTERM)", "check") == (
+    assert ends(
+        "os.getpid = lambda: 1; signals.install_early_handlers(['gateway']); signal.raise_signal(signal.SIGTERM)",
+        "check",
+    ) == (
         143,
         "",
     )

@@ -23,7 +23,9 @@ os.write(int(sys.argv[1]), b"done")
 
 
 @pytest.mark.parametrize("closed", [[0], [1], [2], [0, 1], [0, 2], [1, 2], [0, 1, 2]])
-def test_closed_streams_become_dev_null_and_open_ones_stay(closed: list[int], tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_closed_streams_become_dev_null_and_open_ones_stay(
+    closed: list[int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     output = tmp_path_factory.mktemp("output") / "output"
     with output.open("wb") as file:
         program = PROGRAM.format(closed=closed, kept=f"'/proc/self/fd/{min({0, 1, 2, file.fileno()} - {*closed})}'")

@@ -31,7 +31,9 @@ def test_an_abstract_socket_is_supported() -> None:
 
 
 def test_the_watchdog_is_notified_twice_in_its_interval(systemd: socket.socket) -> None:
-    notifier = Notifier({"NOTIFY_SOCKET": systemd.getsockname(), "WATCHDOG_USEC": "4000000", "WATCHDOG_PID": str(os.getpid())})
+    notifier = Notifier(
+        {"NOTIFY_SOCKET": systemd.getsockname(), "WATCHDOG_USEC": "4000000", "WATCHDOG_PID": str(os.getpid())}
+    )
     heard = []
     for now in (100.0, 101.0, 101.9, 102.0, 103.5, 104.1):
         notifier.alive(now)
@@ -42,7 +44,9 @@ def test_the_watchdog_is_notified_twice_in_its_interval(systemd: socket.socket) 
     assert heard == [(now, b"WATCHDOG=1") for now in (100.0, 102.0, 104.1)]
 
 
-@pytest.mark.parametrize("environ", [{}, {"WATCHDOG_USEC": "4000000", "WATCHDOG_PID": "1"}, {"NOTIFY_SOCKET": "/nowhere/at/all"}])
+@pytest.mark.parametrize(
+    "environ", [{}, {"WATCHDOG_USEC": "4000000", "WATCHDOG_PID": "1"}, {"NOTIFY_SOCKET": "/nowhere/at/all"}]
+)
 def test_without_a_socket_nothing_happens(environ: dict[str, str]) -> None:
     notifier = Notifier(environ)
     notifier.notify("READY=1")

@@ -31,7 +31,9 @@ def made(route: str = "", defaults: str = "{}") -> Route:
 
 def kept(route: Route, *names: str) -> list[str]:
     """Which of these fields of a service go on."""
-    return [name for name, _ in screen([(name.lower().encode(), b"v") for name in names], route.response_rules).lines[1:]]
+    return [
+        name for name, _ in screen([(name.lower().encode(), b"v") for name in names], route.response_rules).lines[1:]
+    ]
 
 
 def test_the_way_back_is_the_way_there_reversed() -> None:
@@ -63,7 +65,9 @@ def test_a_route_has_the_rules_of_defaults_that_it_has_none_for() -> None:
     own = "headers: {request: {set: {b: r, Q: r}, remove: [C-*, d]}, response: {set: {y: r, Zed: r}, remove: [x]}}"
     route = made(own, f"{{headers: {rules}}}")
     assert route.request_fields == b"A: d\r\nb: r\r\nQ: r\r\nAccept-Encoding: identity\r\n"
-    assert [name for name in (b"A", b"B", b"C-1", b"C-9", b"D", b"Q", b"Rx", b"S") if route.request_filter[name]] == [b"S"]
+    assert [name for name in (b"A", b"B", b"C-1", b"C-9", b"D", b"Q", b"Rx", b"S") if route.request_filter[name]] == [
+        b"S"
+    ]
     assert route.response_set == (("y", "r"), ("Zed", "r"))
     assert kept(route, "X", "Y", "Zebra", "Zed", "W", "Server") == ["w", "Server"]
     assert table(own, f"{{headers: {rules}}}").routes[1].response_set == (("X", "d"), ("Y", "d"))
@@ -92,6 +96,9 @@ def test_what_is_no_routes_has_what_defaults_set() -> None:
 
 def test_fields_that_a_route_has_a_rule_for_are_not_added() -> None:
     assert made().unsaid == ()
-    assert made("headers: {request: {set: {X-Forwarded-Prefix: /x}, remove: [forwarded]}}").unsaid == ("x-forwarded-prefix:", "forwarded:")
+    assert made("headers: {request: {set: {X-Forwarded-Prefix: /x}, remove: [forwarded]}}").unsaid == (
+        "x-forwarded-prefix:",
+        "forwarded:",
+    )
     assert len(made("headers: {request: {remove: [X-Forwarded-*]}}").unsaid) == 5
     assert made("headers: {request: {remove: [X-*]}}").unsaid[0] == "x-forwarded-for:"

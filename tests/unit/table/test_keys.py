@@ -30,7 +30,9 @@ def test_a_key_has_a_caller_for_each_of_its_organisations() -> None:
     assert key.callers[None] is key.callers["acme"]
     assert key.disabled_organizations == {"initech"}
     caller = key.callers["initech"]
-    assert caller.head == (b"X-Caller-Id: one\r\nX-Caller-Organization: initech\r\nX-Tenant-Org-Id: initech\r\nX-Caller-Plan: gold\r\n")
+    assert caller.head == (
+        b"X-Caller-Id: one\r\nX-Caller-Organization: initech\r\nX-Tenant-Org-Id: initech\r\nX-Caller-Plan: gold\r\n"
+    )
     assert caller.several
     assert caller.routes == frozenset({"orders.item", "orders.all"})
     assert caller.methods == frozenset({"GET", "HEAD"})
@@ -53,7 +55,9 @@ def test_a_key_is_made_once_while_it_is_remembered() -> None:
         made.append(setting.id)
         return MAKER.make(setting)
 
-    settings = {f"{number}": CONFIG.keys[0].model_copy(update={"id": f"k{number}"}) for number in range(module.MOST_MADE + 1)}
+    settings = {
+        f"{number}": CONFIG.keys[0].model_copy(update={"id": f"k{number}"}) for number in range(module.MOST_MADE + 1)
+    }
     keys = Made(settings.get, make)
     first = keys["0"]
     assert keys["0"] is first

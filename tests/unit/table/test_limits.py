@@ -40,7 +40,9 @@ routes:
 """
 for letter in "abcd":
     CONFIGURATION = CONFIGURATION.replace(f"DIGEST_{letter}", letter * 64)
-FOR_ALL = "  - {id: all, max: 9, per: 1h, scope: route}\n- {id: open, match: {path: /open}, upstream: orders, auth: none}\n"
+FOR_ALL = (
+    "  - {id: all, max: 9, per: 1h, scope: route}\n- {id: open, match: {path: /open}, upstream: orders, auth: none}\n"
+)
 
 
 class Deployment:
@@ -74,17 +76,28 @@ def test_a_key_meets_the_limits_of_its_plan_and_its_organisation() -> None:
 
 def test_keys_of_an_organisation_share_its_buckets_and_not_their_own() -> None:
     one, other = DEPLOYMENT.caller("a1"), DEPLOYMENT.caller("a2")
-    assert one.organization_bucket == other.organization_bucket != DEPLOYMENT.caller("a2", "initech").organization_bucket
+    assert (
+        one.organization_bucket == other.organization_bucket != DEPLOYMENT.caller("a2", "initech").organization_bucket
+    )
     assert one.bucket != other.bucket == DEPLOYMENT.caller("a2", "initech").bucket
     assert [window.id for window in other.claim.windows] == ["organization/team/day", "organization/minute"]
 
 
 def test_a_keys_own_limit_comes_in_place_of_its_plans_in_the_same_bucket_and_others_after_it() -> None:
     own = "limits: [{id: minute, max: 7, per: 1m}, {id: second, max: 6, per: 1s}]"
-    caller = Deployment(parse(CONFIGURATION.replace("organizations: [acme]}", f"organizations: [acme], {own}}}"))).caller("a1")
-    assert [(window.id, window.max) for window in caller.claim.windows] == [("minute", 7), ("second", 6), ("organization/minute", 500)]
+    caller = Deployment(
+        parse(CONFIGURATION.replace("organizations: [acme]}", f"organizations: [acme], {own}}}"))
+    ).caller("a1")
+    assert [(window.id, window.max) for window in caller.claim.windows] == [
+        ("minute", 7),
+        ("second", 6),
+        ("organization/minute", 500),
+    ]
     assert caller.claim.keys[0] == DEPLOYMENT.caller("a1").claim.keys[0]
-    assert ("RateLimit-Policy", '"minute";q=7;w=60, "second";q=6;w=1, "organization/minute";q=500;w=60') in caller.claim.fields
+    assert (
+        "RateLimit-Policy",
+        '"minute";q=7;w=60, "second";q=6;w=1, "organization/minute";q=500;w=60',
+    ) in caller.claim.fields
     assert caller.peek.windows == caller.claim.windows
 
 
@@ -94,9 +107,19 @@ def test_a_key_without_organisation_is_its_own() -> None:
 
 
 def test_no_claim_needs_two_tags_and_strangers_have_different_ones() -> None:
-    callers = {name: [DEPLOYMENT.caller(name, organization) for organization in known] for name, known in DEPLOYMENT.callers.items()}
+    callers = {
+        name: [DEPLOYMENT.caller(name, organization) for organization in known]
+        for name, known in DEPLOYMENT.callers.items()
+    }
     made = {
-        name: tags(*[claim(route, caller, method) for caller in known for route in DEPLOYMENT.routes.values() for method in route.methods])
+        name: tags(
+            *[
+                claim(route, caller, method)
+                for caller in known
+                for route in DEPLOYMENT.routes.values()
+                for method in route.methods
+            ]
+        )
         for name, known in callers.items()
     }
     assert all(len(found) == 1 for found in made.values())
@@ -120,7 +143,9 @@ def test_what_is_shared_by_all_callers_puts_them_under_one_tag() -> None:
     deployment = Deployment(parse(CONFIGURATION + FOR_ALL))
     open_route = deployment.routes["open"]
     visitor = Visitors().find("192.0.2.1", open_route.open_plan, open_route.open_windows, open_route.open_tag)
-    assert tags(visitor.claim, *(claim(deployment.routes["narrow"], deployment.caller(name)) for name in deployment.callers)) == {"all"}
+    assert tags(
+        visitor.claim, *(claim(deployment.routes["narrow"], deployment.caller(name)) for name in deployment.callers)
+    ) == {"all"}
     shared = {claim(deployment.routes["narrow"], deployment.caller(name)).keys[-1] for name in deployment.callers}
     assert shared == {"{all}:route/narrow/all"}
     assert len({deployment.caller(name).bucket for name in deployment.callers}) == 4
@@ -154,7 +179,12 @@ def test_a_route_without_a_tariff_claims_what_the_caller_has() -> None:
 
 def test_costs_go_by_method_and_head_costs_what_get_does() -> None:
     caller = DEPLOYMENT.caller("a1")
-    assert [claim(DEPLOYMENT.routes["dear"], caller, method).cost for method in ("GET", "HEAD", "POST", "DELETE")] == [2, 2, 2, 5]
+    assert [claim(DEPLOYMENT.routes["dear"], caller, method).cost for method in ("GET", "HEAD", "POST", "DELETE")] == [
+        2,
+        2,
+        2,
+        5,
+    ]
     assert [claim(DEPLOYMENT.routes["narrow"], caller, method).cost for method in ("GET", "HEAD", "POST")] == [0, 0, 1]
 
 

@@ -24,7 +24,10 @@ def test_the_gateway_answers_there_at_no_cost() -> None:
     found = table(TEXT).match("HEAD", "/_gateway/limits")
     assert (found.id, found.upstream, found.open) == ("gateway.limits", None, False)
     assert found.tariff is not None
-    assert (found.tariff.claim(caller(), "GET").cost, found.tariff.claim(caller(), "GET").windows) == (0, caller().claim.windows)
+    assert (found.tariff.claim(caller(), "GET").cost, found.tariff.claim(caller(), "GET").windows) == (
+        0,
+        caller().claim.windows,
+    )
 
 
 @pytest.mark.parametrize("path", ["/_gateway/limits", "/_gateway/limit%73"])

@@ -237,7 +237,8 @@ def test_nothing_raises_and_nothing_leads_to_the_target(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["<" * 60_000, '<anchor="' * 8_000, "/.." * 20_000, "0;" + " " * 60_000, "\\" * 60_000, "http:" + "@" * 60_000]
+    "text",
+    ["<" * 60_000, '<anchor="' * 8_000, "/.." * 20_000, "0;" + " " * 60_000, "\\" * 60_000, "http:" + "@" * 60_000],
 )
 def test_large_values_take_no_longer_than_they_are_long(text: str) -> None:
     began = time.process_time()

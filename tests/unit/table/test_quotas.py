@@ -43,7 +43,9 @@ class Deployment:
         config = parse(text)
         maker = KeyMaker(config)
         self.callers = {key.id: maker.make(key).callers for key in config.keys}
-        self.routes: dict[str, Route] = {route.id: route for route in build_routes(config, {"u": Echo()}, build_faults(config)).routes}
+        self.routes: dict[str, Route] = {
+            route.id: route for route in build_routes(config, {"u": Echo()}, build_faults(config)).routes
+        }
 
     def postings(self, route: str, method: str, key: str, organization: str | None = None) -> tuple[Posting, ...]:
         return self._of(route, method, self.callers[key][organization])
@@ -82,20 +84,37 @@ def test_keys_are_those_of_the_owner_and_of_what_is_stored() -> None:
     caller = DEPLOYMENT.callers["a"]["acme"]
     keys = [posting.key for posting in DEPLOYMENT.postings("jobs", "POST", "a", "acme")]
     expected = ["count/jobs", "sum/bytes", "sum/told", "level/open"]
-    assert keys == [*(f"{caller.bucket}:{name}" for name in expected), f"{caller.organization_bucket}:concurrency/organization/concurrency"]
+    assert keys == [
+        *(f"{caller.bucket}:{name}" for name in expected),
+        f"{caller.organization_bucket}:concurrency/organization/concurrency",
+    ]
 
 
 def test_a_visitor_has_the_quotas_of_the_routes_plan() -> None:
     route = DEPLOYMENT.routes["open"]
     visitor = Visitors().find("192.0.2.1", route.open_plan, route.open_windows, route.open_tag)
-    assert [name for name, _ in named(DEPLOYMENT._of("open", "GET", visitor))] == ["concurrency", "organization/silver/concurrency"]
+    assert [name for name, _ in named(DEPLOYMENT._of("open", "GET", visitor))] == [
+        "concurrency",
+        "organization/silver/concurrency",
+    ]
 
 
 def test_a_meter_is_what_the_configuration_states() -> None:
     jobs, size, reported, level, _ = (posting.meter for posting in DEPLOYMENT.postings("jobs", "POST", "a"))
     (total, *_) = (posting.meter for posting in DEPLOYMENT.postings("jobs", "GET", "a"))
-    assert (jobs.max, jobs.owner, jobs.monthly, total.owner, total.monthly, size.monthly) == (5, "key", True, "organization", False, True)
-    assert (size.amount, reported.amount, jobs.amount) == (AmountSource(header=b"x-bytes"), AmountSource(field=("a", "b")), None)
+    assert (jobs.max, jobs.owner, jobs.monthly, total.owner, total.monthly, size.monthly) == (
+        5,
+        "key",
+        True,
+        "organization",
+        False,
+        True,
+    )
+    assert (size.amount, reported.amount, jobs.amount) == (
+        AmountSource(header=b"x-bytes"),
+        AmountSource(field=("a", "b")),
+        None,
+    )
     assert (level.lasts_ms, level.monthly, jobs.lasts_ms) == (3_600_000, False, LEASE_MS)
     assert (jobs.fault.code, jobs.fault.message) == (8001, "Limit of encodings exceeded")
     assert (total.fault.code, total.fault.message, total.fault.developer_message) == (4711, "Enough", "Ask.")
@@ -111,10 +130,16 @@ def test_a_quota_without_words_has_those_of_its_code(code: int, message: str) ->
 
 def test_an_operators_words_for_all_quotas_stay() -> None:
     deployment = Deployment(
-        CONFIGURATION + "errors: {quota_spent: {message: No more, status: 402, links: [{href: 'https://b.example', title: B}]}}\n"
+        CONFIGURATION
+        + "errors: {quota_spent: {message: No more, status: 402, links: [{href: 'https://b.example', title: B}]}}\n"
     )
     jobs = deployment.postings("jobs", "POST", "a")[0].meter.fault
-    assert (jobs.status, jobs.code, jobs.message, jobs.links) == (402, 8001, "No more", (Link("https://b.example", "B"),))
+    assert (jobs.status, jobs.code, jobs.message, jobs.links) == (
+        402,
+        8001,
+        "No more",
+        (Link("https://b.example", "B"),),
+    )
 
 
 def test_where_there_are_none_nobody_asks() -> None:

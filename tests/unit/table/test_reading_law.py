@@ -10,7 +10,10 @@ from tests.samples import MINUTE, Echo, route
 
 
 def opened(pattern: str = "/", id: str = "open", **changes: object) -> Route:  # noqa: A002 - as in a file
-    return route(pattern, **({"id": id, "prefix": True, "open": True, "open_plan": "anonymous", "open_windows": (MINUTE,)} | changes))
+    return route(
+        pattern,
+        **({"id": id, "prefix": True, "open": True, "open_plan": "anonymous", "open_windows": (MINUTE,)} | changes),
+    )
 
 
 LIMITED = Tariff({"GET": 1}, {"GET": (Window("route/dl/day", 1, 86_400_000_000, "Day"),)})
@@ -99,7 +102,9 @@ def test_allow_names_the_methods_of_the_stricter_route() -> None:
     with pytest.raises(GatewayError) as raised:
         TABLE.match("POST", "/v1/dl")
     assert raised.value.allow == "GET, HEAD"
-    table = RouteTable([opened(), opened("/a", id="read", prefix=False, methods=("GET",)), route("/a", id="write", methods=("POST",))])
+    table = RouteTable(
+        [opened(), opened("/a", id="read", prefix=False, methods=("GET",)), route("/a", id="write", methods=("POST",))]
+    )
     assert [answer(table, method, "/a") for method in ("GET", "POST")] == ["read", "write"]
     with pytest.raises(GatewayError) as raised:
         table.match("DELETE", "/a")
@@ -107,14 +112,21 @@ def test_allow_names_the_methods_of_the_stricter_route() -> None:
 
 
 def test_a_route_without_a_key_beside_others_with_limits_of_their_own() -> None:
-    table = RouteTable([opened(), opened("/a", id="a", open_plan="strict"), opened("/b", id="b", open_plan="none", open_windows=())])
+    table = RouteTable(
+        [opened(), opened("/a", id="a", open_plan="strict"), opened("/b", id="b", open_plan="none", open_windows=())]
+    )
     assert answer(table, "GET", "/A/x") is MALFORMED_PATH
     assert answer(table, "GET", "/B/x") == "open"
 
 
 def test_two_routes_that_only_case_or_a_slash_distinguishes_are_as_strict_as_the_stricter() -> None:
     table = RouteTable(
-        [opened("/A", id="a", prefix=False), route("/a", id="key"), opened("/b/", id="slash", prefix=False), route("/b", id="b")]
+        [
+            opened("/A", id="a", prefix=False),
+            route("/a", id="key"),
+            opened("/b/", id="slash", prefix=False),
+            route("/b", id="b"),
+        ]
     )
     expected = {"/A": MALFORMED_PATH, "/a": "key", "/b/": MALFORMED_PATH, "/b": "b"}
     assert {path: answer(table, "GET", path) for path in expected} == expected

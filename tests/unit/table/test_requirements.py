@@ -24,7 +24,10 @@ def test_a_key_is_more_than_no_key_and_no_more_than_a_key() -> None:
 
 
 def test_the_limits_of_another_plan_are_more_if_there_are_any() -> None:
-    strict, unlimited = (route(open=True, open_plan=plan, open_windows=windows) for plan, windows in (("strict", (MINUTE,)), ("free", ())))
+    strict, unlimited = (
+        route(open=True, open_plan=plan, open_windows=windows)
+        for plan, windows in (("strict", (MINUTE,)), ("free", ()))
+    )
     shadow = route(open=True, open_plan="soon", open_windows=(Window("w", 1, 1_000_000, None, shadow=True),))
     assert exceeds(strict, OPEN)
     assert exceeds(OPEN, strict)
@@ -56,5 +59,10 @@ def test_a_method_that_is_not_served_counts_as_each_that_is() -> None:
 
 
 def test_demands_that_are_alike_are_equal() -> None:
-    assert len({Demand(KEYED), Demand(route(id="other")), Demand(route(tariff=tariff(2))), Demand(route(tariff=tariff(2)))}) == 2
+    assert (
+        len(
+            {Demand(KEYED), Demand(route(id="other")), Demand(route(tariff=tariff(2))), Demand(route(tariff=tariff(2)))}
+        )
+        == 2
+    )
     assert Demand(KEYED) != KEYED

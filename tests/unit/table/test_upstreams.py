@@ -58,10 +58,13 @@ def built(targets: str, more: str = "") -> AnyUpstream:
 
 async def test_names_are_shared_and_adopted_by_the_next_configuration() -> None:
     config = configured(
-        '{url: "http://localhost:3000"}, {url: "http://localhost:3001"}, {url: "http://127.0.0.1:1"}', ", connections: {max_age: 1m}"
+        '{url: "http://localhost:3000"}, {url: "http://localhost:3001"}, {url: "http://127.0.0.1:1"}',
+        ", connections: {max_age: 1m}",
     )
     before, after = compile_snapshot(config, None, ""), compile_snapshot(config, None, "")
-    targets = build_upstreams(config, before.shared_state, METRICS, Clock(time.monotonic, time.time), WriteBatch())["orders"].targets
+    targets = build_upstreams(config, before.shared_state, METRICS, Clock(time.monotonic, time.time), WriteBatch())[
+        "orders"
+    ].targets
     assert len({id(target.names) for target in targets}) == 1
     assert repr(before.shared_state.names) == "<NameMemory 1 names>"
     found = await targets[0].names.addresses("localhost")
@@ -88,7 +91,10 @@ def test_several_targets_are_an_upstream() -> None:
 
 def test_a_circuit_breaker_precedes_one_target_or_several() -> None:
     breaker = built('{url: "http://a:1"}', ", breaker: {}")
-    assert repr(breaker) == "<CircuitBreaker closed, 0 failures in a row, before <Target orders a:1, 0 idle, 0 active, 0 pending>>"
+    assert (
+        repr(breaker)
+        == "<CircuitBreaker closed, 0 failures in a row, before <Target orders a:1, 0 idle, 0 active, 0 pending>>"
+    )
     assert isinstance(built('{url: "http://a"}, {url: "http://b"}', ", breaker: {}"), CircuitBreaker)
 
 
@@ -141,7 +147,11 @@ async def test_a_worker_reports_its_connections_by_target() -> None:
     async with RawBackend() as backend:
         config = configured(f'{{url: "{backend.url}"}}, {{url: "{backend.url}/b"}}', ", breaker: {}")
         upstreams = build_upstreams(
-            config, compile_snapshot(config, None, "").shared_state, METRICS, Clock(time.monotonic, time.time), WriteBatch()
+            config,
+            compile_snapshot(config, None, "").shared_state,
+            METRICS,
+            Clock(time.monotonic, time.time),
+            WriteBatch(),
         )
         await upstreams["orders"].targets[1].send(call())
         status, shown = await connections_query(upstreams)({})
@@ -152,7 +162,9 @@ async def test_a_worker_reports_its_connections_by_target() -> None:
 
 def test_unusable_files(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("")
-    config = parse('version: 1\nupstreams: [{id: u, targets: [{url: "https://a"}]}]\nroutes: [{id: r, match: {prefix: /}, upstream: u}]\n')
+    config = parse(
+        'version: 1\nupstreams: [{id: u, targets: [{url: "https://a"}]}]\nroutes: [{id: r, match: {prefix: /}, upstream: u}]\n'
+    )
     tls = config.upstreams[0].tls.model_copy(update={"ca": str(tmp_path / "ca.pem")})
     upstream = config.upstreams[0].model_copy(update={"tls": tls})
     with pytest.raises(PairError, match=r"ca\.pem"):

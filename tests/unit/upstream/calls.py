@@ -59,7 +59,20 @@ def call(
     events_idle_s: float = 5.0,
 ) -> Call:
     safe = method != b"POST" if idempotent is None else idempotent
-    return Call(method, b"/x", b"Host: h\r\n", b"", body, safe, buffer_bytes, connect_s, first_byte_s, total_s, idle_s, events_idle_s)
+    return Call(
+        method,
+        b"/x",
+        b"Host: h\r\n",
+        b"",
+        body,
+        safe,
+        buffer_bytes,
+        connect_s,
+        first_byte_s,
+        total_s,
+        idle_s,
+        events_idle_s,
+    )
 
 
 async def fails(upstream: Target | Upstream, sent: Call) -> GatewayError:

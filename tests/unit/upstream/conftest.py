@@ -34,7 +34,12 @@ async def make() -> AsyncIterator[Make]:
 
     def target(url: str, tls: TlsFiles | None = None, **changed: Any) -> Target:
         context = ssl_context(tls or TlsFiles()) if url.startswith("https:") else None
-        settings: dict[str, Any] = {"max_connections": 4, "max_pending": 4, "idle_timeout_s": 30.0, "server_name": None} | changed
+        settings: dict[str, Any] = {
+            "max_connections": 4,
+            "max_pending": 4,
+            "idle_timeout_s": 30.0,
+            "server_name": None,
+        } | changed
         made.append(Target("orders", url, context=context, clock=Clock(time.monotonic, time.time), **settings))
         return made[-1]
 

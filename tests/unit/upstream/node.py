@@ -19,7 +19,13 @@ class Node:
     def worker(self, process: int = 7) -> OutlierDetector:
         clock = Clock(lambda: self.now, lambda: 0.0)
         return OutlierDetector(
-            self.row, dict.fromkeys(range(len(self.row.targets)), 1), self._rules, self.observer, process, clock, lambda: 0.0
+            self.row,
+            dict.fromkeys(range(len(self.row.targets)), 1),
+            self._rules,
+            self.observer,
+            process,
+            clock,
+            lambda: 0.0,
         )
 
     def fail(self, worker: OutlierDetector, number: int, times: int, fault: Fault = UPSTREAM_REFUSED) -> None:

@@ -51,14 +51,20 @@ async def test_a_full_queue_is_an_error_at_once() -> None:
     slots = Slots(most=0)
     with pytest.raises(GatewayError) as caught:
         await slots.wait()
-    assert (caught.value.fault, caught.value.cause) == (UPSTREAM_SATURATED, "orders:80: all connections and the queue are full")
+    assert (caught.value.fault, caught.value.cause) == (
+        UPSTREAM_SATURATED,
+        "orders:80: all connections and the queue are full",
+    )
 
 
 async def test_a_call_waits_no_longer_than_its_deadline() -> None:
     slots = Slots()
     with pytest.raises(GatewayError) as caught:
         await slots.wait(0.01)
-    assert (caught.value.fault, caught.value.cause) == (UPSTREAM_SATURATED, "orders:80: no connection became free in time")
+    assert (caught.value.fault, caught.value.cause) == (
+        UPSTREAM_SATURATED,
+        "orders:80: no connection became free in time",
+    )
     assert len(slots.queue) == 0
     assert slots.given_back == []
 

@@ -25,7 +25,12 @@ class Node:
 
     def worker(self, target: Target) -> CircuitBreaker:
         return CircuitBreaker(
-            target, self.row, BreakerRules(3, 10.0, 60.0), self.observer, Clock(lambda: self.now, lambda: 0.0), lambda: 0.0
+            target,
+            self.row,
+            BreakerRules(3, 10.0, 60.0),
+            self.observer,
+            Clock(lambda: self.now, lambda: 0.0),
+            lambda: 0.0,
         )
 
 
@@ -141,6 +146,8 @@ async def test_calls_that_were_under_way_when_it_opened_have_no_effect(make: Mak
         assert node.observer.events == ["opened"]
 
 
-async def test_the_circuit_opens_only_after_the_configured_failures(make: Make, node: Node, unused_tcp_port: int) -> None:
+async def test_the_circuit_opens_only_after_the_configured_failures(
+    make: Make, node: Node, unused_tcp_port: int
+) -> None:
     breaker = node.worker(make(f"http://127.0.0.1:{unused_tcp_port}"))
     assert [await fault_of(breaker) for _ in range(4)] == [UPSTREAM_REFUSED.name] * 3 + [UPSTREAM_CIRCUIT_OPEN.name]

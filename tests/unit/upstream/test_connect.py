@@ -37,9 +37,13 @@ def resolver_of(*hosts: str) -> NameResolver:
     return NameResolver(Clock(time.monotonic, time.time), lookup=lookup)
 
 
-async def connect_to(to: Endpoint, names: NameResolver | None = None, within_s: float = 1.0, loop: Any = None) -> asyncio.Protocol:
+async def connect_to(
+    to: Endpoint, names: NameResolver | None = None, within_s: float = 1.0, loop: Any = None
+) -> asyncio.Protocol:
     loop = loop or asyncio.get_running_loop()
-    return await connect(loop, to, asyncio.Protocol, loop.time() + within_s, names or NameResolver(Clock(time.monotonic, time.time)))
+    return await connect(
+        loop, to, asyncio.Protocol, loop.time() + within_s, names or NameResolver(Clock(time.monotonic, time.time))
+    )
 
 
 @pytest.fixture
@@ -50,13 +54,19 @@ def unused_port() -> int:
 
 
 class TestEndpoint:
-    @pytest.mark.parametrize(("url", "text"), [("http://h", "h:80"), ("http://h:3000/base", "h:3000"), ("http://[::1]:3000", "[::1]:3000")])
+    @pytest.mark.parametrize(
+        ("url", "text"), [("http://h", "h:80"), ("http://h:3000/base", "h:3000"), ("http://[::1]:3000", "[::1]:3000")]
+    )
     def test_of_http(self, url: str, text: str) -> None:
         assert str(endpoint_of(url, None, None)) == text
 
     def test_the_authority_has_no_default_port(self) -> None:
         tls = ssl.create_default_context()
-        known = [endpoint_of("http://h", None, None), endpoint_of("http://[::1]:443", None, None), endpoint_of("https://h:443", tls, None)]
+        known = [
+            endpoint_of("http://h", None, None),
+            endpoint_of("http://[::1]:443", None, None),
+            endpoint_of("https://h:443", tls, None),
+        ]
         assert [each.authority for each in known] == ["h", "[::1]:443", "h"]
         assert endpoint_of("https://h:80", tls, None).authority == "h:80"
 
@@ -135,7 +145,9 @@ async def test_unreachable() -> None:
 async def test_a_failed_tls_handshake(greeting: Script, fault: Fault) -> None:
     async with RawBackend(greeting=greeting) as backend:
         with pytest.raises(GatewayError) as caught:
-            await connect_to(Endpoint("127.0.0.1", backend.port, ssl.create_default_context(), "127.0.0.1"), within_s=0.3)
+            await connect_to(
+                Endpoint("127.0.0.1", backend.port, ssl.create_default_context(), "127.0.0.1"), within_s=0.3
+            )
         assert caught.value.fault is fault
 
 

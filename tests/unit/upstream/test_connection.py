@@ -142,7 +142,9 @@ class TestAnswerAsStream:
                 written += len(piece)
                 await writer.drain()
 
-        head = {"length": HEAD + b"Content-Length: %d\r\n\r\n" % (64 * MIB), "chunks": CHUNKED, "end": HEAD + b"\r\n"}[framed]
+        head = {"length": HEAD + b"Content-Length: %d\r\n\r\n" % (64 * MIB), "chunks": CHUNKED, "end": HEAD + b"\r\n"}[
+            framed
+        ]
         tail: Step = {"length": b"", "chunks": b"0\r\n\r\n", "end": End.CLOSE}[framed]  # type: ignore[assignment]
         async with RawBackend(script(head, pour, tail)) as backend:
             upstream = make(backend.url)

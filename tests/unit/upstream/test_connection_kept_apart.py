@@ -15,7 +15,9 @@ HIDDEN = b"GET /hidden HTTP/1.1\r\nHost: h\r\n\r\n"
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD", b"DELETE", b"OPTIONS", b"SEARCH"])
 @pytest.mark.parametrize("chunked", [False, True])
-async def test_a_body_that_the_method_does_not_define_is_the_last_on_its_connection(make: Make, method: bytes, chunked: bool) -> None:
+async def test_a_body_that_the_method_does_not_define_is_the_last_on_its_connection(
+    make: Make, method: bytes, chunked: bool
+) -> None:
     own = Script((reply(b"" if method == b"HEAD" else b'"own"'),), early=True)
     async with RawBackend(own, script(reply(b'"hidden"')), default=script(reply(b'"victim"'))) as backend:
         upstream = make(backend.url, max_connections=1)
@@ -25,14 +27,19 @@ async def test_a_body_that_the_method_does_not_define_is_the_last_on_its_connect
         assert b"\r\nConnection: close\r\n" in head  # whoever minds that never reads the hidden one
         victim = await upstream.send(call())
         assert victim.body in (b'"victim"', b'"hidden"')
-        assert [each.connection for each in backend.requests if each.head.startswith(b"GET /x ") and not each.body][-1] == 1
+        assert [each.connection for each in backend.requests if each.head.startswith(b"GET /x ") and not each.body][
+            -1
+        ] == 1
         await backend.closed(0)
 
 
 @pytest.mark.parametrize(
-    ("status", "kept"), [(b"200 OK", True), (b"201 Created", True), (b"302 Found", False), (b"400 Bad", False), (b"503 No", False)]
+    ("status", "kept"),
+    [(b"200 OK", True), (b"201 Created", True), (b"302 Found", False), (b"400 Bad", False), (b"503 No", False)],
 )
-async def test_a_body_that_may_not_have_been_read_is_the_last_on_its_connection(make: Make, status: bytes, kept: bool) -> None:
+async def test_a_body_that_may_not_have_been_read_is_the_last_on_its_connection(
+    make: Make, status: bytes, kept: bool
+) -> None:
     async with RawBackend(script(reply(b'"own"', status=status)), default=script(reply(b'"victim"'))) as backend:
         upstream = make(backend.url, max_connections=1)
         await upstream.send(call(b"POST", b"abc"))
@@ -75,7 +82,9 @@ async def answer_and_freedom(make: Make, size: int, read_ahead: int, *, chunked:
 
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize(("size", "read_ahead", "free"), [(4, 8, True), (8, 8, True), (9, 8, False)])
-async def test_the_rest_of_a_reply_that_fits_is_received_at_once(make: Make, size: int, read_ahead: int, free: bool, chunked: bool) -> None:
+async def test_the_rest_of_a_reply_that_fits_is_received_at_once(
+    make: Make, size: int, read_ahead: int, free: bool, chunked: bool
+) -> None:
     unit = 4 * PAUSE_BYTES
     _, was_free = await answer_and_freedom(make, size * unit, read_ahead * unit, chunked=chunked)
     assert was_free is free

@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 
-from gateway.kernel.faults import UPSTREAM_INCOMPLETE, UPSTREAM_SATURATED, UPSTREAM_SHARE_SPENT, UPSTREAM_STREAMS_FULL, GatewayError
+from gateway.kernel.faults import (
+    UPSTREAM_INCOMPLETE,
+    UPSTREAM_SATURATED,
+    UPSTREAM_SHARE_SPENT,
+    UPSTREAM_STREAMS_FULL,
+    GatewayError,
+)
 from gateway.upstream.call import Answer, Call
 from gateway.upstream.connection_shares import ConnectionShares, share
 from tests.fakes import End, RawBackend, reply, script, until

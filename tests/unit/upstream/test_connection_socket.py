@@ -64,7 +64,9 @@ async def test_a_connection_names_its_state_during_a_call(make: Make) -> None:
 
 async def test_before_it_is_connected_it_is_connecting(make: Make) -> None:
     target, origin, clock = make("http://10.0.0.1"), Origin(b"", b""), Clock(time.monotonic, time.time)
-    connection = UpstreamConnection(target, "10.0.0.1:80", origin, clock, asyncio.get_running_loop(), WriteBatch(), LoopBudget())
+    connection = UpstreamConnection(
+        target, "10.0.0.1:80", origin, clock, asyncio.get_running_loop(), WriteBatch(), LoopBudget()
+    )
     assert repr(connection) == "<UpstreamConnection to 10.0.0.1:80, connecting>"
     connection.lost.cancel()
 

@@ -68,15 +68,21 @@ class TestTimeouts:
         ],
         ids=["events", "binary", "passthrough", "events in passthrough", "beyond the buffer"],
     )
-    async def test_a_stream_outlives_the_total(self, make: Make, kind: bytes, buffer_bytes: int, times: dict[str, Any]) -> None:
+    async def test_a_stream_outlives_the_total(
+        self, make: Make, kind: bytes, buffer_bytes: int, times: dict[str, Any]
+    ) -> None:
         gate = asyncio.Event()
         head = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nContent-Length: 8\r\n\r\nabcd" % kind
         async with RawBackend(script(head, gate, b"efgh")) as backend:
-            answer = await make(backend.url).send(call(total_s=0.05, first_byte_s=0.05, buffer_bytes=buffer_bytes, **times))
+            answer = await make(backend.url).send(
+                call(total_s=0.05, first_byte_s=0.05, buffer_bytes=buffer_bytes, **times)
+            )
             asyncio.get_running_loop().call_later(0.12, gate.set)
             assert answer.body + await rest(streamed(answer)) == b"abcdefgh"
 
-    @pytest.mark.parametrize(("kind", "idle"), [(b"text/event-stream", "events_idle_s"), (b"image/png", "idle_s"), (b"", "idle_s")])
+    @pytest.mark.parametrize(
+        ("kind", "idle"), [(b"text/event-stream", "events_idle_s"), (b"image/png", "idle_s"), (b"", "idle_s")]
+    )
     async def test_a_stream_ends_when_its_service_is_silent(self, make: Make, kind: bytes, idle: str) -> None:
         head = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nContent-Length: 8\r\n\r\n" % kind
         async with RawBackend(script(head, b"abcd", End.NEVER)) as backend:

@@ -85,7 +85,9 @@ class TestUpload:
             assert peak < 8 * MIB
             assert upstream.idle == 1
 
-    @pytest.mark.parametrize(("length", "framing"), [(0, b"Content-Length: 0\r\n"), (None, b"Transfer-Encoding: chunked\r\n")])
+    @pytest.mark.parametrize(
+        ("length", "framing"), [(0, b"Content-Length: 0\r\n"), (None, b"Transfer-Encoding: chunked\r\n")]
+    )
     async def test_of_nothing(self, make: Make, length: int | None, framing: bytes) -> None:
         async with RawBackend() as backend:
             upstream = make(backend.url)

@@ -100,7 +100,9 @@ class TestDeadlines:
         yield
         deadlines.cancel()
 
-    async def test_a_stream_lasts_as_long_as_the_upstream_is_not_silent(self, time: ManualClock, deadlines: Deadlines) -> None:
+    async def test_a_stream_lasts_as_long_as_the_upstream_is_not_silent(
+        self, time: ManualClock, deadlines: Deadlines
+    ) -> None:
         deadlines.sent(self.CALL, 100)
         deadlines.head_arrived()
         deadlines.streams(3)
@@ -154,7 +156,9 @@ class TestDeadlines:
         deadlines.head_arrived()
         assert deadlines.at == 105
 
-    async def test_the_time_that_the_upstream_takes_to_accept_a_request_counts(self, time: ManualClock, deadlines: Deadlines) -> None:
+    async def test_the_time_that_the_upstream_takes_to_accept_a_request_counts(
+        self, time: ManualClock, deadlines: Deadlines
+    ) -> None:
         """Every wait is short enough for itself; all of them together are bounded by the total."""
         deadlines.sending(self.CALL)
         for at in (102, 103.5, 105):
@@ -181,7 +185,9 @@ class TestDeadlines:
         assert deadlines.at == 165
 
     @pytest.mark.parametrize("unblocked", [True, False])
-    async def test_an_answer_in_between_gives_no_more_time(self, time: ManualClock, deadlines: Deadlines, unblocked: bool) -> None:
+    async def test_an_answer_in_between_gives_no_more_time(
+        self, time: ManualClock, deadlines: Deadlines, unblocked: bool
+    ) -> None:
         deadlines.sending(self.CALL)
         deadlines.blocked()
         time.advance(1.5)

@@ -19,7 +19,9 @@ from tests.unit.upstream.calls import call
     ],
 )
 def test_events_and_binary_data_are_never_buffered(content_type: bytes, streamed: bool) -> None:
-    assert (framing.kind_of([(b"server", b"x"), (b"content-type", content_type)], b"PK") in framing.STREAMED) is streamed
+    assert (
+        framing.kind_of([(b"server", b"x"), (b"content-type", content_type)], b"PK") in framing.STREAMED
+    ) is streamed
 
 
 @pytest.mark.parametrize("begun", [b"", b" \n", b'{"a"', b"\r\n [", b"\xef\xbb\xbf{"])
@@ -60,7 +62,9 @@ def test_a_head_that_cannot_be_repaired_is_unchanged(head: bytes) -> None:
     ],
 )
 @pytest.mark.parametrize(("host", "host_line"), [(b"", b"Host: own\r\n"), (b"Host: set\r\n", b"Host: set\r\n")])
-def test_a_target_puts_its_path_and_its_name_into_the_head(base: bytes, path: bytes, line: bytes, host: bytes, host_line: bytes) -> None:
+def test_a_target_puts_its_path_and_its_name_into_the_head(
+    base: bytes, path: bytes, line: bytes, host: bytes, host_line: bytes
+) -> None:
     made = msgspec.structs.replace(call(), path=path, host=host, head=b"A: b\r\n")
     head = framing.request_head(made, framing.Origin(base, b"Host: own\r\n"), 0)
     assert head == b"GET " + line + b" HTTP/1.1\r\n" + host_line + b"A: b\r\n\r\n"

@@ -87,7 +87,9 @@ def test_an_ejected_one_is_not_ejected_again_by_calls_that_were_under_way(node: 
     assert node.observer.events == ["2 ejected: upstream_refused"]
 
 
-@pytest.mark.parametrize(("count", "max_percent", "most"), [(4, 50, 2), (4, 100, 3), (2, 50, 1), (3, 50, 1), (4, 0, 1), (2, 100, 1)])
+@pytest.mark.parametrize(
+    ("count", "max_percent", "most"), [(4, 50, 2), (4, 100, 3), (2, 50, 1), (3, 50, 1), (4, 0, 1), (2, 100, 1)]
+)
 def test_only_a_part_of_the_targets_is_ejected(count: int, max_percent: int, most: int) -> None:
     node = Node(count, max_percent=max_percent)
     worker = node.worker()

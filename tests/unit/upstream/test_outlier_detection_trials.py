@@ -117,7 +117,8 @@ class TestErrors:
         assert not worker.errs_more(1, 2)
 
     @pytest.mark.parametrize(
-        ("status", "more"), [(200, False), (302, False), (400, True), (404, True), (429, True), (500, True), (503, True)]
+        ("status", "more"),
+        [(200, False), (302, False), (400, True), (404, True), (429, True), (500, True), (503, True)],
     )
     def test_every_error_status_counts(self, node: Node, status: int, more: bool) -> None:
         worker = node.worker()

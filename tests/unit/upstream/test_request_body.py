@@ -30,7 +30,11 @@ async def test_the_head_is_sent_with_the_first_piece() -> None:
 
 
 async def test_a_body_of_unknown_length_is_sent_in_chunks() -> None:
-    assert await sent(b"abc", b"x" * 17, length=None) == [HEAD + b"3\r\nabc\r\n", b"11\r\n" + b"x" * 17 + b"\r\n", b"0\r\n\r\n"]
+    assert await sent(b"abc", b"x" * 17, length=None) == [
+        HEAD + b"3\r\nabc\r\n",
+        b"11\r\n" + b"x" * 17 + b"\r\n",
+        b"0\r\n\r\n",
+    ]
 
 
 async def test_a_body_of_unknown_length_without_content() -> None:
@@ -48,7 +52,9 @@ async def test_after_the_announced_length_no_end_is_waited_for() -> None:
     assert sink.written == [HEAD + b"abc"]
 
 
-@pytest.mark.parametrize(("pieces", "cause"), [((b"abc", b"def"), "is longer than its announced 5"), ((b"abc",), "ended after 3 of its")])
+@pytest.mark.parametrize(
+    ("pieces", "cause"), [((b"abc", b"def"), "is longer than its announced 5"), ((b"abc",), "ended after 3 of its")]
+)
 async def test_a_body_that_is_not_as_long_as_announced(pieces: tuple[bytes, ...], cause: str) -> None:
     with pytest.raises(GatewayError) as caught:
         await sent(*pieces, length=5)

@@ -5,7 +5,13 @@ from typing import NamedTuple
 
 import pytest
 
-from gateway.kernel.faults import UPSTREAM_HEADERS_TOO_LARGE, UPSTREAM_INCOMPLETE, UPSTREAM_PROTOCOL_ERROR, UPSTREAM_RESET, Fault
+from gateway.kernel.faults import (
+    UPSTREAM_HEADERS_TOO_LARGE,
+    UPSTREAM_INCOMPLETE,
+    UPSTREAM_PROTOCOL_ERROR,
+    UPSTREAM_RESET,
+    Fault,
+)
 from tests.fakes import End, RawBackend, Script, Step, reply, script
 from tests.unit.upstream.calls import Make, call, fails
 
@@ -40,7 +46,12 @@ CASES = [
     Case("1xx before it", (b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" * 16 + length(b"2", b"ab"),), b"ab", True),
     Case("50 1xx before it", (b"HTTP/1.1 100 Continue\r\n\r\n" * 50 + length(b"2", b"ab"),), b"ab", True),
     Case("50 1xx, each by itself", (*[b"HTTP/1.1 102 Processing\r\n\r\n"] * 50, length(b"2", b"ab")), b"ab", True),
-    Case("50 large 1xx", (*[b"HTTP/1.1 103 Early Hints\r\nLink: " + b"x" * 8000 + b"\r\n\r\n"] * 50, length(b"2", b"ab")), b"ab", True),
+    Case(
+        "50 large 1xx",
+        (*[b"HTTP/1.1 103 Early Hints\r\nLink: " + b"x" * 8000 + b"\r\n\r\n"] * 50, length(b"2", b"ab")),
+        b"ab",
+        True,
+    ),
     Case(
         "50 1xx with many fields",
         (b"HTTP/1.1 103 Early Hints\r\n" + b"Link: x\r\n" * 99 + b"\r\n",) * 50 + (length(b"2", b"ab"),),
@@ -50,26 +61,64 @@ CASES = [
     Case("50 1xx to HEAD", (b"HTTP/1.1 100 Continue\r\n\r\n" * 50 + length(b"0"),), b"", True, b"HEAD"),
     Case("no reason phrase", (length(b"2", b"ab", start=b"HTTP/1.1 200\r\n"),), b"ab", True),
     Case("204", (b"HTTP/1.1 204 No Content\r\n\r\n",), b"", True, status=204),
-    Case("Upgrade offered, not done", (length(b"2", b"ab", start=OK + b"Upgrade: h2c\r\nConnection: upgrade\r\n"),), b"ab", True),
-    Case("HTTP/1.0 kept alive", (length(b"2", b"ab", start=b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n"),), b"ab", True),
+    Case(
+        "Upgrade offered, not done",
+        (length(b"2", b"ab", start=OK + b"Upgrade: h2c\r\nConnection: upgrade\r\n"),),
+        b"ab",
+        True,
+    ),
+    Case(
+        "HTTP/1.0 kept alive",
+        (length(b"2", b"ab", start=b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n"),),
+        b"ab",
+        True,
+    ),
     Case("HEAD of nothing", (length(b"0"),), b"", True, b"HEAD"),
     Case("304 without a length", (b"HTTP/1.1 304 Not Modified\r\n\r\n",), b"", True, status=304),
     Case("space before the colon", (length(b"2", b"ab", start=OK + b"X : y\r\n"),), b"ab", True),
-    Case("space before the colon of the length, in pieces", (OK + b"Content-Le", b"ngth \t: 2\r", b"\n\r\na", b"b"), b"ab", True),
-    Case("space before the colon after 1xx", (b"HTTP/1.1 103 E\r\nLink : x\r\n\r\n" + length(b"2", b"ab"),), b"ab", True),
+    Case(
+        "space before the colon of the length, in pieces",
+        (OK + b"Content-Le", b"ngth \t: 2\r", b"\n\r\na", b"b"),
+        b"ab",
+        True,
+    ),
+    Case(
+        "space before the colon after 1xx", (b"HTTP/1.1 103 E\r\nLink : x\r\n\r\n" + length(b"2", b"ab"),), b"ab", True
+    ),
     Case("space before the colon, HEAD", (length(b"0", start=OK + b"X : y\r\n"),), b"", True, b"HEAD"),
-    Case("space before the colon of the coding", (OK + b"Transfer-Encoding : chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n",), b"ab", True),
+    Case(
+        "space before the colon of the coding",
+        (OK + b"Transfer-Encoding : chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n",),
+        b"ab",
+        True,
+    ),
     Case("the same length twice", (length(b"2", b"ab", start=OK + b"Content-Length: 2\r\n"),), b"ab", True),
     Case("the same length in a list", (length(b"2, 2", b"ab"),), b"ab", True),
     # An answer, but the last one on its connection
-    Case("304 with the length of what it stands for", (length(b"9", start=b"HTTP/1.1 304 Not Modified\r\n"),), b"", False, status=304),
+    Case(
+        "304 with the length of what it stands for",
+        (length(b"9", start=b"HTTP/1.1 304 Not Modified\r\n"),),
+        b"",
+        False,
+        status=304,
+    ),
     Case("HEAD", (length(b"2"),), b"", False, b"HEAD"),
     Case("HEAD, chunked", (CHUNKED,), b"", False, b"HEAD"),
     Case("HEAD, no framing at all", (OK + b"\r\n",), b"", False, b"HEAD"),
-    Case("HEAD, one byte at a time", tuple(bytes([byte]) for byte in b"HTTP/1.1 100 Continue\r\n\r\n" + length(b"2")), b"", False, b"HEAD"),
+    Case(
+        "HEAD, one byte at a time",
+        tuple(bytes([byte]) for byte in b"HTTP/1.1 100 Continue\r\n\r\n" + length(b"2")),
+        b"",
+        False,
+        b"HEAD",
+    ),
     Case("Connection: close", (length(b"2", b"ab", start=OK + b"Connection: close\r\n"),), b"ab"),
     Case("Connection: CLOSE in a list", (length(b"2", b"ab", start=OK + b"Connection: foo, CLOSE\r\n"),), b"ab"),
-    Case("Connection: close in a second line", (length(b"2", b"ab", start=OK + b"Connection: x\r\nConnection: close\r\n"),), b"ab"),
+    Case(
+        "Connection: close in a second line",
+        (length(b"2", b"ab", start=OK + b"Connection: x\r\nConnection: close\r\n"),),
+        b"ab",
+    ),
     Case("HTTP/1.0", (length(b"2", b"ab", start=b"HTTP/1.0 200 OK\r\n"),), b"ab"),
     Case("until the end", (OK + b"\r\n", b"ab", End.CLOSE), b"ab"),
     Case("until the end, nothing", (OK + b"\r\n", End.CLOSE), b""),
@@ -77,7 +126,9 @@ CASES = [
     Case("two replies", (length(b"2", b"ab") * 2,), b"ab"),
     Case("a reply and half of another", (length(b"2", b"ab") + b"HT",), b"ab"),
     Case("204 with a body", (b"HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\nab",), b"", status=204),
-    Case("204 with chunks", (b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",), b"", status=204),
+    Case(
+        "204 with chunks", (b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",), b"", status=204
+    ),
     Case("304 with a body", (length(b"2", b"ab", start=b"HTTP/1.1 304 Not Modified\r\n"),), b"", status=304),
     Case("HEAD with a body", (length(b"2", b"ab"),), b"", False, b"HEAD"),
     Case("HEAD with the beginning of a chunk", (CHUNKED + b"2",), b"", False, b"HEAD"),
@@ -96,8 +147,16 @@ CASES = [
     Case("trailers cut off", (CHUNKED + b"2\r\nab\r\n0\r\nX: ", End.CLOSE), CUT),
     Case("reset instead of an end", (OK + b"\r\n", b"ab", End.RESET), CUT),
     # Framing that can be read in two ways
-    Case("content-length and chunked", (length(b"5", b"0\r\n\r\n", start=OK + b"Transfer-Encoding: chunked\r\n"),), BROKEN),
-    Case("chunked and content-length", (OK + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",), BROKEN),
+    Case(
+        "content-length and chunked",
+        (length(b"5", b"0\r\n\r\n", start=OK + b"Transfer-Encoding: chunked\r\n"),),
+        BROKEN,
+    ),
+    Case(
+        "chunked and content-length",
+        (OK + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",),
+        BROKEN,
+    ),
     Case("two content-lengths", (length(b"3", b"abc", start=OK + b"Content-Length: 2\r\n"),), BROKEN),
     Case("a list of content-lengths", (length(b"2, 3", b"abc"),), BROKEN),
     Case("negative content-length", (length(b"-1", b"abc"),), BROKEN),
@@ -106,7 +165,11 @@ CASES = [
     Case("empty content-length", (length(b"", b"abc"),), BROKEN),
     Case("content-length beyond 64 bits", (length(b"99999999999999999999", b"abc"),), BROKEN),
     Case("gzip, chunked", (OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",), BROKEN),
-    Case("gzip and chunked in two lines", (OK + b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",), BROKEN),
+    Case(
+        "gzip and chunked in two lines",
+        (OK + b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",),
+        BROKEN,
+    ),
     Case("chunked twice", (OK + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",), BROKEN),
     Case("identity", (OK + b"Transfer-Encoding: identity\r\n\r\nab", End.CLOSE), BROKEN),
     Case("xchunked", (OK + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", End.CLOSE), BROKEN),
@@ -132,7 +195,11 @@ CASES = [
     Case("RTSP", (length(b"2", b"ab", start=b"RTSP/1.0 200 OK\r\n"),), BROKEN),
     Case("http in small letters", (length(b"2", b"ab", start=b"http/1.1 200 OK\r\n"),), BROKEN),
     Case("empty lines first", (b"\r\n\r\n" + length(b"2", b"ab"),), BROKEN),
-    Case("HTTP/2.0 after a 1xx", (b"HTTP/1.1 100 Continue\r\n\r\n" + length(b"2", b"ab", start=b"HTTP/2.0 200 OK\r\n"),), BROKEN),
+    Case(
+        "HTTP/2.0 after a 1xx",
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + length(b"2", b"ab", start=b"HTTP/2.0 200 OK\r\n"),),
+        BROKEN,
+    ),
     Case("status 000", (length(b"2", b"ab", start=b"HTTP/1.1 000 Zero\r\n"),), BROKEN),
     Case("status 099", (length(b"2", b"ab", start=b"HTTP/1.1 099 Low\r\n"),), BROKEN),
     Case("status 600", (length(b"2", b"ab", start=b"HTTP/1.1 600 High\r\n"),), BROKEN),

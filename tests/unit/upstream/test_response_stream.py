@@ -54,7 +54,9 @@ async def test_waits_of_the_reader_are_added_up(stream: ResponseStream, time: Ma
     assert stream.waited_s == 3
 
 
-async def test_the_wait_of_a_cancelled_reader_counts(stream: ResponseStream, source: RecordingSource, time: ManualClock) -> None:
+async def test_the_wait_of_a_cancelled_reader_counts(
+    stream: ResponseStream, source: RecordingSource, time: ManualClock
+) -> None:
     reading = asyncio.ensure_future(stream.read())
     await turn()
     time.advance(1.5)

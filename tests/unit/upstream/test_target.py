@@ -31,7 +31,13 @@ async def test_reuses_the_connection_used_last(make: Make) -> None:
         assert repr(upstream) == f"<Target orders 127.0.0.1:{backend.port}, 0 idle, 2 active, 0 pending>"
         gate.set()
         first, second = await asyncio.gather(*calls)
-        assert (first.status, first.body, first.stream, first.length, first.target) == (200, b"{}", None, 2, f"127.0.0.1:{backend.port}")
+        assert (first.status, first.body, first.stream, first.length, first.target) == (
+            200,
+            b"{}",
+            None,
+            2,
+            f"127.0.0.1:{backend.port}",
+        )
         assert first.fields == [(b"content-type", b"application/json"), (b"content-length", b"2")]
         assert second.body == b"{}"
         for _ in range(5):

@@ -59,7 +59,9 @@ async def test_server_name(make: Make, certificates: Certificates) -> None:
         error = await fails(make(backend.url, tls=TlsFiles(ca=certificates.ca)), call())
         assert error.fault is UPSTREAM_TLS_FAILED
         assert "IP address mismatch" in (error.cause or "")
-        assert (await make(backend.url, tls=TlsFiles(ca=certificates.ca), server_name="orders.internal").send(call())).status == 200
+        assert (
+            await make(backend.url, tls=TlsFiles(ca=certificates.ca), server_name="orders.internal").send(call())
+        ).status == 200
 
 
 async def test_client_certificate(make: Make, certificates: Certificates) -> None:
@@ -93,7 +95,9 @@ async def test_the_other_side_is_silent_during_the_handshake(make: Make) -> None
 
 async def test_an_end_is_clean_only_with_close_notify(make: Make, certificates: Certificates) -> None:
     head = b"HTTP/1.1 200 OK\r\n\r\n"
-    async with RawBackend(script(head, b"ab", End.CLOSE), script(head, b"ab", End.CUT), tls=server(certificates)) as backend:
+    async with RawBackend(
+        script(head, b"ab", End.CLOSE), script(head, b"ab", End.CUT), tls=server(certificates)
+    ) as backend:
         upstream = make(backend.url, tls=TlsFiles(ca=certificates.ca))
         assert (await upstream.send(call())).body == b"ab"
         assert (await fails(upstream, call())).fault is UPSTREAM_INCOMPLETE

@@ -46,8 +46,12 @@ def several(make: Make) -> Several:
         rules = EjectionRules(failures, ejected_s, ejected_s, 50)
         weights = dict.fromkeys(range(len(urls)), 1)
         row = SharedState({"orders": [f"{number} {url}" for number, url in enumerate(urls)]}).upstreams["orders"]
-        detector = OutlierDetector(row, weights, rules, ejections or RecordingObserver(), 1, Clock(time.monotonic, time.time), lambda: 0.0)
-        return Upstream("orders", [make(url, **changed) for url in urls], detector, Clock(monotonic, time.time), chance, observer)
+        detector = OutlierDetector(
+            row, weights, rules, ejections or RecordingObserver(), 1, Clock(time.monotonic, time.time), lambda: 0.0
+        )
+        return Upstream(
+            "orders", [make(url, **changed) for url in urls], detector, Clock(monotonic, time.time), chance, observer
+        )
 
     return upstream
 
@@ -98,7 +102,9 @@ BROKEN_OFF = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"
 
 
 class TestElsewhere:
-    @pytest.mark.parametrize("sent", [call(), call(b"POST", b"x"), call(b"POST", b"x" * 200_000)], ids=["GET", "POST", "large POST"])
+    @pytest.mark.parametrize(
+        "sent", [call(), call(b"POST", b"x"), call(b"POST", b"x" * 200_000)], ids=["GET", "POST", "large POST"]
+    )
     async def test_a_call_that_was_not_sent(self, several: Several, nobody: str, sent: Any) -> None:
         retries, body = RetryCounter(), sent.body
         async with RawBackend() as other:
@@ -122,10 +128,16 @@ class TestElsewhere:
     @pytest.mark.parametrize("method", [b"GET", b"OPTIONS"])
     @pytest.mark.parametrize(
         "begun",
-        [BROKEN_OFF, b"HTTP/1.1 200 OK\r\nContent-Le", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"],
+        [
+            BROKEN_OFF,
+            b"HTTP/1.1 200 OK\r\nContent-Le",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n",
+        ],
         ids=["body", "head", "chunks"],
     )
-    async def test_a_reading_call_whose_reply_broke_off(self, several: Several, begun: bytes, method: bytes, end: End) -> None:
+    async def test_a_reading_call_whose_reply_broke_off(
+        self, several: Several, begun: bytes, method: bytes, end: End
+    ) -> None:
         retries = RetryCounter()
         async with RawBackend(script(begun, end)) as one, RawBackend() as other:
             answer = await several(one.url, other.url, observer=retries).send(call(method))
@@ -159,7 +171,12 @@ class TestElsewhere:
         ],
         ids=[
             *("not idempotent", "a body that is gone"),
-            *("begun to answer: DELETE", "begun to answer: PUT", "begun to answer: GET with a body", "begun to answer: POST"),
+            *(
+                "begun to answer: DELETE",
+                "begun to answer: PUT",
+                "begun to answer: GET with a body",
+                "begun to answer: POST",
+            ),
             *("no end of the answer", "no answer in time", "no end in time"),
         ],
     )

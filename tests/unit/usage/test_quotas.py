@@ -31,7 +31,12 @@ def test_what_is_used_and_when_some_of_it_is_free_again(
 ) -> None:
     reported = metered(MeterState(meter(kind, monthly=monthly), used, None if per == "ever" else 5.0), ("r",))
     assert (reported.id, reported.kind, reported.code, reported.scope, reported.max) == (kind, kind, 8004, "key", 3)
-    assert (reported.used, reported.remaining, reported.opens_in_seconds, reported.per) == (used, remaining, opens_in_s, per)
+    assert (reported.used, reported.remaining, reported.opens_in_seconds, reported.per) == (
+        used,
+        remaining,
+        opens_in_s,
+        per,
+    )
     assert reported.routes == (() if kind == "concurrency" else ("r",))
 
 
@@ -47,6 +52,9 @@ def test_each_meter_is_reported_once_with_the_routes_where_it_is_charged() -> No
     ]
     one = caller()
     found = charged_on(one, usable)
-    assert [(each.posting.key, each.routes) for each in found] == [(f"{one.bucket}:c", ("a", "b")), (f"{one.bucket}:l", ("a",))]
+    assert [(each.posting.key, each.routes) for each in found] == [
+        (f"{one.bucket}:c", ("a", "b")),
+        (f"{one.bucket}:l", ("a",)),
+    ]
     assert charged_on(one, []) == ()
     assert isinstance(found[0], Charged)

@@ -81,11 +81,17 @@ async def test_an_account_reports_of_own_limits_and_of_those_on_routes_and_spend
     first = await reported(limiter, "all")
     assert await reported(limiter, "all") == first
     assert (first.key, first.organization, first.plan) == ("all", "acme", "standard")
-    assert [(each.id, each.name, each.scope, each.used, each.remaining, each.burst, each.max) for each in first.limits] == [
+    assert [
+        (each.id, each.name, each.scope, each.used, each.remaining, each.burst, each.max) for each in first.limits
+    ] == [
         ("minute", "Minute", "key", 5, 10, 15, 30),
         ("organization/hour", "Hour", "organization", 5, 895, 900, 900),
     ]
-    assert (first.limits[0].guarantee, first.limits[0].per_seconds, round(first.limits[0].full_in_seconds)) == ("any-window", 60.0, 19)
+    assert (first.limits[0].guarantee, first.limits[0].per_seconds, round(first.limits[0].full_in_seconds)) == (
+        "any-window",
+        60.0,
+        19,
+    )
     (dear,) = first.routes
     assert (dear.id, dict(dear.cost)) == ("dear", {"GET": 1, "DELETE": 5, "HEAD": 1})
     assert [(each.id, each.used, each.methods) for each in dear.limits] == [
@@ -137,7 +143,12 @@ async def test_a_quota_is_found_by_its_id_and_concurrency_is_none() -> None:
     limiter, one = LocalLimiter(ManualClock().clock), caller("metered")
     accounts = Accounts(limiter, list(ROUTES.values()))
     found = [accounts.quota(one, name) for name in ("orders", "organization/metered/live", "concurrency", "nothing")]
-    assert found == [f"{one.bucket}:count/orders", f"{one.organization_bucket}:level/organization/metered/live", None, None]
+    assert found == [
+        f"{one.bucket}:count/orders",
+        f"{one.organization_bucket}:level/organization/metered/live",
+        None,
+        None,
+    ]
 
 
 def test_lookups_are_kept_in_bounded_memory() -> None:
@@ -149,5 +160,8 @@ def test_lookups_are_kept_in_bounded_memory() -> None:
 
 def test_own_buckets_are_those_of_the_key_alone_shadows_too() -> None:
     one = caller("all")
-    named = {f"{one.bucket}:{name}": name for name in ("minute", "try", "route/dear/second", "route/dear/guess", "route/trial/guess")}
+    named = {
+        f"{one.bucket}:{name}": name
+        for name in ("minute", "try", "route/dear/second", "route/dear/guess", "route/trial/guess")
+    }
     assert Accounts(Counting(), list(ROUTES.values())).own_buckets(one) == named

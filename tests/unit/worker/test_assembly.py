@@ -30,7 +30,9 @@ def assembled(text: str, *, checks_targets: bool = False, least: str = LEAST) ->
     ours, theirs = Channel.pair()
     with ours, theirs, socket.create_server(("127.0.0.1", 0)) as sock:
         sockets = [(listener, [sock]) for listener in config.server.listeners]
-        context = WorkerContext(sockets, Region.shared(), ErrorRing(), Heartbeat(), theirs, 2, checks_targets, 1, OutageMemory.shared())
+        context = WorkerContext(
+            sockets, Region.shared(), ErrorRing(), Heartbeat(), theirs, 2, checks_targets, 1, OutageMemory.shared()
+        )
         yield Assembly(compile_snapshot(config, None, "gateway.yaml"), context)
 
 
@@ -46,7 +48,10 @@ async def test_listeners_and_query_handlers_exist_after_build_listeners() -> Non
         assert (len(assembly.listeners), assembly.connections) == (1, 0)
         assert set(assembly.query_handlers) == {"limiter", "limits", "reset", "connections"}
         status, connections = await assembly.query_handlers["connections"]({})
-        assert (status, msgspec.to_builtins(connections)) == (200, {"service": [{"idle": 0, "active": 0, "pending": 0}]})
+        assert (status, msgspec.to_builtins(connections)) == (
+            200,
+            {"service": [{"idle": 0, "active": 0, "pending": 0}]},
+        )
         shown = scraped(assembly.metrics)
         assert b"gateway_client_connections 0" in shown
         assert b"gateway_redis_up" not in shown

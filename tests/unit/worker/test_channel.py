@@ -1,7 +1,17 @@
 import asyncio
 import os
 
-from gateway.worker.channel import Channel, DisableKeepAlive, Message, QueryResult, Ready, Retire, Serve, StateHandedOver, content_of
+from gateway.worker.channel import (
+    Channel,
+    DisableKeepAlive,
+    Message,
+    QueryResult,
+    Ready,
+    Retire,
+    Serve,
+    StateHandedOver,
+    content_of,
+)
 from tests.fakes import until
 
 

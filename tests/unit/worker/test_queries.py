@@ -62,7 +62,13 @@ async def test_limits_of_a_key_for_each_of_its_organisations() -> None:
     limiter = memory()
     await spend(limiter)
     status, response = await asked(limiter, "limits", key="k")
-    assert (status, response["store"], response["key"], response["organization"], response["routes"]) == (200, "local", "k", "acme", [])
+    assert (status, response["store"], response["key"], response["organization"], response["routes"]) == (
+        200,
+        "local",
+        "k",
+        "acme",
+        [],
+    )
     assert [(each["id"], each["used"]) for each in response["limits"]] == [("minute", 1), ("organization/day", 1)]
     _, response = await asked(limiter, "limits", key="k", organization="initech")
     assert [(each["id"], each["used"]) for each in response["limits"]] == [("minute", 1)]
@@ -81,7 +87,10 @@ async def test_a_quota_is_reset_only_when_it_is_named_and_rates_stay_then() -> N
     await spend(limiter)
     await asked(limiter, "reset", key="k")
     await spend(limiter)
-    assert await asked(limiter, "reset", key="k", quota="concurrency") == (404, {"error": "the key has no quota of this id"})
+    assert await asked(limiter, "reset", key="k", quota="concurrency") == (
+        404,
+        {"error": "the key has no quota of this id"},
+    )
     for used in (2, 0):
         _, response = await asked(limiter, "limits", key="k")
         assert ([each["used"] for each in response["quotas"]], response["limits"][0]["used"]) == ([used], 1)
@@ -101,7 +110,10 @@ async def test_queries_report_that_redis_is_away() -> None:
     assert (status, response) == (503, {"error": "The rate limit cannot be checked at present. Try again shortly."})
     for parameters in ({"key": "k"}, {"key": "k", "quota": "calls"}):
         status, response = await asked(away(), "reset", **parameters)
-        assert (status, response) == (503, {"error": "Redis is away: only what this gateway counts in memory was reset"})
+        assert (status, response) == (
+            503,
+            {"error": "Redis is away: only what this gateway counts in memory was reset"},
+        )
 
 
 async def test_keys_in_redis_are_looked_up_there() -> None:

@@ -46,9 +46,16 @@ def test_keys_are_listed_without_secrets(file: Path, redis_server: RedisProcess)
 
 
 def test_one_key_is_shown(file: Path) -> None:
-    made = secret_in(done(keys(file, "create", "--id", "a", "--route", "orders.*", "--method", "GET", "--method", "POST")))
+    made = secret_in(
+        done(keys(file, "create", "--id", "a", "--route", "orders.*", "--method", "GET", "--method", "POST"))
+    )
     lines = dict(line.split(": ", 1) for line in done(keys(file, "show", "a")).splitlines())
-    assert (lines["routes"], lines["methods"], lines["rotated"], lines["last used"]) == ("orders.*", "GET, POST", "-", "-")
+    assert (lines["routes"], lines["methods"], lines["rotated"], lines["last used"]) == (
+        "orders.*",
+        "GET, POST",
+        "-",
+        "-",
+    )
     assert lines["secrets"] == f"sha256 {secret.digest(made)}"
     assert shown(file, "a")["secrets"] == [{"sha256": secret.digest(made), "until": None}]
 
@@ -66,16 +73,25 @@ def test_limits_of_its_own_are_shown(file: Path) -> None:
 def test_where_nobody_answers_nothing_is_changed(file: Path) -> None:
     done(keys(file, "create", "--id", "a"))
     refused = keys(file, "delete", "a")
-    assert (refused.exit_code, refused.stderr.endswith("Error: nothing was changed; with --yes nobody is asked\n")) == (1, True)
+    assert (refused.exit_code, refused.stderr.endswith("Error: nothing was changed; with --yes nobody is asked\n")) == (
+        1,
+        True,
+    )
     assert shown(file, "a")["state"] == "valid"
 
 
 def test_a_disabled_key_is_shown_as_disabled_until_it_is_enabled(file: Path, redis_server: RedisProcess) -> None:
     done(keys(file, "create", "--id", "a"))
     done(keys(file, "disable", "a", "--yes"))
-    assert (shown(file, "a")["state"], [entry["disabled"] for entry in proofs(redis_server).values()]) == ("disabled", [True])
+    assert (shown(file, "a")["state"], [entry["disabled"] for entry in proofs(redis_server).values()]) == (
+        "disabled",
+        [True],
+    )
     done(keys(file, "enable", "a"))
-    assert (shown(file, "a")["state"], [entry["disabled"] for entry in proofs(redis_server).values()]) == ("valid", [False])
+    assert (shown(file, "a")["state"], [entry["disabled"] for entry in proofs(redis_server).values()]) == (
+        "valid",
+        [False],
+    )
 
 
 def test_a_rotated_key_has_two_secrets_for_a_while(file: Path, redis_server: RedisProcess) -> None:
@@ -85,7 +101,10 @@ def test_a_rotated_key_has_two_secrets_for_a_while(file: Path, redis_server: Red
     first, second = shown(file, "a")["secrets"]
     assert (first, second["sha256"]) == ({"sha256": new, "until": None}, old)
     assert f"valid until {second['until']}." in printed
-    assert {proof: entry.get("expires") for proof, entry in proofs(redis_server).items()} == {new: None, old: second["until"]}
+    assert {proof: entry.get("expires") for proof, entry in proofs(redis_server).items()} == {
+        new: None,
+        old: second["until"],
+    }
     newest = secret.digest(secret_in(done(keys(file, "rotate", "a", "--overlap", "3h"))))
     until = {each["sha256"]: each["until"] for each in shown(file, "a")["secrets"]}
     assert (list(until), until[old]) == ([newest, new, old], second["until"])  # nobody's time grows
@@ -110,7 +129,9 @@ def test_a_deleted_key_is_gone(file: Path, redis_server: RedisProcess) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("delete", "a"), ("disable", "a"), ("rotate", "a", "--overlap", "0s")])
-def test_irreversible_commands_ask_for_confirmation(file: Path, redis_server: RedisProcess, arguments: tuple[str, ...]) -> None:
+def test_irreversible_commands_ask_for_confirmation(
+    file: Path, redis_server: RedisProcess, arguments: tuple[str, ...]
+) -> None:
     done(keys(file, "create", "--id", "a"))
     before = proofs(redis_server)
     asked = keys(file, *arguments, typed="n\n")

@@ -80,7 +80,12 @@ def test_a_key_for_redis_is_written_there_at_once(tmp_path: Path, redis_server: 
     made = secret_in(shown)
     assert "keys:" not in shown
     entry = json.loads(redis_server.ask("HGET", "gw:1:{keys}:proofs", secret.digest(made)))
-    assert entry == {"id": "a", "organizations": ["acme"], "expires": "2030-01-01T00:00:00Z", "secret_sha256": secret.digest(made)}
+    assert entry == {
+        "id": "a",
+        "organizations": ["acme"],
+        "expires": "2030-01-01T00:00:00Z",
+        "secret_sha256": secret.digest(made),
+    }
     again = keys(file, "create", "--id", "a")
     assert (again.exit_code, "gw_" in again.output) == (2, False)
     assert "`a` is the id of another one" in again.stderr

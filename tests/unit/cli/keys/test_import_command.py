@@ -33,7 +33,9 @@ def test_keys_come_from_a_file(file: Path, redis_server: RedisProcess, tmp_path:
     source = tmp_path / "keys.csv"
     source.write_text(f"id,secret_sha256,organizations,plan\na,{'1' * 64},acme,gold\nb,{'2' * 64},,\n")
     assert done(keys(file, "import", str(source))) == "2 keys imported\n"
-    assert {proof.decode(): json.loads(entry) for proof, entry in redis_server.ask("HGETALL", NAMES.proofs).items()} == {
+    assert {
+        proof.decode(): json.loads(entry) for proof, entry in redis_server.ask("HGETALL", NAMES.proofs).items()
+    } == {
         "1" * 64: {"id": "a", "secret_sha256": "1" * 64, "organizations": ["acme"], "plan": "gold"},
         "2" * 64: {"id": "b", "secret_sha256": "2" * 64},
     }
@@ -46,7 +48,9 @@ def test_a_foreign_secret_is_hashed_at_once(file: Path, redis_server: RedisProce
     assert not any(FOREIGN.encode() in redis_server.ask("DUMP", name) for name in redis_server.ask("KEYS", "*"))
 
 
-def test_all_problems_are_reported_with_their_lines_and_nothing_is_imported(file: Path, redis_server: RedisProcess, tmp_path: Path) -> None:
+def test_all_problems_are_reported_with_their_lines_and_nothing_is_imported(
+    file: Path, redis_server: RedisProcess, tmp_path: Path
+) -> None:
     done(keys(file, "create", "--id", "there"))
     before = redis_server.ask("HGETALL", NAMES.ids)
     lines = [
@@ -119,7 +123,11 @@ def test_keys_may_take_the_place_of_others_and_keep_their_secrets(file: Path, re
     )
     assert printed == "3 keys imported, 2 of them in place of others\n"
     now = stored(redis_server)
-    assert now["a"] == {"key": {"id": "a", "organizations": ["acme"]}, "secrets": [{"sha256": "a" * 64}], "created": created}
+    assert now["a"] == {
+        "key": {"id": "a", "organizations": ["acme"]},
+        "secrets": [{"sha256": "a" * 64}],
+        "created": created,
+    }
     assert set(redis_server.ask("HKEYS", NAMES.proofs)) == {b"a" * 64, b"d" * 64, b"c" * 64}
 
 

@@ -15,14 +15,20 @@ keys:
   - {{id: "2", expires: 2030-01-01T00:00:00Z, limits: [{{id: minute, max: 5, per: 1m}}]}}
   - nothing
 """
-JSON = f'{{"id": "a", "secret_sha256": "{"1" * 63}a", "organizations": ["acme", "initech"], "disabled": true}}\n\n[]\n{{\n'
-CSV = f'id, secret_sha256, organizations, plan, disabled\na,{"1" * 63}a,"acme; initech",,TRUE\nb,,acme,gold,false\nc,d\n'
+JSON = (
+    f'{{"id": "a", "secret_sha256": "{"1" * 63}a", "organizations": ["acme", "initech"], "disabled": true}}\n\n[]\n{{\n'
+)
+CSV = (
+    f'id, secret_sha256, organizations, plan, disabled\na,{"1" * 63}a,"acme; initech",,TRUE\nb,,acme,gold,false\nc,d\n'
+)
 
 
 def test_yaml_is_read_as_in_the_configuration() -> None:
     assert list(entries(YAML, "yaml")) == [
         ImportEntry(3, A),
-        ImportEntry(7, {"id": "2", "expires": "2030-01-01T00:00:00Z", "limits": [{"id": "minute", "max": 5, "per": "1m"}]}),
+        ImportEntry(
+            7, {"id": "2", "expires": "2030-01-01T00:00:00Z", "limits": [{"id": "minute", "max": 5, "per": "1m"}]}
+        ),
         ImportEntry(8, {}, "a mapping is wanted here"),
     ]
     assert list(entries("- {id: a}\n", "yaml")) == [ImportEntry(1, {"id": "a"})]
@@ -61,7 +67,9 @@ def test_a_duplicate_field_is_reported(form: str, text: str) -> None:
         ("yaml", "keys:\n- " + "[" * 5000 + "]" * 5000),
         (
             "yaml",
-            "a0: &a0 [x]\n" + "".join(f"a{at}: &a{at} [{','.join([f'*a{at - 1}'] * 10)}]\n" for at in range(1, 12)) + "keys: [*a11]\n",
+            "a0: &a0 [x]\n"
+            + "".join(f"a{at}: &a{at} [{','.join([f'*a{at - 1}'] * 10)}]\n" for at in range(1, 12))
+            + "keys: [*a11]\n",
         ),
         ("jsonl", "[" * 200_000),
     ],
@@ -173,7 +181,12 @@ def test_a_format_is_known_by_how_it_begins(text: str, form: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ['"id","organizations"\n"a","acme"\n', "id;organizations\na;acme\n", "ID,Organizations\na,acme\n", "\nId\tOrganizations\na\tacme\n"],
+    [
+        '"id","organizations"\n"a","acme"\n',
+        "id;organizations\na;acme\n",
+        "ID,Organizations\na,acme\n",
+        "\nId\tOrganizations\na\tacme\n",
+    ],
 )
 def test_csv_as_spreadsheets_write_it(text: str) -> None:
     (entry,) = entries(text, "csv")
@@ -230,7 +243,9 @@ def test_what_stands_behind_a_list_in_its_object_is_of_no_interest() -> None:
     assert list(entries('{"total": 1, "keys": [{"id": "a"}], "next": null}', "json")) == [ImportEntry(1, {"id": "a"})]
 
 
-@pytest.mark.parametrize("text", ["[[keys]]\nid = 'a'\n", "{id: a}", '["a"', "x: [", '{"id": 1}}', "insert into keys values ('a')"])
+@pytest.mark.parametrize(
+    "text", ["[[keys]]\nid = 'a'\n", "{id: a}", '["a"', "x: [", '{"id": 1}}', "insert into keys values ('a')"]
+)
 def test_what_is_not_recognised_is_reported_how_to_be_named(text: str) -> None:
     problems = [entry.problem for entry in entries(text, form_of("-", text))]
     assert any("--format says which format it is" in problem for problem in problems)

@@ -75,7 +75,10 @@ def test_an_error_is_kept_but_for_its_id(status: int, code: int) -> None:
 
 
 def test_an_error_too_large_to_be_read_keeps_its_code_and_texts() -> None:
-    data = b'"code":2001,"message":"m","developerMessage":"%b","details":[{"text":"%b"}]' % (b"d" * 70_000, b"<b>x</b>" * 40_000)
+    data = b'"code":2001,"message":"m","developerMessage":"%b","details":[{"text":"%b"}]' % (
+        b"d" * 70_000,
+        b"<b>x</b>" * 40_000,
+    )
     adopted = _adopt(b'{"requestId":"a","status":"ERROR","data":{%b},"more":{"a":1}}' % data, 500)
     assert json.loads(adopted.body)["data"] == {"code": 2001, "message": "m", "developerMessage": "m"}
 
@@ -85,7 +88,10 @@ def test_an_error_of_more_than_can_be_peeked_at_is_reported_without_it(more: byt
     failed = _adopt(b'{"requestId":"a","status":"SUCCESS","data":{"result":{"message":"m"}},"more":[%b]}' % more, 422)
     assert json.loads(failed.body)["data"]["message"] == "m"
     assert "more" not in json.loads(failed.body)
-    error = b'{"requestId":"a","status":"ERROR","data":{"code":2001,"message":"m","developerMessage":"d","links":[%b]}}' % more
+    error = (
+        b'{"requestId":"a","status":"ERROR","data":{"code":2001,"message":"m","developerMessage":"d","links":[%b]}}'
+        % more
+    )
     assert json.loads(_adopt(error, 422).body)["data"] == {"code": 2001, "message": "m", "developerMessage": "d"}
 
 
@@ -100,7 +106,9 @@ def test_a_bad_status_wins_over_a_large_success() -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("http", [200, 201, 302])
 def test_error_wins_over_a_good_status(code: bytes, status: int, http: int) -> None:
-    adopted = _adopt(b'{"requestId":"a","status":"ERROR","data":{"code":%b,"message":"m","developerMessage":"d"}}' % code, http)
+    adopted = _adopt(
+        b'{"requestId":"a","status":"ERROR","data":{"code":%b,"message":"m","developerMessage":"d"}}' % code, http
+    )
     assert adopted.status == status
     assert json.loads(adopted.body)["data"]["message"] == "m"
 
@@ -132,7 +140,12 @@ def test_members_that_cannot_be_distinguished() -> None:
     ("first", "success", "own_id", "value"),
     [
         (b'{"requestId":"a","status":"SUCCESS","data":{"result":[1,', True, "a", b'"a"'),
-        (b' {\n "status" : "ERROR" , "more":{"x":["},{"]},"n":-1.5e3,"requestId" : null , "data" : {', False, None, b"null"),
+        (
+            b' {\n "status" : "ERROR" , "more":{"x":["},{"]},"n":-1.5e3,"requestId" : null , "data" : {',
+            False,
+            None,
+            b"null",
+        ),
         (b'{"requestId":"a\\"b","status":"SUCCESS","t":true,"data":{}}', True, 'a"b', b'"a\\"b"'),
     ],
 )

@@ -24,7 +24,19 @@ def test_codec_of(charset: str, codec: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "charset", ["latin-1", "windows-1252", "iso-8859-15", "utf-16", "utf-16le", "utf-16be", "utf-32", "utf-8", "gb18030", "macintosh"]
+    "charset",
+    [
+        "latin-1",
+        "windows-1252",
+        "iso-8859-15",
+        "utf-16",
+        "utf-16le",
+        "utf-16be",
+        "utf-32",
+        "utf-8",
+        "gb18030",
+        "macintosh",
+    ],
 )
 def test_declared(charset: str) -> None:
     assert utf8_of(TEXT.encode(charset), codec_of(charset)) == TEXT.encode()

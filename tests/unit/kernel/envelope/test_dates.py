@@ -28,7 +28,9 @@ def test_http_date(text: str, date: str | None) -> None:
     assert http_date(text) == date
 
 
-@pytest.mark.parametrize(("seconds", "date"), [(0, "1970-01-01T00:00:00Z"), (1688169599, "2023-06-30T23:59:59Z"), (10**15, None)])
+@pytest.mark.parametrize(
+    ("seconds", "date"), [(0, "1970-01-01T00:00:00Z"), (1688169599, "2023-06-30T23:59:59Z"), (10**15, None)]
+)
 def test_unix_date(seconds: int, date: str | None) -> None:
     assert unix_date(seconds) == date
 

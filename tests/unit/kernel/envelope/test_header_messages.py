@@ -12,7 +12,9 @@ from tests.samples import REQUEST_ID
 
 
 def _read(*fields: tuple[str, str]) -> list[dict[str, Any]]:
-    found = notices([(name.lower().encode(), value.encode("latin-1")) for name, value in fields], message_ids(REQUEST_ID))
+    found = notices(
+        [(name.lower().encode(), value.encode("latin-1")) for name, value in fields], message_ids(REQUEST_ID)
+    )
     return [json.loads(message) for message in found]
 
 
@@ -28,11 +30,21 @@ SUNSET = "This part of the API will cease to work"
         ("Deprecation", "@999999999999999", f"{DEPRECATED}.", None),
         ("Deprecation", "true", f"{DEPRECATED}.", None),
         ("Deprecation", "?1", f"{DEPRECATED}.", None),
-        ("Deprecation", "Sun, 11 Nov 2018 23:59:59 GMT", f"{DEPRECATED} as of 2018-11-11T23:59:59Z.", "2018-11-11T23:59:59Z"),
+        (
+            "Deprecation",
+            "Sun, 11 Nov 2018 23:59:59 GMT",
+            f"{DEPRECATED} as of 2018-11-11T23:59:59Z.",
+            "2018-11-11T23:59:59Z",
+        ),
         ("Sunset", "Sat, 31 Dec 2033 23:59:59 GMT", f"{SUNSET} on 2033-12-31T23:59:59Z.", "2033-12-31T23:59:59Z"),
         ("Sunset", "soon", f"{SUNSET}.", None),
         ("Warning", '299 - "Use v2"', "Use v2", None),
-        ("Warning", '110 proxy "Response is \\"stale\\"" "Sun, 11 Nov 2018 23:59:59 GMT"', 'Response is "stale"', "2018-11-11T23:59:59Z"),
+        (
+            "Warning",
+            '110 proxy "Response is \\"stale\\"" "Sun, 11 Nov 2018 23:59:59 GMT"',
+            'Response is "stale"',
+            "2018-11-11T23:59:59Z",
+        ),
         ("Warning", "free text", "free text", None),
         ("Warning", "caf\xe9", "café", None),
     ],
@@ -48,14 +60,26 @@ def test_a_notice(name: str, value: str, text: str, date: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("Deprecation", "false"), ("Deprecation", ""), ("Deprecation", "?0"), ("Sunset", ""), ("Warning", ""), ("Warning", '299 - ""')],
+    [
+        ("Deprecation", "false"),
+        ("Deprecation", ""),
+        ("Deprecation", "?0"),
+        ("Sunset", ""),
+        ("Warning", ""),
+        ("Warning", '299 - ""'),
+    ],
 )
 def test_nothing_to_say(name: str, value: str) -> None:
     assert _read((name, value)) == []
 
 
 def test_several_in_one_field_and_of_every_kind() -> None:
-    found = _read(("Warning", '299 - "one", 299 x:1 "two"'), ("Sunset", "x"), ("Deprecation", "true"), ("Warning", '199 - "three"'))
+    found = _read(
+        ("Warning", '299 - "one", 299 x:1 "two"'),
+        ("Sunset", "x"),
+        ("Deprecation", "true"),
+        ("Warning", '199 - "three"'),
+    )
     assert [message["text"] for message in found] == [f"{DEPRECATED}.", f"{SUNSET}.", "one", "two", "three"]
     assert len({message["id"] for message in found}) == 5
 
@@ -75,7 +99,8 @@ def test_links_go_to_their_notice() -> None:
 
 
 @pytest.mark.parametrize(
-    "link", ["<", "<x", "<x>", "<x>;", '<x>; rel="', ";rel=sunset", "<x>" * 5000, "<x>; a=" * 5000, '<x>; a="' + "\\" * 5000]
+    "link",
+    ["<", "<x", "<x>", "<x>;", '<x>; rel="', ";rel=sunset", "<x>" * 5000, "<x>; a=" * 5000, '<x>; a="' + "\\" * 5000],
 )
 def test_broken_links_are_no_links(link: str) -> None:
     (message,) = _read(("Sunset", "x"), ("Link", link))

@@ -137,7 +137,9 @@ def test_deep_nests(kind: str) -> None:
     text = DEEP_NESTS[kind]
     assert is_json(text)
     assert _passes(_cut(text, WINDOW))
-    assert not _passes(_cut(text.replace(b"]" * 20, b"]" * 19 + b"}", 1) if b"]" * 20 in text else text.replace(b"}", b"]", 1), WINDOW))
+    assert not _passes(
+        _cut(text.replace(b"]" * 20, b"]" * 19 + b"}", 1) if b"]" * 20 in text else text.replace(b"}", b"]", 1), WINDOW)
+    )
     assert not _passes(_cut(text + b"]" * 40, WINDOW))
 
 

@@ -116,7 +116,12 @@ def test_sniffed_by_its_type(body: bytes, content_type: bytes, whole: bool, kind
 
 @pytest.mark.parametrize(
     ("value", "saved"),
-    [(b"attachment", True), (b" Attachment; filename=x", True), (b"inline", False), (b"form-data; name=attachment", False)],
+    [
+        (b"attachment", True),
+        (b" Attachment; filename=x", True),
+        (b"inline", False),
+        (b"form-data; name=attachment", False),
+    ],
 )
 def test_is_attachment(value: bytes, saved: bool) -> None:
     assert is_attachment([(b"x-a", b"attachment"), (b"content-disposition", value)]) is saved

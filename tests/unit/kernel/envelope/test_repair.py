@@ -53,7 +53,10 @@ def test_a_sound_success_stays(data: bytes) -> None:
         (b'{"result":1.0,"messages":null}', b'{"result":1.0,"messages":[]}'),
         (b'{"result":1,"messages":[null,7,{},[]]}', b'{"result":1,"messages":[]}'),
         (b'{"result":1,"messages":"hello"}', b'{"result":1,"messages":[{"id":"%b","type":"INFO","text":"hello"}]}'),
-        (b'{"result":1,"messages":{"text":"one"}}', b'{"result":1,"messages":[{"id":"%b","type":"INFO","text":"one"}]}'),
+        (
+            b'{"result":1,"messages":{"text":"one"}}',
+            b'{"result":1,"messages":[{"id":"%b","type":"INFO","text":"one"}]}',
+        ),
         (
             b'{"result":1,"messages":[{"type":"warning","message":"m","id":7,"date":null,"field":null,"links":null,"more":1.0}]}',
             b'{"result":1,"messages":[{"id":"7","type":"WARNING","text":"m","message":"m","more":1.0}]}',
@@ -80,7 +83,10 @@ def test_notices_come_after_the_backends_own() -> None:
     notice = render_message("n", "WARNING", "old")
     assert _success(b'{"result":1.0}', [notice]) == b'{"result":1.0,"messages":[' + notice + b"]}"
     own = b'{"id":"a","type":"INFO","text":"t"}'
-    assert _success(b'{"messages":[' + own + b'],"result":1}', [notice]) == b'{"messages":[' + own + b"," + notice + b'],"result":1}'
+    assert (
+        _success(b'{"messages":[' + own + b'],"result":1}', [notice])
+        == b'{"messages":[' + own + b"," + notice + b'],"result":1}'
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,8 +111,14 @@ def test_a_sound_error_stays(data: bytes) -> None:
         (b'{"code":"E7","message":"m","developerMessage":""}', b'{"code":1004,"message":"m","developerMessage":"m"}'),
         (b'{"code":1.5,"message":null,"developerMessage":"d"}', b'{"code":1004,"message":"d","developerMessage":"d"}'),
         (b'{"code":true,"message":"m","developerMessage":"d"}', b'{"code":1004,"message":"m","developerMessage":"d"}'),
-        (b'{"code":9999,"message":""}', b'{"code":9999,"message":"Undefined error","developerMessage":"Undefined error"}'),
-        (b'{"code":1000}', b'{"code":1000,"message":"Missing attribute or field","developerMessage":"Missing attribute or field"}'),
+        (
+            b'{"code":9999,"message":""}',
+            b'{"code":9999,"message":"Undefined error","developerMessage":"Undefined error"}',
+        ),
+        (
+            b'{"code":1000}',
+            b'{"code":1000,"message":"Missing attribute or field","developerMessage":"Missing attribute or field"}',
+        ),
         (
             b'{"code":1,"message":"m","developerMessage":"d","links":null,"details":null}',
             b'{"code":1,"message":"m","developerMessage":"d"}',
@@ -155,5 +167,7 @@ def test_of_endless_lists_the_first_are_mended() -> None:
 def test_an_enormous_list_that_is_not_sound_is_left_out() -> None:
     enormous = b'{"result":1,"messages":[%b"a"]}' % (b'"a",' * (LARGEST_MENDED // 4))
     assert json.loads(success_data(enormous, [], message_ids(REQUEST_ID)))["messages"] == []
-    sound = b'{"result":1,"messages":[%b]}' % b",".join([b'{"id":"a","type":"INFO","text":"a"}'] * (LARGEST_MENDED // 35))
+    sound = b'{"result":1,"messages":[%b]}' % b",".join(
+        [b'{"id":"a","type":"INFO","text":"a"}'] * (LARGEST_MENDED // 35)
+    )
     assert success_data(sound, [], message_ids(REQUEST_ID)) == sound

@@ -44,7 +44,9 @@ async def test_coded_pieces_are_decoded_first() -> None:
         (Pieces(b"\xc3"), QuotedText("utf-8-sig"), UPSTREAM_BODY_INVALID),
     ],
 )
-async def test_what_breaks_raises_and_gives_up_the_rest(source: Pieces, way: CheckedJson | QuotedText, fault: object) -> None:
+async def test_what_breaks_raises_and_gives_up_the_rest(
+    source: Pieces, way: CheckedJson | QuotedText, fault: object
+) -> None:
     stream = Spliced(source, None, iter([]), way)
     with pytest.raises(GatewayError) as broken:
         await _all(stream)

@@ -10,7 +10,9 @@ from tests.samples import REQUEST_ID
 JSON = [("Content-Type", "application/json")]
 
 
-@pytest.mark.parametrize("result", [b"{}", b"1e400", b'{"b": 1.0, "a":"\\u00e9"}', b"[ ]", b'"\\ud800"', b'{"a":1,"a":2}', b"9" * 4000])
+@pytest.mark.parametrize(
+    "result", [b"{}", b"1e400", b'{"b": 1.0, "a":"\\u00e9"}', b"[ ]", b'"\\ud800"', b'{"a":1,"a":2}', b"9" * 4000]
+)
 def test_a_result_stays_byte_for_byte(result: bytes) -> None:
     body = success(REQUEST_ID, result)
     assert body == b'{"requestId":"%b","status":"SUCCESS","data":{"result":%b}}' % (REQUEST_ID.encode(), result)
@@ -19,7 +21,11 @@ def test_a_result_stays_byte_for_byte(result: bytes) -> None:
 
 
 def test_messages_follow_the_result() -> None:
-    messages = b"[" + render_message("m1", "WARNING", "old", date="2026-01-01T00:00:00Z", field="f", links=[Link("/x", "X")]) + b"]"
+    messages = (
+        b"["
+        + render_message("m1", "WARNING", "old", date="2026-01-01T00:00:00Z", field="f", links=[Link("/x", "X")])
+        + b"]"
+    )
     envelope = check_envelope(200, JSON, success(REQUEST_ID, b"1", messages), foreign=False)
     assert envelope["data"]["messages"] == [
         {

@@ -171,7 +171,9 @@ def test_what_is_missing_is_reported_by_the_code(text: str) -> None:
     assert reported({"errors": {"name": [text]}}).code == 1000
 
 
-@pytest.mark.parametrize("text", ["cannot be blankets", "error.path.missingno", "permission error.required", "is not blank enough"])
+@pytest.mark.parametrize(
+    "text", ["cannot be blankets", "error.path.missingno", "permission error.required", "is not blank enough"]
+)
 def test_what_is_not_missing_is_not_reported_by_the_code(text: str) -> None:
     assert reported({"errors": {"name": [text]}}).code == 1001
 
@@ -190,7 +192,10 @@ def test_fields_have_dots_at_any_depth() -> None:
         {"id": 7, "name": "Order one", "lines": ["two words"], "customer": {"name": "Jane Doe"}},
         {"message": "m", "context": {"note": ["Jane Doe"]}, "value": ["Jane Doe"], "debug": ["Jane Doe"]},
         {"message": "m", "note": {"of": "Jane Doe"}},
-        {"message": "m", "errors": [{"message": "x", "field": "f", "context": {"label": "Jane Doe"}, "input": "Jane Doe"}]},
+        {
+            "message": "m",
+            "errors": [{"message": "x", "field": "f", "context": {"label": "Jane Doe"}, "input": "Jane Doe"}],
+        },
     ],
 )
 def test_what_was_sent_is_not_reported(value: object) -> None:
@@ -199,7 +204,9 @@ def test_what_was_sent_is_not_reported(value: object) -> None:
 
 
 def test_no_more_than_a_hundred_details() -> None:
-    assert len(reported([{"message": f"m{n}", "fields": [f"a{n}", f"b{n}", f"c{n}"]} for n in range(90)]).details) == 100
+    assert (
+        len(reported([{"message": f"m{n}", "fields": [f"a{n}", f"b{n}", f"c{n}"]} for n in range(90)]).details) == 100
+    )
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,11 @@ def test_links() -> None:
         "title": "T",
         "links": [{"href": "https://x/1", "rel": "r"}, {"url": "https://x/2", "title": "<b>x</b>"}, 7],
     }
-    assert links_in(named) == [Link("https://x/t", "T"), Link("https://x/1", "r"), Link("https://x/2", "More information")]
+    assert links_in(named) == [
+        Link("https://x/t", "T"),
+        Link("https://x/1", "r"),
+        Link("https://x/2", "More information"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,15 @@ def test_text(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [*ACTIVE, "javascript:alert(1)", "[x](vbscript:x)", "data:text/html,x", "[x](javascript: alert(1))", "data:;base64,x"]
+    "text",
+    [
+        *ACTIVE,
+        "javascript:alert(1)",
+        "[x](vbscript:x)",
+        "data:text/html,x",
+        "[x](javascript: alert(1))",
+        "data:;base64,x",
+    ],
 )
 def test_every_spelling_is_seen_through(text: str) -> None:
     spellings = [
@@ -47,7 +55,9 @@ def test_every_spelling_is_seen_through(text: str) -> None:
     assert [spelling for spelling in [text, *spellings] if not is_active(spelling)] == []
 
 
-@pytest.mark.parametrize("text", ["java\tscript:alert(1)", "java\u200bscript:x", "<scr\x00ipt>", "<i\x00mg src=x>", "&#0000000000060;x"])
+@pytest.mark.parametrize(
+    "text", ["java\tscript:alert(1)", "java\u200bscript:x", "<scr\x00ipt>", "<i\x00mg src=x>", "&#0000000000060;x"]
+)
 def test_characters_that_are_not_seen_hide_nothing(text: str) -> None:
     assert is_active(text)
 

@@ -74,7 +74,27 @@ def test_json_that_is_not() -> None:
 
 
 @pytest.mark.parametrize(
-    "atom", ["<", "<a ", "&", "%3", "&#", "\\u00", " on", "javascript:", "data:", "<!", "</a", '"', "\\", "\u200b", "(", "a=", "://", "&lt"]
+    "atom",
+    [
+        "<",
+        "<a ",
+        "&",
+        "%3",
+        "&#",
+        "\\u00",
+        " on",
+        "javascript:",
+        "data:",
+        "<!",
+        "</a",
+        '"',
+        "\\",
+        "\u200b",
+        "(",
+        "a=",
+        "://",
+        "&lt",
+    ],
 )
 def test_any_text_costs_its_length(atom: str) -> None:
     """Were it quadratic in its length, this would take minutes."""

@@ -88,7 +88,8 @@ def test_codes(status: int, code: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "status"), [(1000, 400), (1002, 401), (1005, 404), (1006, 405), (8003, 429), (8007, 403), (1004, 503), (2001, 503), (-1, 503)]
+    ("code", "status"),
+    [(1000, 400), (1002, 401), (1005, 404), (1006, 405), (8003, 429), (8007, 403), (1004, 503), (2001, 503), (-1, 503)],
 )
 def test_statuses(code: int, status: int) -> None:
     assert status_of(code) == status

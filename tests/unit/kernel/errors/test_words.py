@@ -30,6 +30,8 @@ def test_long_names_are_no_words() -> None:
 
 def test_the_words_are_words() -> None:
     tables = [
-        table for name, table in vars(errorwords).items() if name.isupper() and name != "WHOLE" and isinstance(table, tuple | frozenset)
+        table
+        for name, table in vars(errorwords).items()
+        if name.isupper() and name != "WHOLE" and isinstance(table, tuple | frozenset)
     ]
     assert [name for table in tables for name in table if word(name) != name] == []

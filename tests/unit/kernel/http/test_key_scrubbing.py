@@ -2,7 +2,15 @@
 
 import pytest
 
-from gateway.kernel.http.key_scrubbing import MOST_KEYS, TooManyKeysError, contains_secret, decode, drop_copies, secrets_of, take_key
+from gateway.kernel.http.key_scrubbing import (
+    MOST_KEYS,
+    TooManyKeysError,
+    contains_secret,
+    decode,
+    drop_copies,
+    secrets_of,
+    take_key,
+)
 
 NAME = "X-Api-Key"
 
@@ -36,7 +44,8 @@ def test_take_key(query: str, keys: list[str], rest: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "text"), [("plain", "plain"), ("a+b", "a b"), ("%C3%A9", "é"), ("%ff", "\udcff"), ("%zz", "%zz"), ("€+", "? ")]
+    ("raw", "text"),
+    [("plain", "plain"), ("a+b", "a b"), ("%C3%A9", "é"), ("%ff", "\udcff"), ("%zz", "%zz"), ("€+", "? ")],
 )
 def test_decode(raw: str, text: str) -> None:
     assert decode(raw) == text
@@ -77,5 +86,7 @@ def test_copies_are_dropped(query: str, left: str) -> None:
 
 def test_a_space_may_be_written_as_a_plus() -> None:
     secrets = secrets_of(["my secret", "its+secret"])
-    assert all(contains_secret(text, secrets) for text in (b"my+secret", b"my%20secret", b"its%2bsecret", b"%69ts%252Bsecret"))
+    assert all(
+        contains_secret(text, secrets) for text in (b"my+secret", b"my%20secret", b"its%2bsecret", b"%69ts%252Bsecret")
+    )
     assert not contains_secret(b"no%20secret", secrets)

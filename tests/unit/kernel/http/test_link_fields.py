@@ -47,10 +47,15 @@ def test_what_is_no_link_and_unfit_is_dropped() -> None:
 
 def test_parsed() -> None:
     links = parsed('<https://x>; REL="a b"; rel=c; title="Why, \\"why\\""; flag, </y>')
-    assert [(link.href, link.parameters) for link in links] == [("https://x", {"rel": "a b", "title": 'Why, "why"'}), ("/y", {})]
+    assert [(link.href, link.parameters) for link in links] == [
+        ("https://x", {"rel": "a b", "title": 'Why, "why"'}),
+        ("/y", {}),
+    ]
 
 
-@pytest.mark.parametrize(("href", "safe"), [("/a", True), ("", False), ("a\tb", False), ("HTTPS://x", True), ("ws:x", False)])
+@pytest.mark.parametrize(
+    ("href", "safe"), [("/a", True), ("", False), ("a\tb", False), ("HTTPS://x", True), ("ws:x", False)]
+)
 def test_is_safe(href: str, safe: bool) -> None:
     assert is_safe(href) is safe
 

@@ -7,7 +7,18 @@ from gateway.kernel.http.request_headers import FieldFilter, connection_options,
 
 
 @pytest.mark.parametrize(
-    "name", [b"Accept", b"content-type", b"X-Custom", b"my_header", b"my.header", b"Authorization", b"Via", b"Cookie", b"Proxyish"]
+    "name",
+    [
+        b"Accept",
+        b"content-type",
+        b"X-Custom",
+        b"my_header",
+        b"my.header",
+        b"Authorization",
+        b"Via",
+        b"Cookie",
+        b"Proxyish",
+    ],
 )
 def test_ordinary_fields_pass(name: bytes) -> None:
     assert FieldFilter([])[name]
@@ -99,4 +110,9 @@ def test_the_memory_for_names_is_bounded() -> None:
 
 
 def test_connection_options() -> None:
-    assert connection_options(["close, X-Hop ,", "Keep-Alive", "\udcff"]) == {b"close", b"x-hop", b"keep-alive", b"\xff"}
+    assert connection_options(["close, X-Hop ,", "Keep-Alive", "\udcff"]) == {
+        b"close",
+        b"x-hop",
+        b"keep-alive",
+        b"\xff",
+    }

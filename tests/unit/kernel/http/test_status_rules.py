@@ -28,7 +28,14 @@ def test_an_error_has_what_its_status_needs(status: int, line: tuple[str, str] |
 
 @pytest.mark.parametrize(
     ("method", "status", "expected"),
-    [("GET", 200, True), ("GET", 404, True), ("HEAD", 200, False), ("GET", 204, False), ("GET", 205, False), ("GET", 304, False)],
+    [
+        ("GET", 200, True),
+        ("GET", 404, True),
+        ("HEAD", 200, False),
+        ("GET", 204, False),
+        ("GET", 205, False),
+        ("GET", 304, False),
+    ],
 )
 def test_whether_a_reply_may_have_a_body(method: str, status: int, expected: bool) -> None:
     assert has_body(method, status) is expected

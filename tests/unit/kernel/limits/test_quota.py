@@ -82,7 +82,10 @@ def test_a_spent_meter_has_the_time_when_it_opens() -> None:
 
 
 def test_a_failed_call_gives_back_what_it_took_and_where_it_took_it() -> None:
-    assert refunds(ALL, "u", 24_300) == [MeterUpdate("k/count", "refund", month=24_300), MeterUpdate("k/level", "drop", unit="u")]
+    assert refunds(ALL, "u", 24_300) == [
+        MeterUpdate("k/count", "refund", month=24_300),
+        MeterUpdate("k/level", "drop", unit="u"),
+    ]
     assert refunds((posting("count"), posting("level", "release")), "u", 24_300) == [MeterUpdate("k/count", "refund")]
 
 

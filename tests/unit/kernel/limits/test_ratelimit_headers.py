@@ -32,7 +32,9 @@ def test_retry_after_is_whole_seconds_of_the_slowest_window() -> None:
 
 def test_of_two_windows_of_one_name_the_tighter_one_speaks() -> None:
     shared = Window("organization/minute", 1000, 60_000_000, "Minute", "organization")
-    assert limit_fields((MINUTE, shared)) == (("RateLimit-Policy", '"minute";q=300;w=60, "organization/minute";q=1000;w=60'),)
+    assert limit_fields((MINUTE, shared)) == (
+        ("RateLimit-Policy", '"minute";q=300;w=60, "organization/minute";q=1000;w=60'),
+    )
     for own, theirs, limit, remaining in ((5, 9, "300", "5"), (9, 5, "1000", "5"), (0, 0, "1000", "0")):
         fields = dict(remaining_fields((WindowState(MINUTE, own, 1.0, 0.0), WindowState(shared, theirs, 2.0, 0.0))))
         assert fields["X-RateLimit-Limit-Minute"] == limit

@@ -2,14 +2,26 @@
 
 import pytest
 
-from gateway.kernel.limits.token_bucket import UNLIMITED, Decision, Window, WindowState, carry, claim, decide, decision, most
+from gateway.kernel.limits.token_bucket import (
+    UNLIMITED,
+    Decision,
+    Window,
+    WindowState,
+    carry,
+    claim,
+    decide,
+    decision,
+    most,
+)
 
 MINUTE = Window("minute", 300, 60_000_000, "Minute")
 DAY = Window("day", 1000, 86_400_000_000, "Day")
 NOW = 1_700_000_000_000_000
 
 
-def ask(tats_us: list[int], windows: tuple[Window, ...], cost: int = 1, now_us: int = NOW) -> tuple[Decision, list[int]]:
+def ask(
+    tats_us: list[int], windows: tuple[Window, ...], cost: int = 1, now_us: int = NOW
+) -> tuple[Decision, list[int]]:
     allowed, kept, over = decide(tats_us, windows, cost, now_us)
     return decision(allowed, "local", kept, claim("a", windows, cost), now_us, over), kept
 
@@ -22,7 +34,9 @@ def spend(window: Window, calls: int, now_us: int = NOW) -> list[int]:
     return tats_us
 
 
-@pytest.mark.parametrize(("limit", "per_us", "emission_us"), [(300, 60_000_000, 200_000), (7, 60_000_000, 8_571_429), (3, 1, 1), (1, 5, 5)])
+@pytest.mark.parametrize(
+    ("limit", "per_us", "emission_us"), [(300, 60_000_000, 200_000), (7, 60_000_000, 8_571_429), (3, 1, 1), (1, 5, 5)]
+)
 def test_a_token_costs_its_share_of_time_rounded_up(limit: int, per_us: int, emission_us: int) -> None:
     window = Window("w", limit, per_us, None)
     assert window.emission_us == emission_us
@@ -131,7 +145,9 @@ def test_a_clock_that_goes_back_locks_nobody_out_for_longer_than_an_empty_bucket
     [
         pytest.param(Window("w", 10, 60_000_000, None), Window("w", 20, 60_000_000, None), 14, id="raised"),
         pytest.param(Window("w", 10, 60_000_000, None), Window("w", 8, 60_000_000, None), 2, id="lowered"),
-        pytest.param(Window("w", 10, 60_000_000, None), Window("w", 5, 60_000_000, None), 0, id="lowered below what was used"),
+        pytest.param(
+            Window("w", 10, 60_000_000, None), Window("w", 5, 60_000_000, None), 0, id="lowered below what was used"
+        ),
         pytest.param(Window("w", 10, 60_000_000, None), Window("w", 10, 3_600_000_000, None), 4, id="slower"),
     ],
 )
@@ -163,7 +179,8 @@ def test_a_claim_gives_nothing_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "per_us", "burst", "emission_us"), [(300, 60_000_000, 150, 397_351), (1, 1000, 1, 1001), (2, 1000, 1, 501), (5, 9, 3, 4)]
+    ("limit", "per_us", "burst", "emission_us"),
+    [(300, 60_000_000, 150, 397_351), (1, 1000, 1, 1001), (2, 1000, 1, 501), (5, 9, 3, 4)],
 )
 def test_a_limit_that_holds_in_any_window_has_half_the_burst_and_half_the_refill(
     limit: int, per_us: int, burst: int, emission_us: int

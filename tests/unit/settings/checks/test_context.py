@@ -27,7 +27,10 @@ def made(text: str = TEXT, *, whole: bool = True) -> tuple[CheckContext, Problem
 
 def test_entries_come_with_their_paths_and_ids_with_all_that_have_them() -> None:
     context, _ = made()
-    assert [loc for loc, _ in context.entries("upstreams", context.config.upstreams)] == [("upstreams", 0), ("upstreams", 1)]
+    assert [loc for loc, _ in context.entries("upstreams", context.config.upstreams)] == [
+        ("upstreams", 0),
+        ("upstreams", 1),
+    ]
     assert context.ids("upstreams") == {"u": [("upstreams", 0, "id"), ("upstreams", 1, "id")]}
     assert context.ids("upstreams") is context.ids("upstreams")
     assert list(context.entries("plans", context.config.plans)) == []

@@ -60,12 +60,19 @@ def test_limits_of_keys(limits: str, message: str) -> None:
 def test_a_key_has_its_own_limits_in_place_of_those_of_its_plan_and_on_top() -> None:
     limits = "[{id: minute, max: 9, per: 1m}, {id: a, max: 1, per: 1s}, {id: b, max: 2, per: 1m, shadow: true}]"
     config = parse(f"{LEAST}{own(limits)}\n")
-    assert [(limit.id, limit.max) for limit in config.limits_of(config.keys[0])] == [("minute", 9), ("day", 9), ("a", 1), ("b", 2)]
+    assert [(limit.id, limit.max) for limit in config.limits_of(config.keys[0])] == [
+        ("minute", 9),
+        ("day", 9),
+        ("a", 1),
+        ("b", 2),
+    ]
 
 
 def test_a_cost_that_fits_the_plan_but_not_the_keys_own_limit_is_refused_and_the_other_way_round_is_not() -> None:
     text = routes("cost: {DELETE: 5}").replace("plan: many", "plan: many, limits: [{id: minute, max: 4, per: 1m}]")
-    assert complaints(text) == ["8:82 routes[1].cost.DELETE: a DELETE would cost 5, and `minute` of key `b` never has more than 4"]
+    assert complaints(text) == [
+        "8:82 routes[1].cost.DELETE: a DELETE would cost 5, and `minute` of key `b` never has more than 4"
+    ]
     text = (
         routes("cost: {DELETE: 30}")
         .replace("max: 50", "max: 5")

@@ -70,7 +70,10 @@ def test_paths_are_relative_to_the_file_they_stand_in(tmp_path: Path) -> None:
     )
     found = config.server.listeners[0].tls
     assert found is not None
-    assert (found.certificates[0].certificate, found.certificates[0].private_key) == (str(tmp_path / "a.crt"), str(tmp_path / "a.key"))
+    assert (found.certificates[0].certificate, found.certificates[0].private_key) == (
+        str(tmp_path / "a.crt"),
+        str(tmp_path / "a.key"),
+    )
     assert (found.client_ca, found.client_auth, found.min_version) == (str(tmp_path / "ca.pem"), "required", "1.3")
 
 

@@ -56,12 +56,22 @@ def test_others_are_not(tmp_path: Path, outer: str, inner: str) -> None:
     [
         ("match: {prefix: /}", "match: {prefix: /v1}, rewrite: {strip_prefix: /v1}", True),
         ("match: {prefix: /public}, rewrite: {strip_prefix: /public}", "match: {prefix: /}", True),
-        ("match: {path: /ping}, rewrite: {strip_prefix: /ping, add_prefix: /a}", "match: {path: /b/a}, rewrite: {strip_prefix: /b}", True),
-        ("match: {prefix: /public}, rewrite: {strip_prefix: /public, add_prefix: /public}", "match: {prefix: /}", False),
+        (
+            "match: {path: /ping}, rewrite: {strip_prefix: /ping, add_prefix: /a}",
+            "match: {path: /b/a}, rewrite: {strip_prefix: /b}",
+            True,
+        ),
+        (
+            "match: {prefix: /public}, rewrite: {strip_prefix: /public, add_prefix: /public}",
+            "match: {prefix: /}",
+            False,
+        ),
         ("match: {prefix: /a, methods: [GET]}", "match: {prefix: /a, methods: [POST]}", False),
     ],
 )
-def test_a_way_to_the_same_paths_of_a_service_is_warned_of(tmp_path: Path, one: str, other: str, expected: bool) -> None:
+def test_a_way_to_the_same_paths_of_a_service_is_warned_of(
+    tmp_path: Path, one: str, other: str, expected: bool
+) -> None:
     found = warnings(tmp_path, f"id: open, auth: none, {one}", f"id: keyed, {other}")
     text = "no key is asked for on a way to the same paths of `u` as by route `keyed`, which asks for one"
     assert (f"4:20 routes[0].auth: {text}" in found) == expected

@@ -69,7 +69,10 @@ def test_what_does_not_fit_is_reported_where_it_stands(quotas: tuple[str, ...], 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("plans: [{id: p, limits: [], concurrency: {}}]", "4:42 plans[0].concurrency: `key` or `organization` is wanted here"),
+        (
+            "plans: [{id: p, limits: [], concurrency: {}}]",
+            "4:42 plans[0].concurrency: `key` or `organization` is wanted here",
+        ),
         ("plans: [{id: p, limits: [], concurrency: {key: 0}}]", "4:48 plans[0].concurrency.key: must be 1 or more"),
         ("organizations: [{id: o, concurrency: 0}]", "4:38 organizations[0].concurrency: must be 1 or more"),
     ],

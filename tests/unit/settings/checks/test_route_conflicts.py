@@ -35,13 +35,18 @@ OWN = "server: {limits_path: /_gateway/limits}\n"
 
 def test_the_gateways_own_path_is_nobody_elses() -> None:
     text = configuration(
-        "{path: /_gateway/limits, methods: [POST]}", "{path: /_gateway/%6Cimits, methods: [GET]}", "{prefix: /_gateway/limits}"
+        "{path: /_gateway/limits, methods: [POST]}",
+        "{path: /_gateway/%6Cimits, methods: [GET]}",
+        "{prefix: /_gateway/limits}",
     )
     assert complaints(text + OWN) == [
         "4:39 routes[0].match.path: `/_gateway/limits` is `server.limits_path`; choose another path for one of them",
         "5:39 routes[1].match.path: `/_gateway/%6Cimits` is `server.limits_path`; choose another path for one of them",
     ]
-    assert len(parse(text.replace("%6C", "L").replace("{path: /_gateway/limits,", "{path: '/{a}/limits',") + OWN).routes) == 3
+    assert (
+        len(parse(text.replace("%6C", "L").replace("{path: /_gateway/limits,", "{path: '/{a}/limits',") + OWN).routes)
+        == 3
+    )
 
 
 def test_its_id_is_taken_as_well() -> None:
@@ -78,7 +83,9 @@ def test_routes_of_the_same_shape_are_in_each_others_way(first: str, second: str
 
 def test_several_routes_can_be_in_the_way_of_one() -> None:
     assert complaints(
-        configuration("{path: /a, methods: [PUT]}", "{path: /a, methods: [POST]}", "{path: /a, methods: [PUT, POST, DELETE]}")
+        configuration(
+            "{path: /a, methods: [PUT]}", "{path: /a, methods: [POST]}", "{path: /a, methods: [PUT, POST, DELETE]}"
+        )
     ) == [
         "6:39 routes[2].match.path: route `r0` in line 4 takes the same paths for PUT",
         "6:39 routes[2].match.path: route `r1` in line 5 takes the same paths for POST",

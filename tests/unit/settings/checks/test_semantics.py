@@ -108,7 +108,10 @@ def test_routes_are_consistent(text: str, message: str) -> None:
         ("{path: /a, prefix: /a}", "4:18 routes[0].match: exactly one of `path` and `prefix` is wanted here"),
         ("{path: a}", "4:25 routes[0].match.path: a path starts with `/`"),
         ("{path: '/{a}/{a}'}", "4:25 routes[0].match.path: `{a}` stands here twice"),
-        ("{prefix: '/{a}'}", "4:27 routes[0].match.prefix: a prefix has no parameters; use `path` with `{rest*}` at its end"),
+        (
+            "{prefix: '/{a}'}",
+            "4:27 routes[0].match.prefix: a prefix has no parameters; use `path` with `{rest*}` at its end",
+        ),
         ("{prefix: /a, methods: [GET, GET]}", "4:46 routes[0].match.methods[1]: `GET` stands here twice"),
         ("{prefix: /a, methods: [TRACE]}", "4:41 routes[0].match.methods[0]: TRACE never passes the gateway"),
         ("{prefix: /a, host: b}", "4:31 routes[0].match.host: not supported yet"),
@@ -122,7 +125,8 @@ def test_what_a_route_matches_is_checked(match: str, message: str) -> None:
 
 def upstream(text: str, directory: Path = Path()) -> list[str]:
     return complaints(
-        f"version: 1\nupstreams:\n- {{id: u, {text}}}\nroutes: [{{id: r, match: {{prefix: /}}, upstream: u}}]\n", directory=directory
+        f"version: 1\nupstreams:\n- {{id: u, {text}}}\nroutes: [{{id: r, match: {{prefix: /}}, upstream: u}}]\n",
+        directory=directory,
     )
 
 
@@ -135,9 +139,18 @@ def upstream(text: str, directory: Path = Path()) -> list[str]:
         ),
         ("targets: []", "3:20 upstreams[0].targets: at least one is needed here"),
         ("targets: [{url: 'http://a', weight: 0}]", "3:47 upstreams[0].targets[0].weight: must be 1 or more"),
-        ("targets: [{url: 'http://a'}], tls: {verify: false}", "3:41 upstreams[0].tls: of no use: no target's URL begins with `https://`"),
-        ("targets: [{url: 'https://a'}], tls: {private_key: k}", "3:47 upstreams[0].tls: `private_key` is of no use without `certificate`"),
-        ("targets: [{url: 'https://a'}], tls: {ca: k, verify: false}", "3:47 upstreams[0].tls: `ca` is of no use with `verify: false`"),
+        (
+            "targets: [{url: 'http://a'}], tls: {verify: false}",
+            "3:41 upstreams[0].tls: of no use: no target's URL begins with `https://`",
+        ),
+        (
+            "targets: [{url: 'https://a'}], tls: {private_key: k}",
+            "3:47 upstreams[0].tls: `private_key` is of no use without `certificate`",
+        ),
+        (
+            "targets: [{url: 'https://a'}], tls: {ca: k, verify: false}",
+            "3:47 upstreams[0].tls: `ca` is of no use with `verify: false`",
+        ),
         (
             "targets: [{url: 'https://a'}], tls: {certificate: \"-----BEGIN CERTIFICATE-----\\nMII\"}",
             "3:61 upstreams[0].tls.certificate: the path of a file is wanted here, not its content",
@@ -190,7 +203,9 @@ def test_certificates_are_tried(tmp_path: Path, tls: str, message: str) -> None:
     key = authority.write("a", "a.example")[1]
     authority.write("b", "b.example")
     (tmp_path / "locked.key").write_bytes(encrypted(key))
-    assert upstream(f"targets: [{{url: 'https://a'}}], tls: {{{tls}}}", tmp_path) == [message.replace("{folder}", str(tmp_path))]
+    assert upstream(f"targets: [{{url: 'https://a'}}], tls: {{{tls}}}", tmp_path) == [
+        message.replace("{folder}", str(tmp_path))
+    ]
 
 
 def test_the_authorities_that_a_redis_url_names_are_tried(tmp_path: Path) -> None:
@@ -206,8 +221,12 @@ def test_the_files_that_a_redis_url_names_are_there() -> None:
 
 
 def test_there_is_something_to_serve() -> None:
-    assert complaints("version: 1\n") == ["1:1 there are no routes, so nothing can be served; declare one under `routes`"]
-    assert complaints("version: 1\nroutes: []\n") == ["1:1 there are no routes, so nothing can be served; declare one under `routes`"]
+    assert complaints("version: 1\n") == [
+        "1:1 there are no routes, so nothing can be served; declare one under `routes`"
+    ]
+    assert complaints("version: 1\nroutes: []\n") == [
+        "1:1 there are no routes, so nothing can be served; declare one under `routes`"
+    ]
 
 
 def test_everything_is_reported_in_one_run_in_the_order_of_the_file() -> None:
@@ -261,13 +280,20 @@ def test_what_cannot_be_read_is_not_reported_as_missing() -> None:
 
 
 def test_built_in_plans_need_no_declaration() -> None:
-    config = parse(LEAST + f"keys: [{{id: a, secret_sha256: {DIGEST}, plan: standard}}, {{id: b, secret_sha256: {OTHER}}}]\n")
+    config = parse(
+        LEAST + f"keys: [{{id: a, secret_sha256: {DIGEST}, plan: standard}}, {{id: b, secret_sha256: {OTHER}}}]\n"
+    )
     assert [config.plan_of(key).limits[0].max for key in config.keys] == [300, 300]
 
 
 @pytest.mark.parametrize(
     "text",
-    ["server: {workers: 2}\nredis: {url: 'redis://a'}", "server: {workers: 1}", "server: {workers: auto}", "redis: {url: 'redis://a'}"],
+    [
+        "server: {workers: 2}\nredis: {url: 'redis://a'}",
+        "server: {workers: 1}",
+        "server: {workers: auto}",
+        "redis: {url: 'redis://a'}",
+    ],
 )
 def test_workers_that_share_a_store_may_be_many(text: str) -> None:
     parse(LEAST + text)

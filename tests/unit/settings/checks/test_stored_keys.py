@@ -12,7 +12,15 @@ CONFIG = parse(LEAST + "organizations: [{id: acme}]\n" + PLANS)
 
 
 def test_a_key_is_read_as_in_the_file() -> None:
-    key = read_key({"id": "a", "secret_sha256": DIGEST, "organizations": ["acme"], "methods": ["GET"], "expires": "2030-01-01T00:00:00Z"})
+    key = read_key(
+        {
+            "id": "a",
+            "secret_sha256": DIGEST,
+            "organizations": ["acme"],
+            "methods": ["GET"],
+            "expires": "2030-01-01T00:00:00Z",
+        }
+    )
     assert (key.id, key.organizations, key.methods, key.plan) == ("a", ("acme",), ("GET",), "standard")
 
 
@@ -39,7 +47,11 @@ def test_all_that_is_wrong_is_reported_without_secrets(entry: dict[str, object],
     [
         ({"plan": "gold", "organizations": ["acme"], "routes": ["al*"]}, [], []),
         ({"plan": "gone"}, ["there is no plan `gone`"], []),
-        ({"organizations": ["acne", "x"]}, ["there is no organization `acne`; did you mean `acme`?", "there is no organization `x`"], []),
+        (
+            {"organizations": ["acne", "x"]},
+            ["there is no organization `acne`; did you mean `acme`?", "there is no organization `x`"],
+            [],
+        ),
         ({"limits": [{"id": "minute", "max": 5, "per": "1m"}]}, [], []),
         (
             {"limits": [{"id": "m", "max": 5, "per": "1h"}, {"id": "m", "max": 6, "per": "1d"}]},
@@ -49,7 +61,9 @@ def test_all_that_is_wrong_is_reported_without_secrets(entry: dict[str, object],
         (
             {"limits": [{"id": "m", "max": 5, "per": "1m"}]},
             [],
-            ["limits[0].per: `minute` of plan `standard` has the same `per`; write `id: minute` to have this one in its place"],
+            [
+                "limits[0].per: `minute` of plan `standard` has the same `per`; write `id: minute` to have this one in its place"
+            ],
         ),
         (
             {"plan": "team", "limits": [{"id": "day", "max": 99, "per": "1h"}]},
@@ -59,7 +73,11 @@ def test_all_that_is_wrong_is_reported_without_secrets(entry: dict[str, object],
             [],
         ),
         ({"routes": ["all", "orders.*"]}, [], ["`orders.*` matches no route"]),
-        ({"certificate_subject": "CN=a"}, [], ["no listener asks clients for certificates; set `tls.client_ca` of one"]),
+        (
+            {"certificate_subject": "CN=a"},
+            [],
+            ["no listener asks clients for certificates; set `tls.client_ca` of one"],
+        ),
     ],
 )
 def test_what_a_key_refers_to_is_looked_up(entry: dict[str, object], wrong: list[str], doubtful: list[str]) -> None:

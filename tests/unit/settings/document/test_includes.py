@@ -40,7 +40,10 @@ def folder(tmp_path: Path) -> Folder:
 def test_lists_of_other_files_are_added(folder: Folder) -> None:
     folder.write("gateway.yaml", LEAST + 'include: ["conf.d/*.yaml"]\nerrors: {no_route: {code: 5}}\n')
     folder.write("conf.d/b.yaml", "version: 1\n" + ORDERS)
-    folder.write("conf.d/a.yaml", 'errors: {rate_limited: {code: 7}}\nplans: [{id: p, limits: []}]\nadmin: {address: "127.0.0.1:1"}\n')
+    folder.write(
+        "conf.d/a.yaml",
+        'errors: {rate_limited: {code: 7}}\nplans: [{id: p, limits: []}]\nadmin: {address: "127.0.0.1:1"}\n',
+    )
     folder.write("conf.d/.hidden.yaml", "not: [valid")
     config = folder.load()
     assert [route.id for route in config.routes] == ["all", "orders"]
@@ -114,7 +117,10 @@ def test_keys_stand_in_files_or_in_a_store(folder: Folder) -> None:
     folder.write("a.yaml", f"keys: [{{id: k, secret_sha256: {DIGEST}}}]\n")
     both = "keys: keys stand in files or in a store, not in both;"
     assert folder.complaints() == [f"a.yaml:1:1: error: {both} gateway.yaml:6 says otherwise"]
-    folder.write("gateway.yaml", LEAST + f'include: [a.yaml]\nredis: {{url: "redis://a"}}\nkeys: [{{id: k, secret_sha256: {DIGEST}}}]\n')
+    folder.write(
+        "gateway.yaml",
+        LEAST + f'include: [a.yaml]\nredis: {{url: "redis://a"}}\nkeys: [{{id: k, secret_sha256: {DIGEST}}}]\n',
+    )
     folder.write("a.yaml", "keys: {store: redis}\n")
     assert folder.complaints() == [f"a.yaml:1:1: error: {both} gateway.yaml:6 says otherwise"]
 
@@ -134,7 +140,9 @@ def test_paths_are_relative_to_the_file_they_stand_in(folder: Folder, tmp_path: 
 
 
 def test_values_from_outside_stay_hidden_across_files(folder: Folder) -> None:
-    folder.write("gateway.yaml", LEAST + 'include: [a.yaml]\norganizations: [{id: x}]\nerrors: {"no_rout": {code: 5}}\n')
+    folder.write(
+        "gateway.yaml", LEAST + 'include: [a.yaml]\norganizations: [{id: x}]\nerrors: {"no_rout": {code: 5}}\n'
+    )
     folder.write("a.yaml", 'organizations: [{id: "${ORG}"}, {id: "${ORG}"}]\nobservability: ${ORG}\n')
     assert folder.complaints(ORG="h1dden") == [
         "gateway.yaml:6:10: error: errors.no_rout: there is no fault of this name; did you mean `no_route`?",

@@ -54,7 +54,9 @@ def test_what_cannot_be_replaced_is_reported(text: str, complaint: str, tmp_path
         interpolate(text, ENVIRON, tmp_path)
 
 
-@pytest.mark.parametrize(("content", "value"), [("s3cret\n", "s3cret"), ("s3cret\r\n", "s3cret"), ("a\n\n", "a\n"), ("", ""), ("a", "a")])
+@pytest.mark.parametrize(
+    ("content", "value"), [("s3cret\n", "s3cret"), ("s3cret\r\n", "s3cret"), ("a\n\n", "a\n"), ("", ""), ("a", "a")]
+)
 def test_one_line_break_at_the_end_of_a_file_is_dropped(content: str, value: str, tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(content.encode())
     assert interpolate("${file:secret}", {}, tmp_path) == value

@@ -93,7 +93,13 @@ def test_what_could_mean_something_else_is_left_alone(text: str) -> None:
 
 def test_an_id_that_is_a_word_of_yaml_and_a_digest_that_is_a_number_stay() -> None:
     number = "1" * 30 + "e" + "2" * 33
-    text = "keys:\n" + flow("a") + flow("True") + flow("b").replace(digest("b"), number) + flow("c").replace(digest("c"), "3" * 64)
+    text = (
+        "keys:\n"
+        + flow("a")
+        + flow("True")
+        + flow("b").replace(digest("b"), number)
+        + flow("c").replace(digest("c"), "3" * 64)
+    )
     assert thin(text, [], worth=1) == text
 
 
@@ -101,7 +107,8 @@ def test_an_id_that_is_a_word_of_yaml_and_a_digest_that_is_a_number_stay() -> No
     "section",
     [
         'unused: "\nkeys:\n' + flow("a") + flow("b") + '"\n',
-        "keys:\n" + "".join(f"  - {{name: 'id: {name}', id: x{name}, secret_sha256: {digest(name)}}}\n" for name in "ab"),
+        "keys:\n"
+        + "".join(f"  - {{name: 'id: {name}', id: x{name}, secret_sha256: {digest(name)}}}\n" for name in "ab"),
         "keys:\n" + "".join(f"  - {{id: {name}, secret_sha256: {digest(name)} b}}\n" for name in "ab"),
         "keys:\n" + flow("a") + flow("b") + flow("a"),
         "keys:\n" + flow("a") + flow("b") + flow("c").replace(digest("c"), digest("b")),
@@ -124,7 +131,11 @@ def test_keys_that_are_alike_down_to_the_certificate_are_read_whole() -> None:
             {"id": "a", "secret_sha256": digest("a")} | ({"certificate_subject": subject} if subject else {})
         )
         groups: list[Alike] = []
-        thin("keys:\n" + "".join(flow(name, f", certificate_subject: {subject}" if subject else "") for name in "abc"), groups, worth=1)
+        thin(
+            "keys:\n" + "".join(flow(name, f", certificate_subject: {subject}" if subject else "") for name in "abc"),
+            groups,
+            worth=1,
+        )
         assert (with_alike(KeyList([first]), groups) is None) == whole
 
 
@@ -145,17 +156,24 @@ def test_all_problems_are_reported_where_they_are(tmp_path: Path) -> None:
 def test_a_file_with_many_keys_is_read_whichever_file_they_stand_in(tmp_path: Path) -> None:
     (tmp_path / "gateway.yaml").write_text(LEAST + 'include: ["keys-*.yaml"]\nkeys:\n' + flow("one"))
     for letter in "ab":
-        (tmp_path / f"keys-{letter}.yaml").write_text("keys:\n" + "".join(block(f"{letter}{number}") for number in range(WORTH_ENTRIES)))
+        (tmp_path / f"keys-{letter}.yaml").write_text(
+            "keys:\n" + "".join(block(f"{letter}{number}") for number in range(WORTH_ENTRIES))
+        )
     config = load(tmp_path / "gateway.yaml")
     assert (len(config.keys), len(config.keys.plain)) == (1 + 2 * WORTH_ENTRIES, 3)
-    assert {key.id for key in config.keys} == {"one", *(f"{letter}{number}" for letter in "ab" for number in range(WORTH_ENTRIES))}
+    assert {key.id for key in config.keys} == {
+        "one",
+        *(f"{letter}{number}" for letter in "ab" for number in range(WORTH_ENTRIES)),
+    }
     (tmp_path / "keys-c.yaml").write_text("keys:\n" + "".join(block(f"b{number}") for number in range(WORTH_ENTRIES)))
     with pytest.raises(ConfigError) as caught:
         load(tmp_path / "gateway.yaml")
     assert len(caught.value.problems) == 2 * WORTH_ENTRIES
 
 
-names = st.sampled_from(["a", "b", "c", "d-1", "e.2", "true", "null", "No", "x:y", "7", "1e5", '"q"', "'r'", '"7"', "a b", "${A}", "z:"])
+names = st.sampled_from(
+    ["a", "b", "c", "d-1", "e.2", "true", "null", "No", "x:y", "7", "1e5", '"q"', "'r'", '"7"', "a b", "${A}", "z:"]
+)
 more = st.sampled_from(
     [
         "",
@@ -170,7 +188,13 @@ more = st.sampled_from(
     ]
 )
 lines = st.sampled_from(
-    ["", "    plan: standard\n", "    organizations: [acme, initech]\n", "    organizations:\n    - acme\n", "\n  # no id: k\n"]
+    [
+        "",
+        "    plan: standard\n",
+        "    organizations: [acme, initech]\n",
+        "    organizations:\n    - acme\n",
+        "\n  # no id: k\n",
+    ]
 )
 entries = st.lists(st.one_of(st.builds(flow, names, more), st.builds(block, names, lines)), min_size=1, max_size=12)
 

@@ -30,7 +30,10 @@ def reading(text: str, **environ: str) -> tuple[Any, list[str]]:
         ("a: ! 5\n", {"a": "5"}),
         ("a: |\n  x\n  y\n", {"a": "x\ny\n"}),
         ("base: &b {x: 1, y: 2}\nother: {<<: *b, y: 3}\n", {"base": {"x": 1, "y": 2}, "other": {"x": 1, "y": 3}}),
-        ("a: &a {x: 1}\nb: &b {x: 2, z: 3}\nc: {<<: [*a, *b]}\n", {"a": {"x": 1}, "b": {"x": 2, "z": 3}, "c": {"x": 1, "z": 3}}),
+        (
+            "a: &a {x: 1}\nb: &b {x: 2, z: 3}\nc: {<<: [*a, *b]}\n",
+            {"a": {"x": 1}, "b": {"x": 2, "z": 3}, "c": {"x": 1, "z": 3}},
+        ),
         ("a: &s text\nb: *s\n*s : c\n", {"a": "text", "b": "text", "text": "c"}),
         ("a: &l [1]\nb: *l\n", {"a": [1], "b": [1]}),
         ("%YAML 1.2\n---\na: 1\n...\n", {"a": 1}),

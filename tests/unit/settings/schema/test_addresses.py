@@ -33,7 +33,10 @@ def test_what_is_accepted(rule: Callable[[object], object], text: str, value: ob
 @pytest.mark.parametrize(
     ("rule", "text"),
     [
-        *((addresses.address, text) for text in ("unix:/a", "8080", ":80", "host", "host:x", "host:70000", "::1:80", "[x]:80", "a b:80")),
+        *(
+            (addresses.address, text)
+            for text in ("unix:/a", "8080", ":80", "host", "host:x", "host:70000", "::1:80", "[x]:80", "a b:80")
+        ),
         *((addresses.listen_address, text) for text in ("unix:a", "unix:/a/", f"unix:/{'a' * 107}")),
         *((addresses.network, text) for text in ("nobody", "10.0.0.1/8")),
         *(

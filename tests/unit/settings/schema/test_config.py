@@ -6,8 +6,16 @@ WRITTEN = {
     "version": 1,
     "server": {"limits_path": "/limits"},
     "plans": [{"id": "standard", "limits": [{"id": "a", "max": 1, "per": "1s"}, {"id": "b", "max": 2, "per": "1m"}]}],
-    "keys": [{"id": "k", "secret_sha256": "0" * 64, "limits": [{"id": "a", "max": 9, "per": "1s"}, {"id": "c", "max": 1, "per": "1h"}]}],
-    "upstreams": [{"id": "u", "targets": [{"url": "http://127.0.0.1:1"}], "timeouts": {"total": "9s", "connect": "3s"}}],
+    "keys": [
+        {
+            "id": "k",
+            "secret_sha256": "0" * 64,
+            "limits": [{"id": "a", "max": 9, "per": "1s"}, {"id": "c", "max": 1, "per": "1h"}],
+        }
+    ],
+    "upstreams": [
+        {"id": "u", "targets": [{"url": "http://127.0.0.1:1"}], "timeouts": {"total": "9s", "connect": "3s"}}
+    ],
     "defaults": {"timeouts": {"connect": "2s"}, "headers": {"request": {"set": {"X-A": "1"}}}},
     "routes": [
         {"id": "open", "match": {"path": "/o"}, "upstream": "u", "auth": "none", "envelope": {"mode": "wrap"}},
@@ -44,7 +52,9 @@ def test_the_route_of_the_gateway_itself_is_known_where_it_has_a_path() -> None:
 
 def test_what_limits_do_without_redis() -> None:
     assert CONFIG.ways_without_redis() == frozenset()
-    assert Config.model_validate(WRITTEN | {"redis": {"url": "redis://h:1/0", "on_failure": "deny"}}).ways_without_redis() == {"deny"}
+    assert Config.model_validate(
+        WRITTEN | {"redis": {"url": "redis://h:1/0", "on_failure": "deny"}}
+    ).ways_without_redis() == {"deny"}
 
 
 def test_keys_stand_in_the_file_or_in_a_store() -> None:

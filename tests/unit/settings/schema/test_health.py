@@ -17,7 +17,13 @@ routes: [{{id: r, match: {{prefix: /}}, upstream: u}}]
 def test_a_path_is_enough() -> None:
     health = read("path: /healthz?full=1").upstreams[0].health
     assert health is not None
-    assert (health.path, health.interval, health.timeout, health.healthy, health.unhealthy) == ("/healthz?full=1", 5.0, 1.0, 2, 3)
+    assert (health.path, health.interval, health.timeout, health.healthy, health.unhealthy) == (
+        "/healthz?full=1",
+        5.0,
+        1.0,
+        2,
+        3,
+    )
     assert health.expect == (Statuses(200, 399),)
 
 
@@ -31,7 +37,10 @@ def test_statuses() -> None:
     ("health", "message"),
     [
         ("", "2:59 upstreams[0].health.path: missing"),
-        ("path: healthz", "2:66 upstreams[0].health.path: `healthz` is not a path in printable ASCII that begins with `/`"),
+        (
+            "path: healthz",
+            "2:66 upstreams[0].health.path: `healthz` is not a path in printable ASCII that begins with `/`",
+        ),
         ("path: '/a b'", "2:66 upstreams[0].health.path: `/a b` is not a path in printable ASCII that begins with `/`"),
         ("path: /, interval: 10ms", "2:79 upstreams[0].health.interval: `10ms` is too often; write `100ms` or more"),
         ("path: /, healthy: 0", "2:78 upstreams[0].health.healthy: must be 1 or more"),
@@ -49,5 +58,6 @@ def test_what_is_refused(health: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         read(health)
     assert [
-        f"{each.line}:{each.column} {each.path}: {each.text}" + (f"; {each.hint}" if each.hint else "") for each in caught.value.problems
+        f"{each.line}:{each.column} {each.path}: {each.text}" + (f"; {each.hint}" if each.hint else "")
+        for each in caught.value.problems
     ] == [message]

@@ -5,7 +5,10 @@ import pytest
 from gateway.settings.schema.access import KeySettings
 from gateway.settings.schema.key_list import KeyList, Likeness, Rows
 
-MODELS = [KeySettings(id="model-0", secret_sha256="0" * 64, plan="gold"), KeySettings(id="model-1", secret_sha256="1" * 64, disabled=True)]
+MODELS = [
+    KeySettings(id="model-0", secret_sha256="0" * 64, plan="gold"),
+    KeySettings(id="model-1", secret_sha256="1" * 64, disabled=True),
+]
 ROWS = Rows(["cc" * 32, "aa" * 32, "bb" * 32], ["third", "first", "second"], [0, 1, 0])
 KEYS = KeyList(MODELS, [Likeness(MODELS, ROWS)])
 
@@ -46,7 +49,9 @@ def test_keys_are_found_by_id() -> None:
 
 
 def test_lists_with_other_keys_are_others() -> None:
-    other = KeyList(MODELS, [Likeness(MODELS, Rows(["cc" * 32, "aa" * 32, "bb" * 32], ["third", "first", "second"], [0, 0, 0]))])
+    other = KeyList(
+        MODELS, [Likeness(MODELS, Rows(["cc" * 32, "aa" * 32, "bb" * 32], ["third", "first", "second"], [0, 0, 0]))]
+    )
     assert other != KEYS
     assert repr(KEYS) != repr(other)
     assert KeyList([*KEYS]) == KEYS

@@ -39,7 +39,10 @@ def test_a_file_may_hold_it(tmp_path: Path) -> None:
             "{url: 'redis://h', password: b, password_file: c}",
             "redis: `password` and `password_file` are two ways to say one thing; leave one of them out",
         ),
-        ("{url: 'redis://h', username: b}", "redis: there is a `username` and no password; write `password` or `password_file`"),
+        (
+            "{url: 'redis://h', username: b}",
+            "redis: there is a `username` and no password; write `password` or `password_file`",
+        ),
         ("{url: 'redis://h', password: 7}", "redis.password: a password in quotes is wanted here, not a bare number"),
         (
             "{url: 'redis://h', password_file: nowhere}",
@@ -49,7 +52,10 @@ def test_a_file_may_hold_it(tmp_path: Path) -> None:
             "{url: 'redis://h', password_file: empty}",
             "redis.password_file: `{folder}/empty` holds no password: 1 to 4096 characters are wanted",
         ),
-        ("{url: 'redis://h', password_file: none/where}", "redis.password_file: the file cannot be read: No such file or directory"),
+        (
+            "{url: 'redis://h', password_file: none/where}",
+            "redis.password_file: the file cannot be read: No such file or directory",
+        ),
         ("{url: 'redis://h', password_file: .}", "redis.password_file: `{folder}` cannot be read: Is a directory"),
         ('{url: "redis://h", password_file: "a\\0b"}', "redis.password_file: this is not the name of a file"),
         ("{url: 'redis://h', password_file: latin}", "redis.password_file: `{folder}/latin` is not UTF-8 text"),
@@ -61,4 +67,6 @@ def test_what_will_not_do(redis: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "c").write_text("c")
     with pytest.raises(ConfigError) as raised:
         read(redis, tmp_path)
-    assert [problem.sentence for problem in raised.value.problems if "redis" in problem.path] == [message.format(folder=tmp_path)]
+    assert [problem.sentence for problem in raised.value.problems if "redis" in problem.path] == [
+        message.format(folder=tmp_path)
+    ]

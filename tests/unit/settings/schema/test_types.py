@@ -23,7 +23,11 @@ def test_values_are_spelled_as_in_a_file() -> None:
     assert sample.inner.token is not None
     assert sample.inner.token.get_secret_value() == "hidden"
     server = Config.model_validate({"version": 1}).server.model_dump(mode="json")
-    assert (server["drain_delay"], server["limits"]["unread"], server["listeners"][0]["address"]) == ("5s", "512MiB", "127.0.0.1:8080")
+    assert (server["drain_delay"], server["limits"]["unread"], server["listeners"][0]["address"]) == (
+        "5s",
+        "512MiB",
+        "127.0.0.1:8080",
+    )
 
 
 def test_an_empty_secret_is_none() -> None:

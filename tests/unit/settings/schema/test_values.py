@@ -181,7 +181,9 @@ def test_workers_are_as_many_as_wanted_or_as_fit(value: object, count: int | Non
         (values.workers, "many", "the number of workers is `auto`, or 1 to 256", ""),
     ],
 )  # fmt: skip
-def test_what_will_not_do_is_reported_with_what_to_write(rule: object, value: object, complaint: str, hint: str) -> None:
+def test_what_will_not_do_is_reported_with_what_to_write(
+    rule: object, value: object, complaint: str, hint: str
+) -> None:
     assert callable(rule)
     with pytest.raises(ValueError) as caught:  # noqa: PT011 -- the text is compared below
         rule(value)
