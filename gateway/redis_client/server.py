@@ -126,8 +126,13 @@ class RedisServer:
         self._give_up()
 
     async def call(
-        self, command: bytes, tag: str = "", *, deadline: float | None = None, after_ask: bool = False
-    ) -> RedisReply:  # noqa: ARG002
+        self,
+        command: bytes,
+        tag: str = "",  # noqa: ARG002 - chooses a node where there are several
+        *,
+        deadline: float | None = None,
+        after_ask: bool = False,
+    ) -> RedisReply:
         """Return the server's reply, or a RedisConnectionError for why there is none. Raises nothing.
 
         `tag` chooses the node where there are several. `deadline` is of the loop's clock, None for a whole budget from
