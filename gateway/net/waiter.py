@@ -1,0 +1,83 @@
+"""What one coroutine waits for, completed by a callback: a Future that needs no event loop to resume its coroutine.
+
+Two kinds of drivers run coroutines that await a `Waiter`:
+
+    a Task             is resumed in a later iteration of the event loop, as it is by a Future
+    a driver of our    gets the waiter from `coroutine.send(None)` and assigns `resume`, which is called at once, within
+    own                `set_result`, `set_exception` or `cancel`; then it calls `coroutine.send(None)` again
+
+Laws:
+ - Whoever completes a waiter does it last: the coroutine may run to its end before the call returns.
+ - A coroutine that gives up is cancelled through `cancel` of the waiter that it awaits, so that nothing resumes it twice.
+ - One coroutine awaits a waiter, directly: `asyncio.wait`, `gather`, `wait_for` and `shield` take none.
+"""
+
+import asyncio
+from collections.abc import Callable, Generator
+from contextvars import Context
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+
+class Waiter(msgspec.Struct, Generic[T], eq=False):
+    """A result that is still to come. `done`: it has come, or it never will.
+
+    `value` is the result once it has come. `error` is raised in its place.
+    """
+
+    done: bool = False
+    value: T | None = None
+    error: BaseException | None = None
+    resume: Callable[[], object] | None = None
+    _asyncio_future_blocking: bool = False
+
+    def __await__(self) -> Generator["Waiter[T]", None, T]:
+        """Wait until it is done. Return the result, or raise the error."""
+        if not self.done:
+            self._asyncio_future_blocking = True  # a Task waits for nothing else
+            yield self
+        return self.result()
+
+    def result(self) -> T:
+        """Return the result, or raise the error. Only when it is done."""
+        if self.error is not None:
+            raise self.error
+        return self.value  # type: ignore[return-value]  # it was set, to whatever T allows
+
+    def set_result(self, value: T) -> None:
+        """Complete it, and resume the coroutine that awaits it. Only while it is not done."""
+        self.value = value
+        self._complete()
+
+    def set_exception(self, error: BaseException) -> None:
+        """Do what `set_result` does, with an error in place of a result."""
+        self.error = error
+        self._complete()
+
+    def cancel(self, msg: object = None) -> bool:  # noqa: ARG002 - a Task passes it
+        """Raise CancelledError in the coroutine that awaits it. False when it was done already."""
+        if self.done:
+            return False
+        self.error = asyncio.CancelledError()
+        self._complete()
+        return True
+
+    def _complete(self) -> None:
+        self.done = True
+        resume, self.resume = self.resume, None  # the driver, the coroutine and this must not refer in a circle
+        if resume is not None:
+            resume()
+
+    # Called by a Task
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """Return the loop of the Task that awaits it."""
+        return asyncio.get_running_loop()
+
+    def add_done_callback(self, wake_up: Callable[..., Any], *, context: Context) -> None:
+        """Call `wake_up` with this waiter, in a later iteration of the loop, when it is done."""
+        self.resume = partial(self.get_loop().call_soon, wake_up, self, context=context)
