@@ -151,8 +151,9 @@ def test_a_body_too_large_to_hold(unit: bytes) -> None:
     for frame in ("string", "string with half a pair", "array", "envelope", "members"):
         before, after = FRAMES[frame]
         check_growth(
-            lambda size, before=before, after=after: _checked(before + fill(unit, size) + after), 3 * BODY_BYTES
-        )  # type: ignore[misc]
+            lambda size, before=before, after=after: _checked(before + fill(unit, size) + after),  # type: ignore[misc]
+            3 * BODY_BYTES,
+        )
 
 
 NESTED: dict[str, bytes] = {

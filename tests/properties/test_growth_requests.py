@@ -97,9 +97,11 @@ def test_a_target(front: Front, location: str, unit: bytes) -> None:
 def test_a_request_field(front: Front, unit: bytes) -> None:
     for name in REQUEST_FIELDS:
         check_growth(
-            lambda size, name=name: front.work(get(b"/keyed", KEY, name.encode() + b": " + fill(unit, size))),
+            lambda size, name=name: front.work(  # type: ignore[misc]
+                get(b"/keyed", KEY, name.encode() + b": " + fill(unit, size))
+            ),
             HEAD_BYTES,
-        )  # type: ignore[misc]
+        )
 
 
 MANY: dict[str, Callable[[int], bytes]] = {
