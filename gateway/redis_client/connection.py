@@ -27,7 +27,7 @@ TIMEOUT = RedisConnectionError("timeout")
 LOST = RedisConnectionError("lost")
 
 RedisReply: TypeAlias = list[int] | bytes | int | RedisConnectionError
-Waiter: TypeAlias = "asyncio.Future[RedisReply]"
+PendingReply: TypeAlias = "asyncio.Future[RedisReply]"
 
 
 def pack(*parts: bytes) -> bytes:
@@ -85,7 +85,7 @@ class RedisConnection(asyncio.Protocol):
         self._timeout_s = timeout_s
         self._on_end: Callable[[RedisConnection, RedisConnectionError], None] | None = on_end
         self._reader = hiredis.Reader(protocolError=RedisConnectionError, replyError=RedisConnectionError)
-        self._waiters: deque[tuple[float, Waiter]] = deque()
+        self._waiters: deque[tuple[float, PendingReply]] = deque()
         self._unsent: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
         self._expires_at = inf
@@ -108,13 +108,13 @@ class RedisConnection(asyncio.Protocol):
         self._transport.set_protocol(self)
         self.state = RedisConnectionState.OPEN
 
-    def send(self, command: bytes, deadline: float) -> Waiter:
+    def send(self, command: bytes, deadline: float) -> PendingReply:
         """Return a future of the reply to `command`, which is never an exception; TIMEOUT at `deadline` (of the loop's
         clock).
 
         Callers are answered in order, so of two the one that asked first should have the earlier deadline.
         """
-        waiter: Waiter = self._loop.create_future()
+        waiter: PendingReply = self._loop.create_future()
         if self._transport is None:
             waiter.set_result(LOST)
             return waiter
