@@ -12,7 +12,7 @@ from gateway.redis_client.connection import (
     TIMEOUT,
     RedisConnection,
     RedisConnectionState,
-    Waiter,
+    PendingReply,
     by_eval,
     pack,
     sha_of,
@@ -51,7 +51,7 @@ class Peer:
     async def hears(self, size: int) -> bytes:
         return await self._reader.readexactly(size)
 
-    def ask(self, within_s: float = LONG_S) -> Waiter:
+    def ask(self, within_s: float = LONG_S) -> PendingReply:
         return self.connection.send(pack(b"PING"), asyncio.get_running_loop().time() + within_s)
 
 
