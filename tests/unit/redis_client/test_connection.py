@@ -10,9 +10,9 @@ from gateway.redis_client.address import RedisConnectionError
 from gateway.redis_client.connection import (
     LOST,
     TIMEOUT,
+    PendingReply,
     RedisConnection,
     RedisConnectionState,
-    PendingReply,
     by_eval,
     pack,
     sha_of,
