@@ -13,14 +13,14 @@ Work: TypeAlias = Callable[[], object]
 Prepare: TypeAlias = Callable[[int], Work]
 """Makes the work on so many bytes ready to be done once, at no cost."""
 
-RUNS = 5
+RUNS = 3
 GROWTH = 6.0
 """What four times as much may cost at most: four, and room for caches and for what is done at every size."""
 CHEAP_NS, CHEAP_RATE_NS = 200_000, 25.0
 """What costs no more than the first and the second for each byte is not looked at more closely."""
 RATE_NS = 50.0
 """What a byte may cost at most beyond a harmless one: twice the 25 that are the law, for slow machines and busy ones."""
-TRIES = 3
+TRIES = 5
 """How often it is measured before it counts: what is too slow is so every time, what a neighbour's use of the caches costs is not."""
 
 

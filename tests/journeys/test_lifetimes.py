@@ -1,4 +1,4 @@
-"""No exchange outlives its end: with the garbage collector off, none is left of a thousand of each kind of ending."""
+"""No exchange outlives its end: with the garbage collector off, none is left of hundreds of each kind of ending."""
 
 import asyncio
 import gc
@@ -20,8 +20,8 @@ from tests.gateway_process import KEY
 from tests.journeys.exchange_outcomes import NARROW, SPENT, serving
 from tests.raw_client import RawClient
 
-TIMES = 1000
-CONNECTIONS = 200
+TIMES = 300
+CONNECTIONS = 100
 AT_ONCE = 50
 PARTS = frozenset({Exchange, Reply, Call, Answer, ClientBody, StreamReader, ResponseStream})
 

@@ -57,7 +57,7 @@ def test_a_reply_field(unit: bytes) -> None:
             lambda size, name=name: replied(  # type: ignore[misc]
                 b"HTTP/1.1 200 OK\r\nDeprecation: true\r\n%b: %b\r\n" % (name.encode(), fill(unit, size)), b"{}"
             ),
-            2 * HEAD_BYTES,
+            HEAD_BYTES,
         )
 
 
@@ -132,7 +132,7 @@ def test_a_reply_body(unit: bytes) -> None:
                 lambda size, before=before, after=after, kind=content_type, status=status: (  # type: ignore[misc]
                     lambda: normalized([(b"content-type", kind)], before + fill(unit, size) + after, status)
                 ),
-                BODY_BYTES // 2,
+                BODY_BYTES // 4,
             )
 
 
@@ -142,7 +142,7 @@ def test_a_body_of_every_type(content_type: bytes, status: int) -> None:
     for unit in BODY_UNITS:
         check_growth(
             lambda size, unit=unit: lambda: normalized([(b"content-type", content_type)], fill(unit, size), status),  # type: ignore[misc]
-            BODY_BYTES // 2,
+            BODY_BYTES // 4,
         )
 
 

@@ -121,7 +121,7 @@ class TestIdling:
     async def test_no_connection_is_used_beyond_its_greatest_age(self, make: Make) -> None:
         release = asyncio.Event()
         async with RawBackend(script(reply()), script(reply()), script(release, reply()), script(reply())) as backend:
-            upstream = make(backend.url, max_age_s=0.05)
+            upstream = make(backend.url, max_age_s=0.05, idle_timeout_s=0.1)
             await upstream.send(call())
             await upstream.send(call())
             await backend.closed(0)  # idle
