@@ -4,12 +4,13 @@ The life of a request
     A socket becomes an `Exchange` (edge), `pipeline.Gateway` takes it through the stages, a `Reply` goes back (edge):
 
         check the head     edge/request_head.py       what the parser accepts and HTTP forbids: 4xx, 501, 505
-        match              table/routes.py            method and path -> Route: 404, 405. If another reading of the path leads
-                                                      to a stricter route, table/reading_law.py refuses: 400, 403, 405
-        identify           stages/identify.py         key and organisation -> Caller: 401, 403. Keys are in the configuration
-                                                      (table/keyring.py) or in Redis (keystore/cache.py)
+        match              table/routes.py            method and path -> Route: 404, 405. If another reading of the path
+                                                      leads to a stricter route, table/reading_law.py
+                                                      refuses: 400, 403, 405
+        identify           stages/identify.py         key and organisation -> Caller: 401, 403. Keys are in the
+                                                      configuration (table/keyring.py) or in Redis (keystore/cache.py)
         limit              stages/limit.py            one Decision for all windows and meters, in one round trip: 429
-        prepare            stages/prepare.py          Exchange -> Call: path, header fields, identity, small bodies read first
+        prepare            stages/prepare.py          Exchange -> Call: path, header fields, identity, small bodies
         send               upstream/upstream.py       chooses a target, and another one if that does not answer
                            upstream/target.py         Call -> Answer, over a pool of kept connections: 503
         normalize          stages/normalize.py        Answer -> Reply in the envelope, spliced byte for byte
@@ -31,26 +32,28 @@ Layers (each imports only those below it; import-linter checks)
         table                               the configuration compiled, decided before any request
         limiter | upstream | observe        rate limits and quotas; calls to services; metrics, log, trace
         redis_client                        one multiplexed connection for each Redis server
-        settings > net > system             the YAML file and its problems; addresses and sockets; signals and descriptors
+        settings > net > system             the YAML file and its problems; addresses and sockets; signals, files
         kernel                              pure: no sockets, no clock, no environment
 
-    Time, entropy and the environment are parameters (`Clock`, `Ids`, `environ`). What can be decided when the configuration
-    is loaded is decided then and stored on the `Route` and the `Caller`.
+    Time, entropy and the environment are parameters (`Clock`, `Ids`, `environ`). What can be decided when the
+    configuration is loaded is decided then and stored on the `Route` and the `Caller`.
 
 Design decisions
-    - edge keeps aiohttp's parser, queue and back-pressure and replaces its request loop: no Request, Response, writer or task
-      for each request. Malformed requests are ordinary exchanges that are answered and recorded.
+    - edge keeps aiohttp's parser, queue and back-pressure and replaces its request loop: no Request, Response, writer
+      or task for each request. Malformed requests are ordinary exchanges that are answered and recorded.
     - upstream is our own connection pool on httptools: one write, one future and no timer for each call.
     - Replies are never re-encoded: the JSON of a service is checked and spliced in, so that every digit survives.
-    - Limits are whole microseconds (GCRA): Redis, memory and the model in kernel/limits/token_bucket.py agree to the token.
-    - Metrics are slots in shared memory that the supervisor reads: no request waits for a scrape, and a worker that dies loses
-      no counts. The recent errors and the state of targets are in shared memory, too.
-    - While Redis is away no request waits for it. limiter/outage.py keeps what is known and owed meanwhile in memory that
-      outlives the worker.
-    - Workers are forked by a supervisor of one thread and inherit its sockets: connections that wait to be accepted outlive
-      reloads, crashes and new releases. Health checks are made by the first worker, because name look-ups need threads.
-    - What comes from a client or a service costs time linear in its bytes (the law of kernel), and no reading of a path gets
-      around a route (the law of table/reading_law.py).
+    - Limits are whole microseconds (GCRA): Redis, memory and the model in kernel/limits/token_bucket.py agree to the
+      token.
+    - Metrics are slots in shared memory that the supervisor reads: no request waits for a scrape, and a worker that
+      dies loses no counts. The recent errors and the state of targets are in shared memory, too.
+    - While Redis is away no request waits for it. limiter/outage.py keeps what is known and owed meanwhile in memory
+      that outlives the worker.
+    - Workers are forked by a supervisor of one thread and inherit its sockets: connections that wait to be accepted
+      outlive reloads, crashes and new releases. Health checks are made by the first worker,
+      because name look-ups need threads.
+    - What comes from a client or a service costs time linear in its bytes (the law of kernel), and no reading of a path
+      gets around a route (the law of table/reading_law.py).
 
 Glossary
     Exchange            one request and everything about it        Reply            what goes back to the client

@@ -1,7 +1,8 @@
 """Two editions of one configuration; each part of a reply identifies the edition that produced it.
 
-The limit's header field identifies the plan, the service repeats the caller's plan, the body identifies the upstream, and a
-header field of its own the route. A reply whose parts belong to different editions was decided by a mixture of the two.
+The limit's header field identifies the plan, the service repeats the caller's plan, the body identifies the upstream,
+and a header field of its own the route. A reply whose parts belong to different editions was decided by a mixture of
+the two.
 """
 
 import asyncio

@@ -88,7 +88,7 @@ class Site:
         self._edition = "a"
 
     async def go_through(self, disruption: str, load: Load, times: int, every_s: float = 0.0) -> Findings:
-        """Performs `times` reloads, kills or releases, one every `every_s` seconds, or later if the previous one takes longer."""
+        """Perform `times` reloads, kills or releases, one each `every_s` seconds, or when the previous has ended."""
         found = Findings(disruption, times)
         begun, replies, failures = time.monotonic(), load.total, len(load.failures)
         scraper = Scraper(self.gateway)

@@ -75,7 +75,7 @@ def variants(config: Config) -> Iterator[Variant]:
 
 
 def fields(section: type[Section] = Config) -> set[tuple[type[Section], str]]:
-    """Every field of the schema, with the section that it belongs to, but for those that lead to other sections or can have one value only."""
+    """Yield the fields of the schema with their sections, except fields that are sections or have one value."""
     found: set[tuple[type[Section], str]] = set()
     for name, field in section.model_fields.items():
         kinds = [part.SECTION if part is KeyList else part for part in _parts(field.annotation)]

@@ -117,7 +117,7 @@ class GatewayProcess:
         return [Path("/proc") / pid for pid in (str(self.pid), *workers)]
 
     def terminate(self) -> int:
-        """SIGTERM: drain, print the rest. Returns the exit code. Blocks: with requests in flight, use `asyncio.to_thread`."""
+        """Send SIGTERM, let it drain, print the rest, return the exit code. Blocks; see `asyncio.to_thread`."""
         self._process.terminate()
         return self._end()
 

@@ -1,7 +1,7 @@
 """What a piece of work costs in CPU time of this thread, and how that grows with its input.
 
-Not how long it takes: neighbours on the machine make that longer. Of several runs the cheapest counts, and what is cheap at
-once is not run again.
+Not how long it takes: neighbours on the machine make that longer. Of several runs the cheapest counts, and what is
+cheap at once is not run again.
 """
 
 import gc
@@ -19,9 +19,9 @@ GROWTH = 6.0
 CHEAP_NS, CHEAP_RATE_NS = 200_000, 25.0
 """What costs no more than the first and the second for each byte is not looked at more closely."""
 RATE_NS = 50.0
-"""What a byte may cost at most beyond a harmless one: twice the 25 that are the law, for slow machines and busy ones."""
+"""The most that a byte may cost beyond a harmless one: twice the law's 25, for slow and busy machines."""
 TRIES = 5
-"""How often it is measured before it counts: what is too slow is so every time, what a neighbour's use of the caches costs is not."""
+"""How often it is measured before it counts: code that is too slow is so every time, a disturbance is not."""
 
 
 def _once_ns(work: Work) -> int:

@@ -33,7 +33,7 @@ def content(head: bytes, body: bytes) -> str:
 
 
 class Load:
-    """`answered` counts replies by status. `judge` says what is wrong with a reply (its head in lower case, its body), "" if nothing."""
+    """Requests under load, `answered` by status. `judge` says what is wrong with a reply (head in lower case, body)."""
 
     def __init__(
         self,

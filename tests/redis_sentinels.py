@@ -13,7 +13,7 @@ HASTE = {"info-period": 200, "ask-period": 200, "publish-period": 200, "election
 FAILOVER_TIMEOUT_MS = 4000
 """A failover that takes longer on a busy machine is given up, and the new primary made a replica again."""
 INFO_PERIOD_MS = 1000
-"""From when they have. No replica is promoted of which a Sentinel has heard nothing for three such periods: it may be held up for so long."""
+"""When a Sentinel takes a server for down. A replica not heard of for three such periods is not promoted."""
 
 
 class Sentinel(RedisProcess):

@@ -15,7 +15,7 @@ import redis
 
 
 class RedisProcess:
-    """One server that keeps nothing on disk. `options` are lines of redis.conf by name, `folder` is for its Unix socket."""
+    """A server that keeps nothing on disk. `options` are lines of redis.conf, `folder` is for its unix socket."""
 
     ready = b"ready to accept connections"
     """What it says, in lower case, when it has started."""

@@ -1,4 +1,4 @@
-"""A proxy before Redis that refuses some commands: by an error, as Envoy does, or by cutting the connection, as twemproxy does."""
+"""A proxy before Redis that refuses some commands: by an error, as Envoy does, or by closing, as twemproxy does."""
 
 import socketserver
 import threading

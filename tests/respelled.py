@@ -1,6 +1,7 @@
 """Spellings of paths that some service takes for another one, and how services route: models of four kinds.
 
-A model says which handler a target reaches, and the path that this handler stands for in its plain spelling; None for none.
+A model says which handler a target reaches, and the path that this handler stands for in its plain spelling; None for
+none.
 """
 
 import random
@@ -70,7 +71,8 @@ MODELS: dict[str, Model] = {
     "express": _model(
         str, {each: _pattern(each, "[^/#?]+?", ".*", r"/?", re.IGNORECASE) for each in HANDLERS}, encoded=True
     ),
-    # The same after decoding, as Spring's older matcher, ASP.NET and servlets with a lenient mapping do, parameters cut off
+    # The same after decoding, as Spring's older matcher, ASP.NET and servlets with a lenient mapping do, parameters cut
+    # off
     "lenient": _model(
         lambda target: re.sub("/+", "/", re.sub(";[^/]*", "", unquote(unquote(target)).replace("\\", "/"))),
         {each: _pattern(each, "[^/]+", ".*", r"/?", re.IGNORECASE) for each in HANDLERS},

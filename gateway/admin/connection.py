@@ -29,7 +29,7 @@ def lines_reply(body: bytes) -> web.Response:
 
 
 class AdminConnection(RequestHandler):
-    """Adds to aiohttp's handler time limits for silent clients, and error replies in JSON that reveal nothing about the cause."""
+    """aiohttp's handler with time limits for silent clients, and error replies in JSON that do not reveal the cause."""
 
     __slots__ = ("_incomplete_since", "_stalled_since", "_tail", "last_at")
 

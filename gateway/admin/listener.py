@@ -1,10 +1,10 @@
 """The HTTP server of the admin listener: health, readiness, metrics, pages and changes.
 
 Laws:
- - A connection on which the client is due to act and does nothing for `silent_s` is closed: a head or a body that does not go on,
-   a reply that is not read. A connection may be idle for longer after a reply.
- - There are at most `most_connections`. A further one takes the place of the one that has been idle longest, so that a probe is
-   answered whatever other clients do.
+ - A connection on which the client is due to act and does nothing for `silent_s` is closed: a head or a body that does
+   not go on, a reply that is not read. A connection may be idle for longer after a reply.
+ - There are at most `most_connections`. A further one takes the place of the one that has been idle longest, so that a
+   probe is answered whatever other clients do.
 """
 
 import asyncio
@@ -155,7 +155,8 @@ class AdminListener:
             return json_reply(
                 403,
                 {
-                    "error": "no change is allowed: the configuration has no admin.token; give it one, and reload it with SIGHUP"
+                    "error": "no change is allowed: the configuration has no admin.token; "
+                    "give it one, and reload it with SIGHUP"
                 },
             )
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")

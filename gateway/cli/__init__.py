@@ -38,7 +38,8 @@ SUMMARIES = {
     "healthcheck": "Ask a running gateway whether it is ready.",
     "completion": "Print the completion script of a shell.",
 }
-"""The texts that help and completion show without the import of a command, in the order in which a new user needs them."""
+"""The texts that help and completion show without the import of a command, in the order in which a new user needs them.
+"""
 
 
 class Commands(click.Group):

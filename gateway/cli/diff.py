@@ -66,7 +66,8 @@ def command(file: Path, admin: str, against: Path | None, output: Literal["text"
             redactor = Redactor(bytes.fromhex(preface.salt), local=False)
             if preface.release != __version__:
                 click.echo(
-                    f"the gateway is release {preface.release}, and this is {__version__}: they may know different things",
+                    f"the gateway is release {preface.release}, and this is {__version__}: they may know "
+                    "different things",
                     err=True,
                 )
     found = changes(before, items_of(config, redactor))

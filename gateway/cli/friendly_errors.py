@@ -14,7 +14,9 @@ _WHAT_TO_DO = {
     errno.EADDRINUSE: "another program listens there; stop it, or choose another address",
     errno.EADDRNOTAVAIL: "this machine has no such address; 127.0.0.1 is itself, 0.0.0.0 all of its addresses",
     errno.EACCES: "choose a port above 1023, or give the process CAP_NET_BIND_SERVICE",
-    socket.EAI_NONAME: "no name server and no hosts file here knows it; 127.0.0.1 is this machine, 0.0.0.0 all of its addresses",
+    socket.EAI_NONAME: (
+        "no name server and no hosts file here knows it; 127.0.0.1 is this machine, 0.0.0.0 all of its addresses"
+    ),
     errno.EMFILE: "raise the limit on open files (ulimit -n, LimitNOFILE=)",
 }
 

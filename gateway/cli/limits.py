@@ -37,9 +37,9 @@ class WorstCase(NamedTuple):
 
 
 def worst_cases(config: Config) -> Iterator[WorstCase]:
-    """The worst cases of plans, of organisations with limits, and of keys on behalf of each organisation with limits: in general,
-    and on routes with limits or costs of their own.
+    """Yield the worst cases in general, and those on routes that have limits or costs of their own.
 
+    There is one for each plan, for each organisation with limits, and for each key on behalf of such an organisation.
     Shared limits are counted as if no other caller used them; shadow limits do not count. Keys in Redis may have any
     plan.
     """

@@ -51,8 +51,8 @@ class RequestReader(WriteProgress):
     """
 
     __slots__ = (
-        "_body_since", "_client_address", "_client_done", "_eof", "_head_bytes", "_head_since", "_idle_since", "_last_payload",
-        "_payload", "_rejection", "_secure", "_splitter",
+        "_body_since", "_client_address", "_client_done", "_eof", "_head_bytes", "_head_since", "_idle_since",
+        "_last_payload", "_payload", "_rejection", "_secure", "_splitter",
     )  # fmt: skip
 
     def __init__(self, listener: ClientConnectionOwner, client_address: str | None = None, **options: Any) -> None:

@@ -151,9 +151,9 @@ def _row(
     name: str,
     status: int,
     code: int,
-    developer_message: str,
-    source: FaultSource = "client",
+    text: str,
     *,
+    source: FaultSource = "client",
     retryable: bool = False,
     proxy_status: ProxyStatus | None = None,
     reached_service: bool = False,
@@ -161,30 +161,46 @@ def _row(
     ends_connection: bool = False,
 ) -> Fault:
     return Fault(
-        name,
-        status,
-        code,
-        MESSAGES[code],
-        developer_message,
-        source,
-        retryable=retryable,
-        proxy_status=proxy_status,
-        reached_service=reached_service,
-        against_target=against_target,
-        ends_connection=ends_connection,
-    )
+        name, status, code, MESSAGES[code], text, source, retryable, proxy_status, (),
+        reached_service, against_target, ends_connection,
+    )  # fmt: skip
+
+
+def _upstream_row(
+    name: str,
+    proxy_status: ProxyStatus,
+    *,
+    text: str,
+    source: FaultSource = "upstream",
+    reached_service: bool = False,
+    against_target: bool = False,
+) -> Fault:
+    return _row(
+        name, 503, UNDEFINED, text, source=source, retryable=True, proxy_status=proxy_status,
+        reached_service=reached_service, against_target=against_target,
+    )  # fmt: skip
 
 
 # Malformed or oversized requests
-MALFORMED_REQUEST = _row("malformed_request", 400, 1001, "The request is not valid HTTP/1.1 (RFC 9112). Correct its request line, header fields or framing.", ends_connection=True, reached_service=True)
-MALFORMED_PATH = _row("malformed_path", 400, 1001, "The path can be read in more than one way. Send it without dot segments, empty segments, backslashes or needless percent-encoding.")
-REQUEST_TIMEOUT = _row("request_timeout", 408, 1001, "The request did not arrive in time. Send its head and body without long pauses.", ends_connection=True, reached_service=True)
-BODY_TOO_LARGE = _row("body_too_large", 413, 1001, "The request body is larger than this gateway accepts. Send less, or ask for a higher `limits.body`.", ends_connection=True, reached_service=True)
-URL_TOO_LONG = _row("url_too_long", 414, 1001, "The request URL is longer than this gateway accepts. Move parameters into the body.", ends_connection=True)
-EXPECTATION_FAILED = _row("expectation_failed", 417, 1001, "The only expectation supported is `Expect: 100-continue`.", ends_connection=True)
-HEADERS_TOO_LARGE = _row("headers_too_large", 431, 1001, "The request header fields are larger than this gateway accepts. Send fewer or smaller ones.", ends_connection=True, reached_service=True)
-TRANSFER_CODING_UNSUPPORTED = _row("transfer_coding_unsupported", 501, 1001, "The only transfer coding supported is `chunked`.", ends_connection=True)
-HTTP_VERSION_UNSUPPORTED = _row("http_version_unsupported", 505, 1001, "Speak HTTP/1.1 or HTTP/1.0 to this address.", ends_connection=True)
+MALFORMED_REQUEST = _row("malformed_request", 400, 1001, ends_connection=True, reached_service=True,
+    text="The request is not valid HTTP/1.1 (RFC 9112). Correct its request line, header fields or framing.")
+MALFORMED_PATH = _row("malformed_path", 400, 1001,
+    text="The path can be read in more than one way. Send it without dot segments, empty segments, backslashes or "
+         "needless percent-encoding.")
+REQUEST_TIMEOUT = _row("request_timeout", 408, 1001, ends_connection=True, reached_service=True,
+    text="The request did not arrive in time. Send its head and body without long pauses.")
+BODY_TOO_LARGE = _row("body_too_large", 413, 1001, ends_connection=True, reached_service=True,
+    text="The request body is larger than this gateway accepts. Send less, or ask for a higher `limits.body`.")
+URL_TOO_LONG = _row("url_too_long", 414, 1001, ends_connection=True,
+    text="The request URL is longer than this gateway accepts. Move parameters into the body.")
+EXPECTATION_FAILED = _row("expectation_failed", 417, 1001, ends_connection=True,
+    text="The only expectation supported is `Expect: 100-continue`.")
+HEADERS_TOO_LARGE = _row("headers_too_large", 431, 1001, ends_connection=True, reached_service=True,
+    text="The request header fields are larger than this gateway accepts. Send fewer or smaller ones.")
+TRANSFER_CODING_UNSUPPORTED = _row("transfer_coding_unsupported", 501, 1001, ends_connection=True,
+    text="The only transfer coding supported is `chunked`.")
+HTTP_VERSION_UNSUPPORTED = _row("http_version_unsupported", 505, 1001, ends_connection=True,
+    text="Speak HTTP/1.1 or HTTP/1.0 to this address.")
 # Who calls
 KEY_MISSING = _row("key_missing", 401, 1002, "Send your API key in the X-Api-Key header field.")
 KEY_AMBIGUOUS = _row("key_ambiguous", 401, 1002, "More than one API key was sent. Send exactly one.")
@@ -192,44 +208,86 @@ KEY_UNKNOWN = _row("key_unknown", 401, 1002, "The API key is not known. Check it
 KEY_EXPIRED = _row("key_expired", 401, 1002, "The API key has expired. Ask for a new one.")
 ROUTE_FORBIDDEN = _row("route_forbidden", 403, 1003, "The API key may not use this route.")
 METHOD_FORBIDDEN = _row("method_forbidden", 403, 1003, "The API key may not use this method.")
-ORGANIZATION_FORBIDDEN = _row("organization_forbidden", 403, 1003, "The API key does not belong to the organisation asked for in the request.")
+ORGANIZATION_FORBIDDEN = _row("organization_forbidden", 403, 1003,
+    text="The API key does not belong to the organisation asked for in the request.")
 KEY_DISABLED = _row("key_disabled", 403, 8007, "The API key is deactivated. Contact support.")
 ORGANIZATION_DISABLED = _row("organization_disabled", 403, 8007, "The organisation is deactivated. Contact support.")
-KEY_UNUSABLE = _row("key_unusable", 403, 1003, "The API key is set up in a way that this gateway does not understand. Contact support.", "gateway")
-KEYS_UNAVAILABLE = _row("keys_unavailable", 503, 1004, "The API key cannot be checked at present. Try again shortly.", "gateway", retryable=True)
+KEY_UNUSABLE = _row("key_unusable", 403, 1003, source="gateway",
+    text="The API key is set up in a way that this gateway does not understand. Contact support.")
+KEYS_UNAVAILABLE = _row("keys_unavailable", 503, 1004, source="gateway", retryable=True,
+    text="The API key cannot be checked at present. Try again shortly.")
 # Where to
 NO_ROUTE = _row("no_route", 404, 1005, "No route matches this path. Check it for spelling, case and a trailing slash.")
-METHOD_NOT_ALLOWED = _row("method_not_allowed", 405, 1006, "The method is not available here. The Allow header field lists those that are.")
+METHOD_NOT_ALLOWED = _row("method_not_allowed", 405, 1006,
+    text="The method is not available here. The Allow header field lists those that are.")
 # How often
-RATE_LIMITED = _row("rate_limited", 429, 8000, "The rate limit is spent. Wait as long as Retry-After says.", retryable=True)
-QUOTA_SPENT = _row("quota_spent", 429, 8001, "A quota of your plan is spent. The details say which, and when it opens again.", retryable=True)
-CONCURRENCY_EXCEEDED = _row("concurrency_exceeded", 429, 8000, "As many requests are being answered as you may have at once. Wait for one of them.", retryable=True)
-LIMITER_UNAVAILABLE = _row("limiter_unavailable", 503, 1004, "The rate limit cannot be checked at present. Try again shortly.", "gateway", retryable=True)
+RATE_LIMITED = _row("rate_limited", 429, 8000, retryable=True,
+    text="The rate limit is spent. Wait as long as Retry-After says.")
+QUOTA_SPENT = _row("quota_spent", 429, 8001, retryable=True,
+    text="A quota of your plan is spent. The details say which, and when it opens again.")
+CONCURRENCY_EXCEEDED = _row("concurrency_exceeded", 429, 8000, retryable=True,
+    text="As many requests are being answered as you may have at once. Wait for one of them.")
+LIMITER_UNAVAILABLE = _row("limiter_unavailable", 503, 1004, source="gateway", retryable=True,
+    text="The rate limit cannot be checked at present. Try again shortly.")
 # The service behind
-UPSTREAM_REFUSED = _row("upstream_refused", 503, 1004, "The service refused the connection. Try again shortly.", "upstream", retryable=True, proxy_status="connection_refused", against_target=True)
-UPSTREAM_UNREACHABLE = _row("upstream_unreachable", 503, 1004, "The service cannot be reached. Try again shortly.", "upstream", retryable=True, proxy_status="destination_unavailable", against_target=True)
-UPSTREAM_NAME_UNRESOLVED = _row("upstream_name_unresolved", 503, 1004, "The service's name cannot be resolved. Try again shortly.", "upstream", retryable=True, proxy_status="dns_error", against_target=True)
-UPSTREAM_TLS_FAILED = _row("upstream_tls_failed", 503, 1004, "No trusted connection to the service could be made. Try again later.", "upstream", retryable=True, proxy_status="tls_certificate_error", against_target=True)
-UPSTREAM_CONNECT_TIMEOUT = _row("upstream_connect_timeout", 503, 1004, "The service did not accept a connection in time. Try again shortly.", "upstream", retryable=True, proxy_status="connection_timeout", against_target=True)
-UPSTREAM_CIRCUIT_OPEN = _row("upstream_circuit_open", 503, 1004, "The service has failed too often and is left alone for a while. Wait as long as Retry-After says.", "upstream", retryable=True, proxy_status="destination_unavailable")
-UPSTREAM_SATURATED = _row("upstream_saturated", 503, 1004, "All connections to the service are busy. Try again shortly.", "gateway", retryable=True, proxy_status="connection_limit_reached")
-UPSTREAM_SHARE_SPENT = _row("upstream_share_spent", 503, 1004, "You have as many calls to the service under way as one caller may. Wait for one of them to end.", "gateway", retryable=True, proxy_status="connection_limit_reached")
-UPSTREAM_STREAMS_FULL = _row("upstream_streams_full", 503, 1004, "As many long replies of the service are under way as may be. The request may have been processed. Try again shortly.", "gateway", retryable=True, proxy_status="connection_limit_reached", reached_service=True)
-UPSTREAM_RESET = _row("upstream_reset", 503, 1004, "The service closed the connection before it answered. The request may have been processed.", "upstream", retryable=True, proxy_status="connection_terminated", reached_service=True, against_target=True)
-UPSTREAM_TIMEOUT = _row("upstream_timeout", 503, 1004, "The service did not answer in time. The request may have been processed.", "upstream", retryable=True, proxy_status="http_response_timeout", reached_service=True, against_target=True)
-UPSTREAM_INCOMPLETE = _row("upstream_incomplete", 503, 1004, "The service's answer broke off. The request may have been processed.", "upstream", retryable=True, proxy_status="http_response_incomplete", reached_service=True, against_target=True)
-UPSTREAM_PROTOCOL_ERROR = _row("upstream_protocol_error", 503, 1004, "The service's answer is not valid HTTP. The request may have been processed.", "upstream", retryable=True, proxy_status="http_protocol_error", reached_service=True, against_target=True)
-UPSTREAM_HEADERS_TOO_LARGE = _row("upstream_headers_too_large", 503, 1004, "The service's answer has too large a header section. The request may have been processed.", "upstream", retryable=True, proxy_status="http_response_header_section_size", reached_service=True)
-UPSTREAM_BODY_INVALID = _row("upstream_body_invalid", 503, 1004, "The service's answer is not the JSON that it claims to be. The request may have been processed.", "upstream", retryable=True, proxy_status="http_protocol_error", reached_service=True)
-UPSTREAM_CODING_INVALID = _row("upstream_coding_invalid", 503, 1004, "The service's answer is in a content coding that cannot be decoded. The request may have been processed.", "upstream", retryable=True, proxy_status="http_response_content_coding", reached_service=True)
-UPSTREAM_BODY_TOO_LARGE = _row("upstream_body_too_large", 503, 1004, "The service's answer is larger than this gateway passes on. The request may have been processed.", "upstream", retryable=True, proxy_status="http_response_body_size", reached_service=True)
-UPSTREAM_TYPE_REFUSED = _row("upstream_type_refused", 503, 1004, "The service's answer is neither JSON nor plain text. The option `envelope.binary: passthrough` of the route passes such answers on as they are.", "upstream", retryable=True, proxy_status="http_protocol_error", reached_service=True)
+UPSTREAM_REFUSED = _upstream_row("upstream_refused", "connection_refused", against_target=True,
+    text="The service refused the connection. Try again shortly.")
+UPSTREAM_UNREACHABLE = _upstream_row("upstream_unreachable", "destination_unavailable", against_target=True,
+    text="The service cannot be reached. Try again shortly.")
+UPSTREAM_NAME_UNRESOLVED = _upstream_row("upstream_name_unresolved", "dns_error", against_target=True,
+    text="The service's name cannot be resolved. Try again shortly.")
+UPSTREAM_TLS_FAILED = _upstream_row("upstream_tls_failed", "tls_certificate_error", against_target=True,
+    text="No trusted connection to the service could be made. Try again later.")
+UPSTREAM_CONNECT_TIMEOUT = _upstream_row("upstream_connect_timeout", "connection_timeout", against_target=True,
+    text="The service did not accept a connection in time. Try again shortly.")
+UPSTREAM_CIRCUIT_OPEN = _upstream_row("upstream_circuit_open", "destination_unavailable",
+    text="The service has failed too often and is left alone for a while. Wait as long as Retry-After says.")
+UPSTREAM_SATURATED = _upstream_row("upstream_saturated", "connection_limit_reached", source="gateway",
+    text="All connections to the service are busy. Try again shortly.")
+UPSTREAM_SHARE_SPENT = _upstream_row("upstream_share_spent", "connection_limit_reached", source="gateway",
+    text="You have as many calls to the service under way as one caller may. Wait for one of them to end.")
+UPSTREAM_STREAMS_FULL = _upstream_row(
+    "upstream_streams_full", "connection_limit_reached", source="gateway", reached_service=True,
+    text="As many long replies of the service are under way as may be. The request may have been processed. Try "
+         "again shortly.")
+UPSTREAM_RESET = _upstream_row("upstream_reset", "connection_terminated", reached_service=True, against_target=True,
+    text="The service closed the connection before it answered. The request may have been processed.")
+UPSTREAM_TIMEOUT = _upstream_row("upstream_timeout", "http_response_timeout", reached_service=True, against_target=True,
+    text="The service did not answer in time. The request may have been processed.")
+UPSTREAM_INCOMPLETE = _upstream_row(
+    "upstream_incomplete", "http_response_incomplete", reached_service=True, against_target=True,
+    text="The service's answer broke off. The request may have been processed.")
+UPSTREAM_PROTOCOL_ERROR = _upstream_row(
+    "upstream_protocol_error", "http_protocol_error", reached_service=True, against_target=True,
+    text="The service's answer is not valid HTTP. The request may have been processed.")
+UPSTREAM_HEADERS_TOO_LARGE = _upstream_row(
+    "upstream_headers_too_large", "http_response_header_section_size", reached_service=True,
+    text="The service's answer has too large a header section. The request may have been processed.")
+UPSTREAM_BODY_INVALID = _upstream_row("upstream_body_invalid", "http_protocol_error", reached_service=True,
+    text="The service's answer is not the JSON that it claims to be. The request may have been processed.")
+UPSTREAM_CODING_INVALID = _upstream_row("upstream_coding_invalid", "http_response_content_coding", reached_service=True,
+    text="The service's answer is in a content coding that cannot be decoded. The request may have been processed.")
+UPSTREAM_BODY_TOO_LARGE = _upstream_row("upstream_body_too_large", "http_response_body_size", reached_service=True,
+    text="The service's answer is larger than this gateway passes on. The request may have been processed.")
+UPSTREAM_TYPE_REFUSED = _upstream_row("upstream_type_refused", "http_protocol_error", reached_service=True,
+    text="The service's answer is neither JSON nor plain text. The option `envelope.binary: passthrough` of the "
+         "route passes such answers on as they are.")
 # The gateway
-INTERNAL_ERROR = _row("internal_error", 500, 1004, "The gateway failed. Report the requestId to its operator.", "gateway", retryable=True, proxy_status="proxy_internal_error", reached_service=True)
-TOO_MANY_CONNECTIONS = _row("too_many_connections", 503, 1004, "The gateway has as many connections as it may. Try again shortly.", "gateway", retryable=True, proxy_status="connection_limit_reached")
-SHUTTING_DOWN = _row("shutting_down", 503, 1004, "The gateway is shutting down and did not wait for the service any longer. The request may have been processed.", "gateway", retryable=True, proxy_status="http_request_denied", reached_service=True)
-REPLY_NOT_TAKEN = _row("reply_not_taken", 499, 1004, "The client left too much of its replies unread. Seen in logs and metrics only.", reached_service=True)
-CLIENT_CLOSED = _row("client_closed", 499, 1004, "The client went away before it was answered. Seen in logs and metrics only.", reached_service=True)
+INTERNAL_ERROR = _row(
+    "internal_error", 500, 1004, source="gateway", retryable=True, proxy_status="proxy_internal_error",
+    reached_service=True,
+    text="The gateway failed. Report the requestId to its operator.")
+TOO_MANY_CONNECTIONS = _row(
+    "too_many_connections", 503, 1004, source="gateway", retryable=True, proxy_status="connection_limit_reached",
+    text="The gateway has as many connections as it may. Try again shortly.")
+SHUTTING_DOWN = _row("shutting_down", 503, 1004, source="gateway", retryable=True, proxy_status="http_request_denied",
+    reached_service=True,
+    text="The gateway is shutting down and did not wait for the service any longer. The request may have been "
+         "processed.")
+REPLY_NOT_TAKEN = _row("reply_not_taken", 499, 1004, reached_service=True,
+    text="The client left too much of its replies unread. Seen in logs and metrics only.")
+CLIENT_CLOSED = _row("client_closed", 499, 1004, reached_service=True,
+    text="The client went away before it was answered. Seen in logs and metrics only.")
 
 CATALOGUE: dict[str, Fault] = {row.name: row for row in list(globals().values()) if isinstance(row, Fault)}
 """All rows by name, in the order of this file."""

@@ -28,7 +28,7 @@ def checksum(body: str) -> str:
 
 
 def is_misspelt(secret: str) -> bool:
-    """Whether `secret` has the form of a key that was made here and a wrong checksum, so that it need not be looked up."""
+    """Return whether `secret` has the form of a key made here and a wrong checksum, and so need not be looked up."""
     form = _FORM.fullmatch(secret)
     return form is not None and checksum(form[1]) != form[2]
 

@@ -2,7 +2,7 @@
 
     <prefix>:1:{keys}:proofs    hash     by a proof of the key (below): an entry of `keys`, as JSON
     <prefix>:1:{keys}:ids       hash     by the id of the key: the same with the digests of all its secrets, for editing
-    <prefix>:1:{keys}:changes   list     the latest changes, the newest first: a unique name, and the proofs that were changed
+    <prefix>:1:{keys}:changes   list     the latest changes, newest first: a unique name, and the proofs changed
     <prefix>:1:{keys}:used      hash     by the id of the key: when it was last used, in seconds of Unix time
     <prefix>:1:{keys}:changed   channel  a message after each change; its content has no meaning
 

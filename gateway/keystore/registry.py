@@ -123,7 +123,10 @@ class KeyRegistry:
         try:
             return _decoder.decode(content)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            problem = f"what Redis has of key `{key_id}` cannot be read ({error}); take it away with HDEL {self._names.ids} {key_id}"
+            problem = (
+                f"what Redis has of key `{key_id}` cannot be read ({error}); take it away with HDEL "
+                f"{self._names.ids} {key_id}"
+            )
             raise UnreadableError(problem) from None
 
     def _announce(self, pipe: Any, change: bytes, proofs: set[str]) -> None:

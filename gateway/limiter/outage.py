@@ -123,7 +123,7 @@ class Outage:
         self._journal.rewrite()
 
     async def pay(self, gateways: int, pack: Pack) -> None:
-        """Redis has answered that so many gateways share it: charge it what is owed, with commands that `pack` makes."""
+        """Charge Redis, which `gateways` share and which answered, what is owed, by commands that `pack` makes."""
         self.gateways = gateways
         await self.fallback.pay_debts(self._call, pack)
         await self.settlements.pay()

@@ -102,7 +102,7 @@ class OutageJournal:
             self.rewrite()
 
     def export(self) -> bytes:
-        """Return all that is known, for `adopt` in another process of this machine, whose monotonic clock is the same."""
+        """Return all that is known, for `adopt` in another process of this machine (monotonic times stay valid)."""
         fallback = self._fallback
         records: list[Record] = [self._gateways_record()]
         records += [LastRecord(key, *last) for key, last in self._shares.last.items()]

@@ -35,7 +35,10 @@ ENCODE = "percent-encode what a password has of # / ? % @ and blanks, or give it
 """What to do about a URL that is none."""
 _EXAMPLES: dict[RedisKind, str] = {
     "single": f"this is not a Redis URL; write `redis://host:port/database`, and {ENCODE}",
-    "sentinel": f"this is not the URL of a Redis with Sentinels; write `redis+sentinel://host:port,host:port/service`, and {ENCODE}",
+    "sentinel": (
+        "this is not the URL of a Redis with Sentinels; "
+        f"write `redis+sentinel://host:port,host:port/service`, and {ENCODE}"
+    ),
     "cluster": f"this is not the URL of a Redis Cluster; write `redis+cluster://host:port,host:port`, and {ENCODE}",
 }
 _UNRESERVED = re.compile("%(?:2[DEde]|3[0-9]|4[1-9A-Fa-f]|5[0-9AaFf]|6[1-9A-Fa-f]|7[0-9AaEe])")

@@ -8,7 +8,8 @@ Two kinds of drivers run coroutines that await a `Waiter`:
 
 Laws:
  - Whoever completes a waiter does it last: the coroutine may run to its end before the call returns.
- - A coroutine that gives up is cancelled through `cancel` of the waiter that it awaits, so that nothing resumes it twice.
+ - A coroutine that gives up is cancelled through `cancel` of the waiter that it awaits, so that nothing resumes it
+   twice.
  - One coroutine awaits a waiter, directly: `asyncio.wait`, `gather`, `wait_for` and `shield` take none.
 """
 

@@ -64,7 +64,8 @@ class Metrics(Families):
         )
         self.client_wait = self._histogram(
             "gateway_client_wait_seconds",
-            "Time spent waiting for clients, where there was any: for request bodies, and until what was written of a reply was taken.",
+            "Time spent waiting for clients, where there was any: for request bodies, and until what was written of a "
+            "reply was taken.",
             ("route",),
             _ROUTES,
             buckets,
@@ -125,7 +126,8 @@ class Metrics(Families):
         # Keys that are kept in Redis
         self.key_lookups = self._counter(
             "gateway_key_lookups_total",
-            "Looks for a key that is kept in Redis: in memory (memory, refused: known to be nobody's), in Redis (found, unknown, "
+            "Looks for a key that is kept in Redis: in memory (memory, refused: known to be nobody's), in Redis "
+            "(found, unknown, "
             "throttled: nobody's, after too many guesses of an address, error), or not at all (misspelt).",
             ("result",),
             _FEW,

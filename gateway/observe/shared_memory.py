@@ -114,7 +114,10 @@ class Region:
                 self.slots[entry.slot] = ABSENT
 
     def __repr__(self) -> str:
-        return f"<Region {len(self._families)} families, {len(self._series)} series, {int(self.slots[_USED])}/{len(self.slots)} slots>"
+        return (
+            f"<Region {len(self._families)} families, {len(self._series)} series, "
+            f"{int(self.slots[_USED])}/{len(self.slots)} slots>"
+        )
 
     def entries(self, start: int, most_bytes: int = DIRECTORY_BYTES) -> tuple[list[DirectoryEntry], int]:
         """What follows the first `start` bytes of the directory, and where that ends: whole lines, one or up to

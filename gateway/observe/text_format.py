@@ -139,7 +139,7 @@ class CounterRows:
         return f"{buckets}{name}_count{own} %s\n{name}_sum{own} %s\n"
 
     def _cumulated(self, slots: list[float]) -> list[float]:
-        """Of each histogram: its cumulative buckets, the count and the sum, from each bucket's own count and the sum."""
+        """Return each histogram's cumulative buckets, count and sum, from the count of each bucket and the sum."""
         found: list[float] = []
         for end in range(self._width, len(slots) + 1, self._width):
             found += accumulate(slots[end - self._width : end - 1])

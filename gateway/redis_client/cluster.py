@@ -76,7 +76,10 @@ class RedisCluster:
 
     def __repr__(self) -> str:
         nodes = self._nodes.values()
-        return f"{self.address} {sum(node.up is True for node in nodes)}/{len(nodes)} up, {sum(node.in_flight for node in nodes)} in flight"
+        return (
+            f"{self.address} {sum(node.up is True for node in nodes)}/{len(nodes)} up, "
+            f"{sum(node.in_flight for node in nodes)} in flight"
+        )
 
     def servers(self) -> list[RedisServerStatus]:
         """As `RedisStore.servers`."""

@@ -17,22 +17,10 @@ from gateway.redis_client.status import RedisServerStatus
 SETUP_TIMEOUT_S = 1.0
 """For connections that no request waits for: a TLS handshake may take longer than a decision."""
 CANCEL_AGAIN_S = 0.05
-FOR_ALL = frozenset(
-    {
-        "BUSY",
-        "CLUSTERDOWN",
-        "LOADING",
-        "MASTERDOWN",
-        "MISCONF",
-        "MOVED",
-        "NOAUTH",
-        "NOPERM",
-        "NOREPLICAS",
-        "NOSCRIPT",
-        "OOM",
-        "READONLY",
-    }
-)
+FOR_ALL = frozenset({
+    "BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "MOVED", "NOAUTH", "NOPERM", "NOREPLICAS", "NOSCRIPT",
+    "OOM", "READONLY",
+})  # fmt: skip
 """Redis's error codes for what every other call would have met as well."""
 ELSEWHERE = frozenset({"ASK", "MOVED", "TRYAGAIN"})
 """How a node of a cluster replies about a key that it does not have, or not all of.
@@ -108,9 +96,7 @@ class RedisServer:
         await self._arrival.wait()
 
     def begin(self) -> None:
-        """Connect without waiting: until it is known whether the server is there, calls wait for it within their
-        budget.
-        """
+        """Start to connect. Until it is known whether the server is there, calls wait for it within their budget."""
         self._loop = asyncio.get_running_loop()
         self._availability.reached()
         self._connect(at_once=True)
@@ -120,7 +106,8 @@ class RedisServer:
         self._availability.lost()
         self._arrival.set()
         while self._connecting is not None and not self._connecting.done():
-            self._connecting.cancel()  # again and again: redis-py's set-up can swallow one (asyncio.wait_for before Python 3.12)
+            # Repeated, because redis-py's set-up can swallow one (asyncio.wait_for before Python 3.12).
+            self._connecting.cancel()
             await asyncio.wait([self._connecting], timeout=CANCEL_AGAIN_S)
         self._availability.lost()
         self._give_up()

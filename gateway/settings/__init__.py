@@ -5,8 +5,8 @@
     document/   includes (files), key_folding (many similar keys), reader (YAML into data with positions; scalars and
                 interpolate read single values)
     schema/     the keys of the file and the rules for their values
-    checks/     pydantic_errors (translates errors of the schema), prune (removes invalid values), semantics with limits,
-                quotas, listeners, route_conflicts and open_routes (checks the parts against one another)
+    checks/     pydantic_errors (translates errors of the schema), prune (removes invalid values), semantics with
+                limits, quotas, listeners, route_conflicts and open_routes (checks the parts against one another)
     problems    formats the problems; problem_list collects them, masking hides secrets in source lines
 
 `origins` records where values came from, `json_schema` makes the JSON Schema, and `checks/stored_keys` reads keys that

@@ -50,7 +50,8 @@ def _window_detail(state: WindowState, cost: int) -> Detail:
     window = state.window
     promise = f"{window.max} per {_span(window.per_us)} ({window.id})"
     return Detail(
-        f"{_LIMIT_NAMES[window.owner]} of {promise} has no room for this call: {state.used} of {window.burst} at once are used, "
+        f"{_LIMIT_NAMES[window.owner]} of {promise} has no room for this call: {state.used} of {window.burst} at "
+        "once are used, "
         f"this call costs {cost}, and it fits in {_wait(state.retry_s)}."
     )
 
@@ -69,7 +70,8 @@ def _quota_detail(state: MeterState) -> Detail:
     owner = "Your organisation's" if meter.owner == "organization" else "Your"
     if meter.kind == "concurrency":
         return Detail(
-            f"{owner} limit of {meter.max} requests at once ({meter.id}) has no room for this call: {state.used} are in flight, "
+            f"{owner} limit of {meter.max} requests at once ({meter.id}) has no room for this call: {state.used} "
+            "are in flight, "
             "and it fits when one of them has ended."
         )
     span = "" if not meter.tallied else " this month" if meter.monthly else " in all"

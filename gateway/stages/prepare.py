@@ -182,7 +182,10 @@ def _forwarded(x: Exchange, route: Route) -> str:
         port = x.headers.get("X-Forwarded-Port") or ""
         more = f"X-Forwarded-Prefix: {prefix}\r\n" if prefix else ""
         more += f"X-Forwarded-Port: {port}\r\n" if port.isascii() and port.isdecimal() else ""
-    lines = f"X-Forwarded-For: {address}\r\nX-Forwarded-Proto: {scheme}\r\nX-Forwarded-Host: {host}\r\n{more}Forwarded: {own}\r\n"
+    lines = (
+        f"X-Forwarded-For: {address}\r\nX-Forwarded-Proto: {scheme}\r\nX-Forwarded-Host: "
+        f"{host}\r\n{more}Forwarded: {own}\r\n"
+    )
     if route.unsaid:
         lines = "".join(
             [f"{line}\r\n" for line in lines.split("\r\n")[:-1] if not line.lower().startswith(route.unsaid)]

@@ -64,7 +64,9 @@ _FIELDS = {
     "client": "x.client",
     "key_id": "x.caller and x.caller.id",
     "organization": "x.caller and x.caller.organization",
-    "limiter_result": "('allowed' if x.decision.allowed else 'refused') if x.decision is not None and not x.peeked else None",
+    "limiter_result": (
+        "('allowed' if x.decision.allowed else 'refused') if x.decision is not None and not x.peeked else None"
+    ),
     "limiter_store": "x.decision and x.decision.store",
     "limiter_remaining": "x.decision.states[0].remaining if x.decision is not None and x.decision.states else None",
     "limiter_shadows": "tuple([each.id for each in x.decision.shadows]) if x.decision and x.decision.shadows else None",

@@ -1,4 +1,4 @@
-"""The process that owns everything that has to survive a worker: listening sockets, the memory of metrics, the configuration.
+"""The process that owns what has to survive a worker: listening sockets, the memory of metrics, the configuration.
 
     supervisor.py           starts, reloads and drains the gateway
     reload.py               reads the configuration again            coalesce.py           reloads, one at a time
@@ -7,7 +7,8 @@
     worker_process.py       one worker, as the supervisor sees it
     listening_sockets.py    one socket for each listener and worker, handed from generation to generation
     orphaned_sockets.py     has another worker accept for one that has ended
-    metric_regions.py       the memory in which workers count        outage_handover.py    their records of an outage of Redis
+    metric_regions.py       the memory in which workers count
+    outage_handover.py      the workers' records of an outage of Redis
     hot_restart.py          replaces this program by a new release   inherited_sockets.py  what the new program is given
     signal_handlers.py      the actions of signals                   cpu_count.py          the default number of workers
     admin_views.py, config_views.py, limit_views.py, status.py       the pages of the admin listener

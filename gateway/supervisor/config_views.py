@@ -24,7 +24,7 @@ _AT_ONCE = 100
 
 
 def configuration_views(snapshot: Callable[[], Snapshot]) -> dict[str, View]:
-    """The pages by path: the whole configuration, the origin of each value, and the inventory that `gateway diff` compares."""
+    """Return the pages by path: the configuration, the origin of each value, and the inventory for `gateway diff`."""
     salt = os.urandom(_SALT_BYTES)
 
     async def effective(_: web.BaseRequest) -> web.Response:

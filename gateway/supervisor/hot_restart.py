@@ -20,8 +20,9 @@ ProgramT = TypeVar("ProgramT", bound=StartedProgram)
 
 
 class HotRestart(Generic[ProgramT]):
-    """`start` starts the new program and gives it what it needs, or raises OSError; `give_way` is called when it serves.
+    """Replaces this program by a new one.
 
+    `start` starts the new program and gives it what it needs, or raises OSError; `give_way` is called when it serves.
     `alone`: no earlier program is left whose workers count in the inherited memory.
     """
 

@@ -1,4 +1,4 @@
-"""The listening sockets: bound once, shared with all generations of workers, and never closed while clients may connect.
+"""The listening sockets: bound once, shared with all generations of workers, open while clients may connect.
 
 A listener has one socket for each worker (SO_REUSEPORT), so that the kernel distributes connections among the workers.
 Each connection waits in the queue of one socket, which survives the worker that accepts from it. If there are more
@@ -76,7 +76,7 @@ class Sockets:
                 sock.close()
 
     def release(self, listeners: Sequence[ListenerSettings]) -> None:
-        """Closes all sockets except those of `listeners`, and removes the files of unix sockets that are not systemd's."""
+        """Close all sockets except those of `listeners`; remove files of unix sockets that are not systemd's."""
         names = {name_of(listener) for listener in listeners}
         for name in [name for name in self._open if name not in names]:
             for bound in self._open.pop(name):

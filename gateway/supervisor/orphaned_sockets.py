@@ -1,9 +1,10 @@
 """Has another worker accept the connections of a worker that has ended.
 
 Laws:
- - Every listening socket has a worker that accepts: when a worker ends, another one of its generation accepts from its sockets
-   too, until the successor serves. So a connection never waits for a process that cannot be started.
- - When there is no other worker, and no successor can be started, connections are refused at once, those that wait included.
+ - Every listening socket has a worker that accepts: when a worker ends, another one of its generation accepts from its
+   sockets too, until the successor serves. So a connection never waits for a process that cannot be started.
+ - When there is no other worker, and no successor can be started, connections are refused at once, including those
+   that wait to be accepted.
 """
 
 from collections.abc import Mapping

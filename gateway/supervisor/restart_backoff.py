@@ -1,7 +1,9 @@
 """How long the pool waits before it replaces a worker that has died."""
 
 MIN_AGE_S = 0.5
-"""A worker that dies before it has served for this time is probably broken itself: after several of those in a row the next one waits."""
+"""A worker that dies before it has served for this time is probably broken itself: after several of those in a row the
+next one waits.
+"""
 IMMEDIATE_RESTARTS = 5
 FIRST_WAIT_S, MAX_WAIT_S = 0.1, 1.0
 """The cause may end unnoticed; a worker is to serve again within two seconds of that."""
@@ -14,7 +16,7 @@ class RestartBackoff:
         self._early_deaths: dict[int, int] = {}
 
     def after_death(self, slot: int, served_s: float) -> float:
-        """The seconds to wait before a worker is started in `slot`, whose last worker died after it had served for `served_s`."""
+        """Return the seconds to wait before the next start in `slot`, whose last worker died after `served_s`."""
         deaths = self._early_deaths[slot] = 0 if served_s > MIN_AGE_S else self._early_deaths.get(slot, 0) + 1
         return (
             min(FIRST_WAIT_S * 2 ** (deaths - IMMEDIATE_RESTARTS), MAX_WAIT_S) if deaths >= IMMEDIATE_RESTARTS else 0.0

@@ -1,4 +1,4 @@
-"""The worker processes: one for each slot of the current generation, and those of earlier generations that still drain."""
+"""The worker processes: one for each slot of the current generation, and those of earlier ones that still drain."""
 
 import asyncio
 import contextlib
@@ -134,7 +134,7 @@ class WorkerPool:
             worker.disable_keep_alive()
 
     async def drain(self, timeout_s: float, hurry: asyncio.Event, *, last: bool) -> None:
-        """Retires all workers and waits until they have ended; cuts what remains after `timeout_s`, or when `hurry` is set.
+        """Retire all workers and wait until they have ended; cut what remains after `timeout_s` or on `hurry`.
 
         `last`: no other process accepts from the sockets.
         """

@@ -80,7 +80,7 @@ class Threads:
 
 
 def _state(thread: threading.Thread) -> _ThreadState | None:
-    """The current instruction and the number of context switches of a sleeping thread; None if it runs, or if that is unknown."""
+    """Return a sleeping thread's instruction and context switches; None if it runs, or if that is unknown."""
     try:
         lines = Path(f"/proc/self/task/{thread.native_id}/status").read_text().splitlines()
     except OSError:

@@ -5,7 +5,8 @@ import os
 from collections.abc import Iterator
 
 RESERVED = 16
-"""More than the start of a worker needs: two sockets, two memory files, the list of descriptors that the child closes."""
+"""More than the start of a worker needs: two sockets, two memory files, the list of descriptors that the child closes.
+"""
 
 
 class Reserve:

@@ -1,12 +1,12 @@
 """Signal handling from the start of the program until the event loop takes over.
 
 Laws:
- - A signal to stop is never lost. Process 1 of a container has no default handlers: a signal that arrives before it has set its
-   own is lost. So handlers are set before anything that takes time is imported.
- - While `gateway run` starts, a signal to stop ends it at once with exit code 0, because it has nothing to finish; the other
-   signals are kept for the event loop.
- - No signal that a person or a tool would send ends the program without a line in the log: signals without a meaning for it are
-   ignored. Exceptions are signals of a broken program (SIGSEGV, SIGABRT …) and those of job control.
+ - A signal to stop is never lost. Process 1 of a container has no default handlers: a signal that arrives before it has
+   set its own is lost. So handlers are set before anything that takes time is imported.
+ - While `gateway run` starts, a signal to stop ends it at once with exit code 0, because it has nothing to finish; the
+   other signals are kept for the event loop.
+ - No signal that a person or a tool would send ends the program without a line in the log: signals without a meaning
+   for it are ignored. Exceptions are signals of a broken program (SIGSEGV, SIGABRT …) and those of job control.
 """
 
 import os

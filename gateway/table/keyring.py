@@ -130,7 +130,7 @@ class Credentials(msgspec.Struct, frozen=True):
 
 
 class Visitors:
-    """Callers of routes that ask for no key: one for each client address and plan, an IPv6 client by its /64 network."""
+    """Callers of routes without keys: one for each client address (IPv6: each /64 network) and plan."""
 
     __slots__ = ("_known",)
 

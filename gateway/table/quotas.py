@@ -26,7 +26,7 @@ class Metering:
         self._organizations = organizations
 
     def charges(self, method: str) -> frozenset[tuple[str, str]]:
-        """The keys of the postings of a call with that method that charge a meter, each with its plan or organisation."""
+        """Return the keys of the postings that such a call makes to meters, each with its plan or organisation."""
         plans = {
             (plan, each.key)
             for (plan, known), found in self._plans.items()

@@ -6,7 +6,7 @@ matched one has not. The same holds for a more specific route of the same path t
 falls through to a route that asks for less. HEAD goes with GET. What is refused is refused for everybody, with a key or
 without one:
 
-    405/1006   the stricter route has the path and not the method; Allow names those that there are before another route's turn
+    405/1006   the stricter route has the path and not the method; Allow names the methods that it has
     403/1003   the key may not use the stricter route
     400/1001   the path can be read as one of the stricter route, or in more ways than can be compared
 

@@ -17,7 +17,7 @@ _NOTHING = MethodDemand(1, frozenset(), frozenset())
 
 
 class Demand:
-    """The demands of one route: a key, or the limits of a plan for each client address, and its own limits by method."""
+    """The demands of one route: a key, or a plan for each client address, and its own limits by method."""
 
     __slots__ = ("by_method", "key", "plan")
 

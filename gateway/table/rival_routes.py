@@ -78,7 +78,7 @@ class Rivals:
 
 
 def pattern_of(route: Route) -> tuple[list[Segment], bool]:
-    """The segments of a route's path, without a rest and a slash at its end, and whether it takes all that begins so."""
+    """Return the segments of a route's path, without rest and final slash, and whether a rest may follow."""
     segments: list[Segment] = [*(parse_prefix(route.pattern) if route.prefix else parse(route.pattern))]
     below = route.prefix or isinstance(segments[-1], Rest)
     if segments and (isinstance(segments[-1], Rest) or segments[-1] == ""):

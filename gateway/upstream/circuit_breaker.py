@@ -60,7 +60,10 @@ class CircuitBreaker:
         self._failures = 0
 
     def __repr__(self) -> str:
-        return f"<CircuitBreaker {'open' if self._row.opens else 'closed'}, {self._failures} failures in a row, before {self.behind}>"
+        return (
+            f"<CircuitBreaker {'open' if self._row.opens else 'closed'}, {self._failures} failures in a row, "
+            f"before {self.behind}>"
+        )
 
     @property
     def targets(self) -> tuple[Target, ...]:

@@ -60,7 +60,10 @@ class HealthChecks:
         self._tasks: list[asyncio.Task[None]] = []
 
     def __repr__(self) -> str:
-        return f"<HealthChecks {self._checks.path} of {len(self._targets)} targets, {'going on' if self._tasks else 'not going on'}>"
+        return (
+            f"<HealthChecks {self._checks.path} of {len(self._targets)} targets, "
+            f"{'going on' if self._tasks else 'not going on'}>"
+        )
 
     def start(self) -> None:
         loop = asyncio.get_running_loop()

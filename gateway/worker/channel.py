@@ -101,9 +101,10 @@ class QueryResult(msgspec.Struct, tag="query result"):
 
 
 class HandoverState(msgspec.Struct, frozen=True):
-    """What a worker hands over to its successor: what its limiter counted in memory, and the keys in Redis that it has cached.
+    """What a worker hands over to its successor.
 
-    `outage` is its record of an outage of Redis. `share_only`: another worker owes Redis what this record says is owed.
+    `limits` is what its limiter counted in memory, `keys` what it has cached of the keys in Redis. `outage` is its
+    record of an outage of Redis. `share_only`: another worker owes Redis what this record says is owed.
     """
 
     limits: bytes = b""

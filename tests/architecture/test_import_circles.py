@@ -8,7 +8,7 @@ from tests.architecture.files import ROOT, module_name, sources
 
 
 def _imported(tree: ast.Module, names: set[str]) -> Iterator[str]:
-    """The modules of `names` that `tree` imports, wherever the statement stands. A package does not import its modules."""
+    """Return the modules of `names` that `tree` imports anywhere. A package does not import its modules."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in names)

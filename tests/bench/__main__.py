@@ -1,8 +1,9 @@
-"""python -m tests.bench: what a request costs, beside nginx, nginx with Lua, the usual proxy in Python, or another revision.
+"""python -m tests.bench: the cost of a request, compared with nginx, Lua in nginx, a proxy in Python, or a revision.
 
-Each peer has one core, and load, service and Redis have the other. In each round every scenario asks every peer, in random order,
-and a peer is compared with the plain proxy of the same round, so that a noisy minute falls on both. CPU is user and system
-time of all of a peer's processes, from when all connections stand; latencies are those of as much load as it takes.
+Each peer has one core, and load, service and Redis have the other. In each round every scenario asks every peer, in
+random order, and a peer is compared with the plain proxy of the same round, so that a noisy minute falls on both. CPU
+is user and system time of all of a peer's processes, from when all connections stand; latencies are those of as much
+load as it takes.
 """
 
 import argparse

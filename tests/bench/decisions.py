@@ -1,4 +1,4 @@
-"""python -m tests.bench.decisions: CPU of one decision with Redis, here and in Redis, for 64 callers at once with one window each."""
+"""python -m tests.bench.decisions: CPU of one decision, here and in Redis, for 64 callers with a window each."""
 
 import argparse
 import asyncio

@@ -1,8 +1,9 @@
-"""python -m tests.bench.endurance: reloads, killed workers and new releases under load, and what clients and a scraper see of it.
+"""python -m tests.bench.endurance: reloads, killed workers and releases under load, as clients and a scraper see them.
 
 64 clients, half of which keep their connection, ask two workers that count in a Redis. Nothing may fail but what was in
-flight in a killed worker: at most one request on each connection that it had accepted, as the kernel tells. Connections that
-wait in the queue of its socket are not among them. No reply may be of two configurations, and no counter may go back.
+flight in a killed worker: at most one request on each connection that it had accepted, as the kernel tells. Connections
+that wait in the queue of its socket are not among them. No reply may be of two configurations, and no counter may go
+back.
 """
 
 import argparse

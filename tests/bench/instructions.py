@@ -1,4 +1,4 @@
-"""Instructions for a request, in user mode: counted by the processor through perf, or by callgrind where it does not let perf count."""
+"""Instructions for a request, in user mode: counted by the processor (perf), or by callgrind where perf cannot."""
 
 import re
 import signal
@@ -37,7 +37,7 @@ def tool() -> str:
 
 
 def counted(names: Sequence[str], codes: Sequence[Code], scenarios: Sequence[Scenario], key_count: int) -> Counted:
-    """Peers run one after the other, each by itself. LuaJIT does not run under callgrind, so that there the Lua gateway is left out."""
+    """Run the peers one after the other. LuaJIT does not run under callgrind, so the Lua gateway is left out there."""
     by = tool()
     found: Counted = {}
     with tempfile.TemporaryDirectory() as temporary:

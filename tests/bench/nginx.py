@@ -105,7 +105,7 @@ def key_lines(folder: Path, keys: list[Key]) -> Path:
 def lua(
     folder: Path, port: int, tls_port: int, backend: int, certificate: Path, keys: Path, redis: int, *, thorough: bool
 ) -> list[str]:
-    """The command of the gateway in Lua, which parses bodies if it is `thorough`. Raises SystemExit with what is missing for it."""
+    """Return the command of the gateway in Lua, which parses bodies if `thorough`. SystemExit if it cannot run."""
     modules = [MODULES / "ndk_http_module.so", MODULES / "ngx_http_lua_module.so"]
     cjson = sorted(Path("/usr/lib").glob("*/lua/5.1/cjson.so"))
     for package, there in (

@@ -188,7 +188,7 @@ def configuration(
 
 
 def asked(port: int, seconds: int, connections: int, core: str) -> int:
-    """How many requests of one key for one path were answered with 2xx in that time. Raises SystemExit when one failed."""
+    """Return how many requests of one key for one path were answered with 2xx. Raises SystemExit if one failed."""
     command = [
         *(
             "taskset",

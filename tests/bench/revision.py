@@ -45,7 +45,7 @@ def here(python: str) -> Code:
 
 @contextmanager
 def checked_out(revision: str, python: str) -> Iterator[Code]:
-    """A revision in a git worktree of its own, in a temporary folder. Raises SystemExit when there is none of that name."""
+    """A revision in a git worktree of its own, in a temporary folder. Raises SystemExit if it does not exist."""
     name = _git("rev-parse", "--short", "--verify", f"{revision}^{{commit}}")
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder) / "tree"

@@ -74,7 +74,10 @@ def measured(
 
 
 def load(peer: Peer, scenario: Scenario, file: Path, seconds: int, first: int) -> tuple[Sample, int]:
-    """One load on one peer, and its seconds: more than were asked for if not all connections stood by then. Raises SystemExit when a reply is missing, or of the wrong kind."""
+    """Put one load on one peer, and return its seconds: longer than `seconds` if connections were still being made.
+
+    Raises SystemExit when a reply is missing, or of the wrong kind.
+    """
     requesting = _ask(peer, scenario, file, seconds, first)
     while not requesting.stands():
         answers = requesting.end()
@@ -112,7 +115,7 @@ def expected(peer: Peer, scenario: Scenario) -> int:
 
 
 def check(peer: Peer, scenario: Scenario) -> None:
-    """One request of each key that is to be spent, or one in all; then one whose reply is looked at. Raises SystemExit if it is wrong."""
+    """Send a request of each key that is to be spent, or one in all; then check one. SystemExit if it is wrong."""
     asked = list(dict.fromkeys(requests(scenario, random.Random(scenario.name))))
     if scenario.callers == "spent":
         for key, path in dict(asked).items():

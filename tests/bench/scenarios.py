@@ -11,7 +11,7 @@ MANY_KEYS, ZIPF_KEYS, TEN_KEYS, SPENT_KEYS = 16_000, 4_000, 10, 20
 
 @dataclass(frozen=True)
 class Scenario:
-    """One kind of request. The plain proxy knows no limits and passes everything on, so it answers 200 in each of them."""
+    """One kind of request. The plain proxy knows no limits, passes everything on, and answers 200 in each scenario."""
 
     name: str
     about: str

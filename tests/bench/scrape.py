@@ -1,7 +1,7 @@
 """python -m tests.bench.scrape: what a scrape of 10,000 series takes, and what it does to traffic.
 
-Two workers, 300 routes, each asked once by every worker that gets it. Then /metrics is read on its own, and traffic is measured
-with and without a scrape each second, in turns, so that a noisy minute falls on both.
+Two workers, 300 routes, each asked once by every worker that gets it. Then /metrics is read on its own, and traffic is
+measured with and without a scrape each second, in turns, so that a noisy minute falls on both.
 """
 
 import argparse

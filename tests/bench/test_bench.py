@@ -1,4 +1,4 @@
-"""The benchmark's own laws: what it draws, how it compares, what it says when something is missing. It is not run here."""
+"""Tests of the benchmark itself: its random draws, comparisons and error messages. It is not run here."""
 
 import json
 import random

@@ -73,7 +73,7 @@ def written(scenario: Scenario, folder: Path) -> Path:
 
 
 class Answers(NamedTuple):
-    """`replies` are those since all connections stood; everything else counts from the beginning. `refusals` have 400 or more."""
+    """Result of a load: `replies` since all connections stood, the rest since its start; `refusals` are 4xx/5xx."""
 
     replies: int
     all_replies: int
@@ -85,7 +85,7 @@ class Answers(NamedTuple):
 
 
 class Asking:
-    """One load on one port. `stands` returns when every connection stands and has had a reply, `end` with what came of it."""
+    """One load on one port. `stands` returns when every connection has had a reply, `end` returns the result."""
 
     def __init__(self, scenario: Scenario, file: Path, port: int, seconds: int, first: int) -> None:
         seconds = max(seconds, scenario.least_s)

@@ -1,8 +1,9 @@
-"""The usual proxy in Python: aiohttp's Application and ClientSession, redis-py, prometheus-client and the standard log, all as they come.
+"""The usual proxy in Python: aiohttp's server and client, redis-py, prometheus-client and logging as they come.
 
     python -m tests.bench.usual PORT TLS_PORT SERVICE_PORT REDIS_PORT KEYS CERTIFICATE
 
-It does the gateway's whole job as far as the benchmark asks for it, the way that a first version of it would be written.
+It does the gateway's whole job as far as the benchmark asks for it, the way that a first version of it would be
+written.
 """
 
 import asyncio

@@ -185,7 +185,7 @@ SHOWN: dict[str, Place] = {
         head(b"POST %b HTTP/1.1" % path, b"X-Api-Key: " + key, b"Content-Length: %d" % len(key)) + key
     ),
 }
-"""Where a client shows its key to the backend on purpose: that arrives as it was sent, and is still nobody else's business."""
+"""Where a client shows its key to the backend on purpose. It arrives as it was sent, and nobody else sees it."""
 
 
 def leaks(data: bytes) -> bool:

@@ -1,9 +1,9 @@
 """What a hostile request is made of, and what must become of it; then all of them, from the modules beside this one.
 
-A variant's `replies` are words in the order of the replies: a status, or several with `|` of which each will do; at the end
-`end` when the connection must close after them, `open` when it must not. With ` or ` between them there are several ways.
-Whoever is forwarded must arrive at the backend as `reached` says (method, target, body), request by request: by default
-`GET /v1/t` for each reply that is a 200.
+A variant's `replies` are words in the order of the replies: a status, or several with `|` of which each will do; at the
+end `end` when the connection must close after them, `open` when it must not. With ` or ` between them there are several
+ways. Whoever is forwarded must arrive at the backend as `reached` says (method, target, body), request by request: by
+default `GET /v1/t` for each reply that is a 200.
 """
 
 from collections.abc import Iterable

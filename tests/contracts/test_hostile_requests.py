@@ -98,7 +98,7 @@ async def judge(world: World, variant: Variant, pieces_of: int | None = None) ->
 
 
 class Way(NamedTuple):
-    """The statuses that each reply may have, and whether the connection ends after the last, None if it may do either."""
+    """Return the statuses that each reply may have, and whether the connection then ends; None for either."""
 
     statuses: list[set[int]]
     ends: bool | None
@@ -111,7 +111,7 @@ class Way(NamedTuple):
 
 
 def _ways(replies: str, *, in_pieces: bool = False) -> list[Way]:
-    """What a variant says. In pieces, a refusal may come as soon as a piece is wrong, and take with it what was in the same piece."""
+    """Check a variant. If it is sent in pieces, a refusal may come with the piece that is wrong, for all of it."""
     ways = []
     for spelled in replies.split(" or "):
         words = spelled.split()
@@ -152,7 +152,7 @@ def check_arrived(seen: Seen) -> None:
 
 
 async def converse(gateway: GatewayProcess, variant: Variant, pieces_of: int) -> tuple[list[RawReply], bool]:
-    """The replies to a variant, and whether the connection ended after them. One that goes on serves the next request."""
+    """Return the replies to a variant, and whether the connection ended. One that goes on serves the next request."""
     async with await RawClient.connect(gateway.port) as client:
         try:
             for at in range(0, len(variant.raw), pieces_of):

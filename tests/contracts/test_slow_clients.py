@@ -5,7 +5,7 @@ import contextlib
 import socket
 import statistics
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import pytest
 import pytest_asyncio
@@ -18,16 +18,13 @@ from tests.strict_backend import StrictBackend
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-TIMEOUT_S = 0.5
-"""Of a head, of a body and of a connection without a request."""
-SLACK_S = 1.0
+TIMEOUT_S, SLACK_S = 0.5, 1.0
+"""How long a head, a body, and a connection without a request may take, and what a busy machine may add."""
 DRIP_S = 0.05
-LARGE = b'"' + b"a" * (24 << 20) + b'"'
-MEDIUM = b'"' + b"a" * (6 << 20) + b'"'
+LARGE, MEDIUM = (b'"' + b"a" * (mib << 20) + b'"' for mib in (24, 6))
 IDLE, HALF_HEADS, DRIPPED = 500, 200, 100
 KEPT_BYTES = 24 << 20
 """What the allocator may keep for the next time."""
-
 LISTENER = """
   drain_delay: 0s
   listeners:
@@ -36,12 +33,10 @@ LISTENER = """
       limits: {header_timeout: 500ms, body_timeout: 500ms, idle_timeout: 500ms}
 """
 
-HALF_HEAD = get()[:-4]
-BODY_TO_COME = post(b"", b"Content-Length: 1000")
+HALF_HEAD, BODY_TO_COME = get()[:-4], post(b"", b"Content-Length: 1000")
 
 
-@dataclass(frozen=True)
-class World:
+class World(NamedTuple):
     gateway: GatewayProcess
     backend: StrictBackend
 
@@ -69,7 +64,6 @@ async def pause(seconds: float, over: asyncio.Event | None = None) -> bool:
 
 
 async def drip(clients: Iterable[RawClient], over: asyncio.Event, piece: bytes = b"a") -> None:
-    """A piece to each client, again and again."""
     while True:
         for client in clients:
             with contextlib.suppress(OSError):

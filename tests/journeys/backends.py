@@ -73,7 +73,7 @@ class Front(NamedTuple):
 
 @asynccontextmanager
 async def front(**sections: str) -> AsyncIterator[Front]:
-    """Both running. `sections` as in `configuration`, with {backend} for the port of the service, whose upstream is called `backend`."""
+    """Run both. In `sections`, as for `configuration`, {backend} is the port of the service, upstream `backend`."""
     with TemporaryDirectory() as folder:
         async with Service() as service:
             filled_in = {name: text.replace("{backend}", str(service.port)) for name, text in sections.items()}

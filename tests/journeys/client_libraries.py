@@ -1,9 +1,9 @@
 """Models of the published client libraries: what they send, how they read a reply, when they try again.
 
-Each is an ordinary HTTP client with the habits that the contract lists under "odd clients": a JSON content type on every
-method, `null` or an empty body where none belongs, a new connection for each call, redirects followed, broken
-connections tried again. None of them looks at a header field before it has parsed the body as an envelope. The published
-libraries for Python and JavaScript themselves are called in test_published_clients.py.
+Each is an ordinary HTTP client with the habits that the contract lists under "odd clients": a JSON content type on
+every method, `null` or an empty body where none belongs, a new connection for each call, redirects followed, broken
+connections tried again. None of them looks at a header field before it has parsed the body as an envelope. The
+published libraries for Python and JavaScript themselves are called in test_published_clients.py.
 """
 
 import http.client
@@ -91,7 +91,7 @@ class PythonLibrary:
 
 
 class PhpLibrary:
-    """A new connection for each call; a body that is always there, `null` if need be; redirects followed; the key in the URL."""
+    """A client that connects for each call, always sends a body, follows redirects, has its key in the URL."""
 
     def __init__(self, port: int, key: str) -> None:
         self._base = f"http://127.0.0.1:{port}"

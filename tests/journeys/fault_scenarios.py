@@ -35,7 +35,7 @@ from tests.scrape import scraped
 EXPIRED, DISABLED, OF_A_DISABLED, READER, NARROW, ONCE, SPENT, ALONE = (
     f"gw_test_key_of_somebody_{name}" for name in "abcdefgh"
 )
-"""Keys besides KEY, which is not restricted or limited. ONCE may call once a day, SPENT once a month, ALONE once at a time."""
+"""Keys besides KEY, which has no limits. ONCE may call once a day, SPENT once a month, ALONE once at a time."""
 
 _KEYS = f"""
 - {{id: tester, secret_sha256: {digest(KEY)}, organizations: [acme], plan: unlimited}}
@@ -168,8 +168,8 @@ class InProcess:
 
 
 class FaultScenarios(NamedTuple):
-    """`gateway` has no Redis. `storeless` has a Redis that does not answer, with the failure policy `deny`. `stored` keeps its keys
-    in `redis`. `buggy` raises, and its connections can be cut.
+    """`gateway` has no Redis. `storeless` has a Redis that does not answer, with the failure policy `deny`. `stored`
+    keeps its keys in `redis`. `buggy` raises, and its connections can be cut.
     """
 
     service: Service

@@ -1,4 +1,4 @@
-"""Ids, backends that speak the envelope themselves, and what backends announce: rules 2, 6 and 9 as a client sees them."""
+"""Ids, backends that speak the envelope, and what backends announce: rules 2, 6 and 9 as a client sees them."""
 
 import asyncio
 import json

@@ -121,7 +121,7 @@ async def drained_while_one_is_busy(
 
 
 async def arrives(address: str) -> str:
-    """What becomes of a connection: "refused", or "accepted" when something is said or it ends with a FIN. Hangs when it hangs."""
+    """Return "refused", or "accepted" if the connection is answered or ends with a FIN. Hangs if it does."""
     try:
         if address.startswith("unix:"):
             reader, writer = await asyncio.open_unix_connection(address.removeprefix("unix:"))

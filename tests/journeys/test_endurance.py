@@ -1,4 +1,4 @@
-"""Reloads, deaths and new releases under load: what clients and a scraper see of them, which is nothing. See tests/bench/endurance.py."""
+"""Reloads, deaths and releases under load, which clients and a scraper do not notice. See bench/endurance.py."""
 
 import json
 import os

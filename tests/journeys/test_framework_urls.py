@@ -1,4 +1,4 @@
-"""Frameworks as they are, mounted below a prefix: wherever they send a client, it arrives at the gateway, with its cookies."""
+"""Frameworks mounted below a prefix: wherever they send a client, it arrives at the gateway, with its cookies."""
 
 import asyncio
 import socket

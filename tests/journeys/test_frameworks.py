@@ -1,4 +1,4 @@
-"""Services written with real frameworks behind a real gateway: what they answer of their own accord, as the contract promises it."""
+"""Services written with real frameworks behind a real gateway: their own replies arrive as the contract promises."""
 
 import json
 import subprocess

@@ -1,7 +1,7 @@
 """One client, or one service, does its worst: the requests of everybody else are answered in time all the same.
 
-Law: no callback of a worker holds its event loop for long, whatever anybody sends. Here that is 250 ms of the worker's own CPU
-time within the answer to one request of a neighbour, so that a busy machine does not count against it.
+Law: no callback of a worker holds its event loop for long, whatever anybody sends. Here that is 250 ms of the worker's
+own CPU time within the answer to one request of a neighbour, so that a busy machine does not count against it.
 """
 
 import asyncio
@@ -186,7 +186,7 @@ WORST: dict[str, Worst] = {
 
 
 class Neighbour(threading.Thread):
-    """Asks again and again, in a thread of its own; `held_s` is the most that one answer has taken, in CPU time of the worker."""
+    """Sends requests in a thread of its own; `held_s` is the most CPU time of the worker that one reply has taken."""
 
     def __init__(self, position: Front) -> None:
         super().__init__()

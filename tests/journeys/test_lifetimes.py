@@ -103,7 +103,7 @@ PIECE = b"x" * 70_000
 
 
 class Part(NamedTuple):
-    """`sent` on a connection of its own; then the client waits to see `seen`, b"" for nothing, and leaves: by reset, if it is `rude`."""
+    """Send `sent` on a new connection, wait for `seen` (b"" for nothing), and leave; by a reset if `rude`."""
 
     sent: bytes
     seen: bytes = b""

@@ -1,4 +1,4 @@
-"""Workers that are lost while no other can be started: their connections go to others, or are refused, and never hang."""
+"""Workers that are lost while none can be started: their connections go to others or are refused, and never hang."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Redis is away, and workers die or are replaced: a limit and a quota stay what they were, and Redis hears of all of it."""
+"""Redis is away while workers die or are replaced: limits and quotas stay, and Redis is charged for all."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What a process owes its surroundings: signals whenever they come, orphans as process 1, and what it is started with."""
+"""The process and its surroundings: signals at any time, orphans of process 1, and its arguments and environment."""
 
 import asyncio
 import contextlib

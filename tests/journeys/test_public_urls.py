@@ -1,4 +1,4 @@
-"""Where a client is sent, who it is said to be, and what caches are told: over real sockets, through a gateway as it runs."""
+"""Public URLs, client addresses and cache fields, over real sockets, through a gateway in a process of its own."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -61,7 +61,7 @@ def json_with(*lines: tuple[bytes, bytes], status: bytes = b"200 OK", body: byte
 async def asked(
     here: Front, path: str, *steps: Step, at: str | None = None, lines: tuple[str, ...] = (), key: str | None = KEY
 ) -> RawReply:
-    """The reply to a GET of `path`, which the service answers by `steps`, at `at` where its path there is another one."""
+    """Return the reply to a GET of `path`, which the service answers by `steps`, at the path `at` if given."""
     here.service.on(at or path, *steps)
     return await ask(here.gateway, "GET", path, *lines, key=key)
 

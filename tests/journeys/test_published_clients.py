@@ -1,5 +1,5 @@
-"""The published clients of the API, unmodified, against the gateway: before services that speak plain JSON, and before ones that
-speak the API's own envelope. Create, read, list, replace, delete, and every way in which a call can fail."""
+"""The published clients of the API, unmodified, against the gateway: before services that speak plain JSON, and before
+ones that speak the API's own envelope. Create, read, list, replace, delete, and every way in which a call can fail."""
 
 import asyncio
 import json

@@ -1,71 +1,19 @@
-"""Quotas end to end: each business code, what is charged and what is not, and what outlives the gateway."""
+"""Quotas end to end: each business code, what is charged and what is not."""
 
 import asyncio
-import os
-import signal
-import time
 from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from gateway.kernel.limits.quota import LEASE_MS
 from tests.fakes import End, reply, until
-from tests.gateway_process import KEY, configuration, digest, running
-from tests.journeys.backends import Front, Service, ask, clients, counted, counts, enveloped, requesting
-from tests.raw_client import RawClient, RawReply
+from tests.gateway_process import configuration, running
+from tests.journeys.backends import Front, Service, clients, counted, counts, requesting
+from tests.journeys.quota_plans import COLLEAGUE, NARROW, OTHERS, refused, sections, statuses, until_served
+from tests.raw_client import RawClient
 from tests.redis_server import RedisProcess
 
-COLLEAGUE = "gw_test_key_of_a_colleague_in_the_same_team"
-NARROW = "gw_test_key_that_may_do_two_things_at_once"
-OTHERS = [f"gw_test_key_of_somebody_{number:04}" for number in range(12)]
-"""Each its own caller, for a test that needs a fresh one."""
-
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-PLANS = """
-- id: metered
-  limits: [{id: day, max: 1000, per: 1d}]
-  quotas:
-  - {id: encodings, code: 8001, kind: count, max: 3, charge: [{routes: [encodings], methods: [POST]}],
-     message: No encodings left this month, developer_message: Ask sales., links: [{href: "https://example.com/plans", title: Plans}]}
-  - {id: bytes, code: 8003, kind: sum, max: 1000, charge: [{routes: [outputs]}], amount: {header: X-Encoded-Bytes}}
-  - {id: told, code: 8003, kind: sum, max: 1000, per: ever, charge: [{routes: [results]}], amount: {field: output.bytes}}
-  - {id: queued, code: 8004, kind: level, max: 2, charge: [{routes: [vod.start]}], release: [{routes: [vod.run, vod.stop]}]}
-  - {id: live, code: 8005, kind: level, max: 2, scope: organization, charge: [{routes: [live], methods: [POST]}],
-     release: [{routes: [live], methods: [DELETE]}], expires: 12h}
-  - {id: finished, code: 8006, kind: count, per: ever, max: 2, charge: [{routes: [vod.finish]}]}
-- {id: narrow, limits: [], concurrency: {key: 2}}
-"""
-ROUTES = """
-- {id: encodings, match: {path: /encodings, methods: [GET, POST]}, upstream: backend}
-- {id: outputs, match: {path: /outputs}, upstream: backend}
-- {id: results, match: {path: /results}, upstream: backend, envelope: {max_buffer: 1KiB}}
-- {id: vod.start, match: {path: /vod/start}, upstream: backend}
-- {id: vod.run, match: {path: /vod/run}, upstream: backend}
-- {id: vod.stop, match: {path: /vod/stop}, upstream: backend}
-- {id: vod.finish, match: {path: /vod/finish}, upstream: backend}
-- {id: live, match: {path: /live, methods: [POST, DELETE]}, upstream: backend}
-- {id: work, match: {prefix: /jobs}, upstream: backend}
-"""
-
-
-def sections(**more: str) -> dict[str, str]:
-    callers = [("colleague", COLLEAGUE, "acme"), *((f"other{n}", secret, f"org{n}") for n, secret in enumerate(OTHERS))]
-    lines = [
-        f"- {{id: {name}, secret_sha256: {digest(key)}, organizations: [{organization}], plan: metered}}"
-        for name, key, organization in (("tester", KEY, "acme"), *callers)
-    ]
-    lines.append(f"- {{id: narrow, secret_sha256: {digest(NARROW)}, organizations: [acme], plan: narrow}}")
-    organizations = ", ".join(["{id: acme}", *(f"{{id: org{n}}}" for n in range(len(OTHERS)))])
-    return {
-        "plans": PLANS,
-        "routes": ROUTES,
-        "keys": "\n" + "\n".join(lines),
-        "organizations": f"[{organizations}]",
-    } | more
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["memory", "redis"])
@@ -77,34 +25,6 @@ async def here(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     async with Service() as service:
         with running(configuration(service.port, **sections(**more)), tmp_path_factory.mktemp("gateway")) as gateway:
             yield Front(service, gateway)
-
-
-async def statuses(here: Front, calls: int, method: str, path: str, key: str = KEY) -> list[int]:
-    return [(await ask(here.gateway, method, path, key=key)).status for _ in range(calls)]
-
-
-async def refused(
-    here: Front, method: str, path: str, code: int, quota: str, key: str = KEY
-) -> tuple[RawReply, dict[str, Any]]:
-    """A call that is answered 429 in the envelope, and never reaches the service; the reply, and its data."""
-    before, counts_before = (
-        len(here.service.at(path)),
-        counted(here.gateway, "gateway_quota_refused_total", quota=quota),
-    )
-    answer = await ask(here.gateway, method, path, key=key)
-    envelope = enveloped(answer)
-    assert (answer.status, envelope["data"]["code"]) == (429, code)
-    assert len(here.service.at(path)) == before
-    assert int(answer.field("Retry-After") or 0) >= 1
-    record = await here.gateway.record("request_id", envelope["requestId"])
-    assert (record["gateway.code"], record["gateway.limiter.result"], record["gateway.limiter.spent"]) == (
-        code,
-        "refused",
-        [quota],
-    )
-    await counts(here.gateway, "gateway_quota_refused_total", counts_before + 1, quota=quota)
-    assert counted(here.gateway, "gateway_quota_refused_total", quota=quota) == counts_before + 1
-    return answer, envelope["data"]
 
 
 async def test_8001_encodings_of_a_month(here: Front) -> None:
@@ -267,62 +187,3 @@ async def test_a_streamed_reply_is_in_flight_until_its_end(here: Front) -> None:
         await refused(here, "GET", "/jobs/fast", 8000, "concurrency", NARROW)
         may_end.set()
         await until_served(here, "/jobs/fast")
-
-
-async def until_served(here: Front, path: str, within_s: float = 5.0) -> None:
-    """Whoever has a reply may ask again before the gateway has noted that the call is over."""
-    async with asyncio.timeout(within_s):
-        while (await ask(here.gateway, "GET", path, key=NARROW)).status != 200:
-            pass
-
-
-async def test_what_was_used_outlives_a_killed_gateway_and_its_places_do_not(
-    module_redis: RedisProcess, tmp_path: Path
-) -> None:
-    module_redis.ask("FLUSHALL")
-    for folder in ("one", "other"):
-        (tmp_path / folder).mkdir()
-    async with Service() as service:
-        yaml = configuration(service.port, **sections(redis=f'{{url: "{module_redis.url}", timeout: 500ms}}'))
-        for path in ("/encodings", "/vod/start", "/outputs", "/jobs/fast"):
-            service.on(path, reply(b"{}", b"X-Encoded-Bytes: 600"))
-        service.on("/jobs/never", End.NEVER)
-        with running(yaml, tmp_path / "other") as second:
-            there = Front(service, second)
-            with running(yaml, tmp_path / "one") as gateway:
-                here = Front(service, gateway)
-                assert await statuses(here, 2, "POST", "/encodings") == [200, 200]
-                assert await statuses(here, 1, "POST", "/vod/start") == [200]
-                assert await statuses(here, 1, "POST", "/outputs") == [200]
-                async with clients(gateway, 2) as both:
-                    for client in both:
-                        await client.send(requesting("GET", "/jobs/never", key=NARROW))
-                    await until(lambda: len(service.at("/jobs/never")) == 2)
-                    await refused(there, "GET", "/jobs/fast", 8000, "concurrency", NARROW)
-                    killed_at = time.monotonic()
-                    os.killpg(gateway.pid, signal.SIGKILL)
-            assert await statuses(there, 1, "POST", "/vod/start") == [200]
-            assert await statuses(there, 2, "POST", "/outputs") == [200, 429]
-            await until_served(there, "/jobs/fast", LEASE_MS / 1000 + 3)
-            assert LEASE_MS / 1000 - 4 < time.monotonic() - killed_at < LEASE_MS / 1000 + 2
-            assert await asyncio.to_thread(second.terminate) == 0
-        with running(yaml, tmp_path / "one") as gateway:
-            here = Front(service, gateway)
-            assert await statuses(here, 2, "POST", "/encodings") == [200, 429]
-            await refused(here, "POST", "/vod/start", 8004, "queued")
-
-
-async def test_a_reload_hands_on_what_is_in_memory(tmp_path: Path) -> None:
-    async with Service() as service:
-        for path in ("/encodings", "/vod/start"):
-            service.on(path, reply())
-        with running(configuration(service.port, **sections()), tmp_path) as gateway:
-            here = Front(service, gateway)
-            assert (
-                await statuses(here, 3, "POST", "/encodings") + await statuses(here, 1, "POST", "/vod/start")
-                == [200] * 4
-            )
-            gateway.signal(signal.SIGHUP)
-            await gateway.line(lambda line: '"reloaded"' in line, 20)
-            await refused(here, "POST", "/encodings", 8001, "encodings")
-            assert await statuses(here, 2, "POST", "/vod/start") == [200, 429]

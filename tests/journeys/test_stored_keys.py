@@ -1,4 +1,4 @@
-"""Keys in Redis: what `gateway keys` does to them reaches every worker of every gateway within a second, without a reload."""
+"""Keys in Redis: changes by `gateway keys` reach every worker of every gateway within a second, without a reload."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""How long a streamed reply may take, and whose time and money that is: the service's silence ends it, a client's slowness does not."""
+"""The time limits of streamed replies: silence of the service ends them, slowness of the client does not."""
 
 import asyncio
 import json

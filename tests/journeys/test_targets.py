@@ -208,7 +208,8 @@ async def test_a_target_that_hangs_costs_a_call_each_time_that_it_is_tried_and_n
                     await counts(gateway, "gateway_upstream_ejections_total", 4, reason="upstream_timeout")
                 assert load.failures == []
                 assert load.answered.keys() == {200, 503}
-                # Before it is left alone for the first time it has no more calls than others have; then one at a time tries it
+                # Before it is left alone for the first time it has no more calls than others have; then one at a time
+                # tries it
                 assert load.answered[503] <= 16
                 assert load.answered[200] > 20 * load.answered[503]
 

@@ -1,4 +1,4 @@
-"""What clients do not read, or give up, takes no memory from others: seen from outside a gateway in a process of its own."""
+"""Replies that clients do not read, or abandon, take no memory from others: seen from outside a gateway process."""
 
 import asyncio
 import json

@@ -9,6 +9,7 @@ import asyncio
 import gzip
 import zlib
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 
 import brotli  # type: ignore[import-untyped]  # it has no stubs
@@ -148,12 +149,11 @@ def test_a_body_of_every_type(content_type: bytes, status: int) -> None:
 
 @pytest.mark.parametrize("unit", BODY_UNITS, ids=shown)
 def test_a_body_too_large_to_hold(unit: bytes) -> None:
+    def checked(before: bytes, after: bytes, size: int) -> Work:
+        return _checked(before + fill(unit, size) + after)
+
     for frame in ("string", "string with half a pair", "array", "envelope", "members"):
-        before, after = FRAMES[frame]
-        check_growth(
-            lambda size, before=before, after=after: _checked(before + fill(unit, size) + after),  # type: ignore[misc]
-            3 * BODY_BYTES,
-        )
+        check_growth(partial(checked, *FRAMES[frame]), 3 * BODY_BYTES)
 
 
 NESTED: dict[str, bytes] = {

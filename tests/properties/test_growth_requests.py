@@ -8,6 +8,7 @@ around.
 import asyncio
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 from aiohttp.base_protocol import BaseProtocol
@@ -95,13 +96,11 @@ def test_a_target(front: Front, location: str, unit: bytes) -> None:
 
 @pytest.mark.parametrize("unit", UNITS, ids=shown)
 def test_a_request_field(front: Front, unit: bytes) -> None:
+    def work(name: str, size: int) -> Work:
+        return front.work(get(b"/keyed", KEY, name.encode() + b": " + fill(unit, size)))
+
     for name in REQUEST_FIELDS:
-        check_growth(
-            lambda size, name=name: front.work(  # type: ignore[misc]
-                get(b"/keyed", KEY, name.encode() + b": " + fill(unit, size))
-            ),
-            HEAD_BYTES,
-        )
+        check_growth(partial(work, name), HEAD_BYTES)
 
 
 MANY: dict[str, Callable[[int], bytes]] = {

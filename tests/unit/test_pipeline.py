@@ -1,6 +1,5 @@
 """pipeline.py: the life of a request, from in front of the stages to the record."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +11,6 @@ from gateway.kernel.clock import Clock
 from gateway.kernel.faults import (
     MALFORMED_REQUEST,
     REQUEST_TIMEOUT,
-    SHUTTING_DOWN,
     UPSTREAM_INCOMPLETE,
     UPSTREAM_REFUSED,
     GatewayError,
@@ -269,47 +267,6 @@ async def test_a_failed_upstream_is_answered_in_the_routes_family_and_the_operat
 async def test_a_bug_is_answered_too() -> None:
     status, body, _ = await answered(gateway(route(upstream=Echo(ZeroDivisionError()))), exchange(GOOD))
     assert (status, body["data"]["code"]) == (500, 1004)
-
-
-async def test_a_client_that_resets_is_recorded_as_gone() -> None:
-    x = exchange(GOOD)
-    await gateway().handle(x, Client(ConnectionResetError()).send)
-    assert x.outcome == "abandoned"
-    assert x.error is not None
-    assert x.error.fault.name == "client_closed"
-
-
-async def test_a_cancelled_exchange_is_recorded_and_stays_cancelled() -> None:
-    x = exchange(GOOD)
-    with pytest.raises(asyncio.CancelledError):
-        await gateway().handle(x, Client(asyncio.CancelledError()).send)
-    assert x.outcome == "abandoned"
-
-
-async def test_an_exchange_that_the_gateway_gives_up_is_answered() -> None:
-    one = gateway(route(upstream=Echo(asyncio.CancelledError())))
-    status, body, fields = await answered(one, exchange(GOOD, ended=GatewayError(SHUTTING_DOWN)))
-    assert (status, body["data"]["code"], fields["Retry-After"]) == (503, 1004, "1")
-
-
-async def test_work_that_is_cancelled_for_no_reason_of_ours_stays_cancelled() -> None:
-    with pytest.raises(asyncio.CancelledError):
-        await answered(gateway(route(upstream=Echo(asyncio.CancelledError()))), exchange(GOOD))
-
-
-async def test_a_reply_that_the_gateway_gives_up_within_is_recorded_as_cut() -> None:
-    x = exchange(GOOD, ended=GatewayError(SHUTTING_DOWN))
-    with pytest.raises(asyncio.CancelledError):
-        await gateway().handle(x, Client(asyncio.CancelledError()).send)
-    assert (x.outcome, x.error) == ("cut", x.ended)
-
-
-async def test_a_reply_that_breaks_off_is_recorded_as_cut() -> None:
-    x = exchange(GOOD)
-    await gateway().handle(x, Client(GatewayError(UPSTREAM_INCOMPLETE)).send)
-    assert x.outcome == "cut"
-    assert x.error is not None
-    assert x.error.fault is UPSTREAM_INCOMPLETE
 
 
 async def test_a_redirection_asks_nobody_and_repeats_no_key() -> None:

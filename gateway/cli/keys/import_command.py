@@ -111,7 +111,8 @@ def _candidate(entry: ImportEntry, typed: bool) -> Candidate:
     read_key(key)
     if len(msgspec.json.encode(key)) > MOST_BYTES - _ROOM_BYTES:
         raise RefusedError(
-            f"its text is longer than {MOST_BYTES - _ROOM_BYTES} bytes; patterns such as `orders.*` are shorter than lists"
+            f"its text is longer than {MOST_BYTES - _ROOM_BYTES} bytes; patterns such as `orders.*` are shorter "
+            "than lists"
         )
     return Candidate(entry.line, key, key.pop("secret_sha256", None))
 

@@ -3,9 +3,9 @@
     YAML        a `keys:` block, or the list alone
     JSON        an object with a list of `keys`, or the list alone; or entries one after another, as jq writes them
     JSON lines  one entry in each line
-    CSV         a header with the names of the fields, separated by commas, semicolons, tabs or bars; several organisations, routes
-                or methods are separated by spaces or semicolons. A line `sep=;` before the header and empty columns without a
-                name, which spreadsheets add, are ignored
+    CSV         a header with the names of the fields, separated by commas, semicolons, tabs or bars; several
+                organisations, routes or methods are separated by spaces or semicolons. A line `sep=;` before the header
+                and empty columns without a name, which spreadsheets add, are ignored
 
 The fields are those of `keys[]` in the configuration.
 """

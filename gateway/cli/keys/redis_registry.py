@@ -20,7 +20,7 @@ NO_STORE = "the keys of this configuration stand in its files: edit them there, 
 
 @contextmanager
 def editing(config: Config, otherwise: str = NO_STORE) -> Iterator[KeyRegistry]:
-    """Raises click.ClickException for errors of Redis, and with the message `otherwise` if the keys are not in Redis."""
+    """Raises click.ClickException for errors of Redis, or with the text `otherwise` if the keys are not in Redis."""
     if config.key_store is None or config.redis is None:
         raise click.ClickException(otherwise)
     url, prefix = config.redis.login_url(), config.redis.key_prefix
@@ -41,7 +41,7 @@ def editing(config: Config, otherwise: str = NO_STORE) -> Iterator[KeyRegistry]:
 
 
 def _about_proxies(error: Exception) -> str:
-    """A proxy that passes on what gateways ask may refuse what changes keys: by a reply, or by cutting the connection."""
+    """Translates the refusal of a proxy that lets gateways read keys: an error reply, or a cut connection."""
     text = str(error)
     refused = "unknown command" in text or "closed by server" in text
     return "; if this is a proxy, name Redis itself in a file of your own" if refused else ""

@@ -1,1 +1,1 @@
-"""The response envelope: written around a body, adopted from a service that speaks it, repaired where it is malformed."""
+"""The response envelope: written around a body, adopted from a service that speaks it, repaired if malformed."""

@@ -19,17 +19,18 @@ _MARKS = (
 """The longer ones before those that they begin with."""
 
 _NO_CHARSETS = frozenset({
-    "base64_codec", "bz2_codec", "hex_codec", "quopri_codec", "uu_codec", "zlib_codec", "rot_13", "idna", "punycode", "undefined",
-    "raw_unicode_escape", "unicode_escape", "unicode_internal", "mbcs", "oem", "tactis", "utf_7", "utf_8",
+    "base64_codec", "bz2_codec", "hex_codec", "quopri_codec", "uu_codec", "zlib_codec", "rot_13", "idna", "punycode",
+    "undefined", "raw_unicode_escape", "unicode_escape", "unicode_internal", "mbcs", "oem", "tactis", "utf_7", "utf_8",
 })  # fmt: skip
 _BY_NAME = {
     **{name: codec for alias, codec in aliases.items() for name in (alias, codec) if codec not in _NO_CHARSETS},
-    "x_sjis": "cp932", "windows_31j": "cp932", "shift_jis": "cp932", "sjis": "cp932", "x_gbk": "gbk", "gb2312": "gb18030", "gbk": "gb18030",
-    "x_euc_jp": "euc_jp", "x_big5": "big5hkscs", "big5": "big5hkscs", "ks_c_5601_1987": "cp949", "euc_kr": "cp949",
-    "iso_8859_8_i": "iso8859_8",
-    "x_cp1250": "cp1250", "x_cp1251": "cp1251", "x_cp1252": "cp1252", "win_1250": "cp1250", "win_1251": "cp1251", "win_1252": "cp1252",
-    "x_mac_roman": "mac_roman", "x_mac_cyrillic": "mac_cyrillic", "koi8_u": "koi8_u", "koi8_t": "koi8_t", "tis_620": "tis_620",
-    "unicode": "utf_16", "ucs_2": "utf_16", "iso_10646_ucs_2": "utf_16", "csunicode": "utf_16", "ucs_4": "utf_32",
+    "x_sjis": "cp932", "windows_31j": "cp932", "shift_jis": "cp932", "sjis": "cp932", "x_gbk": "gbk",
+    "gb2312": "gb18030", "gbk": "gb18030", "x_euc_jp": "euc_jp", "x_big5": "big5hkscs", "big5": "big5hkscs",
+    "ks_c_5601_1987": "cp949", "euc_kr": "cp949", "iso_8859_8_i": "iso8859_8", "x_cp1250": "cp1250",
+    "x_cp1251": "cp1251", "x_cp1252": "cp1252", "win_1250": "cp1250", "win_1251": "cp1251", "win_1252": "cp1252",
+    "x_mac_roman": "mac_roman", "x_mac_cyrillic": "mac_cyrillic", "koi8_u": "koi8_u", "koi8_t": "koi8_t",
+    "tis_620": "tis_620", "unicode": "utf_16", "ucs_2": "utf_16", "iso_10646_ucs_2": "utf_16", "csunicode": "utf_16",
+    "ucs_4": "utf_32",
 }  # fmt: skip
 """Names of the IANA registry and of the wild, in lower case with underscores.
 

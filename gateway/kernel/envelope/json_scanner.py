@@ -139,7 +139,7 @@ def _likely_cut(text: bytes) -> int:
 
 
 def _open_after(stack: bytes, outside: bytes) -> bytes | None:
-    """The brackets open after `outside`, a text without strings, if `stack` were before; None when they do not match."""
+    """Return the brackets open after `outside` (no strings), if `stack` was open before; None if they do not match."""
     brackets = stack + outside.translate(None, _NO_BRACKETS)
     for _ in range(_MOST_PASSES):
         paired = brackets.replace(b"[]", b"").replace(b"{}", b"")

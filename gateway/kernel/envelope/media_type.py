@@ -57,8 +57,9 @@ All others may well be JSON, if it begins like it and is valid.
 """
 _JSON_PART = re.compile(r"(?:\A|[/.+_-])json(?=[.+_-]|\Z)")
 _SEQUENCE = frozenset({
-    "application/stream+json", "application/json-seq", "application/geo+json-seq", "application/x-json-stream", "application/json-stream",
-    "application/jsonl", "application/json-lines", "application/x-json-lines", "application/json5", "text/json5",
+    "application/stream+json", "application/json-seq", "application/geo+json-seq", "application/x-json-stream",
+    "application/json-stream", "application/jsonl", "application/json-lines", "application/x-json-lines",
+    "application/json5", "text/json5",
 })  # fmt: skip
 """Several JSON texts, or a language of its own."""
 
@@ -150,7 +151,7 @@ def sniffed(body: bytes, kind: Media = _UNKNOWN, *, whole: bool = True) -> Media
 
 
 def json_in_utf8(body: bytes, charset: str) -> bytes:
-    """`body`, declared to be in `charset`; as it is when it turns out not to be, or to be JSON in UTF-8 all the same."""
+    """Return `body` transcoded from `charset` to UTF-8; unchanged if it is not in `charset`, or is JSON in UTF-8."""
     try:
         text = utf8_of(body, charset)
     except UnicodeError:

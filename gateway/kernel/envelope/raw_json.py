@@ -84,7 +84,7 @@ def replaced(text: bytes) -> bytes:
 
 
 def shielded(text: bytes) -> bytes:
-    """With `_SHIELD` in place of the first two characters of each half, and of some others: for whoever reads no names."""
+    """Replace the first two characters of each surrogate escape, and of some others, by `_SHIELD`."""
     return _unpaired(_paired(text).replace(rb"\ud", _SHIELD + b"d").replace(rb"\uD", _SHIELD + b"D"))
 
 

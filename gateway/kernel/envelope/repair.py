@@ -1,4 +1,4 @@
-"""Rule 4 for envelopes that a backend wrote: what a client would break on is mended, the rest stays as it was spelled."""
+"""Repairs errors and messages in the envelope of a service where clients would fail; all else stays byte for byte."""
 
 from collections.abc import Callable
 from typing import Annotated, Literal

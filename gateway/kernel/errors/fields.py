@@ -46,7 +46,7 @@ def field_of(named: _Object, names: tuple[str, ...]) -> str:
 
 
 def concerned(named: _Object) -> tuple[str, ...]:
-    """The fields that the one sentence about the whole error is about: said beside it, by hapi in `validation`, by Twirp in `meta`."""
+    """Return the fields that the whole error is about: beside its text, in `validation` (hapi) or in `meta` (Twirp)."""
     field = field_of(named, words.SURE_FIELDS)
     if field:
         return (field,)

@@ -16,8 +16,10 @@ _TRACE = re.compile(
     r"|\bgoroutine \d{1,20} \[|\bpanic: |\bpanic serving |\bthread '[^'\n]{0,200}' (?:\(\d{1,20}\) )?panicked"
     r"|\bpanicked at |\bstack backtrace:|\bRUST_BACKTRACE|(?i:\bstack ?trace:)|(?i:\bbacktrace:)|\{main\}"
     r"|#\d{1,4} +(?:0x[0-9a-fA-F]|\S{1,300}\(\d{1,9}\)|\[internal function\])"
-    r"|\b(?:PHP )?(?:Fatal|Parse|Catchable fatal|Recoverable fatal) error: |\bUncaught (?:exception|[\w\\]{1,200}(?:Exception|Error)\b)"
-    r"|\(Native Method\)|\(Unknown Source\)|\bException in thread |--- End of (?:inner )?|\bORA-06512: |\{file,\s?\"|\bnode:internal/"
+    r"|\b(?:PHP )?(?:Fatal|Parse|Catchable fatal|Recoverable fatal) error: "
+    r"|\bUncaught (?:exception|[\w\\]{1,200}(?:Exception|Error)\b)"
+    r"|\(Native Method\)|\(Unknown Source\)|\bException in thread |--- End of (?:inner )?|\bORA-06512: "
+    r"|\{file,\s?\"|\bnode:internal/"
     r"|\bThe above exception was |\bDuring handling of the above exception",
 )
 """Where a stack trace begins."""
@@ -58,11 +60,11 @@ _LONGEST_SCHEME = 31
 _NO_LETTERS = "0123456789+.-"
 _OF_SCHEMES = ascii_letters + _NO_LETTERS
 _INTERNAL_SCHEMES = frozenset({
-    "postgres", "postgresql", "mysql", "mysqlx", "mariadb", "mongodb", "redis", "rediss", "valkey", "amqp", "amqps", "mssql", "sqlserver",
-    "oracle", "kafka", "nats", "ldap", "ldaps", "cassandra", "clickhouse", "memcached", "sqlite", "cockroachdb", "couchbase", "neo4j",
-    "bolt",
-    "sb", "stomp", "mqtt", "mqtts", "pulsar", "zookeeper", "etcd", "snowflake", "bigquery", "trino", "hive", "db2", "firebird", "odbc",
-    "jdbc", "smtp", "smtps", "imap", "file", "unix", "sentinel", "sftp",
+    "postgres", "postgresql", "mysql", "mysqlx", "mariadb", "mongodb", "redis", "rediss", "valkey", "amqp", "amqps",
+    "mssql", "sqlserver", "oracle", "kafka", "nats", "ldap", "ldaps", "cassandra", "clickhouse", "memcached", "sqlite",
+    "cockroachdb", "couchbase", "neo4j", "bolt", "sb", "stomp", "mqtt", "mqtts", "pulsar", "zookeeper", "etcd",
+    "snowflake", "bigquery", "trino", "hive", "db2", "firebird", "odbc", "jdbc", "smtp", "smtps", "imap", "file",
+    "unix", "sentinel", "sftp",
 })  # fmt: skip
 """Schemes of internal services, whose URLs are hidden even without a password."""
 _OPAQUE = re.compile(

@@ -25,9 +25,10 @@ _ATTRIBUTE = re.compile(r"<[a-z][^\s<>/]*[\s/][^<>]*=", re.IGNORECASE)
 _HANDLER = re.compile(r"[\s/\"'>]on[a-z]{3,30}\s?=", re.IGNORECASE)
 _TAG = re.compile(r"<(/?)([a-z][a-z0-9:_.-]{0,40})\s?/?(?=[\s>])", re.IGNORECASE)
 _WORDS_OF_HTML = frozenset({
-    "title", "table", "style", "font", "frame", "object", "link", "base", "meta", "form", "input", "button", "select", "option", "label",
-    "address", "code", "summary", "details", "section", "article", "header", "footer", "main", "menu", "nav", "audio", "video", "picture",
-    "canvas", "caption", "template", "small", "dl", "dt", "dd", "var", "kbd", "samp", "sub", "sup", "abbr", "cite", "dialog", "figure",
+    "title", "table", "style", "font", "frame", "object", "link", "base", "meta", "form", "input", "button", "select",
+    "option", "label", "address", "code", "summary", "details", "section", "article", "header", "footer", "main",
+    "menu", "nav", "audio", "video", "picture", "canvas", "caption", "template", "small", "dl", "dt", "dd", "var",
+    "kbd", "samp", "sub", "sup", "abbr", "cite", "dialog", "figure",
 })  # fmt: skip
 """Elements whose names are used as placeholders: a bare opening tag is none, a closing tag is markup."""
 

@@ -26,8 +26,9 @@ def _words(names: str) -> tuple[str, ...]:
 
 
 TEXTS = _words(
-    "detail message msg errordescription errormessage errormsg errmsg usermessage errorusermsg faultstring description defaultmessage"
-    " details diagnostics reason text title errors errorsummary errordetail statusmessage longmessage shortmessage summary moreinformation"
+    "detail message msg errordescription errormessage errormsg errmsg usermessage errorusermsg faultstring description"
+    " defaultmessage details diagnostics reason text title errors errorsummary errordetail statusmessage longmessage"
+    " shortmessage summary moreinformation"
 )
 """One sentence about the error, the best first."""
 
@@ -44,9 +45,10 @@ ERRORS = frozenset(_words("error detail fault err"))
 """An object under these names is the error that is meant, whatever stands around it."""
 
 LISTS = frozenset(_words(
-    "detail errors details message messages msg err error errormessages invalidparams violations fieldviolations parameterviolations"
-    " propertyviolations suberrors issues issue reasons errorcauses causes rootcause inner unionerrors errordetails problems extra"
-    " embedded extensions fault zoderror body response responsemetadata result data meta envelope status children"
+    "detail errors details message messages msg err error errormessages invalidparams violations fieldviolations"
+    " parameterviolations propertyviolations suberrors issues issue reasons errorcauses causes rootcause inner"
+    " unionerrors errordetails problems extra embedded extensions fault zoderror body response responsemetadata result"
+    " data meta envelope status children"
 ))  # fmt: skip
 """What may hold single errors, or another error."""
 
@@ -54,8 +56,8 @@ WRAPPERS = frozenset(_words("extensions body response responsemetadata result da
 """Of those, what may hold anything else as well."""
 
 BY_FIELD = frozenset(_words(
-    "errors fielderrors validationerrors validation modelstate message messages fields invalid invalidfields invalidattributes formerrors"
-    " issues fieldmessages errormessages"
+    "errors fielderrors validationerrors validation modelstate message messages fields invalid invalidfields"
+    " invalidattributes formerrors issues fieldmessages errormessages"
 ))  # fmt: skip
 """Objects under these names have a member for each field."""
 
@@ -66,8 +68,9 @@ BRANCHES = frozenset(_words("children properties items"))
 """Those of `FORM` that hold more nodes."""
 
 FIELDS = _words(
-    "loc field fieldname property propertyname propertypath param parameter attr attribute path instancepath instancelocation datapath"
-    " pointer expression header name target location key errorpath propertyref keys params fields members membernames"
+    "loc field fieldname property propertyname propertypath param parameter attr attribute path instancepath"
+    " instancelocation datapath pointer expression header name target location key errorpath propertyref keys params"
+    " fields members membernames"
 )
 """The field that a single error is about, the best first."""
 
@@ -75,28 +78,30 @@ SURE_FIELDS = _words("field fieldname param parameter property propertyname prop
 """Those that mean a field of the request also beside the one sentence about the whole error."""
 
 INTERNAL = frozenset(_words(
-    "stack stacktrace stacktracestring trace traces traceback backtrace exception exceptionmessage exceptiontype exceptionclass exceptions"
-    " stackentries innererror innerexception debug debuginfo debugmessage"
+    "stack stacktrace stacktracestring trace traces traceback backtrace exception exceptionmessage exceptiontype"
+    " exceptionclass exceptions stackentries innererror innerexception debug debuginfo debugmessage"
 ))  # fmt: skip
 """The inside of a service. Nothing below is read."""
 
 UNTOLD = frozenset(_words(
-    "value values rejectedvalue attemptedvalue invalidvalue input inputvalue received actual context ctx config request headers cookies env"
-    " environment session sql query file line previous arguments args original originalerror cause driver parent target user codes links"
-    " help tags allowed options choices enum expected metadata params parameters path method"
+    "value values rejectedvalue attemptedvalue invalidvalue input inputvalue received actual context ctx config request"
+    " headers cookies env environment session sql query file line previous arguments args original originalerror cause"
+    " driver parent target user codes links help tags allowed options choices enum expected metadata params parameters"
+    " path method"
 ))  # fmt: skip
 """Values that were sent, and what is no error: not read beside the text of an error."""
 
 REQUEST_PARTS = frozenset(
     _words(
-        "json query querystring form headers cookies files jsonorform path matchinfo viewargs body cookie header root params"
+        "json query querystring form headers cookies files jsonorform path matchinfo viewargs body cookie header root"
+        " params"
     )
 )
 """Parts of a request. Some forms begin the path of a field with it."""
 
 WHOLE = frozenset({
-    "", "$", "*", "base", "__all__", "_schema", "non_field_errors", "nonFieldErrors", "_errors", "_error", "formErrors", "__root__",
-    "errors", "_empty", "_required", "_server_messages",
+    "", "$", "*", "base", "__all__", "_schema", "non_field_errors", "nonFieldErrors", "_errors", "_error", "formErrors",
+    "__root__", "errors", "_empty", "_required", "_server_messages",
 })  # fmt: skip
 """In place of a field: the error is about all of what stands around it."""
 
@@ -110,13 +115,15 @@ KNOWN = frozenset((*TEXTS, *EXPLANATIONS, *LABELS, *LISTS, *BY_FIELD, *INTERNAL,
 
 KINDS = _words("type code keyword rule kind constrainttype reason")
 MISSING_KINDS = frozenset(_words(
-    "missing valueerrormissing required notnull notblank notempty blank null missingfield requiredfield missingparameter"
-    " missingrequiredparameter notemptyvalidator notnullvalidator anyrequired stringempty fieldvaluerequired"
+    "missing valueerrormissing required notnull notblank notempty blank null missingfield requiredfield"
+    " missingparameter missingrequiredparameter notemptyvalidator notnullvalidator anyrequired stringempty"
+    " fieldvaluerequired"
 ))  # fmt: skip
 """What the absence of a field is called."""
 
 MISSING_TEXT = re.compile(
-    r"\bis (?:required|missing)\b|\bfield required\b|\brequired (?:field|propert|parameter)|\bfor required field\b|\breceived undefined\b"
+    r"\bis (?:required|missing)\b|\bfield required\b|\brequired (?:field|propert|parameter)"
+    r"|\bfor required field\b|\breceived undefined\b"
     r"|\bmissing (?:field|propert|parameter|attribute)|\bcan'?t be (?:left )?(?:null|blank|empty)\b"
     r"|\b(?:may not|must not|should not|cannot|can not) be (?:left )?(?:null|blank|empty)\b|\ARequired\Z"
     r"|\Aerror\.(?:path\.missing|required)\Z",

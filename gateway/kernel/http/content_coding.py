@@ -225,8 +225,8 @@ _DECODERS: dict[str, Callable[[], Decoder]] = {
 
 
 _UNDONE_BY_NOBODY = frozenset({
-    "compress", "x-compress", "exi", "pack200", "pack200-gzip", "aes128gcm", "dcb", "dcz", "bzip2", "x-bzip2", "bz2", "lzma", "xz", "x-xz",
-    "lz4", "snappy", "x-snappy", "x-snappy-framed", "sdch", "br64",
+    "compress", "x-compress", "exi", "pack200", "pack200-gzip", "aes128gcm", "dcb", "dcz", "bzip2", "x-bzip2", "bz2",
+    "lzma", "xz", "x-xz", "lz4", "snappy", "x-snappy", "x-snappy-framed", "sdch", "br64",
 })  # fmt: skip
 """Codings that exist and are not known here.
 

@@ -84,7 +84,7 @@ def _resemblance(folded: str) -> re.Pattern[str]:
 
 
 def secrets_of(keys: Iterable[str]) -> list[bytes]:
-    """Those of `keys` that are long enough to be searched for, each once, as `contains_secret` and `drop_copies` take them.
+    """Return the `keys` that are long enough to search for, each once, for `contains_secret` and `drop_copies`.
 
     Raises TooManyKeysError.
     """

@@ -21,25 +21,26 @@ FRAMING = frozenset({b"content-length", b"expect", b"host"})
 """Said anew by the upstream leg."""
 
 STEERING = frozenset({
-    b"x-host", b"x-http-host-override", b"x-override-url", b"x-http-path-override", b"x-request-uri", b"x-sendfile-type",
-    b"x-http-method-override", b"x-http-method", b"x-method-override", b"x-method",
-    b"true-client-ip", b"x-client-ip", b"x-cluster-client-ip", b"fastly-client-ip", b"x-originating-ip", b"x-azure-clientip",
-    b"x-azure-socketip", b"x-appengine-user-ip", b"cloudfront-viewer-address", b"cf-pseudo-ipv4", b"x-proxymesh-ip",
-    b"x-proxyuser-ip", b"proxy-client-ip", b"client-ip", b"x-forwarded", b"x-forward-for", b"forwarded-for",
-    b"x-anonymous-consumer", b"proxy", b"forwarded", b"x-scheme", b"x-url-scheme", b"front-end-https",
-    b"x-auth-user", b"x-auth-userid", b"x-auth-username", b"x-auth-email", b"x-auth-groups", b"x-auth-roles", b"x-auth-subject",
-    b"x-userinfo", b"x-endpoint-api-userinfo", b"x-apigateway-api-userinfo", b"x-jwt-assertion", b"x-jwt-payload",
-    b"x-amzn-request-context", b"x-amzn-lambda-context", b"x-istio-attributes", b"teleport-jwt-assertion",
-    b"x-client-dn", b"x-client-cn", b"x-client-s-dn", b"x-client-subject", b"x-client-verify", b"x-arr-clientcert", b"x-arr-ssl",
-    b"x-ssl", b"x-mtls-subject", b"x-peer-certificate",
+    b"x-host", b"x-http-host-override", b"x-override-url", b"x-http-path-override", b"x-request-uri",
+    b"x-sendfile-type", b"x-http-method-override", b"x-http-method", b"x-method-override", b"x-method",
+    b"true-client-ip", b"x-client-ip", b"x-cluster-client-ip", b"fastly-client-ip", b"x-originating-ip",
+    b"x-azure-clientip", b"x-azure-socketip", b"x-appengine-user-ip", b"cloudfront-viewer-address", b"cf-pseudo-ipv4",
+    b"x-proxymesh-ip", b"x-proxyuser-ip", b"proxy-client-ip", b"client-ip", b"x-forwarded", b"x-forward-for",
+    b"forwarded-for", b"x-anonymous-consumer", b"proxy", b"forwarded", b"x-scheme", b"x-url-scheme", b"front-end-https",
+    b"x-auth-user", b"x-auth-userid", b"x-auth-username", b"x-auth-email", b"x-auth-groups", b"x-auth-roles",
+    b"x-auth-subject", b"x-userinfo", b"x-endpoint-api-userinfo", b"x-apigateway-api-userinfo", b"x-jwt-assertion",
+    b"x-jwt-payload", b"x-amzn-request-context", b"x-amzn-lambda-context", b"x-istio-attributes",
+    b"teleport-jwt-assertion", b"x-client-dn", b"x-client-cn", b"x-client-s-dn", b"x-client-subject",
+    b"x-client-verify", b"x-arr-clientcert", b"x-arr-ssl", b"x-ssl", b"x-mtls-subject", b"x-peer-certificate",
     b"x-requested-method", b"x-http-verb", b"http-method-override", b"method-override", b"x-http-destinationurl",
-    b"x-backend-host", b"x-backend-url", b"proxy-host", b"proxy-url", b"x-script-name", b"script-name", b"x-path-info", b"path-info",
-    b"x-servlet-path", b"x-context-path", b"x-replaced-path", b"x-ingress-path", b"x-waws-unencoded-url", b"request-uri",
-    b"x-true-client-ip", b"x-true-ip", b"x-forwarder-for", b"http-client-ip", b"x-source-ip", b"x-cdn-src-ip", b"cdn-src-ip",
-    b"ali-cdn-real-ip", b"x-nf-client-connection-ip", b"fly-client-ip", b"do-connecting-ip", b"x-client-real-ip", b"cf-visitor",
-    b"x-user", b"x-user-id", b"x-userid", b"x-user-name", b"x-username", b"x-user-email", b"x-user-mail", b"x-user-login", b"x-user-dn",
-    b"x-user-role", b"x-user-roles", b"x-user-group", b"x-user-groups", b"x-user-scope", b"x-user-scopes", b"x-user-permissions",
-    b"x-user-claims", b"x-user-info", b"x-user-sub", b"x-user-subject", b"x-rstudio-username", b"x-auth-audience", b"x-auth-expiresin",
+    b"x-backend-host", b"x-backend-url", b"proxy-host", b"proxy-url", b"x-script-name", b"script-name", b"x-path-info",
+    b"path-info", b"x-servlet-path", b"x-context-path", b"x-replaced-path", b"x-ingress-path", b"x-waws-unencoded-url",
+    b"request-uri", b"x-true-client-ip", b"x-true-ip", b"x-forwarder-for", b"http-client-ip", b"x-source-ip",
+    b"x-cdn-src-ip", b"cdn-src-ip", b"ali-cdn-real-ip", b"x-nf-client-connection-ip", b"fly-client-ip",
+    b"do-connecting-ip", b"x-client-real-ip", b"cf-visitor", b"x-user", b"x-user-id", b"x-userid", b"x-user-name",
+    b"x-username", b"x-user-email", b"x-user-mail", b"x-user-login", b"x-user-dn", b"x-user-role", b"x-user-roles",
+    b"x-user-group", b"x-user-groups", b"x-user-scope", b"x-user-scopes", b"x-user-permissions", b"x-user-claims",
+    b"x-user-info", b"x-user-sub", b"x-user-subject", b"x-rstudio-username", b"x-auth-audience", b"x-auth-expiresin",
     b"x-auth-id", b"x-auth-name", b"x-auth-role", b"x-auth-sub", b"x-token-subject", b"x-scope-orgid", b"eppn",
     b"tenant-org-id", b"caller-id", b"caller-plan",
 })  # fmt: skip
@@ -47,21 +48,23 @@ STEERING = frozenset({
 """
 
 STEERING_PREFIXES = (
-    b"x-forwarded-", b"x-original-", b"x-rewrite-", b"x-real-", b"x-remote-", b"remote-", b"x-caller-", b"x-middleware-",
+    b"x-forwarded-", b"x-original-", b"x-rewrite-", b"x-real-", b"x-remote-", b"remote-", b"x-caller-",
+    b"x-middleware-",
     # proxies and gateways: Kong, OAuth2 Proxy, Envoy, nginx, Linkerd, Vouch, Pomerium, authentik
-    b"x-consumer-", b"x-credential-", b"x-authenticated-", b"x-auth-request-", b"x-envoy-", b"x-accel-", b"l5d-", b"x-vouch-",
-    b"x-pomerium-", b"x-authentik-", b"x-jwt-claim-",
+    b"x-consumer-", b"x-credential-", b"x-authenticated-", b"x-auth-request-", b"x-envoy-", b"x-accel-", b"l5d-",
+    b"x-vouch-", b"x-pomerium-", b"x-authentik-", b"x-jwt-claim-",
     # Caddy, Tyk, Gravitee, 3scale, Cloud Foundry, OpenSearch and NiFi, ASP.NET Core, Kubernetes
-    b"x-token-user-", b"x-tyk-", b"x-gravitee-", b"x-3scale-", b"x-cf-", b"x-proxy", b"x-proxied", b"ms-aspnetcore-", b"impersonate-",
+    b"x-token-user-", b"x-tyk-", b"x-gravitee-", b"x-3scale-", b"x-cf-", b"x-proxy", b"x-proxied", b"ms-aspnetcore-",
+    b"impersonate-",
     # TLS ended in front: HAProxy, nginx, Apache, RFC 9440, F5, WebLogic, WebSphere
     b"x-ssl-", b"ssl-", b"x-client-cert", b"client-cert", b"x-tls-client-", b"tls-client-", b"wl-proxy-", b"-ws",
     # clouds: Azure, Google, AWS, Cloudflare, Tailscale
-    b"x-ms-client-principal", b"x-ms-token-", b"x-goog-iap-", b"x-goog-authenticated-user-", b"x-appengine-", b"x-amzn-oidc-",
-    b"x-amzn-mtls-", b"cf-access-", b"cf-connecting-", b"tailscale-", b"incap-", b"x-sucuri-", b"fastly-", b"akamai-", b"x-akamai-",
-    b"x-vercel-", b"x-ms-proxy", b"x-ms-forwarded-", b"x-ms-endpoint-",
+    b"x-ms-client-principal", b"x-ms-token-", b"x-goog-iap-", b"x-goog-authenticated-user-", b"x-appengine-",
+    b"x-amzn-oidc-", b"x-amzn-mtls-", b"cf-access-", b"cf-connecting-", b"tailscale-", b"incap-", b"x-sucuri-",
+    b"fastly-", b"akamai-", b"x-akamai-", b"x-vercel-", b"x-ms-proxy", b"x-ms-forwarded-", b"x-ms-endpoint-",
     # single sign-on: Grafana, Apache's modules, Shibboleth, SiteMinder, WebSEAL, Oracle, F5, CAS, Teleport
-    b"x-webauth-", b"oidc-", b"x-oidc-", b"mellon-", b"x-mellon-", b"shib-", b"x-shib-", b"ajp-", b"sm-", b"iv-", b"oam-", b"saml-",
-    b"x-saml-", b"x-sso-", b"x-f5-", b"x-cas-", b"cas-", b"teleport-",
+    b"x-webauth-", b"oidc-", b"x-oidc-", b"mellon-", b"x-mellon-", b"shib-", b"x-shib-", b"ajp-", b"sm-", b"iv-",
+    b"oam-", b"saml-", b"x-saml-", b"x-sso-", b"x-f5-", b"x-cas-", b"cas-", b"teleport-",
 )  # fmt: skip
 """Families of such fields. `$WS…` of WebSphere begins with a hyphen here, because it is compared as its twin."""
 

@@ -30,9 +30,8 @@ NOTICE, LOCATION, SHARED = 1, 2, 4
 _TYPE, _CODING, _CONNECTION, _ENTITY_TAG, _BODY, _REQUEST_ID = range(6)
 
 _DROPPED = (
-    b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authentication-info", b"te", b"trailer", b"transfer-encoding",
-    b"upgrade", b"http2-settings", b"content-length",
-    b"date", b"ratelimit", b"ratelimit-policy",
+    b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authentication-info", b"te", b"trailer",
+    b"transfer-encoding", b"upgrade", b"http2-settings", b"content-length", b"date", b"ratelimit", b"ratelimit-policy",
     b"alt-svc",  # another way to the backend, not to the gateway
     b"x-debug-exception", b"x-debug-exception-file",  # Symfony's, for its developers
 )  # fmt: skip
@@ -43,7 +42,8 @@ _PASSED = (
     "Content-Disposition", "Content-Language", "Content-Security-Policy", "Cross-Origin-Opener-Policy",
     "Cross-Origin-Resource-Policy", "Expires", "Last-Modified", "Permissions-Policy", "Pragma",
     "Proxy-Status", "Referrer-Policy", "Retry-After", "Server", "Server-Timing", "Strict-Transport-Security", "Via",
-    "WWW-Authenticate", "X-Content-Type-Options", "X-Correlation-Id", "X-Frame-Options", "X-Powered-By", "X-XSS-Protection",
+    "WWW-Authenticate", "X-Content-Type-Options", "X-Correlation-Id", "X-Frame-Options", "X-Powered-By",
+    "X-XSS-Protection",
 )  # fmt: skip
 _MARKED = {
     **dict.fromkeys(("Deprecation", "Sunset", "Warning"), NOTICE),

@@ -155,7 +155,7 @@ def state(meter: Meter, used: int, ends_in_s: float, wall_s: float, month: int) 
 
 
 def carried(used: int, written: int, monthly: bool, month: int) -> tuple[int, int]:
-    """Return the value in `month` of a tally that was written in the month `written`, and the month to write it with."""
+    """Return the value in `month` of a tally written in the month `written`, and the month to store it with."""
     if not monthly:
         return used, 0
     return (used, written) if written >= month else (0, month)

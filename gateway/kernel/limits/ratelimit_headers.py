@@ -62,5 +62,5 @@ def _shared_names(windows: Sequence[Window]) -> set[str]:
 
 
 def retry_after_s(states: Sequence[WindowState]) -> int:
-    """Return the whole seconds, at least 1, after which this call fits into every window: never before the next token."""
+    """Return the whole seconds, 1 or more and never before the next token, after which the call fits every window."""
     return max(1, ceil(max((state.retry_s for state in states), default=0.0)))

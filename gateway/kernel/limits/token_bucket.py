@@ -183,7 +183,7 @@ UNLIMITED = Decision(True, "none", ())
 def decide(
     tats_us: Sequence[int], windows: Sequence[Window], cost: int, now_us: int
 ) -> tuple[bool, list[int], Sequence[int]]:
-    """Return whether a call of `cost` tokens fits all `windows`, the buckets' times after it, and the shadows it exceeds.
+    """Return whether a call of `cost` tokens fits all `windows`, the buckets' new times, and the shadows it exceeds.
 
     `tats_us` has one time a window, on the same clock as `now_us`; 0 for a bucket that was never used. The times
     returned are to be kept after a refusal too: there is no other change then than that none lies too far ahead.

@@ -43,7 +43,10 @@ def own_limits(config: Config, key: KeySettings) -> Iterator[Complaint]:
     for index, limit in enumerate(key.limits):
         for other in config.plan_limits(key.plan):
             if other.id == limit.id and other.scope != "key":
-                text = f"`{limit.id}` of plan `{key.plan}` is shared by the keys of an organisation: no key has one in its place"
+                text = (
+                    f"`{limit.id}` of plan `{key.plan}` is shared by the keys of an organisation: no key has one "
+                    "in its place"
+                )
                 yield Complaint((index, "id"), text, "choose another id")
             elif other.id == limit.id and limit.shadow and not other.shadow:
                 text = f"in place of `{limit.id}` of plan `{key.plan}` it would leave the key without that limit"
@@ -104,7 +107,8 @@ def _costs(context: CheckContext, loc: Loc, route: RouteSettings) -> None:
                 at = (*loc, "cost", method) if method in route.cost else (*loc, "cost")
                 context.report(
                     at,
-                    f"a {method} would cost {cost}, and `{limit.id}` of {whose} never has more than {burst_of(limit.max, limit.guarantee)}",
+                    f"a {method} would cost {cost}, and `{limit.id}` of {whose} never has more than "
+                    f"{burst_of(limit.max, limit.guarantee)}",
                 )
                 return
 

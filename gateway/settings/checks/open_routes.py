@@ -15,7 +15,10 @@ from gateway.settings.schema.routing import RouteSettings
 
 _NAMED = 3
 """Inner routes that a warning names. Of the others it gives the number."""
-_CONSEQUENCE = "what could be read as a path of theirs, or has a method that they lack, is refused here; narrower paths take nothing of it"
+_CONSEQUENCE = (
+    "what could be read as a path of theirs, or has a method that they lack, is refused here; narrower "
+    "paths take nothing of it"
+)
 
 
 def check_enclosures(context: CheckContext) -> None:
@@ -51,7 +54,10 @@ def _check_images(context: CheckContext) -> None:
     for loc, route in context.entries("routes", context.config.routes):
         known = keyed.get((route.upstream, _image(route))) if route.auth == "none" else None
         if known is not None and known[1] != shape(route.match):
-            text = f"no key is asked for on a way to the same paths of `{route.upstream}` as by route `{known[0].id}`, which asks for one"
+            text = (
+                f"no key is asked for on a way to the same paths of `{route.upstream}` as by route "
+                f"`{known[0].id}`, which asks for one"
+            )
             context.warn((*loc, "auth"), text, "ask for a key here too, or let `rewrite` lead elsewhere")
 
 

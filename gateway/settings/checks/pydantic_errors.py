@@ -132,7 +132,7 @@ def _model_at(model: type[Section], loc: Loc) -> type[Section]:
 
 
 def _section_in(annotation: Any) -> type[Section] | None:
-    """The section inside `Section`, `Section | None`, a list of them (of their kind's own, too) or a mapping to them."""
+    """Return the section inside `Section`, `Section | None`, a list of them (or its subclass) or a mapping to them."""
     annotation = getattr(annotation, "SECTION", annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation if issubclass(annotation, Section) else None

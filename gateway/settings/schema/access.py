@@ -103,7 +103,8 @@ class KeySettings(Section):
     )
     certificate_subject: Subject | None = Field(
         default=None,
-        description="Subject of the certificate with which the caller needs no secret, as `openssl x509 -noout -subject -nameopt RFC2253` "
+        description="Subject of the certificate with which the caller needs no secret, as `openssl x509 -noout "
+        "-subject -nameopt RFC2253` "
         "prints it. Needs a listener with `client_ca`.",
     )
     organizations: Many[Id] = Field(
@@ -130,7 +131,8 @@ class KeyStoreSettings(Section):
     """Where keys are that do not stand in this file."""
 
     store: Literal["redis"] = Field(
-        description="In place of the list. `redis`: keys are made, changed and taken back by `gateway keys`, without a reload."
+        description="In place of the list. `redis`: keys are made, changed and taken back by `gateway keys`, "
+        "without a reload."
     )
 
 

@@ -22,11 +22,13 @@ class Limit(Section):
 
     guarantee: Literal["burst", "any-window"] = Field(
         default="burst",
-        description="`burst`: a bucket of `max`, refilled at `max` per `per`. `any-window`: never more than `max` in any stretch of `per`.",
+        description="`burst`: a bucket of `max`, refilled at `max` per `per`. `any-window`: never more than `max` "
+        "in any stretch of `per`.",
     )
     shadow: bool = Field(
         default=False,
-        description="Counts, and log and metrics say what it would have refused; refuses nothing, and no reply tells of it.",
+        description="Counts, and log and metrics say what it would have refused; refuses nothing, and no reply "
+        "tells of it.",
     )
     on_failure: OnFailure | None = Field(
         default=None, description="While Redis is away. Left out: as `redis.on_failure` has it."

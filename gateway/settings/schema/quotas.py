@@ -71,7 +71,8 @@ class Quota(Section):
         ge=1, le=99999, description="The envelope's `code` of the 429: 8001, 8003, 8004, 8005, 8006 or one of your own."
     )
     kind: Literal["count", "sum", "level"] = Field(
-        description="`count` of calls, `sum` of an amount that replies tell, `level` that some calls raise and others lower."
+        description="`count` of calls, `sum` of an amount that replies tell, `level` that some calls raise and "
+        "others lower."
     )
     max: int = Field(ge=1, le=10**15, description="A call is refused when so much is used.")
     per: Literal["month", "ever"] | None = Field(

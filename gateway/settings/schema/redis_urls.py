@@ -37,7 +37,10 @@ _OF_TLS = {
 }
 _OF_SENTINELS = {"sentinel_username": _ANY, "sentinel_password": _ANY}
 _OF_TCP_ONLY = frozenset({"socket_keepalive"})
-_USUAL = "the usual ones are `db`, `username`, `password` and, with `rediss://`, `ssl_ca_certs`, `ssl_certfile` and `ssl_keyfile`"
+_USUAL = (
+    "the usual ones are `db`, `username`, `password` and, with `rediss://`, `ssl_ca_certs`, `ssl_certfile` and "
+    "`ssl_keyfile`"
+)
 
 
 def redis_url(value: object) -> str:

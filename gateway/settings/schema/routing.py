@@ -44,14 +44,16 @@ class EnvelopeSettings(Section):
 
     mode: Literal["auto", "wrap", "passthrough"] = Field(
         default="auto",
-        description="`auto` wraps replies that are not enveloped yet, `wrap` wraps all, `passthrough` leaves all as they are.",
+        description="`auto` wraps replies that are not enveloped yet, `wrap` wraps all, `passthrough` leaves all as "
+        "they are.",
     )
     max_buffer: Size = default(
         "8MiB", "Replies up to this size are checked whole before the first byte is sent; larger ones are streamed."
     )
     binary: Literal["passthrough", "refuse"] = Field(
         default="refuse",
-        description="Successes that are neither JSON nor plain text (HTML, XML, CSV, files): passed on as they are, or answered 503.",
+        description="Successes that are neither JSON nor plain text (HTML, XML, CSV, files): passed on as they are, "
+        "or answered 503.",
     )
 
 
@@ -189,14 +191,16 @@ class RouteSettings(Section):
     auth: Literal["key", "none"] = Field(default="key", description="`none`: no key asked, limited per client address.")
     plan: Id | None = Field(
         default=None,
-        description="Only with `auth: none`: the plan of each client address. Left out: `anonymous`, which is built in (300 per minute).",
+        description="Only with `auth: none`: the plan of each client address. Left out: `anonymous`, which is built "
+        "in (300 per minute).",
     )
     limits: Many[RouteLimit] = Field(
         default=(), description="On top of the limits of the caller's plan and organisation."
     )
     cost: Cost = Field(
         default_factory=dict,
-        description="Tokens that a call takes from each of its limits: a number, or one by method. `default`, or left out: 1. 0 is free.",
+        description="Tokens that a call takes from each of its limits: a number, or one by method. `default`, or "
+        "left out: 1. 0 is free.",
     )
     rewrite: Rewrite = section(Rewrite, "How the path changes on its way to the upstream.")
     error_family: Literal["general", "analytics", "notification"] = Field(

@@ -47,7 +47,8 @@ class ListenerLimits(Section):
     connections: int | None = Field(
         default=None,
         ge=1,
-        description="Most connections at once, for each worker; who comes beyond gets 503. Left out: as many as there are descriptors for.",
+        description="Most connections at once, for each worker; who comes beyond gets 503. Left out: as many as "
+        "there are descriptors for.",
     )
 
 
@@ -103,7 +104,8 @@ class ListenerSettings(Section):
     )
     proxy_protocol: bool = Field(
         default=False,
-        description="Connections begin with a PROXY header (version 1 or 2) that says who the client is. Only trusted proxies may connect.",
+        description="Connections begin with a PROXY header (version 1 or 2) that says who the client is. Only "
+        "trusted proxies may connect.",
     )
     limits: ListenerLimits = section(ListenerLimits, "How much a client may send, and how slowly.")
     tls: ListenerTls | None = Field(default=None, description="https. Left out: http.")
@@ -131,12 +133,14 @@ class WorkerLimits(Section):
 
     unread: Size = default(
         "512MiB",
-        "Most bytes of replies that clients leave unread. Beyond half of that the replies of slow clients are cut, beyond it any: "
+        "Most bytes of replies that clients leave unread. Beyond half of that the replies of slow clients are cut, "
+        "beyond it any: "
         "first those of the caller that leaves most.",
     )
     read_ahead: Size = default(
         "64MiB",
-        "Most bytes of request bodies that are read before a connection to the service is taken; more are passed on as they come.",
+        "Most bytes of request bodies that are read before a connection to the service is taken; more are passed on as "
+        "they come.",
     )
 
 
@@ -166,7 +170,8 @@ class ServerSettings(Section):
     paths: Paths = section(Paths, "How the paths of requests are taken.")
     limits_path: PathPattern | None = Field(
         default=None,
-        description="Where a caller is told what it has of its limits, at no cost: `/_gateway/limits`, for example. Left out: nowhere.",
+        description="Where a caller is told what it has of its limits, at no cost: `/_gateway/limits`, for example. "
+        "Left out: nowhere.",
     )
 
     @field_validator("limits_path")
@@ -185,7 +190,8 @@ class AdminSettings(Section):
     address: AddressValue = default("127.0.0.1:9901", "`host:port` of health, readiness and metrics.")
     hosts: Many[ServerName] = Field(
         default=(),
-        description="Names by which it may be asked, besides `localhost`, that of `address` and IP addresses. By any other name a page in "
+        description="Names by which it may be asked, besides `localhost`, that of `address` and IP addresses. By "
+        "any other name a page in "
         "somebody's browser could read it.",
     )
     token: Token | None = Field(
@@ -199,7 +205,8 @@ class RedisSettings(Section):
     url: RedisUrlValue = Field(
         description=(
             "`redis://host:port/database`, `redis+sentinel://host:port,host:port/service/database`, "
-            "`redis+cluster://host:port,host:port` or `unix:///path`; `user:password@` before the hosts, `rediss` for TLS."
+            "`redis+cluster://host:port,host:port` or `unix:///path`; `user:password@` before the hosts, `rediss` "
+            "for TLS."
         )
     )
     username: Password | None = Field(default=None, description="Of the login, where it does not stand in `url`.")
@@ -216,7 +223,8 @@ class RedisSettings(Section):
     timeout: PositiveDuration = default("50ms", "The whole budget of one decision, connecting included.")
     on_failure: OnFailure = Field(
         default="local",
-        description="While Redis is away: `local` counts this gateway's share in memory, `allow` does not limit, `deny` answers 503.",
+        description="While Redis is away: `local` counts this gateway's share in memory, `allow` does not limit, "
+        "`deny` answers 503.",
     )
 
     @model_validator(mode="after")

@@ -47,7 +47,8 @@ class Connections(Section):
         default=75,
         ge=1,
         le=100,
-        description="Share of `max` for bodies that are passed on while they arrive, in either direction; more get 503. 100: all.",
+        description="Share of `max` for bodies that are passed on while they arrive, in either direction; more get "
+        "503. 100: all.",
     )
     idle_timeout: PositiveDuration = default("30s", "An unused connection is closed after this long.")
     max_age: PositiveDuration = default("5m", "A connection gets no more requests after this long, and is closed.")
@@ -63,7 +64,8 @@ class Timeouts(Section):
     total: PositiveDuration = default("30s", "The whole exchange with the upstream, unless its reply is streamed.")
     idle: PositiveDuration | None = Field(
         default=None,
-        description="How long the upstream may be silent within a reply that is streamed. Left out: 60s, and 10m for server-sent events.",
+        description="How long the upstream may be silent within a reply that is streamed. Left out: 60s, and 10m "
+        "for server-sent events.",
     )
 
     @property

@@ -1,1 +1,1 @@
-"""Services written with the frameworks that services are written with. Each prints its port and serves until it is ended."""
+"""Services written with widespread frameworks. Each prints its port and serves until it is ended."""

@@ -1,4 +1,4 @@
-"""A service written with Flask: one path checks with marshmallow alone, one with flask-smorest (and so webargs). It tells its traces."""
+"""A Flask service. One path validates with marshmallow, one with flask-smorest (webargs). Errors show their traces."""
 
 # mypy: disable-error-code="import-untyped, untyped-decorator"
 # flask-smorest has no types.

@@ -55,7 +55,7 @@ class RecordedEvents:
 
 
 async def echo(x: Exchange, send: Send) -> None:
-    """Answers who asked, or the fault that the checker of heads found; as the pipeline does, it bears a client that has left."""
+    """Replies with the request, or with the fault of its head. It tolerates a client that has left."""
     with suppress(ConnectionError):
         await _echo(x, send)
 
@@ -94,7 +94,10 @@ async def listening(
     host: str = "127.0.0.1",
     **more: Any,
 ) -> AsyncIterator[tuple[Listener, int]]:
-    """A listener, and its port; on the unix socket `unix` instead, which is trusted. `::` stands for both versions of IP. `rejected` receives the limit for each connection beyond it."""
+    """Yield a listener and its port, or one on the unix socket `unix`, which is trusted. `::` is both versions of IP.
+
+    `rejected` receives the limit for each connection beyond it.
+    """
     loop = asyncio.get_running_loop()
     head_checker = RequestHeadChecker(
         limits,

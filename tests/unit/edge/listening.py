@@ -65,7 +65,10 @@ async def listening(
     host: str = "127.0.0.1",
     rejected: list[int] | None = None,
 ) -> AsyncIterator[tuple[Listener, int]]:
-    """A listener on a free port; `::` stands for both versions of IP. `rejected` receives the limit for each connection beyond it."""
+    """Yield a listener on a free port; `::` means both versions of IP.
+
+    `rejected` receives the limit for each connection beyond it.
+    """
     head_checker = RequestHeadChecker(
         limits, [ip_network(one) for one in trusted], Ids(lambda n: bytes(range(256)) * (n // 256)), time.monotonic
     )

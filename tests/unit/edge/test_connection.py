@@ -115,7 +115,7 @@ async def test_a_stream_that_breaks_is_visibly_cut(request_bytes: bytes) -> None
 
 
 async def _of_little_room(port: int) -> RawClient:
-    """A client whose system does not take a whole reply on its behalf: what it grants to a fast reader may be more than that."""
+    """Connect with a small receive buffer, so that the client's system does not take a whole reply on its behalf."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 18)
     sock.setblocking(False)

@@ -1,6 +1,7 @@
 """edge/request_head.py: an Exchange of each head, and what is wrong with it."""
 
 import asyncio
+import json
 from ipaddress import ip_network
 from typing import Any
 
@@ -15,7 +16,8 @@ from gateway.edge.request_head import ALL_METHODS, Peer, RequestHeadChecker, bod
 from gateway.exchange import Exchange
 from gateway.kernel.faults import MALFORMED_REQUEST, GatewayError
 from gateway.kernel.ids import Ids
-from tests.unit.edge.listening import LIMITS
+from tests.raw_client import RawClient
+from tests.unit.edge.listening import LIMITS, ask, listening
 
 PEER = Peer("10.0.0.9", "http", trusted=False)
 TRUSTED = Peer("10.0.0.9", "https", trusted=True, certificate_subject="CN=a")
@@ -153,3 +155,65 @@ def test_what_is_no_request_is_an_exchange_too() -> None:
 @pytest.mark.parametrize(("announced", "length"), [(None, None), ("12", 12), ("0", 0), ("000", 0), ("0" * 30 + "7", 7)])
 def test_the_announced_length(announced: str | None, length: int | None) -> None:
     assert body_length(CIMultiDict({} if announced is None else {"Content-Length": announced})) == length
+
+
+@pytest.mark.parametrize("host", [b"h:", b"[::1]:", b"h:80", b"1.2.3.4:"])
+async def test_a_port_may_be_empty(host: bytes) -> None:
+    """RFC 9110 7.2 and RFC 3986 3.2.3: a port is any number of digits, none included."""
+    assert (await ask(b"GET /a HTTP/1.1\r\nHost: %b\r\n\r\n" % host))[0] == 200
+
+
+async def test_an_absolute_target_replaces_host() -> None:
+    async with listening() as (_, port), await RawClient.connect(port) as client:
+        await client.send(
+            b"GET http://other:1/a?b HTTP/1.1\r\nHost: h\r\n\r\nGET https://other HTTP/1.1\r\nHost: h\r\n\r\n"
+        )
+        first, second = json.loads((await client.reply()).body), json.loads((await client.reply()).body)
+        assert (first["host"], first["path"], first["query"]) == ("other:1", "/a", "b")
+        assert (second["host"], second["path"]) == ("other", "/")
+
+
+async def test_a_colon_without_a_port_is_no_part_of_a_host() -> None:
+    async with listening() as (_, port), await RawClient.connect(port) as client:
+        for request in (
+            b"GET /a HTTP/1.1\r\nHost: h:",
+            b"GET http://h:/a HTTP/1.1\r\nHost: h:",
+            b"GET http://h/a HTTP/1.1\r\nHost: other:",
+        ) * 2:
+            await client.send(request + b"\r\n\r\n")
+            assert json.loads((await client.reply()).body)["host"] == "h"
+
+
+@pytest.mark.parametrize("host", ["[::1]:", "[2001:db8::1]", "h:65535"])
+async def test_other_authorities_are_in_order(host: str) -> None:
+    assert (await ask(f"GET /a HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()))[0] == 200
+
+
+async def test_only_a_trusted_peer_names_the_client_it_forwards_for() -> None:
+    request = b"GET /a HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.1, 198.51.100.9, 127.0.0.9\r\n\r\n"
+    for trusted, client in (((), "127.0.0.1"), (("127.0.0.0/8",), "198.51.100.9"), (("0.0.0.0/0",), "127.0.0.1")):
+        async with listening(trusted=trusted) as (_, port), await RawClient.connect(port) as raw:
+            await raw.send(request)
+            assert json.loads((await raw.reply()).body)["client"] == client
+    async with listening(trusted=("127.0.0.1/32",)) as (_, port), await RawClient.connect(port) as raw:
+        await raw.send(b"GET /a HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: unknown\r\n\r\n")
+        assert json.loads((await raw.reply()).body)["client"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("chain", "client"),
+    [
+        ("203.0.113.1:1111", "203.0.113.1"),
+        ("203.0.113.1, 198.51.100.9:443, 127.0.0.9:80", "198.51.100.9"),
+        ("[2001:db8::1]:5", "2001:db8::1"),
+        ("203.0.113.1, [2001:db8::1], ::ffff:127.0.0.9", "2001:db8::1"),
+        ("203.0.113.1,, ,", "203.0.113.1"),
+        ("::ffff:203.0.113.1", "203.0.113.1"),
+        ("203.0.113.1, unknown, 127.0.0.9", "127.0.0.1"),
+    ],
+)
+async def test_ports_and_empty_elements_of_the_chain_count_for_nothing(chain: str, client: str) -> None:
+    async with listening(trusted=("127.0.0.0/8",)) as (_, port), await RawClient.connect(port) as raw:
+        await raw.send(f"GET /a HTTP/1.1\r\nHost: h:\r\nX-Forwarded-For: {chain}\r\n\r\n".encode())
+        seen = json.loads((await raw.reply()).body)
+        assert (seen["client"], seen["host"]) == (client, "h")

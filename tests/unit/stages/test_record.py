@@ -1,14 +1,12 @@
 """stages/record.py: every exchange is counted and written, and no key with it."""
 
 import json
-import os
 from typing import Any
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
-from gateway.exchange import Exchange, Reply
+from gateway.exchange import Reply
 from gateway.kernel.faults import (
     CLIENT_CLOSED,
     KEY_AMBIGUOUS,
@@ -18,60 +16,15 @@ from gateway.kernel.faults import (
     UPSTREAM_REFUSED,
     GatewayError,
 )
-from gateway.kernel.limits.token_bucket import Decision, WindowState
-from gateway.observe.access_log import AccessLog
-from gateway.observe.metrics import Metrics
-from gateway.observe.recent_errors import ErrorLog, ErrorRing, Lane
-from gateway.observe.writer import Writer
-from gateway.stages.record import Recorder
-from gateway.upstream.call import Answer
-from tests.samples import MINUTE, Pieces, caller, exchange, route
-from tests.scrape import scraped
+from tests.samples import Pieces, exchange, route
+from tests.unit.stages.recording import Recording, served
 
 SECRET = "gw_canary_canary_canary"
-
-
-class Recording:
-    """A Recorder with what it writes on."""
-
-    def __init__(self, *, access: bool = True) -> None:
-        self.metrics = Metrics()
-        self._read, self._write = os.pipe()
-        self._writer = Writer(self._write)
-        self.errors = ErrorRing()
-        kept = ErrorLog(self.errors, lambda: 1_800_000_000.0)
-        self.recorder = Recorder(self.metrics, AccessLog(self._writer, lambda: 0.0, enabled=access), "X-Api-Key", kept)
-
-    def record(self, x: Exchange, now_s: float = 0.010) -> dict[str, object]:
-        """Record `x` and return its line, {} without one."""
-        self.recorder.begin()
-        assert self.metrics.in_flight.value == 1
-        self.recorder.record(x, now_s)
-        assert self.metrics.in_flight.value == 0
-        self._writer.close(1.0)
-        os.close(self._write)
-        with os.fdopen(self._read) as lines:
-            line = lines.read()
-        return json.loads(line.splitlines()[-1]) if line else {}
-
-    def value(self, name: str, **labels: str) -> float:
-        """The sum of all samples called `name` that have these labels."""
-        families = text_string_to_metric_families(scraped(self.metrics).decode())
-        samples = [sample for family in families for sample in family.samples if sample.name == name]
-        return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
 
 
 @pytest.fixture
 def recording() -> Recording:
     return Recording()
-
-
-def served(**changes: Any) -> Exchange:
-    x = exchange(route=route(), caller=caller(), upstream_s=0.004, limiter_s=0.0001, **changes)
-    x.decision = Decision(True, "local", (WindowState(MINUTE, 299, 0.2, 0.0),))
-    x.answer = Answer(200, [], b"{}", None, 2, "127.0.0.1:3000")
-    x.reply, x.sent_bytes = Reply(200, [], b"12345", source="upstream"), 5
-    return x
 
 
 def test_an_answered_exchange(recording: Recording) -> None:
@@ -243,53 +196,6 @@ def test_a_key_that_nobody_sent_as_one_is_masked_in_a_path(recording: Recording,
     assert line.get("url.path") == shown
     (kept,) = recording.errors.records()
     assert kept.path == shown
-
-
-def test_an_error_is_kept_with_what_is_known_about_it() -> None:
-    recording = Recording(access=False)
-    x = served(error=GatewayError(UPSTREAM_REFUSED, cause="errno 111"))
-    x.reply = Reply(503, [], b"", code=1004)
-    recording.record(x)
-    (kept,) = recording.errors.records()
-    assert (kept.at, kept.request_id, kept.trace_id, kept.status, kept.code, kept.method) == (
-        *(1_800_000_000.0, x.request_id, x.trace_id),
-        *(503, 1004, "GET"),
-    )
-    assert (kept.route, kept.path, kept.source, kept.outcome) == ("orders", "/v1/orders", "gateway", "answered")
-    assert (kept.reason, kept.cause, kept.target) == ("upstream_refused", "errno 111", "127.0.0.1:3000")
-    assert (kept.key_id, kept.organization, kept.total_ms, kept.upstream_ms) == ("acme-ci", "acme", 10.0, 4.0)
-
-
-@pytest.mark.parametrize(
-    ("changes", "status", "lane"),
-    [
-        ({}, 200, None),
-        ({}, 503, Lane.fault),
-        ({"outcome": "cut"}, 200, Lane.fault),
-        ({}, 404, Lane.caller),
-        ({}, 429, Lane.stranger),
-        ({"outcome": "abandoned"}, 200, Lane.stranger),
-        ({"caller": None}, 401, Lane.stranger),
-        ({"route": None}, 404, Lane.caller),
-        ({"route": route(open=True)}, 404, Lane.stranger),
-    ],
-)
-def test_what_can_be_brought_about_in_any_number_is_kept_apart(
-    recording: Recording, changes: dict[str, Any], status: int, lane: Lane | None
-) -> None:
-    x = served()
-    x.reply = Reply(status, [], b"")
-    for name, value in changes.items():
-        setattr(x, name, value)
-    recording.record(x)
-    assert [each for each in Lane if list(recording.errors.entries(each))] == ([] if lane is None else [lane])
-
-
-def test_errors_are_kept_only_where_there_is_a_place_for_them(recording: Recording) -> None:
-    x = exchange(reply=Reply(404, [], b""))
-    recording.recorder.begin()
-    Recorder(recording.metrics, AccessLog(Writer(1), lambda: 0.0, enabled=False), "X-Api-Key").record(x, 0.0)
-    assert list(recording.errors.records()) == []
 
 
 def test_a_bug_is_logged_with_where_it_happened(recording: Recording) -> None:

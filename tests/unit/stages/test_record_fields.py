@@ -8,7 +8,7 @@ from gateway.observe.access_log import AccessRecord
 from gateway.observe.recent_errors import ErrorRecord
 from gateway.stages.record import _FIELDS
 from tests.samples import MINUTE, Pieces, exchange
-from tests.unit.stages.test_record import Recording, served
+from tests.unit.stages.recording import Recording, served
 
 FIELDS = {
     "event": "request", "timestamp": "1970-01-01T00:00:00.000Z", "level": "error", "request_id": "the-id", "trace_id": "the-trace",

@@ -3,7 +3,7 @@
 import pytest
 from structlog.testing import capture_logs
 
-from tests.unit.stages.test_record import Recording, served
+from tests.unit.stages.recording import Recording, served
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""stages/response_headers.py: every reply has its id and what its route sets, a known caller's its limits; and it is for that caller alone."""
+"""stages/response_headers.py: each reply has its id and its route's fields, and a known caller its limits."""
 
 from typing import Any
 

@@ -12,6 +12,8 @@ from gateway.upstream.upstream import Upstream
 
 Make: TypeAlias = Callable[..., Target]
 """Makes a Target with some settings changed. The fixture `make` closes it and checks that no connection is left."""
+Several: TypeAlias = Callable[..., Upstream]
+"""Makes an Upstream of targets at some URLs. The fixture is called `several`."""
 
 
 class RetryCounter:

@@ -9,9 +9,12 @@ import pytest
 import uvloop
 
 from gateway.kernel.clock import Clock
+from gateway.upstream.outlier_detection import EjectionRules, OutlierDetector
+from gateway.upstream.shared_state import SharedState
 from gateway.upstream.target import Target
 from gateway.upstream.tls import TlsFiles, ssl_context
-from tests.unit.upstream.calls import Make
+from gateway.upstream.upstream import Upstream
+from tests.unit.upstream.calls import Make, RecordingObserver, RetryCounter, Several
 
 ON_BOTH_LOOPS = (
     "test_connect",
@@ -47,3 +50,30 @@ async def make() -> AsyncIterator[Make]:
     for each in made:
         await each.close()
         assert (each.idle, each.active, each.pending) == (0, 0, 0)
+
+
+@pytest.fixture
+def several(make: Make) -> Several:
+    """Makes an Upstream of targets at some URLs. The first one is chosen, until its calls fail."""
+
+    def upstream(
+        *urls: str,
+        chance: Callable[[], float] = lambda: 0.0,
+        monotonic: Callable[[], float] = time.monotonic,
+        observer: RetryCounter | None = None,
+        failures: int = 5,
+        ejections: RecordingObserver | None = None,
+        ejected_s: float = 60.0,
+        **changed: Any,
+    ) -> Upstream:
+        rules = EjectionRules(failures, ejected_s, ejected_s, 50)
+        weights = dict.fromkeys(range(len(urls)), 1)
+        row = SharedState({"orders": [f"{number} {url}" for number, url in enumerate(urls)]}).upstreams["orders"]
+        detector = OutlierDetector(
+            row, weights, rules, ejections or RecordingObserver(), 1, Clock(time.monotonic, time.time), lambda: 0.0
+        )
+        return Upstream(
+            "orders", [make(url, **changed) for url in urls], detector, Clock(monotonic, time.time), chance, observer
+        )
+
+    return upstream

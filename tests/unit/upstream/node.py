@@ -8,7 +8,7 @@ from tests.unit.upstream.calls import RecordingObserver
 
 
 class Node:
-    """Workers that share the state of `count` targets of weight 1, and a clock. Two targets may be ejected, but not three."""
+    """Workers that share the state of `count` targets of weight 1, and a clock. Two targets may be ejected."""
 
     def __init__(self, count: int = 4, failures: int = 3, max_percent: int = 50) -> None:
         self.now = 1000.0

@@ -4,12 +4,10 @@ import asyncio
 import random
 import socket
 import time
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 
-from gateway.kernel.clock import Clock
 from gateway.kernel.faults import (
     UPSTREAM_INCOMPLETE,
     UPSTREAM_REFUSED,
@@ -19,41 +17,9 @@ from gateway.kernel.faults import (
     GatewayError,
 )
 from gateway.upstream.call import Answer
-from gateway.upstream.outlier_detection import EjectionRules, OutlierDetector
-from gateway.upstream.shared_state import SharedState
-from gateway.upstream.upstream import Upstream
 from tests.fakes import End, RawBackend, reply, script, turn, until
 from tests.samples import Pieces
-from tests.unit.upstream.calls import Make, RecordingObserver, RetryCounter, call, fails, rest, streamed
-
-Several: TypeAlias = Callable[..., Upstream]
-
-
-@pytest.fixture
-def several(make: Make) -> Several:
-    """Makes an Upstream of targets at some URLs. The first one is chosen, until its calls fail."""
-
-    def upstream(
-        *urls: str,
-        chance: Callable[[], float] = lambda: 0.0,
-        monotonic: Callable[[], float] = time.monotonic,
-        observer: RetryCounter | None = None,
-        failures: int = 5,
-        ejections: RecordingObserver | None = None,
-        ejected_s: float = 60.0,
-        **changed: Any,
-    ) -> Upstream:
-        rules = EjectionRules(failures, ejected_s, ejected_s, 50)
-        weights = dict.fromkeys(range(len(urls)), 1)
-        row = SharedState({"orders": [f"{number} {url}" for number, url in enumerate(urls)]}).upstreams["orders"]
-        detector = OutlierDetector(
-            row, weights, rules, ejections or RecordingObserver(), 1, Clock(time.monotonic, time.time), lambda: 0.0
-        )
-        return Upstream(
-            "orders", [make(url, **changed) for url in urls], detector, Clock(monotonic, time.time), chance, observer
-        )
-
-    return upstream
+from tests.unit.upstream.calls import RecordingObserver, RetryCounter, Several, call, fails, rest, streamed
 
 
 @pytest.fixture
