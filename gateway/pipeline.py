@@ -8,10 +8,12 @@ from functools import partial
 from gateway.exchange import Exchange, Reply, Send
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import CLIENT_CLOSED, INTERNAL_ERROR, METHOD_NOT_ALLOWED, Fault, GatewayError
+from gateway.kernel.http.cors import CorsPolicy
 from gateway.kernel.http.path_safety import merged
 from gateway.kernel.limits.quota import Reservation
 from gateway.limiter.interface import Decider
 from gateway.net.loop_budget import LoopBudget
+from gateway.stages.cors import add_cors, preflight, preflight_policy
 from gateway.stages.error_reply import error_reply
 from gateway.stages.identify import CallerSource, authorize, identify, take_credentials
 from gateway.stages.limit import require_allowed
@@ -23,6 +25,7 @@ from gateway.stages.redirect import redirect
 from gateway.stages.response_headers import response_headers
 from gateway.stages.settle import conclude, settle
 from gateway.table import Caller, Credentials, RouteTable, Visitors
+from gateway.table.cors import PREFLIGHTS
 from gateway.upstream.call import Call
 from gateway.usage.report import Accounts
 
@@ -90,6 +93,8 @@ class Gateway:
         self.recorder.begin()
         try:
             x.reply = response_headers(await self._answer(x), x, self.id_field, self.table.unrouted)
+            if self.table.cross_origin is not None:
+                add_cors(x.reply, x, self.table.cross_origin)
             if x.reservation is not None:
                 await self._settle(x, x.reservation)
             if x.answer is not None and len(x.answer.body) > LARGE_BYTES:
@@ -158,6 +163,8 @@ class Gateway:
         if x.head_error is not None:
             raise x.head_error
         take_credentials(x, self.credentials)
+        if x.method == "OPTIONS" and (policy := preflight_policy(x, self.table)) is not None:
+            return await self._preflight(x, policy)
         route = x.route = self.table.match(x.method, x.path)
         if route.open:
             caller = x.caller = self._visitors.find(x.client, route.open_plan, route.open_windows, route.open_tag)
@@ -200,6 +207,16 @@ class Gateway:
         if len(x.answer.body) > LARGE_BYTES and x.answer.stream is None:
             await self._loop_budget.take(len(x.answer.body))
         return normalize(x.answer, x, route)
+
+    async def _preflight(self, x: Exchange, policy: CorsPolicy) -> Reply:
+        """Answer a preflight, within the limits of its client address. Raises GatewayError."""
+        limits = self.table.cross_origin
+        assert limits is not None
+        caller = x.caller = self._visitors.find(x.client, PREFLIGHTS, limits.windows, limits.tag)
+        x.claim = caller.claim
+        x.decision = await self.limiter.decide(caller.claim)
+        require_allowed(x.decision, caller.claim.cost)
+        return preflight(x, policy)
 
     async def _peek(self, x: Exchange) -> None:
         """Read the caller's limits at no cost, for an error before the limiter: every reply to a known caller shows

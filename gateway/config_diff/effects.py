@@ -149,6 +149,13 @@ def _path(before: str, after: str) -> Effect:
     return "widening" if covers(after, before) else "breaking"
 
 
+def _fewer_breaks(before: list[str] | None, after: list[str] | None) -> Effect:
+    """None means all that there are."""
+    if None in (before, after):
+        return "widening" if after is None else "breaking"
+    return _loss_breaks(before, after)
+
+
 _BREAKING, _SWITCHED_OFF = _always("breaking"), _towards({True: "breaking", False: "widening"})
 _USED_BY_CALLERS = frozenset({"route", "key", "store", "listener"})
 _JUDGES: dict[str, Judge] = {
@@ -161,6 +168,11 @@ _JUDGES: dict[str, Judge] = {
     "route.envelope.binary": _towards({"refuse": "breaking", "passthrough": "widening"}),
     "route.timeouts.idle": _idle,
     "route.timeouts.*": _less_breaks,
+    "route.cors.origins": _loss_breaks,
+    "route.cors.methods": _fewer_breaks,
+    "route.cors.headers": _loss_breaks,
+    "route.cors.expose": _loss_breaks,
+    "route.cors.credentials": _towards({True: "widening", False: "breaking"}),
     "limit.scope": _scope,
     "limit.methods": _limited_methods,
     "limit.on_failure": _on_failure,

@@ -110,7 +110,11 @@ def _entry(config: Config, kind: str, entry: Any, redactor: Redactor) -> Iterato
 def _of_route(config: Config, route: RouteSettings, redactor: Redactor) -> dict[str, Any]:
     """The aspects that a route inherits, and its path in the form shown elsewhere."""
     headers = config.headers_of(route)
-    inherited = {"envelope": config.envelope_of(route), "timeouts": config.timeouts_of(route)}
+    inherited = {
+        "envelope": config.envelope_of(route),
+        "timeouts": config.timeouts_of(route),
+        "cors": config.cors_of(route),
+    }
     return {
         "path": route.match.path or f"{(route.match.prefix or '').rstrip('/')}/**",
         "plan": config.plan_of(route).id if route.auth == "none" else None,

@@ -15,6 +15,7 @@ from gateway.kernel.http.response_headers import FieldRules, Line
 from gateway.settings import Config
 from gateway.settings.schema.routing import HeaderRules, RouteSettings
 from gateway.settings.schema.upstreams import UpstreamSettings
+from gateway.table.cors import cross_origin, route_cors
 from gateway.table.keyring import Credentials, Keyring
 from gateway.table.keys import KeyMaker, Made
 from gateway.table.limits import one_tag, plan_windows, tariff
@@ -69,10 +70,12 @@ def build_routes(config: Config, upstreams: Mapping[str, Sender], faults: dict[s
     path = config.server.limits_path
     privacy, response_set = _privacy(tuple(config.defaults.headers.response.set.items()), config.auth.key.header)
     keyed = _own_set(response_set, privacy)
-    limits_routes = () if path is None else (limits_route(path, faults, keyed),)
+    cross = cross_origin(config)
+    limits_cors = None if cross is None else cross.unrouted
+    limits_routes = () if path is None else (limits_route(path, faults, keyed, limits_cors),)
     services = {each.id: _addresses(each) for each in config.upstreams}
     merges = config.server.paths.empty_segments == "merge"
-    return RouteTable([*routes, *limits_routes], keyed, merges=merges, services=services)
+    return RouteTable([*routes, *limits_routes], keyed, merges=merges, services=services, cross_origin=cross)
 
 
 def _addresses(upstream: UpstreamSettings) -> ServiceAddresses:
@@ -108,6 +111,7 @@ class _RouteMaker:
         privacy, response_set, own_set = self._responses(
             tuple(response.set.items()), None if plan is not None else config.auth.key.header
         )
+        cors = route_cors(config, route)
         ruled = {name.lower() for name in (*request.set, *request.remove)}
         return Route(
             id=route.id,
@@ -142,6 +146,7 @@ class _RouteMaker:
             idle_timeout_s=timeouts.idle_s,
             events_idle_timeout_s=timeouts.events_idle_s,
             subject_field=config.auth.caller_headers.certificate_subject,
+            cors=cors,
         )
 
     def _filter(self, withheld: tuple[bytes, ...]) -> FieldFilter:

@@ -1,6 +1,7 @@
 """The route on which the gateway itself reports the limits of a caller."""
 
 from gateway.kernel.faults import Fault
+from gateway.kernel.http.cors import CorsPolicy
 from gateway.kernel.http.request_headers import FieldFilter
 from gateway.kernel.http.response_headers import FieldRules, Line
 from gateway.settings.schema.config import LIMITS_ROUTE
@@ -11,10 +12,13 @@ from gateway.table.routes import Envelope, Route
 _METHODS = ("GET", "HEAD")
 
 
-def limits_route(path: str, faults: dict[str, Fault], own_set: tuple[Line, ...] = ()) -> Route:
+def limits_route(
+    path: str, faults: dict[str, Fault], own_set: tuple[Line, ...] = (), cors: CorsPolicy | None = None
+) -> Route:
     """Returns the route.
 
-    A call costs nothing, `own_set` is added to replies, and fields about upstreams have no meaning.
+    A call costs nothing, `own_set` is added to replies, `cors` is the policy for browsers, and fields about upstreams
+    have no meaning.
     """
     return Route(
         id=LIMITS_ROUTE,
@@ -49,4 +53,5 @@ def limits_route(path: str, faults: dict[str, Fault], own_set: tuple[Line, ...] 
         idle_timeout_s=0.0,
         events_idle_timeout_s=0.0,
         subject_field="",
+        cors=cors,
     )

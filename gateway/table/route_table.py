@@ -6,6 +6,7 @@ from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, NO_ROUTE, 
 from gateway.kernel.http.path_patterns import Param, Rest, parse, parse_prefix
 from gateway.kernel.http.path_safety import merged, readings, spelled
 from gateway.kernel.memo import Memo
+from gateway.table.cors import CrossOrigin
 from gateway.table.reading_law import Law, ServiceAddresses
 from gateway.table.routes import Route
 
@@ -30,7 +31,7 @@ class RouteTable:
     another reading leads to a route that asks for more is refused (`table/reading_law.py`).
     """
 
-    __slots__ = ("_known", "_law", "_literal", "_merges", "_root", "routes", "unrouted")
+    __slots__ = ("_known", "_law", "_literal", "_merges", "_root", "cross_origin", "routes", "unrouted")
 
     MOST_KNOWN = 1024
     LONGEST_KNOWN = 256
@@ -43,15 +44,17 @@ class RouteTable:
         *,
         merges: bool = True,
         services: Mapping[str, ServiceAddresses] | None = None,
+        cross_origin: CrossOrigin | None = None,
     ) -> None:
         """`merges`: two slashes in a row count as one, where they are refused otherwise. `unrouted` are the fields that
         are set on replies without a route.
 
         `services` says by id of an upstream where its targets are: upstreams with a target in common lead to the same
-        service.
+        service. `cross_origin` is for browsers, None when no route has a policy for them.
         """
         self.routes = tuple(routes)
         self.unrouted = unrouted
+        self.cross_origin = cross_origin
         self._merges = merges
         self._root = _Node()
         exact: dict[str, dict[str, Route]] = {}

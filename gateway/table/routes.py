@@ -6,6 +6,7 @@ import msgspec
 
 from gateway.kernel.errors.translate import ErrorFamily
 from gateway.kernel.faults import Fault
+from gateway.kernel.http.cors import CorsPolicy
 from gateway.kernel.http.entity_tags import EntityTags
 from gateway.kernel.http.request_headers import FieldFilter
 from gateway.kernel.http.response_headers import FieldRules
@@ -51,7 +52,8 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     Forwarded that begin with one of `unsaid` (lower case) are not sent. `url_mapping` makes URLs of the service public.
     `open_windows` limit each client address of a route that asks for no key; `open_tag` is the hash tag of its buckets,
     None for one each. `tariff` is what is asked of every caller on top, None for nothing. `subject_field` is the name
-    of the header field that tells the subject of a client's certificate.
+    of the header field that tells the subject of a client's certificate. `cors` says which pages in browsers may
+    call, None for none.
     """
 
     id: str
@@ -86,6 +88,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     idle_timeout_s: float
     events_idle_timeout_s: float
     subject_field: str
+    cors: CorsPolicy | None = None
     entity_tags: EntityTags = msgspec.field(default_factory=EntityTags)
 
     def upstream_path(self, path: str) -> str:

@@ -68,6 +68,12 @@ JOURNEYS: dict[str, Journey] = {
     "route_forbidden": Journey(calling("GET", "/v1/a", key=NARROW), 403, 1003, "all"),
     "method_forbidden": Journey(calling("DELETE", "/v1/a", key=READER), 403, 1003, "all"),
     "organization_forbidden": Journey(calling("GET", "/v1/a", "X-Tenant-Org-Id: initech"), 403, 1003, "all"),
+    "origin_forbidden": Journey(
+        calling("OPTIONS", "/pages", "Origin: https://b.example", "Access-Control-Request-Method: GET"),
+        403,
+        1003,
+        "pages",
+    ),
     "key_disabled": Journey(calling("GET", "/v1/a", key=DISABLED), 403, 8007, "all"),
     "organization_disabled": Journey(calling("GET", "/v1/a", key=OF_A_DISABLED), 403, 8007, "all"),
     "key_unusable": Journey(with_a_plan_that_there_is_not, 403, 1003, "all"),

@@ -19,6 +19,7 @@ from gateway.edge.certificates import Certificates
 from gateway.edge.request_head import HeadLimits, Peer, RequestHeadChecker
 from gateway.exchange import Exchange
 from gateway.kernel.http.accept import quality
+from gateway.kernel.http.cors import cors_policy
 from gateway.kernel.ids import Ids
 from gateway.kernel.key_format import without_keys
 from gateway.observe.access_log import printable
@@ -142,6 +143,23 @@ def test_a_head_costs_little(front: Front) -> None:
             lambda size: front.work(get(b"/keyed", KEY, b"X-Anything: " + fill(NOTHING, size))),
             4 * HEAD_BYTES,
         )
+
+
+@pytest.mark.parametrize("unit", [*UNITS, b"https://a.", b".a.example", b"*."], ids=shown)
+def test_the_origin_of_a_page(unit: bytes) -> None:
+    pages = cors_policy(
+        ("https://a.example", "https://*.a.example"),
+        methods=(),
+        headers=(),
+        expose=(),
+        credentials=False,
+        max_age_s=1,
+    )
+    text = unit.decode("latin-1")
+    check_growth(
+        lambda size: lambda: pages.fields(f"https://{text * (size // len(unit))}.a.example", preflight=True),
+        BODY_BYTES,
+    )
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=shown)

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from gateway.kernel.faults import CATALOGUE
 from gateway.net.pem import load_chain
 from gateway.settings.checks.context import CheckContext
+from gateway.settings.checks.cors import check_cors
 from gateway.settings.checks.limits import check_limits
 from gateway.settings.checks.listeners import check_authorities, check_file, check_listeners, check_pair
 from gateway.settings.checks.open_routes import check_enclosures
@@ -36,6 +37,7 @@ def check(context: CheckContext) -> None:
     check_enclosures(context)
     _errors(context)
     _headers(context)
+    check_cors(context)
     _redis(context)
     check_listeners(context)
     _workers(context)

@@ -7,6 +7,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 from urllib.parse import urlsplit
 
 from gateway.kernel.http import path_patterns as patterns
+from gateway.kernel.http.cors import ORIGIN_PATTERN
 from gateway.net.address import UNIX, Address, TargetUrl, UnixAddress
 from gateway.settings.schema.values import RefusedError, text_of
 
@@ -16,6 +17,7 @@ _MOST_PATH_BYTES = 107
 SERVER_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}(\.[A-Za-z0-9_-]{1,63})*\.?$"
 """RFC 1035 2.3.4. With other labels `ssl` raises UnicodeError for each connection."""
 _LONGEST_NAME = 253
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _HOST = re.compile(r"(?!-)[A-Za-z0-9_.-]{1,253}")
 
 
@@ -102,6 +104,18 @@ def target_url(value: object) -> TargetUrl:
         except ValueError as error:
             raise RefusedError(f"its path: {error}") from None
     return TargetUrl(url.scheme, host, port or (443 if url.scheme == "https" else 80), path)
+
+
+def origin(value: object) -> str:
+    text = text_of(value, "an origin such as `https://app.example.com`").lower()
+    if not re.fullmatch(ORIGIN_PATTERN, text):
+        raise RefusedError(
+            f"`{text}` is not an origin",
+            "write one as browsers send it, such as `https://app.example.com`, `https://*.example.com` or `*`",
+        )
+    if text.endswith(_DEFAULT_PORTS.get(text.partition(":")[0], " ")):
+        raise RefusedError(f"`{text}`: browsers leave the usual port out", f"write `{text.rpartition(':')[0]}`")
+    return text
 
 
 def subject(value: object) -> str:

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, field_validator
 from gateway.kernel.faults import CATALOGUE
 from gateway.kernel.limits.token_bucket import OnFailure
 from gateway.settings.schema.access import BUILT_IN_PLANS, Auth, KeySettings, KeyStoreSettings, Organization, Plan
+from gateway.settings.schema.cors import CorsSettings
 from gateway.settings.schema.key_list import KeyList
 from gateway.settings.schema.limits import Limit, PlanLimit
 from gateway.settings.schema.routing import Defaults, EnvelopeSettings, ErrorOverride, RouteHeaders, RouteSettings
@@ -101,6 +102,10 @@ class Config(Section):
     def envelope_of(self, route: RouteSettings) -> EnvelopeSettings:
         """The route's envelope, `defaults` filled in."""
         return self.defaults.envelope.model_copy(update=route.envelope.model_dump(exclude_none=True))
+
+    def cors_of(self, route: RouteSettings) -> CorsSettings:
+        """The route's rules for pages in browsers, `defaults` filled in."""
+        return route.cors.over(self.defaults.cors)
 
     def headers_of(self, route: RouteSettings) -> RouteHeaders:
         """The route's rules for header fields, and those of `defaults` that it has none for."""

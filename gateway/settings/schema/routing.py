@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from gateway.settings.schema.cors import CorsOverrides, CorsSettings
 from gateway.settings.schema.limits import Cost, RouteLimit
 from gateway.settings.schema.types import (
     HeaderName,
@@ -176,13 +177,14 @@ class Defaults(Section):
     headers: DefaultHeaders = section(
         DefaultHeaders, "Header fields that every route changes, unless it has a rule of its own for them."
     )
+    cors: CorsSettings = section(CorsSettings, "Which pages in browsers may call, and what of replies they may read.")
 
 
 class RouteSettings(Section):
     """One way through the gateway. The most specific match wins: literal, then `{name}`, then `{rest*}` and prefix."""
 
     LATER: ClassVar[frozenset[str]] = frozenset(
-        {"quotas", "concurrency", "cache", "cors", "retries", "request_schema", "schema"}
+        {"quotas", "concurrency", "cache", "retries", "request_schema", "schema"}
     )
 
     id: Id = Field(description="Names the route in logs and metrics, and for the `routes` of keys.")
@@ -211,6 +213,7 @@ class RouteSettings(Section):
     timeouts: TimeoutOverrides = section(
         TimeoutOverrides, "Time-outs that differ from those of `defaults` and the upstream."
     )
+    cors: CorsOverrides = section(CorsOverrides, "What differs from `defaults.cors`.")
 
     @model_validator(mode="after")
     def _plan_for_open_routes(self) -> "RouteSettings":

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainSerializer, PlainValidator, SecretStr, WithJsonSchema
 
 from gateway.kernel import units
+from gateway.kernel.http.cors import ORIGIN_PATTERN
 from gateway.net import address as net
 from gateway.net import redis_url
 from gateway.settings.schema import addresses, redis_urls, values
@@ -96,6 +97,8 @@ Token: TypeAlias = Annotated[SecretStr, _secret(values.token), _hidden, _shape()
 ServerName: TypeAlias = Annotated[
     str, PlainValidator(addresses.server_name), _shape(pattern=addresses.SERVER_NAME_PATTERN)
 ]
+PageOrigin: TypeAlias = Annotated[str, PlainValidator(addresses.origin), _shape(pattern=ORIGIN_PATTERN)]
+"""Where a page in a browser comes from, with `*.` for any labels, or "*"."""
 Digest: TypeAlias = Annotated[str, PlainValidator(values.digest), _shape(pattern="^[0-9a-f]{64}$")]
 Subject: TypeAlias = Annotated[str, PlainValidator(addresses.subject), _shape(pattern="^[A-Za-z0-9.]+=")]
 Instant: TypeAlias = Annotated[datetime, PlainValidator(values.instant), _in_utc, _shape(format="date-time")]
