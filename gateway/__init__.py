@@ -29,6 +29,7 @@ Layers (each imports only those below it; import-linter checks)
         edge | admin                        the two listeners, on aiohttp
         pipeline > stages > exchange        the life of a request; stages do not import one another
         usage | config_diff | keystore      reports of limits; `gateway diff`; keys that are kept in Redis
+        openapi                             (beside these) OpenAPI documents, in and out
         table                               the configuration compiled, decided before any request
         limiter | upstream | observe        rate limits and quotas; calls to services; metrics, log, trace
         redis_client                        one multiplexed connection for each Redis server

@@ -74,7 +74,11 @@ class ProblemList:
             column,
             severity,
         )
-        self._found.append((self._order[position.source.name], problem))
+        self.append(problem)
+
+    def append(self, problem: Problem) -> None:
+        """Take note of a problem whose texts are safe to show."""
+        self._found.append((self._order.setdefault(problem.file, len(self._order)), problem))
 
     def _is_outside(self, quoted: str) -> bool:
         quoted = quoted.casefold()  # host names are shown in lower case

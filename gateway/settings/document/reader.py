@@ -44,7 +44,7 @@ class _Frame:
         self.size = 1
 
 
-class _Read(NamedTuple):
+class ReadValue(NamedTuple):
     """A value that was read.
 
     `redacted`: it holds something from outside; `size`: the number of its values with aliases expanded.
@@ -62,8 +62,13 @@ def read(
 
     Every problem goes to `report`, every text with a value from outside to `redactor`.
     """
+    return read_with(Reading(source, environ, report, redactor), source, text, report)
+
+
+def read_with(reading: "Reading", source: SourceFile, text: str, report: Report) -> Any:
+    """Returns what `reading` makes of `text`; BROKEN if it is no YAML document."""
     try:
-        return _Reading(source, environ, report, redactor).run(text)
+        return reading.run(text)
     except UnicodeEncodeError as error:
         before = text[: error.start]
         report(
@@ -103,8 +108,12 @@ def _explain(error: MarkedYAMLError, source: SourceFile, position: Position) -> 
     return f"not YAML: {problem}{context}{since}"
 
 
-class _Reading:
+class Reading:
     """One pass over the events of a document."""
+
+    MOST_DEPTH = MOST_DEPTH
+    NULL: Any = ""
+    """What stands in a list for a value that a variable made empty."""
 
     def __init__(
         self, source: SourceFile, environ: Mapping[str, str], report: Report, redactor: Callable[[str], None]
@@ -114,7 +123,7 @@ class _Reading:
         self._environ = environ
         self._report = report
         self._frames: list[_Frame] = []
-        self._anchors: dict[str, _Read] = {}
+        self._anchors: dict[str, ReadValue] = {}
         self._open: set[str] = set()
         self._root: Any = None
         self._nodes = 0
@@ -169,32 +178,32 @@ class _Reading:
             self._anchors[event.anchor] = read
         self._put(read, position)
 
-    def _resolved(self, event: yaml.ScalarEvent, position: Position) -> _Read:
+    def _resolved(self, event: yaml.ScalarEvent, position: Position) -> ReadValue:
         text = event.value
         plain = event.implicit[0] and event.tag is None
         if event.tag not in (None, "!", "tag:yaml.org,2002:str"):
             self._report(position, self._loc(), _NO_TAGS)
-            return _Read(BROKEN)
+            return ReadValue(BROKEN)
         redacted = "$" in text
         if redacted:
             try:
                 text = interpolate(text, self._environ, self._source.directory)
             except ValueError as error:
                 self._report(position, self._loc(), str(error))
-                return _Read(BROKEN)
+                return ReadValue(BROKEN)
             self._redactor(text)
         if not plain:
-            return _Read(text, redacted)
+            return ReadValue(text, redacted)
         value = resolve(text)
         if value is None and not redacted and self._frames:
             self._report(position, self._loc(), "there is no value here; write one, or leave the key out")
-            return _Read(BROKEN)
-        return _Read(value, redacted)
+            return ReadValue(BROKEN)
+        return ReadValue(value, redacted)
 
     def _begin(self, event: yaml.CollectionStartEvent) -> bool:
         position = self._position(event)
-        if len(self._frames) == MOST_DEPTH:
-            self._report(position, (), f"nested more than {MOST_DEPTH} levels deep")
+        if len(self._frames) == self.MOST_DEPTH:
+            self._report(position, (), f"nested more than {self.MOST_DEPTH} levels deep")
             return False
         if self._frames and self._frames[-1].key is None and isinstance(self._frames[-1].collection, Table):
             self._report(position, self._loc(), "a key is a single word, not a list or a mapping")
@@ -211,7 +220,7 @@ class _Reading:
         frame = self._frames.pop()
         if frame.merges and isinstance(frame.collection, Table):
             self._merge(frame.collection, frame.merges)
-        read = _Read(frame.collection, size=frame.size)
+        read = ReadValue(frame.collection, size=frame.size)
         if frame.anchor:
             self._open.discard(frame.anchor)
             self._anchors[frame.anchor] = read
@@ -244,7 +253,7 @@ class _Reading:
             first = known[key][0]
             self._report(position, self._loc(), f"written twice; the first stands in line {first.line}")
 
-    def _put(self, read: _Read, position: Position) -> None:
+    def _put(self, read: ReadValue, position: Position) -> None:
         self._nodes += 1
         if not self._frames:
             self._root = read.value
@@ -256,7 +265,7 @@ class _Reading:
             if read.redacted:
                 collection.redacted.add(len(collection))
             collection.positions.append(position)
-            collection.append("" if read.value is None else read.value)
+            collection.append(self.NULL if read.value is None else read.value)
             return
         key, frame.key = frame.key, None
         if key is None:
@@ -264,12 +273,15 @@ class _Reading:
         elif key == "<<":
             frame.merges.append((position, read.value))
         elif key not in collection:
-            # A plain scalar that a variable made empty counts as left out.
-            if read.value is not None:
+            if self._is_kept(read):
                 collection[key] = read.value
                 if read.redacted:
                     collection.redacted.add(key)
             collection.positions[key] = (frame.key_position, position)
+
+    def _is_kept(self, read: ReadValue) -> bool:
+        """Return whether a value counts. A plain scalar that a variable made empty counts as left out."""
+        return read.value is not None
 
     def _merge(self, table: Table, merges: list[tuple[Position, object]]) -> None:
         for position, merged in merges:

@@ -1,0 +1,8 @@
+"""OpenAPI documents, in and out: read, compiled into checks of requests and replies, and made from a configuration.
+
+documents       files, YAML or JSON, and the references between them; every problem with its position
+schemas         schemas of Swagger 2, OpenAPI 3.0 and 3.1 -> JSON Schema 2020-12, bundled
+operations      OpenAPI 3.0 and 3.1 -> `ApiDocument`, the compiled form that all others use
+swagger2        the same for Swagger 2
+load            `load_document`: reads a file, and reports everything that is wrong with it
+"""

@@ -1,0 +1,84 @@
+"""Operations of OpenAPI 3.0 and 3.1."""
+
+from pathlib import Path
+
+from gateway.openapi.load import load_document
+from gateway.openapi.model import ApiDocument
+
+DOCUMENTS = Path("tests/documents")
+
+
+def loaded(text: str) -> ApiDocument:
+    return load_document("-", text.encode())[0]
+
+
+def test_an_operation() -> None:
+    document, _ = load_document(str(DOCUMENTS / "pets.yaml"))
+    listed, created = document.operations["listPets"], document.operations["createPet"]
+    assert (listed.method, listed.base, listed.path, listed.tags) == ("GET", "/api", "/pets", ("pets",))
+    assert [(each.name, each.location, each.style, each.explode) for each in listed.parameters] == [
+        ("limit", "query", "form", True),
+        ("tag", "query", "form", True),
+        ("kinds", "query", "form", False),
+        ("filter", "query", "deep", False),
+        ("X-Trace", "header", "simple", False),
+    ]
+    assert created.rate_limit == {"max": 10, "per": "1m"}
+    assert created.body is not None
+    assert created.body.required
+    assert created.body.content["application/json"].examples == ({"name": "Rex", "kind": "dog"},)
+    assert not created.open
+    assert document.operations["getPet"].open
+    assert document.operations["deletePet"].deprecated
+    (pet_id,) = document.operations["deletePet"].parameters
+    assert (pet_id.name, pet_id.required, pet_id.schema) == ("petId", True, {"type": "integer", "minimum": 1})
+
+
+def test_responses_by_status() -> None:
+    created = load_document(str(DOCUMENTS / "pets.yaml"))[0].operations["createPet"]
+    found = created.response(201)
+    assert found is not None
+    assert found.content["application/json"].examples == ({"id": 7, "name": "Rex", "kind": "dog"},)
+    assert created.response(422) is created.responses["4XX"]
+    assert created.response(500) is None
+
+
+def test_servers_ids_and_references_in_3_0() -> None:
+    document, _ = load_document(str(DOCUMENTS / "older.yaml"))
+    listed = document.operations["get"]
+    assert listed.base == "/live/orders"
+    assert not listed.open
+    since, page = listed.parameters
+    assert (since.style, page.name, page.schema) == ("json", "page", {"type": "integer", "maximum": 9})
+    posted = document.operations["post"]
+    assert posted.body is not None
+    assert posted.body.content["application/json"].schema == {"$ref": "#/$defs/Order"}
+
+
+def test_names_that_are_made() -> None:
+    document = loaded('openapi: 3.1.0\npaths: {"/a/{b}": {get: {}}, /a/b: {get: {}}, x-a: {}}')
+    assert list(document.operations) == ["get-a-b", "get-a-b-2"]
+
+
+def test_what_is_described_elsewhere_or_malformed() -> None:
+    document = loaded("""
+openapi: 3.1.0
+servers: [{url: "http://[/x"}, {}]
+paths:
+  /a:
+    servers: [{url: /v2/}]
+    get:
+      security: [{}, {key: []}]
+      parameters: [{name: Accept, in: header}, {name: q, in: query}, {name: c, in: query, content: {text/plain: {}}}]
+      responses: {x-a: {}, "200": {headers: {A: {required: true}}, content: {text/plain: {}}}}
+""")
+    (operation,) = document.operations.values()
+    assert operation.open
+    assert operation.base == "/v2"
+    assert [(each.name, each.schema, each.style) for each in operation.parameters] == [
+        ("q", True, "form"),
+        ("c", True, "json"),
+    ]
+    (response,) = operation.responses.values()
+    assert response.fields["A"].required
+    assert response.content["text/plain"].schema is True

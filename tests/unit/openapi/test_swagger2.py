@@ -1,0 +1,64 @@
+"""Operations of Swagger 2."""
+
+from pathlib import Path
+
+from gateway.openapi.load import load_document
+
+DOCUMENT, _ = load_document(str(Path("tests/documents/oldest.json")))
+
+
+def test_text_in_json() -> None:
+    assert DOCUMENT.description == "café 😀 / ${HOME}"
+
+
+def test_parameters() -> None:
+    listed = DOCUMENT.operations["listFiles"]
+    assert [(each.name, each.style, each.explode, each.schema) for each in listed.parameters] == [
+        ("ids", "pipe", False, {"type": "array", "items": {"type": "integer"}}),
+        ("kinds", "form", True, {"type": "array", "items": {"type": "string"}}),
+    ]
+    assert (listed.base, listed.path, listed.open) == ("/files", "/", False)
+
+
+def test_bodies() -> None:
+    created, upload = DOCUMENT.operations["createFile"], DOCUMENT.operations["upload"]
+    assert created.open
+    assert created.body is not None
+    assert created.body.content["application/json"].schema == {"$ref": "#/$defs/File"}
+    assert upload.body is not None
+    assert list(upload.body.content) == ["application/x-www-form-urlencoded", "multipart/form-data"]
+    assert upload.body.content["multipart/form-data"].schema == {
+        "type": "object",
+        "properties": {"title": {"type": "string"}, "pages": {"type": "integer"}, "content": {}},
+        "required": ["title"],
+    }
+    (identity,) = upload.parameters
+    assert (identity.name, identity.required) == ("id", True)
+
+
+def test_responses() -> None:
+    listed = DOCUMENT.operations["listFiles"]
+    found = listed.response(200)
+    assert found is not None
+    assert found.content["application/json"].examples == ([{"name": "a"}],)
+    assert found.fields["X-Total"].schema == {"type": "integer", "description": "All."}
+    problem = listed.response(500)
+    assert problem is not None
+    assert problem.description == "An error."
+    assert DOCUMENT.schemas["File"] == {
+        "type": "object",
+        "required": ["name"],
+        "properties": {"name": {"type": ["string", "null"]}, "next": {"$ref": "#/$defs/File"}},
+    }
+
+
+def test_what_is_malformed() -> None:
+    document, warnings = load_document(
+        "-",
+        b"swagger: '2.0'\npaths: {/a: {post: {consumes: [a/b], parameters: [{name: f, in: formData, type: string}]}}}",
+    )
+    (operation,) = document.operations.values()
+    assert operation.body is not None
+    assert list(operation.body.content) == ["application/x-www-form-urlencoded"]
+    assert not operation.body.required
+    assert not warnings
