@@ -19,6 +19,7 @@ The life of a request
         redirect           stages/redirect.py         instead of all this: the same URL with https
         response headers   stages/response_headers.py request id, limits and the route's own fields, on every reply
         settle             stages/settle.py           gives back what the call took from quotas, unless it succeeded
+        compress           stages/compress.py         the body in a content coding, where the route says so
         record             stages/record.py           metrics, the access line and the recent errors, however it ended
 
     An error is raised where it is found and becomes a reply in one place, `Gateway._answer`. Every reply is recorded.

@@ -6,6 +6,7 @@ from typing import Literal, Protocol, TypeAlias
 import msgspec
 
 from gateway.kernel.faults import GatewayError
+from gateway.kernel.http.compression import Coding
 from gateway.kernel.http.request_headers import forwarded_prefix
 from gateway.kernel.limits.quota import Reservation
 from gateway.kernel.limits.token_bucket import Claim, Decision
@@ -24,6 +25,14 @@ class Headers(Protocol):
     def get(self, name: str, /) -> str | None: ...
     def getall(self, name: str, default: list[str], /) -> list[str]: ...
     def __contains__(self, name: object, /) -> bool: ...
+
+
+class Coded(msgspec.Struct):
+    """The bytes of a reply's body before and after it was compressed, as far as it was sent."""
+
+    coding: Coding
+    plain_bytes: int
+    coded_bytes: int
 
 
 class Exchange(msgspec.Struct):
@@ -48,6 +57,7 @@ class Exchange(msgspec.Struct):
     `ended` is the reason why the gateway itself gives the exchange up; it is set before the task is cancelled.
     `sent_bytes` counts the bytes of the reply's body that were sent, also when it broke off; the connection keeps it up
     to date. `read_ahead` is the number of bytes of its body that count against the budget of bodies read ahead.
+    `coded` is None when the gateway has not compressed the reply.
     """
 
     request_id: str
@@ -89,6 +99,7 @@ class Exchange(msgspec.Struct):
     sent_bytes: int = 0
     outcome: Outcome = "answered"
     read_ahead: int = 0
+    coded: Coded | None = None
 
     def public_origin(self) -> PublicOrigin:
         """Return the origin that the client has called, as a trusted proxy or else the request names it."""

@@ -8,11 +8,14 @@ from functools import partial
 from gateway.exchange import Exchange, Reply, Send
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import CLIENT_CLOSED, INTERNAL_ERROR, METHOD_NOT_ALLOWED, Fault, GatewayError
+from gateway.kernel.http.compression import CompressionRules
 from gateway.kernel.http.cors import CorsPolicy
 from gateway.kernel.http.path_safety import merged
 from gateway.kernel.limits.quota import Reservation
 from gateway.limiter.interface import Decider
+from gateway.net.compressor import Compressor
 from gateway.net.loop_budget import LoopBudget
+from gateway.stages.compress import compress
 from gateway.stages.cors import add_cors, preflight, preflight_policy
 from gateway.stages.error_reply import error_reply
 from gateway.stages.identify import CallerSource, authorize, identify, take_credentials
@@ -49,7 +52,7 @@ class Gateway:
 
     `faults` is the catalogue with the operator's overrides, for errors before a route is known. `id_field` is the name
     of the request-id header field. `callers` finds callers by their keys; None stands for the keyring of the
-    configuration. `read_ahead` is the budget for bodies that are read ahead.
+    configuration. `read_ahead` is the budget for bodies that are read ahead, `compressor` compresses replies.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Gateway:
         id_field: str,
         callers: CallerSource | None = None,
         read_ahead: ReadAhead | None = None,
+        compressor: Compressor | None = None,
     ) -> None:
         self.table = table
         self.credentials = credentials
@@ -74,6 +78,7 @@ class Gateway:
         self.id_field = id_field
         self.callers: CallerSource = credentials.keyring if callers is None else callers
         self.read_ahead = ReadAhead() if read_ahead is None else read_ahead
+        self.compressor = Compressor() if compressor is None else compressor
         self._loop_budget = LoopBudget()
         self._visitors = Visitors()
         self._accounts = Accounts(limiter, table.routes)
@@ -99,6 +104,9 @@ class Gateway:
                 await self._settle(x, x.reservation)
             if x.answer is not None and len(x.answer.body) > LARGE_BYTES:
                 x.answer.body = b""  # a slow client must not keep answer and reply in memory
+            compression = self.table.compression if x.route is None else x.route.compression
+            if compression is not None:
+                await self._compress(x, x.reply, compression)
             x.sent_bytes = await send(x.reply)
         except (CancelledError, ConnectionError) as gone:  # the client left; the call to the upstream ends with it
             x.error = x.error or x.ended or GatewayError(CLIENT_CLOSED, cause=type(gone).__name__)
@@ -120,6 +128,13 @@ class Gateway:
         """Settle the quotas. A bug in that must not cost the client its reply."""
         try:
             await settle(x, reservation, self.recorder.unmeasured)
+        except Exception as bug:
+            self.recorder.bug(bug, x.request_id)
+
+    async def _compress(self, x: Exchange, reply: Reply, rules: CompressionRules) -> None:
+        """Compress the reply. A bug in that must not cost the client its reply."""
+        try:
+            await compress(reply, x, rules, self.compressor)
         except Exception as bug:
             self.recorder.bug(bug, x.request_id)
 

@@ -142,6 +142,8 @@ def _of_value(kind: type[Section], name: str, value: Any, field: FieldInfo) -> I
 def _others(value: Any, field: FieldInfo) -> list[Any]:
     """Values that are not `value`; none for a field that can have no other."""
     choices = [choice for part in _parts(field.annotation) if get_origin(part) is Literal for choice in get_args(part)]
+    if choices and isinstance(value, tuple):
+        return [(*value, other) for other in choices if other not in value]
     if choices:
         return [
             other for other in [*choices, *([None] if NoneType in get_args(field.annotation) else [])] if other != value

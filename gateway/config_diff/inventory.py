@@ -114,6 +114,7 @@ def _of_route(config: Config, route: RouteSettings, redactor: Redactor) -> dict[
         "envelope": config.envelope_of(route),
         "timeouts": config.timeouts_of(route),
         "cors": config.cors_of(route),
+        "compression": config.compression_of(route),
     }
     return {
         "path": route.match.path or f"{(route.match.prefix or '').rstrip('/')}/**",

@@ -29,6 +29,8 @@ _NAMES = {
     "overhead_ms": "gateway.duration.overhead_ms",
     "request_bytes": "http.request.body.size",
     "response_bytes": "http.response.body.size",
+    "coding": "gateway.compression.coding",
+    "saved_bytes": "gateway.compression.saved_bytes",
     "target": "server.address",
     "client": "client.address",
     "outcome": "gateway.outcome",
@@ -44,7 +46,8 @@ class AccessRecord(msgspec.Struct, gc=False, omit_defaults=True, rename=_NAMES, 
     the name of the fault and `cause` what is known about it. `total_ms` is `upstream_ms`, `client_ms` and `overhead_ms`
     together: what waiting for the upstream took and for the client, and what the gateway itself did. `limiter_shadows`
     names the limits in shadow mode that would have refused it, `limiter_spent` the quotas that did. `target` is the
-    upstream's address.
+    upstream's address. `coding` is the content coding in which the gateway has compressed the body, which has made it
+    `saved_bytes` shorter.
     """
 
     timestamp: str = ""
@@ -76,6 +79,8 @@ class AccessRecord(msgspec.Struct, gc=False, omit_defaults=True, rename=_NAMES, 
     reason: str | None = None
     cause: str | None = None
     path: str | None = None
+    coding: str | None = None
+    saved_bytes: int | None = None
 
 
 _encode = msgspec.json.Encoder().encode

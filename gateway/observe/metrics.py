@@ -81,6 +81,18 @@ class Metrics(Families):
         self.response_bytes = self._counter(
             "gateway_response_bytes_total", "Bytes of reply bodies sent to clients.", ("route",), _ROUTES
         )
+        self.compressed_replies = self._counter(
+            "gateway_compressed_replies_total",
+            "Replies that were compressed, by content coding.",
+            ("route", "coding"),
+            3 * _ROUTES,
+        )
+        self.compression_saved_bytes = self._counter(
+            "gateway_compression_saved_bytes_total",
+            "Bytes by which compression has shortened reply bodies.",
+            ("route", "coding"),
+            3 * _ROUTES,
+        )
         self.unread_bytes = self._gauge(
             "gateway_unread_bytes", "Bytes of replies that clients have not taken."
         ).labels()

@@ -71,6 +71,8 @@ _FIELDS = {
     "limiter_remaining": "x.decision.states[0].remaining if x.decision is not None and x.decision.states else None",
     "limiter_shadows": "tuple([each.id for each in x.decision.shadows]) if x.decision and x.decision.shadows else None",
     "limiter_spent": "tuple([each.meter.id for each in x.decision.spent]) if x.decision and x.decision.spent else None",
+    "coding": "x.coded and x.coded.coding",
+    "saved_bytes": "x.coded and x.coded.plain_bytes - x.coded.coded_bytes",
     "target": "x.answer and x.answer.target",
     "upstream_request_id": "x.reply and x.reply.upstream_request_id",
     "code": "x.reply.code if x.reply is not None and x.reply.status >= 400 else None",
@@ -186,6 +188,10 @@ class Recorder:
             series.request_bytes.inc(x.body.received)
         if x.sent_bytes:
             series.response_bytes.inc(x.sent_bytes)
+        if x.coded is not None:
+            self._metrics.compressed_replies.labels(route, x.coded.coding).inc()
+            saved_bytes = x.coded.plain_bytes - x.coded.coded_bytes
+            self._metrics.compression_saved_bytes.labels(route, x.coded.coding).inc(max(0, saved_bytes))
 
     def _count_decision(self, x: Exchange, decision: Decision) -> None:
         decided = self._limiter.get((decision.store, decision.allowed)) or self._new_limiter(

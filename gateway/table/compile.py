@@ -8,11 +8,13 @@ from multidict import istr
 
 from gateway.kernel.faults import CATALOGUE, Fault, Link
 from gateway.kernel.http.caching import PRIVATE, VARY, varying
+from gateway.kernel.http.compression import CompressionRules
 from gateway.kernel.http.path_patterns import parse_prefix
 from gateway.kernel.http.path_safety import spelled
 from gateway.kernel.http.request_headers import FieldFilter
 from gateway.kernel.http.response_headers import FieldRules, Line
 from gateway.settings import Config
+from gateway.settings.schema.replies import CompressionSettings
 from gateway.settings.schema.routing import HeaderRules, RouteSettings
 from gateway.settings.schema.upstreams import UpstreamSettings
 from gateway.table.cors import cross_origin, route_cors
@@ -75,7 +77,14 @@ def build_routes(config: Config, upstreams: Mapping[str, Sender], faults: dict[s
     limits_routes = () if path is None else (limits_route(path, faults, keyed, limits_cors),)
     services = {each.id: _addresses(each) for each in config.upstreams}
     merges = config.server.paths.empty_segments == "merge"
-    return RouteTable([*routes, *limits_routes], keyed, merges=merges, services=services, cross_origin=cross)
+    compression = _compression(config.defaults.compression)
+    return RouteTable(
+        [*routes, *limits_routes], keyed, merges=merges, services=services, cross_origin=cross, compression=compression
+    )
+
+
+def _compression(settings: CompressionSettings) -> CompressionRules | None:
+    return CompressionRules(settings.codings, settings.min_size) if settings.codings else None
 
 
 def _addresses(upstream: UpstreamSettings) -> ServiceAddresses:
@@ -147,6 +156,7 @@ class _RouteMaker:
             events_idle_timeout_s=timeouts.events_idle_s,
             subject_field=config.auth.caller_headers.certificate_subject,
             cors=cors,
+            compression=_compression(config.compression_of(route)),
         )
 
     def _filter(self, withheld: tuple[bytes, ...]) -> FieldFilter:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, NO_ROUTE, GatewayError
+from gateway.kernel.http.compression import CompressionRules
 from gateway.kernel.http.path_patterns import Param, Rest, parse, parse_prefix
 from gateway.kernel.http.path_safety import merged, readings, spelled
 from gateway.kernel.memo import Memo
@@ -31,7 +32,7 @@ class RouteTable:
     another reading leads to a route that asks for more is refused (`table/reading_law.py`).
     """
 
-    __slots__ = ("_known", "_law", "_literal", "_merges", "_root", "cross_origin", "routes", "unrouted")
+    __slots__ = ("_known", "_law", "_literal", "_merges", "_root", "compression", "cross_origin", "routes", "unrouted")
 
     MOST_KNOWN = 1024
     LONGEST_KNOWN = 256
@@ -45,9 +46,10 @@ class RouteTable:
         merges: bool = True,
         services: Mapping[str, ServiceAddresses] | None = None,
         cross_origin: CrossOrigin | None = None,
+        compression: CompressionRules | None = None,
     ) -> None:
         """`merges`: two slashes in a row count as one, where they are refused otherwise. `unrouted` are the fields that
-        are set on replies without a route.
+        are set on replies without a route, and `compression` holds for these.
 
         `services` says by id of an upstream where its targets are: upstreams with a target in common lead to the same
         service. `cross_origin` is for browsers, None when no route has a policy for them.
@@ -55,6 +57,7 @@ class RouteTable:
         self.routes = tuple(routes)
         self.unrouted = unrouted
         self.cross_origin = cross_origin
+        self.compression = compression
         self._merges = merges
         self._root = _Node()
         exact: dict[str, dict[str, Route]] = {}

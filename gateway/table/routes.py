@@ -6,6 +6,7 @@ import msgspec
 
 from gateway.kernel.errors.translate import ErrorFamily
 from gateway.kernel.faults import Fault
+from gateway.kernel.http.compression import CompressionRules
 from gateway.kernel.http.cors import CorsPolicy
 from gateway.kernel.http.entity_tags import EntityTags
 from gateway.kernel.http.request_headers import FieldFilter
@@ -53,7 +54,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     `open_windows` limit each client address of a route that asks for no key; `open_tag` is the hash tag of its buckets,
     None for one each. `tariff` is what is asked of every caller on top, None for nothing. `subject_field` is the name
     of the header field that tells the subject of a client's certificate. `cors` says which pages in browsers may
-    call, None for none.
+    call, None for none; `compression` is None where replies are not compressed.
     """
 
     id: str
@@ -90,6 +91,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     subject_field: str
     cors: CorsPolicy | None = None
     entity_tags: EntityTags = msgspec.field(default_factory=EntityTags)
+    compression: CompressionRules | None = None
 
     def upstream_path(self, path: str) -> str:
         """Where `path` leads below the path of a target, "" for just there; what is kept of it stays byte for byte."""

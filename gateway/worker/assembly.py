@@ -21,6 +21,7 @@ from gateway.limiter.interface import Limiter
 from gateway.limiter.memory_limiter import LocalLimiter
 from gateway.limiter.outage_memory import OutageMemory
 from gateway.limiter.redis_limiter import RedisLimiter
+from gateway.net.compressor import Compressor
 from gateway.net.write_batch import WriteBatch
 from gateway.observe.log import Log
 from gateway.observe.metrics import Metrics
@@ -76,6 +77,7 @@ class Assembly:
         )
         self.metrics = Metrics(buckets=observability.metrics.buckets, region=context.region.reopened())
         self.outbox = WriteBatch()
+        self.compressor = Compressor()
         self.unread = UnreadReplies(config.server.limits.unread, self.metrics.replies_not_taken.inc)
         self.upstreams = build_upstreams(config, snapshot.shared_state, self.metrics, SYSTEM_CLOCK, self.outbox)
         self.health_checks = (
@@ -129,6 +131,7 @@ class Assembly:
             id_field=config.observability.request_id.header,
             callers=stored,
             read_ahead=ReadAhead(config.server.limits.read_ahead),
+            compressor=self.compressor,
         )
 
     def _limiter(self) -> Limiter:

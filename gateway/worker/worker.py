@@ -128,6 +128,7 @@ class Worker:
         if self.key_sync is not None:
             await self.key_sync.close()
         await self.limiter.close()
+        self.assembly.compressor.close()
         await asyncio.get_running_loop().run_in_executor(None, self.assembly.log.close)
         self.assembly.metrics.refresh()
         self.channel.close()

@@ -19,6 +19,7 @@ from gateway.edge.certificates import Certificates
 from gateway.edge.request_head import HeadLimits, Peer, RequestHeadChecker
 from gateway.exchange import Exchange
 from gateway.kernel.http.accept import quality
+from gateway.kernel.http.compression import CompressionRules
 from gateway.kernel.http.cors import cors_policy
 from gateway.kernel.ids import Ids
 from gateway.kernel.key_format import without_keys
@@ -44,7 +45,7 @@ class Front:
         self._checker = RequestHeadChecker(limits, trusted, Ids(os.urandom), lambda: 1.0)
         everything = Envelope("auto", LARGE, "passthrough")
         self._gateway: Gateway = in_memory_gateway.gateway(
-            route("/keyed", prefix=True, envelope=everything),
+            route("/keyed", prefix=True, envelope=everything, compression=CompressionRules(("zstd", "br", "gzip"), 0)),
             route("/open", id="open", prefix=True, open=True, envelope=everything),
         )
 

@@ -6,14 +6,20 @@ def quality(field: str, name: str) -> float:
 
     What is not understood counts as 1.0.
     """
-    for part in field.split(","):
+    return weights(field, field.count(",") + 1).get(name, 0.0)
+
+
+def weights(field: str, most: int) -> dict[str, float]:
+    """The weight of each name of the field, in lower case. What stands behind the first `most` names is passed over.
+
+    The first of two equal names counts.
+    """
+    found: dict[str, float] = {}
+    for part in field.split(",", most)[:most]:
         token, *parameters = part.split(";")
-        if token.strip().lower() == name:
-            weights = [
-                value for key, _, value in (each.partition("=") for each in parameters) if key.strip().lower() == "q"
-            ]
-            return _weight(weights[0].strip()) if weights else 1.0
-    return 0.0
+        given = [value for key, _, value in (each.partition("=") for each in parameters) if key.strip().lower() == "q"]
+        found.setdefault(token.strip().lower(), _weight(given[0].strip()) if given else 1.0)
+    return found
 
 
 def _weight(text: str) -> float:

@@ -10,6 +10,7 @@ from gateway.settings.schema.access import BUILT_IN_PLANS, Auth, KeySettings, Ke
 from gateway.settings.schema.cors import CorsSettings
 from gateway.settings.schema.key_list import KeyList
 from gateway.settings.schema.limits import Limit, PlanLimit
+from gateway.settings.schema.replies import CompressionSettings
 from gateway.settings.schema.routing import Defaults, EnvelopeSettings, ErrorOverride, RouteHeaders, RouteSettings
 from gateway.settings.schema.server import AdminSettings, Observability, RedisSettings, ServerSettings
 from gateway.settings.schema.types import Many, Section, Version, section
@@ -106,6 +107,10 @@ class Config(Section):
     def cors_of(self, route: RouteSettings) -> CorsSettings:
         """The route's rules for pages in browsers, `defaults` filled in."""
         return route.cors.over(self.defaults.cors)
+
+    def compression_of(self, route: RouteSettings) -> CompressionSettings:
+        """The route's compression, `defaults` filled in."""
+        return self.defaults.compression.model_copy(update=route.compression.model_dump(exclude_none=True))
 
     def headers_of(self, route: RouteSettings) -> RouteHeaders:
         """The route's rules for header fields, and those of `defaults` that it has none for."""

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from gateway.settings.schema.cors import CorsOverrides, CorsSettings
 from gateway.settings.schema.limits import Cost, RouteLimit
+from gateway.settings.schema.replies import CompressionOverrides, CompressionSettings
 from gateway.settings.schema.types import (
     HeaderName,
     HeaderNames,
@@ -178,6 +179,9 @@ class Defaults(Section):
         DefaultHeaders, "Header fields that every route changes, unless it has a rule of its own for them."
     )
     cors: CorsSettings = section(CorsSettings, "Which pages in browsers may call, and what of replies they may read.")
+    compression: CompressionSettings = section(
+        CompressionSettings, "How replies are compressed for clients that accept it."
+    )
 
 
 class RouteSettings(Section):
@@ -214,6 +218,7 @@ class RouteSettings(Section):
         TimeoutOverrides, "Time-outs that differ from those of `defaults` and the upstream."
     )
     cors: CorsOverrides = section(CorsOverrides, "What differs from `defaults.cors`.")
+    compression: CompressionOverrides = section(CompressionOverrides, "What differs from `defaults.compression`.")
 
     @model_validator(mode="after")
     def _plan_for_open_routes(self) -> "RouteSettings":

@@ -1,6 +1,6 @@
 """stages/record.py: every field of the records has its value, or is left out."""
 
-from gateway.exchange import Reply
+from gateway.exchange import Coded, Reply
 from gateway.kernel.faults import UPSTREAM_REFUSED, GatewayError
 from gateway.kernel.limits.quota import Meter, MeterState
 from gateway.kernel.limits.token_bucket import Decision, WindowState
@@ -18,7 +18,8 @@ FIELDS = {
     "client.address": "192.0.2.9", "gateway.key_id": "acme-ci", "gateway.organization": "acme", "gateway.limiter.result": "refused",
     "gateway.limiter.store": "redis", "gateway.limiter.remaining": 299, "gateway.limiter.shadows": ["minute"],
     "gateway.limiter.spent": ["jobs"], "server.address": "127.0.0.1:3000", "upstream_request_id": "theirs", "gateway.code": 1004,
-    "gateway.reason": "upstream_refused", "gateway.cause": "errno 111",
+    "gateway.reason": "upstream_refused", "gateway.cause": "errno 111", "gateway.compression.coding": "br",
+    "gateway.compression.saved_bytes": 20,
 }  # fmt: skip
 
 
@@ -33,6 +34,7 @@ def test_every_field_of_an_access_record() -> None:
         client_s=0.001,
         outcome="cut",
         error=GatewayError(UPSTREAM_REFUSED, cause="errno 111"),
+        coded=Coded("br", 25, 5),
     )
     x.request_id, x.trace_id, x.body = "the-id", "the-trace", Pieces()
     x.body.received = 9

@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.kernel.http.accept import quality
+from gateway.kernel.http.accept import quality, weights
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,8 @@ from gateway.kernel.http.accept import quality
 )
 def test_how_much_something_is_wanted(field: str, weight: float) -> None:
     assert quality(field, "gzip") == weight
+
+
+def test_the_first_names_of_a_field_have_weights() -> None:
+    assert weights("br;q=0.5, GZIP, br;q=0.9,, zstd", 4) == {"br": 0.5, "gzip": 1.0, "": 1.0}
+    assert weights("br, *;q=0", 32) == {"br": 1.0, "*": 0.0}
