@@ -27,6 +27,7 @@ The life of a request
 Layers (each imports only those below it; import-linter checks)
         __main__ > cli > supervisor         commands; the process that owns sockets, shared memory and configuration
         worker                              one worker process
+        dry_run                             requests that are explained, tested or replayed, and never sent
         edge | admin                        the two listeners, on aiohttp
         pipeline > stages > exchange        the life of a request; stages do not import one another
         usage | config_diff | keystore      reports of limits; `gateway diff`; keys that are kept in Redis

@@ -1,4 +1,4 @@
-"""The pages of the admin listener that show and reset limits, by queries to the workers."""
+"""The pages of the admin listener that show and reset limits and explain requests, by queries to the workers."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -46,7 +46,28 @@ def limit_views(queryable: Callable[[], Sequence[QueryableWorker]]) -> dict[str,
                 return json_reply(response.status, _body(response))
         return json_reply(503, {"error": _NO_WORKER})
 
-    return {"/limiter": limiter, "/limits": limits}
+    async def explain(request: web.BaseRequest) -> web.Response:
+        if not (request.query.get("method") and request.query.get("target")):
+            return json_reply(400, {"error": "say which request: ?method=GET&target=/v1/orders"})
+        for worker in queryable():
+            if (response := await worker.query("explain", {"request": _dry_request(request)})) is not None:
+                return json_reply(response.status, _body(response))
+        return json_reply(503, {"error": _NO_WORKER})
+
+    return {"/limiter": limiter, "/limits": limits, "/explain": explain}
+
+
+def _dry_request(request: web.BaseRequest) -> str:
+    """The request to explain, in JSON: the parameters `method`, `target`, `key`, `client`, `body`, `listener` and any number
+    of `header`, each as `Name: value`.
+    """
+    asked = request.query
+    headers = [
+        (name.strip(), value.strip()) for name, _, value in (each.partition(":") for each in asked.getall("header", []))
+    ]
+    names = ("method", "target", "client", "body", "listener")
+    found = {name: asked[name] for name in names if asked.get(name)}
+    return msgspec.json.encode({**found, "key_id": asked.get("key", ""), "headers": headers}).decode()
 
 
 def reset_view(queryable: Callable[[], Sequence[QueryableWorker]]) -> View:

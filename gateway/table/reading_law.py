@@ -85,6 +85,16 @@ class Law:
         if route.open and self._services:
             self._reject(self._behind(route, method, path), lambda rival: not rival.open, _elsewhere)
 
+    def rivals(self, route: Route, method: str, path: str) -> list[Route]:
+        """The routes that a reading of `path` leads to, at the gateway or at the service.
+
+        Raises GatewayError MALFORMED_PATH when there are too many readings.
+        """
+        if route.upstream is None:
+            return []
+        found = [*self._rivals_of(route, method, path), *self._behind(route, method, path)]
+        return list(dict.fromkeys(rival.route for rival in found))
+
     def permit(self, allowed: frozenset[str], route: Route, method: str, path: str) -> None:
         """Raises GatewayError ROUTE_FORBIDDEN, METHOD_NOT_ALLOWED or MALFORMED_PATH when a rival of `route` is not
         among `allowed`.

@@ -119,6 +119,23 @@ class RouteTable:
         found = None if read is None else next(_candidates(self._root, read[0].split("/"), 1), None)
         return next(iter(found.values()), None) if found else None
 
+    def ranked(self, path: str) -> list[Route]:
+        """All routes for `path`, whatever their methods, the most specific first. For explanations."""
+        read = readings(merged(path) if self._merges else path)
+        if read is None:
+            return []
+        found: dict[Route, None] = {}
+        for candidates in _candidates(self._root, read[0].split("/"), 1):
+            found.update(dict.fromkeys(candidates.values()))
+        return list(found)
+
+    def read_otherwise(self, route: Route, method: str, path: str) -> list[Route]:
+        """The routes that other readings of `path` lead to, of which `route` is the one that it spells.
+
+        Raises GatewayError MALFORMED_PATH when it has too many readings. For explanations.
+        """
+        return self._law.rivals(route, method, path)
+
     def _plant(self, route: Route, exact: dict[str, dict[str, Route]]) -> None:
         methods = dict.fromkeys(route.methods, route)
         segments = parse_prefix(route.pattern) if route.prefix else parse(route.pattern)

@@ -8,6 +8,8 @@ from functools import partial
 import msgspec
 import structlog
 
+from gateway.dry_run.query import explain_query
+from gateway.dry_run.run import Compiled
 from gateway.edge import Listener
 from gateway.edge.connection_limits import bounds
 from gateway.edge.from_settings import handshake_options, head_checker
@@ -119,7 +121,13 @@ class Assembly:
         credentials = self.snapshot.credentials
         stored = None if self.key_sync is None else self.key_sync.keys
         handlers = query_handlers(self.limiter, credentials.keyring, table.routes, stored)
-        self.query_handlers = {**handlers, "connections": connections_query(self.upstreams)}
+        named = credentials.keyring.named if stored is None else stored.named
+        compiled = Compiled(config, table, credentials, self.snapshot.faults, self.upstreams, named)
+        self.query_handlers = {
+            **handlers,
+            "connections": connections_query(self.upstreams),
+            "explain": explain_query(compiled, self.limiter, SYSTEM_CLOCK, stored),
+        }
         errors = ErrorLog(self.context.errors, SYSTEM_CLOCK.wall)
         return Gateway(
             table=table,
