@@ -83,3 +83,24 @@ async def test_a_key_has_to_be_named(path: str, method: str) -> None:
 async def test_without_workers_there_is_no_response(path: str, method: str) -> None:
     async with admin() as ask:
         assert await ask(path, method) == (503, {"error": "no worker answers"})
+
+
+async def test_a_request_is_explained_by_the_first_worker_that_responds() -> None:
+    workers = [FakeWorker(0, None), FakeWorker(1, response(200, path="/a"))]
+    async with admin(*workers) as ask:
+        path = "/explain?method=GET&target=%2Fa%3Fb&key=k&header=A:%20b&header=C:d:e&client=192.0.2.1"
+        assert await ask(path) == (200, {"path": "/a"})
+        assert (await ask("/explain?method=GET"))[0] == 400
+    question, parameters = workers[1].asked[0]
+    assert (question, json.loads(parameters["request"])) == (
+        "explain",
+        {
+            "method": "GET",
+            "target": "/a?b",
+            "client": "192.0.2.1",
+            "key_id": "k",
+            "headers": [["A", "b"], ["C", "d:e"]],
+        },
+    )
+    async with admin(FakeWorker(0, None)) as ask:
+        assert (await ask("/explain?method=GET&target=/"))[0] == 503

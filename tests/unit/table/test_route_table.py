@@ -113,3 +113,16 @@ def test_upstream_path(strip: int, base: str, path: str, expected: str) -> None:
 def test_the_route_of_a_path_whatever_the_method(path: str, expected: str | None) -> None:
     found = TABLE.near(path)
     assert (None if found is None else found.id) == expected
+
+
+def test_all_routes_of_a_path_are_ranked() -> None:
+    assert [each.id for each in TABLE.ranked("/v1/encodings/special")] == ["special", "item"]
+    assert TABLE.ranked("/v1/%2e%2e/encodings") == []
+
+
+def test_the_routes_of_other_readings_are_known() -> None:
+    table = RouteTable(
+        [route("/a/{x}", id="open", open=True), route("/a/B", id="keyed"), route("/l", id="own", upstream=None)]
+    )
+    assert [each.id for each in table.read_otherwise(table.routes[0], "GET", "/a/b")] == ["keyed"]
+    assert table.read_otherwise(table.routes[2], "GET", "/l") == []
