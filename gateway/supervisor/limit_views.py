@@ -58,8 +58,8 @@ def limit_views(queryable: Callable[[], Sequence[QueryableWorker]]) -> dict[str,
 
 
 def _dry_request(request: web.BaseRequest) -> str:
-    """The request to explain, in JSON: the parameters `method`, `target`, `key`, `client`, `body`, `listener` and any number
-    of `header`, each as `Name: value`.
+    """The request to explain, in JSON: the parameters `method`, `target`, `key`, `client`, `body`, `listener` and
+    any number of `header`, each as `Name: value`.
     """
     asked = request.query
     headers = [
