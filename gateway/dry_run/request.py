@@ -19,9 +19,9 @@ class DryRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request as it is written for a dry run.
 
     `target` is the path and the query. `headers` are sent after Host. `key_id` names the key of the caller in place of
-    its secret, "" for none. `client` is the address that connects, and `certificate_subject` the subject of its verified
-    certificate, "" without one. `listener` is the id of the listener, "" for the first one that
-    does not redirect.
+    its secret, "" for none. `client` is the address that connects, and `certificate_subject` the subject of its
+    verified certificate, "" without one. `listener` is the id of the listener, "" for the first one that does not
+    redirect.
     """
 
     method: str
@@ -34,7 +34,7 @@ class DryRequest(msgspec.Struct, frozen=True, kw_only=True):
     listener: str = ""
 
     def head(self, host: str, *more: tuple[str, str]) -> bytes:
-        """Return the head of the request as bytes. `host` is used unless the headers have a Host; `more` follow them."""
+        """Return the head in bytes. `host` is used unless the headers have a Host, and `more` follow them."""
         named = {name.lower() for name, _ in self.headers}
         fields = [("Host", host)] if "host" not in named else []
         fields += [*self.headers, *more]

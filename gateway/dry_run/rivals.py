@@ -72,7 +72,7 @@ def _rival(rival: Route, winner: Route | None, method: str) -> RivalRoute:
 
 
 def _less_specific(rival: Route, winner: Route) -> str:
-    """Return at which segment `rival` is less specific: a literal is more than a parameter, and that more than a rest."""
+    """Return at which segment `rival` is less specific. A literal precedes a parameter, and that any rest."""
     for number, (own, other) in enumerate(zip(_kinds(rival), _kinds(winner), strict=False), start=1):
         if own != other:
             return f"at segment {number} it has {own}, where route {winner.id} has {other}"

@@ -118,7 +118,7 @@ async def test_a_request_is_explained_with_what_is_left_of_its_limits(tmp_path: 
         path = "/explain?method=GET&target=/v1/a%3Fb=1&key=tester&header=Accept:%20x"
         await response(gateway, path)
         status, found = await response(gateway, path)
-        assert (status, found["charge"]["limits"][0]["remaining"]) == (200, 5)
+        assert (status, found["charge"]["limits"][0]["remaining"]) == (200, 1)
         assert found["call"]["targets"][0]["head"].startswith(f"GET /v1/a?b=1 HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n")
         assert (await response(gateway, f"/explain?method=GET&target=/v1/a&header=X-Api-Key:{KEY}"))[0] == 400
         assert (await response(gateway, "/explain?method=GET&target=/v1/a&key=nobody"))[0] == 404
