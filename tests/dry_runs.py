@@ -2,7 +2,7 @@
 
 from hashlib import sha256
 
-from gateway.dry_run.limiter import AskingLimiter
+from gateway.dry_run.limiter import PeekingLimiter
 from gateway.dry_run.run import DryRun, compiled
 from gateway.limiter.interface import Decider
 from gateway.limiter.memory_limiter import LocalLimiter
@@ -40,5 +40,5 @@ CONFIG = parse(TEXT)
 def dry_run(config: Config = CONFIG, clock: ManualClock | None = None, limiter: Decider | None = None) -> DryRun:
     """Dry runs of `config`. `limiter` is asked what is left, None for one of which nothing is used."""
     clock = clock or ManualClock()
-    asking = AskingLimiter(limiter or LocalLimiter(clock.clock), clock.clock)
-    return DryRun(compiled(config, clock.clock), asking, clock.clock)
+    peeking = PeekingLimiter(limiter or LocalLimiter(clock.clock), clock.clock)
+    return DryRun(compiled(config, clock.clock), peeking, clock.clock)

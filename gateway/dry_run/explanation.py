@@ -33,7 +33,7 @@ class Check(msgspec.Struct, frozen=True):
     result: CheckResult
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class ReplyReport(msgspec.Struct, frozen=True):
     """What the client gets. When the call is `forwarded`, that is up to the service: `status` is None.
 
     `code`, `message` and `details` are those of the envelope, and `reason` is the name of the fault.
@@ -115,7 +115,7 @@ class Explanation(msgspec.Struct, frozen=True):
     query: str
     listener: str
     client: str
-    outcome: Outcome
+    outcome: ReplyReport
     checks: list[Check]
     route: ChosenRoute | None
     rivals: list[RivalRoute]
@@ -158,15 +158,15 @@ async def report(result: DryResult, dry_run: DryRun, *, reveal: bool = False) ->
     )
 
 
-def _outcome(x: Exchange, *, forwarded: bool) -> Outcome:
+def _outcome(x: Exchange, *, forwarded: bool) -> ReplyReport:
     reply = x.reply
     assert reply is not None
     if forwarded:
-        return Outcome(forwarded=True, status=None)
+        return ReplyReport(forwarded=True, status=None)
     if reply.status < 400 or x.error is None:
-        return Outcome(forwarded=False, status=reply.status, fields=reply.fields)
+        return ReplyReport(forwarded=False, status=reply.status, fields=reply.fields)
     data = msgspec.json.decode(reply.body)["data"]
-    return Outcome(
+    return ReplyReport(
         forwarded=False,
         status=reply.status,
         code=reply.code,

@@ -9,7 +9,7 @@ from gateway.limiter.interface import Decider
 from gateway.limiter.memory_limiter import LocalLimiter
 
 
-class AskingLimiter:
+class PeekingLimiter:
     """Decides as `limiter` would, and takes nothing from it.
 
     What is left of each limit is read at no cost into a limiter of its own, which then decides. Limits in shadow mode

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 
 from gateway.dry_run.explanation import report
-from gateway.dry_run.limiter import AskingLimiter
+from gateway.dry_run.limiter import PeekingLimiter
 from gateway.dry_run.request import DryRequest
 from gateway.dry_run.run import Compiled, DryRun, DryRunError
 from gateway.kernel.clock import Clock
@@ -23,7 +23,7 @@ def explain_query(
 
     `callers` is as for `DryRun`.
     """
-    dry_run = DryRun(compiled, AskingLimiter(limiter, clock), clock, callers)
+    dry_run = DryRun(compiled, PeekingLimiter(limiter, clock), clock, callers)
 
     async def handle(parameters: Mapping[str, str]) -> tuple[int, object]:
         try:

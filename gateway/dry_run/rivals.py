@@ -10,16 +10,16 @@ from gateway.kernel.http.path_patterns import Param, Rest, Segment
 from gateway.table import Route, RouteTable
 from gateway.table.rival_routes import pattern_of
 
-Standing: TypeAlias = Literal["less_specific", "without_method", "read_otherwise"]
+LostBecause: TypeAlias = Literal["less_specific", "without_method", "read_otherwise"]
 
 
 class RivalRoute(msgspec.Struct, frozen=True):
-    """A route that did not take the request. `standing` says why in one word, `why` in a sentence."""
+    """A route that did not take the request. `lost_because` says why in one word, `why` in a sentence."""
 
     route: str
     pattern: str
     methods: tuple[str, ...]
-    standing: Standing
+    lost_because: LostBecause
     why: str
 
 

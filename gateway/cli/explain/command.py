@@ -15,7 +15,7 @@ from gateway.cli.explain.text import text
 from gateway.cli.friendly_errors import friendly_errors
 from gateway.cli.limits_account import WITHIN_S, key_id
 from gateway.dry_run.explanation import Explanation, explain
-from gateway.dry_run.limiter import AskingLimiter
+from gateway.dry_run.limiter import PeekingLimiter
 from gateway.dry_run.request import DryRequest
 from gateway.dry_run.run import DryRun, DryRunError, compiled
 from gateway.limiter.memory_limiter import LocalLimiter
@@ -97,7 +97,7 @@ def _explained(config: Config, dry: DryRequest, *, reveal: bool) -> Explanation:
         raise click.ClickException("the keys are in Redis: ask a running gateway, without -c")
 
     async def run() -> Explanation:
-        limiter = AskingLimiter(LocalLimiter(SYSTEM_CLOCK), SYSTEM_CLOCK)
+        limiter = PeekingLimiter(LocalLimiter(SYSTEM_CLOCK), SYSTEM_CLOCK)
         return await explain(DryRun(compiled(config, SYSTEM_CLOCK), limiter, SYSTEM_CLOCK), dry, reveal=reveal)
 
     try:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gateway.cli.tables import aligned
-from gateway.dry_run.explanation import CallReport, Charge, Explanation, Outcome
+from gateway.dry_run.explanation import CallReport, Charge, Explanation, ReplyReport
 
 _CHECKS = {"passed": "passed", "failed": "FAILED", "not_asked": "not asked", "not_reached": "not reached"}
 _LIMITS = ("limit", "scope", "max", "per", "left after it", "of")
@@ -43,7 +43,7 @@ def _outcome(found: Explanation) -> str:
     return f"{outcome.status} with code {outcome.code} ({outcome.reason}): {outcome.developer_message}"
 
 
-def _details(outcome: Outcome) -> Iterator[str]:
+def _details(outcome: ReplyReport) -> Iterator[str]:
     for detail in outcome.details:
         field = f"{detail['field']}: " if detail.get("field") else ""
         yield f"  {field}{detail['text']}"

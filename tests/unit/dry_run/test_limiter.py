@@ -2,7 +2,7 @@
 
 import msgspec
 
-from gateway.dry_run.limiter import AskingLimiter
+from gateway.dry_run.limiter import PeekingLimiter
 from gateway.kernel.faults import CATALOGUE
 from gateway.kernel.limits.quota import Meter, Posting
 from gateway.kernel.limits.token_bucket import Claim, Window, claim
@@ -16,15 +16,15 @@ STARTS = Meter("starts", "count", 1, "key", CATALOGUE["rate_limited"], monthly=T
 async def test_it_decides_as_the_limiter_would_and_takes_nothing() -> None:
     clock = ManualClock()
     real = LocalLimiter(clock.clock)
-    asking = AskingLimiter(real, clock.clock)
+    peeking = PeekingLimiter(real, clock.clock)
     one = claim("{b}", (MINUTE, SHADOW))
     for left in (2, 1, 0):
-        await asking.decide(one)
-        asked = await asking.decide(one)
+        await peeking.decide(one)
+        asked = await peeking.decide(one)
         assert (asked.allowed, [state.remaining for state in asked.states]) == (True, [left])
         assert asked.states == (await real.decide(one)).states
         clock.advance(0.25)
-    asked, decided = await asking.decide(one), await real.decide(one)
+    asked, decided = await peeking.decide(one), await real.decide(one)
     assert (asked.allowed, asked.states) == (decided.allowed, decided.states)
     assert (asked.allowed, asked.store) == (False, "local")
 
@@ -32,17 +32,17 @@ async def test_it_decides_as_the_limiter_would_and_takes_nothing() -> None:
 async def test_a_spent_quota_refuses_and_another_is_not_charged() -> None:
     clock = ManualClock()
     real = LocalLimiter(clock.clock, store="redis")
-    asking = AskingLimiter(real, clock.clock)
+    peeking = PeekingLimiter(real, clock.clock)
     one = Claim((), (), 1, (), (Posting("{b}:q", STARTS),))
-    assert [(await asking.decide(one)).allowed for _ in range(2)] == [True, True]
-    assert [state.used for state in await asking.read(one.postings)] == [0]
+    assert [(await peeking.decide(one)).allowed for _ in range(2)] == [True, True]
+    assert [state.used for state in await peeking.read(one.postings)] == [0]
     assert (await real.decide(one)).allowed
-    refused = await asking.decide(one)
+    refused = await peeking.decide(one)
     assert (refused.allowed, [state.meter.id for state in refused.spent]) == (False, ["starts"])
 
 
 async def test_a_claim_that_asks_is_passed_on() -> None:
-    asked = await AskingLimiter(LocalLimiter(ManualClock().clock), ManualClock().clock).decide(
+    asked = await PeekingLimiter(LocalLimiter(ManualClock().clock), ManualClock().clock).decide(
         claim("{b}", (MINUTE,), 0)
     )
     assert msgspec.to_builtins(asked)["states"][0]["remaining"] == 3

@@ -9,14 +9,14 @@ from tests.dry_runs import CONFIG, TEXT, dry_run
 
 
 async def reported(method: str, target: str, text: str = TEXT) -> tuple[str | None, list[tuple[str, str, str]]]:
-    """The reason of the winner, and the rivals with their standings and reasons."""
+    """The reason of the winner, and the rivals with their causes and reasons."""
     result = await dry_run(CONFIG if text is TEXT else parse(text)).run(
         DryRequest(method=method, target=target, key_id="acme-ci")
     )
     x, table = result.x, result.table
     found = rivals_of(table, x.route, method, x.path)
     why = None if x.route is None else why_won(table, x.route, method, x.path)
-    return why, [(each.route, each.standing, each.why) for each in found]
+    return why, [(each.route, each.lost_because, each.why) for each in found]
 
 
 async def test_the_most_specific_route_wins() -> None:
@@ -54,7 +54,7 @@ async def test_a_refused_path_has_the_routes_of_its_readings() -> None:
     assert found[0] == ("pets.mine", "without_method", "it serves GET, HEAD and not PUT")
     why, found = await reported("GET", "/v1/PETS/7")
     assert why is None
-    assert [(name, standing) for name, standing, _ in found] == [
+    assert [(name, lost_because) for name, lost_because, _ in found] == [
         ("rest", "read_otherwise"),
         ("pets.item", "read_otherwise"),
     ]
