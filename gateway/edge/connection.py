@@ -60,22 +60,24 @@ class ClientConnection(RequestReader):
     """aiohttp's connection with our own loop. `_keep` says whether it stays open after the exchange under way.
 
     `plain` is set for a client that sends http where https is required: each of its requests is answered with an error.
+    `_serving` says that requests are taken from the queue at present, or will be in a later iteration of the event loop.
     """
 
-    __slots__ = ("_http10", "_keep")
+    __slots__ = ("_http10", "_keep", "_serving")
 
     def __init__(self, *arguments: Any, plain: bool = False, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._rejection = _TLS_REQUIRED if plain else None
         self._keep = True
         self._http10 = False
+        self._serving = False
 
     @property
     def state(self) -> ConnectionState:
         """What the connection does at present."""
         if self.transport is None:
             return ConnectionState.CLOSED
-        if self._client_done is not None:
+        if self._lingering is not None:
             return ConnectionState.LINGERING
         if self._exchange is not None:
             return ConnectionState.ANSWERING
@@ -84,45 +86,45 @@ class ClientConnection(RequestReader):
     def __repr__(self) -> str:
         return f"<ClientConnection {self.state.value}{', closing' if self._close or not self._keep else ''}>"
 
-    async def start(self) -> None:
-        """Serve the requests of the queue until the connection ends. aiohttp runs this as a task."""
+    def _serve(self) -> None:
+        """Answer the requests of the queue in order, until one has to wait or the queue is empty."""
+        if self._serving or self._exchange is not None or self._lingering is not None:
+            return
+        self._serving = True
+        monotonic = self._listener.head_checker.monotonic
         began, answered = 0.0, 0  # of the requests that are answered in a row
-        try:
-            while self._keep and not self._force_close:
-                if not self._messages:
-                    if self._eof and not self._close and self._head_since is not None:
-                        self._reject_incomplete_head()
-                        continue
-                    if self._close or self._eof:
-                        break
-                    self._idle_since = self._listener.head_checker.monotonic()
-                    self._waiter = self._loop.create_future()
-                    try:
-                        await self._waiter
-                    finally:
-                        self._waiter = None
-                    answered = 0
-                elif answered >= TURN_REQUESTS or (
-                    answered and self._listener.head_checker.monotonic() - began > TURN_S
-                ):
-                    answered = 0
-                    await asyncio.sleep(0)
+        while self._keep and not self._force_close and self._exchange is None:
+            if not self._messages:
+                if self._eof and not self._close and self._head_since is not None:
+                    self._reject_incomplete_head()
                     continue
-                if not answered:
-                    began = self._listener.head_checker.monotonic()
-                message, payload = self._messages.popleft()
-                if self._parser is not None:
-                    self._parser.message_consumed()
-                if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
-                    self._resume_reading_if_drained()
-                await self._answer(message, payload)
-                answered += 1
-        finally:
-            self._task_handler = None
+                if self._close or self._eof:
+                    break
+                self._idle_since = monotonic()
+                self._serving = False
+                return
+            if not answered:
+                began = monotonic()
+            elif answered >= TURN_REQUESTS or monotonic() - began > TURN_S:
+                self._loop.call_soon(self._serve_on)
+                return
+            message, payload = self._messages.popleft()
+            if self._parser is not None:
+                self._parser.message_consumed()
+            if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
+                self._resume_reading_if_drained()
+            self._answer(message, payload)
+            answered += 1
+        self._serving = False
+        if self._exchange is None and self._lingering is None:
             self.force_close()
 
-    async def _answer(self, message: Any, payload: StreamReader) -> None:
-        """Serve one request. `_keep` says afterwards whether the connection stays open."""
+    def _serve_on(self) -> None:
+        self._serving = False
+        self._serve()
+
+    def _answer(self, message: Any, payload: StreamReader) -> None:
+        """Begin to serve one request. `_keep` says after its end whether the connection stays open."""
         listener = self._listener
         if isinstance(message, GatewayError):
             x = listener.head_checker.error_exchange(message, self._peer)
@@ -145,12 +147,23 @@ class ClientConnection(RequestReader):
                     head_checker.monotonic,
                 )
         self._exchange, self._payload = x, payload
-        try:
-            await listener.serve(x, self._send)
-        finally:
-            self._exchange = self._body_since = None
+        if self._driver.run(listener.serve(x, self._send), self._exchange_ended):
+            self._conclude()
+
+    def _conclude(self) -> None:
+        """The exchange has ended."""
+        self._exchange = self._body_since = None
         if not self._keep and not self._eof:
-            await self._linger()
+            self._linger()
+
+    def _exchange_ended(self, error: BaseException | None) -> None:
+        """The exchange has ended after a wait, or with an error, after which the connection is not used any more."""
+        if error is None:
+            self._conclude()
+        else:
+            self._exchange = self._body_since = None
+            self.force_close()
+        self._serve()
 
     async def _send(self, reply: Reply) -> int:
         """Write `reply`, and return the bytes of its body that were sent.
@@ -275,8 +288,8 @@ class ClientConnection(RequestReader):
             self._listener.outbox.flush()
             self.transport.write(_CONTINUE)
 
-    async def _linger(self) -> None:
-        """Discard what the client still sends, until it has closed or LINGER_S has passed."""
+    def _linger(self) -> None:
+        """Discard what the client still sends, until it has closed or LINGER_S has passed. Then close."""
         transport = self.transport
         if transport is None or transport.is_closing():
             return
@@ -287,17 +300,17 @@ class ClientConnection(RequestReader):
         if transport.can_write_eof():
             transport.write_eof()
         transport.resume_reading()
-        self._client_done = self._loop.create_future()
-        await asyncio.wait([self._client_done], timeout=LINGER_S)
+        self._lingering = self._loop.call_later(LINGER_S, self._end_lingering)
 
     def cut(self) -> bool:
         """End the connection. A request in flight is answered with SHUTTING_DOWN, or its reply is broken off.
 
         Return whether a request was in flight.
         """
-        if self._exchange is None or self._task_handler is None:
+        x = self._exchange
+        if x is None:
             self.force_close()
-        elif self._exchange.ended is None:
-            self._exchange.ended = GatewayError(SHUTTING_DOWN)
-            self._task_handler.cancel()
-        return self._exchange is not None
+        elif x.ended is None:
+            x.ended = GatewayError(SHUTTING_DOWN)
+            self._driver.cancel()
+        return x is not None

@@ -23,6 +23,7 @@ from gateway.kernel.faults import (
     GatewayError,
 )
 from gateway.net.address import UNIX
+from gateway.net.coroutine_driver import CoroutineDriver
 from gateway.net.node_names import unmapped
 
 GRACE_S = 0.5
@@ -46,13 +47,13 @@ class RequestReader(WriteProgress):
     `client_address` is the address of the client where a proxy has sent it, None where the socket has it. `_rejection`
     makes the error that answers every request; None means that requests are served. `_payload` is the body of the
     exchange under way, and `_last_payload` that of the newest request in the queue. `_head_bytes` counts the bytes of
-    the head that is arriving. `_client_done` is set while the connection lingers, and resolved when the client has
-    closed it.
+    the head that is arriving. `_lingering` closes the connection after its last reply, unless the client does so before;
+    None as long as there may be further replies.
     """
 
     __slots__ = (
-        "_body_since", "_client_address", "_client_done", "_eof", "_head_bytes", "_head_since", "_idle_since",
-        "_last_payload", "_payload", "_rejection", "_secure", "_splitter",
+        "_body_since", "_client_address", "_driver", "_eof", "_head_bytes", "_head_since", "_idle_since",
+        "_last_payload", "_lingering", "_payload", "_rejection", "_secure", "_splitter",
     )  # fmt: skip
 
     def __init__(self, listener: ClientConnectionOwner, client_address: str | None = None, **options: Any) -> None:
@@ -68,7 +69,8 @@ class RequestReader(WriteProgress):
         self._head_since: float | None = None
         self._body_since: float | None = None
         self._eof = False
-        self._client_done: asyncio.Future[None] | None = None
+        self._lingering: asyncio.TimerHandle | None = None
+        self._driver = CoroutineDriver(self._loop)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         name = transport.get_extra_info("peername")
@@ -95,8 +97,13 @@ class RequestReader(WriteProgress):
             if len(self._messages) >= self._max_msg_queue_size:
                 if not self._buffer_paused:
                     self._pause_reading_for_buffer()
-                return
+                break
             self._feed(splitter.piece())
+        self._serve()
+
+    def _serve(self) -> None:
+        """Answer the requests of the queue, unless one is being answered."""
+        raise NotImplementedError
 
     def _is_done(self) -> bool:
         """Return whether nothing that still arrives is a request."""
@@ -130,8 +137,6 @@ class RequestReader(WriteProgress):
             if payload is not EMPTY_PAYLOAD:  # behind a body in chunks there is no other request
                 length = body_length(messages[-1][0].headers)
                 self._splitter.body_missing = sys.maxsize if length is None else max(0, length - payload.total_bytes)
-            if self._waiter is not None and not self._waiter.done():
-                self._waiter.set_result(None)
         elif between and data:
             if self._head_since is None:
                 self._head_since = self._listener.head_checker.monotonic()
@@ -154,13 +159,12 @@ class RequestReader(WriteProgress):
             self._last_payload.set_exception(error)
             return
         self._messages.append((error, EMPTY_PAYLOAD))  # type: ignore[arg-type]  # only our own loop reads the queue
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        self._serve()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio allows it; aiohttp just never needs it
         self._eof = True
         self._listener.outbox.flush()
-        if self._client_done is not None:  # the client has read the end
+        if self._lingering is not None:  # the client has read the end
             self._end_lingering()
             return False
         if self._secure:  # TLS is closed in both directions at once
@@ -179,25 +183,28 @@ class RequestReader(WriteProgress):
 
     def _cancel_if_gone(self, written: int) -> None:
         """Cancel the exchange of a client that has closed its side, when nothing was written since `written`."""
-        if self.transport is None or self._task_handler is None:
+        if self.transport is None or self._exchange is None:
             return
         if self._written != written:
             self._loop.call_later(GRACE_S, self._cancel_if_gone, self._written)
-        elif self._client_done is None:
-            self._task_handler.cancel()
+        else:
+            self._driver.cancel()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         if self._rejection is _TOO_MANY:
             self._listener.rejected -= 1
         self._end_lingering()
         super().connection_lost(exc)
-        # A task that still refers to this connection must keep no body in memory.
+        self._driver.cancel()
+        # An exchange that still refers to this connection must keep no body in memory.
         self._payload = self._last_payload = EMPTY_PAYLOAD
         self._splitter.clear()
 
     def _end_lingering(self) -> None:
-        if self._client_done is not None and not self._client_done.done():
-            self._client_done.set_result(None)
+        if self._lingering is not None:
+            self._lingering.cancel()
+            self._lingering = None
+            self.force_close()
 
     def force_close(self) -> None:
         self._listener.outbox.flush()
@@ -217,7 +224,7 @@ class RequestReader(WriteProgress):
                 self._stalled_since, self._stalled_bytes = now, untaken
         elif self._exchange is not None:
             self._sweep_body(now, limits.body_timeout_s)
-        elif self._waiter is not None and not self._waiter.done():  # otherwise a request waits that is not served yet
+        elif not self._messages and self._lingering is None:  # otherwise a request waits that is not served yet
             if self._head_since is not None:
                 if now - self._head_since > limits.header_timeout_s:
                     self._reject(GatewayError(REQUEST_TIMEOUT), in_body=False)

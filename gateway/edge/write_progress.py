@@ -1,12 +1,14 @@
 """Tracks what is written to a client connection: how much of it the client has not received, and how fast it reads."""
 
+import asyncio
 import fcntl
 import math
 import sys
 import termios
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
+from aiohttp.tcp_helpers import tcp_keepalive
 from aiohttp.web_protocol import RequestHandler
 
 from gateway.edge.request_head import Peer, RequestHeadChecker
@@ -77,6 +79,13 @@ class WriteProgress(RequestHandler):
         self._stalled_bytes = 0
         self._unread = self._unacknowledged = 0
         self._written = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # Not that of aiohttp's RequestHandler, which starts a task for each connection.
+        super(RequestHandler, self).connection_made(transport)
+        tcp_keepalive(cast(asyncio.Transport, transport))
+        assert self._manager is not None
+        self._manager.connection_made(self, cast(asyncio.Transport, transport))
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)

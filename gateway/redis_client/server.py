@@ -9,6 +9,7 @@ have been done; unless the server replied that it was not: it has forgotten the 
 import asyncio
 from collections.abc import Callable
 
+from gateway.net.coroutine_driver import in_task
 from gateway.redis_client.address import RedisConnectionError, RedisEndpoint
 from gateway.redis_client.availability import Availability
 from gateway.redis_client.connection import LOST, TIMEOUT, RedisConnection, RedisReply, by_eval, pack, sha_of
@@ -188,6 +189,7 @@ class RedisServer:
             connection.close(readonly)
 
     async def _next_connection(self, deadline: float) -> RedisConnection | None:
+        await in_task()
         try:
             async with asyncio.timeout_at(deadline):
                 await self._arrival.wait()

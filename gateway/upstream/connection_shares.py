@@ -13,6 +13,7 @@ from collections import deque
 from typing import Protocol, TypeVar
 
 from gateway.kernel.faults import UPSTREAM_SHARE_SPENT, GatewayError
+from gateway.net.coroutine_driver import in_task
 from gateway.upstream.connection_socket import ConnectionSocket
 
 C = TypeVar("C", contravariant=True)
@@ -81,6 +82,9 @@ class ConnectionShares:
 
     async def wait(self, caller: str, within_s: float) -> None:
         """Do what `take` does as soon as it is possible. Raises GatewayError (UPSTREAM_SHARE_SPENT)."""
+        await in_task()
+        if self.take(caller):  # a call has ended meanwhile
+            return
         queue = self._waiting.setdefault(caller, deque())
         if len(queue) >= self._most_waiting:
             raise self._spent(caller, "and as many of its calls wait as may")

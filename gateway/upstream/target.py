@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import UPSTREAM_SATURATED, UPSTREAM_UNREACHABLE, GatewayError
+from gateway.net.coroutine_driver import in_task
 from gateway.net.loop_budget import LoopBudget
 from gateway.net.name_resolver import NameResolver
 from gateway.net.write_batch import WriteBatch
@@ -233,6 +234,9 @@ class Target:
         """
         if self._closed:
             raise self._closed_error()
+        await in_task()
+        if not fresh and (idle := self._take(self._clock.monotonic())) is not None:
+            return idle, True  # it was released meanwhile
         loop = asyncio.get_running_loop()
         deadline = loop.time() + call.connect_timeout_s
         if fresh and self._idle and self._slots >= self._max_connections:

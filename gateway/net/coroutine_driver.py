@@ -1,0 +1,149 @@
+"""Runs coroutines without a task, as long as they await nothing but what `Waiter` completes.
+
+A coroutine runs at once, in the callback that starts it, until it has to wait. What completes its waiter resumes it, again
+at once. A coroutine that awaits a future of asyncio, or `in_task`, goes on in a task from there to its end, with all that
+asyncio offers. Both ways run the same code: which one a coroutine takes is only a question of cost.
+
+Laws:
+ - A coroutine never runs within another task: what asyncio knows as the current task would be the wrong one.
+ - No error of a coroutine reaches the callback that has resumed it.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, ClassVar, TypeAlias
+
+from gateway.net.waiter import Waiter
+
+Suspended: TypeAlias = Coroutine[Any, Any, object]
+OnEnd: TypeAlias = Callable[[BaseException | None], None]
+"""Receives the error that has ended a coroutine, None after a normal end."""
+
+
+class CoroutineDriver:
+    """Runs one coroutine at a time."""
+
+    __slots__ = ("_cancelled", "_coroutine", "_loop", "_on_end", "_task", "_waiter")
+
+    always_in_task: ClassVar[bool] = False
+    """Whether every coroutine runs in a task from its start. For tests, which compare both ways."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._on_end: OnEnd | None = None
+        self._coroutine: Suspended | None = None
+        self._waiter: Waiter[Any] | None = None
+        self._task: asyncio.Task[object] | None = None
+        self._cancelled = False
+
+    def __repr__(self) -> str:
+        state = "idle" if self._coroutine is None else "in a task" if self._task is not None else "driving"
+        return f"<CoroutineDriver {state}>"
+
+    def run(self, coroutine: Suspended, on_end: OnEnd) -> bool:
+        """Start `coroutine`, and return whether it has ended normally. If it has not, `on_end` is called at its end.
+
+        Only while no other is under way.
+        """
+        self._coroutine = coroutine
+        self._on_end = on_end  # not longer than the coroutine runs, because its owner refers to this driver
+        self._cancelled = False
+        if self.always_in_task:
+            self._go_on_in_task(coroutine)
+            return False
+        if not self._advance(coroutine):
+            return False
+        self._coroutine = self._on_end = None
+        return True
+
+    def cancel(self) -> None:
+        """Raise CancelledError in the coroutine where it waits, or will wait next. Nothing happens when there is none."""
+        if self._task is not None:
+            self._task.cancel()
+        elif self._coroutine is not None and (self._waiter is None or not self._waiter.cancel()):
+            self._cancelled = True
+
+    def _advance(self, coroutine: Suspended) -> bool:
+        """Run `coroutine` until it waits; return whether it has ended normally."""
+        try:
+            awaited = coroutine.throw(asyncio.CancelledError()) if self._cancelled else coroutine.send(None)
+        except StopIteration:
+            return True
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            self._end(error)
+            return False
+        if type(awaited) is Waiter:
+            self._waiter = awaited
+            awaited.resume = self._resume
+            if self._cancelled:
+                awaited.cancel()
+        else:
+            self._go_on_in_task(_Suspended(coroutine, awaited))
+        return False
+
+    def _resume(self) -> None:
+        """The waiter is done."""
+        self._waiter = None
+        if asyncio.current_task(self._loop) is None:
+            self._go_on()
+        else:
+            self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        assert self._coroutine is not None
+        if self._advance(self._coroutine):
+            self._end(None)
+
+    def _go_on_in_task(self, coroutine: Suspended) -> None:
+        self._task = self._loop.create_task(coroutine)
+        self._task.add_done_callback(self._task_ended)
+        if self._cancelled:
+            self._task.cancel()
+
+    def _task_ended(self, task: "asyncio.Task[object]") -> None:
+        self._task = None
+        self._end(asyncio.CancelledError() if task.cancelled() else task.exception())
+
+    def _end(self, error: BaseException | None) -> None:
+        on_end, self._coroutine, self._on_end = self._on_end, None, None
+        if error is not None and not isinstance(error, asyncio.CancelledError):
+            self._loop.call_exception_handler({"message": "an exchange has failed", "exception": error})
+        if on_end is not None:
+            on_end(error)
+
+
+async def in_task() -> None:
+    """Go on in a task from here. What asyncio offers only to tasks needs this before it, `asyncio.timeout` above all."""
+    if asyncio.current_task() is None:
+        await asyncio.sleep(0)
+
+
+class _Suspended(Coroutine[Any, Any, object]):
+    """A coroutine that has started, for a task to go on with. It waits for `awaited`, which was not passed on yet."""
+
+    __slots__ = ("_awaited", "_coroutine", "_passed")
+
+    def __init__(self, coroutine: Suspended, awaited: object) -> None:
+        self._coroutine = coroutine
+        self._awaited = awaited
+        self._passed = False
+
+    def send(self, value: Any) -> Any:
+        if self._passed:
+            return self._coroutine.send(value)
+        self._passed = True
+        awaited, self._awaited = self._awaited, None
+        return awaited
+
+    def throw(self, *error: Any) -> Any:
+        self._passed = True
+        self._awaited = None
+        return self._coroutine.throw(*error)
+
+    def close(self) -> None:
+        self._coroutine.close()
+
+    def __await__(self) -> Generator[Any, Any, object]:  # a task calls `send` and `throw`
+        raise NotImplementedError
