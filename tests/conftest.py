@@ -1,3 +1,22 @@
-"""What tests of more than one folder use."""
+"""What tests of more than one folder use.
+
+`pytest --in-tasks` runs every exchange in a task from its start, also in the gateways that tests start as processes. The
+same tests have to pass: whether an exchange needs a task is a question of cost alone.
+"""
+
+import pytest
+
+from gateway.net.coroutine_driver import CoroutineDriver
+from tests import gateway_process
 
 pytest_plugins = ["tests.redis_server", "tests.redis_sentinels", "tests.redis_cluster"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--in-tasks", action="store_true", help="run every exchange in a task from its start")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--in-tasks"):
+        CoroutineDriver.always_in_task = True
+        gateway_process.launcher = gateway_process.IN_TASKS

@@ -27,6 +27,16 @@ from typing import Any
 STARTS_WITHIN_S = 20.0
 STOPS_WITHIN_S = 20.0
 PRINTS_WITHIN_S = 5.0
+_PROGRAM = """
+import runpy
+from gateway.net.coroutine_driver import CoroutineDriver
+CoroutineDriver.always_in_task = True
+runpy.run_module("gateway", run_name="__main__", alter_sys=True)
+"""
+IN_TASKS = ("-c", _PROGRAM)
+"""Runs `gateway` as `launcher` does, with a task for every exchange."""
+launcher: tuple[str, ...] = ("-m", "gateway")
+"""What Python is told to run; `pytest --in-tasks` changes it."""
 
 KEY = "gw_test_0123456789abcdefghijklmnop"
 """Of the caller `tester`, who may do everything and has no limit."""
@@ -184,7 +194,7 @@ def running(
     """
     file = folder / at
     file.write_text(yaml)
-    command = [sys.executable, "-m", "gateway", "run", "-c", str(file), *arguments]
+    command = [sys.executable, *launcher, "run", "-c", str(file), *arguments]
     if program is not None:
         command = [sys.executable, "-c", program, str(file)]
     gateway = None

@@ -110,8 +110,8 @@ class CoroutineDriver:
         on_end, self._coroutine, self._on_end = self._on_end, None, None
         if error is not None and not isinstance(error, asyncio.CancelledError):
             self._loop.call_exception_handler({"message": "an exchange has failed", "exception": error})
-        if on_end is not None:
-            on_end(error)
+        assert on_end is not None
+        on_end(error)
 
 
 async def in_task() -> None:
@@ -139,7 +139,9 @@ class _Suspended(Coroutine[Any, Any, object]):
 
     def throw(self, *error: Any) -> Any:
         self._passed = True
-        self._awaited = None
+        awaited, self._awaited = self._awaited, None
+        if isinstance(awaited, asyncio.Future):  # cancelled with the coroutine, as a task would have done
+            awaited.cancel()
         return self._coroutine.throw(*error)
 
     def close(self) -> None:

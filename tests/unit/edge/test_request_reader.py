@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from gateway.edge.connection import ConnectionState
 from gateway.edge.request_reader import RequestReader
 from gateway.exchange import Exchange, Reply, Send
 from tests.fakes import until
@@ -199,7 +200,7 @@ async def test_a_request_after_a_long_pause_is_answered_even_if_the_sweep_runs_f
         await client.send(GET)
         assert (await client.reply()).status == 200
         (connection,) = listener._open()
-        await until(lambda: connection._waiter is not None)
+        await until(lambda: connection.state is ConnectionState.IDLE)
         connection.data_received(GET)
         connection.sweep(listener.head_checker.monotonic() + 2 * LIMITS.idle_timeout_s)
         assert (await client.reply()).status == 200
