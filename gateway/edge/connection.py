@@ -60,7 +60,7 @@ class ClientConnection(RequestReader):
     """aiohttp's connection with our own loop. `_keep` says whether it stays open after the exchange under way.
 
     `plain` is set for a client that sends http where https is required: each of its requests is answered with an error.
-    `_serving` says that requests are taken from the queue at present, or will be in a later iteration of the event loop.
+    `_serving` says that requests are taken from the queue at present, or will be in a later iteration of the loop.
     """
 
     __slots__ = ("_http10", "_keep", "_serving")

@@ -47,8 +47,8 @@ class RequestReader(WriteProgress):
     `client_address` is the address of the client where a proxy has sent it, None where the socket has it. `_rejection`
     makes the error that answers every request; None means that requests are served. `_payload` is the body of the
     exchange under way, and `_last_payload` that of the newest request in the queue. `_head_bytes` counts the bytes of
-    the head that is arriving. `_lingering` closes the connection after its last reply, unless the client does so before;
-    None as long as there may be further replies.
+    the head that is arriving. `_lingering` closes the connection after its last reply, unless the client does so
+    before; None as long as there may be further replies.
     """
 
     __slots__ = (

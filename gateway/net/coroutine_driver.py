@@ -1,8 +1,8 @@
 """Runs coroutines without a task, as long as they await nothing but what `Waiter` completes.
 
-A coroutine runs at once, in the callback that starts it, until it has to wait. What completes its waiter resumes it, again
-at once. A coroutine that awaits a future of asyncio, or `in_task`, goes on in a task from there to its end, with all that
-asyncio offers. Both ways run the same code: which one a coroutine takes is only a question of cost.
+A coroutine runs at once, in the callback that starts it, until it has to wait. What completes its waiter resumes it,
+again at once. A coroutine that awaits a future of asyncio, or `in_task`, goes on in a task from there to its end, with
+all that asyncio offers. Both ways run the same code: which one a coroutine takes is only a question of cost.
 
 Laws:
  - A coroutine never runs within another task: what asyncio knows as the current task would be the wrong one.
@@ -57,7 +57,7 @@ class CoroutineDriver:
         return True
 
     def cancel(self) -> None:
-        """Raise CancelledError in the coroutine where it waits, or will wait next. Nothing happens when there is none."""
+        """Raise CancelledError in the coroutine where it waits, or will wait next. Without one, nothing happens."""
         if self._task is not None:
             self._task.cancel()
         elif self._coroutine is not None and (self._waiter is None or not self._waiter.cancel()):
@@ -115,7 +115,7 @@ class CoroutineDriver:
 
 
 async def in_task() -> None:
-    """Go on in a task from here. What asyncio offers only to tasks needs this before it, `asyncio.timeout` above all."""
+    """Go on in a task from here. What asyncio offers to tasks only needs this before it, above all `asyncio.timeout`."""
     if asyncio.current_task() is None:
         await asyncio.sleep(0)
 

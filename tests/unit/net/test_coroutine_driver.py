@@ -28,6 +28,12 @@ class Driven:
         self.ended.set()
 
 
+@pytest.fixture(autouse=True)
+def _without_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also with `--in-tasks`."""
+    monkeypatch.setattr(CoroutineDriver, "always_in_task", False)
+
+
 async def noted(seen: list[object], *awaited: Any) -> None:
     """Await each, and note what came of it."""
     for each in awaited:
