@@ -115,7 +115,7 @@ class CoroutineDriver:
 
 
 async def in_task() -> None:
-    """Go on in a task from here. What asyncio offers to tasks only needs this before it, above all `asyncio.timeout`."""
+    """Go on in a task from here. What asyncio offers only to tasks, above all `asyncio.timeout`, needs this before."""
     if asyncio.current_task() is None:
         await asyncio.sleep(0)
 
