@@ -1,7 +1,7 @@
 """Exchange and Reply: one request of a client and the answer to it."""
 
-from collections.abc import Awaitable, Callable
-from typing import Literal, Protocol, TypeAlias
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -146,3 +146,6 @@ Send: TypeAlias = Callable[[Reply], Awaitable[int]]
 
 When it raises, the exchange holds the number of bytes sent and the time spent waiting for the client.
 """
+
+Serve: TypeAlias = Callable[[Exchange, Send], Coroutine[Any, Any, None]]
+"""Answers an exchange through `Send`, whatever happens."""

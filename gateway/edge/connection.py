@@ -93,7 +93,7 @@ class ClientConnection(RequestReader):
         self._serving = True
         monotonic = self._listener.head_checker.monotonic
         began, answered = 0.0, 0  # of the requests that are answered in a row
-        while self._keep and not self._force_close and self._exchange is None:
+        while self._keep and not self._force_close:
             if not self._messages:
                 if self._eof and not self._close and self._head_since is not None:
                     self._reject_incomplete_head()
@@ -113,18 +113,23 @@ class ClientConnection(RequestReader):
                 self._parser.message_consumed()
             if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
                 self._resume_reading_if_drained()
-            self._answer(message, payload)
+            if not self._answer(message, payload):
+                self._serving = False
+                return
             answered += 1
         self._serving = False
-        if self._exchange is None and self._lingering is None:
+        if self._lingering is None:
             self.force_close()
 
     def _serve_on(self) -> None:
         self._serving = False
         self._serve()
 
-    def _answer(self, message: Any, payload: StreamReader) -> None:
-        """Begin to serve one request. `_keep` says after its end whether the connection stays open."""
+    def _answer(self, message: Any, payload: StreamReader) -> bool:
+        """Begin to serve one request, and return whether it is served already.
+
+        `_keep` says afterwards whether the connection stays open.
+        """
         listener = self._listener
         if isinstance(message, GatewayError):
             x = listener.head_checker.error_exchange(message, self._peer)
@@ -147,8 +152,10 @@ class ClientConnection(RequestReader):
                     head_checker.monotonic,
                 )
         self._exchange, self._payload = x, payload
-        if self._driver.run(listener.serve(x, self._send), self._exchange_ended):
+        ended = self._driver.run(listener.serve(x, self._send), self._exchange_ended)
+        if ended:
             self._conclude()
+        return ended
 
     def _conclude(self) -> None:
         """The exchange has ended."""

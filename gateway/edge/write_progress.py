@@ -5,7 +5,6 @@ import fcntl
 import math
 import sys
 import termios
-from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, cast
 
 from aiohttp.tcp_helpers import tcp_keepalive
@@ -13,7 +12,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from gateway.edge.request_head import Peer, RequestHeadChecker
 from gateway.edge.unread_replies import UnreadReplies
-from gateway.exchange import Exchange, Send
+from gateway.exchange import Exchange, Serve
 from gateway.kernel.faults import REPLY_NOT_TAKEN, GatewayError
 from gateway.net.write_batch import WriteBatch
 
@@ -30,7 +29,7 @@ class ClientConnectionOwner(Protocol):
 
     SWEEP_S: float
     head_checker: RequestHeadChecker
-    serve: Callable[[Exchange, Send], Awaitable[None]]
+    serve: Serve
     outbox: WriteBatch
     unread: UnreadReplies
     draining: bool

@@ -3,7 +3,7 @@
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
 from typing import Any
@@ -12,7 +12,7 @@ import msgspec
 
 from gateway.edge import Listener
 from gateway.edge.request_head import HeadLimits, RequestHeadChecker
-from gateway.exchange import Exchange, Reply, Send
+from gateway.exchange import Exchange, Reply, Send, Serve
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.ids import Ids
 from gateway.net.write_batch import WriteBatch
@@ -29,8 +29,6 @@ LIMITS = HeadLimits(
 )
 HURRIED = msgspec.structs.replace(LIMITS, header_timeout_s=0.1, body_timeout_s=0.1, idle_timeout_s=0.1)
 GET = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
-
-Serve = Callable[[Exchange, Send], Awaitable[None]]
 
 
 async def echo(x: Exchange, send: Send) -> None:
