@@ -147,5 +147,5 @@ Send: TypeAlias = Callable[[Reply], Awaitable[int]]
 When it raises, the exchange holds the number of bytes sent and the time spent waiting for the client.
 """
 
-Serve: TypeAlias = Callable[[Exchange, Send], Coroutine[Any, Any, None]]
+ServeExchange: TypeAlias = Callable[[Exchange, Send], Coroutine[Any, Any, None]]
 """Answers an exchange through `Send`, whatever happens."""

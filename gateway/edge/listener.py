@@ -15,7 +15,7 @@ from gateway.edge.connection_limits import REJECTED
 from gateway.edge.handshake import HandshakeAcceptor, HandshakeOptions
 from gateway.edge.request_head import RequestHeadChecker
 from gateway.edge.unread_replies import UnreadReplies
-from gateway.exchange import Serve
+from gateway.exchange import ServeExchange
 from gateway.net.listen import BACKLOG, shut
 from gateway.net.write_batch import WriteBatch
 from gateway.upstream.call import BODY_PIECE_BYTES
@@ -42,7 +42,7 @@ class Listener(Server):
     def __init__(
         self,
         head_checker: RequestHeadChecker,
-        serve: Serve,
+        serve: ServeExchange,
         wall: Callable[[], float],
         outbox: WriteBatch,
         on_rejected: Callable[[int], None],

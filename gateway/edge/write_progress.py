@@ -12,7 +12,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from gateway.edge.request_head import Peer, RequestHeadChecker
 from gateway.edge.unread_replies import UnreadReplies
-from gateway.exchange import Exchange, Serve
+from gateway.exchange import Exchange, ServeExchange
 from gateway.kernel.faults import REPLY_NOT_TAKEN, GatewayError
 from gateway.net.write_batch import WriteBatch
 
@@ -29,7 +29,7 @@ class ClientConnectionOwner(Protocol):
 
     SWEEP_S: float
     head_checker: RequestHeadChecker
-    serve: Serve
+    serve: ServeExchange
     outbox: WriteBatch
     unread: UnreadReplies
     draining: bool

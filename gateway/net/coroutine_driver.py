@@ -21,15 +21,16 @@ OnEnd: TypeAlias = Callable[[BaseException | None], None]
 
 
 class CoroutineDriver:
-    """Runs one coroutine at a time."""
+    """Runs one coroutine at a time. `always_in_task` is for tests, None for what is set for all drivers."""
 
-    __slots__ = ("_cancelled", "_coroutine", "_loop", "_on_end", "_task", "_waiter")
+    __slots__ = ("_always_in_task", "_cancelled", "_coroutine", "_loop", "_on_end", "_task", "_waiter")
 
     always_in_task: ClassVar[bool] = False
     """Whether every coroutine runs in a task from its start. For tests, which compare both ways."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, always_in_task: bool | None = None) -> None:
         self._loop = loop
+        self._always_in_task = self.always_in_task if always_in_task is None else always_in_task
         self._on_end: OnEnd | None = None
         self._coroutine: Suspended | None = None
         self._waiter: Waiter[Any] | None = None
@@ -48,7 +49,7 @@ class CoroutineDriver:
         self._coroutine = coroutine
         self._on_end = on_end  # not longer than the coroutine runs, because its owner refers to this driver
         self._cancelled = False
-        if self.always_in_task:
+        if self._always_in_task:
             self._go_on_in_task(coroutine)
             return False
         if not self._advance(coroutine):

@@ -15,7 +15,7 @@ from gateway.edge.connection_limits import bounds
 from gateway.edge.from_settings import handshake_options, head_checker
 from gateway.edge.listener_events import ListenerEvents
 from gateway.edge.unread_replies import UnreadReplies
-from gateway.exchange import Serve
+from gateway.exchange import ServeExchange
 from gateway.kernel.ids import Ids
 from gateway.keystore.reader import SCRIPTS as KEY_SCRIPTS
 from gateway.keystore.sync import key_sync
@@ -175,5 +175,5 @@ class Assembly:
             metrics.quota_lost.labels().watch(partial(getattr, self.limiter, "lost"))
 
 
-def _handler(setting: ListenerSettings, gateway: Gateway) -> Serve:
+def _handler(setting: ListenerSettings, gateway: Gateway) -> ServeExchange:
     return (gateway if setting.redirect is None else gateway.redirecting(setting.redirect_port)).handle

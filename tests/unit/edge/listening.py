@@ -12,7 +12,7 @@ import msgspec
 
 from gateway.edge import Listener
 from gateway.edge.request_head import HeadLimits, RequestHeadChecker
-from gateway.exchange import Exchange, Reply, Send, Serve
+from gateway.exchange import Exchange, Reply, Send, ServeExchange
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.ids import Ids
 from gateway.net.write_batch import WriteBatch
@@ -57,7 +57,7 @@ async def echo(x: Exchange, send: Send) -> None:
 
 @asynccontextmanager
 async def listening(
-    serve: Serve = echo,
+    serve: ServeExchange = echo,
     limits: HeadLimits = LIMITS,
     trusted: tuple[str, ...] = (),
     host: str = "127.0.0.1",

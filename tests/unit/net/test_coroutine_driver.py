@@ -15,8 +15,8 @@ from gateway.net.waiter import Waiter
 class Driven:
     """A driver with one coroutine. `ends` are the errors that its end was reported with."""
 
-    def __init__(self) -> None:
-        self.driver = CoroutineDriver(asyncio.get_running_loop())
+    def __init__(self, *, always_in_task: bool = False) -> None:
+        self.driver = CoroutineDriver(asyncio.get_running_loop(), always_in_task=always_in_task)
         self.ends: list[BaseException | None] = []
         self.ended = asyncio.Event()
 
@@ -26,12 +26,6 @@ class Driven:
     def _on_end(self, error: BaseException | None) -> None:
         self.ends.append(error)
         self.ended.set()
-
-
-@pytest.fixture(autouse=True)
-def _without_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also with `--in-tasks`."""
-    monkeypatch.setattr(CoroutineDriver, "always_in_task", False)
 
 
 async def noted(seen: list[object], *awaited: Any) -> None:
@@ -107,9 +101,8 @@ async def test_asyncios_timeout_needs_a_task() -> None:
     assert (seen, driven.ends) == ([None, True], [None])
 
 
-async def test_always_in_task_starts_with_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(CoroutineDriver, "always_in_task", True)
-    driven, seen = Driven(), list[object]()
+async def test_always_in_task_starts_with_one() -> None:
+    driven, seen = Driven(always_in_task=True), list[object]()
     assert not driven.run(noted(seen))
     assert seen == []
     await driven.ended.wait()
@@ -224,7 +217,7 @@ async def test_the_end_of_the_program_is_not_an_error_of_a_coroutine() -> None:
 async def test_nothing_is_left_for_the_garbage_collector() -> None:
     class Owner:
         def __init__(self) -> None:
-            self.driver = CoroutineDriver(asyncio.get_running_loop())
+            self.driver = CoroutineDriver(asyncio.get_running_loop(), always_in_task=False)
 
         def ended(self, _error: BaseException | None) -> None: ...
 
