@@ -114,6 +114,6 @@ def _refuse_constant(name: str) -> object:
     raise EnvelopeError(f"rule 1: {name}")
 
 
-def _must(holds: bool, broken: str) -> None:
+def _must(holds: object, broken: str) -> None:
     if not holds:
         raise EnvelopeError(broken)

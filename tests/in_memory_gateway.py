@@ -56,7 +56,13 @@ def gateway(
 ) -> Gateway:
     """A Gateway with one known key, `good`, that may call the routes `allowed`."""
     one = caller(routes=allowed)
-    keys = keyring({sha256(b"good").digest(): Key("acme-ci", {None: one, "acme": one}, False, frozenset(), None)})
+    keys = keyring(
+        {
+            sha256(b"good").digest(): Key(
+                "acme-ci", {None: one, "acme": one}, disabled=False, disabled_organizations=frozenset(), expires=None
+            )
+        }
+    )
     metrics = Metrics()
     writer = Writer(os.open(os.devnull, os.O_WRONLY))
     return Gateway(

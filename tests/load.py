@@ -77,7 +77,7 @@ class Load:
         self._stopping = True
         await asyncio.wait_for(asyncio.gather(*self._tasks), REPLY_WITHIN_S)
 
-    async def _client(self, keep: bool) -> None:
+    async def _client(self, *, keep: bool) -> None:
         while not self._stopping:
             try:
                 reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
@@ -85,14 +85,14 @@ class Load:
                 self.failures.append(Failure(0, keep, repr(error)))
                 continue
             try:
-                while await self._ask(reader, writer, keep):
+                while await self._ask(reader, writer, keep=keep):
                     pass
             finally:
                 writer.close()
                 with contextlib.suppress(OSError):
                     await writer.wait_closed()
 
-    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, keep: bool) -> bool:
+    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, keep: bool) -> bool:
         """Whether the connection goes on."""
         port = writer.get_extra_info("sockname")[1]
         try:

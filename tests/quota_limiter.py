@@ -56,7 +56,7 @@ class Gateway:
         assert not decided.allowed
         return decided
 
-    async def is_up(self, up: bool) -> None:
+    async def is_up(self, *, up: bool) -> None:
         await until(lambda: self.states[-1:] == [up])
 
     async def is_settled(self) -> None:

@@ -43,7 +43,7 @@ def _pattern(handler: str, segment: str, rest: str, tail: str, flags: int = 0) -
     return re.compile(text + tail, flags)
 
 
-def _model(read: Callable[[str], str], patterns: dict[str, re.Pattern[str]], encoded: bool) -> Model:
+def _model(read: Callable[[str], str], patterns: dict[str, re.Pattern[str]], *, encoded: bool) -> Model:
     def reached(target: str) -> Reached | None:
         path = read(target.partition("?")[0])
         for handler, pattern in patterns.items():

@@ -149,6 +149,6 @@ class StrictBackend:
             pieces.append(piece[:-2])
 
 
-def _must(holds: bool, wrong: str) -> None:
+def _must(holds: object, wrong: str) -> None:
     if not holds:
         raise AmbiguousError(wrong)

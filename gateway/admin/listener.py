@@ -17,9 +17,7 @@ from typing import Protocol, TypeAlias
 
 from aiohttp import web
 
-from gateway.admin.connection import SERVER, AdminServer
-from gateway.admin.connection import json_reply as json_reply
-from gateway.admin.connection import lines_reply as lines_reply
+from gateway.admin.connection import SERVER, AdminServer, json_reply
 from gateway.kernel.http.accept import quality
 from gateway.net.listen import spelled
 from gateway.system.acceptor import Acceptor, connection_limit

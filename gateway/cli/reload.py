@@ -11,7 +11,7 @@ from gateway.cli.admin_client import address_option, exit_with_errors, request, 
 @click.option("--wait", is_flag=True, help="Return when the configuration is in force, or say why it is not.")
 @address_option("--admin")
 @token_option
-def command(wait: bool, admin: str, token: str) -> None:
+def command(admin: str, token: str, *, wait: bool) -> None:
     """Have a running gateway read its configuration again.
 
     All or nothing: if anything is wrong with it, the gateway goes on as before. SIGHUP does the same.

@@ -21,7 +21,7 @@ from gateway.supervisor import run
     "--admin", metavar="ADDRESS", help="With --upstream: host:port of health and metrics.  [default: 127.0.0.1:9901]"
 )
 @click.option("--watch", is_flag=True, help="With -c: reload when the file, or one that it includes, has changed.")
-def command(file: Path | None, upstream: str | None, listen: str | None, admin: str | None, watch: bool) -> None:
+def command(file: Path | None, upstream: str | None, listen: str | None, admin: str | None, *, watch: bool) -> None:
     """Serve what a configuration file, or one URL, describes.
 
     With --upstream no key is asked, and every client address has 300 requests a minute.

@@ -240,11 +240,12 @@ def _with_new_names(before: dict[str, Item], renamed: dict[str, str]) -> dict[st
         return before
     renamed_items: dict[str, Item] = {}
     for label, item in before.items():
+        now = item
         if label in named:
-            item = msgspec.structs.replace(item, name=named[label].removeprefix("route "))
+            now = msgspec.structs.replace(item, name=named[label].removeprefix("route "))
         elif item.of in named:
-            item = msgspec.structs.replace(item, name=item.name.replace(item.of, named[item.of]), of=named[item.of])
-        renamed_items[str(item)] = item
+            now = msgspec.structs.replace(item, name=item.name.replace(item.of, named[item.of]), of=named[item.of])
+        renamed_items[str(now)] = now
     return renamed_items
 
 

@@ -85,8 +85,8 @@ def items_of(config: Config, redactor: Redactor) -> Iterator[Item]:
             for entry in value:
                 yield from _entry(config, name.removesuffix("s"), entry, redactor)
         elif isinstance(value, Section):
-            kind, name = ("store", "keys") if name == "key_store" else ("section", name)
-            yield from _items_of_section(kind, name, value, redactor)
+            kind, shown = ("store", "keys") if name == "key_store" else ("section", name)
+            yield from _items_of_section(kind, shown, value, redactor)
     for fault in build_faults(config).values():
         links = [f"{link.title}: {link.href}" for link in fault.links]
         aspects = {

@@ -99,7 +99,7 @@ class HandshakeAcceptor:
 
     def open(self, sock: socket.socket) -> None:
         """Start to accept on `sock`, which is bound."""
-        sock.setblocking(False)
+        sock.settimeout(0)
         sock.listen(BACKLOG)
         self._sockets.append(sock)
         self._loop.add_reader(sock.fileno(), self._accept, sock)
@@ -145,7 +145,7 @@ class HandshakeAcceptor:
                 self._events.cannot_accept(error.strerror or "")
                 self._pause(listening)
                 return
-            sock.setblocking(False)
+            sock.settimeout(0)
             task = self._loop.create_task(self._handshake(sock, address))
             self._arriving.add(task)
             task.add_done_callback(partial(self._arrived, sock))

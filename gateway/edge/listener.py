@@ -201,7 +201,7 @@ class Listener(Server):
                     return
                 with suppress(ConnectionAbortedError):
                     accepted, _ = sock.accept()
-                    accepted.setblocking(False)
+                    accepted.settimeout(0)
                     task: asyncio.Task[object] = self._loop.create_task(
                         self._loop.connect_accepted_socket(self, accepted)
                     )

@@ -20,7 +20,7 @@ class Findings(NamedTuple):
     against: int
 
 
-def judged(before: Findings, passed: bool, healthy: int, unhealthy: int) -> Findings:
+def judged(before: Findings, healthy: int, unhealthy: int, *, passed: bool) -> Findings:
     """After one more check: `healthy` passed ones in a row bring up what is down, `unhealthy` failed ones down what is
     up.
 

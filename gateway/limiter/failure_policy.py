@@ -46,7 +46,9 @@ class FailurePolicy:
             return self._fallback.decide_now(claim)
         enforced = claim.windows[: claim.enforced]
         if not plan.counted.windows and not plan.counted.postings:
-            return Decision(True, "allow", tuple([_as_if_fresh(window, claim.cost) for window in enforced]))
+            return Decision(
+                allowed=True, store="allow", states=tuple([_as_if_fresh(window, claim.cost) for window in enforced])
+            )
         decided = self._fallback.decide_now(plan.counted)
         states = [_as_if_fresh(window, claim.cost if decided.allowed else 0) for window in enforced]
         for position, state in zip(plan.positions, decided.states, strict=True):

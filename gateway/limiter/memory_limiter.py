@@ -169,7 +169,7 @@ class LocalLimiter:
         self._calls_to_sweep -= 1
         if not self._calls_to_sweep:
             self._sweep(now_us)
-        return decision(allowed, self._store, tats_us, claim, now_us, over)
+        return decision(self._store, tats_us, claim, now_us, over, allowed=allowed)
 
     def _metered(self, claim: Claim) -> Decision:
         """Ask the buckets at no cost when a quota is spent, and charge the quotas when the buckets let the call
@@ -178,7 +178,7 @@ class LocalLimiter:
         now_us = int(self._monotonic() * 1e6 + 0.5)
         spent = self.memory_quotas.spent(claim.postings)
         fits, tats_us, over = self._charge(claim, 0 if spent else claim.cost, now_us)
-        decided = decision(fits and not spent, self._store, tats_us, claim, now_us, over)
+        decided = decision(self._store, tats_us, claim, now_us, over, allowed=fits and not spent)
         decided.spent = spent
         self._calls_to_sweep -= 1
         if not self._calls_to_sweep:

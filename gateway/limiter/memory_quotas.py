@@ -119,7 +119,7 @@ class MemoryQuotas:
         for posting in postings:
             meter = posting.meter
             if posting.act == "charge" and meter.kind == "count":
-                self._add(posting.key, 1, meter.monthly, month)
+                self._add(posting.key, 1, month, monthly=meter.monthly)
             elif posting.act == "charge" and meter.kind != "sum":
                 lasts_s = inf if meter.kind == "concurrency" else meter.lasts_ms / 1000
                 self._units_of(posting.key).ends_s[unit] = now_s + lasts_s
@@ -132,7 +132,7 @@ class MemoryQuotas:
         now_s, month = self._now()
         for update in updates:
             if update.what == "add":
-                self._add(update.key, update.number, update.month > 0, month)
+                self._add(update.key, update.number, month, monthly=update.month > 0)
             elif update.what == "refund":
                 tally = self._tallies.get(self._name(update.key, self._tallies))
                 if tally is not None and tally.month == update.month:
@@ -213,7 +213,7 @@ class MemoryQuotas:
         self._units = entries.levels | self._units
 
     def _commit(
-        self, postings: tuple[Posting, ...], unit: str, month: int, succeeded: bool, amounts: Mapping[str, int]
+        self, postings: tuple[Posting, ...], unit: str, month: int, amounts: Mapping[str, int], *, succeeded: bool
     ) -> None:
         self.apply(reports(postings, amounts) if succeeded else refunds(postings, unit, month))
 
@@ -231,7 +231,7 @@ class MemoryQuotas:
     def _used(self, key: str, meter: Meter, now_s: float, month: int) -> int:
         if meter.tallied:
             tally = self._tallies.get(self._name(key, self._tallies))
-            return 0 if tally is None else carried(tally.used, tally.month, meter.monthly, month)[0]
+            return 0 if tally is None else carried(tally.used, tally.month, month, monthly=meter.monthly)[0]
         units = self._units.get(self._name(key, self._units))
         if units is None:
             return 0
@@ -243,10 +243,10 @@ class MemoryQuotas:
         ends_s = now_s if units is None else min(units.ends_s.values(), default=now_s)
         return state(posting.meter, used, ends_s - now_s if ends_s < inf else 0.0, self._clock.wall(), month)
 
-    def _add(self, key: str, amount: int, monthly: bool, month: int) -> None:
+    def _add(self, key: str, amount: int, month: int, *, monthly: bool) -> None:
         name = self._name(key, self._tallies)
         tally = self._tallies.setdefault(name, Tally(0, month if monthly else 0))
-        used, tally.month = carried(tally.used, tally.month, monthly, month)
+        used, tally.month = carried(tally.used, tally.month, month, monthly=monthly)
         tally.used = min(used + amount, MOST)
 
     def _units_of(self, key: str) -> Units:

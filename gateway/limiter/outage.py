@@ -164,12 +164,12 @@ class Outage:
         return Reservation(claim.postings, partial(self._commit, claim, unit, counted), release)
 
     def _commit(
-        self, claim: Claim, unit: str, counted: Reservation | None, succeeded: bool, amounts: Mapping[str, int]
+        self, claim: Claim, unit: str, counted: Reservation | None, amounts: Mapping[str, int], *, succeeded: bool
     ) -> None:
         """Nobody waits for Redis to hear of it: Redis has cost this call its time already."""
         updates = reports(claim.postings, amounts) if succeeded else []
         if counted is not None:
-            counted.commit(succeeded, amounts)
+            counted.commit(amounts, succeeded=succeeded)
             self._journal.meters_changed([posting.key for posting in claim.postings])
             updates += charges(claim.postings, unit) if succeeded else []
         if updates:

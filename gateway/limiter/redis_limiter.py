@@ -13,7 +13,7 @@ how many they are. All expire.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from importlib.resources import files
 
@@ -34,7 +34,7 @@ from gateway.limiter.settlements import SCRIPT as SETTLE
 from gateway.redis_client.address import RedisConnectionError
 from gateway.redis_client.client import redis_store
 from gateway.redis_client.connection import RedisReply, pack, sha_of
-from gateway.redis_client.status import RedisStatus
+from gateway.redis_client.status import RedisStatus, StateListener
 
 SCRIPT = files("gateway.limiter").joinpath("scripts/bucket.lua").read_bytes()
 SCRIPT_SHA = sha_of(SCRIPT)
@@ -47,14 +47,14 @@ LEAVE_WITHIN_S = 0.1
 """A gateway that stops waits no longer to sign off: it is forgotten anyway."""
 
 
-def ignore_state(up: bool, reason: str) -> None:
+def ignore_state(*, up: bool, reason: str) -> None:
     """The default where nobody needs to know whether Redis is there."""
 
 
 class RedisLimiter:
     """A Limiter on a Redis, which it finds, loses and finds again by itself.
 
-    `timeout_s` is the whole budget of a decision, waiting for a connection included. `on_state(up, reason)` is called
+    `timeout_s` is the whole budget of a decision, waiting for a connection included. `on_state` is called
     when Redis is reached or found away for the first time, and at each change after that, never per request; the first
     word of `reason` is one of few and fits a metric's label, the rest is for the log. Raises ValueError for a URL that
     cannot be used; an absent Redis is no error. `script` is the one that decides: tests give it another source of time.
@@ -69,7 +69,8 @@ class RedisLimiter:
         timeout_s: float,
         on_failure: OnFailure,
         clock: Clock,
-        on_state: Callable[[bool, str], None] = ignore_state,
+        on_state: StateListener = ignore_state,
+        *,
         script: bytes = SCRIPT,
         more_scripts: tuple[bytes, ...] = (),
         workers: int = 1,
@@ -198,7 +199,7 @@ class RedisLimiter:
         reply = await self._store.call(self._commands.get(claim) or self._pack(claim), claim.tag)
         if isinstance(reply, list):
             over = shadows_over(reply[len(claim.windows) + 2 :]) if claim.shadowed else ()
-            decided = decision(reply[0] == 1, "redis", reply[2:], claim, reply[1], over)
+            decided = decision("redis", reply[2:], claim, reply[1], over, allowed=reply[0] == 1)
             if not decided.allowed:
                 self._refusals.remember(claim, reply, asked_s)
             elif self._refusals.by_claim:
@@ -232,14 +233,14 @@ class RedisLimiter:
                 async with asyncio.timeout(self._heartbeat.pause_s()):
                     await self._wake.wait()
 
-    def _changed(self, up: bool, reason: str) -> None:
+    def _changed(self, *, up: bool, reason: str) -> None:
         """Redis was reached, or found away. It may be another Redis, or the same without its data."""
         self._refusals.clear()
         self._up, self._reason, self._changed_at = up, reason, self._wall()
         self.outage.redis_changed(up=up)
         if up:
             self._wake.set()
-        self._on_state(up, reason)
+        self._on_state(up=up, reason=reason)
 
     def _probe(self, tag: str) -> bytes:
         return command(self._key_prefix, claim(tag, PROBE.windows), self._sha)

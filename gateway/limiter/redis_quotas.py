@@ -138,7 +138,7 @@ class RedisQuotas:
         postings = charged(claim.postings)
         end, after = len(claim.windows) + 2, len(reply) - 2 * len(postings) - 1
         allowed, now_us = reply[0] == 1, reply[1]
-        decided = decision(allowed, "redis", reply[2:end], claim, now_us, shadows_over(reply[end:after]))
+        decided = decision("redis", reply[2:end], claim, now_us, shadows_over(reply[end:after]), allowed=allowed)
         month = reply[after]
         used = reply[after + 1 :: 2]
         self._shares.redis_replied(list(zip([posting.key for posting in postings], used, strict=True)), month)
@@ -158,7 +158,7 @@ class RedisQuotas:
         return decided
 
     def _commit(
-        self, claim: Claim, unit: str, month: int, succeeded: bool, amounts: Mapping[str, int]
+        self, claim: Claim, unit: str, month: int, amounts: Mapping[str, int], *, succeeded: bool
     ) -> Awaitable[None] | None:
         """Return None when nobody needs to wait: a call that only adds to meters has been let through already."""
         updates: list[MeterUpdate] = (
@@ -174,7 +174,7 @@ class RedisQuotas:
         if not isinstance(reply, list):
             self._undo_if_charged(claim, unit, reply)
         elif (reservation := self._decided(claim, unit, reply).reservation) is not None:
-            reservation.commit(False, {})
+            reservation.commit({}, succeeded=False)
             reservation.release()
 
     def _undo_if_charged(self, claim: Claim, unit: str, reply: RedisReply) -> None:

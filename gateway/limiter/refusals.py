@@ -56,7 +56,7 @@ class RememberedRefusals:
             return None
         if now_s < refusal.until_s:
             now_us = refusal.now_us + int((now_s - refusal.received_s) * CLOCK_RATE * 1e6)
-            return decision(False, "cache", refusal.tats_us, claim, now_us)
+            return decision("cache", refusal.tats_us, claim, now_us, allowed=False)
         self.forget(claim.keys)
         return None
 

@@ -110,7 +110,7 @@ def _tcp(address: Address, reuseport_sibling: socket.socket | None, *, alone: bo
     except OSError:
         sock.close()
         raise
-    sock.setblocking(False)
+    sock.settimeout(0)
     return Bound(sock, spelled(sock))
 
 
@@ -129,7 +129,7 @@ def _unix(path: str, mode: int) -> Bound:
     except OSError:
         sock.close()
         raise
-    sock.setblocking(False)
+    sock.settimeout(0)
     return Bound(sock, f"unix:{path}", file)
 
 
@@ -145,7 +145,7 @@ def _remove_stale(path: str) -> None:
     if not stat.S_ISSOCK(found.st_mode):
         raise OSError(errno.EEXIST, "not a socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)  # a process that is too busy to accept does listen
+        probe.settimeout(0)  # a process that is too busy to accept does listen
         try:
             probe.connect(path)
         except ConnectionRefusedError:

@@ -52,13 +52,13 @@ class _Merged:
     def write(self, snapshots: Sequence[SlotValues], *, openmetrics: bool) -> Iterator[bytes]:
         """In pieces; nothing as long as there is no series."""
         if self._series:
-            yield self._head(openmetrics)
+            yield self._head(openmetrics=openmetrics)
             yield from self._rows.lines(snapshots)
 
     def _shows(self, values: tuple[str, ...]) -> bool:
         return all(values[at] in known or values[at] in _ALWAYS_KNOWN for at, known in self._known)
 
-    def _head(self, openmetrics: bool) -> bytes:
+    def _head(self, *, openmetrics: bool) -> bytes:
         d = self.declaration
         # OpenMetrics names the family, the older format the samples.
         name, kind = d.name, d.kind
@@ -108,9 +108,11 @@ class Exposition:
         openmetrics = quality(accept, _OPENMETRICS) > 0
         # Neither a client's version nor its escaping is taken over: every name here is legal in all of them.
         encode, content_type = choose_encoder(f"{_OPENMETRICS}; version=1.0.0" if openmetrics else "")
-        return self._pieces(openmetrics, encode), content_type
+        return self._pieces(encode, openmetrics=openmetrics), content_type
 
-    def _pieces(self, openmetrics: bool, encode: Callable[[CollectorRegistry], bytes]) -> Generator[bytes, None, None]:
+    def _pieces(
+        self, encode: Callable[[CollectorRegistry], bytes], *, openmetrics: bool
+    ) -> Generator[bytes, None, None]:
         count = len(self._regions)
         for _ in self._catch_up(count):
             yield b""

@@ -62,7 +62,7 @@ class Log:
         self.access = AccessLog(self.writer, wall, enabled=access, console=self.console, colour=self._colour)
 
     def install(self) -> None:
-        render = _Console(self._colour) if self.console else _to_json
+        render = _Console(colour=self._colour) if self.console else _to_json
         timestamp = Timestamp()
 
         def arrange(_logger: object, method: str, event: _Event) -> _Event:
@@ -155,7 +155,7 @@ def _to_json(_logger: object, _method: str, event: _Event) -> bytes:
 class _Console:
     """`12:00:00.123 info  started routes=3`, and a traceback below it."""
 
-    def __init__(self, colour: bool) -> None:
+    def __init__(self, *, colour: bool) -> None:
         self._colour = colour
 
     def __call__(self, _logger: object, _method: str, event: _Event) -> bytes:

@@ -118,7 +118,7 @@ class CounterRows:
 
     def _begin(self, values: tuple[str, ...]) -> None:
         for column in self._columns.values():
-            column += self._nothing
+            column.extend(self._nothing)
         if not self._pieces or len(self._pieces[-1].template) > _PIECE_CHARACTERS:
             self._pieces.append(_Piece())
         self._pieces[-1].rows += 1

@@ -9,7 +9,7 @@ from gateway.redis_client.cluster import RedisCluster
 from gateway.redis_client.connection import RedisReply
 from gateway.redis_client.sentinel import SentinelAddress
 from gateway.redis_client.server import RedisServer
-from gateway.redis_client.status import RedisServerStatus
+from gateway.redis_client.status import RedisServerStatus, StateListener
 
 
 class RedisStore(Protocol):
@@ -45,7 +45,7 @@ def redis_store(
     timeout_s: float,
     scripts: tuple[bytes, ...],
     probe_of: Callable[[str], bytes],
-    on_state: Callable[[bool, str], None],
+    on_state: StateListener,
 ) -> RedisStore:
     """Return a store that is not connected yet. The parameters are those of RedisServer; `probe_of` makes a probe of a
     hash tag.

@@ -16,7 +16,7 @@ from gateway.redis_client.address import RedisAddress, RedisConnectionError
 from gateway.redis_client.availability import Availability
 from gateway.redis_client.connection import LOST, TIMEOUT, RedisConnection, RedisReply, pack
 from gateway.redis_client.server import AWAY, CANCEL_AGAIN_S, ELSEWHERE, SETUP_TIMEOUT_S, RedisServer
-from gateway.redis_client.status import RedisServerStatus
+from gateway.redis_client.status import RedisServerStatus, StateListener
 
 SLOTS = 16384
 MOST_REDIRECTIONS = 5
@@ -53,7 +53,7 @@ class RedisCluster:
         timeout_s: float,
         scripts: tuple[bytes, ...],
         probe_of: Callable[[str], bytes],
-        on_state: Callable[[bool, str], None],
+        on_state: StateListener,
     ) -> None:
         self.address = f"cluster of {url.hosts[0][0]}:{url.hosts[0][1]}"
         self._url = url
@@ -149,7 +149,7 @@ class RedisCluster:
                 self._timeout_s,
                 self._scripts,
                 lambda: self._probe_of(self._tag_at(address)),
-                lambda _, reason: self._node_changed(address, reason),
+                lambda *, up, reason: self._node_changed(address, reason),  # noqa: ARG005 - a cluster is up as a whole
                 in_cluster=True,
             )
             node.begin()
@@ -171,15 +171,15 @@ class RedisCluster:
         states = [self._nodes[used].up for used in self._used if used in self._nodes]
         if reason and (address is None or address in self._used):
             self._wanted.set()
-            self._report(False, reason if address is None else f"{reason} ({self._nodes[address].address})")
+            self._report(reason if address is None else f"{reason} ({self._nodes[address].address})", up=False)
         elif states and all(states) and None not in self._owners:
-            self._report(True, "")
+            self._report(up=True)
 
-    def _report(self, up: bool, reason: str) -> None:
+    def _report(self, reason: str = "", *, up: bool) -> None:
         self._first_report.set()
         if self._reported is not up and not self._closed:
             self._reported = up
-            self._on_state(up, reason)
+            self._on_state(up=up, reason=reason)
 
     async def _maintain_map(self) -> None:
         """Read the slot map, at first and whenever it is wanted; again and again while the cluster is not whole."""

@@ -13,7 +13,7 @@ from gateway.net.coroutine_driver import in_task
 from gateway.redis_client.address import RedisConnectionError, RedisEndpoint
 from gateway.redis_client.availability import Availability
 from gateway.redis_client.connection import LOST, TIMEOUT, RedisConnection, RedisReply, by_eval, pack, sha_of
-from gateway.redis_client.status import RedisServerStatus
+from gateway.redis_client.status import RedisServerStatus, StateListener
 
 SETUP_TIMEOUT_S = 1.0
 """For connections that no request waits for: a TLS handshake may take longer than a decision."""
@@ -39,7 +39,7 @@ class RedisServer:
 
     `scripts` are loaded into every server that is reached; where SCRIPT is refused, calls carry theirs. `probe` returns
     a command that uses one as calls will: only a server that does it within `timeout_s`, the budget of a call, is up.
-    `on_state(up, reason)` is called when the server is reached or found away for the first time, and at each change
+    `on_state` is called when the server is reached or found away for the first time, and at each change
     after that. `reason` is the text of a RedisConnectionError, "" when up. For a node `in_cluster` ELSEWHERE is a reply
     like others.
     """
@@ -50,7 +50,7 @@ class RedisServer:
         timeout_s: float,
         scripts: tuple[bytes, ...],
         probe: Callable[[], bytes],
-        on_state: Callable[[bool, str], None],
+        on_state: StateListener,
         *,
         in_cluster: bool = False,
     ) -> None:
@@ -230,12 +230,12 @@ class RedisServer:
     def _away(self, failure: RedisConnectionError) -> None:
         self._availability.lost()
         self._arrival.set()
-        self._report(False, str(failure))
+        self._report(str(failure), up=False)
 
-    def _report(self, up: bool, reason: str) -> None:
+    def _report(self, reason: str = "", *, up: bool) -> None:
         if self._reported is not up:
             self._reported = up
-            self._on_state(up, reason)
+            self._on_state(up=up, reason=reason)
 
     def _connect(self, *, at_once: bool) -> None:
         """Begin to connect. Only without a connection: the task ends when there is one, so that there are never two."""
@@ -256,7 +256,7 @@ class RedisServer:
             else:
                 self._availability.reached()
                 self._arrival.set()
-                self._report(True, "")
+                self._report(up=True)
                 return
 
     async def _open(self) -> RedisConnection:

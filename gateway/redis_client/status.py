@@ -1,6 +1,6 @@
 """The state of a Redis and its servers, for operators."""
 
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 from msgspec import field
@@ -32,3 +32,11 @@ class RedisStatus(msgspec.Struct):
     reason: str
     servers: list[RedisServerStatus]
     gateways: int
+
+
+class StateListener(Protocol):
+    """Is called when Redis is reached or found away for the first time, and at each change after that."""
+
+    def __call__(self, *, up: bool, reason: str) -> None:
+        """Note the state. `reason` is why Redis is away, "" when it is up."""
+        ...

@@ -57,7 +57,7 @@ class _Loaded(NamedTuple):
 def _load(path: str | os.PathLike[str], environ: Mapping[str, str] | None, content: bytes | None = None) -> _Loaded:
     name, known = os.fspath(path), os.environ if environ is None else environ
     with _uncollected():
-        return _load_thinned(name, known, content) or _built(*_read(name, known, None, content))
+        return _load_thinned(name, known, content) or _read(name, known, None, content)
 
 
 @contextlib.contextmanager
@@ -75,9 +75,8 @@ def _uncollected() -> Iterator[None]:
 def _load_thinned(name: str, environ: Mapping[str, str], content: bytes | None) -> _Loaded | None:
     """The quick way for many keys; None where the other one has to be taken. Raises ConfigError."""
     groups: list[Alike] = []
-    read = _read(name, environ, groups, content)
     try:
-        loaded = _built(*read)
+        loaded = _read(name, environ, groups, content)
     except ConfigError:
         if groups:
             return None
@@ -88,12 +87,10 @@ def _load_thinned(name: str, environ: Mapping[str, str], content: bytes | None) 
     return None if keys is None else loaded._replace(config=loaded.config.model_copy(update={"keys": keys}))
 
 
-def _read(
-    name: str, environ: Mapping[str, str], groups: list[Alike] | None, content: bytes | None
-) -> tuple[Any, ProblemList, bool]:
+def _read(name: str, environ: Mapping[str, str], groups: list[Alike] | None, content: bytes | None) -> _Loaded:
     problem_list = ProblemList()
     root, whole = read_file(name, environ, problem_list, groups, content)
-    return root, problem_list, whole
+    return _built(root, problem_list, whole=whole)
 
 
 def parse(
@@ -129,15 +126,15 @@ def from_upstream(url: str, address: str = "127.0.0.1:8080") -> Config:
         ) from None
 
 
-def _built(root: Any, problem_list: ProblemList, whole: bool) -> _Loaded:
+def _built(root: Any, problem_list: ProblemList, *, whole: bool) -> _Loaded:
     if not isinstance(root, Table):
         problem_list.raise_if_any()
         raise AssertionError("what cannot be read has a problem")
     _anchor_paths(root)
     try:
-        context = CheckContext(Config.model_validate(root), root, {}, problem_list, whole)
+        context = CheckContext(Config.model_validate(root), root, {}, problem_list, whole=whole)
     except ValidationError as error:
-        context = CheckContext(*pruned(root, explain(error, root, Config, problem_list)), problem_list, whole)
+        context = CheckContext(*pruned(root, explain(error, root, Config, problem_list)), problem_list, whole=whole)
     check(context)
     problem_list.raise_if_any()
     return _Loaded(context.config, root, problem_list.warnings())

@@ -59,13 +59,13 @@ def _found(value: Any, loc: Loc) -> Iterator[tuple[str, str]]:
         yield "keys", _of_keys(value)
     elif isinstance(value, Table) and value:
         for name, part in value.items():
-            yield from _below(part, (*loc, name), value.positions[name][1], name in value.redacted)
+            yield from _below(part, (*loc, name), value.positions[name][1], redacted=name in value.redacted)
     elif isinstance(value, Items):
         for index, part in enumerate(value):
-            yield from _below(part, (*loc, index), value.positions[index], index in value.redacted)
+            yield from _below(part, (*loc, index), value.positions[index], redacted=index in value.redacted)
 
 
-def _below(value: Any, loc: Loc, position: Position, redacted: bool) -> Iterator[tuple[str, str]]:
+def _below(value: Any, loc: Loc, position: Position, *, redacted: bool) -> Iterator[tuple[str, str]]:
     if isinstance(value, Items) and not any(isinstance(part, Table | Items) for part in value):
         inside = [_referred(value.positions[index]) for index in sorted(value.redacted)]
         yield spell(loc), " ".join([_position(position), *inside])

@@ -50,9 +50,9 @@ class ConfigError(Exception):
     def __str__(self) -> str:
         return self.text()
 
-    def text(self, color: bool = False) -> str:
+    def text(self, *, color: bool = False) -> str:
         """For people: one line a problem, then its source line and a caret. Colours are those of a terminal (ANSI)."""
-        return as_text(self.problems, color)
+        return as_text(self.problems, color=color)
 
     def json(self) -> str:
         """For programs: an object with a list of `problems`."""
@@ -63,9 +63,9 @@ class ConfigError(Exception):
         return as_commands(self.problems)
 
 
-def as_text(problems: Sequence[Problem], color: bool = False) -> str:
+def as_text(problems: Sequence[Problem], *, color: bool = False) -> str:
     """As `ConfigError.text`."""
-    return "\n".join(_paragraph(problem, color) for problem in problems)
+    return "\n".join(_paragraph(problem, color=color) for problem in problems)
 
 
 def as_data(problems: Sequence[Problem]) -> list[dict[str, str | int]]:
@@ -83,7 +83,7 @@ def as_commands(problems: Sequence[Problem]) -> str:
     )
 
 
-def _paragraph(problem: Problem, color: bool) -> str:
+def _paragraph(problem: Problem, *, color: bool) -> str:
     head = str(problem)
     if color:
         position, _, rest = head.partition(f": {problem.severity}: ")

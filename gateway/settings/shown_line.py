@@ -81,7 +81,7 @@ class ShownLine:
         """
         if self._open and self._open[-1].bracket == "[":
             seal = self._seal if self._key is None else self._sealed_by(self._key)
-            return Within(self._parent if self._key is None else self._key, self._kind, seal, True)
+            return Within(self._parent if self._key is None else self._key, self._kind, seal, in_list=True)
         if self._open:
             return Within(self._parent, self._kind if self._waits else "secret", self._seal)
         if self._key is None:

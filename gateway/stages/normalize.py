@@ -151,7 +151,12 @@ def _success(answer: Answer, result: bytes, screened: Screened, request_id: str,
     if len(result) > _COPIED_BYTES:
         head, tail = success_head(request_id), success_tail(messages)
         length = len(head) + len(result) + len(tail)
-        return Reply(answer.status, lines, head, 0, "upstream", None, tail, length, False, screened.request_id, result)
+        service_id = screened.request_id
+        return Reply(
+            *(answer.status, lines, head, 0, "upstream", None, tail, length),
+            upstream_request_id=service_id,
+            content=result,
+        )
     return Reply(
         answer.status,
         lines,
@@ -264,7 +269,8 @@ def _streamed(answer: Answer, stream: Stream, kind: Media, screened: Screened, r
     if inflater is None and kind is JSON and answer.length is not None:
         length = len(head) - len(first) + answer.length + len(tail)
     spliced = Spliced(stream, inflater, pieces, transform)
-    return Reply(answer.status, _lines(screened, route), head, 0, "upstream", spliced, tail, length, False, service_id)
+    lines = _lines(screened, route)
+    return Reply(answer.status, lines, head, 0, "upstream", spliced, tail, length, upstream_request_id=service_id)
 
 
 def _binary(answer: Answer, screened: Screened, route: Route) -> Reply:

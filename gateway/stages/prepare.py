@@ -92,9 +92,8 @@ async def prepare(x: Exchange, route: Route, caller: Caller, id_field: str, read
         route.total_timeout_s,
         route.idle_timeout_s,
         route.events_idle_timeout_s,
-        False,
-        caller.bucket,
-        route.envelope.max_buffer,
+        caller=caller.bucket,
+        read_ahead_bytes=route.envelope.max_buffer,
     )
 
 

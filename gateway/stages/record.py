@@ -195,7 +195,7 @@ class Recorder:
 
     def _count_decision(self, x: Exchange, decision: Decision) -> None:
         decided = self._limiter.get((decision.store, decision.allowed)) or self._new_limiter(
-            decision.store, decision.allowed
+            decision.store, allowed=decision.allowed
         )
         decided[0].inc()
         decided[1].observe(x.limiter_s)
@@ -243,7 +243,7 @@ class Recorder:
             series.requests[method, status, source] = counter
         return counter
 
-    def _new_limiter(self, store: str, allowed: bool) -> tuple[Counter, Histogram]:
+    def _new_limiter(self, store: str, *, allowed: bool) -> tuple[Counter, Histogram]:
         decisions = self._metrics.limiter_decisions.labels(store, "allowed" if allowed else "refused")
         pair = self._limiter[store, allowed] = (decisions, self._metrics.limiter_duration.labels(store))
         return pair

@@ -41,7 +41,7 @@ async def settle(x: Exchange, reservation: Reservation, unmeasured: Unmeasured) 
     `conclude` settles streamed replies at their end.
     """
     if x.reply is not None and x.reply.stream is None:
-        settled, ended = _settle(x, reservation, x.reply.status < 400, unmeasured), reservation.release()
+        settled, ended = _settle(x, reservation, unmeasured, succeeded=x.reply.status < 400), reservation.release()
         if settled is not None:
             await settled
         if ended is not None:
@@ -53,7 +53,7 @@ def conclude(x: Exchange, reservation: Reservation, unmeasured: Unmeasured) -> N
     handed = x.call is not None and x.call.handed
     succeeded = handed if x.reply is None else x.reply.status < 400 and (x.outcome != "cut" or _cut_by_client(x))
     try:
-        _settle(x, reservation, succeeded, unmeasured)
+        _settle(x, reservation, unmeasured, succeeded=succeeded)
     finally:
         reservation.release()
 
@@ -64,12 +64,13 @@ def _cut_by_client(x: Exchange) -> bool:
     return held_back or (x.error is not None and x.error.fault.source == "client")
 
 
-def _settle(x: Exchange, reservation: Reservation, succeeded: bool, unmeasured: Unmeasured) -> Awaitable[None] | None:
+def _settle(
+    x: Exchange, reservation: Reservation, unmeasured: Unmeasured, *, succeeded: bool
+) -> Awaitable[None] | None:
     if not reservation.open:
         return None
-    return reservation.commit(
-        succeeded, _amounts(x, reservation, unmeasured) if succeeded and x.answer is not None else {}
-    )
+    amounts = _amounts(x, reservation, unmeasured) if succeeded and x.answer is not None else {}
+    return reservation.commit(amounts, succeeded=succeeded)
 
 
 def _amounts(x: Exchange, reservation: Reservation, unmeasured: Unmeasured) -> Mapping[str, int]:

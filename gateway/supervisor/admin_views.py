@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from gateway.admin.listener import View, json_reply
+from gateway.admin.connection import json_reply
+from gateway.admin.listener import View
 from gateway.observe.recent_errors import ErrorRecord
 from gateway.observe.timestamp import Timestamp
 from gateway.supervisor.config_views import configuration_views

@@ -10,7 +10,8 @@ from aiohttp import web
 from pydantic import BaseModel, SecretStr
 
 from gateway import __version__
-from gateway.admin.listener import View, json_reply, lines_reply
+from gateway.admin.connection import json_reply, lines_reply
+from gateway.admin.listener import View
 from gateway.config_diff.inventory import MASK, Preface, Redactor, is_secret, items_of
 from gateway.net import redis_url
 from gateway.settings import Config

@@ -81,7 +81,7 @@ class Successor:
         lasting: Iterable[str] = (),
     ) -> None:
         self._line, theirs = socket.socketpair()
-        self._line.setblocking(False)
+        self._line.settimeout(0)
         named = {name: [sock.fileno() for sock in each] for name, each in sockets.items()}
         counted = [region.fd for region in regions if region.fd is not None]
         fds = [*(fd for each in named.values() for fd in each), *counted, theirs.fileno()]
@@ -141,7 +141,7 @@ async def take_over_from(
 def _socket(fd: int) -> socket.socket:
     sock = socket.socket(fileno=fd)
     sock.set_inheritable(False)
-    sock.setblocking(False)
+    sock.settimeout(0)
     return sock
 
 

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 import msgspec
 from aiohttp import web
 
-from gateway.admin.listener import View, json_reply
+from gateway.admin.connection import json_reply
+from gateway.admin.listener import View
 from gateway.supervisor.worker_process import QueryResponse
 
 _NO_WORKER = "no worker answers"

@@ -207,7 +207,7 @@ class WorkerPool:
             outage = self._outage_memories.take(slot)
             failed.callback(self._outage_memories.put_back, slot, outage)
             listening = self.sockets.share(listeners, slot, count)
-            worker = WorkerProcess(slot, generation, snapshot, region, errors, listening, count, outage)
+            worker = WorkerProcess(slot, generation, snapshot, region, errors, listening, workers=count, outage=outage)
             failed.pop_all()
         self.everybody.add(worker)
         return worker

@@ -79,6 +79,7 @@ class WorkerProcess:
         region: Region,
         errors: ErrorRing,
         sockets: list[tuple[ListenerSettings, list[socket.socket]]],
+        *,
         workers: int = 1,
         outage: OutageMemory | None = None,
     ) -> None:

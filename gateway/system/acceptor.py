@@ -53,7 +53,7 @@ class Acceptor:
         self._logged_at = -LOG_INTERVAL_S
         self._poll = select.poll()
         self._poll.register(sock.fileno(), select.POLLIN)
-        sock.setblocking(False)
+        sock.settimeout(0)
         sock.listen(BACKLOG)
         self._resume()
 
@@ -91,7 +91,7 @@ class Acceptor:
                 self._connections.close_idle()
                 self._wait()
                 return
-            sock.setblocking(False)
+            sock.settimeout(0)
             self._arriving += 1
             task: asyncio.Task[object] = self._loop.create_task(
                 self._loop.connect_accepted_socket(self._protocol, sock)

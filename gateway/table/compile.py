@@ -139,8 +139,8 @@ class _RouteMaker:
             open_windows=self._windows[plan.id] if plan else (),
             open_tag=self._tag,
             tariff=tariff(route, self._meters),
-            request_filter=self._filter(tuple(_withheld(config, request, passthrough))),
-            request_fields=_request_fields(request, passthrough),
+            request_filter=self._filter(tuple(_withheld(config, request, passthrough=passthrough))),
+            request_fields=_request_fields(request, passthrough=passthrough),
             response_set=response_set,
             response_rules=self._rules_without((*response.remove, *response.set, own_id)),
             own_set=own_set,
@@ -223,7 +223,7 @@ def _stands_in(name: str, ruled: set[str]) -> bool:
     return name in ruled or any(rule.endswith("*") and name.startswith(rule[:-1]) for rule in ruled)
 
 
-def _withheld(config: Config, request: HeaderRules, passthrough: bool) -> list[bytes]:
+def _withheld(config: Config, request: HeaderRules, *, passthrough: bool) -> list[bytes]:
     """Request fields of clients that are not forwarded, in addition to those that never are."""
     auth = config.auth
     names = [
@@ -241,7 +241,7 @@ def _withheld(config: Config, request: HeaderRules, passthrough: bool) -> list[b
     return [name.encode() for name in names] + ([] if passthrough else [b"accept-encoding"])
 
 
-def _request_fields(request: HeaderRules, passthrough: bool) -> bytes:
+def _request_fields(request: HeaderRules, *, passthrough: bool) -> bytes:
     fields = {name: value for name, value in request.set.items() if name.lower() != "host"}
     if not passthrough:
         fields["Accept-Encoding"] = "identity"  # what comes back is checked byte for byte

@@ -19,7 +19,7 @@ from gateway.kernel.limits.ratelimit_headers import limit_fields
 from gateway.kernel.limits.token_bucket import Claim, Window, claim
 from gateway.kernel.memo import Memo
 
-T = TypeVar("T", contravariant=True)
+T_contra = TypeVar("T_contra", contravariant=True)
 
 
 class Caller(msgspec.Struct, frozen=True, eq=False):
@@ -61,10 +61,10 @@ class Key(msgspec.Struct, frozen=True):
     expires: float | None
 
 
-class Known(Protocol[T]):
+class Known(Protocol[T_contra]):
     """Maps the proof of a key (a digest or a certificate subject) to the key, or to None for an unknown proof."""
 
-    def __getitem__(self, shown: T, /) -> Key | None: ...
+    def __getitem__(self, shown: T_contra, /) -> Key | None: ...
 
 
 class Keyring:

@@ -19,6 +19,7 @@ segment that only a folding or a trimming brings to light.
 import re
 import unicodedata
 from itertools import product
+from typing import NamedTuple
 
 from gateway.kernel.http.path_safety import DECODING_PASSES, decoded, merged
 
@@ -62,6 +63,19 @@ def fold(text: str) -> str:
     return "".join([char for char in spread if char == "\x00" or unicodedata.category(char) not in _DROPPED])
 
 
+class _Choices(NamedTuple):
+    """What a reading does with a text, each only if the text has something of the kind."""
+
+    ends: bool
+    slashes: bool
+    parameters: bool
+    merges: bool
+    trims: bool
+
+
+_ALL = _Choices(ends=True, slashes=True, parameters=True, merges=True, trims=True)
+
+
 def every_reading(path: str) -> list[Segments] | None:
     """The readings of `path`, without doubles; None when there are too many. The first slash is left out."""
     if "%" in path and len(path) > MOST_CHARACTERS:
@@ -76,9 +90,9 @@ def every_reading(path: str) -> list[Segments] | None:
             total += len(text)
             if len(found) == MOST_READINGS or (found and total > MOST_CHARACTERS):
                 return None
-            found[_read(text, *chosen)] = None
+            found[_read(text, _Choices(*chosen))] = None
         if (slashed := text.replace("\\", "/")).startswith("//"):
-            found[_read("/" + slashed.lstrip("/").partition("/")[2], True, True, True, True, True)] = None
+            found[_read("/" + slashed.lstrip("/").partition("/")[2], _ALL)] = None
     return list(found)
 
 
@@ -120,21 +134,21 @@ def _fold_segments(text: str) -> str:
     return "/".join([fold(segment) or (segment and _HIDDEN) for segment in text.split("/")])
 
 
-def _features(text: str) -> tuple[bool, bool, bool, bool, bool]:
-    """Which choices there are to read it: ends, backslashes, parameters, empty segments, trimmed segments."""
+def _features(text: str) -> _Choices:
+    """Return which of the choices make a difference for `text`."""
     slashed = text.replace("\\", "/")
     trims = ("." in text or " " in text or _HIDDEN in text) and _TRIMMABLE.search(text) is not None
     ends = "?" in text or "#" in text or "\x00" in text
-    return ends, "\\" in text, ";" in text, "//" in slashed or "/;" in slashed or trims, trims
+    return _Choices(ends, "\\" in text, ";" in text, "//" in slashed or "/;" in slashed or trims, trims)
 
 
-def _read(text: str, ends: bool, slashes: bool, parameters: bool, merges: bool, trims: bool) -> Segments:
-    if ends:
+def _read(text: str, choices: _Choices) -> Segments:
+    if choices.ends:
         text = _END.split(text, maxsplit=1)[0]
-    if slashes:
+    if choices.slashes:
         text = text.replace("\\", "/")
-    if parameters:
+    if choices.parameters:
         text = _PARAMETERS.sub("", text)
-    if trims:
+    if choices.trims:
         text = "/".join([segment.lstrip(_TRIMMED).rstrip(_TRIMMED_END) for segment in text.split("/")])
-    return tuple((merged(text) if merges else text)[1:].split("/"))
+    return tuple((merged(text) if choices.merges else text)[1:].split("/"))

@@ -48,7 +48,7 @@ class Law:
         routes = tuple(routes)
         self._rivals = Rivals()
         for route in routes:
-            self._rivals.add(route, *pattern_of(route))
+            self._rivals.add(route, pattern_of(route))
         known: dict[Demand, Demand] = {}
         self._demands = {route: known.setdefault(demand, demand) for route in routes for demand in (Demand(route),)}
         self._contested = {demand for demand in known if any(other.may_exceed(demand) for other in known)}
@@ -147,7 +147,7 @@ class Law:
             if len({base for _, base in served}) > 1 or any(route.strip_segments or route.base for route, _ in served):
                 found[origin] = Rivals()
                 for route, base in served:
-                    found[origin].add(route, *image_of(route, base))
+                    found[origin].add(route, image_of(route, base))
         return found
 
 

@@ -4,7 +4,7 @@ The routes form a tree whose literals are folded (`table/path_readings.py`) and 
 that differ only in case, accents or such a slash share a node.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -35,6 +35,13 @@ class _TreeNode:
         self.below: list[Route] = []
 
 
+class RoutePattern(NamedTuple):
+    """The paths of a route: `segments` without rest and final slash; with `below`, all paths that begin so."""
+
+    segments: list[Segment]
+    below: bool
+
+
 class Rivals:
     """Finds the routes that the readings of a path lead to: for each reading those that would take it, the most
     specific first.
@@ -45,16 +52,15 @@ class Rivals:
     def __init__(self) -> None:
         self._root = _TreeNode()
 
-    def add(self, route: Route, segments: Iterable[Segment], below: bool) -> None:
-        """`segments` are those of its path, without a rest; `below` that it takes all paths that begin so."""
+    def add(self, route: Route, pattern: RoutePattern) -> None:
         node = self._root
-        for segment in segments:
+        for segment in pattern.segments:
             if isinstance(segment, str):
                 node = node.literal.setdefault(fold(segment), _TreeNode())
             else:
                 node.param = node.param or _TreeNode()
                 node = node.param
-        (node.below if below else node.here).append(route)
+        (node.below if pattern.below else node.here).append(route)
 
     def of(self, route: Route, method: str, path: str, *, ties: bool = True) -> list[Rival] | None:
         """Those of `route`, which takes `path` as it is spelled; None when the path has too many readings.
@@ -77,22 +83,20 @@ class Rivals:
         return list(found)
 
 
-def pattern_of(route: Route) -> tuple[list[Segment], bool]:
-    """Return the segments of a route's path, without rest and final slash, and whether a rest may follow."""
+def pattern_of(route: Route) -> RoutePattern:
+    """Return the pattern of the paths that clients send to `route`."""
     segments: list[Segment] = [*(parse_prefix(route.pattern) if route.prefix else parse(route.pattern))]
     below = route.prefix or isinstance(segments[-1], Rest)
     if segments and (isinstance(segments[-1], Rest) or segments[-1] == ""):
         segments.pop()
-    return segments, below
+    return RoutePattern(segments, below)
 
 
-def image_of(route: Route, base: str) -> tuple[list[Segment], bool]:
+def image_of(route: Route, base: str) -> RoutePattern:
     """As `pattern_of`, of the path that the service gets at a target whose URL has the path `base`."""
-    segments, below = pattern_of(route)
-    return [
-        *(unquote(segment) for segment in (base + route.base).split("/") if segment),
-        *segments[route.strip_segments :],
-    ], below
+    pattern = pattern_of(route)
+    added = [unquote(segment) for segment in (base + route.base).split("/") if segment]
+    return RoutePattern([*added, *pattern.segments[route.strip_segments :]], pattern.below)
 
 
 def _candidates(node: _TreeNode, segments: Segments, at: int) -> Iterator[list[Route]]:

@@ -16,25 +16,25 @@ from gateway.kernel.faults import UPSTREAM_SHARE_SPENT, GatewayError
 from gateway.net.coroutine_driver import in_task
 from gateway.upstream.connection_socket import ConnectionSocket
 
-C = TypeVar("C", contravariant=True)
+C_contra = TypeVar("C_contra", contravariant=True)
 """The connections of the pool."""
 
 
-class ConnectionOwner(Protocol[C]):
+class ConnectionOwner(Protocol[C_contra]):
     """The pool that a connection belongs to."""
 
-    def release(self, connection: C, idle_hint_s: float | None) -> None:
+    def release(self, connection: C_contra, idle_hint_s: float | None) -> None:
         """It is free for another call.
 
         The upstream keeps it for `idle_hint_s` seconds; None when it did not announce any.
         """
         ...
 
-    def discarded(self, connection: C) -> None:
+    def discarded(self, connection: C_contra) -> None:
         """It can serve no other call. Called once for each connection."""
         ...
 
-    def may_stream(self, connection: C) -> bool:
+    def may_stream(self, connection: C_contra) -> bool:
         """Whether the reply may be passed on while it arrives.
 
         It then counts until the connection is released or discarded.

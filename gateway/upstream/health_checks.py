@@ -94,7 +94,7 @@ class HealthChecks:
     def _record(self, number: int, result: int | str, *, passed: bool) -> None:
         row, checks = self._row.targets[number], self._checks
         before = row.findings
-        row.findings = after = judged(before, passed, checks.healthy, checks.unhealthy)
+        row.findings = after = judged(before, checks.healthy, checks.unhealthy, passed=passed)
         row.checked_at = self._clock.wall()
         row.result = result
         self._observer.checked(number, passed=passed)

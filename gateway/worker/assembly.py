@@ -150,7 +150,7 @@ class Assembly:
         limiter = partial(RedisLimiter, more_scripts=more, workers=self.context.workers, memory=self.context.outage)
         return limiter(url, redis.key_prefix, redis.timeout, redis.on_failure, SYSTEM_CLOCK, self._redis_changed)
 
-    def _redis_changed(self, up: bool, reason: str) -> None:
+    def _redis_changed(self, *, up: bool, reason: str) -> None:
         self.context.heartbeat.redis_up = up
         self.metrics.redis_up.labels().set(up)
         self.metrics.redis_state_changes.labels("up" if up else "down").inc()

@@ -142,7 +142,7 @@ class Channel:
     """
 
     def __init__(self, sock: socket.socket) -> None:
-        sock.setblocking(False)
+        sock.settimeout(0)
         self.sock = sock
         self._loop: asyncio.AbstractEventLoop | None = None
         self._on_message: Callable[[Message, list[int]], None] = _ignore

@@ -181,9 +181,9 @@ def ambiguity(pattern: str | bytes, flags: int = 0, *, searched: bool) -> str | 
 
 def _closure(follow: dict[int, set[int]]) -> dict[int, set[int]]:
     reach = {}
-    for start in follow:
+    for start, following in follow.items():
         seen: set[int] = set()
-        waiting = list(follow[start])
+        waiting = list(following)
         while waiting:
             node = waiting.pop()
             if node not in seen:

@@ -82,7 +82,7 @@ def _keys(schema: dict[str, Any], node: dict[str, Any], path: str) -> Iterator[t
         if isinstance(shown.get("additionalProperties"), dict):
             below = list(_keys(schema, shown["additionalProperties"], f"{here}.NAME"))
         if not below or "items" in shown:
-            yield f"`{here}`", _default(given, name in node.get("required", ())), text
+            yield f"`{here}`", _default(given, required=name in node.get("required", ())), text
         yield from below
 
 
@@ -96,7 +96,7 @@ def _resolved(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
     return node
 
 
-def _default(node: dict[str, Any], required: bool) -> str:
+def _default(node: dict[str, Any], *, required: bool) -> str:
     if required:
         return "required"
     default = node.get("default")

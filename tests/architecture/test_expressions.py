@@ -90,7 +90,7 @@ def test_no_expression_tries_again_and_again(path: Path) -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("searched", [False, True])
-def test_what_is_found(pattern: str, searched: bool) -> None:
+def test_what_is_found(pattern: str, *, searched: bool) -> None:
     assert ambiguity(pattern, searched=searched) is not None
 
 

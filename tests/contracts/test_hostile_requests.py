@@ -83,7 +83,7 @@ async def judge(world: World, variant: Variant, pieces_of: int | None = None) ->
         await _ask_afresh(world.gateway)
     for reply in replies:
         check(reply, variant.method)
-    assert any(way.allows([reply.status for reply in replies], ended) for way in ways), (
+    assert any(way.allows([reply.status for reply in replies], ended=ended) for way in ways), (
         replies,
         ended,
         variant.replies,
@@ -103,7 +103,7 @@ class Way(NamedTuple):
     statuses: list[set[int]]
     ends: bool | None
 
-    def allows(self, found: list[int], ended: bool) -> bool:
+    def allows(self, found: list[int], *, ended: bool) -> bool:
         matches = len(found) == len(self.statuses) and all(
             one in allowed for one, allowed in zip(found, self.statuses, strict=True)
         )
@@ -119,7 +119,7 @@ def _ways(replies: str, *, in_pieces: bool = False) -> list[Way]:
         statuses = [{int(status) for status in word.split("|")} for word in words if word[0].isdigit()]
         ways.append(Way(statuses, ends))
         if in_pieces and ends:
-            ways += [Way([*statuses[:count], {400}], True) for count in range(len(statuses))]
+            ways += [Way([*statuses[:count], {400}], ends=True) for count in range(len(statuses))]
     return ways
 
 

@@ -94,7 +94,7 @@ async def until_admitted(limiter: Limiter, *windows: Window) -> None:
 
 
 async def test_no_windows_is_no_limit(limiter: Limiter) -> None:
-    assert await limiter.decide(claim("a", ())) == Decision(True, "none", ())
+    assert await limiter.decide(claim("a", ())) == Decision(allowed=True, store="none", states=())
 
 
 async def test_the_decision_names_who_decided(limiter: Limiter, store: Store) -> None:

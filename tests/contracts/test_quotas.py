@@ -54,23 +54,23 @@ def asks(*meters: Meter, windows: tuple[Window, ...] = (), release: tuple[Meter,
     return Claim(tuple([f"{{a}}:{window.id}" for window in windows]), windows, cost, postings=(*charged, *released))
 
 
-async def finished(decision: Decision, succeeded: bool = True, amounts: Mapping[str, int] | None = None) -> None:
+async def finished(decision: Decision, amounts: Mapping[str, int] | None = None, *, succeeded: bool = True) -> None:
     """Settle and end what was let through."""
     assert decision.reservation is not None
-    settled = decision.reservation.commit(succeeded, amounts or {})
+    settled = decision.reservation.commit(amounts or {}, succeeded=succeeded)
     if settled is not None:
         await settled
     decision.reservation.release()
 
 
-async def admitted(limiter: Limiter, claim: Claim, calls: int, succeeded: bool = True) -> int:
+async def admitted(limiter: Limiter, claim: Claim, calls: int, *, succeeded: bool = True) -> int:
     """How many of so many calls, one after the other."""
     got = 0
     for _ in range(calls):
         decision = await limiter.decide(claim)
         if decision.allowed:
             got += 1
-            await finished(decision, succeeded)
+            await finished(decision, succeeded=succeeded)
     return got
 
 
@@ -197,7 +197,7 @@ async def test_what_meters_say_is_read_at_no_cost(limiter: Limiter) -> None:
     assert await limiter.read(()) == []
     decision = await limiter.decide(asks(*ALL))
     assert decision.reservation is not None
-    decision.reservation.commit(True, {"sum": 70})
+    decision.reservation.commit({"sum": 70}, succeeded=True)
     await states(limiter, *ALL)
     found = await states(limiter, *ALL)
     assert {name: used for name, (used, _) in found.items()} == {

@@ -225,6 +225,6 @@ def _full_port() -> Iterator[int]:
         listener.listen(0)
         for _ in range(3):
             waiting = stack.enter_context(socket.socket())
-            waiting.setblocking(False)
+            waiting.settimeout(0)
             waiting.connect_ex(listener.getsockname())
         yield listener.getsockname()[1]

@@ -30,7 +30,7 @@ async def called(library: Library, method: str, path: str, body: object = None) 
 
 @pytest.mark.parametrize("enveloped", [False, True], ids=["raw", "enveloped"])
 @pytest.mark.parametrize("name", LIBRARIES)
-async def test_create_read_list_delete(here: Front, name: str, enveloped: bool) -> None:
+async def test_create_read_list_delete(here: Front, name: str, *, enveloped: bool) -> None:
     library = LIBRARIES[name](here.gateway.port, KEY)
     path = "/v1/items"
     here.service.on(path, service_reply(ITEM, enveloped=enveloped, status=b"201 Created"))
@@ -48,7 +48,7 @@ async def test_create_read_list_delete(here: Front, name: str, enveloped: bool) 
 
 @pytest.mark.parametrize("enveloped", [False, True], ids=["raw", "enveloped"])
 @pytest.mark.parametrize("name", LIBRARIES)
-async def test_an_error_arrives_with_all_its_parts(here: Front, name: str, enveloped: bool) -> None:
+async def test_an_error_arrives_with_all_its_parts(here: Front, name: str, *, enveloped: bool) -> None:
     library = LIBRARIES[name](here.gateway.port, KEY)
     path = here.service.on("/v1/invalid", refused(b"400 Bad Request", 1000, enveloped=enveloped))
     with pytest.raises(ApiError) as caught:

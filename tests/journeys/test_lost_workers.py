@@ -152,7 +152,7 @@ async def test_who_floods_the_admin_listener_takes_no_descriptor_that_others_nee
         flood = [socket.create_connection(("127.0.0.1", gateway.admin_port)) for _ in range(300)]
         try:
             for sock in flood:
-                sock.setblocking(False)
+                sock.settimeout(0)
                 sock.send(b"GET /metrics HTTP/1.1\r\nHost: a")
             (lost,) = pids(gateway)
             os.kill(lost, signal.SIGKILL)

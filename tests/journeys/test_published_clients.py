@@ -113,7 +113,7 @@ async def stage() -> AsyncIterator[Stage]:
 
 @pytest.mark.parametrize("enveloped", [False, True], ids=["raw", "enveloped"])
 @pytest.mark.parametrize("language", COMMANDS)
-async def test_create_read_list_replace_delete(stage: Stage, language: str, enveloped: bool) -> None:
+async def test_create_read_list_replace_delete(stage: Stage, language: str, *, enveloped: bool) -> None:
     client, service = stage.clients[language], stage.front.service
     for at in ("/v1", "/mounted"):
         service.on(PATH, service_reply(ITEM, enveloped=enveloped, status=b"201 Created"))
@@ -184,7 +184,7 @@ async def test_a_redirect_to_the_service_leads_to_the_gateway(stage: Stage, lang
     ids=lambda value: value[:3].decode() if isinstance(value, bytes) else "",
 )
 async def test_an_error_of_the_service_arrives_with_all_its_parts(
-    stage: Stage, language: str, enveloped: bool, status: bytes, code: int
+    stage: Stage, language: str, *, enveloped: bool, status: bytes, code: int
 ) -> None:
     stage.front.service.on(PATH, refused(status, code, enveloped=enveloped))
     error = await stage.clients[language].call("create")

@@ -167,7 +167,7 @@ def test_a_streamed_result_is_checked_alike(document: bytes) -> None:
 @settings(UNHURRIED, max_examples=400)
 @given(statuses, types, codings, bodies, st.booleans(), st.sampled_from(["auto", "wrap"]))
 def test_every_reply_keeps_the_contract(
-    status: int, content_type: bytes, coding: bytes, body: bytes, large: bool, mode: Any
+    status: int, content_type: bytes, coding: bytes, body: bytes, *, large: bool, mode: Any
 ) -> None:
     if coding == b"gzip":
         body = gzip.compress(body, mtime=0)
@@ -192,7 +192,7 @@ def test_every_reply_keeps_the_contract(
 @pytest.mark.parametrize("large", [False, True])
 @UNHURRIED
 @given(enveloped, st.sampled_from([200, 201, 302, 400, 404, 500]))
-def test_every_envelope_keeps_the_contract(large: bool, value: Any, status: int) -> None:
+def test_every_envelope_keeps_the_contract(*, large: bool, value: Any, status: int) -> None:
     body = json.dumps(value).encode()
     answer = Answer(status, [*JSON, (b"warning", b'299 - "w"')], body, None, len(body), "t")
     try:

@@ -64,7 +64,7 @@ class Front:
         except Exception as error:
             self._checker.parse_error(error, head)
             return
-        x: Exchange = self._checker.to_exchange(messages[0][0], Peer("10.0.0.9", "http", True))
+        x: Exchange = self._checker.to_exchange(messages[0][0], Peer("10.0.0.9", "http", trusted=True))
         self._loop.run_until_complete(self._gateway.handle(x, in_memory_gateway.Client().send))
 
 

@@ -115,7 +115,7 @@ class SharedModel:
         """What the script returns."""
         found = [self._find(key, window, now_us) for key, window in zip(asked.keys, asked.windows, strict=True)]
         allowed, tats_us, over = decide([own.tat_us for own, _, _ in found], asked.windows, asked.cost, now_us)
-        for index, (own, others, changed) in enumerate(found):
+        for index, (_, others, changed) in enumerate(found):
             key, window, tat_us = asked.keys[index], asked.windows[index], tats_us[index]
             charged = allowed and asked.cost > 0 and index not in over
             if charged or changed:

@@ -104,7 +104,7 @@ class Books:
         keys = [*call.claim.keys, *(posting.key for posting in charged), f"{{x}}:counted/{unit}"]
         reply = self.evaluate(quota_script(SCRIPT), keys, len(given), *given, *meters, 60_000, unit)
         after = len(call.claim.windows) + 2
-        decided = decision(reply[0] == 1, "local", reply[2:after], call.claim, reply[1])
+        decided = decision("local", reply[2:after], call.claim, reply[1], allowed=reply[0] == 1)
         mine = self._memory.decide_now(call.claim)
         assert (decided.allowed, decided.states) == (mine.allowed, mine.states)
         assert reply[after] == month_of(reply[1] // 1_000_000)
@@ -124,7 +124,7 @@ class Books:
     def settle(self, it: "Open") -> None:
         postings = it.call.claim.postings
         amounts = {posting.meter.id: it.call.amount for posting in postings}
-        it.reservation.commit(it.call.succeeds, amounts)
+        it.reservation.commit(amounts, succeeded=it.call.succeeds)
         it.reservation.release()
         updates = reports(postings, amounts) if it.call.succeeds else refunds(postings, it.unit, it.month)
         self.make(updates + concurrency_releases(postings, it.unit), it.unit)

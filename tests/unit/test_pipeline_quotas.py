@@ -57,7 +57,7 @@ async def test_a_place_is_given_back_whatever_ends_the_exchange(gone: BaseExcept
 
 
 async def test_a_bug_in_the_accounts_costs_nobody_a_reply() -> None:
-    def bug(*_: object) -> None:
+    def bug(*_: object, **__: object) -> None:
         raise OverflowError("a bug")
 
     one = metered(Echo(), ENCODINGS)

@@ -100,10 +100,10 @@ def show(key_id: str, file: Path, output: str) -> None:
     help="How long the old one is valid, too.",
 )
 @yes_option
-def rotate(key_id: str, file: Path, overlap: float, yes: bool) -> None:
+def rotate(key_id: str, file: Path, overlap: float, *, yes: bool) -> None:
     """Make a new secret for a key in Redis. The limits of both secrets are one."""
     if not overlap:
-        _ask(f"The old secret of `{key_id}` ends at once. Go on?", yes)
+        _ask(f"The old secret of `{key_id}` ends at once. Go on?", yes=yes)
     made = secret.create()
     with registry_of(file) as registry:
         now_s = registry.now_s()
@@ -124,9 +124,9 @@ def rotate(key_id: str, file: Path, overlap: float, yes: bool) -> None:
 @id_argument
 @config_option
 @yes_option
-def disable(key_id: str, file: Path, yes: bool) -> None:
+def disable(key_id: str, file: Path, *, yes: bool) -> None:
     """Have calls with a key in Redis answered 403, code 8007."""
-    _ask(f"Calls with `{key_id}` are refused from now on. Go on?", yes)
+    _ask(f"Calls with `{key_id}` are refused from now on. Go on?", yes=yes)
     with registry_of(file) as registry:
         _change(registry, key_id, lambda stored: replace(stored, key={**stored.key, "disabled": True}))
     click.echo(f"The key `{key_id}` is disabled at every gateway within a second.")
@@ -146,9 +146,9 @@ def enable(key_id: str, file: Path) -> None:
 @id_argument
 @config_option
 @yes_option
-def delete(key_id: str, file: Path, yes: bool) -> None:
+def delete(key_id: str, file: Path, *, yes: bool) -> None:
     """Forget a key in Redis: calls with it are answered 401."""
-    _ask(f"`{key_id}` and its secrets are forgotten for good. Go on?", yes)
+    _ask(f"`{key_id}` and its secrets are forgotten for good. Go on?", yes=yes)
     with registry_of(file) as registry:
         _change(registry, key_id, lambda _: None)
     click.echo(f"The key `{key_id}` is unknown at every gateway within a second.")
@@ -164,7 +164,7 @@ def _existing(stored: StoredKey | None, key_id: str) -> StoredKey:
     return stored
 
 
-def _ask(question: str, yes: bool) -> None:
+def _ask(question: str, *, yes: bool) -> None:
     if yes:
         return
     try:

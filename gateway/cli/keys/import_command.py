@@ -40,6 +40,8 @@ class Candidate(NamedTuple):
 
 
 class ImportProblem(NamedTuple):
+    """What is wrong with the entry in a line of the file, counted from 1."""
+
     line: int
     text: str
 
@@ -59,7 +61,7 @@ class ImportProblem(NamedTuple):
     "--replace", "replacing", is_flag=True, help="Take the place of keys of the same id; left out, those are errors."
 )
 @click.option("--dry-run", is_flag=True, help="Say what is wrong, and import nothing.")
-def import_(source: str, file: Path, form: str, replacing: bool, dry_run: bool) -> None:
+def import_(source: str, file: Path, form: str, *, replacing: bool, dry_run: bool) -> None:
     """Import keys into Redis, all of them or none. SOURCE is a file, or - for standard input.
 
     YAML (`keys:` as in the configuration), JSON, JSON lines, or CSV with the names of the fields in its first line.
@@ -78,7 +80,7 @@ def import_(source: str, file: Path, form: str, replacing: bool, dry_run: bool) 
             problems.append(ImportProblem(entry.line, str(error)))
     problems += _doubles(candidates)
     problems += _strangers(config, candidates)
-    replaced = _keep(config, candidates, problems, replacing, dry_run)
+    replaced = _keep(config, candidates, problems, replacing=replacing, dry_run=dry_run)
     if problems:
         for line, text in sorted(set(problems)):
             click.echo(f"{'<stdin>' if source == '-' else source}:{line}: error: {text}", err=True)
@@ -96,7 +98,7 @@ def _read(source: str) -> str:
         raise click.ClickException(f"{source}: this is not UTF-8 text") from None
 
 
-def _candidate(entry: ImportEntry, typed: bool) -> Candidate:
+def _candidate(entry: ImportEntry, *, typed: bool) -> Candidate:
     """Raises RefusedError. `typed`: the entry comes from standard input, and may have a plain secret."""
     if entry.problem:
         raise RefusedError(entry.problem)
@@ -145,7 +147,7 @@ def _strangers(config: Config, candidates: list[Candidate]) -> Iterator[ImportPr
 
 
 def _keep(
-    config: Config, candidates: list[Candidate], problems: list[ImportProblem], replacing: bool, dry_run: bool
+    config: Config, candidates: list[Candidate], problems: list[ImportProblem], *, replacing: bool, dry_run: bool
 ) -> int:
     """Returns the number of keys that replace others.
 

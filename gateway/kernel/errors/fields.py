@@ -2,7 +2,7 @@
 
 import re
 
-from gateway.kernel.errors import words as words
+from gateway.kernel.errors import words
 from gateway.kernel.errors.sanitize import clean
 
 LONGEST_FIELD = 200

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from gateway.kernel.errors import words as words
+from gateway.kernel.errors import words
 from gateway.kernel.errors.fields import add, concerned, path_of, several
 from gateway.kernel.errors.links import links_in
 from gateway.kernel.errors.objects import (

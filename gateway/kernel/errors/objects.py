@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from gateway.kernel.envelope.raw_json import decode
-from gateway.kernel.errors import words as words
+from gateway.kernel.errors import words
 from gateway.kernel.errors.fields import plain
 from gateway.kernel.errors.sanitize import clean
 from gateway.kernel.errors.words import word

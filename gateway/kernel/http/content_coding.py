@@ -94,7 +94,7 @@ class _Zlib:
                 yield piece
 
     def finish(self) -> None:
-        _must_have_ended(self._inflater.eof)
+        _must_have_ended(ended=self._inflater.eof)
 
 
 class _Brotli:
@@ -115,7 +115,7 @@ class _Brotli:
             yield piece
 
     def finish(self) -> None:
-        _must_have_ended(self._inflater.is_finished())
+        _must_have_ended(ended=self._inflater.is_finished())
 
 
 class _Zstd:
@@ -140,7 +140,7 @@ class _Zstd:
                     yield piece
 
     def finish(self) -> None:
-        _must_have_ended(self._inflater.eof)
+        _must_have_ended(ended=self._inflater.eof)
 
 
 class _Layer:
@@ -271,6 +271,6 @@ def _names(codings: bytes) -> list[str]:
     return [name for name in names if name in _DECODERS or name in _UNDONE_BY_NOBODY]
 
 
-def _must_have_ended(ended: bool) -> None:
+def _must_have_ended(*, ended: bool) -> None:
     if not ended:
         raise GatewayError(UPSTREAM_CODING_INVALID, cause="cut off")

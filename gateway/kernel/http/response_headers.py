@@ -149,7 +149,7 @@ class Screened(msgspec.Struct, gc=False):
         )
 
 
-def screen(fields: BackendFields, rules: FieldRules) -> Screened:
+def screen(fields: BackendFields, rules: FieldRules) -> Screened:  # noqa: PLR0912 - one branch for each kind of field
     """Sorts out `fields` by `rules`.
 
     Raises GatewayError UPSTREAM_PROTOCOL_ERROR for what is no field.

@@ -18,7 +18,7 @@ Laws:
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -99,7 +99,14 @@ class MeterUpdate(NamedTuple):
     unit: str = ""
 
 
-Commit: TypeAlias = Callable[[bool, Mapping[str, int]], Awaitable[None] | None]
+class Commit(Protocol):
+    """Gives back what a failed call took, or charges what a successful one reports; see `Reservation.commit`."""
+
+    def __call__(self, amounts: Mapping[str, int], *, succeeded: bool) -> Awaitable[None] | None:
+        """Return what may be waited for; None if there is nothing to wait for."""
+        ...
+
+
 Release: TypeAlias = Callable[[], Awaitable[None] | None]
 
 
@@ -121,13 +128,13 @@ class Reservation:
         """Whether it was not committed yet."""
         return self._commit is not None
 
-    def commit(self, succeeded: bool, amounts: Mapping[str, int]) -> Awaitable[None] | None:
+    def commit(self, amounts: Mapping[str, int], *, succeeded: bool) -> Awaitable[None] | None:
         """Give back what a failed call took, or charge what a successful one says, `amounts` by the ids of meters.
 
         Only the first time. What is returned may be waited for: then everybody sees the change.
         """
         commit, self._commit = self._commit, None
-        return None if commit is None else commit(succeeded, amounts)
+        return None if commit is None else commit(amounts, succeeded=succeeded)
 
     def release(self) -> Awaitable[None] | None:
         """Give back the call's place, when it is over. What is returned is as for `commit`; only the first time."""
@@ -154,7 +161,7 @@ def state(meter: Meter, used: int, ends_in_s: float, wall_s: float, month: int) 
     return MeterState(meter, used, max(end_of(month) - wall_s, 0.0) if meter.monthly else None)
 
 
-def carried(used: int, written: int, monthly: bool, month: int) -> tuple[int, int]:
+def carried(used: int, written: int, month: int, *, monthly: bool) -> tuple[int, int]:
     """Return the value in `month` of a tally written in the month `written`, and the month to store it with."""
     if not monthly:
         return used, 0

@@ -176,7 +176,7 @@ class Decision(msgspec.Struct):
     reservation: Reservation | None = None
 
 
-UNLIMITED = Decision(True, "none", ())
+UNLIMITED = Decision(allowed=True, store="none", states=())
 """The decision where there is nothing to decide."""
 
 
@@ -232,7 +232,7 @@ def carry(tat_us: int, old_emission_us: int, emission_us: int, now_us: int) -> i
 
 
 def decision(
-    allowed: bool, store: Store, tats_us: Sequence[int], claim: Claim, now_us: int, over: Sequence[int] = ()
+    store: Store, tats_us: Sequence[int], claim: Claim, now_us: int, over: Sequence[int] = (), *, allowed: bool
 ) -> Decision:
     """Return the decision that `decide` found. `tats_us` and `over` are the times and indexes that it returned."""
     windows = claim.windows
@@ -242,7 +242,7 @@ def decision(
         if used_us < 0:
             used_us = 0
         return Decision(
-            True, store, (WindowState(window, (window.full_us - used_us) // window.emission_us, used_us / 1e6, 0.0),)
+            allowed, store, (WindowState(window, (window.full_us - used_us) // window.emission_us, used_us / 1e6, 0.0),)
         )
     cost = claim.cost
     shadows: tuple[Window, ...] = ()

@@ -19,7 +19,7 @@ class CheckContext:
     """
 
     def __init__(
-        self, config: Config, root: Table, indexes: dict[str, list[int]], problem_list: ProblemList, whole: bool
+        self, config: Config, root: Table, indexes: dict[str, list[int]], problem_list: ProblemList, *, whole: bool
     ) -> None:
         self.config = config
         self._root = root
@@ -72,7 +72,7 @@ class CheckContext:
             else f"{position.source.name}:{position.line}"
         )
 
-    def report(self, loc: Loc, text: str, hint: str = "", at_key: bool = False) -> None:
+    def report(self, loc: Loc, text: str, hint: str = "", *, at_key: bool = False) -> None:
         """Reports a problem with the value at `loc`, or with its key."""
         position, value, redacted = locate(self._root, loc)
         if at_key:

@@ -61,8 +61,8 @@ async def served() -> AsyncIterator[Served]:
 
 async def connected(served: Served) -> socket.socket:
     ours, theirs = socket.socketpair()
-    ours.setblocking(False)
-    theirs.setblocking(False)
+    ours.settimeout(0)
+    theirs.settimeout(0)
     before = len(served.server)
     await asyncio.get_running_loop().connect_accepted_socket(served.server, theirs)
     assert len(served.server) == before + 1

@@ -11,7 +11,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from gateway.admin.listener import AdminListener, json_reply
+from gateway.admin.connection import json_reply
+from gateway.admin.listener import AdminListener
 from gateway.observe.node_metrics import NodeMetrics
 from tests.unit.admin.asked import State, raw
 

@@ -39,7 +39,7 @@ async def test_only_names_that_it_was_given_are_answered(state: State, host: str
     ("wanted", "packed"), [("gzip", True), ("br, gzip;q=0.5", True), ("gzip;q=0", False), ("br", False)]
 )
 async def test_a_scrape_is_compressed_when_that_is_wanted(
-    client: aiohttp.ClientSession, wanted: str, packed: bool
+    client: aiohttp.ClientSession, wanted: str, *, packed: bool
 ) -> None:
     async with client.get("/metrics", headers={"Accept-Encoding": wanted}) as reply:
         assert reply.headers.get("Content-Encoding") == ("gzip" if packed else None)

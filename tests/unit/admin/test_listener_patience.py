@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import web
 
-from gateway.admin.listener import AdminListener, json_reply
+from gateway.admin.connection import json_reply
+from gateway.admin.listener import AdminListener
 from gateway.observe.node_metrics import NodeMetrics
 from tests.fakes import until
 from tests.unit.admin.asked import raw

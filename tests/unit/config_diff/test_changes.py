@@ -81,7 +81,7 @@ def test_no_field_of_the_schema_can_change_unseen() -> None:
 
 
 @pytest.mark.parametrize("backwards", [False, True])
-def test_each_change_is_reported_for_its_item(backwards: bool) -> None:
+def test_each_change_is_reported_for_its_item(*, backwards: bool) -> None:
     config = whole()
     for variant in variants(config):
         pair = (variant.config, config) if backwards else (config, variant.config)

@@ -104,7 +104,7 @@ def test_what_callers_use_may_be_added_and_not_removed() -> None:
     ] * 3
 
 
-def limit(most: int, per: str, guarantee: str = "burst", shadow: bool = False) -> dict[str, Any]:
+def limit(most: int, per: str, guarantee: str = "burst", *, shadow: bool = False) -> dict[str, Any]:
     return {"max": most, "per": per, "guarantee": guarantee, "shadow": shadow}
 
 

@@ -92,7 +92,7 @@ def test_no_secret_is_in_it() -> None:
         ("X-Service", "api", False),
     ],
 )
-def test_a_secret_is_known_by_the_name_of_its_field_or_by_how_it_begins(name: str, value: str, secret: bool) -> None:
+def test_a_secret_is_known_by_the_name_of_its_field_or_by_how_it_begins(name: str, value: str, *, secret: bool) -> None:
     assert is_secret(name, value) == secret
 
 

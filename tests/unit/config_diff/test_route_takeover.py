@@ -24,7 +24,7 @@ from gateway.config_diff.route_takeover import covers, route_taking_over
         ("/**", "/a/{id}", True),
     ],
 )
-def test_one_stands_for_all_that_another_does(general: str, special: str, all_of_it: bool) -> None:
+def test_one_stands_for_all_that_another_does(general: str, special: str, *, all_of_it: bool) -> None:
     assert covers(general, special) is all_of_it
 
 

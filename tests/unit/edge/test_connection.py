@@ -43,7 +43,7 @@ async def test_a_connection_serves_request_after_request() -> None:
         (b"DELETE /a HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n", False),
     ],
 )
-async def test_when_a_connection_goes_on(request_bytes: bytes, ended: bool) -> None:
+async def test_when_a_connection_goes_on(request_bytes: bytes, *, ended: bool) -> None:
     assert await ask(request_bytes) == (200, None, ended)
 
 
@@ -118,7 +118,7 @@ async def _of_little_room(port: int) -> RawClient:
     """Connect with a small receive buffer, so that the client's system does not take a whole reply on its behalf."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 18)
-    sock.setblocking(False)
+    sock.settimeout(0)
     await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
     return RawClient(*await asyncio.open_connection(sock=sock, limit=1 << 26))
 
@@ -133,7 +133,7 @@ class Left(NamedTuple):
 
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("slow", [False, True])
-async def test_the_bytes_and_the_time_of_a_client_that_closes_early_are_recorded(streamed: bool, slow: bool) -> None:
+async def test_the_bytes_and_the_time_of_a_client_that_closes_early_are_recorded(*, streamed: bool, slow: bool) -> None:
     """It leaves by itself, or takes nothing for so long that it is given up."""
     left: asyncio.Future[Left] = asyncio.get_running_loop().create_future()
 

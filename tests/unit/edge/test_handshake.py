@@ -154,7 +154,7 @@ async def test_a_client_that_does_not_believe_us_is_counted(authority: Authority
 
 @pytest.mark.parametrize("stranger", [True, False])
 async def test_a_client_without_a_certificate_that_counts_is_refused(
-    authority: Authority, tmp_path: Path, stranger: bool
+    authority: Authority, tmp_path: Path, *, stranger: bool
 ) -> None:
     pair = Authority(tmp_path / "other").write("c", "c.example") if stranger else ()
 
@@ -173,7 +173,7 @@ async def test_a_client_without_a_certificate_that_counts_is_refused(
 
 
 @pytest.mark.parametrize("known", [True, False])
-async def test_the_subject_of_a_certificate_is_noted(authority: Authority, known: bool) -> None:
+async def test_the_subject_of_a_certificate_is_noted(authority: Authority, *, known: bool) -> None:
     pair = authority.write("client", "client.example", common_name="billing") if known else ()
     async with secure(authority, TlsRequirements(client_ca=str(authority.ca), client_required=False)) as (
         _,
@@ -211,7 +211,7 @@ async def test_what_has_arrived_is_served_while_draining(authority: Authority) -
         sock = socket.create_connection(("127.0.0.1", port))
         await until(lambda: listener.busy)
         listener.stop_accepting()
-        sock.setblocking(False)
+        sock.settimeout(0)
         async with asyncio.timeout(10):
             client = RawClient(
                 *await asyncio.open_connection(sock=sock, ssl=authority.client(), server_hostname="localhost")
@@ -226,7 +226,7 @@ async def test_what_waits_in_the_backlog_is_served_while_draining(authority: Aut
         waiting = [socket.create_connection(("127.0.0.1", port)) for _ in range(5)]
         listener.stop_accepting()  # before the loop could turn
         for sock in waiting:
-            sock.setblocking(False)
+            sock.settimeout(0)
             async with asyncio.timeout(10):
                 client = RawClient(
                     *await asyncio.open_connection(sock=sock, ssl=authority.client(), server_hostname="localhost")
@@ -239,7 +239,7 @@ async def test_what_waits_in_the_backlog_is_served_while_draining(authority: Aut
 async def test_without_free_file_descriptors_connections_wait(authority: Authority) -> None:
     async with secure(authority) as (_, port, events):
         sock = socket.socket()
-        sock.setblocking(False)
+        sock.settimeout(0)
         free = os.dup(0)
         os.close(free)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -104,14 +104,14 @@ def test_nothing_is_kept_after_clear() -> None:
         (BadStatusLine("x"), b"FOO", False),
     ],
 )
-def test_which_rejected_lines_are_decided_by_their_rest(error: Exception, line: bytes, undecided: bool) -> None:
+def test_which_rejected_lines_are_decided_by_their_rest(error: Exception, line: bytes, *, undecided: bool) -> None:
     splitter = HeadSplitter(MOST)
     assert splitter.reject_line(error, line) is undecided
     assert splitter.rejected_line == ((error, line) if undecided else None)
 
 
 @pytest.mark.parametrize(("rest", "undecided"), [(b"BAR /a", True), (b" /a HTTP/1.1\r\n", False), (b"x" * MOST, False)])
-def test_a_rejected_line_is_collected_until_it_is_decided(rest: bytes, undecided: bool) -> None:
+def test_a_rejected_line_is_collected_until_it_is_decided(rest: bytes, *, undecided: bool) -> None:
     splitter = HeadSplitter(MOST)
     error = BadHttpMethod("x")
     assert splitter.reject_line(error, b"FOO")

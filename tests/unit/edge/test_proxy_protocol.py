@@ -210,7 +210,7 @@ async def test_tls_follows_the_header(tmp_path: Path, header: bytes) -> None:
     async with listening(options=both, trusted=("127.0.0.1/32",)) as (_, port):
         sock = socket.create_connection(("127.0.0.1", port))
         sock.sendall(header)
-        sock.setblocking(False)
+        sock.settimeout(0)
         async with asyncio.timeout(10):
             client = RawClient(
                 *await asyncio.open_connection(sock=sock, ssl=authority.client(), server_hostname="localhost")

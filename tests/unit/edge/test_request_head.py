@@ -76,7 +76,7 @@ def test_a_trusted_peer_names_its_client() -> None:
         ("?", True, False),
     ],
 )
-def test_who_is_trusted(address: str, trusts_unix: bool, trusted: bool) -> None:
+def test_who_is_trusted(address: str, *, trusts_unix: bool, trusted: bool) -> None:
     assert checker(trusts_unix=trusts_unix).trusts(address) is trusted
 
 

@@ -37,7 +37,7 @@ def test_a_head_has_status_fields_date_and_length() -> None:
         (Reply(205, [], b"", length=0), False, False, "Content-Length: 0"),
     ],
 )
-def test_how_the_body_is_framed(reply: Reply, chunked: bool, bodiless: bool, framing: str | None) -> None:
+def test_how_the_body_is_framed(reply: Reply, *, chunked: bool, bodiless: bool, framing: str | None) -> None:
     assert head(reply, chunked=chunked, bodiless=bodiless)[2:] == ([framing] if framing else [])
 
 
@@ -45,5 +45,5 @@ def test_how_the_body_is_framed(reply: Reply, chunked: bool, bodiless: bool, fra
     ("keep", "http10", "line"),
     [(True, False, []), (True, True, ["Connection: keep-alive"]), (False, False, ["Connection: close"])],
 )
-def test_whether_the_connection_stays_open(keep: bool, http10: bool, line: list[str]) -> None:
+def test_whether_the_connection_stays_open(*, keep: bool, http10: bool, line: list[str]) -> None:
     assert head(Reply(204, [], b""), keep=keep, http10=http10)[2:] == line

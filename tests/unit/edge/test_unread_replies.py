@@ -77,7 +77,7 @@ def test_who_is_gone_leaves_nothing() -> None:
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-async def test_a_client_that_does_not_read_is_cut_and_others_are_served(streamed: bool) -> None:
+async def test_a_client_that_does_not_read_is_cut_and_others_are_served(*, streamed: bool) -> None:
     size = 8 << 20
     ended: list[Exchange] = []
     events: list[None] = []

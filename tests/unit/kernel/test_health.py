@@ -11,7 +11,7 @@ def after(checks: str, verdict: Verdict = UNKNOWN) -> list[Verdict]:
     """The verdicts after each of `checks`, + or -, with two to come up and three to go down."""
     findings, verdicts = Findings(verdict, 0), []
     for check in checks:
-        findings = judged(findings, check == "+", 2, 3)
+        findings = judged(findings, 2, 3, passed=check == "+")
         verdicts.append(findings.verdict)
     return verdicts
 

@@ -34,7 +34,7 @@ def test_a_small_checksum_keeps_its_length() -> None:
         ("", False),
     ],
 )
-def test_a_slip_is_seen_in_secrets_of_this_form_only(secret: str, misspelt: bool) -> None:
+def test_a_slip_is_seen_in_secrets_of_this_form_only(secret: str, *, misspelt: bool) -> None:
     assert is_misspelt(secret) is misspelt
 
 

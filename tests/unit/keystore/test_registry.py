@@ -36,7 +36,7 @@ class _Lossy(redis.Connection):
 
     lost = False
 
-    def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+    def send_packed_command(self, command: Any, check_health: bool = True) -> None:  # noqa: FBT001, FBT002 - as redis-py has it
         super().send_packed_command(command, check_health)  # type: ignore[no-untyped-call]
         if b"EXEC" in b"".join(command) and not self.lost:
             self.lost = True

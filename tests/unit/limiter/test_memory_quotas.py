@@ -53,7 +53,7 @@ def test_what_is_given_back_in_another_month_is_forgotten() -> None:
     time.advance(60)
     for _ in range(2):
         books.reserve((monthly,))
-    before.commit(False, {})
+    before.commit({}, succeeded=False)
     assert used(books, monthly) == 2
 
 
@@ -97,7 +97,7 @@ def test_it_may_begin_where_another_has_counted() -> None:
     assert [used(books, each) for each in (monthly, level, flights)] == [None] * 3
     reservation = books.reserve((monthly, level, flights))
     assert [used(books, each) for each in (monthly, level, flights)] == [5, 5, 5]
-    reservation.commit(False, {})
+    reservation.commit({}, succeeded=False)
     reservation.release()
     books.apply([MeterUpdate("concurrency", "drop", unit="ours")])
     assert [used(books, each) for each in (posting("level", 4), posting("concurrency", 3))] == [4, 3]

@@ -58,7 +58,7 @@ class Process:
             decided = await self.limiter.decide(claim)
             count += decided.allowed
             if decided.reservation is not None:
-                decided.reservation.commit(True, {})
+                decided.reservation.commit({}, succeeded=True)
                 decided.reservation.release()
         await turn()
         return count
@@ -154,7 +154,7 @@ async def test_what_a_worker_takes_while_it_drains_is_owed_by_the_next_one(redis
         await after.start()
         after.limiter.adopt(before.limiter.hand_over())
         assert await before.admitted(times=2) == 2
-        reservation.commit(True, {})
+        reservation.commit({}, succeeded=True)
         await until(lambda: len(before.limiter.outage.settlements.entries) == 1)
         await before.limiter.close()
         assert before.limiter.outage.settlements.lost == 0
@@ -175,7 +175,7 @@ async def test_whatever_limits_do_meanwhile_settlements_are_handed_on(
     assert reservation is not None
     async with outage(redis_server):
         await until(lambda: process.limiter.outage.phase == "away")
-        reservation.commit(True, {"sum": 7})
+        reservation.commit({"sum": 7}, succeeded=True)
         await until(lambda: len(process.limiter.outage.settlements.entries) == 1)
         if on_failure == "deny":
             with pytest.raises(GatewayError):

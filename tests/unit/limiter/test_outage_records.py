@@ -24,7 +24,7 @@ from gateway.limiter.outage_records import (
 
 DEBT = Debt(Window("hour", 24, 3_600_000_000, None, guarantee="any-window"), 3, 2_000_000, 1000)
 ALL: list[Record] = [
-    GatewaysRecord(3, 2, False),
+    GatewaysRecord(3, 2, rest=False),
     BucketRecord("{a}:hour", 5, 6, debt_record(DEBT)),
     BucketRecord("{b}:hour", 5, 6, None),
     TallyRecord("{a}:count", 9, Tally(4, 24_000)),
@@ -52,7 +52,7 @@ def test_a_debt_survives() -> None:
 def test_records_of_one_name_replace_each_other() -> None:
     assert name_of(OwedRecord(7, b"", "a")) == name_of(PaidRecord(7)) != name_of(PaidRecord(8))
     assert name_of(BucketRecord("k", 0, 0, None)) != name_of(LastRecord("k", 0, 0))
-    assert name_of(GatewaysRecord(1, 1, False)) == name_of(GatewaysRecord(2, 1, True))
+    assert name_of(GatewaysRecord(1, 1, rest=False)) == name_of(GatewaysRecord(2, 1, rest=True))
 
 
 def test_what_is_none_of_them_is_refused() -> None:

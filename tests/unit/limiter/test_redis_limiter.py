@@ -159,7 +159,13 @@ async def test_before_the_first_attempt_redis_counts_as_away() -> None:
     condition = RedisLimiter("redis://127.0.0.1:1", "gw", 0.05, "deny", CLOCK).condition()
     assert (condition.decides, condition.redis) == (
         "deny",
-        RedisStatus(False, None, "not looked for yet", [RedisServerStatus("127.0.0.1:1", None, "open", 0, 0)], 1),
+        RedisStatus(
+            up=False,
+            since=None,
+            reason="not looked for yet",
+            servers=[RedisServerStatus("127.0.0.1:1", None, "open", 0, 0)],
+            gateways=1,
+        ),
     )
 
 

@@ -39,7 +39,7 @@ class TestWhatStandsInRedis:
         self, gateway: Gateway, redis_server: RedisProcess
     ) -> None:
         reservation = await gateway.allowed(COUNT, LEVEL, FLIGHT)
-        settled = reservation.commit(False, {})
+        settled = reservation.commit({}, succeeded=False)
         assert settled is not None
         await settled
         reservation.release()
@@ -48,9 +48,9 @@ class TestWhatStandsInRedis:
         assert stored(redis_server) == {"gw:1:{a}:count"}
 
     async def test_only_what_is_added_needs_not_be_waited_for(self, gateway: Gateway) -> None:
-        assert (await gateway.allowed(SUM)).commit(True, {"sum": 2}) is None
-        assert (await gateway.allowed(COUNT)).commit(True, {}) is None
-        assert (await gateway.allowed(RELEASE)).commit(True, {}) is not None
+        assert (await gateway.allowed(SUM)).commit({"sum": 2}, succeeded=True) is None
+        assert (await gateway.allowed(COUNT)).commit({}, succeeded=True) is None
+        assert (await gateway.allowed(RELEASE)).commit({}, succeeded=True) is not None
         await gateway.is_settled()
         assert (await gateway.refused(SUM)).spent[0].used == 2
 

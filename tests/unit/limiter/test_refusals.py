@@ -122,7 +122,7 @@ class TestRefusalsAreRemembered:
     async def test_until_redis_goes_or_comes(self, limiter: RedisLimiter, redis_server: RedisProcess) -> None:
         await self.refused(limiter)
         await limiter.close()
-        limiter._changed(False, "lost")
+        limiter._changed(up=False, reason="lost")
         assert (await limiter.decide(self.SLOW)).store == "fallback"
 
     def test_in_bounded_memory(self) -> None:

@@ -39,7 +39,7 @@ def issue(
         ]
     )
     builder = x509.CertificateBuilder(name, name, KEY.public_key(), 5, FROM, until)
-    builder = builder.add_extension(x509.BasicConstraints(False, None), critical=True)
+    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     return builder.sign(KEY, hashes.SHA256()).public_bytes(serialization.Encoding.DER)

@@ -121,7 +121,7 @@ def test_operational_and_access_lines_share_the_writer(printing: Callable[..., P
 
 
 @pytest.mark.parametrize("access", [True, False])
-def test_the_access_log_can_be_off(printing: Callable[..., Printed], access: bool) -> None:
+def test_the_access_log_can_be_off(printing: Callable[..., Printed], *, access: bool) -> None:
     assert printing(access=access).log.access.enabled == access
 
 
@@ -222,7 +222,7 @@ def test_the_form_for_people_has_no_colours_in_a_file(printing: Callable[..., Pr
 
 
 @pytest.mark.parametrize(("options", "coloured"), [({}, True), ({"colour": False}, False), ({"format": "json"}, False)])
-def test_a_terminal_gets_the_form_for_people(process: None, options: dict[str, Any], coloured: bool) -> None:
+def test_a_terminal_gets_the_form_for_people(process: None, options: dict[str, Any], *, coloured: bool) -> None:
     ours, theirs = pty.openpty()
     try:
         log = Log(lambda: 0.0, fd=theirs, **options)

@@ -177,7 +177,7 @@ async def test_a_set_up_that_is_given_up_leaves_no_connection() -> None:
 
 
 @pytest.mark.parametrize("cuts", [False, True])
-async def test_a_proxy_that_refuses_databases_is_reported(redis_server: RedisProcess, cuts: bool) -> None:
+async def test_a_proxy_that_refuses_databases_is_reported(redis_server: RedisProcess, *, cuts: bool) -> None:
     with proxy_before(redis_server, cuts=cuts) as port:
         with pytest.raises(RedisConnectionError, match=r"a proxy that refuses SELECT serves database 0 only"):
             await RedisAddress(f"redis://127.0.0.1:{port}/1").open(5.0)

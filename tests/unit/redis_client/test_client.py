@@ -33,6 +33,8 @@ async def test_a_store_answers_from_start_to_close(redis_server: RedisProcess) -
     made = store(redis_server.url)
     await made.start()
     assert isinstance(await made.call(CALL, "probe"), list)
-    assert made.servers() == [RedisServerStatus(f"127.0.0.1:{redis_server.port}", True, "closed", 0, 0)]
+    assert made.servers() == [
+        RedisServerStatus(f"127.0.0.1:{redis_server.port}", up=True, availability="closed", failures=0, in_flight=0)
+    ]
     await made.close()
     assert not isinstance(await made.call(CALL, "probe"), list)

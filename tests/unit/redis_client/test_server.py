@@ -190,7 +190,7 @@ async def test_a_server_that_takes_connections_and_does_nothing(watch: Watch, an
 
 
 @pytest.mark.parametrize(("password", "up"), [("right", True), ("wrong", False), ("", False)])
-async def test_passwords(watch: Watch, tmp_path: Path, password: str, up: bool) -> None:
+async def test_passwords(watch: Watch, tmp_path: Path, password: str, *, up: bool) -> None:
     server = RedisProcess(tmp_path, requirepass="right")
     server.start()
     watched = await watch(server.url.replace("//", f"//:{password}@") if password else server.url)
@@ -229,7 +229,7 @@ async def test_a_bug_does_not_end_the_search_for_the_server(redis_server: RedisP
         GENEROUS_S,
         (SCRIPT,),
         lambda: command("gw", PROBE),
-        lambda *state: states.append(state),
+        lambda *, up, reason: states.append((up, reason)),
     )
     await node.start()
     await until(lambda: len(states) == 2)

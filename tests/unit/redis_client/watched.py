@@ -22,11 +22,11 @@ class Watched:
         self._changed = asyncio.Event()
         self.node = RedisServer(RedisAddress(url), timeout_s, (SCRIPT,), lambda: command("gw", PROBE), self._on_state)
 
-    def _on_state(self, up: bool, reason: str) -> None:
+    def _on_state(self, *, up: bool, reason: str) -> None:
         self.states.append((up, reason.partition(" ")[0].rstrip(":")))
         self._changed.set()
 
-    async def becomes(self, up: bool) -> None:
+    async def becomes(self, *, up: bool) -> None:
         async with asyncio.timeout(WAIT_S):
             while not self.states or self.states[-1][0] is not up:
                 self._changed.clear()

@@ -43,5 +43,5 @@ def test_what_stands_below_a_key_may_be_shown_unless_it_is_a_secret() -> None:
         ("gw_0123456789", False),
     ],
 )
-def test_names_that_can_be_keys(name: str, plain: bool) -> None:
+def test_names_that_can_be_keys(name: str, *, plain: bool) -> None:
     assert is_plain_key(name) is plain

@@ -49,7 +49,7 @@ def test_what_the_lines_below_stand_in() -> None:
 
     assert below("server:") == Within("server", "section")
     assert below("version: 1") == Within(ROOT)
-    assert below("keys: [") == Within("keys", "section", "", True)
+    assert below("keys: [") == Within("keys", "section", "", in_list=True)
     assert below("redis: {url:") == Within("redis", "url")
     assert below("nobody:") == Within("nobody", "secret", "all")
     assert below("set:", Within("request")).seal == "values"

@@ -22,9 +22,19 @@ from gateway.table import Caller, Credentials, Key
 from tests.fake_key_store import FakeKeyStore, stored_keys
 from tests.samples import caller, exchange, keyring, route
 
-KEYS = {sha256(b"good").digest(): Key("k", {None: caller(), "acme": caller()}, False, frozenset(), None)}
+KEYS = {
+    sha256(b"good").digest(): Key(
+        "k", {None: caller(), "acme": caller()}, disabled=False, disabled_organizations=frozenset(), expires=None
+    )
+}
 CERTIFIED = {
-    "CN=billing": Key("billing", {None: caller(id="billing"), "acme": caller(id="billing")}, False, frozenset(), None)
+    "CN=billing": Key(
+        "billing",
+        {None: caller(id="billing"), "acme": caller(id="billing")},
+        disabled=False,
+        disabled_organizations=frozenset(),
+        expires=None,
+    )
 }
 CREDENTIALS = Credentials(keyring(KEYS, CERTIFIED), "X-Api-Key", "X-Api-Key", "X-Tenant-Org-Id")
 

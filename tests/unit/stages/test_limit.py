@@ -15,13 +15,13 @@ OF_ROUTE = Window("route/orders/slow", 2, 864_000_000_000, None, "route")
 
 def refused(*states: WindowState, cost: int = 1) -> GatewayError:
     with pytest.raises(GatewayError) as raised:
-        require_allowed(Decision(False, "local", states), cost)
+        require_allowed(Decision(allowed=False, store="local", states=states), cost)
     assert raised.value.fault is RATE_LIMITED
     return raised.value
 
 
 def test_an_allowed_call_passes() -> None:
-    require_allowed(Decision(True, "local", (WindowState(MINUTE, 1, 1.0, 0.0),)), 1)
+    require_allowed(Decision(allowed=True, store="local", states=(WindowState(MINUTE, 1, 1.0, 0.0),)), 1)
 
 
 def test_a_refused_call_names_the_windows_that_are_spent_and_when_to_come_back() -> None:
@@ -77,7 +77,7 @@ AT_ONCE = Meter("concurrency", "concurrency", 5, "key", CONCURRENCY_EXCEEDED)
 
 def over(*spent: MeterState, states: tuple[WindowState, ...] = ()) -> GatewayError:
     with pytest.raises(GatewayError) as raised:
-        require_allowed(Decision(False, "local", states, spent=spent), 1)
+        require_allowed(Decision(allowed=False, store="local", states=states, spent=spent), 1)
     return raised.value
 
 

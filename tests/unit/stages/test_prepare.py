@@ -96,7 +96,7 @@ async def test_a_tag_that_the_service_gave_weak_stays_weak() -> None:
         ("", False),
     ],
 )
-async def test_only_ranges_of_bytes_are_withheld(value: str, goes_on: bool) -> None:
+async def test_only_ranges_of_bytes_are_withheld(value: str, *, goes_on: bool) -> None:
     made = lines(await call(exchange([("Range", value), ("If-Range", 'W/"a"'), ("X-A", "b")])))
     assert (f"Range: {value}" in made, 'If-Range: "a"' in made, "X-A: b" in made) == (goes_on, goes_on, True)
     passed = lines(await call(exchange([("Range", value)]), route(envelope=Envelope("passthrough", 1, "passthrough"))))
@@ -252,7 +252,7 @@ async def prepared(budget: ReadAhead, size: int, *, announced: bool = True) -> t
     "size", [1, 65_536, 65_537, 200_000, READ_AHEAD_BYTES - 1, READ_AHEAD_BYTES, READ_AHEAD_BYTES + 1, 10_000_000]
 )
 @pytest.mark.parametrize("announced", [True, False])
-async def test_no_more_is_read_ahead_than_is_reserved(size: int, announced: bool) -> None:
+async def test_no_more_is_read_ahead_than_is_reserved(size: int, *, announced: bool) -> None:
     x, made, read = await prepared(ReadAhead(), size, announced=announced)
     assert read <= READ_AHEAD_BYTES
     assert isinstance(made.body, bytes) == (size <= READ_AHEAD_BYTES - (0 if announced else BODY_PIECE_BYTES))

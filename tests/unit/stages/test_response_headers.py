@@ -19,7 +19,10 @@ def test_a_stranger_gets_the_request_id_only() -> None:
 
 def test_a_known_caller_gets_its_remaining_limits() -> None:
     x = exchange()
-    x.claim, x.decision = caller().claim, Decision(True, "local", (WindowState(MINUTE, 299, 0.2, 0.0),))
+    x.claim, x.decision = (
+        caller().claim,
+        Decision(allowed=True, store="local", states=(WindowState(MINUTE, 299, 0.2, 0.0),)),
+    )
     assert response_headers(Reply(200, [], b""), x, "X-Id").fields == [
         ("X-Id", REQUEST_ID),
         ("X-RateLimit-Limit-Minute", "300"),
@@ -57,7 +60,7 @@ def fields_of(
     ],
 )
 def test_what_a_key_has_opened_is_for_its_caller(
-    fields: list[Line], marks: int, several: bool, wanted: list[Line]
+    fields: list[Line], marks: int, *, several: bool, wanted: list[Line]
 ) -> None:
     assert fields_of(("X-A", "1"), *fields, marks=marks, several=several) == [("X-A", "1"), *wanted, OWN]
 

@@ -40,7 +40,7 @@ class Books:
         self._leaves = leaves
         self.reservation = Reservation(POSTINGS, self._settle, self._leave)
 
-    def _settle(self, succeeded: bool, amounts: Mapping[str, int]) -> Awaitable[None] | None:
+    def _settle(self, amounts: Mapping[str, int], *, succeeded: bool) -> Awaitable[None] | None:
         self.calls.append((succeeded, dict(amounts)))
         return self._waits
 
@@ -68,7 +68,7 @@ def reply(status: int = 200, stream: Pieces | None = None) -> Reply:
 @pytest.mark.parametrize(
     ("status", "succeeded"), [(200, True), (201, True), (304, True), (400, False), (404, False), (503, False)]
 )
-async def test_a_status_below_400_is_a_success(status: int, succeeded: bool) -> None:
+async def test_a_status_below_400_is_a_success(status: int, *, succeeded: bool) -> None:
     books = Books()
     await books.settle(answer=answer(), reply=reply(status))
     assert books.calls == [(succeeded, {"h": 5, "f": 7} if succeeded else {}), "over"]
@@ -149,7 +149,7 @@ async def test_a_streamed_reply_is_judged_at_its_end_and_by_its_head() -> None:
     ids=lambda value: value.name if isinstance(value, Fault) else None,
 )
 def test_a_stream_that_breaks_off_costs_nothing_unless_the_client_brought_it_about(
-    fault: Fault, held_s: float, charged: bool
+    fault: Fault, held_s: float, *, charged: bool
 ) -> None:
     books, stream = Books(), Pieces(b"x")
     stream.held_s = held_s
@@ -173,11 +173,11 @@ def test_a_reply_that_is_cut_without_a_stream_costs_nothing() -> None:
 
 
 @pytest.mark.parametrize("handed", [None, False, True])
-def test_who_leaves_early_pays_for_what_the_service_was_handed(handed: bool | None) -> None:
+def test_who_leaves_early_pays_for_what_the_service_was_handed(*, handed: bool | None) -> None:
     """A call that still waits for a connection was not."""
     books, call = (
         Books(),
-        None if handed is None else Call(b"GET", b"/", b"", b"", b"", True, 0, 1.0, 1.0, 1.0, 1.0, 1.0, handed),
+        None if handed is None else Call(b"GET", b"/", b"", b"", b"", handed, 0, 1.0, 1.0, 1.0, 1.0, 1.0, handed),
     )
     books.conclude(call=call, upstream_s=0.1, outcome="abandoned")
     assert (books.calls, books.unmeasured) == ([(bool(handed), {}), "over"], [])

@@ -126,7 +126,7 @@ def test_connections_are_refused_until_a_worker_accepts_again(sockets: Sockets) 
     with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))):
         accepted, _ = sock.accept()
         with accepted:
-            accepted.setblocking(False)
+            accepted.settimeout(0)
             with pytest.raises(BlockingIOError):  # no data has arrived, and no end
                 accepted.recv(1)
 

@@ -81,7 +81,9 @@ def test_a_slot_that_is_removed_needs_no_substitute(sockets: Sockets) -> None:
 
 
 @pytest.mark.parametrize(("state", "is_refused"), [("serving", False), ("ended", True)])
-def test_connections_are_refused_only_when_no_worker_serves(sockets: Sockets, state: State, is_refused: bool) -> None:
+def test_connections_are_refused_only_when_no_worker_serves(
+    sockets: Sockets, state: State, *, is_refused: bool
+) -> None:
     orphaned = OrphanedSockets(sockets)
     orphaned.reject(members(FakeWorker(0, "ended"), FakeWorker(1, state)))
     (address,) = sockets.addresses(LISTENERS)

@@ -26,9 +26,9 @@ def ring(**keys: Key) -> Keyring:
 
 
 KEYS = ring(
-    good=Key("k1", CALLERS, False, frozenset({"initech"}), None),
-    old=Key("k2", CALLERS, False, frozenset(), 1000.0),
-    off=Key("k3", CALLERS, True, frozenset(), None),
+    good=Key("k1", CALLERS, disabled=False, disabled_organizations=frozenset({"initech"}), expires=None),
+    old=Key("k2", CALLERS, disabled=False, disabled_organizations=frozenset(), expires=1000.0),
+    off=Key("k3", CALLERS, disabled=True, disabled_organizations=frozenset(), expires=None),
 )
 
 
@@ -39,7 +39,7 @@ def test_a_key_speaks_for_its_default_organisation_or_the_one_asked_for() -> Non
 
 
 def test_a_certificate_speaks_as_a_key_does() -> None:
-    old = Key("k4", CALLERS, False, frozenset(), 1000.0)
+    old = Key("k4", CALLERS, disabled=False, disabled_organizations=frozenset(), expires=1000.0)
     one = keyring({}, {"CN=a": old})
     assert one.certified("CN=a", "initech", 999.0) is INITECH
     for subject, fault in (("CN=a", KEY_EXPIRED), ("CN=A", KEY_MISSING)):
@@ -49,7 +49,7 @@ def test_a_certificate_speaks_as_a_key_does() -> None:
 
 
 def test_operators_know_a_key_by_its_id() -> None:
-    old = Key("k4", CALLERS, False, frozenset(), 1000.0)
+    old = Key("k4", CALLERS, disabled=False, disabled_organizations=frozenset(), expires=1000.0)
     assert keyring({}, {}, {"k4": old}).named("k4") is old
     assert keyring({b"k4": old}, {"k4": old}).named("k4") is None
 

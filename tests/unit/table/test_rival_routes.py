@@ -23,7 +23,7 @@ BY_ID = {each.id: each for each in ROUTES}
 def rivals() -> Rivals:
     found = Rivals()
     for each in ROUTES:
-        found.add(each, *pattern_of(each))
+        found.add(each, pattern_of(each))
     return found
 
 
@@ -59,7 +59,7 @@ def test_without_ties_whoever_shares_the_position_is_no_rival(rivals: Rivals) ->
 
 def test_a_reading_that_leads_nowhere_has_no_rivals() -> None:
     alone, one = Rivals(), route("/files/{id}")
-    alone.add(one, *pattern_of(one))
+    alone.add(one, pattern_of(one))
     assert alone.of(one, "GET", "/files/a%2Fb") == []
 
 

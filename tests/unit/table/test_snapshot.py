@@ -30,5 +30,5 @@ def test_a_snapshot_names_its_source_and_its_content() -> None:
         ("redis: {url: redis://127.0.0.1:1/0, on_failure: deny}", True),
     ],
 )
-def test_redis_is_needed_where_callers_are_refused_without_it(redis: str, needed: bool) -> None:
+def test_redis_is_needed_where_callers_are_refused_without_it(redis: str, *, needed: bool) -> None:
     assert compile_snapshot(parse(TEXT + redis), None, "").needs_redis is needed

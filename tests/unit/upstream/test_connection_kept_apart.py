@@ -16,7 +16,7 @@ HIDDEN = b"GET /hidden HTTP/1.1\r\nHost: h\r\n\r\n"
 @pytest.mark.parametrize("method", [b"GET", b"HEAD", b"DELETE", b"OPTIONS", b"SEARCH"])
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_a_body_that_the_method_does_not_define_is_the_last_on_its_connection(
-    make: Make, method: bytes, chunked: bool
+    make: Make, method: bytes, *, chunked: bool
 ) -> None:
     own = Script((reply(b"" if method == b"HEAD" else b'"own"'),), early=True)
     async with RawBackend(own, script(reply(b'"hidden"')), default=script(reply(b'"victim"'))) as backend:
@@ -38,7 +38,7 @@ async def test_a_body_that_the_method_does_not_define_is_the_last_on_its_connect
     [(b"200 OK", True), (b"201 Created", True), (b"302 Found", False), (b"400 Bad", False), (b"503 No", False)],
 )
 async def test_a_body_that_may_not_have_been_read_is_the_last_on_its_connection(
-    make: Make, status: bytes, kept: bool
+    make: Make, status: bytes, *, kept: bool
 ) -> None:
     async with RawBackend(script(reply(b'"own"', status=status)), default=script(reply(b'"victim"'))) as backend:
         upstream = make(backend.url, max_connections=1)
@@ -83,7 +83,7 @@ async def answer_and_freedom(make: Make, size: int, read_ahead: int, *, chunked:
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize(("size", "read_ahead", "free"), [(4, 8, True), (8, 8, True), (9, 8, False)])
 async def test_the_rest_of_a_reply_that_fits_is_received_at_once(
-    make: Make, size: int, read_ahead: int, free: bool, chunked: bool
+    make: Make, size: int, read_ahead: int, *, free: bool, chunked: bool
 ) -> None:
     unit = 4 * PAUSE_BYTES
     _, was_free = await answer_and_freedom(make, size * unit, read_ahead * unit, chunked=chunked)

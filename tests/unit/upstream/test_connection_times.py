@@ -160,7 +160,7 @@ class TestTimeouts:
         with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf:
             fillers = [socket.socket() for _ in range(3)]
             for filler in fillers:
-                filler.setblocking(False)
+                filler.settimeout(0)
                 filler.connect_ex(deaf.getsockname())
             unheard = call(connect_s=0.05)
             error = await fails(make(f"http://127.0.0.1:{deaf.getsockname()[1]}"), unheard)

@@ -68,7 +68,7 @@ class Repeated:
 
 class TestUpload:
     @pytest.mark.parametrize("announced", [True, False])
-    async def test_64_mib_in_little_memory(self, make: Make, announced: bool) -> None:
+    async def test_64_mib_in_little_memory(self, make: Make, *, announced: bool) -> None:
         body = Repeated(bytes(range(256)) * 256, 1024, announced=announced)
         async with RawBackend() as backend:
             upstream = make(backend.url)

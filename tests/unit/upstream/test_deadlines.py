@@ -186,7 +186,7 @@ class TestDeadlines:
 
     @pytest.mark.parametrize("unblocked", [True, False])
     async def test_an_answer_in_between_gives_no_more_time(
-        self, time: ManualClock, deadlines: Deadlines, unblocked: bool
+        self, time: ManualClock, deadlines: Deadlines, *, unblocked: bool
     ) -> None:
         deadlines.sending(self.CALL)
         deadlines.blocked()

@@ -18,7 +18,7 @@ from tests.unit.upstream.calls import call
         (b"application/octet-stream", True),
     ],
 )
-def test_events_and_binary_data_are_never_buffered(content_type: bytes, streamed: bool) -> None:
+def test_events_and_binary_data_are_never_buffered(content_type: bytes, *, streamed: bool) -> None:
     assert (
         framing.kind_of([(b"server", b"x"), (b"content-type", content_type)], b"PK") in framing.STREAMED
     ) is streamed
@@ -101,7 +101,7 @@ def test_a_body_that_the_method_does_not_define_announces_the_end_of_the_connect
         (7, b"2 ", True),
     ],
 )
-def test_a_status_line_begins_with_a_known_version(received: int, data: bytes, wrong: bool) -> None:
+def test_a_status_line_begins_with_a_known_version(received: int, data: bytes, *, wrong: bool) -> None:
     assert framing.starts_wrong(received, data) is wrong
 
 
@@ -120,7 +120,7 @@ def test_the_size_of_a_head_counts_colons_blanks_and_line_ends() -> None:
         ([], "1.1", False),
     ],
 )
-def test_the_only_transfer_coding_is_chunked(codings: list[bytes], version: str, supported: bool) -> None:
+def test_the_only_transfer_coding_is_chunked(codings: list[bytes], version: str, *, supported: bool) -> None:
     assert framing.codings_supported([(b"transfer-encoding", value) for value in codings], version) is supported
 
 
@@ -139,7 +139,7 @@ def test_replies_without_a_body() -> None:
         ("1.0", [b"keep-alive, close"], False),
     ],
 )
-def test_whether_a_connection_is_kept_alive(version: str, values: list[bytes], kept: bool) -> None:
+def test_whether_a_connection_is_kept_alive(version: str, values: list[bytes], *, kept: bool) -> None:
     assert framing.keeps_alive(version, [(b"connection", value) for value in values]) is kept
 
 

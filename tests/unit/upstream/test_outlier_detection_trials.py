@@ -120,7 +120,7 @@ class TestErrors:
         ("status", "more"),
         [(200, False), (302, False), (400, True), (404, True), (429, True), (500, True), (503, True)],
     )
-    def test_every_error_status_counts(self, node: Node, status: int, more: bool) -> None:
+    def test_every_error_status_counts(self, node: Node, status: int, *, more: bool) -> None:
         worker = node.worker()
         for _ in range(5):
             worker.answered(0, status)

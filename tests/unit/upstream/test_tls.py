@@ -34,7 +34,7 @@ def test_unusable_files_are_named(folder: Path, ca: str, pair: tuple[str, str | 
 
 
 @pytest.mark.parametrize("own", [True, False])
-def test_usable_files(folder: Path, own: bool) -> None:
+def test_usable_files(folder: Path, *, own: bool) -> None:
     context = ssl_context(TlsFiles(folder / "ca.pem" if own else None, folder / "a.crt", folder / "a.key"))
     assert context.check_hostname
     if own:

@@ -191,7 +191,7 @@ class TestElsewhere:
             address = full.getsockname()
             fillers = [socket.socket() for _ in range(3)]
             for filler in fillers:
-                filler.setblocking(False)
+                filler.settimeout(0)
                 filler.connect_ex(address)
             began = time.monotonic()
             await fails(several(*[f"http://127.0.0.1:{address[1]}"] * 4), call(connect_s=0.2))

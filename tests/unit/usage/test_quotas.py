@@ -27,7 +27,7 @@ def meter(kind: MeterKind, *, monthly: bool = False) -> Meter:
     ],
 )
 def test_what_is_used_and_when_some_of_it_is_free_again(
-    kind: MeterKind, monthly: bool, used: int, remaining: int, opens_in_s: float | None, per: str | None
+    kind: MeterKind, *, monthly: bool, used: int, remaining: int, opens_in_s: float | None, per: str | None
 ) -> None:
     reported = metered(MeterState(meter(kind, monthly=monthly), used, None if per == "ever" else 5.0), ("r",))
     assert (reported.id, reported.kind, reported.code, reported.scope, reported.max) == (kind, kind, 8004, "key", 3)

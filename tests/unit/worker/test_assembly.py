@@ -75,7 +75,7 @@ async def test_a_certificate_that_breaks_after_the_check_is_an_error_of_the_syst
 
 
 @pytest.mark.parametrize(("checks_targets", "count"), [(True, 1), (False, 0)])
-def test_one_worker_of_a_node_checks_the_targets(checks_targets: bool, count: int) -> None:
+def test_one_worker_of_a_node_checks_the_targets(*, checks_targets: bool, count: int) -> None:
     checked = LEAST.replace("}]}]\nroutes", "}], health: {path: /healthz}}]\nroutes")
     with assembled("", checks_targets=checks_targets, least=checked) as assembly:
         assert len(assembly.health_checks) == count
@@ -87,8 +87,8 @@ async def test_with_redis_the_state_of_redis_is_shown_and_logged() -> None:
         assembly.build_listeners()
         assert b"gateway_redis_up 0" in scraped(assembly.metrics)
         with capture_logs() as lines:
-            assembly._redis_changed(True, "")
-            assembly._redis_changed(False, "refused")
+            assembly._redis_changed(up=True, reason="")
+            assembly._redis_changed(up=False, reason="refused")
         assert [line["event"] for line in lines] == ["redis is up", "redis is away"]
         assert lines[1]["reason"] == "refused"
         assert not assembly.context.heartbeat.redis_up

@@ -40,7 +40,7 @@ JSON = [("Content-Type", "application/json"), ("WWW-Authenticate", "x"), ("Allow
     ],
     ids=lambda text: repr(text)[:30],
 )
-def test_probe(text: bytes, enveloped: bool | None) -> None:
+def test_probe(text: bytes, *, enveloped: bool | None) -> None:
     assert probe(text) is enveloped
 
 
@@ -149,7 +149,7 @@ def test_members_that_cannot_be_distinguished() -> None:
         (b'{"requestId":"a\\"b","status":"SUCCESS","t":true,"data":{}}', True, 'a"b', b'"a\\"b"'),
     ],
 )
-def test_opening(first: bytes, success: bool, own_id: str | None, value: bytes) -> None:
+def test_opening(first: bytes, *, success: bool, own_id: str | None, value: bytes) -> None:
     found = opening(first)
     assert found is not None
     assert (found.success, found.request_id, first[found.start : found.end]) == (success, own_id, value)

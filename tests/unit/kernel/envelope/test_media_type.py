@@ -65,7 +65,7 @@ def test_kind(content_type: bytes, kind: str) -> None:
         (b"text/csv;charset=utf-16", "utf_16", False),
     ],
 )
-def test_text(content_type: bytes, charset: str, shown: bool) -> None:
+def test_text(content_type: bytes, charset: str, *, shown: bool) -> None:
     assert media(content_type)[1:] == (charset, shown)
 
 
@@ -89,7 +89,7 @@ def test_text(content_type: bytes, charset: str, shown: bool) -> None:
         (b"\x89PNG", False, "binary"),
     ],
 )
-def test_sniffed(body: bytes, whole: bool, kind: str) -> None:
+def test_sniffed(body: bytes, *, whole: bool, kind: str) -> None:
     assert sniffed(body, whole=whole).kind == kind
 
 
@@ -110,7 +110,7 @@ def test_json_is_one_value() -> None:
         (b"[1", b"application/octet-stream", True, Media("binary")), (b"[1", b"application/octet-stream", False, Media("binary")),
     ],
 )  # fmt: skip
-def test_sniffed_by_its_type(body: bytes, content_type: bytes, whole: bool, kind: Media) -> None:
+def test_sniffed_by_its_type(body: bytes, content_type: bytes, *, whole: bool, kind: Media) -> None:
     assert sniffed(body, media(content_type), whole=whole) == kind
 
 
@@ -123,7 +123,7 @@ def test_sniffed_by_its_type(body: bytes, content_type: bytes, whole: bool, kind
         (b"form-data; name=attachment", False),
     ],
 )
-def test_is_attachment(value: bytes, saved: bool) -> None:
+def test_is_attachment(value: bytes, *, saved: bool) -> None:
     assert is_attachment([(b"x-a", b"attachment"), (b"content-disposition", value)]) is saved
 
 

@@ -13,7 +13,7 @@ from gateway.kernel.errors.objects import Head, is_form, is_report, named_by_wor
         ({"message": "is odd", "kind": "required", "properties": {}}, True),
     ],
 )  # fmt: skip
-def test_is_report(value: dict[str, object], report: bool) -> None:
+def test_is_report(value: dict[str, object], *, report: bool) -> None:
     assert is_report(value) is report
 
 
@@ -29,7 +29,7 @@ def test_is_report(value: dict[str, object], report: bool) -> None:
         ({"errors": [], "message": "m"}, False),
     ],
 )
-def test_is_form(value: dict[str, object], form: bool) -> None:
+def test_is_form(value: dict[str, object], *, form: bool) -> None:
     assert is_form(value) is form
 
 

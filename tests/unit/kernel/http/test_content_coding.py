@@ -128,7 +128,7 @@ def test_empty_is_empty_in_every_coding() -> None:
         (b"binary,gzip", True),
     ],
 )
-def test_is_coded(codings: bytes, coded: bool) -> None:
+def test_is_coded(codings: bytes, *, coded: bool) -> None:
     assert is_coded(codings) is coded
 
 

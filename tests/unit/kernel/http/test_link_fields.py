@@ -56,7 +56,7 @@ def test_parsed() -> None:
 @pytest.mark.parametrize(
     ("href", "safe"), [("/a", True), ("", False), ("a\tb", False), ("HTTPS://x", True), ("ws:x", False)]
 )
-def test_is_safe(href: str, safe: bool) -> None:
+def test_is_safe(href: str, *, safe: bool) -> None:
     assert is_safe(href) is safe
 
 

@@ -37,5 +37,5 @@ def test_an_error_has_what_its_status_needs(status: int, line: tuple[str, str] |
         ("GET", 304, False),
     ],
 )
-def test_whether_a_reply_may_have_a_body(method: str, status: int, expected: bool) -> None:
+def test_whether_a_reply_may_have_a_body(method: str, status: int, *, expected: bool) -> None:
     assert has_body(method, status) is expected

@@ -67,9 +67,9 @@ def test_months_are_those_of_the_calendar(moment: str, turns_over: str) -> None:
     ],
 )
 def test_a_month_begins_anew_and_a_clock_that_goes_back_begins_none(
-    written: int, monthly: bool, month: int, expected: tuple[int, int]
+    written: int, *, monthly: bool, month: int, expected: tuple[int, int]
 ) -> None:
-    assert carried(7, written, monthly, month) == expected
+    assert carried(7, written, month, monthly=monthly) == expected
 
 
 def test_a_spent_meter_has_the_time_when_it_opens() -> None:
@@ -109,14 +109,14 @@ def test_every_call_leaves() -> None:
 def test_a_reservation_is_committed_and_released_only_the_first_time() -> None:
     calls: list[object] = []
 
-    def settle(succeeded: bool, amounts: Mapping[str, int]) -> None:
+    def settle(amounts: Mapping[str, int], *, succeeded: bool) -> None:
         calls.append((succeeded, amounts))
 
     reservation = Reservation(ALL, settle, lambda: calls.append("over"))
     assert reservation.open
-    reservation.commit(True, {"sum": 1})
+    reservation.commit({"sum": 1}, succeeded=True)
     assert not reservation.open
-    reservation.commit(False, {})
+    reservation.commit({}, succeeded=False)
     reservation.release()
     reservation.release()
     assert calls == [(True, {"sum": 1}), "over"]

@@ -23,7 +23,7 @@ def ask(
     tats_us: list[int], windows: tuple[Window, ...], cost: int = 1, now_us: int = NOW
 ) -> tuple[Decision, list[int]]:
     allowed, kept, over = decide(tats_us, windows, cost, now_us)
-    return decision(allowed, "local", kept, claim("a", windows, cost), now_us, over), kept
+    return decision("local", kept, claim("a", windows, cost), now_us, over, allowed=allowed), kept
 
 
 def spend(window: Window, calls: int, now_us: int = NOW) -> list[int]:
@@ -163,7 +163,7 @@ def test_a_full_bucket_stays_full_when_its_limit_changes() -> None:
 
 
 def test_no_windows_is_no_limit() -> None:
-    assert Decision(True, "none", ()) == UNLIMITED
+    assert Decision(allowed=True, store="none", states=()) == UNLIMITED
     assert ask([], ())[0].allowed
 
 

@@ -22,7 +22,7 @@ def made(text: str = TEXT, *, whole: bool = True) -> tuple[CheckContext, Problem
     root = read(SourceFile.of("a.yaml", text, Path()), text, {"V": "x"}, problem_list.add, problem_list.redactor)
     assert isinstance(root, Table)
     config = Config.model_validate({"version": 1, "upstreams": root.get("upstreams", [])})
-    return CheckContext(config, root, {}, problem_list, whole), problem_list
+    return CheckContext(config, root, {}, problem_list, whole=whole), problem_list
 
 
 def test_entries_come_with_their_paths_and_ids_with_all_that_have_them() -> None:

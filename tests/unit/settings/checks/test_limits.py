@@ -162,4 +162,4 @@ def test_a_cost_is_known_by_method() -> None:
     assert cost(3) == {"default": 3}
     assert cost({"GET": 1, "default": 2}) == {"GET": 1, "default": 2}
     with pytest.raises(RefusedError):
-        cost(True)
+        cost(value=True)

@@ -70,7 +70,7 @@ def test_others_are_not(tmp_path: Path, outer: str, inner: str) -> None:
     ],
 )
 def test_a_way_to_the_same_paths_of_a_service_is_warned_of(
-    tmp_path: Path, one: str, other: str, expected: bool
+    tmp_path: Path, one: str, other: str, *, expected: bool
 ) -> None:
     found = warnings(tmp_path, f"id: open, auth: none, {one}", f"id: keyed, {other}")
     text = "no key is asked for on a way to the same paths of `u` as by route `keyed`, which asks for one"
