@@ -70,7 +70,7 @@ async def test_a_client_library_undoes_each_coding(here: Front) -> None:
         ("/plain/items", None, False),
     ],
 )
-async def test_what_is_coded(here: Front, path: str, coding: str | None, vary: bool) -> None:
+async def test_what_is_coded(here: Front, path: str, coding: str | None, *, vary: bool) -> None:
     answer = await ask(here.gateway, "GET", path, "Accept-Encoding: gzip")
     assert (answer.status, answer.field("Content-Encoding")) == (200, coding)
     assert ("Accept-Encoding" in (answer.field("Vary") or "")) is vary

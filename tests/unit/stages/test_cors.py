@@ -117,7 +117,7 @@ def test_a_route_without_a_policy_keeps_the_fields_of_its_service() -> None:
     ("method", "source", "announced"),
     [("OPTIONS", "gateway", True), ("OPTIONS", "upstream", False), ("DELETE", "gateway", False)],
 )
-def test_only_the_reply_to_a_preflight_says_what_may_be_sent(method: str, source: Any, announced: bool) -> None:
+def test_only_the_reply_to_a_preflight_says_what_may_be_sent(method: str, source: Any, *, announced: bool) -> None:
     x = exchange([("Origin", PAGE)], method=method)
     x.route = READ
     assert ("Access-Control-Allow-Methods" in fields_of(x, Reply(204, [], b"", source=source))) == announced

@@ -93,7 +93,7 @@ def test_a_body_may_come_in_pieces(coding: Coding) -> None:
         ("", False),
     ],
 )
-def test_types_that_gain(content_type: str, wanted: bool) -> None:
+def test_types_that_gain(content_type: str, *, wanted: bool) -> None:
     assert gains(content_type) is wanted
 
 
@@ -114,7 +114,7 @@ JSON: Line = ("Content-Type", "application/json")
         ([("Cache-Control", "no-transform")], 304, False),
     ],
 )
-def test_replies_that_may_be_coded(fields: list[Line], status: int, wanted: bool) -> None:
+def test_replies_that_may_be_coded(fields: list[Line], status: int, *, wanted: bool) -> None:
     assert is_compressible(fields, status) is wanted
 
 

@@ -111,5 +111,5 @@ def test_the_fields_of_a_service_are_taken_away() -> None:
         ("null", False),
     ],
 )
-def test_what_an_origin_looks_like(text: str, fits: bool) -> None:
+def test_what_an_origin_looks_like(text: str, *, fits: bool) -> None:
     assert (re.fullmatch(ORIGIN_PATTERN, text) is not None) == fits
