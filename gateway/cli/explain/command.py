@@ -64,6 +64,7 @@ def command(
     method: str,
     target: str,
     file: Path | None,
+    *,
     admin: str,
     key: str,
     fields: tuple[tuple[str, str], ...],
