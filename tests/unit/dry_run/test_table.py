@@ -12,9 +12,16 @@ UPSTREAM = Echo()
 TABLE = RouteTable(
     [route("/a", upstream=UPSTREAM), route("/A", id="strict"), route("/limits", id="own", upstream=None)]
 )
-_TIMES_S = dict.fromkeys(("connect_timeout_s", "first_byte_timeout_s", "total_timeout_s"), 1.0)
-_IDLE_S = dict.fromkeys(("idle_timeout_s", "events_idle_timeout_s"), 1.0)
-CALL = Call(b"GET", b"/a", b"", b"", b"", idempotent=True, buffer_bytes=0, **_TIMES_S, **_IDLE_S)
+CALL = Call(
+    *(b"GET", b"/a", b"", b"", b""),
+    idempotent=True,
+    buffer_bytes=0,
+    connect_timeout_s=1.0,
+    first_byte_timeout_s=1.0,
+    total_timeout_s=1.0,
+    idle_timeout_s=1.0,
+    events_idle_timeout_s=1.0,
+)
 
 
 async def test_a_call_is_kept_and_not_sent() -> None:
