@@ -187,7 +187,7 @@ async def test_cancelling_nothing_does_nothing() -> None:
 
 
 @pytest.mark.parametrize("in_a_task", [False, True])
-async def test_an_error_is_reported_and_goes_no_further(in_a_task: bool) -> None:
+async def test_an_error_is_reported_and_goes_no_further(*, in_a_task: bool) -> None:
     driven, reported = Driven(), list[dict[str, Any]]()
     asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
 
