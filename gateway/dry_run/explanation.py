@@ -1,6 +1,6 @@
 """Reports what became of a dry run: the route and its rivals, the caller, the costs, the checks, and the call."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -14,10 +14,9 @@ from gateway.kernel.faults import KEY_AMBIGUOUS
 from gateway.kernel.limits.quota import charged
 from gateway.limiter.interface import Decider
 from gateway.table import Route
+from gateway.table.upstreams import AnyUpstream
 from gateway.upstream.call import Call
 from gateway.upstream.framing import request_head
-from gateway.upstream.target import Target
-from gateway.upstream.upstream import MOST_TRIES
 from gateway.usage.quotas import Metered, metered
 from gateway.usage.report import LimitUsage, limit_usage
 
@@ -91,7 +90,7 @@ class TargetHead(msgspec.Struct, frozen=True):
 class CallReport(msgspec.Struct, frozen=True):
     """The call to the service. Time-outs are in seconds. `body_bytes` is None for a body in chunks.
 
-    `most_tries` counts the targets that are tried at most when none of them can be reached. Only an `idempotent` call
+    `most_tries` is how often it is tried at most when no target can be reached. Only an `idempotent` call
     is sent to another target after one has broken it off.
     """
 
@@ -154,7 +153,7 @@ async def report(result: DryResult, dry_run: DryRun, *, reveal: bool = False) ->
         charge=await _charge(x, dry_run.limiter),
         call=None
         if call is None or route is None or route.upstream is None
-        else _call(call, route, dry_run.compiled.upstreams[route.upstream.id].targets, reveal=reveal),
+        else _call(call, route, dry_run.compiled.upstreams[route.upstream.id], reveal=reveal),
     )
 
 
@@ -240,15 +239,14 @@ async def _charge(x: Exchange, limiter: Decider) -> Charge | None:
     )
 
 
-def _call(call: Call, route: Route, targets: Sequence[Target], *, reveal: bool) -> CallReport:
+def _call(call: Call, route: Route, upstream: AnyUpstream, *, reveal: bool) -> CallReport:
     length = len(call.body) if isinstance(call.body, bytes) else call.body.length
     heads = [
         TargetHead(str(target.endpoint), _shown(request_head(call, target.origin, length), reveal=reveal))
-        for target in targets
+        for target in upstream.targets
     ]
-    assert route.upstream is not None
     return CallReport(
-        upstream=route.upstream.id,
+        upstream=upstream.id,
         targets=heads,
         body_bytes=length,
         connect_timeout_s=call.connect_timeout_s,
@@ -256,7 +254,7 @@ def _call(call: Call, route: Route, targets: Sequence[Target], *, reveal: bool) 
         total_timeout_s=call.total_timeout_s,
         idle_timeout_s=call.idle_timeout_s,
         idempotent=call.idempotent,
-        most_tries=min(MOST_TRIES, len(heads)),
+        most_tries=upstream.most_tries,
         envelope=route.envelope.mode,
     )
 

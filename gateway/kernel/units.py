@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them: `2.5s`, `8MiB`.
+"""Durations, sizes and shares as people write them: `2.5s`, `8MiB`, `20%`.
 
 A number without its unit is refused, because half of its readers would guess wrong. Arithmetic is exact:
 a value that does not come out as whole microseconds or whole bytes is refused, not rounded.
@@ -36,6 +36,9 @@ DURATION_PATTERN = r"^[0-9]+(\.[0-9]+)?(us|ms|s|m|h|d|w)$"
 SIZE_PATTERN = r"^[0-9]+(\.[0-9]+)?(B|KiB|MiB|GiB|TiB|[kK]B|MB|GB|TB)$"
 """What `parse_size` reads, for the JSON Schema."""
 
+PERCENT_PATTERN = r"^[0-9]+(\.[0-9]+)?%$"
+"""What `parse_percent` reads, for the JSON Schema."""
+
 _QUANTITY = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)([A-Za-z]*)")
 
 
@@ -57,6 +60,22 @@ def format_duration(seconds: float) -> str:
 def format_size(size_bytes: int) -> str:
     """The shortest spelling that `parse_size` reads back, in the largest unit that leaves a whole number."""
     return _format(size_bytes, {unit: size for unit, size in _SIZE_BYTES.items() if unit != "KB"}, "0B")
+
+
+def parse_percent(text: str) -> float:
+    """A share from 0 to 1. Raises ValueError with a text that says what to write."""
+    match = _QUANTITY.fullmatch(text.removesuffix("%")) if text.endswith("%") else None
+    if match is None or match[2]:
+        raise ValueError("not a share; write a number and a percent sign, such as `20%`")
+    share = Fraction(match[1]) / 100
+    if share > 1:
+        raise ValueError("too large; a share goes up to 100%")
+    return float(share)
+
+
+def format_percent(share: float) -> str:
+    """The shortest spelling that `parse_percent` reads back, to a millionth of a percent."""
+    return f"{share * 100:.6f}".rstrip("0").rstrip(".") + "%"
 
 
 def _parse(text: str, units: dict[str, int], what: str, example: str, most: int, most_text: str, whole: str) -> int:

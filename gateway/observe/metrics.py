@@ -229,9 +229,15 @@ class Metrics(Families):
             ("upstream",),
             _UPSTREAMS,
         )
+        self.upstream_retries_refused = self._counter(
+            "gateway_upstream_retries_refused_total",
+            "Requests that were not tried once more, because the budget of `retry` was spent.",
+            ("upstream",),
+            _UPSTREAMS,
+        )
         self.upstream_ejections = self._counter(
             "gateway_upstream_ejections_total",
-            "Targets left alone because calls failed, by the fault of the last one.",
+            "Targets left alone because calls failed, by the fault of the last one or its status.",
             ("upstream", "target", "reason"),
             20 * _UPSTREAMS,
         )

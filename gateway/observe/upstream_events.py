@@ -2,7 +2,6 @@
 
 import structlog
 
-from gateway.kernel.faults import Fault
 from gateway.observe.metrics import Metrics
 from gateway.settings.schema.upstreams import UpstreamSettings
 
@@ -22,11 +21,14 @@ class UpstreamEvents:
     def retried(self) -> None:
         self._retries.inc()
 
-    def ejected(self, number: int, fault: Fault, for_s: float) -> None:
+    def not_retried(self) -> None:
+        self._metrics.upstream_retries_refused.labels(self._upstream).inc()
+
+    def ejected(self, number: int, reason: int | str, for_s: float) -> None:
         name = self._names[number]
-        self._metrics.upstream_ejections.labels(self._upstream, name, fault.name).inc()
+        self._metrics.upstream_ejections.labels(self._upstream, name, reason).inc()
         structlog.get_logger().warning(
-            "target ejected", upstream=self._upstream, target=name, reason=fault.name, for_s=round(for_s, 1)
+            "target ejected", upstream=self._upstream, target=name, reason=str(reason), for_s=round(for_s, 1)
         )
 
     def returned(self, number: int) -> None:

@@ -90,7 +90,7 @@ def _target(target: TargetSettings, row: TargetRow, now: float) -> dict[str, Any
     if row.ejected(now):
         shown["ejection"] = {
             "left_s": round(row.ejected_until - now, 3),
-            "reason": row.reason.name,
+            "reason": row.reason,
             "by_pid": int(row.ejected_by),
         }
     return shown

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from gateway.kernel.clock import Clock
+from gateway.kernel.traffic.retry import RetryBudget, RetryPolicy
 from gateway.net.name_resolver import NameResolver
 from gateway.net.write_batch import WriteBatch
 from gateway.observe.metrics import Metrics
@@ -57,24 +58,51 @@ def _upstream(
     write_batch: WriteBatch,
     names: NameResolver,
 ) -> AnyUpstream:
-    """Build only the layers that are needed: a single target needs no choice, and the circuit breaker is optional."""
+    """Build only the layers that are needed.
+
+    A single target needs no choice unless calls are sent to it again, and the circuit breaker is optional.
+    """
     events = UpstreamEvents(setting, metrics)
     targets = _targets(setting, events, clock, write_batch, names)
     upstream: Target | Upstream = targets[0]
-    if len(targets) > 1:
+    if len(targets) > 1 or setting.retry is not None:
         rules = setting.outlier_detection
         ejection = EjectionRules(
             rules.consecutive_failures, rules.base_ejection_time, rules.max_ejection_time, rules.max_ejection_percent
         )
         weights = {number: target.weight for number, target in enumerate(setting.targets)}
         outlier_detector = OutlierDetector(row, weights, ejection, events, os.getpid(), clock, random.random)
-        upstream = Upstream(setting.id, targets, outlier_detector, clock, random.random, events)
+        upstream = Upstream(
+            setting.id,
+            targets,
+            outlier_detector,
+            clock,
+            random.random,
+            events,
+            policy=_retry_policy(setting),
+            budget=None if setting.retry is None else RetryBudget(setting.retry.budget),
+        )
     if setting.breaker is None:
         return upstream
     breaking = BreakerRules(
         setting.breaker.consecutive_failures, setting.breaker.base_open_time, setting.breaker.max_open_time
     )
     return CircuitBreaker(upstream, row, breaking, events, clock, random.random)
+
+
+def _retry_policy(setting: UpstreamSettings) -> RetryPolicy:
+    retry = setting.retry
+    if retry is None:
+        return RetryPolicy()
+    return RetryPolicy(
+        retry.attempts,
+        frozenset(each for each in retry.on if not each.isdecimal()),
+        frozenset(int(each) for each in retry.on if each.isdecimal()),
+        frozenset(method.encode() for method in retry.methods),
+        retry.per_try,
+        retry.backoff,
+        same_target=True,
+    )
 
 
 def _targets(

@@ -4,6 +4,8 @@ from typing import Protocol
 
 import msgspec
 
+from gateway.kernel.traffic.retry import RetryBudget
+
 Fields = list[tuple[bytes, bytes]]
 """Header fields in the order in which they were received.
 
@@ -77,6 +79,8 @@ class Call(msgspec.Struct):
     connection during the call. Time-outs are in seconds: `first_byte` until the head of the answer, `total` until the
     end of an answer that is buffered. An answer that is streamed ends when the service is silent for `idle_timeout_s`,
     a stream of events after `events_idle_timeout_s`. `handed`: a target was sent the request, or a part of it.
+    `resends` is how often it may still be sent again, and `budget` bounds that together with other calls; None does
+    not.
     """
 
     method: bytes
@@ -94,6 +98,15 @@ class Call(msgspec.Struct):
     handed: bool = False
     caller: str = ""
     read_ahead_bytes: int = 0
+    resends: int = 1
+    budget: RetryBudget | None = None
+
+    def take_resend(self) -> bool:
+        """Whether it may be sent again, which then counts."""
+        if not self.resends or (self.budget is not None and not self.budget.take()):
+            return False
+        self.resends -= 1
+        return True
 
 
 class Answer(msgspec.Struct):
@@ -118,4 +131,8 @@ class RetryObserver(Protocol):
 
     def retried(self) -> None:
         """A call was sent again, on another connection or to another target."""
+        ...
+
+    def not_retried(self) -> None:
+        """A call that may be sent again was not, because the budget for that is spent."""
         ...

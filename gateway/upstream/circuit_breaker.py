@@ -81,6 +81,10 @@ class CircuitBreaker:
     def pending(self) -> int:
         return self.behind.pending
 
+    @property
+    def most_tries(self) -> int:
+        return self.behind.most_tries
+
     async def send(self, call: Call) -> Answer:
         """Do what `behind.send` does. Raises GatewayError (UPSTREAM_CIRCUIT_OPEN) as well."""
         trial = self._row.opens > 0

@@ -1,8 +1,10 @@
 """Decides which targets of an upstream are called: those that are up and not ejected for repeated failures.
 
 Laws:
- - A target is ejected after `consecutive_failures` calls in a row that it did not answer (an answered error is an
-   answer), and for longer each time.
+ - A target is ejected after `consecutive_failures` calls in a row that it did not answer, and for longer each time. An
+   answered error is an answer, unless it is one after which calls are sent again.
+ - A call that its client gave up counts as one that was not answered if the client had waited for `_PATIENCE_S`, and
+   the target has answered no other call meanwhile: a target that hangs is found by clients that do not wait, too.
  - A target whose ejection or downtime has ended is on probation: one call of the whole node at a time goes to it as a
    trial, and the others go to other targets. (Two workers that read the state at the same instant may both send one.)
    An answer ends the probation, a failure ejects the target again.
@@ -22,12 +24,13 @@ import msgspec
 
 from gateway.kernel.backoff import backoff_s
 from gateway.kernel.clock import Clock
-from gateway.kernel.faults import Fault
+from gateway.kernel.faults import UPSTREAM_TIMEOUT, Fault
 from gateway.kernel.load_balancing import Draw
 from gateway.upstream.shared_state import TargetRow, UpstreamRow
 
 _NEWEST = 1 / 16
 """The weight of the newest answer in the error share of a target."""
+_PATIENCE_S = 0.25
 _TOLERANCE = 0.1
 """Error shares that differ by less count as equal, because a few answers make the difference."""
 
@@ -44,7 +47,9 @@ class EjectionRules(msgspec.Struct, frozen=True):
 class EjectionObserver(Protocol):
     """Is notified of each change once, by the worker that causes it. `number` is that of the target."""
 
-    def ejected(self, number: int, fault: Fault, for_s: float) -> None: ...
+    def ejected(self, number: int, reason: int | str, for_s: float) -> None:
+        """`reason` is the status of the last call that failed, or the name of its fault."""
+        ...
 
     def returned(self, number: int) -> None:
         """The target has answered again."""
@@ -73,6 +78,8 @@ class OutlierDetector:
         self._chance = chance
         self._failures = dict.fromkeys(weights, 0)
         self._errors = dict.fromkeys(weights, 0.0)
+        self.answers = dict.fromkeys(weights, 0)
+        """How many calls each target has answered."""
         self._review(clock.monotonic())
 
     def draw(self, now: float) -> Draw:
@@ -110,6 +117,7 @@ class OutlierDetector:
 
     def answered(self, number: int, status: int) -> None:
         self._failures[number] = 0
+        self.answers[number] += 1
         errors = self._errors[number]
         self._errors[number] = errors + ((status >= 400) - errors) * _NEWEST
         if number in self._suspects and not self._target(number).ejected(self._clock.monotonic()):
@@ -121,14 +129,22 @@ class OutlierDetector:
     def failed(self, number: int, fault: Fault) -> None:
         """A call to target `number` has failed with `fault`."""
         self.undecided(number)
-        if not fault.against_target:
-            return
-        self._errors[number] += (1.0 - self._errors[number]) * _NEWEST
-        if not self._rules.consecutive_failures:
-            return
-        self._failures[number] += 1
-        if self._failures[number] >= (1 if number in self._suspects else self._rules.consecutive_failures):
-            self._eject(number, fault)
+        if fault.against_target:
+            self._count(number, fault.name)
+
+    def answered_badly(self, number: int, status: int) -> None:
+        """Target `number` has answered with a status after which calls are sent again."""
+        self.undecided(number)
+        self._count(number, status)
+
+    def given_up(self, number: int, waited_s: float, answers: int) -> None:
+        """A client left before target `number` answered, after `waited_s`.
+
+        `answers` is the number of its answers when the call began.
+        """
+        self.undecided(number)
+        if waited_s >= _PATIENCE_S and answers == self.answers[number]:
+            self._count(number, UPSTREAM_TIMEOUT.name)
 
     def undecided(self, number: int) -> None:
         """A call ended without a result that concerns the target. If it was a trial, the next call is the trial."""
@@ -136,7 +152,15 @@ class OutlierDetector:
             self._target(number).trial_until = 0
             self._changed()
 
-    def _eject(self, number: int, fault: Fault) -> None:
+    def _count(self, number: int, reason: int | str) -> None:
+        self._errors[number] += (1.0 - self._errors[number]) * _NEWEST
+        if not self._rules.consecutive_failures:
+            return
+        self._failures[number] += 1
+        if self._failures[number] >= (1 if number in self._suspects else self._rules.consecutive_failures):
+            self._eject(number, reason)
+
+    def _eject(self, number: int, reason: int | str) -> None:
         now, rules, target = self._clock.monotonic(), self._rules, self._target(number)
         others = [row for row in self._row.targets if row is not target]
         out = sum(row.ejections > 0 and not row.down for row in others)
@@ -148,9 +172,9 @@ class OutlierDetector:
         for_s = backoff_s(rules.first_s, rules.longest_s, target.ejections, self._chance())
         target.ejected_until = now + for_s
         target.ejected_by = self._process
-        target.reason = fault
+        target.reason = reason
         self._changed()
-        self._observer.ejected(number, fault, for_s)
+        self._observer.ejected(number, reason, for_s)
 
     def _changed(self) -> None:
         self._row.version = now = self._clock.monotonic()

@@ -10,7 +10,7 @@ import mmap
 from collections.abc import Collection, Mapping, Sequence
 from urllib.parse import urlsplit
 
-from gateway.kernel.faults import CATALOGUE, Fault
+from gateway.kernel.faults import CATALOGUE
 from gateway.kernel.health import Findings, Verdict
 from gateway.net.name_memory import NameMemory
 from gateway.net.name_resolver import is_literal
@@ -18,7 +18,17 @@ from gateway.net.name_resolver import is_literal
 _WIDTH = 10
 """The number of slots in a row."""
 _NUMBER_BYTES = 8
-_FAULTS = tuple(CATALOGUE.values())
+_FAULTS = tuple(CATALOGUE)
+
+
+def _outcome(number: float) -> int | str:
+    """Return the status or the name of a fault that `_number` has made a number of."""
+    found = int(number)
+    return found if found >= 0 else _FAULTS[-1 - found]
+
+
+def _number(found: int | str) -> int:
+    return found if isinstance(found, int) else -1 - _FAULTS.index(found)
 
 
 class _Number:
@@ -65,23 +75,22 @@ class TargetRow(Row):
     trial_until = _Number(8)
 
     @property
-    def reason(self) -> Fault:
-        """The fault that caused the last ejection."""
-        return _FAULTS[int(self._ejected_for)]
+    def reason(self) -> int | str:
+        """What caused the last ejection: a status, or the name of a fault."""
+        return _outcome(self._ejected_for)
 
     @reason.setter
-    def reason(self, fault: Fault) -> None:
-        self._ejected_for = _FAULTS.index(CATALOGUE[fault.name])
+    def reason(self, found: int | str) -> None:
+        self._ejected_for = _number(found)
 
     @property
     def result(self) -> int | str:
         """The result of the last health check: a status, or the name of a fault."""
-        number = int(self._result)
-        return number if number >= 0 else _FAULTS[-1 - number].name
+        return _outcome(self._result)
 
     @result.setter
     def result(self, found: int | str) -> None:
-        self._result = found if isinstance(found, int) else -1 - _FAULTS.index(CATALOGUE[found])
+        self._result = _number(found)
 
     @property
     def findings(self) -> Findings:

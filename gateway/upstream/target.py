@@ -45,6 +45,9 @@ class Target:
     Raises ValueError for a bad URL.
     """
 
+    most_tries = 1
+    """How often a call is tried at most, when the target cannot be reached."""
+
     def __init__(
         self,
         id: str,  # noqa: A002 - what the configuration calls it
@@ -129,7 +132,7 @@ class Target:
         except GatewayError:
             call.total_timeout_s -= self._clock.monotonic() - now
             again = pooled and connection.died_unanswered and call.idempotent and isinstance(body, bytes)
-            if not again or call.total_timeout_s <= 0:
+            if not again or call.total_timeout_s <= 0 or not call.take_resend():
                 raise
         if self._observer is not None:
             self._observer.retried()

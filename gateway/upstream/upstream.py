@@ -1,31 +1,32 @@
-"""An upstream with several equal targets.
+"""An upstream with several equal targets, or with one that calls are sent to again.
 
 Laws:
- - A call of which nothing was sent may go to another target, whatever its method.
- - A call that was sent goes to another target only if nothing came back, its method may be sent twice (RFC 9110 9.2.2)
-   and its body is in memory. It never does after a time-out, because the target may still process it.
- - A call whose reply broke off goes to another target if it only reads (RFC 9110 9.2.1), has no body, and nothing of
-   the reply was passed on. (A call that changes something was processed by then, and would be processed twice.)
- - All attempts together take no longer than one target may.
+ - A call is sent at most as often as its `RetryPolicy` says, over all targets and connections together, and again only
+   where that policy allows it.
+ - All attempts together take no longer than one target may, the waits between them included.
+ - What a target answers with Retry-After is obeyed: this call does not go there again earlier. When that is too late
+   for the call, the answer is passed on.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from gateway.kernel.clock import Clock
-from gateway.kernel.faults import UPSTREAM_INCOMPLETE, UPSTREAM_RESET, Fault, GatewayError
+from gateway.kernel.faults import GatewayError
 from gateway.kernel.load_balancing import Draw
-from gateway.upstream.call import Answer, Call, RetryObserver
+from gateway.kernel.traffic.retry import RetryBudget, RetryPolicy, retry_after_s
+from gateway.upstream.call import Answer, Body, Call, RetryObserver
 from gateway.upstream.outlier_detection import OutlierDetector
 from gateway.upstream.target import Target
-
-MOST_TRIES = 3
-_ONLY_READ = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 
 
 class Upstream:
     """Chooses a target for each call, of those that `outlier_detector` allows.
 
-    `chance` returns a random number in [0, 1).
+    `chance` returns a random number in [0, 1). `policy` says when a call is sent again, and `budget` bounds that for
+    all calls together; None does not.
     """
 
     def __init__(
@@ -36,6 +37,9 @@ class Upstream:
         clock: Clock,
         chance: Callable[[], float],
         observer: RetryObserver | None = None,
+        *,
+        policy: RetryPolicy | None = None,
+        budget: RetryBudget | None = None,
     ) -> None:
         self.id = id
         self.targets = tuple(targets)
@@ -43,6 +47,8 @@ class Upstream:
         self._clock = clock
         self._chance = chance
         self._observer = observer
+        self._policy = policy or RetryPolicy()
+        self._budget = budget
         self._closed = False
 
     def __repr__(self) -> str:
@@ -62,31 +68,47 @@ class Upstream:
         """The number of calls that wait for a connection."""
         return sum(target.pending for target in self.targets)
 
+    @property
+    def most_tries(self) -> int:
+        """How often a call is tried at most, when no target can be reached."""
+        attempts = self._policy.attempts
+        return attempts if self._policy.same_target else min(attempts, len(self.targets))
+
     async def send(self, call: Call) -> Answer:
         """Do what `Target.send` does, with any of the targets."""
         body = call.body
         first = b"" if isinstance(body, bytes) else await body.read()
         now = self._clock.monotonic()
-        ends_at = now + call.total_timeout_s
-        outlier_detector = self._outlier_detector
+        outlier_detector, policy = self._outlier_detector, self._policy
+        call.resends = policy.attempts - 1
+        if self._budget is not None:
+            self._budget.called()
+            call.budget = self._budget
         tried = outlier_detector.trial(now, call.connect_timeout_s + call.total_timeout_s)
         number = (
             outlier_detector.draw(now).one(self._load, self._chance, outlier_detector.errs_more)
             if tried is None
             else tried
         )
-        call.connect_timeout_s /= 2
+        ends_at = now + call.total_timeout_s
+        if call.resends:
+            call.connect_timeout_s /= 2
+            if policy.per_try_s is not None:
+                _shorten(call, policy.per_try_s)
+        answers = outlier_detector.answers[number]
         try:
             answer = await self.targets[number].send(call, first)
         except GatewayError as error:
-            failed = error.kept()
+            failure: GatewayError | Answer = error.kept()
         except BaseException:
-            outlier_detector.undecided(number)
+            outlier_detector.given_up(number, self._clock.monotonic() - now, answers)
             raise
         else:
-            outlier_detector.answered(number, answer.status)
-            return answer
-        return await self._send_elsewhere(call, first, ends_at, number, failed)
+            if answer.status not in policy.statuses:
+                outlier_detector.answered(number, answer.status)
+                return answer
+            failure = answer
+        return await self._send_again(_Unanswered(call, body, first, ends_at, number, failure))
 
     async def close(self) -> None:
         """Close all targets, as `Target.close` does."""
@@ -94,44 +116,119 @@ class Upstream:
         for target in self.targets:
             await target.close()
 
-    async def _send_elsewhere(
-        self, call: Call, first: bytes, ends_at: float, number: int, failed: GatewayError
-    ) -> Answer:
-        """Send `call` to other targets, because target `number` did not answer it, as `failed` states.
-
-        Each attempt may use half of the connect time-out that is left, the last one all of it.
-        """
-        tried: set[int] = set()
-        while True:
-            if self._closed:
-                raise failed
-            self._outlier_detector.failed(number, failed.fault)
-            tried.add(number)
-            now = self._clock.monotonic()
-            others = self._outlier_detector.others(tried, now)
-            remaining = min(MOST_TRIES - len(tried), len(others))
-            call.total_timeout_s = ends_at - now
-            if remaining <= 0 or call.total_timeout_s <= 0 or not _may_go_elsewhere(failed.fault, call):
-                raise failed
+    async def _send_again(self, unanswered: "_Unanswered") -> Answer:
+        """Send a call again, as long as that is allowed. Return or raise the last outcome."""
+        call, first = unanswered.call, unanswered.first
+        policy, detector = self._policy, self._outlier_detector
+        self._failed(unanswered)
+        while (wait_s := self._next_target(unanswered)) is not None:
+            failure = unanswered.failure
+            if isinstance(failure, Answer) and failure.stream is not None:
+                failure.stream.close()
+            if wait_s:
+                await asyncio.sleep(wait_s)
             if self._observer is not None:
                 self._observer.retried()
-            number = Draw(others).one(self._load, self._chance, self._outlier_detector.errs_more)
-            call.connect_timeout_s /= 2 if remaining > 1 else 1
+            number, now = unanswered.number, self._clock.monotonic()
+            self._begin_attempt(unanswered, now)
+            answers = detector.answers[number]
             try:
                 answer = await self.targets[number].send(call, first)
             except GatewayError as error:
-                failed = error.kept()
+                unanswered.failure = error.kept()
+            except BaseException:
+                detector.given_up(number, self._clock.monotonic() - now, answers)
+                raise
             else:
-                self._outlier_detector.answered(number, answer.status)
-                return answer
+                if answer.status not in policy.statuses:
+                    detector.answered(number, answer.status)
+                    return answer
+                unanswered.failure = answer
+            self._failed(unanswered)
+            if unanswered.charged and self._budget is not None:
+                self._budget.failed()
+        if isinstance(unanswered.failure, Answer):
+            return unanswered.failure
+        raise unanswered.failure
+
+    def _next_target(self, unanswered: "_Unanswered") -> float | None:
+        """Choose the target of the next attempt, and return how long to wait before. None when there is none."""
+        call, failure = unanswered.call, unanswered.failure
+        if self._closed or not call.resends or not self._may_repeat(unanswered):
+            return None
+        policy, detector, now = self._policy, self._outlier_detector, self._clock.monotonic()
+        others = detector.others(unanswered.tried, now)
+        elsewhere = bool(others)
+        if not others and policy.same_target:
+            others = detector.others((), now)
+        if not others:
+            return None
+        number = Draw(others).one(self._load, self._chance, detector.errs_more)
+        charged = not isinstance(failure, GatewayError) or failure.fault.reached_service
+        wait_s = policy.wait_s(len(unanswered.tried), self._chance()) if charged or not elsewhere else 0.0
+        wait_s = max(wait_s, unanswered.not_before.get(number, now) - now)
+        if now + wait_s >= unanswered.ends_at:
+            return None
+        if charged and self._budget is not None and not self._budget.take():
+            if self._observer is not None:
+                self._observer.not_retried()
+            return None
+        unanswered.number, unanswered.charged = number, charged
+        unanswered.last = call.resends == 1 or not (policy.same_target or len(others) > 1)
+        return wait_s
+
+    def _begin_attempt(self, unanswered: "_Unanswered", now: float) -> None:
+        """Give the next attempt half of the connect time-out that is left, or the last one all of it."""
+        call = unanswered.call
+        call.resends -= 1
+        call.body, call.total_timeout_s = unanswered.body, unanswered.ends_at - now
+        call.connect_timeout_s /= 1 if unanswered.last else 2
+        if self._policy.per_try_s is not None:
+            _shorten(call, self._policy.per_try_s)
+
+    def _failed(self, unanswered: "_Unanswered") -> None:
+        number, failure = unanswered.number, unanswered.failure
+        unanswered.tried.append(number)
+        if isinstance(failure, GatewayError):
+            self._outlier_detector.failed(number, failure.fault)
+            return
+        self._outlier_detector.answered_badly(number, failure.status)
+        for name, value in failure.fields:
+            if name == b"retry-after":
+                wait_s = retry_after_s(value, self._clock.wall())
+                unanswered.not_before[number] = self._clock.monotonic() + wait_s
+
+    def _may_repeat(self, unanswered: "_Unanswered") -> bool:
+        call, body, failure = unanswered.call, unanswered.body, unanswered.failure
+        replayable = isinstance(body, bytes)
+        if isinstance(failure, Answer):
+            return self._policy.after_status(failure.status, call.method, replayable=replayable)
+        return self._policy.after_fault(failure.fault, call.method, with_body=body != b"", replayable=replayable)
 
     def _load(self, number: int) -> int:
         return self.targets[number].load
 
 
-def _may_go_elsewhere(fault: Fault, call: Call) -> bool:
-    if fault.name == UPSTREAM_INCOMPLETE.name:
-        return call.method in _ONLY_READ and not call.body
-    return not fault.reached_service or (
-        fault.name == UPSTREAM_RESET.name and call.idempotent and isinstance(call.body, bytes)
-    )
+class _Unanswered(msgspec.Struct):
+    """A call whose last attempt, at target `number`, has ended with `failure`.
+
+    `body` and `first` are those that `Upstream.send` was given. All attempts end at `ends_at`. `tried` are the targets
+    of the attempts so far, and `not_before` the earliest time for those that have named one. `charged`: the last
+    attempt was taken from the budget. `last`: no other attempt will follow it.
+    """
+
+    call: Call
+    body: bytes | Body
+    first: bytes
+    ends_at: float
+    number: int
+    failure: GatewayError | Answer
+    tried: list[int] = []
+    not_before: dict[int, float] = {}
+    charged: bool = False
+    last: bool = False
+
+
+def _shorten(call: Call, most_s: float) -> None:
+    call.total_timeout_s = min(call.total_timeout_s, most_s)
+    call.connect_timeout_s = min(call.connect_timeout_s, most_s)

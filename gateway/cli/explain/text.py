@@ -83,7 +83,7 @@ def _call(call: CallReport) -> Iterator[str]:
         f"total {call.total_timeout_s:g}s, silence in a stream {call.idle_timeout_s:g}s"
     )
     if call.most_tries > 1:
-        yield f"tries: at most {call.most_tries} targets; a call that breaks off {again}"
+        yield f"tries: at most {call.most_tries}; a call that breaks off {again}"
     for target in call.targets:
         size = "a body in chunks" if call.body_bytes is None else f"{call.body_bytes} bytes of body"
         yield f"sent to {target.target}, followed by {size}:"

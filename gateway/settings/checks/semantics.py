@@ -12,6 +12,7 @@ from gateway.settings.checks.listeners import check_authorities, check_file, che
 from gateway.settings.checks.open_routes import check_enclosures
 from gateway.settings.checks.quotas import check_quotas
 from gateway.settings.checks.route_conflicts import check_overlaps
+from gateway.settings.checks.traffic import check_traffic
 from gateway.settings.positions import Items, Loc, Table
 from gateway.settings.schema.access import BUILT_IN_PLANS, KeySettings
 from gateway.settings.schema.config import LISTS
@@ -40,6 +41,7 @@ def check(context: CheckContext) -> None:
     check_cors(context)
     _redis(context)
     check_listeners(context)
+    check_traffic(context)
     _workers(context)
 
 

@@ -34,6 +34,7 @@ spelled = PlainSerializer(str, when_used="json")
 _hidden = PlainSerializer(lambda _: "***", when_used="json")
 _in_utc = PlainSerializer(lambda instant: instant.astimezone(UTC).isoformat().replace("+00:00", "Z"), when_used="json")
 in_time = PlainSerializer(units.format_duration, when_used="json")
+_in_percent = PlainSerializer(units.format_percent, when_used="json")
 _in_bytes = PlainSerializer(units.format_size, when_used="json")
 
 
@@ -53,6 +54,10 @@ PositiveDuration: TypeAlias = Annotated[
 """Seconds, more than 0."""
 Size: TypeAlias = Annotated[int, PlainValidator(values.size), _in_bytes, _shape(pattern=units.SIZE_PATTERN)]
 """Bytes."""
+Percent: TypeAlias = Annotated[
+    float, PlainValidator(values.percent), _in_percent, _shape(pattern=units.PERCENT_PATTERN)
+]
+"""A share from 0 to 1."""
 Id: TypeAlias = Annotated[
     str, PlainValidator(values.identifier), _shape(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}$")
 ]

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, model_validator
 
 from gateway.settings.schema.health import Health
+from gateway.settings.schema.retry import RetrySettings
 from gateway.settings.schema.types import (
     Id,
     Many,
@@ -149,7 +150,7 @@ class CircuitBreakerSettings(Section):
 class UpstreamSettings(Section):
     """A service behind the gateway."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"balance", "balancer", "retries"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"balance", "balancer"})
 
     id: Id = Field(description="What routes refer to.")
     targets: Annotated[Many[TargetSettings], Field(min_length=1)] = Field(description="Its addresses.")
@@ -158,6 +159,11 @@ class UpstreamSettings(Section):
     tls: UpstreamTls = section(UpstreamTls, "How its https is checked.")
     outlier_detection: OutlierDetection = section(OutlierDetection, "When one of several targets is left alone.")
     health: Health | None = Field(default=None, description="How its targets are checked. Left out: they are not.")
+    retry: RetrySettings | None = Field(
+        default=None,
+        description="When calls are sent again. Left out: a call that is not answered goes to other targets, up to "
+        "three in all.",
+    )
     breaker: CircuitBreakerSettings | None = Field(
         default=None, description="When it is not called any more. Left out: it is always tried."
     )

@@ -66,6 +66,12 @@ def size(value: object) -> int:
     return units.parse_size(text_of(value, "a size such as `8MiB`"))
 
 
+def percent(value: object) -> float:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        raise RefusedError("a share needs its percent sign", f"write `{value}%`")
+    return units.parse_percent(text_of(value, "a share such as `20%`"))
+
+
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}")
 _ID_PATTERN = re.compile(r"[A-Za-z0-9.*_:@-]{1,128}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2

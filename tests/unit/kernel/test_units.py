@@ -6,10 +6,13 @@ from hypothesis import strategies as st
 
 from gateway.kernel.units import (
     DURATION_PATTERN,
+    PERCENT_PATTERN,
     SIZE_PATTERN,
     format_duration,
+    format_percent,
     format_size,
     parse_duration,
+    parse_percent,
     parse_size,
 )
 
@@ -130,3 +133,16 @@ def test_whatever_is_read_fits_the_pattern_that_editors_get(text: str) -> None:
         except ValueError:
             continue
         assert re.search(pattern, text)
+
+
+@pytest.mark.parametrize(("text", "share"), [("0%", 0.0), ("20%", 0.2), ("12.5%", 0.125), ("100%", 1.0)])
+def test_shares_are_parts_of_one(text: str, share: float) -> None:
+    assert parse_percent(text) == share
+    assert format_percent(share) == text
+    assert re.search(PERCENT_PATTERN, text)
+
+
+@pytest.mark.parametrize("text", ["20", "%", "1s%", "100.1%", "-1%", "20 %"])
+def test_what_is_no_share(text: str) -> None:
+    with pytest.raises(ValueError, match="share"):
+        parse_percent(text)

@@ -27,14 +27,16 @@ def events(metrics: Metrics) -> UpstreamEvents:
 
 def test_retries_are_counted(events: UpstreamEvents, metrics: Metrics) -> None:
     events.retried()
+    events.not_retried()
     assert metrics.upstream_retries.labels("orders").value == 1
+    assert metrics.upstream_retries_refused.labels("orders").value == 1
 
 
 def test_an_ejection_is_counted_and_logged_with_the_name_of_the_target(
     events: UpstreamEvents, metrics: Metrics
 ) -> None:
     with capture_logs() as lines:
-        events.ejected(1, UPSTREAM_REFUSED, 9.96)
+        events.ejected(1, UPSTREAM_REFUSED.name, 9.96)
         events.returned(1)
     assert metrics.upstream_ejections.labels("orders", "[::1]:81", "upstream_refused").value == 1
     target = {"upstream": "orders", "target": "[::1]:81"}

@@ -39,7 +39,7 @@ def test_targets_are_reported_as_they_are_now() -> None:
     row.targets[1].ejected_until, row.targets[1].ejected_by, row.targets[1].reason = (
         time.clock.monotonic() + 2.5,
         77,
-        UPSTREAM_RESET,
+        UPSTREAM_RESET.name,
     )
     assert target_states(made, time.clock, WORKERS) == [
         {

@@ -89,6 +89,10 @@ def test_several_targets_are_an_upstream() -> None:
     assert [target.target for target in upstream.targets] == ["10.0.1.11:8080", "encoding.internal:8443"]
 
 
+def test_a_single_target_that_is_called_again_is_an_upstream() -> None:
+    assert isinstance(built('{url: "http://a:1"}', ", retry: {}"), Upstream)
+
+
 def test_a_circuit_breaker_precedes_one_target_or_several() -> None:
     breaker = built('{url: "http://a:1"}', ", breaker: {}")
     assert (

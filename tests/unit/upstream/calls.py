@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from gateway.kernel.faults import Fault, GatewayError
+from gateway.kernel.faults import GatewayError
 from gateway.upstream.call import Answer, Call, Stream, UpstreamStream
 from gateway.upstream.target import Target
 from gateway.upstream.upstream import Upstream
@@ -20,10 +20,13 @@ class RetryCounter:
     """A RetryObserver that counts."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count = self.refused = 0
 
     def retried(self) -> None:
         self.count += 1
+
+    def not_retried(self) -> None:
+        self.refused += 1
 
 
 class RecordingObserver:
@@ -33,8 +36,8 @@ class RecordingObserver:
         self.events: list[str] = []
         self.times_s: list[float] = []
 
-    def ejected(self, number: int, fault: Fault, for_s: float) -> None:
-        self.events.append(f"{number} ejected: {fault.name}")
+    def ejected(self, number: int, reason: int | str, for_s: float) -> None:
+        self.events.append(f"{number} ejected: {reason}")
         self.times_s.append(for_s)
 
     def returned(self, number: int) -> None:

@@ -21,7 +21,7 @@ def test_a_target_that_fails_in_a_row_is_ejected_for_every_worker(node: Node) ->
     assert node.observer.events == ["2 ejected: upstream_timeout"]
     assert node.observer.times_s == [10.0]
     row = node.row.targets[2]
-    assert (row.ejected_by, row.reason) == (7.0, UPSTREAM_TIMEOUT)
+    assert (row.ejected_by, row.reason) == (7.0, UPSTREAM_TIMEOUT.name)
     assert row.ejected_until == pytest.approx(node.now + 10)
 
 

@@ -12,12 +12,16 @@ def test_rows_are_shared_between_processes() -> None:
     pid = os.fork()
     if not pid:
         row = shared_state.upstreams["orders"].targets[1]
-        row.ejected_until, row.reason = 12.5, UPSTREAM_RESET
+        row.ejected_until, row.reason = 12.5, UPSTREAM_RESET.name
         shared_state.upstreams["orders"].version = 3.25
         os._exit(0)
     os.waitpid(pid, 0)
     orders, users = shared_state.upstreams["orders"], shared_state.upstreams["users"]
-    assert (orders.version, orders.targets[1].ejected_until, orders.targets[1].reason) == (3.25, 12.5, UPSTREAM_RESET)
+    assert (orders.version, orders.targets[1].ejected_until, orders.targets[1].reason) == (
+        3.25,
+        12.5,
+        UPSTREAM_RESET.name,
+    )
     assert (users.version, orders.targets[0].ejected_until, users.targets[0].ejected_until) == (0, 0, 0)
     assert [row.up(12.0) for row in orders.targets] == [True, False]
     assert orders.targets[1].up(12.5)
@@ -94,6 +98,8 @@ def test_one_target_alone_is_not_ejected_any_more() -> None:
 
 def test_a_target_is_ejected_until_its_time_and_says_why() -> None:
     target = SharedState({"orders": ["http://a"]}).upstreams["orders"].targets[0]
-    target.ejected_until, target.reason = 12.5, UPSTREAM_RESET
+    target.ejected_until, target.reason = 12.5, UPSTREAM_RESET.name
     assert (target.ejected(12.4), target.ejected(12.5)) == (True, False)
-    assert target.reason is UPSTREAM_RESET
+    assert target.reason == UPSTREAM_RESET.name
+    target.reason = 503
+    assert target.reason == 503

@@ -31,7 +31,7 @@ async def test_all_of_a_call() -> None:
         "  starts  count  key    0               2",
         "  in shadow mode: tighter",
         "time-outs: connect 1s, first byte 10s, total 30s, silence in a stream 60s",
-        "tries: at most 2 targets; a call that breaks off is sent to another target only if none of it was sent",
+        "tries: at most 2; a call that breaks off is sent to another target only if none of it was sent",
     ]
     assert lines[14:17] == [
         "sent to 127.0.0.1:1, followed by 2 bytes of body:",

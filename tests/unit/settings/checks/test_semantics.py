@@ -163,7 +163,7 @@ def upstream(text: str, directory: Path = Path()) -> list[str]:
             "targets: [{url: 'http://a'}], breaker: {max_open_time: 1s}",
             "3:50 upstreams[0].breaker: `max_open_time` is shorter than `base_open_time`",
         ),
-        ("targets: [{url: 'http://a'}], retries: {}", "3:41 upstreams[0].retries: not supported yet"),
+        ("targets: [{url: 'http://a'}], retries: {}", "3:41 upstreams[0].retries: unknown key; did you mean `retry`?"),
     ],
 )
 def test_upstreams_are_consistent(text: str, message: str) -> None:

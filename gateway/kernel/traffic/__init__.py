@@ -1,0 +1,1 @@
+"""Policies about calls to services: which are sent again, how many at once, and to whom. Pure: time is a parameter."""

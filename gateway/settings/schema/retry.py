@@ -1,0 +1,89 @@
+"""`retry` of an upstream: which calls are sent again, and how many."""
+
+from typing import Annotated, TypeAlias
+
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
+
+from gateway.kernel.traffic.retry import FAILOVER, IDEMPOTENT
+from gateway.settings.schema.types import Many, Percent, PositiveDuration, Section, default
+from gateway.settings.schema.values import RefusedError, did_you_mean, text_of
+
+WORDS = (*sorted(FAILOVER), "http_protocol_error", "http_response_timeout")
+"""The error types of RFC 9209 that `on` may name."""
+_METHODS = tuple(sorted(method.decode() for method in IDEMPOTENT))
+
+
+def retry_condition(value: object) -> str:
+    text = str(value) if type(value) is int else text_of(value, "an error type of RFC 9209, or a status in quotes")
+    if text in WORDS or (text.isascii() and text.isdecimal() and len(text) == 3 and 400 <= int(text) <= 599):
+        return text
+    raise RefusedError(
+        f"`{text}` is neither an error type of RFC 9209 nor a status from 400 to 599", did_you_mean(text, WORDS)
+    )
+
+
+def retry_methods(value: object) -> tuple[str, ...]:
+    if value == "idempotent":
+        return _METHODS
+    if not isinstance(value, (list, tuple)) or not value:
+        raise RefusedError("`idempotent` or a list of methods is wanted here")
+    for method in value:
+        if method not in _METHODS:
+            raise RefusedError(
+                f"`{method}` is not sent again once a service may have it", f"choose from {', '.join(_METHODS)}"
+            )
+    return tuple(value)
+
+
+RetryCondition: TypeAlias = Annotated[
+    str,
+    PlainValidator(retry_condition),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "enum": list(WORDS)},
+                {"type": "string", "pattern": "^[45][0-9]{2}$"},
+                {"type": "integer", "minimum": 400, "maximum": 599},
+            ]
+        }
+    ),
+]
+RetryMethods: TypeAlias = Annotated[
+    tuple[str, ...],
+    PlainValidator(retry_methods),
+    PlainSerializer(list, when_used="json"),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"const": "idempotent"},
+                {"type": "array", "items": {"type": "string", "enum": list(_METHODS)}, "minItems": 1},
+            ]
+        }
+    ),
+]
+
+
+class RetrySettings(Section):
+    """Which calls are sent again. A call that no service received is sent again whatever its method."""
+
+    attempts: int = Field(
+        default=3, ge=1, le=10, description="How often a call is sent in all, to all targets and on all connections."
+    )
+    on: Annotated[Many[RetryCondition], Field(min_length=1)] = Field(
+        default=(*sorted(FAILOVER), "http_response_timeout", "503"),
+        description="After what: error types of RFC 9209 (as in `Proxy-Status`) and statuses of answers.",
+    )
+    methods: RetryMethods = default(
+        "idempotent",
+        "For which methods, once a service may have received the call: `idempotent`, or a list of some of those.",
+    )
+    per_try: PositiveDuration | None = Field(
+        default=None, description="The longest that one attempt takes. Left out: as long as there is time."
+    )
+    budget: Percent = default(
+        "20%", "Most attempts that are added to the calls of an upstream, after a service may have received them."
+    )
+    backoff: PositiveDuration = default(
+        "25ms",
+        "The wait before a second attempt at a service that may have received the first; twice as long each time.",
+    )

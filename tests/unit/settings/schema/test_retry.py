@@ -1,0 +1,47 @@
+"""settings/schema/retry.py: when calls are sent again."""
+
+import pytest
+from pydantic import ValidationError
+
+from gateway.settings.schema.retry import RetrySettings
+
+
+def test_the_example_of_the_manual() -> None:
+    retry = RetrySettings.model_validate(
+        {
+            "attempts": 2,
+            "on": ["connection_refused", "503", 502],
+            "per_try": "3s",
+            "budget": "12.5%",
+            "methods": ["GET"],
+        }
+    )
+    assert (retry.on, retry.methods) == (("connection_refused", "503", "502"), ("GET",))
+    assert retry.model_dump(mode="json") == {
+        "attempts": 2,
+        "on": ["connection_refused", "503", "502"],
+        "methods": ["GET"],
+        "per_try": "3s",
+        "budget": "12.5%",
+        "backoff": "25ms",
+    }
+
+
+def test_idempotent_methods_are_the_default() -> None:
+    methods = ("DELETE", "GET", "HEAD", "OPTIONS", "PUT")
+    assert RetrySettings().methods == RetrySettings.model_validate({"methods": "idempotent"}).methods == methods
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"on": [value]} for value in ("connection_refsed", 200, "6000", "abc", True, 4.5)),
+        {"on": []},
+        *({"methods": value} for value in ("all", [], ["POST"], ["GET", "PATCH"], 3)),
+        *({"budget": value} for value in (20, "20", "200%", "x%", "1s%", True)),
+        {"attempts": 0},
+    ],
+)
+def test_what_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        RetrySettings.model_validate(wrong)
