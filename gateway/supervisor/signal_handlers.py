@@ -22,7 +22,8 @@ def handle_signals(actions: Mapping[signal.Signals, Callable[[], object]]) -> No
     for number, act in actions.items():
         loop.add_signal_handler(number, act)
     for ignored in IGNORED:
-        loop.add_signal_handler(ignored, _ignored, ignored)
+        with contextlib.suppress(RuntimeError):  # a tool that the program runs under (Valgrind) keeps one for itself
+            loop.add_signal_handler(ignored, _ignored, ignored)
     for early in pending_signals():
         actions[signal.Signals(early)]()
 
