@@ -15,7 +15,6 @@ import math
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import (
-    CLIENT_CLOSED,
     UPSTREAM_INCOMPLETE,
     UPSTREAM_PROTOCOL_ERROR,
     UPSTREAM_RESET,
@@ -24,16 +23,18 @@ from gateway.kernel.faults import (
     GatewayError,
 )
 from gateway.net.loop_budget import LARGE_BYTES, LoopBudget
+from gateway.net.waiter import Waiter
 from gateway.net.write_batch import WriteBatch
 from gateway.upstream.call import Answer, Call
 from gateway.upstream.connection_shares import ConnectionOwner
 from gateway.upstream.connection_socket import ConnectionSocket, UpstreamConnectionState
 from gateway.upstream.deadlines import Deadlines
-from gateway.upstream.framing import STREAMED, Origin, ambiguous_from, kind_of, request_head
-from gateway.upstream.request_body import PIECE_BYTES, BodyPieces, BodySource, send_body
+from gateway.upstream.framing import NEVER_AMBIGUOUS, STREAMED, Origin, ambiguous_from, kind_of, request_head
+from gateway.upstream.request_body import PIECE_BYTES, BodyPieces, BodySource, upload
 from gateway.upstream.response_parser import ResponseParser
 from gateway.upstream.response_stream import ResponseStream
 from gateway.upstream.tls import ended_cleanly
+from gateway.upstream.whole_response import whole_response
 
 
 class UpstreamConnection(ConnectionSocket):
@@ -61,12 +62,13 @@ class UpstreamConnection(ConnectionSocket):
         self._clock = clock
         self._write_batch = write_batch
         self._loop_budget = loop_budget
-        self._waiter: asyncio.Future[Answer] | None = None
+        self._waiter: Waiter[Answer] | None = None
         self._buffer = bytearray()
         self._stream: ResponseStream | None = None
         self._upload: asyncio.Task[None] | None = None
         self._upload_cut = False
-        self._events, self._ambiguous_from = False, 0
+        self._events, self._may_be_whole = False, False
+        self._ambiguous_from = NEVER_AMBIGUOUS
         self.died_unanswered = False
 
     def __repr__(self) -> str:
@@ -86,45 +88,39 @@ class UpstreamConnection(ConnectionSocket):
 
     # For the pool
 
-    def begin(self, call: Call, first: bytes, now: float) -> asyncio.Future[Answer]:
+    def begin(self, call: Call, first: bytes, now: float) -> Waiter[Answer]:
         """Send `call`.
 
-        The future gets its answer or an exception. `first` is the piece that was already read of its Body.
+        The waiter gets its answer or an exception. `first` is the piece that was already read of its Body.
         Raises GatewayError when the connection has ended already.
         """
         if self.closed is not None:
             raise self.closed
-        self._reply.begin(head_only=call.method == b"HEAD")
-        self._buffer.clear()
+        head_only = call.method == b"HEAD"
+        self._reply.begin(head_only=head_only)
+        self._may_be_whole = not head_only
         self._call = call
         call.handed = True
-        self._waiter = waiter = self._loop.create_future()
+        waiter: Waiter[Answer] = Waiter()
+        self._waiter = waiter
         body = call.body
-        self._ambiguous_from = ambiguous_from(call.method, with_body=body != b"")
         if isinstance(body, bytes) and len(body) <= PIECE_BYTES:
+            self._ambiguous_from = ambiguous_from(call.method, with_body=True) if body else NEVER_AMBIGUOUS
             self._write_batch.put(self._transport, request_head(call, self._origin, len(body)) + body)
             self._deadline.sent(call, now)
         else:
+            self._ambiguous_from = ambiguous_from(call.method, with_body=True)
             source: BodySource = BodyPieces(body) if isinstance(body, bytes) else body
             head = request_head(call, self._origin, source.length)
             self._deadline.sending(call)
-            self._upload = self._loop.create_task(
-                self._send(head, body[:PIECE_BYTES] if isinstance(body, bytes) else first, source)
-            )
+            begun = body[:PIECE_BYTES] if isinstance(body, bytes) else first
+            self._upload = self._loop.create_task(upload(head, begun, source, self, self._upload_ended))
         return waiter
 
-    async def answer(self, call: Call, waiter: "asyncio.Future[Answer]") -> Answer:
-        """Wait for the answer to `call`. A caller that is cancelled here has given the call up."""
-        try:
-            answer = await waiter
-        except asyncio.CancelledError:
-            if self._waiter is waiter:
-                self._discard(GatewayError(UPSTREAM_INCOMPLETE, cause="given up"))
-            if waiter.done() and not waiter.cancelled():
-                waiter.exception()
-            raise
-        call.body = b""  # it is not sent again, and a slow client must not keep it in memory
-        return answer
+    def given_up(self, waiter: Waiter[Answer]) -> None:
+        """The caller that got `waiter` from `begin` was cancelled."""
+        if self._waiter is waiter:
+            self.abandon()
 
     def abandon(self) -> None:
         self._discard(GatewayError(UPSTREAM_INCOMPLETE, cause="given up"))
@@ -140,6 +136,13 @@ class UpstreamConnection(ConnectionSocket):
         if self._waiter is None:
             self._discard(GatewayError(UPSTREAM_PROTOCOL_ERROR, cause=f"{self._target}: the upstream spoke unasked"))
             return
+        if self._may_be_whole:
+            self._may_be_whole = False
+            whole = whole_response(data)
+            if whole is not None:
+                answer = Answer(whole.status, whole.fields, whole.body, None, len(whole.body), self._target)
+                self._finish(self._waiter, answer, whole.idle_hint_s)
+                return
         reply = self._reply
         try:
             reply.feed(data)
@@ -148,9 +151,9 @@ class UpstreamConnection(ConnectionSocket):
             self.fail(error)
             return
         if reply.complete:
-            self._finish()
+            self._completed(self._waiter)
         elif reply.status:
-            self._progress()
+            self._progress(self._waiter)
 
     def eof_received(self) -> None:
         if self._waiter is None:
@@ -158,7 +161,7 @@ class UpstreamConnection(ConnectionSocket):
             return
         peer = self._transport.get_extra_info("ssl_object")
         if (peer is None or ended_cleanly(peer)) and self._reply.end():
-            self._finish()
+            self._completed(self._waiter)
         else:
             self._broke("the upstream closed the connection")
 
@@ -172,7 +175,7 @@ class UpstreamConnection(ConnectionSocket):
 
     # The reply
 
-    def _progress(self) -> None:
+    def _progress(self, waiter: Waiter[Answer]) -> None:
         """The final head is complete, the body is not."""
         data = self._reply.take()
         if self._stream is not None:
@@ -189,9 +192,7 @@ class UpstreamConnection(ConnectionSocket):
                 self._transport.pause_reading()
                 self._loop_budget.later(self._read_on)
             return
-        waiter = self._waiter
-        assert waiter is not None
-        if waiter.done():
+        if waiter.done:
             return
         remaining = None if self._reply.length is None else self._reply.length - len(self._buffer)
         if not self._owner.may_stream(self):
@@ -206,8 +207,7 @@ class UpstreamConnection(ConnectionSocket):
         self._stream = ResponseStream(self, self._clock, self._loop, remaining, call.read_ahead_bytes)
         self._events = kind == "events"
         self._deadline.streams(call.events_idle_timeout_s if self._events else call.idle_timeout_s)
-        waiter.set_result(self._answer(bytes(self._buffer), self._stream))
-        self._buffer.clear()
+        waiter.set_result(self._answer(self._taken(), self._stream))
 
     def _read_on(self) -> None:
         if self.closed is None:
@@ -221,29 +221,45 @@ class UpstreamConnection(ConnectionSocket):
             self._stop_upload()
             self._deadline.all_sent(answered=True)
 
-    def _finish(self) -> None:
-        reply, waiter, stream = self._reply, self._waiter, self._stream
-        assert waiter is not None
+    def _completed(self, waiter: Waiter[Answer]) -> None:
+        """The reply has ended, as the parser has found."""
+        reply, stream = self._reply, self._stream
         data = reply.take()
-        self._waiter = self._stream = None
-        if stream is not None and stream.paused:
-            self._transport.resume_reading()
-        abandoned = stream is None and waiter.done()  # cancelled just now: the reply belongs to no other caller
-        busy = abandoned or self._upload is not None or self._upload_cut or self._transport.get_write_buffer_size()
-        ambiguous = self._events or reply.ambiguous or reply.status >= self._ambiguous_from
-        if reply.keep and reply.clean and not (busy or ambiguous):
-            self._deadline.at = math.inf
-            self._owner.release(self, reply.idle_hint_s)
-        else:
-            self._discard(GatewayError(UPSTREAM_RESET, cause="not kept alive"))
+        if reply.ambiguous or self._events or not (reply.keep and reply.clean):
+            self._ambiguous_from = 0
         if stream is not None:
+            if stream.paused:
+                self._transport.resume_reading()
+            self._end_call(reply.status, reply.idle_hint_s)
             stream.end(data)
-        elif not waiter.done():
-            if self._buffer:
-                self._buffer += data
-                data = bytes(self._buffer)
-                self._buffer.clear()
-            waiter.set_result(self._answer(data, None))
+            return
+        if self._buffer:
+            self._buffer += data
+            data = self._taken()
+        self._finish(waiter, self._answer(data, None), reply.idle_hint_s)
+
+    def _finish(self, waiter: Waiter[Answer], answer: Answer, idle_hint_s: float | None) -> None:
+        """The whole `answer` is here."""
+        if waiter.done:  # cancelled just now: the reply belongs to no other caller
+            self._ambiguous_from = 0
+        self._end_call(answer.status, idle_hint_s)
+        if not waiter.done:
+            waiter.set_result(answer)
+
+    def _end_call(self, status: int, idle_hint_s: float | None) -> None:
+        """Free the connection for another call, or close it where it is not certain that both sides are done."""
+        self._waiter = self._stream = None
+        busy = self._upload is not None or self._upload_cut or self._transport.get_write_buffer_size()
+        if busy or status >= self._ambiguous_from:
+            self._discard(GatewayError(UPSTREAM_RESET, cause="not kept alive"))
+        else:
+            self._deadline.at = math.inf
+            self._owner.release(self, idle_hint_s)
+
+    def _taken(self) -> bytes:
+        data = bytes(self._buffer)
+        self._buffer.clear()
+        return data
 
     def _answer(self, body: bytes, stream: ResponseStream | None) -> Answer:
         reply = self._reply
@@ -257,24 +273,17 @@ class UpstreamConnection(ConnectionSocket):
         self._discard(error if isinstance(error, GatewayError) else GatewayError(UPSTREAM_INCOMPLETE, cause="given up"))
         if stream is not None:
             stream.fail(error)
-        elif waiter is not None and not waiter.done():
+        elif waiter is not None and not waiter.done:
             waiter.set_exception(error)
 
-    async def _send(self, head: bytes, first: bytes, body: BodySource) -> None:
-        try:
-            await send_body(head, first, body, self)
-        except Exception as error:
-            self._upload = None
-            self.fail(error.kept() if isinstance(error, GatewayError) else error)
-        except asyncio.CancelledError:
-            # When the task was not cancelled by `_stop_upload`, the body itself was given up.
-            if self._upload is not None:
-                self._upload = None
-                self.fail(GatewayError(CLIENT_CLOSED, cause="the request's body was given up"))
-        else:
-            self._upload = None
-            if self.closed is None:
-                self._deadline.all_sent(answered=self._reply.status > 0)
+    def _upload_ended(self, error: Exception | None) -> None:
+        if self._upload is None:
+            return  # it was stopped
+        self._upload = None
+        if error is not None:
+            self.fail(error)
+        elif self.closed is None:
+            self._deadline.all_sent(answered=self._reply.status > 0)
 
     def _stop_upload(self) -> None:
         if self._upload is not None:

@@ -86,7 +86,14 @@ class Deadlines(Deadline):
         self._call = call
         self._idle_s = None
         self._waits_for_client = False
-        self._expect(now, now + call.total_timeout_s, answered=False)
+        self._ends_at = now + call.total_timeout_s
+        at = now + call.first_byte_timeout_s
+        if at > self._ends_at:
+            at = self._ends_at
+        if self._timer is not None and self._timer_at <= at:
+            self.at = at  # nearly every call: the timer of an earlier one is set again when it fires
+        else:
+            self.set(at)
 
     def sending(self, call: Call) -> None:
         """The request is sent in pieces, until `all_sent`."""

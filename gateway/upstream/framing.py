@@ -35,6 +35,10 @@ A body of another method is the last one on its connection.
 """
 
 
+NEVER_AMBIGUOUS = 1000
+"""A status beyond all that there are."""
+
+
 class Origin(msgspec.Struct, frozen=True):
     """What a target adds to a request: `base` before every path ("" or "/…"), `host` as a complete header line."""
 
@@ -108,7 +112,7 @@ def ambiguous_from(method: bytes, *, with_body: bool) -> int:
     A service that ignores a body would read it as the next request, and its answer to that would go to the next caller.
     It may ignore any body where the method defines none, and a body that it has rejected.
     """
-    return 1000 if not with_body else 300 if method in WITH_BODY else 0
+    return NEVER_AMBIGUOUS if not with_body else 300 if method in WITH_BODY else 0
 
 
 def repaired(reply: bytes) -> bytes:

@@ -1,8 +1,10 @@
 """Sends a request body to an upstream, as fast as the upstream accepts it."""
 
+import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
-from gateway.kernel.faults import MALFORMED_REQUEST, GatewayError
+from gateway.kernel.faults import CLIENT_CLOSED, MALFORMED_REQUEST, GatewayError
 
 PIECE_BYTES = 64 * 1024
 """Bodies in memory are sent together with the head up to this size, larger ones in pieces of this size."""
@@ -62,3 +64,17 @@ async def send_body(head: bytes, first: bytes, body: BodySource, sink: BodySink)
         raise GatewayError(MALFORMED_REQUEST, cause=f"the body ended after {sent} of its announced {length} bytes")
     elif head:
         await sink.write(head)
+
+
+async def upload(
+    head: bytes, first: bytes, body: BodySource, sink: BodySink, ended: Callable[[Exception | None], None]
+) -> None:
+    """Do what `send_body` does, in a task of its own, and call `ended` with what it raised, None for nothing."""
+    try:
+        await send_body(head, first, body, sink)
+    except Exception as error:
+        ended(error.kept() if isinstance(error, GatewayError) else error)
+    except asyncio.CancelledError:
+        ended(GatewayError(CLIENT_CLOSED, cause="the request's body was given up"))
+    else:
+        ended(None)

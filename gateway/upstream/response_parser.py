@@ -29,7 +29,7 @@ class ResponseParser:
         self.on_body = self._parts.append
         self._parser = httptools.HttpResponseParser(self)
         self._head_only = False
-        self.begin(head_only=False)
+        self._reset()
 
     def begin(self, *, head_only: bool) -> None:
         """Expect the next reply.
@@ -40,6 +40,10 @@ class ResponseParser:
             # llhttp still waits for the body that the last reply announced.
             self._parser = httptools.HttpResponseParser(self)
         self._head_only = head_only
+        if self.received:
+            self._reset()
+
+    def _reset(self) -> None:
         self._tail = b""
         self._collected: Fields = []
         self._problem: GatewayError | None = None

@@ -14,6 +14,7 @@ Laws:
 import asyncio
 import math
 import ssl
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from gateway.kernel.clock import Clock
@@ -21,6 +22,7 @@ from gateway.kernel.faults import UPSTREAM_SATURATED, UPSTREAM_UNREACHABLE, Gate
 from gateway.net.coroutine_driver import in_task
 from gateway.net.loop_budget import LoopBudget
 from gateway.net.name_resolver import NameResolver
+from gateway.net.waiter import Waiter
 from gateway.net.write_batch import WriteBatch
 from gateway.upstream.call import Answer, Call, RetryObserver
 from gateway.upstream.call_queue import CallQueue, Freed
@@ -31,6 +33,9 @@ from gateway.upstream.connection_socket import ConnectionAges
 from gateway.upstream.framing import Origin
 
 _SHORTEST_S = 0.001
+
+Begun: TypeAlias = tuple[UpstreamConnection, Waiter[Answer], bool]
+"""A call under way: its connection, what its answer is awaited by, and whether the connection served another before."""
 
 
 class Target:
@@ -126,18 +131,31 @@ class Target:
         if first is None:
             first = b"" if isinstance(body, bytes) else await body.read()
         now = self._clock.monotonic()
-        connection, waiter, pooled = await self._begin(call, first, now, fresh=False)
+        begun = self._begin_at_once(call, now) if isinstance(body, bytes) else None
+        connection, waiter, pooled = begun or await self._begin(call, first, now, fresh=False)
         try:
-            return await connection.answer(call, waiter)
+            answer = await waiter
+        except asyncio.CancelledError:
+            connection.given_up(waiter)
+            raise
         except GatewayError:
             call.total_timeout_s -= self._clock.monotonic() - now
             again = pooled and connection.died_unanswered and call.idempotent and isinstance(body, bytes)
             if not again or call.total_timeout_s <= 0 or not call.take_resend():
                 raise
+            answer = await self._send_again(call, first)
+        call.body = b""  # it is not sent again, and a slow client must not keep it in memory
+        return answer
+
+    async def _send_again(self, call: Call, first: bytes) -> Answer:
         if self._observer is not None:
             self._observer.retried()
         connection, waiter, _ = await self._begin(call, first, self._clock.monotonic(), fresh=True)
-        return await connection.answer(call, waiter)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            connection.given_up(waiter)
+            raise
 
     async def close(self) -> None:
         """Close all connections and wait until they are closed.
@@ -189,14 +207,20 @@ class Target:
 
     # Calls
 
-    async def _begin(
-        self, call: Call, first: bytes, now: float, *, fresh: bool
-    ) -> tuple[UpstreamConnection, asyncio.Future[Answer], bool]:
-        """Send `call` on a connection.
+    def _begin_at_once(self, call: Call, now: float) -> Begun | None:
+        """Send `call`, whose body is in memory, if there is a connection for it; None if it has to wait for one."""
+        if not self._idle or not self._shares.take(call.caller):
+            return None
+        connection = self._take(now)
+        if connection is None:
+            self._shares.give_back(call.caller)
+            return None
+        waiter = connection.begin(call, b"", now)
+        connection.caller = call.caller
+        return connection, waiter, True
 
-        Return that, the future of the answer, and whether the connection served another call before.
-        `fresh` asks for a connection that did not.
-        """
+    async def _begin(self, call: Call, first: bytes, now: float, *, fresh: bool) -> Begun:
+        """Send `call` on a connection, as soon as there is one. `fresh` asks for one that served no other call."""
         if not self._shares.take(call.caller):
             await self._shares.wait(call.caller, call.connect_timeout_s)
             later = self._clock.monotonic()
