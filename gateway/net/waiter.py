@@ -44,10 +44,15 @@ class Waiter(msgspec.Struct, Generic[T], eq=False):
         return self.result()
 
     def result(self) -> T:
-        """Return the result, or raise the error. Only when it is done."""
-        if self.error is not None:
-            raise self.error
-        return self.value  # type: ignore[return-value]  # it was set, to whatever T allows
+        """Return the result, or raise the error. Only when it is done, and only once."""
+        error = self.error
+        if error is None:
+            return self.value  # type: ignore[return-value]  # it was set, to whatever T allows
+        self.error = None
+        try:
+            raise error
+        finally:
+            del error  # its traceback refers to this frame, and must not refer to it in a circle
 
     def set_result(self, value: T) -> None:
         """Complete it, and resume the coroutine that awaits it. Only while it is not done."""

@@ -115,6 +115,7 @@ class Answer(msgspec.Struct):
     `fields` have lower-case names. `body` is what has arrived of it; `stream` is None when the body is complete.
     `length` is the announced length in bytes, None when the body is chunked or ends with the connection. `target` is
     the address that answered, for the log. `marks` are what `screen` of kernel/http/response_headers found in `fields`.
+    `known`: other answers share `fields`, which nobody changes therefore.
     """
 
     status: int
@@ -124,6 +125,7 @@ class Answer(msgspec.Struct):
     length: int | None
     target: str
     marks: int = 0
+    known: bool = False
 
 
 class RetryObserver(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from gateway.kernel.faults import UPSTREAM_SATURATED, GatewayError
-from gateway.upstream.connection import UpstreamConnection
+from gateway.upstream.http1.connection import UpstreamConnection
 
 Freed: TypeAlias = UpstreamConnection | None
 """What a waiting call gets: a free connection, or None for the right to make one."""

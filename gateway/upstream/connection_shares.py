@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from gateway.kernel.faults import UPSTREAM_SHARE_SPENT, GatewayError
 from gateway.net.coroutine_driver import in_task
-from gateway.upstream.connection_socket import ConnectionSocket
+from gateway.upstream.http1.connection_socket import ConnectionSocket
 
 C_contra = TypeVar("C_contra", contravariant=True)
 """The connections of the pool."""

@@ -10,8 +10,8 @@ from typing import cast
 from gateway.kernel.faults import UPSTREAM_RESET, UPSTREAM_TIMEOUT, GatewayError
 from gateway.net.name_resolver import NameResolver
 from gateway.upstream.connect import Endpoint, connect
-from gateway.upstream.framing import Origin
-from gateway.upstream.response_parser import ResponseParser
+from gateway.upstream.http1.framing import Origin
+from gateway.upstream.http1.response_parser import ResponseParser
 
 _FIELDS = b"User-Agent: gateway-health-check\r\nAccept: */*\r\nConnection: close\r\n\r\n"
 

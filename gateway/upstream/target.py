@@ -27,10 +27,11 @@ from gateway.net.write_batch import WriteBatch
 from gateway.upstream.call import Answer, Call, RetryObserver
 from gateway.upstream.call_queue import CallQueue, Freed
 from gateway.upstream.connect import connect, endpoint_of
-from gateway.upstream.connection import UpstreamConnection
 from gateway.upstream.connection_shares import ConnectionShares, share
-from gateway.upstream.connection_socket import ConnectionAges
-from gateway.upstream.framing import Origin
+from gateway.upstream.http1.connection import UpstreamConnection
+from gateway.upstream.http1.connection_socket import ConnectionAges
+from gateway.upstream.http1.framing import Origin
+from gateway.upstream.idle_connections import IdleConnections
 
 _SHORTEST_S = 0.001
 
@@ -86,11 +87,10 @@ class Target:
         self._loop_budget = LoopBudget()
         of_a_caller, streams = share(max_connections, max_caller_percent), share(max_connections, max_stream_percent)
         self._shares = ConnectionShares(self.target, of_a_caller, streams, max_pending)
-        self._idle: list[UpstreamConnection] = []
+        self._idle = IdleConnections(idle_timeout_s, clock)
         self._all: set[UpstreamConnection] = set()
         self._slots = 0
         self._queue = CallQueue(self.target, max_pending, self._give_back)
-        self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
 
     def __repr__(self) -> str:
@@ -171,9 +171,7 @@ class Target:
         for connection in closing:
             await connection.lost
         self.names.close()
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            self._sweeper = None
+        self._idle.stop()
 
     # Called by connections: a ConnectionOwner
 
@@ -192,17 +190,14 @@ class Target:
         connection.expires_at = min(now + timeout_s, connection.ends_at)
         if self._queue and self._queue.give(connection):
             return
-        self._idle.append(connection)
-        if self._sweeper is None:
-            self._sweeper = asyncio.get_running_loop().call_later(self._idle_timeout_s, self._sweep)
+        self._idle.put(connection)
 
     def discarded(self, connection: UpstreamConnection) -> None:
         self._shares.ended(connection)
         # A connection that ended while it was being made is not in the set yet.
         if connection in self._all:
             self._all.discard(connection)
-            if connection in self._idle:
-                self._idle.remove(connection)
+            self._idle.discard(connection)
             self._free_slot()
 
     # Calls
@@ -211,7 +206,7 @@ class Target:
         """Send `call`, whose body is in memory, if there is a connection for it; None if it has to wait for one."""
         if not self._idle or not self._shares.take(call.caller):
             return None
-        connection = self._take(now)
+        connection = self._idle.take(now)
         if connection is None:
             self._shares.give_back(call.caller)
             return None
@@ -226,7 +221,7 @@ class Target:
             later = self._clock.monotonic()
             call.connect_timeout_s, now = max(_SHORTEST_S, call.connect_timeout_s - (later - now)), later
         try:
-            connection = None if fresh else self._take(now)
+            connection = None if fresh else self._idle.take(now)
             pooled = connection is not None
             if connection is None:
                 connection, pooled = await self._connect(call, fresh=fresh)
@@ -245,15 +240,6 @@ class Target:
 
     # Slots
 
-    def _take(self, now: float) -> UpstreamConnection | None:
-        """Return the idle connection that was used last, so that the others may expire."""
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.usable(now):
-                return connection
-            connection.abandon()
-        return None
-
     async def _connect(self, call: Call, *, fresh: bool) -> tuple[UpstreamConnection, bool]:
         """Return a connection for `call`, and whether it served another call before. `fresh` asks for one that did not.
 
@@ -267,7 +253,7 @@ class Target:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + call.connect_timeout_s
         if fresh and self._idle and self._slots >= self._max_connections:
-            self._idle[0].abandon()
+            self._idle.abandon_oldest()
         at_head = fresh
         while self._slots >= self._max_connections:
             handed = await self._queue.wait(deadline, at_head=at_head)
@@ -297,7 +283,7 @@ class Target:
         for connection in [*self._all]:
             if connection.closed is None and connection.peer not in present:
                 connection.ends_at = -math.inf
-                if connection in self._idle:
+                if self._idle.discard(connection):
                     connection.abandon()
 
     def _connection(self, loop: asyncio.AbstractEventLoop) -> UpstreamConnection:
@@ -314,17 +300,6 @@ class Target:
     def _free_slot(self) -> None:
         if not self._queue.give(None):
             self._slots -= 1
-
-    def _sweep(self) -> None:
-        now = self._clock.monotonic()
-        for connection in [idle for idle in self._idle if idle.expires_at <= now]:
-            connection.abandon()
-        self._sweeper = None
-        if self._idle:
-            soonest = min(idle.expires_at for idle in self._idle) - now
-            # One timer for many connections that expire shortly after one another.
-            delay_s = max(soonest, self._idle_timeout_s / 10)
-            self._sweeper = asyncio.get_running_loop().call_later(delay_s, self._sweep)
 
     def _closed_error(self) -> GatewayError:
         return GatewayError(UPSTREAM_UNREACHABLE, cause=f"{self.target}: the upstream is closed")

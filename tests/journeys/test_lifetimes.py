@@ -14,7 +14,7 @@ from aiohttp import StreamReader
 from gateway.edge.request_body import ClientBody
 from gateway.exchange import Exchange, Reply
 from gateway.upstream.call import Answer, Call
-from gateway.upstream.response_stream import ResponseStream
+from gateway.upstream.http1.response_stream import ResponseStream
 from tests.fakes import turn, until
 from tests.gateway_process import KEY
 from tests.journeys.exchange_outcomes import NARROW, SPENT, serving

@@ -23,7 +23,7 @@ from gateway.kernel.http.content_coding import decode, decoder
 from gateway.stages.normalize import normalize
 from gateway.table import Envelope
 from gateway.upstream.call import Answer
-from gateway.upstream.response_parser import ResponseParser
+from gateway.upstream.http1.response_parser import ResponseParser
 from tests.growth import Work, check_growth, check_rate
 from tests.samples import Pieces, exchange, route
 from tests.untrusted import BODY_BYTES, HEAD_BYTES, LARGE, REPLY_FIELDS, UNITS, fill, shown

@@ -1,12 +1,19 @@
 """A waiter under both kinds of drivers."""
 
 import asyncio
+import gc
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
+from weakref import ref
 
 import pytest
 
 from gateway.net.waiter import Waiter
+
+
+class OwnError(ValueError):
+    """One that can be referred to weakly."""
 
 
 class Driver:
@@ -71,6 +78,25 @@ def test_nothing_refers_in_a_circle_to_what_is_done() -> None:
     Driver(added(first, Waiter()))
     first.set_result(1)
     assert first.resume is None
+
+
+async def failed(waiter: Waiter[int]) -> None:
+    with suppress(OwnError):
+        await waiter
+
+
+def test_an_error_does_not_refer_to_itself() -> None:
+    waiter = Waiter[int]()
+    Driver(failed(waiter))
+    error = OwnError()
+    is_alive = ref(error)
+    gc.disable()
+    try:
+        waiter.set_exception(error)
+        del error
+        assert is_alive() is None
+    finally:
+        gc.enable()
 
 
 async def test_a_task_goes_on_in_a_later_iteration() -> None:

@@ -20,8 +20,8 @@ from gateway.kernel.faults import (
 )
 from gateway.net.name_resolver import NameResolver
 from gateway.upstream.connect import endpoint_of
-from gateway.upstream.framing import Origin
 from gateway.upstream.health_probe import _Head, probe
+from gateway.upstream.http1.framing import Origin
 from tests.fakes import End, RawBackend, Script, reply, script
 
 NAMES = NameResolver(Clock(time.monotonic, time.time))

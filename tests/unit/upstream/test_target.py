@@ -90,7 +90,7 @@ class TestConnecting:
         async with RawBackend() as backend:
             upstream = make(backend.url)
             await upstream.send(call())
-            connection = upstream._take(0.0)
+            connection = upstream._idle.take(0.0)
             assert connection is not None
             connection.data_received(reply(b'"unasked"'))
             with pytest.raises(GatewayError) as caught:

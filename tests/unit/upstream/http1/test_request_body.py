@@ -1,9 +1,9 @@
-"""upstream/request_body.py: how a body is framed and checked, without a connection."""
+"""upstream/http1/request_body.py: how a body is framed and checked, without a connection."""
 
 import pytest
 
 from gateway.kernel.faults import MALFORMED_REQUEST, GatewayError
-from gateway.upstream.request_body import PIECE_BYTES, BodyPieces, send_body
+from gateway.upstream.http1.request_body import PIECE_BYTES, BodyPieces, send_body
 from tests.samples import Pieces
 
 HEAD = b"POST / HTTP/1.1\r\n\r\n"

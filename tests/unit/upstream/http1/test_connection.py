@@ -1,4 +1,4 @@
-"""upstream/connection.py: replies that arrive in several pieces."""
+"""upstream/http1/connection.py: replies that arrive in several pieces."""
 
 import asyncio
 import hashlib

@@ -9,8 +9,8 @@ Laws:
 import httptools
 
 from gateway.kernel.faults import UPSTREAM_HEADERS_TOO_LARGE, UPSTREAM_PROTOCOL_ERROR, Fault, GatewayError
-from gateway.upstream import framing
 from gateway.upstream.call import Fields
+from gateway.upstream.http1 import framing
 
 _HEAD_SLICE_BYTES = 16 * 1024
 

@@ -1,4 +1,4 @@
-"""upstream/connection.py: the time-outs of calls."""
+"""upstream/http1/connection.py: the time-outs of calls."""
 
 import asyncio
 import socket

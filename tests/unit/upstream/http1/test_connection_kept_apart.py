@@ -1,11 +1,11 @@
-"""upstream/connection.py: no caller receives, or waits for, what belongs to another one."""
+"""upstream/http1/connection.py: no caller receives, or waits for, what belongs to another one."""
 
 import asyncio
 
 import pytest
 
 from gateway.upstream.call import Answer
-from gateway.upstream.response_stream import PAUSE_BYTES
+from gateway.upstream.http1.response_stream import PAUSE_BYTES
 from tests.fakes import RawBackend, Script, reply, script, until
 from tests.samples import Pieces
 from tests.unit.upstream.calls import Make, call, rest, streamed

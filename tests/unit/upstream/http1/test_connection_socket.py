@@ -1,4 +1,4 @@
-"""upstream/connection_socket.py: what a connection is doing, and whether it may be used."""
+"""upstream/http1/connection_socket.py: what a connection is doing, and whether it may be used."""
 
 import asyncio
 import time
@@ -8,9 +8,9 @@ import pytest
 from gateway.kernel.clock import Clock
 from gateway.net.loop_budget import LoopBudget
 from gateway.net.write_batch import WriteBatch
-from gateway.upstream.connection import UpstreamConnection
-from gateway.upstream.connection_socket import ConnectionSocket, UpstreamConnectionState
-from gateway.upstream.framing import Origin
+from gateway.upstream.http1.connection import UpstreamConnection
+from gateway.upstream.http1.connection_socket import ConnectionSocket, UpstreamConnectionState
+from gateway.upstream.http1.framing import Origin
 from tests.fakes import End, RawBackend, reply, script, until
 from tests.samples import Pieces
 from tests.unit.upstream.calls import Make, call, rest, streamed

@@ -1,9 +1,9 @@
-"""upstream/connection_age.py: the greatest ages of connections."""
+"""upstream/http1/connection_age.py: the greatest ages of connections."""
 
 import math
 from itertools import pairwise
 
-from gateway.upstream.connection_socket import SPREAD, ConnectionAges
+from gateway.upstream.http1.connection_socket import SPREAD, ConnectionAges
 
 
 def test_none_is_older_than_allowed_and_they_do_not_end_together() -> None:

@@ -1,4 +1,4 @@
-"""upstream/deadlines.py: when deadlines expire, and what moves them during a call."""
+"""upstream/http1/deadlines.py: when deadlines expire, and what moves them during a call."""
 
 import asyncio
 import math
@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.kernel.clock import Clock
-from gateway.upstream.deadlines import Deadline, Deadlines
+from gateway.upstream.http1.deadlines import Deadline, Deadlines
 from tests.clocks import ManualClock
 from tests.fakes import turn
 from tests.unit.upstream.calls import call

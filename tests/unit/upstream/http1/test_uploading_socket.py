@@ -1,4 +1,4 @@
-"""upstream/connection.py: request bodies that are sent in several pieces."""
+"""upstream/http1/uploading_socket.py: request bodies that are sent in several pieces."""
 
 import asyncio
 import time

@@ -1,11 +1,11 @@
-"""upstream/response_stream.py: the waits of the reader and of the service."""
+"""upstream/http1/response_stream.py: the waits of the reader and of the service."""
 
 import asyncio
 
 import pytest
 
 from gateway.kernel.faults import UPSTREAM_INCOMPLETE, GatewayError
-from gateway.upstream.response_stream import PAUSE_BYTES, ResponseStream
+from gateway.upstream.http1.response_stream import PAUSE_BYTES, ResponseStream
 from tests.clocks import ManualClock
 from tests.fakes import turn
 

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import cast
 
 from gateway.kernel.faults import GatewayError
-from gateway.upstream.deadlines import Deadlines
+from gateway.upstream.http1.deadlines import Deadlines
 
 
 class UpstreamConnectionState(Enum):

@@ -27,17 +27,18 @@ from gateway.net.waiter import Waiter
 from gateway.net.write_batch import WriteBatch
 from gateway.upstream.call import Answer, Call
 from gateway.upstream.connection_shares import ConnectionOwner
-from gateway.upstream.connection_socket import ConnectionSocket, UpstreamConnectionState
-from gateway.upstream.deadlines import Deadlines
-from gateway.upstream.framing import NEVER_AMBIGUOUS, STREAMED, Origin, ambiguous_from, kind_of, request_head
-from gateway.upstream.request_body import PIECE_BYTES, BodyPieces, BodySource, upload
-from gateway.upstream.response_parser import ResponseParser
-from gateway.upstream.response_stream import ResponseStream
+from gateway.upstream.http1.connection_socket import UpstreamConnectionState
+from gateway.upstream.http1.deadlines import Deadlines
+from gateway.upstream.http1.framing import NEVER_AMBIGUOUS, STREAMED, Origin, ambiguous_from, kind_of, request_head
+from gateway.upstream.http1.known_heads import known_head, remember
+from gateway.upstream.http1.request_body import PIECE_BYTES
+from gateway.upstream.http1.response_parser import ResponseParser
+from gateway.upstream.http1.response_stream import ResponseStream
+from gateway.upstream.http1.uploading_socket import UploadingSocket
 from gateway.upstream.tls import ended_cleanly
-from gateway.upstream.whole_response import whole_response
 
 
-class UpstreamConnection(ConnectionSocket):
+class UpstreamConnection(UploadingSocket):
     """`target` names the other end, `origin` is what it adds to heads. Deadlines are readings of `clock.monotonic`.
 
     `died_unanswered`: it ended, or broke, before the first byte of the reply.
@@ -65,9 +66,7 @@ class UpstreamConnection(ConnectionSocket):
         self._waiter: Waiter[Answer] | None = None
         self._buffer = bytearray()
         self._stream: ResponseStream | None = None
-        self._upload: asyncio.Task[None] | None = None
-        self._upload_cut = False
-        self._events, self._may_be_whole = False, False
+        self._events, self._may_be_known = False, False
         self._ambiguous_from = NEVER_AMBIGUOUS
         self.died_unanswered = False
 
@@ -98,7 +97,7 @@ class UpstreamConnection(ConnectionSocket):
             raise self.closed
         head_only = call.method == b"HEAD"
         self._reply.begin(head_only=head_only)
-        self._may_be_whole = not head_only
+        self._may_be_known = not head_only
         self._call = call
         call.handed = True
         waiter: Waiter[Answer] = Waiter()
@@ -110,11 +109,7 @@ class UpstreamConnection(ConnectionSocket):
             self._deadline.sent(call, now)
         else:
             self._ambiguous_from = ambiguous_from(call.method, with_body=True)
-            source: BodySource = BodyPieces(body) if isinstance(body, bytes) else body
-            head = request_head(call, self._origin, source.length)
-            self._deadline.sending(call)
-            begun = body[:PIECE_BYTES] if isinstance(body, bytes) else first
-            self._upload = self._loop.create_task(upload(head, begun, source, self, self._upload_ended))
+            self._start_upload(call, self._origin, first)
         return waiter
 
     def given_up(self, waiter: Waiter[Answer]) -> None:
@@ -136,13 +131,12 @@ class UpstreamConnection(ConnectionSocket):
         if self._waiter is None:
             self._discard(GatewayError(UPSTREAM_PROTOCOL_ERROR, cause=f"{self._target}: the upstream spoke unasked"))
             return
-        if self._may_be_whole:
-            self._may_be_whole = False
-            whole = whole_response(data)
-            if whole is not None:
-                answer = Answer(whole.status, whole.fields, whole.body, None, len(whole.body), self._target)
-                self._finish(self._waiter, answer, whole.idle_hint_s)
-                return
+        first, self._may_be_known = self._may_be_known, False
+        if first and (head := known_head(data)) is not None:
+            body = data[len(data) - head.length :]
+            answer = Answer(head.status, head.fields, body, None, head.length, self._target, 0, True)
+            self._finish(self._waiter, answer, head.idle_hint_s)
+            return
         reply = self._reply
         try:
             reply.feed(data)
@@ -151,6 +145,8 @@ class UpstreamConnection(ConnectionSocket):
             self.fail(error)
             return
         if reply.complete:
+            if first:
+                remember(data, reply)
             self._completed(self._waiter)
         elif reply.status:
             self._progress(self._waiter)
@@ -268,28 +264,12 @@ class UpstreamConnection(ConnectionSocket):
     # Endings
 
     def fail(self, error: Exception) -> None:
-        """Close it at once. A call under way fails with `error`."""
         waiter, stream = self._waiter, self._stream
         self._discard(error if isinstance(error, GatewayError) else GatewayError(UPSTREAM_INCOMPLETE, cause="given up"))
         if stream is not None:
             stream.fail(error)
         elif waiter is not None and not waiter.done:
             waiter.set_exception(error)
-
-    def _upload_ended(self, error: Exception | None) -> None:
-        if self._upload is None:
-            return  # it was stopped
-        self._upload = None
-        if error is not None:
-            self.fail(error)
-        elif self.closed is None:
-            self._deadline.all_sent(answered=self._reply.status > 0)
-
-    def _stop_upload(self) -> None:
-        if self._upload is not None:
-            self._upload.cancel()
-            self._upload = None
-            self._upload_cut = True
 
     def _broke(self, text: str) -> None:
         if self.closed is not None:

@@ -1,10 +1,10 @@
-"""upstream/response_parser.py: what the cases of whole connections (test_response_parser_replies.py) cannot show."""
+"""upstream/http1/response_parser.py: what cases of whole connections (test_response_parser_replies.py) do not show."""
 
 import pytest
 
 from gateway.kernel.faults import UPSTREAM_PROTOCOL_ERROR, GatewayError
-from gateway.upstream.framing import MAX_HEAD_BYTES
-from gateway.upstream.response_parser import ResponseParser
+from gateway.upstream.http1.framing import MAX_HEAD_BYTES
+from gateway.upstream.http1.response_parser import ResponseParser
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 

@@ -1,9 +1,9 @@
-"""upstream/framing.py: what llhttp does not decide."""
+"""upstream/http1/framing.py: what llhttp does not decide."""
 
 import msgspec
 import pytest
 
-from gateway.upstream import framing
+from gateway.upstream.http1 import framing
 from tests.unit.upstream.calls import call
 
 

@@ -1,0 +1,43 @@
+"""Remembers heads of replies that were parsed, because the heads of one service differ in little.
+
+Law: a head is remembered with what `ResponseParser` made of exactly these bytes at the beginning of a reply, and only
+if that announced its length, kept the connection and left no doubt. The same bytes mean the same again. A reply that is
+recognised ends where its head says: anything shorter or longer is parsed.
+"""
+
+import msgspec
+
+from gateway.kernel.memo import Memo
+from gateway.upstream.call import Fields
+from gateway.upstream.http1.response_parser import ResponseParser
+
+_MOST_HEADS = 2048
+_LARGEST_HEAD_BYTES = 1024
+_BLANK = b"\r\n\r\n"
+
+
+class KnownHead(msgspec.Struct, frozen=True, gc=False):
+    """What a head says. All replies with this head share `fields`. `length` is that of the body in bytes."""
+
+    status: int
+    fields: Fields
+    length: int
+    idle_hint_s: float | None
+
+
+_known: Memo[bytes, KnownHead] = Memo(_MOST_HEADS)
+
+
+def known_head(data: bytes) -> KnownHead | None:
+    """Return the head of the whole reply that `data` is; None when it must be parsed."""
+    end = data.find(_BLANK, 0, _LARGEST_HEAD_BYTES)
+    head = _known.get(data[:end])
+    return head if head is not None and head.length == len(data) - end - len(_BLANK) else None
+
+
+def remember(data: bytes, reply: ResponseParser) -> None:
+    """Remember the head of the complete `reply`, which `data` was all of, if it is one to be recognised."""
+    end = data.find(_BLANK, 0, _LARGEST_HEAD_BYTES)
+    certain = reply.keep and reply.clean and not reply.ambiguous
+    if certain and end > 0 and reply.length == len(data) - end - len(_BLANK):
+        _known.keep(data[:end], KnownHead(reply.status, reply.fields, reply.length, reply.idle_hint_s))

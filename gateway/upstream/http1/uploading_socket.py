@@ -1,0 +1,53 @@
+"""The socket of one upstream connection that sends bodies which do not fit into the write of the head."""
+
+import asyncio
+
+from gateway.upstream.call import Call
+from gateway.upstream.http1.connection_socket import ConnectionSocket
+from gateway.upstream.http1.framing import Origin, request_head
+from gateway.upstream.http1.request_body import PIECE_BYTES, BodyPieces, BodySource, upload
+from gateway.upstream.http1.response_parser import ResponseParser
+
+
+class UploadingSocket(ConnectionSocket):
+    """Sends a body in a task of its own, while the reply may arrive already.
+
+    `_upload` is that task, None when there is none; `_upload_cut` says that one was stopped before its end, after which
+    the connection can serve no other call.
+    """
+
+    _reply: ResponseParser
+    """That of the connection, set when it is made."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._upload: asyncio.Task[None] | None = None
+        self._upload_cut = False
+
+    def fail(self, error: Exception) -> None:
+        """Close it at once. A call under way fails with `error`."""
+        raise NotImplementedError
+
+    def _start_upload(self, call: Call, origin: Origin, first: bytes) -> None:
+        """Send `call`. `first` is the piece that was already read of its Body."""
+        body = call.body
+        source: BodySource = BodyPieces(body) if isinstance(body, bytes) else body
+        head = request_head(call, origin, source.length)
+        begun = body[:PIECE_BYTES] if isinstance(body, bytes) else first
+        self._deadline.sending(call)
+        self._upload = self._loop.create_task(upload(head, begun, source, self, self._upload_ended))
+
+    def _upload_ended(self, error: Exception | None) -> None:
+        if self._upload is None:
+            return  # it was stopped
+        self._upload = None
+        if error is not None:
+            self.fail(error)
+        elif self.closed is None:
+            self._deadline.all_sent(answered=self._reply.status > 0)
+
+    def _stop_upload(self) -> None:
+        if self._upload is not None:
+            self._upload.cancel()
+            self._upload = None
+            self._upload_cut = True
