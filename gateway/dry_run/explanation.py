@@ -16,7 +16,7 @@ from gateway.limiter.interface import Decider
 from gateway.table import Route
 from gateway.table.upstreams import AnyUpstream
 from gateway.upstream.call import Call
-from gateway.upstream.framing import request_head
+from gateway.upstream.http1.framing import request_head
 from gateway.usage.quotas import Metered, metered
 from gateway.usage.report import LimitUsage, limit_usage
 

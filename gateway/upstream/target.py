@@ -248,7 +248,7 @@ class Target:
         if self._closed:
             raise self._closed_error()
         await in_task()
-        if not fresh and (idle := self._take(self._clock.monotonic())) is not None:
+        if not fresh and (idle := self._idle.take(self._clock.monotonic())) is not None:
             return idle, True  # it was released meanwhile
         loop = asyncio.get_running_loop()
         deadline = loop.time() + call.connect_timeout_s

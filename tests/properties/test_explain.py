@@ -25,7 +25,7 @@ from gateway.settings import Config, ConfigError, parse
 from gateway.stages.record import Recorder
 from gateway.table.compile import build_credentials, build_faults, build_routes
 from gateway.upstream.call import Call
-from gateway.upstream.framing import Origin, request_head
+from gateway.upstream.http1.framing import Origin, request_head
 from tests.clocks import ManualClock
 from tests.dry_runs import dry_run
 from tests.in_memory_gateway import Client

@@ -134,7 +134,7 @@ class UpstreamConnection(UploadingSocket):
         first, self._may_be_known = self._may_be_known, False
         if first and (head := known_head(data)) is not None:
             body = data[len(data) - head.length :]
-            answer = Answer(head.status, head.fields, body, None, head.length, self._target, 0, True)
+            answer = Answer(head.status, head.fields, body, None, head.length, self._target, known=True)
             self._finish(self._waiter, answer, head.idle_hint_s)
             return
         reply = self._reply
