@@ -112,7 +112,7 @@ class Target:
 
     @property
     def targets(self) -> "tuple[Target, ...]":
-        """The targets of an upstream that has only this one."""
+        """All targets of an upstream that has only this one."""
         return (self,)
 
     @property
