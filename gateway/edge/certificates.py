@@ -3,12 +3,14 @@
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from gateway.net.certificates import Certificate, from_der
 from gateway.net.pem import PairError, load_authorities, load_pair
+
+if TYPE_CHECKING:
+    from gateway.net.certificates import Certificate
 
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """The ciphers for TLS 1.2: only authenticated encryption with forward secrecy. All ciphers of TLS 1.3 have both."""
@@ -32,7 +34,7 @@ class TlsRequirements(msgspec.Struct, frozen=True):
 class CertificateEvents(Protocol):
     """Receives what happens to certificates, by the path of their file."""
 
-    def certificate_read(self, path: str, certificate: Certificate) -> None: ...
+    def certificate_read(self, path: str, certificate: "Certificate") -> None: ...
     def certificate_rejected(self, path: str, why: str) -> None: ...
 
 
@@ -136,11 +138,19 @@ class Certificates:
 
 
 def verified_subject(connection: ssl.SSLObject) -> str:
-    """RFC 4514 text of who the client has proved to be, "" when it has loaded no certificate: OpenSSL lets no other
-    pass.
+    """Return the subject of the client's certificate as RFC 4514 text.
+
+    It is "" without a certificate, and with one that OpenSSL has verified and that is malformed nevertheless.
     """
     der = connection.getpeercert(binary_form=True)
-    return "" if der is None else from_der(der).subject
+    if der is None:
+        return ""
+    from gateway.net.certificates import from_der  # noqa: PLC0415 - needs the extra `identities`
+
+    try:
+        return from_der(der).subject
+    except ValueError:
+        return ""
 
 
 def _version_of(path: str) -> object:

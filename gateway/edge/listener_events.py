@@ -1,11 +1,14 @@
 """Writes events of a listener that belong to no request to metrics and log."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import structlog
 
-from gateway.net.certificates import Certificate
 from gateway.observe.metrics import Metrics
+
+if TYPE_CHECKING:
+    from gateway.net.certificates import Certificate
 
 _SOON_S = 14 * 86400.0
 _LOG_AGAIN_S = 60.0
@@ -54,7 +57,7 @@ class ListenerEvents:
             self._warned.add(reason)
             structlog.get_logger().warning("no valid PROXY header, told once", listener=self._listener, reason=reason)
 
-    def certificate_read(self, path: str, certificate: Certificate) -> None:
+    def certificate_read(self, path: str, certificate: "Certificate") -> None:
         self._metrics.tls_certificate_expiry.labels(self._listener, path).set(certificate.not_after)
         self._metrics.tls_certificate_reads.labels(self._listener, "read").inc()
         self._metrics.tls_certificate_reads.labels(self._listener, "refused").inc(0)

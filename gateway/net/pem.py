@@ -1,9 +1,17 @@
 """Loads PEM files for TLS with OpenSSL, and explains what is wrong with them."""
 
 import ssl
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gateway.net.certificates import Certificate, from_pem
+if TYPE_CHECKING:
+    from gateway.net.certificates import Certificate
+
+
+def can_read_certificates() -> bool:
+    """Return whether the extra `identities` is installed, without which `load_pair` cannot be used."""
+    return find_spec("cryptography") is not None
 
 
 class PairError(OSError):
@@ -17,11 +25,13 @@ class PairError(OSError):
         self.about_key = about_key
 
 
-def load_pair(context: ssl.SSLContext, certificate: str, private_key: str | None) -> Certificate:
+def load_pair(context: ssl.SSLContext, certificate: str, private_key: str | None) -> "Certificate":
     """Do `load_chain`, and return what the certificate states.
 
     Raises PairError; the context must not be used after that.
     """
+    from gateway.net.certificates import from_pem  # noqa: PLC0415 - needs the extra `identities`
+
     load_chain(context, certificate, private_key)
     try:
         return from_pem(Path(certificate).read_bytes())

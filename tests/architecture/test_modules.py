@@ -57,3 +57,9 @@ def test_help_completion_and_healthcheck_import_nothing_heavy() -> None:
         done = _python("-c", f"import {module}, sys; print(*sorted(name for name in sys.modules if '.' not in name))")
         assert done.returncode == 0, done.stderr
         assert not HEAVY & set(done.stdout.split()), module
+
+
+def test_a_gateway_without_tls_imports_no_reader_of_certificates() -> None:
+    done = _python("-c", "import gateway.supervisor, gateway.worker.worker, sys; print(*sys.modules)")
+    assert done.returncode == 0, done.stderr
+    assert "gateway.net.certificates" not in done.stdout.split()

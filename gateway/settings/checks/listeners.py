@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from gateway.net.address import Address, UnixAddress
-from gateway.net.pem import PairError, load_authorities, load_pair
+from gateway.net.pem import PairError, can_read_certificates, load_authorities, load_pair
 from gateway.settings.checks.context import CheckContext
 from gateway.settings.positions import Loc
 from gateway.settings.schema.server import ListenerTls
@@ -87,6 +87,11 @@ def _readable(path: str) -> bool:
 
 
 def _tls(context: CheckContext, loc: Loc, tls: ListenerTls) -> None:
+    if not can_read_certificates():
+        context.report(
+            loc, "TLS needs the Python package `cryptography`", "install the gateway with its extra `identities`"
+        )
+        return
     for index, pair in enumerate(tls.certificates):
         check_pair(context, (*loc, "certificates", index), pair.certificate, pair.private_key, load_pair)
     check_authorities(context, (*loc, "client_ca"), tls.client_ca)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.edge.certificates import CertificateFiles, Certificates, TlsRequirements
+from gateway.edge.certificates import CertificateFiles, Certificates, TlsRequirements, verified_subject
 from gateway.net.pem import PairError
 from tests.authority import Authority, serial_number
 from tests.unit.edge.handshaking import RecordedEvents
@@ -195,3 +195,21 @@ def test_another_authority_for_clients_is_seen(authority: Authority, tmp_path: P
     certificates.refresh()
     believed.load_cert_chain(*other.write("client", "client.example"))
     meet(certificates, believed, "a.example")
+
+
+class Verified:
+    """The client's side of a connection, with a certificate that OpenSSL has let through."""
+
+    def __init__(self, der: bytes | None) -> None:
+        self._der = der
+
+    def getpeercert(self, *, binary_form: bool) -> bytes | None:
+        assert binary_form
+        return self._der
+
+
+def test_the_subject_of_a_client_is_empty_without_a_certificate_and_with_a_malformed_one(authority: Authority) -> None:
+    authority.write("a", common_name="billing")
+    der = ssl.PEM_cert_to_DER_cert((authority.ca.parent / "a.crt").read_text())
+    for shown_der, subject in ((der, authority.subject("a")), (None, ""), (b"", ""), (der[:-9], "")):
+        assert verified_subject(Verified(shown_der)) == subject  # type: ignore[arg-type]

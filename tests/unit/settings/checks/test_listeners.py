@@ -1,5 +1,6 @@
 """Listeners that contradict each other, and certificates that cannot be used."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -101,3 +102,13 @@ def test_a_certificate_needs_a_listener_that_asks_for_it() -> None:
     assert added("keys: [{id: k, certificate_subject: CN=a}]") == [
         "4:37 keys[0].certificate_subject: no listener asks clients for certificates; set `tls.client_ca` of one"
     ]
+
+
+def test_tls_without_its_extra_is_an_error_that_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Authority(tmp_path).write("a", "a.example")
+    text = "server: {listeners: [{tls: {certificates: [{certificate: a.crt, private_key: a.key}]}}]}\n"
+    parse(LEAST + text, "f", {}, tmp_path)
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    what, hint = "TLS needs the Python package `cryptography`", "install the gateway with its extra `identities`"
+    assert added(text, directory=tmp_path) == [f"4:28 server.listeners[0].tls: {what}; {hint}"]
+    parse(LEAST, "f", {}, tmp_path)
