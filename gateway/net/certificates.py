@@ -103,7 +103,7 @@ def _rdn(rdn: x509.RelativeDistinguishedName) -> str:
     return "+".join(parts)
 
 
-def _encoded(attribute: x509.NameAttribute) -> bytes:
+def _encoded(attribute: "x509.NameAttribute[str | bytes]") -> bytes:
     """Return the DER encoding of the value, which is what follows the type in the only attribute of a name."""
     der = x509.Name([attribute]).public_bytes()
     at = 0
