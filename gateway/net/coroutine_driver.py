@@ -143,7 +143,10 @@ class _Suspended(Coroutine[Any, Any, object]):
         awaited, self._awaited = self._awaited, None
         if isinstance(awaited, asyncio.Future):  # cancelled with the coroutine, as a task would have done
             awaited.cancel()
-        return self._coroutine.throw(*error)
+        try:
+            return self._coroutine.throw(*error)
+        finally:
+            del error  # its traceback refers to this frame, and must not refer to it in a circle
 
     def close(self) -> None:
         self._coroutine.close()
