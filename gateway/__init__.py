@@ -11,6 +11,7 @@ The life of a request
                                                       configuration (table/keyring.py) or in Redis (keystore/cache.py)
         limit              stages/limit.py            one Decision for all windows and meters, in one round trip: 429
         prepare            stages/prepare.py          Exchange -> Call: path, header fields, identity, small bodies
+        steer              stages/steer.py            what keeps calls together, on routes that ask for it
         send               upstream/upstream.py       chooses a target, and another one if that does not answer
                            upstream/target.py         Call -> Answer, over a pool of kept connections: 503
         normalize          stages/normalize.py        Answer -> Reply in the envelope, spliced byte for byte

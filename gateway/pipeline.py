@@ -27,6 +27,7 @@ from gateway.stages.record import Recorder
 from gateway.stages.redirect import redirect
 from gateway.stages.response_headers import response_headers
 from gateway.stages.settle import conclude, settle
+from gateway.stages.steer import steer
 from gateway.table import Caller, Credentials, RouteTable, Visitors
 from gateway.table.cors import PREFLIGHTS
 from gateway.upstream.call import Call
@@ -207,6 +208,8 @@ class Gateway:
         finally:
             if x.body is not None:
                 x.client_s = x.body.waited_s
+        if route.steering is not None:
+            steer(x, call, caller, route.steering)
         if x.body is not None:
             began = self.clock.monotonic()
             _shorten_timeout(call, began - x.started)

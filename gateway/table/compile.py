@@ -27,6 +27,7 @@ from gateway.table.quotas import Meters
 from gateway.table.reading_law import ServiceAddresses
 from gateway.table.route_table import RouteTable
 from gateway.table.routes import Envelope, Route, Sender
+from gateway.table.steering import steering_of
 
 _FORWARDED = (
     "x-forwarded-for",
@@ -155,6 +156,7 @@ class _RouteMaker:
             idle_timeout_s=timeouts.idle_s,
             events_idle_timeout_s=timeouts.events_idle_s,
             subject_field=config.auth.caller_headers.certificate_subject,
+            steering=steering_of(config, route),
             cors=cors,
             compression=_compression(config.compression_of(route)),
         )

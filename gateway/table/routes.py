@@ -14,6 +14,7 @@ from gateway.kernel.http.response_headers import FieldRules
 from gateway.kernel.limits.token_bucket import Window
 from gateway.table.limits import Tariff
 from gateway.table.public_urls import UrlMapping
+from gateway.table.steering import Steering
 from gateway.upstream.call import Answer, Call
 
 Mode: TypeAlias = Literal["auto", "wrap", "passthrough"]
@@ -53,7 +54,8 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     Forwarded that begin with one of `unsaid` (lower case) are not sent. `url_mapping` makes URLs of the service public.
     `open_windows` limit each client address of a route that asks for no key; `open_tag` is the hash tag of its buckets,
     None for one each. `tariff` is what is asked of every caller on top, None for nothing. `subject_field` is the name
-    of the header field that tells the subject of a client's certificate. `cors` says which pages in browsers may
+    of the header field that tells the subject of a client's certificate. `steering` is what is decided about each call
+    beside the request itself, None for nothing. `cors` says which pages in browsers may
     call, None for none; `compression` is None where replies are not compressed.
     """
 
@@ -90,6 +92,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     events_idle_timeout_s: float
     subject_field: str
     cors: CorsPolicy | None = None
+    steering: Steering | None = None
     entity_tags: EntityTags = msgspec.field(default_factory=EntityTags)
     compression: CompressionRules | None = None
 

@@ -2,11 +2,13 @@
 
 import os
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 from gateway.kernel.clock import Clock
+from gateway.kernel.load_balancing import Draw, Picker, Rendezvous, RoundRobin, seed_of
+from gateway.kernel.traffic.eligible import TargetGroups
 from gateway.kernel.traffic.retry import RetryBudget, RetryPolicy
 from gateway.net.name_resolver import NameResolver
 from gateway.net.write_batch import WriteBatch
@@ -71,7 +73,19 @@ def _upstream(
             rules.consecutive_failures, rules.base_ejection_time, rules.max_ejection_time, rules.max_ejection_percent
         )
         weights = {number: target.weight for number, target in enumerate(setting.targets)}
-        outlier_detector = OutlierDetector(row, weights, ejection, events, os.getpid(), clock, random.random)
+        priorities = {number: target.priority for number, target in enumerate(setting.targets)}
+        outlier_detector = OutlierDetector(
+            row,
+            weights,
+            ejection,
+            events,
+            os.getpid(),
+            clock,
+            random.random,
+            groups=TargetGroups(weights, priorities, setting.load_balancing.panic_threshold),
+            picker=_picker(setting),
+            slow_start_s=setting.load_balancing.slow_start or 0.0,
+        )
         upstream = Upstream(
             setting.id,
             targets,
@@ -88,6 +102,14 @@ def _upstream(
         setting.breaker.consecutive_failures, setting.breaker.base_open_time, setting.breaker.max_open_time
     )
     return CircuitBreaker(upstream, row, breaking, events, clock, random.random)
+
+
+def _picker(setting: UpstreamSettings) -> Callable[[Mapping[int, int]], Picker]:
+    if setting.load_balancing.consistent_hash is None:
+        return RoundRobin if setting.load_balancing.policy == "round_robin" else Draw
+    # By URL: the same in all gateways, wherever a target stands in the file
+    seeds = {number: seed_of(str(target.url)) for number, target in enumerate(setting.targets)}
+    return lambda weights: Rendezvous(weights, seeds)
 
 
 def _retry_policy(setting: UpstreamSettings) -> RetryPolicy:

@@ -79,8 +79,8 @@ class Call(msgspec.Struct):
     connection during the call. Time-outs are in seconds: `first_byte` until the head of the answer, `total` until the
     end of an answer that is buffered. An answer that is streamed ends when the service is silent for `idle_timeout_s`,
     a stream of events after `events_idle_timeout_s`. `handed`: a target was sent the request, or a part of it.
-    `resends` is how often it may still be sent again, and `budget` bounds that together with other calls; None does
-    not.
+    `affinity` is a hash of what keeps calls together on one target, 0 for nothing. `resends` is how often it may still
+    be sent again, and `budget` bounds that together with other calls; None does not.
     """
 
     method: bytes
@@ -98,6 +98,7 @@ class Call(msgspec.Struct):
     handed: bool = False
     caller: str = ""
     read_ahead_bytes: int = 0
+    affinity: int = 0
     resends: int = 1
     budget: RetryBudget | None = None
 

@@ -12,8 +12,7 @@ Laws:
    place of that one only if that one answers errors as often or more often.
  - At most `max_percent` of the targets are ejected at the same time, though always one may be. The last target that is
    called is never ejected.
- - When no other target remains, targets on probation are called; without any of these, those that are ejected but not
-   down; when all are down, all are called.
+ - Which of the targets that are left are called, and with which weight, is up to kernel/traffic/eligible.py.
 """
 
 import math
@@ -25,12 +24,15 @@ import msgspec
 from gateway.kernel.backoff import backoff_s
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import UPSTREAM_TIMEOUT, Fault
-from gateway.kernel.load_balancing import Draw
+from gateway.kernel.load_balancing import Draw, Picker
+from gateway.kernel.traffic.eligible import TargetGroups, slowly
 from gateway.upstream.shared_state import TargetRow, UpstreamRow
 
 _NEWEST = 1 / 16
 """The weight of the newest answer in the error share of a target."""
 _PATIENCE_S = 0.25
+_STEPS = 20
+"""In how many steps a target gets its whole weight again."""
 _TOLERANCE = 0.1
 """Error shares that differ by less count as equal, because a few answers make the difference."""
 
@@ -57,7 +59,11 @@ class EjectionObserver(Protocol):
 
 
 class OutlierDetector:
-    """The targets of one upstream, by number, each with its weight. `process` is the id of this process."""
+    """The targets of one upstream, by number, each with its weight. `process` is the id of this process.
+
+    `groups` are the priority groups of the targets, `picker` makes the object that chooses one of them. A target that
+    is back gets less than its weight for `slow_start_s`.
+    """
 
     def __init__(
         self,
@@ -68,9 +74,16 @@ class OutlierDetector:
         process: int,
         clock: Clock,
         chance: Callable[[], float],
+        *,
+        groups: TargetGroups | None = None,
+        picker: Callable[[Mapping[int, int]], Picker] = Draw,
+        slow_start_s: float = 0.0,
     ) -> None:
         self._row = row
         self._weights = dict(weights)
+        self._groups = groups or TargetGroups(weights)
+        self.picker = picker
+        self._slow_start_s = slow_start_s
         self._rules = rules
         self._observer = observer
         self._process = process
@@ -82,8 +95,8 @@ class OutlierDetector:
         """How many calls each target has answered."""
         self._review(clock.monotonic())
 
-    def draw(self, now: float) -> Draw:
-        """Return the draw among the targets that are called."""
+    def draw(self, now: float) -> Picker:
+        """Return what chooses among the targets that are called."""
         if self._row.version != self._seen or now >= self._review_at:
             self._review(now)
         return self._draw
@@ -113,7 +126,7 @@ class OutlierDetector:
         self.draw(now)
         remaining = {number: weight for number, weight in self._weights.items() if number not in tried}
         called = {number: weight for number, weight in remaining.items() if number in self._called}
-        return called or {number: weight for number, weight in remaining.items() if not self._target(number).down}
+        return called or self._groups.first(remaining, lambda number: not self._target(number).down)
 
     def answered(self, number: int, status: int) -> None:
         self._failures[number] = 0
@@ -123,6 +136,7 @@ class OutlierDetector:
         if number in self._suspects and not self._target(number).ejected(self._clock.monotonic()):
             self._target(number).ejections = 0
             self._target(number).trial_until = 0
+            self._target(number).back_at = self._clock.monotonic()
             self._changed()
             self._observer.returned(number)
 
@@ -183,24 +197,28 @@ class OutlierDetector:
     def _review(self, now: float) -> None:
         self._seen = self._row.version
         targets = self._row.targets
-        weights = self._weights
-        up = {number: weight for number, weight in weights.items() if targets[number].up(now)}
-        proven = {number: weight for number, weight in up.items() if not targets[number].ejections}
-        self._called = (
-            proven
-            or up
-            or {number: weight for number, weight in weights.items() if not targets[number].down}
-            or weights
+        called = self._groups.called(
+            lambda number: targets[number].up(now) and not targets[number].ejections,
+            lambda number: targets[number].up(now),
+            lambda number: targets[number].down,
         )
-        self._draw = Draw(self._called)
-        self._suspects = frozenset(number for number in weights if targets[number].ejections)
-        self._due = (
-            [number for number in up if number in self._suspects and targets[number].trial_until <= now]
-            if proven
-            else []
-        )
+        self._called = called.weights
+        weights, warm_at = called.weights, math.inf
+        if self._slow_start_s:
+            ages_s = {number: now - targets[number].back_at for number in weights}
+            weights = slowly(weights, ages_s, self._slow_start_s)
+            if min(ages_s.values()) < self._slow_start_s:
+                warm_at = now + self._slow_start_s / _STEPS
+        self._draw = self.picker(weights)
+        self._suspects = frozenset(number for number in self._weights if targets[number].ejections)
+        self._due = [
+            number
+            for number in sorted(called.on_trial & self._suspects)
+            if targets[number].up(now) and targets[number].trial_until <= now
+        ]
         times = (time for row in targets for time in (row.ejected_until, row.trial_until) if time > now)
         self._review_at = min(times, default=math.inf)
+        self._review_at = min(self._review_at, warm_at)
 
     def _target(self, number: int) -> TargetRow:
         return self._row.targets[number]

@@ -60,8 +60,8 @@ class TargetRow(Row):
     `ejections` counts the ejections since the target last answered, `ejected_by` is the process that ejected it.
 
     While the count is not 0 the target is on probation, also after the ejection has ended: one call at a time is then a
-    trial. `trial_until` is when the trial under way counts as lost, 0 for none. `checked_at` is in Unix time, 0 for
-    never.
+    trial. `trial_until` is when the trial under way counts as lost, 0 for none. `back_at` is when it has last come back
+    from an ejection or from downtime. `checked_at` is in Unix time, 0 for never.
     """
 
     ejected_until = _Number(0)
@@ -73,6 +73,7 @@ class TargetRow(Row):
     _verdict = _Number(6)
     _against = _Number(7)
     trial_until = _Number(8)
+    back_at = _Number(9)
 
     @property
     def reason(self) -> int | str:

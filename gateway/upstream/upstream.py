@@ -15,7 +15,6 @@ import msgspec
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import GatewayError
-from gateway.kernel.load_balancing import Draw
 from gateway.kernel.traffic.retry import RetryBudget, RetryPolicy, retry_after_s
 from gateway.upstream.call import Answer, Body, Call, RetryObserver
 from gateway.upstream.outlier_detection import OutlierDetector
@@ -86,7 +85,7 @@ class Upstream:
             call.budget = self._budget
         tried = outlier_detector.trial(now, call.connect_timeout_s + call.total_timeout_s)
         number = (
-            outlier_detector.draw(now).one(self._load, self._chance, outlier_detector.errs_more)
+            outlier_detector.draw(now).one(self._load, self._chance, outlier_detector.errs_more, call.affinity)
             if tried is None
             else tried
         )
@@ -163,7 +162,7 @@ class Upstream:
             others = detector.others((), now)
         if not others:
             return None
-        number = Draw(others).one(self._load, self._chance, detector.errs_more)
+        number = detector.picker(others).one(self._load, self._chance, detector.errs_more, call.affinity)
         charged = not isinstance(failure, GatewayError) or failure.fault.reached_service
         wait_s = policy.wait_s(len(unanswered.tried), self._chance()) if charged or not elsewhere else 0.0
         wait_s = max(wait_s, unanswered.not_before.get(number, now) - now)

@@ -37,7 +37,6 @@ OLD_WORDS = {
     "testator": "predecessor",
     "things": "items",
     "thing": "item",
-    "threshold": "handshake_options",
     "told": "reported",
     "veil": "redactor",
     "veiled": "redacted",

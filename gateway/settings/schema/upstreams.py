@@ -1,9 +1,10 @@
 """`upstreams`: the services behind, where they are and when they are left alone."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from gateway.settings.schema.balancing import LoadBalancing, spelled_out
 from gateway.settings.schema.health import Health
 from gateway.settings.schema.retry import RetrySettings
 from gateway.settings.schema.types import (
@@ -26,6 +27,9 @@ class TargetSettings(Section):
         description="`http://` or `https://`, host, port, and a path that is put before every other if needed."
     )
     weight: int = Field(default=1, ge=1, le=1000, description="Share of the requests among several targets.")
+    priority: int = Field(
+        default=0, ge=0, le=100, description="Called only while too few targets with a lower number are up."
+    )
 
 
 class Connections(Section):
@@ -150,8 +154,6 @@ class CircuitBreakerSettings(Section):
 class UpstreamSettings(Section):
     """A service behind the gateway."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"balance", "balancer"})
-
     id: Id = Field(description="What routes refer to.")
     targets: Annotated[Many[TargetSettings], Field(min_length=1)] = Field(description="Its addresses.")
     connections: Connections = section(Connections, "The pool of connections to each target.")
@@ -159,6 +161,10 @@ class UpstreamSettings(Section):
     tls: UpstreamTls = section(UpstreamTls, "How its https is checked.")
     outlier_detection: OutlierDetection = section(OutlierDetection, "When one of several targets is left alone.")
     health: Health | None = Field(default=None, description="How its targets are checked. Left out: they are not.")
+    load_balancing: Annotated[
+        LoadBalancing,
+        BeforeValidator(spelled_out, json_schema_input_type=Literal["least_request", "round_robin"] | LoadBalancing),
+    ] = section(LoadBalancing, "Which of several targets gets a call.")
     retry: RetrySettings | None = Field(
         default=None,
         description="When calls are sent again. Left out: a call that is not answered goes to other targets, up to "

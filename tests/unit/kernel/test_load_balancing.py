@@ -3,10 +3,11 @@
 import random
 from collections import Counter
 from collections.abc import Callable
+from typing import ClassVar
 
 import pytest
 
-from gateway.kernel.load_balancing import Draw
+from gateway.kernel.load_balancing import Draw, Rendezvous, RoundRobin, seed_of
 
 
 def alike(_number: int, _than: int) -> bool:
@@ -81,3 +82,32 @@ def test_one_that_answers_errors_gets_no_more_than_its_weight_for_being_never_bu
 
 def test_one_that_answers_errors_and_is_busy_gets_less_all_the_same() -> None:
     assert shares({0: 1, 1: 1}, {0: 9, 1: 0}, errs_more=lambda number, _: number == 0)[0] == 0
+
+
+def test_turns_are_spread_evenly() -> None:
+    in_turn = RoundRobin({0: 3, 4: 1, 5: 1})
+    assert [in_turn.one(lambda _: 0, lambda: 0.0, alike) for _ in range(10)] == [0, 4, 0, 5, 0] * 2
+
+
+class TestKeptTogether:
+    SEEDS: ClassVar[dict[int, int]] = {number: seed_of(f"http://10.0.0.{number}") for number in range(5)}
+    KEYS: ClassVar[list[int]] = [seed_of(f"caller {number}") for number in range(4000)]
+
+    def chosen(self, weights: dict[int, int]) -> list[int]:
+        rendezvous = Rendezvous(weights, self.SEEDS)
+        return [rendezvous.one(lambda _: 0, lambda: 0.0, alike, key) for key in self.KEYS]
+
+    def test_weights_are_shares_of_the_keys(self) -> None:
+        counts = Counter(self.chosen({0: 2, 1: 1, 2: 1, 4: 4}))
+        shares = {number: count / len(self.KEYS) for number, count in counts.items()}
+        assert shares == pytest.approx({0: 0.25, 1: 0.125, 2: 0.125, 4: 0.5}, abs=0.03)
+
+    def test_only_the_keys_of_a_target_that_leaves_move(self) -> None:
+        before = self.chosen(dict.fromkeys(range(5), 1))
+        after = self.chosen({0: 1, 1: 1, 2: 1, 4: 1})
+        moved = [old for old, new in zip(before, after, strict=True) if old != new]
+        assert set(moved) == {3}
+        assert len(moved) == before.count(3) == pytest.approx(len(self.KEYS) / 5, rel=0.15)
+        # They are spread over all others
+        others = Counter(new for old, new in zip(before, after, strict=True) if old == 3)
+        assert min(others.values()) > len(moved) / 8

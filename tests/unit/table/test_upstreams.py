@@ -93,6 +93,23 @@ def test_a_single_target_that_is_called_again_is_an_upstream() -> None:
     assert isinstance(built('{url: "http://a:1"}', ", retry: {}"), Upstream)
 
 
+async def test_calls_are_kept_together_or_take_turns() -> None:
+    async with RawBackend() as one, RawBackend() as other:
+        urls = f'{{url: "{one.url}"}}, {{url: "{other.url}"}}'
+        in_turn = built(urls, ", load_balancing: round_robin")
+        for _ in range(4):
+            await in_turn.send(call())
+        assert (len(one.requests), len(other.requests)) == (2, 2)
+        together = built(urls, ", load_balancing: {consistent_hash: {on: key}}")
+        for _ in range(4):
+            sent = call()
+            sent.affinity = 7
+            await together.send(sent)
+        assert {len(one.requests), len(other.requests)} == {2, 6}
+        for upstream in (in_turn, together):
+            await upstream.close()
+
+
 def test_a_circuit_breaker_precedes_one_target_or_several() -> None:
     breaker = built('{url: "http://a:1"}', ", breaker: {}")
     assert (

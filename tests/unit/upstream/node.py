@@ -1,5 +1,7 @@
 """The workers of one node, with the state of targets that they share."""
 
+from typing import Any
+
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import UPSTREAM_REFUSED, Fault
 from gateway.upstream.outlier_detection import EjectionRules, OutlierDetector
@@ -16,7 +18,7 @@ class Node:
         self.row = SharedState({"u": [str(number) for number in range(count)]}).upstreams["u"]
         self._rules = EjectionRules(failures, 10.0, 60.0, max_percent)
 
-    def worker(self, process: int = 7) -> OutlierDetector:
+    def worker(self, process: int = 7, **changed: Any) -> OutlierDetector:
         clock = Clock(lambda: self.now, lambda: 0.0)
         return OutlierDetector(
             self.row,
@@ -26,6 +28,7 @@ class Node:
             process,
             clock,
             lambda: 0.0,
+            **changed,
         )
 
     def fail(self, worker: OutlierDetector, number: int, times: int, fault: Fault = UPSTREAM_REFUSED) -> None:
