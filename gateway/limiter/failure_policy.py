@@ -9,10 +9,10 @@ together, in one step. A shadow refuses nothing: under `deny` it is not counted.
 import msgspec
 
 from gateway.kernel.limits.token_bucket import Claim, Decision, OnFailure, Window, WindowState
-from gateway.kernel.memo import Memo
+from gateway.kernel.memo import MANY_CALLERS, Memo
 from gateway.limiter.fallback import Fallback
 
-MAX_PLANS = 8192
+MAX_PLANS = MANY_CALLERS
 """Claims whose plans are remembered."""
 
 

@@ -18,13 +18,13 @@ from msgspec.structs import replace
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.limits.token_bucket import Claim, Decision, Window, carry
-from gateway.kernel.memo import Memo
+from gateway.kernel.memo import MANY_CALLERS, Memo
 from gateway.limiter.memory_limiter import LocalLimiter
 from gateway.redis_client.client import RedisCall
 
 MAX_DEBTS = 100_000
 """Debts that are remembered until Redis is back; those of further buckets are forgotten."""
-MAX_SHARES = 8192
+MAX_SHARES = MANY_CALLERS
 """Claims whose shares are remembered."""
 BATCH = 64
 """Debts that are paid at one time, between requests."""

@@ -22,7 +22,7 @@ from gateway.kernel.envelope.dates import unix_date
 from gateway.kernel.faults import LIMITER_UNAVAILABLE, GatewayError
 from gateway.kernel.limits.quota import MeterState, Posting
 from gateway.kernel.limits.token_bucket import UNLIMITED, Claim, Decision, OnFailure, Window, claim, decision, tag_of
-from gateway.kernel.memo import Memo
+from gateway.kernel.memo import MANY_CALLERS, Memo
 from gateway.limiter.heartbeat import SCRIPT as HEARTBEAT
 from gateway.limiter.heartbeat import GatewayHeartbeat
 from gateway.limiter.interface import Condition, LimiterState
@@ -39,7 +39,7 @@ from gateway.redis_client.status import RedisStatus, StateListener
 SCRIPT = files("gateway.limiter").joinpath("scripts/bucket.lua").read_bytes()
 SCRIPT_SHA = sha_of(SCRIPT)
 VERSION = 1
-MAX_COMMANDS = 8192
+MAX_COMMANDS = MANY_CALLERS
 """Packed commands kept, one a claim, some 300 bytes each."""
 PROBE = claim("{probe}", (Window("probe", 1000, 1_000_000, None),))
 RETRY_AFTER_S = 1

@@ -23,7 +23,7 @@ from gateway.kernel.limits.quota import (
     state,
 )
 from gateway.kernel.limits.token_bucket import Claim, Decision, decision, tag_of
-from gateway.kernel.memo import Memo
+from gateway.kernel.memo import MANY_CALLERS, Memo
 from gateway.limiter.calls_in_flight import CallsInFlight
 from gateway.limiter.memory_quotas import NAME_LENGTH, UnitNames
 from gateway.limiter.quota_shares import QuotaShares
@@ -36,7 +36,7 @@ from gateway.redis_client.server import AWAY
 QUOTA = files("gateway.limiter").joinpath("scripts/quota.lua").read_bytes()
 READ = METERS + files("gateway.limiter").joinpath("scripts/read.lua").read_bytes()
 READ_SHA = sha_of(READ)
-MAX_COMMANDS = 8192
+MAX_COMMANDS = MANY_CALLERS
 """Packed commands kept, one a claim, some 500 bytes each."""
 _ANY = "?" * NAME_LENGTH
 """In place of a unit's name."""

@@ -17,7 +17,7 @@ from gateway.kernel.faults import (
 )
 from gateway.kernel.limits.ratelimit_headers import limit_fields
 from gateway.kernel.limits.token_bucket import Claim, Window, claim
-from gateway.kernel.memo import Memo
+from gateway.kernel.memo import MANY_CALLERS, Memo
 
 T_contra = TypeVar("T_contra", contravariant=True)
 
@@ -134,7 +134,7 @@ class Visitors:
 
     __slots__ = ("_known",)
 
-    REMEMBERED = 4096
+    REMEMBERED = MANY_CALLERS // 2
 
     def __init__(self) -> None:
         self._known: Memo[tuple[str, str], Caller] = Memo(self.REMEMBERED)

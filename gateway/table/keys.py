@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from gateway.kernel.limits.ratelimit_headers import RateLimitFields
 from gateway.kernel.limits.token_bucket import Claim, Window
-from gateway.kernel.memo import Memo
+from gateway.kernel.memo import MANY_CALLERS, Memo
 from gateway.settings import Config
 from gateway.settings.schema.access import KeySettings
 from gateway.settings.schema.limits import KeyLimit
@@ -22,7 +22,7 @@ from gateway.table.limits import (
 )
 
 T = TypeVar("T")
-MOST_MADE = 4096
+MOST_MADE = MANY_CALLERS
 """Compiled keys that are remembered, about 3 KB each."""
 
 

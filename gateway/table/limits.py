@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from gateway.kernel.limits.quota import Posting
 from gateway.kernel.limits.ratelimit_headers import RateLimitFields, limit_fields
 from gateway.kernel.limits.token_bucket import Claim, Window
-from gateway.kernel.memo import Memo
+from gateway.kernel.memo import MANY_CALLERS, Memo
 from gateway.settings import Config
 from gateway.settings.schema.access import KeySettings
 from gateway.settings.schema.limits import Limit
@@ -27,7 +27,7 @@ _SPANS = {
     86_400_000_000: "Day",
     2_592_000_000_000: "Month",
 }
-MAX_CLAIMS = 8192
+MAX_CLAIMS = MANY_CALLERS
 
 
 class Tariff:

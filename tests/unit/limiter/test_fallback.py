@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from gateway.kernel.limits.token_bucket import Claim, Window, claim, decide
-from gateway.limiter.fallback import BATCH, MAX_DEBTS, MAX_SHARES, Fallback
+from gateway.limiter.fallback import BATCH, MAX_DEBTS, Fallback
 from gateway.redis_client.connection import RedisReply
 from gateway.redis_client.server import AWAY
 from tests.clocks import ManualClock
@@ -98,9 +98,10 @@ class TestShares:
     def test_shares_are_kept_for_so_many_plans(self, fallback: Fallback) -> None:
         fallback.gateways = 2
         assert admitted(fallback, 9, (Window("w", 10, 1_000_000, None),)) == 5
-        for number in range(1, MAX_SHARES + 10):
+        fallback._shares.most = 64
+        for number in range(1, 80):
             assert admitted(fallback, 1, (Window("w", 10, 1_000_000 + number, None),)) == 0
-        assert len(fallback._shares) <= MAX_SHARES
+        assert len(fallback._shares) <= 64
 
 
 async def test_a_bucket_that_was_renewed_is_full_and_owes_nothing(fallback: Fallback, redis: ModelRedis) -> None:

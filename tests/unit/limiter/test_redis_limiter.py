@@ -12,7 +12,7 @@ from gateway.kernel.faults import LIMITER_UNAVAILABLE, GatewayError
 from gateway.kernel.limits.token_bucket import OnFailure, Window, claim
 from gateway.limiter.interface import Limiter
 from gateway.limiter.memory_limiter import LocalLimiter
-from gateway.limiter.redis_limiter import MAX_COMMANDS, RedisLimiter
+from gateway.limiter.redis_limiter import RedisLimiter
 from gateway.redis_client.status import RedisServerStatus, RedisStatus
 from tests.limiter_load import until
 from tests.quota_limiter import COUNT, asks
@@ -99,9 +99,10 @@ class TestWhatStandsInRedis:
         await other.close()
 
     async def test_packed_commands_are_kept_for_some_callers_only(self, limiter: RedisLimiter) -> None:
-        for number in range(MAX_COMMANDS + 10):
+        limiter._commands.most = 64
+        for number in range(80):
             limiter._pack(claim(f"a{number}", DAY, 1))
-        assert len(limiter._commands) <= MAX_COMMANDS
+        assert len(limiter._commands) <= 64
 
 
 class TestOnFailure:

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 from gateway.kernel.limits.quota import LEASE_MS, Posting
 from gateway.kernel.limits.token_bucket import Claim, Window
-from gateway.limiter import redis_quotas as module
 from tests.limiter_load import until
 from tests.quota_limiter import COUNT, FLIGHT, LEVEL, MONTHLY, RELEASE, SUM, Gateway, asks, posting, stored
 from tests.redis_server import RedisProcess
@@ -63,9 +62,10 @@ class TestWhatStandsInRedis:
         claim, quotas = asks(COUNT), gateway.limiter._quotas
         first, second = (quotas._command(claim, name * 28) for name in "ab")
         assert second == first.replace(b"a" * 28, b"b" * 28)
-        for _ in range(module.MAX_COMMANDS + 1):
+        quotas._commands.most = 64
+        for _ in range(80):
             quotas._command(asks(COUNT), "a" * 28)
-        assert len(quotas._commands) <= module.MAX_COMMANDS
+        assert len(quotas._commands) <= 64
 
 
 class TestWhoLeavesBeforeTheAnswer:

@@ -3,7 +3,6 @@
 from gateway.settings import parse
 from gateway.settings.schema.access import KeySettings
 from gateway.table import Key
-from gateway.table import keys as module
 from gateway.table.keys import KeyMaker, Made
 
 CONFIG = parse(
@@ -55,15 +54,14 @@ def test_a_key_is_made_once_while_it_is_remembered() -> None:
         made.append(setting.id)
         return MAKER.make(setting)
 
-    settings = {
-        f"{number}": CONFIG.keys[0].model_copy(update={"id": f"k{number}"}) for number in range(module.MOST_MADE + 1)
-    }
+    settings = {f"{number}": CONFIG.keys[0].model_copy(update={"id": f"k{number}"}) for number in range(65)}
     keys = Made(settings.get, make)
+    keys.most = 64
     first = keys["0"]
     assert keys["0"] is first
     assert keys["nobody"] is None
-    for number in range(module.MOST_MADE + 1):
+    for number in range(65):
         assert keys[f"{number}"] is not None
-    assert len(made) == module.MOST_MADE + 1
+    assert len(made) == 65
     assert keys["0"] is not first
     assert made[-1] == "k0"

@@ -106,7 +106,7 @@ def test_the_memory_for_names_is_bounded() -> None:
     some = FieldFilter([])
     for number in range(headers._REMEMBERED + 10):
         assert some[b"X-%d" % number]
-    assert len(some) == 10
+    assert len(some) <= headers._REMEMBERED
 
 
 def test_connection_options() -> None:
