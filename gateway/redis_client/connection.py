@@ -10,11 +10,13 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from enum import Enum
 from hashlib import sha1
+from itertools import takewhile
 from math import inf
 from typing import TypeAlias
 
 import hiredis
 
+from gateway.net.waiter import Waiter
 from gateway.redis_client.address import RedisConnectionError
 
 STUCK_AFTER_TIMEOUTS = 2
@@ -27,7 +29,7 @@ TIMEOUT = RedisConnectionError("timeout")
 LOST = RedisConnectionError("lost")
 
 RedisReply: TypeAlias = list[int] | bytes | int | RedisConnectionError
-PendingReply: TypeAlias = "asyncio.Future[RedisReply]"
+PendingReply: TypeAlias = Waiter[RedisReply]
 
 
 def pack(*parts: bytes) -> bytes:
@@ -109,12 +111,12 @@ class RedisConnection(asyncio.Protocol):
         self.state = RedisConnectionState.OPEN
 
     def send(self, command: bytes, deadline: float) -> PendingReply:
-        """Return a future of the reply to `command`, which is never an exception; TIMEOUT at `deadline` (of the loop's
-        clock).
+        """Return what the reply to `command` is awaited by. It is never an exception; TIMEOUT at `deadline` (of the
+        loop's clock).
 
         Callers are answered in order, so of two the one that asked first should have the earlier deadline.
         """
-        waiter: PendingReply = self._loop.create_future()
+        waiter: PendingReply = Waiter()
         if self._transport is None:
             waiter.set_result(LOST)
             return waiter
@@ -138,7 +140,7 @@ class RedisConnection(asyncio.Protocol):
             self._reader.feed(data)
             while (reply := gets()) is not False:
                 _, waiter = waiters.popleft()
-                if not waiter.done():
+                if not waiter.done:
                     waiter.set_result(reply)
         except (RedisConnectionError, IndexError):
             self._end(RedisConnectionError("protocol: not a reply, or one that nobody asked for"))
@@ -175,19 +177,12 @@ class RedisConnection(asyncio.Protocol):
         elif stuck_at <= now:
             self._end(TIMEOUT)
         else:
-            self._expire_at(min(stuck_at, self._give_up_on_due(now)))
-
-    def _give_up_on_due(self, now: float) -> float:
-        """Answer the callers whose time is up with TIMEOUT.
-
-        Return when the next one is due; infinity when there is none.
-        """
-        for deadline, waiter in self._waiters:
-            if deadline > now:
-                return deadline
-            if not waiter.done():
-                waiter.set_result(TIMEOUT)
-        return inf
+            due = list(takewhile(lambda each: each[0] <= now, self._waiters))
+            next_at = self._waiters[len(due)][0] if len(due) < len(self._waiters) else inf
+            self._expire_at(min(stuck_at, next_at))
+            for _, waiter in due:  # last, because callers go on at once
+                if not waiter.done:
+                    waiter.set_result(TIMEOUT)
 
     def _end(self, failure: RedisConnectionError) -> None:
         self.state = RedisConnectionState.CLOSED
@@ -198,10 +193,10 @@ class RedisConnection(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
         self._owner = None
-        while self._waiters:
-            _, waiter = self._waiters.popleft()
-            if not waiter.done():
-                waiter.set_result(failure)
         if self._on_end is not None:
             on_end, self._on_end = self._on_end, None
-            on_end(self, failure)
+            on_end(self, failure)  # first, so that callers that go on find the connection gone
+        while self._waiters:
+            _, waiter = self._waiters.popleft()
+            if not waiter.done:
+                waiter.set_result(failure)

@@ -171,10 +171,12 @@ class RedisServer:
         """
         if not self._reloading:
             self._reloading = True
-            loaded = [connection.send(load, deadline) for load in self._loads]
-            loaded[-1].add_done_callback(self._reloaded)
+            last = [connection.send(load, deadline) for load in self._loads][-1]
+            last.resume = self._reloaded
+            if last.done:
+                self._reloaded()
 
-    def _reloaded(self, _: object) -> None:
+    def _reloaded(self) -> None:
         self._reloading = False
 
     def _reconnect(self, connection: RedisConnection, readonly: RedisConnectionError) -> None:
