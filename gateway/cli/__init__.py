@@ -31,6 +31,7 @@ SUMMARIES = {
     "check": "Say everything that is wrong with a configuration file.",
     "diff": "Say what another configuration file would change.",
     "explain": "Say what the gateway would do with a request, and why.",
+    "replay": "Say which calls of an access log would meet something else.",
     "routes": "List the routes of a configuration file.",
     "keys": "Create API keys, and manage those that are kept in Redis.",
     "limits": "Say what limits amount to, and what a key has used of them.",

@@ -73,10 +73,9 @@ def _rival(rival: Route, winner: Route | None, method: str) -> RivalRoute:
 
 def _less_specific(rival: Route, winner: Route) -> str:
     """Return at which segment `rival` is less specific. A literal precedes a parameter, and that any rest."""
-    for number, (own, other) in enumerate(zip(_kinds(rival), _kinds(winner), strict=False), start=1):
-        if own != other:
-            return f"at segment {number} it has {own}, where route {winner.id} has {other}"
-    return f"route {winner.id} is more specific"
+    pairs = enumerate(zip(_kinds(rival), _kinds(winner), strict=False), start=1)
+    number, own, other = next((number, own, other) for number, (own, other) in pairs if own != other)
+    return f"at segment {number} it has {own}, where route {winner.id} has {other}"
 
 
 def _kinds(route: Route) -> Iterator[str]:

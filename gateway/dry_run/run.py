@@ -122,29 +122,20 @@ class DryRun:
         key = await found if isawaitable(found) else found
         if key is None:
             raise DryRunError("there is no key of this id")
-        proof = secrets.token_hex()
-        return _Named(key, proof, self._callers), ((str(self.compiled.credentials.key_header), proof),)
+        return _Named(key), ((str(self.compiled.credentials.key_header), secrets.token_hex()),)
 
 
 class _Named:
-    """Takes `proof` for the secret of `key`. Other keys are left to `others`."""
+    """Takes every proof for that of `key`. The stages accept one proof in a request, and the dry run adds its own."""
 
-    def __init__(self, key: Key, proof: str, others: CallerSource) -> None:
+    def __init__(self, key: Key) -> None:
         self._key = key
-        self._proof = proof
-        self._others = others
 
-    def find(self, secret: str, organization: str | None, wall_s: float, client: str, /) -> Caller | Awaitable[Caller]:
+    def find(self, _: str, organization: str | None, wall_s: float, __: str, /) -> Caller:
         """As `CallerSource.find`."""
-        if secret == self._proof:
-            return speaking_for(self._key, organization, wall_s)
-        return self._others.find(secret, organization, wall_s, client)
+        return speaking_for(self._key, organization, wall_s)
 
-    def certified(
-        self, subject: str, organization: str | None, wall_s: float, client: str, /
-    ) -> Caller | Awaitable[Caller]:
-        """As `CallerSource.certified`."""
-        return self._others.certified(subject, organization, wall_s, client)
+    certified = find
 
 
 class _Unrecorded(Recorder):

@@ -1,19 +1,18 @@
 """gateway explain"""
 
 import asyncio
-import http.client
 import json
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlencode
 
 import click
 import msgspec
 
-from gateway.cli.admin_client import address_option, exit_with_errors, request
+from gateway.cli.admin_client import address_option
+from gateway.cli.explain.ask import ask_gateway
 from gateway.cli.explain.text import text
 from gateway.cli.friendly_errors import friendly_errors
-from gateway.cli.limits_account import WITHIN_S, key_id
+from gateway.cli.keys.listed import with_listed_keys
+from gateway.cli.limits_account import key_id
 from gateway.dry_run.explanation import Explanation, explain
 from gateway.dry_run.limiter import PeekingLimiter
 from gateway.dry_run.request import DryRequest
@@ -86,17 +85,17 @@ def command(
     if file is None:
         if reveal:
             raise click.UsageError("--reveal belongs to -c: a running gateway shows no secrets.")
-        found = _asked(admin, dry)
+        answer = ask_gateway(admin, dry)
+        if answer is None:
+            raise click.ClickException("there is no key, or no listener, of this id")
+        found = answer
     else:
         with friendly_errors():
-            found = _explained(load(file), dry, reveal=reveal)
+            found = _explained(with_listed_keys(load(file)) if key else load(file), dry, reveal=reveal)
     click.echo(json.dumps(msgspec.to_builtins(found), indent=2) if output == "json" else text(found))
 
 
 def _explained(config: Config, dry: DryRequest, *, reveal: bool) -> Explanation:
-    if dry.key_id and config.key_store is not None:
-        raise click.ClickException("the keys are in Redis: ask a running gateway, without -c")
-
     async def run() -> Explanation:
         limiter = PeekingLimiter(LocalLimiter(SYSTEM_CLOCK), SYSTEM_CLOCK)
         return await explain(DryRun(compiled(config, SYSTEM_CLOCK), limiter, SYSTEM_CLOCK), dry, reveal=reveal)
@@ -105,16 +104,3 @@ def _explained(config: Config, dry: DryRequest, *, reveal: bool) -> Explanation:
         return asyncio.run(run())
     except DryRunError as error:
         raise click.ClickException(str(error)) from None
-
-
-def _asked(admin: str, dry: DryRequest) -> Explanation:
-    named = {"method": dry.method, "target": dry.target, "key": dry.key_id, "body": dry.body, "listener": dry.listener}
-    query: list[tuple[str, Any]] = [(name, value) for name, value in named.items() if value]
-    query += [("client", dry.client), *(("header", f"{name}: {value}") for name, value in dry.headers)]
-    status, body = request(admin, "GET", f"/explain?{urlencode(query)}", WITHIN_S, option="--admin")
-    if status != http.client.OK:
-        exit_with_errors(admin, status, body)
-    try:
-        return msgspec.json.decode(body, type=Explanation)
-    except msgspec.DecodeError:
-        raise click.ClickException(f"what answers at {admin} is no gateway, or one of another release") from None
