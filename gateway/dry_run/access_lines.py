@@ -14,7 +14,7 @@ _NO_RULE_STORES = frozenset({"fallback", "allow", "cache"})
 """Who decides while Redis is away, or from memory of it: a replay does not know what they knew."""
 
 
-class Verdict(NamedTuple):
+class CallOutcome(NamedTuple):
     """What a gateway did with a call. `status` is None for one that it passed on or answered with a success.
 
     `reason` is the name of the fault, "" without one. `limits` names the limits and quotas that refused it.
@@ -40,7 +40,7 @@ class LoggedCall(NamedTuple):
     client: str
     key_id: str
     organization: str
-    verdict: Verdict
+    verdict: CallOutcome
     anonymous: bool
     limits_known: bool
     succeeded: bool
@@ -96,14 +96,14 @@ def _call(record: AccessRecord, ended_s: float) -> LoggedCall | None:
     )
 
 
-def _verdict(record: AccessRecord) -> Verdict | None:
+def _verdict(record: AccessRecord) -> CallOutcome | None:
     """Return what was decided about a call; None when nothing was.
 
     A body is not logged, so a call that its limits have let through was let through.
     """
     if record.limiter_result == "allowed":
-        return Verdict(record.route, None)
+        return CallOutcome(record.route, None)
     reason = record.reason or ""
     if record.limiter_result is None and (not reason or reason in _UNDECIDED):
         return None
-    return Verdict(record.route, record.status, reason, record.limiter_spent or ())
+    return CallOutcome(record.route, record.status, reason, record.limiter_spent or ())

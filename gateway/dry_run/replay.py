@@ -21,7 +21,7 @@ from typing import NamedTuple, TypeAlias
 
 from msgspec import structs
 
-from gateway.dry_run.access_lines import LoggedCall, Verdict
+from gateway.dry_run.access_lines import CallOutcome, LoggedCall
 from gateway.dry_run.request import DryRequest
 from gateway.dry_run.run import Compiled, DryRun, DryRunError
 from gateway.kernel.clock import Clock
@@ -55,7 +55,7 @@ class _NoLimits(LocalLimiter):
 class _Known(NamedTuple):
     """What the stages decide about a call, apart from its limits. `claim` is None when they refuse it."""
 
-    verdict: Verdict
+    verdict: CallOutcome
     claim: Claim | None
 
 
@@ -63,8 +63,8 @@ class ReplayedCall(NamedTuple):
     """The verdicts about one call: before, and under the configuration to come."""
 
     call: LoggedCall
-    before: Verdict
-    after: Verdict
+    before: CallOutcome
+    after: CallOutcome
 
 
 @dataclass(order=True)
@@ -89,7 +89,7 @@ class _Lane:
         self._numbers = count()
         self._began_s: float | None = None
 
-    async def verdict(self, call: LoggedCall, recorded: Verdict | None = None) -> Verdict:
+    async def verdict(self, call: LoggedCall, recorded: CallOutcome | None = None) -> CallOutcome:
         """Return the verdict about `call`. `recorded` is the one in the log, where that is what it is compared with."""
         self._began_s = call.started_s if self._began_s is None else self._began_s
         self._end_calls(call.started_s)
@@ -117,9 +117,9 @@ class _Lane:
             x = (await self._dry_run.run(structs.replace(request, key_id=""))).x
         route = x.route.id if x.route is not None else None
         if x.error is None:
-            return _Known(Verdict(route, None), x.claim)
+            return _Known(CallOutcome(route, None), x.claim)
         reason = KEY_UNKNOWN.name if call.key_id and x.error.fault.name == KEY_MISSING.name else x.error.fault.name
-        return _Known(Verdict(route, x.reply.status if x.reply else None, reason), None)
+        return _Known(CallOutcome(route, x.reply.status if x.reply else None, reason), None)
 
     def _is_expired(self, call: LoggedCall) -> bool:
         key = self._named(call.key_id) if call.key_id else None
@@ -133,7 +133,9 @@ class _Lane:
             end.reservation.commit(end.succeeded, {})
             end.reservation.release()
 
-    def _limited(self, call: LoggedCall, served: Verdict, claim: Claim, recorded: Verdict | None) -> Verdict:
+    def _limited(
+        self, call: LoggedCall, served: CallOutcome, claim: Claim, recorded: CallOutcome | None
+    ) -> CallOutcome:
         """Return `served`, or the verdict of the limits."""
         buckets = [self._limiter.bucket(key) for key in claim.keys]
         decision = self._limiter.decide_now(claim)
@@ -157,7 +159,7 @@ class _Lane:
             return inf
         return self._clock.now_s * 1e6 + window.full_us - claim.cost * window.emission_us - bucket[0]
 
-    def _is_doubtful(self, call: LoggedCall, claim: Claim, room_us: Sequence[float], recorded: Verdict) -> bool:
+    def _is_doubtful(self, call: LoggedCall, claim: Claim, room_us: Sequence[float], recorded: CallOutcome) -> bool:
         """Return whether a call that fits here may have been refused in the log by the same limits."""
         if recorded.reason != RATE_LIMITED.name:
             return True  # what was used of quotas before the log begins is not known
@@ -174,7 +176,7 @@ class _Lane:
     ) -> None:
         """Undo `decision`, and leave no room for the call in the limit that was nearest to refusing it."""
         if decision.reservation is not None:
-            decision.reservation.commit(False, {})
+            decision.reservation.commit(succeeded=False, amounts={})
             decision.reservation.release()
         for key, bucket in zip(claim.keys, buckets, strict=True):
             self._limiter.renew_now([key])
@@ -199,15 +201,15 @@ def _is_nearly_allowed(decision: Decision) -> bool:
     return not decision.allowed and not decision.spent and max(waits_s, default=0.0) <= CLOCK_SLACK_S
 
 
-def _refusal(route: str | None, decision: Decision) -> Verdict:
+def _refusal(route: str | None, decision: Decision) -> CallOutcome:
     if decision.spent:
         fault = decision.spent[0].meter.fault
-        return Verdict(route, fault.status, fault.name, tuple(state.meter.id for state in decision.spent))
+        return CallOutcome(route, fault.status, fault.name, tuple(state.meter.id for state in decision.spent))
     short = tuple(state.window.id for state in decision.states if state.retry_s > 0)
-    return Verdict(route, RATE_LIMITED.status, RATE_LIMITED.name, short)
+    return CallOutcome(route, RATE_LIMITED.status, RATE_LIMITED.name, short)
 
 
-Baseline: TypeAlias = Callable[[LoggedCall], Verdict]
+Baseline: TypeAlias = Callable[[LoggedCall], CallOutcome]
 """Returns what a call would meet now, limits apart. It is remembered by whoever gives it."""
 
 

@@ -14,7 +14,7 @@ from gateway.cli.explain.ask import ask_gateway
 from gateway.cli.friendly_errors import friendly_errors
 from gateway.cli.keys.listed import with_listed_keys
 from gateway.cli.replay.text import text
-from gateway.dry_run.access_lines import LoggedCall, LogLines, Verdict
+from gateway.dry_run.access_lines import CallOutcome, LoggedCall, LogLines
 from gateway.dry_run.replay import Baseline, replay
 from gateway.dry_run.replay_summary import ReplayCounter
 from gateway.dry_run.request import DryRequest
@@ -90,25 +90,25 @@ class RunningGateway:
     def __init__(self, admin: str, organization_field: str) -> None:
         self._admin = admin
         self._organization_field = organization_field
-        self._known: dict[tuple[str, ...], Verdict] = {}
+        self._known: dict[tuple[str, ...], CallOutcome] = {}
 
-    def verdict(self, call: LoggedCall) -> Verdict:
+    def verdict(self, call: LoggedCall) -> CallOutcome:
         """Return what `call` would meet now, limits apart. Raises click.ClickException when no gateway answers."""
         about = (call.method, call.path, call.client, call.key_id, call.organization)
         if about not in self._known:
             self._known[about] = self._ask(call)
         return self._known[about]
 
-    def _ask(self, call: LoggedCall) -> Verdict:
+    def _ask(self, call: LoggedCall) -> CallOutcome:
         headers = ((self._organization_field, call.organization),) if call.organization else ()
         request = DryRequest(
             method=call.method, target=call.path, headers=headers, key_id=call.key_id, client=call.client
         )
         found = ask_gateway(self._admin, request)
         if found is None:
-            return Verdict(None, KEY_UNKNOWN.status, KEY_UNKNOWN.name)
+            return CallOutcome(None, KEY_UNKNOWN.status, KEY_UNKNOWN.name)
         route = None if found.route is None else found.route.id
         limited = found.charge is not None and not found.charge.allowed
         if found.outcome.forwarded or found.outcome.code is None or limited:
-            return Verdict(route, None)
-        return Verdict(route, found.outcome.status, found.outcome.reason or "")
+            return CallOutcome(route, None)
+        return CallOutcome(route, found.outcome.status, found.outcome.reason or "")

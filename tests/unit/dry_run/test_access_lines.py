@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.dry_run.access_lines import LogLines, Verdict
+from gateway.dry_run.access_lines import CallOutcome, LogLines
 
 
 def line(**fields: Any) -> bytes:
@@ -43,7 +43,7 @@ def test_a_call_that_was_let_through() -> None:
         "acme",
     )
     assert (call.verdict, call.anonymous, call.limits_known, call.succeeded) == (
-        Verdict("pets", None),
+        CallOutcome("pets", None),
         False,
         True,
         True,
@@ -53,8 +53,8 @@ def test_a_call_that_was_let_through() -> None:
 @pytest.mark.parametrize(
     ("fields", "verdict"),
     [
-        ({"http.response.status_code": 502, "gateway.reason": "upstream_refused"}, Verdict("pets", None)),
-        ({"http.response.status_code": 413, "gateway.reason": "body_too_large"}, Verdict("pets", None)),
+        ({"http.response.status_code": 502, "gateway.reason": "upstream_refused"}, CallOutcome("pets", None)),
+        ({"http.response.status_code": 413, "gateway.reason": "body_too_large"}, CallOutcome("pets", None)),
         (
             {
                 "gateway.limiter.result": "refused",
@@ -62,15 +62,15 @@ def test_a_call_that_was_let_through() -> None:
                 "gateway.reason": "quota_spent",
                 "gateway.limiter.spent": ["starts"],
             },
-            Verdict("pets", 429, "quota_spent", ("starts",)),
+            CallOutcome("pets", 429, "quota_spent", ("starts",)),
         ),
         (
             {**REFUSED, "http.response.status_code": 404, "gateway.reason": "no_route", "http.route": None},
-            Verdict(None, 404, "no_route"),
+            CallOutcome(None, 404, "no_route"),
         ),
     ],
 )
-def test_what_became_of_it(fields: dict[str, Any], verdict: Verdict) -> None:
+def test_what_became_of_it(fields: dict[str, Any], verdict: CallOutcome) -> None:
     (call,) = LogLines().read([line(**fields)])
     assert call.verdict == verdict
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.dry_run.access_lines import LoggedCall, LogLines, Verdict
+from gateway.dry_run.access_lines import CallOutcome, LoggedCall, LogLines
 from gateway.dry_run.replay import Baseline, ReplayedCall, is_changed, replay
 from gateway.dry_run.run import compiled
 from gateway.settings import Config, parse
@@ -35,15 +35,15 @@ class Log:
 
     async def changed(
         self, config: Config, against: Config | None = None, baseline: Baseline = lambda call: call.verdict
-    ) -> list[tuple[Verdict, Verdict]]:
+    ) -> list[tuple[CallOutcome, CallOutcome]]:
         """The verdicts that change, before and after."""
         parts, old = compiled(config, self.clock.clock), against and compiled(against, self.clock.clock)
         calls = LogLines().read(self.gateway.lines)
         return [(each.before, each.after) async for each in replay(calls, parts, old, baseline) if is_changed(each)]
 
 
-@pytest.mark.parametrize("two", [False, True])
-async def test_another_route_or_status(two: bool) -> None:
+@pytest.mark.parametrize("against", [None, CONFIG])
+async def test_another_route_or_status(against: Config | None) -> None:
     log = Log()
     await log.calls(1, 1.0, "/v1/pets/mine")
     await log.calls(1, 1.0, "/v1/pets", "POST")
@@ -57,43 +57,43 @@ async def test_another_route_or_status(two: bool) -> None:
         ("upstream: other, auth: none, plan: free", "upstream: other"),
         ("methods: [POST]}]}", "methods: [GET]}]}"),
     )
-    found = await log.changed(new, CONFIG if two else None)
+    found = await log.changed(new, against)
     assert found == [
-        (Verdict("pets.mine", None), Verdict("pets.item", None)),
-        (Verdict("pets.list", None), Verdict(None, 405, "method_not_allowed")),
-        (Verdict("files", None), Verdict("rest", None)),
-        (Verdict("open", None), Verdict("open", 401, "key_missing")),
+        (CallOutcome("pets.mine", None), CallOutcome("pets.item", None)),
+        (CallOutcome("pets.list", None), CallOutcome(None, 405, "method_not_allowed")),
+        (CallOutcome("files", None), CallOutcome("rest", None)),
+        (CallOutcome("open", None), CallOutcome("open", 401, "key_missing")),
     ]
-    assert await log.changed(CONFIG, CONFIG if two else None) == []
+    assert await log.changed(CONFIG, against) == []
 
 
-@pytest.mark.parametrize("two", [False, True])
-async def test_keys_that_may_less_or_are_gone(two: bool) -> None:
+@pytest.mark.parametrize("against", [None, CONFIG])
+async def test_keys_that_may_less_or_are_gone(against: Config | None) -> None:
     log = Log()
     await log.calls(1, 1.0)
     narrower = edited(("organizations: [acme, initech, gone]", "organizations: [acme], routes: [rest]"))
-    assert await log.changed(narrower, CONFIG if two else None) == [
-        (Verdict("pets.list", None), Verdict("pets.list", 403, "route_forbidden"))
+    assert await log.changed(narrower, against) == [
+        (CallOutcome("pets.list", None), CallOutcome("pets.list", 403, "route_forbidden"))
     ]
     renamed = edited(("id: acme-ci", "id: acme-cd"))
-    assert await log.changed(renamed, CONFIG if two else None) == [
-        (Verdict("pets.list", None), Verdict("pets.list", 401, "key_unknown"))
+    assert await log.changed(renamed, against) == [
+        (CallOutcome("pets.list", None), CallOutcome("pets.list", 401, "key_unknown"))
     ]
     expiring = edited(("organizations: [acme, initech, gone]", "organizations: [acme], expires: 2023-11-14T22:13:21Z"))
     await log.calls(2, 1.0)
     assert [after.reason for _, after in await log.changed(expiring)] == ["key_expired"] * 2
 
 
-@pytest.mark.parametrize("two", [False, True])
-async def test_limits_run_on_the_clock_of_the_log(two: bool) -> None:
+@pytest.mark.parametrize("against", [None, CONFIG])
+async def test_limits_run_on_the_clock_of_the_log(against: Config | None) -> None:
     log = Log()
     await log.calls(8, 0.5)
     tighter = edited(("{id: minute, max: 300", "{id: minute, max: 6"))
-    changes = await log.changed(tighter, CONFIG if two else None)
-    assert changes == [(Verdict("pets.list", None), Verdict("pets.list", 429, "rate_limited", ("minute",)))] * 2
+    changes = await log.changed(tighter, against)
+    assert changes == [(CallOutcome("pets.list", None), CallOutcome("pets.list", 429, "rate_limited", ("minute",)))] * 2
     slower = Log()
     await slower.calls(8, 10.0)
-    assert await slower.changed(tighter, CONFIG if two else None) == []
+    assert await slower.changed(tighter, against) == []
 
 
 async def test_a_wider_limit_is_found_between_two_configurations() -> None:
@@ -102,7 +102,7 @@ async def test_a_wider_limit_is_found_between_two_configurations() -> None:
     await log.calls(8, 0.5)
     assert (
         await log.changed(CONFIG, tight)
-        == [(Verdict("pets.list", 429, "rate_limited", ("minute",)), Verdict("pets.list", None))] * 2
+        == [(CallOutcome("pets.list", 429, "rate_limited", ("minute",)), CallOutcome("pets.list", None))] * 2
     )
     assert await log.changed(CONFIG) == []  # what was used before the log began is not known
     log.clock.advance(120)
@@ -125,16 +125,16 @@ async def test_quotas_are_charged_and_given_back() -> None:
     assert await log.changed(CONFIG, CONFIG) == []
     one = edited(("kind: count, max: 2", "kind: count, max: 1"))
     changed = await log.changed(one)
-    assert changed == [(Verdict("pets.list", None), Verdict("pets.list", 429, "quota_spent", ("starts",)))]
+    assert changed == [(CallOutcome("pets.list", None), CallOutcome("pets.list", 429, "quota_spent", ("starts",)))]
     three = edited(("kind: count, max: 2", "kind: count, max: 3"))
     assert await log.changed(three) == []  # what was used before the log began is not known
-    assert [after for _, after in await log.changed(three, CONFIG)] == [Verdict("pets.list", None)]
+    assert [after for _, after in await log.changed(three, CONFIG)] == [CallOutcome("pets.list", None)]
 
 
 def call(started_s: float, lasts_s: float, **changes: object) -> LoggedCall:
     ordinary = LoggedCall(
         started_s, started_s + lasts_s, "id", "GET", "/v1/pets", "192.0.2.7", "acme-ci", "acme",
-        Verdict("pets.list", None), False, True, True,
+        CallOutcome("pets.list", None), anonymous=False, limits_known=True, succeeded=True,
     )  # fmt: skip
     return ordinary._replace(**changes)  # type: ignore[arg-type]
 
@@ -162,7 +162,7 @@ async def test_what_redis_did_not_decide_is_not_compared() -> None:
 
 async def test_a_verdict_within_the_slack_is_that_of_the_log() -> None:
     tight = edited(("{id: minute, max: 300", "{id: minute, max: 1"), (", cost: 2", ""))
-    refused = Verdict("pets.list", 429, "rate_limited")
+    refused = CallOutcome("pets.list", 429, "rate_limited")
     found = await replayed(
         tight,
         call(0.0, 0.0),
@@ -178,15 +178,15 @@ async def test_a_verdict_within_the_slack_is_that_of_the_log() -> None:
 async def test_a_running_gateway_may_say_what_was_before() -> None:
     log = Log()
     await log.calls(2, 1.0)
-    found = await log.changed(CONFIG, baseline=lambda each: Verdict("older", None))
+    found = await log.changed(CONFIG, baseline=lambda each: CallOutcome("older", None))
     assert [before.route for before, _ in found] == ["older"] * 2
 
 
 def test_refusals_of_unknown_callers_are_alike() -> None:
     one = call(0.0, 0.0, anonymous=True)
-    forbidden, missing = Verdict("pets.list", 403, "key_disabled"), Verdict("pets.list", 401, "key_missing")
+    forbidden, missing = CallOutcome("pets.list", 403, "key_disabled"), CallOutcome("pets.list", 401, "key_missing")
     assert not is_changed(ReplayedCall(one, forbidden, missing))
     assert is_changed(ReplayedCall(call(0.0, 0.0), forbidden, missing))
-    assert is_changed(ReplayedCall(one, forbidden, Verdict("pets.list", None)))
-    spent = Verdict("pets.list", 429, "rate_limited", ("minute",))
-    assert not is_changed(ReplayedCall(one, spent, Verdict("other", 429, "quota_spent", ("starts",))))
+    assert is_changed(ReplayedCall(one, forbidden, CallOutcome("pets.list", None)))
+    spent = CallOutcome("pets.list", 429, "rate_limited", ("minute",))
+    assert not is_changed(ReplayedCall(one, spent, CallOutcome("other", 429, "quota_spent", ("starts",))))

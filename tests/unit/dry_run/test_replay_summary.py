@@ -2,23 +2,36 @@
 
 import msgspec
 
-from gateway.dry_run.access_lines import LoggedCall, Verdict
+from gateway.dry_run.access_lines import CallOutcome, LoggedCall
 from gateway.dry_run.replay import ReplayedCall
 from gateway.dry_run.replay_summary import ReplayCounter, effect_of_call
 
-SERVED, SPENT = Verdict("pets", None), Verdict("pets", 429, "rate_limited", ("minute",))
+SERVED, SPENT = CallOutcome("pets", None), CallOutcome("pets", 429, "rate_limited", ("minute",))
 
 
-def replayed(before: Verdict, after: Verdict, key_id: str = "acme-ci", request_id: str = "a") -> ReplayedCall:
-    call = LoggedCall(0.0, 0.0, request_id, "GET", "/v1/pets", "", key_id, "", before, False, True, True)
+def replayed(before: CallOutcome, after: CallOutcome, key_id: str = "acme-ci", request_id: str = "a") -> ReplayedCall:
+    call = LoggedCall(
+        0.0,
+        0.0,
+        request_id,
+        "GET",
+        "/v1/pets",
+        "",
+        key_id,
+        "",
+        before,
+        anonymous=False,
+        limits_known=True,
+        succeeded=True,
+    )
     return ReplayedCall(call, before, after)
 
 
 def test_effects() -> None:
     assert effect_of_call(replayed(SERVED, SPENT)) == "breaking"
     assert effect_of_call(replayed(SPENT, SERVED)) == "widening"
-    assert effect_of_call(replayed(SERVED, Verdict("other", None))) == "other"
-    assert effect_of_call(replayed(SPENT, Verdict(None, 404, "no_route"))) == "other"
+    assert effect_of_call(replayed(SERVED, CallOutcome("other", None))) == "other"
+    assert effect_of_call(replayed(SPENT, CallOutcome(None, 404, "no_route"))) == "other"
 
 
 def test_equal_changes_are_one_group() -> None:
@@ -26,7 +39,7 @@ def test_equal_changes_are_one_group() -> None:
     counter.add(replayed(SERVED, SERVED))
     assert not counter.breaks
     for each in (
-        replayed(SERVED, Verdict("other", None)),
+        replayed(SERVED, CallOutcome("other", None)),
         replayed(SERVED, SPENT, request_id="b"),
         replayed(SERVED, SPENT, key_id="other"),
         replayed(SERVED, SPENT, key_id="other"),

@@ -1,7 +1,7 @@
 """cli/replay/text.py: changes as lines, grouped by effect."""
 
 from gateway.cli.replay.text import text
-from gateway.dry_run.access_lines import Verdict
+from gateway.dry_run.access_lines import CallOutcome
 from gateway.dry_run.replay_summary import ReplayCounter
 from tests.unit.dry_run.test_replay_summary import SERVED, SPENT, replayed
 
@@ -9,8 +9,8 @@ from tests.unit.dry_run.test_replay_summary import SERVED, SPENT, replayed
 def test_changes_by_effect() -> None:
     counter = ReplayCounter()
     counter.add(replayed(SERVED, SPENT))
-    counter.add(replayed(SERVED, Verdict(None, 404, "no_route"), key_id=""))
-    counter.add(replayed(Verdict("pets", 403, "route_forbidden"), SERVED))
+    counter.add(replayed(SERVED, CallOutcome(None, 404, "no_route"), key_id=""))
+    counter.add(replayed(CallOutcome("pets", 403, "route_forbidden"), SERVED))
     assert text(counter.summary(1, 0), 50).split("\n") == [
         "breaking",
         "  1 call: GET by key acme-ci: route pets -> 429 rate_limited on route pets by minute (such as /v1/pets, a)",
