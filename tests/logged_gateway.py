@@ -20,11 +20,23 @@ from tests.samples import Echo
 
 
 class _Lines:
+    """An Output that keeps what is written."""
+
+    dropped = 0
+
     def __init__(self) -> None:
         self.lines: list[bytes] = []
 
     def put(self, line: bytes) -> None:
         self.lines.append(line)
+
+    put_from_anywhere = put
+
+    def start(self) -> object:
+        return self
+
+    def close(self, timeout_s: float) -> bool:
+        return True
 
 
 class LoggedGateway:

@@ -130,7 +130,7 @@ class _Lane:
         while self._ends and self._ends[0].ends_s <= now_s:
             end = heapq.heappop(self._ends)
             self._clock.now_s = end.ends_s
-            end.reservation.commit(end.succeeded, {})
+            end.reservation.commit({}, succeeded=end.succeeded)
             end.reservation.release()
 
     def _limited(
@@ -176,7 +176,7 @@ class _Lane:
     ) -> None:
         """Undo `decision`, and leave no room for the call in the limit that was nearest to refusing it."""
         if decision.reservation is not None:
-            decision.reservation.commit(succeeded=False, amounts={})
+            decision.reservation.commit({}, succeeded=False)
             decision.reservation.release()
         for key, bucket in zip(claim.keys, buckets, strict=True):
             self._limiter.renew_now([key])

@@ -37,7 +37,10 @@ class Log:
         self, config: Config, against: Config | None = None, baseline: Baseline = lambda call: call.verdict
     ) -> list[tuple[CallOutcome, CallOutcome]]:
         """The verdicts that change, before and after."""
-        parts, old = compiled(config, self.clock.clock), against and compiled(against, self.clock.clock)
+        parts, old = (
+            compiled(config, self.clock.clock),
+            None if against is None else compiled(against, self.clock.clock),
+        )
         calls = LogLines().read(self.gateway.lines)
         return [(each.before, each.after) async for each in replay(calls, parts, old, baseline) if is_changed(each)]
 
