@@ -19,6 +19,8 @@ The life of a request
         error reply        stages/error_reply.py      instead of an answer: a GatewayError in the envelope
         redirect           stages/redirect.py         instead of all this: the same URL with https
         response headers   stages/response_headers.py request id, limits and the route's own fields, on every reply
+        CORS               stages/cors.py             answers preflights; says on every reply which pages may read it
+        upgrade            stages/upgrade.py          a handshake that succeeds becomes a tunnel (upstream/tunnel.py)
         settle             stages/settle.py           gives back what the call took from quotas, unless it succeeded
         compress           stages/compress.py         the body in a content coding, where the route says so
         record             stages/record.py           metrics, the access line and the recent errors, however it ended

@@ -14,8 +14,11 @@ from gateway.table import Caller, Route
 from gateway.table.public_urls import PublicOrigin, public_origin
 from gateway.upstream.call import Answer, Call, Stream, TimedBody
 
-Outcome: TypeAlias = Literal["answered", "abandoned", "cut"]
-"""How an exchange ended: with a whole reply, with a client that left before its end, or with a reply that broke off."""
+Outcome: TypeAlias = Literal["answered", "abandoned", "cut", "opened"]
+"""How an exchange ended: with a whole reply, with a client that left before its end, or with a reply that broke off.
+
+A tunnel that is `opened` has not ended.
+"""
 ReplySource: TypeAlias = Literal["gateway", "upstream"]
 
 
@@ -41,8 +44,8 @@ class Exchange(msgspec.Struct):
     `path` and `query` are as the client sent them (ASCII, the query without "?"). `raw_headers` are the field lines as
     received. `peer` is the address that connected, and `client` the address that it forwards for, which is the same
     unless the peer is a trusted proxy. `withheld` holds names of fields (in lower case) that this request forbids to
-    forward. `head_error` is the reason why the edge rejects the request. `certificate_subject` is that of the client
-    certificate that was verified (RFC 4514), "" without one.
+    forward. `upgrade`: it is the handshake of a WebSocket. `head_error` is the reason why the edge rejects the request.
+    `certificate_subject` is that of the client certificate that was verified (RFC 4514), "" without one.
 
     `near` is a route for the path of a request whose method no route has. `header_keys` and `query_keys` are the
     secrets of the request, for identify and for scrubbing only. `reservation` has to be settled when the exchange ends;
@@ -58,6 +61,7 @@ class Exchange(msgspec.Struct):
     `sent_bytes` counts the bytes of the reply's body that were sent, also when it broke off; the connection keeps it up
     to date. `read_ahead` is the number of bytes of its body that count against the budget of bodies read ahead.
     `coded` is None when the gateway has not compressed the reply.
+    `tunnel`: it has become a tunnel, which is open until the exchange ends.
     """
 
     request_id: str
@@ -76,6 +80,7 @@ class Exchange(msgspec.Struct):
     trace_id: str
     trusted_peer: bool = False
     withheld: frozenset[bytes] = frozenset()
+    upgrade: bool = False
     head_error: GatewayError | None = None
     certificate_subject: str = ""
 
@@ -100,6 +105,7 @@ class Exchange(msgspec.Struct):
     outcome: Outcome = "answered"
     read_ahead: int = 0
     coded: Coded | None = None
+    tunnel: bool = False
 
     def public_origin(self) -> PublicOrigin:
         """Return the origin that the client has called, as a trusted proxy or else the request names it."""

@@ -12,6 +12,7 @@ from gateway.kernel.http.compression import CompressionRules
 from gateway.kernel.http.cors import CorsPolicy
 from gateway.kernel.http.path_safety import merged
 from gateway.kernel.limits.quota import Reservation
+from gateway.kernel.limits.token_bucket import Decision
 from gateway.limiter.interface import Decider
 from gateway.net.compressor import Compressor
 from gateway.net.loop_budget import LoopBudget
@@ -28,7 +29,8 @@ from gateway.stages.redirect import redirect
 from gateway.stages.response_headers import response_headers
 from gateway.stages.settle import conclude, settle
 from gateway.stages.steer import steer
-from gateway.table import Caller, Credentials, RouteTable, Visitors
+from gateway.stages.upgrade import SWITCHED, ask_to_switch, require_upgrade, switched
+from gateway.table import Caller, Credentials, Route, RouteTable, Visitors
 from gateway.table.cors import PREFLIGHTS
 from gateway.upstream.call import Call
 from gateway.usage.report import Accounts
@@ -200,8 +202,8 @@ class Gateway:
             x.limiter_s = self.clock.monotonic() - began
         x.reservation = x.decision.reservation
         require_allowed(x.decision, claim.cost)
-        if route.upstream is None:
-            return await limits_endpoint(x, caller, x.decision, self._accounts)
+        if x.upgrade or route.upstream is None:
+            return await self._answer_otherwise(x, route, caller, x.decision)
         began = self.clock.monotonic()
         try:
             call = x.call = await prepare(x, route, caller, self.id_field, self.read_ahead)
@@ -225,6 +227,24 @@ class Gateway:
         if len(x.answer.body) > LARGE_BYTES and x.answer.stream is None:
             await self._loop_budget.take(len(x.answer.body))
         return normalize(x.answer, x, route)
+
+    async def _answer_otherwise(self, x: Exchange, route: Route, caller: Caller, decision: Decision) -> Reply:
+        """Report the caller's limits, or pass on a handshake, whose reply may open a tunnel. Raises GatewayError."""
+        if not x.upgrade:
+            return await limits_endpoint(x, caller, decision, self._accounts)
+        upstream = require_upgrade(x, route)
+        call = x.call = ask_to_switch(x, await prepare(x, route, caller, self.id_field))
+        if route.steering is not None:
+            steer(x, call, caller, route.steering)
+        began = self.clock.monotonic()
+        try:
+            x.answer = await upstream.send(call)
+        finally:
+            x.upstream_s = self.clock.monotonic() - began
+        if x.answer.status != SWITCHED:
+            return normalize(x.answer, x, route)
+        self.recorder.opened(x, self.clock.monotonic())
+        return switched(x.answer, route)
 
     async def _preflight(self, x: Exchange, policy: CorsPolicy) -> Reply:
         """Answer a preflight, within the limits of its client address. Raises GatewayError."""

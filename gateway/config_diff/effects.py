@@ -173,6 +173,7 @@ _JUDGES: dict[str, Judge] = {
     "route.cors.headers": _loss_breaks,
     "route.cors.expose": _loss_breaks,
     "route.cors.credentials": _towards({True: "widening", False: "breaking"}),
+    "route.upgrade": _loss_breaks,
     "limit.scope": _scope,
     "limit.methods": _limited_methods,
     "limit.on_failure": _on_failure,

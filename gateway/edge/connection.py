@@ -18,10 +18,12 @@ from gateway.edge.request_body import ClientBody
 from gateway.edge.request_head import body_length
 from gateway.edge.request_reader import RequestReader
 from gateway.edge.response_head import head_bytes
+from gateway.edge.upgrade import TunnelBytes, switching_head
 from gateway.exchange import Exchange, Reply
 from gateway.kernel.faults import MALFORMED_REQUEST, SHUTTING_DOWN, GatewayError
 from gateway.kernel.http.status_rules import UNFRAMED
 from gateway.upstream.call import Stream
+from gateway.upstream.tunnel import Tunnel, TunnelState
 
 LINGER_S = 1.0
 """For how many seconds to go on reading and discarding after the last reply. Closing at once may reset the connection
@@ -180,6 +182,8 @@ class ClientConnection(RequestReader):
         x, transport = self._exchange, self.transport
         if x is None or transport is None or transport.is_closing():
             raise ConnectionResetError("the client is gone")
+        if reply.stream is not None and isinstance(reply.stream, Tunnel):
+            return await self._carry(x, reply, reply.stream, transport)
         bodiless = x.method == "HEAD" or reply.status in UNFRAMED
         endless = reply.stream is not None and reply.length is None and not bodiless
         if reply.close or self._listener.draining or not self._payload.is_eof() or (endless and self._http10):
@@ -274,6 +278,27 @@ class ClientConnection(RequestReader):
         finally:
             stream.close()
 
+    async def _carry(self, x: Exchange, reply: Reply, tunnel: Tunnel, transport: asyncio.Transport) -> int:
+        """Agree to a handshake, and pass bytes on until the end of `tunnel`. Raises its error."""
+        self._keep = False
+        self._listener.outbox.flush()
+        transport.write(switching_head(reply, self._listener.date()))
+        self._written += 1
+        transport.resume_reading()
+        self._tunnel = tunnel
+        try:
+            tunnel.open(transport, self._splitter.take_rest())
+            await tunnel.ended
+        except asyncio.CancelledError:
+            if x.ended is not None or tunnel.state is not TunnelState.CLOSED:
+                raise
+        finally:
+            self._tunnel = None
+            x.sent_bytes, x.body = tunnel.sent_bytes, TunnelBytes(tunnel.received_bytes)
+        if tunnel.error is not None:
+            raise tunnel.error
+        return x.sent_bytes
+
     async def _wait_for_client(self, x: Exchange) -> None:
         """Wait until the client has received most of what was written.
 
@@ -314,6 +339,9 @@ class ClientConnection(RequestReader):
 
         Return whether a request was in flight.
         """
+        if self._tunnel is not None:
+            self._tunnel.go_away(GatewayError(SHUTTING_DOWN))
+            return True
         x = self._exchange
         if x is None:
             self.force_close()

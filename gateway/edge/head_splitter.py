@@ -88,6 +88,12 @@ class HeadSplitter:
             self._at = end
         return piece
 
+    def take_rest(self) -> bytes:
+        """Return all that has not been returned yet: it belongs to another protocol."""
+        rest = self._data[self._at :]
+        self.clear()
+        return rest
+
     def clear(self) -> None:
         """Drop all that has been received."""
         self._data = self._tail = b""

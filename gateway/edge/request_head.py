@@ -126,6 +126,7 @@ class RequestHeadChecker(msgspec.Struct, frozen=True):
             connection = headers.getall(_CONNECTION)
             if len(connection) > 1 or connection[0] not in _PLAIN_CONNECTION:
                 x.withheld = connection_options(connection)
+                x.upgrade = message.upgrade and _is_handshake(message)
         if _TRACESTATE in headers and (parent is None or trace_id not in parent):
             x.withheld |= {b"tracestate"}  # it belongs to a trace that is not continued
         version = message.version
@@ -236,6 +237,13 @@ def body_length(headers: Any) -> int | None:
     """
     announced = headers.get("Content-Length")
     return None if announced is None else int(announced.lstrip("0")[: _MOST_DIGITS + 1] or "0")
+
+
+def _is_handshake(message: Any) -> bool:
+    """Whether WebSocket is asked for, and nothing else. Other protocols are ignored (RFC 9110, 7.8), such as h2c."""
+    if message.method != "GET" or message.version != _HTTP11:
+        return False
+    return [value.lower() for value in message.headers.getall("Upgrade", [])] == ["websocket"]
 
 
 def _wrong(what: str) -> GatewayError:

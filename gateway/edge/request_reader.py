@@ -25,6 +25,7 @@ from gateway.kernel.faults import (
 from gateway.net.address import UNIX
 from gateway.net.coroutine_driver import CoroutineDriver
 from gateway.net.node_names import unmapped
+from gateway.upstream.tunnel import Tunnel
 
 GRACE_S = 0.5
 """A client that has closed its sending side still gets an answer that is ready within so many seconds.
@@ -48,12 +49,12 @@ class RequestReader(WriteProgress):
     makes the error that answers every request; None means that requests are served. `_payload` is the body of the
     exchange under way, and `_last_payload` that of the newest request in the queue. `_head_bytes` counts the bytes of
     the head that is arriving. `_lingering` closes the connection after its last reply, unless the client does so
-    before; None as long as there may be further replies.
+    before; None as long as there may be further replies. `_tunnel` is what the connection has become, None for none.
     """
 
     __slots__ = (
         "_body_since", "_client_address", "_driver", "_eof", "_head_bytes", "_head_since", "_idle_since",
-        "_last_payload", "_lingering", "_payload", "_rejection", "_secure", "_splitter",
+        "_last_payload", "_lingering", "_payload", "_rejection", "_secure", "_splitter", "_tunnel",
     )  # fmt: skip
 
     def __init__(self, listener: ClientConnectionOwner, client_address: str | None = None, **options: Any) -> None:
@@ -71,6 +72,7 @@ class RequestReader(WriteProgress):
         self._eof = False
         self._lingering: asyncio.TimerHandle | None = None
         self._driver = CoroutineDriver(self._loop)
+        self._tunnel: Tunnel | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         name = transport.get_extra_info("peername")
@@ -86,6 +88,8 @@ class RequestReader(WriteProgress):
     def data_received(self, data: bytes) -> None:
         """Feed the parser piece by piece, while the queue of requests has space."""
         if self._is_done():
+            if self._upgraded:
+                self._behind_handshake(data)
             return
         splitter = self._splitter
         if splitter.rejected_line is not None:
@@ -104,6 +108,14 @@ class RequestReader(WriteProgress):
     def _serve(self) -> None:
         """Answer the requests of the queue, unless one is being answered."""
         raise NotImplementedError
+
+    def _behind_handshake(self, data: bytes) -> None:
+        """Pass on what belongs to a tunnel. Until the service has agreed to one, no more is read than this piece."""
+        if self._tunnel is not None:
+            self._tunnel.from_client(data)
+        elif self.transport is not None and not (self._close or self._force_close):
+            self._splitter.receive(data)
+            self.transport.pause_reading()
 
     def _is_done(self) -> bool:
         """Return whether nothing that still arrives is a request."""
@@ -167,6 +179,9 @@ class RequestReader(WriteProgress):
         if self._lingering is not None:  # the client has read the end
             self._end_lingering()
             return False
+        if self._tunnel is not None:
+            self._tunnel.client_left()
+            return not self._secure
         if self._secure:  # TLS is closed in both directions at once
             return False
         if self._exchange is None and not self._messages:
@@ -194,11 +209,23 @@ class RequestReader(WriteProgress):
         if self._rejection is _TOO_MANY:
             self._listener.rejected -= 1
         self._end_lingering()
+        if self._tunnel is not None:
+            self._tunnel.client_left()
         super().connection_lost(exc)
         self._driver.cancel()
         # An exchange that still refers to this connection must keep no body in memory.
         self._payload = self._last_payload = EMPTY_PAYLOAD
         self._splitter.clear()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._tunnel is not None:
+            self._tunnel.client_full()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._tunnel is not None:
+            self._tunnel.client_drained()
 
     def _end_lingering(self) -> None:
         if self._lingering is not None:

@@ -197,6 +197,8 @@ EXPECTATION_FAILED = _row("expectation_failed", 417, 1001, ends_connection=True,
     text="The only expectation supported is `Expect: 100-continue`.")
 HEADERS_TOO_LARGE = _row("headers_too_large", 431, 1001, ends_connection=True, reached_service=True,
     text="The request header fields are larger than this gateway accepts. Send fewer or smaller ones.")
+UPGRADE_UNSUPPORTED = _row("upgrade_unsupported", 426, 1001,
+    text="No WebSocket can be opened here. Ask without the Upgrade header field, or for a path that has one.")
 TRANSFER_CODING_UNSUPPORTED = _row("transfer_coding_unsupported", 501, 1001, ends_connection=True,
     text="The only transfer coding supported is `chunked`.")
 HTTP_VERSION_UNSUPPORTED = _row("http_version_unsupported", 505, 1001, ends_connection=True,
@@ -288,6 +290,8 @@ SHUTTING_DOWN = _row("shutting_down", 503, 1004, source="gateway", retryable=Tru
          "processed.")
 REPLY_NOT_TAKEN = _row("reply_not_taken", 499, 1004, reached_service=True,
     text="The client left too much of its replies unread. Seen in logs and metrics only.")
+TUNNEL_IDLE = _row("tunnel_idle", 499, 1004, reached_service=True,
+    text="Nothing went through a tunnel for longer than `timeouts.idle`. Seen in logs and metrics only.")
 CLIENT_CLOSED = _row("client_closed", 499, 1004, reached_service=True,
     text="The client went away before it was answered. Seen in logs and metrics only.")
 

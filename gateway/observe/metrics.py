@@ -71,6 +71,9 @@ class Metrics(Families):
             buckets,
         )
         self.in_flight = self._gauge("gateway_requests_in_flight", "Requests being answered.").labels()
+        self.tunnels = self._gauge(
+            "gateway_tunnels_open", "WebSockets that go through the gateway.", ("route",), _ROUTES
+        )
         self.unrecorded = self._counter(
             "gateway_requests_unrecorded_total",
             "Requests that could not be counted or logged, in whole or in part, because of a bug.",

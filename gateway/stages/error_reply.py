@@ -8,6 +8,10 @@ from gateway.kernel.faults import ANALYTICS, INFRASTRUCTURE, MESSAGES, NOTIFICAT
 from gateway.kernel.http.response_headers import JSON_TYPE, Line
 from gateway.kernel.http.status_rules import CHALLENGE, NO_STORE, RETRY_SHORTLY
 
+_UPGRADE_REQUIRED = 426
+_ORDINARY_HTTP: tuple[Line, ...] = (("Upgrade", "HTTP/1.1"), ("Connection", "Upgrade"))
+"""RFC 9110, 15.5.22: a 426 names a protocol that is spoken here."""
+
 
 def error_reply(error: GatewayError, fault: Fault, request_id: str, family: str) -> Reply:
     """Return the reply for `error`.
@@ -41,6 +45,8 @@ def _fields(fault: Fault) -> tuple[Line, ...]:
     fields = [JSON_TYPE, NO_STORE]
     if fault.status == 401:
         fields.append(CHALLENGE)
+    if fault.status == _UPGRADE_REQUIRED:
+        fields += _ORDINARY_HTTP
     if fault.proxy_status is not None:
         fields.append(("Proxy-Status", f"gateway; error={fault.proxy_status}"))
     return tuple(fields)

@@ -26,12 +26,13 @@ from gateway.kernel.http.key_scrubbing import decode, fold
 from gateway.kernel.key_format import without_keys
 from gateway.kernel.limits.token_bucket import Decision
 from gateway.observe.access_log import AccessLog, AccessRecord
-from gateway.observe.instruments import Counter, Histogram, method_label
+from gateway.observe.instruments import Counter, Gauge, Histogram, method_label
 from gateway.observe.metrics import NO_ROUTE, Metrics
 from gateway.observe.recent_errors import ErrorLog, ErrorRecord, Lane, clipped
 
 ABANDONED = 499
 """The status recorded for a client that left before it was answered."""
+_SWITCHED = 101
 _LONGEST_PATH = 512
 _LONGEST_METHOD = 16
 _UNBOUNDED_STATUSES = (ABANDONED, RATE_LIMITED.status)
@@ -146,9 +147,23 @@ class Recorder:
         """Count a call that was charged nothing to `quota`, because its answer did not report an amount."""
         self._metrics.quota_unmeasured.labels(quota).inc()
 
+    def opened(self, x: Exchange, now_s: float) -> None:
+        """Count a tunnel, and write its first access line. `record` writes the second one when it is closed."""
+        x.tunnel = True
+        self._tunnels(x).inc()
+        if self._log.enabled:
+            x.outcome = "opened"
+            self._write(x, _SWITCHED, "upstream", now_s - x.started)
+            x.outcome = "answered"
+
+    def _tunnels(self, x: Exchange) -> Gauge:
+        return self._metrics.tunnels.labels(NO_ROUTE if x.route is None else x.route.id)
+
     def record(self, x: Exchange, now_s: float) -> None:
         """Count `x` and write its access line. `now_s` is a reading of the monotonic clock."""
         self._in_flight.dec()
+        if x.tunnel:
+            self._tunnels(x).dec()
         try:
             self._record(x, now_s)
         except Exception as bug:

@@ -159,6 +159,7 @@ class _RouteMaker:
             steering=steering_of(config, route),
             cors=cors,
             compression=_compression(config.compression_of(route)),
+            websocket="websocket" in route.upgrade,
         )
 
     def _filter(self, withheld: tuple[bytes, ...]) -> FieldFilter:

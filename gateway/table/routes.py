@@ -55,8 +55,8 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     `open_windows` limit each client address of a route that asks for no key; `open_tag` is the hash tag of its buckets,
     None for one each. `tariff` is what is asked of every caller on top, None for nothing. `subject_field` is the name
     of the header field that tells the subject of a client's certificate. `steering` is what is decided about each call
-    beside the request itself, None for nothing. `cors` says which pages in browsers may
-    call, None for none; `compression` is None where replies are not compressed.
+    beside the request itself, None for nothing. `cors` says which pages in browsers may call, None for none;
+    `compression` is None where replies are not compressed. `websocket`: handshakes of WebSockets are passed on.
     """
 
     id: str
@@ -93,6 +93,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     subject_field: str
     cors: CorsPolicy | None = None
     steering: Steering | None = None
+    websocket: bool = False
     entity_tags: EntityTags = msgspec.field(default_factory=EntityTags)
     compression: CompressionRules | None = None
 

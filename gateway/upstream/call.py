@@ -81,6 +81,7 @@ class Call(msgspec.Struct):
     a stream of events after `events_idle_timeout_s`. `handed`: a target was sent the request, or a part of it.
     `affinity` is a hash of what keeps calls together on one target, 0 for nothing. `resends` is how often it may still
     be sent again, and `budget` bounds that together with other calls; None does not.
+    `upgrade_mask` makes it the handshake of a WebSocket: four unpredictable bytes for a frame of the gateway's own.
     """
 
     method: bytes
@@ -101,6 +102,7 @@ class Call(msgspec.Struct):
     affinity: int = 0
     resends: int = 1
     budget: RetryBudget | None = None
+    upgrade_mask: bytes = b""
 
     def take_resend(self) -> bool:
         """Whether it may be sent again, which then counts."""

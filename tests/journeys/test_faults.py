@@ -61,6 +61,9 @@ JOURNEYS: dict[str, Journey] = {
     "headers_too_large": Journey(calling("GET", "/v1/a", "X-A: " + "a" * 1500, "X-B: " + "b" * 1500), 431, 1001),
     "transfer_coding_unsupported": Journey(calling("POST", "/v1/a", "Transfer-Encoding: gzip, chunked"), 501, 1001),
     "http_version_unsupported": Journey(sending(b"GET /v1/a HTTP/2.0\r\nHost: h\r\n\r\n"), 505, 1001),
+    "upgrade_unsupported": Journey(
+        calling("GET", "/v1/a", "Connection: Upgrade", "Upgrade: websocket"), 426, 1001, "all"
+    ),
     "key_missing": Journey(calling("GET", "/v1/a", key=None), 401, 1002, "all"),
     "key_ambiguous": Journey(calling("GET", "/v1/a", "X-Api-Key: another-key"), 401, 1002, "all"),
     "key_unknown": Journey(calling("GET", "/v1/a", key="nobody's key"), 401, 1002, "all"),
@@ -122,13 +125,14 @@ JOURNEYS: dict[str, Journey] = {
     "too_many_connections": Journey(in_a_crowd, 503, 1004, None, "connection_limit_reached"),
     "shutting_down": Journey(cut_off, 503, 1004, "all", "http_request_denied"),
 }
-"""By fault. Two have tests of their own: nobody is there to be answered, or nobody reads the answer."""
+"""By fault. The others have tests of their own: nobody is there to be answered, or nobody reads the answer."""
 
 UNANSWERED, UNREAD = "client_closed", "reply_not_taken"
+IN_TEST_WEBSOCKETS = "tunnel_idle"
 
 
 async def test_every_row_of_the_catalogue_has_its_journey() -> None:
-    assert {*JOURNEYS, UNANSWERED, UNREAD} == set(CATALOGUE)
+    assert {*JOURNEYS, UNANSWERED, UNREAD, IN_TEST_WEBSOCKETS} == set(CATALOGUE)
 
 
 @pytest.mark.parametrize("fault", JOURNEYS)

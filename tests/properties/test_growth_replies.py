@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable
 from functools import partial
 from hashlib import sha256
+from typing import Any
 
 import brotli  # type: ignore[import-untyped]  # it has no stubs
 import pytest
@@ -24,6 +25,7 @@ from gateway.stages.normalize import normalize
 from gateway.table import Envelope
 from gateway.upstream.call import Answer
 from gateway.upstream.http1.response_parser import ResponseParser
+from gateway.upstream.http1.upgrade import UpgradeReader
 from tests.growth import Work, check_growth, check_rate
 from tests.samples import Pieces, exchange, route
 from tests.untrusted import BODY_BYTES, HEAD_BYTES, LARGE, REPLY_FIELDS, UNITS, fill, shown
@@ -60,6 +62,42 @@ def test_a_reply_field(unit: bytes) -> None:
             ),
             HEAD_BYTES,
         )
+
+
+class Unswitched:
+    """A connection whose handshake ends without a tunnel, and its transport."""
+
+    def __init__(self) -> None:
+        self.closed: GatewayError | None = None
+
+    def set_protocol(self, protocol: object) -> None:
+        """Stay what it is."""
+
+    def data_received(self, data: bytes) -> None:
+        """Drop an interim reply."""
+
+    def fail(self, error: GatewayError) -> None:
+        self.closed = error
+
+
+@pytest.mark.parametrize("unit", [*UNITS, b"a:\r\n", b"HTTP/1.1 103 E\r\n\r\n", b"\r\n\r"], ids=shown)
+def test_the_answer_to_a_handshake(unit: bytes) -> None:
+    def work(size: int) -> Work:
+        answers = [
+            b"HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: " + fill(unit, size) + b"\r\n\r\n",
+            b"HTTP/1.1 103 E\r\n\r\n" + fill(unit, size),
+        ]
+
+        def read() -> None:
+            for answer in answers:
+                both: Any = Unswitched()
+                reader = UpgradeReader(both, both, both, both, "t", lambda: False)
+                for at in range(0, len(answer), 64):
+                    reader.data_received(answer[at : at + 64])
+
+        return read
+
+    check_growth(work, HEAD_BYTES)
 
 
 @pytest.mark.parametrize("unit", [*UNITS, b'a="', b'a="\\"', b"a=,", b"private=", b"public,s-maxage,"], ids=shown)

@@ -23,6 +23,7 @@ from gateway.kernel.http.compression import CompressionRules
 from gateway.kernel.http.cors import cors_policy
 from gateway.kernel.ids import Ids
 from gateway.kernel.key_format import without_keys
+from gateway.kernel.websocket import FrameTracker
 from gateway.observe.access_log import printable
 from gateway.observe.redact import redactor
 from gateway.pipeline import Gateway
@@ -161,6 +162,24 @@ def test_the_origin_of_a_page(unit: bytes) -> None:
         lambda size: lambda: pages.fields(f"https://{text * (size // len(unit))}.a.example", preflight=True),
         BODY_BYTES,
     )
+
+
+@pytest.mark.parametrize(
+    "unit", [b"\x81", b"\x81\x00", b"\x81\x80abcd", b"\x82\x01x", b"\x82\x7f", b"\x00" * 1024], ids=shown
+)
+def test_the_frames_of_a_websocket(unit: bytes) -> None:
+    def work(size: int) -> Work:
+        data = fill(unit, size)
+
+        def follow() -> None:
+            whole, pieces = FrameTracker(), FrameTracker()
+            whole.follow(data)
+            for at in range(0, size, 7):
+                pieces.follow(data[at : at + 7], to_boundary=at % 2 == 0)
+
+        return follow
+
+    check_growth(work, BODY_BYTES)
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=shown)

@@ -217,6 +217,9 @@ class RouteSettings(Section):
     timeouts: TimeoutOverrides = section(
         TimeoutOverrides, "Time-outs that differ from those of `defaults` and the upstream."
     )
+    upgrade: Many[Literal["websocket"]] = Field(
+        default=(), description="Protocols that clients may switch to: `[websocket]`. Left out: none, they get 426."
+    )
     cors: CorsOverrides = section(CorsOverrides, "What differs from `defaults.cors`.")
     compression: CompressionOverrides = section(CompressionOverrides, "What differs from `defaults.compression`.")
 

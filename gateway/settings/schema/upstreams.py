@@ -70,7 +70,7 @@ class Timeouts(Section):
     idle: PositiveDuration | None = Field(
         default=None,
         description="How long the upstream may be silent within a reply that is streamed. Left out: 60s, and 10m "
-        "for server-sent events.",
+        "for server-sent events and WebSockets.",
     )
 
     @property

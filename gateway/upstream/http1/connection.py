@@ -34,6 +34,7 @@ from gateway.upstream.http1.known_heads import known_head, remember
 from gateway.upstream.http1.request_body import PIECE_BYTES
 from gateway.upstream.http1.response_parser import ResponseParser
 from gateway.upstream.http1.response_stream import ResponseStream
+from gateway.upstream.http1.upgrade import UpgradeReader
 from gateway.upstream.http1.uploading_socket import UploadingSocket
 from gateway.upstream.tls import ended_cleanly
 
@@ -66,7 +67,7 @@ class UpstreamConnection(UploadingSocket):
         self._waiter: Waiter[Answer] | None = None
         self._buffer = bytearray()
         self._stream: ResponseStream | None = None
-        self._events, self._may_be_known = False, False
+        self._events = self._may_be_known = False
         self._ambiguous_from = NEVER_AMBIGUOUS
         self.died_unanswered = False
 
@@ -81,6 +82,8 @@ class UpstreamConnection(UploadingSocket):
             return UpstreamConnectionState.CONNECTING
         if self._waiter is None:
             return UpstreamConnectionState.IDLE
+        if self.tunnelled:
+            return UpstreamConnectionState.TUNNEL
         if self._stream is not None:
             return UpstreamConnectionState.STREAMING
         return UpstreamConnectionState.RECEIVING if self._upload is None else UpstreamConnectionState.SENDING
@@ -110,6 +113,8 @@ class UpstreamConnection(UploadingSocket):
         else:
             self._ambiguous_from = ambiguous_from(call.method, with_body=True)
             self._start_upload(call, self._origin, first)
+        if call.upgrade_mask:
+            UpgradeReader(self, self._transport, waiter, call, self._target, lambda: self._owner.may_stream(self))
         return waiter
 
     def given_up(self, waiter: Waiter[Answer]) -> None:

@@ -25,6 +25,8 @@ class UpstreamConnectionState(Enum):
     """The request was sent, and the reply is buffered."""
     STREAMING = "streaming"
     """The reply is passed on while it arrives."""
+    TUNNEL = "tunnel"
+    """The service has switched protocols, and a tunnel owns the socket."""
     CLOSED = "closed"
 
 
@@ -50,7 +52,7 @@ class ConnectionSocket(asyncio.Protocol):
         self.lost: asyncio.Future[None] = loop.create_future()
         self.expires_at = self.ends_at = math.inf
         self.caller: str | None = None
-        self.streams = False
+        self.streams = self.tunnelled = False
 
     def usable(self, now: float) -> bool:
         """Whether a call may be sent.
@@ -67,6 +69,11 @@ class ConnectionSocket(asyncio.Protocol):
     def input_waits(self) -> bool:
         """Whether received bytes, or the end of the connection, wait unread in the kernel."""
         return bool(self._poll.poll(0))
+
+    def hand_over(self) -> None:
+        """Leave the socket to a tunnel. The place in the pool is kept until the socket is closed."""
+        self.tunnelled = True
+        self._deadline.at = math.inf
 
     def pause(self) -> None:
         self._transport.pause_reading()

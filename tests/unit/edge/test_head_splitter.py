@@ -127,3 +127,13 @@ def test_it_shows_what_it_is_in() -> None:
     assert repr(splitter) == "<HeadSplitter in a body, 0 bytes waiting>"
     splitter.reject_line(BadHttpMethod("x"), b"FOO")
     assert repr(splitter) == "<HeadSplitter in a rejected line, 0 bytes waiting>"
+
+
+def test_what_follows_a_handshake_is_taken_in_one_piece() -> None:
+    splitter = HeadSplitter(MOST)
+    splitter.receive(HEAD + b"frames")
+    assert splitter.piece() == HEAD
+    splitter.receive(b" and more")
+    assert splitter.take_rest() == b"frames and more"
+    assert splitter.take_rest() == b""
+    assert not splitter.has_piece

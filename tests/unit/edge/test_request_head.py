@@ -217,3 +217,24 @@ async def test_ports_and_empty_elements_of_the_chain_count_for_nothing(chain: st
         await raw.send(f"GET /a HTTP/1.1\r\nHost: h:\r\nX-Forwarded-For: {chain}\r\n\r\n".encode())
         seen = json.loads((await raw.reply()).body)
         assert (seen["client"], seen["host"]) == (client, "h")
+
+
+@pytest.mark.parametrize(
+    ("method", "lines", "asks"),
+    [
+        ("GET", ("Connection: Upgrade", "Upgrade: WebSocket"), True),
+        ("GET", ("Connection: keep-alive, upgrade", "Upgrade: websocket"), True),
+        ("GET", ("Connection: Upgrade", "Upgrade: h2c"), False),
+        ("GET", ("Connection: Upgrade", "Upgrade: websocket", "Upgrade: h2c"), False),
+        ("GET", ("Connection: close", "Upgrade: websocket"), False),
+        ("GET", ("Connection: Upgrade",), False),
+        ("POST", ("Connection: Upgrade", "Upgrade: websocket"), False),
+    ],
+)
+def test_a_handshake_of_a_websocket(method: str, lines: tuple[str, ...], *, asks: bool) -> None:
+    head = "\r\n".join([f"{method} /a HTTP/1.1", "Host: h", *lines, "", ""])
+    assert made(head.encode()).upgrade == asks
+
+
+def test_http_1_0_has_no_handshakes() -> None:
+    assert not made(b"GET /a HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").upgrade

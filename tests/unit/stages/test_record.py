@@ -213,3 +213,25 @@ def test_a_path_beside_too_many_keys_is_not_written(recording: Recording) -> Non
     assert "url.path" not in recording.record(
         exchange(error=GatewayError(KEY_AMBIGUOUS), reply=Reply(401, [], b"", code=1002))
     )
+
+
+@pytest.mark.parametrize("on_a_route", [True, False])
+def test_a_tunnel_has_a_line_at_its_beginning_and_one_at_its_end(recording: Recording, *, on_a_route: bool) -> None:
+    x = served()
+    x.reply = Reply(101, [], b"", source="upstream", stream=Pieces())
+    if not on_a_route:
+        x.route = None
+    name = "orders" if on_a_route else "-"
+    recording.recorder.opened(x, 0.002)
+    assert recording.value("gateway_tunnels_open", route=name) == 1
+    assert (x.tunnel, x.outcome) == (True, "answered")
+    line = recording.record(x)
+    assert (line["http.response.status_code"], line["gateway.outcome"]) == (101, "answered")
+    assert recording.value("gateway_tunnels_open", route=name) == 0
+
+
+def test_without_access_lines_a_tunnel_is_only_counted() -> None:
+    recording, x = Recording(access=False), served()
+    recording.recorder.opened(x, 0.002)
+    assert recording.value("gateway_tunnels_open", route="orders") == 1
+    assert recording.record(x) == {}

@@ -1,0 +1,27 @@
+"""The client's end of a tunnel."""
+
+from gateway.exchange import Reply
+
+
+class TunnelBytes:
+    """What has gone from the client to the service through a tunnel, as the record of the exchange reads it.
+
+    It stands in the place of a request body, whose `received` bytes are counted.
+    """
+
+    __slots__ = ("length", "received", "waited_s")
+
+    def __init__(self, received: int) -> None:
+        self.length: int | None = None
+        self.received = received
+        self.waited_s = 0.0
+
+    async def read(self) -> bytes:
+        """Return b"": the bytes have gone to the service."""
+        return b""
+
+
+def switching_head(reply: Reply, date: str) -> bytes:
+    """Return the head that agrees to a handshake. `date` is the complete Date line."""
+    lines = "".join([f"{name}: {value}\r\n" for name, value in reply.fields])
+    return f"HTTP/1.1 101 Switching Protocols\r\n{lines}{date}\r\n".encode("latin-1", "replace")
