@@ -15,7 +15,7 @@ from gateway.table.public_urls import PublicOrigin, public_origin
 from gateway.upstream.call import Answer, Call, Stream, TimedBody
 
 Outcome: TypeAlias = Literal["answered", "abandoned", "cut", "opened"]
-"""How an exchange ended: with a whole reply, with a client that left before its end, or with a reply that broke off.
+"""The end of an exchange: a whole reply, a client that left before its end, or a reply that broke off.
 
 A tunnel that is `opened` has not ended.
 """

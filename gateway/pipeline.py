@@ -257,8 +257,9 @@ class Gateway:
         return preflight(x, policy)
 
     async def _peek(self, x: Exchange) -> None:
-        """Read the caller's limits at no cost, for an error before the limiter: every reply to a known caller shows
-        them.
+        """Read the caller's limits at no cost, for an error before the limiter.
+
+        Every reply to a known caller shows them.
         """
         if x.head_error is not None or (x.caller is None and x.route is not None) or x.limiter_s:
             return

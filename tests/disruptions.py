@@ -31,8 +31,10 @@ _COUNTERS = ("_total", "_bucket", "_count", "_sum")
 
 @dataclass
 class Findings:
-    """The outcome of one kind of disruption. `held` is the number of connections that killed workers had accepted,
-    `excused` the number of failed requests on those connections.
+    """The outcome of one kind of disruption.
+
+    `held` is the number of connections that killed workers had accepted, `excused` the number of failed requests on
+    those connections.
     """
 
     disruption: str

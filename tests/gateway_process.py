@@ -104,7 +104,7 @@ class GatewayProcess:
         return dict(json.loads(await self.line(matches)))
 
     def admin(self, path: str, method: str = "GET", fields: dict[str, str] | None = None) -> tuple[int, str]:
-        """Status and text of `/metrics`, `/readyz` …"""
+        """Return status and text of `/metrics`, `/readyz` and other pages."""
         connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=10)
         try:
             connection.request(method, path, headers=fields or {})

@@ -23,7 +23,7 @@ def json_reply(status: int, body: dict[str, object], **fields: str) -> web.Respo
 
 
 def lines_reply(body: bytes) -> web.Response:
-    """A reply of JSON lines."""
+    """Return a reply of JSON lines."""
     headers = {"Server": SERVER, "Cache-Control": "no-store"}
     return web.Response(body=body, content_type="application/x-ndjson", headers=headers)
 
@@ -65,7 +65,7 @@ class AdminConnection(RequestHandler):
         return is_open and self._current_request is None and not self._messages
 
     def sweep(self, now: float, silent_s: float) -> None:
-        """Closes it if the client has been silent for longer than `silent_s`. `now` is the time of the event loop."""
+        """Close it if the client has been silent for longer than `silent_s`. `now` is the time of the event loop."""
         request = self._current_request
         is_incomplete = self.idle or (request is not None and not request.content.is_eof())
         since = (
@@ -79,7 +79,7 @@ class AdminConnection(RequestHandler):
             self.cut()
 
     def cut(self) -> None:
-        """Closes it at once; unsent data is lost."""
+        """Close it at once; unsent data is lost."""
         if self.transport is not None:
             self.transport.abort()
 
@@ -112,7 +112,7 @@ class AdminServer(web.Server):
         return [connection for connection in self._connections if isinstance(connection, AdminConnection)]
 
     def close_idle(self) -> bool:
-        """Closes the connection that has been idle longest; returns False if none is idle."""
+        """Close the connection that has been idle longest; returns False if none is idle."""
         idle = [connection for connection in self.open() if connection.idle]
         if idle:
             min(idle, key=lambda connection: connection.last_at).cut()

@@ -27,10 +27,10 @@ Readiness: TypeAlias = Callable[[], tuple[bool, list[str]]]
 
 
 class MetricsSource(Protocol):
-    """What /metrics shows."""
+    """The source of /metrics."""
 
     def pieces(self, accept: str) -> tuple[Generator[bytes, None, None], str]:
-        """The body in pieces that each take little time to create, and its content type."""
+        """Return the body in pieces that each take little time to create, and its content type."""
         ...
 
 
@@ -86,7 +86,7 @@ class AdminListener:
         return f"<AdminListener {self.address} {'listening' if self._runner else 'closed'}>"
 
     async def start(self, sock: socket.socket | None = None) -> None:
-        """Listens on `sock`, or on a new socket.
+        """Listen on `sock`, or on a new socket.
 
         Raises OSError if the address is not available, ValueError if it is malformed.
         """
@@ -146,7 +146,7 @@ class AdminListener:
         return await view(request)
 
     def _refusal(self, request: web.BaseRequest) -> web.Response | None:
-        """The error reply for a request that may not change anything; None if it may."""
+        """Return the error reply for a request that may not change anything; None if it may."""
         if request.method != "POST":
             return json_reply(405, {"error": "method not allowed"}, Allow="POST")
         if self.token is None:
@@ -196,7 +196,7 @@ class AdminListener:
 
 
 def _name(host: str) -> str:
-    """A Host field without its port and brackets, in lower case."""
+    """Return a Host field without its port and brackets, in lower case."""
     name, colon, port = host.strip().lower().rpartition(":")
     return (name if colon and (port.isdecimal() or not port) else host.strip().lower()).strip("[]").removesuffix(".")
 

@@ -13,7 +13,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def address_option(name: str) -> Callable[[Command], Command]:
-    """The option `name` for the address of the admin listener."""
+    """Return the option `name` for the address of the admin listener."""
     return click.option(
         name,
         envvar="GATEWAY_ADMIN",
@@ -39,7 +39,7 @@ token_option = click.option(
 def request(
     address: str, method: str, path: str, timeout_s: float | None, *, option: str, token: str = ""
 ) -> tuple[int, bytes]:
-    """Returns the status and the body of the reply.
+    """Return the status and the body of the reply.
 
     `address` is host:port or a URL, whose path, if it has one, replaces `path`. `option` is the name of the option for
     error messages. `timeout_s` limits each wait for data.
@@ -68,7 +68,7 @@ def request(
 
 
 def exit_with_errors(address: str, status: int, body: bytes) -> NoReturn:
-    """Prints the errors in the reply of the gateway at `address`, and exits with 1."""
+    """Print the errors in the reply of the gateway at `address`, and exits with 1."""
     try:
         reply = json.loads(body)
         lines = reply.get("problems") or [reply["error"]]

@@ -1,4 +1,4 @@
-"""gateway check"""
+"""The command `gateway check`."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""gateway completion"""
+"""The command `gateway completion`."""
 
 import click
 from click.shell_completion import get_completion_class

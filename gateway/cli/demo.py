@@ -1,4 +1,4 @@
-"""gateway demo"""
+"""The command `gateway demo`."""
 
 import sys
 

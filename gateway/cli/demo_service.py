@@ -58,7 +58,7 @@ class Encodings:
 
 
 def _problem(status: int, detail: str, **more: object) -> web.Response:
-    """An error in the format of RFC 9457."""
+    """Return an error in the format of RFC 9457."""
     return web.json_response(
         {"title": "Bad request", "detail": detail, **more}, status=status, content_type="application/problem+json"
     )
@@ -122,7 +122,7 @@ async def serve() -> None:
 
 @contextmanager
 def running() -> Iterator[int]:
-    """Runs the service in a process of its own, which Ctrl-C does not reach; gives its port on 127.0.0.1."""
+    """Run the service in a process of its own, which Ctrl-C does not reach; gives its port on 127.0.0.1."""
     # -P: a folder called `gateway` in the current directory is not this package.
     arguments = [sys.executable, "-P", "-m", __spec__.name]
     with subprocess.Popen(

@@ -1,4 +1,4 @@
-"""gateway diff"""
+"""The command `gateway diff`."""
 
 import http.client
 import json
@@ -76,7 +76,7 @@ def command(file: Path, admin: str, against: Path | None, output: Literal["text"
 
 
 def _in_force(admin: str) -> tuple[Preface, list[Item]]:
-    """The inventory of the configuration in force at the gateway at `admin`. Raises click.ClickException."""
+    """Return the inventory of the configuration in force at the gateway at `admin`. Raises click.ClickException."""
     status, body = request(admin, "GET", "/config/outline", _TIMEOUT_S, option="--admin")
     if status != http.client.OK:
         raise click.ClickException(f"the gateway at {admin} answers {status}")
@@ -90,7 +90,7 @@ def _in_force(admin: str) -> tuple[Preface, list[Item]]:
 
 
 def text(found: Sequence[Change]) -> str:
-    """The changes as text, grouped by effect; the same change of several items is one line."""
+    """Return the changes as text, grouped by effect; the same change of several items is one line."""
     if not found:
         return "nothing changes"
     alike: dict[tuple[Effect, str, str], list[str]] = {}

@@ -1,4 +1,4 @@
-"""gateway errors"""
+"""The command `gateway errors`."""
 
 import json
 
@@ -11,7 +11,7 @@ HEADER = ("name", "status", "code", "who has to act", "developerMessage")
 
 
 def rows() -> list[tuple[str, ...]]:
-    """The rows of the catalogue, with the columns of `HEADER`."""
+    """Return the rows of the catalogue, with the columns of `HEADER`."""
     return [
         (fault.name, str(fault.status), str(fault.code), fault.source, fault.developer_message)
         for fault in CATALOGUE.values()

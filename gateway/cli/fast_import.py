@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def fast_imports() -> Iterator[None]:
-    """Saves a fifth of the time. Garbage collection is off during imports, and never visits the imported objects later.
+    """Save a fifth of the time. Garbage collection is off during imports, and never visits the imported objects later.
 
     While aiohttp is imported it creates a TLS context with all certificate authorities of the system for its client.
     That client is not used here, and gets a context without authorities: its connections would fail, and would not be

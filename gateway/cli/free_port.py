@@ -7,7 +7,7 @@ _TRIED = 100
 
 
 def free_port(host: str, wanted: int) -> int:
-    """Returns `wanted`, or the next port above it on which this process could listen; any port if `wanted` is 0.
+    """Return `wanted`, or the next port above it on which this process could listen; any port if `wanted` is 0.
 
     Raises OSError when none of the next hundred ports is free, or when the address is not one of this machine.
     """

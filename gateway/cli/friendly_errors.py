@@ -23,7 +23,7 @@ _WHAT_TO_DO = {
 
 @contextmanager
 def friendly_errors() -> Iterator[None]:
-    """Turns ConfigError and OSError into a message, with a hint where there is one, and exit code 1."""
+    """Turn ConfigError and OSError into a message, with a hint where there is one, and exit code 1."""
     try:
         yield
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""gateway healthcheck
+"""The command `gateway healthcheck`.
 
 It runs every few seconds in a container, so it imports nothing that is slow to import.
 """

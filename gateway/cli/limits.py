@@ -1,4 +1,4 @@
-"""gateway limits"""
+"""The command `gateway limits`."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -129,7 +129,7 @@ def worst_case(file: Path, output: str) -> None:
 
 
 def _alike(found: Iterable[WorstCase]) -> Iterator[tuple[str, tuple[tuple[str, ...], ...]]]:
-    """The rows of the table by who they are about; keys with the same rows are grouped."""
+    """Yield the rows of the table by who they are about; keys with the same rows are grouped."""
     keys: dict[tuple[tuple[str, ...], ...], list[str]] = {}
     for who, cases in groupby(found, lambda each: each.who):
         rows = tuple(map(_row, cases))

@@ -1,4 +1,4 @@
-"""gateway limits show, gateway limits reset"""
+"""The commands `gateway limits show` and `gateway limits reset`."""
 
 import http.client
 import json
@@ -18,7 +18,7 @@ WITHIN_S = 10.0
 
 
 def key_id(_: click.Context, __: click.Parameter, value: str) -> str:
-    """Rejects the secret of a key, which must not appear in a URL."""
+    """Reject the secret of a key, which must not appear in a URL."""
     if value.startswith(PREFIX):
         raise click.BadParameter(
             "this looks like the secret of a key; write its id, which the configuration and the log have"
@@ -79,7 +79,7 @@ def reset(key: str, quota: str, organization: str, admin: str, token: str, outpu
 
 
 def _path(path: str, **parameters: str) -> str:
-    """`path` with the parameters that are not empty as its query."""
+    """Return `path` with the parameters that are not empty as its query."""
     return f"{path}?{urlencode({name: value for name, value in parameters.items() if value})}"
 
 
@@ -107,7 +107,7 @@ def _text(account: dict[str, Any]) -> str:
 
 
 def _costs(route: dict[str, Any]) -> str:
-    """The costs that are not 1; "" if there are none."""
+    """Return the costs that are not 1; "" if there are none."""
     other = [f"{method} {cost}" for method, cost in route["cost"].items() if cost != 1]
     return f"a call costs on route {route['id']}: {', '.join(other)}" if other else ""
 

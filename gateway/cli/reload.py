@@ -1,4 +1,4 @@
-"""gateway reload"""
+"""The command `gateway reload`."""
 
 import http.client
 

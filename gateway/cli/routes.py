@@ -1,4 +1,4 @@
-"""gateway routes"""
+"""The command `gateway routes`."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ HEADER = ("methods", "path", "id", "upstream", "auth", "plan", "envelope", "tota
 
 
 def rows(config: Config) -> list[tuple[str, ...]]:
-    """One row for each route, with the columns of `HEADER`.
+    """Yield one row for each route, with the columns of `HEADER`.
 
     A prefix ends with `/**`. Routes with keys have no plan of their own.
     """

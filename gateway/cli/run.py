@@ -1,4 +1,4 @@
-"""gateway run"""
+"""The command `gateway run`."""
 
 import sys
 from functools import partial
@@ -46,7 +46,7 @@ def command(file: Path | None, upstream: str | None, listen: str | None, admin: 
 
 
 def at(config: Config, listen: str | None, admin: str | None) -> Config:
-    """Returns `config` with other addresses; None leaves an address as it is. Raises click.UsageError."""
+    """Return `config` with other addresses; None leaves an address as it is. Raises click.UsageError."""
     try:
         server = (
             ServerSettings.model_validate({"listeners": [ListenerSettings.model_validate({"address": listen})]})

@@ -1,4 +1,4 @@
-"""gateway schema"""
+"""The command `gateway schema`."""
 
 import click
 

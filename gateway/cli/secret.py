@@ -12,5 +12,5 @@ def create() -> str:
 
 
 def digest(secret: str) -> str:
-    """The value of `secret_sha256` in a configuration."""
+    """Return the value of `secret_sha256` in a configuration."""
     return hashlib.sha256(secret.encode()).hexdigest()

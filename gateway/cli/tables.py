@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 
 def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A text table: each column is as wide as its widest cell, and two spaces separate columns."""
+    """Return a text table: each column is as wide as its widest cell, and two spaces separate columns."""
     lines = [[cell.upper() for cell in header], *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     return "\n".join(

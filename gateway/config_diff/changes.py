@@ -36,12 +36,12 @@ class Change(msgspec.Struct, frozen=True):
 
 
 def changes(before: Iterable[Item], after: Iterable[Item]) -> list[Change]:
-    """Returns the changes in the order of `after`, followed by the items that were removed."""
+    """Return the changes in the order of `after`, followed by the items that were removed."""
     return list(_Comparison({str(item): item for item in before}, {str(item): item for item in after}).run())
 
 
 def few(names: list[str]) -> str:
-    """Returns a comma-separated list that names at most `_NAMED` entries and counts the rest."""
+    """Return a comma-separated list that names at most `_NAMED` entries and counts the rest."""
     more = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
@@ -108,7 +108,7 @@ class _Comparison:
         return Change(effect, item.kind, item.name, "", None, item.aspects, _text("added", gist))
 
     def _breaks(self, previous: Item, route: Item) -> bool:
-        """Whether calls that `previous` took may be refused, or answered in another form, by `route`."""
+        """Return whether calls that `previous` took may be refused, or answered in another form, by `route`."""
         old, new = previous.aspects, route.aspects
         other = [
             aspect
@@ -138,7 +138,7 @@ class _Comparison:
 
     @staticmethod
     def _instead_of(limit: Item, side: dict[str, Item]) -> list[dict[str, Any]]:
-        """The limit of the plan with the same id, which applies to a key without this limit; empty if there is none."""
+        """Return the limit of the plan with the same id, which applies to a key without this limit; empty if none."""
         key = side.get(limit.of)
         plan = key.aspects["plan"] if key is not None and key.kind == "key" else None
         plan_limit = side.get(f"limit {limit.name.partition(' of ')[0]} of plan {plan}")
@@ -180,7 +180,7 @@ class _Comparison:
         return effect_of(after.kind, after.name, aspect, before.aspects.get(aspect), after.aspects.get(aspect))
 
     def _of_plans(self, before: str, after: str) -> Effect:
-        """The effect of moving a key from one plan to another."""
+        """Return the effect of moving a key from one plan to another."""
         if (before, after) not in self._plans:
             old, new = (
                 [item for item in side.values() if item.of == f"plan {plan}"]
@@ -234,7 +234,7 @@ def _takes(route: Item) -> tuple[object, ...]:
 
 
 def _with_new_names(before: dict[str, Item], renamed: dict[str, str]) -> dict[str, Item]:
-    """Returns the items with the routes, and their limits, under the names they have in the new configuration."""
+    """Return the items with the routes, and their limits, under the names they have in the new configuration."""
     named = {f"route {old}": f"route {new}" for new, old in renamed.items()}
     if not named:
         return before
@@ -259,7 +259,7 @@ def _methods(before: dict[str, Any], after: dict[str, Any]) -> tuple[list[str], 
 
 
 def _gist(item: Item) -> str:
-    """A short description of an item that was added or removed, "" when its name is enough."""
+    """Return a short description of an item that was added or removed, "" when its name is enough."""
     aspects = item.aspects
     if item.kind == "route":
         return f"{','.join(aspects['match.methods'])} {aspects['path']}" + (
@@ -275,7 +275,7 @@ def _gist(item: Item) -> str:
 
 
 def _quotas(items: list[Item]) -> set[str]:
-    """A text for each quota that does not depend on its plan."""
+    """Return a text for each quota that does not depend on its plan."""
     return {f"{item.name.partition(' of ')[0]} {spelled(item.aspects)}" for item in items if item.kind == "quota"}
 
 

@@ -22,24 +22,24 @@ _SPANS_US = (1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000, 2_592_000_000
 
 
 def effect_of(kind: str, name: str, aspect: str, before: Any, after: Any) -> Effect:
-    """Returns the effect of a changed aspect."""
+    """Return the effect of a changed aspect."""
     path = f"{name if kind == 'section' else kind}.{aspect}"
     judge = _JUDGES.get(path) or _JUDGES.get(f"{path.rpartition('.')[0]}.*")
     return "other" if judge is None else judge(before, after)
 
 
 def effect_of_adding(kind: str) -> Effect:
-    """Returns the effect of adding an item of this kind."""
+    """Return the effect of adding an item of this kind."""
     return "widening" if kind in _USED_BY_CALLERS else "breaking" if kind == "quota" else "other"
 
 
 def effect_of_removing(kind: str) -> Effect:
-    """Returns the effect of removing an item of this kind."""
+    """Return the effect of removing an item of this kind."""
     return "breaking" if kind in _USED_BY_CALLERS else "widening" if kind == "quota" else "other"
 
 
 def effect_on_allowance(before: Iterable[dict[str, Any]], after: Iterable[dict[str, Any]]) -> Effect:
-    """Returns the effect of changed limits, given their aspects.
+    """Return the effect of changed limits, given their aspects.
 
     Compares how many calls a greedy caller gets through all of them in each time span that matters.
     """
@@ -64,7 +64,7 @@ def _always(effect: Effect) -> Judge:
 
 
 def _towards(effects: dict[Any, Effect], otherwise: Effect = "other") -> Judge:
-    """Judges by the new value alone."""
+    """Judge by the new value alone."""
     return lambda _before, after: effects.get(after, otherwise)
 
 
@@ -82,18 +82,21 @@ def _less_breaks(before: Any, after: Any) -> Effect:
 
 
 def _idle(before: str | None, after: str | None) -> Effect:
-    """None means one default for event streams and another for other streams. Shortening either of them is breaking."""
+    """Return the effect of another idle time.
+
+    None means the defaults, which differ for events. A shorter one is breaking.
+    """
     old, new = (Timeouts.model_validate({"idle": each}) for each in (before, after))
     return "breaking" if new.idle_s < old.idle_s or new.events_idle_s < old.events_idle_s else "widening"
 
 
 def _lower_breaks(before: int | None, after: int | None) -> Effect:
-    """None means that there is no limit."""
+    """Return the effect of a change where a lower value is breaking. None means no limit."""
     return "breaking" if after is not None and (before is None or after < before) else "widening"
 
 
 def _later_breaks(before: str | None, after: str | None) -> Effect:
-    """Judges the time after which a unit is forgotten. None means one day."""
+    """Judge the time after which a unit is forgotten. None means one day."""
     old, new = (parse_duration(each or "24h") for each in (before, after))
     return "breaking" if new > old else "widening" if new < old else "other"
 
@@ -108,25 +111,25 @@ def _loss_breaks(before: list[Any] | None, after: list[Any] | None) -> Effect:
 
 
 def _organizations(before: list[str] | None, after: list[str] | None) -> Effect:
-    """The first organisation is the default of the key."""
+    """Return the effect of a change of organisations. The first one is the default of the key."""
     first_before, first_after = (next(iter(each or ()), None) for each in (before, after))
     return "breaking" if first_before != first_after else _loss_breaks(before, after)
 
 
 def _loss_of_it_breaks(before: str | None, _after: str | None) -> Effect:
-    """Judges an optional value that was added, changed or removed."""
+    """Judge an optional value that was added, changed or removed."""
     return "widening" if before is None else "breaking"
 
 
 def _limited_methods(before: list[str] | None, after: list[str] | None) -> Effect:
-    """None means all methods."""
+    """Return the effect of a change of the methods of a limit. None means all methods."""
     if after is None or (before is not None and set(after) - set(before)):
         return "breaking"
     return "other" if before is not None and set(before) == set(after) else "widening"
 
 
 def _scope(before: str, after: str) -> Effect:
-    """The more callers share a bucket, the less each of them has."""
+    """Return the effect of a change of scope. The more callers share a bucket, the less each of them has."""
     order = ("key", "organization", "route")
     return "breaking" if order.index(after) > order.index(before) else "widening"
 
@@ -150,7 +153,7 @@ def _path(before: str, after: str) -> Effect:
 
 
 def _fewer_breaks(before: list[str] | None, after: list[str] | None) -> Effect:
-    """None means all that there are."""
+    """Return the effect of a change where fewer values are breaking. None means all values."""
     if None in (before, after):
         return "widening" if after is None else "breaking"
     return _loss_breaks(before, after)

@@ -28,7 +28,7 @@ _SECRET_VALUE = re.compile(r"(basic|bearer|digest)\s", re.IGNORECASE)
 
 
 def is_secret(name: str, value: str) -> bool:
-    """Whether the value of a header field is probably a secret, judged by its name and its form."""
+    """Return whether the value of a header field is probably a secret, judged by its name and its form."""
     return _SECRET_NAME.search(name) is not None or _SECRET_VALUE.match(value) is not None
 
 
@@ -74,12 +74,12 @@ class Redactor:
         return f"{MASK} ({self.digest(word)})" if self._local else MASK
 
     def url(self, url: str) -> str:
-        """Redacts a Redis URL: everything but the login stays readable."""
+        """Redact a Redis URL: everything but the login stays readable."""
         return f"{redis_url.masked(url)} ({self.digest(url)})" if self._local else redis_url.masked(url)
 
 
 def items_of(config: Config, redactor: Redactor) -> Iterator[Item]:
-    """Yields everything in `config` except the names of its files."""
+    """Yield everything in `config` except the names of its files."""
     for name, value in config:
         if name in LISTS:
             for entry in value:
@@ -108,7 +108,7 @@ def _entry(config: Config, kind: str, entry: Any, redactor: Redactor) -> Iterato
 
 
 def _of_route(config: Config, route: RouteSettings, redactor: Redactor) -> dict[str, Any]:
-    """The aspects that a route inherits, and its path in the form shown elsewhere."""
+    """Return the aspects that a route inherits, and its path in the form shown elsewhere."""
     headers = config.headers_of(route)
     inherited = {
         "envelope": config.envelope_of(route),
@@ -133,7 +133,7 @@ def _of_route(config: Config, route: RouteSettings, redactor: Redactor) -> dict[
 
 
 def _items_of_section(kind: str, name: str, section: Section, redactor: Redactor) -> Iterator[Item]:
-    """Yields the section as an item, followed by the items of its lists."""
+    """Yield the section as an item, followed by the items of its lists."""
     aspects: dict[str, Any] = {}
     below: list[tuple[str, Any]] = []
     for path, value, spelled in _leaves(section, section.model_dump(mode="json"), redactor):
@@ -151,7 +151,7 @@ def _items_of_section(kind: str, name: str, section: Section, redactor: Redactor
 
 
 def _leaves(value: Any, spelled: Any, redactor: Redactor, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Yields the path of each value in a section, the value, and its displayed form."""
+    """Yield the path of each value in a section, the value, and its displayed form."""
     if isinstance(value, Section | dict):
         for name, part in value if isinstance(value, Section) else value.items():
             yield from _leaves(part, spelled[name], redactor, f"{path}.{name}" if path else name)

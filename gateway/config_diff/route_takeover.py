@@ -12,12 +12,12 @@ _SHAPES = 10_000
 
 @lru_cache(_SHAPES)
 def shape_of(path: str) -> Shape:
-    """Returns the shape of a path as an inventory spells it, where a prefix ends in `/**`."""
+    """Return the shape of a path as an inventory spells it, where a prefix ends in `/**`."""
     return shape(Match(prefix=path.removesuffix("/**") or "/") if path.endswith("/**") else Match(path=path))
 
 
 def covers(general: str, special: str) -> bool:
-    """Whether `general` matches every path that `special` matches."""
+    """Return whether `general` matches every path that `special` matches."""
     wide, narrow = shape_of(general), shape_of(special)
     for index, segment in enumerate(wide):
         if segment == ALL:
@@ -28,7 +28,7 @@ def covers(general: str, special: str) -> bool:
 
 
 def route_taking_over(route: Item, others: Iterable[Item]) -> Item | None:
-    """Returns the most specific of `others` that matches all paths of `route` and at least one of its methods."""
+    """Return the most specific of `others` that matches all paths of `route` and at least one of its methods."""
     methods, path = set(route.aspects["match.methods"]), route.aspects["path"]
     able = [
         each

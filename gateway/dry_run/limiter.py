@@ -21,7 +21,7 @@ class PeekingLimiter:
         self._clock = clock
 
     async def decide(self, claim: Claim) -> Decision:
-        """As `Decider.decide`."""
+        """See `Decider.decide`."""
         keys, windows = claim.keys[: claim.enforced], claim.windows[: claim.enforced]
         scratch = LocalLimiter(self._clock)
         store = None
@@ -38,5 +38,5 @@ class PeekingLimiter:
         return decision
 
     async def read(self, postings: Sequence[Posting]) -> list[MeterState]:
-        """As `Decider.read`."""
+        """See `Decider.read`."""
         return await self._limiter.read(postings)

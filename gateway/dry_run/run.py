@@ -132,7 +132,7 @@ class _Named:
         self._key = key
 
     def find(self, _: str, organization: str | None, wall_s: float, __: str, /) -> Caller:
-        """As `CallerSource.find`."""
+        """See `CallerSource.find`."""
         return speaking_for(self._key, organization, wall_s)
 
     certified = find
@@ -145,17 +145,17 @@ class _Unrecorded(Recorder):
         """There is nothing to count."""
 
     def begin(self) -> None:
-        """As `Recorder.begin`."""
+        """See `Recorder.begin`."""
 
     def bug(self, error: Exception, request_id: str) -> None:  # noqa: ARG002  the signature of Recorder
         """Raise `error`."""
         raise error
 
     def unmeasured(self, quota: str) -> None:
-        """As `Recorder.unmeasured`."""
+        """See `Recorder.unmeasured`."""
 
     def record(self, x: Exchange, now_s: float) -> None:
-        """As `Recorder.record`."""
+        """See `Recorder.record`."""
 
 
 async def _discard(reply: Reply) -> int:

@@ -40,7 +40,7 @@ class DryTable(RouteTable):
         self.unsent: Unsent | None = None
 
     def match(self, method: str, path: str) -> Route:
-        """As `RouteTable.match`."""
+        """See `RouteTable.match`."""
         route = self._matched = super().match(method, path)
         if route.upstream is None:
             return route
@@ -48,5 +48,5 @@ class DryTable(RouteTable):
         return msgspec.structs.replace(route, upstream=self.unsent)
 
     def permit(self, allowed: frozenset[str], route: Route, method: str, path: str) -> None:
-        """As `RouteTable.permit`."""
+        """See `RouteTable.permit`."""
         super().permit(allowed, route if self._matched is None else self._matched, method, path)

@@ -26,13 +26,15 @@ from gateway.upstream.call import Stream
 from gateway.upstream.tunnel import Tunnel, TunnelState
 
 LINGER_S = 1.0
-"""For how many seconds to go on reading and discarding after the last reply. Closing at once may reset the connection
-before the reply has arrived.
+"""The seconds for which a connection is read and discarded after its last reply.
+
+Closing at once may reset the connection before the reply has arrived.
 """
 TURN_REQUESTS, TURN_S = 4, 0.001
-"""How many requests of one connection that have arrived already are answered in a row, and for how many seconds."""
+"""The most requests of one connection that are answered in a row when they have arrived already, and the most seconds.
+"""
 TURN_BYTES = 256 * 1024
-"""How many bytes of a stream that are available already are sent in a row."""
+"""The most bytes of a stream that are sent in a row when they are available already."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER with a time of 0: closing sends RST."""
@@ -48,7 +50,7 @@ _SMALL_BYTES = 32 * 1024
 
 
 class ConnectionState(Enum):
-    """What a client connection does."""
+    """The states of a client connection."""
 
     CLOSED = "closed"
     IDLE = "idle"
@@ -76,7 +78,7 @@ class ClientConnection(RequestReader):
 
     @property
     def state(self) -> ConnectionState:
-        """What the connection does at present."""
+        """The present state."""
         if self.transport is None:
             return ConnectionState.CLOSED
         if self._lingering is not None:
@@ -215,9 +217,7 @@ class ClientConnection(RequestReader):
         return x.sent_bytes
 
     async def _send_large(self, x: Exchange, reply: Reply, head: bytes) -> int:
-        """Write a large reply in pieces as the client reads them, so that only the reply itself holds what the client
-        has not read.
-        """
+        """Write a large reply in pieces as the client reads them, so that unread bytes are held by the reply alone."""
         self._listener.outbox.flush()
         parts = (head, reply.body, reply.content, reply.tail)
         self._unwritten = sum(map(len, parts))

@@ -13,7 +13,7 @@ from gateway.settings.schema.upstreams import UpstreamSettings
 RESERVE = 64
 """File descriptors for everything else that a worker has open: its sockets, Redis, files that are read again."""
 REJECTED = 64
-"""How many connections beyond the limit of a listener are answered with an error at one time.
+"""The most connections beyond the limit of a listener that are answered with an error at one time.
 
 More wait in the system's queue.
 """

@@ -21,10 +21,10 @@ from gateway.net.listen import BACKLOG, shut
 from gateway.net.node_names import unmapped
 
 SHUTDOWN_S = 1.0
-"""How many seconds a client may take to confirm the end of a TLS connection."""
+"""The seconds that a client may take to confirm the end of a TLS connection."""
 _BATCH = 64
 _PAUSE_S = 0.5
-"""How many seconds to stop accepting when the limit of connections or of file descriptors is reached."""
+"""The seconds without accepting when the limit of connections or of file descriptors is reached."""
 _HANDSHAKE = b"\x16"  # RFC 8446 5.1: the first byte of a TLS connection
 
 _REASONS = {
@@ -94,7 +94,7 @@ class HandshakeAcceptor:
 
     @property
     def arriving(self) -> int:
-        """How many connections there are on which HTTP has not begun."""
+        """The number of connections on which HTTP has not begun."""
         return len(self._arriving)
 
     def open(self, sock: socket.socket) -> None:

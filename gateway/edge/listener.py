@@ -32,12 +32,12 @@ class Listener(Server):
 
     SWEEP_S = 0.25
     IDLE_AFTER_STOP_S = 1.0
-    """How long a connection may be idle after `stop_accepting`.
+    """The seconds that a connection may be idle after `stop_accepting`.
 
     Closing it at once would break a request that is on its way.
     """
     CERTIFICATES_S = 2.0
-    """How often the files of certificates are checked for changes, in seconds."""
+    """The seconds between checks of the files of certificates."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Listener(Server):
         """Whether the listener has stopped to accept."""
         self.idle_timeout_s = head_checker.limits.idle_timeout_s
         self.stopped_at = -math.inf
-        """When the listener has stopped to accept, a reading of the head checker's clock."""
+        """When the listener stopped to accept, by the head checker's clock; None before."""
         self._wall = wall
         self._date = ""
         self._date_for = 0

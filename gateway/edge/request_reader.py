@@ -238,8 +238,9 @@ class RequestReader(WriteProgress):
         super().force_close()
 
     def sweep(self, now: float) -> None:
-        """End what has exceeded its time. `now` is a reading of the head checker's clock, because the loop's own clock
-        does not advance while callbacks run.
+        """End what has exceeded its time.
+
+        `now` is of the head checker's clock, as the loop's does not advance in callbacks.
         """
         limits = self._listener.head_checker.limits
         self._update_unread()

@@ -4,8 +4,10 @@ _CHANCE = 0.2
 
 
 def backoff_s(first_s: float, longest_s: float, times: float, chance: float) -> float:
-    """After failing `times` times in a row, 1 or more: twice as long each time, and up to a fifth less by `chance`,
-    from 0 up to 1.
+    """Return the seconds to wait after `times` failures in a row, 1 or more.
+
+    The wait doubles with each failure, and is shortened by up to a fifth by `chance`, from 0 up to 1, so that clients
+    that saw the same failure do not return at the same instant.
 
     The chance keeps many who have seen the same failure from coming back in the same instant.
     """

@@ -12,6 +12,6 @@ class Clock(msgspec.Struct, frozen=True):
     """Two readings, both in seconds. Callables rather than methods: a call costs no Python frame."""
 
     monotonic: Callable[[], float]
-    """Never goes back; for durations and deadlines of this process only."""
+    """Seconds of a clock that never goes back, for durations and deadlines of this process only."""
     wall: Callable[[], float]
-    """Unix time; for anything that leaves this process."""
+    """Unix time in seconds, for anything that leaves this process."""

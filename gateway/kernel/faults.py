@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import msgspec
 
 FaultSource: TypeAlias = Literal["client", "upstream", "gateway"]
-"""Who has to act: the sender of the request, the service behind the gateway, or the operator of the gateway."""
+"""The party that has to act: the sender of the request, the service, or the operator of the gateway."""
 
 ProxyStatus: TypeAlias = Literal[
     "connection_limit_reached",

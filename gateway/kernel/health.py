@@ -8,7 +8,7 @@ class Verdict(IntEnum):
     """The verdicts, as numbers that fit into shared memory."""
 
     UNKNOWN = 0
-    """Not checked."""
+    """The verdict before the first check."""
     UP = 1
     DOWN = 2
 
@@ -21,8 +21,10 @@ class Findings(NamedTuple):
 
 
 def judged(before: Findings, healthy: int, unhealthy: int, *, passed: bool) -> Findings:
-    """After one more check: `healthy` passed ones in a row bring up what is down, `unhealthy` failed ones down what is
-    up.
+    """Return the findings after one more check.
+
+    `healthy` passed checks in a row bring a target up, `unhealthy` failed ones take it down. The first check of all
+    decides alone.
 
     The first of all decides alone.
     """

@@ -27,7 +27,7 @@ class Ids:
         self._at = _BATCH_DIGITS
 
     def request(self) -> str:
-        """A UUID of version 4, in lower case."""
+        """Return a UUID of version 4, in lower case."""
         at = self._at
         if at > _BATCH_DIGITS - 32:
             at = self._refill()

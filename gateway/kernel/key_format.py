@@ -1,4 +1,4 @@
-"""What the secret of an API key looks like when it was made here: `gw_`, 32 random characters, 6 of checksum.
+"""The format of API keys that are made here: `gw_`, 32 random characters, and a checksum of 6.
 
 The prefix lets people and secret scanners recognise one in a place where it should not be, the checksum lets them rule
 out a chance likeness without asking a gateway. Secrets from elsewhere have any other form.
@@ -34,5 +34,5 @@ def is_misspelt(secret: str) -> bool:
 
 
 def without_keys(text: str) -> str:
-    """`text` with `gw_***` in place of everything that has the form of a key that was made here."""
+    """Return `text` with `gw_***` in place of everything that has the form of a key that was made here."""
     return _ANYWHERE.sub(f"{PREFIX}***", text) if PREFIX in text else text

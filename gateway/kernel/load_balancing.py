@@ -39,8 +39,7 @@ class Draw:
         self._total = self._bounds[-1]
 
     def one(self, load: Loads, chance: Callable[[], float], errs_more: Comparison, _key: int = 0) -> int:
-        """The number of one of them. `load` tells how many calls a target has; `chance` is from 0 up to 1, and asked
-        twice.
+        """Return the number of a target. `load` returns a target's calls; `chance`, from 0 up to 1, is called twice.
 
         While nobody is busy, targets are chosen as their weights say. `errs_more` says whether the first of two answers
         errors clearly more often than the second: such a one is never busy, and gets no more than its weight for that.

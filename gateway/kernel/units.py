@@ -32,38 +32,38 @@ _LONGEST_US = 10 * 366 * _DURATION_US["d"]
 _LARGEST_BYTES = 1 << 50
 
 DURATION_PATTERN = r"^[0-9]+(\.[0-9]+)?(us|ms|s|m|h|d|w)$"
-"""What `parse_duration` reads, for the JSON Schema."""
+"""A regular expression for what `parse_duration` reads, for the JSON Schema."""
 SIZE_PATTERN = r"^[0-9]+(\.[0-9]+)?(B|KiB|MiB|GiB|TiB|[kK]B|MB|GB|TB)$"
-"""What `parse_size` reads, for the JSON Schema."""
+"""A regular expression for what `parse_size` reads, for the JSON Schema."""
 
 PERCENT_PATTERN = r"^[0-9]+(\.[0-9]+)?%$"
-"""What `parse_percent` reads, for the JSON Schema."""
+"""A regular expression for what `parse_percent` reads, for the JSON Schema."""
 
 _QUANTITY = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)([A-Za-z]*)")
 
 
 def parse_duration(text: str) -> float:
-    """Seconds. Raises ValueError with a text that says what to write."""
+    """Return seconds. Raises ValueError with a text that says what to write."""
     return _parse(text, _DURATION_US, "a duration", "30s", _LONGEST_US, "10 years", "whole microseconds") / 1_000_000
 
 
 def parse_size(text: str) -> int:
-    """Bytes. Raises ValueError with a text that says what to write."""
+    """Return bytes. Raises ValueError with a text that says what to write."""
     return _parse(text, _SIZE_BYTES, "a size", "8MiB", _LARGEST_BYTES, "1024TiB", "whole bytes")
 
 
 def format_duration(seconds: float) -> str:
-    """The shortest spelling that `parse_duration` reads back, in the largest unit that leaves a whole number."""
+    """Return the shortest spelling that `parse_duration` reads back, in the largest unit that leaves a whole number."""
     return _format(round(seconds * 1_000_000), _DURATION_US, "0s")
 
 
 def format_size(size_bytes: int) -> str:
-    """The shortest spelling that `parse_size` reads back, in the largest unit that leaves a whole number."""
+    """Return the shortest spelling that `parse_size` reads back, in the largest unit that leaves a whole number."""
     return _format(size_bytes, {unit: size for unit, size in _SIZE_BYTES.items() if unit != "KB"}, "0B")
 
 
 def parse_percent(text: str) -> float:
-    """A share from 0 to 1. Raises ValueError with a text that says what to write."""
+    """Return a share from 0 to 1. Raises ValueError with a text that says what to write."""
     match = _QUANTITY.fullmatch(text.removesuffix("%")) if text.endswith("%") else None
     if match is None or match[2]:
         raise ValueError("not a share; write a number and a percent sign, such as `20%`")
@@ -74,7 +74,7 @@ def parse_percent(text: str) -> float:
 
 
 def format_percent(share: float) -> str:
-    """The shortest spelling that `parse_percent` reads back, to a millionth of a percent."""
+    """Return the shortest spelling that `parse_percent` reads back, to a millionth of a percent."""
     return f"{share * 100:.6f}".rstrip("0").rstrip(".") + "%"
 
 

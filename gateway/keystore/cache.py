@@ -1,5 +1,4 @@
-"""The cache of keys that are kept in Redis: keys in use are remembered, and forgotten as soon as they are changed in
-Redis.
+"""The cache of keys that are stored in Redis. Keys in use are remembered until they are changed in Redis.
 
 A key that is not known is looked up in one round trip, however many requests wait for it, and together with others
 (`KeyLookups`). Unknown keys are remembered as well, for a while. A client that keeps trying unknown keys has to wait
@@ -32,7 +31,7 @@ from gateway.table.keyring import Caller, Key, speaking_for
 MOST = 10_000
 """Known keys, some 3 KB each, and as many proofs of no key; the oldest is dropped for a new one."""
 UNKNOWN_S = 30.0
-"""How long it is remembered that no key has a proof, unless a change is reported."""
+"""The seconds for which it is remembered that no key has a proof, unless a change is reported."""
 MOST_ASKED = 10_000
 """Keys that are looked up at one time, some 2 KB each."""
 MAX_THROTTLED = 1000
@@ -110,8 +109,9 @@ class StoredKeys:
         return len(self._known)
 
     def forget(self, proofs: Iterable[str] | None) -> None:
-        """Forget the keys of these proofs, which were changed; None: perhaps all were, and each is looked up again
-        before it counts.
+        """Forget the keys of these proofs, which were changed.
+
+        With None any may be: each is looked up again before it counts.
         """
         if proofs is None:
             self._era += 1
@@ -155,7 +155,7 @@ class StoredKeys:
         return None if content is None else self._builder.build(content)
 
     async def find(self, secret: str, organization: str | None, wall_s: float, client: str) -> Caller:
-        """As `Keyring.find`, for a request from the address `client`.
+        """See `Keyring.find`, for a request from the address `client`.
 
         Raises KEY_UNUSABLE, KEYS_UNAVAILABLE and, for a client that guesses, RATE_LIMITED besides.
         """
@@ -171,7 +171,7 @@ class StoredKeys:
         return self._speaking_for(known, organization, wall_s)
 
     async def certified(self, subject: str, organization: str | None, wall_s: float, client: str) -> Caller:
-        """As `Keyring.certified`; raises what `find` does."""
+        """See `Keyring.certified`; raises what `find` does."""
         proof = proof_of_certificate(subject)
         known = self._known.get(proof)
         if known is None or known.era != self._era:

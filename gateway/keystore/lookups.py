@@ -1,5 +1,4 @@
-"""Looks up keys, many in one round trip: all of one turn of the loop, and those that come while the last command is
-under way.
+"""Looks up keys, many in one round trip: all of one turn of the loop, or all that come during a command.
 
 So a crowd of callers that are not known yet waits a little, and is not rejected. When Redis does not answer a command
 and its second try, all callers that wait fail with those of the command: none waits longer than two time-outs of Redis
@@ -69,9 +68,7 @@ class KeyLookups:
                 found.set_result(entry)
 
     async def _find(self, proofs: list[str]) -> list[bytes | None]:
-        """Ask once more when a reply is late or lost, which is no outage; a Redis that is known to be away fails at
-        once.
-        """
+        """Ask once more when a reply is late or lost. A Redis that is known to be away fails at once."""
         try:
             return await self._store.find(proofs)
         except RefusedCommandError:

@@ -38,8 +38,9 @@ class KeyNotifications:
         self._command = pack(b"SUBSCRIBE", channel.encode())
 
     async def listen(self, on_notification: Callable[[], None], on_refusal: Callable[[str], None]) -> None:
-        """Listen until cancelled. `on_notification` is called for each message, and when listening begins: some may
-        have been missed.
+        """Listen until cancelled.
+
+        `on_notification` is called for each message, and at the start, as some may be missed.
 
         `on_refusal` gets the reason each time that Redis answers and refuses the subscription.
         """

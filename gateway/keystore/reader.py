@@ -54,7 +54,7 @@ class KeyReader:
         )
 
     async def named(self, key_id: str) -> bytes | None:
-        """As `find`, by the id of the key. Raises msgspec.DecodeError for what no KeyRegistry has written."""
+        """Find a key by its id. Raises msgspec.DecodeError for what no KeyRegistry has written."""
         content: bytes | None = await self._do(b"HGET", self._names.ids, key_id.encode())
         return None if content is None else bytes(msgspec.json.decode(content, type=_Named).key)
 

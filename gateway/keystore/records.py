@@ -21,9 +21,9 @@ VERSION = 1
 TAG = "keys"
 CHANGES_KEPT = 256
 MOST_BYTES = 32 * 1024
-"""Of an entry: a worker parses it between requests, which wait meanwhile."""
+"""The largest entry in bytes. A worker parses it between requests, which wait meanwhile."""
 EVERYTHING = b"*"
-"""In place of proofs, for a change of too many keys to name them."""
+"""Stands for the proofs in a change of too many keys to name them."""
 
 
 class KeyNames(NamedTuple):

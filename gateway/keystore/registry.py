@@ -17,7 +17,7 @@ BATCH = 500
 _decoder = msgspec.json.Decoder(StoredKey)
 
 Decide: TypeAlias = Callable[[dict[str, StoredKey]], Mapping[str, StoredKey | None]]
-"""From the present keys to the changed ones; None deletes one.
+"""Returns the changed keys for the present ones; None deletes a key.
 
 It is called again when another change came in between.
 """

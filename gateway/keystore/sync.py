@@ -1,5 +1,4 @@
-"""Keeps a worker's keys in step with Redis: applies changes, and writes when keys were used. It runs beside the
-requests.
+"""Applies changes of keys in Redis to a worker, and records when keys were used. It runs beside the requests.
 
 Changes have names, in the order in which they were made. Those after the last one that is known are asked for when a
 notification comes, and more than once a second anyway: notifications, and the connection that they use, may get lost.
@@ -30,9 +29,7 @@ USED_AT_ONCE = 256
 
 
 def key_sync(config: Config, limiter: Limiter, metrics: Metrics, clock: Clock) -> "KeySync | None":
-    """Return the KeySync of the keys that `config` has in Redis, over the connection of `limiter`; None when it has
-    none there.
-    """
+    """Return the KeySync for the keys that `config` has in Redis, over `limiter`'s connection; None without any."""
     if config.redis is None or config.key_store is None or limiter.call is None:
         return None
     store, maker = KeyReader(limiter.call, config.redis.key_prefix), KeyMaker(config)

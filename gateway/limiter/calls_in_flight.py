@@ -20,7 +20,7 @@ RENEWALS = 256
 
 
 class CallsInFlight:
-    """Of this process. `memory` counts in place of Redis while Redis is away."""
+    """The calls in flight of this process. `memory` counts in place of Redis while Redis is away."""
 
     def __init__(self, call: RedisCall, settlements: Settlements, memory: MemoryQuotas) -> None:
         self._call = call

@@ -1,4 +1,4 @@
-"""What each limit of a call does while Redis is away.
+"""Decides what each limit of a call does while Redis is away.
 
 `local` counts this gateway's share of the limit in memory, `allow` does not count, `deny` refuses. A limit has its own
 `on_failure`, or that of `redis.on_failure`. One limit that denies is enough to refuse a call. Those that count decide
@@ -17,9 +17,7 @@ MAX_PLANS = MANY_CALLERS
 
 
 class _Plan(msgspec.Struct):
-    """What becomes of a claim: `counted` is the part of it that is, `positions` are those of its enforced windows in
-    the whole.
-    """
+    """The part of a claim that is counted, and the `positions` of its enforced windows in the whole claim."""
 
     denied: bool
     counted: Claim

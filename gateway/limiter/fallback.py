@@ -1,4 +1,4 @@
-"""What `local` does while Redis is away: this gateway's share of every limit is counted here, and paid for afterwards.
+"""Counts this gateway's share of every `local` limit while Redis is away, and charges Redis for it afterwards.
 
 A share is the limit divided by the gateways that were there, and at least 1: together they admit what the limit allows
 (as long as it is not smaller than their number). A call that costs more than the share does not fit until Redis is
@@ -80,7 +80,7 @@ class Fallback:
 
     @property
     def debts(self) -> int:
-        """How many buckets Redis has to be charged for."""
+        """The number of buckets that Redis has to be charged for."""
         return len(self._debts)
 
     def debtors(self) -> list[str]:

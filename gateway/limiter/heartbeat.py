@@ -1,4 +1,4 @@
-"""How many gateways share a Redis: each announces itself every few seconds, and learns how many others do.
+"""Counts the gateways that share a Redis: each announces itself every few seconds and learns the number of others.
 
 The number that was last known holds while Redis is away, which is when it is needed.
 """
@@ -32,7 +32,7 @@ class GatewayHeartbeat:
 
     @property
     def gateways(self) -> int:
-        """How many gateways there are, this one included."""
+        """The number of gateways, this one included."""
         return max(self._seen)
 
     def expect(self, gateways: int) -> None:

@@ -1,4 +1,4 @@
-"""What every limiter promises.
+"""The interface and the guarantees of limiters.
 
 The guarantee is that of each window. `burst`: a bucket holds `max` tokens and is refilled at `max` per `per`. So nobody
 gets more than `max` at once, nor more than 2 x `max` within any `per` (a full bucket, and what comes back while it is
@@ -75,12 +75,12 @@ class Limiter(Decider, Protocol):
 
     @property
     def owed(self) -> int:
-        """How many ends of calls the meters in Redis have not been charged with yet."""
+        """The number of ended calls that the meters in Redis have not been charged with yet."""
         ...
 
     @property
     def lost(self) -> int:
-        """How many ends of calls the meters in Redis will never be charged with: Redis was away for too long."""
+        """The number of ended calls that are lost to the meters in Redis, which was away for too long."""
         ...
 
     def condition(self) -> Condition:

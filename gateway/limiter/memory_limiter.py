@@ -24,7 +24,7 @@ SWEEP_BUCKETS = 128
 
 
 class _Bucket(msgspec.Struct):
-    """When it is full, in microseconds of the monotonic clock, and the price of a token when that was written."""
+    """When the bucket is full, in us of the monotonic clock, and the price of a token when that was written."""
 
     tat_us: int
     emission_us: int
@@ -65,15 +65,15 @@ class LocalLimiter:
 
     @property
     def buckets(self) -> int:
-        """How many buckets are in memory."""
+        """The number of buckets in memory."""
         return len(self._buckets)
 
     def condition(self) -> Condition:
-        """As `Limiter.condition`."""
+        """See `Limiter.condition`."""
         return Condition(repr(self), "memory", None, self.buckets, 0, 0)
 
     async def renew(self, keys: Sequence[str]) -> bool:
-        """As `Limiter.renew`."""
+        """See `Limiter.renew`."""
         self.renew_now(keys)
         return True
 
@@ -84,22 +84,22 @@ class LocalLimiter:
                 bucket.tat_us = 0
 
     async def read(self, postings: Sequence[Posting]) -> list[MeterState]:
-        """As `Limiter.read`; raises nothing."""
+        """See `Limiter.read`. Raises nothing."""
         return self.memory_quotas.read(postings)
 
     async def forget(self, key: str) -> bool:
-        """As `Limiter.forget`."""
+        """See `Limiter.forget`."""
         self.memory_quotas.forget(key)
         return True
 
     async def start(self) -> None:
-        """As `Limiter.start`: there is nothing to connect to."""
+        """See `Limiter.start`: there is nothing to connect to."""
 
     async def close(self) -> None:
-        """As `Limiter.close`: there is nothing to finish."""
+        """See `Limiter.close`: there is nothing to finish."""
 
     def hand_over(self) -> LimiterState:
-        """As `Limiter.hand_over`. The times are of the monotonic clock, which all processes of a machine share."""
+        """See `Limiter.hand_over`. The times are of the monotonic clock, which all processes of a machine share."""
         windows: dict[Window, int] = {}
         entries: list[tuple[str | tuple[int, int], int, int]] = []
         for name, bucket in self._buckets.items():
@@ -111,7 +111,7 @@ class LocalLimiter:
         )
 
     def adopt(self, state: LimiterState, *, share_only: bool = False) -> None:  # noqa: ARG002 - nothing is owed here
-        """As `Limiter.adopt`. Buckets that are known here stay as they are."""
+        """See `Limiter.adopt`. Buckets that are known here stay as they are."""
         if not state.memory:
             return
         content = msgspec.msgpack.decode(state.memory, type=_Content)
@@ -127,9 +127,7 @@ class LocalLimiter:
         return [name for name in self._buckets if isinstance(name, str)]
 
     def bucket(self, key: str) -> tuple[int, int] | None:
-        """Return when a bucket is full, in us of the monotonic clock, and the price of a token; None where nothing was
-        taken.
-        """
+        """Return when a bucket is full, in us of the monotonic clock, and a token's price; None if none was taken."""
         bucket = self._buckets.get(key)
         return None if bucket is None else (bucket.tat_us, bucket.emission_us)
 
@@ -146,11 +144,11 @@ class LocalLimiter:
             bucket.tat_us = max(bucket.tat_us, now_us) + ceil((tat_us - now_us) / emission_us * bucket.emission_us)
 
     async def decide(self, claim: Claim) -> Decision:
-        """As `Limiter.decide`; raises nothing."""
+        """See `Limiter.decide`. Raises nothing."""
         return self.decide_now(claim)
 
     def decide_now(self, claim: Claim) -> Decision:
-        """As `Limiter.decide`; raises nothing."""
+        """See `Limiter.decide`. Raises nothing."""
         windows = claim.windows
         if claim.postings:
             return self._metered(claim)
@@ -172,9 +170,7 @@ class LocalLimiter:
         return decision(self._store, tats_us, claim, now_us, over, allowed=allowed)
 
     def _metered(self, claim: Claim) -> Decision:
-        """Ask the buckets at no cost when a quota is spent, and charge the quotas when the buckets let the call
-        through.
-        """
+        """Decide with quotas: ask the buckets at no cost if one is spent, and charge all if the call is admitted."""
         now_us = int(self._monotonic() * 1e6 + 0.5)
         spent = self.memory_quotas.spent(claim.postings)
         fits, tats_us, over = self._charge(claim, 0 if spent else claim.cost, now_us)

@@ -64,7 +64,7 @@ class Units(msgspec.Struct):
 
 
 class Entries(msgspec.Struct):
-    """What is handed over to another process.
+    """The tallies and levels that are handed over to another process.
 
     Units of concurrency are not: the calls that have them stay where they are.
     """

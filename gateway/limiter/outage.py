@@ -48,7 +48,7 @@ Phase: TypeAlias = Literal["shared", "away", "returning"]
 
 
 class Outage:
-    """Of one process. `on_failure` is what limits do that have none of their own.
+    """The outage as one process sees it. `on_failure` holds for limits that have none of their own.
 
     `memory` is where what is known outlives the process, None for a process that is not replaced. `workers` is how many
     processes the program has.
@@ -83,7 +83,7 @@ class Outage:
 
     @property
     def gateways(self) -> int:
-        """By how many the limits are divided: the gateways that shared Redis, as far as that is known."""
+        """The divisor of limits: the number of gateways that shared Redis, as far as it is known."""
         return self.fallback.gateways
 
     @gateways.setter
@@ -166,7 +166,7 @@ class Outage:
     def _commit(
         self, claim: Claim, unit: str, counted: Reservation | None, amounts: Mapping[str, int], *, succeeded: bool
     ) -> None:
-        """Nobody waits for Redis to hear of it: Redis has cost this call its time already."""
+        """Charge the meters. Nobody waits for Redis here, because it has cost this call its time already."""
         updates = reports(claim.postings, amounts) if succeeded else []
         if counted is not None:
             counted.commit(amounts, succeeded=succeeded)

@@ -1,4 +1,4 @@
-"""What a process knows and owes while Redis is away, written down at once: in memory that outlives the process.
+"""Records at once what a process knows and owes while Redis is away, in memory that outlives the process.
 
 Changes are appended once for all calls of one turn of the loop, before any of these calls can have reached a service
 and come back. When the memory is full, or less has to be kept, all that still counts replaces what was written.
@@ -66,7 +66,7 @@ class OutageJournal:
 
     @property
     def gateways(self) -> int:
-        """How many gateways shared Redis when that was last written down; 0 when it never was."""
+        """The number of gateways that shared Redis when that was last recorded; 0 before."""
         return 0 if self._memory is None else self._memory.gateways
 
     @gateways.setter
@@ -76,7 +76,7 @@ class OutageJournal:
 
     @property
     def content(self) -> bytes:
-        """All that was written, by this process or the one before it in the same memory."""
+        """The records of this process, and of the one before it in the same memory."""
         return b"" if self._memory is None else self._memory.read()
 
     def discard(self) -> None:
@@ -97,7 +97,7 @@ class OutageJournal:
             self._memory.replace(self.export() if self._is_needed() else b"")
 
     def clear(self) -> None:
-        """Nothing has to be kept any more."""
+        """Remove all records."""
         if self._memory is not None and self._memory.used:
             self.rewrite()
 
@@ -112,7 +112,7 @@ class OutageJournal:
         return encoded(records)
 
     def export_and_forget_debts(self) -> bytes:
-        """As `export`. From now on only the rest is kept: what calls that are still under way here will owe."""
+        """Export all, and keep only what calls that are still in flight here will owe."""
         content = self.export()
         self._fallback.forget_debts()
         self._settlements.entries.clear()
@@ -158,7 +158,7 @@ class OutageJournal:
             self._fallback.add_debt(record.key, debt)
 
     def _adopt_meter(self, record: TallyRecord | UnitsRecord, factor: float) -> None:
-        """Where `factor` processes follow one, each gets that part of what is left of its share."""
+        """Take over a meter. If `factor` processes follow one, each gets that part of what is left of its share."""
         key, most = record.key, record.max
         if isinstance(record, TallyRecord):
             left = max(most - record.tally.used, 0)
@@ -215,7 +215,7 @@ class OutageJournal:
         return BucketRecord(key, tat_us, emission_us, None if debt is None else debt_record(debt))
 
     def _meter(self, key: str) -> TallyRecord | UnitsRecord | None:
-        """None when memory counts nothing of it, or only calls in flight here, which end with this process."""
+        """Return the record of a meter; None if memory counts nothing of it, or only calls in flight here."""
         most = self._shares.counted_here.get(key)
         if most is None:
             return None

@@ -9,9 +9,9 @@ import mmap
 import os
 
 HALF_BYTES = 32 << 20
-"""Of address space: pages that were never written cost nothing."""
+"""The size of each half in bytes of address space. Pages that were never written cost nothing."""
 _HEAD_BYTES = 16 << 10
-"""At least one page of any machine."""
+"""The size of the head in bytes, at least one page on any machine."""
 _WORD, _GATEWAYS = 0, 1
 
 
@@ -43,7 +43,7 @@ class OutageMemory:
 
     @property
     def used(self) -> int:
-        """How many bytes were written."""
+        """The number of bytes that were written."""
         return self._used()[1]
 
     @property

@@ -1,5 +1,4 @@
-"""The records of what a process knows and owes while Redis is away, as bytes: in its OutageMemory, and handed to a
-successor.
+"""The records of an outage as bytes, in an OutageMemory or on their way to a successor.
 
 Each record is MessagePack, after its length in 4 bytes. A later record replaces an earlier one of the same name.
 Programs of other releases read them: a field is only ever added at the end, with a default.
@@ -39,9 +38,7 @@ class DebtRecord(msgspec.Struct, array_like=True):
 
 
 class BucketRecord(msgspec.Struct, tag="b", array_like=True):
-    """When the share of a bucket is full again and the price of a token of it, both 0 when it has none; and what is
-    owed of it.
-    """
+    """A bucket: when its share is full again and the price of a token, both 0 without a share; and what it is owed."""
 
     key: str
     tat_us: int
@@ -66,7 +63,7 @@ class UnitsRecord(msgspec.Struct, tag="u", array_like=True):
 
 
 class LastRecord(msgspec.Struct, tag="k", array_like=True):
-    """What Redis replied last of a meter, and in which month."""
+    """The last reply of Redis about a meter, and its month."""
 
     key: str
     used: int

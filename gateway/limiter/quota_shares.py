@@ -21,7 +21,7 @@ class QuotaShares:
         self.memory = memory
         self._in_flight = in_flight
         self.last: dict[str, tuple[int, int]] = {}
-        """What Redis replied last of each meter: how much was used, and in which month."""
+        """The last reply of Redis about each meter: how much was used, and in which month."""
         self.counted_here: dict[str, int] = {}
         """The meters that `memory` counts in place of Redis, each with its `max`."""
 
@@ -39,8 +39,7 @@ class QuotaShares:
                 self.counted_here.pop(key, None)
 
     def seed(self, postings: Iterable[Posting], gateways: int) -> None:
-        """Have `memory` begin with the shares of these meters, one of `gateways`, before it decides about them or is
-        read.
+        """Make `memory` begin with the shares of these meters, one of `gateways`, before it uses them.
 
         A meter begins again when Redis has answered since: one reply that came too late is no outage.
         """

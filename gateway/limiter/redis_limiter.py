@@ -102,16 +102,16 @@ class RedisLimiter:
 
     @property
     def owed(self) -> int:
-        """As `Limiter.owed`."""
+        """See `Limiter.owed`."""
         return self.outage.settlements.owed
 
     @property
     def lost(self) -> int:
-        """As `Limiter.lost`."""
+        """See `Limiter.lost`."""
         return self.outage.settlements.lost
 
     def condition(self) -> Condition:
-        """As `Limiter.condition`."""
+        """See `Limiter.condition`."""
         since = None if self._changed_at is None else unix_date(int(self._changed_at))
         redis = RedisStatus(self._up, since, self._reason, self._store.servers(), self.outage.gateways)
         decides = "redis" if self._up else self.outage.on_failure
@@ -121,7 +121,7 @@ class RedisLimiter:
         )
 
     async def renew(self, keys: Sequence[str]) -> bool:
-        """As `Limiter.renew`.
+        """See `Limiter.renew`.
 
         A bucket whose time has come is full: so nothing is needed that deciding does not need.
         """
@@ -136,7 +136,7 @@ class RedisLimiter:
         return not any(isinstance(reply, RedisConnectionError) for reply in replies)
 
     async def read(self, postings: Sequence[Posting]) -> list[MeterState]:
-        """As `Limiter.read`. While Redis is away these are the states by which this process goes."""
+        """See `Limiter.read`. While Redis is away these are the states by which this process goes."""
         if not postings:
             return []
         states = await self._quotas.read(postings)
@@ -148,16 +148,16 @@ class RedisLimiter:
         return without
 
     async def forget(self, key: str) -> bool:
-        """As `Limiter.forget`."""
+        """See `Limiter.forget`."""
         self.outage.shares.forget(key)
         return await self._quotas.forget(key)
 
     def hand_over(self) -> LimiterState:
-        """As `Limiter.hand_over`."""
+        """See `Limiter.hand_over`."""
         return LimiterState(outage=self.outage.hand_over())
 
     def adopt(self, state: LimiterState, *, share_only: bool = False) -> None:
-        """As `Limiter.adopt`. What a limiter without Redis had counted counts while Redis is away."""
+        """See `Limiter.adopt`. What a limiter without Redis had counted counts while Redis is away."""
         self.outage.fallback.memory.adopt(state)
         if state.outage:
             self.outage.adopt(state.outage, share_only=share_only)
@@ -165,14 +165,14 @@ class RedisLimiter:
             self._wake.set()
 
     async def start(self) -> None:
-        """As `Limiter.start`. Calls that come before it are decided as while Redis is away."""
+        """See `Limiter.start`. Calls that come before it are decided as while Redis is away."""
         self.outage.recover()
         self._heartbeat.expect(self.outage.gateways)
         await self._store.start()
         self._maintenance = asyncio.get_running_loop().create_task(self._maintain(), name="gateways and debts")
 
     async def close(self) -> None:
-        """As `Limiter.close`. Later calls are decided as while Redis is away."""
+        """See `Limiter.close`. Later calls are decided as while Redis is away."""
         if self._maintenance is not None:
             self._maintenance.cancel()
             await asyncio.wait([self._maintenance])
@@ -183,7 +183,7 @@ class RedisLimiter:
         await self._store.close()
 
     async def decide(self, claim: Claim) -> Decision:
-        """As `Limiter.decide`. The decision's `store` says whether Redis made it."""
+        """See `Limiter.decide`. The decision's `store` says whether Redis made it."""
         if claim.postings:
             metered = await self._quotas.decide(claim)
             if not isinstance(metered, Decision):
@@ -220,9 +220,7 @@ class RedisLimiter:
         )
 
     async def _maintain(self) -> None:
-        """Do what is done outside of requests: say that this gateway is there, renew calls in flight, and pay what it
-        owes.
-        """
+        """Do the work outside of requests: announce this gateway, renew calls in flight, and charge what is owed."""
         while True:
             self._wake.clear()
             answered = await self._heartbeat.beat(self._store.call)

@@ -1,5 +1,4 @@
-"""Meters in Redis: decided in the same step as the windows of the call, and updated when it is known how the call
-ended.
+"""Decides about meters in Redis in one step with the windows of a call, and updates them when the call has ended.
 
 What becomes of a call that Redis does not answer is decided by `gateway.limiter.outage`.
 """
@@ -39,7 +38,7 @@ READ_SHA = sha_of(READ)
 MAX_COMMANDS = MANY_CALLERS
 """Packed commands kept, one a claim, some 500 bytes each."""
 _ANY = "?" * NAME_LENGTH
-"""In place of a unit's name."""
+"""Stands for the name of a unit."""
 
 
 def quota_script(bucket: bytes) -> bytes:
@@ -125,7 +124,7 @@ class RedisQuotas:
         ]
 
     async def forget(self, key: str) -> bool:
-        """As `Limiter.forget`."""
+        """See `Limiter.forget`."""
         return not isinstance(
             await self._call(pack(b"DEL", f"{self._prefix}{key}".encode()), tag_of(key)), RedisConnectionError
         )

@@ -26,7 +26,7 @@ CLOCK_RATE = 0.999
 
 
 class Refusal(msgspec.Struct):
-    """What Redis replied: the buckets' times and its own, in us.
+    """A reply of Redis: the times of the buckets and its own time, in us.
 
     `until_s` and `received_s` are of the monotonic clock.
     """
@@ -38,7 +38,7 @@ class Refusal(msgspec.Struct):
 
 
 class RememberedRefusals:
-    """Of one process."""
+    """The refusals that one process remembers."""
 
     def __init__(self, clock: Clock) -> None:
         self._monotonic = clock.monotonic

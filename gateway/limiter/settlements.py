@@ -1,4 +1,4 @@
-"""How calls ended, on its way to the meters in Redis.
+"""Sends the ends of calls to the meters in Redis.
 
 A settlement is a command that makes the updates of one call. What Redis does not take is kept, and sent again when
 Redis is back. Some of it was done, and only the answer lost: so whatever must not be done twice leaves a mark in Redis,
@@ -22,7 +22,7 @@ METERS = files("gateway.limiter").joinpath("scripts/meters.lua").read_bytes()
 SCRIPT = METERS + files("gateway.limiter").joinpath("scripts/settle.lua").read_bytes()
 SCRIPT_SHA = sha_of(SCRIPT)
 MARKED_MS = 60_000
-"""How long a mark is kept.
+"""The lifetime of a mark in ms.
 
 It is needed until the next try after its answer was lost, a few seconds after Redis is back.
 """
@@ -48,7 +48,7 @@ class Settlements:
         self._monotonic = monotonic
         self._releases: deque[tuple[float, MeterUpdate, str]] = deque(maxlen=MAX_RELEASES)
         self.entries: dict[int, tuple[bytes, str]] = {}
-        """What Redis has not taken, by number: a command, and the hash tag of its keys."""
+        """What Redis has not accepted, by number: a command, and the hash tag of its keys."""
         self.on_change: Callable[[int], None] = ignore_number
         """Called with the number of each entry that is added or removed."""
         self.outlives = False
@@ -62,7 +62,7 @@ class Settlements:
 
     @property
     def owed(self) -> int:
-        """How many settlements Redis has not taken yet."""
+        """The number of settlements that Redis has not accepted yet."""
         return len(self.entries) + len(self._sending)
 
     def send(
@@ -76,7 +76,7 @@ class Settlements:
         return self._begin(self._send(self.command(updates, tag, name, undoing=undoing), tag))
 
     def send_releases(self, updates: list[MeterUpdate], tag: str) -> asyncio.Task[None]:
-        """As `send`, for units that end by themselves, too: the updates are kept no longer than that takes."""
+        """Send releases of units that end by themselves. They are kept no longer than that takes."""
         return self._begin(self._send_releases(updates, tag, self._monotonic() + LEASE_MS / 1000))
 
     def send_kept_releases(self) -> None:

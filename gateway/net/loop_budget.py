@@ -12,7 +12,7 @@ LARGE_BYTES = 256 * 1024
 """Smaller replies are not counted."""
 _BYTES_PER_ITERATION = 1024 * 1024
 _AT_A_TIME = 2
-"""How many waiting tasks continue in one iteration."""
+"""The number of waiting tasks that continue in one iteration."""
 
 
 class LoopBudget:

@@ -46,7 +46,7 @@ def system_lookup(host: str) -> list[str]:
 
 
 def is_literal(host: str) -> bool:
-    """Whether `host` is an IP address already."""
+    """Return whether `host` is an IP address already."""
     for family in (socket.AF_INET, socket.AF_INET6):
         with contextlib.suppress(OSError):
             socket.inet_pton(family, host)

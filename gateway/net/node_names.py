@@ -17,7 +17,7 @@ _MAPPED_NETWORK = IPv6Network("::ffff:0:0/96")
 
 
 def unmapped(address: str) -> str:
-    """`address` as its own version of IP spells it. What is no address stays as it is."""
+    """Return `address` as its own version of IP spells it. What is no address stays as it is."""
     if not address.startswith("::"):
         return address
     try:
@@ -29,21 +29,21 @@ def unmapped(address: str) -> str:
 
 
 def unmapped_network(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
-    """`network` in the spelling of the addresses that `unmapped` gives."""
+    """Return `network` in the spelling of the addresses that `unmapped` gives."""
     if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED_NETWORK):
         return IPv4Network((int(network.network_address) & 0xFFFFFFFF, network.prefixlen - 96))
     return network
 
 
 def without_port(element: str) -> str:
-    """An element of X-Forwarded-For without white space, port, brackets and quotes: `1.2.3.4:5`, `[2001:db8::1]:5`."""
+    """Return an element of X-Forwarded-For without white space, port, brackets and quotes (`1.2.3.4:5`, `[::1]:5`)."""
     element = element.strip().strip('"')
     parts = _WITH_PORT.fullmatch(element)
     return unmapped(element if parts is None else parts[1] or parts[2])
 
 
 def chain(values: list[str]) -> list[str]:
-    """The last `MOST_HOPS` elements of all X-Forwarded-For fields, the client first.
+    """Return the last `MOST_HOPS` elements of all X-Forwarded-For fields, the client first.
 
     Empty ones count for nothing (RFC 9110 5.6.1).
     """

@@ -18,7 +18,7 @@ from gateway.kernel.host_port import host_port
 RedisKind: TypeAlias = Literal["single", "sentinel", "cluster"]
 
 PATTERN = r"^(rediss?(\+(sentinel|cluster))?|unix)://"
-"""How they all begin, for the JSON Schema."""
+"""The beginning of all URLs, for the JSON Schema."""
 
 _KINDS: dict[str, tuple[RedisKind, int]] = {
     "": ("single", 6379),
@@ -32,7 +32,7 @@ _LOGIN = re.compile(r"(?<=://)[^/?]*@|(?<=[?&;])([a-z_]*(?:username|password))=[
 _SERVICE = re.compile(r"[A-Za-z0-9._-]+")
 
 ENCODE = "percent-encode what a password has of # / ? % @ and blanks, or give it apart as `redis.password`"
-"""What to do about a URL that is none."""
+"""The advice for a URL that cannot be parsed."""
 _EXAMPLES: dict[RedisKind, str] = {
     "single": f"this is not a Redis URL; write `redis://host:port/database`, and {ENCODE}",
     "sentinel": (
@@ -107,7 +107,7 @@ def parse(text: str) -> RedisUrl:
 
 
 def with_login(text: str, username: str, password: str) -> str:
-    """The URL with a login that was given apart from it. Raises ValueError when it has one already."""
+    """Return the URL with a login that was given apart from it. Raises ValueError when it has one already."""
     url = parse(text)
     if url.login:
         raise ValueError("the URL has a login already; leave `username` and `password` out, or the login in the URL")
@@ -121,17 +121,17 @@ def _login(username: str, colon: str, password: str) -> str:
 
 
 def server_url(url: RedisUrl, host: str, port: int) -> str:
-    """One server of them, with the same login, database, and all that follows the question mark."""
+    """Return the URL of one server, with the same login, database and parameters."""
     return f"{url.scheme}://{url.login}{host_port(host, port)}/{url.path}{url.query}"
 
 
 def socket_url(url: RedisUrl) -> str:
-    """The server behind a Unix socket, with its login and all that follows the question mark."""
+    """Return the server behind a Unix socket, with its login and all that follows the question mark."""
     return f"unix://{url.login}{url.path}{url.query}"
 
 
 def masked(text: str) -> str:
-    """The URL with `***` for every name and password in it."""
+    """Return the URL with `***` for every name and password in it."""
     return _LOGIN.sub(lambda found: f"{found[1]}=***" if found[1] else "***@", text)
 
 

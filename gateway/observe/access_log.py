@@ -122,7 +122,7 @@ class AccessLog:
             self._put(_encode(_spelled_out(record)) + b"\n")
 
     def _line(self, record: AccessRecord) -> str:
-        """`12:00:00.123 200 GET encoding.item 12.3 ms key=acme-ci remaining=299 id=…`"""
+        """Return a line for a terminal, such as `12:00:00.123 200 GET encoding.item 12.3 ms key=acme-ci id=…`."""
         status = str(record.status)
         words = [record.method, record.path or record.route or "-"]
         if record.total_ms is not None:
@@ -149,7 +149,7 @@ _COLOURS = {"2": 32, "3": 36, "4": 33, "5": 31}
 
 
 def printable(text: str) -> str:
-    """`text` with everything that would move the cursor, start a line or colour a terminal spelled out."""
+    """Return `text` with everything that would move the cursor, start a line or colour a terminal spelled out."""
     if text.isprintable():
         return text
     return "".join([c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text])

@@ -1,6 +1,4 @@
-"""Lines written by the thread that makes them, as far as nobody has to wait: for a process that forks, and so has no
-threads.
-"""
+"""Writes lines in the thread that makes them, without waiting: for a process that forks, and so has no threads."""
 
 import fcntl
 import os
@@ -12,7 +10,7 @@ CAPACITY_BYTES = 1 << 20
 
 
 class DirectWriter:
-    """As `Writer`, for few lines.
+    """A `Writer` for few lines.
 
     What cannot be written at once is kept until `flush`, which somebody calls now and then.
     """
@@ -29,7 +27,7 @@ class DirectWriter:
         return f"<DirectWriter fd {self._fd}, {self._waiting_bytes} bytes waiting, {self.dropped} lines dropped>"
 
     def start(self) -> None:
-        """Nothing: there is no thread."""
+        """Do nothing, because there is no thread."""
 
     def put(self, line: bytes) -> None:
         """Send `line`, which ends in a newline. Never waits."""
@@ -60,7 +58,7 @@ class DirectWriter:
         return not self._lines
 
     def _write(self, line: bytes) -> bool:
-        """Whether it is done with: written, or lost for good."""
+        """Return whether it is done with: written, or lost for good."""
         poll = select.poll()
         poll.register(self._fd, select.POLLOUT)
         if not poll.poll(0):

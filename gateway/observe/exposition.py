@@ -17,9 +17,9 @@ from gateway.observe.text_format import CounterRows, GaugeRows, SeriesLocation, 
 
 _OPENMETRICS = "application/openmetrics-text"
 _READ_BYTES = 4 << 10
-"""Some 40 lines of a directory, a quarter of a millisecond's work."""
+"""The bytes of a directory that are read at once: some 40 lines, a quarter of a millisecond."""
 _ALWAYS_KNOWN = frozenset(("-", "other"))
-"""What stands for no route, and for series beyond a family's cap."""
+"""The label for no route, and the label of series beyond a family's cap."""
 
 # Else every counter of prometheus-client doubles (https://github.com/prometheus/client_python, "Disabling _created
 # metrics").
@@ -36,7 +36,7 @@ class _Merged:
         self._known: list[tuple[int, Container[str]]] = []
 
     def show(self, known: Mapping[str, Container[str]]) -> None:
-        """Only series whose labels have these values, where `known` says which a label may have."""
+        """Show only series whose labels have these values; `known` says which values a label may have."""
         self._known = [(at, known[name]) for at, name in enumerate(self.declaration.labels) if name in known]
         self._rows.clear()
         for values, locations in self._series.items():
@@ -50,7 +50,7 @@ class _Merged:
             self._rows.add_location(values, location)
 
     def write(self, snapshots: Sequence[SlotValues], *, openmetrics: bool) -> Iterator[bytes]:
-        """In pieces; nothing as long as there is no series."""
+        """Yield the family in pieces; nothing as long as it has no series."""
         if self._series:
             yield self._head(openmetrics=openmetrics)
             yield from self._rows.lines(snapshots)
@@ -95,13 +95,13 @@ class Exposition:
         self._declared.append([])
 
     def show(self, known: Mapping[str, Container[str]]) -> None:
-        """From now on leave out series that have another value in one of these labels. They are still counted."""
+        """Leave out series that have another value in one of these labels from now on. They are still counted."""
         self._known = known
         for family in self._families.values():
             family.show(known)
 
     def pieces(self, accept: str) -> tuple[Generator[bytes, None, None], str]:
-        """The body, some hundred lines at a time, and its content type for a request with this Accept field.
+        """Return the body, some hundred lines at a time, and its content type for a request with this Accept field.
 
         Finish one before you begin another.
         """
@@ -145,7 +145,7 @@ class Exposition:
 
 
 def _elements(source: Declaration, target: Declaration) -> Sequence[int]:
-    """Where the slots of a series belong.
+    """Return where the slots of a series belong.
 
     Those of a histogram with other buckets: into the first bucket that holds them all.
     """

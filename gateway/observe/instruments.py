@@ -20,7 +20,7 @@ _VALUE_CHARACTERS = 200
 
 
 def method_label(method: str) -> str:
-    """A method as a label: whatever a client may invent is "other"."""
+    """Return a method as a label: whatever a client may invent is "other"."""
     return method if method in KNOWN_METHODS else OTHER
 
 
@@ -104,7 +104,7 @@ class Histogram:
         slots[self._sum] += value
 
     def refresh(self) -> None:
-        """Does nothing: histograms have no source."""
+        """Do nothing: histograms have no source."""
 
     @property
     def count(self) -> float:
@@ -119,7 +119,7 @@ Child = TypeVar("Child", bound=_Refreshable)
 
 
 class Family(Generic[Child]):
-    """All series of one name. At most `cap` of them: the rest is counted together, every label "other"."""
+    """All series of one name, at most `cap`. The rest is counted in one whose labels are all "other"."""
 
     def __init__(
         self, region: Region, make: Callable[[Slots, int, Declaration], Child], declaration: Declaration, cap: int
@@ -137,7 +137,7 @@ class Family(Generic[Child]):
         return f"<Family {self.declaration.name} {len(self._children)}/{self.cap} series>"
 
     def labels(self, *values: str | int) -> Child:
-        """The series with these label values, in the order of the declaration."""
+        """Return the series with these label values, in the order of the declaration."""
         asked = self._asked.get(values)
         if asked is not None:
             return asked

@@ -1,4 +1,4 @@
-"""Everything that this process prints: operational lines by structlog, access lines, both through one writer."""
+"""Prints operational lines, by structlog, and access lines, both through one writer."""
 
 import logging
 import os
@@ -66,7 +66,7 @@ class Log:
         timestamp = Timestamp()
 
         def arrange(_logger: object, method: str, event: _Event) -> _Event:
-            """Puts the common fields of every line first, in one order."""
+            """Put the common fields of every line first, in one order."""
             name = event.pop("event", "")
             return {"timestamp": timestamp(self._wall()), "level": _level_name(method), "event": name, **event}
 
@@ -181,7 +181,7 @@ def announce(
     workers: int,
     version: str,
 ) -> None:
-    """Logs the first line, which describes the gateway."""
+    """Log the first line, which describes the gateway."""
     structlog.get_logger().info(
         "started",
         version=version,

@@ -1,4 +1,4 @@
-"""Every series of a worker, named once. Those of the node, whose workers are many, are in `observe/node_metrics.py`.
+"""Declares every series of a worker. Those of a node are in `observe/node_metrics.py`.
 
 Labels are bounded: configuration ids and targets, methods, statuses, codes and names of faults; never a path, a key or
 a client's address.
@@ -11,7 +11,7 @@ from gateway.observe.shared_memory import Region
 
 DURATION_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 OVERHEAD_BUCKETS_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1)
-"""From 50 µs to 100 ms."""
+"""Buckets from 50 µs to 100 ms, in seconds."""
 
 NO_ROUTE = "-"
 """The route label of a request that matched none."""

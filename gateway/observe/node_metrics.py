@@ -97,7 +97,7 @@ class NodeMetrics(Families):
         )
 
     def lag(self, worker: int, lag_s: float | None) -> None:
-        """None: there is no such worker any more."""
+        """Return the event loop's delay of a worker; None if that worker has ended."""
         self.loop_lag.labels(worker).set(ABSENT if lag_s is None else lag_s)
 
     def add(self, region: Region) -> None:
@@ -105,7 +105,7 @@ class NodeMetrics(Families):
         self._exposition.add(region)
 
     def _watch(self, gauges: Family[Gauge], sources: Mapping[tuple[str, ...], Callable[[], float]]) -> None:
-        """From now on `gauges` are these, by their labels."""
+        """Make `gauges`, by their labels, the present ones."""
         for values in self._watched.get(gauges.declaration.name, frozenset()) - sources.keys():
             gauges.labels(*values).watch(lambda: ABSENT)
         for values, source in sources.items():
@@ -113,6 +113,6 @@ class NodeMetrics(Families):
         self._watched[gauges.declaration.name] = frozenset(sources)
 
     def pieces(self, accept: str = "") -> tuple[Generator[bytes, None, None], str]:
-        """The body of a scrape, in pieces of less than a millisecond each, and its content type."""
+        """Return the body of a scrape, in pieces of less than a millisecond each, and its content type."""
         self.refresh()
         return self._exposition.pieces(accept)

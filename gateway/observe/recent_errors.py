@@ -25,9 +25,7 @@ _LANE_BYTES = ENTRIES * RECORD_BYTES
 
 
 class Lane(IntEnum):
-    """What errors have in common: `fault` is 5xx and broken replies, `caller` other errors of known callers, `stranger`
-    all else.
-    """
+    """Groups of errors: `fault` is 5xx and broken replies, `caller` errors of known callers, `stranger` the rest."""
 
     fault = 0
     caller = 1
@@ -35,8 +33,7 @@ class Lane(IntEnum):
 
 
 class ErrorRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One exchange that ended in an error. `at` is Unix time in seconds; `reason` the name of the fault, `code` the
-    contract's.
+    """An exchange that ended in an error. `at` is Unix time in seconds, `reason` the fault, `code` the contract's code.
 
     No header field, no query and no body is part of it. `path` is None where a key may stand in it.
     """
@@ -74,7 +71,7 @@ class ErrorRing:
         return f"<ErrorRing {sum(1 for _ in self.records())} records>"
 
     def records(self) -> Iterator[ErrorRecord]:
-        """Yields all complete records in no particular order."""
+        """Yield all complete records in no particular order."""
         for lane in Lane:
             for _, payload in self.entries(lane):
                 yield _decode(payload)
@@ -115,24 +112,24 @@ class ErrorRings:
         self._idle: list[ErrorRing] = []
 
     def take(self) -> ErrorRing:
-        """Returns a ring for a new worker."""
+        """Return a ring for a new worker."""
         if self._idle:
             return self._idle.pop(0)
         self._all.append(ErrorRing())
         return self._all[-1]
 
     def give_back(self, ring: ErrorRing) -> None:
-        """Takes back the ring of a worker that ended. Its records stay until they are overwritten."""
+        """Take back the ring of a worker that ended. Its records stay until they are overwritten."""
         self._idle.append(ring)
 
     def records(self, request_id: str | None = None) -> list[ErrorRecord]:
-        """The newest first; with `request_id` those of that request."""
+        """Return the newest first; with `request_id` those of that request."""
         found = [record for ring in self._all for record in ring.records() if request_id in (None, record.request_id)]
         return sorted(found, key=lambda record: -record.at)
 
 
 def clipped(text: str | None, most: int = LONGEST_TEXT) -> str | None:
-    """A record has a size: a text that others have written has at most as many characters, of one byte each."""
+    """Return `text` shortened to a bounded number of characters of one byte, so that a record has a known size."""
     if text is None:
         return None
     return (text if text.isascii() else text.encode("ascii", "backslashreplace").decode())[:most]

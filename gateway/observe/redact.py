@@ -36,7 +36,7 @@ def _plain(name: str) -> str:
 
 
 def _field_of(names: Iterable[str]) -> re.Pattern[str]:
-    """A secret behind one of `names`, whatever stands between them."""
+    """Return a secret behind one of `names`, whatever stands between them."""
     spelled = "|".join(
         sorted((re.escape(name).replace("_", "[-_]") for name in {*names} - {"key", "token"}), key=len, reverse=True)
     )
@@ -46,7 +46,7 @@ def _field_of(names: Iterable[str]) -> re.Pattern[str]:
 
 
 def redactor(secret_names: Iterable[str] = ()) -> Callable[[object, str, MutableMapping[str, Any]], dict[str, Any]]:
-    """A structlog processor. `secret_names` are further header and query names that carry keys."""
+    """Return a structlog processor. `secret_names` are further header and query names that carry keys."""
     names = _NAMES | {_plain(name) for name in secret_names}
     field = _field_of(names)
 

@@ -48,7 +48,7 @@ class Declaration(msgspec.Struct, frozen=True, tag="family"):
 
 
 class Series(msgspec.Struct, frozen=True, tag="series"):
-    """One series: `family` counts the declarations of this region, `slot` is the first of its slots."""
+    """A series. `family` is the number of its declaration in this region, `slot` its first slot."""
 
     family: int
     slot: int
@@ -62,7 +62,7 @@ _decode = msgspec.json.Decoder(DirectoryEntry).decode
 
 
 class RegionFullError(Exception):
-    """There is no slot or no line left."""
+    """The region has no free slot or no free line."""
 
 
 class Region:
@@ -83,25 +83,25 @@ class Region:
 
     @classmethod
     def create(cls, slots: int = SLOTS, directory_bytes: int = DIRECTORY_BYTES) -> "Region":
-        """A new region, shared with every process forked from this one."""
+        """Return a new region, shared with every process forked from this one."""
         return cls(mmap.mmap(-1, slots * 8 + directory_bytes), slots)
 
     @classmethod
     def shared(cls) -> "Region":
-        """A new region in a file that only memory holds: another program can be handed it."""
+        """Return a new region in a file that only memory holds: another program can be handed it."""
         fd = os.memfd_create("metrics", os.MFD_CLOEXEC)
         os.ftruncate(fd, SLOTS * 8 + DIRECTORY_BYTES)
         return cls.opened(fd)
 
     @classmethod
     def opened(cls, fd: int) -> "Region":
-        """The region in a file that somebody handed over. Raises OSError or ValueError when it is none."""
+        """Return the region in a file that somebody handed over. Raises OSError or ValueError when it is none."""
         if os.fstat(fd).st_size != SLOTS * 8 + DIRECTORY_BYTES:
             raise ValueError("this is no region, or one of another release")
         return cls(mmap.mmap(fd, SLOTS * 8 + DIRECTORY_BYTES), SLOTS, fd)
 
     def reopened(self) -> "Region":
-        """The same memory for a new writer, who knows what the last one put there."""
+        """Return the same memory for a new writer, who knows what the last one put there."""
         return Region(self.memory, len(self.slots), self.fd)
 
     def writer_exited(self) -> None:
@@ -120,9 +120,7 @@ class Region:
         )
 
     def entries(self, start: int, most_bytes: int = DIRECTORY_BYTES) -> tuple[list[DirectoryEntry], int]:
-        """What follows the first `start` bytes of the directory, and where that ends: whole lines, one or up to
-        `most_bytes`.
-        """
+        """Return whole lines, up to `most_bytes`, after the first `start` bytes of the directory, and their end."""
         end = int(self.slots[_PUBLISHED])
         lines = bytes(self._directory[start : min(end, start + most_bytes)])
         size = lines.rfind(b"\n") + 1
@@ -132,11 +130,11 @@ class Region:
         return [_decode(line) for line in lines[:size].splitlines()], start + size
 
     def snapshot(self) -> list[float]:
-        """Every slot in use, by its number."""
+        """Return the values of all slots in use, by their number."""
         return [*self.slots[: int(self.slots[_USED])]]
 
     def declare(self, declaration: Declaration) -> int:
-        """The number of a family. A family that was declared before has lost the gauges of its last writer."""
+        """Return the number of a family. A family that was declared before has lost the gauges of its last writer."""
         number = self._families.get(declaration)
         if number is None:
             self._append(declaration)
@@ -148,7 +146,7 @@ class Region:
         return number
 
     def series(self, family: int, values: tuple[str, ...], width: int) -> int:
-        """The first slot of a series, begun if it is new. Raises RegionFullError."""
+        """Return the first slot of a series, begun if it is new. Raises RegionFullError."""
         slot = self._series.get((family, values))
         if slot is None:
             slot = int(self.slots[_USED])

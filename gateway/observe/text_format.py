@@ -18,11 +18,11 @@ SlotValues: TypeAlias = Sequence[float]
 """The slots of a region at one time, and a zero after them."""
 
 _ZERO = -1
-"""Where that zero is."""
+"""The position of that zero."""
 _BOUND = "\0"
 """Stands for a bucket's bound. No label holds it."""
 _PIECE_CHARACTERS = 32 << 10
-"""Some 400 rows, a fifth of a millisecond's work."""
+"""The characters of a piece: some 400 rows, a fifth of a millisecond."""
 _MERGES: dict[str, Callable[[Iterable[float]], float]] = {"sum": sum, "min": min, "max": max}
 
 
@@ -47,11 +47,11 @@ class GaugeRows:
         self._rows: dict[str, list[SeriesLocation]] = {}
 
     def clear(self) -> None:
-        """Removes all rows."""
+        """Remove all rows."""
         self._rows.clear()
 
     def add_location(self, values: tuple[str, ...], location: SeriesLocation) -> None:
-        """Adds a location of the series with these label values."""
+        """Add a location of the series with these label values."""
         self._rows.setdefault(f"{self._declaration.name}{labels(self._declaration, values)}", []).append(location)
 
     def lines(self, snapshots: Sequence[SlotValues]) -> Iterator[bytes]:
@@ -77,15 +77,15 @@ class CounterRows:
         self.clear()
 
     def clear(self) -> None:
-        """Whoever is reading `lines` reads them to their end."""
+        """Forget all rows. Who is reading `lines` reads them to their end."""
         self._rows: dict[tuple[str, ...], int] = {}
         self._columns: dict[tuple[int, int], list[int]] = {}
-        """By region. A second one holds what shares an element there with something in the first."""
+        """Columns by region. A second column of a region holds what shares an element with something in the first."""
         self._pickers: list[tuple[int, Callable[[SlotValues], Sequence[float]]]] = []
         self._pieces: list[_Piece] = []
 
     def add_location(self, values: tuple[str, ...], location: SeriesLocation) -> None:
-        """Adds a location of the series with these label values."""
+        """Add a location of the series with these label values."""
         row = self._rows.get(values)
         if row is None:
             row = self._rows[values] = len(self._rows)
@@ -172,7 +172,7 @@ def _added(first: Iterable[float], second: Iterable[float]) -> Iterable[float]:
 
 
 def labels(declaration: Declaration, values: Sequence[str], **more: str) -> str:
-    """Returns the labels in order of their names and in braces, "" if there are none."""
+    """Return the labels in order of their names and in braces, "" if there are none."""
     pairs = sorted([*zip(declaration.labels, map(escaped, values), strict=True), *more.items()])
     return "{" + ",".join([f'{name}="{value}"' for name, value in pairs]) + "}" if pairs else ""
 

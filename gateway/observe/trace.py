@@ -19,11 +19,11 @@ _KNOWN_FLAGS = {f"{flags:02x}": f"{flags & 3:02x}" for flags in range(256)}
 """Sampled (1) and random (2). Of the others: "Vendors MUST set those to zero.\""""
 
 _BEGUN_FLAGS = "02"
-"""Not sampled, for nobody here records spans; the trace id is random."""
+"""The flags of a trace that begins here: not sampled, as nobody records spans; the trace id is random."""
 
 
 def join(header: str | None, ids: Ids) -> tuple[str, str]:
-    """The `traceparent` for the upstream, and the trace id.
+    """Return the `traceparent` for the upstream, and the trace id.
 
     A valid `header` keeps its trace id and flags; otherwise a trace is begun, and then a `tracestate` that came with
     the request must not be passed on.

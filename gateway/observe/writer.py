@@ -20,7 +20,7 @@ from typing import Protocol
 
 CAPACITY_BYTES = 4 << 20
 INTERVAL_S = 0.05
-"""How long the thread lets lines gather while there is traffic: one write for many lines."""
+"""The seconds for which the thread lets lines gather under traffic, so that many are written at once."""
 
 _WRITE_BYTES = 64 << 10
 
@@ -95,7 +95,7 @@ class Writer:
             self._wake.set()
 
     def put_from_anywhere(self, line: bytes) -> None:
-        """As `put`, for any thread; reentrant, for a warning may be raised anywhere."""
+        """Put a line from any thread. It is reentrant, as a warning may be raised anywhere."""
         with self._elsewhere:
             if self.waiting_bytes + len(line) > self._capacity:
                 self._refused_elsewhere += 1
@@ -142,7 +142,7 @@ class Writer:
             self._written_bytes += size
 
     def _write(self, data: memoryview) -> memoryview:
-        """What could not be written: nothing, unless the other end is closed, the disk is full …"""
+        """Return what could not be written. That is nothing, unless the other end is closed or the disk is full."""
         while data:
             try:
                 data = data[os.write(self._fd, data) :]

@@ -13,9 +13,9 @@ from gateway.settings.positions import Position
 Schema: TypeAlias = dict[str, Any] | bool
 ParameterLocation: TypeAlias = Literal["path", "query", "header", "cookie"]
 ParameterStyle: TypeAlias = Literal["simple", "form", "space", "pipe", "tab", "deep", "json"]
-"""How a value is spelled. `form` is repeated if it explodes and separated by commas if not; `json` is JSON text."""
+"""The spelling of a value. `form` is repeated if it explodes and separated by commas if not; `json` is JSON text."""
 DEFINITION = "#/$defs/"
-"""What a reference to a schema of the document begins with."""
+"""The beginning of a reference to a schema of the document."""
 
 
 class Parameter(msgspec.Struct, frozen=True):
@@ -33,7 +33,7 @@ class Parameter(msgspec.Struct, frozen=True):
 
 
 class MediaType(msgspec.Struct, frozen=True):
-    """What a body of one media type is like. `examples` are values of it, the first of them the one to show."""
+    """A body of one media type. `examples` are values of it, the first of them the one to show."""
 
     schema: Schema
     examples: tuple[Any, ...] = ()

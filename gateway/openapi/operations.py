@@ -35,7 +35,7 @@ _DEFAULT_STYLE: dict[ParameterLocation, str] = {"path": "simple", "header": "sim
 
 
 class OperationReader:
-    """What readers of all versions have in common: paths, methods, names and parameters that are shared."""
+    """Reads what all versions have in common: paths, methods, names and shared parameters."""
 
     def __init__(self, root: Node, documents: Documents, schemas: SchemaBundle) -> None:
         self.root = root

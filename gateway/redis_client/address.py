@@ -28,8 +28,9 @@ RESP_VERSION = 2
 
 
 class RedisConnectionError(Exception):
-    """Why there is no result. `reason`, the first word, is one of few: Redis's error code (READONLY, OOM …) or a word
-    in lower case.
+    """The reason for a missing result.
+
+    `reason`, its first word, is Redis's error code (READONLY, OOM …) or a word in lower case.
 
     The text is for logs and holds no secret. Most are replies rather than raised: raising costs microseconds.
     """
@@ -54,11 +55,10 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
 
 
 class RedisEndpoint(Protocol):
-    """Where connections can be opened. As a string it is for operators, and holds no secret."""
+    """Opens connections. Its string is for operators and holds no secret."""
 
     async def open(self, timeout_s: float) -> asyncio.StreamWriter:
-        """Open a connection that is authenticated and on its database, with no command under way and nothing left to
-        read.
+        """Open an authenticated connection to its database, with no command in flight and nothing left to read.
 
         Raises RedisConnectionError.
         """
@@ -66,9 +66,7 @@ class RedisEndpoint(Protocol):
 
 
 def encoded(url: str) -> str:
-    """Return the URL of one server with its login percent-encoded: redis-py cannot read all that `redis_url.parse`
-    accepts.
-    """
+    """Return the URL of one server with its login percent-encoded: redis-py reads less than `redis_url.parse`."""
     parsed = parse(url)
     return socket_url(parsed) if parsed.scheme == "unix" else server_url(parsed, *parsed.hosts[0])
 
@@ -100,7 +98,7 @@ class RedisAddress:
         return {"ssl": True} | {name: value for name, value in self._options.items() if name.startswith("ssl_")}
 
     async def open(self, timeout_s: float) -> asyncio.StreamWriter:
-        """As `Endpoint.open`."""
+        """Open a connection; see `RedisEndpoint.open`."""
         connection = self._connection(timeout_s)
         try:
             async with asyncio.timeout(timeout_s):
@@ -131,8 +129,9 @@ class RedisAddress:
 
 
 def text_of(error: BaseException) -> str:
-    """Return the text of a RedisConnectionError. redis-py hides the cause below its own errors, and Redis's code in a
-    class.
+    """Return the text of a RedisConnectionError.
+
+    redis-py hides the cause below its own errors, and Redis's code in a class.
     """
     below: BaseException | None = error
     while below is not None:

@@ -17,7 +17,7 @@ class RedisStore(Protocol):
 
     @property
     def address(self) -> object:
-        """As a string it is for operators, and holds no secret."""
+        """The address, whose string is for operators and holds no secret."""
         ...
 
     def servers(self) -> list[RedisServerStatus]:
@@ -47,8 +47,9 @@ def redis_store(
     probe_of: Callable[[str], bytes],
     on_state: StateListener,
 ) -> RedisStore:
-    """Return a store that is not connected yet. The parameters are those of RedisServer; `probe_of` makes a probe of a
-    hash tag.
+    """Return a store that is not connected yet.
+
+    See RedisServer for the parameters; `probe_of` makes a hash tag's probe.
 
     Raises ValueError for a URL that cannot be used.
     """

@@ -82,7 +82,7 @@ class RedisCluster:
         )
 
     def servers(self) -> list[RedisServerStatus]:
-        """As `RedisStore.servers`."""
+        """See `RedisStore.servers`."""
         return [server for node in self._nodes.values() for server in node.servers()]
 
     async def start(self) -> None:
@@ -104,7 +104,7 @@ class RedisCluster:
         await asyncio.gather(*(node.close() for node in nodes), *self._retiring)
 
     async def call(self, command: bytes, tag: str) -> RedisReply:
-        """As `RedisStore.call`."""
+        """See `RedisStore.call`."""
         slot = crc_hqx(tag.encode(), 0) % SLOTS
         address = self._owners[slot]
         if address is None or self._closed:
@@ -118,9 +118,7 @@ class RedisCluster:
     async def _follow(
         self, reply: RedisConnectionError, command: bytes, slot: int, address: NodeAddress, deadline: float
     ) -> RedisReply:
-        """Send the call where the node at `address` redirects it: for good (MOVED), this once (ASK), or again a little
-        later (TRYAGAIN).
-        """
+        """Send the call where the node at `address` redirects it: for good (MOVED), once (ASK) or later (TRYAGAIN)."""
         for _ in range(MOST_REDIRECTIONS):
             after_ask = reply.reason == "ASK"
             if reply.reason == "TRYAGAIN":
@@ -256,9 +254,7 @@ def _ignore_end(connection: RedisConnection, failure: RedisConnectionError) -> N
 
 
 def named(redirection: str, by: NodeAddress) -> NodeAddress:
-    """Return where `MOVED slot host:port` or `ASK slot host:port` sends a call; without a host it is the node `by` that
-    replied so.
-    """
+    """Return where `MOVED slot host:port` or `ASK slot host:port` sends a call; without a host it is the node `by`."""
     host, _, port = redirection.split()[2].rpartition(":")
     return (host if host not in UNNAMED else by[0], int(port))
 

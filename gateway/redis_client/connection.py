@@ -38,9 +38,7 @@ def pack(*parts: bytes) -> bytes:
 
 
 def by_eval(command: bytes, scripts: Mapping[bytes, bytes]) -> bytes:
-    """Return an EVALSHA as the EVAL that carries its script; any other command, or script that is none of `scripts`, as
-    it is.
-    """
+    """Return an EVALSHA as the EVAL with its script; any other command or script unchanged."""
     begin = command.find(_EVALSHA)
     script = scripts.get(command[begin + len(_EVALSHA) :][:40]) if 0 < begin < _LONGEST_COUNT else None
     if script is None:
@@ -62,13 +60,13 @@ class RedisConnectionState(Enum):
     """The states of a connection."""
 
     NEW = "new"
-    """It has no transport yet: it takes no commands."""
+    """It has no transport yet and accepts no commands."""
     OPEN = "open"
     """Commands are sent and answered."""
     OVERDUE = "overdue"
     """The oldest reply is late: what lies in the socket is read once more before its caller gives up."""
     CLOSED = "closed"
-    """It was lost, given up, or closed."""
+    """It was lost, given up or closed."""
 
 
 class RedisConnection(asyncio.Protocol):
@@ -100,7 +98,7 @@ class RedisConnection(asyncio.Protocol):
 
     @property
     def in_flight(self) -> int:
-        """How many replies are still to come, also for callers that gave up."""
+        """The number of replies that are still to come, also for callers that gave up."""
         return len(self._waiters)
 
     def take_over(self, writer: asyncio.StreamWriter) -> None:
@@ -111,8 +109,9 @@ class RedisConnection(asyncio.Protocol):
         self.state = RedisConnectionState.OPEN
 
     def send(self, command: bytes, deadline: float) -> PendingReply:
-        """Return what the reply to `command` is awaited by. It is never an exception; TIMEOUT at `deadline` (of the
-        loop's clock).
+        """Return what the reply to `command` is awaited by.
+
+        It is never an exception; TIMEOUT at `deadline` (of the loop's clock).
 
         Callers are answered in order, so of two the one that asked first should have the earlier deadline.
         """

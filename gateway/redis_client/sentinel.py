@@ -1,5 +1,6 @@
-"""The address of a primary that Sentinels know. redis-py asks them for each connection, so a failover is one connection
-more.
+"""The address of a primary that Sentinels know.
+
+redis-py asks them for each connection, so a failover is one connection more.
 """
 
 import asyncio
@@ -35,7 +36,10 @@ class SentinelAddress:
         return f"{self._url.service} ({self._primary})"
 
     async def open(self, timeout_s: float) -> asyncio.StreamWriter:
-        """As `Endpoint.open`. The time-out is for both: finding the primary, and connecting to it."""
+        """Open a connection; see `RedisEndpoint.open`.
+
+        The time-out is for both: finding the primary, and connecting to it.
+        """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         address = RedisAddress(server_url(self._url, *await self._find(timeout_s)))
@@ -43,9 +47,7 @@ class SentinelAddress:
         return await address.open(max(deadline - loop.time(), 0.001))
 
     async def _find(self, timeout_s: float) -> tuple[str, int]:
-        """Ask each Sentinel for the primary, in a part of the time each, so that one that hangs leaves time for the
-        others.
-        """
+        """Ask each Sentinel for the primary, in a part of the time each, so that one that hangs leaves time."""
         part_s = timeout_s / (len(self._url.hosts) + 1)
         options = {
             "protocol": RESP_VERSION,

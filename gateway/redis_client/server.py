@@ -16,7 +16,8 @@ from gateway.redis_client.connection import LOST, TIMEOUT, RedisConnection, Redi
 from gateway.redis_client.status import RedisServerStatus, StateListener
 
 SETUP_TIMEOUT_S = 1.0
-"""For connections that no request waits for: a TLS handshake may take longer than a decision."""
+"""The time-out of connections that no request waits for, in seconds. A TLS handshake may take longer than a decision.
+"""
 CANCEL_AGAIN_S = 0.05
 FOR_ALL = frozenset({
     "BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MISCONF", "MOVED", "NOAUTH", "NOPERM", "NOREPLICAS", "NOSCRIPT",
@@ -24,7 +25,7 @@ FOR_ALL = frozenset({
 })  # fmt: skip
 """Redis's error codes for what every other call would have met as well."""
 ELSEWHERE = frozenset({"ASK", "MOVED", "TRYAGAIN"})
-"""How a node of a cluster replies about a key that it does not have, or not all of.
+"""A cluster node's error codes for a key that it does not have, or not all of.
 
 It is healthy, and the call was not done.
 """
@@ -80,7 +81,7 @@ class RedisServer:
         return self._connection.in_flight if self._connection else 0
 
     def servers(self) -> list[RedisServerStatus]:
-        """As `RedisStore.servers`: this one."""
+        """Return the status of this server; see `RedisStore.servers`."""
         known = self._availability
         return [
             RedisServerStatus(
@@ -92,7 +93,7 @@ class RedisServer:
         return f"{self.address} {'down' if self._connection is None else 'up'}, {self.in_flight} in flight"
 
     async def start(self) -> None:
-        """Returns when the server was reached, or was found away for the first time: after a few seconds at most."""
+        """Return when the server was reached, or was found away for the first time: after a few seconds at most."""
         self.begin()
         await self._arrival.wait()
 

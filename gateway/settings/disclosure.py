@@ -30,7 +30,7 @@ _STRICTEST: tuple[ValueKind, ...] = ("secret", "url", "plain", "section")
 
 @cache
 def _fields() -> dict[str, dict[str, set[ValueKind]]]:
-    """The keys of a mapping by its name, and what they hold: several things where several mappings have that name."""
+    """Return the keys of a mapping by its name, with what they hold: several kinds if mappings share the name."""
     known: dict[str, dict[str, set[ValueKind]]] = {}
     seen: set[tuple[str, type[BaseModel]]] = set()
 
@@ -57,7 +57,7 @@ def _fields() -> dict[str, dict[str, set[ValueKind]]]:
 
 @cache
 def _anywhere() -> dict[str, set[ValueKind]]:
-    """The keys of all mappings."""
+    """Return the keys of all mappings."""
     found: dict[str, set[ValueKind]] = {}
     for fields in _fields().values():
         for key, kinds in fields.items():
@@ -77,7 +77,7 @@ def _parts(annotation: Any) -> Iterator[Any]:
 
 
 def kind_of(key: str, parent: str | None) -> ValueKind:
-    """What the value of `key` is in the mapping `parent`; None: its name is not known.
+    """Return the kind of the value of `key` in the mapping `parent`; None if its name is not known.
 
     What the schema does not know is a secret.
     """
@@ -86,12 +86,12 @@ def kind_of(key: str, parent: str | None) -> ValueKind:
 
 
 def opens(key: str, parent: str | None = None) -> bool:
-    """Whether what stands below the key may be shown at all."""
+    """Return whether what stands below the key may be shown at all."""
     return any(kind != "secret" for kind in _kinds(key, parent))
 
 
 def is_plain_key(name: str) -> bool:
-    """Whether `name` can be the name of a key, known or misspelt, and no part of a secret."""
+    """Return whether `name` can be the name of a key, known or misspelt, and no part of a secret."""
     if _PLAIN_KEY.fullmatch(name) is None or holds_key(name):
         return False
     # Few keys have digits, and most passwords do.

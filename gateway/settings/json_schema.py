@@ -29,12 +29,12 @@ def json_schema() -> dict[str, Any]:
 
 
 def json_schema_text() -> str:
-    """The file `config/gateway.schema.json`."""
+    """Return the file `config/gateway.schema.json`."""
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def _section(part: dict[str, Any]) -> dict[str, Any]:
-    """A section's schema with its fields made ready for editors. pydantic's titles only repeat the names."""
+    """Return a section's schema with its fields made ready for editors. pydantic's titles only repeat the names."""
     plain = {key: value for key, value in part.items() if key != "title"}
     plain["properties"] = {name: _field(schema) for name, schema in part["properties"].items()}
     return plain
@@ -50,7 +50,7 @@ def _field(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _value(schema: dict[str, Any]) -> dict[str, Any]:
-    """A value's schema: null never stands in a file, and what is one word may come from a variable."""
+    """Return a value's schema: null never stands in a file, and what is one word may come from a variable."""
     choices = [choice for choice in schema.get("anyOf", ()) if choice != {"type": "null"}]
     if len(choices) == 1:
         return _value(choices[0])

@@ -26,7 +26,7 @@ from gateway.settings.schema.config import Config
 def load(
     path: str | os.PathLike[str], environ: Mapping[str, str] | None = None, content: bytes | None = None
 ) -> Config:
-    """The configuration in a file. `environ` is what `${VAR}` refers to, None the environment of this process.
+    """Return the configuration in a file. `environ` is what `${VAR}` refers to, None the environment of this process.
 
     `content` is what has been read already, from standard input for example; None: the file is read. Raises ConfigError
     with everything that is wrong.
@@ -37,13 +37,13 @@ def load(
 def load_with_warnings(
     path: str | os.PathLike[str], environ: Mapping[str, str] | None = None, content: bytes | None = None
 ) -> tuple[Config, tuple[Problem, ...]]:
-    """Like `load`, and also returns the warnings."""
+    """Load as `load` does, and return the warnings, too."""
     loaded = _load(path, environ, content)
     return loaded.config, loaded.warnings
 
 
 def load_with_origins(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> tuple[Config, Origins]:
-    """Like `load`, and also returns the origins of the values."""
+    """Load as `load` does, and return the origins of the values, too."""
     loaded = _load(path, environ)
     return loaded.config, Origins(loaded.root)
 
@@ -62,7 +62,7 @@ def _load(path: str | os.PathLike[str], environ: Mapping[str, str] | None, conte
 
 @contextlib.contextmanager
 def _uncollected() -> Iterator[None]:
-    """Disables the garbage collector while a file is read, which saves a sixth of the time."""
+    """Disable the garbage collector while a file is read, which saves a sixth of the time."""
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -73,7 +73,7 @@ def _uncollected() -> Iterator[None]:
 
 
 def _load_thinned(name: str, environ: Mapping[str, str], content: bytes | None) -> _Loaded | None:
-    """The quick way for many keys; None where the other one has to be taken. Raises ConfigError."""
+    """Return the quick way for many keys; None where the other one has to be taken. Raises ConfigError."""
     groups: list[Alike] = []
     try:
         loaded = _read(name, environ, groups, content)
@@ -96,7 +96,7 @@ def _read(name: str, environ: Mapping[str, str], groups: list[Alike] | None, con
 def parse(
     text: str, name: str = "gateway.yaml", environ: Mapping[str, str] | None = None, directory: Path = Path()
 ) -> Config:
-    """The configuration in a text; other files are not included. `environ` None is an empty environment.
+    """Return the configuration in a text; other files are not included. `environ` None is an empty environment.
 
     `directory` is what `${file:…}` and the paths of certificates are relative to. Raises ConfigError.
     """
@@ -106,7 +106,7 @@ def parse(
 
 
 def from_upstream(url: str, address: str = "127.0.0.1:8080") -> Config:
-    """A gateway without a file: it listens on `address`, and every path goes to `url`, no key asked.
+    """Return a gateway without a file: it listens on `address`, and every path goes to `url`, no key asked.
 
     Raises ConfigError.
     """

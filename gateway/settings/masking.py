@@ -23,7 +23,7 @@ _QUOTE_BACK = 200
 
 
 def masked(lines: Sequence[str], line: int, column: int) -> tuple[str, int]:
-    """The line to show, and where the column is in it now.
+    """Return the line to show, and where the column is in it now.
 
     Both count from 1; ("", column) where there is nothing to show.
     """
@@ -49,7 +49,7 @@ def masked(lines: Sequence[str], line: int, column: int) -> tuple[str, int]:
 
 @lru_cache(maxsize=64)
 def _pieces(text: str, within: Within) -> list[tuple[int, str]]:
-    """Kept, because a file may be one line with a thousand problems."""
+    """Return the pieces of a line. They are remembered, because a file may be one line with a thousand problems."""
     scanned = ShownLine(text, within)
     pieces = list(scanned.pieces())
     if scanned.doubtful:  # what looks like the host of a URL may be the beginning of a password
@@ -59,7 +59,7 @@ def _pieces(text: str, within: Within) -> list[tuple[int, str]]:
 
 @lru_cache(maxsize=256)
 def _below(text: str, within: Within) -> tuple[Within, bool]:
-    """What stands below the line `text`, and whether a bracket is open at its end.
+    """Return the context below the line `text`, and whether a bracket is open at its end.
 
     Kept: many problems stand below the same lines.
     """
@@ -70,7 +70,7 @@ def _below(text: str, within: Within) -> tuple[Within, bool]:
 
 
 def _moved(pieces: list[tuple[int, str]], length: int, column: int) -> int:
-    """Where in the line that is shown the character at `column` (from 0) stands, or what masks it."""
+    """Return where in the shown line the character at `column` (from 0) stands, or what masks it."""
     at = 0
     for (start, piece), end in zip(pieces, [*(start for start, _ in pieces[1:]), length], strict=True):
         if column < end:
@@ -81,7 +81,7 @@ def _moved(pieces: list[tuple[int, str]], length: int, column: int) -> int:
 
 
 def _within(lines: Sequence[str], index: int) -> Within:
-    """What the line stands in, by the lines above that are less far to the right."""
+    """Return the context of the line, from the lines above that are less indented."""
     limit, in_list = _start(lines[index])
     first = max(0, index - _LINES_ABOVE)
     before = index - 1
@@ -109,7 +109,7 @@ def _within(lines: Sequence[str], index: int) -> Within:
 
 
 def _is_quoted(lines: Sequence[str], index: int) -> bool:
-    """Whether a quote is open where the line begins."""
+    """Return whether a quote is open where the line begins."""
     quote = ""
     for line in lines[max(0, index - _QUOTE_BACK) : index]:
         at = end_of_quoted(line, -1, quote) if quote else 0
@@ -126,20 +126,21 @@ def _is_quoted(lines: Sequence[str], index: int) -> bool:
 
 
 def _start(line: str) -> tuple[int, bool]:
-    """How far it is to the right, and whether it begins with the dash of a list."""
+    """Return the indentation of a line, and whether it begins with the dash of a list."""
     content = line.lstrip()
     return len(line) - len(content), content.startswith(("- ", "-\t"))
 
 
 def _content(line: str) -> int:
-    """Where it begins, behind the dash of a list."""
+    """Return where the content of a line begins, behind the dash of a list."""
     indent, dash = _start(line)
     return indent + 1 + _start(line[indent + 1 :])[0] if dash else indent
 
 
 def shown_path(loc: Sequence[str | int], line: str) -> tuple[str | int, ...]:
-    """The way to a value as it may be shown. What is no plain name, stands below a secret, or is followed by no colon
-    in `line`, where the value stands, may be part of a secret.
+    """Return the path to a value as it may be shown.
+
+    What is no plain name, is below a secret, or is not followed by a colon in `line` may be part of a secret.
     """
     shown: list[str | int] = []
     sealed = False
@@ -152,12 +153,12 @@ def shown_path(loc: Sequence[str | int], line: str) -> tuple[str | int, ...]:
 
 
 def _is_named(step: str, line: str) -> bool:
-    """Whether `step` is a key where `line` has it: known to the schema, or with a colon behind it."""
+    """Return whether `step` is a key where `line` has it: known to the schema, or with a colon behind it."""
     return step not in line or opens(step) or re.search(re.escape(step) + r"""["']? {0,9}:""", line) is not None
 
 
 def shown_text(text: str, values: Sequence[str]) -> str:
-    """A sentence about `values` as it may be shown: it does not repeat one that looks like a secret."""
+    """Return a sentence about `values` as it may be shown: it does not repeat one that looks like a secret."""
     for value in values:
         if value and looks_secret(value):
             text = text.replace(value, "…")

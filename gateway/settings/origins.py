@@ -28,18 +28,18 @@ class Origins:
         return f"<Origins, {len(self._packed)} bytes>"
 
     def of(self, written: Any) -> dict[str, str]:
-        """By path, for everything in `written`: a configuration as plain data. What stands in no file has DEFAULT."""
+        """Yield the origins by path for `written`, a configuration as plain data. What is in no file has DEFAULT."""
         known: dict[str, str] = json.loads(zlib.decompress(self._packed))
         return {spell(loc): _nearest(known, loc) for loc in _leaves(written, ())}
 
 
 def paths(written: Any) -> list[str]:
-    """To each scalar of a configuration, and to each list of them."""
+    """Yield the paths of each scalar of a configuration, and of each list of scalars."""
     return [spell(loc) for loc in _leaves(written, ())]
 
 
 def _nearest(known: dict[str, str], loc: Loc) -> str:
-    """A value may be written shorter than it is: then its origin is that of what it is a part of."""
+    """Return the origin of a value, or of the section that it is part of if that was written in a shorter form."""
     return next((known[path] for depth in range(len(loc), 0, -1) if (path := spell(loc[:depth])) in known), DEFAULT)
 
 
@@ -85,7 +85,7 @@ def _position(position: Position) -> str:
 
 
 def _referred(position: Position) -> str:
-    """The variables and files that the scalar at this position refers to, by name."""
+    """Return the variables and files that the scalar at this position refers to, by name."""
     line = position.source.lines[position.line - 1]
     found = _SCALAR.match(line, position.column - 1)
     text = found[1] if found else ""

@@ -71,7 +71,7 @@ class Items(list[Any]):
 
 
 def locate(root: Any, loc: Loc) -> tuple[Position, Any, bool]:
-    """Returns the position of the value at `loc`, the value, and whether it is redacted.
+    """Return the position of the value at `loc`, the value, and whether it is redacted.
 
     If the value is missing, the position is that of the innermost collection that exists.
     """
@@ -87,11 +87,11 @@ def locate(root: Any, loc: Loc) -> tuple[Position, Any, bool]:
 
 
 def position_of_key(root: Any, loc: Loc) -> Position:
-    """Returns the position of the key that is the last step of `loc`."""
+    """Return the position of the key that is the last step of `loc`."""
     position, parent, _ = locate(root, loc[:-1])
     return parent.positions[loc[-1]][0] if isinstance(parent, Table) and loc[-1] in parent.positions else position
 
 
 def spell(loc: Loc) -> str:
-    """`routes[0].match.path`."""
+    """Return `routes[0].match.path`."""
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in loc).removeprefix(".")

@@ -93,7 +93,7 @@ class ProblemList:
             raise ConfigError(errors)
 
     def warnings(self) -> tuple[Problem, ...]:
-        """What is no problem, and doubtful."""
+        """Return the warnings, which are no errors."""
         return tuple(self._of("warning"))
 
     def _of(self, severity: str) -> list[Problem]:
@@ -103,5 +103,5 @@ class ProblemList:
 
 
 def _one_line(text: str, kept: str = "") -> str:
-    """Replaces characters that are not printable, which could move a terminal's cursor or begin a line."""
+    """Replace characters that are not printable, which could move a terminal's cursor or begin a line."""
     return text if text.isprintable() else "".join(char if char.isprintable() or char in kept else "�" for char in text)

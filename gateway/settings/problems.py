@@ -51,31 +51,34 @@ class ConfigError(Exception):
         return self.text()
 
     def text(self, *, color: bool = False) -> str:
-        """For people: one line a problem, then its source line and a caret. Colours are those of a terminal (ANSI)."""
+        """Return a text for people: one line a problem, then its source line and a caret.
+
+        Colours are those of terminals.
+        """
         return as_text(self.problems, color=color)
 
     def json(self) -> str:
-        """For programs: an object with a list of `problems`."""
+        """Return JSON for programs: an object with a list of `problems`."""
         return json.dumps({"problems": as_data(self.problems)}, indent=2)
 
     def github(self) -> str:
-        """For GitHub Actions: one workflow command a problem, shown beside the line it is about."""
+        """Return workflow commands for GitHub Actions, one a problem, shown beside the line it is about."""
         return as_commands(self.problems)
 
 
 def as_text(problems: Sequence[Problem], *, color: bool = False) -> str:
-    """As `ConfigError.text`."""
+    """See `ConfigError.text`."""
     return "\n".join(_paragraph(problem, color=color) for problem in problems)
 
 
 def as_data(problems: Sequence[Problem]) -> list[dict[str, str | int]]:
-    """As `ConfigError.json` has them, without the severity."""
+    """See `ConfigError.json` has them, without the severity."""
     fields = ("file", "line", "column", "path", "text", "hint")
     return [{name: getattr(problem, name) for name in fields} for problem in problems]
 
 
 def as_commands(problems: Sequence[Problem]) -> str:
-    """As `ConfigError.github`."""
+    """See `ConfigError.github`."""
     return "\n".join(
         f"::{problem.severity} file={_property(problem.file)},line={max(problem.line, 1)},col={max(problem.column, 1)}"
         f",title=gateway configuration::{_data(problem.sentence)}"

@@ -1,6 +1,4 @@
-"""What a secret looks like, wherever it stands in a configuration: one of our keys, credentials in a URL, random
-characters.
-"""
+"""Recognises secrets in a configuration: our own keys, credentials in URLs, random characters."""
 
 import re
 
@@ -22,33 +20,31 @@ _SERVER = re.compile(r"[A-Za-z0-9.-]{1,253}:[0-9]{1,5}")
 
 
 def looks_secret(text: str) -> bool:
-    """Whether `text` holds something that has the form of a secret: it is repeated nowhere."""
+    """Return whether `text` holds something that has the form of a secret: it is repeated nowhere."""
     if _EXAMPLE in text:
         return False
     return holds_key(text) or shown_url(text) != text or _has_login(text)
 
 
 def holds_key(text: str) -> bool:
-    """Whether `text` holds an API key, or a run of twenty letters and digits as random generators make them."""
+    """Return whether `text` holds an API key, or a run of twenty letters and digits as random generators make them."""
     if PREFIX in text.lower() and len(text) > len(PREFIX) + 4:
         return True
     return any(not run.isalpha() and not run.isdigit() for run in _RANDOM.findall(text))
 
 
 def _has_login(text: str) -> bool:
-    """Whether `text` reads like `user:password@host`."""
+    """Return whether `text` reads like `user:password@host`."""
     return text.rpartition("@")[0].partition(":")[2] != ""
 
 
 def is_server(text: str) -> bool:
-    """Whether `text` is a host and its port: what somebody writes who forgets the beginning of a URL."""
+    """Return whether `text` is a host and its port: what somebody writes who forgets the beginning of a URL."""
     return _SERVER.fullmatch(text) is not None
 
 
 def shown_url(text: str) -> str:
-    """`text` as it may be shown: user part and query of a URL masked, and all behind `://` when that is not plainly
-    harmless.
-    """
+    """Return `text` as it may be shown: without credentials of a URL, and without all behind a doubtful `://`."""
     if "://" not in text:
         return text
     begin = _URL.match(text)

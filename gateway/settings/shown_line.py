@@ -1,4 +1,4 @@
-"""One line of a configuration, taken apart into what is shown of it.
+"""Splits a line of a configuration into what is shown of it.
 
 Works on text, not on parsed YAML, because the lines that most need showing are those that cannot be parsed.
 """
@@ -16,13 +16,11 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{0,40}")
 _CLOSES = {"[": "]", "{": "}"}
 
 Seal: TypeAlias = Literal["", "values", "all"]
-"""What is hidden below a key: nothing, values (below `set`, whose keys are names of fields), or keys too."""
+"""What is hidden below a key: nothing, values (below `set`, whose keys are field names), or keys too."""
 
 
 class Within(NamedTuple):
-    """What a line stands in: the name of its mapping (None where it is not known), and what a value is that stands
-    there alone.
-    """
+    """The context of a line: the name of its mapping (None if unknown), and the kind of a value alone in it."""
 
     parent: str | None
     bare: ValueKind = "secret"
@@ -31,7 +29,7 @@ class Within(NamedTuple):
 
 
 def end_of_quoted(text: str, start: int, quote: str) -> int:
-    """Behind the quote that closes the one at `start`; -1 when there is none."""
+    """Return the position behind the quote that closes the one at `start`; -1 if there is none."""
     at = start + 1
     while at < len(text):
         if text[at] == "\\" and quote == '"':
@@ -65,7 +63,7 @@ class ShownLine:
         self._after_key = False
         self._waits = False
         self.doubtful = False
-        """What looks like the host of a URL may be the beginning of a password."""
+        """Whether what looks like the host of a URL may be the beginning of a password."""
         self.open_quote = ""
         """The quote that the line does not close."""
 
@@ -75,7 +73,7 @@ class ShownLine:
         return bool(self._open)
 
     def below(self) -> Within:
-        """What a line stands in that is below this one and further to the right.
+        """Return the context of a line below this one and further to the right.
 
         To be asked when all pieces have been taken.
         """
@@ -95,7 +93,7 @@ class ShownLine:
         return "values" if key == "set" and not self._seal else "all"
 
     def pieces(self) -> Iterator[tuple[int, str]]:
-        """Where each piece begins, and what is shown for it. A comment at the end is left out."""
+        """Yield where each piece begins, and what is shown for it. A comment at the end is left out."""
         at, text = 0, self._text
         while at < len(text):
             char = text[at]
@@ -152,7 +150,7 @@ class ShownLine:
             self._key, self._kind, self._waits = None, "secret", False
 
     def _scalar(self, start: int) -> tuple[int, str, bool]:
-        """Where it ends, what is shown, and whether the rest of the line can be understood after it."""
+        """Return where a scalar ends, what is shown, and whether the rest of the line can be understood after it."""
         text = self._text
         quote = text[start] if text[start] in "\"'" else ""
         end = end_of_quoted(text, start, quote) if quote else self._end_of_plain(start)
@@ -181,12 +179,12 @@ class ShownLine:
         return end, quote + shown + quote, quote != "" or shown == value
 
     def _without_blank(self, value: str) -> str:
-        """A value that stands alone: the name of a key before its colon is shown, the blank behind it was forgotten."""
+        """Return a value that stands alone. The name of a key before its colon is shown."""
         name, colon, _ = value.partition(":")
         return f"{name}:{MASK}" if colon and kind_of(name, self._parent) != "secret" and not self._seal else MASK
 
     def _shown(self, value: str) -> str | None:
-        """A value as it is shown under the key at hand; None masks it."""
+        """Return a value as it is shown under the key at hand; None masks it."""
         reference = _REFERENCE.fullmatch(value)
         if reference and reference[2] is None:
             return value

@@ -1,5 +1,4 @@
-"""Answers the preflights of browsers, and puts the fields of CORS on every reply, errors included: without them a page
-cannot read an error.
+"""Answers preflights of browsers, and adds the fields of CORS to every reply. Pages cannot read errors without them.
 
 Law: a preflight asks for no key and costs no caller anything. It is limited for each client address, in a bucket of its
 own. It reaches no service.

@@ -95,8 +95,7 @@ def _misplaced(fault: Fault, credentials: Credentials) -> GatewayError:
 
 
 def identify(x: Exchange, credentials: Credentials, callers: CallerSource, wall_s: float) -> Caller | Awaitable[Caller]:
-    """Return the caller of the exchange. A key in the header field is preferred to one in the URL, and a key to a
-    certificate.
+    """Return the caller of the exchange: by the key in the header field, in the URL, or by the certificate.
 
     Raises GatewayError KEY_MISSING, KEY_AMBIGUOUS, MALFORMED_REQUEST for two organisations, and what `callers` raises.
     """

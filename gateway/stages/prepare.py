@@ -16,8 +16,7 @@ from gateway.upstream.call import BODY_PIECE_BYTES, Body, Call
 Field: TypeAlias = tuple[bytes, bytes]
 
 READ_AHEAD_BYTES = 256 * 1024
-"""At most this much of a body is read before an upstream connection is used, so that a slow upload does not occupy one.
-"""
+"""The most bytes of a body that are read before a connection is used, so that slow uploads do not occupy one."""
 
 _IF_MATCH, _IF_NONE_MATCH, _RANGE = istr("If-Match"), istr("If-None-Match"), istr("Range")
 _TAGGED = frozenset({b"if-match", b"if-none-match", b"if-range"})

@@ -1,5 +1,4 @@
-"""Adds the header fields that every reply has: the request id, the caller's limits, the route's fields, and cache
-rules.
+"""Adds the fields that every reply has: request id, the caller's limits, the route's fields, cache rules.
 
 Laws: the fields that a route sets are also on the gateway's own errors, because a browser cannot read an error without
 its CORS fields. A reply to a key is private to its caller, unless the service allows shared caches explicitly (RFC 9111

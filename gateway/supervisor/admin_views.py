@@ -20,7 +20,7 @@ from gateway.table.snapshot import Snapshot
 
 
 def views(snapshot: Callable[[], Snapshot], pool: WorkerPool) -> dict[str, View]:
-    """The pages by path, for the configuration in force."""
+    """Return the pages by path, for the configuration in force."""
 
     async def workers(_: web.BaseRequest) -> web.Response:
         return json_reply(200, {"workers": worker_states(pool)})
@@ -45,12 +45,12 @@ def views(snapshot: Callable[[], Snapshot], pool: WorkerPool) -> dict[str, View]
 
 
 def changes(reload: "Callable[[], asyncio.Future[list[str]]]", pool: WorkerPool) -> dict[str, View]:
-    """What can be changed by POST, by path."""
+    """Return the changes that can be made by POST, by path."""
     return {"/reload": reload_view(reload), "/limits/reset": reset_view(pool.queryable)}
 
 
 def reload_view(request_reload: "Callable[[], asyncio.Future[list[str]]]") -> View:
-    """Requests a reload; with ?wait the reply comes after the reload, and lists the problems of the configuration."""
+    """Request a reload; with ?wait the reply comes after the reload, and lists the problems of the configuration."""
 
     async def reload(request: web.BaseRequest) -> web.Response:
         result = request_reload()
@@ -67,13 +67,13 @@ def reload_view(request_reload: "Callable[[], asyncio.Future[list[str]]]") -> Vi
 
 
 def error_fields(record: ErrorRecord) -> dict[str, Any]:
-    """The fields of `record` that are not None, with the time in the format of the log."""
+    """Return the fields of `record` that are not None, with the time in the format of the log."""
     plain = {name: value for name, value in msgspec.structs.asdict(record).items() if value is not None}
     return {"timestamp": Timestamp()(plain.pop("at")), **plain}
 
 
 def worker_states(pool: WorkerPool) -> list[dict[str, Any]]:
-    """The state of every worker, the newest generation first."""
+    """Return the state of every worker, the newest generation first."""
     now = SYSTEM_CLOCK.monotonic()
     return [
         {

@@ -20,7 +20,7 @@ class Coalescer(Generic[ResultT]):
         self._next: asyncio.Future[ResultT] | None = None
 
     def request(self) -> "asyncio.Future[ResultT]":
-        """Returns the result of the next run."""
+        """Return the result of the next run."""
         if self._next is None:
             self._next = asyncio.get_running_loop().create_future()
             self._requested.set()
@@ -28,7 +28,7 @@ class Coalescer(Generic[ResultT]):
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Runs `work` on request inside the context; at the end a run that is under way is cancelled."""
+        """Run `work` on request inside the context; at the end a run that is under way is cancelled."""
         loop_task = asyncio.get_running_loop().create_task(self._run())
         try:
             yield

@@ -53,7 +53,7 @@ def configuration_views(snapshot: Callable[[], Snapshot]) -> dict[str, View]:
 
 
 def origins_of(snapshot: Snapshot) -> dict[str, str]:
-    """The origin of each value by its path in the configuration.
+    """Return the origin of each value by its path in the configuration.
 
     All keys of a file have one origin, because they may be many.
     """
@@ -64,7 +64,7 @@ def origins_of(snapshot: Snapshot) -> dict[str, str]:
 
 
 def masked(config: Config) -> dict[str, Any]:
-    """The configuration with its defaults and without secrets. Durations are seconds, sizes bytes."""
+    """Return the configuration with its defaults and without secrets. Durations are seconds, sizes bytes."""
     plain: dict[str, Any] = _masked(config)
     store = plain.pop("key_store")
     if store is not None:

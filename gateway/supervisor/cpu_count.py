@@ -11,7 +11,7 @@ OWN_CGROUP = Path("/proc/self/cgroup")
 
 
 def count_of(config: Config) -> int:
-    """The number of workers of a configuration.
+    """Return the number of workers of a configuration.
 
     Without Redis the default is 1, because workers do not share limits then.
     """
@@ -19,7 +19,7 @@ def count_of(config: Config) -> int:
 
 
 def processors(root: Path = CGROUPS, own: Path = OWN_CGROUP) -> int:
-    """The number of CPUs in the affinity mask, or the CPU quota of the control groups, rounded up, if that is less.
+    """Return the number of CPUs in the affinity mask, or the rounded-up quota of the control groups if that is less.
 
     At least 1.
 
@@ -33,7 +33,7 @@ def processors(root: Path = CGROUPS, own: Path = OWN_CGROUP) -> int:
 
 
 def _folders(root: Path, own: Path) -> list[Path]:
-    """The folders of the control groups of this process and of all groups above them, whose quotas hold as well."""
+    """Return the folders of this process's control groups and of all above them, whose quotas hold as well."""
     folders = [root, root / "cpu", root / "cpu,cpuacct"]
     try:
         lines = own.read_text().splitlines()
@@ -50,7 +50,7 @@ def _folders(root: Path, own: Path) -> list[Path]:
 
 
 def _quota(folder: Path) -> float | None:
-    """The quota in CPUs; None for no quota."""
+    """Return the quota in CPUs; None for no quota."""
     try:
         if (folder / "cpu.max").exists():  # version 2: "max 100000", "150000 100000"
             most, period = (folder / "cpu.max").read_text().split()

@@ -24,7 +24,7 @@ class FileWatch:
         self._reported = self._last = self._read()
 
     async def check(self, threads: Threads, on_change: Callable[[], object]) -> None:
-        """Calls `on_change` if the files have changed.
+        """Call `on_change` if the files have changed.
 
         Runs in a thread, once at a time, so that a file system that does not answer blocks nothing else.
         """
@@ -40,7 +40,7 @@ class FileWatch:
             self._checking = False
 
     def changed(self) -> bool:
-        """Whether the files differ from those at the last True, and two calls in a row have found them the same."""
+        """Return whether the files differ from those at the last True, and were the same in two calls in a row."""
         current = self._read()
         settled, self._last = current == self._last, current
         if not settled or current == self._reported:

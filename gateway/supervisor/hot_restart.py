@@ -12,7 +12,7 @@ class StartedProgram(Protocol):
     """A program that was started to replace this one, such as `inherited_sockets.Successor`."""
 
     async def accepted(self) -> bool:
-        """Whether it serves; False if it has failed."""
+        """Return whether it serves; False if it has failed."""
         ...
 
 
@@ -38,7 +38,7 @@ class HotRestart(Generic[ProgramT]):
         if alone:
             self.alone.set()
         self._successor: ProgramT | None = None
-        """Kept to the end: its socket shows the new program that this one lives."""
+        """The successor, kept to the end: its socket shows the new program that this one lives."""
 
     @property
     def over(self) -> bool:
@@ -49,7 +49,7 @@ class HotRestart(Generic[ProgramT]):
         return f"<HotRestart {'over' if self.over else 'under way' if self._under_way else 'not begun'}>"
 
     async def execute(self) -> None:
-        """Returns when the new program serves, or when it has failed and nothing has changed."""
+        """Return when the new program serves, or when it has failed and nothing has changed."""
         log = structlog.get_logger()
         if self._under_way:
             return

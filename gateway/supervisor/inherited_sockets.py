@@ -1,4 +1,4 @@
-"""What a supervisor inherits: bound sockets from systemd, or sockets and the memory of metrics from its predecessor.
+"""Receives what a supervisor inherits: sockets from systemd, or sockets and metrics from its predecessor.
 
 systemd passes bound sockets as sd_listen_fds(3) says. The supervisor of another release passes everything that has to
 survive it, and a socket over which the two speak:
@@ -45,7 +45,7 @@ class InheritedSockets(msgspec.Struct):
 
 
 def inherit(environ: MutableMapping[str, str]) -> InheritedSockets:
-    """Reads what `environ` says, and removes it there, so that no child process finds it."""
+    """Read what `environ` says, and removes it there, so that no child process finds it."""
     handed_over = environ.pop(VARIABLE, "")
     listen = {name: environ.pop(name, "") for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")}
     if handed_over:
@@ -94,7 +94,7 @@ class Successor:
         structlog.get_logger().info("handing over", pid=self.pid)
 
     async def accepted(self) -> bool:
-        """Waits until the new program serves.
+        """Wait until the new program serves.
 
         Returns False if it does not become ready: then it is killed, and nothing has changed.
         """
@@ -114,7 +114,7 @@ class Successor:
         return message == READY
 
     async def take_over(self) -> None:
-        """Tells the new program that it speaks for the node from now on."""
+        """Tell the new program that it speaks for the node from now on."""
         with contextlib.suppress(OSError):
             await asyncio.get_running_loop().sock_sendall(self._line, YOURS)
         structlog.get_logger().info("handed over", pid=self.pid)
@@ -123,7 +123,7 @@ class Successor:
 async def take_over_from(
     predecessor: socket.socket, begin: Callable[[], Awaitable[None]], on_end: Callable[[], None]
 ) -> None:
-    """Tells the old program that this one serves, calls `begin` when it answers, and `on_end` when it has ended."""
+    """Tell the old program that this one serves, calls `begin` when it answers, and `on_end` when it has ended."""
     loop = asyncio.get_running_loop()
     with contextlib.suppress(OSError, TimeoutError):
         await loop.sock_sendall(predecessor, READY)

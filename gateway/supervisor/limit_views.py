@@ -22,12 +22,12 @@ class QueryableWorker(Protocol):
     pid: int
 
     async def query(self, question: str, parameters: dict[str, str]) -> QueryResponse | None:
-        """None if it does not respond."""
+        """Return the worker's reply; None if it does not respond."""
         ...
 
 
 def limit_views(queryable: Callable[[], Sequence[QueryableWorker]]) -> dict[str, View]:
-    """The pages by path. `queryable` returns the workers that answer queries; those that serve come first."""
+    """Return the pages by path. `queryable` returns the workers that answer queries; those that serve come first."""
 
     async def limiter(_: web.BaseRequest) -> web.Response:
         workers = queryable()
@@ -59,8 +59,10 @@ def limit_views(queryable: Callable[[], Sequence[QueryableWorker]]) -> dict[str,
 
 
 def _dry_request(request: web.BaseRequest) -> str:
-    """The request to explain, in JSON: the parameters `method`, `target`, `key`, `client`, `body`, `listener` and
-    any number of `header`, each as `Name: value`.
+    """Return the request to explain as JSON.
+
+    The parameters are `method`, `target`, `key`, `client`, `body`, `listener` and any number of `header`, each as
+    `Name: value`.
     """
     asked = request.query
     headers = [
@@ -72,7 +74,7 @@ def _dry_request(request: web.BaseRequest) -> str:
 
 
 def reset_view(queryable: Callable[[], Sequence[QueryableWorker]]) -> View:
-    """Resets limits of a key at every worker; replies with the worst of the responses."""
+    """Reset limits of a key at every worker; replies with the worst of the responses."""
 
     async def reset(request: web.BaseRequest) -> web.Response:
         parameters = _parameters(request)
@@ -90,7 +92,7 @@ def reset_view(queryable: Callable[[], Sequence[QueryableWorker]]) -> View:
 
 
 def _parameters(request: web.BaseRequest) -> dict[str, str] | None:
-    """None if the request names no key."""
+    """Return the parameters of a request; None if it names no key."""
     parameters = {name: request.query[name] for name in ("key", "organization", "quota") if request.query.get(name)}
     return parameters if "key" in parameters else None
 

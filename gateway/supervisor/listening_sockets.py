@@ -34,7 +34,7 @@ class Sockets:
         return {name: [bound.sock for bound in each] for name, each in self._open.items()}
 
     def provide(self, listeners: Sequence[ListenerSettings], count: int) -> None:
-        """Ensures that there are `count` sockets for each listener.
+        """Ensure that there are `count` sockets for each listener.
 
         Raises an OSError that names the address, and has then opened none.
         """
@@ -61,7 +61,7 @@ class Sockets:
     def share(
         self, listeners: Sequence[ListenerSettings], worker: int, count: int
     ) -> list[tuple[ListenerSettings, list[socket.socket]]]:
-        """The sockets from which the worker number `worker` of `count` accepts."""
+        """Return the sockets from which the worker number `worker` of `count` accepts."""
         found = []
         for listener in listeners:
             sockets = [bound.sock for bound in self._open[name_of(listener)]]
@@ -70,7 +70,7 @@ class Sockets:
         return found
 
     def close_unused(self) -> None:
-        """Closes the inherited sockets that no listener uses."""
+        """Close the inherited sockets that no listener uses."""
         for name in [*self.inherited]:
             for sock in self.inherited.pop(name):
                 sock.close()
@@ -86,7 +86,7 @@ class Sockets:
                     bound.release()
 
     def ours(self, listeners: Sequence[ListenerSettings]) -> list[int]:
-        """The numbers of the listeners whose sockets end with this process: those that are not systemd's."""
+        """Return the numbers of the listeners whose sockets end with this process: those that are not systemd's."""
         return [number for number, listener in enumerate(listeners) if name_of(listener) not in self.lasting]
 
     def reject(self) -> None:
@@ -104,7 +104,7 @@ class Sockets:
                     shut(bound.sock)
 
     def reopen(self, listeners: Sequence[ListenerSettings]) -> None:
-        """Creates the unix sockets that `reject` has closed. Raises OSError."""
+        """Create the unix sockets that `reject` has closed. Raises OSError."""
         for listener in listeners:
             name = name_of(listener)
             if self._open[name][0].sock.fileno() < 0:
@@ -129,7 +129,7 @@ class Sockets:
 
 
 def name_of(listener: ListenerSettings) -> str:
-    """The name of a listener's sockets: its address, preceded by its id if the system chooses the port."""
+    """Return the name of a listener's sockets: its address, preceded by its id if the system chooses the port."""
     if isinstance(listener.address, UnixAddress) or listener.address.port:
         return str(listener.address)
     return f"{listener.id}@{listener.address}"

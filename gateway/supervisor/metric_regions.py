@@ -17,11 +17,11 @@ class MetricRegions:
 
     @property
     def unused(self) -> list[Region]:
-        """Those that no worker of this supervisor writes."""
+        """Regions that no worker of this supervisor writes to."""
         return [*self._free, *self._foreign]
 
     def take(self) -> Region:
-        """A region for a new worker."""
+        """Return a region for a new worker."""
         if self._free:
             return self._free.pop()
         region = Region.shared()
@@ -29,17 +29,17 @@ class MetricRegions:
         return region
 
     def give_back(self, region: Region) -> None:
-        """Makes the region of a worker that has ended, or was never started, available again."""
+        """Make the region of a worker that has ended, or was never started, available again."""
         self._free.append(region)
 
     def add_foreign(self, regions: list[Region]) -> None:
-        """Shows `regions`, in which workers of another supervisor still count."""
+        """Show `regions`, in which workers of another supervisor still count."""
         self._foreign = regions
         for region in regions:
             self._metrics.add(region)
 
     def adopt_foreign(self) -> None:
-        """Makes the foreign regions available: the workers of the other supervisor have ended."""
+        """Make the foreign regions available: the workers of the other supervisor have ended."""
         for region in self._foreign:
             region.writer_exited()
         self._free += self._foreign

@@ -25,13 +25,13 @@ class OrphanedSockets:
         return f"<OrphanedSockets of slots {sorted(self._substitutes)}>"
 
     def all_served(self, members: Mapping[int, WorkerProcess]) -> bool:
-        """Whether every socket of `members` has a worker that accepts."""
+        """Return whether every socket of `members` has a worker that accepts."""
         return all(
             worker.state in ("ready", "serving") or self._has_substitute(slot) for slot, worker in members.items()
         )
 
     def assign(self, members: Mapping[int, WorkerProcess]) -> None:
-        """Assigns sockets anew. To be called whenever one of `members` has begun to serve, or has ended."""
+        """Assign sockets anew. To be called whenever one of `members` has begun to serve, or has ended."""
         serving = [worker for worker in members.values() if worker.state == "serving"]
         for slot, worker in [*self._substitutes.items()]:
             if slot not in members or members[slot].state == "serving" or worker not in serving:
@@ -42,7 +42,7 @@ class OrphanedSockets:
                 self._share(worker, min(serving, key=self._load_of), len(members))
 
     def reject(self, members: Mapping[int, WorkerProcess]) -> None:
-        """Refuses connections if none of `members` serves: no successor can be started at present."""
+        """Refuse connections if none of `members` serves: no successor can be started at present."""
         if not any(worker.state == "serving" for worker in members.values()):
             self._sockets.reject()
 

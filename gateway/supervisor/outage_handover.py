@@ -21,7 +21,7 @@ Members = Mapping[int, WorkerProcess]
 
 
 class OutageHandover:
-    """From the workers `before` to `members`, both by slot."""
+    """Hands outages over from the workers `before` to `members`, both by slot."""
 
     def __init__(self, before: Members, members: Members) -> None:
         self._before = before
@@ -30,7 +30,7 @@ class OutageHandover:
         self._passed_on: dict[int, asyncio.Future[None]] = {slot: loop.create_future() for slot in before}
 
     def pass_on(self, slot: int, state_file: int | None) -> None:
-        """Gives the workers of new slots the state of the old worker of `slot`: None if it handed over nothing.
+        """Give the workers of new slots the state of the old worker of `slot`: None if it handed over nothing.
 
         The descriptor `state_file` stays open.
         """
@@ -45,12 +45,12 @@ class OutageHandover:
             self._passed_on[slot].set_result(None)
 
     async def received(self, slot: int) -> None:
-        """Returns when the worker of the new `slot` has been given its state."""
+        """Return when the worker of the new `slot` has been given its state."""
         if self._before:
             await self._passed_on[slot % len(self._before)]
 
     async def retire_without_successor(self, worker: WorkerProcess, timeout_s: float) -> None:
-        """Retires a worker whose slot is removed, and gives one of the new workers its record, debts included."""
+        """Retire a worker whose slot is removed, and gives one of the new workers its record, debts included."""
         state_file = None
         if worker.state == "serving":
             state_file = await worker.hand_over(timeout_s)
@@ -70,20 +70,20 @@ class OutageMemories:
         self._memories: dict[int, OutageMemory] = {}
 
     def take(self, slot: int) -> OutageMemory:
-        """The memory for a new worker of `slot`: that of its predecessor, if it was kept."""
+        """Return the memory for a new worker of `slot`: that of its predecessor, if it was kept."""
         return self._memories.pop(slot, None) or OutageMemory.shared()
 
     def put_back(self, slot: int, memory: OutageMemory) -> None:
-        """Keeps a memory whose worker could not be started."""
+        """Keep a memory whose worker could not be started."""
         self._memories[slot] = memory
 
     def keep(self, worker: WorkerProcess) -> None:
-        """Keeps the memory of a worker that is going to be replaced."""
+        """Keep the memory of a worker that is going to be replaced."""
         self._memories[worker.slot] = worker.outage
 
     @staticmethod
     def hand_on(worker: WorkerProcess, members: Members) -> None:
-        """Gives one of `members` what a worker that is not replaced still owes Redis."""
+        """Give one of `members` what a worker that is not replaced still owes Redis."""
         content = worker.outage.read()
         worker.outage.close()
         successor = members[worker.slot % len(members)] if members else None

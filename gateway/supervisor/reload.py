@@ -43,7 +43,7 @@ class Reloader:
         """Whether a reload waits for the lock `changing`."""
 
     async def reload(self) -> list[str]:
-        """Returns what is wrong with the configuration; empty if it is in force."""
+        """Return what is wrong with the configuration; empty if it is in force."""
         self.due = True
         async with self._changing:
             self.due = False

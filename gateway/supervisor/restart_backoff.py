@@ -1,4 +1,4 @@
-"""How long the pool waits before it replaces a worker that has died."""
+"""The time that the pool waits before it replaces a worker that has died."""
 
 MIN_AGE_S = 0.5
 """A worker that dies before it has served for this time is probably broken itself: after several of those in a row the
@@ -24,5 +24,5 @@ class RestartBackoff:
 
     @staticmethod
     def after_failures(count: int) -> float:
-        """The seconds to wait after `count` failed attempts in a row to start a process."""
+        """Return the seconds to wait after `count` failed attempts in a row to start a process."""
         return float(min(FIRST_WAIT_S * 2**count, MAX_WAIT_S))

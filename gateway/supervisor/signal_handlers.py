@@ -29,7 +29,7 @@ def handle_signals(actions: Mapping[signal.Signals, Callable[[], object]]) -> No
 
 
 async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
-    """The result of `work`; None if `stop` is set before its end, and then `work` is cancelled."""
+    """Return the result of `work`; None if `stop` is set before its end, and then `work` is cancelled."""
     loop = asyncio.get_running_loop()
     working, stopped = loop.create_task(work), loop.create_task(stop.wait())
     waited: set[asyncio.Task[Any]] = {working, stopped}

@@ -17,7 +17,7 @@ _decode = msgspec.json.Decoder(dict[str, list[dict[str, int]]]).decode
 
 
 def show(snapshot: Snapshot, metrics: NodeMetrics, clock: Clock) -> None:
-    """Shows `snapshot` in `metrics`, in place of the configuration before it."""
+    """Show `snapshot` in `metrics`, in place of the configuration before it."""
     config = snapshot.config
     upstreams = list(_upstreams(snapshot))
     targets: dict[tuple[str, ...], Callable[[], float]] = {
@@ -37,7 +37,7 @@ def show(snapshot: Snapshot, metrics: NodeMetrics, clock: Clock) -> None:
 
 
 def target_states(snapshot: Snapshot, clock: Clock, connections: Sequence[bytes]) -> list[dict[str, Any]]:
-    """The states of all targets, by upstream.
+    """Return the states of all targets, by upstream.
 
     `connections` are the workers' responses to the query `connections`, in JSON.
     """

@@ -84,7 +84,7 @@ class Supervisor:
         self._handles: list[asyncio.TimerHandle] = []
 
     async def serve(self) -> int:
-        """Returns the exit code when the gateway has been drained.
+        """Return the exit code when the gateway has been drained.
 
         Raises OSError when an address or a file is not available.
         """
@@ -129,7 +129,7 @@ class Supervisor:
             await self._close(log)
 
     async def _first_members(self) -> dict[int, WorkerProcess] | None:
-        """None if a signal to stop arrives before the workers are ready. Raises OSError."""
+        """Start the first workers. Returns None if a signal to stop arrives before they are ready. Raises OSError."""
         try:
             return await unless(self._stop, self.pool.start_generation(self.snapshot, count_of(self.snapshot.config)))
         except WorkerStartError as error:
@@ -177,7 +177,7 @@ class Supervisor:
         self._stop.set()
 
     async def _replace(self, snapshot: Snapshot) -> None:
-        """Puts `snapshot` into force. Raises OSError or WorkerStartError, and has then changed nothing."""
+        """Put `snapshot` into force. Raises OSError or WorkerStartError, and has then changed nothing."""
         before, config = self.snapshot.config, snapshot.config
         count = count_of(config)
         admin, admin_sock = self.admin, self._admin_sock
@@ -213,7 +213,7 @@ class Supervisor:
         self.metrics.reload_at.set(SYSTEM_CLOCK.wall())
 
     async def _drain(self) -> None:
-        """Reports that it is not ready, accepts requests for `drain_delay`, and then waits for those in flight."""
+        """Report that it is not ready, accepts requests for `drain_delay`, and then waits for those in flight."""
         server, log = self.snapshot.config.server, structlog.get_logger()
         self._not_ready_reasons.append("draining")
         delay_s = 0.0 if self._restart.over else server.drain_delay
@@ -251,7 +251,7 @@ class Supervisor:
         (self._hurry if self._stop.is_set() else self._stop).set()
 
     def _tick(self, due: float) -> None:
-        """Does the periodic work, every TICK_S."""
+        """Do the periodic work, every TICK_S."""
         now = SYSTEM_CLOCK.monotonic()
         self._output.flush()
         self._notifier.alive(now)
@@ -285,7 +285,7 @@ def _token(config: Config) -> str | None:
 
 
 def _installed_log(config: Config, writer: DirectWriter) -> Log:
-    """The log of this process, which structlog writes to from now on."""
+    """Return the log of this process, which structlog writes to from now on."""
     settings, key = config.observability.log, config.auth.key
     log = Log(
         SYSTEM_CLOCK.wall,

@@ -25,7 +25,7 @@ from gateway.table.snapshot import Snapshot
 from gateway.worker.worker import BEAT_S
 
 REFUSE_AFTER_S = 1.0
-"""From the beginning of a drain: then the sockets of workers that have not closed them refuse connections."""
+"""The seconds from the start of a drain until the sockets of workers that have not closed them refuse connections."""
 KILL_AFTER_S = 5.0
 """A draining worker is killed this time after its timeout."""
 STACK_WITHIN_S = 0.2
@@ -83,7 +83,7 @@ class WorkerPool:
         return [*self.metric_regions.unused, *(worker.region for worker in self.everybody)]
 
     async def start_generation(self, snapshot: Snapshot, count: int) -> dict[int, WorkerProcess]:
-        """Starts `count` workers, and returns them by slot when all are ready; they do not serve yet.
+        """Start `count` workers, and returns them by slot when all are ready; they do not serve yet.
 
         Raises WorkerStartError or OSError, after it has ended those that were started.
         """
@@ -106,7 +106,7 @@ class WorkerPool:
         return {worker.slot: worker for worker in started}
 
     async def switch_to(self, members: dict[int, WorkerProcess], drain_timeout_s: float) -> None:
-        """Makes `members` the current generation: each serves, with the state of its predecessor, which drains."""
+        """Make `members` the current generation: each serves, with the state of its predecessor, which drains."""
         before, self.members = self.members, members
         for worker in members.values():
             if worker.state == "ended":
@@ -124,7 +124,7 @@ class WorkerPool:
         self._orphaned_sockets.assign(members)
 
     def queryable(self) -> list[WorkerProcess]:
-        """The workers that answer queries; those that serve come first, those that drain last."""
+        """Return the workers that answer queries; those that serve come first, those that drain last."""
         able = [worker for worker in self.everybody if worker.state in ("serving", "draining")]
         return sorted(able, key=lambda worker: (worker.state != "serving", worker.slot))
 
@@ -164,7 +164,7 @@ class WorkerPool:
             refusing.cancel()
 
     def reap(self) -> None:
-        """Handles SIGCHLD: children have ended."""
+        """Handle SIGCHLD: children have ended."""
         for worker in [*self.everybody]:
             code = worker.reap()
             if code is not None:
@@ -172,7 +172,7 @@ class WorkerPool:
         reap_strangers({worker.pid for worker in self.everybody} | self.spared)
 
     def check_workers(self, now: float) -> None:
-        """Updates the event loop lag of each worker, and replaces workers that hang. Called periodically."""
+        """Update the event loop lag of each worker, and replaces workers that hang. Called periodically."""
         for slot, worker in self.members.items():
             if worker.state != "ended":
                 self.metrics.lag(slot, worker.lag_s(now, BEAT_S))
@@ -187,7 +187,7 @@ class WorkerPool:
                 self.run_in_background(self._replace_stuck(worker))
 
     def run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Runs `work` in a task, and logs its exception, if there is one."""
+        """Run `work` in a task, and logs its exception, if there is one."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
@@ -258,7 +258,7 @@ class WorkerPool:
         self.run_in_background(self._refill(worker, self._backoff.after_death(worker.slot, served_s)))
 
     async def _refill(self, lost: WorkerProcess, wait_s: float) -> None:
-        """Starts a successor of `lost` after `wait_s`; repeats the attempt until there is a process."""
+        """Start a successor of `lost` after `wait_s`; repeats the attempt until there is a process."""
         worker, failures = None, 0
         while worker is None:
             if wait_s:

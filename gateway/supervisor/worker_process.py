@@ -145,7 +145,7 @@ class WorkerProcess:
             self._channel.send(ShareSockets(slot, listener), sock.fileno())
 
     def reclaim_sockets(self, slot: int) -> None:
-        """Ends what `share_sockets` began for `slot`."""
+        """End what `share_sockets` began for `slot`."""
         self._channel.send(ReclaimSockets(slot))
 
     def retire(self, timeout_s: float, last: Sequence[int] = ()) -> None:
@@ -156,14 +156,14 @@ class WorkerProcess:
         self._retire(timeout_s, successor=False, last=last)
 
     async def hand_over(self, timeout_s: float) -> int | None:
-        """As `retire`; returns a file with its `HandoverState`, None if it ended or did not send it in time."""
+        """Retire, and return a file with the `HandoverState`; None if it ended or did not send it in time."""
         self._retire(timeout_s, successor=True)
         waited: set[asyncio.Future[Any]] = {self._handed_over, self.exited}
         await asyncio.wait(waited, timeout=HANDOVER_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
         return self._handed_over.result() if self._handed_over.done() else None
 
     async def query(self, question: str, parameters: dict[str, str]) -> QueryResponse | None:
-        """None if it does not respond in time, or ends."""
+        """Return the reply to a query; None if the worker does not respond in time, or ends."""
         number = next(self._numbers)
         response = self._responses[number] = asyncio.get_running_loop().create_future()
         self._channel.send(Query(number, question, parameters))
@@ -192,18 +192,18 @@ class WorkerProcess:
         return os.pread(self._stacks_fd, _MAX_STACK_BYTES, 0).decode(errors="replace")
 
     def silent_s(self, now: float) -> float:
-        """The seconds since its last heartbeat."""
+        """Return the seconds since its last heartbeat."""
         return now - self.heartbeat.at if self.heartbeat.at else 0.0
 
     def lag_s(self, now: float, beat_s: float) -> float:
-        """The recent delay of its event loop, or the present one if that is longer.
+        """Return the recent delay of its event loop, or the present one if that is longer.
 
         `beat_s` is the interval of heartbeats.
         """
         return max(self.heartbeat.lag_s, self.silent_s(now) - beat_s)
 
     def reap(self) -> int | None:
-        """Returns its exit code if it has ended, negative for a signal; None while it runs."""
+        """Return its exit code if it has ended, negative for a signal; None while it runs."""
         pid, status = os.waitpid(self.pid, os.WNOHANG)
         if not pid:
             return None

@@ -31,7 +31,7 @@ class AcceptedConnections(Protocol):
     def __len__(self) -> int: ...
 
     def close_idle(self) -> bool:
-        """Ends an idle one; returns False if there is none."""
+        """End an idle one; returns False if there is none."""
         ...
 
 
@@ -61,7 +61,7 @@ class Acceptor:
         return f"<Acceptor {len(self._connections)}/{self._most} connections{', waiting' if self._resuming else ''}>"
 
     def close(self) -> None:
-        """Stops accepting, and closes the socket."""
+        """Stop accepting, and closes the socket."""
         if self._resuming is not None:
             self._resuming.cancel()
         if self._sock.fileno() >= 0:
@@ -111,7 +111,7 @@ class Acceptor:
 
 
 def connection_limit(wanted: int) -> int:
-    """Returns `wanted`, or fewer if the process has not enough descriptors for so many connections; at least 4."""
+    """Return `wanted`, or fewer if the process has not enough descriptors for so many connections; at least 4."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         opened = len([*Path("/proc/self/fd").iterdir()])

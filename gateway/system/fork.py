@@ -15,7 +15,7 @@ EXIT_BUG = 70
 
 
 def fork(run: Callable[[], int], keep: Iterable[int]) -> int:
-    """Starts a child that exits with what `run` returns; returns its id.
+    """Start a child that exits with what `run` returns; returns its id.
 
     It keeps the standard streams and the descriptors `keep`.
 
@@ -50,7 +50,7 @@ def fork(run: Callable[[], int], keep: Iterable[int]) -> int:
 
 
 def reap_strangers(own: Collection[int]) -> None:
-    """Reaps ended children that this program has not started: all except those with the ids `own`.
+    """Reap ended children that this program has not started: all except those with the ids `own`.
 
     Process 1 of a container becomes the parent of every orphan; a program that a shell has executed with `exec`
     inherits the children of the shell.

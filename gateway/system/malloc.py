@@ -7,7 +7,7 @@ _MMAP_PARAMETER, LARGE_BYTES = -3, 128 * 1024
 
 
 def give_back() -> None:
-    """Returns memory that was freed to the system, and has large blocks returned as soon as they are freed from now on.
+    """Return memory that was freed to the system, and has large blocks returned as soon as they are freed from now on.
 
     After a large configuration was read, more memory is free than in use, and forked workers would keep it. They
     inherit the setting for large blocks: by default the library raises its threshold whenever one is freed, and would

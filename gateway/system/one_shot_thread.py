@@ -31,7 +31,7 @@ class Threads:
         return f"<Threads {len(self._living)} at work>"
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Runs `work` in a new thread, and returns or raises what it returns or raises.
+        """Run `work` in a new thread, and returns or raises what it returns or raises.
 
         When this returns, the thread has ended.
 
@@ -71,7 +71,7 @@ class Threads:
         return await done
 
     async def quiet(self) -> None:
-        """Returns when no thread runs; the caller may fork if it does so before it awaits anything."""
+        """Return when no thread runs; the caller may fork if it does so before it awaits anything."""
         while self._living:
             before = {thread: _state(thread) for thread in self._living}
             await asyncio.wait(set(self._living.values()), timeout=STILL_S)

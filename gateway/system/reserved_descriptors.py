@@ -22,7 +22,7 @@ class Reserve:
 
     @contextlib.contextmanager
     def released(self) -> Iterator[None]:
-        """Frees them inside the context; afterwards as many as possible are reserved again."""
+        """Free them inside the context; afterwards as many as possible are reserved again."""
         while self._held:
             os.close(self._held.pop())
         try:

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from types import FrameType
 
 STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-"""They begin a drain; a second one ends the program at once."""
+"""Signals that begin a drain. A second one ends the program at once."""
 CHANGES = (signal.SIGHUP, signal.SIGUSR2)
-"""They cause a reload and a hand-over, in this order."""
+"""Signals that cause a reload and a hand-over, in this order."""
 _BREAKDOWNS = {
     signal.SIGSEGV,
     signal.SIGBUS,
@@ -43,7 +43,7 @@ _pending: list[int] = []
 
 
 def install_early_handlers(arguments: Sequence[str]) -> None:
-    """Sets the handlers of the starting program. `arguments` are those of the program; the first one is its name."""
+    """Set the handlers of the starting program. `arguments` are those of the program; the first one is its name."""
     if list(arguments[1:2]) == ["run"]:
         for number in STOPS:
             signal.signal(number, _stop_starting)
@@ -57,13 +57,13 @@ def install_early_handlers(arguments: Sequence[str]) -> None:
 
 
 def pending_signals() -> list[int]:
-    """Returns the signals of CHANGES that have arrived while the program started, each once, and forgets them."""
+    """Return the signals of CHANGES that have arrived while the program started, each once, and forgets them."""
     found, _pending[:] = list(dict.fromkeys(_pending)), []
     return found
 
 
 def name_of(number: int) -> str:
-    """The name of a signal, such as "SIGTERM" or "SIGRTMIN+3"."""
+    """Return the name of a signal, such as "SIGTERM" or "SIGRTMIN+3"."""
     try:
         return signal.Signals(number).name
     except ValueError:  # a real-time signal

@@ -7,7 +7,7 @@ DEV_NULL = "/dev/null"
 
 
 def open_missing_streams() -> None:
-    """Opens /dev/null for those of the three that are closed.
+    """Open /dev/null for those of the three that are closed.
 
     Otherwise the next file or socket would get the free number, and log lines would be written to it.
     """

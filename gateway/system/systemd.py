@@ -21,7 +21,7 @@ class Notifier:
         self._due = 0.0
 
     def notify(self, *lines: str) -> None:
-        """Never blocks, and ignores errors."""
+        """Send a message to systemd. Never blocks, and ignores errors."""
         if not self._address:
             return
         with (

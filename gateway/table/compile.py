@@ -44,7 +44,7 @@ _OF_THE_STATUS = frozenset(
 
 
 def build_faults(config: Config) -> dict[str, Fault]:
-    """Returns the catalogue of faults with the overrides of the configuration."""
+    """Return the catalogue of faults with the overrides of the configuration."""
     faults = dict(CATALOGUE)
     for name, override in config.errors.items():
         changes = {field: value for field, value in override if value is not None}
@@ -55,7 +55,7 @@ def build_faults(config: Config) -> dict[str, Fault]:
 
 
 def build_credentials(config: Config) -> Credentials:
-    """Returns the keys of the configuration, and where a request carries one."""
+    """Return the keys of the configuration, and where a request carries one."""
     keys, maker = config.keys, KeyMaker(config)
     by_digest = {bytes.fromhex(key.secret_sha256): key for key in keys.plain if key.secret_sha256 is not None}
     by_subject = {key.certificate_subject: key for key in keys.plain if key.certificate_subject is not None}
@@ -67,7 +67,7 @@ def build_credentials(config: Config) -> Credentials:
 
 
 def build_routes(config: Config, upstreams: Mapping[str, Sender], faults: dict[str, Fault]) -> RouteTable:
-    """Returns the table of all routes. `upstreams` maps ids to upstreams."""
+    """Return the table of all routes. `upstreams` maps ids to upstreams."""
     maker = _RouteMaker(config, faults)
     routes = [maker.make(route, upstreams[route.upstream]) for route in config.routes]
     path = config.server.limits_path
@@ -89,7 +89,7 @@ def _compression(settings: CompressionSettings) -> CompressionRules | None:
 
 
 def _addresses(upstream: UpstreamSettings) -> ServiceAddresses:
-    """The addresses of the targets. The scheme is left out, because it does not change which service is called."""
+    """Return the addresses of the targets, without the scheme, which does not change the service."""
     urls = [urlsplit(str(target.url)) for target in upstream.targets]
     return tuple(dict.fromkeys((url.netloc.lower(), url.path.rstrip("/")) for url in urls))
 
@@ -181,7 +181,7 @@ class _RouteMaker:
         return known
 
     def _responses(self, response_set: tuple[Line, ...], key_field: str | None) -> tuple[tuple[Line, ...], ...]:
-        """`privacy`, `response_set` and `own_set` of a route."""
+        """Return `privacy`, `response_set` and `own_set` of a route."""
         known = self._response_lines.get((response_set, key_field))
         if known is None:
             privacy, merged = _privacy(response_set, key_field)
@@ -196,7 +196,7 @@ class _RouteMaker:
 
 
 def _privacy(response_set: tuple[Line, ...], key_field: str | None) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
-    """Returns the caching fields of a route's replies, and `response_set` merged with them.
+    """Return the caching fields of a route's replies, and `response_set` merged with them.
 
     `key_field` is None where no key is required.
     """
@@ -211,14 +211,12 @@ def _privacy(response_set: tuple[Line, ...], key_field: str | None) -> tuple[tup
 
 
 def _own_set(response_set: tuple[Line, ...], privacy: tuple[Line, ...]) -> tuple[Line, ...]:
-    """The fields of `response_set` and `privacy` that the gateway's own replies carry: all but those decided by the
-    status.
-    """
+    """Return the fields of `response_set` and `privacy` for the gateway's own replies: those not decided by status."""
     return tuple(line for line in response_set + privacy if line[0].lower() not in _OF_THE_STATUS)
 
 
 def _spelled(path: str) -> str:
-    """Returns a path of the configuration in the spelling of a URL."""
+    """Return a path of the configuration in the spelling of a URL."""
     return "".join(f"/{spelled(segment)}" for segment in parse_prefix(path)) if path else ""
 
 

@@ -20,7 +20,7 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 class CrossOrigin(msgspec.Struct, frozen=True):
-    """What preflights need to know beside the routes.
+    """What preflights need besides the routes.
 
     `unrouted` is the policy for paths that no route has, None for none. `windows` limit the preflights of each client
     address, and `tag` is the hash tag of their buckets, None for one each.

@@ -77,17 +77,17 @@ class Keyring:
     __slots__ = ("_by_digest", "_by_id", "_by_subject")
 
     def __init__(self, keys: Known[bytes], certified: Known[str], named: Known[str]) -> None:
-        """Takes the keys by the digest of their secret, by the subject of their certificate, and by their id."""
+        """Take the keys by the digest of their secret, by the subject of their certificate, and by their id."""
         self._by_digest = keys
         self._by_subject = certified
         self._by_id = named
 
     def named(self, key_id: str) -> Key | None:
-        """Returns the key with this id, for operators, who do not know secrets."""
+        """Return the key with this id, for operators, who do not know secrets."""
         return self._by_id[key_id]
 
     def find(self, secret: str, organization: str | None, wall_s: float, _client: str = "") -> Caller:
-        """The caller that `secret` stands for, on behalf of `organization` (None: the key's default one).
+        """Return the caller that `secret` stands for, on behalf of `organization` (None: the key's default one).
 
         Raises GatewayError: KEY_UNKNOWN, KEY_EXPIRED, KEY_DISABLED, ORGANIZATION_FORBIDDEN or ORGANIZATION_DISABLED.
         """
@@ -97,7 +97,7 @@ class Keyring:
         return speaking_for(key, organization, wall_s)
 
     def certified(self, subject: str, organization: str | None, wall_s: float, _client: str = "") -> Caller:
-        """The caller whose certificate says `subject`.
+        """Return the caller whose certificate says `subject`.
 
         Raises what `find` raises, KEY_MISSING when there is no such caller.
         """
@@ -121,7 +121,7 @@ def speaking_for(key: Key, organization: str | None, wall_s: float) -> Caller:
 
 
 class Credentials(msgspec.Struct, frozen=True):
-    """Where a request carries its credentials, and the keyring they are checked against."""
+    """The places of credentials in a request, and the keyring they are checked against."""
 
     keyring: Keyring
     key_header: str
@@ -140,7 +140,7 @@ class Visitors:
         self._known: Memo[tuple[str, str], Caller] = Memo(self.REMEMBERED)
 
     def find(self, address: str, plan: str, windows: tuple[Window, ...], tag: str | None = None) -> Caller:
-        """Returns the caller for a client at `address` (numeric, or a socket's path). `tag` is as for `bucket_name`."""
+        """Return the caller for a client at `address` (numeric, or a socket's path). `tag` is as for `bucket_name`."""
         known = self._known.get((address, plan))
         if known is not None and known.claim.windows is windows:
             return known
@@ -160,7 +160,7 @@ class Visitors:
 
 
 def bucket_name(tag: str | None, owner: str = "") -> str:
-    """Returns the name of a bucket in the store.
+    """Return the name of a bucket in the store.
 
     `tag` decides on which node of a cluster the bucket lies; None derives that from the owner.
     """
@@ -168,12 +168,12 @@ def bucket_name(tag: str | None, owner: str = "") -> str:
 
 
 def bucket_of(owner: str) -> str:
-    """Returns the name of an owner in the store: a hash, so that the store reveals nothing about callers."""
+    """Return the name of an owner in the store: a hash, so that the store reveals nothing about callers."""
     return sha256(owner.encode()).hexdigest()[:32]
 
 
 def network_of(address: str) -> str:
-    """Returns the address of an IPv4 client, the /64 network of an IPv6 client, and any other text unchanged."""
+    """Return the address of an IPv4 client, the /64 network of an IPv6 client, and any other text unchanged."""
     try:
         parsed = ip_address(address)
     except ValueError:

@@ -64,7 +64,7 @@ class KeyMaker:
         self._allowed: Memo[tuple[str, ...], frozenset[str]] = Memo(MOST_MADE)
 
     def make(self, setting: KeySettings) -> Key:
-        """Compiles a key whose plan and organisations exist."""
+        """Compile a key whose plan and organisations exist."""
         methods = (
             None
             if setting.methods is None
@@ -92,7 +92,7 @@ class KeyMaker:
         )
 
     def _owner(self, setting: KeySettings) -> str:
-        """The owner of the bucket. A stored key keeps its bucket when it gets another secret."""
+        """Return the owner of the bucket. A stored key keeps its bucket when it gets another secret."""
         if self._stored:
             return f"id {setting.id}"
         return (
@@ -102,7 +102,7 @@ class KeyMaker:
         )
 
     def _head(self, setting: KeySettings, organization: str | None) -> bytes:
-        """The header lines that name the caller to the upstream.
+        """Return the header lines that name the caller to the upstream.
 
         The organisation is also sent in the field that clients use, for services that read it there.
         """
@@ -117,7 +117,7 @@ class KeyMaker:
     def _claims(
         self, setting: KeySettings, organization: str | None, bucket: str, organization_bucket: str
     ) -> tuple[Claim, Claim]:
-        """The claims for a call and for reading the limits at no cost."""
+        """Return the claims for a call and for reading the limits at no cost."""
         alike = (setting.plan, setting.limits, organization)
         if alike not in self._windows:
             limits_routes = key_windows(self._plans[setting.plan], setting)

@@ -1,4 +1,4 @@
-"""Which buckets a call is charged to, and how much.
+"""Decides which buckets a call is charged to, and how much.
 
 Each limit has one bucket for each of its owners: a key (or an address), an organisation, or the route itself. All
 buckets of one claim have the same hash tag, because a Redis Cluster runs a script on one node only. The tag is derived
@@ -47,7 +47,7 @@ class Tariff:
         self._known: Memo[tuple[Caller, str], Claim] = Memo(MAX_CLAIMS)
 
     def claim(self, caller: Caller, method: str) -> Claim:
-        """Returns the claim of a call of `caller` with one of the route's methods."""
+        """Return the claim of a call of `caller` with one of the route's methods."""
         known = self._known.get((caller, method))
         if known is not None:
             return known
@@ -59,11 +59,11 @@ class Tariff:
         return self._known.keep((caller, method), made)
 
     def charges(self, method: str) -> frozenset[tuple[str, str]]:
-        """The names of the meters that a call with that method charges, each with its plan or organisation."""
+        """Return the names of the meters that a call with that method charges, each with its plan or organisation."""
         return frozenset() if self._metering is None else self._metering.charges(method)
 
     def postings(self, caller: Caller, method: str) -> tuple[Posting, ...]:
-        """The changes of meters that such a call makes."""
+        """Return the changes of meters that such a call makes."""
         return () if self._metering is None else self._metering.postings(caller, method)
 
 
@@ -75,7 +75,7 @@ def claim_of(
     fields: RateLimitFields,
     postings: tuple[Posting, ...] = (),
 ) -> Claim:
-    """Returns a claim on the buckets of a key, its organisation and a route."""
+    """Return a claim on the buckets of a key, its organisation and a route."""
     buckets = {"key": bucket, "organization": organization_bucket, "route": bucket_name(ONE_TAG)}
     return Claim(tuple([f"{buckets[window.owner]}:{window.id}" for window in windows]), windows, cost, fields, postings)
 
@@ -85,12 +85,12 @@ def shadows_last(windows: Iterable[Window]) -> tuple[Window, ...]:
 
 
 def reply_fields(windows: tuple[Window, ...]) -> RateLimitFields:
-    """The constant part of the rate limit fields of replies. Shadow limits are left out."""
+    """Return the constant part of the rate limit fields of replies. Shadow limits are left out."""
     return limit_fields([window for window in windows if not window.shadow])
 
 
 def tariff(route: RouteSettings, meters: Meters) -> Tariff | None:
-    """Returns the tariff of a route, None for a route without demands of its own."""
+    """Return the tariff of a route, None for a route without demands of its own."""
     methods = route.match.served
     costs = {method: route.cost_of(method) for method in methods}
     metering = meters.moved_by(route.id, methods)
@@ -100,12 +100,12 @@ def tariff(route: RouteSettings, meters: Meters) -> Tariff | None:
 
 
 def route_windows(route: RouteSettings, method: str) -> tuple[Window, ...]:
-    """The windows of the route for a call with this method."""
+    """Return the windows of the route for a call with this method."""
     return tuple(_window(limit, f"route/{route.id}/{limit.id}") for limit in route.limits_of(method))
 
 
 def plan_windows(config: Config) -> dict[str, tuple[Window, ...]]:
-    """Returns the windows of each plan by its id."""
+    """Return the windows of each plan by its id."""
     return {
         plan.id: shadows_last(
             _window(limit, limit.id if limit.scope == "key" else f"organization/{plan.id}/{limit.id}")
@@ -116,7 +116,7 @@ def plan_windows(config: Config) -> dict[str, tuple[Window, ...]]:
 
 
 def key_windows(plan: tuple[Window, ...], key: KeySettings) -> tuple[Window, ...]:
-    """Returns the windows of a key: its own limits replace those of the plan with the same id, or follow them."""
+    """Return the windows of a key: its own limits replace those of the plan with the same id, or follow them."""
     if not key.limits:
         return plan
     own = {limit.id: _window(limit, limit.id) for limit in key.limits}
@@ -124,7 +124,7 @@ def key_windows(plan: tuple[Window, ...], key: KeySettings) -> tuple[Window, ...
 
 
 def organization_windows(config: Config) -> dict[str, tuple[Window, ...]]:
-    """Returns the windows of each organisation by its id."""
+    """Return the windows of each organisation by its id."""
     return {
         each.id: tuple(_window(limit, f"organization/{limit.id}") for limit in each.limits)
         for each in config.organizations
@@ -150,7 +150,7 @@ class Tags:
                 self._join(key.organizations[0], organization)
 
     def of(self, key: KeySettings) -> str | None:
-        """Returns the hash tag of a key, None if its bucket has a tag of its own."""
+        """Return the hash tag of a key, None if its bucket has a tag of its own."""
         if self._one is not None or self._stored or not key.organizations:
             return self._one
         return bucket_of(f"organization {self._find(key.organizations[0])}")
@@ -166,7 +166,7 @@ class Tags:
 
 
 def _organizations_share(config: Config) -> bool:
-    """Whether some limit or quota has a bucket that several keys share."""
+    """Return whether some limit or quota has a bucket that several keys share."""
     limits: list[Limit] = [limit for each in config.plans for limit in each.limits]
     limits += [limit for each in config.routes for limit in each.limits]
     limits += [limit for each in config.organizations for limit in each.limits]
@@ -179,5 +179,5 @@ def _organizations_share(config: Config) -> bool:
 
 
 def one_tag(config: Config) -> str | None:
-    """Returns the tag of all buckets if some limit is shared by all callers of a route, otherwise None."""
+    """Return the tag of all buckets if some limit is shared by all callers of a route, otherwise None."""
     return ONE_TAG if any(limit.scope == "route" for route in config.routes for limit in route.limits) else None

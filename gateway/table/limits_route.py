@@ -15,7 +15,7 @@ _METHODS = ("GET", "HEAD")
 def limits_route(
     path: str, faults: dict[str, Fault], own_set: tuple[Line, ...] = (), cors: CorsPolicy | None = None
 ) -> Route:
-    """Returns the route.
+    """Return the route.
 
     A call costs nothing, `own_set` is added to replies, `cors` is the policy for browsers, and fields about upstreams
     have no meaning.

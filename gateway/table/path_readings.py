@@ -36,7 +36,7 @@ _PARAMETERS = re.compile(r";[^/]*")
 _DROPPED = frozenset({"Mn", "Me", "Cf", "Cc", "Cs", "Zl", "Zp"})
 _IDNA_DOTS = str.maketrans("。｡", "..")
 _LATIN_1 = {0xDC00 + code: code for code in range(0x80, 0x100)}
-"""What is no UTF-8 among what is: each such byte by itself, as `surrogateescape` has it."""
+"""Bytes that are no UTF-8 among some that are: each by itself, as `surrogateescape` has it."""
 _HIDDEN = "\ufffc"
 _TRIMMED, _TRIMMED_END = f" {_HIDDEN}", f" .{_HIDDEN}"
 
@@ -44,7 +44,7 @@ Segments = tuple[str, ...]
 
 
 def is_calm(path: str) -> bool:
-    """Whether `path` has one reading only, a slash at its end apart."""
+    """Return whether `path` has one reading only, a slash at its end apart."""
     return (
         _CALM.fullmatch(path) is not None
         and "//" not in path
@@ -55,7 +55,7 @@ def is_calm(path: str) -> bool:
 
 
 def fold(text: str) -> str:
-    """`text` without what tells apart texts that some service takes for the same."""
+    """Return `text` without what tells apart texts that some service takes for the same."""
     if text.isascii():
         return text.lower()
     spread = unicodedata.normalize("NFKD", text.translate(_IDNA_DOTS))
@@ -64,7 +64,7 @@ def fold(text: str) -> str:
 
 
 class _Choices(NamedTuple):
-    """What a reading does with a text, each only if the text has something of the kind."""
+    """The changes that a reading makes to a text, each only if the text has something of the kind."""
 
     ends: bool
     slashes: bool
@@ -77,7 +77,7 @@ _ALL = _Choices(ends=True, slashes=True, parameters=True, merges=True, trims=Tru
 
 
 def every_reading(path: str) -> list[Segments] | None:
-    """The readings of `path`, without doubles; None when there are too many. The first slash is left out."""
+    """Return the readings of `path`, without doubles; None when there are too many. The first slash is left out."""
     if "%" in path and len(path) > MOST_CHARACTERS:
         return None
     found: dict[Segments, None] = {}
@@ -97,7 +97,7 @@ def every_reading(path: str) -> list[Segments] | None:
 
 
 def _texts(path: str) -> list[str]:
-    """What the rounds of decoding make of `path`, folded. What a folding brings to light is decoded in turn."""
+    """Return the results of repeated decoding of `path`, folded. What a folding reveals is decoded in turn."""
     texts: dict[str, None] = {}
     for raw in decoded(path):
         for text in (raw,) if raw.isascii() else _characters(raw):
@@ -113,21 +113,21 @@ def _texts(path: str) -> list[str]:
 
 
 def _decoded_whole(folded: str) -> str:
-    """`folded` without the escapes that a percent sign of full width has begun."""
+    """Return `folded` without the escapes that a percent sign of full width has begun."""
     for _ in range(DECODING_PASSES):
         folded = fold(_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), folded))
     return folded
 
 
 def _characters(raw: str) -> list[str]:
-    """What bytes mean: UTF-8, where each byte that is none is Latin-1 or left out."""
+    """Return the meanings of bytes: UTF-8, where each byte that is none is Latin-1 or left out."""
     encoded = raw.encode("latin-1")
     lenient = encoded.decode("utf-8", "surrogateescape")
     return list(dict.fromkeys((lenient.translate(_LATIN_1), encoded.decode("utf-8", "ignore"))))
 
 
 def _fold_segments(text: str) -> str:
-    """`text` folded. A segment of which nothing is left is marked: it is not empty for everybody."""
+    """Return `text` folded. A segment of which nothing is left is marked: it is not empty for everybody."""
     folded = fold(text)
     if len(folded) >= len(text):
         return folded

@@ -20,12 +20,12 @@ import msgspec
 from gateway.kernel.http.response_headers import BackendFields, rewritten
 
 _AUTHORITY = re.compile(r"(?:https?:[/\\]*|[/\\]{2,})([^/\\?#]*)", re.IGNORECASE)
-"""How browsers read it: with any slashes, in any number."""
+"""An authority as browsers read it: after any slashes, in any number."""
 _SAFE_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~-]{1,255})(?::(\d{0,5}))?")
 _BRACKETED = re.compile(r"<([^<>]*)>")
 _ANCHOR = re.compile(r'(\banchor=")([^"]*)', re.IGNORECASE)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1", "0.0.0.0", "::")  # noqa: S104  nothing is bound here
-"""What a service calls itself that is called at one of these."""
+"""Names that a service gives itself when it is called at one of these."""
 _MOST_DIGITS = 18
 _MOST_ATTRIBUTES = 32
 """Attributes of one cookie that are passed on. There are ten that mean something."""
@@ -83,7 +83,7 @@ class UrlMapping(msgspec.Struct, frozen=True):
     added: str = ""
 
     def url(self, reference: str, to: PublicOrigin, path: str) -> str:
-        """`reference` for the client of a request whose path at the service, without that of the target, is `path`."""
+        """Return `reference` as a client needs it whose path at the service, without that of the target, is `path`."""
         authority = _AUTHORITY.match(reference)
         if authority is not None:
             if not self._is_named(authority, to):
@@ -102,7 +102,7 @@ class UrlMapping(msgspec.Struct, frozen=True):
         return self._of_route(there, to) + rest
 
     def link(self, value: str, to: PublicOrigin, path: str) -> str:
-        """A Link field (RFC 8288)."""
+        """Return a Link field (RFC 8288)."""
 
         def bracketed(found: re.Match[str]) -> str:
             return f"<{self.url(found[1], to, path)}>"
@@ -113,7 +113,7 @@ class UrlMapping(msgspec.Struct, frozen=True):
         return _ANCHOR.sub(anchor, _BRACKETED.sub(bracketed, value))
 
     def refresh(self, value: str, to: PublicOrigin, path: str) -> str:
-        """A Refresh field: seconds, and perhaps a URL, in quotes or without."""
+        """Return a Refresh field: seconds, and perhaps a URL, in quotes or without."""
         cut = min((at for at in (value.find(";"), value.find(",")) if at >= 0), default=-1)
         rest = value[cut + 1 :].lstrip()
         if cut < 0 or not rest:
@@ -125,7 +125,10 @@ class UrlMapping(msgspec.Struct, frozen=True):
         return f"{value[: len(value) - len(rest)]}{quote}{self.url(target, to, path)}{closing}{more}"
 
     def cookie(self, value: str, to: PublicOrigin) -> str:
-        """A Set-Cookie field. One whose name begins with `__Host-` has the path / or is none (RFC 6265bis 4.1.3.2)."""
+        """Return a Set-Cookie field.
+
+        With a name that begins with `__Host-` its path is / or missing (RFC 6265bis 4.1.3.2).
+        """
         pair, *attributes = value.split(";", _MOST_ATTRIBUTES + 1)[: _MOST_ATTRIBUTES + 1]
         pinned = pair.lstrip().lower().startswith("__host-")
         kept = [pair]
@@ -153,7 +156,7 @@ class UrlMapping(msgspec.Struct, frozen=True):
         return (number is None or number == usual) and host in self.hosts and host != _host(_split(to.authority)[0])
 
     def _public(self, path: str, to: PublicOrigin) -> str:
-        """Where a client finds what is at `path` of the target. What is not below a base is nowhere, and stays."""
+        """Return where a client finds `path` of the target. What is not below a base is not public, and stays."""
         path = _flat(path.replace("\\", "/"))
         base = next((base for base in self.bases if base and _is_below(path, base)), None)
         if base is not None:
@@ -164,14 +167,14 @@ class UrlMapping(msgspec.Struct, frozen=True):
         return to.prefix + path if self.stripped and _is_below(path, self.stripped) else self._below(path, to)
 
     def _of_route(self, path: str, to: PublicOrigin) -> str:
-        """As `_public`, of a path without that of the target."""
+        """Return the public path of a path without that of the target; see `_public`."""
         return self._below(path[len(self.added) :], to) if _is_below(path, self.added) else path
 
     def _below(self, path: str, to: PublicOrigin) -> str:
         return f"{to.prefix}{self.stripped}{path}" or "/"
 
     def _cookie_path(self, path: str, to: PublicOrigin) -> str:
-        """A cookie for all of the service, or more, is for all of what is public of it."""
+        """Return a cookie for all of the service, or more, is for all of what is public of it."""
         below = path.rstrip("/")
         if any(base == below or base.startswith(f"{below}/") for base in self.bases):
             return self._below("", to)
@@ -185,8 +188,10 @@ def url_mapping(
     added: str,
     spell: Callable[[str], str] = str,
 ) -> UrlMapping:
-    """`targets` are hosts, ports and paths ("" or "/…"), `host` the value of Host that is set for them all, `stripped`
-    and `added` the prefixes of the route. `spell` gives a path as it stands in a URL.
+    """Return the mapping of a route.
+
+    `targets` are hosts, ports and paths ("" or "/…"), `host` is the value of Host that is set for them all, `stripped`
+    and `added` are the prefixes of the route. `spell` gives a path as it stands in a URL.
     """
     known = list(targets)
     addresses: set[tuple[str, int]] = set()
@@ -205,7 +210,7 @@ def url_mapping(
 
 
 def with_public_urls(fields: BackendFields, mapping: UrlMapping, to: PublicOrigin, path: str) -> BackendFields:
-    """The fields of a reply with URLs of the service in the terms of the client.
+    """Return the fields of a reply with URLs of the service in the terms of the client.
 
     `path` is what the service was asked for.
     """
@@ -221,7 +226,7 @@ def with_public_urls(fields: BackendFields, mapping: UrlMapping, to: PublicOrigi
 
 
 def _path(text: str) -> tuple[str, str]:
-    """A path, and the query and fragment behind it."""
+    """Return a path, and the query and fragment behind it."""
     end = min((at for at in (text.find("?"), text.find("#")) if at >= 0), default=len(text))
     return text[:end], text[end:]
 
@@ -236,7 +241,7 @@ def _split(authority: str) -> tuple[str, str]:
 
 
 def _host(text: str) -> str:
-    """In one spelling."""
+    """Return the host in one spelling."""
     name = text.strip("[]").lower().removesuffix(".")
     try:
         return str(ip_address(name)) if ":" in name else name
@@ -249,12 +254,12 @@ def _is_below(path: str, base: str) -> bool:
 
 
 def _is_domain(host: str) -> bool:
-    """Whether a cookie may be for `host` and what is below it: browsers take no address, and no name without a dot."""
+    """Return whether a cookie may be for `host` and what is below it: browsers want a name with a dot."""
     return "." in host and not host.replace(".", "").isdecimal()
 
 
 def _flat(path: str) -> str:
-    """Without dot segments (RFC 3986 5.2.4)."""
+    """Return `path` without dot segments (RFC 3986 5.2.4)."""
     if "/." not in path:
         return path
     kept: list[str] = []

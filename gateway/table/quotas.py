@@ -1,4 +1,4 @@
-"""Which quotas and concurrency limits apply to a call, and how the call changes them."""
+"""Decides which quotas and concurrency limits apply to a call, and how the call changes them."""
 
 from collections.abc import Iterable, Mapping
 
@@ -36,7 +36,7 @@ class Metering:
         return frozenset(plans | {(organization, each.key) for organization, each in self._organizations.items()})
 
     def postings(self, caller: Caller, method: str) -> tuple[Posting, ...]:
-        """Returns the postings of a call of `caller`."""
+        """Return the postings of a call of `caller`."""
         found = list(self._plans.get((caller.plan, method), ()))
         if (shared := self._organizations.get(caller.organization or "")) is not None:
             found.append(shared)
@@ -79,7 +79,7 @@ class Meters:
         }
 
     def moved_by(self, route: str, methods: Iterable[str]) -> Metering | None:
-        """Returns how calls of the route with that id change meters, None if they do not."""
+        """Return how calls of the route with that id change meters, None if they do not."""
         plans: dict[tuple[str, str], tuple[Posting, ...]] = {}
         for plan, quotas in self._quotas.items():
             for method in methods:
@@ -100,7 +100,7 @@ class Meters:
 
 
 def _posting(meter: Meter, act: Act = "charge") -> Posting:
-    """Makes a posting. Its key names the kind, so that a quota that changes its kind starts from zero."""
+    """Make a posting. Its key names the kind, so that a quota that changes its kind starts from zero."""
     return Posting(f"{meter.kind}/{meter.id}", meter, act)
 
 
@@ -125,7 +125,7 @@ def _meter(quota: Quota, plan: str, spent: Fault) -> Meter:
 
 
 def _fault(quota: Quota, spent: Fault) -> Fault:
-    """The fault of a spent quota with the texts of that quota.
+    """Return the fault of a spent quota with the texts of that quota.
 
     A message that an operator wrote for all quotas stays.
     """

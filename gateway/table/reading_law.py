@@ -64,7 +64,7 @@ class Law:
         self._permitted: Memo[tuple[str, str], list[Rival]] = Memo(_MOST_KNOWN)
 
     def is_clear(self, route: Route, method: str, path: str) -> bool:
-        """Whether `check` would raise nothing."""
+        """Return whether `check` would raise nothing."""
         try:
             self.check(route, method, path)
         except GatewayError:
@@ -72,8 +72,9 @@ class Law:
         return True
 
     def check(self, route: Route, method: str, path: str) -> None:
-        """Raises GatewayError METHOD_NOT_ALLOWED, MALFORMED_PATH or ROUTE_FORBIDDEN when a rival of `route` asks
-        everybody for more.
+        """Refuse a path that a rival of `route` guards against everybody.
+
+        Raises GatewayError METHOD_NOT_ALLOWED, MALFORMED_PATH or ROUTE_FORBIDDEN.
         """
         demand = self._demands[route]
         if demand in self._contested and route.upstream is not None:
@@ -86,7 +87,7 @@ class Law:
             self._reject(self._behind(route, method, path), lambda rival: not rival.open, _elsewhere)
 
     def rivals(self, route: Route, method: str, path: str) -> list[Route]:
-        """The routes that a reading of `path` leads to, at the gateway or at the service.
+        """Return the routes that a reading of `path` leads to, at the gateway or at the service.
 
         Raises GatewayError MALFORMED_PATH when there are too many readings.
         """
@@ -96,8 +97,9 @@ class Law:
         return list(dict.fromkeys(rival.route for rival in found))
 
     def permit(self, allowed: frozenset[str], route: Route, method: str, path: str) -> None:
-        """Raises GatewayError ROUTE_FORBIDDEN, METHOD_NOT_ALLOWED or MALFORMED_PATH when a rival of `route` is not
-        among `allowed`.
+        """Refuse a path whose rival of `route` is not among `allowed`.
+
+        Raises GatewayError ROUTE_FORBIDDEN, METHOD_NOT_ALLOWED or MALFORMED_PATH.
         """
         if route.upstream is None:
             return

@@ -38,7 +38,7 @@ class Demand:
         return hash((self.key, self.plan, frozenset(self.by_method.items())))
 
     def exceeds(self, other: "Demand", method: str) -> bool:
-        """Whether a call with `method` that passes `other` might be refused here.
+        """Return whether a call with `method` that passes `other` might be refused here.
 
         A method not served here counts as each that is.
         """
@@ -54,7 +54,7 @@ class Demand:
         )
 
     def may_exceed(self, other: "Demand") -> bool:
-        """Whether this demand exceeds the other one with some method."""
+        """Return whether this demand exceeds the other one with some method."""
         return any(self.exceeds(other, method) for method in {*self.by_method, *other.by_method, ""})
 
 

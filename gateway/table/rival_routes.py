@@ -43,9 +43,7 @@ class RoutePattern(NamedTuple):
 
 
 class Rivals:
-    """Finds the routes that the readings of a path lead to: for each reading those that would take it, the most
-    specific first.
-    """
+    """Finds the routes that the readings of a path lead to, for each reading the most specific first."""
 
     __slots__ = ("_root",)
 
@@ -63,7 +61,7 @@ class Rivals:
         (node.below if pattern.below else node.here).append(route)
 
     def of(self, route: Route, method: str, path: str, *, ties: bool = True) -> list[Rival] | None:
-        """Those of `route`, which takes `path` as it is spelled; None when the path has too many readings.
+        """Return the rivals of `route`, which takes `path` as spelled; None when the path has too many readings.
 
         A reading whose most specific route with the method is `route` has no other rivals than those before it that
         lack the method and, with `ties`, those at the same place.
@@ -93,14 +91,14 @@ def pattern_of(route: Route) -> RoutePattern:
 
 
 def image_of(route: Route, base: str) -> RoutePattern:
-    """As `pattern_of`, of the path that the service gets at a target whose URL has the path `base`."""
+    """Return the pattern of the paths that the service gets at a target whose URL has the path `base`."""
     pattern = pattern_of(route)
     added = [unquote(segment) for segment in (base + route.base).split("/") if segment]
     return RoutePattern([*added, *pattern.segments[route.strip_segments :]], pattern.below)
 
 
 def _candidates(node: _TreeNode, segments: Segments, at: int) -> Iterator[list[Route]]:
-    """What takes segments[at:] below `node`, the most specific first. An empty last segment is a slash at the end."""
+    """Yield the routes for segments[at:] below `node`, most specific first. An empty last segment is a final slash."""
     if at == len(segments) or (at == len(segments) - 1 and not segments[at]):
         if node.here:
             yield node.here

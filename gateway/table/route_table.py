@@ -48,8 +48,10 @@ class RouteTable:
         cross_origin: CrossOrigin | None = None,
         compression: CompressionRules | None = None,
     ) -> None:
-        """`merges`: two slashes in a row count as one, where they are refused otherwise. `unrouted` are the fields that
-        are set on replies without a route, and `compression` holds for these.
+        """Make the table.
+
+        With `merges` two slashes in a row count as one; otherwise they are refused. `unrouted` are the fields that are
+        set on replies without a route, and `compression` holds for these.
 
         `services` says by id of an upstream where its targets are: upstreams with a target in common lead to the same
         service. `cross_origin` is for browsers, None when no route has a policy for them.
@@ -71,8 +73,7 @@ class RouteTable:
         self._known = Memo(len(self._literal) + self.MOST_KNOWN, self._literal)
 
     def match(self, method: str, path: str) -> Route:
-        """The route for `method` and `path` as spelled by the client. What is matched is the `merged` path, and so is
-        what goes on.
+        """Return the route for `method` and `path` as sent. The `merged` path is matched, and passed on.
 
         Raises GatewayError: MALFORMED_PATH, NO_ROUTE, METHOD_NOT_ALLOWED or ROUTE_FORBIDDEN.
         """
@@ -87,7 +88,7 @@ class RouteTable:
         return route
 
     def permit(self, allowed: frozenset[str], route: Route, method: str, path: str) -> None:
-        """For a key that may use the routes `allowed` only, of which `route` is one that was matched.
+        """Refuse paths of other routes to a key that may use the routes `allowed` only; `route` was matched.
 
         Raises GatewayError ROUTE_FORBIDDEN, METHOD_NOT_ALLOWED or MALFORMED_PATH when a reading of `path` leads to one
         that it may not use.
@@ -114,13 +115,13 @@ class RouteTable:
         raise GatewayError(NO_ROUTE)
 
     def near(self, path: str) -> Route | None:
-        """The most specific route for `path`, whatever its methods."""
+        """Return the most specific route for `path`, whatever its methods."""
         read = readings(merged(path) if self._merges else path)
         found = None if read is None else next(_candidates(self._root, read[0].split("/"), 1), None)
         return next(iter(found.values()), None) if found else None
 
     def ranked(self, path: str) -> list[Route]:
-        """All routes for `path`, whatever their methods, the most specific first. For explanations."""
+        """Yield all routes for `path`, whatever their methods, the most specific first, for explanations."""
         read = readings(merged(path) if self._merges else path)
         if read is None:
             return []
@@ -130,7 +131,7 @@ class RouteTable:
         return list(found)
 
     def read_otherwise(self, route: Route, method: str, path: str) -> list[Route]:
-        """The routes that other readings of `path` lead to, of which `route` is the one that it spells.
+        """Return the routes that other readings of `path` lead to, of which `route` is the one that it spells.
 
         Raises GatewayError MALFORMED_PATH when it has too many readings. For explanations.
         """
@@ -170,7 +171,7 @@ class RouteTable:
 
 
 def _candidates(node: _Node, segments: list[str], at: int) -> Iterator[dict[str, Route]]:
-    """What matches segments[at:] below `node`, the most specific first."""
+    """Yield the routes that match segments[at:] below `node`, the most specific first."""
     if at == len(segments):
         if node.here:
             yield node.here

@@ -98,7 +98,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     compression: CompressionRules | None = None
 
     def upstream_path(self, path: str) -> str:
-        """Where `path` leads below the path of a target, "" for just there; what is kept of it stays byte for byte."""
+        """Return `path` below the path of a target, "" for just that path. What is kept stays byte for byte."""
         if not self.strip_segments:
             return self.base + path
         at = 0

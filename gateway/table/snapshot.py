@@ -18,8 +18,9 @@ ConfigSource: TypeAlias = Callable[[], tuple[Config, Origins | None]]
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """A configuration compiled as far as all workers can share it. `source` names it in the log, `digest` identifies
-    its content.
+    """A configuration compiled as far as all workers can share it.
+
+    `source` names it in the log, `digest` identifies its content.
 
     `origins` is None for one that stands in no file. `needs_redis`: while Redis is away some callers are refused.
     `shared_state` holds what is found out about its targets.

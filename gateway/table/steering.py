@@ -1,4 +1,4 @@
-"""How the calls of a route are steered to services: what keeps some of them together."""
+"""Decides how the calls of a route are distributed to services, and what keeps some of them together."""
 
 from typing import Literal
 

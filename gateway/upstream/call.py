@@ -62,9 +62,9 @@ class UpstreamStream(Stream, Protocol):
     """A stream from an upstream, which measures the waits on both sides."""
 
     held_s: float
-    """For how many seconds in total the service could not send because the reader did not read."""
+    """The seconds in total for which the service could not send because the reader did not read."""
     waited_s: float
-    """For how many seconds in total the reader has waited for the service."""
+    """The seconds in total for which the reader has waited for the service."""
 
 
 class Call(msgspec.Struct):
@@ -105,7 +105,7 @@ class Call(msgspec.Struct):
     upgrade_mask: bytes = b""
 
     def take_resend(self) -> bool:
-        """Whether it may be sent again, which then counts."""
+        """Return whether it may be sent again, which then counts."""
         if not self.resends or (self.budget is not None and not self.budget.take()):
             return False
         self.resends -= 1

@@ -25,7 +25,7 @@ P = TypeVar("P", bound=asyncio.Protocol)
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """Where a target listens. With `context` the connection uses TLS, and the certificate must be for `server_name`."""
+    """The address of a target. With `context` it uses TLS, and the certificate must be for `server_name`."""
 
     host: str
     port: int

@@ -1,4 +1,4 @@
-"""How many connections to one target a caller may use at a time.
+"""Limits the connections to one target that a caller may use at a time.
 
 Laws:
  - One caller uses at most its share of the connections, so that other callers always find one. Its further calls wait
@@ -24,18 +24,18 @@ class ConnectionOwner(Protocol[C_contra]):
     """The pool that a connection belongs to."""
 
     def release(self, connection: C_contra, idle_hint_s: float | None) -> None:
-        """It is free for another call.
+        """Take back a connection that is free for another call.
 
         The upstream keeps it for `idle_hint_s` seconds; None when it did not announce any.
         """
         ...
 
     def discarded(self, connection: C_contra) -> None:
-        """It can serve no other call. Called once for each connection."""
+        """Note that a connection can serve no other call. It is called once for each connection."""
         ...
 
     def may_stream(self, connection: C_contra) -> bool:
-        """Whether the reply may be passed on while it arrives.
+        """Return whether the reply may be passed on while it arrives.
 
         It then counts until the connection is released or discarded.
         """

@@ -17,7 +17,7 @@ _SPREAD = 0.1
 
 
 class HealthCheckRules(msgspec.Struct, frozen=True):
-    """How to check: a target is healthy when `path` gives a status in one of the inclusive ranges of `expect`."""
+    """How targets are checked: one is healthy when `path` gives a status in one of the inclusive ranges of `expect`."""
 
     path: str
     interval_s: float

@@ -32,7 +32,7 @@ _NEWEST = 1 / 16
 """The weight of the newest answer in the error share of a target."""
 _PATIENCE_S = 0.25
 _STEPS = 20
-"""In how many steps a target gets its whole weight again."""
+"""The steps in which a target regains its whole weight."""
 _TOLERANCE = 0.1
 """Error shares that differ by less count as equal, because a few answers make the difference."""
 
@@ -92,7 +92,7 @@ class OutlierDetector:
         self._failures = dict.fromkeys(weights, 0)
         self._errors = dict.fromkeys(weights, 0.0)
         self.answers = dict.fromkeys(weights, 0)
-        """How many calls each target has answered."""
+        """The number of calls that each target has answered."""
         self._review(clock.monotonic())
 
     def draw(self, now: float) -> Picker:
@@ -115,7 +115,7 @@ class OutlierDetector:
         return number
 
     def errs_more(self, number: int, than: int) -> bool:
-        """Whether target `number` answers errors clearly more often than target `than`."""
+        """Return whether target `number` answers errors clearly more often than target `than`."""
         return self._errors[number] > self._errors[than] + _TOLERANCE
 
     def others(self, tried: Collection[int], now: float) -> dict[int, int]:

@@ -77,7 +77,7 @@ class TargetRow(Row):
 
     @property
     def reason(self) -> int | str:
-        """What caused the last ejection: a status, or the name of a fault."""
+        """The cause of the last ejection: a status, or the name of a fault."""
         return _outcome(self._ejected_for)
 
     @reason.setter
@@ -111,7 +111,7 @@ class TargetRow(Row):
         return self._verdict == Verdict.DOWN
 
     def up(self, now: float) -> bool:
-        """Whether calls may go to it."""
+        """Return whether calls may go to it."""
         return self.ejected_until <= now and self._verdict != Verdict.DOWN
 
 

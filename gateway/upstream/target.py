@@ -52,7 +52,7 @@ class Target:
     """
 
     most_tries = 1
-    """How often a call is tried at most, when the target cannot be reached."""
+    """The most attempts of a call when the target cannot be reached."""
 
     def __init__(
         self,

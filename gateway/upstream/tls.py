@@ -46,7 +46,7 @@ def ssl_context(tls: TlsFiles) -> ssl.SSLContext:
 
 
 def ended_cleanly(peer: ssl.SSLObject) -> bool:
-    """Whether the peer sent close_notify, once the end of the connection was received.
+    """Return whether the peer sent close_notify, once the end of the connection was received.
 
     An end without close_notify may be an attack (RFC 8446 6.1). uvloop reports clean ends only, asyncio reports both.
     """

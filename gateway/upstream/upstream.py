@@ -69,7 +69,7 @@ class Upstream:
 
     @property
     def most_tries(self) -> int:
-        """How often a call is tried at most, when no target can be reached."""
+        """The most attempts of a call when no target can be reached."""
         attempts = self._policy.attempts
         return attempts if self._policy.same_target else min(attempts, len(self.targets))
 

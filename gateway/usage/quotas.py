@@ -38,7 +38,7 @@ class Charged(msgspec.Struct, frozen=True):
 
 
 def charged_on(caller: Caller, usable: Sequence[tuple[Route, Sequence[str]]]) -> tuple[Charged, ...]:
-    """Returns every meter once. `usable` holds routes with the methods that the caller may use there."""
+    """Return every meter once. `usable` holds routes with the methods that the caller may use there."""
     postings: dict[str, Posting] = {}
     routes: dict[str, dict[str, None]] = {}
     for route, methods in usable:
@@ -51,7 +51,7 @@ def charged_on(caller: Caller, usable: Sequence[tuple[Route, Sequence[str]]]) ->
 
 
 def metered(state: MeterState, routes: tuple[str, ...]) -> Metered:
-    """Returns the report of one meter."""
+    """Return the report of one meter."""
     meter, used = state.meter, state.used
     passes = meter.tallied or (meter.kind == "level" and used > 0)
     return Metered(

@@ -14,9 +14,7 @@ from gateway.usage.quotas import Charged, Metered, charged_on, metered
 
 
 class LimitUsage(msgspec.Struct, omit_defaults=True):
-    """The state of one limit: `remaining` of at most `burst` tokens. `methods` are the methods of a route that it
-    applies to.
-    """
+    """The state of a limit: `remaining` of at most `burst` tokens. `methods` are those that it applies to."""
 
     id: str
     name: str | None
@@ -72,7 +70,7 @@ class Accounts:
         self._known: Memo[Caller, _Lookup] = Memo(MAX_CLAIMS)
 
     async def of(self, caller: Caller, own_decision: Decision) -> Account:
-        """Returns the report.
+        """Return the report.
 
         `own_decision` is the decision about the caller's own limits. Raises what deciding raises.
         """
@@ -95,13 +93,13 @@ class Accounts:
         )
 
     def own_buckets(self, caller: Caller) -> dict[str, str]:
-        """The buckets that only this key uses: limit names by bucket names in the store."""
+        """Return the buckets that only this key uses: limit names by bucket names in the store."""
         claims = (caller.peek, self._lookup(caller).claim)
         named = [(key, window) for claim in claims for key, window in zip(claim.keys, claim.windows, strict=True)]
         return {key: window.id for key, window in named if window.owner == "key"}
 
     def quota(self, caller: Caller, name: str) -> str | None:
-        """The name in the store of the quota with that id; None when the caller has none. Concurrency is left out."""
+        """Return the name in the store of the quota with that id; None if there is none. Concurrency is left out."""
         postings = [each.posting for each in self._lookup(caller).meters]
         return next((each.key for each in postings if each.meter.id == name and each.meter.kind != "concurrency"), None)
 
@@ -116,7 +114,7 @@ class Accounts:
         return known
 
     def _usable(self, caller: Caller) -> list[tuple[Route, list[str]]]:
-        """The routes that the caller may use, with the methods."""
+        """Return the routes that the caller may use, with the methods."""
         return [(route, methods) for route in self._routes if (methods := _usable(route, caller))]
 
 
@@ -138,14 +136,14 @@ def limit_usage(state: WindowState, methods: tuple[str, ...] = ()) -> LimitUsage
 
 
 def _usable(route: Route, caller: Caller) -> list[str]:
-    """The methods of the route that the caller may use."""
+    """Return the methods of the route that the caller may use."""
     if caller.routes is not None and route.id not in caller.routes:
         return []
     return [method for method in route.methods if caller.methods is None or method in caller.methods]
 
 
 def _windows(route: Route, methods: Sequence[str]) -> dict[Window, list[str]]:
-    """The windows of a route, each with the methods it applies to."""
+    """Return the windows of a route, each with the methods it applies to."""
     assert route.tariff is not None
     windows: dict[Window, list[str]] = {}
     for method in methods:

@@ -90,10 +90,10 @@ class Assembly:
         self.limiter = self._limiter()
         self.key_sync = key_sync(config, self.limiter, self.metrics, SYSTEM_CLOCK)
         self.query_handlers: Mapping[str, QueryHandler] = {}
-        """By question; filled by `build_listeners`."""
+        """Handlers by question; filled by `build_listeners`."""
 
     def build_listeners(self) -> None:
-        """Builds the gateway, and the listeners that pass requests to it.
+        """Build the gateway, and the listeners that pass requests to it.
 
         Raises OSError, for example for a certificate's file.
         """
@@ -161,7 +161,7 @@ class Assembly:
             structlog.get_logger().warning("redis is away", reason=reason, on_failure=ways)
 
     def _watch_gauges(self) -> None:
-        """Connects the gauges that are read at each scrape to what they show."""
+        """Connect the gauges that are read at each scrape to what they show."""
         metrics = self.metrics
         metrics.client_connections.watch(lambda: float(self.connections))
         metrics.unread_bytes.watch(lambda: float(self.unread.total))

@@ -54,7 +54,7 @@ class AdoptState(msgspec.Struct, tag="adopt state"):
 
 
 class DisableKeepAlive(msgspec.Struct, tag="disable keep-alive"):
-    pass
+    """Each connection is closed after its next reply."""
 
 
 class Retire(msgspec.Struct, tag="retire"):
@@ -82,7 +82,7 @@ class ReclaimSockets(msgspec.Struct, tag="reclaim sockets"):
 
 
 class Cut(msgspec.Struct, tag="cut"):
-    pass
+    """The worker gives up what is in flight, and ends."""
 
 
 class Query(msgspec.Struct, tag="query"):
@@ -153,18 +153,21 @@ class Channel:
         return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
     def start(self, on_message: Callable[[Message, list[int]], None], on_end: Callable[[], None]) -> None:
-        """Begins to read."""
+        """Begin to read."""
         self._on_message, self._on_end = on_message, on_end
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self.sock.fileno(), self._read)
 
     def send(self, message: Message, *fds: int) -> None:
-        """Never blocks. A message that cannot be sent is lost: the receiver has ended, which `on_end` reports."""
+        """Send a message without blocking.
+
+        One that cannot be sent is lost: the receiver has ended, which `on_end` reports.
+        """
         with contextlib.suppress(OSError):
             socket.send_fds(self.sock, [_encode(message)], fds, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
     def send_file(self, message: Message, content: bytes) -> None:
-        """As `send`, with a memory file that holds `content`."""
+        """Send a message with a memory file that holds `content`; see `send`."""
         fd = memory_file(content)
         try:
             self.send(message, fd)
@@ -172,7 +175,7 @@ class Channel:
             os.close(fd)
 
     def drain(self) -> None:
-        """Reads everything that has arrived."""
+        """Read everything that has arrived."""
         while self._loop is not None and self._read():
             pass
 
@@ -183,7 +186,7 @@ class Channel:
         self.sock.close()
 
     def _read(self) -> bool:
-        """Returns whether there was a message."""
+        """Return whether there was a message."""
         try:
             data, fds, _, _ = socket.recv_fds(
                 self.sock, _MAX_MESSAGE_BYTES, _MAX_FILES, socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
@@ -203,7 +206,7 @@ class Channel:
 
 
 def memory_file(content: bytes) -> int:
-    """Returns the descriptor of a new file in memory, which the caller closes."""
+    """Return the descriptor of a new file in memory, which the caller closes."""
     fd = os.memfd_create("message", os.MFD_CLOEXEC)
     with open(fd, "wb", closefd=False) as file:
         file.write(content)
@@ -211,7 +214,7 @@ def memory_file(content: bytes) -> int:
 
 
 def content_of(fd: int) -> bytes:
-    """Reads a memory file, and closes its descriptor."""
+    """Read a memory file, and closes its descriptor."""
     try:
         return os.pread(fd, os.fstat(fd).st_size, 0)
     finally:

@@ -17,7 +17,7 @@ from gateway.worker.query_server import QueryHandler, QueryParameters
 def query_handlers(
     limiter: Limiter, keyring: Keyring, routes: Sequence[Route], stored: StoredKeys | None = None
 ) -> dict[str, QueryHandler]:
-    """The handlers of three questions.
+    """Return the handlers of three questions.
 
     `limiter` describes the limiter. `limits` reports the limits of a `key`, on behalf of an `organization` or of the
     key's default one. `reset` resets the rate limits that only the `key` uses, or the `quota` that is named.
@@ -62,7 +62,7 @@ def query_handlers(
 
 
 async def _find(keyring: Keyring, stored: StoredKeys | None, parameters: QueryParameters) -> Caller | str:
-    """The caller, or a message that says why there is none.
+    """Return the caller, or a message that says why there is none.
 
     The message does not repeat the id: it may be a secret, by mistake.
     """
@@ -74,7 +74,7 @@ async def _find(keyring: Keyring, stored: StoredKeys | None, parameters: QueryPa
 
 
 def connections_query(upstreams: Mapping[str, AnyUpstream]) -> QueryHandler:
-    """Reports the number of connections of this worker to each target, by upstream, and of calls that wait for one."""
+    """Report the number of connections of this worker to each target, by upstream, and of calls that wait for one."""
 
     async def connections(_: QueryParameters) -> tuple[int, object]:
         counts = {}

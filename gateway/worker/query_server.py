@@ -23,7 +23,7 @@ class QueryServer:
         self._answering: set[asyncio.Task[None]] = set()
 
     def start(self, query: Query) -> None:
-        """Starts a task that answers `query` on the channel."""
+        """Start a task that answers `query` on the channel."""
         task = asyncio.get_running_loop().create_task(self._answer(query), name=f"answer {query.question}")
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)

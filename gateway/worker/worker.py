@@ -45,7 +45,7 @@ DUMP_STACKS = signal.SIGUSR1
 
 
 def work(snapshot: Snapshot, context: WorkerContext) -> int:
-    """Runs a worker in the current process; returns the exit code."""
+    """Run a worker in the current process; returns the exit code."""
     faulthandler.register(DUMP_STACKS, context.stacks_fd, all_threads=True)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(Worker(snapshot, context).serve())
@@ -69,7 +69,7 @@ class Worker:
         self._retire = Retire(snapshot.config.server.drain_timeout, successor=False)
 
     async def serve(self) -> int:
-        """Reports readiness, waits for `Serve`, serves, waits for `Retire`, and drains; returns the exit code."""
+        """Report readiness, waits for `Serve`, serves, waits for `Retire`, and drains; returns the exit code."""
         assembly = self.assembly
         self.channel.start(self._on_message, self._end)
         assembly.log.install()
@@ -105,7 +105,7 @@ class Worker:
                 await listener.start(sock)
 
     async def _drain(self) -> None:
-        """Waits for requests in flight until the timeout or a `Cut`, and cuts those that remain."""
+        """Wait for requests in flight until the timeout or a `Cut`, and cuts those that remain."""
         for checks in self.assembly.health_checks:
             await checks.stop()
         for number, listener in enumerate(self.listeners):
@@ -156,12 +156,12 @@ class Worker:
             self._end()
 
     def _end(self) -> None:
-        """Begins the drain: by request of the supervisor, or because the supervisor has ended."""
+        """Begin the drain: by request of the supervisor, or because the supervisor has ended."""
         self._stop.set()
         self._serve.set()
 
     def _hand_over_state(self) -> None:
-        """Sends the state with which the successor decides from now on."""
+        """Send the state with which the successor decides from now on."""
         keys = b"" if self.key_sync is None else self.key_sync.keys.export()
         state = self.limiter.hand_over()
         self.channel.send_file(
@@ -186,7 +186,7 @@ class Worker:
 
     @staticmethod
     def _freeze_garbage_collector() -> None:
-        """Excludes all objects that exist by now from later collections: they live as long as the process."""
+        """Exclude all objects that exist by now from later collections: they live as long as the process."""
         gc.collect()
         gc.freeze()
         gc.set_threshold(GC_ALLOCATIONS, 20, 20)

@@ -1,4 +1,7 @@
-"""What Prometheus' own tool says of a scrape. https://prometheus.io/docs/prometheus/latest/command-line/promtool/"""
+"""A scrape passes the checks of promtool.
+
+See https://prometheus.io/docs/prometheus/latest/command-line/promtool/.
+"""
 
 import subprocess
 

@@ -169,8 +169,10 @@ class InProcess:
 
 
 class FaultScenarios(NamedTuple):
-    """`gateway` has no Redis. `storeless` has a Redis that does not answer, with the failure policy `deny`. `stored`
-    keeps its keys in `redis`. `buggy` raises, and its connections can be cut.
+    """`gateway` has no Redis.
+
+    `storeless` has a Redis that does not answer, with the failure policy `deny`. `stored` keeps its keys in `redis`.
+    `buggy` raises, and its connections can be cut.
     """
 
     service: Service

@@ -1,5 +1,8 @@
-"""The published clients of the API, unmodified, against the gateway: before services that speak plain JSON, and before
-ones that speak the API's own envelope. Create, read, list, replace, delete, and every way in which a call can fail."""
+"""The published clients of the API, unmodified, against the gateway.
+
+Services speak plain JSON, or the API's own envelope. The clients create, read, list, replace and delete, and meet every
+kind of failure.
+"""
 
 import asyncio
 import json

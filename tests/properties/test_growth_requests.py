@@ -35,9 +35,7 @@ from tests.untrusted import BODY_BYTES, HEAD_BYTES, LARGE, NOTHING, REQUEST_FIEL
 
 
 class Front:
-    """The way of a request's head: aiohttp's parser, the door of a listener that trusts its peer, and the stages, up to
-    an echo.
-    """
+    """A request's head on its way through aiohttp's parser, the head checker and the stages, up to an echo."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()

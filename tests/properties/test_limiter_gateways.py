@@ -1,5 +1,6 @@
-"""Three gateways on one Redis are one limiter, call by call, whatever their clocks say and whatever they remember of
-refusals.
+"""Three gateways on one Redis are one limiter, call by call.
+
+Neither their clocks nor the refusals that they remember make a difference.
 
 Redis's time is in the hands of the test; each gateway's clock has a time of its own and runs at a speed of its own.
 """

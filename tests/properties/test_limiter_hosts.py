@@ -1,5 +1,6 @@
-"""Three gateways on hosts whose clocks are 10 s apart: the oracle's limiter while Redis is there, and within what is
-stated when it goes.
+"""Three gateways on hosts whose clocks are 10 s apart.
+
+They equal the oracle's limiter while Redis is there, and stay within the stated bounds when it goes.
 """
 
 import shutil
@@ -47,8 +48,10 @@ def charged_tokens(admitted: list[Admitted]) -> Counter[str]:
 
 
 def hold_to_the_bound(admitted: list[Admitted], losses: int) -> None:
-    """In every stretch: a full bucket and its refill in Redis, the same once more in shares, and a full bucket each
-    time that Redis forgot.
+    """The most in any stretch.
+
+    That is a full bucket and its refill in Redis, the same once more in shares, and a full bucket each time that Redis
+    forgot.
     """
     for key, window in WINDOWS.items():
         calls = sorted((at_s, cost) for at_s, keys, cost, _ in admitted if key in keys)

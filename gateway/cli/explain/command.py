@@ -1,4 +1,4 @@
-"""gateway explain"""
+"""The command `gateway explain`."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ from gateway.system.clock import SYSTEM_CLOCK
 
 
 def headers(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Splits each `Name: value`."""
+    """Split each `Name: value`."""
     parts = [each.partition(":") for each in value]
     for name, colon, _rest in parts:
         if not colon or not name.strip():

@@ -38,7 +38,7 @@ id_argument = click.argument("key_id", metavar="ID")
 
 
 def _seconds(_: click.Context, __: click.Parameter, written: str) -> float:
-    """Parses a duration, written as in the configuration."""
+    """Parse a duration, written as in the configuration."""
     try:
         return parse_duration(written)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""gateway keys"""
+"""The command `gateway keys`."""
 
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ for each in (list_, show, rotate, disable, enable, delete, import_):
 
 
 def _described(options: dict[str, Any], digest: str) -> dict[str, Any]:
-    """An entry of `keys` without the digest."""
+    """Return an entry of `keys` without the digest."""
     key: dict[str, Any] = {"id": options.pop("key_id") or f"key-{digest[:8]}"}
     return key | {name: list(value) if isinstance(value, tuple) else value for name, value in options.items() if value}
 
@@ -133,7 +133,7 @@ def _print_secret(made: str) -> None:
 
 
 def as_yaml(key: dict[str, Any]) -> str:
-    """A `keys:` block with one entry, in the usual style of YAML."""
+    """Return a `keys:` block with one entry, in the usual style of YAML."""
     lines = [f"{name}: {_inline(value)}" for name, value in key.items()]
     return "keys:\n  - " + "\n    ".join(lines)
 

@@ -149,7 +149,7 @@ def _strangers(config: Config, candidates: list[Candidate]) -> Iterator[ImportPr
 def _keep(
     config: Config, candidates: list[Candidate], problems: list[ImportProblem], *, replacing: bool, dry_run: bool
 ) -> int:
-    """Returns the number of keys that replace others.
+    """Return the number of keys that replace others.
 
     Writes nothing if there are problems; appends those that only Redis shows.
     """

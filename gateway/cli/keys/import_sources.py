@@ -43,7 +43,7 @@ def entries(text: str, form: str) -> Iterator[ImportEntry]:
 
 
 def form_of(name: str, text: str) -> str:
-    """The format of a file, found by its name or by the beginning of the text."""
+    """Return the format of a file, found by its name or by the beginning of the text."""
     suffix = name.rpartition(".")[2].lower()
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix]
@@ -54,7 +54,7 @@ def form_of(name: str, text: str) -> str:
 
 
 def _is_entry(line: str) -> bool:
-    """Whether the line is a complete key."""
+    """Return whether the line is a complete key."""
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError):
@@ -63,7 +63,7 @@ def _is_entry(line: str) -> bool:
 
 
 def _columns(header: str) -> list[str]:
-    """The names in the first line of a CSV file, in lower case; empty if the line is not CSV."""
+    """Return the names in the first line of a CSV file, in lower case; empty if the line is not CSV."""
     try:
         return [
             _field(name) for name in next(csv.reader([header], delimiter=_delimiter(header), skipinitialspace=True), [])
@@ -81,7 +81,7 @@ def _delimiter(header: str) -> str:
 
 
 def _header(text: str) -> tuple[str, int]:
-    """The first line that is not blank and no `sep=;`, and its position."""
+    """Return the first line that is not blank and no `sep=;`, and its position."""
     begin = len(text) - len(text.lstrip())
     line, _, rest = text[begin:].partition("\n")
     if line.startswith("sep=") and len(line.strip()) == len("sep=;"):  # a spreadsheet's
@@ -90,7 +90,7 @@ def _header(text: str) -> tuple[str, int]:
 
 
 def _yaml(text: str) -> Iterator[ImportEntry]:
-    """Reads as the configuration is read, but without variables: a secret may contain dollar signs."""
+    """Read as the configuration is read, but without variables: a secret may contain dollar signs."""
     problems: list[ImportEntry] = []
     written = text.replace("$", "$$")
 
@@ -152,7 +152,7 @@ def _json_entry(line: int, fields: object, *, alone: bool) -> ImportEntry:
 
 
 def _list_of_keys(text: str, decoder: json.JSONDecoder) -> int:
-    """The position of the first entry of the list, 0 if there is no list. Raises ValueError."""
+    """Return the position of the first entry of the list, 0 if there is no list. Raises ValueError."""
     at = _behind_blanks(text, 0)
     if text[at : at + 1] == "[":
         return at + 1
@@ -168,7 +168,7 @@ def _list_of_keys(text: str, decoder: json.JSONDecoder) -> int:
 
 
 def _end(text: str, at: int, decoder: json.JSONDecoder) -> None:
-    """Checks that only the rest of the object, if it is one, follows the list of keys.
+    """Check that only the rest of the object, if it is one, follows the list of keys.
 
     Raises ValueError, _TwiceError.
     """

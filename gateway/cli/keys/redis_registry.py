@@ -41,7 +41,7 @@ def editing(config: Config, otherwise: str = NO_STORE) -> Iterator[KeyRegistry]:
 
 
 def _about_proxies(error: Exception) -> str:
-    """Translates the refusal of a proxy that lets gateways read keys: an error reply, or a cut connection."""
+    """Translate the refusal of a proxy that lets gateways read keys: an error reply, or a cut connection."""
     text = str(error)
     refused = "unknown command" in text or "closed by server" in text
     return "; if this is a proxy, name Redis itself in a file of your own" if refused else ""
@@ -49,7 +49,7 @@ def _about_proxies(error: Exception) -> str:
 
 @contextmanager
 def registry_of(file: Path) -> Iterator[KeyRegistry]:
-    """As `editing`, for the configuration in `file`; prints its problems and exits if it has any."""
+    """Yield a registry for the configuration in `file`; print its problems and exit if it has any."""
     with friendly_errors():
         config = load(file)
     with editing(config) as registry:
@@ -57,5 +57,5 @@ def registry_of(file: Path) -> Iterator[KeyRegistry]:
 
 
 def instant_of(wall_s: float) -> str:
-    """An instant in the format of RFC 3339, in whole seconds."""
+    """Return an instant in the format of RFC 3339, in whole seconds."""
     return datetime.fromtimestamp(wall_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""gateway replay"""
+"""The command `gateway replay`."""
 
 import asyncio
 import json

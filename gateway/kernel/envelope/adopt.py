@@ -18,7 +18,7 @@ _JSON = b"application/json"
 
 
 class _Probe(msgspec.Struct):
-    """The members by which an envelope is recognized, as they were spelled."""
+    """The members that identify an envelope, as they were spelled."""
 
     requestId: msgspec.Raw | UnsetType = UNSET  # noqa: N815  # the contract's spelling
     status: msgspec.Raw | UnsetType = UNSET
@@ -26,19 +26,21 @@ class _Probe(msgspec.Struct):
 
 
 _PROBE = msgspec.json.Decoder(_Probe)
-"""Checks a whole text as `gateway.kernel.envelope.raw_json.is_syntax` does, at the same cost."""
+"""Checks a whole text like `gateway.kernel.envelope.raw_json.is_syntax`, at the same cost."""
 
 _probe = _PROBE.decode
 
 _STATUSES = frozenset({b'"SUCCESS"', b'"ERROR"'})
 _ENVELOPE = frozenset({"requestId", "status", "data", "more"})
 _MOST_QUOTES = 10_000
-"""In an error that is read. Each string in it is looked at by itself, which costs more than its bytes."""
+"""The most quotation marks in an error that is read. Each string is examined by itself, which costs more than its
+bytes.
+"""
 _BRIEF = frozenset({"code", "message", "developerMessage"})
 _LARGEST_TEXT = 65_536
 _OPENING_BYTES = 65_536
 _MOST_OPENING_MEMBERS = 64
-"""What is looked at of an opening: nobody writes so much before the data."""
+"""The most members that are examined before `data`. Real envelopes have fewer."""
 _KEY = re.compile(rb'[ \t\r\n]*"([^"\\]*(?:\\.[^"\\]*)*)"[ \t\r\n]*:[ \t\r\n]*')
 _WHITE = re.compile(rb"[ \t\r\n]*")
 _SCALAR = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[-+.\w]+')
@@ -67,7 +69,7 @@ class Opening(NamedTuple):
 
 
 def probe(text: bytes) -> bool | None:
-    """Whether `text`, an object, is an envelope; None when it is not JSON.
+    """Return whether `text`, a JSON object, is an envelope; None when it is not JSON.
 
     It is one with requestId, a status of the contract and data at the top level, or with nothing but these and `more`.
     """
@@ -85,7 +87,7 @@ def probe(text: bytes) -> bool | None:
 def adopt(
     body: bytes, request_id: str, status: int, family: str, notices: list[bytes], new_id: Callable[[], str]
 ) -> Adopted | None:
-    """`body`, which is valid JSON, with our id; None when its members cannot be told apart.
+    """Return `body`, which is valid JSON, with our id; None when its members cannot be told apart.
 
     `notices` are Messages to add to a SUCCESS, `new_id` names those that have no id.
     ERROR with a status below 400, and SUCCESS with one of 400 or more, both become an ERROR.
@@ -122,7 +124,7 @@ def adopt(
 
 
 def _abridged(data: bytes) -> bytes:
-    """The code and the texts of an error that is too large to be read."""
+    """Return the code and the texts of an error that is too large to be read."""
     translation = {
         name: value for name, value in (members(data) or {}).items() if name in _BRIEF and len(value) <= _LARGEST_TEXT
     }
@@ -135,7 +137,7 @@ def _written(request_id: str, status: bytes, data: bytes, others: JsonMembers) -
 
 
 def opening(first: bytes) -> Opening | None:
-    """Whether a document too large to hold, of which `first` has come, begins like an envelope; None if not.
+    """Return whether a document too large to hold begins like an envelope, by `first`, its first bytes; None if not.
 
     To be seen as one, requestId and status must come before data, and all three within `_OPENING_BYTES`.
     """
@@ -169,6 +171,6 @@ def _opening(text: bytes, seen: dict[bytes, tuple[int, int]]) -> Opening | None:
 
 
 def _skip(text: bytes, at: int) -> int:
-    """The position after white space."""
+    """Return the position after white space."""
     white = _WHITE.match(text, at)
     return white.end() if white else at

@@ -8,7 +8,7 @@ import codecs
 from encodings.aliases import aliases
 
 UTF8 = "utf-8-sig"
-"""What is assumed where nothing, or nothing known, is declared. A codec of Python, like all that `codec_of` returns."""
+"""The charset where none, or an unknown one, is declared. It is a codec of Python, as are all results of `codec_of`."""
 
 BOM = codecs.BOM_UTF8
 
@@ -16,7 +16,7 @@ _MARKS = (
     (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
 )  # fmt: skip
-"""The longer ones before those that they begin with."""
+"""Byte order marks. Longer ones stand before those that they begin with."""
 
 _NO_CHARSETS = frozenset({
     "base64_codec", "bz2_codec", "hex_codec", "quopri_codec", "uu_codec", "zlib_codec", "rot_13", "idna", "punycode",
@@ -32,7 +32,7 @@ _BY_NAME = {
     "tis_620": "tis_620", "unicode": "utf_16", "ucs_2": "utf_16", "iso_10646_ucs_2": "utf_16", "csunicode": "utf_16",
     "ucs_4": "utf_32",
 }  # fmt: skip
-"""Names of the IANA registry and of the wild, in lower case with underscores.
+"""Names of the IANA registry and names in use elsewhere, in lower case with underscores.
 
 The charsets of Windows contain those they extend.
 """
@@ -42,13 +42,14 @@ _ALIKE = str.maketrans("-.: ", "____")
 
 
 def codec_of(charset: str) -> str:
-    """The codec of a charset by its declared name, `UTF8` for a name that nobody knows."""
+    """Return the codec of a charset by its declared name, `UTF8` for a name that nobody knows."""
     return _BY_NAME.get(charset.strip(" \t\"'").lower().translate(_ALIKE), UTF8)
 
 
 def codec_for(codec: str, first: bytes) -> str:
-    """The codec that fits a body which was declared to be in `codec` and begins with `first`: its mark decides, or its
-    first character.
+    """Return the codec of a body declared as `codec` that begins with `first`.
+
+    A byte order mark decides, or else the first character.
     """
     for mark, marked in _MARKS:
         if first.startswith(mark):
@@ -60,11 +61,11 @@ def codec_for(codec: str, first: bytes) -> str:
 
 
 _WIDE_WITH_MARK = {"utf-32-le": "utf-32", "utf-32-be": "utf-32", "utf-16-le": "utf-16", "utf-16-be": "utf-16"}
-"""These take the mark off."""
+"""Codecs that remove the byte order mark."""
 
 
 def utf8_of(body: bytes, codec: str) -> bytes:
-    """`body` in UTF-8, without its mark. Raises UnicodeError when it is not in its charset."""
+    """Return `body` in UTF-8, without its mark. Raises UnicodeError when it is not in its charset."""
     fitting = codec_for(codec, body[:4])
     if fitting == UTF8:
         return body.removeprefix(BOM)
@@ -75,7 +76,7 @@ _BY_ZEROS = {"x000": "utf-32-le", "000x": "utf-32-be", "x0x0": "utf-16-le", "0x0
 
 
 def guessed(body: bytes) -> bytes | None:
-    """JSON in UTF-16 or UTF-32 that nobody declared to be, as its zeros show (RFC 4627, 3). None for other bytes."""
+    """Return the codec of undeclared JSON in UTF-16 or UTF-32, found by its zeros (RFC 4627 3); None for others."""
     codec = _BY_ZEROS.get("".join(["x" if byte else "0" for byte in body[:4]]))
     if codec is None:
         return None

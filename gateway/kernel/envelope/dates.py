@@ -9,13 +9,13 @@ _HTTP_DATE = re.compile(
     r"|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} (?!00)\d{4}",
     re.ASCII,
 )
-"""The three forms of an HTTP-date. The standard library reads many more, which are none."""
+"""The three forms of an HTTP-date. The standard library accepts many other texts."""
 _CONTRACT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def http_date(text: str) -> str | None:
-    """Returns an HTTP-date in any of its three forms (RFC 9110, 5.6.7) as ISO 8601; None for any other text."""
+    """Return an HTTP-date in any of its three forms (RFC 9110, 5.6.7) as ISO 8601; None for any other text."""
     fields = parsedate(text) if _HTTP_DATE.fullmatch(text) else None
     if fields is None:
         return None
@@ -26,7 +26,7 @@ def http_date(text: str) -> str | None:
 
 
 def unix_date(seconds: int) -> str | None:
-    """Seconds since 1970 as ISO 8601; None outside of the years 1 to 9999."""
+    """Return Unix time in seconds as ISO 8601; None outside the years 1 to 9999."""
     try:
         return _written(_EPOCH + timedelta(seconds=seconds))
     except OverflowError:
@@ -34,7 +34,7 @@ def unix_date(seconds: int) -> str | None:
 
 
 def iso_date(text: str) -> str | None:
-    """A date in some form of ISO 8601, or an HTTP-date, as the contract wants it; None when it is none.
+    """Return a date in some form of ISO 8601, or an HTTP-date, as the contract wants it; None when it is none.
 
     UTC if it names no zone.
     """

@@ -1,5 +1,6 @@
-"""Rule 9: what a backend announces in header fields, as Messages: Deprecation (RFC 9745), Sunset (RFC 8594), Warning
-(RFC 9111).
+"""Makes Messages of a service's announcements in Deprecation (RFC 9745), Sunset (RFC 8594) and Warning (RFC 9111).
+
+This is rule 9 of the contract.
 """
 
 import re
@@ -20,7 +21,7 @@ _UNIX = re.compile(r"@(-?\d{1,15})")
 
 
 def notices(fields: Iterable[tuple[bytes, bytes]], new_id: Callable[[], str]) -> list[bytes]:
-    """A Message, as JSON, for each notice in `fields` (names in lower case), with ids from `new_id`."""
+    """Return a Message, as JSON, for each notice in `fields` (names in lower case), with ids from `new_id`."""
     values: dict[bytes, list[str]] = {name: [] for name in _FIELDS}
     for name, value in fields:
         if name in values:
@@ -68,7 +69,7 @@ def _warnings(value: str) -> list[tuple[str, str | None, str]]:
 
 
 def _links(value: str) -> dict[str, list[Link]]:
-    """The links of a Link field (RFC 8288) by relation."""
+    """Return the links of a Link field (RFC 8288) by relation."""
     found: dict[str, list[Link]] = {}
     for href, parameters, _ in parsed(value):
         for relation in {"deprecation", "sunset"}.intersection(parameters.get("rel", "").lower().split()):
@@ -79,5 +80,5 @@ def _links(value: str) -> dict[str, list[Link]]:
 
 
 def _unquoted(text: str) -> str:
-    """The inside of a quoted-string (RFC 9110, 5.6.4) without the backslashes that quote."""
+    """Return the inside of a quoted-string (RFC 9110, 5.6.4) without the backslashes that quote."""
     return text.replace("\\\\", "\0").replace("\\", "").replace("\0", "\\")

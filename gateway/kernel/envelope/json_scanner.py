@@ -23,7 +23,7 @@ LONGEST_TOKEN = 4 * WINDOW
 _ATTEMPTS = 4
 _DEEPEST = 1000
 _MOST_PASSES = 16
-"""How often pairs are taken out everywhere at once: enough for almost any document."""
+"""The number of passes that remove pairs everywhere at once. It is enough for almost any document."""
 _RUN = re.compile(rb"\[+|\]+|\{+|\}+")
 _ESCAPE_BYTES = 6
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -46,7 +46,7 @@ class Scanner:
         self._seen: list[bytes] = []
 
     def feed(self, data: bytes) -> None:
-        """Checks what can be checked with `data`, the next piece."""
+        """Check what can be checked with `data`, the next piece."""
         for at in range(0, len(data), WINDOW):
             piece = data[at : at + WINDOW]
             if self._mid_character or not piece.isascii():
@@ -65,7 +65,7 @@ class Scanner:
                 self._due = len(self._pending) + WINDOW
 
     def finish(self) -> None:
-        """Checks that the document is complete."""
+        """Check that the document is complete."""
         self._take_fresh()
         if self._mid_character or not is_syntax(self._opening + self._pending):
             raise _invalid("not JSON")
@@ -90,7 +90,7 @@ class Scanner:
             self._elide(len(parts[-1]), parts[-1])
 
     def _to_last_comma(self, text: bytes, parts: list[bytes]) -> None:
-        """Checks up to the last comma outside of strings.
+        """Check up to the last comma outside of strings.
 
         `parts` is the text cut at its quotes: every other one is a string.
         """
@@ -106,7 +106,7 @@ class Scanner:
         self._passed(cut, stack)
 
     def _elide(self, length: int, content: bytes) -> None:
-        """Checks what has come of a long string and forgets it, but for its end, which may be half an escape."""
+        """Check what has come of a long string and forgets it, but for its end, which may be half an escape."""
         kept = _ESCAPE_BYTES
         escape = content.rfind(b"\\", length - 2 * _ESCAPE_BYTES, length - kept)
         if escape >= 0:
@@ -129,7 +129,7 @@ class Scanner:
 
 
 def _likely_cut(text: bytes) -> int:
-    """Before a comma that seems to end an element."""
+    """Return the position of a comma that seems to end an element."""
     half = len(text) // 2
     for ending in (b"},", b"],", b'",'):
         at = text.rfind(ending, half)
@@ -152,7 +152,7 @@ def _open_after(stack: bytes, outside: bytes) -> bytes | None:
 
 
 def _unpaired(brackets: bytes) -> bytes:
-    """The brackets that remain once all pairs are removed, or b"]" when they do not match.
+    """Return the brackets that remain once all pairs are removed, or b"]" when they do not match.
 
     Works run by run, because the text nests deeply when this is called and its runs are long.
     """
@@ -176,7 +176,7 @@ def _unpaired(brackets: bytes) -> bytes:
 
 
 def _opening(stack: bytes) -> bytes:
-    """A text after which `stack` is open, and a value just ended."""
+    """Return a text after which `stack` is open, and a value just ended."""
     names = stack.replace(b"{", b'{"":')
     return names + b"0"
 

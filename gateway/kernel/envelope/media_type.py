@@ -51,7 +51,7 @@ _OWN_MEDIA = re.compile(
     r"|font-.*|zstd|mpegurl|parquet)\Z|(?:xhtml|xml-|java-|dash|x-java-|x-shockwave|x-msdownload|x-apple|grpc|vnd\.(?:ms-|openxml|oasis\.|apple\.mpegurl"
     r"|google-earth|android\.|rar|apache\.(?:arrow|parquet)|amazon\.eventstream|google\.protobuf|msgpack|debian|sqlite)))"
 )
-"""Types of `application` that say what stands in them.
+"""Subtypes of `application` that name their own medium.
 
 All others may well be JSON, if it begins like it and is valid.
 """
@@ -61,18 +61,18 @@ _SEQUENCE = frozenset({
     "application/json-stream", "application/jsonl", "application/json-lines", "application/x-json-lines",
     "application/json5", "text/json5",
 })  # fmt: skip
-"""Several JSON texts, or a language of its own."""
+"""Types of several JSON texts, or of a language of its own."""
 
 
 LONGEST_TYPE = 256
-"""What is read of a Content-Type, in bytes.
+"""The number of bytes of a Content-Type that are read.
 
 A type has at most 127 characters on each side of its slash (RFC 6838 4.2).
 """
 
 
 def media(content_type: bytes) -> Media:
-    """What `content_type`, a field value, means. b"" when there is none."""
+    """Return the meaning of `content_type`, a field value; b"" if the field is missing."""
     return _media(content_type[:LONGEST_TYPE])
 
 
@@ -113,7 +113,7 @@ def _named(essence: str, charset: str) -> Media:
 
 
 def is_attachment(fields: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Whether a body is a file to be saved (RFC 6266). `fields` are those of its reply, their names in lower case."""
+    """Return whether a body is a file to be saved (RFC 6266). `fields` are those of its reply, in lower case."""
     return any(
         name == b"content-disposition" and value.lstrip()[:10].lower() == b"attachment" for name, value in fields
     )
@@ -125,7 +125,7 @@ _LOOKS_LIKE_MARKUP = re.compile(rb"<(?:!doctype|!--|html|head|body|\?xml|svg|scr
 
 
 def sniffed(body: bytes, kind: Media = _UNKNOWN, *, whole: bool = True) -> Media:
-    """What a body of a type that the backend does not say, or of mere octets, is.
+    """Return the kind of a body whose type is missing or says no more than that it consists of bytes.
 
     Without `whole`, `body` is its beginning.
     """
@@ -160,7 +160,7 @@ def json_in_utf8(body: bytes, charset: str) -> bytes:
 
 
 def wide_json(body: bytes) -> bytes | None:
-    """A body in UTF-16 or UTF-32, by its mark or its zeros, in UTF-8; None for any other."""
+    """Return a body in UTF-16 or UTF-32, by its mark or its zeros, in UTF-8; None for any other."""
     if body[:2] in _WIDE_MARKS or body[:4] == BOM_UTF32_BE:
         try:
             return utf8_of(body, UTF8)

@@ -31,15 +31,15 @@ _HALF = rb"[dD][89a-fA-F][0-9a-fA-F]{2}"
 _SURROGATE = re.compile(rb"\\u" + _HALF)
 _REPLACEMENT = "\ufffd".encode()
 _SHIELD = b"\xfe\xfe"
-"""In place of a backslash and u. In no UTF-8, so it can be taken back; and only Raw takes it."""
+"""Stands for a backslash and `u`. It is not valid UTF-8, so it can be reverted, and only `Raw` accepts it."""
 _PAIR = b"\xff\xff"
-"""In place of an escaped backslash, likewise, while surrogates are looked for."""
+"""Stands for an escaped backslash while surrogates are searched for."""
 _NO_HALVES = b"01234567"
-"""What follows `\\ud` in the escape of a character."""
+"""The characters that follow `\\ud` in the escape of a character that is no surrogate."""
 
 
 def is_utf8(text: bytes) -> bool:
-    """Whether `text` is UTF-8."""
+    """Return whether `text` is UTF-8."""
     try:
         text.decode()
     except UnicodeDecodeError:
@@ -48,17 +48,17 @@ def is_utf8(text: bytes) -> bool:
 
 
 def is_syntax(text: bytes) -> bool:
-    """Whether `text` is one JSON value, if its bytes beyond ASCII are UTF-8."""
+    """Return whether `text` is one JSON value, if its bytes beyond ASCII are UTF-8."""
     return decode(_RAW, text, displaced) is not None
 
 
 def is_json(text: bytes) -> bool:
-    """Whether `text` is one JSON value. White space around it is allowed."""
+    """Return whether `text` is one JSON value. White space around it is allowed."""
     return is_syntax(text) and (text.isascii() or is_utf8(text))
 
 
 def items(text: bytes, most: int) -> list[bytes] | None:
-    """The first `most` elements of an array, as they were spelled; None for anything else. `text` is valid JSON."""
+    """Return the first `most` elements of an array, as spelled; None for anything else. `text` is valid JSON."""
     found = decode(_ITEMS, text, shielded)
     if found is None:
         return None
@@ -67,7 +67,7 @@ def items(text: bytes, most: int) -> list[bytes] | None:
 
 
 def members(text: bytes) -> JsonMembers | None:
-    """The members of an object; None for anything else. `text` is valid JSON."""
+    """Return the members of an object; None for anything else. `text` is valid JSON."""
     found = decode(_MEMBERS, text, shielded)
     halves = _has_surrogates(text)
     if found is None and halves:  # perhaps for a name
@@ -79,7 +79,7 @@ def members(text: bytes) -> JsonMembers | None:
 
 
 def replaced(text: bytes) -> bytes:
-    """Returns `text` with U+FFFD in place of each half of a surrogate pair."""
+    """Return `text` with U+FFFD in place of each half of a surrogate pair."""
     return _unpaired(_SURROGATE.sub(_REPLACEMENT, _paired(text)))
 
 
@@ -89,7 +89,7 @@ def shielded(text: bytes) -> bytes:
 
 
 def closely_shielded(text: bytes) -> bytes:
-    """Returns `text` with `_SHIELD` in place of the first two characters of each half."""
+    """Return `text` with `_SHIELD` in place of the first two characters of each half."""
     text = shielded(text)
     for digit in (b"d", b"D"):
         for code in _NO_HALVES:
@@ -98,7 +98,7 @@ def closely_shielded(text: bytes) -> bytes:
 
 
 def displaced(text: bytes) -> bytes:
-    """With another character in place of each half, and of some others: for whoever does not look at strings.
+    """Replace each half of a surrogate pair, and some other escapes, for readers that ignore the contents of strings.
 
     What follows an escaped backslash is changed as well, into what is as valid.
     """
@@ -116,7 +116,7 @@ def _unpaired(text: bytes) -> bytes:
 def decode(
     decoder: "msgspec.json.Decoder[T]", text: bytes, without_halves: Callable[[bytes], bytes] = replaced
 ) -> T | None:
-    """What `decoder` makes of `text`; None when that is not JSON, or not of its type.
+    """Return `text` as `decoder` reads it; None when it is not JSON, or not of the decoder's type.
 
     msgspec refuses lone halves of surrogate pairs that are spelled as escapes. If there are any, it sees what
     `without_halves` (`replaced`, `shielded`, `closely_shielded` or `displaced`) makes of the text.
@@ -150,15 +150,15 @@ def _unshielded(raw: msgspec.Raw) -> bytes:
 
 
 def render(members: JsonMembers) -> bytes:
-    """The object that has `members`."""
+    """Return the object that has `members`."""
     return b"{%b}" % b",".join([b"%b:%b" % (quote(name), value) for name, value in members.items()])
 
 
 def array(elements: Iterable[bytes]) -> bytes:
-    """The array of `elements`, each of them valid JSON."""
+    """Return the array of `elements`, each of them valid JSON."""
     return b"[%b]" % b",".join(elements)
 
 
 def quote(text: str) -> bytes:
-    """`text`, which holds no lone surrogates, as a JSON string."""
+    """Return `text`, which holds no lone surrogates, as a JSON string."""
     return msgspec.json.encode(text)

@@ -11,7 +11,7 @@ from gateway.kernel.envelope.write import EMPTY_RESULT
 from gateway.kernel.faults import MESSAGES, UNDEFINED
 
 MOST_MENDED = 1000
-"""Messages, or links, of one list that are mended one by one, which costs more than their bytes.
+"""The most messages, or links, of one list that are repaired one by one, which costs more than their bytes.
 
 What follows is left out.
 """
@@ -45,7 +45,7 @@ class _Success(msgspec.Struct):
 
 
 _LEAST_CODE, _MOST_CODE = -(1 << 31), (1 << 31) - 1
-"""What an integer of 32 bits holds: clients in several languages read a code into one. Any other number is no code."""
+"""The range of 32 bits: clients in several languages read a code into such an integer. Other numbers are no codes."""
 
 
 class _Error(msgspec.Struct):
@@ -63,7 +63,7 @@ _INTEGER = msgspec.json.Decoder(int)
 
 
 def success_data(data: bytes, notices: list[bytes], new_id: Callable[[], str]) -> bytes:
-    """The `data` of a SUCCESS, in order. `notices` are Messages to add; `new_id` names those that have no id."""
+    """Return the `data` of a SUCCESS, in order. `notices` are Messages to add; `new_id` names those that have no id."""
     sound = decode(_SUCCESS, data, displaced)
     if sound is not None and not notices and _dates_are_sound(sound.messages):
         return data
@@ -78,7 +78,7 @@ def success_data(data: bytes, notices: list[bytes], new_id: Callable[[], str]) -
 
 
 def error_data(data: bytes, fallback: int, new_id: Callable[[], str]) -> tuple[int, bytes]:
-    """The code and the `data` of an ERROR, in order. `fallback` is the code if there is none; `new_id` as above."""
+    """Return the code and the `data` of an ERROR, in order. `fallback` is the code if there is none."""
     sound = decode(_ERROR, data, displaced)
     if sound is not None and _dates_are_sound(sound.details):
         return sound.code, data
@@ -100,7 +100,7 @@ def error_data(data: bytes, fallback: int, new_id: Callable[[], str]) -> tuple[i
 
 
 def string(text: bytes) -> str | None:
-    """The string that `text`, JSON, is; None if it is anything else."""
+    """Return the string that `text`, JSON, is; None if it is anything else."""
     return decode(_STRING, text)
 
 
@@ -127,7 +127,7 @@ def _messages(text: bytes, kind: str, new_id: Callable[[], str]) -> list[bytes]:
 
 
 def _message(text: bytes, kind: str, new_id: Callable[[], str]) -> bytes:
-    """One Message, in order; b"" if there is nothing in it."""
+    """Return one Message with its members in order; b"" if it is empty."""
     found = members(text)
     if found is None:
         found = {"text": text} if string(text) else {}
@@ -163,7 +163,7 @@ def _links(text: bytes) -> list[bytes]:
 
 
 def _elements(text: bytes) -> list[bytes]:
-    """Of a list, or the only one that stands where a list should be."""
+    """Return the elements of a list, or the only element where a list should be."""
     if len(text) > LARGEST_MENDED:
         return []
     elements = items(text, MOST_MENDED)
@@ -171,7 +171,7 @@ def _elements(text: bytes) -> list[bytes]:
 
 
 def _link(text: bytes) -> bytes:
-    """One Link, in order; b"" if it leads nowhere."""
+    """Return one Link with its members in order; b"" if it has no target."""
     found = members(text)
     if found is None:
         found = {"href": text}

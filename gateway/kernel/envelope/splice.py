@@ -33,7 +33,7 @@ class Pass(Protocol):
 
 
 class CheckedJson:
-    """JSON, unchanged."""
+    """Passes JSON on unchanged, and checks it."""
 
     def __init__(self) -> None:
         self._scanner = Scanner()
@@ -48,7 +48,7 @@ class CheckedJson:
 
 
 class TranscodedJson:
-    """JSON in another charset, in UTF-8. `charset` is a codec of Python."""
+    """Transcodes JSON from `charset`, a codec of Python, to UTF-8, and checks it."""
 
     def __init__(self, charset: str) -> None:
         self._charset = charset
@@ -103,11 +103,11 @@ class Spliced:
 
     @property
     def unread(self) -> int:
-        """Bytes of the source that are here."""
+        """The number of bytes of the source that have arrived."""
         return self._source.unread
 
     async def read(self) -> bytes:
-        """The next piece, b"" at the end.
+        """Return the next piece, b"" at the end.
 
         Raises GatewayError when the body breaks off or is not what it should be.
         """
@@ -122,7 +122,7 @@ class Spliced:
         return b""
 
     def close(self) -> None:
-        """Give up the rest."""
+        """Give up the rest of the body."""
         self._ended = True
         self._source.close()
 

@@ -7,7 +7,7 @@ from gateway.kernel.envelope.raw_json import array, quote
 from gateway.kernel.faults import Detail, Link
 
 EMPTY_RESULT = b"{}"
-"""Rule 3: what an empty or `null` body of a backend gives."""
+"""The result for an empty or `null` body of a service (rule 3)."""
 
 
 _BEFORE_ID = b'{"requestId":"'
@@ -16,17 +16,17 @@ _TAIL = b"}}"
 
 
 def success_head(request_id: str) -> bytes:
-    """An envelope up to its result."""
+    """Return an envelope up to its result."""
     return _BEFORE_ID + request_id.encode() + _BEFORE_RESULT
 
 
 def success_tail(messages: bytes) -> bytes:
-    """An envelope after its result. `messages` is a JSON array, or b"" for none."""
+    """Return an envelope after its result. `messages` is a JSON array, or b"" for none."""
     return b',"messages":%b}}' % messages if messages else _TAIL
 
 
 def success(request_id: str, result: bytes, messages: bytes = b"") -> bytes:
-    """A whole envelope. `result` is valid JSON and stays as it is; `messages` as in `success_tail`."""
+    """Return a whole envelope. `result` is valid JSON and stays as it is; `messages` as in `success_tail`."""
     tail = success_tail(messages) if messages else _TAIL
     return b"".join((_BEFORE_ID, request_id.encode(), _BEFORE_RESULT, result, tail))
 
@@ -40,7 +40,7 @@ def error(
     details: Iterable[Detail] = (),
     more: bytes = b"",
 ) -> bytes:
-    """A whole ERROR envelope. The texts are not empty. `more` are further top-level members, written out, or b""."""
+    """Return an ERROR envelope. The texts are not empty. `more` are further top-level members as JSON, or b""."""
     data = b'"code":%d,"message":%b,"developerMessage":%b' % (code, quote(message), quote(developer_message))
     if links:
         data += b',"links":' + render_links(links)
@@ -50,12 +50,12 @@ def error(
 
 
 def render_links(links: Iterable[Link]) -> bytes:
-    """A JSON array of Links."""
+    """Return a JSON array of Links."""
     return array([b'{"href":%b,"title":%b}' % (quote(link.href), quote(link.title)) for link in links])
 
 
 def render_details(details: Iterable[Detail], new_id: Callable[[], str]) -> bytes:
-    """A JSON array of Messages."""
+    """Return a JSON array of Messages."""
     return array([render_message(new_id(), detail.type, detail.text, field=detail.field) for detail in details])
 
 
@@ -68,7 +68,7 @@ def render_message(
     field: str | None = None,
     links: Iterable[Link] = (),
 ) -> bytes:
-    """One Message. `date` ends in Z."""
+    """Return one Message as JSON. `date` ends in Z."""
     written = b'"id":"%b","type":"%b","text":%b' % (message_id.encode(), kind.encode(), quote(text))
     if date:
         written = b'"date":"%b",' % date.encode() + written
@@ -80,9 +80,7 @@ def render_message(
 
 
 def message_ids(request_id: str) -> Callable[[], str]:
-    """Gives out an id for each Message of one reply: UUIDs that follow from `request_id`, so nothing here is left to
-    chance.
-    """
+    """Return an iterator of ids for the Messages of one reply: UUIDs derived from `request_id`, nothing random."""
     count = 0
 
     def new_id() -> str:

@@ -6,7 +6,7 @@ from gateway.kernel.errors import words
 from gateway.kernel.errors.sanitize import clean
 
 LONGEST_FIELD = 200
-"""In characters."""
+"""The longest field that is shown, in characters."""
 
 _LARGEST_INDEX = 1_000_000
 _MOST_STEPS = 32
@@ -20,19 +20,19 @@ _LISTED = ("fields", "keys", "params", "expression", "members", "membernames")
 """Names of lists that hold one field in each element."""
 
 _SLASHED = ("target", "propertyref")
-"""Where OData writes the path of a property, with slashes between its steps."""
+"""A path of a property in OData, with slashes between its steps."""
 
 _Object = dict[str, object]
 
 
 def add(path: str, step: str) -> str:
-    """`path` and one step more."""
+    """Return `path` and one step more."""
     step = "" if step in words.WHOLE else _undotted(step)
     return clean(f"{path}.{step}" if path and step else path or step, LONGEST_FIELD)
 
 
 def path_of(value: _Object, named: _Object) -> str:
-    """The field of one single error, "" when it names none. `named` are its members by their words."""
+    """Return the field of one single error, "" when it names none. `named` are its members by their words."""
     parts = [{words.word(name): member for name, member in inner.items()} for inner in _around(value)]
     own = next((field for part in (*parts, named) if (field := field_of(part, words.FIELDS))), "")
     missing = named.get("params")
@@ -41,7 +41,7 @@ def path_of(value: _Object, named: _Object) -> str:
 
 
 def field_of(named: _Object, names: tuple[str, ...]) -> str:
-    """The first of `names` under which a field stands, "" for none."""
+    """Return the first of `names` under which a field stands, "" for none."""
     return next((field for name in names if (field := _field(name, named.get(name)))), "")
 
 
@@ -62,7 +62,7 @@ def concerned(named: _Object) -> tuple[str, ...]:
 
 
 def several(named: _Object) -> tuple[str, ...]:
-    """The fields, when one text is about more than one."""
+    """Return the fields, when one text is about more than one."""
     for name in _LISTED:
         listed = named.get(name)
         if isinstance(listed, list) and len(listed) > 1:
@@ -71,7 +71,7 @@ def several(named: _Object) -> tuple[str, ...]:
 
 
 def plain(label: object) -> str:
-    """`label`, if it says more than a number, a URL or a class name."""
+    """Return `label`, if it says more than a number, a URL or a class name."""
     if isinstance(label, str) and "#" in label[:200]:  # Smithy: the name of a shape after its namespace
         label = label.rpartition("#")[2]
     text = clean(label)
@@ -111,7 +111,7 @@ def _step(step: object) -> str:
 
 
 def _undotted(path: str) -> str:
-    """A JSON pointer, a JSON path or a path with brackets with dots, like all others."""
+    """Return a JSON pointer, a JSON path or a path with brackets with dots, like all others."""
     path = path[: 4 * LONGEST_FIELD]
     if path.startswith(("#", "/")):
         path = path.removeprefix("#").removeprefix("/").replace("/", ".").replace("~1", "/").replace("~0", "~")

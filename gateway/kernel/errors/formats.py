@@ -42,7 +42,7 @@ MOST_ENTRIES = 100
 """Single faults that are read of one error."""
 
 _DEEPEST = 24
-"""How far errors within errors are followed, and texts that are JSON themselves."""
+"""The depth to which errors within errors, and texts that are JSON, are followed."""
 
 _MOST_NODES = 4000
 
@@ -75,18 +75,18 @@ class ErrorContents(msgspec.Struct):
 
 
 class _Trust(IntEnum):
-    """Which texts at the end of an unknown path explain an error. The others may be any value."""
+    """Which texts at the end of an unknown path explain an error. Others may be any value."""
 
     SENTENCES = 0
-    """Only those with several words, in a list: what stands beside the text of an error."""
+    """Texts of several words in a list, as they stand beside the text of an error."""
     LISTS = 1
-    """All in lists; alone only those with several words: an object that has nothing but unknown names."""
+    """All texts in lists, and single texts of several words, in an object with unknown names only."""
     ALL = 2
-    """All: an object under a name that is known to hold a text for each field."""
+    """All texts, in an object under a name that holds a text for each field."""
 
 
 def found_in(value: object) -> ErrorContents:
-    """Returns the contents of an error, given as decoded JSON or as a text."""
+    """Return the contents of an error, given as decoded JSON or as a text."""
     reader = _Reader()
     head = reader.head(value, 0)
     text = head.text or ("" if reader.entries else head.label)
@@ -106,7 +106,7 @@ class _Reader:
         self._nodes = 0
 
     def head(self, value: object, depth: int) -> Head:
-        """Returns the texts about `value` as a whole, and adds its single errors to `entries`."""
+        """Return the texts about `value` as a whole, and adds its single errors to `entries`."""
         if isinstance(value, str):
             value = unwrapped(value)
         if isinstance(value, str):
@@ -152,7 +152,7 @@ class _Reader:
         return head
 
     def _part(self, name: str, member: "Object | list[object]", named: Object, head: Head, depth: int) -> Head:
-        """One member of an error that is a list or an object. Returns what is known of the whole now."""
+        """Read one member of an error that is a list or an object. Returns what is known of the whole error then."""
         if isinstance(member, list):
             if name in words.LISTS or name in words.BY_FIELD:
                 self._leaves(member, "", _Trust.ALL, depth)
@@ -175,7 +175,7 @@ class _Reader:
         return head
 
     def _leaves(self, value: object, path: str, trust: _Trust, depth: int, *, listed: bool = False) -> None:
-        """Every text below `value` that `trust` takes for the explanation of an error."""
+        """Yield the texts below `value` that `trust` accepts as the explanation of an error."""
         if isinstance(value, str):
             value = unwrapped(value)
         if self._is_too_much(depth):
@@ -217,7 +217,7 @@ class _Reader:
                     self._leaves(member, path if inside else add(path, name), trust, depth)
 
     def _single(self, value: Object, path: str, depth: int, *, listed: bool) -> bool:
-        """Reads `value` as a single error. Returns whether it is one."""
+        """Read `value` as a single error. Returns whether it is one."""
         named = named_by_words(value)
         if not named or (self._is_too_much(depth) or "stackentries" in named):
             return True

@@ -22,7 +22,7 @@ _TRACE = re.compile(
     r"|\{file,\s?\"|\bnode:internal/"
     r"|\bThe above exception was |\bDuring handling of the above exception",
 )
-"""Where a stack trace begins."""
+"""The beginning of a stack trace."""
 
 _FRAME = re.compile(r"\bat (?:async |new )?([\w$<>`~+\[\],|/@:\\.-]{1,300})\(")
 """A call in a trace on one line, as Java, .NET and Node.js write it, if the name is that of a member."""
@@ -79,7 +79,7 @@ _SECRETS = (
 )
 _SECRET_KEY = re.compile(rf"(?<![a-z]){_SECRETS}\s?=\s?[^\s=]", re.IGNORECASE)
 _SECRET_MEMBER = re.compile(rf"[\"']{_SECRETS}\\?[\"']\s?:\s?\\?[\"'][^\"'\\]", re.IGNORECASE)
-"""As in the settings of a connection, written out by JSON or Python."""
+"""A secret in the settings of a connection, as JSON or Python writes them."""
 _PLACE_KEY = re.compile(
     r"(?<![a-z])(?:data source|server|host(?:name|addr)?|endpoint"
     r"|default ?endpoints ?protocol|db_?name|database|initial catalog|driver)\s?=\s?[^\s=]",
@@ -93,7 +93,7 @@ _LOGIN_KEY = re.compile(
 
 
 def without_trace(text: str) -> str:
-    """`text` up to its first stack trace."""
+    """Return `text` up to its first stack trace."""
     starts = [found.start() for found in (_TRACE.search(text), _frame(text)) if found is not None]
     position = _POSITION.search(text)
     if position is not None:
@@ -102,7 +102,7 @@ def without_trace(text: str) -> str:
 
 
 def without_connections(text: str) -> str:
-    """`text` with its connection strings replaced by `REDACTED`."""
+    """Return `text` with its connection strings replaced by `REDACTED`."""
     if ":" in text:
         text = _without_members(_OPAQUE.sub(REDACTED, text))
     if "=" in text:
@@ -120,7 +120,7 @@ def _frame(text: str) -> "re.Match[str] | None":
 
 
 def _position_start(text: str, at: int) -> int:
-    """Where the frame begins whose file name ends at `at`."""
+    """Return where the stack frame begins whose file name ends at `at`."""
     start = max(text.rfind(end, 0, at) for end in " \t\r\n\"'(") + 1
     near = text.rfind(" at ", max(0, start - _NEAR), start)
     if near >= 0:
@@ -156,7 +156,7 @@ def _without_members(text: str) -> str:
 
 
 def _without_url(token: str) -> str:
-    """`token` up to the first of the URLs in it that is not to be shown."""
+    """Return `token` up to the first of the URLs in it that is not to be shown."""
     at = 0
     parts = token.split("://")
     for before, rest in pairwise(parts):
@@ -171,5 +171,5 @@ def _without_url(token: str) -> str:
 
 
 def _is_login(token: str) -> bool:
-    """Whether `token` is `user:password@host:port`, as drivers in Go and Oracle write it."""
+    """Return whether `token` is `user:password@host:port`, as drivers in Go and Oracle write it."""
     return "@" in token and "://" not in token and _LOGIN.match(token.lstrip("([")) is not None

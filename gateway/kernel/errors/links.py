@@ -11,7 +11,7 @@ _MOST = 100
 
 
 def links_in(named: dict[str, object]) -> list[Link]:
-    """The links of one error, `named` by the words of its members.
+    """Return the links of one error, `named` by the words of its members.
 
     They lead to http and https, and always have a title.
     """

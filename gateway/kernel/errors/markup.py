@@ -49,7 +49,7 @@ _MOST_PASSES = 3
 
 
 def has_markup(text: str) -> bool:
-    """Whether `text`, as it stands, holds HTML or XML."""
+    """Return whether `text`, as it stands, holds HTML or XML."""
     begins = text.find("<")
     if begins < 0:
         return False
@@ -61,8 +61,9 @@ def has_markup(text: str) -> bool:
 
 
 def spelled_out(text: str) -> str | None:
-    """`text` with its entities, percent and backslash escapes replaced, three deep; None when an entity is longer than
-    any character's.
+    """Return `text` with its entities, percent and backslash escapes replaced, three levels deep.
+
+    None when an entity is longer than that of any character.
     """
     for _ in range(_MOST_PASSES):
         before = text
@@ -80,7 +81,7 @@ def spelled_out(text: str) -> str | None:
 
 
 def is_active(text: str) -> bool:
-    """Whether `text` holds markup or a script link, in any spelling."""
+    """Return whether `text` holds markup or a script link, in any spelling."""
     plain = spelled_out(text)
     if plain is None or has_markup(plain) or SCRIPT.search(plain):
         return True

@@ -32,7 +32,7 @@ def members(value: Object) -> Iterator[tuple[str, object]]:
 
 
 def named_by_words(value: Object) -> Object:
-    """The members of `value` by their words; of those with the same word the first. Texts that are JSON are read."""
+    """Return the members of `value` by their words; the first of equal words counts. Texts that are JSON are read."""
     named: Object = {}
     for name, member in members(value):
         key = word(name)
@@ -46,7 +46,7 @@ def named_by_words(value: Object) -> Object:
 
 
 def text_member(name: str, member: object) -> object:
-    """A text that stands in an object for itself: `{"lang": "en", "value": "…"}` of OData, `{"text": "…"}` of FHIR."""
+    """Return a text in an object of its own: `{"lang": "en", "value": "…"}` (OData), `{"text": "…"}` (FHIR)."""
     if isinstance(member, str):
         return unwrapped(member)
     if isinstance(member, dict):
@@ -62,7 +62,7 @@ def text_member(name: str, member: object) -> object:
 
 
 def unwrapped(text: str) -> object:
-    """What `text` holds when it is a JSON object or array; otherwise itself."""
+    """Return the object or array that `text` holds as JSON; otherwise `text`."""
     begins = text[:64].lstrip()[:1]
     if begins not in {"{", "["} or not begins:
         return text
@@ -88,7 +88,7 @@ def is_texts(member: object) -> bool:
 
 
 def may_be_field(name: str, member: object) -> bool:
-    """Whether a member of an error may be a field of the request with what is wrong in it."""
+    """Return whether a member of an error may be a field of the request with what is wrong in it."""
     if (
         name in words.INTERNAL
         or name in words.LISTS
@@ -104,18 +104,18 @@ def is_unknown(name: str, member: object) -> bool:
 
 
 def is_datum(name: str, member: object) -> bool:
-    """Whether a member shows that its object is a resource, and not an error."""
+    """Return whether a member shows that its object is a resource, and not an error."""
     return isinstance(member, int | float) and (name == "id" or name not in words.KNOWN)
 
 
 def is_form(value: Object) -> bool:
-    """Whether an object is a node in the tree of a form."""
+    """Return whether an object is a node in the tree of a form."""
     names = {word(name) for name in value}
     return names <= words.FORM and (names == {"children"} or (len(names) > 1 and "errors" in names))
 
 
 def is_report(value: Object) -> bool:
-    """Whether an object is one error, and not a map of fields of which one has the name of a text."""
+    """Return whether an object is one error, and not a map of fields of which one has the name of a text."""
     named = {word(name): member for name, member in members(value)}
     if not any(isinstance(named.get(name), str) for name in words.PLAIN_TEXTS):
         return False

@@ -1,5 +1,6 @@
-"""Texts of a backend, made fit to be shown to a client: one line, bounded, no markup, no inside of the service, no
-control characters.
+"""Makes texts of a service fit for clients.
+
+The result is one line of bounded length, without markup, control characters and internals of the service.
 """
 
 import re
@@ -11,7 +12,7 @@ from gateway.kernel.errors.leaks import REDACTED, without_connections, without_t
 from gateway.kernel.errors.markup import SCRIPT, has_markup, is_active, spelled_out
 
 LONGEST_TEXT = 2000
-"""In characters. More is cut off."""
+"""The longest text that is shown, in characters. The rest is cut off."""
 
 _TEXT = msgspec.json.Decoder(str)
 _UNFIT = {
@@ -25,8 +26,7 @@ _NOTHING = " \t\r\n.,:;!?()[]…'\"`-"
 
 
 def fit(text: str) -> str:
-    """`text` without stack trace and connection strings, otherwise as it stands; "" where it holds markup, or nothing
-    else is left.
+    """Return `text` without stack trace and connection strings; "" if it holds markup, or nothing else is left.
 
     Takes time linear in the length of `text`.
     """
@@ -46,12 +46,12 @@ def fit(text: str) -> str:
 
 
 def fit_json(text: bytes) -> bytes:
-    """`text`, which is valid JSON, with every string in it fit to be shown; byte for byte the same when all are."""
+    """Return `text`, valid JSON, with every string in it fit to be shown; unchanged when all are."""
     return _STRING.sub(_fit_string, text)
 
 
 def clean(text: object, longest: int = LONGEST_TEXT) -> str:
-    """`text` as it may be shown, or "" when there is nothing to show. `longest` in characters."""
+    """Return `text` as it may be shown, or "" when there is nothing to show. `longest` in characters."""
     if not isinstance(text, str):
         return ""
     text = " ".join(fit(text[: 4 * longest]).translate(_UNFIT).split())

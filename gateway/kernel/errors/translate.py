@@ -29,7 +29,7 @@ from gateway.kernel.faults import (
 ErrorFamily: TypeAlias = Literal["general", "analytics", "notification"]
 
 LARGEST_BODY = 262_144
-"""In bytes. An error is not read further than this: what is larger gets the generic texts."""
+"""The largest error that is read, in bytes. A larger one gets the generic texts."""
 
 UNDEFINED_OF: dict[str, int] = {"general": UNDEFINED, "analytics": ANALYTICS, "notification": NOTIFICATION}
 """The code of a backend's undefined error, by the route's error family."""
@@ -40,7 +40,7 @@ _STATUSES = {
     8000: 429, 8001: 429, 8003: 429, 8004: 429, 8005: 429, 8006: 429, 8007: 403,
 }  # fmt: skip
 _OPENING = 1024
-"""So much white space may stand before JSON under a type of its own."""
+"""The most white space before JSON under a type of its own."""
 _ANY = msgspec.json.Decoder(object)
 
 
@@ -55,19 +55,19 @@ class Translation(NamedTuple):
 
 
 def code_of(status: int, family: str) -> int:
-    """The code for a backend's `status`, 400 or more."""
+    """Return the code for a backend's `status`, 400 or more."""
     if status >= 500:
         return UNDEFINED_OF[family]
     return _CODES.get(status, INVALID_PARAMETER)
 
 
 def status_of(code: int) -> int:
-    """The status for an error that came without one, by its code."""
+    """Return the status for an error that came without one, by its code."""
     return _STATUSES.get(code, 503)
 
 
 def generic(status: int, family: str) -> Translation:
-    """The translation of an error of which nothing but the status is known."""
+    """Return the translation of an error of which nothing but the status is known."""
     code = code_of(status, family)
     return Translation(
         code, MESSAGES[code], f"The service answered with status {status}, and no explanation that could be passed on."
@@ -75,7 +75,7 @@ def generic(status: int, family: str) -> Translation:
 
 
 def translate(status: int, content_type: bytes, body: bytes, family: str) -> Translation:
-    """The translation of an error of a backend.
+    """Return the translation of an error of a backend.
 
     `status` is 400 or more, `body` as large as it likes, and in no coding.
     """
@@ -92,7 +92,10 @@ def translate(status: int, content_type: bytes, body: bytes, family: str) -> Tra
 
 
 def _read(content_type: bytes, body: bytes) -> ErrorContents | None:
-    """What the body says; None for nothing. A body that is JSON is read as JSON, whatever its type."""
+    """Return the contents of an error's body; None if it has none.
+
+    A body that is JSON is read as such, whatever its type.
+    """
     kind = media(content_type)
     try:
         body, shown = utf8_of(body, kind.charset), kind.shown or kind.kind == "unknown"

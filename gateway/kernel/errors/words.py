@@ -10,8 +10,9 @@ _LONGEST_NAME = 60
 
 
 def word(name: str) -> str:
-    """`name` in lower case without separators and namespace: `error_message`, `ErrorMessage` and `s:errorMessage` are
-    one word.
+    """Return `name` in lower case without separators and namespace.
+
+    `error_message`, `ErrorMessage` and `s:errorMessage` become one word.
     """
     return _word(name) if len(name) <= _LONGEST_NAME else ""
 
@@ -30,13 +31,13 @@ TEXTS = _words(
     " defaultmessage details diagnostics reason text title errors errorsummary errordetail statusmessage longmessage"
     " shortmessage summary moreinformation"
 )
-"""One sentence about the error, the best first."""
+"""Names of one sentence about the error, the best first."""
 
 MAPPED = frozenset(TEXTS) - {"errors"} | frozenset(_words("status code data body meta result response extra"))
 """Names that are fields when they stand in a map of fields, with a list of texts like all others."""
 
 PLAIN_TEXTS = frozenset(_words("detail message msg errormessage defaultmessage error"))
-"""Those that tell an error from a map of fields, of which one may be called `title` or `description`."""
+"""Names that distinguish an error from a map of fields, in which a field may be called `title` or `description`."""
 
 EXPLANATIONS = _words("developermessage developermsg technicalmessage")
 LABELS = _words("error err status code errorcode errortype type faultcode")
@@ -50,10 +51,10 @@ LISTS = frozenset(_words(
     " unionerrors errordetails problems extra embedded extensions fault zoderror body response responsemetadata result"
     " data meta envelope status children"
 ))  # fmt: skip
-"""What may hold single errors, or another error."""
+"""Names of members that may hold single errors, or another error."""
 
 WRAPPERS = frozenset(_words("extensions body response responsemetadata result data meta envelope status extra"))
-"""Of those, what may hold anything else as well."""
+"""Those of `LISTS` that may hold anything else as well."""
 
 BY_FIELD = frozenset(_words(
     "errors fielderrors validationerrors validation modelstate message messages fields invalid invalidfields"
@@ -65,7 +66,7 @@ FORM = frozenset(_words("errors children properties items"))
 """The members of a node in the tree of a form: those under `children`, `properties` and `items` are fields of it."""
 
 BRANCHES = frozenset(_words("children properties items"))
-"""Those of `FORM` that hold more nodes."""
+"""Those of `FORM` that hold further nodes."""
 
 FIELDS = _words(
     "loc field fieldname property propertyname propertypath param parameter attr attribute path instancepath"
@@ -75,7 +76,7 @@ FIELDS = _words(
 """The field that a single error is about, the best first."""
 
 SURE_FIELDS = _words("field fieldname param parameter property propertyname propertypath pointer attr")
-"""Those that mean a field of the request also beside the one sentence about the whole error."""
+"""Names that mean a field of the request also beside the text about the whole error."""
 
 INTERNAL = frozenset(_words(
     "stack stacktrace stacktracestring trace traces traceback backtrace exception exceptionmessage exceptiontype"
@@ -103,7 +104,7 @@ WHOLE = frozenset({
     "", "$", "*", "base", "__all__", "_schema", "non_field_errors", "nonFieldErrors", "_errors", "_error", "formErrors",
     "__root__", "errors", "_empty", "_required", "_server_messages",
 })  # fmt: skip
-"""In place of a field: the error is about all of what stands around it."""
+"""Values in place of a field that mean the whole of what surrounds the error."""
 
 NOT_FIELDS = frozenset(
     _words(
@@ -119,7 +120,7 @@ MISSING_KINDS = frozenset(_words(
     " missingparameter missingrequiredparameter notemptyvalidator notnullvalidator anyrequired stringempty"
     " fieldvaluerequired"
 ))  # fmt: skip
-"""What the absence of a field is called."""
+"""Kinds of errors that mean a missing field."""
 
 MISSING_TEXT = re.compile(
     r"\bis (?:required|missing)\b|\bfield required\b|\brequired (?:field|propert|parameter)"

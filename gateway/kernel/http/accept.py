@@ -2,7 +2,7 @@
 
 
 def quality(field: str, name: str) -> float:
-    """The weight that the field gives `name`, 0.0 to 1.0; 0.0 when it is not named.
+    """Return the weight that the field gives `name`, 0.0 to 1.0; 0.0 when it is not named.
 
     What is not understood counts as 1.0.
     """

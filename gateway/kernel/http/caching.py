@@ -22,7 +22,7 @@ PRIVATE: Line = (CACHE_CONTROL, "private")
 
 
 def varying(value: str, names: str) -> str:
-    """A Vary field of `value`, and of `names` that it does not have."""
+    """Return a Vary field of `value`, and of `names` that it does not have."""
     listed = [name for name in map(str.strip, value.split(",")) if name]
     if "*" in listed:
         return "*"
@@ -33,7 +33,7 @@ def varying(value: str, names: str) -> str:
 
 
 def private(value: str) -> str | None:
-    """A Cache-Control field of `value` for one caller; None when `value` shares the reply in so many words."""
+    """Return a Cache-Control field of `value` for one caller; None when `value` shares the reply in so many words."""
     directives = _DIRECTIVE.findall(value)
     names = {
         directive.partition("=")[0].lower() for directive in directives if not directive.lower().startswith("private=")
@@ -51,8 +51,7 @@ _varying, _private = lru_cache(maxsize=256)(varying), lru_cache(maxsize=256)(pri
 
 
 def kept_apart(lines: list[Line], own: tuple[Line, ...], more: str) -> list[Line]:
-    """`lines` of a service's reply and what is its `own` to say of Vary and Cache-Control, merged; `more` is one more
-    name for Vary.
+    """Return `lines` of a service's reply with its `own` Vary and Cache-Control; `more` is a further name for Vary.
 
     Without a Cache-Control of its own that of `lines` stands: somebody has decided it.
     """

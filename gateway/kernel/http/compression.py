@@ -43,7 +43,7 @@ _OF_A_PLAIN_BODY = frozenset({"content-md5", "digest", "content-digest", "repr-d
 
 
 class CompressionRules(msgspec.Struct, frozen=True):
-    """How a route compresses: bodies from `min_bytes` on, in the `codings`, which are in order of preference."""
+    """The compression of a route: bodies of `min_bytes` and more, in `codings` in order of preference."""
 
     codings: tuple[Coding, ...]
     min_bytes: int
@@ -148,8 +148,7 @@ def varied(fields: list[Line]) -> list[Line]:
 
 
 def coded_fields(fields: list[Line], coding: Coding | None) -> list[Line]:
-    """Return `fields` for a body in `coding`: a strong entity tag becomes weak, and digests of the plain body are left
-    out.
+    """Return `fields` for a body in `coding`: strong entity tags are weak, and digests of the plain body are removed.
 
     None is for replies that stand for a coded body and have none themselves.
     """

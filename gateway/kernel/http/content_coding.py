@@ -20,7 +20,7 @@ import zstandard
 from gateway.kernel.faults import UPSTREAM_BODY_TOO_LARGE, UPSTREAM_CODING_INVALID, GatewayError
 
 PIECE_BYTES = 65_536
-"""How much is inflated at once."""
+"""The number of bytes that are inflated at once."""
 
 MOST_CODINGS = 3
 """Stacked on one another. Nobody needs two."""
@@ -32,10 +32,10 @@ JSON does not reach 50.
 """
 
 _SLICE_BYTES = 4096
-"""What a decoder is given at once."""
+"""The number of bytes that a decoder is given at once."""
 
 _GROWTH, _GROWTH_FROM_BYTES = 4, 16 * 1024
-"""How many times its decoded size a coding may have, beyond the second.
+"""How many times its decoded size a coding may have beyond the second constant, in bytes.
 
 Text that is flushed word by word does not reach it.
 """
@@ -51,7 +51,7 @@ class Decoder(Protocol):
     """Undoes one coding, or several, of a body that comes in pieces."""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """What `data` decodes to, piece by piece. Raises GatewayError UPSTREAM_CODING_INVALID."""
+        """Yield the decoded pieces of `data`. Raises GatewayError UPSTREAM_CODING_INVALID."""
         ...
 
     def finish(self) -> None:
@@ -144,7 +144,7 @@ class _Zstd:
 
 
 class _Layer:
-    """One coding, fed a slice at a time and held to yield something for it. Small pieces come together."""
+    """One coding, which is fed slices and must yield something for each. Small pieces are joined."""
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
@@ -201,7 +201,7 @@ class Rationed:
         self._coded = self._decoded = 0
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """As `Decoder.feed`. Raises GatewayError UPSTREAM_BODY_TOO_LARGE too."""
+        """See `Decoder.feed`. Raises GatewayError UPSTREAM_BODY_TOO_LARGE too."""
         self._coded += len(data)
         most = max(RATIO_FROM_BYTES, RATIO * self._coded) if self._most_bytes is None else self._most_bytes
         for piece in self._decoder.feed(data):
@@ -211,7 +211,7 @@ class Rationed:
             yield piece
 
     def finish(self) -> None:
-        """As `Decoder.finish`."""
+        """See `Decoder.finish`."""
         self._decoder.finish()
 
 
@@ -235,12 +235,12 @@ Any other word is no coding: a charset, `none`, `aws-chunked` … and means noth
 
 
 def is_coded(codings: bytes) -> bool:
-    """Whether `codings`, a Content-Encoding, names any coding but identity."""
+    """Return whether `codings`, a Content-Encoding, names any coding but identity."""
     return bool(_names(codings))
 
 
 def decoder(codings: bytes, most_bytes: int | None = None) -> Decoder:
-    """Undoes `codings`, a Content-Encoding that is more than identity. `most_bytes` as in `Rationed`.
+    """Undo `codings`, a Content-Encoding that is more than identity. `most_bytes` as in `Rationed`.
 
     Raises GatewayError UPSTREAM_CODING_INVALID for a coding that is not known.
     """
@@ -254,7 +254,7 @@ def decoder(codings: bytes, most_bytes: int | None = None) -> Decoder:
 
 
 def decode(body: bytes, codings: bytes, most_bytes: int) -> bytes:
-    """All of a coded body, decoded. An empty body is empty in every coding.
+    """Return a whole body decoded. An empty body is empty in every coding.
 
     Raises GatewayError: UPSTREAM_CODING_INVALID, UPSTREAM_BODY_TOO_LARGE.
     """

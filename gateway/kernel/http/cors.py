@@ -15,7 +15,7 @@ from gateway.kernel.http.response_headers import Line
 ANY = "*"
 """The pattern that every origin fits, without credentials."""
 ORIGIN_PATTERN = r"^(\*|[a-z][a-z0-9+.-]*://(\*\.)?([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?)$"
-"""What an origin in the configuration looks like: as browsers send it, or `*.` in place of the first labels."""
+"""The form of an origin in the configuration: as browsers send it, or with `*.` in place of the first labels."""
 OWN_FIELDS = "Access-Control-*"
 """The fields of a service that are replaced where the gateway has a policy."""
 
@@ -32,7 +32,7 @@ class OriginPattern(msgspec.Struct, frozen=True):
     ends: str
 
     def fits(self, origin: str) -> bool:
-        """Whether at least one label stands in place of the star, and nothing but labels."""
+        """Return whether at least one label stands in place of the star, and nothing but labels."""
         begins, ends = self.begins, self.ends
         if len(origin) <= len(begins) + len(ends) or not (origin.startswith(begins) and origin.endswith(ends)):
             return False
@@ -54,7 +54,7 @@ class CorsPolicy(msgspec.Struct, frozen=True):
     about_reply: tuple[Line, ...]
 
     def allows(self, origin: str | None) -> bool:
-        """Whether a page of `origin` may read replies. None stands for a request without Origin."""
+        """Return whether a page of `origin` may read replies. None stands for a request without Origin."""
         if self.any_origin:
             return True
         if origin is None:

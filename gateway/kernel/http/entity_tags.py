@@ -27,13 +27,13 @@ class EntityTags:
         self._last = False
 
     def weakened(self, tag: str) -> str:
-        """The tag for clients. `tag` is the service's."""
+        """Return the tag for clients. `tag` is the service's."""
         weak = tag.startswith("W/")
         self._last = self._weak.keep(tag.removeprefix("W/"), weak)
         return tag if weak else "W/" + tag
 
     def restored(self, tags: bytes) -> bytes:
-        """The tags for the service. `tags` is the value of a client's If-Match, If-None-Match or If-Range."""
+        """Return the tags for the service. `tags` is the value of a client's If-Match, If-None-Match or If-Range."""
         return _TAGS.sub(self._restored, tags.decode("latin-1")).encode("latin-1")
 
     def _restored(self, found: "re.Match[str]") -> str:

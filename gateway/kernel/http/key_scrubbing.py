@@ -13,7 +13,7 @@ from itertools import islice
 from gateway.kernel.http.percent_encoding import spellings, unescape
 
 SHORTEST_SECRET = 8
-"""What has fewer characters is nobody's key."""
+"""The length of the shortest key, in characters."""
 
 MOST_KEYS = 8
 """Keys, and parameters that look like one, in one request. Whoever sends more is not answered with any of them."""
@@ -27,18 +27,18 @@ _SPACES = bytes.maketrans(b"+", b" ")
 
 
 class TooManyKeysError(ValueError):
-    """There are more than `MOST_KEYS`, or a great many copies of one."""
+    """There are more than `MOST_KEYS` keys, or a great many copies of one."""
 
 
 def decode(text: str) -> str:
-    """A query name or value as an HTML form means it: `+` is a space, escapes are bytes of UTF-8."""
+    """Return a query name or value as an HTML form means it: `+` is a space, escapes are bytes of UTF-8."""
     if "%" not in text and "+" not in text:
         return text
     return unescape(text.replace("+", " ").encode("latin-1", "replace")).decode("utf-8", "surrogateescape")
 
 
 def take_key(query: str, name: str) -> tuple[list[str], str]:
-    """The values of parameter `name` in `query`, and the query without them. Raises TooManyKeysError.
+    """Return the values of parameter `name` in `query`, and the query without them. Raises TooManyKeysError.
 
     Only the exact name counts as a key. What merely resembles it (other case, `_` for `-`, behind a `;` or a second
     `?`, with `[]` or white space around it) is taken out as well, because somebody's key may stand there by mistake.
@@ -60,7 +60,7 @@ def take_key(query: str, name: str) -> tuple[list[str], str]:
 
 
 def _resembling(query: str, folded: str) -> set[int]:
-    """Which parameters have a name that may be meant for `folded`, encoded once or twice too."""
+    """Return the parameters whose names may stand for `folded`, also when encoded once or twice."""
     raw = query.encode("latin-1", "replace").translate(_MARKS)
     found: set[int] = set()
     for times in range(2):
@@ -79,7 +79,7 @@ def _resembling(query: str, folded: str) -> set[int]:
 
 @lru_cache(maxsize=16)
 def _resemblance(folded: str) -> re.Pattern[str]:
-    """A name in a query with marks: the repeats in it are kept apart by what stands between them."""
+    """Return a name in a query with marks: the repeats in it are kept apart by what stands between them."""
     return re.compile(rf"(?:\A|\0)(?:[^\0\1]*\?)?[{_PADDING}]*{re.escape(folded)}[{_PADDING}]*(?=[\[?\0\1]|\Z)")
 
 
@@ -95,12 +95,12 @@ def secrets_of(keys: Iterable[str]) -> list[bytes]:
 
 
 def contains_secret(text: bytes, secrets: list[bytes]) -> bool:
-    """Whether one of `secrets` stands in `text`, percent-encoded once or twice too."""
+    """Return whether one of `secrets` stands in `text`, percent-encoded once or twice too."""
     return any(each.find(secret) >= 0 for each in spellings(text) for secret in secrets)
 
 
 def drop_copies(query: str, secrets: list[bytes]) -> str:
-    """`query` without the parameters in which one of `secrets` stands, percent-encoded once or twice too.
+    """Return `query` without the parameters in which one of `secrets` stands, percent-encoded once or twice too.
 
     Raises TooManyKeysError.
     """
@@ -127,7 +127,7 @@ def _parameters_with(secret: bytes, marked: bytes) -> Iterator[int]:
 
 
 def _spans(query: str, numbers: set[int]) -> list[tuple[int, int]]:
-    """Where the parameters that have these `numbers` begin and end, in order."""
+    """Yield where the parameters with these `numbers` begin and end, in order."""
     parameters = query.replace(";", "&")
     spans: list[tuple[int, int]] = []
     start = before = 0
@@ -140,9 +140,7 @@ def _spans(query: str, numbers: set[int]) -> list[tuple[int, int]]:
 
 
 def _without(query: str, spans: list[tuple[int, int]]) -> str:
-    """`query` without what stands there, and without the separator before each; that behind it where it begins the
-    query.
-    """
+    """Return `query` without these parameters, each with the separator before it; the first with the one after it."""
     kept: list[str] = []
     last = 0
     for start, end in spans:
@@ -153,5 +151,5 @@ def _without(query: str, spans: list[tuple[int, int]]) -> str:
 
 
 def fold(text: str) -> str:
-    """`text` without what tells apart names that somebody may take for one another."""
+    """Return `text` without what tells apart names that somebody may take for one another."""
     return text.lower().replace("_", "-")

@@ -18,7 +18,7 @@ _SAFE_SCHEMES = frozenset({"http:", "https:", "mailto:", "urn:", "tel:"})
 _DOUBTFUL = re.compile(
     r"[%\\(@]|&(?:[lgac]|#|tab|new|quot)|:(?!//)|<(?!https?://|[/?#.])|(?:pass|pwd|secret|key)|on[a-z]", re.IGNORECASE
 )
-"""Without any of these no link can be unsafe: most fields are not looked at twice."""
+"""Characters without which no link can be unsafe. Most fields are not examined further."""
 
 
 class WebLink(NamedTuple):
@@ -30,7 +30,7 @@ class WebLink(NamedTuple):
 
 
 def parsed(value: str) -> list[WebLink]:
-    """The links of a field value."""
+    """Return the links of a field value."""
     links = []
     for match in islice(_LINK.finditer(value), _MOST_LINKS):
         parameters: dict[str, str] = {}
@@ -43,7 +43,7 @@ def parsed(value: str) -> list[WebLink]:
 
 
 def is_safe(href: str) -> bool:
-    """Whether `href` leads somewhere, by a scheme that runs nothing, and tells nothing that is not to be shown."""
+    """Return whether `href` has a target, a scheme that runs nothing, and no secret."""
     scheme = _SCHEME.match(href)
     return (
         bool(href)
@@ -54,7 +54,7 @@ def is_safe(href: str) -> bool:
 
 
 def safe_links(value: str) -> str:
-    """A field value without the links that are not safe, "" when none is left. As it is when all are."""
+    """Return a field value without the links that are not safe, "" when none is left. As it is when all are."""
     if _DOUBTFUL.search(value) is None:
         return value
     links = parsed(value)

@@ -35,7 +35,7 @@ _FORBIDDEN = {
 
 
 def parse(pattern: str) -> tuple[Segment, ...]:
-    """The segments of a pattern; `/` is one empty literal. Raises ValueError with a text for the pattern's author."""
+    """Return the segments of a pattern; `/` is one empty literal. Raises ValueError with a text for its author."""
     if not pattern.startswith("/"):
         raise ValueError("a path starts with `/`")
     segments = tuple(_segment(raw) for raw in pattern[1:].split("/"))
@@ -52,7 +52,7 @@ def parse(pattern: str) -> tuple[Segment, ...]:
 
 
 def parse_prefix(prefix: str) -> tuple[str, ...]:
-    """The literal segments of a prefix; `/` has none. Raises ValueError with a text for the prefix's author."""
+    """Return the literal segments of a prefix; `/` has none. Raises ValueError with a text for the prefix's author."""
     if prefix == "/":
         return ()
     segments = parse(prefix)

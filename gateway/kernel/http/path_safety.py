@@ -33,14 +33,14 @@ _SAFE = _UNRESERVED + b"/!$&'()*+,=:@"
 _ESCAPES = [b"%%%02X" % code for code in range(256)]
 _FEW = 16
 _RESERVED = bytes(code for code in range(0x21, 0x7F) if code not in _UNRESERVED + b"%#?\\")
-"""What may stand in a path as it is, and differs from its escape."""
+"""Characters that may stand unescaped in a path, and differ from their escape."""
 _MARKS = bytes(code for code in range(0x20) if code not in b"\0\t\n\r")[: len(_RESERVED)]
 _ASIDE, _BACK = bytes.maketrans(_RESERVED + b"%", _MARKS + b"="), bytes.maketrans(_MARKS, _RESERVED)
-"""To marks and back; the escapes of quoted-printable meanwhile. No path has control characters in any reading."""
+"""Translations to marks and back, while escapes of quoted-printable are replaced. No path has control characters."""
 
 
 def readings(path: str) -> tuple[str, str] | None:
-    """How `path` is matched, and how a liberal backend would read it; None when it must be refused.
+    """Return how `path` is matched, and how a lenient service would read it; None when it must be refused.
 
     The first has only unreserved characters decoded (RFC 3986 6.2.2.2), so that it names the same resource. The second
     is decoded once, with `;` parameters cut off and empty segments merged, and spelled like the first: where it leads
@@ -54,19 +54,18 @@ def readings(path: str) -> tuple[str, str] | None:
 
 
 def spelled(decoded_path: str | bytes) -> str:
-    """A decoded path, or a segment of one, as the first of its `readings` has it."""
+    """Return a decoded path, or a segment of one, as the first of its `readings` has it."""
     raw = decoded_path.encode() if isinstance(decoded_path, str) else decoded_path
     return _escaped(raw, _SAFE).decode("ascii")
 
 
 def merged(path: str) -> str:
-    """`path` with one slash wherever there are several in a row."""
+    """Return `path` with one slash wherever there are several in a row."""
     return _SLASHES.sub("/", path) if "//" in path else path
 
 
 def decoded(path: str) -> list[str]:
-    """`path`, and what each round of percent-decoding makes of it until nothing changes, with bytes as Latin-1
-    characters.
+    """Return `path` and the results of repeated percent-decoding until nothing changes, bytes as Latin-1 characters.
 
     At most `ROUNDS` + 1 texts after the first: the last one then still changes.
     """
@@ -95,7 +94,7 @@ def _scrutinise(path: str) -> tuple[str, str] | None:
 
 
 def _decode(text: str) -> str:
-    """`text` with every escape decoded once. What is no escape stays.
+    """Return `text` with every escape decoded once. What is no escape stays.
 
     Quoted-printable is percent-encoding with another sign, and has a decoder in C: twenty times as fast as one written
     here.
@@ -108,13 +107,13 @@ def _decode(text: str) -> str:
 
 
 def _plain(path: str) -> str:
-    """`path` with unreserved characters decoded and the other escapes in upper case. All escapes are in order."""
+    """Return `path` with unreserved characters decoded and other escapes in upper case. All escapes are valid."""
     raw = a2b_qp(path.encode("ascii").translate(_ASIDE))
     return _escaped(raw, _UNRESERVED + _MARKS).translate(_BACK).decode("ascii")
 
 
 def _escaped(raw: bytes, safe: bytes) -> bytes:
-    """`raw` with an escape for everything that is not `safe`.
+    """Return `raw` with an escape for everything that is not `safe`.
 
     A few characters, however often, need no step in Python for each.
     """

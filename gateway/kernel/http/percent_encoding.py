@@ -12,7 +12,7 @@ _SPACES = bytes.maketrans(b"+", b" ")
 
 
 def unescape(raw: bytes) -> bytes:
-    """`raw` with its escapes decoded. A percent sign before anything but two hexadecimal digits stays.
+    """Return `raw` with its escapes decoded. A percent sign before anything but two hexadecimal digits stays.
 
     No text needs the control characters 0, 1 and 3 to 6: where an escape spells one, character 2 comes out, and 3 to 6
     become 2 in any case. So a caller may put 0 and 1 into `raw` as marks, and finds its own marks only.
@@ -33,8 +33,9 @@ def unescape(raw: bytes) -> bytes:
 
 
 def spellings(raw: bytes) -> tuple[bytes, ...]:
-    """`raw`, and `raw` decoded once and twice, each with `+` as a space: in one of them stands what somebody has
-    encoded.
+    """Return `raw`, and `raw` decoded once and twice with `+` as a space.
+
+    One of them is what somebody has encoded.
     """
     found = [raw.translate(_SPACES)]
     for _ in range(2):

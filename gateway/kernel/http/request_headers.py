@@ -15,10 +15,10 @@ HOP_BY_HOP = frozenset({
     b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"te", b"trailer",
     b"transfer-encoding", b"upgrade", b"http2-settings",
 })  # fmt: skip
-"""Meant for one hop. Lower case."""
+"""Fields that are meant for one hop, in lower case."""
 
 FRAMING = frozenset({b"content-length", b"expect", b"host"})
-"""Said anew by the upstream leg."""
+"""Fields that the connection to the service writes itself."""
 
 STEERING = frozenset({
     b"x-host", b"x-http-host-override", b"x-override-url", b"x-http-path-override", b"x-request-uri",
@@ -105,7 +105,7 @@ class FieldFilter(Memo[bytes, bool]):
 
 
 def forwarded_prefix(values: Iterable[str]) -> str:
-    """The path that proxies in front say in X-Forwarded-Prefix, "" for none, or for what is no path.
+    """Return the path that proxies in front say in X-Forwarded-Prefix, "" for none, or for what is no path.
 
     Of several the outermost comes first, as with X-Forwarded-For, and together they are one path. What would begin an
     authority (`//`, a backslash) is no path: it is told where clients are sent.
@@ -115,6 +115,6 @@ def forwarded_prefix(values: Iterable[str]) -> str:
 
 
 def connection_options(values: Iterable[str]) -> frozenset[bytes]:
-    """The field names that the Connection fields `values` declare hop-by-hop, in lower case."""
+    """Return the field names that the Connection fields `values` declare hop-by-hop, in lower case."""
     named = ",".join(values).lower().encode("utf-8", "surrogateescape").split(b",")
     return frozenset(map(bytes.strip, named)) - {b""}

@@ -18,7 +18,7 @@ from gateway.kernel.http.link_fields import safe_links
 from gateway.kernel.memo import Memo
 
 BackendFields: TypeAlias = list[tuple[bytes, bytes]]
-"""As they came from a backend: names in lower case."""
+"""The fields of a service as received, with names in lower case."""
 
 Line: TypeAlias = tuple[str, str]
 
@@ -150,7 +150,7 @@ class Screened(msgspec.Struct, gc=False):
 
 
 def screen(fields: BackendFields, rules: FieldRules) -> Screened:  # noqa: PLR0912 - one branch for each kind of field
-    """Sorts out `fields` by `rules`.
+    """Sort out `fields` by `rules`.
 
     Raises GatewayError UPSTREAM_PROTOCOL_ERROR for what is no field.
     """
@@ -199,7 +199,9 @@ def screen(fields: BackendFields, rules: FieldRules) -> Screened:  # noqa: PLR09
 
 
 def _shown(name: bytes, mark: int, text: str) -> str | None:
-    """A marked field as it may be shown: it runs nothing in a browser, and a notice tells nothing of the service.
+    """Return a marked field as it may be shown, None if not at all.
+
+    It runs nothing in a browser, and a notice reveals nothing about the service.
 
     None for not at all.
     """
@@ -213,7 +215,7 @@ def _shown(name: bytes, mark: int, text: str) -> str | None:
 
 
 def checked(value: bytes) -> str:
-    """A field value as text. Raises GatewayError UPSTREAM_PROTOCOL_ERROR for control characters."""
+    """Return a field value as text. Raises GatewayError UPSTREAM_PROTOCOL_ERROR for control characters."""
     text = value.decode("latin-1")
     if not text.isprintable() and _FORBIDDEN.search(text):
         raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause="control character in a header field")
@@ -221,15 +223,13 @@ def checked(value: bytes) -> str:
 
 
 def replaced(lines: list[Line], by: tuple[Line, ...]) -> list[Line]:
-    """`lines`, with those of `by` in place of all that have the same name."""
+    """Return `lines`, with those of `by` in place of all that have the same name."""
     names = {name.lower() for name, _ in by}
     return [line for line in lines if line[0].lower() not in names] + list(by)
 
 
 def rewritten(fields: BackendFields, rewrite: Callable[[str, str], str]) -> BackendFields:
-    """`fields`, with what `rewrite` makes of each that may send a client somewhere, given its name in lower case and
-    its value.
-    """
+    """Return `fields` with those that may send a client elsewhere replaced by `rewrite(name in lower case, value)`."""
     return [
         (
             name,
@@ -246,7 +246,7 @@ def _is_location(rule: Rule) -> bool:
 
 
 def value_of(lines: list[Line], name: str) -> str | None:
-    """The first value of a field; None when there is none. `name` in lower case."""
+    """Return the first value of a field; None when there is none. `name` in lower case."""
     for candidate, value in lines:
         if candidate.lower() == name:
             return value

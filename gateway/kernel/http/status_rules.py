@@ -12,7 +12,7 @@ The gateway's own are about now.
 """
 
 RETRY_SHORTLY: Line = ("Retry-After", "1")
-"""For errors that pass by themselves, nobody knows when."""
+"""The Retry-After field, in seconds, of errors that pass by themselves after an unknown time."""
 
 UNFRAMED = frozenset({204, 304})
 """Statuses of replies that end with their header, whatever its framing fields say (RFC 9112, 6.3)."""
@@ -30,7 +30,7 @@ def has_body(method: str, status: int) -> bool:
 
 
 def completed(lines: list[Line], status: int, allow: tuple[str, ...]) -> list[Line]:
-    """`lines`, of an error of a backend, and those that its status needs and the backend left out.
+    """Return `lines`, of an error of a backend, and those that its status needs and the backend left out.
 
     `allow` are the route's methods.
     """

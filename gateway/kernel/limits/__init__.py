@@ -1,1 +1,1 @@
-"""What callers may do, as pure functions of state and time: token buckets, quotas, and what replies say about them."""
+"""Decides about calls, as pure functions of state and time: token buckets, quotas, and what replies say about them."""

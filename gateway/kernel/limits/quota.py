@@ -28,7 +28,7 @@ MeterKind: TypeAlias = Literal["count", "sum", "level", "concurrency"]
 Act: TypeAlias = Literal["charge", "release"]
 
 LEASE_MS = 7000
-"""How long a unit of concurrency lives without a renewal. Three renewals may get lost."""
+"""The lifetime of a unit of concurrency without a renewal, in ms. Three renewals may get lost."""
 MOST = 10**15
 """The highest value of a tally: Lua's doubles are exact up to it."""
 
@@ -58,12 +58,12 @@ class Meter(msgspec.Struct, frozen=True):
 
     @property
     def tallied(self) -> bool:
-        """Whether it is a tally, not a set of units."""
+        """Whether the meter is a tally and not a set of units."""
         return self.kind in {"count", "sum"}
 
 
 class Posting(msgspec.Struct, frozen=True):
-    """What one call does to one meter: `key` is its name in the store."""
+    """The effect of one call on one meter. `key` is the name of the meter in the store."""
 
     key: str
     meter: Meter
@@ -111,7 +111,7 @@ Release: TypeAlias = Callable[[], Awaitable[None] | None]
 
 
 class Reservation:
-    """What a call that was let through has taken, until it is known how it ended.
+    """What an admitted call has taken, until it is known how it ended. The store decides what happens then.
 
     The store decides what is done then.
     """
@@ -137,7 +137,7 @@ class Reservation:
         return None if commit is None else commit(amounts, succeeded=succeeded)
 
     def release(self) -> Awaitable[None] | None:
-        """Give back the call's place, when it is over. What is returned is as for `commit`; only the first time."""
+        """Give back the call's place when it is over, once. What is returned is as for `commit`."""
         release, self._release = self._release, None
         return None if release is None else release()
 

@@ -1,6 +1,4 @@
-"""The header fields of a reply about rate limits: the X-RateLimit-* fields, and
-draft-ietf-httpapi-ratelimit-headers-10.
-"""
+"""Makes the fields X-RateLimit-* and those of draft-ietf-httpapi-ratelimit-headers-10."""
 
 from collections.abc import Sequence
 from math import ceil

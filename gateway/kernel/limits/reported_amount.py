@@ -18,8 +18,9 @@ def amount_in_header(fields: list[tuple[bytes, bytes]], amount: AmountSource) ->
 
 
 def amount_in_body(body: bytes, amount: AmountSource) -> int | None:
-    """Return the amount in `body`, which may be no JSON: a number without sign, fraction and exponent; None when it is
-    missing.
+    """Return the amount in `body`, a number without sign, fraction and exponent; None if missing.
+
+    `body` may not be JSON.
     """
     for name in amount.field:
         found = members(body)

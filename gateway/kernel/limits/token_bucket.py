@@ -30,13 +30,11 @@ from msgspec.structs import force_setattr
 from gateway.kernel.limits.quota import MeterState, Posting, Reservation
 
 Store: TypeAlias = Literal["local", "redis", "cache", "fallback", "allow", "none"]
-"""Who decided: this process's memory, Redis, a refusal of Redis that is remembered, memory or nobody while Redis is
-away, nobody.
-"""
+"""The decider: memory, Redis, a remembered refusal of Redis, memory or nobody while Redis is away, or nobody."""
 
 
 LimitOwner: TypeAlias = Literal["key", "organization", "route"]
-"""Who shares a bucket: one for each key (or address), one for all keys of an organisation, one for all callers."""
+"""The owner of a bucket: one key (or address), all keys of an organisation, or all callers."""
 
 
 Guarantee: TypeAlias = Literal["burst", "any-window"]
@@ -85,8 +83,7 @@ def burst_of(limit: int, guarantee: Guarantee) -> int:
 
 
 def most(windows: Sequence[Window], cost: int, span_us: int) -> int | None:
-    """Return how many calls of `cost` a caller gets through all `windows` in the worst stretch of `span_us`; None: any
-    number.
+    """Return the most calls of `cost` through all `windows` in any stretch of `span_us`; None for any number.
 
     Exact, not a bound: with full buckets at its beginning, whichever window is the tightest at a time is never full
     then.
@@ -99,8 +96,7 @@ def most(windows: Sequence[Window], cost: int, span_us: int) -> int | None:
 
 
 class Claim(msgspec.Struct, frozen=True, eq=False):
-    """What a call needs to be let through: `cost` tokens of every window. It is built once for a caller, a route and a
-    method.
+    """What a call needs to be admitted: `cost` tokens of every window. Built once for a caller, a route and a method.
 
     `keys` has the name of each window's bucket in the store: no two are the same, and all have one hash `tag` (the text
     in the first braces), so that a Redis Cluster keeps them on one node. `fields` are the header fields that every
@@ -155,7 +151,7 @@ class WindowState(msgspec.Struct):
 
     @property
     def used(self) -> int:
-        """Tokens that were taken and have not come back yet, begun ones included."""
+        """Tokens that were taken and have not come back yet. Begun ones count as whole."""
         return -(-round(self.full_s * 1e6) // self.window.emission_us)
 
 

@@ -57,7 +57,7 @@ class RetryPolicy(msgspec.Struct, frozen=True):
     same_target: bool = False
 
     def after_fault(self, fault: Fault, method: bytes, *, with_body: bool, replayable: bool) -> bool:
-        """Whether a call is sent again after `fault`. `replayable`: its body is in memory."""
+        """Return whether a call is sent again after `fault`. `replayable`: its body is in memory."""
         if fault.proxy_status not in self.words:
             return False
         if not fault.reached_service:
@@ -67,7 +67,7 @@ class RetryPolicy(msgspec.Struct, frozen=True):
         return fault.name != UPSTREAM_INCOMPLETE.name or (method in _ONLY_READ and not with_body)
 
     def after_status(self, status: int, method: bytes, *, replayable: bool) -> bool:
-        """Whether a call is sent again after an answer. `replayable`: its body is in memory."""
+        """Return whether a call is sent again after an answer. `replayable`: its body is in memory."""
         return status in self.statuses and method in self.methods and replayable
 
     def wait_s(self, attempts: int, chance: float) -> float:

@@ -30,14 +30,14 @@ class CheckContext:
         self._complete: dict[str, bool] = {}
 
     def entries(self, name: str, section: Sequence[T]) -> Iterator[tuple[Loc, T]]:
-        """Yields the entries of a list with their paths. Built-in entries are left out."""
+        """Yield the entries of a list with their paths. Built-in entries are left out."""
         written = self._root.get(name)
         indexes = self._indexes.get(name, range(len(written) if isinstance(written, Items) else 0))
         for index, entry in zip(indexes, section, strict=False):
             yield (name, index), entry
 
     def ids(self, name: str) -> dict[str, list[Loc]]:
-        """Returns the ids of a list with their paths, including entries that do not fit the schema."""
+        """Return the ids of a list with their paths, including entries that do not fit the schema."""
         if name not in self._ids:
             written = self._root.get(name)
             found: dict[str, list[Loc]] = {}
@@ -49,7 +49,7 @@ class CheckContext:
         return self._ids[name]
 
     def knows_all(self, name: str) -> bool:
-        """Whether the ids of all entries of a list are known. Only then can an id be reported as missing."""
+        """Return whether the ids of all entries of a list are known. Only then can an id be reported as missing."""
         if name not in self._complete:
             written = self._root.get(name, [])
             count = sum(map(len, self.ids(name).values()))
@@ -57,14 +57,14 @@ class CheckContext:
         return self._complete[name]
 
     def raw(self, *loc: str | int) -> Any:
-        """Returns the value in the file, None if there is none."""
+        """Return the value in the file, None if there is none."""
         return locate(self._root, loc)[1]
 
     def position(self, loc: Loc) -> Position:
         return locate(self._root, loc)[0]
 
     def where(self, loc: Loc, beside: Loc) -> str:
-        """`line 12`, or `conf.d/a.yaml:12` when that is another file than the one that `beside` stands in."""
+        """Return `line 12`, or `conf.d/a.yaml:12` when that is another file than the one that `beside` stands in."""
         position, here = self.position(loc), self.position(beside)
         return (
             f"line {position.line}"
@@ -73,13 +73,13 @@ class CheckContext:
         )
 
     def report(self, loc: Loc, text: str, hint: str = "", *, at_key: bool = False) -> None:
-        """Reports a problem with the value at `loc`, or with its key."""
+        """Report a problem with the value at `loc`, or with its key."""
         position, value, redacted = locate(self._root, loc)
         if at_key:
             position = position_of_key(self._root, loc)
         self._problem_list.add(position, loc, text, hint, value if redacted else None)
 
     def warn(self, loc: Loc, text: str, hint: str = "") -> None:
-        """Reports a value at `loc` that is allowed but may have unexpected consequences."""
+        """Report a value at `loc` that is allowed but may have unexpected consequences."""
         position, value, redacted = locate(self._root, loc)
         self._problem_list.add(position, loc, text, hint, value if redacted else None, severity="warning")

@@ -8,7 +8,7 @@ from gateway.settings.schema.routing import HeaderRules
 
 
 def check_cors(context: CheckContext) -> None:
-    """Reports rules that browsers ignore, that have no effect, or that contradict those for header fields."""
+    """Report rules that browsers ignore, that have no effect, or that contradict those for header fields."""
     config = context.config
     defaults = config.defaults.cors
     _rules(context, ("defaults", "cors"), defaults, defaults)

@@ -37,7 +37,7 @@ class Complaint(NamedTuple):
 
 
 def own_limits(config: Config, key: KeySettings) -> Iterator[Complaint]:
-    """Checks the limits of a key against one another and against those of its plan."""
+    """Check the limits of a key against one another and against those of its plan."""
     yield from _doubles(key.limits, "key")
     own_limits = {limit.id for limit in key.limits}
     for index, limit in enumerate(key.limits):
@@ -97,7 +97,7 @@ def _methods(context: CheckContext, loc: Loc, route: RouteSettings) -> None:
 
 
 def _costs(context: CheckContext, loc: Loc, route: RouteSettings) -> None:
-    """Reports costs that exceed a bucket, because such calls would never be allowed."""
+    """Report costs that exceed a bucket, because such calls would never be allowed."""
     for method in route.match.served:
         cost = route.cost_of(method)
         if cost < 2:
@@ -114,7 +114,7 @@ def _costs(context: CheckContext, loc: Loc, route: RouteSettings) -> None:
 
 
 def _met(config: Config, route: RouteSettings, method: str) -> Iterable[tuple[Limit, str]]:
-    """Yields the limits that may apply to a call of the route, and their owners."""
+    """Yield the limits that may apply to a call of the route, and their owners."""
     yield from ((limit, "this route") for limit in route.limits_of(method))
     if route.auth == "none":
         yield from (

@@ -16,7 +16,7 @@ Load: TypeAlias = Callable[[ssl.SSLContext, str, str | None], object]
 
 
 def check_listeners(context: CheckContext) -> None:
-    """Reports listeners that contradict each other, and files that TLS cannot use."""
+    """Report listeners that contradict each other, and files that TLS cannot use."""
     config = context.config
     addresses: dict[Address | UnixAddress, str] = {}
     ids: set[str] = set()
@@ -40,7 +40,7 @@ def check_listeners(context: CheckContext) -> None:
 
 
 def check_file(context: CheckContext, loc: Loc, path: str | None) -> bool:
-    """Whether `path` is None or a readable file. Reports a problem if it is not."""
+    """Return whether `path` is None or a readable file. Reports a problem if it is not."""
     if path is None or (readable := _readable(path)):
         return True
     if "-----BEGIN" in path or "\n" in path:
@@ -51,7 +51,7 @@ def check_file(context: CheckContext, loc: Loc, path: str | None) -> bool:
 
 
 def check_pair(context: CheckContext, loc: Loc, certificate: str | None, private_key: str | None, load: Load) -> None:
-    """Reports files of a certificate and its key at `loc` that `load` cannot use."""
+    """Report files of a certificate and its key at `loc` that `load` cannot use."""
     readable = [
         check_file(context, (*loc, name), path)
         for name, path in (("certificate", certificate), ("private_key", private_key))
@@ -69,7 +69,7 @@ def check_pair(context: CheckContext, loc: Loc, certificate: str | None, private
 
 
 def check_authorities(context: CheckContext, loc: Loc, path: str | None) -> None:
-    """Reports a file that holds no certificates. None means that there is no file."""
+    """Report a file that holds no certificates. None means that there is no file."""
     if path is None or not check_file(context, loc, path):
         return
     try:

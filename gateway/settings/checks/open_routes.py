@@ -1,5 +1,4 @@
-"""Warns of routes that ask for no key and take everything around one that does, or lead to the same paths of its
-service.
+"""Warns of routes without a key around one with a key, or to the same paths of its service.
 
 What a service could read as a path of the inner route is refused there (`table/reading_law.py`), so nobody gets in; but
 such requests, and those with a method that the inner route lacks, are then answered 400 or 405, which may surprise.
@@ -22,7 +21,7 @@ _CONSEQUENCE = (
 
 
 def check_enclosures(context: CheckContext) -> None:
-    """Reports each route without a key that encloses routes with one, or leads to the same paths."""
+    """Report each route without a key that encloses routes with one, or leads to the same paths."""
     _check_images(context)
     outer: dict[str | None, list[tuple[Loc, Shape, list[str]]]] = {}
     inner: list[tuple[Shape, RouteSettings]] = []
@@ -62,14 +61,14 @@ def _check_images(context: CheckContext) -> None:
 
 
 def _image(route: RouteSettings) -> Shape:
-    """The shape of the paths that the upstream gets."""
+    """Return the shape of the paths that the upstream gets."""
     form, rewrite = shape(route.match), route.rewrite
     stripped = len(parse_prefix(rewrite.strip_prefix)) if rewrite.strip_prefix else 0
     return (*(parse_prefix(rewrite.add_prefix) if rewrite.add_prefix else ()), *form[stripped:])
 
 
 def _begins(form: Shape, head: Shape) -> bool:
-    """Whether every path of the shape `form` begins with `head`."""
+    """Return whether every path of the shape `form` begins with `head`."""
     return (
         len(form) >= len(head)
         and all(wide is None or wide == narrow for wide, narrow in zip(head, form, strict=False))

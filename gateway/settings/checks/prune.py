@@ -9,8 +9,7 @@ from gateway.settings.schema.config import LISTS, Config
 
 
 def pruned(root: Table, wrong: list[Loc]) -> tuple[Config, Table, dict[str, list[int]]]:
-    """Returns the configuration without the invalid fields, the root, and the index in the file of every remaining
-    entry.
+    """Return the configuration without invalid fields, the root, and the index in the file of every remaining entry.
 
     A field is removed alone if its entry or section is valid without it, otherwise the whole entry or section is
     removed.

@@ -30,7 +30,7 @@ _FIXED = {
 
 
 def explain(error: ValidationError, root: Table, model: type[Section], problem_list: ProblemList) -> list[Loc]:
-    """Reports every error and returns the paths of the invalid values."""
+    """Report every error and returns the paths of the invalid values."""
     found: list[Loc] = []
     errors = error.errors(include_url=False)
     meant = {(*entry["loc"][:-1], _near(entry["loc"], model)) for entry in errors if entry["type"] == "extra_forbidden"}
@@ -94,7 +94,7 @@ def _words(details: ErrorDetails, loc: Loc, value: Any, model: type[Section]) ->
 
 
 def _near(loc: Loc, model: type[Section]) -> str | None:
-    """The known key that is closest to an unknown one."""
+    """Return the known key that is closest to an unknown one."""
     return nearest(str(loc[-1]), _model_at(model, loc[:-1]).model_fields)
 
 
@@ -121,7 +121,7 @@ def _not_a_list(value: Any) -> tuple[str, str]:
 
 
 def _model_at(model: type[Section], loc: Loc) -> type[Section]:
-    """The section that holds the keys at `loc`."""
+    """Return the section that holds the keys at `loc`."""
     if loc == ("keys",):
         return KeyStoreSettings
     at = model

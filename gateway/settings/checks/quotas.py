@@ -40,7 +40,7 @@ def _readable(context: CheckContext, loc: Loc, quota: Quota, charged: set[str]) 
 
 
 def _meant(context: CheckContext, loc: Loc, several: Sequence[Calls], first: int = 0) -> Iterator[tuple[str, str]]:
-    """Yields routes and methods. Unknown ones are reported."""
+    """Yield routes and methods. Unknown ones are reported."""
     known = context.ids("routes")
     for index, calls in enumerate(several, first):
         routes: list[RouteSettings] = []

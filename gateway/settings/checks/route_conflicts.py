@@ -20,9 +20,7 @@ ALL = "/*"
 
 
 def shape(match: Match) -> Shape:
-    """Returns the shape of a match: a literal, None for a parameter, `/*` (no segment has a slash) for a rest or
-    prefix.
-    """
+    """Return the shape of a match: a literal, None for a parameter, `/*` (segments have no slash) for a rest."""
     if match.prefix is not None:
         return (*parse_prefix(match.prefix), ALL)
     return tuple(
@@ -32,7 +30,7 @@ def shape(match: Match) -> Shape:
 
 
 def check_overlaps(context: CheckContext) -> None:
-    """Reports every route of which an earlier one, or the gateway's own, takes some or all requests."""
+    """Report every route of which an earlier one, or the gateway's own, takes some or all requests."""
     limits_path = context.config.server.limits_path
     limits_shape = None if limits_path is None else shape(Match(path=limits_path))
     for loc in context.ids("routes").get(LIMITS_ROUTE, []) if limits_path is not None else []:

@@ -25,7 +25,7 @@ _BUILT_IN = frozenset(plan.id for plan in BUILT_IN_PLANS)
 
 
 def check(context: CheckContext) -> None:
-    """Reports all problems between parts that fit the schema by themselves."""
+    """Report all problems between parts that fit the schema by themselves."""
     for name in LISTS:
         _unique_ids(context, name)
     _keys(context)
@@ -84,7 +84,7 @@ def _keys(context: CheckContext) -> None:
 
 
 def _proofs(context: CheckContext, loc: Loc, key: KeySettings, seen: dict[str, Loc]) -> None:
-    """Checks that no two keys have the same secret or certificate subject."""
+    """Check that no two keys have the same secret or certificate subject."""
     for name, what in (("secret_sha256", "secret"), ("certificate_subject", "certificate")):
         proof = getattr(key, name)
         first = seen.setdefault(proof, (*loc, name)) if proof is not None else loc
@@ -145,9 +145,7 @@ def _errors(context: CheckContext) -> None:
 
 
 def _headers(context: CheckContext) -> None:
-    """The header fields that the gateway reads and writes are different ones, and rules leave those alone that say who
-    calls.
-    """
+    """Check that the gateway's own header fields differ, and that no rule changes those that name the caller."""
     auth, request_id = context.config.auth, context.config.observability.request_id.header
     written_headers: list[tuple[Loc, str]] = [
         (("auth", "key", "header"), auth.key.header),

@@ -13,7 +13,7 @@ from gateway.settings.schema.values import RefusedError, did_you_mean
 
 
 def read_key(entry: Mapping[str, object]) -> KeySettings:
-    """Returns the entry as a key. Raises RefusedError with all its problems; no text repeats a secret."""
+    """Return the entry as a key. Raises RefusedError with all its problems; no text repeats a secret."""
     try:
         return KeySettings.model_validate(entry)
     except ValidationError as error:
@@ -40,7 +40,7 @@ class References:
         self._certificates = any(each.tls and each.tls.client_ca for each in config.server.listeners)
 
     def wrong(self, key: KeySettings) -> Iterator[str]:
-        """Yields problems because of which the key cannot be used, or would be allowed too much."""
+        """Yield problems because of which the key cannot be used, or would be allowed too much."""
         if key.plan not in self._plans:
             yield _there_is_no("plan", key.plan, self._plans)
         for organization in key.organizations:
@@ -49,7 +49,7 @@ class References:
         yield from self._own_limits(key, lambda field: field != "per")
 
     def doubtful(self, key: KeySettings) -> Iterator[str]:
-        """Yields harmless problems: patterns that match nothing, and two limits with the same `per`."""
+        """Yield harmless problems: patterns that match nothing, and two limits with the same `per`."""
         for pattern in key.routes or ():
             if not any(fnmatchcase(route, pattern) for route in self._routes):
                 yield f"`{pattern}` matches no route{_hint(pattern, self._routes)}"

@@ -7,7 +7,7 @@ from gateway.settings.schema.upstreams import UpstreamSettings
 
 
 def check_traffic(context: CheckContext) -> None:
-    """Reports policies that contradict the rest of their upstream."""
+    """Report policies that contradict the rest of their upstream."""
     for loc, upstream in context.entries("upstreams", context.config.upstreams):
         _retry(context, loc, upstream)
     for loc, route in context.entries("routes", context.config.routes):

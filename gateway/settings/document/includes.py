@@ -23,8 +23,7 @@ def read_file(
     groups: list[Alike] | None = None,
     content: bytes | None = None,
 ) -> tuple[Any, bool]:
-    """The data of the file and of those that it includes, and whether all of them could be read; BROKEN when it has
-    none.
+    """Return the data of the file and its includes (BROKEN if there is none), and whether all could be read.
 
     With `groups` keys that are like others are left out and go there. `content` is what the first file holds, None to
     read it.
@@ -41,7 +40,7 @@ def read_file(
 
 
 def read_text(source: SourceFile, text: str, environ: Mapping[str, str], problem_list: ProblemList) -> Any:
-    """Returns the data of the text, which must be a mapping; BROKEN if it is not."""
+    """Return the data of the text, which must be a mapping; BROKEN if it is not."""
     problem_list.open(source)
     root = read(source, text, environ, problem_list.add, problem_list.redactor)
     start = Position(source, 1, 1)
@@ -94,7 +93,7 @@ def _read_one(
 
 
 def _included(main: str, patterns: Items, problem_list: ProblemList) -> list[str]:
-    """The names of the matching files, each once, in the order of the patterns and then of the alphabet."""
+    """Return the names of the matching files, each once, in the order of the patterns and then of the alphabet."""
     found: dict[str, None] = {}
     directory = Path(main).parent
     for index, pattern in enumerate(patterns):
@@ -116,7 +115,7 @@ def _included(main: str, patterns: Items, problem_list: ProblemList) -> list[str
 
 
 def _merge(root: Table, part: Table, problem_list: ProblemList) -> None:
-    """Merges an included file: lists and `errors` are extended, every other section may occur in one file only."""
+    """Merge an included file: lists and `errors` are extended, every other section may occur in one file only."""
     for key, value in part.items():
         key_position, value_position = part.positions[key]
         if key == "version" and value == root.get("version", value):

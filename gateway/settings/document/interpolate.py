@@ -11,7 +11,7 @@ _LARGEST_FILE = 1 << 20
 
 
 def interpolate(text: str, environ: Mapping[str, str], directory: Path) -> str:
-    """The text with its references replaced, once: what a reference brings in is not looked through again.
+    """Return the text with its references replaced, once: what a reference brings in is not looked through again.
 
     A variable that is set but empty counts as unset for `:-` and `:?`, as in a shell. One line break at the end of a
     file is dropped. Raises ValueError with a text that never holds a value.
@@ -41,7 +41,7 @@ def interpolate(text: str, environ: Mapping[str, str], directory: Path) -> str:
 
 
 def references(text: str) -> list[str]:
-    """Returns the references of a text by name, without defaults, which may be secrets."""
+    """Return the references of a text by name, without defaults, which may be secrets."""
     found = _REFERENCE.finditer(text)
     return [
         f"${{file:{match['file']}}}" if match["file"] else f"${{{match['name']}}}"

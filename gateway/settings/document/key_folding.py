@@ -34,8 +34,9 @@ _WORDS = frozenset({"true", "false", "null"})
 
 
 class Alike(NamedTuple):
-    """What was left out of a text: `rows` are like those of `first` (digest and id of entries that stayed) whose
-    numbers they say.
+    """Keys that were left out of a text.
+
+    `rows` are like those of `first` (digest and id of entries that stayed) whose numbers they say.
 
     `distinct`: no two of them all have the same id or digest.
     """
@@ -46,7 +47,7 @@ class Alike(NamedTuple):
 
 
 def thin(text: str, groups: list[Alike], worth: int = WORTH_ENTRIES) -> str:
-    """`text` without the entries of `keys` that are like an earlier one, which are added to `groups`.
+    """Return `text` without the entries of `keys` that are like an earlier one, which are added to `groups`.
 
     It is `text` itself when there are not so many that it is `worth` it.
     """
@@ -93,9 +94,7 @@ def thin(text: str, groups: list[Alike], worth: int = WORTH_ENTRIES) -> str:
 
 
 def with_alike(keys: KeyList, groups: Sequence[Alike]) -> KeyList | None:
-    """`keys` and all that are like one of them; None if that cannot be said for sure, or two have the same id, digest
-    or certificate.
-    """
+    """Return `keys` and all that are like one of them; None if that is not certain, or if two of them collide."""
     known = {(key.secret_sha256, key.id): key for key in keys}
     if not all(first in known for group in groups for first in group.first):
         return None
@@ -113,7 +112,7 @@ def with_alike(keys: KeyList, groups: Sequence[Alike]) -> KeyList | None:
 
 
 def _distinct(keys: KeyList, groups: Sequence[Alike]) -> bool:
-    """Whether no two of them all have the same id or digest."""
+    """Return whether no two of them all have the same id or digest."""
     ids = {key.id for key in keys}
     digests = {bytes.fromhex(key.secret_sha256) for key in keys if key.secret_sha256 is not None}
     most = (len(ids), len(digests))

@@ -15,7 +15,7 @@ _HALF = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
 def read_plain(source: SourceFile, text: str, report: Report) -> Any:
-    """Returns the data of one document, in which `$` has no meaning and null is a value; BROKEN if it is none.
+    """Return the data of one document, in which `$` has no meaning and null is a value; BROKEN if it is none.
 
     Every problem goes to `report`. JSON is read as YAML, of which it is a part but for surrogate pairs.
     """
@@ -30,7 +30,7 @@ def _character(pair: re.Match[str]) -> str:
 
 
 class _PlainReading(Reading):
-    """One pass over the events of a document that is no configuration."""
+    """One pass over the events of a document that is not a configuration."""
 
     MOST_DEPTH = 200
     NULL = None

@@ -58,7 +58,7 @@ class ReadValue(NamedTuple):
 def read(
     source: SourceFile, text: str, environ: Mapping[str, str], report: Report, redactor: Callable[[str], None]
 ) -> Any:
-    """Returns the data of one YAML document; BROKEN if it is none.
+    """Return the data of one YAML document; BROKEN if it is none.
 
     Every problem goes to `report`, every text with a value from outside to `redactor`.
     """
@@ -66,7 +66,7 @@ def read(
 
 
 def read_with(reading: "Reading", source: SourceFile, text: str, report: Report) -> Any:
-    """Returns what `reading` makes of `text`; BROKEN if it is no YAML document."""
+    """Return what `reading` makes of `text`; BROKEN if it is no YAML document."""
     try:
         return reading.run(text)
     except UnicodeEncodeError as error:
@@ -113,7 +113,7 @@ class Reading:
 
     MOST_DEPTH = MOST_DEPTH
     NULL: Any = ""
-    """What stands in a list for a value that a variable made empty."""
+    """The value in a list that a variable made empty."""
 
     def __init__(
         self, source: SourceFile, environ: Mapping[str, str], report: Report, redactor: Callable[[str], None]
@@ -140,7 +140,7 @@ class Reading:
         return self._root
 
     def _take(self, event: yaml.Event) -> bool:
-        """Processes an event. Returns False to end the reading when the document cannot be understood."""
+        """Process an event. Returns False to end the reading when the document cannot be understood."""
         if self._second is not None and isinstance(event, yaml.NodeEvent):
             # A `---` at the end begins a document of nothing.
             if isinstance(event, yaml.ScalarEvent) and not event.value and event.implicit[0]:

@@ -21,7 +21,7 @@ _MAY_BE_NUMBER = frozenset("-+.0123456789")
 
 
 def resolve(text: str) -> Scalar:
-    """Returns the value of a plain scalar."""
+    """Return the value of a plain scalar."""
     if text in _WORDS:
         return _WORDS[text]
     if text[0] not in _MAY_BE_NUMBER:

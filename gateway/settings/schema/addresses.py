@@ -1,6 +1,4 @@
-"""Where to listen, where services are, which peers to trust, and who a certificate is for: values that say who is at
-either end.
-"""
+"""Values that name a peer: addresses of listeners and services, trusted networks, subjects of certificates."""
 
 import re
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network

@@ -51,5 +51,5 @@ class LoadBalancing(Section):
 
 
 def spelled_out(written: object) -> object:
-    """`round_robin` as the section that it is short for."""
+    """Return `round_robin` as the section that it is short for."""
     return {"policy": written} if isinstance(written, str) else written

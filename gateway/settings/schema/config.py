@@ -62,21 +62,21 @@ class Config(Section):
         return (*plans, *(plan for plan in BUILT_IN_PLANS if plan.id not in declared))
 
     def plan_of(self, caller: KeySettings | RouteSettings) -> Plan:
-        """The plan of a key, or of the client addresses on an open route."""
+        """Return the plan of a key, or of the client addresses on an open route."""
         wanted = caller.plan or "anonymous"
         return next(plan for plan in self.plans if plan.id == wanted)
 
     def plan_limits(self, plan: str) -> tuple[PlanLimit, ...]:
-        """Those of the plan of that id; none if there is no such plan."""
+        """Return the limits of the plan with that id; none if there is no such plan."""
         return next((known.limits for known in self.plans if known.id == plan), ())
 
     def limits_of(self, key: KeySettings) -> tuple[Limit, ...]:
-        """Those of its plan, and its own, which come in place of the plan's of the same id or after them."""
+        """Return the limits of a key: its plan's and its own, which replace the plan's of the same id or are added."""
         own = {limit.id: limit for limit in key.limits}
         return (*(own.pop(limit.id, limit) for limit in self.plan_limits(key.plan)), *own.values())
 
     def ways_without_redis(self) -> frozenset[OnFailure]:
-        """What limits do while Redis is away, all of them; nothing without Redis.
+        """Return all that limits do while Redis is away; nothing without Redis.
 
         With `deny` among them some callers are refused then.
         """
@@ -93,7 +93,7 @@ class Config(Section):
         )
 
     def route_ids(self) -> frozenset[str]:
-        """Those that logs and metrics know: of `routes`, and of the route that the gateway answers itself."""
+        """Return the ids of routes in logs and metrics: those of `routes`, and that of the gateway's own route."""
         own = () if self.server.limits_path is None else (LIMITS_ROUTE,)
         return frozenset((*(route.id for route in self.routes), *own))
 
@@ -101,26 +101,26 @@ class Config(Section):
         return next(upstream for upstream in self.upstreams if upstream.id == route.upstream)
 
     def envelope_of(self, route: RouteSettings) -> EnvelopeSettings:
-        """The route's envelope, `defaults` filled in."""
+        """Return the route's envelope, `defaults` filled in."""
         return self.defaults.envelope.model_copy(update=route.envelope.model_dump(exclude_none=True))
 
     def cors_of(self, route: RouteSettings) -> CorsSettings:
-        """The route's rules for pages in browsers, `defaults` filled in."""
+        """Return the route's rules for pages in browsers, `defaults` filled in."""
         return route.cors.over(self.defaults.cors)
 
     def compression_of(self, route: RouteSettings) -> CompressionSettings:
-        """The route's compression, `defaults` filled in."""
+        """Return the route's compression, `defaults` filled in."""
         return self.defaults.compression.model_copy(update=route.compression.model_dump(exclude_none=True))
 
     def headers_of(self, route: RouteSettings) -> RouteHeaders:
-        """The route's rules for header fields, and those of `defaults` that it has none for."""
+        """Return the route's rules for header fields, and those of `defaults` that it has none for."""
         own, inherited = route.headers, self.defaults.headers
         return RouteHeaders.model_construct(
             request=own.request.over(inherited.request), response=own.response.over(inherited.response)
         )
 
     def timeouts_of(self, route: RouteSettings) -> Timeouts:
-        """The route's time-outs: its own, else those of `defaults`, else those of its upstream."""
+        """Return the route's time-outs: its own, else those of `defaults`, else those of its upstream."""
         own, inherited = (
             route.timeouts.model_dump(exclude_none=True),
             self.defaults.timeouts.model_dump(exclude_none=True),
@@ -129,7 +129,7 @@ class Config(Section):
 
 
 LIMITS_ROUTE = "gateway.limits"
-"""What the route at `server.limits_path` is called."""
+"""The id of the route at `server.limits_path`."""
 
 LISTS = ("organizations", "plans", "keys", "upstreams", "routes")
 """Sections that are lists of things with an `id`."""

@@ -41,12 +41,12 @@ class Rows:
         return self._names[self._begins[index] : self._begins[index + 1] - 1]
 
     def find(self, digest: bytes) -> int | None:
-        """The index of the row with this digest."""
+        """Return the index of the row with this digest."""
         at = bisect_left(range(len(self)), digest, key=self.digest)
         return at if at < len(self) and self.digest(at) == digest else None
 
     def named(self, key_id: str) -> int | None:
-        """The index of the row with this id."""
+        """Return the index of the row with this id."""
         at = self._names.find(f"\n{key_id}\n")
         return None if at < 0 or "\n" in key_id else bisect_left(self._begins, at + 1)
 
@@ -71,8 +71,7 @@ class Likeness(NamedTuple):
 
 
 class KeyList(Sequence[KeySettings]):
-    """The keys of a configuration: `plain` ones, and then those that are like one of them, made when they are asked
-    for.
+    """The keys of a configuration: `plain` ones, then those that are like one of them, made on demand.
 
     The order of keys means nothing.
     """
@@ -132,7 +131,7 @@ class KeyList(Sequence[KeySettings]):
         return f"<KeyList {len(self)} keys, {sha256(digest.encode()).hexdigest()[:16]}>"
 
     def find(self, digest: bytes) -> KeySettings | None:
-        """The key that has the secret with this digest (SHA-256), unless it is one of the plain ones."""
+        """Return the key that has the secret with this digest (SHA-256), unless it is one of the plain ones."""
         for likeness in self._alike:
             at = likeness.rows.find(digest)
             if at is not None:
@@ -140,7 +139,7 @@ class KeyList(Sequence[KeySettings]):
         return None
 
     def named(self, key_id: str) -> KeySettings | None:
-        """The key with this id."""
+        """Return the key with this id."""
         for likeness in self._alike:
             at = likeness.rows.named(key_id)
             if at is not None:

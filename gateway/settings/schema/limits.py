@@ -81,7 +81,7 @@ MAX_COST = 10**9
 
 
 def cost(value: object) -> dict[str, int]:
-    """A cost by method, under `default` for those that are not named."""
+    """Return a cost by method, under `default` for those that are not named."""
     named = value if isinstance(value, dict) else {"default": value}
     for name, tokens in named.items():
         if name != "default":

@@ -11,7 +11,7 @@ from gateway.settings.schema.types import HeaderName, Id, IdPattern, Many, Metho
 from gateway.settings.schema.values import RefusedError, text_of
 
 MAX_UNITS = 100_000
-"""Of a level or of concurrency: each is an entry in the store."""
+"""The most units of a level or of concurrency. Each is an entry in the store."""
 
 _WAY = r"[^.]{1,128}(\.[^.]{1,128}){0,15}"
 
@@ -40,7 +40,7 @@ class Calls(Section):
     )
 
     def includes(self, route: str, method: str) -> bool:
-        """Whether a call of the route with that id is one of them."""
+        """Return whether a call of the route with that id is one of them."""
         meant = {method, "GET"} if method == "HEAD" else {method}
         return (self.methods is None or not meant.isdisjoint(self.methods)) and any(
             fnmatchcase(route, one) for one in self.routes
@@ -115,7 +115,7 @@ class Quota(Section):
 
     @property
     def lasts_s(self) -> float:
-        """When a unit of a level is forgotten."""
+        """The seconds after which a unit of a level is forgotten."""
         return self.expires or 86_400.0
 
 

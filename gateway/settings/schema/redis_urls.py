@@ -56,7 +56,7 @@ def redis_url(value: object) -> str:
 
 
 def files_of(url: str) -> list[tuple[str, str]]:
-    """The parameters of a `redis_url` that are files, with their paths."""
+    """Return the parameters of a `redis_url` that are files, with their paths."""
     return [(name, path) for name, path in parse_qsl(parse(url).query.removeprefix("?")) if name in _FILES]
 
 

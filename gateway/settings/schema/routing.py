@@ -230,12 +230,12 @@ class RouteSettings(Section):
         return self
 
     def cost_of(self, method: str) -> int:
-        """In tokens. HEAD costs what GET does, unless it is named."""
+        """Return the cost of a call in tokens. HEAD costs what GET does, unless it is named."""
         named = self.cost.get(method, self.cost.get("GET") if method == "HEAD" else None)
         return self.cost.get("default", 1) if named is None else named
 
     def limits_of(self, method: str) -> tuple[RouteLimit, ...]:
-        """Those that hold for it; those for GET hold for HEAD, too."""
+        """Return the limits of a method. Those of GET hold for HEAD, too."""
         meant = {method, "GET"} if method == "HEAD" else {method}
         return tuple(limit for limit in self.limits if limit.methods is None or meant.intersection(limit.methods))
 

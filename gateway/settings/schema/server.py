@@ -237,7 +237,7 @@ class RedisSettings(Section):
         return self
 
     def login_url(self) -> str:
-        """`url` with the login in it, wherever that was given."""
+        """Return `url` with the login in it, wherever that was given."""
         url, password = self.url.get_secret_value(), self.password or self.password_file
         if password is None:
             return url

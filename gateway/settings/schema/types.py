@@ -70,7 +70,7 @@ HeaderName: TypeAlias = Annotated[
 HeaderNames: TypeAlias = Annotated[
     str, PlainValidator(values.header_names), _shape(pattern=r"^[!#$%&'+.^_`|~0-9A-Za-z-]+\*?$")
 ]
-"""One name, or with `*` at its end all that begin so."""
+"""A field name, or with `*` at its end all names that begin so."""
 HeaderValue: TypeAlias = Annotated[str, PlainValidator(values.header_value), _shape()]
 QueryName: TypeAlias = Annotated[str, PlainValidator(values.query_name), _shape(pattern=r"^[A-Za-z0-9._~-]+$")]
 Method: TypeAlias = Annotated[str, PlainValidator(values.method), _shape(enum=list(values.METHODS))]
@@ -103,7 +103,7 @@ ServerName: TypeAlias = Annotated[
     str, PlainValidator(addresses.server_name), _shape(pattern=addresses.SERVER_NAME_PATTERN)
 ]
 PageOrigin: TypeAlias = Annotated[str, PlainValidator(addresses.origin), _shape(pattern=ORIGIN_PATTERN)]
-"""Where a page in a browser comes from, with `*.` for any labels, or "*"."""
+"""The origin of a page in a browser, with `*.` for any labels, or "*"."""
 Digest: TypeAlias = Annotated[str, PlainValidator(values.digest), _shape(pattern="^[0-9a-f]{64}$")]
 Subject: TypeAlias = Annotated[str, PlainValidator(addresses.subject), _shape(pattern="^[A-Za-z0-9.]+=")]
 Instant: TypeAlias = Annotated[datetime, PlainValidator(values.instant), _in_utc, _shape(format="date-time")]
@@ -118,12 +118,12 @@ Workers: TypeAlias = Annotated[
 
 
 def default(written: JsonValue, description: str) -> Any:
-    """A field's default as YAML has it (`30s`, `8MiB`), which is how the JSON Schema shows it, too."""
+    """Return a field's default as YAML has it (`30s`, `8MiB`), which is how the JSON Schema shows it, too."""
     return Field(
         default=written, validate_default=True, description=description, json_schema_extra={"default": written}
     )
 
 
 def section(kind: type[Section], description: str) -> Any:
-    """A section that may be left out: every one of its fields then has its default."""
+    """Return a section that may be left out: every one of its fields then has its default."""
     return Field(default_factory=kind, description=description)

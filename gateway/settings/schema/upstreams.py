@@ -75,12 +75,12 @@ class Timeouts(Section):
 
     @property
     def idle_s(self) -> float:
-        """For everything that is streamed, but for events."""
+        """The idle time-out in seconds of everything that is streamed, except events."""
         return 60.0 if self.idle is None else self.idle
 
     @property
     def events_idle_s(self) -> float:
-        """For streams of events, which are often silent and end by themselves."""
+        """The idle time-out in seconds of streams of events, which are often silent and end by themselves."""
         return 600.0 if self.idle is None else self.idle
 
 

@@ -24,20 +24,20 @@ class RefusedError(ValueError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Returns the known name that is closest to `name`, None if none is close."""
+    """Return the known name that is closest to `name`, None if none is close."""
     lower = {candidate.lower(): candidate for candidate in known}
     close = get_close_matches(name.lower(), lower, n=1)
     return lower[close[0]] if close else None
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint, or "" when nothing known comes close."""
+    """Return a hint, or "" when nothing known comes close."""
     meant = nearest(name, known)
     return f"did you mean `{meant}`?" if meant else ""
 
 
 def text_of(value: object, what: str) -> str:
-    """The value if it is a string. Raises RefusedError."""
+    """Return the value if it is a string. Raises RefusedError."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -167,7 +167,9 @@ def password(value: object) -> str:
 
 
 def password_file(value: object) -> str:
-    """What stands in the file, without the line break at its end.
+    """Return the content of the file without the line break at its end.
+
+    A name of no file may be the password itself.
 
     The name of a file that is not there may be the password itself.
     """
@@ -223,7 +225,7 @@ def version(value: object) -> int:
 
 
 def workers(value: object) -> int | None:
-    """Returns the number of workers, None for `auto`."""
+    """Return the number of workers, None for `auto`."""
     if value == "auto":
         return None
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_WORKERS:

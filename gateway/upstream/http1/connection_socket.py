@@ -14,11 +14,11 @@ from gateway.upstream.http1.deadlines import Deadlines
 
 
 class UpstreamConnectionState(Enum):
-    """What a connection to an upstream does."""
+    """The states of a connection to an upstream."""
 
     CONNECTING = "connecting"
     IDLE = "idle"
-    """Between two calls."""
+    """The connection is kept between two calls."""
     SENDING = "sending"
     """The body of a request is being sent; the reply may have begun."""
     RECEIVING = "receiving"
@@ -41,7 +41,7 @@ class ConnectionSocket(asyncio.Protocol):
 
     _transport: asyncio.Transport
     _deadline: Deadlines
-    """That of the call under way; set when the connection is made."""
+    """The deadline of the call in flight; set when the connection is made."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -55,7 +55,7 @@ class ConnectionSocket(asyncio.Protocol):
         self.streams = self.tunnelled = False
 
     def usable(self, now: float) -> bool:
-        """Whether a call may be sent.
+        """Return whether a call may be sent.
 
         It may not when bytes, or the end of the connection, wait unread in the kernel.
         """
@@ -67,7 +67,7 @@ class ConnectionSocket(asyncio.Protocol):
         )
 
     def input_waits(self) -> bool:
-        """Whether received bytes, or the end of the connection, wait unread in the kernel."""
+        """Return whether received bytes, or the end of the connection, wait unread in the kernel."""
         return bool(self._poll.poll(0))
 
     def hand_over(self) -> None:

@@ -133,7 +133,7 @@ class Deadlines(Deadline):
         self.at = self._ends_at
 
     def streams(self, idle_s: float) -> None:
-        """From here on the reply is passed on while it arrives."""
+        """Note that the reply is passed on while it arrives from here on."""
         self._idle_s = idle_s
         self._unread = False
         self.heard()

@@ -61,7 +61,7 @@ def request_head(call: Call, to: Origin, length: int | None) -> bytes:
 
 
 def starts_wrong(received: int, data: bytes) -> bool:
-    """Whether `data`, which follows `received` earlier bytes, cannot be part of an HTTP/1.1 or 1.0 status line."""
+    """Return whether `data`, after `received` earlier bytes, cannot belong to an HTTP/1.1 or 1.0 status line."""
     piece = data[: max(0, len(_VERSIONS[0]) - received)]
     end = received + len(piece)
     return all(piece != version[received:end] for version in _VERSIONS)
@@ -73,19 +73,19 @@ def head_size(fields: Fields) -> int:
 
 
 def codings_supported(fields: Fields, version: str) -> bool:
-    """Whether the transfer codings are exactly `chunked`. HTTP/1.0 has none (RFC 9112 6.1: such framing is faulty)."""
+    """Return whether the transfer coding is exactly `chunked`. HTTP/1.0 has none (RFC 9112 6.1)."""
     return version == "1.1" and [value.lower() for name, value in fields if name == b"transfer-encoding"] == [
         b"chunked"
     ]
 
 
 def bodiless(status: int) -> bool:
-    """Whether a response ends with its head, whatever its fields announce (RFC 9112 6.3)."""
+    """Return whether a response ends with its head, whatever its fields announce (RFC 9112 6.3)."""
     return status in UNFRAMED
 
 
 def keeps_alive(version: str, fields: Fields) -> bool:
-    """Whether the connection outlives a reply without a body (RFC 9112 9.3)."""
+    """Return whether the connection outlives a reply without a body (RFC 9112 9.3)."""
     options = set(
         map(bytes.strip, b",".join([value for name, value in fields if name == b"connection"]).lower().split(b","))
     )

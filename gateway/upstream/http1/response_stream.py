@@ -116,7 +116,7 @@ class ResponseStream:
         self._wake()
 
     def _fits(self) -> bool:
-        """Whether the unread bytes and the rest of the reply, as far as its length is known, may be kept in memory."""
+        """Return whether the unread bytes and the rest of the reply, as far as known, may be kept in memory."""
         if self._remaining is None:
             return self._received <= self._max_unread
         return self.unread + self._remaining - self._received <= self._max_unread

@@ -17,7 +17,7 @@ class UploadingSocket(ConnectionSocket):
     """
 
     _reply: ResponseParser
-    """That of the connection, set when it is made."""
+    """The reply of the connection, set when it is made."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)

@@ -1,4 +1,4 @@
-"""gateway limits show, gateway limits reset"""
+"""The commands `gateway limits show` and `gateway limits reset`."""
 
 import json
 from typing import Any

@@ -1,6 +1,4 @@
-"""limiter/outage_journal.py: what is known is written down once a turn of the loop, in memory that outlives the
-process.
-"""
+"""limiter/outage_journal.py: state is recorded once a turn of the loop, in memory that outlives the process."""
 
 from gateway.kernel.limits.token_bucket import Window, claim
 from gateway.limiter.calls_in_flight import CallsInFlight

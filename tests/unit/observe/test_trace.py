@@ -1,5 +1,6 @@
-"""The cases of the W3C's own test suite (https://github.com/w3c/trace-context/blob/main/test/test.py) that concern
-traceparent.
+"""The cases of the W3C's test suite for trace context that concern traceparent.
+
+They are those of https://github.com/w3c/trace-context/blob/main/test/test.py.
 """
 
 import os

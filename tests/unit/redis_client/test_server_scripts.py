@@ -18,7 +18,7 @@ async def test_a_user_who_may_not_load_scripts_needs_not_to(watch: Watch, redis_
 async def test_a_proxy_that_cuts_the_connection_over_script_is_asked_without(
     watch: Watch, redis_server: RedisProcess
 ) -> None:
-    """twemproxy does."""
+    """As twemproxy does."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         redis_reader, redis_writer = await asyncio.open_connection("127.0.0.1", redis_server.port)
