@@ -36,6 +36,7 @@ Layers (each imports only those below it; import-linter checks)
         usage | config_diff | keystore      reports of limits; `gateway diff`; keys that are kept in Redis
         openapi                             (beside these) OpenAPI documents, in and out
         table                               the configuration compiled, decided before any request
+        traffic                             how many calls at once, and to which upstream
         limiter | upstream | observe        rate limits and quotas; calls to services; metrics, log, trace
         redis_client                        one multiplexed connection for each Redis server
         settings > net > system             the YAML file and its problems; addresses and sockets; signals, files

@@ -238,6 +238,18 @@ class Metrics(Families):
             ("upstream",),
             _UPSTREAMS,
         )
+        self.upstream_concurrency = self._gauge(
+            "gateway_upstream_concurrency",
+            "Calls to upstreams with `adaptive_concurrency`: the limit, calls in flight and calls that wait.",
+            ("upstream", "state"),
+            3 * _UPSTREAMS,
+        )
+        self.upstream_shed = self._counter(
+            "gateway_upstream_shed_total",
+            "Requests refused because an upstream was at its limit of concurrency, by the priority of their plan.",
+            ("upstream", "priority"),
+            10 * _UPSTREAMS,
+        )
         self.upstream_ejections = self._counter(
             "gateway_upstream_ejections_total",
             "Targets left alone because calls failed, by the fault of the last one or its status.",

@@ -24,6 +24,9 @@ class UpstreamEvents:
     def not_retried(self) -> None:
         self._metrics.upstream_retries_refused.labels(self._upstream).inc()
 
+    def shed(self, priority: int) -> None:
+        self._metrics.upstream_shed.labels(self._upstream, priority).inc()
+
     def ejected(self, number: int, reason: int | str, for_s: float) -> None:
         name = self._names[number]
         self._metrics.upstream_ejections.labels(self._upstream, name, reason).inc()

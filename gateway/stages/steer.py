@@ -1,4 +1,4 @@
-"""Steers a call: says what keeps it together with other calls."""
+"""Steers a call: says how urgent it is, and what keeps it together with other calls."""
 
 from gateway.exchange import Exchange
 from gateway.kernel.load_balancing import seed_of
@@ -9,6 +9,8 @@ from gateway.upstream.call import Call
 
 def steer(x: Exchange, call: Call, caller: Caller, steering: Steering) -> None:
     """Complete `call` as the route says. A call without the value that `affinity` names goes by its caller."""
+    if steering.priorities is not None:
+        call.priority = steering.priorities.get(caller.plan, 0)
     if steering.affinity is not None:
         call.affinity = seed_of(_value(x, caller, steering.affinity) or caller.bucket)
 

@@ -1,5 +1,6 @@
 """Decides how the calls of a route are distributed to services, and what keeps some of them together."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -23,15 +24,22 @@ class Affinity(msgspec.Struct, frozen=True):
 
 
 class Steering(msgspec.Struct, frozen=True):
-    """What is decided about each call of a route beside the request itself."""
+    """What is decided about each call of a route beside the request itself.
+
+    `priorities` are those of the plans by id, None where they do not matter.
+    """
 
     affinity: Affinity | None = None
+    priorities: Mapping[str, int] | None = None
 
 
 def steering_of(config: Config, route: RouteSettings) -> Steering | None:
     """Return None for a route of which nothing is to be decided."""
     affinity = _affinity(config, route)
-    return None if affinity is None else Steering(affinity)
+    priorities = None
+    if config.upstream_of(route).adaptive_concurrency is not None:
+        priorities = {plan.id: plan.priority for plan in config.plans}
+    return None if affinity is None and priorities is None else Steering(affinity, priorities)
 
 
 def _affinity(config: Config, route: RouteSettings) -> Affinity | None:

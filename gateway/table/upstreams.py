@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from gateway.kernel.clock import Clock
 from gateway.kernel.load_balancing import Draw, Picker, Rendezvous, RoundRobin, seed_of
+from gateway.kernel.traffic.concurrency_limit import ConcurrencyLimit, LimitBounds
 from gateway.kernel.traffic.eligible import TargetGroups
 from gateway.kernel.traffic.retry import RetryBudget, RetryPolicy
 from gateway.net.name_resolver import NameResolver
@@ -17,6 +18,7 @@ from gateway.observe.upstream_events import UpstreamEvents
 from gateway.settings import Config
 from gateway.settings.schema.health import Health
 from gateway.settings.schema.upstreams import UpstreamSettings, UpstreamTls
+from gateway.traffic.adaptive_concurrency import AdaptiveConcurrency
 from gateway.upstream.circuit_breaker import BreakerRules, CircuitBreaker
 from gateway.upstream.health_checks import HealthCheckRules, HealthChecks
 from gateway.upstream.outlier_detection import EjectionRules, OutlierDetector
@@ -25,7 +27,7 @@ from gateway.upstream.target import Target
 from gateway.upstream.tls import TlsFiles, ssl_context
 from gateway.upstream.upstream import Upstream
 
-AnyUpstream: TypeAlias = Target | Upstream | CircuitBreaker
+AnyUpstream: TypeAlias = Target | Upstream | CircuitBreaker | AdaptiveConcurrency
 
 
 def build_upstreams(
@@ -96,12 +98,21 @@ def _upstream(
             policy=_retry_policy(setting),
             budget=None if setting.retry is None else RetryBudget(setting.retry.budget),
         )
-    if setting.breaker is None:
-        return upstream
-    breaking = BreakerRules(
-        setting.breaker.consecutive_failures, setting.breaker.base_open_time, setting.breaker.max_open_time
-    )
-    return CircuitBreaker(upstream, row, breaking, events, clock, random.random)
+    called: Target | Upstream | CircuitBreaker = upstream
+    if setting.breaker is not None:
+        breaking = BreakerRules(
+            setting.breaker.consecutive_failures, setting.breaker.base_open_time, setting.breaker.max_open_time
+        )
+        called = CircuitBreaker(upstream, row, breaking, events, clock, random.random)
+    adaptive = setting.adaptive_concurrency
+    if adaptive is None:
+        return called
+    limit = ConcurrencyLimit(LimitBounds(adaptive.min, adaptive.max))
+    bounded = AdaptiveConcurrency(called, limit, adaptive.max_wait, events, clock)
+    metrics.upstream_concurrency.labels(setting.id, "limit").watch(lambda: bounded.limit)
+    metrics.upstream_concurrency.labels(setting.id, "in_flight").watch(lambda: bounded.in_flight)
+    metrics.upstream_concurrency.labels(setting.id, "waiting").watch(lambda: bounded.waiting)
+    return bounded
 
 
 def _picker(setting: UpstreamSettings) -> Callable[[Mapping[int, int]], Picker]:

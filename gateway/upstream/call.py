@@ -100,6 +100,7 @@ class Call(msgspec.Struct):
     caller: str = ""
     read_ahead_bytes: int = 0
     affinity: int = 0
+    priority: int = 0
     resends: int = 1
     budget: RetryBudget | None = None
     upgrade_mask: bytes = b""

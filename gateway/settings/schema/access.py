@@ -80,6 +80,13 @@ class Plan(Section):
 
     id: Id = Field(description="What keys refer to, and the upstream is told.")
     limits: Many[PlanLimit] = Field(description="All of them hold at once. `[]` is no limit.")
+    priority: int = Field(
+        default=0,
+        ge=-100,
+        le=100,
+        description="Whose calls go first, higher before lower, where an upstream with `adaptive_concurrency` is at "
+        "its limit.",
+    )
     quotas: Many[Quota] = Field(default=(), description="What a caller may do in all, on some routes.")
     concurrency: Concurrency | None = Field(
         default=None, description="How many calls may be in flight at once, in all gateways together."

@@ -151,6 +151,20 @@ class CircuitBreakerSettings(Section):
         return self
 
 
+class AdaptiveConcurrencySettings(Section):
+    """The number of calls that it serves at once, found out from how long they take. Each worker has its own."""
+
+    min: int = Field(default=10, ge=1, le=100_000, description="The least that the limit may become; it begins there.")
+    max: int = Field(default=1000, ge=1, le=100_000, description="The most that it may become.")
+    max_wait: PositiveDuration = default("500ms", "How long a call waits for its turn; then it gets 503.")
+
+    @model_validator(mode="after")
+    def _ascending(self) -> "AdaptiveConcurrencySettings":
+        if self.max < self.min:
+            raise RefusedError("`max` is less than `min`")
+        return self
+
+
 class UpstreamSettings(Section):
     """A service behind the gateway."""
 
@@ -169,6 +183,9 @@ class UpstreamSettings(Section):
         default=None,
         description="When calls are sent again. Left out: a call that is not answered goes to other targets, up to "
         "three in all.",
+    )
+    adaptive_concurrency: AdaptiveConcurrencySettings | None = Field(
+        default=None, description="How many calls it serves at once. Left out: as many as there are connections."
     )
     breaker: CircuitBreakerSettings | None = Field(
         default=None, description="When it is not called any more. Left out: it is always tried."

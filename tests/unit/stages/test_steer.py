@@ -41,7 +41,14 @@ def test_without_an_organisation_by_the_caller() -> None:
     assert affinity(Affinity("organization"), by=visitor) == seed_of(CALLER.bucket)
 
 
+@pytest.mark.parametrize(("plan", "priority"), [("standard", 5), ("unheard-of", 0)])
+def test_the_plan_says_how_urgent_a_call_is(plan: str, priority: int) -> None:
+    sent = call()
+    steer(exchange(), sent, msgspec.structs.replace(CALLER, plan=plan), Steering(priorities={"standard": 5}))
+    assert sent.priority == priority
+
+
 def test_nothing_is_decided_without_a_rule() -> None:
     sent = call()
     steer(exchange(), sent, CALLER, Steering())
-    assert sent.affinity == 0
+    assert (sent.affinity, sent.priority) == (0, 0)

@@ -10,6 +10,7 @@ def steering(match: str = "{prefix: /v1}", more: str = "") -> Steering | None:
     config = parse(
         "version: 1\n"
         f'upstreams: [{{id: u, targets: [{{url: "http://a"}}, {{url: "http://b"}}]{more}}}]\n'
+        "plans: [{id: gold, limits: [], priority: 5}]\n"
         f"routes: [{{id: r, match: {match}, upstream: u}}]\n"
     )
     return steering_of(config, config.routes[0])
@@ -33,3 +34,9 @@ def test_nothing_is_the_rule() -> None:
 def test_what_keeps_calls_together(on: str, match: str, affinity: Affinity) -> None:
     made = steering(match, f", load_balancing: {{consistent_hash: {on}}}")
     assert made == Steering(affinity)
+
+
+def test_priorities_matter_where_calls_wait_for_one_another() -> None:
+    made = steering(more=", adaptive_concurrency: {}")
+    assert made is not None
+    assert made.priorities == {"gold": 5, "standard": 0, "anonymous": 0}

@@ -19,6 +19,7 @@ from gateway.observe.metrics import Metrics
 from gateway.settings import Config, parse
 from gateway.table.snapshot import compile_snapshot
 from gateway.table.upstreams import AnyUpstream, build_health_checks, build_upstreams
+from gateway.traffic.adaptive_concurrency import AdaptiveConcurrency
 from gateway.upstream.circuit_breaker import CircuitBreaker
 from gateway.upstream.target import Target
 from gateway.upstream.upstream import Upstream
@@ -91,6 +92,16 @@ def test_several_targets_are_an_upstream() -> None:
 
 def test_a_single_target_that_is_called_again_is_an_upstream() -> None:
     assert isinstance(built('{url: "http://a:1"}', ", retry: {}"), Upstream)
+
+
+async def test_calls_at_once_are_bounded_before_everything_else() -> None:
+    bounded = built('{url: "http://a:1"}', ", breaker: {}, adaptive_concurrency: {min: 7}")
+    assert isinstance(bounded, AdaptiveConcurrency)
+    assert isinstance(bounded.behind, CircuitBreaker)
+    METRICS.upstream_concurrency.refresh()
+    assert METRICS.upstream_concurrency.labels("orders", "limit").value == 7
+    states = [METRICS.upstream_concurrency.labels("orders", state).value for state in ("in_flight", "waiting")]
+    assert states == [0, 0]
 
 
 async def test_calls_are_kept_together_or_take_turns() -> None:

@@ -4,7 +4,13 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.settings.schema.types import Section
-from gateway.settings.schema.upstreams import CircuitBreakerSettings, OutlierDetection, Timeouts, UpstreamTls
+from gateway.settings.schema.upstreams import (
+    AdaptiveConcurrencySettings,
+    CircuitBreakerSettings,
+    OutlierDetection,
+    Timeouts,
+    UpstreamTls,
+)
 
 
 def test_streams_may_be_silent_for_a_minute_and_events_for_ten_unless_a_file_says_otherwise() -> None:
@@ -20,6 +26,7 @@ def test_streams_may_be_silent_for_a_minute_and_events_for_ten_unless_a_file_say
         (UpstreamTls, {"ca": "ca.pem", "verify": False}),
         (OutlierDetection, {"base_ejection_time": "10m"}),
         (CircuitBreakerSettings, {"base_open_time": "10m"}),
+        (AdaptiveConcurrencySettings, {"min": 10, "max": 9}),
     ],
 )
 def test_sections_that_contradict_themselves(section: type[Section], wrong: dict[str, object]) -> None:
@@ -27,6 +34,8 @@ def test_sections_that_contradict_themselves(section: type[Section], wrong: dict
         section.model_validate(wrong)
 
 
-@pytest.mark.parametrize("section", [UpstreamTls, OutlierDetection, CircuitBreakerSettings])
+@pytest.mark.parametrize(
+    "section", [UpstreamTls, OutlierDetection, CircuitBreakerSettings, AdaptiveConcurrencySettings]
+)
 def test_defaults_are_sound(section: type[Section]) -> None:
     assert section.model_validate({}).model_fields_set == set()

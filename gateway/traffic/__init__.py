@@ -1,0 +1,1 @@
+"""Steers calls between callers and upstreams: how many at once, which upstream, and what is sent twice on purpose."""

@@ -1,0 +1,102 @@
+"""kernel/traffic/concurrency_limit.py: how many calls a service stands, in a simulation with a clock of its own."""
+
+import random
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+import pytest
+
+from gateway.kernel.traffic.concurrency_limit import ConcurrencyLimit, LimitBounds
+
+CALL_S = 0.05
+
+
+class Outcome(NamedTuple):
+    """The calls per second, and the limit at the end."""
+
+    per_second: float
+    limit: int
+
+
+def simulate(
+    duration_s: Callable[[int], float],
+    *,
+    callers: int = 200,
+    noise: float = 0.2,
+    for_s: float = 24.0,
+    least: int = 5,
+    most: int = 1000,
+) -> Outcome:
+    """`callers` call again and again, as many at once as the limit allows.
+
+    `duration_s` is how long a call takes while so many are under way. The first quarter of the time does not count.
+    """
+    chance = random.Random(1)
+    limit = ConcurrencyLimit(LimitBounds(least, most))
+    now = work = 0.0
+    waiting, answered = callers, 0
+    calls: list[tuple[float, float]] = []
+    while now < for_s:
+        while waiting and len(calls) < limit.limit:
+            waiting -= 1
+            heappush(calls, (work + 1 + noise * (2 * chance.random() - 1), now))
+        in_flight = len(calls)
+        done_at, began = heappop(calls)
+        now += (done_at - work) * duration_s(in_flight)
+        work = done_at
+        limit.done(began, now, in_flight)
+        waiting += 1
+        answered += now > for_s / 4
+    return Outcome(answered / (for_s * 3 / 4), limit.limit)
+
+
+BEST = 50 / CALL_S
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.2, 0.5])
+def test_a_service_that_is_twice_as_slow_past_50_calls_is_kept_near_its_best(noise: float) -> None:
+    outcome = simulate(lambda calls: CALL_S * (1 if calls <= 50 else 2), noise=noise, callers=90)
+    assert outcome.per_second >= 0.9 * BEST
+    assert 40 <= outcome.limit <= 55
+
+
+def test_a_service_that_serves_50_at_once_is_used_and_others_wait_here() -> None:
+    outcome = simulate(lambda calls: CALL_S * max(1, calls / 50))
+    assert outcome.per_second >= 0.97 * BEST
+    assert outcome.limit < 100
+
+
+def test_where_more_calls_do_no_harm_the_limit_grows_as_far_as_it_is_used() -> None:
+    assert simulate(lambda _: CALL_S, callers=300, for_s=8.0).limit >= 300
+    assert simulate(lambda _: CALL_S, callers=30, for_s=8.0).limit < 60
+
+
+def test_a_service_that_becomes_slower_for_good_is_given_as_many_calls_again() -> None:
+    class Slower:
+        def __init__(self) -> None:
+            self.calls = 0
+
+        def __call__(self, _calls: int) -> float:
+            self.calls += 1
+            return CALL_S * (1 if self.calls < 5_000 else 4)
+
+    outcome = simulate(Slower(), callers=50, for_s=100.0)
+    assert outcome.per_second >= 0.9 * 50 / (4 * CALL_S)
+    assert outcome.limit < 100
+
+
+def test_the_limit_keeps_within_its_bounds() -> None:
+    assert simulate(lambda _: CALL_S, callers=300, most=70, for_s=8.0).limit <= 70
+    assert simulate(lambda calls: CALL_S * calls**2, least=7).limit <= 14
+
+
+def test_calls_that_began_under_another_limit_do_not_count() -> None:
+    limit = ConcurrencyLimit(LimitBounds(10, 100))
+    for _ in range(30):
+        limit.done(0.0, 1.0, 10)
+    assert limit.limit == 15
+    assert limit.mean_s == pytest.approx(1.0)
+    for _ in range(100):
+        limit.done(0.5, 9.0, 10)
+    assert limit.mean_s == pytest.approx(1.0)
