@@ -96,6 +96,15 @@ class Gateway:
         redirecting._respond = partial(redirecting._redirect, port)
         return redirecting
 
+    def at_listener(self, listener: str) -> "Gateway":
+        """Return the gateway for the requests of a listener: itself, unless some route is for one listener only."""
+        if self.table.listeners is None:
+            return self
+        one = copy(self)
+        one.table = self.table.at(listener)
+        one._respond = one._forward
+        return one
+
     async def handle(self, x: Exchange, send: Send) -> None:
         """Answer `x` through `send`, then record it, whatever happens."""
         self.recorder.begin()
@@ -164,7 +173,7 @@ class Gateway:
         if x.decision is None:
             await self._peek(x)
         if x.route is None and x.error.fault is METHOD_NOT_ALLOWED:
-            x.near = self.table.near(x.path)
+            x.near = self.table.view(x.host, x.headers).near(x.path)
         family = x.route.family if x.route else "general"
         fault = x.error.fault
         return error_reply(x.error, x.error.row or self.faults.get(fault.name, fault), x.request_id, family)
@@ -181,9 +190,10 @@ class Gateway:
         if x.head_error is not None:
             raise x.head_error
         take_credentials(x, self.credentials)
-        if x.method == "OPTIONS" and (policy := preflight_policy(x, self.table)) is not None:
+        table = self.table if self.table.views is None else self.table.view(x.host, x.headers)
+        if x.method == "OPTIONS" and (policy := preflight_policy(x, table)) is not None:
             return await self._preflight(x, policy)
-        route = x.route = self.table.match(x.method, x.path)
+        route = x.route = table.match(x.method, x.path)
         if route.open:
             caller = x.caller = self._visitors.find(x.client, route.open_plan, route.open_windows, route.open_tag)
         else:
@@ -191,9 +201,8 @@ class Gateway:
             caller = x.caller = found if isinstance(found, Caller) else await found
             authorize(caller, route, x.method)
             if caller.routes is not None:
-                self.table.permit(caller.routes, route, x.method, x.path)
-        if "//" in x.path:
-            x.path = merged(x.path)
+                table.permit(caller.routes, route, x.method, x.path)
+        x.path = merged(x.path) if "//" in x.path else x.path
         began = self.clock.monotonic()
         claim = x.claim = caller.claim if route.tariff is None else route.tariff.claim(caller, x.method)
         try:

@@ -143,7 +143,7 @@ def _others(value: Any, field: FieldInfo) -> list[Any]:
     """Values that are not `value`; none for a field that can have no other."""
     choices = [choice for part in _parts(field.annotation) if get_origin(part) is Literal for choice in get_args(part)]
     if choices and isinstance(value, tuple):
-        return [(*value, other) for other in choices if other not in value]
+        return [(*value, other) for other in choices if other not in value] or [()]
     if choices:
         return [
             other for other in [*choices, *([None] if NoneType in get_args(field.annotation) else [])] if other != value

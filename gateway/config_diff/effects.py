@@ -152,6 +152,11 @@ def _path(before: str, after: str) -> Effect:
     return "widening" if covers(after, before) else "breaking"
 
 
+def _condition(_before: str | None, after: str | None) -> Effect:
+    """A route without a condition is for all requests."""
+    return "widening" if after is None else "breaking"
+
+
 def _fewer_breaks(before: list[str] | None, after: list[str] | None) -> Effect:
     """Return the effect of a change where fewer values are breaking. None means all values."""
     if None in (before, after):
@@ -177,6 +182,9 @@ _JUDGES: dict[str, Judge] = {
     "route.cors.expose": _loss_breaks,
     "route.cors.credentials": _towards({True: "widening", False: "breaking"}),
     "route.upgrade": _loss_breaks,
+    "route.match.host": _condition,
+    "route.match.listener": _condition,
+    "route.match.headers.*": _BREAKING,
     "limit.scope": _scope,
     "limit.methods": _limited_methods,
     "limit.on_failure": _on_failure,

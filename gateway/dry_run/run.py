@@ -98,7 +98,7 @@ class DryRun:
         )
         callers, more = await self._identity(request)
         x = exchange_of(request, checker, peer, request.head("localhost", *more))
-        table = DryTable(self.compiled.table, answer)
+        table = DryTable(self.compiled.table.at(listener.id).view(x.host, x.headers), answer)
         gateway = Gateway(
             table=table,
             credentials=self.compiled.credentials,

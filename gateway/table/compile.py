@@ -1,6 +1,7 @@
 """Config -> RouteTable, Credentials and the catalogue of faults in force."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from urllib.parse import urlsplit
 
 import msgspec
@@ -17,6 +18,7 @@ from gateway.settings import Config
 from gateway.settings.schema.replies import CompressionSettings
 from gateway.settings.schema.routing import HeaderRules, RouteSettings
 from gateway.settings.schema.upstreams import UpstreamSettings
+from gateway.table.conditions import Views
 from gateway.table.cors import cross_origin, route_cors
 from gateway.table.keyring import Credentials, Keyring
 from gateway.table.keys import KeyMaker, Made
@@ -79,9 +81,27 @@ def build_routes(config: Config, upstreams: Mapping[str, Sender], faults: dict[s
     services = {each.id: _addresses(each) for each in config.upstreams}
     merges = config.server.paths.empty_segments == "merge"
     compression = _compression(config.defaults.compression)
-    return RouteTable(
-        [*routes, *limits_routes], keyed, merges=merges, services=services, cross_origin=cross, compression=compression
+    make = partial(
+        RouteTable, unrouted=keyed, merges=merges, services=services, cross_origin=cross, compression=compression
     )
+    table = _table(routes, limits_routes, make)
+    if any(route.match_listener for route in routes):
+        table.listeners = {
+            each.id: _table([route for route in routes if route.match_listener in {"", each.id}], limits_routes, make)
+            for each in config.server.listeners
+        }
+    return table
+
+
+def _table(routes: Sequence[Route], limits_routes: Sequence[Route], make: Callable[..., RouteTable]) -> RouteTable:
+    """The table of `routes`, with those for each host and for header fields where some route has a condition."""
+    everything = [*routes, *limits_routes]
+    if not any(route.match_host or route.specificity > (False, 0) for route in routes):
+        return make(everything)
+    views = Views(routes, lambda tiers: make(everything, tiers=[limits_routes, *tiers]))
+    table = make(everything, tiers=[limits_routes, [route for route in routes if not route.match_host]])
+    table.views = views
+    return table
 
 
 def _compression(settings: CompressionSettings) -> CompressionRules | None:
@@ -160,6 +180,9 @@ class _RouteMaker:
             cors=cors,
             compression=_compression(config.compression_of(route)),
             websocket="websocket" in route.upgrade,
+            match_host=route.match.host or "",
+            match_headers=tuple(sorted((name.lower(), value) for name, value in route.match.headers.items())),
+            match_listener=route.match.listener or "",
         )
 
     def _filter(self, withheld: tuple[bytes, ...]) -> FieldFilter:

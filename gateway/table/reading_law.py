@@ -17,7 +17,7 @@ limits of its own, are what rewriting is for. Of two routes that lead to a path 
 Routes whose demands nobody exceeds cost a request nothing: that is decided when the table is made.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, ROUTE_FORBIDDEN, GatewayError
@@ -44,11 +44,13 @@ class Law:
 
     __slots__ = ("_addresses", "_contested", "_demands", "_guarded", "_permitted", "_rivals", "_services")
 
-    def __init__(self, routes: "Iterable[Route]", services: Mapping[str, ServiceAddresses]) -> None:
-        routes = tuple(routes)
-        self._rivals = Rivals()
-        for route in routes:
-            self._rivals.add(route, pattern_of(route))
+    def __init__(self, tiers: Sequence[Iterable[Route]], services: Mapping[str, ServiceAddresses]) -> None:
+        self._rivals = Rivals(len(tiers))
+        routes = []
+        for number, tier in enumerate(tiers):
+            for route in tier:
+                routes.append(route)
+                self._rivals.add(route, pattern_of(route), number)
         known: dict[Demand, Demand] = {}
         self._demands = {route: known.setdefault(demand, demand) for route in routes for demand in (Demand(route),)}
         self._contested = {demand for demand in known if any(other.may_exceed(demand) for other in known)}

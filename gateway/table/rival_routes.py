@@ -5,6 +5,7 @@ that differ only in case, accents or such a slash share a node.
 """
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -45,13 +46,14 @@ class RoutePattern(NamedTuple):
 class Rivals:
     """Finds the routes that the readings of a path lead to, for each reading the most specific first."""
 
-    __slots__ = ("_root",)
+    __slots__ = ("_roots",)
 
-    def __init__(self) -> None:
-        self._root = _TreeNode()
+    def __init__(self, tiers: int = 1) -> None:
+        """`tiers` is the number of groups of routes, of which a later one is searched where an earlier has none."""
+        self._roots = tuple(_TreeNode() for _ in range(tiers))
 
-    def add(self, route: Route, pattern: RoutePattern) -> None:
-        node = self._root
+    def add(self, route: Route, pattern: RoutePattern, tier: int = 0) -> None:
+        node = self._roots[tier]
         for segment in pattern.segments:
             if isinstance(segment, str):
                 node = node.literal.setdefault(fold(segment), _TreeNode())
@@ -71,7 +73,7 @@ class Rivals:
             return None
         found: dict[Rival, None] = {}
         for reading in readings:
-            for routes in _candidates(self._root, reading, 0):
+            for routes in chain.from_iterable([_candidates(root, reading, 0) for root in self._roots]):
                 serving = [each for each in routes if method in each.methods]
                 for each in serving or routes:
                     if each is not route and (ties or route not in serving):

@@ -7,6 +7,7 @@ from gateway.kernel.http.compression import CompressionRules
 from gateway.kernel.http.path_patterns import Param, Rest, parse, parse_prefix
 from gateway.kernel.http.path_safety import merged, readings, spelled
 from gateway.kernel.memo import Memo
+from gateway.table.conditions import RequestFields, Tiers, Views
 from gateway.table.cors import CrossOrigin
 from gateway.table.reading_law import Law, ServiceAddresses
 from gateway.table.routes import Route
@@ -32,7 +33,10 @@ class RouteTable:
     another reading leads to a route that asks for more is refused (`table/reading_law.py`).
     """
 
-    __slots__ = ("_known", "_law", "_literal", "_merges", "_root", "compression", "cross_origin", "routes", "unrouted")
+    __slots__ = (
+        "_known", "_law", "_literal", "_merges", "_roots", "compression", "cross_origin", "listeners", "routes",
+        "unrouted", "views",
+    )  # fmt: skip
 
     MOST_KNOWN = 1024
     LONGEST_KNOWN = 256
@@ -47,6 +51,7 @@ class RouteTable:
         services: Mapping[str, ServiceAddresses] | None = None,
         cross_origin: CrossOrigin | None = None,
         compression: CompressionRules | None = None,
+        tiers: Tiers | None = None,
     ) -> None:
         """Make the table.
 
@@ -55,22 +60,38 @@ class RouteTable:
 
         `services` says by id of an upstream where its targets are: upstreams with a target in common lead to the same
         service. `cross_origin` is for browsers, None when no route has a policy for them.
+
+        `tiers` are the routes that are searched, those of an earlier tier first; None stands for all in one.
         """
         self.routes = tuple(routes)
         self.unrouted = unrouted
         self.cross_origin = cross_origin
         self.compression = compression
         self._merges = merges
-        self._root = _Node()
+        self.views: Views[RouteTable] | None = None
+        """The tables for hosts and header fields, None when no route has a condition about these."""
+        self.listeners: Mapping[str, RouteTable] | None = None
+        """The tables of listeners by their ids, None when no route names a listener."""
+        tiers = (self.routes,) if tiers is None else tiers
+        self._roots = tuple(_Node() for _ in tiers)
         exact: dict[str, dict[str, Route]] = {}
-        for route in self.routes:
-            self._plant(route, exact)
-        self._law = Law(self.routes, services or {})
+        for root, tier in zip(self._roots, tiers, strict=True):
+            for route in tier:
+                _plant(root, route, exact)
+        self._law = Law(tiers, services or {})
         self._literal = {
-            path: {method: route for method, route in methods.items() if self._law.is_clear(route, method, path)}
+            path: {method: route for method, route in methods.items() if self._is_clear(route, method, path)}
             for path, methods in exact.items()
         }
         self._known = Memo(len(self._literal) + self.MOST_KNOWN, self._literal)
+
+    def at(self, listener: str) -> "RouteTable":
+        """The table for the requests of a listener."""
+        return self if self.listeners is None else self.listeners[listener]
+
+    def view(self, host: str, headers: RequestFields) -> "RouteTable":
+        """The table for a request with this Host field and these header fields."""
+        return self if self.views is None else self.views.of(host, headers)
 
     def match(self, method: str, path: str) -> Route:
         """Return the route for `method` and `path` as sent. The `merged` path is matched, and passed on.
@@ -117,7 +138,7 @@ class RouteTable:
     def near(self, path: str) -> Route | None:
         """Return the most specific route for `path`, whatever its methods."""
         read = readings(merged(path) if self._merges else path)
-        found = None if read is None else next(_candidates(self._root, read[0].split("/"), 1), None)
+        found = None if read is None else next(self._candidates(read[0]), None)
         return next(iter(found.values()), None) if found else None
 
     def ranked(self, path: str) -> list[Route]:
@@ -126,7 +147,7 @@ class RouteTable:
         if read is None:
             return []
         found: dict[Route, None] = {}
-        for candidates in _candidates(self._root, read[0].split("/"), 1):
+        for candidates in self._candidates(read[0]):
             found.update(dict.fromkeys(candidates.values()))
         return list(found)
 
@@ -137,30 +158,20 @@ class RouteTable:
         """
         return self._law.rivals(route, method, path)
 
-    def _plant(self, route: Route, exact: dict[str, dict[str, Route]]) -> None:
-        methods = dict.fromkeys(route.methods, route)
-        segments = parse_prefix(route.pattern) if route.prefix else parse(route.pattern)
-        node, below = self._root, route.prefix
-        for segment in segments:
-            if isinstance(segment, Rest):
-                below = True
-            elif isinstance(segment, Param):
-                node.param = node.param or _Node()
-                node = node.param
-            else:
-                node = node.literal.setdefault(spelled(segment), _Node())
-        if below:
-            node.below = methods | node.below
-        if route.prefix:
-            node.tip = methods | node.tip
-        elif not below:
-            node.here = methods | node.here
-        if not below and all(isinstance(segment, str) for segment in segments):
-            path = "/" + "/".join([spelled(str(segment)) for segment in segments])
-            exact[path] = methods | exact.get(path, {})
+    def _is_clear(self, route: Route, method: str, path: str) -> bool:
+        """Whether `route` is the one that a literal path of the routes leads to, and nothing refuses it."""
+        return (len(self._roots) == 1 or self._find(method, path, set()) is route) and self._law.is_clear(
+            route, method, path
+        )
+
+    def _candidates(self, path: str) -> Iterator[dict[str, Route]]:
+        """What matches `path`, the most specific first."""
+        segments = path.split("/")
+        for root in self._roots:
+            yield from _candidates(root, segments, 1)
 
     def _find(self, method: str, path: str, allowed: set[str]) -> Route | None:
-        for candidates in _candidates(self._root, path.split("/"), 1):
+        for candidates in self._candidates(path):
             route = candidates.get(method)
             if route is not None:
                 return route
@@ -168,6 +179,29 @@ class RouteTable:
             if any(found.upstream is None for found in candidates.values()):
                 return None
         return None
+
+
+def _plant(root: _Node, route: Route, exact: dict[str, dict[str, Route]]) -> None:
+    methods = dict.fromkeys(route.methods, route)
+    segments = parse_prefix(route.pattern) if route.prefix else parse(route.pattern)
+    node, below = root, route.prefix
+    for segment in segments:
+        if isinstance(segment, Rest):
+            below = True
+        elif isinstance(segment, Param):
+            node.param = node.param or _Node()
+            node = node.param
+        else:
+            node = node.literal.setdefault(spelled(segment), _Node())
+    if below:
+        node.below = methods | node.below
+    if route.prefix:
+        node.tip = methods | node.tip
+    elif not below:
+        node.here = methods | node.here
+    if not below and all(isinstance(segment, str) for segment in segments):
+        path = "/" + "/".join([spelled(str(segment)) for segment in segments])
+        exact[path] = methods | exact.get(path, {})
 
 
 def _candidates(node: _Node, segments: list[str], at: int) -> Iterator[dict[str, Route]]:

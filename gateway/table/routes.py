@@ -57,6 +57,8 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     of the header field that tells the subject of a client's certificate. `steering` is what is decided about each call
     beside the request itself, None for nothing. `cors` says which pages in browsers may call, None for none;
     `compression` is None where replies are not compressed. `websocket`: handshakes of WebSockets are passed on.
+    The conditions beside the path are `match_host` in lower case ("" for any host), `match_headers` as pairs of name
+    and value, and `match_listener` ("" for any).
     """
 
     id: str
@@ -94,8 +96,16 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     cors: CorsPolicy | None = None
     steering: Steering | None = None
     websocket: bool = False
+    match_host: str = ""
+    match_headers: tuple[tuple[str, str], ...] = ()
+    match_listener: str = ""
     entity_tags: EntityTags = msgspec.field(default_factory=EntityTags)
     compression: CompressionRules | None = None
+
+    @property
+    def specificity(self) -> tuple[bool, int]:
+        """The number of conditions, by which one of two routes for the same host and path is chosen."""
+        return bool(self.match_listener), len(self.match_headers)
 
     def upstream_path(self, path: str) -> str:
         """Return `path` below the path of a target, "" for just that path. What is kept stays byte for byte."""

@@ -104,7 +104,7 @@ class Assembly:
             events = ListenerEvents(self.metrics, setting.id, SYSTEM_CLOCK.wall)
             handshake = handshake_options(setting, events)
             request_heads = head_checker(setting, ids, SYSTEM_CLOCK.monotonic, most)
-            handle = _handler(setting, gateway)
+            handle = _handler(setting, gateway.at_listener(setting.id))
             self.listeners.append(
                 Listener(request_heads, handle, SYSTEM_CLOCK.wall, self.outbox, events.rejected, handshake, self.unread)
             )

@@ -7,6 +7,7 @@ is a way around the other.
 """
 
 from gateway.kernel.http.path_patterns import parse_prefix
+from gateway.kernel.http.route_conditions import hosts_meet
 from gateway.settings.checks.context import CheckContext
 from gateway.settings.checks.route_conflicts import ALL, Shape, shape
 from gateway.settings.positions import Loc
@@ -23,20 +24,20 @@ _CONSEQUENCE = (
 def check_enclosures(context: CheckContext) -> None:
     """Report each route without a key that encloses routes with one, or leads to the same paths."""
     _check_images(context)
-    outer: dict[str | None, list[tuple[Loc, Shape, list[str]]]] = {}
+    outer: dict[str | None, list[tuple[Loc, Shape, str | None, list[str]]]] = {}
     inner: list[tuple[Shape, RouteSettings]] = []
     for loc, route in context.entries("routes", context.config.routes):
         form = shape(route.match)
         if route.auth == "key":
             inner.append((form, route))
         elif form[-1] == ALL:
-            outer.setdefault(form[0], []).append((loc, form, []))
+            outer.setdefault(form[0], []).append((loc, form, route.match.host, []))
     for form, route in inner:
         for first in dict.fromkeys((form[0], None, ALL)):
-            for _, wide, found in outer.get(first, ()):
-                if form != wide and _begins(form, wide[:-1]):
+            for _, wide, host, found in outer.get(first, ()):
+                if form != wide and _begins(form, wide[:-1]) and hosts_meet(host, route.match.host):
                     found.append(route.id)
-    for loc, _, found in (each for same in outer.values() for each in same):
+    for loc, _, _, found in (each for same in outer.values() for each in same):
         if found:
             named = ", ".join(f"`{each}`" for each in found[:_NAMED])
             more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""

@@ -8,10 +8,12 @@ parameters apart, and share a method.
 from typing import TypeAlias
 
 from gateway.kernel.http.path_patterns import Param, Rest, parse, parse_prefix
+from gateway.kernel.http.route_conditions import MOST_COMBINATIONS, combinations
 from gateway.settings.checks.context import CheckContext
 from gateway.settings.positions import Loc
 from gateway.settings.schema.config import LIMITS_ROUTE
-from gateway.settings.schema.routing import Match
+from gateway.settings.schema.routing import FRAMING, Match, RouteSettings
+from gateway.settings.schema.values import did_you_mean
 
 Shape: TypeAlias = tuple[str | None, ...]
 _ONE = None
@@ -35,7 +37,7 @@ def check_overlaps(context: CheckContext) -> None:
     limits_shape = None if limits_path is None else shape(Match(path=limits_path))
     for loc in context.ids("routes").get(LIMITS_ROUTE, []) if limits_path is not None else []:
         context.report(loc, f"`{LIMITS_ROUTE}` is the id of the route at `server.limits_path`", "choose another id")
-    claimed: dict[tuple[Shape, str], tuple[Loc, str]] = {}
+    claimed: dict[tuple[Shape, str], list[tuple[Loc, RouteSettings]]] = {}
     for loc, route in context.entries("routes", context.config.routes):
         form = shape(route.match)
         if form == limits_shape:
@@ -49,9 +51,12 @@ def check_overlaps(context: CheckContext) -> None:
             methods["HEAD"] = None
         clashes: dict[str, tuple[Loc, list[str]]] = {}
         for method in methods:
-            first_loc, first_id = claimed.setdefault((form, method), (loc, route.id))
-            if first_loc != loc:
-                clashes.setdefault(first_id, (first_loc, []))[1].append(method)
+            others = claimed.setdefault((form, method), [])
+            first = next((each for each in others if _tie(each[1].match, route.match)), None)
+            if first is None:
+                others.append((loc, route))
+            else:
+                clashes.setdefault(first[1].id, (first[0], []))[1].append(method)
         for first_id, (first_loc, shared) in clashes.items():
             kind = "path" if route.match.path is not None else "prefix"
             every = len(shared) == len(methods)
@@ -61,3 +66,33 @@ def check_overlaps(context: CheckContext) -> None:
             context.report(
                 (*loc, "match", kind), f"route `{first_id}` in {context.where((*first_loc, 'match'), loc)} {what}"
             )
+
+
+def _tie(one: Match, other: Match) -> bool:
+    """Whether some request, of the same path and method, fits both equally well."""
+    if one.host != other.host or one.listener != other.listener or len(one.headers) != len(other.headers):
+        return False
+    values = {name.lower(): value for name, value in one.headers.items()}
+    return all(values.get(name.lower(), value) == value for name, value in other.headers.items())
+
+
+def check_conditions(context: CheckContext) -> None:
+    """Reports listeners that there are not, fields that no condition can be about, and too many conditions."""
+    listeners = [listener.id for listener in context.config.server.listeners]
+    conditions: list[tuple[tuple[str, str], ...]] = []
+    key_field = context.config.auth.key.header.lower()
+    for loc, route in context.entries("routes", context.config.routes):
+        match = route.match
+        if match.listener is not None and match.listener not in listeners:
+            hint = did_you_mean(match.listener, listeners)
+            context.report((*loc, "match", "listener"), f"there is no listener `{match.listener}`", hint)
+        names = [name.lower() for name in match.headers]
+        for name in match.headers:
+            if name.lower() in {key_field, "host"} or name.lower() in FRAMING or names.count(name.lower()) > 1:
+                context.report((*loc, "match", "headers", name), f"`{name}` cannot be a condition", at_key=True)
+        if match.headers:
+            conditions.append(tuple((name.lower(), value) for name, value in match.headers.items()))
+            if combinations(conditions) > MOST_COMBINATIONS:
+                text = f"the conditions about header fields up to here have more than {MOST_COMBINATIONS} combinations"
+                context.report((*loc, "match", "headers"), text, "use fewer fields, or fewer values")
+                return

@@ -11,7 +11,7 @@ from gateway.settings.checks.limits import check_limits
 from gateway.settings.checks.listeners import check_authorities, check_file, check_listeners, check_pair
 from gateway.settings.checks.open_routes import check_enclosures
 from gateway.settings.checks.quotas import check_quotas
-from gateway.settings.checks.route_conflicts import check_overlaps
+from gateway.settings.checks.route_conflicts import check_conditions, check_overlaps
 from gateway.settings.checks.traffic import check_traffic
 from gateway.settings.positions import Items, Loc, Table
 from gateway.settings.schema.access import BUILT_IN_PLANS, KeySettings
@@ -35,6 +35,7 @@ def check(context: CheckContext) -> None:
     _upstreams(context)
     _routes(context)
     check_overlaps(context)
+    check_conditions(context)
     check_enclosures(context)
     _errors(context)
     _headers(context)

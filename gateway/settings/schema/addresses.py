@@ -15,6 +15,7 @@ _MOST_PATH_BYTES = 107
 SERVER_NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}(\.[A-Za-z0-9_-]{1,63})*\.?$"
 """RFC 1035 2.3.4. With other labels `ssl` raises UnicodeError for each connection."""
 _LONGEST_NAME = 253
+HOST_PATTERN = r"^(\*\.)?[A-Za-z0-9][A-Za-z0-9_-]{0,62}(\.[A-Za-z0-9_-]{1,63})*$|^\[[0-9A-Fa-f:.]+\]$"
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _HOST = re.compile(r"(?!-)[A-Za-z0-9_.-]{1,253}")
 
@@ -102,6 +103,15 @@ def target_url(value: object) -> TargetUrl:
         except ValueError as error:
             raise RefusedError(f"its path: {error}") from None
     return TargetUrl(url.scheme, host, port or (443 if url.scheme == "https" else 80), path)
+
+
+def host_pattern(value: object) -> str:
+    text = text_of(value, "a host name such as `api.example.com`").lower()
+    if not re.fullmatch(HOST_PATTERN, text) or len(text) > _LONGEST_NAME:
+        raise RefusedError(
+            f"`{text}` is not a host name", "write one such as `api.example.com` or `*.example.com`, without a port"
+        )
+    return text
 
 
 def origin(value: object) -> str:

@@ -11,6 +11,7 @@ from gateway.settings.schema.types import (
     HeaderName,
     HeaderNames,
     HeaderValue,
+    HostPattern,
     Href,
     Id,
     Many,
@@ -72,7 +73,7 @@ class EnvelopeOverrides(Section):
 class Match(Section):
     """Which requests a route takes. Exactly one of `path` and `prefix`."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"host", "hosts", "headers", "query"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"hosts", "query"})
 
     path: PathPattern | None = Field(
         default=None, description="The whole path. `{name}` is one segment, `{rest*}` at the end all that is left."
@@ -81,6 +82,14 @@ class Match(Section):
     methods: Annotated[Many[Method], Field(min_length=1)] = Field(
         default=("GET", "POST", "PUT", "PATCH", "DELETE"), description="HEAD comes with GET."
     )
+
+    host: HostPattern | None = Field(
+        default=None, description="`api.example.com`, or `*.example.com` for all names below it. Left out: any."
+    )
+    headers: dict[HeaderName, HeaderValue] = Field(
+        default_factory=dict, description="Header fields that a request has, with their values. Left out: any."
+    )
+    listener: Id | None = Field(default=None, description="Id of the listener that it came to. Left out: any.")
 
     @property
     def served(self) -> tuple[str, ...]:

@@ -102,6 +102,8 @@ Token: TypeAlias = Annotated[SecretStr, _secret(values.token), _hidden, _shape()
 ServerName: TypeAlias = Annotated[
     str, PlainValidator(addresses.server_name), _shape(pattern=addresses.SERVER_NAME_PATTERN)
 ]
+HostPattern: TypeAlias = Annotated[str, PlainValidator(addresses.host_pattern), _shape(pattern=addresses.HOST_PATTERN)]
+"""A host name in lower case, or one with `*.` in place of its first labels."""
 PageOrigin: TypeAlias = Annotated[str, PlainValidator(addresses.origin), _shape(pattern=ORIGIN_PATTERN)]
 """The origin of a page in a browser, with `*.` for any labels, or "*"."""
 Digest: TypeAlias = Annotated[str, PlainValidator(values.digest), _shape(pattern="^[0-9a-f]{64}$")]

@@ -90,3 +90,63 @@ def test_several_routes_can_be_in_the_way_of_one() -> None:
         "6:39 routes[2].match.path: route `r0` in line 4 takes the same paths for PUT",
         "6:39 routes[2].match.path: route `r1` in line 5 takes the same paths for POST",
     ]
+
+
+CONDITIONS = """\
+version: 1
+server: {listeners: [{id: internal, address: "127.0.0.1:0"}]}
+upstreams: [{id: u, targets: [{url: "http://h"}]}]
+routes:
+"""
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "ties"),
+    [
+        ("host: a.example", "host: a.example", True),
+        ("host: A.example", "host: a.example", True),
+        ("host: a.example", "host: b.example", False),
+        ("host: a.example", "host: '*.example'", False),
+        ("host: a.example", "methods: [GET]", False),
+        ("headers: {X-A: '1'}", "headers: {x-a: '1'}", True),
+        ("headers: {X-A: '1'}", "headers: {X-A: '2'}", False),
+        ("headers: {X-A: '1'}", "headers: {X-B: '1'}", True),
+        ("headers: {X-A: '1'}", "headers: {X-A: '1', X-B: '1'}", False),
+        ("listener: internal", "listener: internal", True),
+        ("listener: internal", "headers: {X-A: '1'}", False),
+    ],
+)
+def test_routes_that_fit_equally_well_are_refused(one: str, other: str, *, ties: bool) -> None:
+    text = CONDITIONS + "".join(
+        [f"- {{id: r{number}, upstream: u, match: {{path: /, {each}}}}}\n" for number, each in enumerate((one, other))]
+    )
+    if not ties:
+        parse(text)
+        return
+    (found,) = complaints(text)
+    assert "route `r0` in line 5 takes" in found
+    assert found.startswith("6:")
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("listener: intern", "there is no listener `intern`; did you mean `internal`?"),
+        ("headers: {X-Api-Key: k}", "`X-Api-Key` cannot be a condition"),
+        ("headers: {Connection: close}", "`Connection` cannot be a condition"),
+        ("host: 'a.example:80'", "`a.example:80` is not a host name"),
+        ("host: 'https://a.example'", "`https://a.example` is not a host name"),
+    ],
+)
+def test_conditions_that_cannot_hold_are_refused(condition: str, expected: str) -> None:
+    (found,) = complaints(f"{CONDITIONS}- {{id: r, upstream: u, match: {{path: /, {condition}}}}}\n")
+    assert expected in found
+
+
+def test_the_combinations_of_header_fields_are_bounded() -> None:
+    routes = [
+        f"- {{id: r{number}, upstream: u, match: {{path: /{number}, headers: {{X-{number}: '1'}}}}}}\n"
+        for number in range(9)
+    ]
+    (found,) = complaints(CONDITIONS + "".join(routes))
+    assert "more than 256 combinations" in found

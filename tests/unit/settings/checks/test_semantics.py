@@ -114,7 +114,7 @@ def test_routes_are_consistent(text: str, message: str) -> None:
         ),
         ("{prefix: /a, methods: [GET, GET]}", "4:46 routes[0].match.methods[1]: `GET` stands here twice"),
         ("{prefix: /a, methods: [TRACE]}", "4:41 routes[0].match.methods[0]: TRACE never passes the gateway"),
-        ("{prefix: /a, host: b}", "4:31 routes[0].match.host: not supported yet"),
+        ("{prefix: /a, query: b}", "4:31 routes[0].match.query: not supported yet"),
     ],
 )
 def test_what_a_route_matches_is_checked(match: str, message: str) -> None:

@@ -1,0 +1,130 @@
+"""table/conditions.py: which route a request takes by its host, its header fields and its listener."""
+
+import pytest
+
+from gateway.kernel.faults import MALFORMED_PATH, METHOD_NOT_ALLOWED, NO_ROUTE, Fault, GatewayError
+from gateway.settings import parse
+from gateway.table import RouteTable
+from gateway.table.compile import build_routes
+from tests.samples import Echo
+
+TEXT = """
+version: 1
+server:
+  limits_path: /limits
+  listeners: [{id: public, address: "127.0.0.1:0"}, {id: internal, address: "127.0.0.1:0"}]
+upstreams: [{id: orders, targets: [{url: "http://127.0.0.1:1"}]}]
+routes:
+"""
+
+
+def table(*routes: str) -> RouteTable:
+    lines = "".join([f"- {{{each}, upstream: orders}}\n" for each in routes])
+    return build_routes(parse(TEXT + lines), {"orders": Echo()}, {})
+
+
+def taken(of: RouteTable, host: str, path: str, method: str = "GET", **headers: str) -> str | Fault:
+    try:
+        return of.view(host, {name.lower(): value for name, value in headers.items()}).match(method, path).id
+    except GatewayError as error:
+        return error.fault
+
+
+HOSTS = table(
+    "id: any, match: {prefix: /}",
+    "id: any.deep, match: {path: /v1/orders}",
+    "id: wide, match: {host: '*.example.com', prefix: /v1}",
+    "id: wider, match: {host: '*.com', path: /com}",
+    "id: exact, match: {host: API.example.com, path: /v1/a}",
+    "id: exact.get, match: {host: api.example.com, path: /v1/b, methods: [GET]}",
+)
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "expected"),
+    [
+        ("api.example.com", "/v1/a", "exact"),
+        ("API.EXAMPLE.COM:8443", "/v1/a", "exact"),
+        ("api.example.com.", "/v1/a", "exact"),
+        ("api.example.com", "/v1/c", "wide"),
+        ("api.example.com", "/v1/orders", "wide"),
+        ("api.example.com", "/com", "wider"),
+        ("api.example.com", "/other", "any"),
+        ("b.c.example.com", "/v1/a", "wide"),
+        ("example.com", "/v1/a", "any"),
+        ("example.com", "/com", "wider"),
+        ("example.com", "/v1/orders", "any.deep"),
+        ("badexample.com", "/v1/a", "any"),
+        ("com", "/com", "any"),
+        ("", "/v1/orders", "any.deep"),
+        ("x" * 300, "/v1/orders", "any.deep"),
+        ("api.example.com", "/limits", "gateway.limits"),
+    ],
+)
+def test_the_most_specific_host_comes_first(host: str, path: str, expected: str) -> None:
+    for _ in range(2):
+        assert taken(HOSTS, host, path) == expected
+
+
+def test_the_law_of_readings_holds_for_each_host() -> None:
+    routes = table(
+        "id: open, auth: none, match: {prefix: /}",
+        "id: keyed, match: {host: a.example, path: /admin, methods: [GET]}",
+        "id: other, auth: none, match: {host: b.example, prefix: /}",
+        "id: deep, match: {path: /deep}",
+    )
+    assert taken(routes, "a.example", "/admin") == "keyed"
+    assert taken(routes, "a.example", "/ADMIN") is MALFORMED_PATH
+    assert taken(routes, "a.example", "/admin", "POST") is METHOD_NOT_ALLOWED
+    assert taken(routes, "c.example", "/ADMIN") == taken(routes, "c.example", "/admin") == "open"
+    assert taken(routes, "c.example", "/DEEP") is MALFORMED_PATH
+    assert taken(routes, "b.example", "/deep") == taken(routes, "b.example", "/DEEP") == "other"
+
+
+VERSIONS = table(
+    "id: one, match: {path: /v1}",
+    "id: two, auth: none, match: {path: /v1, methods: [GET], headers: {X-Version: '2'}}",
+    "id: three, match: {path: /v1, methods: [GET], headers: {X-Version: '3'}}",
+    "id: both, match: {path: /v1, methods: [GET], headers: {X-Version: '2', X-Beta: 'on'}}",
+    "id: beta, match: {path: /beta, headers: {X-Beta: 'on'}}",
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "headers", "expected"),
+    [
+        ("/v1", "GET", {}, "one"),
+        ("/v1", "GET", {"x-version": "2"}, "two"),
+        ("/v1", "HEAD", {"x-version": "2"}, "two"),
+        ("/v1", "POST", {"x-version": "2"}, "one"),
+        ("/v1", "GET", {"x-version": "3"}, "three"),
+        ("/v1", "GET", {"x-version": "4"}, "one"),
+        ("/v1", "GET", {"x-version": "2", "x-beta": "on"}, "both"),
+        ("/v1", "GET", {"x-version": "3", "x-beta": "on"}, "three"),
+        ("/beta", "GET", {"x-beta": "on"}, "beta"),
+        ("/beta", "GET", {"x-beta": "off"}, NO_ROUTE),
+    ],
+)
+def test_of_the_same_path_the_route_with_more_conditions_wins(
+    path: str, method: str, headers: dict[str, str], expected: str | Fault
+) -> None:
+    assert taken(VERSIONS, "h", path, method, **headers) == expected
+
+
+def test_a_route_may_be_for_one_listener() -> None:
+    routes = table(
+        "id: any, match: {prefix: /}",
+        "id: inside, match: {prefix: /, listener: internal, methods: [GET]}",
+        "id: jobs, match: {path: /jobs, listener: internal}",
+    )
+    public, internal = routes.at("public"), routes.at("internal")
+    assert (taken(public, "h", "/"), taken(public, "h", "/jobs")) == ("any", "any")
+    assert (taken(internal, "h", "/"), taken(internal, "h", "/jobs")) == ("inside", "jobs")
+    assert taken(internal, "h", "/", "POST") == "any"
+    assert {route.id for route in routes.routes} >= {"any", "inside", "jobs"}
+
+
+def test_without_conditions_there_is_one_table() -> None:
+    plain = table("id: any, match: {prefix: /}")
+    assert plain.views is None
+    assert plain.view("h", {}) is plain.at("public") is plain
