@@ -179,7 +179,8 @@ async def test_what_a_client_gives_up_is_charged_and_what_it_took_is_in_the_log(
             client.reset()
         record = await here.gateway.record("url.path", path)
     assert (record["gateway.outcome"], record["gateway.reason"]) == ("abandoned", "client_closed")
-    assert 7_900_000 < record["http.response.body.size"] < LARGE_BYTES
+    # Counted is what was given to the socket when the gateway last looked, some buffers before the client's own count.
+    assert 6_000_000 < record["http.response.body.size"] < LARGE_BYTES
     assert (record.get("gateway.cause") == "the client took the reply too slowly") is (how == "stalls")
     assert used(here) == before + 1
 

@@ -165,7 +165,14 @@ def test_a_streamed_result_is_checked_alike(document: bytes) -> None:
 
 
 @settings(UNHURRIED, max_examples=400)
-@given(statuses, types, codings, bodies, st.booleans(), st.sampled_from(["auto", "wrap"]))
+@given(
+    status=statuses,
+    content_type=types,
+    coding=codings,
+    body=bodies,
+    large=st.booleans(),
+    mode=st.sampled_from(["auto", "wrap"]),
+)
 def test_every_reply_keeps_the_contract(
     status: int, content_type: bytes, coding: bytes, body: bytes, *, large: bool, mode: Any
 ) -> None:
@@ -191,7 +198,7 @@ def test_every_reply_keeps_the_contract(
 
 @pytest.mark.parametrize("large", [False, True])
 @UNHURRIED
-@given(enveloped, st.sampled_from([200, 201, 302, 400, 404, 500]))
+@given(value=enveloped, status=st.sampled_from([200, 201, 302, 400, 404, 500]))
 def test_every_envelope_keeps_the_contract(*, large: bool, value: Any, status: int) -> None:
     body = json.dumps(value).encode()
     answer = Answer(status, [*JSON, (b"warning", b'299 - "w"')], body, None, len(body), "t")
