@@ -31,6 +31,7 @@ SUMMARIES = {
     "check": "Say everything that is wrong with a configuration file.",
     "diff": "Say what another configuration file would change.",
     "explain": "Say what the gateway would do with a request, and why.",
+    "test": "Run cases for a configuration: requests, and what is expected.",
     "replay": "Say which calls of an access log would meet something else.",
     "routes": "List the routes of a configuration file.",
     "keys": "Create API keys, and manage those that are kept in Redis.",
