@@ -34,6 +34,7 @@ Layers (each imports only those below it; import-linter checks)
         edge | admin                        the two listeners, on aiohttp
         pipeline > stages > exchange        the life of a request; stages do not import one another
         usage | config_diff | keystore      reports of limits; `gateway diff`; keys that are kept in Redis
+        lint                                warnings of `gateway check`
         openapi                             (beside these) OpenAPI documents, in and out
         table                               the configuration compiled, decided before any request
         traffic                             how many calls at once, and to which upstream

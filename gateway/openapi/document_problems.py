@@ -20,7 +20,9 @@ class DocumentProblems(ProblemList):
         hint: str = "",
         redacted: object = None,  # noqa: ARG002  a document takes nothing from outside
         value: object = None,  # noqa: ARG002
+        *,
         severity: Literal["error", "warning"] = "error",
+        rule: str = "",  # noqa: ARG002  the rules are about configurations
     ) -> None:
         """Take note of a problem."""
         source, line, column = position

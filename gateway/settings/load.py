@@ -4,7 +4,7 @@ import contextlib
 import gc
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,11 +35,18 @@ def load(
 
 
 def load_with_warnings(
-    path: str | os.PathLike[str], environ: Mapping[str, str] | None = None, content: bytes | None = None
+    path: str | os.PathLike[str],
+    environ: Mapping[str, str] | None = None,
+    content: bytes | None = None,
+    lint: Callable[[CheckContext], None] = lambda _: None,
 ) -> tuple[Config, tuple[Problem, ...]]:
-    """Load as `load` does, and return the warnings, too."""
+    """Load as `load` does, and return the warnings, too. `lint` adds some to those that every loading finds.
+
+    Of many keys that are alike, `lint` sees one.
+    """
     loaded = _load(path, environ, content)
-    return loaded.config, loaded.warnings
+    lint(loaded.context)
+    return loaded.config, loaded.problem_list.warnings()
 
 
 def load_with_origins(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> tuple[Config, Origins]:
@@ -51,7 +58,8 @@ def load_with_origins(path: str | os.PathLike[str], environ: Mapping[str, str] |
 class _Loaded(NamedTuple):
     config: Config
     root: Table
-    warnings: tuple[Problem, ...]
+    context: CheckContext
+    problem_list: ProblemList
 
 
 def _load(path: str | os.PathLike[str], environ: Mapping[str, str] | None, content: bytes | None = None) -> _Loaded:
@@ -137,7 +145,7 @@ def _built(root: Any, problem_list: ProblemList, *, whole: bool) -> _Loaded:
         context = CheckContext(*pruned(root, explain(error, root, Config, problem_list)), problem_list, whole=whole)
     check(context)
     problem_list.raise_if_any()
-    return _Loaded(context.config, root, problem_list.warnings())
+    return _Loaded(context.config, root, context, problem_list)
 
 
 def _anchor_paths(root: Table) -> None:

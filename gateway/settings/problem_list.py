@@ -6,6 +6,7 @@ from typing import Literal
 from gateway.settings.masking import masked, shown_path, shown_text
 from gateway.settings.positions import Loc, Position, SourceFile, spell
 from gateway.settings.problems import ConfigError, Problem
+from gateway.settings.rules import is_accepted
 
 _SHORTEST_REDACTED = 4
 """Characters from which on a value from outside is looked for inside longer texts."""
@@ -36,9 +37,13 @@ class ProblemList:
         hint: str = "",
         redacted: object = None,
         value: object = None,
+        *,
         severity: Literal["error", "warning"] = "error",
+        rule: str = "",
     ) -> None:
         """Take note of a problem. `value` is what it is about, if that may be repeated unless it looks like a secret.
+
+        `rule` is the id of a warning's rule. A comment on the line may accept it.
 
         `redacted` is the same for a value from outside: no part of it is repeated, and no hint is made from it.
         """
@@ -58,6 +63,8 @@ class ProblemList:
         text, hint = shown_text(text, quoted), shown_text(hint, quoted)
         self.open(position.source)
         raw = position.source.lines[position.line - 1] if 0 < position.line <= len(position.source.lines) else ""
+        if rule and is_accepted(rule, raw):
+            return
         way = shown_path(loc, raw)
         for step, shown in zip(loc, way, strict=True):
             if step != shown:  # what is hidden in the way is repeated in no sentence
@@ -73,6 +80,7 @@ class ProblemList:
             _one_line(line, "\t"),
             column,
             severity,
+            rule,
         )
         self.append(problem)
 

@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from gateway.settings.rules import RULES
+
 
 class Problem(msgspec.Struct, frozen=True):
     """One thing that is wrong, or doubtful (a `warning`), and where.
@@ -16,7 +18,8 @@ class Problem(msgspec.Struct, frozen=True):
     `line` and `column` count from 1; 0 is a problem with the file itself.
 
     `path` leads to the value (`routes[0].match.path`), "" is the whole file. `hint` says what to write, or is "".
-    `source_line` is safe to show, "" when there is none; `caret` is the column in it.
+    `source_line` is safe to show, "" when there is none; `caret` is the column in it. `rule` is the id of a warning's
+    rule, "" for an error.
     """
 
     file: str
@@ -28,6 +31,7 @@ class Problem(msgspec.Struct, frozen=True):
     source_line: str = ""
     caret: int = 1
     severity: Literal["error", "warning"] = "error"
+    rule: str = ""
 
     @property
     def sentence(self) -> str:
@@ -37,7 +41,8 @@ class Problem(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         position = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        return f"{position}: {self.severity}: {self.sentence}"
+        named = f" [{self.rule} {RULES[self.rule].name}]" if self.rule else ""
+        return f"{position}: {self.severity}: {self.sentence}{named}"
 
 
 class ConfigError(Exception):
@@ -72,16 +77,23 @@ def as_text(problems: Sequence[Problem], *, color: bool = False) -> str:
 
 
 def as_data(problems: Sequence[Problem]) -> list[dict[str, str | int]]:
-    """See `ConfigError.json` has them, without the severity."""
+    """Return them as `ConfigError.json` has them. Warnings have their rule and its severity besides."""
     fields = ("file", "line", "column", "path", "text", "hint")
-    return [{name: getattr(problem, name) for name in fields} for problem in problems]
+    return [{**{name: getattr(problem, name) for name in fields}, **_rule(problem)} for problem in problems]
+
+
+def _rule(problem: Problem) -> dict[str, str | int]:
+    if not problem.rule:
+        return {}
+    rule = RULES[problem.rule]
+    return {"rule": rule.id, "name": rule.name, "severity": rule.severity}
 
 
 def as_commands(problems: Sequence[Problem]) -> str:
     """See `ConfigError.github`."""
     return "\n".join(
         f"::{problem.severity} file={_property(problem.file)},line={max(problem.line, 1)},col={max(problem.column, 1)}"
-        f",title=gateway configuration::{_data(problem.sentence)}"
+        f",title={_property(problem.rule or 'gateway configuration')}::{_data(problem.sentence)}"
         for problem in problems
     )
 

@@ -16,6 +16,7 @@ from gateway.cli.tables import markdown
 from gateway.observe.metrics import Metrics
 from gateway.observe.node_metrics import NodeMetrics
 from gateway.settings import json_schema
+from gateway.settings.rules import RULES
 from tests.bench import report
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +39,12 @@ def metrics() -> str:
             for each in declared
         ],
     )
+
+
+def warnings() -> str:
+    """The rules of `gateway check`."""
+    rows = [(f"`{rule.id}`", f"`{rule.name}`", rule.severity, rule.summary) for rule in RULES.values()]
+    return markdown(("id", "name", "severity", "what it finds"), rows)
 
 
 def commands() -> str:
@@ -120,6 +127,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "faults": faults,
     "metrics": metrics,
     "commands": commands,
+    "warnings": warnings,
     "configuration": configuration,
     "bench": bench,
 }

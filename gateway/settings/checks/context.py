@@ -79,7 +79,7 @@ class CheckContext:
             position = position_of_key(self._root, loc)
         self._problem_list.add(position, loc, text, hint, value if redacted else None)
 
-    def warn(self, loc: Loc, text: str, hint: str = "") -> None:
-        """Report a value at `loc` that is allowed but may have unexpected consequences."""
+    def warn(self, rule: str, loc: Loc, text: str, hint: str = "") -> None:
+        """Report a value at `loc` that is allowed but may have unexpected consequences, by the rule with this id."""
         position, value, redacted = locate(self._root, loc)
-        self._problem_list.add(position, loc, text, hint, value if redacted else None, severity="warning")
+        self._problem_list.add(position, loc, text, hint, value if redacted else None, severity="warning", rule=rule)

@@ -42,7 +42,10 @@ def check_enclosures(context: CheckContext) -> None:
             named = ", ".join(f"`{each}`" for each in found[:_NAMED])
             more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
             context.warn(
-                (*loc, "auth"), f"no key is asked for around routes that ask for one: {named}{more}", _CONSEQUENCE
+                "W014",
+                (*loc, "auth"),
+                f"no key is asked for around routes that ask for one: {named}{more}",
+                _CONSEQUENCE,
             )
 
 
@@ -58,7 +61,7 @@ def _check_images(context: CheckContext) -> None:
                 f"no key is asked for on a way to the same paths of `{route.upstream}` as by route "
                 f"`{known[0].id}`, which asks for one"
             )
-            context.warn((*loc, "auth"), text, "ask for a key here too, or let `rewrite` lead elsewhere")
+            context.warn("W015", (*loc, "auth"), text, "ask for a key here too, or let `rewrite` lead elsewhere")
 
 
 def _image(route: RouteSettings) -> Shape:

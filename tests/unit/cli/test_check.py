@@ -94,3 +94,58 @@ def test_standard_input_may_be_checked(tmp_path: Path) -> None:
 def test_keys_that_begin_with_x_are_a_home_for_anchors(file: Path) -> None:
     text = "x-u: &u {upstream: u, auth: none}\n" + FINE.replace("path: /s}, upstream: u", "path: /s}, <<: *u")
     assert check(file, text).exit_code == 0
+
+
+OPEN_AROUND = FINE.replace("match: {prefix: /}", "auth: none, match: {prefix: /}")
+
+
+def test_strictly_a_warning_is_1_unless_its_rule_is_ignored(file: Path) -> None:
+    done = check(file, OPEN_AROUND, "--strict")
+    assert (done.exit_code, "[W014 route.open-around-keyed]" in done.stdout) == (1, True)
+    for ignored in ("w014", "W001,route.open-around-keyed"):
+        done = check(file, OPEN_AROUND, "--strict", "--ignore", ignored)
+        assert (done.exit_code, done.stdout) == (0, f"{file}: fine: 2 routes, 1 upstream, 0 keys\n")
+    done = check(file, OPEN_AROUND, "--ignore", "W14")
+    assert (done.exit_code, "there is no rule `W14`; did you mean `W014`?" in done.stderr) == (2, True)
+
+
+def test_what_is_only_told_is_0_strictly(file: Path) -> None:
+    server = 'server: {listeners: [{id: l, address: "127.0.0.1:1", trusted_proxies: [10.0.0.0/8]}]}\n'
+    done = check(file, FINE + server, "--strict", "--output", "json")
+    (warning,) = json.loads(done.stdout)["warnings"]
+    assert (done.exit_code, warning["rule"], warning["name"], warning["severity"]) == (
+        0,
+        "W012",
+        "redis.missing",
+        "info",
+    )
+
+
+def test_sarif_is_for_code_review(file: Path) -> None:
+    document = json.loads(check(file, OPEN_AROUND, "--output", "sarif").stdout)
+    assert [each["ruleId"] for each in document["runs"][0]["results"]] == ["W014"]
+    document = json.loads(check(file, BROKEN, "--output", "sarif").stdout)
+    assert {each["ruleId"] for each in document["runs"][0]["results"]} == {"E001"}
+
+
+def test_spellings_are_corrected_in_the_file(file: Path) -> None:
+    done = check(file, FINE + "defaults: {envelope: {maxBuffer: 1MiB}}\n", "--fix")
+    assert (done.exit_code, done.stderr) == (0, f"{file}:4:23: fixed: `maxBuffer` is `max_buffer` now\n")
+    assert done.stdout == f"{file}: fine: 2 routes, 1 upstream, 0 keys\n"
+    assert "max_buffer" in file.read_text()
+    done = check(file, BROKEN, "--fix")
+    assert (done.exit_code, done.stderr, file.read_text()) == (1, "", BROKEN)
+
+
+def test_quietly_nothing_is_printed_where_nothing_is_wrong(file: Path) -> None:
+    assert check(file, FINE, "-q").stdout == ""
+    assert check(file, OPEN_AROUND, "-q").stdout.count("\n") == 3
+
+
+def test_the_file_may_be_an_argument(file: Path) -> None:
+    file.write_text(FINE)
+    assert CliRunner().invoke(main, ["check", str(file)]).exit_code == 0
+    for arguments in ((), (str(file), "-c", str(file))):
+        assert CliRunner().invoke(main, ["check", *arguments]).exit_code == 2
+    done = CliRunner().invoke(main, ["check", "-", "--fix"], input=BROKEN)
+    assert (done.exit_code, "did you mean `upstream`?" in done.stdout) == (1, True)

@@ -57,7 +57,7 @@ def test_problems_stand_at_the_value_or_at_its_key() -> None:
     context.report(("routes",), "wrong")
     context.report(("routes",), "unknown", at_key=True)
     context.report(("observability", "log", "level"), "`x` is none")
-    context.warn(("routes",), "doubtful")
+    context.warn("W006", ("routes",), "doubtful")
     with pytest.raises(ConfigError) as raised:
         problem_list.raise_if_any()
     assert [str(problem) for problem in raised.value.problems] == [
