@@ -14,7 +14,7 @@ from gateway.lint.run import linter
 from gateway.lint.sarif import as_sarif
 from gateway.settings import Config, ConfigError, Problem, as_commands, as_data, as_text, load_with_warnings
 from gateway.settings.document.includes import STANDARD_INPUT
-from gateway.settings.rules import RULES, Rule, rule_named
+from gateway.settings.rules import RULES, LintRule, rule_named
 from gateway.settings.schema.values import did_you_mean
 from gateway.system.clock import SYSTEM_CLOCK
 
@@ -22,7 +22,7 @@ from gateway.system.clock import SYSTEM_CLOCK
 def ignored_rules(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> frozenset[str]:
     """Returns the ids of the rules that are named."""
     names = [name.strip() for each in value for name in each.split(",") if name.strip()]
-    found: dict[str, Rule | None] = {name: rule_named(name) for name in names}
+    found: dict[str, LintRule | None] = {name: rule_named(name) for name in names}
     for name, rule in found.items():
         if rule is None:
             hint = did_you_mean(name, [*RULES, *(each.name for each in RULES.values())])

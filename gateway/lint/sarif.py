@@ -33,10 +33,10 @@ def _rule(identity: str, name: str, summary: str, level: str) -> dict[str, Any]:
 
 def _result(problem: Problem) -> dict[str, Any]:
     region = {"startLine": max(problem.line, 1), "startColumn": max(problem.column, 1)}
-    place = {"artifactLocation": {"uri": problem.file}, "region": region}
+    location = {"artifactLocation": {"uri": problem.file}, "region": region}
     return {
         "ruleId": problem.rule or _ERROR,
         "level": _LEVELS[RULES[problem.rule].severity] if problem.rule else "error",
         "message": {"text": problem.sentence},
-        "locations": [{"physicalLocation": place}],
+        "locations": [{"physicalLocation": location}],
     }

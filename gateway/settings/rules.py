@@ -11,7 +11,7 @@ _COMMENT = re.compile(r"# ?check: ignore ([A-Za-z0-9_.,-]{1,200})")
 RuleSeverity: TypeAlias = Literal["warning", "info"]
 
 
-class Rule(msgspec.Struct, frozen=True):
+class LintRule(msgspec.Struct, frozen=True):
     """One kind of warning. `check --strict` fails for those with the severity `warning`."""
 
     id: str
@@ -23,30 +23,32 @@ class Rule(msgspec.Struct, frozen=True):
 RULES = {
     rule.id: rule
     for rule in (
-        Rule("W001", "upstream.unused", "warning", "No route leads to the upstream."),
-        Rule("W002", "plan.unused", "warning", "No key and no route has the plan."),
-        Rule("W003", "organization.unused", "warning", "No key belongs to the organisation."),
-        Rule("W004", "key.expired", "warning", "The key has expired, so every call with it is refused."),
-        Rule("W005", "key.without-routes", "warning", "The key may use no route, or no method of its routes."),
-        Rule("W006", "match.foreign-pattern", "warning", "The path has what other gateways write for a parameter."),
-        Rule(
+        LintRule("W001", "upstream.unused", "warning", "No route leads to the upstream."),
+        LintRule("W002", "plan.unused", "warning", "No key and no route has the plan."),
+        LintRule("W003", "organization.unused", "warning", "No key belongs to the organisation."),
+        LintRule("W004", "key.expired", "warning", "The key has expired, so every call with it is refused."),
+        LintRule("W005", "key.without-routes", "warning", "The key may use no route, or no method of its routes."),
+        LintRule("W006", "match.foreign-pattern", "warning", "The path has what other gateways write for a parameter."),
+        LintRule(
             "W007",
             "timeouts.first-byte-over-total",
             "warning",
             "`first_byte` is longer than `total`.",
         ),
-        Rule("W008", "admin.open-without-token", "warning", "The admin listener is on all addresses."),
-        Rule("W009", "tls.unverified", "warning", "The certificate of an upstream is not verified."),
-        Rule("W010", "limit.never-refuses", "warning", "Another limit always refuses before this one does."),
-        Rule("W012", "redis.missing", "info", "Without Redis, each node counts limits by itself."),
-        Rule("W014", "route.open-around-keyed", "warning", "A route without a key surrounds routes that ask for one."),
-        Rule("W015", "route.open-beside-keyed", "warning", "A route without a key is a way around one with a key."),
+        LintRule("W008", "admin.open-without-token", "warning", "The admin listener is on all addresses."),
+        LintRule("W009", "tls.unverified", "warning", "The certificate of an upstream is not verified."),
+        LintRule("W010", "limit.never-refuses", "warning", "Another limit always refuses before this one does."),
+        LintRule("W012", "redis.missing", "info", "Without Redis, each node counts limits by itself."),
+        LintRule(
+            "W014", "route.open-around-keyed", "warning", "A route without a key surrounds routes that ask for one."
+        ),
+        LintRule("W015", "route.open-beside-keyed", "warning", "A route without a key is a way around one with a key."),
     )
 }
 """All rules by their ids."""
 
 
-def rule_named(name: str) -> Rule | None:
+def rule_named(name: str) -> LintRule | None:
     """Return the rule with this id (without regard to case) or name."""
     by_id = RULES.get(name.upper())
     return by_id or next((rule for rule in RULES.values() if rule.name == name.lower()), None)

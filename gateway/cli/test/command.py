@@ -1,4 +1,4 @@
-"""gateway test"""
+"""The command `gateway test`."""
 
 import asyncio
 import sys

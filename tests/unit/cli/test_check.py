@@ -109,7 +109,7 @@ def test_strictly_a_warning_is_1_unless_its_rule_is_ignored(file: Path) -> None:
     assert (done.exit_code, "there is no rule `W14`; did you mean `W014`?" in done.stderr) == (2, True)
 
 
-def test_what_is_only_told_is_0_strictly(file: Path) -> None:
+def test_information_alone_is_0_strictly(file: Path) -> None:
     server = 'server: {listeners: [{id: l, address: "127.0.0.1:1", trusted_proxies: [10.0.0.0/8]}]}\n'
     done = check(file, FINE + server, "--strict", "--output", "json")
     (warning,) = json.loads(done.stdout)["warnings"]

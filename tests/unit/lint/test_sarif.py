@@ -24,6 +24,6 @@ def test_errors_warnings_and_notes() -> None:
         ("W001", "warning", "doubtful"),
         ("W012", "note", "by the way"),
     ]
-    places = [each["locations"][0]["physicalLocation"] for each in run["results"]]
-    assert places[0] == {"artifactLocation": {"uri": "a.yaml"}, "region": {"startLine": 3, "startColumn": 5}}
-    assert places[1]["region"] == {"startLine": 1, "startColumn": 1}
+    locations = [each["locations"][0]["physicalLocation"] for each in run["results"]]
+    assert locations[0] == {"artifactLocation": {"uri": "a.yaml"}, "region": {"startLine": 3, "startColumn": 5}}
+    assert locations[1]["region"] == {"startLine": 1, "startColumn": 1}
