@@ -33,6 +33,7 @@ from gateway.stages.upgrade import SWITCHED, ask_to_switch, require_upgrade, swi
 from gateway.table import Caller, Credentials, Route, RouteTable, Visitors
 from gateway.table.cors import PREFLIGHTS
 from gateway.upstream.call import Call
+from gateway.upstream.maintenance_switch import MaintenanceSwitch
 from gateway.usage.report import Accounts
 
 ANSWERED_WITHIN_S = 55.0
@@ -71,6 +72,7 @@ class Gateway:
         callers: CallerSource | None = None,
         read_ahead: ReadAhead | None = None,
         compressor: Compressor | None = None,
+        maintenance: MaintenanceSwitch | None = None,
     ) -> None:
         self.table = table
         self.credentials = credentials
@@ -82,6 +84,8 @@ class Gateway:
         self.callers: CallerSource = credentials.keyring if callers is None else callers
         self.read_ahead = ReadAhead() if read_ahead is None else read_ahead
         self.compressor = Compressor() if compressor is None else compressor
+        self._switch = MaintenanceSwitch() if maintenance is None else maintenance
+        self._maintenance = self._switch.memory
         self._loop_budget = LoopBudget()
         self._visitors = Visitors()
         self._accounts = Accounts(limiter, table.routes)
@@ -193,7 +197,7 @@ class Gateway:
         table = self.table if self.table.views is None else self.table.view(x.host, x.headers)
         if x.method == "OPTIONS" and (policy := preflight_policy(x, table)) is not None:
             return await self._preflight(x, policy)
-        route = x.route = table.match(x.method, x.path)
+        route = self._match(x, table)
         if route.open:
             caller = x.caller = self._visitors.find(x.client, route.open_plan, route.open_windows, route.open_tag)
         else:
@@ -264,6 +268,16 @@ class Gateway:
         x.decision = await self.limiter.decide(caller.claim)
         require_allowed(x.decision, caller.claim.cost)
         return preflight(x, policy)
+
+    def _match(self, x: Exchange, table: RouteTable) -> Route:
+        """Return the route of `x`. Raises GatewayError, also while it, or every route, is under maintenance."""
+        route = x.route = table.match(x.method, x.path)
+        if route.maintenance is not None or self._maintenance[0]:
+            now = self.clock.wall()
+            for notice in (self._switch.notice(), route.maintenance):
+                if notice is not None and notice.in_force(now):
+                    raise notice.error(self.faults, now)
+        return route
 
     async def _peek(self, x: Exchange) -> None:
         """Read the caller's limits at no cost, for an error before the limiter.

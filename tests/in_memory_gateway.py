@@ -20,6 +20,7 @@ from gateway.observe.writer import Writer
 from gateway.pipeline import Gateway
 from gateway.stages.record import Recorder
 from gateway.table import Credentials, Key, Route, RouteTable
+from gateway.upstream.maintenance_switch import MaintenanceSwitch
 from tests.samples import caller, keyring, route
 
 GOOD = [("X-Api-Key", "good")]
@@ -52,7 +53,11 @@ class UnavailableLimiter:
 
 
 def gateway(
-    *routes: Route, limiter: Decider | None = None, allowed: frozenset[str] | None = None, **faults: Any
+    *routes: Route,
+    limiter: Decider | None = None,
+    allowed: frozenset[str] | None = None,
+    maintenance: MaintenanceSwitch | None = None,
+    **faults: Any,
 ) -> Gateway:
     """A Gateway with one known key, `good`, that may call the routes `allowed`."""
     one = caller(routes=allowed)
@@ -73,6 +78,7 @@ def gateway(
         clock=CLOCK,
         faults={**CATALOGUE, **faults},
         id_field="X-Request-Id",
+        maintenance=maintenance,
     )
 
 

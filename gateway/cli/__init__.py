@@ -27,6 +27,7 @@ from gateway.cli.fast_import import fast_imports  # noqa: E402
 SUMMARIES = {
     "run": "Serve what a configuration file, or one URL, describes.",
     "reload": "Have a running gateway read its configuration again.",
+    "maintenance": "Answer all calls with 503 for a while, without a reload.",
     "demo": "Serve an example service, and print requests to try.",
     "check": "Say everything that is wrong with a configuration file.",
     "diff": "Say what another configuration file would change.",

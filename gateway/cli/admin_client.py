@@ -4,6 +4,7 @@ import http.client
 import json
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
@@ -54,12 +55,12 @@ def request(
     if parts.scheme != "http" or not host:
         raise click.BadParameter("write host:port, or a URL that begins with http://", param_hint=option)
     try:
-        connection = http.client.HTTPConnection(host, port or 80, timeout=timeout_s)
-        connection.request(
-            method, parts.path.rstrip("/") or path, headers={"Authorization": f"Bearer {token}"} if token else {}
-        )
-        reply = connection.getresponse()
-        return reply.status, reply.read()
+        with closing(http.client.HTTPConnection(host, port or 80, timeout=timeout_s)) as connection:
+            connection.request(
+                method, parts.path.rstrip("/") or path, headers={"Authorization": f"Bearer {token}"} if token else {}
+            )
+            reply = connection.getresponse()
+            return reply.status, reply.read()
     except (OSError, http.client.HTTPException) as error:
         why = getattr(error, "strerror", None) or error
         raise click.ClickException(

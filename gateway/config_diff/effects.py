@@ -121,6 +121,11 @@ def _loss_of_it_breaks(before: str | None, _after: str | None) -> Effect:
     return "widening" if before is None else "breaking"
 
 
+def _loss_of_service(before: str | None, after: str | None) -> Effect:
+    """Judges a text that stands only where nothing is served."""
+    return "breaking" if before is None else "widening" if after is None else "other"
+
+
 def _limited_methods(before: list[str] | None, after: list[str] | None) -> Effect:
     """Return the effect of a change of the methods of a limit. None means all methods."""
     if after is None or (before is not None and set(after) - set(before)):
@@ -174,6 +179,8 @@ _JUDGES: dict[str, Judge] = {
     "route.error_family": _BREAKING,
     "route.envelope.mode": _BREAKING,
     "route.envelope.binary": _towards({"refuse": "breaking", "passthrough": "widening"}),
+    "route.maintenance.message": _loss_of_service,
+    "defaults.maintenance.message": _loss_of_service,
     "route.timeouts.idle": _idle,
     "route.timeouts.*": _less_breaks,
     "route.cors.origins": _loss_breaks,

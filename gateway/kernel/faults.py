@@ -277,6 +277,7 @@ UPSTREAM_TYPE_REFUSED = _upstream_row("upstream_type_refused", "http_protocol_er
     text="The service's answer is neither JSON nor plain text. The option `envelope.binary: passthrough` of the "
          "route passes such answers on as they are.")
 # The gateway
+MAINTENANCE = _row("maintenance", 503, 1004, source="gateway", retryable=True, text="Wait as long as Retry-After says.")
 INTERNAL_ERROR = _row(
     "internal_error", 500, 1004, source="gateway", retryable=True, proxy_status="proxy_internal_error",
     reached_service=True,

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from gateway.admin.connection import json_reply
 from gateway.admin.listener import View
+from gateway.admin.maintenance_views import maintenance_change, maintenance_view
 from gateway.observe.recent_errors import ErrorRecord
 from gateway.observe.timestamp import Timestamp
 from gateway.supervisor.config_views import configuration_views
@@ -38,6 +39,7 @@ def views(snapshot: Callable[[], Snapshot], pool: WorkerPool) -> dict[str, View]
     return {
         **configuration_views(snapshot),
         "/errors": errors,
+        "/maintenance": maintenance_view(pool.switch),
         "/workers": workers,
         "/targets": targets,
         **limit_views(pool.queryable),
@@ -46,7 +48,8 @@ def views(snapshot: Callable[[], Snapshot], pool: WorkerPool) -> dict[str, View]
 
 def changes(reload: "Callable[[], asyncio.Future[list[str]]]", pool: WorkerPool) -> dict[str, View]:
     """Return the changes that can be made by POST, by path."""
-    return {"/reload": reload_view(reload), "/limits/reset": reset_view(pool.queryable)}
+    switch = maintenance_change(pool.switch)
+    return {"/reload": reload_view(reload), "/limits/reset": reset_view(pool.queryable), "/maintenance/switch": switch}
 
 
 def reload_view(request_reload: "Callable[[], asyncio.Future[list[str]]]") -> View:

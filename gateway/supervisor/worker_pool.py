@@ -22,14 +22,14 @@ from gateway.system.malloc import give_back
 from gateway.system.one_shot_thread import Threads
 from gateway.system.reserved_descriptors import Reserve
 from gateway.table.snapshot import Snapshot
+from gateway.upstream.maintenance_switch import MaintenanceSwitch
 from gateway.worker.worker import BEAT_S
 
 REFUSE_AFTER_S = 1.0
 """The seconds from the start of a drain until the sockets of workers that have not closed them refuse connections."""
 KILL_AFTER_S = 5.0
 """A draining worker is killed this time after its timeout."""
-STACK_WITHIN_S = 0.2
-READY_WITHIN_S = 60.0
+STACK_WITHIN_S, READY_WITHIN_S = 0.2, 60.0
 
 
 class WorkerPool:
@@ -42,14 +42,14 @@ class WorkerPool:
         self.generation = 0
         self.members: dict[int, WorkerProcess] = {}
         """The workers of the current generation, by slot."""
-        self.everybody: set[WorkerProcess] = set()
-        """All workers that have not ended."""
+        self.everybody: set[WorkerProcess] = set()  # that have not ended
         self.cut = 0
         """The number of requests that drains have cut."""
         self.threads = Threads()
         self.spared: set[int] = set()
         """The process ids of other children, which are not reaped here."""
         self.errors = ErrorRings()
+        self.switch = MaintenanceSwitch()
         self.metric_regions = MetricRegions(metrics)
         self._backoff = RestartBackoff()
         self._reserve = Reserve()
@@ -196,7 +196,6 @@ class WorkerPool:
         return sum(worker.state == state for worker in self.everybody)
 
     def _fork(self, snapshot: Snapshot, generation: int, slot: int, count: int) -> WorkerProcess:
-        """Raises OSError."""
         listeners = snapshot.config.server.listeners
         with self._reserve.released(), contextlib.ExitStack() as failed:
             self.sockets.reopen(listeners)
@@ -206,8 +205,10 @@ class WorkerPool:
             failed.callback(self.errors.give_back, errors)
             outage = self._outage_memories.take(slot)
             failed.callback(self._outage_memories.put_back, slot, outage)
-            listening = self.sockets.share(listeners, slot, count)
-            worker = WorkerProcess(slot, generation, snapshot, region, errors, listening, workers=count, outage=outage)
+            shared = self.sockets.share(listeners, slot, count)
+            worker = WorkerProcess(
+                slot, generation, snapshot, region, errors, shared, workers=count, outage=outage, switch=self.switch
+            )
             failed.pop_all()
         self.everybody.add(worker)
         return worker

@@ -19,6 +19,7 @@ from gateway.settings.schema.server import ListenerSettings
 from gateway.system.clock import SYSTEM_CLOCK
 from gateway.system.fork import fork
 from gateway.table.snapshot import Snapshot
+from gateway.upstream.maintenance_switch import MaintenanceSwitch
 from gateway.worker.assembly import WorkerContext
 from gateway.worker.channel import (
     AdoptState,
@@ -68,7 +69,8 @@ class WorkerProcess:
 
     `snapshot` is the configuration that it serves, `region` the memory of its metrics, `errors` that of its recent
     errors. `workers` is the number of workers of the generation. `outage` is the outage memory of its predecessor, None
-    for a new one. Times are seconds of the monotonic clock. Raises OSError when it cannot be started.
+    for a new one. `switch` is the maintenance switch of all workers. Times are seconds of the monotonic clock.
+    Raises OSError when it cannot be started.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class WorkerProcess:
         *,
         workers: int = 1,
         outage: OutageMemory | None = None,
+        switch: MaintenanceSwitch | None = None,
     ) -> None:
         self.slot = slot
         self.generation = generation
@@ -110,7 +113,16 @@ class WorkerProcess:
             ours, theirs = Channel.pair()
             failed.callback(ours.close)
             context = WorkerContext(
-                sockets, region, errors, self.heartbeat, theirs, self._stacks_fd, slot == 0, workers, self.outage
+                sockets,
+                region,
+                errors,
+                self.heartbeat,
+                theirs,
+                self._stacks_fd,
+                slot == 0,
+                workers,
+                self.outage,
+                switch or MaintenanceSwitch(),
             )
             with theirs:
                 self.pid = fork(partial(work, snapshot, context), (theirs.fileno(), self._stacks_fd, *listening))

@@ -14,7 +14,9 @@ from gateway.kernel.http.path_patterns import parse_prefix
 from gateway.kernel.http.path_safety import spelled
 from gateway.kernel.http.request_headers import FieldFilter
 from gateway.kernel.http.response_headers import FieldRules, Line
+from gateway.kernel.traffic.maintenance import MaintenanceNotice
 from gateway.settings import Config
+from gateway.settings.schema.maintenance import MaintenanceSettings
 from gateway.settings.schema.replies import CompressionSettings
 from gateway.settings.schema.routing import HeaderRules, RouteSettings
 from gateway.settings.schema.upstreams import UpstreamSettings
@@ -177,6 +179,7 @@ class _RouteMaker:
             events_idle_timeout_s=timeouts.events_idle_s,
             subject_field=config.auth.caller_headers.certificate_subject,
             steering=steering_of(config, route),
+            maintenance=_maintenance(route.maintenance or config.defaults.maintenance),
             cors=cors,
             compression=_compression(config.compression_of(route)),
             websocket="websocket" in route.upgrade,
@@ -216,6 +219,14 @@ class _RouteMaker:
         if known is None:
             known = self._rules[removed] = FieldRules(removed)
         return known
+
+
+def _maintenance(settings: MaintenanceSettings | None) -> MaintenanceNotice | None:
+    if settings is None:
+        return None
+    retry_after_s = None if settings.retry_after is None else max(1, round(settings.retry_after))
+    until = None if settings.until is None else settings.until.timestamp()
+    return MaintenanceNotice(settings.message, retry_after_s, until)
 
 
 def _privacy(response_set: tuple[Line, ...], key_field: str | None) -> tuple[tuple[Line, ...], tuple[Line, ...]]:

@@ -12,6 +12,7 @@ from gateway.kernel.http.entity_tags import EntityTags
 from gateway.kernel.http.request_headers import FieldFilter
 from gateway.kernel.http.response_headers import FieldRules
 from gateway.kernel.limits.token_bucket import Window
+from gateway.kernel.traffic.maintenance import MaintenanceNotice
 from gateway.table.limits import Tariff
 from gateway.table.public_urls import UrlMapping
 from gateway.table.steering import Steering
@@ -54,7 +55,8 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     Forwarded that begin with one of `unsaid` (lower case) are not sent. `url_mapping` makes URLs of the service public.
     `open_windows` limit each client address of a route that asks for no key; `open_tag` is the hash tag of its buckets,
     None for one each. `tariff` is what is asked of every caller on top, None for nothing. `subject_field` is the name
-    of the header field that tells the subject of a client's certificate. `steering` is what is decided about each call
+    of the header field that tells the subject of a client's certificate. `maintenance` is what
+    callers are told in place of a call, None for nothing. `steering` is what is decided about each call
     beside the request itself, None for nothing. `cors` says which pages in browsers may call, None for none;
     `compression` is None where replies are not compressed. `websocket`: handshakes of WebSockets are passed on.
     The conditions beside the path are `match_host` in lower case ("" for any host), `match_headers` as pairs of name
@@ -95,6 +97,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     subject_field: str
     cors: CorsPolicy | None = None
     steering: Steering | None = None
+    maintenance: MaintenanceNotice | None = None
     websocket: bool = False
     match_host: str = ""
     match_headers: tuple[tuple[str, str], ...] = ()

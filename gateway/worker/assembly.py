@@ -37,6 +37,7 @@ from gateway.system.clock import SYSTEM_CLOCK
 from gateway.table.compile import build_routes
 from gateway.table.snapshot import Snapshot
 from gateway.table.upstreams import build_health_checks, build_upstreams
+from gateway.upstream.maintenance_switch import MaintenanceSwitch
 from gateway.worker.heartbeat import Heartbeat
 from gateway.worker.queries import connections_query, query_handlers
 from gateway.worker.query_server import QueryHandler
@@ -47,7 +48,8 @@ class WorkerContext(msgspec.Struct, frozen=True):
 
     `sockets` are the bound sockets of each listener. `control` is the worker's end of the channel. `stacks_fd` is the
     file to which the signal DUMP_STACKS writes. `workers` is the number of workers of this node, one of which
-    `checks_targets`. `outage` is the shared memory for what has to survive this worker.
+    `checks_targets`. `outage` is the shared memory for what has to survive this worker, and
+    `maintenance` the switch of all workers.
     """
 
     sockets: list[tuple[ListenerSettings, list[socket.socket]]]
@@ -59,6 +61,7 @@ class WorkerContext(msgspec.Struct, frozen=True):
     checks_targets: bool
     workers: int
     outage: OutageMemory
+    maintenance: MaintenanceSwitch
 
 
 class Assembly:
@@ -140,6 +143,7 @@ class Assembly:
             callers=stored,
             read_ahead=ReadAhead(config.server.limits.read_ahead),
             compressor=self.compressor,
+            maintenance=self.context.maintenance,
         )
 
     def _limiter(self) -> Limiter:

@@ -79,6 +79,7 @@ _ROUTES = """
 - {id: single, match: {path: /single}, upstream: single}
 - {id: shared, match: {path: /shared}, upstream: shared}
 - {id: streaming, match: {path: /streaming}, upstream: streaming}
+- {id: closed, match: {path: /closed}, upstream: backend, maintenance: {message: Closed}}
 - {id: small, match: {prefix: /small}, upstream: backend, envelope: {max_buffer: 1KiB}}
 - {id: json-only, match: {prefix: /json-only}, upstream: backend, envelope: {binary: refuse}}
 """

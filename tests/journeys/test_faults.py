@@ -121,6 +121,7 @@ JOURNEYS: dict[str, Journey] = {
         "json-only",
         "http_protocol_error",
     ),
+    "maintenance": Journey(calling("GET", "/closed"), 503, 1004, "closed"),
     "internal_error": Journey(by_a_bug, 500, 1004, "all", "proxy_internal_error"),
     "too_many_connections": Journey(in_a_crowd, 503, 1004, None, "connection_limit_reached"),
     "shutting_down": Journey(cut_off, 503, 1004, "all", "http_request_denied"),

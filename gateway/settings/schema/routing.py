@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from gateway.settings.schema.cors import CorsOverrides, CorsSettings
 from gateway.settings.schema.limits import Cost, RouteLimit
+from gateway.settings.schema.maintenance import MaintenanceSettings
 from gateway.settings.schema.replies import CompressionOverrides, CompressionSettings
 from gateway.settings.schema.types import (
     HeaderName,
@@ -184,6 +185,9 @@ class Defaults(Section):
 
     envelope: EnvelopeSettings = section(EnvelopeSettings, "How replies are put into the envelope.")
     timeouts: TimeoutOverrides = section(TimeoutOverrides, "Time-outs that differ from those of the upstream.")
+    maintenance: MaintenanceSettings | None = Field(
+        default=None, description="All routes are under maintenance, but for those with a `maintenance` of their own."
+    )
     headers: DefaultHeaders = section(
         DefaultHeaders, "Header fields that every route changes, unless it has a rule of its own for them."
     )
@@ -225,6 +229,9 @@ class RouteSettings(Section):
     envelope: EnvelopeOverrides = section(EnvelopeOverrides, "What differs from `defaults.envelope`.")
     timeouts: TimeoutOverrides = section(
         TimeoutOverrides, "Time-outs that differ from those of `defaults` and the upstream."
+    )
+    maintenance: MaintenanceSettings | None = Field(
+        default=None, description="Calls are answered 503 for a while. Left out: as `defaults` have it."
     )
     upgrade: Many[Literal["websocket"]] = Field(
         default=(), description="Protocols that clients may switch to: `[websocket]`. Left out: none, they get 426."

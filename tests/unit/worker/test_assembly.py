@@ -14,6 +14,7 @@ from gateway.observe.recent_errors import ErrorRing
 from gateway.observe.shared_memory import Region
 from gateway.settings import parse
 from gateway.table.snapshot import compile_snapshot
+from gateway.upstream.maintenance_switch import MaintenanceSwitch
 from gateway.worker.assembly import Assembly, WorkerContext
 from gateway.worker.channel import Channel
 from gateway.worker.heartbeat import Heartbeat
@@ -31,7 +32,16 @@ def assembled(text: str, *, checks_targets: bool = False, least: str = LEAST) ->
     with ours, theirs, socket.create_server(("127.0.0.1", 0)) as sock:
         sockets = [(listener, [sock]) for listener in config.server.listeners]
         context = WorkerContext(
-            sockets, Region.shared(), ErrorRing(), Heartbeat(), theirs, 2, checks_targets, 1, OutageMemory.shared()
+            sockets,
+            Region.shared(),
+            ErrorRing(),
+            Heartbeat(),
+            theirs,
+            2,
+            checks_targets,
+            1,
+            OutageMemory.shared(),
+            MaintenanceSwitch(),
         )
         yield Assembly(compile_snapshot(config, None, "gateway.yaml"), context)
 
