@@ -10,6 +10,7 @@ The life of a request
         identify           stages/identify.py         key and organisation -> Caller: 401, 403. Keys are in the
                                                       configuration (table/keyring.py) or in Redis (keystore/cache.py)
         limit              stages/limit.py            one Decision for all windows and meters, in one round trip: 429
+        cache              reuse/cache.py             a kept reply, or one call for all who ask now
         prepare            stages/prepare.py          Exchange -> Call: path, header fields, identity, small bodies
         steer              stages/steer.py            what keeps calls together, on routes that ask for it
         send               upstream/upstream.py       chooses a target, and another one if that does not answer
@@ -32,7 +33,9 @@ Layers (each imports only those below it; import-linter checks)
         worker                              one worker process
         dry_run                             requests that are explained, tested or replayed, and never sent
         edge | admin                        the two listeners, on aiohttp
-        pipeline > stages > exchange        the life of a request; stages do not import one another
+        pipeline > stages | reuse           the life of a request; stages do not import one another. reuse: replies that
+                                            answer more than one request
+        exchange                            one request and all about it
         usage | config_diff | keystore      reports of limits; `gateway diff`; keys that are kept in Redis
         lint                                warnings of `gateway check`
         openapi                             (beside these) OpenAPI documents, in and out

@@ -37,6 +37,35 @@ class Coded(msgspec.Struct):
     plain_bytes: int
     coded_bytes: int
 
+    @property
+    def saved_bytes(self) -> int:
+        """By how many bytes the body has become shorter, 0 if it has not."""
+        return max(0, self.plain_bytes - self.coded_bytes)
+
+
+CacheResult: TypeAlias = Literal["hit", "stale", "revalidated", "collapsed", "miss", "pass", "bypass"]
+"""How the cache of a route took part: with a reply that was kept (fresh, or stale and allowed to be), with one that the
+service has confirmed, with the answer to another client's call, with a call of its own, with one whose reply nobody
+else may get, or not at all.
+"""
+
+
+class CacheUse(msgspec.Struct):
+    """What the cache has done for an exchange. `marks` are those of the reply, as in `Answer`; `age_s` its age.
+
+    `no_transform`: the service forbids to code the reply.
+    """
+
+    result: CacheResult
+    age_s: float = 0.0
+    marks: int = 0
+    no_transform: bool = False
+
+    @property
+    def has_saved(self) -> bool:
+        """Whether the body of the reply did not come from the service for this exchange."""
+        return self.result in ("hit", "stale", "revalidated", "collapsed")
+
 
 class Exchange(msgspec.Struct):
     """One request. The stages fill its fields from top to bottom.
@@ -60,7 +89,7 @@ class Exchange(msgspec.Struct):
     `ended` is the reason why the gateway itself gives the exchange up; it is set before the task is cancelled.
     `sent_bytes` counts the bytes of the reply's body that were sent, also when it broke off; the connection keeps it up
     to date. `read_ahead` is the number of bytes of its body that count against the budget of bodies read ahead.
-    `coded` is None when the gateway has not compressed the reply.
+    `coded` is None when the gateway has not compressed the reply, `cache` when its route has no cache.
     `tunnel`: it has become a tunnel, which is open until the exchange ends.
     """
 
@@ -106,6 +135,7 @@ class Exchange(msgspec.Struct):
     read_ahead: int = 0
     coded: Coded | None = None
     tunnel: bool = False
+    cache: CacheUse | None = None
 
     def public_origin(self) -> PublicOrigin:
         """Return the origin that the client has called, as a trusted proxy or else the request names it."""

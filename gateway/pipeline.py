@@ -16,6 +16,7 @@ from gateway.kernel.limits.token_bucket import Decision
 from gateway.limiter.interface import Decider
 from gateway.net.compressor import Compressor
 from gateway.net.loop_budget import LoopBudget
+from gateway.reuse.cache import ReplyCache
 from gateway.stages.compress import compress
 from gateway.stages.cors import add_cors, preflight, preflight_policy
 from gateway.stages.error_reply import error_reply
@@ -56,7 +57,8 @@ class Gateway:
 
     `faults` is the catalogue with the operator's overrides, for errors before a route is known. `id_field` is the name
     of the request-id header field. `callers` finds callers by their keys; None stands for the keyring of the
-    configuration. `read_ahead` is the budget for bodies that are read ahead, `compressor` compresses replies.
+    configuration. `read_ahead` is the budget for bodies that are read ahead, `compressor` compresses replies,
+    `cache` keeps them.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Gateway:
         read_ahead: ReadAhead | None = None,
         compressor: Compressor | None = None,
         maintenance: MaintenanceSwitch | None = None,
+        cache: ReplyCache | None = None,
     ) -> None:
         self.table = table
         self.credentials = credentials
@@ -83,6 +86,7 @@ class Gateway:
         self.id_field = id_field
         self.callers: CallerSource = credentials.keyring if callers is None else callers
         self.read_ahead = ReadAhead() if read_ahead is None else read_ahead
+        self.cache = ReplyCache(table.routes, clock, recorder.unattended) if cache is None else cache
         self.compressor = Compressor() if compressor is None else compressor
         self._switch = MaintenanceSwitch() if maintenance is None else maintenance
         self._maintenance = self._switch.memory
@@ -217,6 +221,13 @@ class Gateway:
         require_allowed(x.decision, claim.cost)
         if x.upgrade or route.upstream is None:
             return await self._answer_otherwise(x, route, caller, x.decision)
+        if route.caching is not None:
+            return await self.cache.answer(x, route, caller, self._call)
+        return await self._call(x, route, caller)
+
+    async def _call(self, x: Exchange, route: Route, caller: Caller) -> Reply:
+        """Send `x` to the service and return its reply. Raises GatewayError."""
+        assert route.upstream is not None
         began = self.clock.monotonic()
         try:
             call = x.call = await prepare(x, route, caller, self.id_field, self.read_ahead)

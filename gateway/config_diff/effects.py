@@ -181,6 +181,7 @@ _JUDGES: dict[str, Judge] = {
     "route.envelope.binary": _towards({"refuse": "breaking", "passthrough": "widening"}),
     "route.maintenance.message": _loss_of_service,
     "defaults.maintenance.message": _loss_of_service,
+    "route.cache.share": _towards({"public": "widening"}),
     "route.timeouts.idle": _idle,
     "route.timeouts.*": _less_breaks,
     "route.cors.origins": _loss_breaks,

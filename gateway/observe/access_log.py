@@ -29,6 +29,8 @@ _NAMES = {
     "overhead_ms": "gateway.duration.overhead_ms",
     "request_bytes": "http.request.body.size",
     "response_bytes": "http.response.body.size",
+    "cache_result": "gateway.cache.result",
+    "cache_age_s": "gateway.cache.age_s",
     "coding": "gateway.compression.coding",
     "saved_bytes": "gateway.compression.saved_bytes",
     "target": "server.address",
@@ -47,7 +49,7 @@ class AccessRecord(msgspec.Struct, gc=False, omit_defaults=True, rename=_NAMES, 
     together: what waiting for the upstream took and for the client, and what the gateway itself did. `limiter_shadows`
     names the limits in shadow mode that would have refused it, `limiter_spent` the quotas that did. `target` is the
     upstream's address. `coding` is the content coding in which the gateway has compressed the body, which has made it
-    `saved_bytes` shorter.
+    `saved_bytes` shorter. `cache_result` is how the cache took part, `cache_age_s` the age of what it gave.
     """
 
     timestamp: str = ""
@@ -81,6 +83,8 @@ class AccessRecord(msgspec.Struct, gc=False, omit_defaults=True, rename=_NAMES, 
     path: str | None = None
     coding: str | None = None
     saved_bytes: int | None = None
+    cache_result: str | None = None
+    cache_age_s: int | None = None
 
 
 _encode = msgspec.json.Encoder().encode

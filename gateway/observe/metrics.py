@@ -84,6 +84,26 @@ class Metrics(Families):
         self.response_bytes = self._counter(
             "gateway_response_bytes_total", "Bytes of reply bodies sent to clients.", ("route",), _ROUTES
         )
+        self.cache_requests = self._counter(
+            "gateway_cache_requests_total",
+            "Requests on routes with a cache, by its part: hit, stale, revalidated, collapsed (got the reply to "
+            "another client's call), miss, pass (a reply for one client only), bypass.",
+            ("route", "result"),
+            7 * _ROUTES,
+        )
+        self.cache_saved_bytes = self._counter(
+            "gateway_cache_saved_bytes_total",
+            "Bytes of reply bodies that came from a cache and not from a service.",
+            ("route",),
+            _ROUTES,
+        )
+        self.cache_bytes = self._gauge(
+            "gateway_cache_bytes", "Memory that kept replies take, in all workers.", ("route",), _ROUTES
+        )
+        self.cache_entries = self._gauge("gateway_cache_entries", "Kept replies, in all workers.", ("route",), _ROUTES)
+        self.cache_evictions = self._counter(
+            "gateway_cache_evictions_total", "Kept replies that had to make room for others.", ("route",), _ROUTES
+        )
         self.compressed_replies = self._counter(
             "gateway_compressed_replies_total",
             "Replies that were compressed, by content coding.",

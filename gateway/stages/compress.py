@@ -44,6 +44,8 @@ async def compress(reply: Reply, x: Exchange, rules: CompressionRules, compresso
 
 def _service_forbids(x: Exchange) -> bool:
     """Return whether the service's own Cache-Control, which a route may replace, has no-transform."""
+    if x.cache is not None and x.cache.no_transform:
+        return True
     return (
         x.answer is not None
         and bool(x.answer.marks & SHARED)

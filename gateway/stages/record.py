@@ -16,12 +16,7 @@ import msgspec
 import structlog
 
 from gateway.exchange import Exchange, ReplySource
-from gateway.kernel.faults import (
-    KEY_AMBIGUOUS,
-    LIMITER_UNAVAILABLE,
-    RATE_LIMITED,
-    GatewayError,
-)
+from gateway.kernel.faults import KEY_AMBIGUOUS, LIMITER_UNAVAILABLE, RATE_LIMITED, GatewayError
 from gateway.kernel.http.key_scrubbing import decode, fold
 from gateway.kernel.key_format import without_keys
 from gateway.kernel.limits.token_bucket import Decision
@@ -39,10 +34,7 @@ _UNBOUNDED_STATUSES = (ABANDONED, RATE_LIMITED.status)
 """Statuses that even a known caller can cause as often as it likes."""
 
 _PARAMETERS = "x, status, source, total_us, upstream_us, client_us, path, at"
-"""The parameters of the compiled constructors: the exchange, and what is decided about it.
-
-Durations are in microseconds.
-"""
+"""The parameters of the compiled constructors. Durations are in microseconds."""
 
 _FIELDS = {
     "timestamp": "''",  # `AccessLog.write` sets it and the level
@@ -72,8 +64,10 @@ _FIELDS = {
     "limiter_remaining": "x.decision.states[0].remaining if x.decision is not None and x.decision.states else None",
     "limiter_shadows": "tuple([each.id for each in x.decision.shadows]) if x.decision and x.decision.shadows else None",
     "limiter_spent": "tuple([each.meter.id for each in x.decision.spent]) if x.decision and x.decision.spent else None",
+    "cache_result": "x.cache and x.cache.result",
+    "cache_age_s": "x.cache and int(x.cache.age_s)",
     "coding": "x.coded and x.coded.coding",
-    "saved_bytes": "x.coded and x.coded.plain_bytes - x.coded.coded_bytes",
+    "saved_bytes": "x.coded and x.coded.saved_bytes",
     "target": "x.answer and x.answer.target",
     "upstream_request_id": "x.reply and x.reply.upstream_request_id",
     "code": "x.reply.code if x.reply is not None and x.reply.status >= 400 else None",
@@ -159,6 +153,11 @@ class Recorder:
     def _tunnels(self, x: Exchange) -> Gauge:
         return self._metrics.tunnels.labels(NO_ROUTE if x.route is None else x.route.id)
 
+    def unattended(self, x: Exchange) -> None:
+        """Count a call to an upstream that no client waits for any more, or never did."""
+        if x.upstream_s and x.route is not None and x.route.upstream is not None:
+            self._count_upstream(x, x.route.upstream.id)
+
     def record(self, x: Exchange, now_s: float) -> None:
         """Count `x` and write its access line. `now_s` is a reading of the monotonic clock."""
         self._in_flight.dec()
@@ -203,10 +202,13 @@ class Recorder:
             series.request_bytes.inc(x.body.received)
         if x.sent_bytes:
             series.response_bytes.inc(x.sent_bytes)
+        if x.cache is not None:
+            self._metrics.cache_requests.labels(route, x.cache.result).inc()
+            if x.cache.has_saved and x.outcome == "answered":
+                self._metrics.cache_saved_bytes.labels(route).inc(x.sent_bytes)
         if x.coded is not None:
             self._metrics.compressed_replies.labels(route, x.coded.coding).inc()
-            saved_bytes = x.coded.plain_bytes - x.coded.coded_bytes
-            self._metrics.compression_saved_bytes.labels(route, x.coded.coding).inc(max(0, saved_bytes))
+            self._metrics.compression_saved_bytes.labels(route, x.coded.coding).inc(x.coded.saved_bytes)
 
     def _count_decision(self, x: Exchange, decision: Decision) -> None:
         decided = self._limiter.get((decision.store, decision.allowed)) or self._new_limiter(

@@ -24,7 +24,10 @@ def response_headers(reply: Reply, x: Exchange, id_field: str, unrouted: tuple[L
         fields += unrouted if route is None else route.own_set
     elif route is not None and route.privacy:
         several = x.caller is not None and x.caller.several
-        if several or (x.answer is not None and x.answer.marks & SHARED):
+        marks = 0 if x.answer is None else x.answer.marks
+        if x.cache is not None:
+            marks |= x.cache.marks
+        if several or marks & SHARED:
             fields = reply.fields = kept_apart(fields, route.privacy, route.organization_field if several else "")
         else:
             fields += route.privacy

@@ -1,7 +1,7 @@
 """The pages of the admin listener about the node, besides health and metrics."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from gateway.admin.maintenance_views import maintenance_change, maintenance_view
 from gateway.observe.recent_errors import ErrorRecord
 from gateway.observe.timestamp import Timestamp
 from gateway.supervisor.config_views import configuration_views
-from gateway.supervisor.limit_views import limit_views, reset_view
+from gateway.supervisor.limit_views import QueryableWorker, limit_views, reset_view
 from gateway.supervisor.status import target_states
 from gateway.supervisor.worker_pool import WorkerPool
 from gateway.system.clock import SYSTEM_CLOCK
@@ -49,7 +49,12 @@ def views(snapshot: Callable[[], Snapshot], pool: WorkerPool) -> dict[str, View]
 def changes(reload: "Callable[[], asyncio.Future[list[str]]]", pool: WorkerPool) -> dict[str, View]:
     """Return the changes that can be made by POST, by path."""
     switch = maintenance_change(pool.switch)
-    return {"/reload": reload_view(reload), "/limits/reset": reset_view(pool.queryable), "/maintenance/switch": switch}
+    return {
+        "/reload": reload_view(reload),
+        "/limits/reset": reset_view(pool.queryable),
+        "/maintenance/switch": switch,
+        "/cache/purge": purge_view(pool.queryable),
+    }
 
 
 def reload_view(request_reload: "Callable[[], asyncio.Future[list[str]]]") -> View:
@@ -67,6 +72,25 @@ def reload_view(request_reload: "Callable[[], asyncio.Future[list[str]]]") -> Vi
         )
 
     return reload
+
+
+def purge_view(queryable: Callable[[], Sequence[QueryableWorker]]) -> View:
+    """Removes kept replies at every worker: of a `route`, with a `tag`, or all; replies how many they were."""
+
+    async def purge(request: web.BaseRequest) -> web.Response:
+        parameters = {name: request.query[name] for name in ("route", "tag") if request.query.get(name)}
+        workers = queryable()
+        responses = await asyncio.gather(*[worker.query("purge", parameters) for worker in workers])
+        answered = [response for response in responses if response is not None]
+        if len(answered) < len(workers) or not answered:
+            return json_reply(503, {"error": f"{len(answered)} of {len(workers)} workers have answered"})
+        worst = max(answered, key=lambda response: response.status)
+        if worst.status != 200:
+            return json_reply(worst.status, msgspec.json.decode(worst.body))
+        purged = sum(msgspec.json.decode(response.body)["purged"] for response in answered)
+        return json_reply(200, {"purged": purged, "workers": len(workers)})
+
+    return purge
 
 
 def error_fields(record: ErrorRecord) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import msgspec
 from multidict import istr
 
+from gateway.kernel.caching.storage import CacheRules
 from gateway.kernel.faults import CATALOGUE, Fault, Link
 from gateway.kernel.http.caching import PRIVATE, VARY, varying
 from gateway.kernel.http.compression import CompressionRules
@@ -30,7 +31,7 @@ from gateway.table.public_urls import UrlMapping, url_mapping
 from gateway.table.quotas import Meters
 from gateway.table.reading_law import ServiceAddresses
 from gateway.table.route_table import RouteTable
-from gateway.table.routes import Envelope, Route, Sender
+from gateway.table.routes import Caching, Envelope, Route, Sender
 from gateway.table.steering import steering_of
 
 _FORWARDED = (
@@ -106,6 +107,20 @@ def _table(routes: Sequence[Route], limits_routes: Sequence[Route], make: Callab
     return table
 
 
+def _cache_rules(route: RouteSettings) -> CacheRules | None:
+    cache = route.cache
+    if cache is None:
+        return None
+    return CacheRules(
+        cache.ttl,
+        cache.max_bytes,
+        tuple(sorted(map(str.lower, cache.vary))),
+        cache.share or ("public" if route.auth == "none" else "organization"),
+        cache.stale_while_revalidate,
+        cache.stale_if_error,
+    )
+
+
 def _compression(settings: CompressionSettings) -> CompressionRules | None:
     return CompressionRules(settings.codings, settings.min_size) if settings.codings else None
 
@@ -125,6 +140,7 @@ class _RouteMaker:
         self._windows = plan_windows(config)
         self._meters = Meters(config, faults)
         self._tag = one_tag(config)
+        self._cached = frozenset(route.upstream for route in config.routes if route.cache is not None)
         self._filters: dict[tuple[bytes, ...], FieldFilter] = {}
         self._rules: dict[tuple[str, ...], FieldRules] = {}
         self._between: dict[tuple[str | None, ...], UrlMapping] = {}
@@ -186,6 +202,7 @@ class _RouteMaker:
             match_host=route.match.host or "",
             match_headers=tuple(sorted((name.lower(), value) for name, value in route.match.headers.items())),
             match_listener=route.match.listener or "",
+            caching=Caching(_cache_rules(route)) if route.upstream in self._cached else None,
         )
 
     def _filter(self, withheld: tuple[bytes, ...]) -> FieldFilter:

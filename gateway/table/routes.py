@@ -4,6 +4,7 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
+from gateway.kernel.caching.storage import CacheRules
 from gateway.kernel.errors.translate import ErrorFamily
 from gateway.kernel.faults import Fault
 from gateway.kernel.http.compression import CompressionRules
@@ -42,6 +43,16 @@ class Envelope(msgspec.Struct, frozen=True):
     binary: Literal["passthrough", "refuse"]
 
 
+class Caching(msgspec.Struct, frozen=True):
+    """The part of a route in the caches of its upstream.
+
+    Without `rules` it has no cache of its own, but requests that change something make others forget what they have
+    kept of the URL.
+    """
+
+    rules: CacheRules | None
+
+
 class Route(msgspec.Struct, frozen=True, eq=False):
     """One way through the gateway.
 
@@ -58,7 +69,8 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     of the header field that tells the subject of a client's certificate. `maintenance` is what
     callers are told in place of a call, None for nothing. `steering` is what is decided about each call
     beside the request itself, None for nothing. `cors` says which pages in browsers may call, None for none;
-    `compression` is None where replies are not compressed. `websocket`: handshakes of WebSockets are passed on.
+    `compression` is None where replies are not compressed, `caching` where no route of the upstream keeps any.
+    `websocket`: handshakes of WebSockets are passed on.
     The conditions beside the path are `match_host` in lower case ("" for any host), `match_headers` as pairs of name
     and value, and `match_listener` ("" for any).
     """
@@ -104,6 +116,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     match_listener: str = ""
     entity_tags: EntityTags = msgspec.field(default_factory=EntityTags)
     compression: CompressionRules | None = None
+    caching: Caching | None = None
 
     @property
     def specificity(self) -> tuple[bool, int]:

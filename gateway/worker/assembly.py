@@ -30,6 +30,7 @@ from gateway.observe.metrics import Metrics
 from gateway.observe.recent_errors import ErrorLog, ErrorRing
 from gateway.observe.shared_memory import Region
 from gateway.pipeline import Gateway
+from gateway.reuse.cache import ReplyCache
 from gateway.settings.schema.server import ListenerSettings
 from gateway.stages.prepare import ReadAhead
 from gateway.stages.record import Recorder
@@ -39,7 +40,7 @@ from gateway.table.snapshot import Snapshot
 from gateway.table.upstreams import build_health_checks, build_upstreams
 from gateway.upstream.maintenance_switch import MaintenanceSwitch
 from gateway.worker.heartbeat import Heartbeat
-from gateway.worker.queries import connections_query, query_handlers
+from gateway.worker.queries import connections_query, purge_query, query_handlers
 from gateway.worker.query_server import QueryHandler
 
 
@@ -126,17 +127,21 @@ class Assembly:
         handlers = query_handlers(self.limiter, credentials.keyring, table.routes, stored)
         named = credentials.keyring.named if stored is None else stored.named
         compiled = Compiled(config, table, credentials, self.snapshot.faults, self.upstreams, named)
+        errors = ErrorLog(self.context.errors, SYSTEM_CLOCK.wall)
+        recorder = Recorder(self.metrics, self.log.access, config.auth.key.query, errors)
+        cache = ReplyCache(table.routes, SYSTEM_CLOCK, recorder.unattended)
+        self._watch_cache(cache)
         self.query_handlers = {
             **handlers,
             "connections": connections_query(self.upstreams),
             "explain": explain_query(compiled, self.limiter, SYSTEM_CLOCK, stored),
+            "purge": purge_query(cache),
         }
-        errors = ErrorLog(self.context.errors, SYSTEM_CLOCK.wall)
         return Gateway(
             table=table,
             credentials=credentials,
             limiter=self.limiter,
-            recorder=Recorder(self.metrics, self.log.access, config.auth.key.query, errors),
+            recorder=recorder,
             clock=SYSTEM_CLOCK,
             faults=self.snapshot.faults,
             id_field=config.observability.request_id.header,
@@ -144,7 +149,14 @@ class Assembly:
             read_ahead=ReadAhead(config.server.limits.read_ahead),
             compressor=self.compressor,
             maintenance=self.context.maintenance,
+            cache=cache,
         )
+
+    def _watch_cache(self, cache: ReplyCache) -> None:
+        for route, store in cache.stores.items():
+            store.on_eviction = self.metrics.cache_evictions.labels(route).inc
+            self.metrics.cache_bytes.labels(route).watch(partial(getattr, store, "bytes"))
+            self.metrics.cache_entries.labels(route).watch(partial(len, store))
 
     def _limiter(self) -> Limiter:
         redis = self.snapshot.config.redis

@@ -7,6 +7,7 @@ import msgspec
 from gateway.kernel.faults import GatewayError
 from gateway.keystore.cache import StoredKeys
 from gateway.limiter.interface import Limiter
+from gateway.reuse.cache import ReplyCache
 from gateway.table.keyring import Caller, Keyring
 from gateway.table.routes import Route
 from gateway.table.upstreams import AnyUpstream
@@ -83,6 +84,18 @@ def connections_query(upstreams: Mapping[str, AnyUpstream]) -> QueryHandler:
         return 200, counts
 
     return connections
+
+
+def purge_query(cache: ReplyCache) -> QueryHandler:
+    """Removes kept replies: of a `route`, with a `tag`, or all."""
+
+    async def purge(parameters: QueryParameters) -> tuple[int, object]:
+        purged = cache.purge(parameters.get("route"), parameters.get("tag"))
+        if purged is None:
+            return 404, {"error": "no route of this id has a cache"}
+        return 200, {"purged": purged}
+
+    return purge
 
 
 class _Connections(msgspec.Struct):

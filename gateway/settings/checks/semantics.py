@@ -11,6 +11,7 @@ from gateway.settings.checks.limits import check_limits
 from gateway.settings.checks.listeners import check_authorities, check_file, check_listeners, check_pair
 from gateway.settings.checks.open_routes import check_enclosures
 from gateway.settings.checks.quotas import check_quotas
+from gateway.settings.checks.replies import check_replies
 from gateway.settings.checks.route_conflicts import check_conditions, check_overlaps
 from gateway.settings.checks.traffic import check_traffic
 from gateway.settings.positions import Items, Loc, Table
@@ -37,6 +38,7 @@ def check(context: CheckContext) -> None:
     check_overlaps(context)
     check_conditions(context)
     check_enclosures(context)
+    check_replies(context)
     _errors(context)
     _headers(context)
     check_cors(context)

@@ -1,11 +1,24 @@
-"""`compression`: what the gateway does with whole replies."""
+"""`compression` and `cache`: what the gateway does with whole replies."""
 
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, field_validator
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, field_validator
 
-from gateway.settings.schema.types import Many, Section, Size, default
-from gateway.settings.schema.values import RefusedError
+from gateway.kernel import units
+from gateway.kernel.caching.storage import Share
+from gateway.settings.schema.types import Duration, HeaderName, Many, Section, Size, default
+from gateway.settings.schema.values import RefusedError, positive_duration
+
+FROM_SERVICE = "from-service"
+Lifetime: TypeAlias = Annotated[
+    float | None,
+    PlainValidator(lambda value: None if value == FROM_SERVICE else positive_duration(value)),
+    PlainSerializer(
+        lambda seconds: FROM_SERVICE if seconds is None else units.format_duration(seconds), when_used="json"
+    ),
+    WithJsonSchema({"anyOf": [{"const": FROM_SERVICE}, {"type": "string", "pattern": units.DURATION_PATTERN}]}),
+]
+"""Seconds; None when the service says how many."""
 
 
 class CompressionSettings(Section):
@@ -43,3 +56,35 @@ def different(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
         if name in (names or ())[:index]:
             raise RefusedError(f"`{name}` stands here twice")
     return names
+
+
+class CacheSettings(Section):
+    """Which replies of a route are kept, for how long, and for whom."""
+
+    ttl: Lifetime = Field(
+        default=None,
+        description="How long a reply is fresh. `from-service`: as Cache-Control or Expires say; one without is not "
+        "kept. A duration counts in place of that, for statuses below 400.",
+        json_schema_extra={"default": FROM_SERVICE},
+    )
+    max_bytes: Size = default(
+        "64MiB", "The memory for replies of this route, in each worker. One takes a quarter at most."
+    )
+    vary: Many[HeaderName] = Field(
+        default=(), description="Request fields that select a reply, besides those that the service names in Vary."
+    )
+    share: Share | None = Field(
+        default=None,
+        description="Who may get a reply that another one has asked for: the `organization`, only the same `key`, or "
+        "everybody, if the service says `public`. Left out: `organization`, and `public` with `auth: none`.",
+    )
+    stale_while_revalidate: Duration = default(
+        "0s", "For how long after that a reply is still given, while it is renewed beside the requests."
+    )
+    stale_if_error: Duration = default("0s", "For how long after that it is still given while the service is away.")
+
+    @field_validator("vary")
+    @classmethod
+    def _different(cls, vary: tuple[str, ...]) -> tuple[str, ...]:
+        different(tuple(map(str.lower, vary)))
+        return vary

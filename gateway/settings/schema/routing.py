@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from gateway.settings.schema.cors import CorsOverrides, CorsSettings
 from gateway.settings.schema.limits import Cost, RouteLimit
 from gateway.settings.schema.maintenance import MaintenanceSettings
-from gateway.settings.schema.replies import CompressionOverrides, CompressionSettings
+from gateway.settings.schema.replies import CacheSettings, CompressionOverrides, CompressionSettings
 from gateway.settings.schema.types import (
     HeaderName,
     HeaderNames,
@@ -200,9 +200,7 @@ class Defaults(Section):
 class RouteSettings(Section):
     """One way through the gateway. The most specific match wins: literal, then `{name}`, then `{rest*}` and prefix."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset(
-        {"quotas", "concurrency", "cache", "retries", "request_schema", "schema"}
-    )
+    LATER: ClassVar[frozenset[str]] = frozenset({"quotas", "concurrency", "retries", "request_schema", "schema"})
 
     id: Id = Field(description="Names the route in logs and metrics, and for the `routes` of keys.")
     match: Match = Field(description="Which requests it takes.")
@@ -238,6 +236,10 @@ class RouteSettings(Section):
     )
     cors: CorsOverrides = section(CorsOverrides, "What differs from `defaults.cors`.")
     compression: CompressionOverrides = section(CompressionOverrides, "What differs from `defaults.compression`.")
+    cache: CacheSettings | None = Field(
+        default=None,
+        description="Which replies are kept, for how long, and for whom. Left out: none.",
+    )
 
     @model_validator(mode="after")
     def _plan_for_open_routes(self) -> "RouteSettings":

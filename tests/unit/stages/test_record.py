@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.exchange import Reply
+from gateway.exchange import CacheUse, Coded, Reply
 from gateway.kernel.faults import (
     CLIENT_CLOSED,
     KEY_AMBIGUOUS,
@@ -16,6 +16,7 @@ from gateway.kernel.faults import (
     UPSTREAM_REFUSED,
     GatewayError,
 )
+from gateway.upstream.call import Answer
 from tests.samples import Pieces, exchange, route
 from tests.unit.stages.recording import Recording, served
 
@@ -235,3 +236,28 @@ def test_without_access_lines_a_tunnel_is_only_counted() -> None:
     recording.recorder.opened(x, 0.002)
     assert recording.value("gateway_tunnels_open", route="orders") == 1
     assert recording.record(x) == {}
+
+
+def test_the_part_of_a_cache_is_counted_and_what_it_has_saved(recording: Recording) -> None:
+    recording.record(served(reply=Reply(200, [], b"12345"), cache=CacheUse("hit"), sent_bytes=5))
+    assert recording.value("gateway_cache_requests_total", route="orders", result="hit") == 1
+    assert recording.value("gateway_cache_saved_bytes_total", route="orders") == 5
+
+
+def test_what_did_not_come_from_a_cache_has_saved_nothing(recording: Recording) -> None:
+    recording.record(served(reply=Reply(200, [], b"12345"), cache=CacheUse("miss"), sent_bytes=5))
+    assert recording.value("gateway_cache_requests_total", route="orders", result="miss") == 1
+    assert recording.value("gateway_cache_saved_bytes_total", route="orders") == 0
+
+
+def test_a_call_without_a_client_counts_for_its_upstream(recording: Recording) -> None:
+    recording.recorder.unattended(served(answer=Answer(200, [], b"", None, 0, "t")))
+    recording.recorder.unattended(exchange())
+    assert recording.value("gateway_upstream_requests_total", upstream="orders", code="200") == 1
+    assert recording.value("gateway_requests_total") == 0
+
+
+def test_a_compressed_reply_is_counted(recording: Recording) -> None:
+    recording.record(served(reply=Reply(200, [], b"12345"), coded=Coded("br", 25, 5), sent_bytes=5))
+    assert recording.value("gateway_compressed_replies_total", route="orders", coding="br") == 1
+    assert recording.value("gateway_compression_saved_bytes_total", route="orders", coding="br") == 20

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.exchange import Reply, ReplySource
+from gateway.exchange import CacheUse, Reply, ReplySource
 from gateway.kernel.http.response_headers import SHARED, Line
 from gateway.kernel.limits.token_bucket import Decision, WindowState
 from gateway.stages.response_headers import response_headers
@@ -83,3 +83,10 @@ def test_a_reply_without_an_answer_has_the_same_fields() -> None:
     x = exchange()
     x.route = route(privacy=PRIVACY)
     assert response_headers(Reply(200, [], b"", source="upstream"), x, "X-Id").fields == [*PRIVACY, OWN]
+
+
+def test_what_a_kept_reply_says_of_caches_is_merged_too() -> None:
+    x = exchange()
+    x.route, x.caller, x.cache = route(privacy=PRIVACY), caller(), CacheUse("hit", 1.0, SHARED)
+    reply = response_headers(Reply(200, [("Vary", "Accept")], b"", source="upstream"), x, "X-Id")
+    assert reply.fields == [("Vary", "Accept, X-Api-Key"), ("Cache-Control", "private"), OWN]

@@ -13,7 +13,8 @@ from gateway.limiter.memory_limiter import LocalLimiter
 from gateway.limiter.redis_limiter import RedisLimiter
 from gateway.settings import parse
 from gateway.table.compile import build_credentials, build_routes
-from gateway.worker.queries import query_handlers
+from gateway.worker.queries import purge_query, query_handlers
+from tests.cached_gateway import CachedService, ask, cached_gateway, cached_route, got
 from tests.clocks import ManualClock
 from tests.fake_key_store import FakeKeyStore, stored_keys
 from tests.samples import Echo
@@ -124,3 +125,12 @@ async def test_keys_in_redis_are_looked_up_there() -> None:
     assert [(await answers[question]({"key": "nobody"}))[0] for question in ("limits", "reset")] == [404, 404]
     key_store.away = True
     assert [(await answers[question]({"key": "k"}))[0] for question in ("limits", "reset")] == [503, 503]
+
+
+async def test_a_purge_says_how_much_there_was() -> None:
+    one = cached_gateway(cached_route(CachedService((b"cache-control", b"max-age=60"), (b"cache-tag", b"x"))))
+    purge = purge_query(one.cache)
+    await got(one, ask())
+    assert await purge({"route": "orders", "tag": "y"}) == (200, {"purged": 0})
+    assert await purge({"tag": "x"}) == (200, {"purged": 1})
+    assert await purge({"route": "other"}) == (404, {"error": "no route of this id has a cache"})

@@ -49,3 +49,26 @@ routes:
 def test_a_coding_stands_once(where: str) -> None:
     with pytest.raises(ConfigError, match="`br` stands here twice"):
         read(where)
+
+
+def test_a_cache_is_there_when_a_route_has_one() -> None:
+    config = read("""
+routes:
+  - {id: r, match: {prefix: /r}, upstream: u}
+  - {id: s, match: {prefix: /s}, upstream: u, cache: {}}
+  - {id: t, match: {prefix: /t}, upstream: u, cache: {ttl: 30s, vary: [X-Lang], stale_if_error: 1h}}
+""")
+    none, plain, own = [route.cache for route in config.routes]
+    assert none is None
+    assert plain is not None
+    assert (plain.ttl, plain.max_bytes, plain.share) == (None, 64 << 20, None)
+    assert plain.model_dump(mode="json")["ttl"] == "from-service"
+    assert own is not None
+    assert (own.ttl, own.vary, own.stale_if_error) == (30.0, ("X-Lang",), 3600.0)
+    assert own.model_dump(mode="json")["ttl"] == "30s"
+
+
+@pytest.mark.parametrize("cache", ["{ttl: 0s}", "{ttl: often}", "{vary: [X-A, x-a]}", "{share: everybody}"])
+def test_caches_that_make_no_sense(cache: str) -> None:
+    with pytest.raises(ConfigError):
+        read(f"routes: [{{id: r, match: {{prefix: /r}}, upstream: u, cache: {cache}}}]")

@@ -1,0 +1,1 @@
+"""Replies that answer more than one request: the cache of a route."""

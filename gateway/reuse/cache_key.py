@@ -1,0 +1,72 @@
+"""Names a request for the cache: the URL that the service sees, who may get the reply, and the fields that select it.
+
+Law: two requests have the same names only if the service may answer both with one reply. What the gateway itself tells
+a service in a field counts as all that it tells about the sender.
+"""
+
+from collections.abc import Iterable
+from hashlib import blake2b
+
+from gateway.exchange import Exchange
+from gateway.kernel.caching.storage import CacheRules
+from gateway.kernel.caching.store import ALL_SCOPES
+from gateway.table import Caller, Route
+
+_DIGEST_BYTES = 20
+_FORWARDED = ("X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Prefix", "Forwarded")
+
+_CREDENTIALS = ("authorization", "cookie")
+"""Fields by which services know people by themselves (RFC 9111 3.5)."""
+_CONDITIONS = ("Range", "If-Range", "If-Match", "If-Unmodified-Since")
+"""Fields that ask for something else than the whole reply."""
+
+
+def is_cacheable(x: Exchange, rules: CacheRules) -> bool:
+    """Return whether a GET or HEAD may be answered by the cache, and its reply be kept."""
+    return (
+        x.body is None
+        and not any(name in x.headers for name in _CONDITIONS)
+        and not any(name in x.headers and name not in rules.vary for name in _CREDENTIALS)
+        and not any(b"_" in name for name, _ in x.raw_headers)  # CGI and WSGI take `X_A` for `X-A`
+    )
+
+
+def resource_of(x: Exchange) -> bytes:
+    """Return the digest of the URL: as the service sees it, and with the origin by which replies name the gateway."""
+    if x.trusted_peer:
+        origin = x.public_origin()
+        named = (origin.scheme, origin.authority.lower(), origin.prefix)
+    else:
+        named = (x.scheme, x.host.lower(), "")
+    return _digest([*named, x.path, x.query])
+
+
+def scope_of(caller: Caller, route: Route, rules: CacheRules) -> bytes:
+    """Return the digest of those to whom a reply for `caller` belongs: an organisation, or a key on behalf of one."""
+    if route.open:
+        return ALL_SCOPES
+    if rules.share == "key" or caller.organization is None:
+        return _digest(["key", caller.id, caller.bucket, caller.organization or ""])
+    return _digest(["organization", caller.organization])
+
+
+def variant_of(x: Exchange, caller: Caller, route: Route, names: Iterable[str]) -> bytes:
+    """Return the digest of the request fields with these `names` (in lower case), and of the client's certificate."""
+    parts = [x.certificate_subject]
+    for name in names:
+        if name == "accept-encoding" and route.envelope.mode != "passthrough":
+            continue  # the service is always asked for the plain body
+        parts.append(name)
+        if route.request_filter[name.encode("latin-1")] and name.encode("latin-1") not in x.withheld:
+            parts.append(", ".join([value.strip() for value in x.headers.getall(name, [])]))
+            parts.append("" if name in x.headers else "-")
+        else:
+            parts += [caller.head.decode("latin-1"), x.client, x.peer, x.host, x.scheme]
+            parts += [", ".join(x.headers.getall(forwarded, [])) for forwarded in _FORWARDED]
+    return _digest(parts)
+
+
+def _digest(parts: list[str]) -> bytes:
+    """Return a digest that no other list of texts has."""
+    text = "".join([f"{len(part)}:{part}" for part in parts])
+    return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=_DIGEST_BYTES).digest()

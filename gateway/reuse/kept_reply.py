@@ -1,0 +1,72 @@
+"""Turns replies into entries of the cache, and entries into replies to other requests."""
+
+from gateway.exchange import CacheResult, CacheUse, Exchange, Reply
+from gateway.kernel.caching.storage import Freshness, unmodified
+from gateway.kernel.caching.store import Entry
+from gateway.kernel.http.response_headers import Line, value_of
+
+_COPIED_BYTES = 64 * 1024
+"""A body up to this size is copied to put an id into it. A larger one is sent beside it without a copy."""
+_BEFORE_ID = b'{"requestId":"'
+"""How every envelope begins (kernel/envelope/write.py)."""
+_NOT_IN_304 = frozenset({"content-type", "content-encoding", "content-language", "content-disposition"})
+_CACHE_STATUS = "Cache-Status"
+
+
+def entry_of(reply: Reply, request_id: str, born_s: float, marks: int, freshness: Freshness) -> Entry:
+    """Return the entry for a complete reply to the exchange `request_id`."""
+    body = b"".join((reply.body, reply.content, reply.tail))
+    named = body.startswith(_BEFORE_ID + request_id.encode())
+    at = len(_BEFORE_ID) if named else 0
+    fields = tuple([line for line in reply.fields if line[0].lower() != "age"])
+    rest = body[at + len(request_id) :] if named else body
+    return Entry(reply.status, reply.code, fields, body[:at], rest, named, born_s, marks, freshness)
+
+
+def reply_of(entry: Entry, x: Exchange, result: CacheResult, now_s: float, status: str) -> Reply:
+    """Return the reply for `x`, with its own id in the body. `status` is what Cache-Status says.
+
+    `now_s` is a reading of the monotonic clock.
+    """
+    age_s = max(0.0, entry.age_s(now_s))
+    x.cache = CacheUse(result, age_s, entry.marks, entry.freshness.no_transform)
+    fields = [*entry.fields, ("Age", str(int(age_s))), (_CACHE_STATUS, f"gateway; {status}")]
+    body = entry.head + x.request_id.encode() if entry.named else b""
+    content = entry.content
+    reply = Reply(entry.status, fields, body, entry.code, "upstream")
+    if x.method == "HEAD":
+        reply.body, reply.length = b"", len(body) + len(content)
+    elif len(content) > _COPIED_BYTES:
+        reply.content, reply.length = content, len(body) + len(content)
+    else:
+        reply.body = body + content
+    return conditional(reply, x)
+
+
+def conditional(reply: Reply, x: Exchange) -> Reply:
+    """Return `reply`, or 304 without a body when the client has it already (RFC 9110 15.4.5)."""
+    wanted = x.headers.get("If-None-Match")
+    since = x.headers.get("If-Modified-Since")
+    if reply.status != 200 or reply.stream is not None or (wanted is None and since is None):
+        return reply
+    if wanted is not None:
+        wanted = ", ".join(x.headers.getall("If-None-Match", []))
+    fields = reply.fields
+    if not unmodified(wanted, since, value_of(fields, "etag") or "", value_of(fields, "last-modified") or ""):
+        return reply
+    kept = [line for line in fields if line[0].lower() not in _NOT_IN_304]
+    return Reply(304, kept, b"", 0, reply.source, length=0, upstream_request_id=reply.upstream_request_id)
+
+
+def forwarded(reply: Reply, x: Exchange, use: CacheUse, status: str) -> Reply:
+    """Return the service's own reply to `x`, as the cache passes it on."""
+    x.cache = use
+    reply.fields = [*reply.fields, (_CACHE_STATUS, f"gateway; {status}")]
+    return reply
+
+
+def merged(before: tuple[Line, ...], newer: list[Line]) -> tuple[Line, ...]:
+    """Return the fields of an entry that a 304 with the fields `newer` has confirmed (RFC 9111 3.2)."""
+    taken = [line for line in newer if line[0].lower() not in (*_NOT_IN_304, "age", "content-length", "set-cookie")]
+    names = {name.lower() for name, _ in taken}
+    return (*[line for line in before if line[0].lower() not in names], *taken)
