@@ -13,6 +13,7 @@ The life of a request
         cache              reuse/cache.py             a kept reply, or one call for all who ask now
         prepare            stages/prepare.py          Exchange -> Call: path, header fields, identity, small bodies
         steer              stages/steer.py            what keeps calls together, on routes that ask for it
+        repeat             reuse/idempotency.py       the first reply to a call that is sent again: 409, 422
         send               upstream/upstream.py       chooses a target, and another one if that does not answer
                            upstream/target.py         Call -> Answer, over a pool of kept connections: 503
         normalize          stages/normalize.py        Answer -> Reply in the envelope, spliced byte for byte

@@ -90,6 +90,7 @@ class Exchange(msgspec.Struct):
     `sent_bytes` counts the bytes of the reply's body that were sent, also when it broke off; the connection keeps it up
     to date. `read_ahead` is the number of bytes of its body that count against the budget of bodies read ahead.
     `coded` is None when the gateway has not compressed the reply, `cache` when its route has no cache.
+    `idempotency` says of a call with an idempotency key whether it is the first one, or got the reply to that.
     `tunnel`: it has become a tunnel, which is open until the exchange ends.
     """
 
@@ -136,6 +137,7 @@ class Exchange(msgspec.Struct):
     coded: Coded | None = None
     tunnel: bool = False
     cache: CacheUse | None = None
+    idempotency: Literal["first", "replayed"] | None = None
 
     def public_origin(self) -> PublicOrigin:
         """Return the origin that the client has called, as a trusted proxy or else the request names it."""

@@ -8,7 +8,6 @@ from functools import partial
 from gateway.exchange import Exchange, Reply, Send
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import CLIENT_CLOSED, INTERNAL_ERROR, METHOD_NOT_ALLOWED, Fault, GatewayError
-from gateway.kernel.http.compression import CompressionRules
 from gateway.kernel.http.cors import CorsPolicy
 from gateway.kernel.http.path_safety import merged
 from gateway.kernel.limits.quota import Reservation
@@ -17,6 +16,7 @@ from gateway.limiter.interface import Decider
 from gateway.net.compressor import Compressor
 from gateway.net.loop_budget import LoopBudget
 from gateway.reuse.cache import ReplyCache
+from gateway.reuse.idempotency import ONCE_ONLY, IdempotencyKeys
 from gateway.stages.compress import compress
 from gateway.stages.cors import add_cors, preflight, preflight_policy
 from gateway.stages.error_reply import error_reply
@@ -24,7 +24,7 @@ from gateway.stages.identify import CallerSource, authorize, identify, take_cred
 from gateway.stages.limit import require_allowed
 from gateway.stages.limits_endpoint import limits_endpoint
 from gateway.stages.normalize import normalize
-from gateway.stages.prepare import ReadAhead, prepare
+from gateway.stages.prepare import ReadAhead, prepare, shorten_timeout
 from gateway.stages.record import Recorder
 from gateway.stages.redirect import redirect
 from gateway.stages.response_headers import response_headers
@@ -37,19 +37,8 @@ from gateway.upstream.call import Call
 from gateway.upstream.maintenance_switch import MaintenanceSwitch
 from gateway.usage.report import Accounts
 
-ANSWERED_WITHIN_S = 55.0
-"""Clients commonly give up after 60 s, so the time in which a body arrived is taken from the upstream's, unless a route
-has more.
-"""
-SHORTEST_CALL_S = 5.0
 LARGE_BYTES = 64 * 1024
 """The body of an answer beyond this size takes a turn of the event loop, and is released before the reply is sent."""
-
-
-def _shorten_timeout(call: Call, spent_s: float) -> None:
-    """Keep to ANSWERED_WITHIN_S, of which `spent_s` have passed."""
-    if call.total_timeout_s <= ANSWERED_WITHIN_S < call.total_timeout_s + spent_s:
-        call.total_timeout_s = max(SHORTEST_CALL_S, ANSWERED_WITHIN_S - spent_s)
 
 
 class Gateway:
@@ -58,7 +47,7 @@ class Gateway:
     `faults` is the catalogue with the operator's overrides, for errors before a route is known. `id_field` is the name
     of the request-id header field. `callers` finds callers by their keys; None stands for the keyring of the
     configuration. `read_ahead` is the budget for bodies that are read ahead, `compressor` compresses replies,
-    `cache` keeps them.
+    `cache` keeps them, `idempotency` knows the calls with idempotency keys.
     """
 
     def __init__(
@@ -76,6 +65,7 @@ class Gateway:
         compressor: Compressor | None = None,
         maintenance: MaintenanceSwitch | None = None,
         cache: ReplyCache | None = None,
+        idempotency: IdempotencyKeys | None = None,
     ) -> None:
         self.table = table
         self.credentials = credentials
@@ -87,6 +77,7 @@ class Gateway:
         self.callers: CallerSource = credentials.keyring if callers is None else callers
         self.read_ahead = ReadAhead() if read_ahead is None else read_ahead
         self.cache = ReplyCache(table.routes, clock, recorder.unattended) if cache is None else cache
+        self.idempotency = IdempotencyKeys.in_memory(clock) if idempotency is None else idempotency
         self.compressor = Compressor() if compressor is None else compressor
         self._switch = MaintenanceSwitch() if maintenance is None else maintenance
         self._maintenance = self._switch.memory
@@ -121,12 +112,12 @@ class Gateway:
             if self.table.cross_origin is not None:
                 add_cors(x.reply, x, self.table.cross_origin)
             if x.reservation is not None:
-                await self._settle(x, x.reservation)
+                await self._finish(x, settle(x, x.reservation, self.recorder.unmeasured))
             if x.answer is not None and len(x.answer.body) > LARGE_BYTES:
                 x.answer.body = b""  # a slow client must not keep answer and reply in memory
             compression = self.table.compression if x.route is None else x.route.compression
             if compression is not None:
-                await self._compress(x, x.reply, compression)
+                await self._finish(x, compress(x.reply, x, compression, self.compressor))
             x.sent_bytes = await send(x.reply)
         except (CancelledError, ConnectionError) as gone:  # the client left; the call to the upstream ends with it
             x.error = x.error or x.ended or GatewayError(CLIENT_CLOSED, cause=type(gone).__name__)
@@ -144,17 +135,10 @@ class Gateway:
                 self._conclude(x, x.reservation)
             self.recorder.record(x, self.clock.monotonic())
 
-    async def _settle(self, x: Exchange, reservation: Reservation) -> None:
-        """Settle the quotas. A bug in that must not cost the client its reply."""
+    async def _finish(self, x: Exchange, step: Awaitable[None]) -> None:
+        """Take a last step before the reply is sent. A bug in it must not cost the client its reply."""
         try:
-            await settle(x, reservation, self.recorder.unmeasured)
-        except Exception as bug:
-            self.recorder.bug(bug, x.request_id)
-
-    async def _compress(self, x: Exchange, reply: Reply, rules: CompressionRules) -> None:
-        """Compress the reply. A bug in that must not cost the client its reply."""
-        try:
-            await compress(reply, x, rules, self.compressor)
+            await step
         except Exception as bug:
             self.recorder.bug(bug, x.request_id)
 
@@ -227,8 +211,6 @@ class Gateway:
 
     async def _call(self, x: Exchange, route: Route, caller: Caller) -> Reply:
         """Send `x` to the service and return its reply. Raises GatewayError."""
-        assert route.upstream is not None
-        began = self.clock.monotonic()
         try:
             call = x.call = await prepare(x, route, caller, self.id_field, self.read_ahead)
         finally:
@@ -237,8 +219,15 @@ class Gateway:
         if route.steering is not None:
             steer(x, call, caller, route.steering)
         if x.body is not None:
-            began = self.clock.monotonic()
-            _shorten_timeout(call, began - x.started)
+            shorten_timeout(call, self.clock.monotonic() - x.started)
+        if route.idempotency is not None and x.method in ONCE_ONLY:
+            return await self.idempotency.answer(x, route, caller, route.idempotency, call, self._send)
+        return await self._send(x, route, call)
+
+    async def _send(self, x: Exchange, route: Route, call: Call) -> Reply:
+        """Send a prepared call to the service and return its reply. Raises GatewayError."""
+        assert route.upstream is not None
+        began = self.clock.monotonic()
         try:
             x.answer = await route.upstream.send(call)
         finally:

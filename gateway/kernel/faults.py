@@ -220,6 +220,15 @@ KEY_UNUSABLE = _row("key_unusable", 403, 1003, source="gateway",
     text="The API key is set up in a way that this gateway does not understand. Contact support.")
 KEYS_UNAVAILABLE = _row("keys_unavailable", 503, 1004, source="gateway", retryable=True,
     text="The API key cannot be checked at present. Try again shortly.")
+# The same call again
+IDEMPOTENCY_KEY_INVALID = _row("idempotency_key_invalid", 400, 1001,
+    text="Send the idempotency key once, as 1 to 255 characters.")
+IDEMPOTENCY_CONFLICT = _row("idempotency_conflict", 409, 1001,
+    text="A call with this idempotency key is being answered. Wait for its reply, or ask again shortly.")
+IDEMPOTENCY_REPLY_NOT_KEPT = _row("idempotency_reply_not_kept", 409, 1001,
+    text="The first call with this idempotency key was answered. Its reply is too large to be repeated.")
+IDEMPOTENCY_MISMATCH = _row("idempotency_mismatch", 422, 1001,
+    text="A call with this idempotency key had another body or URL. Use a new key for another call.")
 # Where to
 NO_ROUTE = _row("no_route", 404, 1005, "No route matches this path. Check it for spelling, case and a trailing slash.")
 METHOD_NOT_ALLOWED = _row("method_not_allowed", 405, 1006,

@@ -31,6 +31,7 @@ _NAMES = {
     "response_bytes": "http.response.body.size",
     "cache_result": "gateway.cache.result",
     "cache_age_s": "gateway.cache.age_s",
+    "idempotency": "gateway.idempotency",
     "coding": "gateway.compression.coding",
     "saved_bytes": "gateway.compression.saved_bytes",
     "target": "server.address",
@@ -50,6 +51,7 @@ class AccessRecord(msgspec.Struct, gc=False, omit_defaults=True, rename=_NAMES, 
     names the limits in shadow mode that would have refused it, `limiter_spent` the quotas that did. `target` is the
     upstream's address. `coding` is the content coding in which the gateway has compressed the body, which has made it
     `saved_bytes` shorter. `cache_result` is how the cache took part, `cache_age_s` the age of what it gave.
+    `idempotency` says of a call with an idempotency key whether it is the first one, or got the reply to that.
     """
 
     timestamp: str = ""
@@ -85,6 +87,7 @@ class AccessRecord(msgspec.Struct, gc=False, omit_defaults=True, rename=_NAMES, 
     saved_bytes: int | None = None
     cache_result: str | None = None
     cache_age_s: int | None = None
+    idempotency: str | None = None
 
 
 _encode = msgspec.json.Encoder().encode

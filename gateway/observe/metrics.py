@@ -104,6 +104,12 @@ class Metrics(Families):
         self.cache_evictions = self._counter(
             "gateway_cache_evictions_total", "Kept replies that had to make room for others.", ("route",), _ROUTES
         )
+        self.idempotency = self._counter(
+            "gateway_idempotency_calls_total",
+            "Calls with an idempotency key: first, replayed (got the reply to the first), unprotected (Redis is away).",
+            ("route", "result"),
+            3 * _ROUTES,
+        )
         self.compressed_replies = self._counter(
             "gateway_compressed_replies_total",
             "Replies that were compressed, by content coding.",

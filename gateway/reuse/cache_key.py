@@ -4,16 +4,20 @@ Law: two requests have the same names only if the service may answer both with o
 a service in a field counts as all that it tells about the sender.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from hashlib import blake2b
 
 from gateway.exchange import Exchange
-from gateway.kernel.caching.storage import CacheRules
+from gateway.kernel.caching.storage import CacheRules, Share
 from gateway.kernel.caching.store import ALL_SCOPES
+from gateway.kernel.memo import Memo
 from gateway.table import Caller, Route
 
 _DIGEST_BYTES = 20
 _FORWARDED = ("X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Prefix", "Forwarded")
+
+_scopes: Memo[tuple[Caller, Share], bytes] = Memo(8192)
+"""The digests of callers, by who is the same caller."""
 
 _CREDENTIALS = ("authorization", "cookie")
 """Fields by which services know people by themselves (RFC 9111 3.5)."""
@@ -45,13 +49,20 @@ def scope_of(caller: Caller, route: Route, rules: CacheRules) -> bytes:
     """Return the digest of those to whom a reply for `caller` belongs: an organisation, or a key on behalf of one."""
     if route.open:
         return ALL_SCOPES
-    if rules.share == "key" or caller.organization is None:
+    known = _scopes.get((caller, rules.share))
+    return _scopes.keep((caller, rules.share), _scope_of(caller, rules.share)) if known is None else known
+
+
+def _scope_of(caller: Caller, share: Share) -> bytes:
+    if share == "key" or caller.organization is None:
         return _digest(["key", caller.id, caller.bucket, caller.organization or ""])
     return _digest(["organization", caller.organization])
 
 
-def variant_of(x: Exchange, caller: Caller, route: Route, names: Iterable[str]) -> bytes:
+def variant_of(x: Exchange, caller: Caller, route: Route, names: Collection[str]) -> bytes:
     """Return the digest of the request fields with these `names` (in lower case), and of the client's certificate."""
+    if not names and not x.certificate_subject:
+        return b""
     parts = [x.certificate_subject]
     for name in names:
         if name == "accept-encoding" and route.envelope.mode != "passthrough":

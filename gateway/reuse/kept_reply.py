@@ -13,14 +13,19 @@ _NOT_IN_304 = frozenset({"content-type", "content-encoding", "content-language",
 _CACHE_STATUS = "Cache-Status"
 
 
-def entry_of(reply: Reply, request_id: str, born_s: float, marks: int, freshness: Freshness) -> Entry:
-    """Return the entry for a complete reply to the exchange `request_id`."""
+def parts_of(reply: Reply, request_id: str) -> tuple[bytes, bytes, bool]:
+    """Return the body of a complete reply in two parts, and whether the id of the request stood between them."""
     body = b"".join((reply.body, reply.content, reply.tail))
     named = body.startswith(_BEFORE_ID + request_id.encode())
     at = len(_BEFORE_ID) if named else 0
+    return body[:at], body[at + len(request_id) :] if named else body, named
+
+
+def entry_of(reply: Reply, request_id: str, born_s: float, marks: int, freshness: Freshness) -> Entry:
+    """Return the entry for a complete reply to the exchange `request_id`."""
+    head, rest, named = parts_of(reply, request_id)
     fields = tuple([line for line in reply.fields if line[0].lower() != "age"])
-    rest = body[at + len(request_id) :] if named else body
-    return Entry(reply.status, reply.code, fields, body[:at], rest, named, born_s, marks, freshness)
+    return Entry(reply.status, reply.code, fields, head, rest, named, born_s, marks, freshness)
 
 
 def reply_of(entry: Entry, x: Exchange, result: CacheResult, now_s: float, status: str) -> Reply:

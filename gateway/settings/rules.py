@@ -43,6 +43,7 @@ RULES = {
             "W014", "route.open-around-keyed", "warning", "A route without a key surrounds routes that ask for one."
         ),
         LintRule("W015", "route.open-beside-keyed", "warning", "A route without a key is a way around one with a key."),
+        LintRule("W020", "idempotency.in-memory", "warning", "Without Redis a restart forgets replies to keys."),
     )
 }
 """All rules by their ids."""

@@ -18,6 +18,12 @@ Field: TypeAlias = tuple[bytes, bytes]
 READ_AHEAD_BYTES = 256 * 1024
 """The most bytes of a body that are read before a connection is used, so that slow uploads do not occupy one."""
 
+ANSWERED_WITHIN_S = 55.0
+"""Clients commonly give up after 60 s, so the time in which a body arrived is taken from the upstream's, unless a route
+has more.
+"""
+SHORTEST_CALL_S = 5.0
+
 _IF_MATCH, _IF_NONE_MATCH, _RANGE = istr("If-Match"), istr("If-None-Match"), istr("Range")
 _TAGGED = frozenset({b"if-match", b"if-none-match", b"if-range"})
 _PARTS = frozenset({b"range", b"if-range"})
@@ -211,3 +217,9 @@ async def _read_ahead(x: Exchange, body: Body, read_ahead: ReadAhead) -> bytes |
         read_ahead.release(x)
         raise
     return b"".join(pieces)
+
+
+def shorten_timeout(call: Call, spent_s: float) -> None:
+    """Keep to ANSWERED_WITHIN_S, of which `spent_s` have passed."""
+    if call.total_timeout_s <= ANSWERED_WITHIN_S < call.total_timeout_s + spent_s:
+        call.total_timeout_s = max(SHORTEST_CALL_S, ANSWERED_WITHIN_S - spent_s)

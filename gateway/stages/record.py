@@ -66,6 +66,7 @@ _FIELDS = {
     "limiter_spent": "tuple([each.meter.id for each in x.decision.spent]) if x.decision and x.decision.spent else None",
     "cache_result": "x.cache and x.cache.result",
     "cache_age_s": "x.cache and int(x.cache.age_s)",
+    "idempotency": "x.idempotency",
     "coding": "x.coded and x.coded.coding",
     "saved_bytes": "x.coded and x.coded.saved_bytes",
     "target": "x.answer and x.answer.target",
@@ -232,11 +233,10 @@ class Recorder:
             series = self._upstreams[upstream] = _UpstreamSeries({}, self._metrics.upstream_duration.labels(upstream))
         series.duration.observe(x.upstream_s)
         if x.answer is not None:
-            counter = series.requests.get(x.answer.status)
+            status = x.answer.status
+            counter = series.requests.get(status)
             if counter is None:
-                counter = series.requests[x.answer.status] = self._metrics.upstream_requests.labels(
-                    upstream, x.answer.status
-                )
+                counter = series.requests[status] = self._metrics.upstream_requests.labels(upstream, status)
             counter.inc()
         if x.error is not None and x.error.fault.of_upstream:
             self._metrics.upstream_errors.labels(upstream, x.error.fault.name).inc()

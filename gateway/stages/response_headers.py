@@ -27,6 +27,8 @@ def response_headers(reply: Reply, x: Exchange, id_field: str, unrouted: tuple[L
         marks = 0 if x.answer is None else x.answer.marks
         if x.cache is not None:
             marks |= x.cache.marks
+        elif x.idempotency == "replayed":
+            marks = SHARED  # what the first reply said of caches is among its fields
         if several or marks & SHARED:
             fields = reply.fields = kept_apart(fields, route.privacy, route.organization_field if several else "")
         else:

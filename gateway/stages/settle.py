@@ -69,6 +69,7 @@ def _settle(
 ) -> Awaitable[None] | None:
     if not reservation.open:
         return None
+    succeeded = succeeded and x.idempotency != "replayed"  # the first call has paid
     amounts = _amounts(x, reservation, unmeasured) if succeeded and x.answer is not None else {}
     return reservation.commit(amounts, succeeded=succeeded)
 

@@ -7,10 +7,8 @@ from urllib.parse import urlsplit
 import msgspec
 from multidict import istr
 
-from gateway.kernel.caching.storage import CacheRules
 from gateway.kernel.faults import CATALOGUE, Fault, Link
 from gateway.kernel.http.caching import PRIVATE, VARY, varying
-from gateway.kernel.http.compression import CompressionRules
 from gateway.kernel.http.path_patterns import parse_prefix
 from gateway.kernel.http.path_safety import spelled
 from gateway.kernel.http.request_headers import FieldFilter
@@ -18,7 +16,6 @@ from gateway.kernel.http.response_headers import FieldRules, Line
 from gateway.kernel.traffic.maintenance import MaintenanceNotice
 from gateway.settings import Config
 from gateway.settings.schema.maintenance import MaintenanceSettings
-from gateway.settings.schema.replies import CompressionSettings
 from gateway.settings.schema.routing import HeaderRules, RouteSettings
 from gateway.settings.schema.upstreams import UpstreamSettings
 from gateway.table.conditions import Views
@@ -33,6 +30,7 @@ from gateway.table.reading_law import ServiceAddresses
 from gateway.table.route_table import RouteTable
 from gateway.table.routes import Caching, Envelope, Route, Sender
 from gateway.table.steering import steering_of
+from gateway.table.whole_replies import cache_rules, compression_rules, idempotency_rules
 
 _FORWARDED = (
     "x-forwarded-for",
@@ -83,7 +81,7 @@ def build_routes(config: Config, upstreams: Mapping[str, Sender], faults: dict[s
     limits_routes = () if path is None else (limits_route(path, faults, keyed, limits_cors),)
     services = {each.id: _addresses(each) for each in config.upstreams}
     merges = config.server.paths.empty_segments == "merge"
-    compression = _compression(config.defaults.compression)
+    compression = compression_rules(config.defaults.compression)
     make = partial(
         RouteTable, unrouted=keyed, merges=merges, services=services, cross_origin=cross, compression=compression
     )
@@ -105,24 +103,6 @@ def _table(routes: Sequence[Route], limits_routes: Sequence[Route], make: Callab
     table = make(everything, tiers=[limits_routes, [route for route in routes if not route.match_host]])
     table.views = views
     return table
-
-
-def _cache_rules(route: RouteSettings) -> CacheRules | None:
-    cache = route.cache
-    if cache is None:
-        return None
-    return CacheRules(
-        cache.ttl,
-        cache.max_bytes,
-        tuple(sorted(map(str.lower, cache.vary))),
-        cache.share or ("public" if route.auth == "none" else "organization"),
-        cache.stale_while_revalidate,
-        cache.stale_if_error,
-    )
-
-
-def _compression(settings: CompressionSettings) -> CompressionRules | None:
-    return CompressionRules(settings.codings, settings.min_size) if settings.codings else None
 
 
 def _addresses(upstream: UpstreamSettings) -> ServiceAddresses:
@@ -197,12 +177,13 @@ class _RouteMaker:
             steering=steering_of(config, route),
             maintenance=_maintenance(route.maintenance or config.defaults.maintenance),
             cors=cors,
-            compression=_compression(config.compression_of(route)),
+            compression=compression_rules(config.compression_of(route)),
             websocket="websocket" in route.upgrade,
             match_host=route.match.host or "",
             match_headers=tuple(sorted((name.lower(), value) for name, value in route.match.headers.items())),
             match_listener=route.match.listener or "",
-            caching=Caching(_cache_rules(route)) if route.upstream in self._cached else None,
+            idempotency=idempotency_rules(route),
+            caching=Caching(cache_rules(route)) if route.upstream in self._cached else None,
         )
 
     def _filter(self, withheld: tuple[bytes, ...]) -> FieldFilter:

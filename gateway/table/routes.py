@@ -53,6 +53,13 @@ class Caching(msgspec.Struct, frozen=True):
     rules: CacheRules | None
 
 
+class Idempotency(msgspec.Struct, frozen=True):
+    """How a route knows a call that is sent again: by the field `header`, for `ttl_s` seconds."""
+
+    header: str
+    ttl_s: float
+
+
 class Route(msgspec.Struct, frozen=True, eq=False):
     """One way through the gateway.
 
@@ -69,7 +76,8 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     of the header field that tells the subject of a client's certificate. `maintenance` is what
     callers are told in place of a call, None for nothing. `steering` is what is decided about each call
     beside the request itself, None for nothing. `cors` says which pages in browsers may call, None for none;
-    `compression` is None where replies are not compressed, `caching` where no route of the upstream keeps any.
+    `compression` is None where replies are not compressed, `caching` where no route of the upstream keeps any,
+    `idempotency` where calls have no idempotency keys.
     `websocket`: handshakes of WebSockets are passed on.
     The conditions beside the path are `match_host` in lower case ("" for any host), `match_headers` as pairs of name
     and value, and `match_listener` ("" for any).
@@ -117,6 +125,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     entity_tags: EntityTags = msgspec.field(default_factory=EntityTags)
     compression: CompressionRules | None = None
     caching: Caching | None = None
+    idempotency: Idempotency | None = None
 
     @property
     def specificity(self) -> tuple[bool, int]:

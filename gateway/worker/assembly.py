@@ -31,6 +31,9 @@ from gateway.observe.recent_errors import ErrorLog, ErrorRing
 from gateway.observe.shared_memory import Region
 from gateway.pipeline import Gateway
 from gateway.reuse.cache import ReplyCache
+from gateway.reuse.idempotency import IdempotencyKeys
+from gateway.reuse.idempotency_store import SCRIPT as IDEMPOTENCY
+from gateway.reuse.idempotency_store import MemoryIdempotencyStore, RedisIdempotencyStore
 from gateway.settings.schema.server import ListenerSettings
 from gateway.stages.prepare import ReadAhead
 from gateway.stages.record import Recorder
@@ -150,7 +153,19 @@ class Assembly:
             compressor=self.compressor,
             maintenance=self.context.maintenance,
             cache=cache,
+            idempotency=self._idempotency(recorder),
         )
+
+    def _idempotency(self, recorder: Recorder) -> IdempotencyKeys:
+        """Return what knows the calls with idempotency keys: by Redis where there is one."""
+        redis, memory = self.snapshot.config.redis, MemoryIdempotencyStore(SYSTEM_CLOCK.monotonic)
+        if redis is None or self.limiter.call is None:
+            keys = partial(IdempotencyKeys, memory, memory, "local")
+        else:
+            store = RedisIdempotencyStore(self.limiter.call, redis.key_prefix)
+            keys = partial(IdempotencyKeys, store, memory, redis.on_failure)
+        count = self.metrics.idempotency.labels
+        return keys(os.urandom, lambda route, result: count(route, result).inc(), recorder.unattended)
 
     def _watch_cache(self, cache: ReplyCache) -> None:
         for route, store in cache.stores.items():
@@ -163,6 +178,8 @@ class Assembly:
         if redis is None:
             return LocalLimiter(SYSTEM_CLOCK)
         url, more = redis.login_url(), () if self.snapshot.config.key_store is None else KEY_SCRIPTS
+        if any(route.idempotency is not None for route in self.snapshot.config.routes):
+            more = (*more, IDEMPOTENCY)
         limiter = partial(RedisLimiter, more_scripts=more, workers=self.context.workers, memory=self.context.outage)
         return limiter(url, redis.key_prefix, redis.timeout, redis.on_failure, SYSTEM_CLOCK, self._redis_changed)
 

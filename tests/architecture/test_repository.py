@@ -9,6 +9,7 @@ from tests.architecture.files import ROOT, all_files, sources
 TOP_LEVEL = {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "config", "deploy", "gateway", "tests"}
 LONGER_THAN_300_LINES = {
     "gateway/edge/connection.py": "being rewritten",
+    "gateway/kernel/faults.py": "a catalogue reads as one table",
     "gateway/upstream/target.py": "being rewritten",
     "gateway/stages/normalize.py": "being rewritten",
 }

@@ -103,6 +103,9 @@ PLACES: dict[str, Place] = {
     "beside, Upgrade": beside(b"Connection: Upgrade, $K\r\nUpgrade: $K"),
     "beside, Expect": beside(b"Expect: $K"),
     "beside, Via": beside(b"Via: 1.1 $K"),
+    "beside, Idempotency-Key": whole(
+        b"POST $P HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nX-Api-Key: $K\r\nIdempotency-Key: $K\r\n\r\n{}"
+    ),
     "beside, organisation": beside(b"X-Tenant-Org-Id: $K"),
     **{f"query {name!r}": query(name + b"=$K") for name in _NAMES},
     **{f"query {name!r}, escaped": query(name + b"=$K", escaped) for name in _NAMES},

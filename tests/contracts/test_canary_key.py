@@ -34,7 +34,7 @@ SECTIONS = {
   - {{id: fifth, secret_sha256: {digest(SECRETS["expired"].decode())}, organizations: [acme], plan: large, expires: "2020-01-01T00:00:00Z"}}
 """,
     "routes": """
-  - {id: all, match: {prefix: /v1, methods: [GET, POST]}, upstream: backend}
+  - {id: all, match: {prefix: /v1, methods: [GET, POST]}, upstream: backend, idempotency: {}}
   - {id: open, match: {prefix: /open, methods: [GET, POST]}, upstream: backend, auth: none}
   - {id: dead, match: {prefix: /dead, methods: [GET, POST]}, upstream: dead}
 """,

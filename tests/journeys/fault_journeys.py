@@ -78,6 +78,29 @@ async def two_at_once(here: FaultScenarios) -> tuple[Place, RawReply]:
     return here.gateway, refused
 
 
+async def the_same_at_once(here: FaultScenarios) -> tuple[Place, RawReply]:
+    release = asyncio.Event()
+    path = here.service.on("/once/slow", release, reply())
+    first = asyncio.ensure_future(ask(here.gateway, "POST", path, "Idempotency-Key: a", body=b"{}"))
+    await until(lambda: bool(here.service.at(path)))
+    refused = await ask(here.gateway, "POST", path, "Idempotency-Key: a", body=b"{}")
+    release.set()
+    await first
+    return here.gateway, refused
+
+
+async def again_after_a_large_reply(here: FaultScenarios) -> tuple[Place, RawReply]:
+    path = here.service.on("/once/large", reply(b"[" + b"1," * 200_000 + b"1]"))
+    await ask(here.gateway, "POST", path, "Idempotency-Key: c", body=b"{}")
+    return here.gateway, await ask(here.gateway, "POST", path, "Idempotency-Key: c", body=b"{}")
+
+
+async def another_with_the_same_key(here: FaultScenarios) -> tuple[Place, RawReply]:
+    path = here.service.on("/once/a", reply())
+    await ask(here.gateway, "POST", path, "Idempotency-Key: b", body=b"{}")
+    return here.gateway, await ask(here.gateway, "POST", path, "Idempotency-Key: b", body=b"[]")
+
+
 async def without_store(here: FaultScenarios) -> tuple[Place, RawReply]:
     return here.storeless, await ask(here.storeless, "GET", "/v1/a", key=ONCE)
 

@@ -70,6 +70,7 @@ _ROUTES = """
 - {id: all, match: {prefix: /v1}, upstream: backend}
 - {id: read-only, match: {path: /read-only, methods: [GET]}, upstream: backend}
 - {id: pages, match: {path: /pages}, upstream: backend, cors: {origins: ["https://a.example"]}}
+- {id: once-only, match: {prefix: /once}, upstream: backend, idempotency: {}}
 - {id: refused, match: {path: /refused}, upstream: refused}
 - {id: broken, match: {path: /broken}, upstream: broken}
 - {id: unreachable, match: {path: /unreachable}, upstream: unreachable}

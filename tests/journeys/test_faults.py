@@ -12,6 +12,8 @@ from tests.journeys.backends import ask, counted, counts, enveloped, fields, req
 from tests.journeys.fault_journeys import (
     HUGE,
     Journey,
+    again_after_a_large_reply,
+    another_with_the_same_key,
     answered,
     beside_a_stream,
     beyond_its_share,
@@ -22,6 +24,7 @@ from tests.journeys.fault_journeys import (
     cut_off,
     in_a_crowd,
     sending,
+    the_same_at_once,
     too_often,
     two_at_once,
     with_a_plan_that_there_is_not,
@@ -86,6 +89,12 @@ JOURNEYS: dict[str, Journey] = {
     "rate_limited": Journey(calling_again(ONCE), 429, 8000, "all"),
     "quota_spent": Journey(calling_again(SPENT), 429, 8001, "all"),
     "concurrency_exceeded": Journey(two_at_once, 429, 8000, "all"),
+    "idempotency_key_invalid": Journey(
+        calling("POST", "/once/a", "Idempotency-Key: a", "Idempotency-Key: b", body=b"{}"), 400, 1001, "once-only"
+    ),
+    "idempotency_conflict": Journey(the_same_at_once, 409, 1001, "once-only"),
+    "idempotency_reply_not_kept": Journey(again_after_a_large_reply, 409, 1001, "once-only"),
+    "idempotency_mismatch": Journey(another_with_the_same_key, 422, 1001, "once-only"),
     "limiter_unavailable": Journey(without_store, 503, 1004, "all"),
     "upstream_refused": Journey(calling("GET", "/refused"), 503, 1004, "refused", "connection_refused"),
     "upstream_unreachable": Journey(

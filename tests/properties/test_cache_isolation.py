@@ -99,7 +99,7 @@ def check(content: dict[str, Any], key: str, fields: list[tuple[str, str]], shar
             assert asked.get(name) == own.get(name)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.sampled_from(["organization", "key", "public"]),
     st.sampled_from([None, 30.0]),

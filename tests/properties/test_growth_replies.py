@@ -17,8 +17,6 @@ import brotli  # type: ignore[import-untyped]  # it has no stubs
 import pytest
 import zstandard
 
-from gateway.kernel.caching.directives import Directives
-from gateway.kernel.caching.storage import CacheRules, freshness_of, unmodified
 from gateway.kernel.envelope.splice import CheckedJson, Spliced
 from gateway.kernel.faults import GatewayError
 from gateway.kernel.http.caching import PRIVATE, kept_apart
@@ -295,23 +293,3 @@ def test_a_coded_body_too_large_to_hold(kind: str) -> None:
         return lambda: asyncio.run(read())
 
     check_growth(prepare, BODY_BYTES)
-
-
-@pytest.mark.parametrize("unit", UNITS, ids=shown)
-def test_what_a_cache_reads(unit: bytes) -> None:
-    rules = CacheRules(None, LARGE, (), "public", 0.0, 0.0)
-    names = (b"cache-control", b"vary", b"expires", b"date", b"age", b"cache-tag", b"surrogate-control")
-
-    def read(size: int) -> Work:
-        value = fill(unit, size)
-        text = value.decode("latin-1")
-        fields = [(name, value) for name in names]
-
-        def work() -> None:
-            freshness_of(200, fields, rules, 0.0)
-            Directives.of(text)
-            unmodified(text, text, '"a"', text)
-
-        return work
-
-    check_growth(read, 2 * HEAD_BYTES)

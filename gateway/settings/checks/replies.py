@@ -6,10 +6,23 @@ from gateway.settings.schema.routing import RouteSettings
 
 
 def check_replies(context: CheckContext) -> None:
-    """Reports caches that nobody could use."""
+    """Reports caches and idempotency keys that nobody could use."""
     for loc, route in context.entries("routes", context.config.routes):
         if route.cache is not None:
             _cache(context, (*loc, "cache"), route)
+        if route.idempotency is not None:
+            _idempotency(context, (*loc, "idempotency"), route)
+
+
+def _idempotency(context: CheckContext, loc: Loc, route: RouteSettings) -> None:
+    if not {"POST", "PATCH"} & set(route.match.methods):
+        context.report(loc, "of no use: only POST and PATCH have idempotency keys", at_key=True)
+    elif route.auth == "none":
+        text = "needs callers with a key, who have idempotency keys of their own; `auth: none` asks for none"
+        context.report(loc, text, at_key=True)
+    elif context.raw("redis") is None:
+        text = "without `redis` the replies are in the memory of one process, and a reload or restart forgets them"
+        context.warn("W020", loc, text, "add `redis`")
 
 
 def _cache(context: CheckContext, loc: Loc, route: RouteSettings) -> None:

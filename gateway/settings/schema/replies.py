@@ -1,4 +1,4 @@
-"""`compression` and `cache`: what the gateway does with whole replies."""
+"""`compression`, `cache` and `idempotency`: what the gateway does with whole replies."""
 
 from typing import Annotated, Literal, TypeAlias
 
@@ -6,7 +6,7 @@ from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, fie
 
 from gateway.kernel import units
 from gateway.kernel.caching.storage import Share
-from gateway.settings.schema.types import Duration, HeaderName, Many, Section, Size, default
+from gateway.settings.schema.types import Duration, HeaderName, Many, PositiveDuration, Section, Size, default
 from gateway.settings.schema.values import RefusedError, positive_duration
 
 FROM_SERVICE = "from-service"
@@ -88,3 +88,10 @@ class CacheSettings(Section):
     def _different(cls, vary: tuple[str, ...]) -> tuple[str, ...]:
         different(tuple(map(str.lower, vary)))
         return vary
+
+
+class IdempotencySettings(Section):
+    """How POST and PATCH are recognised that are sent again, and answered with the first reply."""
+
+    header: HeaderName = Field(default="Idempotency-Key", description="The field that carries the key of a call.")
+    ttl: PositiveDuration = default("24h", "How long the first reply is kept.")

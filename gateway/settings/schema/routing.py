@@ -7,7 +7,12 @@ from pydantic import Field, model_validator
 from gateway.settings.schema.cors import CorsOverrides, CorsSettings
 from gateway.settings.schema.limits import Cost, RouteLimit
 from gateway.settings.schema.maintenance import MaintenanceSettings
-from gateway.settings.schema.replies import CacheSettings, CompressionOverrides, CompressionSettings
+from gateway.settings.schema.replies import (
+    CacheSettings,
+    CompressionOverrides,
+    CompressionSettings,
+    IdempotencySettings,
+)
 from gateway.settings.schema.types import (
     HeaderName,
     HeaderNames,
@@ -239,6 +244,10 @@ class RouteSettings(Section):
     cache: CacheSettings | None = Field(
         default=None,
         description="Which replies are kept, for how long, and for whom. Left out: none.",
+    )
+    idempotency: IdempotencySettings | None = Field(
+        default=None,
+        description="POST and PATCH with an idempotency key reach the service once. Left out: as often as they come.",
     )
 
     @model_validator(mode="after")

@@ -41,6 +41,11 @@ FIRES: dict[str, tuple[str, int, str]] = {
         12,
         "routes[1].auth",
     ),
+    "W020": (
+        edited(('/a/{id}"}, upstream: u', '/a/{id}"}, idempotency: {}, upstream: u')),
+        11,
+        "routes[0].idempotency",
+    ),
 }
 
 

@@ -19,7 +19,7 @@ FIELDS = {
     "gateway.limiter.store": "redis", "gateway.limiter.remaining": 299, "gateway.limiter.shadows": ["minute"],
     "gateway.limiter.spent": ["jobs"], "server.address": "127.0.0.1:3000", "upstream_request_id": "theirs", "gateway.code": 1004,
     "gateway.reason": "upstream_refused", "gateway.cause": "errno 111", "gateway.compression.coding": "br",
-    "gateway.compression.saved_bytes": 20, "gateway.cache.result": "hit", "gateway.cache.age_s": 3,
+    "gateway.compression.saved_bytes": 20, "gateway.cache.result": "hit", "gateway.cache.age_s": 3, "gateway.idempotency": "replayed",
 }  # fmt: skip
 
 
@@ -36,6 +36,7 @@ def test_every_field_of_an_access_record() -> None:
         error=GatewayError(UPSTREAM_REFUSED, cause="errno 111"),
         coded=Coded("br", 25, 5),
         cache=CacheUse("hit", 3.9),
+        idempotency="replayed",
     )
     x.request_id, x.trace_id, x.body = "the-id", "the-trace", Pieces()
     x.body.received = 9

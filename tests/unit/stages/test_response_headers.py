@@ -90,3 +90,10 @@ def test_what_a_kept_reply_says_of_caches_is_merged_too() -> None:
     x.route, x.caller, x.cache = route(privacy=PRIVACY), caller(), CacheUse("hit", 1.0, SHARED)
     reply = response_headers(Reply(200, [("Vary", "Accept")], b"", source="upstream"), x, "X-Id")
     assert reply.fields == [("Vary", "Accept, X-Api-Key"), ("Cache-Control", "private"), OWN]
+
+
+def test_what_a_repeated_reply_says_of_caches_is_merged_too() -> None:
+    x = exchange()
+    x.route, x.caller, x.idempotency = route(privacy=PRIVACY), caller(), "replayed"
+    reply = response_headers(Reply(201, [("Vary", "Accept")], b"", source="upstream"), x, "X-Id")
+    assert reply.fields == [("Vary", "Accept, X-Api-Key"), ("Cache-Control", "private"), OWN]

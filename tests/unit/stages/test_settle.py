@@ -198,3 +198,9 @@ async def test_nothing_is_settled_without_a_reply() -> None:
     books = Books()
     await books.settle()
     assert books.calls == []
+
+
+async def test_a_repeated_reply_costs_nothing() -> None:
+    books = Books()
+    await books.settle(reply=reply(201), idempotency="replayed")
+    assert books.calls == [(False, {}), "over"]

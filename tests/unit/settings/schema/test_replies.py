@@ -72,3 +72,15 @@ routes:
 def test_caches_that_make_no_sense(cache: str) -> None:
     with pytest.raises(ConfigError):
         read(f"routes: [{{id: r, match: {{prefix: /r}}, upstream: u, cache: {cache}}}]")
+
+
+def test_calls_with_idempotency_keys() -> None:
+    config = read("""
+routes:
+  - {id: r, match: {prefix: /r}, upstream: u}
+  - {id: s, match: {prefix: /s}, upstream: u, idempotency: {ttl: 1h}}
+""")
+    none, own = [route.idempotency for route in config.routes]
+    assert none is None
+    assert own is not None
+    assert (own.header, own.ttl) == ("Idempotency-Key", 3600.0)
