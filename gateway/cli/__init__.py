@@ -29,6 +29,7 @@ SUMMARIES = {
     "reload": "Have a running gateway read its configuration again.",
     "maintenance": "Answer all calls with 503 for a while, without a reload.",
     "demo": "Serve an example service, and print requests to try.",
+    "mock": "Serve what OpenAPI documents describe, before there is a service.",
     "check": "Say everything that is wrong with a configuration file.",
     "diff": "Say what another configuration file would change.",
     "explain": "Say what the gateway would do with a request, and why.",

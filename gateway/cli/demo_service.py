@@ -121,10 +121,13 @@ async def serve() -> None:
 
 
 @contextmanager
-def running() -> Iterator[int]:
-    """Run the service in a process of its own, which Ctrl-C does not reach; gives its port on 127.0.0.1."""
+def running(module: str = __spec__.name, *more: str) -> Iterator[int]:
+    """Run a service in a process of its own, which Ctrl-C does not reach; give its port on 127.0.0.1.
+
+    Raises OSError when it does not start.
+    """
     # -P: a folder called `gateway` in the current directory is not this package.
-    arguments = [sys.executable, "-P", "-m", __spec__.name]
+    arguments = [sys.executable, "-P", "-m", module, *more]
     with subprocess.Popen(
         arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as service:

@@ -18,6 +18,21 @@ def rows() -> list[tuple[str, ...]]:
     ]
 
 
+def described() -> list[dict[str, str | int]]:
+    """The rows of the catalogue for programs. `source` is who has to act."""
+    return [
+        {
+            "name": fault.name,
+            "status": fault.status,
+            "code": fault.code,
+            "source": fault.source,
+            "message": fault.message,
+            "developer_message": fault.developer_message,
+        }
+        for fault in CATALOGUE.values()
+    ]
+
+
 @click.command()
 @click.option("--output", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True)
 def command(output: str) -> None:
@@ -26,6 +41,6 @@ def command(output: str) -> None:
     Each can be given another status, code or text, and links, in the configuration: `errors: {NAME: {...}}`.
     """
     if output == "json":
-        click.echo(json.dumps([dict(zip(HEADER, row, strict=True)) for row in rows()], indent=2))
+        click.echo(json.dumps(described(), indent=2))
     else:
         click.echo((markdown if output == "markdown" else aligned)(HEADER, rows()))

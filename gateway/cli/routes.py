@@ -1,6 +1,8 @@
 """The command `gateway routes`."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -36,14 +38,44 @@ def rows(config: Config) -> list[tuple[str, ...]]:
     ]
 
 
+def described(config: Config) -> list[dict[str, Any]]:
+    """The routes for programs, in the order of the file. Either `path` or `prefix` is null."""
+    return [
+        {
+            "id": route.id,
+            "methods": list(route.match.methods),
+            "path": route.match.path,
+            "prefix": route.match.prefix,
+            "upstream": route.upstream,
+            "targets": [str(target.url) for target in config.upstream_of(route).targets],
+            "auth": route.auth,
+            "plan": config.plan_of(route).id if route.auth == "none" else None,
+            "envelope": config.envelope_of(route).mode,
+            "total_timeout_s": config.timeouts_of(route).total,
+        }
+        for route in config.routes
+    ]
+
+
 @click.command()
 @click.option(
     "-c", "--config", "file", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The configuration."
 )
-def command(file: Path) -> None:
+@click.option(
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people, or for programs.",
+)
+def command(file: Path, output: str) -> None:
     """List the routes of a configuration file.
 
     With what holds for each once `defaults` are filled in.
     """
     with friendly_errors():
-        click.echo(aligned(HEADER, rows(load(file))))
+        config = load(file)
+    if output == "json":
+        click.echo(json.dumps({"routes": described(config)}, indent=2))
+    else:
+        click.echo(aligned(HEADER, rows(config)))

@@ -4,5 +4,6 @@ documents       files, YAML or JSON, and the references between them; every prob
 schemas         schemas of Swagger 2, OpenAPI 3.0 and 3.1 -> JSON Schema 2020-12, bundled
 operations      OpenAPI 3.0 and 3.1 -> `ApiDocument`, the compiled form that all others use
 swagger2        the same for Swagger 2
+sample_values   schemas -> values that fit them
 load            `load_document`: reads a file, and reports everything that is wrong with it
 """

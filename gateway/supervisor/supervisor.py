@@ -217,7 +217,8 @@ class Supervisor:
         server, log = self.snapshot.config.server, structlog.get_logger()
         self._not_ready_reasons.append("draining")
         delay_s = 0.0 if self._restart.over else server.drain_delay
-        log.info("draining", in_flight=self._in_flight(), delay_s=delay_s, timeout_s=server.drain_timeout)
+        hint = {} if self._restart.over else {"hint": "a second Ctrl-C or SIGTERM ends it at once"}
+        log.info("draining", in_flight=self._in_flight(), delay_s=delay_s, timeout_s=server.drain_timeout, **hint)
         if not self._restart.over:
             self._notifier.notify("STOPPING=1")
         self.pool.disable_keep_alive()

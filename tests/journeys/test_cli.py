@@ -14,6 +14,7 @@ import pytest
 
 from gateway.cli.demo_service import ENCODINGS, EXAMPLES, running
 from gateway.cli.free_port import free_port
+from tests.mock_documents import PETS
 
 
 class Started:
@@ -165,4 +166,20 @@ def test_a_file_is_named_in_the_first_line_of_the_log(tmp_path: Path) -> None:
     with gateway("run", "-c", str(file)) as started:
         assert started.first_line["config"] == str(file)
         assert (started.first_line["routes"], started.first_line["keys"]) == (1, 0)
+        assert started.stop()[0] == 0
+
+
+def test_a_mock_answers_in_the_envelope_behind_the_gateway_of_a_file(tmp_path: Path) -> None:
+    document, file = tmp_path / "pets.yaml", tmp_path / "gateway.yaml"
+    document.write_text(PETS)
+    file.write_text(
+        'version: 1\nserver: {drain_delay: 0s, listeners: [{id: public, address: "127.0.0.1:0"}]}\n'
+        'admin: {address: "127.0.0.1:0"}\nupstreams: [{id: u, targets: [{url: "http://127.0.0.1:1"}]}]\n'
+        "routes: [{id: r, match: {prefix: /v1}, upstream: u, auth: none}]\n"
+    )
+    with gateway("mock", str(document), "-c", str(file)) as started:
+        (address,) = started.first_line["listeners"]
+        with Client(address) as client:
+            status, _, body = client.ask("POST", "/v1/pets", {"name": "Rex"})
+            assert (status, json.loads(body)["data"]["result"]) == (201, {"id": 7, "name": "Rex"})
         assert started.stop()[0] == 0

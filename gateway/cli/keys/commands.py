@@ -100,7 +100,8 @@ def show(key_id: str, file: Path, output: str) -> None:
     help="How long the old one is valid, too.",
 )
 @yes_option
-def rotate(key_id: str, file: Path, overlap: float, *, yes: bool) -> None:
+@output_option
+def rotate(key_id: str, file: Path, overlap: float, output: str, *, yes: bool) -> None:
     """Make a new secret for a key in Redis. The limits of both secrets are one."""
     if not overlap:
         _ask(f"The old secret of `{key_id}` ends at once. Go on?", yes=yes)
@@ -115,6 +116,9 @@ def rotate(key_id: str, file: Path, overlap: float, *, yes: bool) -> None:
             return replace(stored, secrets=(Secret(secret.digest(made)), *kept), rotated=instant_of(now_s))
 
         _change(registry, key_id, renewed)
+    if output == "json":
+        click.echo(json.dumps({"id": key_id, "secret": made, "old_valid_until": ends}, indent=2))
+        return
     click.echo("The new secret, for whoever uses the key. It is not shown again:\n")
     click.echo(f"    {made}\n")
     click.echo(f"The old one is valid until {ends}." if overlap else "The old one is not valid any more.")

@@ -1,5 +1,6 @@
 """The command `gateway keys`."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import yaml
 
 from gateway.cli import secret
 from gateway.cli.friendly_errors import friendly_errors
-from gateway.cli.keys.commands import delete, disable, enable, list_, rotate, show
+from gateway.cli.keys.commands import delete, disable, enable, list_, output_option, rotate, show
 from gateway.cli.keys.import_command import import_
 from gateway.cli.keys.redis_registry import NO_STORE, editing, instant_of
 from gateway.keystore.records import Secret, StoredKey
@@ -57,7 +58,8 @@ def command() -> None:
 @click.option(
     "--expires", metavar="INSTANT", help="Not valid from then on, such as 2027-06-30T00:00:00Z.  [default: never]"
 )
-def create(file: Path | None, **options: Any) -> None:
+@output_option
+def create(file: Path | None, output: str, **options: Any) -> None:
     """Make a new API key.
 
     Prints its secret, which is stored nowhere and cannot be shown again. With -c FILE, and `keys: {store: redis}` in
@@ -66,27 +68,34 @@ def create(file: Path | None, **options: Any) -> None:
     made = secret.create()
     digest = secret.digest(made)
     key = _described(options, digest)
-    if file is None:
-        _read(key | {"secret_sha256": digest})
-        _print_secret(made)
-        click.echo("For the configuration:\n")
-        click.echo(as_yaml(_block(key, digest)))
+    kept = _made(file, key, digest)
+    if output == "json":
+        click.echo(json.dumps({"secret": made, "kept": kept, "key": _block(key, digest)}, indent=2))
         return
-    with friendly_errors():
-        config = load(file)
-    _check(config, _read(key | {"secret_sha256": digest}))
-    if config.key_store is None:
-        _print_secret(made)
-        click.echo(f"For {file}:\n")
-        click.echo(as_yaml(_block(key, digest)))
-        return
-    _keep(config, key, digest)
     _print_secret(made)
-    click.echo(f"The key `{key['id']}` is valid at every gateway within a second.")
+    if kept:
+        click.echo(f"The key `{key['id']}` is valid at every gateway within a second.")
+    else:
+        click.echo(f"For {'the configuration' if file is None else file}:\n")
+        click.echo(as_yaml(_block(key, digest)))
 
 
 for each in (list_, show, rotate, disable, enable, delete, import_):
     command.add_command(each)
+
+
+def _made(file: Path | None, key: dict[str, Any], digest: str) -> bool:
+    """Checks the key, and returns whether it was kept in Redis: otherwise it has to be added to the configuration."""
+    setting = _read(key | {"secret_sha256": digest})
+    if file is None:
+        return False
+    with friendly_errors():
+        config = load(file)
+    _check(config, setting)
+    if config.key_store is None:
+        return False
+    _keep(config, key, digest)
+    return True
 
 
 def _described(options: dict[str, Any], digest: str) -> dict[str, Any]:

@@ -24,4 +24,17 @@ def test_json_is_for_programs() -> None:
         for row in json.loads(CliRunner().invoke(main, ["errors", "--output", "json"]).stdout)
         if row["name"] == "rate_limited"
     )
-    assert (row["status"], row["code"]) == ("429", "8000")
+    assert (row["status"], row["code"]) == (429, 8000)
+
+
+def test_numbers_are_numbers_for_programs() -> None:
+    found = json.loads(CliRunner().invoke(main, ["errors", "--output", "json"]).stdout)
+    assert found[0] == {
+        "name": "malformed_request",
+        "status": 400,
+        "code": 1001,
+        "source": "client",
+        "message": "Parameter not valid",
+        "developer_message": CATALOGUE["malformed_request"].developer_message,
+    }
+    assert len(found) == len(CATALOGUE)

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,27 @@ def test_a_broken_file_is_1_and_explained(file: Path) -> None:
     shown = CliRunner().invoke(main, ["routes", "-c", str(file)])
     assert shown.exit_code == 1
     assert f"{file}:5:" in shown.stderr
+
+
+def test_json_is_for_programs(file: Path) -> None:
+    file.write_text(CONFIGURATION)
+    shown = CliRunner().invoke(main, ["routes", "-c", str(file), "--output", "json"])
+    first, second = json.loads(shown.stdout)["routes"]
+    assert first == {
+        "id": "orders.item",
+        "methods": ["GET", "DELETE"],
+        "path": "/orders/{id}",
+        "prefix": None,
+        "upstream": "u",
+        "targets": ["http://127.0.0.1:1"],
+        "auth": "key",
+        "plan": None,
+        "envelope": "auto",
+        "total_timeout_s": 20.0,
+    }
+    assert (second["path"], second["prefix"], second["plan"], second["total_timeout_s"]) == (
+        None,
+        "/open",
+        "anonymous",
+        600.0,
+    )

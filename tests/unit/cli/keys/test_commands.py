@@ -152,3 +152,10 @@ def test_a_duration_that_is_none_is_a_usage_error(file: Path) -> None:
     refused = keys(file, "rotate", "a", "--overlap", "soon")
     assert refused.exit_code == 2
     assert "--overlap" in refused.stderr
+
+
+def test_a_new_secret_is_for_programs(file: Path) -> None:
+    done(keys(file, "create", "--id", "a"))
+    found = json.loads(done(keys(file, "rotate", "a", "--output", "json")))
+    assert (found["id"], found["secret"][:3]) == ("a", "gw_")
+    assert found["old_valid_until"] == shown(file, "a")["secrets"][1]["until"]

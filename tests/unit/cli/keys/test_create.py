@@ -96,3 +96,18 @@ def test_a_key_for_redis_is_written_there_at_once(tmp_path: Path, redis_server: 
 def test_names_of_routes_and_instants_are_checked(tmp_path: Path) -> None:
     for wrong in (("--route", "a b"), ("--method", "GOT"), ("--expires", "tomorrow")):
         assert CliRunner().invoke(main, ["keys", "create", *wrong]).exit_code == 2
+
+
+def test_json_is_for_programs(tmp_path: Path, redis_server: RedisProcess) -> None:
+    found = json.loads(create("--id", "a", "--route", "r", "--output", "json"))
+    digest = secret.digest(found["secret"])
+    assert found == {
+        "secret": found["secret"],
+        "kept": False,
+        "key": {"id": "a", "secret_sha256": digest, "routes": ["r"]},
+    }
+    file = tmp_path / "plain.yaml"
+    file.write_text(PREAMBLE)
+    assert json.loads(create("--id", "a", "-c", str(file), "--output", "json"))["kept"] is False
+    stored = configuration(tmp_path, redis_server)
+    assert json.loads(create("--id", "a", "-c", str(stored), "--output", "json"))["kept"] is True

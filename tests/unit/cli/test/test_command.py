@@ -36,6 +36,11 @@ def test_passing_cases_are_0_and_failing_ones_1(folder: Path) -> None:
     )
 
 
+def test_quietly_only_failures_are_printed(folder: Path) -> None:
+    assert run(folder, PASSES, options=("-q",)).stdout == ""
+    assert run(folder, FAILS, options=("-q",)).stdout.endswith("1 case, 1 failed\n")
+
+
 def test_coverage_names_routes(folder: Path) -> None:
     done = run(folder, PASSES, options=("--coverage", "--output", "json"))
     found = json.loads(done.stdout)
