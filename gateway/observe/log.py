@@ -177,11 +177,11 @@ def announce(
     admin: str | None,
     limiter: str,
     routes: int,
-    keys: int,
+    keys: int | None,
     workers: int,
     version: str,
 ) -> None:
-    """Log the first line, which describes the gateway."""
+    """Log the first line, which describes the gateway. `keys` is None when they are in Redis."""
     structlog.get_logger().info(
         "started",
         version=version,

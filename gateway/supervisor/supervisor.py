@@ -144,7 +144,7 @@ class Supervisor:
             admin=spelled(self._admin_sock),
             limiter=limiter,
             routes=len(config.routes),
-            keys=len(config.keys),
+            keys=len(config.keys) if config.key_store is None else None,
             workers=count_of(config),
             version=__version__,
         )

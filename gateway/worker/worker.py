@@ -86,7 +86,7 @@ class Worker:
                 return 1
             self._beat(SYSTEM_CLOCK.monotonic())
             self._freeze_garbage_collector()
-            self.channel.send(Ready(repr(self.limiter)))
+            self.channel.send(Ready("memory" if self.limiter.call is None else "redis"))
             await self._serve.wait()
             assembly.log.start()  # lines were held back until here, so that the supervisor's first line comes first
             if not self._stop.is_set():

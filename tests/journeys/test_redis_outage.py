@@ -211,7 +211,7 @@ async def test_it_starts_without_redis_and_finds_it_later(redis_server: RedisPro
     async with limited(redis_server.url, "local") as here:
         assert here.gateway.admin("/readyz")[0] == 200
         assert '"started"' in here.gateway.lines[0]
-        assert "RedisLimiter" in here.gateway.started["limiter"]
+        assert here.gateway.started["limiter"] == "redis"
         assert await spent(here) == LIMIT_OF_FIVE
         assert await decided_by(here) == "fallback"
         redis_server.start()

@@ -33,6 +33,13 @@ def test_by_a_file(file: Path) -> None:
     assert "  GET /base/v1/pets/7?a=1 HTTP/1.1\n  Host: 127.0.0.1:1\n  Accept: x\n" in done.stdout
 
 
+def test_the_secret_of_a_key_is_nowhere(file: Path) -> None:
+    for arguments in (("/v1/pets", "-H", f"X-Api-Key: {SECRET}"), (f"/v1/pets?X-Api-Key={SECRET}&a=b",)):
+        for output in ("text", "json"):
+            done = run("GET", *arguments, "-c", str(file), "--reveal", "--output", output)
+            assert (done.exit_code, "acme-ci" in done.stdout, SECRET in done.output) == (0, True, False)
+
+
 def test_as_json_with_numbers(file: Path) -> None:
     done = run("POST", "/v1/pets", "--key-id", "acme-ci", "-d", "{}", "-c", str(file), "--output", "json", "--reveal")
     found = json.loads(done.stdout)
