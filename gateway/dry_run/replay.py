@@ -9,7 +9,7 @@ Laws:
    line. A verdict that would have been the other one `CLOCK_SLACK_S` earlier or later is taken from the log. Until a
    bucket that was empty at the first line would be full, a refusal in the log shows how much was used.
 
-What is not in a log is not replayed: queries, header fields, bodies, the amounts that services report.
+What is not in a log is not replayed: hosts, queries, header fields, bodies, the amounts that services report.
 """
 
 import heapq
@@ -78,11 +78,12 @@ class _End:
 class _Lane:
     """The calls under one configuration. Calls have to come in the order in which they began."""
 
-    def __init__(self, compiled: Compiled, clock: _LogClock) -> None:
+    def __init__(self, compiled: Compiled, clock: _LogClock, host: str) -> None:
         self._clock = clock
         self._named = compiled.credentials.keyring.named
         self._dry_run = DryRun(compiled, _NoLimits(clock.clock), clock.clock)
         self._limiter = LocalLimiter(clock.clock)
+        self._fields = (("Host", host),) if host else ()
         self._organization_field = str(compiled.credentials.organization_header)
         self._known: Memo[tuple[str, str, str, str, str, bool], _Known] = Memo(_MOST_KNOWN)
         self._ends: list[_End] = []
@@ -107,7 +108,7 @@ class _Lane:
         return known
 
     async def _run(self, call: LoggedCall) -> _Known:
-        headers = ((self._organization_field, call.organization),) if call.organization else ()
+        headers = (*self._fields, (self._organization_field, call.organization)) if call.organization else self._fields
         request = DryRequest(
             method=call.method, target=call.path, headers=headers, key_id=call.key_id, client=call.client
         )
@@ -218,15 +219,17 @@ async def replay(
     config: Compiled,
     against: Compiled | None = None,
     baseline: Baseline = lambda call: call.verdict,
+    host: str = "",
 ) -> AsyncIterator[ReplayedCall]:
     """Yield each of `calls`, in the order in which they began, with its verdicts.
 
     What was before is the verdict under `against`. When that is None, it is that of `baseline`, which is the log unless
-    it is given, and a refusal by limits is taken from the log.
+    it is given, and a refusal by limits is taken from the log. `host` is what all calls have named in Host, which is
+    not in the log; "" for localhost.
     """
     clock = _LogClock()
-    new = _Lane(config, clock)
-    old = None if against is None else _Lane(against, clock)
+    new = _Lane(config, clock, host)
+    old = None if against is None else _Lane(against, clock, host)
     for call in sorted(calls, key=lambda each: each.started_s):
         if old is not None:
             before = await old.verdict(call)

@@ -44,6 +44,7 @@ from gateway.system.clock import SYSTEM_CLOCK
 @click.option(
     "--admin", metavar="ADDRESS", help="Compare with the gateway at this admin listener, and limits with the log."
 )
+@click.option("--host", default="", metavar="NAME", help="What all calls have named in Host, which is not in the log.")
 @click.option("--most", type=click.IntRange(min=1), default=50, show_default=True, help="Lines of changes to print.")
 @click.option(
     "--output",
@@ -52,7 +53,9 @@ from gateway.system.clock import SYSTEM_CLOCK
     show_default=True,
     help="For people, or for programs.",
 )
-def command(log: BinaryIO, file: Path, against: Path | None, admin: str | None, most: int, output: str) -> None:
+def command(
+    log: BinaryIO, file: Path, against: Path | None, admin: str | None, host: str, most: int, output: str
+) -> None:
     """Say which calls of an access log would meet something else.
 
     LOG has the lines that a gateway writes (JSON, `-` is standard input). Each call is taken through the stages of the
@@ -70,7 +73,7 @@ def command(log: BinaryIO, file: Path, against: Path | None, admin: str | None, 
         old = None if against is None else _compiled(against)
         field = str(new.credentials.organization_header)
         baseline: Baseline = (lambda call: call.verdict) if admin is None else RunningGateway(admin, field).verdict
-        async for replayed in replay(lines.read(log), new, old, baseline):
+        async for replayed in replay(lines.read(log), new, old, baseline, host):
             counter.add(replayed)
 
     with friendly_errors():

@@ -193,3 +193,11 @@ def test_refusals_of_unknown_callers_are_alike() -> None:
     assert is_changed(ReplayedCall(one, forbidden, CallOutcome("pets.list", None)))
     spent = CallOutcome("pets.list", 429, "rate_limited", ("minute",))
     assert not is_changed(ReplayedCall(one, spent, CallOutcome("other", 429, "quota_spent", ("starts",))))
+
+
+async def test_the_host_of_all_calls_may_be_named() -> None:
+    hosted = edited(("{path: /v1/pets, methods", "{path: /v1/pets, host: api.example.com, methods"))
+    parts, calls = compiled(hosted, ManualClock().clock), [call(0.0, 0.0)]
+    for host, route in (("", "rest"), ("api.example.com", "pets.list")):
+        (found,) = [each async for each in replay(calls, parts, host=host)]
+        assert (found.after.route, found.after.status) == (route, None)
