@@ -192,7 +192,7 @@ def _checks(x: Exchange) -> Iterator[Check]:
 
 
 def _not_asked(x: Exchange) -> Iterator[CheckName]:
-    if x.route is not None and x.route.open:
+    if _is_anonymous(x):
         yield "key"
         yield "permission"
     if x.claim is not None and not x.claim.windows and not x.claim.postings:
@@ -216,12 +216,17 @@ def _failed(x: Exchange) -> CheckName | None:
     return "body" if x.decision.allowed else "limits"
 
 
+def _is_anonymous(x: Exchange) -> bool:
+    """Return whether the client's address is the caller: on an open route, or for a preflight of a browser."""
+    shown = any(x.header_keys) or any(x.query_keys) or x.certificate_subject
+    return x.caller is not None and ((x.route is not None and x.route.open) or not shown)
+
+
 def _caller(x: Exchange) -> CallerReport | None:
     caller = x.caller
     if caller is None:
         return None
-    is_open = x.route is not None and x.route.open
-    return CallerReport(None if is_open else caller.id, caller.organization, caller.plan, x.client)
+    return CallerReport(None if _is_anonymous(x) else caller.id, caller.organization, caller.plan, x.client)
 
 
 async def _charge(x: Exchange, limiter: Decider) -> Charge | None:

@@ -8,8 +8,9 @@ import pytest
 from gateway.dry_run.explanation import explain
 from gateway.dry_run.request import DryRequest
 from gateway.limiter.memory_limiter import LocalLimiter
+from gateway.settings import parse
 from tests.clocks import ManualClock
-from tests.dry_runs import dry_run
+from tests.dry_runs import TEXT, dry_run
 
 
 async def explained(
@@ -103,6 +104,20 @@ async def test_the_check_that_fails_is_named(
 async def test_an_address_calls_where_no_key_is_asked() -> None:
     found = await explained(target="/status", key_id="")
     assert found["caller"] == {"key": None, "organization": None, "plan": "free", "address": "127.0.0.1"}
+
+
+async def test_a_preflight_is_anybodys() -> None:
+    config = parse(
+        TEXT.replace(
+            "methods: [GET, POST]}, upstream", "methods: [GET, POST]}, cors: {origins: [https://a.example]}, upstream"
+        )
+    )
+    asks = (("Origin", "https://a.example"), ("Access-Control-Request-Method", "GET"))
+    found = await explain(dry_run(config), DryRequest(method="OPTIONS", target="/v1/pets", headers=asks))
+    assert found.outcome.status == 204
+    assert found.caller is not None
+    assert found.caller.key is None
+    assert [check.name for check in found.checks if check.result == "not_asked"] == ["key", "permission", "body"]
 
 
 async def test_a_body_that_is_too_large_fails_last() -> None:
