@@ -25,7 +25,7 @@ from gateway.system.clock import SYSTEM_CLOCK
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing when all cases pass.")
 @click.option("--output", type=click.Choice(FORMATS), default="text", show_default=True, help="The form of the report.")
 def command(files: tuple[Path, ...], file: Path, output: str, *, coverage: bool, quiet: bool) -> None:
-    """Run cases for a configuration: requests, and what is expected of the gateway.
+    """Run cases for a configuration: requests, and what is expected.
 
     Each case goes through the stages of the gateway itself, with limits of which nothing is used, and nothing is sent.
 
