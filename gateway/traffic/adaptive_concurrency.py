@@ -16,6 +16,7 @@ from typing import Protocol
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import UPSTREAM_CONNECT_TIMEOUT, UPSTREAM_SATURATED, UPSTREAM_TIMEOUT, GatewayError
 from gateway.kernel.traffic.concurrency_limit import ConcurrencyLimit
+from gateway.net.coroutine_driver import in_task
 from gateway.upstream.call import Answer, Call
 from gateway.upstream.circuit_breaker import CircuitBreaker
 from gateway.upstream.target import Target
@@ -111,6 +112,7 @@ class AdaptiveConcurrency:
 
     async def _wait(self, call: Call) -> None:
         """Wait for the end of another call, in whose place `call` is counted."""
+        await in_task()
         priority, max_wait_s = call.priority, min(self._max_wait_s, call.total_timeout_s)
         ahead = sum(number for other, number in self._waiting.items() if other >= priority)
         expected_s = (ahead + 1) * self._limit.mean_s / self._limit.limit

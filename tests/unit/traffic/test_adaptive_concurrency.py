@@ -8,10 +8,11 @@ import pytest
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import UPSTREAM_SATURATED, UPSTREAM_TIMEOUT, GatewayError
 from gateway.kernel.traffic.concurrency_limit import ConcurrencyLimit, LimitBounds
+from gateway.net.coroutine_driver import CoroutineDriver
 from gateway.traffic.adaptive_concurrency import AdaptiveConcurrency
 from gateway.upstream.call import Answer, Call
 from gateway.upstream.target import Target
-from tests.fakes import turn
+from tests.fakes import turn, until
 from tests.unit.upstream.calls import call
 
 
@@ -90,6 +91,19 @@ async def test_calls_beyond_the_limit_wait_for_others_to_end(bounded: Bounded) -
         await bounded.end(number)
     assert [answer.status for answer in await asyncio.gather(*tasks)] == [200] * 4
     assert (upstream.in_flight, upstream.waiting) == (0, 0)
+
+
+async def test_calls_that_run_without_a_task_wait_like_others(bounded: Bounded) -> None:
+    tasks = await bounded.start("a", "b")
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[BaseException | None] = loop.create_future()
+    driver = CoroutineDriver(loop, always_in_task=False)
+    loop.call_soon(driver.run, bounded.upstream.send(call()), ended.set_result)
+    await until(lambda: bounded.upstream.waiting == 1)
+    for number in range(3):
+        await bounded.end(number)
+    assert await ended is None
+    await asyncio.gather(*tasks)
 
 
 async def test_a_higher_priority_goes_first(bounded: Bounded) -> None:
