@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate  # type: ignore[import-untyped]  # it has no stubs
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -119,3 +120,73 @@ def test_whatever_stops_the_gateway_waits_until_it_is_drained() -> None:
     unit = dict(re.findall(r"^(\w+)=(.*)$", (DEPLOY / "systemd" / "gateway.service").read_text(), re.MULTILINE))
     assert _seconds(unit["TimeoutStopSec"]) > drained_s
     assert _seconds(_compose()["services"]["gateway"]["stop_grace_period"]) > drained_s
+
+
+KUBERNETES = DEPLOY / "kubernetes"
+RESOURCES = {
+    f"{path.parent.name}/{path.stem}/{number}": resource
+    for path in sorted(KUBERNETES.rglob("*.yaml"))
+    if path.name != "gateway.yaml"
+    for number, resource in enumerate(yaml.safe_load_all(path.read_text()))
+}
+OF_OTHERS = {"Kustomization", "ServiceMonitor"}
+"""Kinds that Kubernetes itself does not have."""
+
+
+@pytest.mark.parametrize("name", [name for name, each in RESOURCES.items() if each["kind"] not in OF_OTHERS])
+def test_kubernetes_knows_every_field(name: str) -> None:
+    kubernetes_validate.validate(RESOURCES[name], "1.34", strict=True)
+
+
+def test_every_kustomization_names_files_that_exist_and_leaves_none_out() -> None:
+    for path in KUBERNETES.rglob("kustomization.yaml"):
+        content = yaml.safe_load(path.read_text())
+        named = [
+            *content["resources"],
+            *(file for each in content.get("configMapGenerator", ()) for file in each["files"]),
+        ]
+        assert all((path.parent / name).exists() for name in named), path
+        assert {each.name for each in path.parent.glob("*.yaml")} - {path.name} == set(named) - {"../../base"}
+
+
+@pytest.mark.parametrize("overlay", ["single", "redis"])
+def test_the_configuration_of_an_overlay_is_valid(overlay: str, tmp_path: Path) -> None:
+    text = (KUBERNETES / "overlays" / overlay / "gateway.yaml").read_text()
+    for secret in ("admin-token", "redis-password"):
+        (tmp_path / secret).write_text("a-secret-of-some-length-that-nobody-guesses")
+    (tmp_path / "gateway.yaml").write_text(text.replace("/run/secrets/gateway", str(tmp_path)))
+    done = CliRunner().invoke(main, ["check", "-c", str(tmp_path / "gateway.yaml")])
+    assert done.exit_code == 0, done.output
+
+
+def _pod() -> dict[str, Any]:
+    pod: dict[str, Any] = RESOURCES["base/deployment/0"]["spec"]["template"]["spec"]
+    return pod
+
+
+def test_pods_and_policies_agree_on_labels_and_ports() -> None:
+    labels = RESOURCES["base/deployment/0"]["spec"]["template"]["metadata"]["labels"]
+    assert RESOURCES["base/deployment/0"]["spec"]["selector"]["matchLabels"] == labels
+    assert RESOURCES["base/network-policy/0"]["spec"]["podSelector"]["matchLabels"] == labels
+    assert RESOURCES["redis/disruption-budget/0"]["spec"]["selector"]["matchLabels"] == labels
+    assert RESOURCES["base/service/0"]["spec"]["selector"] == labels == RESOURCES["base/service/1"]["spec"]["selector"]
+    monitored = RESOURCES["base/service-monitor/0"]["spec"]["selector"]["matchLabels"]
+    assert monitored.items() <= RESOURCES["base/service/1"]["metadata"]["labels"].items()
+    ports = {each["name"]: each["containerPort"] for each in _pod()["containers"][0]["ports"]}
+    for overlay in ("single", "redis"):
+        text = (KUBERNETES / "overlays" / overlay / "gateway.yaml").read_text()
+        assert f'address: "0.0.0.0:{ports["http"]}"' in text
+        assert f'address: "0.0.0.0:{ports["admin"]}"' in text
+
+
+def test_pods_run_without_root_and_may_write_nowhere() -> None:
+    (container,) = _pod()["containers"]
+    assert _pod()["securityContext"]["runAsNonRoot"] is True
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert _pod()["automountServiceAccountToken"] is False
+
+
+def test_kubernetes_waits_until_a_pod_is_drained() -> None:
+    server = ServerSettings()
+    assert _pod()["terminationGracePeriodSeconds"] > server.drain_delay + server.drain_timeout
