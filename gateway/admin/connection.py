@@ -112,7 +112,7 @@ class AdminServer(web.Server):
         return [connection for connection in self._connections if isinstance(connection, AdminConnection)]
 
     def close_idle(self) -> bool:
-        """Close the connection that has been idle longest; returns False if none is idle."""
+        """Close the connection that has been idle longest; return False if none is idle."""
         idle = [connection for connection in self.open() if connection.idle]
         if idle:
             min(idle, key=lambda connection: connection.last_at).cut()

@@ -69,7 +69,7 @@ def request(
 
 
 def exit_with_errors(address: str, status: int, body: bytes) -> NoReturn:
-    """Print the errors in the reply of the gateway at `address`, and exits with 1."""
+    """Print the errors in the reply of the gateway at `address`, and exit with 1."""
     try:
         reply = json.loads(body)
         lines = reply.get("problems") or [reply["error"]]

@@ -68,7 +68,7 @@ def reset(key: str, quota: str, organization: str, admin: str, token: str, outpu
     """Give a key all of its limits back, or one quota.
 
     KEY is its id. What it shares, with its organisation or with all callers of a route, stays as it is, and so do
-    quotas, unless one is named, as `limits show` has it: it begins anew, for all who share it.
+    quotas, unless one is named, as `limits show` has it: it starts again for all callers that share it.
     """
     done = _requested(admin, "POST", _path("/limits/reset", key=key, organization=organization, quota=quota), token)
     click.echo(

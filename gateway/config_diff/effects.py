@@ -1,4 +1,4 @@
-"""The effect of a change on callers: somebody may do less, somebody may do more, or neither.
+"""The effect of a change on callers: a caller may do less, a caller may do more, or neither.
 
 breaking    a call that succeeded may be refused now, or its reply has another form
 widening    somebody may do what was refused before, which matters for security

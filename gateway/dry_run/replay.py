@@ -211,7 +211,7 @@ def _refusal(route: str | None, decision: Decision) -> CallOutcome:
 
 
 Baseline: TypeAlias = Callable[[LoggedCall], CallOutcome]
-"""Returns what a call would meet now, limits apart. It is remembered by whoever gives it."""
+"""Returns what a call would meet now, limits apart. The caller keeps it."""
 
 
 async def replay(

@@ -1,4 +1,4 @@
-"""Makes the exchange of a request that nobody has sent, with the parser and the checks of the listener."""
+"""Makes the exchange of a request that was not sent, with the parser and the checks of the listener."""
 
 import asyncio
 from asyncio import AbstractEventLoop

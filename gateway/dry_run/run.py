@@ -38,7 +38,7 @@ class DryRunError(Exception):
 
 
 class Compiled(NamedTuple):
-    """A configuration with the parts that a worker makes of it."""
+    """A configuration with the parts that a worker compiles from it."""
 
     config: Config
     table: RouteTable
@@ -49,7 +49,7 @@ class Compiled(NamedTuple):
 
 
 def compiled(config: Config, clock: Clock) -> Compiled:
-    """Return the parts of a configuration that nobody runs. Needs a running event loop; nothing is connected.
+    """Return the parts of a configuration that is not in force. Needs a running event loop; nothing is connected.
 
     Raises PairError for unusable TLS files.
     """

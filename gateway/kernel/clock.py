@@ -1,6 +1,6 @@
 """The clock as a parameter.
 
-The kernel may not ask what time it is; whoever needs time is handed a `Clock`.
+The kernel does not read the time itself; code that needs the time gets a `Clock`.
 """
 
 from collections.abc import Callable

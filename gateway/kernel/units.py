@@ -1,7 +1,7 @@
 """Durations, sizes and shares as people write them: `2.5s`, `8MiB`, `20%`.
 
-A number without its unit is refused, because half of its readers would guess wrong. Arithmetic is exact:
-a value that does not come out as whole microseconds or whole bytes is refused, not rounded.
+A number without its unit is refused, because readers would disagree about its meaning. Arithmetic is exact: a value
+that does not come out as whole microseconds or whole bytes is refused, not rounded.
 """
 
 import re

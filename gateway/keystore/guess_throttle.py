@@ -8,7 +8,7 @@ from gateway.limiter.memory_limiter import LocalLimiter
 from gateway.table.keyring import network_of
 
 WINDOW = Window("guesses", 600, 60_000_000, None)
-"""The limit of one address (of IPv6, one /64 network) at one worker: enough for many people behind it, of whom some
+"""The limit of one address (of IPv6, one /64 network) at one worker: enough for many people behind it, some of whom
 mistype.
 """
 MAX_CLIENTS = 20_000

@@ -23,7 +23,7 @@ CHANGES_KEPT = 256
 MOST_BYTES = 32 * 1024
 """The largest entry in bytes. A worker parses it between requests, which wait meanwhile."""
 EVERYTHING = b"*"
-"""Stands for the proofs in a change of too many keys to name them."""
+"""Stands for all proofs in a change of too many keys to list them."""
 
 
 class KeyNames(NamedTuple):

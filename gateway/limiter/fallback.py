@@ -57,7 +57,7 @@ class Fallback:
         self.gateways = 1
         self.memory = LocalLimiter(clock, store="fallback")
         self.on_change: Callable[[str], None] = ignore_key
-        """Called with the key of each bucket of which tokens were taken or paid."""
+        """Is called with the key of each bucket whose tokens were taken or paid."""
         self._monotonic = clock.monotonic
         self._shares: Memo[tuple[int, Claim], Claim] = Memo(MAX_SHARES)
         self._debts: dict[str, Debt] = {}
@@ -177,4 +177,4 @@ class Fallback:
 
 
 def ignore_key(key: str) -> None:
-    """The default where nobody needs to know of changes."""
+    """Do nothing, by default, when a bucket changes."""

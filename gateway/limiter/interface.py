@@ -113,6 +113,7 @@ class Limiter(Decider, Protocol):
     def adopt(self, state: LimiterState, *, share_only: bool = False) -> None:
         """Take over what another limiter handed over, besides what is known here.
 
-        `share_only` leaves what it owes to somebody else. Raises msgspec.MsgspecError for a state that cannot be read.
+        With `share_only` another limiter charges what it owes. Raises msgspec.MsgspecError for a state that cannot be
+        read.
         """
         ...

@@ -91,7 +91,7 @@ class Outage:
         self.fallback.gateways = self._journal.gateways = count
 
     def decide(self, claim: Claim) -> Decision | None:
-        """Decide about a call that Redis did not answer; None: it is to be refused, because nobody knows."""
+        """Decide about a call that Redis did not answer; None: it has to be refused, because that is unknown."""
         if not claim.postings:
             return self._failure_policy.decide_now(claim)
         if self.on_failure == "local":
@@ -147,7 +147,7 @@ class Outage:
     def adopt(self, content: bytes, *, share_only: bool = False) -> None:
         """Take over what another process knew, besides what is known here. Raises msgspec.MsgspecError.
 
-        `share_only` leaves what it owes to somebody else.
+        With `share_only` another process charges what it owes.
         """
         self._journal.adopt(content, share_only=share_only)
 

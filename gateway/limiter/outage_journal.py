@@ -123,7 +123,7 @@ class OutageJournal:
     def adopt(self, content: bytes, *, share_only: bool) -> None:
         """Take over what another process exported, besides what is known here. Raises msgspec.MsgspecError.
 
-        `share_only` leaves what it owes to somebody else.
+        With `share_only` another process charges what it owes.
         """
         factor, rest = 1.0, False
         latest: dict[tuple[type, str | int], Record] = {}

@@ -105,7 +105,7 @@ def decoded(content: bytes) -> Iterator[Record]:
 
 
 def name_of(record: Record) -> tuple[type, str | int]:
-    """Return what two records have in common of which the later one counts."""
+    """Return the name of a record: of two records with one name the later one counts."""
     if isinstance(record, OwedRecord | PaidRecord):
         return OwedRecord, record.number
     return type(record), "" if isinstance(record, GatewaysRecord) else record.key

@@ -48,7 +48,7 @@ LEAVE_WITHIN_S = 0.1
 
 
 def ignore_state(*, up: bool, reason: str) -> None:
-    """The default where nobody needs to know whether Redis is there."""
+    """Do nothing, by default, when the state of Redis changes."""
 
 
 class RedisLimiter:

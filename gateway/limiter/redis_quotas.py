@@ -169,7 +169,7 @@ class RedisQuotas:
         return None if all(update.what == "add" for update in updates) else asyncio.shield(sent)
 
     def _abandon(self, claim: Claim, unit: str, reply: RedisReply) -> None:
-        """Take back what the call of a cancelled caller took."""
+        """Refund what the call of a cancelled caller took."""
         if not isinstance(reply, list):
             self._undo_if_charged(claim, unit, reply)
         elif (reservation := self._decided(claim, unit, reply).reservation) is not None:

@@ -132,7 +132,7 @@ class Settlements:
                 return
 
     async def finish(self) -> None:
-        """Wait for what is under way, and try once more what is owed.
+        """Wait for settlements in flight, and send what is owed once more.
 
         What remains is lost, unless a successor has it.
         """
@@ -159,4 +159,4 @@ class Settlements:
 
 
 def ignore_number(number: int) -> None:
-    """The default where nobody needs to know of changes."""
+    """Do nothing, by default, when a settlement changes."""

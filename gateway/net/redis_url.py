@@ -42,7 +42,7 @@ _EXAMPLES: dict[RedisKind, str] = {
     "cluster": f"this is not the URL of a Redis Cluster; write `redis+cluster://host:port,host:port`, and {ENCODE}",
 }
 _UNRESERVED = re.compile("%(?:2[DEde]|3[0-9]|4[1-9A-Fa-f]|5[0-9AaFf]|6[1-9A-Fa-f]|7[0-9AaEe])")
-"""Letters, digits and `-._~`, percent-encoded: nobody's encoder does that, so a percent sign stands for itself."""
+"""Letters, digits and `-._~`, percent-encoded: no encoder does that, so a percent sign before one is literal."""
 
 
 class RedisUrl(NamedTuple):
@@ -116,7 +116,7 @@ def with_login(text: str, username: str, password: str) -> str:
 
 
 def _login(username: str, colon: str, password: str) -> str:
-    """Percent-encoded anew, "@" at the end."""
+    """Return the login percent-encoded again, with "@" at its end."""
     return f"{quote(unquote(username), safe='')}{colon}{quote(unquote(password), safe='')}@"
 
 

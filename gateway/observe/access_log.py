@@ -96,7 +96,7 @@ _encode = msgspec.json.Encoder().encode
 class AccessLog:
     """Writes access lines. For the event loop's thread.
 
-    `wall` reads Unix time, in seconds. While it is not `enabled`, nobody should make a record. `colour` matters to the
+    `wall` reads Unix time, in seconds. While it is not `enabled`, callers make no records. `colour` matters to the
     `console` form only, which is for people.
     """
 

@@ -12,7 +12,7 @@ CAPACITY_BYTES = 1 << 20
 class DirectWriter:
     """A `Writer` for few lines.
 
-    What cannot be written at once is kept until `flush`, which somebody calls now and then.
+    What cannot be written at once is kept until `flush`, which the supervisor calls regularly.
     """
 
     def __init__(self, fd: int, *, capacity_bytes: int = CAPACITY_BYTES) -> None:

@@ -1,6 +1,6 @@
 """Counters, gauges and histograms over slots.
 
-A child is asked for once, with `labels`, and kept by whoever counts: `labels` is slow, children are fast.
+A child is obtained once, with `labels`, and kept by its user: `labels` is slow, children are fast.
 """
 
 import array

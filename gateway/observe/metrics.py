@@ -23,7 +23,7 @@ _ROUTES, _UPSTREAMS, _FEW = 2000, 200, 100
 class Metrics(Families):
     """The metrics of one worker. Bucket bounds are ascending seconds.
 
-    `region` is the memory to count in, handed down by whoever reads it; None makes a new one.
+    `region` is the memory to count in, which its reader provides; None makes a new one.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The last errors, for whoever is given a `requestId` and asks what happened: in memory that outlives the worker.
+"""Keeps the last errors, so that operators find what happened to a `requestId`: in memory that outlives the worker.
 
 Each worker writes into a ring of its own, which its supervisor owns and reads. A ring has lanes, so that what strangers
 can bring about in any number does not wash out what an operator looks for. A record that its writer did not finish is

@@ -95,13 +95,13 @@ class Region:
 
     @classmethod
     def opened(cls, fd: int) -> "Region":
-        """Return the region in a file that somebody handed over. Raises OSError or ValueError when it is none."""
+        """Return the region in a file of another program. Raises OSError or ValueError when it is none."""
         if os.fstat(fd).st_size != SLOTS * 8 + DIRECTORY_BYTES:
             raise ValueError("this is no region, or one of another release")
         return cls(mmap.mmap(fd, SLOTS * 8 + DIRECTORY_BYTES), SLOTS, fd)
 
     def reopened(self) -> "Region":
-        """Return the same memory for a new writer, who knows what the last one put there."""
+        """Return the same memory for a new writer, which continues where the last one stopped."""
         return Region(self.memory, len(self.slots), self.fd)
 
     def writer_exited(self) -> None:

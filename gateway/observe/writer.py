@@ -1,7 +1,7 @@
 """Lines on their way out of the process.
 
-A pipe that nobody reads blocks whoever writes to it. So the event loop only puts lines into a bounded buffer; a thread
-writes them. What does not fit is dropped and counted: a gateway that waits for its log has stopped being a gateway.
+A pipe without a reader blocks its writers. So the event loop only puts lines into a bounded buffer; a thread writes
+them. What does not fit is dropped and counted: a gateway that waits for its log has stopped being a gateway.
 
 Several processes share one output. Each takes it in turn, by a lock on the pipe or file itself, and gives a pipe whole
 lines in pieces that it takes at once (PIPE_BUF): so no line stands within another, and one who is killed leaves no

@@ -51,7 +51,7 @@ class Node(NamedTuple):
         ]
 
     def text(self, name: str) -> str:
-        """Return the text that a member is, "" if it is none."""
+        """Return a member that is a text, "" if it is something else."""
         value = self.value.get(name) if isinstance(self.value, Table) else None
         return value if isinstance(value, str) else ""
 

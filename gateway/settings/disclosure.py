@@ -15,8 +15,8 @@ from gateway.settings.secret_patterns import holds_key
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}")
 _SECRET_KEYS = frozenset({"key", "secret_sha256", "private_key", "set"})
-"""Values that the types of the schema do not tell for secrets: somebody's key may stand there by mistake, or
-credentials in a field.
+"""Values that are secrets although the types of the schema do not say so: they may contain a key by mistake, or
+credentials.
 """
 _URL_KEYS = frozenset({"url"})
 """Shown as a URL is, though some of them are secrets as a whole."""
@@ -86,7 +86,7 @@ def kind_of(key: str, parent: str | None) -> ValueKind:
 
 
 def opens(key: str, parent: str | None = None) -> bool:
-    """Return whether what stands below the key may be shown at all."""
+    """Return whether the values below the key may be shown at all."""
     return any(kind != "secret" for kind in _kinds(key, parent))
 
 

@@ -61,7 +61,7 @@ def _pieces(text: str, within: Within) -> list[tuple[int, str]]:
 def _below(text: str, within: Within) -> tuple[Within, bool]:
     """Return the context below the line `text`, and whether a bracket is open at its end.
 
-    Kept: many problems stand below the same lines.
+    It is remembered, because many problems are below the same lines.
     """
     line = ShownLine(text, within)
     for _ in line.pieces():

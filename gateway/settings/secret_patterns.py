@@ -5,7 +5,7 @@ import re
 from gateway.kernel.key_format import PREFIX
 
 MASK = "***"
-"""Stands for what is not shown."""
+"""Replaces what is not shown."""
 
 _RANDOM = re.compile(r"[0-9A-Za-z]{20,}")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -39,7 +39,7 @@ def _has_login(text: str) -> bool:
 
 
 def is_server(text: str) -> bool:
-    """Return whether `text` is a host and its port: what somebody writes who forgets the beginning of a URL."""
+    """Return whether `text` is a host and its port: what remains of a URL whose beginning was forgotten."""
     return _SERVER.fullmatch(text) is not None
 
 

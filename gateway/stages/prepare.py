@@ -51,7 +51,7 @@ class ReadAhead:
         return True
 
     def release(self, x: Exchange) -> None:
-        """Give back all that `x` has reserved."""
+        """Release all that `x` has reserved."""
         self.reserved -= x.read_ahead
         x.read_ahead = 0
 

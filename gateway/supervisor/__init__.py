@@ -40,7 +40,7 @@ def run(
     watched: Path | None = None,
     stuck_after_s: float = STUCK_AFTER_S,
 ) -> int:
-    """Serve `config` until SIGTERM, SIGINT or SIGQUIT, then drains; returns the exit code.
+    """Serve `config` until SIGTERM, SIGINT or SIGQUIT, then drain; return the exit code.
 
     `source` names it in the log.
 

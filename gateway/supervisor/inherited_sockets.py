@@ -45,7 +45,7 @@ class InheritedSockets(msgspec.Struct):
 
 
 def inherit(environ: MutableMapping[str, str]) -> InheritedSockets:
-    """Read what `environ` says, and removes it there, so that no child process finds it."""
+    """Read what `environ` says, and remove it there, so that no child process finds it."""
     handed_over = environ.pop(VARIABLE, "")
     listen = {name: environ.pop(name, "") for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")}
     if handed_over:
@@ -123,7 +123,7 @@ class Successor:
 async def take_over_from(
     predecessor: socket.socket, begin: Callable[[], Awaitable[None]], on_end: Callable[[], None]
 ) -> None:
-    """Tell the old program that this one serves, calls `begin` when it answers, and `on_end` when it has ended."""
+    """Tell the old program that this one serves; call `begin` when it answers, and `on_end` when it has ended."""
     loop = asyncio.get_running_loop()
     with contextlib.suppress(OSError, TimeoutError):
         await loop.sock_sendall(predecessor, READY)

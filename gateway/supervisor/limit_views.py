@@ -74,7 +74,7 @@ def _dry_request(request: web.BaseRequest) -> str:
 
 
 def reset_view(queryable: Callable[[], Sequence[QueryableWorker]]) -> View:
-    """Reset limits of a key at every worker; replies with the worst of the responses."""
+    """Reset limits of a key at every worker; reply with the worst of the responses."""
 
     async def reset(request: web.BaseRequest) -> web.Response:
         parameters = _parameters(request)

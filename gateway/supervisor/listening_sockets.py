@@ -90,7 +90,7 @@ class Sockets:
         return [number for number, listener in enumerate(listeners) if name_of(listener) not in self.lasting]
 
     def reject(self) -> None:
-        """Has the kernel refuse new connections, and reset those that wait.
+        """Have the kernel refuse new connections, and reset those that wait.
 
         No other process can bind the addresses meanwhile.
 
@@ -111,7 +111,7 @@ class Sockets:
                 self._open[name] = [bind(listener.address, mode=listener.mode)]
 
     def listen(self, listeners: Sequence[ListenerSettings], worker: int, count: int) -> None:
-        """Has connections wait again for the worker number `worker` of `count`, which is about to accept them."""
+        """Have connections wait again for the worker number `worker` of `count`, which is about to accept them."""
         for _, sockets in self.share(listeners, worker, count):
             for sock in sockets:
                 sock.listen(BACKLOG)

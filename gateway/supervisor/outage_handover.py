@@ -30,7 +30,7 @@ class OutageHandover:
         self._passed_on: dict[int, asyncio.Future[None]] = {slot: loop.create_future() for slot in before}
 
     def pass_on(self, slot: int, state_file: int | None) -> None:
-        """Give the workers of new slots the state of the old worker of `slot`: None if it handed over nothing.
+        """Give the workers of new slots the state of the old worker of `slot`; None if it handed over nothing.
 
         The descriptor `state_file` stays open.
         """
@@ -50,7 +50,7 @@ class OutageHandover:
             await self._passed_on[slot % len(self._before)]
 
     async def retire_without_successor(self, worker: WorkerProcess, timeout_s: float) -> None:
-        """Retire a worker whose slot is removed, and gives one of the new workers its record, debts included."""
+        """Retire a worker whose slot is removed, and give one of the new workers its record, debts included."""
         state_file = None
         if worker.state == "serving":
             state_file = await worker.hand_over(timeout_s)

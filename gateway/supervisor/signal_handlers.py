@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def handle_signals(actions: Mapping[signal.Signals, Callable[[], object]]) -> None:
-    """Has the event loop run `actions`, by signal. Signals that arrived while the program started are handled at once.
+    """Have the event loop run `actions`, by signal. Signals that arrived while the program started are handled at once.
 
     Signals without a meaning for the gateway are logged.
     """

@@ -83,7 +83,7 @@ class WorkerPool:
         return [*self.metric_regions.unused, *(worker.region for worker in self.everybody)]
 
     async def start_generation(self, snapshot: Snapshot, count: int) -> dict[int, WorkerProcess]:
-        """Start `count` workers, and returns them by slot when all are ready; they do not serve yet.
+        """Start `count` workers, and return them by slot when all are ready; they do not serve yet.
 
         Raises WorkerStartError or OSError, after it has ended those that were started.
         """
@@ -129,7 +129,7 @@ class WorkerPool:
         return sorted(able, key=lambda worker: (worker.state != "serving", worker.slot))
 
     def disable_keep_alive(self) -> None:
-        """Has every worker close each connection after its next reply."""
+        """Have every worker close each connection after its next reply."""
         for worker in self.everybody:
             worker.disable_keep_alive()
 
@@ -172,7 +172,7 @@ class WorkerPool:
         reap_strangers({worker.pid for worker in self.everybody} | self.spared)
 
     def check_workers(self, now: float) -> None:
-        """Update the event loop lag of each worker, and replaces workers that hang. Called periodically."""
+        """Update the event loop lag of each worker, and replace workers that hang. Called periodically."""
         for slot, worker in self.members.items():
             if worker.state != "ended":
                 self.metrics.lag(slot, worker.lag_s(now, BEAT_S))
@@ -187,7 +187,7 @@ class WorkerPool:
                 self.run_in_background(self._replace_stuck(worker))
 
     def run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run `work` in a task, and logs its exception, if there is one."""
+        """Run `work` in a task, and log its exception, if there is one."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
@@ -259,7 +259,7 @@ class WorkerPool:
         self.run_in_background(self._refill(worker, self._backoff.after_death(worker.slot, served_s)))
 
     async def _refill(self, lost: WorkerProcess, wait_s: float) -> None:
-        """Start a successor of `lost` after `wait_s`; repeats the attempt until there is a process."""
+        """Start a successor of `lost` after `wait_s`; repeat the attempt until there is a process."""
         worker, failures = None, 0
         while worker is None:
             if wait_s:

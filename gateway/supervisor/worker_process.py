@@ -135,7 +135,7 @@ class WorkerProcess:
         return f"<WorkerProcess {self.generation}.{self.slot} pid {self.pid} {self.state}>"
 
     def serve(self, state_file: int | None = None) -> None:
-        """Has it accept connections; `state_file` holds the state of its predecessor, and is closed here."""
+        """Have it accept connections; `state_file` holds the state of its predecessor, and is closed here."""
         if self.state == "ready":
             self.state = "serving"
             self.serving_since = SYSTEM_CLOCK.monotonic()
@@ -144,15 +144,15 @@ class WorkerProcess:
             os.close(state_file)
 
     def give_state(self, state: HandoverState) -> None:
-        """Has it add the state of another worker to its own."""
+        """Have it add the state of another worker to its own."""
         self._channel.send_file(AdoptState(), msgspec.msgpack.encode(state))
 
     def disable_keep_alive(self) -> None:
-        """Has it close each connection after its next reply."""
+        """Have it close each connection after its next reply."""
         self._channel.send(DisableKeepAlive())
 
     def share_sockets(self, slot: int, listener: int, sockets: list[socket.socket]) -> None:
-        """Has it accept also from `sockets`, of the worker in `slot` and the listener with the number `listener`."""
+        """Have it accept also from `sockets`, of the worker in `slot` and the listener with the number `listener`."""
         for sock in sockets:
             self._channel.send(ShareSockets(slot, listener), sock.fileno())
 
@@ -161,7 +161,7 @@ class WorkerProcess:
         self._channel.send(ReclaimSockets(slot))
 
     def retire(self, timeout_s: float, last: Sequence[int] = ()) -> None:
-        """Has it stop accepting, finish its requests within `timeout_s`, and exit.
+        """Have it stop accepting, finish its requests within `timeout_s`, and exit.
 
         `last` are the numbers of listeners from which no other process accepts afterwards.
         """
@@ -187,7 +187,7 @@ class WorkerProcess:
             del self._responses[number]
 
     def cut(self) -> None:
-        """Has it cut its requests, and exit."""
+        """Have it cut its requests, and exit."""
         self.replace = False
         self.state = "draining"
         self._channel.send(Cut())
@@ -197,7 +197,7 @@ class WorkerProcess:
             os.kill(self.pid, signal.SIGKILL)
 
     def dump_stacks(self) -> None:
-        """Has it write the stacks of its threads, which `stacks` reads a moment later."""
+        """Have it write the stacks of its threads, which `stacks` reads a moment later."""
         os.kill(self.pid, DUMP_STACKS)
 
     def stacks(self) -> str:

@@ -31,7 +31,7 @@ class AcceptedConnections(Protocol):
     def __len__(self) -> int: ...
 
     def close_idle(self) -> bool:
-        """End an idle one; returns False if there is none."""
+        """End an idle one; return False if there is none."""
         ...
 
 
@@ -61,7 +61,7 @@ class Acceptor:
         return f"<Acceptor {len(self._connections)}/{self._most} connections{', waiting' if self._resuming else ''}>"
 
     def close(self) -> None:
-        """Stop accepting, and closes the socket."""
+        """Stop accepting, and close the socket."""
         if self._resuming is not None:
             self._resuming.cancel()
         if self._sock.fileno() >= 0:

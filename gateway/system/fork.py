@@ -15,7 +15,7 @@ EXIT_BUG = 70
 
 
 def fork(run: Callable[[], int], keep: Iterable[int]) -> int:
-    """Start a child that exits with what `run` returns; returns its id.
+    """Start a child that exits with what `run` returns; return its id.
 
     It keeps the standard streams and the descriptors `keep`.
 

@@ -31,7 +31,7 @@ class Threads:
         return f"<Threads {len(self._living)} at work>"
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Run `work` in a new thread, and returns or raises what it returns or raises.
+        """Run `work` in a new thread, and return or raise what it does.
 
         When this returns, the thread has ended.
 

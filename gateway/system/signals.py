@@ -57,7 +57,7 @@ def install_early_handlers(arguments: Sequence[str]) -> None:
 
 
 def pending_signals() -> list[int]:
-    """Return the signals of CHANGES that have arrived while the program started, each once, and forgets them."""
+    """Return the signals of CHANGES that have arrived while the program started, each once, and forget them."""
     found, _pending[:] = list(dict.fromkeys(_pending)), []
     return found
 

@@ -9,7 +9,7 @@ Law: for each combination of
     - dots and spaces at the end of segments, and spaces before them, dropped or kept,
 there is a reading that a service with these habits has. Letter case, and what Unicode has in more than one form
 (compatibility forms such as full width, accents, invisible characters), is folded in all of them (`fold`), and so it is
-in the routes that readings are compared with. Trailing slashes are left to whoever compares.
+in the routes that readings are compared with. The code that compares readings handles trailing slashes.
 
 Both are bounded, so that a comparison costs no more than reading the request does: a path with more than
 `MOST_READINGS`, or with several of more than `MOST_CHARACTERS` in all, is doubtful by itself. So is one with a dot
@@ -55,7 +55,7 @@ def is_calm(path: str) -> bool:
 
 
 def fold(text: str) -> str:
-    """Return `text` without what tells apart texts that some service takes for the same."""
+    """Return `text` without the differences between texts that some services treat as equal."""
     if text.isascii():
         return text.lower()
     spread = unicodedata.normalize("NFKD", text.translate(_IDNA_DOTS))

@@ -7,7 +7,7 @@ Laws:
    route says in Host; without a port (or with the usual one) the host alone, unless clients call the gateway by it.
  - The way back is the way there, reversed: a target's own path and `add_prefix` are taken away, `strip_prefix` is put
    back. A service that minds X-Forwarded-Prefix has put it there already, and it is not put there twice.
- - What names somebody else stays as it is, byte for byte.
+ - URLs of other hosts stay as they are, byte for byte.
 """
 
 import re

@@ -14,7 +14,7 @@ What the service gets counts too: where routes of one service rewrite paths, a r
 specific one guards. There only keys and the routes of keys are compared, since several ways to one path, each with
 limits of its own, are what rewriting is for. Of two routes that lead to a path equally well each is right.
 
-Routes whose demands nobody exceeds cost a request nothing: that is decided when the table is made.
+Routes whose demands no other route exceeds cost a request nothing: that is decided when the table is made.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

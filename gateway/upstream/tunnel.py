@@ -231,7 +231,7 @@ class Tunnel(asyncio.Protocol):
             self.go_away(error)
 
     def _end(self) -> None:
-        """Give back the socket, after what was written, and resume whoever waits for the end. Runs once."""
+        """Give back the socket, after what was written, and resume the coroutine that waits for the end. Runs once."""
         if self.state is TunnelState.CLOSED:
             return
         self.state = TunnelState.CLOSED

@@ -214,7 +214,7 @@ def memory_file(content: bytes) -> int:
 
 
 def content_of(fd: int) -> bytes:
-    """Read a memory file, and closes its descriptor."""
+    """Read a memory file, and close its descriptor."""
     try:
         return os.pread(fd, os.fstat(fd).st_size, 0)
     finally:

@@ -45,7 +45,7 @@ DUMP_STACKS = signal.SIGUSR1
 
 
 def work(snapshot: Snapshot, context: WorkerContext) -> int:
-    """Run a worker in the current process; returns the exit code."""
+    """Run a worker in the current process; return the exit code."""
     faulthandler.register(DUMP_STACKS, context.stacks_fd, all_threads=True)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(Worker(snapshot, context).serve())
@@ -69,7 +69,7 @@ class Worker:
         self._retire = Retire(snapshot.config.server.drain_timeout, successor=False)
 
     async def serve(self) -> int:
-        """Report readiness, waits for `Serve`, serves, waits for `Retire`, and drains; returns the exit code."""
+        """Report readiness, wait for `Serve`, serve, wait for `Retire`, drain; return the exit code."""
         assembly = self.assembly
         self.channel.start(self._on_message, self._end)
         assembly.log.install()
@@ -105,7 +105,7 @@ class Worker:
                 await listener.start(sock)
 
     async def _drain(self) -> None:
-        """Wait for requests in flight until the timeout or a `Cut`, and cuts those that remain."""
+        """Wait for requests in flight until the timeout or a `Cut`, and cut those that remain."""
         for checks in self.assembly.health_checks:
             await checks.stop()
         for number, listener in enumerate(self.listeners):

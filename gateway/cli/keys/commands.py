@@ -140,7 +140,7 @@ def disable(key_id: str, file: Path, *, yes: bool) -> None:
 @id_argument
 @config_option
 def enable(key_id: str, file: Path) -> None:
-    """Take back that a key in Redis is disabled."""
+    """Enable a key in Redis that was disabled."""
     with registry_of(file) as registry:
         _change(registry, key_id, lambda stored: replace(stored, key={**stored.key, "disabled": False}))
     click.echo(f"The key `{key_id}` is valid at every gateway within a second.")

@@ -42,7 +42,7 @@ _ALIKE = str.maketrans("-.: ", "____")
 
 
 def codec_of(charset: str) -> str:
-    """Return the codec of a charset by its declared name, `UTF8` for a name that nobody knows."""
+    """Return the codec of a charset by its declared name, `UTF8` for an unknown name."""
     return _BY_NAME.get(charset.strip(" \t\"'").lower().translate(_ALIKE), UTF8)
 
 

@@ -1,11 +1,11 @@
 """Checks JSON while it is streamed, in constant memory.
 
-How: msgspec checks JSON many times faster than anything written in Python could, but only whole texts. So a window of
-the document is cut off before a comma that stands outside of every string, and checked as a text of its own: with the
-brackets that were open before it put in front (and a value for the comma to follow), and those that are open after it
-closed behind. Which are open after it is guessed first (most documents are long lists of the same thing) and counted
-only when that fails. The check cannot be fooled by a bad guess: a text that begins in a known state and ends well with
-given brackets had just these open. So what passes is what `is_json` passes, with two limits:
+msgspec checks JSON many times faster than code in Python, but only whole texts. So a window of the document is cut off
+before a comma that stands outside of every string, and checked as a text of its own: with the brackets that were open
+before it put in front (and a value for the comma to follow), and those that are open after it closed behind. Which are
+open after it is guessed first (most documents are long lists of the same thing) and counted only when that fails. The
+check cannot be fooled by a bad guess: a text that begins in a known state and ends well with given brackets had just
+these open. So what passes is what `is_json` passes, with two limits:
 
 1. A number, or white space, longer than `LONGEST_TOKEN` bytes is refused. Strings may have any length.
 2. Nesting is limited as in `gateway.kernel.envelope.raw_json`.
@@ -106,7 +106,7 @@ class Scanner:
         self._passed(cut, stack)
 
     def _elide(self, length: int, content: bytes) -> None:
-        """Check what has come of a long string and forgets it, but for its end, which may be half an escape."""
+        """Check what has arrived of a long string and drop it, except for its end, which may be half an escape."""
         kept = _ESCAPE_BYTES
         escape = content.rfind(b"\\", length - 2 * _ESCAPE_BYTES, length - kept)
         if escape >= 0:

@@ -1,7 +1,7 @@
 """Classifies a backend's Content-Type for the envelope.
 
-JSON is what calls itself so in any part of its type, or turns out to be under a type that says nothing. A type that is
-a medium of its own (pictures, archives, HTML, CSV, a sequence of JSON texts …) is never looked into: it is binary.
+A body is JSON if any part of its type says so, or if it is valid JSON under a type that says nothing. A type that is a
+medium of its own (pictures, archives, HTML, CSV, a sequence of JSON texts …) is never looked into: it is binary.
 """
 
 import re
@@ -16,8 +16,8 @@ from gateway.kernel.envelope.raw_json import WHITE, is_json
 MediaKind: TypeAlias = Literal["json", "text", "events", "binary", "unknown", "octets"]
 """`json` is spliced, `text` becomes a JSON string, the rest passes through or is refused.
 
-`unknown`: the backend does not say, so that it may be JSON, text or binary. `octets`: it says no more than that these
-are bytes; an object or an array of JSON they may be, but text they are not.
+`unknown`: the backend does not say, so that it may be JSON, text or binary. `octets`: it only says that these are
+bytes, which may be an object or an array of JSON, but no text.
 """
 
 

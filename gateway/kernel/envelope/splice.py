@@ -1,8 +1,7 @@
 """Bodies too large to hold: passed into an envelope while they arrive, and checked on the way.
 
-The envelope's first bytes are on their way to the client before its end is known. So when the backend dies, or what it
-sends turns out not to be what it said, `read` raises: the edge cuts the connection, and the closing brackets are never
-sent.
+The envelope's first bytes are on their way to the client before its end is known. When the service fails, or its body
+is not what it was declared to be, `read` raises: the edge cuts the connection, and the closing brackets are never sent.
 """
 
 from codecs import IncrementalDecoder, getincrementaldecoder
@@ -90,8 +89,8 @@ class QuotedText:
 class Spliced:
     """The rest of a body on its way into an envelope: decoded, then passed through `way`.
 
-    `pieces` is what has come of it already and is decoded, but has not gone through `way`; `decoder` is None when the
-    body is not coded.
+    `pieces` is what has arrived and is decoded, but has not passed through `way`; `decoder` is None when the body is
+    not coded.
     """
 
     def __init__(self, source: ByteSource, decoder: Decoder | None, pieces: Iterator[bytes], way: Pass) -> None:

@@ -106,7 +106,7 @@ class _Reader:
         self._nodes = 0
 
     def head(self, value: object, depth: int) -> Head:
-        """Return the texts about `value` as a whole, and adds its single errors to `entries`."""
+        """Return the texts about `value` as a whole, and add its single errors to `entries`."""
         if isinstance(value, str):
             value = unwrapped(value)
         if isinstance(value, str):

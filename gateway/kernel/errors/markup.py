@@ -44,7 +44,7 @@ _ENDLESS_ENTITY = re.compile(r"&#(?:\d{8}|x[0-9a-f]{8})", re.IGNORECASE)
 _NOT_SEEN = dict.fromkeys(
     [*range(0x20), 0x7F, 0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF]
 )
-"""Characters that browsers skip within the scheme of a link, or that nobody sees."""
+"""Characters that browsers skip within the scheme of a link, or that are invisible."""
 _MOST_PASSES = 3
 
 

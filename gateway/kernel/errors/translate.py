@@ -67,7 +67,7 @@ def status_of(code: int) -> int:
 
 
 def generic(status: int, family: str) -> Translation:
-    """Return the translation of an error of which nothing but the status is known."""
+    """Return the translation of an error of which only the status is known."""
     code = code_of(status, family)
     return Translation(
         code, MESSAGES[code], f"The service answered with status {status}, and no explanation that could be passed on."

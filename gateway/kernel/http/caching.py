@@ -33,7 +33,7 @@ def varying(value: str, names: str) -> str:
 
 
 def private(value: str) -> str | None:
-    """Return a Cache-Control field of `value` for one caller; None when `value` shares the reply in so many words."""
+    """Return a Cache-Control field of `value` for one caller; None when `value` allows shared caches explicitly."""
     directives = _DIRECTIVE.findall(value)
     names = {
         directive.partition("=")[0].lower() for directive in directives if not directive.lower().startswith("private=")
@@ -53,7 +53,7 @@ _varying, _private = lru_cache(maxsize=256)(varying), lru_cache(maxsize=256)(pri
 def kept_apart(lines: list[Line], own: tuple[Line, ...], more: str) -> list[Line]:
     """Return `lines` of a service's reply with its `own` Vary and Cache-Control; `more` is a further name for Vary.
 
-    Without a Cache-Control of its own that of `lines` stands: somebody has decided it.
+    Without a Cache-Control in `own`, that of `lines` holds, because it was configured.
     """
     kept: list[Line] = []
     vary: list[str] = []

@@ -23,7 +23,7 @@ PIECE_BYTES = 65_536
 """The number of bytes that are inflated at once."""
 
 MOST_CODINGS = 3
-"""Stacked on one another. Nobody needs two."""
+"""Stacked on one another. Two are more than any client needs."""
 
 RATIO, RATIO_FROM_BYTES = 200, 16 * 1024 * 1024
 """A stream that inflated to more than the second may not be more than the first times its coded size.
@@ -55,7 +55,7 @@ class Decoder(Protocol):
         ...
 
     def finish(self) -> None:
-        """Says that there is no more. Raises GatewayError UPSTREAM_CODING_INVALID when there should be."""
+        """Note that the body has ended. Raises GatewayError UPSTREAM_CODING_INVALID when there should be."""
         ...
 
 
@@ -190,7 +190,7 @@ class _Stacked:
 
 
 class Rationed:
-    """A decoder that gives up on bombs.
+    """A decoder that refuses bodies that grow too much when they are decoded.
 
     `most_bytes` is how much it decodes at most; None sets the bound of `RATIO`.
     """

@@ -17,7 +17,7 @@ _TAGS = re.compile(r'"[^"]*"|W/("[^"]*"|[^",\s]+)')
 class EntityTags:
     """Remembers which tags the service of a route gave weak, the newest `_MOST` of them.
 
-    A tag that nobody remembers, perhaps because another worker has seen it, counts as the last one that was seen.
+    An unknown tag, perhaps one that another worker has seen, counts as the last one that was seen.
     """
 
     __slots__ = ("_last", "_weak")

@@ -16,7 +16,7 @@ SHORTEST_SECRET = 8
 """The length of the shortest key, in characters."""
 
 MOST_KEYS = 8
-"""Keys, and parameters that look like one, in one request. Whoever sends more is not answered with any of them."""
+"""Keys, and parameters that look like one, in one request. A request with more is refused."""
 
 _MOST_COPIES = 64
 _PADDING = re.escape("".join(map(chr, range(2, 33))) + "\x7f\xa0'\"()[]{}<>.,:&=*!$\ufeff")
@@ -41,8 +41,8 @@ def take_key(query: str, name: str) -> tuple[list[str], str]:
     """Return the values of parameter `name` in `query`, and the query without them. Raises TooManyKeysError.
 
     Only the exact name counts as a key. What merely resembles it (other case, `_` for `-`, behind a `;` or a second
-    `?`, with `[]` or white space around it) is taken out as well, because somebody's key may stand there by mistake.
-    The rest stays byte for byte.
+    `?`, with `[]` or white space around it) is removed as well, because it may contain a key by mistake. The rest stays
+    byte for byte.
     """
     folded = fold(name)
     if "%" not in query and "+" not in query and folded not in fold(query):
@@ -151,5 +151,5 @@ def _without(query: str, spans: list[tuple[int, int]]) -> str:
 
 
 def fold(text: str) -> str:
-    """Return `text` without what tells apart names that somebody may take for one another."""
+    """Return `text` without the differences between names that some software treats as equal."""
     return text.lower().replace("_", "-")

@@ -26,7 +26,7 @@ _OVERLONG = re.compile("[\xc0\xc1][\x80-\xbf]|\xe0[\x80-\x9f][\x80-\xbf]|\xf0[\x
 DECODING_PASSES = 4
 """Rounds of decoding after which a path has to be plain.
 
-Nobody needs more, and each could be what some backend decodes to.
+Real paths need no more, and each could be what some service decodes to.
 """
 
 _SAFE = _UNRESERVED + b"/!$&'()*+,=:@"

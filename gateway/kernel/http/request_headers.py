@@ -44,7 +44,7 @@ STEERING = frozenset({
     b"x-auth-id", b"x-auth-name", b"x-auth-role", b"x-auth-sub", b"x-token-subject", b"x-scope-orgid", b"eppn",
     b"tenant-org-id", b"caller-id", b"caller-plan",
 })  # fmt: skip
-"""Obeyed by some backends in place of the request line, of the peer address, or of who was recognised in front of them.
+"""Fields that some services obey in place of the request line, the peer address, or the caller that a proxy recognised.
 """
 
 STEERING_PREFIXES = (

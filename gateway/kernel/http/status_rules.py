@@ -6,7 +6,7 @@ CHALLENGE: Line = ("WWW-Authenticate", 'ApiKey realm="api"')
 """RFC 9110, 15.5.2: a 401 has at least one challenge."""
 
 NO_STORE: Line = ("Cache-Control", "no-store")
-"""A 404, 405, 410, 414 or 501 may be stored by any cache that is told nothing (RFC 9110, 15.1).
+"""A 404, 405, 410, 414 or 501 may be stored by any cache without this field (RFC 9110 15.1).
 
 The gateway's own are about now.
 """

@@ -41,7 +41,7 @@ class AmountSource(msgspec.Struct, frozen=True):
 
 
 class Meter(msgspec.Struct, frozen=True):
-    """One quota, or one limit of concurrency, of whoever it belongs to.
+    """One quota, or one limit of concurrency, of a key or an organisation.
 
     `id` is its name in the log and metrics, `owner` whose it is; `fault` is the error of a call that finds it spent. A
     `monthly` one starts at 0 with each month. `lasts_ms` is after how long a unit ends by itself. `amount` is for sums.

@@ -1,7 +1,7 @@
 """Warns of routes without a key around one with a key, or to the same paths of its service.
 
-What a service could read as a path of the inner route is refused there (`table/reading_law.py`), so nobody gets in; but
-such requests, and those with a method that the inner route lacks, are then answered 400 or 405, which may surprise.
+What a service could read as a path of the inner route is refused there (`table/reading_law.py`), so no caller gets in;
+but such requests, and those with a method that the inner route lacks, are then answered 400 or 405, which may surprise.
 Where paths are rewritten, two routes may lead to the same paths of a service; each is then right, and one without a key
 is a way around the other.
 """

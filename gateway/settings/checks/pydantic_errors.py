@@ -30,7 +30,7 @@ _FIXED = {
 
 
 def explain(error: ValidationError, root: Table, model: type[Section], problem_list: ProblemList) -> list[Loc]:
-    """Report every error and returns the paths of the invalid values."""
+    """Report every error and return the paths of the invalid values."""
     found: list[Loc] = []
     errors = error.errors(include_url=False)
     meant = {(*entry["loc"][:-1], _near(entry["loc"], model)) for entry in errors if entry["type"] == "extra_forbidden"}

@@ -30,7 +30,7 @@ _ENTRY = re.compile(
 `1e9` is a number, and so may a digest be.
 """
 _WORDS = frozenset({"true", "false", "null"})
-"""Ids that are none."""
+"""Words that look like ids and have another meaning in YAML."""
 
 
 class Alike(NamedTuple):

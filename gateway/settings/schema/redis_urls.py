@@ -1,4 +1,4 @@
-"""The URL of a Redis server: what redis-py will make of it is known before it is asked."""
+"""The URL of a Redis server: what redis-py reads from it is known beforehand."""
 
 import re
 from urllib.parse import parse_qsl

@@ -1,7 +1,7 @@
 """Rules for single values of the configuration, with texts that explain why a value is refused.
 
-A text quotes what it repeats of a value in backquotes, and only there: whoever shows it can redact values that came
-from the environment. Values of secrets are never repeated.
+A text quotes what it repeats of a value in backquotes, and only there: code that shows it can redact values from the
+environment. Values of secrets are never repeated.
 """
 
 import os

@@ -36,7 +36,7 @@ A body of another method is the last one on its connection.
 
 
 NEVER_AMBIGUOUS = 1000
-"""A status beyond all that there are."""
+"""A status higher than all existing ones."""
 
 
 class Origin(msgspec.Struct, frozen=True):
