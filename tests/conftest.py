@@ -4,10 +4,16 @@
 The same tests have to pass: whether an exchange needs a task is a question of cost alone.
 """
 
+from pathlib import Path
+
+import coverage
 import pytest
 
 from gateway.net.coroutine_driver import CoroutineDriver
 from tests import gateway_process
+
+_ROOT = Path(__file__).parents[1]
+_FILE = pytest.StashKey[str]()
 
 pytest_plugins = ["tests.redis_server", "tests.redis_sentinels", "tests.redis_cluster"]
 
@@ -20,3 +26,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--in-tasks"):
         CoroutineDriver.always_in_task = True
         gateway_process.launcher = gateway_process.IN_TASKS
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tell coverage which file's tests run, for `tests.architecture.own_tests`."""
+    measuring = coverage.Coverage.current()
+    name = str(item.path.relative_to(_ROOT))
+    if measuring is not None and name != item.config.stash.get(_FILE, ""):
+        item.config.stash[_FILE] = name
+        measuring.switch_context(name)

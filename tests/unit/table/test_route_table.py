@@ -1,4 +1,4 @@
-"""table/routes.py: the most specific route wins, and no spelling gets around one."""
+"""table/route_table.py: the most specific route wins, and no spelling gets around one."""
 
 import pytest
 

@@ -1,0 +1,80 @@
+"""python -m tests.architecture.own_tests: whether each module is covered to the last line by its own test file.
+
+Reads what `pytest --cov` has measured. The tests of gateway/a/b.py are in tests/unit/a/test_b.py, and in files of that
+folder whose names go on after that (test_b_more.py). A line of a function has to be run by one of them. Lines outside
+of functions run when the module is imported. Modules that are not measured run in processes of their own (`omit` in
+pyproject.toml).
+
+own_tests.json has the number of lines, by module, that only other tests run. It is meant to go down: `--renew` writes
+the present numbers. TIMING_LINES more may be missing, because which of two things happens first differs between runs.
+"""
+
+import ast
+import json
+import sys
+from pathlib import Path
+
+import coverage
+
+from tests.architecture.files import ROOT, sources
+
+ALLOWED = Path(__file__).with_suffix(".json")
+TIMING_LINES = 2
+
+
+def own_tests(module: Path) -> tuple[str, str]:
+    """Return how the names of the test files of `module`, which is relative to the root, begin."""
+    name = module.parts[-2] if module.stem == "__init__" else module.stem
+    path = Path("tests", "unit", *module.parts[1:-1], f"test_{name}")
+    return f"{path}.py", f"{path}_"
+
+
+def lines_of_functions(source: str) -> set[int]:
+    """Return the numbers of the lines inside functions, without those of their heads."""
+    found: set[int] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found.update(range(node.body[0].lineno, (node.end_lineno or 0) + 1))
+    return found
+
+
+def run_by_others_only() -> dict[str, list[int]]:
+    """Return the lines, by module, that the module's own tests do not run."""
+    measured = coverage.Coverage(data_file=str(ROOT / ".coverage"), config_file=str(ROOT / "pyproject.toml"))
+    measured.load()
+    data = measured.get_data()
+    found = {}
+    for module in sources("gateway"):
+        file = str(ROOT / module)
+        if file not in data.measured_files():
+            continue
+        own = own_tests(module)
+        # A context of no name is the import of modules, which may call their functions.
+        run = {
+            line
+            for line, contexts in data.contexts_by_lineno(file).items()
+            if any(not context or context.startswith(own) for context in contexts)
+        }
+        _, statements, _, _, _ = measured.analysis2(file)
+        missing = sorted((lines_of_functions((ROOT / module).read_text()) & set(statements)) - run)
+        if missing:
+            found[str(module)] = missing
+    return found
+
+
+def main() -> int:
+    found = run_by_others_only()
+    if "--renew" in sys.argv:
+        counts = {module: len(lines) for module, lines in found.items()}
+        ALLOWED.write_text(json.dumps(counts, indent=2) + "\n")
+        return 0
+    allowed: dict[str, int] = json.loads(ALLOWED.read_text())
+    worse = {module: lines for module, lines in found.items() if len(lines) > allowed.get(module, 0) + TIMING_LINES}
+    for module, lines in worse.items():
+        first, _ = own_tests(Path(module))
+        print(f"{module}: {first} has to run the lines {', '.join(map(str, lines))}")
+    return bool(worse)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,21 @@
+"""table/routes.py: the path of a request at the service."""
+
+import pytest
+
+from tests.samples import route
+
+
+@pytest.mark.parametrize(
+    ("base", "stripped", "path", "expected"),
+    [
+        ("", 0, "/v1/orders", "/v1/orders"),
+        ("/api", 0, "/v1/orders", "/api/v1/orders"),
+        ("", 1, "/v1/orders", "/orders"),
+        ("/api", 2, "/v1/orders/a%2Fb/", "/api/a%2Fb/"),
+        ("", 1, "/v1", ""),
+        ("/api", 2, "/v1/orders", "/api"),
+        ("", 1, "/v1/", "/"),
+    ],
+)
+def test_segments_are_cut_off_and_the_base_is_put_in_front(base: str, stripped: int, path: str, expected: str) -> None:
+    assert route(base=base, strip_segments=stripped).upstream_path(path) == expected

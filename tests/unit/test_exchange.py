@@ -1,0 +1,25 @@
+"""exchange.py: the origin that a client has called, and an exchange as text."""
+
+from gateway.table.public_urls import public_origin
+from tests.samples import exchange, route
+
+FORWARDED = [
+    ("X-Forwarded-Proto", "https, http"),
+    ("X-Forwarded-Host", "public.example, inner.example"),
+    ("X-Forwarded-Port", "8443"),
+    ("X-Forwarded-Prefix", "/api"),
+]
+
+
+def test_only_a_trusted_peer_names_the_origin() -> None:
+    named = public_origin("http", "api.example.com", "https", "public.example", "8443", "/api")
+    assert exchange(FORWARDED, trusted_peer=True).public_origin() == named
+    assert exchange(FORWARDED).public_origin() == public_origin("http", "api.example.com")
+    assert exchange(trusted_peer=True).public_origin() == public_origin("http", "api.example.com")
+
+
+def test_as_text_it_shows_neither_fields_nor_the_query() -> None:
+    x = exchange([("X-Api-Key", "secret")], query="X-Api-Key=secret")
+    assert repr(x) == f"<Exchange {x.request_id} GET ->"
+    x.route = route()
+    assert repr(x) == f"<Exchange {x.request_id} GET orders>"
