@@ -1,4 +1,4 @@
-"""Time in the hands of a test."""
+"""Clocks that a test moves."""
 
 from gateway.kernel.clock import Clock
 

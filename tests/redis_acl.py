@@ -1,4 +1,4 @@
-"""What users of Redis are let do, as the README tells operators to."""
+"""The permissions of users of Redis, as the README tells operators to set them."""
 
 import re
 

@@ -8,7 +8,6 @@ import msgspec
 from multidict import CIMultiDict
 
 from gateway.exchange import Exchange
-from gateway.kernel.faults import CATALOGUE
 from gateway.kernel.http.request_headers import FieldFilter
 from gateway.kernel.http.response_headers import FieldRules
 from gateway.kernel.limits.ratelimit_headers import limit_fields
@@ -117,7 +116,6 @@ def route(pattern: str = "/v1/orders", **changes: Any) -> Route:
         "strip_segments": 0,
         "envelope": Envelope("auto", 1 << 20, "passthrough"),
         "family": "general",
-        "faults": CATALOGUE,
         "open": False,
         "open_plan": "",
         "open_windows": (),

@@ -1,4 +1,4 @@
-"""What a scrape would show of what somebody counts."""
+"""The samples of a scrape, for tests of what is counted."""
 
 from gateway.observe.exposition import Exposition
 from gateway.observe.families import Families

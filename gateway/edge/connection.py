@@ -198,7 +198,7 @@ class ClientConnection(RequestReader):
         if bodiless:
             if reply.stream is not None:
                 reply.stream.close()
-            self._listener.outbox.flush()
+            self._listener.write_batch.flush()
             transport.write(head)
             return 0
         if reply.stream is not None:
@@ -207,9 +207,9 @@ class ClientConnection(RequestReader):
             return await self._send_large(x, reply, head)
         data = head + reply.body
         if self._keep and len(data) <= _SMALL_BYTES:
-            self._listener.outbox.put(transport, data)
+            self._listener.write_batch.put(transport, data)
         else:
-            self._listener.outbox.flush()
+            self._listener.write_batch.flush()
             transport.write(data)
         x.sent_bytes = len(reply.body)
         if self._paused:
@@ -218,7 +218,7 @@ class ClientConnection(RequestReader):
 
     async def _send_large(self, x: Exchange, reply: Reply, head: bytes) -> int:
         """Write a large reply in pieces as the client reads them, so that unread bytes are held by the reply alone."""
-        self._listener.outbox.flush()
+        self._listener.write_batch.flush()
         parts = (head, reply.body, reply.content, reply.tail)
         self._unwritten = sum(map(len, parts))
         x.sent_bytes = self._unwritten - len(head)
@@ -244,7 +244,7 @@ class ClientConnection(RequestReader):
     async def _stream(self, x: Exchange, reply: Reply, stream: Stream, head: bytes, *, chunked: bool) -> int:
         """Write the head with the first part of the body, then further pieces as the client reads them."""
         piece, last, ahead = reply.body, False, 0
-        self._listener.outbox.flush()
+        self._listener.write_batch.flush()
         try:
             while True:
                 transport = self.transport
@@ -281,7 +281,7 @@ class ClientConnection(RequestReader):
     async def _carry(self, x: Exchange, reply: Reply, tunnel: Tunnel, transport: asyncio.Transport) -> int:
         """Agree to a handshake, and pass bytes on until the end of `tunnel`. Raises its error."""
         self._keep = False
-        self._listener.outbox.flush()
+        self._listener.write_batch.flush()
         transport.write(switching_head(reply, self._listener.date()))
         self._written += 1
         transport.resume_reading()
@@ -317,7 +317,7 @@ class ClientConnection(RequestReader):
     def _confirm(self) -> None:
         """Ask the client for the body of its request."""
         if self.transport is not None:
-            self._listener.outbox.flush()
+            self._listener.write_batch.flush()
             self.transport.write(_CONTINUE)
 
     def _linger(self) -> None:
@@ -328,7 +328,7 @@ class ClientConnection(RequestReader):
         if not transport.can_write_eof() and self._payload.is_eof() and not self._close:
             return  # TLS has an end of its own, and nothing is unread that could reset the connection
         self._close = True
-        self._listener.outbox.flush()
+        self._listener.write_batch.flush()
         if transport.can_write_eof():
             transport.write_eof()
         transport.resume_reading()

@@ -44,7 +44,7 @@ class Listener(Server):
         head_checker: RequestHeadChecker,
         serve: ServeExchange,
         wall: Callable[[], float],
-        outbox: WriteBatch,
+        write_batch: WriteBatch,
         on_rejected: Callable[[int], None],
         options: HandshakeOptions | None = None,
         unread: UnreadReplies | None = None,
@@ -52,7 +52,7 @@ class Listener(Server):
         super().__init__(_unused, handler_cancellation=True)
         self.head_checker = head_checker
         self.serve = serve
-        self.outbox = outbox
+        self.write_batch = write_batch
         self.unread = UnreadReplies() if unread is None else unread
         self.draining = False
         self.closed = False

@@ -175,7 +175,7 @@ class RequestReader(WriteProgress):
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio allows it; aiohttp just never needs it
         self._eof = True
-        self._listener.outbox.flush()
+        self._listener.write_batch.flush()
         if self._lingering is not None:  # the client has read the end
             self._end_lingering()
             return False
@@ -234,7 +234,7 @@ class RequestReader(WriteProgress):
             self.force_close()
 
     def force_close(self) -> None:
-        self._listener.outbox.flush()
+        self._listener.write_batch.flush()
         super().force_close()
 
     def sweep(self, now: float) -> None:

@@ -30,7 +30,7 @@ class ClientConnectionOwner(Protocol):
     SWEEP_S: float
     head_checker: RequestHeadChecker
     serve: ServeExchange
-    outbox: WriteBatch
+    write_batch: WriteBatch
     unread: UnreadReplies
     draining: bool
     idle_timeout_s: float

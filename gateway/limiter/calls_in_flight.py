@@ -43,7 +43,7 @@ class CallsInFlight:
                 self._units.setdefault(posting.key, {})[unit] = in_redis
 
     def untrack(self, claim: Claim, unit: str) -> Awaitable[None] | None:
-        """The call has ended: take `unit` out of memory, and out of Redis where Redis may know of it.
+        """Note that the call has ended: remove `unit` from memory, and from Redis where Redis may have it.
 
         Return what can be awaited until Redis has done so; None when Redis has nothing to do.
         """

@@ -106,7 +106,7 @@ class Fallback:
         self.on_change(key)
 
     def forget_debts(self) -> None:
-        """Another process owes all of them from now on."""
+        """Forget all debts: another process charges them."""
         self._debts.clear()
 
     def renew_now(self, keys: Sequence[str]) -> None:

@@ -36,7 +36,7 @@ class GatewayHeartbeat:
         return max(self._seen)
 
     def expect(self, gateways: int) -> None:
-        """Count with so many until the next beats: another process, or the configuration, knows of them."""
+        """Assume so many gateways until the next beats, as another process or the configuration says."""
         self._seen.append(gateways)
 
     async def beat(self, call: RedisCall) -> bool:
@@ -48,7 +48,7 @@ class GatewayHeartbeat:
         return True
 
     async def leave(self, call: RedisCall) -> None:
-        """Sign off, so that the others need not wait until this gateway counts as gone."""
+        """Sign off, so that the others know at once that this gateway has ended."""
         await call(pack(b"ZREM", self._key.encode(), self._id), self._key)
 
     def pause_s(self) -> float:

@@ -115,7 +115,7 @@ class Outage:
         return self.shares.memory.read(postings)
 
     def redis_changed(self, *, up: bool) -> None:
-        """Redis was reached, or found away."""
+        """Note that Redis was reached, or found away."""
         if up:
             self.shares.memory.clear()
             self.settlements.send_kept_releases()
@@ -132,7 +132,7 @@ class Outage:
             self._journal.clear()
 
     def recover(self) -> None:
-        """Go on where the process ended that wrote to this memory before."""
+        """Continue where the process ended that wrote to this memory before."""
         self.fallback.gateways = max(self._journal.gateways, self.fallback.gateways)
         try:
             self.adopt(self._journal.content)
@@ -183,4 +183,4 @@ class Outage:
 
 
 def _release_nothing() -> None:
-    """The call has no place that anybody counts."""
+    """Do nothing, because the call has no unit that is counted."""

@@ -79,7 +79,7 @@ class OutageMemory:
         return True
 
     def close(self) -> None:
-        """Give the memory back: nobody will read it any more."""
+        """Release the memory, which has no reader any more."""
         self._head.release()
         self._memory.close()
         os.close(self.fd)

@@ -29,7 +29,7 @@ class QuotaShares:
         return f"<QuotaShares {len(self.last)} known, {len(self.counted_here)} counted here>"
 
     def redis_replied(self, used: Collection[tuple[str, int]], month: int) -> None:
-        """Remember what Redis replied about meters, which count there again."""
+        """Remember the reply of Redis about meters, which count there again."""
         if len(self.last) > MAX_KNOWN:
             self.last.clear()
         for key, number in used:

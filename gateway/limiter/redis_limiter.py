@@ -52,7 +52,7 @@ def ignore_state(*, up: bool, reason: str) -> None:
 
 
 class RedisLimiter:
-    """A Limiter on a Redis, which it finds, loses and finds again by itself.
+    """A Limiter on a Redis, to which it connects again by itself when the connection was lost.
 
     `timeout_s` is the whole budget of a decision, waiting for a connection included. `on_state` is called
     when Redis is reached or found away for the first time, and at each change after that, never per request; the first
@@ -232,7 +232,7 @@ class RedisLimiter:
                     await self._wake.wait()
 
     def _changed(self, *, up: bool, reason: str) -> None:
-        """Redis was reached, or found away. It may be another Redis, or the same without its data."""
+        """Note that Redis was reached, or found away. It may be another Redis, or the same without its data."""
         self._refusals.clear()
         self._up, self._reason, self._changed_at = up, reason, self._wall()
         self.outage.redis_changed(up=up)

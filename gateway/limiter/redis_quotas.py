@@ -91,7 +91,7 @@ class RedisQuotas:
     async def decide(self, claim: Claim) -> Decision | RedisConnectionError:
         """Decide as `Limiter.decide`, or return why Redis did not.
 
-        A caller that is cancelled meanwhile leaves nothing behind.
+        If the caller is cancelled meanwhile, what it was charged is refunded.
         """
         unit = self._names.next()
         pending = asyncio.get_running_loop().create_task(self._call(self._command(claim, unit), claim.tag))
@@ -177,7 +177,7 @@ class RedisQuotas:
             reservation.release()
 
     def _undo_if_charged(self, claim: Claim, unit: str, reply: RedisReply) -> None:
-        """Redis did not answer. If the command was sent, Redis may have charged the call: that is taken back."""
+        """Refund a call that Redis did not answer: if the command was sent, Redis may have charged it."""
         if reply is AWAY:
             return
         updates = refunds(claim.postings, unit, month_of(int(self._wall()))) + concurrency_releases(

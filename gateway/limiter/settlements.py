@@ -50,7 +50,7 @@ class Settlements:
         self.entries: dict[int, tuple[bytes, str]] = {}
         """What Redis has not accepted, by number: a command, and the hash tag of its keys."""
         self.on_change: Callable[[int], None] = ignore_number
-        """Called with the number of each entry that is added or removed."""
+        """Is called with the number of each entry that is added or removed."""
         self.outlives = False
         """Whether a successor has the entries when this process ends."""
         self._numbers = count(random.getrandbits(62))

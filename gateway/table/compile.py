@@ -78,7 +78,7 @@ def build_routes(config: Config, upstreams: Mapping[str, Sender], faults: dict[s
     keyed = _own_set(response_set, privacy)
     cross = cross_origin(config)
     limits_cors = None if cross is None else cross.unrouted
-    limits_routes = () if path is None else (limits_route(path, faults, keyed, limits_cors),)
+    limits_routes = () if path is None else (limits_route(path, keyed, limits_cors),)
     services = {each.id: _addresses(each) for each in config.upstreams}
     merges = config.server.paths.empty_segments == "merge"
     compression = compression_rules(config.defaults.compression)
@@ -116,7 +116,6 @@ class _RouteMaker:
 
     def __init__(self, config: Config, faults: dict[str, Fault]) -> None:
         self._config = config
-        self._faults = faults
         self._windows = plan_windows(config)
         self._meters = Meters(config, faults)
         self._tag = one_tag(config)
@@ -152,7 +151,6 @@ class _RouteMaker:
             strip_segments=len(parse_prefix(route.rewrite.strip_prefix)) if route.rewrite.strip_prefix else 0,
             envelope=Envelope(envelope.mode, envelope.max_buffer, envelope.binary),
             family=route.error_family,
-            faults=self._faults,
             open=plan is not None,
             open_plan=plan.id if plan else "",
             open_windows=self._windows[plan.id] if plan else (),

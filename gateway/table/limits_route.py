@@ -1,6 +1,5 @@
 """The route on which the gateway itself reports the limits of a caller."""
 
-from gateway.kernel.faults import Fault
 from gateway.kernel.http.cors import CorsPolicy
 from gateway.kernel.http.request_headers import FieldFilter
 from gateway.kernel.http.response_headers import FieldRules, Line
@@ -12,9 +11,7 @@ from gateway.table.routes import Envelope, Route
 _METHODS = ("GET", "HEAD")
 
 
-def limits_route(
-    path: str, faults: dict[str, Fault], own_set: tuple[Line, ...] = (), cors: CorsPolicy | None = None
-) -> Route:
+def limits_route(path: str, own_set: tuple[Line, ...] = (), cors: CorsPolicy | None = None) -> Route:
     """Return the route.
 
     A call costs nothing, `own_set` is added to replies, `cors` is the policy for browsers, and fields about upstreams
@@ -31,7 +28,6 @@ def limits_route(
         strip_segments=0,
         envelope=Envelope("wrap", 0, "refuse"),
         family="general",
-        faults=faults,
         open=False,
         open_plan="",
         open_windows=(),

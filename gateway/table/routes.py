@@ -6,7 +6,6 @@ import msgspec
 
 from gateway.kernel.caching.storage import CacheRules
 from gateway.kernel.errors.translate import ErrorFamily
-from gateway.kernel.faults import Fault
 from gateway.kernel.http.compression import CompressionRules
 from gateway.kernel.http.cors import CorsPolicy
 from gateway.kernel.http.entity_tags import EntityTags
@@ -66,7 +65,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     `upstream` is None for what the gateway answers itself: a path that is nobody else's, whatever the method. `methods`
     holds HEAD beside GET. `pattern` is its path with `{param}` and `{rest*}`; with `prefix` it also covers everything
     below. `strip_segments` are cut off the front of the path and `base` is put there instead. `host` is a complete Host
-    line, b"" for that of the target. `faults` is the catalogue with the operator's overrides, by name. `request_fields`
+    line, b"" for that of the target. `request_fields`
     are complete header lines. `own_set` are the fields that the gateway's own replies have, `privacy` the Vary and
     Cache-Control of replies to keys; `organization_field` is the other field by which replies to one key vary.
     `prefix_field` is the X-Forwarded-Prefix line for clients without proxies, "" for none; lines of X-Forwarded-* and
@@ -93,7 +92,6 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     strip_segments: int
     envelope: Envelope
     family: ErrorFamily
-    faults: dict[str, Fault]
     open: bool
     open_plan: str
     open_windows: tuple[Window, ...]

@@ -133,7 +133,7 @@ class Answer(msgspec.Struct):
 
 
 class RetryObserver(Protocol):
-    """Is notified of retries, which cannot be seen in an answer."""
+    """Is notified of retries, which do not show in an answer."""
 
     def retried(self) -> None:
         """A call was sent again, on another connection or to another target."""

@@ -34,7 +34,7 @@ class IdleConnections:
         return None
 
     def abandon_oldest(self) -> None:
-        """Close the one that has idled for longest. Only while there is one."""
+        """Close the connection that has been idle longest. There must be one."""
         next(iter(self._connections)).abandon()
 
     def discard(self, connection: UpstreamConnection) -> bool:

@@ -54,7 +54,7 @@ class EjectionObserver(Protocol):
         ...
 
     def returned(self, number: int) -> None:
-        """The target has answered again."""
+        """Note that the target has answered again."""
         ...
 
 
@@ -141,7 +141,7 @@ class OutlierDetector:
             self._observer.returned(number)
 
     def failed(self, number: int, fault: Fault) -> None:
-        """A call to target `number` has failed with `fault`."""
+        """Note that a call to target `number` has failed with `fault`."""
         self.undecided(number)
         if fault.against_target:
             self._count(number, fault.name)
@@ -161,7 +161,7 @@ class OutlierDetector:
             self._count(number, UPSTREAM_TIMEOUT.name)
 
     def undecided(self, number: int) -> None:
-        """A call ended without a result that concerns the target. If it was a trial, the next call is the trial."""
+        """Note a call without a result that concerns the target. If it was a trial, the next call is the trial."""
         if number in self._suspects and self._target(number).trial_until:
             self._target(number).trial_until = 0
             self._changed()

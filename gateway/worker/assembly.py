@@ -85,10 +85,10 @@ class Assembly:
             secret_names=(config.auth.key.header, config.auth.key.query),
         )
         self.metrics = Metrics(buckets=observability.metrics.buckets, region=context.region.reopened())
-        self.outbox = WriteBatch()
+        self.write_batch = WriteBatch()
         self.compressor = Compressor()
         self.unread = UnreadReplies(config.server.limits.unread, self.metrics.replies_not_taken.inc)
-        self.upstreams = build_upstreams(config, snapshot.shared_state, self.metrics, SYSTEM_CLOCK, self.outbox)
+        self.upstreams = build_upstreams(config, snapshot.shared_state, self.metrics, SYSTEM_CLOCK, self.write_batch)
         self.health_checks = (
             build_health_checks(config, self.upstreams, snapshot.shared_state, self.metrics, SYSTEM_CLOCK)
             if context.checks_targets
@@ -113,7 +113,9 @@ class Assembly:
             request_heads = head_checker(setting, ids, SYSTEM_CLOCK.monotonic, most)
             handle = _handler(setting, gateway.at_listener(setting.id))
             self.listeners.append(
-                Listener(request_heads, handle, SYSTEM_CLOCK.wall, self.outbox, events.rejected, handshake, self.unread)
+                Listener(
+                    request_heads, handle, SYSTEM_CLOCK.wall, self.write_batch, events.rejected, handshake, self.unread
+                )
             )
 
     @property

@@ -27,6 +27,7 @@ OLD_WORDS = {
     "misgivings": "not_ready_reasons",
     "ordeal": "endurance",
     "ordeals": "endurance",
+    "outbox": "write_batch",
     "owing": "deferred",
     "porch": "handshake_acceptor",
     "rang": "expired",

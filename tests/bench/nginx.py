@@ -1,4 +1,4 @@
-"""What nginx does in the benchmark: the service behind, the plain proxy in front of it, and the gateway in Lua."""
+"""The roles of nginx in the benchmark: the service, the plain proxy, and the gateway in Lua."""
 
 import os
 from pathlib import Path

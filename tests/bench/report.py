@@ -1,4 +1,4 @@
-"""What was measured, as data, as text and as a table of the README."""
+"""The results as data, as text and as a table for the README."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""Which code is measured, and by which interpreter it is run."""
+"""The code that is measured, and the interpreter that runs it."""
 
 import json
 import subprocess

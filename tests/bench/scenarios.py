@@ -1,4 +1,4 @@
-"""What is asked of each peer, by name."""
+"""The requests that each peer gets, by name of the scenario."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Who asks, and how: the keys, files of requests drawn from them, and wrk, which sends them."""
+"""The load: keys, files of requests drawn from them, and wrk, which sends them."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What a hostile request is made of, and what must become of it; then all of them, from the modules beside this one.
+"""Hostile requests: their parts, what has to become of them, and the list of all.
 
 A variant's `replies` are words in the order of the replies: a status, or several with `|` of which each will do; at the
 end `end` when the connection must close after them, `open` when it must not. With ` or ` between them there are several

@@ -1,4 +1,4 @@
-"""Where does a body end? Content-Length, Transfer-Encoding, chunks and trailers."""
+"""Hostile framing: Content-Length, Transfer-Encoding, chunks and trailers."""
 
 from tests.contracts.hostile import BODY_BYTES, MARK, SMUGGLED, Variant, chunked, get, post
 

@@ -1,4 +1,4 @@
-"""What else a head says: header fields, methods, versions."""
+"""Hostile heads: header fields, methods, versions."""
 
 from tests.contracts.hostile import HEADER_BYTES, HOST_FIELD, KEY_FIELD, SMUGGLED, Variant, get, post, request
 

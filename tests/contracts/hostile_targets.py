@@ -1,4 +1,4 @@
-"""Who is asked for what: targets and Host."""
+"""Hostile request targets, and Host."""
 
 from tests.contracts.hostile import HOST_FIELD, KEY_FIELD, URL_BYTES, Variant, get, request
 

@@ -1,4 +1,4 @@
-"""A key stays with the gateway: wherever a client puts it, it is found in nothing that leaves.
+"""A key never leaves the gateway: wherever a client puts it, it is in nothing that the gateway writes or sends.
 
 Each of SECRETS is put in each of PLACES, for every path that ends in another way; then everything that could be seen
 from outside is searched: replies, log, metrics, what the backend got, every command Redis got, and what it keeps.

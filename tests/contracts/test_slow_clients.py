@@ -1,4 +1,4 @@
-"""Clients that take their time: told so or closed within the configured time, and nobody else notices."""
+"""Slow clients get a 408, or are closed, within the configured time, and other clients do not notice."""
 
 import asyncio
 import contextlib

@@ -149,8 +149,8 @@ async def serving(folder: Path) -> AsyncIterator[tuple[int, Listener]]:
         log = Log(clock.wall, format="json", fd=opened)
         log.install()
         log.start()
-        outbox = WriteBatch()
-        upstreams = build_upstreams(config, snapshot.shared_state, metrics, clock, outbox)
+        write_batch = WriteBatch()
+        upstreams = build_upstreams(config, snapshot.shared_state, metrics, clock, write_batch)
         gateway = Gateway(
             table=build_routes(config, {**upstreams, "buggy": Buggy()}, snapshot.faults),
             credentials=snapshot.credentials,
@@ -165,7 +165,7 @@ async def serving(folder: Path) -> AsyncIterator[tuple[int, Listener]]:
             RequestHeadChecker(limits, (), Ids(os.urandom), clock.monotonic),
             gateway.handle,
             clock.wall,
-            outbox,
+            write_batch,
             lambda _: None,
         )
         sock = socket.create_server(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""What a running gateway says of its configuration: of the one in force, whatever the file says by now."""
+"""The views of the configuration in force, which the file may not contain any more."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""One client, or one service, does its worst: the requests of everybody else are answered in time all the same.
+"""One hostile client or service does not delay the requests of others.
 
 Law: no callback of a worker holds its event loop for long, whatever anybody sends. Here that is 250 ms of the worker's
 own CPU time within the answer to one request of a neighbour, so that a busy machine does not count against it.

@@ -1,4 +1,4 @@
-"""Whoever has a `requestId` finds what happened, whatever has become of the worker that answered."""
+"""A `requestId` leads to what happened, also when the worker that answered has ended."""
 
 import asyncio
 import json

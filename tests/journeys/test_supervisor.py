@@ -1,4 +1,4 @@
-"""Reloads, deaths and drains under load: what clients see of them, which is nothing."""
+"""Reloads, deaths and drains under load, which clients do not notice."""
 
 import asyncio
 import json

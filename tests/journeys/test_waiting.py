@@ -1,4 +1,4 @@
-"""What does not come at once: events, slow uploads, and clients that leave in between."""
+"""Bodies that arrive slowly: events, uploads, and clients that leave in between."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -1,8 +1,8 @@
 """Whatever comes from a client costs time linear in its bytes, and little for each.
 
-Each input is filled with what is known to hurt somebody: what opens and never closes, what separates, what escapes,
-what is empty. The whole way is taken: the parser, the door, the stages; not one function that the next change may step
-around.
+Each input is filled with patterns that are known to be expensive: what opens and never closes, what separates, what
+escapes, what is empty. The input takes the whole way, through the parser, the head checker and the stages, so that no
+change of one of them goes around the test.
 """
 
 import asyncio

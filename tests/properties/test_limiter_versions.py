@@ -1,4 +1,4 @@
-"""Two gateways have different versions of a limit, as in every roll-out: neither spoils the promise of the other.
+"""Two gateways with different versions of a limit, as in every roll-out, keep the guarantees of both.
 
 Each version has a bucket of its own, and every call is charged to both. So what one takes counts for the other, and
 what one only asks, or is refused, changes nothing for it.

@@ -1,4 +1,4 @@
-"""The scripts in Redis and the ledger in memory keep the same books, whatever happens and whenever."""
+"""The scripts in Redis and the quotas in memory count the same, whatever happens and whenever."""
 
 from typing import Any, NamedTuple
 

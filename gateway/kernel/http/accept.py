@@ -1,10 +1,10 @@
-"""Accept and Accept-Encoding (RFC 9110 12.4.2): how much a client wants something."""
+"""Reads the weights in Accept and Accept-Encoding (RFC 9110 12.4.2)."""
 
 
 def quality(field: str, name: str) -> float:
     """Return the weight that the field gives `name`, 0.0 to 1.0; 0.0 when it is not named.
 
-    What is not understood counts as 1.0.
+    A malformed weight counts as 1.0.
     """
     return weights(field, field.count(",") + 1).get(name, 0.0)
 
@@ -23,7 +23,7 @@ def weights(field: str, most: int) -> dict[str, float]:
 
 
 def _weight(text: str) -> float:
-    """A qvalue has at most three digits behind its point."""
+    """Return a qvalue, which has at most three digits behind its point."""
     if not text.replace(".", "", 1).isdecimal() or not text.isascii() or len(text) > 5:
         return 1.0
     return min(float(text), 1.0)

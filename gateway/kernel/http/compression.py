@@ -1,4 +1,4 @@
-"""Whether a reply is compressed, and in which content coding (RFC 9110 8.4 and 12.5.3).
+"""Decides whether a reply is compressed, and in which content coding (RFC 9110 8.4 and 12.5.3).
 
 Laws: a reply that has a coding, is a part of a body, or must not be transformed (RFC 9110 7.7, `no-transform`) stays as
 it is. Events are never compressed, because a coding holds back what it has not finished. A coded body has another
@@ -26,7 +26,7 @@ _BROTLI_WINDOW_BITS = 20
 _GZIP_WINDOW_BITS = 16 + zlib.MAX_WBITS
 
 _MOST_NAMES = 32
-"""Names in Accept-Encoding that are looked at. Browsers send four."""
+"""The most names in Accept-Encoding that are read. Browsers send four."""
 _REMEMBERED, _LONGEST_REMEMBERED = 256, 128
 """Values of Accept-Encoding whose coding is remembered, and the characters of the longest."""
 

@@ -1,4 +1,4 @@
-"""Content codings of a backend that codes unasked: undone, in constant memory, and not at any price.
+"""Decodes bodies that a service has coded without being asked to, in constant memory and bounded time.
 
 Laws:
 1. A coded body ends where its coding says so: what is cut off, or followed by anything, is invalid (rule 8).
@@ -23,7 +23,7 @@ PIECE_BYTES = 65_536
 """The number of bytes that are inflated at once."""
 
 MOST_CODINGS = 3
-"""Stacked on one another. Two are more than any client needs."""
+"""The most codings that are applied one after another. Services use one."""
 
 RATIO, RATIO_FROM_BYTES = 200, 16 * 1024 * 1024
 """A stream that inflated to more than the second may not be more than the first times its coded size.
@@ -41,10 +41,12 @@ Text that is flushed word by word does not reach it.
 """
 
 _ZSTD_INPUT_BYTES = 128
-"""zstd says no output limit: a block is 3 bytes or more, and at most 128 KiB of output."""
+"""The input of zstd at once, which has no limit of its output: a block has 3 bytes or more, and at most 128 KiB of
+output.
+"""
 
 _ZSTD_WINDOW_BYTES = 8 * 1024 * 1024
-"""RFC 9659, 3: the largest window that a content coding may use."""
+"""The largest window that a content coding may use (RFC 9659 3)."""
 
 
 class Decoder(Protocol):

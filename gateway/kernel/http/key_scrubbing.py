@@ -1,6 +1,6 @@
 """Finds the API key in a URL in every spelling, and removes it from what is forwarded.
 
-Law: all of this runs before anybody has been identified, for every request. It takes time linear in the length of the
+Law: all of this runs before the caller is identified, for every request. It takes time linear in the length of the
 query, and no step in Python for each parameter or escape: the query is decoded and searched as a whole, and only the
 parameters that are found are looked at one by one. There may be `MOST_KEYS` of those.
 """

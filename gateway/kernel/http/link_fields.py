@@ -1,4 +1,4 @@
-"""Link header fields (RFC 8288): cut into their links, and rid of those that a browser would run."""
+"""Parses Link header fields (RFC 8288), and removes links that a browser would run."""
 
 import re
 from itertools import islice

@@ -1,6 +1,6 @@
-"""Percent-encoding undone (RFC 3986 2.1) at a few nanoseconds a byte, whatever the text is.
+"""Decodes percent-encoding (RFC 3986 2.1) at a few nanoseconds a byte, whatever the text is.
 
-Law: it runs before anybody has been identified, so no step is taken in Python for each escape. The decoder of
+Law: it runs before the caller is identified, so no step is taken in Python for each escape. The decoder of
 quoted-printable, whose escapes are written `=41`, does the work; what it reads in another way is put aside before.
 """
 

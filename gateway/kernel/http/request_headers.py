@@ -1,4 +1,4 @@
-"""Request header fields on their way to an upstream: which go on, which stay here.
+"""Decides which request header fields are forwarded to an upstream.
 
 Laws: RFC 9110 7.6.1 (fields meant for one hop, and every field that Connection names, are not forwarded);
 what the gateway says about a caller can only come from the gateway; a field that some backends obey instead of

@@ -1,9 +1,8 @@
-"""Response header fields on their way to a client: which go on, which describe a body that is no longer there.
+"""Decides which response header fields are forwarded to a client, and which describe a body that has changed.
 
 Laws: RFC 9110 7.6.1 (fields meant for one hop, and every field that Connection names, are not forwarded); the framing
 is the edge's; what limits a caller, and the id of the exchange, can only come from the gateway; a validator or digest
-of a body says nothing of the envelope around it. What a key has opened is for its caller: no cache gives it to anybody
-else.
+of a body says nothing of the envelope around it. A reply to a key is for its caller: no cache gives it to another one.
 """
 
 import re
@@ -202,8 +201,6 @@ def _shown(name: bytes, mark: int, text: str) -> str | None:
     """Return a marked field as it may be shown, None if not at all.
 
     It runs nothing in a browser, and a notice reveals nothing about the service.
-
-    None for not at all.
     """
     if mark == NOTICE:
         return text if fit(text) == text else None

@@ -118,7 +118,7 @@ class UpstreamConnection(UploadingSocket):
         return waiter
 
     def given_up(self, waiter: Waiter[Answer]) -> None:
-        """The caller that got `waiter` from `begin` was cancelled."""
+        """Note that the caller that got `waiter` from `begin` was cancelled."""
         if self._waiter is waiter:
             self.abandon()
 
@@ -177,7 +177,7 @@ class UpstreamConnection(UploadingSocket):
     # The reply
 
     def _progress(self, waiter: Waiter[Answer]) -> None:
-        """The final head is complete, the body is not."""
+        """Go on with a reply whose final head is complete, and whose body is not."""
         data = self._reply.take()
         if self._stream is not None:
             if data:
@@ -223,7 +223,7 @@ class UpstreamConnection(UploadingSocket):
             self._deadline.all_sent(answered=True)
 
     def _completed(self, waiter: Waiter[Answer]) -> None:
-        """The reply has ended, as the parser has found."""
+        """Finish a reply that has ended, as the parser has found."""
         reply, stream = self._reply, self._stream
         data = reply.take()
         if reply.ambiguous or self._events or not (reply.keep and reply.clean):
@@ -240,7 +240,7 @@ class UpstreamConnection(UploadingSocket):
         self._finish(waiter, self._answer(data, None), reply.idle_hint_s)
 
     def _finish(self, waiter: Waiter[Answer], answer: Answer, idle_hint_s: float | None) -> None:
-        """The whole `answer` is here."""
+        """Finish the call with `answer`, which is complete."""
         if waiter.done:  # cancelled just now: the reply belongs to no other caller
             self._ambiguous_from = 0
         self._end_call(answer.status, idle_hint_s)

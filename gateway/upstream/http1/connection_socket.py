@@ -71,7 +71,7 @@ class ConnectionSocket(asyncio.Protocol):
         return bool(self._poll.poll(0))
 
     def hand_over(self) -> None:
-        """Leave the socket to a tunnel. The place in the pool is kept until the socket is closed."""
+        """Hand the socket to a tunnel. The place in the pool is kept until the socket is closed."""
         self.tunnelled = True
         self._deadline.at = math.inf
 

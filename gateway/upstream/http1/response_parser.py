@@ -107,7 +107,7 @@ class ResponseParser:
             raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause=f"the reply is not valid HTTP: {error}") from None
 
     def end(self) -> bool:
-        """The connection has ended cleanly. Return whether the reply is complete with that."""
+        """Note that the connection has ended cleanly. Return whether that completes the reply."""
         self.complete = self.complete or self.until_eof
         return self.complete
 

@@ -122,7 +122,7 @@ class ResponseStream:
         return self.unread + self._remaining - self._received <= self._max_unread
 
     def end(self, data: bytes) -> None:
-        """`data` is the last piece. The connection is free for another call."""
+        """Add `data`, the last piece. The connection is then free for another call."""
         self._source = None
         if data:
             self._pieces.append(data)
@@ -131,7 +131,7 @@ class ResponseStream:
         self._wake()
 
     def fail(self, error: Exception) -> None:
-        """Received bytes can still be read; after them `error` is raised."""
+        """Fail the stream: received bytes can still be read, and after them `error` is raised."""
         self._source = None
         self._resumed()
         if self._error is None:

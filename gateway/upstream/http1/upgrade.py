@@ -112,7 +112,7 @@ class UpgradeReader(asyncio.Protocol):
         self._connection.resume_writing()
 
     def _step_aside(self) -> None:
-        """Leave the socket and what has arrived to the connection."""
+        """Hand the socket, and what has arrived, to the connection."""
         self._transport.set_protocol(self._connection)  # type: ignore[arg-type]  # it is one
         if self._received:
             self._connection.data_received(bytes(self._received))

@@ -25,7 +25,7 @@ class UploadingSocket(ConnectionSocket):
         self._upload_cut = False
 
     def fail(self, error: Exception) -> None:
-        """Close it at once. A call under way fails with `error`."""
+        """Close the socket at once. A call in flight fails with `error`."""
         raise NotImplementedError
 
     def _start_upload(self, call: Call, origin: Origin, first: bytes) -> None:

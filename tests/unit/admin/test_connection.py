@@ -1,4 +1,4 @@
-"""admin/connection.py: replies, and what a connection does beside what the tests of the listener cause."""
+"""admin/connection.py: replies, and errors that the tests of the listener do not cause."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Real sockets. Raw requests where a client library would not send them."""
+"""admin/listener.py: pages and changes, over real sockets."""
 
 import asyncio
 import json

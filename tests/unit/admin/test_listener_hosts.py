@@ -1,4 +1,4 @@
-"""admin.py: by which names it is asked, and in which form it answers."""
+"""admin/listener.py: the names by which it may be asked, and the forms of its replies."""
 
 import aiohttp
 import pytest

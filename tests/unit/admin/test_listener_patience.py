@@ -1,4 +1,4 @@
-"""Who does nothing on the admin listener, and who comes while others do."""
+"""admin/listener.py: time limits for silent clients, and the bound on connections."""
 
 import asyncio
 from collections.abc import AsyncIterator

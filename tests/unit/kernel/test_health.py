@@ -1,4 +1,4 @@
-"""kernel/health.py: how many checks it takes."""
+"""kernel/health.py: the number of checks that change a verdict."""
 
 import pytest
 

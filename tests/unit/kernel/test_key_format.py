@@ -1,4 +1,4 @@
-"""kernel/key_format.py: what secrets that were made here look like."""
+"""kernel/key_format.py: the form of keys that were made here."""
 
 import zlib
 

@@ -1,4 +1,4 @@
-"""kernel/load_balancing.py: who gets the next call."""
+"""kernel/load_balancing.py: which target gets the next call."""
 
 import random
 from collections import Counter

@@ -1,4 +1,4 @@
-"""keystore/cache.py: whoever tries keys that there are not costs neither memory nor Redis much."""
+"""keystore/cache.py: clients that try unknown keys cost little memory and little of Redis."""
 
 import asyncio
 

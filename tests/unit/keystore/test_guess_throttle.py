@@ -1,4 +1,4 @@
-"""keystore/guess_throttle.py: so many unknown keys an address, counted when they turned out to be nobody's."""
+"""keystore/guess_throttle.py: unknown keys are counted and bounded for each client address."""
 
 import pytest
 

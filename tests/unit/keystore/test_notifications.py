@@ -1,4 +1,4 @@
-"""keystore/notifications.py: hears messages, over as many connections as it takes."""
+"""keystore/notifications.py: messages arrive, over one connection after another."""
 
 import asyncio
 from collections.abc import AsyncIterator

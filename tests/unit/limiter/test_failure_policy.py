@@ -1,4 +1,4 @@
-"""limiter/failure_policy.py: while Redis is away, each limit has its own way."""
+"""limiter/failure_policy.py: what each limit does while Redis is away."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""limiter/fallback.py: shares of limits, and what is paid when Redis is back."""
+"""limiter/fallback.py: shares of limits, and what Redis is charged when it is back."""
 
 from functools import partial
 

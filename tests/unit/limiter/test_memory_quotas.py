@@ -1,4 +1,4 @@
-"""limiter/memory_quotas.py: what is kept, for how long, and what is left to an heir."""
+"""limiter/memory_quotas.py: what is kept and for how long, and what a successor gets."""
 
 from datetime import UTC, datetime
 

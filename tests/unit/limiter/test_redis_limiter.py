@@ -1,4 +1,4 @@
-"""limiter/redis_limiter.py: what stands in Redis, and what callers get while it is away."""
+"""limiter/redis_limiter.py: the keys in Redis, and decisions while it is away."""
 
 import asyncio
 import math

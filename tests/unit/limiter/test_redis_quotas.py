@@ -1,4 +1,4 @@
-"""limiter/redis_quotas.py: what stands in Redis, and who leaves in between."""
+"""limiter/redis_quotas.py: the keys in Redis, and callers that are cancelled meanwhile."""
 
 import asyncio
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""limiter/settlements.py: what Redis is told, once, whatever happens on the way."""
+"""limiter/settlements.py: Redis is charged once for each call, whatever happens on the way."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Certificates made by others' code are read as others' code reads them."""
+"""net/certificates.py: certificates are read as OpenSSL reads them."""
 
 import ssl
 import subprocess

@@ -1,4 +1,4 @@
-"""net/turns.py: large work, a little in each turn."""
+"""net/loop_budget.py: large work is done in parts, one in each iteration of the loop."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""upstream/name_memory.py: results that workers share."""
+"""net/name_memory.py: results that workers share."""
 
 import pytest
 

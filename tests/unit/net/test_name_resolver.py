@@ -1,4 +1,4 @@
-"""upstream/names.py: a resolver with real threads, whose results change."""
+"""net/name_resolver.py: a resolver with real threads, whose results change."""
 
 import asyncio
 import socket
