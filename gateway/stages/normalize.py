@@ -19,19 +19,13 @@ from gateway.kernel.envelope.media_type import (
     json_in_utf8,
     media,
     sniffed,
-    wide_json,
+    wide_json_in_utf8,
 )
 from gateway.kernel.envelope.raw_json import WHITE, array, is_json
-from gateway.kernel.envelope.splice import CheckedJson, Pass, QuotedText, Spliced, TranscodedJson
+from gateway.kernel.envelope.splice import CheckedJson, Pass, QuotedText, Spliced, TranscodedJson, quoted_text
 from gateway.kernel.envelope.write import EMPTY_RESULT, error, message_ids, success, success_head, success_tail
 from gateway.kernel.errors.translate import Translation, code_of, generic, status_of, translate
-from gateway.kernel.faults import (
-    UNDEFINED,
-    UPSTREAM_BODY_INVALID,
-    UPSTREAM_PROTOCOL_ERROR,
-    UPSTREAM_TYPE_REFUSED,
-    GatewayError,
-)
+from gateway.kernel.faults import UNDEFINED, UPSTREAM_PROTOCOL_ERROR, UPSTREAM_TYPE_REFUSED, GatewayError
 from gateway.kernel.http.content_coding import decode, decoder, is_coded
 from gateway.kernel.http.response_headers import LOCATION, Line, Screened, checked, replaced, screen
 from gateway.kernel.http.status_rules import WITHOUT_BODY, completed, has_body
@@ -111,7 +105,7 @@ def _by_type(answer: Answer, screened: Screened, request_id: str, route: Route, 
         return _json(answer, body if kind is JSON else json_in_utf8(body, kind.charset), screened, request_id, route)
     if kind.kind == "binary":
         return _binary(answer, screened, route)
-    return _success(answer, _quoted(body, kind.charset), screened, request_id, route)
+    return _success(answer, quoted_text(body, kind.charset) or EMPTY_RESULT, screened, request_id, route)
 
 
 def _json(answer: Answer, body: bytes, screened: Screened, request_id: str, route: Route) -> Reply:
@@ -125,7 +119,7 @@ def _json(answer: Answer, body: bytes, screened: Screened, request_id: str, rout
     if first == b"{" and route.envelope.mode == "auto":
         envelope = probe(text)
         if envelope is None:
-            return _json(answer, _in_utf8(body), screened, request_id, route)
+            return _json(answer, wide_json_in_utf8(body), screened, request_id, route)
         if envelope:
             reply = _adopted(answer, text, screened, request_id, route)
             if reply is not None:
@@ -133,16 +127,8 @@ def _json(answer: Answer, body: bytes, screened: Screened, request_id: str, rout
     elif not text or text == b"null":
         text = EMPTY_RESULT
     elif not is_json(text):
-        return _json(answer, _in_utf8(body), screened, request_id, route)
+        return _json(answer, wide_json_in_utf8(body), screened, request_id, route)
     return _success(answer, text, screened, request_id, route)
-
-
-def _in_utf8(body: bytes) -> bytes:
-    """Return JSON in UTF-16 or UTF-32 as UTF-8. Raises GatewayError UPSTREAM_BODY_INVALID for anything else."""
-    text = wide_json(body)
-    if text is None:
-        raise GatewayError(UPSTREAM_BODY_INVALID, cause="not JSON")
-    return text
 
 
 def _success(answer: Answer, result: bytes, screened: Screened, request_id: str, route: Route) -> Reply:
@@ -151,19 +137,11 @@ def _success(answer: Answer, result: bytes, screened: Screened, request_id: str,
     if len(result) > _COPIED_BYTES:
         head, tail = success_head(request_id), success_tail(messages)
         length = len(head) + len(result) + len(tail)
-        service_id = screened.request_id
-        return Reply(
-            *(answer.status, lines, head, 0, "upstream", None, tail, length),
-            upstream_request_id=service_id,
-            content=result,
-        )
-    return Reply(
-        answer.status,
-        lines,
-        success(request_id, result, messages),
-        source="upstream",
-        upstream_request_id=screened.request_id,
-    )
+        reply = Reply(answer.status, lines, head, 0, "upstream", None, tail, length, content=result)
+    else:
+        reply = Reply(answer.status, lines, success(request_id, result, messages), source="upstream")
+    reply.upstream_request_id = screened.request_id
+    return reply
 
 
 def _adopted(answer: Answer, text: bytes, screened: Screened, request_id: str, route: Route) -> Reply | None:
@@ -197,15 +175,9 @@ def _error(answer: Answer, kind: Media, screened: Screened, request_id: str, rou
 
 def _error_reply(status: int, translation: Translation, screened: Screened, request_id: str, route: Route) -> Reply:
     lines = completed(_lines(screened, route), status, route.methods)
-    body = error(
-        request_id,
-        translation.code,
-        translation.message,
-        translation.developer_message,
-        translation.links,
-        translation.details,
-    )
-    return Reply(status, lines, body, translation.code, "upstream", upstream_request_id=screened.request_id)
+    code, texts = translation.code, (translation.message, translation.developer_message)
+    body = error(request_id, code, *texts, translation.links, translation.details)
+    return Reply(status, lines, body, code, "upstream", upstream_request_id=screened.request_id)
 
 
 def _readable(answer: Answer, screened: Screened, route: Route) -> bytes:
@@ -314,13 +286,6 @@ def _lines(screened: Screened, route: Route) -> list[Line]:
     if route.response_set:
         lines = replaced(lines, tuple(line for line in route.response_set if line[0].lower() != "content-type"))
     return lines
-
-
-def _quoted(body: bytes, charset: str) -> bytes:
-    """Return a text as a JSON string. An empty text gives an empty result (rule 3 of the contract)."""
-    transform = QuotedText(charset)
-    text = transform.feed(body) + transform.finish()
-    return b'"' + text if len(text) > 1 else EMPTY_RESULT
 
 
 def _drop(stream: Stream | None) -> None:

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from gateway.kernel.envelope.charsets import BOM, UTF8, codec_of, guessed, utf8_of
 from gateway.kernel.envelope.raw_json import WHITE, is_json
+from gateway.kernel.faults import UPSTREAM_BODY_INVALID, GatewayError
 
 MediaKind: TypeAlias = Literal["json", "text", "events", "binary", "unknown", "octets"]
 """`json` is spliced, `text` becomes a JSON string, the rest passes through or is refused.
@@ -167,3 +168,11 @@ def wide_json(body: bytes) -> bytes | None:
         except UnicodeError:
             return None
     return guessed(body)
+
+
+def wide_json_in_utf8(body: bytes) -> bytes:
+    """Return JSON in UTF-16 or UTF-32 as UTF-8. Raises GatewayError UPSTREAM_BODY_INVALID for anything else."""
+    text = wide_json(body)
+    if text is None:
+        raise GatewayError(UPSTREAM_BODY_INVALID, cause="not JSON")
+    return text

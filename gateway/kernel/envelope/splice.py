@@ -86,6 +86,13 @@ class QuotedText:
         return quote(_decoded(self._decoder, data, final=final))[1:-1]
 
 
+def quoted_text(body: bytes, charset: str) -> bytes:
+    """Return a whole text in `charset` as a JSON string, b"" for an empty text."""
+    quoted = QuotedText(charset)
+    text = quoted.feed(body) + quoted.finish()
+    return b'"' + text if len(text) > 1 else b""
+
+
 class Spliced:
     """The rest of a body on its way into an envelope: decoded, then passed through `way`.
 

@@ -2,7 +2,17 @@
 
 import pytest
 
-from gateway.kernel.envelope.media_type import JSON, Media, is_attachment, json_in_utf8, media, sniffed, wide_json
+from gateway.kernel.envelope.media_type import (
+    JSON,
+    Media,
+    is_attachment,
+    json_in_utf8,
+    media,
+    sniffed,
+    wide_json,
+    wide_json_in_utf8,
+)
+from gateway.kernel.faults import UPSTREAM_BODY_INVALID, GatewayError
 
 
 @pytest.mark.parametrize(
@@ -143,3 +153,10 @@ def test_wide_json(charset: str) -> None:
 @pytest.mark.parametrize("body", [b"", b"{}", b"\xff\xfe{", b"\xfe\xff\x00", b"NaN"])
 def test_no_wide_json(body: bytes) -> None:
     assert wide_json(body) is None
+
+
+def test_wide_json_in_utf8() -> None:
+    assert wide_json_in_utf8("[1]".encode("utf-16")) == b"[1]"
+    with pytest.raises(GatewayError) as caught:
+        wide_json_in_utf8(b"[1")
+    assert caught.value.fault is UPSTREAM_BODY_INVALID

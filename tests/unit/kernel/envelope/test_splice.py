@@ -5,7 +5,7 @@ import zlib
 
 import pytest
 
-from gateway.kernel.envelope.splice import CheckedJson, QuotedText, Spliced
+from gateway.kernel.envelope.splice import CheckedJson, QuotedText, Spliced, quoted_text
 from gateway.kernel.faults import UPSTREAM_BODY_INVALID, UPSTREAM_CODING_INVALID, UPSTREAM_INCOMPLETE, GatewayError
 from gateway.kernel.http.content_coding import decoder
 from tests.samples import Pieces
@@ -80,3 +80,8 @@ async def _all(stream: Spliced) -> bytes:
     while piece := await stream.read():
         pieces.append(piece)
     return b"".join(pieces)
+
+
+def test_a_whole_text_is_quoted() -> None:
+    assert quoted_text("é\n".encode("latin-1"), "latin-1") == '"é\\n"'.encode()
+    assert quoted_text(b"", "utf-8") == b""
