@@ -47,8 +47,7 @@ class Target:
     closed after `idle_timeout_s`, or earlier if the target announces less; no connection serves another call after
     `max_age_s`. `names` resolves the host of the URL. `context` is for https, where the certificate must be for
     `server_name`, None for the host of the URL. Calls are sent through `write_batch`, which the other writers of the
-    event loop should share.
-    Raises ValueError for a bad URL.
+    event loop should share. Raises ValueError for a bad URL.
     """
 
     most_tries = 1
@@ -188,9 +187,8 @@ class Target:
             connection.abandon()
             return
         connection.expires_at = min(now + timeout_s, connection.ends_at)
-        if self._queue and self._queue.give(connection):
-            return
-        self._idle.put(connection)
+        if not self._queue or not self._queue.give(connection):
+            self._idle.put(connection)
 
     def discarded(self, connection: UpstreamConnection) -> None:
         self._shares.ended(connection)
@@ -199,8 +197,6 @@ class Target:
             self._all.discard(connection)
             self._idle.discard(connection)
             self._free_slot()
-
-    # Calls
 
     def _begin_at_once(self, call: Call, now: float) -> Begun | None:
         """Send `call`, whose body is in memory, if there is a connection for it; None if it has to wait for one."""
@@ -228,9 +224,8 @@ class Target:
                 now = self._clock.monotonic()
             if not isinstance(call.body, bytes) and connection.closed is None and not self.may_stream(connection):
                 self.release(connection, None)
-                raise GatewayError(
-                    UPSTREAM_SATURATED, cause=f"{self.target}: bodies that stream have their share of connections"
-                )
+                why = f"{self.target}: bodies that stream have their share of connections"
+                raise GatewayError(UPSTREAM_SATURATED, cause=why)
             waiter = connection.begin(call, first, now)
         except BaseException:
             self._shares.give_back(call.caller)
@@ -287,9 +282,8 @@ class Target:
                     connection.abandon()
 
     def _connection(self, loop: asyncio.AbstractEventLoop) -> UpstreamConnection:
-        return UpstreamConnection(
-            self, self.target, self.origin, self._clock, loop, self._write_batch, self._loop_budget
-        )
+        about = (self.target, self.origin, self._clock)
+        return UpstreamConnection(self, *about, loop, self._write_batch, self._loop_budget)
 
     def _give_back(self, handed: Freed) -> None:
         if handed is None:
