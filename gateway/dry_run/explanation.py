@@ -10,6 +10,7 @@ from gateway.dry_run.request import DryRequest
 from gateway.dry_run.rivals import RivalRoute, rivals_of, shown_pattern, why_won
 from gateway.dry_run.run import DryResult, DryRun
 from gateway.exchange import Exchange
+from gateway.kernel.caching.storage import CacheRules
 from gateway.kernel.faults import KEY_AMBIGUOUS
 from gateway.kernel.limits.quota import charged
 from gateway.limiter.interface import Decider
@@ -91,7 +92,8 @@ class CallReport(msgspec.Struct, frozen=True):
     """The call to the service. Time-outs are in seconds. `body_bytes` is None for a body in chunks.
 
     `most_tries` is how often it is tried at most when no target can be reached. Only an `idempotent` call
-    is sent to another target after one has broken it off.
+    is sent to another target after one has broken it off. `cache` is how the route keeps replies, None if it keeps
+    none. A call with the field `idempotency_field` reaches the service once.
     """
 
     upstream: str
@@ -104,6 +106,8 @@ class CallReport(msgspec.Struct, frozen=True):
     idempotent: bool
     most_tries: int
     envelope: str
+    cache: CacheRules | None = None
+    idempotency_field: str | None = None
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -261,6 +265,8 @@ def _call(call: Call, route: Route, upstream: AnyUpstream, *, reveal: bool) -> C
         idempotent=call.idempotent,
         most_tries=upstream.most_tries,
         envelope=route.envelope.mode,
+        cache=None if route.caching is None else route.caching.rules,
+        idempotency_field=None if route.idempotency is None else route.idempotency.header,
     )
 
 

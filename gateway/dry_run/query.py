@@ -12,18 +12,23 @@ from gateway.kernel.clock import Clock
 from gateway.kernel.faults import GatewayError
 from gateway.limiter.interface import Decider
 from gateway.stages.identify import CallerSource
+from gateway.upstream.maintenance_switch import MaintenanceSwitch
 
 _BY_ID = "name the key by its id: its secret must not be in a URL, and nobody can find out here whether it is one"
 
 
 def explain_query(
-    compiled: Compiled, limiter: Decider, clock: Clock, callers: CallerSource | None = None
+    compiled: Compiled,
+    limiter: Decider,
+    clock: Clock,
+    callers: CallerSource | None = None,
+    maintenance: MaintenanceSwitch | None = None,
 ) -> Callable[[Mapping[str, str]], Awaitable[tuple[int, object]]]:
     """Return the handler of the question `explain`, whose parameter `request` is a DryRequest in JSON.
 
-    `callers` is as for `DryRun`.
+    `callers` and `maintenance` are as for `DryRun`.
     """
-    dry_run = DryRun(compiled, PeekingLimiter(limiter, clock), clock, callers)
+    dry_run = DryRun(compiled, PeekingLimiter(limiter, clock), clock, callers, maintenance)
 
     async def handle(parameters: Mapping[str, str]) -> tuple[int, object]:
         try:

@@ -28,6 +28,7 @@ from gateway.table.keyring import speaking_for
 from gateway.table.snapshot import compile_snapshot
 from gateway.table.upstreams import AnyUpstream, build_upstreams
 from gateway.upstream.call import Answer
+from gateway.upstream.maintenance_switch import MaintenanceSwitch
 
 NamedKeys = Callable[[str], "Key | Awaitable[Key | None] | None"]
 """Finds a key by its id."""
@@ -72,15 +73,24 @@ class DryResult(NamedTuple):
 class DryRun:
     """Runs requests through the stages, on the parts of `compiled`. Limits are decided by `limiter`.
 
-    `callers` finds callers by the secrets of keys, None for the keyring of the configuration.
+    `callers` finds callers by the secrets of keys, None for the keyring of the configuration. `maintenance` is the
+    switch of a node, None for one that is off.
     """
 
-    def __init__(self, compiled: Compiled, limiter: Decider, clock: Clock, callers: CallerSource | None = None) -> None:
+    def __init__(
+        self,
+        compiled: Compiled,
+        limiter: Decider,
+        clock: Clock,
+        callers: CallerSource | None = None,
+        maintenance: MaintenanceSwitch | None = None,
+    ) -> None:
         self.compiled = compiled
         self.limiter = limiter
         self._clock = clock
         self._callers: CallerSource = callers or compiled.credentials.keyring
         self._ids = Ids(os.urandom)
+        self._maintenance = MaintenanceSwitch() if maintenance is None else maintenance
 
     async def run(self, request: DryRequest, answer: Answer | None = None) -> DryResult:
         """Take `request` through the stages. `answer` is what the upstream answers, None for an empty success.
@@ -108,6 +118,7 @@ class DryRun:
             faults=self.compiled.faults,
             id_field=config.observability.request_id.header,
             callers=callers,
+            maintenance=self._maintenance,
         )
         if listener.redirect is not None:
             gateway = gateway.redirecting(listener.redirect_port)

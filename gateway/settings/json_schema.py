@@ -1,9 +1,10 @@
 """The JSON Schema of the configuration, which editors use for completion and checks."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from gateway.kernel.faults import CATALOGUE
 from gateway.settings.document.includes import EXTENSION
 from gateway.settings.schema.config import Config
 
@@ -21,11 +22,20 @@ def json_schema() -> dict[str, Any]:
         "pattern": r"\$\{",
         "description": "`${VAR}`, `${VAR:-default}`, `${VAR:?message}` or `${file:path}`",
     }
+    section = _section(generated)
+    section["properties"]["errors"]["properties"] = dict(_faults())
     whole = {
-        **_section(generated),
+        **section,
         "patternProperties": {f"^{EXTENSION}": {"description": "Means nothing: a home for anchors."}},
     }
     return {"$schema": _DIALECT, "title": "Configuration of the gateway", **whole, "$defs": definitions}
+
+
+def _faults() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield what editors show of each name under `errors`."""
+    for fault in CATALOGUE.values():
+        text = f"{fault.status}, code {fault.code}: {fault.developer_message or fault.message}"
+        yield fault.name, {"$ref": "#/$defs/ErrorOverride", "description": text}
 
 
 def json_schema_text() -> str:
@@ -46,6 +56,9 @@ def _field(schema: dict[str, Any]) -> dict[str, Any]:
     }
     if isinstance(beside.get("default"), dict) or beside.get("default") == []:
         del beside["default"]
+    if "default" in beside and "description" in beside:
+        shown = json.dumps(beside["default"], ensure_ascii=False).strip('"')
+        beside["markdownDescription"] = f"{beside['description']}\n\nDefault: `{shown}`"
     return {**beside, **_value({key: value for key, value in schema.items() if key not in _KEPT_BESIDE})}
 
 

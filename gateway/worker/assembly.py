@@ -139,7 +139,7 @@ class Assembly:
         self.query_handlers = {
             **handlers,
             "connections": connections_query(self.upstreams),
-            "explain": explain_query(compiled, self.limiter, SYSTEM_CLOCK, stored),
+            "explain": explain_query(compiled, self.limiter, SYSTEM_CLOCK, stored, self.context.maintenance),
             "purge": purge_query(cache),
         }
         return Gateway(

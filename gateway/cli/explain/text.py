@@ -84,6 +84,11 @@ def _call(call: CallReport) -> Iterator[str]:
     )
     if call.most_tries > 1:
         yield f"tries: at most {call.most_tries}; a call that breaks off {again}"
+    if call.cache is not None:
+        lasts = "as long as the service says" if call.cache.ttl_s is None else f"for {call.cache.ttl_s:g}s"
+        yield f"cache: a reply is kept {lasts}, shared by {call.cache.share}; it is looked for before anything is sent"
+    if call.idempotency_field is not None:
+        yield f"idempotency: a call with {call.idempotency_field} reaches the service once"
     for target in call.targets:
         size = "a body in chunks" if call.body_bytes is None else f"{call.body_bytes} bytes of body"
         yield f"sent to {target.target}, followed by {size}:"

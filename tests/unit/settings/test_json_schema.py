@@ -5,6 +5,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from gateway.kernel.faults import CATALOGUE
 from gateway.settings import json_schema, json_schema_text, load
 from tests.yaml_files import LEAST
 
@@ -73,3 +74,12 @@ def test_references_may_stand_for_any_value() -> None:
         '{"server": {"drain_delay": "${DELAY:-5s}", "workers": "${WORKERS}"}, "observability": {"log": {"access": "${ACCESS}"}}}'
     )
     assert VALIDATOR.is_valid({**yaml.safe_load(LEAST), **data})
+
+
+def test_editors_complete_faults_and_show_defaults() -> None:
+    schema = json_schema()
+    faults = schema["properties"]["errors"]["properties"]
+    assert list(faults) == list(CATALOGUE)
+    assert faults["key_missing"]["description"] == "401, code 1002: Send your API key in the X-Api-Key header field."
+    shown = schema["$defs"]["Timeouts"]["properties"]["first_byte"]["markdownDescription"]
+    assert shown == "From the request sent to the first byte of the reply.\n\nDefault: `10s`"

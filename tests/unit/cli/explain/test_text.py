@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import pytest
+
 from gateway.cli.explain.text import text
 from gateway.dry_run.explanation import explain
 from gateway.dry_run.request import DryRequest
 from gateway.limiter.memory_limiter import LocalLimiter
+from gateway.settings import parse
 from tests.clocks import ManualClock
-from tests.dry_runs import dry_run
+from tests.dry_runs import TEXT, dry_run
 
 
 async def shown(method: str = "GET", target: str = "/v1/pets", key_id: str = "acme-ci", **more: Any) -> list[str]:
@@ -71,3 +74,20 @@ async def test_details_and_what_was_not_taken() -> None:
     assert lines[1].startswith("outcome: 429 with code 8000 (rate_limited): ")
     assert lines[2].startswith("  Your limit of 3 per second (route/pets.item/second) has no room for this call")
     assert "cost: 2 of each limit (decided by local); refused, so nothing is taken" in lines
+
+
+@pytest.mark.parametrize(
+    ("cache", "line"),
+    [
+        ("{}", "cache: a reply is kept as long as the service says, shared by organization; it is looked for"),
+        ("{ttl: 90s, share: key}", "cache: a reply is kept for 90s, shared by key; it is looked for"),
+    ],
+)
+async def test_the_policies_of_the_route(cache: str, line: str) -> None:
+    more = f"cache: {cache}, idempotency: {{}}"
+    config = parse(TEXT.replace("methods: [GET, POST]}, upstream", f"methods: [GET, POST]}}, {more}, upstream"))
+    lines = text(await explain(dry_run(config), DryRequest(method="GET", target="/v1/pets", key_id="acme-ci"))).split(
+        "\n"
+    )
+    assert any(each.startswith(line) for each in lines)
+    assert "idempotency: a call with Idempotency-Key reaches the service once" in lines
