@@ -92,6 +92,7 @@ class Exchange(msgspec.Struct):
     `coded` is None when the gateway has not compressed the reply, `cache` when its route has no cache.
     `idempotency` says of a call with an idempotency key whether it is the first one, or got the reply to that.
     `tunnel`: it has become a tunnel, which is open until the exchange ends.
+    `request_faults` counts what is wrong with it by the contract of its route.
     """
 
     request_id: str
@@ -138,6 +139,7 @@ class Exchange(msgspec.Struct):
     tunnel: bool = False
     cache: CacheUse | None = None
     idempotency: Literal["first", "replayed"] | None = None
+    request_faults: int = 0
 
     def public_origin(self) -> PublicOrigin:
         """Return the origin that the client has called, as a trusted proxy or else the request names it."""

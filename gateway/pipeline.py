@@ -31,14 +31,12 @@ from gateway.stages.response_headers import response_headers
 from gateway.stages.settle import conclude, settle
 from gateway.stages.steer import steer
 from gateway.stages.upgrade import SWITCHED, ask_to_switch, require_upgrade, switched
+from gateway.stages.validate import validate
 from gateway.table import Caller, Credentials, Route, RouteTable, Visitors
 from gateway.table.cors import PREFLIGHTS
-from gateway.upstream.call import Call
+from gateway.upstream.call import BODY_PIECE_BYTES, Call
 from gateway.upstream.maintenance_switch import MaintenanceSwitch
 from gateway.usage.report import Accounts
-
-LARGE_BYTES = 64 * 1024
-"""The body of an answer beyond this size takes a turn of the event loop, and is released before the reply is sent."""
 
 
 class Gateway:
@@ -113,7 +111,7 @@ class Gateway:
                 add_cors(x.reply, x, self.table.cross_origin)
             if x.reservation is not None:
                 await self._finish(x, settle(x, x.reservation, self.recorder.unmeasured))
-            if x.answer is not None and len(x.answer.body) > LARGE_BYTES:
+            if x.answer is not None and len(x.answer.body) > BODY_PIECE_BYTES:
                 x.answer.body = b""  # a slow client must not keep answer and reply in memory
             compression = self.table.compression if x.route is None else x.route.compression
             if compression is not None:
@@ -203,6 +201,8 @@ class Gateway:
             x.limiter_s = self.clock.monotonic() - began
         x.reservation = x.decision.reservation
         require_allowed(x.decision, claim.cost)
+        if route.request is not None:
+            await validate(x, route.request, self.read_ahead, self._loop_budget)
         if x.upgrade or route.upstream is None:
             return await self._answer_otherwise(x, route, caller, x.decision)
         if route.caching is not None:
@@ -237,7 +237,7 @@ class Gateway:
             if x.body is not None:  # while a body is passed on, waiting for its rest is not the upstream's time
                 x.upstream_s -= x.body.waited_s - x.client_s
                 x.client_s = x.body.waited_s
-        if len(x.answer.body) > LARGE_BYTES and x.answer.stream is None:
+        if len(x.answer.body) > BODY_PIECE_BYTES and x.answer.stream is None:
             await self._loop_budget.take(len(x.answer.body))
         return normalize(x.answer, x, route)
 

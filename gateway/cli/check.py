@@ -12,6 +12,7 @@ from gateway.cli.friendly_errors import friendly_errors
 from gateway.lint.fix import fix_keys
 from gateway.lint.run import linter
 from gateway.lint.sarif import as_sarif
+from gateway.openapi.compile import check_contracts
 from gateway.settings import Config, ConfigError, Problem, as_commands, as_data, as_text, load_with_warnings
 from gateway.settings.document.includes import STANDARD_INPUT
 from gateway.settings.rules import RULES, LintRule, rule_named
@@ -98,7 +99,9 @@ def _checked(path: Path) -> tuple[Sequence[Problem], Config | None]:
     """Returns the problems, and the configuration if it can be used in spite of them."""
     content = sys.stdin.buffer.read() if str(path) == STANDARD_INPUT else None
     try:
-        config, warnings = load_with_warnings(path, content=content, lint=linter(SYSTEM_CLOCK.wall()))
+        config, warnings = load_with_warnings(
+            path, content=content, lint=linter(SYSTEM_CLOCK.wall()), more_checks=check_contracts
+        )
     except ConfigError as error:
         return error.problems, None
     return warnings, config

@@ -17,6 +17,7 @@ from gateway.cli.friendly_errors import friendly_errors
 from gateway.config_diff.changes import Change, changes, few
 from gateway.config_diff.effects import Effect
 from gateway.config_diff.inventory import Item, Preface, Redactor, items_of
+from gateway.openapi.compile import check_contracts
 from gateway.settings import load
 
 CHANGES, BREAKING = 3, 4
@@ -57,7 +58,7 @@ def command(file: Path, admin: str, against: Path | None, output: Literal["text"
     Exits with 0 if nothing changes, 3 if something does, 4 if any of it is breaking; with 1 if the file cannot be used.
     """
     with friendly_errors():
-        config = load(file)
+        config = load(file, more_checks=check_contracts)
         if against is not None:
             redactor = Redactor(os.urandom(16), local=True)
             before: Iterable[Item] = items_of(load(against), redactor)

@@ -8,6 +8,7 @@ import click
 from pydantic import ValidationError
 
 from gateway.cli.friendly_errors import friendly_errors
+from gateway.openapi.compile import check_contracts
 from gateway.settings import Config, from_upstream, load_with_origins
 from gateway.settings.schema.server import AdminSettings, ListenerSettings, ServerSettings
 from gateway.supervisor import run
@@ -39,8 +40,8 @@ def command(file: Path | None, upstream: str | None, listen: str | None, admin: 
     with friendly_errors():
         if upstream is None:
             assert file is not None
-            config, origins = load_with_origins(file)
-            reread = partial(load_with_origins, file)
+            config, origins = load_with_origins(file, more_checks=check_contracts)
+            reread = partial(load_with_origins, file, more_checks=check_contracts)
             sys.exit(run(config, source=str(file), origins=origins, reread=reread, watched=file if watch else None))
         sys.exit(run(at(from_upstream(upstream), listen, admin), source=f"--upstream {upstream}"))
 

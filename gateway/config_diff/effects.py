@@ -126,6 +126,23 @@ def _loss_of_service(before: str | None, after: str | None) -> Effect:
     return "breaking" if before is None else "widening" if after is None else "other"
 
 
+def _described(before: str | None, after: str | None) -> Effect:
+    """Judges what a request is checked against. Whether it is checked at all is judged by the mode."""
+    return "other" if before is None or after is None else "breaking"
+
+
+def _unknown(before: str | None, after: str | None) -> Effect:
+    """Judges what becomes of fields that are not described. None means that nothing is checked."""
+    if after == "refuse":
+        return "breaking"
+    return "widening" if before == "refuse" else "other"
+
+
+def _checked_size(before: str | None, after: str | None) -> Effect:
+    """None means that nothing is checked."""
+    return "other" if before is None or after is None else _less_breaks(before, after)
+
+
 def _limited_methods(before: list[str] | None, after: list[str] | None) -> Effect:
     """Return the effect of a change of the methods of a limit. None means all methods."""
     if after is None or (before is not None and set(after) - set(before)):
@@ -182,6 +199,11 @@ _JUDGES: dict[str, Judge] = {
     "route.maintenance.message": _loss_of_service,
     "defaults.maintenance.message": _loss_of_service,
     "route.cache.share": _towards({"public": "widening"}),
+    "route.request.mode": _towards({"enforce": "breaking", "shadow": "widening", None: "widening"}),
+    "route.request.max_body": _checked_size,
+    "route.request.unknown_fields": _unknown,
+    "route.request.unknown_query": _unknown,
+    "route.request.*": _described,
     "route.timeouts.idle": _idle,
     "route.timeouts.*": _less_breaks,
     "route.cors.origins": _loss_breaks,

@@ -6,20 +6,11 @@ Operators may override status, code, texts and links of a row by its name (`erro
 `table.compile.build_faults` makes the rows in force.
 """
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple
 
 import msgspec
 
-FaultSource: TypeAlias = Literal["client", "upstream", "gateway"]
-"""The party that has to act: the sender of the request, the service, or the operator of the gateway."""
-
-ProxyStatus: TypeAlias = Literal[
-    "connection_limit_reached", "connection_refused", "connection_terminated", "connection_timeout",
-    "destination_unavailable", "dns_error", "http_protocol_error", "http_request_denied", "http_response_body_size",
-    "http_response_content_coding", "http_response_header_section_size", "http_response_incomplete",
-    "http_response_timeout", "proxy_internal_error", "tls_certificate_error",
-]
-"""The error types of RFC 9209 2.3 that are used."""
+from gateway.kernel.fault_types import FaultSource, ProxyStatus
 
 
 class Link(NamedTuple):
@@ -35,6 +26,7 @@ class Detail(NamedTuple):
     text: str
     field: str | None = None
     type: Literal["INFO", "ERROR", "WARNING", "DEBUG", "TRACE"] = "ERROR"
+    more: dict[str, str] | None = None
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -192,6 +184,15 @@ TRANSFER_CODING_UNSUPPORTED = _row("transfer_coding_unsupported", 501, 1001, end
     text="The only transfer coding supported is `chunked`.")
 HTTP_VERSION_UNSUPPORTED = _row("http_version_unsupported", 505, 1001, ends_connection=True,
     text="Speak HTTP/1.1 or HTTP/1.0 to this address.")
+# Requests that are not as the API describes them
+REQUEST_INCOMPLETE = _row("request_incomplete", 400, 1000,
+    text="Fields that are required are missing from the request. The details say which.")
+REQUEST_INVALID = _row("request_invalid", 400, 1001,
+    text="The request is not as the API describes it. The details say what is wrong, field by field.")
+MEDIA_TYPE_UNSUPPORTED = _row("media_type_unsupported", 415, 1001,
+    text="The request body is of a media type that is not accepted here. The details say which are.")
+BODIES_FULL = _row("bodies_full", 503, 1004, source="gateway", retryable=True, proxy_status="connection_limit_reached",
+    text="As many request bodies are being read to be checked as may be. Try again shortly.")
 # Who calls
 KEY_MISSING = _row("key_missing", 401, 1002, "Send your API key in the X-Api-Key header field.")
 KEY_AMBIGUOUS = _row("key_ambiguous", 401, 1002, "More than one API key was sent. Send exactly one.")

@@ -22,6 +22,7 @@ _NAMES = {
     "limiter_store": "gateway.limiter.store",
     "limiter_remaining": "gateway.limiter.remaining",
     "limiter_shadows": "gateway.limiter.shadows",
+    "request_faults": "gateway.request.faults",
     "limiter_spent": "gateway.limiter.spent",
     "total_ms": "gateway.duration.total_ms",
     "upstream_ms": "gateway.duration.upstream_ms",
@@ -48,9 +49,10 @@ class AccessRecord(msgspec.Struct, gc=False, omit_defaults=True, rename=_NAMES, 
     and `level` are left empty: `AccessLog.write` fills them in. `code` is the contract's, None for a success; `reason`
     the name of the fault and `cause` what is known about it. `total_ms` is `upstream_ms`, `client_ms` and `overhead_ms`
     together: what waiting for the upstream took and for the client, and what the gateway itself did. `limiter_shadows`
-    names the limits in shadow mode that would have refused it, `limiter_spent` the quotas that did. `target` is the
-    upstream's address. `coding` is the content coding in which the gateway has compressed the body, which has made it
-    `saved_bytes` shorter. `cache_result` is how the cache took part, `cache_age_s` the age of what it gave.
+    names the limits in shadow mode that would have refused it, `limiter_spent` the quotas that did. `request_faults`
+    counts what is wrong with it by the contract of its route. `target` is the upstream's address. `coding` is the
+    content coding in which the gateway has compressed the body, which has made it `saved_bytes` shorter.
+    `cache_result` is how the cache took part, `cache_age_s` the age of what it gave.
     `idempotency` says of a call with an idempotency key whether it is the first one, or got the reply to that.
     """
 
@@ -77,6 +79,7 @@ class AccessRecord(msgspec.Struct, gc=False, omit_defaults=True, rename=_NAMES, 
     limiter_remaining: int | None = None
     limiter_shadows: tuple[str, ...] | None = None
     limiter_spent: tuple[str, ...] | None = None
+    request_faults: int | None = None
     target: str | None = None
     upstream_request_id: str | None = None
     code: int | None = None

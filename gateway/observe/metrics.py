@@ -6,7 +6,7 @@ a client's address.
 
 from collections.abc import Sequence
 
-from gateway.observe.families import Families
+from gateway.observe.contract_metrics import ContractMetrics
 from gateway.observe.shared_memory import Region
 
 DURATION_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
@@ -20,7 +20,7 @@ _ROUTES, _UPSTREAMS, _FEW = 2000, 200, 100
 """Caps on the series of a family, per thing that its labels name."""
 
 
-class Metrics(Families):
+class Metrics(ContractMetrics):
     """The metrics of one worker. Bucket bounds are ascending seconds.
 
     `region` is the memory to count in, which its reader provides; None makes a new one.

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from pydantic import ValidationError
 
@@ -22,16 +22,22 @@ from gateway.settings.problem_list import ProblemList
 from gateway.settings.problems import ConfigError, Problem
 from gateway.settings.schema.config import Config
 
+MoreChecks: TypeAlias = Callable[[CheckContext], None]
+"""Checks what stands in other files that a configuration names, and reports what is wrong with it."""
+
 
 def load(
-    path: str | os.PathLike[str], environ: Mapping[str, str] | None = None, content: bytes | None = None
+    path: str | os.PathLike[str],
+    environ: Mapping[str, str] | None = None,
+    content: bytes | None = None,
+    more_checks: MoreChecks | None = None,
 ) -> Config:
     """Return the configuration in a file. `environ` is what `${VAR}` refers to, None the environment of this process.
 
-    `content` is what has been read already, from standard input for example; None: the file is read. Raises ConfigError
-    with everything that is wrong.
+    `content` is what has been read already, from standard input for example; None: the file is read. `more_checks` look
+    at other files that it names. Raises ConfigError with everything that is wrong.
     """
-    return _load(path, environ, content).config
+    return _load(path, environ, content, more_checks).config
 
 
 def load_with_warnings(
@@ -39,19 +45,24 @@ def load_with_warnings(
     environ: Mapping[str, str] | None = None,
     content: bytes | None = None,
     lint: Callable[[CheckContext], None] = lambda _: None,
+    more_checks: MoreChecks | None = None,
 ) -> tuple[Config, tuple[Problem, ...]]:
     """Load as `load` does, and return the warnings, too. `lint` adds some to those that every loading finds.
 
     Of many keys that are alike, `lint` sees one.
     """
-    loaded = _load(path, environ, content)
+    loaded = _load(path, environ, content, more_checks)
     lint(loaded.context)
     return loaded.config, loaded.problem_list.warnings()
 
 
-def load_with_origins(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> tuple[Config, Origins]:
+def load_with_origins(
+    path: str | os.PathLike[str],
+    environ: Mapping[str, str] | None = None,
+    more_checks: MoreChecks | None = None,
+) -> tuple[Config, Origins]:
     """Load as `load` does, and return the origins of the values, too."""
-    loaded = _load(path, environ)
+    loaded = _load(path, environ, None, more_checks)
     return loaded.config, Origins(loaded.root)
 
 
@@ -62,10 +73,25 @@ class _Loaded(NamedTuple):
     problem_list: ProblemList
 
 
-def _load(path: str | os.PathLike[str], environ: Mapping[str, str] | None, content: bytes | None = None) -> _Loaded:
-    name, known = os.fspath(path), os.environ if environ is None else environ
+def _load(
+    path: str | os.PathLike[str],
+    environ: Mapping[str, str] | None,
+    content: bytes | None,
+    more_checks: MoreChecks | None,
+) -> _Loaded:
+    known = os.environ if environ is None else environ
     with _uncollected():
-        return _load_thinned(name, known, content) or _read(name, known, None, content)
+        reading = _Reading(os.fspath(path), known, content, more_checks)
+        return _load_thinned(reading) or _read(reading, None)
+
+
+class _Reading(NamedTuple):
+    """What is read, as the functions for it have it."""
+
+    name: str
+    environ: Mapping[str, str]
+    content: bytes | None
+    more_checks: MoreChecks | None
 
 
 @contextlib.contextmanager
@@ -80,11 +106,11 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _load_thinned(name: str, environ: Mapping[str, str], content: bytes | None) -> _Loaded | None:
+def _load_thinned(reading: _Reading) -> _Loaded | None:
     """Return the quick way for many keys; None where the other one has to be taken. Raises ConfigError."""
     groups: list[Alike] = []
     try:
-        loaded = _read(name, environ, groups, content)
+        loaded = _read(reading, groups)
     except ConfigError:
         if groups:
             return None
@@ -95,10 +121,10 @@ def _load_thinned(name: str, environ: Mapping[str, str], content: bytes | None) 
     return None if keys is None else loaded._replace(config=loaded.config.model_copy(update={"keys": keys}))
 
 
-def _read(name: str, environ: Mapping[str, str], groups: list[Alike] | None, content: bytes | None) -> _Loaded:
+def _read(reading: _Reading, groups: list[Alike] | None) -> _Loaded:
     problem_list = ProblemList()
-    root, whole = read_file(name, environ, problem_list, groups, content)
-    return _built(root, problem_list, whole=whole)
+    root, whole = read_file(reading.name, reading.environ, problem_list, groups, reading.content)
+    return _built(root, problem_list, whole=whole, more_checks=reading.more_checks)
 
 
 def parse(
@@ -134,7 +160,7 @@ def from_upstream(url: str, address: str = "127.0.0.1:8080") -> Config:
         ) from None
 
 
-def _built(root: Any, problem_list: ProblemList, *, whole: bool) -> _Loaded:
+def _built(root: Any, problem_list: ProblemList, *, whole: bool, more_checks: MoreChecks | None = None) -> _Loaded:
     if not isinstance(root, Table):
         problem_list.raise_if_any()
         raise AssertionError("what cannot be read has a problem")
@@ -144,15 +170,19 @@ def _built(root: Any, problem_list: ProblemList, *, whole: bool) -> _Loaded:
     except ValidationError as error:
         context = CheckContext(*pruned(root, explain(error, root, Config, problem_list)), problem_list, whole=whole)
     check(context)
+    if more_checks is not None:
+        more_checks(context)
     problem_list.raise_if_any()
     return _Loaded(context.config, root, context, problem_list)
 
 
 def _anchor_paths(root: Table) -> None:
-    """Paths of certificates and of a password are relative to the file they stand in."""
+    """Paths of certificates, of documents and of a password are relative to the file they stand in."""
     _anchor(root.get("redis"), "password_file")
     for upstream in _tables(root.get("upstreams")):
         _anchor(upstream.get("tls"), "ca", "certificate", "private_key")
+    for route in _tables(root.get("routes")):
+        _anchor(route.get("request"), "openapi", "schema")
     for listener in _tables(root["server"].get("listeners") if isinstance(root.get("server"), Table) else None):
         tls = listener.get("tls")
         _anchor(tls, "client_ca")

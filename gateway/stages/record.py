@@ -24,6 +24,7 @@ from gateway.observe.access_log import AccessLog, AccessRecord
 from gateway.observe.instruments import Counter, Gauge, Histogram, method_label
 from gateway.observe.metrics import NO_ROUTE, Metrics
 from gateway.observe.recent_errors import ErrorLog, ErrorRecord, Lane, clipped
+from gateway.observe.route_series import RouteSeries, UpstreamSeries
 
 ABANDONED = 499
 """The status recorded for a client that left before it was answered."""
@@ -63,6 +64,7 @@ _FIELDS = {
     "limiter_store": "x.decision and x.decision.store",
     "limiter_remaining": "x.decision.states[0].remaining if x.decision is not None and x.decision.states else None",
     "limiter_shadows": "tuple([each.id for each in x.decision.shadows]) if x.decision and x.decision.shadows else None",
+    "request_faults": "x.request_faults or None",
     "limiter_spent": "tuple([each.meter.id for each in x.decision.spent]) if x.decision and x.decision.spent else None",
     "cache_result": "x.cache and x.cache.result",
     "cache_age_s": "x.cache and int(x.cache.age_s)",
@@ -95,24 +97,6 @@ _access_record = _constructor(AccessRecord, _FIELDS)
 _error_record = _constructor(ErrorRecord, _FIELDS | _CLIPPED)
 
 
-class _RouteSeries(msgspec.Struct):
-    """The series of one route, looked up once. `requests` are by method, status and source."""
-
-    route: str
-    requests: dict[tuple[str, int, str], Counter]
-    duration: Histogram
-    overhead: Histogram
-    request_bytes: Counter
-    response_bytes: Counter
-
-
-class _UpstreamSeries(msgspec.Struct):
-    """The series of one upstream, looked up once. `requests` are by status."""
-
-    requests: dict[int, Counter]
-    duration: Histogram
-
-
 class Recorder:
     """Counts exchanges and writes their access lines.
 
@@ -126,8 +110,8 @@ class Recorder:
         self._log = log
         self._secret = fold(secret_name)
         self._in_flight = metrics.in_flight
-        self._routes: dict[str, _RouteSeries] = {}
-        self._upstreams: dict[str, _UpstreamSeries] = {}
+        self._routes: dict[str, RouteSeries] = {}
+        self._upstreams: dict[str, UpstreamSeries] = {}
         self._limiter: dict[tuple[str, bool], tuple[Counter, Histogram]] = {}
 
     def begin(self) -> None:
@@ -184,6 +168,9 @@ class Recorder:
             self._count_upstream(x, x.route.upstream.id)
         if x.error is not None and source == "gateway" and x.outcome == "answered":
             self._count_rejection(x, x.error)
+        if x.request_faults and x.route is not None:
+            mode = "shadow" if x.route.request.shadow else "enforce"
+            self._metrics.requests_at_fault.labels(x.route.id, mode).inc()
         if self._log.enabled:
             self._write(x, status, source, total_s)
         if (status >= 400 or x.outcome != "answered") and self._errors is not None:
@@ -230,7 +217,7 @@ class Recorder:
     def _count_upstream(self, x: Exchange, upstream: str) -> None:
         series = self._upstreams.get(upstream)
         if series is None:
-            series = self._upstreams[upstream] = _UpstreamSeries({}, self._metrics.upstream_duration.labels(upstream))
+            series = self._upstreams[upstream] = UpstreamSeries({}, self._metrics.upstream_duration.labels(upstream))
         series.duration.observe(x.upstream_s)
         if x.answer is not None:
             status = x.answer.status
@@ -241,9 +228,9 @@ class Recorder:
         if x.error is not None and x.error.fault.of_upstream:
             self._metrics.upstream_errors.labels(upstream, x.error.fault.name).inc()
 
-    def _new_route(self, route: str) -> _RouteSeries:
+    def _new_route(self, route: str) -> RouteSeries:
         metrics = self._metrics
-        series = self._routes[route] = _RouteSeries(
+        series = self._routes[route] = RouteSeries(
             route,
             {},
             metrics.request_duration.labels(route),
@@ -253,7 +240,7 @@ class Recorder:
         )
         return series
 
-    def _new_counter(self, series: _RouteSeries, method: str, status: int, source: ReplySource) -> Counter:
+    def _new_counter(self, series: RouteSeries, method: str, status: int, source: ReplySource) -> Counter:
         label = method_label(method)
         counter = self._metrics.requests.labels(series.route, label, status, source)
         if label == method:  # a method that a client has invented is not kept

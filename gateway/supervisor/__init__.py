@@ -25,8 +25,9 @@ from pathlib import Path
 
 from gateway.settings import Config
 from gateway.settings.origins import Origins
+from gateway.supervisor.reload import snapshot_of
 from gateway.supervisor.supervisor import Supervisor
-from gateway.table.snapshot import ConfigSource, compile_snapshot
+from gateway.table.snapshot import ConfigSource
 
 STUCK_AFTER_S = 10.0
 
@@ -51,7 +52,7 @@ def run(
     """
 
     async def serve() -> int:
-        snapshot = compile_snapshot(config, origins, source)
+        snapshot = snapshot_of(config, origins, source)
         return await Supervisor(
             snapshot, reread or (lambda: (config, origins)), stuck_after_s, os.environ, watched
         ).serve()

@@ -6,15 +6,22 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from gateway.observe.node_metrics import NodeMetrics
-from gateway.settings import ConfigError
+from gateway.openapi.compile import compile_contracts
+from gateway.settings import Config, ConfigError
+from gateway.settings.origins import Origins
 from gateway.supervisor.worker_process import WorkerStartError
 from gateway.system.clock import SYSTEM_CLOCK
 from gateway.system.one_shot_thread import Threads
 from gateway.system.systemd import Notifier
-from gateway.table.snapshot import Snapshot
+from gateway.table.snapshot import Snapshot, compile_snapshot
 
 READ_WITHIN_S = 60.0
 """The time to read and to compile the files: a network file system may never answer."""
+
+
+def snapshot_of(config: Config, origins: Origins | None, source: str) -> Snapshot:
+    """Compile a configuration and the documents that it names. Raises ConfigError for a document."""
+    return compile_snapshot(config, origins, source, compile_contracts(config).requests)
 
 
 class Reloader:

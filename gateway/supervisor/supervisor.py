@@ -27,7 +27,7 @@ from gateway.supervisor.file_watch import FileWatch
 from gateway.supervisor.hot_restart import HotRestart
 from gateway.supervisor.inherited_sockets import ADMIN, Successor, inherit, take_over_from
 from gateway.supervisor.listening_sockets import Sockets
-from gateway.supervisor.reload import Reloader
+from gateway.supervisor.reload import Reloader, snapshot_of
 from gateway.supervisor.signal_handlers import handle_signals, unless
 from gateway.supervisor.status import show
 from gateway.supervisor.worker_pool import WorkerPool
@@ -35,7 +35,7 @@ from gateway.supervisor.worker_process import WorkerProcess, WorkerStartError
 from gateway.system.clock import SYSTEM_CLOCK
 from gateway.system.signals import STOPS
 from gateway.system.systemd import Notifier
-from gateway.table.snapshot import ConfigSource, Snapshot, compile_snapshot
+from gateway.table.snapshot import ConfigSource, Snapshot
 
 TICK_S = 0.25
 PROGRESS_S = 3.0
@@ -67,7 +67,7 @@ class Supervisor:
         self.pool = WorkerPool(self.sockets, self.metrics, stuck_after_s)
         self._restart = HotRestart(self._start_successor, self._give_way, alone=self._inherited.predecessor is None)
         self._reloader = Reloader(
-            lambda: compile_snapshot(*reread(), self.snapshot.source),
+            lambda: snapshot_of(*reread(), self.snapshot.source),
             self._replace,
             self._restart.changing,
             self.pool.threads,

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -69,10 +71,15 @@ def build_credentials(config: Config) -> Credentials:
     )
 
 
-def build_routes(config: Config, upstreams: Mapping[str, Sender], faults: dict[str, Fault]) -> RouteTable:
-    """Return the table of all routes. `upstreams` maps ids to upstreams."""
+def build_routes(
+    config: Config,
+    upstreams: Mapping[str, Sender],
+    faults: dict[str, Fault],
+    requests: Mapping[str, Any] = MappingProxyType({}),
+) -> RouteTable:
+    """Return the table of all routes. `upstreams` maps ids to upstreams, `requests` those of routes to contracts."""
     maker = _RouteMaker(config, faults)
-    routes = [maker.make(route, upstreams[route.upstream]) for route in config.routes]
+    routes = [maker.make(route, upstreams[route.upstream], requests.get(route.id)) for route in config.routes]
     path = config.server.limits_path
     privacy, response_set = _privacy(tuple(config.defaults.headers.response.set.items()), config.auth.key.header)
     keyed = _own_set(response_set, privacy)
@@ -125,7 +132,7 @@ class _RouteMaker:
         self._between: dict[tuple[str | None, ...], UrlMapping] = {}
         self._response_lines: dict[tuple[tuple[Line, ...], str | None], tuple[tuple[Line, ...], ...]] = {}
 
-    def make(self, route: RouteSettings, upstream: Sender) -> Route:
+    def make(self, route: RouteSettings, upstream: Sender, request_contract: Any) -> Route:
         config = self._config
         envelope, timeouts = config.envelope_of(route), config.timeouts_of(route)
         plan = config.plan_of(route) if route.auth == "none" else None
@@ -171,6 +178,7 @@ class _RouteMaker:
             total_timeout_s=timeouts.total,
             idle_timeout_s=timeouts.idle_s,
             events_idle_timeout_s=timeouts.events_idle_s,
+            request=request_contract,
             subject_field=config.auth.caller_headers.certificate_subject,
             steering=steering_of(config, route),
             maintenance=_maintenance(route.maintenance or config.defaults.maintenance),

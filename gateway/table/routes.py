@@ -1,6 +1,6 @@
 """One way through the gateway, with all that is decided about it when the configuration is loaded."""
 
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -80,6 +80,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     `websocket`: handshakes of WebSockets are passed on.
     The conditions beside the path are `match_host` in lower case ("" for any host), `match_headers` as pairs of name
     and value, and `match_listener` ("" for any).
+    `request` is the contract of its requests (gateway/openapi/request_contract.py), None if nothing is checked.
     """
 
     id: str
@@ -120,6 +121,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     match_host: str = ""
     match_headers: tuple[tuple[str, str], ...] = ()
     match_listener: str = ""
+    request: Any = None
     entity_tags: EntityTags = msgspec.field(default_factory=EntityTags)
     compression: CompressionRules | None = None
     caching: Caching | None = None

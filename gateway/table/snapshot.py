@@ -1,8 +1,9 @@
 """The part of a compiled configuration that all workers share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import sha256
-from typing import TypeAlias
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -23,7 +24,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     `source` names it in the log, `digest` identifies its content.
 
     `origins` is None for one that stands in no file. `needs_redis`: while Redis is away some callers are refused.
-    `shared_state` holds what is found out about its targets.
+    `shared_state` holds what is found out about its targets. `requests` are the contracts of requests by the ids of
+    routes.
     """
 
     config: Config
@@ -34,14 +36,25 @@ class Snapshot(msgspec.Struct, frozen=True):
     faults: dict[str, Fault]
     credentials: Credentials
     shared_state: SharedState
+    requests: Mapping[str, Any] = MappingProxyType({})
 
 
-def compile_snapshot(config: Config, origins: Origins | None, source: str) -> Snapshot:
-    """Compile `config`."""
+def compile_snapshot(
+    config: Config, origins: Origins | None, source: str, requests: Mapping[str, Any] = MappingProxyType({})
+) -> Snapshot:
+    """Compile `config`. `requests` are the contracts of requests by the ids of routes."""
     digest = sha256(repr(config).encode()).hexdigest()[:12]
     needs_redis = "deny" in config.ways_without_redis()
     urls = {upstream.id: [str(target.url) for target in upstream.targets] for upstream in config.upstreams}
     shared_state = SharedState(urls, [upstream.id for upstream in config.upstreams if upstream.health is not None])
     return Snapshot(
-        config, origins, source, digest, needs_redis, build_faults(config), build_credentials(config), shared_state
+        config,
+        origins,
+        source,
+        digest,
+        needs_redis,
+        build_faults(config),
+        build_credentials(config),
+        shared_state,
+        requests,
     )

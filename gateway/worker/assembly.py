@@ -126,7 +126,7 @@ class Assembly:
     def _gateway(self) -> Gateway:
         config = self.snapshot.config
         self._watch_gauges()
-        table = build_routes(config, self.upstreams, self.snapshot.faults)
+        table = build_routes(config, self.upstreams, self.snapshot.faults, self.snapshot.requests)
         credentials = self.snapshot.credentials
         stored = None if self.key_sync is None else self.key_sync.keys
         handlers = query_handlers(self.limiter, credentials.keyring, table.routes, stored)

@@ -105,6 +105,10 @@ async def without_store(here: FaultScenarios) -> tuple[Place, RawReply]:
     return here.storeless, await ask(here.storeless, "GET", "/v1/a", key=ONCE)
 
 
+async def with_large_bodies(here: FaultScenarios) -> tuple[Place, RawReply]:
+    return here.storeless, await ask(here.storeless, "POST", "/described", body=b" " * 200_000)
+
+
 async def with_a_plan_that_there_is_not(here: FaultScenarios) -> tuple[Place, RawReply]:
     here.redis.ask("HSET", PROOFS, proof_of_secret("odd"), '{"id": "odd", "plan": "platinum"}')
     return here.stored, await ask(here.stored, "GET", "/v1/a", key="odd")

@@ -48,6 +48,8 @@ _KEYS = f"""
 - {{id: spent, secret_sha256: {digest(SPENT)}, organizations: [acme], plan: spent}}
 - {{id: alone, secret_sha256: {digest(ALONE)}, organizations: [acme], plan: alone}}
 """
+DESCRIBED = Path(__file__).parents[1] / "documents" / "pet.schema.json"
+"""The schema of the bodies for /described."""
 _PLANS = """
 - {id: unlimited, limits: []}
 - {id: once, limits: [{id: day, max: 1, per: 1d}]}
@@ -71,6 +73,7 @@ _ROUTES = """
 - {id: read-only, match: {path: /read-only, methods: [GET]}, upstream: backend}
 - {id: pages, match: {path: /pages}, upstream: backend, cors: {origins: ["https://a.example"]}}
 - {id: once-only, match: {prefix: /once}, upstream: backend, idempotency: {}}
+- {id: described, match: {path: /described, methods: [POST]}, upstream: backend, request: {schema: {described}}}
 - {id: refused, match: {path: /refused}, upstream: refused}
 - {id: broken, match: {path: /broken}, upstream: broken}
 - {id: unreachable, match: {path: /unreachable}, upstream: unreachable}
@@ -173,8 +176,8 @@ class InProcess:
 class FaultScenarios(NamedTuple):
     """`gateway` has no Redis.
 
-    `storeless` has a Redis that does not answer, with the failure policy `deny`. `stored` keeps its keys in `redis`.
-    `buggy` raises, and its connections can be cut.
+    `storeless` has a Redis that does not answer, with the failure policy `deny`, and little memory
+    for bodies that are read ahead. `stored` keeps its keys in `redis`. `buggy` raises, and its connections can be cut.
     """
 
     service: Service
@@ -201,11 +204,15 @@ async def fault_scenarios() -> AsyncIterator[FaultScenarios]:
                 "plans": _PLANS,
                 "keys": _KEYS,
                 "upstreams": _UPSTREAMS.format(backend=service.port, secure=untrusted.port, closed=closed, full=full),
-                "routes": _ROUTES,
+                "routes": _ROUTES.replace("{described}", str(DESCRIBED)),
             }
             gateway = stack.enter_context(running(configuration(0, **sections), folder / "whole"))
             sections["redis"] = f'{{url: "redis://127.0.0.1:{closed}/0", on_failure: deny}}'
+            sections["server"] = _SERVER.replace("body: 1KiB", "body: 1MiB").replace(
+                "{", "{limits: {read_ahead: 64KiB}, ", 1
+            )
             storeless = stack.enter_context(running(configuration(0, **sections), folder / "storeless"))
+            sections["server"] = _SERVER
             redis = stack.enter_context(started(RedisProcess(folder)))
             sections |= {"redis": f'{{url: "{redis.url}"}}', "keys": "{store: redis}"}
             stored = stack.enter_context(running(configuration(0, **sections), folder / "stored"))

@@ -28,6 +28,7 @@ from tests.journeys.fault_journeys import (
     too_often,
     two_at_once,
     with_a_plan_that_there_is_not,
+    with_large_bodies,
     without_connection,
     without_keys,
     without_store,
@@ -67,6 +68,12 @@ JOURNEYS: dict[str, Journey] = {
     "upgrade_unsupported": Journey(
         calling("GET", "/v1/a", "Connection: Upgrade", "Upgrade: websocket"), 426, 1001, "all"
     ),
+    "request_incomplete": Journey(calling("POST", "/described", body=b"{}"), 400, 1000, "described"),
+    "request_invalid": Journey(calling("POST", "/described", body=b'{"age": -1}'), 400, 1001, "described"),
+    "media_type_unsupported": Journey(
+        calling("POST", "/described", "Content-Type: text/xml", body=b"<a/>"), 415, 1001, "described"
+    ),
+    "bodies_full": Journey(with_large_bodies, 503, 1004, "described", "connection_limit_reached"),
     "key_missing": Journey(calling("GET", "/v1/a", key=None), 401, 1002, "all"),
     "key_ambiguous": Journey(calling("GET", "/v1/a", "X-Api-Key: another-key"), 401, 1002, "all"),
     "key_unknown": Journey(calling("GET", "/v1/a", key="nobody's key"), 401, 1002, "all"),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 
-from gateway.kernel.envelope.raw_json import array, quote
+from gateway.kernel.envelope.raw_json import array, quote, render
 from gateway.kernel.faults import Detail, Link
 
 EMPTY_RESULT = b"{}"
@@ -56,7 +56,11 @@ def render_links(links: Iterable[Link]) -> bytes:
 
 def render_details(details: Iterable[Detail], new_id: Callable[[], str]) -> bytes:
     """Return a JSON array of Messages."""
-    return array([render_message(new_id(), detail.type, detail.text, field=detail.field) for detail in details])
+    return array([_detail(detail, new_id()) for detail in details])
+
+
+def _detail(detail: Detail, message_id: str) -> bytes:
+    return render_message(message_id, detail.type, detail.text, field=detail.field, more=detail.more)
 
 
 def render_message(
@@ -67,6 +71,7 @@ def render_message(
     date: str | None = None,
     field: str | None = None,
     links: Iterable[Link] = (),
+    more: dict[str, str] | None = None,
 ) -> bytes:
     """Return one Message as JSON. `date` ends in Z."""
     written = b'"id":"%b","type":"%b","text":%b' % (message_id.encode(), kind.encode(), quote(text))
@@ -76,6 +81,8 @@ def render_message(
         written += b',"field":' + quote(field)
     if links:
         written += b',"links":' + render_links(links)
+    if more:
+        written += b',"more":' + render({name: quote(text) for name, text in more.items()})
     return b"{%b}" % written
 
 

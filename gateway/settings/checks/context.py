@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from gateway.settings.positions import Items, Loc, Position, Table, locate, position_of_key
 from gateway.settings.problem_list import ProblemList
+from gateway.settings.problems import Problem
 from gateway.settings.schema.config import Config
 from gateway.settings.schema.types import Section
 
@@ -78,6 +79,10 @@ class CheckContext:
         if at_key:
             position = position_of_key(self._root, loc)
         self._problem_list.add(position, loc, text, hint, value if redacted else None)
+
+    def append(self, problem: Problem) -> None:
+        """Report a problem of a file that the configuration names."""
+        self._problem_list.append(problem)
 
     def warn(self, rule: str, loc: Loc, text: str, hint: str = "") -> None:
         """Report a value at `loc` that is allowed but may have unexpected consequences, by the rule with this id."""

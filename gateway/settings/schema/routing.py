@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from gateway.settings.schema.contracts import RequestSettings
 from gateway.settings.schema.cors import CorsOverrides, CorsSettings
 from gateway.settings.schema.limits import Cost, RouteLimit
 from gateway.settings.schema.maintenance import MaintenanceSettings
@@ -205,7 +206,7 @@ class Defaults(Section):
 class RouteSettings(Section):
     """One way through the gateway. The most specific match wins: literal, then `{name}`, then `{rest*}` and prefix."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"quotas", "concurrency", "retries", "request_schema", "schema"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"quotas", "concurrency", "retries", "request_schema"})
 
     id: Id = Field(description="Names the route in logs and metrics, and for the `routes` of keys.")
     match: Match = Field(description="Which requests it takes.")
@@ -223,6 +224,9 @@ class RouteSettings(Section):
         default_factory=dict,
         description="Tokens that a call takes from each of its limits: a number, or one by method. `default`, or "
         "left out: 1. 0 is free.",
+    )
+    request: RequestSettings | None = Field(
+        default=None, description="What its requests are like. Left out: nothing is checked."
     )
     rewrite: Rewrite = section(Rewrite, "How the path changes on its way to the upstream.")
     error_family: Literal["general", "analytics", "notification"] = Field(

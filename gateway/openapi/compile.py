@@ -1,0 +1,242 @@
+"""Compiles what the routes of a configuration say about requests and replies."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from gateway.kernel.http import path_patterns
+from gateway.kernel.http.path_patterns import Param
+from gateway.openapi.decoding import ValueDecoder, decoder, decoder_of, properties_of
+from gateway.openapi.document_problems import DocumentProblems
+from gateway.openapi.documents import Documents
+from gateway.openapi.load import load_document
+from gateway.openapi.model import ApiDocument, Operation, Parameter, Schema
+from gateway.openapi.request_contract import BodyContract, RequestContract, body_kind
+from gateway.openapi.schemas import SchemaBundle
+from gateway.openapi.strictness import for_requests, refusing_unknown
+from gateway.openapi.validator import MissingExtraError, SchemaError, Validator
+from gateway.settings import Config, ConfigError, Problem
+from gateway.settings.checks.context import CheckContext
+from gateway.settings.positions import Loc, Position
+from gateway.settings.schema.contracts import RequestSettings
+from gateway.settings.schema.routing import RouteSettings
+from gateway.settings.schema.values import did_you_mean
+
+ReportProblem = Callable[[Loc, str, str], None]
+_BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+
+
+class Contracts(NamedTuple):
+    """By the ids of routes."""
+
+    requests: dict[str, RequestContract]
+
+
+class ContractCompiler:
+    """Compiles contracts. Documents are read once, whatever number of routes they are for.
+
+    `report` is given what is wrong with the value at a path below a route; `problem` what is wrong with a document.
+    """
+
+    def __init__(self, report: ReportProblem, problem: Callable[[Problem], None]) -> None:
+        self._report = report
+        self._problem = problem
+        self._documents: dict[str, ApiDocument | None] = {}
+
+    def document(self, file: str) -> ApiDocument | None:
+        """Return a document, None if it cannot be used, which is reported."""
+        if file not in self._documents:
+            self._documents[file] = None
+            try:
+                self._documents[file], _ = load_document(file)
+            except ConfigError as error:
+                for each in error.problems:
+                    self._problem(each)
+        return self._documents[file]
+
+    def request(self, loc: Loc, route: RouteSettings, wanted: RequestSettings) -> RequestContract | None:
+        """Return the contract of a route's requests, None if it has a problem, which is reported."""
+        if wanted.json_schema is not None:
+            return self._of_schema(loc, route, wanted, wanted.json_schema)
+        assert wanted.openapi is not None, "the schema of the configuration asks for the one or the other"
+        document = self.document(wanted.openapi)
+        if document is None:
+            return None
+        operation = self.operation(loc, route, document, wanted.operation)
+        return None if operation is None else self._of_operation(loc, route, wanted, document, operation)
+
+    def operation(self, loc: Loc, route: RouteSettings, document: ApiDocument, wanted: str | None) -> Operation | None:
+        """Return the operation of a route, None if the document does not have it, which is reported."""
+        operation = document.operations.get(wanted or "")
+        if operation is None:
+            hint = did_you_mean(wanted or "", document.operations)
+            self._report((*loc, "operation"), f"`{document.file}` has no operation `{wanted}`", hint)
+        elif operation.method not in route.match.served:
+            text = f"`{wanted}` is for {operation.method}, which is no method of this route"
+            self._report((*loc, "operation"), text, "")
+            return None
+        return operation
+
+    def _of_schema(self, loc: Loc, route: RouteSettings, wanted: RequestSettings, file: str) -> RequestContract | None:
+        problems = DocumentProblems()
+        documents = Documents(problems)
+        root = documents.open(file)
+        bundle = SchemaBundle(documents, "3.1")
+        schema: Schema = True if root is None else bundle.convert(root)
+        bundle.finish()
+        try:
+            problems.raise_if_any()
+        except ConfigError as error:
+            for each in error.problems:
+                self._problem(each)
+            return None
+        document = ApiDocument(file, "", "", "", {}, bundle.schemas, bundle.patterns)
+        if wanted.unknown_fields == "refuse":
+            document, (schema,) = refusing_unknown(document, [schema])
+        make = self._maker(loc, document)
+        properties = {"body": schema}
+        return _or_none(
+            lambda: RequestContract(
+                methods=frozenset(_BODY_METHODS.intersection(route.match.served)),
+                shadow=wanted.mode == "shadow",
+                max_body_bytes=wanted.max_body,
+                bodies={"application/json": BodyContract("json", make(properties, ["body"]))},
+                without_body=make(properties, ["body"]),
+            ),
+        )
+
+    def _of_operation(
+        self, loc: Loc, route: RouteSettings, wanted: RequestSettings, document: ApiDocument, operation: Operation
+    ) -> RequestContract | None:
+        document, operation = for_requests(document, operation)
+        body = operation.body
+        content = {} if body is None else dict(body.content)
+        if wanted.unknown_fields == "refuse":
+            checked = [name for name in content if body_kind(name) != "opaque"]
+            document, strict = refusing_unknown(document, [content[name].schema for name in checked])
+            content |= {
+                name: msgspec.structs.replace(content[name], schema=schema)
+                for name, schema in zip(checked, strict, strict=True)
+            }
+        make = self._maker(loc, document)
+        indexes = _indexes(route)
+        at = {location: _in(operation, location) for location in ("path", "query", "header")}
+        at["path"] = [each for each in at["path"] if each.name in indexes]
+        strict_query = wanted.unknown_query == "refuse"
+        parts = {location: _object(parameters) for location, parameters in at.items() if parameters}
+        if strict_query:
+            parts["query"] = _object(at["query"], closed=True)
+        needed = list(parts)
+        with_body = ["body"] if body is not None and body.required else []
+        read = {location: [decoder(each, document) for each in parameters] for location, parameters in at.items()}
+        return _or_none(
+            lambda: RequestContract(
+                methods=frozenset({operation.method, "HEAD"} if operation.method == "GET" else {operation.method}),
+                shadow=wanted.mode == "shadow",
+                max_body_bytes=wanted.max_body,
+                bodies={
+                    name: BodyContract(
+                        body_kind(name),
+                        make(parts | ({} if body_kind(name) == "opaque" else {"body": media.schema}), needed),
+                        _form_decoders(media.schema, document) if body_kind(name) == "form" else (),
+                    )
+                    for name, media in content.items()
+                },
+                without_body=make(parts, [*needed, *with_body]),
+                segments=tuple((indexes[each.name], each) for each in read["path"]),
+                query=tuple(read["query"]),
+                reads_query=bool(read["query"]) or strict_query,
+                headers=tuple(read["header"]),
+            ),
+        )
+
+    def _maker(self, loc: Loc, document: ApiDocument) -> "Callable[[dict[str, Schema], list[str]], Validator]":
+        def make(properties: dict[str, Schema], required: list[str]) -> Validator:
+            schema: dict[str, Any] = {"type": "object", "properties": properties}
+            if required:
+                schema["required"] = required
+            try:
+                return Validator(schema, document.reachable(schema))
+            except SchemaError as error:
+                position = document.patterns.get(error.pattern or "")
+                if position is None:
+                    self._report(loc, f"`{document.file}` has a schema that cannot be used: {error}", "")
+                else:
+                    self._problem(_problem_at(position, str(error)))
+                raise
+
+        return make
+
+
+def _or_none(build: Callable[[], RequestContract]) -> RequestContract | None:
+    """Return a contract, None if a schema cannot be compiled, which has been reported."""
+    try:
+        return build()
+    except SchemaError:
+        return None
+
+
+def compile_contracts(config: Config) -> Contracts:
+    """Return the contracts of a configuration. Raises ConfigError for what has changed since it was checked."""
+    found: list[Problem] = []
+
+    def report(loc: Loc, text: str, hint: str) -> None:
+        found.append(Problem(".".join(map(str, loc)), 0, 0, "", text, hint))
+
+    compiler = ContractCompiler(report, found.append)
+    try:
+        requests = {
+            route.id: contract
+            for route in config.routes
+            if route.request is not None
+            and (contract := compiler.request(("routes", route.id, "request"), route, route.request)) is not None
+        }
+    except MissingExtraError as error:
+        raise ConfigError([Problem("routes", 0, 0, "", error.TEXT, error.HINT)]) from None
+    if found:
+        raise ConfigError(found)
+    return Contracts(requests)
+
+
+def check_contracts(context: CheckContext) -> None:
+    """Report everything that is wrong with the documents of a configuration, and with what its routes want of them."""
+    compiler = ContractCompiler(context.report, context.append)
+    for loc, route in context.entries("routes", context.config.routes):
+        if route.request is None:
+            continue
+        try:
+            compiler.request((*loc, "request"), route, route.request)
+        except MissingExtraError as error:
+            context.report((*loc, "request"), error.TEXT, error.HINT)
+
+
+def _problem_at(position: Position, text: str) -> Problem:
+    return Problem(position.source.name, position.line, position.column, "", text)
+
+
+def _in(operation: Operation, location: str) -> list[Parameter]:
+    return [each for each in operation.parameters if each.location == location]
+
+
+def _object(parameters: Iterable[Parameter], *, closed: bool = False) -> Schema:
+    """Return the schema of an object with a member for each parameter."""
+    schema: dict[str, Any] = {"type": "object", "properties": {each.name: each.schema for each in parameters}}
+    required = [each.name for each in parameters if each.required]
+    if required:
+        schema["required"] = required
+    if closed:
+        schema["additionalProperties"] = False
+    return schema
+
+
+def _indexes(route: RouteSettings) -> dict[str, int]:
+    """Return where the parameters of a route's path are among the parts of a path that is split at slashes."""
+    if route.match.path is None:
+        return {}
+    segments = path_patterns.parse(route.match.path)
+    return {segment.name: index + 1 for index, segment in enumerate(segments) if isinstance(segment, Param)}
+
+
+def _form_decoders(schema: Schema, document: ApiDocument) -> tuple[ValueDecoder, ...]:
+    return tuple(decoder_of(name, part, document) for name, part in properties_of(schema, document).items())

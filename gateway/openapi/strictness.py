@@ -1,0 +1,84 @@
+"""Schemas as they hold for requests, and schemas that refuse fields that nobody has described."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from gateway.openapi.decoding import properties_of
+from gateway.openapi.model import ApiDocument, MediaType, Operation, RequestBody, Schema
+
+_COMBINED = ("allOf", "anyOf", "oneOf")
+_INSTANCES = ("additionalProperties", "contains", "items", "unevaluatedItems")
+_NAMED = ("patternProperties", "properties")
+
+
+def for_requests(document: ApiDocument, operation: Operation) -> tuple[ApiDocument, Operation]:
+    """Return document and operation with nothing required that only replies have (`readOnly`)."""
+    schemas = {name: _writable(schema, document) for name, schema in document.schemas.items()}
+    body = operation.body
+    if body is not None:
+        content = {
+            name: MediaType(_writable(media.schema, document), media.examples) for name, media in body.content.items()
+        }
+        operation = msgspec.structs.replace(operation, body=RequestBody(body.required, content, body.description))
+    return msgspec.structs.replace(document, schemas=schemas), operation
+
+
+def refusing_unknown(document: ApiDocument, schemas: Sequence[Schema]) -> tuple[ApiDocument, list[Schema]]:
+    """Return a document and schemas of it in which no object has other members than those that are described.
+
+    What says itself that it has others (`additionalProperties`), or describes no members at all, stays as it is.
+    """
+    changed = {name: _below(schema, document) for name, schema in document.schemas.items()}
+    return msgspec.structs.replace(document, schemas=changed), [_closed(schema, document) for schema in schemas]
+
+
+def _writable(schema: Any, document: ApiDocument) -> Any:
+    if isinstance(schema, list):
+        return [_writable(part, document) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {name: _writable(part, document) for name, part in schema.items()}
+    properties, required = schema.get("properties"), schema.get("required")
+    if isinstance(properties, dict) and isinstance(required, list):
+        needed = [name for name in required if not _is_read_only(properties.get(name), document)]
+        made["required"] = needed
+        if not needed:
+            del made["required"]
+    return made
+
+
+def _is_read_only(schema: Any, document: ApiDocument) -> bool:
+    target = document.resolved(schema) if isinstance(schema, dict) else None
+    return isinstance(target, dict) and (target.get("readOnly") is True or schema.get("readOnly") is True)
+
+
+def _closed(schema: Schema, document: ApiDocument) -> Schema:
+    """Return a schema of a value, closed. What is combined of several schemas is closed as a whole."""
+    if not isinstance(schema, dict):
+        return schema
+    made = _below(schema, document)
+    assert isinstance(made, dict), "a schema that is a mapping stays one"
+    if properties_of(schema, document) and not made.keys() & {"additionalProperties", "unevaluatedProperties"}:
+        made["unevaluatedProperties"] = False
+    return made
+
+
+def _below(schema: Schema, document: ApiDocument) -> Schema:
+    """Return a schema with the values in it closed, but not itself."""
+    if not isinstance(schema, dict):
+        return schema
+    made = dict(schema)
+    for keyword in _COMBINED:
+        if keyword in made:
+            made[keyword] = [_below(part, document) for part in made[keyword]]
+    for keyword in _INSTANCES:
+        if keyword in made:
+            made[keyword] = _closed(made[keyword], document)
+    for keyword in _NAMED:
+        if keyword in made:
+            made[keyword] = {name: _closed(part, document) for name, part in made[keyword].items()}
+    if "prefixItems" in made:
+        made["prefixItems"] = [_closed(part, document) for part in made["prefixItems"]]
+    return made

@@ -1,0 +1,85 @@
+"""What the routes of a configuration want of documents, and everything that is wrong with it."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.openapi.compile import compile_contracts
+from gateway.settings import Config, ConfigError
+from tests.contract_documents import ROUTE, contract, loaded
+
+
+def problems(folder: Path, *requests: str, **files: str) -> list[str]:
+    """`file:line:column: path: text; hint` of everything that is wrong."""
+    routes = [
+        (ROUTE % request).replace("id: all", f"id: r{number}").replace("/v1/pets", f"/v1/pets{number}")
+        for number, request in enumerate(requests)
+    ]
+    with pytest.raises(ConfigError) as caught:
+        loaded(folder, *routes, **files)
+    return [
+        str(each).replace(f"{folder}/", "").replace(" error: ", " ").replace("gateway.yaml:", "")
+        for each in caught.value.problems
+    ]
+
+
+def test_contracts_by_route(tmp_path: Path) -> None:
+    config = loaded(
+        tmp_path,
+        ROUTE % "{openapi: pets.yaml, operation: createPet, mode: shadow, max_body: 2KiB}",
+        "{id: other, upstream: pets, match: {prefix: /x}}",
+    )
+    (made,) = compile_contracts(config).requests.values()
+    assert (made.methods, made.shadow, made.max_body_bytes) == (frozenset({"POST"}), True, 2048)
+    assert list(made.bodies) == ["application/json", "application/x-www-form-urlencoded"]
+    assert contract(tmp_path, "{openapi: pets.yaml, operation: listPets}").reads_query
+    assert contract(tmp_path, "{openapi: pets.yaml, operation: createPet, unknown_query: refuse}").reads_query
+
+
+def test_problems(tmp_path: Path) -> None:
+    found = problems(
+        tmp_path,
+        "{openapi: pets.yaml, operation: createPets}",
+        "{openapi: pets.yaml, operation: deletePet}",
+        "{openapi: broken.yaml, operation: a}",
+        "{openapi: broken.yaml, operation: b}",
+        "{openapi: pattern.yaml, operation: post}",
+        "{schema: schema.yaml}",
+        "{schema: fine.yaml, unknown_query: refuse}",
+        broken="openapi: 3.1.0",
+        pattern="openapi: 3.1.0\npaths: {/: {post: {requestBody: {content: {a/json: {schema: {pattern: '(?=a)'}}}}}}}",
+        schema="{type: wrong}",
+        fine="{}",
+    )
+    assert found == [
+        "4:119: routes[0].request.operation: `pets.yaml` has no operation `createPets`; did you mean `createPet`?",
+        "5:119: routes[1].request.operation: `deletePet` is for DELETE, which is no method of this route",
+        "10:87: routes[6].request: `unknown_query` goes with `openapi`; a `schema` is about the body only",
+        "broken.yaml:1:1: there is no operation in this document; they stand under `paths`",
+        "pattern.yaml:2:71: the regular expression `(?=a)` cannot be matched without backtracking, or is none",
+        "schema.yaml:1:8: type: `wrong` is not a type of JSON; one of array, boolean, integer, null, number, object, string",
+    ]
+
+
+def test_schemas_that_cannot_be_compiled(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, "{schema: a.yaml}", a="{minimum: x}")
+    assert "has a schema that cannot be used: " in found
+    assert found.startswith("4:87: routes[0].request: ")
+
+
+def test_documents_that_changed_since_they_were_checked(tmp_path: Path) -> None:
+    config = loaded(tmp_path, ROUTE % "{openapi: d.yaml, operation: post}", d="openapi: 3.1.0\npaths: {/: {post: {}}}")
+    assert compile_contracts(config).requests["all"].bodies == {}
+    (tmp_path / "d.yaml").write_text("openapi: 3.1.0\npaths: {/: {post: {operationId: other}}}")
+    with pytest.raises(ConfigError, match="has no operation `post`"):
+        compile_contracts(config)
+
+
+def test_without_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config: Config = loaded(tmp_path, ROUTE % "{openapi: pets.yaml, operation: createPet}")
+    monkeypatch.setitem(sys.modules, "jsonschema_rs", None)
+    with pytest.raises(ConfigError, match=r"install the extra: `pip install 'api-gateway\[openapi\]'`"):
+        compile_contracts(config)
+    (found,) = problems(tmp_path, "{openapi: pets.yaml, operation: createPet}")
+    assert found.endswith("is not installed; install the extra: `pip install 'api-gateway[openapi]'`")

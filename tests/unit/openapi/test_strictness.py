@@ -1,0 +1,55 @@
+"""Schemas for requests, and schemas that refuse what is not described."""
+
+from typing import Any
+
+from gateway.openapi.load import load_document
+from gateway.openapi.model import ApiDocument
+from gateway.openapi.strictness import for_requests, refusing_unknown
+
+DOCUMENT, _ = load_document("tests/documents/pets.yaml")
+OLDER, _ = load_document("tests/documents/older.yaml")
+
+
+def test_requests_need_nothing_that_only_replies_have() -> None:
+    document, operation = for_requests(DOCUMENT, DOCUMENT.operations["createPet"])
+    pet: Any = document.schemas["Pet"]
+    assert "required" not in pet["allOf"][1]
+    assert operation.body is not None
+    bodiless = DOCUMENT.operations["listPets"]
+    assert for_requests(DOCUMENT, bodiless)[1] is bodiless
+    read_only = ApiDocument(
+        "",
+        "",
+        "",
+        "",
+        {},
+        {
+            "Id": {"readOnly": True},
+            "A": {"required": ["a", "b", "c"], "properties": {"a": {"$ref": "#/$defs/Id"}, "c": True}},
+        },
+        {},
+    )
+    made: Any = for_requests(read_only, bodiless)[0].schemas["A"]
+    assert made["required"] == ["b", "c"]
+
+
+def closed(schema: Any, **definitions: Any) -> tuple[Any, dict[str, Any]]:
+    document, (made,) = refusing_unknown(ApiDocument("", "", "", "", {}, definitions, {}), [schema])
+    return made, document.schemas
+
+
+def test_what_is_closed() -> None:
+    no = {"unevaluatedProperties": False}
+    shape = {"properties": {"a": True}}
+    assert closed(shape)[0] == shape | no
+    assert closed({"items": shape, "prefixItems": [shape]})[0] == {"items": shape | no, "prefixItems": [shape | no]}
+    assert closed({"properties": {"b": shape}})[0] == {"properties": {"b": shape | no}} | no
+    assert closed({"allOf": [shape, True]})[0] == {"allOf": [shape, True]} | no
+    made, definitions = closed({"$ref": "#/$defs/T"}, T=shape | {"properties": {"t": shape}})
+    assert made == {"$ref": "#/$defs/T"} | no
+    assert definitions["T"] == {"properties": {"t": shape | no}}
+
+
+def test_what_stays_open() -> None:
+    for schema in (True, {}, {"type": "object"}, {"properties": {"a": True}, "additionalProperties": True}):
+        assert closed(schema)[0] == schema
