@@ -8,7 +8,7 @@ Law: a reply reaches only those whose names of `cache_key` are the ones under wh
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from copy import copy
 
 from gateway.exchange import CacheUse, Exchange, Reply
@@ -17,7 +17,7 @@ from gateway.kernel.caching.storage import CacheRules, accepts
 from gateway.kernel.caching.store import ALL_SCOPES, CacheStore, Entry, EntryKey
 from gateway.kernel.clock import Clock
 from gateway.kernel.faults import GatewayError
-from gateway.reuse.cache_key import is_cacheable, resource_of, scope_of, variant_of
+from gateway.reuse.cache_key import directives_of, resource_of, scope_of, variant_of
 from gateway.reuse.fetch import Fetch, Fetched, Fetcher
 from gateway.reuse.kept_reply import conditional, forwarded, reply_of
 from gateway.table import Caller, Route
@@ -60,8 +60,8 @@ class _Search:
         self.scopes: tuple[bytes, ...] = (own,) if rules.share != "public" or own == ALL_SCOPES else (ALL_SCOPES, own)
         self.tried: set[EntryKey] = set()
 
-    def entry_key(self, scope: bytes, vary: Iterable[str]) -> EntryKey:
-        names = sorted({*self.rules.vary, *vary})
+    def entry_key(self, scope: bytes, vary: Collection[str]) -> EntryKey:
+        names = sorted({*self.rules.vary, *vary}) if vary or self.rules.vary else ()
         return EntryKey(self.resource, scope, variant_of(self.x, self.caller, self.route, names))
 
     def entry_keys(self) -> list[EntryKey]:
@@ -113,8 +113,8 @@ class ReplyCache:
             return reply
         if rules is None:
             return await fetch(x, route, caller)
-        request = Directives.of(", ".join(x.headers.getall("Cache-Control", [])))
-        if "no-store" in request or not is_cacheable(x, rules):
+        request = directives_of(x, rules)
+        if request is None:
             return forwarded(await fetch(x, route, caller), x, CacheUse("bypass"), "fwd=bypass")
         return await self._search(_Search(x, route, caller, rules, self.stores[route.id]), request, fetch)
 

@@ -8,31 +8,62 @@ from collections.abc import Collection
 from hashlib import blake2b
 
 from gateway.exchange import Exchange
+from gateway.kernel.caching.directives import Directives
 from gateway.kernel.caching.storage import CacheRules, Share
 from gateway.kernel.caching.store import ALL_SCOPES
 from gateway.kernel.memo import Memo
 from gateway.table import Caller, Route
 
 _DIGEST_BYTES = 20
+_LONGEST_KNOWN = 256
+_resources: Memo[tuple[str, str, str, str], bytes] = Memo(4096)
+"""The digests of URLs up to so many characters."""
 _FORWARDED = ("X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Prefix", "Forwarded")
 
 _scopes: Memo[tuple[Caller, Share], bytes] = Memo(8192)
 """The digests of callers, by who is the same caller."""
 
-_CREDENTIALS = ("authorization", "cookie")
+_CREDENTIALS = frozenset({b"authorization", b"cookie"})
 """Fields by which services know people by themselves (RFC 9111 3.5)."""
-_CONDITIONS = ("Range", "If-Range", "If-Match", "If-Unmodified-Since")
+_CONDITIONS = frozenset({b"range", b"if-range", b"if-match", b"if-unmodified-since"})
 """Fields that ask for something else than the whole reply."""
+_OF_CREDENTIALS, _BYPASSES, _CONTROLS = 1, 2, 4
+"""What a field means for the cache: it may select a reply, the request is not for the cache, or it has directives."""
 
 
-def is_cacheable(x: Exchange, rules: CacheRules) -> bool:
-    """Return whether a GET or HEAD may be answered by the cache, and its reply be kept."""
-    return (
-        x.body is None
-        and not any(name in x.headers for name in _CONDITIONS)
-        and not any(name in x.headers and name not in rules.vary for name in _CREDENTIALS)
-        and not any(b"_" in name for name, _ in x.raw_headers)  # CGI and WSGI take `X_A` for `X-A`
-    )
+class _FieldKinds(Memo[bytes, int]):
+    """What a field means, by its name as received."""
+
+    __slots__ = ()
+
+    def __missing__(self, name: bytes) -> int:
+        lower = name.lower()
+        if lower in _CONDITIONS or b"_" in name:  # CGI and WSGI take `X_A` for `X-A`
+            kind = _BYPASSES
+        else:
+            kind = _OF_CREDENTIALS if lower in _CREDENTIALS else _CONTROLS if lower == b"cache-control" else 0
+        return kind if len(name) > _LONGEST_KNOWN else self.keep(name, kind)
+
+
+_kinds = _FieldKinds(1024)
+_NOTHING = Directives()
+
+
+def directives_of(x: Exchange, rules: CacheRules) -> Directives | None:
+    """Return what a GET or HEAD asks of the cache; None: it is not answered by the cache, and its reply not kept."""
+    kinds = 0
+    for name, _ in x.raw_headers:
+        kinds |= _kinds[name]
+    if x.body is not None or kinds & _BYPASSES:
+        return None
+    if kinds & _OF_CREDENTIALS and any(
+        name in x.headers and name not in rules.vary for name in ("authorization", "cookie")
+    ):
+        return None
+    if not kinds & _CONTROLS:
+        return _NOTHING
+    directives = Directives.of(", ".join(x.headers.getall("Cache-Control", [])))
+    return None if "no-store" in directives else directives
 
 
 def resource_of(x: Exchange) -> bytes:
@@ -41,7 +72,12 @@ def resource_of(x: Exchange) -> bytes:
         origin = x.public_origin()
         named = (origin.scheme, origin.authority.lower(), origin.prefix)
     else:
-        named = (x.scheme, x.host.lower(), "")
+        url = (x.scheme, x.host, x.path, x.query)
+        known = _resources.get(url)
+        if known is not None:
+            return known
+        digest = _digest([x.scheme, x.host.lower(), "", x.path, x.query])
+        return digest if sum(map(len, url)) > _LONGEST_KNOWN else _resources.keep(url, digest)
     return _digest([*named, x.path, x.query])
 
 

@@ -1,6 +1,6 @@
 """The call of a cache to the service: what it asks, and what is kept of the answer."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -54,7 +54,7 @@ class Search(Protocol):
     resource: bytes
     scopes: tuple[bytes, ...]
 
-    def entry_key(self, scope: bytes, vary: Iterable[str]) -> EntryKey:
+    def entry_key(self, scope: bytes, vary: Collection[str]) -> EntryKey:
         """Return where a reply is kept that is selected by the fields `vary`."""
         ...
 

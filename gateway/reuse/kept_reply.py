@@ -1,5 +1,7 @@
 """Turns replies into entries of the cache, and entries into replies to other requests."""
 
+from multidict import istr
+
 from gateway.exchange import CacheResult, CacheUse, Exchange, Reply
 from gateway.kernel.caching.storage import Freshness, unmodified
 from gateway.kernel.caching.store import Entry
@@ -10,6 +12,7 @@ _COPIED_BYTES = 64 * 1024
 _BEFORE_ID = b'{"requestId":"'
 """How every envelope begins (kernel/envelope/write.py)."""
 _NOT_IN_304 = frozenset({"content-type", "content-encoding", "content-language", "content-disposition"})
+_IF_NONE_MATCH, _IF_MODIFIED_SINCE = istr("If-None-Match"), istr("If-Modified-Since")
 _CACHE_STATUS = "Cache-Status"
 
 
@@ -50,12 +53,11 @@ def reply_of(entry: Entry, x: Exchange, result: CacheResult, now_s: float, statu
 
 def conditional(reply: Reply, x: Exchange) -> Reply:
     """Return `reply`, or 304 without a body when the client has it already (RFC 9110 15.4.5)."""
-    wanted = x.headers.get("If-None-Match")
-    since = x.headers.get("If-Modified-Since")
+    wanted, since = x.headers.get(_IF_NONE_MATCH), x.headers.get(_IF_MODIFIED_SINCE)
     if reply.status != 200 or reply.stream is not None or (wanted is None and since is None):
         return reply
     if wanted is not None:
-        wanted = ", ".join(x.headers.getall("If-None-Match", []))
+        wanted = ", ".join(x.headers.getall(_IF_NONE_MATCH, []))
     fields = reply.fields
     if not unmodified(wanted, since, value_of(fields, "etag") or "", value_of(fields, "last-modified") or ""):
         return reply

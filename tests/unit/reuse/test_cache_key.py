@@ -6,7 +6,7 @@ import pytest
 
 from gateway.kernel.caching.store import ALL_SCOPES
 from gateway.kernel.http.request_headers import FieldFilter
-from gateway.reuse.cache_key import is_cacheable, resource_of, scope_of, variant_of
+from gateway.reuse.cache_key import directives_of, resource_of, scope_of, variant_of
 from gateway.table import Envelope
 from tests.cached_gateway import cache_rules
 from tests.samples import Pieces, caller, exchange, route
@@ -95,6 +95,19 @@ def test_a_field_that_the_request_withholds_is_not_what_the_client_says() -> Non
 
 
 def test_a_request_with_a_body_is_not_answered_from_a_cache() -> None:
-    assert is_cacheable(exchange(), cache_rules())
-    assert not is_cacheable(exchange(body=Pieces()), cache_rules())
-    assert is_cacheable(exchange([("Cookie", "a")]), cache_rules(vary=("cookie",)))
+    assert directives_of(exchange(), cache_rules()) == {}
+    assert directives_of(exchange(body=Pieces()), cache_rules()) is None
+    assert directives_of(
+        exchange([("Cookie", "a"), ("Cache-Control", "max-age=1")]), cache_rules(vary=("cookie",))
+    ) == {"max-age": "1"}
+
+
+def test_long_urls_are_not_remembered() -> None:
+    long = exchange(path="/" + "a" * 300)
+    assert resource_of(long) == resource_of(long) != resource_of(exchange())
+
+
+def test_long_names_are_not_remembered() -> None:
+    for name in ("X-" + "a" * 300, "X_" + "a" * 300):
+        found = directives_of(exchange([(name, "1")]), cache_rules())
+        assert found == ({} if "_" not in name else None)
