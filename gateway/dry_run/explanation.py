@@ -12,6 +12,7 @@ from gateway.dry_run.run import DryResult, DryRun
 from gateway.exchange import Exchange
 from gateway.kernel.caching.storage import CacheRules
 from gateway.kernel.faults import KEY_AMBIGUOUS
+from gateway.kernel.key_format import without_keys
 from gateway.kernel.limits.quota import charged
 from gateway.limiter.interface import Decider
 from gateway.table import Route
@@ -111,7 +112,7 @@ class CallReport(msgspec.Struct, frozen=True):
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """Everything about one request. The query is without keys."""
+    """Everything about one request. Path and query are without keys."""
 
     method: str
     path: str
@@ -143,8 +144,8 @@ async def report(result: DryResult, dry_run: DryRun, *, reveal: bool = False) ->
     route = x.route
     return Explanation(
         method=x.method,
-        path=x.path,
-        query=x.query,
+        path=without_keys(x.path),
+        query=without_keys(x.query),
         listener=result.listener.id,
         client=x.client,
         outcome=_outcome(x, forwarded=call is not None),

@@ -106,6 +106,12 @@ async def test_an_address_calls_where_no_key_is_asked() -> None:
     assert found["caller"] == {"key": None, "organization": None, "plan": "free", "address": "127.0.0.1"}
 
 
+async def test_a_key_where_none_belongs_is_masked() -> None:
+    found = await explained(target=f"/v1/pets;X-Api-Key={'gw_' + 'a' * 38}?x=gw_{'b' * 38}", key_id="")
+    assert (found["path"], found["query"]) == ("/v1/pets;X-Api-Key=gw_***", "x=gw_***")
+    assert found["outcome"]["status"] == 400
+
+
 async def test_a_preflight_is_anybodys() -> None:
     config = parse(
         TEXT.replace(
