@@ -40,11 +40,14 @@ patterns = st.lists(words, min_size=1, max_size=3, unique=True).map(lambda parts
 methods = st.lists(st.sampled_from(("GET", "POST", "DELETE")), min_size=1, max_size=3, unique=True)
 routes = st.fixed_dictionaries(
     {
-        "match": st.one_of(
-            st.builds(lambda path, some: {"path": path, "methods": some}, patterns, methods),
-            st.builds(
-                lambda word, some: {"prefix": f"/{word}", "methods": some}, st.sampled_from(("pets", "mine")), methods
+        "match": st.builds(
+            lambda where, some, host: {**where, "methods": some, **({"host": host} if host else {})},
+            st.one_of(
+                st.builds(lambda path: {"path": path}, patterns),
+                st.builds(lambda word: {"prefix": f"/{word}"}, st.sampled_from(("pets", "mine"))),
             ),
+            methods,
+            st.sampled_from(("", "", "api.example.com")),
         ),
         "upstream": st.sampled_from(("plain", "based")),
     },
