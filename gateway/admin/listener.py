@@ -125,7 +125,10 @@ class AdminListener:
         self._hosts = frozenset(name.lower() for name in (*hosts, "localhost", own))
 
     def _is_host_accepted(self, request: web.BaseRequest) -> bool:
-        """True for requests without Host (HTTP/1.0) and on unix sockets, too, because browsers send neither."""
+        """Return whether the host may be asked for.
+
+        It may where there is no Host field (HTTP/1.0), and on unix sockets, because browsers send neither.
+        """
         names = map(_name, request.headers.getall("Host", []))
         return self._configured.startswith("unix:") or all(name in self._hosts or _is_address(name) for name in names)
 

@@ -43,7 +43,7 @@ def maintenance_change(switch: MaintenanceSwitch) -> View:
 
 
 def _notice(parameters: Any) -> MaintenanceNotice:
-    """Raises ValueError with a text that says what to write."""
+    """Return the notice for callers. Raises ValueError with a text that says what to write."""
     message = parameters.get("message", DEFAULT_MESSAGE)
     if not 0 < len(message) <= LONGEST_MESSAGE:
         raise ValueError(f"a message of 1 to {LONGEST_MESSAGE} characters is wanted")

@@ -79,4 +79,4 @@ class Commands(click.Group):
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="gateway", message="%(prog)s %(version)s")
 def main() -> None:
-    """An API gateway: keys, rate limits and one envelope for every reply, in front of HTTP services as they are."""
+    """An API gateway: keys, rate limits and one envelope for every reply, in front of HTTP services as they are."""  # noqa: D401 - as --help shows it

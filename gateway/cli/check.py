@@ -21,7 +21,7 @@ from gateway.system.clock import SYSTEM_CLOCK
 
 
 def ignored_rules(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> frozenset[str]:
-    """Returns the ids of the rules that are named."""
+    """Return the ids of the rules that are named."""
     names = [name.strip() for each in value for name in each.split(",") if name.strip()]
     found: dict[str, LintRule | None] = {name: rule_named(name) for name in names}
     for name, rule in found.items():
@@ -96,7 +96,7 @@ def command(
 
 
 def _checked(path: Path) -> tuple[Sequence[Problem], Config | None]:
-    """Returns the problems, and the configuration if it can be used in spite of them."""
+    """Return the problems, and the configuration if it can be used in spite of them."""
     content = sys.stdin.buffer.read() if str(path) == STANDARD_INPUT else None
     try:
         config, warnings = load_with_warnings(

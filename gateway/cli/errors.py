@@ -19,7 +19,7 @@ def rows() -> list[tuple[str, ...]]:
 
 
 def described() -> list[dict[str, str | int]]:
-    """The rows of the catalogue for programs. `source` is who has to act."""
+    """Return the rows of the catalogue for programs. `source` is who has to act."""
     return [
         {
             "name": fault.name,

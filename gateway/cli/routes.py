@@ -39,7 +39,7 @@ def rows(config: Config) -> list[tuple[str, ...]]:
 
 
 def described(config: Config) -> list[dict[str, Any]]:
-    """The routes for programs, in the order of the file. Either `path` or `prefix` is null."""
+    """Return the routes for programs, in the order of the file. Either `path` or `prefix` is null."""
     return [
         {
             "id": route.id,

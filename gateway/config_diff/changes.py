@@ -194,7 +194,7 @@ class _Comparison:
         return self._plans[before, after]
 
     def _of_access(self, before: Item, after: Item) -> Iterator[Change]:
-        """Changes of the routes and methods that a key may use."""
+        """Yield the changes of the routes and methods that a key may use."""
         old, new = before.aspects, after.aspects
         for aspect, (lost, gained) in {
             "routes": self._routes(old["routes"], new["routes"]),

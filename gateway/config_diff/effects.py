@@ -122,7 +122,7 @@ def _loss_of_it_breaks(before: str | None, _after: str | None) -> Effect:
 
 
 def _loss_of_service(before: str | None, after: str | None) -> Effect:
-    """Judges a text that stands only where nothing is served."""
+    """Judge a text that stands only where nothing is served."""
     return "breaking" if before is None else "widening" if after is None else "other"
 
 
@@ -168,14 +168,14 @@ def _on_failure(before: str | None, after: str | None) -> Effect:
 
 
 def _path(before: str, after: str) -> Effect:
-    """Renamed parameters change nothing, and a prefix may cover more paths than before."""
+    """Return the effect of another path. Renamed parameters change nothing, and a prefix may cover more than before."""
     if shape_of(before) == shape_of(after):
         return "other"
     return "widening" if covers(after, before) else "breaking"
 
 
 def _condition(_before: str | None, after: str | None) -> Effect:
-    """A route without a condition is for all requests."""
+    """Return the effect of another condition. A route without one is for all requests."""
     return "widening" if after is None else "breaking"
 
 

@@ -142,13 +142,13 @@ class ClientConnection(ReplyWriter):
         return ended
 
     def _conclude(self) -> None:
-        """The exchange has ended."""
+        """Note that the exchange has ended."""
         self._exchange = self._body_since = None
         if not self._keep and not self._eof:
             self._linger()
 
     def _exchange_ended(self, error: BaseException | None) -> None:
-        """The exchange has ended after a wait, or with an error, after which the connection is not used any more."""
+        """Note that the exchange has ended after a wait, or with an error, after which the connection is closed."""
         if error is None:
             self._conclude()
         else:

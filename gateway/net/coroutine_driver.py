@@ -85,7 +85,7 @@ class CoroutineDriver:
         return False
 
     def _resume(self) -> None:
-        """The waiter is done."""
+        """Resume the coroutine, because its waiter is done."""
         self._waiter = None
         if asyncio.current_task(self._loop) is None:
             self._go_on()

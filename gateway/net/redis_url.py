@@ -65,7 +65,7 @@ class RedisUrl(NamedTuple):
 
 
 def parse(text: str) -> RedisUrl:
-    """Raises ValueError with a text that says what to write, and holds no secret."""
+    """Return the parts of a URL. Raises ValueError with a text that says what to write, and holds no secret."""
     begin = _SCHEME.match(text)
     if begin is None or (begin[2] or "") not in _KINDS or (begin[1] == "unix" and begin[2]):
         raise ValueError(

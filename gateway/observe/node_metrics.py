@@ -79,7 +79,7 @@ class NodeMetrics(Families):
         targets: Mapping[tuple[str, ...], Callable[[], float]],
         breakers: Mapping[tuple[str, ...], Callable[[], float]],
     ) -> None:
-        """A configuration is in force: `digest` distinguishes two contents of `file`, `keys` is how many it has.
+        """Note the configuration in force. `digest` distinguishes two contents of `file`, `keys` is how many it has.
 
         `targets` tells whether each target is up, by upstream and name, `breakers` whether the circuit is open, by
         upstream. Series of other routes, upstreams and targets are no longer shown.
@@ -101,7 +101,7 @@ class NodeMetrics(Families):
         self.loop_lag.labels(worker).set(ABSENT if lag_s is None else lag_s)
 
     def add(self, region: Region) -> None:
-        """A worker counts, or has counted, in this one."""
+        """Add a region in which a worker counts, or has counted."""
         self._exposition.add(region)
 
     def _watch(self, gauges: Family[Gauge], sources: Mapping[tuple[str, ...], Callable[[], float]]) -> None:

@@ -77,7 +77,7 @@ class ErrorRing:
                 yield _decode(payload)
 
     def entries(self, lane: Lane) -> Iterator[tuple[int, bytes]]:
-        """Number and content of each record that is whole."""
+        """Yield the number and the content of each record that is whole."""
         for at in range(lane * _LANE_BYTES, (lane + 1) * _LANE_BYTES, RECORD_BYTES):
             content = self.memory[at : at + RECORD_BYTES]
             number, length, checksum = _HEAD.unpack_from(content)

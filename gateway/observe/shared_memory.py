@@ -105,7 +105,7 @@ class Region:
         return Region(self.memory, len(self.slots), self.fd)
 
     def writer_exited(self) -> None:
-        """The writer has ended: its counts stay, its gauges say nothing any more."""
+        """Note that the writer has ended: its counts stay, its gauges are not shown any more."""
         kinds: list[MetricKind] = []
         for entry in self.entries(0)[0]:
             if isinstance(entry, Declaration):

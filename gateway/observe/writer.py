@@ -158,7 +158,7 @@ class Writer:
 
 @contextlib.contextmanager
 def _exclusive_lock(fd: int) -> Iterator[None]:
-    """The output is ours alone, as far as processes ask: one that ends loses it."""
+    """Lock the output against other processes. A process that ends loses the lock."""
     try:
         fcntl.lockf(fd, fcntl.LOCK_EX)
     except OSError:  # it cannot be locked, or is closed, which writing will tell

@@ -28,17 +28,17 @@ class Availability:
         return f"<Availability {'away' if self.is_away else 'reachable'}, {self.failures} failures in a row>"
 
     def reached(self) -> None:
-        """A call or a probe was answered."""
+        """Note that a call or a probe was answered."""
         self.is_away = False
         self.failures = 0
         self._delay_s = FIRST_DELAY_S
 
     def lost(self) -> None:
-        """The server is away for every call, not only for the one that found out."""
+        """Note that the server is away for every call, not only for the one that found out."""
         self.is_away = True
 
     def failed(self) -> None:
-        """A call failed, perhaps alone."""
+        """Note that a call failed, perhaps it alone."""
         self.failures += 1
         if self.failures >= FAILURES_TO_AWAY:
             self.lost()

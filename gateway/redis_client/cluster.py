@@ -250,7 +250,7 @@ class RedisCluster:
 
 
 def _ignore_end(connection: RedisConnection, failure: RedisConnectionError) -> None:
-    """The caller that waits for the reply gets the failure."""
+    """Ignore the end of a connection: the caller that waits for the reply gets the failure."""
 
 
 def named(redirection: str, by: NodeAddress) -> NodeAddress:

@@ -181,7 +181,7 @@ class RedisServer:
         self._reloading = False
 
     def _reconnect(self, connection: RedisConnection, readonly: RedisConnectionError) -> None:
-        """The server is a replica now: find the present primary, for which calls wait.
+        """Find the present primary, for which calls wait, because the server is a replica now.
 
         Replies come in order, so what was still to come was not done either.
         """
@@ -211,7 +211,7 @@ class RedisServer:
             self._connect(at_once=False)
 
     def _ended(self, connection: RedisConnection, failure: RedisConnectionError) -> None:
-        """`connection` was lost.
+        """Note that `connection` was lost.
 
         A time-out means a server that hangs, anything else one that may take the next connection.
         """

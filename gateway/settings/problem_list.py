@@ -95,7 +95,7 @@ class ProblemList:
         )
 
     def raise_if_any(self) -> None:
-        """Raises ConfigError with the problems."""
+        """Raise ConfigError with the problems, if there are any."""
         errors = self._of("error")
         if errors:
             raise ConfigError(errors)

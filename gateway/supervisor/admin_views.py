@@ -75,7 +75,7 @@ def reload_view(request_reload: "Callable[[], asyncio.Future[list[str]]]") -> Vi
 
 
 def purge_view(queryable: Callable[[], Sequence[QueryableWorker]]) -> View:
-    """Removes kept replies at every worker: of a `route`, with a `tag`, or all; replies how many they were."""
+    """Remove kept replies at every worker: of a `route`, with a `tag`, or all; reply how many they were."""
 
     async def purge(request: web.BaseRequest) -> web.Response:
         parameters = {name: request.query[name] for name in ("route", "tag") if request.query.get(name)}

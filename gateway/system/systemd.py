@@ -31,7 +31,7 @@ class Notifier:
             sock.sendto("\n".join(lines).encode(), self._address)
 
     def alive(self, now: float) -> None:
-        """Called often; notifies the watchdog twice in each of its intervals.
+        """Notify the watchdog twice in each of its intervals. It is called often.
 
         `now` is in seconds of the monotonic clock.
         """

@@ -102,7 +102,7 @@ def build_routes(
 
 
 def _table(routes: Sequence[Route], limits_routes: Sequence[Route], make: Callable[..., RouteTable]) -> RouteTable:
-    """The table of `routes`, with those for each host and for header fields where some route has a condition."""
+    """Return the table of `routes`, with those for each host, and for header fields where a route has a condition."""
     everything = [*routes, *limits_routes]
     if not any(route.match_host or route.specificity > (False, 0) for route in routes):
         return make(everything)

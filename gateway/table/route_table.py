@@ -86,11 +86,11 @@ class RouteTable:
         self._known = Memo(len(self._literal) + self.MOST_KNOWN, self._literal)
 
     def at(self, listener: str) -> "RouteTable":
-        """The table for the requests of a listener."""
+        """Return the table for the requests of a listener."""
         return self if self.listeners is None else self.listeners[listener]
 
     def view(self, host: str, headers: RequestFields) -> "RouteTable":
-        """The table for a request with this Host field and these header fields."""
+        """Return the table for a request with this Host field and these header fields."""
         return self if self.views is None else self.views.of(host, headers)
 
     def match(self, method: str, path: str) -> Route:
@@ -159,13 +159,13 @@ class RouteTable:
         return self._law.rivals(route, method, path)
 
     def _is_clear(self, route: Route, method: str, path: str) -> bool:
-        """Whether `route` is the one that a literal path of the routes leads to, and nothing refuses it."""
+        """Return whether `route` is the one that a literal path of the routes leads to, and nothing refuses it."""
         return (len(self._roots) == 1 or self._find(method, path, set()) is route) and self._law.is_clear(
             route, method, path
         )
 
     def _candidates(self, path: str) -> Iterator[dict[str, Route]]:
-        """What matches `path`, the most specific first."""
+        """Yield the routes that match `path`, the most specific first."""
         segments = path.split("/")
         for root in self._roots:
             yield from _candidates(root, segments, 1)

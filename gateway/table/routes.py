@@ -27,7 +27,7 @@ class Sender(Protocol):
     id: str
 
     async def send(self, call: Call) -> Answer:
-        """Raises GatewayError with a fault whose source is `upstream`, or UPSTREAM_SATURATED."""
+        """Send a call. Raises GatewayError with a fault whose source is `upstream`, or UPSTREAM_SATURATED."""
         ...
 
 

@@ -136,9 +136,9 @@ class RetryObserver(Protocol):
     """Is notified of retries, which do not show in an answer."""
 
     def retried(self) -> None:
-        """A call was sent again, on another connection or to another target."""
+        """Note that a call was sent again, on another connection or to another target."""
         ...
 
     def not_retried(self) -> None:
-        """A call that may be sent again was not, because the budget for that is spent."""
+        """Note that a call was not sent again, because the budget for that is spent."""
         ...

@@ -112,7 +112,7 @@ class CircuitBreaker:
         await self.behind.close()
 
     def _begin_trial(self, call: Call) -> None:
-        """Raises GatewayError while the circuit is open, or another trial is under way."""
+        """Begin a trial. Raises GatewayError while the circuit is open, or another trial is under way."""
         row, now = self._row, self._clock.monotonic()
         if now < row.open_until:
             remaining_s = math.ceil(row.open_until - now)

@@ -129,7 +129,7 @@ class ConnectionShares:
         return connection.streams
 
     def ended(self, connection: ConnectionSocket) -> None:
-        """The call on `connection` has ended: its caller uses it no longer, and it streams no longer."""
+        """Note that the call on `connection` has ended: its caller uses it no longer, and it streams no longer."""
         caller, connection.caller = connection.caller, None
         if caller is not None:
             self.give_back(caller)

@@ -152,7 +152,7 @@ class OutlierDetector:
         self._count(number, status)
 
     def given_up(self, number: int, waited_s: float, answers: int) -> None:
-        """A client left before target `number` answered, after `waited_s`.
+        """Note that a client left before target `number` answered, after `waited_s`.
 
         `answers` is the number of its answers when the call began.
         """

@@ -172,7 +172,7 @@ class SharedState:
                 row.adopt(before.upstreams[name])
 
     def writer_exited(self) -> None:
-        """A process has ended. A trial of its own will have no result, so that the next call is the trial."""
+        """Note that a process has ended. A trial of its own has no result, so that the next call is the trial."""
         for row in self.upstreams.values():
             row.trial_until = 0.0
             for target in row.targets:

@@ -148,17 +148,17 @@ class Tunnel(asyncio.Protocol):
             self._end()
 
     def client_full(self) -> None:
-        """The client does not read: make the service wait."""
+        """Make the service wait, because the client does not read."""
         if not self._transport.is_closing():
             self._transport.pause_reading()
 
     def client_drained(self) -> None:
-        """The client reads again."""
+        """Note that the client reads again."""
         if not self._transport.is_closing():
             self._transport.resume_reading()
 
     def client_left(self) -> None:
-        """The client has closed its connection."""
+        """Note that the client has closed its connection."""
         self._end()
 
     def go_away(self, error: GatewayError) -> None:

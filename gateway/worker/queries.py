@@ -87,7 +87,7 @@ def connections_query(upstreams: Mapping[str, AnyUpstream]) -> QueryHandler:
 
 
 def purge_query(cache: ReplyCache) -> QueryHandler:
-    """Removes kept replies: of a `route`, with a `tag`, or all."""
+    """Remove kept replies: of a `route`, with a `tag`, or all."""
 
     async def purge(parameters: QueryParameters) -> tuple[int, object]:
         purged = cache.purge(parameters.get("route"), parameters.get("tag"))

@@ -85,7 +85,7 @@ for each in (list_, show, rotate, disable, enable, delete, import_):
 
 
 def _made(file: Path | None, key: dict[str, Any], digest: str) -> bool:
-    """Checks the key, and returns whether it was kept in Redis: otherwise it has to be added to the configuration."""
+    """Check the key, and return whether it was kept in Redis: otherwise it has to be added to the configuration."""
     setting = _read(key | {"secret_sha256": digest})
     if file is None:
         return False

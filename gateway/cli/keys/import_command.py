@@ -99,7 +99,10 @@ def _read(source: str) -> str:
 
 
 def _candidate(entry: ImportEntry, *, typed: bool) -> Candidate:
-    """Raises RefusedError. `typed`: the entry comes from standard input, and may have a plain secret."""
+    """Return an entry as a candidate.
+
+    Raises RefusedError. With `typed` the entry comes from standard input, and may have a plain secret.
+    """
     if entry.problem:
         raise RefusedError(entry.problem)
     key = dict(entry.fields)

@@ -20,7 +20,10 @@ NO_STORE = "the keys of this configuration stand in its files: edit them there, 
 
 @contextmanager
 def editing(config: Config, otherwise: str = NO_STORE) -> Iterator[KeyRegistry]:
-    """Raises click.ClickException for errors of Redis, or with the text `otherwise` if the keys are not in Redis."""
+    """Yield a registry.
+
+    Raises click.ClickException for errors of Redis, or with the text `otherwise` if the keys are not in Redis.
+    """
     if config.key_store is None or config.redis is None:
         raise click.ClickException(otherwise)
     url, prefix = config.redis.login_url(), config.redis.key_prefix

@@ -26,7 +26,7 @@ routes: [{{id: mock, match: {{prefix: /}}, upstream: mock, auth: none}}]
 
 
 def latency(_: click.Context, __: click.Parameter, value: str) -> tuple[float, float]:
-    """Returns the shortest and the longest time, in seconds."""
+    """Return the shortest and the longest time, in seconds."""
     shortest, _dash, longest = value.partition("-")
     try:
         first, last = parse_duration(shortest), parse_duration(longest or shortest)
@@ -38,7 +38,7 @@ def latency(_: click.Context, __: click.Parameter, value: str) -> tuple[float, f
 
 
 def share(_: click.Context, __: click.Parameter, value: str) -> float:
-    """Returns a share from 0 to 1."""
+    """Return a share from 0 to 1."""
     try:
         return parse_percent(value)
     except ValueError as error:

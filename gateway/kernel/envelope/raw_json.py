@@ -132,7 +132,7 @@ def decode(
 def decode_without_halves(
     decoder: "msgspec.json.Decoder[T]", text: bytes, without_halves: Callable[[bytes], bytes]
 ) -> T | None:
-    """Like `decode`, for a text that `decoder` refused as it is."""
+    """Decode as `decode` does, a text that `decoder` refused as it is."""
     if not _has_surrogates(text) or b"\xfe" in text or b"\xff" in text:
         return None
     try:

@@ -198,7 +198,7 @@ class _Reader:
             self._fields(value, path, trust, depth + 1)
 
     def _fields(self, value: Object, path: str, trust: _Trust, depth: int) -> None:
-        """A map of fields."""
+        """Read a map of fields."""
         form = is_form(value)
         for name, member in members(value):
             known = word(name)

@@ -10,7 +10,7 @@ def quality(field: str, name: str) -> float:
 
 
 def weights(field: str, most: int) -> dict[str, float]:
-    """The weight of each name of the field, in lower case. Names after the first `most` are ignored.
+    """Return the weight of each name of the field, in lower case. Names after the first `most` are ignored.
 
     The first of two equal names counts.
     """

@@ -111,7 +111,7 @@ class FieldRules(Memo[bytes, Rule]):
         super().__init__(_REMEMBERED, known)
 
     def __missing__(self, name: bytes) -> Rule:
-        """Raises GatewayError UPSTREAM_PROTOCOL_ERROR for what is no name."""
+        """Find the rule of a field. Raises GatewayError UPSTREAM_PROTOCOL_ERROR for a malformed name."""
         if not name or name.translate(None, _TOKEN):
             raise GatewayError(UPSTREAM_PROTOCOL_ERROR, cause="control character in a header field")
         dropped = name.startswith((b"x-ratelimit-", *self._dropped))

@@ -25,7 +25,7 @@ def combinations(routes: Iterable[tuple[tuple[str, str], ...]]) -> int:
 
 
 def hosts_meet(one: str | None, other: str | None) -> bool:
-    """Whether a request can fit both hosts of routes. None stands for any host."""
+    """Return whether a request can fit both hosts of routes. None stands for any host."""
     if one is None or other is None or one == other:
         return True
     return any(wide.startswith("*.") and narrow.endswith(wide[1:]) for wide, narrow in ((one, other), (other, one)))

@@ -116,5 +116,5 @@ class RetryBudget:
         return True
 
     def failed(self) -> None:
-        """An attempt that was taken has failed again."""
+        """Note that an attempt that was taken has failed again."""
         self._balance -= 1.0

@@ -6,7 +6,7 @@ from gateway.settings.schema.routing import RouteSettings
 
 
 def check_replies(context: CheckContext) -> None:
-    """Reports caches and idempotency keys that nobody could use."""
+    """Report caches and idempotency keys that no caller could use."""
     for loc, route in context.entries("routes", context.config.routes):
         if route.cache is not None:
             _cache(context, (*loc, "cache"), route)

@@ -69,7 +69,7 @@ def check_overlaps(context: CheckContext) -> None:
 
 
 def _tie(one: Match, other: Match) -> bool:
-    """Whether some request, of the same path and method, fits both equally well."""
+    """Return whether some request, of the same path and method, fits both equally well."""
     if one.host != other.host or one.listener != other.listener or len(one.headers) != len(other.headers):
         return False
     values = {name.lower(): value for name, value in one.headers.items()}
@@ -77,7 +77,7 @@ def _tie(one: Match, other: Match) -> bool:
 
 
 def check_conditions(context: CheckContext) -> None:
-    """Reports listeners that there are not, fields that no condition can be about, and too many conditions."""
+    """Report unknown listeners, fields that no condition can be about, and too many conditions."""
     listeners = [listener.id for listener in context.config.server.listeners]
     conditions: list[tuple[tuple[str, str], ...]] = []
     key_field = context.config.auth.key.header.lower()

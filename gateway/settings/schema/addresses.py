@@ -21,7 +21,7 @@ _HOST = re.compile(r"(?!-)[A-Za-z0-9_.-]{1,253}")
 
 
 def _host(text: str) -> str:
-    """Raises RefusedError. IPv6 addresses stand in brackets, and come without them."""
+    """Return a host without the brackets of an IPv6 address. Raises RefusedError."""
     if text.startswith("[") and text.endswith("]"):
         try:
             return str(IPv6Address(text[1:-1]))

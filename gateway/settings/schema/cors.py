@@ -42,6 +42,6 @@ class CorsOverrides(Section):
     max_age: Duration | None = Field(default=None, description="See `defaults.cors.max_age`.")
 
     def over(self, inherited: CorsSettings) -> CorsSettings:
-        """These settings, and those of `inherited` that are left out here."""
+        """Return these settings, and those of `inherited` that are left out here."""
         own = {name: value for name, value in self if value is not None}
         return inherited.model_copy(update=own)

@@ -61,7 +61,10 @@ def files_of(url: str) -> list[tuple[str, str]]:
 
 
 def _parameter(url: RedisUrl, name: str, written: str) -> None:
-    """Raises RefusedError, which repeats neither a value nor an unknown name: both may be parts of a password."""
+    """Check a parameter.
+
+    Raises RefusedError, which repeats neither a value nor an unknown name: both may be parts of a password.
+    """
     if name in _OF_TLS and url.scheme != "rediss":
         raise RefusedError(f"`{name}` is of use with `rediss://` only")
     if name in _OF_TCP_ONLY and url.scheme == "unix":

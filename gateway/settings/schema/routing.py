@@ -145,7 +145,7 @@ class HeaderRules(Section):
         return self
 
     def over(self, inherited: "HeaderRules") -> "HeaderRules":
-        """These rules, and those of `inherited` that they do not speak of."""
+        """Return these rules, and those of `inherited` for other fields."""
         own = {name.lower() for name in (*self.set, *self.remove)}
         kept = {
             name: value for name, value in inherited.set.items() if not any(_names(rule, name.lower()) for rule in own)

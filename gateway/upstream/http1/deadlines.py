@@ -9,7 +9,7 @@ from gateway.upstream.call import Call
 
 
 def _ignore() -> None:
-    """The callback of a deadline that has ended."""
+    """Do nothing: the callback of a deadline that has ended."""
 
 
 class Deadline:
@@ -82,7 +82,7 @@ class Deadlines(Deadline):
         self._waits_for_client = self._unread = False
 
     def sent(self, call: Call, now: float) -> None:
-        """The whole request was sent in one write."""
+        """Note that the whole request was sent in one write."""
         self._call = call
         self._idle_s = None
         self._waits_for_client = False
@@ -96,7 +96,7 @@ class Deadlines(Deadline):
             self.set(at)
 
     def sending(self, call: Call) -> None:
-        """The request is sent in pieces, until `all_sent`."""
+        """Note that the request is sent in pieces, until `all_sent`."""
         self._call = call
         self._idle_s = None
         self._ends_at = math.inf
@@ -104,7 +104,7 @@ class Deadlines(Deadline):
         self._waits_for_client = True
 
     def blocked(self) -> None:
-        """The upstream does not accept what is sent, until `unblocked`."""
+        """Note that the upstream does not accept what is sent, until `unblocked`."""
         self._waits_for_client = False
         if self._idle_s is not None:
             self.heard()
@@ -121,7 +121,7 @@ class Deadlines(Deadline):
         self.at = self._ends_at = math.inf
 
     def all_sent(self, *, answered: bool) -> None:
-        """The whole request was sent. `answered`: the head of the reply has arrived already."""
+        """Note that the whole request was sent. `answered`: the head of the reply has arrived already."""
         self._waits_for_client = False
         if self._idle_s is not None:
             self.heard()
@@ -139,7 +139,7 @@ class Deadlines(Deadline):
         self.heard()
 
     def heard(self) -> None:
-        """A part of a streamed reply has arrived."""
+        """Note that a part of a streamed reply has arrived."""
         if self._idle_s is not None and not (self._unread or self._waits_for_client):
             self.set(self._clock.monotonic() + self._idle_s)
         else:
