@@ -79,7 +79,7 @@ def list_(file: Path, output: str) -> None:
 def show(key_id: str, file: Path, output: str) -> None:
     """Show one key in Redis, without its secret: what it may do, and when it was last used."""
     with registry_of(file) as registry:
-        stored = _existing(registry.find(key_id), key_id)
+        stored = existing(registry.find(key_id), key_id)
         description = _description(stored, registry.used([key_id]).get(key_id), registry.now_s())
     if output == "json":
         click.echo(json.dumps(description, indent=2))
@@ -104,7 +104,7 @@ def show(key_id: str, file: Path, output: str) -> None:
 def rotate(key_id: str, file: Path, overlap: float, output: str, *, yes: bool) -> None:
     """Make a new secret for a key in Redis. The limits of both secrets are one."""
     if not overlap:
-        _ask(f"The old secret of `{key_id}` ends at once. Go on?", yes=yes)
+        ask(f"The old secret of `{key_id}` ends at once. Go on?", yes=yes)
     made = secret.create()
     with registry_of(file) as registry:
         now_s = registry.now_s()
@@ -130,7 +130,7 @@ def rotate(key_id: str, file: Path, overlap: float, output: str, *, yes: bool) -
 @yes_option
 def disable(key_id: str, file: Path, *, yes: bool) -> None:
     """Have calls with a key in Redis answered 403, code 8007."""
-    _ask(f"Calls with `{key_id}` are refused from now on. Go on?", yes=yes)
+    ask(f"Calls with `{key_id}` are refused from now on. Go on?", yes=yes)
     with registry_of(file) as registry:
         _change(registry, key_id, lambda stored: replace(stored, key={**stored.key, "disabled": True}))
     click.echo(f"The key `{key_id}` is disabled at every gateway within a second.")
@@ -152,23 +152,25 @@ def enable(key_id: str, file: Path) -> None:
 @yes_option
 def delete(key_id: str, file: Path, *, yes: bool) -> None:
     """Forget a key in Redis: calls with it are answered 401."""
-    _ask(f"`{key_id}` and its secrets are forgotten for good. Go on?", yes=yes)
+    ask(f"`{key_id}` and its secrets are forgotten for good. Go on?", yes=yes)
     with registry_of(file) as registry:
         _change(registry, key_id, lambda _: None)
     click.echo(f"The key `{key_id}` is unknown at every gateway within a second.")
 
 
 def _change(registry: Any, key_id: str, become: Callable[[StoredKey], StoredKey | None]) -> None:
-    registry.change([key_id], lambda there: {key_id: become(_existing(there.get(key_id), key_id))})
+    registry.change([key_id], lambda there: {key_id: become(existing(there.get(key_id), key_id))})
 
 
-def _existing(stored: StoredKey | None, key_id: str) -> StoredKey:
+def existing(stored: StoredKey | None, key_id: str) -> StoredKey:
+    """Return the key, or raise click.ClickException because there is none."""
     if stored is None:
         raise click.ClickException(f"there is no key `{key_id}`")
     return stored
 
 
-def _ask(question: str, *, yes: bool) -> None:
+def ask(question: str, *, yes: bool) -> None:
+    """Return if the answer is yes. Raises click.ClickException otherwise, also where nobody can be asked."""
     if yes:
         return
     try:

@@ -12,6 +12,7 @@ from gateway.cli.friendly_errors import friendly_errors
 from gateway.cli.keys.commands import delete, disable, enable, list_, output_option, rotate, show
 from gateway.cli.keys.import_command import import_
 from gateway.cli.keys.redis_registry import NO_STORE, editing, instant_of
+from gateway.cli.keys.update import update
 from gateway.keystore.records import Secret, StoredKey
 from gateway.settings import Config, load
 from gateway.settings.checks.stored_keys import References, read_key
@@ -80,7 +81,7 @@ def create(file: Path | None, output: str, **options: Any) -> None:
         click.echo(as_yaml(_block(key, digest)))
 
 
-for each in (list_, show, rotate, disable, enable, delete, import_):
+for each in (list_, show, update, rotate, disable, enable, delete, import_):
     command.add_command(each)
 
 

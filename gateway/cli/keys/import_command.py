@@ -10,13 +10,15 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.cli import secret
+from gateway.cli.diff import text as changes_text
 from gateway.cli.friendly_errors import friendly_errors
-from gateway.cli.keys.commands import config_option
+from gateway.cli.keys.commands import ask, config_option, yes_option
+from gateway.cli.keys.differences import key_changes
 from gateway.cli.keys.import_sources import FORMS, ImportEntry, entries, form_of
 from gateway.cli.keys.redis_registry import editing, instant_of
 from gateway.kernel.key_format import is_misspelt
 from gateway.keystore.records import MOST_BYTES, Secret, StoredKey
-from gateway.keystore.registry import DuplicateProofError
+from gateway.keystore.registry import DuplicateProofError, KeyRegistry
 from gateway.settings import Config, load
 from gateway.settings.checks.stored_keys import References, read_key
 from gateway.settings.schema.values import RefusedError
@@ -60,13 +62,15 @@ class ImportProblem(NamedTuple):
 @click.option(
     "--replace", "replacing", is_flag=True, help="Take the place of keys of the same id; left out, those are errors."
 )
-@click.option("--dry-run", is_flag=True, help="Say what is wrong, and import nothing.")
-def import_(source: str, file: Path, form: str, *, replacing: bool, dry_run: bool) -> None:
+@click.option("--dry-run", is_flag=True, help="Say what is wrong and what changes, and import nothing.")
+@yes_option
+def import_(source: str, file: Path, form: str, *, replacing: bool, dry_run: bool, yes: bool) -> None:
     """Import keys into Redis, all of them or none. SOURCE is a file, or - for standard input.
 
     YAML (`keys:` as in the configuration), JSON, JSON lines, or CSV with the names of the fields in its first line.
     From standard input an entry may have a `secret`, of whatever form, which is hashed at once. With --replace an entry
-    without a secret keeps those that its key has.
+    without a secret keeps those that its key has; all else that it leaves out is dropped, so what becomes different for
+    keys that are there is printed first, and asked for unless --yes is given.
     """
     with friendly_errors():
         config = load(file)
@@ -80,11 +84,19 @@ def import_(source: str, file: Path, form: str, *, replacing: bool, dry_run: boo
             problems.append(ImportProblem(entry.line, str(error)))
     problems += _doubles(candidates)
     problems += _strangers(config, candidates)
-    replaced = _keep(config, candidates, problems, replacing=replacing, dry_run=dry_run)
-    if problems:
-        for line, text in sorted(set(problems)):
-            click.echo(f"{'<stdin>' if source == '-' else source}:{line}: error: {text}", err=True)
-        sys.exit(1)
+    before: dict[str, StoredKey] = {}
+    with editing(config) as registry:
+        _keep(registry, candidates, problems, before, replacing=replacing, dry_run=True)
+        _end_with(problems, source)
+        found = key_changes(config, before.values(), _replaced(candidates, before)) if before else []
+        if found:
+            click.echo(changes_text(found))
+        if not dry_run:
+            if found:
+                ask("So it becomes for the keys that are there. Go on?", yes=yes)
+            _keep(registry, candidates, problems, before, replacing=replacing, dry_run=False)
+            _end_with(problems, source)
+    replaced = len(before)
     done = "could be imported" if dry_run else "imported"
     summary = f"{len(candidates)} key{'' if len(candidates) == 1 else 's'} {done}"
     click.echo(f"{summary}, {replaced} of them in place of others" if replaced else summary)
@@ -149,35 +161,56 @@ def _strangers(config: Config, candidates: list[Candidate]) -> Iterator[ImportPr
             yield ImportProblem(line, text)
 
 
+def _end_with(problems: list[ImportProblem], source: str) -> None:
+    """Print the problems and exit, if there are any."""
+    if not problems:
+        return
+    for line, text in sorted(set(problems)):
+        click.echo(f"{'<stdin>' if source == '-' else source}:{line}: error: {text}", err=True)
+    sys.exit(1)
+
+
 def _keep(
-    config: Config, candidates: list[Candidate], problems: list[ImportProblem], *, replacing: bool, dry_run: bool
-) -> int:
-    """Return the number of keys that replace others.
+    registry: KeyRegistry,
+    candidates: list[Candidate],
+    problems: list[ImportProblem],
+    before: dict[str, StoredKey],
+    *,
+    replacing: bool,
+    dry_run: bool,
+) -> None:
+    """Write the keys, unless there are problems; append those that only Redis shows.
 
-    Writes nothing if there are problems; appends those that only Redis shows.
+    A dry run writes nothing, and fills `before` with the keys that are there. Otherwise they still have to be the same.
     """
-    with editing(config) as registry:
-        now, lines = instant_of(registry.now_s()), {each.key["id"]: each.line for each in candidates}
-        replaced, known = 0, len(problems)
+    now, lines = instant_of(registry.now_s()), {each.key["id"]: each.line for each in candidates}
+    known = len(problems)
 
-        def decide(there: dict[str, StoredKey]) -> Mapping[str, StoredKey | None]:
-            nonlocal replaced
-            replaced = len(there)
-            after = {each.key["id"]: _stored(each, there.get(each.key["id"]), now) for each in candidates}
-            without_proof = [key_id for key_id, stored in after.items() if not stored.entries()]
-            problems[known:] = [ImportProblem(lines[key_id], _NO_PROOF) for key_id in without_proof]
-            if not replacing:
-                problems.extend(
-                    ImportProblem(lines[key_id], f"there is a key `{key_id}` already; --replace takes its place")
-                    for key_id in there
-                )
-            return {} if problems or dry_run else after
+    def decide(there: dict[str, StoredKey]) -> Mapping[str, StoredKey | None]:
+        after = {each.key["id"]: _stored(each, there.get(each.key["id"]), now) for each in candidates}
+        without_proof = [key_id for key_id, stored in after.items() if not stored.entries()]
+        problems[known:] = [ImportProblem(lines[key_id], _NO_PROOF) for key_id in without_proof]
+        if not replacing:
+            problems.extend(
+                ImportProblem(lines[key_id], f"there is a key `{key_id}` already; --replace takes its place")
+                for key_id in there
+            )
+        if not dry_run and there != before:
+            raise click.ClickException("somebody else has just changed these keys; nothing was imported, try again")
+        before.clear()
+        before.update(there)
+        return {} if problems or dry_run else after
 
-        try:
-            registry.change(lines, decide)
-        except DuplicateProofError as taken:
-            problems.append(ImportProblem(lines[taken.key_id], str(taken)))
-        return replaced
+    try:
+        registry.change(lines, decide)
+    except DuplicateProofError as taken:
+        problems.append(ImportProblem(lines[taken.key_id], str(taken)))
+
+
+def _replaced(candidates: list[Candidate], before: dict[str, StoredKey]) -> list[StoredKey]:
+    """Return what becomes of the keys that are there."""
+    found = ((each, before.get(each.key["id"])) for each in candidates)
+    return [_stored(each, there, there.created) for each, there in found if there is not None]
 
 
 def _stored(candidate: Candidate, before: StoredKey | None, now: str) -> StoredKey:

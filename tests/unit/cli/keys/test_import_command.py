@@ -3,10 +3,13 @@
 import json
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import Result
 
 from gateway.cli import secret
+from gateway.cli.keys.import_command import Candidate, _keep
+from gateway.cli.keys.redis_registry import registry_of
 from gateway.keystore.records import KeyNames
 from tests.redis_server import RedisProcess
 from tests.unit.cli.stored import configuration, done, keys
@@ -119,9 +122,10 @@ def test_keys_may_take_the_place_of_others_and_keep_their_secrets(file: Path, re
             file,
             f"- {{id: a, organizations: [acme]}}\n- {{id: b, secret_sha256: {'d' * 64}}}\n- {{id: c, secret_sha256: {'c' * 64}}}",
             "--replace",
+            "--yes",
         )
     )
-    assert printed == "3 keys imported, 2 of them in place of others\n"
+    assert printed.endswith("3 keys imported, 2 of them in place of others\n")
     now = stored(redis_server)
     assert now["a"] == {
         "key": {"id": "a", "organizations": ["acme"]},
@@ -129,6 +133,28 @@ def test_keys_may_take_the_place_of_others_and_keep_their_secrets(file: Path, re
         "created": created,
     }
     assert set(redis_server.ask("HKEYS", NAMES.proofs)) == {b"a" * 64, b"d" * 64, b"c" * 64}
+
+
+def test_what_a_replaced_key_loses_is_said_and_asked_for(file: Path, redis_server: RedisProcess) -> None:
+    restricted = f"- {{id: a, secret_sha256: {'a' * 64}, routes: [orders.*], expires: 2099-01-01T00:00:00Z}}"
+    done(typed(file, restricted))
+    before = stored(redis_server)
+    refused = typed(file, "- {id: a, plan: gold}", "--replace")
+    assert refused.exit_code == 1
+    assert "nothing was changed; with --yes nobody is asked" in refused.stderr
+    assert "widening\n  key a: " in refused.stdout
+    assert "plan standard -> gold" in refused.stdout
+    assert stored(redis_server) == before
+    assert "plan standard -> gold" in done(typed(file, "- {id: a, plan: gold}", "--replace", "--dry-run"))
+    assert stored(redis_server) == before
+    assert done(typed(file, restricted, "--replace")) == "1 key imported, 1 of them in place of others\n"
+
+
+def test_what_somebody_else_has_changed_meanwhile_is_not_overwritten(file: Path, redis_server: RedisProcess) -> None:
+    done(typed(file, f"- {{id: a, secret_sha256: {'a' * 64}}}"))
+    with registry_of(file) as registry, pytest.raises(click.ClickException, match="somebody else"):
+        _keep(registry, [Candidate(1, {"id": "a"}, "b" * 64)], [], {}, replacing=True, dry_run=False)
+    assert stored(redis_server)["a"]["secrets"] == [{"sha256": "a" * 64}]
 
 
 def test_a_dry_run_imports_nothing(file: Path, redis_server: RedisProcess) -> None:
